@@ -1,0 +1,1 @@
+# install() and export() of the targets another project uses.

@@ -1,0 +1,33 @@
+# What a builder may choose, and how strict the compilers are.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+option(CARDSWAP_AGENT "Build cardswapd and cardswap" ON)
+option(CARDSWAP_TORCH "Build cardswap::torch and the LibTorch examples" ON)
+option(CARDSWAP_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(CARDSWAP_WERROR "Warnings are errors" OFF)
+set(CARDSWAP_CUDA AUTO CACHE STRING "The cuda device: AUTO, ON or OFF")
+set_property(CACHE CARDSWAP_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(CARDSWAP_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize takes them")
+
+add_library(cardswap_build_flags INTERFACE)
+target_compile_options(cardswap_build_flags INTERFACE -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wno-missing-field-initializers)  # designated initialisers leave the rest at its default
+if(CARDSWAP_WERROR)
+  target_compile_options(cardswap_build_flags INTERFACE -Werror)
+endif()
+if(CARDSWAP_SANITIZE)
+  add_compile_options(-fsanitize=${CARDSWAP_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${CARDSWAP_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()

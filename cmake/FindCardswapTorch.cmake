@@ -1,0 +1,38 @@
+# LibTorch as PyPI's wheel ships it, without its CMake package: that one insists on a CUDA toolkit
+# even for a program that only uses the CPU library. CARDSWAP_TORCH_ROOT is the folder that holds
+# torch/lib and torch/include (scripts/setup.sh prints it); without it, the cache that
+# scripts/setup.sh fills and then the active Python's own torch are tried.
+if(NOT CARDSWAP_TORCH_ROOT)
+  if(DEFINED ENV{CARDSWAP_TORCH_ROOT})
+    set(CARDSWAP_TORCH_ROOT $ENV{CARDSWAP_TORCH_ROOT})
+  else()
+    set(cache $ENV{CARDSWAP_CACHE})
+    if(NOT cache)
+      set(cache $ENV{HOME}/.cache/cardswap)
+    endif()
+    file(GLOB candidates ${cache}/torch-*)
+    foreach(candidate ${candidates})
+      if(EXISTS ${candidate}/torch/lib/libtorch_cpu.so)
+        set(CARDSWAP_TORCH_ROOT ${candidate})
+      endif()
+    endforeach()
+  endif()
+endif()
+set(CARDSWAP_TORCH_ROOT "${CARDSWAP_TORCH_ROOT}" CACHE PATH "Folder that holds torch/lib and torch/include")
+
+find_library(CARDSWAP_TORCH_CPU_LIBRARY torch_cpu PATHS ${CARDSWAP_TORCH_ROOT}/torch/lib NO_DEFAULT_PATH)
+find_library(CARDSWAP_C10_LIBRARY c10 PATHS ${CARDSWAP_TORCH_ROOT}/torch/lib NO_DEFAULT_PATH)
+find_path(CARDSWAP_TORCH_INCLUDE torch/version.h PATHS ${CARDSWAP_TORCH_ROOT}/torch/include NO_DEFAULT_PATH)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(CardswapTorch
+  REQUIRED_VARS CARDSWAP_TORCH_CPU_LIBRARY CARDSWAP_C10_LIBRARY CARDSWAP_TORCH_INCLUDE
+  REASON_FAILURE_MESSAGE "run scripts/setup.sh, set CARDSWAP_TORCH_ROOT, or build with -DCARDSWAP_TORCH=OFF")
+if(CardswapTorch_FOUND AND NOT TARGET cardswap_libtorch)
+  add_library(cardswap_libtorch INTERFACE)
+  target_include_directories(cardswap_libtorch SYSTEM INTERFACE
+    ${CARDSWAP_TORCH_INCLUDE} ${CARDSWAP_TORCH_INCLUDE}/torch/csrc/api/include)
+  target_link_libraries(cardswap_libtorch INTERFACE ${CARDSWAP_TORCH_CPU_LIBRARY} ${CARDSWAP_C10_LIBRARY})
+  target_link_options(cardswap_libtorch INTERFACE
+    "LINKER:-rpath,${CARDSWAP_TORCH_ROOT}/torch/lib"
+    "LINKER:-rpath-link,${CARDSWAP_TORCH_ROOT}/nvidia/cu13/lib")
+endif()

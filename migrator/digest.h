@@ -1,0 +1,23 @@
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace cardswap {
+
+/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0), in its canonical big-endian form.
+/// Finds changes and transfer faults; it is no defence against somebody who forges bytes.
+struct Digest {
+  std::array<std::uint8_t, 16> bytes{};
+  auto operator<=>(const Digest&) const = default;
+};
+
+[[nodiscard]] Digest digest_of(std::span<const std::byte> bytes);
+/// 32 lower-case hexadecimal digits.
+[[nodiscard]] std::string to_string(const Digest& digest);
+
+}  // namespace cardswap

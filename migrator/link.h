@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cardswap {
+
+enum class PeerId : std::uint32_t {};
+
+/// What a link tells its engine, on the thread that calls Link::wait. Bytes are as a peer sent
+/// them: an Error thrown here makes the link drop that peer, with the error's text.
+class LinkEvents {
+ public:
+  virtual ~LinkEvents() = default;
+  virtual void on_control(PeerId peer, std::span<const std::byte> message) = 0;
+  /// Where the payload that belongs to `header` goes: exactly `bytes` long, valid until on_landed
+  /// or the peer's loss. Throws Error for a payload that nobody asked for.
+  virtual std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
+                                         std::size_t bytes) = 0;
+  virtual void on_landed(PeerId peer, std::span<const std::byte> header) = 0;
+  virtual void on_lost(PeerId peer, std::string_view why) = 0;
+};
+
+/// Connections to peers, as the engines see them: small control messages in order, and bulk
+/// payloads that land in the receiver's memory without a copy. A bulk payload may land after a
+/// control message that was sent later. All calls on one thread, wake() excepted.
+class Link {
+ public:
+  virtual ~Link() = default;
+  virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
+  /// `payload` must stay valid until bulk_in_flight() has dropped or the Link is gone; its bytes may
+  /// change meanwhile, and what lands is then a mixture.
+  virtual void send_bulk(PeerId to, std::vector<std::byte> header,
+                         std::span<const std::byte> payload) = 0;
+  [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;
+  [[nodiscard]] virtual std::size_t control_in_flight() const = 0;
+  virtual void drop(PeerId peer) = 0;
+  /// Moves bytes and delivers events; returns after an event, a completed send, wake() or at the
+  /// deadline. Sleeps in between.
+  virtual void wait(std::chrono::steady_clock::time_point deadline) = 0;
+  /// Any thread, also from a callback.
+  virtual void wake() noexcept = 0;
+  /// The port it listens on; 0 for a connecting link.
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+};
+
+/// The peer of a connecting link.
+inline constexpr PeerId kServer{0};
+
+/// Connects; a refusal arrives as on_lost(kServer). Throws Error{bad_request, unreachable}.
+[[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
+                                                 const std::string& transports, LinkEvents& events);
+/// Listens on a free port of `host`, a numeric address. Throws Error{io}.
+[[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host,
+                                                const std::string& transports, LinkEvents& events);
+
+}  // namespace cardswap

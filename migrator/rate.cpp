@@ -1,0 +1,31 @@
+#include "migrator/rate.h"
+
+#include <algorithm>
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::milliseconds kBurst{2};
+
+}  // namespace
+
+RateCap::Clock::time_point RateCap::ready_at(Clock::time_point now) const {
+  if (bytes_per_s_ == 0) return now;
+  return std::max(now, free_at_ - kBurst);
+}
+
+void RateCap::sent(std::uint64_t bytes, Clock::time_point now) {
+  if (bytes_per_s_ == 0) return;
+  const std::chrono::duration<double> takes(static_cast<double>(bytes) /
+                                            static_cast<double>(bytes_per_s_));
+  free_at_ = std::max(free_at_, now) + std::chrono::duration_cast<Clock::duration>(takes);
+}
+
+void RateMeter::add(std::uint64_t bytes, Clock::duration busy) {
+  const auto seconds = std::chrono::duration<double>(busy).count();
+  if (bytes == 0 || seconds <= 0) return;
+  const auto now = static_cast<double>(bytes) / seconds;
+  bytes_per_s_ = bytes_per_s_ == 0 ? now : 0.75 * bytes_per_s_ + 0.25 * now;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "migrator/error.h"
+#include "migrator/layout.h"
+#include "migrator/stats.h"
+
+namespace cardswap {
+
+struct SourceOptions {
+  std::string migration;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string token;
+  Strategy strategy = Strategy::automatic;
+  std::uint64_t chunk_bytes = 1U << 20;
+  std::uint64_t bandwidth = 0;            ///< bytes a second; 0: no cap
+  double max_downtime_ms = 300;           ///< 0: no limit
+  std::string transports;                 ///< UCX_TLS; empty: as UCX chooses
+  std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
+};
+
+/// What the training program is to the source engine. Thread-safe; must outlive the Source.
+class SourceProgram {
+ public:
+  virtual ~SourceProgram() = default;
+  /// The regions as of the latest boundary. The bytes may change while they are read.
+  virtual Snapshot snapshot() = 0;
+  /// Boundaries passed so far.
+  virtual std::uint64_t step() = 0;
+  /// Median of the latest step times; 0 before two boundaries.
+  virtual double median_step_ms() = 0;
+};
+
+/// The state of a trainer that stands at a boundary and will not move while the Source lives.
+struct FrozenState {
+  Snapshot snapshot;
+  std::vector<std::byte> values;  ///< counters, RNG, options: everything tracked that is not a region
+  std::uint64_t step = 0;
+  std::int64_t last_step_end_ns = 0;  ///< steady_clock
+};
+
+/// Called on the engine's thread; must not block for long and must not destroy the Source.
+struct SourceEvents {
+  std::function<void(const MigrationStats&)> progress;
+  std::function<void(double expected_downtime_ms)> converged;  ///< once
+  std::function<void(const Digest& root, const MigrationStats&)> verified;
+  std::function<void(const Error&)> failed;  ///< once; nothing else is called after it
+};
+
+/// The sending end of a migration: connects, sends the base copy and rounds while the program
+/// trains, then the rest once it is frozen, and reports when every tracked byte has the same digest
+/// on both sides. Owns one thread; the destructor cancels, closes the link and joins, in under 1 s.
+class Source {
+ public:
+  Source(SourceOptions options, SourceProgram& program, SourceEvents events);
+  ~Source();
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  /// Any thread; once. From here on `state` is what is sent and compared.
+  void freeze(FrozenState state);
+
+ private:
+  class Engine;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace cardswap

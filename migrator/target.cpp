@@ -1,0 +1,302 @@
+#include "migrator/target.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "migrator/digest_job.h"
+#include "migrator/link.h"
+#include "migrator/wire/messages.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kTick{500};
+
+bool same_token(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+/// One migration's receiving end. Events of the link note what came; step() acts on it, because
+/// digesting takes long and a callback must not.
+class Target::Engine final : private LinkEvents {
+ public:
+  Engine(TargetOptions options, TargetProgram& program, TargetEvents events)
+      : options_(std::move(options)),
+        program_(program),
+        events_(std::move(events)),
+        link_(listen_link(options_.listen_host, options_.transports, *this)),
+        port_(link_->port()),
+        thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+  ~Engine() override {
+    thread_.request_stop();
+    link_->wake();
+    thread_.join();
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+  // ---- LinkEvents
+
+  void on_control(PeerId peer, std::span<const std::byte> bytes) override {
+    auto message = data::decode(bytes);
+    if (auto* hello = std::get_if<data::Hello>(&message)) {
+      admit(peer, std::move(*hello));
+      return;
+    }
+    if (peer != source_) return;  // not admitted: nothing it says counts
+    heard_at_ = Clock::now();
+    if (auto* changed = std::get_if<data::LayoutChanged>(&message)) {
+      new_layout_ = std::move(changed->layout);
+      want_held_ = changed->want_held;
+    } else if (const auto* ping = std::get_if<data::Ping>(&message)) {
+      send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
+    } else if (const auto* end = std::get_if<data::RoundEnd>(&message)) {
+      round_end_ = *end;
+    } else if (std::holds_alternative<data::FreezeBegin>(message)) {
+      begin_full_digest();
+    } else if (auto* values = std::get_if<data::Values>(&message)) {
+      values_ = std::move(*values);
+    } else if (const auto* equal = std::get_if<data::Equal>(&message)) {
+      equal_ = equal->root;
+    } else if (const auto* bye = std::get_if<data::Bye>(&message)) {
+      ended_ = Error(Code::cancelled, bye->reason);
+    } else {
+      throw Error(Code::bad_request, "the source sent a message that only a target sends");
+    }
+  }
+
+  std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
+                                 std::size_t bytes) override {
+    const auto chunk = data::decode_chunk_header(header);
+    const auto index = static_cast<std::size_t>(chunk.chunk);
+    if (peer != source_ || index >= chunks_.size() || bytes != chunks_[index].bytes) {
+      throw Error(Code::bad_request, "a chunk that this target does not expect");
+    }
+    heard_at_ = Clock::now();
+    const auto& span = chunks_[index];
+    return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset,
+                                                                           span.bytes);
+  }
+
+  void on_landed(PeerId, std::span<const std::byte> header) override {
+    const auto chunk = data::decode_chunk_header(header);
+    landed_.push_back(chunk.chunk);
+    ++landed_in_[chunk.round];
+    heard_at_ = Clock::now();
+  }
+
+  void on_lost(PeerId peer, std::string_view why) override {
+    if (peer != source_) return;
+    source_.reset();
+    ended_ = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
+  }
+
+  // ---- acting
+
+  void run(const std::stop_token& stop) {
+    try {
+      while (!stop.stop_requested()) {
+        link_->wait(Clock::now() + kTick);
+        step();
+      }
+    } catch (const Error& error) {
+      report(error);
+    } catch (const std::exception& error) {
+      report(Error(Code::internal, error.what()));
+    }
+    digesting_.reset();
+    while (!stop.stop_requested()) link_->wait(Clock::now() + kTick);
+  }
+
+  void report(const Error& error) {
+    if (source_) {
+      try {
+        send(data::Refuse{error.code(), error.failure(), error.hint()});
+      } catch (const std::exception&) {
+        // The source learns of it by the closed link.
+      }
+    }
+    if (events_.failed) {
+      events_.failed(error.within(fmt::format("migration {}, target", options_.migration)));
+    }
+  }
+
+  void admit(PeerId peer, data::Hello hello) {
+    if (source_ || !same_token(hello.token, options_.token) ||
+        hello.migration != options_.migration) {
+      // Not `send`: that one speaks to the admitted source.
+      link_->send_control(
+          peer, data::encode(data::Refuse{
+                    Code::unauthorized,
+                    source_ ? "this standby already has its source"
+                            : "the token is not the one this standby was given for this migration",
+                    "start the migration through the agents, with `cardswap migrate`"}));
+      return;
+    }
+    source_ = peer;
+    heard_at_ = Clock::now();
+    chunk_bytes_ = hello.chunk_bytes;
+    want_held_ = hello.want_held;
+    new_layout_ = std::move(hello.layout);
+  }
+
+  void step() {
+    if (ended_) throw Error(*ended_);
+    if (source_ && Clock::now() - heard_at_ > options_.silence_max && !digesting_) {
+      throw Error(Code::link_lost, fmt::format("nothing was heard from the source for {} ms",
+                                               options_.silence_max.count()));
+    }
+    if (new_layout_) adopt(*std::exchange(new_layout_, std::nullopt));
+    if (digesting_ && digesting_->done()) take_full_digest();
+    if (round_end_ && !digesting_ && landed_in_[round_end_->round] == round_end_->chunks) {
+      round_end_->final ? finish_final_round() : finish_round();
+    }
+    if (equal_) confirm(*std::exchange(equal_, std::nullopt));
+  }
+
+  void adopt(const Layout& wanted) {
+    snapshot_ = program_.adopt(wanted);
+    chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes_);
+    if (!(snapshot_.layout == wanted)) {
+      throw Error(Code::layout_differs,
+                  fmt::format("the standby's tensors are not the source's: {}",
+                              fmt::join(differences(wanted, snapshot_.layout), "; ")),
+                  "both sides must build the same model; check arguments, files and environment");
+    }
+    held_.assign(chunks_.size(), Digest{});
+    landed_.clear();
+    landed_in_.clear();
+    send(data::Accept{static_cast<std::uint32_t>(chunks_.size())});
+    if (want_held_) {
+      begin_full_digest();
+      initial_ = true;
+    }
+  }
+
+  /// Digests everything on threads of its own; chunks that land meanwhile are digested again.
+  void begin_full_digest() {
+    fresh_ = false;
+    landed_.clear();
+    digesting_.emplace(bytes_of(snapshot_, chunks_),
+                       std::max(1U, std::thread::hardware_concurrency()),
+                       [this] { link_->wake(); });
+  }
+
+  void take_full_digest() {
+    held_ = digesting_->digests();
+    digesting_.reset();
+    fresh_ = true;
+    if (std::exchange(initial_, false)) send_held(0, false, all_chunks(), {});
+  }
+
+  void digest_landed() {
+    for (const auto chunk : landed_) {
+      const auto& span = chunks_[static_cast<std::size_t>(chunk)];
+      held_[static_cast<std::size_t>(chunk)] = digest_of(
+          snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes));
+    }
+  }
+
+  void finish_round() {
+    const auto end = *std::exchange(round_end_, std::nullopt);
+    landed_in_.clear();
+    digest_landed();
+    send_held(end.round, false, std::exchange(landed_, {}), {});
+    fresh_ = false;
+  }
+
+  /// The state is whole if the source agrees: say what is held, all of it, values included.
+  void finish_final_round() {
+    if (!values_) return;
+    if (!fresh_) {
+      begin_full_digest();
+      return;
+    }
+    const auto end = *std::exchange(round_end_, std::nullopt);
+    landed_in_.clear();
+    digest_landed();
+    landed_.clear();
+    held_values_ = digest_of(program_.apply_values(values_->values));
+    send_held(end.round, true, all_chunks(), held_values_);
+  }
+
+  void confirm(const Digest& root) {
+    if (!values_ || !(data::root_of(snapshot_.layout, held_, held_values_) == root)) {
+      throw Error(Code::digest_mismatch, "the source's digest is not this standby's");
+    }
+    if (events_.verified) {
+      events_.verified({root, values_->step, values_->last_step_end_ns, values_->clock_error_ns});
+    }
+    send(data::Confirmed{root});
+  }
+
+  [[nodiscard]] std::vector<ChunkId> all_chunks() const {
+    std::vector<ChunkId> all(chunks_.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<ChunkId>(i);
+    return all;
+  }
+
+  void send_held(std::uint32_t round, bool final, const std::vector<ChunkId>& chunks,
+                 const Digest& values) {
+    data::Held held{round, final, {}, values};
+    held.chunks.reserve(chunks.size());
+    for (const auto chunk : chunks) {
+      held.chunks.emplace_back(chunk, held_[static_cast<std::size_t>(chunk)]);
+    }
+    send(held);
+  }
+
+  void send(const data::Message& message) {
+    if (source_) link_->send_control(*source_, data::encode(message));
+  }
+
+  const TargetOptions options_;
+  TargetProgram& program_;
+  const TargetEvents events_;
+
+  std::optional<PeerId> source_;
+  Clock::time_point heard_at_{};
+  std::uint64_t chunk_bytes_ = 0;
+  bool want_held_ = false;
+  std::optional<Layout> new_layout_;
+  Snapshot snapshot_;
+  std::vector<ChunkSpan> chunks_;
+  std::vector<Digest> held_;
+  std::vector<ChunkId> landed_;
+  std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks that landed, by round
+  std::optional<data::RoundEnd> round_end_;
+  std::optional<data::Values> values_;
+  Digest held_values_;
+  std::optional<Digest> equal_;
+  std::optional<Error> ended_;
+  bool initial_ = false;
+  bool fresh_ = false;  // held_ was taken in full since the freeze or the layout
+
+  std::unique_ptr<Link> link_;
+  std::optional<DigestJob> digesting_;  // dies before the link that it wakes
+  const std::uint16_t port_;
+  std::jthread thread_;
+};
+
+Target::Target(TargetOptions options, TargetProgram& program, TargetEvents events)
+    : engine_(std::make_unique<Engine>(std::move(options), program, std::move(events))) {}
+
+Target::~Target() = default;
+
+std::uint16_t Target::port() const { return engine_->port(); }
+
+}  // namespace cardswap

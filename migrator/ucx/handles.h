@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ucp/api/ucp.h>
+
+#include <memory>
+#include <string_view>
+#include <type_traits>
+
+/// Owners of UCX's handles, one pointer wide, and the one include of ucp.h.
+namespace cardswap::ucx {
+
+template <auto Release>
+struct ReleaseWith {
+  void operator()(auto* handle) const noexcept { Release(handle); }
+};
+template <class Raw, auto Release>
+using Handle = std::unique_ptr<std::remove_pointer_t<Raw>, ReleaseWith<Release>>;
+
+using Config = Handle<ucp_config_t*, ucp_config_release>;
+using Context = Handle<ucp_context_h, ucp_cleanup>;
+using Worker = Handle<ucp_worker_h, ucp_worker_destroy>;
+using Listener = Handle<ucp_listener_h, ucp_listener_destroy>;
+static_assert(sizeof(Worker) == sizeof(ucp_worker_h));
+
+/// Throws Error{link_lost}: "connect to 10.0.0.2:7071: Connection reset by remote peer".
+void check(ucs_status_t status, std::string_view doing);
+
+}  // namespace cardswap::ucx

@@ -1,0 +1,440 @@
+#include "migrator/ucx/link.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+namespace cardswap::ucx {
+namespace {
+
+constexpr unsigned kControlId = 1;
+constexpr unsigned kBulkId = 2;
+constexpr std::size_t kControlBytesMax = 64U << 20;
+constexpr std::size_t kHeaderBytesMax = 64;
+constexpr std::size_t kPeersMax = 16;
+/// Below this an eager message costs less than a rendezvous' round trip.
+constexpr std::size_t kRendezvousBytesMin = 16U << 10;
+
+using Clock = std::chrono::steady_clock;
+
+Context make_context(const std::string& transports) {
+  ucp_config_t* raw_config = nullptr;
+  check(ucp_config_read(nullptr, nullptr, &raw_config), "read UCX's settings");
+  const Config config(raw_config);
+  if (!transports.empty()) {
+    check(ucp_config_modify(config.get(), "TLS", transports.c_str()),
+          fmt::format("set UCX transports to '{}'", transports));
+  }
+  ucp_params_t params{};
+  params.field_mask = UCP_PARAM_FIELD_FEATURES;
+  params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
+  ucp_context_h raw = nullptr;
+  check(ucp_init(&params, config.get(), &raw), "start UCX");
+  return Context(raw);
+}
+
+Worker make_worker(ucp_context_h context) {
+  ucp_worker_params_t params{};
+  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+  params.thread_mode = UCS_THREAD_MODE_SINGLE;
+  ucp_worker_h raw = nullptr;
+  check(ucp_worker_create(context, &params, &raw), "make a UCX worker");
+  return Worker(raw);
+}
+
+}  // namespace
+
+OwnedFd::~OwnedFd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+sockaddr_storage numeric_address(const std::string& host, std::uint16_t port, socklen_t& length) {
+  sockaddr_storage storage{};
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    std::memcpy(&storage, &v4, length = sizeof(v4));
+  } else if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    std::memcpy(&storage, &v6, length = sizeof(v6));
+  } else {
+    throw Error(Code::bad_request, fmt::format("'{}' is no numeric address", host),
+                "the data plane takes addresses such as 10.0.0.2");
+  }
+  return storage;
+}
+
+UcxLink::UcxLink(const std::string& transports, LinkEvents& events)
+    : events_(events),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      context_(make_context(transports)),
+      worker_(make_worker(context_.get())) {
+  set_handler(kControlId, &UcxLink::on_control_am);
+  set_handler(kBulkId, &UcxLink::on_bulk_am);
+}
+
+UcxLink::~UcxLink() {
+  while (!peers_.empty()) drop(peers_.begin()->first);
+  while (!waiting_.empty()) {
+    if (listener_) ucp_listener_reject(listener_.get(), waiting_.front());
+    waiting_.pop_front();
+  }
+  const auto deadline = Clock::now() + std::chrono::milliseconds(500);
+  while ((!sends_.empty() || !receives_.empty()) && Clock::now() < deadline) {
+    ucp_worker_progress(worker_.get());
+  }
+  listener_.reset();
+}
+
+void UcxLink::set_handler(unsigned id, ucp_am_recv_callback_t callback) {
+  ucp_am_handler_param_t param{};
+  param.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
+                     UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+  param.id = id;
+  param.flags = UCP_AM_FLAG_WHOLE_MSG;
+  param.cb = callback;
+  param.arg = this;
+  check(ucp_worker_set_am_recv_handler(worker_.get(), &param), "set a UCX handler");
+}
+
+void UcxLink::connect(const std::string& host, std::uint16_t port) {
+  socklen_t length = 0;
+  const auto address = numeric_address(host, port, length);
+  ucp_ep_params_t params{};
+  params.field_mask = UCP_EP_PARAM_FIELD_FLAGS | UCP_EP_PARAM_FIELD_SOCK_ADDR |
+                      UCP_EP_PARAM_FIELD_ERR_HANDLER | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;
+  params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
+  params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&address);
+  params.sockaddr.addrlen = length;
+  params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
+  params.err_handler.cb = &UcxLink::on_endpoint_error;
+  params.err_handler.arg = this;
+  ucp_ep_h endpoint = nullptr;
+  const auto status = ucp_ep_create(worker_.get(), &params, &endpoint);
+  if (status != UCS_OK) {
+    throw Error(Code::unreachable,
+                fmt::format("connect to {}:{}: {}", host, port, ucs_status_string(status)),
+                "check that the target's data address can be reached from this host");
+  }
+  peers_[kServer] = {endpoint};
+  next_peer_ = 1;
+}
+
+void UcxLink::listen(const std::string& host) {
+  socklen_t length = 0;
+  const auto address = numeric_address(host, 0, length);
+  ucp_listener_params_t params{};
+  params.field_mask =
+      UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER;
+  params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&address);
+  params.sockaddr.addrlen = length;
+  params.conn_handler.cb = &UcxLink::on_connection;
+  params.conn_handler.arg = this;
+  ucp_listener_h raw = nullptr;
+  const auto status = ucp_listener_create(worker_.get(), &params, &raw);
+  if (status != UCS_OK) {
+    throw Error(Code::io, fmt::format("listen on {}: {}", host, ucs_status_string(status)),
+                "--data-host must be an address of this host");
+  }
+  listener_.reset(raw);
+  ucp_listener_attr_t attributes{};
+  attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
+  check(ucp_listener_query(raw, &attributes), "ask the UCX listener for its port");
+  port_ = ntohs(attributes.sockaddr.ss_family == AF_INET6
+                    ? reinterpret_cast<const sockaddr_in6&>(attributes.sockaddr).sin6_port
+                    : reinterpret_cast<const sockaddr_in&>(attributes.sockaddr).sin_port);
+}
+
+void UcxLink::on_connection(ucp_conn_request_h request, void* self) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  link.waiting_.push_back(request);
+  ++link.happened_;
+}
+
+void UcxLink::accept_waiting() {
+  while (!waiting_.empty()) {
+    const auto request = waiting_.front();
+    waiting_.pop_front();
+    if (peers_.size() >= kPeersMax) {
+      ucp_listener_reject(listener_.get(), request);
+      continue;
+    }
+    ucp_ep_params_t params{};
+    params.field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST | UCP_EP_PARAM_FIELD_ERR_HANDLER |
+                        UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;
+    params.conn_request = request;
+    params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
+    params.err_handler.cb = &UcxLink::on_endpoint_error;
+    params.err_handler.arg = this;
+    ucp_ep_h endpoint = nullptr;
+    if (ucp_ep_create(worker_.get(), &params, &endpoint) != UCS_OK) continue;
+    peers_[static_cast<PeerId>(next_peer_++)] = {endpoint};
+  }
+}
+
+void UcxLink::send_control(PeerId to, std::vector<std::byte> message) {
+  Send prepared{this, {}, to, false, {}, std::move(message)};
+  send(std::move(prepared), {}, kControlId);
+}
+
+void UcxLink::send_bulk(PeerId to, std::vector<std::byte> header,
+                        std::span<const std::byte> payload) {
+  Send prepared{this, {}, to, true, std::move(header), {}};
+  send(std::move(prepared), payload, kBulkId);
+}
+
+void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned id) {
+  const auto peer = peers_.find(prepared.peer);
+  if (peer == peers_.end()) return;  // its loss was or will be reported
+  const auto send = sends_.insert(sends_.end(), std::move(prepared));
+  send->self = send;
+  if (send->bulk) {
+    ++bulk_in_flight_;
+  } else {
+    payload = send->message;
+  }
+  ucp_request_param_t param{};
+  param.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
+  param.cb.send = &UcxLink::on_sent;
+  param.user_data = &*send;
+  param.flags = UCP_AM_SEND_FLAG_REPLY;
+  if (payload.size() >= kRendezvousBytesMin) param.flags |= UCP_AM_SEND_FLAG_RNDV;
+  const auto status =
+      ucp_am_send_nbx(peer->second.endpoint, id, send->header.data(), send->header.size(),
+                      payload.data(), payload.size(), &param);
+  if (UCS_PTR_IS_PTR(status)) return;
+  finish_send(send, UCS_PTR_STATUS(status));
+}
+
+void UcxLink::on_sent(void* request, ucs_status_t status, void* user) noexcept {
+  auto& send = *static_cast<Send*>(user);
+  send.link->finish_send(send.self, status);
+  ucp_request_free(request);
+}
+
+void UcxLink::finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept {
+  if (send->bulk) --bulk_in_flight_;
+  const auto peer = send->peer;
+  sends_.erase(send);
+  ++happened_;
+  if (status != UCS_OK && status != UCS_ERR_CANCELED) {
+    lose(peer, fmt::format("sending: {}", ucs_status_string(status)));
+  }
+}
+
+std::optional<PeerId> UcxLink::peer_of(const ucp_am_recv_param_t* param) const noexcept {
+  if ((param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return std::nullopt;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.endpoint == param->reply_ep) return id;
+  }
+  return std::nullopt;
+}
+
+ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* data,
+                                    std::size_t bytes, const ucp_am_recv_param_t* param) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  const auto peer = link.peer_of(param);
+  if (!peer) return UCS_OK;
+  try {
+    const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
+    return link.receive_control(*peer, data, bytes, rendezvous);
+  } catch (const std::exception& error) {
+    link.lose(*peer, error.what());
+    return UCS_OK;
+  }
+}
+
+ucs_status_t UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes,
+                                      bool rendezvous) {
+  ++happened_;
+  if (bytes > kControlBytesMax) {
+    throw Error(Code::bad_request, fmt::format("a control message of {} bytes", bytes));
+  }
+  if (!rendezvous) {
+    events_.on_control(peer, {static_cast<const std::byte*>(data), bytes});
+    return UCS_OK;
+  }
+  const auto receive = receives_.insert(receives_.end(), Receive{this, {}, peer, {}, {}});
+  receive->self = receive;
+  receive->message.resize(bytes);
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.recv_am = &UcxLink::on_received;
+  param.user_data = &*receive;
+  const auto status =
+      ucp_am_recv_data_nbx(worker_.get(), data, receive->message.data(), bytes, &param);
+  if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
+  return UCS_OK;
+}
+
+ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t header_bytes,
+                                 void* data, std::size_t bytes,
+                                 const ucp_am_recv_param_t* param) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  const auto peer = link.peer_of(param);
+  if (!peer) return UCS_OK;
+  try {
+    const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
+    return link.receive_bulk(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
+                             bytes, rendezvous);
+  } catch (const std::exception& error) {
+    link.lose(*peer, error.what());
+    return UCS_OK;
+  }
+}
+
+ucs_status_t UcxLink::receive_bulk(PeerId peer, std::span<const std::byte> header, void* data,
+                                   std::size_t bytes, bool rendezvous) {
+  ++happened_;
+  if (header.size() > kHeaderBytesMax) {
+    throw Error(Code::bad_request, fmt::format("a chunk with a header of {} bytes", header.size()));
+  }
+  const auto place = events_.place_for(peer, header, bytes);
+  if (!rendezvous) {
+    std::memcpy(place.data(), data, bytes);
+    events_.on_landed(peer, header);
+    return UCS_OK;
+  }
+  const auto receive =
+      receives_.insert(receives_.end(), Receive{this, {}, peer, {header.begin(), header.end()}, {}});
+  receive->self = receive;
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.recv_am = &UcxLink::on_received;
+  param.user_data = &*receive;
+  const auto status = ucp_am_recv_data_nbx(worker_.get(), data, place.data(), bytes, &param);
+  if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
+  return UCS_OK;
+}
+
+void UcxLink::on_received(void* request, ucs_status_t status, std::size_t,
+                          void* user) noexcept {
+  auto& receive = *static_cast<Receive*>(user);
+  auto& link = *receive.link;
+  const Receive done = std::move(receive);
+  link.receives_.erase(done.self);
+  if (request != nullptr) ucp_request_free(request);
+  ++link.happened_;
+  if (status != UCS_OK) {
+    if (status != UCS_ERR_CANCELED) {
+      link.lose(done.peer, fmt::format("receiving: {}", ucs_status_string(status)));
+    }
+    return;
+  }
+  if (!link.peers_.contains(done.peer)) return;
+  try {
+    if (done.header.empty()) {
+      link.events_.on_control(done.peer, done.message);
+    } else {
+      link.events_.on_landed(done.peer, done.header);
+    }
+  } catch (const std::exception& error) {
+    link.lose(done.peer, error.what());
+  }
+}
+
+void UcxLink::on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  for (const auto& [id, peer] : link.peers_) {
+    if (peer.endpoint == endpoint) {
+      link.lose(id, ucs_status_string(status));
+      return;
+    }
+  }
+}
+
+void UcxLink::lose(PeerId peer, std::string why) noexcept {
+  losses_.emplace_back(peer, std::move(why));
+  ++happened_;
+}
+
+void UcxLink::deliver_losses() {
+  while (!losses_.empty()) {
+    const auto [peer, why] = std::move(losses_.front());
+    losses_.pop_front();
+    if (!peers_.contains(peer)) continue;
+    drop(peer);
+    events_.on_lost(peer, why);
+  }
+}
+
+void UcxLink::drop(PeerId peer) {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  const auto endpoint = found->second.endpoint;
+  peers_.erase(found);
+  close_endpoint(endpoint);
+}
+
+void UcxLink::close_endpoint(ucp_ep_h endpoint) noexcept {
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+  param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+  const auto status = ucp_ep_close_nbx(endpoint, &param);
+  if (!UCS_PTR_IS_PTR(status)) return;
+  const auto deadline = Clock::now() + std::chrono::milliseconds(300);
+  while (ucp_request_check_status(status) == UCS_INPROGRESS && Clock::now() < deadline) {
+    ucp_worker_progress(worker_.get());
+  }
+  ucp_request_free(status);
+}
+
+void UcxLink::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof(one));
+}
+
+void UcxLink::wait(Clock::time_point deadline) {
+  const auto before = happened_;
+  int efd = -1;
+  check(ucp_worker_get_efd(worker_.get(), &efd), "get the UCX worker's descriptor");
+  while (true) {
+    while (ucp_worker_progress(worker_.get()) != 0 && happened_ == before) {
+    }
+    accept_waiting();
+    deliver_losses();
+    if (happened_ != before) return;
+    const auto now = Clock::now();
+    if (now >= deadline) return;
+    const auto armed = ucp_worker_arm(worker_.get());
+    if (armed == UCS_ERR_BUSY) continue;
+    check(armed, "arm the UCX worker");
+    pollfd fds[] = {{efd, POLLIN, 0}, {wake_fd_.get(), POLLIN, 0}};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
+    ::poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1000)));
+    if ((fds[1].revents & POLLIN) != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto got = ::read(wake_fd_.get(), &count, sizeof(count));
+      return;
+    }
+  }
+}
+
+}  // namespace cardswap::ucx
+
+namespace cardswap {
+
+std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
+                                   const std::string& transports, LinkEvents& events) {
+  auto link = std::make_unique<ucx::UcxLink>(transports, events);
+  link->connect(host, port);
+  return link;
+}
+
+std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
+                                  LinkEvents& events) {
+  auto link = std::make_unique<ucx::UcxLink>(transports, events);
+  link->listen(host);
+  return link;
+}
+
+}  // namespace cardswap

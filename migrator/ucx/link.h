@@ -1,0 +1,117 @@
+#pragma once
+
+#include <netinet/in.h>
+
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+
+#include "migrator/error.h"
+#include "migrator/link.h"
+#include "migrator/ucx/handles.h"
+
+namespace cardswap::ucx {
+
+/// A descriptor that is closed with its owner.
+class OwnedFd {
+ public:
+  explicit OwnedFd(int fd) : fd_(fd) {}
+  ~OwnedFd();
+  OwnedFd(const OwnedFd&) = delete;
+  OwnedFd& operator=(const OwnedFd&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// A numeric address and port as the socket calls want it. Throws Error{bad_request}.
+[[nodiscard]] sockaddr_storage numeric_address(const std::string& host, std::uint16_t port,
+                                               socklen_t& length);
+
+/// Link over one UCP worker: active messages, bulk payloads by rendezvous into place.
+///
+/// C callbacks never throw: they queue what happened and wait() delivers it. Members die in reverse:
+/// requests last, because UCX may complete them until the worker is gone.
+class UcxLink final : public Link {
+ public:
+  UcxLink(const std::string& transports, LinkEvents& events);
+  ~UcxLink() override;
+
+  void connect(const std::string& host, std::uint16_t port);
+  void listen(const std::string& host);
+
+  void send_control(PeerId to, std::vector<std::byte> message) override;
+  void send_bulk(PeerId to, std::vector<std::byte> header,
+                 std::span<const std::byte> payload) override;
+  [[nodiscard]] std::size_t bulk_in_flight() const override { return bulk_in_flight_; }
+  [[nodiscard]] std::size_t control_in_flight() const override {
+    return sends_.size() - bulk_in_flight_;
+  }
+  void drop(PeerId peer) override;
+  void wait(std::chrono::steady_clock::time_point deadline) override;
+  void wake() noexcept override;
+  [[nodiscard]] std::uint16_t port() const override { return port_; }
+
+ private:
+  struct Send {
+    UcxLink* link;
+    std::list<Send>::iterator self;
+    PeerId peer;
+    bool bulk;
+    std::vector<std::byte> header;
+    std::vector<std::byte> message;
+  };
+  struct Receive {
+    UcxLink* link;
+    std::list<Receive>::iterator self;
+    PeerId peer;
+    std::vector<std::byte> header;   // bulk
+    std::vector<std::byte> message;  // control that came by rendezvous
+  };
+  struct Peer {
+    ucp_ep_h endpoint = nullptr;  // closed by drop() or the destructor, with the worker's progress
+  };
+
+  static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
+                                    void* data, std::size_t bytes,
+                                    const ucp_am_recv_param_t* param) noexcept;
+  static ucs_status_t on_bulk_am(void* self, const void* header, std::size_t header_bytes,
+                                 void* data, std::size_t bytes,
+                                 const ucp_am_recv_param_t* param) noexcept;
+  static void on_sent(void* request, ucs_status_t status, void* send) noexcept;
+  static void on_received(void* request, ucs_status_t status, std::size_t bytes,
+                          void* receive) noexcept;
+  static void on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept;
+  static void on_connection(ucp_conn_request_h request, void* self) noexcept;
+
+  void set_handler(unsigned id, ucp_am_recv_callback_t callback);
+  void send(Send&& prepared, std::span<const std::byte> payload, unsigned id);
+  void finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept;
+  [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
+  ucs_status_t receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
+  ucs_status_t receive_bulk(PeerId peer, std::span<const std::byte> header, void* data,
+                            std::size_t bytes, bool rendezvous);
+  void accept_waiting();
+  void lose(PeerId peer, std::string why) noexcept;
+  void deliver_losses();
+  void close_endpoint(ucp_ep_h endpoint) noexcept;
+
+  LinkEvents& events_;
+  OwnedFd wake_fd_;
+  std::uint16_t port_ = 0;
+  std::size_t bulk_in_flight_ = 0;
+  std::uint64_t happened_ = 0;
+  std::uint32_t next_peer_ = 0;
+  std::list<Send> sends_;
+  std::list<Receive> receives_;
+  std::map<PeerId, Peer> peers_;
+  std::deque<std::pair<PeerId, std::string>> losses_;
+  std::deque<ucp_conn_request_h> waiting_;
+  Context context_;
+  Worker worker_;
+  Listener listener_;
+};
+
+}  // namespace cardswap::ucx

@@ -1,0 +1,202 @@
+#include "migrator/wire/channel.h"
+
+#include <type_traits>
+#include <utility>
+
+#include "migrator/wire/reader.h"
+#include "migrator/wire/writer.h"
+
+namespace cardswap::channel {
+namespace {
+
+using wire::WireReader;
+using wire::WireWriter;
+
+constexpr std::size_t kTextBytesMax = 64U << 10;
+
+/// One list of fields a message, used for writing and for reading: the two cannot disagree.
+/// `Archive` is Put or Take below.
+template <class Archive>
+void fields(Archive& a, MigrationStats& m) {
+  a(m.phase, m.transferred, m.remaining, m.total, m.rounds, m.dirty_rate, m.rate,
+    m.expected_downtime_ms, m.bytes_in_downtime, m.setup_time_ms, m.freeze_scan_ms,
+    m.freeze_send_ms, m.freeze_verify_ms, m.median_step_ms);
+}
+template <class Archive>
+void fields(Archive& a, Hello& m) {
+  a(m.protocol_version, m.job, m.token, m.pid, m.role, m.runtime_version, m.framework, m.epoch,
+    m.migration, m.frozen);
+}
+template <class Archive>
+void fields(Archive& a, Tracked& m) {
+  a(m.state_bytes, m.regions, m.layout);
+}
+template <class Archive>
+void fields(Archive& a, Stepped& m) {
+  a(m.step, m.median_step_ms);
+}
+template <class Archive>
+void fields(Archive& a, Parked& m) {
+  a(m.host, m.port, m.state_bytes);
+}
+template <class Archive>
+void fields(Archive& a, SyncProgress& m) {
+  a(m.migration);
+  fields(a, m.stats);
+}
+template <class Archive>
+void fields(Archive& a, Converged& m) {
+  a(m.migration, m.expected_downtime_ms);
+}
+template <class Archive>
+void fields(Archive& a, Frozen& m) {
+  a(m.migration, m.step);
+}
+template <class Archive>
+void fields(Archive& a, Verified& m) {
+  a(m.migration, m.step, m.root);
+  fields(a, m.stats);
+}
+template <class Archive>
+void fields(Archive& a, Failed& m) {
+  a(m.migration, m.code, m.failure, m.hint);
+}
+template <class Archive>
+void fields(Archive& a, Released& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Resumed& m) {
+  a(m.migration, m.step, m.downtime_ms, m.clock_error_ms);
+}
+template <class Archive>
+void fields(Archive& a, FirstStep& m) {
+  a(m.migration, m.step);
+}
+template <class Archive>
+void fields(Archive& a, Ended& m) {
+  a(m.step, m.moved);
+}
+template <class Archive>
+void fields(Archive& a, Welcome& m) {
+  a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports);
+}
+template <class Archive>
+void fields(Archive& a, Refused& m) {
+  a(m.code, m.failure, m.hint);
+}
+template <class Archive>
+void fields(Archive& a, BeginSync& m) {
+  a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth,
+    m.max_downtime_ms, m.transports);
+}
+template <class Archive>
+void fields(Archive& a, Freeze& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Release& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Retire& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Grant& m) {
+  a(m.migration, m.epoch, m.root);
+}
+
+template <class Enum>
+constexpr std::uint8_t kLast = 0;
+template <>
+constexpr std::uint8_t kLast<Role> = static_cast<std::uint8_t>(Role::standby);
+template <>
+constexpr std::uint8_t kLast<Strategy> = static_cast<std::uint8_t>(Strategy::replay);
+template <>
+constexpr std::uint8_t kLast<Code> = static_cast<std::uint8_t>(Code::internal);
+
+struct Put {
+  WireWriter& writer;
+
+  template <class... Field>
+  void operator()(Field&... field) {
+    (put(field), ...);
+  }
+  void put(std::uint16_t value) { writer.u16(value); }
+  void put(std::uint32_t value) { writer.u32(value); }
+  void put(std::uint64_t value) { writer.u64(value); }
+  void put(double value) { writer.f64(value); }
+  void put(bool value) { writer.boolean(value); }
+  void put(const Digest& value) { writer.digest(value); }
+  void put(const std::string& value) {
+    writer.string(std::string_view(value).substr(0, kTextBytesMax));
+  }
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  void put(Enum value) {
+    writer.u8(static_cast<std::uint8_t>(value));
+  }
+};
+
+struct Take {
+  WireReader& reader;
+
+  template <class... Field>
+  void operator()(Field&... field) {
+    (take(field), ...);
+  }
+  void take(std::uint16_t& value) { value = reader.u16(); }
+  void take(std::uint32_t& value) { value = reader.u32(); }
+  void take(std::uint64_t& value) { value = reader.u64(); }
+  void take(double& value) { value = reader.f64(); }
+  void take(bool& value) { value = reader.boolean(); }
+  void take(Digest& value) { value = reader.digest(); }
+  void take(std::string& value) { value = reader.string(kTextBytesMax); }
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  void take(Enum& value) {
+    const auto raw = reader.u8();
+    if (raw > kLast<Enum>) throw Error(Code::bad_request, "an enumeration field is out of range");
+    value = static_cast<Enum>(raw);
+  }
+};
+
+template <std::size_t Index = 0>
+Message decode_as(std::size_t index, WireReader& reader) {
+  if constexpr (Index == std::variant_size_v<Message>) {
+    throw Error(Code::bad_request, "unknown message number on the runtime's socket");
+  } else {
+    if (index != Index) return decode_as<Index + 1>(index, reader);
+    std::variant_alternative_t<Index, Message> message;
+    Take take{reader};
+    fields(take, message);
+    reader.finish();
+    return message;
+  }
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const Message& message) {
+  WireWriter body;
+  body.u16(static_cast<std::uint16_t>(message.index() + 1));
+  std::visit(
+      [&](auto copy) {
+        Put put{body};
+        fields(put, copy);
+      },
+      message);
+  WireWriter frame;
+  frame.blob(body.bytes());
+  return std::move(frame).take();
+}
+
+Message decode(std::span<const std::byte> body) {
+  WireReader reader(body);
+  const std::size_t number = reader.u16();
+  if (number == 0) throw Error(Code::bad_request, "unknown message number on the runtime's socket");
+  return decode_as(number - 1, reader);
+}
+
+}  // namespace cardswap::channel

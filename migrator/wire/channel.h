@@ -1,0 +1,185 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "migrator/digest.h"
+#include "migrator/error.h"
+#include "migrator/stats.h"
+
+/// What a trainer's runtime and its agent say to each other over the agent's unix socket.
+///
+/// A frame is u32 size (of what follows), u16 message number, then the fields in the order in which
+/// they stand here (wire/reader.h's encoding). Numbers are the index in `Message` plus 1 and never
+/// change their meaning; a new message goes at the end and raises kProtocolVersion. Either side
+/// closes the connection on a frame it cannot read; the agent says why with `Refused` first.
+///
+/// The life of a primary:   Hello -> Welcome{granted} ; Tracked, Stepped ... ; Ended
+/// The life of a standby:   Hello -> Welcome{!granted} ; Parked -> ... Verified -> Grant -> Resumed -> FirstStep
+/// A migration, at the source: BeginSync -> SyncProgress... Converged -> Freeze -> Frozen -> Verified
+///   -> Retire (committed, the loop ends)  or  Release (aborted, the loop goes on; answered by Released)
+/// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
+namespace cardswap::channel {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
+
+enum class Role : std::uint8_t { primary, standby };
+
+// ---- runtime -> agent
+
+/// First frame of every connection, a reconnection after an agent's restart included.
+struct Hello {
+  std::uint32_t protocol_version = kProtocolVersion;
+  std::string job;
+  std::string token;      ///< from CARDSWAP_TOKEN
+  std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
+  Role role = Role::primary;
+  std::string runtime_version;
+  std::string framework;     ///< "libtorch 2.11.0", or "none"
+  std::uint64_t epoch = 0;   ///< the epoch this process was granted; 0 before any grant
+  std::string migration;     ///< the migration whose engine runs or whose freeze holds; or empty
+  bool frozen = false;       ///< parked at a boundary and waiting for the agent's word
+  bool operator==(const Hello&) const = default;
+};
+/// What is tracked, sent at the first boundary and whenever it changes.
+struct Tracked {
+  std::uint64_t state_bytes = 0;
+  std::uint32_t regions = 0;
+  Digest layout;
+  bool operator==(const Tracked&) const = default;
+};
+/// At most ten a second: boundaries passed by this job so far (it moves with the job).
+struct Stepped {
+  std::uint64_t step = 0;
+  double median_step_ms = 0;
+  bool operator==(const Stepped&) const = default;
+};
+/// The standby did its warm-up step, stands in its first boundary and listens for the source.
+struct Parked {
+  std::string host;
+  std::uint16_t port = 0;
+  std::uint64_t state_bytes = 0;
+  bool operator==(const Parked&) const = default;
+};
+struct SyncProgress {
+  std::string migration;
+  MigrationStats stats;
+  bool operator==(const SyncProgress&) const = default;
+};
+/// The predicted downtime is within the limit; the engine goes on syncing until Freeze comes.
+struct Converged {
+  std::string migration;
+  double expected_downtime_ms = 0;
+  bool operator==(const Converged&) const = default;
+};
+/// The training thread stands at a boundary and stays there until Release or Retire.
+struct Frozen {
+  std::string migration;
+  std::uint64_t step = 0;
+  bool operator==(const Frozen&) const = default;
+};
+/// Source: digests of every tracked byte agree on both sides. Target: it holds a whole state with
+/// this root. The agents compare the two.
+struct Verified {
+  std::string migration;
+  std::uint64_t step = 0;
+  Digest root;
+  MigrationStats stats;
+  bool operator==(const Verified&) const = default;
+};
+/// The engine gave up. A source that is frozen waits for Release.
+struct Failed {
+  std::string migration;
+  Code code = Code::internal;
+  std::string failure;
+  std::string hint;
+  bool operator==(const Failed&) const = default;
+};
+/// Answer to Release: the engine is gone and the loop goes on.
+struct Released {
+  std::string migration;
+  bool operator==(const Released&) const = default;
+};
+/// The target's loop goes on. Downtime is by the target's clock; `clock_error_ms` bounds its error.
+struct Resumed {
+  std::string migration;
+  std::uint64_t step = 0;
+  double downtime_ms = 0;
+  double clock_error_ms = 0;
+  bool operator==(const Resumed&) const = default;
+};
+/// The target has completed its first own step (the boundary after `Resumed.step`).
+struct FirstStep {
+  std::string migration;
+  std::uint64_t step = 0;
+  bool operator==(const FirstStep&) const = default;
+};
+/// The session was closed in an orderly way. `moved`: because of Retire.
+struct Ended {
+  std::uint64_t step = 0;
+  bool moved = false;
+  bool operator==(const Ended&) const = default;
+};
+
+// ---- agent -> runtime
+
+struct Welcome {
+  std::uint64_t epoch = 0;
+  bool granted = false;      ///< may step; false for a standby, which does one warm-up step and parks
+  std::string migration;     ///< standby: the migration it was started for
+  std::string data_host;     ///< standby: address to listen on for the source
+  std::string data_token;    ///< standby: what the source must present
+  std::string transports;    ///< UCX_TLS for the data plane; empty: as UCX chooses
+  bool operator==(const Welcome&) const = default;
+};
+struct Refused {
+  Code code = Code::refused;
+  std::string failure;
+  std::string hint;
+  bool operator==(const Refused&) const = default;
+};
+struct BeginSync {
+  std::string migration;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string token;
+  Strategy strategy = Strategy::automatic;
+  std::uint64_t chunk_bytes = 1U << 20;
+  std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
+  double max_downtime_ms = 300;     ///< 0: no limit
+  std::string transports;
+  bool operator==(const BeginSync&) const = default;
+};
+struct Freeze {
+  std::string migration;
+  bool operator==(const Freeze&) const = default;
+};
+struct Release {
+  std::string migration;
+  bool operator==(const Release&) const = default;
+};
+struct Retire {
+  std::string migration;
+  bool operator==(const Retire&) const = default;
+};
+struct Grant {
+  std::string migration;
+  std::uint64_t epoch = 0;
+  Digest root;  ///< must be what this target verified
+  bool operator==(const Grant&) const = default;
+};
+
+using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified,
+                             Failed, Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync,
+                             Freeze, Release, Retire, Grant>;
+
+/// A whole frame, size included.
+[[nodiscard]] std::vector<std::byte> encode(const Message& message);
+/// Reads one frame's body (what follows the size). Throws Error{bad_request}.
+[[nodiscard]] Message decode(std::span<const std::byte> body);
+
+}  // namespace cardswap::channel

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "migrator/error.h"
+#include "migrator/layout.h"
+
+/// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
+/// A message is u8 number (index in `Message` plus 1) and its fields in the order given here.
+namespace cardswap::data {
+
+inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::size_t kRegionsMax = 1U << 20;
+
+// ---- source -> target
+
+struct Hello {
+  std::uint32_t magic = kMagic;
+  std::uint32_t version = kVersion;
+  std::string migration;
+  std::string token;
+  std::uint64_t chunk_bytes = 0;
+  bool want_held = true;  ///< answer with digests of everything before the first round
+  Layout layout;
+};
+/// The program made or dropped state: adopt this one instead and answer as to Hello.
+struct LayoutChanged {
+  bool want_held = true;
+  Layout layout;
+};
+/// `chunks` were sent in this round; `final`: answer with the digests of everything.
+struct RoundEnd {
+  std::uint32_t round = 0;
+  std::uint32_t chunks = 0;
+  bool final = false;
+};
+struct Ping {
+  std::int64_t sent_ns = 0;
+};
+/// The source is frozen: digest everything now, while it scans.
+struct FreezeBegin {};
+/// All that is tracked and no region; comes before the final RoundEnd is acted on.
+struct Values {
+  std::uint64_t step = 0;
+  std::int64_t last_step_end_ns = 0;  ///< on the target's clock
+  std::int64_t clock_error_ns = 0;
+  std::vector<std::byte> values;
+};
+struct Equal {
+  Digest root;
+};
+struct Bye {
+  std::string reason;
+};
+
+// ---- target -> source
+
+struct Accept {
+  std::uint32_t chunks = 0;
+};
+struct Refuse {
+  Code code = Code::refused;
+  std::string failure;
+  std::string hint;
+};
+/// Digests of what the target holds, taken after the bytes landed.
+struct Held {
+  std::uint32_t round = 0;
+  bool final = false;
+  std::vector<std::pair<ChunkId, Digest>> chunks;
+  Digest values;  ///< final only: of the values saved again after they were applied
+};
+struct Pong {
+  std::int64_t sent_ns = 0;
+  std::int64_t target_ns = 0;
+};
+struct Confirmed {
+  Digest root;
+};
+
+using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye,
+                             Accept, Refuse, Held, Pong, Confirmed>;
+
+[[nodiscard]] std::vector<std::byte> encode(const Message& message);
+/// Throws Error{bad_request}; allocates no more than the message's own size allows.
+[[nodiscard]] Message decode(std::span<const std::byte> bytes);
+
+/// The header in front of a chunk's bytes.
+struct ChunkHeader {
+  ChunkId chunk{};
+  std::uint32_t round = 0;
+};
+[[nodiscard]] std::vector<std::byte> encode(const ChunkHeader& header);
+[[nodiscard]] ChunkHeader decode_chunk_header(std::span<const std::byte> bytes);
+
+/// What both sides must agree on before anything commits.
+[[nodiscard]] Digest root_of(const Layout& layout, std::span<const Digest> chunks,
+                             const Digest& values);
+
+}  // namespace cardswap::data

@@ -1,0 +1,316 @@
+/// Method: both ends of a migration in one process, over real UCX on loopback. The "programs" own
+/// plain memory; a thread plays the training loop where one is needed.
+
+#include <gmock/gmock.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "migrator/source.h"
+#include "migrator/target.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMiB = 1 << 20;
+
+/// Memory under names: what either side's program tracks.
+struct Memory {
+  std::deque<std::pair<std::string, std::vector<std::byte>>> regions;
+
+  Memory& add(std::string name, std::size_t bytes, unsigned seed) {
+    std::vector<std::byte> content(bytes);
+    for (std::size_t i = 0; i < bytes; ++i) content[i] = static_cast<std::byte>(i * 31 + seed);
+    regions.emplace_back(std::move(name), std::move(content));
+    return *this;
+  }
+  [[nodiscard]] Snapshot snapshot() {
+    Snapshot result;
+    std::vector<Region> layout;
+    for (auto& [name, bytes] : regions) {
+      layout.push_back({name, "bytes", "", bytes.size()});
+      result.memory.emplace_back(bytes);
+    }
+    result.layout = Layout(std::move(layout));
+    return result;
+  }
+};
+
+class SourceSide final : public SourceProgram {
+ public:
+  explicit SourceSide(Memory& memory) : memory_(memory) {}
+  Snapshot snapshot() override { return memory_.snapshot(); }
+  std::uint64_t step() override { return step_; }
+  double median_step_ms() override { return 1; }
+
+  std::atomic<std::uint64_t> step_{1};
+
+ private:
+  Memory& memory_;
+};
+
+class TargetSide final : public TargetProgram {
+ public:
+  explicit TargetSide(Memory& memory) : memory_(memory) {}
+  Snapshot adopt(const Layout&) override { return memory_.snapshot(); }
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
+    values_.assign(values.begin(), values.end());
+    auto saved = values_;
+    if (forgets_values_ && !saved.empty()) saved[0] ^= std::byte{1};
+    return saved;
+  }
+
+  std::vector<std::byte> values_;
+  bool forgets_values_ = false;
+
+ private:
+  Memory& memory_;
+};
+
+/// Collects what an engine says; waits for conditions with a limit.
+class Heard {
+ public:
+  template <class Change>
+  void note(Change change) {
+    const std::lock_guard lock(mutex_);
+    change();
+    changed_.notify_all();
+  }
+  template <class Condition>
+  bool within(Clock::duration limit, Condition condition) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, limit, condition);
+  }
+
+  bool converged = false;
+  std::optional<Digest> source_root;
+  std::optional<VerifiedState> target_state;
+  std::optional<Error> source_error;
+  std::optional<Error> target_error;
+  MigrationStats stats;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+class EngineTest : public ::testing::Test {
+ protected:
+  void listen(std::string token = "token") {
+    target_.emplace(TargetOptions{"m", "127.0.0.1", std::move(token), "", silence_}, target_side_,
+                    TargetEvents{[this](const VerifiedState& state) {
+                                   heard_.note([&] { heard_.target_state = state; });
+                                 },
+                                 [this](const Error& error) {
+                                   heard_.note([&] { heard_.target_error = error; });
+                                 }});
+  }
+  void start(SourceOptions options = {}) {
+    options.migration = "m";
+    options.host = "127.0.0.1";
+    options.port = target_->port();
+    if (options.token.empty()) options.token = "token";
+    options.silence_max = silence_;
+    source_.emplace(options, source_side_,
+                    SourceEvents{[this](const MigrationStats& stats) {
+                                   heard_.note([&] { heard_.stats = stats; });
+                                 },
+                                 [this](double) { heard_.note([&] { heard_.converged = true; }); },
+                                 [this](const Digest& root, const MigrationStats& stats) {
+                                   heard_.note([&] {
+                                     heard_.source_root = root;
+                                     heard_.stats = stats;
+                                   });
+                                 },
+                                 [this](const Error& error) {
+                                   heard_.note([&] { heard_.source_error = error; });
+                                 }});
+  }
+  bool converges() {
+    return heard_.within(seconds(20), [&] { return heard_.converged || heard_.source_error; }) &&
+           heard_.converged;
+  }
+  bool verifies() {
+    FrozenState state;
+    state.snapshot = source_memory_.snapshot();
+    state.values = {std::byte{1}, std::byte{2}};
+    state.step = 77;
+    state.last_step_end_ns = Clock::now().time_since_epoch().count();
+    source_->freeze(std::move(state));
+    return heard_.within(seconds(20), [&] { return heard_.source_root || heard_.source_error; }) &&
+           heard_.source_root && heard_.target_state;
+  }
+  void expect_equal_memory() {
+    for (std::size_t i = 0; i < source_memory_.regions.size(); ++i) {
+      EXPECT_EQ(source_memory_.regions[i].second, target_memory_.regions[i].second)
+          << source_memory_.regions[i].first;
+    }
+  }
+
+  milliseconds silence_{3000};
+  Memory source_memory_;
+  Memory target_memory_;
+  SourceSide source_side_{source_memory_};
+  TargetSide target_side_{target_memory_};
+  Heard heard_;
+  std::optional<Target> target_;
+  std::optional<Source> source_;
+};
+
+TEST_F(EngineTest, StopCopySendsEveryByteInTheFreeze) {
+  source_memory_.add("w", 5 * kMiB + 3, 1).add("empty", 0, 0).add("b", 7, 2);
+  target_memory_.add("w", 5 * kMiB + 3, 9).add("empty", 0, 0).add("b", 7, 9);
+  listen();
+  start({.strategy = Strategy::stop_copy});
+  ASSERT_TRUE(converges()) << heard_.source_error->what();
+  ASSERT_TRUE(verifies()) << heard_.source_error->what();
+  expect_equal_memory();
+  EXPECT_EQ(*heard_.source_root, heard_.target_state->root);
+  EXPECT_EQ(heard_.target_state->step, 77U);
+  EXPECT_EQ(heard_.stats.bytes_in_downtime, 5 * kMiB + 10 + 2);
+  EXPECT_EQ(target_side_.values_, (std::vector{std::byte{1}, std::byte{2}}));
+}
+
+TEST_F(EngineTest, RoundsSendWhatAStepChangedAndNeverWhatIsEqual) {
+  source_memory_.add("frozen", 20 * kMiB, 1).add("adapter", kMiB, 2);
+  target_memory_.add("frozen", 20 * kMiB, 1).add("adapter", kMiB, 3);
+  listen();
+  std::jthread trainer([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      auto& adapter = source_memory_.regions[1].second;
+      for (auto& byte : adapter) byte = static_cast<std::byte>(std::to_integer<int>(byte) + 1);
+      ++source_side_.step_;
+      source_side_.step_.notify_all();
+    }
+  });
+  start({.strategy = Strategy::rounds});
+  ASSERT_TRUE(converges()) << heard_.source_error->what();
+  trainer.request_stop();
+  trainer.join();
+  ASSERT_TRUE(verifies()) << heard_.source_error->what();
+  expect_equal_memory();
+  EXPECT_LE(heard_.stats.bytes_in_downtime, 2 * kMiB);
+  EXPECT_GE(heard_.stats.rounds, 2U);
+}
+
+TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {
+  source_memory_.add("w", 8 * kMiB, 1);
+  target_memory_.add("w", 8 * kMiB, 2);
+  listen();
+  std::jthread trainer([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      auto& bytes = source_memory_.regions[0].second;
+      for (auto& byte : bytes) byte = static_cast<std::byte>(std::to_integer<int>(byte) + 1);
+      ++source_side_.step_;
+    }
+  });
+  start({.strategy = Strategy::rounds, .bandwidth = 32 * kMiB, .max_downtime_ms = 100});
+  EXPECT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 3; }));
+  EXPECT_FALSE(heard_.converged);
+  EXPECT_GT(heard_.stats.expected_downtime_ms, 100);
+}
+
+TEST_F(EngineTest, ABandwidthCapIsKeptWithinFivePercent) {
+  source_memory_.add("w", 64 * kMiB, 1);
+  target_memory_.add("w", 64 * kMiB, 2);
+  listen();
+  const auto start_time = Clock::now();
+  start({.strategy = Strategy::rounds, .bandwidth = 32 * kMiB});
+  ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 1; }));
+  const std::chrono::duration<double> took = Clock::now() - start_time;
+  EXPECT_GE(took.count(), 2 * 0.95);
+  EXPECT_NEAR(static_cast<double>(heard_.stats.rate), 32.0 * kMiB, 0.05 * 32 * kMiB);
+}
+
+TEST_F(EngineTest, AWrongTokenIsRefusedAndTheRightOneStillAdmitted) {
+  source_memory_.add("w", kMiB, 1);
+  target_memory_.add("w", kMiB, 2);
+  listen();
+  start({.token = "wrong"});
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::unauthorized);
+  EXPECT_FALSE(heard_.target_error.has_value());
+  source_.reset();
+  heard_.source_error.reset();
+  heard_.stats = {};
+  start();
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.rounds >= 1; }));
+  EXPECT_TRUE(verifies()) << heard_.source_error->what();
+}
+
+TEST_F(EngineTest, ALayoutThatDiffersIsRefusedWithItsNames) {
+  source_memory_.add("encoder.weight", kMiB, 1);
+  target_memory_.add("encoder.weight", 2 * kMiB, 2);
+  listen();
+  start();
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::layout_differs);
+  EXPECT_THAT(heard_.source_error->failure(), ::testing::HasSubstr("encoder.weight"));
+}
+
+TEST_F(EngineTest, ValuesThatDoNotComeBackAsTheyWereSentStopTheMigration) {
+  source_memory_.add("w", kMiB, 1);
+  target_memory_.add("w", kMiB, 2);
+  target_side_.forgets_values_ = true;
+  listen();
+  start({.strategy = Strategy::stop_copy});
+  ASSERT_TRUE(converges());
+  EXPECT_FALSE(verifies());
+  ASSERT_TRUE(heard_.source_error.has_value());
+  EXPECT_EQ(heard_.source_error->code(), Code::digest_mismatch);
+  EXPECT_FALSE(heard_.target_state.has_value());
+}
+
+TEST_F(EngineTest, ADeadTargetFailsTheSourceWithinTwoSeconds) {
+  source_memory_.add("w", 32 * kMiB, 1);
+  target_memory_.add("w", 32 * kMiB, 2);
+  listen();
+  start({.bandwidth = 8 * kMiB});
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.transferred > kMiB; }));
+  target_.reset();
+  ASSERT_TRUE(heard_.within(seconds(2), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::link_lost);
+}
+
+TEST_F(EngineTest, ACancelledSourceEndsInTimeAndTellsTheTarget) {
+  source_memory_.add("w", 64 * kMiB, 1);
+  target_memory_.add("w", 64 * kMiB, 2);
+  listen();
+  start({.bandwidth = 8 * kMiB});
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.transferred > kMiB; }));
+  const auto before = Clock::now();
+  source_.reset();
+  EXPECT_LT(Clock::now() - before, seconds(1));
+  ASSERT_TRUE(heard_.within(seconds(4), [&] { return heard_.target_error.has_value(); }));
+}
+
+TEST_F(EngineTest, NobodyListeningIsUnreachable) {
+  source_memory_.add("w", kMiB, 1);
+  target_memory_.add("w", kMiB, 2);
+  listen();
+  const auto port = target_->port();
+  target_.reset();
+  listen();  // another port; `start` would use it
+  SourceOptions options;
+  options.migration = "m";
+  options.host = "127.0.0.1";
+  options.port = port;
+  options.token = "token";
+  source_.emplace(options, source_side_, SourceEvents{{}, {}, {}, [this](const Error& error) {
+                                                        heard_.note(
+                                                            [&] { heard_.source_error = error; });
+                                                      }});
+  ASSERT_TRUE(heard_.within(seconds(5), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::unreachable);
+}
+
+}  // namespace
+}  // namespace cardswap

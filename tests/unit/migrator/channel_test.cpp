@@ -1,0 +1,109 @@
+#include "migrator/wire/channel.h"
+
+#include <gmock/gmock.h>
+
+namespace cardswap::channel {
+namespace {
+
+std::span<const std::byte> body_of(const std::vector<std::byte>& frame) {
+  return std::span(frame).subspan(sizeof(std::uint32_t));
+}
+
+MigrationStats some_stats() {
+  MigrationStats stats;
+  stats.phase = "rounds";
+  stats.transferred = 1;
+  stats.remaining = 2;
+  stats.total = 3;
+  stats.rounds = 4;
+  stats.dirty_rate = 5;
+  stats.rate = 6;
+  stats.expected_downtime_ms = 7.5;
+  stats.bytes_in_downtime = 8;
+  stats.setup_time_ms = 9;
+  stats.freeze_scan_ms = 10;
+  stats.freeze_send_ms = 11;
+  stats.freeze_verify_ms = 12;
+  stats.median_step_ms = 13;
+  return stats;
+}
+
+/// One of every message, each field other than its default.
+std::vector<Message> one_of_each() {
+  const Digest digest{{1, 2, 3}};
+  return {
+      Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true},
+      Tracked{100, 3, digest},
+      Stepped{7, 1.5},
+      Parked{"10.0.0.1", 7000, 100},
+      SyncProgress{"m", some_stats()},
+      Converged{"m", 2.5},
+      Frozen{"m", 8},
+      Verified{"m", 8, digest, some_stats()},
+      Failed{"m", Code::link_lost, "gone", "look"},
+      Released{"m"},
+      Resumed{"m", 9, 1.25, 0.5},
+      FirstStep{"m", 10},
+      Ended{11, true},
+      Welcome{2, true, "m", "10.0.0.2", "token", "tcp"},
+      Refused{Code::protocol_mismatch, "no", "update"},
+      BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, "tcp"},
+      Freeze{"m"},
+      Release{"m"},
+      Retire{"m"},
+      Grant{"m", 4, digest},
+  };
+}
+
+TEST(Channel, ReadsEveryMessageAsItWasWritten) {
+  const auto messages = one_of_each();
+  ASSERT_EQ(messages.size(), std::variant_size_v<Message>) << "a new message is not tested here";
+  for (const auto& message : messages) {
+    EXPECT_EQ(decode(body_of(encode(message))), message) << "number " << message.index() + 1;
+  }
+}
+
+TEST(Channel, RefusesEveryTruncation) {
+  for (const auto& message : one_of_each()) {
+    const auto frame = encode(message);
+    const auto body = body_of(frame);
+    for (std::size_t size = 0; size < body.size(); ++size) {
+      EXPECT_THROW((void)decode(body.first(size)), Error)
+          << "number " << message.index() + 1 << " cut to " << size;
+    }
+  }
+}
+
+TEST(Channel, RefusesTrailingBytes) {
+  for (const auto& message : one_of_each()) {
+    auto frame = encode(message);
+    frame.push_back(std::byte{0});
+    EXPECT_THROW((void)decode(body_of(frame)), Error) << "number " << message.index() + 1;
+  }
+}
+
+TEST(Channel, SurvivesEveryFlippedByte) {
+  for (const auto& message : one_of_each()) {
+    const auto frame = encode(message);
+    for (std::size_t i = 4; i < frame.size(); ++i) {
+      auto damaged = frame;
+      damaged[i] ^= std::byte{0xff};
+      try {
+        (void)decode(body_of(damaged));
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::bad_request);
+      }
+    }
+  }
+}
+
+TEST(Channel, RefusesNumbersThatNoMessageHas) {
+  for (const std::uint16_t number : {std::uint16_t{0}, std::uint16_t{21}, std::uint16_t{0xffff}}) {
+    const std::array body{static_cast<std::byte>(number & 0xff),
+                          static_cast<std::byte>(number >> 8)};
+    EXPECT_THROW((void)decode(body), Error) << number;
+  }
+}
+
+}  // namespace
+}  // namespace cardswap::channel

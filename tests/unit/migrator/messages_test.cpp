@@ -1,0 +1,79 @@
+#include "migrator/wire/messages.h"
+
+#include <gmock/gmock.h>
+
+#include "migrator/wire/writer.h"
+
+namespace cardswap::data {
+namespace {
+
+Layout some_layout() {
+  return Layout({{"w", "float32", "[2, 3]", 24}, {"empty", "int64", "[0]", 0}});
+}
+
+std::vector<Message> one_of_each() {
+  const Digest digest{{9, 8, 7}};
+  return {Hello{kMagic, kVersion, "m", "token", 4096, true, some_layout()},
+          LayoutChanged{false, some_layout()},
+          RoundEnd{3, 4, true},
+          Ping{-5},
+          FreezeBegin{},
+          Values{1, 2, 3, {std::byte{1}, std::byte{2}}},
+          Equal{digest},
+          Bye{"done"},
+          Accept{7},
+          Refuse{Code::layout_differs, "w differs", "build the same model"},
+          Held{2, true, {{ChunkId{1}, digest}, {ChunkId{2}, Digest{}}}, digest},
+          Pong{1, 2},
+          Confirmed{digest}};
+}
+
+TEST(DataMessages, ComeBackAsTheyWereWritten) {
+  const auto messages = one_of_each();
+  ASSERT_EQ(messages.size(), std::variant_size_v<Message>) << "a new message is not tested here";
+  for (const auto& message : messages) {
+    const auto again = decode(encode(message));
+    EXPECT_EQ(again.index(), message.index());
+    EXPECT_EQ(encode(again), encode(message)) << "number " << message.index() + 1;
+  }
+}
+
+TEST(DataMessages, RefuseEveryTruncationAndTrailingBytes) {
+  for (const auto& message : one_of_each()) {
+    auto bytes = encode(message);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_THROW((void)decode(std::span(bytes).first(size)), Error)
+          << "number " << message.index() + 1 << " cut to " << size;
+    }
+    bytes.push_back(std::byte{0});
+    EXPECT_THROW((void)decode(bytes), Error);
+  }
+}
+
+TEST(DataMessages, RefuseACountThatTheMessageCannotHold) {
+  wire::WireWriter writer;
+  writer.u8(11).u32(1).boolean(false).digest({}).u32(0xffffffff);
+  EXPECT_THROW((void)decode(writer.bytes()), Error);
+}
+
+TEST(DataMessages, TellAnotherVersionFromGarbage) {
+  auto hello = std::get<Hello>(one_of_each().front());
+  hello.version = kVersion + 1;
+  try {
+    (void)decode(encode(Message(hello)));
+    FAIL() << "another version was accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::protocol_mismatch);
+  }
+}
+
+TEST(Root, ChangesWithAnyChunkTheValuesAndTheLayout) {
+  const std::array chunks{Digest{{1}}, Digest{{2}}};
+  const auto root = root_of(some_layout(), chunks, Digest{{3}});
+  EXPECT_NE(root, root_of(some_layout(), std::array{Digest{{1}}, Digest{{4}}}, Digest{{3}}));
+  EXPECT_NE(root, root_of(some_layout(), chunks, Digest{{4}}));
+  EXPECT_NE(root, root_of(Layout(), chunks, Digest{{3}}));
+}
+
+}  // namespace
+}  // namespace cardswap::data
