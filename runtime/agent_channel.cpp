@@ -1,0 +1,227 @@
+#include "runtime/agent_channel.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "migrator/wire/framing.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAnswerMax{10'000};
+constexpr milliseconds kTick{100};
+constexpr std::size_t kQueueBytesMax = 4U << 20;
+
+std::string because(int error) { return std::strerror(error); }
+
+}  // namespace
+
+/// A descriptor with its owner; a unix stream socket or an eventfd.
+class AgentChannel::Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {}
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  [[nodiscard]] int fd() const { return fd_; }
+
+  static std::unique_ptr<Socket> connect(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof(address.sun_path)) {
+      throw Error(Code::bad_request, fmt::format("the socket path {} is too long", path),
+                  "CARDSWAP_SOCKET may have 107 bytes");
+    }
+    std::memcpy(address.sun_path, path.c_str(), path.size());
+    auto socket =
+        std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      throw Error(Code::unreachable,
+                  fmt::format("no agent answers at {}: {}", path, because(errno)),
+                  "is cardswapd running? A program started without `cardswap run` needs no "
+                  "CARDSWAP_SOCKET");
+    }
+    return socket;
+  }
+
+  /// Waits for a whole frame; nothing on end of stream or at the deadline.
+  std::optional<channel::Message> receive(Clock::time_point deadline) {
+    while (true) {
+      if (auto body = frames_.next()) return channel::decode(*body);
+      pollfd fd{fd_, POLLIN, 0};
+      const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
+      if (left <= 0 || ::poll(&fd, 1, static_cast<int>(left)) <= 0) return std::nullopt;
+      if (!read()) return std::nullopt;
+    }
+  }
+  /// Takes what has arrived; false when the peer closed.
+  bool read() {
+    std::array<std::byte, 16384> piece;
+    const auto got = ::recv(fd_, piece.data(), piece.size(), 0);
+    if (got > 0) {
+      frames_.feed(std::span(piece).first(static_cast<std::size_t>(got)));
+      return true;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
+  }
+  channel::FrameReader& frames() { return frames_; }
+
+  /// Writes all of it, waiting for room; false when the peer is gone or does not read.
+  bool write(std::span<const std::byte> bytes) const {
+    const auto deadline = Clock::now() + milliseconds(1000);
+    while (!bytes.empty()) {
+      const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent > 0) {
+        bytes = bytes.subspan(static_cast<std::size_t>(sent));
+        continue;
+      }
+      if (errno != EAGAIN && errno != EINTR) return false;
+      pollfd fd{fd_, POLLOUT, 0};
+      if (Clock::now() > deadline || ::poll(&fd, 1, 100) < 0) return false;
+    }
+    return true;
+  }
+
+ private:
+  int fd_;
+  channel::FrameReader frames_;
+};
+
+AgentChannel::AgentChannel(std::string path, Handlers handlers)
+    : path_(std::move(path)),
+      handlers_(std::move(handlers)),
+      socket_(Socket::connect(path_)),
+      wake_(std::make_unique<Socket>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+  socket_->write(channel::encode(handlers_.hello()));
+  const auto answer = socket_->receive(Clock::now() + kAnswerMax);
+  if (!answer) {
+    throw Error(Code::unreachable, fmt::format("the agent at {} did not answer", path_),
+                "look at the agent's log");
+  }
+  if (const auto* refused = std::get_if<channel::Refused>(&*answer)) {
+    throw Error(refused->code, refused->failure, refused->hint);
+  }
+  const auto* welcome = std::get_if<channel::Welcome>(&*answer);
+  if (welcome == nullptr) {
+    throw Error(Code::protocol_mismatch, fmt::format("the agent at {} speaks differently", path_),
+                "run the same Cardswap release for the agent and in the program");
+  }
+  welcome_ = *welcome;
+}
+
+AgentChannel::~AgentChannel() {
+  thread_.request_stop();
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_->fd(), &one, sizeof(one));
+  if (thread_.joinable()) thread_.join();
+}
+
+void AgentChannel::start() {
+  connected_ = true;
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void AgentChannel::send(const channel::Message& message) {
+  auto frame = channel::encode(message);
+  const std::lock_guard lock(mutex_);
+  if (!connected_ || queued_bytes_ + frame.size() > kQueueBytesMax) return;
+  queued_bytes_ += frame.size();
+  queue_.push_back(std::move(frame));
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_->fd(), &one, sizeof(one));
+}
+
+void AgentChannel::run(const std::stop_token& stop) {
+  for (int attempt = 0; !stop.stop_requested();) {
+    try {
+      if (!socket_) {
+        socket_ = Socket::connect(path_);
+        socket_->write(channel::encode(handlers_.hello()));
+        const auto answer = socket_->receive(Clock::now() + kAnswerMax);
+        if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
+          throw Error(Code::refused, "the agent did not take this job back");
+        }
+        const std::lock_guard lock(mutex_);
+        connected_ = true;
+      }
+      attempt = 0;
+      serve(*socket_, stop);
+    } catch (const std::exception&) {
+      // The agent is away or does not know this job any more; it may come back.
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      connected_ = false;
+      queue_.clear();
+      queued_bytes_ = 0;
+    }
+    socket_.reset();
+    if (!stop.stop_requested()) wait_before_retry(stop, attempt++);
+  }
+}
+
+void AgentChannel::wait_before_retry(const std::stop_token& stop, int attempt) {
+  const auto deadline = Clock::now() + milliseconds(std::min(100 << std::min(attempt, 4), 1000));
+  while (!stop.stop_requested() && Clock::now() < deadline) {
+    pollfd fd{wake_->fd(), POLLIN, 0};
+    ::poll(&fd, 1, static_cast<int>(
+                       std::chrono::ceil<milliseconds>(deadline - Clock::now()).count()));
+    if ((fd.revents & POLLIN) != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto got = ::read(wake_->fd(), &count, sizeof(count));
+    }
+  }
+}
+
+bool AgentChannel::flush(Socket& socket) {
+  std::deque<std::vector<std::byte>> frames;
+  {
+    const std::lock_guard lock(mutex_);
+    frames.swap(queue_);
+    queued_bytes_ = 0;
+  }
+  for (const auto& frame : frames) {
+    if (!socket.write(frame)) return false;
+  }
+  return true;
+}
+
+void AgentChannel::serve(Socket& socket, const std::stop_token& stop) {
+  auto tick_due = Clock::now();
+  while (true) {
+    if (!flush(socket)) return;
+    if (stop.stop_requested()) return;
+    while (auto body = socket.frames().next()) handlers_.message(channel::decode(*body));
+    if (Clock::now() >= tick_due) {
+      tick_due = Clock::now() + kTick;
+      if (handlers_.tick) handlers_.tick();
+      if (!flush(socket)) return;
+    }
+    std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_->fd(), POLLIN, 0}}};
+    const auto left = std::chrono::ceil<milliseconds>(tick_due - Clock::now()).count();
+    ::poll(fds.data(), fds.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if ((fds[1].revents & POLLIN) != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto got = ::read(wake_->fd(), &count, sizeof(count));
+    }
+    if (fds[0].revents != 0 && !socket.read()) return;
+  }
+}
+
+}  // namespace cardswap

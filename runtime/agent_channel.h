@@ -1,0 +1,64 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "migrator/wire/channel.h"
+
+namespace cardswap {
+
+/// The trainer's line to its agent: a unix socket and one thread.
+///
+/// open() says Hello and waits for the answer; afterwards the thread delivers what the agent says
+/// and sends what was queued. When the agent goes away it keeps trying to come back, with a new
+/// Hello from `hello`, for as long as this object lives.
+class AgentChannel {
+ public:
+  struct Handlers {
+    std::function<channel::Hello()> hello;
+    std::function<void(const channel::Message&)> message;  ///< on the channel's thread
+    std::function<void()> tick;  ///< about ten times a second while connected, same thread
+  };
+
+  /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s.
+  AgentChannel(std::string path, Handlers handlers);
+  /// Sends what is queued (at most 1 s) and closes.
+  ~AgentChannel();
+  AgentChannel(const AgentChannel&) = delete;
+  AgentChannel& operator=(const AgentChannel&) = delete;
+
+  [[nodiscard]] const channel::Welcome& welcome() const { return welcome_; }
+  /// Starts delivery; once.
+  void start();
+  /// Any thread; never blocks. Dropped while there is no connection: Hello says what matters.
+  void send(const channel::Message& message);
+
+ private:
+  class Socket;
+
+  void run(const std::stop_token& stop);
+  /// One connection's life, after Hello was answered.
+  void serve(Socket& socket, const std::stop_token& stop);
+  bool flush(Socket& socket);
+  void wait_before_retry(const std::stop_token& stop, int attempt);
+
+  const std::string path_;
+  const Handlers handlers_;
+  channel::Welcome welcome_;
+  std::unique_ptr<Socket> socket_;
+  std::unique_ptr<Socket> wake_;
+
+  std::mutex mutex_;  // guards the queue
+  std::deque<std::vector<std::byte>> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool connected_ = false;
+
+  std::jthread thread_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,129 @@
+// A small GPT on real text, character by character, with AdamW.
+
+#include <cardswap/torch.h>
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "trainer.h"
+
+namespace nn = torch::nn;
+namespace F = torch::nn::functional;
+
+namespace {
+
+struct Shape {
+  std::int64_t layers = 2;
+  std::int64_t heads = 4;
+  std::int64_t width = 128;
+  std::int64_t context = 64;
+  std::int64_t batch = 8;
+};
+
+struct BlockImpl : nn::Module {
+  explicit BlockImpl(const Shape& shape)
+      : heads(shape.heads),
+        norm1(register_module("norm1", nn::LayerNorm(nn::LayerNormOptions({shape.width})))),
+        norm2(register_module("norm2", nn::LayerNorm(nn::LayerNormOptions({shape.width})))),
+        qkv(register_module("qkv", nn::Linear(shape.width, 3 * shape.width))),
+        out(register_module("out", nn::Linear(shape.width, shape.width))),
+        up(register_module("up", nn::Linear(shape.width, 4 * shape.width))),
+        down(register_module("down", nn::Linear(4 * shape.width, shape.width))) {}
+
+  torch::Tensor forward(torch::Tensor x, const torch::Tensor& mask) {
+    const auto b = x.size(0), t = x.size(1), c = x.size(2);
+    auto parts = qkv(norm1(x)).view({b, t, 3, heads, c / heads}).permute({2, 0, 3, 1, 4});
+    auto scores = torch::matmul(parts[0], parts[1].transpose(-2, -1)) /
+                  std::sqrt(static_cast<double>(c) / static_cast<double>(heads));
+    scores = scores.masked_fill(mask, -1e9).softmax(-1);
+    x = x + out(torch::matmul(scores, parts[2]).transpose(1, 2).reshape({b, t, c}));
+    return x + down(torch::gelu(up(norm2(x))));
+  }
+
+  std::int64_t heads;
+  nn::LayerNorm norm1, norm2;
+  nn::Linear qkv, out, up, down;
+};
+TORCH_MODULE(Block);
+
+struct GptImpl : nn::Module {
+  explicit GptImpl(const Shape& shape)
+      : tokens(register_module("tokens", nn::Embedding(256, shape.width))),
+        places(register_module("places", nn::Embedding(shape.context, shape.width))),
+        blocks(register_module("blocks", nn::ModuleList())),
+        norm(register_module("norm", nn::LayerNorm(nn::LayerNormOptions({shape.width})))),
+        head(register_module("head", nn::Linear(shape.width, 256))) {
+    for (std::int64_t i = 0; i < shape.layers; ++i) blocks->push_back(Block(shape));
+    mask = register_buffer("mask", torch::ones({shape.context, shape.context}, torch::kBool).triu(1));
+  }
+
+  torch::Tensor forward(const torch::Tensor& x) {
+    auto h = tokens(x) + places(torch::arange(x.size(1)));
+    for (const auto& block : *blocks) h = block->as<Block>()->forward(h, mask);
+    return head(norm(h));
+  }
+
+  nn::Embedding tokens, places;
+  nn::ModuleList blocks;
+  nn::LayerNorm norm;
+  nn::Linear head;
+  torch::Tensor mask;
+};
+TORCH_MODULE(Gpt);
+
+torch::Tensor read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto bytes = text.str();
+  if (bytes.size() < 1024) throw std::runtime_error("no text to train on in " + path);
+  auto tensor = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kByte);
+  std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
+  return tensor.to(torch::kLong);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  TrainerOptions options;
+  Shape shape;
+  std::string text = "LICENSE";
+  CLI::App app("Trains a small GPT");
+  options.add_to(app);
+  app.add_option("--text", text, "File to learn");
+  app.add_option("--layers", shape.layers, "Transformer blocks");
+  app.add_option("--heads", shape.heads, "Attention heads");
+  app.add_option("--width", shape.width, "Channels");
+  app.add_option("--context", shape.context, "Characters a sample");
+  app.add_option("--batch", shape.batch, "Samples a step");
+  CLI11_PARSE(app, argc, argv);
+
+  torch::manual_seed(options.seed);
+  torch::set_num_threads(options.threads);
+  const auto data = read_text(text);
+  Gpt model(shape);
+  torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-4));
+  std::uint64_t step = 0;
+
+  auto session = cardswap::Session::open();
+  session.track("model", model);
+  session.track("optimizer", optimizer);
+  session.track("step", step);
+  session.track_rng();
+  LossLog log(options, session);
+  while (step < options.steps) {
+    const auto starts = torch::randint(data.size(0) - shape.context - 1, {shape.batch, 1});
+    const auto at = starts + torch::arange(shape.context + 1);
+    const auto batch = data.index({at});
+    const auto logits = model(batch.narrow(1, 0, shape.context));
+    const auto loss = F::cross_entropy(logits.reshape({-1, 256}),
+                                       batch.narrow(1, 1, shape.context).reshape({-1}));
+    optimizer.zero_grad();
+    loss.backward();
+    log.write(step, loss.item<double>());
+    if (session.step(optimizer) == cardswap::Verdict::moved) return log.moved();
+    ++step;
+  }
+  return log.finished();
+}

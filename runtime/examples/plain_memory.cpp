@@ -1,0 +1,57 @@
+// A job without a framework: bytes of its own, counters, and a rule that makes the next state of
+// the last one. Shows cardswap::runtime alone, and is what most tests move around.
+
+#include <cardswap/session.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "trainer.h"
+
+namespace {
+
+/// One step of a full-period generator over every word of the dirty share.
+double advance(std::vector<std::uint64_t>& words, std::size_t dirty, std::uint64_t step) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < dirty; ++i) {
+    words[i] = words[i] * 6364136223846793005ULL + 1442695040888963407ULL + step;
+    sum += words[i] >> 40;
+  }
+  return dirty == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(dirty);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  TrainerOptions options;
+  std::size_t bytes = 8U << 20;
+  double dirty_share = 1;
+  double step_ms = 0;
+  CLI::App app("Advances a block of memory step by step");
+  options.add_to(app);
+  app.add_option("--bytes", bytes, "Bytes of state");
+  app.add_option("--dirty-share", dirty_share, "Share of the state that a step rewrites, 0 to 1");
+  app.add_option("--step-ms", step_ms, "Shortest time of a step");
+  CLI11_PARSE(app, argc, argv);
+
+  std::vector<std::uint64_t> words(bytes / sizeof(std::uint64_t), options.seed);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] += i * 0x9e3779b97f4a7c15ULL;
+  const auto dirty = static_cast<std::size_t>(dirty_share * static_cast<double>(words.size()));
+  std::uint64_t step = 0;
+
+  auto session = cardswap::Session::open();
+  session.track_memory("words", std::as_writable_bytes(std::span(words)));
+  session.track("step", step);
+  LossLog log(options, session);
+  while (step < options.steps) {
+    const auto begin = std::chrono::steady_clock::now();
+    log.write(step, advance(words, dirty, step));
+    std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                              std::chrono::duration<double, std::milli>(step_ms)));
+    if (session.step_boundary() == cardswap::Verdict::moved) return log.moved();
+    ++step;
+  }
+  return log.finished();
+}

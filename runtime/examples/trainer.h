@@ -1,0 +1,62 @@
+#pragma once
+
+// What the example trainers share: their options, and a log of losses that can be compared bit for
+// bit. A loss is logged before the step's boundary, so each step is logged by the process that
+// computed it.
+
+#include <cardswap/session.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+struct TrainerOptions {
+  std::uint64_t steps = 100;
+  std::uint64_t seed = 1;
+  int threads = 1;
+  std::string loss_log = "-";
+
+  void add_to(CLI::App& app) {
+    app.add_option("--steps", steps, "Steps to train");
+    app.add_option("--seed", seed, "Seed of weights and data");
+    app.add_option("--threads", threads, "Threads that compute");
+    app.add_option("--loss-log", loss_log, "File to append losses to; - is stdout");
+  }
+};
+
+class LossLog {
+ public:
+  LossLog(const TrainerOptions& options, cardswap::Session& session) : session_(session) {
+    if (options.loss_log == "-") return;
+    file_.reset(std::fopen(options.loss_log.c_str(), "a"));
+    if (!file_) throw std::runtime_error("cannot open " + options.loss_log);
+  }
+
+  /// Hexadecimal floating point: equal text is equal bits. A standby's warm-up step is not logged.
+  void write(std::uint64_t step, double loss) {
+    if (session_.is_standby()) return;
+    std::fprintf(out(), "step %llu loss %a\n", static_cast<unsigned long long>(step), loss);
+    std::fflush(out());
+  }
+  int finished() {
+    std::fprintf(out(), "digest %s\n", session_.state_digest().c_str());
+    std::fflush(out());
+    return 0;
+  }
+  int moved() {
+    std::fprintf(out(), "moved at step %llu\n", static_cast<unsigned long long>(session_.steps()));
+    std::fflush(out());
+    return 0;
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::FILE* out() { return file_ ? file_.get() : stdout; }
+
+  cardswap::Session& session_;
+  std::unique_ptr<std::FILE, Close> file_;
+};

@@ -1,0 +1,165 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+/// Cardswap's API for training programs; only the standard library. LibTorch's part is
+/// <cardswap/torch.h>.
+namespace cardswap {
+
+/// What a step boundary says: go on with the loop, or leave it because the job goes on elsewhere.
+enum class Verdict : std::uint8_t { going_on, moved };
+
+/// A run of bytes that belongs to the job's state.
+struct TrackedRegion {
+  std::string name;
+  std::string dtype;
+  std::string shape;
+  std::span<std::byte> memory;
+  const void* storage = nullptr;           ///< what is shared has one identity and is sent once
+  std::shared_ptr<const void> keep_alive;  ///< holds `memory` while it is read; may be empty
+};
+
+/// One tracked thing: tensors, values, or both. Implemented by the adapters of this library, and by
+/// a program for a type of its own. Called on the training thread only, at a boundary.
+class TrackedState {
+ public:
+  virtual ~TrackedState() = default;
+  /// Appends its regions, in an order that is the same on both sides, under names of its own.
+  virtual void regions(std::vector<TrackedRegion>& /*out*/) {}
+  /// On a standby, before anything arrives: the regions that the source has of this thing. Makes or
+  /// drops state that exists only after a first use, as optimizers have it.
+  virtual void adopt(const std::vector<std::string>& /*names*/) {}
+  /// Everything that is no region. Equal states must give equal bytes.
+  [[nodiscard]] virtual std::vector<std::byte> save() { return {}; }
+  /// Takes what save() gave; throws on bytes that it did not give.
+  virtual void load(std::span<const std::byte> /*bytes*/) {}
+  /// True for state that loading other state may disturb, such as a random generator.
+  [[nodiscard]] virtual bool loads_last() const { return false; }
+};
+
+/// How a `T&` is tracked; specialise it to teach Session::track a type of your own.
+template <class T>
+struct Trackable;
+
+/// A job's connection to Cardswap: what its state consists of, and where a step ends.
+///
+/// Without an agent's environment (CARDSWAP_SOCKET) every call is inert. open() and track() throw
+/// std::exceptions that say what is wrong with the set-up; after them nothing is thrown into the
+/// loop: a migration that fails is the agent's news. One session a process, used by the thread that
+/// runs the training loop, which must be the main thread in a standby.
+class Session {
+ public:
+  [[nodiscard]] static Session open();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  /// Tracks `thing` by reference: it must outlive the session. Names are unique.
+  template <class T>
+  void track(std::string_view name, T& thing) {
+    track_state(name, Trackable<T>::make(thing));
+  }
+  void track(std::string_view name, std::function<std::vector<std::byte>()> save,
+             std::function<void(std::span<const std::byte>)> load);
+  void track_memory(std::string_view name, std::span<std::byte> memory);
+  void track_state(std::string_view name, std::unique_ptr<TrackedState> state);
+  /// LibTorch's default generators; link cardswap::torch.
+  void track_rng();
+
+  /// Steps the optimizer, then passes the boundary.
+  template <class Optimizer>
+  Verdict step(Optimizer& optimizer) {
+    optimizer.step();
+    return step_boundary();
+  }
+  /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
+  /// the job moves; a standby's first call returns when the job has arrived, with all state restored.
+  Verdict step_boundary();
+
+  /// True in a standby's warm-up step: hold back log lines, files and other effects.
+  [[nodiscard]] bool is_standby() const noexcept;
+  /// Boundaries that this job has passed, wherever it ran.
+  [[nodiscard]] std::uint64_t steps() const noexcept;
+  /// 32 hexadecimal digits over every tracked byte. Works without an agent.
+  [[nodiscard]] std::string state_digest();
+
+ private:
+  class Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+namespace detail {
+
+template <class T>
+class TrackedValue final : public TrackedState {
+ public:
+  explicit TrackedValue(T& value) : value_(value) {}
+  std::vector<std::byte> save() override {
+    const auto* bytes = reinterpret_cast<const std::byte*>(&value_);
+    return {bytes, bytes + sizeof(T)};
+  }
+  void load(std::span<const std::byte> bytes) override {
+    if (bytes.size() != sizeof(T)) throw std::invalid_argument("a value of another size");
+    std::memcpy(&value_, bytes.data(), sizeof(T));
+  }
+
+ private:
+  T& value_;
+};
+
+template <class Sequence>
+class TrackedSequence final : public TrackedState {
+ public:
+  using Item = typename Sequence::value_type;
+  explicit TrackedSequence(Sequence& sequence) : sequence_(sequence) {}
+  std::vector<std::byte> save() override {
+    const auto bytes = std::as_bytes(std::span(sequence_));
+    return {bytes.begin(), bytes.end()};
+  }
+  void load(std::span<const std::byte> bytes) override {
+    if (bytes.size() % sizeof(Item) != 0) throw std::invalid_argument("a sequence of another type");
+    sequence_.resize(bytes.size() / sizeof(Item));
+    if (!bytes.empty()) std::memcpy(sequence_.data(), bytes.data(), bytes.size());
+  }
+
+ private:
+  Sequence& sequence_;
+};
+
+}  // namespace detail
+
+template <class T>
+  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
+struct Trackable<T> {
+  static std::unique_ptr<TrackedState> make(T& value) {
+    return std::make_unique<detail::TrackedValue<T>>(value);
+  }
+};
+template <class T>
+  requires(std::is_arithmetic_v<T> && !std::same_as<T, bool>)
+struct Trackable<std::vector<T>> {
+  static std::unique_ptr<TrackedState> make(std::vector<T>& value) {
+    return std::make_unique<detail::TrackedSequence<std::vector<T>>>(value);
+  }
+};
+template <>
+struct Trackable<std::string> {
+  static std::unique_ptr<TrackedState> make(std::string& value) {
+    return std::make_unique<detail::TrackedSequence<std::string>>(value);
+  }
+};
+
+}  // namespace cardswap

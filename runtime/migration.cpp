@@ -1,0 +1,249 @@
+#include "runtime/migration.h"
+
+#include <sys/prctl.h>
+
+#include <utility>
+
+namespace cardswap {
+
+Migration::~Migration() { stop(); }
+
+void Migration::stop() {
+  std::unique_ptr<Source> source;
+  std::unique_ptr<Target> target;
+  {
+    const std::lock_guard lock(mutex_);
+    source = std::move(source_);
+    target = std::move(target_);
+  }
+}
+
+void Migration::be_standby(const channel::Welcome& welcome) {
+  standby_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    welcome_ = welcome;
+    migration_ = welcome.migration;
+  }
+  gate_.park();
+}
+
+void Migration::describe(channel::Hello& hello) const {
+  const std::lock_guard lock(mutex_);
+  hello.migration = migration_;
+  hello.epoch = epoch_;
+  hello.frozen = !standby_ && freeze_asked_ && gate_.is_parked();
+}
+
+void Migration::take(const channel::Message& message) {
+  if (const auto* begin = std::get_if<channel::BeginSync>(&message)) {
+    begin_sync(*begin);
+  } else if (const auto* freeze_now = std::get_if<channel::Freeze>(&message)) {
+    freeze(freeze_now->migration);
+  } else if (const auto* release_now = std::get_if<channel::Release>(&message)) {
+    release(release_now->migration);
+  } else if (const auto* retire_now = std::get_if<channel::Retire>(&message)) {
+    retire(retire_now->migration);
+  } else if (const auto* grant_now = std::get_if<channel::Grant>(&message)) {
+    grant(*grant_now);
+  }
+}
+
+// ---- source
+
+void Migration::begin_sync(const channel::BeginSync& begin) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (source_ || begin_ || standby_) return;
+    begin_ = begin;
+    migration_ = begin.migration;
+  }
+  gate_.watch(true);
+}
+
+void Migration::passing() {
+  const std::lock_guard lock(mutex_);
+  if (first_step_due_) {
+    send_(channel::FirstStep{migration_, gate_.step()});
+    first_step_due_.reset();
+    migration_.clear();
+    gate_.watch(false);
+  }
+  if (!begin_ && !source_) return;
+  latest_ = tracker_.snapshot();
+  if (begin_ && !source_) {
+    const auto begin = *std::exchange(begin_, std::nullopt);
+    SourceOptions options;
+    options.migration = begin.migration;
+    options.host = begin.host;
+    options.port = begin.port;
+    options.token = begin.token;
+    options.strategy = begin.strategy;
+    options.chunk_bytes = begin.chunk_bytes;
+    options.bandwidth = begin.bandwidth;
+    options.max_downtime_ms = begin.max_downtime_ms;
+    options.transports = begin.transports;
+    const auto id = begin.migration;
+    SourceEvents events;
+    events.progress = [this, id](const MigrationStats& stats) {
+      send_(channel::SyncProgress{id, stats});
+    };
+    events.converged = [this, id](double expected_ms) {
+      send_(channel::Converged{id, expected_ms});
+    };
+    events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
+      send_(channel::Verified{id, gate_.step(), root, stats});
+    };
+    events.failed = [this, id](const Error& error) { fail(id, error); };
+    source_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
+                                       std::move(events));
+  }
+}
+
+Snapshot Migration::snapshot() {
+  const std::lock_guard lock(mutex_);
+  return *latest_;
+}
+
+void Migration::freeze(const std::string& migration) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (migration != migration_ || !source_) return;
+    freeze_asked_ = true;
+  }
+  gate_.park();
+}
+
+void Migration::parked() {
+  if (standby_) {
+    listen_for_source();
+    return;
+  }
+  FrozenState state;
+  state.last_step_end_ns = gate_.last_boundary_ns();
+  state.step = gate_.step();
+  state.snapshot = tracker_.snapshot();
+  try {
+    state.values = tracker_.save();
+  } catch (const std::exception& error) {
+    fail(migration_, Error(Code::internal, error.what()));
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (!source_) return;  // released meanwhile
+  send_(channel::Frozen{migration_, state.step});
+  source_->freeze(std::move(state));
+}
+
+void Migration::release(const std::string& migration) {
+  std::unique_ptr<Source> source;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!standby_ && (migration == migration_ || migration_.empty())) {
+      source = std::move(source_);
+      begin_.reset();
+      freeze_asked_ = false;
+      migration_.clear();
+    }
+  }
+  if (!standby_) {
+    gate_.watch(false);
+    gate_.release();  // first: training goes on before the engine is taken down
+    source.reset();
+  }
+  const std::lock_guard lock(mutex_);
+  latest_.reset();
+  send_(channel::Released{migration});
+}
+
+void Migration::retire(const std::string& migration) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (migration != migration_ || standby_) return;
+  }
+  gate_.retire();
+}
+
+void Migration::fail(const std::string& migration, const Error& error) {
+  send_(channel::Failed{migration, error.code(), error.failure(), error.hint()});
+}
+
+// ---- target
+
+void Migration::listen_for_source() {
+  const std::lock_guard lock(mutex_);
+  TargetEvents events;
+  events.verified = [this](const VerifiedState& state) {
+    const std::lock_guard inner(mutex_);
+    verified_ = state;
+    send_(channel::Verified{migration_, state.step, state.root, {}});
+  };
+  const auto id = migration_;
+  events.failed = [this, id](const Error& error) { fail(id, error); };
+  TargetOptions options;
+  options.migration = id;
+  options.listen_host = welcome_.data_host;
+  options.token = welcome_.data_token;
+  options.transports = welcome_.transports;
+  try {
+    target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
+                                       std::move(events));
+    send_(channel::Parked{welcome_.data_host, target_->port(),
+                          tracker_.snapshot().layout.total_bytes()});
+  } catch (const Error& error) {
+    fail(id, error);
+  } catch (const std::exception& error) {
+    fail(id, Error(Code::internal, error.what()));
+  }
+}
+
+Snapshot Migration::adopt(const Layout& wanted) {
+  Snapshot result;
+  gate_.run_parked([&] { result = tracker_.adopt(wanted); });
+  return result;
+}
+
+std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values) {
+  std::vector<std::byte> again;
+  gate_.run_parked([&] {
+    tracker_.load(values);
+    again = tracker_.save();
+  });
+  return again;
+}
+
+void Migration::grant(const channel::Grant& grant) {
+  std::unique_ptr<Target> target;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!standby_ || grant.migration != migration_) return;
+    if (!verified_ || verified_->root != grant.root) {
+      fail(migration_, Error(Code::digest_mismatch,
+                             "the grant is for another state than this standby holds"));
+      return;
+    }
+    granted_ = std::exchange(verified_, std::nullopt);
+    target = std::move(target_);
+  }
+  target.reset();  // nobody writes to the tensors from here on
+  epoch_ = grant.epoch;
+  gate_.set_step(granted_->step);
+  // The agent's death killed a standby; from here on the job outlives its agents.
+  gate_.run_parked([] { ::prctl(PR_SET_PDEATHSIG, 0); });
+  standby_ = false;
+  gate_.watch(true);
+  gate_.release();
+}
+
+void Migration::leaving() {
+  const std::lock_guard lock(mutex_);
+  if (!granted_) return;
+  const auto state = *std::exchange(granted_, std::nullopt);
+  const auto now = StepGate::Clock::now().time_since_epoch().count();
+  first_step_due_ = state.step + 1;
+  send_(channel::Resumed{migration_, state.step,
+                         static_cast<double>(now - state.last_step_end_ns) / 1e6,
+                         static_cast<double>(state.clock_error_ns) / 1e6});
+}
+
+}  // namespace cardswap

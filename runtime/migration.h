@@ -1,0 +1,81 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "migrator/source.h"
+#include "migrator/target.h"
+#include "migrator/wire/channel.h"
+#include "runtime/step_gate.h"
+#include "runtime/tracker.h"
+
+namespace cardswap {
+
+/// This process's part in migrations: the source of one at a time, or the standby of its first.
+///
+/// Called by the channel's thread (agent messages), by the training thread (the gate's hooks) and by
+/// an engine's thread (its events). `send` hands a message to the agent and never blocks.
+class Migration final : private SourceProgram, private TargetProgram {
+ public:
+  Migration(StepGate& gate, Tracker& tracker, std::function<void(const channel::Message&)> send)
+      : gate_(gate), tracker_(tracker), send_(std::move(send)) {}
+  ~Migration() override;
+
+  // ---- the channel's thread
+  void be_standby(const channel::Welcome& welcome);
+  void take(const channel::Message& message);
+  /// What a Hello says of the migration under way.
+  void describe(channel::Hello& hello) const;
+
+  // ---- the training thread
+  void passing();
+  void parked();
+  void leaving();
+  /// Ends the engines; they say nothing more.
+  void stop();
+
+  [[nodiscard]] bool is_standby() const { return standby_; }
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
+
+ private:
+  // SourceProgram
+  Snapshot snapshot() override;
+  std::uint64_t step() override { return gate_.step(); }
+  double median_step_ms() override { return gate_.median_step_ms(); }
+  // TargetProgram
+  Snapshot adopt(const Layout& wanted) override;
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
+
+  void begin_sync(const channel::BeginSync& begin);
+  void freeze(const std::string& migration);
+  void release(const std::string& migration);
+  void retire(const std::string& migration);
+  void grant(const channel::Grant& grant);
+  void listen_for_source();
+  void fail(const std::string& migration, const Error& error);
+
+  StepGate& gate_;
+  Tracker& tracker_;
+  const std::function<void(const channel::Message&)> send_;
+  std::atomic<bool> standby_{false};
+  std::atomic<std::uint64_t> epoch_{0};
+
+  mutable std::mutex mutex_;  // guards the rest
+  std::string migration_;
+  std::optional<channel::BeginSync> begin_;  // wanted; starts at the next boundary
+  std::optional<Snapshot> latest_;
+  bool freeze_asked_ = false;
+  channel::Welcome welcome_;
+  std::optional<VerifiedState> verified_;
+  std::optional<VerifiedState> granted_;
+  std::optional<std::uint64_t> first_step_due_;
+  std::unique_ptr<Source> source_;
+  std::unique_ptr<Target> target_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,160 @@
+#include "cardswap/session.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <optional>
+#include <utility>
+
+#include "migrator/error.h"
+#include "runtime/agent_channel.h"
+#include "runtime/migration.h"
+#include "runtime/step_gate.h"
+#include "runtime/tracker.h"
+
+namespace cardswap {
+namespace {
+
+std::string setting(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+class CallbackState final : public TrackedState {
+ public:
+  CallbackState(std::function<std::vector<std::byte>()> save,
+                std::function<void(std::span<const std::byte>)> load)
+      : save_(std::move(save)), load_(std::move(load)) {}
+  std::vector<std::byte> save() override { return save_(); }
+  void load(std::span<const std::byte> bytes) override { load_(bytes); }
+
+ private:
+  const std::function<std::vector<std::byte>()> save_;
+  const std::function<void(std::span<const std::byte>)> load_;
+};
+
+class MemoryState final : public TrackedState {
+ public:
+  explicit MemoryState(std::span<std::byte> memory) : memory_(memory) {}
+  void regions(std::vector<TrackedRegion>& out) override {
+    out.push_back({"", "bytes", "", memory_, memory_.empty() ? nullptr : memory_.data(), {}});
+  }
+
+ private:
+  const std::span<std::byte> memory_;
+};
+
+}  // namespace
+
+/// Wires tracker, gate, migration and channel. The channel is declared last: its thread calls the
+/// others and ends first.
+class Session::Impl {
+ public:
+  Impl()
+      : gate_({[this] { passing(); }, [this] { migration_.parked(); },
+               [this] { migration_.leaving(); }}),
+        migration_(gate_, tracker_, [this](const channel::Message& message) {
+          if (channel_) channel_->send(message);
+        }) {
+    const auto socket = setting("CARDSWAP_SOCKET");
+    if (socket.empty()) return;
+    job_ = setting("CARDSWAP_JOB");
+    token_ = setting("CARDSWAP_TOKEN");
+    role_ = setting("CARDSWAP_ROLE") == "standby" ? channel::Role::standby : channel::Role::primary;
+    channel_.emplace(socket, AgentChannel::Handlers{
+                                 [this] { return hello(); },
+                                 [this](const channel::Message& m) { migration_.take(m); },
+                                 [this] { tick(); }});
+    const auto& welcome = channel_->welcome();
+    migration_.set_epoch(welcome.epoch);
+    if (!welcome.granted) migration_.be_standby(welcome);
+    gate_.watch(true);  // the first boundary tells what is tracked
+    channel_->start();
+  }
+
+  ~Impl() {
+    if (!channel_) return;
+    migration_.stop();
+    channel_->send(channel::Ended{gate_.step(), moved_});
+    channel_.reset();
+  }
+
+  Verdict boundary() {
+    const auto verdict = gate_.boundary();
+    if (verdict == Verdict::moved) moved_ = true;
+    return verdict;
+  }
+
+  Tracker& tracker() { return tracker_; }
+  [[nodiscard]] bool is_standby() const { return migration_.is_standby(); }
+  [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
+
+ private:
+  channel::Hello hello() {
+    channel::Hello hello;
+    hello.job = job_;
+    hello.token = token_;
+    hello.pid = static_cast<std::uint64_t>(::getpid());
+    hello.role = migration_.is_standby() || migration_.epoch() == 0 ? role_
+                                                                    : channel::Role::primary;
+    hello.runtime_version = CARDSWAP_VERSION;
+    hello.framework = "any";
+    migration_.describe(hello);
+    return hello;
+  }
+
+  void passing() {
+    if (!std::exchange(announced_, true)) {
+      const auto layout = tracker_.snapshot().layout;
+      gate_.watch(false);
+      channel_->send(channel::Tracked{layout.total_bytes(),
+                                      static_cast<std::uint32_t>(layout.regions().size()),
+                                      layout.digest()});
+    }
+    migration_.passing();
+  }
+
+  void tick() {
+    const auto step = gate_.step();
+    if (migration_.is_standby() || step == std::exchange(told_step_, step)) return;
+    channel_->send(channel::Stepped{step, gate_.median_step_ms()});
+  }
+
+  std::string job_;
+  std::string token_;
+  channel::Role role_ = channel::Role::primary;
+  bool announced_ = false;
+  bool moved_ = false;
+  std::uint64_t told_step_ = 0;
+  Tracker tracker_;
+  StepGate gate_;
+  Migration migration_;
+  std::optional<AgentChannel> channel_;
+};
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Session Session::open() { return Session(std::make_unique<Impl>()); }
+
+void Session::track(std::string_view name, std::function<std::vector<std::byte>()> save,
+                    std::function<void(std::span<const std::byte>)> load) {
+  track_state(name, std::make_unique<CallbackState>(std::move(save), std::move(load)));
+}
+
+void Session::track_memory(std::string_view name, std::span<std::byte> memory) {
+  track_state(name, std::make_unique<MemoryState>(memory));
+}
+
+void Session::track_state(std::string_view name, std::unique_ptr<TrackedState> state) {
+  impl_->tracker().add(name, std::move(state));
+}
+
+Verdict Session::step_boundary() { return impl_->boundary(); }
+bool Session::is_standby() const noexcept { return impl_->is_standby(); }
+std::uint64_t Session::steps() const noexcept { return impl_->steps(); }
+std::string Session::state_digest() { return to_string(impl_->tracker().digest()); }
+
+}  // namespace cardswap

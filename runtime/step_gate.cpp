@@ -1,0 +1,107 @@
+#include "runtime/step_gate.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace cardswap {
+
+Verdict StepGate::boundary() {
+  const auto now = Clock::now().time_since_epoch().count();
+  const auto step = step_.load(std::memory_order_relaxed);
+  const auto last = last_ns_.load(std::memory_order_relaxed);
+  if (last != 0) {
+    durations_ms_[step % kDurations].store(static_cast<float>(now - last) / 1e6F,
+                                           std::memory_order_relaxed);
+  }
+  last_ns_.store(now, std::memory_order_relaxed);
+  step_.store(step + 1, std::memory_order_release);
+  if (!attention_.load(std::memory_order_acquire)) return Verdict::going_on;
+  return stand();
+}
+
+Verdict StepGate::stand() {
+  bool watched = false;
+  {
+    const std::lock_guard lock(mutex_);
+    watched = watched_;
+  }
+  if (watched && hooks_.passing) hooks_.passing();
+  std::unique_lock lock(mutex_);
+  if (!park_) return retired_ ? Verdict::moved : Verdict::going_on;
+  is_parked_ = true;
+  lock.unlock();
+  if (hooks_.parked) hooks_.parked();
+  lock.lock();
+  while (park_ || !tasks_.empty()) {
+    if (tasks_.empty()) {
+      changed_.wait(lock);
+      continue;
+    }
+    auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    task();
+    lock.lock();
+  }
+  is_parked_ = false;
+  const bool retired = retired_;
+  lock.unlock();
+  if (retired) return Verdict::moved;
+  if (hooks_.leaving) hooks_.leaving();
+  last_ns_ = Clock::now().time_since_epoch().count();
+  return Verdict::going_on;
+}
+
+void StepGate::watch(bool on) {
+  const std::lock_guard lock(mutex_);
+  watched_ = on;
+  attention_.store(watched_ || park_ || retired_, std::memory_order_release);
+}
+
+void StepGate::park() {
+  const std::lock_guard lock(mutex_);
+  park_ = true;
+  attention_.store(true, std::memory_order_release);
+}
+
+void StepGate::release() {
+  const std::lock_guard lock(mutex_);
+  park_ = false;
+  attention_.store(watched_, std::memory_order_release);
+  changed_.notify_all();
+}
+
+void StepGate::retire() {
+  const std::lock_guard lock(mutex_);
+  retired_ = true;
+  park_ = false;
+  attention_.store(true, std::memory_order_release);
+  changed_.notify_all();
+}
+
+void StepGate::run_parked(std::function<void()> task) {
+  std::packaged_task<void()> packaged(std::move(task));
+  auto done = packaged.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(packaged));
+    changed_.notify_all();
+  }
+  done.get();
+}
+
+double StepGate::median_step_ms() const {
+  std::vector<float> values;
+  for (const auto& duration : durations_ms_) {
+    if (const auto value = duration.load(std::memory_order_relaxed); value > 0) {
+      values.push_back(value);
+    }
+  }
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <mutex>
+
+#include "cardswap/session.h"
+
+namespace cardswap {
+
+/// Where the training thread passes, and where it can be made to stand.
+///
+/// A boundary that nobody asked anything of costs a clock read and a few stores. While the training
+/// thread stands here, others may run closures on it.
+class StepGate {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  struct Hooks {
+    std::function<void()> passing;  ///< on the training thread, at a boundary, when watched
+    std::function<void()> parked;   ///< on the training thread, once it stands
+    std::function<void()> leaving;  ///< on the training thread, just before it goes on
+  };
+
+  explicit StepGate(Hooks hooks) : hooks_(std::move(hooks)) {}
+
+  /// The training thread's call.
+  Verdict boundary();
+
+  // Any other thread:
+  /// Calls `passing` at every boundary from now on, or not any more.
+  void watch(bool on);
+  /// The training thread stands at its next boundary, until release() or retire().
+  void park();
+  void release();
+  void retire();
+  /// Runs `task` on the training thread, which must stand; rethrows what it throws.
+  void run_parked(std::function<void()> task);
+
+  [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }
+  /// Only while the training thread stands.
+  void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
+  [[nodiscard]] std::int64_t last_boundary_ns() const { return last_ns_.load(); }
+  [[nodiscard]] double median_step_ms() const;
+  [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
+
+ private:
+  Verdict stand();
+
+  static constexpr std::size_t kDurations = 64;
+
+  const Hooks hooks_;
+  std::atomic<std::uint64_t> step_{0};
+  std::atomic<std::int64_t> last_ns_{0};
+  std::array<std::atomic<float>, kDurations> durations_ms_{};
+  std::atomic<bool> attention_{false};
+  std::atomic<bool> is_parked_{false};
+
+  std::mutex mutex_;  // guards the rest
+  std::condition_variable changed_;
+  bool watched_ = false;
+  bool park_ = false;
+  bool retired_ = false;
+  std::deque<std::packaged_task<void()>> tasks_;
+};
+
+}  // namespace cardswap

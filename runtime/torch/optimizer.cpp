@@ -1,0 +1,223 @@
+#include <cardswap/torch.h>
+
+#include <map>
+#include <set>
+
+#include "migrator/wire/reader.h"
+#include "migrator/wire/writer.h"
+#include "runtime/torch/tensor.h"
+
+namespace cardswap {
+namespace {
+
+using wire::WireReader;
+using wire::WireWriter;
+namespace optim = torch::optim;
+
+// ---- what each optimizer keeps: tensors a parameter, counters a parameter, options a group
+
+template <class F>
+void tensors(optim::SGDParamState& s, F f) {
+  f("momentum_buffer", s.momentum_buffer());
+}
+template <class F>
+void tensors(optim::AdamParamState& s, F f) {
+  f("exp_avg", s.exp_avg());
+  f("exp_avg_sq", s.exp_avg_sq());
+  f("max_exp_avg_sq", s.max_exp_avg_sq());
+}
+template <class F>
+void tensors(optim::AdamWParamState& s, F f) {
+  f("exp_avg", s.exp_avg());
+  f("exp_avg_sq", s.exp_avg_sq());
+  f("max_exp_avg_sq", s.max_exp_avg_sq());
+}
+template <class F>
+void tensors(optim::RMSpropParamState& s, F f) {
+  f("square_avg", s.square_avg());
+  f("momentum_buffer", s.momentum_buffer());
+  f("grad_avg", s.grad_avg());
+}
+template <class F>
+void tensors(optim::AdagradParamState& s, F f) {
+  f("sum", s.sum());
+}
+
+template <class F>
+void counters(optim::SGDParamState&, F) {}
+template <class State, class F>
+void counters(State& s, F f) {
+  f(s.step());
+}
+
+template <class F>
+void options(optim::SGDOptions& o, F f) {
+  f(o.lr()), f(o.momentum()), f(o.dampening()), f(o.weight_decay()), f(o.nesterov());
+}
+template <class Options, class F>
+void adam_options(Options& o, F f) {
+  f(o.lr()), f(std::get<0>(o.betas())), f(std::get<1>(o.betas()));
+  f(o.eps()), f(o.weight_decay()), f(o.amsgrad());
+}
+template <class F>
+void options(optim::AdamOptions& o, F f) {
+  adam_options(o, f);
+}
+template <class F>
+void options(optim::AdamWOptions& o, F f) {
+  adam_options(o, f);
+}
+template <class F>
+void options(optim::RMSpropOptions& o, F f) {
+  f(o.lr()), f(o.alpha()), f(o.eps()), f(o.weight_decay()), f(o.momentum()), f(o.centered());
+}
+template <class F>
+void options(optim::AdagradOptions& o, F f) {
+  f(o.lr()), f(o.lr_decay()), f(o.weight_decay()), f(o.initial_accumulator_value()), f(o.eps());
+}
+
+struct Put {
+  WireWriter& writer;
+  void operator()(double value) const { writer.f64(value); }
+  void operator()(bool value) const { writer.boolean(value); }
+  void operator()(std::int64_t value) const { writer.i64(value); }
+};
+struct Take {
+  WireReader& reader;
+  void operator()(double& value) const { value = reader.f64(); }
+  void operator()(bool& value) const { value = reader.boolean(); }
+  void operator()(std::int64_t& value) const { value = reader.i64(); }
+};
+
+/// Regions are named <tensor>.<group>.<index in the group>, since parameters have no names here.
+template <class Options, class State>
+class TrackedOptimizer final : public TrackedState {
+ public:
+  explicit TrackedOptimizer(optim::Optimizer& optimizer) : optimizer_(optimizer) {}
+
+  void regions(std::vector<TrackedRegion>& out) override {
+    for_each_parameter([&](const std::string& place, at::Tensor& parameter) {
+      if (auto* state = state_of(parameter)) {
+        tensors(*state, [&](const char* name, at::Tensor& tensor) {
+          append_storage(out, std::string(name) + place, tensor);
+        });
+      }
+    });
+  }
+
+  /// State appears with a parameter's first gradient, which the warm-up step may not have had, or
+  /// may have had where the source had none.
+  void adopt(const std::vector<std::string>& names) override {
+    const std::set<std::string> wanted(names.begin(), names.end());
+    const torch::NoGradGuard no_grad;
+    for_each_parameter([&](const std::string& place, at::Tensor& parameter) {
+      State probe;
+      bool any = false;
+      tensors(probe, [&](const char* name, at::Tensor&) {
+        any = any || wanted.contains(std::string(name) + place);
+      });
+      auto& all = optimizer_.state();
+      const auto key = parameter.unsafeGetTensorImpl();
+      if (!any) {
+        if (has_tensors(parameter)) all.erase(key);
+        return;
+      }
+      if (state_of(parameter) == nullptr) all[key] = std::make_unique<State>();
+      tensors(*state_of(parameter), [&](const char* name, at::Tensor& tensor) {
+        if (!wanted.contains(std::string(name) + place)) {
+          tensor = at::Tensor();
+        } else if (!tensor.defined()) {
+          tensor = at::zeros_like(parameter);
+        }
+      });
+    });
+  }
+
+  std::vector<std::byte> save() override {
+    WireWriter writer;
+    const Put put{writer};
+    writer.u32(static_cast<std::uint32_t>(optimizer_.param_groups().size()));
+    for (auto& group : optimizer_.param_groups()) {
+      options(static_cast<Options&>(group.options()), put);
+    }
+    for_each_parameter([&](const std::string&, at::Tensor& parameter) {
+      auto* state = state_of(parameter);
+      writer.boolean(state != nullptr);
+      if (state != nullptr) counters(*state, [&](std::int64_t value) { put(value); });
+    });
+    return std::move(writer).take();
+  }
+
+  void load(std::span<const std::byte> bytes) override {
+    WireReader reader(bytes);
+    const Take take{reader};
+    if (reader.u32() != optimizer_.param_groups().size()) {
+      throw std::invalid_argument("the optimizers have a different number of groups");
+    }
+    for (auto& group : optimizer_.param_groups()) {
+      options(static_cast<Options&>(group.options()), take);
+    }
+    for_each_parameter([&](const std::string&, at::Tensor& parameter) {
+      auto& all = optimizer_.state();
+      const auto key = parameter.unsafeGetTensorImpl();
+      if (!reader.boolean()) {
+        all.erase(key);
+        return;
+      }
+      if (state_of(parameter) == nullptr) all[key] = std::make_unique<State>();
+      counters(*state_of(parameter), [&](std::int64_t& value) { take(value); });
+    });
+    reader.finish();
+  }
+
+ private:
+  template <class F>
+  void for_each_parameter(F f) {
+    for (std::size_t group = 0; group < optimizer_.param_groups().size(); ++group) {
+      auto& parameters = optimizer_.param_groups()[group].params();
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        f("." + std::to_string(group) + "." + std::to_string(i), parameters[i]);
+      }
+    }
+  }
+  State* state_of(const at::Tensor& parameter) {
+    const auto found = optimizer_.state().find(parameter.unsafeGetTensorImpl());
+    return found == optimizer_.state().end() ? nullptr : static_cast<State*>(found->second.get());
+  }
+  bool has_tensors(const at::Tensor& parameter) {
+    auto* state = state_of(parameter);
+    if (state == nullptr) return false;
+    bool any = false;
+    tensors(*state, [&](const char*, at::Tensor& tensor) { any = any || tensor.defined(); });
+    return any;
+  }
+
+  optim::Optimizer& optimizer_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrackedState> tracked_optimizer(optim::Optimizer& optimizer) {
+  if (dynamic_cast<optim::SGD*>(&optimizer) != nullptr) {
+    return std::make_unique<TrackedOptimizer<optim::SGDOptions, optim::SGDParamState>>(optimizer);
+  }
+  if (dynamic_cast<optim::AdamW*>(&optimizer) != nullptr) {
+    return std::make_unique<TrackedOptimizer<optim::AdamWOptions, optim::AdamWParamState>>(
+        optimizer);
+  }
+  if (dynamic_cast<optim::Adam*>(&optimizer) != nullptr) {
+    return std::make_unique<TrackedOptimizer<optim::AdamOptions, optim::AdamParamState>>(optimizer);
+  }
+  if (dynamic_cast<optim::RMSprop*>(&optimizer) != nullptr) {
+    return std::make_unique<TrackedOptimizer<optim::RMSpropOptions, optim::RMSpropParamState>>(
+        optimizer);
+  }
+  if (dynamic_cast<optim::Adagrad*>(&optimizer) != nullptr) {
+    return std::make_unique<TrackedOptimizer<optim::AdagradOptions, optim::AdagradParamState>>(
+        optimizer);
+  }
+  throw std::invalid_argument(
+      "this optimizer's state is not known: track its tensors and counters by hand");
+}
+
+}  // namespace cardswap

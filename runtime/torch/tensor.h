@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cardswap/session.h>
+#include <torch/types.h>
+
+#include <string>
+#include <vector>
+
+namespace cardswap {
+
+/// The whole storage under `tensor`, which keeps it alive; nothing for an undefined tensor.
+void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor);
+
+}  // namespace cardswap

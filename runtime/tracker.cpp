@@ -1,0 +1,110 @@
+#include "runtime/tracker.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "migrator/error.h"
+#include "migrator/wire/reader.h"
+#include "migrator/wire/writer.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kEntryBytesMin = 2 * sizeof(std::uint32_t);
+constexpr std::size_t kValueBytesMax = 32U << 20;
+
+}  // namespace
+
+void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state) {
+  if (name.empty()) throw Error(Code::bad_request, "a tracked thing needs a name");
+  for (const auto& entry : entries_) {
+    if (entry.name == name) {
+      throw Error(Code::bad_request, fmt::format("'{}' is tracked already", name),
+                  "give every tracked thing a name of its own");
+    }
+  }
+  entries_.push_back({std::string(name), std::move(state)});
+}
+
+Snapshot Tracker::snapshot() {
+  Snapshot result;
+  std::vector<Region> layout;
+  std::set<const void*> seen;
+  std::vector<TrackedRegion> regions;
+  for (const auto& entry : entries_) {
+    regions.clear();
+    entry.state->regions(regions);
+    for (auto& region : regions) {
+      if (region.storage != nullptr && !seen.insert(region.storage).second) continue;
+      auto name = region.name.empty() ? entry.name : fmt::format("{}/{}", entry.name, region.name);
+      layout.push_back({std::move(name), std::move(region.dtype), std::move(region.shape),
+                        region.memory.size()});
+      result.memory.push_back(region.memory);
+      result.keep_alive.push_back(std::move(region.keep_alive));
+    }
+  }
+  result.layout = Layout(std::move(layout));
+  return result;
+}
+
+Snapshot Tracker::adopt(const Layout& wanted) {
+  std::map<std::string_view, std::vector<std::string>> names;
+  for (const auto& region : wanted.regions()) {
+    const auto slash = region.name.find('/');
+    if (slash == std::string::npos) continue;
+    names[std::string_view(region.name).substr(0, slash)].push_back(region.name.substr(slash + 1));
+  }
+  for (const auto& entry : entries_) entry.state->adopt(names[entry.name]);
+  return snapshot();
+}
+
+std::vector<std::byte> Tracker::save() {
+  wire::WireWriter writer;
+  writer.u32(static_cast<std::uint32_t>(entries_.size()));
+  for (const auto& entry : entries_) writer.string(entry.name).blob(entry.state->save());
+  return std::move(writer).take();
+}
+
+void Tracker::load(std::span<const std::byte> block) {
+  wire::WireReader reader(block);
+  if (reader.count(kEntryBytesMin) != entries_.size()) {
+    throw Error(Code::layout_differs, "the two sides track a different number of things",
+                "both sides must run the same program with the same arguments");
+  }
+  std::vector<std::pair<TrackedState*, std::span<const std::byte>>> last;
+  for (const auto& entry : entries_) {
+    const auto name = reader.string();
+    if (name != entry.name) {
+      throw Error(Code::layout_differs,
+                  fmt::format("the source tracks '{}' where this side tracks '{}'", name,
+                              entry.name),
+                  "both sides must track the same things in the same order");
+    }
+    const auto bytes = reader.blob(kValueBytesMax);
+    if (entry.state->loads_last()) {
+      last.emplace_back(entry.state.get(), bytes);
+      continue;
+    }
+    try {
+      entry.state->load(bytes);
+    } catch (const std::exception& error) {
+      throw Error(Code::layout_differs, fmt::format("'{}': {}", name, error.what()),
+                  "both sides must run the same program");
+    }
+  }
+  reader.finish();
+  for (const auto& [state, bytes] : last) state->load(bytes);
+}
+
+Digest Tracker::digest() {
+  const auto now = snapshot();
+  wire::WireWriter writer;
+  writer.digest(now.layout.digest()).digest(digest_of(save()));
+  for (const auto& memory : now.memory) writer.digest(digest_of(memory));
+  return digest_of(writer.bytes());
+}
+
+}  // namespace cardswap

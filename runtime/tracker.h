@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cardswap/session.h"
+#include "migrator/layout.h"
+
+namespace cardswap {
+
+/// What a job's state consists of, in the order in which it was tracked, each storage once.
+/// Training thread only.
+class Tracker {
+ public:
+  /// Throws Error{bad_request} on an empty or repeated name.
+  void add(std::string_view name, std::unique_ptr<TrackedState> state);
+
+  [[nodiscard]] Snapshot snapshot();
+  /// Makes or drops lazily made state to match `wanted`, and gives what is there now.
+  [[nodiscard]] Snapshot adopt(const Layout& wanted);
+  /// Everything that is no region, as one block.
+  [[nodiscard]] std::vector<std::byte> save();
+  /// Throws Error{layout_differs, bad_request} when the block is not of these things.
+  void load(std::span<const std::byte> block);
+  /// Over every tracked byte.
+  [[nodiscard]] Digest digest();
+
+ private:
+  struct Entry {
+    std::string name;
+    std::unique_ptr<TrackedState> state;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace cardswap
