@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   LossLog log(options, session);
   while (step < options.steps) {
     const auto x = torch::randn({20, 8, 4});
-    const auto loss = torch::mse_loss(model(x), x.sum({0, 2}).unsqueeze(1));
+    const auto loss = torch::mse_loss(model(x), x.sum(at::IntArrayRef{0, 2}).unsqueeze(1));
     optimizer.zero_grad();
     loss.backward();
     nn::utils::clip_grad_norm_(model->parameters(), 1.0);

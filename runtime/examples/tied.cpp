@@ -33,7 +33,7 @@ struct TiedImpl : nn::Module {
     auto h = torch::tanh(hidden(embedding(x)));
     if (with_late) h = h + late(h);
     const torch::NoGradGuard no_grad;
-    mean.mul_(0.9).add_(h.detach().to(torch::kDouble).mean({0, 1}), 0.1);
+    mean.mul_(0.9).add_(h.detach().to(torch::kDouble).mean(at::IntArrayRef{0, 1}), 0.1);
     counts.add_(torch::bincount(x.flatten(), {}, 128));
     seen.logical_or_(counts > 3);
     coarse.copy_(mean);

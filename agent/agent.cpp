@@ -1,0 +1,278 @@
+#include "agent/agent.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <fstream>
+
+#include "agent/units.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+
+Agent::Agent(asio::io_context& context, Config config)
+    : context_(context),
+      config_(std::move(config)),
+      tasks_(context),
+      journal_(config_.data_dir / "journal.db"),
+      jobs_(context, tasks_, config_, journal_),
+      hub_(context, tasks_, jobs_, runtime_events()),
+      migrations_(context, tasks_, config_, journal_, jobs_, hub_),
+      reservations_(context, tasks_, config_, journal_, jobs_, hub_),
+      server_(context, tasks_, router_) {
+  if (!journal_.warning().empty()) spdlog::warn("{}", journal_.warning());
+  jobs_.on_exit = [this](Job& job) {
+    migrations_.on_exit(job);
+    reservations_.on_exit(job);
+  };
+  add_job_calls();
+  add_migration_calls();
+  add_peer_calls();
+}
+
+void Agent::start() {
+  server_.listen_tcp(config_.listen_host, config_.listen_port);
+  config_.listen_port = server_.tcp_port();
+  reservations_.recover();
+  jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
+  hub_.listen(config_.runtime_socket());
+  migrations_.recover();
+  server_.listen_unix(config_.socket);
+  write_agent_file();
+  spdlog::info("{} listens on {} and {}:{}", config_.host_name, config_.socket.string(),
+               config_.listen_host, config_.listen_port);
+}
+
+void Agent::stop() {
+  server_.close();
+  hub_.close();
+  tasks_.stop();
+}
+
+void Agent::write_agent_file() const {
+  const auto file = config_.data_dir / "agent.json";
+  const auto fresh = file.string() + ".new";
+  {
+    std::ofstream out(fresh);
+    out << json::object{{"pid", ::getpid()},
+                        {"socket", config_.socket.string()},
+                        {"host", config_.host_name},
+                        {"listen", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
+                        {"port", config_.listen_port}}
+        << "\n";
+  }
+  std::filesystem::rename(fresh, file);
+}
+
+RuntimeHub::Events Agent::runtime_events() {
+  RuntimeHub::Events events;
+  events.hello = [this](Job& job, const channel::Hello& hello) {
+    if (job.standby) return reservations_.welcome(job);
+    channel::Welcome welcome;
+    welcome.epoch = job.epoch;
+    welcome.granted = true;
+    job.frozen = hello.frozen;
+    jobs_.set_state(job, "running");
+    return welcome;
+  };
+  events.message = [this](Job& job, const channel::Message& message) {
+    if (const auto* hello = std::get_if<channel::Hello>(&message)) {
+      migrations_.on_hello(job, *hello);
+    } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
+      job.state_bytes = tracked->state_bytes;
+      jobs_.save(job);
+      jobs_.changed().notify();
+    } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
+      job.step = stepped->step;
+      job.median_step_ms = stepped->median_step_ms;
+    } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
+      job.state_bytes = parked->state_bytes;
+    } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
+      job.step = resumed->step;
+    }
+    reservations_.on_message(job, message);
+    migrations_.on_message(job, message);
+  };
+  events.detached = [this](Job& job) { migrations_.on_detached(job); };
+  return events;
+}
+
+void Agent::add_job_calls() {
+  router_.on("GET", "/v1/version", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+    json::array warnings;
+    if (!journal_.warning().empty()) warnings.emplace_back(journal_.warning());
+    const auto up = std::chrono::steady_clock::now() - started_;
+    co_return ApiAnswer{200, json::object{{"version", CARDSWAP_VERSION},
+                                          {"api", 1},
+                                          {"host", config_.host_name},
+                                          {"pid", ::getpid()},
+                                          {"data_dir", config_.data_dir.string()},
+                                          {"uptime_ms", up / std::chrono::milliseconds(1)},
+                                          {"warnings", warnings}}};
+  });
+  router_.on("GET", "/v1/jobs", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+    json::array list;
+    for (const auto& job : jobs_.all()) {
+      if (!job.superseded) list.push_back(to_json(job));
+    }
+    co_return ApiAnswer{200, json::object{{"jobs", list}}};
+  });
+  router_.on("POST", "/v1/jobs", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    request.only({"name", "argv", "cwd", "env", "device", "restart"});
+    auto spec = job_spec_from(request.body);
+    auto& job = jobs_.start_primary(spec);
+    spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
+    co_return ApiAnswer{201, to_json(job)};
+  });
+  const auto job_at = [this](const ApiRequest& request) -> Job& {
+    const auto& name = request.path.at("name");
+    if (auto* job = jobs_.find(name)) return *job;
+    throw Error(Code::not_found,
+                fmt::format("there is no job '{}' on {}", name, config_.host_name),
+                "`cardswap jobs` lists the jobs of this host");
+  };
+  router_.on("GET", "/v1/jobs/{name}",
+             [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               co_return ApiAnswer{200, to_json(job_at(request))};
+             });
+  router_.on("POST", "/v1/jobs/{name}/stop",
+             [this, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               request.only({"grace_ms"});
+               const auto instance = job_at(request).instance;
+               co_await jobs_.stop(instance,
+                                   std::chrono::milliseconds(static_cast<std::int64_t>(
+                                       std::min(request.number_or("grace_ms", 10'000), 3.6e6))));
+               auto* job = jobs_.by_instance(instance);
+               if (job == nullptr) throw Error(Code::not_found, "the job is gone");
+               co_return ApiAnswer{200, to_json(*job)};
+             });
+  router_.on("DELETE", "/v1/jobs/{name}",
+             [this, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               auto& job = job_at(request);
+               if (job.live()) {
+                 throw Error(Code::conflict, fmt::format("job {} is {}", job.name, job.state),
+                             "stop it first");
+               }
+               const auto name = job.name;
+               jobs_.forget(name);
+               co_return ApiAnswer{200, json::object{}};
+             });
+  router_.on("GET", "/v1/jobs/{name}/logs",
+             [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               const auto& job = job_at(request);
+               const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
+               std::ifstream file(job.log_path, std::ios::binary | std::ios::ate);
+               const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
+               auto offset = request.query_or("offset", 0);
+               if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
+               offset = std::min(offset, size);
+               std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
+               file.seekg(offset);
+               file.read(data.data(), static_cast<std::streamsize>(data.size()));
+               for (auto& c : data) {
+                 if (static_cast<unsigned char>(c) >= 0x80) c = '?';  // JSON must be UTF-8
+               }
+               co_return ApiAnswer{200, json::object{{"data", data},
+                                                     {"offset", offset},
+                                                     {"next", offset + std::ssize(data)},
+                                                     {"size", size},
+                                                     {"ended", !job.live()}}};
+             });
+  router_.on("GET", "/v1/devices", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+    json::array list;
+    for (const auto& device : jobs_.devices()) {
+      json::array names;
+      for (const auto& name : device.jobs) names.emplace_back(name);
+      list.push_back(json::object{{"name", device.name},
+                                  {"kind", "cpu"},
+                                  {"total_bytes", device.total_bytes},
+                                  {"free_bytes", device.free_bytes},
+                                  {"reserved_bytes", device.reserved_bytes},
+                                  {"jobs", names}});
+    }
+    co_return ApiAnswer{200, json::object{{"host", config_.host_name}, {"devices", list}}};
+  });
+}
+
+void Agent::add_migration_calls() {
+  router_.on("POST", "/v1/migrations", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    if (request.flag_or("dry_run", false)) {
+      auto plan = co_await migrations_.plan(std::move(request));
+      co_return ApiAnswer{200, std::move(plan)};
+    }
+    co_return ApiAnswer{202, to_json(migrations_.start(request))};
+  });
+  router_.on("GET", "/v1/migrations", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+    json::array list;
+    for (auto m = migrations_.all().rbegin(); m != migrations_.all().rend(); ++m) {
+      list.push_back(to_json(*m));
+    }
+    co_return ApiAnswer{200, json::object{{"migrations", list}}};
+  });
+  router_.on("GET", "/v1/migrations/{id}",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               auto& m = migrations_.at(request.path.at("id"));
+               const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+               const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
+               const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+               while (m.version <= after && std::chrono::steady_clock::now() < until) {
+                 co_await migrations_.changed().wait_until(until);
+               }
+               co_return ApiAnswer{200, to_json(m)};
+             });
+  router_.on("POST", "/v1/migrations/{id}/cancel",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               const auto id = request.path.at("id");
+               migrations_.cancel(id);
+               co_return ApiAnswer{200, to_json(migrations_.at(id))};
+             });
+  router_.on("POST", "/v1/migrations/{id}/proceed",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               if (!config_.failpoints) {
+                 throw Error(Code::bad_request, "proceed needs an agent started with --failpoints");
+               }
+               const auto id = request.path.at("id");
+               migrations_.proceed(id);
+               co_return ApiAnswer{200, to_json(migrations_.at(id))};
+             });
+}
+
+void Agent::add_peer_calls() {
+  router_.on("POST", "/v1/peer/reservations",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               co_return reservations_.reserve(request);
+             });
+  router_.on("GET", "/v1/peer/reservations/{id}",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               const auto id = request.path.at("id");
+               auto& r = reservations_.at(id);
+               reservations_.heard(id);
+               const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+               const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
+               const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+               while (r.version <= after && std::chrono::steady_clock::now() < until) {
+                 co_await reservations_.changed().wait_until(until);
+               }
+               co_return ApiAnswer{200, to_json(r)};
+             });
+  router_.on("POST", "/v1/peer/reservations/{id}/grant",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               request.only({"epoch", "root", "step"});
+               co_return co_await reservations_.grant(
+                   request.path.at("id"), static_cast<std::uint64_t>(request.number_or("epoch", 0)),
+                   request.text("root"), static_cast<std::uint64_t>(request.number_or("step", 0)));
+             });
+  router_.on("DELETE", "/v1/peer/reservations/{id}",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               co_return co_await reservations_.drop(request.path.at("id"));
+             });
+  router_.on("GET", "/v1/peer/decisions/{id}",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               co_return ApiAnswer{200, migrations_.decision(request.path.at("id"))};
+             });
+}
+
+}  // namespace cardswap

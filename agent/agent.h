@@ -1,0 +1,49 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+
+#include "agent/api/router.h"
+#include "agent/api/server.h"
+#include "agent/config.h"
+#include "agent/handover/migrations.h"
+#include "agent/handover/reservations.h"
+#include "agent/jobs/jobs.h"
+#include "agent/journal/journal.h"
+#include "agent/runtime_hub/hub.h"
+#include "agent/task_group.h"
+
+namespace cardswap {
+
+/// The agent of one host: its parts in the order in which they need each other. One thread.
+class Agent {
+ public:
+  /// Opens the journal and listens. Throws Error.
+  Agent(asio::io_context& context, Config config);
+
+  /// Takes up what a former agent left, then serves until stop().
+  void start();
+  /// Ends every task; jobs go on.
+  void stop();
+  [[nodiscard]] bool stopped() const { return tasks_.empty(); }
+
+ private:
+  void add_job_calls();
+  void add_migration_calls();
+  void add_peer_calls();
+  RuntimeHub::Events runtime_events();
+  void write_agent_file() const;
+
+  asio::io_context& context_;
+  Config config_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  TaskGroup tasks_;
+  Journal journal_;
+  Jobs jobs_;
+  RuntimeHub hub_;
+  Migrations migrations_;
+  Reservations reservations_;
+  Router router_;
+  ApiServer server_;
+};
+
+}  // namespace cardswap

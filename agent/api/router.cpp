@@ -1,0 +1,164 @@
+#include "agent/api/router.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <boost/url.hpp>
+#include <charconv>
+#include <optional>
+
+#include "agent/http/client.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+unsigned status_of(Code code) {
+  switch (code) {
+    case Code::bad_request: return 400;
+    case Code::unauthorized: return 401;
+    case Code::not_found: return 404;
+    case Code::conflict: return 409;
+    case Code::refused:
+    case Code::layout_differs:
+    case Code::no_memory: return 422;
+    case Code::protocol_mismatch: return 426;
+    case Code::unreachable: return 502;
+    case Code::timed_out: return 504;
+    default: return 500;
+  }
+}
+
+std::vector<std::string> parts_of(std::string_view path) {
+  std::vector<std::string> parts;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const auto slash = std::min(path.find('/'), path.size());
+    parts.emplace_back(path.substr(0, slash));
+    path.remove_prefix(slash);
+  }
+  return parts;
+}
+
+std::optional<std::map<std::string, std::string, std::less<>>> match(
+    const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+  if (pattern.size() != path.size()) return std::nullopt;
+  std::map<std::string, std::string, std::less<>> found;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (pattern[i].starts_with('{')) {
+      found.emplace(pattern[i].substr(1, pattern[i].size() - 2), path[i]);
+    } else if (pattern[i] != path[i]) {
+      return std::nullopt;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string ApiRequest::text(std::string_view field) const {
+  const auto* value = body.if_contains(field);
+  if (value == nullptr || !value->is_string()) {
+    throw Error(Code::bad_request, fmt::format("the field '{}' must be a string", field));
+  }
+  return std::string(value->get_string());
+}
+
+std::string ApiRequest::text_or(std::string_view field, std::string_view otherwise) const {
+  const auto* value = body.if_contains(field);
+  return value == nullptr || value->is_null() ? std::string(otherwise) : text(field);
+}
+
+double ApiRequest::number_or(std::string_view field, double otherwise) const {
+  const auto* value = body.if_contains(field);
+  if (value == nullptr || value->is_null()) return otherwise;
+  if (!value->is_number() || value->to_number<double>() < 0) {
+    throw Error(Code::bad_request,
+                fmt::format("the field '{}' must be a number that is not negative", field));
+  }
+  return value->to_number<double>();
+}
+
+bool ApiRequest::flag_or(std::string_view field, bool otherwise) const {
+  const auto* value = body.if_contains(field);
+  if (value == nullptr || value->is_null()) return otherwise;
+  if (!value->is_bool()) {
+    throw Error(Code::bad_request, fmt::format("the field '{}' must be true or false", field));
+  }
+  return value->get_bool();
+}
+
+std::int64_t ApiRequest::query_or(std::string_view field, std::int64_t otherwise) const {
+  const auto found = query.find(field);
+  if (found == query.end()) return otherwise;
+  std::int64_t value = 0;
+  const auto* end = found->second.data() + found->second.size();
+  const auto result = std::from_chars(found->second.data(), end, value);
+  if (result.ec != std::errc{} || result.ptr != end) {
+    throw Error(Code::bad_request, fmt::format("'{}={}' is no number", field, found->second));
+  }
+  return value;
+}
+
+void ApiRequest::only(std::initializer_list<std::string_view> known) const {
+  for (const auto& item : body) {
+    if (std::find(known.begin(), known.end(), std::string_view(item.key())) == known.end()) {
+      throw Error(Code::bad_request, fmt::format("unknown field '{}'", std::string(item.key())),
+                  fmt::format("this call takes: {}", fmt::join(known, ", ")));
+    }
+  }
+}
+
+ApiAnswer answer_of(const Error& error) {
+  return {status_of(error.code()), json::object{{"error", http::to_json(error)}}};
+}
+
+void Router::on(std::string method, std::string_view pattern, ApiHandler handler) {
+  routes_.push_back({std::move(method), parts_of(pattern), std::move(handler)});
+}
+
+boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string target,
+                                                 std::string body) const {
+  std::optional<Error> failed;
+  try {
+    const auto url = boost::urls::parse_origin_form(target);
+    if (!url) throw Error(Code::bad_request, "the request's target is no path");
+    ApiRequest request;
+    for (const auto& item : url->params()) request.query[item.key] = item.value;
+    std::vector<std::string> path;
+    for (const auto& segment : url->segments()) path.push_back(segment);
+    bool path_known = false;
+    for (const auto& route : routes_) {
+      auto found = match(route.parts, path);
+      if (!found) continue;
+      path_known = true;
+      if (route.method != method) continue;
+      request.path = std::move(*found);
+      if (!body.empty()) {
+        boost::system::error_code error;
+        auto value = json::parse(body, error);
+        if (error || !value.is_object()) {
+          throw Error(Code::bad_request, "the body is no JSON object");
+        }
+        request.body = std::move(value.as_object());
+      }
+      co_return co_await route.handler(std::move(request));
+    }
+    throw Error(Code::not_found, path_known ? fmt::format("{} is not for {}", method, target)
+                                            : fmt::format("there is no {}", target),
+                "docs/api.md lists the calls");
+  } catch (const Error& error) {
+    failed = error;
+  } catch (const boost::system::system_error& error) {
+    failed = Error(Code::cancelled, fmt::format("{} {}: {}", method, target, error.what()));
+  } catch (const std::exception& error) {
+    spdlog::error("{} {}: {}", method, target, error.what());
+    failed = Error(Code::internal, fmt::format("{} {}: {}", method, target, error.what()));
+  }
+  co_return answer_of(*failed);
+}
+
+}  // namespace cardswap

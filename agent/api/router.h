@@ -1,0 +1,58 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "migrator/error.h"
+
+namespace cardswap {
+
+/// A request whose body was parsed and whose path matched.
+struct ApiRequest {
+  std::map<std::string, std::string, std::less<>> path;   ///< {name} parts, decoded
+  std::map<std::string, std::string, std::less<>> query;  ///< decoded
+  boost::json::object body;                               ///< empty when there was none
+
+  /// Throw Error{bad_request} naming the field: missing, or of another type.
+  [[nodiscard]] std::string text(std::string_view field) const;
+  [[nodiscard]] std::string text_or(std::string_view field, std::string_view otherwise) const;
+  [[nodiscard]] double number_or(std::string_view field, double otherwise) const;
+  [[nodiscard]] bool flag_or(std::string_view field, bool otherwise) const;
+  [[nodiscard]] std::int64_t query_or(std::string_view field, std::int64_t otherwise) const;
+  /// Refuses a body with fields that are not in `known`.
+  void only(std::initializer_list<std::string_view> known) const;
+};
+
+struct ApiAnswer {
+  unsigned status = 200;
+  boost::json::value body;
+};
+
+using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
+
+/// Finds the handler of a method and path. A handler's Error becomes an error answer.
+class Router {
+ public:
+  /// `pattern` like "/v1/jobs/{name}/stop".
+  void on(std::string method, std::string_view pattern, ApiHandler handler);
+  boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target,
+                                           std::string body) const;
+
+ private:
+  struct Route {
+    std::string method;
+    std::vector<std::string> parts;
+    ApiHandler handler;
+  };
+  std::vector<Route> routes_;
+};
+
+/// {"error": {...}} with the status that the code stands for.
+[[nodiscard]] ApiAnswer answer_of(const Error& error);
+
+}  // namespace cardswap

@@ -1,0 +1,93 @@
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/default_paths.h"
+
+namespace {
+
+constexpr auto kCompletion = R"(_cardswap() {
+  local word="${COMP_WORDS[COMP_CWORD]}"
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "run jobs migrate status cancel logs devices stop forget version completion" -- "$word"))
+    return
+  fi
+  case "${COMP_WORDS[1]}" in
+    migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --dry-run --detach" -- "$word")) ;;
+    run) COMPREPLY=($(compgen -W "--name --device --cwd --env --restart --" -- "$word")) ;;
+    logs) COMPREPLY=($(compgen -W "--follow --tail" -- "$word")) ;;
+    stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
+  esac
+}
+complete -F _cardswap cardswap
+)";
+
+std::string default_agent() {
+  const char* chosen = std::getenv("CARDSWAP_AGENT");  // NOLINT(concurrency-mt-unsafe)
+  if (chosen != nullptr && *chosen != 0) return chosen;
+  return (cardswap::default_data_dir() / "cardswapd.sock").string();
+}
+
+int report(const cardswap::cli::Context& context, const cardswap::Error& error) {
+  if (context.json()) {
+    std::cerr << boost::json::serialize(
+                     boost::json::object{{"error", cardswap::http::to_json(error)}})
+              << "\n";
+  } else {
+    std::cerr << "cardswap: " << error.failure() << "\n";
+    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
+  }
+  return static_cast<int>(cardswap::exit_for(error.code()));
+}
+
+}  // namespace
+
+void cardswap::cli::Context::show(
+    const boost::json::object& answer,
+    const std::function<std::string(const boost::json::object&)>& text) const {
+  if (json()) {
+    std::cout << boost::json::serialize(answer) << "\n";
+  } else if (!quiet) {
+    std::cout << text(answer);
+  }
+}
+
+int main(int argc, char** argv) {
+  using namespace cardswap;
+  cli::Context context;
+  context.agent = default_agent();
+  cli::Run run;
+  CLI::App app("Moves running training jobs from one device to another while they train");
+  app.set_version_flag("--version", CARDSWAP_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--agent", context.agent, "Agent's socket or HOST:PORT (or $CARDSWAP_AGENT)");
+  app.add_option("-o,--output", context.output, "table, wide or json")
+      ->check(CLI::IsMember({"table", "wide", "json"}));
+  app.add_flag("--quiet", context.quiet, "Errors only");
+  cli::add_job_commands(app, context, run);
+  cli::add_migrate_command(app, context, run);
+  cli::add_status_commands(app, context, run);
+  auto* completion = app.add_subcommand("completion", "Print the bash completion script");
+  completion->callback([&run] {
+    run = [] {
+      std::cout << kCompletion;
+      return Exit::done;
+    };
+  });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+  }
+  try {
+    return static_cast<int>(run());
+  } catch (const Error& error) {
+    return report(context, error);
+  } catch (const std::exception& error) {
+    std::cerr << "cardswap: " << error.what() << "\n";
+    return static_cast<int>(Exit::failed);
+  }
+}

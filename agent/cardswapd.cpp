@@ -1,0 +1,191 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "agent/agent.h"
+#include "agent/cli/default_paths.h"
+#include "agent/units.h"
+
+namespace cardswap {
+namespace {
+
+struct Options {
+  std::string data_dir = default_data_dir().string();
+  std::string socket;
+  std::string listen = "127.0.0.1:7070";
+  std::string host_name;
+  std::string data_host;
+  std::string transports;
+  std::vector<std::string> devices;
+  std::string log_format = "text";
+  std::string log_level = "info";
+  bool failpoints = false;
+  bool insecure_listen = false;
+};
+
+DeviceConfig device_from(const std::string& text) {
+  DeviceConfig device;
+  const auto comma = text.find(',');
+  device.name = text.substr(0, comma);
+  if (comma != std::string::npos) {
+    const auto option = text.substr(comma + 1);
+    if (!option.starts_with("memory=")) {
+      throw Error(Code::bad_request, fmt::format("--device {}: '{}' is not known", text, option),
+                  "write it like cpu:0,memory=8GiB");
+    }
+    device.memory_bytes = parse_size("--device memory", option.substr(7));
+  }
+  const auto digits = std::string_view(device.name).substr(std::min<std::size_t>(4, device.name.size()));
+  if (!device.name.starts_with("cpu:") || digits.empty() ||
+      digits.find_first_not_of("0123456789") != std::string_view::npos) {
+    throw Error(Code::bad_request, fmt::format("--device: '{}' is no device of this build", device.name),
+                "cpu:0, cpu:1, ... are; the cuda device is not built yet");
+  }
+  return device;
+}
+
+Config config_from(const Options& options) {
+  Config config;
+  config.data_dir = options.data_dir;
+  config.socket = options.socket.empty() ? config.data_dir / "cardswapd.sock"
+                                         : std::filesystem::path(options.socket);
+  const auto colon = options.listen.rfind(':');
+  int port = -1;
+  if (colon != std::string::npos) {
+    const auto text = options.listen.substr(colon + 1);
+    if (!text.empty() && text.size() <= 5 && text.find_first_not_of("0123456789") == std::string::npos) {
+      port = std::stoi(text);
+    }
+  }
+  if (port < 0 || port > 65535) {
+    throw Error(Code::bad_request, fmt::format("--listen: '{}' is not understood", options.listen),
+                "write it like 127.0.0.1:7070");
+  }
+  config.listen_host = options.listen.substr(0, colon);
+  if (config.listen_host.starts_with('[') && config.listen_host.ends_with(']')) {
+    config.listen_host = config.listen_host.substr(1, config.listen_host.size() - 2);
+  }
+  config.listen_port = static_cast<std::uint16_t>(port);
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(config.listen_host, error);
+  if (error) {
+    throw Error(Code::bad_request, fmt::format("--listen: '{}' is no address", config.listen_host),
+                "use a numeric address of this host");
+  }
+  if (!address.is_loopback() && !options.insecure_listen) {
+    throw Error(Code::refused,
+                fmt::format("--listen {}: the API has no authentication yet, and this address is "
+                            "not loopback", options.listen),
+                "say --insecure-listen if everybody who can reach it may control the jobs");
+  }
+  config.insecure_listen = options.insecure_listen;
+  config.data_host = options.data_host.empty() ? config.listen_host : options.data_host;
+  config.transports = options.transports;
+  config.failpoints = options.failpoints;
+  config.host_name = options.host_name;
+  if (config.host_name.empty()) {
+    std::array<char, 256> name{};
+    ::gethostname(name.data(), name.size() - 1);
+    config.host_name = name.data();
+  }
+  for (const auto& device : options.devices) config.devices.push_back(device_from(device));
+  if (config.devices.empty()) config.devices.push_back({"cpu:0", 0});
+  return config;
+}
+
+/// One agent a data folder: the lock is held as long as the process lives.
+void lock_data_dir(const Config& config) {
+  std::error_code error;
+  std::filesystem::create_directories(config.data_dir, error);
+  const auto path = config.data_dir / "lock";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    throw Error(Code::io, fmt::format("open {}: {}", path.string(), std::strerror(errno)),
+                "choose a --data-dir that this user may write");
+  }
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    throw Error(Code::conflict, fmt::format("another cardswapd uses {}", config.data_dir.string()),
+                "stop it, or choose another --data-dir");
+  }
+}
+
+void set_up_log(const Options& options) {
+  auto logger = spdlog::stderr_logger_st("cardswapd");
+  if (options.log_format == "json") {
+    logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})");
+  } else {
+    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+  }
+  spdlog::set_default_logger(logger);
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  spdlog::flush_on(spdlog::level::info);
+}
+
+int serve(const Options& options) {
+  const auto config = config_from(options);
+  lock_data_dir(config);
+  if (config.insecure_listen) {
+    spdlog::warn("{} answers everybody: whoever reaches it can run programs here", options.listen);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  asio::io_context context(1);
+  Agent agent(context, config);
+  agent.start();
+  asio::signal_set signals(context, SIGINT, SIGTERM);
+  signals.async_wait([&](const boost::system::error_code& error, int) {
+    if (error) return;
+    spdlog::info("stopping; the jobs go on");
+    agent.stop();
+  });
+  while (true) {
+    if (context.run_one() == 0 || agent.stopped()) break;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace cardswap
+
+int main(int argc, char** argv) {
+  using namespace cardswap;
+  Options options;
+  CLI::App app("Cardswap's host agent: runs training jobs and moves them live to other hosts");
+  app.set_version_flag("--version", CARDSWAP_VERSION);
+  app.add_option("--data-dir", options.data_dir, "Journal, logs and sockets")->capture_default_str();
+  app.add_option("--socket", options.socket, "Unix socket of the API (default DATA_DIR/cardswapd.sock)");
+  app.add_option("--listen", options.listen, "ADDRESS:PORT for other agents; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_flag("--insecure-listen", options.insecure_listen, "Allow an address that is not loopback");
+  app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");
+  app.add_option("--data-host", options.data_host, "Address on which arriving jobs take their data");
+  app.add_option("--transports", options.transports, "UCX transports for the data, such as tcp");
+  app.add_option("--device", options.devices, "NAME[,memory=SIZE]; may be given several times");
+  app.add_option("--log-format", options.log_format)->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--log-level", options.log_level)
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  app.add_flag("--failpoints", options.failpoints, "Allow migrations to be held in a state (tests)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    set_up_log(options);
+    return serve(options);
+  } catch (const Error& error) {
+    std::cerr << "cardswapd: " << error.failure() << "\n";
+    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
+    return error.code() == Code::bad_request ? 2 : 1;
+  } catch (const std::exception& error) {
+    std::cerr << "cardswapd: " << error.what() << "\n";
+    return 1;
+  }
+}

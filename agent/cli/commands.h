@@ -1,0 +1,32 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "agent/cli/client.h"
+#include "agent/cli/exit_codes.h"
+
+namespace cardswap::cli {
+
+/// What every command shares.
+struct Context {
+  std::string agent;
+  std::string output = "table";
+  bool quiet = false;
+
+  [[nodiscard]] bool json() const { return output == "json"; }
+  [[nodiscard]] Client client() const { return Client(agent); }
+  /// The API's object as JSON, or the text made of it.
+  void show(const boost::json::object& answer,
+            const std::function<std::string(const boost::json::object&)>& text) const;
+};
+
+using Run = std::function<Exit()>;
+
+/// Each adds its commands to `app`; the one that was given sets `run`.
+void add_job_commands(CLI::App& app, Context& context, Run& run);
+void add_migrate_command(CLI::App& app, Context& context, Run& run);
+void add_status_commands(CLI::App& app, Context& context, Run& run);
+
+}  // namespace cardswap::cli

@@ -1,0 +1,15 @@
+#include "agent/cli/default_paths.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace cardswap {
+
+std::filesystem::path default_data_dir() {
+  if (::geteuid() == 0) return "/var/lib/cardswap";
+  const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): before any thread
+  return std::filesystem::path(home == nullptr ? "/tmp" : home) / ".local/state/cardswap";
+}
+
+}  // namespace cardswap

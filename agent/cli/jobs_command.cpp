@@ -1,0 +1,162 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/text.h"
+#include "agent/units.h"
+
+extern char** environ;  // NOLINT: POSIX's name
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+json::object environment(const std::vector<std::string>& extra) {
+  json::object env;
+  const auto add = [&](std::string_view item) {
+    const auto equals = item.find('=');
+    if (equals == std::string_view::npos || item.starts_with("CARDSWAP_")) return;
+    env[item.substr(0, equals)] = json::string(item.substr(equals + 1));
+  };
+  for (char** item = environ; *item != nullptr; ++item) add(*item);
+  for (const auto& item : extra) {
+    if (item.find('=') == std::string::npos) {
+      throw Error(Code::bad_request, fmt::format("--env: '{}' is not understood", item),
+                  "write it like --env OMP_NUM_THREADS=8");
+    }
+    add(item);
+  }
+  return env;
+}
+
+Exit show_logs(const Context& context, const std::string& name, std::int64_t tail, bool follow) {
+  auto client = context.client();
+  std::int64_t offset = tail > 0 ? -(tail * 200) : 0;
+  bool cut = tail > 0;
+  while (true) {
+    const auto answer = client.call(
+        "GET", fmt::format("/v1/jobs/{}/logs?offset={}", http::percent_encoded(name), offset));
+    std::string data(answer.at("data").as_string());
+    if (cut && !data.empty()) {
+      std::size_t lines = 0;
+      auto at = data.size() - (data.back() == '\n' ? 1 : 0);
+      while (at > 0 && (data[at - 1] != '\n' || static_cast<std::int64_t>(++lines) < tail)) --at;
+      data.erase(0, at);
+      cut = false;
+    }
+    std::cout << data << std::flush;
+    const auto next = answer.at("next").to_number<std::int64_t>();
+    const bool all = next >= answer.at("size").to_number<std::int64_t>();
+    if (all && (!follow || answer.at("ended").as_bool())) return Exit::done;
+    if (all) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    offset = next;
+  }
+}
+
+struct RunOptions {
+  std::string name;
+  std::string device = "cpu:0";
+  std::string cwd;
+  std::vector<std::string> env;
+  std::string restart = "never";
+  std::vector<std::string> program;
+};
+
+void add_run(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<RunOptions>();
+  auto* command = app.add_subcommand("run", "Start a job on this agent's host");
+  command->add_option("--name", options->name, "Name of the job")->required();
+  command->add_option("--device", options->device, "Device to run on")->capture_default_str();
+  command->add_option("--cwd", options->cwd, "Folder to run in (default: this one)");
+  command->add_option("--env", options->env, "KEY=VALUE to add to this environment");
+  command->add_option("--restart", options->restart, "never or on-failure")->capture_default_str();
+  command->add_option("program", options->program, "Program and arguments, after --")->required();
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      json::array argv;
+      for (const auto& word : options->program) argv.emplace_back(word);
+      const auto cwd =
+          options->cwd.empty() ? std::filesystem::current_path().string() : options->cwd;
+      const auto job = context.client().call("POST", "/v1/jobs",
+                                             json::object{{"name", options->name},
+                                                          {"argv", argv},
+                                                          {"cwd", cwd},
+                                                          {"env", environment(options->env)},
+                                                          {"device", options->device},
+                                                          {"restart", options->restart}});
+      context.show(job, [](const json::object& answer) {
+        return fmt::format("job {} started on {} as process {}\n",
+                           std::string_view(answer.at("name").as_string()),
+                           std::string_view(answer.at("device").as_string()),
+                           json::serialize(answer.at("pid")));
+      });
+      return Exit::done;
+    };
+  });
+}
+
+}  // namespace
+
+void add_job_commands(CLI::App& app, Context& context, Run& run) {
+  add_run(app, context, run);
+
+  auto* jobs = app.add_subcommand("jobs", "List the jobs of this agent's host");
+  jobs->callback([&context, &run] {
+    run = [&context] {
+      context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
+        return jobs_table(answer, context.output == "wide");
+      });
+      return Exit::done;
+    };
+  });
+
+  struct Named {
+    std::string name;
+    std::string grace = "10s";
+    std::int64_t tail = 0;
+    bool follow = false;
+  };
+  auto named = std::make_shared<Named>();
+  auto* logs = app.add_subcommand("logs", "Print what a job has printed");
+  logs->add_option("name", named->name, "Job")->required();
+  logs->add_flag("--follow,-f", named->follow, "Go on until the job ends");
+  logs->add_option("--tail", named->tail, "Only the last lines");
+  logs->callback([&context, &run, named] {
+    run = [&context, named] { return show_logs(context, named->name, named->tail, named->follow); };
+  });
+
+  auto* stop = app.add_subcommand("stop", "End a job: SIGTERM, then SIGKILL");
+  stop->add_option("name", named->name, "Job")->required();
+  stop->add_option("--grace", named->grace, "Time before SIGKILL")->capture_default_str();
+  stop->callback([&context, &run, named] {
+    run = [&context, named] {
+      const auto grace = parse_duration("--grace", named->grace);
+      const auto job = context.client().call(
+          "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(named->name)),
+          json::object{{"grace_ms", grace.count()}}, grace + std::chrono::seconds(30));
+      context.show(job, [&](const json::object&) {
+        return fmt::format("job {} is stopped\n", named->name);
+      });
+      return Exit::done;
+    };
+  });
+
+  auto* forget = app.add_subcommand("forget", "Drop the record of a job that has ended");
+  forget->add_option("name", named->name, "Job")->required();
+  forget->callback([&context, &run, named] {
+    run = [&context, named] {
+      context.show(context.client().call("DELETE", "/v1/jobs/" + http::percent_encoded(named->name)),
+                   [&](const json::object&) { return std::string(); });
+      return Exit::done;
+    };
+  });
+}
+
+}  // namespace cardswap::cli

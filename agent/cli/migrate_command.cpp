@@ -1,0 +1,198 @@
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <csignal>
+#include <iostream>
+#include <memory>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/text.h"
+#include "agent/handover/migration.h"
+#include "agent/units.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct MigrateOptions {
+  std::string job;
+  std::string to;
+  std::string strategy = "auto";
+  std::string max_downtime = "300ms";
+  std::string bandwidth = "none";
+  std::string timeout = "10m";
+  std::string chunk = "1MiB";
+  std::string hold_at;
+  bool dry_run = false;
+  bool detach = false;
+};
+
+/// Where progress goes: one line that is drawn again on a terminal, a line a state elsewhere.
+class Progress {
+ public:
+  explicit Progress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+  void show(const json::object& migration) {
+    if (quiet_) return;
+    const std::string state(migration.at("state").as_string());
+    if (terminal_) {
+      winsize size{};
+      ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+      const std::size_t width = size.ws_col > 20 ? size.ws_col - 1U : 79U;
+      std::cerr << "\r\033[K" << progress_line(migration, width) << std::flush;
+      drawn_ = true;
+    } else if (state != last_) {
+      std::cerr << progress_line(migration, 200) << "\n";
+    }
+    last_ = state;
+  }
+  void clear() {
+    if (std::exchange(drawn_, false)) std::cerr << "\r\033[K" << std::flush;
+  }
+
+ private:
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  std::string last_;
+};
+
+/// Ctrl-C as something to look at between calls.
+class Interrupts {
+ public:
+  Interrupts() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    ::sigprocmask(SIG_BLOCK, &set, &old_);
+    fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  }
+  ~Interrupts() {
+    ::close(fd_);
+    ::sigprocmask(SIG_SETMASK, &old_, nullptr);
+  }
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  [[nodiscard]] bool any() const {
+    signalfd_siginfo info{};
+    return ::read(fd_, &info, sizeof(info)) == sizeof(info);
+  }
+  /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.
+  [[nodiscard]] bool confirmed() const {
+    if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
+    std::cerr << "\nCancel the migration? [y/N] " << std::flush;
+    pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {fd_, POLLIN, 0}};
+    ::poll(fds, 2, -1);
+    if ((fds[1].revents & POLLIN) != 0) return any();
+    std::string answer;
+    std::getline(std::cin, answer);
+    return answer == "y" || answer == "Y" || answer == "yes";
+  }
+
+ private:
+  int fd_ = -1;
+  sigset_t old_{};
+};
+
+Exit outcome(const Context& context, const json::object& migration) {
+  if (context.json()) {
+    std::cout << json::serialize(migration) << "\n";
+  } else if (!context.quiet || migration.at("result").as_string() != "ok") {
+    std::cout << summary(migration);
+  }
+  if (migration.at("result").as_string() == "ok") return Exit::done;
+  const auto error = http::error_from_json(migration.at("error"));
+  std::cerr << "cardswap: " << error.failure() << "\n";
+  if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
+  // Once a standby was started, a refusal is a failure of the move, not of its preflight.
+  return exit_for(error.code());
+}
+
+Exit follow(const Context& context, Client& client, json::object migration) {
+  const std::string id(migration.at("id").as_string());
+  Progress progress(context.quiet || context.json());
+  const Interrupts interrupts;
+  while (migration.at("result").is_null()) {
+    progress.show(migration);
+    if (interrupts.any()) {
+      progress.clear();
+      if (interrupts.confirmed()) {
+        try {
+          client.call("POST", "/v1/migrations/" + id + "/cancel");
+        } catch (const Error& error) {
+          std::cerr << "cardswap: " << error.failure() << "\n";
+        }
+      }
+    }
+    try {
+      migration = client.call("GET", fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
+                                                 json::serialize(migration.at("version"))));
+    } catch (const Error& error) {
+      progress.clear();
+      throw Error(error.code(), fmt::format("the agent went away during migration {}: {}", id, error.failure()),
+                  "it takes the migration up when it is back: cardswap status " + id);
+    }
+  }
+  progress.clear();
+  return outcome(context, migration);
+}
+
+Exit migrate(const Context& context, const MigrateOptions& options) {
+  (void)parse_destination(options.to);
+  json::object body{
+      {"job", options.job},
+      {"to", options.to},
+      {"strategy", options.strategy},
+      {"max_downtime_ms", parse_duration("--max-downtime", options.max_downtime).count()},
+      {"bandwidth", parse_rate("--bandwidth", options.bandwidth)},
+      {"timeout_ms", parse_duration("--timeout", options.timeout).count()},
+      {"chunk_bytes", parse_size("--chunk", options.chunk)},
+      {"dry_run", options.dry_run}};
+  if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
+  auto client = context.client();
+  auto answer = client.call("POST", "/v1/migrations", std::move(body));
+  if (options.dry_run) {
+    context.show(answer, plan_text);
+    return answer.at("allowed").as_bool() ? Exit::done : Exit::refused;
+  }
+  if (options.detach) {
+    context.show(answer, [](const json::object& started) {
+      return std::string(started.at("id").as_string()) + "\n";
+    });
+    return Exit::done;
+  }
+  return follow(context, client, std::move(answer));
+}
+
+}  // namespace
+
+void add_migrate_command(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<MigrateOptions>();
+  auto* command = app.add_subcommand("migrate", "Move a running job to another device, live");
+  command->add_option("job", options->job, "Job of this host")->required();
+  command->add_option("--to", options->to, "HOST[:PORT]/DEVICE")->required();
+  command->add_option("--strategy", options->strategy, "auto, rounds or stop-copy")
+      ->capture_default_str();
+  command->add_option("--max-downtime", options->max_downtime, "Longest pause, or none")
+      ->capture_default_str();
+  command->add_option("--bandwidth", options->bandwidth, "Cap, such as 200MiB/s, or none")
+      ->capture_default_str();
+  command->add_option("--timeout", options->timeout, "Give up after this long")
+      ->capture_default_str();
+  command->add_option("--chunk", options->chunk, "Size of a chunk")->capture_default_str();
+  command->add_flag("--dry-run", options->dry_run, "Check and predict only");
+  command->add_flag("--detach", options->detach, "Print the migration's id and return");
+  command->add_option("--hold-at", options->hold_at)->group("");
+  command->callback([&context, &run, options] {
+    run = [&context, options] { return migrate(context, *options); };
+  });
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,214 @@
+#include "agent/cli/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/units.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+const json::value* at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+std::string text(const json::object& from, std::string_view key, std::string_view otherwise = "-") {
+  const auto* value = at(from, key);
+  if (value == nullptr) return std::string(otherwise);
+  if (value->is_string()) return std::string(value->get_string());
+  return json::serialize(*value);
+}
+double number(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+}
+std::string size(const json::object& from, std::string_view key) {
+  return format_size(static_cast<std::uint64_t>(number(from, key)));
+}
+std::string ms(const json::object& from, std::string_view key) {
+  return format_ms(number(from, key));
+}
+json::object object(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  return value != nullptr && value->is_object() ? value->get_object() : json::object();
+}
+json::array array(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  return value != nullptr && value->is_array() ? value->get_array() : json::array();
+}
+std::string joined(const json::array& names) {
+  std::string result;
+  for (const auto& name : names) {
+    if (!name.is_string()) continue;
+    if (!result.empty()) result += ", ";
+    result += std::string_view(name.get_string());
+  }
+  return result.empty() ? "-" : result;
+}
+std::string how_it_ended(const json::object& job) {
+  if (at(job, "exit_signal") != nullptr) return "signal " + text(job, "exit_signal");
+  if (at(job, "exit_code") != nullptr) return "exit " + text(job, "exit_code");
+  return text(job, "exit_text");
+}
+
+}  // namespace
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string result;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}", row[i], widths[i] + 2);
+    }
+    result += line + "\n";
+  }
+  return result;
+}
+
+std::string progress_line(const json::object& migration, std::size_t width) {
+  const auto state = text(migration, "state");
+  const auto p = object(migration, "progress");
+  std::string line = state;
+  if (state == "syncing" || state == "converged" || state == "freezing" || state == "verifying") {
+    const auto total = number(p, "total");
+    const auto round_left = number(p, "remaining");
+    line = fmt::format("{} round {}  {} sent of {}", state, text(p, "rounds", "0"),
+                       size(p, "transferred"), format_size(static_cast<std::uint64_t>(total)));
+    if (round_left > 0) line += fmt::format("  {} left", size(p, "remaining"));
+    if (number(p, "rate") > 0) line += fmt::format("  {}/s", size(p, "rate"));
+    if (number(p, "dirty_rate") > 0) line += fmt::format("  dirty {}/s", size(p, "dirty_rate"));
+    if (number(p, "expected_downtime_ms") > 0) {
+      line += fmt::format("  downtime now {}", ms(p, "expected_downtime_ms"));
+    }
+  }
+  if (line.size() > width) line.resize(width);
+  return line;
+}
+
+std::string summary(const json::object& migration) {
+  const auto p = object(migration, "progress");
+  if (text(migration, "result") != "ok") {
+    return fmt::format("job {} was not moved; it goes on at {}\n", text(migration, "job"),
+                       text(migration, "from"));
+  }
+  return fmt::format(
+      "job {} moved to {} at step {}\n"
+      "downtime {} (scan {}, send {}, verify {}), {} sent in it\n"
+      "strategy {}, {} rounds, {} sent for {} of state, total {}\n",
+      text(migration, "job"), text(migration, "to"), text(migration, "migrated_at_step"),
+      ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"), ms(p, "freeze_send_ms"),
+      ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"), text(migration, "strategy"),
+      text(p, "rounds"), size(p, "transferred"), size(p, "total"), ms(p, "total_time_ms"));
+}
+
+std::string details(const json::object& migration) {
+  const auto p = object(migration, "progress");
+  std::vector<std::vector<std::string>> rows{
+      {"migration", text(migration, "id")},
+      {"job", text(migration, "job")},
+      {"from", text(migration, "from")},
+      {"to", text(migration, "to")},
+      {"state", text(migration, "state")},
+      {"result", text(migration, "result")},
+      {"strategy", text(migration, "strategy")},
+      {"rounds", text(p, "rounds")},
+      {"transferred", size(p, "transferred")},
+      {"remaining", size(p, "remaining")},
+      {"total", size(p, "total")},
+      {"rate", size(p, "rate") + "/s"},
+      {"dirty_rate", size(p, "dirty_rate") + "/s"},
+      {"expected_downtime", ms(p, "expected_downtime_ms")},
+      {"setup_time", ms(p, "setup_time_ms")},
+      {"total_time", ms(p, "total_time_ms")}};
+  if (at(migration, "downtime_ms") != nullptr) {
+    rows.push_back({"downtime", fmt::format("{} (+/- {})", ms(migration, "downtime_ms"),
+                                            ms(migration, "clock_error_ms"))});
+    rows.push_back({"migrated_at_step", text(migration, "migrated_at_step")});
+    rows.push_back({"digest", text(migration, "root")});
+  }
+  const auto error = object(migration, "error");
+  if (!error.empty()) rows.push_back({"error", text(error, "failure")});
+  auto result = table(rows);
+  std::int64_t first = 0;
+  for (const auto& item : array(migration, "history")) {
+    const auto& entry = item.as_object();
+    const auto when = static_cast<std::int64_t>(number(entry, "at_ms"));
+    if (first == 0) first = when;
+    result += fmt::format("  +{:<10} {}\n", format_ms(static_cast<double>(when - first)),
+                          text(entry, "state"));
+  }
+  return result;
+}
+
+std::string jobs_table(const json::object& answer, bool wide) {
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "STATE", "DEVICE", "STEP", "STEP TIME", "STATE SIZE", "NOTE"}};
+  if (wide) rows[0].insert(rows[0].end() - 1, {"PID", "EPOCH"});
+  for (const auto& item : array(answer, "jobs")) {
+    const auto& job = item.as_object();
+    std::string note;
+    if (at(job, "moved_to") != nullptr) note = "moved to " + text(job, "moved_to");
+    else if (at(job, "ended_at_ms") != nullptr) note = how_it_ended(job);
+    else if (at(job, "came_from") != nullptr) note = "came from " + text(job, "came_from");
+    std::vector<std::string> row{text(job, "name"),   text(job, "state"), text(job, "device"),
+                                 text(job, "step"),   ms(job, "median_step_ms"),
+                                 size(job, "state_bytes"), note};
+    if (wide) row.insert(row.end() - 1, {text(job, "pid"), text(job, "epoch")});
+    rows.push_back(std::move(row));
+  }
+  return table(rows);
+}
+
+std::string devices_table(const json::object& answer) {
+  std::vector<std::vector<std::string>> rows{{"DEVICE", "TOTAL", "FREE", "JOBS"}};
+  for (const auto& item : array(answer, "devices")) {
+    const auto& device = item.as_object();
+    rows.push_back({text(answer, "host") + "/" + text(device, "name"), size(device, "total_bytes"),
+                    size(device, "free_bytes"), joined(array(device, "jobs"))});
+  }
+  return table(rows);
+}
+
+std::string migrations_table(const json::object& answer) {
+  std::vector<std::vector<std::string>> rows{
+      {"MIGRATION", "JOB", "FROM", "TO", "STATE", "DOWNTIME", "SENT", "NOTE"}};
+  for (const auto& item : array(answer, "migrations")) {
+    const auto& m = item.as_object();
+    const auto error = object(m, "error");
+    rows.push_back({text(m, "id"), text(m, "job"), text(m, "from"), text(m, "to"),
+                    text(m, "state"),
+                    at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
+                    size(object(m, "progress"), "transferred"),
+                    error.empty() ? "" : text(error, "code")});
+  }
+  return table(rows);
+}
+
+std::string plan_text(const json::object& plan) {
+  std::string result = fmt::format("job {} to {}: {} of state, step {}\n", text(plan, "job"),
+                                   text(plan, "to"), size(plan, "state_bytes"), ms(plan, "step_ms"));
+  std::vector<std::vector<std::string>> rows{{"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS"}};
+  for (const auto& item : array(plan, "predictions")) {
+    const auto& p = item.as_object();
+    const auto* fits = at(p, "fits");
+    rows.push_back({text(p, "strategy"), ms(p, "downtime_ms"), ms(p, "total_time_ms"),
+                    size(p, "transferred"),
+                    fits != nullptr && fits->is_bool() && fits->get_bool() ? "yes" : "no"});
+  }
+  result += table(rows);
+  for (const auto& reason : array(plan, "blocked_reasons")) {
+    result += fmt::format("blocked: {}\n", std::string_view(reason.as_string()));
+  }
+  return result;
+}
+
+}  // namespace cardswap::cli

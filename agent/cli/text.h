@@ -1,0 +1,24 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <vector>
+
+/// What people see: pure functions from the API's objects to text.
+namespace cardswap::cli {
+
+/// Columns padded to their widest cell, two spaces between them; the first row is the heading.
+[[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows);
+
+/// One line, at most `width` characters: phase, round, sent/total, rate, dirty rate, expectation.
+[[nodiscard]] std::string progress_line(const boost::json::object& migration, std::size_t width);
+/// What a finished migration was, in a few lines.
+[[nodiscard]] std::string summary(const boost::json::object& migration);
+/// Everything about one migration, states with times included.
+[[nodiscard]] std::string details(const boost::json::object& migration);
+[[nodiscard]] std::string jobs_table(const boost::json::object& answer, bool wide);
+[[nodiscard]] std::string devices_table(const boost::json::object& answer);
+[[nodiscard]] std::string migrations_table(const boost::json::object& answer);
+[[nodiscard]] std::string plan_text(const boost::json::object& plan);
+
+}  // namespace cardswap::cli

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace cardswap {
+
+struct DeviceConfig {
+  std::string name;                ///< "cpu:0"
+  std::uint64_t memory_bytes = 0;  ///< 0: what the machine has
+};
+
+/// What `cardswapd` was started with.
+struct Config {
+  std::filesystem::path data_dir;
+  std::filesystem::path socket;  ///< default <data_dir>/cardswapd.sock
+  std::string listen_host = "127.0.0.1";
+  std::uint16_t listen_port = 7070;
+  bool insecure_listen = false;
+  std::string host_name;
+  std::string data_host;   ///< where standbys listen; default: the listen host
+  std::string transports;  ///< UCX_TLS for jobs; empty: as UCX chooses
+  std::vector<DeviceConfig> devices;
+  bool failpoints = false;
+  std::chrono::milliseconds peer_silence_max{3000};
+
+  [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }
+  [[nodiscard]] std::filesystem::path job_dir(const std::string& name) const {
+    return data_dir / "jobs" / name;
+  }
+};
+
+}  // namespace cardswap

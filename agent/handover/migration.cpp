@@ -1,0 +1,177 @@
+#include "agent/handover/migration.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "agent/http/client.h"
+#include "agent/units.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+json::object to_json(const MigrationStats& stats, double total_time_ms) {
+  return {{"phase", stats.phase},
+          {"transferred", stats.transferred},
+          {"remaining", stats.remaining},
+          {"total", stats.total},
+          {"rounds", stats.rounds},
+          {"dirty_rate", stats.dirty_rate},
+          {"rate", stats.rate},
+          {"expected_downtime_ms", stats.expected_downtime_ms},
+          {"bytes_in_downtime", stats.bytes_in_downtime},
+          {"setup_time_ms", stats.setup_time_ms},
+          {"freeze_scan_ms", stats.freeze_scan_ms},
+          {"freeze_send_ms", stats.freeze_send_ms},
+          {"freeze_verify_ms", stats.freeze_verify_ms},
+          {"median_step_ms", stats.median_step_ms},
+          {"total_time_ms", total_time_ms}};
+}
+
+template <class T>
+void take(const json::object& from, std::string_view key, T& out) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr) return;
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (value->is_string()) out = std::string(value->get_string());
+  } else {
+    if (value->is_number()) out = value->to_number<T>();
+  }
+}
+
+Error bad_destination(std::string_view text) {
+  return {Code::bad_request, fmt::format("'{}' is no destination", text),
+          "write it like gpu-b:7070/cpu:0; `cardswap devices gpu-b` lists its devices"};
+}
+
+}  // namespace
+
+Destination parse_destination(std::string_view text) {
+  const auto slash = text.find('/');
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == text.size()) {
+    throw bad_destination(text);
+  }
+  Destination result;
+  result.device = text.substr(slash + 1);
+  auto host = text.substr(0, slash);
+  std::string_view port;
+  if (host.starts_with('[')) {
+    const auto close = host.find(']');
+    if (close == std::string_view::npos) throw bad_destination(text);
+    port = host.substr(close + 1);
+    host = host.substr(1, close - 1);
+    if (!port.empty() && !port.starts_with(':')) throw bad_destination(text);
+  } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
+    port = host.substr(colon);
+    host = host.substr(0, colon);
+  }
+  if (!port.empty()) {
+    port.remove_prefix(1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
+    if (error != std::errc{} || end != port.data() + port.size() || result.port == 0) {
+      throw bad_destination(text);
+    }
+  }
+  if (host.empty()) throw bad_destination(text);
+  result.host = host;
+  return result;
+}
+
+json::object to_json(const Migration& m) {
+  json::array history;
+  for (const auto& [state, at] : m.history) {
+    history.push_back(json::object{{"state", state}, {"at_ms", at}});
+  }
+  const auto end = m.ended_at_ms == 0 ? unix_ms() : m.ended_at_ms;
+  const bool moved = m.downtime_ms > 0;
+  return {{"id", m.id},
+          {"version", m.version},
+          {"job", m.job},
+          {"job_uid", m.job_uid},
+          {"instance", m.instance},
+          {"from", m.from},
+          {"to", m.to},
+          {"role", "source"},
+          {"state", to_string(m.state)},
+          {"strategy", to_string(m.strategy)},
+          {"epoch", m.epoch},
+          {"max_downtime_ms", m.max_downtime_ms},
+          {"bandwidth", m.bandwidth},
+          {"progress", to_json(m.stats, static_cast<double>(end - m.started_at_ms))},
+          {"result", m.result.empty() ? json::value(nullptr) : json::value(m.result)},
+          {"error", m.error ? http::to_json(*m.error) : json::value(nullptr)},
+          {"downtime_ms", moved ? json::value(m.downtime_ms) : json::value(nullptr)},
+          {"clock_error_ms", moved ? json::value(m.clock_error_ms) : json::value(nullptr)},
+          {"migrated_at_step", m.root.empty() ? json::value(nullptr) : json::value(m.migrated_at_step)},
+          {"root", m.root.empty() ? json::value(nullptr) : json::value(m.root)},
+          {"history", history},
+          {"started_at_ms", m.started_at_ms},
+          {"ended_at_ms", m.ended_at_ms == 0 ? json::value(nullptr) : json::value(m.ended_at_ms)},
+          {"held", m.held}};
+}
+
+Migration migration_from_journal(const json::object& record) {
+  Migration m;
+  take(record, "id", m.id);
+  take(record, "version", m.version);
+  take(record, "job", m.job);
+  take(record, "job_uid", m.job_uid);
+  take(record, "instance", m.instance);
+  take(record, "from", m.from);
+  take(record, "to", m.to);
+  std::string state;
+  take(record, "state", state);
+  m.state = handover::state_from_string(state).value_or(handover::State::aborting);
+  std::string strategy;
+  take(record, "strategy", strategy);
+  for (const auto known : {Strategy::stop_copy, Strategy::rounds, Strategy::replay}) {
+    if (strategy == to_string(known)) m.strategy = known;
+  }
+  take(record, "epoch", m.epoch);
+  take(record, "max_downtime_ms", m.max_downtime_ms);
+  take(record, "bandwidth", m.bandwidth);
+  take(record, "result", m.result);
+  if (const auto* error = record.if_contains("error"); error != nullptr && error->is_object()) {
+    m.error = http::error_from_json(*error);
+  }
+  take(record, "downtime_ms", m.downtime_ms);
+  take(record, "clock_error_ms", m.clock_error_ms);
+  take(record, "migrated_at_step", m.migrated_at_step);
+  take(record, "root", m.root);
+  if (const auto* history = record.if_contains("history");
+      history != nullptr && history->is_array()) {
+    for (const auto& item : history->get_array()) {
+      if (!item.is_object()) continue;
+      std::string name;
+      std::int64_t at = 0;
+      take(item.get_object(), "state", name);
+      take(item.get_object(), "at_ms", at);
+      m.history.emplace_back(name, at);
+    }
+  }
+  if (const auto* progress = record.if_contains("progress");
+      progress != nullptr && progress->is_object()) {
+    const auto& p = progress->get_object();
+    take(p, "phase", m.stats.phase);
+    take(p, "transferred", m.stats.transferred);
+    take(p, "total", m.stats.total);
+    take(p, "rounds", m.stats.rounds);
+    take(p, "rate", m.stats.rate);
+    take(p, "dirty_rate", m.stats.dirty_rate);
+    take(p, "expected_downtime_ms", m.stats.expected_downtime_ms);
+    take(p, "bytes_in_downtime", m.stats.bytes_in_downtime);
+    take(p, "setup_time_ms", m.stats.setup_time_ms);
+    take(p, "freeze_scan_ms", m.stats.freeze_scan_ms);
+    take(p, "freeze_send_ms", m.stats.freeze_send_ms);
+    take(p, "freeze_verify_ms", m.stats.freeze_verify_ms);
+    take(p, "median_step_ms", m.stats.median_step_ms);
+  }
+  take(record, "started_at_ms", m.started_at_ms);
+  take(record, "ended_at_ms", m.ended_at_ms);
+  return m;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/handover/rules.h"
+#include "migrator/digest.h"
+#include "migrator/error.h"
+#include "migrator/stats.h"
+
+namespace cardswap {
+
+/// "HOST[:PORT]/DEVICE"; IPv6 as [::1]:7070/cpu:0. Port 7070 unless given.
+struct Destination {
+  std::string host;
+  std::uint16_t port = 7070;
+  std::string device;
+};
+/// Throws Error{bad_request}.
+[[nodiscard]] Destination parse_destination(std::string_view text);
+
+/// A migration as the source's agent runs it.
+struct Migration {
+  std::string id;
+  std::uint64_t version = 1;
+  std::string job;
+  std::string job_uid;
+  std::string instance;  ///< of the source's process
+  std::string from;
+  std::string to;
+  handover::State state = handover::State::planned;
+  Strategy strategy = Strategy::automatic;
+  std::uint64_t epoch = 0;  ///< that the target is granted
+  std::uint64_t bandwidth = 0;
+  std::uint64_t chunk_bytes = 1U << 20;
+  double max_downtime_ms = 300;
+  double timeout_ms = 600'000;
+  MigrationStats stats;
+  std::string result;  ///< empty while it runs
+  std::optional<Error> error;
+  double downtime_ms = 0;
+  double clock_error_ms = 0;
+  std::uint64_t migrated_at_step = 0;
+  std::string root;
+  std::vector<std::pair<std::string, std::int64_t>> history;
+  std::int64_t started_at_ms = 0;
+  std::int64_t ended_at_ms = 0;
+  std::string hold_at;
+  // not journalled:
+  bool held = false;
+  bool proceed = false;
+  std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
+  bool converged = false;
+  std::optional<std::uint64_t> frozen_at;
+  std::optional<Digest> verified;
+  bool released = false;
+};
+
+[[nodiscard]] boost::json::object to_json(const Migration& migration);
+[[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
+
+}  // namespace cardswap

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <list>
+#include <string>
+
+#include "agent/api/router.h"
+#include "agent/config.h"
+#include "agent/handover/migration.h"
+#include "agent/http/client.h"
+#include "agent/jobs/jobs.h"
+#include "agent/runtime_hub/hub.h"
+#include "agent/task_group.h"
+
+namespace cardswap {
+
+/// The migrations that this agent's jobs leave by: it coordinates them and owns their decision.
+///
+/// Each is one coroutine that walks handover::kSourceRules: a state is in the journal before what it
+/// stands for is done. What runtimes say is noted by the on_* calls and acted on by the coroutine.
+class Migrations {
+ public:
+  Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
+             Jobs& jobs, RuntimeHub& hub);
+
+  /// Takes up what a former agent left: before the commit it is aborted, after it finished.
+  void recover();
+
+  /// Checks what can be checked at once, records it, and starts it. Throws Error.
+  Migration& start(const ApiRequest& request);
+  /// Preflight and prediction only.
+  asio::awaitable<boost::json::object> plan(ApiRequest request);
+  /// Throws Error{conflict} once committed.
+  void cancel(const std::string& id);
+  void proceed(const std::string& id);
+  [[nodiscard]] Migration& at(const std::string& id);
+  [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
+  Signal& changed() { return changed_; }
+  /// What a target in doubt asks: decision, epoch, root, step.
+  [[nodiscard]] boost::json::object decision(const std::string& id);
+
+  // from the runtimes
+  void on_hello(Job& job, const channel::Hello& hello);
+  void on_message(Job& job, const channel::Message& message);
+  void on_detached(Job& job);
+  void on_exit(Job& job);
+
+ private:
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  Migration make(const ApiRequest& request, const Job& job);
+  asio::awaitable<void> run(std::string id);
+  asio::awaitable<void> sync_and_freeze(Migration& m);
+  asio::awaitable<void> finish(Migration& m);
+  asio::awaitable<void> reclaim(Migration& m, std::string why);
+  asio::awaitable<void> abort(Migration& m, Error error);
+  asio::awaitable<void> watch_target(std::string id);
+  asio::awaitable<void> enter(Migration& m, handover::Event event, Deadline deadline);
+  void step_to(Migration& m, handover::Event event);
+  void check(const Migration& m, Deadline deadline) const;
+  void release_trainer(Migration& m);
+  void note_failure(Migration& m, Error error);
+  void bump(Migration& m);
+  void save(const Migration& m);
+  [[nodiscard]] http::Endpoint peer(const Migration& m) const;
+  asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method, std::string path,
+                                           boost::json::value body,
+                                           std::chrono::milliseconds timeout);
+  [[nodiscard]] Migration* running_for(const Job& job);
+
+  asio::io_context& context_;
+  TaskGroup& tasks_;
+  const Config& config_;
+  Journal& journal_;
+  Jobs& jobs_;
+  RuntimeHub& hub_;
+  Signal changed_;
+  std::list<Migration> migrations_;  // addresses are stable; none is ever removed
+};
+
+}  // namespace cardswap

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+/// The handover as tables: what may follow what, and what is done then. Pure; the compiler proves
+/// what must never happen (the static_asserts below), `Migrations` carries it out.
+namespace cardswap::handover {
+
+enum class State : std::uint8_t {
+  planned,
+  preparing,
+  standby_ready,
+  syncing,
+  converged,
+  freezing,
+  verifying,
+  committed,
+  resumed,
+  completed,
+  aborting,
+  aborted,
+  in_doubt,
+};
+inline constexpr std::size_t kStates = 13;
+
+enum class Event : std::uint8_t {
+  started,
+  standby_parked,
+  sync_began,
+  downtime_fits,
+  freeze_due,
+  trainer_frozen,
+  digests_equal,
+  target_resumed,
+  target_stepped,
+  failed,            ///< anything that goes wrong, a cancellation included
+  target_is_gone,    ///< after the grant: its agent says that the process ended before one step
+  cleaned_up,
+};
+
+enum class Action : std::uint8_t {
+  none,
+  reserve,
+  sync,
+  freeze,
+  grant,
+  retire,
+  release,   ///< the frozen or syncing trainer goes on, under its old epoch
+  reclaim,   ///< the frozen trainer goes on under a higher epoch than was granted
+};
+
+struct Rule {
+  State from;
+  Event on;
+  State to;
+  Action then;
+};
+
+inline constexpr std::array kSourceRules = [] {
+  using enum State;
+  using enum Event;
+  return std::to_array<Rule>({
+      {planned, started, preparing, Action::reserve},
+      {preparing, standby_parked, standby_ready, Action::none},
+      {standby_ready, sync_began, syncing, Action::sync},
+      {syncing, downtime_fits, converged, Action::none},
+      {converged, freeze_due, freezing, Action::freeze},
+      {freezing, trainer_frozen, verifying, Action::none},
+      {verifying, digests_equal, committed, Action::grant},
+      {committed, target_resumed, resumed, Action::none},
+      {resumed, target_stepped, completed, Action::retire},
+      {planned, failed, aborting, Action::release},
+      {preparing, failed, aborting, Action::release},
+      {standby_ready, failed, aborting, Action::release},
+      {syncing, failed, aborting, Action::release},
+      {converged, failed, aborting, Action::release},
+      {freezing, failed, aborting, Action::release},
+      {verifying, failed, aborting, Action::release},
+      {committed, target_is_gone, aborting, Action::reclaim},
+      {resumed, target_is_gone, aborting, Action::reclaim},
+      {aborting, cleaned_up, aborted, Action::none},
+  });
+}();
+
+constexpr bool is_committed(State state) {
+  return state == State::committed || state == State::resumed || state == State::completed;
+}
+constexpr bool is_over(State state) { return state == State::completed || state == State::aborted; }
+
+[[nodiscard]] constexpr std::optional<Rule> rule_for(std::span<const Rule> rules, State from,
+                                                     Event on) {
+  for (const auto& rule : rules) {
+    if (rule.from == from && rule.on == on) return rule;
+  }
+  return std::nullopt;
+}
+
+consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    if (is_committed(rule.from) && rule.then == Action::release) return false;
+    if (rule.then == Action::reclaim && rule.on != Event::target_is_gone) return false;
+  }
+  return true;
+}
+consteval bool grant_follows_only_equal_digests(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool grants = rule.then == Action::grant;
+    if (grants && (rule.on != Event::digests_equal || rule.to != State::committed)) return false;
+    if (rule.to == State::committed && !grants) return false;
+  }
+  return true;
+}
+consteval bool every_pair_is_listed_once(std::span<const Rule> rules) {
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    for (std::size_t j = i + 1; j < rules.size(); ++j) {
+      if (rules[i].from == rules[j].from && rules[i].on == rules[j].on) return false;
+    }
+  }
+  return true;
+}
+consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
+  for (auto raw = 0; raw <= static_cast<int>(State::verifying); ++raw) {
+    if (!rule_for(rules, static_cast<State>(raw), Event::failed)) return false;
+  }
+  return true;
+}
+
+static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
+static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
+static_assert(every_pair_is_listed_once(kSourceRules));
+static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
+
+[[nodiscard]] std::string_view to_string(State state);
+[[nodiscard]] std::optional<State> state_from_string(std::string_view text);
+
+}  // namespace cardswap::handover

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "migrator/error.h"
+
+namespace cardswap::http {
+
+/// Where an agent listens: a unix socket when `unix_path` is set, else TCP.
+struct Endpoint {
+  std::string unix_path;
+  std::string host;
+  std::uint16_t port = 0;
+
+  [[nodiscard]] static Endpoint unix_socket(std::string path);
+  [[nodiscard]] static Endpoint tcp(std::string host, std::uint16_t port);
+  /// "gpu-b:7070", "[::1]:7070" or the socket's path: for people and for the Host header.
+  [[nodiscard]] std::string text() const;
+};
+
+struct Request {
+  std::string method = "GET";
+  std::string target;                  ///< "/v1/jobs?x=1", already percent-encoded
+  boost::json::value body = nullptr;   ///< null: no body
+  std::vector<std::pair<std::string, std::string>> headers;
+  /// Covers resolving, connecting, sending and the whole answer (a long poll's wait included).
+  std::chrono::milliseconds timeout{10000};
+  std::size_t answer_bytes_max = 4U << 20;
+};
+
+struct Answer {
+  unsigned status = 0;
+  boost::json::value body;  ///< null when the answer had no body
+};
+
+/// One request on a connection of its own, on the calling coroutine's executor. The arguments are
+/// the coroutine's own copies, so it may outlive its caller. Throws Error:
+///   unreachable  no connection could be made (nothing was sent)
+///   timed_out    the time was over
+///   link_lost    the connection broke before the answer was whole: the request may have been done
+///   cancelled    the coroutine was cancelled
+///   corrupt      the answer is not HTTP with a JSON body within the limit
+///   any other    what the agent answered ({"error": {...}}), with its code, failure and hint
+[[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
+
+/// The same, but an answer with status 400 and above is returned, not thrown.
+[[nodiscard]] boost::asio::awaitable<Answer> exchange(Endpoint endpoint, Request request);
+
+/// `text` made safe as one path segment or query value.
+[[nodiscard]] std::string percent_encoded(std::string_view text);
+
+/// The Error that an answer with a status of 400 and above stands for.
+[[nodiscard]] Error error_of(const Endpoint& endpoint, const Answer& answer);
+
+/// {"code", "failure", "hint"}, as the API shows an error; and back.
+[[nodiscard]] boost::json::value to_json(const Error& error);
+[[nodiscard]] Error error_from_json(const boost::json::value& value);
+
+}  // namespace cardswap::http

@@ -1,0 +1,197 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/jobs/job_journal.h"
+#include "agent/jobs/jobs.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+json::value or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+
+std::string text_of(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+template <class T>
+T number_of(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_number() ? value->to_number<T>() : T{};
+}
+bool flag_of(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+std::optional<int> int_of(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  return value->to_number<int>();
+}
+
+bool is_name(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= 63 && name[0] != '.' && name[0] != '_' && name[0] != '-' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+std::vector<std::string> strings_of(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || !value->is_array()) {
+    throw Error(Code::bad_request, fmt::format("the field '{}' must be a list of strings", key));
+  }
+  std::vector<std::string> result;
+  for (const auto& item : value->get_array()) {
+    if (!item.is_string() || item.get_string().find('\0') != json::string::npos) {
+      throw Error(Code::bad_request, fmt::format("the field '{}' must be a list of strings", key));
+    }
+    result.emplace_back(item.get_string());
+  }
+  return result;
+}
+
+std::map<std::string, std::string> map_of(const json::object& from, std::string_view key) {
+  std::map<std::string, std::string> result;
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || value->is_null()) return result;
+  if (!value->is_object()) {
+    throw Error(Code::bad_request, fmt::format("the field '{}' must be an object", key));
+  }
+  for (const auto& item : value->get_object()) {
+    if (!item.value().is_string()) {
+      throw Error(Code::bad_request, fmt::format("'{}.{}' must be a string", key,
+                                                 std::string(item.key())));
+    }
+    result.emplace(item.key(), item.value().get_string());
+  }
+  return result;
+}
+
+json::array to_array(const std::vector<std::string>& texts) {
+  json::array result;
+  for (const auto& text : texts) result.emplace_back(text);
+  return result;
+}
+json::object to_object(const std::map<std::string, std::string>& map) {
+  json::object result;
+  for (const auto& [key, value] : map) result[key] = value;
+  return result;
+}
+
+}  // namespace
+
+json::object to_json(const Job& job) {
+  return {{"name", job.name},
+          {"uid", job.uid},
+          {"state", job.state},
+          {"device", job.device},
+          {"argv", to_array(job.argv)},
+          {"cwd", job.cwd},
+          {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
+          {"epoch", job.epoch},
+          {"step", job.step},
+          {"median_step_ms", job.median_step_ms},
+          {"state_bytes", job.state_bytes},
+          {"attached", job.attached},
+          {"exit_code", or_null(job.exit_code)},
+          {"exit_signal", or_null(job.exit_signal)},
+          {"exit_text", or_null(job.exit_text)},
+          {"restarts", job.restarts},
+          {"started_at_ms", job.started_at_ms},
+          {"ended_at_ms", job.ended_at_ms == 0 ? json::value(nullptr) : json::value(job.ended_at_ms)},
+          {"migration", or_null(job.migration)},
+          {"moved_to", or_null(job.moved_to)},
+          {"came_from", or_null(job.came_from)},
+          {"log_path", job.log_path}};
+}
+
+json::object to_journal(const Job& job) {
+  auto record = to_json(job);
+  record["instance"] = job.instance;
+  record["env"] = to_object(job.env);
+  record["restart"] = job.restart;
+  record["token"] = job.token;
+  record["pid"] = job.process.pid;
+  record["start_time"] = job.process.start_time;
+  record["standby"] = job.standby;
+  record["superseded"] = job.superseded;
+  record["reserved_bytes"] = job.reserved_bytes;
+  return record;
+}
+
+Job job_from_journal(const json::object& record) {
+  Job job;
+  job.instance = text_of(record, "instance");
+  job.name = text_of(record, "name");
+  job.uid = text_of(record, "uid");
+  job.state = text_of(record, "state");
+  job.device = text_of(record, "device");
+  job.argv = strings_of(record, "argv");
+  job.cwd = text_of(record, "cwd");
+  job.env = map_of(record, "env");
+  job.restart = text_of(record, "restart");
+  job.token = text_of(record, "token");
+  job.process = {number_of<pid_t>(record, "pid"), number_of<std::uint64_t>(record, "start_time")};
+  job.standby = flag_of(record, "standby");
+  job.superseded = flag_of(record, "superseded");
+  job.epoch = number_of<std::uint64_t>(record, "epoch");
+  job.step = number_of<std::uint64_t>(record, "step");
+  job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
+  job.reserved_bytes = number_of<std::uint64_t>(record, "reserved_bytes");
+  job.migration = text_of(record, "migration");
+  job.moved_to = text_of(record, "moved_to");
+  job.came_from = text_of(record, "came_from");
+  job.exit_code = int_of(record, "exit_code");
+  job.exit_signal = int_of(record, "exit_signal");
+  job.exit_text = text_of(record, "exit_text");
+  job.restarts = number_of<std::uint32_t>(record, "restarts");
+  job.started_at_ms = number_of<std::int64_t>(record, "started_at_ms");
+  job.ended_at_ms = number_of<std::int64_t>(record, "ended_at_ms");
+  job.log_path = text_of(record, "log_path");
+  return job;
+}
+
+JobSpec job_spec_from(const json::object& body) {
+  JobSpec spec;
+  spec.name = text_of(body, "name");
+  if (!is_name(spec.name)) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no job name", spec.name),
+                "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
+  }
+  spec.uid = text_of(body, "uid");
+  spec.argv = strings_of(body, "argv");
+  if (spec.argv.empty() || spec.argv[0].empty()) {
+    throw Error(Code::bad_request, "there is no program to run",
+                "cardswap run --name NAME -- PROGRAM ARGS...");
+  }
+  spec.cwd = text_of(body, "cwd");
+  spec.env = map_of(body, "env");
+  spec.device = text_of(body, "device");
+  if (spec.device.empty()) spec.device = "cpu:0";
+  spec.restart = text_of(body, "restart");
+  if (spec.restart.empty()) spec.restart = "never";
+  if (spec.restart != "never" && spec.restart != "on-failure") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", spec.restart),
+                "use never or on-failure");
+  }
+  return spec;
+}
+
+json::object to_json(const JobSpec& spec) {
+  return {{"name", spec.name}, {"uid", spec.uid},       {"argv", to_array(spec.argv)},
+          {"cwd", spec.cwd},   {"env", to_object(spec.env)}, {"restart", spec.restart}};
+}
+
+}  // namespace cardswap

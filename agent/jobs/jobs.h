@@ -1,0 +1,130 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/config.h"
+#include "agent/jobs/process.h"
+#include "agent/journal/journal.h"
+#include "agent/task_group.h"
+
+namespace cardswap {
+
+/// One process of a job on this host: a primary, or a standby on its way in.
+struct Job {
+  std::string instance;  ///< of this process here; random
+  std::string name;
+  std::string uid;  ///< of the job, wherever it runs
+  std::string state = "starting";
+  std::string device;
+  std::vector<std::string> argv;
+  std::string cwd;
+  std::map<std::string, std::string> env;
+  std::string restart = "never";
+  std::string token;
+  ProcessId process;
+  bool standby = false;
+  bool superseded = false;  ///< its job arrived or started here again; kept for its migration
+  std::uint64_t epoch = 1;
+  std::uint64_t state_bytes = 0;
+  std::uint64_t reserved_bytes = 0;
+  std::string migration;
+  std::string moved_to;
+  std::string came_from;
+  std::optional<int> exit_code;
+  std::optional<int> exit_signal;
+  std::string exit_text;
+  std::uint32_t restarts = 0;
+  std::int64_t started_at_ms = 0;
+  std::int64_t ended_at_ms = 0;
+  std::string log_path;
+  // not journalled:
+  bool attached = false;
+  bool frozen = false;
+  std::uint64_t step = 0;
+  double median_step_ms = 0;
+  std::string framework;
+
+  [[nodiscard]] bool live() const {
+    return state == "starting" || state == "running" || state == "standby" || state == "frozen";
+  }
+};
+
+/// For people and the API; the journal's form has the secrets and the environment too.
+[[nodiscard]] boost::json::object to_json(const Job& job);
+
+struct JobSpec {
+  std::string name;
+  std::string uid;
+  std::vector<std::string> argv;
+  std::string cwd;
+  std::map<std::string, std::string> env;
+  std::string device;
+  std::string restart = "never";
+};
+
+/// Reads and checks what a client or another agent wants started. Throws Error{bad_request}.
+[[nodiscard]] JobSpec job_spec_from(const boost::json::object& body);
+[[nodiscard]] boost::json::object to_json(const JobSpec& spec);
+
+/// The jobs of this host and their processes. Addresses of jobs are stable until forgotten.
+class Jobs {
+ public:
+  Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal);
+
+  /// Called when a process has ended, after its job's record was changed.
+  std::function<void(Job&)> on_exit;
+  Signal& changed() { return changed_; }
+
+  /// Takes back what the journal knows: live primaries are watched again, left-over standbys are
+  /// killed unless `keep(job)`.
+  void recover(const std::function<bool(const Job&)>& keep);
+
+  Job& start_primary(const JobSpec& spec);
+  Job& start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
+                     std::uint64_t reserved_bytes, const std::string& came_from);
+  /// The standby holds the job now, under its name.
+  void promote(Job& job, std::uint64_t epoch);
+  /// SIGTERM, after `grace` SIGKILL; returns when the process is gone.
+  asio::awaitable<void> stop(std::string instance, std::chrono::milliseconds grace);
+  void forget(const std::string& name);
+
+  [[nodiscard]] Job* find(const std::string& name);  ///< the job of that name, no standby
+  [[nodiscard]] Job* by_instance(const std::string& instance);
+  [[nodiscard]] Job* by_token(const std::string& name, const std::string& token);
+  [[nodiscard]] std::list<Job>& all() { return jobs_; }
+  void save(const Job& job);
+  void set_state(Job& job, const std::string& state);
+
+  struct Device {
+    std::string name;
+    std::uint64_t total_bytes = 0;
+    std::uint64_t reserved_bytes = 0;
+    std::uint64_t free_bytes = 0;
+    std::vector<std::string> jobs;
+  };
+  [[nodiscard]] std::vector<Device> devices() const;
+  /// Throws Error{not_found} with the devices that there are.
+  [[nodiscard]] Device device(const std::string& name) const;
+
+ private:
+  Job& add(const JobSpec& spec);
+  void start(Job& job);
+  asio::awaitable<void> watch(std::string instance);
+  void ended(Job& job);
+
+  asio::io_context& context_;
+  TaskGroup& tasks_;
+  const Config& config_;
+  Journal& journal_;
+  Signal changed_;
+  std::list<Job> jobs_;
+};
+
+}  // namespace cardswap

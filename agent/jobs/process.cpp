@@ -1,0 +1,147 @@
+#include "agent/jobs/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+/// Field 3 (state) and 22 (start time) of /proc/PID/stat; the name in field 2 may hold anything.
+struct Stat {
+  char state = 0;
+  std::uint64_t start_time = 0;
+};
+
+std::optional<Stat> stat_of(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  if (!std::getline(file, text)) return std::nullopt;
+  const auto close = text.rfind(')');
+  if (close == std::string::npos) return std::nullopt;
+  std::istringstream rest(text.substr(close + 1));
+  Stat stat;
+  rest >> stat.state;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field) rest >> skipped;
+  if (!(rest >> stat.start_time)) return std::nullopt;
+  return stat;
+}
+
+std::string find_program(const ProcessSpec& spec) {
+  const auto& name = spec.argv.at(0);
+  if (name.find('/') != std::string::npos) return name;
+  const auto path = spec.env.find("PATH");
+  std::istringstream folders(path == spec.env.end() ? "/usr/bin:/bin" : path->second);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    auto candidate = folder + "/" + name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  throw Error(Code::refused, fmt::format("start {}: there is no such program in PATH", name),
+              "give its full path");
+}
+
+/// What the child does between fork and exec: only calls that are allowed there. Writes errno to
+/// `report` and ends when a step fails.
+[[noreturn]] void become(const char* program, char* const* argv, char* const* envp, const char* cwd,
+                         int log, bool dies_with_agent, int report) {
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  ::setsid();
+  if (dies_with_agent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, 0);
+  ::dup2(log, 1);
+  ::dup2(log, 2);
+  if (cwd[0] == 0 || ::chdir(cwd) == 0) {
+    ::syscall(SYS_close_range, 3U, static_cast<unsigned>(report) - 1, 0U);
+    ::execve(program, argv, envp);
+  }
+  const int error = errno;
+  [[maybe_unused]] const auto written = ::write(report, &error, sizeof(error));
+  ::_exit(127);
+}
+
+}  // namespace
+
+ProcessId start_process(const ProcessSpec& spec) {
+  const auto program = find_program(spec);
+  std::vector<std::string> env;
+  for (const auto& [key, value] : spec.env) env.push_back(key + "=" + value);
+  std::vector<char*> argv;
+  for (const auto& word : spec.argv) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  std::vector<char*> envp;
+  for (auto& word : env) envp.push_back(word.data());
+  envp.push_back(nullptr);
+
+  std::filesystem::create_directories(spec.log.parent_path());
+  const int log = ::open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  if (log < 0) {
+    throw Error(Code::io, fmt::format("open {}: {}", spec.log.string(), std::strerror(errno)));
+  }
+  std::array<int, 2> report{};
+  if (::pipe2(report.data(), O_CLOEXEC) != 0) {
+    ::close(log);
+    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log, spec.dies_with_agent,
+           report[1]);
+  }
+  ::close(log);
+  ::close(report[1]);
+  int failed = 0;
+  const auto got = pid < 0 ? 0 : ::read(report[0], &failed, sizeof(failed));
+  ::close(report[0]);
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (got > 0) {
+    ::waitpid(pid, nullptr, 0);
+    throw Error(Code::refused, fmt::format("start {}: {}", program, std::strerror(failed)),
+                "check the program's path, its rights and --cwd on this host");
+  }
+  return {pid, start_time_of(pid).value_or(0)};
+}
+
+std::optional<std::uint64_t> start_time_of(pid_t pid) {
+  const auto stat = stat_of(pid);
+  if (!stat) return std::nullopt;
+  return stat->start_time;
+}
+
+bool is_alive(const ProcessId& process) {
+  if (process.pid <= 0) return false;
+  const auto stat = stat_of(process.pid);
+  return stat && stat->start_time == process.start_time && stat->state != 'Z';
+}
+
+bool signal_group(const ProcessId& process, int signal) {
+  return is_alive(process) && ::kill(-process.pid, signal) == 0;
+}
+
+int open_pidfd(const ProcessId& process) {
+  const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+  if (fd >= 0 && start_time_of(process.pid) != process.start_time) {
+    ::close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,136 @@
+#include "agent/journal/journal.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <boost/json.hpp>
+
+#include "agent/units.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+constexpr auto kSchema = R"sql(
+CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
+INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta);
+CREATE TABLE IF NOT EXISTS records (
+  kind TEXT NOT NULL CHECK (kind IN ('job', 'migration', 'reservation')),
+  id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
+)sql";
+
+const char* name_of(Journal::Kind kind) {
+  switch (kind) {
+    case Journal::Kind::job: return "job";
+    case Journal::Kind::migration: return "migration";
+    case Journal::Kind::reservation: return "reservation";
+  }
+  return "";
+}
+
+struct Finalize {
+  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+};
+using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+Statement prepare(sqlite3* db, const char* sql) {
+  sqlite3_stmt* raw = nullptr;
+  if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) {
+    throw Error(Code::io, fmt::format("journal: {}", sqlite3_errmsg(db)));
+  }
+  return Statement(raw);
+}
+
+}  // namespace
+
+void Journal::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
+
+Journal::Journal(const std::filesystem::path& file) {
+  try {
+    open(file);
+    return;
+  } catch (const Error& error) {
+    db_.reset();
+    std::error_code failed;
+    const auto aside = fmt::format("{}.corrupt-{}", file.string(), unix_ms());
+    if (!std::filesystem::exists(file)) throw;
+    std::filesystem::rename(file, aside, failed);
+    if (failed) throw;
+    for (const auto* suffix : {"-wal", "-shm"}) {
+      std::filesystem::rename(file.string() + suffix, aside + suffix, failed);
+    }
+    warning_ = fmt::format("the journal was damaged and is kept as {} ({})", aside, error.failure());
+  }
+  open(file);
+}
+
+Journal::~Journal() = default;
+
+void Journal::open(const std::filesystem::path& file) {
+  sqlite3* raw = nullptr;
+  const auto opened = sqlite3_open_v2(file.c_str(), &raw,
+                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  db_.reset(raw);
+  const auto checked = [&](int status, const char* doing) {
+    if (status == SQLITE_OK) return;
+    throw Error(Code::io, fmt::format("journal {}: {}: {}", file.string(), doing,
+                                      sqlite3_errmsg(db_.get())),
+                "check the disk and the rights of the data folder");
+  };
+  checked(opened, "open");
+  sqlite3_busy_timeout(raw, 2000);
+  checked(sqlite3_exec(raw, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", nullptr, nullptr,
+                       nullptr),
+          "set durability");
+  checked(sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr), "make tables");
+  const auto check = prepare(raw, "PRAGMA quick_check");
+  if (sqlite3_step(check.get()) != SQLITE_ROW ||
+      std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0))) != "ok") {
+    throw Error(Code::corrupt, fmt::format("journal {}: its check fails", file.string()));
+  }
+  for (const auto kind : {Kind::job, Kind::migration, Kind::reservation}) (void)all(kind);
+}
+
+void Journal::run(const char* sql, std::initializer_list<std::string> values) {
+  const auto statement = prepare(db_.get(), sql);
+  int index = 0;
+  for (const auto& value : values) {
+    sqlite3_bind_text(statement.get(), ++index, value.data(), static_cast<int>(value.size()),
+                      SQLITE_TRANSIENT);
+  }
+  if (sqlite3_step(statement.get()) != SQLITE_DONE) {
+    throw Error(Code::io, fmt::format("write the journal: {}", sqlite3_errmsg(db_.get())),
+                "free space on the disk of the agent's data folder");
+  }
+}
+
+void Journal::put(Kind kind, const std::string& id, const boost::json::object& record) {
+  run("INSERT INTO records VALUES (?, ?, ?) "
+      "ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document",
+      {name_of(kind), id, boost::json::serialize(record)});
+}
+
+void Journal::remove(Kind kind, const std::string& id) {
+  run("DELETE FROM records WHERE kind = ? AND id = ?", {name_of(kind), id});
+}
+
+std::vector<boost::json::object> Journal::all(Kind kind) const {
+  const auto statement =
+      prepare(db_.get(), "SELECT document FROM records WHERE kind = ? ORDER BY rowid");
+  sqlite3_bind_text(statement.get(), 1, name_of(kind), -1, SQLITE_STATIC);
+  std::vector<boost::json::object> result;
+  while (true) {
+    const auto status = sqlite3_step(statement.get());
+    if (status == SQLITE_DONE) return result;
+    if (status != SQLITE_ROW) {
+      throw Error(Code::corrupt, fmt::format("journal: {}", sqlite3_errmsg(db_.get())));
+    }
+    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), 0));
+    boost::system::error_code error;
+    auto value = boost::json::parse(text == nullptr ? "" : text, error);
+    if (error || !value.is_object()) throw Error(Code::corrupt, "journal: a record is damaged");
+    result.push_back(std::move(value.as_object()));
+  }
+}
+
+}  // namespace cardswap

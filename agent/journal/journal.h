@@ -1,0 +1,46 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct sqlite3;
+
+namespace cardswap {
+
+/// What the agent must not forget, on disk before it is acted on: SQLite, WAL, synchronous=FULL.
+///
+/// A record is one JSON document under a kind and an id; every change of a record's state is also
+/// appended to its history. Every write throws Error{io} when it did not reach the disk, and then
+/// nothing has changed. One thread, one process.
+class Journal {
+ public:
+  enum class Kind { job, migration, reservation };
+
+  /// Opens or makes the file. One that is damaged is put aside as <file>.corrupt-<time>, and
+  /// `warning()` says so. Throws Error{io} when no journal can be had at all.
+  explicit Journal(const std::filesystem::path& file);
+  ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+
+  void put(Kind kind, const std::string& id, const boost::json::object& record);
+  void remove(Kind kind, const std::string& id);
+  /// In the order in which they were first put.
+  [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
+  [[nodiscard]] const std::string& warning() const { return warning_; }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* db) const noexcept;
+  };
+  void open(const std::filesystem::path& file);
+  void run(const char* sql, std::initializer_list<std::string> values);
+
+  std::string warning_;
+  std::unique_ptr<sqlite3, Close> db_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,183 @@
+#include "agent/runtime_hub/hub.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/write.hpp>
+#include <deque>
+
+#include "migrator/error.h"
+#include "migrator/wire/framing.h"
+
+namespace cardswap {
+
+/// One runtime's connection; owned by its reader and its writer, and by the hub while attached.
+class RuntimeHub::Connection {
+ public:
+  Connection(asio::io_context& context, asio::local::stream_protocol::socket accepted)
+      : socket(std::move(accepted)), queued(context) {}
+
+  asio::local::stream_protocol::socket socket;
+  channel::FrameReader frames;
+  std::deque<std::vector<std::byte>> out;
+  Signal queued;
+  bool closed = false;
+
+  void send(const channel::Message& message) {
+    out.push_back(channel::encode(message));
+    queued.notify();
+  }
+  void close() {
+    closed = true;
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    queued.notify();
+  }
+};
+
+RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Events events)
+    : context_(context),
+      tasks_(tasks),
+      jobs_(jobs),
+      events_(std::move(events)),
+      acceptor_(context) {}
+
+RuntimeHub::~RuntimeHub() { close(); }
+
+void RuntimeHub::close() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  for (auto& [instance, connection] : attached_) connection->close();
+}
+
+void RuntimeHub::listen(const std::filesystem::path& path) {
+  path_ = path;
+  try {
+    std::error_code gone;
+    std::filesystem::remove(path, gone);
+    acceptor_.open();
+    acceptor_.bind(asio::local::stream_protocol::endpoint(path.string()));
+    ::chmod(path.c_str(), 0600);
+    acceptor_.listen();
+  } catch (const boost::system::system_error& error) {
+    throw Error(Code::io, fmt::format("listen on {}: {}", path.string(), error.code().message()),
+                "choose a shorter --data-dir (a socket's path has at most 107 bytes)");
+  }
+  tasks_.spawn("accept runtimes", accept());
+}
+
+asio::awaitable<void> RuntimeHub::accept() {
+  while (acceptor_.is_open()) {
+    boost::system::error_code error;
+    auto socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      co_await pause_for(std::chrono::milliseconds(50));
+      continue;
+    }
+    auto connection = std::make_shared<Connection>(context_, std::move(socket));
+    tasks_.spawn("a runtime's connection", serve(connection));
+    tasks_.spawn("a runtime's writer", write(connection));
+  }
+}
+
+Job& RuntimeHub::admit(const channel::Hello& hello, int socket) {
+  if (hello.protocol_version != channel::kProtocolVersion) {
+    throw Error(Code::protocol_mismatch,
+                fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
+                            hello.runtime_version, hello.protocol_version,
+                            channel::kProtocolVersion),
+                "build the program with the Cardswap release that the agent runs");
+  }
+  auto* job = jobs_.by_token(hello.job, hello.token);
+  if (job == nullptr) {
+    throw Error(Code::unauthorized, fmt::format("no job '{}' of this agent has that token", hello.job),
+                "start the program with `cardswap run`");
+  }
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+      ::getsid(peer.pid) != job->process.pid) {
+    throw Error(Code::unauthorized,
+                fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
+  }
+  return *job;
+}
+
+asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection) {
+  std::string instance;
+  std::array<std::byte, 16384> piece{};
+  boost::system::error_code error;
+  try {
+    while (!connection->closed) {
+      const auto got =
+          co_await connection->socket.async_read_some(asio::buffer(piece),
+                                                      asio::redirect_error(asio::use_awaitable, error));
+      if (error) break;
+      connection->frames.feed(std::span(piece).first(got));
+      while (auto body = connection->frames.next()) {
+        const auto message = channel::decode(*body);
+        if (instance.empty()) {
+          const auto* hello = std::get_if<channel::Hello>(&message);
+          if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
+          auto& job = admit(*hello, connection->socket.native_handle());
+          const auto welcome = events_.hello(job, *hello);
+          instance = job.instance;
+          if (const auto old = attached_.find(instance); old != attached_.end()) {
+            old->second->close();
+          }
+          attached_[instance] = connection;
+          connection->send(welcome);
+          job.attached = true;
+          job.framework = hello->framework;
+          events_.message(job, message);
+        } else if (auto* job = jobs_.by_instance(instance)) {
+          events_.message(*job, message);
+        }
+      }
+    }
+  } catch (const Error& refused) {
+    spdlog::warn("a runtime was refused: {}", refused.what());
+    connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
+  }
+  if (const auto found = attached_.find(instance);
+      found != attached_.end() && found->second == connection) {
+    attached_.erase(found);
+    if (auto* job = jobs_.by_instance(instance)) {
+      job->attached = false;
+      events_.detached(*job);
+    }
+  }
+  connection->closed = true;
+  connection->queued.notify();
+}
+
+asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) {
+  boost::system::error_code error;
+  while (!error) {
+    while (!connection->out.empty() && !error) {
+      const auto frame = std::move(connection->out.front());
+      connection->out.pop_front();
+      co_await asio::async_write(connection->socket, asio::buffer(frame),
+                                 asio::redirect_error(asio::use_awaitable, error));
+    }
+    if (connection->closed) break;
+    if (!error) {
+      co_await connection->queued.wait_until(std::chrono::steady_clock::now() +
+                                             std::chrono::hours(1));
+    }
+  }
+  connection->close();
+}
+
+bool RuntimeHub::send(const Job& job, const channel::Message& message) {
+  const auto found = attached_.find(job.instance);
+  if (found == attached_.end()) return false;
+  found->second->send(message);
+  return true;
+}
+
+}  // namespace cardswap

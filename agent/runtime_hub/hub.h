@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agent/jobs/jobs.h"
+#include "agent/task_group.h"
+#include "migrator/wire/channel.h"
+
+namespace cardswap {
+
+/// Where the runtimes of this host's jobs attach: the server of migrator/wire/channel.h.
+///
+/// A Hello is believed when its token is the job's and the peer's process belongs to the job's
+/// session. What cannot be read closes that connection and nothing else.
+class RuntimeHub {
+ public:
+  struct Events {
+    /// A runtime attached; answers with what it is told. Throws Error to refuse it.
+    std::function<channel::Welcome(Job&, const channel::Hello&)> hello;
+    std::function<void(Job&, const channel::Message&)> message;
+    std::function<void(Job&)> detached;
+  };
+
+  RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Events events);
+  ~RuntimeHub();
+
+  void listen(const std::filesystem::path& path);
+  /// False when that job's runtime is not attached.
+  bool send(const Job& job, const channel::Message& message);
+  void close();
+
+ private:
+  class Connection;
+  asio::awaitable<void> accept();
+  asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
+  asio::awaitable<void> write(std::shared_ptr<Connection> connection);
+  Job& admit(const channel::Hello& hello, int socket);
+
+  asio::io_context& context_;
+  TaskGroup& tasks_;
+  Jobs& jobs_;
+  const Events events_;
+  asio::local::stream_protocol::acceptor acceptor_;
+  std::filesystem::path path_;
+  std::map<std::string, std::shared_ptr<Connection>> attached_;  // by job instance
+};
+
+}  // namespace cardswap
