@@ -130,14 +130,12 @@ void Agent::add_job_calls() {
   const auto job_at = [this](const ApiRequest& request) -> Job& {
     const auto& name = request.path.at("name");
     if (auto* job = jobs_.find(name)) return *job;
-    throw Error(Code::not_found,
-                fmt::format("there is no job '{}' on {}", name, config_.host_name),
+    throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
                 "`cardswap jobs` lists the jobs of this host");
   };
-  router_.on("GET", "/v1/jobs/{name}",
-             [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               co_return ApiAnswer{200, to_json(job_at(request))};
-             });
+  router_.on("GET", "/v1/jobs/{name}", [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    co_return ApiAnswer{200, to_json(job_at(request))};
+  });
   router_.on("POST", "/v1/jobs/{name}/stop",
              [this, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                request.only({"grace_ms"});
@@ -160,27 +158,27 @@ void Agent::add_job_calls() {
                jobs_.forget(name);
                co_return ApiAnswer{200, json::object{}};
              });
-  router_.on("GET", "/v1/jobs/{name}/logs",
-             [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               const auto& job = job_at(request);
-               const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
-               std::ifstream file(job.log_path, std::ios::binary | std::ios::ate);
-               const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
-               auto offset = request.query_or("offset", 0);
-               if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
-               offset = std::min(offset, size);
-               std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
-               file.seekg(offset);
-               file.read(data.data(), static_cast<std::streamsize>(data.size()));
-               for (auto& c : data) {
-                 if (static_cast<unsigned char>(c) >= 0x80) c = '?';  // JSON must be UTF-8
-               }
-               co_return ApiAnswer{200, json::object{{"data", data},
-                                                     {"offset", offset},
-                                                     {"next", offset + std::ssize(data)},
-                                                     {"size", size},
-                                                     {"ended", !job.live()}}};
-             });
+  router_.on(
+      "GET", "/v1/jobs/{name}/logs", [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+        const auto& job = job_at(request);
+        const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
+        std::ifstream file(job.log_path, std::ios::binary | std::ios::ate);
+        const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
+        auto offset = request.query_or("offset", 0);
+        if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
+        offset = std::min(offset, size);
+        std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
+        file.seekg(offset);
+        file.read(data.data(), static_cast<std::streamsize>(data.size()));
+        for (auto& c : data) {
+          if (static_cast<unsigned char>(c) >= 0x80) c = '?';  // JSON must be UTF-8
+        }
+        co_return ApiAnswer{200, json::object{{"data", data},
+                                              {"offset", offset},
+                                              {"next", offset + std::ssize(data)},
+                                              {"size", size},
+                                              {"ended", !job.live()}}};
+      });
   router_.on("GET", "/v1/devices", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array list;
     for (const auto& device : jobs_.devices()) {
@@ -212,17 +210,17 @@ void Agent::add_migration_calls() {
     }
     co_return ApiAnswer{200, json::object{{"migrations", list}}};
   });
-  router_.on("GET", "/v1/migrations/{id}",
-             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               auto& m = migrations_.at(request.path.at("id"));
-               const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
-               const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
-               const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
-               while (m.version <= after && std::chrono::steady_clock::now() < until) {
-                 co_await migrations_.changed().wait_until(until);
-               }
-               co_return ApiAnswer{200, to_json(m)};
-             });
+  router_.on(
+      "GET", "/v1/migrations/{id}", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+        auto& m = migrations_.at(request.path.at("id"));
+        const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+        const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
+        const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+        while (m.version <= after && std::chrono::steady_clock::now() < until) {
+          co_await migrations_.changed().wait_until(until);
+        }
+        co_return ApiAnswer{200, to_json(m)};
+      });
   router_.on("POST", "/v1/migrations/{id}/cancel",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                const auto id = request.path.at("id");
@@ -252,7 +250,8 @@ void Agent::add_peer_calls() {
                reservations_.heard(id);
                const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
                const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
-               const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+               const auto until =
+                   std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
                while (r.version <= after && std::chrono::steady_clock::now() < until) {
                  co_await reservations_.changed().wait_until(until);
                }

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <boost/json.hpp>
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <iostream>
 

@@ -5,8 +5,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
 
@@ -43,10 +43,12 @@ DeviceConfig device_from(const std::string& text) {
     }
     device.memory_bytes = parse_size("--device memory", option.substr(7));
   }
-  const auto digits = std::string_view(device.name).substr(std::min<std::size_t>(4, device.name.size()));
+  const auto digits =
+      std::string_view(device.name).substr(std::min<std::size_t>(4, device.name.size()));
   if (!device.name.starts_with("cpu:") || digits.empty() ||
       digits.find_first_not_of("0123456789") != std::string_view::npos) {
-    throw Error(Code::bad_request, fmt::format("--device: '{}' is no device of this build", device.name),
+    throw Error(Code::bad_request,
+                fmt::format("--device: '{}' is no device of this build", device.name),
                 "cpu:0, cpu:1, ... are; the cuda device is not built yet");
   }
   return device;
@@ -61,7 +63,8 @@ Config config_from(const Options& options) {
   int port = -1;
   if (colon != std::string::npos) {
     const auto text = options.listen.substr(colon + 1);
-    if (!text.empty() && text.size() <= 5 && text.find_first_not_of("0123456789") == std::string::npos) {
+    if (!text.empty() && text.size() <= 5 &&
+        text.find_first_not_of("0123456789") == std::string::npos) {
       port = std::stoi(text);
     }
   }
@@ -83,7 +86,8 @@ Config config_from(const Options& options) {
   if (!address.is_loopback() && !options.insecure_listen) {
     throw Error(Code::refused,
                 fmt::format("--listen {}: the API has no authentication yet, and this address is "
-                            "not loopback", options.listen),
+                            "not loopback",
+                            options.listen),
                 "say --insecure-listen if everybody who can reach it may control the jobs");
   }
   config.insecure_listen = options.insecure_listen;
@@ -159,19 +163,25 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Cardswap's host agent: runs training jobs and moves them live to other hosts");
   app.set_version_flag("--version", CARDSWAP_VERSION);
-  app.add_option("--data-dir", options.data_dir, "Journal, logs and sockets")->capture_default_str();
-  app.add_option("--socket", options.socket, "Unix socket of the API (default DATA_DIR/cardswapd.sock)");
-  app.add_option("--listen", options.listen, "ADDRESS:PORT for other agents; port 0 takes a free one")
+  app.add_option("--data-dir", options.data_dir, "Journal, logs and sockets")
       ->capture_default_str();
-  app.add_flag("--insecure-listen", options.insecure_listen, "Allow an address that is not loopback");
+  app.add_option("--socket", options.socket,
+                 "Unix socket of the API (default DATA_DIR/cardswapd.sock)");
+  app.add_option("--listen", options.listen,
+                 "ADDRESS:PORT for other agents; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_flag("--insecure-listen", options.insecure_listen,
+               "Allow an address that is not loopback");
   app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");
-  app.add_option("--data-host", options.data_host, "Address on which arriving jobs take their data");
+  app.add_option("--data-host", options.data_host,
+                 "Address on which arriving jobs take their data");
   app.add_option("--transports", options.transports, "UCX transports for the data, such as tcp");
   app.add_option("--device", options.devices, "NAME[,memory=SIZE]; may be given several times");
   app.add_option("--log-format", options.log_format)->check(CLI::IsMember({"text", "json"}));
   app.add_option("--log-level", options.log_level)
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
-  app.add_flag("--failpoints", options.failpoints, "Allow migrations to be held in a state (tests)");
+  app.add_flag("--failpoints", options.failpoints,
+               "Allow migrations to be held in a state (tests)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -37,12 +37,18 @@ double number_with_suffix(std::string_view what, std::string_view text,
 }  // namespace
 
 std::uint64_t parse_size(std::string_view what, std::string_view text) {
-  return static_cast<std::uint64_t>(
-      number_with_suffix(what, text,
-                         {{"", 1}, {"B", 1}, {"KiB", 1024.0}, {"MiB", 1048576.0},
-                          {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}, {"KB", 1e3},
-                          {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}},
-                         "64MiB or 2GB"));
+  return static_cast<std::uint64_t>(number_with_suffix(what, text,
+                                                       {{"", 1},
+                                                        {"B", 1},
+                                                        {"KiB", 1024.0},
+                                                        {"MiB", 1048576.0},
+                                                        {"GiB", 1073741824.0},
+                                                        {"TiB", 1099511627776.0},
+                                                        {"KB", 1e3},
+                                                        {"MB", 1e6},
+                                                        {"GB", 1e9},
+                                                        {"TB", 1e12}},
+                                                       "64MiB or 2GB"));
 }
 
 std::uint64_t parse_rate(std::string_view what, std::string_view text) {

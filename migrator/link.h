@@ -34,8 +34,8 @@ class Link {
  public:
   virtual ~Link() = default;
   virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
-  /// `payload` must stay valid until bulk_in_flight() has dropped or the Link is gone; its bytes may
-  /// change meanwhile, and what lands is then a mixture.
+  /// `payload` must stay valid until bulk_in_flight() has dropped or the Link is gone; its bytes
+  /// may change meanwhile, and what lands is then a mixture.
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
                          std::span<const std::byte> payload) = 0;
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;

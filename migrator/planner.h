@@ -10,9 +10,9 @@ namespace cardswap {
 /// What was measured, or assumed where nothing was measured yet. Bytes, bytes a second, ms.
 struct Measurements {
   std::uint64_t state_bytes = 0;
-  std::uint64_t dirty_bytes = 0;   ///< that differ now, as of the latest scan
-  double link_rate = 0;            ///< 0: unknown
-  double digest_rate = 0;          ///< one thread, 0: unknown
+  std::uint64_t dirty_bytes = 0;  ///< that differ now, as of the latest scan
+  double link_rate = 0;           ///< 0: unknown
+  double digest_rate = 0;         ///< one thread, 0: unknown
   double step_ms = 0;
   double round_trip_ms = 0;
 };
@@ -21,7 +21,7 @@ struct Measurements {
 [[nodiscard]] double expected_downtime_ms(const Measurements& measured);
 
 struct FreezeRule {
-  double max_downtime_ms = 300;         ///< 0: no limit
+  double max_downtime_ms = 300;  ///< 0: no limit
   double expected_downtime_ms = 0;
   std::uint64_t dirty_bytes = 0;
   std::uint64_t dirty_bytes_before = 0;  ///< one round earlier; 0: no round yet

@@ -235,8 +235,7 @@ class Source::Engine final : private LinkEvents {
     measured.link_rate = rate_.bytes_per_s();
     if (cap_.bytes_per_s() != 0) {
       const auto capped = static_cast<double>(cap_.bytes_per_s());
-      measured.link_rate =
-          measured.link_rate == 0 ? capped : std::min(capped, measured.link_rate);
+      measured.link_rate = measured.link_rate == 0 ? capped : std::min(capped, measured.link_rate);
     }
     measured.digest_rate = digest_rate_.bytes_per_s();
     measured.round_trip_ms = static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
@@ -280,9 +279,9 @@ class Source::Engine final : private LinkEvents {
       wait_for_a_slot(final);
       if (!final && frozen_) break;
       const auto& span = span_of(chunk);
-      link_->send_bulk(kServer, data::encode(data::ChunkHeader{chunk, round}),
-                       snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(
-                           span.offset, span.bytes));
+      link_->send_bulk(
+          kServer, data::encode(data::ChunkHeader{chunk, round}),
+          snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes));
       cap_.sent(span.bytes, Clock::now());
       held_[static_cast<std::size_t>(chunk)].reset();
       ++sent;
@@ -302,13 +301,13 @@ class Source::Engine final : private LinkEvents {
 
   void wait_for_a_slot(bool final) {
     // A capped or slow link must not have seconds of chunks queued in front of a heartbeat.
-    const auto window = cap_.bytes_per_s() == 0
-                            ? kChunksInFlight
-                            : std::clamp<std::size_t>(cap_.bytes_per_s() / 10 / options_.chunk_bytes,
-                                                      2, kChunksInFlight);
+    const auto window =
+        cap_.bytes_per_s() == 0
+            ? kChunksInFlight
+            : std::clamp<std::size_t>(cap_.bytes_per_s() / 10 / options_.chunk_bytes, 2,
+                                      kChunksInFlight);
     pump([&] { return link_->bulk_in_flight() < window; });
-    for (auto ready = cap_.ready_at(Clock::now());
-         ready > Clock::now() && (final || !frozen_);) {
+    for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (final || !frozen_);) {
       pump_once(ready);
     }
   }
@@ -383,10 +382,10 @@ class Source::Engine final : private LinkEvents {
     take_freeze_request();
     if (refused_) throw Error(*refused_);
     if (Clock::now() - heard_at_ > options_.silence_max) {
-      throw Error(Code::link_lost,
-                  fmt::format("nothing was heard from {} for {} ms", peer(),
-                              options_.silence_max.count()),
-                  "the job goes on where it is; look at the target's agent and the network");
+      throw Error(
+          Code::link_lost,
+          fmt::format("nothing was heard from {} for {} ms", peer(), options_.silence_max.count()),
+          "the job goes on where it is; look at the target's agent and the network");
     }
   }
 

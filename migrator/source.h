@@ -20,9 +20,9 @@ struct SourceOptions {
   std::string token;
   Strategy strategy = Strategy::automatic;
   std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t bandwidth = 0;            ///< bytes a second; 0: no cap
-  double max_downtime_ms = 300;           ///< 0: no limit
-  std::string transports;                 ///< UCX_TLS; empty: as UCX chooses
+  std::uint64_t bandwidth = 0;                  ///< bytes a second; 0: no cap
+  double max_downtime_ms = 300;                 ///< 0: no limit
+  std::string transports;                       ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
 };
 
@@ -41,7 +41,8 @@ class SourceProgram {
 /// The state of a trainer that stands at a boundary and will not move while the Source lives.
 struct FrozenState {
   Snapshot snapshot;
-  std::vector<std::byte> values;  ///< counters, RNG, options: everything tracked that is not a region
+  std::vector<std::byte>
+      values;  ///< counters, RNG, options: everything tracked that is not a region
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< steady_clock
 };

@@ -13,19 +13,19 @@ enum class Strategy : std::uint8_t { automatic, stop_copy, rounds, replay };
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
 struct MigrationStats {
-  std::string phase;                  ///< "connect", "base_copy", "rounds", "frozen", "verify"
-  std::uint64_t transferred = 0;      ///< bytes of state sent, repeats included
-  std::uint64_t remaining = 0;        ///< bytes of this round still to send
-  std::uint64_t total = 0;            ///< bytes of tracked state
-  std::uint32_t rounds = 0;           ///< rounds finished, the base copy being the first
-  std::uint64_t dirty_rate = 0;       ///< bytes a second that become dirty
-  std::uint64_t rate = 0;             ///< bytes a second on the link, measured while sending
-  double expected_downtime_ms = 0;    ///< if it froze now
+  std::string phase;                ///< "connect", "base_copy", "rounds", "frozen", "verify"
+  std::uint64_t transferred = 0;    ///< bytes of state sent, repeats included
+  std::uint64_t remaining = 0;      ///< bytes of this round still to send
+  std::uint64_t total = 0;          ///< bytes of tracked state
+  std::uint32_t rounds = 0;         ///< rounds finished, the base copy being the first
+  std::uint64_t dirty_rate = 0;     ///< bytes a second that become dirty
+  std::uint64_t rate = 0;           ///< bytes a second on the link, measured while sending
+  double expected_downtime_ms = 0;  ///< if it froze now
   std::uint64_t bytes_in_downtime = 0;
-  double setup_time_ms = 0;           ///< connect and agree on the layout
-  double freeze_scan_ms = 0;          ///< parts of the downtime: digest all, ...
-  double freeze_send_ms = 0;          ///< ... send what differs, ...
-  double freeze_verify_ms = 0;        ///< ... compare digests
+  double setup_time_ms = 0;     ///< connect and agree on the layout
+  double freeze_scan_ms = 0;    ///< parts of the downtime: digest all, ...
+  double freeze_send_ms = 0;    ///< ... send what differs, ...
+  double freeze_verify_ms = 0;  ///< ... compare digests
   double median_step_ms = 0;
   bool operator==(const MigrationStats&) const = default;
 };

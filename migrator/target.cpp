@@ -88,8 +88,7 @@ class Target::Engine final : private LinkEvents {
     }
     heard_at_ = Clock::now();
     const auto& span = chunks_[index];
-    return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset,
-                                                                           span.bytes);
+    return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes);
   }
 
   void on_landed(PeerId, std::span<const std::byte> header) override {

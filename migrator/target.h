@@ -46,9 +46,10 @@ struct TargetEvents {
   std::function<void(const Error&)> failed;  ///< once; includes a source that cancelled or is gone
 };
 
-/// The receiving end: listens, admits one source with the right token, receives chunks straight into
-/// the program's memory, answers with digests of what it holds. Owns one thread. After `verified` the
-/// memory is not written any more unless the source sends again (then `verified` comes again).
+/// The receiving end: listens, admits one source with the right token, receives chunks straight
+/// into the program's memory, answers with digests of what it holds. Owns one thread. After
+/// `verified` the memory is not written any more unless the source sends again (then `verified`
+/// comes again).
 class Target {
  public:
   /// Listens when it returns. Throws Error{io} when the address cannot be bound.

@@ -51,7 +51,8 @@ class AgentChannel::Socket {
     std::memcpy(address.sun_path, path.c_str(), path.size());
     auto socket =
         std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+        0) {
       throw Error(Code::unreachable,
                   fmt::format("no agent answers at {}: {}", path, because(errno)),
                   "is cardswapd running? A program started without `cardswap run` needs no "
@@ -180,8 +181,8 @@ void AgentChannel::wait_before_retry(const std::stop_token& stop, int attempt) {
   const auto deadline = Clock::now() + milliseconds(std::min(100 << std::min(attempt, 4), 1000));
   while (!stop.stop_requested() && Clock::now() < deadline) {
     pollfd fd{wake_->fd(), POLLIN, 0};
-    ::poll(&fd, 1, static_cast<int>(
-                       std::chrono::ceil<milliseconds>(deadline - Clock::now()).count()));
+    ::poll(&fd, 1,
+           static_cast<int>(std::chrono::ceil<milliseconds>(deadline - Clock::now()).count()));
     if ((fd.revents & POLLIN) != 0) {
       std::uint64_t count = 0;
       [[maybe_unused]] const auto got = ::read(wake_->fd(), &count, sizeof(count));

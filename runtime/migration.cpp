@@ -218,8 +218,8 @@ void Migration::grant(const channel::Grant& grant) {
     const std::lock_guard lock(mutex_);
     if (!standby_ || grant.migration != migration_) return;
     if (!verified_ || verified_->root != grant.root) {
-      fail(migration_, Error(Code::digest_mismatch,
-                             "the grant is for another state than this standby holds"));
+      fail(migration_,
+           Error(Code::digest_mismatch, "the grant is for another state than this standby holds"));
       return;
     }
     granted_ = std::exchange(verified_, std::nullopt);

@@ -17,8 +17,8 @@ namespace cardswap {
 
 /// This process's part in migrations: the source of one at a time, or the standby of its first.
 ///
-/// Called by the channel's thread (agent messages), by the training thread (the gate's hooks) and by
-/// an engine's thread (its events). `send` hands a message to the agent and never blocks.
+/// Called by the channel's thread (agent messages), by the training thread (the gate's hooks) and
+/// by an engine's thread (its events). `send` hands a message to the agent and never blocks.
 class Migration final : private SourceProgram, private TargetProgram {
  public:
   Migration(StepGate& gate, Tracker& tracker, std::function<void(const channel::Message&)> send)

@@ -61,10 +61,10 @@ class Session::Impl {
     job_ = setting("CARDSWAP_JOB");
     token_ = setting("CARDSWAP_TOKEN");
     role_ = setting("CARDSWAP_ROLE") == "standby" ? channel::Role::standby : channel::Role::primary;
-    channel_.emplace(socket, AgentChannel::Handlers{
-                                 [this] { return hello(); },
-                                 [this](const channel::Message& m) { migration_.take(m); },
-                                 [this] { tick(); }});
+    channel_.emplace(
+        socket, AgentChannel::Handlers{[this] { return hello(); },
+                                       [this](const channel::Message& m) { migration_.take(m); },
+                                       [this] { tick(); }});
     const auto& welcome = channel_->welcome();
     migration_.set_epoch(welcome.epoch);
     if (!welcome.granted) migration_.be_standby(welcome);
@@ -95,8 +95,8 @@ class Session::Impl {
     hello.job = job_;
     hello.token = token_;
     hello.pid = static_cast<std::uint64_t>(::getpid());
-    hello.role = migration_.is_standby() || migration_.epoch() == 0 ? role_
-                                                                    : channel::Role::primary;
+    hello.role =
+        migration_.is_standby() || migration_.epoch() == 0 ? role_ : channel::Role::primary;
     hello.runtime_version = CARDSWAP_VERSION;
     hello.framework = "any";
     migration_.describe(hello);

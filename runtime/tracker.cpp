@@ -78,10 +78,10 @@ void Tracker::load(std::span<const std::byte> block) {
   for (const auto& entry : entries_) {
     const auto name = reader.string();
     if (name != entry.name) {
-      throw Error(Code::layout_differs,
-                  fmt::format("the source tracks '{}' where this side tracks '{}'", name,
-                              entry.name),
-                  "both sides must track the same things in the same order");
+      throw Error(
+          Code::layout_differs,
+          fmt::format("the source tracks '{}' where this side tracks '{}'", name, entry.name),
+          "both sides must track the same things in the same order");
     }
     const auto bytes = reader.blob(kValueBytesMax);
     if (entry.state->loads_last()) {

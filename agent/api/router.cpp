@@ -147,8 +147,9 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
       }
       co_return co_await route.handler(std::move(request));
     }
-    throw Error(Code::not_found, path_known ? fmt::format("{} is not for {}", method, target)
-                                            : fmt::format("there is no {}", target),
+    throw Error(Code::not_found,
+                path_known ? fmt::format("{} is not for {}", method, target)
+                           : fmt::format("there is no {}", target),
                 "docs/api.md lists the calls");
   } catch (const Error& error) {
     failed = error;

@@ -96,7 +96,8 @@ asio::awaitable<void> ApiServer::serve(Stream stream) {
     parser.body_limit(kBodyBytesMax);
     parser.header_limit(kHeaderBytesMax);
     stream.expires_after(kRequestTimeMax);
-    co_await bhttp::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+    co_await bhttp::async_read(stream, buffer, parser,
+                               asio::redirect_error(asio::use_awaitable, error));
     if (error == bhttp::error::end_of_stream || error == beast::error::timeout ||
         error == asio::error::operation_aborted || error == asio::error::connection_reset) {
       co_return;
@@ -109,9 +110,9 @@ asio::awaitable<void> ApiServer::serve(Stream stream) {
       answer = co_await router_.handle(std::string(request.method_string()),
                                        std::string(request.target()), request.body());
     } else {
-      answer = answer_of(Error(Code::bad_request,
-                               fmt::format("this is no request: {}", error.message()),
-                               "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
+      answer =
+          answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", error.message()),
+                          "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
     }
     bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(answer.status), 11);
     response.set(bhttp::field::content_type, "application/json");

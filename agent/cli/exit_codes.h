@@ -7,7 +7,7 @@ namespace cardswap {
 /// What `cardswap` ends with (docs/cli.md).
 enum class Exit : int {
   done = 0,
-  failed = 1,    ///< and the job still trains where it was
+  failed = 1,  ///< and the job still trains where it was
   usage = 2,
   refused = 3,   ///< by preflight; nothing was touched
   aborted = 4,   ///< by a limit, a time-out or somebody; the job still trains where it was

@@ -75,7 +75,8 @@ void add_run(CLI::App& app, Context& context, Run& run) {
   command->add_option("--name", options->name, "Name of the job")->required();
   command->add_option("--device", options->device, "Device to run on")->capture_default_str();
   command->add_option("--cwd", options->cwd, "Folder to run in (default: this one)");
-  command->add_option("--env", options->env, "KEY=VALUE to add to this environment");
+  command->add_option("--env", options->env, "KEY=VALUE to add to this environment")
+      ->allow_extra_args(false);
   command->add_option("--restart", options->restart, "never or on-failure")->capture_default_str();
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
@@ -92,10 +93,9 @@ void add_run(CLI::App& app, Context& context, Run& run) {
                                                           {"device", options->device},
                                                           {"restart", options->restart}});
       context.show(job, [](const json::object& answer) {
-        return fmt::format("job {} started on {} as process {}\n",
-                           std::string_view(answer.at("name").as_string()),
-                           std::string_view(answer.at("device").as_string()),
-                           json::serialize(answer.at("pid")));
+        return fmt::format(
+            "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),
+            std::string_view(answer.at("device").as_string()), json::serialize(answer.at("pid")));
       });
       return Exit::done;
     };
@@ -152,8 +152,9 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
   forget->add_option("name", named->name, "Job")->required();
   forget->callback([&context, &run, named] {
     run = [&context, named] {
-      context.show(context.client().call("DELETE", "/v1/jobs/" + http::percent_encoded(named->name)),
-                   [&](const json::object&) { return std::string(); });
+      context.show(
+          context.client().call("DELETE", "/v1/jobs/" + http::percent_encoded(named->name)),
+          [&](const json::object&) { return std::string(); });
       return Exit::done;
     };
   });

@@ -136,7 +136,8 @@ Exit follow(const Context& context, Client& client, json::object migration) {
                                                  json::serialize(migration.at("version"))));
     } catch (const Error& error) {
       progress.clear();
-      throw Error(error.code(), fmt::format("the agent went away during migration {}: {}", id, error.failure()),
+      throw Error(error.code(),
+                  fmt::format("the agent went away during migration {}: {}", id, error.failure()),
                   "it takes the migration up when it is back: cardswap status " + id);
     }
   }

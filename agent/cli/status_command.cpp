@@ -33,8 +33,8 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
   cancel->callback([&context, &run, given] {
     run = [&context, given] {
       context.show(
-          context.client().call("POST",
-                                fmt::format("/v1/migrations/{}/cancel", http::percent_encoded(*given))),
+          context.client().call(
+              "POST", fmt::format("/v1/migrations/{}/cancel", http::percent_encoded(*given))),
           [&](const json::object&) { return fmt::format("migration {} is cancelled\n", *given); });
       return Exit::done;
     };

@@ -112,23 +112,22 @@ std::string summary(const json::object& migration) {
 
 std::string details(const json::object& migration) {
   const auto p = object(migration, "progress");
-  std::vector<std::vector<std::string>> rows{
-      {"migration", text(migration, "id")},
-      {"job", text(migration, "job")},
-      {"from", text(migration, "from")},
-      {"to", text(migration, "to")},
-      {"state", text(migration, "state")},
-      {"result", text(migration, "result")},
-      {"strategy", text(migration, "strategy")},
-      {"rounds", text(p, "rounds")},
-      {"transferred", size(p, "transferred")},
-      {"remaining", size(p, "remaining")},
-      {"total", size(p, "total")},
-      {"rate", size(p, "rate") + "/s"},
-      {"dirty_rate", size(p, "dirty_rate") + "/s"},
-      {"expected_downtime", ms(p, "expected_downtime_ms")},
-      {"setup_time", ms(p, "setup_time_ms")},
-      {"total_time", ms(p, "total_time_ms")}};
+  std::vector<std::vector<std::string>> rows{{"migration", text(migration, "id")},
+                                             {"job", text(migration, "job")},
+                                             {"from", text(migration, "from")},
+                                             {"to", text(migration, "to")},
+                                             {"state", text(migration, "state")},
+                                             {"result", text(migration, "result")},
+                                             {"strategy", text(migration, "strategy")},
+                                             {"rounds", text(p, "rounds")},
+                                             {"transferred", size(p, "transferred")},
+                                             {"remaining", size(p, "remaining")},
+                                             {"total", size(p, "total")},
+                                             {"rate", size(p, "rate") + "/s"},
+                                             {"dirty_rate", size(p, "dirty_rate") + "/s"},
+                                             {"expected_downtime", ms(p, "expected_downtime_ms")},
+                                             {"setup_time", ms(p, "setup_time_ms")},
+                                             {"total_time", ms(p, "total_time_ms")}};
   if (at(migration, "downtime_ms") != nullptr) {
     rows.push_back({"downtime", fmt::format("{} (+/- {})", ms(migration, "downtime_ms"),
                                             ms(migration, "clock_error_ms"))});
@@ -156,12 +155,19 @@ std::string jobs_table(const json::object& answer, bool wide) {
   for (const auto& item : array(answer, "jobs")) {
     const auto& job = item.as_object();
     std::string note;
-    if (at(job, "moved_to") != nullptr) note = "moved to " + text(job, "moved_to");
-    else if (at(job, "ended_at_ms") != nullptr) note = how_it_ended(job);
-    else if (at(job, "came_from") != nullptr) note = "came from " + text(job, "came_from");
-    std::vector<std::string> row{text(job, "name"),   text(job, "state"), text(job, "device"),
-                                 text(job, "step"),   ms(job, "median_step_ms"),
-                                 size(job, "state_bytes"), note};
+    if (at(job, "moved_to") != nullptr)
+      note = "moved to " + text(job, "moved_to");
+    else if (at(job, "ended_at_ms") != nullptr)
+      note = how_it_ended(job);
+    else if (at(job, "came_from") != nullptr)
+      note = "came from " + text(job, "came_from");
+    std::vector<std::string> row{text(job, "name"),
+                                 text(job, "state"),
+                                 text(job, "device"),
+                                 text(job, "step"),
+                                 ms(job, "median_step_ms"),
+                                 size(job, "state_bytes"),
+                                 note};
     if (wide) row.insert(row.end() - 1, {text(job, "pid"), text(job, "epoch")});
     rows.push_back(std::move(row));
   }
@@ -184,8 +190,7 @@ std::string migrations_table(const json::object& answer) {
   for (const auto& item : array(answer, "migrations")) {
     const auto& m = item.as_object();
     const auto error = object(m, "error");
-    rows.push_back({text(m, "id"), text(m, "job"), text(m, "from"), text(m, "to"),
-                    text(m, "state"),
+    rows.push_back({text(m, "id"), text(m, "job"), text(m, "from"), text(m, "to"), text(m, "state"),
                     at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
                     size(object(m, "progress"), "transferred"),
                     error.empty() ? "" : text(error, "code")});
@@ -194,8 +199,9 @@ std::string migrations_table(const json::object& answer) {
 }
 
 std::string plan_text(const json::object& plan) {
-  std::string result = fmt::format("job {} to {}: {} of state, step {}\n", text(plan, "job"),
-                                   text(plan, "to"), size(plan, "state_bytes"), ms(plan, "step_ms"));
+  std::string result =
+      fmt::format("job {} to {}: {} of state, step {}\n", text(plan, "job"), text(plan, "to"),
+                  size(plan, "state_bytes"), ms(plan, "step_ms"));
   std::vector<std::vector<std::string>> rows{{"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS"}};
   for (const auto& item : array(plan, "predictions")) {
     const auto& p = item.as_object();

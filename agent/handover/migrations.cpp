@@ -45,7 +45,8 @@ double number_at(const json::object& from, std::string_view key) {
 
 std::vector<std::string> reasons_of(const json::object& answer) {
   std::vector<std::string> reasons;
-  if (const auto* list = answer.if_contains("blocked_reasons"); list != nullptr && list->is_array()) {
+  if (const auto* list = answer.if_contains("blocked_reasons");
+      list != nullptr && list->is_array()) {
     for (const auto& reason : list->get_array()) {
       if (reason.is_string()) reasons.emplace_back(reason.get_string());
     }
@@ -200,8 +201,8 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
 void Migrations::cancel(const std::string& id) {
   auto& m = at(id);
   if (handover::is_committed(m.state)) {
-    throw Error(Code::conflict, fmt::format("migration {} is {} and cannot be taken back", id,
-                                            to_string(m.state)),
+    throw Error(Code::conflict,
+                fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state)),
                 "the job goes on at " + m.to);
   }
   if (m.state == State::aborted) return;
@@ -217,7 +218,8 @@ Migration& Migrations::at(const std::string& id) {
   for (auto& m : migrations_) {
     if (m.id == id) return m;
   }
-  throw Error(Code::not_found, fmt::format("there is no migration '{}' on {}", id, config_.host_name),
+  throw Error(Code::not_found,
+              fmt::format("there is no migration '{}' on {}", id, config_.host_name),
               "`cardswap status` lists them");
 }
 
@@ -230,13 +232,11 @@ Migration* Migrations::running_for(const Job& job) {
 
 json::object Migrations::decision(const std::string& id) {
   const auto& m = at(id);
-  const auto* decided = handover::is_committed(m.state) ? "committed"
+  const auto* decided = handover::is_committed(m.state)                           ? "committed"
                         : m.state == State::aborting || m.state == State::aborted ? "aborted"
                                                                                   : "pending";
-  return {{"decision", decided},
-          {"epoch", m.epoch},
-          {"root", m.root},
-          {"step", m.migrated_at_step}};
+  return {
+      {"decision", decided}, {"epoch", m.epoch}, {"root", m.root}, {"step", m.migrated_at_step}};
 }
 
 // ---- what runtimes say
@@ -363,8 +363,9 @@ void Migrations::check(const Migration& m, Deadline deadline) const {
                             "--strategy stop-copy --max-downtime none",
                             m.stats.expected_downtime_ms * 1.3));
   }
-  throw Error(Code::timed_out, fmt::format("migration {} was still {} after {}", m.id,
-                                           to_string(m.state), format_ms(m.timeout_ms)),
+  throw Error(Code::timed_out,
+              fmt::format("migration {} was still {} after {}", m.id, to_string(m.state),
+                          format_ms(m.timeout_ms)),
               "allow more with --timeout");
 }
 
@@ -403,9 +404,9 @@ asio::awaitable<void> Migrations::run(std::string id) {
 }
 
 asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
-  const auto deadline =
-      m.timeout_ms > 0 ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.timeout_ms))
-                       : Deadline::max() - std::chrono::hours(1);
+  const auto deadline = m.timeout_ms > 0
+                            ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.timeout_ms))
+                            : Deadline::max() - std::chrono::hours(1);
   const auto wait_for = [&](auto condition, Deadline until) -> asio::awaitable<bool> {
     while (!condition()) {
       check(m, deadline);
@@ -578,8 +579,8 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
 
 asio::awaitable<void> Migrations::reclaim(Migration& m, std::string why) {
   spdlog::error("job {} migration {}: {}; the source takes the job back", m.job, m.id, why);
-  m.error = Error(Code::target_lost, fmt::format("the target {} lost the job before its first step: {}",
-                                                 m.to, why),
+  m.error = Error(Code::target_lost,
+                  fmt::format("the target {} lost the job before its first step: {}", m.to, why),
                   "the job goes on where it was; look at the target's agent before trying again");
   if (auto* job = jobs_.by_instance(m.instance)) {
     job->epoch = m.epoch + 1;  // above the one that was granted
@@ -634,8 +635,8 @@ asio::awaitable<void> Migrations::watch_target(std::string id) {
   while (static_cast<int>(m.state) < static_cast<int>(State::committed) && !m.failure) {
     std::optional<Error> lost;
     try {
-      const auto target = co_await ask(peer(m), "GET", reservation_path(m.id), nullptr,
-                                       kWatchAnswerMax);
+      const auto target =
+          co_await ask(peer(m), "GET", reservation_path(m.id), nullptr, kWatchAnswerMax);
       heard = Clock::now();
       if (text_at(target, "state") == "failed") {
         const auto* error = target.if_contains("error");

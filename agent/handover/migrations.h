@@ -15,8 +15,9 @@ namespace cardswap {
 
 /// The migrations that this agent's jobs leave by: it coordinates them and owns their decision.
 ///
-/// Each is one coroutine that walks handover::kSourceRules: a state is in the journal before what it
-/// stands for is done. What runtimes say is noted by the on_* calls and acted on by the coroutine.
+/// Each is one coroutine that walks handover::kSourceRules: a state is in the journal before what
+/// it stands for is done. What runtimes say is noted by the on_* calls and acted on by the
+/// coroutine.
 class Migrations {
  public:
   Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
@@ -62,8 +63,8 @@ class Migrations {
   void bump(Migration& m);
   void save(const Migration& m);
   [[nodiscard]] http::Endpoint peer(const Migration& m) const;
-  asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method, std::string path,
-                                           boost::json::value body,
+  asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
+                                           std::string path, boost::json::value body,
                                            std::chrono::milliseconds timeout);
   [[nodiscard]] Migration* running_for(const Job& job);
 

@@ -67,9 +67,9 @@ Admission admit(const AdmissionRequest& request) {
                                                  request.host, fmt::join(names, ", ")));
   } else if (found->free_bytes < request.state_bytes) {
     result.no_memory = true;
-    result.blocked_reasons.push_back(fmt::format(
-        "{} free on {}, {} needed for job {}", format_size(found->free_bytes), request.device,
-        format_size(request.state_bytes), request.job));
+    result.blocked_reasons.push_back(fmt::format("{} free on {}, {} needed for job {}",
+                                                 format_size(found->free_bytes), request.device,
+                                                 format_size(request.state_bytes), request.job));
   }
   if (request.name_is_taken) {
     result.blocked_reasons.push_back(
@@ -107,8 +107,8 @@ void Reservations::recover() {
     r.heard_at = Clock::now();
     if (!r.granted() && r.state != "failed") {
       r.state = "failed";
-      r.error = Error(Code::target_lost, "the target's agent was restarted",
-                      "start the migration again");
+      r.error =
+          Error(Code::target_lost, "the target's agent was restarted", "start the migration again");
     }
   }
 }
@@ -123,7 +123,8 @@ bool Reservations::keeps(const Job& standby) const {
 ApiAnswer Reservations::reserve(const ApiRequest& request) {
   const auto id = request.text("migration");
   const auto* job = request.body.if_contains("job");
-  if (job == nullptr || !job->is_object()) throw Error(Code::bad_request, "'job' must be an object");
+  if (job == nullptr || !job->is_object())
+    throw Error(Code::bad_request, "'job' must be an object");
   auto spec = job_spec_from(job->get_object());
   spec.device = request.text("device");
   AdmissionRequest asked;
@@ -163,8 +164,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
     set_state(r, "starting");
     tasks_.spawn("watch the source of " + id, watch_source(id));
   } catch (const Error& error) {
-    fail(r, error.within(fmt::format("start the standby of {} on {}", spec.name,
-                                     config_.host_name)));
+    fail(r,
+         error.within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
     return {200, json::object{{"accepted", false},
                               {"code", "refused"},
                               {"blocked_reasons", json::array{r.error->what()}}}};
@@ -176,8 +177,8 @@ Reservation& Reservations::at(const std::string& migration) {
   for (auto& r : reservations_) {
     if (r.migration == migration) return r;
   }
-  throw Error(Code::not_found, fmt::format("{} holds nothing for migration {}", config_.host_name,
-                                           migration));
+  throw Error(Code::not_found,
+              fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
 }
 
 Reservation* Reservations::of(const Job& job) {
@@ -323,8 +324,8 @@ asio::awaitable<void> Reservations::watch_source(std::string migration) {
       if (!co_await learn_decision(migration)) continue;
     }
     if (r.granted() || r.state == "failed") co_return;
-    fail(r, Error(Code::source_lost,
-                  fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
+    fail(r, Error(Code::source_lost, fmt::format("the source's agent was silent for {} s",
+                                                 kSourceSilenceMax.count())));
   }
 }
 

@@ -16,8 +16,9 @@ namespace cardswap {
 struct Reservation {
   std::string migration;
   std::uint64_t version = 1;
-  std::string state = "reserved";  ///< reserved, starting, parked, verified, granted, resumed, completed, failed
-  std::string instance;            ///< of the standby
+  std::string state =
+      "reserved";  ///< reserved, starting, parked, verified, granted, resumed, completed, failed
+  std::string instance;  ///< of the standby
   std::string from;
   std::string from_api;  ///< host:port of the source's agent, for a target in doubt
   std::string data_host;

@@ -37,8 +37,8 @@ enum class Event : std::uint8_t {
   digests_equal,
   target_resumed,
   target_stepped,
-  failed,            ///< anything that goes wrong, a cancellation included
-  target_is_gone,    ///< after the grant: its agent says that the process ended before one step
+  failed,          ///< anything that goes wrong, a cancellation included
+  target_is_gone,  ///< after the grant: its agent says that the process ended before one step
   cleaned_up,
 };
 
@@ -49,8 +49,8 @@ enum class Action : std::uint8_t {
   freeze,
   grant,
   retire,
-  release,   ///< the frozen or syncing trainer goes on, under its old epoch
-  reclaim,   ///< the frozen trainer goes on under a higher epoch than was granted
+  release,  ///< the frozen or syncing trainer goes on, under its old epoch
+  reclaim,  ///< the frozen trainer goes on under a higher epoch than was granted
 };
 
 struct Rule {

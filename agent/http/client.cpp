@@ -39,20 +39,20 @@ enum class Stage { connecting, exchanging };
                             endpoint.text(), request.timeout.count()));
   }
   if (error == asio::error::operation_aborted) {
-    throw Error(Code::cancelled,
-                fmt::format("{} {} on {}: cancelled", request.method, request.target,
-                            endpoint.text()));
+    throw Error(Code::cancelled, fmt::format("{} {} on {}: cancelled", request.method,
+                                             request.target, endpoint.text()));
   }
   if (stage == Stage::connecting) {
-    throw Error(Code::unreachable,
-                fmt::format("connect to the agent at {}: {}", endpoint.text(), error.message()),
-                endpoint.unix_path.empty()
-                    ? "is cardswapd running there and its TCP port open to this host?"
-                    : "is cardswapd running on this host? `cardswapd --help` tells how to start it");
+    throw Error(
+        Code::unreachable,
+        fmt::format("connect to the agent at {}: {}", endpoint.text(), error.message()),
+        endpoint.unix_path.empty()
+            ? "is cardswapd running there and its TCP port open to this host?"
+            : "is cardswapd running on this host? `cardswapd --help` tells how to start it");
   }
-  const bool malformed = error.category() == bhttp::make_error_code(bhttp::error::bad_version).category() &&
-                         error != bhttp::error::end_of_stream &&
-                         error != bhttp::error::partial_message;
+  const bool malformed =
+      error.category() == bhttp::make_error_code(bhttp::error::bad_version).category() &&
+      error != bhttp::error::end_of_stream && error != bhttp::error::partial_message;
   throw Error(malformed ? Code::corrupt : Code::link_lost,
               fmt::format("{} {} on {}: {}", request.method, request.target, endpoint.text(),
                           error.message()),
@@ -80,8 +80,9 @@ json::value parsed(const Endpoint& endpoint, const Request& request, const std::
   error_code error;
   auto value = json::parse(body, error);
   if (error) {
-    throw Error(Code::corrupt, fmt::format("{} {} on {}: the answer is not JSON: {}", request.method,
-                                           request.target, endpoint.text(), error.message()),
+    throw Error(Code::corrupt,
+                fmt::format("{} {} on {}: the answer is not JSON: {}", request.method,
+                            request.target, endpoint.text(), error.message()),
                 "is it a cardswapd that listens there?");
   }
   return value;
@@ -98,7 +99,8 @@ asio::awaitable<Answer> converse(Stream& stream, const Endpoint& endpoint, const
   beast::flat_buffer buffer;
   bhttp::response_parser<bhttp::string_body> parser;
   parser.body_limit(request.answer_bytes_max);
-  co_await bhttp::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, error));
+  co_await bhttp::async_read(stream, buffer, parser,
+                             asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::exchanging, request, error);
   co_return Answer{parser.get().result_int(), parsed(endpoint, request, parser.get().body())};
 }
@@ -112,10 +114,10 @@ asio::awaitable<asio::ip::tcp::resolver::results_type> resolve(const Endpoint& e
   asio::steady_timer timer(executor, deadline);
   error_code error;
   error_code timer_error;
-  auto outcome = co_await (
-      resolver.async_resolve(endpoint.host, std::to_string(endpoint.port),
-                             asio::redirect_error(asio::use_awaitable, error)) ||
-      timer.async_wait(asio::redirect_error(asio::use_awaitable, timer_error)));
+  auto outcome =
+      co_await (resolver.async_resolve(endpoint.host, std::to_string(endpoint.port),
+                                       asio::redirect_error(asio::use_awaitable, error)) ||
+                timer.async_wait(asio::redirect_error(asio::use_awaitable, timer_error)));
   if (outcome.index() == 1) {
     raise(endpoint, Stage::connecting, request,
           timer_error ? error_code(asio::error::operation_aborted)
@@ -212,9 +214,8 @@ Error error_of(const Endpoint& endpoint, const Answer& answer) {
 }
 
 json::value to_json(const Error& error) {
-  return json::object{{"code", to_string(error.code())},
-                      {"failure", error.failure()},
-                      {"hint", error.hint()}};
+  return json::object{
+      {"code", to_string(error.code())}, {"failure", error.failure()}, {"hint", error.hint()}};
 }
 
 Error error_from_json(const json::value& value) {

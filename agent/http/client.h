@@ -26,8 +26,8 @@ struct Endpoint {
 
 struct Request {
   std::string method = "GET";
-  std::string target;                  ///< "/v1/jobs?x=1", already percent-encoded
-  boost::json::value body = nullptr;   ///< null: no body
+  std::string target;                 ///< "/v1/jobs?x=1", already percent-encoded
+  boost::json::value body = nullptr;  ///< null: no body
   std::vector<std::pair<std::string, std::string>> headers;
   /// Covers resolving, connecting, sending and the whole answer (a long poll's wait included).
   std::chrono::milliseconds timeout{10000};

@@ -71,8 +71,8 @@ std::map<std::string, std::string> map_of(const json::object& from, std::string_
   }
   for (const auto& item : value->get_object()) {
     if (!item.value().is_string()) {
-      throw Error(Code::bad_request, fmt::format("'{}.{}' must be a string", key,
-                                                 std::string(item.key())));
+      throw Error(Code::bad_request,
+                  fmt::format("'{}.{}' must be a string", key, std::string(item.key())));
     }
     result.emplace(item.key(), item.value().get_string());
   }
@@ -93,28 +93,29 @@ json::object to_object(const std::map<std::string, std::string>& map) {
 }  // namespace
 
 json::object to_json(const Job& job) {
-  return {{"name", job.name},
-          {"uid", job.uid},
-          {"state", job.state},
-          {"device", job.device},
-          {"argv", to_array(job.argv)},
-          {"cwd", job.cwd},
-          {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
-          {"epoch", job.epoch},
-          {"step", job.step},
-          {"median_step_ms", job.median_step_ms},
-          {"state_bytes", job.state_bytes},
-          {"attached", job.attached},
-          {"exit_code", or_null(job.exit_code)},
-          {"exit_signal", or_null(job.exit_signal)},
-          {"exit_text", or_null(job.exit_text)},
-          {"restarts", job.restarts},
-          {"started_at_ms", job.started_at_ms},
-          {"ended_at_ms", job.ended_at_ms == 0 ? json::value(nullptr) : json::value(job.ended_at_ms)},
-          {"migration", or_null(job.migration)},
-          {"moved_to", or_null(job.moved_to)},
-          {"came_from", or_null(job.came_from)},
-          {"log_path", job.log_path}};
+  return {
+      {"name", job.name},
+      {"uid", job.uid},
+      {"state", job.state},
+      {"device", job.device},
+      {"argv", to_array(job.argv)},
+      {"cwd", job.cwd},
+      {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
+      {"epoch", job.epoch},
+      {"step", job.step},
+      {"median_step_ms", job.median_step_ms},
+      {"state_bytes", job.state_bytes},
+      {"attached", job.attached},
+      {"exit_code", or_null(job.exit_code)},
+      {"exit_signal", or_null(job.exit_signal)},
+      {"exit_text", or_null(job.exit_text)},
+      {"restarts", job.restarts},
+      {"started_at_ms", job.started_at_ms},
+      {"ended_at_ms", job.ended_at_ms == 0 ? json::value(nullptr) : json::value(job.ended_at_ms)},
+      {"migration", or_null(job.migration)},
+      {"moved_to", or_null(job.moved_to)},
+      {"came_from", or_null(job.came_from)},
+      {"log_path", job.log_path}};
 }
 
 json::object to_journal(const Job& job) {
@@ -190,8 +191,9 @@ JobSpec job_spec_from(const json::object& body) {
 }
 
 json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name}, {"uid", spec.uid},       {"argv", to_array(spec.argv)},
-          {"cwd", spec.cwd},   {"env", to_object(spec.env)}, {"restart", spec.restart}};
+  return {{"name", spec.name},           {"uid", spec.uid},
+          {"argv", to_array(spec.argv)}, {"cwd", spec.cwd},
+          {"env", to_object(spec.env)},  {"restart", spec.restart}};
 }
 
 }  // namespace cardswap

@@ -110,9 +110,11 @@ void Jobs::start(Job& job) {
   spec.env["CARDSWAP_ROLE"] = job.standby ? "standby" : "primary";
   spec.env["CARDSWAP_DEVICE"] = job.device;
   // UCX is a guest in the trainer: no signal handlers, no hooks in its allocator, no log on stdout.
-  for (const auto& [key, value] : std::map<std::string, std::string>{
-           {"UCX_HANDLE_ERRORS", "none"}, {"UCX_ERROR_SIGNALS", ""}, {"UCX_MEM_EVENTS", "n"},
-           {"UCX_LOG_FILE", "stderr"}, {"UCX_LOG_LEVEL", "fatal"}}) {
+  for (const auto& [key, value] : std::map<std::string, std::string>{{"UCX_HANDLE_ERRORS", "none"},
+                                                                     {"UCX_ERROR_SIGNALS", ""},
+                                                                     {"UCX_MEM_EVENTS", "n"},
+                                                                     {"UCX_LOG_FILE", "stderr"},
+                                                                     {"UCX_LOG_LEVEL", "fatal"}}) {
     spec.env.emplace(key, value);
   }
   job.state = "starting";
@@ -190,8 +192,8 @@ asio::awaitable<void> Jobs::stop(std::string instance, std::chrono::milliseconds
   signal_group(job->process, grace > kStandbyGrace ? SIGTERM : SIGKILL);
   while ((job = by_instance(instance)) != nullptr && job->ended_at_ms == 0) {
     if (std::chrono::steady_clock::now() >= deadline) signal_group(job->process, SIGKILL);
-    co_await changed_.wait_until(std::max(
-        deadline, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
+    co_await changed_.wait_until(
+        std::max(deadline, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
   }
 }
 
@@ -227,9 +229,7 @@ Job* Jobs::by_token(const std::string& name, const std::string& token) {
   return found == jobs_.end() ? nullptr : &*found;
 }
 
-void Jobs::save(const Job& job) {
-  journal_.put(Journal::Kind::job, job.instance, to_journal(job));
-}
+void Jobs::save(const Job& job) { journal_.put(Journal::Kind::job, job.instance, to_journal(job)); }
 
 void Jobs::set_state(Job& job, const std::string& state) {
   if (job.state == state) return;

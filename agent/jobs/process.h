@@ -14,7 +14,7 @@ struct ProcessSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the environment's PATH
   std::map<std::string, std::string> env;
   std::string cwd;
-  std::filesystem::path log;      ///< stdout and stderr, appended
+  std::filesystem::path log;  ///< stdout and stderr, appended
   bool dies_with_agent = false;
 };
 

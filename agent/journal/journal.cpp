@@ -59,7 +59,8 @@ Journal::Journal(const std::filesystem::path& file) {
     for (const auto* suffix : {"-wal", "-shm"}) {
       std::filesystem::rename(file.string() + suffix, aside + suffix, failed);
     }
-    warning_ = fmt::format("the journal was damaged and is kept as {} ({})", aside, error.failure());
+    warning_ =
+        fmt::format("the journal was damaged and is kept as {} ({})", aside, error.failure());
   }
   open(file);
 }
@@ -68,13 +69,13 @@ Journal::~Journal() = default;
 
 void Journal::open(const std::filesystem::path& file) {
   sqlite3* raw = nullptr;
-  const auto opened = sqlite3_open_v2(file.c_str(), &raw,
-                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  const auto opened =
+      sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   db_.reset(raw);
   const auto checked = [&](int status, const char* doing) {
     if (status == SQLITE_OK) return;
-    throw Error(Code::io, fmt::format("journal {}: {}: {}", file.string(), doing,
-                                      sqlite3_errmsg(db_.get())),
+    throw Error(Code::io,
+                fmt::format("journal {}: {}: {}", file.string(), doing, sqlite3_errmsg(db_.get())),
                 "check the disk and the rights of the data folder");
   };
   checked(opened, "open");
@@ -85,7 +86,8 @@ void Journal::open(const std::filesystem::path& file) {
   checked(sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr), "make tables");
   const auto check = prepare(raw, "PRAGMA quick_check");
   if (sqlite3_step(check.get()) != SQLITE_ROW ||
-      std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0))) != "ok") {
+      std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0))) !=
+          "ok") {
     throw Error(Code::corrupt, fmt::format("journal {}: its check fails", file.string()));
   }
   for (const auto kind : {Kind::job, Kind::migration, Kind::reservation}) (void)all(kind);

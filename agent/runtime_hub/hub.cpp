@@ -86,15 +86,16 @@ asio::awaitable<void> RuntimeHub::accept() {
 
 Job& RuntimeHub::admit(const channel::Hello& hello, int socket) {
   if (hello.protocol_version != channel::kProtocolVersion) {
-    throw Error(Code::protocol_mismatch,
-                fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
-                            hello.runtime_version, hello.protocol_version,
-                            channel::kProtocolVersion),
-                "build the program with the Cardswap release that the agent runs");
+    throw Error(
+        Code::protocol_mismatch,
+        fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
+                    hello.runtime_version, hello.protocol_version, channel::kProtocolVersion),
+        "build the program with the Cardswap release that the agent runs");
   }
   auto* job = jobs_.by_token(hello.job, hello.token);
   if (job == nullptr) {
-    throw Error(Code::unauthorized, fmt::format("no job '{}' of this agent has that token", hello.job),
+    throw Error(Code::unauthorized,
+                fmt::format("no job '{}' of this agent has that token", hello.job),
                 "start the program with `cardswap run`");
   }
   ucred peer{};
@@ -113,9 +114,8 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection) 
   boost::system::error_code error;
   try {
     while (!connection->closed) {
-      const auto got =
-          co_await connection->socket.async_read_some(asio::buffer(piece),
-                                                      asio::redirect_error(asio::use_awaitable, error));
+      const auto got = co_await connection->socket.async_read_some(
+          asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
       connection->frames.feed(std::span(piece).first(got));
       while (auto body = connection->frames.next()) {

@@ -132,8 +132,7 @@ void UcxLink::listen(const std::string& host) {
   socklen_t length = 0;
   const auto address = numeric_address(host, 0, length);
   ucp_listener_params_t params{};
-  params.field_mask =
-      UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER;
+  params.field_mask = UCP_LISTENER_PARAM_FIELD_SOCK_ADDR | UCP_LISTENER_PARAM_FIELD_CONN_HANDLER;
   params.sockaddr.addr = reinterpret_cast<const sockaddr*>(&address);
   params.sockaddr.addrlen = length;
   params.conn_handler.cb = &UcxLink::on_connection;
@@ -208,9 +207,8 @@ void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned
   param.user_data = &*send;
   param.flags = UCP_AM_SEND_FLAG_REPLY;
   if (payload.size() >= kRendezvousBytesMin) param.flags |= UCP_AM_SEND_FLAG_RNDV;
-  const auto status =
-      ucp_am_send_nbx(peer->second.endpoint, id, send->header.data(), send->header.size(),
-                      payload.data(), payload.size(), &param);
+  const auto status = ucp_am_send_nbx(peer->second.endpoint, id, send->header.data(),
+                                      send->header.size(), payload.data(), payload.size(), &param);
   if (UCS_PTR_IS_PTR(status)) return;
   finish_send(send, UCS_PTR_STATUS(status));
 }
@@ -253,8 +251,7 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
   }
 }
 
-ucs_status_t UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes,
-                                      bool rendezvous) {
+ucs_status_t UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (bytes > kControlBytesMax) {
     throw Error(Code::bad_request, fmt::format("a control message of {} bytes", bytes));
@@ -304,8 +301,8 @@ ucs_status_t UcxLink::receive_bulk(PeerId peer, std::span<const std::byte> heade
     events_.on_landed(peer, header);
     return UCS_OK;
   }
-  const auto receive =
-      receives_.insert(receives_.end(), Receive{this, {}, peer, {header.begin(), header.end()}, {}});
+  const auto receive = receives_.insert(
+      receives_.end(), Receive{this, {}, peer, {header.begin(), header.end()}, {}});
   receive->self = receive;
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
@@ -316,8 +313,7 @@ ucs_status_t UcxLink::receive_bulk(PeerId peer, std::span<const std::byte> heade
   return UCS_OK;
 }
 
-void UcxLink::on_received(void* request, ucs_status_t status, std::size_t,
-                          void* user) noexcept {
+void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void* user) noexcept {
   auto& receive = *static_cast<Receive*>(user);
   auto& link = *receive.link;
   const Receive done = std::move(receive);

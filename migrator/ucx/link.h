@@ -32,8 +32,8 @@ class OwnedFd {
 
 /// Link over one UCP worker: active messages, bulk payloads by rendezvous into place.
 ///
-/// C callbacks never throw: they queue what happened and wait() delivers it. Members die in reverse:
-/// requests last, because UCX may complete them until the worker is gone.
+/// C callbacks never throw: they queue what happened and wait() delivers it. Members die in
+/// reverse: requests last, because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
   UcxLink(const std::string& transports, LinkEvents& events);

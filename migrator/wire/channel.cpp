@@ -87,8 +87,8 @@ void fields(Archive& a, Refused& m) {
 }
 template <class Archive>
 void fields(Archive& a, BeginSync& m) {
-  a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth,
-    m.max_downtime_ms, m.transports);
+  a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth, m.max_downtime_ms,
+    m.transports);
 }
 template <class Archive>
 void fields(Archive& a, Freeze& m) {
@@ -133,10 +133,8 @@ struct Put {
     writer.string(std::string_view(value).substr(0, kTextBytesMax));
   }
   template <class Enum>
-    requires std::is_enum_v<Enum>
-  void put(Enum value) {
-    writer.u8(static_cast<std::uint8_t>(value));
-  }
+  requires std::is_enum_v<Enum>
+  void put(Enum value) { writer.u8(static_cast<std::uint8_t>(value)); }
 };
 
 struct Take {
@@ -154,7 +152,7 @@ struct Take {
   void take(Digest& value) { value = reader.digest(); }
   void take(std::string& value) { value = reader.string(kTextBytesMax); }
   template <class Enum>
-    requires std::is_enum_v<Enum>
+  requires std::is_enum_v<Enum>
   void take(Enum& value) {
     const auto raw = reader.u8();
     if (raw > kLast<Enum>) throw Error(Code::bad_request, "an enumeration field is out of range");

@@ -18,9 +18,11 @@
 /// closes the connection on a frame it cannot read; the agent says why with `Refused` first.
 ///
 /// The life of a primary:   Hello -> Welcome{granted} ; Tracked, Stepped ... ; Ended
-/// The life of a standby:   Hello -> Welcome{!granted} ; Parked -> ... Verified -> Grant -> Resumed -> FirstStep
-/// A migration, at the source: BeginSync -> SyncProgress... Converged -> Freeze -> Frozen -> Verified
-///   -> Retire (committed, the loop ends)  or  Release (aborted, the loop goes on; answered by Released)
+/// The life of a standby:   Hello -> Welcome{!granted} ; Parked -> ... Verified -> Grant -> Resumed
+/// -> FirstStep A migration, at the source: BeginSync -> SyncProgress... Converged -> Freeze ->
+/// Frozen -> Verified
+///   -> Retire (committed, the loop ends)  or  Release (aborted, the loop goes on; answered by
+///   Released)
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
@@ -39,10 +41,10 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;     ///< "libtorch 2.11.0", or "none"
-  std::uint64_t epoch = 0;   ///< the epoch this process was granted; 0 before any grant
-  std::string migration;     ///< the migration whose engine runs or whose freeze holds; or empty
-  bool frozen = false;       ///< parked at a boundary and waiting for the agent's word
+  std::string framework;    ///< "libtorch 2.11.0", or "none"
+  std::uint64_t epoch = 0;  ///< the epoch this process was granted; 0 before any grant
+  std::string migration;    ///< the migration whose engine runs or whose freeze holds; or empty
+  bool frozen = false;      ///< parked at a boundary and waiting for the agent's word
   bool operator==(const Hello&) const = default;
 };
 /// What is tracked, sent at the first boundary and whenever it changes.
@@ -129,11 +131,11 @@ struct Ended {
 
 struct Welcome {
   std::uint64_t epoch = 0;
-  bool granted = false;      ///< may step; false for a standby, which does one warm-up step and parks
-  std::string migration;     ///< standby: the migration it was started for
-  std::string data_host;     ///< standby: address to listen on for the source
-  std::string data_token;    ///< standby: what the source must present
-  std::string transports;    ///< UCX_TLS for the data plane; empty: as UCX chooses
+  bool granted = false;    ///< may step; false for a standby, which does one warm-up step and parks
+  std::string migration;   ///< standby: the migration it was started for
+  std::string data_host;   ///< standby: address to listen on for the source
+  std::string data_token;  ///< standby: what the source must present
+  std::string transports;  ///< UCX_TLS for the data plane; empty: as UCX chooses
   bool operator==(const Welcome&) const = default;
 };
 struct Refused {
@@ -149,8 +151,8 @@ struct BeginSync {
   std::string token;
   Strategy strategy = Strategy::automatic;
   std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
-  double max_downtime_ms = 300;     ///< 0: no limit
+  std::uint64_t bandwidth = 0;   ///< bytes a second; 0: no cap
+  double max_downtime_ms = 300;  ///< 0: no limit
   std::string transports;
   bool operator==(const BeginSync&) const = default;
 };
@@ -173,9 +175,9 @@ struct Grant {
   bool operator==(const Grant&) const = default;
 };
 
-using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified,
-                             Failed, Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync,
-                             Freeze, Release, Retire, Grant>;
+using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen,
+                             Verified, Failed, Released, Resumed, FirstStep, Ended, Welcome,
+                             Refused, BeginSync, Freeze, Release, Retire, Grant>;
 
 /// A whole frame, size included.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

@@ -20,11 +20,11 @@ int main(int argc, char** argv) {
 
   torch::manual_seed(options.seed);
   torch::set_num_threads(options.threads);
-  nn::Sequential model(
-      nn::Conv2d(nn::Conv2dOptions(3, width, 3).padding(1)), nn::BatchNorm2d(width), nn::ReLU(),
-      nn::MaxPool2d(2), nn::Conv2d(nn::Conv2dOptions(width, 2 * width, 3).padding(1)),
-      nn::BatchNorm2d(2 * width), nn::ReLU(), nn::AdaptiveAvgPool2d(4), nn::Flatten(),
-      nn::Dropout(0.3), nn::Linear(2 * width * 16, 10));
+  nn::Sequential model(nn::Conv2d(nn::Conv2dOptions(3, width, 3).padding(1)),
+                       nn::BatchNorm2d(width), nn::ReLU(), nn::MaxPool2d(2),
+                       nn::Conv2d(nn::Conv2dOptions(width, 2 * width, 3).padding(1)),
+                       nn::BatchNorm2d(2 * width), nn::ReLU(), nn::AdaptiveAvgPool2d(4),
+                       nn::Flatten(), nn::Dropout(0.3), nn::Linear(2 * width * 16, 10));
   torch::optim::SGD optimizer(model->parameters(),
                               torch::optim::SGDOptions(0.05).momentum(0.9).nesterov(true));
   std::uint64_t step = 0;

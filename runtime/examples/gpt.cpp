@@ -55,7 +55,8 @@ struct GptImpl : nn::Module {
         norm(register_module("norm", nn::LayerNorm(nn::LayerNormOptions({shape.width})))),
         head(register_module("head", nn::Linear(shape.width, 256))) {
     for (std::int64_t i = 0; i < shape.layers; ++i) blocks->push_back(Block(shape));
-    mask = register_buffer("mask", torch::ones({shape.context, shape.context}, torch::kBool).triu(1));
+    mask =
+        register_buffer("mask", torch::ones({shape.context, shape.context}, torch::kBool).triu(1));
   }
 
   torch::Tensor forward(const torch::Tensor& x) {

@@ -10,7 +10,8 @@ namespace {
 
 struct NetImpl : nn::Module {
   explicit NetImpl(std::int64_t width)
-      : lstm(register_module("lstm", nn::LSTM(nn::LSTMOptions(4, width).num_layers(2).dropout(0.1)))),
+      : lstm(register_module("lstm",
+                             nn::LSTM(nn::LSTMOptions(4, width).num_layers(2).dropout(0.1)))),
         head(register_module("head", nn::Linear(width, 1))) {}
   torch::Tensor forward(const torch::Tensor& x) { return head(std::get<0>(lstm(x))[-1]); }
   nn::LSTM lstm;
@@ -31,8 +32,8 @@ int main(int argc, char** argv) {
   torch::manual_seed(options.seed);
   torch::set_num_threads(options.threads);
   Net model(width);
-  torch::optim::RMSprop optimizer(
-      model->parameters(), torch::optim::RMSpropOptions(1e-3).momentum(0.5).centered(true));
+  torch::optim::RMSprop optimizer(model->parameters(),
+                                  torch::optim::RMSpropOptions(1e-3).momentum(0.5).centered(true));
   std::uint64_t step = 0;
 
   auto session = cardswap::Session::open();

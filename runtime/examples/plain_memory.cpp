@@ -3,8 +3,8 @@
 
 #include <cardswap/session.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <thread>
 

@@ -1,6 +1,6 @@
-// What is awkward to track: tied embeddings, buffers of other types (fp64, int, bool, bf16, fp16, an
-// empty one, a view that is not contiguous), parameters without a gradient, one that gets its first
-// gradient late, several groups, two optimizers, and a sampler.
+// What is awkward to track: tied embeddings, buffers of other types (fp64, int, bool, bf16, fp16,
+// an empty one, a view that is not contiguous), parameters without a gradient, one that gets its
+// first gradient late, several groups, two optimizers, and a sampler.
 
 #include <cardswap/torch.h>
 
@@ -14,10 +14,8 @@ struct TiedImpl : nn::Module {
   explicit TiedImpl(std::int64_t width)
       : embedding(register_module("embedding", nn::Embedding(128, width))),
         hidden(register_module("hidden", nn::Linear(width, width))),
-        late(register_module("late", nn::Linear(width, width))),
-        head(register_module("head", nn::Linear(nn::LinearOptions(width, 128).bias(false)))) {
-    head->weight = embedding->weight;
-    head->register_parameter("weight", embedding->weight);
+        late(register_module("late", nn::Linear(width, width))) {
+    head = register_parameter("head", embedding->weight);
     unused = register_parameter("unused", torch::randn({7}));
     mean = register_buffer("mean", torch::zeros({width}, torch::kDouble));
     counts = register_buffer("counts", torch::zeros({128}, torch::kLong));
@@ -43,8 +41,8 @@ struct TiedImpl : nn::Module {
   }
 
   nn::Embedding embedding;
-  nn::Linear hidden, late, head;
-  torch::Tensor unused, mean, counts, seen, coarse, half, column;
+  nn::Linear hidden, late;
+  torch::Tensor head, unused, mean, counts, seen, coarse, half, column;
 };
 TORCH_MODULE(Tied);
 
@@ -62,7 +60,8 @@ int main(int argc, char** argv) {
   torch::set_num_threads(options.threads);
   Tied model(width);
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(model->hidden->parameters(), std::make_unique<torch::optim::AdamOptions>(1e-3));
+  groups.emplace_back(model->hidden->parameters(),
+                      std::make_unique<torch::optim::AdamOptions>(1e-3));
   auto slow = std::make_unique<torch::optim::AdamOptions>(1e-4);
   slow->amsgrad(true);
   auto rest = model->late->parameters();
@@ -91,9 +90,9 @@ int main(int argc, char** argv) {
     std::vector<std::int64_t> starts(picked->begin(), picked->end());
     const auto x = (torch::tensor(starts).unsqueeze(1) + torch::arange(17)) % 128;
     const auto h = model(x.narrow(1, 0, 16), step >= 12);
-    const auto logits = model->head(h);
-    const auto loss = torch::nn::functional::cross_entropy(
-        logits.reshape({-1, 128}), x.narrow(1, 1, 16).reshape({-1}));
+    const auto logits = torch::linear(h, model->head);
+    const auto loss = torch::nn::functional::cross_entropy(logits.reshape({-1, 128}),
+                                                           x.narrow(1, 1, 16).reshape({-1}));
     optimizer.zero_grad();
     embedding_optimizer.zero_grad();
     loss.backward();

@@ -30,7 +30,8 @@ class TrackedModule final : public TrackedState {
  public:
   explicit TrackedModule(torch::nn::Module& module) : module_(module) {}
   void regions(std::vector<TrackedRegion>& out) override {
-    for (const auto& item : module_.named_parameters()) append_storage(out, item.key(), item.value());
+    for (const auto& item : module_.named_parameters())
+      append_storage(out, item.key(), item.value());
     for (const auto& item : module_.named_buffers()) append_storage(out, item.key(), item.value());
   }
 

@@ -85,7 +85,8 @@ class Session {
     return step_boundary();
   }
   /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
-  /// the job moves; a standby's first call returns when the job has arrived, with all state restored.
+  /// the job moves; a standby's first call returns when the job has arrived, with all state
+  /// restored.
   Verdict step_boundary();
 
   /// True in a standby's warm-up step: hold back log lines, files and other effects.
@@ -142,15 +143,13 @@ class TrackedSequence final : public TrackedState {
 }  // namespace detail
 
 template <class T>
-  requires(std::is_arithmetic_v<T> || std::is_enum_v<T>)
-struct Trackable<T> {
+requires(std::is_arithmetic_v<T> || std::is_enum_v<T>) struct Trackable<T> {
   static std::unique_ptr<TrackedState> make(T& value) {
     return std::make_unique<detail::TrackedValue<T>>(value);
   }
 };
 template <class T>
-  requires(std::is_arithmetic_v<T> && !std::same_as<T, bool>)
-struct Trackable<std::vector<T>> {
+requires(std::is_arithmetic_v<T> && !std::same_as<T, bool>) struct Trackable<std::vector<T>> {
   static std::unique_ptr<TrackedState> make(std::vector<T>& value) {
     return std::make_unique<detail::TrackedSequence<std::vector<T>>>(value);
   }

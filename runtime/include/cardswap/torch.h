@@ -46,7 +46,7 @@ struct Trackable<T> {
   static std::unique_ptr<TrackedState> make(T& module) { return tracked_module(module); }
 };
 template <class T>
-  requires std::derived_from<T, torch::nn::ModuleHolder<typename T::ContainedType>>
+requires std::derived_from<T, torch::nn::ModuleHolder<typename T::ContainedType>>
 struct Trackable<T> {
   static std::unique_ptr<TrackedState> make(T& holder) { return tracked_module(*holder); }
 };
@@ -55,13 +55,12 @@ struct Trackable<T> {
   static std::unique_ptr<TrackedState> make(T& optimizer) { return tracked_optimizer(optimizer); }
 };
 template <class T>
-  requires requires(T& sampler, torch::serialize::OutputArchive& out,
-                    torch::serialize::InputArchive& in) {
-    sampler.save(out);
-    sampler.load(in);
-    sampler.reset();
-  } && (!std::derived_from<T, torch::nn::Module>)
-struct Trackable<T> {
+requires requires(T& sampler, torch::serialize::OutputArchive& out,
+                  torch::serialize::InputArchive& in) {
+  sampler.save(out);
+  sampler.load(in);
+  sampler.reset();
+} &&(!std::derived_from<T, torch::nn::Module>)struct Trackable<T> {
   static std::unique_ptr<TrackedState> make(T& sampler) {
     return std::make_unique<TrackedSampler<T>>(sampler);
   }

@@ -119,20 +119,18 @@ class EngineTest : public ::testing::Test {
     options.port = target_->port();
     if (options.token.empty()) options.token = "token";
     options.silence_max = silence_;
-    source_.emplace(options, source_side_,
-                    SourceEvents{[this](const MigrationStats& stats) {
-                                   heard_.note([&] { heard_.stats = stats; });
-                                 },
-                                 [this](double) { heard_.note([&] { heard_.converged = true; }); },
-                                 [this](const Digest& root, const MigrationStats& stats) {
-                                   heard_.note([&] {
-                                     heard_.source_root = root;
-                                     heard_.stats = stats;
-                                   });
-                                 },
-                                 [this](const Error& error) {
-                                   heard_.note([&] { heard_.source_error = error; });
-                                 }});
+    source_.emplace(
+        options, source_side_,
+        SourceEvents{
+            [this](const MigrationStats& stats) { heard_.note([&] { heard_.stats = stats; }); },
+            [this](double) { heard_.note([&] { heard_.converged = true; }); },
+            [this](const Digest& root, const MigrationStats& stats) {
+              heard_.note([&] {
+                heard_.source_root = root;
+                heard_.stats = stats;
+              });
+            },
+            [this](const Error& error) { heard_.note([&] { heard_.source_error = error; }); }});
   }
   bool converges() {
     return heard_.within(seconds(20), [&] { return heard_.converged || heard_.source_error; }) &&
@@ -304,10 +302,10 @@ TEST_F(EngineTest, NobodyListeningIsUnreachable) {
   options.host = "127.0.0.1";
   options.port = port;
   options.token = "token";
-  source_.emplace(options, source_side_, SourceEvents{{}, {}, {}, [this](const Error& error) {
-                                                        heard_.note(
-                                                            [&] { heard_.source_error = error; });
-                                                      }});
+  source_.emplace(options, source_side_,
+                  SourceEvents{{}, {}, {}, [this](const Error& error) {
+                                 heard_.note([&] { heard_.source_error = error; });
+                               }});
   ASSERT_TRUE(heard_.within(seconds(5), [&] { return heard_.source_error.has_value(); }));
   EXPECT_EQ(heard_.source_error->code(), Code::unreachable);
 }

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs the tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'EOF'
+usage: scripts/test.sh [--asan|--tsan] [--label LABEL] [--no-setup] [-- CTEST-ARGS...]
+Builds in build/<preset> and prints ctest's summary. Labels: unit, integration.
+  --asan, --tsan   the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
+EOF
+}
+
+preset=release
+label=
+setup=yes
+while [ $# -gt 0 ]; do
+  case $1 in
+    --asan) preset=asan ;;
+    --tsan) preset=tsan ;;
+    --label) label=${2:?--label needs a name}; shift ;;
+    --no-setup) setup=no ;;
+    -h|--help) usage; exit 0 ;;
+    --) shift; break ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+[ "$setup" = no ] || scripts/setup.sh
+export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+cmake --preset "$preset"
+cmake --build --preset "$preset"
+
+suppressions=$PWD/scripts/sanitizers
+export ASAN_OPTIONS=detect_container_overflow=0:detect_leaks=0:suppressions=$suppressions/asan.supp
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:history_size=4
+ctest --preset "$preset" ${label:+-L "$label"} "$@"

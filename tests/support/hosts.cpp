@@ -1,0 +1,240 @@
+#include "tests/support/hosts.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <sstream>
+#include <stdexcept>
+
+namespace cardswap::test {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+
+TempDir::TempDir() {
+  std::string pattern = "/tmp/cs-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
+  path_ = pattern;
+}
+TempDir::~TempDir() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+// ---- network namespaces
+
+std::optional<std::string> NetnsPair::missing() {
+  if (::geteuid() != 0) return "network namespaces need root";
+  if (run({"ip", "-V"}).exit_code != 0) return "iproute2 is not installed";
+  const auto name = fmt::format("cs{}probe", ::getpid());
+  if (run({"ip", "netns", "add", name}).exit_code != 0) return "this machine has no namespaces";
+  (void)run({"ip", "netns", "del", name});
+  return std::nullopt;
+}
+
+NetnsPair::NetnsPair() : prefix_(fmt::format("cs{}n", ::getpid())) {
+  const auto must = [](const std::vector<std::string>& argv) {
+    const auto outcome = run(argv);
+    if (outcome.exit_code != 0)
+      throw std::runtime_error(fmt::format("{}: {}", argv[1], outcome.err));
+  };
+  for (int side = 0; side < 2; ++side) {
+    (void)run({"ip", "netns", "del", name(side)});
+    must({"ip", "netns", "add", name(side)});
+  }
+  must({"ip", "link", "add", "veth0", "netns", name(0), "type", "veth", "peer", "name", "veth0",
+        "netns", name(1)});
+  for (int side = 0; side < 2; ++side) {
+    must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
+    must({"ip", "-n", name(side), "link", "set", "veth0", "up"});
+    must({"ip", "-n", name(side), "link", "set", "lo", "up"});
+  }
+}
+
+NetnsPair::~NetnsPair() {
+  for (int side = 0; side < 2; ++side) (void)run({"ip", "netns", "del", name(side)});
+}
+
+void NetnsPair::limit(const std::string& rate) {
+  for (int side = 0; side < 2; ++side) {
+    const auto outcome =
+        run({"ip", "netns", "exec", name(side), "tc", "qdisc", "add", "dev", "veth0", "root", "tbf",
+             "rate", rate, "burst", "256kb", "latency", "100ms"});
+    if (outcome.exit_code != 0) throw std::runtime_error("tc: " + outcome.err);
+  }
+}
+
+void NetnsPair::cut() { (void)run({"ip", "-n", name(0), "link", "set", "veth0", "down"}); }
+
+std::uint64_t NetnsPair::bytes_sent(int side) const {
+  const auto outcome =
+      run({"ip", "netns", "exec", name(side), "cat", "/sys/class/net/veth0/statistics/tx_bytes"});
+  return outcome.exit_code == 0 ? std::stoull(outcome.out) : 0;
+}
+
+// ---- a host
+
+Host::Host(std::filesystem::path dir, HostOptions options)
+    : dir_(std::move(dir)), options_(std::move(options)) {
+  std::filesystem::create_directories(dir_);
+  start_agent();
+}
+
+Host::~Host() {
+  if (agent_ && !agent_->ended()) {
+    const auto listed = command({"-o", "json", "jobs"});
+    if (listed.exit_code == 0) {
+      const auto answer = json::parse(listed.out);
+      for (const auto& item : answer.at("jobs").as_array()) {
+        const auto& pid = item.at("pid");
+        if (pid.is_int64()) ::kill(-static_cast<int>(pid.as_int64()), SIGKILL);
+      }
+    }
+    agent_->kill(SIGTERM);
+    if (!within(milliseconds(3000), [&] { return agent_->ended(); })) agent_->kill(SIGKILL);
+  }
+}
+
+void Host::start_agent() {
+  std::error_code gone;
+  std::filesystem::remove(dir_ / "agent.json", gone);
+  std::vector<std::string> argv;
+  if (!options_.netns.empty()) argv = {"ip", "netns", "exec", options_.netns};
+  const auto listen = fmt::format("{}:{}", options_.address, port_);
+  for (const auto& word : std::vector<std::string>{CARDSWAPD, "--data-dir", dir_.string(),
+                                                   "--listen", listen, "--host-name", options_.name,
+                                                   "--failpoints", "--insecure-listen"}) {
+    argv.push_back(word);
+  }
+  if (!options_.transports.empty()) {
+    argv.insert(argv.end(), {"--transports", options_.transports});
+  }
+  for (const auto& device : options_.devices) argv.insert(argv.end(), {"--device", device});
+  agent_ = std::make_unique<Child>(argv, (dir_ / "agent.log").string());
+  if (!within(milliseconds(10'000),
+              [&] { return agent_->ended() || std::filesystem::exists(dir_ / "agent.json"); }) ||
+      agent_->ended()) {
+    throw std::runtime_error("the agent did not start: " + log());
+  }
+  port_ = static_cast<int>(
+      json::parse(read_file((dir_ / "agent.json").string())).at("port").as_int64());
+}
+
+void Host::kill_agent(int signal) {
+  // `ip netns exec` becomes the agent: the child is the agent itself.
+  agent_->kill(signal);
+  (void)agent_->wait();
+}
+
+Outcome Host::command(std::vector<std::string> arguments) const {
+  std::vector<std::string> argv{CARDSWAP, "--agent", (dir_ / "cardswapd.sock").string()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return run(argv);
+}
+
+json::object Host::ask(std::vector<std::string> arguments) const {
+  arguments.insert(arguments.begin(), {"-o", "json"});
+  const auto outcome = command(arguments);
+  if (outcome.exit_code != 0) {
+    throw std::runtime_error(fmt::format("cardswap {}: exit {}: {}", fmt::join(arguments, " "),
+                                         outcome.exit_code, outcome.err));
+  }
+  return json::parse(outcome.out).as_object();
+}
+
+std::string Host::at(const std::string& device) const {
+  return fmt::format("{}:{}/{}", options_.address, port_, device);
+}
+
+void Host::run_job(const std::string& name, std::vector<std::string> program,
+                   const std::string& device) {
+  std::vector<std::string> arguments{
+      "run", "--name", name, "--device", device, "--env", "OMP_NUM_THREADS=1", "--"};
+  arguments.insert(arguments.end(), program.begin(), program.end());
+  (void)ask(arguments);
+}
+
+json::object Host::job(const std::string& name) const {
+  const auto answer = ask({"jobs"});
+  json::object found;
+  for (const auto& item : answer.at("jobs").as_array()) {
+    if (text(item.as_object(), "name") == name) found = item.as_object();
+  }
+  return found;
+}
+
+std::int64_t Host::step_of(const std::string& name) const {
+  return static_cast<std::int64_t>(number(job(name), "step"));
+}
+
+bool Host::steps_again_within(const std::string& name, milliseconds limit) const {
+  const auto before = step_of(name);
+  return within(limit, [&] {
+    const auto now = job(name);
+    return number(now, "step") > static_cast<double>(before) || text(now, "state") == "ended";
+  });
+}
+
+bool Host::ended_within(const std::string& name, milliseconds limit) const {
+  return within(limit, [&] {
+    const auto state = text(job(name), "state");
+    return state == "ended" || state == "failed" || state == "moved" || state == "lost";
+  });
+}
+
+std::string Host::leftovers() const {
+  std::string found;
+  const auto jobs = ask({"jobs"});
+  for (const auto& item : jobs.at("jobs").as_array()) {
+    const auto& job = item.as_object();
+    const auto state = text(job, "state");
+    if (state == "standby" || state == "starting") found += text(job, "name") + " " + state + "; ";
+    if (job.at("pid").is_int64() && state != "running") found += "a process; ";
+  }
+  const auto devices = ask({"devices"});
+  for (const auto& item : devices.at("devices").as_array()) {
+    const auto& device = item.as_object();
+    if (device.at("jobs").as_array().empty() && number(device, "reserved_bytes") != 0) {
+      found += text(device, "name") + " has a reservation; ";
+    }
+  }
+  return found;
+}
+
+// ---- small words
+
+std::string text(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+double number(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+}
+
+std::string losses(const std::filesystem::path& log) {
+  std::istringstream lines(read_file(log.string()));
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("moved")) kept += line + "\n";
+  }
+  return kept;
+}
+
+std::string undisturbed(const std::vector<std::string>& program) {
+  const TempDir dir;
+  auto argv = program;
+  argv.insert(argv.end(), {"--loss-log", (dir.path() / "losses").string()});
+  std::vector<std::string> with_env{"env", "OMP_NUM_THREADS=1"};
+  with_env.insert(with_env.end(), argv.begin(), argv.end());
+  const auto outcome = run(with_env);
+  if (outcome.exit_code != 0)
+    throw std::runtime_error("the undisturbed run failed: " + outcome.err);
+  return losses(dir.path() / "losses");
+}
+
+std::string trainer(const std::string& name) { return std::string(TRAINERS) + "/" + name; }
+
+}  // namespace cardswap::test

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace cardswap::test {
+
+/// What a command that has ended printed, and how it ended.
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+/// Runs a program to its end.
+[[nodiscard]] Outcome run(const std::vector<std::string>& argv);
+
+/// A program in the background; killed with its owner.
+class Child {
+ public:
+  Child(const std::vector<std::string>& argv, const std::string& log);
+  ~Child();
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&&) = delete;
+
+  void kill(int signal);
+  /// True when it has ended; its exit code then.
+  bool ended();
+  int wait();
+  [[nodiscard]] int pid() const { return pid_; }
+
+ private:
+  int pid_ = -1;
+  int status_ = -1;
+};
+
+/// Polls `condition` until it holds or the limit is over.
+[[nodiscard]] bool within(std::chrono::milliseconds limit, const std::function<bool()>& condition);
+[[nodiscard]] std::string read_file(const std::string& path);
+
+}  // namespace cardswap::test
