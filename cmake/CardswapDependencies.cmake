@@ -15,5 +15,5 @@ if(CARDSWAP_TESTS)
   find_package(GTest REQUIRED)
 endif()
 if(CARDSWAP_TORCH)
-  find_package(CardswapTorch REQUIRED)  # cardswap_libtorch
+  find_package(CardswapTorch REQUIRED)  # cardswap::libtorch
 endif()

@@ -1,1 +1,21 @@
-# install() and export() of the targets another project uses.
+# install() and export() of what another project uses: find_package(cardswap).
+include(CMakePackageConfigHelpers)
+set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cardswap)
+
+set(exported cardswap_runtime cardswap_engine cardswap_migrator cardswap_build_flags)
+if(CARDSWAP_TORCH)
+  list(APPEND exported cardswap_torch)
+endif()
+install(TARGETS ${exported} EXPORT cardswapTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT cardswapTargets NAMESPACE cardswap:: DESTINATION ${config_dir})
+install(DIRECTORY runtime/include/cardswap DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+configure_package_config_file(cmake/cardswapConfig.cmake.in
+  ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake INSTALL_DESTINATION ${config_dir})
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake
+  ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake cmake/FindCardswapTorch.cmake
+  DESTINATION ${config_dir})
+if(CARDSWAP_AGENT)
+  install(TARGETS cardswapd cardswap)
+endif()

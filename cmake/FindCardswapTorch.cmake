@@ -27,12 +27,12 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(CardswapTorch
   REQUIRED_VARS CARDSWAP_TORCH_CPU_LIBRARY CARDSWAP_C10_LIBRARY CARDSWAP_TORCH_INCLUDE
   REASON_FAILURE_MESSAGE "run scripts/setup.sh, set CARDSWAP_TORCH_ROOT, or build with -DCARDSWAP_TORCH=OFF")
-if(CardswapTorch_FOUND AND NOT TARGET cardswap_libtorch)
-  add_library(cardswap_libtorch INTERFACE)
-  target_include_directories(cardswap_libtorch SYSTEM INTERFACE
+if(CardswapTorch_FOUND AND NOT TARGET cardswap::libtorch)
+  add_library(cardswap::libtorch INTERFACE IMPORTED GLOBAL)
+  target_include_directories(cardswap::libtorch SYSTEM INTERFACE
     ${CARDSWAP_TORCH_INCLUDE} ${CARDSWAP_TORCH_INCLUDE}/torch/csrc/api/include)
-  target_link_libraries(cardswap_libtorch INTERFACE ${CARDSWAP_TORCH_CPU_LIBRARY} ${CARDSWAP_C10_LIBRARY})
-  target_link_options(cardswap_libtorch INTERFACE
+  target_link_libraries(cardswap::libtorch INTERFACE ${CARDSWAP_TORCH_CPU_LIBRARY} ${CARDSWAP_C10_LIBRARY})
+  target_link_options(cardswap::libtorch INTERFACE
     "LINKER:-rpath,${CARDSWAP_TORCH_ROOT}/torch/lib"
     "LINKER:-rpath-link,${CARDSWAP_TORCH_ROOT}/nvidia/cu13/lib")
 endif()

@@ -1,0 +1,8 @@
+#include <cardswap/session.h>
+
+int main() {
+  int step = 0;
+  auto session = cardswap::Session::open();
+  session.track("step", step);
+  return session.step_boundary() == cardswap::Verdict::going_on ? 0 : 1;
+}

@@ -1,0 +1,176 @@
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "agent/cli/exit_codes.h"
+#include "agent/cli/text.h"
+#include "agent/handover/migration.h"
+#include "agent/handover/reservations.h"
+#include "agent/handover/rules.h"
+#include "agent/journal/journal.h"
+#include "agent/units.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST(Units, AreReadAsPeopleWriteThem) {
+  EXPECT_EQ(parse_size("size", "64MiB"), 64U << 20);
+  EXPECT_EQ(parse_size("size", "1.5KiB"), 1536U);
+  EXPECT_EQ(parse_size("size", "2GB"), 2'000'000'000U);
+  EXPECT_EQ(parse_rate("rate", "200MiB/s"), 200U << 20);
+  EXPECT_EQ(parse_rate("rate", "none"), 0U);
+  EXPECT_EQ(parse_duration("time", "300ms").count(), 300);
+  EXPECT_EQ(parse_duration("time", "10m").count(), 600'000);
+}
+
+TEST(Units, RefuseWhatIsNoNumberWithTheNameAndAnExample) {
+  for (const auto* text : {"", "fast", "-1MiB", "1e99GiB", "nan", "inf", "5 MiB", "5MiBs"}) {
+    EXPECT_THROW((void)parse_size("--chunk", text), Error) << text;
+    EXPECT_THROW((void)parse_duration("--timeout", text), Error) << text;
+  }
+  EXPECT_THROW((void)parse_rate("--bandwidth", "200MiB"), Error);
+  try {
+    (void)parse_duration("--timeout", "soon");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("--timeout"));
+    EXPECT_THAT(error.hint(), HasSubstr("300ms"));
+  }
+}
+
+TEST(Destination, IsHostPortAndDevice) {
+  const auto plain = parse_destination("gpu-b/cpu:0");
+  EXPECT_EQ(plain.host, "gpu-b");
+  EXPECT_EQ(plain.port, 7070);
+  EXPECT_EQ(plain.device, "cpu:0");
+  EXPECT_EQ(parse_destination("10.0.0.2:71/cpu:1").port, 71);
+  EXPECT_EQ(parse_destination("[::1]:71/cpu:1").host, "::1");
+  for (const auto* text : {"", "gpu-b", "/cpu:0", "gpu-b/", "gpu-b:x/cpu:0", "gpu-b:0/cpu:0",
+                           "gpu-b:99999/cpu:0", "[::1/cpu:0", ":7070/cpu:0"}) {
+    EXPECT_THROW((void)parse_destination(text), Error) << text;
+  }
+}
+
+TEST(ExitCodes, SayWhetherAnythingWasTouched) {
+  EXPECT_EQ(exit_for(Code::bad_request), Exit::usage);
+  for (const auto code : {Code::no_memory, Code::refused, Code::unreachable, Code::not_found}) {
+    EXPECT_EQ(exit_for(code), Exit::refused);
+  }
+  for (const auto code : {Code::cancelled, Code::timed_out, Code::not_converging}) {
+    EXPECT_EQ(exit_for(code), Exit::aborted);
+  }
+  EXPECT_EQ(exit_for(Code::in_doubt), Exit::in_doubt);
+  EXPECT_EQ(exit_for(Code::link_lost), Exit::failed);
+}
+
+TEST(Rules, NameEveryState) {
+  for (std::size_t i = 0; i < handover::kStates; ++i) {
+    const auto state = static_cast<handover::State>(i);
+    EXPECT_EQ(handover::state_from_string(handover::to_string(state)), state);
+  }
+  EXPECT_FALSE(handover::state_from_string("flying").has_value());
+}
+
+TEST(Rules, LetNothingFailOnceCommittedButAProvenLossOfTheTarget) {
+  using enum handover::State;
+  for (const auto state : {committed, resumed, completed, aborted}) {
+    EXPECT_FALSE(rule_for(handover::kSourceRules, state, handover::Event::failed).has_value());
+  }
+  const auto reclaim = rule_for(handover::kSourceRules, committed, handover::Event::target_is_gone);
+  ASSERT_TRUE(reclaim.has_value());
+  EXPECT_EQ(reclaim->then, handover::Action::reclaim);
+}
+
+AdmissionRequest request_for(std::uint64_t bytes) {
+  AdmissionRequest request;
+  request.job = "gpt";
+  request.device = "cpu:0";
+  request.state_bytes = bytes;
+  request.devices = {{"cpu:0", 1000, 400, 600, {}}};
+  request.host = "gpu-b";
+  return request;
+}
+
+TEST(Admission, TakesWhatFits) { EXPECT_THAT(admit(request_for(600)).blocked_reasons, IsEmpty()); }
+
+TEST(Admission, SaysWhatIsFreeAndWhatIsNeeded) {
+  const auto admission = admit(request_for(601));
+  EXPECT_TRUE(admission.no_memory);
+  EXPECT_THAT(admission.blocked_reasons,
+              ElementsAre("600 B free on cpu:0, 601 B needed for job gpt"));
+}
+
+TEST(Admission, GivesEveryReasonAtOnce) {
+  auto request = request_for(1);
+  request.device = "cpu:9";
+  request.name_is_taken = true;
+  EXPECT_THAT(admit(request).blocked_reasons,
+              ElementsAre("no device cpu:9 on gpu-b; it has cpu:0", HasSubstr("another job")));
+}
+
+class JournalTest : public ::testing::Test {
+ protected:
+  JournalTest() {
+    std::string pattern = "/tmp/cs-journal-XXXXXX";
+    dir_ = ::mkdtemp(pattern.data());
+  }
+  ~JournalTest() override { std::filesystem::remove_all(dir_); }
+  std::filesystem::path dir_;
+};
+
+TEST_F(JournalTest, KeepsTheLastRecordUnderAnIdInOrder) {
+  {
+    Journal journal(dir_ / "j.db");
+    journal.put(Journal::Kind::job, "1", {{"step", 1}});
+    journal.put(Journal::Kind::job, "2", {{"step", 5}});
+    journal.put(Journal::Kind::job, "1", {{"step", 2}});
+    journal.put(Journal::Kind::migration, "1", {{"to", "b"}});
+  }
+  const Journal again(dir_ / "j.db");
+  const auto jobs = again.all(Journal::Kind::job);
+  ASSERT_THAT(jobs, SizeIs(2));
+  EXPECT_EQ(jobs[0].at("step"), 2);
+  EXPECT_THAT(again.all(Journal::Kind::migration), SizeIs(1));
+  EXPECT_THAT(again.warning(), IsEmpty());
+}
+
+TEST_F(JournalTest, PutsADamagedFileAsideAndStartsAfresh) {
+  std::ofstream(dir_ / "j.db") << std::string(10000, 'x');
+  Journal journal(dir_ / "j.db");
+  EXPECT_THAT(journal.warning(), HasSubstr("corrupt-"));
+  journal.put(Journal::Kind::job, "1", {{"step", 1}});
+  EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(1));
+}
+
+TEST(Table, PadsColumnsToTheirWidestCell) {
+  EXPECT_EQ(cli::table({{"NAME", "STEP"}, {"a-long-name", "7"}}),
+            "NAME         STEP\na-long-name  7\n");
+}
+
+TEST(ProgressLine, FitsTheTerminalAndNamesWhatMatters) {
+  const boost::json::object migration{{"state", "syncing"},
+                                      {"progress",
+                                       {{"rounds", 2},
+                                        {"transferred", 5 << 20},
+                                        {"total", 10 << 20},
+                                        {"remaining", 1 << 20},
+                                        {"rate", 3 << 20},
+                                        {"expected_downtime_ms", 42.0}}}};
+  const auto line = cli::progress_line(migration, 200);
+  EXPECT_EQ(
+      line,
+      "syncing round 2  5.0 MiB sent of 10.0 MiB  1.0 MiB left  3.0 MiB/s  downtime now 42 ms");
+  for (const std::size_t width : {10U, 40U, 79U}) {
+    EXPECT_LE(cli::progress_line(migration, width).size(), width);
+  }
+}
+
+}  // namespace
+}  // namespace cardswap

@@ -1,0 +1,129 @@
+#include "runtime/tracker.h"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "migrator/error.h"
+#include "runtime/step_gate.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::SizeIs;
+
+/// Two names for one storage, as tied weights have them.
+class Shared final : public TrackedState {
+ public:
+  explicit Shared(std::span<std::byte> memory) : memory_(memory) {}
+  void regions(std::vector<TrackedRegion>& out) override {
+    out.push_back({"one", "bytes", "[8]", memory_, memory_.data(), {}});
+    out.push_back({"two", "bytes", "[8]", memory_, memory_.data(), {}});
+  }
+
+ private:
+  std::span<std::byte> memory_;
+};
+
+TEST(Tracker, SendsASharedStorageOnceUnderItsFirstName) {
+  std::vector<std::byte> memory(8);
+  Tracker tracker;
+  tracker.add("tied", std::make_unique<Shared>(memory));
+  const auto snapshot = tracker.snapshot();
+  ASSERT_THAT(snapshot.layout.regions(), SizeIs(1));
+  EXPECT_EQ(snapshot.layout.regions()[0].name, "tied/one");
+}
+
+TEST(Tracker, RefusesANameTwice) {
+  int value = 0;
+  Tracker tracker;
+  tracker.add("step", Trackable<int>::make(value));
+  EXPECT_THROW(tracker.add("step", Trackable<int>::make(value)), Error);
+  EXPECT_THROW(tracker.add("", Trackable<int>::make(value)), Error);
+}
+
+TEST(Tracker, LoadsWhatAnotherOneSaved) {
+  std::uint64_t step = 41;
+  std::vector<float> rates{1.5F, 2.5F};
+  std::string place = "shard 7";
+  Tracker source;
+  source.add("step", Trackable<std::uint64_t>::make(step));
+  source.add("rates", Trackable<std::vector<float>>::make(rates));
+  source.add("place", Trackable<std::string>::make(place));
+  std::uint64_t other_step = 0;
+  std::vector<float> other_rates;
+  std::string other_place;
+  Tracker target;
+  target.add("step", Trackable<std::uint64_t>::make(other_step));
+  target.add("rates", Trackable<std::vector<float>>::make(other_rates));
+  target.add("place", Trackable<std::string>::make(other_place));
+
+  target.load(source.save());
+
+  EXPECT_EQ(other_step, 41U);
+  EXPECT_EQ(other_rates, rates);
+  EXPECT_EQ(other_place, place);
+  EXPECT_EQ(target.save(), source.save());
+  EXPECT_EQ(target.digest(), source.digest());
+}
+
+TEST(Tracker, RefusesValuesOfOtherThings) {
+  int a = 0;
+  Tracker source;
+  source.add("a", Trackable<int>::make(a));
+  Tracker target;
+  target.add("b", Trackable<int>::make(a));
+  EXPECT_THROW(target.load(source.save()), Error);
+  const auto saved = source.save();
+  for (std::size_t size = 0; size < saved.size(); ++size) {
+    EXPECT_THROW(source.load(std::span(saved).first(size)), Error) << size;
+  }
+}
+
+TEST(StepGate, CountsBoundariesAndLetsThemPass) {
+  StepGate gate({});
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(gate.boundary(), Verdict::going_on);
+  EXPECT_EQ(gate.step(), 5U);
+  EXPECT_GT(gate.median_step_ms(), 0);
+}
+
+TEST(StepGate, HoldsTheTrainingThreadUntilItIsReleased) {
+  std::atomic<bool> parked{false};
+  StepGate gate({{},
+                 [&] {
+                   parked = true;
+                   parked.notify_all();
+                 },
+                 {}});
+  gate.park();
+  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), Verdict::going_on); });
+  parked.wait(false);
+  const auto trainer_id = trainer.get_id();
+  std::thread::id ran_on;
+  gate.run_parked([&] { ran_on = std::this_thread::get_id(); });
+  EXPECT_EQ(ran_on, trainer_id);
+  EXPECT_THROW(gate.run_parked([] { throw Error(Code::internal, "as it should"); }), Error);
+  gate.release();
+}
+
+TEST(StepGate, EndsTheLoopWhenRetired) {
+  StepGate gate({});
+  gate.park();
+  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), Verdict::moved); });
+  gate.retire();
+}
+
+TEST(Session, IsInertWithoutAnAgent) {
+  auto session = Session::open();
+  int value = 3;
+  session.track("value", value);
+  EXPECT_EQ(session.step_boundary(), Verdict::going_on);
+  EXPECT_FALSE(session.is_standby());
+  EXPECT_EQ(session.steps(), 1U);
+  const auto before = session.state_digest();
+  value = 4;
+  EXPECT_NE(session.state_digest(), before);
+}
+
+}  // namespace
+}  // namespace cardswap
