@@ -22,7 +22,7 @@ banned() {  # banned PATTERN WHY [PATHS...]
 banned 'asio::detached|thread.*\.detach\(\)' 'background work has an owner: TaskGroup or jthread'
 banned 'context_?\.stop\(\)' 'tasks are cancelled and awaited, not cut off'
 banned '\b(src|dst)\b([^.]|$)' 'the pair is source and target'
-banned 'sleep_for|sleep_until|usleep' 'a test waits for a condition' 'tests/*.h' 'tests/*.cpp'
+banned 'sleep_for|sleep_until|usleep' 'a test waits for a condition' 'tests/unit/*' 'tests/integration/*' 'tests/support/*'
 banned 'class \w*(Manager|Util|Helper)\b' 'names say what a thing is'
 
 # Files over 400 lines need a reason here.
