@@ -1,15 +1,16 @@
 #include "migrator/digest.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <cstring>
+
+#include "migrator/xxh3.h"
 
 namespace cardswap {
 
 Digest digest_of(std::span<const std::byte> bytes) {
   XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
+  XXH128_canonicalFromHash(&canonical, xxh3_of(bytes));
   Digest digest;
   static_assert(sizeof(canonical.digest) == sizeof(digest.bytes));
   std::memcpy(digest.bytes.data(), canonical.digest, sizeof(canonical.digest));

@@ -16,12 +16,6 @@ constexpr std::uint64_t kKiB = 1024;
 
 Layout layout_of(std::vector<Region> regions) { return Layout(std::move(regions)); }
 
-TEST(Digest, IsXxh3OfTheBytesInCanonicalForm) {
-  EXPECT_EQ(to_string(digest_of({})), "99aa06d3014798d86001c324468d497f");
-  const std::string text = "a";
-  EXPECT_NE(digest_of(std::as_bytes(std::span(text))), digest_of({}));
-}
-
 TEST(Chunks, CutEachRegionByItselfWithAShorterLastOne) {
   const auto chunks = cut_into_chunks(
       layout_of({{"a", "bytes", "", 9 * kKiB}, {"empty", "bytes", "", 0}, {"b", "bytes", "", 1}}),

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Usage: scripts/bench.sh [--json|--table] [--no-build] [GROUP...]
+#
+# Measures this build on this machine and prints one figure a line: as JSON objects
+# {name, value, unit, goal, holds, n, spread} when stdout is no terminal, as a table otherwise.
+# value is the median of n samples, spread the distance between their quartiles, holds whether the
+# goal is met (null: no goal, for information). Wants a quiet machine; it says so when it is not one.
+#
+#   digest   digesting against reading memory, one thread
+#   copy     the base copy against ucx_perftest's active messages, between two processes
+#   idle     steps of a trainer that is attached to an agent's socket against one that is not
+#   sync     steps of a trainer while its state goes over against before
+#   base     all of these (default)
+#
+#   --json, --table   choose the form; --no-build   take build/release as it is
+#
+# Exit status: 0 measured, whether or not the goals are met; 1 something could not be measured;
+# 2 wrong usage.
+
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/lib.sh"
+
+form=table
+[ -t 1 ] || form=json
+build=yes
+groups=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --help | -h) show_help && exit 0 ;;
+    --json) form=json ;;
+    --table) form=table ;;
+    --no-build) build=no ;;
+    digest | copy | idle | sync) groups+=("$1") ;;
+    base) groups+=(digest copy idle sync) ;;
+    -*) usage_error "there is no option $1" ;;
+    *) usage_error "there is no group $1" ;;
+  esac
+  shift
+done
+[ ${#groups[@]} -gt 0 ] || groups=(digest copy idle sync)
+
+built="$CARDSWAP_SOURCE/${CARDSWAP_BUILD_DIR:-build/release}"
+targets=()
+for group in "${groups[@]}"; do
+  case "$group" in
+    digest) targets+=(bench_digest) ;;
+    copy) targets+=(bench_base_copy) ;;
+    idle | sync) targets+=(bench_trainer gpt) ;;
+  esac
+done
+if [ "$build" = yes ]; then
+  [ -e "$built/CMakeCache.txt" ] || configure release
+  say "building"
+  cmake --build "$built" --parallel "$(default_jobs)" --target "${targets[@]}" >"$built/bench.log" 2>&1 ||
+    { tail -n 40 "$built/bench.log" >&2 && die "the build failed; its output is in $built/bench.log"; }
+fi
+
+warn_unless_quiet() {
+  awk -v cores="$(nproc)" '$1 > cores / 4 {exit 1}' /proc/loadavg ||
+    warn "the load is $(cut -d' ' -f1 /proc/loadavg) on $(nproc) cores: the figures are of a busy machine"
+}
+
+measure() {
+  local programs="$built/tests/bench" trainer
+  trainer=(--trainer "$built/runtime/gpt" --text "$CARDSWAP_SOURCE/LICENSE")
+  say "measuring: $1"
+  case "$1" in
+    digest) "$programs/bench_digest" ;;
+    copy) "$programs/bench_base_copy" ;;
+    idle) "$programs/bench_trainer" idle --block 20 --pairs 31 "${trainer[@]}" ;;
+    sync) "$programs/bench_trainer" sync --block 40 --pairs 9 "${trainer[@]}" ;;
+  esac
+}
+
+measure_all() {
+  local group status=0
+  for group in "${groups[@]}"; do
+    measure "$group" || { warn "$group could not be measured" && status=1; }
+  done
+  return "$status"
+}
+
+as_table() {
+  python3 -c '
+import json, sys
+row = "{:<52} {:>10} {:<6} {:>8} {:>6} {:>4} {:>9}".format
+print(row("figure", "value", "unit", "goal", "holds", "n", "spread"), flush=True)
+for line in sys.stdin:
+    f = json.loads(line)
+    holds = {None: "", True: "yes", False: "no"}[f["holds"]]
+    goal = "" if f["goal"] is None else f["goal"]
+    print(row(f["name"], f["value"], f["unit"], goal, holds, f["n"], f["spread"]), flush=True)
+'
+}
+
+warn_unless_quiet
+if [ "$form" = json ]; then measure_all; else measure_all | as_table; fi

@@ -1,0 +1,46 @@
+#include "migrator/error.h"
+
+#include <gmock/gmock.h>
+
+#include "migrator/stats.h"
+
+namespace cardswap {
+namespace {
+
+TEST(ErrorCode, HasOneNameThatLeadsBackToIt) {
+  for (int i = 0; i <= static_cast<int>(Code::internal); ++i) {
+    const auto code = static_cast<Code>(i);
+    EXPECT_EQ(code_from_string(to_string(code)), code) << i;
+  }
+}
+
+TEST(ErrorCode, KnowsNoOtherNames) {
+  for (const auto* name : {"", "Bad_request", "bad_request ", "unknown", "7"}) {
+    EXPECT_EQ(code_from_string(name), std::nullopt) << name;
+  }
+}
+
+TEST(Error, SaysWhatFailedAndThenWhatToDo) {
+  EXPECT_STREQ(Error(Code::io, "disk full", "free some space").what(),
+               "disk full; free some space");
+  EXPECT_STREQ(Error(Code::io, "disk full").what(), "disk full");
+}
+
+TEST(Error, NamesTheOuterTasksInFront) {
+  const auto error = Error(Code::no_memory, "3 GiB free", "--to another device")
+                         .within("reserve on gpu-b")
+                         .within("migrate gpt");
+  EXPECT_EQ(error.code(), Code::no_memory);
+  EXPECT_EQ(error.failure(), "migrate gpt: reserve on gpu-b: 3 GiB free");
+  EXPECT_EQ(error.hint(), "--to another device");
+}
+
+TEST(Strategy, HasTheNamesThatTheCommandTakes) {
+  EXPECT_EQ(to_string(Strategy::automatic), "auto");
+  EXPECT_EQ(to_string(Strategy::stop_copy), "stop-copy");
+  EXPECT_EQ(to_string(Strategy::rounds), "rounds");
+  EXPECT_EQ(to_string(Strategy::replay), "replay");
+}
+
+}  // namespace
+}  // namespace cardswap
