@@ -57,13 +57,13 @@ TEST_P(MovedTrainer, GoesOnBitForBit) {
 INSTANTIATE_TEST_SUITE_P(
     All, MovedTrainer,
     ::testing::Values(
-        Case{"GptRounds", "gpt", {"--steps", "60", "--text", LICENSE_FILE}, "rounds"},
-        Case{"GptStopCopy", "gpt", {"--steps", "60", "--text", LICENSE_FILE}, "stop-copy"},
-        Case{"CnnRounds", "cnn", {"--steps", "400"}, "rounds"},
-        Case{"LstmRounds", "lstm", {"--steps", "300"}, "rounds"},
-        Case{"LoraRounds", "lora", {"--steps", "600"}, "rounds"},
-        Case{"TiedRounds", "tied", {"--steps", "800"}, "rounds"},
-        Case{"TiedStopCopy", "tied", {"--steps", "800"}, "stop-copy"}),
+        Case{"GptRounds", "gpt", {"--steps", "150", "--text", LICENSE_FILE}, "rounds"},
+        Case{"GptStopCopy", "gpt", {"--steps", "150", "--text", LICENSE_FILE}, "stop-copy"},
+        Case{"CnnRounds", "cnn", {"--steps", "1500"}, "rounds"},
+        Case{"LstmRounds", "lstm", {"--steps", "1500"}, "rounds"},
+        Case{"LoraRounds", "lora", {"--steps", "1500"}, "rounds"},
+        Case{"TiedRounds", "tied", {"--steps", "4000"}, "rounds"},
+        Case{"TiedStopCopy", "tied", {"--steps", "4000"}, "stop-copy"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Migration, ThereAndBackTenTimesChangesNothing) {

@@ -49,7 +49,7 @@ NetnsPair::NetnsPair() : prefix_(fmt::format("cs{}n", ::getpid())) {
   for (int side = 0; side < 2; ++side) {
     must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
     must({"ip", "-n", name(side), "link", "set", "veth0", "up"});
-    must({"ip", "-n", name(side), "link", "set", "lo", "up"});
+    // Loopback stays down: UCX takes two namespaces of one machine for one host and would use it.
   }
 }
 
