@@ -119,10 +119,10 @@ TEST_P(BeforeTheCommit, LeavesTheSourceTrainingAndTheTargetEmpty) {
 
 INSTANTIATE_TEST_SUITE_P(
     Matrix, BeforeTheCommit,
-    ::testing::Combine(::testing::Values(Damage::cancel, Damage::kill_standby,
-                                         Damage::kill_target_agent, Damage::kill_source_agent),
-                       ::testing::Values("standby_ready", "syncing", "converged", "freezing",
-                                         "verifying")),
+    ::testing::Combine(
+        ::testing::Values(Damage::cancel, Damage::kill_standby, Damage::kill_target_agent,
+                          Damage::kill_source_agent, Damage::cut_link),
+        ::testing::Values("standby_ready", "syncing", "converged", "freezing", "verifying")),
     [](const auto& info) {
       return std::string(name_of(std::get<0>(info.param))) + "_" + std::get<1>(info.param);
     });
@@ -146,6 +146,49 @@ TEST(AgentRestart, DoesNotTouchItsJobsAndFindsThemAgain) {
   b.start_agent();
   ASSERT_TRUE(b.ended_within("job", 30s));
   EXPECT_EQ(losses(log), undisturbed(program()));
+}
+
+TEST(TwoHosts, MoveAJobOverALimitedLinkAndKeepTheCap) {
+  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  NetnsPair net;
+  net.limit("200mbit");
+  const TempDir dir;
+  const auto options = [&](int side, const std::string& name) {
+    return HostOptions{.name = name,
+                       .netns = net.name(side),
+                       .address = NetnsPair::address(side),
+                       .transports = "tcp"};
+  };
+  Host a(dir.path() / "a", options(0, "a"));
+  Host b(dir.path() / "b", options(1, "b"));
+  const std::vector<std::string> job{
+      trainer("plain_memory"), "--steps", "900",       "--bytes", "50331648",
+      "--dirty-share",         "0.9",     "--step-ms", "10"};
+  const auto log = dir.path() / "losses";
+  auto argv = job;
+  argv.insert(argv.end(), {"--loss-log", log.string()});
+  a.run_job("job", argv);
+  ASSERT_TRUE(within(10s, [&] { return a.step_of("job") >= 3; }));
+  constexpr double kCap = 12.0 * 1048576;
+  const auto id = text(a.ask({"migrate", "job", "--to", b.at("cpu:0"), "--bandwidth", "12MiB/s",
+                              "--max-downtime", "none", "--detach"}),
+                       "id");
+  const auto sent = [&] { return static_cast<double>(net.bytes_sent(0)); };
+  ASSERT_TRUE(within(20s, [&] { return sent() > 4e6; })) << sent() << a.log() << b.log();
+  const auto from = sent();
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(within(20s, [&] { return sent() > from + 30e6; }));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const auto rate = (sent() - from) / took.count();
+  EXPECT_GT(rate, 0.90 * kCap);
+  EXPECT_LT(rate, 1.05 * kCap);
+  EXPECT_TRUE(within(30s,
+                     [&] {
+                       return text(a.ask({"status", id}), "result") == "ok";
+                     }))
+      << a.log() << b.log();
+  ASSERT_TRUE(b.ended_within("job", 40s));
+  EXPECT_EQ(losses(log), undisturbed(job));
 }
 
 }  // namespace

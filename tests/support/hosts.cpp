@@ -49,8 +49,18 @@ NetnsPair::NetnsPair() : prefix_(fmt::format("cs{}n", ::getpid())) {
   for (int side = 0; side < 2; ++side) {
     must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
     must({"ip", "-n", name(side), "link", "set", "veth0", "up"});
-    // Loopback stays down: UCX takes two namespaces of one machine for one host and would use it.
+    must({"ip", "-n", name(side), "link", "set", "lo", "up"});
   }
+  // The kernel says so a while later, and UCX passes over an interface that is not running.
+  if (!within(milliseconds(5000), [&] { return is_up(0) && is_up(1); })) {
+    throw std::runtime_error("the veth pair did not come up");
+  }
+}
+
+bool NetnsPair::is_up(int side) const {
+  const auto outcome =
+      run({"ip", "netns", "exec", name(side), "cat", "/sys/class/net/veth0/operstate"});
+  return outcome.out.starts_with("up");
 }
 
 NetnsPair::~NetnsPair() {

@@ -43,6 +43,8 @@ class NetnsPair {
   [[nodiscard]] std::uint64_t bytes_sent(int side) const;
 
  private:
+  [[nodiscard]] bool is_up(int side) const;
+
   std::string prefix_;
 };
 
