@@ -19,6 +19,9 @@ constexpr std::size_t kHeaderBytesMax = 64;
 constexpr std::size_t kPeersMax = 16;
 /// Below this an eager message costs less than a rendezvous' round trip.
 constexpr std::size_t kRendezvousBytesMin = 16U << 10;
+/// While payloads are under way, as long as a fast link needs for a chunk: going to sleep and being
+/// woken costs as much. On a slow link this is a small part of each wait.
+constexpr std::chrono::microseconds kSpin{200};
 
 using Clock = std::chrono::steady_clock;
 
@@ -391,6 +394,7 @@ void UcxLink::wake() noexcept {
 
 void UcxLink::wait(Clock::time_point deadline) {
   const auto before = happened_;
+  const auto spin_until = Clock::now() + kSpin;
   int efd = -1;
   check(ucp_worker_get_efd(worker_.get(), &efd), "get the UCX worker's descriptor");
   while (true) {
@@ -401,6 +405,7 @@ void UcxLink::wait(Clock::time_point deadline) {
     if (happened_ != before) return;
     const auto now = Clock::now();
     if (now >= deadline) return;
+    if (now < spin_until && (bulk_in_flight_ != 0 || !receives_.empty())) continue;
     const auto armed = ucp_worker_arm(worker_.get());
     if (armed == UCS_ERR_BUSY) continue;
     check(armed, "arm the UCX worker");
