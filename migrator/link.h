@@ -23,7 +23,7 @@ class LinkEvents {
   /// or the peer's loss. Throws Error for a payload that nobody asked for.
   virtual std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
                                          std::size_t bytes) = 0;
-  virtual void on_landed(PeerId peer, std::span<const std::byte> header) = 0;
+  virtual void on_landed(PeerId peer, std::span<const std::byte> header, std::size_t bytes) = 0;
   virtual void on_lost(PeerId peer, std::string_view why) = 0;
 };
 
@@ -34,10 +34,11 @@ class Link {
  public:
   virtual ~Link() = default;
   virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
-  /// `payload` must stay valid until bulk_in_flight() has dropped or the Link is gone; its bytes
-  /// may change meanwhile, and what lands is then a mixture.
+  /// `payload` must stay valid until it was sent or the Link is gone; `owner`, where given, is let
+  /// go then. Its bytes may change meanwhile, and what lands is then a mixture.
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
-                         std::span<const std::byte> payload) = 0;
+                         std::span<const std::byte> payload,
+                         std::shared_ptr<const void> owner = {}) = 0;
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;
   [[nodiscard]] virtual std::size_t control_in_flight() const = 0;
   virtual void drop(PeerId peer) = 0;

@@ -23,7 +23,7 @@ double expected_downtime_ms(const Measurements& measured) {
   const double digest = rate_or(measured.digest_rate, kDigestRateAssumed);
   const auto state = static_cast<double>(measured.state_bytes);
   const auto dirty = static_cast<double>(measured.dirty_bytes);
-  return 1e3 * (state / digest + dirty / link + dirty / digest) + kFixedMs +
+  return 1e3 * (state / digest + dirty / link + dirty / digest) + measured.replay_ms + kFixedMs +
          kRoundTrips * measured.round_trip_ms;
 }
 

@@ -14,6 +14,7 @@ struct Measurements {
   double link_rate = 0;           ///< 0: unknown
   double digest_rate = 0;         ///< one thread, 0: unknown
   double step_ms = 0;
+  double replay_ms = 0;  ///< of the updates that a freeze would wait for
   double round_trip_ms = 0;
 };
 

@@ -9,7 +9,9 @@
 
 #include "migrator/error.h"
 #include "migrator/layout.h"
+#include "migrator/state_window.h"
 #include "migrator/stats.h"
+#include "migrator/update_log.h"
 
 namespace cardswap {
 
@@ -22,6 +24,7 @@ struct SourceOptions {
   std::uint64_t chunk_bytes = 1U << 20;
   std::uint64_t bandwidth = 0;                  ///< bytes a second; 0: no cap
   double max_downtime_ms = 300;                 ///< 0: no limit
+  std::uint64_t log_bytes_max = 0;              ///< gradients held for the log; 0: twice a step's
   std::string transports;                       ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
 };
@@ -36,6 +39,14 @@ class SourceProgram {
   virtual std::uint64_t step() = 0;
   /// Median of the latest step times; 0 before two boundaries.
   virtual double median_step_ms() = 0;
+  /// From here on every optimizer step is appended to `log` before it is taken, and `window` is
+  /// closed around it, until the log is closed. Gives what each parameter's update rewrites, by the
+  /// latest snapshot's regions; empty: this program's updates cannot be captured, and `log` and
+  /// `window` are not used.
+  virtual std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> /*log*/,
+                                       std::shared_ptr<StateWindow> /*window*/) {
+    return {};
+  }
 };
 
 /// The state of a trainer that stands at a boundary and will not move while the Source lives.
@@ -67,6 +78,8 @@ class Source {
 
   /// Any thread; once. From here on `state` is what is sent and compared.
   void freeze(FrozenState state);
+  /// Any thread: a boundary was passed, the engine may have been waiting for it.
+  void stepped();
 
  private:
   class Engine;

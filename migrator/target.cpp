@@ -12,6 +12,7 @@
 
 #include "migrator/digest_job.h"
 #include "migrator/link.h"
+#include "migrator/replay_job.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap {
@@ -66,6 +67,8 @@ class Target::Engine final : private LinkEvents {
       send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
     } else if (const auto* end = std::get_if<data::RoundEnd>(&message)) {
       round_end_ = *end;
+    } else if (auto* update = std::get_if<data::Update>(&message)) {
+      updates_.add(std::move(*update), snapshot_.layout.total_bytes());
     } else if (std::holds_alternative<data::FreezeBegin>(message)) {
       begin_full_digest();
     } else if (auto* values = std::get_if<data::Values>(&message)) {
@@ -81,21 +84,30 @@ class Target::Engine final : private LinkEvents {
 
   std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
                                  std::size_t bytes) override {
-    const auto chunk = data::decode_chunk_header(header);
-    const auto index = static_cast<std::size_t>(chunk.chunk);
-    if (peer != source_ || index >= chunks_.size() || bytes != chunks_[index].bytes) {
+    if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
+    heard_at_ = Clock::now();
+    const auto what = data::decode_bulk_header(header);
+    if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
+      return updates_.place_for(*gradient, bytes);
+    }
+    const auto index = static_cast<std::size_t>(std::get<data::ChunkHeader>(what).chunk);
+    if (index >= chunks_.size() || bytes != chunks_[index].bytes) {
       throw Error(Code::bad_request, "a chunk that this target does not expect");
     }
-    heard_at_ = Clock::now();
     const auto& span = chunks_[index];
     return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes);
   }
 
-  void on_landed(PeerId, std::span<const std::byte> header) override {
-    const auto chunk = data::decode_chunk_header(header);
-    landed_.push_back(chunk.chunk);
-    ++landed_in_[chunk.round];
+  void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
     heard_at_ = Clock::now();
+    const auto what = data::decode_bulk_header(header);
+    if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
+      updates_.landed(*gradient, bytes);
+      return;
+    }
+    const auto& chunk = std::get<data::ChunkHeader>(what);
+    ++landed_in_[chunk.round];
+    if (chunk.round != data::kBaseRound) landed_.push_back(chunk.chunk);
   }
 
   void on_lost(PeerId peer, std::string_view why) override {
@@ -118,6 +130,7 @@ class Target::Engine final : private LinkEvents {
       report(Error(Code::internal, error.what()));
     }
     digesting_.reset();
+    replaying_.reset();
     while (!stop.stop_requested()) link_->wait(Clock::now() + kTick);
   }
 
@@ -161,13 +174,35 @@ class Target::Engine final : private LinkEvents {
     }
     if (new_layout_) adopt(*std::exchange(new_layout_, std::nullopt));
     if (digesting_ && digesting_->done()) take_full_digest();
+    if (replaying_ && replaying_->done()) finish_replay();
+    if (!replaying_ && !digesting_) begin_replay();
     if (round_end_ && !digesting_ && landed_in_[round_end_->round] == round_end_->chunks) {
       round_end_->final ? finish_final_round() : finish_round();
     }
     if (equal_) confirm(*std::exchange(equal_, std::nullopt));
   }
 
+  void begin_replay() {
+    auto update = updates_.take(landed_in_[data::kBaseRound]);
+    if (!update) return;
+    fresh_ = false;
+    replaying_.emplace(program_, std::move(*update), [this] { link_->wake(); });
+  }
+
+  void finish_replay() {
+    replaying_->rethrow_failure();
+    replayed_ = replaying_->update().number;
+    audit_of_ = replaying_->update().audit ? replayed_ : 0;
+    send(data::Replayed{replayed_, replaying_->ms()});
+    replaying_.reset();
+    if (audit_of_ != 0) begin_full_digest();
+  }
+
   void adopt(const Layout& wanted) {
+    updates_.clear();
+    replaying_.reset();
+    replayed_ = 0;
+    audit_of_ = 0;
     snapshot_ = program_.adopt(wanted);
     chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes_);
     if (!(snapshot_.layout == wanted)) {
@@ -200,6 +235,9 @@ class Target::Engine final : private LinkEvents {
     digesting_.reset();
     fresh_ = true;
     if (std::exchange(initial_, false)) send_held(0, false, all_chunks(), {});
+    if (audit_of_ == 0) return;
+    send(data::Audited{std::exchange(audit_of_, 0), held_});
+    fresh_ = false;
   }
 
   void digest_landed() {
@@ -212,7 +250,7 @@ class Target::Engine final : private LinkEvents {
 
   void finish_round() {
     const auto end = *std::exchange(round_end_, std::nullopt);
-    landed_in_.clear();
+    landed_in_.erase(end.round);
     digest_landed();
     send_held(end.round, false, std::exchange(landed_, {}), {});
     fresh_ = false;
@@ -220,13 +258,13 @@ class Target::Engine final : private LinkEvents {
 
   /// The state is whole if the source agrees: say what is held, all of it, values included.
   void finish_final_round() {
-    if (!values_) return;
+    if (!values_ || replayed_ < round_end_->updates) return;
     if (!fresh_) {
       begin_full_digest();
       return;
     }
     const auto end = *std::exchange(round_end_, std::nullopt);
-    landed_in_.clear();
+    landed_in_.erase(end.round);
     digest_landed();
     landed_.clear();
     held_values_ = digest_of(program_.apply_values(values_->values));
@@ -277,6 +315,9 @@ class Target::Engine final : private LinkEvents {
   std::vector<Digest> held_;
   std::vector<ChunkId> landed_;
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks that landed, by round
+  UpdateQueue updates_;
+  std::uint64_t replayed_ = 0;  // updates
+  std::uint64_t audit_of_ = 0;  // the update after which everything is being digested
   std::optional<data::RoundEnd> round_end_;
   std::optional<data::Values> values_;
   Digest held_values_;
@@ -287,6 +328,7 @@ class Target::Engine final : private LinkEvents {
 
   std::unique_ptr<Link> link_;
   std::optional<DigestJob> digesting_;  // dies before the link that it wakes
+  std::optional<ReplayJob> replaying_;  // the same
   const std::uint16_t port_;
   std::jthread thread_;
 };

@@ -10,6 +10,7 @@
 
 #include "migrator/error.h"
 #include "migrator/layout.h"
+#include "migrator/update_queue.h"
 
 namespace cardswap {
 
@@ -31,6 +32,11 @@ class TargetProgram {
   virtual Snapshot adopt(const Layout& wanted) = 0;
   /// Loads the values, saves them again and returns that: equal bytes prove that they arrived.
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
+  /// Does the source's optimizer step again, for the parameters whose gradients it has. Called on a
+  /// thread of the engine's, never two at once, while chunks of other parameters may land.
+  virtual void replay(const ReceivedUpdate& /*update*/) {
+    throw Error(Code::bad_request, "this program cannot replay updates");
+  }
 };
 
 struct VerifiedState {

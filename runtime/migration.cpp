@@ -13,6 +13,7 @@ void Migration::stop() {
   std::unique_ptr<Target> target;
   {
     const std::lock_guard lock(mutex_);
+    if (log_) log_->close();
     source = std::move(source_);
     target = std::move(target_);
   }
@@ -71,6 +72,12 @@ void Migration::passing() {
   }
   if (!begin_ && !source_) return;
   latest_ = tracker_.snapshot();
+  if (log_) {
+    pass_with_log();
+  } else {
+    shards_ = tracker_.shards();
+  }
+  if (source_) source_->stepped();
   if (begin_ && !source_) {
     const auto begin = *std::exchange(begin_, std::nullopt);
     SourceOptions options;
@@ -82,6 +89,7 @@ void Migration::passing() {
     options.chunk_bytes = begin.chunk_bytes;
     options.bandwidth = begin.bandwidth;
     options.max_downtime_ms = begin.max_downtime_ms;
+    options.log_bytes_max = begin.log_bytes_max;
     options.transports = begin.transports;
     const auto id = begin.migration;
     SourceEvents events;
@@ -100,6 +108,59 @@ void Migration::passing() {
   }
 }
 
+/// With `mutex_` held, at a boundary.
+void Migration::pass_with_log() {
+  window_->open(gate_.step());
+  if (std::exchange(captured_, false)) return;
+  // A step that was skipped, or taken behind the session's back: the log must not have a hole.
+  UpdateEntry entry;
+  entry.step = gate_.step();
+  log_->append(std::move(entry));
+  if (freeze_asked_) gate_.park();
+}
+
+void Migration::before_step(const void* optimizer) {
+  std::shared_ptr<UpdateLog> log;
+  std::shared_ptr<StateWindow> window;
+  {
+    const std::lock_guard lock(mutex_);
+    if (log_ && log_->closed()) {
+      log_.reset();
+      window_.reset();
+      if (freeze_asked_) gate_.park();
+    }
+    log = log_;
+    window = window_;
+  }
+  if (!log) return;
+  auto entry = tracker_.capture(optimizer);
+  if (!entry) return;
+  entry->step = gate_.step() + 1;
+  log->append(std::move(*entry));  // may wait for room
+  captured_ = true;
+  bool last = false;
+  {
+    const std::lock_guard lock(mutex_);
+    last = freeze_asked_ && log_ == log;
+  }
+  if (last) {
+    // Its gradients go over before the step is taken here: the target takes it at the same time.
+    log->wait_until_sent();
+    const std::lock_guard lock(mutex_);
+    if (freeze_asked_ && log_ == log) gate_.park();
+  }
+  window->close();
+}
+
+std::vector<Shard> Migration::begin_log(std::shared_ptr<UpdateLog> log,
+                                        std::shared_ptr<StateWindow> window) {
+  const std::lock_guard lock(mutex_);
+  if (shards_.empty()) return {};
+  log_ = std::move(log);
+  window_ = std::move(window);
+  return shards_;
+}
+
 Snapshot Migration::snapshot() {
   const std::lock_guard lock(mutex_);
   return *latest_;
@@ -110,6 +171,7 @@ void Migration::freeze(const std::string& migration) {
     const std::lock_guard lock(mutex_);
     if (migration != migration_ || !source_) return;
     freeze_asked_ = true;
+    if (log_ && !log_->closed()) return;  // before_step() parks, once the last update has gone out
   }
   gate_.park();
 }
@@ -142,6 +204,9 @@ void Migration::release(const std::string& migration) {
     if (!standby_ && (migration == migration_ || migration_.empty())) {
       source = std::move(source_);
       begin_.reset();
+      if (log_) log_->close();
+      log_.reset();
+      window_.reset();
       freeze_asked_ = false;
       migration_.clear();
     }
@@ -210,6 +275,10 @@ std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values
     again = tracker_.save();
   });
   return again;
+}
+
+void Migration::replay(const ReceivedUpdate& update) {
+  gate_.run_parked([&] { tracker_.replay(update); });
 }
 
 void Migration::grant(const channel::Grant& grant) {

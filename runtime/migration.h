@@ -32,6 +32,8 @@ class Migration final : private SourceProgram, private TargetProgram {
   void describe(channel::Hello& hello) const;
 
   // ---- the training thread
+  /// Before an optimizer's step, while the gate has attention.
+  void before_step(const void* optimizer);
   void passing();
   void parked();
   void leaving();
@@ -47,10 +49,14 @@ class Migration final : private SourceProgram, private TargetProgram {
   Snapshot snapshot() override;
   std::uint64_t step() override { return gate_.step(); }
   double median_step_ms() override { return gate_.median_step_ms(); }
+  std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> log,
+                               std::shared_ptr<StateWindow> window) override;
   // TargetProgram
   Snapshot adopt(const Layout& wanted) override;
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
+  void replay(const ReceivedUpdate& update) override;
 
+  void pass_with_log();
   void begin_sync(const channel::BeginSync& begin);
   void freeze(const std::string& migration);
   void release(const std::string& migration);
@@ -69,6 +75,10 @@ class Migration final : private SourceProgram, private TargetProgram {
   std::string migration_;
   std::optional<channel::BeginSync> begin_;  // wanted; starts at the next boundary
   std::optional<Snapshot> latest_;
+  std::vector<Shard> shards_;            // of latest_
+  std::shared_ptr<UpdateLog> log_;       // while the engine replays
+  std::shared_ptr<StateWindow> window_;  // the same
+  bool captured_ = false;                // since the last boundary; training thread only
   bool freeze_asked_ = false;
   channel::Welcome welcome_;
   std::optional<VerifiedState> verified_;

@@ -79,6 +79,10 @@ class Session::Impl {
     channel_.reset();
   }
 
+  void before_step(const void* optimizer) {
+    if (gate_.has_attention()) migration_.before_step(optimizer);
+  }
+
   Verdict boundary() {
     const auto verdict = gate_.boundary();
     if (verdict == Verdict::moved) moved_ = true;
@@ -152,6 +156,7 @@ void Session::track_state(std::string_view name, std::unique_ptr<TrackedState> s
   impl_->tracker().add(name, std::move(state));
 }
 
+void Session::before_step(const void* optimizer) { impl_->before_step(optimizer); }
 Verdict Session::step_boundary() { return impl_->boundary(); }
 bool Session::is_standby() const noexcept { return impl_->is_standby(); }
 std::uint64_t Session::steps() const noexcept { return impl_->steps(); }

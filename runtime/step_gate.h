@@ -33,6 +33,9 @@ class StepGate {
   /// The training thread's call.
   Verdict boundary();
 
+  /// Whether the next boundary may do more than count.
+  [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
+
   // Any other thread:
   /// Calls `passing` at every boundary from now on, or not any more.
   void watch(bool on);

@@ -99,6 +99,87 @@ void Tracker::load(std::span<const std::byte> block) {
   for (const auto& [state, bytes] : last) state->load(bytes);
 }
 
+std::vector<Shard> Tracker::shards() {
+  std::map<const void*, RegionId> region_of;
+  std::vector<TrackedRegion> regions;
+  std::uint32_t next = 0;
+  for (const auto& entry : entries_) {
+    regions.clear();
+    entry.state->regions(regions);
+    for (const auto& region : regions) {
+      if (region.storage == nullptr) {
+        ++next;
+      } else if (region_of.emplace(region.storage, static_cast<RegionId>(next)).second) {
+        ++next;
+      }
+    }
+  }
+  std::vector<Shard> shards;
+  std::uint32_t parameter = 0;
+  for (const auto& entry : entries_) {
+    auto* optimizer = entry.state->replayable();
+    if (optimizer == nullptr) continue;
+    for (const auto& storages : optimizer->rewritten()) {
+      Shard shard{static_cast<ParameterId>(parameter++), {}};
+      for (const auto* storage : storages) {
+        if (const auto found = region_of.find(storage); found != region_of.end()) {
+          shard.regions.push_back(found->second);
+        }
+      }
+      if (!shard.regions.empty()) shards.push_back(std::move(shard));
+    }
+  }
+  return shards;
+}
+
+std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
+  UpdateEntry result;
+  std::uint32_t first = 0;
+  for (const auto& entry : entries_) {
+    auto* candidate = entry.state->replayable();
+    if (candidate == nullptr) continue;
+    if (!candidate->is(optimizer)) {
+      first += static_cast<std::uint32_t>(candidate->rewritten().size());
+      ++result.optimizer;
+      continue;
+    }
+    auto update = candidate->capture();
+    result.options = std::move(update.options);
+    for (auto& gradient : update.gradients) {
+      result.gradients.push_back({static_cast<ParameterId>(first + gradient.parameter),
+                                  gradient.memory, std::move(gradient.keep_alive)});
+    }
+    return result;
+  }
+  return std::nullopt;
+}
+
+void Tracker::replay(const ReceivedUpdate& received) {
+  if (received.gradients.empty()) return;
+  std::uint32_t first = 0;
+  std::uint32_t index = 0;
+  for (const auto& entry : entries_) {
+    auto* optimizer = entry.state->replayable();
+    if (optimizer == nullptr) continue;
+    const auto count = static_cast<std::uint32_t>(optimizer->rewritten().size());
+    if (index++ != received.optimizer) {
+      first += count;
+      continue;
+    }
+    TrackedUpdate update{received.options, {}};
+    for (const auto& gradient : received.gradients) {
+      const auto parameter = static_cast<std::uint32_t>(gradient.parameter);
+      if (parameter < first || parameter - first >= count) {
+        throw Error(Code::bad_request, "an update of a parameter that this optimizer has not");
+      }
+      update.gradients.push_back({parameter - first, *gradient.bytes, gradient.bytes});
+    }
+    optimizer->replay(update);
+    return;
+  }
+  throw Error(Code::bad_request, "an update of an optimizer that is not tracked here");
+}
+
 Digest Tracker::digest() {
   const auto now = snapshot();
   wire::WireWriter writer;

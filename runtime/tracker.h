@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "cardswap/session.h"
 #include "migrator/layout.h"
+#include "migrator/update_queue.h"
 
 namespace cardswap {
 
@@ -25,6 +27,12 @@ class Tracker {
   [[nodiscard]] std::vector<std::byte> save();
   /// Throws Error{layout_differs, bad_request} when the block is not of these things.
   void load(std::span<const std::byte> block);
+  /// What each trainable parameter's update rewrites, by snapshot()'s regions.
+  [[nodiscard]] std::vector<Shard> shards();
+  /// What `optimizer` is about to read; none for one that is not tracked or cannot be replayed.
+  [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer);
+  /// Throws Error{bad_request} for an optimizer that is not there.
+  void replay(const ReceivedUpdate& update);
   /// Over every tracked byte.
   [[nodiscard]] Digest digest();
 

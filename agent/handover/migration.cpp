@@ -28,6 +28,16 @@ json::object to_json(const MigrationStats& stats, double total_time_ms) {
           {"freeze_send_ms", stats.freeze_send_ms},
           {"freeze_verify_ms", stats.freeze_verify_ms},
           {"median_step_ms", stats.median_step_ms},
+          {"strategy", stats.strategy},
+          {"log_entries", stats.log_entries},
+          {"log_bytes", stats.log_bytes},
+          {"log_lag_bytes", stats.log_lag_bytes},
+          {"replay_ms", stats.replay_ms},
+          {"back_pressure_ms", stats.back_pressure_ms},
+          {"window_wait_ms", stats.window_wait_ms},
+          {"hold_ms", stats.hold_ms},
+          {"regions_not_replayed", stats.regions_not_replayed},
+          {"not_replayed", stats.not_replayed},
           {"total_time_ms", total_time_ms}};
 }
 
@@ -169,6 +179,15 @@ Migration migration_from_journal(const json::object& record) {
     take(p, "freeze_send_ms", m.stats.freeze_send_ms);
     take(p, "freeze_verify_ms", m.stats.freeze_verify_ms);
     take(p, "median_step_ms", m.stats.median_step_ms);
+    take(p, "strategy", m.stats.strategy);
+    take(p, "log_entries", m.stats.log_entries);
+    take(p, "log_bytes", m.stats.log_bytes);
+    take(p, "replay_ms", m.stats.replay_ms);
+    take(p, "back_pressure_ms", m.stats.back_pressure_ms);
+    take(p, "window_wait_ms", m.stats.window_wait_ms);
+    take(p, "hold_ms", m.stats.hold_ms);
+    take(p, "regions_not_replayed", m.stats.regions_not_replayed);
+    take(p, "not_replayed", m.stats.not_replayed);
   }
   take(record, "started_at_ms", m.started_at_ms);
   take(record, "ended_at_ms", m.ended_at_ms);

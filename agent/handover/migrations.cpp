@@ -31,7 +31,7 @@ Strategy strategy_from(const std::string& text) {
     if (text == to_string(strategy)) return strategy;
   }
   throw Error(Code::bad_request, fmt::format("'{}' is no strategy", text),
-              "use auto, stop-copy or rounds");
+              "use auto, stop-copy, rounds or replay");
 }
 
 std::string text_at(const json::object& from, std::string_view key) {
@@ -96,10 +96,6 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   m.to = request.text("to");
   (void)parse_destination(m.to);
   m.strategy = strategy_from(request.text_or("strategy", "auto"));
-  if (m.strategy == Strategy::replay) {
-    throw Error(Code::bad_request, "the strategy 'replay' is not built in yet",
-                "use auto, stop-copy or rounds");
-  }
   m.epoch = job.epoch + 1;
   m.bandwidth = static_cast<std::uint64_t>(request.number_or("bandwidth", 0));
   m.chunk_bytes = static_cast<std::uint64_t>(request.number_or("chunk_bytes", 1 << 20));

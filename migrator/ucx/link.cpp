@@ -183,13 +183,13 @@ void UcxLink::accept_waiting() {
 }
 
 void UcxLink::send_control(PeerId to, std::vector<std::byte> message) {
-  Send prepared{this, {}, to, false, {}, std::move(message)};
+  Send prepared{this, {}, to, false, {}, std::move(message), {}};
   send(std::move(prepared), {}, kControlId);
 }
 
 void UcxLink::send_bulk(PeerId to, std::vector<std::byte> header,
-                        std::span<const std::byte> payload) {
-  Send prepared{this, {}, to, true, std::move(header), {}};
+                        std::span<const std::byte> payload, std::shared_ptr<const void> owner) {
+  Send prepared{this, {}, to, true, std::move(header), {}, std::move(owner)};
   send(std::move(prepared), payload, kBulkId);
 }
 
@@ -263,7 +263,7 @@ ucs_status_t UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes
     events_.on_control(peer, {static_cast<const std::byte*>(data), bytes});
     return UCS_OK;
   }
-  const auto receive = receives_.insert(receives_.end(), Receive{this, {}, peer, {}, {}});
+  const auto receive = receives_.insert(receives_.end(), Receive{this, {}, peer, {}, 0, {}});
   receive->self = receive;
   receive->message.resize(bytes);
   ucp_request_param_t param{};
@@ -301,11 +301,11 @@ ucs_status_t UcxLink::receive_bulk(PeerId peer, std::span<const std::byte> heade
   const auto place = events_.place_for(peer, header, bytes);
   if (!rendezvous) {
     std::memcpy(place.data(), data, bytes);
-    events_.on_landed(peer, header);
+    events_.on_landed(peer, header, bytes);
     return UCS_OK;
   }
   const auto receive = receives_.insert(
-      receives_.end(), Receive{this, {}, peer, {header.begin(), header.end()}, {}});
+      receives_.end(), Receive{this, {}, peer, {header.begin(), header.end()}, bytes, {}});
   receive->self = receive;
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
@@ -334,7 +334,7 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
     if (done.header.empty()) {
       link.events_.on_control(done.peer, done.message);
     } else {
-      link.events_.on_landed(done.peer, done.header);
+      link.events_.on_landed(done.peer, done.header, done.bytes);
     }
   } catch (const std::exception& error) {
     link.lose(done.peer, error.what());

@@ -43,8 +43,8 @@ class UcxLink final : public Link {
   void listen(const std::string& host);
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
-  void send_bulk(PeerId to, std::vector<std::byte> header,
-                 std::span<const std::byte> payload) override;
+  void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
+                 std::shared_ptr<const void> owner) override;
   [[nodiscard]] std::size_t bulk_in_flight() const override { return bulk_in_flight_; }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return sends_.size() - bulk_in_flight_;
@@ -62,12 +62,14 @@ class UcxLink final : public Link {
     bool bulk;
     std::vector<std::byte> header;
     std::vector<std::byte> message;
+    std::shared_ptr<const void> owner;  // of a payload
   };
   struct Receive {
     UcxLink* link;
     std::list<Receive>::iterator self;
     PeerId peer;
     std::vector<std::byte> header;   // bulk
+    std::size_t bytes;               // bulk
     std::vector<std::byte> message;  // control that came by rendezvous
   };
   struct Peer {

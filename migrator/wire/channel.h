@@ -26,7 +26,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 
 enum class Role : std::uint8_t { primary, standby };
@@ -151,8 +151,9 @@ struct BeginSync {
   std::string token;
   Strategy strategy = Strategy::automatic;
   std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t bandwidth = 0;   ///< bytes a second; 0: no cap
-  double max_downtime_ms = 300;  ///< 0: no limit
+  std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
+  double max_downtime_ms = 300;     ///< 0: no limit
+  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   std::string transports;
   bool operator==(const BeginSync&) const = default;
 };

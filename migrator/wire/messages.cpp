@@ -50,7 +50,9 @@ void put(WireWriter& w, const LayoutChanged& m) {
   w.boolean(m.want_held);
   put(w, m.layout);
 }
-void put(WireWriter& w, const RoundEnd& m) { w.u32(m.round).u32(m.chunks).boolean(m.final); }
+void put(WireWriter& w, const RoundEnd& m) {
+  w.u32(m.round).u32(m.chunks).boolean(m.final).u64(m.updates);
+}
 void put(WireWriter& w, const Ping& m) { w.i64(m.sent_ns); }
 void put(WireWriter&, const FreezeBegin&) {}
 void put(WireWriter& w, const Values& m) {
@@ -71,6 +73,16 @@ void put(WireWriter& w, const Held& m) {
 }
 void put(WireWriter& w, const Pong& m) { w.i64(m.sent_ns).i64(m.target_ns); }
 void put(WireWriter& w, const Confirmed& m) { w.digest(m.root); }
+void put(WireWriter& w, const Update& m) {
+  w.u64(m.number).u64(m.step).boolean(m.audit).u32(m.optimizer).u64(m.base_chunks);
+  w.blob(m.options).u32(static_cast<std::uint32_t>(m.gradients.size()));
+  for (const auto& gradient : m.gradients) w.u32(gradient.parameter).u64(gradient.bytes);
+}
+void put(WireWriter& w, const Replayed& m) { w.u64(m.number).f64(m.replay_ms); }
+void put(WireWriter& w, const Audited& m) {
+  w.u64(m.number).u32(static_cast<std::uint32_t>(m.chunks.size()));
+  for (const auto& chunk : m.chunks) w.digest(chunk);
+}
 
 Message take(WireReader& r, std::size_t number) {
   switch (number) {
@@ -101,6 +113,7 @@ Message take(WireReader& r, std::size_t number) {
       m.round = r.u32();
       m.chunks = r.u32();
       m.final = r.boolean();
+      m.updates = r.u64();
       return m;
     }
     case 4: return Ping{r.i64()};
@@ -147,6 +160,35 @@ Message take(WireReader& r, std::size_t number) {
       return m;
     }
     case 13: return Confirmed{r.digest()};
+    case 14: {
+      Update m;
+      m.number = r.u64();
+      m.step = r.u64();
+      m.audit = r.boolean();
+      m.optimizer = r.u32();
+      m.base_chunks = r.u64();
+      const auto options = r.blob(kValuesBytesMax);
+      m.options.assign(options.begin(), options.end());
+      m.gradients.resize(r.count(sizeof(std::uint32_t) + sizeof(std::uint64_t)));
+      for (auto& gradient : m.gradients) {
+        gradient.parameter = r.u32();
+        gradient.bytes = r.u64();
+      }
+      return m;
+    }
+    case 15: {
+      Replayed m;
+      m.number = r.u64();
+      m.replay_ms = r.f64();
+      return m;
+    }
+    case 16: {
+      Audited m;
+      m.number = r.u64();
+      m.chunks.resize(r.count(sizeof(Digest)));
+      for (auto& chunk : m.chunks) chunk = r.digest();
+      return m;
+    }
     default: throw Error(Code::bad_request, "unknown message number on the data link");
   }
 }
@@ -168,17 +210,39 @@ Message decode(std::span<const std::byte> bytes) {
   return message;
 }
 
-std::vector<std::byte> encode(const ChunkHeader& header) {
+std::vector<std::byte> encode(const BulkHeader& header) {
   WireWriter writer;
-  writer.u32(static_cast<std::uint32_t>(header.chunk)).u32(header.round);
+  writer.u8(static_cast<std::uint8_t>(header.index()));
+  if (const auto* chunk = std::get_if<ChunkHeader>(&header)) {
+    writer.u32(static_cast<std::uint32_t>(chunk->chunk)).u32(chunk->round);
+  } else {
+    const auto& gradient = std::get<GradientHeader>(header);
+    writer.u64(gradient.update).u32(gradient.gradient).u64(gradient.offset);
+  }
   return std::move(writer).take();
 }
 
-ChunkHeader decode_chunk_header(std::span<const std::byte> bytes) {
+BulkHeader decode_bulk_header(std::span<const std::byte> bytes) {
   WireReader reader(bytes);
-  ChunkHeader header;
-  header.chunk = static_cast<ChunkId>(reader.u32());
-  header.round = reader.u32();
+  BulkHeader header;
+  switch (reader.u8()) {
+    case 0: {
+      ChunkHeader chunk;
+      chunk.chunk = static_cast<ChunkId>(reader.u32());
+      chunk.round = reader.u32();
+      header = chunk;
+      break;
+    }
+    case 1: {
+      GradientHeader gradient;
+      gradient.update = reader.u64();
+      gradient.gradient = reader.u32();
+      gradient.offset = reader.u64();
+      header = gradient;
+      break;
+    }
+    default: throw Error(Code::bad_request, "a payload of an unknown kind");
+  }
   reader.finish();
   return header;
 }

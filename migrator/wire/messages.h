@@ -14,7 +14,7 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 
 // ---- source -> target
@@ -33,11 +33,13 @@ struct LayoutChanged {
   bool want_held = true;
   Layout layout;
 };
-/// `chunks` were sent in this round; `final`: answer with the digests of everything.
+/// `chunks` were sent in this round; `final`: answer with the digests of everything, once `updates`
+/// updates have been replayed.
 struct RoundEnd {
   std::uint32_t round = 0;
   std::uint32_t chunks = 0;
   bool final = false;
+  std::uint64_t updates = 0;
 };
 struct Ping {
   std::int64_t sent_ns = 0;
@@ -53,6 +55,23 @@ struct Values {
 };
 struct Equal {
   Digest root;
+};
+/// One entry of the update log: what the optimizer's step read besides the state. The gradients
+/// follow as payloads. Replayed in the order of `number`, once `base_chunks` chunks of kBaseRound
+/// and all of its gradients have landed.
+struct Update {
+  struct Gradient {
+    std::uint32_t parameter = 0;
+    std::uint64_t bytes = 0;
+    bool operator==(const Gradient&) const = default;
+  };
+  std::uint64_t number = 0;  ///< 1, 2, ...
+  std::uint64_t step = 0;    ///< the boundary that the update leads to
+  bool audit = false;        ///< answer with Audited before anything later is replayed
+  std::uint32_t optimizer = 0;
+  std::uint64_t base_chunks = 0;
+  std::vector<std::byte> options;
+  std::vector<Gradient> gradients;
 };
 struct Bye {
   std::string reason;
@@ -82,21 +101,41 @@ struct Pong {
 struct Confirmed {
   Digest root;
 };
+struct Replayed {
+  std::uint64_t number = 0;
+  double replay_ms = 0;
+};
+/// Digests of every chunk, in order, right after update `number`.
+struct Audited {
+  std::uint64_t number = 0;
+  std::vector<Digest> chunks;
+};
 
 using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye,
-                             Accept, Refuse, Held, Pong, Confirmed>;
+                             Accept, Refuse, Held, Pong, Confirmed, Update, Replayed, Audited>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.
 [[nodiscard]] Message decode(std::span<const std::byte> bytes);
+
+/// Chunks of a base copy that the update log goes on from; other rounds count from 1.
+inline constexpr std::uint32_t kBaseRound = 0;
 
 /// The header in front of a chunk's bytes.
 struct ChunkHeader {
   ChunkId chunk{};
   std::uint32_t round = 0;
 };
-[[nodiscard]] std::vector<std::byte> encode(const ChunkHeader& header);
-[[nodiscard]] ChunkHeader decode_chunk_header(std::span<const std::byte> bytes);
+/// The header in front of a piece of an update's gradient.
+struct GradientHeader {
+  std::uint64_t update = 0;
+  std::uint32_t gradient = 0;  ///< index into Update::gradients
+  std::uint64_t offset = 0;
+};
+using BulkHeader = std::variant<ChunkHeader, GradientHeader>;
+[[nodiscard]] std::vector<std::byte> encode(const BulkHeader& header);
+/// Throws Error{bad_request}.
+[[nodiscard]] BulkHeader decode_bulk_header(std::span<const std::byte> bytes);
 
 /// What both sides must agree on before anything commits.
 [[nodiscard]] Digest root_of(const Layout& layout, std::span<const Digest> chunks,

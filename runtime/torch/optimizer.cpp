@@ -91,7 +91,7 @@ struct Take {
 
 /// Regions are named <tensor>.<group>.<index in the group>, since parameters have no names here.
 template <class Options, class State>
-class TrackedOptimizer final : public TrackedState {
+class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
  public:
   explicit TrackedOptimizer(optim::Optimizer& optimizer) : optimizer_(optimizer) {}
 
@@ -170,6 +170,64 @@ class TrackedOptimizer final : public TrackedState {
     reader.finish();
   }
 
+  ReplayableOptimizer* replayable() override { return this; }
+  [[nodiscard]] bool is(const void* optimizer) const override { return optimizer == &optimizer_; }
+
+  std::vector<std::vector<const void*>> rewritten() override {
+    std::vector<std::vector<const void*>> result;
+    for_each_parameter([&](const std::string&, at::Tensor& parameter) {
+      auto& storages = result.emplace_back();
+      auto* state = state_of(parameter);
+      if (state == nullptr && !(is_stateless() && parameter.requires_grad())) return;
+      storages.push_back(parameter.storage().unsafeGetStorageImpl());
+      if (state == nullptr) return;
+      tensors(*state, [&](const char*, at::Tensor& tensor) {
+        if (tensor.defined()) storages.push_back(tensor.storage().unsafeGetStorageImpl());
+      });
+    });
+    return result;
+  }
+
+  TrackedUpdate capture() override {
+    const torch::NoGradGuard no_grad;
+    TrackedUpdate update;
+    update.options = save();
+    std::uint32_t index = 0;
+    for_each_parameter([&](const std::string&, at::Tensor& parameter) {
+      const auto number = index++;
+      const auto& gradient = parameter.grad();
+      // What is left out here is found different by the audit and goes by digests.
+      if (!gradient.defined() || gradient.layout() != at::kStrided) return;
+      const auto held = gradient.contiguous();
+      update.gradients.push_back(
+          {number,
+           {static_cast<const std::byte*>(held.const_data_ptr()), held.nbytes()},
+           std::make_shared<at::Tensor>(held)});
+    });
+    return update;
+  }
+
+  void replay(const TrackedUpdate& update) override {
+    load(update.options);
+    std::vector<at::Tensor> parameters;
+    for_each_parameter([&](const std::string&, at::Tensor& parameter) {
+      parameter.mutable_grad() = at::Tensor();
+      parameters.push_back(parameter);
+    });
+    for (const auto& gradient : update.gradients) {
+      auto& parameter = parameters.at(gradient.parameter);
+      if (gradient.memory.size() != parameter.nbytes()) {
+        throw std::invalid_argument("a gradient of another size than its parameter");
+      }
+      auto* bytes = const_cast<std::byte*>(gradient.memory.data());  // NOLINT: from_blob's wish
+      parameter.mutable_grad() = at::from_blob(
+          bytes, parameter.sizes(), [keep = gradient.keep_alive](void*) {},
+          parameter.options().requires_grad(false));
+    }
+    optimizer_.step();
+    for (auto& parameter : parameters) parameter.mutable_grad() = at::Tensor();
+  }
+
  private:
   template <class F>
   void for_each_parameter(F f) {
@@ -179,6 +237,13 @@ class TrackedOptimizer final : public TrackedState {
         f("." + std::to_string(group) + "." + std::to_string(i), parameters[i]);
       }
     }
+  }
+  /// Others make their state in a parameter's first step: no state, no step.
+  bool is_stateless() {
+    if constexpr (std::is_same_v<Options, optim::SGDOptions>) {
+      return static_cast<Options&>(optimizer_.defaults()).momentum() == 0;
+    }
+    return false;
   }
   State* state_of(const at::Tensor& parameter) {
     const auto found = optimizer_.state().find(parameter.unsafeGetTensorImpl());

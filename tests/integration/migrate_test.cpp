@@ -47,6 +47,10 @@ TEST_P(MovedTrainer, GoesOnBitForBit) {
   ASSERT_TRUE(b.ended_within("job", 60s)) << b.log();
   EXPECT_EQ(losses(log), expected);
   const auto& progress = moved.at("progress").as_object();
+  EXPECT_EQ(text(progress, "strategy"), c.strategy);
+  if (c.strategy == "replay") {
+    EXPECT_GT(number(progress, "log_entries"), 0);
+  }
   EXPECT_GT(number(moved, "downtime_ms"), 0);
   EXPECT_THAT(read_file(log.string()), HasSubstr("moved at step"));
   if (c.program == "lora" && c.strategy == "rounds") {
@@ -58,6 +62,11 @@ INSTANTIATE_TEST_SUITE_P(
     All, MovedTrainer,
     ::testing::Values(
         Case{"GptRounds", "gpt", {"--steps", "150", "--text", LICENSE_FILE}, "rounds"},
+        Case{"GptReplay", "gpt", {"--steps", "150", "--text", LICENSE_FILE}, "replay"},
+        Case{"CnnReplay", "cnn", {"--steps", "1500"}, "replay"},
+        Case{"LstmReplay", "lstm", {"--steps", "1500"}, "replay"},
+        Case{"LoraReplay", "lora", {"--steps", "1500"}, "replay"},
+        Case{"TiedReplay", "tied", {"--steps", "4000"}, "replay"},
         Case{"GptStopCopy", "gpt", {"--steps", "150", "--text", LICENSE_FILE}, "stop-copy"},
         Case{"CnnRounds", "cnn", {"--steps", "1500"}, "rounds"},
         Case{"LstmRounds", "lstm", {"--steps", "1500"}, "rounds"},

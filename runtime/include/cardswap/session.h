@@ -31,6 +31,32 @@ struct TrackedRegion {
   std::shared_ptr<const void> keep_alive;  ///< holds `memory` while it is read; may be empty
 };
 
+/// A gradient as an optimizer's step reads it.
+struct TrackedGradient {
+  std::uint32_t parameter = 0;  ///< counted over the optimizer's groups
+  std::span<const std::byte> memory;
+  std::shared_ptr<const void> keep_alive;  ///< holds `memory`
+};
+
+/// What an optimizer's step reads besides the state that it rewrites.
+struct TrackedUpdate {
+  std::vector<std::byte> options;  ///< hyper-parameters and counters before the step
+  std::vector<TrackedGradient> gradients;
+};
+
+/// An optimizer whose steps can be done again in another process: the same update on the same state
+/// must give the same bytes. Training thread only.
+class ReplayableOptimizer {
+ public:
+  virtual ~ReplayableOptimizer() = default;
+  [[nodiscard]] virtual bool is(const void* optimizer) const = 0;
+  /// By parameter: TrackedRegion::storage of what its update rewrites.
+  [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
+  [[nodiscard]] virtual TrackedUpdate capture() = 0;
+  /// Steps with these gradients; parameters that have none here are left alone.
+  virtual void replay(const TrackedUpdate& update) = 0;
+};
+
 /// One tracked thing: tensors, values, or both. Implemented by the adapters of this library, and by
 /// a program for a type of its own. Called on the training thread only, at a boundary.
 class TrackedState {
@@ -47,6 +73,8 @@ class TrackedState {
   virtual void load(std::span<const std::byte> /*bytes*/) {}
   /// True for state that loading other state may disturb, such as a random generator.
   [[nodiscard]] virtual bool loads_last() const { return false; }
+  /// This, if it is an optimizer whose steps can be replayed.
+  [[nodiscard]] virtual ReplayableOptimizer* replayable() { return nullptr; }
 };
 
 /// How a `T&` is tracked; specialise it to teach Session::track a type of your own.
@@ -78,9 +106,12 @@ class Session {
   /// LibTorch's default generators; link cardswap::torch.
   void track_rng();
 
-  /// Steps the optimizer, then passes the boundary.
+  /// Steps the optimizer, then passes the boundary. During a migration the gradients are held, not
+  /// copied, until they were sent: let the next backward pass make new ones (zero_grad() as it is
+  /// by default), or the job moves by the slower rounds.
   template <class Optimizer>
   Verdict step(Optimizer& optimizer) {
+    before_step(std::addressof(optimizer));
     optimizer.step();
     return step_boundary();
   }
@@ -98,6 +129,7 @@ class Session {
 
  private:
   class Impl;
+  void before_step(const void* optimizer);
   explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -25,6 +25,16 @@ MigrationStats some_stats() {
   stats.freeze_send_ms = 11;
   stats.freeze_verify_ms = 12;
   stats.median_step_ms = 13;
+  stats.strategy = "replay";
+  stats.log_entries = 14;
+  stats.log_bytes = 15;
+  stats.log_lag_bytes = 16;
+  stats.replay_ms = 17;
+  stats.back_pressure_ms = 18;
+  stats.window_wait_ms = 19;
+  stats.hold_ms = 20;
+  stats.regions_not_replayed = 21;
+  stats.not_replayed = "w";
   return stats;
 }
 
@@ -47,7 +57,7 @@ std::vector<Message> one_of_each() {
       Ended{11, true},
       Welcome{2, true, "m", "10.0.0.2", "token", "tcp"},
       Refused{Code::protocol_mismatch, "no", "update"},
-      BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, "tcp"},
+      BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, 1 << 20, "tcp"},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},

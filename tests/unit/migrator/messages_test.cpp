@@ -15,7 +15,7 @@ std::vector<Message> one_of_each() {
   const Digest digest{{9, 8, 7}};
   return {Hello{kMagic, kVersion, "m", "token", 4096, true, some_layout()},
           LayoutChanged{false, some_layout()},
-          RoundEnd{3, 4, true},
+          RoundEnd{3, 4, true, 5},
           Ping{-5},
           FreezeBegin{},
           Values{1, 2, 3, {std::byte{1}, std::byte{2}}},
@@ -25,7 +25,10 @@ std::vector<Message> one_of_each() {
           Refuse{Code::layout_differs, "w differs", "build the same model"},
           Held{2, true, {{ChunkId{1}, digest}, {ChunkId{2}, Digest{}}}, digest},
           Pong{1, 2},
-          Confirmed{digest}};
+          Confirmed{digest},
+          Update{1, 2, true, 3, 4, {std::byte{5}}, {{6, 7}, {8, 9}}},
+          Replayed{10, 1.5},
+          Audited{11, {digest, Digest{}}}};
 }
 
 TEST(DataMessages, ComeBackAsTheyWereWritten) {
@@ -54,6 +57,18 @@ TEST(DataMessages, RefuseACountThatTheMessageCannotHold) {
   wire::WireWriter writer;
   writer.u8(11).u32(1).boolean(false).digest({}).u32(0xffffffff);
   EXPECT_THROW((void)decode(writer.bytes()), Error);
+}
+
+TEST(BulkHeaders, ComeBackAsTheyWereWrittenOrAreRefused) {
+  const std::vector<BulkHeader> headers{ChunkHeader{ChunkId{7}, 3}, GradientHeader{1, 2, 3}};
+  for (const auto& header : headers) {
+    auto bytes = encode(header);
+    EXPECT_EQ(encode(decode_bulk_header(bytes)), bytes);
+    EXPECT_THROW((void)decode_bulk_header(std::span(bytes).first(bytes.size() - 1)), Error);
+    bytes.push_back(std::byte{0});
+    EXPECT_THROW((void)decode_bulk_header(bytes), Error);
+  }
+  EXPECT_THROW((void)decode_bulk_header(std::array{std::byte{9}}), Error);
 }
 
 TEST(DataMessages, TellAnotherVersionFromGarbage) {

@@ -1,0 +1,321 @@
+#include "migrator/replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLook{100};
+/// The log may hold this many times what the latest entry took.
+constexpr std::uint64_t kEntriesHeld = 2;
+constexpr std::size_t kNamesTold = 8;
+
+}  // namespace
+
+Replay::Replay(Sender& sender)
+    : sender_(sender),
+      log_(std::make_shared<UpdateLog>([&sender] { sender.wake(); })),
+      window_(std::make_shared<StateWindow>()) {}
+
+Replay::~Replay() { log_->close(); }
+
+bool Replay::begin() {
+  auto shards = sender_.program().begin_log(log_, window_);
+  if (shards.empty() || !map_shards(std::move(shards))) {
+    give_up();
+    return false;
+  }
+  log_->set_bytes_max(sender_.options().log_bytes_max);
+  return true;
+}
+
+bool Replay::map_shards(std::vector<Shard> shards) {
+  const auto& regions = sender_.snapshot().layout.regions();
+  for (const auto& shard : shards) {
+    for (const auto region : shard.regions) {
+      if (static_cast<std::size_t>(region) >= regions.size()) return false;  // of another layout
+    }
+  }
+  unit_of_region_.assign(regions.size(), std::nullopt);
+  for (auto& shard : shards) {
+    const auto parameter = static_cast<std::size_t>(shard.parameter);
+    if (unit_of_parameter_.size() <= parameter) unit_of_parameter_.resize(parameter + 1);
+    Unit unit;
+    std::erase_if(shard.regions, [&](RegionId region) {
+      return unit_of_region_.at(static_cast<std::size_t>(region)).has_value();
+    });
+    for (const auto region : shard.regions) {
+      unit_of_region_[static_cast<std::size_t>(region)] = units_.size();
+      unit.bytes += regions[static_cast<std::size_t>(region)].bytes;
+    }
+    unit.shard = std::move(shard);
+    unit_of_parameter_[parameter] = units_.size();
+    units_.push_back(std::move(unit));
+  }
+  return true;
+}
+
+Replay::Unit* Replay::unit_of(ChunkId chunk) {
+  const auto region = sender_.chunks()[static_cast<std::size_t>(chunk)].region;
+  const auto unit = unit_of_region_[static_cast<std::size_t>(region)];
+  return unit ? &units_[*unit] : nullptr;
+}
+const Replay::Unit* Replay::unit_of(ChunkId chunk) const {
+  return const_cast<Replay*>(this)->unit_of(chunk);  // NOLINT: adds no way to write
+}
+
+bool Replay::covers(ChunkId chunk) const {
+  if (given_up_) return false;
+  const auto* unit = unit_of(chunk);
+  return unit != nullptr && unit->copied_at && !unit->by_digests;
+}
+
+std::uint64_t Replay::base_bytes_left() const {
+  return std::accumulate(units_.begin() + static_cast<std::ptrdiff_t>(next_unit_), units_.end(),
+                         std::uint64_t{0},
+                         [](auto sum, const auto& unit) { return sum + unit.bytes; });
+}
+
+bool Replay::sync() {
+  sender_.stats().phase = "base_copy";
+  send_uncovered_regions();
+  while (!sender_.frozen()) {
+    if (sender_.refresh(sender_.program().snapshot())) {
+      updates_sent_ = 0;  // the target begins anew as well
+      give_up();
+      return false;
+    }
+    tend();
+    if (given_up_) return false;
+    // The log goes ahead of the base copy, or the lag would grow; where the link is too slow for
+    // both, each gets half, or the base copy would never end.
+    const bool base_is_due = base_left() && base_bytes_sent_ < sender_.stats().log_bytes;
+    if (!base_is_due) {
+      if (auto entry = log_->take()) {
+        send_entry(std::move(*entry));
+        continue;
+      }
+    }
+    if (base_left() && send_next_shard()) continue;
+    if (base_is_due) {
+      if (auto entry = log_->take()) {
+        send_entry(std::move(*entry));
+        continue;
+      }
+    }
+    if (!base_left() && !audited_ && !audit_asked_) {
+      audit_asked_ = true;
+      sender_.stats().phase = "replay";
+      log_->request_audit();
+    }
+    predict();
+    sender_.progress(false);
+    if (log_->empty() && !sender_.frozen()) sender_.pump_once(Sender::Clock::now() + kLook);
+  }
+  audit_.reset();
+  return true;
+}
+
+/// Once, before the log begins: what no update rewrites and the target does not hold already.
+void Replay::send_uncovered_regions() {
+  auto missing = sender_.differing(sender_.scan(1));
+  std::erase_if(missing, [this](ChunkId chunk) { return unit_of(chunk) != nullptr; });
+  sender_.send_round(missing, false);
+  ++sender_.stats().rounds;
+  sender_.progress(true);
+}
+
+bool Replay::send_next_shard() {
+  auto read = window_->try_read();
+  if (!read) return false;
+  auto& unit = units_[next_unit_];
+  const auto& memory = sender_.snapshot().memory;
+  // Copied aside: at a slow link's pace the window would be held open for seconds.
+  const auto copy = std::make_shared<std::vector<std::byte>>(unit.bytes);
+  std::vector<std::pair<RegionId, std::size_t>> places;
+  std::size_t at = 0;
+  for (const auto region : unit.shard.regions) {
+    const auto bytes = memory[static_cast<std::size_t>(region)];
+    if (!bytes.empty()) std::memcpy(copy->data() + at, bytes.data(), bytes.size());
+    places.emplace_back(region, at);
+    at += bytes.size();
+  }
+  unit.copied_at = read->step();
+  read.reset();
+  ++next_unit_;
+  const auto& chunks = sender_.chunks();
+  for (const auto& [region, offset] : places) {
+    const auto first = std::lower_bound(
+        chunks.begin(), chunks.end(), region,
+        [](const ChunkSpan& chunk, RegionId wanted) { return chunk.region < wanted; });
+    for (auto chunk = first; chunk != chunks.end() && chunk->region == region; ++chunk) {
+      const auto bytes =
+          std::span<const std::byte>(*copy).subspan(offset + chunk->offset, chunk->bytes);
+      const auto id = static_cast<ChunkId>(chunk - chunks.begin());
+      sender_.send_payload(data::ChunkHeader{id, data::kBaseRound}, bytes, copy, true);
+      ++base_chunks_sent_;
+      base_bytes_sent_ += bytes.size();
+      sender_.stats().remaining = base_bytes_left();
+      tend();
+      sender_.progress(false);
+    }
+  }
+  return true;
+}
+
+void Replay::send_entry(UpdateEntry entry) {
+  const auto held = entry.bytes();
+  data::Update update;
+  update.number = ++updates_sent_;
+  update.step = entry.step;
+  update.audit = entry.audit;
+  update.optimizer = entry.optimizer;
+  update.base_chunks = base_chunks_sent_;
+  update.options = std::move(entry.options);
+  std::erase_if(entry.gradients, [&](const Gradient& gradient) {
+    const auto parameter = static_cast<std::size_t>(gradient.parameter);
+    if (parameter >= unit_of_parameter_.size() || !unit_of_parameter_[parameter]) return true;
+    const auto& unit = units_[*unit_of_parameter_[parameter]];
+    return unit.by_digests || !unit.copied_at || *unit.copied_at >= entry.step;
+  });
+  for (const auto& gradient : entry.gradients) {
+    update.gradients.push_back(
+        {static_cast<std::uint32_t>(gradient.parameter), gradient.bytes.size()});
+  }
+  sender_.send(update);
+  if (entry.audit) {
+    audit_.emplace();
+    audit_->update = update.number;
+    audit_->step = entry.step;
+  }
+  unacknowledged_.push_back({update.number, held});
+  entry_bytes_ = held;
+  if (sender_.options().log_bytes_max == 0) log_->set_bytes_max(kEntriesHeld * held);
+  ++sender_.stats().log_entries;
+  for (std::uint32_t i = 0; i < entry.gradients.size(); ++i) {
+    const auto& gradient = entry.gradients[i];
+    for (std::uint64_t offset = 0; offset < gradient.bytes.size();) {
+      const auto piece = gradient.bytes.subspan(
+          offset,
+          std::min<std::size_t>(sender_.options().chunk_bytes, gradient.bytes.size() - offset));
+      sender_.send_payload(data::GradientHeader{update.number, i, offset}, piece, gradient.owner,
+                           true);
+      sender_.stats().log_bytes += piece.size();
+      offset += piece.size();
+      tend();
+      sender_.progress(false);
+    }
+  }
+  if (log_->empty()) sender_.wait_until_payloads_are_sent();
+  log_->sent();
+}
+
+void Replay::finish_log() {
+  while (auto entry = log_->take()) {
+    entry->audit = false;  // the frozen state is compared as a whole
+    send_entry(std::move(*entry));
+  }
+  tend();
+}
+
+void Replay::give_up() {
+  given_up_ = true;
+  audit_.reset();
+  log_->close();
+}
+
+void Replay::tend() {
+  while (!unacknowledged_.empty() && unacknowledged_.front().update <= sender_.replayed().number) {
+    log_->release(unacknowledged_.front().bytes);
+    unacknowledged_.pop_front();
+  }
+  const auto figures = log_->figures();
+  auto& stats = sender_.stats();
+  stats.log_lag_bytes = figures.held_bytes;
+  stats.back_pressure_ms = figures.back_pressure_ms;
+  stats.hold_ms = figures.hold_ms;
+  stats.window_wait_ms = window_->waited_ms();
+  stats.replay_ms = sender_.replayed().replay_ms;
+  if (audit_) tend_audit();
+}
+
+void Replay::tend_audit() {
+  auto& audit = *audit_;
+  if (!audit.now && !audit.scan) {
+    auto read = window_->try_read();
+    if (!read || read->step() < audit.step) return;
+    if (read->step() > audit.step) {  // the step after it came first; try another one
+      audit_.reset();
+      audit_asked_ = false;
+      return;
+    }
+    audit.snapshot = sender_.snapshot();
+    // Let go by the scan itself: the engine may be busy on a slow line when it ends.
+    auto reading = std::make_shared<std::optional<StateWindow::Read>>(std::move(*read));
+    audit.scan.emplace(bytes_of(audit.snapshot, sender_.chunks()), 1U,
+                       [this, reading = std::move(reading)] {
+                         reading->reset();
+                         sender_.wake();
+                       });
+  }
+  if (audit.scan && audit.scan->done()) {
+    audit.now = audit.scan->digests();
+    audit.scan.reset();
+  }
+  if (audit.now && sender_.audited() && sender_.audited()->number == audit.update) {
+    conclude_audit();
+  }
+}
+
+/// Both sides' digests after the same update: what an update rewrites must agree by itself.
+void Replay::conclude_audit() {
+  const auto now = std::move(*audit_->now);
+  audit_.reset();
+  const auto& theirs = sender_.audited()->chunks;
+  std::vector<ChunkId> missing;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const auto chunk = static_cast<ChunkId>(i);
+    if (covers(chunk)) {
+      if (now[i] == theirs[i]) continue;
+      auto& unit = *unit_of(chunk);
+      unit.by_digests = true;
+      const auto region = static_cast<std::size_t>(sender_.chunks()[i].region);
+      auto& names = sender_.stats().not_replayed;
+      if (++sender_.stats().regions_not_replayed <= kNamesTold) {
+        names += (names.empty() ? "" : ", ") + sender_.snapshot().layout.regions()[region].name;
+      }
+    }
+    sender_.held()[i] = theirs[i];
+    if (now[i] != theirs[i]) missing.push_back(chunk);
+  }
+  dirty_bytes_ = sender_.bytes_in(missing);
+  ++sender_.stats().rounds;
+  audited_ = missing.empty();
+  audit_asked_ = false;
+  if (!missing.empty()) sender_.send_round(missing, false);
+  const auto wrong = [](const Unit& unit) { return unit.by_digests; };
+  if (std::all_of(units_.begin(), units_.end(), wrong)) give_up();
+}
+
+void Replay::predict() {
+  const auto& stats = sender_.stats();
+  const auto left = base_bytes_left();
+  const auto lag = stats.log_lag_bytes;
+  // The last step's own entry has to go over before it, whatever the lag is now.
+  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, entry_bytes_), stats.replay_ms);
+  const auto limit = sender_.options().max_downtime_ms;
+  const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
+  const bool done = !base_left() && stats.rounds > 1 && lag <= entry_bytes_ && !audit_;
+  if (done ? fits || limit <= 0 : fits && sender_.options().strategy == Strategy::automatic) {
+    sender_.report_converged();
+  }
+}
+
+}  // namespace cardswap

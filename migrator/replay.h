@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "migrator/digest_job.h"
+#include "migrator/sender.h"
+#include "migrator/state_window.h"
+#include "migrator/update_log.h"
+
+namespace cardswap {
+
+/// The `replay` strategy at the source: base copy, then the update log.
+///
+/// A database's base backup and log shipping, with the optimizer's step as the log's entry: each
+/// parameter goes over once, with its optimizer state, as of some step k (a shard, copied aside in
+/// the window between two steps and sent from there); from k+1 on only its gradients follow, and
+/// the target does the same step. What no optimizer rewrites goes by digests, as in rounds. An
+/// audit, digests of everything on both sides after one and the same step, finds what replaying
+/// does not reproduce; those shards go by digests from there on.
+class Replay {
+ public:
+  explicit Replay(Sender& sender);
+  ~Replay();
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+
+  /// Asks the program for its log. False: it has none, or nothing that an update rewrites.
+  bool begin();
+  /// Syncs until the program is frozen. False: replaying does not work here (the layout changed, or
+  /// no update could be reproduced), and from now on this covers nothing.
+  bool sync();
+  /// After the freeze: sends what is left of the log.
+  void finish_log();
+  /// True for a chunk that needs no sending because the target replays its updates.
+  [[nodiscard]] bool covers(ChunkId chunk) const;
+  [[nodiscard]] std::uint64_t updates_sent() const { return updates_sent_; }
+
+ private:
+  struct Unit {
+    Shard shard;
+    std::uint64_t bytes = 0;
+    std::optional<std::uint64_t> copied_at;  ///< steps completed in the copy
+    bool by_digests = false;                 ///< an audit found that replaying it is wrong
+  };
+  struct Audit {
+    std::uint64_t update = 0;
+    std::uint64_t step = 0;
+    Snapshot snapshot;  ///< keeps what is scanned alive
+    std::optional<DigestJob> scan;
+    std::optional<std::vector<Digest>> now;
+  };
+  struct Unacknowledged {
+    std::uint64_t update = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  [[nodiscard]] bool map_shards(std::vector<Shard> shards);
+  void send_uncovered_regions();
+  /// Copies the next shard aside and sends it; false while a step is being taken.
+  bool send_next_shard();
+  void send_entry(UpdateEntry entry);
+  /// What has to be looked at between any two sends.
+  void tend();
+  void tend_audit();
+  void conclude_audit();
+  void predict();
+  void give_up();
+
+  [[nodiscard]] bool base_left() const { return next_unit_ < units_.size(); }
+  [[nodiscard]] std::uint64_t base_bytes_left() const;
+  [[nodiscard]] Unit* unit_of(ChunkId chunk);
+  [[nodiscard]] const Unit* unit_of(ChunkId chunk) const;
+
+  Sender& sender_;
+  const std::shared_ptr<UpdateLog> log_;
+  const std::shared_ptr<StateWindow> window_;
+  std::vector<Unit> units_;
+  std::vector<std::optional<std::size_t>> unit_of_region_;
+  std::vector<std::optional<std::size_t>> unit_of_parameter_;
+  std::size_t next_unit_ = 0;
+  std::uint64_t updates_sent_ = 0;
+  std::uint64_t base_chunks_sent_ = 0;
+  std::uint64_t base_bytes_sent_ = 0;
+  std::uint64_t entry_bytes_ = 0;  ///< of the latest entry, as captured
+  std::deque<Unacknowledged> unacknowledged_;
+  std::optional<Audit> audit_;
+  bool audit_asked_ = false;
+  bool audited_ = false;
+  bool given_up_ = false;
+  std::uint64_t dirty_bytes_ = 0;  ///< that differed by digest at the latest audit
+};
+
+}  // namespace cardswap

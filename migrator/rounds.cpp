@@ -1,0 +1,45 @@
+#include "migrator/rounds.h"
+
+#include <algorithm>
+
+#include "migrator/planner.h"
+
+namespace cardswap {
+
+void sync_by_rounds(Sender& sender) {
+  auto& stats = sender.stats();
+  std::uint64_t scanned_at_step = 0;
+  std::uint64_t dirty_bytes_before = 0;
+  Sender::Clock::time_point last_scan{};
+  for (std::uint32_t round = 0; !sender.frozen(); ++round) {
+    stats.phase = round == 0 ? "base_copy" : "rounds";
+    // At most one comparison a step: nothing changes in between.
+    if (round > 0) {
+      sender.pump([&] { return sender.frozen() || sender.program().step() > scanned_at_step; });
+      if (sender.frozen()) return;
+    }
+    scanned_at_step = sender.program().step();
+    sender.refresh(sender.program().snapshot());
+    const auto dirty = sender.differing(sender.scan(1));
+    const auto dirty_bytes = sender.bytes_in(dirty);
+    if (round > 0) {
+      const auto seconds = std::chrono::duration<double>(Sender::Clock::now() - last_scan).count();
+      stats.dirty_rate =
+          static_cast<std::uint64_t>(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
+      sender.expect_downtime(dirty_bytes);
+      if (should_freeze({sender.options().max_downtime_ms, stats.expected_downtime_ms, dirty_bytes,
+                         dirty_bytes_before})) {
+        sender.report_converged();
+      }
+      dirty_bytes_before = dirty_bytes;
+    }
+    last_scan = Sender::Clock::now();
+    sender.send_round(dirty, false);
+    ++stats.rounds;
+    // Nothing is known yet of what a step changes; assume the whole of what was just sent.
+    if (round == 0) sender.expect_downtime(dirty_bytes);
+    sender.progress(true);
+  }
+}
+
+}  // namespace cardswap

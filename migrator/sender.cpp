@@ -1,0 +1,330 @@
+#include "migrator/sender.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "migrator/digest_job.h"
+#include "migrator/planner.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kProgressEvery{100};
+constexpr milliseconds kRateEvery{200};
+constexpr std::size_t kChunksInFlight = 12;
+constexpr int kClockPings = 8;
+
+std::int64_t now_ns() { return Sender::Clock::now().time_since_epoch().count(); }
+
+}  // namespace
+
+Sender::Sender(const SourceOptions& options, SourceProgram& program, const SourceEvents& events,
+               std::stop_token stop)
+    : options_(options),
+      program_(program),
+      events_(events),
+      stop_(std::move(stop)),
+      cap_(options.bandwidth) {}
+
+Sender::~Sender() { close(); }
+
+void Sender::freeze(FrozenState state) {
+  {
+    const std::lock_guard lock(mutex_);
+    freeze_request_ = std::move(state);
+  }
+  wake();
+}
+
+void Sender::wake() {
+  const std::lock_guard lock(mutex_);
+  if (link_) link_->wake();
+}
+
+// ---- what the target says
+
+void Sender::on_control(PeerId, std::span<const std::byte> bytes) {
+  heard_at_ = Clock::now();
+  auto message = data::decode(bytes);
+  if (auto* refuse = std::get_if<data::Refuse>(&message)) {
+    refused_ = Error(refuse->code, refuse->failure, refuse->hint);
+  } else if (auto* accept = std::get_if<data::Accept>(&message)) {
+    accepted_ = accept->chunks;
+  } else if (auto* held = std::get_if<data::Held>(&message)) {
+    take_held(std::move(*held));
+  } else if (const auto* pong = std::get_if<data::Pong>(&message)) {
+    take_pong(*pong);
+  } else if (const auto* confirmed = std::get_if<data::Confirmed>(&message)) {
+    confirmed_ = confirmed->root;
+  } else if (const auto* replayed = std::get_if<data::Replayed>(&message)) {
+    replayed_ = *replayed;
+  } else if (auto* audited = std::get_if<data::Audited>(&message)) {
+    if (audited->chunks.size() != chunks_.size()) {
+      throw Error(Code::bad_request, "the target audited another number of chunks");
+    }
+    audited_ = std::move(*audited);
+  } else {
+    throw Error(Code::bad_request, "the target sent a message that only a source sends");
+  }
+}
+
+std::span<std::byte> Sender::place_for(PeerId, std::span<const std::byte>, std::size_t) {
+  throw Error(Code::bad_request, "the target sent a payload");
+}
+
+void Sender::on_lost(PeerId, std::string_view why) {
+  refused_ = Error(accepted_ ? Code::link_lost : Code::unreachable,
+                   fmt::format("data link to {}: {}", peer(), why),
+                   "the job goes on where it is; look at the target's agent and the network");
+}
+
+void Sender::take_held(data::Held held) {
+  for (const auto& [chunk, digest] : held.chunks) {
+    held_.at(static_cast<std::size_t>(chunk)) = digest;
+  }
+  held_values_ = held.values;
+  answered_round_ = held.round;
+  answered_final_ = held.final;
+}
+
+void Sender::take_pong(const data::Pong& pong) {
+  const auto now = now_ns();
+  const auto round_trip = now - pong.sent_ns;
+  if (round_trip < 0) return;
+  ++pongs_;
+  if (best_round_trip_ns_ && *best_round_trip_ns_ <= round_trip) return;
+  best_round_trip_ns_ = round_trip;
+  clock_offset_ns_ = pong.target_ns - (pong.sent_ns + round_trip / 2);
+}
+
+// ---- the line
+
+std::string Sender::peer() const { return fmt::format("{}:{}", options_.host, options_.port); }
+
+void Sender::connect() {
+  const auto start = Clock::now();
+  stats_.phase = "connect";
+  auto link = connect_link(options_.host, options_.port, options_.transports, *this);
+  {
+    const std::lock_guard lock(mutex_);
+    link_ = std::move(link);
+  }
+  heard_at_ = Clock::now();
+  snapshot_ = program_.snapshot();
+  chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
+  held_.assign(chunks_.size(), std::nullopt);
+  send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
+                   options_.chunk_bytes, want_held(), snapshot_.layout});
+  await_layout_answer();
+  for (int i = 0; i < kClockPings; ++i) {
+    const auto before = pongs_;
+    send(data::Ping{now_ns()});
+    pump([&] { return pongs_ != before; });
+  }
+  stats_.setup_time_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  stats_.total = snapshot_.layout.total_bytes();
+}
+
+void Sender::await_layout_answer() {
+  accepted_.reset();
+  answered_round_.reset();
+  pump([this] { return accepted_.has_value(); });
+  if (*accepted_ != chunks_.size()) {
+    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
+  }
+  if (want_held()) pump([this] { return answered_round_.has_value(); });
+}
+
+void Sender::pump_once(Clock::time_point deadline) {
+  if (stop_.stop_requested()) throw Error(Code::cancelled, "the migration was cancelled");
+  take_freeze_request();
+  const auto now = Clock::now();
+  if (now >= ping_due_) {
+    ping_due_ = now + kHeartbeat;
+    send(data::Ping{now_ns()});
+  }
+  const auto in_flight = link_->bulk_in_flight();
+  link_->wait(std::min(deadline, ping_due_));
+  if (link_->bulk_in_flight() < in_flight) heard_at_ = Clock::now();
+  take_freeze_request();
+  if (refused_) throw Error(*refused_);
+  if (Clock::now() - heard_at_ > options_.silence_max) {
+    throw Error(
+        Code::link_lost,
+        fmt::format("nothing was heard from {} for {} ms", peer(), options_.silence_max.count()),
+        "the job goes on where it is; look at the target's agent and the network");
+  }
+}
+
+void Sender::take_freeze_request() {
+  const std::lock_guard lock(mutex_);
+  if (freeze_request_) frozen_ = std::exchange(freeze_request_, std::nullopt);
+}
+
+void Sender::send(const data::Message& message) {
+  link_->send_control(kServer, data::encode(message));
+}
+
+void Sender::send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
+                          std::shared_ptr<const void> owner, bool hurry) {
+  auto now = Clock::now();
+  if (link_->bulk_in_flight() == 0 && cap_.ready_at(now) <= now) {  // nothing kept the line busy
+    busy_since_ = now;
+    busy_bytes_ = 0;
+  }
+  wait_for_a_slot(hurry);
+  now = Clock::now();
+  link_->send_bulk(kServer, data::encode(header), payload, std::move(owner));
+  cap_.sent(payload.size(), now);
+  stats_.transferred += payload.size();
+  if (frozen_) stats_.bytes_in_downtime += payload.size();
+  // The rate is that of stretches in which the line was never idle.
+  busy_bytes_ += payload.size();
+  if (now - busy_since_ < kRateEvery) return;
+  rate_.add(busy_bytes_, now - busy_since_);
+  stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
+  busy_since_ = now;
+  busy_bytes_ = 0;
+}
+
+void Sender::wait_until_payloads_are_sent() {
+  pump([this] { return link_->bulk_in_flight() == 0; });
+  if (busy_bytes_ == 0) return;
+  rate_.add(busy_bytes_, Clock::now() - busy_since_);
+  stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
+  busy_bytes_ = 0;
+}
+
+void Sender::wait_for_a_slot(bool hurry) {
+  // A capped or slow link must not have seconds of chunks queued in front of a heartbeat.
+  const auto rate = link_rate();
+  const auto window =
+      rate == 0
+          ? kChunksInFlight
+          : std::clamp<std::size_t>(
+                static_cast<std::size_t>(rate / 10 / static_cast<double>(options_.chunk_bytes)), 2,
+                kChunksInFlight);
+  pump([&] { return link_->bulk_in_flight() < window; });
+  for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (hurry || !frozen_);) {
+    pump_once(ready);
+  }
+}
+
+void Sender::close() noexcept {
+  std::unique_ptr<Link> link;
+  {
+    const std::lock_guard lock(mutex_);
+    link = std::move(link_);
+  }
+  if (!link) return;
+  try {
+    link->send_control(kServer, data::encode(data::Bye{"the source ended the migration"}));
+    const auto deadline = Clock::now() + milliseconds(100);
+    while (link->control_in_flight() != 0 && Clock::now() < deadline) link->wait(deadline);
+  } catch (const std::exception&) {
+    // The peer is gone; it notices by itself.
+  }
+}
+
+// ---- the state
+
+bool Sender::refresh(Snapshot now) {
+  const bool same = now.layout == snapshot_.layout;
+  if (same) {
+    snapshot_ = std::move(now);
+    return false;
+  }
+  wait_until_payloads_are_sent();  // they belong to the layout that the target still has
+  snapshot_ = std::move(now);
+  chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
+  held_.assign(chunks_.size(), std::nullopt);
+  stats_.total = snapshot_.layout.total_bytes();
+  send(data::LayoutChanged{want_held(), snapshot_.layout});
+  await_layout_answer();
+  return true;
+}
+
+std::span<const std::byte> Sender::bytes_of(ChunkId chunk) const {
+  const auto& span = chunks_[static_cast<std::size_t>(chunk)];
+  return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes);
+}
+
+std::vector<Digest> Sender::scan(unsigned threads) {
+  const auto start = Clock::now();
+  DigestJob job(cardswap::bytes_of(snapshot_, chunks_), threads, [this] { wake(); });
+  pump([&] { return job.done(); });
+  digest_rate_.add(job.bytes(), Clock::now() - start);
+  return job.digests();
+}
+
+std::vector<ChunkId> Sender::differing(const std::vector<Digest>& now) const {
+  std::vector<ChunkId> result;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (held_[i] != now[i]) result.push_back(static_cast<ChunkId>(i));
+  }
+  return result;
+}
+
+std::uint64_t Sender::bytes_in(const std::vector<ChunkId>& chunks) const {
+  std::uint64_t sum = 0;
+  for (const auto chunk : chunks) sum += chunks_[static_cast<std::size_t>(chunk)].bytes;
+  return sum;
+}
+
+void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uint64_t updates) {
+  const auto round = ++rounds_sent_;
+  stats_.remaining = bytes_in(chunks);
+  std::uint32_t sent = 0;
+  for (const auto chunk : chunks) {
+    if (!final && frozen_) break;
+    const auto bytes = bytes_of(chunk);
+    send_payload(data::ChunkHeader{chunk, round}, bytes, {}, final);
+    held_[static_cast<std::size_t>(chunk)].reset();
+    ++sent;
+    stats_.remaining -= bytes.size();
+    progress(false);
+  }
+  wait_until_payloads_are_sent();
+  answered_round_.reset();
+  send(data::RoundEnd{round, sent, final, updates});
+  pump([&] { return answered_round_ == round && answered_final_ == final; });
+}
+
+// ---- figures
+
+void Sender::progress(bool always) {
+  const auto now = Clock::now();
+  if (!always && now < progress_due_) return;
+  progress_due_ = now + kProgressEvery;
+  stats_.median_step_ms = program_.median_step_ms();
+  if (events_.progress) events_.progress(stats_);
+}
+
+double Sender::link_rate() const {
+  const auto capped = static_cast<double>(cap_.bytes_per_s());
+  const auto measured = rate_.bytes_per_s();
+  if (capped == 0) return measured;
+  return measured == 0 ? capped : std::min(capped, measured);
+}
+
+void Sender::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
+  Measurements measured;
+  measured.state_bytes = snapshot_.layout.total_bytes();
+  measured.dirty_bytes = dirty_bytes;
+  measured.link_rate = link_rate();
+  measured.digest_rate = digest_rate_.bytes_per_s();
+  measured.replay_ms = replay_ms;
+  measured.round_trip_ms = static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
+  stats_.expected_downtime_ms = expected_downtime_ms(measured);
+}
+
+void Sender::report_converged() {
+  if (std::exchange(converged_, true)) return;
+  progress(true);
+  if (events_.converged) events_.converged(stats_.expected_downtime_ms);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,105 @@
+#include "migrator/update_log.h"
+
+#include <chrono>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+std::uint64_t UpdateEntry::bytes() const {
+  std::uint64_t sum = options.size();
+  for (const auto& gradient : gradients) sum += gradient.bytes.size();
+  return sum;
+}
+
+void UpdateLog::append(UpdateEntry entry) {
+  const auto bytes = entry.bytes();
+  {
+    std::unique_lock lock(mutex_);
+    const auto fits = [&] {
+      return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
+             figures_.held_bytes + bytes <= bytes_max_;
+    };
+    if (!fits()) {
+      const auto start = Clock::now();
+      changed_.wait(lock, fits);
+      figures_.back_pressure_ms += ms_since(start);
+    }
+    if (closed_) return;
+    entry.audit = std::exchange(audit_requested_, false);
+    figures_.held_bytes += bytes;
+    ++appended_;
+    entries_.push_back(std::move(entry));
+  }
+  wake_();
+}
+
+void UpdateLog::wait_until_sent() {
+  std::unique_lock lock(mutex_);
+  const auto start = Clock::now();
+  changed_.wait(lock, [&] { return closed_ || sent_ == appended_; });
+  figures_.hold_ms += ms_since(start);
+}
+
+std::optional<UpdateEntry> UpdateLog::take() {
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty()) return std::nullopt;
+  auto entry = std::move(entries_.front());
+  entries_.pop_front();
+  return entry;
+}
+
+void UpdateLog::set_bytes_max(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  bytes_max_ = bytes;
+  changed_.notify_all();
+}
+
+void UpdateLog::release(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  figures_.held_bytes -= bytes;
+  changed_.notify_all();
+}
+
+void UpdateLog::sent() {
+  const std::lock_guard lock(mutex_);
+  ++sent_;
+  changed_.notify_all();
+}
+
+void UpdateLog::request_audit() {
+  const std::lock_guard lock(mutex_);
+  audit_requested_ = true;
+}
+
+void UpdateLog::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  entries_.clear();
+  changed_.notify_all();
+}
+
+bool UpdateLog::closed() const {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+UpdateLog::Figures UpdateLog::figures() const {
+  const std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+bool UpdateLog::empty() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.empty();
+}
+
+}  // namespace cardswap

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "migrator/layout.h"
+
+namespace cardswap {
+
+/// A trainable parameter, counted over all tracked optimizers in the order of tracking.
+enum class ParameterId : std::uint32_t {};
+
+/// A parameter and the state that its update rewrites: copied together, consistent as of one step.
+struct Shard {
+  ParameterId parameter{};
+  std::vector<RegionId> regions;
+};
+
+/// A gradient as the optimizer read it, held by reference.
+struct Gradient {
+  ParameterId parameter{};
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+/// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
+struct UpdateEntry {
+  std::uint64_t step = 0;           ///< the boundary that the update leads to
+  std::uint32_t optimizer = 0;      ///< among the tracked ones
+  std::vector<std::byte> options;   ///< hyper-parameters and counters before the step
+  std::vector<Gradient> gradients;  ///< none: the step was skipped
+  bool audit = false;               ///< both sides digest everything right after it
+  [[nodiscard]] std::uint64_t bytes() const;
+};
+
+/// The update log between the training thread, which appends, and the engine, which sends.
+///
+/// Holds at most `bytes_max` of gradients that the target has not replayed yet (one entry is always
+/// let in); beyond that append() waits, which is back-pressure on the trainer, and counts it.
+class UpdateLog {
+ public:
+  explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  // ---- training thread
+  /// Returns at once when the log is closed.
+  void append(UpdateEntry entry);
+  /// Until everything appended has been sent, or the log is closed.
+  void wait_until_sent();
+
+  // ---- the engine's thread
+  [[nodiscard]] std::optional<UpdateEntry> take();
+  /// 0: no bound.
+  void set_bytes_max(std::uint64_t bytes);
+  /// `bytes` of an entry need not be held or waited for any more.
+  void release(std::uint64_t bytes);
+  /// The latest entry taken has left this process.
+  void sent();
+  /// The next entry appended carries `audit`.
+  void request_audit();
+  /// Lets every waiter go and takes nothing more. Any thread.
+  void close();
+  [[nodiscard]] bool closed() const;
+
+  struct Figures {
+    std::uint64_t held_bytes = 0;
+    double back_pressure_ms = 0;  ///< append() waited for room
+    double hold_ms = 0;           ///< wait_until_sent() waited before the last step
+  };
+  [[nodiscard]] Figures figures() const;
+  [[nodiscard]] bool empty() const;
+
+ private:
+  const std::function<void()> wake_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<UpdateEntry> entries_;
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t appended_ = 0;
+  std::uint64_t sent_ = 0;
+  bool audit_requested_ = false;
+  bool closed_ = false;
+  Figures figures_;
+};
+
+}  // namespace cardswap
