@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   session.track_rng();
   LossLog log(options, session);
   while (step < options.steps) {
+    log.begin(step);
     const double rate = 0.05 * std::pow(0.5, static_cast<double>(step / 10));
     for (auto& group : optimizer.param_groups()) group.options().set_lr(rate);
     const auto labels = torch::randint(10, {batch});

@@ -84,12 +84,42 @@ torch::Tensor read_text(const std::string& path) {
   return tensor.to(torch::kLong);
 }
 
+void save_checkpoint(const std::string& path, Gpt& model, torch::optim::AdamW& optimizer,
+                     std::uint64_t step) {
+  torch::serialize::OutputArchive archive;
+  torch::serialize::OutputArchive weights;
+  torch::serialize::OutputArchive state;
+  model->save(weights);
+  optimizer.save(state);
+  archive.write("model", weights);
+  archive.write("optimizer", state);
+  archive.write("step", torch::tensor(static_cast<std::int64_t>(step)));
+  archive.save_to(path);
+}
+
+std::uint64_t load_checkpoint(const std::string& path, Gpt& model, torch::optim::AdamW& optimizer) {
+  torch::serialize::InputArchive archive;
+  archive.load_from(path);
+  torch::serialize::InputArchive weights;
+  torch::serialize::InputArchive state;
+  torch::Tensor step;
+  archive.read("model", weights);
+  archive.read("optimizer", state);
+  archive.read("step", step);
+  model->load(weights);
+  optimizer.load(state);
+  return static_cast<std::uint64_t>(step.item<std::int64_t>());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   TrainerOptions options;
   Shape shape;
   std::string text = "LICENSE";
+  std::string checkpoint;
+  std::string resume;
+  double clip = 0;
   CLI::App app("Trains a small GPT");
   options.add_to(app);
   app.add_option("--text", text, "File to learn");
@@ -98,6 +128,9 @@ int main(int argc, char** argv) {
   app.add_option("--width", shape.width, "Channels");
   app.add_option("--context", shape.context, "Characters a sample");
   app.add_option("--batch", shape.batch, "Samples a step");
+  app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step");
+  app.add_option("--resume", resume, "Checkpoint to start from");
+  app.add_option("--clip-head", clip, "Clip the head's weights by hand after each step; 0: not");
   CLI11_PARSE(app, argc, argv);
 
   torch::manual_seed(options.seed);
@@ -106,6 +139,7 @@ int main(int argc, char** argv) {
   Gpt model(shape);
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-4));
   std::uint64_t step = 0;
+  if (!resume.empty()) step = load_checkpoint(resume, model, optimizer);
 
   auto session = cardswap::Session::open();
   session.track("model", model);
@@ -114,6 +148,7 @@ int main(int argc, char** argv) {
   session.track_rng();
   LossLog log(options, session);
   while (step < options.steps) {
+    log.begin(step);
     const auto starts = torch::randint(data.size(0) - shape.context - 1, {shape.batch, 1});
     const auto at = starts + torch::arange(shape.context + 1);
     const auto batch = data.index({at});
@@ -124,7 +159,12 @@ int main(int argc, char** argv) {
     loss.backward();
     log.write(step, loss.item<double>());
     if (session.step(optimizer) == cardswap::Verdict::moved) return log.moved();
+    if (clip > 0) {  // an update behind the optimizer's back
+      const torch::NoGradGuard no_grad;
+      model->head->weight.clamp_(-clip, clip);
+    }
     ++step;
   }
+  if (!checkpoint.empty()) save_checkpoint(checkpoint, model, optimizer, step);
   return log.finished();
 }

@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
   session.track_rng();
   LossLog log(options, session);
   while (step < options.steps) {
+    log.begin(step);
     const auto x = torch::randn({16, width});
     const auto loss = torch::mse_loss(model->forward(x), x.roll(1, 1).tanh());
     optimizer.zero_grad();

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   session.track_rng();
   LossLog log(options, session);
   while (step < options.steps) {
+    log.begin(step);
     const auto x = torch::randn({20, 8, 4});
     const auto loss = torch::mse_loss(model(x), x.sum(at::IntArrayRef{0, 2}).unsqueeze(1));
     optimizer.zero_grad();

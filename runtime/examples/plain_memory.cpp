@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   session.track("step", step);
   LossLog log(options, session);
   while (step < options.steps) {
+    log.begin(step);
     const auto begin = std::chrono::steady_clock::now();
     log.write(step, advance(words, dirty, step));
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(

@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
   session.track_rng();
   LossLog log(options, session);
   while (step < options.steps) {
+    log.begin(step);
     auto picked = sampler.next(8);
     if (!picked) {
       sampler.reset();

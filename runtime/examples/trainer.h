@@ -6,6 +6,7 @@
 
 #include <cardswap/session.h>
 
+#include <chrono>
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
@@ -17,21 +18,31 @@ struct TrainerOptions {
   std::uint64_t seed = 1;
   int threads = 1;
   std::string loss_log = "-";
+  std::string times;
 
   void add_to(CLI::App& app) {
     app.add_option("--steps", steps, "Steps to train");
     app.add_option("--seed", seed, "Seed of weights and data");
     app.add_option("--threads", threads, "Threads that compute");
     app.add_option("--loss-log", loss_log, "File to append losses to; - is stdout");
+    app.add_option("--times", times, "File to append the clock at each step's start to");
   }
 };
 
 class LossLog {
  public:
   LossLog(const TrainerOptions& options, cardswap::Session& session) : session_(session) {
-    if (options.loss_log == "-") return;
-    file_.reset(std::fopen(options.loss_log.c_str(), "a"));
-    if (!file_) throw std::runtime_error("cannot open " + options.loss_log);
+    if (options.loss_log != "-") file_ = open(options.loss_log);
+    if (!options.times.empty()) times_ = open(options.times);
+  }
+
+  /// At a step's start: CLOCK_MONOTONIC in ns, which all processes of a machine share.
+  void begin(std::uint64_t step) {
+    if (!times_ || session_.is_standby()) return;
+    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+    std::fprintf(times_.get(), "begin %llu %lld\n", static_cast<unsigned long long>(step),
+                 static_cast<long long>(now));
+    std::fflush(times_.get());
   }
 
   /// Hexadecimal floating point: equal text is equal bits. A standby's warm-up step is not logged.
@@ -55,8 +66,15 @@ class LossLog {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
+  using File = std::unique_ptr<std::FILE, Close>;
+  static File open(const std::string& path) {
+    File file(std::fopen(path.c_str(), "a"));
+    if (!file) throw std::runtime_error("cannot open " + path);
+    return file;
+  }
   std::FILE* out() { return file_ ? file_.get() : stdout; }
 
   cardswap::Session& session_;
-  std::unique_ptr<std::FILE, Close> file_;
+  File file_;
+  File times_;
 };

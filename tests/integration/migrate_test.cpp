@@ -50,6 +50,8 @@ TEST_P(MovedTrainer, GoesOnBitForBit) {
   EXPECT_EQ(text(progress, "strategy"), c.strategy);
   if (c.strategy == "replay") {
     EXPECT_GT(number(progress, "log_entries"), 0);
+    const bool by_hand = c.name == "GptHandWrittenUpdateReplay";
+    EXPECT_EQ(text(progress, "not_replayed"), by_hand ? "model/head.weight" : "");
   }
   EXPECT_GT(number(moved, "downtime_ms"), 0);
   EXPECT_THAT(read_file(log.string()), HasSubstr("moved at step"));
@@ -67,6 +69,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"LstmReplay", "lstm", {"--steps", "1500"}, "replay"},
         Case{"LoraReplay", "lora", {"--steps", "1500"}, "replay"},
         Case{"TiedReplay", "tied", {"--steps", "4000"}, "replay"},
+        Case{"GptHandWrittenUpdateReplay",
+             "gpt",
+             {"--steps", "150", "--clip-head", "0.02", "--text", LICENSE_FILE},
+             "replay"},
         Case{"GptStopCopy", "gpt", {"--steps", "150", "--text", LICENSE_FILE}, "stop-copy"},
         Case{"CnnRounds", "cnn", {"--steps", "1500"}, "rounds"},
         Case{"LstmRounds", "lstm", {"--steps", "1500"}, "rounds"},

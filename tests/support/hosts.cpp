@@ -70,8 +70,8 @@ NetnsPair::~NetnsPair() {
 void NetnsPair::limit(const std::string& rate) {
   for (int side = 0; side < 2; ++side) {
     const auto outcome =
-        run({"ip", "netns", "exec", name(side), "tc", "qdisc", "add", "dev", "veth0", "root", "tbf",
-             "rate", rate, "burst", "256kb", "latency", "100ms"});
+        run({"ip", "netns", "exec", name(side), "tc", "qdisc", "replace", "dev", "veth0", "root",
+             "tbf", "rate", rate, "burst", "256kb", "latency", "100ms"});
     if (outcome.exit_code != 0) throw std::runtime_error("tc: " + outcome.err);
   }
 }
