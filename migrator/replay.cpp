@@ -190,11 +190,8 @@ void Replay::send_entry(UpdateEntry entry) {
         {static_cast<std::uint32_t>(gradient.parameter), gradient.bytes.size()});
   }
   sender_.send(update);
-  if (entry.audit) {
-    audit_.emplace();
-    audit_->update = update.number;
-    audit_->step = entry.step;
-  }
+  tend();
+  if (entry.audit && audit_ && audit_->step == entry.step) audit_->update = update.number;
   unacknowledged_.push_back({update.number, held});
   entry_bytes_ = held;
   if (sender_.options().log_bytes_max == 0) log_->set_bytes_max(kEntriesHeld * held);
@@ -243,6 +240,11 @@ void Replay::tend() {
   stats.hold_ms = figures.hold_ms;
   stats.window_wait_ms = window_->waited_ms();
   stats.replay_ms = sender_.replayed().replay_ms;
+  // The scan does not wait for the entry's turn on the line: by then the trainer may be steps ahead.
+  if (const auto step = log_->take_audit_step()) {
+    audit_.emplace();
+    audit_->step = *step;
+  }
   if (audit_) tend_audit();
 }
 
@@ -269,7 +271,8 @@ void Replay::tend_audit() {
     audit.now = audit.scan->digests();
     audit.scan.reset();
   }
-  if (audit.now && sender_.audited() && sender_.audited()->number == audit.update) {
+  if (audit.now && audit.update != 0 && sender_.audited() &&
+      sender_.audited()->number == audit.update) {
     conclude_audit();
   }
 }

@@ -48,7 +48,7 @@ class Replay {
     bool by_digests = false;                 ///< an audit found that replaying it is wrong
   };
   struct Audit {
-    std::uint64_t update = 0;
+    std::uint64_t update = 0;  ///< its number, once it was sent
     std::uint64_t step = 0;
     Snapshot snapshot;  ///< keeps what is scanned alive
     std::optional<DigestJob> scan;

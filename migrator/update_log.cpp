@@ -35,6 +35,7 @@ void UpdateLog::append(UpdateEntry entry) {
     }
     if (closed_) return;
     entry.audit = std::exchange(audit_requested_, false);
+    if (entry.audit) audit_step_ = entry.step;
     figures_.held_bytes += bytes;
     ++appended_;
     entries_.push_back(std::move(entry));
@@ -78,6 +79,11 @@ void UpdateLog::sent() {
 void UpdateLog::request_audit() {
   const std::lock_guard lock(mutex_);
   audit_requested_ = true;
+}
+
+std::optional<std::uint64_t> UpdateLog::take_audit_step() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(audit_step_, std::nullopt);
 }
 
 void UpdateLog::close() {

@@ -64,6 +64,8 @@ class UpdateLog {
   void sent();
   /// The next entry appended carries `audit`.
   void request_audit();
+  /// The step of an audit entry that was appended since the last call.
+  [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
   /// Lets every waiter go and takes nothing more. Any thread.
   void close();
   [[nodiscard]] bool closed() const;
@@ -85,6 +87,7 @@ class UpdateLog {
   std::uint64_t appended_ = 0;
   std::uint64_t sent_ = 0;
   bool audit_requested_ = false;
+  std::optional<std::uint64_t> audit_step_;
   bool closed_ = false;
   Figures figures_;
 };
