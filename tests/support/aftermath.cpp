@@ -1,0 +1,67 @@
+#include "tests/support/aftermath.h"
+
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <sstream>
+
+namespace cardswap::test {
+
+using namespace std::chrono_literals;
+
+std::vector<int> processes_of(const std::filesystem::path& dir) {
+  // Ends with a slash, so that the folder "a" is not taken for "ab".
+  const auto wanted = "CARDSWAP_SOCKET=" + dir.string() + "/";
+  std::vector<int> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const auto name = entry.path().filename().string();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const auto environment = std::string(1, '\0') + read_file(entry.path() / "environ");
+    if (environment.find(std::string(1, '\0') + wanted) == std::string::npos) continue;
+    found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+bool is_all_free(const Host& host, std::string_view device) {
+  const auto answer = host.ask({"devices"});
+  for (const auto& item : answer.at("devices").as_array()) {
+    const auto& found = item.as_object();
+    if (text(found, "name") != device) continue;
+    return number(found, "free_bytes") == number(found, "total_bytes") &&
+           number(found, "reserved_bytes") == 0 && found.at("jobs").as_array().empty();
+  }
+  return false;
+}
+
+std::vector<std::string> complaints(const Host& host, const std::vector<std::string>& expected) {
+  std::istringstream lines(host.log());
+  std::vector<std::string> found;
+  for (std::string line; std::getline(lines, line);) {
+    // "2026-01-31 12:00:00.000 warning the text"
+    std::istringstream words(line);
+    std::string date;
+    std::string time;
+    std::string level;
+    words >> date >> time >> level;
+    if (level != "warning" && level != "error" && level != "critical") continue;
+    const auto is_in_line = [&](const std::string& part) {
+      return line.find(part) != std::string::npos;
+    };
+    if (std::ranges::none_of(expected, is_in_line)) found.push_back(line);
+  }
+  return found;
+}
+
+NothingOutlives::~NothingOutlives() {
+  if (within(5s, [&] { return processes_of(dir_).empty(); })) return;
+  const auto left = processes_of(dir_);
+  ADD_FAILURE() << fmt::format("processes {} outlive their test", left);
+  for (const int pid : left) ::kill(pid, SIGKILL);
+}
+
+}  // namespace cardswap::test

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/hosts.h"
+
+namespace cardswap::test {
+
+/// Processes that were started as jobs or standbys of an agent whose data folder is in `dir`, by
+/// what their own environment says: the kernel's word, not the agent's. Zombies do not count.
+[[nodiscard]] std::vector<int> processes_of(const std::filesystem::path& dir);
+
+/// Whether the device has every byte free, reserves nothing and lists no job. Needs a live agent.
+[[nodiscard]] bool is_all_free(const Host& host, std::string_view device);
+
+/// Lines that an agent logged as warnings or worse, without those that contain one of `expected`.
+[[nodiscard]] std::vector<std::string> complaints(const Host& host,
+                                                  const std::vector<std::string>& expected);
+
+/// Fails the test when a job's process outlives its hosts by 5 s, and ends that process. Declare it
+/// after the folder and before the hosts.
+class NothingOutlives {
+ public:
+  explicit NothingOutlives(std::filesystem::path dir) : dir_(std::move(dir)) {}
+  ~NothingOutlives();
+  NothingOutlives(const NothingOutlives&) = delete;
+  NothingOutlives& operator=(const NothingOutlives&) = delete;
+
+ private:
+  std::filesystem::path dir_;
+};
+
+}  // namespace cardswap::test
