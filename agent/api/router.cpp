@@ -16,6 +16,9 @@ namespace {
 
 namespace json = boost::json;
 
+/// Above it doubles skip integers, and times and sizes overflow.
+constexpr double kNumberMax = 1e15;
+
 unsigned status_of(Code code) {
   switch (code) {
     case Code::bad_request: return 400;
@@ -75,9 +78,10 @@ std::string ApiRequest::text_or(std::string_view field, std::string_view otherwi
 double ApiRequest::number_or(std::string_view field, double otherwise) const {
   const auto* value = body.if_contains(field);
   if (value == nullptr || value->is_null()) return otherwise;
-  if (!value->is_number() || value->to_number<double>() < 0) {
+  if (!value->is_number() || value->to_number<double>() < 0 ||
+      value->to_number<double>() > kNumberMax) {
     throw Error(Code::bad_request,
-                fmt::format("the field '{}' must be a number that is not negative", field));
+                fmt::format("the field '{}' must be a number from 0 to {:.0e}", field, kNumberMax));
   }
   return value->to_number<double>();
 }

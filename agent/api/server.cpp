@@ -16,6 +16,13 @@ namespace bhttp = boost::beast::http;
 constexpr std::size_t kBodyBytesMax = 1U << 20;
 constexpr std::size_t kHeaderBytesMax = 16U << 10;
 constexpr std::chrono::seconds kRequestTimeMax{30};
+constexpr std::string_view kPeerProtocol = "1";
+
+Error protocol_mismatch(const std::string& theirs) {
+  return {Code::protocol_mismatch,
+          fmt::format("the other agent speaks protocol {}, this one {}", theirs, kPeerProtocol),
+          "run the same Cardswap release on both hosts"};
+}
 
 }  // namespace
 
@@ -107,8 +114,13 @@ asio::awaitable<void> ApiServer::serve(Stream stream) {
     if (readable) {
       stream.expires_never();
       const auto& request = parser.get();
-      answer = co_await router_.handle(std::string(request.method_string()),
-                                       std::string(request.target()), request.body());
+      const auto protocol = request.find("Cardswap-Protocol");
+      if (protocol != request.end() && protocol->value() != kPeerProtocol) {
+        answer = answer_of(protocol_mismatch(std::string(protocol->value())));
+      } else {
+        answer = co_await router_.handle(std::string(request.method_string()),
+                                         std::string(request.target()), request.body());
+      }
     } else {
       answer =
           answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", error.message()),

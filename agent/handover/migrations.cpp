@@ -24,6 +24,7 @@ constexpr milliseconds kWatchAnswerMax{1500};
 constexpr seconds kRetireGrace{10};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMost{2000};
+constexpr double kTimeoutMaxMs = 366.0 * 86'400'000;
 
 Strategy strategy_from(const std::string& text) {
   for (const auto strategy :
@@ -102,6 +103,9 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   (void)cut_into_chunks(Layout(), m.chunk_bytes);
   m.max_downtime_ms = request.number_or("max_downtime_ms", 300);
   m.timeout_ms = request.number_or("timeout_ms", 600'000);
+  if (m.timeout_ms > kTimeoutMaxMs) {
+    throw Error(Code::bad_request, "a time-out of over a year", "use less, or 0 for none");
+  }
   m.hold_at = request.text_or("hold_at", "");
   if (!m.hold_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");

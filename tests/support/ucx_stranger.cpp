@@ -1,0 +1,33 @@
+#include "tests/support/ucx_stranger.h"
+
+namespace cardswap::test {
+
+using Clock = std::chrono::steady_clock;
+
+UcxStranger::UcxStranger(std::uint16_t port) : link_(connect_link("127.0.0.1", port, "", *this)) {}
+
+void UcxStranger::say(std::vector<std::byte> control) {
+  link_->send_control(kServer, std::move(control));
+}
+
+void UcxStranger::send_chunk(std::vector<std::byte> header, std::size_t bytes) {
+  payload_.assign(bytes, std::byte{0xee});
+  link_->send_bulk(kServer, std::move(header), payload_);
+}
+
+bool UcxStranger::is_turned_away_within(std::chrono::milliseconds limit) {
+  const auto until = Clock::now() + limit;
+  while (!lost_ && !refusal_ && Clock::now() < until) link_->wait(until);
+  return lost_ || refusal_.has_value();
+}
+
+void UcxStranger::on_control(PeerId, std::span<const std::byte> message) {
+  auto decoded = data::decode(message);
+  if (auto* refuse = std::get_if<data::Refuse>(&decoded)) refusal_ = std::move(*refuse);
+}
+
+std::span<std::byte> UcxStranger::place_for(PeerId, std::span<const std::byte>, std::size_t) {
+  throw Error(Code::bad_request, "a stranger takes no chunks");
+}
+
+}  // namespace cardswap::test

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "migrator/error.h"
+#include "migrator/link.h"
+#include "migrator/wire/messages.h"
+
+namespace cardswap::test {
+
+/// A peer that speaks UCX to a standby's data port, and says there what a source would not. One
+/// thread; every call moves the link.
+class UcxStranger final : private LinkEvents {
+ public:
+  explicit UcxStranger(std::uint16_t port);
+
+  void say(std::vector<std::byte> control);
+  void send_chunk(std::vector<std::byte> header, std::size_t bytes);
+  /// Whether it was refused, or its connection was closed, within the limit.
+  [[nodiscard]] bool is_turned_away_within(std::chrono::milliseconds limit);
+  [[nodiscard]] const std::optional<data::Refuse>& refusal() const { return refusal_; }
+
+ private:
+  void on_control(PeerId, std::span<const std::byte> message) override;
+  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override;
+  void on_landed(PeerId, std::span<const std::byte>) override {}
+  void on_lost(PeerId, std::string_view) override { lost_ = true; }
+
+  std::vector<std::byte> payload_;
+  bool lost_ = false;
+  std::optional<data::Refuse> refusal_;
+  std::unique_ptr<Link> link_;
+};
+
+}  // namespace cardswap::test
