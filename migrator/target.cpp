@@ -203,6 +203,8 @@ class Target::Engine final : private LinkEvents {
     replaying_.reset();
     replayed_ = 0;
     audit_of_ = 0;
+    digesting_.reset();  // it reads the memory and counts the chunks of the former layout
+    fresh_ = false;
     snapshot_ = program_.adopt(wanted);
     chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes_);
     if (!(snapshot_.layout == wanted)) {
