@@ -42,6 +42,19 @@ int report(const cardswap::cli::Context& context, const cardswap::Error& error) 
   return static_cast<int>(cardswap::exit_for(error.code()));
 }
 
+/// CLI11's words under our name, and which verb there is no such thing as.
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const auto verbs = app.get_subcommands();
+  const auto rest = app.remaining();
+  std::string failure = error.what();
+  if (verbs.empty()) {
+    failure = rest.empty() ? "there is no verb" : "'" + rest.front() + "' is no verb or option";
+  }
+  std::cerr << "cardswap: " << failure << "\nhint: cardswap "
+            << (verbs.empty() ? "" : verbs.front()->get_name() + " ") << "--help\n";
+  return static_cast<int>(cardswap::Exit::usage);
+}
+
 }  // namespace
 
 void cardswap::cli::Context::show(
@@ -59,11 +72,13 @@ int main(int argc, char** argv) {
   cli::Context context;
   context.agent = default_agent();
   cli::Run run;
-  CLI::App app("Moves running training jobs from one device to another while they train");
+  CLI::App app("Moves running training jobs from one device to another while they train",
+               "cardswap");
   app.set_version_flag("--version", CARDSWAP_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--agent", context.agent, "Agent's socket or HOST:PORT (or $CARDSWAP_AGENT)");
+  app.add_option("--agent", context.agent, "Agent's socket or HOST:PORT (or $CARDSWAP_AGENT)")
+      ->take_last();
   app.add_option("-o,--output", context.output, "table, wide or json")
       ->check(CLI::IsMember({"table", "wide", "json"}));
   app.add_flag("--quiet", context.quiet, "Errors only");
@@ -80,7 +95,8 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    return wrong_usage(app, error);
   }
   try {
     return static_cast<int>(run());

@@ -161,7 +161,8 @@ int serve(const Options& options) {
 int main(int argc, char** argv) {
   using namespace cardswap;
   Options options;
-  CLI::App app("Cardswap's host agent: runs training jobs and moves them live to other hosts");
+  CLI::App app("Cardswap's host agent: runs training jobs and moves them live to other hosts",
+               "cardswapd");
   app.set_version_flag("--version", CARDSWAP_VERSION);
   app.add_option("--data-dir", options.data_dir, "Journal, logs and sockets")
       ->capture_default_str();

@@ -43,7 +43,8 @@ class Progress {
     if (terminal_) {
       winsize size{};
       ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-      const std::size_t width = size.ws_col > 20 ? size.ws_col - 1U : 79U;
+      // Room for the terminal's own "^C": a line that wraps cannot be drawn again.
+      const std::size_t width = size.ws_col > 20 ? size.ws_col - 3U : 77U;
       std::cerr << "\r\033[K" << progress_line(migration, width) << std::flush;
       drawn_ = true;
     } else if (state != last_) {
@@ -85,12 +86,15 @@ class Interrupts {
     return ::read(fd_, &info, sizeof(info)) == sizeof(info);
   }
   /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.
-  [[nodiscard]] bool confirmed() const {
+  [[nodiscard]] bool confirmed(const std::string& question) const {
     if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
-    std::cerr << "\nCancel the migration? [y/N] " << std::flush;
+    std::cerr << question << " [y/N] " << std::flush;
     pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {fd_, POLLIN, 0}};
     ::poll(fds, 2, -1);
-    if ((fds[1].revents & POLLIN) != 0) return any();
+    if ((fds[1].revents & POLLIN) != 0) {
+      std::cerr << "\n";
+      return any();
+    }
     std::string answer;
     std::getline(std::cin, answer);
     return answer == "y" || answer == "Y" || answer == "yes";
@@ -101,6 +105,10 @@ class Interrupts {
   sigset_t old_{};
 };
 
+std::string text_of(const json::object& from, std::string_view key) {
+  return std::string(from.at(key).as_string());
+}
+
 Exit outcome(const Context& context, const json::object& migration) {
   if (context.json()) {
     std::cout << json::serialize(migration) << "\n";
@@ -109,9 +117,9 @@ Exit outcome(const Context& context, const json::object& migration) {
   }
   if (migration.at("result").as_string() == "ok") return Exit::done;
   const auto error = http::error_from_json(migration.at("error"));
-  std::cerr << "cardswap: " << error.failure() << "\n";
+  std::cerr << fmt::format("cardswap: job {} to {}: {}\n", text_of(migration, "job"),
+                           text_of(migration, "to"), error.failure());
   if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
-  // Once a standby was started, a refusal is a failure of the move, not of its preflight.
   return exit_for(error.code());
 }
 
@@ -123,7 +131,8 @@ Exit follow(const Context& context, Client& client, json::object migration) {
     progress.show(migration);
     if (interrupts.any()) {
       progress.clear();
-      if (interrupts.confirmed()) {
+      if (interrupts.confirmed(fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
+                                           id, text_of(migration, "job")))) {
         try {
           client.call("POST", "/v1/migrations/" + id + "/cancel");
         } catch (const Error& error) {

@@ -77,20 +77,27 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 std::string progress_line(const json::object& migration, std::size_t width) {
   const auto state = text(migration, "state");
   const auto p = object(migration, "progress");
-  std::string line = state;
-  if (state == "syncing" || state == "converged" || state == "freezing" || state == "verifying") {
-    const auto total = number(p, "total");
-    const auto round_left = number(p, "remaining");
-    line = fmt::format("{} round {}  {} sent of {}", state, text(p, "rounds", "0"),
-                       size(p, "transferred"), format_size(static_cast<std::uint64_t>(total)));
-    if (round_left > 0) line += fmt::format("  {} left", size(p, "remaining"));
-    if (number(p, "rate") > 0) line += fmt::format("  {}/s", size(p, "rate"));
-    if (number(p, "dirty_rate") > 0) line += fmt::format("  dirty {}/s", size(p, "dirty_rate"));
+  // The most telling first: a narrow terminal loses whole parts from the end, never half a number.
+  std::vector<std::string> parts{state};
+  if (number(p, "total") > 0 &&
+      (state == "syncing" || state == "converged" || state == "freezing" || state == "verifying")) {
+    parts[0] += " round " + text(p, "rounds", "0");
+    parts.push_back(fmt::format("{} left of {}", size(p, "remaining"), size(p, "total")));
     if (number(p, "expected_downtime_ms") > 0) {
-      line += fmt::format("  downtime now {}", ms(p, "expected_downtime_ms"));
+      const auto most = number(migration, "max_downtime_ms");
+      parts.push_back(fmt::format("downtime now {}{}", ms(p, "expected_downtime_ms"),
+                                  most > 0 ? fmt::format(" (max {})", format_ms(most)) : ""));
     }
+    if (number(p, "rate") > 0) parts.push_back(size(p, "rate") + "/s");
+    if (number(p, "dirty_rate") > 0) {
+      parts.push_back(fmt::format("dirty {}/s", size(p, "dirty_rate")));
+    }
+    parts.push_back(size(p, "transferred") + " sent");
   }
-  if (line.size() > width) line.resize(width);
+  auto line = parts[0].substr(0, width);
+  for (std::size_t i = 1; i < parts.size() && line.size() + 2 + parts[i].size() <= width; ++i) {
+    line += "  " + parts[i];
+  }
   return line;
 }
 
@@ -161,12 +168,16 @@ std::string jobs_table(const json::object& answer, bool wide) {
       note = how_it_ended(job);
     else if (at(job, "came_from") != nullptr)
       note = "came from " + text(job, "came_from");
+    else if (text(job, "state") == "starting")
+      note = "no Cardswap runtime attached yet";
+    // A program without a runtime tells neither steps nor state.
+    const bool told = number(job, "step") > 0 || number(job, "state_bytes") > 0;
     std::vector<std::string> row{text(job, "name"),
                                  text(job, "state"),
                                  text(job, "device"),
-                                 text(job, "step"),
-                                 ms(job, "median_step_ms"),
-                                 size(job, "state_bytes"),
+                                 told ? text(job, "step") : "-",
+                                 told ? ms(job, "median_step_ms") : "-",
+                                 told ? size(job, "state_bytes") : "-",
                                  note};
     if (wide) row.insert(row.end() - 1, {text(job, "pid"), text(job, "epoch")});
     rows.push_back(std::move(row));

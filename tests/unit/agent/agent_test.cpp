@@ -154,22 +154,56 @@ TEST(Table, PadsColumnsToTheirWidestCell) {
             "NAME         STEP\na-long-name  7\n");
 }
 
-TEST(ProgressLine, FitsTheTerminalAndNamesWhatMatters) {
-  const boost::json::object migration{{"state", "syncing"},
-                                      {"progress",
-                                       {{"rounds", 2},
-                                        {"transferred", 5 << 20},
-                                        {"total", 10 << 20},
-                                        {"remaining", 1 << 20},
-                                        {"rate", 3 << 20},
-                                        {"expected_downtime_ms", 42.0}}}};
-  const auto line = cli::progress_line(migration, 200);
-  EXPECT_EQ(
-      line,
-      "syncing round 2  5.0 MiB sent of 10.0 MiB  1.0 MiB left  3.0 MiB/s  downtime now 42 ms");
-  for (const std::size_t width : {10U, 40U, 79U}) {
-    EXPECT_LE(cli::progress_line(migration, width).size(), width);
+boost::json::object syncing_migration() {
+  return {{"state", "syncing"},
+          {"max_downtime_ms", 300},
+          {"progress",
+           {{"rounds", 2},
+            {"transferred", 5 << 20},
+            {"total", 10 << 20},
+            {"remaining", 1 << 20},
+            {"rate", 3 << 20},
+            {"dirty_rate", 2 << 20},
+            {"expected_downtime_ms", 4200.0}}}};
+}
+
+TEST(ProgressLine, NamesWhatMattersMostFirst) {
+  EXPECT_EQ(cli::progress_line(syncing_migration(), 200),
+            "syncing round 2  1.0 MiB left of 10.0 MiB  downtime now 4.2 s (max 300 ms)  "
+            "3.0 MiB/s  dirty 2.0 MiB/s  5.0 MiB sent");
+}
+
+TEST(ProgressLine, LeavesOutWholePartsWhereTheTerminalIsNarrow) {
+  const auto whole = cli::progress_line(syncing_migration(), 200);
+  for (std::size_t width = 1; width < whole.size(); ++width) {
+    const auto line = cli::progress_line(syncing_migration(), width);
+    EXPECT_LE(line.size(), width);
+    EXPECT_TRUE(whole.starts_with(line));
+    if (line.size() >= 15) {
+      EXPECT_EQ(whole.substr(line.size(), 2), "  ") << line;
+    }
   }
+}
+
+TEST(ProgressLine, IsTheStateAloneBeforeAnythingIsKnown) {
+  EXPECT_EQ(cli::progress_line({{"state", "syncing"}, {"progress", {{"total", 0}}}}, 80),
+            "syncing");
+}
+
+TEST(JobsTable, ShowsADashForWhatAProgramWithoutARuntimeDoesNotTell) {
+  const boost::json::object answer{
+      {"jobs",
+       {{{"name", "plain"}, {"state", "starting"}, {"device", "cpu:0"}, {"step", 0}},
+        {{"name", "gpt"},
+         {"state", "running"},
+         {"device", "cpu:0"},
+         {"step", 7},
+         {"median_step_ms", 20.0},
+         {"state_bytes", 1 << 20}}}}};
+  const auto table = cli::jobs_table(answer, false);
+  EXPECT_THAT(table,
+              HasSubstr("plain  starting  cpu:0   -     -          -           no Cardswap"));
+  EXPECT_THAT(table, HasSubstr("gpt    running   cpu:0   7     20 ms      1.0 MiB"));
 }
 
 }  // namespace
