@@ -33,7 +33,9 @@ void Jobs::recover(const std::function<bool(const Job&)>& keep) {
     auto& job = jobs_.emplace_back(job_from_journal(record));
     if (!job.live()) continue;
     if (job.standby && !keep(job)) {
-      signal_group(job.process, SIGKILL);
+      if (!signal_group(job.process, SIGKILL)) {
+        kill_remains(job.process, "CARDSWAP_TOKEN=" + job.token);
+      }
       job.state = "lost";
       job.reserved_bytes = 0;
       save(job);
@@ -146,13 +148,16 @@ void Jobs::ended(Job& job) {
   job.attached = false;
   job.ended_at_ms = unix_ms();
   job.exit_text.clear();
+  // What it left behind in its group: while it can be waited for, its number is nobody else's.
+  if (!signal_group(job.process, SIGKILL)) {
+    kill_remains(job.process, "CARDSWAP_TOKEN=" + job.token);
+  }
   if (::waitpid(job.process.pid, &status, WNOHANG) == job.process.pid) {
     if (WIFEXITED(status)) job.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) job.exit_signal = WTERMSIG(status);
   } else {
     job.exit_text = "its status is not known: the agent was restarted while it ran";
   }
-  signal_group(job.process, SIGKILL);  // what it left behind in its group
   job.reserved_bytes = 0;
   const bool failed = job.exit_signal || job.exit_code.value_or(0) != 0;
   if (job.state != "moved") job.state = failed ? "failed" : "ended";

@@ -30,8 +30,11 @@ struct ProcessId {
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
 /// Running and not a zombie.
 [[nodiscard]] bool is_alive(const ProcessId& process);
-/// Signals its whole process group; false when it is gone.
+/// Signals its whole process group; false when the leader is gone and was waited for.
 bool signal_group(const ProcessId& process, int signal);
+/// Kills what is left of a group whose leader is gone. Its number may be another group's by now:
+/// only processes with `mark` ("KEY=VALUE") in their environment count.
+void kill_remains(const ProcessId& process, const std::string& mark);
 /// A descriptor that becomes readable when the process ends; -1 when it is gone. Caller closes.
 [[nodiscard]] int open_pidfd(const ProcessId& process);
 

@@ -1,7 +1,9 @@
 #include "agent/journal/journal.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 
@@ -68,6 +70,14 @@ Journal::Journal(const std::filesystem::path& file) {
 Journal::~Journal() = default;
 
 void Journal::open(const std::filesystem::path& file) {
+  // It holds tokens and environments: nobody else's to read. SQLite's other files follow it.
+  if (const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
+  for (const auto* suffix : {"", "-wal", "-shm"}) {
+    std::error_code absent;
+    using std::filesystem::perms;
+    std::filesystem::permissions(file.string() + suffix, perms::owner_read | perms::owner_write,
+                                 absent);
+  }
   sqlite3* raw = nullptr;
   const auto opened =
       sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);

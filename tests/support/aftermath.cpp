@@ -12,17 +12,68 @@ namespace cardswap::test {
 
 using namespace std::chrono_literals;
 
-std::vector<int> processes_of(const std::filesystem::path& dir) {
-  // Ends with a slash, so that the folder "a" is not taken for "ab".
-  const auto wanted = "CARDSWAP_SOCKET=" + dir.string() + "/";
+namespace {
+
+std::vector<int> all_processes() {
   std::vector<int> found;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const auto name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const auto environment = std::string(1, '\0') + read_file(entry.path() / "environ");
-    if (environment.find(std::string(1, '\0') + wanted) == std::string::npos) continue;
-    found.push_back(std::stoi(name));
+    if (name.find_first_not_of("0123456789") == std::string::npos) found.push_back(std::stoi(name));
+  }
+  return found;
+}
+
+std::string of_process(int pid, const char* file) {
+  return read_file("/proc/" + std::to_string(pid) + "/" + file);
+}
+
+}  // namespace
+
+std::string variable_of(int pid, const std::string& name) {
+  const auto environment = std::string(1, '\0') + of_process(pid, "environ");
+  const auto start = environment.find(std::string(1, '\0') + name + "=");
+  if (start == std::string::npos) return {};
+  const auto value = start + 2 + name.size();
+  return environment.substr(value, environment.find('\0', value) - value);
+}
+
+std::vector<int> processes_of(const std::filesystem::path& dir) {
+  // Ends with a slash, so that the folder "a" is not taken for "ab".
+  const auto wanted = dir.string() + "/";
+  std::vector<int> found;
+  for (const int pid : all_processes()) {
+    if (variable_of(pid, "CARDSWAP_SOCKET").starts_with(wanted)) found.push_back(pid);
+  }
+  return found;
+}
+
+std::string all_command_lines() {
+  std::string lines;
+  for (const int pid : all_processes()) lines += of_process(pid, "cmdline") + "\n";
+  return lines;
+}
+
+std::vector<std::string> files_below(const std::filesystem::path& dir) {
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
+    if (!entry.is_directory()) files.push_back(entry.path().lexically_relative(dir).string());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::vector<std::string> shared_memory() {
+  auto found = files_below("/dev/shm");
+  std::istringstream lines(read_file("/proc/sysvipc/shm"));
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string key;
+    std::string id;
+    words >> key >> id;
+    found.push_back("System V " + id);
   }
   return found;
 }

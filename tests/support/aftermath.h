@@ -13,6 +13,15 @@ namespace cardswap::test {
 /// what their own environment says: the kernel's word, not the agent's. Zombies do not count.
 [[nodiscard]] std::vector<int> processes_of(const std::filesystem::path& dir);
 
+/// The value of a variable in a live process' environment; empty without it.
+[[nodiscard]] std::string variable_of(int pid, const std::string& name);
+/// The command lines of every process there is, one a line.
+[[nodiscard]] std::string all_command_lines();
+/// Paths below a folder, relative to it, sorted; folders left out.
+[[nodiscard]] std::vector<std::string> files_below(const std::filesystem::path& dir);
+/// Every piece of shared memory on this machine, System V's and POSIX', by id or name.
+[[nodiscard]] std::vector<std::string> shared_memory();
+
 /// Whether the device has every byte free, reserves nothing and lists no job. Needs a live agent.
 [[nodiscard]] bool is_all_free(const Host& host, std::string_view device);
 

@@ -121,6 +121,7 @@ void Host::start_agent() {
   if (!options_.transports.empty()) {
     argv.insert(argv.end(), {"--transports", options_.transports});
   }
+  argv.insert(argv.end(), options_.more.begin(), options_.more.end());
   for (const auto& device : options_.devices) argv.insert(argv.end(), {"--device", device});
   agent_ = std::make_unique<Child>(argv, (dir_ / "agent.log").string());
   if (!within(milliseconds(10'000),

@@ -54,6 +54,7 @@ struct HostOptions {
   std::string netns;  ///< empty: this one
   std::string address = "127.0.0.1";
   std::string transports;
+  std::vector<std::string> more;  ///< further options of the agent
 };
 
 /// One host: its agent, and the command that speaks to it.
