@@ -6,7 +6,9 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/jobs/device_facts.h"
 #include "agent/units.h"
+#include "agent/utf8.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -170,22 +172,24 @@ void Agent::add_job_calls() {
         std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
         file.seekg(offset);
         file.read(data.data(), static_cast<std::streamsize>(data.size()));
-        for (auto& c : data) {
-          if (static_cast<unsigned char>(c) >= 0x80) c = '?';  // JSON must be UTF-8
-        }
-        co_return ApiAnswer{200, json::object{{"data", data},
+        co_return ApiAnswer{200, json::object{{"data", as_utf8(data)},
                                               {"offset", offset},
                                               {"next", offset + std::ssize(data)},
                                               {"size", size},
                                               {"ended", !job.live()}}};
       });
   router_.on("GET", "/v1/devices", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+    const auto or_null = [](const std::string& text) {
+      return text.empty() ? json::value(nullptr) : json::value(text);
+    };
     json::array list;
     for (const auto& device : jobs_.devices()) {
       json::array names;
       for (const auto& name : device.jobs) names.emplace_back(name);
       list.push_back(json::object{{"name", device.name},
                                   {"kind", "cpu"},
+                                  {"model", or_null(processor_model())},
+                                  {"uuid", or_null(device_uuid(device.name))},
                                   {"total_bytes", device.total_bytes},
                                   {"free_bytes", device.free_bytes},
                                   {"reserved_bytes", device.reserved_bytes},

@@ -12,6 +12,7 @@
 
 #include "agent/agent.h"
 #include "agent/cli/default_paths.h"
+#include "agent/json_log.h"
 #include "agent/units.h"
 
 namespace cardswap {
@@ -124,7 +125,7 @@ void lock_data_dir(const Config& config) {
 void set_up_log(const Options& options) {
   auto logger = spdlog::stderr_logger_st("cardswapd");
   if (options.log_format == "json") {
-    logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})");
+    logger->set_formatter(json_log_format());
   } else {
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
   }
@@ -178,8 +179,9 @@ int main(int argc, char** argv) {
                  "Address on which arriving jobs take their data");
   app.add_option("--transports", options.transports, "UCX transports for the data, such as tcp");
   app.add_option("--device", options.devices, "NAME[,memory=SIZE]; may be given several times");
-  app.add_option("--log-format", options.log_format)->check(CLI::IsMember({"text", "json"}));
-  app.add_option("--log-level", options.log_level)
+  app.add_option("--log-format", options.log_format, "text, or json: one object a line")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--log-level", options.log_level, "Least level that is logged")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   app.add_flag("--failpoints", options.failpoints,
                "Allow migrations to be held in a state (tests)");

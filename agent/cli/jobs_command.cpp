@@ -10,6 +10,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
 #include "agent/units.h"
+#include "agent/utf8.h"
 
 extern char** environ;  // NOLINT: POSIX's name
 
@@ -23,6 +24,12 @@ json::object environment(const std::vector<std::string>& extra) {
   const auto add = [&](std::string_view item) {
     const auto equals = item.find('=');
     if (equals == std::string_view::npos || item.starts_with("CARDSWAP_")) return;
+    if (!is_utf8(item)) {
+      throw Error(Code::bad_request,
+                  fmt::format("the environment's {} is no UTF-8",
+                              as_utf8(std::string(item.substr(0, equals)))),
+                  "unset it, or set it in the program");
+    }
     env[item.substr(0, equals)] = json::string(item.substr(equals + 1));
   };
   for (char** item = environ; *item != nullptr; ++item) add(*item);

@@ -185,12 +185,16 @@ std::string jobs_table(const json::object& answer, bool wide) {
   return table(rows);
 }
 
-std::string devices_table(const json::object& answer) {
-  std::vector<std::vector<std::string>> rows{{"DEVICE", "TOTAL", "FREE", "JOBS"}};
+std::string devices_table(const json::object& answer, bool wide) {
+  std::vector<std::vector<std::string>> rows{{"DEVICE", "MODEL", "TOTAL", "FREE", "JOBS"}};
+  if (wide) rows[0].insert(rows[0].end() - 1, {"RESERVED", "UUID"});
   for (const auto& item : array(answer, "devices")) {
     const auto& device = item.as_object();
-    rows.push_back({text(answer, "host") + "/" + text(device, "name"), size(device, "total_bytes"),
-                    size(device, "free_bytes"), joined(array(device, "jobs"))});
+    std::vector<std::string> row{text(answer, "host") + "/" + text(device, "name"),
+                                 text(device, "model"), size(device, "total_bytes"),
+                                 size(device, "free_bytes"), joined(array(device, "jobs"))};
+    if (wide) row.insert(row.end() - 1, {size(device, "reserved_bytes"), text(device, "uuid")});
+    rows.push_back(std::move(row));
   }
   return table(rows);
 }

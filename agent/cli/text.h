@@ -18,7 +18,7 @@ namespace cardswap::cli {
 /// Everything about one migration, states with times included.
 [[nodiscard]] std::string details(const boost::json::object& migration);
 [[nodiscard]] std::string jobs_table(const boost::json::object& answer, bool wide);
-[[nodiscard]] std::string devices_table(const boost::json::object& answer);
+[[nodiscard]] std::string devices_table(const boost::json::object& answer, bool wide);
 [[nodiscard]] std::string migrations_table(const boost::json::object& answer);
 [[nodiscard]] std::string plan_text(const boost::json::object& plan);
 

@@ -9,6 +9,7 @@
 #include "agent/handover/migration.h"
 #include "agent/http/client.h"
 #include "agent/units.h"
+#include "agent/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -29,7 +30,7 @@ std::string last_lines(const std::string& path) {
   std::string text((std::istreambuf_iterator<char>(file)), {});
   while (!text.empty() && text.back() == '\n') text.pop_back();
   for (auto& c : text) c = c == '\n' ? '|' : c;
-  return text;
+  return as_utf8(std::move(text));
 }
 
 std::string text_at(const json::object& from, std::string_view key) {

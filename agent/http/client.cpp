@@ -15,6 +15,8 @@
 #include <boost/json.hpp>
 #include <cctype>
 
+#include "agent/utf8.h"
+
 namespace cardswap::http {
 namespace {
 
@@ -214,8 +216,10 @@ Error error_of(const Endpoint& endpoint, const Answer& answer) {
 }
 
 json::value to_json(const Error& error) {
-  return json::object{
-      {"code", to_string(error.code())}, {"failure", error.failure()}, {"hint", error.hint()}};
+  // A text may quote what a program printed, and JSON takes UTF-8 only.
+  return json::object{{"code", to_string(error.code())},
+                      {"failure", as_utf8(error.failure())},
+                      {"hint", as_utf8(error.hint())}};
 }
 
 Error error_from_json(const json::value& value) {

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <boost/json.hpp>
+#include <sstream>
 
 #include "tests/support/aftermath.h"
 #include "tests/support/http.h"
@@ -125,6 +126,46 @@ TEST_F(Aftermath, OfAJobThatEndsIsNothingThatItStarted) {
   a_.run_job("job", {"sh", "-c", "sleep 1000 & exit 0"});
   ASSERT_TRUE(a_.ended_within("job", 5s));
   EXPECT_TRUE(within(5s, [&] { return processes_of(a_.dir()).empty(); }));
+}
+
+/// What a program printed last goes into errors, logs and answers, whatever it was.
+TEST_F(Aftermath, OfAStandbyThatDiesInATangleOfBytesIsAClearError) {
+  const TempDir dir;
+  Host c(dir.path() / "c", {.name = "c", .more = {"--log-format", "json"}});
+  std::vector<std::string> program{
+      "sh", "-c",
+      "if [ \"$CARDSWAP_ROLE\" = standby ]; then printf "
+      "'no \"file\"\\n{\\\\}\\t\\342\\226\\210\\377\\342\\226'; exit 7; fi; "
+      "exec \"$0\" \"$@\""};
+  program.insert(program.end(), trainer_.begin(), trainer_.end());
+  start_job(program);
+  const auto outcome = a_.command({"-o", "json", "migrate", "job", "--to", c.at("cpu:0")});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  const auto migration = boost::json::parse(outcome.out).as_object();
+  const auto& error = migration.at("error").as_object();
+  EXPECT_EQ(text(error, "code"), "target_lost");
+  EXPECT_THAT(text(error, "failure"), HasSubstr("no \"file\"|{\\}\t\xe2\x96\x88???"));
+  std::istringstream lines(c.log());
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const auto entry = boost::json::parse(line).as_object();
+    EXPECT_FALSE(text(entry, "message").empty());
+  }
+  EXPECT_GE(count, 4U);
+  c.kill_agent(SIGTERM);
+  c.start_agent();
+  EXPECT_THAT(c.ask({"version"}).at("warnings").as_array(), IsEmpty()) << "the journal took it";
+}
+
+TEST_F(Aftermath, ShowsWhatADeviceIs) {
+  for (const auto* host : {&a_, &b_}) {
+    const auto answer = host->ask({"devices"});
+    const auto device = answer.at("devices").as_array().at(0).as_object();
+    EXPECT_FALSE(text(device, "model").empty());
+    EXPECT_THAT(text(device, "uuid"), StartsWith("CPU-"));
+    EXPECT_GT(number(device, "total_bytes"), 1 << 20);
+    EXPECT_THAT(host->command({"-o", "wide", "devices"}).out, HasSubstr(text(device, "uuid")));
+  }
 }
 
 TEST_F(Aftermath, TellsNobodyTheTokensOrTheEnvironment) {
