@@ -57,9 +57,10 @@ DeviceConfig device_from(const std::string& text) {
 
 Config config_from(const Options& options) {
   Config config;
-  config.data_dir = options.data_dir;
+  // Absolute: jobs are told these paths and run in folders of their own.
+  config.data_dir = std::filesystem::absolute(options.data_dir);
   config.socket = options.socket.empty() ? config.data_dir / "cardswapd.sock"
-                                         : std::filesystem::path(options.socket);
+                                         : std::filesystem::absolute(options.socket);
   const auto colon = options.listen.rfind(':');
   int port = -1;
   if (colon != std::string::npos) {

@@ -15,6 +15,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLook{100};
 /// The log may hold this many times what the latest entry took.
 constexpr std::uint64_t kEntriesHeld = 2;
+/// No further shard is copied aside beyond this; a single one may be larger.
+constexpr std::uint64_t kStagedMax = 256U << 20U;
 constexpr std::size_t kNamesTold = 8;
 
 }  // namespace
@@ -79,7 +81,7 @@ bool Replay::covers(ChunkId chunk) const {
 
 std::uint64_t Replay::base_bytes_left() const {
   return std::accumulate(units_.begin() + static_cast<std::ptrdiff_t>(next_unit_), units_.end(),
-                         std::uint64_t{0},
+                         staged_bytes_,
                          [](auto sum, const auto& unit) { return sum + unit.bytes; });
 }
 
@@ -94,33 +96,40 @@ bool Replay::sync() {
     }
     tend();
     if (given_up_) return false;
-    // The log goes ahead of the base copy, or the lag would grow; where the link is too slow for
-    // both, each gets half, or the base copy would never end.
-    const bool base_is_due = base_left() && base_bytes_sent_ < sender_.stats().log_bytes;
-    if (!base_is_due) {
-      if (auto entry = log_->take()) {
-        send_entry(std::move(*entry));
-        continue;
-      }
-    }
-    if (base_left() && send_next_shard()) continue;
-    if (base_is_due) {
-      if (auto entry = log_->take()) {
-        send_entry(std::move(*entry));
-        continue;
-      }
-    }
-    if (!base_left() && !audited_ && !audit_asked_) {
-      audit_asked_ = true;
-      sender_.stats().phase = "replay";
-      log_->request_audit();
-    }
+    ask_for_audit();
     predict();
     sender_.progress(false);
-    if (log_->empty() && !sender_.frozen()) sender_.pump_once(Sender::Clock::now() + kLook);
+    if (sender_.frozen() || send_next()) continue;
+    if (log_->empty()) sender_.pump_once(Sender::Clock::now() + kLook);
   }
   audit_.reset();
   return true;
+}
+
+/// The log goes ahead of the base copy, or the lag would grow; where the link is too slow for both,
+/// each gets half, or the base copy would never end. False: nothing could be sent now.
+bool Replay::send_next() {
+  stage_what_is_due();
+  if (staged_.empty()) {
+    if (auto entry = log_->take()) {
+      send_entry(std::move(*entry));
+      return true;
+    }
+    if (!stage_next_shard()) return false;
+  }
+  send_staged_shard();
+  return true;
+}
+
+void Replay::ask_for_audit() {
+  if (base_left()) return;
+  // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
+  // waits for the link either way, and the freeze would wait for every entry.
+  if (sender_.stats().log_lag_bytes > entry_bytes_ && !log_->holds_each()) log_->hold_each();
+  if (audited_ || audit_asked_) return;
+  audit_asked_ = true;
+  sender_.stats().phase = "replay";
+  log_->request_audit();
 }
 
 /// Once, before the log begins: what no update rewrites and the target does not hold already.
@@ -132,42 +141,65 @@ void Replay::send_uncovered_regions() {
   sender_.progress(true);
 }
 
-bool Replay::send_next_shard() {
+void Replay::stage_what_is_due() {
+  // While an entry is on the line the window may be open; when it is done the window may not be.
+  while (base_bytes_staged_ < sender_.stats().log_bytes && staged_bytes_ < kStagedMax &&
+         stage_next_shard()) {
+  }
+}
+
+/// Copied aside: at a slow link's pace the window would be held open for seconds. False: no shard
+/// is left, or a step is being taken.
+bool Replay::stage_next_shard() {
+  if (next_unit_ == units_.size()) return false;
   auto read = window_->try_read();
   if (!read) return false;
   auto& unit = units_[next_unit_];
-  const auto& memory = sender_.snapshot().memory;
-  // Copied aside: at a slow link's pace the window would be held open for seconds.
-  const auto copy = std::make_shared<std::vector<std::byte>>(unit.bytes);
-  std::vector<std::pair<RegionId, std::size_t>> places;
-  std::size_t at = 0;
+  Staged staged{next_unit_, std::make_shared<std::vector<std::byte>>(unit.bytes)};
+  auto* to = staged.copy->data();
   for (const auto region : unit.shard.regions) {
-    const auto bytes = memory[static_cast<std::size_t>(region)];
-    if (!bytes.empty()) std::memcpy(copy->data() + at, bytes.data(), bytes.size());
-    places.emplace_back(region, at);
-    at += bytes.size();
+    const auto bytes = sender_.snapshot().memory[static_cast<std::size_t>(region)];
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    to += bytes.size();
   }
   unit.copied_at = read->step();
-  read.reset();
   ++next_unit_;
+  base_bytes_staged_ += unit.bytes;
+  staged_bytes_ += unit.bytes;
+  staged_.push_back(std::move(staged));
+  return true;
+}
+
+/// Before the next entry is taken: entries of steps after the copy have the shard's gradients.
+void Replay::send_staged_shard() {
+  const auto staged = std::move(staged_.front());
+  staged_.pop_front();
+  const auto& unit = units_[staged.unit];
   const auto& chunks = sender_.chunks();
-  for (const auto& [region, offset] : places) {
+  std::span<const std::byte> left = *staged.copy;
+  staged_bytes_ -= unit.bytes;
+  for (const auto region : unit.shard.regions) {
     const auto first = std::lower_bound(
         chunks.begin(), chunks.end(), region,
         [](const ChunkSpan& chunk, RegionId wanted) { return chunk.region < wanted; });
     for (auto chunk = first; chunk != chunks.end() && chunk->region == region; ++chunk) {
-      const auto bytes =
-          std::span<const std::byte>(*copy).subspan(offset + chunk->offset, chunk->bytes);
       const auto id = static_cast<ChunkId>(chunk - chunks.begin());
-      sender_.send_payload(data::ChunkHeader{id, data::kBaseRound}, bytes, copy, true);
+      sender_.send_payload(data::ChunkHeader{id, data::kBaseRound}, left.first(chunk->bytes),
+                           staged.copy, true);
+      left = left.subspan(chunk->bytes);
       ++base_chunks_sent_;
-      base_bytes_sent_ += bytes.size();
       sender_.stats().remaining = base_bytes_left();
       tend();
       sender_.progress(false);
     }
   }
-  return true;
+}
+
+/// At the freeze: what was not sent goes with the rest of the frozen state.
+void Replay::drop_staged_shards() {
+  for (const auto& staged : staged_) units_[staged.unit].copied_at.reset();
+  staged_.clear();
+  staged_bytes_ = 0;
 }
 
 void Replay::send_entry(UpdateEntry entry) {
@@ -206,6 +238,7 @@ void Replay::send_entry(UpdateEntry entry) {
                            true);
       sender_.stats().log_bytes += piece.size();
       offset += piece.size();
+      stage_what_is_due();
       tend();
       sender_.progress(false);
     }
@@ -215,6 +248,7 @@ void Replay::send_entry(UpdateEntry entry) {
 }
 
 void Replay::finish_log() {
+  drop_staged_shards();
   while (auto entry = log_->take()) {
     entry->audit = false;  // the frozen state is compared as a whole
     send_entry(std::move(*entry));
@@ -240,7 +274,8 @@ void Replay::tend() {
   stats.hold_ms = figures.hold_ms;
   stats.window_wait_ms = window_->waited_ms();
   stats.replay_ms = sender_.replayed().replay_ms;
-  // The scan does not wait for the entry's turn on the line: by then the trainer may be steps ahead.
+  // The scan does not wait for the entry's turn on the line: by then the trainer may be steps
+  // ahead.
   if (const auto step = log_->take_audit_step()) {
     audit_.emplace();
     audit_->step = *step;
@@ -315,7 +350,8 @@ void Replay::predict() {
   sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, entry_bytes_), stats.replay_ms);
   const auto limit = sender_.options().max_downtime_ms;
   const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
-  const bool done = !base_left() && stats.rounds > 1 && lag <= entry_bytes_ && !audit_;
+  const bool caught_up = lag == 0 || (lag <= entry_bytes_ && log_->holds_each());
+  const bool done = !base_left() && stats.rounds > 1 && !audit_ && caught_up;
   if (done ? fits || limit <= 0 : fits && sender_.options().strategy == Strategy::automatic) {
     sender_.report_converged();
   }

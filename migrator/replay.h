@@ -54,6 +54,11 @@ class Replay {
     std::optional<DigestJob> scan;
     std::optional<std::vector<Digest>> now;
   };
+  /// A shard's bytes as of a boundary, region after region.
+  struct Staged {
+    std::size_t unit = 0;
+    std::shared_ptr<std::vector<std::byte>> copy;
+  };
   struct Unacknowledged {
     std::uint64_t update = 0;
     std::uint64_t bytes = 0;
@@ -61,8 +66,12 @@ class Replay {
 
   [[nodiscard]] bool map_shards(std::vector<Shard> shards);
   void send_uncovered_regions();
-  /// Copies the next shard aside and sends it; false while a step is being taken.
-  bool send_next_shard();
+  bool send_next();
+  void ask_for_audit();
+  void stage_what_is_due();
+  bool stage_next_shard();
+  void send_staged_shard();
+  void drop_staged_shards();
   void send_entry(UpdateEntry entry);
   /// What has to be looked at between any two sends.
   void tend();
@@ -71,7 +80,7 @@ class Replay {
   void predict();
   void give_up();
 
-  [[nodiscard]] bool base_left() const { return next_unit_ < units_.size(); }
+  [[nodiscard]] bool base_left() const { return next_unit_ < units_.size() || !staged_.empty(); }
   [[nodiscard]] std::uint64_t base_bytes_left() const;
   [[nodiscard]] Unit* unit_of(ChunkId chunk);
   [[nodiscard]] const Unit* unit_of(ChunkId chunk) const;
@@ -82,10 +91,12 @@ class Replay {
   std::vector<Unit> units_;
   std::vector<std::optional<std::size_t>> unit_of_region_;
   std::vector<std::optional<std::size_t>> unit_of_parameter_;
-  std::size_t next_unit_ = 0;
+  std::size_t next_unit_ = 0;  ///< to be staged
+  std::deque<Staged> staged_;
+  std::uint64_t staged_bytes_ = 0;
   std::uint64_t updates_sent_ = 0;
   std::uint64_t base_chunks_sent_ = 0;
-  std::uint64_t base_bytes_sent_ = 0;
+  std::uint64_t base_bytes_staged_ = 0;
   std::uint64_t entry_bytes_ = 0;  ///< of the latest entry, as captured
   std::deque<Unacknowledged> unacknowledged_;
   std::optional<Audit> audit_;

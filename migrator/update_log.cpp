@@ -47,7 +47,17 @@ void UpdateLog::wait_until_sent() {
   std::unique_lock lock(mutex_);
   const auto start = Clock::now();
   changed_.wait(lock, [&] { return closed_ || sent_ == appended_; });
-  figures_.hold_ms += ms_since(start);
+  figures_.hold_ms = ms_since(start);
+}
+
+bool UpdateLog::holds_each() const {
+  const std::lock_guard lock(mutex_);
+  return holds_each_;
+}
+
+void UpdateLog::hold_each() {
+  const std::lock_guard lock(mutex_);
+  holds_each_ = true;
 }
 
 std::optional<UpdateEntry> UpdateLog::take() {

@@ -53,6 +53,8 @@ class UpdateLog {
   void append(UpdateEntry entry);
   /// Until everything appended has been sent, or the log is closed.
   void wait_until_sent();
+  /// Whether each step waits for its own entry, not only the last one.
+  [[nodiscard]] bool holds_each() const;
 
   // ---- the engine's thread
   [[nodiscard]] std::optional<UpdateEntry> take();
@@ -60,6 +62,8 @@ class UpdateLog {
   void set_bytes_max(std::uint64_t bytes);
   /// `bytes` of an entry need not be held or waited for any more.
   void release(std::uint64_t bytes);
+  /// From now on each step waits until its entry has been sent.
+  void hold_each();
   /// The latest entry taken has left this process.
   void sent();
   /// The next entry appended carries `audit`.
@@ -73,7 +77,7 @@ class UpdateLog {
   struct Figures {
     std::uint64_t held_bytes = 0;
     double back_pressure_ms = 0;  ///< append() waited for room
-    double hold_ms = 0;           ///< wait_until_sent() waited before the last step
+    double hold_ms = 0;           ///< the latest wait_until_sent()
   };
   [[nodiscard]] Figures figures() const;
   [[nodiscard]] bool empty() const;
@@ -88,6 +92,7 @@ class UpdateLog {
   std::uint64_t sent_ = 0;
   bool audit_requested_ = false;
   std::optional<std::uint64_t> audit_step_;
+  bool holds_each_ = false;
   bool closed_ = false;
   Figures figures_;
 };

@@ -138,10 +138,10 @@ void Migration::before_step(const void* optimizer) {
   entry->step = gate_.step() + 1;
   log->append(std::move(*entry));  // may wait for room
   captured_ = true;
-  bool last = false;
+  bool last = log->holds_each();
   {
     const std::lock_guard lock(mutex_);
-    last = freeze_asked_ && log_ == log;
+    last = last || (freeze_asked_ && log_ == log);
   }
   if (last) {
     // Its gradients go over before the step is taken here: the target takes it at the same time.

@@ -7,7 +7,8 @@ usage() {
   cat <<'EOF'
 usage: scripts/test.sh [--asan|--tsan] [--label LABEL] [--no-setup] [-- CTEST-ARGS...]
 Builds in build/<preset> and prints ctest's summary. Labels: unit, integration.
-  --asan, --tsan   the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
+  --asan, --tsan   the same tests under AddressSanitizer and UBSan, or ThreadSanitizer, without
+                   LibTorch: its library is not instrumented, and what it does drowns our own
 EOF
 }
 
@@ -34,6 +35,8 @@ cmake --build --preset "$preset"
 
 suppressions=$PWD/scripts/sanitizers
 export ASAN_OPTIONS=detect_container_overflow=0:detect_leaks=0:suppressions=$suppressions/asan.supp
+# No hooks in the allocator: the sanitizers have theirs there.
+export UCX_MEM_EVENTS=n UCX_HANDLE_ERRORS=none
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:history_size=4
 ctest --preset "$preset" ${label:+-L "$label"} "$@"

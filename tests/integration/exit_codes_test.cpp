@@ -6,6 +6,8 @@
 #include <signal.h>
 
 #include <boost/json.hpp>
+#include <regex>
+#include <set>
 
 #include "tests/support/aftermath.h"
 
@@ -227,6 +229,60 @@ TEST_F(ExitCode, WithJsonComesWithAnErrorObject) {
   const auto error = boost::json::parse(outcome.err).at("error").as_object();
   EXPECT_EQ(text(error, "code"), "not_found");
   EXPECT_THAT(text(error, "failure"), HasSubstr("'ghost'"));
+}
+
+TEST(DataDir, MayBeGivenFromTheFolderWhereTheAgentStarts) {
+  const TempDir dir;
+  const auto path = dir.path().string();
+  Child agent(
+      {"sh", "-c",
+       "cd " + path + " && exec " CARDSWAPD " --data-dir d --listen 127.0.0.1:0 --host-name h"},
+      path + "/agent.log");
+  ASSERT_TRUE(within(10s, [&] { return std::filesystem::exists(path + "/d/agent.json"); }));
+  const auto command = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {CARDSWAP, "--agent", path + "/d/cardswapd.sock"});
+    return run(arguments);
+  };
+  EXPECT_EQ(command({"run", "--name", "job", "--cwd", "/", "--", trainer("plain_memory"), "--steps",
+                     "100000", "--step-ms", "5"})
+                .exit_code,
+            0);
+  EXPECT_TRUE(within(5s, [&] {
+    return command({"jobs"}).out.find("running") != std::string::npos;
+  })) << command({"jobs"}).out;
+  EXPECT_EQ(command({"stop", "job"}).exit_code, 0);
+}
+
+std::set<std::string> flags_in(const std::string& text) {
+  static const std::regex flag("--[a-z][a-z-]+");
+  return {std::sregex_token_iterator(text.begin(), text.end(), flag), {}};
+}
+
+std::string page(const std::string& name) {
+  // troff puts fonts and backslashes into the flags.
+  auto text =
+      std::regex_replace(read_file(std::string(DOCS) + "/" + name), std::regex(R"(\\f[BIR])"), "");
+  std::erase(text, '\\');
+  return text;
+}
+
+TEST(Help, IsInTheManualPages) {
+  std::string help = run({CARDSWAP, "--help"}).out;
+  for (const auto* verb : {"run", "jobs", "migrate", "status", "cancel", "logs", "devices", "stop",
+                           "forget", "version", "completion"}) {
+    const auto outcome = run({CARDSWAP, verb, "--help"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    help += outcome.out;
+    EXPECT_THAT(page("man/cardswap.1"), HasSubstr(verb));
+    EXPECT_THAT(page("cli.md"), HasSubstr(verb));
+  }
+  for (const auto& flag : flags_in(help)) {
+    EXPECT_TRUE(flags_in(page("man/cardswap.1")).contains(flag)) << flag;
+  }
+  for (const auto& flag : flags_in(run({CARDSWAPD, "--help"}).out)) {
+    EXPECT_TRUE(flags_in(page("man/cardswapd.8")).contains(flag)) << flag;
+  }
+  EXPECT_THAT(run({CARDSWAP, "--help"}).out, HasSubstr("Usage: cardswap "));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/support/hosts.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -104,6 +105,21 @@ Host::~Host() {
     }
     agent_->kill(SIGTERM);
     if (!within(milliseconds(3000), [&] { return agent_->ended(); })) agent_->kill(SIGKILL);
+  }
+  fail_on_sanitizer_reports();
+}
+
+void Host::fail_on_sanitizer_reports() const {
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_, gone)) {
+    if (entry.path().filename().string().find("log") == std::string::npos) continue;
+    const auto said = read_file(entry.path().string());
+    for (const auto* report : {"Sanitizer: ", ": runtime error: "}) {
+      const auto at = said.find(report);
+      if (at == std::string::npos) continue;
+      const auto start = at < 100 ? 0 : at - 100;
+      ADD_FAILURE() << entry.path() << ": " << said.substr(start, 6000);
+    }
   }
 }
 

@@ -87,6 +87,9 @@ class Host {
   [[nodiscard]] std::string leftovers() const;
 
  private:
+  /// A sanitizer may have spoken in a process whose end nobody looks at.
+  void fail_on_sanitizer_reports() const;
+
   std::filesystem::path dir_;
   HostOptions options_;
   std::unique_ptr<Child> agent_;

@@ -28,7 +28,7 @@ class UcxStranger final : private LinkEvents {
  private:
   void on_control(PeerId, std::span<const std::byte> message) override;
   std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override;
-  void on_landed(PeerId, std::span<const std::byte>) override {}
+  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override {}
   void on_lost(PeerId, std::string_view) override { lost_ = true; }
 
   std::vector<std::byte> payload_;
