@@ -13,8 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLook{100};
-/// The log may hold this many times what the latest entry took.
-constexpr std::uint64_t kEntriesHeld = 2;
+/// The log may hold the gradients of this many steps.
+constexpr std::uint64_t kStepsHeld = 2;
 /// No further shard is copied aside beyond this; a single one may be larger.
 constexpr std::uint64_t kStagedMax = 256U << 20U;
 constexpr std::size_t kNamesTold = 8;
@@ -125,7 +125,7 @@ void Replay::ask_for_audit() {
   if (base_left()) return;
   // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
   // waits for the link either way, and the freeze would wait for every entry.
-  if (sender_.stats().log_lag_bytes > entry_bytes_ && !log_->holds_each()) log_->hold_each();
+  if (sender_.stats().log_lag_bytes > step_bytes_ && !log_->holds_each()) log_->hold_each();
   if (audited_ || audit_asked_) return;
   audit_asked_ = true;
   sender_.stats().phase = "replay";
@@ -153,7 +153,8 @@ void Replay::stage_what_is_due() {
 bool Replay::stage_next_shard() {
   if (next_unit_ == units_.size()) return false;
   auto read = window_->try_read();
-  if (!read) return false;
+  // An entry may be on the line before its step begins: it went without this shard's gradients.
+  if (!read || read->step() < latest_step_sent_) return false;
   auto& unit = units_[next_unit_];
   Staged staged{next_unit_, std::make_shared<std::vector<std::byte>>(unit.bytes)};
   auto* to = staged.copy->data();
@@ -204,6 +205,10 @@ void Replay::drop_staged_shards() {
 
 void Replay::send_entry(UpdateEntry entry) {
   const auto held = entry.bytes();
+  // Of all optimizers of a step together.
+  step_bytes_so_far_ = entry.step == latest_step_sent_ ? step_bytes_so_far_ + held : held;
+  step_bytes_ = std::max(step_bytes_, step_bytes_so_far_);
+  latest_step_sent_ = entry.step;
   data::Update update;
   update.number = ++updates_sent_;
   update.step = entry.step;
@@ -225,8 +230,7 @@ void Replay::send_entry(UpdateEntry entry) {
   tend();
   if (entry.audit && audit_ && audit_->step == entry.step) audit_->update = update.number;
   unacknowledged_.push_back({update.number, held});
-  entry_bytes_ = held;
-  if (sender_.options().log_bytes_max == 0) log_->set_bytes_max(kEntriesHeld * held);
+  if (sender_.options().log_bytes_max == 0) log_->set_bytes_max(kStepsHeld * step_bytes_);
   ++sender_.stats().log_entries;
   for (std::uint32_t i = 0; i < entry.gradients.size(); ++i) {
     const auto& gradient = entry.gradients[i];
@@ -347,10 +351,10 @@ void Replay::predict() {
   const auto left = base_bytes_left();
   const auto lag = stats.log_lag_bytes;
   // The last step's own entry has to go over before it, whatever the lag is now.
-  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, entry_bytes_), stats.replay_ms);
+  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, step_bytes_), stats.replay_ms);
   const auto limit = sender_.options().max_downtime_ms;
   const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
-  const bool caught_up = lag == 0 || (lag <= entry_bytes_ && log_->holds_each());
+  const bool caught_up = lag == 0 || (lag <= step_bytes_ && log_->holds_each());
   const bool done = !base_left() && stats.rounds > 1 && !audit_ && caught_up;
   if (done ? fits || limit <= 0 : fits && sender_.options().strategy == Strategy::automatic) {
     sender_.report_converged();

@@ -95,9 +95,11 @@ class Replay {
   std::deque<Staged> staged_;
   std::uint64_t staged_bytes_ = 0;
   std::uint64_t updates_sent_ = 0;
+  std::uint64_t latest_step_sent_ = 0;
   std::uint64_t base_chunks_sent_ = 0;
   std::uint64_t base_bytes_staged_ = 0;
-  std::uint64_t entry_bytes_ = 0;  ///< of the latest entry, as captured
+  std::uint64_t step_bytes_ = 0;  ///< of one step's gradients, the most so far
+  std::uint64_t step_bytes_so_far_ = 0;
   std::deque<Unacknowledged> unacknowledged_;
   std::optional<Audit> audit_;
   bool audit_asked_ = false;

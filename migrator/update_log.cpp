@@ -34,8 +34,6 @@ void UpdateLog::append(UpdateEntry entry) {
       figures_.back_pressure_ms += ms_since(start);
     }
     if (closed_) return;
-    entry.audit = std::exchange(audit_requested_, false);
-    if (entry.audit) audit_step_ = entry.step;
     figures_.held_bytes += bytes;
     ++appended_;
     entries_.push_back(std::move(entry));
@@ -43,11 +41,26 @@ void UpdateLog::append(UpdateEntry entry) {
   wake_();
 }
 
-void UpdateLog::wait_until_sent() {
+void UpdateLog::wait_until_sent(std::uint64_t step) {
   std::unique_lock lock(mutex_);
   const auto start = Clock::now();
   changed_.wait(lock, [&] { return closed_ || sent_ == appended_; });
-  figures_.hold_ms = ms_since(start);
+  if (std::exchange(held_step_, step) != step) figures_.hold_ms = 0;
+  figures_.hold_ms += ms_since(start);
+}
+
+void UpdateLog::end_step(std::uint64_t step) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || !std::exchange(audit_requested_, false)) return;
+    audit_step_ = step;
+    UpdateEntry entry;
+    entry.step = step;
+    entry.audit = true;
+    ++appended_;
+    entries_.push_back(std::move(entry));
+  }
+  wake_();
 }
 
 bool UpdateLog::holds_each() const {

@@ -51,8 +51,10 @@ class UpdateLog {
   // ---- training thread
   /// Returns at once when the log is closed.
   void append(UpdateEntry entry);
-  /// Until everything appended has been sent, or the log is closed.
-  void wait_until_sent();
+  /// Until everything appended has been sent, or the log is closed; before `step` is taken.
+  void wait_until_sent(std::uint64_t step);
+  /// At a boundary: appends the audit that was asked for, behind every update of the step.
+  void end_step(std::uint64_t step);
   /// Whether each step waits for its own entry, not only the last one.
   [[nodiscard]] bool holds_each() const;
 
@@ -66,9 +68,9 @@ class UpdateLog {
   void hold_each();
   /// The latest entry taken has left this process.
   void sent();
-  /// The next entry appended carries `audit`.
+  /// The next boundary is to be audited.
   void request_audit();
-  /// The step of an audit entry that was appended since the last call.
+  /// The step of an audit that was appended since the last call.
   [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
   /// Lets every waiter go and takes nothing more. Any thread.
   void close();
@@ -77,7 +79,7 @@ class UpdateLog {
   struct Figures {
     std::uint64_t held_bytes = 0;
     double back_pressure_ms = 0;  ///< append() waited for room
-    double hold_ms = 0;           ///< the latest wait_until_sent()
+    double hold_ms = 0;           ///< what the latest held step waited for its entries
   };
   [[nodiscard]] Figures figures() const;
   [[nodiscard]] bool empty() const;
@@ -93,6 +95,7 @@ class UpdateLog {
   bool audit_requested_ = false;
   std::optional<std::uint64_t> audit_step_;
   bool holds_each_ = false;
+  std::uint64_t held_step_ = 0;
   bool closed_ = false;
   Figures figures_;
 };

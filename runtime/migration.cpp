@@ -111,12 +111,14 @@ void Migration::passing() {
 /// With `mutex_` held, at a boundary.
 void Migration::pass_with_log() {
   window_->open(gate_.step());
-  if (std::exchange(captured_, false)) return;
-  // A step that was skipped, or taken behind the session's back: the log must not have a hole.
-  UpdateEntry entry;
-  entry.step = gate_.step();
-  log_->append(std::move(entry));
-  if (freeze_asked_) gate_.park();
+  if (!std::exchange(captured_, false)) {
+    // A step that was skipped, or taken behind the session's back: the log must not have a hole.
+    UpdateEntry entry;
+    entry.step = gate_.step();
+    log_->append(std::move(entry));
+    if (freeze_asked_) gate_.park();
+  }
+  log_->end_step(gate_.step());
 }
 
 void Migration::before_step(const void* optimizer) {
@@ -145,7 +147,7 @@ void Migration::before_step(const void* optimizer) {
   }
   if (last) {
     // Its gradients go over before the step is taken here: the target takes it at the same time.
-    log->wait_until_sent();
+    log->wait_until_sent(gate_.step() + 1);
     const std::lock_guard lock(mutex_);
     if (freeze_asked_ && log_ == log) gate_.park();
   }

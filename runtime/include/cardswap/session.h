@@ -106,13 +106,12 @@ class Session {
   /// LibTorch's default generators; link cardswap::torch.
   void track_rng();
 
-  /// Steps the optimizer, then passes the boundary. During a migration the gradients are held, not
+  /// Steps the optimizers, in this order, then passes the boundary. During a migration the gradients are held, not
   /// copied, until they were sent: let the next backward pass make new ones (zero_grad() as it is
   /// by default), or the job moves by the slower rounds.
-  template <class Optimizer>
-  Verdict step(Optimizer& optimizer) {
-    before_step(std::addressof(optimizer));
-    optimizer.step();
+  template <class... Optimizers>
+  Verdict step(Optimizers&... optimizers) {
+    ((before_step(std::addressof(optimizers)), static_cast<void>(optimizers.step())), ...);
     return step_boundary();
   }
   /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
