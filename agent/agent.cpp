@@ -85,6 +85,8 @@ RuntimeHub::Events Agent::runtime_events() {
       migrations_.on_hello(job, *hello);
     } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
       job.state_bytes = tracked->state_bytes;
+      job.replayed_bytes = tracked->replayed_bytes;
+      job.update_bytes = tracked->update_bytes;
       jobs_.save(job);
       jobs_.changed().notify();
     } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {

@@ -5,6 +5,20 @@
 #include "migrator/planner.h"
 
 namespace cardswap {
+namespace {
+
+// As hypervisors do it: 20 % first, 10 % more at each round that is no help.
+constexpr std::uint32_t kThrottleFirstPct = 20;
+constexpr std::uint32_t kThrottleMorePct = 10;
+constexpr std::uint32_t kThrottleMostPct = 99;
+
+void throttle_more(Sender& sender) {
+  auto& pct = sender.stats().throttle_pct;
+  pct = pct == 0 ? kThrottleFirstPct : std::min(pct + kThrottleMorePct, kThrottleMostPct);
+  sender.program().throttle(pct / 100.0);
+}
+
+}  // namespace
 
 void sync_by_rounds(Sender& sender) {
   auto& stats = sender.stats();
@@ -30,6 +44,9 @@ void sync_by_rounds(Sender& sender) {
       if (should_freeze({sender.options().max_downtime_ms, stats.expected_downtime_ms, dirty_bytes,
                          dirty_bytes_before})) {
         sender.report_converged();
+      } else if (sender.options().auto_converge && dirty_bytes_before != 0 &&
+                 dirty_bytes * 2 > dirty_bytes_before) {
+        throttle_more(sender);
       }
       dirty_bytes_before = dirty_bytes;
     }

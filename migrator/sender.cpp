@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "migrator/digest_job.h"
-#include "migrator/planner.h"
 
 namespace cardswap {
 namespace {
@@ -16,6 +15,8 @@ constexpr milliseconds kProgressEvery{100};
 constexpr milliseconds kRateEvery{200};
 constexpr std::size_t kChunksInFlight = 12;
 constexpr int kClockPings = 8;
+constexpr std::uint64_t kProbeFirst = 2U << 20U;
+constexpr milliseconds kProbeEnough{40};
 
 std::int64_t now_ns() { return Sender::Clock::now().time_since_epoch().count(); }
 
@@ -310,7 +311,7 @@ double Sender::link_rate() const {
   return measured == 0 ? capped : std::min(capped, measured);
 }
 
-void Sender::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
+Measurements Sender::measurements(std::uint64_t dirty_bytes, double replay_ms) const {
   Measurements measured;
   measured.state_bytes = snapshot_.layout.total_bytes();
   measured.dirty_bytes = dirty_bytes;
@@ -318,7 +319,34 @@ void Sender::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
   measured.digest_rate = digest_rate_.bytes_per_s();
   measured.replay_ms = replay_ms;
   measured.round_trip_ms = static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
-  stats_.expected_downtime_ms = expected_downtime_ms(measured);
+  measured.step_ms = stats_.median_step_ms;
+  return measured;
+}
+
+void Sender::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
+  stats_.expected_downtime_ms = expected_downtime_ms(measurements(dirty_bytes, replay_ms));
+}
+
+void Sender::probe_link() {
+  stats_.phase = "probe";
+  stats_.median_step_ms = program_.median_step_ms();
+  std::size_t next = 0;
+  for (std::uint64_t bytes = kProbeFirst; next < chunks_.size() && !frozen_; bytes *= 4) {
+    std::vector<ChunkId> some;
+    for (std::uint64_t sum = 0; next < chunks_.size() && sum < bytes; ++next) {
+      some.push_back(static_cast<ChunkId>(next));
+      sum += chunks_[next].bytes;
+    }
+    const auto start = Clock::now();
+    send_round(some, false);
+    const auto took = Clock::now() - start;
+    // To the answer, not to the last send: buffers on the way take the first megabytes at once.
+    if (took < kProbeEnough && next < chunks_.size()) continue;
+    rate_ = RateMeter();
+    rate_.add(bytes_in(some), took);
+    stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
+    break;
+  }
 }
 
 void Sender::report_converged() {

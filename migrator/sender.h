@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "migrator/link.h"
+#include "migrator/planner.h"
 #include "migrator/rate.h"
 #include "migrator/source.h"
 #include "migrator/wire/messages.h"
@@ -80,6 +81,9 @@ class Sender final : private LinkEvents {
   void progress(bool always);
   /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
+  [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
+  /// Measures the link with the state's first chunks, until enough went over to tell.
+  void probe_link();
   void report_converged();
   [[nodiscard]] const SourceOptions& options() const { return options_; }
   [[nodiscard]] SourceProgram& program() { return program_; }

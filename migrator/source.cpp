@@ -71,20 +71,42 @@ class Source::Engine {
 
   void sync() {
     auto& stats = sender_.stats();
-    if (options_.strategy == Strategy::stop_copy) {
+    const auto strategy = plan();
+    if (strategy == Strategy::stop_copy) {
       stats.strategy = to_string(Strategy::stop_copy);
       sender_.expect_downtime(sender_.snapshot().layout.total_bytes());
+      if (options_.max_downtime_ms > 0 && stats.expected_downtime_ms > options_.max_downtime_ms) {
+        sender_.progress(true);
+        throw Error(Code::not_converging,
+                    fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
+                                stats.expected_downtime_ms, options_.max_downtime_ms),
+                    "allow more with --max-downtime, or let --strategy auto choose");
+      }
       sender_.report_converged();
       sender_.pump([this] { return sender_.frozen(); });
       return;
     }
-    if (options_.strategy != Strategy::rounds) {
+    if (strategy == Strategy::replay) {
       stats.strategy = to_string(Strategy::replay);
       replay_.emplace(sender_);
       if (replay_->begin() && replay_->sync()) return;
     }
     stats.strategy = to_string(Strategy::rounds);
     sync_by_rounds(sender_);
+  }
+
+  /// The strategy to use: the one asked for, or what predictions from a measured link say.
+  Strategy plan() {
+    if (options_.strategy != Strategy::automatic && options_.strategy != Strategy::stop_copy) {
+      return options_.strategy;
+    }
+    sender_.probe_link();
+    if (options_.strategy == Strategy::stop_copy) return options_.strategy;
+    auto measured = sender_.measurements(0);
+    const auto sizes = replay_sizes(program_.shards(), sender_.snapshot().layout);
+    measured.replayed_bytes = sizes.replayed_bytes;
+    measured.update_bytes = sizes.update_bytes;
+    return choose(predict(measured, options_.max_downtime_ms));
   }
 
   void finish_frozen() {

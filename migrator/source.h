@@ -24,6 +24,7 @@ struct SourceOptions {
   std::uint64_t chunk_bytes = 1U << 20;
   std::uint64_t bandwidth = 0;                  ///< bytes a second; 0: no cap
   double max_downtime_ms = 300;                 ///< 0: no limit
+  bool auto_converge = false;                   ///< slow the trainer down if rounds need it
   std::uint64_t log_bytes_max = 0;              ///< gradients held for the log; 0: twice a step's
   std::string transports;                       ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
@@ -39,10 +40,14 @@ class SourceProgram {
   virtual std::uint64_t step() = 0;
   /// Median of the latest step times; 0 before two boundaries.
   virtual double median_step_ms() = 0;
+  /// What each parameter's update rewrites, by the latest snapshot's regions; empty: this program's
+  /// updates cannot be captured.
+  virtual std::vector<Shard> shards() { return {}; }
+  /// Makes every step take 1 / (1 - share) times as long; 0: as it comes.
+  virtual void throttle(double /*share*/) {}
   /// From here on every optimizer step is appended to `log` before it is taken, and `window` is
-  /// closed around it, until the log is closed. Gives what each parameter's update rewrites, by the
-  /// latest snapshot's regions; empty: this program's updates cannot be captured, and `log` and
-  /// `window` are not used.
+  /// closed around it, until the log is closed. Gives shards() as of now; empty: `log` and `window`
+  /// are not used.
   virtual std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> /*log*/,
                                        std::shared_ptr<StateWindow> /*window*/) {
     return {};

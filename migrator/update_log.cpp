@@ -14,6 +14,20 @@ double ms_since(Clock::time_point start) {
 
 }  // namespace
 
+ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout) {
+  ReplaySizes sizes;
+  const auto& regions = layout.regions();
+  for (const auto& shard : shards) {
+    for (const auto region : shard.regions) {
+      if (static_cast<std::size_t>(region) >= regions.size()) continue;
+      const auto bytes = regions[static_cast<std::size_t>(region)].bytes;
+      sizes.replayed_bytes += bytes;
+      if (region == shard.regions.front()) sizes.update_bytes += bytes;
+    }
+  }
+  return sizes;
+}
+
 std::uint64_t UpdateEntry::bytes() const {
   std::uint64_t sum = options.size();
   for (const auto& gradient : gradients) sum += gradient.bytes.size();

@@ -20,8 +20,15 @@ enum class ParameterId : std::uint32_t {};
 /// A parameter and the state that its update rewrites: copied together, consistent as of one step.
 struct Shard {
   ParameterId parameter{};
-  std::vector<RegionId> regions;
+  std::vector<RegionId> regions;  ///< the parameter's own first
 };
+
+struct ReplaySizes {
+  std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
+  std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
+};
+/// `shards` by `layout`'s regions; those of other layouts do not count.
+[[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
 
 /// A gradient as the optimizer read it, held by reference.
 struct Gradient {

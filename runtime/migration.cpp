@@ -89,6 +89,7 @@ void Migration::passing() {
     options.chunk_bytes = begin.chunk_bytes;
     options.bandwidth = begin.bandwidth;
     options.max_downtime_ms = begin.max_downtime_ms;
+    options.auto_converge = begin.auto_converge;
     options.log_bytes_max = begin.log_bytes_max;
     options.transports = begin.transports;
     const auto id = begin.migration;
@@ -154,6 +155,13 @@ void Migration::before_step(const void* optimizer) {
   window->close();
 }
 
+std::vector<Shard> Migration::shards() {
+  const std::lock_guard lock(mutex_);
+  return shards_;
+}
+
+void Migration::throttle(double share) { gate_.throttle(share); }
+
 std::vector<Shard> Migration::begin_log(std::shared_ptr<UpdateLog> log,
                                         std::shared_ptr<StateWindow> window) {
   const std::lock_guard lock(mutex_);
@@ -215,6 +223,7 @@ void Migration::release(const std::string& migration) {
   }
   if (!standby_) {
     gate_.watch(false);
+    gate_.throttle(0);
     gate_.release();  // first: training goes on before the engine is taken down
     source.reset();
   }

@@ -49,6 +49,8 @@ class Migration final : private SourceProgram, private TargetProgram {
   Snapshot snapshot() override;
   std::uint64_t step() override { return gate_.step(); }
   double median_step_ms() override { return gate_.median_step_ms(); }
+  std::vector<Shard> shards() override;
+  void throttle(double share) override;
   std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> log,
                                std::shared_ptr<StateWindow> window) override;
   // TargetProgram

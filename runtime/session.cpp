@@ -110,10 +110,11 @@ class Session::Impl {
   void passing() {
     if (!std::exchange(announced_, true)) {
       const auto layout = tracker_.snapshot().layout;
+      const auto sizes = replay_sizes(tracker_.shards(), layout);
       gate_.watch(false);
       channel_->send(channel::Tracked{layout.total_bytes(),
                                       static_cast<std::uint32_t>(layout.regions().size()),
-                                      layout.digest()});
+                                      layout.digest(), sizes.replayed_bytes, sizes.update_bytes});
     }
     migration_.passing();
   }

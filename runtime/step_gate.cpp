@@ -28,6 +28,7 @@ Verdict StepGate::stand() {
   }
   if (watched && hooks_.passing) hooks_.passing();
   std::unique_lock lock(mutex_);
+  if (throttle_ > 0) keep_back(lock);
   if (!park_) return retired_ ? Verdict::moved : Verdict::going_on;
   is_parked_ = true;
   lock.unlock();
@@ -53,6 +54,23 @@ Verdict StepGate::stand() {
   return Verdict::going_on;
 }
 
+void StepGate::keep_back(std::unique_lock<std::mutex>& lock) {
+  const auto own_ms = durations_ms_[(step_.load() + kDurations - 1) % kDurations].load();
+  const auto most_ms = static_cast<double>(own_ms) / (1 - throttle_);
+  const auto until =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                         std::chrono::duration<double, std::milli>(most_ms - own_ms));
+  changed_.wait_until(lock, until, [this] { return park_ || retired_ || throttle_ == 0; });
+  // What comes next is measured from here; a trainer that is to park ended its step before this.
+  if (!park_) last_ns_ = Clock::now().time_since_epoch().count();
+}
+
+void StepGate::throttle(double share) {
+  const std::lock_guard lock(mutex_);
+  throttle_ = share;
+  changed_.notify_all();
+}
+
 void StepGate::watch(bool on) {
   const std::lock_guard lock(mutex_);
   watched_ = on;
@@ -63,6 +81,7 @@ void StepGate::park() {
   const std::lock_guard lock(mutex_);
   park_ = true;
   attention_.store(true, std::memory_order_release);
+  changed_.notify_all();
 }
 
 void StepGate::release() {

@@ -43,6 +43,9 @@ class StepGate {
   void park();
   void release();
   void retire();
+  /// While watched, keeps the training thread at each boundary until a step takes 1 / (1 - share)
+  /// of its own time; 0: does not.
+  void throttle(double share);
   /// Runs `task` on the training thread, which must stand; rethrows what it throws.
   void run_parked(std::function<void()> task);
 
@@ -55,6 +58,7 @@ class StepGate {
 
  private:
   Verdict stand();
+  void keep_back(std::unique_lock<std::mutex>& lock);
 
   static constexpr std::size_t kDurations = 64;
 
@@ -70,6 +74,7 @@ class StepGate {
   bool watched_ = false;
   bool park_ = false;
   bool retired_ = false;
+  double throttle_ = 0;
   std::deque<std::packaged_task<void()>> tasks_;
 };
 

@@ -27,7 +27,9 @@ struct MigrateOptions {
   std::string bandwidth = "none";
   std::string timeout = "10m";
   std::string chunk = "1MiB";
+  std::string log_memory = "auto";
   std::string hold_at;
+  bool auto_converge = false;
   bool dry_run = false;
   bool detach = false;
 };
@@ -164,6 +166,9 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
       {"bandwidth", parse_rate("--bandwidth", options.bandwidth)},
       {"timeout_ms", parse_duration("--timeout", options.timeout).count()},
       {"chunk_bytes", parse_size("--chunk", options.chunk)},
+      {"log_memory",
+       options.log_memory == "auto" ? 0 : parse_size("--log-memory", options.log_memory)},
+      {"auto_converge", options.auto_converge},
       {"dry_run", options.dry_run}};
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();
@@ -188,7 +193,7 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand("migrate", "Move a running job to another device, live");
   command->add_option("job", options->job, "Job of this host")->required();
   command->add_option("--to", options->to, "HOST[:PORT]/DEVICE")->required();
-  command->add_option("--strategy", options->strategy, "auto, rounds or stop-copy")
+  command->add_option("--strategy", options->strategy, "auto, replay, rounds or stop-copy")
       ->capture_default_str();
   command->add_option("--max-downtime", options->max_downtime, "Longest pause, or none")
       ->capture_default_str();
@@ -197,6 +202,12 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   command->add_option("--timeout", options->timeout, "Give up after this long")
       ->capture_default_str();
   command->add_option("--chunk", options->chunk, "Size of a chunk")->capture_default_str();
+  command
+      ->add_option("--log-memory", options->log_memory,
+                   "Gradients held for replay before the job has to wait; auto: twice a step's")
+      ->capture_default_str();
+  command->add_flag("--auto-converge", options->auto_converge,
+                    "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");
   command->add_flag("--dry-run", options->dry_run, "Check and predict only");
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
   command->add_option("--hold-at", options->hold_at)->group("");

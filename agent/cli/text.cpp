@@ -217,13 +217,21 @@ std::string plan_text(const json::object& plan) {
   std::string result =
       fmt::format("job {} to {}: {} of state, step {}\n", text(plan, "job"), text(plan, "to"),
                   size(plan, "state_bytes"), ms(plan, "step_ms"));
-  std::vector<std::vector<std::string>> rows{{"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS"}};
+  const auto rate_from = text(plan, "link_rate_from");
+  result += rate_from == "assumed"
+                ? "link: not measured yet, 10 Gbit/s assumed\n"
+                : fmt::format("link: {}/s, {}\n", size(plan, "link_rate"), rate_from);
+  std::vector<std::vector<std::string>> rows{
+      {"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS", "NOTE"}};
   for (const auto& item : array(plan, "predictions")) {
     const auto& p = item.as_object();
     const auto* fits = at(p, "fits");
-    rows.push_back({text(p, "strategy"), ms(p, "downtime_ms"), ms(p, "total_time_ms"),
-                    size(p, "transferred"),
-                    fits != nullptr && fits->is_bool() && fits->get_bool() ? "yes" : "no"});
+    rows.push_back(
+        {text(p, "strategy"), ms(p, "downtime_ms"), ms(p, "total_time_ms"), size(p, "transferred"),
+         fits != nullptr && fits->is_bool() && fits->get_bool() ? "yes" : "no",
+         text(p, "strategy") == text(plan, "strategy")
+             ? (text(p, "reason").empty() ? "would be used" : "would be used; " + text(p, "reason"))
+             : text(p, "reason")});
   }
   result += table(rows);
   for (const auto& reason : array(plan, "blocked_reasons")) {

@@ -38,6 +38,7 @@ json::object to_json(const MigrationStats& stats, double total_time_ms) {
           {"hold_ms", stats.hold_ms},
           {"regions_not_replayed", stats.regions_not_replayed},
           {"not_replayed", stats.not_replayed},
+          {"throttle_pct", stats.throttle_pct},
           {"total_time_ms", total_time_ms}};
 }
 
@@ -110,6 +111,10 @@ json::object to_json(const Migration& m) {
       {"strategy", to_string(m.strategy)},
       {"epoch", m.epoch},
       {"max_downtime_ms", m.max_downtime_ms},
+      {"auto_converge", m.auto_converge},
+      {"log_memory", m.log_bytes_max},
+      {"predicted_downtime_ms",
+       m.predicted_downtime_ms > 0 ? json::value(m.predicted_downtime_ms) : json::value(nullptr)},
       {"bandwidth", m.bandwidth},
       {"progress", to_json(m.stats, static_cast<double>(end - m.started_at_ms))},
       {"result", m.result.empty() ? json::value(nullptr) : json::value(m.result)},
@@ -143,6 +148,8 @@ Migration migration_from_journal(const json::object& record) {
   }
   take(record, "epoch", m.epoch);
   take(record, "max_downtime_ms", m.max_downtime_ms);
+  take(record, "log_memory", m.log_bytes_max);
+  take(record, "predicted_downtime_ms", m.predicted_downtime_ms);
   take(record, "bandwidth", m.bandwidth);
   take(record, "result", m.result);
   if (const auto* error = record.if_contains("error"); error != nullptr && error->is_object()) {
@@ -186,6 +193,7 @@ Migration migration_from_journal(const json::object& record) {
     take(p, "back_pressure_ms", m.stats.back_pressure_ms);
     take(p, "window_wait_ms", m.stats.window_wait_ms);
     take(p, "hold_ms", m.stats.hold_ms);
+    take(p, "throttle_pct", m.stats.throttle_pct);
     take(p, "regions_not_replayed", m.stats.regions_not_replayed);
     take(p, "not_replayed", m.stats.not_replayed);
   }

@@ -36,10 +36,13 @@ struct Migration {
   std::uint64_t bandwidth = 0;
   std::uint64_t chunk_bytes = 1U << 20;
   double max_downtime_ms = 300;
+  bool auto_converge = false;
+  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   double timeout_ms = 600'000;
   MigrationStats stats;
   std::string result;  ///< empty while it runs
   std::optional<Error> error;
+  double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
   double downtime_ms = 0;
   double clock_error_ms = 0;
   std::uint64_t migrated_at_step = 0;

@@ -6,7 +6,6 @@
 
 #include "agent/units.h"
 #include "migrator/layout.h"
-#include "migrator/planner.h"
 
 namespace cardswap {
 namespace {
@@ -102,6 +101,8 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   m.chunk_bytes = static_cast<std::uint64_t>(request.number_or("chunk_bytes", 1 << 20));
   (void)cut_into_chunks(Layout(), m.chunk_bytes);
   m.max_downtime_ms = request.number_or("max_downtime_ms", 300);
+  m.auto_converge = request.flag_or("auto_converge", false);
+  m.log_bytes_max = static_cast<std::uint64_t>(request.number_or("log_memory", 0));
   m.timeout_ms = request.number_or("timeout_ms", 600'000);
   if (m.timeout_ms > kTimeoutMaxMs) {
     throw Error(Code::bad_request, "a time-out of over a year", "use less, or 0 for none");
@@ -120,7 +121,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
 
 Migration& Migrations::start(const ApiRequest& request) {
   request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
-                "chunk_bytes", "hold_at"});
+                "chunk_bytes", "auto_converge", "log_memory", "hold_at"});
   const auto name = request.text("job");
   auto* job = jobs_.find(name);
   if (job == nullptr) {
@@ -153,6 +154,26 @@ Migration& Migrations::start(const ApiRequest& request) {
   return m;
 }
 
+/// What earlier migrations measured: the link to that host, this job's replay. Says where from.
+std::string Migrations::recall(const Migration& planned, Measurements& measured) const {
+  const auto host = parse_destination(planned.to).host;
+  std::string from = "assumed";
+  for (const auto& earlier : migrations_) {
+    if (earlier.stats.rate == 0) continue;
+    if (parse_destination(earlier.to).host == host) {
+      measured.link_rate = static_cast<double>(earlier.stats.rate);
+      from = "measured by " + earlier.id;
+    }
+    if (earlier.job_uid == planned.job_uid) measured.replay_ms = earlier.stats.replay_ms;
+  }
+  const auto cap = static_cast<double>(planned.bandwidth);
+  if (cap > 0 && (measured.link_rate == 0 || cap < measured.link_rate)) {
+    measured.link_rate = cap;
+    from = "the cap";
+  }
+  return from;
+}
+
 asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   const auto name = request.text("job");
   auto* job = jobs_.find(name);
@@ -163,16 +184,21 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   const auto m = make(request, *job);
   Measurements measured;
   measured.state_bytes = job->state_bytes;
+  measured.replayed_bytes = job->replayed_bytes;
+  measured.update_bytes = job->update_bytes;
   measured.step_ms = job->median_step_ms;
-  measured.link_rate = static_cast<double>(m.bandwidth);
+  const auto rate_from = recall(m, measured);
   json::array predictions;
   for (const auto& p : predict(measured, m.max_downtime_ms)) {
     predictions.push_back(json::object{{"strategy", to_string(p.strategy)},
                                        {"total_time_ms", p.total_time_ms},
                                        {"downtime_ms", p.downtime_ms},
                                        {"transferred", p.transferred},
-                                       {"fits", p.fits}});
+                                       {"fits", p.fits},
+                                       {"reason", p.reason}});
   }
+  const auto chosen =
+      m.strategy == Strategy::automatic ? choose(predict(measured, m.max_downtime_ms)) : m.strategy;
   json::object body{{"migration", m.id},
                     {"device", parse_destination(m.to).device},
                     {"state_bytes", job->state_bytes},
@@ -195,6 +221,10 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
                          {"blocked_reasons", blocked},
                          {"state_bytes", measured.state_bytes},
                          {"step_ms", measured.step_ms},
+                         {"update_bytes", measured.update_bytes},
+                         {"link_rate", measured.link_rate},
+                         {"link_rate_from", rate_from},
+                         {"strategy", to_string(chosen)},
                          {"predictions", predictions}};
 }
 
@@ -261,6 +291,7 @@ void Migrations::on_message(Job& job, const channel::Message& message) {
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
     if (!mine(converged->migration)) return;
     m->converged = true;
+    m->predicted_downtime_ms = converged->expected_downtime_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return;
     m->frozen_at = frozen->step;
@@ -468,6 +499,8 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   begin.chunk_bytes = m.chunk_bytes;
   begin.bandwidth = m.bandwidth;
   begin.max_downtime_ms = m.max_downtime_ms;
+  begin.auto_converge = m.auto_converge;
+  begin.log_bytes_max = m.log_bytes_max;
   begin.transports = config_.transports;
   job = jobs_.by_instance(m.instance);
   if (job == nullptr || !hub_.send(*job, begin)) {

@@ -10,6 +10,7 @@
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
 #include "agent/task_group.h"
+#include "migrator/planner.h"
 
 namespace cardswap {
 
@@ -66,6 +67,7 @@ class Migrations {
   asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
                                            std::string path, boost::json::value body,
                                            std::chrono::milliseconds timeout);
+  std::string recall(const Migration& planned, Measurements& measured) const;
   [[nodiscard]] Migration* running_for(const Job& job);
 
   asio::io_context& context_;

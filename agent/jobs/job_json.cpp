@@ -105,6 +105,8 @@ json::object to_json(const Job& job) {
       {"step", job.step},
       {"median_step_ms", job.median_step_ms},
       {"state_bytes", job.state_bytes},
+      {"replayed_bytes", job.replayed_bytes},
+      {"update_bytes", job.update_bytes},
       {"attached", job.attached},
       {"exit_code", or_null(job.exit_code)},
       {"exit_signal", or_null(job.exit_signal)},
@@ -150,6 +152,8 @@ Job job_from_journal(const json::object& record) {
   job.epoch = number_of<std::uint64_t>(record, "epoch");
   job.step = number_of<std::uint64_t>(record, "step");
   job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
+  job.replayed_bytes = number_of<std::uint64_t>(record, "replayed_bytes");
+  job.update_bytes = number_of<std::uint64_t>(record, "update_bytes");
   job.reserved_bytes = number_of<std::uint64_t>(record, "reserved_bytes");
   job.migration = text_of(record, "migration");
   job.moved_to = text_of(record, "moved_to");

@@ -33,6 +33,8 @@ struct Job {
   bool superseded = false;  ///< its job arrived or started here again; kept for its migration
   std::uint64_t epoch = 1;
   std::uint64_t state_bytes = 0;
+  std::uint64_t replayed_bytes = 0;  ///< of the state: what optimizer steps rewrite
+  std::uint64_t update_bytes = 0;    ///< gradients of one step; 0: no step can be replayed
   std::uint64_t reserved_bytes = 0;
   std::string migration;
   std::string moved_to;

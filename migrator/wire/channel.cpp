@@ -21,7 +21,7 @@ void fields(Archive& a, MigrationStats& m) {
   a(m.phase, m.transferred, m.remaining, m.total, m.rounds, m.dirty_rate, m.rate,
     m.expected_downtime_ms, m.bytes_in_downtime, m.setup_time_ms, m.freeze_scan_ms,
     m.freeze_send_ms, m.freeze_verify_ms, m.median_step_ms, m.strategy, m.log_entries, m.log_bytes,
-    m.log_lag_bytes, m.replay_ms, m.back_pressure_ms, m.window_wait_ms, m.hold_ms,
+    m.log_lag_bytes, m.replay_ms, m.back_pressure_ms, m.window_wait_ms, m.hold_ms, m.throttle_pct,
     m.regions_not_replayed, m.not_replayed);
 }
 template <class Archive>
@@ -31,7 +31,7 @@ void fields(Archive& a, Hello& m) {
 }
 template <class Archive>
 void fields(Archive& a, Tracked& m) {
-  a(m.state_bytes, m.regions, m.layout);
+  a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes);
 }
 template <class Archive>
 void fields(Archive& a, Stepped& m) {
@@ -90,7 +90,7 @@ void fields(Archive& a, Refused& m) {
 template <class Archive>
 void fields(Archive& a, BeginSync& m) {
   a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth, m.max_downtime_ms,
-    m.log_bytes_max, m.transports);
+    m.auto_converge, m.log_bytes_max, m.transports);
 }
 template <class Archive>
 void fields(Archive& a, Freeze& m) {

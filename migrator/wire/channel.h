@@ -52,6 +52,8 @@ struct Tracked {
   std::uint64_t state_bytes = 0;
   std::uint32_t regions = 0;
   Digest layout;
+  std::uint64_t replayed_bytes = 0;  ///< of the state: what replayable optimizers rewrite
+  std::uint64_t update_bytes = 0;    ///< gradients of one step of theirs
   bool operator==(const Tracked&) const = default;
 };
 /// At most ten a second: boundaries passed by this job so far (it moves with the job).
@@ -153,6 +155,7 @@ struct BeginSync {
   std::uint64_t chunk_bytes = 1U << 20;
   std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
   double max_downtime_ms = 300;     ///< 0: no limit
+  bool auto_converge = false;       ///< slow the trainer down if rounds need it
   std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   std::string transports;
   bool operator==(const BeginSync&) const = default;

@@ -98,7 +98,8 @@ int main(int argc, char** argv) {
     embedding_optimizer.zero_grad();
     loss.backward();
     log.write(step, loss.item<double>());
-    if (session.step(embedding_optimizer, optimizer) == cardswap::Verdict::moved) return log.moved();
+    if (session.step(embedding_optimizer, optimizer) == cardswap::Verdict::moved)
+      return log.moved();
     ++step;
   }
   return log.finished();

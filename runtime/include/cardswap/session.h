@@ -106,9 +106,9 @@ class Session {
   /// LibTorch's default generators; link cardswap::torch.
   void track_rng();
 
-  /// Steps the optimizers, in this order, then passes the boundary. During a migration the gradients are held, not
-  /// copied, until they were sent: let the next backward pass make new ones (zero_grad() as it is
-  /// by default), or the job moves by the slower rounds.
+  /// Steps the optimizers, in this order, then passes the boundary. During a migration the
+  /// gradients are held, not copied, until they were sent: let the next backward pass make new ones
+  /// (zero_grad() as it is by default), or the job moves by the slower rounds.
   template <class... Optimizers>
   Verdict step(Optimizers&... optimizers) {
     ((before_step(std::addressof(optimizers)), static_cast<void>(optimizers.step())), ...);

@@ -35,6 +35,7 @@ MigrationStats some_stats() {
   stats.hold_ms = 20;
   stats.regions_not_replayed = 21;
   stats.not_replayed = "w";
+  stats.throttle_pct = 22;
   return stats;
 }
 
@@ -43,7 +44,7 @@ std::vector<Message> one_of_each() {
   const Digest digest{{1, 2, 3}};
   return {
       Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true},
-      Tracked{100, 3, digest},
+      Tracked{100, 3, digest, 90, 30},
       Stepped{7, 1.5},
       Parked{"10.0.0.1", 7000, 100},
       SyncProgress{"m", some_stats()},
@@ -57,7 +58,8 @@ std::vector<Message> one_of_each() {
       Ended{11, true},
       Welcome{2, true, "m", "10.0.0.2", "token", "tcp"},
       Refused{Code::protocol_mismatch, "no", "update"},
-      BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, 1 << 20, "tcp"},
+      BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, true, 1 << 20,
+                "tcp"},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},

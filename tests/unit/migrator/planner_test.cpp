@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 namespace cardswap {
 namespace {
 
@@ -32,13 +34,80 @@ TEST(ShouldFreeze, WithoutALimitOnceRoundsStopShrinking) {
   EXPECT_TRUE(should_freeze({0, 5000, 100, 100}));
 }
 
-TEST(Predict, SaysWhichStrategyFits) {
+const Prediction& of(const std::vector<Prediction>& all, Strategy strategy) {
+  return *std::find_if(all.begin(), all.end(),
+                       [&](const auto& p) { return p.strategy == strategy; });
+}
+
+/// AdamW in fp32 and nothing else: a third of the state is parameters.
+Measurements dense(std::uint64_t state_bytes, double link_rate, double step_ms) {
   Measurements measured;
-  measured.state_bytes = 10'000'000;
-  measured.link_rate = 1e9;
-  for (const auto& prediction : predict(measured, 300)) EXPECT_TRUE(prediction.fits);
-  measured.state_bytes = 10'000'000'000;
-  for (const auto& prediction : predict(measured, 300)) EXPECT_FALSE(prediction.fits);
+  measured.state_bytes = state_bytes;
+  measured.replayed_bytes = state_bytes;
+  measured.update_bytes = state_bytes / 3;
+  measured.link_rate = link_rate;
+  measured.digest_rate = 1e10;
+  measured.step_ms = step_ms;
+  return measured;
+}
+
+TEST(Predict, SaysWhichStrategyFitsAndWhyNot) {
+  for (const auto& p : predict(dense(10'000'000, 1e9, 250), 300)) {
+    EXPECT_TRUE(p.fits) << to_string(p.strategy);
+    EXPECT_EQ(p.reason, "");
+  }
+  const auto large = predict(dense(10'000'000'000, 1e9, 250), 300);
+  EXPECT_FALSE(of(large, Strategy::stop_copy).fits);
+  EXPECT_THAT(of(large, Strategy::stop_copy).reason, ::testing::HasSubstr("300 ms are allowed"));
+}
+
+TEST(Predict, ReplaysDowntimeIsTheGradientsNotTheState) {
+  const auto all = predict(dense(3'000'000'000, 1e9, 1000), 0);
+  EXPECT_NEAR(of(all, Strategy::stop_copy).downtime_ms, 3000, 700);
+  EXPECT_NEAR(of(all, Strategy::replay).downtime_ms, 1000 + 300, 500);
+  EXPECT_GT(of(all, Strategy::replay).total_time_ms, of(all, Strategy::stop_copy).total_time_ms);
+}
+
+TEST(Predict, WithoutAReplayableOptimizerSaysSo) {
+  auto measured = dense(10'000'000, 1e9, 100);
+  measured.update_bytes = measured.replayed_bytes = 0;
+  const auto all = predict(measured, 0);
+  EXPECT_FALSE(of(all, Strategy::replay).fits);
+  EXPECT_THAT(of(all, Strategy::replay).reason, ::testing::HasSubstr("no optimizer step"));
+}
+
+TEST(Predict, FrozenWeightsDoNotGoInTheDowntimeOfRounds) {
+  auto measured = dense(2'000'000'000, 1e8, 100);
+  measured.replayed_bytes = 20'000'000;
+  measured.update_bytes = 7'000'000;
+  const auto all = predict(measured, 0);
+  EXPECT_LT(of(all, Strategy::rounds).downtime_ms, of(all, Strategy::stop_copy).downtime_ms / 20);
+}
+
+TEST(Choose, NothingThatIsATenthSlowerThanAStopCopyThatIsAllowed) {
+  for (const double link : {1e8, 1e9, 1e10}) {
+    for (const std::uint64_t state : {10'000'000U, 400'000'000U, 4'000'000'000U}) {
+      const auto all = predict(dense(state, link, 250), 0);
+      EXPECT_LE(of(all, choose(all)).total_time_ms,
+                1.1 * of(all, Strategy::stop_copy).total_time_ms);
+    }
+  }
+}
+
+TEST(Choose, TheFastestOfThoseWithinTheLimit) {
+  const auto all = predict(dense(400'000'000, 1.1e9, 250), 300);
+  ASSERT_FALSE(of(all, Strategy::stop_copy).fits);
+  EXPECT_EQ(choose(all), Strategy::replay);
+}
+
+TEST(Choose, TheShortestDowntimeWhereNoneIsWithinTheLimit) {
+  EXPECT_EQ(choose(predict(dense(4'000'000'000, 1e8, 250), 300)), Strategy::replay);
+}
+
+TEST(Choose, RoundsWhereNothingCanBeReplayed) {
+  auto measured = dense(4'000'000'000, 1e8, 250);
+  measured.update_bytes = measured.replayed_bytes = 0;
+  EXPECT_EQ(choose(predict(measured, 300)), Strategy::rounds);
 }
 
 }  // namespace
