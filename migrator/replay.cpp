@@ -351,7 +351,8 @@ void Replay::predict() {
   const auto left = base_bytes_left();
   const auto lag = stats.log_lag_bytes;
   // The last step's own entry has to go over before it, whatever the lag is now.
-  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, step_bytes_), stats.replay_ms);
+  // Replaying it takes no longer than the same step here, which runs at the same time.
+  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, step_bytes_));
   const auto limit = sender_.options().max_downtime_ms;
   const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
   const bool caught_up = lag == 0 || (lag <= step_bytes_ && log_->holds_each());

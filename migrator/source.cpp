@@ -74,7 +74,7 @@ class Source::Engine {
     const auto strategy = plan();
     if (strategy == Strategy::stop_copy) {
       stats.strategy = to_string(Strategy::stop_copy);
-      sender_.expect_downtime(sender_.snapshot().layout.total_bytes());
+      sender_.expect_downtime(dirty_after_a_step());
       if (options_.max_downtime_ms > 0 && stats.expected_downtime_ms > options_.max_downtime_ms) {
         sender_.progress(true);
         throw Error(Code::not_converging,
@@ -93,6 +93,14 @@ class Source::Engine {
     }
     stats.strategy = to_string(Strategy::rounds);
     sync_by_rounds(sender_);
+  }
+
+  /// What a freeze would send of a state that was probed, not copied.
+  std::uint64_t dirty_after_a_step() {
+    const auto probed_at = program_.step();
+    sender_.pump([&] { return sender_.frozen() || program_.step() > probed_at; });
+    sender_.refresh(program_.snapshot());
+    return sender_.bytes_in(sender_.differing(sender_.scan(1)));
   }
 
   /// The strategy to use: the one asked for, or what predictions from a measured link say.

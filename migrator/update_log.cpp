@@ -22,7 +22,7 @@ ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout)
       if (static_cast<std::size_t>(region) >= regions.size()) continue;
       const auto bytes = regions[static_cast<std::size_t>(region)].bytes;
       sizes.replayed_bytes += bytes;
-      if (region == shard.regions.front()) sizes.update_bytes += bytes;
+      if (shard.has_gradient && region == shard.regions.front()) sizes.update_bytes += bytes;
     }
   }
   return sizes;

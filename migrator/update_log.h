@@ -21,6 +21,7 @@ enum class ParameterId : std::uint32_t {};
 struct Shard {
   ParameterId parameter{};
   std::vector<RegionId> regions;  ///< the parameter's own first
+  bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
 };
 
 struct ReplaySizes {

@@ -10,6 +10,7 @@
 #include "runtime/agent_channel.h"
 #include "runtime/migration.h"
 #include "runtime/step_gate.h"
+#include "runtime/step_hook.h"
 #include "runtime/tracker.h"
 
 namespace cardswap {
@@ -83,6 +84,29 @@ class Session::Impl {
     if (gate_.has_attention()) migration_.before_step(optimizer);
   }
 
+  void add_hook(std::string_view name, std::function<void()> hook,
+                std::vector<std::string> rewrites) {
+    for (const auto& thing : rewrites) (void)tracker_.storages_of(thing);
+    auto added = std::make_unique<StepHook>(
+        std::move(hook), [this, rewrites = std::move(rewrites)] {
+          std::vector<const void*> storages;
+          for (const auto& thing : rewrites) {
+            const auto more = tracker_.storages_of(thing);
+            storages.insert(storages.end(), more.begin(), more.end());
+          }
+          return storages;
+        });
+    hooks_.push_back(added.get());
+    tracker_.add(name, std::move(added));
+  }
+
+  void call_hooks() {
+    for (const auto* hook : hooks_) {
+      before_step(hook);
+      hook->call();
+    }
+  }
+
   Verdict boundary() {
     const auto verdict = gate_.boundary();
     if (verdict == Verdict::moved) moved_ = true;
@@ -132,6 +156,7 @@ class Session::Impl {
   bool moved_ = false;
   std::uint64_t told_step_ = 0;
   Tracker tracker_;
+  std::vector<const StepHook*> hooks_;  // owned by the tracker
   StepGate gate_;
   Migration migration_;
   std::optional<AgentChannel> channel_;
@@ -157,6 +182,12 @@ void Session::track_state(std::string_view name, std::unique_ptr<TrackedState> s
   impl_->tracker().add(name, std::move(state));
 }
 
+void Session::after_step(std::string_view name, std::function<void()> hook,
+                         std::vector<std::string> rewrites) {
+  impl_->add_hook(name, std::move(hook), std::move(rewrites));
+}
+
+void Session::call_hooks() { impl_->call_hooks(); }
 void Session::before_step(const void* optimizer) { impl_->before_step(optimizer); }
 Verdict Session::step_boundary() { return impl_->boundary(); }
 bool Session::is_standby() const noexcept { return impl_->is_standby(); }

@@ -29,6 +29,19 @@ void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state) {
   entries_.push_back({std::string(name), std::move(state)});
 }
 
+std::vector<const void*> Tracker::storages_of(std::string_view name) const {
+  for (const auto& entry : entries_) {
+    if (entry.name != name) continue;
+    std::vector<TrackedRegion> regions;
+    entry.state->regions(regions);
+    std::vector<const void*> storages;
+    for (const auto& region : regions) storages.push_back(region.storage);
+    return storages;
+  }
+  throw Error(Code::bad_request, fmt::format("nothing is tracked as '{}'", name),
+              "track it before the hook that rewrites it");
+}
+
 Snapshot Tracker::snapshot() {
   Snapshot result;
   std::vector<Region> layout;
@@ -120,7 +133,7 @@ std::vector<Shard> Tracker::shards() {
     auto* optimizer = entry.state->replayable();
     if (optimizer == nullptr) continue;
     for (const auto& storages : optimizer->rewritten()) {
-      Shard shard{static_cast<ParameterId>(parameter++), {}};
+      Shard shard{static_cast<ParameterId>(parameter++), {}, optimizer->has_gradients()};
       for (const auto* storage : storages) {
         if (const auto found = region_of.find(storage); found != region_of.end()) {
           shard.regions.push_back(found->second);

@@ -20,6 +20,10 @@ class Tracker {
   /// Throws Error{bad_request} on an empty or repeated name.
   void add(std::string_view name, std::unique_ptr<TrackedState> state);
 
+  /// TrackedRegion::storage of everything that the tracked thing `name` has. Throws
+  /// Error{bad_request} when there is none.
+  [[nodiscard]] std::vector<const void*> storages_of(std::string_view name) const;
+
   [[nodiscard]] Snapshot snapshot();
   /// Makes or drops lazily made state to match `wanted`, and gives what is there now.
   [[nodiscard]] Snapshot adopt(const Layout& wanted);

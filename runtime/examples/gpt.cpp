@@ -111,6 +111,13 @@ std::uint64_t load_checkpoint(const std::string& path, Gpt& model, torch::optim:
   return static_cast<std::uint64_t>(step.item<std::int64_t>());
 }
 
+void average_in(torch::nn::Module& average, const torch::nn::Module& model, double decay) {
+  const torch::NoGradGuard no_grad;
+  auto into = average.parameters();
+  const auto from = model.parameters();
+  for (std::size_t i = 0; i < into.size(); ++i) into[i].mul_(decay).add_(from[i], 1 - decay);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -120,6 +127,7 @@ int main(int argc, char** argv) {
   std::string checkpoint;
   std::string resume;
   double clip = 0;
+  double decay = 0;
   CLI::App app("Trains a small GPT");
   options.add_to(app);
   app.add_option("--text", text, "File to learn");
@@ -131,6 +139,7 @@ int main(int argc, char** argv) {
   app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step");
   app.add_option("--resume", resume, "Checkpoint to start from");
   app.add_option("--clip-head", clip, "Clip the head's weights by hand after each step; 0: not");
+  app.add_option("--average", decay, "Decay of an average of the weights; 0: none");
   CLI11_PARSE(app, argc, argv);
 
   torch::manual_seed(options.seed);
@@ -146,6 +155,13 @@ int main(int argc, char** argv) {
   session.track("optimizer", optimizer);
   session.track("step", step);
   session.track_rng();
+  Gpt average(nullptr);
+  if (decay > 0) {
+    average = Gpt(shape);
+    average_in(*average, *model, 0);
+    session.track("average", average);
+    session.after_step("averaging", [&] { average_in(*average, *model, decay); }, {"average"});
+  }
   LossLog log(options, session);
   while (step < options.steps) {
     log.begin(step);

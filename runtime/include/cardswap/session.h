@@ -53,6 +53,8 @@ class ReplayableOptimizer {
   /// By parameter: TrackedRegion::storage of what its update rewrites.
   [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
   [[nodiscard]] virtual TrackedUpdate capture() = 0;
+  /// False for what updates without gradients, a hook: its updates carry empty ones.
+  [[nodiscard]] virtual bool has_gradients() const { return true; }
   /// Steps with these gradients; parameters that have none here are left alone.
   virtual void replay(const TrackedUpdate& update) = 0;
 };
@@ -106,12 +108,20 @@ class Session {
   /// LibTorch's default generators; link cardswap::torch.
   void track_rng();
 
-  /// Steps the optimizers, in this order, then passes the boundary. During a migration the
+  /// What the program does to tracked state after each step besides the optimizer, such as an average
+  /// of the weights: step() calls `hook` after the optimizers, and a standby calls it after each
+  /// update that it replays. It must compute from tracked state alone. `rewrites` names the tracked
+  /// things that it changes and nothing else does. Call it after they are tracked; names are unique.
+  void after_step(std::string_view name, std::function<void()> hook,
+                  std::vector<std::string> rewrites);
+
+  /// Steps the optimizers, in this order, then the hooks, and passes the boundary. During a migration the
   /// gradients are held, not copied, until they were sent: let the next backward pass make new ones
   /// (zero_grad() as it is by default), or the job moves by the slower rounds.
   template <class... Optimizers>
   Verdict step(Optimizers&... optimizers) {
     ((before_step(std::addressof(optimizers)), static_cast<void>(optimizers.step())), ...);
+    call_hooks();
     return step_boundary();
   }
   /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
@@ -129,6 +139,7 @@ class Session {
  private:
   class Impl;
   void before_step(const void* optimizer);
+  void call_hooks();
   explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

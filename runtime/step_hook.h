@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "cardswap/session.h"
+
+namespace cardswap {
+
+/// A program's own update after each step, in the place that an optimizer has: its log entry is an
+/// empty gradient, and doing it again is calling it. Training thread only.
+class StepHook final : public TrackedState, public ReplayableOptimizer {
+ public:
+  using Storages = std::function<std::vector<const void*>()>;
+
+  StepHook(std::function<void()> hook, Storages rewrites)
+      : hook_(std::move(hook)), rewrites_(std::move(rewrites)) {}
+
+  void call() const { hook_(); }
+
+  ReplayableOptimizer* replayable() override { return this; }
+  bool is(const void* optimizer) const override { return optimizer == this; }
+  std::vector<std::vector<const void*>> rewritten() override { return {rewrites_()}; }
+  TrackedUpdate capture() override { return {{}, {{0, {}, nullptr}}}; }
+  bool has_gradients() const override { return false; }
+  void replay(const TrackedUpdate& update) override {
+    if (!update.gradients.empty()) hook_();
+  }
+
+ private:
+  const std::function<void()> hook_;
+  const Storages rewrites_;
+};
+
+}  // namespace cardswap
