@@ -186,7 +186,7 @@ void Replay::send_staged_shard() {
     for (auto chunk = first; chunk != chunks.end() && chunk->region == region; ++chunk) {
       const auto id = static_cast<ChunkId>(chunk - chunks.begin());
       sender_.send_payload(data::ChunkHeader{id, data::kBaseRound}, left.first(chunk->bytes),
-                           staged.copy, true);
+                           staged.copy, sender_.element_of(region), true);
       left = left.subspan(chunk->bytes);
       ++base_chunks_sent_;
       sender_.stats().remaining = base_bytes_left();
@@ -234,12 +234,14 @@ void Replay::send_entry(UpdateEntry entry) {
   ++sender_.stats().log_entries;
   for (std::uint32_t i = 0; i < entry.gradients.size(); ++i) {
     const auto& gradient = entry.gradients[i];
+    const auto& unit = units_[*unit_of_parameter_[static_cast<std::size_t>(gradient.parameter)]];
+    const auto element = sender_.element_of(unit.shard.regions.front());
     for (std::uint64_t offset = 0; offset < gradient.bytes.size();) {
       const auto piece = gradient.bytes.subspan(
           offset,
           std::min<std::size_t>(sender_.options().chunk_bytes, gradient.bytes.size() - offset));
       sender_.send_payload(data::GradientHeader{update.number, i, offset}, piece, gradient.owner,
-                           true);
+                           element, true);
       sender_.stats().log_bytes += piece.size();
       offset += piece.size();
       stage_what_is_due();

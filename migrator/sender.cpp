@@ -28,7 +28,8 @@ Sender::Sender(const SourceOptions& options, SourceProgram& program, const Sourc
       program_(program),
       events_(events),
       stop_(std::move(stop)),
-      cap_(options.bandwidth) {}
+      cap_(options.bandwidth),
+      compressor_(options.compression) {}
 
 Sender::~Sender() { close(); }
 
@@ -170,15 +171,24 @@ void Sender::send(const data::Message& message) {
 }
 
 void Sender::send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
-                          std::shared_ptr<const void> owner, bool hurry) {
+                          std::shared_ptr<const void> owner, std::uint8_t element, bool hurry) {
   auto now = Clock::now();
   if (link_->bulk_in_flight() == 0 && cap_.ready_at(now) <= now) {  // nothing kept the line busy
     busy_since_ = now;
     busy_bytes_ = 0;
   }
   wait_for_a_slot(hurry);
+  data::Packing packing;
+  if (auto packed = compressor_.pack(payload, element, bare_link_rate())) {
+    packing = {packed->codec, element, static_cast<std::uint32_t>(payload.size())};
+    const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
+    payload = *bytes;
+    owner = bytes;
+    stats_.compression = to_string(packed->codec);
+  }
+  stats_.compression_ratio = compressor_.ratio();
   now = Clock::now();
-  link_->send_bulk(kServer, data::encode(header), payload, std::move(owner));
+  link_->send_bulk(kServer, data::encode(header, packing), payload, std::move(owner));
   cap_.sent(payload.size(), now);
   stats_.transferred += payload.size();
   if (frozen_) stats_.bytes_in_downtime += payload.size();
@@ -201,7 +211,7 @@ void Sender::wait_until_payloads_are_sent() {
 
 void Sender::wait_for_a_slot(bool hurry) {
   // A capped or slow link must not have seconds of chunks queued in front of a heartbeat.
-  const auto rate = link_rate();
+  const auto rate = bare_link_rate();
   const auto window =
       rate == 0
           ? kChunksInFlight
@@ -282,7 +292,8 @@ void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uin
   for (const auto chunk : chunks) {
     if (!final && frozen_) break;
     const auto bytes = bytes_of(chunk);
-    send_payload(data::ChunkHeader{chunk, round}, bytes, {}, final);
+    send_payload(data::ChunkHeader{chunk, round}, bytes, {},
+                 element_of(chunks_[static_cast<std::size_t>(chunk)].region), final);
     held_[static_cast<std::size_t>(chunk)].reset();
     ++sent;
     stats_.remaining -= bytes.size();
@@ -304,7 +315,13 @@ void Sender::progress(bool always) {
   if (events_.progress) events_.progress(stats_);
 }
 
-double Sender::link_rate() const {
+double Sender::link_rate() const { return bare_link_rate() * compressor_.ratio(); }
+
+std::uint8_t Sender::element_of(RegionId region) const {
+  return element_bytes(snapshot_.layout.regions()[static_cast<std::size_t>(region)].dtype);
+}
+
+double Sender::bare_link_rate() const {
   const auto capped = static_cast<double>(cap_.bytes_per_s());
   const auto measured = rate_.bytes_per_s();
   if (capped == 0) return measured;
@@ -338,12 +355,13 @@ void Sender::probe_link() {
       sum += chunks_[next].bytes;
     }
     const auto start = Clock::now();
+    const auto sent_before = stats_.transferred;
     send_round(some, false);
     const auto took = Clock::now() - start;
     // To the answer, not to the last send: buffers on the way take the first megabytes at once.
     if (took < kProbeEnough && next < chunks_.size()) continue;
     rate_ = RateMeter();
-    rate_.add(bytes_in(some), took);
+    rate_.add(stats_.transferred - sent_before, took);
     stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
     break;
   }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/compressor.h"
 #include "migrator/link.h"
 #include "migrator/planner.h"
 #include "migrator/rate.h"
@@ -46,8 +47,9 @@ class Sender final : private LinkEvents {
   void pump_once(Clock::time_point deadline);
   void send(const data::Message& message);
   /// Waits for room on the line and under the cap first; `hurry`: also while frozen.
+  /// `element`: bytes of one of the payload's elements, for packing it on a slow link.
   void send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
-                    std::shared_ptr<const void> owner, bool hurry);
+                    std::shared_ptr<const void> owner, std::uint8_t element, bool hurry);
   void wait_until_payloads_are_sent();
   [[nodiscard]] bool frozen() const { return frozen_.has_value(); }
   [[nodiscard]] const FrozenState& frozen_state() const { return *frozen_; }
@@ -87,7 +89,9 @@ class Sender final : private LinkEvents {
   void report_converged();
   [[nodiscard]] const SourceOptions& options() const { return options_; }
   [[nodiscard]] SourceProgram& program() { return program_; }
+  /// Bytes of state a second, packed or not; under the cap.
   [[nodiscard]] double link_rate() const;
+  [[nodiscard]] std::uint8_t element_of(RegionId region) const;
   [[nodiscard]] std::int64_t clock_offset_ns() const { return clock_offset_ns_; }
   [[nodiscard]] std::int64_t clock_error_ns() const { return best_round_trip_ns_.value_or(0) / 2; }
 
@@ -106,6 +110,7 @@ class Sender final : private LinkEvents {
   void await_layout_answer();
   void wait_for_a_slot(bool hurry);
   void take_freeze_request();
+  [[nodiscard]] double bare_link_rate() const;
 
   const SourceOptions& options_;
   SourceProgram& program_;
@@ -137,7 +142,8 @@ class Sender final : private LinkEvents {
   std::optional<std::int64_t> best_round_trip_ns_;
   std::int64_t clock_offset_ns_ = 0;
   RateCap cap_;
-  RateMeter rate_;
+  RateMeter rate_;  // of bytes on the wire
+  Compressor compressor_;
   RateMeter digest_rate_;
   Clock::time_point busy_since_{};
   std::uint64_t busy_bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "migrator/compression.h"
 #include "migrator/error.h"
 #include "migrator/layout.h"
 #include "migrator/state_window.h"
@@ -22,10 +23,11 @@ struct SourceOptions {
   std::string token;
   Strategy strategy = Strategy::automatic;
   std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t bandwidth = 0;                  ///< bytes a second; 0: no cap
-  double max_downtime_ms = 300;                 ///< 0: no limit
-  bool auto_converge = false;                   ///< slow the trainer down if rounds need it
-  std::uint64_t log_bytes_max = 0;              ///< gradients held for the log; 0: twice a step's
+  std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
+  double max_downtime_ms = 300;     ///< 0: no limit
+  bool auto_converge = false;       ///< slow the trainer down if rounds need it
+  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
+  Compression compression = Compression::automatic;
   std::string transports;                       ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
 };

@@ -35,6 +35,8 @@ struct MigrationStats {
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
   double hold_ms = 0;               ///< the trainer waited before its last step for the log to go
+  std::string compression;          ///< latest used, "lz4" or "zstd"; empty: none so far
+  double compression_ratio = 1;     ///< bytes of state for a byte sent, of late
   std::uint32_t throttle_pct = 0;   ///< how much of its time the trainer is kept from training
   std::uint64_t regions_not_replayed = 0;  ///< that an audit found different
   std::string not_replayed;                ///< their names, the first few

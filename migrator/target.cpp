@@ -13,6 +13,7 @@
 #include "migrator/digest_job.h"
 #include "migrator/link.h"
 #include "migrator/replay_job.h"
+#include "migrator/unpacker.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap {
@@ -86,7 +87,31 @@ class Target::Engine final : private LinkEvents {
                                  std::size_t bytes) override {
     if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
     heard_at_ = Clock::now();
-    const auto what = data::decode_bulk_header(header);
+    const auto bulk = data::decode_bulk_header(header);
+    if (bulk.packing.codec == Codec::none) return place_of(bulk.what, bytes);
+    return unpacker_.expect(header, bytes, place_of(bulk.what, bulk.packing.bytes));
+  }
+
+  void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
+    heard_at_ = Clock::now();
+    const auto bulk = data::decode_bulk_header(header);
+    if (bulk.packing.codec != Codec::none) bytes = unpacker_.landed(header, bulk.packing);
+    if (const auto* gradient = std::get_if<data::GradientHeader>(&bulk.what)) {
+      updates_.landed(*gradient, bytes);
+      return;
+    }
+    const auto& chunk = std::get<data::ChunkHeader>(bulk.what);
+    ++landed_in_[chunk.round];
+    if (chunk.round != data::kBaseRound) landed_.push_back(chunk.chunk);
+  }
+
+  void on_lost(PeerId peer, std::string_view why) override {
+    if (peer != source_) return;
+    source_.reset();
+    ended_ = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
+  }
+
+  std::span<std::byte> place_of(const data::BulkHeader& what, std::size_t bytes) {
     if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
       return updates_.place_for(*gradient, bytes);
     }
@@ -96,24 +121,6 @@ class Target::Engine final : private LinkEvents {
     }
     const auto& span = chunks_[index];
     return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes);
-  }
-
-  void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
-    heard_at_ = Clock::now();
-    const auto what = data::decode_bulk_header(header);
-    if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
-      updates_.landed(*gradient, bytes);
-      return;
-    }
-    const auto& chunk = std::get<data::ChunkHeader>(what);
-    ++landed_in_[chunk.round];
-    if (chunk.round != data::kBaseRound) landed_.push_back(chunk.chunk);
-  }
-
-  void on_lost(PeerId peer, std::string_view why) override {
-    if (peer != source_) return;
-    source_.reset();
-    ended_ = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
   }
 
   // ---- acting
@@ -200,6 +207,7 @@ class Target::Engine final : private LinkEvents {
 
   void adopt(const Layout& wanted) {
     updates_.clear();
+    unpacker_.forget_places();
     replaying_.reset();
     replayed_ = 0;
     audit_of_ = 0;
@@ -318,6 +326,7 @@ class Target::Engine final : private LinkEvents {
   std::vector<ChunkId> landed_;
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks that landed, by round
   UpdateQueue updates_;
+  Unpacker unpacker_;
   std::uint64_t replayed_ = 0;  // updates
   std::uint64_t audit_of_ = 0;  // the update after which everything is being digested
   std::optional<data::RoundEnd> round_end_;

@@ -91,6 +91,7 @@ void Migration::passing() {
     options.max_downtime_ms = begin.max_downtime_ms;
     options.auto_converge = begin.auto_converge;
     options.log_bytes_max = begin.log_bytes_max;
+    options.compression = begin.compression;
     options.transports = begin.transports;
     const auto id = begin.migration;
     SourceEvents events;

@@ -87,8 +87,8 @@ class Session::Impl {
   void add_hook(std::string_view name, std::function<void()> hook,
                 std::vector<std::string> rewrites) {
     for (const auto& thing : rewrites) (void)tracker_.storages_of(thing);
-    auto added = std::make_unique<StepHook>(
-        std::move(hook), [this, rewrites = std::move(rewrites)] {
+    auto added =
+        std::make_unique<StepHook>(std::move(hook), [this, rewrites = std::move(rewrites)] {
           std::vector<const void*> storages;
           for (const auto& thing : rewrites) {
             const auto more = tracker_.storages_of(thing);

@@ -28,6 +28,7 @@ struct MigrateOptions {
   std::string timeout = "10m";
   std::string chunk = "1MiB";
   std::string log_memory = "auto";
+  std::string compress = "auto";
   std::string hold_at;
   bool auto_converge = false;
   bool dry_run = false;
@@ -169,6 +170,7 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
       {"log_memory",
        options.log_memory == "auto" ? 0 : parse_size("--log-memory", options.log_memory)},
       {"auto_converge", options.auto_converge},
+      {"compression", options.compress},
       {"dry_run", options.dry_run}};
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();
@@ -205,6 +207,10 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   command
       ->add_option("--log-memory", options->log_memory,
                    "Gradients held for replay before the job has to wait; auto: twice a step's")
+      ->capture_default_str();
+  command
+      ->add_option("--compress", options->compress,
+                   "auto (only where it shortens the migration), off, lz4 or zstd")
       ->capture_default_str();
   command->add_flag("--auto-converge", options->auto_converge,
                     "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");

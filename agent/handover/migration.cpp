@@ -39,6 +39,8 @@ json::object to_json(const MigrationStats& stats, double total_time_ms) {
           {"regions_not_replayed", stats.regions_not_replayed},
           {"not_replayed", stats.not_replayed},
           {"throttle_pct", stats.throttle_pct},
+          {"compression", stats.compression},
+          {"compression_ratio", stats.compression_ratio},
           {"total_time_ms", total_time_ms}};
 }
 
@@ -112,6 +114,7 @@ json::object to_json(const Migration& m) {
       {"epoch", m.epoch},
       {"max_downtime_ms", m.max_downtime_ms},
       {"auto_converge", m.auto_converge},
+      {"compression", to_string(m.compression)},
       {"log_memory", m.log_bytes_max},
       {"predicted_downtime_ms",
        m.predicted_downtime_ms > 0 ? json::value(m.predicted_downtime_ms) : json::value(nullptr)},
@@ -194,6 +197,8 @@ Migration migration_from_journal(const json::object& record) {
     take(p, "window_wait_ms", m.stats.window_wait_ms);
     take(p, "hold_ms", m.stats.hold_ms);
     take(p, "throttle_pct", m.stats.throttle_pct);
+    take(p, "compression", m.stats.compression);
+    take(p, "compression_ratio", m.stats.compression_ratio);
     take(p, "regions_not_replayed", m.stats.regions_not_replayed);
     take(p, "not_replayed", m.stats.not_replayed);
   }

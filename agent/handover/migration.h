@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/handover/rules.h"
+#include "migrator/compression.h"
 #include "migrator/digest.h"
 #include "migrator/error.h"
 #include "migrator/stats.h"
@@ -37,6 +38,7 @@ struct Migration {
   std::uint64_t chunk_bytes = 1U << 20;
   double max_downtime_ms = 300;
   bool auto_converge = false;
+  Compression compression = Compression::automatic;
   std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   double timeout_ms = 600'000;
   MigrationStats stats;

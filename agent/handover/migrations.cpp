@@ -102,6 +102,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   (void)cut_into_chunks(Layout(), m.chunk_bytes);
   m.max_downtime_ms = request.number_or("max_downtime_ms", 300);
   m.auto_converge = request.flag_or("auto_converge", false);
+  m.compression = compression_from(request.text_or("compression", "auto"));
   m.log_bytes_max = static_cast<std::uint64_t>(request.number_or("log_memory", 0));
   m.timeout_ms = request.number_or("timeout_ms", 600'000);
   if (m.timeout_ms > kTimeoutMaxMs) {
@@ -121,7 +122,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
 
 Migration& Migrations::start(const ApiRequest& request) {
   request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
-                "chunk_bytes", "auto_converge", "log_memory", "hold_at"});
+                "chunk_bytes", "auto_converge", "log_memory", "compression", "hold_at"});
   const auto name = request.text("job");
   auto* job = jobs_.find(name);
   if (job == nullptr) {
@@ -501,6 +502,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   begin.max_downtime_ms = m.max_downtime_ms;
   begin.auto_converge = m.auto_converge;
   begin.log_bytes_max = m.log_bytes_max;
+  begin.compression = m.compression;
   begin.transports = config_.transports;
   job = jobs_.by_instance(m.instance);
   if (job == nullptr || !hub_.send(*job, begin)) {

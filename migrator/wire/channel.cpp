@@ -21,8 +21,8 @@ void fields(Archive& a, MigrationStats& m) {
   a(m.phase, m.transferred, m.remaining, m.total, m.rounds, m.dirty_rate, m.rate,
     m.expected_downtime_ms, m.bytes_in_downtime, m.setup_time_ms, m.freeze_scan_ms,
     m.freeze_send_ms, m.freeze_verify_ms, m.median_step_ms, m.strategy, m.log_entries, m.log_bytes,
-    m.log_lag_bytes, m.replay_ms, m.back_pressure_ms, m.window_wait_ms, m.hold_ms, m.throttle_pct,
-    m.regions_not_replayed, m.not_replayed);
+    m.log_lag_bytes, m.replay_ms, m.back_pressure_ms, m.window_wait_ms, m.hold_ms, m.compression,
+    m.compression_ratio, m.throttle_pct, m.regions_not_replayed, m.not_replayed);
 }
 template <class Archive>
 void fields(Archive& a, Hello& m) {
@@ -90,7 +90,7 @@ void fields(Archive& a, Refused& m) {
 template <class Archive>
 void fields(Archive& a, BeginSync& m) {
   a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth, m.max_downtime_ms,
-    m.auto_converge, m.log_bytes_max, m.transports);
+    m.auto_converge, m.log_bytes_max, m.compression, m.transports);
 }
 template <class Archive>
 void fields(Archive& a, Freeze& m) {
@@ -113,6 +113,8 @@ template <class Enum>
 constexpr std::uint8_t kLast = 0;
 template <>
 constexpr std::uint8_t kLast<Role> = static_cast<std::uint8_t>(Role::standby);
+template <>
+constexpr std::uint8_t kLast<Compression> = static_cast<std::uint8_t>(Compression::zstd);
 template <>
 constexpr std::uint8_t kLast<Strategy> = static_cast<std::uint8_t>(Strategy::replay);
 template <>

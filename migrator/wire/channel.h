@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "migrator/compression.h"
 #include "migrator/digest.h"
 #include "migrator/error.h"
 #include "migrator/stats.h"
@@ -157,6 +158,7 @@ struct BeginSync {
   double max_downtime_ms = 300;     ///< 0: no limit
   bool auto_converge = false;       ///< slow the trainer down if rounds need it
   std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
+  Compression compression = Compression::automatic;
   std::string transports;
   bool operator==(const BeginSync&) const = default;
 };

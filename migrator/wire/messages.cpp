@@ -210,7 +210,7 @@ Message decode(std::span<const std::byte> bytes) {
   return message;
 }
 
-std::vector<std::byte> encode(const BulkHeader& header) {
+std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) {
   WireWriter writer;
   writer.u8(static_cast<std::uint8_t>(header.index()));
   if (const auto* chunk = std::get_if<ChunkHeader>(&header)) {
@@ -219,12 +219,14 @@ std::vector<std::byte> encode(const BulkHeader& header) {
     const auto& gradient = std::get<GradientHeader>(header);
     writer.u64(gradient.update).u32(gradient.gradient).u64(gradient.offset);
   }
+  writer.u8(static_cast<std::uint8_t>(packing.codec)).u8(packing.element).u32(packing.bytes);
   return std::move(writer).take();
 }
 
-BulkHeader decode_bulk_header(std::span<const std::byte> bytes) {
+Bulk decode_bulk_header(std::span<const std::byte> bytes) {
   WireReader reader(bytes);
-  BulkHeader header;
+  Bulk bulk;
+  auto& header = bulk.what;
   switch (reader.u8()) {
     case 0: {
       ChunkHeader chunk;
@@ -243,8 +245,15 @@ BulkHeader decode_bulk_header(std::span<const std::byte> bytes) {
     }
     default: throw Error(Code::bad_request, "a payload of an unknown kind");
   }
+  const auto codec = reader.u8();
+  if (codec > static_cast<std::uint8_t>(Codec::zstd)) {
+    throw Error(Code::bad_request, "a payload packed in an unknown way");
+  }
+  bulk.packing.codec = static_cast<Codec>(codec);
+  bulk.packing.element = reader.u8();
+  bulk.packing.bytes = reader.u32();
   reader.finish();
-  return header;
+  return bulk;
 }
 
 Digest root_of(const Layout& layout, std::span<const Digest> chunks, const Digest& values) {

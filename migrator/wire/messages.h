@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "migrator/compression.h"
 #include "migrator/error.h"
 #include "migrator/layout.h"
 
@@ -14,7 +15,7 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 
 // ---- source -> target
@@ -133,9 +134,19 @@ struct GradientHeader {
   std::uint64_t offset = 0;
 };
 using BulkHeader = std::variant<ChunkHeader, GradientHeader>;
-[[nodiscard]] std::vector<std::byte> encode(const BulkHeader& header);
+/// How the payload is packed; `bytes` is what it unpacks to, none: 0.
+struct Packing {
+  Codec codec = Codec::none;
+  std::uint8_t element = 1;
+  std::uint32_t bytes = 0;
+};
+struct Bulk {
+  BulkHeader what;
+  Packing packing;
+};
+[[nodiscard]] std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing = {});
 /// Throws Error{bad_request}.
-[[nodiscard]] BulkHeader decode_bulk_header(std::span<const std::byte> bytes);
+[[nodiscard]] Bulk decode_bulk_header(std::span<const std::byte> bytes);
 
 /// What both sides must agree on before anything commits.
 [[nodiscard]] Digest root_of(const Layout& layout, std::span<const Digest> chunks,

@@ -108,16 +108,17 @@ class Session {
   /// LibTorch's default generators; link cardswap::torch.
   void track_rng();
 
-  /// What the program does to tracked state after each step besides the optimizer, such as an average
-  /// of the weights: step() calls `hook` after the optimizers, and a standby calls it after each
-  /// update that it replays. It must compute from tracked state alone. `rewrites` names the tracked
-  /// things that it changes and nothing else does. Call it after they are tracked; names are unique.
+  /// What the program does to tracked state after each step besides the optimizer, such as an
+  /// average of the weights: step() calls `hook` after the optimizers, and a standby calls it after
+  /// each update that it replays. It must compute from tracked state alone. `rewrites` names the
+  /// tracked things that it changes and nothing else does. Call it after they are tracked; names
+  /// are unique.
   void after_step(std::string_view name, std::function<void()> hook,
                   std::vector<std::string> rewrites);
 
-  /// Steps the optimizers, in this order, then the hooks, and passes the boundary. During a migration the
-  /// gradients are held, not copied, until they were sent: let the next backward pass make new ones
-  /// (zero_grad() as it is by default), or the job moves by the slower rounds.
+  /// Steps the optimizers, in this order, then the hooks, and passes the boundary. During a
+  /// migration the gradients are held, not copied, until they were sent: let the next backward pass
+  /// make new ones (zero_grad() as it is by default), or the job moves by the slower rounds.
   template <class... Optimizers>
   Verdict step(Optimizers&... optimizers) {
     ((before_step(std::addressof(optimizers)), static_cast<void>(optimizers.step())), ...);

@@ -36,6 +36,8 @@ MigrationStats some_stats() {
   stats.regions_not_replayed = 21;
   stats.not_replayed = "w";
   stats.throttle_pct = 22;
+  stats.compression = "zstd";
+  stats.compression_ratio = 1.5;
   return stats;
 }
 
@@ -59,7 +61,7 @@ std::vector<Message> one_of_each() {
       Welcome{2, true, "m", "10.0.0.2", "token", "tcp"},
       Refused{Code::protocol_mismatch, "no", "update"},
       BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, true, 1 << 20,
-                "tcp"},
+                Compression::zstd, "tcp"},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},

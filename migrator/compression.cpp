@@ -1,0 +1,158 @@
+#include "migrator/compression.h"
+
+#include <fmt/format.h>
+#include <lz4.h>
+#include <zstd.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+constexpr int kZstdLevel = 1;
+constexpr std::uint8_t kElementMost = 16;
+
+Error damaged() { return {Code::bad_request, "a packed payload is damaged"}; }
+
+/// With the width known to the compiler the inner loop has no calls and no variable stride.
+template <std::size_t Width>
+void shuffle_by(const std::byte* in, std::byte* out, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t byte = 0; byte < Width; ++byte) out[byte * count + i] = in[i * Width + byte];
+  }
+}
+template <std::size_t Width>
+void unshuffle_by(const std::byte* in, std::byte* out, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t byte = 0; byte < Width; ++byte) out[i * Width + byte] = in[byte * count + i];
+  }
+}
+
+void shuffle(std::span<const std::byte> in, std::byte* out, std::size_t width) {
+  const auto count = in.size() / width;
+  switch (width) {
+    case 2: shuffle_by<2>(in.data(), out, count); break;
+    case 4: shuffle_by<4>(in.data(), out, count); break;
+    case 8: shuffle_by<8>(in.data(), out, count); break;
+    case 16: shuffle_by<16>(in.data(), out, count); break;
+    default: std::memcpy(out, in.data(), in.size()); return;
+  }
+  const auto whole = count * width;
+  std::memcpy(out + whole, in.data() + whole, in.size() - whole);
+}
+
+void unshuffle(const std::byte* in, std::span<std::byte> out, std::size_t width) {
+  const auto count = out.size() / width;
+  switch (width) {
+    case 2: unshuffle_by<2>(in, out.data(), count); break;
+    case 4: unshuffle_by<4>(in, out.data(), count); break;
+    case 8: unshuffle_by<8>(in, out.data(), count); break;
+    case 16: unshuffle_by<16>(in, out.data(), count); break;
+    default: std::memcpy(out.data(), in, out.size()); return;
+  }
+  const auto whole = count * width;
+  std::memcpy(out.data() + whole, in + whole, out.size() - whole);
+}
+
+const char* chars(const std::byte* bytes) {
+  return reinterpret_cast<const char*>(bytes);  // NOLINT: LZ4's interface
+}
+char* chars(std::byte* bytes) {
+  return reinterpret_cast<char*>(bytes);  // NOLINT: LZ4's interface
+}
+
+}  // namespace
+
+std::string_view to_string(Codec codec) {
+  switch (codec) {
+    case Codec::none: return "none";
+    case Codec::lz4: return "lz4";
+    case Codec::zstd: return "zstd";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Compression compression) {
+  switch (compression) {
+    case Compression::automatic: return "auto";
+    case Compression::off: return "off";
+    case Compression::lz4: return "lz4";
+    case Compression::zstd: return "zstd";
+  }
+  return "unknown";
+}
+
+Compression compression_from(std::string_view text) {
+  for (const auto one :
+       {Compression::automatic, Compression::off, Compression::lz4, Compression::zstd}) {
+    if (text == to_string(one)) return one;
+  }
+  throw Error(Code::bad_request, fmt::format("'{}' is no compression", text),
+              "use auto, off, lz4 or zstd");
+}
+
+std::uint8_t element_bytes(std::string_view dtype) {
+  if (dtype == "Float" || dtype == "Int") return 4;
+  if (dtype == "Double" || dtype == "Long" || dtype == "ComplexFloat") return 8;
+  if (dtype == "BFloat16" || dtype == "Half" || dtype == "Short") return 2;
+  return 1;
+}
+
+struct Packer::Contexts {
+  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> compress{ZSTD_createCCtx(), &ZSTD_freeCCtx};
+  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> decompress{ZSTD_createDCtx(),
+                                                                  &ZSTD_freeDCtx};
+};
+
+Packer::Packer() : contexts_(std::make_unique<Contexts>()) {}
+Packer::~Packer() = default;
+
+std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
+                                    std::uint8_t element) {
+  shuffled_.resize(bytes.size());
+  shuffle(bytes, shuffled_.data(), element);
+  std::vector<std::byte> packed;
+  if (codec == Codec::lz4) {
+    packed.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
+    const auto size =
+        LZ4_compress_default(chars(shuffled_.data()), chars(packed.data()),
+                             static_cast<int>(bytes.size()), static_cast<int>(packed.size()));
+    if (size <= 0) throw Error(Code::internal, "LZ4 could not pack a chunk");
+    packed.resize(static_cast<std::size_t>(size));
+    return packed;
+  }
+  packed.resize(ZSTD_compressBound(bytes.size()));
+  const auto size = ZSTD_compressCCtx(contexts_->compress.get(), packed.data(), packed.size(),
+                                      shuffled_.data(), bytes.size(), kZstdLevel);
+  if (ZSTD_isError(size) != 0) {
+    throw Error(Code::internal,
+                fmt::format("zstd could not pack a chunk: {}", ZSTD_getErrorName(size)));
+  }
+  packed.resize(size);
+  return packed;
+}
+
+void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
+                    std::span<std::byte> out) {
+  if (element == 0 || element > kElementMost) throw damaged();
+  shuffled_.resize(out.size());
+  if (codec == Codec::lz4) {
+    const auto size =
+        LZ4_decompress_safe(chars(packed.data()), chars(shuffled_.data()),
+                            static_cast<int>(packed.size()), static_cast<int>(out.size()));
+    if (size < 0 || static_cast<std::size_t>(size) != out.size()) throw damaged();
+  } else if (codec == Codec::zstd) {
+    const auto size = ZSTD_decompressDCtx(contexts_->decompress.get(), shuffled_.data(), out.size(),
+                                          packed.data(), packed.size());
+    if (ZSTD_isError(size) != 0 || size != out.size()) throw damaged();
+  } else {
+    throw damaged();
+  }
+  unshuffle(shuffled_.data(), out, element);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,142 @@
+#include "migrator/update_log.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <future>
+
+#include "migrator/state_window.h"
+
+namespace cardswap {
+namespace {
+
+using namespace std::chrono_literals;
+
+UpdateEntry entry_of(std::uint64_t step, std::size_t bytes) {
+  const auto memory = std::make_shared<std::vector<std::byte>>(bytes);
+  UpdateEntry entry;
+  entry.step = step;
+  entry.gradients.push_back({ParameterId{0}, *memory, memory});
+  return entry;
+}
+
+bool waits(const std::future<void>& call) {
+  return call.wait_for(20ms) == std::future_status::timeout;
+}
+
+TEST(UpdateLog, GivesEntriesInOrderAndCountsWhatIsHeld) {
+  std::atomic<int> woken = 0;
+  UpdateLog log([&] { ++woken; });
+  log.append(entry_of(1, 100));
+  log.append(entry_of(2, 50));
+  EXPECT_EQ(woken, 2);
+  EXPECT_EQ(log.figures().held_bytes, 150U);
+  EXPECT_EQ(log.take()->step, 1U);
+  EXPECT_EQ(log.figures().held_bytes, 150U) << "held until it is replayed";
+  log.release(100);
+  EXPECT_EQ(log.figures().held_bytes, 50U);
+  EXPECT_EQ(log.take()->step, 2U);
+  EXPECT_FALSE(log.take());
+}
+
+TEST(UpdateLog, HoldsAGradientUntilItsEntryIsLetGo) {
+  UpdateLog log([] {});
+  auto entry = entry_of(1, 10);
+  const std::weak_ptr<const void> memory = entry.gradients[0].owner;
+  log.append(std::move(entry));
+  entry = {};
+  EXPECT_FALSE(memory.expired());
+  { const auto taken = log.take(); }
+  EXPECT_TRUE(memory.expired());
+}
+
+TEST(UpdateLog, PressesBackBeyondItsBound) {
+  UpdateLog log([] {});
+  log.set_bytes_max(150);
+  log.append(entry_of(1, 200));  // one is always let in
+  auto second = std::async(std::launch::async, [&] { log.append(entry_of(2, 100)); });
+  EXPECT_TRUE(waits(second));
+  log.release(200);
+  second.get();
+  EXPECT_GT(log.figures().back_pressure_ms, 0);
+}
+
+TEST(UpdateLog, ClosingLetsEverybodyGo) {
+  UpdateLog log([] {});
+  log.set_bytes_max(1);
+  log.append(entry_of(1, 100));
+  auto appending = std::async(std::launch::async, [&] { log.append(entry_of(2, 100)); });
+  auto waiting = std::async(std::launch::async, [&] { log.wait_until_sent(2); });
+  EXPECT_TRUE(waits(appending));
+  EXPECT_TRUE(waits(waiting));
+  log.close();
+  appending.get();
+  waiting.get();
+  log.append(entry_of(3, 100));
+  EXPECT_FALSE(log.take());
+}
+
+TEST(UpdateLog, TheLastStepWaitsUntilAllIsSent) {
+  UpdateLog log([] {});
+  log.append(entry_of(1, 10));
+  auto waiting = std::async(std::launch::async, [&] { log.wait_until_sent(1); });
+  (void)log.take();
+  EXPECT_TRUE(waits(waiting));
+  log.sent();
+  waiting.get();
+  EXPECT_GT(log.figures().hold_ms, 0);
+}
+
+TEST(UpdateLog, AnAuditComesBehindEveryUpdateOfItsStep) {
+  UpdateLog log([] {});
+  log.request_audit();
+  log.append(entry_of(7, 10));
+  log.append(entry_of(7, 10));  // of another optimizer
+  EXPECT_FALSE(log.take_audit_step());
+  log.end_step(7);
+  EXPECT_EQ(log.take_audit_step(), 7U);
+  EXPECT_FALSE(log.take()->audit);
+  EXPECT_FALSE(log.take()->audit);
+  EXPECT_TRUE(log.take()->audit);
+  log.end_step(8);
+  EXPECT_FALSE(log.take()) << "asked for once";
+}
+
+TEST(ReplaySizes, CountsParametersAsGradientsAndHooksNot) {
+  const Layout layout(
+      {{"w", "Float", {10}, 40}, {"m", "Float", {10}, 40}, {"average", "Float", {10}, 40}});
+  const std::vector<Shard> shards{{ParameterId{0}, {RegionId{0}, RegionId{1}}, true},
+                                  {ParameterId{1}, {RegionId{2}}, false},
+                                  {ParameterId{2}, {RegionId{9}}, true}};
+  const auto sizes = replay_sizes(shards, layout);
+  EXPECT_EQ(sizes.replayed_bytes, 120U);
+  EXPECT_EQ(sizes.update_bytes, 40U);
+}
+
+TEST(StateWindow, IsReadByOneWhileItIsOpen) {
+  StateWindow window;
+  EXPECT_FALSE(window.try_read());
+  window.open(5);
+  {
+    const auto read = window.try_read();
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->step(), 5U);
+    EXPECT_FALSE(window.try_read()) << "one reader at a time";
+  }
+  window.close();
+  EXPECT_FALSE(window.try_read());
+}
+
+TEST(StateWindow, ClosingWaitsForTheReaderAndCountsIt) {
+  StateWindow window;
+  window.open(1);
+  auto read = window.try_read();
+  auto closing = std::async(std::launch::async, [&] { window.close(); });
+  EXPECT_TRUE(waits(closing));
+  read.reset();
+  closing.get();
+  EXPECT_GT(window.waited_ms(), 0);
+}
+
+}  // namespace
+}  // namespace cardswap
