@@ -11,6 +11,11 @@
 #   idle     steps of a trainer that is attached to an agent's socket against one that is not
 #   sync     steps of a trainer while its state goes over against before
 #   base     all of these (default)
+#   size        replay against stop-copy and a checkpoint file over a limited link; twice the size
+#   slowdown    steps of a trainer while it is moved by replay, over a link that carries the log
+#   prediction  predicted against measured downtime, different models and links; auto's choice
+#   replay      these three (needs root, for network namespaces)
+#   curve       downtime against size, for scripts/downtime_svg.py
 #
 #   --json, --table   choose the form; --no-build   take build/release as it is
 #
@@ -30,8 +35,9 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | curve) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
+    replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
     *) usage_error "there is no group $1" ;;
   esac
@@ -46,6 +52,7 @@ for group in "${groups[@]}"; do
     digest) targets+=(bench_digest) ;;
     copy) targets+=(bench_base_copy) ;;
     idle | sync) targets+=(bench_trainer gpt) ;;
+    *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
   esac
 done
 if [ "$build" = yes ]; then
@@ -69,6 +76,10 @@ measure() {
     copy) "$programs/bench_base_copy" ;;
     idle) "$programs/bench_trainer" idle --block 20 --pairs 31 "${trainer[@]}" ;;
     sync) "$programs/bench_trainer" sync --block 40 --pairs 9 "${trainer[@]}" ;;
+    size) "$programs/bench_replay" size --repeats 3 --text "$CARDSWAP_SOURCE/LICENSE" ;;
+    slowdown) "$programs/bench_replay" slowdown --repeats 7 --text "$CARDSWAP_SOURCE/LICENSE" ;;
+    prediction) "$programs/bench_replay" prediction --text "$CARDSWAP_SOURCE/LICENSE" ;;
+    curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;
   esac
 }
 

@@ -32,6 +32,7 @@ using test::NetnsPair;
 using test::number;
 using test::TempDir;
 
+constexpr const char* kCurveLink = "600mbit";
 constexpr double kStateInSteps = 21;  // the whole state on the link, in median steps
 
 struct Options {
@@ -306,9 +307,9 @@ void measure_prediction(const Options& options) {
   const std::vector<std::vector<std::string>> programs{
       Model{2, 128}.program(options.text, 1000000),
       Model{4, 256}.program(options.text, 1000000),
-      {test::trainer("lora"), "--steps", "1000000"},
-      {test::trainer("lstm"), "--steps", "1000000"},
-      {test::trainer("cnn"), "--steps", "1000000"}};
+      {test::trainer("lora"), "--steps", "1000000", "--width", "1024"},
+      {test::trainer("lstm"), "--steps", "1000000", "--width", "384"},
+      {test::trainer("cnn"), "--steps", "1000000", "--width", "128"}};
   Figure ratio{"prediction_over_measured", "ratio", {}};
   Figure automatic{"auto_over_stopcopy_total", "ratio", {}, 1.1, Better::lower};
   Bench bench(options);
@@ -334,10 +335,43 @@ void measure_prediction(const Options& options) {
   print(ratio);
 }
 
+/// Models of growing size over one link: what the picture in docs/ shows.
+void measure_curve(const Options& options) {
+  Bench bench(options);
+  std::vector<Figure> figures;
+  for (const int layers : {1, 2, 5, 10, 20}) {
+    const Model model{layers, options.width};
+    bench.net().limit("10gbit");
+    const auto step = bench.step_ms(model);
+    bench.net().limit(kCurveLink);
+    std::map<std::string, Figure> of_size;
+    double state = 0;
+    const auto note = [&](const std::string& name, double value) {
+      of_size.try_emplace(name, Figure{name, "ms", {}}).first->second.samples.push_back(value);
+    };
+    for (int i = 0; i < options.repeats; ++i) {
+      for (const auto* strategy : {"replay", "rounds", "stop-copy"}) {
+        const auto m = bench.move(model.program(options.text, 100000),
+                                  {"--strategy", strategy, "--max-downtime", "none"});
+        note(fmt::format("{}_downtime_ms", strategy), m.downtime_ms);
+        note(fmt::format("{}_interruption_ms", strategy), m.interruption_ms);
+        state = m.state;
+      }
+      note("file-copy_interruption_ms", bench.file_copy_ms(model, step));
+    }
+    for (auto& [name, figure] : of_size) {
+      figure.name += fmt::format("_{:.0f}mb", state / 1e6);
+      figures.push_back(figure);
+    }
+  }
+  for (const auto& figure : figures) print(figure);
+}
+
 void measure(int argc, char** argv) {
   Options options;
   CLI::App app("Replay over a limited link");
-  app.add_option("what", options.what)->check(CLI::IsMember({"size", "slowdown", "prediction"}));
+  app.add_option("what", options.what)
+      ->check(CLI::IsMember({"size", "slowdown", "prediction", "curve"}));
   app.add_option("--repeats", options.repeats)->check(CLI::Range(1, 100));
   app.add_option("--layers", options.layers)->check(CLI::Range(1, 1000));
   app.add_option("--width", options.width)->check(CLI::Range(8, 8192));
@@ -351,6 +385,7 @@ void measure(int argc, char** argv) {
   if (options.what == "size") measure_sizes(options);
   if (options.what == "slowdown") measure_slowdown(options);
   if (options.what == "prediction") measure_prediction(options);
+  if (options.what == "curve") measure_curve(options);
 }
 
 }  // namespace
