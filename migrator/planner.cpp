@@ -11,7 +11,8 @@ namespace {
 // Used until something was measured: a 10 Gbit/s link, one core's XXH3 on memory.
 constexpr double kLinkRateAssumed = 1.1e9;
 constexpr double kDigestRateAssumed = 8e9;
-constexpr double kFixedMs = 4;      // park, control messages, values
+constexpr double kFixedMs = 2;  // park, control messages, values
+constexpr double kHandoverAssumedMs = 3;
 constexpr double kRoundTrips = 5;   // final round, digests, agreement, grant
 constexpr double kSetupMs = 500;    // the standby's start comes on top and is not known
 constexpr double kShrinksTo = 0.9;  // a round that leaves more than this is not worth another
@@ -30,7 +31,7 @@ double expected_downtime_ms(const Measurements& measured) {
   const auto state = static_cast<double>(measured.state_bytes);
   const auto dirty = static_cast<double>(measured.dirty_bytes);
   return 1e3 * (state / digest + dirty / link + dirty / digest) + measured.replay_ms + kFixedMs +
-         kRoundTrips * measured.round_trip_ms;
+         rate_or(measured.handover_ms, kHandoverAssumedMs) + kRoundTrips * measured.round_trip_ms;
 }
 
 bool should_freeze(const FreezeRule& now) {

@@ -19,6 +19,8 @@ struct Measurements {
   double step_ms = 0;
   double replay_ms = 0;  ///< of the updates that a freeze would wait for
   double round_trip_ms = 0;
+  double handover_ms =
+      0;  ///< journal writes and requests from the digests to the grant; 0: unknown
 };
 
 /// What a freeze right now would cost: scan the state, send what differs, digest it, agree.

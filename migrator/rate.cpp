@@ -6,6 +6,8 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::milliseconds kBurst{2};
+// Less than this goes into buffers on the way at once, and tells little of the line.
+constexpr double kTelling = 1 << 20U;
 
 }  // namespace
 
@@ -25,7 +27,10 @@ void RateMeter::add(std::uint64_t bytes, Clock::duration busy) {
   const auto seconds = std::chrono::duration<double>(busy).count();
   if (bytes == 0 || seconds <= 0) return;
   const auto now = static_cast<double>(bytes) / seconds;
-  bytes_per_s_ = bytes_per_s_ == 0 ? now : 0.75 * bytes_per_s_ + 0.25 * now;
+  const auto size = static_cast<double>(bytes);
+  const double share = size / (size + std::min(seen_, 3 * std::max(size, kTelling)));
+  bytes_per_s_ += share * (now - bytes_per_s_);
+  seen_ += size;
 }
 
 }  // namespace cardswap

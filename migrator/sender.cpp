@@ -203,6 +203,10 @@ void Sender::send_payload(const data::BulkHeader& header, std::span<const std::b
 
 void Sender::wait_until_payloads_are_sent() {
   pump([this] { return link_->bulk_in_flight() == 0; });
+  note_rate();
+}
+
+void Sender::note_rate() {
   if (busy_bytes_ == 0) return;
   rate_.add(busy_bytes_, Clock::now() - busy_since_);
   stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
@@ -299,10 +303,11 @@ void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uin
     stats_.remaining -= bytes.size();
     progress(false);
   }
-  wait_until_payloads_are_sent();
+  pump([this] { return link_->bulk_in_flight() == 0; });
   answered_round_.reset();
   send(data::RoundEnd{round, sent, final, updates});
   pump([&] { return answered_round_ == round && answered_final_ == final; });
+  note_rate();  // to the answer: what was sent last may have gone no further than a buffer
 }
 
 // ---- figures
@@ -337,6 +342,7 @@ Measurements Sender::measurements(std::uint64_t dirty_bytes, double replay_ms) c
   measured.replay_ms = replay_ms;
   measured.round_trip_ms = static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
   measured.step_ms = stats_.median_step_ms;
+  measured.handover_ms = options_.handover_ms;
   return measured;
 }
 
@@ -348,6 +354,7 @@ void Sender::probe_link() {
   stats_.phase = "probe";
   stats_.median_step_ms = program_.median_step_ms();
   std::size_t next = 0;
+  double best = 0;
   for (std::uint64_t bytes = kProbeFirst; next < chunks_.size() && !frozen_; bytes *= 4) {
     std::vector<ChunkId> some;
     for (std::uint64_t sum = 0; next < chunks_.size() && sum < bytes; ++next) {
@@ -358,13 +365,14 @@ void Sender::probe_link() {
     const auto sent_before = stats_.transferred;
     send_round(some, false);
     const auto took = Clock::now() - start;
-    // To the answer, not to the last send: buffers on the way take the first megabytes at once.
-    if (took < kProbeEnough && next < chunks_.size()) continue;
-    rate_ = RateMeter();
-    rate_.add(stats_.transferred - sent_before, took);
-    stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
-    break;
+    // The best: a line is never faster than it is, and training slows its sender down now and then.
+    best = std::max(best, static_cast<double>(stats_.transferred - sent_before) /
+                              std::chrono::duration<double>(took).count());
+    if (took >= kProbeEnough) break;
   }
+  rate_ = RateMeter();
+  rate_.add(static_cast<std::uint64_t>(best), std::chrono::seconds(1));
+  stats_.rate = static_cast<std::uint64_t>(best);
 }
 
 void Sender::report_converged() {

@@ -51,6 +51,7 @@ class Sender final : private LinkEvents {
   void send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
                     std::shared_ptr<const void> owner, std::uint8_t element, bool hurry);
   void wait_until_payloads_are_sent();
+  void note_rate();
   [[nodiscard]] bool frozen() const { return frozen_.has_value(); }
   [[nodiscard]] const FrozenState& frozen_state() const { return *frozen_; }
   /// Says goodbye if there is anybody to hear it, and lets go of the link.

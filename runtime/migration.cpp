@@ -93,6 +93,7 @@ void Migration::passing() {
     options.log_bytes_max = begin.log_bytes_max;
     options.compression = begin.compression;
     options.transports = begin.transports;
+    options.handover_ms = begin.handover_ms;
     const auto id = begin.migration;
     SourceEvents events;
     events.progress = [this, id](const MigrationStats& stats) {

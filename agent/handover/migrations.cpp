@@ -23,6 +23,10 @@ constexpr milliseconds kWatchAnswerMax{1500};
 constexpr seconds kRetireGrace{10};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMost{2000};
+// Between equal digests and the grant, one after the other: verified and granted there, committed
+// here; the answer that it verified, and the grant.
+constexpr double kHandoverWrites = 3;
+constexpr double kHandoverAsks = 2;
 constexpr double kTimeoutMaxMs = 366.0 * 86'400'000;
 
 Strategy strategy_from(const std::string& text) {
@@ -490,8 +494,13 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   }
   co_await enter(m, Event::standby_parked, deadline);
 
+  const auto asked_at = Clock::now();
+  co_await ask(peer(m), "GET", reservation_path(m.id), nullptr, seconds(3));
+  const std::chrono::duration<double, std::milli> round_trip = Clock::now() - asked_at;
+
   co_await enter(m, Event::sync_began, deadline);
   channel::BeginSync begin;
+  begin.handover_ms = kHandoverWrites * journal_.put_ms() + kHandoverAsks * round_trip.count();
   begin.migration = m.id;
   begin.host = text_at(standby, "data_host");
   begin.port = static_cast<std::uint16_t>(number_at(standby, "data_port"));

@@ -117,9 +117,13 @@ void Journal::run(const char* sql, std::initializer_list<std::string> values) {
 }
 
 void Journal::put(Kind kind, const std::string& id, const boost::json::object& record) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
   run("INSERT INTO records VALUES (?, ?, ?) "
       "ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document",
       {name_of(kind), id, boost::json::serialize(record)});
+  const auto took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  put_ms_ = put_ms_ == 0 ? took : 0.75 * put_ms_ + 0.25 * took;
 }
 
 void Journal::remove(Kind kind, const std::string& id) {

@@ -31,6 +31,8 @@ class Journal {
   /// In the order in which they were first put.
   [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
   [[nodiscard]] const std::string& warning() const { return warning_; }
+  /// What a put() takes, to the disk; the latest count most. 0 before the first.
+  [[nodiscard]] double put_ms() const { return put_ms_; }
 
  private:
   struct Close {
@@ -40,6 +42,7 @@ class Journal {
   void run(const char* sql, std::initializer_list<std::string> values);
 
   std::string warning_;
+  double put_ms_ = 0;
   std::unique_ptr<sqlite3, Close> db_;
 };
 

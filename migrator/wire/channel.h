@@ -160,6 +160,7 @@ struct BeginSync {
   std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   Compression compression = Compression::automatic;
   std::string transports;
+  double handover_ms = 0;  ///< what the agents take from equal digests to the grant; 0: unknown
   bool operator==(const BeginSync&) const = default;
 };
 struct Freeze {

@@ -61,7 +61,7 @@ std::vector<Message> one_of_each() {
       Welcome{2, true, "m", "10.0.0.2", "token", "tcp"},
       Refused{Code::protocol_mismatch, "no", "update"},
       BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, true, 1 << 20,
-                Compression::zstd, "tcp"},
+                Compression::zstd, "tcp", 2.5},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},

@@ -17,6 +17,14 @@ TEST(ExpectedDowntime, GrowsWithWhatIsDirtyAtTheLinksRate) {
   EXPECT_NEAR(expected_downtime_ms(measured) - clean, 1000 + 10, 1);
 }
 
+TEST(ExpectedDowntime, CountsWhatTheAgentsTake) {
+  Measurements slow;
+  slow.handover_ms = 40;
+  Measurements fast;
+  fast.handover_ms = 1;
+  EXPECT_NEAR(expected_downtime_ms(slow) - expected_downtime_ms(fast), 39, 1e-9);
+}
+
 TEST(ShouldFreeze, NeverAboveTheLimit) {
   EXPECT_FALSE(should_freeze({300, 301, 100, 100}));
   EXPECT_FALSE(should_freeze({300, 301, 0, 0}));

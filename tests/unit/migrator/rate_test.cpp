@@ -50,5 +50,19 @@ TEST(RateMeter, FollowsWhatItSees) {
   EXPECT_NEAR(meter.bytes_per_s(), 10.0 * kMiB, 0.01 * kMiB);
 }
 
+TEST(RateMeter, IsHardlyMovedByWhatABufferTakes) {
+  RateMeter meter;
+  for (int i = 0; i < 5; ++i) meter.add(10 * kMiB, seconds(1));
+  for (int i = 0; i < 5; ++i) meter.add(kMiB / 8, milliseconds(1));  // 125 MiB/s
+  EXPECT_LT(meter.bytes_per_s(), 40.0 * kMiB);
+}
+
+TEST(RateMeter, ForgetsAFirstSmallSendAtOnce) {
+  RateMeter meter;
+  meter.add(1000, std::chrono::microseconds(1));
+  meter.add(10 * kMiB, seconds(1));
+  EXPECT_NEAR(meter.bytes_per_s(), 10.0 * kMiB, 0.1 * kMiB);
+}
+
 }  // namespace
 }  // namespace cardswap
