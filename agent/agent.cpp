@@ -227,6 +227,10 @@ void Agent::add_migration_calls() {
         }
         co_return ApiAnswer{200, to_json(m)};
       });
+  router_.on("GET", "/v1/migrations/{id}/timeline",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               co_return ApiAnswer{200, timeline_json(migrations_.at(request.path.at("id")))};
+             });
   router_.on("POST", "/v1/migrations/{id}/cancel",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                const auto id = request.path.at("id");

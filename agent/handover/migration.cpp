@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -132,6 +133,44 @@ json::object to_json(const Migration& m) {
       {"held", m.held}};
 }
 
+json::object timeline_json(const Migration& m) {
+  const auto known = [](bool is, json::value value) {
+    return is ? std::move(value) : json::value(nullptr);
+  };
+  const auto entered = [&](std::string_view state) {
+    const auto found = std::ranges::find(
+        m.history, state, [](const auto& item) { return std::string_view(item.first); });
+    return found == m.history.end() ? json::value(nullptr)
+                                    : json::value(found->second - m.started_at_ms);
+  };
+  const bool moved = m.downtime_ms > 0;
+  const auto& s = m.stats;
+  return {{"migration", m.id},
+          {"version", m.version},
+          {"started_at_ms", m.started_at_ms},
+          {"interval_ms", m.timeline.interval_ms()},
+          {"samples", to_json(m.timeline)},
+          {"downtime",
+           {{"predicted_ms", known(m.predicted_downtime_ms > 0, m.predicted_downtime_ms)},
+            {"measured_ms", known(moved, m.downtime_ms)},
+            {"clock_error_ms", known(moved, m.clock_error_ms)},
+            {"hold_ms", s.hold_ms},
+            {"scan_ms", s.freeze_scan_ms},
+            {"send_ms", s.freeze_send_ms},
+            {"verify_ms", s.freeze_verify_ms},
+            {"transferred", s.bytes_in_downtime}}},
+          {"target",
+           {{"resumed_at_ms", entered("resumed")},
+            {"first_step_at_ms", entered("completed")},
+            {"step", known(moved, m.migrated_at_step)}}}};
+}
+
+json::object journal_record(const Migration& m) {
+  auto record = to_json(m);
+  if (m.ended_at_ms != 0) record["timeline"] = to_json(m.timeline);
+  return record;
+}
+
 Migration migration_from_journal(const json::object& record) {
   Migration m;
   take(record, "id", m.id);
@@ -204,6 +243,10 @@ Migration migration_from_journal(const json::object& record) {
   }
   take(record, "started_at_ms", m.started_at_ms);
   take(record, "ended_at_ms", m.ended_at_ms);
+  if (const auto* samples = record.if_contains("timeline");
+      samples != nullptr && samples->is_array()) {
+    m.timeline = timeline_from_json(samples->get_array());
+  }
   return m;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/handover/rules.h"
+#include "agent/handover/timeline.h"
 #include "migrator/compression.h"
 #include "migrator/digest.h"
 #include "migrator/error.h"
@@ -53,6 +54,7 @@ struct Migration {
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
   std::string hold_at;
+  Timeline timeline;  ///< journalled when it is over
   // not journalled:
   bool held = false;
   bool proceed = false;
@@ -64,6 +66,10 @@ struct Migration {
 };
 
 [[nodiscard]] boost::json::object to_json(const Migration& migration);
+/// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
+[[nodiscard]] boost::json::object timeline_json(const Migration& migration);
+/// to_json(), with the samples once it is over.
+[[nodiscard]] boost::json::object journal_record(const Migration& migration);
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

@@ -27,6 +27,7 @@ constexpr milliseconds kRetryMost{2000};
 // here; the answer that it verified, and the grant.
 constexpr double kHandoverWrites = 3;
 constexpr double kHandoverAsks = 2;
+constexpr std::size_t kTimelinesKept = 200;
 constexpr double kTimeoutMaxMs = 366.0 * 86'400'000;
 
 Strategy strategy_from(const std::string& text) {
@@ -150,6 +151,7 @@ Migration& Migrations::start(const ApiRequest& request) {
                 job->attached ? "try again after its first step"
                               : "its program must open a cardswap::Session; docs/trainer-guide.md");
   }
+  forget_old_timelines();
   auto made = make(request, *job);
   journal_.put(Journal::Kind::migration, made.id, to_json(made));
   auto& m = migrations_.emplace_back(std::move(made));
@@ -315,9 +317,13 @@ void Migrations::on_message(Job& job, const channel::Message& message) {
   } else if (std::holds_alternative<channel::Ended>(message)) {
     note_failure(*m, Error(Code::source_lost, fmt::format("job {} ended by itself", job.name)));
     return;
+  } else if (std::holds_alternative<channel::Stepped>(message)) {
+    sample(*m);
+    return;
   } else {
     return;
   }
+  sample(*m);
   bump(*m);
 }
 
@@ -351,7 +357,26 @@ void Migrations::bump(Migration& m) {
 }
 
 void Migrations::save(const Migration& m) {
-  journal_.put(Journal::Kind::migration, m.id, to_json(m));
+  journal_.put(Journal::Kind::migration, m.id, journal_record(m));
+}
+
+void Migrations::sample(Migration& m) const {
+  auto now = sample_of(m.stats);
+  now.at_ms = unix_ms() - m.started_at_ms;
+  now.state = m.state;
+  const auto* job = jobs_.by_instance(m.instance);
+  now.step = m.frozen_at ? *m.frozen_at : job != nullptr ? job->step : m.migrated_at_step;
+  m.timeline.add(std::move(now));
+}
+
+/// Of the many that an agent sees in its life only the latest are kept, here and on disk.
+void Migrations::forget_old_timelines() {
+  std::size_t kept = 0;
+  for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
+    if (!handover::is_over(m->state) || m->timeline.empty() || ++kept < kTimelinesKept) continue;
+    m->timeline = {};
+    save(*m);
+  }
 }
 
 // ---- the walk
@@ -367,6 +392,7 @@ void Migrations::step_to(Migration& m, Event event) {
   next.state = rule->to;
   ++next.version;
   next.history.emplace_back(to_string(rule->to), unix_ms());
+  sample(next);
   save(next);
   m = std::move(next);
   spdlog::info("job {} migration {} {}", m.job, m.id, to_string(m.state));

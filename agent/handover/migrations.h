@@ -63,6 +63,8 @@ class Migrations {
   void note_failure(Migration& m, Error error);
   void bump(Migration& m);
   void save(const Migration& m);
+  void sample(Migration& m) const;
+  void forget_old_timelines();
   [[nodiscard]] http::Endpoint peer(const Migration& m) const;
   asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
                                            std::string path, boost::json::value body,

@@ -1,0 +1,127 @@
+#include "agent/handover/timeline.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/utf8.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+bool begins_something(const TimelineSample& before, const TimelineSample& sample) {
+  return before.state != sample.state || before.phase != sample.phase;
+}
+
+template <class T>
+void take(const json::object& from, std::string_view key, T& out) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || !value->is_number()) return;
+  boost::system::error_code inexact;
+  const auto number = value->to_number<T>(inexact);
+  if (!inexact) out = number;
+}
+
+std::string text_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+}  // namespace
+
+TimelineSample sample_of(const MigrationStats& stats) {
+  TimelineSample sample;
+  sample.phase = stats.phase;
+  sample.transferred = stats.transferred;
+  sample.remaining = stats.remaining;
+  sample.rate = stats.rate;
+  sample.log_bytes = stats.log_bytes;
+  sample.log_lag_bytes = stats.log_lag_bytes;
+  sample.rounds = stats.rounds;
+  sample.throttle_pct = stats.throttle_pct;
+  sample.expected_downtime_ms = stats.expected_downtime_ms;
+  return sample;
+}
+
+void Timeline::add(TimelineSample sample) {
+  if (sample.phase.size() > kPhaseBytesMax) sample.phase.resize(kPhaseBytesMax);
+  sample.phase = as_utf8(std::move(sample.phase));
+  if (!samples_.empty()) sample.at_ms = std::max(sample.at_ms, samples_.back().at_ms);
+  // The latest sample gives way to the next one until it is far enough from the one before it.
+  const auto n = samples_.size();
+  if (n >= 2 && samples_[n - 1].at_ms - samples_[n - 2].at_ms < interval_ms_ &&
+      !begins_something(samples_[n - 2], samples_[n - 1]) &&
+      !begins_something(samples_[n - 1], sample)) {
+    samples_.back() = std::move(sample);
+    return;
+  }
+  samples_.push_back(std::move(sample));
+  if (samples_.size() <= kSamplesMax) return;
+  interval_ms_ *= 2;
+  thin(true);
+  // Little was gained where a phase changes all the time.
+  while (samples_.size() > kSamplesMax * 3 / 4) {
+    interval_ms_ *= 2;
+    thin(false);
+  }
+}
+
+void Timeline::thin(bool keep_changes) {
+  std::vector<TimelineSample> kept;
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    const bool ends = i == 0 || i + 1 == samples_.size();
+    if (ends || samples_[i].at_ms - kept.back().at_ms >= interval_ms_ ||
+        (keep_changes && begins_something(samples_[i - 1], samples_[i]))) {
+      kept.push_back(std::move(samples_[i]));
+      samples_[i] = kept.back();  // the next one is compared with it
+    }
+  }
+  samples_ = std::move(kept);
+}
+
+json::array to_json(const Timeline& timeline) {
+  json::array result;
+  for (const auto& sample : timeline.samples()) {
+    result.push_back(json::object{{"at_ms", sample.at_ms},
+                                  {"state", to_string(sample.state)},
+                                  {"phase", sample.phase},
+                                  {"step", sample.step},
+                                  {"transferred", sample.transferred},
+                                  {"remaining", sample.remaining},
+                                  {"rate", sample.rate},
+                                  {"log_bytes", sample.log_bytes},
+                                  {"log_lag_bytes", sample.log_lag_bytes},
+                                  {"rounds", sample.rounds},
+                                  {"throttle_pct", sample.throttle_pct},
+                                  {"expected_downtime_ms", sample.expected_downtime_ms}});
+  }
+  return result;
+}
+
+Timeline timeline_from_json(const json::array& samples) {
+  Timeline result;
+  for (const auto& item : samples) {
+    if (!item.is_object()) continue;
+    const auto& from = item.get_object();
+    const auto state = handover::state_from_string(text_at(from, "state"));
+    if (!state) continue;
+    TimelineSample sample;
+    take(from, "at_ms", sample.at_ms);
+    sample.state = *state;
+    sample.phase = text_at(from, "phase");
+    take(from, "step", sample.step);
+    take(from, "transferred", sample.transferred);
+    take(from, "remaining", sample.remaining);
+    take(from, "rate", sample.rate);
+    take(from, "log_bytes", sample.log_bytes);
+    take(from, "log_lag_bytes", sample.log_lag_bytes);
+    take(from, "rounds", sample.rounds);
+    take(from, "throttle_pct", sample.throttle_pct);
+    take(from, "expected_downtime_ms", sample.expected_downtime_ms);
+    result.add(std::move(sample));
+  }
+  return result;
+}
+
+}  // namespace cardswap
