@@ -11,12 +11,13 @@ namespace {
 constexpr auto kCompletion = R"(_cardswap() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run jobs migrate status cancel logs devices stop forget version completion" -- "$word"))
+    COMPREPLY=($(compgen -W "run jobs migrate status report cancel logs devices stop forget version completion" -- "$word"))
     return
   fi
   case "${COMP_WORDS[1]}" in
     migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --dry-run --detach" -- "$word")) ;;
     run) COMPREPLY=($(compgen -W "--name --device --cwd --env --restart --" -- "$word")) ;;
+    report) COMPREPLY=($(compgen -W "--html --trace" -- "$word")) ;;
     logs) COMPREPLY=($(compgen -W "--follow --tail" -- "$word")) ;;
     stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
   esac
@@ -84,6 +85,7 @@ int main(int argc, char** argv) {
   app.add_flag("--quiet", context.quiet, "Errors only");
   cli::add_job_commands(app, context, run);
   cli::add_migrate_command(app, context, run);
+  cli::add_report_command(app, context, run);
   cli::add_status_commands(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");
   completion->callback([&run] {

@@ -1,0 +1,93 @@
+#include "agent/report/findings.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "agent/report/fields.h"
+#include "agent/units.h"
+
+namespace cardswap::report {
+namespace {
+
+using Level = Finding::Level;
+
+/// A prediction that is off by this much and this many milliseconds is told.
+constexpr double kOffBy = 0.3;
+constexpr double kOffByMs = 10;
+
+void tell_the_downtime(const Report& r, std::vector<Finding>& found) {
+  const auto& d = r.downtime;
+  if (!d.measured_ms) return;
+  const auto paused = *d.measured_ms + d.hold_ms;
+  if (d.limit_ms > 0 && paused > d.limit_ms) {
+    found.push_back(
+        {Level::warning, fmt::format("the job stood still for {}, above the limit of {}",
+                                     format_ms(paused), format_ms(d.limit_ms))});
+  }
+  if (d.predicted_ms &&
+      std::abs(paused - *d.predicted_ms) > std::max(kOffByMs, kOffBy * *d.predicted_ms)) {
+    found.push_back({paused > *d.predicted_ms ? Level::warning : Level::note,
+                     fmt::format("the prediction was {}, {} was measured",
+                                 format_ms(*d.predicted_ms), format_ms(paused))});
+  }
+  if (d.clock_error_ms > *d.measured_ms / 2) {
+    found.push_back(
+        {Level::note, fmt::format("the two hosts' clocks are only known to within {}: read the "
+                                  "downtime with that in mind",
+                                  format_ms(d.clock_error_ms))});
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> findings_of(const Report& r, const boost::json::object& progress) {
+  std::vector<Finding> found;
+  if (r.error) {
+    found.push_back({Level::failure, r.error->failure()});
+    if (!r.error->hint().empty()) found.push_back({Level::note, "hint: " + r.error->hint()});
+    if (!r.moved()) {
+      found.push_back({Level::note, fmt::format("the job goes on at {}", r.from)});
+    }
+  }
+  tell_the_downtime(r, found);
+  if (const auto regions = count_at(progress, "regions_not_replayed"); regions > 0) {
+    const auto names = text_at(progress, "not_replayed");
+    found.push_back({Level::warning,
+                     fmt::format("an audit found {} region{} different after replay ({}): {} sent "
+                                 "by rounds instead",
+                                 regions, regions == 1 ? "" : "s", names,
+                                 regions == 1 ? "it was" : "they were")});
+  } else if (r.strategy == "replay" && r.moved()) {
+    found.push_back({Level::note, "every replayed region was bit for bit the same on both sides"});
+  }
+  if (const auto ms = number_at(progress, "back_pressure_ms"); ms >= 1) {
+    found.push_back(
+        {Level::note, fmt::format("the trainer waited {} because the log was full; --log-memory "
+                                  "allows more",
+                                  format_ms(ms))});
+  }
+  if (const auto ms = number_at(progress, "window_wait_ms"); ms >= 1) {
+    found.push_back({Level::note, fmt::format("the trainer waited {} for copies and digests of its "
+                                              "state",
+                                              format_ms(ms))});
+  }
+  if (const auto pct = count_at(progress, "throttle_pct"); pct > 0) {
+    found.push_back(
+        {Level::warning, fmt::format("the job was slowed down by {} % to converge", pct)});
+  }
+  if (const auto codec = text_at(progress, "compression"); !codec.empty()) {
+    found.push_back(
+        {Level::note, fmt::format("payloads were packed with {}, of late {:.2f} bytes of "
+                                  "state for a byte sent",
+                                  codec, number_at(progress, "compression_ratio"))});
+  }
+  if (r.samples.empty()) {
+    found.push_back({Level::note,
+                     "there are no samples: the agent was restarted during the "
+                     "migration, or has forgotten them since"});
+  }
+  return found;
+}
+
+}  // namespace cardswap::report

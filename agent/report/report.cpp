@@ -1,0 +1,220 @@
+#include "agent/report/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/http/client.h"
+#include "agent/report/fields.h"
+#include "agent/report/findings.h"
+#include "agent/units.h"
+
+namespace cardswap::report {
+namespace {
+
+namespace json = boost::json;
+
+/// The rate's stretches: short enough to show a change, long enough to be a rate.
+constexpr double kRateStretches = 120;
+constexpr double kRateStretchMinMs = 40;
+
+std::vector<Span> states_of(const json::object& migration, std::int64_t started, double total_ms) {
+  std::vector<Span> result;
+  const auto history = array_at(migration, "history");
+  for (const auto& item : history) {
+    if (!item.is_object()) continue;
+    const auto at = number_at(item.get_object(), "at_ms") - static_cast<double>(started);
+    const auto from = std::max(result.empty() ? 0 : result.back().from_ms, at);
+    if (!result.empty()) result.back().to_ms = from;
+    result.push_back({text_at(item.get_object(), "state"), from, from});
+  }
+  if (!result.empty()) result.back().to_ms = std::max(result.back().from_ms, total_ms);
+  return result;
+}
+
+std::optional<double> began(const std::vector<Span>& spans, std::string_view name) {
+  const auto found = std::ranges::find(spans, name, &Span::name);
+  return found == spans.end() ? std::nullopt : std::optional(found->from_ms);
+}
+
+std::vector<Span> phases_of(const std::vector<TimelineSample>& samples, double end_ms) {
+  std::vector<Span> result;
+  for (const auto& sample : samples) {
+    const auto at = static_cast<double>(sample.at_ms);
+    if (at > end_ms) break;
+    if (!result.empty()) result.back().to_ms = at;
+    if (sample.phase.empty() || (!result.empty() && result.back().name == sample.phase)) continue;
+    result.push_back({sample.phase, at, at});
+  }
+  if (!result.empty()) result.back().to_ms = std::max(result.back().to_ms, end_ms);
+  return result;
+}
+
+void add(std::vector<Span>& spans, std::string name, double from, double to) {
+  if (to > from) spans.push_back({std::move(name), from, to});
+}
+
+/// The hold is before the last step and its end is not told: it is drawn one step before the stop.
+void tell_both_sides(Report& report) {
+  const auto end = report.total_ms;
+  const auto stopped = began(report.states, "verifying");
+  const auto aborting = began(report.states, "aborting");
+  const auto last_step = stopped.value_or(aborting.value_or(end));
+  const auto held_to = std::max(0.0, last_step - (stopped ? report.step_ms : 0));
+  const auto held_from = std::max(0.0, held_to - report.downtime.hold_ms);
+  if (report.downtime.hold_ms > 0 && stopped) {
+    add(report.source, "trains", 0, held_from);
+    add(report.source, "held", held_from, held_to);
+    add(report.source, "trains", held_to, last_step);
+  } else {
+    add(report.source, "trains", 0, last_step);
+  }
+  if (stopped) add(report.source, "stopped", *stopped, aborting.value_or(end));
+  if (aborting) add(report.source, "trains", *aborting, end);
+
+  const auto prepared = began(report.states, "preparing");
+  if (!prepared) return;
+  const auto until = aborting.value_or(end);
+  const auto ready = began(report.states, "standby_ready").value_or(until);
+  add(report.target, "starts", *prepared, ready);
+  // It trains before the source's agent hears of it: by the measured downtime.
+  auto trains = until;
+  if (stopped && report.downtime.measured_ms && !aborting) {
+    const auto committed = began(report.states, "committed").value_or(*stopped);
+    trains = std::clamp(*stopped + *report.downtime.measured_ms, std::min(committed, end), end);
+  }
+  add(report.target, "standby", ready, trains);
+  add(report.target, "trains", trains, aborting ? trains : end);
+}
+
+std::vector<Bytes> bytes_by_phase(const Report& report) {
+  std::vector<Bytes> result;
+  const auto count = [&](const std::string& what, std::uint64_t bytes) {
+    if (bytes == 0) return;
+    const auto found = std::ranges::find(result, what, &Bytes::what);
+    if (found == result.end()) {
+      result.push_back({what, bytes});
+    } else {
+      found->bytes += bytes;
+    }
+  };
+  const auto in_downtime = std::min(report.downtime.transferred, report.transferred);
+  const auto before = report.transferred - in_downtime;
+  std::uint64_t counted = 0;
+  std::string phase;
+  for (const auto& sample : report.samples) {
+    // A phase's last bytes are told with the next one's first sample.
+    const auto up_to = std::min(sample.transferred, before);
+    if (up_to > counted) {
+      count(spelled(phase.empty() ? sample.phase : phase), up_to - counted);
+      counted = up_to;
+    }
+    if (sample.phase != "frozen" && sample.phase != "verify") phase = sample.phase;
+  }
+  count(phase.empty() ? "before the freeze" : spelled(phase), before - counted);
+  count("in the downtime", in_downtime);
+  return result;
+}
+
+void measure_rates(Report& report) {
+  const auto stretch = std::max(kRateStretchMinMs, report.total_ms / kRateStretches);
+  const TimelineSample* from = nullptr;
+  const TimelineSample* first = nullptr;
+  const TimelineSample* last = nullptr;
+  for (const auto& sample : report.samples) {
+    if (from == nullptr) from = &sample;
+    if (sample.transferred > 0 && first == nullptr) first = from;
+    if (last == nullptr || sample.transferred > last->transferred) last = &sample;
+    const auto ms = static_cast<double>(sample.at_ms - from->at_ms);
+    if (ms < stretch && &sample != &report.samples.back()) continue;
+    if (ms >= kRateStretchMinMs / 2 && sample.transferred >= from->transferred) {
+      const auto rate = static_cast<double>(sample.transferred - from->transferred) / ms * 1e3;
+      report.rates.push_back(
+          {static_cast<double>(from->at_ms), static_cast<double>(sample.at_ms), rate});
+      report.peak_rate = std::max(report.peak_rate, rate);
+    }
+    from = &sample;
+  }
+  if (first == nullptr || last->at_ms <= first->at_ms) return;
+  report.mean_rate = static_cast<double>(last->transferred - first->transferred) /
+                     static_cast<double>(last->at_ms - first->at_ms) * 1e3;
+}
+
+std::string why_this_strategy(const Report& r, const json::object& progress) {
+  if (r.strategy.empty()) return "it ended before one was needed";
+  if (r.asked == r.strategy) return "asked for";
+  if (r.asked != "auto") {
+    return fmt::format("{} was asked for, but this program's updates cannot be replayed", r.asked);
+  }
+  const auto rate = count_at(progress, "rate");
+  return fmt::format("chosen by prediction: {} of state, a step of {}{}, {}",
+                     format_size(r.state_bytes), format_ms(r.step_ms),
+                     rate > 0 ? fmt::format(", a link of {}/s", format_size(rate)) : "",
+                     r.downtime.limit_ms > 0
+                         ? fmt::format("at most {} of downtime", format_ms(r.downtime.limit_ms))
+                         : "any downtime");
+}
+
+}  // namespace
+
+std::string spelled(std::string_view name) {
+  std::string result(name);
+  std::ranges::replace(result, '_', ' ');
+  return result;
+}
+
+Report make_report(const json::object& migration, const json::object& timeline) {
+  Report r;
+  const auto progress = object_at(migration, "progress");
+  r.id = text_at(migration, "id");
+  r.job = text_at(migration, "job");
+  r.from = text_at(migration, "from");
+  r.to = text_at(migration, "to");
+  r.state = text_at(migration, "state");
+  r.result = text_at(migration, "result");
+  r.asked = text_at(migration, "strategy");
+  r.strategy = text_at(progress, "strategy");
+  if (const auto* error = migration.if_contains("error"); error != nullptr && error->is_object()) {
+    r.error = http::error_from_json(*error);
+  }
+  r.started_at_ms = static_cast<std::int64_t>(number_at(migration, "started_at_ms"));
+  r.total_ms = number_at(progress, "total_time_ms");
+  if (known_at(migration, "migrated_at_step")) r.step = count_at(migration, "migrated_at_step");
+  r.step_ms = number_at(progress, "median_step_ms");
+  r.state_bytes = count_at(progress, "total");
+  r.transferred = count_at(progress, "transferred");
+  r.rounds = static_cast<std::uint32_t>(std::min(number_at(progress, "rounds"), 4e9));
+  r.log_entries = count_at(progress, "log_entries");
+  r.log_bytes = count_at(progress, "log_bytes");
+  r.replay_ms = number_at(progress, "replay_ms");
+
+  const auto parts = object_at(timeline, "downtime");
+  auto& d = r.downtime;
+  d.predicted_ms = known_at(parts, "predicted_ms");
+  d.measured_ms = known_at(parts, "measured_ms");
+  d.clock_error_ms = number_at(parts, "clock_error_ms");
+  d.limit_ms = number_at(migration, "max_downtime_ms");
+  d.hold_ms = number_at(parts, "hold_ms");
+  d.scan_ms = number_at(parts, "scan_ms");
+  d.send_ms = number_at(parts, "send_ms");
+  d.verify_ms = number_at(parts, "verify_ms");
+  d.transferred = count_at(parts, "transferred");
+  if (d.measured_ms) {
+    d.grant_ms = std::max(0.0, *d.measured_ms - d.scan_ms - d.send_ms - d.verify_ms);
+  }
+
+  r.samples = timeline_from_json(array_at(timeline, "samples")).samples();
+  r.states = states_of(migration, r.started_at_ms, r.total_ms);
+  const auto decided = began(r.states, "aborting");
+  const auto committed = began(r.states, "committed");
+  r.phases =
+      phases_of(r.samples, std::min(decided.value_or(r.total_ms), committed.value_or(r.total_ms)));
+  tell_both_sides(r);
+  r.bytes = bytes_by_phase(r);
+  measure_rates(r);
+  r.why = why_this_strategy(r, progress);
+  r.findings = findings_of(r, progress);
+  return r;
+}
+
+}  // namespace cardswap::report

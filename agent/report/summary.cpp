@@ -1,0 +1,177 @@
+#include "agent/report/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/http/client.h"
+#include "agent/units.h"
+
+namespace cardswap::report {
+namespace {
+
+namespace json = boost::json;
+
+std::string printable(std::string text) {
+  std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return text;
+}
+
+std::string size(double bytes) { return format_size(static_cast<std::uint64_t>(bytes)); }
+
+std::string line(std::string_view name, const std::string& value) {
+  return fmt::format("{:<11}{}\n", name, printable(value));
+}
+
+std::string downtime_lines(const Downtime& d) {
+  std::string result;
+  if (d.measured_ms) {
+    result += line(
+        "downtime",
+        fmt::format(
+            "{} (+/- {}){}", format_ms(*d.measured_ms), format_ms(d.clock_error_ms),
+            d.hold_ms > 0 ? fmt::format(", and {} held before it", format_ms(d.hold_ms)) : ""));
+    result +=
+        line("", fmt::format("scan {}, send {}, verify {}, commit and grant {}; {} sent in it",
+                             format_ms(d.scan_ms), format_ms(d.send_ms), format_ms(d.verify_ms),
+                             format_ms(d.grant_ms), format_size(d.transferred)));
+  }
+  const auto limit = d.limit_ms > 0 ? fmt::format("limit {}", format_ms(d.limit_ms)) : "no limit";
+  if (d.predicted_ms) {
+    result +=
+        line("predicted", fmt::format("{} with the hold; {}", format_ms(*d.predicted_ms), limit));
+  } else {
+    result += line("predicted", fmt::format("not converged, so never; {}", limit));
+  }
+  return result;
+}
+
+json::array to_json(const std::vector<Span>& spans) {
+  json::array result;
+  for (const auto& span : spans) {
+    result.push_back(
+        json::object{{"name", span.name}, {"from_ms", span.from_ms}, {"to_ms", span.to_ms}});
+  }
+  return result;
+}
+
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+  return value ? json::value(*value) : json::value(nullptr);
+}
+json::value or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+}  // namespace
+
+std::string_view to_string(Finding::Level level) {
+  switch (level) {
+    case Finding::Level::note: return "note";
+    case Finding::Level::warning: return "warning";
+    case Finding::Level::failure: return "failure";
+  }
+  return "note";
+}
+
+std::string headline(const Report& r) {
+  if (r.moved()) return fmt::format("job {} moved from {} to {}", r.job, r.from, r.to);
+  const auto* what = r.result == "cancelled" ? "the move of job {} from {} to {} was cancelled"
+                     : r.result == "failed"  ? "the move of job {} from {} to {} failed"
+                                             : "job {} is on its way from {} to {}";
+  return fmt::format(fmt::runtime(what), r.job, r.from, r.to);
+}
+
+std::string to_text(const Report& r) {
+  auto result = line("migration", r.id) + line("", headline(r));
+  result += line("result", fmt::format("{}{} after {}", r.result.empty() ? r.state : r.result,
+                                       r.step ? fmt::format(" at step {},", *r.step) : "",
+                                       format_ms(r.total_ms)));
+  result +=
+      line("strategy", fmt::format("{} ({})", r.strategy.empty() ? "none" : r.strategy, r.why));
+  result += downtime_lines(r.downtime);
+  result += line("sent", fmt::format("{} for {} of state{}", format_size(r.transferred),
+                                     format_size(r.state_bytes),
+                                     r.rounds > 0 ? fmt::format(", {} rounds", r.rounds) : ""));
+  for (const auto& part : r.bytes) {
+    result += line("", fmt::format("{}: {}", part.what, format_size(part.bytes)));
+  }
+  if (r.log_entries > 0) {
+    result +=
+        line("", fmt::format("update log: {} optimizer steps, {}; one replays in {}", r.log_entries,
+                             format_size(r.log_bytes), format_ms(r.replay_ms)));
+  }
+  if (r.mean_rate > 0) {
+    result += line("rate", fmt::format("{}/s mean, {}/s peak", size(r.mean_rate),
+                                       size(std::max(r.mean_rate, r.peak_rate))));
+  }
+  for (const auto& state : r.states) {
+    result += line(
+        &state == &r.states.front() ? "states" : "",
+        fmt::format("{:<14}+{:<9} {}", state.name, format_ms(state.from_ms),
+                    &state == &r.states.back() && !r.result.empty() ? "" : format_ms(state.ms())));
+    // No padding at the end of a line.
+    result.erase(result.find_last_not_of(" \n") + 1);
+    result += '\n';
+  }
+  for (const auto& finding : r.findings) {
+    result += line(to_string(finding.level), finding.text);
+  }
+  return result;
+}
+
+json::object to_json(const Report& r) {
+  json::array bytes;
+  for (const auto& part : r.bytes) {
+    bytes.push_back(json::object{{"what", part.what}, {"bytes", part.bytes}});
+  }
+  json::array findings;
+  for (const auto& finding : r.findings) {
+    findings.push_back(json::object{{"level", to_string(finding.level)}, {"text", finding.text}});
+  }
+  Timeline timeline;
+  for (const auto& sample : r.samples) timeline.add(sample);
+  const auto& d = r.downtime;
+  return {{"migration", r.id},
+          {"job", r.job},
+          {"from", r.from},
+          {"to", r.to},
+          {"state", r.state},
+          {"result", or_null(r.result)},
+          {"headline", headline(r)},
+          {"strategy", {{"asked", r.asked}, {"used", or_null(r.strategy)}, {"why", r.why}}},
+          {"error", r.error ? json::value(http::to_json(*r.error)) : json::value(nullptr)},
+          {"started_at_ms", r.started_at_ms},
+          {"total_time_ms", r.total_ms},
+          {"migrated_at_step", or_null(r.step)},
+          {"median_step_ms", r.step_ms},
+          {"total", r.state_bytes},
+          {"transferred", r.transferred},
+          {"bytes", bytes},
+          {"rounds", r.rounds},
+          {"log_entries", r.log_entries},
+          {"log_bytes", r.log_bytes},
+          {"replay_ms", r.replay_ms},
+          {"mean_rate", r.mean_rate},
+          {"peak_rate", r.peak_rate},
+          {"downtime",
+           {{"predicted_ms", or_null(d.predicted_ms)},
+            {"measured_ms", or_null(d.measured_ms)},
+            {"clock_error_ms", d.clock_error_ms},
+            {"limit_ms", d.limit_ms},
+            {"hold_ms", d.hold_ms},
+            {"scan_ms", d.scan_ms},
+            {"send_ms", d.send_ms},
+            {"verify_ms", d.verify_ms},
+            {"grant_ms", d.grant_ms},
+            {"transferred", d.transferred}}},
+          {"states", to_json(r.states)},
+          {"phases", to_json(r.phases)},
+          {"source", to_json(r.source)},
+          {"target", to_json(r.target)},
+          {"findings", findings},
+          {"samples", cardswap::to_json(timeline)}};
+}
+
+}  // namespace cardswap::report
