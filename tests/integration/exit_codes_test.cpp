@@ -268,8 +268,8 @@ std::string page(const std::string& name) {
 
 TEST(Help, IsInTheManualPages) {
   std::string help = run({CARDSWAP, "--help"}).out;
-  for (const auto* verb : {"run", "jobs", "migrate", "status", "cancel", "logs", "devices", "stop",
-                           "forget", "version", "completion"}) {
+  for (const auto* verb : {"run", "jobs", "migrate", "status", "report", "cancel", "logs",
+                           "devices", "stop", "forget", "version", "completion"}) {
     const auto outcome = run({CARDSWAP, verb, "--help"});
     EXPECT_EQ(outcome.exit_code, 0);
     help += outcome.out;

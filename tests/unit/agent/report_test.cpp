@@ -1,0 +1,262 @@
+#include "agent/report/report.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "agent/handover/migration.h"
+#include "agent/report/axis.h"
+#include "agent/report/html.h"
+#include "agent/report/output.h"
+#include "agent/report/summary.h"
+#include "agent/report/svg.h"
+#include "agent/report/trace.h"
+
+namespace cardswap::report {
+namespace {
+
+namespace json = boost::json;
+using handover::State;
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+/// A migration as the agent has it, `scale` times as long as one second.
+Migration migration(double scale = 1) {
+  const auto ms = [&](double at) { return static_cast<std::int64_t>(at * scale); };
+  Migration m;
+  m.id = "m-1";
+  m.job = "gpt";
+  m.from = "a/cpu:0";
+  m.to = "b:7070/cpu:0";
+  m.state = State::completed;
+  m.started_at_ms = 1'700'000'000'000;
+  m.history = {{"planned", m.started_at_ms},
+               {"preparing", m.started_at_ms + ms(1)},
+               {"standby_ready", m.started_at_ms + ms(200)},
+               {"syncing", m.started_at_ms + ms(201)},
+               {"converged", m.started_at_ms + ms(800)},
+               {"freezing", m.started_at_ms + ms(801)},
+               {"verifying", m.started_at_ms + ms(850)},
+               {"committed", m.started_at_ms + ms(870)},
+               {"resumed", m.started_at_ms + ms(900)},
+               {"completed", m.started_at_ms + ms(990)}};
+  m.ended_at_ms = m.started_at_ms + ms(1000);
+  m.result = "ok";
+  m.root = "00";
+  m.predicted_downtime_ms = 60;
+  m.downtime_ms = 40;
+  m.clock_error_ms = 0.1;
+  m.migrated_at_step = 17;
+  m.stats.phase = "verify";
+  m.stats.strategy = "replay";
+  m.stats.total = 8U << 20;
+  m.stats.transferred = 10U << 20;
+  m.stats.bytes_in_downtime = 1U << 20;
+  m.stats.freeze_scan_ms = 5;
+  m.stats.freeze_send_ms = 10;
+  m.stats.freeze_verify_ms = 5;
+  m.stats.hold_ms = 12;
+  m.stats.median_step_ms = 20;
+  m.stats.rounds = 2;
+  TimelineSample sample;
+  for (int i = 0; i <= 10; ++i) {
+    sample.at_ms = ms(i * 90);
+    sample.state = i < 3 ? State::preparing : i < 9 ? State::syncing : State::verifying;
+    sample.phase = i < 3 ? "" : i < 6 ? "base_copy" : i < 9 ? "replay" : "frozen";
+    sample.step = static_cast<std::uint64_t>(7 + i);
+    sample.transferred = i < 3 ? 0 : static_cast<std::uint64_t>(i - 2) << 20;
+    sample.log_lag_bytes = i < 6 ? 0 : 4096;
+    m.timeline.add(sample);
+  }
+  return m;
+}
+
+Report report_of(const Migration& m) { return make_report(to_json(m), timeline_json(m)); }
+
+/// One that was given up while it synced.
+Migration given_up() {
+  auto m = migration();
+  m.state = State::aborted;
+  m.result = "failed";
+  m.root.clear();
+  m.downtime_ms = 0;
+  m.predicted_downtime_ms = 0;
+  m.history.resize(4);
+  m.history.emplace_back("aborting", m.started_at_ms + 500);
+  m.history.emplace_back("aborted", m.started_at_ms + 990);
+  m.error = Error(Code::link_lost, "the link broke", "look at the network");
+  return m;
+}
+
+std::uint64_t sum(const std::vector<Bytes>& parts) {
+  std::uint64_t result = 0;
+  for (const auto& part : parts) result += part.bytes;
+  return result;
+}
+
+TEST(Report, AccountsForEveryByteAndForTheWholeDowntime) {
+  const auto r = report_of(migration());
+  EXPECT_EQ(sum(r.bytes), r.transferred);
+  EXPECT_THAT(r.bytes, Contains(Field(&Bytes::what, "in the downtime")));
+  EXPECT_THAT(r.bytes, Contains(Field(&Bytes::what, "base copy")));
+  const auto& d = r.downtime;
+  EXPECT_DOUBLE_EQ(d.scan_ms + d.send_ms + d.verify_ms + d.grant_ms, 40);
+  EXPECT_EQ(r.states.size(), 10U);
+  EXPECT_DOUBLE_EQ(r.states[3].ms(), 599);
+}
+
+TEST(Report, SaysWhatEachSideDid) {
+  const auto r = report_of(migration());
+  ASSERT_EQ(r.source.size(), 4U);
+  EXPECT_EQ(r.source[1].name, "held");
+  EXPECT_DOUBLE_EQ(r.source[1].ms(), 12);
+  EXPECT_EQ(r.source.back().name, "stopped");
+  ASSERT_EQ(r.target.back().name, "trains");
+  EXPECT_DOUBLE_EQ(r.target.back().from_ms, 890);
+}
+
+TEST(Report, OfAFailureSaysWhyAndThatTheJobGoesOn) {
+  const auto r = report_of(given_up());
+  const auto text = to_text(r);
+  EXPECT_THAT(text, AllOf(HasSubstr("failed"), HasSubstr("the link broke"),
+                          HasSubstr("hint: look at the network"), HasSubstr("goes on at a/cpu:0")));
+  EXPECT_EQ(r.source.back().name, "trains");
+  EXPECT_EQ(r.target.back().name, "standby");
+  EXPECT_THAT(to_html(r), HasSubstr("given up after 500 ms"));
+  EXPECT_EQ(sum(r.bytes), r.transferred);
+}
+
+TEST(Report, TellsWhatAnAuditFound) {
+  auto m = migration();
+  m.stats.regions_not_replayed = 2;
+  m.stats.not_replayed = "model.a, model.b";
+  EXPECT_THAT(to_text(report_of(m)),
+              HasSubstr("2 regions different after replay (model.a, model.b)"));
+}
+
+TEST(Report, TellsOfAPredictionThatWasWrong) {
+  auto m = migration();
+  EXPECT_THAT(to_text(report_of(m)), Not(HasSubstr("the prediction was")));
+  m.downtime_ms = 400;
+  EXPECT_THAT(to_text(report_of(m)),
+              AllOf(HasSubstr("the prediction was 60 ms, 412 ms was measured"),
+                    HasSubstr("above the limit of 300 ms")));
+}
+
+TEST(Report, CanBeMadeOfNothing) {
+  const auto r = make_report({}, {});
+  EXPECT_THAT(to_text(r), HasSubstr("there are no samples"));
+  EXPECT_THAT(to_html(r), HasSubstr("</html>"));
+  EXPECT_FALSE(json::serialize(to_trace(r)).empty());
+}
+
+TEST(Report, IsOfTheSameShapeWhetherItTookHalfASecondOrTwoHours) {
+  for (const auto scale : {0.002, 0.5, 60.0, 7200.0}) {
+    const auto page = to_html(report_of(migration(scale)));
+    EXPECT_THAT(page, Not(AnyOf(HasSubstr("nan"), HasSubstr("inf\""), HasSubstr("\"-")))) << scale;
+    EXPECT_THAT(page, HasSubstr("time since the migration was planned")) << scale;
+  }
+}
+
+TEST(Page, EscapesWhatStrangersNamed) {
+  const std::string evil = "</title></style><script>alert('\"&\x01\xff')</script>";
+  auto m = given_up();
+  m.id = m.job = m.from = m.to = m.stats.strategy = m.stats.not_replayed = evil;
+  m.stats.regions_not_replayed = 1;
+  m.error = Error(Code::link_lost, evil, evil);
+  m.history.emplace_back(evil, m.started_at_ms + 995);
+  m.timeline.add({.at_ms = 1000, .state = State::syncing, .phase = "<script>x</script>"});
+  const auto page = to_html(report_of(m));
+  EXPECT_THAT(page, Not(HasSubstr("<script")));
+  EXPECT_THAT(page, Not(HasSubstr("\x01")));
+  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&#39;&quot;&amp;?&#39;)"));
+  EXPECT_THAT(to_text(report_of(m)), Not(HasSubstr("\x01")));
+}
+
+TEST(Page, LoadsNothing) {
+  const auto page = to_html(report_of(migration()));
+  for (const auto* outside : {"http:", "https:", "<script", "<link", "@import", "url("}) {
+    EXPECT_THAT(page, Not(HasSubstr(outside)));
+  }
+  EXPECT_THAT(page, HasSubstr("prefers-color-scheme: dark"));
+}
+
+TEST(Trace, IsValidJsonInTheOrderOfTime) {
+  for (const auto& m : {migration(), given_up(), migration(7200)}) {
+    const auto trace = json::parse(json::serialize(to_trace(report_of(m)))).as_object();
+    const auto& events = trace.at("traceEvents").as_array();
+    std::int64_t before = 0;
+    std::size_t spans = 0;
+    std::size_t counters = 0;
+    for (const auto& event : events) {
+      const auto at = event.at("ts").as_int64();
+      EXPECT_GE(at, before);
+      before = at;
+      if (event.at("ph").as_string() == "X") {
+        ++spans;
+        EXPECT_GE(event.at("dur").as_int64(), 0);
+      }
+      counters += event.at("ph").as_string() == "C" ? 1 : 0;
+    }
+    EXPECT_GT(spans, 6U);
+    EXPECT_GT(counters, 20U);
+  }
+}
+
+TEST(Axis, HasRoundMarksInAFittingUnit) {
+  EXPECT_EQ(time_axis(500, 10).unit, "ms");
+  EXPECT_EQ(time_axis(500, 10).ticks.back().label, "500");
+  EXPECT_EQ(time_axis(90e3, 10).unit, "s");
+  EXPECT_EQ(time_axis(7200e3, 10).unit, "min");
+  EXPECT_EQ(time_axis(48 * 3600e3, 10).unit, "h");
+  EXPECT_EQ(bytes_axis(5e9, 3, "/s").unit, "GiB/s");
+  EXPECT_GE(bytes_axis(5e9, 3).to, 5e9);
+  EXPECT_EQ(count_axis(41, 45, 3, "count").ticks.front().label, "40");
+  for (const auto max : {0.0, -1.0, 1e-9, 1e18, std::numeric_limits<double>::infinity(),
+                         std::numeric_limits<double>::quiet_NaN()}) {
+    for (const auto& axis : {time_axis(max, 10), bytes_axis(max, 3), duration_axis(max, 3),
+                             count_axis(0, max, 3, "")}) {
+      EXPECT_GT(axis.to, axis.from) << max;
+      EXPECT_LE(axis.ticks.size(), 13U) << max;
+      EXPECT_THAT(axis.ticks, Not(IsEmpty())) << max;
+    }
+  }
+}
+
+TEST(Output, IsWholeOrNotThere) {
+  const auto dir =
+      std::filesystem::temp_directory_path() / ("cardswap-output-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(dir);
+  const auto file = (dir / "report.html").string();
+  write_output(file, "one");
+  write_output(file, "two");
+  std::string content;
+  std::ifstream(file) >> content;
+  EXPECT_EQ(content, "two");
+  const auto entries = std::distance(std::filesystem::directory_iterator(dir), {});
+  EXPECT_EQ(entries, 1);
+  for (const auto& wrong : {(dir / "no" / "x").string(), dir.string()}) {
+    try {
+      write_output(wrong, "three");
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::io);
+      EXPECT_THAT(error.failure(), HasSubstr(wrong));
+      EXPECT_THAT(error.hint(), HasSubstr("folder"));
+    }
+  }
+  write_output("/dev/null", "gone");
+  EXPECT_FALSE(std::filesystem::is_regular_file("/dev/null"));
+  std::filesystem::remove_all(dir);
+}
+
+}  // namespace
+}  // namespace cardswap::report
