@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'EOF'
-usage: scripts/demo.sh [--json] [--steps N] [--strategy rounds|stop-copy|auto]
+usage: scripts/demo.sh [--json] [--steps N] [--strategy replay|rounds|stop-copy|auto]
 Exit 0 only when the job moved and every loss and the final digest are bit-identical to those of the
 same training without a move. With --json the last line is one JSON object.
 EOF
