@@ -16,7 +16,7 @@ enum class ChunkId : std::uint32_t {};
 /// One tensor's storage, as both sides must agree on it. `bytes` may be 0.
 struct Region {
   std::string name;   ///< the first tensor that uses it: "model/transformer.0.qkv.weight"
-  std::string dtype;  ///< "float32", "bfloat16", "int64", ... or "bytes"
+  std::string dtype;  ///< LibTorch's names, "Float", "BFloat16", "Long", ... or "bytes"
   std::string shape;  ///< for people: "[768, 2304]"
   std::uint64_t bytes = 0;
   bool operator==(const Region&) const = default;

@@ -18,6 +18,7 @@ constexpr std::uint64_t kStepsHeld = 2;
 /// No further shard is copied aside beyond this; a single one may be larger.
 constexpr std::uint64_t kStagedMax = 256U << 20U;
 constexpr std::size_t kNamesTold = 8;
+constexpr double kForgetting = 0.75;
 
 }  // namespace
 
@@ -279,7 +280,11 @@ void Replay::tend() {
   stats.back_pressure_ms = figures.back_pressure_ms;
   stats.hold_ms = figures.hold_ms;
   stats.window_wait_ms = window_->waited_ms();
-  stats.replay_ms = sender_.replayed().replay_ms;
+  // A step may have several updates of which some cost nothing: the longest of late counts.
+  if (const auto& replayed = sender_.replayed(); replayed.number != noted_update_) {
+    noted_update_ = replayed.number;
+    stats.replay_ms = std::max(replayed.replay_ms, kForgetting * stats.replay_ms);
+  }
   // The scan does not wait for the entry's turn on the line: by then the trainer may be steps
   // ahead.
   if (const auto step = log_->take_audit_step()) {

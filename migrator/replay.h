@@ -95,6 +95,7 @@ class Replay {
   std::deque<Staged> staged_;
   std::uint64_t staged_bytes_ = 0;
   std::uint64_t updates_sent_ = 0;
+  std::uint64_t noted_update_ = 0;  ///< the latest whose time at the target was noted
   std::uint64_t latest_step_sent_ = 0;
   std::uint64_t base_chunks_sent_ = 0;
   std::uint64_t base_bytes_staged_ = 0;

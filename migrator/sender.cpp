@@ -196,7 +196,7 @@ void Sender::send_payload(const data::BulkHeader& header, std::span<const std::b
   busy_bytes_ += payload.size();
   if (now - busy_since_ < kRateEvery) return;
   rate_.add(busy_bytes_, now - busy_since_);
-  stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
+  stats_.rate = static_cast<std::uint64_t>(bare_link_rate());
   busy_since_ = now;
   busy_bytes_ = 0;
 }
@@ -209,7 +209,7 @@ void Sender::wait_until_payloads_are_sent() {
 void Sender::note_rate() {
   if (busy_bytes_ == 0) return;
   rate_.add(busy_bytes_, Clock::now() - busy_since_);
-  stats_.rate = static_cast<std::uint64_t>(rate_.bytes_per_s());
+  stats_.rate = static_cast<std::uint64_t>(bare_link_rate());
   busy_bytes_ = 0;
 }
 
@@ -372,7 +372,7 @@ void Sender::probe_link() {
   }
   rate_ = RateMeter();
   rate_.add(static_cast<std::uint64_t>(best), std::chrono::seconds(1));
-  stats_.rate = static_cast<std::uint64_t>(best);
+  stats_.rate = static_cast<std::uint64_t>(bare_link_rate());
 }
 
 void Sender::report_converged() {

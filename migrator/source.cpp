@@ -168,6 +168,7 @@ class Source::Engine {
       throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
     }
     stats.freeze_verify_ms = ms_since(start);
+    stats.log_lag_bytes = 0;
     sender_.progress(true);
     if (events_.verified) events_.verified(root, stats);
   }

@@ -13,7 +13,7 @@ enum class Strategy : std::uint8_t { automatic, stop_copy, rounds, replay };
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
 struct MigrationStats {
-  std::string phase;  ///< "connect", "base_copy", "rounds", "replay", "frozen", "verify"
+  std::string phase;  ///< "connect", "probe", "base_copy", "rounds", "replay", "frozen", "verify"
   std::uint64_t transferred = 0;    ///< bytes of state sent, repeats included
   std::uint64_t remaining = 0;      ///< bytes of this round still to send
   std::uint64_t total = 0;          ///< bytes of tracked state
@@ -31,15 +31,15 @@ struct MigrationStats {
   std::uint64_t log_entries = 0;    ///< replay: optimizer steps sent, ...
   std::uint64_t log_bytes = 0;      ///< ... gradients sent for them, ...
   std::uint64_t log_lag_bytes = 0;  ///< ... and gradients that the target has not replayed yet
-  double replay_ms = 0;             ///< one step's replay at the target
+  double replay_ms = 0;             ///< an update's replay at the target, the longest of late
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
   double hold_ms = 0;               ///< the trainer waited before its last step for the log to go
   std::string compression;          ///< latest used, "lz4" or "zstd"; empty: none so far
   double compression_ratio = 1;     ///< bytes of state for a byte sent, of late
   std::uint32_t throttle_pct = 0;   ///< how much of its time the trainer is kept from training
-  std::uint64_t regions_not_replayed = 0;  ///< that an audit found different
-  std::string not_replayed;                ///< their names, the first few
+  std::uint64_t regions_not_replayed = 0;  ///< shards that an audit found different
+  std::string not_replayed;                ///< a region of each, the first few
   bool operator==(const MigrationStats&) const = default;
 };
 

@@ -55,6 +55,13 @@ std::string how_it_ended(const json::object& job) {
   return text(job, "exit_text");
 }
 
+/// The one in use, and what was asked for where that is another one.
+std::string strategy(const json::object& migration) {
+  const auto asked = text(migration, "strategy");
+  const auto used = text(object(migration, "progress"), "strategy");
+  return used.empty() || used == asked ? asked : fmt::format("{} ({})", used, asked);
+}
+
 }  // namespace
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -110,11 +117,16 @@ std::string summary(const json::object& migration) {
   return fmt::format(
       "job {} moved to {} at step {}\n"
       "downtime {} (scan {}, send {}, verify {}), {} sent in it\n"
+      "{}"
       "strategy {}, {} rounds, {} sent for {} of state, total {}\n",
       text(migration, "job"), text(migration, "to"), text(migration, "migrated_at_step"),
       ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"), ms(p, "freeze_send_ms"),
-      ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"), text(migration, "strategy"),
-      text(p, "rounds"), size(p, "transferred"), size(p, "total"), ms(p, "total_time_ms"));
+      ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
+      number(p, "hold_ms") > 0
+          ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
+          : "",
+      strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
+      ms(p, "total_time_ms"));
 }
 
 std::string details(const json::object& migration) {
@@ -125,7 +137,7 @@ std::string details(const json::object& migration) {
                                              {"to", text(migration, "to")},
                                              {"state", text(migration, "state")},
                                              {"result", text(migration, "result")},
-                                             {"strategy", text(migration, "strategy")},
+                                             {"strategy", strategy(migration)},
                                              {"rounds", text(p, "rounds")},
                                              {"transferred", size(p, "transferred")},
                                              {"remaining", size(p, "remaining")},
@@ -141,6 +153,19 @@ std::string details(const json::object& migration) {
     rows.push_back({"migrated_at_step", text(migration, "migrated_at_step")});
     rows.push_back({"digest", text(migration, "root")});
   }
+  const auto known = [&](const char* name, bool is, std::string value) {
+    if (is) rows.push_back({name, std::move(value)});
+  };
+  known("hold", number(p, "hold_ms") > 0, ms(p, "hold_ms"));
+  known("predicted", number(migration, "predicted_downtime_ms") > 0,
+        ms(migration, "predicted_downtime_ms") + " for hold and downtime");
+  known("log", number(p, "log_entries") > 0,
+        fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
+  known("not_replayed", number(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
+  known("compression", !text(p, "compression", "").empty(),
+        fmt::format("{}, {:.2f} bytes of state a byte sent", text(p, "compression"),
+                    number(p, "compression_ratio")));
+  known("throttle", number(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
   const auto error = object(migration, "error");
   if (!error.empty()) rows.push_back({"error", text(error, "failure")});
   auto result = table(rows);

@@ -51,6 +51,8 @@ void take(const json::object& from, std::string_view key, T& out) {
   if (value == nullptr) return;
   if constexpr (std::is_same_v<T, std::string>) {
     if (value->is_string()) out = std::string(value->get_string());
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (value->is_bool()) out = value->get_bool();
   } else {
     if (value->is_number()) out = value->to_number<T>();
   }
@@ -120,6 +122,8 @@ json::object to_json(const Migration& m) {
       {"predicted_downtime_ms",
        m.predicted_downtime_ms > 0 ? json::value(m.predicted_downtime_ms) : json::value(nullptr)},
       {"bandwidth", m.bandwidth},
+      {"chunk_bytes", m.chunk_bytes},
+      {"timeout_ms", m.timeout_ms},
       {"progress", to_json(m.stats, static_cast<double>(end - m.started_at_ms))},
       {"result", m.result.empty() ? json::value(nullptr) : json::value(m.result)},
       {"error", m.error ? http::to_json(*m.error) : json::value(nullptr)},
@@ -191,6 +195,14 @@ Migration migration_from_journal(const json::object& record) {
   take(record, "epoch", m.epoch);
   take(record, "max_downtime_ms", m.max_downtime_ms);
   take(record, "log_memory", m.log_bytes_max);
+  take(record, "chunk_bytes", m.chunk_bytes);
+  take(record, "timeout_ms", m.timeout_ms);
+  take(record, "auto_converge", m.auto_converge);
+  std::string compression;
+  take(record, "compression", compression);
+  for (const auto known : {Compression::off, Compression::lz4, Compression::zstd}) {
+    if (compression == to_string(known)) m.compression = known;
+  }
   take(record, "predicted_downtime_ms", m.predicted_downtime_ms);
   take(record, "bandwidth", m.bandwidth);
   take(record, "result", m.result);

@@ -3,7 +3,9 @@
 #include <cardswap/torch.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "trainer.h"
@@ -73,12 +75,13 @@ struct GptImpl : nn::Module {
 };
 TORCH_MODULE(Gpt);
 
+constexpr std::size_t kTextMin = 1024;
+
 torch::Tensor read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
   const auto bytes = text.str();
-  if (bytes.size() < 1024) throw std::runtime_error("no text to train on in " + path);
   auto tensor = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kByte);
   std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
   return tensor.to(torch::kLong);
@@ -144,6 +147,12 @@ int main(int argc, char** argv) {
 
   torch::manual_seed(options.seed);
   torch::set_num_threads(options.threads);
+  std::error_code unreadable;
+  if (std::filesystem::file_size(text, unreadable) < kTextMin || unreadable) {
+    std::cerr << "gpt: --text must name a file of at least " << kTextMin << " bytes to learn; '"
+              << text << "' is none\n";
+    return 2;
+  }
   const auto data = read_text(text);
   Gpt model(shape);
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-4));

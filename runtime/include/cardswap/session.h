@@ -111,8 +111,8 @@ class Session {
   /// What the program does to tracked state after each step besides the optimizer, such as an
   /// average of the weights: step() calls `hook` after the optimizers, and a standby calls it after
   /// each update that it replays. It must compute from tracked state alone. `rewrites` names the
-  /// tracked things that it changes and nothing else does. Call it after they are tracked; names
-  /// are unique.
+  /// tracked things that it changes and nothing else does. Call it after everything that it reads
+  /// or rewrites is tracked: what is tracked first is copied first. Names are unique.
   void after_step(std::string_view name, std::function<void()> hook,
                   std::vector<std::string> rewrites);
 
