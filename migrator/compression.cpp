@@ -4,7 +4,7 @@
 #include <lz4.h>
 #include <zstd.h>
 
-#include <cstring>
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -39,10 +39,10 @@ void shuffle(std::span<const std::byte> in, std::byte* out, std::size_t width) {
     case 4: shuffle_by<4>(in.data(), out, count); break;
     case 8: shuffle_by<8>(in.data(), out, count); break;
     case 16: shuffle_by<16>(in.data(), out, count); break;
-    default: std::memcpy(out, in.data(), in.size()); return;
+    default: std::ranges::copy(in, out); return;
   }
   const auto whole = count * width;
-  std::memcpy(out + whole, in.data() + whole, in.size() - whole);
+  std::ranges::copy(in.subspan(whole), out + whole);
 }
 
 void unshuffle(const std::byte* in, std::span<std::byte> out, std::size_t width) {
@@ -52,10 +52,10 @@ void unshuffle(const std::byte* in, std::span<std::byte> out, std::size_t width)
     case 4: unshuffle_by<4>(in, out.data(), count); break;
     case 8: unshuffle_by<8>(in, out.data(), count); break;
     case 16: unshuffle_by<16>(in, out.data(), count); break;
-    default: std::memcpy(out.data(), in, out.size()); return;
+    default: std::copy_n(in, out.size(), out.begin()); return;
   }
   const auto whole = count * width;
-  std::memcpy(out.data() + whole, in + whole, out.size() - whole);
+  std::copy_n(in + whole, out.size() - whole, out.data() + whole);
 }
 
 const char* chars(const std::byte* bytes) {

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -300,7 +301,7 @@ ucs_status_t UcxLink::receive_bulk(PeerId peer, std::span<const std::byte> heade
   }
   const auto place = events_.place_for(peer, header, bytes);
   if (!rendezvous) {
-    std::memcpy(place.data(), data, bytes);
+    std::copy_n(static_cast<const std::byte*>(data), bytes, place.begin());
     events_.on_landed(peer, header, bytes);
     return UCS_OK;
   }
