@@ -30,13 +30,14 @@ done
 
 [ "$setup" = no ] || scripts/setup.sh
 export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-cmake --preset "$preset"
-cmake --build --preset "$preset"
-
+# Before the build, which asks each test program for the names of its tests.
 suppressions=$PWD/scripts/sanitizers
 export ASAN_OPTIONS=detect_container_overflow=0:detect_leaks=0:suppressions=$suppressions/asan.supp
 # No hooks in the allocator: the sanitizers have theirs there.
 export UCX_MEM_EVENTS=n UCX_HANDLE_ERRORS=none
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=suppressions=$suppressions/tsan.supp:history_size=4
+cmake --preset "$preset"
+cmake --build --preset "$preset"
+
 ctest --preset "$preset" ${label:+-L "$label"} "$@"
