@@ -9,6 +9,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/support/sanitizer.h"
+
 namespace cardswap::test {
 
 namespace json = boost::json;
@@ -113,13 +115,7 @@ void Host::fail_on_sanitizer_reports() const {
   std::error_code gone;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_, gone)) {
     if (entry.path().filename().string().find("log") == std::string::npos) continue;
-    const auto said = read_file(entry.path().string());
-    for (const auto* report : {"Sanitizer: ", ": runtime error: "}) {
-      const auto at = said.find(report);
-      if (at == std::string::npos) continue;
-      const auto start = at < 100 ? 0 : at - 100;
-      ADD_FAILURE() << entry.path() << ": " << said.substr(start, 6000);
-    }
+    fail_on_sanitizer_report(entry.path().string(), read_file(entry.path().string()));
   }
 }
 

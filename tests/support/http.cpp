@@ -10,6 +10,8 @@
 #include <boost/json.hpp>
 #include <stdexcept>
 
+#include "tests/support/sanitizer.h"
+
 namespace cardswap::test {
 namespace {
 
@@ -34,7 +36,7 @@ HttpAnswer exchange(const typename Protocol::endpoint& endpoint, const HttpReque
   http::response<http::string_body> response;
   beast::flat_buffer buffer;
   boost::system::error_code failed = asio::error::timed_out;
-  stream.expires_after(10s);
+  stream.expires_after(10s * kPatience);
   stream.async_connect(endpoint, [&](boost::system::error_code error) {
     failed = error;
     if (error) return;

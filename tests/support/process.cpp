@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/support/sanitizer.h"
+
 namespace cardswap::test {
 namespace {
 
@@ -61,10 +63,11 @@ Outcome run(const std::vector<std::string>& argv) {
   int status = 0;
   ::waitpid(pid, &status, 0);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  fail_on_sanitizer_report(argv.front(), outcome.err);
   return outcome;
 }
 
-Child::Child(const std::vector<std::string>& argv, const std::string& log) {
+Child::Child(const std::vector<std::string>& argv, const std::string& log) : log_(log) {
   auto words = words_of(argv);
   const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   pid_ = ::fork();
@@ -79,12 +82,15 @@ Child::Child(const std::vector<std::string>& argv, const std::string& log) {
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), status_(other.status_) {}
+    : log_(std::move(other.log_)), pid_(std::exchange(other.pid_, -1)), status_(other.status_) {}
 
 Child::~Child() {
-  if (pid_ <= 0 || ended()) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  if (pid_ <= 0) return;
+  if (!ended()) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  fail_on_sanitizer_report(log_, read_file(log_));
 }
 
 void Child::kill(int signal) { ::kill(pid_, signal); }
@@ -107,7 +113,7 @@ int Child::wait() {
 }
 
 bool within(std::chrono::milliseconds limit, const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const auto deadline = std::chrono::steady_clock::now() + limit * kPatience;
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     ::poll(nullptr, 0, 20);

@@ -13,10 +13,11 @@ struct Outcome {
   std::string out;
   std::string err;
 };
-/// Runs a program to its end.
+/// Runs a program to its end. A sanitizer's report fails the test.
 [[nodiscard]] Outcome run(const std::vector<std::string>& argv);
 
-/// A program in the background; killed with its owner.
+/// A program in the background; killed with its owner. A sanitizer's report in its log fails the
+/// test then.
 class Child {
  public:
   Child(const std::vector<std::string>& argv, const std::string& log);
@@ -31,11 +32,12 @@ class Child {
   [[nodiscard]] int pid() const { return pid_; }
 
  private:
+  std::string log_;
   int pid_ = -1;
   int status_ = -1;
 };
 
-/// Polls `condition` until it holds or the limit is over.
+/// Polls `condition` until it holds or the limit, under a sanitizer kPatience times it, is over.
 [[nodiscard]] bool within(std::chrono::milliseconds limit, const std::function<bool()>& condition);
 [[nodiscard]] std::string read_file(const std::string& path);
 

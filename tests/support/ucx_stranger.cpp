@@ -1,5 +1,7 @@
 #include "tests/support/ucx_stranger.h"
 
+#include "tests/support/sanitizer.h"
+
 namespace cardswap::test {
 
 using Clock = std::chrono::steady_clock;
@@ -16,7 +18,7 @@ void UcxStranger::send_chunk(std::vector<std::byte> header, std::size_t bytes) {
 }
 
 bool UcxStranger::is_turned_away_within(std::chrono::milliseconds limit) {
-  const auto until = Clock::now() + limit;
+  const auto until = Clock::now() + limit * kPatience;
   while (!lost_ && !refusal_ && Clock::now() < until) link_->wait(until);
   return lost_ || refusal_.has_value();
 }

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+namespace cardswap::test {
+
+/// How many times longer than it says a test waits for a condition: what a sanitizer slows down is
+/// no failure.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kPatience = 4;
+#else
+inline constexpr int kPatience = 1;
+#endif
+
+/// Fails the test when there is a sanitizer's report in what a process printed.
+void fail_on_sanitizer_report(const std::string& where, const std::string& printed);
+
+}  // namespace cardswap::test
