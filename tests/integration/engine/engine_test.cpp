@@ -12,6 +12,7 @@
 
 #include "migrator/source.h"
 #include "migrator/target.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap {
 namespace {
@@ -87,7 +88,12 @@ class Heard {
   template <class Condition>
   bool within(Clock::duration limit, Condition condition) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit, condition);
+    return changed_.wait_for(lock, limit * test::kPatience, condition);
+  }
+  [[nodiscard]] std::string why() {
+    const std::lock_guard lock(mutex_);
+    if (source_error) return source_error->what();
+    return target_error ? target_error->what() : "neither side failed, the time was over";
   }
 
   bool converged = false;
@@ -119,6 +125,7 @@ class EngineTest : public ::testing::Test {
     options.port = target_->port();
     if (options.token.empty()) options.token = "token";
     options.silence_max = silence_;
+    options.compression = Compression::off;  // what is counted here is what the regions hold
     source_.emplace(
         options, source_side_,
         SourceEvents{
@@ -132,9 +139,15 @@ class EngineTest : public ::testing::Test {
             },
             [this](const Error& error) { heard_.note([&] { heard_.source_error = error; }); }});
   }
+  /// The program steps meanwhile: no strategy offers a freeze before it saw what a step changes.
   bool converges() {
-    return heard_.within(seconds(20), [&] { return heard_.converged || heard_.source_error; }) &&
-           heard_.converged;
+    const auto is_over = [&] { return heard_.converged || heard_.source_error; };
+    const auto until = Clock::now() + seconds(20) * test::kPatience;
+    while (!heard_.within(milliseconds(5), is_over) && Clock::now() < until) {
+      ++source_side_.step_;
+      source_->stepped();
+    }
+    return heard_.within(milliseconds(0), [&] { return heard_.converged; });
   }
   bool verifies() {
     FrozenState state;
@@ -168,8 +181,12 @@ TEST_F(EngineTest, StopCopySendsEveryByteInTheFreeze) {
   target_memory_.add("w", 5 * kMiB + 3, 9).add("empty", 0, 0).add("b", 7, 9);
   listen();
   start({.strategy = Strategy::stop_copy});
-  ASSERT_TRUE(converges()) << heard_.source_error->what();
-  ASSERT_TRUE(verifies()) << heard_.source_error->what();
+  ASSERT_TRUE(converges()) << heard_.why();
+  // The last step changes what the probe of the link has sent already.
+  for (auto& [name, bytes] : source_memory_.regions) {
+    for (auto& byte : bytes) byte ^= std::byte{1};
+  }
+  ASSERT_TRUE(verifies()) << heard_.why();
   expect_equal_memory();
   EXPECT_EQ(*heard_.source_root, heard_.target_state->root);
   EXPECT_EQ(heard_.target_state->step, 77U);
@@ -190,10 +207,10 @@ TEST_F(EngineTest, RoundsSendWhatAStepChangedAndNeverWhatIsEqual) {
     }
   });
   start({.strategy = Strategy::rounds});
-  ASSERT_TRUE(converges()) << heard_.source_error->what();
+  ASSERT_TRUE(converges()) << heard_.why();
   trainer.request_stop();
   trainer.join();
-  ASSERT_TRUE(verifies()) << heard_.source_error->what();
+  ASSERT_TRUE(verifies()) << heard_.why();
   expect_equal_memory();
   EXPECT_LE(heard_.stats.bytes_in_downtime, 2 * kMiB);
   EXPECT_GE(heard_.stats.rounds, 2U);
@@ -206,7 +223,9 @@ TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {
   std::jthread trainer([this](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       auto& bytes = source_memory_.regions[0].second;
-      for (auto& byte : bytes) byte = static_cast<std::byte>(std::to_integer<int>(byte) + 1);
+      // In one go: a scan in the middle of a step finds less changed, and a sanitizer makes it
+      // long.
+      std::memset(bytes.data(), static_cast<int>(source_side_.step_ % 256), bytes.size());
       ++source_side_.step_;
     }
   });
@@ -225,7 +244,10 @@ TEST_F(EngineTest, ABandwidthCapIsKeptWithinFivePercent) {
   ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 1; }));
   const std::chrono::duration<double> took = Clock::now() - start_time;
   EXPECT_GE(took.count(), 2 * 0.95);
-  EXPECT_NEAR(static_cast<double>(heard_.stats.rate), 32.0 * kMiB, 0.05 * 32 * kMiB);
+  const auto rate = static_cast<double>(heard_.stats.rate);
+  EXPECT_LE(rate, 1.05 * 32 * kMiB);
+  // Under a sanitizer a core may be slower than the cap.
+  EXPECT_GE(rate, 0.95 * 32 * kMiB / test::kPatience);
 }
 
 TEST_F(EngineTest, AWrongTokenIsRefusedAndTheRightOneStillAdmitted) {
@@ -239,9 +261,9 @@ TEST_F(EngineTest, AWrongTokenIsRefusedAndTheRightOneStillAdmitted) {
   source_.reset();
   heard_.source_error.reset();
   heard_.stats = {};
-  start();
+  start({.strategy = Strategy::rounds});
   ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.rounds >= 1; }));
-  EXPECT_TRUE(verifies()) << heard_.source_error->what();
+  EXPECT_TRUE(verifies()) << heard_.why();
 }
 
 TEST_F(EngineTest, ALayoutThatDiffersIsRefusedWithItsNames) {
@@ -271,7 +293,7 @@ TEST_F(EngineTest, ADeadTargetFailsTheSourceWithinTwoSeconds) {
   source_memory_.add("w", 32 * kMiB, 1);
   target_memory_.add("w", 32 * kMiB, 2);
   listen();
-  start({.bandwidth = 8 * kMiB});
+  start({.strategy = Strategy::rounds, .bandwidth = 8 * kMiB});
   ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.transferred > kMiB; }));
   target_.reset();
   ASSERT_TRUE(heard_.within(seconds(2), [&] { return heard_.source_error.has_value(); }));
@@ -282,7 +304,7 @@ TEST_F(EngineTest, ACancelledSourceEndsInTimeAndTellsTheTarget) {
   source_memory_.add("w", 64 * kMiB, 1);
   target_memory_.add("w", 64 * kMiB, 2);
   listen();
-  start({.bandwidth = 8 * kMiB});
+  start({.strategy = Strategy::rounds, .bandwidth = 8 * kMiB});
   ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.transferred > kMiB; }));
   const auto before = Clock::now();
   source_.reset();

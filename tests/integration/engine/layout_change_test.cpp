@@ -11,11 +11,14 @@
 
 #include "migrator/source.h"
 #include "migrator/target.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -98,7 +101,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
  protected:
   void start() {
     target_.emplace(
-        TargetOptions{"m", "127.0.0.1", "token", "", std::chrono::milliseconds(3000)}, standby_,
+        TargetOptions{"m", "127.0.0.1", "token", "", milliseconds(3000)}, standby_,
         TargetEvents{[this](const VerifiedState&) { note([&] { confirmed_ = true; }); }, {}});
     SourceOptions options;
     options.migration = "m";
@@ -140,13 +143,19 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
     }
   }
   bool base_copy_is_done() {
-    return until(
-        [&] { return error_ || (GetParam() == Strategy::stop_copy ? converged_ : rounds_ >= 1); });
+    if (GetParam() != Strategy::stop_copy) return until([&] { return error_ || rounds_ >= 1; });
+    // Stop-copy offers its freeze when it saw what a step changes.
+    const auto limit = Clock::now() + seconds(20) * test::kPatience;
+    while (!until([&] { return error_ || converged_; }, milliseconds(5)) && Clock::now() < limit) {
+      ++trainer_.steps;
+      source_->stepped();
+    }
+    return until([&] { return error_ || converged_; }, milliseconds(0));
   }
   template <class Condition>
-  bool until(Condition condition) {
+  bool until(Condition condition, Clock::duration limit = seconds(20)) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, seconds(20), condition);
+    return changed_.wait_for(lock, limit * test::kPatience, condition);
   }
   std::uint32_t rounds_so_far() {
     const std::lock_guard lock(mutex_);
