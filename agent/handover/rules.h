@@ -6,8 +6,8 @@
 #include <span>
 #include <string_view>
 
-/// The handover as tables: what may follow what, and what is done then. Pure; the compiler proves
-/// what must never happen (the static_asserts below), `Migrations` carries it out.
+/// The source's half of the handover as a table: what may follow what, and what is done then. Pure;
+/// the compiler proves what must never happen (the static_asserts below). `SourceSide` reads it.
 namespace cardswap::handover {
 
 enum class State : std::uint8_t {
@@ -35,10 +35,16 @@ enum class Event : std::uint8_t {
   freeze_due,
   trainer_frozen,
   digests_equal,
+  digests_differ,
+  target_granted,  ///< its agent has the grant on disk
   target_resumed,
   target_stepped,
-  failed,          ///< anything that goes wrong, a cancellation included
-  target_is_gone,  ///< after the grant: its agent says that the process ended before one step
+  failed,            ///< anything that goes wrong before the commit, a cancellation included
+  target_is_gone,    ///< after the grant: its agent says that the process ended before one step
+  target_silent,     ///< after the grant: its agent does not answer
+  target_unknown,    ///< after the grant: its agent answers, and knows nothing of the migration
+  forced_to_source,  ///< the operator's word: the target's process is stopped and stays so
+  forced_to_target,  ///< the operator's word: the job lives at the target
   cleaned_up,
 };
 
@@ -51,6 +57,7 @@ enum class Action : std::uint8_t {
   retire,
   release,  ///< the frozen or syncing trainer goes on, under its old epoch
   reclaim,  ///< the frozen trainer goes on under a higher epoch than was granted
+  page,     ///< an operator is told; nothing is guessed
 };
 
 struct Rule {
@@ -71,6 +78,7 @@ inline constexpr std::array kSourceRules = [] {
       {converged, freeze_due, freezing, Action::freeze},
       {freezing, trainer_frozen, verifying, Action::none},
       {verifying, digests_equal, committed, Action::grant},
+      {verifying, digests_differ, aborting, Action::release},
       {committed, target_resumed, resumed, Action::none},
       {resumed, target_stepped, completed, Action::retire},
       {planned, failed, aborting, Action::release},
@@ -82,14 +90,35 @@ inline constexpr std::array kSourceRules = [] {
       {verifying, failed, aborting, Action::release},
       {committed, target_is_gone, aborting, Action::reclaim},
       {resumed, target_is_gone, aborting, Action::reclaim},
+      {committed, target_silent, in_doubt, Action::page},
+      {resumed, target_silent, in_doubt, Action::page},
+      {committed, target_unknown, in_doubt, Action::page},
+      {resumed, target_unknown, in_doubt, Action::page},
+      {in_doubt, target_granted, committed, Action::none},
+      {in_doubt, target_resumed, resumed, Action::none},
+      {in_doubt, target_is_gone, aborting, Action::reclaim},
+      {committed, forced_to_source, aborting, Action::reclaim},
+      {resumed, forced_to_source, aborting, Action::reclaim},
+      {in_doubt, forced_to_source, aborting, Action::reclaim},
+      {committed, forced_to_target, completed, Action::retire},
+      {resumed, forced_to_target, completed, Action::retire},
+      {in_doubt, forced_to_target, completed, Action::retire},
       {aborting, cleaned_up, aborted, Action::none},
   });
 }();
 
+/// The decision is made, and it is the target's.
 constexpr bool is_committed(State state) {
-  return state == State::committed || state == State::resumed || state == State::completed;
+  return state == State::committed || state == State::resumed || state == State::completed ||
+         state == State::in_doubt;
 }
 constexpr bool is_over(State state) { return state == State::completed || state == State::aborted; }
+
+/// Whether nothing is done unless the new state is on disk. A trainer may be released without a
+/// record: what is not committed on disk was never decided.
+constexpr bool needs_disk(const Rule& rule) {
+  return rule.then != Action::release && rule.then != Action::page && rule.to != State::aborted;
+}
 
 [[nodiscard]] constexpr std::optional<Rule> rule_for(std::span<const Rule> rules, State from,
                                                      Event on) {
@@ -102,7 +131,8 @@ constexpr bool is_over(State state) { return state == State::completed || state 
 consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     if (is_committed(rule.from) && rule.then == Action::release) return false;
-    if (rule.then == Action::reclaim && rule.on != Event::target_is_gone) return false;
+    const bool known = rule.on == Event::target_is_gone || rule.on == Event::forced_to_source;
+    if (rule.then == Action::reclaim && !known) return false;
   }
   return true;
 }
@@ -110,7 +140,14 @@ consteval bool grant_follows_only_equal_digests(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     const bool grants = rule.then == Action::grant;
     if (grants && (rule.on != Event::digests_equal || rule.to != State::committed)) return false;
-    if (rule.to == State::committed && !grants) return false;
+    if (rule.to == State::committed && !grants && !is_committed(rule.from)) return false;
+  }
+  return true;
+}
+consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool known = rule.on == Event::target_stepped || rule.on == Event::forced_to_target;
+    if (rule.then == Action::retire && !known) return false;
   }
   return true;
 }
@@ -131,6 +168,7 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
 
 static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
 static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
+static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
 static_assert(every_pair_is_listed_once(kSourceRules));
 static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
 

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+
+#include "agent/handover/target_rules.h"
+#include "migrator/digest.h"
+
+/// What the two sides of a handover say to each other and ask of their agents. Pure: events in,
+/// acts out, no I/O, no clocks. An agent carries the acts out in order and stops at the first that
+/// fails; what the journal has not got has not happened.
+namespace cardswap::handover {
+
+using Epoch = std::uint64_t;
+
+/// What a grant is for: the digest of every tracked byte, at a step.
+struct Content {
+  Digest root;
+  std::uint64_t step = 0;
+  bool operator==(const Content&) const = default;
+};
+
+enum class Decision : std::uint8_t { pending, committed, aborted };
+
+/// A message of one migration. Its id is the envelope's; the epoch tells what is old.
+struct Message {
+  enum class Kind : std::uint8_t {
+    reserve,   ///< source to target: hold a place
+    poll,      ///< source to target: tell your state
+    grant,     ///< source to target: the job is yours, if you hold `content`
+    drop,      ///< source to target: given up
+    decision,  ///< source to target: the answer to `ask`
+    status,    ///< target to source: `state`, and `content` from `verified` on
+    ask,       ///< target to source: what was decided?
+  };
+  Kind kind = Kind::poll;
+  Epoch epoch = 0;
+  Content content{};
+  Decision decision = Decision::pending;
+  TargetState state = TargetState::nothing;
+  bool operator==(const Message&) const = default;
+};
+
+struct Act {
+  enum class Verb : std::uint8_t {
+    journal,        ///< the side's record, on disk
+    send,           ///< `message`, to the other side; may be lost
+    begin_sync,     ///< to the source's trainer
+    freeze,         ///< to the source's trainer
+    release,        ///< to the source's trainer: goes on under `epoch`
+    retire,         ///< to the source's trainer: the job is elsewhere now
+    start_standby,  ///< on the target
+    kill_standby,   ///< on the target; `standby_ended` follows once it is gone
+    grant,          ///< to the standby: goes on under `epoch`
+    go_on,          ///< to the standby: past its first step
+    page,           ///< an operator has to know
+  };
+  Verb verb = Verb::journal;
+  bool required = true;  ///< journal: if the disk refuses, nothing of the event has happened
+  Epoch epoch = 0;
+  Message message{};
+};
+
+/// The acts of one event, in their order.
+class Acts {
+ public:
+  void add(const Act& act) {
+    assert(size_ < acts_.size());
+    acts_[size_++] = act;
+  }
+  void add(Act::Verb verb, Epoch epoch = 0) { add(Act{verb, true, epoch, {}}); }
+  void send(const Message& message) { add(Act{Act::Verb::send, true, 0, message}); }
+  void append(const Acts& more) {
+    for (const auto& act : more) add(act);
+  }
+  [[nodiscard]] const Act* begin() const { return acts_.data(); }
+  [[nodiscard]] const Act* end() const { return acts_.data() + size_; }
+  [[nodiscard]] Act* begin() { return acts_.data(); }
+  [[nodiscard]] Act* end() { return acts_.data() + size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+ private:
+  std::array<Act, 8> acts_{};
+  std::size_t size_ = 0;
+};
+
+}  // namespace cardswap::handover

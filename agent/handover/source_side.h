@@ -1,0 +1,65 @@
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "agent/handover/protocol.h"
+#include "agent/handover/rules.h"
+
+namespace cardswap::handover {
+
+/// What the journal holds of a migration on its source.
+struct SourceRecord {
+  State state = State::planned;
+  Epoch epoch = 0;    ///< that the target is granted
+  Epoch own = 0;      ///< under which the source's trainer steps, when it may
+  Content content{};  ///< that was committed; from `committed` on
+  bool operator==(const SourceRecord&) const = default;
+};
+
+/// What it has heard and forgets when it restarts.
+struct SourceSeen {
+  std::optional<Content> ours;    ///< the trainer's word for what both sides hold
+  std::optional<Content> theirs;  ///< the target's agent's word for the same
+  bool operator==(const SourceSeen&) const = default;
+};
+
+/// The source's agent in a handover: it coordinates and owns the decision.
+///
+/// A value: `record()` is what belongs on disk, `seen()` is forgotten by a restart. An agent works
+/// on a copy and keeps it once every required journal act has succeeded. Events that have no rule
+/// in a state (late ones, second ones) change nothing and ask for nothing.
+class SourceSide {
+ public:
+  explicit SourceSide(const SourceRecord& record, const SourceSeen& seen = {},
+                      std::span<const Rule> rules = kSourceRules)
+      : rules_(rules), record_(record), seen_(seen) {}
+
+  [[nodiscard]] const SourceRecord& record() const { return record_; }
+  [[nodiscard]] const SourceSeen& seen() const { return seen_; }
+  [[nodiscard]] State state() const { return record_.state; }
+
+  /// The walk, failures, silence and the operator's word.
+  Acts on(Event event);
+  Acts on(const Message& message);
+  /// The trainer's word: both sides' engines compared their digests.
+  Acts verified(const Content& content);
+  /// A runtime that still holds on to this migration came (back) to a restarted agent.
+  [[nodiscard]] Acts attached() const;
+  /// Time has passed without news: what is worth saying again.
+  [[nodiscard]] Acts tick() const;
+  /// This side was made from a record that a former agent left.
+  Acts recover();
+
+  [[nodiscard]] Decision decision() const;
+
+ private:
+  Acts compare();
+  [[nodiscard]] Message message(Message::Kind kind) const;
+
+  std::span<const Rule> rules_;
+  SourceRecord record_;
+  SourceSeen seen_;
+};
+
+}  // namespace cardswap::handover

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <span>
+
+#include "agent/handover/protocol.h"
+
+namespace cardswap::handover {
+
+/// What the journal holds of a migration on its target.
+struct TargetRecord {
+  TargetState state = TargetState::nothing;
+  Epoch epoch = 0;    ///< of this migration; the standby's once granted
+  Content content{};  ///< that the standby holds; from `verified` on
+  bool operator==(const TargetRecord&) const = default;
+};
+
+/// The target's agent in a handover: it takes part, and never guesses the decision.
+///
+/// A value, like SourceSide. `failed` is its proof to the source that nothing steps here.
+class TargetSide {
+ public:
+  explicit TargetSide(const TargetRecord& record, std::span<const TargetRule> rules = kTargetRules)
+      : rules_(rules), record_(record) {}
+
+  [[nodiscard]] const TargetRecord& record() const { return record_; }
+  [[nodiscard]] TargetState state() const { return record_.state; }
+
+  /// The standby's life, silence and the operator's word.
+  Acts on(TargetEvent event);
+  /// Every message but a decision is answered with the state.
+  Acts on(const Message& message);
+  /// The standby holds the whole state.
+  Acts verified(const Content& content);
+  /// This side was made from a record that a former agent left.
+  Acts recover() { return on(TargetEvent::restarted); }
+
+  [[nodiscard]] Message status() const;
+
+ private:
+  Acts granted(const Message& message);
+
+  std::span<const TargetRule> rules_;
+  TargetRecord record_;
+};
+
+}  // namespace cardswap::handover

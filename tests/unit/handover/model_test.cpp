@@ -1,0 +1,148 @@
+/// Method: breadth first through every state of the two real sides (SourceSide, TargetSide) in a
+/// small world: one migration; two trainers; at most kInFlight messages under way, which overtake
+/// each other; a stale grant of an older migration; and up to `faults` of: a message lost or
+/// delivered twice, a crash of either agent (between any two acts too), a journal that refuses or
+/// is gone, a trainer's death, bytes damaged on the way, a host that the operator stops. Time-outs,
+/// cancellations and `--force` may come at any moment and cost nothing. Every state is held against
+/// the invariants of docs/architecture.md; from every state a settled one must be reachable without
+/// a further fault. Then single rules are spoiled, and the same search must find what they prevent.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "tests/unit/handover/explorer.h"
+
+namespace cardswap::handover::model {
+namespace {
+
+using ::testing::StartsWith;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kFaults = 1;
+constexpr std::size_t kStatesLeast = 500'000;
+#else
+constexpr int kFaults = 2;
+constexpr std::size_t kStatesLeast = 5'000'000;
+#endif
+
+TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
+  Options options;
+  options.faults = kFaults;
+  const auto found = explore(options);
+  fmt::print("model_states {} model_violations {} depth {} model_unsettled {} model_steps {}\n",
+             found.states, found.violations, found.depth, found.unsettled, found.steps);
+  EXPECT_EQ(found.violations, 0U) << found.violation;
+  EXPECT_EQ(found.unsettled, 0U) << found.violation;
+  EXPECT_GE(found.states, kStatesLeast);
+}
+
+/// The tables with one rule that is not theirs.
+struct Spoiled {
+  std::vector<Rule> source{kSourceRules.begin(), kSourceRules.end()};
+  std::vector<TargetRule> target{kTargetRules.begin(), kTargetRules.end()};
+  std::function<void(Acts&)> reorder;
+
+  static Spoiled with(const Rule& rule) {
+    Spoiled result;
+    replace(result.source, rule);
+    return result;
+  }
+  static Spoiled with(const TargetRule& rule) {
+    Spoiled result;
+    replace(result.target, rule);
+    return result;
+  }
+  template <class Rules, class One>
+  static void replace(Rules& rules, const One& rule) {
+    std::erase_if(rules,
+                  [&](const One& old) { return old.from == rule.from && old.on == rule.on; });
+    rules.push_back(rule);
+  }
+};
+
+struct Mutation {
+  const char* name;
+  Spoiled rules;
+  const char* breaks;  ///< the invariant, or "nothing settles"
+};
+
+void grant_first(Acts& acts) {
+  const auto is = [&](std::size_t i, Act::Verb verb) { return acts.begin()[i].verb == verb; };
+  if (acts.size() == 2 && is(0, Act::Verb::journal) && is(1, Act::Verb::send) &&
+      acts.begin()[1].message.kind == Message::Kind::grant) {
+    std::swap(acts.begin()[0], acts.begin()[1]);
+  }
+}
+
+Spoiled without_asking() {
+  Spoiled result;
+  std::erase_if(result.target,
+                [](const TargetRule& rule) { return rule.then == TargetAction::ask; });
+  return result;
+}
+Spoiled granting_first() {
+  Spoiled result;
+  result.reorder = grant_first;
+  return result;
+}
+
+std::vector<Mutation> mutations() {
+  using S = State;
+  using T = TargetState;
+  using E = Event;
+  using F = TargetEvent;
+  return {
+      {"GrantBeforeTheJournal", granting_first(), "4: "},
+      {"ReleaseAfterTheCommit",
+       Spoiled::with(Rule{S::committed, E::failed, S::aborting, Action::release}), "4: "},
+      {"ReclaimFromASilentTarget",
+       Spoiled::with(Rule{S::committed, E::target_silent, S::aborting, Action::reclaim}), "1: "},
+      {"ReclaimFromATargetThatKnowsNothing",
+       Spoiled::with(Rule{S::committed, E::target_unknown, S::aborting, Action::reclaim}), "1: "},
+      {"ReclaimUnderTheOldEpoch",
+       Spoiled::with(Rule{S::committed, E::target_is_gone, S::aborting, Action::release}), "4: "},
+      {"AGrantOfAnOldEpochIsTaken",
+       Spoiled::with(
+           TargetRule{T::verified, F::grant_of_another_epoch, T::granted, TargetAction::grant}),
+       "4: "},
+      {"CommitWithoutEqualDigests",
+       Spoiled::with(Rule{S::verifying, E::digests_differ, S::committed, Action::grant}), "5: "},
+      {"RetireBeforeTheFirstStep",
+       Spoiled::with(Rule{S::committed, E::target_resumed, S::resumed, Action::retire}), "6: "},
+      {"GoOnBeforeTheFirstStepIsRecorded",
+       Spoiled::with(TargetRule{T::granted, F::standby_resumed, T::resumed, TargetAction::go_on}),
+       "2: "},
+      {"FailedBeforeTheProcessIsGone",
+       Spoiled::with(TargetRule{T::granted, F::standby_failed, T::failed, TargetAction::kill}),
+       "1: "},
+      {"ARestartedTargetForgetsItsGrant",
+       Spoiled::with(TargetRule{T::granted, F::restarted, T::failed, TargetAction::none}), "1: "},
+      {"ATargetInDoubtGuesses",
+       Spoiled::with(TargetRule{T::verified, F::source_silent, T::granted, TargetAction::grant}),
+       "4: "},
+      {"ATargetInDoubtDoesNotAsk", without_asking(), "nothing settles"},
+  };
+}
+
+class HandoverMutation : public ::testing::TestWithParam<Mutation> {};
+
+TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
+  const auto& mutation = GetParam();
+  Options options;
+  options.source_rules = mutation.rules.source;
+  options.target_rules = mutation.rules.target;
+  options.reorder = mutation.rules.reorder;
+  options.faults = 1;
+  const bool safety = mutation.breaks != std::string("nothing settles");
+  const auto found = explore(options, safety);
+  EXPECT_THAT(found.violation, StartsWith(mutation.breaks));
+  fmt::print("{} breaks {}", mutation.name, found.violation);
+}
+
+INSTANTIATE_TEST_SUITE_P(OneRule, HandoverMutation, ::testing::ValuesIn(mutations()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace cardswap::handover::model

@@ -1,0 +1,274 @@
+#include "tests/unit/handover/world.h"
+
+#include <algorithm>
+
+#include "tests/unit/handover/agents.h"
+
+namespace cardswap::handover::model {
+namespace {
+
+using Found = std::function<void(const World&, const Step&)>;
+using By = Step::By;
+
+constexpr std::uint8_t kSourceStepsBefore = 1;
+constexpr std::uint8_t kSourceStepsMost = 2;
+constexpr std::uint8_t kTargetStepsMost = 2;
+
+Life life(std::uint8_t value) { return static_cast<Life>(value); }
+std::uint8_t byte(auto value) { return static_cast<std::uint8_t>(value); }
+
+constexpr std::uint8_t kMiscounted = 100;
+/// An operator who forces an end answers for the steps; nobody else may lose or repeat one.
+void lose_count(World& w) {
+  if (w.forced == 0) w.done = kMiscounted;
+}
+
+/// Steps that a trainer or the network takes by itself.
+class Surroundings {
+ public:
+  Surroundings(const World& world, const Found& found) : from_(world), found_(found) {}
+
+  void source_trainer() {
+    const auto& s = from_.source;
+    const auto is = life(s.life);
+    if (is == Life::running || is == Life::frozen) {
+      if (s.words[0] != 0) {
+        next([](World& w) { obey_source(w); }, {By::source_trainer_word, s.words[0], 0, false});
+      }
+      fault(
+          [](World& w) {
+            w.source.life = byte(Life::dead);
+            w.source.words = {};
+            w.source_died = 1;
+          },
+          {By::source_trainer_dies, 0, 0, true});
+    }
+    const auto most = s.was_frozen != 0 ? kSourceStepsMost : kSourceStepsBefore;
+    if (is == Life::running && s.step < most) {
+      next(
+          [](World& w) {
+            if (w.source.step != w.done) lose_count(w);
+            ++w.source.step;
+            w.done = std::max(w.done, w.source.step);
+          },
+          {By::source_trainer_steps, 0, 0, false});
+    }
+  }
+
+  void standby() {
+    const auto& t = from_.target;
+    const auto is = life(t.life);
+    const bool alive =
+        is == Life::starting || is == Life::parked || is == Life::holding || is == Life::running;
+    if (!alive) return;
+    const auto die = [](World& w) {
+      w.target.life = byte(Life::dead);
+      w.target.words = {};
+      w.target.killed = 0;
+    };
+    if (t.killed != 0) {
+      next(die, {By::target_trainer_dies, 1, 0, false});
+    } else {
+      fault(
+          [&](World& w) {
+            die(w);
+            w.target_died = 1;
+          },
+          {By::target_trainer_dies, 0, 0, true});
+    }
+    if (is == Life::starting) {
+      next([](World& w) { w.target.life = byte(Life::parked); }, {By::standby_parks, 0, 0, false});
+    }
+    if (t.words[0] != 0) {
+      next([](World& w) { obey_target(w); }, {By::target_trainer_word, t.words[0], 0, false});
+    }
+    const bool may = t.steps == 0 || (t.may_go_on != 0 && t.steps < kTargetStepsMost);
+    if (is == Life::running && may) {
+      next(
+          [](World& w) {
+            const auto step = content_of(w.target.held).step + ++w.target.steps;
+            // The first is a trial until it is on disk: whoever takes it again does the same.
+            if (w.target.steps == 1) return;
+            if (step != w.done + 1U) lose_count(w);
+            w.done = std::max(w.done, byte(step));
+          },
+          {By::target_trainer_steps, 0, 0, false});
+    }
+  }
+
+  void data_plane() {
+    const auto& s = from_.source;
+    const auto& t = from_.target;
+    if (life(s.life) != Life::frozen || s.syncing == 0 || t.second != 0) return;
+    if (life(t.life) != Life::parked) return;
+    const auto arrive = [](World& w, bool right) {
+      w.target.life = byte(Life::holding);
+      w.target.held = byte(w.source.step + 1 + (right ? 0 : 4));
+      w.source.compared = 1;
+    };
+    next([&](World& w) { arrive(w, true); }, {By::state_arrives, 0, 0, false});
+    fault([&](World& w) { arrive(w, false); }, {By::state_arrives_wrong, 0, 0, true});
+  }
+
+  void losses() {
+    for (std::size_t i = 0; i < kInFlight; ++i) {
+      if (from_.net[i] == 0 || (i > 0 && from_.net[i] == from_.net[i - 1])) continue;
+      fault(
+          [i](World& w) {
+            w.net[i] = 0;
+            std::sort(w.net.begin(), w.net.end());
+          },
+          {By::lose, from_.net[i], 0, true});
+    }
+  }
+
+ private:
+  static std::uint8_t take(Words& words) {
+    const auto first = words[0];
+    std::rotate(words.begin(), words.begin() + 1, words.end());
+    words.back() = 0;
+    return first;
+  }
+  static void obey_source(World& w) {
+    auto& s = w.source;
+    switch (static_cast<Word>(take(s.words))) {
+      case Word::begin_sync: s.syncing = 1; break;
+      case Word::freeze:
+        s.life = byte(Life::frozen);
+        s.was_frozen = 1;
+        break;
+      case Word::release_base: release(w, kBase); break;
+      case Word::release_reclaimed: release(w, kGranted + 1); break;
+      case Word::retire:
+        s.life = byte(Life::retired);
+        s.words = {};
+        break;
+      default: break;
+    }
+  }
+  static void release(World& w, Epoch epoch) {
+    auto& s = w.source;
+    s.syncing = s.compared = 0;
+    s.life = byte(Life::running);
+    s.epoch = byte(epoch);
+    w.released = std::max(w.released, s.epoch);
+  }
+  static void obey_target(World& w) {
+    auto& t = w.target;
+    switch (static_cast<Word>(take(t.words))) {
+      case Word::grant:
+        if (life(t.life) == Life::holding) {
+          t.life = byte(Life::running);
+          w.released = std::max(w.released, byte(kGranted));
+        }
+        break;
+      case Word::go_on: t.may_go_on = 1; break;
+      default: break;
+    }
+  }
+
+  void next(auto change, const Step& step) {
+    World to = from_;
+    change(to);
+    found_(to, step);
+  }
+  void fault(auto change, const Step& step) {
+    if (from_.faults == 0) return;
+    World to = from_;
+    --to.faults;
+    change(to);
+    found_(to, step);
+  }
+
+  const World& from_;
+  const Found& found_;
+};
+
+}  // namespace
+
+Content content_of(Held held) {
+  Content content;
+  if (held == 0) return content;
+  content.root.bytes[0] = held <= 4 ? 1 : 2;
+  content.step = (held - 1U) % 4;
+  return content;
+}
+
+Held held_of(const Content& content) {
+  if (content.root.bytes[0] == 0) return 0;
+  return byte(content.step + 1 + (content.root.bytes[0] == 2 ? 4 : 0));
+}
+
+World first_world(const Options& options) {
+  World w{};
+  w.source.own = w.source.disk_own = w.source.epoch = byte(kBase);
+  w.source.up = w.source.attached = w.target.up = w.target.attached = 1;
+  w.source.life = byte(Life::running);
+  w.released = byte(kBase);
+  w.faults = byte(options.faults);
+  // A grant of an older migration, for the very bytes that this one will move, is still about.
+  w.net.back() = code_of({Message::Kind::grant, kBase, content_of(1)});
+  return w;
+}
+
+void for_each_next(const World& world, const Options& options, const Found& found) {
+  Surroundings around(world, found);
+  around.source_trainer();
+  around.standby();
+  around.data_plane();
+  around.losses();
+  agents_next(world, options, found);
+}
+
+const char* broken_invariant(const World& w) {
+  const auto source = life(w.source.life);
+  const auto target = life(w.target.life);
+  const auto disk = static_cast<State>(w.source.disk_state);
+  if (w.words_lost != 0) return "the model: a trainer's channel is too short";
+  if (source == Life::running && target == Life::running) return "1: two trainers may step";
+  if (source == Life::running && w.source.epoch < w.released) return "1: a lower epoch steps";
+  if (target == Life::running && kGranted < w.released) return "1: a lower epoch steps";
+  if (w.done == kMiscounted) return "2: a step was lost or doubled";
+  if (w.forced == 0 && source == Life::running && w.source.step < w.done) {
+    return "2: a completed step would be done again";
+  }
+  const bool decided = is_committed(disk) || w.source.disk_own > kGranted;
+  for (const auto code : w.net) {
+    const auto message = message_of(code);
+    const bool grants =
+        message.kind == Message::Kind::grant ||
+        (message.kind == Message::Kind::decision && message.decision == Decision::committed);
+    if (code != 0 && grants && message.epoch == kGranted && !decided) {
+      return "4: a grant is under way that is not on disk";
+    }
+  }
+  const bool differ = w.target.held > 4 && w.target.second == 0;
+  if (differ && w.forced == 0 && (is_committed(disk) || target == Life::running)) {
+    return "5: other bytes were committed";
+  }
+  if (target == Life::running && w.forced == 0 && !decided) {
+    return "4: a trainer was granted what is not on disk";
+  }
+  if (source == Life::retired && w.forced == 0 && w.done <= w.source.step) {
+    return "6: the source's process was let go before the target's first step";
+  }
+  return nullptr;
+}
+
+bool is_settled(const World& w) {
+  if (w.source.up == 0 || w.target.up == 0) return false;
+  const auto source = life(w.source.life);
+  const auto target = life(w.target.life);
+  const bool no_standby = target == Life::none || target == Life::dead;
+  switch (static_cast<State>(w.source.state)) {
+    case State::completed:
+      return (source == Life::retired || source == Life::dead) &&
+             (w.forced != 0 || target == Life::running || w.target_died != 0);
+    case State::aborted:
+      return (source == Life::running || w.source_died != 0) && (no_standby || w.forced != 0);
+    case State::in_doubt: return true;
+    default: return false;
+  }
+}
+
+}  // namespace cardswap::handover::model
