@@ -40,6 +40,7 @@ void Agent::start() {
   config_.listen_port = server_.tcp_port();
   reservations_.recover();
   jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
+  reservations_.take_up();
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
   server_.listen_unix(config_.socket);

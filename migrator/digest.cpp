@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstring>
 
+#include "migrator/error.h"
 #include "migrator/xxh3.h"
 
 namespace cardswap {
@@ -19,6 +21,18 @@ Digest digest_of(std::span<const std::byte> bytes) {
 
 std::string to_string(const Digest& digest) {
   return fmt::format("{:02x}", fmt::join(digest.bytes, ""));
+}
+
+Digest digest_from(std::string_view text) {
+  Digest digest;
+  bool whole = text.size() == 2 * digest.bytes.size();
+  for (std::size_t i = 0; whole && i < digest.bytes.size(); ++i) {
+    const auto* from = text.data() + 2 * i;
+    const auto [end, error] = std::from_chars(from, from + 2, digest.bytes[i], 16);
+    whole = error == std::errc{} && end == from + 2;
+  }
+  if (!whole) throw Error(Code::bad_request, fmt::format("'{}' is no digest", text));
+  return digest;
 }
 
 }  // namespace cardswap

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace cardswap {
 
@@ -19,5 +20,7 @@ struct Digest {
 [[nodiscard]] Digest digest_of(std::span<const std::byte> bytes);
 /// 32 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_string(const Digest& digest);
+/// The same way back. Throws Error{bad_request}.
+[[nodiscard]] Digest digest_from(std::string_view text);
 
 }  // namespace cardswap

@@ -65,10 +65,9 @@ void Migration::begin_sync(const channel::BeginSync& begin) {
 void Migration::passing() {
   const std::lock_guard lock(mutex_);
   if (first_step_due_) {
+    // The source takes the job back if this step is not on the agent's disk: none may follow it.
+    gate_.park();
     send_(channel::FirstStep{migration_, gate_.step()});
-    first_step_due_.reset();
-    migration_.clear();
-    gate_.watch(false);
   }
   if (!begin_ && !source_) return;
   latest_ = tracker_.snapshot();
@@ -193,6 +192,10 @@ void Migration::parked() {
     listen_for_source();
     return;
   }
+  {
+    const std::lock_guard lock(mutex_);
+    if (first_step_due_) return;  // it stands for its first step to be recorded
+  }
   FrozenState state;
   state.last_step_end_ns = gate_.last_boundary_ns();
   state.step = gate_.step();
@@ -209,10 +212,23 @@ void Migration::parked() {
   source_->freeze(std::move(state));
 }
 
+void Migration::tell_again() {
+  const std::lock_guard lock(mutex_);
+  if (first_step_due_ && gate_.is_parked()) send_(channel::FirstStep{migration_, gate_.step()});
+}
+
 void Migration::release(const std::string& migration) {
   std::unique_ptr<Source> source;
   {
     const std::lock_guard lock(mutex_);
+    if (first_step_due_ && migration == migration_) {
+      first_step_due_.reset();
+      migration_.clear();
+      gate_.watch(false);
+      gate_.release();
+      return;
+    }
+    if (!migration_.empty() && migration != migration_) return;  // of one that is over
     if (!standby_ && (migration == migration_ || migration_.empty())) {
       source = std::move(source_);
       begin_.reset();

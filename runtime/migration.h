@@ -28,6 +28,8 @@ class Migration final : private SourceProgram, private TargetProgram {
   // ---- the channel's thread
   void be_standby(const channel::Welcome& welcome);
   void take(const channel::Message& message);
+  /// Now and then: what an agent that was away may have missed.
+  void tell_again();
   /// What a Hello says of the migration under way.
   void describe(channel::Hello& hello) const;
 

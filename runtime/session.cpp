@@ -145,6 +145,7 @@ class Session::Impl {
 
   void tick() {
     const auto step = gate_.step();
+    migration_.tell_again();
     if (migration_.is_standby() || step == std::exchange(told_step_, step)) return;
     channel_->send(channel::Stepped{step, gate_.median_step_ms()});
   }

@@ -15,6 +15,9 @@ namespace cardswap {
 namespace {
 
 namespace json = boost::json;
+using handover::Message;
+using handover::TargetEvent;
+using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
@@ -38,20 +41,31 @@ std::string text_at(const json::object& from, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+/// Empty until the standby holds the whole state.
+std::string root_of(const handover::Content& content) {
+  return content.root == Digest{} ? std::string() : to_string(content.root);
+}
+
+handover::Content content_from(const std::string& root, std::uint64_t step) {
+  return {root.empty() ? Digest{} : digest_from(root), step};
+}
+
 }  // namespace
 
 json::object to_json(const Reservation& r) {
   return {{"migration", r.migration},
           {"version", r.version},
-          {"state", r.state},
+          {"state", to_string(r.side.state())},
           {"data_host", r.data_host},
           {"data_port", r.data_port},
           {"data_token", r.data_token},
-          {"root", r.root},
-          {"epoch", r.epoch},
-          {"step", r.step},
+          {"root", root_of(r.side.record().content)},
+          {"epoch", r.side.record().epoch},
+          {"step", r.side.record().content.step},
           {"downtime_ms", r.downtime_ms},
           {"clock_error_ms", r.clock_error_ms},
+          {"in_doubt", r.in_doubt},
+          {"forced", r.forced.empty() ? json::value(nullptr) : json::value(r.forced)},
           {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)}};
 }
 
@@ -93,24 +107,32 @@ void Reservations::recover() {
   for (const auto& record : journal_.all(Journal::Kind::reservation)) {
     auto& r = reservations_.emplace_back();
     r.migration = text_at(record, "migration");
-    r.state = text_at(record, "state");
     r.instance = text_at(record, "instance");
     r.from = text_at(record, "from");
     r.from_api = text_at(record, "from_api");
     r.data_token = text_at(record, "data_token");
-    r.root = text_at(record, "root");
     r.version = record.at("version").to_number<std::uint64_t>() + 1;
-    r.epoch = record.at("epoch").to_number<std::uint64_t>();
-    r.step = record.at("step").to_number<std::uint64_t>();
+    r.side = handover::TargetSide(
+        {handover::target_state_from_string(text_at(record, "state"))
+             .value_or(handover::TargetState::failed),
+         record.at("epoch").to_number<std::uint64_t>(),
+         content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>())});
+    r.forced = text_at(record, "forced");
     r.downtime_ms = record.at("downtime_ms").to_number<double>();
     r.clock_error_ms = record.at("clock_error_ms").to_number<double>();
     if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));
     r.heard_at = Clock::now();
-    if (!r.granted() && r.state != "failed") {
-      r.state = "failed";
-      r.error =
-          Error(Code::target_lost, "the target's agent was restarted", "start the migration again");
-    }
+  }
+}
+
+void Reservations::take_up() {
+  for (auto& r : reservations_) {
+    fail(r, TargetEvent::restarted,
+         Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
+    const auto* job = jobs_.by_instance(r.instance);
+    if (job != nullptr && job->live()) continue;  // its end will be told
+    fail(r, TargetEvent::standby_ended,
+         Error(Code::target_lost, "the standby ended while the target's agent was away"));
   }
 }
 
@@ -151,27 +173,38 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   made.migration = id;
   made.from = request.text_or("from", "");
   made.from_api = request.text_or("from_api", "");
-  made.epoch = static_cast<std::uint64_t>(request.number_or("epoch", 0));
   made.data_token = random_hex(16);
   made.heard_at = Clock::now();
-  save(made);
+  made.spec = spec;
+  made.state_bytes = asked.state_bytes;
   auto& r = reservations_.emplace_back(std::move(made));
-  spdlog::info("job {} migration {} reserved {} on {}", spec.name, id,
-               format_size(asked.state_bytes), spec.device);
   try {
-    auto& standby = jobs_.start_standby(spec, id, r.epoch, asked.state_bytes, r.from);
-    r.instance = standby.instance;
-    jobs_.set_state(standby, "standby");
-    set_state(r, "starting");
-    tasks_.spawn("watch the source of " + id, watch_source(id));
+    feed(r, Message{Message::Kind::reserve,
+                    static_cast<std::uint64_t>(request.number_or("epoch", 0))});
   } catch (const Error& error) {
-    fail(r,
+    if (r.side.state() == TargetState::nothing) {  // nothing is on disk
+      reservations_.pop_back();
+      throw;
+    }
+    fail(r, TargetEvent::standby_ended,
          error.within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
     return {200, json::object{{"accepted", false},
                               {"code", "refused"},
                               {"blocked_reasons", json::array{r.error->what()}}}};
   }
   return {200, json::object{{"accepted", true}, {"reservation", to_json(r)}}};
+}
+
+void Reservations::start_standby(Reservation& r) {
+  const auto& spec = *r.spec;
+  spdlog::info("job {} migration {} reserved {} on {}", spec.name, r.migration,
+               format_size(r.state_bytes), spec.device);
+  auto& standby =
+      jobs_.start_standby(spec, r.migration, r.side.record().epoch, r.state_bytes, r.from);
+  r.instance = standby.instance;
+  jobs_.set_state(standby, "standby");
+  feed(r, TargetEvent::standby_started);
+  tasks_.spawn("watch the source of " + r.migration, watch_source(r.migration));
 }
 
 Reservation& Reservations::at(const std::string& migration) {
@@ -189,13 +222,17 @@ Reservation* Reservations::of(const Job& job) {
   return nullptr;
 }
 
-void Reservations::heard(const std::string& migration) { at(migration).heard_at = Clock::now(); }
+void Reservations::heard(const std::string& migration) {
+  auto& r = at(migration);
+  r.heard_at = Clock::now();
+  r.in_doubt = false;
+}
 
 channel::Welcome Reservations::welcome(const Job& standby) {
   channel::Welcome welcome;
   welcome.migration = standby.migration;
   if (const auto* r = of(standby)) {
-    welcome.epoch = r->granted() ? r->epoch : 0;
+    welcome.epoch = r->granted() ? r->side.record().epoch : 0;
     welcome.granted = r->granted();
     welcome.data_token = r->data_token;
   }
@@ -210,58 +247,98 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
   if (const auto* parked = std::get_if<channel::Parked>(&message)) {
     r->data_host = parked->host;
     r->data_port = parked->port;
-    set_state(*r, "parked");
+    feed(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    r->root = to_string(verified->root);
-    r->step = verified->step;
-    if (!r->granted()) set_state(*r, "verified");
+    feed(*r, handover::Content{verified->root, verified->step});
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     if (!r->granted() || failed->code == Code::digest_mismatch) {
-      fail(*r, Error(failed->code, failed->failure, failed->hint));
+      fail(*r, TargetEvent::standby_failed, Error(failed->code, failed->failure, failed->hint));
     }
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     r->downtime_ms = resumed->downtime_ms;
     r->clock_error_ms = resumed->clock_error_ms;
-    if (r->state == "granted") set_state(*r, "resumed");
+    feed(*r, TargetEvent::standby_resumed);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
-    if (r->granted()) set_state(*r, "completed");
+    feed(*r, TargetEvent::standby_stepped);
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
     // A job whose last step was the one it moved at has no further step to take.
-    if (r->granted() && ended->step >= r->step) set_state(*r, "completed");
+    if (r->granted() && ended->step >= r->side.record().content.step) {
+      feed(*r, TargetEvent::standby_stepped);
+    }
   }
 }
 
 void Reservations::on_exit(Job& job) {
   auto* r = of(job);
-  if (r == nullptr || r->state == "completed" || r->state == "failed") return;
+  if (r == nullptr) return;
   const auto said = last_lines(job.log_path);
-  fail(*r, Error(Code::target_lost,
-                 fmt::format("the standby of job {} on {} ended{}{}", job.name, config_.host_name,
-                             said.empty() ? "" : "; its last words: ", said),
-                 "the program must reach its first step there: check files, arguments and memory"));
+  fail(*r, TargetEvent::standby_ended,
+       Error(Code::target_lost,
+             fmt::format("the standby of job {} on {} ended{}{}", job.name, config_.host_name,
+                         said.empty() ? "" : "; its last words: ", said),
+             "the program must reach its first step there: check files, arguments and memory"));
 }
 
-void Reservations::fail(Reservation& r, Error error) {
-  if (r.state == "failed") return;
+/// `error` is why, where the event leads somewhere and nothing was wrong before.
+void Reservations::fail(Reservation& r, TargetEvent event, Error error) {
+  auto next = r.side;
+  const auto acts = next.on(event);
+  if (acts.empty()) return;
   spdlog::warn("migration {}: {}", r.migration, error.what());
-  r.error = std::move(error);
-  set_state(r, "failed");
-  if (auto* job = jobs_.by_instance(r.instance); job != nullptr && job->live()) {
-    signal_group(job->process, SIGKILL);
-  }
+  if (!r.error) r.error = std::move(error);
+  carry_out(r, next, acts);
 }
 
-void Reservations::set_state(Reservation& r, const std::string& state) {
-  r.state = state;
-  ++r.version;
-  try {
-    save(r);
-  } catch (const Error& error) {
-    // The grant is journalled by grant() itself, which lets this through; the rest can be redone.
-    spdlog::error("migration {}: {}", r.migration, error.what());
+/// What is to be sent is the caller's to send.
+handover::Acts Reservations::feed(Reservation& r, const auto& event) {
+  auto next = r.side;
+  handover::Acts acts;
+  if constexpr (std::is_same_v<decltype(event), const handover::Content&>) {
+    acts = next.verified(event);
+  } else {
+    acts = next.on(event);
   }
-  spdlog::info("migration {} here: {}", r.migration, state);
-  changed_.notify();
+  carry_out(r, next, acts);
+  return acts;
+}
+
+void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
+                             const handover::Acts& acts) {
+  using Verb = handover::Act::Verb;
+  auto* job = jobs_.by_instance(r.instance);
+  for (const auto& act : acts) {
+    switch (act.verb) {
+      case Verb::journal: {
+        auto record = r;
+        record.side = next;
+        ++record.version;
+        try {
+          save(record);
+        } catch (const Error& error) {
+          spdlog::error("migration {}: {}", r.migration, error.what());
+          if (act.required) throw;
+        }
+        r = std::move(record);
+        spdlog::info("migration {} here: {}", r.migration, to_string(next.state()));
+        changed_.notify();
+        break;
+      }
+      case Verb::start_standby: start_standby(r); return;
+      case Verb::kill_standby:
+        if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
+        break;
+      case Verb::grant:
+        if (job == nullptr) break;
+        jobs_.promote(*job, act.epoch);
+        hub_.send(*job, channel::Grant{r.migration, act.epoch, next.record().content.root});
+        spdlog::info("job {} is granted to this host under epoch {}", job->name, act.epoch);
+        break;
+      case Verb::go_on:
+        if (job != nullptr) hub_.send(*job, channel::Release{r.migration});
+        break;
+      default: break;
+    }
+  }
 }
 
 void Reservations::save(const Reservation& r) {
@@ -275,85 +352,103 @@ void Reservations::save(const Reservation& r) {
 asio::awaitable<ApiAnswer> Reservations::grant(std::string migration, std::uint64_t epoch,
                                                std::string root, std::uint64_t step) {
   auto& r = at(migration);
-  r.heard_at = Clock::now();
+  heard(migration);
+  const auto before = r.side.state();
+  feed(r, Message{Message::Kind::grant, epoch, content_from(root, step)});
   if (r.granted()) co_return ApiAnswer{200, to_json(r)};
-  auto* job = jobs_.by_instance(r.instance);
-  if (r.state != "verified" || job == nullptr) {
-    throw Error(r.state == "failed" ? Code::not_found : Code::conflict,
-                fmt::format("migration {} is {} here and cannot be granted", migration, r.state));
-  }
-  if (r.root != root || r.step != step || epoch < r.epoch) {
+  if (r.side.state() != before) {
     throw Error(Code::digest_mismatch,
                 fmt::format("the grant of migration {} is for another state", migration));
   }
-  auto owned = r;
-  owned.state = "granted";
-  owned.epoch = epoch;
-  ++owned.version;
-  save(owned);  // this host owns the job from here on
-  r = owned;
-  jobs_.promote(*job, epoch);
-  Digest digest;
-  for (std::size_t i = 0; i < digest.bytes.size(); ++i) {
-    digest.bytes[i] = static_cast<std::uint8_t>(std::stoi(root.substr(2 * i, 2), nullptr, 16));
-  }
-  hub_.send(*job, channel::Grant{migration, epoch, digest});
-  spdlog::info("job {} is granted to this host under epoch {}", job->name, epoch);
-  changed_.notify();
-  co_return ApiAnswer{200, to_json(r)};
+  throw Error(
+      before == TargetState::failed ? Code::not_found : Code::conflict,
+      fmt::format("migration {} is {} here and cannot be granted", migration, to_string(before)));
 }
 
 asio::awaitable<ApiAnswer> Reservations::drop(std::string migration) {
   auto& r = at(migration);
-  if (r.granted()) {
+  if (r.granted() || r.side.state() == TargetState::stopping) {
     throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
                                             migration, config_.host_name));
   }
-  fail(r, Error(Code::cancelled, "the source's agent gave the migration up"));
+  fail(r, TargetEvent::drop, Error(Code::cancelled, "the source's agent gave the migration up"));
   co_await jobs_.stop(r.instance, milliseconds(0));
   co_return ApiAnswer{200, json::object{}};
+}
+
+void Reservations::force(const std::string& migration, const std::string& to) {
+  auto& r = at(migration);
+  auto next = r.side;
+  const auto acts =
+      next.on(to == "target" ? TargetEvent::forced_to_target : TargetEvent::forced_to_source);
+  if (acts.empty()) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
+                            to_string(r.side.state()), config_.host_name, to),
+                "`cardswap status` on both hosts shows where the job is");
+  }
+  spdlog::warn("migration {} is forced to the {} by an operator", migration, to);
+  r.forced = to;
+  if (to == "source") {
+    r.error = Error(Code::cancelled, "an operator gave the job back to the source");
+  }
+  carry_out(r, next, acts);
 }
 
 /// A source that is silent before the state was verified is given up; after it, it is asked for its
 /// decision for as long as it takes.
 asio::awaitable<void> Reservations::watch_source(std::string migration) {
   auto& r = at(migration);
-  while (!r.granted() && r.state != "failed") {
+  while (!r.granted() && r.side.state() != TargetState::failed) {
     co_await pause_for(milliseconds(500));
     if (Clock::now() - r.heard_at < kSourceSilenceMax) continue;
-    if (r.state == "verified") {
-      if (!co_await learn_decision(migration)) continue;
+    auto next = r.side;
+    const auto acts = next.on(TargetEvent::source_silent);
+    if (acts.size() == 1 && acts.begin()->verb == handover::Act::Verb::send) {
+      co_await learn_decision(migration);
+    } else {
+      fail(r, TargetEvent::source_silent,
+           Error(Code::source_lost,
+                 fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
     }
-    if (r.granted() || r.state == "failed") co_return;
-    fail(r, Error(Code::source_lost, fmt::format("the source's agent was silent for {} s",
-                                                 kSourceSilenceMax.count())));
   }
 }
 
-/// True when the answer is that the migration was given up.
-asio::awaitable<bool> Reservations::learn_decision(std::string migration) {
+asio::awaitable<void> Reservations::learn_decision(std::string migration) {
   auto& r = at(migration);
-  std::string decision;
-  std::uint64_t epoch = r.epoch;
+  Message answer{Message::Kind::decision};
   try {
     const auto colon = r.from_api.rfind(':');
-    if (colon == std::string::npos) co_return false;
+    if (colon == std::string::npos) co_return;
     http::Request request;
     request.target = "/v1/peer/decisions/" + migration;
     request.timeout = seconds(2);
-    const auto answer = co_await http::call(
+    const auto said = co_await http::call(
         http::Endpoint::tcp(r.from_api.substr(0, colon),
                             static_cast<std::uint16_t>(std::stoi(r.from_api.substr(colon + 1)))),
         std::move(request));
-    if (answer.is_object()) decision = text_at(answer.get_object(), "decision");
-  } catch (const Error&) {
-    spdlog::warn("migration {} is in doubt: the source's agent at {} does not answer", migration,
-                 r.from_api);
-    co_return false;
+    if (!said.is_object()) co_return;
+    const auto decision = text_at(said.get_object(), "decision");
+    if (decision == "pending") co_return heard(migration);
+    answer.decision =
+        decision == "committed" ? handover::Decision::committed : handover::Decision::aborted;
+    answer.epoch = said.at("epoch").to_number<std::uint64_t>();
+    if (decision == "committed") {
+      answer.content = content_from(text_at(said.get_object(), "root"),
+                                    said.at("step").to_number<std::uint64_t>());
+    }
+  } catch (const std::exception&) {
+    if (!std::exchange(r.in_doubt, true)) {
+      spdlog::warn("migration {} is in doubt: the source's agent at {} does not answer", migration,
+                   r.from_api);
+    }
+    co_return;
   }
-  r.heard_at = Clock::now();
-  if (decision == "committed") co_await grant(migration, epoch, r.root, r.step);
-  co_return decision == "aborted";
+  heard(migration);
+  if (answer.decision == handover::Decision::aborted && !r.error) {
+    r.error = Error(Code::source_lost, "the source's agent gave the migration up");
+  }
+  feed(r, answer);
 }
 
 }  // namespace cardswap

@@ -6,6 +6,7 @@
 
 #include "agent/api/router.h"
 #include "agent/config.h"
+#include "agent/handover/target_side.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
 #include "agent/task_group.h"
@@ -16,25 +17,24 @@ namespace cardswap {
 struct Reservation {
   std::string migration;
   std::uint64_t version = 1;
-  std::string state =
-      "reserved";  ///< reserved, starting, parked, verified, granted, resumed, completed, failed
-  std::string instance;  ///< of the standby
+  handover::TargetSide side{{}};  ///< its state, epoch and content
+  std::string instance;           ///< of the standby
   std::string from;
   std::string from_api;  ///< host:port of the source's agent, for a target in doubt
   std::string data_host;
   std::uint16_t data_port = 0;
   std::string data_token;
-  std::string root;
-  std::uint64_t epoch = 0;
-  std::uint64_t step = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
+  std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::optional<Error> error;
+  // not journalled:
+  bool in_doubt = false;  ///< verified, and the source's agent does not answer
+  std::optional<JobSpec> spec;
+  std::uint64_t state_bytes = 0;
   std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
 
-  [[nodiscard]] bool granted() const {
-    return state == "granted" || state == "resumed" || state == "completed";
-  }
+  [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }
 };
 
 [[nodiscard]] boost::json::object to_json(const Reservation& reservation);
@@ -55,13 +55,16 @@ struct Admission {
 /// Pure: may this job come here?
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
 
-/// The jobs that arrive here: reserves, starts standbys, takes grants, cleans up.
+/// The jobs that arrive here. What follows from what is TargetSide's to say; this carries it out.
 class Reservations {
  public:
   Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
                Jobs& jobs, RuntimeHub& hub);
 
+  /// Reads what a former agent left; first, for keeps().
   void recover();
+  /// Goes on from there, once the jobs are known.
+  void take_up();
   [[nodiscard]] bool keeps(const Job& standby) const;
 
   [[nodiscard]] ApiAnswer reserve(const ApiRequest& request);
@@ -71,6 +74,9 @@ class Reservations {
   asio::awaitable<ApiAnswer> grant(std::string migration, std::uint64_t epoch, std::string root,
                                    std::uint64_t step);
   asio::awaitable<ApiAnswer> drop(std::string migration);
+  /// The operator's word, `to` "source" or "target"; logged and journalled. Throws Error{conflict}
+  /// where it is too late for that.
+  void force(const std::string& migration, const std::string& to);
   Signal& changed() { return changed_; }
 
   [[nodiscard]] channel::Welcome welcome(const Job& standby);
@@ -79,9 +85,11 @@ class Reservations {
 
  private:
   asio::awaitable<void> watch_source(std::string migration);
-  asio::awaitable<bool> learn_decision(std::string migration);
-  void fail(Reservation& r, Error error);
-  void set_state(Reservation& r, const std::string& state);
+  asio::awaitable<void> learn_decision(std::string migration);
+  handover::Acts feed(Reservation& r, const auto& event);
+  void fail(Reservation& r, handover::TargetEvent event, Error error);
+  void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
+  void start_standby(Reservation& r);
   void save(const Reservation& r);
   [[nodiscard]] Reservation* of(const Job& job);
 
