@@ -238,6 +238,11 @@ void Agent::add_migration_calls() {
                migrations_.cancel(id);
                co_return ApiAnswer{200, to_json(migrations_.at(id))};
              });
+  router_.on("POST", "/v1/migrations/{id}/resolve",
+             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               request.only({"force"});
+               co_return resolve(request.path.at("id"), request.text("force"));
+             });
   router_.on("POST", "/v1/migrations/{id}/proceed",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                if (!config_.failpoints) {
@@ -247,6 +252,19 @@ void Agent::add_migration_calls() {
                migrations_.proceed(id);
                co_return ApiAnswer{200, to_json(migrations_.at(id))};
              });
+}
+
+/// Of whichever side of the migration this host is.
+ApiAnswer Agent::resolve(const std::string& id, const std::string& force) {
+  if (force != "source" && force != "target") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no side", force), "use source or target");
+  }
+  if (reservations_.has(id)) {
+    reservations_.force(id, force);
+    return {200, to_json(reservations_.at(id))};
+  }
+  migrations_.force(id, force);
+  return {200, to_json(migrations_.at(id))};
 }
 
 void Agent::add_peer_calls() {

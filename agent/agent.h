@@ -30,6 +30,7 @@ class Agent {
   void add_job_calls();
   void add_migration_calls();
   void add_peer_calls();
+  ApiAnswer resolve(const std::string& id, const std::string& force);
   RuntimeHub::Events runtime_events();
   void write_agent_file() const;
 

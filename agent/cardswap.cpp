@@ -11,11 +11,12 @@ namespace {
 constexpr auto kCompletion = R"(_cardswap() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run jobs migrate status report cancel logs devices stop forget version completion" -- "$word"))
+    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices stop forget version completion" -- "$word"))
     return
   fi
   case "${COMP_WORDS[1]}" in
-    migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --dry-run --detach" -- "$word")) ;;
+    migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --log-memory --compress --auto-converge --dry-run --detach" -- "$word")) ;;
+    resolve) COMPREPLY=($(compgen -W "--force" -- "$word")) ;;
     run) COMPREPLY=($(compgen -W "--name --device --cwd --env --restart --" -- "$word")) ;;
     report) COMPREPLY=($(compgen -W "--html --trace" -- "$word")) ;;
     logs) COMPREPLY=($(compgen -W "--follow --tail" -- "$word")) ;;

@@ -27,7 +27,6 @@ banned 'class \w*(Manager|Util|Helper)\b' 'names say what a thing is'
 
 # Files over 400 lines need a reason here.
 declare -A long=(
-  [agent/handover/migrations.cpp]='one walk through the handover, start to end'
   [migrator/source.cpp]='one migration as the straight line that it is'
   [migrator/ucx/link.cpp]='every UCX callback in one place'
   [tests/integration/faults_test.cpp]='the matrix of faults and states'

@@ -132,6 +132,16 @@ Exit follow(const Context& context, Client& client, json::object migration) {
   const Interrupts interrupts;
   while (migration.at("result").is_null()) {
     progress.show(migration);
+    if (migration.at("state").as_string() == "in_doubt") {
+      progress.clear();
+      throw Error(Code::in_doubt,
+                  fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has "
+                              "the job; nothing steps on the source",
+                              id, text_of(migration, "job"), text_of(migration, "to")),
+                  "it ends by itself when that agent is back; if it never is, stop its process and "
+                  "`cardswap resolve " +
+                      id + " --force source`");
+    }
     if (interrupts.any()) {
       progress.clear();
       if (interrupts.confirmed(fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",

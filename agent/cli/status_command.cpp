@@ -40,6 +40,28 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
     };
   });
 
+  auto force = std::make_shared<std::string>();
+  auto* resolve =
+      app.add_subcommand("resolve", "Decide a migration that is in doubt, by your word");
+  resolve->add_option("migration", *given, "Migration")->required();
+  resolve
+      ->add_option("--force", *force,
+                   "Where the job is to live; the process on the other side must be stopped")
+      ->required()
+      ->check(CLI::IsMember({"source", "target"}));
+  resolve->callback([&context, &run, given, force] {
+    run = [&context, given, force] {
+      context.show(
+          context.client().call(
+              "POST", fmt::format("/v1/migrations/{}/resolve", http::percent_encoded(*given)),
+              json::object{{"force", *force}}),
+          [&](const json::object&) {
+            return fmt::format("migration {} is forced to the {}\n", *given, *force);
+          });
+      return Exit::done;
+    };
+  });
+
   auto* devices = app.add_subcommand("devices", "Devices of this host, or of HOST[:PORT]");
   devices->add_option("host", *given, "Another host's agent");
   devices->callback([&context, &run, given] {

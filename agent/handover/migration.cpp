@@ -134,6 +134,7 @@ json::object to_json(const Migration& m) {
       {"history", history},
       {"started_at_ms", m.started_at_ms},
       {"ended_at_ms", m.ended_at_ms == 0 ? json::value(nullptr) : json::value(m.ended_at_ms)},
+      {"forced", m.forced.empty() ? json::value(nullptr) : json::value(m.forced)},
       {"held", m.held}};
 }
 
@@ -213,6 +214,7 @@ Migration migration_from_journal(const json::object& record) {
   take(record, "clock_error_ms", m.clock_error_ms);
   take(record, "migrated_at_step", m.migrated_at_step);
   take(record, "root", m.root);
+  take(record, "forced", m.forced);
   if (const auto* history = record.if_contains("history");
       history != nullptr && history->is_array()) {
     for (const auto& item : history->get_array()) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/handover/rules.h"
+#include "agent/handover/source_side.h"
 #include "agent/handover/timeline.h"
 #include "migrator/compression.h"
 #include "migrator/digest.h"
@@ -53,6 +53,7 @@ struct Migration {
   std::vector<std::pair<std::string, std::int64_t>> history;
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
+  std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::string hold_at;
   Timeline timeline;  ///< journalled when it is over
   // not journalled:
@@ -62,6 +63,7 @@ struct Migration {
   bool converged = false;
   std::optional<std::uint64_t> frozen_at;
   std::optional<Digest> verified;
+  std::optional<handover::Content> theirs;  ///< that the target's agent says its standby holds
   bool released = false;
 };
 

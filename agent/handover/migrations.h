@@ -16,9 +16,9 @@ namespace cardswap {
 
 /// The migrations that this agent's jobs leave by: it coordinates them and owns their decision.
 ///
-/// Each is one coroutine that walks handover::kSourceRules: a state is in the journal before what
-/// it stands for is done. What runtimes say is noted by the on_* calls and acted on by the
-/// coroutine.
+/// Each is one coroutine that tells handover::SourceSide what happened and carries out what
+/// follows: a state is in the journal before what it stands for is done. What runtimes say is noted
+/// by the on_* calls and acted on by the coroutine.
 class Migrations {
  public:
   Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
@@ -34,6 +34,9 @@ class Migrations {
   /// Throws Error{conflict} once committed.
   void cancel(const std::string& id);
   void proceed(const std::string& id);
+  /// The operator's word, `to` "source" or "target", once committed; logged and journalled. Throws
+  /// Error{conflict} where there is nothing to decide.
+  void force(const std::string& id, const std::string& to);
   [[nodiscard]] Migration& at(const std::string& id);
   [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
   Signal& changed() { return changed_; }
@@ -53,11 +56,15 @@ class Migrations {
   asio::awaitable<void> run(std::string id);
   asio::awaitable<void> sync_and_freeze(Migration& m);
   asio::awaitable<void> finish(Migration& m);
-  asio::awaitable<void> reclaim(Migration& m, std::string why);
+  asio::awaitable<void> see_off(Migration& m);
   asio::awaitable<void> abort(Migration& m, Error error);
+  asio::awaitable<void> clean_up(Migration& m);
   asio::awaitable<void> watch_target(std::string id);
   asio::awaitable<void> enter(Migration& m, handover::Event event, Deadline deadline);
-  void step_to(Migration& m, handover::Event event);
+  handover::Acts feed(Migration& m, handover::Event event);
+  handover::Acts feed(Migration& m, const handover::Message& message);
+  [[nodiscard]] handover::SourceSide side_of(const Migration& m) const;
+  void carry_out(Migration& m, const handover::SourceSide& side, const handover::Acts& acts);
   void check(const Migration& m, Deadline deadline) const;
   void release_trainer(Migration& m);
   void note_failure(Migration& m, Error error);

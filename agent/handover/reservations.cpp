@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
 #include "agent/http/client.h"
 #include "agent/units.h"
@@ -36,62 +38,7 @@ std::string last_lines(const std::string& path) {
   return as_utf8(std::move(text));
 }
 
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-/// Empty until the standby holds the whole state.
-std::string root_of(const handover::Content& content) {
-  return content.root == Digest{} ? std::string() : to_string(content.root);
-}
-
-handover::Content content_from(const std::string& root, std::uint64_t step) {
-  return {root.empty() ? Digest{} : digest_from(root), step};
-}
-
 }  // namespace
-
-json::object to_json(const Reservation& r) {
-  return {{"migration", r.migration},
-          {"version", r.version},
-          {"state", to_string(r.side.state())},
-          {"data_host", r.data_host},
-          {"data_port", r.data_port},
-          {"data_token", r.data_token},
-          {"root", root_of(r.side.record().content)},
-          {"epoch", r.side.record().epoch},
-          {"step", r.side.record().content.step},
-          {"downtime_ms", r.downtime_ms},
-          {"clock_error_ms", r.clock_error_ms},
-          {"in_doubt", r.in_doubt},
-          {"forced", r.forced.empty() ? json::value(nullptr) : json::value(r.forced)},
-          {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)}};
-}
-
-Admission admit(const AdmissionRequest& request) {
-  Admission result;
-  const Jobs::Device* found = nullptr;
-  std::vector<std::string> names;
-  for (const auto& device : request.devices) {
-    names.push_back(device.name);
-    if (device.name == request.device) found = &device;
-  }
-  if (found == nullptr) {
-    result.blocked_reasons.push_back(fmt::format("no device {} on {}; it has {}", request.device,
-                                                 request.host, fmt::join(names, ", ")));
-  } else if (found->free_bytes < request.state_bytes) {
-    result.no_memory = true;
-    result.blocked_reasons.push_back(fmt::format("{} free on {}, {} needed for job {}",
-                                                 format_size(found->free_bytes), request.device,
-                                                 format_size(request.state_bytes), request.job));
-  }
-  if (request.name_is_taken) {
-    result.blocked_reasons.push_back(
-        fmt::format("another job named {} runs on {} already", request.job, request.host));
-  }
-  return result;
-}
 
 Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config,
                            Journal& journal, Jobs& jobs, RuntimeHub& hub)
@@ -105,23 +52,7 @@ Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Co
 
 void Reservations::recover() {
   for (const auto& record : journal_.all(Journal::Kind::reservation)) {
-    auto& r = reservations_.emplace_back();
-    r.migration = text_at(record, "migration");
-    r.instance = text_at(record, "instance");
-    r.from = text_at(record, "from");
-    r.from_api = text_at(record, "from_api");
-    r.data_token = text_at(record, "data_token");
-    r.version = record.at("version").to_number<std::uint64_t>() + 1;
-    r.side = handover::TargetSide(
-        {handover::target_state_from_string(text_at(record, "state"))
-             .value_or(handover::TargetState::failed),
-         record.at("epoch").to_number<std::uint64_t>(),
-         content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>())});
-    r.forced = text_at(record, "forced");
-    r.downtime_ms = record.at("downtime_ms").to_number<double>();
-    r.clock_error_ms = record.at("clock_error_ms").to_number<double>();
-    if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));
-    r.heard_at = Clock::now();
+    reservations_.push_back(reservation_from_journal(record));
   }
 }
 
@@ -207,6 +138,11 @@ void Reservations::start_standby(Reservation& r) {
   tasks_.spawn("watch the source of " + r.migration, watch_source(r.migration));
 }
 
+bool Reservations::has(const std::string& migration) const {
+  return std::any_of(reservations_.begin(), reservations_.end(),
+                     [&](const Reservation& r) { return r.migration == migration; });
+}
+
 Reservation& Reservations::at(const std::string& migration) {
   for (auto& r : reservations_) {
     if (r.migration == migration) return r;
@@ -251,7 +187,11 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     feed(*r, handover::Content{verified->root, verified->step});
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
-    if (!r->granted() || failed->code == Code::digest_mismatch) {
+    // A standby that holds the whole state needs its source no more, only the decision.
+    const bool gone = failed->code == Code::link_lost || failed->code == Code::source_lost ||
+                      failed->code == Code::cancelled;
+    const bool holds = r->side.state() == TargetState::verified && gone;
+    if ((!r->granted() && !holds) || failed->code == Code::digest_mismatch) {
       fail(*r, TargetEvent::standby_failed, Error(failed->code, failed->failure, failed->hint));
     }
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
@@ -342,11 +282,7 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
 }
 
 void Reservations::save(const Reservation& r) {
-  auto record = to_json(r);
-  record["instance"] = r.instance;
-  record["from"] = r.from;
-  record["from_api"] = r.from_api;
-  journal_.put(Journal::Kind::reservation, r.migration, record);
+  journal_.put(Journal::Kind::reservation, r.migration, to_journal(r));
 }
 
 asio::awaitable<ApiAnswer> Reservations::grant(std::string migration, std::uint64_t epoch,

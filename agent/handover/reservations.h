@@ -6,54 +6,13 @@
 
 #include "agent/api/router.h"
 #include "agent/config.h"
-#include "agent/handover/target_side.h"
+#include "agent/handover/admission.h"
+#include "agent/handover/reservation.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
 #include "agent/task_group.h"
 
 namespace cardswap {
-
-/// A place that this host holds for a job on its way in.
-struct Reservation {
-  std::string migration;
-  std::uint64_t version = 1;
-  handover::TargetSide side{{}};  ///< its state, epoch and content
-  std::string instance;           ///< of the standby
-  std::string from;
-  std::string from_api;  ///< host:port of the source's agent, for a target in doubt
-  std::string data_host;
-  std::uint16_t data_port = 0;
-  std::string data_token;
-  double downtime_ms = 0;
-  double clock_error_ms = 0;
-  std::string forced;  ///< by an operator, to "source" or "target"; or empty
-  std::optional<Error> error;
-  // not journalled:
-  bool in_doubt = false;  ///< verified, and the source's agent does not answer
-  std::optional<JobSpec> spec;
-  std::uint64_t state_bytes = 0;
-  std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
-
-  [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }
-};
-
-[[nodiscard]] boost::json::object to_json(const Reservation& reservation);
-
-/// What a host has and what is asked of it.
-struct AdmissionRequest {
-  std::string job;
-  std::string device;
-  std::uint64_t state_bytes = 0;
-  bool name_is_taken = false;  ///< by a live job that is not the one which wants to come
-  std::vector<Jobs::Device> devices;
-  std::string host;
-};
-struct Admission {
-  bool no_memory = false;
-  std::vector<std::string> blocked_reasons;
-};
-/// Pure: may this job come here?
-[[nodiscard]] Admission admit(const AdmissionRequest& request);
 
 /// The jobs that arrive here. What follows from what is TargetSide's to say; this carries it out.
 class Reservations {
@@ -68,6 +27,7 @@ class Reservations {
   [[nodiscard]] bool keeps(const Job& standby) const;
 
   [[nodiscard]] ApiAnswer reserve(const ApiRequest& request);
+  [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
   /// Notes that the source's agent lives.
   void heard(const std::string& migration);

@@ -1,6 +1,6 @@
 /// Method: the real command against real agents, every way to end that docs/cli.md gives a code
 /// for and a script can bring about. Each must say what failed, on which job, host or device, and
-/// what to do about it. (6, in doubt, has no command yet that can end with it.)
+/// what to do about it. (6, in doubt, is in_doubt_test.cpp's.)
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -268,8 +268,8 @@ std::string page(const std::string& name) {
 
 TEST(Help, IsInTheManualPages) {
   std::string help = run({CARDSWAP, "--help"}).out;
-  for (const auto* verb : {"run", "jobs", "migrate", "status", "report", "cancel", "logs",
-                           "devices", "stop", "forget", "version", "completion"}) {
+  for (const auto* verb : {"run", "jobs", "migrate", "status", "report", "cancel", "resolve",
+                           "logs", "devices", "stop", "forget", "version", "completion"}) {
     const auto outcome = run({CARDSWAP, verb, "--help"});
     EXPECT_EQ(outcome.exit_code, 0);
     help += outcome.out;

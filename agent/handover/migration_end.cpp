@@ -1,0 +1,276 @@
+#include "agent/handover/migrations.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/json.hpp>
+
+#include "agent/handover/answers.h"
+#include "agent/units.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::Event;
+using handover::Message;
+using handover::State;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kRetireGrace{10};
+constexpr milliseconds kRetryFirst{100};
+constexpr milliseconds kRetryMost{2000};
+
+}  // namespace
+
+/// The one door through which a state changes: by the rules, and on disk first. What is to be sent
+/// to the target is the caller's to send.
+handover::Acts Migrations::feed(Migration& m, Event event) {
+  auto next = side_of(m);
+  const auto acts = next.on(event);
+  carry_out(m, next, acts);
+  return acts;
+}
+handover::Acts Migrations::feed(Migration& m, const Message& message) {
+  auto next = side_of(m);
+  const auto acts = next.on(message);
+  carry_out(m, next, acts);
+  return acts;
+}
+
+handover::SourceSide Migrations::side_of(const Migration& m) const {
+  handover::Content content;
+  if (!m.root.empty()) content = {digest_from(m.root), m.migrated_at_step};
+  // A reclaim is an end that comes after a commit, which leaves the root.
+  const bool reclaimed = !m.root.empty() && !handover::is_committed(m.state);
+  handover::SourceSeen seen;
+  if (m.verified && m.frozen_at) seen.ours = {*m.verified, *m.frozen_at};
+  seen.theirs = m.theirs;
+  return handover::SourceSide({m.state, m.epoch, reclaimed ? m.epoch + 1 : m.epoch - 1, content},
+                              seen);
+}
+
+void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
+                           const handover::Acts& acts) {
+  using Verb = handover::Act::Verb;
+  auto next = m;
+  next.state = side.state();
+  if (handover::is_committed(next.state)) next.root = to_string(side.record().content.root);
+  for (const auto& act : acts) {
+    auto* job = jobs_.by_instance(m.instance);
+    switch (act.verb) {
+      case Verb::journal:
+        ++next.version;
+        next.history.emplace_back(to_string(next.state), unix_ms());
+        try {
+          sample(next);
+          save(next);
+        } catch (const Error& disk) {
+          if (act.required) throw;
+          spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+        }
+        m = next;
+        spdlog::info("job {} migration {} {}", m.job, m.id, to_string(m.state));
+        changed_.notify();
+        break;
+      case Verb::release:
+        if (job == nullptr) break;
+        if (job->epoch < act.epoch) {
+          job->epoch = act.epoch;
+          jobs_.save(*job);
+        }
+        release_trainer(m);
+        break;
+      case Verb::freeze:
+        if (job != nullptr) hub_.send(*job, channel::Freeze{m.id});
+        break;
+      case Verb::retire:
+        if (job == nullptr) break;
+        job->moved_to = m.to;
+        jobs_.set_state(*job, "moved");
+        hub_.send(*job, channel::Retire{m.id});
+        break;
+      case Verb::page:
+        spdlog::error(
+            "job {} migration {} is in doubt: the agent of {} does not tell whether it "
+            "has the job; the source stays frozen",
+            m.job, m.id, m.to);
+        break;
+      default: break;  // begin_sync needs the standby's address; sends are the caller's
+    }
+  }
+}
+
+void Migrations::recover() {
+  for (const auto& record : journal_.all(Journal::Kind::migration)) {
+    auto& m = migrations_.emplace_back(migration_from_journal(record));
+    auto* job = jobs_.by_instance(m.instance);
+    if (m.state == State::completed && job != nullptr && job->ended_at_ms == 0) {
+      // The word that it may end was lost, or was not heeded: its job is elsewhere.
+      jobs_.set_state(*job, "moved");
+      signal_group(job->process, SIGKILL);
+    }
+    if (handover::is_over(m.state)) continue;
+    spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.job,
+                 to_string(m.state));
+    if (handover::is_committed(m.state)) {
+      tasks_.spawn("finish migration " + m.id, finish(m));
+      continue;
+    }
+    if (!m.error) {
+      m.error =
+          Error(Code::cancelled, "the source's agent was restarted", "start the migration again");
+    }
+    auto side = side_of(m);
+    const auto acts = side.recover();
+    carry_out(m, side, acts);
+    tasks_.spawn("clean up after migration " + m.id, clean_up(m));
+  }
+}
+
+/// Sees to it that the target has the job; called again by a restarted agent.
+asio::awaitable<void> Migrations::finish(Migration& m) {
+  if (m.hold_at == "committed") {
+    m.held = true;
+    bump(m);
+    while (!m.proceed) co_await changed_.wait_until(Clock::now() + std::chrono::hours(1));
+    m.held = false;
+  }
+  auto retry = kRetryFirst;
+  bool granted = m.state == State::resumed;
+  std::int64_t seen = 0;
+  auto heard = Clock::now();
+  while (handover::is_committed(m.state) && m.state != State::completed) {
+    std::optional<Message> answer;
+    bool silent = false;
+    try {
+      if (!granted) {
+        json::object body{{"epoch", m.epoch}, {"root", m.root}, {"step", m.migrated_at_step}};
+        co_await ask(peer(m), "POST", reservation_path(m.id) + "/grant", std::move(body),
+                     seconds(3));
+      }
+      granted = true;
+    } catch (const Error& error) {
+      // Refused is answered: its state says why.
+      silent = error.code() != Code::not_found && error.code() != Code::conflict &&
+               error.code() != Code::digest_mismatch;
+      if (silent && retry == kRetryFirst) {
+        spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.job, m.id,
+                     error.what());
+      }
+    }
+    try {
+      if (!silent) {
+        const auto target = co_await ask(
+            peer(m), "GET", fmt::format("{}?after={}&wait_ms=500", reservation_path(m.id), seen),
+            nullptr, seconds(3));
+        seen = static_cast<std::int64_t>(number_at(target, "version"));
+        answer = status_from(target);
+        if (handover::is_granted(answer->state)) {
+          m.downtime_ms = number_at(target, "downtime_ms");
+          m.clock_error_ms = number_at(target, "clock_error_ms");
+        }
+        retry = kRetryFirst;
+      }
+    } catch (const Error& error) {
+      if (error.code() == Code::not_found) answer = Message{Message::Kind::status, m.epoch};
+    }
+    if (!handover::is_committed(m.state) || m.state == State::completed) break;  // by force
+    if (answer) {
+      heard = Clock::now();
+      feed(m, *answer);
+    } else if (Clock::now() - heard >= config_.peer_silence_max) {
+      feed(m, Event::target_silent);
+    }
+    if (m.state == State::in_doubt) granted = false;
+    if (m.state == State::completed || !handover::is_committed(m.state)) break;
+    co_await pause_for(retry);
+    retry = std::min(retry * 2, kRetryMost);
+  }
+  if (m.state == State::completed) {
+    co_await see_off(m);
+    co_return;
+  }
+  m.error =
+      Error(Code::target_lost,
+            m.forced.empty() ? fmt::format("the target {} lost the job before its first step", m.to)
+                             : fmt::format("an operator took the job back from {}", m.to),
+            "the job goes on where it was; look at the target's agent before trying again");
+  spdlog::error("job {} migration {}: {}; the source takes the job back", m.job, m.id,
+                m.error->failure());
+  co_await clean_up(m);
+}
+
+/// The job is at the target for good: the process here ends.
+asio::awaitable<void> Migrations::see_off(Migration& m) {
+  m.result = "ok";
+  m.ended_at_ms = unix_ms();
+  save(m);
+  bump(m);
+  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.job, m.id, m.to,
+               m.migrated_at_step, format_ms(m.downtime_ms));
+  // Its loop ends by itself; what does not end is ended.
+  const auto grace = Clock::now() + kRetireGrace;
+  while (true) {
+    auto* job = jobs_.by_instance(m.instance);
+    if (job == nullptr || job->ended_at_ms != 0) co_return;
+    if (Clock::now() >= grace) break;
+    co_await jobs_.changed().wait_until(grace);
+  }
+  if (auto* job = jobs_.by_instance(m.instance)) signal_group(job->process, SIGKILL);
+}
+
+void Migrations::force(const std::string& id, const std::string& to) {
+  auto& m = at(id);
+  auto side = side_of(m);
+  const auto acts = side.on(to == "target" ? Event::forced_to_target : Event::forced_to_source);
+  if (acts.empty()) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} is {}: it cannot be forced to the {}", id,
+                            to_string(m.state), to),
+                handover::is_over(m.state) ? "it is over: `cardswap status " + id + "`"
+                                           : "`cardswap cancel " + id + "` gives it up");
+  }
+  spdlog::warn("job {} migration {} is forced to the {} by an operator", m.job, id, to);
+  m.forced = to;
+  carry_out(m, side, acts);
+}
+
+void Migrations::release_trainer(Migration& m) {
+  if (auto* job = jobs_.by_instance(m.instance)) {
+    hub_.send(*job, channel::Release{m.id});
+    job->frozen = false;
+    job->migration.clear();
+  }
+}
+
+asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
+  m.error = std::move(error);
+  feed(m, Event::failed);
+  spdlog::warn("job {} migration {} is given up: {}", m.job, m.id, m.error->what());
+  co_await clean_up(m);
+}
+
+/// The trainer goes on; the target is cleaned up, and tried for a while if it does not answer: it
+/// gives up by itself when this agent is silent.
+asio::awaitable<void> Migrations::clean_up(Migration& m) {
+  auto retry = kRetryFirst;
+  const auto until = Clock::now() + seconds(8);
+  while (Clock::now() < until) {
+    try {
+      co_await ask(peer(m), "DELETE", reservation_path(m.id), nullptr, seconds(3));
+      break;
+    } catch (const Error& failed) {
+      if (failed.code() == Code::not_found || failed.code() == Code::unreachable) break;
+    }
+    co_await pause_for(retry);
+    retry = std::min(retry * 2, kRetryMost);
+  }
+  m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
+  m.ended_at_ms = unix_ms();
+  feed(m, Event::cleaned_up);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,222 @@
+#include "agent/handover/migrations.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "agent/handover/answers.h"
+#include "agent/units.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::Event;
+using handover::Message;
+using handover::State;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kStandbyStartMax{120};
+constexpr milliseconds kWatchEvery{500};
+constexpr milliseconds kWatchAnswerMax{1500};
+// Between equal digests and the grant, one after the other: verified and granted there, committed
+// here; the answer that it verified, and the grant.
+constexpr double kHandoverWrites = 3;
+constexpr double kHandoverAsks = 2;
+
+}  // namespace
+
+asio::awaitable<void> Migrations::enter(Migration& m, Event event, Deadline deadline) {
+  feed(m, event);
+  if (m.hold_at != to_string(m.state)) co_return;
+  m.held = true;
+  bump(m);
+  while (!m.proceed) {
+    check(m, deadline);
+    co_await changed_.wait_until(deadline);
+  }
+  m.held = false;
+  bump(m);
+}
+
+void Migrations::check(const Migration& m, Deadline deadline) const {
+  if (m.failure) throw Error(*m.failure);
+  if (Clock::now() < deadline) return;
+  const bool too_long = m.max_downtime_ms > 0 && m.stats.expected_downtime_ms > m.max_downtime_ms;
+  if (m.state == State::syncing && too_long) {
+    throw Error(Code::not_converging,
+                fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
+                            m.job, format_ms(m.timeout_ms), format_ms(m.stats.expected_downtime_ms),
+                            format_ms(m.max_downtime_ms)),
+                fmt::format("allow more with --max-downtime {:.0f}ms, raise --bandwidth, or use "
+                            "--strategy stop-copy --max-downtime none",
+                            m.stats.expected_downtime_ms * 1.3));
+  }
+  throw Error(Code::timed_out,
+              fmt::format("migration {} was still {} after {}", m.id, to_string(m.state),
+                          format_ms(m.timeout_ms)),
+              "allow more with --timeout");
+}
+
+asio::awaitable<void> Migrations::run(std::string id) {
+  auto& m = at(id);
+  std::optional<Error> failed;
+  try {
+    co_await sync_and_freeze(m);
+  } catch (const Error& error) {
+    failed = error;
+  }
+  if (failed && !handover::is_committed(m.state)) {
+    co_await abort(m, *failed);
+    co_return;
+  }
+  co_await finish(m);
+}
+
+asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
+  const auto deadline = m.timeout_ms > 0
+                            ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.timeout_ms))
+                            : Deadline::max() - std::chrono::hours(1);
+  const auto wait_for = [&](auto condition, Deadline until) -> asio::awaitable<bool> {
+    while (!condition()) {
+      check(m, deadline);
+      if (Clock::now() >= until) co_return false;
+      co_await changed_.wait_until(std::min(until, deadline));
+    }
+    check(m, deadline);
+    co_return true;
+  };
+
+  // Reserve before anything else is said to anybody.
+  co_await enter(m, Event::started, deadline);
+  auto* job = jobs_.by_instance(m.instance);
+  JobSpec spec{job->name, job->uid, job->argv, job->cwd, job->env, job->device, job->restart};
+  json::object body{{"migration", m.id},
+                    {"job", to_json(spec)},
+                    {"device", parse_destination(m.to).device},
+                    {"state_bytes", job->state_bytes},
+                    {"epoch", m.epoch},
+                    {"from", m.from},
+                    {"from_api", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
+                    {"dry_run", false}};
+  const auto offer =
+      co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
+  if (!offer.at("accepted").as_bool()) {
+    const auto reasons = reasons_of(offer);
+    const bool memory = text_at(offer, "code") == "no_memory";
+    throw Error(memory ? Code::no_memory : Code::refused,
+                fmt::format("refused by {}: {}", m.to, fmt::join(reasons, "; ")),
+                fmt::format("--to another device; `cardswap devices {}:{}` lists them",
+                            parse_destination(m.to).host, parse_destination(m.to).port));
+  }
+  tasks_.spawn("watch the target of " + m.id, watch_target(m.id));
+
+  json::object standby;
+  const auto standby_deadline = std::min(deadline, Clock::now() + kStandbyStartMax);
+  for (std::int64_t seen = 0; text_at(standby, "state") != "parked";) {
+    check(m, deadline);
+    if (Clock::now() >= standby_deadline) {
+      throw Error(Code::timed_out,
+                  fmt::format("the standby of job {} at {} did not park within {} s", m.job, m.to,
+                              kStandbyStartMax.count()),
+                  "its log is on that host; does the program reach its first step there?");
+    }
+    standby = co_await ask(peer(m), "GET",
+                           fmt::format("{}?after={}&wait_ms=300", reservation_path(m.id), seen),
+                           nullptr, seconds(3));
+    seen = static_cast<std::int64_t>(number_at(standby, "version"));
+  }
+  co_await enter(m, Event::standby_parked, deadline);
+
+  const auto asked_at = Clock::now();
+  co_await ask(peer(m), "GET", reservation_path(m.id), nullptr, seconds(3));
+  const std::chrono::duration<double, std::milli> round_trip = Clock::now() - asked_at;
+
+  co_await enter(m, Event::sync_began, deadline);
+  channel::BeginSync begin;
+  begin.handover_ms = kHandoverWrites * journal_.put_ms() + kHandoverAsks * round_trip.count();
+  begin.migration = m.id;
+  begin.host = text_at(standby, "data_host");
+  begin.port = static_cast<std::uint16_t>(number_at(standby, "data_port"));
+  begin.token = text_at(standby, "data_token");
+  begin.strategy = m.strategy;
+  begin.chunk_bytes = m.chunk_bytes;
+  begin.bandwidth = m.bandwidth;
+  begin.max_downtime_ms = m.max_downtime_ms;
+  begin.auto_converge = m.auto_converge;
+  begin.log_bytes_max = m.log_bytes_max;
+  begin.compression = m.compression;
+  begin.transports = config_.transports;
+  job = jobs_.by_instance(m.instance);
+  if (job == nullptr || !hub_.send(*job, begin)) {
+    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
+  }
+  co_await wait_for([&] { return m.converged; }, deadline);
+  co_await enter(m, Event::downtime_fits, deadline);
+
+  feed(m, Event::freeze_due);
+  if (m.hold_at == "freezing") {
+    m.held = true;
+    bump(m);
+    co_await wait_for([&] { return m.proceed; }, deadline);
+    m.held = false;
+  }
+  co_await wait_for([&] { return m.frozen_at.has_value(); }, deadline);
+  m.migrated_at_step = *m.frozen_at;
+  co_await enter(m, Event::trainer_frozen, deadline);
+  co_await wait_for([&] { return m.verified.has_value(); }, deadline);
+
+  // The target's agent must have heard the same from its side before anything is decided.
+  m.migrated_at_step = *m.frozen_at;
+  json::object target;
+  for (std::int64_t seen = 0; text_at(target, "state") != "verified";) {
+    check(m, deadline);
+    target = co_await ask(peer(m), "GET",
+                          fmt::format("{}?after={}&wait_ms=300", reservation_path(m.id), seen),
+                          nullptr, seconds(3));
+    seen = static_cast<std::int64_t>(number_at(target, "version"));
+  }
+  check(m, deadline);
+  const auto status = status_from(target);
+  m.theirs = status.content;
+  feed(m, status);
+  if (!handover::is_committed(m.state)) {
+    throw Error(Code::digest_mismatch, "the two sides report different digests of the state");
+  }
+}
+
+/// The heartbeat: a target whose agent does not answer, or whose standby failed, is lost.
+asio::awaitable<void> Migrations::watch_target(std::string id) {
+  auto& m = at(id);
+  auto heard = Clock::now();
+  while (static_cast<int>(m.state) < static_cast<int>(State::committed) && !m.failure) {
+    std::optional<Error> lost;
+    try {
+      const auto target =
+          co_await ask(peer(m), "GET", reservation_path(m.id), nullptr, kWatchAnswerMax);
+      heard = Clock::now();
+      if (text_at(target, "state") == "failed") {
+        const auto* error = target.if_contains("error");
+        lost = error != nullptr && error->is_object()
+                   ? http::error_from_json(*error)
+                   : Error(Code::target_lost, "the standby at " + m.to + " failed");
+      }
+    } catch (const Error& error) {
+      const bool silent = Clock::now() - heard >= config_.peer_silence_max;
+      if (silent || error.code() == Code::unreachable || error.code() == Code::not_found) {
+        lost = Error(Code::target_lost,
+                     fmt::format("the agent of {} does not answer: {}", m.to, error.failure()),
+                     "the job goes on where it is; look at that agent and the network");
+      }
+    }
+    if (lost) {
+      note_failure(m, *lost);
+      co_return;
+    }
+    co_await pause_for(kWatchEvery);
+  }
+}
+
+}  // namespace cardswap

@@ -1,0 +1,67 @@
+#include "agent/handover/reservation.h"
+
+#include <boost/json.hpp>
+
+#include "agent/handover/answers.h"
+#include "agent/http/client.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using Clock = std::chrono::steady_clock;
+
+/// Empty until the standby holds the whole state.
+std::string root_of(const handover::Content& content) {
+  return content.root == Digest{} ? std::string() : to_string(content.root);
+}
+
+}  // namespace
+
+json::object to_json(const Reservation& r) {
+  return {{"migration", r.migration},
+          {"version", r.version},
+          {"state", to_string(r.side.state())},
+          {"data_host", r.data_host},
+          {"data_port", r.data_port},
+          {"data_token", r.data_token},
+          {"root", root_of(r.side.record().content)},
+          {"epoch", r.side.record().epoch},
+          {"step", r.side.record().content.step},
+          {"downtime_ms", r.downtime_ms},
+          {"clock_error_ms", r.clock_error_ms},
+          {"in_doubt", r.in_doubt},
+          {"forced", r.forced.empty() ? json::value(nullptr) : json::value(r.forced)},
+          {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)}};
+}
+
+json::object to_journal(const Reservation& r) {
+  auto record = to_json(r);
+  record["instance"] = r.instance;
+  record["from"] = r.from;
+  record["from_api"] = r.from_api;
+  return record;
+}
+
+Reservation reservation_from_journal(const json::object& record) {
+  Reservation r;
+  r.migration = text_at(record, "migration");
+  r.instance = text_at(record, "instance");
+  r.from = text_at(record, "from");
+  r.from_api = text_at(record, "from_api");
+  r.data_token = text_at(record, "data_token");
+  r.version = record.at("version").to_number<std::uint64_t>() + 1;
+  r.side = handover::TargetSide(
+      {handover::target_state_from_string(text_at(record, "state"))
+           .value_or(handover::TargetState::failed),
+       record.at("epoch").to_number<std::uint64_t>(),
+       content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>())});
+  r.forced = text_at(record, "forced");
+  r.downtime_ms = record.at("downtime_ms").to_number<double>();
+  r.clock_error_ms = record.at("clock_error_ms").to_number<double>();
+  if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));
+  r.heard_at = Clock::now();
+  return r;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "agent/handover/target_side.h"
+#include "agent/jobs/jobs.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+
+/// A place that this host holds for a job on its way in.
+struct Reservation {
+  std::string migration;
+  std::uint64_t version = 1;
+  handover::TargetSide side{{}};  ///< its state, epoch and content
+  std::string instance;           ///< of the standby
+  std::string from;
+  std::string from_api;  ///< host:port of the source's agent, for a target in doubt
+  std::string data_host;
+  std::uint16_t data_port = 0;
+  std::string data_token;
+  double downtime_ms = 0;
+  double clock_error_ms = 0;
+  std::string forced;  ///< by an operator, to "source" or "target"; or empty
+  std::optional<Error> error;
+  // not journalled:
+  bool in_doubt = false;  ///< verified, and the source's agent does not answer
+  std::optional<JobSpec> spec;
+  std::uint64_t state_bytes = 0;
+  std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
+
+  [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }
+};
+
+[[nodiscard]] boost::json::object to_json(const Reservation& reservation);
+/// The journal's form has the standby's instance and the source's address too.
+[[nodiscard]] boost::json::object to_journal(const Reservation& reservation);
+[[nodiscard]] Reservation reservation_from_journal(const boost::json::object& record);
+
+}  // namespace cardswap
