@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
 
@@ -44,6 +45,7 @@ void Agent::start() {
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
   server_.listen_unix(config_.socket);
+  metrics_.set_recovered();
   write_agent_file();
   spdlog::info("{} listens on {} and {}:{}", config_.host_name, config_.socket.string(),
                config_.listen_host, config_.listen_port);
@@ -53,6 +55,16 @@ void Agent::stop() {
   server_.close();
   hub_.close();
   tasks_.stop();
+}
+
+std::string Agent::summary() {
+  const auto jobs = std::count_if(jobs_.all().begin(), jobs_.all().end(), [](const Job& job) {
+    return job.live() && !job.standby && !job.superseded;
+  });
+  const auto& all = migrations_.all();
+  const auto moving = std::count_if(all.begin(), all.end(),
+                                    [](const Migration& m) { return !handover::is_over(m.state); });
+  return fmt::format("{} jobs, {} migrations under way", jobs, moving);
 }
 
 void Agent::write_agent_file() const {

@@ -9,6 +9,7 @@
 #include "agent/handover/reservations.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
+#include "agent/metrics/calls.h"
 #include "agent/runtime_hub/hub.h"
 #include "agent/task_group.h"
 
@@ -24,6 +25,8 @@ class Agent {
   void start();
   /// Ends every task; jobs go on.
   void stop();
+  /// One line for the service manager: how many jobs and migrations.
+  [[nodiscard]] std::string summary();
   [[nodiscard]] bool stopped() const { return tasks_.empty(); }
 
  private:
@@ -45,6 +48,8 @@ class Agent {
   Reservations reservations_;
   Router router_;
   ApiServer server_;
+  MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_},
+                        router_};
 };
 
 }  // namespace cardswap

@@ -13,6 +13,7 @@
 #include "agent/agent.h"
 #include "agent/cli/default_paths.h"
 #include "agent/json_log.h"
+#include "agent/service/notifier.h"
 #include "agent/units.h"
 
 namespace cardswap {
@@ -144,13 +145,16 @@ int serve(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context context(1);
   Agent agent(context, config);
+  ServiceNotifier manager(context);
   agent.start();
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
     spdlog::info("stopping; the jobs go on");
+    manager.stopping();
     agent.stop();
   });
+  manager.ready([&agent] { return agent.summary(); });
   while (true) {
     if (context.run_one() == 0 || agent.stopped()) break;
   }

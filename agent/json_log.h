@@ -3,11 +3,20 @@
 #include <spdlog/formatter.h>
 
 #include <memory>
+#include <string_view>
 
 namespace cardswap {
 
-/// One JSON object a line: {"time", "level", "message"}. The message may hold anything; what is no
-/// UTF-8 in it becomes '?'.
+/// What a message is about. The agent's messages begin with it: "job NAME migration ID ...", either
+/// alone or neither; views into the message, empty where it names none.
+struct LogSubject {
+  std::string_view job;
+  std::string_view migration;
+};
+[[nodiscard]] LogSubject subject_of(std::string_view message);
+
+/// One JSON object a line: {"time", "level", "message"}, and "job" and "migration" where the
+/// message begins with them. The message may hold anything; what is no UTF-8 in it becomes '?'.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> json_log_format();
 
 }  // namespace cardswap

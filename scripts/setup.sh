@@ -5,7 +5,7 @@ set -euo pipefail
 usage() {
   cat <<'EOF'
 usage: scripts/setup.sh [--torch wheel|python] [--print-torch]
-Installs Debian packages (root or sudo) and, into a private cache, LibTorch from PyPI's wheel.
+Installs Debian packages (root or sudo) and, into a private cache, LibTorch from PyPI's wheel and promtool.
   --torch wheel    the pinned wheel, in $CARDSWAP_CACHE (default ~/.cache/cardswap); the default
   --torch python   the torch that the active Python has
   --print-torch    print the folder that holds torch/ and stop
@@ -45,6 +45,21 @@ if [ ${#missing[@]} -gt 0 ]; then
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -qq
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# Prometheus' checker alone, for the tests of /metrics: its package would start a server.
+fetch_promtool() {
+  local unpacked
+  unpacked=$(mktemp -d)
+  trap 'rm -rf "$unpacked"' RETURN
+  echo "fetching promtool"
+  chmod 755 "$unpacked"
+  (cd "$unpacked" && apt-get download -qq prometheus >/dev/null 2>&1 &&
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool) || return 1
+  install -D "$unpacked/usr/bin/promtool" "$cache/bin/promtool"
+}
+if ! command -v promtool >/dev/null && [ ! -x "$cache/bin/promtool" ]; then
+  fetch_promtool || echo "promtool cannot be had here: its checks will be skipped"
 fi
 
 fetch_torch() {

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <boost/url.hpp>
 #include <charconv>
+#include <chrono>
 #include <optional>
 
 #include "agent/http/client.h"
@@ -121,11 +122,23 @@ ApiAnswer answer_of(const Error& error) {
 }
 
 void Router::on(std::string method, std::string_view pattern, ApiHandler handler) {
-  routes_.push_back({std::move(method), parts_of(pattern), std::move(handler)});
+  routes_.push_back(
+      {std::move(method), std::string(pattern), parts_of(pattern), std::move(handler)});
 }
 
 boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string target,
                                                  std::string body) const {
+  const auto start = std::chrono::steady_clock::now();
+  std::string route = "unknown";
+  auto answer = co_await dispatch(std::move(method), std::move(target), std::move(body), route);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (on_answer) on_answer(route, answer.status, took.count());
+  co_return answer;
+}
+
+/// `matched` is set as soon as it is known; the caller's frame holds it until the answer is there.
+boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::string target,
+                                                   std::string body, std::string& matched) const {
   std::optional<Error> failed;
   try {
     const auto url = boost::urls::parse_origin_form(target);
@@ -140,6 +153,7 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
       if (!found) continue;
       path_known = true;
       if (route.method != method) continue;
+      matched = route.pattern;
       request.path = std::move(*found);
       if (!body.empty()) {
         boost::system::error_code error;

@@ -31,6 +31,8 @@ struct ApiRequest {
 struct ApiAnswer {
   unsigned status = 200;
   boost::json::value body;
+  std::string text = {};          ///< in place of `body`, when there is a content type for it
+  std::string content_type = {};  ///< empty: JSON
 };
 
 using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
@@ -38,14 +40,22 @@ using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
 /// Finds the handler of a method and path. A handler's Error becomes an error answer.
 class Router {
  public:
+  /// Called after each answer with the route's pattern ("unknown" when there is none), the status
+  /// and how many seconds the handler took.
+  std::function<void(const std::string& route, unsigned status, double seconds)> on_answer;
+
   /// `pattern` like "/v1/jobs/{name}/stop".
   void on(std::string method, std::string_view pattern, ApiHandler handler);
   boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target,
                                            std::string body) const;
 
  private:
+  boost::asio::awaitable<ApiAnswer> dispatch(std::string method, std::string target,
+                                             std::string body, std::string& matched) const;
+
   struct Route {
     std::string method;
+    std::string pattern;
     std::vector<std::string> parts;
     ApiHandler handler;
   };

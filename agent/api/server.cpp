@@ -127,9 +127,10 @@ asio::awaitable<void> ApiServer::serve(Stream stream) {
                           "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
     }
     bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(answer.status), 11);
-    response.set(bhttp::field::content_type, "application/json");
+    const bool as_text = !answer.content_type.empty();
+    response.set(bhttp::field::content_type, as_text ? answer.content_type : "application/json");
     response.keep_alive(readable && parser.get().keep_alive());
-    response.body() = boost::json::serialize(answer.body) + "\n";
+    response.body() = as_text ? std::move(answer.text) : boost::json::serialize(answer.body) + "\n";
     response.prepare_payload();
     stream.expires_after(kRequestTimeMax);
     co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));

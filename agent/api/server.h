@@ -22,6 +22,7 @@ class ApiServer {
   void listen_tcp(const std::string& host, std::uint16_t port);
   [[nodiscard]] std::uint16_t tcp_port() const;
   void close();
+  [[nodiscard]] bool is_open() const { return unix_.is_open() && tcp_.is_open(); }
 
  private:
   template <class Acceptor>

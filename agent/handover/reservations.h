@@ -29,6 +29,7 @@ class Reservations {
   [[nodiscard]] ApiAnswer reserve(const ApiRequest& request);
   [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
+  [[nodiscard]] const std::list<Reservation>& all() const { return reservations_; }
   /// Notes that the source's agent lives.
   void heard(const std::string& migration);
   asio::awaitable<ApiAnswer> grant(std::string migration, std::uint64_t epoch, std::string root,

@@ -110,7 +110,12 @@ void Journal::run(const char* sql, std::initializer_list<std::string> values) {
     sqlite3_bind_text(statement.get(), ++index, value.data(), static_cast<int>(value.size()),
                       SQLITE_TRANSIENT);
   }
-  if (sqlite3_step(statement.get()) != SQLITE_DONE) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const auto status = sqlite3_step(statement.get());
+  write_seconds_.observe(std::chrono::duration<double>(Clock::now() - start).count());
+  if (status != SQLITE_DONE) {
+    ++write_failures_;
     throw Error(Code::io, fmt::format("write the journal: {}", sqlite3_errmsg(db_.get())),
                 "free space on the disk of the agent's data folder");
   }
@@ -124,6 +129,21 @@ void Journal::put(Kind kind, const std::string& id, const boost::json::object& r
       {name_of(kind), id, boost::json::serialize(record)});
   const auto took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   put_ms_ = put_ms_ == 0 ? took : 0.75 * put_ms_ + 0.25 * took;
+}
+
+std::string Journal::write_failure() {
+  const auto now = std::chrono::steady_clock::now();
+  if (tried_at_ != decltype(tried_at_){} && now - tried_at_ < std::chrono::seconds(1)) {
+    return tried_;
+  }
+  tried_.clear();
+  try {
+    run("UPDATE meta SET version = version", {});
+  } catch (const Error& error) {
+    tried_ = error.failure();
+  }
+  tried_at_ = std::chrono::steady_clock::now();
+  return tried_;
 }
 
 void Journal::remove(Kind kind, const std::string& id) {

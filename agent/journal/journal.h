@@ -1,10 +1,13 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "agent/metrics/histogram.h"
 
 struct sqlite3;
 
@@ -34,6 +37,11 @@ class Journal {
   /// What a put() takes, to the disk; the latest count most. 0 before the first.
   [[nodiscard]] double put_ms() const { return put_ms_; }
 
+  /// Why a write does not reach the disk now; empty when one does. Writes, at most once a second.
+  [[nodiscard]] std::string write_failure();
+  [[nodiscard]] const Histogram& write_seconds() const { return write_seconds_; }
+  [[nodiscard]] std::uint64_t write_failures() const { return write_failures_; }
+
  private:
   struct Close {
     void operator()(sqlite3* db) const noexcept;
@@ -43,6 +51,10 @@ class Journal {
 
   std::string warning_;
   double put_ms_ = 0;
+  Histogram write_seconds_{kLatencySeconds};
+  std::uint64_t write_failures_ = 0;
+  std::chrono::steady_clock::time_point tried_at_{};
+  std::string tried_;
   std::unique_ptr<sqlite3, Close> db_;
 };
 

@@ -33,6 +33,8 @@ class RuntimeHub {
   /// False when that job's runtime is not attached.
   bool send(const Job& job, const channel::Message& message);
   void close();
+  [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }
+  [[nodiscard]] std::size_t attached() const { return attached_.size(); }
 
  private:
   class Connection;

@@ -49,7 +49,13 @@ HttpAnswer exchange(const typename Protocol::endpoint& endpoint, const HttpReque
   context.run();
   if (failed)
     throw std::runtime_error(wanted.method + " " + wanted.target + ": " + failed.message());
-  return {response.result_int(), boost::json::parse(response.body()).as_object()};
+  HttpAnswer answer{
+      response.result_int(), {}, response.body(), std::string(response[http::field::content_type])};
+  boost::system::error_code no_json;
+  if (auto value = boost::json::parse(answer.content, no_json); !no_json && value.is_object()) {
+    answer.body = std::move(value.as_object());
+  }
+  return answer;
 }
 
 }  // namespace

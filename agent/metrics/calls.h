@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/api/router.h"
+#include "agent/api/server.h"
+#include "agent/config.h"
+#include "agent/handover/migrations.h"
+#include "agent/handover/reservations.h"
+#include "agent/jobs/jobs.h"
+#include "agent/journal/journal.h"
+#include "agent/metrics/histogram.h"
+#include "agent/runtime_hub/hub.h"
+
+namespace cardswap {
+
+/// How requests were answered: by the route's pattern, which are few, never by the path.
+struct RequestStats {
+  std::map<std::pair<std::string, unsigned>, std::uint64_t> answers;  ///< by route and status
+  std::map<std::string, Histogram> seconds;                           ///< by route
+  void note(const std::string& route, unsigned status, double took);
+};
+
+/// What a scrape looks at, at that moment: there is no registry that could disagree with it.
+struct MetricSources {
+  const Config& config;
+  Journal& journal;
+  Jobs& jobs;
+  const RuntimeHub& hub;
+  const Migrations& migrations;
+  const Reservations& reservations;
+  const ApiServer& server;
+};
+
+/// GET /metrics, /healthz and /readyz. The agent's thread.
+class MetricsCalls {
+ public:
+  /// `router` tells this object of every answer from now on, and must not outlive it in use.
+  MetricsCalls(MetricSources sources, Router& router);
+  MetricsCalls(const MetricsCalls&) = delete;
+  MetricsCalls& operator=(const MetricsCalls&) = delete;
+
+  /// What a former agent left has been taken up.
+  void set_recovered() { recovered_ = true; }
+  /// Why this agent should get no new work; nothing when it is ready.
+  [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
+
+ private:
+  const MetricSources sources_;
+  RequestStats requests_;
+  bool recovered_ = false;
+};
+
+/// The text of /metrics.
+[[nodiscard]] std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
+                                       bool ready);
+
+}  // namespace cardswap

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace cardswap {
+
+/// How often a value was at most each bound, as Prometheus counts. Bounds ascend and live as long
+/// as the process.
+class Histogram {
+ public:
+  explicit Histogram(std::span<const double> bounds)
+      : bounds_(bounds), counts_(bounds.size() + 1) {}
+
+  void observe(double value) {
+    const auto at = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
+    ++counts_[static_cast<std::size_t>(at)];
+    sum_ += value;
+  }
+  [[nodiscard]] std::span<const double> bounds() const { return bounds_; }
+  /// One for each bound, and one for what is above all of them; not cumulative.
+  [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
+  [[nodiscard]] double sum() const { return sum_; }
+
+ private:
+  std::span<const double> bounds_;
+  std::vector<std::uint64_t> counts_;
+  double sum_ = 0;
+};
+
+/// Seconds: of a write to disk or a request, and of a migration.
+inline constexpr double kLatencySeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                             0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+
+}  // namespace cardswap

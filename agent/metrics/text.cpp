@@ -1,0 +1,235 @@
+#include <array>
+#include <set>
+
+#include "agent/jobs/device_facts.h"
+#include "agent/metrics/calls.h"
+#include "agent/metrics/exposition.h"
+#include "agent/metrics/process_usage.h"
+
+namespace cardswap {
+namespace {
+
+using Type = Exposition::Type;
+using handover::State;
+
+constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30};
+constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
+constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
+
+double seconds(double ms) { return ms / 1000; }
+double count(std::uint64_t number) { return static_cast<double>(number); }
+
+std::string strategy_of(const Migration& m) {
+  return m.stats.strategy.empty() ? std::string(to_string(m.strategy)) : m.stats.strategy;
+}
+
+void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
+  out.one("cardswap_build_info", Type::gauge, "The agent's version; always 1.", 1,
+          {{"version", CARDSWAP_VERSION}, {"host", from.config.host_name}});
+  out.one("cardswap_ready", Type::gauge, "1 when /readyz answers 200.", ready ? 1 : 0);
+  out.one("cardswap_runtime_connections", Type::gauge, "Runtimes of jobs that are attached.",
+          count(from.hub.attached()));
+  out.family("cardswap_journal_write_duration_seconds", Type::histogram,
+             "Time of a write to the journal, until it is on the disk.");
+  out.sample(from.journal.write_seconds());
+  out.one("cardswap_journal_write_failures_total", Type::counter,
+          "Writes to the journal that did not reach the disk.",
+          count(from.journal.write_failures()));
+}
+
+void job_metrics(Exposition& out, const MetricSources& from) {
+  std::map<std::string, double> by_state;
+  for (const auto* state :
+       {"starting", "running", "standby", "frozen", "moved", "ended", "failed", "lost"}) {
+    by_state[state] = 0;
+  }
+  std::vector<const Job*> live;
+  std::set<std::string_view> names;
+  for (const auto& job : from.jobs.all()) {
+    if (job.superseded) continue;
+    ++by_state[job.state];
+    // A standby may stand beside the job that it replaces, under the same name.
+    if (job.live() && !job.standby && names.insert(job.name).second) live.push_back(&job);
+  }
+  out.family("cardswap_jobs", Type::gauge, "Jobs on this host by state.");
+  for (const auto& [state, jobs] : by_state) out.sample(jobs, {{"state", state}});
+
+  const auto each = [&](std::string_view name, Type type, std::string_view help, auto value) {
+    out.family(name, type, help);
+    for (const auto* job : live) {
+      out.sample(value(*job), {{"job", job->name}, {"device", job->device}});
+    }
+  };
+  each("cardswap_job_step", Type::gauge, "Optimizer step that a live job has finished.",
+       [](const Job& job) { return count(job.step); });
+  each("cardswap_job_step_duration_seconds", Type::gauge, "Median time of a live job's step.",
+       [](const Job& job) { return seconds(job.median_step_ms); });
+  each("cardswap_job_state_bytes", Type::gauge, "Tracked state of a live job.",
+       [](const Job& job) { return count(job.state_bytes); });
+  each("cardswap_job_restarts_total", Type::counter, "Times that a live job was started again.",
+       [](const Job& job) { return count(job.restarts); });
+}
+
+void device_metrics(Exposition& out, const MetricSources& from) {
+  const auto devices = from.jobs.devices();
+  const auto each = [&](std::string_view name, std::string_view help, auto value) {
+    out.family(name, Type::gauge, help);
+    for (const auto& device : devices) {
+      out.sample(count(value(device)),
+                 {{"device", device.name}, {"uuid", device_uuid(device.name)}});
+    }
+  };
+  each("cardswap_device_memory_bytes", "Memory of a device.",
+       [](const Jobs::Device& device) { return device.total_bytes; });
+  each("cardswap_device_memory_free_bytes", "Memory that no job holds or has reserved.",
+       [](const Jobs::Device& device) { return device.free_bytes; });
+  each("cardswap_device_memory_reserved_bytes", "Memory that jobs hold, or have reserved.",
+       [](const Jobs::Device& device) { return device.reserved_bytes; });
+}
+
+/// What the journal knows of migrations away from this host: it outlives the agent.
+void finished_migrations(Exposition& out, const MetricSources& from) {
+  struct Times {
+    Histogram downtime{kDowntimeSeconds};
+    Histogram total{kTotalSeconds};
+  };
+  std::map<std::pair<std::string, std::string>, double> outcomes;  // by outcome and strategy
+  std::map<std::string, double> errors;                            // by code
+  std::map<std::string, Times> times;                              // by strategy
+  Histogram predicted(kPredictedOverMeasured);
+  double transferred = 0;
+  // Zeros from the start: a first failure must be seen as an increase.
+  for (const auto* strategy : {"stop-copy", "rounds", "replay"}) {
+    (void)times[strategy];
+    for (const auto* outcome : {"ok", "failed", "cancelled"}) outcomes[{outcome, strategy}] = 0;
+  }
+  for (const auto& m : from.migrations.all()) {
+    transferred += count(m.stats.transferred);
+    if (!handover::is_over(m.state) || m.result.empty()) continue;
+    const auto strategy = strategy_of(m);
+    ++outcomes[{m.result, strategy}];
+    if (m.error) ++errors[std::string(to_string(m.error->code()))];
+    if (m.result != "ok") continue;
+    auto& of_strategy = times[strategy];
+    of_strategy.downtime.observe(seconds(m.downtime_ms));
+    of_strategy.total.observe(seconds(static_cast<double>(m.ended_at_ms - m.started_at_ms)));
+    // What was predicted counts the trainer's wait before its last step too.
+    const auto measured = m.downtime_ms + m.stats.hold_ms;
+    if (m.predicted_downtime_ms > 0 && measured > 0) {
+      predicted.observe(m.predicted_downtime_ms / measured);
+    }
+  }
+
+  out.family("cardswap_migrations_total", Type::counter,
+             "Migrations away from this host that have ended.");
+  for (const auto& [key, number] : outcomes) {
+    out.sample(number, {{"outcome", key.first}, {"strategy", key.second}});
+  }
+  out.family("cardswap_migration_errors_total", Type::counter,
+             "Migrations that did not move their job, by the error's code.");
+  for (const auto& [code, number] : errors) out.sample(number, {{"code", code}});
+  out.family("cardswap_migration_downtime_seconds", Type::histogram,
+             "Time from the last step on the source to the job's resumption on the target.");
+  for (const auto& [strategy, of] : times) out.sample(of.downtime, {{"strategy", strategy}});
+  out.family("cardswap_migration_duration_seconds", Type::histogram,
+             "Time from the request to the first step on the target.");
+  for (const auto& [strategy, of] : times) out.sample(of.total, {{"strategy", strategy}});
+  out.family("cardswap_migration_downtime_predicted_over_measured_ratio", Type::histogram,
+             "The downtime predicted at the freeze, divided by the one measured.");
+  out.sample(predicted);
+  out.one("cardswap_transferred_bytes_total", Type::counter,
+          "State sent by migrations away from this host, repeats included.", transferred);
+}
+
+void running_migrations(Exposition& out, const MetricSources& from) {
+  std::vector<const Migration*> running;
+  for (const auto& m : from.migrations.all()) {
+    if (!handover::is_over(m.state)) running.push_back(&m);
+  }
+  out.one("cardswap_migrations_running", Type::gauge, "Migrations away from this host under way.",
+          count(running.size()));
+  out.family("cardswap_migration_info", Type::gauge,
+             "The state and phase of a running migration; always 1.");
+  for (const auto* m : running) {
+    out.sample(1, {{"job", m->job},
+                   {"strategy", strategy_of(*m)},
+                   {"state", std::string(to_string(m->state))},
+                   {"phase", m->stats.phase}});
+  }
+  const auto each = [&](std::string_view name, std::string_view help, auto value) {
+    out.family(name, Type::gauge, help);
+    for (const auto* m : running) out.sample(value(*m), {{"job", m->job}});
+  };
+  each("cardswap_migration_transferred_bytes", "State sent so far, repeats included.",
+       [](const Migration& m) { return count(m.stats.transferred); });
+  each("cardswap_migration_remaining_bytes", "State of this round that is still to send.",
+       [](const Migration& m) { return count(m.stats.remaining); });
+  each("cardswap_migration_state_bytes", "Tracked state of the job under way.",
+       [](const Migration& m) { return count(m.stats.total); });
+  each("cardswap_migration_rate_bytes_per_second", "Rate on the link.",
+       [](const Migration& m) { return count(m.stats.rate); });
+  each("cardswap_migration_dirty_rate_bytes_per_second", "Rate at which training changes state.",
+       [](const Migration& m) { return count(m.stats.dirty_rate); });
+  each("cardswap_migration_log_lag_bytes", "Gradients that the target has not replayed yet.",
+       [](const Migration& m) { return count(m.stats.log_lag_bytes); });
+  each("cardswap_migration_expected_downtime_seconds", "Downtime if the job froze now.",
+       [](const Migration& m) { return seconds(m.stats.expected_downtime_ms); });
+  each("cardswap_migration_throttle_ratio", "Share of its time that the trainer is kept waiting.",
+       [](const Migration& m) { return m.stats.throttle_pct / 100.0; });
+}
+
+void arriving_jobs(Exposition& out, const MetricSources& from) {
+  std::map<std::string, double> by_state;
+  for (const auto* state : {"reserved", "starting", "parked", "verified", "granted", "resumed"}) {
+    by_state[state] = 0;
+  }
+  for (const auto& r : from.reservations.all()) {
+    if (r.state != "completed" && r.state != "failed") ++by_state[r.state];
+  }
+  out.family("cardswap_reservations", Type::gauge, "Places held for jobs on their way in.");
+  for (const auto& [state, number] : by_state) out.sample(number, {{"state", state}});
+}
+
+void request_metrics(Exposition& out, const RequestStats& requests) {
+  out.family("cardswap_api_requests_total", Type::counter, "Requests answered.");
+  for (const auto& [key, number] : requests.answers) {
+    out.sample(count(number), {{"route", key.first}, {"code", std::to_string(key.second)}});
+  }
+  out.family("cardswap_api_request_duration_seconds", Type::histogram,
+             "Time to answer a request; some routes wait for news when asked to.");
+  for (const auto& [route, took] : requests.seconds) out.sample(took, {{"route", route}});
+}
+
+/// Under the names that every Prometheus client uses.
+void process_metrics(Exposition& out) {
+  const auto usage = process_usage();
+  out.one("process_cpu_seconds_total", Type::counter, "Processor time of the agent.",
+          usage.cpu_seconds);
+  out.one("process_resident_memory_bytes", Type::gauge, "Memory of the agent that is in RAM.",
+          count(usage.resident_bytes));
+  out.one("process_virtual_memory_bytes", Type::gauge, "Address space of the agent.",
+          count(usage.virtual_bytes));
+  out.one("process_open_fds", Type::gauge, "Open file descriptors of the agent.",
+          count(usage.open_fds));
+  out.one("process_max_fds", Type::gauge, "File descriptors that the agent may open.",
+          count(usage.max_fds));
+  out.one("process_start_time_seconds", Type::gauge, "When the agent started, since 1970.",
+          usage.start_time_seconds);
+}
+
+}  // namespace
+
+std::string metrics_text(const MetricSources& sources, const RequestStats& requests, bool ready) {
+  Exposition out;
+  agent_metrics(out, sources, ready);
+  job_metrics(out, sources);
+  device_metrics(out, sources);
+  finished_migrations(out, sources);
+  running_migrations(out, sources);
+  arriving_jobs(out, sources);
+  request_metrics(out, requests);
+  process_metrics(out);
+  return out.text();
+}
+
+}  // namespace cardswap

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace cardswap {
+
+/// Tells the service manager how the agent is: sd_notify(3)'s protocol on $NOTIFY_SOCKET, without
+/// its library. Does nothing where there is no such socket. One thread, the event loop's: a loop
+/// that hangs sends no heartbeat, and the manager restarts the agent.
+class ServiceNotifier {
+ public:
+  /// Takes $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID out of the environment.
+  explicit ServiceNotifier(boost::asio::io_context& context);
+  ~ServiceNotifier();
+  ServiceNotifier(const ServiceNotifier&) = delete;
+  ServiceNotifier& operator=(const ServiceNotifier&) = delete;
+
+  /// From here on: READY=1, and a heartbeat with `status()`'s line twice in the time that the
+  /// watchdog allows, or every 10 s without one.
+  void ready(std::function<std::string()> status);
+  void stopping();
+
+ private:
+  void send(const std::string& state) const;
+  void beat();
+
+  int socket_ = -1;
+  std::string address_;  ///< '@' at its start: an abstract one
+  std::chrono::microseconds every_{};
+  bool watched_ = false;
+  std::function<std::string()> status_;
+  boost::asio::steady_timer timer_;
+};
+
+}  // namespace cardswap
