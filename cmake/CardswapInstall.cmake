@@ -17,11 +17,12 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake cmake/FindCardswapTorch.cmake
   DESTINATION ${config_dir})
 if(CARDSWAP_AGENT)
-  install(TARGETS cardswapd cardswap)
+  install(TARGETS cardswapd cardswap COMPONENT agent)
   foreach(page cardswap.1 cardswapd.8)
     set(VERSION ${PROJECT_VERSION})
     configure_file(docs/man/${page} ${CMAKE_CURRENT_BINARY_DIR}/man/${page} @ONLY)
     string(REGEX REPLACE ".*\\." "" section ${page})
-    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section}
+      COMPONENT agent)
   endforeach()
 endif()
