@@ -222,10 +222,11 @@ void Agent::add_migration_calls() {
     }
     co_return ApiAnswer{202, to_json(migrations_.start(request))};
   });
-  router_.on("GET", "/v1/migrations", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
+  router_.on("GET", "/v1/migrations", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    const bool running = request.query_or("running", 0) != 0;
     json::array list;
     for (auto m = migrations_.all().rbegin(); m != migrations_.all().rend(); ++m) {
-      list.push_back(to_json(*m));
+      if (!running || !handover::is_over(m->state)) list.push_back(to_json(*m));
     }
     co_return ApiAnswer{200, json::object{{"migrations", list}}};
   });

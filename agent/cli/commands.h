@@ -29,5 +29,6 @@ void add_job_commands(CLI::App& app, Context& context, Run& run);
 void add_migrate_command(CLI::App& app, Context& context, Run& run);
 void add_report_command(CLI::App& app, Context& context, Run& run);
 void add_status_commands(CLI::App& app, Context& context, Run& run);
+void add_top_command(CLI::App& app, Context& context, Run& run);
 
 }  // namespace cardswap::cli

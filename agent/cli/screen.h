@@ -1,0 +1,47 @@
+#pragma once
+
+#include <signal.h>
+#include <termios.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace cardswap::cli {
+
+/// The whole terminal for a live view, given back as it was by the destructor. One at a time.
+///
+/// SIGINT, SIGTERM, SIGHUP, SIGWINCH and SIGTSTP are blocked as long as it lives and reported by
+/// wait().
+class Screen {
+ public:
+  /// Whether standard output is a terminal that can be drawn on.
+  [[nodiscard]] static bool possible();
+  Screen();
+  ~Screen();
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  struct Size {
+    std::size_t width = 80;
+    std::size_t height = 24;
+  };
+  [[nodiscard]] static Size size();
+  /// Puts `lines`, which fit the size and end without a line feed, in place of what is shown.
+  void draw(const std::string& lines);
+
+  enum class Event { due, redraw, quit };
+  /// Until `due`, a key or signal that ends the view (q, Ctrl-C), or a reason to draw it again.
+  [[nodiscard]] Event wait(std::chrono::steady_clock::time_point due);
+
+ private:
+  void enter();
+  void leave();
+
+  int signals_ = -1;
+  bool keys_ = false;  ///< standard input is a terminal
+  sigset_t old_mask_{};
+  termios old_mode_{};
+};
+
+}  // namespace cardswap::cli
