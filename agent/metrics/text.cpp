@@ -184,7 +184,8 @@ void arriving_jobs(Exposition& out, const MetricSources& from) {
     by_state[state] = 0;
   }
   for (const auto& r : from.reservations.all()) {
-    if (r.state != "completed" && r.state != "failed") ++by_state[r.state];
+    const auto name = std::string(to_string(r.side.state()));
+    if (const auto at = by_state.find(name); at != by_state.end()) ++at->second;
   }
   out.family("cardswap_reservations", Type::gauge, "Places held for jobs on their way in.");
   for (const auto& [state, number] : by_state) out.sample(number, {{"state", state}});
