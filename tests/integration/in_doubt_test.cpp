@@ -27,9 +27,9 @@ class InDoubt : public ::testing::Test {
     ASSERT_TRUE(within(10s, [&] { return a_.step_of("job") >= 3; }));
   }
   std::string migrate_and_hold() {
-    const auto id = text(
-        a_.ask({"migrate", "job", "--to", b_.at("cpu:0"), "--hold-at", "committed", "--detach"}),
-        "id");
+    const auto id = text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0"), "--max-downtime", "none",
+                                 "--hold-at", "committed", "--detach"}),
+                         "id");
     EXPECT_TRUE(within(20s, [&] {
       return a_.ask({"status", id}).at("held").as_bool();
     })) << a_.log();
@@ -74,7 +74,7 @@ TEST_F(InDoubt, EndsByItselfWhenTheTargetsAgentComesBack) {
 
 TEST_F(InDoubt, EndsTheCommandWithSixAndTheOperatorTakesTheJobBack) {
   Child command({CARDSWAP, "--agent", (a_.dir() / "cardswapd.sock").string(), "migrate", "job",
-                 "--to", b_.at("cpu:0"), "--hold-at", "committed"},
+                 "--to", b_.at("cpu:0"), "--max-downtime", "none", "--hold-at", "committed"},
                 (dir_.path() / "printed").string());
   std::string id;
   ASSERT_TRUE(within(20s, [&] {
