@@ -72,8 +72,12 @@ std::vector<std::string> shared_memory() {
     std::istringstream words(line);
     std::string key;
     std::string id;
-    words >> key >> id;
-    found.push_back("System V " + id);
+    std::string mode;
+    std::string size;
+    int creator = 0;
+    words >> key >> id >> mode >> size >> creator;
+    // Left over is what nobody alive made: other programs of this machine come and go.
+    if (::kill(creator, 0) != 0) found.push_back("System V " + id);
   }
   return found;
 }

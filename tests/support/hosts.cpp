@@ -81,6 +81,8 @@ void NetnsPair::limit(const std::string& rate) {
 
 void NetnsPair::cut() { (void)run({"ip", "-n", name(0), "link", "set", "veth0", "down"}); }
 
+void NetnsPair::heal() { (void)run({"ip", "-n", name(0), "link", "set", "veth0", "up"}); }
+
 std::uint64_t NetnsPair::bytes_sent(int side) const {
   const auto outcome =
       run({"ip", "netns", "exec", name(side), "cat", "/sys/class/net/veth0/statistics/tx_bytes"});

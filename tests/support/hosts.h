@@ -40,6 +40,7 @@ class NetnsPair {
   }
   void limit(const std::string& rate);
   void cut();
+  void heal();
   [[nodiscard]] std::uint64_t bytes_sent(int side) const;
 
  private:
