@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/fleet/calls.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/units.h"
 #include "agent/utf8.h"
@@ -21,6 +22,7 @@ Agent::Agent(asio::io_context& context, Config config)
       config_(std::move(config)),
       tasks_(context),
       journal_(config_.data_dir / "journal.db"),
+      cordons_(journal_),
       jobs_(context, tasks_, config_, journal_),
       hub_(context, tasks_, jobs_, runtime_events()),
       migrations_(context, tasks_, config_, journal_, jobs_, hub_),
@@ -31,6 +33,11 @@ Agent::Agent(asio::io_context& context, Config config)
     migrations_.on_exit(job);
     reservations_.on_exit(job);
   };
+  reservations_.closed = [this](const std::string& device) {
+    const auto cordon = cordons_.of(device);
+    return cordon ? to_string(*cordon, config_.host_name) : std::string();
+  };
+  add_fleet_calls(router_, cordons_, jobs_, config_);
   add_job_calls();
   add_migration_calls();
   add_peer_calls();
@@ -140,6 +147,13 @@ void Agent::add_job_calls() {
   router_.on("POST", "/v1/jobs", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     request.only({"name", "argv", "cwd", "env", "device", "restart"});
     auto spec = job_spec_from(request.body);
+    if (const auto cordon = cordons_.of(jobs_.device(spec.device).name)) {
+      throw Error(
+          Code::refused,
+          fmt::format("job {}: {}", spec.name, to_string(*cordon, config_.host_name)),
+          fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
+                      cordon->device.empty() ? "" : "/" + cordon->device));
+    }
     auto& job = jobs_.start_primary(spec);
     spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
     co_return ApiAnswer{201, to_json(job)};
@@ -201,6 +215,7 @@ void Agent::add_job_calls() {
     for (const auto& device : jobs_.devices()) {
       json::array names;
       for (const auto& name : device.jobs) names.emplace_back(name);
+      const auto cordon = cordons_.of(device.name);
       list.push_back(json::object{{"name", device.name},
                                   {"kind", "cpu"},
                                   {"model", or_null(processor_model())},
@@ -208,7 +223,9 @@ void Agent::add_job_calls() {
                                   {"total_bytes", device.total_bytes},
                                   {"free_bytes", device.free_bytes},
                                   {"reserved_bytes", device.reserved_bytes},
-                                  {"jobs", names}});
+                                  {"jobs", names},
+                                  {"cordoned", cordon.has_value()},
+                                  {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
     }
     co_return ApiAnswer{200, json::object{{"host", config_.host_name}, {"devices", list}}};
   });

@@ -5,6 +5,7 @@
 #include "agent/api/router.h"
 #include "agent/api/server.h"
 #include "agent/config.h"
+#include "agent/fleet/cordon.h"
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/jobs/jobs.h"
@@ -42,6 +43,7 @@ class Agent {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   TaskGroup tasks_;
   Journal journal_;
+  Cordons cordons_;
   Jobs jobs_;
   RuntimeHub hub_;
   Migrations migrations_;

@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "agent/agent.h"
+#include "agent/cli/agent_address.h"
 #include "agent/cli/default_paths.h"
 #include "agent/json_log.h"
 #include "agent/service/notifier.h"
@@ -27,6 +28,7 @@ struct Options {
   std::string data_host;
   std::string transports;
   std::vector<std::string> devices;
+  std::vector<std::string> peers;
   std::string log_format = "text";
   std::string log_level = "info";
   bool failpoints = false;
@@ -104,6 +106,9 @@ Config config_from(const Options& options) {
     config.host_name = name.data();
   }
   for (const auto& device : options.devices) config.devices.push_back(device_from(device));
+  for (const auto& peer : options.peers) {
+    config.peers.push_back(cli::parse_agent_address("--peer", peer).agent.text());
+  }
   if (config.devices.empty()) config.devices.push_back({"cpu:0", 0});
   return config;
 }
@@ -184,6 +189,10 @@ int main(int argc, char** argv) {
                  "Address on which arriving jobs take their data");
   app.add_option("--transports", options.transports, "UCX transports for the data, such as tcp");
   app.add_option("--device", options.devices, "NAME[,memory=SIZE]; may be given several times");
+  app.add_option(
+      "--peer", options.peers,
+      "HOST[:PORT] of another agent, where a drain may move jobs to; may be given several "
+      "times");
   app.add_option("--log-format", options.log_format, "text, or json: one object a line")
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--log-level", options.log_level, "Least level that is logged")

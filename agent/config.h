@@ -24,6 +24,7 @@ struct Config {
   std::string data_host;   ///< where standbys listen; default: the listen host
   std::string transports;  ///< UCX_TLS for jobs; empty: as UCX chooses
   std::vector<DeviceConfig> devices;
+  std::vector<std::string> peers;  ///< other agents, as HOST:PORT
   bool failpoints = false;
   std::chrono::milliseconds peer_silence_max{3000};
 

@@ -14,6 +14,7 @@ class Client {
  public:
   /// A socket's path, or HOST:PORT.
   explicit Client(const std::string& agent);
+  explicit Client(http::Endpoint agent) : endpoint_(std::move(agent)) {}
 
   /// Throws Error: the agent's own, or unreachable.
   boost::json::object call(std::string method, std::string target,

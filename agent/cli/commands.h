@@ -22,12 +22,16 @@ struct Context {
             const std::function<std::string(const boost::json::object&)>& text) const;
 };
 
+/// "user@host": who asks, for a record that people read.
+[[nodiscard]] std::string whoami();
+
 using Run = std::function<Exit()>;
 
 /// Each adds its commands to `app`; the one that was given sets `run`.
 void add_job_commands(CLI::App& app, Context& context, Run& run);
 void add_migrate_command(CLI::App& app, Context& context, Run& run);
 void add_report_command(CLI::App& app, Context& context, Run& run);
+void add_cordon_commands(CLI::App& app, Context& context, Run& run);
 void add_status_commands(CLI::App& app, Context& context, Run& run);
 void add_top_command(CLI::App& app, Context& context, Run& run);
 

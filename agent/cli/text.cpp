@@ -211,14 +211,22 @@ std::string jobs_table(const json::object& answer, bool wide) {
 }
 
 std::string devices_table(const json::object& answer, bool wide) {
-  std::vector<std::vector<std::string>> rows{{"DEVICE", "MODEL", "TOTAL", "FREE", "JOBS"}};
-  if (wide) rows[0].insert(rows[0].end() - 1, {"RESERVED", "UUID"});
+  std::vector<std::vector<std::string>> rows{{"DEVICE", "MODEL", "TOTAL", "FREE", "JOBS", "NOTE"}};
+  if (wide) rows[0].insert(rows[0].end() - 2, {"RESERVED", "UUID"});
   for (const auto& item : array(answer, "devices")) {
     const auto& device = item.as_object();
     std::vector<std::string> row{text(answer, "host") + "/" + text(device, "name"),
-                                 text(device, "model"), size(device, "total_bytes"),
-                                 size(device, "free_bytes"), joined(array(device, "jobs"))};
-    if (wide) row.insert(row.end() - 1, {size(device, "reserved_bytes"), text(device, "uuid")});
+                                 text(device, "model"),
+                                 size(device, "total_bytes"),
+                                 size(device, "free_bytes"),
+                                 joined(array(device, "jobs")),
+                                 ""};
+    if (const auto* cordoned = at(device, "cordoned");
+        cordoned != nullptr && cordoned->get_bool()) {
+      const auto reason = text(device, "cordon_reason", "");
+      row.back() = reason.empty() ? "cordoned" : "cordoned: " + reason;
+    }
+    if (wide) row.insert(row.end() - 2, {size(device, "reserved_bytes"), text(device, "uuid")});
     rows.push_back(std::move(row));
   }
   return table(rows);

@@ -24,6 +24,9 @@ Admission admit(const AdmissionRequest& request) {
                                                  format_size(found->free_bytes), request.device,
                                                  format_size(request.state_bytes), request.job));
   }
+  if (found != nullptr && !request.closed.empty()) {
+    result.blocked_reasons.push_back(request.closed);
+  }
   if (request.name_is_taken) {
     result.blocked_reasons.push_back(
         fmt::format("another job named {} runs on {} already", request.job, request.host));

@@ -12,6 +12,7 @@ struct AdmissionRequest {
   std::string job;
   std::string device;
   std::uint64_t state_bytes = 0;
+  std::string closed;          ///< why the device takes no jobs now; empty: it does
   bool name_is_taken = false;  ///< by a live job that is not the one which wants to come
   std::vector<Jobs::Device> devices;
   std::string host;

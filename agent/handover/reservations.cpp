@@ -89,6 +89,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   asked.host = config_.host_name;
   const auto* same_name = jobs_.find(spec.name);
   asked.name_is_taken = same_name != nullptr && same_name->live() && same_name->uid != spec.uid;
+  if (closed) asked.closed = closed(spec.device);
   const auto admission = admit(asked);
   if (!admission.blocked_reasons.empty() || request.flag_or("dry_run", false)) {
     json::array reasons;

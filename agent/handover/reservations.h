@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ class Reservations {
  public:
   Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
                Jobs& jobs, RuntimeHub& hub);
+
+  /// Why this host takes no jobs on a device now; empty: it does.
+  std::function<std::string(const std::string& device)> closed;
 
   /// Reads what a former agent left; first, for keeps().
   void recover();

@@ -15,10 +15,21 @@ namespace {
 
 constexpr auto kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
-INSERT INTO meta SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta);
+INSERT INTO meta SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM meta);
 CREATE TABLE IF NOT EXISTS records (
-  kind TEXT NOT NULL CHECK (kind IN ('job', 'migration', 'reservation')),
-  id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
+  kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
+)sql";
+
+// Version 1 had a list of the kinds in its table, which new kinds would not pass.
+constexpr auto kFromVersion1 = R"sql(
+BEGIN IMMEDIATE;
+ALTER TABLE records RENAME TO records_1;
+CREATE TABLE records (
+  kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
+INSERT INTO records SELECT kind, id, document FROM records_1 ORDER BY rowid;
+DROP TABLE records_1;
+UPDATE meta SET version = 2;
+COMMIT;
 )sql";
 
 const char* name_of(Journal::Kind kind) {
@@ -26,6 +37,7 @@ const char* name_of(Journal::Kind kind) {
     case Journal::Kind::job: return "job";
     case Journal::Kind::migration: return "migration";
     case Journal::Kind::reservation: return "reservation";
+    case Journal::Kind::cordon: return "cordon";
   }
   return "";
 }
@@ -94,13 +106,19 @@ void Journal::open(const std::filesystem::path& file) {
                        nullptr),
           "set durability");
   checked(sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr), "make tables");
+  const auto version = prepare(raw, "SELECT version FROM meta");
+  if (sqlite3_step(version.get()) == SQLITE_ROW && sqlite3_column_int(version.get(), 0) == 1) {
+    sqlite3_reset(version.get());
+    checked(sqlite3_exec(raw, kFromVersion1, nullptr, nullptr, nullptr), "bring it up to date");
+  }
   const auto check = prepare(raw, "PRAGMA quick_check");
   if (sqlite3_step(check.get()) != SQLITE_ROW ||
       std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0))) !=
           "ok") {
     throw Error(Code::corrupt, fmt::format("journal {}: its check fails", file.string()));
   }
-  for (const auto kind : {Kind::job, Kind::migration, Kind::reservation}) (void)all(kind);
+  for (const auto kind : {Kind::job, Kind::migration, Kind::reservation, Kind::cordon})
+    (void)all(kind);
 }
 
 void Journal::run(const char* sql, std::initializer_list<std::string> values) {

@@ -1,0 +1,62 @@
+#include "agent/fleet/calls.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/json.hpp>
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kTextMax = 1000;
+
+std::string short_text(const ApiRequest& request, std::string_view field) {
+  auto text = request.text_or(field, "");
+  if (text.size() > kTextMax) {
+    throw Error(Code::bad_request,
+                fmt::format("the field '{}' has more than {} bytes", field, kTextMax));
+  }
+  return text;
+}
+
+ApiAnswer listed(const Cordons& cordons, const Config& config) {
+  json::array list;
+  for (const auto& [device, cordon] : cordons.all()) list.push_back(to_json(cordon));
+  return {200, json::object{{"host", config.host_name}, {"cordons", list}}};
+}
+
+}  // namespace
+
+void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config) {
+  router.on("GET", "/v1/cordon",
+            [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
+  router.on("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    request.only({"device", "reason", "by"});
+    Cordon cordon{request.text_or("device", ""), short_text(request, "reason"),
+                  short_text(request, "by"), 0};
+    if (!cordon.device.empty()) (void)jobs.device(cordon.device);
+    cordons.set(cordon);
+    spdlog::info("{} by {}", to_string(cordon, config.host_name),
+                 cordon.by.empty() ? "somebody" : cordon.by);
+    co_return listed(cordons, config);
+  });
+  router.on("DELETE", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    request.only({"device"});
+    // A device that is configured no more may still have a cordon to lift.
+    const auto device = request.text_or("device", "");
+    if (!device.empty() && !cordons.all().contains(device)) (void)jobs.device(device);
+    if (cordons.lift(device)) {
+      spdlog::info("{}{}{} is uncordoned", config.host_name, device.empty() ? "" : "/", device);
+    }
+    co_return listed(cordons, config);
+  });
+  router.on("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
+    json::array list;
+    for (const auto& peer : config.peers) list.emplace_back(peer);
+    co_return ApiAnswer{200, json::object{{"host", config.host_name}, {"peers", list}}};
+  });
+}
+
+}  // namespace cardswap

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "agent/api/router.h"
+#include "agent/config.h"
+#include "agent/fleet/cordon.h"
+#include "agent/jobs/jobs.h"
+
+namespace cardswap {
+
+/// GET, POST and DELETE /v1/cordon, GET /v1/peers. Everything given must outlive the router.
+void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config);
+
+}  // namespace cardswap
