@@ -11,7 +11,7 @@ namespace {
 constexpr auto kCompletion = R"(_cardswap() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon stop forget version completion top" -- "$word"))
+    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon drain stop forget version completion top" -- "$word"))
     return
   fi
   case "${COMP_WORDS[1]}" in
@@ -22,6 +22,7 @@ constexpr auto kCompletion = R"(_cardswap() {
     logs) COMPREPLY=($(compgen -W "--follow --tail" -- "$word")) ;;
     top) COMPREPLY=($(compgen -W "--interval --once" -- "$word")) ;;
     cordon) COMPREPLY=($(compgen -W "--reason" -- "$word")) ;;
+    drain) COMPREPLY=($(compgen -W "--to --parallel --deadline --policy --dry-run --hook --reason --strategy --max-downtime --bandwidth --timeout" -- "$word")) ;;
     stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
   esac
 }
@@ -90,6 +91,7 @@ int main(int argc, char** argv) {
   cli::add_migrate_command(app, context, run);
   cli::add_report_command(app, context, run);
   cli::add_cordon_commands(app, context, run);
+  cli::add_drain_command(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");

@@ -1,18 +1,16 @@
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <csignal>
 #include <iostream>
 #include <memory>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/interrupts.h"
+#include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/migration.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {
@@ -22,15 +20,8 @@ namespace json = boost::json;
 struct MigrateOptions {
   std::string job;
   std::string to;
-  std::string strategy = "auto";
-  std::string max_downtime = "300ms";
-  std::string bandwidth = "none";
-  std::string timeout = "10m";
-  std::string chunk = "1MiB";
-  std::string log_memory = "auto";
-  std::string compress = "auto";
+  MigrationOptions how;
   std::string hold_at;
-  bool auto_converge = false;
   bool dry_run = false;
   bool detach = false;
 };
@@ -64,48 +55,6 @@ class Progress {
   bool terminal_;
   bool drawn_ = false;
   std::string last_;
-};
-
-/// Ctrl-C as something to look at between calls.
-class Interrupts {
- public:
-  Interrupts() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    ::sigprocmask(SIG_BLOCK, &set, &old_);
-    fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-  }
-  ~Interrupts() {
-    ::close(fd_);
-    ::sigprocmask(SIG_SETMASK, &old_, nullptr);
-  }
-  Interrupts(const Interrupts&) = delete;
-  Interrupts& operator=(const Interrupts&) = delete;
-
-  [[nodiscard]] bool any() const {
-    signalfd_siginfo info{};
-    return ::read(fd_, &info, sizeof(info)) == sizeof(info);
-  }
-  /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.
-  [[nodiscard]] bool confirmed(const std::string& question) const {
-    if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
-    std::cerr << question << " [y/N] " << std::flush;
-    pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {fd_, POLLIN, 0}};
-    ::poll(fds, 2, -1);
-    if ((fds[1].revents & POLLIN) != 0) {
-      std::cerr << "\n";
-      return any();
-    }
-    std::string answer;
-    std::getline(std::cin, answer);
-    return answer == "y" || answer == "Y" || answer == "yes";
-  }
-
- private:
-  int fd_ = -1;
-  sigset_t old_{};
 };
 
 std::string text_of(const json::object& from, std::string_view key) {
@@ -169,19 +118,10 @@ Exit follow(const Context& context, Client& client, json::object migration) {
 
 Exit migrate(const Context& context, const MigrateOptions& options) {
   (void)parse_destination(options.to);
-  json::object body{
-      {"job", options.job},
-      {"to", options.to},
-      {"strategy", options.strategy},
-      {"max_downtime_ms", parse_duration("--max-downtime", options.max_downtime).count()},
-      {"bandwidth", parse_rate("--bandwidth", options.bandwidth)},
-      {"timeout_ms", parse_duration("--timeout", options.timeout).count()},
-      {"chunk_bytes", parse_size("--chunk", options.chunk)},
-      {"log_memory",
-       options.log_memory == "auto" ? 0 : parse_size("--log-memory", options.log_memory)},
-      {"auto_converge", options.auto_converge},
-      {"compression", options.compress},
-      {"dry_run", options.dry_run}};
+  auto body = options.how.fields();
+  body["job"] = options.job;
+  body["to"] = options.to;
+  body["dry_run"] = options.dry_run;
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();
   auto answer = client.call("POST", "/v1/migrations", std::move(body));
@@ -205,25 +145,7 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   auto* command = app.add_subcommand("migrate", "Move a running job to another device, live");
   command->add_option("job", options->job, "Job of this host")->required();
   command->add_option("--to", options->to, "HOST[:PORT]/DEVICE")->required();
-  command->add_option("--strategy", options->strategy, "auto, replay, rounds or stop-copy")
-      ->capture_default_str();
-  command->add_option("--max-downtime", options->max_downtime, "Longest pause, or none")
-      ->capture_default_str();
-  command->add_option("--bandwidth", options->bandwidth, "Cap, such as 200MiB/s, or none")
-      ->capture_default_str();
-  command->add_option("--timeout", options->timeout, "Give up after this long")
-      ->capture_default_str();
-  command->add_option("--chunk", options->chunk, "Size of a chunk")->capture_default_str();
-  command
-      ->add_option("--log-memory", options->log_memory,
-                   "Gradients held for replay before the job has to wait; auto: twice a step's")
-      ->capture_default_str();
-  command
-      ->add_option("--compress", options->compress,
-                   "auto (only where it shortens the migration), off, lz4 or zstd")
-      ->capture_default_str();
-  command->add_flag("--auto-converge", options->auto_converge,
-                    "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");
+  options->how.add_to(*command);
   command->add_flag("--dry-run", options->dry_run, "Check and predict only");
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
   command->add_option("--hold-at", options->hold_at)->group("");

@@ -1,0 +1,372 @@
+#include "agent/cli/drain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <iostream>
+
+#include "agent/cli/agent_address.h"
+#include "agent/cli/hook.h"
+#include "agent/units.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kTick{150};
+constexpr seconds kAgentSilenceMax{30};
+constexpr seconds kPlaceAgain{3};
+constexpr seconds kHookMax{300};
+constexpr std::size_t kTriesMax = 3;
+
+std::string text(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+double number(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+}
+bool flag(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+/// Whether another host may do what this one could not.
+bool elsewhere_may_help(Code code) {
+  return code == Code::no_memory || code == Code::refused || code == Code::unreachable ||
+         code == Code::target_lost || code == Code::layout_differs ||
+         code == Code::protocol_mismatch;
+}
+
+}  // namespace
+
+Drain::Drain(const Context& context, DrainOptions options)
+    : context_(context),
+      options_(std::move(options)),
+      drained_(parse_agent_address("drain", options_.host).agent),
+      host_name_(text(Client(drained_).call("GET", "/v1/version"), "host")),
+      deadline_(Clock::time_point::max()),
+      targets_(drained_, options_.to) {
+  const auto limit = parse_duration("--deadline", options_.deadline);
+  if (limit.count() > 0) deadline_ = Clock::now() + limit;
+  for (const auto& problem : targets_.problems()) {
+    if (!context_.quiet) std::cerr << "cardswap: " << problem << "\n";
+  }
+}
+
+/// The drained agent may be restarted meanwhile: it is asked until it was silent for long.
+json::object Drain::ask(const std::string& path) {
+  const auto until = Clock::now() + kAgentSilenceMax;
+  while (true) {
+    try {
+      return Client(drained_).call("GET", path, nullptr, seconds(5));
+    } catch (const Error& error) {
+      const bool silent = error.code() == Code::unreachable || error.code() == Code::link_lost ||
+                          error.code() == Code::timed_out;
+      if (!silent || Clock::now() >= until || interrupts_.any(kTick)) {
+        throw Error(
+            silent ? Code::source_lost : error.code(),
+            fmt::format("drain {}: {}", drained_.text(), error.failure()),
+            "the host stays cordoned; when its agent answers, run the drain again: it takes "
+            "up what is under way");
+      }
+    }
+  }
+}
+
+void Drain::cordon() {
+  const auto now = ask("/v1/cordon");
+  for (const auto& item : now.at("cordons").as_array()) {
+    if (item.at("device").is_null()) return;  // with its reason, which is older than this drain
+  }
+  Client(drained_).call("POST", "/v1/cordon",
+                        json::object{{"reason", options_.reason}, {"by", whoami()}});
+}
+
+// ---- the jobs of the host
+
+void Drain::note_job(Item& item, const json::object& job) {
+  auto& placed = item.job;
+  placed.name = text(job, "name");
+  placed.host = drained_.text();
+  placed.device = text(job, "device");
+  placed.kind = placed.device.substr(0, placed.device.find(':'));
+  placed.state_bytes = static_cast<std::uint64_t>(number(job, "state_bytes"));
+  placed.movable = flag(job, "attached") && placed.state_bytes > 0;
+  placed.immovable_reason = flag(job, "attached") ? "it has not passed its first step yet"
+                                                  : "no Cardswap runtime is attached to it";
+  item.row.job = placed.name;
+  item.row.from = host_name_ + "/" + placed.device;
+  item.pid = static_cast<std::int64_t>(number(job, "pid"));
+}
+
+bool Drain::take_up(Item& item, const std::string& migration) {
+  auto found = ask("/v1/migrations/" + migration);
+  if (!found.at("result").is_null()) return false;
+  item.migration = std::move(found);
+  item.row.migration = migration;
+  item.row.to = text(item.migration, "to");
+  item.row.tries += 1;
+  item.hooked = true;
+  item.phase = Phase::moving;
+  return true;
+}
+
+void Drain::refresh() {
+  const auto answer = ask("/v1/jobs");
+  arriving_ = 0;
+  std::vector<std::string> live;
+  for (const auto& entry : answer.at("jobs").as_array()) {
+    const auto& job = entry.as_object();
+    const auto state = text(job, "state");
+    const auto name = text(job, "name");
+    if (state == "standby") ++arriving_;
+    if (state != "starting" && state != "running" && state != "frozen") continue;
+    live.push_back(name);
+    auto item = std::find_if(items_.begin(), items_.end(),
+                             [&](const Item& known) { return known.job.name == name; });
+    if (item == items_.end()) {
+      item = items_.emplace(items_.end());
+      placement_is_old_ = true;
+    } else if (item->phase == Phase::over && item->row.gone() &&
+               item->pid != static_cast<std::int64_t>(number(job, "pid"))) {
+      *item = Item();  // it is here again, or on another device of this host
+    } else if (item->phase == Phase::moving || item->phase == Phase::over) {
+      continue;
+    }
+    const bool was_waiting = item->phase == Phase::waiting;
+    note_job(*item, job);
+    item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
+    if (!was_waiting && item->job.movable) placement_is_old_ = true;
+    if (const auto migration = text(job, "migration"); !migration.empty()) {
+      take_up(*item, migration);
+    }
+  }
+  for (auto& item : items_) {
+    if (item.phase != Phase::waiting && item.phase != Phase::stuck) continue;
+    if (std::find(live.begin(), live.end(), item.job.name) == live.end()) {
+      over(item, "ended", "it ended by itself");
+    }
+  }
+}
+
+// ---- moving
+
+/// What the targets have, less what is promised to migrations that they do not know of yet.
+std::vector<PlacementDevice> Drain::devices() {
+  auto result = targets_.devices();
+  for (const auto& item : items_) {
+    if (item.phase != Phase::moving || targets_.lists(item.row.to, item.job.name)) continue;
+    for (auto& device : result) {
+      if (device.address() != item.row.to) continue;
+      device.free_bytes -= std::min(device.free_bytes, item.job.state_bytes);
+      ++device.jobs;
+    }
+  }
+  return result;
+}
+
+PlacementReason Drain::unanswered() const {
+  return {fmt::format("{}", fmt::join(targets_.problems(), "; ")), 0, {}};
+}
+
+void Drain::start_some() {
+  const auto moving = count(Phase::moving);
+  if (moving >= options_.parallel || count(Phase::waiting) == 0) return;
+  if (!placement_is_old_ && Clock::now() - placed_at_ < kPlaceAgain) return;
+  std::vector<Item*> waiting;
+  std::vector<PlacementJob> jobs;
+  for (auto& item : items_) {
+    if (item.phase != Phase::waiting) continue;
+    waiting.push_back(&item);
+    jobs.push_back(item.job);
+  }
+  const auto found = devices();
+  const auto placement = place(jobs, found);
+  placement_is_old_ = false;
+  placed_at_ = Clock::now();
+  auto free = options_.parallel - moving;
+  for (const auto& assignment : placement.assigned) {
+    if (free == 0) {
+      placement_is_old_ = true;  // by the time that there is room again
+      break;
+    }
+    start(*waiting[assignment.job], found[assignment.device]);
+    if (waiting[assignment.job]->phase == Phase::moving) --free;
+  }
+  // Where something still moves, a failure may give memory back.
+  if (count(Phase::moving) > 0 || !placement.assigned.empty()) return;
+  for (const auto& unplaced : placement.unplaced) {
+    auto& item = *waiting[unplaced.job];
+    auto reasons = unplaced.reasons;
+    if (!targets_.problems().empty()) reasons.push_back(unanswered());
+    over(item, item.row.tries > 0 ? "failed" : "stays",
+         item.row.tries > 0 ? fmt::format("{}; nowhere else: {}", item.row.note, to_string(reasons))
+                            : "fits nowhere: " + to_string(reasons));
+  }
+}
+
+void Drain::start(Item& item, const PlacementDevice& device) {
+  item.row.to = device.address();
+  if (!item.hooked) {
+    item.hooked = true;
+    if (const auto failed = hook(item, "before"); !failed.empty()) {
+      item.hooked = false;  // no `after` for what never began
+      over(item, "skipped", "hook before it: " + failed);
+      return;
+    }
+  }
+  ++item.row.tries;
+  auto body = options_.how.fields();
+  body["job"] = item.job.name;
+  body["to"] = item.row.to;
+  try {
+    item.migration = Client(drained_).call("POST", "/v1/migrations", std::move(body));
+    item.row.migration = text(item.migration, "id");
+    item.phase = Phase::moving;
+  } catch (const Error& error) {
+    // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
+    if (error.code() == Code::bad_request) throw;
+    item.row.note = error.failure();
+    if (item.row.tries >= kTriesMax) over(item, "failed", error.failure());
+    placement_is_old_ = true;
+  }
+}
+
+void Drain::follow() {
+  for (auto& item : items_) {
+    if (item.phase != Phase::moving) continue;
+    item.migration = ask("/v1/migrations/" + item.row.migration);
+    if (!item.migration.at("result").is_null()) ended(item);
+  }
+}
+
+void Drain::ended(Item& item) {
+  const auto& m = item.migration;
+  placement_is_old_ = true;
+  item.row.strategy = text(m, "strategy");
+  item.row.total_time_ms = number(m.at("progress").as_object(), "total_time_ms");
+  if (text(m, "result") == "ok") {
+    item.row.downtime_ms = number(m, "downtime_ms");
+    over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
+    return;
+  }
+  const auto error = http::error_from_json(m.at("error"));
+  if (text(m, "result") == "cancelled") {
+    over(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
+  } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
+    retry_elsewhere(item, error);
+  } else {
+    over(item, "failed", error.failure());
+  }
+}
+
+void Drain::retry_elsewhere(Item& item, const Error& error) {
+  const bool only_there = error.code() == Code::no_memory || error.code() == Code::refused;
+  const auto slash = item.row.to.rfind('/');
+  for (const auto& device : targets_.devices()) {
+    if (device.address() == item.row.to ||
+        (!only_there && device.host == item.row.to.substr(0, slash))) {
+      item.job.avoid.push_back(device.address());
+    }
+  }
+  // An agent that does not answer has told no devices just now.
+  item.job.avoid.push_back(item.row.to);
+  item.row.note = error.failure();
+  item.phase = Phase::waiting;
+}
+
+void Drain::stop(const std::string& why) {
+  stopped_ = why;
+  for (auto& item : items_) {
+    if (item.phase == Phase::waiting) over(item, "not-started", "by the " + why);
+    if (item.phase != Phase::moving) continue;
+    try {
+      Client(drained_).call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
+    } catch (const Error& error) {
+      // Committed: it goes on to its end, which is waited for.
+      clear_progress();
+      std::cerr << "cardswap: " << error.failure() << "\n";
+    }
+  }
+}
+
+std::string Drain::hook(Item& item, const std::string& phase) {
+  if (options_.hook.empty()) return {};
+  HookFacts facts{{"PHASE", phase},
+                  {"HOST", drained_.text()},
+                  {"JOB", item.job.name},
+                  {"FROM", item.row.from},
+                  {"TO", item.row.to},
+                  {"RESULT", item.row.result},
+                  {"MIGRATION", item.row.migration},
+                  {"NOTE", item.row.note}};
+  facts.emplace_back("DOWNTIME_MS",
+                     item.row.downtime_ms ? fmt::format("{:.3f}", *item.row.downtime_ms) : "");
+  clear_progress();
+  return run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
+}
+
+void Drain::over(Item& item, std::string result, std::string note) {
+  item.phase = Phase::over;
+  item.row.result = std::move(result);
+  item.row.note = std::move(note);
+  if (item.hooked) {
+    item.hooked = false;
+    if (const auto failed = hook(item, "after"); !failed.empty()) {
+      item.row.note += (item.row.note.empty() ? "" : "; ") + ("hook after it: " + failed);
+    }
+  }
+  print(item.row);
+}
+
+std::size_t Drain::count(Phase phase) const {
+  return static_cast<std::size_t>(std::count_if(
+      items_.begin(), items_.end(), [&](const Item& item) { return item.phase == phase; }));
+}
+
+// ---- the walk
+
+Exit Drain::run() {
+  cordon();
+  refresh();
+  print_heading();
+  while (true) {
+    if (stopped_.empty()) start_some();
+    const bool busy = count(Phase::moving) > 0;
+    if (!busy && !stopped_.empty()) break;
+    if (!busy && count(Phase::waiting) == 0 && arriving_ == 0) {
+      refresh();
+      if (count(Phase::moving) + count(Phase::waiting) + arriving_ == 0) break;
+    }
+    show_progress();
+    if (interrupts_.any(kTick)) {
+      clear_progress();
+      if (!stopped_.empty()) break;  // the second time: leave them to the agents
+      if (interrupts_.confirmed(fmt::format("Stop the drain of {} and cancel {} migrations?",
+                                            drained_.text(), count(Phase::moving)))) {
+        stop("interrupt");
+      }
+    }
+    if (stopped_.empty() && Clock::now() >= deadline_) stop("deadline");
+    follow();
+    refresh();
+  }
+  clear_progress();
+  for (auto& item : items_) {
+    if (item.phase == Phase::stuck) over(item, "stays", item.job.immovable_reason);
+    if (item.phase == Phase::waiting) over(item, "not-started", "by the " + stopped_);
+    if (item.phase != Phase::moving) continue;
+    item.hooked = false;
+    over(item, "under-way", "cardswap status " + item.row.migration);
+  }
+  return finish();
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,55 @@
+#include <unistd.h>
+
+#include <memory>
+
+#include "agent/cli/drain.h"
+
+namespace cardswap::cli {
+namespace {
+
+void check(const DrainOptions& options) {
+  if (options.policy == "snapshot-only") {
+    throw Error(Code::refused, "--policy snapshot-only: this build takes no snapshots of jobs",
+                "use --policy migrate, which moves them live; stop a job that may not move with "
+                "`cardswap stop`");
+  }
+  if (options.hook.find('/') != std::string::npos && ::access(options.hook.c_str(), X_OK) != 0) {
+    throw Error(Code::bad_request, "--hook " + options.hook + ": it cannot be run",
+                "give the path of an executable file");
+  }
+  (void)options.how.fields();
+}
+
+}  // namespace
+
+void add_drain_command(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<DrainOptions>();
+  auto* command =
+      app.add_subcommand("drain", "Cordon a host and move every job away from it, live");
+  command->add_option("host", options->host, "HOST[:PORT] of the agent to drain")->required();
+  command
+      ->add_option("--to", options->to, "HOST[:PORT],... to move to (default: the agent's peers)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--parallel", options->parallel, "Migrations at a time")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command->add_option("--deadline", options->deadline, "Cancel what is not committed by then")
+      ->capture_default_str();
+  command->add_option("--policy", options->policy, "migrate or snapshot-only")
+      ->check(CLI::IsMember({"migrate", "snapshot-only"}))
+      ->capture_default_str();
+  command->add_option("--hook", options->hook, "Program to run before and after each job");
+  command->add_option("--reason", options->reason, "Of the cordon")->capture_default_str();
+  command->add_flag("--dry-run", options->dry_run, "Show the placement only");
+  options->how.add_to(*command);
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      check(*options);
+      Drain drain(context, *options);
+      return options->dry_run ? drain.dry_run() : drain.run();
+    };
+  });
+}
+
+}  // namespace cardswap::cli

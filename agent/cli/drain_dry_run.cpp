@@ -1,0 +1,62 @@
+// Where the jobs would go, and what their migrations would cost; changes nothing.
+
+#include <boost/json.hpp>
+
+#include "agent/cli/drain.h"
+
+namespace cardswap::cli {
+
+Exit Drain::dry_run() {
+  refresh();
+  std::vector<Item*> items;
+  std::vector<PlacementJob> jobs;
+  for (auto& item : items_) {
+    if (item.phase == Phase::over) continue;
+    items.push_back(&item);
+    jobs.push_back(item.job);
+  }
+  const auto found = targets_.devices();
+  const auto placement = place(jobs, found);
+  print_heading();
+  for (const auto& unplaced : placement.unplaced) {
+    auto reasons = unplaced.reasons;
+    if (!targets_.problems().empty()) reasons.push_back(unanswered());
+    auto& item = *items[unplaced.job];
+    if (item.phase == Phase::moving) continue;
+    over(item, "stays", to_string(reasons));
+  }
+  for (const auto& assignment : placement.assigned) {
+    auto& item = *items[assignment.job];
+    if (item.phase == Phase::moving) continue;
+    item.row.to = found[assignment.device].address();
+    auto body = options_.how.fields();
+    body["job"] = item.job.name;
+    body["to"] = item.row.to;
+    body["dry_run"] = true;
+    try {
+      const auto plan = Client(drained_).call("POST", "/v1/migrations", std::move(body));
+      item.row.strategy = std::string(plan.at("strategy").as_string());
+      for (const auto& prediction : plan.at("predictions").as_array()) {
+        const auto& p = prediction.as_object();
+        if (p.at("strategy").as_string() != item.row.strategy) continue;
+        item.row.downtime_ms = p.at("downtime_ms").to_number<double>();
+        item.row.total_time_ms = p.at("total_time_ms").to_number<double>();
+      }
+      std::string blocked;
+      for (const auto& reason : plan.at("blocked_reasons").as_array()) {
+        blocked += (blocked.empty() ? "" : "; ") + std::string(reason.as_string());
+      }
+      over(item, blocked.empty() ? "fits" : "stays", blocked);
+    } catch (const Error& error) {
+      over(item, "stays", error.failure());
+    }
+  }
+  for (auto& item : items_) {
+    if (item.phase != Phase::moving) continue;
+    item.hooked = false;
+    over(item, "fits", "under way already as " + item.row.migration);
+  }
+  return finish();
+}
+
+}  // namespace cardswap::cli

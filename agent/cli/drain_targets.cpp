@@ -1,0 +1,100 @@
+#include "agent/cli/drain_targets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/cli/agent_address.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+constexpr std::chrono::seconds kAnswerMax{5};
+
+bool flag(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+/// What no two agents that run now have in common.
+std::string identity(const http::Endpoint& agent) {
+  const auto version = Client(agent).call("GET", "/v1/version", nullptr, kAnswerMax);
+  return json::serialize(version.at("host")) + json::serialize(version.at("pid")) +
+         json::serialize(version.at("data_dir"));
+}
+
+PlacementDevice device_from(const http::Endpoint& agent, const json::object& item) {
+  PlacementDevice device;
+  device.host = agent.text();
+  device.name = std::string_view(item.at("name").as_string());
+  device.kind = device.name.substr(0, device.name.find(':'));
+  device.total_bytes = item.at("total_bytes").to_number<std::uint64_t>();
+  device.free_bytes = item.at("free_bytes").to_number<std::uint64_t>();
+  device.jobs = item.at("jobs").as_array().size();
+  device.cordoned = flag(item, "cordoned");
+  device.unhealthy = flag(item, "unhealthy");
+  return device;
+}
+
+}  // namespace
+
+DrainTargets::DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted) {
+  const auto own = identity(drained);
+  auto names = wanted;
+  if (wanted.empty()) {
+    const auto answer = Client(drained).call("GET", "/v1/peers");
+    for (const auto& peer : answer.at("peers").as_array()) names.emplace_back(peer.as_string());
+  }
+  for (const auto& name : names) {
+    const auto agent = parse_agent_address("--to", name).agent;
+    const auto same = [&](const auto& other) { return other.text() == agent.text(); };
+    if (std::any_of(agents_.begin(), agents_.end(), same)) continue;
+    bool itself = false;
+    try {
+      itself = identity(agent) == own;
+    } catch (const Error& error) {
+      problems_.push_back(fmt::format("{} does not answer: {}", agent.text(), error.failure()));
+    }
+    if (itself && !wanted.empty()) {
+      throw Error(Code::bad_request, fmt::format("--to {}: it is the host that is drained", name),
+                  "name other hosts");
+    }
+    if (!itself) agents_.push_back(agent);
+  }
+  if (agents_.empty()) {
+    throw Error(Code::refused, fmt::format("{} knows no other host to move to", drained.text()),
+                "name some with --to HOST,..., or start its agent with --peer HOST:PORT");
+  }
+  if (problems_.size() == agents_.size()) {
+    throw Error(Code::refused, fmt::format("{}", fmt::join(problems_, "; ")),
+                "start the agents there, or name other hosts with --to");
+  }
+}
+
+std::vector<PlacementDevice> DrainTargets::devices() {
+  problems_.clear();
+  jobs_.clear();
+  std::vector<PlacementDevice> result;
+  for (const auto& agent : agents_) {
+    try {
+      const auto answer = Client(agent).call("GET", "/v1/devices", nullptr, kAnswerMax);
+      for (const auto& item : answer.at("devices").as_array()) {
+        result.push_back(device_from(agent, item.as_object()));
+        for (const auto& job : item.at("jobs").as_array()) {
+          jobs_.emplace_back(result.back().address(), job.as_string());
+        }
+      }
+    } catch (const Error& error) {
+      problems_.push_back(fmt::format("{} does not answer: {}", agent.text(), error.failure()));
+    }
+  }
+  return result;
+}
+
+bool DrainTargets::lists(const std::string& address, const std::string& job) const {
+  return std::find(jobs_.begin(), jobs_.end(), std::pair(address, job)) != jobs_.end();
+}
+
+}  // namespace cardswap::cli

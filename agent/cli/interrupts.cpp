@@ -1,0 +1,48 @@
+#include "agent/cli/interrupts.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <iostream>
+
+namespace cardswap::cli {
+
+Interrupts::Interrupts() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &set, &old_);
+  fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+Interrupts::~Interrupts() {
+  ::close(fd_);
+  ::sigprocmask(SIG_SETMASK, &old_, nullptr);
+}
+
+bool Interrupts::any(std::chrono::milliseconds limit) const {
+  if (limit.count() > 0) {
+    pollfd waited{fd_, POLLIN, 0};
+    ::poll(&waited, 1, static_cast<int>(limit.count()));
+  }
+  signalfd_siginfo info{};
+  return ::read(fd_, &info, sizeof(info)) == sizeof(info);
+}
+
+bool Interrupts::confirmed(const std::string& question) const {
+  if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
+  std::cerr << question << " [y/N] " << std::flush;
+  pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {fd_, POLLIN, 0}};
+  ::poll(fds, 2, -1);
+  if ((fds[1].revents & POLLIN) != 0) {
+    std::cerr << "\n";
+    return any();
+  }
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+}  // namespace cardswap::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <string>
+
+namespace cardswap::cli {
+
+/// Ctrl-C and SIGTERM as something to look at between calls, as long as this lives. One at a time.
+class Interrupts {
+ public:
+  Interrupts();
+  ~Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  /// Whether there was one since the last look; waits at most `limit` for it.
+  [[nodiscard]] bool any(std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
+  /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.
+  [[nodiscard]] bool confirmed(const std::string& question) const;
+
+ private:
+  int fd_ = -1;
+  sigset_t old_{};
+};
+
+}  // namespace cardswap::cli

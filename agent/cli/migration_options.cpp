@@ -1,0 +1,39 @@
+#include "agent/cli/migration_options.h"
+
+#include "agent/units.h"
+
+namespace cardswap::cli {
+
+void MigrationOptions::add_to(CLI::App& command) {
+  command.add_option("--strategy", strategy, "auto, replay, rounds or stop-copy")
+      ->capture_default_str();
+  command.add_option("--max-downtime", max_downtime, "Longest pause, or none")
+      ->capture_default_str();
+  command.add_option("--bandwidth", bandwidth, "Cap, such as 200MiB/s, or none")
+      ->capture_default_str();
+  command.add_option("--timeout", timeout, "Give up after this long")->capture_default_str();
+  command.add_option("--chunk", chunk, "Size of a chunk")->capture_default_str();
+  command
+      .add_option("--log-memory", log_memory,
+                  "Gradients held for replay before the job has to wait; auto: twice a step's")
+      ->capture_default_str();
+  command
+      .add_option("--compress", compress,
+                  "auto (only where it shortens the migration), off, lz4 or zstd")
+      ->capture_default_str();
+  command.add_flag("--auto-converge", auto_converge,
+                   "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");
+}
+
+boost::json::object MigrationOptions::fields() const {
+  return {{"strategy", strategy},
+          {"max_downtime_ms", parse_duration("--max-downtime", max_downtime).count()},
+          {"bandwidth", parse_rate("--bandwidth", bandwidth)},
+          {"timeout_ms", parse_duration("--timeout", timeout).count()},
+          {"chunk_bytes", parse_size("--chunk", chunk)},
+          {"log_memory", log_memory == "auto" ? 0 : parse_size("--log-memory", log_memory)},
+          {"auto_converge", auto_converge},
+          {"compression", compress}};
+}
+
+}  // namespace cardswap::cli
