@@ -24,11 +24,9 @@ class DrainedHost : public ::testing::Test {
   static std::string address(const Host& host) {
     return "127.0.0.1:" + std::to_string(host.port());
   }
-  void run_job(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> program{
-        trainer("plain_memory"), "--steps", "100000", "--step-ms", "5", "--bytes", "2000000"};
-    program.insert(program.end(), more.begin(), more.end());
-    a_.run_job(name, program);
+  void run_job(const std::string& name, const std::string& bytes = "2000000") {
+    a_.run_job(name,
+               {trainer("plain_memory"), "--steps", "100000", "--step-ms", "5", "--bytes", bytes});
     ASSERT_TRUE(within(30s, [&] { return a_.step_of(name) >= 2; })) << a_.log();
   }
   std::vector<std::string> drain(std::vector<std::string> more = {}) const {
@@ -100,7 +98,7 @@ TEST_F(DrainedHost, IsEmptiedOntoTwoHostsAndStaysCordoned) {
 }
 
 TEST_F(DrainedHost, KeepsWhatFitsNowhereAndMovesTheOthers) {
-  run_job("large", {"--bytes", "200000000", "--step-ms", "100"});
+  run_job("large", "100000000");
   run_job("small");
   a_.run_job("foreign", {"/bin/sleep", "600"});
   const auto drained = as_json(drain(), 1);
@@ -149,7 +147,8 @@ TEST_F(DrainedHost, CanBeInterruptedAndRunAgain) {
 
 TEST_F(DrainedHost, TakesUpWhatAKilledDrainLeftUnderWay) {
   for (const auto* name : {"j1", "j2"}) run_job(name);
-  auto first = in_background(drain({"--parallel", "1", "--bandwidth", "1MiB/s"}));
+  auto first = in_background(drain({"--parallel", "1", "--bandwidth", "1MiB/s", "--strategy",
+                                    "stop-copy", "--max-downtime", "none"}));
   ASSERT_TRUE(within(30s, [&] { return !a_.ask({"status"}).at("migrations").as_array().empty(); }));
   first.kill(SIGKILL);
   (void)first.wait();

@@ -268,8 +268,9 @@ std::string page(const std::string& name) {
 
 TEST(Help, IsInTheManualPages) {
   std::string help = run({CARDSWAP, "--help"}).out;
-  for (const auto* verb : {"run", "jobs", "migrate", "status", "report", "cancel", "resolve",
-                           "logs", "devices", "cordon", "uncordon", "stop", "forget", "version", "completion", "top"}) {
+  for (const auto* verb :
+       {"run", "jobs", "migrate", "status", "report", "cancel", "resolve", "logs", "devices",
+        "cordon", "uncordon", "drain", "stop", "forget", "version", "completion", "top"}) {
     const auto outcome = run({CARDSWAP, verb, "--help"});
     EXPECT_EQ(outcome.exit_code, 0);
     help += outcome.out;
