@@ -19,6 +19,7 @@ ONLY_IN = {
     r"(ucp|ucs|uct)/": ("migrator/ucx/",),
     r"boost/": ("agent/", "tests/"),
     r"sqlite3\.h": ("agent/journal/",),
+    r"yaml-cpp/": ("agent/health/policy_yaml.cpp",),
     r"cuda": ("cuda/",),
 }
 

@@ -34,7 +34,7 @@ if [ "$print_only" = yes ]; then echo "$torch_root"; exit 0; fi
 
 packages=(g++ cmake ninja-build ccache pkg-config git iproute2 curl unzip ca-certificates python3 python3-venv
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
-  libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev clang-format dpkg-dev)
+  libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang-format dpkg-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

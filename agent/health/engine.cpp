@@ -1,0 +1,253 @@
+#include "agent/health/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace cardswap::health {
+namespace {
+
+constexpr std::size_t kIncidentsMax = 512;
+constexpr std::size_t kHistoryMax = 2048;
+constexpr std::size_t kTimesMax = 32;
+constexpr std::size_t kVoicesMax = 64;
+constexpr std::size_t kEventsMax = 4096;
+
+std::string voice(const Finding& finding) {
+  return fmt::format("{} {}", to_string(finding.source), finding.who);
+}
+
+}  // namespace
+
+Engine::Engine(Policy policy, std::vector<DeviceName> devices)
+    : policy_(std::move(policy)), devices_(std::move(devices)) {}
+
+void Engine::tell(Event event) {
+  if (events_.size() < kEventsMax) events_.push_back(std::move(event));
+}
+
+void Engine::tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
+                  const std::string& job) {
+  tell({now, kind, incident.device, incident.code, job, {}, std::move(text)});
+}
+
+void Engine::once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
+                  Ms now) {
+  if (!incident.said.insert(kind + " " + job.uid + " " + text).second) return;
+  tell(incident, kind, std::move(text), now, job.name);
+}
+
+std::vector<Event> Engine::take_events() { return std::exchange(events_, {}); }
+bool Engine::take_changed() { return std::exchange(changed_, false); }
+
+Incident* Engine::find(const std::string& device, const std::string& code) {
+  for (auto& incident : incidents_) {
+    if (incident.device == device && incident.code == code) return &incident;
+  }
+  return nullptr;
+}
+
+bool Engine::trusted(std::string_view device) const {
+  return std::none_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
+    return incident.device == device && !incident.verdict.may_copy &&
+           incident.verdict.action != Action::ignore;
+  });
+}
+
+bool Engine::usable(std::string_view device) const {
+  return std::none_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
+    const bool here = incident.device == device || drains(incident);
+    return here && incident.verdict.action >= Action::cordon;
+  });
+}
+
+// ---- findings
+
+std::vector<Ms> Engine::count(const Finding& finding, const std::string& code) {
+  const auto key = finding.device + " " + code;
+  if (!history_.contains(key) && history_.size() >= kHistoryMax) history_.erase(history_.begin());
+  auto& history = history_[key];
+  auto& mine = history.seen.at(static_cast<std::size_t>(finding.source));
+  if (mine.empty() || finding.at - mine.back() > policy_.merge_window) {
+    mine.push_back(finding.at);
+    if (mine.size() > kTimesMax) mine.pop_front();
+  }
+  const auto& most =
+      *std::max_element(history.seen.begin(), history.seen.end(),
+                        [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  return {most.begin(), most.end()};
+}
+
+void Engine::explain(const Finding& finding, const std::string& code) {
+  std::erase_if(incidents_, [&](const Incident& incident) {
+    const bool explained = incident.device == finding.device && incident.phase == Phase::waiting &&
+                           explains(code, incident.code);
+    if (explained) {
+      tell(incident, "resolved", fmt::format("{} says what it was", code), finding.at);
+      changed_ = true;
+    }
+    return explained;
+  });
+}
+
+Incident* Engine::begin(const Finding& finding, const std::string& code) {
+  if (incidents_.size() >= kIncidentsMax) {
+    // What nobody acts on makes room for what is new.
+    const auto idle = std::find_if(incidents_.begin(), incidents_.end(), [](const auto& incident) {
+      return incident.verdict.action <= Action::alert;
+    });
+    if (idle == incidents_.end()) {
+      if (!std::exchange(full_, true)) {
+        tell({finding.at,
+              "overflow",
+              finding.device,
+              code,
+              {},
+              {},
+              fmt::format("over {} open findings: further ones are dropped", kIncidentsMax)});
+      }
+      return nullptr;
+    }
+    incidents_.erase(idle);
+  }
+  full_ = false;
+  auto& incident = incidents_.emplace_back();
+  incident.id = next_id_++;
+  incident.device = finding.device;
+  incident.code = code;
+  incident.text = meaning_of(code, finding.detail).text;
+  incident.first = finding.at;
+  incident.lasting = finding.lasting;
+  return &incident;
+}
+
+void Engine::judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times) {
+  const auto before = incident.verdict;
+  const bool fresh = incident.count == 0;
+  auto verdict = policy_.judge(finding, times);
+  // One voice that knows less does not make a known fault smaller.
+  if (fresh || urgency(verdict.action_class) >= urgency(before.action_class)) {
+    incident.verdict = std::move(verdict);
+  }
+  if (fresh) {
+    incident.due = finding.at + incident.verdict.hold;
+    incident.phase = incident.verdict.hold > 0 ? Phase::waiting : Phase::active;
+  } else if (incident.verdict.action > before.action) {
+    incident.due = finding.at + incident.verdict.hold;
+    incident.phase = incident.verdict.hold > 0 ? Phase::waiting : Phase::active;
+    tell(incident, "escalated",
+         fmt::format("{} now; {}", to_string(incident.verdict.action), incident.verdict.why),
+         finding.at);
+  }
+}
+
+void Engine::settle(Incident& incident, const Finding& finding) {
+  incident.raised_by.erase(voice(finding));
+  if (!incident.raised_by.empty() || incident.phase == Phase::quiet) return;
+  changed_ = true;
+  if (incident.phase == Phase::waiting) {
+    tell(incident, "resolved", "it was over before it was acted on", finding.at);
+    incidents_.remove_if([&](const Incident& other) { return other.id == incident.id; });
+    return;
+  }
+  incident.phase = Phase::quiet;
+  incident.quiet_since = finding.at;
+  tell(incident, "quiet", "its source says that it is over; moves that run go on", finding.at);
+}
+
+void Engine::observe(const Finding& finding) {
+  const auto code = canonical(finding.code);
+  auto* incident = find(finding.device, code);
+  if (!finding.firing) {
+    if (incident != nullptr) settle(*incident, finding);
+    return;
+  }
+  const bool repeated =
+      incident != nullptr && finding.lasting && incident->raised_by.contains(voice(finding));
+  const bool worse = incident != nullptr && finding.severity > incident->severity;
+  if (repeated && !worse && incident->phase != Phase::quiet) {
+    incident->last = finding.at;
+    return;
+  }
+  explain(finding, code);
+  incident = find(finding.device, code);
+  const auto times = count(finding, code);
+  if (incident == nullptr) incident = begin(finding, code);
+  if (incident == nullptr) return;
+  changed_ = true;
+  const auto source = static_cast<std::size_t>(finding.source);
+  const bool fresh = incident->count == 0;
+  const bool new_source = !incident->seen_by.at(source);
+  const bool again = !fresh && finding.at - incident->last > policy_.merge_window;
+  incident->seen_by.at(source) = true;
+  incident->last = finding.at;
+  incident->lasting = incident->lasting || finding.lasting;
+  if (finding.pid) incident->pid = finding.pid;
+  if (!finding.detail.empty() && (fresh || incident->detail.empty())) {
+    incident->detail = finding.detail;
+  }
+  incident->severity = std::max(incident->severity, finding.severity);
+  if (finding.lasting && incident->raised_by.size() < kVoicesMax) {
+    incident->raised_by.insert(voice(finding));
+  }
+  judge(*incident, finding, times);
+  if (fresh || again) ++incident->count;
+  if (incident->phase == Phase::quiet) incident->phase = Phase::active;
+  const auto what = incident->text.empty() ? incident->detail : incident->text;
+  if (fresh) {
+    tell(*incident, "finding",
+         fmt::format("{} ({}): {}; {}", what.empty() ? "no more is known" : what,
+                     to_string(finding.source), to_string(incident->verdict.action),
+                     incident->verdict.why),
+         finding.at);
+  } else if (new_source || again) {
+    tell(*incident, new_source ? "merged" : "again",
+         new_source ? fmt::format("{} saw it too", to_string(finding.source))
+                    : fmt::format("{} times now", incident->count),
+         finding.at);
+  }
+}
+
+void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, bool moved, Ms now) {
+  guards_.ended(job_uid, moved, now);
+  if (moved) return;
+  for (auto& incident : incidents_) {
+    if (incident.id != incident_id) continue;
+    ++incident.tries[job_uid];
+    incident.not_before[job_uid] = now + policy_.retry_after;
+  }
+}
+
+// ---- operators
+
+std::size_t Engine::clear(const std::string& device, const std::string& reason, Ms now) {
+  const auto dropped = std::erase_if(incidents_, [&](const Incident& incident) {
+    if (device != "all" && incident.device != device) return false;
+    tell(incident, "cleared", "by an operator: " + reason, now);
+    return true;
+  });
+  changed_ = changed_ || dropped > 0;
+  return dropped;
+}
+
+void Engine::close_breaker(const std::string& reason, Ms now) {
+  if (!guards_.open(now)) return;
+  guards_.close(now);
+  breaker_told_ = false;
+  tell({now, "breaker_closed", {}, {}, {}, {}, "by an operator: " + reason});
+}
+
+void Engine::learn(const std::string& device, const std::string& uuid, const std::string& pci) {
+  for (auto& known : devices_) {
+    if (known.name != device) continue;
+    known.uuid = uuid;
+    known.pci = pci;
+  }
+}
+
+void Engine::restore(Incident incident) {
+  incident.id = next_id_++;
+  incidents_.push_back(std::move(incident));
+}
+
+}  // namespace cardswap::health

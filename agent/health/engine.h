@@ -1,0 +1,115 @@
+#pragma once
+
+#include <deque>
+#include <list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/health/guards.h"
+#include "agent/health/incident.h"
+
+namespace cardswap::health {
+
+/// A job as the engine sees it.
+struct HostJob {
+  std::string name;
+  std::string uid;
+  std::string device;
+  int pid = 0;
+  Ms arrived = 0;       ///< by a migration; 0: it was started here
+  std::string why_not;  ///< why it cannot be moved now; empty: it can
+};
+
+/// What the driver is to do.
+struct Move {
+  std::uint64_t incident = 0;
+  std::string job;
+  std::string job_uid;
+  std::string device;  ///< that it is on
+  std::string code;
+  std::string reason;     ///< for people
+  bool deadline = false;  ///< the source may hang: give up early
+  bool leave_host = false;
+  bool pretend = false;  ///< observe-only: find out where it would go, and say so
+};
+struct Cordon {
+  std::string device;
+  std::string reason;
+  bool pretend = false;
+};
+struct Plan {
+  std::vector<Cordon> cordons;
+  std::vector<Move> moves;
+};
+
+/// Findings in, actions out. Pure: no clock, no I/O. Everything that it decides, holds back or
+/// would do is an event, told once.
+class Engine {
+ public:
+  Engine(Policy policy, std::vector<DeviceName> devices);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void observe(const Finding& finding);
+  /// Times pass, and what is due is decided. A move in the plan counts as started.
+  [[nodiscard]] Plan plan(Ms now, const std::vector<HostJob>& jobs);
+  void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved, Ms now);
+  /// An operator says that a device (or kHost, or "all") is well. Returns how many were dropped.
+  std::size_t clear(const std::string& device, const std::string& reason, Ms now);
+  void close_breaker(const std::string& reason, Ms now);
+  void restore(Incident incident);
+  /// How the outside calls one of the devices.
+  void learn(const std::string& device, const std::string& uuid, const std::string& pci);
+
+  void tell(Event event);
+  [[nodiscard]] std::vector<Event> take_events();
+  [[nodiscard]] const std::list<Incident>& incidents() const { return incidents_; }
+  /// True since the last call: incidents began, changed or ended.
+  [[nodiscard]] bool take_changed();
+  [[nodiscard]] const Guards& guards() const { return guards_; }
+  [[nodiscard]] const Policy& policy() const { return policy_; }
+  [[nodiscard]] const std::vector<DeviceName>& devices() const { return devices_; }
+  /// Whether what is on the device may be copied.
+  [[nodiscard]] bool trusted(std::string_view device) const;
+  /// Whether a job may be put there: nothing worse than a report is open.
+  [[nodiscard]] bool usable(std::string_view device) const;
+
+ private:
+  Incident* find(const std::string& device, const std::string& code);
+  Incident* begin(const Finding& finding, const std::string& code);
+  std::vector<Ms> count(const Finding& finding, const std::string& code);
+  void judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times);
+  void explain(const Finding& finding, const std::string& code);
+  void settle(Incident& incident, const Finding& finding);
+  void advance(Ms now);
+  void check_breaker(Ms now);
+  void cordon(Incident& incident, Plan& plan, Ms now);
+  void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
+  [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
+  [[nodiscard]] std::string forbids(const Incident& incident, const HostJob& job,
+                                    const std::vector<HostJob>& jobs) const;
+  [[nodiscard]] std::string waits(const Incident& incident, const HostJob& job, Ms now) const;
+  void once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
+            Ms now);
+  void tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
+            const std::string& job = {});
+
+  /// When a device's fault happened, by source: two sources that saw it are no second time.
+  struct History {
+    std::array<std::deque<Ms>, kSources> seen;
+  };
+
+  Policy policy_;
+  std::vector<DeviceName> devices_;
+  Guards guards_{policy_};
+  std::list<Incident> incidents_;
+  std::map<std::string, History> history_;  // bounded, oldest key forgotten
+  std::vector<Event> events_;
+  std::uint64_t next_id_ = 1;
+  bool changed_ = false;
+  bool full_ = false;
+  bool breaker_told_ = false;
+};
+
+}  // namespace cardswap::health

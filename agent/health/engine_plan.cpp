@@ -1,0 +1,197 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/health/engine.h"
+#include "agent/units.h"
+
+namespace cardswap::health {
+namespace {
+
+bool moves_jobs(const Incident& incident) {
+  return incident.phase == Phase::active &&
+         (incident.verdict.action == Action::migrate || incident.verdict.action == Action::drain);
+}
+
+/// What is broken, or may be lost any moment, does not wait for a cool-down.
+bool cannot_wait(const Incident& incident) {
+  return incident.verdict.stays || urgency(incident.verdict.action_class) > 2;
+}
+
+}  // namespace
+
+void Engine::advance(Ms now) {
+  std::erase_if(incidents_, [&](Incident& incident) {
+    if (incident.phase == Phase::waiting && now >= incident.due) {
+      incident.phase = Phase::active;
+      changed_ = true;
+      if (incident.verdict.hold > 0) {
+        tell(incident, "active",
+             fmt::format("it has lasted {}: {}",
+                         format_ms(static_cast<double>(incident.verdict.hold)),
+                         to_string(incident.verdict.action)),
+             now);
+      }
+    }
+    const auto quiet_for = incident.phase == Phase::quiet               ? now - incident.quiet_since
+                           : incident.lasting || incident.verdict.stays ? 0
+                                                                        : now - incident.last;
+    if (incident.phase == Phase::waiting || quiet_for < incident.verdict.resolve_after ||
+        quiet_for == 0) {
+      return false;
+    }
+    tell(incident, "resolved",
+         fmt::format("quiet for {}", format_ms(static_cast<double>(quiet_for))), now);
+    if (incident.verdict.action >= Action::migrate) guards_.device_resolved(incident.device, now);
+    changed_ = true;
+    return true;
+  });
+}
+
+void Engine::check_breaker(Ms now) {
+  if (breaker_told_ && !guards_.open(now)) {
+    breaker_told_ = false;
+    tell({now, "breaker_closed", {}, {}, {}, {}, "moves may start again"});
+  }
+  std::map<std::string, Ms> sick;
+  for (const auto& incident : incidents_) {
+    if (moves_jobs(incident) && incident.device != kHost) {
+      auto& since = sick[incident.device];
+      since = since == 0 ? incident.first : std::min(since, incident.first);
+    }
+  }
+  const auto why = guards_.judge_breaker(sick, devices_.size(), now);
+  if (why.empty()) return;
+  breaker_told_ = true;
+  tell({now,
+        "breaker_open",
+        {},
+        {},
+        {},
+        {},
+        why + ": no move starts until an operator or time closes it"});
+}
+
+void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
+  if (incident.phase != Phase::active || incident.cordoned ||
+      incident.verdict.action < Action::cordon || guards_.open(now)) {
+    return;
+  }
+  incident.cordoned = true;
+  changed_ = true;
+  for (const auto& device : devices_) {
+    if (device.name != incident.device && !drains(incident)) continue;
+    plan.cordons.push_back({device.name,
+                            fmt::format("health: {} on {}", incident.code, incident.device),
+                            !policy_.act});
+    tell({now,
+          policy_.act ? "cordon" : "would_cordon",
+          device.name,
+          incident.code,
+          {},
+          {},
+          incident.verdict.why});
+  }
+  if (!incident.verdict.may_copy) {
+    tell(incident, "not_trusted",
+         incident.verdict.action_class == Class::node
+             ? "the device is gone: nothing can be copied from it; its jobs restart elsewhere from "
+               "a "
+               "snapshot"
+             : "what is in its memory must not be copied: its jobs restart elsewhere from a "
+               "snapshot",
+         now);
+  }
+}
+
+bool Engine::concerns(const Incident& incident, const HostJob& job) const {
+  return drains(incident) || job.device == incident.device;
+}
+
+std::string Engine::forbids(const Incident& incident, const HostJob& job,
+                            const std::vector<HostJob>& jobs) const {
+  if (policy_.stays_put(job.name)) return "the policy says that it stays";
+  for (const auto& other : incidents_) {
+    if (other.device != job.device || other.verdict.may_copy ||
+        other.verdict.action == Action::ignore) {
+      continue;
+    }
+    const bool victim_known =
+        other.verdict.action_class == Class::contained && other.pid &&
+        std::any_of(jobs.begin(), jobs.end(), [&](const auto& j) { return j.pid == *other.pid; });
+    if (victim_known && job.pid != *other.pid) continue;
+    return fmt::format(
+        "{} on {}: its memory {}; restart it from a snapshot on another device", other.code,
+        other.device,
+        other.verdict.action_class == Class::node ? "cannot be read" : "must not be copied");
+  }
+  (void)incident;
+  return {};
+}
+
+std::string Engine::waits(const Incident& incident, const HostJob& job, Ms now) const {
+  if (!job.why_not.empty()) return job.why_not;
+  const auto tries = incident.tries.find(job.uid);
+  if (tries != incident.tries.end() && tries->second >= policy_.tries) {
+    return fmt::format("{} moves of it failed: an operator must look", tries->second);
+  }
+  const auto retry = incident.not_before.find(job.uid);
+  if (retry != incident.not_before.end() && now < retry->second) return "its last move failed";
+  if (cannot_wait(incident)) return {};
+  if (now < guards_.job_free_at(job.uid, job.arrived)) return "it moved a short while ago";
+  if (now < guards_.device_free_at(incident.device)) {
+    return "the device had another fault a short while ago";
+  }
+  return {};
+}
+
+void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now) {
+  for (const auto& job : jobs) {
+    if (!concerns(incident, job) || guards_.moving(job.uid)) continue;
+    if (auto why = forbids(incident, job, jobs); !why.empty()) {
+      once(incident, "not_moved", job, std::move(why), now);
+      continue;
+    }
+    if (auto why = waits(incident, job, now); !why.empty()) {
+      once(incident, "waits", job, std::move(why), now);
+      continue;
+    }
+    Move move{incident.id,
+              job.name,
+              job.uid,
+              job.device,
+              incident.code,
+              fmt::format("{} on {}", incident.code, incident.device),
+              incident.verdict.action_class == Class::live_deadline,
+              drains(incident),
+              !policy_.act};
+    if (move.pretend) {
+      if (incident.said.insert("pretend " + job.uid).second) plan.moves.push_back(std::move(move));
+      continue;
+    }
+    if (auto why = guards_.holds(now); !why.empty()) {
+      once(incident, "waits", job, std::move(why), now);
+      continue;
+    }
+    guards_.started(job.uid, now);
+    plan.moves.push_back(std::move(move));
+  }
+}
+
+Plan Engine::plan(Ms now, const std::vector<HostJob>& jobs) {
+  advance(now);
+  check_breaker(now);
+  Plan plan;
+  std::vector<Incident*> order;
+  for (auto& incident : incidents_) {
+    cordon(incident, plan, now);
+    if (moves_jobs(incident)) order.push_back(&incident);
+  }
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return urgency(a->verdict.action_class) > urgency(b->verdict.action_class);
+  });
+  for (auto* incident : order) move_jobs(*incident, jobs, plan, now);
+  return plan;
+}
+
+}  // namespace cardswap::health

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/health/policy.h"
+
+namespace cardswap::health {
+
+/// What keeps automation from doing harm: the budget of moves, their rate, the cool-downs and the
+/// circuit breaker. Pure; times come from the caller.
+class Guards {
+ public:
+  explicit Guards(const Policy& policy) : policy_(policy) {}
+
+  /// Why no move may start now; empty: one may.
+  [[nodiscard]] std::string holds(Ms now) const;
+  void started(const std::string& job_uid, Ms now);
+  void ended(const std::string& job_uid, bool moved, Ms now);
+  [[nodiscard]] bool moving(const std::string& job_uid) const { return running_.contains(job_uid); }
+  [[nodiscard]] std::size_t running() const { return running_.size(); }
+  [[nodiscard]] std::size_t last_hour(Ms now) const;
+
+  /// When the job may be moved again for something that can wait.
+  [[nodiscard]] Ms job_free_at(const std::string& job_uid, Ms arrived) const;
+  void device_resolved(const std::string& device, Ms now);
+  [[nodiscard]] Ms device_free_at(const std::string& device) const;
+
+  /// `sick`: devices of `all` that moves are wanted from, as (device, since when). Says why it
+  /// opened, once.
+  std::string judge_breaker(const std::map<std::string, Ms>& sick, std::size_t all, Ms now);
+  [[nodiscard]] bool open(Ms now) const { return now < open_until_; }
+  void close(Ms now);
+  [[nodiscard]] const std::string& why_open() const { return why_open_; }
+
+ private:
+  const Policy& policy_;
+  std::map<std::string, Ms> running_;
+  std::deque<Ms> starts_;
+  std::deque<Ms> failures_;
+  std::map<std::string, Ms> job_moved_;
+  std::map<std::string, Ms> device_resolved_;
+  Ms open_until_ = 0;
+  Ms counted_from_ = 0;  ///< what was before the breaker closed does not open it again
+  std::string why_open_;
+};
+
+}  // namespace cardswap::health

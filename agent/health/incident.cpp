@@ -1,0 +1,114 @@
+#include "agent/health/incident.h"
+
+#include <boost/json.hpp>
+
+namespace cardswap::health {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+Ms number_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || !value->is_number() || value->is_double()) return 0;
+  return value->to_number<Ms>();
+}
+bool flag_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+template <class Enum>
+Enum named(std::string_view name, Enum last, Enum otherwise) {
+  for (int i = 0; i <= static_cast<int>(last); ++i) {
+    if (name == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
+  }
+  return otherwise;
+}
+
+json::value or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+}  // namespace
+
+const char* to_string(Phase phase) {
+  switch (phase) {
+    case Phase::waiting: return "waiting";
+    case Phase::active: return "active";
+    case Phase::quiet: return "quiet";
+  }
+  return "";
+}
+
+json::object to_json(const Incident& incident) {
+  json::array sources;
+  for (std::size_t i = 0; i < kSources; ++i) {
+    if (incident.seen_by[i]) sources.emplace_back(to_string(static_cast<Source>(i)));
+  }
+  return {{"id", incident.id},
+          {"device", incident.device},
+          {"code", incident.code},
+          {"text", incident.text},
+          {"detail", incident.detail},
+          {"class", to_string(incident.verdict.action_class)},
+          {"action", to_string(incident.verdict.action)},
+          {"why", incident.verdict.why},
+          {"may_copy", incident.verdict.may_copy},
+          {"stays", incident.verdict.stays},
+          {"severity", to_string(incident.severity)},
+          {"phase", to_string(incident.phase)},
+          {"sources", sources},
+          {"count", incident.count},
+          {"first_ms", incident.first},
+          {"last_ms", incident.last},
+          {"resolve_after_ms", incident.verdict.resolve_after},
+          {"lasting", incident.lasting},
+          {"cordoned", incident.cordoned}};
+}
+
+Incident incident_from_journal(const json::object& record) {
+  Incident incident;
+  incident.device = text_at(record, "device");
+  incident.code = text_at(record, "code");
+  incident.text = text_at(record, "text");
+  incident.detail = text_at(record, "detail");
+  auto& verdict = incident.verdict;
+  verdict.action_class = named(text_at(record, "class"), Class::node, Class::report);
+  verdict.action = named(text_at(record, "action"), Action::drain, Action::alert);
+  verdict.why = text_at(record, "why");
+  verdict.may_copy = flag_at(record, "may_copy");
+  verdict.stays = flag_at(record, "stays");
+  verdict.resolve_after = number_at(record, "resolve_after_ms");
+  incident.severity = named(text_at(record, "severity"), Severity::critical, Severity::none);
+  incident.phase = named(text_at(record, "phase"), Phase::quiet, Phase::active);
+  incident.count = static_cast<unsigned>(number_at(record, "count"));
+  incident.first = number_at(record, "first_ms");
+  incident.last = number_at(record, "last_ms");
+  incident.lasting = flag_at(record, "lasting");
+  incident.cordoned = flag_at(record, "cordoned");
+  if (const auto* sources = record.if_contains("sources");
+      sources != nullptr && sources->is_array()) {
+    for (const auto& name : sources->get_array()) {
+      if (!name.is_string()) continue;
+      const auto source = named(std::string_view(name.get_string()), Source::probe, Source::nvml);
+      incident.seen_by.at(static_cast<std::size_t>(source)) = true;
+    }
+  }
+  return incident;
+}
+
+json::object to_json(const Event& event) {
+  return {{"at_ms", event.at},
+          {"kind", event.kind},
+          {"device", or_null(event.device)},
+          {"code", or_null(event.code)},
+          {"job", or_null(event.job)},
+          {"migration", or_null(event.migration)},
+          {"text", event.text}};
+}
+
+}  // namespace cardswap::health

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <boost/json/object.hpp>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/health/finding.h"
+#include "agent/health/policy.h"
+
+namespace cardswap::health {
+
+enum class Phase : std::uint8_t {
+  waiting,  ///< seen, but not for as long as `for` asks
+  active,
+  quiet,  ///< its source says that it is over; kept until it has stayed quiet
+};
+[[nodiscard]] const char* to_string(Phase phase);
+
+/// One fault of one device, however many sources saw it and however often.
+struct Incident {
+  std::uint64_t id = 0;
+  std::string device;
+  std::string code;  ///< canonical()
+  std::string text;  ///< what the table says of it
+  std::string detail;
+  Policy::Verdict verdict;
+  Severity severity = Severity::none;
+  Phase phase = Phase::waiting;
+  std::array<bool, kSources> seen_by{};
+  unsigned count = 0;  ///< how often it happened, not how many said so
+  Ms first = 0;
+  Ms last = 0;
+  Ms due = 0;  ///< waiting: when it becomes active
+  Ms quiet_since = 0;
+  bool lasting = false;
+  std::set<std::string> raised_by;  ///< lasting: who says that it is there
+  std::optional<int> pid;
+  bool cordoned = false;
+  std::map<std::string, unsigned> tries;  ///< job uid: moves that failed
+  std::map<std::string, Ms> not_before;   ///< job uid: when the next try may be
+  std::set<std::string> said;             ///< what was told once already
+};
+
+/// Whether every job of the host is to leave.
+[[nodiscard]] inline bool drains(const Incident& incident) {
+  return incident.verdict.action == Action::drain || incident.device == kHost;
+}
+
+/// For the API and for the journal.
+[[nodiscard]] boost::json::object to_json(const Incident& incident);
+/// What of it matters after a restart of the agent: a broken device is still broken.
+[[nodiscard]] Incident incident_from_journal(const boost::json::object& record);
+
+/// What was done, or would have been, and why.
+struct Event {
+  Ms at = 0;
+  std::string kind;
+  std::string device;
+  std::string code;
+  std::string job;
+  std::string migration;
+  std::string text;
+};
+[[nodiscard]] boost::json::object to_json(const Event& event);
+
+}  // namespace cardswap::health

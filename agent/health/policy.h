@@ -1,0 +1,87 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/health/finding.h"
+#include "agent/health/xid_table.h"
+
+namespace cardswap::health {
+
+enum class Action : std::uint8_t {
+  ignore,   ///< counted
+  alert,    ///< an event for people
+  cordon,   ///< nothing new is placed on the device
+  migrate,  ///< cordon, and its jobs move live
+  drain,    ///< cordon, and every job of the host that can be moved moves live
+};
+[[nodiscard]] const char* to_string(Action action);
+
+/// One of the policy file's `rules`. Empty fields match everything; '*' stands for anything.
+struct Rule {
+  std::string code;
+  std::string device;
+  Severity severity = Severity::none;  ///< at least
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::optional<Action> action;
+  std::optional<Ms> hold;           ///< `for`
+  std::optional<Ms> resolve_after;  ///< quiet for so long: over
+  int line = 0;
+};
+
+struct Probe {
+  std::string name;
+  std::string device = std::string(kHost);
+  std::string file;               ///< its first line: "0 all well" ... "2 text"; or
+  std::vector<std::string> argv;  ///< run as is, never by a shell: exit code 0, 1, 2 or 3
+  Ms every = 30'000;
+  Ms timeout = 10'000;
+};
+
+/// What --health-policy FILE says, over the defaults here. docs/health.md describes each.
+struct Policy {
+  bool act = false;  ///< `mode: act`; otherwise it only says what it would do
+  unsigned moves_at_once = 2;
+  unsigned moves_per_hour = 12;
+  Ms job_cooldown = 600'000;
+  Ms device_cooldown = 600'000;
+  Ms retry_after = 30'000;
+  unsigned tries = 3;  ///< of one job for one fault
+  unsigned breaker_failures = 3;
+  unsigned breaker_devices_percent = 50;  ///< and at least breaker_devices_min of them
+  unsigned breaker_devices_min = 3;
+  Ms breaker_window = 300'000;
+  Ms breaker_reset = 900'000;
+  Ms merge_window = 10'000;
+  Ms resolve_after = 600'000;
+  double max_downtime_ms = 300;
+  Ms migration_timeout = 600'000;
+  Ms deadline = 30'000;             ///< for what may hang: Class::live_deadline
+  std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", tried in this order
+  std::vector<std::string> stay;    ///< jobs that are never moved, with '*'
+  std::vector<DeviceName> devices;  ///< UUIDs and PCI addresses of this agent's devices
+  std::vector<Rule> rules;          ///< the first that matches decides
+  std::vector<Probe> probes;
+
+  struct Verdict {
+    Class action_class = Class::report;
+    Action action = Action::alert;
+    Ms hold = 0;
+    Ms resolve_after = 0;
+    bool stays = false;
+    bool may_copy = true;
+    std::string why;  ///< "xid_table 2026-11-20: ..." or "rule in line 12"
+  };
+  /// What to do about a finding that has been seen `times` on its device. A rule can widen what is
+  /// done, but never makes untrusted memory be copied.
+  [[nodiscard]] Verdict judge(const Finding& finding, const std::vector<Ms>& times) const;
+  [[nodiscard]] bool stays_put(std::string_view job) const;
+};
+
+/// What a class does where no rule says otherwise.
+[[nodiscard]] Action action_of(Class action_class);
+
+}  // namespace cardswap::health

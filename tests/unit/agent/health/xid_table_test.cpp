@@ -1,0 +1,227 @@
+#include "agent/health/xid_table.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "agent/health/kernel_line.h"
+#include "agent/health/policy.h"
+
+namespace cardswap::health {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Row {
+  std::string xids;  ///< "13" or "39-41"
+  Class action_class;
+  Action action;
+};
+
+/// The reference's table (docs/health.md), written a second time by hand: a slip in one shows.
+const std::vector<Row> kReference{
+    {"8", Class::restart_same, Action::alert},
+    {"11", Class::restart_same, Action::alert},
+    {"13", Class::restart_same, Action::alert},
+    {"25", Class::restart_same, Action::alert},
+    {"31-32", Class::restart_same, Action::alert},
+    {"37-38", Class::ignore, Action::ignore},
+    {"39-41", Class::restart_same, Action::alert},
+    {"43-45", Class::ignore, Action::ignore},
+    {"46", Class::restart_other, Action::cordon},
+    {"48", Class::restart_other, Action::cordon},
+    {"54", Class::live, Action::migrate},
+    {"60", Class::restart_same, Action::alert},
+    {"62", Class::restart_other, Action::cordon},
+    {"63", Class::live_low, Action::migrate},
+    {"64", Class::live, Action::migrate},
+    {"66-68", Class::ignore, Action::ignore},
+    {"69-72", Class::restart_same, Action::alert},
+    {"74", Class::live_deadline, Action::migrate},
+    {"75-77", Class::restart_same, Action::alert},
+    {"79", Class::node, Action::drain},
+    {"80", Class::restart_same, Action::alert},
+    {"82-86", Class::restart_same, Action::alert},
+    {"88-89", Class::restart_same, Action::alert},
+    {"92", Class::live_low, Action::migrate},
+    {"93", Class::ignore, Action::ignore},
+    {"94", Class::contained, Action::migrate},
+    {"95", Class::restart_other, Action::cordon},
+    {"96-105", Class::restart_same, Action::alert},
+    {"106-107", Class::ignore, Action::ignore},
+    {"109", Class::restart_same, Action::alert},
+    {"110", Class::restart_other, Action::cordon},
+    {"119-120", Class::live_deadline, Action::migrate},
+    {"121", Class::ignore, Action::ignore},
+    {"126-135", Class::restart_same, Action::alert},
+    {"136", Class::live_deadline, Action::migrate},
+    {"137", Class::ignore, Action::ignore},
+    {"139", Class::restart_same, Action::alert},
+    {"140", Class::restart_other, Action::cordon},
+    {"141", Class::ignore, Action::ignore},
+    {"143", Class::restart_other, Action::cordon},
+    {"144-150", Class::report, Action::alert},
+    {"151", Class::node, Action::drain},
+    {"152-154", Class::ignore, Action::ignore},
+    {"155", Class::live_deadline, Action::migrate},
+    {"156", Class::report, Action::alert},
+    {"157", Class::ignore, Action::ignore},
+    {"158", Class::restart_other, Action::cordon},
+    {"160", Class::report, Action::alert},
+    {"161", Class::ignore, Action::ignore},
+    {"162-166", Class::report, Action::alert},
+    {"167", Class::restart_other, Action::cordon},
+    {"168", Class::live, Action::migrate},
+    {"169-170", Class::report, Action::alert},
+    {"171-172", Class::ignore, Action::ignore},
+    {"173", Class::node, Action::drain},
+};
+
+std::pair<unsigned, unsigned> range_of(const std::string& text) {
+  const auto dash = text.find('-');
+  const auto first = static_cast<unsigned>(std::stoul(text));
+  return {first, dash == std::string::npos
+                     ? first
+                     : static_cast<unsigned>(std::stoul(text.substr(dash + 1)))};
+}
+
+TEST(XidTable, LeadsEveryXidFromTheKernelsLineToItsAction) {
+  const Policy policy;
+  std::vector<const Row*> by_xid(1000, nullptr);
+  for (const auto& row : kReference) {
+    const auto [first, last] = range_of(row.xids);
+    for (auto xid = first; xid <= last; ++xid) by_xid[xid] = &row;
+  }
+  for (unsigned xid = 1; xid < by_xid.size(); ++xid) {
+    SCOPED_TRACE(xid);
+    const auto line = xid_line(fmt::format(
+        "4,1234,5678,-;NVRM: Xid (PCI:0000:3b:00): {}, pid=77, name=python, text", xid));
+    ASSERT_TRUE(line);
+    ASSERT_EQ(line->xid, xid);
+    Finding finding;
+    finding.device = "cuda:0";
+    finding.code = fmt::format("xid:{}", line->xid);
+    finding.detail = line->detail;
+    const auto verdict = policy.judge(finding, {0});
+    const auto* row = by_xid[xid];
+    EXPECT_EQ(verdict.action_class, row == nullptr ? Class::report : row->action_class);
+    EXPECT_EQ(verdict.action, row == nullptr ? Action::alert : row->action);
+  }
+}
+
+TEST(XidTable, HasNoRowTwiceAndIsSorted) {
+  unsigned last = 0;
+  for (const auto& row : xid_rows()) {
+    EXPECT_GT(row.first, last);
+    EXPECT_GE(row.last, row.first);
+    EXPECT_EQ(row.meaning.code, fmt::format("xid:{}", row.first));
+    EXPECT_FALSE(row.meaning.text.empty());
+    last = row.last;
+  }
+}
+
+TEST(XidTable, NeverCopiesFromADeviceThatIsGoneOrCorrupt) {
+  for (const auto* code : {"xid:46", "xid:48", "xid:62", "xid:79", "xid:95", "xid:110", "xid:140",
+                           "xid:143", "xid:158", "xid:167", "xid:173", "recovery:gpu_reset",
+                           "recovery:node_reboot", "recovery:other", "reset_required"}) {
+    EXPECT_FALSE(may_copy(meaning_of(code).action_class)) << code;
+  }
+  for (const auto* code :
+       {"xid:54", "xid:63", "xid:64", "xid:74", "xid:92", "xid:119", "xid:168",
+        "recovery:drain_and_reset", "recovery:drain_p2p", "throttle:hw_thermal"}) {
+    EXPECT_TRUE(may_copy(meaning_of(code).action_class)) << code;
+    EXPECT_EQ(action_of(meaning_of(code).action_class), Action::migrate) << code;
+  }
+}
+
+TEST(XidTable, ReadsHowBadAnNvlinkUnitIsFromItsText) {
+  EXPECT_EQ(meaning_of("xid:145", "RLW Nonfatal XC1").action_class, Class::ignore);
+  EXPECT_EQ(meaning_of("xid:145", "RLW Nonfatal XID_154_EVAL").action_class, Class::restart_same);
+  EXPECT_EQ(meaning_of("xid:149", "NETIR Link Fatal").action_class, Class::live_deadline);
+  EXPECT_EQ(meaning_of("xid:144", "SAW Fatal").action_class, Class::restart_other);
+  EXPECT_EQ(meaning_of("xid:150", "").action_class, Class::report);
+}
+
+TEST(XidTable, TakesASecondCopyEngineFaultWithinADayForTheDevices) {
+  const Policy policy;
+  constexpr Ms kHour = 3'600'000;
+  Finding finding;
+  finding.device = "cuda:0";
+  finding.code = "xid:39";
+  finding.at = 100 * kHour;
+  EXPECT_EQ(policy.judge(finding, {finding.at}).action, Action::alert);
+  EXPECT_EQ(policy.judge(finding, {finding.at - 23 * kHour, finding.at}).action, Action::migrate);
+  EXPECT_EQ(policy.judge(finding, {finding.at - 25 * kHour, finding.at}).action, Action::alert);
+}
+
+TEST(KernelLine, IsReadInEveryFormThatALogHasIt) {
+  for (const auto* line :
+       {"NVRM: Xid (PCI:0000:3b:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the "
+        "bus.",
+        "[ 1234.567890] NVRM: Xid (PCI:0000:3B:00): 79, pid=12, GPU has fallen off the bus.",
+        "3,881,1234567890,-;NVRM: Xid (PCI:0000:3b:00.0): 79, GPU has fallen off the bus.\n "
+        "SUBSYSTEM=pci",
+        "4,1,2,c,more=1;NVRM: Xid (PCI:00000000:3b:00): 79, GPU has fallen off the bus."}) {
+    const auto found = xid_line(line);
+    ASSERT_TRUE(found) << line;
+    EXPECT_EQ(found->pci, "0000:3b:00") << line;
+    EXPECT_EQ(found->xid, 79U) << line;
+    EXPECT_THAT(found->detail, HasSubstr("fallen off")) << line;
+    EXPECT_EQ(found->detail.find("SUBSYSTEM"), std::string::npos);
+  }
+  EXPECT_EQ(xid_line("NVRM: Xid (PCI:0000:3b:00): 94, pid=4711, name=python, Contained")->pid,
+            4711);
+}
+
+TEST(KernelLine, TellsTheRecoveryActionOfXid154) {
+  const auto found = xid_line(
+      "NVRM: Xid (PCI:0000:3b:00): 154, GPU recovery action changed from 0x0 (None) to 0x4 (Drain "
+      "and "
+      "Reset)");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->recovery, 4U);
+  EXPECT_EQ(recovery_code(*found->recovery), "recovery:drain_and_reset");
+}
+
+TEST(KernelLine, IsNotFooled) {
+  const std::string long_line(100'000, 'x');
+  for (const auto& line : std::vector<std::string>{
+           "", ";", "4", "4,", "4;NVRM: Xid (PCI:0000:3b:00): 79, x", "NVRM: Xid",
+           "NVRM: Xid (PCI:", "NVRM: Xid (PCI:): 79, x", "NVRM: Xid (PCI:0000:3b:00): , x",
+           "NVRM: Xid (PCI:0000:3b:00): -79, x", "NVRM: Xid (PCI:0000:3b:00): 0, x",
+           "NVRM: Xid (PCI:0000:3b:00): 99999999999999999999, x", "NVRM: Xid (PCI:zz:3b:00): 79, x",
+           "NVRM: Xid (PCI:0000:3b:00): 79garbage", "NVRM: Xid (PCI:" + long_line,
+           // a process wrote it: facility 1
+           "12,1,2,-;NVRM: Xid (PCI:0000:3b:00): 79, x",
+           // words inside another message
+           "4,1,2,-;usb 1-1: Product: NVRM: Xid (PCI:0000:3b:00): 79, x", long_line,
+           std::string("\0\xff\xfe;\0", 5)}) {
+    EXPECT_FALSE(xid_line(line)) << line.substr(0, 60);
+  }
+  const auto found = xid_line("NVRM: Xid (PCI:0000:3b:00): 31, \x1b[2J\xff" + long_line);
+  ASSERT_TRUE(found);
+  EXPECT_LE(found->detail.size(), 300U);
+  EXPECT_EQ(found->detail.find('\x1b'), std::string::npos);
+}
+
+TEST(DeviceNames, AreUuidsAndPciAddressesInAnySpelling) {
+  const std::vector<DeviceName> devices{{"cuda:0", "GPU-aa", "0000:3b:00"},
+                                        {"cuda:1", "GPU-bb", ""}};
+  EXPECT_EQ(device_called(devices, "cuda:1"), "cuda:1");
+  EXPECT_EQ(device_called(devices, "gpu-BB"), "cuda:1");
+  EXPECT_EQ(device_called(devices, "00000000:3B:00.0"), "cuda:0");
+  EXPECT_EQ(device_called(devices, "3b:00.0"), "cuda:0");
+  EXPECT_FALSE(device_called(devices, "0"));
+  EXPECT_FALSE(device_called(devices, ""));
+  EXPECT_FALSE(device_called(devices, "0000:3c:00"));
+}
+
+TEST(Patterns, MatchWithStars) {
+  EXPECT_TRUE(matches("*", ""));
+  EXPECT_TRUE(matches("xid:*", "xid:79"));
+  EXPECT_TRUE(matches("*a*b*", "xxaxxbxx"));
+  EXPECT_FALSE(matches("xid:7", "xid:79"));
+  EXPECT_FALSE(matches("*a*b*a*b*a*b*a*c", std::string(20'000, 'a')));
+}
+
+}  // namespace
+}  // namespace cardswap::health
