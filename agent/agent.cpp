@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "agent/fleet/calls.h"
+#include "agent/health/calls.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/units.h"
 #include "agent/utf8.h"
@@ -27,6 +28,7 @@ Agent::Agent(asio::io_context& context, Config config)
       hub_(context, tasks_, jobs_, runtime_events()),
       migrations_(context, tasks_, config_, journal_, jobs_, hub_),
       reservations_(context, tasks_, config_, journal_, jobs_, hub_),
+      health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
       server_(context, tasks_, router_) {
   if (!journal_.warning().empty()) spdlog::warn("{}", journal_.warning());
   jobs_.on_exit = [this](Job& job) {
@@ -41,6 +43,7 @@ Agent::Agent(asio::io_context& context, Config config)
   add_job_calls();
   add_migration_calls();
   add_peer_calls();
+  health::add_health_calls(router_, health_);
 }
 
 void Agent::start() {
@@ -51,6 +54,7 @@ void Agent::start() {
   reservations_.take_up();
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
+  health_.start();
   server_.listen_unix(config_.socket);
   metrics_.set_recovered();
   write_agent_file();
@@ -122,6 +126,16 @@ RuntimeHub::Events Agent::runtime_events() {
   };
   events.detached = [this](Job& job) { migrations_.on_detached(job); };
   return events;
+}
+
+health::Hooks Agent::health_hooks() {
+  health::Hooks hooks;
+  hooks.cordon = [this](const std::string& device, const std::string& reason) {
+    // An operator's own reason stays.
+    if (!cordons_.of(device)) cordons_.set({device, reason, "health", unix_ms()});
+  };
+  hooks.peers = [this] { return config_.peers; };
+  return hooks;
 }
 
 void Agent::add_job_calls() {

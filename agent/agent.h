@@ -8,6 +8,7 @@
 #include "agent/fleet/cordon.h"
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
+#include "agent/health/monitor.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
 #include "agent/metrics/calls.h"
@@ -36,6 +37,7 @@ class Agent {
   void add_peer_calls();
   ApiAnswer resolve(const std::string& id, const std::string& force);
   RuntimeHub::Events runtime_events();
+  health::Hooks health_hooks();
   void write_agent_file() const;
 
   asio::io_context& context_;
@@ -48,6 +50,7 @@ class Agent {
   RuntimeHub hub_;
   Migrations migrations_;
   Reservations reservations_;
+  health::Monitor health_;
   Router router_;
   ApiServer server_;
   MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_},

@@ -11,7 +11,7 @@ namespace {
 constexpr auto kCompletion = R"(_cardswap() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon drain stop forget version completion top" -- "$word"))
+    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon drain health events stop forget version completion top" -- "$word"))
     return
   fi
   case "${COMP_WORDS[1]}" in
@@ -23,6 +23,8 @@ constexpr auto kCompletion = R"(_cardswap() {
     top) COMPREPLY=($(compgen -W "--interval --once" -- "$word")) ;;
     cordon) COMPREPLY=($(compgen -W "--reason" -- "$word")) ;;
     drain) COMPREPLY=($(compgen -W "--to --parallel --deadline --policy --dry-run --hook --reason --strategy --max-downtime --bandwidth --timeout" -- "$word")) ;;
+    health) COMPREPLY=($(compgen -W "--clear --reason --close-breaker" -- "$word")) ;;
+    events) COMPREPLY=($(compgen -W "--follow --device --job --since --limit" -- "$word")) ;;
     stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
   esac
 }
@@ -94,6 +96,7 @@ int main(int argc, char** argv) {
   cli::add_drain_command(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
+  cli::add_health_commands(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");
   completion->callback([&run] {
     run = [] {

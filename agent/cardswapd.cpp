@@ -13,6 +13,7 @@
 #include "agent/agent.h"
 #include "agent/cli/agent_address.h"
 #include "agent/cli/default_paths.h"
+#include "agent/health/nvml_watch.h"
 #include "agent/json_log.h"
 #include "agent/service/notifier.h"
 #include "agent/units.h"
@@ -31,6 +32,10 @@ struct Options {
   std::vector<std::string> peers;
   std::string log_format = "text";
   std::string log_level = "info";
+  std::string health_policy;
+  std::string kernel_log = "/dev/kmsg";
+  std::string nvml = "libnvidia-ml.so.1";
+  std::string watch_nvml;
   bool failpoints = false;
   bool insecure_listen = false;
 };
@@ -99,6 +104,9 @@ Config config_from(const Options& options) {
   config.data_host = options.data_host.empty() ? config.listen_host : options.data_host;
   config.transports = options.transports;
   config.failpoints = options.failpoints;
+  config.health_policy = options.health_policy;
+  config.kernel_log = options.kernel_log == "none" ? "" : options.kernel_log;
+  config.nvml = options.nvml == "none" ? "" : options.nvml;
   config.host_name = options.host_name;
   if (config.host_name.empty()) {
     std::array<char, 256> name{};
@@ -197,6 +205,14 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"text", "json"}));
   app.add_option("--log-level", options.log_level, "Least level that is logged")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  app.add_option("--health-policy", options.health_policy,
+                 "YAML: what to do about sick devices (default: observe)");
+  app.add_option("--kernel-log", options.kernel_log, "Where the driver's XIDs are read; none: not")
+      ->capture_default_str();
+  app.add_option("--nvml", options.nvml, "NVIDIA's management library; none: not loaded")
+      ->capture_default_str();
+  app.add_option("--watch-nvml", options.watch_nvml,
+                 "Only print what the library LIBRARY says (the agent runs itself so)");
   app.add_flag("--failpoints", options.failpoints,
                "Allow migrations to be held in a state (tests)");
   try {
@@ -204,6 +220,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (!options.watch_nvml.empty()) return health::watch_nvml(options.watch_nvml);
   try {
     set_up_log(options);
     return serve(options);

@@ -26,6 +26,9 @@ struct Config {
   std::vector<DeviceConfig> devices;
   std::vector<std::string> peers;  ///< other agents, as HOST:PORT
   bool failpoints = false;
+  std::filesystem::path health_policy;             ///< empty: the defaults, which only observe
+  std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read
+  std::string nvml = "libnvidia-ml.so.1";          ///< empty: not loaded
   std::chrono::milliseconds peer_silence_max{3000};
 
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }

@@ -4,10 +4,12 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: scripts/setup.sh [--torch wheel|python] [--print-torch]
+usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus]
 Installs Debian packages (root or sudo) and, into a private cache, LibTorch from PyPI's wheel and promtool.
   --torch wheel    the pinned wheel, in $CARDSWAP_CACHE (default ~/.cache/cardswap); the default
   --torch python   the torch that the active Python has
+  --prometheus     also prometheus and prometheus-alertmanager, for the one test that is skipped without
+                   them (Debian starts their services; disable those)
   --print-torch    print the folder that holds torch/ and stop
 EOF
 }
@@ -16,10 +18,12 @@ torch_version=2.11.0
 cache=${CARDSWAP_CACHE:-$HOME/.cache/cardswap}
 torch_from=wheel
 print_only=no
+prometheus=no
 while [ $# -gt 0 ]; do
   case $1 in
     --torch) torch_from=${2:?--torch needs wheel or python}; shift ;;
     --print-torch) print_only=yes ;;
+    --prometheus) prometheus=yes ;;
     -h|--help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -35,6 +39,7 @@ if [ "$print_only" = yes ]; then echo "$torch_root"; exit 0; fi
 packages=(g++ cmake ninja-build ccache pkg-config git iproute2 curl unzip ca-certificates python3 python3-venv
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
   libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang-format dpkg-dev)
+if [ "$prometheus" = yes ]; then packages+=(prometheus prometheus-alertmanager); fi
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

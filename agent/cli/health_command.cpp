@@ -1,0 +1,158 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <iostream>
+#include <memory>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/text.h"
+#include "agent/units.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kUnknown = 3;
+constexpr std::chrono::seconds kFollowWait{20};
+
+struct Wanted {
+  std::string host;
+  std::string clear;
+  std::string reason;
+  bool close_breaker = false;
+  bool follow = false;
+  std::string device;
+  std::string job;
+  std::string since;
+  std::size_t limit = 100;
+};
+
+std::string text_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+std::int64_t number_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
+}
+
+std::string health_text(const json::object& answer) {
+  // Nagios: what is shown, then after a bar what is drawn.
+  const auto& moves = answer.at("moves").as_object();
+  auto text = fmt::format("{}: {} | incidents={} moves_running={};;{} moves_last_hour={};;{}\n",
+                          text_at(answer, "status"), text_at(answer, "summary"),
+                          answer.at("incidents").as_array().size(), number_at(moves, "running"),
+                          number_at(moves, "at_once"), number_at(moves, "last_hour"),
+                          number_at(moves, "per_hour"));
+  std::vector<std::vector<std::string>> rows{
+      {"STATE", "DEVICE", "CODE", "ACTION", "PHASE", "COUNT", "WHAT"}};
+  for (const auto& item : answer.at("incidents").as_array()) {
+    const auto& incident = item.as_object();
+    const auto text_of = text_at(incident, "text");
+    rows.push_back({text_at(incident, "state"), text_at(incident, "device"),
+                    text_at(incident, "code"), text_at(incident, "action"),
+                    text_at(incident, "phase"), std::to_string(number_at(incident, "count")),
+                    text_of.empty() ? text_at(incident, "detail") : text_of});
+  }
+  if (rows.size() > 1) text += table(rows);
+  if (text_at(answer, "mode") == "observe") {
+    text += "mode: observe (nothing is moved; `cardswap events` tells what would be)\n";
+  }
+  for (const auto& source : answer.at("sources").as_object()) {
+    if (source.value().is_string() && source.value().get_string() != "ok") {
+      text += fmt::format("source {}: {}\n", std::string(source.key()),
+                          std::string(source.value().get_string()));
+    }
+  }
+  return text;
+}
+
+Exit health(const Context& context, const Wanted& wanted) {
+  auto agent = wanted.host.empty() ? context.agent : wanted.host;
+  if (!wanted.host.empty() && agent.find(':') == std::string::npos) agent += ":7070";
+  if (!wanted.clear.empty() || wanted.close_breaker) {
+    json::object body{{"reason", wanted.reason}, {"breaker", wanted.close_breaker}};
+    if (!wanted.clear.empty()) body["device"] = wanted.clear;
+    context.show(Client(agent).call("POST", "/v1/health/clear", std::move(body)), health_text);
+    return Exit::done;
+  }
+  try {
+    const auto answer = Client(agent).call("GET", "/v1/health", nullptr, std::chrono::seconds(10));
+    context.show(answer, health_text);
+    return static_cast<Exit>(number_at(answer, "code"));
+  } catch (const Error& error) {
+    if (error.code() == Code::bad_request) throw;
+    if (!context.quiet) std::cout << "UNKNOWN: " << error.failure() << "\n";
+    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
+    return static_cast<Exit>(kUnknown);
+  }
+}
+
+std::string event_line(const json::object& event) {
+  const auto at = number_at(event, "at_ms");
+  auto line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {:<14}",
+                          fmt::gmtime(static_cast<std::time_t>(at / 1000)), at % 1000,
+                          text_at(event, "kind"));
+  for (const auto* key : {"device", "code", "job", "migration"}) {
+    if (const auto value = text_at(event, key); !value.empty()) line += " " + value;
+  }
+  return line + ": " + text_at(event, "text") + "\n";
+}
+
+std::string events_text(const json::object& answer) {
+  std::string text;
+  for (const auto& event : answer.at("events").as_array()) text += event_line(event.as_object());
+  return text;
+}
+
+Exit events(const Context& context, const Wanted& wanted) {
+  auto target = fmt::format("/v1/events?limit={}", wanted.limit);
+  if (!wanted.device.empty()) target += "&device=" + http::percent_encoded(wanted.device);
+  if (!wanted.job.empty()) target += "&job=" + http::percent_encoded(wanted.job);
+  if (!wanted.since.empty()) {
+    const auto span = parse_duration("--since", wanted.since).count();
+    target += fmt::format("&since_ms={}", unix_ms() - span);
+  }
+  auto client = context.client();
+  auto answer = client.call("GET", target);
+  context.show(answer, events_text);
+  while (wanted.follow) {
+    std::cout << std::flush;
+    const auto next = number_at(answer, "next");
+    answer =
+        client.call("GET",
+                    fmt::format("{}&after={}&wait_ms={}", target, std::max<std::int64_t>(1, next),
+                                kFollowWait / std::chrono::milliseconds(1)),
+                    nullptr, 2 * kFollowWait);
+    if (!answer.at("events").as_array().empty()) context.show(answer, events_text);
+  }
+  return Exit::done;
+}
+
+}  // namespace
+
+void add_health_commands(CLI::App& app, Context& context, Run& run) {
+  auto wanted = std::make_shared<Wanted>();
+  auto* health_verb =
+      app.add_subcommand("health", "Whether devices are well, with a Nagios check's exit codes");
+  health_verb->add_option("host", wanted->host, "Another host's agent, HOST[:PORT]");
+  health_verb->add_option("--clear", wanted->clear, "DEVICE, host or all: it is well again");
+  health_verb->add_option("--reason", wanted->reason, "Why; kept with the events");
+  health_verb->add_flag("--close-breaker", wanted->close_breaker,
+                        "Let moves start again after the circuit breaker opened");
+  health_verb->callback(
+      [&context, &run, wanted] { run = [&context, wanted] { return health(context, *wanted); }; });
+  auto* events_verb = app.add_subcommand("events", "What was found, done and held back, and why");
+  events_verb->add_flag("--follow", wanted->follow, "Go on as events come");
+  events_verb->add_option("--device", wanted->device, "Of this device only");
+  events_verb->add_option("--job", wanted->job, "Of this job only");
+  events_verb->add_option("--since", wanted->since, "No older than this, such as 1h");
+  events_verb->add_option("--limit", wanted->limit, "At most so many, the newest")
+      ->check(CLI::Range(1, 1000));
+  events_verb->callback(
+      [&context, &run, wanted] { run = [&context, wanted] { return events(context, *wanted); }; });
+}
+
+}  // namespace cardswap::cli

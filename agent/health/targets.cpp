@@ -1,0 +1,120 @@
+#include "agent/health/targets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/handover/migration.h"
+#include "agent/http/client.h"
+#include "migrator/error.h"
+
+namespace cardswap::health {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kAnswerMax{1500};
+constexpr milliseconds kOthersMax{500};
+
+/// What the questions and who waits for them share: a question may outlive the one who asked.
+struct Answers {
+  explicit Answers(asio::io_context& context) : changed(context) {}
+  Signal changed;
+  std::size_t open = 0;
+  std::vector<PlacementDevice> devices;
+};
+
+asio::awaitable<void> ask_one(std::shared_ptr<Answers> answers, std::string address,
+                              std::vector<std::string> only) {
+  std::vector<PlacementDevice> found;
+  try {
+    const auto there = parse_destination(address + "/x");
+    http::Request request;
+    request.target = "/v1/devices";
+    request.timeout = kAnswerMax;
+    auto endpoint = http::Endpoint::tcp(there.host, there.port);
+    const auto answer = co_await http::call(std::move(endpoint), std::move(request));
+    found = devices_from(answer, address, only);
+  } catch (const Error& error) {
+    spdlog::info("health: no devices from {}: {}", address, error.failure());
+  }
+  --answers->open;
+  answers->devices.insert(answers->devices.end(), found.begin(), found.end());
+  answers->changed.notify();
+}
+
+std::uint64_t bytes_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || !value->is_number()) return 0;
+  const auto number = value->to_number<double>();
+  return number > 0 && number < 1e18 ? static_cast<std::uint64_t>(number) : 0;
+}
+
+bool flag_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+}  // namespace
+
+std::string agent_of(const std::string& destination) {
+  const auto there = parse_destination(
+      destination.find('/') == std::string::npos ? destination + "/x" : destination);
+  return there.host.find(':') == std::string::npos ? fmt::format("{}:{}", there.host, there.port)
+                                                   : fmt::format("[{}]:{}", there.host, there.port);
+}
+
+std::vector<PlacementDevice> devices_from(const json::value& answer, const std::string& address,
+                                          const std::vector<std::string>& only) {
+  std::vector<PlacementDevice> found;
+  const auto* list = answer.is_object() ? answer.get_object().if_contains("devices") : nullptr;
+  if (list == nullptr || !list->is_array()) return found;
+  for (const auto& item : list->get_array()) {
+    if (!item.is_object()) continue;
+    const auto& from = item.get_object();
+    const auto* name = from.if_contains("name");
+    if (name == nullptr || !name->is_string()) continue;
+    PlacementDevice device;
+    device.host = address;
+    device.name = name->get_string();
+    if (!only.empty() && std::find(only.begin(), only.end(), device.address()) == only.end()) {
+      continue;
+    }
+    device.kind = device.name.substr(0, device.name.find(':'));
+    device.total_bytes = bytes_at(from, "total_bytes");
+    device.free_bytes = bytes_at(from, "free_bytes");
+    if (const auto* jobs = from.if_contains("jobs"); jobs != nullptr && jobs->is_array()) {
+      device.jobs = jobs->get_array().size();
+    }
+    device.cordoned = flag_at(from, "cordoned");
+    device.unhealthy = flag_at(from, "unhealthy");
+    found.push_back(std::move(device));
+  }
+  return found;
+}
+
+asio::awaitable<std::vector<PlacementDevice>> ask_peers(asio::io_context& context, TaskGroup& tasks,
+                                                        std::vector<Peer> peers,
+                                                        std::vector<std::string> only) {
+  // Shared by the questions and this frame: whichever ends last.
+  auto answers = std::make_shared<Answers>(context);
+  for (const auto& peer : peers) {
+    ++answers->open;
+    tasks.spawn("ask " + peer.address, ask_one(answers, peer.address, only));
+  }
+  auto until = Clock::now() + kAnswerMax;
+  bool one = false;
+  while (answers->open > 0 && Clock::now() < until) {
+    co_await answers->changed.wait_until(until);
+    if (!one && !answers->devices.empty()) {
+      one = true;
+      until = std::min(until, Clock::now() + kOthersMax);
+    }
+  }
+  co_return answers->devices;
+}
+
+}  // namespace cardswap::health

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/health/engine.h"
+#include "agent/placement/placement.h"
+#include "agent/task_group.h"
+
+namespace cardswap::health {
+
+/// An agent that jobs may be moved to.
+struct Peer {
+  std::string address;  ///< "gpu-b:7070"
+  bool self = false;
+};
+
+/// What the agent at `address` answered to GET /v1/devices, for place(). `only`: "HOST:PORT/DEVICE"
+/// of those that are allowed; empty: all. Throws nothing: what is no device is left out.
+[[nodiscard]] std::vector<PlacementDevice> devices_from(const boost::json::value& answer,
+                                                        const std::string& address,
+                                                        const std::vector<std::string>& only);
+
+/// The devices of all peers that answer: asked at once, each for 1.5 s at most, the rest are waited
+/// for no longer than 0.5 s once one has answered.
+[[nodiscard]] asio::awaitable<std::vector<PlacementDevice>> ask_peers(
+    asio::io_context& context, TaskGroup& tasks, std::vector<Peer> peers,
+    std::vector<std::string> only);
+
+/// "HOST:PORT" of "HOST[:PORT]/DEVICE" and of "HOST[:PORT]".
+[[nodiscard]] std::string agent_of(const std::string& destination);
+
+}  // namespace cardswap::health

@@ -1,0 +1,163 @@
+#include "agent/journal/event_log.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <functional>
+
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto kSchema = R"sql(
+PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+CREATE TABLE IF NOT EXISTS events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
+  device TEXT NOT NULL, job TEXT NOT NULL, document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS incidents (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
+)sql";
+
+struct Finalize {
+  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
+};
+using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+Error failed(sqlite3* db, const char* doing) {
+  return {Code::io, fmt::format("event log: {}: {}", doing, sqlite3_errmsg(db)),
+          "free space on the disk of the agent's data folder"};
+}
+
+Statement prepare(sqlite3* db, const char* sql) {
+  sqlite3_stmt* raw = nullptr;
+  if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) throw failed(db, "prepare");
+  return Statement(raw);
+}
+
+void bind_text(const Statement& statement, int index, const std::string& text) {
+  sqlite3_bind_text(statement.get(), index, text.data(), static_cast<int>(text.size()),
+                    SQLITE_TRANSIENT);
+}
+
+void run(sqlite3* db, const Statement& statement) {
+  if (sqlite3_step(statement.get()) != SQLITE_DONE) throw failed(db, "write");
+  sqlite3_reset(statement.get());
+}
+
+void run(sqlite3* db, const char* sql) { run(db, prepare(db, sql)); }
+
+/// One transaction, rolled back when `write` throws.
+void in_one_write(sqlite3* db, const std::function<void()>& write) {
+  run(db, "BEGIN IMMEDIATE");
+  try {
+    write();
+    run(db, "COMMIT");
+  } catch (const Error&) {
+    sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr);
+    throw;
+  }
+}
+
+std::string text_at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+json::object document_in(const Statement& statement, int column) {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), column));
+  boost::system::error_code error;
+  auto value = json::parse(text == nullptr ? "" : text, error);
+  if (error || !value.is_object()) throw Error(Code::corrupt, "event log: a record is damaged");
+  return std::move(value.as_object());
+}
+
+}  // namespace
+
+void EventLog::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
+
+EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max) : rows_max_(rows_max) {
+  sqlite3* raw = nullptr;
+  const auto opened =
+      sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  db_.reset(raw);
+  if (opened != SQLITE_OK) throw failed(raw, "open");
+  sqlite3_busy_timeout(raw, 2000);
+  if (sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    throw failed(raw, "make tables");
+  }
+}
+
+EventLog::~EventLog() = default;
+
+void EventLog::append(const std::vector<json::object>& events) {
+  if (events.empty()) return;
+  in_one_write(db_.get(), [&] {
+    const auto insert =
+        prepare(db_.get(), "INSERT INTO events (at_ms, device, job, document) VALUES (?, ?, ?, ?)");
+    for (const auto& event : events) {
+      const auto* at = event.if_contains("at_ms");
+      sqlite3_bind_int64(insert.get(), 1, at != nullptr && at->is_int64() ? at->get_int64() : 0);
+      bind_text(insert, 2, text_at(event, "device"));
+      bind_text(insert, 3, text_at(event, "job"));
+      bind_text(insert, 4, json::serialize(event));
+      run(db_.get(), insert);
+    }
+    const auto drop =
+        prepare(db_.get(), "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?");
+    sqlite3_bind_int64(drop.get(), 1, static_cast<sqlite3_int64>(rows_max_));
+    run(db_.get(), drop);
+  });
+}
+
+std::vector<json::object> EventLog::find(const Query& query) const {
+  // Without a place to go on from, the newest ones.
+  const auto sql = fmt::format(
+      "SELECT id, document FROM events WHERE id > ? AND at_ms >= ? AND (? = '' OR device = ?) "
+      "AND (? = '' OR job = ?) ORDER BY id {} LIMIT ?",
+      query.after > 0 ? "ASC" : "DESC");
+  const auto statement = prepare(db_.get(), sql.c_str());
+  sqlite3_bind_int64(statement.get(), 1, query.after);
+  sqlite3_bind_int64(statement.get(), 2, query.since_ms);
+  bind_text(statement, 3, query.device);
+  bind_text(statement, 4, query.device);
+  bind_text(statement, 5, query.job);
+  bind_text(statement, 6, query.job);
+  sqlite3_bind_int64(statement.get(), 7, static_cast<sqlite3_int64>(query.limit));
+  std::vector<json::object> found;
+  while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+    auto event = document_in(statement, 1);
+    event["id"] = sqlite3_column_int64(statement.get(), 0);
+    found.push_back(std::move(event));
+  }
+  if (query.after <= 0) std::reverse(found.begin(), found.end());
+  return found;
+}
+
+std::int64_t EventLog::last_id() const {
+  const auto statement = prepare(db_.get(), "SELECT coalesce(max(id), 0) FROM events");
+  return sqlite3_step(statement.get()) == SQLITE_ROW ? sqlite3_column_int64(statement.get(), 0) : 0;
+}
+
+void EventLog::keep(const std::vector<json::object>& incidents) {
+  in_one_write(db_.get(), [&] {
+    run(db_.get(), "DELETE FROM incidents");
+    const auto insert = prepare(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
+    for (const auto& incident : incidents) {
+      bind_text(insert, 1, json::serialize(incident));
+      run(db_.get(), insert);
+    }
+  });
+}
+
+std::vector<json::object> EventLog::kept() const {
+  const auto statement = prepare(db_.get(), "SELECT document FROM incidents ORDER BY id");
+  std::vector<json::object> found;
+  while (sqlite3_step(statement.get()) == SQLITE_ROW) found.push_back(document_in(statement, 0));
+  return found;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct sqlite3;
+
+namespace cardswap {
+
+/// What the agent did by itself and why, in the journal's file: a bounded list of events, and the
+/// faults that are open now. On disk when a call returns (WAL, synchronous=FULL). Throws Error{io}
+/// when it is not. One thread.
+class EventLog {
+ public:
+  static constexpr std::size_t kRowsMax = 20'000;
+
+  /// The Journal must have opened the file before: it checks it.
+  explicit EventLog(const std::filesystem::path& file, std::size_t rows_max = kRowsMax);
+  ~EventLog();
+  EventLog(const EventLog&) = delete;
+  EventLog& operator=(const EventLog&) = delete;
+
+  /// All of them or none, in one write; the oldest beyond the bound are dropped. An event has
+  /// "at_ms", and "device" and "job" where it is about one.
+  void append(const std::vector<boost::json::object>& events);
+
+  struct Query {
+    std::int64_t after = 0;  ///< ids above it; 0: the newest
+    std::int64_t since_ms = 0;
+    std::string device;
+    std::string job;
+    std::size_t limit = 100;
+  };
+  /// Oldest first, each with its "id".
+  [[nodiscard]] std::vector<boost::json::object> find(const Query& query) const;
+  [[nodiscard]] std::int64_t last_id() const;
+
+  /// Replaces the open faults.
+  void keep(const std::vector<boost::json::object>& incidents);
+  [[nodiscard]] std::vector<boost::json::object> kept() const;
+
+ private:
+  struct Close {
+    void operator()(sqlite3* db) const noexcept;
+  };
+  std::unique_ptr<sqlite3, Close> db_;
+  std::size_t rows_max_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,96 @@
+#include "agent/journal/event_log.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include "agent/health/kernel_log.h"
+#include "agent/health/nvml_source.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class EventLogFile : public ::testing::Test {
+ protected:
+  EventLogFile() {
+    std::string pattern = "/tmp/cs-events-XXXXXX";
+    dir_ = ::mkdtemp(pattern.data());
+  }
+  ~EventLogFile() override { std::filesystem::remove_all(dir_); }
+  static boost::json::object event(std::int64_t at, const std::string& device) {
+    return {{"at_ms", at}, {"device", device}, {"job", nullptr}, {"text", "it happened"}};
+  }
+  static std::vector<std::int64_t> times(const std::vector<boost::json::object>& events) {
+    std::vector<std::int64_t> found;
+    for (const auto& one : events) found.push_back(one.at("at_ms").as_int64());
+    return found;
+  }
+  std::filesystem::path dir_;
+};
+
+TEST_F(EventLogFile, KeepsTheNewestInTheirOrderAndOverARestart) {
+  {
+    EventLog log(dir_ / "j.db", 5);
+    for (int i = 1; i <= 8; ++i) log.append({event(i, "cpu:0")});
+    log.keep({event(1, "x"), event(2, "y")});
+    log.keep({event(3, "z")});
+  }
+  const EventLog log(dir_ / "j.db", 5);
+  EXPECT_THAT(times(log.find({})), ElementsAre(4, 5, 6, 7, 8));
+  EXPECT_THAT(times(log.kept()), ElementsAre(3));
+  EXPECT_EQ(log.last_id(), 8);
+}
+
+TEST_F(EventLogFile, IsAskedByPageDeviceAndTime) {
+  EventLog log(dir_ / "j.db");
+  log.append({event(1, "cpu:0"), event(2, "cpu:1"), event(3, "cpu:0"), event(4, "cpu:1")});
+  EXPECT_THAT(times(log.find({.limit = 2})), ElementsAre(3, 4));
+  EXPECT_THAT(times(log.find({.after = 1, .limit = 2})), ElementsAre(2, 3));
+  EXPECT_THAT(times(log.find({.device = "cpu:0"})), ElementsAre(1, 3));
+  EXPECT_THAT(times(log.find({.since_ms = 3})), ElementsAre(3, 4));
+  EXPECT_THAT(log.find({.device = "' OR 1=1 --"}), IsEmpty());
+  EXPECT_THAT(log.find({.after = 4}), IsEmpty());
+}
+
+TEST(LineCutter, CutsLinesOfAnyLengthAndBytes) {
+  health::LineCutter cutter(8);
+  std::vector<std::string> lines;
+  const auto take = [&](std::string_view line) { lines.emplace_back(line); };
+  cutter.feed("ab", take);
+  cutter.feed("c\n\n0123456789abcdef", take);
+  cutter.feed(std::string(100'000, 'x'), take);
+  cutter.feed("\nend\n", take);
+  EXPECT_THAT(lines, ElementsAre("abc", "", "01234567", "end"));
+}
+
+TEST(NvmlLines, AreReadAndWhatIsNoneIsPassedOver) {
+  std::vector<health::Finding> findings;
+  std::vector<std::string> states;
+  std::vector<std::string> devices;
+  health::NvmlEvents events;
+  events.finding = [&](health::Finding finding) { findings.push_back(std::move(finding)); };
+  events.state = [&](const std::string& state) { states.push_back(state); };
+  events.device = [&](int index, const std::string& uuid, const std::string& pci) {
+    devices.push_back(std::to_string(index) + " " + uuid + " " + pci);
+  };
+  for (const auto* line :
+       {"state\tok\t2 devices", "state\tabsent\tno such file", "device\t1\tGPU-x\t0000:3b:00",
+        "finding\tGPU-x\t0000:3b:00\txid:79\t1\t0\ttext\twith a tab", "alive", "", "finding",
+        "finding\ta\tb", "\t\t\t\t\t\t\t\t", "device\tx"}) {
+    health::take_nvml_line(line, events);
+  }
+  EXPECT_THAT(states, ElementsAre("ok", "absent: no such file"));
+  EXPECT_THAT(devices, ElementsAre("1 GPU-x 0000:3b:00"));
+  ASSERT_THAT(findings, SizeIs(1));
+  EXPECT_EQ(findings[0].code, "xid:79");
+  EXPECT_TRUE(findings[0].firing);
+  EXPECT_FALSE(findings[0].lasting);
+}
+
+}  // namespace
+}  // namespace cardswap
