@@ -41,11 +41,11 @@ std::int64_t number_at(const json::object& from, std::string_view key) {
 std::string health_text(const json::object& answer) {
   // Nagios: what is shown, then after a bar what is drawn.
   const auto& moves = answer.at("moves").as_object();
-  auto text = fmt::format("{}: {} | incidents={} moves_running={};;{} moves_last_hour={};;{}\n",
-                          text_at(answer, "status"), text_at(answer, "summary"),
-                          answer.at("incidents").as_array().size(), number_at(moves, "running"),
-                          number_at(moves, "at_once"), number_at(moves, "last_hour"),
-                          number_at(moves, "per_hour"));
+  auto text = fmt::format(
+      "{}: {} | incidents={} moves_running={};;;0;{} moves_last_hour={};;;0;{}\n",
+      text_at(answer, "status"), text_at(answer, "summary"),
+      answer.at("incidents").as_array().size(), number_at(moves, "running"),
+      number_at(moves, "at_once"), number_at(moves, "last_hour"), number_at(moves, "per_hour"));
   std::vector<std::vector<std::string>> rows{
       {"STATE", "DEVICE", "CODE", "ACTION", "PHASE", "COUNT", "WHAT"}};
   for (const auto& item : answer.at("incidents").as_array()) {

