@@ -160,7 +160,9 @@ void Jobs::ended(Job& job) {
   }
   job.reserved_bytes = 0;
   const bool failed = job.exit_signal || job.exit_code.value_or(0) != 0;
-  if (job.state != "moved") job.state = failed ? "failed" : "ended";
+  if (job.state != "moved") {
+    job.state = !failed ? "ended" : job.stop_asked ? "stopped" : "failed";
+  }
   if (on_exit) on_exit(job);
   if (failed && job.state == "failed" && !job.standby && job.restart == "on-failure" &&
       job.restarts < kRestartsMax && !tasks_.stopping()) {
@@ -193,6 +195,7 @@ asio::awaitable<void> Jobs::stop(std::string instance, std::chrono::milliseconds
   auto* job = by_instance(instance);
   if (job == nullptr || !job->live()) co_return;
   job->restart = "never";
+  job->stop_asked = true;
   const auto deadline = std::chrono::steady_clock::now() + grace;
   signal_group(job->process, grace > kStandbyGrace ? SIGTERM : SIGKILL);
   while ((job = by_instance(instance)) != nullptr && job->ended_at_ms == 0) {

@@ -30,6 +30,7 @@ struct Job {
   std::string token;
   ProcessId process;
   bool standby = false;
+  bool stop_asked = false;  ///< somebody ended it; not journalled
   bool superseded = false;  ///< its job arrived or started here again; kept for its migration
   std::uint64_t epoch = 1;
   std::uint64_t state_bytes = 0;

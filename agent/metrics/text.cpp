@@ -39,8 +39,8 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
 
 void job_metrics(Exposition& out, const MetricSources& from) {
   std::map<std::string, double> by_state;
-  for (const auto* state :
-       {"starting", "running", "standby", "frozen", "moved", "ended", "failed", "lost"}) {
+  for (const auto* state : {"starting", "running", "standby", "frozen", "moved", "ended", "stopped",
+                            "failed", "lost"}) {
     by_state[state] = 0;
   }
   std::vector<const Job*> live;

@@ -161,6 +161,20 @@ INSTANTIATE_TEST_SUITE_P(
       return std::string(name_of(std::get<0>(info.param))) + "_" + std::get<1>(info.param);
     });
 
+TEST(AJob, ThatSomebodyStoppedIsStoppedAndOneThatWasKilledHasFailed) {
+  const TempDir dir;
+  Host a(dir.path() / "a", {.name = "a"});
+  for (const auto* name : {"stopped", "killed"}) {
+    a.run_job(name, program());
+    ASSERT_TRUE(within(10s, [&] { return a.step_of(name) >= 1; }));
+  }
+  (void)a.ask({"stop", "stopped"});
+  EXPECT_EQ(text(a.job("stopped"), "state"), "stopped");
+  ::kill(static_cast<int>(number(a.job("killed"), "pid")), SIGKILL);
+  ASSERT_TRUE(a.ended_within("killed", 5s));
+  EXPECT_EQ(text(a.job("killed"), "state"), "failed");
+}
+
 TEST(AgentRestart, DoesNotTouchItsJobsAndFindsThemAgain) {
   const TempDir dir;
   Host a(dir.path() / "a", {.name = "a"});

@@ -205,7 +205,8 @@ bool Host::steps_again_within(const std::string& name, milliseconds limit) const
 bool Host::ended_within(const std::string& name, milliseconds limit) const {
   return within(limit, [&] {
     const auto state = text(job(name), "state");
-    return state == "ended" || state == "failed" || state == "moved" || state == "lost";
+    return state == "ended" || state == "failed" || state == "moved" || state == "lost" ||
+           state == "stopped";
   });
 }
 
