@@ -16,6 +16,7 @@
 #   prediction  predicted against measured downtime, different models and links; auto's choice
 #   replay      these three (needs root, for network namespaces)
 #   curve       downtime against size, for scripts/downtime_svg.py
+#   operations  the handover's model, health, placement, agents' memory, an API under load
 #
 #   --json, --table   choose the form; --no-build   take build/release as it is
 #
@@ -35,7 +36,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | curve) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | curve | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -52,6 +53,7 @@ for group in "${groups[@]}"; do
     digest) targets+=(bench_digest) ;;
     copy) targets+=(bench_base_copy) ;;
     idle | sync) targets+=(bench_trainer gpt) ;;
+    operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test) ;;
     *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
   esac
 done
@@ -79,6 +81,7 @@ measure() {
     size) "$programs/bench_replay" size --repeats 3 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     slowdown) "$programs/bench_replay" slowdown --repeats 7 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     prediction) "$programs/bench_replay" prediction --text "$CARDSWAP_SOURCE/LICENSE" ;;
+    operations) "$CARDSWAP_SOURCE/scripts/bench_operations.py" "$built" ;;
     curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;
   esac
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iostream>
 #include <map>
 
 namespace cardswap {
@@ -170,7 +171,7 @@ TEST(Placement, PlansTenThousandDevicesUnderASecond) {
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LT(took.count(), 1.0);
 #endif
-  RecordProperty("seconds", fmt::format("{:.3f}", took.count()));
+  std::cout << "plan_10k_devices_ms " << 1e3 * took.count() << "\n";
 }
 
 }  // namespace
