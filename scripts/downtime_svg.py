@@ -15,8 +15,8 @@ WAYS = {  # name in the figures: label, colour, dashes
     "replay_interruption": ("replay, with the wait before the last step", "#1d4ed8", "6 4"),
     "replay_downtime": ("replay, downtime", "#1d4ed8", ""),
 }
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 260, 50, 60
+WIDTH, HEIGHT = 810, 440
+LEFT, RIGHT, TOP, BOTTOM = 70, 310, 50, 60
 
 
 def read(lines):
