@@ -111,7 +111,12 @@ RuntimeHub::Events Agent::runtime_events() {
       job.state_bytes = tracked->state_bytes;
       job.replayed_bytes = tracked->replayed_bytes;
       job.update_bytes = tracked->update_bytes;
-      jobs_.save(job);
+      try {
+        jobs_.save(job);
+      } catch (const Error& disk) {
+        // Sizes, which no decision rests on: no reason to lose what the runtime says next.
+        spdlog::warn("job {}: {}", job.name, disk.what());
+      }
       jobs_.changed().notify();
     } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
       job.step = stepped->step;

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <boost/json.hpp>
+#include <utility>
 
 #include "agent/handover/answers.h"
 #include "agent/units.h"
@@ -142,6 +143,7 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
   bool granted = m.state == State::resumed;
   std::int64_t seen = 0;
   auto heard = Clock::now();
+  std::string refused;  // by the disk
   while (handover::is_committed(m.state) && m.state != State::completed) {
     std::optional<Message> answer;
     bool silent = false;
@@ -180,7 +182,15 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     if (!handover::is_committed(m.state) || m.state == State::completed) break;  // by force
     if (answer) {
       heard = Clock::now();
-      feed(m, *answer);
+      try {
+        feed(m, *answer);
+        refused.clear();
+      } catch (const Error& disk) {
+        // What is not on disk has not happened here; the target is asked again.
+        if (std::exchange(refused, disk.failure()).empty()) {
+          spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+        }
+      }
     } else if (Clock::now() - heard >= config_.peer_silence_max) {
       feed(m, Event::target_silent);
     }

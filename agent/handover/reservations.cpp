@@ -186,7 +186,13 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     r->data_port = parked->port;
     feed(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    feed(*r, handover::Content{verified->root, verified->step});
+    try {
+      feed(*r, handover::Content{verified->root, verified->step});
+    } catch (const Error& disk) {
+      // The source is frozen and waits for this record: better it learns that there is none.
+      if (r->side.state() != TargetState::parked) throw;
+      fail(*r, TargetEvent::standby_failed, disk.within("hold the state on " + config_.host_name));
+    }
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     // A standby that holds the whole state needs its source no more, only the decision.
     const bool gone = failed->code == Code::link_lost || failed->code == Code::source_lost ||
