@@ -6,6 +6,7 @@
 #include <chrono>
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <thread>
 
 #include "trainer.h"
@@ -29,11 +30,15 @@ int main(int argc, char** argv) {
   std::size_t bytes = 8U << 20;
   double dirty_share = 1;
   double step_ms = 0;
+  std::string end_when;
+  std::string wait_while;
   CLI::App app("Advances a block of memory step by step");
   options.add_to(app);
   app.add_option("--bytes", bytes, "Bytes of state");
   app.add_option("--dirty-share", dirty_share, "Share of the state that a step rewrites, 0 to 1");
   app.add_option("--step-ms", step_ms, "Shortest time of a step");
+  app.add_option("--end-when", end_when, "A file: when it exists, no further step begins");
+  app.add_option("--wait-while", wait_while, "A file: while it exists, no step begins");
   CLI11_PARSE(app, argc, argv);
 
   std::vector<std::uint64_t> words(bytes / sizeof(std::uint64_t), options.seed);
@@ -45,7 +50,11 @@ int main(int argc, char** argv) {
   session.track_memory("words", std::as_writable_bytes(std::span(words)));
   session.track("step", step);
   LossLog log(options, session);
-  while (step < options.steps) {
+  const auto exists = [&](const std::string& file) {
+    return !file.empty() && !session.is_standby() && std::filesystem::exists(file);
+  };
+  while (step < options.steps && !exists(end_when)) {
+    while (exists(wait_while)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     log.begin(step);
     const auto begin = std::chrono::steady_clock::now();
     log.write(step, advance(words, dirty, step));

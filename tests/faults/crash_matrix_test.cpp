@@ -1,0 +1,288 @@
+/// Method: bring a migration into a named state and keep it there, do the damage to real processes,
+/// links and disks, then judge by what the trainers themselves wrote: every step exactly once, with
+/// the losses and the final state of an undisturbed run (invariants 1, 2 and 5); no pause of more
+/// than 5 s before the commit (3); nobody guesses, so what is in doubt ends by healing, a restart
+/// or the operator's word (4); nothing is left on the side that does not have the job (3 and 6).
+///
+/// `preparing` is kept by a standby that does not reach its program, `resumed` by a trainer that
+/// does not begin its next step, the others by a failpoint.
+
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <boost/json.hpp>
+
+#include "tests/faults/scene.h"
+#include "tests/support/http.h"
+#include "tests/support/sanitizer.h"
+
+namespace cardswap::test {
+namespace {
+
+using namespace std::chrono_literals;
+using handover::State;
+using Clock = std::chrono::steady_clock;
+
+constexpr double kBackMs = 5000;
+
+class CrashMatrix : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    SceneNeeds needs;
+    needs.link = damage_ == Damage::cut_link || damage_ == Damage::cut_and_heal_link;
+    needs.source_disk = damage_ == Damage::fill_source_disk;
+    needs.target_disk = damage_ == Damage::fill_target_disk;
+    if (needs.link) {
+      if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+    }
+    if (needs.source_disk || needs.target_disk) {
+      if (const auto missing = SmallDisk::missing()) GTEST_SKIP() << *missing;
+    }
+    scene_ = std::make_unique<Scene>(needs);
+  }
+
+  [[nodiscard]] Host& a() const { return *scene_->a; }
+  [[nodiscard]] Host& b() const { return *scene_->b; }
+  [[nodiscard]] bool is_at(State state) const { return GetParam().held.state == state; }
+  [[nodiscard]] std::string logs() const { return a().log() + "----\n" + b().log(); }
+  [[nodiscard]] bool comes_to(const std::string& state) const {
+    return within(25s, [&] { return state_of(a(), id_) == state; });
+  }
+
+  void proceed() const {
+    const auto answer =
+        ask_over_unix(a(), {.method = "POST", .target = "/v1/migrations/" + id_ + "/proceed"});
+    EXPECT_EQ(answer.status, 200U) << answer.content;
+  }
+
+  void migrate_into_state() {
+    const bool by_standby = is_at(State::preparing);
+    std::vector<std::string> arguments{"migrate",        "job",  "--to",    b().at("cpu:0"),
+                                       "--max-downtime", "none", "--detach"};
+    if (!by_standby) {
+      const auto hold = is_at(State::resumed) ? State::committed : GetParam().held.state;
+      arguments.insert(arguments.end(), {"--hold-at", std::string(handover::to_string(hold))});
+    }
+    id_ = text(a().ask(arguments), "id");
+    ASSERT_TRUE(within(20s, [&] {
+      const auto m = a().ask({"status", id_});
+      return by_standby ? text(m, "state") == "preparing" : m.at("held").as_bool();
+    })) << logs();
+    ASSERT_TRUE(within(5s, [&] { return processes_of(b().dir()).size() == 1; })) << logs();
+    if (is_at(State::resumed)) {
+      scene_->hold_trainers();
+      proceed();
+      ASSERT_TRUE(comes_to("resumed")) << logs();
+    }
+    EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
+  }
+
+  /// What kept the state keeps it no more.
+  void let_go() const {
+    if (is_at(State::preparing)) {
+      scene_->open_standby_gate();
+    } else if (is_at(State::resumed)) {
+      scene_->let_trainers_go();
+    } else {
+      proceed();
+    }
+  }
+
+  static void kill_processes_of(const Host& host) {
+    const auto processes = processes_of(host.dir());
+    EXPECT_FALSE(processes.empty());
+    for (const int pid : processes) ::kill(pid, SIGKILL);
+  }
+
+  void do_damage() {
+    switch (damage_) {
+      case Damage::cancel: (void)a().ask({"cancel", id_}); return;
+      case Damage::kill_source_trainer: kill_processes_of(a()); return;
+      case Damage::kill_standby: kill_processes_of(b()); return;
+      case Damage::kill_source_agent: a().kill_agent(SIGKILL); return;
+      case Damage::kill_target_agent: b().kill_agent(SIGKILL); return;
+      case Damage::kill_both_agents:
+        a().kill_agent(SIGKILL);
+        b().kill_agent(SIGKILL);
+        return;
+      case Damage::cut_link: scene_->net->cut(); return;
+      case Damage::cut_and_heal_link:
+        scene_->net->cut();
+        if (GetParam().before_commit()) scene_->net->heal();
+        return;
+      case Damage::fill_source_disk: scene_->a_disk->fill(); return;
+      case Damage::fill_target_disk: scene_->b_disk->fill(); return;
+    }
+  }
+
+  // ---- how it ends
+
+  void expect_end_before_commit(Clock::time_point damaged) {
+    const bool source_was_killed =
+        damage_ == Damage::kill_source_agent || damage_ == Damage::kill_both_agents;
+    if (source_was_killed) a().start_agent();
+    // Damage that is seen only when the migration goes on.
+    const bool is_hidden = damage_ == Damage::fill_source_disk ||
+                           damage_ == Damage::fill_target_disk ||
+                           damage_ == Damage::cut_and_heal_link;
+    if (is_hidden) let_go();
+    if (GetParam().owner() == Owner::either) {
+      wait_for_either_end();
+      if (state_of(a(), id_) == "completed") return;
+    }
+    EXPECT_TRUE(comes_to("aborted")) << logs();
+    if (GetParam().owner() == Owner::nobody) {
+      EXPECT_EQ(text(a().job("job"), "state"), "failed");
+    } else {
+      EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+      EXPECT_LT(scene_->longest_pause_ms(damaged), kBackMs * kPatience);
+    }
+    if (damage_ == Damage::cut_link) expect_target_to_give_up_or_to_ask();
+    // Without help: a killed agent comes back only after its standby is gone.
+    EXPECT_TRUE(within(20s, [&] { return processes_of(b().dir()).empty(); })) << logs();
+    if (damage_ == Damage::kill_target_agent || damage_ == Damage::kill_both_agents) {
+      b().start_agent();
+    }
+    if (scene_->b_disk) scene_->b_disk->empty();
+    if (!scene_->a_disk) return;
+    // What the full disk did not take is found again: the decision stays the same.
+    scene_->a_disk->empty();
+    a().kill_agent(SIGKILL);
+    a().start_agent();
+    EXPECT_TRUE(comes_to("aborted")) << logs();
+    EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+  }
+
+  void wait_for_either_end() const {
+    EXPECT_TRUE(within(25s, [&] {
+      const auto state = state_of(a(), id_);
+      if (state == "in_doubt" && scene_->b_disk) scene_->b_disk->empty();
+      return state == "aborted" || state == "completed";
+    })) << logs();
+  }
+
+  /// Once the target holds the whole state and hears nobody the decision may have been made: it
+  /// does not guess. Held at `freezing` it may or may not be so far.
+  void expect_target_to_give_up_or_to_ask() {
+    const auto in_doubt = [&] { return b().log().find(id_ + " is in doubt") != std::string::npos; };
+    const auto standbys = [&] { return processes_of(b().dir()).size(); };
+    EXPECT_TRUE(within(20s, [&] { return in_doubt() || standbys() == 0; })) << logs();
+    EXPECT_TRUE(in_doubt() || !is_at(State::verifying));
+    if (!in_doubt()) return;
+    EXPECT_EQ(standbys(), 1U);
+    scene_->net->heal();
+  }
+
+  void expect_end_after_commit() {
+    switch (damage_) {
+      case Damage::kill_source_agent:
+        a().start_agent();
+        if (is_at(State::resumed)) let_go();  // else it begins anew without the failpoint
+        break;
+      case Damage::kill_target_agent:
+        let_go();
+        EXPECT_TRUE(comes_to("in_doubt")) << logs();
+        b().start_agent();
+        break;
+      case Damage::kill_both_agents:
+        if (is_at(State::resumed)) let_go();
+        a().start_agent();
+        b().start_agent();
+        break;
+      case Damage::cut_link: end_by_the_operators_word(); break;
+      case Damage::cut_and_heal_link:
+        let_go();
+        EXPECT_TRUE(comes_to("in_doubt")) << logs();
+        scene_->net->heal();
+        break;
+      case Damage::fill_source_disk: expect_target_to_train_while_the_source_cannot_write(); break;
+      case Damage::fill_target_disk: expect_target_to_wait_for_its_disk(); break;
+      default: let_go();
+    }
+    const bool source = GetParam().owner() == Owner::source;
+    EXPECT_TRUE(comes_to(source ? "aborted" : "completed")) << logs();
+    EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+  }
+
+  void end_by_the_operators_word() {
+    const auto trained = scene_->steps();
+    let_go();
+    EXPECT_TRUE(comes_to("in_doubt")) << logs();
+    if (GetParam().owner() == Owner::target) {
+      EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+      EXPECT_EQ(a().command({"resolve", id_, "--force", "target"}).exit_code, 0);
+      return;
+    }
+    EXPECT_EQ(scene_->steps(), trained) << "it stepped while nobody knew who owns it";
+    EXPECT_EQ(b().command({"resolve", id_, "--force", "source"}).exit_code, 0);
+    EXPECT_EQ(a().command({"resolve", id_, "--force", "source"}).exit_code, 0);
+  }
+
+  void expect_target_to_train_while_the_source_cannot_write() {
+    // Enough of them for the source to hear of it more than once.
+    const auto wanted = scene_->steps() + 300;
+    let_go();
+    EXPECT_TRUE(within(15s, [&] { return scene_->steps() >= wanted; })) << logs();
+    EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
+    scene_->a_disk->empty();
+  }
+
+  void expect_target_to_wait_for_its_disk() {
+    const auto trained = scene_->steps();
+    let_go();
+    // Not the grant, nor the first step, is on that disk: no step may follow.
+    if (is_at(State::committed)) {
+      EXPECT_TRUE(comes_to("in_doubt")) << logs();
+      EXPECT_EQ(scene_->steps(), trained);
+    } else {
+      EXPECT_TRUE(within(10s, [&] {
+        return b().log().find("write the journal") != std::string::npos ||
+               scene_->steps() == trained + 1;
+      })) << logs();
+      EXPECT_FALSE(scene_->steps_again_within(1s)) << "a second step without a record of the first";
+    }
+    scene_->b_disk->empty();
+  }
+
+  void expect_nothing_left_at(const Host& host) const {
+    EXPECT_TRUE(within(20s, [&] { return processes_of(host.dir()).empty(); })) << logs();
+    EXPECT_TRUE(within(5s, [&] { return host.leftovers().empty(); })) << host.leftovers();
+    EXPECT_TRUE(is_all_free(host, "cpu:0"));
+  }
+
+  const Damage damage_ = GetParam().damage;
+  std::unique_ptr<Scene> scene_;
+  std::string id_;
+};
+
+TEST_P(CrashMatrix, EndsInTheInvariants) {
+  ASSERT_NO_FATAL_FAILURE(scene_->start_job(is_at(State::preparing)));
+  ASSERT_NO_FATAL_FAILURE(migrate_into_state());
+
+  const auto damaged = Clock::now();
+  do_damage();
+
+  if (GetParam().before_commit()) {
+    expect_end_before_commit(damaged);
+  } else {
+    expect_end_after_commit();
+  }
+  if (GetParam().owner() == Owner::nobody) {
+    expect_nothing_left_at(a());
+    expect_nothing_left_at(b());
+    scene_->expect_undisturbed_start();
+    return;
+  }
+  const bool moved = state_of(a(), id_) == "completed";
+  expect_nothing_left_at(moved ? a() : b());
+  scene_->expect_undisturbed_end(moved ? b() : a());
+  expect_nothing_left_at(moved ? b() : a());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CrashMatrix, ::testing::ValuesIn(all_cases()),
+                         [](const auto& info) { return to_string(info.param); });
+
+TEST(Cases, AreEnough) { EXPECT_GE(all_cases().size(), 60U); }
+
+}  // namespace
+}  // namespace cardswap::test
