@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "migrator/digest_job.h"
+#include "migrator/sealed_link.h"
 
 namespace cardswap {
 namespace {
@@ -109,7 +110,8 @@ std::string Sender::peer() const { return fmt::format("{}:{}", options_.host, op
 void Sender::connect() {
   const auto start = Clock::now();
   stats_.phase = "connect";
-  auto link = connect_link(options_.host, options_.port, options_.transports, *this);
+  auto link =
+      connect_link(options_.host, options_.port, options_.transports, options_.data_key, *this);
   {
     const std::lock_guard lock(mutex_);
     link_ = std::move(link);

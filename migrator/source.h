@@ -21,6 +21,7 @@ struct SourceOptions {
   std::string host;
   std::uint16_t port = 0;
   std::string token;
+  std::string data_key;  ///< 64 hexadecimal digits: everything is sealed with it; empty: nothing is
   Strategy strategy = Strategy::automatic;
   std::uint64_t chunk_bytes = 1U << 20;
   std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap

@@ -13,6 +13,7 @@
 #include "migrator/digest_job.h"
 #include "migrator/link.h"
 #include "migrator/replay_job.h"
+#include "migrator/sealed_link.h"
 #include "migrator/unpacker.h"
 #include "migrator/wire/messages.h"
 
@@ -38,7 +39,7 @@ class Target::Engine final : private LinkEvents {
       : options_(std::move(options)),
         program_(program),
         events_(std::move(events)),
-        link_(listen_link(options_.listen_host, options_.transports, *this)),
+        link_(listen_link(options_.listen_host, options_.transports, options_.data_key, *this)),
         port_(link_->port()),
         thread_([this](const std::stop_token& stop) { run(stop); }) {}
 

@@ -20,6 +20,7 @@ struct TargetOptions {
   std::string token;        ///< the source must present it; compared in constant time
   std::string transports;   ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};
+  std::string data_key;  ///< as SourceOptions has it; empty: nothing is sealed
 };
 
 /// What the parked standby is to the target engine. Called on the engine's thread while the

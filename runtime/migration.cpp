@@ -84,6 +84,7 @@ void Migration::passing() {
     options.host = begin.host;
     options.port = begin.port;
     options.token = begin.token;
+    options.data_key = begin.data_key;
     options.strategy = begin.strategy;
     options.chunk_bytes = begin.chunk_bytes;
     options.bandwidth = begin.bandwidth;
@@ -278,6 +279,7 @@ void Migration::listen_for_source() {
   options.migration = id;
   options.listen_host = welcome_.data_host;
   options.token = welcome_.data_token;
+  options.data_key = welcome_.data_key;
   options.transports = welcome_.transports;
   try {
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),

@@ -81,7 +81,7 @@ void fields(Archive& a, Ended& m) {
 }
 template <class Archive>
 void fields(Archive& a, Welcome& m) {
-  a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports);
+  a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key);
 }
 template <class Archive>
 void fields(Archive& a, Refused& m) {
@@ -90,7 +90,7 @@ void fields(Archive& a, Refused& m) {
 template <class Archive>
 void fields(Archive& a, BeginSync& m) {
   a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth, m.max_downtime_ms,
-    m.auto_converge, m.log_bytes_max, m.compression, m.transports, m.handover_ms);
+    m.auto_converge, m.log_bytes_max, m.compression, m.transports, m.handover_ms, m.data_key);
 }
 template <class Archive>
 void fields(Archive& a, Freeze& m) {

@@ -27,7 +27,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 
 enum class Role : std::uint8_t { primary, standby };
@@ -139,6 +139,7 @@ struct Welcome {
   std::string data_host;   ///< standby: address to listen on for the source
   std::string data_token;  ///< standby: what the source must present
   std::string transports;  ///< UCX_TLS for the data plane; empty: as UCX chooses
+  std::string data_key;    ///< standby: what the data is sealed with, in hexadecimal; or empty
   bool operator==(const Welcome&) const = default;
 };
 struct Refused {
@@ -161,6 +162,7 @@ struct BeginSync {
   Compression compression = Compression::automatic;
   std::string transports;
   double handover_ms = 0;  ///< what the agents take from equal digests to the grant; 0: unknown
+  std::string data_key;    ///< what the data is sealed with, in hexadecimal; or empty
   bool operator==(const BeginSync&) const = default;
 };
 struct Freeze {

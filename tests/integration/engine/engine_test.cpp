@@ -96,6 +96,16 @@ class Heard {
     return target_error ? target_error->what() : "neither side failed, the time was over";
   }
 
+  void forget() {
+    const std::lock_guard lock(mutex_);
+    converged = false;
+    source_root.reset();
+    target_state.reset();
+    source_error.reset();
+    target_error.reset();
+    stats = {};
+  }
+
   bool converged = false;
   std::optional<Digest> source_root;
   std::optional<VerifiedState> target_state;
@@ -111,13 +121,13 @@ class Heard {
 class EngineTest : public ::testing::Test {
  protected:
   void listen(std::string token = "token") {
-    target_.emplace(TargetOptions{"m", "127.0.0.1", std::move(token), "", silence_}, target_side_,
-                    TargetEvents{[this](const VerifiedState& state) {
-                                   heard_.note([&] { heard_.target_state = state; });
-                                 },
-                                 [this](const Error& error) {
-                                   heard_.note([&] { heard_.target_error = error; });
-                                 }});
+    target_.emplace(
+        TargetOptions{"m", "127.0.0.1", std::move(token), "", silence_, data_key_}, target_side_,
+        TargetEvents{
+            [this](const VerifiedState& state) {
+              heard_.note([&] { heard_.target_state = state; });
+            },
+            [this](const Error& error) { heard_.note([&] { heard_.target_error = error; }); }});
   }
   void start(SourceOptions options = {}) {
     options.migration = "m";
@@ -126,6 +136,7 @@ class EngineTest : public ::testing::Test {
     if (options.token.empty()) options.token = "token";
     options.silence_max = silence_;
     options.compression = Compression::off;  // what is counted here is what the regions hold
+    if (options.data_key.empty()) options.data_key = data_key_;
     source_.emplace(
         options, source_side_,
         SourceEvents{
@@ -167,6 +178,7 @@ class EngineTest : public ::testing::Test {
   }
 
   milliseconds silence_{3000};
+  std::string data_key_;  ///< of both ends; empty: nothing is sealed
   Memory source_memory_;
   Memory target_memory_;
   SourceSide source_side_{source_memory_};
@@ -214,6 +226,35 @@ TEST_F(EngineTest, RoundsSendWhatAStepChangedAndNeverWhatIsEqual) {
   expect_equal_memory();
   EXPECT_LE(heard_.stats.bytes_in_downtime, 2 * kMiB);
   EXPECT_GE(heard_.stats.rounds, 2U);
+}
+
+TEST_F(EngineTest, ASealedMigrationEndsInTheSameBytes) {
+  source_memory_.add("w", 9 * kMiB + 3, 1).add("b", 7, 2);
+  target_memory_.add("w", 9 * kMiB + 3, 9).add("b", 7, 9);
+  data_key_ = std::string(64, 'c');
+  listen();
+  start({.strategy = Strategy::rounds});
+  ASSERT_TRUE(converges()) << heard_.source_error->what();
+  ASSERT_TRUE(verifies()) << heard_.source_error->what();
+  expect_equal_memory();
+  EXPECT_EQ(target_side_.values_, (std::vector{std::byte{1}, std::byte{2}}));
+}
+
+TEST_F(EngineTest, AnotherKeyIsRefusedByNameAndTheRightOneStillAdmitted) {
+  source_memory_.add("w", kMiB, 1);
+  target_memory_.add("w", kMiB, 2);
+  data_key_ = std::string(64, 'c');
+  listen();
+  start({.data_key = std::string(64, 'd')});
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::unauthorized);
+  EXPECT_THAT(heard_.source_error->failure(), ::testing::HasSubstr("key"));
+  EXPECT_FALSE(heard_.target_error.has_value());
+  source_.reset();
+  heard_.forget();
+  start({.strategy = Strategy::rounds});
+  ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.rounds >= 1; }));
+  EXPECT_TRUE(verifies()) << heard_.source_error->what();
 }
 
 TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <openssl/types.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cardswap {
+
+/// What one migration's data is sealed with. Drawn by the target's agent, known to both agents and
+/// both programs, never written down.
+using CipherKey = std::array<std::byte, 32>;
+/// Drawn anew by whoever connects, so that no connection repeats another's nonces.
+using CipherSalt = std::array<std::byte, 16>;
+
+/// From 64 hexadecimal digits. Throws Error{bad_request} that does not repeat them.
+[[nodiscard]] CipherKey cipher_key_from(std::string_view hex);
+[[nodiscard]] CipherSalt random_salt();
+
+enum class Direction : std::uint8_t { source_to_target, target_to_source };
+
+/// AES-256-GCM for one direction of one connection. What a number was used for is sealed into the
+/// nonce and `clear` into the tag: the same text elsewhere does not open. Keeps no count of
+/// numbers: no two texts of a kind may be sealed under one. One thread.
+class Cipher {
+ public:
+  static constexpr std::size_t kTagBytes = 16;
+  enum class Kind : std::uint32_t { control = 0, bulk = 1 };
+
+  Cipher(const CipherKey& key, const CipherSalt& salt, Direction direction);
+
+  /// Seals in place; the last kTagBytes of `text` are room for the tag.
+  void seal(Kind kind, std::uint64_t number, std::span<const std::byte> clear,
+            std::span<std::byte> text);
+  /// Opens in place and returns what was sealed. Throws Error{unauthorized} when the tag is not the
+  /// one that key, kind, number, `clear` and text make; nothing of the text may be used then.
+  [[nodiscard]] std::span<std::byte> open(Kind kind, std::uint64_t number,
+                                          std::span<const std::byte> clear,
+                                          std::span<std::byte> text);
+
+ private:
+  struct Free {
+    void operator()(EVP_CIPHER_CTX* context) const noexcept;
+  };
+  std::unique_ptr<EVP_CIPHER_CTX, Free> sealing_;
+  std::unique_ptr<EVP_CIPHER_CTX, Free> opening_;
+};
+
+}  // namespace cardswap
