@@ -10,6 +10,8 @@
 #include "agent/fleet/calls.h"
 #include "agent/health/calls.h"
 #include "agent/jobs/device_facts.h"
+#include "agent/jobs/user_policy.h"
+#include "agent/tls/identity.h"
 #include "agent/units.h"
 #include "agent/utf8.h"
 #include "migrator/error.h"
@@ -29,7 +31,8 @@ Agent::Agent(asio::io_context& context, Config config)
       migrations_(context, tasks_, config_, journal_, jobs_, hub_),
       reservations_(context, tasks_, config_, journal_, jobs_, hub_),
       health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
-      server_(context, tasks_, router_) {
+      server_(context, tasks_, router_, ApiSecurity::load(config_)) {
+  if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
   if (!journal_.warning().empty()) spdlog::warn("{}", journal_.warning());
   jobs_.on_exit = [this](Job& job) {
     migrations_.on_exit(job);
@@ -87,6 +90,7 @@ void Agent::write_agent_file() const {
                         {"socket", config_.socket.string()},
                         {"host", config_.host_name},
                         {"listen", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
+                        {"tls", config_.tls.any()},
                         {"port", config_.listen_port}}
         << "\n";
   }
@@ -164,7 +168,7 @@ void Agent::add_job_calls() {
     co_return ApiAnswer{200, json::object{{"jobs", list}}};
   });
   router_.on("POST", "/v1/jobs", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    request.only({"name", "argv", "cwd", "env", "device", "restart"});
+    request.only({"name", "argv", "cwd", "env", "device", "restart", "user"});
     auto spec = job_spec_from(request.body);
     if (const auto cordon = cordons_.of(jobs_.device(spec.device).name)) {
       throw Error(
@@ -173,6 +177,7 @@ void Agent::add_job_calls() {
           fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
                       cordon->device.empty() ? "" : "/" + cordon->device));
     }
+    check_may_run_as(config_, spec.user, request.caller);
     auto& job = jobs_.start_primary(spec);
     spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
     co_return ApiAnswer{201, to_json(job)};
@@ -310,7 +315,9 @@ ApiAnswer Agent::resolve(const std::string& id, const std::string& force) {
   }
   if (reservations_.has(id)) {
     reservations_.force(id, force);
-    return {200, to_json(reservations_.at(id))};
+    auto answer = to_json(reservations_.at(id));
+    for (const auto* secret : {"data_token", "data_key"}) answer.erase(secret);
+    return {200, std::move(answer)};
   }
   migrations_.force(id, force);
   return {200, to_json(migrations_.at(id))};

@@ -30,6 +30,7 @@ class Agent {
   /// One line for the service manager: how many jobs and migrations.
   [[nodiscard]] std::string summary();
   [[nodiscard]] bool stopped() const { return tasks_.empty(); }
+  [[nodiscard]] const Router& router() const { return router_; }
 
  private:
   void add_job_calls();

@@ -11,20 +11,21 @@ namespace {
 constexpr auto kCompletion = R"(_cardswap() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon drain health events stop forget version completion top" -- "$word"))
+    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon drain health events stop forget pki version completion top" -- "$word"))
     return
   fi
   case "${COMP_WORDS[1]}" in
-    migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --log-memory --compress --auto-converge --dry-run --detach" -- "$word")) ;;
+    migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --log-memory --compress --auto-converge --encrypt --dry-run --detach" -- "$word")) ;;
     resolve) COMPREPLY=($(compgen -W "--force" -- "$word")) ;;
-    run) COMPREPLY=($(compgen -W "--name --device --cwd --env --restart --" -- "$word")) ;;
+    run) COMPREPLY=($(compgen -W "--name --device --cwd --env --restart --user --" -- "$word")) ;;
     report) COMPREPLY=($(compgen -W "--html --trace" -- "$word")) ;;
     logs) COMPREPLY=($(compgen -W "--follow --tail" -- "$word")) ;;
     top) COMPREPLY=($(compgen -W "--interval --once" -- "$word")) ;;
     cordon) COMPREPLY=($(compgen -W "--reason" -- "$word")) ;;
-    drain) COMPREPLY=($(compgen -W "--to --parallel --deadline --policy --dry-run --hook --reason --strategy --max-downtime --bandwidth --timeout" -- "$word")) ;;
+    drain) COMPREPLY=($(compgen -W "--to --parallel --deadline --policy --dry-run --hook --reason --strategy --max-downtime --bandwidth --timeout --encrypt" -- "$word")) ;;
     health) COMPREPLY=($(compgen -W "--clear --reason --close-breaker" -- "$word")) ;;
     events) COMPREPLY=($(compgen -W "--follow --device --job --since --limit" -- "$word")) ;;
+    pki) COMPREPLY=($(compgen -W "init issue --role --name --host --days" -- "$word")) ;;
     stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
   esac
 }
@@ -88,12 +89,20 @@ int main(int argc, char** argv) {
       ->take_last();
   app.add_option("-o,--output", context.output, "table, wide or json")
       ->check(CLI::IsMember({"table", "wide", "json"}));
+  app.add_option("--tls-cert", context.credentials.tls.certificate,
+                 "Certificate (default: tls.crt in $CARDSWAP_TLS_DIR or ~/.config/cardswap)");
+  app.add_option("--tls-key", context.credentials.tls.key, "Its key (default: tls.key there)");
+  app.add_option("--tls-ca", context.credentials.tls.authority,
+                 "Certificate of the authority (default: ca.crt there)");
+  app.add_option("--token-file", context.credentials.token_file,
+                 "File with a token to show instead (default: token there)");
   app.add_flag("--quiet", context.quiet, "Errors only");
   cli::add_job_commands(app, context, run);
   cli::add_migrate_command(app, context, run);
   cli::add_report_command(app, context, run);
   cli::add_cordon_commands(app, context, run);
   cli::add_drain_command(app, context, run);
+  cli::add_pki_commands(app, context, run);
   cli::add_status_commands(app, context, run);
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);
@@ -111,6 +120,7 @@ int main(int argc, char** argv) {
     return wrong_usage(app, error);
   }
   try {
+    context.credentials.complete();
     return static_cast<int>(run());
   } catch (const Error& error) {
     return report(context, error);

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/signal_set.hpp>
@@ -38,6 +39,11 @@ struct Options {
   std::string watch_nvml;
   bool failpoints = false;
   bool insecure_listen = false;
+  tls::Files tls;
+  std::string token_file;
+  std::string api_group;
+  std::string job_user;
+  bool no_new_privs = false;
 };
 
 DeviceConfig device_from(const std::string& text) {
@@ -93,14 +99,21 @@ Config config_from(const Options& options) {
     throw Error(Code::bad_request, fmt::format("--listen: '{}' is no address", config.listen_host),
                 "use a numeric address of this host");
   }
-  if (!address.is_loopback() && !options.insecure_listen) {
+  config.tls = options.tls;
+  config.token_file = options.token_file;
+  config.api_group = options.api_group;
+  config.job_user = options.job_user;
+  config.no_new_privs = options.no_new_privs;
+  if (!config.job_user.empty()) (void)job_user(config.job_user);
+  if (!address.is_loopback() && !options.insecure_listen && !config.tls.any()) {
     throw Error(Code::refused,
-                fmt::format("--listen {}: the API has no authentication yet, and this address is "
-                            "not loopback",
+                fmt::format("--listen {}: without certificates everybody is answered, and this "
+                            "address is not loopback",
                             options.listen),
-                "say --insecure-listen if everybody who can reach it may control the jobs");
+                "give --tls-cert, --tls-key and --tls-ca (`cardswap pki` makes them), or say "
+                "--insecure-listen if everybody who can reach it may control the jobs");
   }
-  config.insecure_listen = options.insecure_listen;
+  config.insecure_listen = options.insecure_listen && !config.tls.any();
   config.data_host = options.data_host.empty() ? config.listen_host : options.data_host;
   config.transports = options.transports;
   config.failpoints = options.failpoints;
@@ -125,6 +138,8 @@ Config config_from(const Options& options) {
 void lock_data_dir(const Config& config) {
   std::error_code error;
   std::filesystem::create_directories(config.data_dir, error);
+  // Jobs of other users reach their socket through it, and read nothing else.
+  if (::geteuid() == 0) ::chmod(config.data_dir.c_str(), 0711);
   const auto path = config.data_dir / "lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
@@ -192,6 +207,18 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--insecure-listen", options.insecure_listen,
                "Allow an address that is not loopback");
+  app.add_option("--tls-cert", options.tls.certificate, "This agent's certificate (PEM)");
+  app.add_option("--tls-key", options.tls.key, "Its key; nobody else may be able to read it");
+  app.add_option("--tls-ca", options.tls.authority, "Certificate that signed everybody's");
+  app.add_option(
+      "--token-file", options.token_file,
+      "Lines `viewer|operator SHA256-OF-TOKEN [NAME]` for callers without a certificate");
+  app.add_option("--api-group", options.api_group,
+                 "Group whose members may act through the unix socket");
+  app.add_option("--job-user", options.job_user,
+                 "User that jobs run as (default: the agent's own); needs root");
+  app.add_flag("--job-no-new-privs", options.no_new_privs,
+               "Jobs gain nothing by running setuid programs");
   app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");
   app.add_option("--data-host", options.data_host,
                  "Address on which arriving jobs take their data");

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/tls/files.h"
+
 namespace cardswap {
 
 struct DeviceConfig {
@@ -20,11 +22,16 @@ struct Config {
   std::string listen_host = "127.0.0.1";
   std::uint16_t listen_port = 7070;
   bool insecure_listen = false;
+  tls::Files tls;                    ///< of the TCP port and of calls to other agents; or none
+  std::filesystem::path token_file;  ///< of callers without a certificate; or none
+  std::string api_group;             ///< whose members are operators on the unix socket; or none
   std::string host_name;
   std::string data_host;   ///< where standbys listen; default: the listen host
   std::string transports;  ///< UCX_TLS for jobs; empty: as UCX chooses
   std::vector<DeviceConfig> devices;
   std::vector<std::string> peers;  ///< other agents, as HOST:PORT
+  std::string job_user;       ///< whom jobs run as unless they say; empty: the agent's own user
+  bool no_new_privs = false;  ///< jobs gain nothing by running setuid programs
   bool failpoints = false;
   std::filesystem::path health_policy;             ///< empty: the defaults, which only observe
   std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "agent/http/client.h"
+#include "agent/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -59,6 +60,17 @@ std::optional<std::map<std::string, std::string, std::less<>>> match(
     }
   }
   return found;
+}
+
+ApiAnswer forbidden(const std::string& method, const std::string& target, ApiRole needed,
+                    const Caller& caller) {
+  auto answer = answer_of(
+      Error(Code::unauthorized,
+            fmt::format("{} {} needs the role {}; {} is {}", method, target, to_string(needed),
+                        as_utf8(caller.name), caller.role ? to_string(*caller.role) : "nobody"),
+            "ask with another certificate or token; docs/security.md"));
+  answer.status = 403;
+  return answer;
 }
 
 }  // namespace
@@ -126,11 +138,18 @@ void Router::on(std::string method, std::string_view pattern, ApiHandler handler
       {std::move(method), std::string(pattern), parts_of(pattern), std::move(handler)});
 }
 
+std::vector<Router::Call> Router::calls() const {
+  std::vector<Call> calls;
+  for (const auto& route : routes_) calls.push_back({route.method, route.pattern});
+  return calls;
+}
+
 boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string target,
-                                                 std::string body) const {
+                                                 std::string body, Caller caller) const {
   const auto start = std::chrono::steady_clock::now();
   std::string route = "unknown";
-  auto answer = co_await dispatch(std::move(method), std::move(target), std::move(body), route);
+  auto answer = co_await dispatch(std::move(method), std::move(target), std::move(body),
+                                  std::move(caller), route);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   if (on_answer) on_answer(route, answer.status, took.count());
   co_return answer;
@@ -138,7 +157,8 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
 
 /// `matched` is set as soon as it is known; the caller's frame holds it until the answer is there.
 boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::string target,
-                                                   std::string body, std::string& matched) const {
+                                                   std::string body, Caller caller,
+                                                   std::string& matched) const {
   std::optional<Error> failed;
   try {
     const auto url = boost::urls::parse_origin_form(target);
@@ -154,6 +174,9 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
       path_known = true;
       if (route.method != method) continue;
       matched = route.pattern;
+      const auto needed = role_for(route.method, route.pattern);
+      if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
+      request.caller = std::move(caller);
       request.path = std::move(*found);
       if (!body.empty()) {
         boost::system::error_code error;

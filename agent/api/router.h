@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/api/access.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -17,6 +18,7 @@ struct ApiRequest {
   std::map<std::string, std::string, std::less<>> path;   ///< {name} parts, decoded
   std::map<std::string, std::string, std::less<>> query;  ///< decoded
   boost::json::object body;                               ///< empty when there was none
+  Caller caller;                                          ///< may make this call
 
   /// Throw Error{bad_request} naming the field: missing, or of another type.
   [[nodiscard]] std::string text(std::string_view field) const;
@@ -46,12 +48,21 @@ class Router {
 
   /// `pattern` like "/v1/jobs/{name}/stop".
   void on(std::string method, std::string_view pattern, ApiHandler handler);
-  boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target,
-                                           std::string body) const;
+  /// A caller who may not make the call (api/access.h) is told so, with status 403.
+  boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
+                                           Caller caller) const;
+
+  struct Call {
+    std::string method;
+    std::string pattern;
+  };
+  /// Every call that was added.
+  [[nodiscard]] std::vector<Call> calls() const;
 
  private:
   boost::asio::awaitable<ApiAnswer> dispatch(std::string method, std::string target,
-                                             std::string body, std::string& matched) const;
+                                             std::string body, Caller caller,
+                                             std::string& matched) const;
 
   struct Route {
     std::string method;

@@ -1,8 +1,12 @@
 #include "agent/api/server.h"
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
@@ -15,7 +19,11 @@ namespace bhttp = boost::beast::http;
 
 constexpr std::size_t kBodyBytesMax = 1U << 20;
 constexpr std::size_t kHeaderBytesMax = 16U << 10;
-constexpr std::chrono::seconds kRequestTimeMax{30};
+constexpr std::chrono::seconds kHandshakeTimeMax{10};
+constexpr std::chrono::seconds kHeaderTimeMax{10};
+constexpr std::chrono::seconds kBodyTimeMax{20};
+constexpr std::chrono::seconds kAnswerTimeMax{30};
+constexpr std::chrono::milliseconds kRefusalReadMax{500};
 constexpr std::string_view kPeerProtocol = "1";
 
 Error protocol_mismatch(const std::string& theirs) {
@@ -24,10 +32,56 @@ Error protocol_mismatch(const std::string& theirs) {
           "run the same Cardswap release on both hosts"};
 }
 
+ApiAnswer nobody_knows_you(const Caller& caller, bool token_allowed) {
+  return answer_of(
+      Error(Code::unauthorized,
+            token_allowed ? fmt::format("{} is nobody that this agent answers", caller.name)
+                          : "a token was sent over plain TCP",
+            token_allowed ? "show a certificate with a role (--tls-cert, --tls-key) or a token "
+                            "(--token-file); docs/security.md"
+                          : "whoever listened has it now: replace it, and use TLS"));
+}
+
+ApiAnswer too_busy() {
+  auto answer = answer_of(
+      Error(Code::refused, "this agent answers as many calls as it can", "try again in a second"));
+  answer.status = 503;
+  return answer;
+}
+
+bhttp::response<bhttp::string_body> response_of(ApiAnswer answer, bool keep_alive) {
+  bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(answer.status), 11);
+  const bool as_text = !answer.content_type.empty();
+  response.set(bhttp::field::content_type, as_text ? answer.content_type : "application/json");
+  response.keep_alive(keep_alive);
+  response.body() = as_text ? std::move(answer.text) : boost::json::serialize(answer.body) + "\n";
+  response.prepare_payload();
+  return response;
+}
+
+/// The other side is to see why it is refused: a socket that is closed with bytes unread takes back
+/// what was written last.
+template <class Stream>
+asio::awaitable<void> see_off(Stream& stream) {
+  boost::system::error_code error;
+  stream.socket().shutdown(asio::socket_base::shutdown_send, error);
+  std::array<char, 16384> ignored{};
+  stream.expires_after(kRefusalReadMax);
+  for (std::size_t got = 0; got < 2 * kBodyBytesMax && !error;) {
+    got += co_await stream.async_read_some(asio::buffer(ignored),
+                                           asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
 }  // namespace
 
-ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router)
-    : tasks_(tasks), router_(router), unix_(context), tcp_(context) {}
+ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
+                     ApiSecurity security)
+    : tasks_(tasks),
+      router_(router),
+      security_(std::move(security)),
+      unix_(context),
+      tcp_(context) {}
 
 ApiServer::~ApiServer() { close(); }
 
@@ -52,14 +106,22 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
     std::filesystem::remove(path, gone);  // a dead agent's: the data folder's lock says it is ours
     unix_.open();
     unix_.bind(asio::local::stream_protocol::endpoint(path.string()));
-    ::chmod(path.c_str(), 0600);
+    // Closed before anybody can connect; who may is checked again by the kernel's word.
+    if (security_.group && ::chown(path.c_str(), static_cast<uid_t>(-1), *security_.group) != 0) {
+      throw Error(
+          Code::io,
+          fmt::format("{}: this user may not give the socket to --api-group", path.string()),
+          "start the agent as root or as a member of that group");
+    }
+    ::chmod(path.c_str(), security_.group ? 0660 : 0600);
     unix_.listen();
   } catch (const boost::system::system_error& error) {
     throw Error(Code::io, fmt::format("listen on {}: {}", path.string(), error.code().message()),
                 "check the folder and its rights");
   }
   unix_path_ = path;
-  tasks_.spawn("accept on the unix socket", accept(unix_));
+  tasks_.spawn("accept on the unix socket",
+               accept(unix_, [this](auto socket) { return serve_unix(std::move(socket)); }));
 }
 
 void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
@@ -74,14 +136,14 @@ void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
                 "another agent or program has this port, or the address is not this host's; choose "
                 "another with --listen");
   }
-  tasks_.spawn("accept on tcp", accept(tcp_));
+  tasks_.spawn("accept on tcp",
+               accept(tcp_, [this](auto socket) { return serve_tcp(std::move(socket)); }));
 }
 
 std::uint16_t ApiServer::tcp_port() const { return tcp_.local_endpoint().port(); }
 
-template <class Acceptor>
-asio::awaitable<void> ApiServer::accept(Acceptor& acceptor) {
-  using Protocol = typename Acceptor::protocol_type;
+template <class Acceptor, class Serve>
+asio::awaitable<void> ApiServer::accept(Acceptor& acceptor, Serve serve) {
   while (acceptor.is_open()) {
     boost::system::error_code error;
     auto socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
@@ -90,51 +152,127 @@ asio::awaitable<void> ApiServer::accept(Acceptor& acceptor) {
       co_await pause_for(std::chrono::milliseconds(50));
       continue;
     }
-    tasks_.spawn("an API connection", serve(beast::basic_stream<Protocol>(std::move(socket))));
+    tasks_.spawn("an API connection", serve(std::move(socket)));
   }
 }
 
+asio::awaitable<void> ApiServer::serve_unix(asio::local::stream_protocol::socket socket) {
+  beast::basic_stream<asio::local::stream_protocol> stream(std::move(socket));
+  const auto place = unix_connections_.enter("", [&stream] { stream.close(); });
+  if (!place) co_return;
+  // Named: GCC 12 destroys an aggregate that is made in the co_await's own expression twice.
+  Proof proof{caller_at(stream.socket().native_handle(), security_.group), true};
+  co_await converse(stream, *place, std::move(proof));
+}
+
+asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
+  boost::system::error_code error;
+  const auto remote = socket.remote_endpoint(error);
+  if (error) co_return;  // gone already
+  const auto from = remote.address().to_string();
+  beast::tcp_stream stream(std::move(socket));
+  if (!security_.tls) {
+    const auto place = tcp_connections_.enter(from, [&stream] { stream.close(); });
+    Proof proof{Caller::owns("TCP without TLS"), false};
+    if (place) co_await converse(stream, *place, std::move(proof));
+    co_return;
+  }
+  asio::ssl::stream<beast::tcp_stream> secure(std::move(stream), *security_.tls);
+  const auto place = tcp_connections_.enter(from, [&secure] { secure.next_layer().close(); });
+  if (!place) co_return;
+  secure.next_layer().expires_after(kHandshakeTimeMax);
+  co_await secure.async_handshake(asio::ssl::stream_base::server,
+                                  asio::redirect_error(asio::use_awaitable, error));
+  if (error) {
+    spdlog::debug("{} was refused: {}", from,
+                  tls::failure_of(secure.native_handle(), error.message()));
+    if (error.category() == asio::error::get_ssl_category() &&
+        ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST) {
+      const auto refusal = response_of(
+          answer_of(Error(Code::unauthorized, "this agent speaks TLS only, and that was plain HTTP",
+                          "give --tls-ca, --tls-cert and --tls-key; docs/security.md")),
+          false);
+      boost::system::error_code ignored;
+      co_await bhttp::async_write(secure.next_layer(), refusal,
+                                  asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    co_await see_off(secure.next_layer());
+    co_return;
+  }
+  Proof proof{tls::peer_of(secure.native_handle()), true};
+  co_await converse(secure, *place, std::move(proof));
+}
+
 template <class Stream>
-asio::awaitable<void> ApiServer::serve(Stream stream) {
+asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& place, Proof proof) {
   beast::flat_buffer buffer;
   boost::system::error_code error;
+  auto& line = beast::get_lowest_layer(stream);
   while (true) {
     bhttp::request_parser<bhttp::string_body> parser;
     parser.body_limit(kBodyBytesMax);
     parser.header_limit(kHeaderBytesMax);
-    stream.expires_after(kRequestTimeMax);
-    co_await bhttp::async_read(stream, buffer, parser,
-                               asio::redirect_error(asio::use_awaitable, error));
-    if (error == bhttp::error::end_of_stream || error == beast::error::timeout ||
-        error == asio::error::operation_aborted || error == asio::error::connection_reset) {
-      co_return;
+    place.waits();
+    line.expires_after(kHeaderTimeMax);
+    co_await bhttp::async_read_header(stream, buffer, parser,
+                                      asio::redirect_error(asio::use_awaitable, error));
+    auto caller = proof.caller;
+    bool token_ok = true;
+    bool heard = false;  // not only refused
+    if (!error) {
+      const auto& head = parser.get();
+      const auto shown = head.find(bhttp::field::authorization);
+      if (shown != head.end()) {
+        token_ok = proof.token_allowed;
+        caller = token_ok ? security_.tokens.caller_of(shown->value())
+                          : Caller{.name = "nobody", .role = {}, .owner = false};
+      }
+      const std::string_view target(head.target().data(), head.target().size());
+      heard = caller.known() ||
+              (token_ok && open_to_anybody(std::string_view(head.method_string()), target));
+      if (caller.known()) {  // nobody's body is not worth reading
+        line.expires_after(kBodyTimeMax);
+        co_await bhttp::async_read(stream, buffer, parser,
+                                   asio::redirect_error(asio::use_awaitable, error));
+      }
     }
+    if (error && error.category() != bhttp::make_error_code(bhttp::error::bad_version).category()) {
+      co_return;  // the connection, not what came over it
+    }
+    if (error == bhttp::error::end_of_stream) co_return;
     ApiAnswer answer;
     const bool readable = !error;
-    if (readable) {
-      stream.expires_never();
+    if (readable && heard) {
+      line.expires_never();
       const auto& request = parser.get();
       const auto protocol = request.find("Cardswap-Protocol");
       if (protocol != request.end() && protocol->value() != kPeerProtocol) {
         answer = answer_of(protocol_mismatch(std::string(protocol->value())));
+      } else if (!place.begins_call(caller.may(ApiRole::agent) &&
+                                    request.target().starts_with("/v1/peer/"))) {
+        answer = too_busy();
       } else {
         answer = co_await router_.handle(std::string(request.method_string()),
-                                         std::string(request.target()), request.body());
+                                         std::string(request.target()), request.body(), caller);
       }
+    } else if (readable) {
+      answer = nobody_knows_you(caller, token_ok);
     } else {
       answer =
           answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", error.message()),
                           "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
     }
-    bhttp::response<bhttp::string_body> response(static_cast<bhttp::status>(answer.status), 11);
-    const bool as_text = !answer.content_type.empty();
-    response.set(bhttp::field::content_type, as_text ? answer.content_type : "application/json");
-    response.keep_alive(readable && parser.get().keep_alive());
-    response.body() = as_text ? std::move(answer.text) : boost::json::serialize(answer.body) + "\n";
-    response.prepare_payload();
-    stream.expires_after(kRequestTimeMax);
+    const bool keep_alive =
+        readable && caller.known() && answer.status != 503 && parser.get().keep_alive();
+    const auto response = response_of(std::move(answer), keep_alive);
+    line.expires_after(kAnswerTimeMax);
     co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
-    if (error || !response.keep_alive()) co_return;
+    if (error) co_return;
+    if (!readable || !caller.known()) {
+      co_await see_off(line);
+      co_return;
+    }
+    if (!response.keep_alive()) co_return;
   }
 }
 

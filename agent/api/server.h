@@ -3,18 +3,27 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
 #include <filesystem>
+#include <memory>
 
+#include "agent/api/connections.h"
 #include "agent/api/router.h"
+#include "agent/api/security.h"
 #include "agent/task_group.h"
 
 namespace cardswap {
 
-/// HTTP/1.1 with JSON on a unix socket and on TCP: bounded headers (16 KiB) and bodies (1 MiB),
-/// 30 s to send a request. Connections are tasks of `tasks`.
+/// HTTP/1.1 with JSON on a unix socket and on TCP, there inside TLS when `security` has it.
+///
+/// Nobody is answered but with a refusal until its certificate, its token or the kernel says who it
+/// is. Bounded: headers 16 KiB within 10 s, bodies 1 MiB within 20 s more, 512 connections on TCP
+/// and 128 on the unix socket (api/connections.h says who makes room). Connections are tasks of
+/// `tasks`.
 class ApiServer {
  public:
-  ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router);
+  ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
+            ApiSecurity security);
   ~ApiServer();
 
   /// Throws Error{io}: in use, not ours, or no such address.
@@ -25,13 +34,24 @@ class ApiServer {
   [[nodiscard]] bool is_open() const { return unix_.is_open() && tcp_.is_open(); }
 
  private:
-  template <class Acceptor>
-  asio::awaitable<void> accept(Acceptor& acceptor);
+  /// What a request's connection says about its caller.
+  struct Proof {
+    Caller caller;
+    bool token_allowed = false;  ///< nobody else can read what goes over it
+  };
+
+  template <class Acceptor, class Serve>
+  asio::awaitable<void> accept(Acceptor& acceptor, Serve serve);
+  asio::awaitable<void> serve_tcp(asio::ip::tcp::socket socket);
+  asio::awaitable<void> serve_unix(asio::local::stream_protocol::socket socket);
   template <class Stream>
-  asio::awaitable<void> serve(Stream stream);
+  asio::awaitable<void> converse(Stream& stream, Connections::Place& place, Proof proof);
 
   TaskGroup& tasks_;
   const Router& router_;
+  const ApiSecurity security_;
+  Connections tcp_connections_{{.connections = 512, .calls = 256}};
+  Connections unix_connections_{{.connections = 128, .calls = 96}};
   asio::local::stream_protocol::acceptor unix_;
   asio::ip::tcp::acceptor tcp_;
   std::filesystem::path unix_path_;

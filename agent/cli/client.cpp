@@ -4,21 +4,39 @@
 #include <boost/asio/use_future.hpp>
 #include <charconv>
 
-namespace cardswap::cli {
+#include "agent/tls/identity.h"
 
-Client::Client(const std::string& agent) {
+namespace cardswap::cli {
+namespace {
+
+http::Endpoint endpoint_from(const std::string& agent) {
   const auto colon = agent.rfind(':');
+  if (agent.find('/') != std::string::npos || colon == std::string::npos) {
+    return http::Endpoint::unix_socket(agent);
+  }
   std::uint16_t port = 0;
-  if (agent.find('/') == std::string::npos && colon != std::string::npos) {
-    const auto* end = agent.data() + agent.size();
-    const auto result = std::from_chars(agent.data() + colon + 1, end, port);
-    if (result.ec != std::errc{} || result.ptr != end) {
-      throw Error(Code::bad_request, "--agent: '" + agent + "' is not understood",
-                  "give the agent's socket or HOST:PORT");
-    }
-    endpoint_ = http::Endpoint::tcp(agent.substr(0, colon), port);
-  } else {
-    endpoint_ = http::Endpoint::unix_socket(agent);
+  const auto* end = agent.data() + agent.size();
+  const auto result = std::from_chars(agent.data() + colon + 1, end, port);
+  if (result.ec != std::errc{} || result.ptr != end) {
+    throw Error(Code::bad_request, "--agent: '" + agent + "' is not understood",
+                "give the agent's socket or HOST:PORT");
+  }
+  return http::Endpoint::tcp(agent.substr(0, colon), port);
+}
+
+}  // namespace
+
+Client::Client(const std::string& agent, const Credentials& credentials)
+    : Client(endpoint_from(agent), credentials) {}
+
+Client::Client(http::Endpoint agent, const Credentials& credentials) : endpoint_(std::move(agent)) {
+  if (!endpoint_.unix_path.empty()) {
+    if (credentials.token_was_chosen) tls::Identity::use(context_, {}, credentials.token());
+  } else if (credentials.tls.any()) {
+    tls::Identity::use(context_, tls::client_context(credentials.tls), credentials.token());
+  } else if (credentials.token_was_chosen) {
+    throw Error(Code::bad_request, "a token goes over TLS or the agent's socket only",
+                "give --tls-ca");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "agent/cli/credentials.h"
 #include "agent/http/client.h"
 
 namespace cardswap::cli {
@@ -13,8 +14,9 @@ namespace cardswap::cli {
 class Client {
  public:
   /// A socket's path, or HOST:PORT.
-  explicit Client(const std::string& agent);
-  explicit Client(http::Endpoint agent) : endpoint_(std::move(agent)) {}
+  /// Over TCP inside TLS when `credentials` have an authority.
+  Client(const std::string& agent, const Credentials& credentials);
+  Client(http::Endpoint agent, const Credentials& credentials);
 
   /// Throws Error: the agent's own, or unreachable.
   boost::json::object call(std::string method, std::string target,

@@ -14,9 +14,10 @@ struct Context {
   std::string agent;
   std::string output = "table";
   bool quiet = false;
+  Credentials credentials;
 
   [[nodiscard]] bool json() const { return output == "json"; }
-  [[nodiscard]] Client client() const { return Client(agent); }
+  [[nodiscard]] Client client() const { return Client(agent, credentials); }
   /// The API's object as JSON, or the text made of it.
   void show(const boost::json::object& answer,
             const std::function<std::string(const boost::json::object&)>& text) const;
@@ -34,6 +35,7 @@ void add_report_command(CLI::App& app, Context& context, Run& run);
 void add_cordon_commands(CLI::App& app, Context& context, Run& run);
 void add_drain_command(CLI::App& app, Context& context, Run& run);
 void add_health_commands(CLI::App& app, Context& context, Run& run);
+void add_pki_commands(CLI::App& app, Context& context, Run& run);
 void add_status_commands(CLI::App& app, Context& context, Run& run);
 void add_top_command(CLI::App& app, Context& context, Run& run);
 

@@ -39,8 +39,8 @@ Exit change(const Context& context, const CordonOptions& options, bool close) {
     body["reason"] = options.reason;
     body["by"] = whoami();
   }
-  const auto answer =
-      Client(asked.agent).call(close ? "POST" : "DELETE", "/v1/cordon", std::move(body));
+  const auto answer = Client(asked.agent, context.credentials)
+                          .call(close ? "POST" : "DELETE", "/v1/cordon", std::move(body));
   context.show(answer, [&](const json::object& now) { return listed(now, asked, close); });
   return Exit::done;
 }

@@ -50,9 +50,9 @@ Drain::Drain(const Context& context, DrainOptions options)
     : context_(context),
       options_(std::move(options)),
       drained_(parse_agent_address("drain", options_.host).agent),
-      host_name_(text(Client(drained_).call("GET", "/v1/version"), "host")),
+      host_name_(text(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
-      targets_(drained_, options_.to) {
+      targets_(drained_, options_.to, context.credentials) {
   const auto limit = parse_duration("--deadline", options_.deadline);
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
   for (const auto& problem : targets_.problems()) {
@@ -65,7 +65,7 @@ json::object Drain::ask(const std::string& path) {
   const auto until = Clock::now() + kAgentSilenceMax;
   while (true) {
     try {
-      return Client(drained_).call("GET", path, nullptr, seconds(5));
+      return client().call("GET", path, nullptr, seconds(5));
     } catch (const Error& error) {
       const bool silent = error.code() == Code::unreachable || error.code() == Code::link_lost ||
                           error.code() == Code::timed_out;
@@ -85,8 +85,7 @@ void Drain::cordon() {
   for (const auto& item : now.at("cordons").as_array()) {
     if (item.at("device").is_null()) return;  // with its reason, which is older than this drain
   }
-  Client(drained_).call("POST", "/v1/cordon",
-                        json::object{{"reason", options_.reason}, {"by", whoami()}});
+  client().call("POST", "/v1/cordon", json::object{{"reason", options_.reason}, {"by", whoami()}});
 }
 
 // ---- the jobs of the host
@@ -227,7 +226,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   body["job"] = item.job.name;
   body["to"] = item.row.to;
   try {
-    item.migration = Client(drained_).call("POST", "/v1/migrations", std::move(body));
+    item.migration = client().call("POST", "/v1/migrations", std::move(body));
     item.row.migration = text(item.migration, "id");
     item.phase = Phase::moving;
   } catch (const Error& error) {
@@ -288,7 +287,7 @@ void Drain::stop(const std::string& why) {
     if (item.phase == Phase::waiting) over(item, "not-started", "by the " + why);
     if (item.phase != Phase::moving) continue;
     try {
-      Client(drained_).call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
+      client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
     } catch (const Error& error) {
       // Committed: it goes on to its end, which is waited for.
       clear_progress();

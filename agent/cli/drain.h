@@ -49,6 +49,8 @@ class Drain {
     boost::json::object migration;
   };
 
+  /// For one call to the drained agent.
+  [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
   boost::json::object ask(const std::string& path);
   void cordon();
   void refresh();

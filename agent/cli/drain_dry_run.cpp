@@ -34,7 +34,7 @@ Exit Drain::dry_run() {
     body["to"] = item.row.to;
     body["dry_run"] = true;
     try {
-      const auto plan = Client(drained_).call("POST", "/v1/migrations", std::move(body));
+      const auto plan = client().call("POST", "/v1/migrations", std::move(body));
       item.row.strategy = std::string(plan.at("strategy").as_string());
       for (const auto& prediction : plan.at("predictions").as_array()) {
         const auto& p = prediction.as_object();

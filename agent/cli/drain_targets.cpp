@@ -19,8 +19,8 @@ bool flag(const json::object& from, std::string_view key) {
 }
 
 /// What no two agents that run now have in common.
-std::string identity(const http::Endpoint& agent) {
-  const auto version = Client(agent).call("GET", "/v1/version", nullptr, kAnswerMax);
+std::string identity(const http::Endpoint& agent, const Credentials& credentials) {
+  const auto version = Client(agent, credentials).call("GET", "/v1/version", nullptr, kAnswerMax);
   return json::serialize(version.at("host")) + json::serialize(version.at("pid")) +
          json::serialize(version.at("data_dir"));
 }
@@ -40,11 +40,13 @@ PlacementDevice device_from(const http::Endpoint& agent, const json::object& ite
 
 }  // namespace
 
-DrainTargets::DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted) {
-  const auto own = identity(drained);
+DrainTargets::DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted,
+                           Credentials credentials)
+    : credentials_(std::move(credentials)) {
+  const auto own = identity(drained, credentials_);
   auto names = wanted;
   if (wanted.empty()) {
-    const auto answer = Client(drained).call("GET", "/v1/peers");
+    const auto answer = Client(drained, credentials_).call("GET", "/v1/peers");
     for (const auto& peer : answer.at("peers").as_array()) names.emplace_back(peer.as_string());
   }
   for (const auto& name : names) {
@@ -53,7 +55,7 @@ DrainTargets::DrainTargets(const http::Endpoint& drained, const std::vector<std:
     if (std::any_of(agents_.begin(), agents_.end(), same)) continue;
     bool itself = false;
     try {
-      itself = identity(agent) == own;
+      itself = identity(agent, credentials_) == own;
     } catch (const Error& error) {
       problems_.push_back(fmt::format("{} does not answer: {}", agent.text(), error.failure()));
     }
@@ -79,7 +81,8 @@ std::vector<PlacementDevice> DrainTargets::devices() {
   std::vector<PlacementDevice> result;
   for (const auto& agent : agents_) {
     try {
-      const auto answer = Client(agent).call("GET", "/v1/devices", nullptr, kAnswerMax);
+      const auto answer =
+          Client(agent, credentials_).call("GET", "/v1/devices", nullptr, kAnswerMax);
       for (const auto& item : answer.at("devices").as_array()) {
         result.push_back(device_from(agent, item.as_object()));
         for (const auto& job : item.at("jobs").as_array()) {

@@ -13,7 +13,8 @@ class DrainTargets {
  public:
   /// `wanted` are HOST[:PORT]; none: the peers of the drained agent. Throws Error: bad_request
   /// where the drained host itself is wanted, refused where there is no host to move to.
-  DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted);
+  DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted,
+               Credentials credentials);
 
   /// As the agents tell now; of those that do not answer there are none.
   [[nodiscard]] std::vector<PlacementDevice> devices();
@@ -23,6 +24,7 @@ class DrainTargets {
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
 
  private:
+  Credentials credentials_;
   std::vector<http::Endpoint> agents_;
   std::vector<std::string> problems_;
   std::vector<std::pair<std::string, std::string>> jobs_;  ///< device's address, job

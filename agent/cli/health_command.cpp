@@ -75,11 +75,14 @@ Exit health(const Context& context, const Wanted& wanted) {
   if (!wanted.clear.empty() || wanted.close_breaker) {
     json::object body{{"reason", wanted.reason}, {"breaker", wanted.close_breaker}};
     if (!wanted.clear.empty()) body["device"] = wanted.clear;
-    context.show(Client(agent).call("POST", "/v1/health/clear", std::move(body)), health_text);
+    context.show(
+        Client(agent, context.credentials).call("POST", "/v1/health/clear", std::move(body)),
+        health_text);
     return Exit::done;
   }
   try {
-    const auto answer = Client(agent).call("GET", "/v1/health", nullptr, std::chrono::seconds(10));
+    const auto answer = Client(agent, context.credentials)
+                            .call("GET", "/v1/health", nullptr, std::chrono::seconds(10));
     context.show(answer, health_text);
     return static_cast<Exit>(number_at(answer, "code"));
   } catch (const Error& error) {

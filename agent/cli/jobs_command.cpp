@@ -73,6 +73,7 @@ struct RunOptions {
   std::string cwd;
   std::vector<std::string> env;
   std::string restart = "never";
+  std::string user;
   std::vector<std::string> program;
 };
 
@@ -85,6 +86,7 @@ void add_run(CLI::App& app, Context& context, Run& run) {
   command->add_option("--env", options->env, "KEY=VALUE to add to this environment")
       ->allow_extra_args(false);
   command->add_option("--restart", options->restart, "never or on-failure")->capture_default_str();
+  command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
     run = [&context, options] {
@@ -98,7 +100,8 @@ void add_run(CLI::App& app, Context& context, Run& run) {
                                                           {"cwd", cwd},
                                                           {"env", environment(options->env)},
                                                           {"device", options->device},
-                                                          {"restart", options->restart}});
+                                                          {"restart", options->restart},
+                                                          {"user", options->user}});
       context.show(job, [](const json::object& answer) {
         return fmt::format(
             "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),

@@ -23,6 +23,8 @@ void MigrationOptions::add_to(CLI::App& command) {
       ->capture_default_str();
   command.add_flag("--auto-converge", auto_converge,
                    "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");
+  command.add_flag("--encrypt", encrypt,
+                   "Seal the data on its way with AES-256-GCM, under a key of this migration");
 }
 
 boost::json::object MigrationOptions::fields() const {
@@ -33,6 +35,7 @@ boost::json::object MigrationOptions::fields() const {
           {"chunk_bytes", parse_size("--chunk", chunk)},
           {"log_memory", log_memory == "auto" ? 0 : parse_size("--log-memory", log_memory)},
           {"auto_converge", auto_converge},
+          {"encrypt", encrypt},
           {"compression", compress}};
 }
 

@@ -16,6 +16,7 @@ struct MigrationOptions {
   std::string log_memory = "auto";
   std::string compress = "auto";
   bool auto_converge = false;
+  bool encrypt = false;
 
   void add_to(CLI::App& command);
   /// The fields of POST /v1/migrations that say how. Throws Error{bad_request}.

@@ -68,9 +68,10 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
     run = [&context, given] {
       auto agent = given->empty() ? context.agent : *given;
       if (!given->empty() && agent.find(':') == std::string::npos) agent += ":7070";
-      context.show(Client(agent).call("GET", "/v1/devices"), [&](const json::object& answer) {
-        return devices_table(answer, context.output == "wide");
-      });
+      context.show(Client(agent, context.credentials).call("GET", "/v1/devices"),
+                   [&](const json::object& answer) {
+                     return devices_table(answer, context.output == "wide");
+                   });
       return Exit::done;
     };
   });

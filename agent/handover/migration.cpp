@@ -117,6 +117,7 @@ json::object to_json(const Migration& m) {
       {"epoch", m.epoch},
       {"max_downtime_ms", m.max_downtime_ms},
       {"auto_converge", m.auto_converge},
+      {"encrypt", m.encrypt},
       {"compression", to_string(m.compression)},
       {"log_memory", m.log_bytes_max},
       {"predicted_downtime_ms",
@@ -195,6 +196,7 @@ Migration migration_from_journal(const json::object& record) {
   }
   take(record, "epoch", m.epoch);
   take(record, "max_downtime_ms", m.max_downtime_ms);
+  if (const auto* encrypt = record.if_contains("encrypt")) m.encrypt = *encrypt == true;
   take(record, "log_memory", m.log_bytes_max);
   take(record, "chunk_bytes", m.chunk_bytes);
   take(record, "timeout_ms", m.timeout_ms);

@@ -39,6 +39,7 @@ struct Migration {
   std::uint64_t chunk_bytes = 1U << 20;
   double max_downtime_ms = 300;
   bool auto_converge = false;
+  bool encrypt = false;
   Compression compression = Compression::automatic;
   std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   double timeout_ms = 600'000;

@@ -273,7 +273,11 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
       co_await ask(peer(m), "DELETE", reservation_path(m.id), nullptr, seconds(3));
       break;
     } catch (const Error& failed) {
-      if (failed.code() == Code::not_found || failed.code() == Code::unreachable) break;
+      // Unauthorized: not even the reservation got there, or it ends by this agent's silence.
+      if (failed.code() == Code::not_found || failed.code() == Code::unreachable ||
+          failed.code() == Code::unauthorized) {
+        break;
+      }
     }
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMost);

@@ -92,7 +92,8 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   // Reserve before anything else is said to anybody.
   co_await enter(m, Event::started, deadline);
   auto* job = jobs_.by_instance(m.instance);
-  JobSpec spec{job->name, job->uid, job->argv, job->cwd, job->env, job->device, job->restart};
+  JobSpec spec{job->name, job->uid,    job->argv,    job->cwd,
+               job->env,  job->device, job->restart, job->user};
   json::object body{{"migration", m.id},
                     {"job", to_json(spec)},
                     {"device", parse_destination(m.to).device},
@@ -100,6 +101,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"from_api", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
+                    {"encrypt", m.encrypt},
                     {"dry_run", false}};
   const auto offer =
       co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
@@ -141,6 +143,11 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   begin.host = text_at(standby, "data_host");
   begin.port = static_cast<std::uint16_t>(number_at(standby, "data_port"));
   begin.token = text_at(standby, "data_token");
+  begin.data_key = text_at(standby, "data_key");
+  if (m.encrypt && begin.data_key.empty()) {
+    throw Error(Code::refused, fmt::format("the agent of {} gave no key to encrypt with", m.to),
+                "run the same Cardswap release on both hosts");
+  }
   begin.strategy = m.strategy;
   begin.chunk_bytes = m.chunk_bytes;
   begin.bandwidth = m.bandwidth;

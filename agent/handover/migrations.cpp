@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/json.hpp>
 
 #include "agent/handover/answers.h"
@@ -29,6 +30,21 @@ Strategy strategy_from(const std::string& text) {
   }
   throw Error(Code::bad_request, fmt::format("'{}' is no strategy", text),
               "use auto, stop-copy, rounds or replay");
+}
+
+/// Without TLS between the agents the key itself is sent in the clear.
+void warn_of_plain_key(const Migration& m) {
+  const auto to = parse_destination(m.to).host;
+  boost::system::error_code no_address;
+  const auto address = asio::ip::make_address(to, no_address);
+  const bool here = no_address ? to == "localhost" : address.is_loopback();
+  if (!here) {
+    throw Error(Code::refused,
+                fmt::format("the key that encrypts the data would go to {} in the clear", to),
+                "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
+  }
+  spdlog::warn("job {} migration {}: encrypted, but its key goes over plain HTTP on loopback",
+               m.job, m.id);
 }
 
 }  // namespace
@@ -61,6 +77,8 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   (void)cut_into_chunks(Layout(), m.chunk_bytes);
   m.max_downtime_ms = request.number_or("max_downtime_ms", 300);
   m.auto_converge = request.flag_or("auto_converge", false);
+  m.encrypt = request.flag_or("encrypt", false);
+  if (m.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.compression = compression_from(request.text_or("compression", "auto"));
   m.log_bytes_max = static_cast<std::uint64_t>(request.number_or("log_memory", 0));
   m.timeout_ms = request.number_or("timeout_ms", 600'000);
@@ -81,7 +99,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
 
 Migration& Migrations::start(const ApiRequest& request) {
   request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
-                "chunk_bytes", "auto_converge", "log_memory", "compression", "hold_at"});
+                "chunk_bytes", "auto_converge", "log_memory", "compression", "encrypt", "hold_at"});
   const auto name = request.text("job");
   auto* job = jobs_.find(name);
   if (job == nullptr) {
@@ -167,7 +185,8 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"dry_run", true}};
-  JobSpec spec{job->name, job->uid, job->argv, job->cwd, job->env, job->device, job->restart};
+  JobSpec spec{job->name, job->uid,    job->argv,    job->cwd,
+               job->env,  job->device, job->restart, job->user};
   body["job"] = to_json(spec);
   json::array blocked;
   try {

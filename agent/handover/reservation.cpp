@@ -25,6 +25,7 @@ json::object to_json(const Reservation& r) {
           {"data_host", r.data_host},
           {"data_port", r.data_port},
           {"data_token", r.data_token},
+          {"data_key", r.data_key},
           {"root", root_of(r.side.record().content)},
           {"epoch", r.side.record().epoch},
           {"step", r.side.record().content.step},
@@ -40,6 +41,7 @@ json::object to_journal(const Reservation& r) {
   record["instance"] = r.instance;
   record["from"] = r.from;
   record["from_api"] = r.from_api;
+  record.erase("data_key");
   return record;
 }
 

@@ -22,6 +22,7 @@ struct Reservation {
   std::string data_host;
   std::uint16_t data_port = 0;
   std::string data_token;
+  std::string data_key;  ///< what the data is sealed with; empty: nothing is. Never on disk
   double downtime_ms = 0;
   double clock_error_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty

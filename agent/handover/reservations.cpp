@@ -10,6 +10,7 @@
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
 #include "agent/http/client.h"
+#include "agent/jobs/user_policy.h"
 #include "agent/units.h"
 #include "agent/utf8.h"
 
@@ -90,7 +91,13 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   const auto* same_name = jobs_.find(spec.name);
   asked.name_is_taken = same_name != nullptr && same_name->live() && same_name->uid != spec.uid;
   if (closed) asked.closed = closed(spec.device);
-  const auto admission = admit(asked);
+  auto admission = admit(asked);
+  try {
+    check_may_run_as(config_, spec.user, request.caller);
+    if (!spec.user.empty()) (void)job_user(spec.user);
+  } catch (const Error& error) {
+    admission.blocked_reasons.push_back(error.failure());
+  }
   if (!admission.blocked_reasons.empty() || request.flag_or("dry_run", false)) {
     json::array reasons;
     for (const auto& reason : admission.blocked_reasons) reasons.emplace_back(reason);
@@ -106,6 +113,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   made.from = request.text_or("from", "");
   made.from_api = request.text_or("from_api", "");
   made.data_token = random_hex(16);
+  if (request.flag_or("encrypt", false)) made.data_key = random_hex(32);
   made.heard_at = Clock::now();
   made.spec = spec;
   made.state_bytes = asked.state_bytes;
@@ -172,6 +180,7 @@ channel::Welcome Reservations::welcome(const Job& standby) {
     welcome.epoch = r->granted() ? r->side.record().epoch : 0;
     welcome.granted = r->granted();
     welcome.data_token = r->data_token;
+    welcome.data_key = r->data_key;
   }
   welcome.data_host = config_.data_host;
   welcome.transports = config_.transports;

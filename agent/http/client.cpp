@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -15,6 +16,7 @@
 #include <boost/json.hpp>
 #include <cctype>
 
+#include "agent/tls/identity.h"
 #include "agent/utf8.h"
 
 namespace cardswap::http {
@@ -51,6 +53,12 @@ enum class Stage { connecting, exchanging };
         endpoint.unix_path.empty()
             ? "is cardswapd running there and its TCP port open to this host?"
             : "is cardswapd running on this host? `cardswapd --help` tells how to start it");
+  }
+  if (error.category() == asio::error::get_ssl_category()) {
+    throw Error(Code::unauthorized,
+                fmt::format("{} {} on {}: the agent refused us: {}", request.method, request.target,
+                            endpoint.text(), error.message()),
+                "it wants a valid certificate of its authority; docs/security.md");
   }
   const bool malformed =
       error.category() == bhttp::make_error_code(bhttp::error::bad_version).category() &&
@@ -107,6 +115,12 @@ asio::awaitable<Answer> converse(Stream& stream, const Endpoint& endpoint, const
   co_return Answer{parser.get().result_int(), parsed(endpoint, request, parser.get().body())};
 }
 
+void show_token(const tls::Identity& identity, Request& request) {
+  if (!identity.bearer().empty()) {
+    request.headers.emplace_back("Authorization", "Bearer " + identity.bearer());
+  }
+}
+
 /// Resolving has no expiry of its own: it races a timer.
 asio::awaitable<asio::ip::tcp::resolver::results_type> resolve(const Endpoint& endpoint,
                                                                const Request& request,
@@ -129,7 +143,36 @@ asio::awaitable<asio::ip::tcp::resolver::results_type> resolve(const Endpoint& e
   co_return std::get<0>(outcome);
 }
 
-asio::awaitable<Answer> over_tcp(const Endpoint& endpoint, const Request& request) {
+/// Inside TLS, where it is certain who answers: an agent, by a certificate for the name it was
+/// called by.
+asio::awaitable<Answer> over_tls(TcpStream stream, tls::Context context, const Endpoint& endpoint,
+                                 const Request& request) {
+  asio::ssl::stream<TcpStream> secure(std::move(stream), *context);
+  tls::expect_host(secure.native_handle(), endpoint.host);
+  error_code error;
+  co_await secure.async_handshake(asio::ssl::stream_base::client,
+                                  asio::redirect_error(asio::use_awaitable, error));
+  if (error == beast::error::timeout || error == asio::error::operation_aborted) {
+    raise(endpoint, Stage::connecting, request, error);
+  }
+  if (error) {
+    throw Error(Code::unauthorized,
+                fmt::format("TLS with the agent at {}: {}", endpoint.text(),
+                            tls::failure_of(secure.native_handle(), error.message())),
+                "its certificate must be of our authority, valid now and for that name or address");
+  }
+  const auto peer = tls::peer_of(secure.native_handle());
+  if (peer.role != ApiRole::agent) {
+    throw Error(Code::unauthorized,
+                fmt::format("TLS with the agent at {}: the certificate of {} "
+                            "is not an agent's",
+                            endpoint.text(), as_utf8(peer.name)),
+                "issue it with `cardswap pki issue --role agent`");
+  }
+  co_return co_await converse(secure, endpoint, request);
+}
+
+asio::awaitable<Answer> over_tcp(const Endpoint& endpoint, Request request) {
   const auto deadline = Clock::now() + request.timeout;
   const auto executor = co_await asio::this_coro::executor;
   error_code error;
@@ -145,11 +188,19 @@ asio::awaitable<Answer> over_tcp(const Endpoint& endpoint, const Request& reques
     co_await stream.async_connect(found, asio::redirect_error(asio::use_awaitable, error));
   }
   if (error) raise(endpoint, Stage::connecting, request, error);
+  const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context));
+  if (identity != nullptr && identity->tls()) {
+    show_token(*identity, request);
+    co_return co_await over_tls(std::move(stream), identity->tls(), endpoint, request);
+  }
   co_return co_await converse(stream, endpoint, request);
 }
 
-asio::awaitable<Answer> over_unix(const Endpoint& endpoint, const Request& request) {
+asio::awaitable<Answer> over_unix(const Endpoint& endpoint, Request request) {
   const auto executor = co_await asio::this_coro::executor;
+  if (const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context))) {
+    show_token(*identity, request);
+  }
   if (endpoint.unix_path.size() > 107) {
     throw Error(Code::bad_request,
                 fmt::format("the socket path {} is longer than 107 bytes", endpoint.unix_path),
@@ -184,8 +235,8 @@ std::string Endpoint::text() const {
 }
 
 asio::awaitable<Answer> exchange(Endpoint endpoint, Request request) {
-  if (endpoint.unix_path.empty()) co_return co_await over_tcp(endpoint, request);
-  co_return co_await over_unix(endpoint, request);
+  if (endpoint.unix_path.empty()) co_return co_await over_tcp(endpoint, std::move(request));
+  co_return co_await over_unix(endpoint, std::move(request));
 }
 
 asio::awaitable<json::value> call(Endpoint endpoint, Request request) {

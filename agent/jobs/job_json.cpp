@@ -98,6 +98,7 @@ json::object to_json(const Job& job) {
       {"uid", job.uid},
       {"state", job.state},
       {"device", job.device},
+      {"user", or_null(job.user)},
       {"argv", to_array(job.argv)},
       {"cwd", job.cwd},
       {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
@@ -145,6 +146,7 @@ Job job_from_journal(const json::object& record) {
   job.cwd = text_of(record, "cwd");
   job.env = map_of(record, "env");
   job.restart = text_of(record, "restart");
+  job.user = text_of(record, "user");
   job.token = text_of(record, "token");
   job.process = {number_of<pid_t>(record, "pid"), number_of<std::uint64_t>(record, "start_time")};
   job.standby = flag_of(record, "standby");
@@ -185,6 +187,7 @@ JobSpec job_spec_from(const json::object& body) {
   spec.env = map_of(body, "env");
   spec.device = text_of(body, "device");
   if (spec.device.empty()) spec.device = "cpu:0";
+  spec.user = text_of(body, "user");
   spec.restart = text_of(body, "restart");
   if (spec.restart.empty()) spec.restart = "never";
   if (spec.restart != "never" && spec.restart != "on-failure") {
@@ -195,9 +198,13 @@ JobSpec job_spec_from(const json::object& body) {
 }
 
 json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name},           {"uid", spec.uid},
-          {"argv", to_array(spec.argv)}, {"cwd", spec.cwd},
-          {"env", to_object(spec.env)},  {"restart", spec.restart}};
+  return {{"name", spec.name},
+          {"uid", spec.uid},
+          {"argv", to_array(spec.argv)},
+          {"cwd", spec.cwd},
+          {"env", to_object(spec.env)},
+          {"restart", spec.restart},
+          {"user", spec.user}};
 }
 
 }  // namespace cardswap

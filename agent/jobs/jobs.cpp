@@ -55,6 +55,7 @@ Job& Jobs::add(const JobSpec& spec) {
   job.cwd = spec.cwd;
   job.env = spec.env;
   job.restart = spec.restart;
+  job.user = spec.user.empty() ? config_.job_user : spec.user;
   job.token = random_hex(16);
   job.log_path = (config_.job_dir(spec.name) / "log").string();
   return jobs_.emplace_back(std::move(job));
@@ -106,6 +107,12 @@ void Jobs::start(Job& job) {
   spec.cwd = job.cwd;
   spec.log = job.log_path;
   spec.dies_with_agent = job.standby;
+  spec.no_new_privs = config_.no_new_privs;
+  if (!job.user.empty()) {
+    spec.user = job_user(job.user);
+    spec.env["HOME"] = spec.user->home;
+    spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
+  }
   spec.env["CARDSWAP_SOCKET"] = config_.runtime_socket().string();
   spec.env["CARDSWAP_JOB"] = job.name;
   spec.env["CARDSWAP_TOKEN"] = job.token;

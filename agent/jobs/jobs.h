@@ -27,6 +27,7 @@ struct Job {
   std::string cwd;
   std::map<std::string, std::string> env;
   std::string restart = "never";
+  std::string user;  ///< whom it runs as; empty: whom the agent runs as
   std::string token;
   ProcessId process;
   bool standby = false;
@@ -70,6 +71,7 @@ struct JobSpec {
   std::map<std::string, std::string> env;
   std::string device;
   std::string restart = "never";
+  std::string user;  ///< empty: as the agent is set up
 };
 
 /// Reads and checks what a client or another agent wants started. Throws Error{bad_request}.

@@ -57,24 +57,35 @@ std::string find_program(const ProcessSpec& spec) {
 /// What the child does between fork and exec: only calls that are allowed there. Writes errno to
 /// `report` and ends when a step fails.
 [[noreturn]] void become(const char* program, char* const* argv, char* const* envp, const char* cwd,
-                         int log, bool dies_with_agent, int report) {
+                         int log, const ProcessSpec& spec, int report) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   ::setsid();
-  if (dies_with_agent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, 0);
   ::dup2(log, 1);
   ::dup2(log, 2);
-  if (cwd[0] == 0 || ::chdir(cwd) == 0) {
+  const bool is_user = !spec.user || become_user(*spec.user);
+  // After that: the kernel forgets it when the user changes.
+  if (spec.dies_with_agent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const bool is_bound = !spec.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  if (is_user && is_bound && (cwd[0] == 0 || ::chdir(cwd) == 0)) {
     ::syscall(SYS_close_range, 3U, static_cast<unsigned>(report) - 1, 0U);
     ::execve(program, argv, envp);
   }
   const int error = errno;
   [[maybe_unused]] const auto written = ::write(report, &error, sizeof(error));
   ::_exit(127);
+}
+
+/// The user may read its log and list its folder; the folder stays the agent's, so that nothing in
+/// it can be replaced by a link.
+bool give_to(const JobUser& user, const std::filesystem::path& log, int log_fd) {
+  const auto folder = log.parent_path();
+  return ::fchown(log_fd, user.uid, user.gid) == 0 && ::chown(folder.c_str(), 0, user.gid) == 0 &&
+         ::chmod(folder.c_str(), 0750) == 0;
 }
 
 }  // namespace
@@ -91,9 +102,13 @@ ProcessId start_process(const ProcessSpec& spec) {
   envp.push_back(nullptr);
 
   std::filesystem::create_directories(spec.log.parent_path());
-  const int log = ::open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-  if (log < 0) {
-    throw Error(Code::io, fmt::format("open {}: {}", spec.log.string(), std::strerror(errno)));
+  const int log =
+      ::open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+  const bool as_root = ::geteuid() == 0;
+  if (log < 0 || (spec.user && as_root && !give_to(*spec.user, spec.log, log))) {
+    const int why = errno;
+    if (log >= 0) ::close(log);
+    throw Error(Code::io, fmt::format("open {}: {}", spec.log.string(), std::strerror(why)));
   }
   std::array<int, 2> report{};
   if (::pipe2(report.data(), O_CLOEXEC) != 0) {
@@ -102,8 +117,7 @@ ProcessId start_process(const ProcessSpec& spec) {
   }
   const pid_t pid = ::fork();
   if (pid == 0) {
-    become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log, spec.dies_with_agent,
-           report[1]);
+    become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log, spec, report[1]);
   }
   ::close(log);
   ::close(report[1]);

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/jobs/user.h"
+
 namespace cardswap {
 
 struct ProcessSpec {
@@ -16,6 +18,8 @@ struct ProcessSpec {
   std::string cwd;
   std::filesystem::path log;  ///< stdout and stderr, appended
   bool dies_with_agent = false;
+  std::optional<JobUser> user;  ///< none: as whom the agent runs
+  bool no_new_privs = false;
 };
 
 /// A process by pid and start time, so that a pid used again is not taken for it.

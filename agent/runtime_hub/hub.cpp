@@ -60,7 +60,8 @@ void RuntimeHub::listen(const std::filesystem::path& path) {
     std::filesystem::remove(path, gone);
     acceptor_.open();
     acceptor_.bind(asio::local::stream_protocol::endpoint(path.string()));
-    ::chmod(path.c_str(), 0600);
+    // Jobs of other users come here too; who may attach is decided by token and process.
+    ::chmod(path.c_str(), ::geteuid() == 0 ? 0666 : 0600);
     acceptor_.listen();
   } catch (const boost::system::system_error& error) {
     throw Error(Code::io, fmt::format("listen on {}: {}", path.string(), error.code().message()),

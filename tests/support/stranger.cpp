@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <random>
 #include <set>
 #include <sstream>
@@ -55,6 +56,14 @@ Stranger::~Stranger() {
   if (fd_ >= 0) ::close(fd_);
 }
 Stranger::Stranger(Stranger&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+bool Stranger::was_closed() {
+  char some = 0;
+  ssize_t got = 0;
+  while ((got = ::recv(fd_, &some, 1, MSG_DONTWAIT)) > 0) {
+  }
+  return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
 
 void Stranger::say(std::string_view bytes) {
   (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

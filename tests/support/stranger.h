@@ -21,6 +21,8 @@ class Stranger {
 
   /// A peer that has closed already is no failure.
   void say(std::string_view bytes);
+  /// Throws away what came and tells whether the peer has closed.
+  [[nodiscard]] bool was_closed();
 
  private:
   explicit Stranger(int fd) : fd_(fd) {}

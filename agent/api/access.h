@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace cardswap {
+
+/// What a caller of the API may be: the role in a certificate (SAN URI cardswap://role/NAME) or of
+/// a token; and what a call needs.
+enum class ApiRole : std::uint8_t {
+  anybody,    ///< needed by calls that ask for no role; nobody has it as a role
+  viewer,     ///< looks: every GET that is not between agents
+  operator_,  ///< acts: jobs, migrations; looks too
+  agent,      ///< another host's agent: /v1/peer/...; looks too
+};
+
+/// "anybody", "viewer", "operator", "agent".
+[[nodiscard]] std::string_view to_string(ApiRole role);
+/// A role that a caller can have: not "anybody".
+[[nodiscard]] std::optional<ApiRole> role_from_string(std::string_view text);
+
+/// Who sent a request, as far as its connection proves it.
+struct Caller {
+  std::string name;             ///< for logs: "alice", "uid 1000", "nobody"
+  std::optional<ApiRole> role;  ///< none: nobody that this agent knows
+  bool owner = false;           ///< root or the agent's own user: may everything
+
+  [[nodiscard]] static Caller owns(std::string name) {
+    return {.name = std::move(name), .role = {}, .owner = true};
+  }
+  [[nodiscard]] bool known() const { return owner || role.has_value(); }
+  [[nodiscard]] bool may(ApiRole needed) const;
+};
+
+/// One call of the API and the role that it needs.
+struct AccessRule {
+  std::string_view method;
+  std::string_view pattern;  ///< as Router::on has it
+  ApiRole role;
+};
+
+/// Every call of the API: the only place that says who may do what.
+[[nodiscard]] std::span<const AccessRule> access_rules();
+
+/// The role that a call needs. One without a rule is not open to viewers: agents' calls need an
+/// agent and the rest an operator.
+[[nodiscard]] ApiRole role_for(std::string_view method, std::string_view pattern);
+/// Whether a request (its target with or without a query) is answered without knowing its caller:
+/// those of probes, which have neither certificate nor token.
+[[nodiscard]] bool open_to_anybody(std::string_view method, std::string_view target);
+[[nodiscard]] bool has_access_rule(std::string_view method, std::string_view pattern);
+
+}  // namespace cardswap

@@ -1,0 +1,58 @@
+#include "agent/api/connections.h"
+
+namespace cardswap {
+
+std::unique_ptr<Connections::Place> Connections::enter(const std::string& address,
+                                                       std::function<void()> drop) {
+  if (count_ >= limits_.connections) {
+    Entry* victim = nullptr;
+    for (auto& entry : entries_) {
+      if (!entry.waiting || entry.dropped) continue;
+      if (victim == nullptr || held_[entry.address] > held_[victim->address]) victim = &entry;
+    }
+    if (victim == nullptr) return nullptr;
+    leave(*victim);
+    victim->drop();
+  }
+  ++count_;
+  ++held_[address];
+  const auto entry = entries_.insert(entries_.end(), Entry{address, std::move(drop)});
+  return std::make_unique<Place>(*this, entry);
+}
+
+void Connections::leave(Entry& entry) {
+  if (entry.dropped) return;
+  entry.dropped = true;
+  --count_;
+  const auto held = held_.find(entry.address);
+  if (--held->second == 0) held_.erase(held);
+}
+
+void Connections::end_call(Entry& entry) {
+  if (!entry.counted_call) return;
+  entry.counted_call = false;
+  --calls_;
+}
+
+Connections::Place::~Place() {
+  all_.end_call(*entry_);
+  all_.leave(*entry_);
+  all_.entries_.erase(entry_);
+}
+
+void Connections::Place::waits() {
+  all_.end_call(*entry_);
+  entry_->waiting = true;
+  all_.entries_.splice(all_.entries_.end(), all_.entries_, entry_);
+}
+
+bool Connections::Place::begins_call(bool of_agent) {
+  entry_->waiting = false;
+  if (of_agent) return true;
+  if (all_.calls_ >= all_.limits_.calls) return false;
+  ++all_.calls_;
+  entry_->counted_call = true;
+  return true;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace cardswap {
+
+/// The connections of one door of the API (TCP, or the unix socket), at most so many.
+///
+/// A newcomer always gets in while anybody only waits for its client to say something: the one that
+/// has waited longest is dropped, of the address that holds most. So clients that are slow or
+/// silent, however many, keep nobody out. Calls that are being answered are never dropped, and
+/// bounded on their own. One thread.
+class Connections {
+  struct Entry;
+
+ public:
+  struct Limits {
+    std::size_t connections = 512;
+    std::size_t calls = 256;  ///< being answered, agents' own excepted
+  };
+  explicit Connections(Limits limits) : limits_(limits) {}
+
+  /// A connection's place; left with it.
+  class Place {
+   public:
+    Place(Connections& all, std::list<Entry>::iterator entry) : all_(all), entry_(entry) {}
+    ~Place();
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    /// From here on its client's turn: it may be dropped.
+    void waits();
+    /// From here on ours. False: so many calls are being answered that this one has to be refused;
+    /// never for an agent's.
+    [[nodiscard]] bool begins_call(bool of_agent);
+
+   private:
+    Connections& all_;
+    std::list<Entry>::iterator entry_;
+  };
+
+  /// `drop` closes the connection. Nothing when all are being answered.
+  [[nodiscard]] std::unique_ptr<Place> enter(const std::string& address,
+                                             std::function<void()> drop);
+  [[nodiscard]] std::size_t count() const { return count_; }
+
+ private:
+  struct Entry {
+    std::string address;
+    std::function<void()> drop;
+    bool waiting = true;
+    bool counted_call = false;
+    bool dropped = false;
+  };
+  void end_call(Entry& entry);
+  void leave(Entry& entry);
+
+  const Limits limits_;
+  std::list<Entry> entries_;  // those that wait: longest first
+  std::map<std::string, std::size_t> held_;
+  std::size_t count_ = 0;  // without those that were dropped and have not noticed yet
+  std::size_t calls_ = 0;
+};
+
+}  // namespace cardswap

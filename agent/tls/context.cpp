@@ -1,0 +1,138 @@
+#include "agent/tls/context.h"
+
+#include <fmt/format.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <boost/asio/ip/address.hpp>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "migrator/error.h"
+
+namespace cardswap::tls {
+namespace {
+
+namespace ssl = boost::asio::ssl;
+using boost::system::error_code;
+
+constexpr std::string_view kRoleUri = "cardswap://role/";
+
+void must(const error_code& error, const std::filesystem::path& file, const char* what) {
+  if (!error) return;
+  throw Error(Code::io, fmt::format("{} {}: {}", what, file.string(), error.message()),
+              "make a working set with `cardswap pki`");
+}
+
+Context context_of(ssl::context::method method, const Files& files) {
+  auto context = std::make_shared<ssl::context>(method);
+  error_code error;
+  context->load_verify_file(files.authority.string(), error);
+  must(error, files.authority, "the certificate of the authority");
+  if (!files.certificate.empty() || !files.key.empty()) {
+    check_private(files.key);
+    context->use_certificate_chain_file(files.certificate.string(), error);
+    must(error, files.certificate, "the certificate");
+    context->use_private_key_file(files.key.string(), ssl::context::pem, error);
+    must(error, files.key, "the key (of that certificate)");
+  }
+  auto* raw = context->native_handle();
+  SSL_CTX_set_min_proto_version(raw, TLS1_3_VERSION);
+  // Every connection proves who it is again: a certificate that has expired meanwhile is noticed.
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(raw, 0);
+  return context;
+}
+
+template <auto Release>
+struct ReleaseWith {
+  void operator()(auto* handle) const noexcept { Release(handle); }
+};
+
+}  // namespace
+
+void check_private(const std::filesystem::path& file) {
+  struct stat facts {};
+  if (::stat(file.c_str(), &facts) != 0) {
+    throw Error(Code::io, fmt::format("the key {}: {}", file.string(), std::strerror(errno)),
+                "make a working set with `cardswap pki`");
+  }
+  if ((facts.st_mode & 077) != 0) {
+    throw Error(
+        Code::refused,
+        fmt::format("others than its owner can read the key {} (mode {:04o})", file.string(),
+                    facts.st_mode & 07777),
+        fmt::format("chmod 0600 {}; if it was readable for long, issue a new one", file.string()));
+  }
+}
+
+Context server_context(const Files& files, bool certificate_required) {
+  if (files.certificate.empty() || files.key.empty() || files.authority.empty()) {
+    throw Error(Code::bad_request, "--tls-cert, --tls-key and --tls-ca belong together",
+                "give all three; `cardswap pki issue` makes them");
+  }
+  auto context = context_of(ssl::context::tlsv13_server, files);
+  context->set_verify_mode(ssl::verify_peer |
+                           (certificate_required ? ssl::verify_fail_if_no_peer_cert : 0));
+  return context;
+}
+
+Context client_context(const Files& files) {
+  if (files.authority.empty() || files.certificate.empty() != files.key.empty()) {
+    throw Error(Code::bad_request,
+                "TLS needs the authority's certificate, and a certificate comes with its key",
+                "give --tls-ca, and both of --tls-cert and --tls-key or neither");
+  }
+  auto context = context_of(ssl::context::tlsv13_client, files);
+  context->set_verify_mode(ssl::verify_peer);
+  return context;
+}
+
+void expect_host(SSL* ssl, const std::string& host) {
+  auto* param = SSL_get0_param(ssl);
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  error_code no_address;
+  (void)boost::asio::ip::make_address(host, no_address);
+  const bool set = no_address ? X509_VERIFY_PARAM_set1_host(param, host.c_str(), 0) == 1
+                              : X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str()) == 1;
+  if (!set) throw Error(Code::bad_request, fmt::format("'{}' is no host name or address", host));
+  if (no_address) SSL_set_tlsext_host_name(ssl, host.c_str());
+}
+
+std::string failure_of(SSL* ssl, const std::string& otherwise) {
+  const auto result = SSL_get_verify_result(ssl);
+  return result == X509_V_OK ? otherwise : X509_verify_cert_error_string(result);
+}
+
+Caller peer_of(const SSL* ssl) {
+  Caller caller{.name = "nobody", .role = {}, .owner = false};
+  auto* certificate = SSL_get0_peer_certificate(ssl);
+  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return caller;
+  std::array<char, 128> name{};
+  if (X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
+                                name.size()) > 0) {
+    caller.name = name.data();
+  }
+  const std::unique_ptr<GENERAL_NAMES, ReleaseWith<GENERAL_NAMES_free>> names(
+      static_cast<GENERAL_NAMES*>(
+          X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  int roles = 0;
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const auto* item = sk_GENERAL_NAME_value(names.get(), i);
+    if (item->type != GEN_URI) continue;
+    const auto* text = item->d.uniformResourceIdentifier;
+    const std::string_view uri(
+        reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),  // NOLINT: OpenSSL's bytes
+        static_cast<std::size_t>(ASN1_STRING_length(text)));
+    if (!uri.starts_with(kRoleUri)) continue;
+    ++roles;
+    caller.role = role_from_string(uri.substr(kRoleUri.size()));
+  }
+  if (roles != 1) caller.role.reset();
+  return caller;
+}
+
+}  // namespace cardswap::tls

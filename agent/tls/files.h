@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+
+namespace cardswap::tls {
+
+/// PEM files. `authority` is the certificate that signed everybody's.
+struct Files {
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+  std::filesystem::path authority;
+
+  [[nodiscard]] bool any() const {
+    return !certificate.empty() || !key.empty() || !authority.empty();
+  }
+};
+
+}  // namespace cardswap::tls

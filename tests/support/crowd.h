@@ -1,0 +1,34 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace cardswap::test {
+
+/// Many clients of an agent's TCP port at once, from this process: some ask again and again, the
+/// others send a byte of a request now and then and never end it. Whoever is thrown out comes back.
+class Crowd {
+ public:
+  Crowd(std::uint16_t port, int asking, int dawdling);
+  ~Crowd();
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+
+  /// Whole answers so far.
+  [[nodiscard]] std::uint64_t answers() const { return answers_; }
+  /// Connections that were ended by the agent.
+  [[nodiscard]] std::uint64_t thrown_out() const { return thrown_out_; }
+  /// Connections that are open now.
+  [[nodiscard]] std::uint64_t open() const { return open_; }
+
+ private:
+  void run(const std::stop_token& stop, std::uint16_t port, int asking, int dawdling);
+
+  std::atomic<std::uint64_t> answers_{0};
+  std::atomic<std::uint64_t> thrown_out_{0};
+  std::atomic<std::uint64_t> open_{0};
+  std::jthread thread_;
+};
+
+}  // namespace cardswap::test

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "agent/api/access.h"
+#include "agent/tls/files.h"
+#include "tests/support/hosts.h"
+#include "tests/support/http.h"
+
+namespace cardswap::test {
+
+/// The certificates of a fleet, made by `cardswap pki` in a folder of its own.
+class Fleet {
+ public:
+  Fleet();
+  /// By the command. Throws std::runtime_error with what it said when it refuses.
+  [[nodiscard]] tls::Files issue(ApiRole role, const std::string& name,
+                                 const std::vector<std::string>& hosts = {}) const;
+  /// The same, no longer valid; the command would not.
+  [[nodiscard]] tls::Files issue_expired(ApiRole role, const std::string& name,
+                                         const std::vector<std::string>& hosts = {}) const;
+  /// Only the authority: what somebody without a certificate has.
+  [[nodiscard]] tls::Files authority_only() const;
+  [[nodiscard]] std::filesystem::path dir() const { return dir_.path() / "pki"; }
+
+  /// --tls-cert, --tls-key and --tls-ca.
+  [[nodiscard]] static std::vector<std::string> options(const tls::Files& files);
+
+ private:
+  TempDir dir_;
+};
+
+/// One request inside TLS to an agent of this machine, as whoever holds `files`. Throws Error when
+/// there is no answer.
+[[nodiscard]] HttpAnswer ask_over_tls(const Host& host, const tls::Files& files,
+                                      const HttpRequest& request,
+                                      const std::string& called = "127.0.0.1");
+
+}  // namespace cardswap::test

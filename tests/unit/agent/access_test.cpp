@@ -1,0 +1,157 @@
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "agent/agent.h"
+#include "agent/api/access.h"
+#include "agent/api/connections.h"
+#include "agent/api/tokens.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+/// printf %s secret | sha256sum
+constexpr auto kSecret = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
+TEST(Access, EveryCallOfTheAgentHasARuleAndEveryRuleACall) {
+  std::string pattern = "/tmp/cs-XXXXXX";
+  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+  std::vector<std::string> without_rule;
+  std::size_t calls = 0;
+  {
+    asio::io_context context;
+    Config config;
+    config.data_dir = pattern;
+    const Agent agent(context, config);
+    for (const auto& call : agent.router().calls()) {
+      ++calls;
+      if (!has_access_rule(call.method, call.pattern)) {
+        without_rule.push_back(call.method + " " + call.pattern);
+      }
+    }
+  }
+  std::filesystem::remove_all(pattern);
+  EXPECT_THAT(without_rule, IsEmpty()) << "add them to agent/api/access.cpp";
+  EXPECT_EQ(calls, access_rules().size()) << "a rule is for no call, or there twice";
+}
+
+TEST(Access, ChangesAreForOperatorsAndHandoversForAgents) {
+  for (const auto& rule : access_rules()) {
+    const auto call = std::string(rule.method) + " " + std::string(rule.pattern);
+    if (rule.pattern.starts_with("/v1/peer/")) {
+      EXPECT_EQ(rule.role, ApiRole::agent) << call;
+    } else if (rule.method != "GET") {
+      EXPECT_EQ(rule.role, ApiRole::operator_) << call;
+    }
+  }
+}
+
+TEST(Access, ACallWithoutARuleIsNotOpenToViewers) {
+  EXPECT_EQ(role_for("GET", "/v1/new"), ApiRole::operator_);
+  EXPECT_EQ(role_for("POST", "/v1/peer/new"), ApiRole::agent);
+}
+
+TEST(Access, ProbesNeedNoRole) {
+  const Caller nobody;
+  EXPECT_TRUE(nobody.may(ApiRole::anybody));
+  EXPECT_FALSE(role_from_string("anybody"));
+  EXPECT_TRUE(open_to_anybody("GET", "/healthz"));
+  EXPECT_TRUE(open_to_anybody("GET", "/readyz?verbose"));
+  EXPECT_FALSE(open_to_anybody("POST", "/readyz"));
+  EXPECT_FALSE(open_to_anybody("GET", "/metrics"));
+  EXPECT_FALSE(open_to_anybody("GET", "/healthz/../v1/jobs"));
+}
+
+TEST(Access, RolesLookAndOnlyTheirOwnActs) {
+  const Caller nobody;
+  const Caller viewer{.name = "v", .role = ApiRole::viewer, .owner = false};
+  const Caller acting{.name = "o", .role = ApiRole::operator_, .owner = false};
+  const Caller agent{.name = "a", .role = ApiRole::agent, .owner = false};
+  const auto owner = Caller::owns("root");
+  for (const auto role : {ApiRole::viewer, ApiRole::operator_, ApiRole::agent}) {
+    EXPECT_FALSE(nobody.may(role));
+    EXPECT_TRUE(owner.may(role));
+    EXPECT_EQ(viewer.may(role), role == ApiRole::viewer);
+    EXPECT_EQ(acting.may(role), role != ApiRole::agent);
+    EXPECT_EQ(agent.may(role), role != ApiRole::operator_);
+  }
+}
+
+TEST(Tokens, AreKnownByTheirDigest) {
+  const auto tokens =
+      Tokens::parse(std::string("# people\nviewer ") + kSecret + " alice # laptop\n\n", "f");
+  const auto alice = tokens.caller_of("Bearer secret");
+  EXPECT_EQ(alice.name, "alice");
+  EXPECT_EQ(alice.role, ApiRole::viewer);
+  EXPECT_FALSE(alice.owner);
+  for (const auto* shown :
+       {"Bearer secreT", "Bearer ", "bearer secret", "Basic secret", "secret", ""}) {
+    EXPECT_FALSE(tokens.caller_of(shown).known()) << shown;
+  }
+}
+
+TEST(Tokens, RefuseALineThatMayBeATokenWithoutRepeatingIt) {
+  const std::string digest(kSecret);
+  for (const auto& line : std::vector<std::string>{"operator hunter2", "hunter2", "owner " + digest,
+                                                   "agent " + digest, "viewer " + digest + "00"}) {
+    try {
+      (void)Tokens::parse("\n" + line, "tokens");
+      ADD_FAILURE() << line;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("tokens, line 2"));
+      EXPECT_THAT(error.what(), Not(HasSubstr("hunter2")));
+      EXPECT_THAT(error.what(), Not(HasSubstr(kSecret)));
+    }
+  }
+}
+
+TEST(Connections, ANewcomerTakesThePlaceOfTheOneThatWaitedLongest) {
+  Connections connections({.connections = 2, .calls = 2});
+  std::string dropped;
+  const auto enter = [&](const std::string& name, const std::string& address) {
+    return connections.enter(address, [&dropped, name] { dropped += name; });
+  };
+  auto first = enter("1", "a");
+  auto second = enter("2", "a");
+  first->waits();  // said something meanwhile
+  const auto third = enter("3", "b");
+  EXPECT_EQ(dropped, "2");
+  EXPECT_EQ(connections.count(), 2U);
+  second.reset();  // notices that it was dropped
+  EXPECT_EQ(connections.count(), 2U);
+}
+
+TEST(Connections, TheAddressThatHoldsMostMakesRoom) {
+  Connections connections({.connections = 3, .calls = 2});
+  std::string dropped;
+  const auto enter = [&](const std::string& name, const std::string& address) {
+    return connections.enter(address, [&dropped, name] { dropped += name; });
+  };
+  const auto quiet = enter("quiet", "b");
+  const auto one = enter("1", "a");
+  const auto two = enter("2", "a");
+  const auto three = enter("3", "a");
+  EXPECT_EQ(dropped, "1");
+}
+
+TEST(Connections, CallsBeingAnsweredStayAndAreBounded) {
+  Connections connections({.connections = 3, .calls = 1});
+  const auto enter = [&] { return connections.enter("a", [] { FAIL(); }); };
+  const auto call = enter();
+  const auto refused = enter();
+  const auto agents = enter();
+  EXPECT_TRUE(call->begins_call(false));
+  EXPECT_FALSE(refused->begins_call(false));
+  EXPECT_TRUE(agents->begins_call(true));
+  EXPECT_EQ(enter(), nullptr);
+  call->waits();
+  EXPECT_TRUE(refused->begins_call(false));
+}
+
+}  // namespace
+}  // namespace cardswap
