@@ -1,0 +1,46 @@
+/// Messages and payload headers of the data plane: what decodes must encode to the same bytes.
+
+#include <cstdlib>
+
+#include "migrator/layout.h"
+#include "migrator/wire/messages.h"
+#include "tests/fuzz/seeds.h"
+
+namespace cardswap::fuzz {
+
+std::vector<std::vector<std::byte>> seeds() {
+  const Layout layout({{"model/w", "float32", "2x3", 24}, {"b", "int64", "", 8}});
+  const Digest digest = digest_of({});
+  std::vector<std::vector<std::byte>> all;
+  for (const data::Message& message : std::vector<data::Message>{
+           data::Hello{data::kMagic, data::kVersion, "m-1", "token", 4096, true, layout},
+           data::LayoutChanged{false, layout}, data::RoundEnd{1, 2, true, 3}, data::Ping{4},
+           data::FreezeBegin{}, data::Values{5, 6, 7, bytes_of("values")}, data::Equal{digest},
+           data::Bye{"done"}, data::Accept{8}, data::Refuse{Code::refused, "no", "why"},
+           data::Held{9, true, {{ChunkId{1}, digest}}, digest}, data::Pong{10, 11},
+           data::Confirmed{digest},
+           data::Update{1, 2, true, 0, 3, bytes_of("options"), {{0, 16}, {1, 32}}},
+           data::Replayed{12, 1.5}, data::Audited{13, {digest, digest}}}) {
+    all.push_back(data::encode(message));
+  }
+  all.push_back(data::encode(data::ChunkHeader{ChunkId{3}, 4}));
+  all.push_back(data::encode(data::GradientHeader{1, 2, 3}, {Codec::zstd, 4, 100}));
+  return all;
+}
+
+}  // namespace cardswap::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace cardswap;
+  const auto bytes = fuzz::view(data, size);
+  fuzz::expect_error_or_nothing([&] {
+    const auto again = data::encode(data::decode(bytes));
+    if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end())) std::abort();
+  });
+  fuzz::expect_error_or_nothing([&] {
+    const auto bulk = data::decode_bulk_header(bytes);
+    const auto again = data::encode(bulk.what, bulk.packing);
+    if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end())) std::abort();
+  });
+  return 0;
+}

@@ -1,0 +1,55 @@
+/// The runtime's socket: frames cut out of a stream, in pieces, and the messages in them.
+
+#include "migrator/wire/channel.h"
+#include "migrator/wire/framing.h"
+#include "tests/fuzz/seeds.h"
+
+namespace cardswap::fuzz {
+
+std::vector<std::vector<std::byte>> seeds() {
+  using namespace channel;
+  const Digest digest = digest_of({});
+  std::vector<std::vector<std::byte>> all;
+  for (const Message& message : std::vector<Message>{
+           Hello{kProtocolVersion, "job", "token", 1, Role::standby, "0.1", "none", 2, "m-1", true},
+           Tracked{1, 2, digest, 3, 4},
+           Stepped{5, 6.5},
+           Parked{"10.0.0.1", 7000, 8},
+           SyncProgress{"m-1", {}},
+           Converged{"m-1", 9},
+           Frozen{"m-1", 10},
+           Verified{"m-1", 11, digest, {}},
+           Failed{"m-1", Code::io, "disk", "look"},
+           Released{"m-1"},
+           Resumed{"m-1", 12, 13, 14},
+           FirstStep{"m-1", 15},
+           Ended{16, true},
+           Welcome{17, true, "m-1", "10.0.0.2", "token", "tcp", "key"},
+           Refused{Code::unauthorized, "no", "why"},
+           BeginSync{"m-1", "10.0.0.3", 7001, "token"},
+           Freeze{"m-1"},
+           Release{"m-1"},
+           Retire{"m-1"},
+           Grant{"m-1", 18, digest}}) {
+    all.push_back(encode(message));
+  }
+  return all;
+}
+
+}  // namespace cardswap::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace cardswap;
+  const auto bytes = fuzz::view(data, size);
+  fuzz::expect_error_or_nothing([&] {
+    channel::FrameReader reader;
+    const auto half = size / 2;
+    for (const auto piece : {bytes.first(half), bytes.subspan(half)}) {
+      reader.feed(piece);
+      while (const auto body = reader.next()) {
+        fuzz::expect_error_or_nothing([&] { (void)channel::decode(*body); });
+      }
+    }
+  });
+  return 0;
+}

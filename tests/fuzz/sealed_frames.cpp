@@ -1,0 +1,56 @@
+/// A sealed link's receiving side, at which somebody without the key throws frames.
+
+#include <cstdlib>
+
+#include "migrator/sealed_link.h"
+#include "tests/fuzz/seeds.h"
+
+namespace {
+
+using namespace cardswap;
+
+/// A line that carries nothing.
+struct NoLine final : Link {
+  void send_control(PeerId, std::vector<std::byte>) override {}
+  void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte>,
+                 std::shared_ptr<const void>) override {}
+  [[nodiscard]] std::size_t bulk_in_flight() const override { return 0; }
+  [[nodiscard]] std::size_t control_in_flight() const override { return 0; }
+  void drop(PeerId) override {}
+  void wait(std::chrono::steady_clock::time_point) override {}
+  void wake() noexcept override {}
+  [[nodiscard]] std::uint16_t port() const override { return 0; }
+};
+
+/// An engine that may never be told anything: nobody here has the key.
+struct NoEngine final : LinkEvents {
+  void on_control(PeerId, std::span<const std::byte>) override { std::abort(); }
+  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override {
+    std::abort();
+  }
+  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override { std::abort(); }
+  void on_lost(PeerId, std::string_view) override {}
+};
+
+}  // namespace
+
+std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
+  std::string frame(1 + 16 + 8 + 20 + 16, '\1');
+  frame[0] = '\xE5';
+  return {bytes_of(frame), bytes_of(frame.substr(0, 9)), bytes_of("\1plain")};
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  NoEngine engine;
+  LinkEvents* line = nullptr;
+  SealedLink link(cipher_key_from(std::string(64, '7')), Direction::target_to_source, engine,
+                  [&](LinkEvents& events) {
+                    line = &events;
+                    return std::make_unique<NoLine>();
+                  });
+  const auto bytes = fuzz::view(data, size);
+  fuzz::expect_error_or_nothing([&] { line->on_control(PeerId{1}, bytes); });
+  fuzz::expect_error_or_nothing([&] { (void)line->place_for(PeerId{1}, bytes, size); });
+  fuzz::expect_error_or_nothing([&] { line->on_landed(PeerId{1}, bytes, size); });
+  return 0;
+}
