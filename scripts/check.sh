@@ -28,6 +28,7 @@ banned 'class \w*(Manager|Util|Helper)\b' 'names say what a thing is'
 # Files over 400 lines need a reason here.
 declare -A long=(
   [migrator/source.cpp]='one migration as the straight line that it is'
+  [agent/handover/reservations.cpp]='the target of every handover, from its request to its first step'
   [migrator/ucx/link.cpp]='every UCX callback in one place'
   [tests/integration/faults_test.cpp]='the matrix of faults and states'
 )

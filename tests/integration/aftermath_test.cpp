@@ -213,8 +213,7 @@ TEST_F(Aftermath, TellsNobodyTheTokensOrTheEnvironment) {
 
   // The journal needs them; nobody but its owner may read it.
   for (const auto* host : {&a_, &b_}) {
-    for (const auto* file :
-         {"journal.db", "journal.db-wal", "journal.db-shm", "cardswapd.sock"}) {
+    for (const auto* file : {"journal.db", "journal.db-wal", "journal.db-shm", "cardswapd.sock"}) {
       using std::filesystem::perms;
       const auto rights = std::filesystem::status(host->dir() / file).permissions();
       EXPECT_EQ(rights & (perms::group_all | perms::others_all), perms::none) << file;
