@@ -11,6 +11,8 @@
 namespace cardswap::test {
 namespace {
 
+constexpr double kHeadBytes = 32 << 10;  // of the GPT's head, at least
+
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
@@ -52,7 +54,14 @@ TEST_P(MovedTrainer, GoesOnBitForBit) {
   if (c.strategy == "replay") {
     EXPECT_GT(number(progress, "log_entries"), 0);
     const bool by_hand = c.name == "GptHandWrittenUpdateReplay";
-    EXPECT_EQ(text(progress, "not_replayed"), by_hand ? "model/head.weight" : "");
+    // An audit right after the copy, ahead of that step's clipping, finds nothing yet: then the
+    // digests of the frozen state do, and the chunk goes in the downtime.
+    const auto found = text(progress, "not_replayed");
+    if (by_hand && found.empty()) {
+      EXPECT_GT(number(progress, "bytes_in_downtime"), kHeadBytes);
+    } else {
+      EXPECT_EQ(found, by_hand ? "model/head.weight" : "");
+    }
   }
   EXPECT_GT(number(moved, "downtime_ms"), 0);
   EXPECT_THAT(read_file(log.string()), HasSubstr("moved at step"));
