@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "migrator/error.h"
+#include "migrator/live_read.h"
 
 namespace cardswap {
 namespace {
@@ -114,7 +115,10 @@ Packer::~Packer() = default;
 std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
                                     std::uint8_t element) {
   shuffled_.resize(bytes.size());
-  shuffle(bytes, shuffled_.data(), element);
+  {
+    const LiveRead scope;
+    shuffle(bytes, shuffled_.data(), element);
+  }
   std::vector<std::byte> packed;
   if (codec == Codec::lz4) {
     packed.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));

@@ -1,5 +1,7 @@
 #include "migrator/digest_job.h"
 
+#include "migrator/live_read.h"
+
 #include <utility>
 
 namespace cardswap {
@@ -16,6 +18,7 @@ DigestJob::DigestJob(std::vector<std::span<const std::byte>> chunks, unsigned th
     threads_.emplace_back([this](const std::stop_token& stop) {
       for (auto chunk = next_++; chunk < chunks_.size() && !stop.stop_requested();
            chunk = next_++) {
+        const LiveRead scope;
         digests_[chunk] = digest_of(chunks_[chunk]);
       }
       if (++finished_threads_ == thread_count_) wake_();

@@ -50,7 +50,7 @@ void Sender::wake() {
 // ---- what the target says
 
 void Sender::on_control(PeerId, std::span<const std::byte> bytes) {
-  heard_at_ = Clock::now();
+  silence_.broken();
   auto message = data::decode(bytes);
   if (auto* refuse = std::get_if<data::Refuse>(&message)) {
     refused_ = Error(refuse->code, refuse->failure, refuse->hint);
@@ -116,7 +116,7 @@ void Sender::connect() {
     const std::lock_guard lock(mutex_);
     link_ = std::move(link);
   }
-  heard_at_ = Clock::now();
+  silence_.broken();
   snapshot_ = program_.snapshot();
   chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
@@ -152,10 +152,10 @@ void Sender::pump_once(Clock::time_point deadline) {
   }
   const auto in_flight = link_->bulk_in_flight();
   link_->wait(std::min(deadline, ping_due_));
-  if (link_->bulk_in_flight() < in_flight) heard_at_ = Clock::now();
+  if (link_->bulk_in_flight() < in_flight) silence_.broken();
   take_freeze_request();
   if (refused_) throw Error(*refused_);
-  if (Clock::now() - heard_at_ > options_.silence_max) {
+  if (silence_.look(Clock::now()) > options_.silence_max) {
     throw Error(
         Code::link_lost,
         fmt::format("nothing was heard from {} for {} ms", peer(), options_.silence_max.count()),

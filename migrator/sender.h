@@ -15,6 +15,7 @@
 #include "migrator/link.h"
 #include "migrator/planner.h"
 #include "migrator/rate.h"
+#include "migrator/silence.h"
 #include "migrator/source.h"
 #include "migrator/wire/messages.h"
 
@@ -136,7 +137,7 @@ class Sender final : private LinkEvents {
   std::optional<Error> refused_;
   bool converged_ = false;
   std::uint32_t rounds_sent_ = 0;
-  Clock::time_point heard_at_{};
+  Silence silence_;
   Clock::time_point ping_due_{};
   Clock::time_point progress_due_{};
   std::uint64_t pongs_ = 0;

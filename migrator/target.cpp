@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -14,6 +15,7 @@
 #include "migrator/link.h"
 #include "migrator/replay_job.h"
 #include "migrator/sealed_link.h"
+#include "migrator/silence.h"
 #include "migrator/unpacker.h"
 #include "migrator/wire/messages.h"
 
@@ -24,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{500};
+constexpr milliseconds kAdoptionLook{50};
 
 bool same_token(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
@@ -61,7 +64,7 @@ class Target::Engine final : private LinkEvents {
       return;
     }
     if (peer != source_) return;  // not admitted: nothing it says counts
-    heard_at_ = Clock::now();
+    silence_.broken();
     if (auto* changed = std::get_if<data::LayoutChanged>(&message)) {
       new_layout_ = std::move(changed->layout);
       want_held_ = changed->want_held;
@@ -87,14 +90,14 @@ class Target::Engine final : private LinkEvents {
   std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
                                  std::size_t bytes) override {
     if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
-    heard_at_ = Clock::now();
+    silence_.broken();
     const auto bulk = data::decode_bulk_header(header);
     if (bulk.packing.codec == Codec::none) return place_of(bulk.what, bytes);
     return unpacker_.expect(header, bytes, place_of(bulk.what, bulk.packing.bytes));
   }
 
   void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
-    heard_at_ = Clock::now();
+    silence_.broken();
     const auto bulk = data::decode_bulk_header(header);
     if (bulk.packing.codec != Codec::none) bytes = unpacker_.landed(header, bulk.packing);
     if (const auto* gradient = std::get_if<data::GradientHeader>(&bulk.what)) {
@@ -168,7 +171,7 @@ class Target::Engine final : private LinkEvents {
       return;
     }
     source_ = peer;
-    heard_at_ = Clock::now();
+    silence_.broken();
     chunk_bytes_ = hello.chunk_bytes;
     want_held_ = hello.want_held;
     new_layout_ = std::move(hello.layout);
@@ -176,7 +179,7 @@ class Target::Engine final : private LinkEvents {
 
   void step() {
     if (ended_) throw Error(*ended_);
-    if (source_ && Clock::now() - heard_at_ > options_.silence_max && !digesting_) {
+    if (source_ && silence_.look(Clock::now()) > options_.silence_max && !digesting_) {
       throw Error(Code::link_lost, fmt::format("nothing was heard from the source for {} ms",
                                                options_.silence_max.count()));
     }
@@ -206,6 +209,21 @@ class Target::Engine final : private LinkEvents {
     if (audit_of_ != 0) begin_full_digest();
   }
 
+  /// Making memory for a large state takes seconds; the line is served meanwhile, so that the
+  /// source does not take this side for dead. It sends no payload before it has the answer.
+  Snapshot adopted(const Layout& wanted) {
+    chunks_.clear();
+    auto made = std::async(std::launch::async, [&] {
+      auto snapshot = program_.adopt(wanted);
+      link_->wake();
+      return snapshot;
+    });
+    while (made.wait_for(milliseconds(0)) != std::future_status::ready) {
+      link_->wait(Clock::now() + kAdoptionLook);
+    }
+    return made.get();
+  }
+
   void adopt(const Layout& wanted) {
     updates_.clear();
     unpacker_.forget_places();
@@ -214,7 +232,7 @@ class Target::Engine final : private LinkEvents {
     audit_of_ = 0;
     digesting_.reset();  // it reads the memory and counts the chunks of the former layout
     fresh_ = false;
-    snapshot_ = program_.adopt(wanted);
+    snapshot_ = adopted(wanted);
     chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes_);
     if (!(snapshot_.layout == wanted)) {
       throw Error(Code::layout_differs,
@@ -317,7 +335,7 @@ class Target::Engine final : private LinkEvents {
   const TargetEvents events_;
 
   std::optional<PeerId> source_;
-  Clock::time_point heard_at_{};
+  Silence silence_;
   std::uint64_t chunk_bytes_ = 0;
   bool want_held_ = false;
   std::optional<Layout> new_layout_;

@@ -1,0 +1,26 @@
+#pragma once
+
+#if defined(__SANITIZE_THREAD__)
+extern "C" void AnnotateIgnoreReadsBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
+#endif
+
+namespace cardswap {
+
+/// Marks where memory is read that the training program may be writing to. That is the design: a
+/// torn read is a digest of bytes that never were, and the chunk is compared again
+/// (docs/decisions/001). Only ThreadSanitizer needs to be told.
+class LiveRead {
+ public:
+#if defined(__SANITIZE_THREAD__)
+  LiveRead() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+  ~LiveRead() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+#else
+  LiveRead() = default;
+  ~LiveRead() {}  // NOLINT(modernize-use-equals-default): a scope, not an unused variable
+#endif
+  LiveRead(const LiveRead&) = delete;
+  LiveRead& operator=(const LiveRead&) = delete;
+};
+
+}  // namespace cardswap
