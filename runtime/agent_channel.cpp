@@ -126,7 +126,9 @@ AgentChannel::AgentChannel(std::string path, Handlers handlers)
   welcome_ = *welcome;
 }
 
-AgentChannel::~AgentChannel() {
+AgentChannel::~AgentChannel() { close(); }
+
+void AgentChannel::close() {
   thread_.request_stop();
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_->fd(), &one, sizeof(one));

@@ -27,14 +27,15 @@ class AgentChannel {
 
   /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s.
   AgentChannel(std::string path, Handlers handlers);
-  /// Sends what is queued (at most 1 s) and closes.
-  ~AgentChannel();
+  ~AgentChannel();  ///< as close()
   AgentChannel(const AgentChannel&) = delete;
   AgentChannel& operator=(const AgentChannel&) = delete;
 
   [[nodiscard]] const channel::Welcome& welcome() const { return welcome_; }
   /// Starts delivery; once.
   void start();
+  /// Sends what is queued (at most 1 s) and ends the thread: no handler is called any more.
+  void close();
   /// Any thread; never blocks. Dropped while there is no connection: Hello says what matters.
   void send(const channel::Message& message);
 

@@ -77,6 +77,7 @@ class Session::Impl {
     if (!channel_) return;
     migration_.stop();
     channel_->send(channel::Ended{gate_.step(), moved_});
+    channel_->close();  // first: its thread sends through channel_
     channel_.reset();
   }
 

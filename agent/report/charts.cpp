@@ -148,7 +148,8 @@ class TimelineChart {
       return plot_top + kPanel * (1 - std::clamp(share, 0.0, 1.0));
     };
     svg.text("panel", kLeft, plot_top - 10, "start",
-             fmt::format("{} ({})", panel.title, panel.axis.unit));
+             panel.axis.unit.empty() ? panel.title
+                                     : fmt::format("{} ({})", panel.title, panel.axis.unit));
     for (const auto& tick : panel.axis.ticks) {
       svg.line(tick.at == panel.axis.from ? "base" : "grid", kLeft, y(tick.at), kLeft + kPlot,
                y(tick.at));
@@ -214,7 +215,7 @@ class TimelineChart {
     }
     const auto to_come = report_.moved() ? 1 : 0;
     panels_.push_back(
-        {"Steps trained", count_axis(first, last + to_come, kValueTicks, "count"),
+        {"Step number", count_axis(first, last + to_come, kValueTicks, ""),
          [this](Svg& svg, const std::function<double(double)>& y) {
            const auto stop = std::ranges::find(report_.source, "stopped", &Span::name);
            const bool stays = !report_.moved() || stop == report_.source.end();

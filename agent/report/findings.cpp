@@ -46,7 +46,7 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   if (r.error) {
     found.push_back({Level::failure, r.error->failure()});
     if (!r.error->hint().empty()) found.push_back({Level::note, "hint: " + r.error->hint()});
-    if (!r.moved()) {
+    if (!r.moved() && r.error->code() != Code::source_lost) {
       found.push_back({Level::note, fmt::format("the job goes on at {}", r.from)});
     }
   }

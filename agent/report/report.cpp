@@ -141,7 +141,10 @@ void measure_rates(Report& report) {
 }
 
 std::string why_this_strategy(const Report& r, const json::object& progress) {
-  if (r.strategy.empty()) return "it ended before one was needed";
+  if (r.strategy.empty()) {
+    return fmt::format("{} was asked for, and it {} one was needed", r.asked,
+                       r.result.empty() ? "is before" : "ended before");
+  }
   if (r.asked == r.strategy) return "asked for";
   if (r.asked != "auto") {
     return fmt::format("{} was asked for, but this program's updates cannot be replayed", r.asked);
