@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "migrator/error.h"
+#include "migrator/live_read.h"
 #include "migrator/wire/messages.h"
 #include "migrator/wire/reader.h"
 #include "migrator/wire/writer.h"
@@ -89,7 +90,10 @@ void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
   // Copied before it is sealed: the program may be writing to it, and the tag is over one version.
   auto sealed = std::make_shared<std::vector<std::byte>>();
   sealed->reserve(payload.size() + Cipher::kTagBytes);
-  sealed->assign(payload.begin(), payload.end());
+  {
+    const LiveRead scope;
+    sealed->assign(payload.begin(), payload.end());
+  }
   sealed->resize(payload.size() + Cipher::kTagBytes);
   peer.outgoing.seal(Cipher::Kind::bulk, number, clear, *sealed);
   const std::span<const std::byte> bytes(*sealed);
