@@ -16,7 +16,8 @@
 #   prediction  predicted against measured downtime, different models and links; auto's choice
 #   replay      these three (needs root, for network namespaces)
 #   curve       downtime against size, for scripts/downtime_svg.py
-#   operations  the handover's model, health, placement, agents' memory, an API under load
+#   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
+#               answers, an API under load, the crash matrix (needs root)
 #
 #   --json, --table   choose the form; --no-build   take build/release as it is
 #
@@ -53,7 +54,8 @@ for group in "${groups[@]}"; do
     digest) targets+=(bench_digest) ;;
     copy) targets+=(bench_base_copy) ;;
     idle | sync) targets+=(bench_trainer gpt) ;;
-    operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test) ;;
+    operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test api_load_test
+      bench_fleet_simulation crash_matrix_test crash_at_a_random_time_test) ;;
     *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
   esac
 done

@@ -3,10 +3,12 @@
 
 usage: bench_operations.py BUILD_DIR
 
-What a test proves it also measures: its own words are read here. Agents' memory is measured with 50
-of them at once, each with a trainer that tracks nothing to speak of.
+What a test proves it also measures: its own words are read here. Agents' memory, and how long calls
+take while all of them are called and one is drained, is measured with 50 agents at once, each with a
+trainer that tracks nothing to speak of. The crash matrix is run once through; it wants root.
 """
 
+import http.client
 import json
 import os
 import re
@@ -14,10 +16,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 AGENTS = 50
 IDLE_SECONDS = 5
+LOAD_SECONDS = 10
+CALLERS = 4
+CALLS_PER_SECOND = 400  # of all callers: a load, not a test of how fast Python is
+CALLED = ("/v1/jobs", "/v1/devices", "/v1/migrations", "/v1/health", "/metrics")
 
 
 def figure(name, samples, unit, goal=None, lower_is_better=True):
@@ -72,6 +79,15 @@ def resident_mib(pid):
         return int(re.search(r"^Rss:\s+(\d+)", rollup.read(), re.M)[1]) / 1024
 
 
+def stop_jobs(build, agent):
+    """Whatever runs there: a drain may have brought it."""
+    command = [f"{build}/agent/cardswap", "--agent", agent]
+    told = subprocess.run([*command, "-o", "json", "jobs"], capture_output=True, text=True)
+    for job in json.loads(told.stdout)["jobs"] if told.returncode == 0 else []:
+        subprocess.run([*command, "stop", job["name"], "--grace", "1s"], stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+
 def idle_agents(build):
     agents = []
     with tempfile.TemporaryDirectory(prefix="cs-bench-") as place:
@@ -87,18 +103,93 @@ def idle_agents(build):
                         sys.exit(f"agent {i} did not start")
                     time.sleep(0.05)
                 subprocess.run([f"{build}/agent/cardswap", "--agent", f"{place}/{i}/cardswapd.sock", "run", "--name",
-                                "null", "--", f"{build}/runtime/plain_memory", "--steps", "1000000", "--step-ms", "500",
+                                f"null-{i}", "--", f"{build}/runtime/plain_memory", "--steps", "1000000", "--step-ms", "500",
                                 "--bytes", "4096"], check=True, stdout=subprocess.DEVNULL)
             time.sleep(IDLE_SECONDS)
             figure("agent_idle_mib", [resident_mib(agent.pid) for agent in agents], "MiB", 20)
+            ports = [json.load(open(f"{place}/{i}/agent.json"))["port"] for i in range(AGENTS)]
+            under_load(build, ports)
         finally:
             for i in range(len(agents)):
-                subprocess.run([f"{build}/agent/cardswap", "--agent", f"{place}/{i}/cardswapd.sock", "stop", "null",
-                                "--grace", "1s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                stop_jobs(build, f"{place}/{i}/cardswapd.sock")
             for agent in agents:
                 agent.terminate()
             for agent in agents:
                 agent.wait()
+
+
+def call_some(ports, until, latencies, failures):
+    """Asks these agents in turn, each over its own connection, at an even pace."""
+    lines = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for port in ports]
+    pace = CALLERS / CALLS_PER_SECOND
+    due = time.monotonic()
+    number = 0
+    while due < until:
+        time.sleep(max(0, due - time.monotonic()))
+        line = lines[number % len(lines)]
+        began = time.perf_counter()
+        try:
+            line.request("GET", CALLED[number % len(CALLED)])
+            answer = line.getresponse()
+            answer.read()
+            if answer.status != 200:
+                failures.append(answer.status)
+        except (OSError, http.client.HTTPException) as error:
+            failures.append(repr(error))
+            line.close()
+        latencies.append(1e3 * (time.perf_counter() - began))
+        number += 1
+        due += pace
+    for line in lines:
+        line.close()
+
+
+def drained(build, ports, *options):
+    """One `cardswap drain` of the first agent to all the others; how long it took."""
+    to = ",".join(f"127.0.0.1:{port}" for port in ports[1:])
+    began = time.perf_counter()
+    ended = subprocess.run([f"{build}/agent/cardswap", "drain", f"127.0.0.1:{ports[0]}", "--to", to,
+                            "--max-downtime", "none", *options], capture_output=True, text=True)
+    if ended.returncode != 0:
+        sys.exit(f"the drain failed:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    return 1e3 * (time.perf_counter() - began)
+
+
+def under_load(build, ports):
+    latencies, failures = [], []
+    until = time.monotonic() + LOAD_SECONDS
+    callers = [threading.Thread(target=call_some, args=(ports[i::CALLERS], until, latencies, failures))
+               for i in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    dry = [drained(build, ports, "--dry-run") for _ in range(3)]
+    real = drained(build, ports)
+    for caller in callers:
+        caller.join()
+    latencies.sort()
+    figure("api_calls", [len(latencies)], "calls")
+    figure("api_calls_failed", [len(failures)], "calls", 0)
+    figure("api_p50_ms", [latencies[len(latencies) // 2]], "ms")
+    figure("api_p99_ms", [latencies[len(latencies) * 99 // 100]], "ms")
+    figure("drain_dry_run_50_agents_ms", dry, "ms")
+    figure("drain_50_agents_ms", [real], "ms")
+
+
+def fleet(build):
+    """10,000 simulated hosts; its figures are printed by itself."""
+    ended = subprocess.run([f"{build}/tests/bench/bench_fleet_simulation"], capture_output=True, text=True)
+    print(ended.stdout, end="", flush=True)
+    if "fleet_violations" not in ended.stdout:
+        sys.exit(f"the fleet was not simulated:\n{ended.stderr[-2000:]}")
+
+
+def crashes(build):
+    """Its figures are printed by the script, whether or not a case was violated."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "crash_matrix.sh")
+    ended = subprocess.run([script, "--build", build], stdout=subprocess.PIPE, text=True)
+    print(ended.stdout, end="", flush=True)
+    if "crash_violations" not in ended.stdout:
+        sys.exit("the crash matrix did not run")
 
 
 def api_load(build):
@@ -114,7 +205,7 @@ def main():
         print(__doc__.strip())
         sys.exit(0 if len(sys.argv) == 2 else 2)
     build = os.path.abspath(sys.argv[1])
-    for measure in (model, health, placement, idle_agents, api_load):
+    for measure in (model, health, placement, fleet, idle_agents, api_load, crashes):
         measure(build)
 
 

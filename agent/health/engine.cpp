@@ -210,6 +210,7 @@ void Engine::observe(const Finding& finding) {
 
 void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, bool moved, Ms now) {
   guards_.ended(job_uid, moved, now);
+  changed_ = true;
   if (moved) return;
   for (auto& incident : incidents_) {
     if (incident.id != incident_id) continue;
@@ -233,6 +234,7 @@ std::size_t Engine::clear(const std::string& device, const std::string& reason, 
 void Engine::close_breaker(const std::string& reason, Ms now) {
   if (!guards_.open(now)) return;
   guards_.close(now);
+  changed_ = true;
   breaker_told_ = false;
   tell({now, "breaker_closed", {}, {}, {}, {}, "by an operator: " + reason});
 }
@@ -246,8 +248,19 @@ void Engine::learn(const std::string& device, const std::string& uuid, const std
 }
 
 void Engine::restore(Incident incident) {
-  incident.id = next_id_++;
+  if (incident.id == 0) incident.id = next_id_;
+  next_id_ = std::max(next_id_, incident.id + 1);
   incidents_.push_back(std::move(incident));
+}
+
+void Engine::restore_guards(const boost::json::object& record, Ms now) {
+  guards_.restore(record, now);
+  breaker_told_ = guards_.open(now);
+}
+
+void Engine::forget_move(const std::string& job_uid) {
+  guards_.forget(job_uid);
+  changed_ = true;
 }
 
 }  // namespace cardswap::health

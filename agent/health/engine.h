@@ -58,7 +58,11 @@ class Engine {
   /// An operator says that a device (or kHost, or "all") is well. Returns how many were dropped.
   std::size_t clear(const std::string& device, const std::string& reason, Ms now);
   void close_breaker(const std::string& reason, Ms now);
+  /// What a former agent knew: an open fault, and what it had moved already.
   void restore(Incident incident);
+  void restore_guards(const boost::json::object& record, Ms now);
+  /// A move that a former agent began and that is not under way any more.
+  void forget_move(const std::string& job_uid);
   /// How the outside calls one of the devices.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 

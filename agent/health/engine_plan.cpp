@@ -63,6 +63,7 @@ void Engine::check_breaker(Ms now) {
   const auto why = guards_.judge_breaker(sick, devices_.size(), now);
   if (why.empty()) return;
   breaker_told_ = true;
+  changed_ = true;
   tell({now,
         "breaker_open",
         {},
@@ -174,6 +175,7 @@ void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Pla
       continue;
     }
     guards_.started(job.uid, now);
+    changed_ = true;
     plan.moves.push_back(std::move(move));
   }
 }

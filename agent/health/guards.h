@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <deque>
 #include <map>
 #include <string>
@@ -34,6 +35,16 @@ class Guards {
   [[nodiscard]] bool open(Ms now) const { return now < open_until_; }
   void close(Ms now);
   [[nodiscard]] const std::string& why_open() const { return why_open_; }
+
+  /// For the journal: a restart of the agent makes nobody's budget new.
+  [[nodiscard]] boost::json::object record() const;
+  /// Takes up what record() said. What is no such record is passed over; times that lie ahead of
+  /// `now`, of a clock that was set back, count as now.
+  void restore(const boost::json::object& record, Ms now);
+  /// Jobs whose moves run: after a restart, those that somebody has to look after.
+  [[nodiscard]] std::vector<std::string> moving() const;
+  /// A move that nobody knows of any more: neither moved nor failed.
+  void forget(const std::string& job_uid) { running_.erase(job_uid); }
 
  private:
   const Policy& policy_;

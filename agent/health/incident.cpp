@@ -1,5 +1,6 @@
 #include "agent/health/incident.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 namespace cardswap::health {
@@ -49,6 +50,8 @@ json::object to_json(const Incident& incident) {
   for (std::size_t i = 0; i < kSources; ++i) {
     if (incident.seen_by[i]) sources.emplace_back(to_string(static_cast<Source>(i)));
   }
+  json::object tries;
+  for (const auto& [uid, count] : incident.tries) tries[uid] = count;
   return {{"id", incident.id},
           {"device", incident.device},
           {"code", incident.code},
@@ -65,13 +68,18 @@ json::object to_json(const Incident& incident) {
           {"count", incident.count},
           {"first_ms", incident.first},
           {"last_ms", incident.last},
+          {"due_ms", incident.due},
+          {"quiet_since_ms", incident.quiet_since},
           {"resolve_after_ms", incident.verdict.resolve_after},
           {"lasting", incident.lasting},
+          {"pid", incident.pid ? json::value(*incident.pid) : json::value(nullptr)},
+          {"failed_moves", tries},
           {"cordoned", incident.cordoned}};
 }
 
 Incident incident_from_journal(const json::object& record) {
   Incident incident;
+  incident.id = static_cast<std::uint64_t>(std::max<Ms>(0, number_at(record, "id")));
   incident.device = text_at(record, "device");
   incident.code = text_at(record, "code");
   incident.text = text_at(record, "text");
@@ -88,7 +96,18 @@ Incident incident_from_journal(const json::object& record) {
   incident.count = static_cast<unsigned>(number_at(record, "count"));
   incident.first = number_at(record, "first_ms");
   incident.last = number_at(record, "last_ms");
+  incident.due = number_at(record, "due_ms");
+  incident.quiet_since = number_at(record, "quiet_since_ms");
   incident.lasting = flag_at(record, "lasting");
+  if (const auto pid = number_at(record, "pid"); pid > 0) incident.pid = static_cast<int>(pid);
+  if (const auto* tries = record.if_contains("failed_moves");
+      tries != nullptr && tries->is_object()) {
+    for (const auto& item : tries->get_object()) {
+      if (item.value().is_int64()) {
+        incident.tries[item.key()] = static_cast<unsigned>(item.value().get_int64());
+      }
+    }
+  }
   incident.cordoned = flag_at(record, "cordoned");
   if (const auto* sources = record.if_contains("sources");
       sources != nullptr && sources->is_array()) {

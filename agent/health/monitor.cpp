@@ -20,7 +20,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLookEvery{200};
 constexpr std::size_t kStrangersMax = 256;
-constexpr std::size_t kAvoidMax = 1024;
 
 Policy policy_of(const Config& config) {
   return config.health_policy.empty() ? Policy() : policy_from_file(config.health_policy);
@@ -56,6 +55,7 @@ Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& conf
       changed_(context),
       started_ms_(unix_ms()) {
   for (const auto& record : log_.kept()) engine_.restore(incident_from_journal(record));
+  engine_.restore_guards(log_.kept_guards(), now());
 }
 
 Ms Monitor::now() const {
@@ -89,6 +89,9 @@ void Monitor::start() {
     };
     events.state = [this](std::string state) { source_state("nvml", state); };
     tasks_.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(events)));
+  }
+  for (const auto& uid : engine_.guards().moving()) {
+    tasks_.spawn("follow the move of " + uid, take_up(uid));
   }
   for (const auto& one : engine_.policy().probes) tasks_.spawn("probe " + one.name, probe(one));
   tasks_.spawn("health", drive());
@@ -245,10 +248,12 @@ void Monitor::flush() {
   }
   try {
     log_.append(records);
-    if (engine_.take_changed()) {
+    unkept_ = engine_.take_changed() || unkept_;
+    if (unkept_) {
       std::vector<json::object> open;
       for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
-      log_.keep(open);
+      log_.keep(open, engine_.guards().record());
+      unkept_ = false;
     }
   } catch (const Error& error) {
     spdlog::error("health: {}", error.what());
@@ -277,107 +282,6 @@ asio::awaitable<void> Monitor::drive() {
     flush();
     co_await wake_.wait_until(std::chrono::steady_clock::now() + kLookEvery);
   }
-}
-
-void Monitor::tell(const Move& move, const std::string& kind, const std::string& text,
-                   const std::string& migration) {
-  engine_.tell({now(), kind, move.device, move.code, move.job, migration, text});
-  flush();
-}
-
-std::string Monitor::own_address() const {
-  const bool v6 = config_.listen_host.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", config_.listen_host, v6 ? "]" : "",
-                     config_.listen_port);
-}
-
-asio::awaitable<std::string> Monitor::choose(Move move) {
-  const auto& spares = engine_.policy().spares;
-  const auto own = own_address();
-  std::vector<Peer> peers;
-  const auto add = [&](const std::string& address) {
-    const bool known = std::any_of(peers.begin(), peers.end(),
-                                   [&](const auto& peer) { return peer.address == address; });
-    const bool self = address == own;
-    if (!known && !(self && move.leave_host)) peers.push_back({address, self});
-  };
-  std::vector<std::string> only;
-  for (const auto& spare : spares) {
-    add(agent_of(spare));
-    only.push_back(agent_of(spare) + spare.substr(spare.find('/')));
-  }
-  if (spares.empty()) {
-    if (!move.leave_host) add(own);
-    if (hooks_.peers) {
-      for (const auto& peer : hooks_.peers()) add(agent_of(peer));
-    }
-  }
-  PlacementJob wanted;
-  wanted.name = move.job;
-  wanted.host = own;
-  wanted.device = move.device;
-  wanted.kind = move.device.substr(0, move.device.find(':'));
-  if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->state_bytes;
-  if (const auto tried = avoid_.find(move.job_uid); tried != avoid_.end()) {
-    wanted.avoid = tried->second;
-  }
-  auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
-  for (auto& device : devices) {
-    if (device.host == own && !engine_.usable(device.name)) device.unhealthy = true;
-  }
-  const auto placed = place(std::span(&wanted, 1), devices);
-  if (!placed.assigned.empty()) co_return devices[placed.assigned[0].device].address();
-  avoid_.erase(move.job_uid);  // all have refused: the next try may ask them again
-  throw Error(Code::no_memory,
-              devices.empty() ? "no other device is known"
-                              : "no device fits: " + to_string(placed.unplaced.at(0).reasons),
-              "give cardswapd a --peer, or the policy spares");
-}
-
-asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
-  const auto& policy = engine_.policy();
-  ApiRequest request;
-  const auto limit = move.deadline ? policy.deadline : policy.migration_timeout;
-  request.body = {{"job", move.job},
-                  {"to", target},
-                  {"max_downtime_ms", policy.max_downtime_ms},
-                  {"timeout_ms", limit}};
-  const auto id = migrations_.start(request).id;
-  tell(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
-  while (!handover::is_over(migrations_.at(id).state)) {
-    co_await migrations_.changed().wait_until(std::chrono::steady_clock::now() +
-                                              std::chrono::seconds(1));
-  }
-  const auto& ended = migrations_.at(id);
-  const bool moved = ended.state == handover::State::completed;
-  if (moved) {
-    tell(move, "moved", fmt::format("to {}, stopped for {}", target, format_ms(ended.downtime_ms)),
-         id);
-  } else {
-    tell(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
-    if (avoid_.size() < kAvoidMax) avoid_[move.job_uid].push_back(target);
-  }
-  co_return moved;
-}
-
-asio::awaitable<void> Monitor::carry_out(Move move) {
-  bool moved = false;
-  std::string failure;
-  try {
-    auto target = co_await choose(move);
-    if (move.pretend) {
-      tell(move, "would_move", fmt::format("to {}, because of {}", target, move.reason));
-      co_return;
-    }
-    moved = co_await migrate(move, std::move(target));
-  } catch (const Error& error) {
-    failure = error.what();
-  }
-  if (!failure.empty()) tell(move, move.pretend ? "would_fail" : "move_failed", failure);
-  if (move.pretend) co_return;
-  if (moved) avoid_.erase(move.job_uid);
-  engine_.move_ended(move.incident, move.job_uid, moved, now());
-  wake_.notify();
 }
 
 }  // namespace cardswap::health

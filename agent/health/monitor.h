@@ -59,6 +59,9 @@ class Monitor {
   asio::awaitable<void> carry_out(Move move);
   asio::awaitable<std::string> choose(Move move);
   asio::awaitable<bool> migrate(Move move, std::string target);
+  asio::awaitable<void> take_up(std::string job_uid);
+  /// Whether the migration completed, once it is over.
+  asio::awaitable<bool> over(std::string migration);
   void tell(const Move& move, const std::string& kind, const std::string& text,
             const std::string& migration = {});
   /// Writes what there is to tell; on failure it is logged and told with the next.
@@ -80,7 +83,8 @@ class Monitor {
   std::int64_t started_ms_;
   std::map<std::string, std::string> sources_;             ///< name: "ok", or what is wrong
   std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
-  std::set<std::string> strangers_;                        ///< told once each, bounded
+  bool unkept_ = false;              ///< open faults and guards have changed and are not on disk
+  std::set<std::string> strangers_;  ///< told once each, bounded
 };
 
 }  // namespace cardswap::health

@@ -59,6 +59,7 @@ struct Policy {
   Ms resolve_after = 600'000;
   double max_downtime_ms = 300;
   Ms migration_timeout = 600'000;
+  bool encrypt = false;             ///< what its moves send
   Ms deadline = 30'000;             ///< for what may hang: Class::live_deadline
   std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", tried in this order
   std::vector<std::string> stay;    ///< jobs that are never moved, with '*'

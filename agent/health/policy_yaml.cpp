@@ -94,6 +94,15 @@ class Reader {
       out = static_cast<unsigned>(value);
     };
   }
+  [[nodiscard]] auto flag(bool& out, const std::string& name) const {
+    return [this, &out, name](const YAML::Node& node) {
+      const auto text = scalar(node, name);
+      if (text != "true" && text != "false") {
+        fail(node, fmt::format("{}: '{}' is neither true nor false", name, shown(text, 64)));
+      }
+      out = text == "true";
+    };
+  }
   template <class Value>
   [[nodiscard]] Value one_of(const YAML::Node& node, const std::string& name,
                              const std::vector<Value>& values) const {
@@ -237,6 +246,7 @@ Policy read(const Reader& in, const YAML::Node& root) {
                         policy.max_downtime_ms =
                             static_cast<double>(in.duration_at(value, "max_downtime"));
                       }},
+                     {"encrypt", in.flag(policy.encrypt, "encrypt")},
                      {"timeout", in.duration(policy.migration_timeout, "timeout")},
                      {"deadline", in.duration(policy.deadline, "deadline")}});
            }},

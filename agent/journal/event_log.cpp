@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
   device TEXT NOT NULL, job TEXT NOT NULL, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS incidents (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS guards (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL);
 )sql";
 
 struct Finalize {
@@ -142,7 +143,7 @@ std::int64_t EventLog::last_id() const {
   return sqlite3_step(statement.get()) == SQLITE_ROW ? sqlite3_column_int64(statement.get(), 0) : 0;
 }
 
-void EventLog::keep(const std::vector<json::object>& incidents) {
+void EventLog::keep(const std::vector<json::object>& incidents, const json::object& guards) {
   in_one_write(db_.get(), [&] {
     run(db_.get(), "DELETE FROM incidents");
     const auto insert = prepare(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
@@ -150,7 +151,16 @@ void EventLog::keep(const std::vector<json::object>& incidents) {
       bind_text(insert, 1, json::serialize(incident));
       run(db_.get(), insert);
     }
+    const auto replace =
+        prepare(db_.get(), "INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
+    bind_text(replace, 1, json::serialize(guards));
+    run(db_.get(), replace);
   });
+}
+
+json::object EventLog::kept_guards() const {
+  const auto statement = prepare(db_.get(), "SELECT document FROM guards");
+  return sqlite3_step(statement.get()) == SQLITE_ROW ? document_in(statement, 0) : json::object();
 }
 
 std::vector<json::object> EventLog::kept() const {

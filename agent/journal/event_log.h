@@ -39,9 +39,10 @@ class EventLog {
   [[nodiscard]] std::vector<boost::json::object> find(const Query& query) const;
   [[nodiscard]] std::int64_t last_id() const;
 
-  /// Replaces the open faults.
-  void keep(const std::vector<boost::json::object>& incidents);
+  /// Replaces the open faults, and what guards the moves.
+  void keep(const std::vector<boost::json::object>& incidents, const boost::json::object& guards);
   [[nodiscard]] std::vector<boost::json::object> kept() const;
+  [[nodiscard]] boost::json::object kept_guards() const;  ///< empty: none yet
 
  private:
   struct Close {

@@ -351,5 +351,44 @@ TEST_F(HealthEngine, SavesFirstWhatMayBeLostNext) {
   EXPECT_TRUE(last_.moves[0].deadline);
 }
 
+TEST_F(HealthEngine, ARestartOfTheAgentMakesNoBudgetNew) {
+  policy_.moves_at_once = 2;
+  policy_.moves_per_hour = 3;
+  for (const auto& device : devices_) see("xid:64", device.name);
+  ASSERT_THAT(moves(), SizeIs(2));
+  const auto restart = [&] {
+    const auto before = std::move(engine_);
+    for (const auto& incident : before->incidents()) {
+      engine().restore(incident_from_journal(to_json(incident)));
+    }
+    engine().restore_guards(before->guards().record(), now_);
+  };
+  const auto first = last_.moves[0];
+  restart();
+  EXPECT_THAT(moves(), IsEmpty()) << "two run, whoever began them";
+  EXPECT_THAT(engine().guards().moving(), SizeIs(2));
+  end(first, true);
+  EXPECT_THAT(moves(), SizeIs(1));
+  restart();
+  for (const auto& uid : engine().guards().moving()) engine().forget_move(uid);
+  EXPECT_THAT(moves(), IsEmpty()) << "three within an hour";
+  now_ += 61 * kMinute;
+  EXPECT_THAT(moves(), SizeIs(2));
+}
+
+TEST_F(HealthEngine, AFaultThatWaitsStillWaitsAfterARestart) {
+  policy_.rules.emplace_back();
+  policy_.rules.back().code = "alert:Hot";
+  policy_.rules.back().action = Action::migrate;
+  policy_.rules.back().hold = kMinute;
+  alert("Hot", "1", true);
+  const auto before = std::move(engine_);
+  engine().restore(incident_from_journal(to_json(before->incidents().front())));
+  now_ += 30 * kSecond;
+  EXPECT_THAT(moves(), IsEmpty());
+  now_ += 31 * kSecond;
+  EXPECT_THAT(moves(), ElementsAre("job0"));
+}
+
 }  // namespace
 }  // namespace cardswap::health

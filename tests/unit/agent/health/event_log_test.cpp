@@ -37,12 +37,13 @@ TEST_F(EventLogFile, KeepsTheNewestInTheirOrderAndOverARestart) {
   {
     EventLog log(dir_ / "j.db", 5);
     for (int i = 1; i <= 8; ++i) log.append({event(i, "cpu:0")});
-    log.keep({event(1, "x"), event(2, "y")});
-    log.keep({event(3, "z")});
+    log.keep({event(1, "x"), event(2, "y")}, {});
+    log.keep({event(3, "z")}, {{"why_open", "x"}});
   }
   const EventLog log(dir_ / "j.db", 5);
   EXPECT_THAT(times(log.find({})), ElementsAre(4, 5, 6, 7, 8));
   EXPECT_THAT(times(log.kept()), ElementsAre(3));
+  EXPECT_EQ(log.kept_guards(), (boost::json::object{{"why_open", "x"}}));
   EXPECT_EQ(log.last_id(), 8);
 }
 

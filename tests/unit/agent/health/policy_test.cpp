@@ -40,7 +40,7 @@ budget: {at_once: 4, per_hour: 20}
 cooldown: {job: 1m, device: 2m}
 retry: {after: 5s, tries: 2}
 breaker: {failures: 4, devices_percent: 60, devices_min: 2, window: 3m, reset: 4m}
-migration: {max_downtime: 500ms, timeout: 5m, deadline: 20s}
+migration: {max_downtime: 500ms, timeout: 5m, deadline: 20s, encrypt: true}
 merge_window: 5s
 resolve_after: 15m
 spares: ["gpu-b:7070/cuda:0"]
@@ -66,6 +66,7 @@ probes:
   EXPECT_EQ(policy.tries, 2U);
   EXPECT_EQ(policy.breaker_devices_percent, 60U);
   EXPECT_EQ(policy.max_downtime_ms, 500);
+  EXPECT_TRUE(policy.encrypt);
   EXPECT_EQ(policy.deadline, 20'000);
   EXPECT_THAT(policy.spares, ElementsAre("gpu-b:7070/cuda:0"));
   EXPECT_TRUE(policy.stays_put("debug-7"));

@@ -1,0 +1,140 @@
+// How the monitor's moves are carried out: a target is chosen, a migration started and followed.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/health/monitor.h"
+#include "agent/units.h"
+
+namespace cardswap::health {
+namespace {
+
+constexpr std::size_t kAvoidMax = 1024;
+
+}  // namespace
+
+void Monitor::tell(const Move& move, const std::string& kind, const std::string& text,
+                   const std::string& migration) {
+  engine_.tell({now(), kind, move.device, move.code, move.job, migration, text});
+  flush();
+}
+
+std::string Monitor::own_address() const {
+  const bool v6 = config_.listen_host.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", config_.listen_host, v6 ? "]" : "",
+                     config_.listen_port);
+}
+
+asio::awaitable<std::string> Monitor::choose(Move move) {
+  const auto& spares = engine_.policy().spares;
+  const auto own = own_address();
+  std::vector<Peer> peers;
+  const auto add = [&](const std::string& address) {
+    const bool known = std::any_of(peers.begin(), peers.end(),
+                                   [&](const auto& peer) { return peer.address == address; });
+    const bool self = address == own;
+    if (!known && !(self && move.leave_host)) peers.push_back({address, self});
+  };
+  std::vector<std::string> only;
+  for (const auto& spare : spares) {
+    add(agent_of(spare));
+    only.push_back(agent_of(spare) + spare.substr(spare.find('/')));
+  }
+  if (spares.empty()) {
+    if (!move.leave_host) add(own);
+    if (hooks_.peers) {
+      for (const auto& peer : hooks_.peers()) add(agent_of(peer));
+    }
+  }
+  PlacementJob wanted;
+  wanted.name = move.job;
+  wanted.host = own;
+  wanted.device = move.device;
+  wanted.kind = move.device.substr(0, move.device.find(':'));
+  if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->state_bytes;
+  if (const auto tried = avoid_.find(move.job_uid); tried != avoid_.end()) {
+    wanted.avoid = tried->second;
+  }
+  auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
+  for (auto& device : devices) {
+    if (device.host == own && !engine_.usable(device.name)) device.unhealthy = true;
+  }
+  const auto placed = place(std::span(&wanted, 1), devices);
+  if (!placed.assigned.empty()) co_return devices[placed.assigned[0].device].address();
+  avoid_.erase(move.job_uid);  // all have refused: the next try may ask them again
+  throw Error(Code::no_memory,
+              devices.empty() ? "no other device is known"
+                              : "no device fits: " + to_string(placed.unplaced.at(0).reasons),
+              "give cardswapd a --peer, or the policy spares");
+}
+
+/// A move that a former agent began: it counts against the budget until it is over.
+asio::awaitable<void> Monitor::take_up(std::string job_uid) {
+  std::string id;
+  for (const auto& migration : migrations_.all()) {
+    if (handover::is_over(migration.state)) continue;
+    const auto* job = jobs_.by_instance(migration.instance);
+    if (job != nullptr && job->uid == job_uid) id = migration.id;
+  }
+  if (id.empty()) {
+    engine_.forget_move(job_uid);
+  } else {
+    const bool moved = co_await over(id);
+    engine_.move_ended(0, job_uid, moved, now());
+  }
+  wake_.notify();
+}
+
+asio::awaitable<bool> Monitor::over(std::string migration) {
+  while (!handover::is_over(migrations_.at(migration).state)) {
+    co_await migrations_.changed().wait_until(std::chrono::steady_clock::now() +
+                                              std::chrono::seconds(1));
+  }
+  co_return migrations_.at(migration).state == handover::State::completed;
+}
+
+asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
+  const auto& policy = engine_.policy();
+  ApiRequest request;
+  const auto limit = move.deadline ? policy.deadline : policy.migration_timeout;
+  request.body = {{"job", move.job},
+                  {"to", target},
+                  {"max_downtime_ms", policy.max_downtime_ms},
+                  {"encrypt", policy.encrypt},
+                  {"timeout_ms", limit}};
+  const auto id = migrations_.start(request).id;
+  tell(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
+  const bool moved = co_await over(id);
+  const auto& ended = migrations_.at(id);
+  if (moved) {
+    tell(move, "moved", fmt::format("to {}, stopped for {}", target, format_ms(ended.downtime_ms)),
+         id);
+  } else {
+    tell(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
+    if (avoid_.size() < kAvoidMax) avoid_[move.job_uid].push_back(target);
+  }
+  co_return moved;
+}
+
+asio::awaitable<void> Monitor::carry_out(Move move) {
+  bool moved = false;
+  std::string failure;
+  try {
+    auto target = co_await choose(move);
+    if (move.pretend) {
+      tell(move, "would_move", fmt::format("to {}, because of {}", target, move.reason));
+      co_return;
+    }
+    moved = co_await migrate(move, std::move(target));
+  } catch (const Error& error) {
+    failure = error.what();
+  }
+  if (!failure.empty()) tell(move, move.pretend ? "would_fail" : "move_failed", failure);
+  if (move.pretend) co_return;
+  if (moved) avoid_.erase(move.job_uid);
+  engine_.move_ended(move.incident, move.job_uid, moved, now());
+  wake_.notify();
+}
+
+}  // namespace cardswap::health
