@@ -38,6 +38,10 @@ Agent::Agent(asio::io_context& context, Config config)
     migrations_.on_exit(job);
     reservations_.on_exit(job);
   };
+  migrations_.standstill =
+      reservations_.standstill = [this](const std::string& migration, bool stands_still) {
+        server_.standstill().note(migration, stands_still);
+      };
   reservations_.closed = [this](const std::string& device) {
     const auto cordon = cordons_.of(device);
     return cordon ? to_string(*cordon, config_.host_name) : std::string();
@@ -69,6 +73,17 @@ void Agent::stop() {
   server_.close();
   hub_.close();
   tasks_.stop();
+}
+
+void Agent::reload() {
+  try {
+    auto security = ApiSecurity::load(config_);
+    if (config_.tls.any()) tls::Identity::use(context_, tls::client_context(config_.tls));
+    server_.renew(std::move(security));
+    spdlog::info("certificates, revocations and tokens are read anew");
+  } catch (const Error& error) {
+    spdlog::error("reload: {}; what was read before still holds", error.what());
+  }
 }
 
 std::string Agent::summary() {
@@ -249,6 +264,7 @@ void Agent::add_job_calls() {
                                   {"reserved_bytes", device.reserved_bytes},
                                   {"jobs", names},
                                   {"cordoned", cordon.has_value()},
+                                  {"unhealthy", !health_.usable(device.name)},
                                   {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
     }
     co_return ApiAnswer{200, json::object{{"host", config_.host_name}, {"devices", list}}};
@@ -331,7 +347,7 @@ void Agent::add_peer_calls() {
   router_.on("GET", "/v1/peer/reservations/{id}",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                const auto id = request.path.at("id");
-               auto& r = reservations_.at(id);
+               auto& r = reservations_.at(id, request.caller);
                reservations_.heard(id);
                const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
                const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
@@ -345,12 +361,14 @@ void Agent::add_peer_calls() {
   router_.on("POST", "/v1/peer/reservations/{id}/grant",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                request.only({"epoch", "root", "step"});
+               (void)reservations_.at(request.path.at("id"), request.caller);
                co_return co_await reservations_.grant(
                    request.path.at("id"), static_cast<std::uint64_t>(request.number_or("epoch", 0)),
                    request.text("root"), static_cast<std::uint64_t>(request.number_or("step", 0)));
              });
   router_.on("DELETE", "/v1/peer/reservations/{id}",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               (void)reservations_.at(request.path.at("id"), request.caller);
                co_return co_await reservations_.drop(request.path.at("id"));
              });
   router_.on("GET", "/v1/peer/decisions/{id}",

@@ -27,6 +27,9 @@ class Agent {
   void start();
   /// Ends every task; jobs go on.
   void stop();
+  /// Reads certificates, keys, revocations and tokens anew, for connections from now on. On an
+  /// error it is logged, and what was read last still holds.
+  void reload();
   /// One line for the service manager: how many jobs and migrations.
   [[nodiscard]] std::string summary();
   [[nodiscard]] bool stopped() const { return tasks_.empty(); }

@@ -25,7 +25,7 @@ constexpr auto kCompletion = R"(_cardswap() {
     drain) COMPREPLY=($(compgen -W "--to --parallel --deadline --policy --dry-run --hook --reason --strategy --max-downtime --bandwidth --timeout --encrypt" -- "$word")) ;;
     health) COMPREPLY=($(compgen -W "--clear --reason --close-breaker" -- "$word")) ;;
     events) COMPREPLY=($(compgen -W "--follow --device --job --since --limit" -- "$word")) ;;
-    pki) COMPREPLY=($(compgen -W "init issue --role --name --host --days" -- "$word")) ;;
+    pki) COMPREPLY=($(compgen -W "init issue revoke --role --name --host --days" -- "$word")) ;;
     stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
   esac
 }

@@ -9,6 +9,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <functional>
 #include <iostream>
 
 #include "agent/agent.h"
@@ -37,6 +38,7 @@ struct Options {
   std::string kernel_log = "/dev/kmsg";
   std::string nvml = "libnvidia-ml.so.1";
   std::string watch_nvml;
+  bool encrypt_always = false;
   bool failpoints = false;
   bool insecure_listen = false;
   tls::Files tls;
@@ -116,6 +118,7 @@ Config config_from(const Options& options) {
   config.insecure_listen = options.insecure_listen && !config.tls.any();
   config.data_host = options.data_host.empty() ? config.listen_host : options.data_host;
   config.transports = options.transports;
+  config.encrypt_always = options.encrypt_always;
   config.failpoints = options.failpoints;
   config.health_policy = options.health_policy;
   config.kernel_log = options.kernel_log == "none" ? "" : options.kernel_log;
@@ -175,13 +178,23 @@ int serve(const Options& options) {
   Agent agent(context, config);
   ServiceNotifier manager(context);
   agent.start();
+  asio::signal_set reloads(context, SIGHUP);
   asio::signal_set signals(context, SIGINT, SIGTERM);
   signals.async_wait([&](const boost::system::error_code& error, int) {
     if (error) return;
     spdlog::info("stopping; the jobs go on");
     manager.stopping();
+    reloads.cancel();
     agent.stop();
   });
+  std::function<void()> wait_for_reload = [&] {
+    reloads.async_wait([&](const boost::system::error_code& error, int) {
+      if (error) return;
+      agent.reload();
+      wait_for_reload();
+    });
+  };
+  wait_for_reload();
   manager.ready([&agent] { return agent.summary(); });
   while (true) {
     if (context.run_one() == 0 || agent.stopped()) break;
@@ -210,6 +223,10 @@ int main(int argc, char** argv) {
   app.add_option("--tls-cert", options.tls.certificate, "This agent's certificate (PEM)");
   app.add_option("--tls-key", options.tls.key, "Its key; nobody else may be able to read it");
   app.add_option("--tls-ca", options.tls.authority, "Certificate that signed everybody's");
+  app.add_option("--tls-crl", options.tls.revoked,
+                 "The authority's list of revoked certificates (PEM); read again on SIGHUP");
+  app.add_flag("--encrypt-always", options.encrypt_always,
+               "The data of every migration that leaves here is sealed");
   app.add_option(
       "--token-file", options.token_file,
       "Lines `viewer|operator SHA256-OF-TOKEN [NAME]` for callers without a certificate");

@@ -30,8 +30,9 @@ struct Config {
   std::string transports;  ///< UCX_TLS for jobs; empty: as UCX chooses
   std::vector<DeviceConfig> devices;
   std::vector<std::string> peers;  ///< other agents, as HOST:PORT
-  std::string job_user;       ///< whom jobs run as unless they say; empty: the agent's own user
-  bool no_new_privs = false;  ///< jobs gain nothing by running setuid programs
+  std::string job_user;         ///< whom jobs run as unless they say; empty: the agent's own user
+  bool no_new_privs = false;    ///< jobs gain nothing by running setuid programs
+  bool encrypt_always = false;  ///< the data of every migration that leaves here
   bool failpoints = false;
   std::filesystem::path health_policy;             ///< empty: the defaults, which only observe
   std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read

@@ -8,7 +8,10 @@ std::unique_ptr<Connections::Place> Connections::enter(const std::string& addres
     Entry* victim = nullptr;
     for (auto& entry : entries_) {
       if (!entry.waiting || entry.dropped) continue;
-      if (victim == nullptr || held_[entry.address] > held_[victim->address]) victim = &entry;
+      const bool sooner =
+          victim == nullptr || (victim->of_agent && !entry.of_agent) ||
+          (victim->of_agent == entry.of_agent && held_[entry.address] > held_[victim->address]);
+      if (sooner) victim = &entry;
     }
     if (victim == nullptr) return nullptr;
     leave(*victim);
@@ -48,6 +51,7 @@ void Connections::Place::waits() {
 
 bool Connections::Place::begins_call(bool of_agent) {
   entry_->waiting = false;
+  entry_->of_agent = of_agent;
   if (of_agent) return true;
   if (all_.calls_ >= all_.limits_.calls) return false;
   ++all_.calls_;

@@ -15,7 +15,7 @@ namespace cardswap {
 /// A newcomer always gets in while anybody only waits for its client to say something: the one that
 /// has waited longest is dropped, of the address that holds most. So clients that are slow or
 /// silent, however many, keep nobody out. Calls that are being answered are never dropped, and
-/// bounded on their own. One thread.
+/// bounded on their own; a line on which an agent has called is dropped last. One thread.
 class Connections {
   struct Entry;
 
@@ -54,6 +54,7 @@ class Connections {
     std::string address;
     std::function<void()> drop;
     bool waiting = true;
+    bool of_agent = false;
     bool counted_call = false;
     bool dropped = false;
   };

@@ -24,7 +24,21 @@ constexpr std::chrono::seconds kHeaderTimeMax{10};
 constexpr std::chrono::seconds kBodyTimeMax{20};
 constexpr std::chrono::seconds kAnswerTimeMax{30};
 constexpr std::chrono::milliseconds kRefusalReadMax{500};
+/// So few connections delay no handover.
+constexpr std::size_t kCrowd = 16;
+/// Whoever comes while a job stands still may be the other agent over a new connection.
+constexpr std::chrono::milliseconds kNewcomerWaitMax{100};
+constexpr std::chrono::milliseconds kCallWaitMax{1000};
 constexpr std::string_view kPeerProtocol = "1";
+
+/// Whether what came was no TLS at all. OpenSSL knows some methods of HTTP by name; the others have
+/// a "version" that there is not.
+bool was_no_tls(const boost::system::error_code& error) {
+  if (error.category() != asio::error::get_ssl_category()) return false;
+  const auto reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
+  return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST ||
+         reason == SSL_R_WRONG_VERSION_NUMBER;
+}
 
 Error protocol_mismatch(const std::string& theirs) {
   return {Code::protocol_mismatch,
@@ -79,6 +93,7 @@ ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& 
                      ApiSecurity security)
     : tasks_(tasks),
       router_(router),
+      standstill_(context),
       security_(std::move(security)),
       unix_(context),
       tcp_(context) {}
@@ -140,6 +155,10 @@ void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
                accept(tcp_, [this](auto socket) { return serve_tcp(std::move(socket)); }));
 }
 
+bool ApiServer::crowded() const {
+  return tcp_connections_.count() + unix_connections_.count() > kCrowd;
+}
+
 std::uint16_t ApiServer::tcp_port() const { return tcp_.local_endpoint().port(); }
 
 template <class Acceptor, class Serve>
@@ -173,21 +192,24 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   beast::tcp_stream stream(std::move(socket));
   if (!security_.tls) {
     const auto place = tcp_connections_.enter(from, [&stream] { stream.close(); });
+    if (!place) co_return;
+    if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);
     Proof proof{Caller::owns("TCP without TLS"), false};
-    if (place) co_await converse(stream, *place, std::move(proof));
+    co_await converse(stream, *place, std::move(proof));
     co_return;
   }
-  asio::ssl::stream<beast::tcp_stream> secure(std::move(stream), *security_.tls);
+  const auto context = security_.tls;  // which may be renewed meanwhile
+  asio::ssl::stream<beast::tcp_stream> secure(std::move(stream), *context);
   const auto place = tcp_connections_.enter(from, [&secure] { secure.next_layer().close(); });
   if (!place) co_return;
+  if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);
   secure.next_layer().expires_after(kHandshakeTimeMax);
   co_await secure.async_handshake(asio::ssl::stream_base::server,
                                   asio::redirect_error(asio::use_awaitable, error));
   if (error) {
     spdlog::debug("{} was refused: {}", from,
                   tls::failure_of(secure.native_handle(), error.message()));
-    if (error.category() == asio::error::get_ssl_category() &&
-        ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST) {
+    if (was_no_tls(error)) {
       const auto refusal = response_of(
           answer_of(Error(Code::unauthorized, "this agent speaks TLS only, and that was plain HTTP",
                           "give --tls-ca, --tls-cert and --tls-key; docs/security.md")),
@@ -245,13 +267,14 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
     if (readable && heard) {
       line.expires_never();
       const auto& request = parser.get();
+      const bool of_agent = caller.may(ApiRole::agent) && request.target().starts_with("/v1/peer/");
       const auto protocol = request.find("Cardswap-Protocol");
       if (protocol != request.end() && protocol->value() != kPeerProtocol) {
         answer = answer_of(protocol_mismatch(std::string(protocol->value())));
-      } else if (!place.begins_call(caller.may(ApiRole::agent) &&
-                                    request.target().starts_with("/v1/peer/"))) {
+      } else if (!place.begins_call(of_agent)) {
         answer = too_busy();
       } else {
+        if (!of_agent && crowded()) co_await standstill_.wait(kCallWaitMax);
         answer = co_await router_.handle(std::string(request.method_string()),
                                          std::string(request.target()), request.body(), caller);
       }

@@ -10,6 +10,7 @@
 #include "agent/api/connections.h"
 #include "agent/api/router.h"
 #include "agent/api/security.h"
+#include "agent/api/standstill.h"
 #include "agent/task_group.h"
 
 namespace cardswap {
@@ -19,7 +20,7 @@ namespace cardswap {
 /// Nobody is answered but with a refusal until its certificate, its token or the kernel says who it
 /// is. Bounded: headers 16 KiB within 10 s, bodies 1 MiB within 20 s more, 512 connections on TCP
 /// and 128 on the unix socket (api/connections.h says who makes room). Connections are tasks of
-/// `tasks`.
+/// `tasks`. Where many call at once, they wait while a job stands still for its handover.
 class ApiServer {
  public:
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
@@ -31,6 +32,9 @@ class ApiServer {
   void listen_tcp(const std::string& host, std::uint16_t port);
   [[nodiscard]] std::uint16_t tcp_port() const;
   void close();
+  Standstill& standstill() { return standstill_; }
+  /// For connections from now on; those that are open stay what they are.
+  void renew(ApiSecurity security) { security_ = std::move(security); }
   [[nodiscard]] bool is_open() const { return unix_.is_open() && tcp_.is_open(); }
 
  private:
@@ -47,9 +51,12 @@ class ApiServer {
   template <class Stream>
   asio::awaitable<void> converse(Stream& stream, Connections::Place& place, Proof proof);
 
+  [[nodiscard]] bool crowded() const;
+
   TaskGroup& tasks_;
   const Router& router_;
-  const ApiSecurity security_;
+  Standstill standstill_;
+  ApiSecurity security_;
   Connections tcp_connections_{{.connections = 512, .calls = 256}};
   Connections unix_connections_{{.connections = 128, .calls = 96}};
   asio::local::stream_protocol::acceptor unix_;

@@ -59,6 +59,18 @@ Exit issue(const Context& context, const PkiOptions& options) {
   return Exit::done;
 }
 
+Exit revoke(const Context& context, const PkiOptions& options) {
+  pki::revoke(options.dir, options.name, Days(options.authority_days));
+  if (!context.quiet) {
+    std::cout << fmt::format(
+        "{}/ca.crl  what is revoked, valid for {} days\n"
+        "copy it to every agent, started with --tls-crl FILE, and reload it: systemctl reload "
+        "cardswapd\n",
+        options.dir, options.authority_days);
+  }
+  return Exit::done;
+}
+
 }  // namespace
 
 void add_pki_commands(CLI::App& app, Context& context, Run& run) {
@@ -81,6 +93,16 @@ void add_pki_commands(CLI::App& app, Context& context, Run& run) {
   give->add_option("--days", options->days, "Validity")
       ->capture_default_str()
       ->check(CLI::Range(1, 36500));
+  auto* take = pki->add_subcommand("revoke", "Make a certificate count no more");
+  take->add_option("dir", options->dir, "Folder of the authority")->required();
+  take->add_option("--name", options->name,
+                   "Whose certificate in that folder; without it the list is only made anew");
+  take->add_option("--days", options->authority_days, "Validity of the list")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 36500));
+  take->callback([&context, &run, options] {
+    run = [&context, options] { return revoke(context, *options); };
+  });
   give->callback([&context, &run, options] {
     run = [&context, options] { return issue(context, *options); };
   });

@@ -73,6 +73,10 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
           spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
         }
         m = next;
+        if (standstill) {
+          standstill(m.id, m.state == State::freezing || m.state == State::verifying ||
+                               m.state == State::committed);
+        }
         spdlog::info("job {} migration {} {}", m.job, m.id, to_string(m.state));
         changed_.notify();
         break;
@@ -112,6 +116,11 @@ void Migrations::recover() {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
       jobs_.set_state(*job, "moved");
       signal_group(job->process, SIGKILL);
+    }
+    if (m.state == State::completed && m.result.empty()) {  // the disk was full then
+      m.result = "ok";
+      m.ended_at_ms = unix_ms();
+      tasks_.spawn("record the end of " + m.id, record_end(m));
     }
     if (handover::is_over(m.state)) continue;
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.job,
@@ -213,11 +222,26 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
   co_await clean_up(m);
 }
 
+/// What came of a migration is written when the disk takes it; nothing waits for that.
+asio::awaitable<void> Migrations::record_end(Migration& m) {
+  for (bool told = false;;) {
+    try {
+      save(m);
+      co_return;
+    } catch (const Error& disk) {
+      if (!std::exchange(told, true)) {
+        spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+      }
+    }
+    co_await pause_for(kRetryMost);
+  }
+}
+
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> Migrations::see_off(Migration& m) {
   m.result = "ok";
   m.ended_at_ms = unix_ms();
-  save(m);
+  tasks_.spawn("record the end of " + m.id, record_end(m));
   bump(m);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.job, m.id, m.to,
                m.migrated_at_step, format_ms(m.downtime_ms));

@@ -77,7 +77,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   (void)cut_into_chunks(Layout(), m.chunk_bytes);
   m.max_downtime_ms = request.number_or("max_downtime_ms", 300);
   m.auto_converge = request.flag_or("auto_converge", false);
-  m.encrypt = request.flag_or("encrypt", false);
+  m.encrypt = config_.encrypt_always || request.flag_or("encrypt", false);
   if (m.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.compression = compression_from(request.text_or("compression", "auto"));
   m.log_bytes_max = static_cast<std::uint64_t>(request.number_or("log_memory", 0));
@@ -367,7 +367,14 @@ asio::awaitable<json::object> Migrations::ask(http::Endpoint peer, std::string m
   request.body = std::move(body);
   request.headers.emplace_back("Cardswap-Protocol", "1");
   request.timeout = timeout;
-  auto answer = co_await http::call(std::move(peer), std::move(request));
+  // A grant that comes twice is a grant; a reservation is not.
+  const bool repeatable = request.method != "POST" || request.target.ends_with("/grant");
+  json::value answer;
+  if (repeatable) {
+    answer = co_await lines_.call(std::move(peer), std::move(request));
+  } else {
+    answer = co_await http::call(std::move(peer), std::move(request));
+  }
   if (!answer.is_object()) throw Error(Code::corrupt, "the other agent's answer is no object");
   co_return answer.as_object();
 }

@@ -1,12 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <string>
 
 #include "agent/api/router.h"
 #include "agent/config.h"
 #include "agent/handover/migration.h"
-#include "agent/http/client.h"
+#include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
 #include "agent/task_group.h"
@@ -23,6 +24,9 @@ class Migrations {
  public:
   Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
              Jobs& jobs, RuntimeHub& hub);
+
+  /// Told when a job begins to stand still for its handover, and when that is over.
+  std::function<void(const std::string& migration, bool stands_still)> standstill;
 
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
   void recover();
@@ -57,6 +61,7 @@ class Migrations {
   asio::awaitable<void> sync_and_freeze(Migration& m);
   asio::awaitable<void> finish(Migration& m);
   asio::awaitable<void> see_off(Migration& m);
+  asio::awaitable<void> record_end(Migration& m);
   asio::awaitable<void> abort(Migration& m, Error error);
   asio::awaitable<void> clean_up(Migration& m);
   asio::awaitable<void> watch_target(std::string id);
@@ -73,6 +78,7 @@ class Migrations {
   void sample(Migration& m) const;
   void forget_old_timelines();
   [[nodiscard]] http::Endpoint peer(const Migration& m) const;
+  /// Over a line that is kept, but for what may not be done twice.
   asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
                                            std::string path, boost::json::value body,
                                            std::chrono::milliseconds timeout);
@@ -86,6 +92,7 @@ class Migrations {
   Jobs& jobs_;
   RuntimeHub& hub_;
   Signal changed_;
+  http::Lines lines_;                // to the targets' agents
   std::list<Migration> migrations_;  // addresses are stable; none is ever removed
 };
 

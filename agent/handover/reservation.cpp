@@ -41,6 +41,7 @@ json::object to_journal(const Reservation& r) {
   record["instance"] = r.instance;
   record["from"] = r.from;
   record["from_api"] = r.from_api;
+  record["owner"] = r.owner;
   record.erase("data_key");
   return record;
 }
@@ -51,6 +52,7 @@ Reservation reservation_from_journal(const json::object& record) {
   r.instance = text_at(record, "instance");
   r.from = text_at(record, "from");
   r.from_api = text_at(record, "from_api");
+  r.owner = text_at(record, "owner");
   r.data_token = text_at(record, "data_token");
   r.version = record.at("version").to_number<std::uint64_t>() + 1;
   r.side = handover::TargetSide(

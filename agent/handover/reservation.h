@@ -18,6 +18,9 @@ struct Reservation {
   handover::TargetSide side{{}};  ///< its state, epoch and content
   std::string instance;           ///< of the standby
   std::string from;
+  /// Who reserved it, by its certificate; nobody else may ask about it. Empty: without
+  /// certificates.
+  std::string owner;
   std::string from_api;  ///< host:port of the source's agent, for a target in doubt
   std::string data_host;
   std::uint16_t data_port = 0;

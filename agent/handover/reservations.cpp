@@ -112,6 +112,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   made.migration = id;
   made.from = request.text_or("from", "");
   made.from_api = request.text_or("from_api", "");
+  if (!request.caller.owner) made.owner = request.caller.name;
   made.data_token = random_hex(16);
   if (request.flag_or("encrypt", false)) made.data_key = random_hex(32);
   made.heard_at = Clock::now();
@@ -158,6 +159,15 @@ Reservation& Reservations::at(const std::string& migration) {
   }
   throw Error(Code::not_found,
               fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
+}
+
+Reservation& Reservations::at(const std::string& migration, const Caller& caller) {
+  auto& r = at(migration);
+  if (caller.owner || r.owner.empty() || r.owner == caller.name) return r;
+  spdlog::warn("migration {}: {} asks about what {} has reserved", migration, caller.name, r.owner);
+  throw Error(Code::not_found,
+              fmt::format("{} holds nothing for migration {}", config_.host_name, migration),
+              "only the agent that reserved a place, by its certificate's name, may ask about it");
 }
 
 Reservation* Reservations::of(const Job& job) {
@@ -275,6 +285,10 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
           if (act.required) throw;
         }
         r = std::move(record);
+        if (standstill) {
+          standstill(r.migration,
+                     next.state() == TargetState::verified || next.state() == TargetState::granted);
+        }
         spdlog::info("migration {} here: {}", r.migration, to_string(next.state()));
         changed_.notify();
         break;

@@ -24,6 +24,9 @@ class Reservations {
   /// Why this host takes no jobs on a device now; empty: it does.
   std::function<std::string(const std::string& device)> closed;
 
+  /// Told when a job begins to stand still for its handover, and when that is over.
+  std::function<void(const std::string& migration, bool stands_still)> standstill;
+
   /// Reads what a former agent left; first, for keeps().
   void recover();
   /// Goes on from there, once the jobs are known.
@@ -33,6 +36,8 @@ class Reservations {
   [[nodiscard]] ApiAnswer reserve(const ApiRequest& request);
   [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
+  /// The same, for its owner only: to everybody else's certificate there is no such thing.
+  [[nodiscard]] Reservation& at(const std::string& migration, const Caller& caller);
   [[nodiscard]] const std::list<Reservation>& all() const { return reservations_; }
   /// Notes that the source's agent lives.
   void heard(const std::string& migration);

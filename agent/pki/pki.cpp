@@ -29,6 +29,9 @@ using Key = std::unique_ptr<EVP_PKEY, ReleaseWith<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, ReleaseWith<X509_free>>;
 using Serial = std::unique_ptr<BIGNUM, ReleaseWith<BN_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, ReleaseWith<X509_EXTENSION_free>>;
+using Revocations = std::unique_ptr<X509_CRL, ReleaseWith<X509_CRL_free>>;
+using Revocation = std::unique_ptr<X509_REVOKED, ReleaseWith<X509_REVOKED_free>>;
+using Time = std::unique_ptr<ASN1_TIME, ReleaseWith<ASN1_TIME_free>>;
 using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;
 
 constexpr std::chrono::minutes kClocksMayDiffer{5};
@@ -70,7 +73,7 @@ File open_file(const std::filesystem::path& path) {
   File file(BIO_new_file(path.c_str(), "r"));
   if (!file) {
     throw Error(Code::not_found, fmt::format("{} cannot be read", path.string()),
-                "make an authority first: cardswap pki init DIR");
+                "cardswap pki init DIR makes an authority, and cardswap pki issue certificates");
   }
   return file;
 }
@@ -131,6 +134,45 @@ std::string alternative_name(const std::string& host) {
   return "DNS:" + host;
 }
 
+struct Authority {
+  Certificate certificate;
+  Key key;
+};
+
+Authority authority_in(const std::filesystem::path& dir) {
+  tls::check_private(dir / "ca.key");
+  const auto ca_file = open_file(dir / "ca.crt");
+  Certificate ca(PEM_read_bio_X509(ca_file.get(), nullptr, nullptr, nullptr));
+  const auto key_file = open_file(dir / "ca.key");
+  Key ca_key(PEM_read_bio_PrivateKey(key_file.get(), nullptr, nullptr, nullptr));
+  if (!ca || !ca_key || X509_check_private_key(ca.get(), ca_key.get()) != 1) {
+    throw Error(Code::corrupt, fmt::format("{} holds no authority", dir.string()),
+                "ca.crt and ca.key must be what `cardswap pki init` made");
+  }
+  return {std::move(ca), std::move(ca_key)};
+}
+
+Time time_from_now(std::chrono::seconds time) {
+  return Time(must(X509_gmtime_adj(nullptr, time.count()), "make a time"));
+}
+
+/// What a former list held, in the new one.
+void keep_revoked(const std::filesystem::path& list, X509_CRL* into) {
+  const File file(BIO_new_file(list.c_str(), "r"));
+  if (!file) return;  // the first one
+  const Revocations former(PEM_read_bio_X509_CRL(file.get(), nullptr, nullptr, nullptr));
+  if (!former) {
+    throw Error(Code::corrupt, fmt::format("{} is no list of revoked certificates", list.string()),
+                "move it away; then revoke again what it held");
+  }
+  auto* entries = X509_CRL_get_REVOKED(former.get());
+  for (int i = 0; entries != nullptr && i < sk_X509_REVOKED_num(entries); ++i) {
+    Revocation copy(must(X509_REVOKED_dup(sk_X509_REVOKED_value(entries, i)), "copy an entry"));
+    must(X509_CRL_add0_revoked(into, copy.get()) == 1, "add an entry");
+    (void)copy.release();  // the list's now
+  }
+}
+
 }  // namespace
 
 void init(const std::filesystem::path& dir, std::chrono::seconds lifetime) {
@@ -163,16 +205,7 @@ std::filesystem::path issue(const std::filesystem::path& dir, const Wanted& want
   std::string names = "URI:cardswap://role/" + std::string(to_string(wanted.role));
   for (const auto& host : wanted.hosts) names += "," + alternative_name(host);
 
-  tls::check_private(dir / "ca.key");
-  const auto ca_file = open_file(dir / "ca.crt");
-  const Certificate ca(PEM_read_bio_X509(ca_file.get(), nullptr, nullptr, nullptr));
-  const auto key_file = open_file(dir / "ca.key");
-  const Key ca_key(PEM_read_bio_PrivateKey(key_file.get(), nullptr, nullptr, nullptr));
-  if (!ca || !ca_key || X509_check_private_key(ca.get(), ca_key.get()) != 1) {
-    throw Error(Code::corrupt, fmt::format("{} holds no authority", dir.string()),
-                "ca.crt and ca.key must be what `cardswap pki init` made");
-  }
-
+  const auto [ca, ca_key] = authority_in(dir);
   const auto key = new_key();
   const auto certificate = blank(wanted.name, key.get(), wanted.lifetime);
   auto* raw = certificate.get();
@@ -193,6 +226,41 @@ std::filesystem::path issue(const std::filesystem::path& dir, const Wanted& want
   write_certificate(folder / "tls.crt", raw);
   write_certificate(folder / "ca.crt", ca.get());
   return folder;
+}
+
+void revoke(const std::filesystem::path& dir, const std::string& name,
+            std::chrono::seconds lifetime) {
+  const auto [ca, ca_key] = authority_in(dir);
+  const auto list = dir / "ca.crl";
+  const Revocations made(must(X509_CRL_new(), "make a list"));
+  auto* raw = made.get();
+  X509_CRL_set_version(raw, 1);  // version 2
+  X509_CRL_set_issuer_name(raw, X509_get_subject_name(ca.get()));
+  X509_CRL_set1_lastUpdate(raw, time_from_now(-kClocksMayDiffer).get());
+  X509_CRL_set1_nextUpdate(raw, time_from_now(lifetime).get());
+  keep_revoked(list, raw);
+  if (!name.empty()) {
+    const auto file = open_file(dir / name / "tls.crt");
+    const Certificate certificate(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
+    must(certificate != nullptr, "read the certificate");
+    X509_REVOKED* known = nullptr;
+    if (X509_CRL_get0_by_cert(raw, &known, certificate.get()) == 0) {
+      Revocation entry(must(X509_REVOKED_new(), "make an entry"));
+      X509_REVOKED_set_serialNumber(entry.get(), X509_get_serialNumber(certificate.get()));
+      X509_REVOKED_set_revocationDate(entry.get(), time_from_now(std::chrono::seconds(0)).get());
+      must(X509_CRL_add0_revoked(raw, entry.get()) == 1, "add an entry");
+      (void)entry.release();  // the list's now
+    }
+  }
+  X509_CRL_sort(raw);
+  must(X509_CRL_sign(raw, ca_key.get(), EVP_sha256()) > 0, "sign");
+  const auto fresh = dir / "ca.crl.new";
+  std::filesystem::remove(fresh);  // of one that was killed
+  {
+    const auto file = create(fresh, 0644);
+    must(PEM_write_bio_X509_CRL(file.get(), raw) == 1, "write the list");
+  }
+  std::filesystem::rename(fresh, list);
 }
 
 }  // namespace cardswap::pki

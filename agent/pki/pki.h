@@ -27,4 +27,10 @@ struct Wanted {
 /// conflict, not_found, io}; refuses a folder that is there already.
 std::filesystem::path issue(const std::filesystem::path& dir, const Wanted& wanted);
 
+/// Makes DIR/ca.crl anew: what it held, and the certificate of DIR/NAME where a name is given; it
+/// counts for `lifetime`, and agents that have read it believe nobody once it is over. Throws
+/// Error{not_found, io}.
+void revoke(const std::filesystem::path& dir, const std::string& name,
+            std::chrono::seconds lifetime);
+
 }  // namespace cardswap::pki

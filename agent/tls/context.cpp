@@ -27,11 +27,22 @@ void must(const error_code& error, const std::filesystem::path& file, const char
               "make a working set with `cardswap pki`");
 }
 
+void refuse_revoked(ssl::context& context, const std::filesystem::path& list) {
+  auto* store = SSL_CTX_get_cert_store(context.native_handle());
+  auto* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+  if (lookup == nullptr || X509_load_crl_file(lookup, list.c_str(), X509_FILETYPE_PEM) < 1) {
+    throw Error(Code::io, fmt::format("{} holds no list of revoked certificates", list.string()),
+                "`cardswap pki revoke` makes one");
+  }
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+}
+
 Context context_of(ssl::context::method method, const Files& files) {
   auto context = std::make_shared<ssl::context>(method);
   error_code error;
   context->load_verify_file(files.authority.string(), error);
   must(error, files.authority, "the certificate of the authority");
+  if (!files.revoked.empty()) refuse_revoked(*context, files.revoked);
   if (!files.certificate.empty() || !files.key.empty()) {
     check_private(files.key);
     context->use_certificate_chain_file(files.certificate.string(), error);

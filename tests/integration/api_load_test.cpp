@@ -1,10 +1,12 @@
 /// Method: a thousand real sockets on the TCP port of each of two agents, half of them asking, half
 /// dawdling over a request that never ends, while a job moves from one to the other. It must move,
 /// its losses must be those of a run left alone, and the command must get in through the unix
-/// socket all the time. Prints the downtime under that load over the one without it.
+/// socket all the time. Prints the downtime under that load over the one without it,
+/// the median of some turns of both.
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <iostream>
 
@@ -20,6 +22,12 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kClients = 1000;
+constexpr int kTurns = 3;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
 
 class ApiLoad : public ::testing::Test {
  protected:
@@ -46,26 +54,31 @@ class ApiLoad : public ::testing::Test {
 };
 
 TEST_F(ApiLoad, AThousandClientsSlowOnesIncludedDoNotStopAMigration) {
-  const auto alone = move("alone");
-  const Crowd at_source(static_cast<std::uint16_t>(a_.port()), kClients / 2, kClients / 2);
-  const Crowd at_target(static_cast<std::uint16_t>(b_.port()), kClients / 2, kClients / 2);
-  ASSERT_TRUE(within(30s,
-                     [&] {
-                       return at_source.answers() > 500 && at_target.answers() > 500 &&
-                              at_source.thrown_out() > 100;
-                     }))
-      << at_source.answers() << " answers, " << at_source.thrown_out() << " thrown out";
-
-  const auto start = Clock::now();
-  EXPECT_EQ(a_.command({"jobs"}).exit_code, 0);  // through the unix socket
-  EXPECT_LT(Clock::now() - start, 5s);
-  const auto crowded = move("crowded");
-
-  const auto ratio = number(crowded, "downtime_ms") / number(alone, "downtime_ms");
-  std::cout << R"({"figure": "downtime_under_api_load_ratio", "value": )" << ratio
-            << R"(, "alone_ms": )" << number(alone, "downtime_ms") << R"(, "crowded_ms": )"
-            << number(crowded, "downtime_ms") << R"(, "clients": )" << 2 * kClients << "}\n";
-  EXPECT_EQ(text(crowded, "state"), "completed");
+  std::vector<double> alone;
+  std::vector<double> crowded;
+  // In turns, so that what else this machine does falls on both.
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const auto number_of = std::to_string(turn);
+    alone.push_back(number(move("alone-" + number_of), "downtime_ms"));
+    const Crowd at_source(static_cast<std::uint16_t>(a_.port()), kClients / 2, kClients / 2);
+    const Crowd at_target(static_cast<std::uint16_t>(b_.port()), kClients / 2, kClients / 2);
+    ASSERT_TRUE(within(30s,
+                       [&] {
+                         return at_source.answers() > 500 && at_target.answers() > 500 &&
+                                at_source.thrown_out() > 100;
+                       }))
+        << at_source.answers() << " answers, " << at_source.thrown_out() << " thrown out";
+    const auto start = Clock::now();
+    EXPECT_EQ(a_.command({"jobs"}).exit_code, 0);  // through the unix socket
+    EXPECT_LT(Clock::now() - start, 5s);
+    const auto moved = move("crowded-" + number_of);
+    EXPECT_EQ(text(moved, "state"), "completed");
+    crowded.push_back(number(moved, "downtime_ms"));
+  }
+  std::cout << R"({"figure": "downtime_under_api_load_ratio", "value": )"
+            << median(crowded) / median(alone) << R"(, "alone_ms": )" << median(alone)
+            << R"(, "crowded_ms": )" << median(crowded) << R"(, "turns": )" << kTurns
+            << R"(, "clients": )" << 2 * kClients << "}\n";
 }
 
 TEST_F(ApiLoad, ARequestThatNeverEndsIsGivenUp) {

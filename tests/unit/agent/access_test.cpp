@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/api/access.h"
 #include "agent/api/connections.h"
+#include "agent/api/standstill.h"
 #include "agent/api/tokens.h"
 
 namespace cardswap {
@@ -151,6 +152,54 @@ TEST(Connections, CallsBeingAnsweredStayAndAreBounded) {
   EXPECT_EQ(enter(), nullptr);
   call->waits();
   EXPECT_TRUE(refused->begins_call(false));
+}
+
+TEST(Connections, AnAgentsLineIsDroppedLast) {
+  Connections connections({.connections = 2, .calls = 2});
+  std::string dropped;
+  const auto enter = [&](const std::string& name) {
+    return connections.enter("a", [&dropped, name] { dropped += name; });
+  };
+  const auto agents = enter("agent's");
+  EXPECT_TRUE(agents->begins_call(true));
+  agents->waits();
+  const auto stranger = enter("1");
+  stranger->waits();
+  const auto next = enter("2");
+  EXPECT_EQ(dropped, "1");
+  EXPECT_TRUE(next->begins_call(true));
+  next->waits();
+  const auto last = enter("3");
+  EXPECT_EQ(dropped, "1agent's") << "where there are only agents, the one that waited longest";
+}
+
+TEST(Standstill, IsWaitedForToItsEndOrForSoLong) {
+  asio::io_context context(1);
+  Standstill standstill(context);
+  bool waited = false;
+  const auto wait = [&](std::chrono::milliseconds most) {
+    waited = false;
+    asio::co_spawn(context, standstill.wait(most),
+                   [&](const std::exception_ptr&) { waited = true; });
+    context.restart();
+    context.poll();
+  };
+  wait(std::chrono::hours(1));
+  EXPECT_TRUE(waited) << "nothing stands still";
+  standstill.note("m-1", true);
+  standstill.note("m-2", true);
+  wait(std::chrono::hours(1));
+  EXPECT_FALSE(waited);
+  standstill.note("m-1", false);
+  context.poll();
+  EXPECT_FALSE(waited) << "the other one still does";
+  standstill.note("m-2", false);
+  context.poll();
+  EXPECT_TRUE(waited);
+  standstill.note("m-3", true);
+  wait(std::chrono::milliseconds(1));
+  context.run();
+  EXPECT_TRUE(waited);
 }
 
 }  // namespace

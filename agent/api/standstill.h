@@ -1,0 +1,44 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "agent/task_group.h"
+
+namespace cardswap {
+
+/// The moments in which a job of this host stands still for its handover. A crowd of callers waits
+/// for their end: what the agent does then, it does for the job. One thread.
+class Standstill {
+ public:
+  explicit Standstill(asio::io_context& context) : over_(context) {}
+
+  void note(const std::string& migration, bool stands_still) {
+    if (stands_still) {
+      since_.emplace(migration, Clock::now());
+    } else if (since_.erase(migration) > 0) {
+      over_.notify();
+    }
+  }
+  /// One that lasts is no moment: nobody waits for a link that is cut or an operator that decides.
+  [[nodiscard]] bool now() const {
+    return std::any_of(since_.begin(), since_.end(),
+                       [](const auto& one) { return Clock::now() - one.second < kMomentMax; });
+  }
+  /// Returns at its end, or after `most`; at once when no job stands still.
+  asio::awaitable<void> wait(std::chrono::milliseconds most) {
+    const auto until = Clock::now() + most;
+    while (now() && Clock::now() < until) co_await over_.wait_until(until);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kMomentMax{2};
+
+  Signal over_;
+  std::map<std::string, Clock::time_point> since_;  ///< by migration
+};
+
+}  // namespace cardswap

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+
+#include "agent/http/client.h"
+
+namespace cardswap::http {
+
+/// One connection to an agent over TCP, inside TLS where this side has an identity. Calls go over
+/// it one after the other. One thread.
+class Line {
+ public:
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  /// Connected, and the other side proven. `request` is whose sake it is for, in error texts.
+  /// Throws Error as call() does.
+  [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<Line>> open(Endpoint endpoint,
+                                                                          Request request,
+                                                                          Deadline deadline);
+  virtual ~Line() = default;
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  /// `keep`: the other side is asked to leave the connection open.
+  [[nodiscard]] virtual boost::asio::awaitable<Answer> exchange(Request request, Deadline deadline,
+                                                                bool keep) = 0;
+  /// Whether another call may go over it.
+  [[nodiscard]] bool kept() const { return kept_; }
+
+ protected:
+  Line() = default;
+  bool kept_ = false;
+};
+
+/// One call over the unix socket of an agent.
+[[nodiscard]] boost::asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request);
+
+}  // namespace cardswap::http
