@@ -287,10 +287,7 @@ void Replay::tend() {
   }
   // The scan does not wait for the entry's turn on the line: by then the trainer may be steps
   // ahead.
-  if (const auto step = log_->take_audit_step()) {
-    audit_.emplace();
-    audit_->step = *step;
-  }
+  if (const auto step = log_->take_audit_step()) audit_.emplace(*step);
   if (audit_) tend_audit();
 }
 

@@ -48,8 +48,9 @@ class Replay {
     bool by_digests = false;                 ///< an audit found that replaying it is wrong
   };
   struct Audit {
+    explicit Audit(std::uint64_t step) : step(step) {}
     std::uint64_t update = 0;  ///< its number, once it was sent
-    std::uint64_t step = 0;
+    std::uint64_t step;
     Snapshot snapshot;  ///< keeps what is scanned alive
     std::optional<DigestJob> scan;
     std::optional<std::vector<Digest>> now;

@@ -1,8 +1,11 @@
-/// Records of a damaged journal, taken back by a restarted agent.
+/// Records of a damaged journal, taken back by a restarted agent; and what Alertmanager posts.
 
 #include <boost/json.hpp>
 
 #include "agent/handover/migration.h"
+#include "agent/health/alert.h"
+#include "agent/health/guards.h"
+#include "agent/health/incident.h"
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
 #include "tests/fuzz/seeds.h"
@@ -18,7 +21,12 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   migration.history.emplace_back("planned", 1);
   migration.error = Error(Code::io, "disk");
   return {bytes_of(boost::json::serialize(to_journal(job))),
-          bytes_of(boost::json::serialize(to_json(migration)))};
+          bytes_of(boost::json::serialize(to_json(migration))),
+          bytes_of(boost::json::serialize(health::to_json(health::Incident()))),
+          bytes_of(boost::json::serialize(health::Guards(health::Policy()).record())),
+          bytes_of(R"({"version":"4","status":"firing","alerts":[{"status":"firing","labels":)"
+                   R"({"alertname":"GpuHot","UUID":"GPU-1","severity":"critical"},)"
+                   R"("annotations":{"summary":"hot"},"fingerprint":"1"}]})")};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -35,5 +43,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   take([](const auto& record) { return job_from_journal(record); });
   take([](const auto& record) { return migration_from_journal(record); });
+  take([](const auto& record) { return health::incident_from_journal(record); });
+  take([](const auto& record) { return health::webhook_from(record); });
+  take([](const auto& record) {
+    const health::Policy policy;
+    health::Guards guards(policy);
+    guards.restore(record, 1'700'000'000'000);
+    return guards.holds(1'700'000'000'000);
+  });
   return 0;
 }

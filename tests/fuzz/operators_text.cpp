@@ -1,7 +1,10 @@
-/// What people and files say: destinations, sizes, times, token files, the tokens of callers.
+/// What people, files and the kernel say: destinations, sizes, times, token files, the tokens of
+/// callers, the health policy's YAML, lines of the kernel's log.
 
 #include "agent/api/tokens.h"
 #include "agent/handover/migration.h"
+#include "agent/health/kernel_line.h"
+#include "agent/health/policy_yaml.h"
 #include "agent/units.h"
 #include "agent/utf8.h"
 #include "tests/fuzz/seeds.h"
@@ -14,7 +17,16 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
           bytes_of("1.5GiB"),
           bytes_of("200MiB/s"),
           bytes_of("300ms"),
-          bytes_of("Bearer token")};
+          bytes_of("Bearer token"),
+          bytes_of(
+              "NVRM: Xid (PCI:0000:3b:00): 154, pid=7, GPU recovery action changed from 0x0 (None) "
+              "to 0x2 (Node Reboot Required)"),
+          bytes_of("version: 1\nmode: act\nbudget: {at_once: 2, per_hour: 12}\n"
+                   "cooldown: {job: 10m, device: 10m}\nspares: [\"gpu-b:7070/cuda:7\"]\n"
+                   "devices:\n  cuda:0: {uuid: GPU-8c1d7a32, pci: \"0000:3b:00.0\"}\n"
+                   "rules:\n  - match: {code: \"alert:*\", severity: critical, labels: {a: b}}\n"
+                   "    action: migrate\n    for: 30s\n"
+                   "probes:\n  - {name: room, file: /run/t, every: 30s}\n")};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -26,5 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::expect_error_or_nothing([&] { (void)parse_duration("time", said); });
   fuzz::expect_error_or_nothing([&] { (void)Tokens::parse(said, "tokens").caller_of(said); });
   (void)is_utf8(as_utf8(said));
+  (void)health::xid_line(said);
+  fuzz::expect_error_or_nothing([&] { (void)health::policy_from_yaml(said, "policy"); });
   return 0;
 }
