@@ -75,6 +75,12 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
       ASSERT_TRUE(comes_to("resumed")) << logs();
     }
     EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
+    // The source waits there for the target's word, which a cut link would keep back.
+    if (is_at(State::verifying) && damage_ == Damage::cut_link) {
+      const auto verified = "migration " + id_ + " here: verified";
+      ASSERT_TRUE(within(10s, [&] { return b().log().find(verified) != std::string::npos; }))
+          << logs();
+    }
   }
 
   /// What kept the state keeps it no more.
