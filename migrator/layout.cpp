@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <utility>
@@ -16,7 +17,8 @@ constexpr std::uint64_t kChunkBytesMin = 4ULL << 10;
 constexpr std::uint64_t kChunkBytesMax = 64ULL << 20;
 
 std::string described(const Region& region) {
-  return fmt::format("{} {} ({} bytes)", region.dtype, region.shape, region.bytes);
+  const auto place = region.address == 0 ? "" : fmt::format(" at {:#x}", region.address);
+  return fmt::format("{} {} ({} bytes){}", region.dtype, region.shape, region.bytes, place);
 }
 
 }  // namespace
@@ -29,6 +31,10 @@ Digest Layout::digest() const {
   wire::WireWriter writer;
   for (const auto& region : regions_) {
     writer.string(region.name).string(region.dtype).string(region.shape).u64(region.bytes);
+  }
+  const auto is_placed = [](const Region& region) { return region.address != 0; };
+  if (std::any_of(regions_.begin(), regions_.end(), is_placed)) {
+    for (const auto& region : regions_) writer.u64(region.address);
   }
   return digest_of(writer.bytes());
 }

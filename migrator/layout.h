@@ -19,6 +19,7 @@ struct Region {
   std::string dtype;  ///< LibTorch's names, "Float", "BFloat16", "Long", ... or "bytes"
   std::string shape;  ///< for people: "[768, 2304]"
   std::uint64_t bytes = 0;
+  std::uint64_t address = 0;  ///< where it must lie on both sides; 0: anywhere
   bool operator==(const Region&) const = default;
 };
 
@@ -31,7 +32,7 @@ class Layout {
 
   [[nodiscard]] const std::vector<Region>& regions() const { return regions_; }
   [[nodiscard]] std::uint64_t total_bytes() const { return total_bytes_; }
-  /// Digest of names, dtypes, shapes and sizes.
+  /// Digest of names, dtypes, shapes and sizes, and of the addresses if any region has one.
   [[nodiscard]] Digest digest() const;
   bool operator==(const Layout&) const = default;
 

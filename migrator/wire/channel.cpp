@@ -31,7 +31,7 @@ void fields(Archive& a, Hello& m) {
 }
 template <class Archive>
 void fields(Archive& a, Tracked& m) {
-  a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes);
+  a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes, m.homed_bytes);
 }
 template <class Archive>
 void fields(Archive& a, Stepped& m) {
@@ -90,7 +90,8 @@ void fields(Archive& a, Refused& m) {
 template <class Archive>
 void fields(Archive& a, BeginSync& m) {
   a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth, m.max_downtime_ms,
-    m.auto_converge, m.log_bytes_max, m.compression, m.transports, m.handover_ms, m.data_key);
+    m.auto_converge, m.log_bytes_max, m.compression, m.transports, m.handover_ms, m.data_key,
+    m.arrive);
 }
 template <class Archive>
 void fields(Archive& a, Freeze& m) {
@@ -108,11 +109,25 @@ template <class Archive>
 void fields(Archive& a, Grant& m) {
   a(m.migration, m.epoch, m.root);
 }
+template <class Archive>
+void fields(Archive& a, Depart& m) {
+  a(m.migration, m.keeper);
+}
+template <class Archive>
+void fields(Archive& a, Departed& m) {
+  a(m.migration, m.socket_inode, m.root);
+}
+template <class Archive>
+void fields(Archive& a, Arrived& m) {
+  a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.root);
+}
 
 template <class Enum>
 constexpr std::uint8_t kLast = 0;
 template <>
 constexpr std::uint8_t kLast<Role> = static_cast<std::uint8_t>(Role::standby);
+template <>
+constexpr std::uint8_t kLast<Arrival> = static_cast<std::uint8_t>(Arrival::criu);
 template <>
 constexpr std::uint8_t kLast<Compression> = static_cast<std::uint8_t>(Compression::zstd);
 template <>

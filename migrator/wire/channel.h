@@ -24,13 +24,19 @@
 /// Frozen -> Verified
 ///   -> Retire (committed, the loop ends)  or  Release (aborted, the loop goes on; answered by
 ///   Released)
+/// With Arrival::criu the target's part up to Verified is a holder's, which keeps the memory until
+/// the process is there. At the source: Verified -> Depart -> Departed, then CRIU dumps it; a
+/// Release, on this connection or the next, takes it back. The process that CRIU restored hears
+/// Arrived on the connection that it was restored with -> Verified -> Grant -> Resumed ...
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 
 enum class Role : std::uint8_t { primary, standby };
+/// How the process comes to the target: the program was started there, or CRIU brings it.
+enum class Arrival : std::uint8_t { standby, criu };
 
 // ---- runtime -> agent
 
@@ -55,6 +61,7 @@ struct Tracked {
   Digest layout;
   std::uint64_t replayed_bytes = 0;  ///< of the state: what replayable optimizers rewrite
   std::uint64_t update_bytes = 0;    ///< gradients of one step of theirs
+  std::uint64_t homed_bytes = 0;     ///< of the state: what Arrival::criu can send ahead
   bool operator==(const Tracked&) const = default;
 };
 /// At most ten a second: boundaries passed by this job so far (it moves with the job).
@@ -129,6 +136,15 @@ struct Ended {
   bool moved = false;
   bool operator==(const Ended&) const = default;
 };
+/// Answer to Depart: the engine is gone, the memory that was sent ahead is with the keeper, and
+/// this connection is all that is open besides what the program opened itself. Nothing is sent
+/// after it; the agent sends nothing before the dump is over either.
+struct Departed {
+  std::string migration;
+  std::uint64_t socket_inode = 0;  ///< of this connection's end here
+  Digest root;                     ///< as Verified had it
+  bool operator==(const Departed&) const = default;
+};
 
 // ---- agent -> runtime
 
@@ -163,6 +179,7 @@ struct BeginSync {
   std::string transports;
   double handover_ms = 0;  ///< what the agents take from equal digests to the grant; 0: unknown
   std::string data_key;    ///< what the data is sealed with, in hexadecimal; or empty
+  Arrival arrive = Arrival::standby;
   bool operator==(const BeginSync&) const = default;
 };
 struct Freeze {
@@ -183,10 +200,28 @@ struct Grant {
   Digest root;  ///< must be what this target verified
   bool operator==(const Grant&) const = default;
 };
+/// To a source whose digests agree: get ready to be dumped. Answered by Departed or Failed.
+struct Depart {
+  std::string migration;
+  std::string keeper;  ///< socket of a `cardswap-holder --keep`
+  bool operator==(const Depart&) const = default;
+};
+/// To a restored process: where it is now. Answered by Verified or Failed.
+struct Arrived {
+  std::string migration;
+  std::uint64_t epoch = 0;  ///< what this process may step under until the grant: 0, none
+  std::string holder;       ///< socket of the holder that has the memory
+  std::string socket;       ///< what CARDSWAP_SOCKET, CARDSWAP_TOKEN and CARDSWAP_JOB are here
+  std::string token;
+  std::string job;
+  Digest root;  ///< of what the holder has; must be what this process verified before it left
+  bool operator==(const Arrived&) const = default;
+};
 
-using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen,
-                             Verified, Failed, Released, Resumed, FirstStep, Ended, Welcome,
-                             Refused, BeginSync, Freeze, Release, Retire, Grant>;
+using Message =
+    std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
+                 Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
+                 Retire, Grant, Depart, Departed, Arrived>;
 
 /// A whole frame, size included.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

@@ -13,13 +13,14 @@ using wire::WireWriter;
 
 constexpr std::size_t kTextBytesMax = 64U << 10;
 constexpr std::size_t kValuesBytesMax = 48U << 20;
-constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + sizeof(std::uint64_t);
+constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 constexpr std::size_t kHeldBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
 
 void put(WireWriter& w, const Layout& layout) {
   w.u32(static_cast<std::uint32_t>(layout.regions().size()));
   for (const auto& region : layout.regions()) {
-    w.string(region.name).string(region.dtype).string(region.shape).u64(region.bytes);
+    w.string(region.name).string(region.dtype).string(region.shape);
+    w.u64(region.bytes).u64(region.address);
   }
 }
 
@@ -37,6 +38,10 @@ Layout take_layout(WireReader& r) {
       throw Error(Code::bad_request, "a layout of over a pebibyte");
     }
     total += region.bytes;
+    region.address = r.u64();
+    if (region.address > UINT64_MAX - region.bytes) {
+      throw Error(Code::bad_request, "a region past the end of memory");
+    }
   }
   return Layout(std::move(regions));
 }

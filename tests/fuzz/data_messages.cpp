@@ -9,7 +9,7 @@
 namespace cardswap::fuzz {
 
 std::vector<std::vector<std::byte>> seeds() {
-  const Layout layout({{"model/w", "float32", "2x3", 24}, {"b", "int64", "", 8}});
+  const Layout layout({{"model/w", "float32", "2x3", 24, 0x10000}, {"b", "int64", "", 8}});
   const Digest digest = digest_of({});
   std::vector<std::vector<std::byte>> all;
   for (const data::Message& message : std::vector<data::Message>{

@@ -30,7 +30,10 @@ std::vector<std::vector<std::byte>> seeds() {
            Freeze{"m-1"},
            Release{"m-1"},
            Retire{"m-1"},
-           Grant{"m-1", 18, digest}}) {
+           Grant{"m-1", 18, digest},
+           Depart{"m-1", "/run/keeper"},
+           Departed{"m-1", 19, digest},
+           Arrived{"m-1", 0, "/run/holder", "/run/agent", "token", "job", digest}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -46,7 +46,7 @@ std::vector<Message> one_of_each() {
   const Digest digest{{1, 2, 3}};
   return {
       Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true},
-      Tracked{100, 3, digest, 90, 30},
+      Tracked{100, 3, digest, 90, 30, 60},
       Stepped{7, 1.5},
       Parked{"10.0.0.1", 7000, 100},
       SyncProgress{"m", some_stats()},
@@ -61,11 +61,14 @@ std::vector<Message> one_of_each() {
       Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de"},
       Refused{Code::protocol_mismatch, "no", "update"},
       BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, true, 1 << 20,
-                Compression::zstd, "tcp", 2.5, "0badc0de"},
+                Compression::zstd, "tcp", 2.5, "0badc0de", Arrival::criu},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},
       Grant{"m", 4, digest},
+      Depart{"m", "/run/keeper"},
+      Departed{"m", 1234, digest},
+      Arrived{"m", 5, "/run/holder", "/run/agent", "token", "gpt", digest},
   };
 }
 
@@ -112,7 +115,7 @@ TEST(Channel, SurvivesEveryFlippedByte) {
 }
 
 TEST(Channel, RefusesNumbersThatNoMessageHas) {
-  for (const std::uint16_t number : {std::uint16_t{0}, std::uint16_t{21}, std::uint16_t{0xffff}}) {
+  for (const std::uint16_t number : {std::uint16_t{0}, std::uint16_t{24}, std::uint16_t{0xffff}}) {
     const std::array body{static_cast<std::byte>(number & 0xff),
                           static_cast<std::byte>(number >> 8)};
     EXPECT_THROW((void)decode(body), Error) << number;

@@ -33,6 +33,15 @@ TEST(Chunks, RefuseASizeThatIsNoPowerOfTwoOrOutOfRange) {
   }
 }
 
+TEST(LayoutDigest, CoversAddressesOnlyWhereThereAreAny) {
+  const auto free = layout_of({{"w", "Float", "[2]", 8}, {"b", "Float", "[1]", 4}});
+  const auto placed = layout_of({{"w", "Float", "[2]", 8, 0x1000}, {"b", "Float", "[1]", 4}});
+  const auto elsewhere = layout_of({{"w", "Float", "[2]", 8, 0x2000}, {"b", "Float", "[1]", 4}});
+  EXPECT_NE(free.digest(), placed.digest());
+  EXPECT_NE(placed.digest(), elsewhere.digest());
+  EXPECT_THAT(differences(placed, elsewhere), ElementsAre(HasSubstr("at 0x2000 on the target")));
+}
+
 TEST(LayoutDifferences, AreNoneForEqualLayouts) {
   const auto layout = layout_of({{"w", "float32", "[2]", 8}});
   EXPECT_THAT(differences(layout, layout), IsEmpty());

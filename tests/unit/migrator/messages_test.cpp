@@ -8,7 +8,7 @@ namespace cardswap::data {
 namespace {
 
 Layout some_layout() {
-  return Layout({{"w", "float32", "[2, 3]", 24}, {"empty", "int64", "[0]", 0}});
+  return Layout({{"w", "float32", "[2, 3]", 24, 0x10000}, {"empty", "int64", "[0]", 0}});
 }
 
 std::vector<Message> one_of_each() {
