@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -124,6 +125,7 @@ AgentChannel::AgentChannel(std::string path, Handlers handlers)
                 "run the same Cardswap release for the agent and in the program");
   }
   welcome_ = *welcome;
+  inode_ = inode();
 }
 
 AgentChannel::~AgentChannel() { close(); }
@@ -155,6 +157,7 @@ void AgentChannel::run(const std::stop_token& stop) {
     try {
       if (!socket_) {
         socket_ = Socket::connect(path_);
+        inode_ = inode();
         socket_->write(channel::encode(handlers_.hello()));
         const auto answer = socket_->receive(Clock::now() + kAnswerMax);
         if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
@@ -174,9 +177,25 @@ void AgentChannel::run(const std::stop_token& stop) {
       queue_.clear();
       queued_bytes_ = 0;
     }
-    socket_.reset();
+    leave(stop);
     if (!stop.stop_requested()) wait_before_retry(stop, attempt++);
   }
+}
+
+void AgentChannel::leave(const std::stop_token& stop) {
+  const bool is_copy = socket_ && inode() != inode_;
+  socket_.reset();
+  while (is_copy && !stop.stop_requested()) wait_before_retry(stop, 0);
+}
+
+std::uint64_t AgentChannel::inode() const {
+  struct stat status {};
+  return ::fstat(socket_->fd(), &status) == 0 ? status.st_ino : 0;
+}
+
+void AgentChannel::redirect(std::string path) {
+  path_ = std::move(path);
+  inode_ = inode();
 }
 
 void AgentChannel::wait_before_retry(const std::stop_token& stop, int attempt) {
@@ -211,7 +230,8 @@ void AgentChannel::serve(Socket& socket, const std::stop_token& stop) {
     if (!flush(socket)) return;
     if (stop.stop_requested()) return;
     while (auto body = socket.frames().next()) handlers_.message(channel::decode(*body));
-    if (Clock::now() >= tick_due) {
+    // A restored process may find its clock set back.
+    if (Clock::now() >= tick_due || tick_due - Clock::now() > kTick) {
       tick_due = Clock::now() + kTick;
       if (handlers_.tick) handlers_.tick();
       if (!flush(socket)) return;

@@ -39,6 +39,12 @@ class AgentChannel {
   /// Any thread; never blocks. Dropped while there is no connection: Hello says what matters.
   void send(const channel::Message& message);
 
+  /// On this object's thread, in a handler:
+  /// The inode of the connection's socket: a process restored elsewhere has another one.
+  [[nodiscard]] std::uint64_t inode() const;
+  /// This connection is now to the agent at `path`, which later connections are made to.
+  void redirect(std::string path);
+
  private:
   class Socket;
 
@@ -47,8 +53,12 @@ class AgentChannel {
   void serve(Socket& socket, const std::stop_token& stop);
   bool flush(Socket& socket);
   void wait_before_retry(const std::stop_token& stop, int attempt);
+  /// Closes the connection. What CRIU has restored and nobody has redirected is a copy of a job
+  /// that runs elsewhere: it must not speak for it. Waits for the end then.
+  void leave(const std::stop_token& stop);
 
-  const std::string path_;
+  std::string path_;         // changed on the thread only
+  std::uint64_t inode_ = 0;  // of the socket when it was connected, or redirected
   const Handlers handlers_;
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;

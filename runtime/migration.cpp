@@ -47,6 +47,10 @@ void Migration::take(const channel::Message& message) {
     retire(retire_now->migration);
   } else if (const auto* grant_now = std::get_if<channel::Grant>(&message)) {
     grant(*grant_now);
+  } else if (const auto* depart_now = std::get_if<channel::Depart>(&message)) {
+    depart(*depart_now);
+  } else if (const auto* arrived = std::get_if<channel::Arrived>(&message)) {
+    arrive(*arrived);
   }
 }
 
@@ -57,6 +61,8 @@ void Migration::begin_sync(const channel::BeginSync& begin) {
     const std::lock_guard lock(mutex_);
     if (source_ || begin_ || standby_) return;
     begin_ = begin;
+    by_criu_ = begin.arrive == channel::Arrival::criu;
+    root_.reset();
     migration_ = begin.migration;
   }
   gate_.watch(true);
@@ -70,45 +76,53 @@ void Migration::passing() {
     send_(channel::FirstStep{migration_, gate_.step()});
   }
   if (!begin_ && !source_) return;
-  latest_ = tracker_.snapshot();
-  if (log_) {
-    pass_with_log();
+  if (by_criu_) {
+    if (!pass_homing()) return;
   } else {
-    shards_ = tracker_.shards();
+    latest_ = tracker_.snapshot();
+    if (log_) {
+      pass_with_log();
+    } else {
+      shards_ = tracker_.shards();
+    }
   }
   if (source_) source_->stepped();
-  if (begin_ && !source_) {
-    const auto begin = *std::exchange(begin_, std::nullopt);
-    SourceOptions options;
-    options.migration = begin.migration;
-    options.host = begin.host;
-    options.port = begin.port;
-    options.token = begin.token;
-    options.data_key = begin.data_key;
-    options.strategy = begin.strategy;
-    options.chunk_bytes = begin.chunk_bytes;
-    options.bandwidth = begin.bandwidth;
-    options.max_downtime_ms = begin.max_downtime_ms;
-    options.auto_converge = begin.auto_converge;
-    options.log_bytes_max = begin.log_bytes_max;
-    options.compression = begin.compression;
-    options.transports = begin.transports;
-    options.handover_ms = begin.handover_ms;
-    const auto id = begin.migration;
-    SourceEvents events;
-    events.progress = [this, id](const MigrationStats& stats) {
-      send_(channel::SyncProgress{id, stats});
-    };
-    events.converged = [this, id](double expected_ms) {
-      send_(channel::Converged{id, expected_ms});
-    };
-    events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
-      send_(channel::Verified{id, gate_.step(), root, stats});
-    };
-    events.failed = [this, id](const Error& error) { fail(id, error); };
-    source_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
-                                       std::move(events));
-  }
+  if (begin_ && !source_) start_source(*std::exchange(begin_, std::nullopt));
+}
+
+/// With `mutex_` held.
+void Migration::start_source(const channel::BeginSync& begin) {
+  SourceOptions options;
+  options.migration = begin.migration;
+  options.host = begin.host;
+  options.port = begin.port;
+  options.token = begin.token;
+  options.data_key = begin.data_key;
+  options.strategy = begin.strategy;
+  options.chunk_bytes = begin.chunk_bytes;
+  options.bandwidth = begin.bandwidth;
+  options.max_downtime_ms = begin.max_downtime_ms;
+  options.auto_converge = begin.auto_converge;
+  options.log_bytes_max = begin.log_bytes_max;
+  options.compression = begin.compression;
+  options.transports = begin.transports;
+  options.handover_ms = begin.handover_ms;
+  const auto id = begin.migration;
+  SourceEvents events;
+  events.progress = [this, id](const MigrationStats& stats) {
+    send_(channel::SyncProgress{id, stats});
+  };
+  events.converged = [this, id](double expected_ms) { send_(channel::Converged{id, expected_ms}); };
+  events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
+    {
+      const std::lock_guard inner(mutex_);
+      root_ = root;
+    }
+    send_(channel::Verified{id, gate_.step(), root, stats});
+  };
+  events.failed = [this, id](const Error& error) { fail(id, error); };
+  source_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
+                                     std::move(events));
 }
 
 /// With `mutex_` held, at a boundary.
@@ -200,9 +214,14 @@ void Migration::parked() {
   FrozenState state;
   state.last_step_end_ns = gate_.last_boundary_ns();
   state.step = gate_.step();
-  state.snapshot = tracker_.snapshot();
   try {
-    state.values = tracker_.save();
+    if (by_criu_) {  // values and the rest travel in the process
+      homing_.home_all();
+      state.snapshot = homing_.snapshot(true);
+    } else {
+      state.snapshot = tracker_.snapshot();
+      state.values = tracker_.save();
+    }
   } catch (const std::exception& error) {
     fail(migration_, Error(Code::internal, error.what()));
     return;
@@ -219,6 +238,7 @@ void Migration::tell_again() {
 }
 
 void Migration::release(const std::string& migration) {
+  if (departed_ && (migration != migration_ || !come_back())) return;
   std::unique_ptr<Source> source;
   {
     const std::lock_guard lock(mutex_);
@@ -237,6 +257,7 @@ void Migration::release(const std::string& migration) {
       log_.reset();
       window_.reset();
       freeze_asked_ = false;
+      by_criu_ = false;
       migration_.clear();
     }
   }

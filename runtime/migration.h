@@ -10,6 +10,8 @@
 #include "migrator/source.h"
 #include "migrator/target.h"
 #include "migrator/wire/channel.h"
+#include "runtime/departure.h"
+#include "runtime/homing.h"
 #include "runtime/step_gate.h"
 #include "runtime/tracker.h"
 
@@ -21,8 +23,14 @@ namespace cardswap {
 /// by an engine's thread (its events). `send` hands a message to the agent and never blocks.
 class Migration final : private SourceProgram, private TargetProgram {
  public:
-  Migration(StepGate& gate, Tracker& tracker, std::function<void(const channel::Message&)> send)
-      : gate_(gate), tracker_(tracker), send_(std::move(send)) {}
+  /// The line to the agent, on the channel's thread but for `send`, which any thread calls.
+  struct Line {
+    std::function<void(const channel::Message&)> send;
+    std::function<std::uint64_t()> inode;                     ///< of the connection's socket
+    std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
+  };
+  Migration(StepGate& gate, Tracker& tracker, Homing& homing, Line line)
+      : gate_(gate), tracker_(tracker), homing_(homing), line_(std::move(line)) {}
   ~Migration() override;
 
   // ---- the channel's thread
@@ -43,6 +51,8 @@ class Migration final : private SourceProgram, private TargetProgram {
   void stop();
 
   [[nodiscard]] bool is_standby() const { return standby_; }
+  /// The process may be dumped at any moment: nothing may be sent.
+  [[nodiscard]] bool is_departed() const { return departed_; }
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
 
@@ -61,6 +71,11 @@ class Migration final : private SourceProgram, private TargetProgram {
   void replay(const ReceivedUpdate& update) override;
 
   void pass_with_log();
+  [[nodiscard]] bool pass_homing();
+  void start_source(const channel::BeginSync& begin);
+  void depart(const channel::Depart& depart);
+  [[nodiscard]] bool come_back();
+  void arrive(const channel::Arrived& arrived);
   void begin_sync(const channel::BeginSync& begin);
   void freeze(const std::string& migration);
   void release(const std::string& migration);
@@ -68,16 +83,21 @@ class Migration final : private SourceProgram, private TargetProgram {
   void grant(const channel::Grant& grant);
   void listen_for_source();
   void fail(const std::string& migration, const Error& error);
+  void send_(const channel::Message& message) const { line_.send(message); }
 
   StepGate& gate_;
   Tracker& tracker_;
-  const std::function<void(const channel::Message&)> send_;
+  Homing& homing_;
+  const Line line_;
+  std::atomic<bool> departed_{false};
   std::atomic<bool> standby_{false};
   std::atomic<std::uint64_t> epoch_{0};
 
   mutable std::mutex mutex_;  // guards the rest
   std::string migration_;
   std::optional<channel::BeginSync> begin_;  // wanted; starts at the next boundary
+  bool by_criu_ = false;                     // this migration's process goes itself
+  std::optional<Digest> root_;               // what the engine verified, while by_criu_
   std::optional<Snapshot> latest_;
   std::vector<Shard> shards_;            // of latest_
   std::shared_ptr<UpdateLog> log_;       // while the engine replays
@@ -88,6 +108,7 @@ class Migration final : private SourceProgram, private TargetProgram {
   std::optional<VerifiedState> verified_;
   std::optional<VerifiedState> granted_;
   std::optional<std::uint64_t> first_step_due_;
+  std::optional<Departure> departure_;  // made, used and dropped while the trainer stands
   std::unique_ptr<Source> source_;
   std::unique_ptr<Target> target_;
 };

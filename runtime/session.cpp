@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include "migrator/error.h"
 #include "runtime/agent_channel.h"
+#include "runtime/homing.h"
 #include "runtime/migration.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
@@ -45,6 +47,18 @@ class MemoryState final : public TrackedState {
   const std::span<std::byte> memory_;
 };
 
+/// Memory that lives in the arena from the start.
+class HomedState final : public TrackedState {
+ public:
+  explicit HomedState(std::shared_ptr<std::span<std::byte>> block) : block_(std::move(block)) {}
+  void regions(std::vector<TrackedRegion>& out) override {
+    out.push_back({"", "bytes", "", *block_, block_->empty() ? nullptr : block_->data(), block_});
+  }
+
+ private:
+  const std::shared_ptr<std::span<std::byte>> block_;  // owners: this, and snapshots in use
+};
+
 }  // namespace
 
 /// Wires tracker, gate, migration and channel. The channel is declared last: its thread calls the
@@ -54,9 +68,12 @@ class Session::Impl {
   Impl()
       : gate_({[this] { passing(); }, [this] { migration_.parked(); },
                [this] { migration_.leaving(); }}),
-        migration_(gate_, tracker_, [this](const channel::Message& message) {
-          if (channel_) channel_->send(message);
-        }) {
+        migration_(gate_, tracker_, homing_,
+                   {[this](const channel::Message& message) {
+                      if (channel_) channel_->send(message);
+                    },
+                    [this] { return channel_->inode(); },
+                    [this](const channel::Arrived& here) { redirect(here); }}) {
     const auto socket = setting("CARDSWAP_SOCKET");
     if (socket.empty()) return;
     job_ = setting("CARDSWAP_JOB");
@@ -115,6 +132,7 @@ class Session::Impl {
   }
 
   Tracker& tracker() { return tracker_; }
+  Homing& homing() { return homing_; }
   [[nodiscard]] bool is_standby() const { return migration_.is_standby(); }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
 
@@ -137,14 +155,23 @@ class Session::Impl {
       const auto layout = tracker_.snapshot().layout;
       const auto sizes = replay_sizes(tracker_.shards(), layout);
       gate_.watch(false);
-      channel_->send(channel::Tracked{layout.total_bytes(),
-                                      static_cast<std::uint32_t>(layout.regions().size()),
-                                      layout.digest(), sizes.replayed_bytes, sizes.update_bytes});
+      channel_->send(channel::Tracked{
+          layout.total_bytes(), static_cast<std::uint32_t>(layout.regions().size()),
+          layout.digest(), sizes.replayed_bytes, sizes.update_bytes, homing_.homeable_bytes()});
     }
     migration_.passing();
   }
 
+  /// On the channel's thread, as hello() is.
+  void redirect(const channel::Arrived& here) {
+    token_ = here.token;
+    job_ = here.job;
+    role_ = channel::Role::standby;
+    channel_->redirect(here.socket);
+  }
+
   void tick() {
+    if (migration_.is_departed()) return;
     const auto step = gate_.step();
     migration_.tell_again();
     if (migration_.is_standby() || step == std::exchange(told_step_, step)) return;
@@ -158,6 +185,7 @@ class Session::Impl {
   bool moved_ = false;
   std::uint64_t told_step_ = 0;
   Tracker tracker_;
+  Homing homing_{tracker_};
   std::vector<const StepHook*> hooks_;  // owned by the tracker
   StepGate gate_;
   Migration migration_;
@@ -182,6 +210,14 @@ void Session::track_memory(std::string_view name, std::span<std::byte> memory) {
 
 void Session::track_state(std::string_view name, std::unique_ptr<TrackedState> state) {
   impl_->tracker().add(name, std::move(state));
+}
+
+std::span<std::byte> Session::allocate(std::string_view name, std::size_t bytes) {
+  auto block = impl_->homing().arena()->allocate(bytes);
+  const auto memory = *block;
+  if (!memory.empty()) std::memset(memory.data(), 0, memory.size());
+  track_state(name, std::make_unique<HomedState>(std::move(block)));
+  return memory;
 }
 
 void Session::after_step(std::string_view name, std::function<void()> hook,

@@ -42,22 +42,39 @@ std::vector<const void*> Tracker::storages_of(std::string_view name) const {
               "track it before the hook that rewrites it");
 }
 
+std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
+  std::vector<TrackedRegion> all;
+  std::set<const void*> seen;
+  std::vector<TrackedRegion> some;
+  const auto take = [&](const Entry& entry) {
+    for (auto& region : some) {
+      if (region.storage != nullptr && !seen.insert(region.storage).second) continue;
+      region.name =
+          region.name.empty() ? entry.name : fmt::format("{}/{}", entry.name, region.name);
+      all.push_back(std::move(region));
+    }
+    some.clear();
+  };
+  for (const auto& entry : entries_) {
+    entry.state->regions(some);
+    take(entry);
+  }
+  if (!with_scratch) return all;
+  for (const auto& entry : entries_) {
+    entry.state->scratch(some);
+    take(entry);
+  }
+  return all;
+}
+
 Snapshot Tracker::snapshot() {
   Snapshot result;
   std::vector<Region> layout;
-  std::set<const void*> seen;
-  std::vector<TrackedRegion> regions;
-  for (const auto& entry : entries_) {
-    regions.clear();
-    entry.state->regions(regions);
-    for (auto& region : regions) {
-      if (region.storage != nullptr && !seen.insert(region.storage).second) continue;
-      auto name = region.name.empty() ? entry.name : fmt::format("{}/{}", entry.name, region.name);
-      layout.push_back({std::move(name), std::move(region.dtype), std::move(region.shape),
-                        region.memory.size()});
-      result.memory.push_back(region.memory);
-      result.keep_alive.push_back(std::move(region.keep_alive));
-    }
+  for (auto& region : regions(false)) {
+    layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
+                      region.memory.size()});
+    result.memory.push_back(region.memory);
+    result.keep_alive.push_back(std::move(region.keep_alive));
   }
   result.layout = Layout(std::move(layout));
   return result;

@@ -25,6 +25,9 @@ class Tracker {
   [[nodiscard]] std::vector<const void*> storages_of(std::string_view name) const;
 
   [[nodiscard]] Snapshot snapshot();
+  /// Each storage once, with its whole name; then, if asked for, what is no state but needed by a
+  /// process that goes on where it stands.
+  [[nodiscard]] std::vector<TrackedRegion> regions(bool with_scratch);
   /// Makes or drops lazily made state to match `wanted`, and gives what is there now.
   [[nodiscard]] Snapshot adopt(const Layout& wanted);
   /// Everything that is no region, as one block.

@@ -7,14 +7,16 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "trainer.h"
 
 namespace {
 
 /// One step of a full-period generator over every word of the dirty share.
-double advance(std::vector<std::uint64_t>& words, std::size_t dirty, std::uint64_t step) {
+double advance(std::span<std::uint64_t> words, std::size_t dirty, std::uint64_t step) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < dirty; ++i) {
     words[i] = words[i] * 6364136223846793005ULL + 1442695040888963407ULL + step;
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
   double step_ms = 0;
   std::string end_when;
   std::string wait_while;
+  bool arena = false;
   CLI::App app("Advances a block of memory step by step");
   options.add_to(app);
   app.add_option("--bytes", bytes, "Bytes of state");
@@ -39,15 +42,23 @@ int main(int argc, char** argv) {
   app.add_option("--step-ms", step_ms, "Shortest time of a step");
   app.add_option("--end-when", end_when, "A file: when it exists, no further step begins");
   app.add_option("--wait-while", wait_while, "A file: while it exists, no step begins");
+  app.add_flag("--arena", arena, "Let Cardswap allocate the state, for --arrive criu");
   CLI11_PARSE(app, argc, argv);
 
-  std::vector<std::uint64_t> words(bytes / sizeof(std::uint64_t), options.seed);
-  for (std::size_t i = 0; i < words.size(); ++i) words[i] += i * 0x9e3779b97f4a7c15ULL;
+  auto session = cardswap::Session::open();
+  std::vector<std::uint64_t> own(arena ? 0 : bytes / sizeof(std::uint64_t));
+  std::span<std::uint64_t> words(own);
+  if (arena) {
+    const auto memory = session.allocate("words", bytes / sizeof(std::uint64_t) * 8);
+    words = {reinterpret_cast<std::uint64_t*>(memory.data()), memory.size() / 8};
+  } else {
+    session.track_memory("words", std::as_writable_bytes(words));
+  }
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    words[i] = options.seed + i * 0x9e3779b97f4a7c15ULL;
+  }
   const auto dirty = static_cast<std::size_t>(dirty_share * static_cast<double>(words.size()));
   std::uint64_t step = 0;
-
-  auto session = cardswap::Session::open();
-  session.track_memory("words", std::as_writable_bytes(std::span(words)));
   session.track("step", step);
   LossLog log(options, session);
   const auto exists = [&](const std::string& file) {

@@ -8,7 +8,8 @@
 
 namespace cardswap {
 
-/// The whole storage under `tensor`, which keeps it alive; nothing for an undefined tensor.
+/// The whole storage under `tensor`, which keeps it alive; nothing for an undefined tensor. It can
+/// be re-homed when it owns its memory and got it from LibTorch's allocator.
 void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor);
 
 }  // namespace cardswap

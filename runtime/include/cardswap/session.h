@@ -29,6 +29,10 @@ struct TrackedRegion {
   std::span<std::byte> memory;
   const void* storage = nullptr;           ///< what is shared has one identity and is sent once
   std::shared_ptr<const void> keep_alive;  ///< holds `memory` while it is read; may be empty
+  /// Moves the storage to `home`, which has as many bytes, and frees what it had; every alias and
+  /// view follows. The storage holds `keep` for as long as it lives there. Empty: it cannot be
+  /// moved. Training thread only.
+  std::function<void(std::byte* home, std::shared_ptr<void> keep)> rehome;
 };
 
 /// A gradient as an optimizer's step reads it.
@@ -66,6 +70,9 @@ class TrackedState {
   virtual ~TrackedState() = default;
   /// Appends its regions, in an order that is the same on both sides, under names of its own.
   virtual void regions(std::vector<TrackedRegion>& /*out*/) {}
+  /// Appends what is no state but what the process needs to go on where it stands, gradients. Used
+  /// only when the process itself is moved: then they are sent like regions.
+  virtual void scratch(std::vector<TrackedRegion>& /*out*/) {}
   /// On a standby, before anything arrives: the regions that the source has of this thing. Makes or
   /// drops state that exists only after a first use, as optimizers have it.
   virtual void adopt(const std::vector<std::string>& /*names*/) {}
@@ -105,6 +112,9 @@ class Session {
              std::function<void(std::span<const std::byte>)> load);
   void track_memory(std::string_view name, std::span<std::byte> memory);
   void track_state(std::string_view name, std::unique_ptr<TrackedState> state);
+  /// Zeroed memory that is tracked, and can be sent ahead when the process itself is moved. Valid
+  /// until the session ends.
+  [[nodiscard]] std::span<std::byte> allocate(std::string_view name, std::size_t bytes);
   /// LibTorch's default generators; link cardswap::torch.
   void track_rng();
 

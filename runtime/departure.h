@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "migrator/target.h"
+#include "migrator/wire/channel.h"
+#include "runtime/homing.h"
+
+namespace cardswap {
+
+/// The time in which this process may be dumped: its arena's file is with a keeper, the addresses
+/// are kept, and what all of it must be digested to when it is back is remembered here.
+/// Training thread only.
+class Departure {
+ public:
+  /// Digests everything, gives the file away and unmaps it. Throws Error, with everything as it
+  /// was, when the keeper does not take it.
+  Departure(Homing& homing, std::string keeper, const Digest& root, std::uint64_t step);
+
+  /// Here after all: maps the file that the keeper has. Throws Error; the memory is not there then.
+  void come_back();
+  /// In the restored process: maps what the holder received and compares every byte. The times are
+  /// by this process's clock. Throws Error.
+  [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
+
+ private:
+  Homing& homing_;
+  const std::string keeper_;
+  const Digest root_;
+  const std::uint64_t step_;
+  Digest whole_;
+};
+
+}  // namespace cardswap

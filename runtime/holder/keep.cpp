@@ -1,0 +1,97 @@
+#include "runtime/holder/keep.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "runtime/arena.h"
+#include "runtime/hand_over.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::seconds kAnswerMax{10};
+
+class Keeper {
+ public:
+  Keeper(const std::string& path, pid_t trainer)
+      : pid_(trainer),
+        trainer_(static_cast<int>(::syscall(SYS_pidfd_open, trainer, 0))),
+        listener_(path) {
+    if (!trainer_) {
+      throw Error(Code::bad_request,
+                  fmt::format("there is no process {}: {}", trainer, std::strerror(errno)));
+    }
+  }
+
+  int run() {
+    while (true) {
+      std::array<pollfd, 2> waiting{{{trainer_.fd(), POLLIN, 0}, {listener_.fd(), POLLIN, 0}}};
+      if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
+      if (waiting[0].revents != 0) return 0;
+      auto connection = listener_.accept();
+      // A number that the kernel has given to somebody else since is found by the descriptor.
+      if (!connection || connection->peer().pid != pid_) continue;
+      try {
+        if (serve(*connection)) return 0;
+      } catch (const Error& error) {
+        refuse(*connection, error);
+      }
+    }
+  }
+
+ private:
+  struct Kept {
+    hand_over::Keep what;
+    Descriptor file;
+  };
+
+  /// True when the trainer has its memory back.
+  bool serve(hand_over::Connection& connection) {
+    while (auto received = connection.receive(std::chrono::steady_clock::now() + kAnswerMax)) {
+      if (const auto* keep = std::get_if<hand_over::Keep>(&received->message)) {
+        if (kept_) throw Error(Code::refused, "a keeper keeps one arena");
+        check_arena_file(received->file, keep->bytes);
+        kept_.emplace(Kept{*keep, std::move(received->file)});
+        connection.send(hand_over::Kept{});
+      } else if (std::holds_alternative<hand_over::Fetch>(received->message)) {
+        if (!kept_) throw Error(Code::refused, "this keeper was given nothing");
+        hand_over::Memory memory;
+        memory.base = kept_->what.base;
+        memory.bytes = kept_->what.bytes;
+        connection.send(memory, kept_->file.fd());
+        lent_ = true;
+      } else if (std::holds_alternative<hand_over::Done>(received->message) && lent_) {
+        return true;
+      } else {
+        throw Error(Code::bad_request, "not what one says to a keeper");
+      }
+    }
+    return false;
+  }
+
+  static void refuse(hand_over::Connection& connection, const Error& error) {
+    try {
+      connection.send(hand_over::Refusal{error.code(), error.failure(), error.hint()});
+    } catch (const Error&) {
+      // It has gone already.
+    }
+  }
+
+  const pid_t pid_;
+  const Descriptor trainer_;
+  const hand_over::Listener listener_;
+  std::optional<Kept> kept_;
+  bool lent_ = false;
+};
+
+}  // namespace
+
+int keep_memory(const std::string& path, pid_t trainer) { return Keeper(path, trainer).run(); }
+
+}  // namespace cardswap

@@ -1,0 +1,39 @@
+// Holds a job's memory while its process is moved by CRIU: at the target until the restored process
+// asks for it, at the source in case that it stays.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "migrator/error.h"
+#include "runtime/holder/keep.h"
+#include "runtime/holder/receive.h"
+
+int main(int argc, char** argv) {
+  std::string hand_over;
+  std::string keep;
+  int trainer = 0;
+  CLI::App app("Holds a job's memory while its process is moved (started by cardswapd)");
+  app.set_version_flag("--version", CARDSWAP_VERSION);
+  auto* at_target = app.add_option("--hand-over", hand_over,
+                                   "Receive a job's memory and give it to whoever has its token "
+                                   "at this socket");
+  auto* at_source = app.add_option("--keep", keep, "Keep a trainer's memory at this socket");
+  auto* whose =
+      app.add_option("--trainer", trainer, "The trainer's process")->check(CLI::PositiveNumber);
+  at_target->excludes(at_source);
+  at_source->needs(whose);
+  whose->needs(at_source);
+  app.require_option(1, 2);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return keep.empty() ? cardswap::receive_and_hand_over(hand_over)
+                        : cardswap::keep_memory(keep, trainer);
+  } catch (const cardswap::Error& error) {
+    std::fprintf(stderr, "cardswap-holder: %s\n", error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "cardswap-holder: %s\n", error.what());
+  }
+  return 1;
+}

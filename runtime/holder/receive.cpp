@@ -1,0 +1,176 @@
+#include "runtime/holder/receive.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "migrator/target.h"
+#include "runtime/agent_channel.h"
+#include "runtime/hand_over.h"
+#include "runtime/holder/held_range.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLookEvery{200};
+constexpr std::chrono::seconds kAnswerMax{30};
+
+std::string setting(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+/// In a time that tells nothing of where they differ.
+bool same_token(const std::string& a, const std::string& b) {
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
+  }
+  return difference == 0;
+}
+
+/// The engine's thread calls it through TargetProgram, the channel's thread hello(), the main
+/// thread the rest. The channel and the engine are declared last: their threads end first.
+class Receiver final : private TargetProgram {
+ public:
+  explicit Receiver(const std::string& path)
+      : token_(setting("CARDSWAP_TOKEN")),
+        job_(setting("CARDSWAP_JOB")),
+        listener_(path),
+        channel_(setting("CARDSWAP_SOCKET"), {[this] { return hello(); }, {}, {}}) {
+    const auto& welcome = channel_.welcome();
+    if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
+    TargetOptions options;
+    options.migration = welcome.migration;
+    options.listen_host = welcome.data_host;
+    options.token = welcome.data_token;
+    options.data_key = welcome.data_key;
+    options.transports = welcome.transports;
+    TargetEvents events;
+    events.verified = [this](const VerifiedState& state) { verified(state); };
+    events.failed = [this](const Error& error) { failed(error); };
+    channel_.start();
+    target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
+                                       std::move(events));
+    channel_.send(channel::Parked{welcome.data_host, target_->port(), 0});
+  }
+
+  int run() {
+    while (true) {
+      if (is_over()) target_.reset();
+      pollfd waiting{listener_.fd(), POLLIN, 0};
+      ::poll(&waiting, 1, static_cast<int>(kLookEvery.count()));
+      auto connection = listener_.accept();
+      if (!connection) continue;
+      try {
+        if (hand_over(*connection)) return 0;
+      } catch (const Error& error) {
+        refuse(*connection, error);
+      }
+    }
+  }
+
+ private:
+  Snapshot adopt(const Layout& wanted) override { return range_.adopt(wanted); }
+  /// They travel in the process; what came is what is held.
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
+    return {values.begin(), values.end()};
+  }
+
+  channel::Hello hello() {
+    channel::Hello hello;
+    hello.job = job_;
+    hello.token = token_;
+    hello.pid = static_cast<std::uint64_t>(::getpid());
+    hello.role = channel::Role::standby;
+    hello.runtime_version = CARDSWAP_VERSION;
+    hello.framework = "holder";
+    return hello;
+  }
+
+  void verified(const VerifiedState& state) {
+    {
+      const std::lock_guard lock(mutex_);
+      verified_ = state;
+    }
+    channel_.send(channel::Verified{channel_.welcome().migration, state.step, state.root, {}});
+  }
+
+  void failed(const Error& error) {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+      // The source ends its link when its process gets ready to be dumped.
+      if (verified_) return;
+    }
+    channel_.send(
+        channel::Failed{channel_.welcome().migration, error.code(), error.failure(), error.hint()});
+  }
+
+  bool is_over() {
+    const std::lock_guard lock(mutex_);
+    return over_;
+  }
+
+  std::optional<VerifiedState> state() {
+    const std::lock_guard lock(mutex_);
+    return verified_;
+  }
+
+  /// True when the memory is somebody else's now.
+  bool hand_over(hand_over::Connection& connection) {
+    const auto uid = connection.peer().uid;
+    if (uid != ::geteuid() && uid != 0) {
+      throw Error(Code::unauthorized, fmt::format("user {} may not have this memory", uid));
+    }
+    const auto asked = connection.receive(Clock::now() + kAnswerMax);
+    const auto* fetch = asked ? std::get_if<hand_over::Fetch>(&asked->message) : nullptr;
+    if (fetch == nullptr) throw Error(Code::bad_request, "a holder gives memory, nothing else");
+    if (!same_token(fetch->token, token_) || fetch->migration != channel_.welcome().migration) {
+      throw Error(Code::unauthorized, "not the token of the job whose memory this is");
+    }
+    const auto state = this->state();
+    if (!state) throw Error(Code::refused, "the memory is not whole yet");
+    target_.reset();  // nobody writes to it from here on
+    connection.send(hand_over::Memory{range_.base(), range_.bytes(), state->root, state->step,
+                                      state->last_step_end_ns, state->clock_error_ns,
+                                      Clock::now().time_since_epoch().count()},
+                    range_.file());
+    const auto answer = connection.receive(Clock::now() + kAnswerMax);
+    return answer && std::holds_alternative<hand_over::Done>(answer->message);
+  }
+
+  static void refuse(hand_over::Connection& connection, const Error& error) {
+    try {
+      connection.send(hand_over::Refusal{error.code(), error.failure(), error.hint()});
+    } catch (const Error&) {
+      // It has gone already.
+    }
+  }
+
+  const std::string token_;
+  const std::string job_;
+  HeldRange range_;   // the engine's thread, until the engine is gone
+  std::mutex mutex_;  // guards the next two
+  std::optional<VerifiedState> verified_;
+  bool over_ = false;
+  hand_over::Listener listener_;
+  AgentChannel channel_;
+  std::unique_ptr<Target> target_;
+};
+
+}  // namespace
+
+int receive_and_hand_over(const std::string& path) { return Receiver(path).run(); }
+
+}  // namespace cardswap

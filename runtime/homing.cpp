@@ -1,0 +1,80 @@
+#include "runtime/homing.h"
+
+#include <utility>
+
+#include "migrator/error.h"
+#include "migrator/wire/writer.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+const std::shared_ptr<Arena>& Homing::arena() {
+  if (!arena_) arena_ = Arena::reserve();
+  return arena_;
+}
+
+std::uint64_t Homing::homeable_bytes() {
+  std::uint64_t sum = 0;
+  for (const auto& region : tracker_.regions(false)) {
+    if (region.rehome || (arena_ && arena_->holds(region.memory))) sum += region.memory.size();
+  }
+  return sum;
+}
+
+bool Homing::home_some(std::chrono::milliseconds limit) { return home(false, limit); }
+
+void Homing::home_all() { home(true, std::nullopt); }
+
+bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
+  const auto start = Clock::now();
+  for (auto& region : tracker_.regions(with_scratch)) {
+    if (!region.rehome || region.memory.empty() || arena()->holds(region.memory)) continue;
+    if (limit && Clock::now() - start >= *limit) return false;
+    std::shared_ptr<std::span<std::byte>> block;
+    try {
+      block = arena()->allocate(region.memory.size());
+    } catch (const Error& error) {
+      if (error.code() == Code::refused) continue;  // no room: it stays with the process
+      throw;
+    }
+    auto* home = block->data();
+    region.keep_alive.reset();
+    region.rehome(home, std::move(block));
+  }
+  return true;
+}
+
+Snapshot Homing::snapshot(bool with_scratch) {
+  Snapshot result;
+  // It pins the range's beginning: a holder that maps the regions maps them from there.
+  const auto head = arena()->head();
+  std::vector<Region> layout{{"arena", "bytes", "", head.size(), arena()->base()}};
+  result.memory.push_back(head);
+  result.keep_alive.push_back(arena());
+  for (auto& region : tracker_.regions(with_scratch)) {
+    if (region.memory.empty() || !arena()->holds(region.memory)) continue;
+    layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
+                      region.memory.size(), reinterpret_cast<std::uint64_t>(region.memory.data())});
+    result.memory.push_back(region.memory);
+    result.keep_alive.push_back(std::move(region.keep_alive));
+  }
+  result.layout = Layout(std::move(layout));
+  return result;
+}
+
+Digest Homing::digest() {
+  const auto homed = snapshot(true);
+  wire::WireWriter writer;
+  writer.digest(homed.layout.digest()).digest(digest_of(tracker_.save()));
+  for (const auto& memory : homed.memory) writer.digest(digest_of(memory));
+  for (const auto& region : tracker_.regions(true)) {
+    if (!arena()->holds(region.memory)) writer.digest(digest_of(region.memory));
+  }
+  return digest_of(writer.bytes());
+}
+
+}  // namespace cardswap

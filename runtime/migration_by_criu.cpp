@@ -1,0 +1,120 @@
+// A migration whose process goes itself: what differs from one to a standby.
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "runtime/migration.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::milliseconds kCopyAtABoundary{20};
+
+}  // namespace
+
+/// With `mutex_` held, at a boundary. True when `latest_` is what the engine may send.
+bool Migration::pass_homing() {
+  try {
+    if (begin_ && begin_->strategy == Strategy::replay) {
+      throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
+                  "use --strategy rounds or stop-copy with --arrive criu");
+    }
+    if (begin_ && homing_.homeable_bytes() == 0) {
+      throw Error(Code::refused, "nothing that this job tracks can be sent ahead of its process",
+                  "track tensors or Session::allocate's memory, or use --arrive standby");
+    }
+    const bool all = homing_.home_some(kCopyAtABoundary);
+    if (!all && !source_) return false;  // the engine begins with what is at home by then
+    latest_ = homing_.snapshot(false);
+    if (begin_ && begin_->strategy == Strategy::automatic) begin_->strategy = Strategy::rounds;
+    return true;
+  } catch (const Error& error) {
+    begin_.reset();
+    fail(migration_, error);
+  } catch (const std::exception& error) {
+    begin_.reset();
+    fail(migration_, Error(Code::internal, error.what()));
+  }
+  return false;
+}
+
+void Migration::depart(const channel::Depart& depart) {
+  std::unique_ptr<Source> source;
+  std::optional<Digest> root;
+  {
+    const std::lock_guard lock(mutex_);
+    if (depart.migration != migration_ || standby_ || departed_) return;
+    if (!by_criu_ || !root_ || !source_ || !gate_.is_parked()) {
+      fail(migration_, Error(Code::bad_request, "a job may depart when its digests are equal",
+                             "the agents are of another Cardswap release"));
+      return;
+    }
+    source = std::move(source_);
+    root = root_;
+    latest_.reset();
+  }
+  source.reset();  // its links, descriptors and threads
+  try {
+    gate_.run_parked([&] { departure_.emplace(homing_, depart.keeper, *root, gate_.step()); });
+  } catch (const Error& error) {
+    fail(depart.migration, error.within("leave this host"));
+    return;
+  } catch (const std::exception& error) {
+    fail(depart.migration, Error(Code::internal, error.what()));
+    return;
+  }
+  departed_ = true;
+  send_(channel::Departed{depart.migration, line_.inode(), *root});
+}
+
+/// False, and the trainer stands on, when its memory is not to be had.
+bool Migration::come_back() {
+  try {
+    gate_.run_parked([&] {
+      departure_->come_back();
+      departure_.reset();
+    });
+  } catch (const Error& error) {
+    fail(migration_, error.within("take the job's memory back"));
+    return false;
+  } catch (const std::exception& error) {
+    fail(migration_, Error(Code::internal, error.what()));
+    return false;
+  }
+  departed_ = false;
+  return true;
+}
+
+void Migration::arrive(const channel::Arrived& arrived) {
+  if (!departed_) return;
+  line_.redirected(arrived);
+  epoch_ = arrived.epoch;
+  VerifiedState state;
+  try {
+    if (arrived.migration != migration_) {
+      throw Error(Code::bad_request,
+                  fmt::format("this process left with migration {}", migration_));
+    }
+    gate_.run_parked([&] {
+      state = departure_->arrive(arrived);
+      departure_.reset();
+    });
+  } catch (const Error& error) {
+    fail(arrived.migration, error.within("arrive"));
+    return;
+  } catch (const std::exception& error) {
+    fail(arrived.migration, Error(Code::internal, error.what()));
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  departed_ = false;
+  standby_ = true;  // the same from here on: it stands with a verified state and waits
+  by_criu_ = false;
+  freeze_asked_ = false;
+  root_.reset();
+  verified_ = state;
+  send_(channel::Verified{migration_, state.step, state.root, {}});
+}
+
+}  // namespace cardswap
