@@ -1,58 +1,8 @@
 #include <cardswap/torch.h>
 
-#include <cstring>
-#include <sstream>
-
 #include "runtime/torch/tensor.h"
 
 namespace cardswap {
-namespace {
-
-/// Memory of somebody else's, from_blob's or another process's, stays where it is.
-bool owns_its_memory(const c10::StorageImpl& storage) {
-  const auto& data = storage.data_ptr();
-  return storage.nbytes() > 0 && storage.resizable() && data.get() == data.get_context() &&
-         data.get_deleter() == c10::GetCPUAllocator()->raw_deleter();
-}
-
-void let_go(void* keep) {
-  delete static_cast<std::shared_ptr<void>*>(keep);  // NOLINT(cppcoreguidelines-owning-memory)
-}
-
-/// Views, tied weights and what autograd saved all read through the one storage.
-void move_storage(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> keep) {
-  std::memcpy(home, storage.data(), storage.nbytes());
-  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): DataPtr owns it, let_go() deletes it
-  auto* held = new std::shared_ptr<void>(std::move(keep));
-  storage.unsafeGetStorageImpl()->set_data_ptr_noswap(
-      c10::DataPtr(home, held, &let_go, c10::Device(c10::kCPU)));
-}
-
-}  // namespace
-
-void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor) {
-  if (!tensor.defined()) return;
-  if (!tensor.device().is_cpu() || tensor.layout() != at::kStrided) {
-    throw std::invalid_argument(name + ": only dense tensors on the cpu can be tracked");
-  }
-  const auto& storage = tensor.storage();
-  std::ostringstream shape;
-  shape << tensor.sizes();
-  TrackedRegion region;
-  region.name = std::move(name);
-  region.dtype = c10::toString(tensor.scalar_type());
-  region.shape = shape.str();
-  region.memory = {static_cast<std::byte*>(storage.mutable_data()), storage.nbytes()};
-  region.storage = storage.unsafeGetStorageImpl();
-  region.keep_alive = std::make_shared<c10::Storage>(storage);
-  if (owns_its_memory(*storage.unsafeGetStorageImpl())) {
-    region.rehome = [storage](std::byte* home, std::shared_ptr<void> keep) {
-      move_storage(storage, home, std::move(keep));
-    };
-  }
-  out.push_back(std::move(region));
-}
-
 namespace {
 
 class TrackedModule final : public TrackedState {
