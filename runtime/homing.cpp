@@ -1,7 +1,11 @@
 #include "runtime/homing.h"
 
+#include <algorithm>
+#include <semaphore>
+#include <thread>
 #include <utility>
 
+#include "migrator/digest_job.h"
 #include "migrator/error.h"
 #include "migrator/wire/writer.h"
 
@@ -9,6 +13,8 @@ namespace cardswap {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kDigestedTogether = 1U << 20;
 
 }  // namespace
 
@@ -30,10 +36,11 @@ bool Homing::home_some(std::chrono::milliseconds limit) { return home(false, lim
 void Homing::home_all() { home(true, std::nullopt); }
 
 bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
-  const auto start = Clock::now();
+  std::optional<Clock::time_point> start;  // of the first copy: to find them may take as long
   for (auto& region : tracker_.regions(with_scratch)) {
     if (!region.rehome || region.memory.empty() || arena()->holds(region.memory)) continue;
-    if (limit && Clock::now() - start >= *limit) return false;
+    if (limit && start && Clock::now() - *start >= *limit) return false;
+    if (!start) start = Clock::now();
     std::shared_ptr<std::span<std::byte>> block;
     try {
       block = arena()->allocate(region.memory.size());
@@ -70,7 +77,13 @@ Digest Homing::digest() {
   const auto homed = snapshot(true);
   wire::WireWriter writer;
   writer.digest(homed.layout.digest()).digest(digest_of(tracker_.save()));
-  for (const auto& memory : homed.memory) writer.digest(digest_of(memory));
+  // The job stands still meanwhile: on every core.
+  const auto chunks = cut_into_chunks(homed.layout, kDigestedTogether);
+  std::binary_semaphore finished{0};
+  const DigestJob job(bytes_of(homed, chunks), std::max(1U, std::thread::hardware_concurrency()),
+                      [&finished] { finished.release(); });
+  finished.acquire();
+  for (const auto& digest : job.digests()) writer.digest(digest);
   for (const auto& region : tracker_.regions(true)) {
     if (!arena()->holds(region.memory)) writer.digest(digest_of(region.memory));
   }

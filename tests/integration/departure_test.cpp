@@ -95,7 +95,7 @@ class Departing : public ::testing::Test {
     standby_.emplace(agent_.attach({.migration = kMigration,
                                     .data_host = "127.0.0.1",
                                     .data_token = "data",
-                                    .transports = "tcp"}));
+                                    .transports = transports_}));
     port_ = standby_->line.hear<channel::Parked>().port;
   }
 
@@ -105,7 +105,7 @@ class Departing : public ::testing::Test {
     begin.host = "127.0.0.1";
     begin.port = port_;
     begin.token = "data";
-    begin.transports = "tcp";
+    begin.transports = transports_;
     begin.max_downtime_ms = 0;
     begin.arrive = channel::Arrival::criu;
     return begin;
@@ -165,13 +165,17 @@ class Departing : public ::testing::Test {
   std::optional<ScriptedAgent::Attached> standby_;
   channel::Tracked tracked_;
   std::multiset<std::string> before_;
+  std::string transports_ = "tcp";
   std::uint16_t port_ = 0;
   Digest root_;
   std::uint64_t step_ = 0;
   std::uint64_t inode_ = 0;
 };
 
-TEST_F(Departing, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
+class DepartingOver : public Departing, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(DepartingOver, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
+  transports_ = GetParam();
   start_both();
   EXPECT_EQ(tracked_.homed_bytes, 6000000U);
   verify();
@@ -180,7 +184,8 @@ TEST_F(Departing, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
   const auto pid = trainer_->pid();
   EXPECT_THAT(before_, Contains("socket:[" + std::to_string(inode_) + "]"));
   EXPECT_THAT(before_, Contains(HasSubstr("cardswap-arena")));
-  std::erase_if(before_, [](const auto& what) { return what.find("cardswap-arena") != std::string::npos; });
+  std::erase_if(before_,
+                [](const auto& what) { return what.find("cardswap-arena") != std::string::npos; });
   EXPECT_EQ(descriptors_of(pid), before_) << "before it heard of a migration";
   EXPECT_EQ(threads_of(pid), 2U) << "the training loop's and the channel's";
   const auto maps = read_file("/proc/" + std::to_string(pid) + "/maps");
@@ -192,6 +197,9 @@ TEST_F(Departing, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
   EXPECT_EQ(keeper_->wait(), 0) << "a keeper without a keepsake ends";
   expect_undisturbed(step_);
 }
+
+INSTANTIATE_TEST_SUITE_P(Transports, DepartingOver,
+                         ::testing::Values("tcp", "", "posix,sysv,self,tcp"));
 
 TEST_F(Departing, ArrivesWithWhatTheHolderReceived) {
   start_both();
