@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -54,6 +55,23 @@ std::string find_program(const ProcessSpec& spec) {
               "give its full path");
 }
 
+constexpr std::size_t kInheritedMax = 8;
+constexpr int kHighFd = 64;
+
+/// Puts them at 3, 4, ... and nothing else below exec; `report` may get another number.
+bool pass_on(const std::vector<int>& inherited, int& report) {
+  std::array<int, kInheritedMax> high{};
+  report = ::fcntl(report, F_DUPFD_CLOEXEC, kHighFd);
+  for (std::size_t i = 0; i < inherited.size(); ++i) {
+    high.at(i) = ::fcntl(inherited[i], F_DUPFD_CLOEXEC, kHighFd);
+  }
+  for (std::size_t i = 0; i < inherited.size(); ++i) {
+    if (::dup2(high.at(i), 3 + static_cast<int>(i)) < 0) return false;
+  }
+  const auto first = 3U + static_cast<unsigned>(inherited.size());
+  return ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
 /// What the child does between fork and exec: only calls that are allowed there. Writes errno to
 /// `report` and ends when a step fails.
 [[noreturn]] void become(const char* program, char* const* argv, char* const* envp, const char* cwd,
@@ -71,8 +89,7 @@ std::string find_program(const ProcessSpec& spec) {
   // After that: the kernel forgets it when the user changes.
   if (spec.dies_with_agent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool is_bound = !spec.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  if (is_user && is_bound && (cwd[0] == 0 || ::chdir(cwd) == 0)) {
-    ::syscall(SYS_close_range, 3U, static_cast<unsigned>(report) - 1, 0U);
+  if (is_user && is_bound && (cwd[0] == 0 || ::chdir(cwd) == 0) && pass_on(spec.inherit, report)) {
     ::execve(program, argv, envp);
   }
   const int error = errno;
@@ -91,6 +108,9 @@ bool give_to(const JobUser& user, const std::filesystem::path& log, int log_fd) 
 }  // namespace
 
 ProcessId start_process(const ProcessSpec& spec) {
+  if (spec.inherit.size() > kInheritedMax) {
+    throw Error(Code::internal, "a program was to inherit too many descriptors");
+  }
   const auto program = find_program(spec);
   std::vector<std::string> env;
   for (const auto& [key, value] : spec.env) env.push_back(key + "=" + value);

@@ -20,6 +20,7 @@ struct ProcessSpec {
   bool dies_with_agent = false;
   std::optional<JobUser> user;  ///< none: as whom the agent runs
   bool no_new_privs = false;
+  std::vector<int> inherit;  ///< descriptors that are 3, 4, ... in the program; at most 8
 };
 
 /// A process by pid and start time, so that a pid used again is not taken for it.

@@ -1,0 +1,92 @@
+#include "agent/criu/arrival.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+
+namespace asio = boost::asio;
+
+namespace {
+
+struct Pair {
+  Descriptor one, other;
+};
+Pair make_sockets() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    throw Error(Code::io, fmt::format("make a socket: {}", std::strerror(errno)));
+  }
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+}  // namespace
+
+Arrival::Arrival(asio::io_context& context, Needs needs)
+    : needs_(std::move(needs)), receiver_(context, needs_.host, needs_.token, needs_.key) {}
+
+Arrival::~Arrival() { close(); }
+
+asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> received) {
+  const ImageDir images;
+  const auto manifest = co_await receiver_.receive(images);
+  received();
+  const auto begin = std::chrono::steady_clock::now();
+  auto sockets = make_sockets();
+  std::array<int, 2> leash{};
+  if (::pipe2(leash.data(), O_CLOEXEC) != 0) {
+    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
+  }
+  const Descriptor theirs(leash[0]);
+  leash_ = Descriptor(leash[1]);
+  RestoreOrder order;
+  order.criu = needs_.criu;
+  order.socket = manifest.socket;
+  order.socket_fd = sockets.other.get();
+  order.leash = theirs.get();
+  order.dumped_logs = manifest.logs;
+  order.log = needs_.log;
+  order.status = needs_.status;
+  Result result;
+  std::optional<Error> failed;
+  try {
+    result.tree = co_await criu::restore(std::move(order), images, init_);
+  } catch (const Error& error) {
+    failed = error;
+  }
+  const auto log = (needs_.job_dir / "criu-restore.log").string();
+  images.keep_log("restore.log", log);
+  if (failed) {
+    throw Error(failed->code(), failed->failure(), "all that CRIU said is in " + log + " there");
+  }
+  if (needs_.hooks.after_restore) co_await needs_.hooks.after_restore(result.tree.root);
+  result.socket = std::move(sockets.one);
+  result.image_bytes = manifest.total_bytes();
+  result.restore_ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  co_return result;
+}
+
+void Arrival::grant() {
+  granted_ = true;
+  const char word = 'g';
+  if (leash_) (void)!::write(leash_.get(), &word, 1);
+  leash_.reset();
+}
+
+void Arrival::close() {
+  receiver_.close();
+  if (!granted_ && is_alive(init_)) ::kill(init_.pid, SIGKILL);
+  leash_.reset();
+}
+
+}  // namespace cardswap::criu

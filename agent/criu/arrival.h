@@ -1,0 +1,63 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "agent/criu/descriptor.h"
+#include "agent/criu/hooks.h"
+#include "agent/criu/image_stream.h"
+#include "agent/criu/init_program.h"
+
+namespace cardswap::criu {
+
+/// The target's half of moving a process: takes its image and has it restored. One migration; owned
+/// by its agent, one thread. Its end ends the restored tree, unless grant() was called before.
+class Arrival {
+ public:
+  struct Needs {
+    std::string criu;
+    std::string host;  ///< address to take the image on
+    std::string token;
+    std::string key;  ///< in hexadecimal; empty: not sealed
+    std::filesystem::path job_dir;
+    std::filesystem::path log;     ///< of the job
+    std::filesystem::path status;  ///< where its exit status will be
+    Hooks hooks;
+  };
+  /// Listens. Throws Error{io}.
+  Arrival(boost::asio::io_context& context, Needs needs);
+  ~Arrival();
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const { return receiver_.port(); }
+
+  struct Result {
+    Restored tree;
+    Descriptor socket;  ///< this agent's end of the job's connection
+    std::uint64_t image_bytes = 0;
+    double restore_ms = 0;
+  };
+  /// Waits for the image, then restores it; `received` is called in between. Throws Error; nothing
+  /// of the tree is left then.
+  boost::asio::awaitable<Result> restored(std::function<void()> received);
+
+  /// The tree has the job: it outlives this, and the agent.
+  void grant();
+  /// Ends what is waited for, and what was restored.
+  void close();
+  /// While it is being restored or not granted; pid 0: none.
+  [[nodiscard]] const ProcessId& init() const { return init_; }
+
+ private:
+  Needs needs_;
+  ImageReceiver receiver_;
+  Descriptor leash_;
+  ProcessId init_;
+  bool granted_ = false;
+};
+
+}  // namespace cardswap::criu

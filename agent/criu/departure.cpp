@@ -1,0 +1,101 @@
+#include "agent/criu/departure.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <set>
+
+#include "agent/criu/child.h"
+#include "agent/criu/init_program.h"
+#include "agent/criu/process_tree.h"
+#include "agent/task_group.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+namespace {
+
+constexpr std::chrono::seconds kKeeperStartMax{5};
+
+/// What the job's processes call the file that its output goes to.
+std::vector<std::string> names_of(const std::filesystem::path& log, const ProcessId& root) {
+  struct stat wanted {};
+  std::set<std::string> names;
+  if (::stat(log.c_str(), &wanted) != 0) return {};
+  for (const auto pid : tree_of(root)) {
+    std::error_code gone;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), gone)) {
+      struct stat about {};
+      if (::stat(entry.path().c_str(), &about) != 0) continue;
+      if (about.st_dev != wanted.st_dev || about.st_ino != wanted.st_ino) continue;
+      names.insert(std::filesystem::read_symlink(entry.path(), gone).string());
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace
+
+Departure::Departure(asio::io_context& context, std::string criu, std::filesystem::path job_dir,
+                     Hooks hooks)
+    : criu_(std::move(criu)),
+      job_dir_(std::move(job_dir)),
+      hooks_(std::move(hooks)),
+      sender_(context) {}
+
+asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::string socket) {
+  co_await sender_.connect(place.host, place.port, place.token, place.key);
+  ProcessSpec spec;
+  struct stat owner {};
+  (void)::stat(fmt::format("/proc/{}", trainer.pid).c_str(), &owner);
+  spec.argv = {program_beside("cardswap-holder").string(),
+               "--keep",
+               socket,
+               "--pid",
+               std::to_string(trainer.pid),
+               "--uid",
+               std::to_string(owner.st_uid)};
+  spec.log = job_dir_ / "keeper.log";
+  keeper_ = start_process(spec);
+  const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
+  while (!std::filesystem::exists(socket)) {
+    if (!is_alive(keeper_) || std::chrono::steady_clock::now() >= until) {
+      throw Error(Code::io, "the keeper of the job's memory did not start",
+                  "look at " + spec.log.string());
+    }
+    co_await pause_for(std::chrono::milliseconds(2));
+  }
+}
+
+asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode,
+                                      std::filesystem::path job_log) {
+  images_.emplace();
+  manifest_ = {};
+  manifest_.socket = fmt::format("socket:[{}]", socket_inode);
+  manifest_.logs = names_of(job_log, root);
+  if (hooks_.before_dump) co_await hooks_.before_dump(root);
+  DumpOrder order;
+  order.criu = criu_;
+  order.root = root;
+  order.socket = manifest_.socket;
+  order.log = job_dir_ / "cardswap-init.log";
+  std::optional<Error> failed;
+  try {
+    co_await criu::dump(std::move(order), *images_);
+  } catch (const Error& error) {
+    failed = error;
+  }
+  images_->keep_log("dump.log", (job_dir_ / "criu-dump.log").string());
+  if (failed) {
+    throw Error(failed->code(), failed->failure(),
+                fmt::format("all that CRIU said is in {}", (job_dir_ / "criu-dump.log").string()));
+  }
+  manifest_.files = images_->files();
+}
+
+asio::awaitable<void> Departure::ship(std::uint64_t bytes_per_s_max) {
+  co_await sender_.send(*images_, manifest_, bytes_per_s_max);
+  images_.reset();
+}
+
+}  // namespace cardswap::criu

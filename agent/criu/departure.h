@@ -1,0 +1,59 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "agent/criu/hooks.h"
+#include "agent/criu/image_dir.h"
+#include "agent/criu/image_stream.h"
+#include "agent/jobs/process.h"
+
+namespace cardswap::criu {
+
+/// The source's half of moving a process: a keeper for the memory that was sent ahead, the dump,
+/// the way of the images. One migration; owned by its agent, one thread.
+///
+/// What it started outlives it on purpose: a keeper holds the job's memory until the job takes it
+/// back or is gone, whatever happens to the agent.
+class Departure {
+ public:
+  struct Place {
+    std::string host;  ///< where the target's agent takes the image
+    std::uint16_t port = 0;
+    std::string token;
+    std::string key;  ///< in hexadecimal; empty: not sealed
+  };
+
+  Departure(boost::asio::io_context& context, std::string criu, std::filesystem::path job_dir,
+            Hooks hooks);
+
+  /// All that can be done while the job runs: connects to the target, starts the keeper for
+  /// `trainer`, which listens at `socket`. Throws Error.
+  boost::asio::awaitable<void> prepare(Place place, ProcessId trainer, std::string socket);
+  [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
+
+  /// Dumps the stopped-to-be tree; it cannot be ended early. Throws Error; the tree runs on then.
+  boost::asio::awaitable<void> dump(ProcessId root, std::uint64_t socket_inode,
+                                    std::filesystem::path job_log);
+  /// Returns when the target has the whole image. Throws Error.
+  boost::asio::awaitable<void> ship(std::uint64_t bytes_per_s_max);
+  [[nodiscard]] std::uint64_t image_bytes() const { return manifest_.total_bytes(); }
+
+  /// Ends what is waited for, the dump excepted.
+  void close() { sender_.close(); }
+
+ private:
+  std::string criu_;
+  std::filesystem::path job_dir_;
+  Hooks hooks_;
+  ImageSender sender_;
+  ProcessId keeper_;
+  std::optional<ImageDir> images_;
+  ImageManifest manifest_;
+};
+
+}  // namespace cardswap::criu

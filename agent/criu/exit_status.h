@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cardswap::criu {
+
+/// How the root of a restored tree ended, from cardswap-init to whichever agent looks. One of both.
+struct ExitStatus {
+  std::optional<int> code;
+  std::optional<int> signal;
+  bool operator==(const ExitStatus&) const = default;
+};
+
+/// "exit 3" or "signal 9", as waitpid tells it.
+[[nodiscard]] std::string exit_status_text(int wait_status);
+[[nodiscard]] std::optional<ExitStatus> parse_exit_status(std::string_view text);
+/// Nothing where the file is not there or holds something else.
+[[nodiscard]] std::optional<ExitStatus> read_exit_status(const std::filesystem::path& file);
+
+}  // namespace cardswap::criu

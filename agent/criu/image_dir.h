@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "agent/criu/descriptor.h"
+
+namespace cardswap::criu {
+
+/// A file of a process image. Names hold no slash.
+struct ImageFile {
+  std::string name;
+  std::uint64_t bytes = 0;
+  bool operator==(const ImageFile&) const = default;
+};
+
+/// A folder in memory that has no path: a tmpfs which is mounted nowhere. It is gone, with all that
+/// is in it, when the last process that has its descriptor closes it, so nothing is ever left over.
+class ImageDir {
+ public:
+  /// Throws Error{refused}: needs CAP_SYS_ADMIN and Linux 5.2.
+  ImageDir();
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  /// What CRIU wrote, its logs left out. Throws Error{io}.
+  [[nodiscard]] std::vector<ImageFile> files() const;
+  [[nodiscard]] std::uint64_t free_bytes() const;
+  /// Throws Error{io}.
+  [[nodiscard]] Descriptor open(const std::string& name) const;
+  [[nodiscard]] Descriptor create(const std::string& name) const;
+  /// Copies `name`, a log, to a file; nothing where there is none.
+  void keep_log(const std::string& name, const std::string& path) const;
+
+ private:
+  Descriptor fd_;
+};
+
+}  // namespace cardswap::criu

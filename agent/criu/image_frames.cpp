@@ -1,0 +1,125 @@
+#include "agent/criu/image_frames.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <boost/asio/read.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "migrator/error.h"
+#include "migrator/wire/reader.h"
+
+namespace cardswap::criu {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = sizeof(std::uint32_t);
+constexpr std::byte kNod{'k'};
+
+void put_size(std::span<std::byte> at, std::uint32_t size) {
+  for (unsigned i = 0; i < kHeaderBytes; ++i) at[i] = static_cast<std::byte>(size >> (8 * i));
+}
+
+/// Closes the socket when the time is over, which ends what waits for it.
+class Limit {
+ public:
+  Limit(asio::ip::tcp::socket& socket, std::chrono::milliseconds limit)
+      : timer_(socket.get_executor(), limit) {
+    timer_.async_wait([&socket](const boost::system::error_code& error) {
+      boost::system::error_code ignored;
+      if (!error) socket.close(ignored);
+    });
+  }
+
+ private:
+  asio::steady_timer timer_;  // its end cancels the wait
+};
+
+Error lost(const boost::system::error_code& error) {
+  return {Code::link_lost,
+          fmt::format("the connection that carries the process image broke: {}",
+                      error == asio::error::operation_aborted ? "it was closed" : error.message())};
+}
+
+}  // namespace
+
+asio::awaitable<void> read_all(asio::ip::tcp::socket& socket, std::span<std::byte> bytes,
+                               std::chrono::milliseconds limit) {
+  boost::system::error_code error;
+  while (!bytes.empty()) {
+    const Limit stall(socket, limit);
+    const auto got = co_await socket.async_read_some(
+        asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
+    if (error) throw lost(error);
+    bytes = bytes.subspan(got);
+  }
+}
+
+asio::awaitable<void> write_all(asio::ip::tcp::socket& socket, std::span<const std::byte> bytes,
+                                std::chrono::milliseconds limit) {
+  boost::system::error_code error;
+  while (!bytes.empty()) {
+    const Limit stall(socket, limit);
+    const auto put = co_await socket.async_write_some(
+        asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, error));
+    if (error) throw lost(error);
+    bytes = bytes.subspan(put);
+  }
+}
+
+ImageFrames::ImageFrames(asio::ip::tcp::socket& socket, const std::string& key,
+                         const CipherSalt& salt)
+    : socket_(socket) {
+  if (!key.empty()) cipher_.emplace(cipher_key_from(key), salt, Direction::source_to_target);
+}
+
+std::span<std::byte> ImageFrames::room() {
+  buffer_.resize(kHeaderBytes + kBytesMax + Cipher::kTagBytes);
+  return std::span(buffer_).subspan(kHeaderBytes, kBytesMax);
+}
+
+asio::awaitable<void> ImageFrames::send(std::size_t bytes) {
+  auto body = std::span(buffer_).subspan(kHeaderBytes, bytes);
+  if (cipher_) {
+    body = std::span(buffer_).subspan(kHeaderBytes, bytes + Cipher::kTagBytes);
+    cipher_->seal(Cipher::Kind::bulk, number_++, {}, body);
+  }
+  put_size(buffer_, static_cast<std::uint32_t>(body.size()));
+  co_await write_all(socket_, std::span(buffer_).first(kHeaderBytes + body.size()), kStallMax);
+}
+
+asio::awaitable<std::span<const std::byte>> ImageFrames::receive() {
+  (void)room();
+  const auto header = std::span(buffer_).first(kHeaderBytes);
+  // Nothing comes before the source's process is frozen and dumped, however long that takes.
+  const auto patience = number_ == 0 ? std::chrono::hours(24 * 366) : kStallMax;
+  co_await read_all(socket_, header, patience);
+  const auto size = wire::WireReader(header).u32();
+  const auto least = cipher_ ? Cipher::kTagBytes : 0;
+  if (size < least || size > kBytesMax + least) {
+    throw Error(Code::bad_request, "a frame of a process image is longer than allowed");
+  }
+  const auto body = std::span(buffer_).subspan(kHeaderBytes, size);
+  co_await read_all(socket_, body, kStallMax);
+  const auto number = number_++;
+  if (!cipher_) co_return body;
+  co_return cipher_->open(Cipher::Kind::bulk, number, {}, body);
+}
+
+asio::awaitable<void> ImageFrames::nod() {
+  const std::array word{kNod};
+  co_await write_all(socket_, word, kStallMax);
+}
+
+asio::awaitable<void> ImageFrames::wait_for_nod() {
+  std::array<std::byte, 1> word{};
+  co_await read_all(socket_, word, kStallMax);
+  if (word[0] != kNod) throw Error(Code::bad_request, "the target's answer is none");
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "migrator/cipher.h"
+
+namespace cardswap::criu {
+
+/// Frames of one direction on a connection: u32 size, that many bytes; sealed under their number
+/// where there is a key. A peer that takes or gives nothing for kStallMax is lost.
+class ImageFrames {
+ public:
+  static constexpr std::size_t kBytesMax = 1U << 20;
+  static constexpr std::chrono::seconds kStallMax{3};
+
+  explicit ImageFrames(boost::asio::ip::tcp::socket& socket) : socket_(socket) {}
+  ImageFrames(boost::asio::ip::tcp::socket& socket, const std::string& key, const CipherSalt& salt);
+
+  /// The next frame's bytes are put here, up to kBytesMax.
+  [[nodiscard]] std::span<std::byte> room();
+  /// Sends the first `bytes` of room(). Throws Error{link_lost}.
+  boost::asio::awaitable<void> send(std::size_t bytes);
+  /// Valid until the next call. Throws Error{link_lost, bad_request, unauthorized}.
+  boost::asio::awaitable<std::span<const std::byte>> receive();
+  /// One byte that is not part of a frame: "I have it".
+  boost::asio::awaitable<void> nod();
+  boost::asio::awaitable<void> wait_for_nod();
+
+ private:
+  boost::asio::ip::tcp::socket& socket_;
+  std::optional<Cipher> cipher_;
+  std::uint64_t number_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+/// Reads or writes all of `bytes`; a peer without progress for `limit` loses the connection.
+/// Throws Error{link_lost}.
+boost::asio::awaitable<void> read_all(boost::asio::ip::tcp::socket& socket,
+                                      std::span<std::byte> bytes, std::chrono::milliseconds limit);
+boost::asio::awaitable<void> write_all(boost::asio::ip::tcp::socket& socket,
+                                       std::span<const std::byte> bytes,
+                                       std::chrono::milliseconds limit);
+
+}  // namespace cardswap::criu

@@ -1,0 +1,209 @@
+#include "agent/criu/image_stream.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "agent/criu/image_frames.h"
+#include "agent/task_group.h"
+#include "migrator/error.h"
+#include "migrator/wire/reader.h"
+#include "migrator/wire/writer.h"
+
+namespace cardswap::criu {
+namespace {
+
+using asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::string_view kMagic = "CSIMAGE1";
+constexpr std::size_t kTokenBytes = 32;
+constexpr std::chrono::seconds kConnectMax{5};
+constexpr std::chrono::milliseconds kGreetingMax{1000};
+
+/// Magic, token, salt: of a fixed size, so that a stranger cannot make us wait for more.
+constexpr std::size_t kGreetingBytes = kMagic.size() + kTokenBytes + sizeof(CipherSalt);
+
+bool same(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    difference |= static_cast<unsigned>(a[i] ^ b[i]);
+  }
+  return difference == 0;
+}
+
+void set_up(tcp::socket& socket) {
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+}
+
+}  // namespace
+
+ImageSender::ImageSender(asio::io_context& context) : socket_(context) {}
+ImageSender::~ImageSender() = default;
+
+asio::awaitable<void> ImageSender::connect(std::string host, std::uint16_t port, std::string token,
+                                           std::string key) {
+  boost::system::error_code error;
+  tcp::resolver resolver(socket_.get_executor());
+  const auto where = co_await resolver.async_resolve(
+      host, std::to_string(port), asio::redirect_error(asio::use_awaitable, error));
+  if (!error) {
+    asio::steady_timer limit(socket_.get_executor(), kConnectMax);
+    limit.async_wait([this](const boost::system::error_code& cancelled) {
+      boost::system::error_code ignored;
+      if (!cancelled) socket_.close(ignored);
+    });
+    co_await asio::async_connect(socket_, where, asio::redirect_error(asio::use_awaitable, error));
+  }
+  if (error) {
+    throw Error(
+        Code::unreachable,
+        fmt::format("connect to {}:{} for the process image: {}", host, port, error.message()),
+        "the target's agent listens on its --data-host; look at firewalls between the "
+        "hosts");
+  }
+  set_up(socket_);
+  const auto salt = random_salt();
+  frames_ = std::make_unique<ImageFrames>(socket_, key, salt);
+  wire::WireWriter greeting;
+  greeting.raw(std::as_bytes(std::span(kMagic)));
+  token.resize(kTokenBytes);
+  greeting.raw(std::as_bytes(std::span(token))).raw(salt);
+  co_await write_all(socket_, greeting.bytes(), ImageFrames::kStallMax);
+  co_await frames_->wait_for_nod();
+}
+
+asio::awaitable<void> ImageSender::send(const ImageDir& images, const ImageManifest& manifest,
+                                        std::uint64_t bytes_per_s_max) {
+  const auto head = encode(manifest);
+  if (head.size() > ImageFrames::kBytesMax) {
+    throw Error(Code::refused, "the process image has too many files");
+  }
+  std::copy(head.begin(), head.end(), frames_->room().begin());
+  co_await frames_->send(head.size());
+  RateCap cap(bytes_per_s_max);
+  for (const auto& file : manifest.files) {
+    const auto from = images.open(file.name);
+    for (std::uint64_t left = file.bytes; left > 0;) {
+      if (const auto at = cap.ready_at(Clock::now()); at > Clock::now()) {
+        co_await pause_for(at - Clock::now());
+      }
+      const auto room = frames_->room();
+      const auto got = ::read(from.get(), room.data(), std::min<std::uint64_t>(room.size(), left));
+      if (got <= 0) {
+        throw Error(Code::io, fmt::format("read {} of the process image: {}", file.name,
+                                          got == 0 ? "it ends too early" : std::strerror(errno)));
+      }
+      co_await frames_->send(static_cast<std::size_t>(got));
+      cap.sent(static_cast<std::uint64_t>(got), Clock::now());
+      left -= static_cast<std::uint64_t>(got);
+    }
+  }
+  co_await frames_->wait_for_nod();
+}
+
+void ImageSender::close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+ImageReceiver::ImageReceiver(asio::io_context& context, const std::string& host, std::string token,
+                             std::string key)
+    : acceptor_(context), socket_(context), token_(std::move(token)), key_(std::move(key)) {
+  try {
+    tcp::resolver resolver(context);
+    const auto endpoint = resolver.resolve(host, "0")->endpoint();
+    acceptor_.open(endpoint.protocol());
+    acceptor_.bind(endpoint);
+    acceptor_.listen();
+  } catch (const boost::system::system_error& error) {
+    throw Error(Code::io,
+                fmt::format("listen on {} for a process image: {}", host, error.code().message()),
+                "give an address of this host with --data-host");
+  }
+}
+ImageReceiver::~ImageReceiver() = default;
+
+std::uint16_t ImageReceiver::port() const { return acceptor_.local_endpoint().port(); }
+
+asio::awaitable<bool> ImageReceiver::is_known() {
+  std::array<std::byte, kGreetingBytes> greeting{};
+  std::optional<Error> stranger;
+  try {
+    co_await read_all(socket_, greeting, kGreetingMax);
+  } catch (const Error& error) {
+    stranger = error;
+  }
+  if (stranger) co_return false;
+  wire::WireReader r(greeting);
+  const auto text = [](std::span<const std::byte> bytes) {
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  const bool known = text(r.take(kMagic.size())) == kMagic;
+  auto token = token_;
+  token.resize(kTokenBytes);
+  if (!same(text(r.take(kTokenBytes)), token) || !known) co_return false;
+  CipherSalt salt{};
+  std::ranges::copy(r.take(salt.size()), salt.begin());
+  frames_ = std::make_unique<ImageFrames>(socket_, key_, salt);
+  co_return true;
+}
+
+asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
+  while (true) {
+    boost::system::error_code error;
+    socket_ = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (closed_ || error == asio::error::operation_aborted) {
+      throw Error(Code::link_lost, "the wait for the process image was ended");
+    }
+    const bool known = !error && co_await is_known();
+    if (known) break;
+    socket_.close(error);
+  }
+  acceptor_.close();
+  set_up(socket_);
+  co_await frames_->nod();
+  auto manifest = decode_manifest(co_await frames_->receive());
+  if (manifest.total_bytes() > images.free_bytes()) {
+    throw Error(Code::no_memory,
+                fmt::format("the process image has {} bytes, {} are free in memory here",
+                            manifest.total_bytes(), images.free_bytes()));
+  }
+  for (const auto& file : manifest.files) {
+    const auto to = images.create(file.name);
+    for (std::uint64_t left = file.bytes; left > 0;) {
+      auto piece = co_await frames_->receive();
+      if (piece.empty() || piece.size() > left) {
+        throw Error(Code::bad_request, "a piece of a process image is not of its file's size");
+      }
+      left -= piece.size();
+      while (!piece.empty()) {
+        const auto put = ::write(to.get(), piece.data(), piece.size());
+        if (put <= 0) {
+          throw Error(Code::io,
+                      fmt::format("keep the process image in memory: {}", std::strerror(errno)));
+        }
+        piece = piece.subspan(static_cast<std::size_t>(put));
+      }
+    }
+  }
+  co_await frames_->nod();
+  co_return manifest;
+}
+
+void ImageReceiver::close() {
+  closed_ = true;
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  socket_.close(ignored);
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,224 @@
+// cardswap-init: what CRIU is run by, apart from the agent, so that neither it nor a job depends on
+// the agent's life. An agent starts it; it is of no use by hand.
+//   dump     enters the job's namespaces, has CRIU dump it, reports and ends
+//   restore  makes namespaces, has CRIU restore into them as their first process, and stays there:
+//            it reaps, and ends with the job, whose exit status it writes to a file
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "agent/criu/descriptor.h"
+#include "agent/criu/exit_status.h"
+#include "agent/criu/namespaces.h"
+#include "agent/criu/swrk.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+namespace {
+
+struct Orders {
+  std::string criu = "criu";
+  int report = -1;     ///< where the outcome is told
+  int images = -1;     ///< a folder
+  std::string socket;  ///< "socket:[4711]", the job's to its agent
+  std::uint32_t timeout_s = 60;
+  // dump
+  int pid = 0;
+  // restore
+  int socket_fd = -1;
+  int leash = -1;  ///< closed by the agent without a word: the job was not granted, and ends
+  std::vector<std::string> dumped_logs;  ///< paths that the log has in the images
+  std::string log;                       ///< what is to be in their place
+  std::string status_file;
+};
+
+constexpr std::size_t kLogBytesMax = 4U << 20;
+
+void report(int fd, const std::string& line) {
+  [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());
+}
+
+std::string images_path(const Orders& orders) {
+  return fmt::format("/proc/self/fd/{}", orders.images);
+}
+
+/// What CRIU wrote about a failure.
+std::string log_tail(const Orders& orders, const std::string& name) {
+  const Descriptor file(::openat(orders.images, name.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat about {};
+  if (!file || ::fstat(file.get(), &about) != 0) return {};
+  const auto from = std::max<off_t>(0, about.st_size - static_cast<off_t>(kLogBytesMax));
+  std::string text(static_cast<std::size_t>(about.st_size - from), '\0');
+  const auto got = ::pread(file.get(), text.data(), text.size(), from);
+  text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return errors_in_log(text);
+}
+
+void check(const Response& response, const Orders& orders, const std::string& log) {
+  if (response.success) return;
+  auto why = log_tail(orders, log);
+  if (why.empty()) why = response.message;
+  if (why.empty() && response.error_number != 0) why = std::strerror(response.error_number);
+  throw Error(Code::refused, why.empty() ? "CRIU gave no reason" : why);
+}
+
+void dump(const Orders& orders) {
+  Options options;
+  options.pid = innermost_pid(orders.pid);
+  options.images_dir = images_path(orders);
+  options.log_file = "dump.log";
+  options.external = {"unix" + orders.socket.substr(orders.socket.find('['))};
+  options.timeout_s = orders.timeout_s;
+  options.leave_stopped = true;
+  enter_namespaces_of(orders.pid);
+  const std::array keep{orders.images};
+  check(run_swrk(orders.criu, Call::dump, options, keep), orders, options.log_file);
+  report(orders.report, "ok\n");
+}
+
+/// The log is opened here: a file of another mount namespace could not be dumped again.
+Descriptor open_log(const std::string& path) {
+  Descriptor log(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+  if (!log) throw Error(Code::io, fmt::format("open {}: {}", path, std::strerror(errno)));
+  return log;
+}
+
+pid_t restore(const Orders& orders) {
+  const auto log = open_log(orders.log);
+  Options options;
+  options.images_dir = images_path(orders);
+  options.log_file = "restore.log";
+  options.timeout_s = orders.timeout_s;
+  options.rst_sibling = true;
+  options.inherit.push_back({orders.socket, orders.socket_fd});
+  for (const auto& path : orders.dumped_logs) {
+    options.inherit.push_back({path.substr(path.find_first_not_of('/')), log.get()});
+  }
+  const std::array keep{orders.images};
+  const auto response = run_swrk(orders.criu, Call::restore, options, keep);
+  check(response, orders, options.log_file);
+  return response.restored_pid;
+}
+
+void write_status(const std::string& file, int status) {
+  const auto fresh = file + ".new";
+  std::ofstream(fresh) << exit_status_text(status) << "\n";
+  std::error_code ignored;
+  std::filesystem::rename(fresh, file, ignored);
+}
+
+/// Waits for every process that ends here. True when `root` was among them.
+bool reap(pid_t root, int& root_status) {
+  int status = 0;
+  bool ended = false;
+  for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid == root) root_status = status;
+    ended = ended || pid == root;
+  }
+  return ended;
+}
+
+/// Returns when the job ended or was let go without a grant; whatever else runs here ends with this
+/// process, which is the namespace's first.
+void stay_with(pid_t root, const Orders& orders) {
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);
+  const Descriptor signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  Descriptor leash(orders.leash);
+  int status = 0;
+  while (!reap(root, status)) {
+    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{leash.get(), POLLIN, 0}};
+    ::poll(wait.data(), leash ? 2 : 1, -1);
+    signalfd_siginfo ignored{};
+    while (::read(signals.get(), &ignored, sizeof(ignored)) > 0) {
+    }
+    if (leash && wait[1].revents != 0) {
+      char word = 0;
+      if (::read(leash.get(), &word, 1) != 1) return;
+      leash.reset();
+    }
+  }
+  write_status(orders.status_file, status);
+}
+
+[[noreturn]] void live_as_init(const Orders& orders) {
+  try {
+    ::setsid();
+    settle_as_first_process();
+    const auto root = restore(orders);
+    ::close(orders.images);
+    ::close(orders.socket_fd);
+    report(orders.report, fmt::format("ok {}\n", root));
+    ::close(orders.report);
+    stay_with(root, orders);
+  } catch (const Error& error) {
+    report(orders.report, "failed\n" + error.failure() + "\n");
+  }
+  ::_exit(0);
+}
+
+void restore_apart(const Orders& orders) {
+  leave_for_new_namespaces();
+  // A child of the agent, which reaps it.
+  const auto init = static_cast<pid_t>(::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0));
+  if (init < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (init == 0) live_as_init(orders);
+  report(orders.report, fmt::format("init {}\n", init));
+}
+
+}  // namespace
+}  // namespace cardswap::criu
+
+int main(int argc, char** argv) {
+  using namespace cardswap;
+  criu::Orders orders;
+  CLI::App app("Runs CRIU for cardswapd; of no use by hand", "cardswap-init");
+  app.set_version_flag("--version", CARDSWAP_VERSION);
+  app.require_subcommand(1);
+  auto* dump = app.add_subcommand("dump", "Dump a job and leave it stopped");
+  auto* restore = app.add_subcommand("restore", "Restore a job in namespaces of its own");
+  for (auto* command : {dump, restore}) {
+    command->add_option("--criu", orders.criu)->required();
+    command->add_option("--report", orders.report)->required();
+    command->add_option("--images", orders.images)->required();
+    command->add_option("--socket", orders.socket)->required();
+    command->add_option("--timeout", orders.timeout_s);
+  }
+  dump->add_option("--pid", orders.pid)->required();
+  restore->add_option("--socket-fd", orders.socket_fd)->required();
+  restore->add_option("--leash", orders.leash)->required();
+  restore->add_option("--dumped-log", orders.dumped_logs)->allow_extra_args(false);
+  restore->add_option("--log", orders.log)->required();
+  restore->add_option("--status", orders.status_file)->required();
+  CLI11_PARSE(app, argc, argv);
+  ::signal(SIGPIPE, SIG_IGN);
+  for (const int fd : {orders.report, orders.images, orders.socket_fd, orders.leash}) {
+    if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  try {
+    *dump ? criu::dump(orders) : criu::restore_apart(orders);
+    return 0;
+  } catch (const Error& error) {
+    criu::report(orders.report, "failed\n" + error.failure() + "\n");
+    return 1;
+  }
+}

@@ -1,0 +1,189 @@
+#include "agent/criu/init_program.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "agent/criu/child.h"
+#include "agent/criu/process_tree.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kReportBytesMax = 64U << 10;
+// Where start_process() puts what is inherited.
+constexpr int kReportFd = 3;
+constexpr int kImagesFd = 4;
+constexpr int kSocketFd = 5;
+constexpr int kLeashFd = 6;
+
+struct Pipe {
+  Descriptor read, write;
+};
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
+  }
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+/// Reads the report to its end, or to the word on how it went.
+class ReportReader {
+ public:
+  ReportReader(const asio::any_io_executor& executor, Descriptor pipe)
+      : pipe_(executor, pipe.release()) {}
+
+  /// False at its end.
+  asio::awaitable<bool> read_more() {
+    std::array<char, 4096> piece{};
+    boost::system::error_code error;
+    const auto got = co_await pipe_.async_read_some(
+        asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
+    if (error || text_.size() + got > kReportBytesMax) co_return false;
+    text_.append(piece.data(), got);
+    co_return true;
+  }
+  [[nodiscard]] Report report() const { return parse_report(text_); }
+
+ private:
+  asio::posix::stream_descriptor pipe_;
+  std::string text_;
+};
+
+ProcessSpec init_spec(const std::filesystem::path& log, std::vector<std::string> arguments) {
+  ProcessSpec spec;
+  spec.argv = std::move(arguments);
+  spec.argv.insert(spec.argv.begin(), program_beside("cardswap-init").string());
+  spec.env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  spec.log = log;
+  return spec;
+}
+
+Error said(const Report& report, const char* what) {
+  return {Code::refused, fmt::format("{}: {}", what,
+                                     report.failure.empty() ? "cardswap-init ended without a report"
+                                                            : report.failure)};
+}
+
+template <class Number>
+std::optional<Number> number_from(std::string_view text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::filesystem::path program_beside(const std::string& name) {
+  std::error_code unknown;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  return self.parent_path() / name;
+}
+
+Report parse_report(std::string_view text) {
+  Report report;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) break;  // not whole yet
+    const auto line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (line.starts_with("init ")) {
+      report.init = number_from<pid_t>(line.substr(5)).value_or(0);
+    } else if (line.starts_with("ok")) {
+      report.ok = true;
+      if (line.size() > 3) report.restored = number_from<pid_t>(line.substr(3)).value_or(0);
+    } else if (line == "failed") {
+      report.failure = text.substr(0, text.find_last_not_of('\n') + 1);
+      if (report.failure.empty()) report.failure = "it gave no reason";
+      break;
+    }
+  }
+  return report;
+}
+
+asio::awaitable<void> dump(DumpOrder order, const ImageDir& images) {
+  auto pipe = make_pipe();
+  auto spec = init_spec(
+      order.log, {"dump", "--criu", order.criu, "--pid", std::to_string(order.root.pid), "--socket",
+                  order.socket, "--timeout", std::to_string(order.timeout_s), "--report",
+                  std::to_string(kReportFd), "--images", std::to_string(kImagesFd)});
+  spec.inherit = {pipe.write.get(), images.fd()};
+  const auto process = start_process(spec);
+  pipe.write.reset();
+  ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
+  while (co_await reader.read_more()) {
+  }
+  (void)co_await end_of(process);
+  if (!reader.report().ok) throw said(reader.report(), "CRIU could not dump the process");
+}
+
+asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, ProcessId& init) {
+  auto pipe = make_pipe();
+  std::vector<std::string> arguments{"restore",
+                                     "--criu",
+                                     order.criu,
+                                     "--socket",
+                                     order.socket,
+                                     "--timeout",
+                                     std::to_string(order.timeout_s),
+                                     "--log",
+                                     order.log.string(),
+                                     "--status",
+                                     order.status.string(),
+                                     "--report",
+                                     std::to_string(kReportFd),
+                                     "--images",
+                                     std::to_string(kImagesFd),
+                                     "--socket-fd",
+                                     std::to_string(kSocketFd),
+                                     "--leash",
+                                     std::to_string(kLeashFd)};
+  for (const auto& path : order.dumped_logs) {
+    arguments.insert(arguments.end(), {"--dumped-log", path});
+  }
+  auto spec = init_spec(order.log, std::move(arguments));
+  spec.inherit = {pipe.write.get(), images.fd(), order.socket_fd, order.leash};
+  const auto starter = start_process(spec);
+  pipe.write.reset();
+  ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
+  while (co_await reader.read_more()) {
+    const auto report = reader.report();
+    if (report.init != 0 && init.pid == 0) {
+      init = {report.init, start_time_of(report.init).value_or(0)};
+    }
+    if (report.ok) break;
+  }
+  (void)co_await end_of(starter);
+  const auto report = reader.report();
+  if (!report.ok) {
+    if (init.pid != 0) (void)co_await end_of(init);
+    throw said(report, "CRIU could not restore the process");
+  }
+  for (const auto pid : children_of(init.pid)) {
+    if (innermost_pid_of(pid) == report.restored) {
+      co_return Restored{{pid, start_time_of(pid).value_or(0)}, init};
+    }
+  }
+  if (is_alive(init)) ::kill(init.pid, SIGKILL);
+  throw Error(Code::target_lost, "the restored process ended at once");
+}
+
+}  // namespace cardswap::criu

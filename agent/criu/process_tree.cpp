@@ -1,0 +1,74 @@
+#include "agent/criu/process_tree.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace cardswap::criu {
+namespace {
+
+/// The text after "Key:" in /proc/PID/status; empty when there is none.
+std::string status_field(pid_t pid, std::string_view key) {
+  std::ifstream file(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ':') {
+      return line.substr(key.size() + 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> result;
+  std::error_code gone;
+  // A child belongs to the thread that made it.
+  for (const auto& task :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), gone)) {
+    std::ifstream file(task.path() / "children");
+    for (pid_t child = 0; file >> child;) result.push_back(child);
+  }
+  return result;
+}
+
+std::vector<pid_t> tree_of(const ProcessId& root) {
+  if (!is_alive(root)) return {};
+  std::vector<pid_t> tree{root.pid};
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    for (const auto child : children_of(tree[i])) {
+      if (std::ranges::find(tree, child) == tree.end()) tree.push_back(child);
+    }
+  }
+  return tree;
+}
+
+pid_t innermost_pid_of(pid_t pid) {
+  std::istringstream numbers(status_field(pid, "NSpid"));
+  pid_t last = 0;
+  for (pid_t number = 0; numbers >> number;) last = number;
+  return last;
+}
+
+bool is_traced(const ProcessId& root) {
+  const auto tree = tree_of(root);
+  return std::ranges::any_of(tree, [](pid_t pid) {
+    const auto tracer = status_field(pid, "TracerPid");
+    return !tracer.empty() && std::stol(tracer) != 0;
+  });
+}
+
+void let_go_on(const ProcessId& root) {
+  if (is_traced(root)) return;
+  for (const auto pid : tree_of(root)) ::kill(pid, SIGCONT);
+}
+
+void kill_tree(const ProcessId& root) {
+  for (const auto pid : tree_of(root)) ::kill(pid, SIGKILL);
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,134 @@
+#include "agent/criu/tool.h"
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "agent/criu/child.h"
+#include "agent/criu/image_dir.h"
+#include "agent/criu/init_program.h"
+#include "agent/criu/rpc_message.h"
+#include "agent/units.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kMajorLeast = 4;
+constexpr int kMinorLeast = 1;
+constexpr std::string_view kHowToGetIt = "scripts/setup.sh --criu, or `--criu PATH` for cardswapd";
+
+bool is_program(const std::filesystem::path& path) {
+  return std::filesystem::is_regular_file(path) && ::access(path.c_str(), X_OK) == 0;
+}
+
+struct Answer {
+  int exit_code = -1;
+  std::string text;
+};
+
+asio::awaitable<Answer> ask(std::string program, std::string word, std::filesystem::path dir) {
+  ProcessSpec spec;
+  spec.argv = {std::move(program), std::move(word)};
+  spec.env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  spec.log = dir / ("criu-check-" + random_hex(4));
+  const auto status = co_await run_child(spec);
+  Answer answer;
+  if (WIFEXITED(status)) answer.exit_code = WEXITSTATUS(status);
+  std::ifstream file(spec.log);
+  answer.text.assign(std::istreambuf_iterator<char>(file), {});
+  std::error_code ignored;
+  std::filesystem::remove(spec.log, ignored);
+  co_return answer;
+}
+
+std::string why_not_here() {
+  if (::geteuid() != 0) return "the agent does not run as root, which CRIU needs";
+  for (const auto* program : {"cardswap-init", "cardswap-holder"}) {
+    if (!is_program(program_beside(program))) {
+      return fmt::format("{} is not installed beside cardswapd", program);
+    }
+  }
+  try {
+    const ImageDir probe;
+  } catch (const Error& error) {
+    return error.failure();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string version_in(std::string_view text) {
+  const auto at = text.find("Version: ");
+  if (at == std::string_view::npos) return {};
+  text.remove_prefix(at + 9);
+  return std::string(text.substr(0, text.find_first_not_of("0123456789.")));
+}
+
+bool is_new_enough(std::string_view version) {
+  int major = 0;
+  int minor = 0;
+  const auto* end = version.data() + version.size();
+  const auto first = std::from_chars(version.data(), end, major);
+  if (first.ec != std::errc{}) return false;
+  if (first.ptr != end && *first.ptr == '.') (void)std::from_chars(first.ptr + 1, end, minor);
+  return major > kMajorLeast || (major == kMajorLeast && minor >= kMinorLeast);
+}
+
+std::string find_tool(const Config& config) {
+  if (!config.criu.empty()) return config.criu == "none" ? "" : config.criu;
+  if (const char* named = std::getenv("CARDSWAP_CRIU")) return named;
+  std::string cache;
+  if (const char* given = std::getenv("CARDSWAP_CACHE")) cache = given;
+  if (const char* home = std::getenv("HOME"); cache.empty() && home != nullptr) {
+    cache = std::string(home) + "/.cache/cardswap";
+  }
+  if (!cache.empty() && is_program(cache + "/bin/criu")) return cache + "/bin/criu";
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "/usr/sbin:/usr/bin" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (is_program(folder + "/criu")) return folder + "/criu";
+  }
+  return {};
+}
+
+asio::awaitable<Tool> probe_tool(Config config) {
+  Tool tool;
+  tool.path = find_tool(config);
+  if (tool.path.empty()) {
+    tool.problem = fmt::format("there is no CRIU here ({})", kHowToGetIt);
+    co_return tool;
+  }
+  try {
+    const auto version = co_await ask(tool.path, "--version", config.data_dir);
+    tool.version = version_in(version.text);
+    if (tool.version.empty()) {
+      tool.problem = fmt::format("{} is no CRIU that starts here ({})", tool.path, kHowToGetIt);
+    } else if (!is_new_enough(tool.version)) {
+      tool.problem = fmt::format("CRIU {} at {} is too old: 4.1 or newer is needed ({})",
+                                 tool.version, tool.path, kHowToGetIt);
+    } else if (tool.problem = why_not_here(); tool.problem.empty()) {
+      const auto check = co_await ask(tool.path, "check", config.data_dir);
+      if (check.exit_code != 0) {
+        const auto why = errors_in_log(check.text);
+        tool.problem = fmt::format("CRIU {} says that this kernel does not do: {}", tool.version,
+                                   why.empty() ? "`criu check` failed" : why);
+      }
+    }
+  } catch (const Error& error) {
+    tool.problem = error.failure();
+  }
+  co_return tool;
+}
+
+}  // namespace cardswap::criu
