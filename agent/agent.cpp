@@ -28,8 +28,8 @@ Agent::Agent(asio::io_context& context, Config config)
       cordons_(journal_),
       jobs_(context, tasks_, config_, journal_),
       hub_(context, tasks_, jobs_, runtime_events()),
-      migrations_(context, tasks_, config_, journal_, jobs_, hub_),
-      reservations_(context, tasks_, config_, journal_, jobs_, hub_),
+      migrations_(context, tasks_, config_, journal_, jobs_, hub_, criu_),
+      reservations_(context, tasks_, config_, journal_, jobs_, hub_, criu_),
       health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
       server_(context, tasks_, router_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
@@ -62,6 +62,7 @@ void Agent::start() {
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
   health_.start();
+  tasks_.spawn("look for CRIU", criu_.look());
   server_.listen_unix(config_.socket);
   metrics_.set_recovered();
   write_agent_file();
@@ -130,6 +131,7 @@ RuntimeHub::Events Agent::runtime_events() {
       job.state_bytes = tracked->state_bytes;
       job.replayed_bytes = tracked->replayed_bytes;
       job.update_bytes = tracked->update_bytes;
+      job.homed_bytes = tracked->homed_bytes;
       try {
         jobs_.save(job);
       } catch (const Error& disk) {
@@ -183,7 +185,7 @@ void Agent::add_job_calls() {
     co_return ApiAnswer{200, json::object{{"jobs", list}}};
   });
   router_.on("POST", "/v1/jobs", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    request.only({"name", "argv", "cwd", "env", "device", "restart", "user"});
+    request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
     auto spec = job_spec_from(request.body);
     if (const auto cordon = cordons_.of(jobs_.device(spec.device).name)) {
       throw Error(
@@ -267,7 +269,15 @@ void Agent::add_job_calls() {
                                   {"unhealthy", !health_.usable(device.name)},
                                   {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
     }
-    co_return ApiAnswer{200, json::object{{"host", config_.host_name}, {"devices", list}}};
+    co_await criu_.look();
+    const auto& tool = criu_.tool();
+    co_return ApiAnswer{200, json::object{{"host", config_.host_name},
+                                          {"devices", list},
+                                          {"criu",
+                                           {{"usable", tool.usable()},
+                                            {"version", or_null(tool.version)},
+                                            {"path", or_null(tool.path)},
+                                            {"problem", or_null(tool.problem)}}}}};
   });
 }
 
@@ -332,7 +342,8 @@ ApiAnswer Agent::resolve(const std::string& id, const std::string& force) {
   if (reservations_.has(id)) {
     reservations_.force(id, force);
     auto answer = to_json(reservations_.at(id));
-    for (const auto* secret : {"data_token", "data_key"}) answer.erase(secret);
+    for (const auto* secret : {"data_token", "data_key", "image_token", "image_key"})
+      answer.erase(secret);
     return {200, std::move(answer)};
   }
   migrations_.force(id, force);
@@ -342,6 +353,7 @@ ApiAnswer Agent::resolve(const std::string& id, const std::string& force) {
 void Agent::add_peer_calls() {
   router_.on("POST", "/v1/peer/reservations",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+               co_await criu_.look();
                co_return reservations_.reserve(request);
              });
   router_.on("GET", "/v1/peer/reservations/{id}",

@@ -39,6 +39,7 @@ struct Options {
   std::string nvml = "libnvidia-ml.so.1";
   std::string watch_nvml;
   bool encrypt_always = false;
+  std::string criu;
   bool failpoints = false;
   bool insecure_listen = false;
   tls::Files tls;
@@ -121,6 +122,7 @@ Config config_from(const Options& options) {
   config.encrypt_always = options.encrypt_always;
   config.failpoints = options.failpoints;
   config.health_policy = options.health_policy;
+  config.criu = options.criu;
   config.kernel_log = options.kernel_log == "none" ? "" : options.kernel_log;
   config.nvml = options.nvml == "none" ? "" : options.nvml;
   config.host_name = options.host_name;
@@ -253,6 +255,9 @@ int main(int argc, char** argv) {
                  "YAML: what to do about sick devices (default: observe)");
   app.add_option("--kernel-log", options.kernel_log, "Where the driver's XIDs are read; none: not")
       ->capture_default_str();
+  app.add_option("--criu", options.criu,
+                 "CRIU 4.1 or newer, which moves whole processes (default: $CARDSWAP_CRIU, what "
+                 "scripts/setup.sh unpacked, or PATH); none: not used");
   app.add_option("--nvml", options.nvml, "NVIDIA's management library; none: not loaded")
       ->capture_default_str();
   app.add_option("--watch-nvml", options.watch_nvml,

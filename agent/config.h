@@ -41,6 +41,8 @@ struct Config {
   std::chrono::milliseconds peer_silence_max{3000};
 
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }
+  /// Where memory changes hands on this host; jobs of other users bind their sockets there.
+  [[nodiscard]] std::filesystem::path handover_dir() const { return data_dir / "handover"; }
   [[nodiscard]] std::filesystem::path job_dir(const std::string& name) const {
     return data_dir / "jobs" / name;
   }

@@ -17,7 +17,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake cmake/FindCardswapTorch.cmake
   DESTINATION ${config_dir})
 if(CARDSWAP_AGENT)
-  install(TARGETS cardswapd cardswap cardswap-holder COMPONENT agent)
+  install(TARGETS cardswapd cardswap cardswap-init cardswap-holder COMPONENT agent)
   foreach(page cardswap.1 cardswapd.8)
     set(VERSION ${PROJECT_VERSION})
     configure_file(docs/man/${page} ${CMAKE_CURRENT_BINARY_DIR}/man/${page} @ONLY)

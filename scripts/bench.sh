@@ -16,6 +16,7 @@
 #   prediction  predicted against measured downtime, different models and links; auto's choice
 #   replay      these three (needs root, for network namespaces)
 #   curve       downtime against size, for scripts/downtime_svg.py
+#   criu        moving a process, against CRIU alone moving the same one (needs root)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
 #               answers, an API under load, the crash matrix (needs root)
 #
@@ -37,7 +38,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | curve | operations) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | curve | criu | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -54,6 +55,7 @@ for group in "${groups[@]}"; do
     digest) targets+=(bench_digest) ;;
     copy) targets+=(bench_base_copy) ;;
     idle | sync) targets+=(bench_trainer gpt) ;;
+    criu) targets+=(cardswapd cardswap plain_memory) ;;
     operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test api_load_test
       bench_fleet_simulation crash_matrix_test crash_at_a_random_time_test) ;;
     *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
@@ -83,6 +85,7 @@ measure() {
     size) "$programs/bench_replay" size --repeats 3 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     slowdown) "$programs/bench_replay" slowdown --repeats 7 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     prediction) "$programs/bench_replay" prediction --text "$CARDSWAP_SOURCE/LICENSE" ;;
+    criu) "$CARDSWAP_SOURCE/scripts/bench_criu.py" "$built" ;;
     operations) "$CARDSWAP_SOURCE/scripts/bench_operations.py" "$built" ;;
     curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;
   esac

@@ -4,12 +4,15 @@ set -euo pipefail
 
 usage() {
   cat <<'EOF'
-usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus]
+usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus] [--criu]
 Installs Debian packages (root or sudo) and, into a private cache, LibTorch from PyPI's wheel and promtool.
   --torch wheel    the pinned wheel, in $CARDSWAP_CACHE (default ~/.cache/cardswap); the default
   --torch python   the torch that the active Python has
   --prometheus     also prometheus and prometheus-alertmanager, for the one test that is skipped without
                    them (Debian starts their services; disable those)
+  --criu           do no more than see to CRIU 4.1 or newer: where the distribution's is too old, Debian 13's
+                   is unpacked, with its libraries, into the cache and started through its own loader;
+                   nothing of it is installed
   --print-torch    print the folder that holds torch/ and stop
 EOF
 }
@@ -19,11 +22,13 @@ cache=${CARDSWAP_CACHE:-$HOME/.cache/cardswap}
 torch_from=wheel
 print_only=no
 prometheus=no
+criu_only=no
 while [ $# -gt 0 ]; do
   case $1 in
     --torch) torch_from=${2:?--torch needs wheel or python}; shift ;;
     --print-torch) print_only=yes ;;
     --prometheus) prometheus=yes ;;
+    --criu) criu_only=yes ;;
     -h|--help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -35,6 +40,68 @@ if [ "$torch_from" = python ]; then
   torch_root=$(python3 -c 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))')
 fi
 if [ "$print_only" = yes ]; then echo "$torch_root"; exit 0; fi
+
+# Whole processes are moved by CRIU, and Debian 12's is too old for that. A subshell: its trap is its own.
+fetch_criu() (
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  prefix=$cache/criu-4.1
+  echo "fetching CRIU from Debian 13"
+  mkdir -p "$work"/lists/partial "$work"/archives/partial "$work"/debs "$work"/root
+  : >"$work/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
+    >"$work/sources.list"
+  cat >"$work/apt.conf" <<EOF
+Dir::Etc::SourceList "$work/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::State "$work";
+Dir::State::Lists "$work/lists";
+Dir::State::Status "$work/status";
+Dir::Cache "$work";
+Acquire::Languages "none";
+APT::Sandbox::User "$(id -un)";
+EOF
+  export APT_CONFIG=$work/apt.conf
+  apt-get update -qq || exit 1
+  mapfile -t packages < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+    --no-replaces --no-enhances criu | grep '^[a-z0-9]' | sort -u)
+  cd "$work/debs" && apt-get download -qq "${packages[@]}" >/dev/null || exit 1
+  for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/root" || exit 1; done
+  loader=$(cd "$work/root" && find usr/lib -name 'ld-linux-*.so.*' | head -n 1)
+  [ -n "$loader" ] && [ -x "$work/root/usr/sbin/criu" ] || exit 1
+  mkdir -p "$cache/bin"
+  rm -rf "$prefix" && mv -T "$work/root" "$prefix"
+  chmod -R a+rX "$prefix"
+  cat >"$cache/bin/criu.new" <<EOF
+#!/bin/sh
+# CRIU of Debian 13 with its own libraries; made by Cardswap's scripts/setup.sh.
+exec "$prefix/$loader" --library-path "$prefix/${loader%/*}" --argv0 criu "$prefix/usr/sbin/criu" "\$@"
+EOF
+  chmod 755 "$cache/bin/criu.new" && mv "$cache/bin/criu.new" "$cache/bin/criu"
+)
+criu_is_new() {
+  local version
+  version=$("$1" --version 2>/dev/null | sed -n 's/^Version: //p')
+  [ -n "$version" ] && [ "$(printf '4.1\n%s\n' "$version" | sort -V | head -n 1)" = 4.1 ]
+}
+see_to_criu() {
+  local program
+  for program in "${CARDSWAP_CRIU:-}" "$cache/bin/criu" "$(command -v criu || true)"; do
+    if [ -n "$program" ] && criu_is_new "$program"; then
+      echo "CRIU is $program"
+      return
+    fi
+  done
+  if grep -q '^ID=debian$' /etc/os-release && fetch_criu && criu_is_new "$cache/bin/criu"; then
+    echo "CRIU is $cache/bin/criu"
+  else
+    echo "CRIU 4.1 cannot be had here: jobs move by standby only, and the tests of --arrive criu are skipped"
+  fi
+}
+if [ "$criu_only" = yes ]; then
+  see_to_criu
+  exit 0
+fi
 
 packages=(g++ cmake ninja-build ccache pkg-config git iproute2 curl unzip ca-certificates python3 python3-venv
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
@@ -108,4 +175,5 @@ if [ "$torch_from" = wheel ] && [ ! -e "$torch_root/torch/lib/libtorch_cpu.so" ]
   mkdir -p "$cache"
   fetch_torch
 fi
+see_to_criu
 echo "ready; torch is in $torch_root"

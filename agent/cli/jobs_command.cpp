@@ -74,6 +74,7 @@ struct RunOptions {
   std::vector<std::string> env;
   std::string restart = "never";
   std::string user;
+  std::string arrive = "standby";
   std::vector<std::string> program;
 };
 
@@ -87,6 +88,12 @@ void add_run(CLI::App& app, Context& context, Run& run) {
       ->allow_extra_args(false);
   command->add_option("--restart", options->restart, "never or on-failure")->capture_default_str();
   command->add_option("--user", options->user, "User to run as (default: as the agent is set up)");
+  command
+      ->add_option("--arrive", options->arrive,
+                   "How it moves unless `migrate` says otherwise: standby (the program registers "
+                   "all its state) or criu (its process moves whole)")
+      ->check(CLI::IsMember({"standby", "criu"}))
+      ->capture_default_str();
   command->add_option("program", options->program, "Program and arguments, after --")->required();
   command->callback([&context, &run, options] {
     run = [&context, options] {
@@ -101,7 +108,8 @@ void add_run(CLI::App& app, Context& context, Run& run) {
                                                           {"env", environment(options->env)},
                                                           {"device", options->device},
                                                           {"restart", options->restart},
-                                                          {"user", options->user}});
+                                                          {"user", options->user},
+                                                          {"arrive", options->arrive}});
       context.show(job, [](const json::object& answer) {
         return fmt::format(
             "job {} started on {} as process {}\n", std::string_view(answer.at("name").as_string()),

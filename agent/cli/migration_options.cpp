@@ -7,6 +7,13 @@ namespace cardswap::cli {
 void MigrationOptions::add_to(CLI::App& command) {
   command.add_option("--strategy", strategy, "auto, replay, rounds or stop-copy")
       ->capture_default_str();
+  command
+      .add_option(
+          "--arrive", arrive,
+          "standby (the program is started there), criu (its process moves whole), or auto: "
+          "as the job was started with")
+      ->check(CLI::IsMember({"auto", "standby", "criu"}))
+      ->capture_default_str();
   command.add_option("--max-downtime", max_downtime, "Longest pause, or none")
       ->capture_default_str();
   command.add_option("--bandwidth", bandwidth, "Cap, such as 200MiB/s, or none")
@@ -29,6 +36,7 @@ void MigrationOptions::add_to(CLI::App& command) {
 
 boost::json::object MigrationOptions::fields() const {
   return {{"strategy", strategy},
+          {"arrive", arrive},
           {"max_downtime_ms", parse_duration("--max-downtime", max_downtime).count()},
           {"bandwidth", parse_rate("--bandwidth", bandwidth)},
           {"timeout_ms", parse_duration("--timeout", timeout).count()},

@@ -9,6 +9,7 @@ namespace cardswap::cli {
 /// How jobs are to be moved, whichever command moves them.
 struct MigrationOptions {
   std::string strategy = "auto";
+  std::string arrive = "auto";
   std::string max_downtime = "300ms";
   std::string bandwidth = "none";
   std::string timeout = "10m";

@@ -62,6 +62,15 @@ std::string strategy(const json::object& migration) {
   return used.empty() || used == asked ? asked : fmt::format("{} ({})", used, asked);
 }
 
+/// Where a process that CRIU moved spent its downtime; empty for a standby.
+std::string process_parts(const json::object& migration) {
+  const auto p = object(migration, "process");
+  if (number(p, "restore_ms") <= 0) return {};
+  return fmt::format("freeze {}, dump {}, ship {}, restore {}, verify {}; image {}",
+                     ms(p, "freeze_ms"), ms(p, "dump_ms"), ms(p, "ship_ms"), ms(p, "restore_ms"),
+                     ms(p, "verify_ms"), size(p, "image_bytes"));
+}
+
 }  // namespace
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -86,8 +95,10 @@ std::string progress_line(const json::object& migration, std::size_t width) {
   const auto p = object(migration, "progress");
   // The most telling first: a narrow terminal loses whole parts from the end, never half a number.
   std::vector<std::string> parts{state};
-  if (number(p, "total") > 0 &&
-      (state == "syncing" || state == "converged" || state == "freezing" || state == "verifying")) {
+  if (state == "verifying" && text(migration, "arrive") == "criu") {
+    parts[0] += " (" + text(p, "phase") + ")";
+  } else if (number(p, "total") > 0 && (state == "syncing" || state == "converged" ||
+                                        state == "freezing" || state == "verifying")) {
     parts[0] += " round " + text(p, "rounds", "0");
     parts.push_back(fmt::format("{} left of {}", size(p, "remaining"), size(p, "total")));
     if (number(p, "expected_downtime_ms") > 0) {
@@ -114,14 +125,16 @@ std::string summary(const json::object& migration) {
     return fmt::format("job {} was not moved; it goes on at {}\n", text(migration, "job"),
                        text(migration, "from"));
   }
+  const auto process = process_parts(migration);
   return fmt::format(
       "job {} moved to {} at step {}\n"
       "downtime {} (scan {}, send {}, verify {}), {} sent in it\n"
-      "{}"
+      "{}{}"
       "strategy {}, {} rounds, {} sent for {} of state, total {}\n",
       text(migration, "job"), text(migration, "to"), text(migration, "migrated_at_step"),
       ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"), ms(p, "freeze_send_ms"),
       ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
+      process.empty() ? "" : "process: " + process + "\n",
       number(p, "hold_ms") > 0
           ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
           : "",
@@ -156,6 +169,8 @@ std::string details(const json::object& migration) {
   const auto known = [&](const char* name, bool is, std::string value) {
     if (is) rows.push_back({name, std::move(value)});
   };
+  const auto process = process_parts(migration);
+  known("process", !process.empty(), process);
   known("hold", number(p, "hold_ms") > 0, ms(p, "hold_ms"));
   known("predicted", number(migration, "predicted_downtime_ms") > 0,
         ms(migration, "predicted_downtime_ms") + " for hold and downtime");
@@ -229,7 +244,13 @@ std::string devices_table(const json::object& answer, bool wide) {
     if (wide) row.insert(row.end() - 2, {size(device, "reserved_bytes"), text(device, "uuid")});
     rows.push_back(std::move(row));
   }
-  return table(rows);
+  const auto criu = object(answer, "criu");
+  if (criu.empty()) return table(rows);
+  const auto problem = text(criu, "problem", "");
+  return table(rows) +
+         (problem.empty() ? "processes move with CRIU " + text(criu, "version")
+                          : "processes cannot move: " + problem) +
+         "\n";
 }
 
 std::string migrations_table(const json::object& answer) {

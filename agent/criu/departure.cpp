@@ -43,18 +43,13 @@ Departure::Departure(asio::io_context& context, std::string criu, std::filesyste
       hooks_(std::move(hooks)),
       sender_(context) {}
 
-asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::string socket) {
+asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::string user,
+                                         std::string socket) {
   co_await sender_.connect(place.host, place.port, place.token, place.key);
   ProcessSpec spec;
-  struct stat owner {};
-  (void)::stat(fmt::format("/proc/{}", trainer.pid).c_str(), &owner);
-  spec.argv = {program_beside("cardswap-holder").string(),
-               "--keep",
-               socket,
-               "--pid",
-               std::to_string(trainer.pid),
-               "--uid",
-               std::to_string(owner.st_uid)};
+  spec.argv = {program_beside("cardswap-holder").string(), "--keep", socket, "--trainer",
+               std::to_string(trainer.pid)};
+  if (!user.empty()) spec.user = job_user(user);
   spec.log = job_dir_ / "keeper.log";
   keeper_ = start_process(spec);
   const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
@@ -91,6 +86,11 @@ asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode
                 fmt::format("all that CRIU said is in {}", (job_dir_ / "criu-dump.log").string()));
   }
   manifest_.files = images_->files();
+}
+
+asio::awaitable<void> Departure::undo(ProcessId root) {
+  images_.reset();
+  if (hooks_.undo) co_await hooks_.undo(root);
 }
 
 asio::awaitable<void> Departure::ship(std::uint64_t bytes_per_s_max) {

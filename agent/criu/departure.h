@@ -32,8 +32,9 @@ class Departure {
             Hooks hooks);
 
   /// All that can be done while the job runs: connects to the target, starts the keeper for
-  /// `trainer`, which listens at `socket`. Throws Error.
-  boost::asio::awaitable<void> prepare(Place place, ProcessId trainer, std::string socket);
+  /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.
+  boost::asio::awaitable<void> prepare(Place place, ProcessId trainer, std::string user,
+                                       std::string socket);
   [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
 
   /// Dumps the stopped-to-be tree; it cannot be ended early. Throws Error; the tree runs on then.
@@ -43,6 +44,8 @@ class Departure {
   boost::asio::awaitable<void> ship(std::uint64_t bytes_per_s_max);
   [[nodiscard]] std::uint64_t image_bytes() const { return manifest_.total_bytes(); }
 
+  /// The move was given up, and the tree runs again.
+  boost::asio::awaitable<void> undo(ProcessId root);
   /// Ends what is waited for, the dump excepted.
   void close() { sender_.close(); }
 

@@ -58,6 +58,12 @@ void take(const json::object& from, std::string_view key, T& out) {
   }
 }
 
+json::object to_json(const ProcessMove& process) {
+  return {{"freeze_ms", process.freeze_ms}, {"dump_ms", process.dump_ms},
+          {"ship_ms", process.ship_ms},     {"restore_ms", process.restore_ms},
+          {"verify_ms", process.verify_ms}, {"image_bytes", process.image_bytes}};
+}
+
 Error bad_destination(std::string_view text) {
   return {Code::bad_request, fmt::format("'{}' is no destination", text),
           "write it like gpu-b:7070/cpu:0; `cardswap devices gpu-b` lists its devices"};
@@ -96,6 +102,10 @@ Destination parse_destination(std::string_view text) {
   return result;
 }
 
+std::string_view to_string(channel::Arrival arrival) {
+  return arrival == channel::Arrival::criu ? "criu" : "standby";
+}
+
 json::object to_json(const Migration& m) {
   json::array history;
   for (const auto& [state, at] : m.history) {
@@ -114,6 +124,9 @@ json::object to_json(const Migration& m) {
       {"role", "source"},
       {"state", to_string(m.state)},
       {"strategy", to_string(m.strategy)},
+      {"arrive", to_string(m.arrive)},
+      {"process",
+       m.arrive == channel::Arrival::criu ? json::value(to_json(m.process)) : json::value(nullptr)},
       {"epoch", m.epoch},
       {"max_downtime_ms", m.max_downtime_ms},
       {"auto_converge", m.auto_converge},
@@ -174,6 +187,9 @@ json::object timeline_json(const Migration& m) {
 json::object journal_record(const Migration& m) {
   auto record = to_json(m);
   if (m.ended_at_ms != 0) record["timeline"] = to_json(m.timeline);
+  if (m.keeper.pid != 0) {
+    record["keeper"] = json::object{{"pid", m.keeper.pid}, {"start_time", m.keeper.start_time}};
+  }
   return record;
 }
 
@@ -193,6 +209,23 @@ Migration migration_from_journal(const json::object& record) {
   take(record, "strategy", strategy);
   for (const auto known : {Strategy::stop_copy, Strategy::rounds, Strategy::replay}) {
     if (strategy == to_string(known)) m.strategy = known;
+  }
+  std::string arrive;
+  take(record, "arrive", arrive);
+  if (arrive == "criu") m.arrive = channel::Arrival::criu;
+  if (const auto* process = record.if_contains("process");
+      process != nullptr && process->is_object()) {
+    const auto& p = process->get_object();
+    take(p, "freeze_ms", m.process.freeze_ms);
+    take(p, "dump_ms", m.process.dump_ms);
+    take(p, "ship_ms", m.process.ship_ms);
+    take(p, "restore_ms", m.process.restore_ms);
+    take(p, "verify_ms", m.process.verify_ms);
+    take(p, "image_bytes", m.process.image_bytes);
+  }
+  if (const auto* keeper = record.if_contains("keeper"); keeper != nullptr && keeper->is_object()) {
+    take(keeper->get_object(), "pid", m.keeper.pid);
+    take(keeper->get_object(), "start_time", m.keeper.start_time);
   }
   take(record, "epoch", m.epoch);
   take(record, "max_downtime_ms", m.max_downtime_ms);

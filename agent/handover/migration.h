@@ -1,16 +1,19 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/handover/source_side.h"
 #include "agent/handover/timeline.h"
+#include "agent/jobs/process.h"
 #include "migrator/compression.h"
 #include "migrator/digest.h"
 #include "migrator/error.h"
 #include "migrator/stats.h"
+#include "migrator/wire/channel.h"
 
 namespace cardswap {
 
@@ -23,6 +26,16 @@ struct Destination {
 /// Throws Error{bad_request}.
 [[nodiscard]] Destination parse_destination(std::string_view text);
 
+/// Where the downtime of a process that CRIU moved went. Milliseconds.
+struct ProcessMove {
+  double freeze_ms = 0;  ///< from the last step until the process was ready to be dumped
+  double dump_ms = 0;
+  double ship_ms = 0;
+  double restore_ms = 0;
+  double verify_ms = 0;  ///< the target's: from the restored process to the digests it found
+  std::uint64_t image_bytes = 0;
+};
+
 /// A migration as the source's agent runs it.
 struct Migration {
   std::string id;
@@ -34,6 +47,7 @@ struct Migration {
   std::string to;
   handover::State state = handover::State::planned;
   Strategy strategy = Strategy::automatic;
+  channel::Arrival arrive = channel::Arrival::standby;
   std::uint64_t epoch = 0;  ///< that the target is granted
   std::uint64_t bandwidth = 0;
   std::uint64_t chunk_bytes = 1U << 20;
@@ -56,7 +70,9 @@ struct Migration {
   std::int64_t ended_at_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::string hold_at;
-  Timeline timeline;  ///< journalled when it is over
+  Timeline timeline;    ///< journalled when it is over
+  ProcessMove process;  ///< where CRIU moves it
+  ProcessId keeper;     ///< of the memory that was sent ahead; from `freezing` on
   // not journalled:
   bool held = false;
   bool proceed = false;
@@ -64,10 +80,13 @@ struct Migration {
   bool converged = false;
   std::optional<std::uint64_t> frozen_at;
   std::optional<Digest> verified;
+  std::optional<channel::Departed> departed;
+  std::optional<std::chrono::steady_clock::time_point> frozen_time;
   std::optional<handover::Content> theirs;  ///< that the target's agent says its standby holds
   bool released = false;
 };
 
+[[nodiscard]] std::string_view to_string(channel::Arrival arrival);
 [[nodiscard]] boost::json::object to_json(const Migration& migration);
 /// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
 [[nodiscard]] boost::json::object timeline_json(const Migration& migration);

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/criu/process_tree.h"
 #include "agent/handover/answers.h"
 #include "agent/units.h"
 
@@ -95,7 +96,11 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
         if (job == nullptr) break;
         job->moved_to = m.to;
         jobs_.set_state(*job, "moved");
-        hub_.send(*job, channel::Retire{m.id});
+        if (m.arrive == channel::Arrival::criu) {
+          end_original(m, *job);  // it is stopped, and cannot hear
+        } else {
+          hub_.send(*job, channel::Retire{m.id});
+        }
         break;
       case Verb::page:
         spdlog::error(
@@ -116,6 +121,7 @@ void Migrations::recover() {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
       jobs_.set_state(*job, "moved");
       signal_group(job->process, SIGKILL);
+      end_original(m, *job);
     }
     if (m.state == State::completed && m.result.empty()) {  // the disk was full then
       m.result = "ok";
@@ -239,6 +245,7 @@ asio::awaitable<void> Migrations::record_end(Migration& m) {
 
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> Migrations::see_off(Migration& m) {
+  departures_.erase(m.id);
   m.result = "ok";
   m.ended_at_ms = unix_ms();
   tasks_.spawn("record the end of " + m.id, record_end(m));
@@ -274,6 +281,10 @@ void Migrations::force(const std::string& id, const std::string& to) {
 
 void Migrations::release_trainer(Migration& m) {
   if (auto* job = jobs_.by_instance(m.instance)) {
+    if (m.keeper.pid != 0 && !m.released) {  // it may be stopped
+      criu::let_go_on(job->process);
+      tasks_.spawn("continue " + m.job, let_go_on(m.id));
+    }
     hub_.send(*job, channel::Release{m.id});
     job->frozen = false;
     job->migration.clear();
@@ -306,6 +317,7 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMost);
   }
+  co_await end_departure(m);
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
   m.ended_at_ms = unix_ms();
   feed(m, Event::cleaned_up);

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/criu/data_devices.h"
 #include "agent/handover/answers.h"
 #include "agent/units.h"
 
@@ -19,6 +20,7 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kStandbyStartMax{120};
+constexpr seconds kRestoreMax{60};  // of a process that CRIU moves, digests included
 constexpr milliseconds kWatchEvery{500};
 constexpr milliseconds kWatchAnswerMax{1500};
 // Between equal digests and the grant, one after the other: verified and granted there, committed
@@ -76,9 +78,9 @@ asio::awaitable<void> Migrations::run(std::string id) {
 }
 
 asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
-  const auto deadline = m.timeout_ms > 0
-                            ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.timeout_ms))
-                            : Deadline::max() - std::chrono::hours(1);
+  auto deadline = m.timeout_ms > 0
+                      ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.timeout_ms))
+                      : Deadline::max() - std::chrono::hours(1);
   const auto wait_for = [&](auto condition, Deadline until) -> asio::awaitable<bool> {
     while (!condition()) {
       check(m, deadline);
@@ -92,17 +94,27 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   // Reserve before anything else is said to anybody.
   co_await enter(m, Event::started, deadline);
   auto* job = jobs_.by_instance(m.instance);
-  JobSpec spec{job->name, job->uid,    job->argv,    job->cwd,
-               job->env,  job->device, job->restart, job->user};
   json::object body{{"migration", m.id},
-                    {"job", to_json(spec)},
+                    {"job", to_json(spec_of(*job))},
+                    {"arrive", to_string(m.arrive)},
                     {"device", parse_destination(m.to).device},
                     {"state_bytes", job->state_bytes},
+                    {"homed_bytes", job->homed_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"from_api", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
                     {"encrypt", m.encrypt},
                     {"dry_run", false}};
+  if (m.arrive == channel::Arrival::criu) {
+    const auto examined = co_await examine(*job);
+    if (!examined.reasons.empty()) {
+      throw Error(Code::refused,
+                  fmt::format("job {} cannot be moved by CRIU: {}", m.job,
+                              fmt::join(examined.reasons, "; ")),
+                  "`cardswap migrate --dry-run` looks again; --arrive standby needs none of it");
+    }
+    body["process"] = criu::to_json(examined.needs);
+  }
   const auto offer =
       co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
   if (!offer.at("accepted").as_bool()) {
@@ -156,12 +168,18 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   begin.log_bytes_max = m.log_bytes_max;
   begin.compression = m.compression;
   begin.transports = config_.transports;
+  begin.arrive = m.arrive;
   job = jobs_.by_instance(m.instance);
+  if (job != nullptr && job->init.pid != 0) {
+    begin.transports = criu::transports_of_restored(config_.transports, begin.host);
+  }
   if (job == nullptr || !hub_.send(*job, begin)) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
   }
   co_await wait_for([&] { return m.converged; }, deadline);
   co_await enter(m, Event::downtime_fits, deadline);
+  const bool by_criu = m.arrive == channel::Arrival::criu;
+  if (by_criu) co_await prepare_departure(m, standby);
 
   feed(m, Event::freeze_due);
   if (m.hold_at == "freezing") {
@@ -174,6 +192,9 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   m.migrated_at_step = *m.frozen_at;
   co_await enter(m, Event::trainer_frozen, deadline);
   co_await wait_for([&] { return m.verified.has_value(); }, deadline);
+
+  if (by_criu) co_await depart(m, deadline);
+  if (by_criu) deadline = std::min(deadline, Clock::now() + kRestoreMax);
 
   // The target's agent must have heard the same from its side before anything is decided.
   m.migrated_at_step = *m.frozen_at;
@@ -188,6 +209,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   check(m, deadline);
   const auto status = status_from(target);
   m.theirs = status.content;
+  if (by_criu) note_restored(m, target);
   feed(m, status);
   if (!handover::is_committed(m.state)) {
     throw Error(Code::digest_mismatch, "the two sides report different digests of the state");

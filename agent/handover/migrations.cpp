@@ -50,13 +50,14 @@ void warn_of_plain_key(const Migration& m) {
 }  // namespace
 
 Migrations::Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config,
-                       Journal& journal, Jobs& jobs, RuntimeHub& hub)
+                       Journal& journal, Jobs& jobs, RuntimeHub& hub, criu::Host& criu)
     : context_(context),
       tasks_(tasks),
       config_(config),
       journal_(journal),
       jobs_(jobs),
       hub_(hub),
+      criu_(criu),
       changed_(context) {}
 
 // ---- requests
@@ -71,6 +72,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   m.to = request.text("to");
   (void)parse_destination(m.to);
   m.strategy = strategy_from(request.text_or("strategy", "auto"));
+  choose_arrival(m, request.text_or("arrive", "auto"), job);
   m.epoch = job.epoch + 1;
   m.bandwidth = static_cast<std::uint64_t>(request.number_or("bandwidth", 0));
   m.chunk_bytes = static_cast<std::uint64_t>(request.number_or("chunk_bytes", 1 << 20));
@@ -89,7 +91,7 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   if (!m.hold_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }
-  if (!m.hold_at.empty() && !handover::state_from_string(m.hold_at)) {
+  if (!m.hold_at.empty() && !handover::state_from_string(m.hold_at) && !is_phase(m.hold_at)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no state", m.hold_at));
   }
   m.started_at_ms = unix_ms();
@@ -99,7 +101,8 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
 
 Migration& Migrations::start(const ApiRequest& request) {
   request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
-                "chunk_bytes", "auto_converge", "log_memory", "compression", "encrypt", "hold_at"});
+                "chunk_bytes", "auto_converge", "log_memory", "compression", "encrypt", "hold_at",
+                "arrive"});
   const auto name = request.text("job");
   auto* job = jobs_.find(name);
   if (job == nullptr) {
@@ -185,10 +188,14 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"dry_run", true}};
-  JobSpec spec{job->name, job->uid,    job->argv,    job->cwd,
-               job->env,  job->device, job->restart, job->user};
-  body["job"] = to_json(spec);
+  body["job"] = to_json(spec_of(*job));
+  body["arrive"] = to_string(m.arrive);
   json::array blocked;
+  if (m.arrive == channel::Arrival::criu) {
+    auto examined = co_await examine(*job);
+    for (const auto& reason : examined.reasons) blocked.emplace_back(reason);
+    body["process"] = criu::to_json(examined.needs);
+  }
   try {
     const auto answer =
         co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
@@ -206,6 +213,7 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
                          {"link_rate", measured.link_rate},
                          {"link_rate_from", rate_from},
                          {"strategy", to_string(chosen)},
+                         {"arrive", to_string(m.arrive)},
                          {"predictions", predictions}};
 }
 
@@ -276,11 +284,15 @@ void Migrations::on_message(Job& job, const channel::Message& message) {
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return;
     m->frozen_at = frozen->step;
+    m->frozen_time = std::chrono::steady_clock::now();
     job.frozen = true;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration)) return;
     m->verified = verified->root;
     m->stats = verified->stats;
+  } else if (const auto* departed = std::get_if<channel::Departed>(&message)) {
+    if (!mine(departed->migration)) return;
+    m->departed = *departed;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     if (!mine(failed->migration)) return;
     note_failure(*m, Error(failed->code, failed->failure, failed->hint));
@@ -322,6 +334,9 @@ void Migrations::on_exit(Job& job) {
 void Migrations::note_failure(Migration& m, Error error) {
   if (handover::is_committed(m.state) || m.failure) return;
   m.failure = std::move(error);
+  if (const auto leaving = departures_.find(m.id); leaving != departures_.end()) {
+    leaving->second->close();
+  }
   bump(m);
 }
 

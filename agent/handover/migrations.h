@@ -2,10 +2,15 @@
 
 #include <functional>
 #include <list>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "agent/api/router.h"
 #include "agent/config.h"
+#include "agent/criu/departure.h"
+#include "agent/criu/examination.h"
+#include "agent/criu/host.h"
 #include "agent/handover/migration.h"
 #include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
@@ -23,7 +28,7 @@ namespace cardswap {
 class Migrations {
  public:
   Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-             Jobs& jobs, RuntimeHub& hub);
+             Jobs& jobs, RuntimeHub& hub, criu::Host& criu);
 
   /// Told when a job begins to stand still for its handover, and when that is over.
   std::function<void(const std::string& migration, bool stands_still)> standstill;
@@ -59,6 +64,18 @@ class Migrations {
   Migration make(const ApiRequest& request, const Job& job);
   asio::awaitable<void> run(std::string id);
   asio::awaitable<void> sync_and_freeze(Migration& m);
+  static void choose_arrival(Migration& m, const std::string& wanted, const Job& job);
+  asio::awaitable<criu::Examined> examine(const Job& job);
+  asio::awaitable<void> prepare_departure(Migration& m, boost::json::object standby);
+  asio::awaitable<void> depart(Migration& m, Deadline deadline);
+  asio::awaitable<void> let_go_on(std::string id);
+  asio::awaitable<void> end_departure(Migration& m);
+  asio::awaitable<void> dismiss_keeper(Migration& m);
+  static void note_restored(Migration& m, const boost::json::object& target);
+  static void end_original(const Migration& m, const Job& job);
+  asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
+  [[nodiscard]] static bool is_phase(std::string_view text);
+  [[nodiscard]] std::string keeper_socket(const Migration& m) const;
   asio::awaitable<void> finish(Migration& m);
   asio::awaitable<void> see_off(Migration& m);
   asio::awaitable<void> record_end(Migration& m);
@@ -91,8 +108,10 @@ class Migrations {
   Journal& journal_;
   Jobs& jobs_;
   RuntimeHub& hub_;
+  criu::Host& criu_;
   Signal changed_;
   http::Lines lines_;                // to the targets' agents
+  std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration
   std::list<Migration> migrations_;  // addresses are stable; none is ever removed
 };
 

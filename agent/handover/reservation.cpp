@@ -29,6 +29,11 @@ json::object to_json(const Reservation& r) {
           {"root", root_of(r.side.record().content)},
           {"epoch", r.side.record().epoch},
           {"step", r.side.record().content.step},
+          {"image_port", r.image_port},
+          {"image_token", r.image_token},
+          {"image_key", r.image_key},
+          {"restore_ms", r.restore_ms},
+          {"verify_ms", r.verify_ms},
           {"downtime_ms", r.downtime_ms},
           {"clock_error_ms", r.clock_error_ms},
           {"in_doubt", r.in_doubt},
@@ -42,7 +47,7 @@ json::object to_journal(const Reservation& r) {
   record["from"] = r.from;
   record["from_api"] = r.from_api;
   record["owner"] = r.owner;
-  record.erase("data_key");
+  for (const auto* secret : {"data_key", "image_key", "image_token"}) record.erase(secret);
   return record;
 }
 

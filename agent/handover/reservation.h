@@ -8,6 +8,7 @@
 #include "agent/handover/target_side.h"
 #include "agent/jobs/jobs.h"
 #include "migrator/error.h"
+#include "migrator/wire/channel.h"
 
 namespace cardswap {
 
@@ -26,6 +27,13 @@ struct Reservation {
   std::uint16_t data_port = 0;
   std::string data_token;
   std::string data_key;  ///< what the data is sealed with; empty: nothing is. Never on disk
+  channel::Arrival arrive = channel::Arrival::standby;
+  std::uint16_t image_port = 0;  ///< arrive criu: where the process image is taken
+  std::string image_token;
+  std::string image_key;  ///< like data_key
+  std::uint64_t image_bytes = 0;
+  double restore_ms = 0;
+  double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
@@ -34,6 +42,11 @@ struct Reservation {
   bool in_doubt = false;  ///< verified, and the source's agent does not answer
   std::optional<JobSpec> spec;
   std::uint64_t state_bytes = 0;
+  std::uint64_t homed_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
+  std::optional<Digest> held;     ///< arrive criu: what the holder verified
+  ProcessId holder;               ///< once the process has taken its place; or none
+  bool arrived = false;           ///< arrive criu: the process was restored here
+  std::chrono::steady_clock::time_point restored_at;
   std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
 
   [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }

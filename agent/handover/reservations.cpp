@@ -42,13 +42,14 @@ std::string last_lines(const std::string& path) {
 }  // namespace
 
 Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config,
-                           Journal& journal, Jobs& jobs, RuntimeHub& hub)
+                           Journal& journal, Jobs& jobs, RuntimeHub& hub, criu::Host& criu)
     : context_(context),
       tasks_(tasks),
       config_(config),
       journal_(journal),
       jobs_(jobs),
       hub_(hub),
+      criu_(criu),
       changed_(context) {}
 
 void Reservations::recover() {
@@ -92,6 +93,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   asked.name_is_taken = same_name != nullptr && same_name->live() && same_name->uid != spec.uid;
   if (closed) asked.closed = closed(spec.device);
   auto admission = admit(asked);
+  const bool by_criu = request.text_or("arrive", "standby") == "criu";
+  if (by_criu) add_blocks(request, admission);
   try {
     check_may_run_as(config_, spec.user, request.caller);
     if (!spec.user.empty()) (void)job_user(spec.user);
@@ -118,6 +121,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   made.heard_at = Clock::now();
   made.spec = spec;
   made.state_bytes = asked.state_bytes;
+  if (by_criu) made.arrive = channel::Arrival::criu;
+  made.homed_bytes = static_cast<std::uint64_t>(request.number_or("homed_bytes", 0));
   auto& r = reservations_.emplace_back(std::move(made));
   try {
     feed(r, Message{Message::Kind::reserve,
@@ -140,9 +145,12 @@ void Reservations::start_standby(Reservation& r) {
   const auto& spec = *r.spec;
   spdlog::info("job {} migration {} reserved {} on {}", spec.name, r.migration,
                format_size(r.state_bytes), spec.device);
-  auto& standby =
-      jobs_.start_standby(spec, r.migration, r.side.record().epoch, r.state_bytes, r.from);
+  std::vector<std::string> stand_in;
+  if (r.arrive == channel::Arrival::criu) stand_in = prepare_arrival(r);
+  auto& standby = jobs_.start_standby(spec, r.migration, r.side.record().epoch, r.state_bytes,
+                                      r.from, stand_in);
   r.instance = standby.instance;
+  if (!stand_in.empty()) tasks_.spawn("restore " + spec.name, arrive(r.migration));
   jobs_.set_state(standby, "standby");
   feed(r, TargetEvent::standby_started);
   tasks_.spawn("watch the source of " + r.migration, watch_source(r.migration));
@@ -199,12 +207,16 @@ channel::Welcome Reservations::welcome(const Job& standby) {
 
 void Reservations::on_message(Job& job, const channel::Message& message) {
   auto* r = of(job);
-  if (r == nullptr) return;
+  if (r == nullptr || is_from_holder(*r, message)) return;
   if (const auto* parked = std::get_if<channel::Parked>(&message)) {
     r->data_host = parked->host;
     r->data_port = parked->port;
     feed(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
+    if (r->arrived) {
+      r->verify_ms =
+          std::chrono::duration<double, std::milli>(Clock::now() - r->restored_at).count();
+    }
     try {
       feed(*r, handover::Content{verified->root, verified->step});
     } catch (const Error& disk) {
@@ -296,10 +308,14 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
       case Verb::start_standby: start_standby(r); return;
       case Verb::kill_standby:
         if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
+        end_arrival(r);
         break;
       case Verb::grant:
         if (job == nullptr) break;
         jobs_.promote(*job, act.epoch);
+        if (const auto here = arrivals_.find(r.migration); here != arrivals_.end()) {
+          here->second->grant();
+        }
         hub_.send(*job, channel::Grant{r.migration, act.epoch, next.record().content.root});
         spdlog::info("job {} is granted to this host under epoch {}", job->name, act.epoch);
         break;
@@ -339,6 +355,7 @@ asio::awaitable<ApiAnswer> Reservations::drop(std::string migration) {
   }
   fail(r, TargetEvent::drop, Error(Code::cancelled, "the source's agent gave the migration up"));
   co_await jobs_.stop(r.instance, milliseconds(0));
+  co_await arrival_ended(migration);
   co_return ApiAnswer{200, json::object{}};
 }
 

@@ -2,11 +2,15 @@
 
 #include <functional>
 #include <list>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "agent/api/router.h"
 #include "agent/config.h"
+#include "agent/criu/arrival.h"
+#include "agent/criu/host.h"
 #include "agent/handover/admission.h"
 #include "agent/handover/reservation.h"
 #include "agent/jobs/jobs.h"
@@ -19,7 +23,7 @@ namespace cardswap {
 class Reservations {
  public:
   Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-               Jobs& jobs, RuntimeHub& hub);
+               Jobs& jobs, RuntimeHub& hub, criu::Host& criu);
 
   /// Why this host takes no jobs on a device now; empty: it does.
   std::function<std::string(const std::string& device)> closed;
@@ -60,6 +64,13 @@ class Reservations {
   void fail(Reservation& r, handover::TargetEvent event, Error error);
   void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
   void start_standby(Reservation& r);
+  void add_blocks(const ApiRequest& request, Admission& admission) const;
+  std::vector<std::string> prepare_arrival(Reservation& r);
+  asio::awaitable<void> arrive(std::string migration);
+  bool is_from_holder(Reservation& r, const channel::Message& message);
+  void end_arrival(const Reservation& r);
+  asio::awaitable<void> arrival_ended(std::string migration);
+  [[nodiscard]] std::string holder_socket(const std::string& migration) const;
   void save(const Reservation& r);
   [[nodiscard]] Reservation* of(const Job& job);
 
@@ -69,7 +80,9 @@ class Reservations {
   Journal& journal_;
   Jobs& jobs_;
   RuntimeHub& hub_;
+  criu::Host& criu_;
   Signal changed_;
+  std::map<std::string, std::unique_ptr<criu::Arrival>> arrivals_;  // by migration
   std::list<Reservation> reservations_;  // addresses are stable; none is ever removed
 };
 

@@ -99,6 +99,7 @@ json::object to_json(const Job& job) {
       {"state", job.state},
       {"device", job.device},
       {"user", or_null(job.user)},
+      {"arrive", job.arrive},
       {"argv", to_array(job.argv)},
       {"cwd", job.cwd},
       {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
@@ -108,6 +109,7 @@ json::object to_json(const Job& job) {
       {"state_bytes", job.state_bytes},
       {"replayed_bytes", job.replayed_bytes},
       {"update_bytes", job.update_bytes},
+      {"homed_bytes", job.homed_bytes},
       {"attached", job.attached},
       {"exit_code", or_null(job.exit_code)},
       {"exit_signal", or_null(job.exit_signal)},
@@ -129,6 +131,8 @@ json::object to_journal(const Job& job) {
   record["token"] = job.token;
   record["pid"] = job.process.pid;
   record["start_time"] = job.process.start_time;
+  record["init_pid"] = job.init.pid;
+  record["init_start_time"] = job.init.start_time;
   record["standby"] = job.standby;
   record["superseded"] = job.superseded;
   record["reserved_bytes"] = job.reserved_bytes;
@@ -149,6 +153,9 @@ Job job_from_journal(const json::object& record) {
   job.user = text_of(record, "user");
   job.token = text_of(record, "token");
   job.process = {number_of<pid_t>(record, "pid"), number_of<std::uint64_t>(record, "start_time")};
+  job.init = {number_of<pid_t>(record, "init_pid"),
+              number_of<std::uint64_t>(record, "init_start_time")};
+  job.arrive = text_of(record, "arrive");
   job.standby = flag_of(record, "standby");
   job.superseded = flag_of(record, "superseded");
   job.epoch = number_of<std::uint64_t>(record, "epoch");
@@ -156,6 +163,7 @@ Job job_from_journal(const json::object& record) {
   job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
   job.replayed_bytes = number_of<std::uint64_t>(record, "replayed_bytes");
   job.update_bytes = number_of<std::uint64_t>(record, "update_bytes");
+  job.homed_bytes = number_of<std::uint64_t>(record, "homed_bytes");
   job.reserved_bytes = number_of<std::uint64_t>(record, "reserved_bytes");
   job.migration = text_of(record, "migration");
   job.moved_to = text_of(record, "moved_to");
@@ -188,6 +196,11 @@ JobSpec job_spec_from(const json::object& body) {
   spec.device = text_of(body, "device");
   if (spec.device.empty()) spec.device = "cpu:0";
   spec.user = text_of(body, "user");
+  if (const auto arrive = text_of(body, "arrive"); !arrive.empty()) spec.arrive = arrive;
+  if (spec.arrive != "standby" && spec.arrive != "criu") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", spec.arrive),
+                "use standby or criu");
+  }
   spec.restart = text_of(body, "restart");
   if (spec.restart.empty()) spec.restart = "never";
   if (spec.restart != "never" && spec.restart != "on-failure") {
@@ -197,14 +210,16 @@ JobSpec job_spec_from(const json::object& body) {
   return spec;
 }
 
+JobSpec spec_of(const Job& job) {
+  return {job.name,   job.uid,     job.argv, job.cwd,   job.env,
+          job.device, job.restart, job.user, job.arrive};
+}
+
 json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name},
-          {"uid", spec.uid},
-          {"argv", to_array(spec.argv)},
-          {"cwd", spec.cwd},
-          {"env", to_object(spec.env)},
-          {"restart", spec.restart},
-          {"user", spec.user}};
+  return {{"name", spec.name},           {"uid", spec.uid},
+          {"argv", to_array(spec.argv)}, {"cwd", spec.cwd},
+          {"env", to_object(spec.env)},  {"restart", spec.restart},
+          {"user", spec.user},           {"arrive", spec.arrive}};
 }
 
 }  // namespace cardswap

@@ -8,6 +8,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/json.hpp>
 
+#include "agent/criu/exit_status.h"
 #include "agent/jobs/job_journal.h"
 #include "agent/units.h"
 #include "migrator/error.h"
@@ -56,6 +57,7 @@ Job& Jobs::add(const JobSpec& spec) {
   job.env = spec.env;
   job.restart = spec.restart;
   job.user = spec.user.empty() ? config_.job_user : spec.user;
+  job.arrive = spec.arrive;
   job.token = random_hex(16);
   job.log_path = (config_.job_dir(spec.name) / "log").string();
   return jobs_.emplace_back(std::move(job));
@@ -83,7 +85,8 @@ Job& Jobs::start_primary(const JobSpec& spec) {
 }
 
 Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
-                         std::uint64_t reserved_bytes, const std::string& came_from) {
+                         std::uint64_t reserved_bytes, const std::string& came_from,
+                         const std::vector<std::string>& stand_in) {
   auto& job = add(spec);
   job.standby = true;
   job.migration = migration;
@@ -92,7 +95,7 @@ Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std:
   job.came_from = came_from;
   job.log_path = (config_.job_dir(spec.name) / ("log-" + migration)).string();
   try {
-    start(job);
+    start(job, stand_in);
   } catch (const Error&) {
     jobs_.pop_back();
     throw;
@@ -100,9 +103,9 @@ Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std:
   return job;
 }
 
-void Jobs::start(Job& job) {
+void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   ProcessSpec spec;
-  spec.argv = job.argv;
+  spec.argv = stand_in.empty() ? job.argv : stand_in;
   spec.env = job.env;
   spec.cwd = job.cwd;
   spec.log = job.log_path;
@@ -122,6 +125,7 @@ void Jobs::start(Job& job) {
   for (const auto& [key, value] : std::map<std::string, std::string>{{"UCX_HANDLE_ERRORS", "none"},
                                                                      {"UCX_ERROR_SIGNALS", ""},
                                                                      {"UCX_MEM_EVENTS", "n"},
+                                                                     {"UCX_VFS_ENABLE", "n"},
                                                                      {"UCX_LOG_FILE", "stderr"},
                                                                      {"UCX_LOG_LEVEL", "fatal"}}) {
     spec.env.emplace(key, value);
@@ -139,19 +143,54 @@ void Jobs::start(Job& job) {
 }
 
 asio::awaitable<void> Jobs::watch(std::string instance) {
-  if (auto* job = by_instance(instance)) {
-    const int fd = open_pidfd(job->process);
-    if (fd >= 0) {
-      asio::posix::stream_descriptor descriptor(context_, fd);
-      co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                                     asio::use_awaitable);
-    }
+  // A restored job ends with its init, which has left the exit status by then.
+  const auto life_of = [](const Job& job) { return job.init.pid != 0 ? job.init : job.process; };
+  auto* job = by_instance(instance);
+  if (job == nullptr) co_return;
+  const auto watched = life_of(*job);
+  const int fd = open_pidfd(watched);
+  if (fd >= 0) {
+    asio::posix::stream_descriptor descriptor(context_, fd);
+    co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
   }
-  if (auto* job = by_instance(instance)) ended(*job);
+  job = by_instance(instance);
+  if (job != nullptr && life_of(*job) == watched) {
+    ended(*job);
+  } else {
+    (void)::waitpid(watched.pid, nullptr, WNOHANG);  // a stand-in, whose time was over
+  }
+}
+
+void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
+  job.process = root;
+  job.init = init;
+  save(job);
+  tasks_.spawn("watch " + job.name, watch(job.instance));
+  changed_.notify();
+}
+
+std::filesystem::path Jobs::status_file(const Job& job) { return job.log_path + ".exit"; }
+
+void Jobs::take_exit_status(Job& job) {
+  int status = 0;
+  if (job.init.pid != 0) {
+    (void)::waitpid(job.init.pid, nullptr, WNOHANG);
+    const auto file = status_file(job);
+    const auto told = criu::read_exit_status(file);
+    job.exit_code = told ? told->code : std::nullopt;
+    job.exit_signal = told ? told->signal : SIGKILL;
+    if (!told) job.exit_text = "it was killed together with its PID namespace";
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);
+  } else if (::waitpid(job.process.pid, &status, WNOHANG) == job.process.pid) {
+    if (WIFEXITED(status)) job.exit_code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) job.exit_signal = WTERMSIG(status);
+  } else {
+    job.exit_text = "its status is not known: the agent was restarted while it ran";
+  }
 }
 
 void Jobs::ended(Job& job) {
-  int status = 0;
   job.attached = false;
   job.ended_at_ms = unix_ms();
   job.exit_text.clear();
@@ -159,12 +198,8 @@ void Jobs::ended(Job& job) {
   if (!signal_group(job.process, SIGKILL)) {
     kill_remains(job.process, "CARDSWAP_TOKEN=" + job.token);
   }
-  if (::waitpid(job.process.pid, &status, WNOHANG) == job.process.pid) {
-    if (WIFEXITED(status)) job.exit_code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status)) job.exit_signal = WTERMSIG(status);
-  } else {
-    job.exit_text = "its status is not known: the agent was restarted while it ran";
-  }
+  take_exit_status(job);
+  job.init = {};
   job.reserved_bytes = 0;
   const bool failed = job.exit_signal || job.exit_code.value_or(0) != 0;
   if (job.state != "moved") {

@@ -27,9 +27,11 @@ struct Job {
   std::string cwd;
   std::map<std::string, std::string> env;
   std::string restart = "never";
-  std::string user;  ///< whom it runs as; empty: whom the agent runs as
+  std::string user;    ///< whom it runs as; empty: whom the agent runs as
+  std::string arrive;  ///< how it moves unless told otherwise: "standby" or "criu"
   std::string token;
   ProcessId process;
+  ProcessId init;  ///< of a restored tree: the first process of its PID namespace; or none
   bool standby = false;
   bool stop_asked = false;  ///< somebody ended it; not journalled
   bool superseded = false;  ///< its job arrived or started here again; kept for its migration
@@ -37,6 +39,7 @@ struct Job {
   std::uint64_t state_bytes = 0;
   std::uint64_t replayed_bytes = 0;  ///< of the state: what optimizer steps rewrite
   std::uint64_t update_bytes = 0;    ///< gradients of one step; 0: no step can be replayed
+  std::uint64_t homed_bytes = 0;     ///< of the state: what can go ahead of the process
   std::uint64_t reserved_bytes = 0;
   std::string migration;
   std::string moved_to;
@@ -72,11 +75,14 @@ struct JobSpec {
   std::string device;
   std::string restart = "never";
   std::string user;  ///< empty: as the agent is set up
+  std::string arrive = "standby";
 };
 
 /// Reads and checks what a client or another agent wants started. Throws Error{bad_request}.
 [[nodiscard]] JobSpec job_spec_from(const boost::json::object& body);
 [[nodiscard]] boost::json::object to_json(const JobSpec& spec);
+/// What would start `job` again elsewhere.
+[[nodiscard]] JobSpec spec_of(const Job& job);
 
 /// The jobs of this host and their processes. Addresses of jobs are stable until forgotten.
 class Jobs {
@@ -92,14 +98,20 @@ class Jobs {
   void recover(const std::function<bool(const Job&)>& keep);
 
   Job& start_primary(const JobSpec& spec);
+  /// `stand_in`: what runs in the place of the job's program until its process is brought here.
   Job& start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
-                     std::uint64_t reserved_bytes, const std::string& came_from);
+                     std::uint64_t reserved_bytes, const std::string& came_from,
+                     const std::vector<std::string>& stand_in = {});
+  /// The job's process was restored here; what stood in its place is no more its process.
+  void take_over(Job& job, const ProcessId& root, const ProcessId& init);
   /// The standby holds the job now, under its name.
   void promote(Job& job, std::uint64_t epoch);
   /// SIGTERM, after `grace` SIGKILL; returns when the process is gone.
   asio::awaitable<void> stop(std::string instance, std::chrono::milliseconds grace);
   void forget(const std::string& name);
 
+  /// Where the init of a restored job leaves its exit status.
+  [[nodiscard]] static std::filesystem::path status_file(const Job& job);
   [[nodiscard]] Job* find(const std::string& name);  ///< the job of that name, no standby
   [[nodiscard]] Job* by_instance(const std::string& instance);
   [[nodiscard]] Job* by_token(const std::string& name, const std::string& token);
@@ -120,9 +132,10 @@ class Jobs {
 
  private:
   Job& add(const JobSpec& spec);
-  void start(Job& job);
+  void start(Job& job, const std::vector<std::string>& stand_in = {});
   asio::awaitable<void> watch(std::string instance);
   void ended(Job& job);
+  static void take_exit_status(Job& job);
 
   asio::io_context& context_;
   TaskGroup& tasks_;

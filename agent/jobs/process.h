@@ -27,6 +27,7 @@ struct ProcessSpec {
 struct ProcessId {
   pid_t pid = 0;
   std::uint64_t start_time = 0;  ///< clock ticks after boot, /proc/PID/stat
+  bool operator==(const ProcessId&) const = default;
 };
 
 /// Starts a child in a session of its own. Throws Error{refused} with the reason when the program

@@ -80,7 +80,7 @@ asio::awaitable<void> RuntimeHub::accept() {
       continue;
     }
     auto connection = std::make_shared<Connection>(context_, std::move(socket));
-    tasks_.spawn("a runtime's connection", serve(connection));
+    tasks_.spawn("a runtime's connection", serve(connection, {}));
     tasks_.spawn("a runtime's writer", write(connection));
   }
 }
@@ -109,8 +109,24 @@ Job& RuntimeHub::admit(const channel::Hello& hello, int socket) {
   return *job;
 }
 
-asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection) {
-  std::string instance;
+void RuntimeHub::take(Job& job, int socket) {
+  asio::local::stream_protocol::socket owned(context_);
+  owned.assign(asio::local::stream_protocol(), socket);
+  auto connection = std::make_shared<Connection>(context_, std::move(owned));
+  attached_[job.instance] = connection;
+  job.attached = true;
+  tasks_.spawn("a runtime's connection", serve(connection, job.instance));
+  tasks_.spawn("a runtime's writer", write(connection));
+}
+
+bool RuntimeHub::is_current(const std::string& instance,
+                            const std::shared_ptr<Connection>& connection) const {
+  const auto found = attached_.find(instance);
+  return found != attached_.end() && found->second == connection;
+}
+
+asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
+                                        std::string instance) {
   std::array<std::byte, 16384> piece{};
   boost::system::error_code error;
   try {
@@ -135,7 +151,8 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection) 
           job.attached = true;
           job.framework = hello->framework;
           events_.message(job, message);
-        } else if (auto* job = jobs_.by_instance(instance)) {
+        } else if (auto* job = jobs_.by_instance(instance);
+                   job != nullptr && is_current(instance, connection)) {
           events_.message(*job, message);
         }
       }
@@ -144,9 +161,8 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection) 
     spdlog::warn("a runtime was refused: {}", refused.what());
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
-  if (const auto found = attached_.find(instance);
-      found != attached_.end() && found->second == connection) {
-    attached_.erase(found);
+  if (is_current(instance, connection)) {
+    attached_.erase(instance);
     if (auto* job = jobs_.by_instance(instance)) {
       job->attached = false;
       events_.detached(*job);
@@ -172,6 +188,14 @@ asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) 
     }
   }
   connection->close();
+}
+
+std::uint64_t RuntimeHub::socket_inode(const Job& job) const {
+  const auto found = attached_.find(job.instance);
+  struct stat about {};
+  if (found == attached_.end()) return 0;
+  if (::fstat(found->second->socket.native_handle(), &about) != 0) return 0;
+  return about.st_ino;
 }
 
 bool RuntimeHub::send(const Job& job, const channel::Message& message) {

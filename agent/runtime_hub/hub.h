@@ -30,8 +30,13 @@ class RuntimeHub {
   ~RuntimeHub();
 
   void listen(const std::filesystem::path& path);
+  /// `socket` is a runtime's connection that this agent made itself; owned from here on. What was
+  /// attached for the job before is heard no more.
+  void take(Job& job, int socket);
   /// False when that job's runtime is not attached.
   bool send(const Job& job, const channel::Message& message);
+  /// Of this agent's end of that job's connection; 0 when there is none.
+  [[nodiscard]] std::uint64_t socket_inode(const Job& job) const;
   void close();
   [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }
   [[nodiscard]] std::size_t attached() const { return attached_.size(); }
@@ -39,8 +44,10 @@ class RuntimeHub {
  private:
   class Connection;
   asio::awaitable<void> accept();
-  asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
+  asio::awaitable<void> serve(std::shared_ptr<Connection> connection, std::string instance);
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
+  [[nodiscard]] bool is_current(const std::string& instance,
+                                const std::shared_ptr<Connection>& connection) const;
   Job& admit(const channel::Hello& hello, int socket);
 
   asio::io_context& context_;

@@ -30,10 +30,14 @@ Context make_context(const std::string& transports) {
   ucp_config_t* raw_config = nullptr;
   check(ucp_config_read(nullptr, nullptr, &raw_config), "read UCX's settings");
   const Config config(raw_config);
-  if (!transports.empty()) {
-    check(ucp_config_modify(config.get(), "TLS", transports.c_str()),
-          fmt::format("set UCX transports to '{}'", transports));
-  }
+  const auto set = [&](const char* key, const std::string& value) {
+    if (value.empty()) return;
+    check(ucp_config_modify(config.get(), key, value.c_str()),
+          fmt::format("set UCX's {} to '{}'", key, value));
+  };
+  const auto at = transports.find('@');
+  set("TLS", transports.substr(0, at));
+  if (at != std::string::npos) set("NET_DEVICES", transports.substr(at + 1));
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES;
   params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;

@@ -154,7 +154,7 @@ struct Welcome {
   std::string migration;   ///< standby: the migration it was started for
   std::string data_host;   ///< standby: address to listen on for the source
   std::string data_token;  ///< standby: what the source must present
-  std::string transports;  ///< UCX_TLS for the data plane; empty: as UCX chooses
+  std::string transports;  ///< UCX_TLS for the data plane, or TLS@NET_DEVICES; or empty
   std::string data_key;    ///< standby: what the data is sealed with, in hexadecimal; or empty
   bool operator==(const Welcome&) const = default;
 };

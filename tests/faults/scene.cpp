@@ -17,14 +17,17 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// Small and fast: thousands of steps a case, each of which rewrites every byte.
-std::vector<std::string> program(const std::string& steps) {
-  return {trainer("plain_memory"), "--steps", steps, "--bytes", "524288", "--step-ms", "4"};
-}
-
 }  // namespace
 
-Scene::Scene(const SceneNeeds& needs) {
+// Small and fast: thousands of steps a case, each of which rewrites every byte.
+std::vector<std::string> Scene::program(const std::string& steps) const {
+  std::vector<std::string> argv{
+      trainer("plain_memory"), "--steps", steps, "--bytes", "524288", "--step-ms", "4"};
+  if (arena_) argv.emplace_back("--arena");
+  return argv;
+}
+
+Scene::Scene(const SceneNeeds& needs) : arena_(needs.arena) {
   if (needs.link) net = std::make_unique<NetnsPair>();
   if (needs.source_disk) a_disk = std::make_unique<SmallDisk>(dir.path() / "a");
   if (needs.target_disk) b_disk = std::make_unique<SmallDisk>(dir.path() / "b");

@@ -14,6 +14,7 @@ namespace cardswap::test {
 
 /// What a scene needs beyond two agents.
 struct SceneNeeds {
+  bool arena = false;        ///< a job whose process can be moved by CRIU
   bool link = false;         ///< two network namespaces
   bool source_disk = false;  ///< a small one below the source agent's data
   bool target_disk = false;
@@ -53,7 +54,10 @@ class Scene {
   std::unique_ptr<Host> a, b;
 
  private:
+  [[nodiscard]] std::vector<std::string> program(const std::string& steps) const;
   [[nodiscard]] std::filesystem::path file(const char* name) const { return dir.path() / name; }
+
+  bool arena_ = false;
 };
 
 /// A state of a migration as the agent of a host tells it; empty when it does not answer.

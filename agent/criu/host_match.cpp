@@ -1,0 +1,151 @@
+#include "agent/criu/host_match.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <fstream>
+
+#include "agent/criu/build_id.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kFilesMax = 8192;
+constexpr std::size_t kSaidMax = 12;
+
+std::vector<std::string> features_here() {
+  std::ifstream file("/proc/cpuinfo");
+  return cpu_features(std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+std::string why_not(const NeededFile& file) {
+  std::error_code gone;
+  const auto status = std::filesystem::status(file.path, gone);
+  const auto what = file.use == NeededFile::Use::mapped ? "program or library" : "open file";
+  if (file.use == NeededFile::Use::folder) {
+    return std::filesystem::is_directory(status) ? ""
+                                                 : fmt::format("there is no folder {}", file.path);
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return fmt::format("there is no {} ({} bytes), the job's {}", file.path, file.bytes, what);
+  }
+  const auto bytes = std::filesystem::file_size(file.path, gone);
+  if (!file.build_id.empty()) {
+    const auto build = build_id_of(file.path);
+    if (build == file.build_id) return {};
+    return fmt::format("{} is another build ({} there, {} here)", file.path, file.build_id,
+                       build.empty() ? "none" : build);
+  }
+  // What the job appends to meanwhile grows where both hosts share it.
+  const bool grows = file.use == NeededFile::Use::written && bytes > file.bytes;
+  if (bytes == file.bytes || grows) return {};
+  return fmt::format("{} has {} bytes, the job's {} has {}", file.path, bytes, what, file.bytes);
+}
+
+}  // namespace
+
+HostNeeds needs_of(const TreeFacts& tree) {
+  HostNeeds needs;
+  needs.cpu_features = features_here();
+  needs.files = files_needed(tree);
+  for (auto& file : needs.files) {
+    if (file.use != NeededFile::Use::mapped) continue;
+    std::error_code gone;
+    file.bytes = std::filesystem::file_size(file.path, gone);
+    if (gone) file.bytes = 0;
+    file.build_id = build_id_of(file.path);
+  }
+  return needs;
+}
+
+json::object to_json(const HostNeeds& needs) {
+  json::array features;
+  for (const auto& feature : needs.cpu_features) features.emplace_back(feature);
+  json::array files;
+  for (const auto& file : needs.files) {
+    files.push_back(json::object{{"path", file.path},
+                                 {"use", to_string(file.use)},
+                                 {"bytes", file.bytes},
+                                 {"build_id", file.build_id}});
+  }
+  return {{"cpu_features", features}, {"files", files}};
+}
+
+HostNeeds needs_from_json(const json::object& body) {
+  HostNeeds needs;
+  const auto list = [&](std::string_view key) -> const json::array& {
+    const auto* value = body.if_contains(key);
+    if (value == nullptr || !value->is_array() || value->get_array().size() > kFilesMax) {
+      throw Error(Code::bad_request, fmt::format("'process.{}' must be a list", key));
+    }
+    return value->get_array();
+  };
+  const auto text = [](const json::value& value) {
+    if (!value.is_string()) throw Error(Code::bad_request, "'process' holds what is no text");
+    return std::string(value.get_string());
+  };
+  for (const auto& feature : list("cpu_features")) needs.cpu_features.push_back(text(feature));
+  for (const auto& item : list("files")) {
+    if (!item.is_object()) throw Error(Code::bad_request, "'process.files' holds no objects");
+    const auto& from = item.get_object();
+    const auto field = [&](std::string_view key) -> const json::value& {
+      const auto* value = from.if_contains(key);
+      if (value == nullptr) {
+        throw Error(Code::bad_request, fmt::format("a file of the process has no '{}'", key));
+      }
+      return *value;
+    };
+    NeededFile file;
+    file.path = text(field("path"));
+    file.build_id = text(field("build_id"));
+    if (!file.path.starts_with('/') || file.path.find('\0') != std::string::npos) {
+      throw Error(Code::bad_request, "a file of the process has no absolute path");
+    }
+    boost::system::error_code no_number;
+    file.bytes = field("bytes").to_number<std::uint64_t>(no_number);
+    const auto use = text(field("use"));
+    bool known = false;
+    for (const auto each : {NeededFile::Use::mapped, NeededFile::Use::read,
+                            NeededFile::Use::written, NeededFile::Use::folder}) {
+      if (use != to_string(each)) continue;
+      file.use = each;
+      known = true;
+    }
+    if (!known || no_number)
+      throw Error(Code::bad_request, "a file of the process is not understood");
+    needs.files.push_back(std::move(file));
+  }
+  return needs;
+}
+
+std::vector<std::string> what_is_missing(const HostNeeds& needs, const std::string& host) {
+  std::vector<std::string> reasons;
+  const auto here = features_here();
+  std::vector<std::string> lacking;
+  for (const auto& feature : needs.cpu_features) {
+    if (!std::ranges::binary_search(here, feature)) lacking.push_back(feature);
+  }
+  if (!lacking.empty()) {
+    reasons.push_back(fmt::format("the processor of {} lacks {}, which the job may use", host,
+                                  fmt::join(lacking, ", ")));
+  }
+  std::size_t unsaid = 0;
+  for (const auto& file : needs.files) {
+    const auto why = why_not(file);
+    if (why.empty()) continue;
+    if (reasons.size() < kSaidMax) {
+      reasons.push_back(fmt::format("on {}: {}", host, why));
+    } else {
+      ++unsaid;
+    }
+  }
+  if (unsaid > 0) reasons.push_back(fmt::format("and {} more files on {}", unsaid, host));
+  return reasons;
+}
+
+}  // namespace cardswap::criu

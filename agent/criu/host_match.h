@@ -1,0 +1,30 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <vector>
+
+#include "agent/criu/preflight.h"
+
+namespace cardswap::criu {
+
+/// What processes need of the host that they come to.
+struct HostNeeds {
+  std::vector<std::string> cpu_features;
+  std::vector<NeededFile> files;
+  bool operator==(const HostNeeds&) const = default;
+};
+
+/// Of these processes on this host, sizes and build ids filled in.
+[[nodiscard]] HostNeeds needs_of(const TreeFacts& tree);
+
+[[nodiscard]] boost::json::object to_json(const HostNeeds& needs);
+/// Throws Error{bad_request}.
+[[nodiscard]] HostNeeds needs_from_json(const boost::json::object& body);
+
+/// What this host lacks of it, one sentence each, at most a dozen and then a count; `host` is its
+/// name. Reads files and /proc/cpuinfo.
+[[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
+                                                       const std::string& host);
+
+}  // namespace cardswap::criu

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/criu/process_facts.h"
+
+namespace cardswap::criu {
+
+/// Why these processes cannot be moved from here, one sentence a cause, in words that name it;
+/// empty when they can. `gpu_is_seen_to`: something saves and restores what the root has on GPUs.
+/// Pure.
+[[nodiscard]] std::vector<std::string> reasons_to_stay(const TreeFacts& tree, bool gpu_is_seen_to);
+
+/// Something that the processes need to find at the target under the same path.
+struct NeededFile {
+  enum class Use : std::uint8_t { mapped, read, written, folder };
+  std::string path;
+  Use use = Use::mapped;
+  std::uint64_t bytes = 0;
+  std::string build_id;  ///< of a program or library that has one
+  bool operator==(const NeededFile&) const = default;
+};
+/// Each once; build ids and sizes of mapped files are not filled in. Pure.
+[[nodiscard]] std::vector<NeededFile> files_needed(const TreeFacts& tree);
+
+[[nodiscard]] std::string_view to_string(NeededFile::Use use);
+
+}  // namespace cardswap::criu

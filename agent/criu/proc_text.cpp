@@ -1,0 +1,166 @@
+#include "agent/criu/proc_text.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <sstream>
+
+namespace cardswap::criu {
+namespace {
+
+constexpr std::string_view kDeleted = " (deleted)";
+constexpr unsigned kTcpListen = 0x0A;
+
+/// Calls `with` for each line.
+template <class With>
+void each_line(std::string_view text, With with) {
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    with(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kWhite = " \t";
+  const auto first = text.find_first_not_of(kWhite);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kWhite) - first + 1);
+}
+
+template <class Number>
+std::optional<Number> number_in(std::string_view text, int base) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+struct Address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+/// "0100007F:1F90", as the kernel prints it: words in the machine's order, ports in hexadecimal.
+std::optional<Address> parse_address(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon != 8 && colon != 32) return std::nullopt;
+  const auto port = number_in<std::uint16_t>(text.substr(colon + 1), 16);
+  std::array<std::uint32_t, 4> words{};
+  for (std::size_t i = 0; i < colon / 8; ++i) {
+    const auto word = number_in<std::uint32_t>(text.substr(8 * i, 8), 16);
+    if (!word) return std::nullopt;
+    words.at(i) = *word;
+  }
+  if (!port) return std::nullopt;
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  const bool is_v6 = colon == 32;
+  ::inet_ntop(is_v6 ? AF_INET6 : AF_INET, words.data(), host.data(), host.size());
+  return Address{is_v6 ? fmt::format("[{}]", host.data()) : std::string(host.data()), *port};
+}
+
+/// What compilers and libraries choose code by; the rest of the flags is the kernel's business.
+bool is_instruction_set(std::string_view flag) {
+  constexpr auto kPrefixes = std::to_array<std::string_view>(
+      {"sse", "ssse", "avx", "amx", "bmi", "xsave", "sha", "vaes", "vpcl", "asimd", "sve"});
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"pni",   "fma",        "fma4",    "f16c",  "aes",      "pclmulqdq", "movbe",   "popcnt",
+       "adx",   "rdrand",     "rdseed",  "gfni",  "lzcnt",    "abm",       "cx16",    "erms",
+       "fsrm",  "rtm",        "hle",     "pku",   "rdpid",    "serialize", "movdiri", "movdir64b",
+       "clwb",  "clflushopt", "lahf_lm", "3dnow", "3dnowext", "tbm",       "xop",     "fp",
+       "pmull", "sm3",        "sm4",     "crc32", "atomics",  "fphp",      "jscvt",   "fcma",
+       "lrcpc", "dcpop",      "i8mm",    "bf16",  "bti",      "rng",       "flagm"});
+  return std::ranges::any_of(kPrefixes, [&](auto prefix) { return flag.starts_with(prefix); }) ||
+         std::ranges::find(kNames, flag) != kNames.end();
+}
+
+}  // namespace
+
+std::vector<Mapping> parse_maps(std::string_view text) {
+  std::vector<Mapping> result;
+  each_line(text, [&](std::string_view line) {
+    // address perms offset dev inode [path]; the path may hold spaces.
+    std::array<std::string_view, 5> fields;
+    for (auto& field : fields) {
+      const auto space = line.find(' ');
+      if (space == std::string_view::npos) return;
+      field = line.substr(0, space);
+      line = line.substr(space);
+      const auto next = line.find_first_not_of(' ');
+      line = next == std::string_view::npos ? std::string_view() : line.substr(next);
+    }
+    if (line.empty() || fields[1].size() != 4 || line.starts_with('[')) return;
+    Mapping mapping;
+    mapping.deleted = line.ends_with(kDeleted);
+    if (mapping.deleted) line.remove_suffix(kDeleted.size());
+    mapping.path = line;
+    mapping.executable = fields[1][2] == 'x';
+    mapping.shared = fields[1][3] == 's';
+    result.push_back(std::move(mapping));
+  });
+  return result;
+}
+
+std::map<std::string, std::string, std::less<>> parse_status(std::string_view text) {
+  std::map<std::string, std::string, std::less<>> result;
+  each_line(text, [&](std::string_view line) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    result.emplace(line.substr(0, colon), trimmed(line.substr(colon + 1)));
+  });
+  return result;
+}
+
+int tty_in_stat(std::string_view text) {
+  const auto name_end = text.rfind(')');
+  if (name_end == std::string_view::npos) return 0;
+  std::istringstream rest(std::string(text.substr(name_end + 1)));
+  std::string state;
+  int parent = 0;
+  int group = 0;
+  int session = 0;
+  int tty = 0;
+  return rest >> state >> parent >> group >> session >> tty ? tty : 0;
+}
+
+std::vector<InetSocket> parse_inet_sockets(std::string_view text, bool is_tcp) {
+  std::vector<InetSocket> result;
+  each_line(text, [&](std::string_view line) {
+    std::istringstream words{std::string(line)};
+    std::string slot, local, remote, state, queues, timer, retransmits, user, timeout, inode;
+    words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> user >>
+        timeout >> inode;
+    const auto from = parse_address(local);
+    const auto to = parse_address(remote);
+    const auto number = number_in<std::uint64_t>(inode, 10);
+    if (!words || !from || !to || !number) return;
+    InetSocket socket;
+    socket.inode = *number;
+    socket.local_port = from->port;
+    if (to->port != 0) socket.remote = fmt::format("{}:{}", to->host, to->port);
+    socket.listens = is_tcp && number_in<unsigned>(state, 16) == kTcpListen;
+    result.push_back(std::move(socket));
+  });
+  return result;
+}
+
+std::vector<std::string> cpu_features(std::string_view cpuinfo) {
+  std::vector<std::string> result;
+  each_line(cpuinfo, [&](std::string_view line) {
+    if (!result.empty() || !(line.starts_with("flags") || line.starts_with("Features"))) return;
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    std::istringstream flags{std::string(line.substr(colon + 1))};
+    for (std::string flag; flags >> flag;) {
+      if (is_instruction_set(flag)) result.push_back(flag);
+    }
+  });
+  std::ranges::sort(result);
+  return result;
+}
+
+}  // namespace cardswap::criu

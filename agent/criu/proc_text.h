@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What the kernel writes in /proc, read from text: pure, for real and for made-up processes. A
+/// line that is not understood is passed over.
+namespace cardswap::criu {
+
+/// One line of /proc/PID/maps that names something.
+struct Mapping {
+  std::string
+      path;  ///< "/lib/x.so", "/SYSV00000000", "anon_inode:[io_uring]"; without " (deleted)"
+  bool deleted = false;
+  bool executable = false;
+  bool shared = false;
+  bool operator==(const Mapping&) const = default;
+};
+[[nodiscard]] std::vector<Mapping> parse_maps(std::string_view text);
+
+/// "Key:\tvalue" lines of /proc/PID/status, values without the white space around them.
+[[nodiscard]] std::map<std::string, std::string, std::less<>> parse_status(std::string_view text);
+
+/// Field 7 of /proc/PID/stat: the controlling terminal; 0: none.
+[[nodiscard]] int tty_in_stat(std::string_view text);
+
+/// A socket of /proc/PID/net/{tcp,tcp6,udp,udp6}.
+struct InetSocket {
+  std::uint64_t inode = 0;
+  std::uint16_t local_port = 0;
+  std::string remote;  ///< "10.0.0.2:5432"; empty: connected to nobody
+  bool listens = false;
+  bool operator==(const InetSocket&) const = default;
+};
+[[nodiscard]] std::vector<InetSocket> parse_inet_sockets(std::string_view text, bool is_tcp);
+
+/// The instruction sets in /proc/cpuinfo's first processor, those that programs choose code by.
+[[nodiscard]] std::vector<std::string> cpu_features(std::string_view cpuinfo);
+
+}  // namespace cardswap::criu

@@ -1,0 +1,145 @@
+// The target of a job whose process CRIU brings: a holder takes the memory in the place of a
+// standby, then the restored process takes the holder's place.
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include "agent/criu/arrival.h"
+#include "agent/criu/child.h"
+#include "agent/criu/host_match.h"
+#include "agent/handover/reservations.h"
+#include "agent/units.h"
+
+namespace cardswap {
+
+using handover::TargetEvent;
+using handover::TargetState;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::seconds kVerifyMax{30};
+constexpr std::uint64_t kVerifyRateLeast = 200'000'000;  // bytes a second
+
+}  // namespace
+
+std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
+  r.image_token = random_hex(16);
+  if (!r.data_key.empty()) r.image_key = random_hex(32);
+  criu::Arrival::Needs needs;
+  needs.criu = criu_.tool().path;
+  needs.host = config_.data_host;
+  needs.token = r.image_token;
+  needs.key = r.image_key;
+  needs.job_dir = config_.job_dir(r.spec->name);
+  needs.log = needs.job_dir / ("log-" + r.migration);
+  needs.status = needs.log.string() + ".exit";
+  needs.hooks = criu_.hooks;
+  auto& arrival = arrivals_[r.migration];
+  arrival = std::make_unique<criu::Arrival>(context_, std::move(needs));
+  r.image_port = arrival->port();
+  return {criu::program_beside("cardswap-holder").string(), "--hand-over",
+          holder_socket(r.migration)};
+}
+
+void Reservations::add_blocks(const ApiRequest& request, Admission& admission) const {
+  if (!criu_.tool().usable()) {
+    admission.blocked_reasons.push_back(
+        fmt::format("{} restores no processes: {}", config_.host_name, criu_.tool().problem));
+  }
+  const auto* process = request.body.if_contains("process");
+  if (process == nullptr || !process->is_object()) {
+    throw Error(Code::bad_request, "'process' must say what the job's processes need");
+  }
+  const auto needs = criu::needs_from_json(process->get_object());
+  for (auto& reason : criu::what_is_missing(needs, config_.host_name)) {
+    admission.blocked_reasons.push_back(std::move(reason));
+  }
+}
+
+std::string Reservations::holder_socket(const std::string& migration) const {
+  return (config_.handover_dir() / (migration + ".holder")).string();
+}
+
+asio::awaitable<void> Reservations::arrive(std::string migration) {
+  auto& arrival = *arrivals_.at(migration);
+  std::optional<criu::Arrival::Result> result;
+  std::optional<Error> failed;
+  std::function<void()> received = [this, migration] {
+    spdlog::info("migration {}: the process image is here", migration);
+    ++at(migration).version;
+    changed_.notify();
+  };
+  try {
+    result = co_await arrival.restored(std::move(received));
+  } catch (const Error& error) {
+    failed = error;
+  }
+  auto& r = at(migration);
+  auto* job = jobs_.by_instance(r.instance);
+  if (!failed && !r.held) {
+    failed = Error(Code::internal, "the process came before the memory that it needs was verified");
+  }
+  if (!failed && (job == nullptr || !job->live() || r.side.state() == TargetState::failed)) {
+    failed = Error(Code::cancelled, "the reservation ended meanwhile");
+  }
+  if (failed) {
+    arrival.close();
+    fail(r, TargetEvent::standby_failed,
+         failed->within("restore the process on " + config_.host_name));
+    co_return;
+  }
+  r.image_bytes = result->image_bytes;
+  r.restore_ms = result->restore_ms;
+  r.restored_at = Clock::now();
+  r.arrived = true;
+  ++r.version;
+  r.holder = job->process;
+  job->state_bytes = r.state_bytes;  // what is tracked was said at the source
+  job->homed_bytes = r.homed_bytes;
+  jobs_.take_over(*job, result->tree.root, result->tree.init);
+  hub_.take(*job, result->socket.release());
+  hub_.send(*job,
+            channel::Arrived{migration, 0, holder_socket(migration),
+                             config_.runtime_socket().string(), job->token, job->name, *r.held});
+  changed_.notify();
+  const auto most = kVerifyMax + std::chrono::seconds(r.state_bytes / kVerifyRateLeast);
+  co_await pause_for(most);
+  if (r.side.state() == TargetState::parked) {
+    fail(r, TargetEvent::standby_failed,
+         Error(Code::timed_out,
+               fmt::format("the restored process of job {} did not verify its memory within {} s",
+                           r.spec->name, most.count())));
+  }
+}
+
+/// Until the process is there, it is the holder that speaks. True: nothing more is to be done.
+bool Reservations::is_from_holder(Reservation& r, const channel::Message& message) {
+  if (r.arrive != channel::Arrival::criu || r.arrived) return false;
+  if (const auto* verified = std::get_if<channel::Verified>(&message)) {
+    r.held = verified->root;
+    return true;
+  }
+  if (const auto* failed = std::get_if<channel::Failed>(&message)) {
+    // The source closes that connection when the process gets ready to leave.
+    return r.held && (failed->code == Code::link_lost || failed->code == Code::source_lost ||
+                      failed->code == Code::cancelled);
+  }
+  return false;
+}
+
+/// All that runs here for a job that does not stay.
+void Reservations::end_arrival(const Reservation& r) {
+  const auto found = arrivals_.find(r.migration);
+  if (found != arrivals_.end()) found->second->close();
+  if (r.holder.pid != 0) signal_group(r.holder, SIGKILL);
+}
+
+asio::awaitable<void> Reservations::arrival_ended(std::string migration) {
+  const auto found = arrivals_.find(migration);
+  if (found == arrivals_.end()) co_return;
+  const auto init = found->second->init();
+  if (init.pid != 0) (void)co_await criu::end_of(init);
+}
+
+}  // namespace cardswap

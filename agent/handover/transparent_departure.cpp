@@ -1,0 +1,197 @@
+// The source of a job whose process CRIU moves: from equal digests of what was sent ahead to the
+// process at the target, and back from any point of it.
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/json.hpp>
+
+#include "agent/criu/departure.h"
+#include "agent/criu/process_tree.h"
+#include "agent/handover/answers.h"
+#include "agent/handover/migrations.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr seconds kDepartMax{30};
+constexpr milliseconds kContinueEvery{50};
+constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
+constexpr seconds kKeeperLeaves{30};
+
+double ms_since(Clock::time_point then) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - then).count();
+}
+
+}  // namespace
+
+/// `wanted` as it was asked for, "auto" included.
+void Migrations::choose_arrival(Migration& m, const std::string& wanted, const Job& job) {
+  const auto chosen = wanted == "auto" ? job.arrive : wanted;
+  if (chosen == "standby" || chosen.empty()) return;
+  if (chosen != "criu") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", chosen),
+                "use auto, standby or criu");
+  }
+  m.arrive = channel::Arrival::criu;
+  if (m.strategy == Strategy::replay) {
+    throw Error(Code::bad_request, "a process that CRIU moves has nothing there to replay with",
+                "use --strategy rounds, stop-copy or auto");
+  }
+  if (m.strategy == Strategy::automatic) m.strategy = Strategy::rounds;
+}
+
+/// Why its process has to stay, and what it needs where it goes.
+asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
+  const auto instance = job.instance;
+  co_await criu_.look();
+  const auto* now = jobs_.by_instance(instance);
+  if (now == nullptr) throw Error(Code::source_lost, "the job is gone");
+  auto examined = criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(),
+                                criu_.hooks);
+  if (now->homed_bytes == 0) {
+    examined.reasons.push_back(fmt::format(
+        "nothing that job {} tracks can go ahead of its process: it tracks no tensors and no "
+        "memory that Cardswap allocated",
+        now->name));
+  }
+  co_return examined;
+}
+
+/// While the job still runs: what would else be time of its downtime.
+asio::awaitable<void> Migrations::prepare_departure(Migration& m, json::object standby) {
+  const auto* job = jobs_.by_instance(m.instance);
+  criu::Departure::Place place;
+  place.host = parse_destination(m.to).host;
+  if (const auto host = text_at(standby, "data_host"); !host.empty()) place.host = host;
+  place.port = static_cast<std::uint16_t>(number_at(standby, "image_port"));
+  place.token = text_at(standby, "image_token");
+  place.key = text_at(standby, "image_key");
+  if (place.port == 0 || (m.encrypt && place.key.empty())) {
+    throw Error(Code::refused, fmt::format("the agent of {} takes no process images", m.to),
+                "run the same Cardswap release on both hosts");
+  }
+  auto& departure = departures_[m.id];
+  departure = std::make_unique<criu::Departure>(context_, criu_.tool().path, config_.job_dir(m.job),
+                                                criu_.hooks);
+  const auto socket = keeper_socket(m);
+  co_await departure->prepare(std::move(place), job->process, job->user, socket);
+  m.keeper = departure->keeper();
+}
+
+std::string Migrations::keeper_socket(const Migration& m) const {
+  return (config_.handover_dir() / (m.id + ".keeper")).string();
+}
+
+/// What `verifying` consists of here. It can be held like a state.
+asio::awaitable<void> Migrations::enter_phase(Migration& m, const char* phase, Deadline deadline) {
+  m.stats.phase = phase;
+  sample(m);
+  bump(m);
+  spdlog::info("job {} migration {}: {}", m.job, m.id, phase);
+  if (m.hold_at != phase) co_return;
+  m.held = true;
+  bump(m);
+  while (!m.proceed) {
+    check(m, deadline);
+    co_await changed_.wait_until(deadline);
+  }
+  m.held = false;
+}
+
+bool Migrations::is_phase(std::string_view text) {
+  return text == "departing" || text == "dumping" || text == "shipping" || text == "restoring";
+}
+
+/// The process is at the target, and waits there for the grant, when this returns and the target
+/// says that it is verified.
+asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
+  auto& departure = *departures_.at(m.id);
+  const auto frozen = Clock::now();
+  co_await enter_phase(m, "departing", deadline);
+  const auto* job = jobs_.by_instance(m.instance);
+  if (job == nullptr || !hub_.send(*job, channel::Depart{m.id, keeper_socket(m)})) {
+    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
+  }
+  const auto until = std::min(deadline, Clock::now() + kDepartMax);
+  while (!m.departed) {
+    check(m, until);
+    co_await changed_.wait_until(until);
+  }
+  m.process.freeze_ms = m.frozen_time ? ms_since(*m.frozen_time) : ms_since(frozen);
+  const auto root = job->process;
+  const auto log = job->log_path;
+  co_await enter_phase(m, "dumping", deadline);
+  const auto dump_began = Clock::now();
+  co_await departure.dump(root, m.departed->socket_inode, log);
+  m.process.dump_ms = ms_since(dump_began);
+  m.process.image_bytes = departure.image_bytes();
+  check(m, deadline);
+  co_await enter_phase(m, "shipping", deadline);
+  const auto ship_began = Clock::now();
+  std::optional<Error> failed;
+  try {
+    co_await departure.ship(m.bandwidth);
+  } catch (const Error& error) {
+    failed = error;
+  }
+  check(m, deadline);  // what closed the connection, if it was this side
+  if (failed) throw Error(*failed);
+  m.process.ship_ms = ms_since(ship_began);
+  co_await enter_phase(m, "restoring", deadline);
+}
+
+void Migrations::note_restored(Migration& m, const json::object& target) {
+  m.process.restore_ms = number_at(target, "restore_ms");
+  m.process.verify_ms = number_at(target, "verify_ms");
+}
+
+/// Whatever CRIU still does to it, the process goes on as soon as that is over.
+asio::awaitable<void> Migrations::let_go_on(std::string id) {
+  for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
+    const auto& m = at(id);
+    const auto* job = jobs_.by_instance(m.instance);
+    if (job == nullptr || !job->live() || m.released) co_return;
+    criu::let_go_on(job->process);
+    co_await changed_.wait_until(Clock::now() + kContinueEvery);
+  }
+}
+
+/// The move was given up; the job goes on here.
+asio::awaitable<void> Migrations::end_departure(Migration& m) {
+  const auto departure = departures_.find(m.id);
+  const auto* job = jobs_.by_instance(m.instance);
+  if (departure != departures_.end()) {
+    if (m.departed && job != nullptr) co_await departure->second->undo(job->process);
+    departures_.erase(m.id);
+  }
+  if (m.keeper.pid != 0) co_await dismiss_keeper(m);
+}
+
+/// Its memory is with the job again, or the job is gone.
+asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
+  const auto until = Clock::now() + kKeeperLeaves;
+  while (is_alive(m.keeper) && Clock::now() < until) {
+    const auto* job = jobs_.by_instance(m.instance);
+    if (m.released || job == nullptr || job->ended_at_ms != 0) {
+      ::kill(m.keeper.pid, SIGTERM);
+      co_return;
+    }
+    co_await changed_.wait_until(Clock::now() + kContinueEvery);
+  }
+}
+
+/// The stopped original of a job that is elsewhere for good.
+void Migrations::end_original(const Migration& m, const Job& job) {
+  criu::kill_tree(job.process);
+  if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
+  if (is_alive(m.keeper)) ::kill(m.keeper.pid, SIGTERM);
+}
+
+}  // namespace cardswap

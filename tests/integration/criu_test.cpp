@@ -1,0 +1,236 @@
+/// Method: two agents, real trainers, the real CRIU. A job that registers nothing but its memory is
+/// moved with its process; its losses, written by whichever process computed them to a file that
+/// stays open all the way, must be those of a run that was never moved, bit for bit.
+
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <boost/json.hpp>
+#include <fstream>
+
+#include "tests/support/aftermath.h"
+#include "tests/support/hosts.h"
+
+namespace cardswap::test {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+const boost::json::object& object_at(const boost::json::object& from, std::string_view key) {
+  return from.at(key).as_object();
+}
+
+/// Why CRIU cannot work on this machine; empty: it can.
+std::string why_no_criu(const Host& host) {
+  const auto tool = host.ask({"devices"}).at("criu").as_object();
+  return text(tool, "problem");
+}
+
+#define SKIP_WITHOUT_CRIU(host)                                 \
+  if (const auto why = why_no_criu(host); !why.empty()) {       \
+    GTEST_SKIP() << "CRIU cannot move processes here: " << why; \
+  }
+
+std::vector<std::string> program(const std::string& steps, const std::string& bytes = "2000000") {
+  return {trainer("plain_memory"), "--arena", "--steps", steps, "--bytes", bytes, "--step-ms", "5"};
+}
+
+class MovedProcess : public ::testing::Test {
+ protected:
+  void start(const std::vector<std::string>& what, Host& host) {
+    auto argv = what;
+    argv.insert(argv.end(), {"--loss-log", log().string()});
+    host.run_job("job", argv);
+    ASSERT_TRUE(within(20s, [&] { return host.step_of("job") >= 3; })) << host.log();
+  }
+  static boost::json::object move(const Host& from, const Host& to,
+                                  const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words{"migrate",  "job",  "--to",           to.at("cpu:0"),
+                                   "--arrive", "criu", "--max-downtime", "none"};
+    words.insert(words.end(), more.begin(), more.end());
+    return from.ask(words);
+  }
+  [[nodiscard]] std::filesystem::path log() const { return dir.path() / "losses"; }
+
+  TempDir dir;
+  NothingOutlives guard{dir.path()};
+};
+
+TEST_F(MovedProcess, GoesOnBitForBit) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("800"), a);
+
+  const auto moved = move(a, b);
+
+  EXPECT_EQ(text(moved, "state"), "completed");
+  EXPECT_EQ(text(moved, "arrive"), "criu");
+  const auto& parts = object_at(moved, "process");
+  for (const auto* part : {"freeze_ms", "dump_ms", "ship_ms", "restore_ms", "verify_ms"}) {
+    EXPECT_GT(number(parts, part), 0) << part;
+  }
+  EXPECT_GT(number(parts, "image_bytes"), 0);
+  EXPECT_EQ(text(a.job("job"), "state"), "moved");
+  ASSERT_TRUE(b.ended_within("job", 60s)) << b.log();
+  EXPECT_EQ(text(b.job("job"), "state"), "ended") << b.log();
+  EXPECT_EQ(losses(log()), undisturbed(program("800")));
+}
+
+TEST_F(MovedProcess, TenTimesInARow) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("4000"), a);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(text(move(a, b), "result"), "ok") << a.log() << b.log();
+    EXPECT_EQ(text(move(b, a), "result"), "ok") << a.log() << b.log();
+  }
+  EXPECT_EQ(number(a.job("job"), "epoch"), 11);
+  ASSERT_TRUE(a.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("4000")));
+}
+
+TEST_F(MovedProcess, FromHostToHost) {
+  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  const NetnsPair net;
+  Host a(dir.path() / "a", {.name = "a", .netns = net.name(0), .address = net.address(0)});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b", .netns = net.name(1), .address = net.address(1)});
+  start(program("1200"), a);
+  EXPECT_EQ(text(move(a, b), "result"), "ok") << a.log() << b.log();
+  EXPECT_EQ(text(move(b, a), "result"), "ok") << a.log() << b.log();
+  ASSERT_TRUE(a.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("1200")));
+}
+
+TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  const auto path = text(a.ask({"devices"}).at("criu").as_object(), "path");
+  const auto broken = dir.path() / "criu";
+  std::ofstream(broken) << "#!/bin/sh\n[ \"$1\" = swrk ] && exit 3\nexec " << path << " \"$@\"\n";
+  std::filesystem::permissions(broken, std::filesystem::perms::owner_all);
+  Host b(dir.path() / "b", {.name = "b", .more = {"--criu", broken.string()}});
+  start(program("1500"), a);
+
+  const auto outcome = a.command(
+      {"migrate", "job", "--to", b.at("cpu:0"), "--arrive", "criu", "--max-downtime", "none"});
+
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("restore the process on b"));
+  EXPECT_TRUE(a.steps_again_within("job", 5s)) << a.log();
+  EXPECT_EQ(b.leftovers(), "");
+  EXPECT_EQ(text(move(a, a, {"--dry-run"}), "arrive"), "criu");
+  ASSERT_TRUE(a.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("1500")));
+}
+
+TEST_F(MovedProcess, IsRefusedWithReasons) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b", .more = {"--criu", "none"}});
+  a.run_job("job", {trainer("plain_memory"), "--steps", "100000", "--step-ms", "5"});
+  ASSERT_TRUE(within(20s, [&] { return a.step_of("job") >= 3; }));
+  const auto outcome = a.command(
+      {"-o", "json", "migrate", "job", "--to", b.at("cpu:0"), "--arrive", "criu", "--dry-run"});
+  EXPECT_THAT(outcome.out, HasSubstr("there is no CRIU here"));
+  EXPECT_THAT(outcome.out, HasSubstr("nothing that job job tracks can go ahead"));
+}
+
+TEST_F(MovedProcess, CanBeCancelledInEveryPhase) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("4000"), a);
+  for (const std::string phase : {"departing", "dumping", "shipping", "restoring"}) {
+    const auto id = text(move(a, b, {"--hold-at", phase, "--detach"}), "id");
+    ASSERT_TRUE(within(20s,
+                       [&] {
+                         return a.ask({"status", id}).at("held").as_bool();
+                       }))
+        << phase << a.log();
+    EXPECT_EQ(a.command({"cancel", id}).exit_code, 0) << phase;
+    EXPECT_TRUE(a.steps_again_within("job", 5s)) << phase << a.log();
+    EXPECT_TRUE(within(10s, [&] { return text(a.ask({"status", id}), "state") == "aborted"; }));
+    EXPECT_TRUE(within(5s, [&] { return b.leftovers().empty(); })) << phase << b.leftovers();
+  }
+  EXPECT_EQ(text(move(a, b), "result"), "ok");
+  ASSERT_TRUE(b.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("4000")));
+}
+
+TEST_F(MovedProcess, GoesOnWhenTheSourcesAgentIsKilled) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("5000"), a);
+  for (const std::string phase : {"departing", "dumping", "shipping", "restoring"}) {
+    const auto id = text(move(a, b, {"--hold-at", phase, "--detach"}), "id");
+    ASSERT_TRUE(within(20s,
+                       [&] {
+                         return a.ask({"status", id}).at("held").as_bool();
+                       }))
+        << phase << a.log();
+    a.kill_agent(SIGKILL);
+    a.start_agent();
+    EXPECT_TRUE(a.steps_again_within("job", 5s)) << phase << a.log();
+    EXPECT_TRUE(within(15s, [&] { return text(a.ask({"status", id}), "state") == "aborted"; }));
+    EXPECT_TRUE(within(15s, [&] { return b.leftovers().empty(); })) << phase << b.leftovers();
+  }
+  EXPECT_EQ(text(move(a, b), "result"), "ok");
+  ASSERT_TRUE(b.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("5000")));
+}
+
+TEST_F(MovedProcess, GoesOnWhenTheTargetsAgentIsKilled) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("4000"), a);
+  for (const std::string phase : {"dumping", "shipping", "restoring"}) {
+    const auto id = text(move(a, b, {"--hold-at", phase, "--detach"}), "id");
+    ASSERT_TRUE(within(20s,
+                       [&] {
+                         return a.ask({"status", id}).at("held").as_bool();
+                       }))
+        << phase << a.log();
+    b.kill_agent(SIGKILL);
+    EXPECT_TRUE(a.steps_again_within("job", 5s)) << phase << a.log();
+    b.start_agent();
+    EXPECT_TRUE(within(5s, [&] { return b.leftovers().empty(); })) << phase << b.leftovers();
+    EXPECT_TRUE(within(15s, [&] { return text(a.ask({"status", id}), "state") == "aborted"; }));
+  }
+  EXPECT_EQ(text(move(a, b), "result"), "ok");
+  ASSERT_TRUE(b.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("4000")));
+}
+
+TEST_F(MovedProcess, EndsAsItEndsAfterItsAgentsRestart) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("1500"), a);
+  EXPECT_EQ(text(move(a, b), "result"), "ok");
+  b.kill_agent(SIGKILL);
+  b.start_agent();
+  EXPECT_TRUE(b.steps_again_within("job", 5s));
+  EXPECT_EQ(text(move(b, a), "result"), "ok") << b.log();
+  ASSERT_TRUE(a.ended_within("job", 60s));
+  EXPECT_EQ(number(a.job("job"), "exit_code"), 0);
+  EXPECT_EQ(losses(log()), undisturbed(program("1500")));
+}
+
+TEST_F(MovedProcess, IsSealedWhereThatIsAsked) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  start(program("1000"), a);
+  EXPECT_EQ(text(move(a, b, {"--encrypt"}), "result"), "ok") << a.log() << b.log();
+  ASSERT_TRUE(b.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("1000")));
+}
+
+}  // namespace
+}  // namespace cardswap::test

@@ -1,0 +1,123 @@
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "agent/criu/image_manifest.h"
+#include "agent/criu/image_stream.h"
+#include "agent/task_group.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+namespace {
+
+ImageManifest manifest_of(std::vector<ImageFile> files) {
+  return {std::move(files), "socket:[4711]", {"/var/log/job"}};
+}
+
+TEST(ImageManifest, IsReadBack) {
+  const auto manifest = manifest_of({{"core-1.img", 12}, {"pages-1.img", 1U << 20}});
+  EXPECT_EQ(decode_manifest(encode(manifest)), manifest);
+}
+
+TEST(ImageManifest, RefusesWhatWouldLeaveItsFolder) {
+  for (const auto* name : {"../x.img", "a/b.img", ".img", "x", "x.img\n", "", ".hidden.img"}) {
+    EXPECT_THROW((void)decode_manifest(encode(manifest_of({{name, 1}}))), Error) << name;
+  }
+  EXPECT_THROW((void)decode_manifest(encode(manifest_of({{"a.img", 1}, {"a.img", 1}}))), Error);
+  EXPECT_THROW((void)decode_manifest(encode(manifest_of({{"a.img", ~0ULL}, {"b.img", 2}}))), Error);
+  auto odd = manifest_of({});
+  odd.socket = "pipe:[1]";
+  EXPECT_THROW((void)decode_manifest(encode(odd)), Error);
+  odd = manifest_of({});
+  odd.logs = {"relative"};
+  EXPECT_THROW((void)decode_manifest(encode(odd)), Error);
+}
+
+class ImageStream : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "a folder in memory needs root";
+  }
+  static void fill(const ImageDir& dir, const std::string& name, std::size_t bytes) {
+    const auto file = dir.create(name);
+    const std::string text(bytes, name[0]);
+    ASSERT_EQ(::write(file.get(), text.data(), text.size()), static_cast<ssize_t>(bytes));
+  }
+  /// What the receiver and the sender ended with: "" or an error.
+  struct Ends {
+    std::string received, sent;
+  };
+  Ends pass(const ImageDir& from, const ImageManifest& manifest, const ImageDir& to,
+            const std::string& key, const std::string& token = "token",
+            const std::string& key_there = "same") {
+    Ends ends;
+    ImageReceiver receiver(context, "127.0.0.1", "token", key_there == "same" ? key : key_there);
+    ImageSender sender(context);
+    const auto port = receiver.port();
+    tasks.spawn("receive", receive(receiver, to, ends.received));
+    tasks.spawn("send", send(sender, receiver, port, token, key, from, manifest, ends.sent));
+    context.run();
+    context.restart();
+    return ends;
+  }
+  static asio::awaitable<void> receive(ImageReceiver& receiver, const ImageDir& to,
+                                       std::string& error) {
+    try {
+      (void)co_await receiver.receive(to);
+    } catch (const Error& failed) {
+      error = failed.failure();
+    }
+  }
+  static asio::awaitable<void> send(ImageSender& sender, ImageReceiver& receiver,
+                                    std::uint16_t port, std::string token, std::string key,
+                                    const ImageDir& from, ImageManifest manifest,
+                                    std::string& error) {
+    try {
+      co_await sender.connect("127.0.0.1", port, token, key);
+      co_await sender.send(from, manifest, 0);
+    } catch (const Error& failed) {
+      error = failed.failure();
+    }
+    if (!error.empty()) receiver.close();
+    sender.close();
+  }
+
+  asio::io_context context;
+  TaskGroup tasks{context};
+};
+
+TEST_F(ImageStream, CarriesEveryFile) {
+  for (const auto& key : {std::string(), std::string(64, 'a')}) {
+    const ImageDir from;
+    const ImageDir to;
+    fill(from, "core-1.img", 17);
+    fill(from, "pages-1.img", (3U << 20) + 5);
+    fill(from, "dump.log", 9);
+    fill(from, "empty.img", 0);
+    const auto ends = pass(from, manifest_of(from.files()), to, key);
+    EXPECT_EQ(ends.received + ends.sent, "");
+    EXPECT_THAT(to.files(), ::testing::UnorderedElementsAreArray(from.files()));
+    EXPECT_EQ(to.files().size(), 3U);
+  }
+}
+
+TEST_F(ImageStream, TakesNothingFromAStranger) {
+  const ImageDir from;
+  const ImageDir to;
+  fill(from, "core-1.img", 17);
+  const auto ends = pass(from, manifest_of(from.files()), to, "", "guess");
+  EXPECT_NE(ends.sent, "");
+  EXPECT_TRUE(to.files().empty());
+}
+
+TEST_F(ImageStream, TakesNothingThatIsSealedWithAnotherKey) {
+  const ImageDir from;
+  const ImageDir to;
+  fill(from, "core-1.img", 17);
+  const auto ends = pass(from, manifest_of(from.files()), to, std::string(64, 'a'), "token",
+                         std::string(64, 'b'));
+  EXPECT_NE(ends.received, "");
+  EXPECT_TRUE(to.files().empty());
+}
+
+}  // namespace
+}  // namespace cardswap::criu
