@@ -26,6 +26,7 @@
 #include "agent/criu/descriptor.h"
 #include "agent/criu/exit_status.h"
 #include "agent/criu/namespaces.h"
+#include "agent/criu/process_tree.h"
 #include "agent/criu/swrk.h"
 #include "migrator/error.h"
 
@@ -38,11 +39,13 @@ struct Orders {
   int images = -1;     ///< a folder
   std::string socket;  ///< "socket:[4711]", the job's to its agent
   std::uint32_t timeout_s = 60;
+  /// A pipe from the agent. Closed without a word: a dumped job runs on, a restored one that was
+  /// not granted ends.
+  int leash = -1;
   // dump
   int pid = 0;
   // restore
   int socket_fd = -1;
-  int leash = -1;  ///< closed by the agent without a word: the job was not granted, and ends
   std::vector<std::string> dumped_logs;  ///< paths that the log has in the images
   std::string log;                       ///< what is to be in their place
   std::string status_file;
@@ -78,7 +81,13 @@ void check(const Response& response, const Orders& orders, const std::string& lo
   throw Error(Code::refused, why.empty() ? "CRIU gave no reason" : why);
 }
 
-void dump(const Orders& orders) {
+/// Whether the agent has ended, by its end of the leash.
+bool is_let_go(int leash) {
+  pollfd wait{leash, 0, 0};
+  return ::poll(&wait, 1, 0) == 1 && (wait.revents & POLLHUP) != 0;
+}
+
+void dump_in_its_namespaces(const Orders& orders) {
   Options options;
   options.pid = innermost_pid(orders.pid);
   options.images_dir = images_path(orders);
@@ -90,6 +99,26 @@ void dump(const Orders& orders) {
   const std::array keep{orders.images};
   check(run_swrk(orders.criu, Call::dump, options, keep), orders, options.log_file);
   report(orders.report, "ok\n");
+}
+
+/// In a child, because entering namespaces is for good and the job is looked after from outside.
+void dump(const Orders& orders) {
+  const ProcessId root{orders.pid, start_time_of(orders.pid).value_or(0)};
+  const pid_t child = ::fork();
+  if (child < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (child == 0) {
+    try {
+      dump_in_its_namespaces(orders);
+      ::_exit(0);
+    } catch (const Error& error) {
+      report(orders.report, "failed\n" + error.failure() + "\n");
+    }
+    ::_exit(1);
+  }
+  (void)::waitpid(child, nullptr, 0);
+  // Nobody waits for this dump any more, and an agent that came instead may have let the job go on
+  // before CRIU had stopped it.
+  if (is_let_go(orders.leash)) let_go_on(root);
 }
 
 /// The log is opened here: a file of another mount namespace could not be dumped again.
@@ -201,11 +230,11 @@ int main(int argc, char** argv) {
     command->add_option("--report", orders.report)->required();
     command->add_option("--images", orders.images)->required();
     command->add_option("--socket", orders.socket)->required();
+    command->add_option("--leash", orders.leash)->required();
     command->add_option("--timeout", orders.timeout_s);
   }
   dump->add_option("--pid", orders.pid)->required();
   restore->add_option("--socket-fd", orders.socket_fd)->required();
-  restore->add_option("--leash", orders.leash)->required();
   restore->add_option("--dumped-log", orders.dumped_logs)->allow_extra_args(false);
   restore->add_option("--log", orders.log)->required();
   restore->add_option("--status", orders.status_file)->required();

@@ -32,6 +32,7 @@ constexpr int kReportFd = 3;
 constexpr int kImagesFd = 4;
 constexpr int kSocketFd = 5;
 constexpr int kLeashFd = 6;
+constexpr int kDumpLeashFd = 5;
 
 struct Pipe {
   Descriptor read, write;
@@ -121,13 +122,16 @@ Report parse_report(std::string_view text) {
 
 asio::awaitable<void> dump(DumpOrder order, const ImageDir& images) {
   auto pipe = make_pipe();
-  auto spec = init_spec(
-      order.log, {"dump", "--criu", order.criu, "--pid", std::to_string(order.root.pid), "--socket",
-                  order.socket, "--timeout", std::to_string(order.timeout_s), "--report",
-                  std::to_string(kReportFd), "--images", std::to_string(kImagesFd)});
-  spec.inherit = {pipe.write.get(), images.fd()};
+  auto spec =
+      init_spec(order.log, {"dump", "--criu", order.criu, "--pid", std::to_string(order.root.pid),
+                            "--socket", order.socket, "--timeout", std::to_string(order.timeout_s),
+                            "--report", std::to_string(kReportFd), "--images",
+                            std::to_string(kImagesFd), "--leash", std::to_string(kDumpLeashFd)});
+  auto leash = make_pipe();  // held until the dump is over
+  spec.inherit = {pipe.write.get(), images.fd(), leash.read.get()};
   const auto process = start_process(spec);
   pipe.write.reset();
+  leash.read.reset();
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
   while (co_await reader.read_more()) {
   }

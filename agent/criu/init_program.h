@@ -23,7 +23,8 @@ struct DumpOrder {
   std::filesystem::path log;  ///< of cardswap-init itself
 };
 /// Returns when the tree is dumped into `images` and stopped. It cannot be ended early: CRIU's code
-/// is inside the process meanwhile. Throws Error{refused} with CRIU's words; the tree runs on then.
+/// is inside the process meanwhile. Where this process ends before it does, the tree runs on.
+/// Throws Error{refused} with CRIU's words; the tree runs on then.
 boost::asio::awaitable<void> dump(DumpOrder order, const ImageDir& images);
 
 struct RestoreOrder {

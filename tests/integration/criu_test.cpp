@@ -207,6 +207,36 @@ TEST_F(MovedProcess, GoesOnWhenTheTargetsAgentIsKilled) {
   EXPECT_EQ(losses(log()), undisturbed(program("4000")));
 }
 
+/// CRIU takes a second longer to begin, so that the agent dies, comes back and lets the job go on
+/// before CRIU stops it, or while it works on it.
+TEST_F(MovedProcess, GoesOnWhenItsAgentIsKilledDuringTheDump) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  const auto path = text(a.ask({"devices"}).at("criu").as_object(), "path");
+  const auto slow = dir.path() / "criu";
+  std::ofstream(slow) << "#!/bin/sh\n[ \"$1\" = swrk ] && sleep 1\nexec " << path << " \"$@\"\n";
+  std::filesystem::permissions(slow, std::filesystem::perms::owner_all);
+  Host b(dir.path() / "b", {.name = "b", .more = {"--criu", slow.string()}});
+  start(program("4000"), a);
+  EXPECT_EQ(text(move(a, b), "result"), "ok");
+  const auto phase_of = [&](const std::string& id) {
+    return text(object_at(b.ask({"status", id}), "progress"), "phase");
+  };
+  for (const auto wait : {0ms, 1000ms}) {
+    const auto id = text(move(b, a, {"--detach"}), "id");
+    ASSERT_TRUE(within(20s, [&] { return phase_of(id) == "dumping"; })) << b.log();
+    const auto until = std::chrono::steady_clock::now() + wait;
+    (void)within(5s, [&] { return std::chrono::steady_clock::now() >= until; });
+    b.kill_agent(SIGKILL);
+    b.start_agent();
+    EXPECT_TRUE(b.steps_again_within("job", 5s)) << b.log();
+    EXPECT_TRUE(within(40s, [&] { return text(b.ask({"status", id}), "state") == "aborted"; }));
+    EXPECT_TRUE(b.steps_again_within("job", 5s)) << b.log();
+  }
+  ASSERT_TRUE(b.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("4000")));
+}
+
 TEST_F(MovedProcess, EndsAsItEndsAfterItsAgentsRestart) {
   Host a(dir.path() / "a", {.name = "a"});
   SKIP_WITHOUT_CRIU(a);
