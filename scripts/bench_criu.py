@@ -9,6 +9,7 @@ memory, the images are sent over loopback TCP from memory to memory, and CRIU re
 """
 
 import argparse
+import ctypes
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ import time
 from bench_operations import figure
 
 STEP_MS = "5"
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Agent:
@@ -113,7 +115,7 @@ class PlainProcess:
                                     "--step-ms", STEP_MS, "--loss-log", f"{place}/plain.losses"],
                                    stdin=subprocess.DEVNULL, stdout=open(self.log, "w"), stderr=subprocess.STDOUT,
                                    start_new_session=True)
-        self.process, self.pid = process, process.pid
+        self.pid = process.pid
         self.wait_for_step()
 
     def wait_for_step(self):
@@ -130,9 +132,7 @@ class PlainProcess:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as here, tempfile.TemporaryDirectory(dir="/dev/shm") as there:
             began = time.monotonic()
             self.run("dump", "-t", str(self.pid), "-D", here)
-            if self.process:
-                self.process.wait()
-                self.process = None
+            os.waitpid(self.pid, 0)
             size = ship(here, there)
             self.run("restore", "-d", "-D", there)
             took = (time.monotonic() - began) * 1000
@@ -141,8 +141,7 @@ class PlainProcess:
 
     def end(self):
         os.kill(self.pid, signal.SIGKILL)
-        if self.process:
-            self.process.wait()
+        os.waitpid(self.pid, 0)
 
 
 def main():
@@ -151,6 +150,8 @@ def main():
     options.add_argument("--sizes", default="64,256,1024", help="MiB of state")
     options.add_argument("--repeats", type=int, default=5)
     options = options.parse_args()
+    # Restored processes become children of this one, which frees their numbers for the next restore.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     build = os.path.abspath(options.build)
     place = tempfile.mkdtemp(prefix="cs-bench-")
     agents = [Agent(build, place, name) for name in ("a", "b")]
