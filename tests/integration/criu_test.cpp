@@ -105,6 +105,31 @@ TEST_F(MovedProcess, FromHostToHost) {
   EXPECT_EQ(losses(log()), undisturbed(program("1200")));
 }
 
+/// A LibTorch trainer whose data, counters, random numbers, second log file and thread are its own
+/// business.
+TEST_F(MovedProcess, GoesOnThoughItRegistersItsTensorsOnly) {
+  if (!std::filesystem::exists(trainer("transparent"))) GTEST_SKIP() << "built without LibTorch";
+  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  const NetnsPair net;
+  Host a(dir.path() / "a", {.name = "a", .netns = net.name(0), .address = net.address(0)});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b", .netns = net.name(1), .address = net.address(1)});
+  const std::vector<std::string> what{trainer("transparent"), "--steps", "1500", "--step-ms", "10"};
+  const auto own = dir.path() / "own";
+  auto with_own = what;
+  with_own.insert(with_own.end(), {"--own-log", own.string()});
+  start(with_own, a);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(text(move(a, b), "result"), "ok") << a.log() << b.log();
+    ASSERT_EQ(text(move(b, a), "result"), "ok") << a.log() << b.log();
+  }
+  ASSERT_TRUE(a.ended_within("job", 90s));
+  EXPECT_EQ(number(a.job("job"), "exit_code"), 0);
+  const auto expected = undisturbed(what);
+  EXPECT_EQ(losses(log()), expected);
+  EXPECT_EQ(losses(own), expected.substr(0, expected.find("digest")));
+}
+
 TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
   Host a(dir.path() / "a", {.name = "a"});
   SKIP_WITHOUT_CRIU(a);
