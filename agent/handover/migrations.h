@@ -110,7 +110,7 @@ class Migrations {
   RuntimeHub& hub_;
   criu::Host& criu_;
   Signal changed_;
-  http::Lines lines_;                // to the targets' agents
+  http::Lines lines_;                                                   // to the targets' agents
   std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration
   std::list<Migration> migrations_;  // addresses are stable; none is ever removed
 };

@@ -84,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(
              "gpt",
              {"--steps", "150", "--text", LICENSE_FILE, "--average", "0.99"},
              "replay"},
-        Case{"TiedReplay", "tied", {"--steps", "4000"}, "replay"},
+        Case{"TiedReplay", "tied", {"--steps", "9000"}, "replay"},
         Case{"GptHandWrittenUpdateReplay",
              "gpt",
              {"--steps", "150", "--clip-head", "0.02", "--text", LICENSE_FILE},
@@ -93,8 +93,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"CnnRounds", "cnn", {"--steps", "1500"}, "rounds"},
         Case{"LstmRounds", "lstm", {"--steps", "1500"}, "rounds"},
         Case{"LoraRounds", "lora", {"--steps", "1500"}, "rounds"},
-        Case{"TiedRounds", "tied", {"--steps", "4000"}, "rounds"},
-        Case{"TiedStopCopy", "tied", {"--steps", "4000"}, "stop-copy"}),
+        Case{"TiedRounds", "tied", {"--steps", "9000"}, "rounds"},
+        Case{"TiedStopCopy", "tied", {"--steps", "9000"}, "stop-copy"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Migration, ThereAndBackTenTimesChangesNothing) {
