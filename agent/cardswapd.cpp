@@ -40,6 +40,7 @@ struct Options {
   std::string watch_nvml;
   bool encrypt_always = false;
   std::string criu;
+  bool criu_trust_peers = false;
   bool failpoints = false;
   bool insecure_listen = false;
   tls::Files tls;
@@ -123,6 +124,7 @@ Config config_from(const Options& options) {
   config.failpoints = options.failpoints;
   config.health_policy = options.health_policy;
   config.criu = options.criu;
+  config.criu_trust_peers = options.criu_trust_peers;
   config.kernel_log = options.kernel_log == "none" ? "" : options.kernel_log;
   config.nvml = options.nvml == "none" ? "" : options.nvml;
   config.host_name = options.host_name;
@@ -258,6 +260,9 @@ int main(int argc, char** argv) {
   app.add_option("--criu", options.criu,
                  "CRIU 4.1 or newer, which moves whole processes (default: $CARDSWAP_CRIU, what "
                  "scripts/setup.sh unpacked, or PATH); none: not used");
+  app.add_flag(
+      "--criu-trust-peers", options.criu_trust_peers,
+      "With --job-user: let other agents' processes arrive, with whatever rights they bring");
   app.add_option("--nvml", options.nvml, "NVIDIA's management library; none: not loaded")
       ->capture_default_str();
   app.add_option("--watch-nvml", options.watch_nvml,

@@ -34,8 +34,9 @@ struct Config {
   bool no_new_privs = false;    ///< jobs gain nothing by running setuid programs
   bool encrypt_always = false;  ///< the data of every migration that leaves here
   bool failpoints = false;
-  std::filesystem::path health_policy;             ///< empty: the defaults, which only observe
-  std::filesystem::path criu;                      ///< empty: looked for; "none": not used
+  std::filesystem::path health_policy;  ///< empty: the defaults, which only observe
+  std::filesystem::path criu;           ///< empty: looked for; "none": not used
+  bool criu_trust_peers = false;        ///< their processes arrive with whatever rights they bring
   std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read
   std::string nvml = "libnvidia-ml.so.1";          ///< empty: not loaded
   std::chrono::milliseconds peer_silence_max{3000};

@@ -9,6 +9,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 option(CARDSWAP_AGENT "Build cardswapd and cardswap" ON)
+option(CARDSWAP_CRIU "Processes can be moved with CRIU, which is looked for when the agent runs" ON)
 option(CARDSWAP_TORCH "Build cardswap::torch and the LibTorch examples" ON)
 option(CARDSWAP_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(CARDSWAP_LIBFUZZER "Build the fuzz targets as libFuzzer programs (clang)" OFF)

@@ -56,6 +56,7 @@ run_all() {
 
 for ((round = 1; round <= rounds; round++)); do
   run_all crash_matrix_test "matrix-$round"
+  run_all criu_crash_test "criu-$round"
   say "round $round of $rounds is done"
 done
 for ((round = 0; round < random; round++)); do

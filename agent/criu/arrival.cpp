@@ -55,6 +55,7 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   order.leash = theirs.get();
   order.dumped_logs = manifest.logs;
   order.log = needs_.log;
+  order.own_log = needs_.job_dir / "cardswap-init.log";
   order.status = needs_.status;
   Result result;
   std::optional<Error> failed;

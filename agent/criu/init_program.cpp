@@ -163,7 +163,7 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
   for (const auto& path : order.dumped_logs) {
     arguments.insert(arguments.end(), {"--dumped-log", path});
   }
-  auto spec = init_spec(order.log, std::move(arguments));
+  auto spec = init_spec(order.own_log, std::move(arguments));
   spec.inherit = {pipe.write.get(), images.fd(), order.socket_fd, order.leash};
   const auto starter = start_process(spec);
   pipe.write.reset();

@@ -33,8 +33,9 @@ struct RestoreOrder {
   int socket_fd = -1;  ///< what is to be in its place
   int leash = -1;      ///< read end: its other end closed without a word ends the tree
   std::vector<std::string> dumped_logs;
-  std::filesystem::path log;     ///< of the job
-  std::filesystem::path status;  ///< where its exit status will be
+  std::filesystem::path log;      ///< of the job
+  std::filesystem::path own_log;  ///< of cardswap-init and CRIU
+  std::filesystem::path status;   ///< where its exit status will be
   std::uint32_t timeout_s = 60;
 };
 /// A restored tree: nothing of it outlives `init`, the first process of its PID namespace.

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -23,8 +22,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr int kMajorLeast = 4;
-constexpr int kMinorLeast = 1;
 constexpr std::string_view kHowToGetIt = "scripts/setup.sh --criu, or `--criu PATH` for cardswapd";
 
 bool is_program(const std::filesystem::path& path) {
@@ -67,23 +64,6 @@ std::string why_not_here() {
 }
 
 }  // namespace
-
-std::string version_in(std::string_view text) {
-  const auto at = text.find("Version: ");
-  if (at == std::string_view::npos) return {};
-  text.remove_prefix(at + 9);
-  return std::string(text.substr(0, text.find_first_not_of("0123456789.")));
-}
-
-bool is_new_enough(std::string_view version) {
-  int major = 0;
-  int minor = 0;
-  const auto* end = version.data() + version.size();
-  const auto first = std::from_chars(version.data(), end, major);
-  if (first.ec != std::errc{}) return false;
-  if (first.ptr != end && *first.ptr == '.') (void)std::from_chars(first.ptr + 1, end, minor);
-  return major > kMajorLeast || (major == kMajorLeast && minor >= kMinorLeast);
-}
 
 std::string find_tool(const Config& config) {
   if (!config.criu.empty()) return config.criu == "none" ? "" : config.criu;

@@ -194,7 +194,10 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   co_await wait_for([&] { return m.verified.has_value(); }, deadline);
 
   if (by_criu) co_await depart(m, deadline);
-  if (by_criu) deadline = std::min(deadline, Clock::now() + kRestoreMax);
+  job = jobs_.by_instance(m.instance);
+  if (by_criu && job != nullptr) {
+    deadline = std::min(deadline, Clock::now() + time_to_read(*job, kRestoreMax));
+  }
 
   // The target's agent must have heard the same from its side before anything is decided.
   m.migrated_at_step = *m.frozen_at;

@@ -47,6 +47,13 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
     admission.blocked_reasons.push_back(
         fmt::format("{} restores no processes: {}", config_.host_name, criu_.tool().problem));
   }
+  // CRIU opens as root what an image names, so it can bring any right along.
+  if (!config_.job_user.empty() && !config_.criu_trust_peers) {
+    admission.blocked_reasons.push_back(
+        fmt::format("{} runs jobs as {} only, and a process image brings its own rights "
+                    "(cardswapd --criu-trust-peers allows it)",
+                    config_.host_name, config_.job_user));
+  }
   const auto* process = request.body.if_contains("process");
   if (process == nullptr || !process->is_object()) {
     throw Error(Code::bad_request, "'process' must say what the job's processes need");

@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr seconds kDepartMax{30};
+constexpr std::uint64_t kReadRateLeast = 200'000'000;  // bytes a second, digesting
 constexpr milliseconds kContinueEvery{50};
 constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
 constexpr seconds kKeeperLeaves{30};
@@ -119,7 +120,7 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   if (job == nullptr || !hub_.send(*job, channel::Depart{m.id, keeper_socket(m)})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
   }
-  const auto until = std::min(deadline, Clock::now() + kDepartMax);
+  const auto until = std::min(deadline, Clock::now() + time_to_read(*job, kDepartMax));
   while (!m.departed) {
     check(m, until);
     co_await changed_.wait_until(until);
@@ -145,6 +146,10 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   if (failed) throw Error(*failed);
   m.process.ship_ms = ms_since(ship_began);
   co_await enter_phase(m, "restoring", deadline);
+}
+
+std::chrono::seconds Migrations::time_to_read(const Job& job, seconds at_least) {
+  return at_least + seconds(job.state_bytes / kReadRateLeast);
 }
 
 void Migrations::note_restored(Migration& m, const json::object& target) {

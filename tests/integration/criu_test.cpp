@@ -10,6 +10,7 @@
 
 #include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
 namespace {
@@ -23,6 +24,7 @@ const boost::json::object& object_at(const boost::json::object& from, std::strin
 
 /// Why CRIU cannot work on this machine; empty: it can.
 std::string why_no_criu(const Host& host) {
+  if (kPatience > 1) return "a sanitizer's shadow memory is no part of an image";
   const auto tool = host.ask({"devices"}).at("criu").as_object();
   return text(tool, "problem");
 }
@@ -275,6 +277,33 @@ TEST_F(MovedProcess, EndsAsItEndsAfterItsAgentsRestart) {
   ASSERT_TRUE(a.ended_within("job", 60s));
   EXPECT_EQ(number(a.job("job"), "exit_code"), 0);
   EXPECT_EQ(losses(log()), undisturbed(program("1500")));
+}
+
+TEST_F(MovedProcess, GoesToAnotherDeviceOfItsHost) {
+  Host a(dir.path() / "a", {.name = "a", .devices = {"cpu:0", "cpu:1"}});
+  SKIP_WITHOUT_CRIU(a);
+  start(program("1000"), a);
+  EXPECT_EQ(text(a.ask({"migrate", "job", "--to", a.at("cpu:1"), "--arrive", "criu",
+                        "--max-downtime", "none"}),
+                 "result"),
+            "ok")
+      << a.log();
+  EXPECT_EQ(text(a.job("job"), "device"), "cpu:1");
+  ASSERT_TRUE(a.ended_within("job", 60s));
+  EXPECT_EQ(losses(log()), undisturbed(program("1000")));
+}
+
+/// What the job prints goes on in the target's log, and nothing else is in it.
+TEST_F(MovedProcess, PrintsOnWhereItIs) {
+  Host a(dir.path() / "a", {.name = "a"});
+  SKIP_WITHOUT_CRIU(a);
+  Host b(dir.path() / "b", {.name = "b"});
+  a.run_job("job", program("1000"));  // losses to stdout
+  ASSERT_TRUE(within(20s, [&] { return a.step_of("job") >= 3; }));
+  const auto moved = move(a, b);
+  ASSERT_TRUE(b.ended_within("job", 60s));
+  const auto printed = a.command({"logs", "job"}).out + b.command({"logs", "job"}).out;
+  EXPECT_EQ(printed, undisturbed(program("1000")));
 }
 
 TEST_F(MovedProcess, IsSealedWhereThatIsAsked) {

@@ -1,0 +1,13 @@
+// The agent of a build with CARDSWAP_CRIU=OFF.
+
+#include "agent/criu/tool.h"
+
+namespace cardswap::criu {
+
+std::string find_tool(const Config& /*config*/) { return {}; }
+
+boost::asio::awaitable<Tool> probe_tool(Config /*config*/) {
+  co_return Tool{"", "", "this cardswapd was built with CARDSWAP_CRIU=OFF"};
+}
+
+}  // namespace cardswap::criu
