@@ -2,21 +2,44 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 #include "migrator/error.h"
 #include "migrator/xxh3.h"
 
 namespace cardswap {
 
-Digest digest_of(std::span<const std::byte> bytes) {
+namespace {
+
+/// 1 MiB has so many; for more there is an allocation.
+constexpr std::size_t kFewLeaves = 256;
+
+Digest xxh3_digest(std::span<const std::byte> bytes) {
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, xxh3_of(bytes));
   Digest digest;
   static_assert(sizeof(canonical.digest) == sizeof(digest.bytes));
   std::memcpy(digest.bytes.data(), canonical.digest, sizeof(canonical.digest));
   return digest;
+}
+
+}  // namespace
+
+Digest digest_of(std::span<const std::byte> bytes) {
+  if (bytes.size() <= kLeafBytes) return xxh3_digest(bytes);
+  const auto count = (bytes.size() + kLeafBytes - 1) / kLeafBytes;
+  std::array<Digest, kFewLeaves> few;
+  std::vector<Digest> many(count > few.size() ? count : 0);
+  const auto leaves = many.empty() ? std::span(few).first(count) : std::span(many);
+  for (auto& leaf : leaves) {
+    const auto size = std::min(kLeafBytes, bytes.size());
+    leaf = xxh3_digest(bytes.first(size));
+    bytes = bytes.subspan(size);
+  }
+  return xxh3_digest(std::as_bytes(leaves));
 }
 
 std::string to_string(const Digest& digest) {

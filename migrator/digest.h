@@ -10,8 +10,14 @@
 
 namespace cardswap {
 
-/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0), in its canonical big-endian form.
-/// Finds changes and transfer faults; it is no defence against somebody who forges bytes.
+/// What is longer is cut into leaves of this many bytes, the last one shorter, which many threads
+/// of a GPU can digest at a time.
+inline constexpr std::size_t kLeafBytes = 4096;
+
+/// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form, of
+/// the bytes where they are one leaf, else of the leaves' digests one behind the other. For bytes
+/// of one length; finds changes and transfer faults, but is no defence against somebody who forges.
+/// Every device gives the same value.
 struct Digest {
   std::array<std::uint8_t, 16> bytes{};
   auto operator<=>(const Digest&) const = default;

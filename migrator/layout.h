@@ -13,6 +13,17 @@ namespace cardswap {
 enum class RegionId : std::uint32_t {};
 enum class ChunkId : std::uint32_t {};
 
+class Device;
+
+/// A point in the work that a program has given one device.
+class FencePoint {
+ public:
+  virtual ~FencePoint() = default;
+};
+/// Who reads behind it sees the work done. Empty: there is nothing to wait for, as on a cpu, where
+/// a call's work is done when it returns.
+using Fence = std::vector<std::shared_ptr<const FencePoint>>;
+
 /// One tensor's storage, as both sides must agree on it. `bytes` may be 0.
 struct Region {
   std::string name;   ///< the first tensor that uses it: "model/transformer.0.qkv.weight"
@@ -64,7 +75,9 @@ struct ChunkSpan {
 /// Owners of `keep_alive`: the program's tensors and every snapshot in use.
 struct Snapshot {
   Layout layout;
-  std::vector<std::span<std::byte>> memory;  ///< one a region, same order
+  std::vector<std::span<std::byte>> memory;      ///< one a region, same order
+  std::vector<std::shared_ptr<Device>> devices;  ///< the same; none: this host's own memory
+  Fence fence;                                   ///< behind what the program did to it
   std::vector<std::shared_ptr<const void>> keep_alive;
 };
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 namespace cardswap {
 
 enum class PeerId : std::uint32_t {};
+enum class MemoryKind : std::uint8_t;
 
 /// What a link tells its engine, on the thread that calls Link::wait. Bytes are as a peer sent
 /// them: an Error thrown here makes the link drop that peer, with the error's text.
@@ -39,6 +41,8 @@ class Link {
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
                          std::span<const std::byte> payload,
                          std::shared_ptr<const void> owner = {}) = 0;
+  /// From how many bytes on a payload may lie in memory of this kind, and land there; none: never.
+  [[nodiscard]] virtual std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const = 0;
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;
   [[nodiscard]] virtual std::size_t control_in_flight() const = 0;
   virtual void drop(PeerId peer) = 0;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -153,17 +152,17 @@ void Replay::stage_what_is_due() {
 /// is left, or a step is being taken.
 bool Replay::stage_next_shard() {
   if (next_unit_ == units_.size()) return false;
+  auto& unit = units_[next_unit_];
+  std::vector<MemoryRange> ranges;
+  for (const auto region : unit.shard.regions) {
+    ranges.push_back(range_of(sender_.snapshot(), region));
+  }
+  if (!copy_.owner) copy_ = ranges.front().device->allocate_host(unit.bytes);
   auto read = window_->try_read();
   // An entry may be on the line before its step begins: it went without this shard's gradients.
   if (!read || read->step() < latest_step_sent_) return false;
-  auto& unit = units_[next_unit_];
-  Staged staged{next_unit_, std::make_shared<std::vector<std::byte>>(unit.bytes)};
-  auto* to = staged.copy->data();
-  for (const auto region : unit.shard.regions) {
-    const auto bytes = sender_.snapshot().memory[static_cast<std::size_t>(region)];
-    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
-    to += bytes.size();
-  }
+  Staged staged{next_unit_, std::exchange(copy_, {})};
+  read_ranges(ranges, staged.copy.bytes.data(), read->fence());
   unit.copied_at = read->step();
   ++next_unit_;
   base_bytes_staged_ += unit.bytes;
@@ -178,7 +177,7 @@ void Replay::send_staged_shard() {
   staged_.pop_front();
   const auto& unit = units_[staged.unit];
   const auto& chunks = sender_.chunks();
-  std::span<const std::byte> left = *staged.copy;
+  std::span<const std::byte> left = staged.copy.bytes;
   staged_bytes_ -= unit.bytes;
   for (const auto region : unit.shard.regions) {
     const auto first = std::lower_bound(
@@ -187,7 +186,7 @@ void Replay::send_staged_shard() {
     for (auto chunk = first; chunk != chunks.end() && chunk->region == region; ++chunk) {
       const auto id = static_cast<ChunkId>(chunk - chunks.begin());
       sender_.send_payload(data::ChunkHeader{id, data::kBaseRound}, left.first(chunk->bytes),
-                           staged.copy, sender_.element_of(region), true);
+                           staged.copy.owner, sender_.element_of(region), true);
       left = left.subspan(chunk->bytes);
       ++base_chunks_sent_;
       sender_.stats().remaining = base_bytes_left();
@@ -233,25 +232,38 @@ void Replay::send_entry(UpdateEntry entry) {
   unacknowledged_.push_back({update.number, held});
   if (sender_.options().log_bytes_max == 0) log_->set_bytes_max(kStepsHeld * step_bytes_);
   ++sender_.stats().log_entries;
+  send_gradients(update.number, entry);
+  if (log_->empty()) sender_.wait_until_payloads_are_sent();
+  log_->sent();
+}
+
+void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
+  const auto piece_bytes = sender_.options().chunk_bytes;
+  auto ahead = sender_.read_ahead(entry.fence);
+  for (const auto& gradient : entry.gradients) {
+    auto* device = gradient.device ? gradient.device.get() : &cpu_device();
+    // Nobody writes to it: a range is what devices take.
+    auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
+    for (std::uint64_t offset = 0; offset < gradient.bytes.size(); offset += piece_bytes) {
+      const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
+      ahead.want({device, {bytes + offset, size}});
+    }
+  }
   for (std::uint32_t i = 0; i < entry.gradients.size(); ++i) {
     const auto& gradient = entry.gradients[i];
     const auto& unit = units_[*unit_of_parameter_[static_cast<std::size_t>(gradient.parameter)]];
     const auto element = sender_.element_of(unit.shard.regions.front());
     for (std::uint64_t offset = 0; offset < gradient.bytes.size();) {
-      const auto piece = gradient.bytes.subspan(
-          offset,
-          std::min<std::size_t>(sender_.options().chunk_bytes, gradient.bytes.size() - offset));
-      sender_.send_payload(data::GradientHeader{update.number, i, offset}, piece, gradient.owner,
-                           element, true);
-      sender_.stats().log_bytes += piece.size();
-      offset += piece.size();
+      const auto piece = sender_.await(ahead);
+      sender_.send_payload(data::GradientHeader{update, i, offset}, piece.bytes,
+                           piece.owner ? piece.owner : gradient.owner, element, true);
+      sender_.stats().log_bytes += piece.bytes.size();
+      offset += piece.bytes.size();
       stage_what_is_due();
       tend();
       sender_.progress(false);
     }
   }
-  if (log_->empty()) sender_.wait_until_payloads_are_sent();
-  log_->sent();
 }
 
 void Replay::finish_log() {
@@ -302,9 +314,10 @@ void Replay::tend_audit() {
       return;
     }
     audit.snapshot = sender_.snapshot();
+    const auto fence = read->fence();
     // Let go by the scan itself: the engine may be busy on a slow line when it ends.
     auto reading = std::make_shared<std::optional<StateWindow::Read>>(std::move(*read));
-    audit.scan.emplace(bytes_of(audit.snapshot, sender_.chunks()), 1U,
+    audit.scan.emplace(ranges_of(audit.snapshot, sender_.chunks()), fence, 1U,
                        [this, reading = std::move(reading)] {
                          reading->reset();
                          sender_.wake();

@@ -58,7 +58,7 @@ class Replay {
   /// A shard's bytes as of a boundary, region after region.
   struct Staged {
     std::size_t unit = 0;
-    std::shared_ptr<std::vector<std::byte>> copy;
+    Buffer copy;
   };
   struct Unacknowledged {
     std::uint64_t update = 0;
@@ -74,6 +74,7 @@ class Replay {
   void send_staged_shard();
   void drop_staged_shards();
   void send_entry(UpdateEntry entry);
+  void send_gradients(std::uint64_t update, const UpdateEntry& entry);
   /// What has to be looked at between any two sends.
   void tend();
   void tend_audit();
@@ -94,6 +95,7 @@ class Replay {
   std::vector<std::optional<std::size_t>> unit_of_parameter_;
   std::size_t next_unit_ = 0;  ///< to be staged
   std::deque<Staged> staged_;
+  Buffer copy_;  ///< for the next shard; allocated before the window is held open
   std::uint64_t staged_bytes_ = 0;
   std::uint64_t updates_sent_ = 0;
   std::uint64_t noted_update_ = 0;  ///< the latest whose time at the target was noted

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "migrator/device.h"
 #include "migrator/error.h"
 #include "migrator/live_read.h"
 #include "migrator/wire/messages.h"
@@ -98,6 +99,12 @@ void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
   peer.outgoing.seal(Cipher::Kind::bulk, number, clear, *sealed);
   const std::span<const std::byte> bytes(*sealed);
   link_->send_bulk(to, std::move(clear), bytes, std::move(sealed));
+}
+
+/// Sealing is the host's work.
+std::optional<std::size_t> SealedLink::direct_bytes_min(MemoryKind kind) const {
+  if (kind != MemoryKind::host) return std::nullopt;
+  return 0;
 }
 
 void SealedLink::drop(PeerId peer) {

@@ -30,6 +30,7 @@ class SealedLink final : public Link, private LinkEvents {
   void send_control(PeerId to, std::vector<std::byte> message) override;
   void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner) override;
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override;
   [[nodiscard]] std::size_t bulk_in_flight() const override { return link_->bulk_in_flight(); }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return link_->control_in_flight();

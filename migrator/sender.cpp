@@ -12,12 +12,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kProgressEvery{100};
 constexpr milliseconds kRateEvery{200};
 constexpr std::size_t kChunksInFlight = 12;
 constexpr int kClockPings = 8;
-constexpr std::uint64_t kProbeFirst = 2U << 20U;
-constexpr milliseconds kProbeEnough{40};
+/// A copy from a device is ahead of the line; where it is not, it is there in so long.
+constexpr milliseconds kFetchPoll{1};
+/// Bytes a second: faster than cores pack.
+constexpr double kNeverPackedAt = 2e9;
 
 std::int64_t now_ns() { return Sender::Clock::now().time_since_epoch().count(); }
 
@@ -116,6 +117,7 @@ void Sender::connect() {
     const std::lock_guard lock(mutex_);
     link_ = std::move(link);
   }
+  stagings_.emplace(*link_, options_.chunk_bytes);
   silence_.broken();
   snapshot_ = program_.snapshot();
   chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
@@ -203,6 +205,25 @@ void Sender::send_payload(const data::BulkHeader& header, std::span<const std::b
   busy_bytes_ = 0;
 }
 
+ReadAhead Sender::read_ahead(Fence after) {
+  // What is packed passes through the host's memory; on a fast link nothing is.
+  const bool as_it_is =
+      options_.compression == Compression::off ||
+      (options_.compression == Compression::automatic && bare_link_rate() > kNeverPackedAt);
+  return {*stagings_, std::move(after), as_it_is};
+}
+
+Fetched Sender::await(ReadAhead& ahead) {
+  std::optional<Fetched> fetched;
+  pump(
+      [&] {
+        fetched = ahead.next();
+        return fetched.has_value();
+      },
+      kFetchPoll);
+  return std::move(*fetched);
+}
+
 void Sender::wait_until_payloads_are_sent() {
   pump([this] { return link_->bulk_in_flight() == 0; });
   note_rate();
@@ -264,14 +285,9 @@ bool Sender::refresh(Snapshot now) {
   return true;
 }
 
-std::span<const std::byte> Sender::bytes_of(ChunkId chunk) const {
-  const auto& span = chunks_[static_cast<std::size_t>(chunk)];
-  return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes);
-}
-
 std::vector<Digest> Sender::scan(unsigned threads) {
   const auto start = Clock::now();
-  DigestJob job(cardswap::bytes_of(snapshot_, chunks_), threads, [this] { wake(); });
+  DigestJob job(ranges_of(snapshot_, chunks_), snapshot_.fence, threads, [this] { wake(); });
   pump([&] { return job.done(); });
   digest_rate_.add(job.bytes(), Clock::now() - start);
   return job.digests();
@@ -294,11 +310,15 @@ std::uint64_t Sender::bytes_in(const std::vector<ChunkId>& chunks) const {
 void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uint64_t updates) {
   const auto round = ++rounds_sent_;
   stats_.remaining = bytes_in(chunks);
+  auto ahead = read_ahead(snapshot_.fence);
+  for (const auto chunk : chunks) {
+    ahead.want(range_of(snapshot_, chunks_[static_cast<std::size_t>(chunk)]));
+  }
   std::uint32_t sent = 0;
   for (const auto chunk : chunks) {
     if (!final && frozen_) break;
-    const auto bytes = bytes_of(chunk);
-    send_payload(data::ChunkHeader{chunk, round}, bytes, {},
+    auto [bytes, owner, ticket] = await(ahead);
+    send_payload(data::ChunkHeader{chunk, round}, bytes, std::move(owner),
                  element_of(chunks_[static_cast<std::size_t>(chunk)].region), final);
     held_[static_cast<std::size_t>(chunk)].reset();
     ++sent;
@@ -310,77 +330,6 @@ void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uin
   send(data::RoundEnd{round, sent, final, updates});
   pump([&] { return answered_round_ == round && answered_final_ == final; });
   note_rate();  // to the answer: what was sent last may have gone no further than a buffer
-}
-
-// ---- figures
-
-void Sender::progress(bool always) {
-  const auto now = Clock::now();
-  if (!always && now < progress_due_) return;
-  progress_due_ = now + kProgressEvery;
-  stats_.median_step_ms = program_.median_step_ms();
-  if (events_.progress) events_.progress(stats_);
-}
-
-double Sender::link_rate() const { return bare_link_rate() * compressor_.ratio(); }
-
-std::uint8_t Sender::element_of(RegionId region) const {
-  return element_bytes(snapshot_.layout.regions()[static_cast<std::size_t>(region)].dtype);
-}
-
-double Sender::bare_link_rate() const {
-  const auto capped = static_cast<double>(cap_.bytes_per_s());
-  const auto measured = rate_.bytes_per_s();
-  if (capped == 0) return measured;
-  return measured == 0 ? capped : std::min(capped, measured);
-}
-
-Measurements Sender::measurements(std::uint64_t dirty_bytes, double replay_ms) const {
-  Measurements measured;
-  measured.state_bytes = snapshot_.layout.total_bytes();
-  measured.dirty_bytes = dirty_bytes;
-  measured.link_rate = link_rate();
-  measured.digest_rate = digest_rate_.bytes_per_s();
-  measured.replay_ms = replay_ms;
-  measured.round_trip_ms = static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
-  measured.step_ms = stats_.median_step_ms;
-  measured.handover_ms = options_.handover_ms;
-  return measured;
-}
-
-void Sender::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
-  stats_.expected_downtime_ms = expected_downtime_ms(measurements(dirty_bytes, replay_ms));
-}
-
-void Sender::probe_link() {
-  stats_.phase = "probe";
-  stats_.median_step_ms = program_.median_step_ms();
-  std::size_t next = 0;
-  double best = 0;
-  for (std::uint64_t bytes = kProbeFirst; next < chunks_.size() && !frozen_; bytes *= 4) {
-    std::vector<ChunkId> some;
-    for (std::uint64_t sum = 0; next < chunks_.size() && sum < bytes; ++next) {
-      some.push_back(static_cast<ChunkId>(next));
-      sum += chunks_[next].bytes;
-    }
-    const auto start = Clock::now();
-    const auto sent_before = stats_.transferred;
-    send_round(some, false);
-    const auto took = Clock::now() - start;
-    // The best: a line is never faster than it is, and training slows its sender down now and then.
-    best = std::max(best, static_cast<double>(stats_.transferred - sent_before) /
-                              std::chrono::duration<double>(took).count());
-    if (took >= kProbeEnough) break;
-  }
-  rate_ = RateMeter();
-  rate_.add(static_cast<std::uint64_t>(best), std::chrono::seconds(1));
-  stats_.rate = static_cast<std::uint64_t>(bare_link_rate());
-}
-
-void Sender::report_converged() {
-  if (std::exchange(converged_, true)) return;
-  progress(true);
-  if (events_.converged) events_.converged(stats_.expected_downtime_ms);
 }
 
 }  // namespace cardswap

@@ -17,6 +17,7 @@
 #include "migrator/rate.h"
 #include "migrator/silence.h"
 #include "migrator/source.h"
+#include "migrator/staging.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap {
@@ -51,6 +52,10 @@ class Sender final : private LinkEvents {
   /// `element`: bytes of one of the payload's elements, for packing it on a slow link.
   void send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
                     std::shared_ptr<const void> owner, std::uint8_t element, bool hurry);
+  /// Payloads of the chunk's size at most, to be fetched from their devices behind `after`.
+  [[nodiscard]] ReadAhead read_ahead(Fence after);
+  /// The next of `ahead`, when it is there.
+  [[nodiscard]] Fetched await(ReadAhead& ahead);
   void wait_until_payloads_are_sent();
   void note_rate();
   [[nodiscard]] bool frozen() const { return frozen_.has_value(); }
@@ -64,7 +69,6 @@ class Sender final : private LinkEvents {
   bool refresh(Snapshot now);
   [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
   [[nodiscard]] const std::vector<ChunkSpan>& chunks() const { return chunks_; }
-  [[nodiscard]] std::span<const std::byte> bytes_of(ChunkId chunk) const;
   std::vector<Digest> scan(unsigned threads);
   /// By chunk: the digest of what the target holds, if it said so.
   std::vector<std::optional<Digest>>& held() { return held_; }
@@ -122,6 +126,7 @@ class Sender final : private LinkEvents {
   std::mutex mutex_;  // guards the next two
   std::optional<FrozenState> freeze_request_;
   std::unique_ptr<Link> link_;  // set and reset by the engine's thread, which reads it unlocked
+  std::optional<Stagings> stagings_;  // of link_
 
   std::optional<FrozenState> frozen_;
   Snapshot snapshot_;

@@ -14,17 +14,18 @@ void StateWindow::close() {
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
-void StateWindow::open(std::uint64_t step) {
+void StateWindow::open(std::uint64_t step, Fence fence) {
   const std::lock_guard lock(mutex_);
   open_ = true;
   step_ = step;
+  fence_ = std::move(fence);
 }
 
 std::optional<StateWindow::Read> StateWindow::try_read() {
   const std::lock_guard lock(mutex_);
   if (!open_ || being_read_) return std::nullopt;
   being_read_ = true;
-  return Read(this, step_);
+  return Read(this, step_, fence_);
 }
 
 void StateWindow::leave() {

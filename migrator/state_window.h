@@ -2,9 +2,12 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
+
+#include "migrator/layout.h"
 
 namespace cardswap {
 
@@ -18,24 +21,30 @@ class StateWindow {
   /// A read that keeps the window open; movable, ends with its destruction.
   class Read {
    public:
-    Read(StateWindow* window, std::uint64_t step) : window_(window), step_(step) {}
+    Read(StateWindow* window, std::uint64_t step, Fence fence)
+        : window_(window), step_(step), fence_(std::move(fence)) {}
     Read(Read&& other) noexcept
-        : window_(std::exchange(other.window_, nullptr)), step_(other.step_) {}
+        : window_(std::exchange(other.window_, nullptr)),
+          step_(other.step_),
+          fence_(std::move(other.fence_)) {}
     Read& operator=(Read&&) = delete;
     ~Read() {
       if (window_ != nullptr) window_->leave();
     }
     /// Steps completed in what is read.
     [[nodiscard]] std::uint64_t step() const { return step_; }
+    /// What is read is to be read behind it.
+    [[nodiscard]] const Fence& fence() const { return fence_; }
 
    private:
     StateWindow* window_;
     std::uint64_t step_;
+    Fence fence_;
   };
 
   // ---- training thread
   void close();
-  void open(std::uint64_t step);
+  void open(std::uint64_t step, Fence fence = {});
 
   // ---- a reader
   /// None while a step is being taken.
@@ -52,6 +61,7 @@ class StateWindow {
   bool open_ = false;
   bool being_read_ = false;
   std::uint64_t step_ = 0;
+  Fence fence_;
   double waited_ms_ = 0;
 };
 

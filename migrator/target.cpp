@@ -16,6 +16,7 @@
 #include "migrator/replay_job.h"
 #include "migrator/sealed_link.h"
 #include "migrator/silence.h"
+#include "migrator/staging.h"
 #include "migrator/unpacker.h"
 #include "migrator/wire/messages.h"
 
@@ -73,7 +74,10 @@ class Target::Engine final : private LinkEvents {
     } else if (const auto* end = std::get_if<data::RoundEnd>(&message)) {
       round_end_ = *end;
     } else if (auto* update = std::get_if<data::Update>(&message)) {
-      updates_.add(std::move(*update), snapshot_.layout.total_bytes());
+      updates_.add(std::move(*update), snapshot_.layout.total_bytes(),
+                   [this](ParameterId parameter, std::size_t bytes_of_it) {
+                     return program_.device_of(parameter).allocate(bytes_of_it);
+                   });
     } else if (std::holds_alternative<data::FreezeBegin>(message)) {
       begin_full_digest();
     } else if (auto* values = std::get_if<data::Values>(&message)) {
@@ -92,14 +96,17 @@ class Target::Engine final : private LinkEvents {
     if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
     silence_.broken();
     const auto bulk = data::decode_bulk_header(header);
-    if (bulk.packing.codec == Codec::none) return place_of(bulk.what, bytes);
-    return unpacker_.expect(header, bytes, place_of(bulk.what, bulk.packing.bytes));
+    const bool packed = bulk.packing.codec != Codec::none;
+    const auto range = range_of_payload(bulk.what, packed ? bulk.packing.bytes : bytes);
+    const auto place = landings_.place_for(*stagings_, header, range);
+    return packed ? unpacker_.expect(header, bytes, place) : place;
   }
 
   void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
     silence_.broken();
     const auto bulk = data::decode_bulk_header(header);
     if (bulk.packing.codec != Codec::none) bytes = unpacker_.landed(header, bulk.packing);
+    landings_.landed(header);
     if (const auto* gradient = std::get_if<data::GradientHeader>(&bulk.what)) {
       updates_.landed(*gradient, bytes);
       return;
@@ -115,7 +122,7 @@ class Target::Engine final : private LinkEvents {
     ended_ = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
   }
 
-  std::span<std::byte> place_of(const data::BulkHeader& what, std::size_t bytes) {
+  MemoryRange range_of_payload(const data::BulkHeader& what, std::size_t bytes) {
     if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
       return updates_.place_for(*gradient, bytes);
     }
@@ -123,8 +130,7 @@ class Target::Engine final : private LinkEvents {
     if (index >= chunks_.size() || bytes != chunks_[index].bytes) {
       throw Error(Code::bad_request, "a chunk that this target does not expect");
     }
-    const auto& span = chunks_[index];
-    return snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes);
+    return range_of(snapshot_, chunks_[index]);
   }
 
   // ---- acting
@@ -173,6 +179,7 @@ class Target::Engine final : private LinkEvents {
     source_ = peer;
     silence_.broken();
     chunk_bytes_ = hello.chunk_bytes;
+    stagings_.emplace(*link_, chunk_bytes_);
     want_held_ = hello.want_held;
     new_layout_ = std::move(hello.layout);
   }
@@ -197,6 +204,7 @@ class Target::Engine final : private LinkEvents {
     auto update = updates_.take(landed_in_[data::kBaseRound]);
     if (!update) return;
     fresh_ = false;
+    stagings_->settle();
     replaying_.emplace(program_, std::move(*update), [this] { link_->wake(); });
   }
 
@@ -215,6 +223,9 @@ class Target::Engine final : private LinkEvents {
     chunks_.clear();
     auto made = std::async(std::launch::async, [&] {
       auto snapshot = program_.adopt(wanted);
+      for (const auto& device : snapshot.devices) {
+        if (device) device->wait(snapshot.fence);
+      }
       link_->wake();
       return snapshot;
     });
@@ -227,6 +238,8 @@ class Target::Engine final : private LinkEvents {
   void adopt(const Layout& wanted) {
     updates_.clear();
     unpacker_.forget_places();
+    landings_.forget_ranges();
+    stagings_->settle();
     replaying_.reset();
     replayed_ = 0;
     audit_of_ = 0;
@@ -254,7 +267,8 @@ class Target::Engine final : private LinkEvents {
   void begin_full_digest() {
     fresh_ = false;
     landed_.clear();
-    digesting_.emplace(bytes_of(snapshot_, chunks_),
+    stagings_->settle();
+    digesting_.emplace(ranges_of(snapshot_, chunks_), Fence{},
                        std::max(1U, std::thread::hardware_concurrency()),
                        [this] { link_->wake(); });
   }
@@ -270,10 +284,15 @@ class Target::Engine final : private LinkEvents {
   }
 
   void digest_landed() {
+    stagings_->settle();
+    std::vector<MemoryRange> ranges;
     for (const auto chunk : landed_) {
-      const auto& span = chunks_[static_cast<std::size_t>(chunk)];
-      held_[static_cast<std::size_t>(chunk)] = digest_of(
-          snapshot_.memory[static_cast<std::size_t>(span.region)].subspan(span.offset, span.bytes));
+      ranges.push_back(range_of(snapshot_, chunks_[static_cast<std::size_t>(chunk)]));
+    }
+    std::vector<Digest> digests(ranges.size());
+    digest_ranges(ranges, digests, {});
+    for (std::size_t i = 0; i < landed_.size(); ++i) {
+      held_[static_cast<std::size_t>(landed_[i])] = digests[i];
     }
   }
 
@@ -346,6 +365,7 @@ class Target::Engine final : private LinkEvents {
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks that landed, by round
   UpdateQueue updates_;
   Unpacker unpacker_;
+  Landings landings_;
   std::uint64_t replayed_ = 0;  // updates
   std::uint64_t audit_of_ = 0;  // the update after which everything is being digested
   std::optional<data::RoundEnd> round_end_;
@@ -356,6 +376,7 @@ class Target::Engine final : private LinkEvents {
   bool initial_ = false;
   bool fresh_ = false;  // held_ was taken in full since the freeze or the layout
 
+  std::optional<Stagings> stagings_;  // of link_, which may write to their buffers while it ends
   std::unique_ptr<Link> link_;
   std::optional<DigestJob> digesting_;  // dies before the link that it wakes
   std::optional<ReplayJob> replaying_;  // the same

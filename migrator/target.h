@@ -33,8 +33,11 @@ class TargetProgram {
   virtual Snapshot adopt(const Layout& wanted) = 0;
   /// Loads the values, saves them again and returns that: equal bytes prove that they arrived.
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
-  /// Does the source's optimizer step again, for the parameters whose gradients it has. Called on a
-  /// thread of the engine's, never two at once, while chunks of other parameters may land.
+  /// Where a parameter's gradients are to be for replay(); by the layout that was adopted last.
+  virtual Device& device_of(ParameterId /*parameter*/) { return cpu_device(); }
+  /// Does the source's optimizer step again, for the parameters whose gradients it has, and returns
+  /// when that is done. Called on a thread of the engine's, never two at once, while chunks of
+  /// other parameters may land.
   virtual void replay(const ReceivedUpdate& /*update*/) {
     throw Error(Code::bad_request, "this program cannot replay updates");
   }

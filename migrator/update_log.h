@@ -36,6 +36,7 @@ struct Gradient {
   ParameterId parameter{};
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+  std::shared_ptr<Device> device;  ///< none: this host's own memory
 };
 
 /// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
@@ -45,6 +46,7 @@ struct UpdateEntry {
   std::vector<std::byte> options;   ///< hyper-parameters and counters before the step
   std::vector<Gradient> gradients;  ///< none: the step was skipped
   bool audit = false;               ///< both sides digest everything right after it
+  Fence fence;                      ///< behind what made the gradients
   [[nodiscard]] std::uint64_t bytes() const;
 };
 

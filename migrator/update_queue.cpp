@@ -2,7 +2,7 @@
 
 namespace cardswap {
 
-void UpdateQueue::add(data::Update update, std::uint64_t bytes_max) {
+void UpdateQueue::add(data::Update update, std::uint64_t bytes_max, const Allocate& allocate) {
   if (update.number != added_ + 1) {
     throw Error(Code::bad_request, "an update of the log came out of order");
   }
@@ -17,7 +17,8 @@ void UpdateQueue::add(data::Update update, std::uint64_t bytes_max) {
     throw Error(Code::bad_request, "the source sends updates faster than they can be replayed");
   }
   for (const auto& gradient : update.gradients) {
-    waiting.gradients.push_back(std::make_shared<std::vector<std::byte>>(gradient.bytes));
+    waiting.gradients.push_back(
+        allocate(static_cast<ParameterId>(gradient.parameter), gradient.bytes));
   }
   bytes_ += waiting.bytes;
   waiting.update = std::move(update);
@@ -32,20 +33,20 @@ UpdateQueue::Waiting& UpdateQueue::at(std::uint64_t number) {
   return found->second;
 }
 
-std::span<std::byte> UpdateQueue::place_for(const data::GradientHeader& header, std::size_t bytes) {
+MemoryRange UpdateQueue::place_for(const data::GradientHeader& header, std::size_t bytes) {
   auto& waiting = at(header.update);
   if (header.gradient >= waiting.gradients.size()) {
     throw Error(Code::bad_request, "a gradient that its update does not have");
   }
-  auto& gradient = *waiting.gradients[header.gradient];
-  if (header.offset > gradient.size() || bytes > gradient.size() - header.offset) {
+  const auto& gradient = waiting.gradients[header.gradient];
+  if (header.offset > gradient.bytes.size() || bytes > gradient.bytes.size() - header.offset) {
     throw Error(Code::bad_request, "a piece that reaches past its gradient");
   }
   if (bytes > waiting.bytes - waiting.placed) {
     throw Error(Code::bad_request, "a piece of a gradient that came before");
   }
   waiting.placed += bytes;
-  return std::span(gradient).subspan(header.offset, bytes);
+  return {gradient.device, gradient.bytes.subspan(header.offset, bytes)};
 }
 
 void UpdateQueue::landed(const data::GradientHeader& header, std::size_t bytes) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/device.h"
 #include "migrator/update_log.h"
 #include "migrator/wire/messages.h"
 
@@ -17,7 +19,7 @@ namespace cardswap {
 struct ReceivedUpdate {
   struct Gradient {
     ParameterId parameter{};
-    std::shared_ptr<std::vector<std::byte>> bytes;
+    Buffer memory;
   };
   std::uint64_t number = 0;
   std::uint64_t step = 0;
@@ -30,12 +32,13 @@ struct ReceivedUpdate {
 /// Puts together updates whose pieces land in any order. One thread.
 class UpdateQueue {
  public:
+  using Allocate = std::function<Buffer(ParameterId parameter, std::size_t bytes)>;
+
   /// Throws Error{bad_request} for an update out of order, or for more than `bytes_max` of
-  /// gradients waiting.
-  void add(data::Update update, std::uint64_t bytes_max);
+  /// gradients waiting; what `allocate` throws, before which nothing has changed.
+  void add(data::Update update, std::uint64_t bytes_max, const Allocate& allocate);
   /// Each byte once: a piece that comes again is refused.
-  [[nodiscard]] std::span<std::byte> place_for(const data::GradientHeader& header,
-                                               std::size_t bytes);
+  [[nodiscard]] MemoryRange place_for(const data::GradientHeader& header, std::size_t bytes);
   void landed(const data::GradientHeader& header, std::size_t bytes);
   /// The next update in order, if it is whole and `base_chunks` have landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
@@ -46,7 +49,7 @@ class UpdateQueue {
  private:
   struct Waiting {
     data::Update update;
-    std::vector<std::shared_ptr<std::vector<std::byte>>> gradients;
+    std::vector<Buffer> gradients;
     std::uint64_t bytes = 0;
     std::uint64_t placed = 0;  ///< landed, or landing
     std::uint64_t landed = 0;

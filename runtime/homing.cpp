@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "migrator/device.h"
 #include "migrator/digest_job.h"
 #include "migrator/error.h"
 #include "migrator/wire/writer.h"
@@ -62,15 +63,29 @@ Snapshot Homing::snapshot(bool with_scratch) {
   std::vector<Region> layout{{"arena", "bytes", "", head.size(), arena()->base()}};
   result.memory.push_back(head);
   result.keep_alive.push_back(arena());
+  result.devices.emplace_back();
   for (auto& region : tracker_.regions(with_scratch)) {
     if (region.memory.empty() || !arena()->holds(region.memory)) continue;
     layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
                       region.memory.size(), reinterpret_cast<std::uint64_t>(region.memory.data())});
     result.memory.push_back(region.memory);
     result.keep_alive.push_back(std::move(region.keep_alive));
+    result.devices.push_back(std::move(region.device));
   }
+  result.fence = fence_of(result.devices);
   result.layout = Layout(std::move(layout));
   return result;
+}
+
+std::pair<std::vector<MemoryRange>, Fence> Homing::elsewhere() {
+  std::vector<MemoryRange> ranges;
+  std::vector<std::shared_ptr<Device>> devices;
+  for (const auto& region : tracker_.regions(true)) {
+    if (arena()->holds(region.memory)) continue;
+    ranges.push_back({region.device ? region.device.get() : &cpu_device(), region.memory});
+    devices.push_back(region.device);
+  }
+  return {std::move(ranges), fence_of(devices)};
 }
 
 Digest Homing::digest() {
@@ -80,13 +95,15 @@ Digest Homing::digest() {
   // The job stands still meanwhile: on every core.
   const auto chunks = cut_into_chunks(homed.layout, kDigestedTogether);
   std::binary_semaphore finished{0};
-  const DigestJob job(bytes_of(homed, chunks), std::max(1U, std::thread::hardware_concurrency()),
+  const DigestJob job(ranges_of(homed, chunks), homed.fence,
+                      std::max(1U, std::thread::hardware_concurrency()),
                       [&finished] { finished.release(); });
   finished.acquire();
   for (const auto& digest : job.digests()) writer.digest(digest);
-  for (const auto& region : tracker_.regions(true)) {
-    if (!arena()->holds(region.memory)) writer.digest(digest_of(region.memory));
-  }
+  const auto [ranges, fence] = elsewhere();
+  std::vector<Digest> digests(ranges.size());
+  digest_ranges(ranges, digests, fence);
+  for (const auto& digest : digests) writer.digest(digest);
   return digest_of(writer.bytes());
 }
 

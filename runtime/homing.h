@@ -3,7 +3,10 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "migrator/device.h"
 #include "migrator/layout.h"
 #include "runtime/arena.h"
 #include "runtime/tracker.h"
@@ -31,6 +34,8 @@ class Homing {
   [[nodiscard]] Digest digest();
 
  private:
+  /// Tracked memory outside the arena, valid while the tracked things keep it.
+  [[nodiscard]] std::pair<std::vector<MemoryRange>, Fence> elsewhere();
   bool home(bool with_scratch, std::optional<std::chrono::milliseconds> limit);
 
   Tracker& tracker_;

@@ -127,7 +127,7 @@ void Migration::start_source(const channel::BeginSync& begin) {
 
 /// With `mutex_` held, at a boundary.
 void Migration::pass_with_log() {
-  window_->open(gate_.step());
+  window_->open(gate_.step(), latest_->fence);
   if (!std::exchange(captured_, false)) {
     // A step that was skipped, or taken behind the session's back: the log must not have a hole.
     UpdateEntry entry;
@@ -316,8 +316,24 @@ void Migration::listen_for_source() {
 
 Snapshot Migration::adopt(const Layout& wanted) {
   Snapshot result;
-  gate_.run_parked([&] { result = tracker_.adopt(wanted); });
+  std::map<ParameterId, std::shared_ptr<Device>> gradients_on;
+  gate_.run_parked([&] {
+    result = tracker_.adopt(wanted);
+    for (const auto& shard : tracker_.shards()) {
+      const auto region = static_cast<std::size_t>(shard.regions.front());
+      gradients_on[shard.parameter] = result.devices.at(region);
+    }
+  });
+  const std::lock_guard lock(mutex_);
+  gradients_on_ = std::move(gradients_on);
   return result;
+}
+
+/// An optimizer reads a gradient where its parameter is.
+Device& Migration::device_of(ParameterId parameter) {
+  const std::lock_guard lock(mutex_);
+  const auto found = gradients_on_.find(parameter);
+  return found == gradients_on_.end() || !found->second ? cpu_device() : *found->second;
 }
 
 std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -68,6 +69,7 @@ class Migration final : private SourceProgram, private TargetProgram {
   // TargetProgram
   Snapshot adopt(const Layout& wanted) override;
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
+  Device& device_of(ParameterId parameter) override;
   void replay(const ReceivedUpdate& update) override;
 
   void pass_with_log();
@@ -99,10 +101,11 @@ class Migration final : private SourceProgram, private TargetProgram {
   bool by_criu_ = false;                     // this migration's process goes itself
   std::optional<Digest> root_;               // what the engine verified, while by_criu_
   std::optional<Snapshot> latest_;
-  std::vector<Shard> shards_;            // of latest_
-  std::shared_ptr<UpdateLog> log_;       // while the engine replays
-  std::shared_ptr<StateWindow> window_;  // the same
-  bool captured_ = false;                // since the last boundary; training thread only
+  std::vector<Shard> shards_;                                    // of latest_
+  std::map<ParameterId, std::shared_ptr<Device>> gradients_on_;  // of a standby's parameters
+  std::shared_ptr<UpdateLog> log_;                               // while the engine replays
+  std::shared_ptr<StateWindow> window_;                          // the same
+  bool captured_ = false;  // since the last boundary; training thread only
   bool freeze_asked_ = false;
   channel::Welcome welcome_;
   std::optional<VerifiedState> verified_;

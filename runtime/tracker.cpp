@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "migrator/device.h"
 #include "migrator/error.h"
 #include "migrator/wire/reader.h"
 #include "migrator/wire/writer.h"
@@ -75,7 +76,9 @@ Snapshot Tracker::snapshot() {
                       region.memory.size()});
     result.memory.push_back(region.memory);
     result.keep_alive.push_back(std::move(region.keep_alive));
+    result.devices.push_back(std::move(region.device));
   }
+  result.fence = fence_of(result.devices);
   result.layout = Layout(std::move(layout));
   return result;
 }
@@ -175,10 +178,14 @@ std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
     }
     auto update = candidate->capture();
     result.options = std::move(update.options);
+    std::vector<std::shared_ptr<Device>> devices;
     for (auto& gradient : update.gradients) {
+      devices.push_back(gradient.device);
       result.gradients.push_back({static_cast<ParameterId>(first + gradient.parameter),
-                                  gradient.memory, std::move(gradient.keep_alive)});
+                                  gradient.memory, std::move(gradient.keep_alive),
+                                  std::move(gradient.device)});
     }
+    result.fence = fence_of(devices);
     return result;
   }
   return std::nullopt;
@@ -202,7 +209,7 @@ void Tracker::replay(const ReceivedUpdate& received) {
       if (parameter < first || parameter - first >= count) {
         throw Error(Code::bad_request, "an update of a parameter that this optimizer has not");
       }
-      update.gradients.push_back({parameter - first, *gradient.bytes, gradient.bytes});
+      update.gradients.push_back({parameter - first, gradient.memory.bytes, gradient.memory.owner});
     }
     optimizer->replay(update);
     return;
@@ -214,7 +221,13 @@ Digest Tracker::digest() {
   const auto now = snapshot();
   wire::WireWriter writer;
   writer.digest(now.layout.digest()).digest(digest_of(save()));
-  for (const auto& memory : now.memory) writer.digest(digest_of(memory));
+  std::vector<MemoryRange> ranges;
+  for (std::size_t i = 0; i < now.memory.size(); ++i) {
+    ranges.push_back(range_of(now, static_cast<RegionId>(i)));
+  }
+  std::vector<Digest> digests(ranges.size());
+  digest_ranges(ranges, digests, now.fence);
+  for (const auto& digest : digests) writer.digest(digest);
   return digest_of(writer.bytes());
 }
 

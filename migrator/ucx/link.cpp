@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "migrator/device.h"
+
 namespace cardswap::ucx {
 namespace {
 
@@ -235,6 +237,16 @@ void UcxLink::finish_send(std::list<Send>::iterator send, ucs_status_t status) n
   if (status != UCS_OK && status != UCS_ERR_CANCELED) {
     lose(peer, fmt::format("sending: {}", ucs_status_string(status)));
   }
+}
+
+/// A smaller payload arrives as a message, which is copied into place by the processor.
+std::optional<std::size_t> UcxLink::direct_bytes_min(MemoryKind kind) const {
+  if (kind == MemoryKind::host) return 0;
+  ucp_context_attr_t attributes{};
+  attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+  if (ucp_context_query(context_.get(), &attributes) != UCS_OK) return std::nullopt;
+  if ((attributes.memory_types & UCS_BIT(UCS_MEMORY_TYPE_CUDA)) == 0) return std::nullopt;
+  return kRendezvousBytesMin;
 }
 
 std::optional<PeerId> UcxLink::peer_of(const ucp_am_recv_param_t* param) const noexcept {

@@ -45,6 +45,7 @@ class UcxLink final : public Link {
   void send_control(PeerId to, std::vector<std::byte> message) override;
   void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner) override;
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override;
   [[nodiscard]] std::size_t bulk_in_flight() const override { return bulk_in_flight_; }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return sends_.size() - bulk_in_flight_;

@@ -18,6 +18,8 @@
 /// <cardswap/torch.h>.
 namespace cardswap {
 
+class Device;  // of Cardswap's own: a GPU
+
 /// What a step boundary says: go on with the loop, or leave it because the job goes on elsewhere.
 enum class Verdict : std::uint8_t { going_on, moved };
 
@@ -33,6 +35,7 @@ struct TrackedRegion {
   /// view follows. The storage holds `keep` for as long as it lives there. Empty: it cannot be
   /// moved. Training thread only.
   std::function<void(std::byte* home, std::shared_ptr<void> keep)> rehome;
+  std::shared_ptr<Device> device;          ///< of `memory`; none: this host's own
 };
 
 /// A gradient as an optimizer's step reads it.
@@ -40,6 +43,7 @@ struct TrackedGradient {
   std::uint32_t parameter = 0;  ///< counted over the optimizer's groups
   std::span<const std::byte> memory;
   std::shared_ptr<const void> keep_alive;  ///< holds `memory`
+  std::shared_ptr<Device> device;          ///< of `memory`; none: this host's own
 };
 
 /// What an optimizer's step reads besides the state that it rewrites.

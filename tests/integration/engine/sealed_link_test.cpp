@@ -77,6 +77,9 @@ class Between final : public Link {
     const std::span<const std::byte> all(*changed);
     link_->send_bulk(to, std::move(header), all, changed);
   }
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override {
+    return link_->direct_bytes_min(kind);
+  }
   [[nodiscard]] std::size_t bulk_in_flight() const override { return link_->bulk_in_flight(); }
   [[nodiscard]] std::size_t control_in_flight() const override {
     return link_->control_in_flight();

@@ -27,7 +27,7 @@ struct Vector {
 
 class DigestVectors : public ::testing::TestWithParam<Vector> {};
 
-TEST_P(DigestVectors, AreXxHashsOwn) {
+TEST_P(DigestVectors, AreWhatTheyWere) {
   EXPECT_EQ(to_string(digest_of(sanity_buffer(GetParam().size))), GetParam().digest);
 }
 
@@ -45,6 +45,28 @@ INSTANTIATE_TEST_SUITE_P(Xxh3, DigestVectors,
                                            Vector{512, "18d2d110dcc9bca1617e49599013cb6b"},
                                            Vector{2048, "f736557fd47073a5dd59e2c3a5f038e0"},
                                            Vector{2367, "e89c0f6ff369b427cb37aeb9e5d361ed"}));
+
+/// What docs/wire.md lists: one leaf, and trees of them.
+INSTANTIATE_TEST_SUITE_P(Leaves, DigestVectors,
+                         ::testing::Values(Vector{4095, "f69e23cfa8cea8c33044187222ab0efb"},
+                                           Vector{4096, "b9cfaea2ca5626a4e91206429d1f48f9"},
+                                           Vector{4097, "4630d009d65f1f5d4bfe5fb216a5e7dc"},
+                                           Vector{8192, "328a0ae643746ab769daf275ef918f08"},
+                                           Vector{65869, "bc4a193d82df860e39138db1ad131d79"},
+                                           Vector{1048576, "4a8f9d6fff3d0c943fe0582a5637ebd4"},
+                                           Vector{2097153, "deff6bd71fba14e2fb6de79c61b9677a"}));
+
+TEST(Digest, IsTheDigestOfItsLeavesDigests) {
+  const auto bytes = sanity_buffer(3 * kLeafBytes + 100);
+  std::vector<std::byte> leaves;
+  for (std::size_t at = 0; at < bytes.size(); at += kLeafBytes) {
+    const auto size = std::min(kLeafBytes, bytes.size() - at);
+    const auto leaf = digest_of(std::span(bytes).subspan(at, size));
+    const auto of_leaf = std::as_bytes(std::span(leaf.bytes));
+    leaves.insert(leaves.end(), of_leaf.begin(), of_leaf.end());
+  }
+  EXPECT_EQ(digest_of(bytes), digest_of(leaves));
+}
 
 TEST(Digest, IsTheSameFromWideAndFromPortableVectors) {
   const auto bytes = sanity_buffer((1U << 16) + 333);

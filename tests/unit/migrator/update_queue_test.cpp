@@ -23,31 +23,33 @@ data::Update update_of(std::uint64_t number, std::vector<std::uint64_t> gradient
   return update;
 }
 
+Buffer host(ParameterId, std::size_t bytes) { return cpu_device().allocate(bytes); }
+
 void land(UpdateQueue& queue, const data::GradientHeader& header, std::size_t bytes,
           std::byte with) {
-  const auto place = queue.place_for(header, bytes);
+  const auto place = queue.place_for(header, bytes).bytes;
   std::fill(place.begin(), place.end(), with);
   queue.landed(header, bytes);
 }
 
 TEST(UpdateQueue, PutsPiecesTogetherInAnyOrder) {
   UpdateQueue queue;
-  queue.add(update_of(1, {10, 4}), kMost);
+  queue.add(update_of(1, {10, 4}), kMost, host);
   land(queue, {1, 1, 0}, 4, std::byte{3});
   land(queue, {1, 0, 6}, 4, std::byte{2});
   EXPECT_FALSE(queue.take(0));
   land(queue, {1, 0, 0}, 6, std::byte{1});
   const auto update = queue.take(0);
   ASSERT_TRUE(update);
-  EXPECT_EQ(update->gradients[0].bytes->at(5), std::byte{1});
-  EXPECT_EQ(update->gradients[0].bytes->at(6), std::byte{2});
-  EXPECT_EQ(update->gradients[1].bytes->at(0), std::byte{3});
+  EXPECT_EQ(update->gradients[0].memory.bytes[5], std::byte{1});
+  EXPECT_EQ(update->gradients[0].memory.bytes[6], std::byte{2});
+  EXPECT_EQ(update->gradients[1].memory.bytes[0], std::byte{3});
 }
 
 TEST(UpdateQueue, KeepsTheirOrderAndWaitsForTheBaseCopy) {
   UpdateQueue queue;
-  queue.add(update_of(1, {4}, 2), kMost);
-  queue.add(update_of(2, {}), kMost);
+  queue.add(update_of(1, {4}, 2), kMost, host);
+  queue.add(update_of(2, {}), kMost, host);
   land(queue, {1, 0, 0}, 4, {});
   EXPECT_FALSE(queue.take(1)) << "a chunk of the base copy is still under way";
   EXPECT_EQ(queue.take(2)->number, 1U);
@@ -57,10 +59,10 @@ TEST(UpdateQueue, KeepsTheirOrderAndWaitsForTheBaseCopy) {
 
 TEST(UpdateQueue, RefusesWhatNoHonestSourceSends) {
   UpdateQueue queue;
-  EXPECT_THROW(queue.add(update_of(2, {}), kMost), Error) << "out of order";
-  EXPECT_THROW(queue.add(update_of(1, {kMost, 1}), kMost), Error) << "more than the state";
-  EXPECT_THROW(queue.add(update_of(1, {~0ULL, 2}), kMost), Error) << "a sum that overflows";
-  queue.add(update_of(1, {10}), kMost);
+  EXPECT_THROW(queue.add(update_of(2, {}), kMost, host), Error) << "out of order";
+  EXPECT_THROW(queue.add(update_of(1, {kMost, 1}), kMost, host), Error) << "more than the state";
+  EXPECT_THROW(queue.add(update_of(1, {~0ULL, 2}), kMost, host), Error) << "a sum that overflows";
+  queue.add(update_of(1, {10}), kMost, host);
   EXPECT_THROW((void)queue.place_for({2, 0, 0}, 1), Error) << "not announced";
   EXPECT_THROW((void)queue.place_for({1, 1, 0}, 1), Error) << "no such gradient";
   EXPECT_THROW((void)queue.place_for({1, 0, 5}, 6), Error) << "past the end";
@@ -71,17 +73,17 @@ TEST(UpdateQueue, RefusesWhatNoHonestSourceSends) {
 
 TEST(UpdateQueue, BoundsWhatMayWait) {
   UpdateQueue queue;
-  for (std::uint64_t i = 1; i <= 4; ++i) queue.add(update_of(i, {kMost}), kMost);
-  EXPECT_THROW(queue.add(update_of(5, {kMost}), kMost), Error);
+  for (std::uint64_t i = 1; i <= 4; ++i) queue.add(update_of(i, {kMost}), kMost, host);
+  EXPECT_THROW(queue.add(update_of(5, {kMost}), kMost, host), Error);
 }
 
 TEST(UpdateQueue, BeginsAnewForAnotherLayoutUnlessSomethingIsLanding) {
   UpdateQueue queue;
-  queue.add(update_of(1, {10}), kMost);
+  queue.add(update_of(1, {10}), kMost, host);
   land(queue, {1, 0, 0}, 4, {});
   queue.clear();
   EXPECT_FALSE(queue.take(0));
-  queue.add(update_of(1, {10}), kMost);
+  queue.add(update_of(1, {10}), kMost, host);
   (void)queue.place_for({1, 0, 0}, 4);
   EXPECT_THROW(queue.clear(), Error);
 }
