@@ -23,6 +23,13 @@ set(CARDSWAP_TORCH_ROOT "${CARDSWAP_TORCH_ROOT}" CACHE PATH "Folder that holds t
 find_library(CARDSWAP_TORCH_CPU_LIBRARY torch_cpu PATHS ${CARDSWAP_TORCH_ROOT}/torch/lib NO_DEFAULT_PATH)
 find_library(CARDSWAP_C10_LIBRARY c10 PATHS ${CARDSWAP_TORCH_ROOT}/torch/lib NO_DEFAULT_PATH)
 find_path(CARDSWAP_TORCH_INCLUDE torch/script.h PATHS ${CARDSWAP_TORCH_ROOT}/torch/include NO_DEFAULT_PATH)
+# The CUDA half is optional: the wheel's headers have it, and its library is there or not.
+find_library(CARDSWAP_TORCH_CUDA_LIBRARY torch_cuda PATHS ${CARDSWAP_TORCH_ROOT}/torch/lib NO_DEFAULT_PATH)
+find_library(CARDSWAP_C10_CUDA_LIBRARY c10_cuda PATHS ${CARDSWAP_TORCH_ROOT}/torch/lib NO_DEFAULT_PATH)
+set(CARDSWAP_TORCH_HAS_CUDA_HEADERS OFF)
+if(CARDSWAP_TORCH_INCLUDE AND EXISTS ${CARDSWAP_TORCH_INCLUDE}/c10/cuda/impl/cuda_cmake_macros.h)
+  set(CARDSWAP_TORCH_HAS_CUDA_HEADERS ON)
+endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(CardswapTorch
   REQUIRED_VARS CARDSWAP_TORCH_CPU_LIBRARY CARDSWAP_C10_LIBRARY CARDSWAP_TORCH_INCLUDE
@@ -32,6 +39,11 @@ if(CardswapTorch_FOUND AND NOT TARGET cardswap::libtorch)
   target_include_directories(cardswap::libtorch SYSTEM INTERFACE
     ${CARDSWAP_TORCH_INCLUDE} ${CARDSWAP_TORCH_INCLUDE}/torch/csrc/api/include)
   target_link_libraries(cardswap::libtorch INTERFACE ${CARDSWAP_TORCH_CPU_LIBRARY} ${CARDSWAP_C10_LIBRARY})
+  if(CARDSWAP_TORCH_CUDA_LIBRARY AND CARDSWAP_C10_CUDA_LIBRARY)
+    # Nothing refers to torch_cuda by name: it registers its kernels when it is loaded.
+    target_link_libraries(cardswap::libtorch INTERFACE -Wl,--no-as-needed ${CARDSWAP_TORCH_CUDA_LIBRARY}
+      ${CARDSWAP_C10_CUDA_LIBRARY} -Wl,--as-needed)
+  endif()
   target_link_options(cardswap::libtorch INTERFACE
     "LINKER:-rpath,${CARDSWAP_TORCH_ROOT}/torch/lib"
     "LINKER:-rpath-link,${CARDSWAP_TORCH_ROOT}/nvidia/cu13/lib")

@@ -9,7 +9,7 @@ MAY = {
     "migrator": {"migrator"},
     "cuda": {"cuda", "migrator"},
     "runtime": {"runtime", "migrator", "cuda"},
-    "agent": {"agent", "migrator"},
+    "agent": {"agent", "migrator", "cuda"},
     "tests": set(ROOMS),
 }
 # header pattern -> path prefixes that may include it
@@ -20,7 +20,7 @@ ONLY_IN = {
     r"boost/": ("agent/", "tests/"),
     r"sqlite3\.h": ("agent/journal/",),
     r"yaml-cpp/": ("agent/health/policy_yaml.cpp",),
-    r"cuda": ("cuda/",),
+    r"(cuda(\.h|_|std)|cub/|nvml\.h)": ("cuda/",),
 }
 
 

@@ -1,0 +1,108 @@
+#include "cuda/cuda_device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "cuda/staging_ring.h"
+#include "migrator/error.h"
+
+namespace cardswap::cuda {
+namespace {
+
+/// As NVML and the driver write it.
+std::string uuid_text(const std::array<std::uint8_t, 16>& bytes) {
+  std::string text = "GPU";
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const bool part = i == 0 || i == 4 || i == 6 || i == 8 || i == 10;
+    text += fmt::format("{}{:02x}", part ? "-" : "", bytes[i]);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, int index,
+                                             Framework framework) {
+  const Card card{std::move(runtime), index};
+  Properties properties;
+  card.check(card.runtime->properties(index, properties), "cudaGetDeviceProperties");
+  DeviceInfo info{fmt::format("cuda:{}", index), uuid_text(properties.uuid), properties.model,
+                  MemoryKind::cuda, properties.total_bytes};
+  return std::make_shared<CudaDevice>(std::move(info), card, std::move(framework));
+}
+
+CudaDevice::CudaDevice(DeviceInfo info, Card card, Framework framework)
+    : Device(std::move(info)),
+      card_(std::move(card)),
+      framework_(std::move(framework)),
+      digester_(card_),
+      read_stream_(card_),
+      read_done_(card_) {}
+
+Fence CudaDevice::fence() {
+  card_.select();
+  auto point = std::make_shared<OwnedEvent>(card_);
+  point->record(framework_.stream());
+  return {std::move(point)};
+}
+
+void CudaDevice::wait(const Fence& fence) {
+  for (const auto& point : fence) {
+    if (const auto* event = dynamic_cast<const OwnedEvent*>(point.get())) event->synchronize();
+  }
+}
+
+void CudaDevice::digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
+                        const Fence& after) {
+  digester_.digest(ranges, digests, after);
+}
+
+template <class Memory>
+Buffer CudaDevice::take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t bytes,
+                        Device& owner) {
+  std::unique_ptr<Memory> memory;
+  // So that what is a little larger the next time fits as well.
+  const auto size = std::bit_ceil(std::max<std::size_t>(bytes, 512));
+  {
+    const std::lock_guard lock(pool->mutex);
+    if (auto found = pool->free.extract(size)) memory = std::move(found.mapped());
+  }
+  if (!memory) memory = std::make_unique<Memory>(card_, size);
+  auto* at = memory->data();
+  const std::shared_ptr<const void> lease(at, [pool, raw = memory.release()](const void*) {
+    std::unique_ptr<Memory> back(raw);
+    const std::lock_guard lock(pool->mutex);
+    pool->free.emplace(back->size(), std::move(back));
+  });
+  return {&owner, {at, bytes}, lease};
+}
+
+Buffer CudaDevice::allocate(std::size_t bytes) {
+  if (framework_.allocate) return framework_.allocate(*this, bytes);
+  return take(memory_, bytes, *this);
+}
+
+Buffer CudaDevice::allocate_host(std::size_t bytes) { return take(pinned_, bytes, cpu_device()); }
+
+void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) {
+  const std::lock_guard lock(read_mutex_);
+  card_.select();
+  order(card_, read_stream_.get(), after);
+  for (const auto& range : ranges) {
+    if (range.bytes.empty()) continue;
+    card_.check(card_.runtime->copy(to, range.bytes.data(), range.bytes.size(), read_stream_.get()),
+                "cudaMemcpyAsync from the card", range.bytes.size());
+    to += range.bytes.size();
+  }
+  read_done_.record(read_stream_.get());
+  read_done_.synchronize();
+}
+
+std::unique_ptr<Staging> CudaDevice::stage(const StagingOptions& options) {
+  return std::make_unique<RingStaging>(shared_from_this(), card_, options);
+}
+
+}  // namespace cardswap::cuda

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "cuda/digester.h"
+#include "cuda/handles.h"
+#include "migrator/device.h"
+
+namespace cardswap::cuda {
+
+/// What the program's framework does with a device, for those who share it.
+struct Framework {
+  /// The program's thread: the stream that it gives its work to. Never null.
+  std::function<Stream()> stream;
+  /// Memory from the framework's own cache, where it has one: nothing is asked of the driver while
+  /// the program trains. Empty: from CUDA, kept and used again.
+  std::function<Buffer(Device& device, std::size_t bytes)> allocate;
+};
+
+/// A GPU. All work goes to streams of the lowest priority that are not the program's, ordered
+/// behind it with events; no call waits for the whole device. Memory that was allocated is kept
+/// for the next call until the device is destroyed, because giving it back stops a GPU.
+class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
+ public:
+  /// Throws Error where there is no such device.
+  [[nodiscard]] static std::shared_ptr<CudaDevice> open(std::shared_ptr<Runtime> runtime, int index,
+                                                        Framework framework);
+  CudaDevice(DeviceInfo info, Card card, Framework framework);
+
+  Fence fence() override;
+  void wait(const Fence& fence) override;
+  void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
+              const Fence& after) override;
+  std::size_t digest_bytes_best() const override { return std::size_t{4} << 30U; }
+  Buffer allocate(std::size_t bytes) override;
+  Buffer allocate_host(std::size_t bytes) override;
+  void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) override;
+  std::unique_ptr<Staging> stage(const StagingOptions& options) override;
+
+ private:
+  /// Allocations by size, used again.
+  template <class Memory>
+  struct Pool {
+    std::mutex mutex;
+    std::multimap<std::size_t, std::unique_ptr<Memory>> free;
+  };
+  template <class Memory>
+  Buffer take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t bytes, Device& owner);
+
+  const Card card_;
+  const Framework framework_;
+  Digester digester_;
+  std::mutex read_mutex_;  // guards the stream and the event
+  OwnedStream read_stream_;
+  OwnedEvent read_done_;
+  const std::shared_ptr<Pool<PinnedMemory>> pinned_ = std::make_shared<Pool<PinnedMemory>>();
+  const std::shared_ptr<Pool<DeviceMemory>> memory_ = std::make_shared<Pool<DeviceMemory>>();
+};
+
+}  // namespace cardswap::cuda

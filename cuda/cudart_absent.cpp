@@ -1,0 +1,11 @@
+#include "cuda/runtime.h"
+#include "migrator/error.h"
+
+namespace cardswap::cuda {
+
+std::shared_ptr<Runtime> cudart() {
+  throw Error(Code::refused, "this build of Cardswap has no CUDA",
+              "build it with -DCARDSWAP_CUDA=ON where CUDA's toolkit is installed");
+}
+
+}  // namespace cardswap::cuda

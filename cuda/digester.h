@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "cuda/digest_plan.h"
+#include "cuda/handles.h"
+#include "migrator/device.h"
+
+namespace cardswap::cuda {
+
+/// The work of one launch, cut for the kernels: pure.
+struct DigestWork {
+  std::vector<Tile> tiles;
+  std::vector<Root> roots;
+  std::uint32_t leaves = 0;
+};
+[[nodiscard]] DigestWork cut_into_tiles(std::span<const MemoryRange> ranges);
+
+/// Digests ranges of one card's memory on a stream of its own. Keeps its buffers. Any thread, one
+/// at a time.
+class Digester {
+ public:
+  explicit Digester(Card card) : card_(std::move(card)), stream_(card_), done_(card_) {}
+  void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests, const Fence& after);
+
+ private:
+  void make_room(std::size_t bytes);
+
+  const Card card_;
+  std::mutex mutex_;  // guards the rest
+  OwnedStream stream_;
+  OwnedEvent done_;
+  std::optional<PinnedMemory> host_;
+  std::optional<DeviceMemory> device_;
+};
+
+}  // namespace cardswap::cuda

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "cuda/handles.h"
+#include "migrator/device.h"
+
+namespace cardswap::cuda {
+
+inline constexpr std::size_t kRingBlockBytes = 64U << 20U;
+inline constexpr std::size_t kRingBytes = 4 * kRingBlockBytes;
+
+/// Pinned buffers of one size that a device's copies and a link's sends take turns with, so that
+/// copying, sending, receiving and copying again go on at the same time. Grows block by block with
+/// what is used at once, to kRingBytes or 4 buffers. One thread.
+class StagingRing {
+ public:
+  struct Slot {
+    std::span<std::byte> memory;
+    std::unique_ptr<OwnedEvent> event;
+    bool taken = false;
+  };
+
+  StagingRing(Card card, std::size_t slot_bytes);
+  /// None: all are taken and there may be no more.
+  [[nodiscard]] std::optional<std::size_t> take();
+  void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
+  [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }
+  /// The slot whose memory begins at `place`.
+  [[nodiscard]] std::optional<std::size_t> find(const std::byte* place) const;
+
+ private:
+  void grow();
+
+  const Card card_;
+  const std::size_t slot_bytes_;
+  const std::size_t slots_max_;
+  std::vector<std::unique_ptr<PinnedMemory>> blocks_;
+  std::vector<Slot> slots_;
+  std::size_t next_ = 0;  ///< where to look first
+};
+
+/// Payloads through a ring, or none where the link reaches the card's memory.
+class RingStaging final : public Staging {
+ public:
+  RingStaging(std::shared_ptr<Device> device, Card card, const StagingOptions& options);
+  ~RingStaging() override;
+
+  std::optional<Fetched> fetch(std::span<const std::byte> range, const Fence& after,
+                               bool direct) override;
+  bool ready(const Fetched& fetched) override;
+  std::span<std::byte> place_for(std::span<std::byte> range) override;
+  void landed(std::span<std::byte> place, std::span<std::byte> range) override;
+  void settle() override;
+
+ private:
+  [[nodiscard]] bool reached_by_link(std::size_t bytes) const {
+    return options_.direct_bytes_min && bytes >= *options_.direct_bytes_min;
+  }
+  void give_back_copied();
+
+  const std::shared_ptr<Device> device_;  ///< kept: its memory is what is copied
+  const Card card_;
+  const StagingOptions options_;
+  const std::shared_ptr<StagingRing> ring_;  ///< shared with what a link has not sent yet
+  OwnedStream stream_;
+  std::deque<std::size_t> copying_;  ///< landed, on the way into the card
+};
+
+}  // namespace cardswap::cuda

@@ -1,0 +1,199 @@
+// What a card's digests and staging reach, on a machine that has one. Copies are the measure: of
+// the card's memory within itself, bytes read and written both counted, and of pinned host memory
+// from and to the card. Alternating pairs, as everywhere here.
+//
+//   cuda_digest_over_copy    4 GiB in 1 MiB chunks, launch to digests on the host, over the copy's
+//                            bytes read and written a second
+//   cuda_staging_over_link   2 GiB between two engines through the staging ring, over the slower of
+//                            the card's copies and the same engines with the state in host memory
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+
+#include "cuda/cuda_device.h"
+#include "cuda/handles.h"
+#include "migrator/source.h"
+#include "migrator/target.h"
+#include "tests/bench/figure.h"
+
+namespace {
+
+using namespace cardswap;
+using bench::Figure;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMiB = 1U << 20U;
+constexpr std::size_t kDigested = 4096 * kMiB;
+constexpr std::size_t kSent = 2048 * kMiB;
+constexpr std::size_t kRegion = 64 * kMiB;
+constexpr int kPairs = 9;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Bench {
+  std::shared_ptr<cuda::Runtime> runtime = cuda::cudart();
+  cuda::Card card{runtime, 0};
+  cuda::OwnedStream stream{card};
+  cuda::OwnedEvent done{card};
+  std::shared_ptr<cuda::CudaDevice> device =
+      cuda::CudaDevice::open(runtime, 0, {[this] { return stream.get(); }, {}});
+
+  /// Bytes of `to` filled a second.
+  double copy_rate(std::byte* to, const std::byte* from, std::size_t bytes) {
+    const auto start = Clock::now();
+    card.check(runtime->copy(to, from, bytes, stream.get()), "cudaMemcpyAsync", bytes);
+    done.record(stream.get());
+    done.synchronize();
+    return static_cast<double>(bytes) / seconds_since(start);
+  }
+};
+
+void measure_digest(Bench& bench) {
+  const auto memory = bench.device->allocate(kDigested);
+  const auto half = kDigested / 2;
+  std::vector<MemoryRange> chunks;
+  for (std::size_t at = 0; at < kDigested; at += kMiB) {
+    chunks.push_back({bench.device.get(), memory.bytes.subspan(at, kMiB)});
+  }
+  std::vector<Digest> digests(chunks.size());
+  const auto digest = [&] {
+    const auto start = Clock::now();
+    bench.device->digest(chunks, digests, {});
+    return static_cast<double>(kDigested) / seconds_since(start) / 1e9;
+  };
+  const auto copy = [&] {
+    return 2 * bench.copy_rate(memory.bytes.data() + half, memory.bytes.data(), half) / 1e9;
+  };
+  (void)digest();
+  (void)copy();
+  Figure ratio{"cuda_digest_over_copy", "ratio", {}, 0.8};
+  Figure digest_rate{"cuda_digest_rate", "GB/s", {}};
+  Figure copy_rate{"cuda_copy_rate", "GB/s", {}};
+  for (int i = 0; i < kPairs; ++i) {
+    digest_rate.samples.push_back(digest());
+    copy_rate.samples.push_back(copy());
+    ratio.samples.push_back(digest_rate.samples.back() / copy_rate.samples.back());
+  }
+  print(ratio);
+  print(digest_rate);
+  print(copy_rate);
+}
+
+/// State on the card, or in memory of the host, for one side of a migration.
+class Program final : public SourceProgram, public TargetProgram {
+ public:
+  Program(Bench& bench, bool on_card) {
+    std::vector<Region> layout;
+    for (std::size_t i = 0; i < kSent / kRegion; ++i) {
+      layout.push_back({fmt::format("r{}", i), "bytes", "", kRegion});
+      buffers_.push_back(on_card ? bench.device->allocate(kRegion)
+                                 : bench.device->allocate_host(kRegion));
+      snapshot_.memory.push_back(buffers_.back().bytes);
+      if (on_card) snapshot_.devices.push_back(bench.device);
+    }
+    snapshot_.layout = Layout(std::move(layout));
+  }
+  /// So that every chunk differs from the other side's.
+  void fill(Bench& bench, std::uint8_t with) {
+    const auto from = bench.device->allocate_host(kRegion);
+    std::ranges::fill(from.bytes, static_cast<std::byte>(with));
+    for (const auto& buffer : buffers_) {
+      (void)bench.copy_rate(buffer.bytes.data(), from.bytes.data(), kRegion);
+    }
+  }
+  Snapshot snapshot() override { return snapshot_; }
+  std::uint64_t step() override { return 1; }  // it stands: one round is all there is
+  double median_step_ms() override { return 1; }
+  Snapshot adopt(const Layout&) override { return snapshot_; }
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
+    return {values.begin(), values.end()};
+  }
+
+ private:
+  std::vector<Buffer> buffers_;
+  Snapshot snapshot_;
+};
+
+/// Bytes a second, from the first chunk's way to the target's digest of the last one.
+double engine_rate(Program& source, Program& target, const std::string& transports) {
+  Target receiving({"bench", "127.0.0.1", "token", transports}, target, {});
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<double> rate;
+  std::optional<Error> failure;
+  std::optional<Clock::time_point> begun;
+  SourceOptions options;
+  options.migration = "bench";
+  options.host = "127.0.0.1";
+  options.port = receiving.port();
+  options.token = "token";
+  options.strategy = Strategy::rounds;
+  options.compression = Compression::automatic;
+  options.transports = transports;
+  SourceEvents events;
+  events.progress = [&](const MigrationStats& now) {
+    const std::lock_guard lock(mutex);
+    if (!begun && now.transferred > 0) begun = Clock::now();
+    if (now.rounds == 0 || rate) return;
+    rate = static_cast<double>(now.transferred) / seconds_since(*begun);
+    changed.notify_all();
+  };
+  events.failed = [&](const Error& error) {
+    const std::lock_guard lock(mutex);
+    failure = error;
+    changed.notify_all();
+  };
+  Source sending(std::move(options), source, std::move(events));
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, std::chrono::seconds(60), [&] { return rate || failure; });
+  if (failure) throw Error(*failure);
+  if (!rate) throw Error(Code::timed_out, "2 GiB did not go over in a minute");
+  return *rate;
+}
+
+void measure_staging(Bench& bench, const std::string& transports) {
+  const auto pinned = bench.device->allocate_host(kRegion);
+  const auto there = bench.device->allocate(kRegion);
+  Program card_source(bench, true);
+  Program card_target(bench, true);
+  Program host_source(bench, false);
+  Program host_target(bench, false);
+  Figure ratio{"cuda_staging_over_link", "ratio", {}, 0.85};
+  Figure staged{"cuda_staged_rate", "GB/s", {}};
+  Figure link{"cuda_link_rate", "GB/s", {}};
+  Figure bus{"cuda_bus_rate", "GB/s", {}};
+  for (int i = 0; i < kPairs; ++i) {
+    const auto fill = static_cast<std::uint8_t>(2 * i);
+    for (auto* source : {&card_source, &host_source}) source->fill(bench, fill);
+    for (auto* target : {&card_target, &host_target}) {
+      target->fill(bench, static_cast<std::uint8_t>(fill + 1));
+    }
+    const auto out = bench.copy_rate(pinned.bytes.data(), there.bytes.data(), kRegion);
+    const auto in = bench.copy_rate(there.bytes.data(), pinned.bytes.data(), kRegion);
+    bus.samples.push_back(std::min(out, in) / 1e9);
+    link.samples.push_back(engine_rate(host_source, host_target, transports) / 1e9);
+    staged.samples.push_back(engine_rate(card_source, card_target, transports) / 1e9);
+    ratio.samples.push_back(staged.samples.back() /
+                            std::min(bus.samples.back(), link.samples.back()));
+  }
+  print(ratio);
+  print(staged);
+  print(link);
+  print(bus);
+}
+
+void measure(int argc, char** argv) {
+  Bench bench;
+  measure_digest(bench);
+  // Without CUDA's own transports every byte passes through the ring.
+  measure_staging(bench, argc > 1 ? argv[1] : "tcp");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return cardswap::bench::run("cuda", measure, argc, argv); }

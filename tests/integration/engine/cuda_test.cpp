@@ -1,0 +1,255 @@
+/// Method: both ends of a migration in one process, over real UCX on loopback, with their state on
+/// two cards of the stand-in for CUDA's runtime: whoever touches a card's memory without the card
+/// crashes, and whoever reads before what was promised to come first reads old bytes.
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "cuda/cuda_device.h"
+#include "migrator/source.h"
+#include "migrator/target.h"
+#include "tests/stand_ins/cudart/runtime.h"
+#include "tests/support/sanitizer.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kParameterBytes = (1U << 20U) + 52;
+
+/// A job on a card of its own: a parameter, what its optimizer keeps of it, and a table that no
+/// step changes.
+struct Job {
+  explicit Job(unsigned seed) {
+    for (auto& buffer : {&parameter, &momentum, &table}) {
+      auto* bytes = behind(*buffer);
+      for (std::size_t i = 0; i < buffer->bytes.size(); ++i) {
+        bytes[i] = static_cast<std::byte>(i * seed + i / 1000);
+      }
+    }
+  }
+  std::byte* behind(const Buffer& buffer) const { return card->behind(buffer.bytes.data()); }
+  std::span<const std::byte> bytes_of(const Buffer& buffer) const {
+    return {behind(buffer), buffer.bytes.size()};
+  }
+  Snapshot snapshot() {
+    Snapshot result;
+    result.layout = Layout({{"w", "Float", "", parameter.bytes.size()},
+                            {"m", "Float", "", momentum.bytes.size()},
+                            {"table", "bytes", "", table.bytes.size()},
+                            {"none", "bytes", "", 0}});
+    result.memory = {parameter.bytes, momentum.bytes, table.bytes, {}};
+    result.devices.assign(4, device);
+    result.fence = device->fence();
+    return result;
+  }
+  /// One optimizer step as a kernel of the program's stream.
+  void update(const Buffer& gradient) {
+    card->work(program, [w = behind(parameter), m = behind(momentum), g = behind(gradient),
+                         keep = gradient.owner] {
+      for (std::size_t i = 0; i < kParameterBytes; ++i) {
+        m[i] ^= g[i];
+        w[i] = static_cast<std::byte>(std::to_integer<int>(w[i]) + std::to_integer<int>(m[i]));
+      }
+    });
+  }
+
+  std::shared_ptr<test::StandInCudart> card = std::make_shared<test::StandInCudart>();
+  cuda::Stream program = card->program_stream();
+  std::shared_ptr<cuda::CudaDevice> device =
+      cuda::CudaDevice::open(card, 0, {[this] { return program; }, {}});
+  Buffer parameter = device->allocate(kParameterBytes);
+  Buffer momentum = device->allocate(kParameterBytes);
+  Buffer table = device->allocate(700000);
+};
+
+class SourceSide final : public SourceProgram {
+ public:
+  explicit SourceSide(Job& job) : job_(job) { latest_ = job.snapshot(); }
+
+  Snapshot snapshot() override {
+    const std::lock_guard lock(mutex_);
+    return latest_;
+  }
+  std::uint64_t step() override { return step_; }
+  double median_step_ms() override { return 1; }
+  std::vector<Shard> shards() override {
+    return {{ParameterId{0}, {RegionId{0}, RegionId{1}}, true}};
+  }
+  std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> log,
+                               std::shared_ptr<StateWindow> window) override {
+    const std::lock_guard lock(mutex_);
+    log_ = std::move(log);
+    window_ = std::move(window);
+    return shards();
+  }
+
+  /// `last`: waits until its gradients went over, as a runtime does before the step that freezes.
+  void take_step(bool last) {
+    std::shared_ptr<UpdateLog> log;
+    std::shared_ptr<StateWindow> window;
+    {
+      const std::lock_guard lock(mutex_);
+      log = log_;
+      window = window_;
+    }
+    const auto gradient = job_.device->allocate(kParameterBytes);
+    job_.card->work(job_.program,
+                    [g = job_.behind(gradient), number = step_.load(), keep = gradient.owner] {
+                      for (std::size_t i = 0; i < kParameterBytes; ++i)
+                        g[i] = static_cast<std::byte>(i * number);
+                    });
+    if (log) {
+      UpdateEntry entry;
+      entry.step = step_ + 1;
+      entry.gradients = {{ParameterId{0}, gradient.bytes, gradient.owner, job_.device}};
+      entry.fence = job_.device->fence();
+      log->append(std::move(entry));
+      if (last || log->holds_each()) log->wait_until_sent(step_ + 1);
+      window->close();
+    }
+    job_.update(gradient);
+    ++step_;
+    const std::lock_guard lock(mutex_);
+    latest_ = job_.snapshot();
+    if (!log) return;
+    window->open(step_, latest_.fence);
+    log->end_step(step_);
+  }
+
+ private:
+  Job& job_;
+  std::mutex mutex_;  // guards the next three
+  Snapshot latest_;
+  std::shared_ptr<UpdateLog> log_;
+  std::shared_ptr<StateWindow> window_;
+  std::atomic<std::uint64_t> step_{1};
+};
+
+class TargetSide final : public TargetProgram {
+ public:
+  explicit TargetSide(Job& job) : job_(job) {}
+  Snapshot adopt(const Layout&) override { return job_.snapshot(); }
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
+    return {values.begin(), values.end()};
+  }
+  Device& device_of(ParameterId) override { return *job_.device; }
+  void replay(const ReceivedUpdate& update) override {
+    for (const auto& gradient : update.gradients) job_.update(gradient.memory);
+    job_.device->wait(job_.device->fence());
+    replayed_ += !update.gradients.empty();
+  }
+  std::atomic<int> replayed_{0};
+
+ private:
+  Job& job_;
+};
+
+struct Way {
+  Strategy strategy;
+  Compression compression;
+  std::string data_key;
+};
+
+class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
+ protected:
+  template <class Condition>
+  bool within(Clock::duration limit, Condition condition) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, limit * test::kPatience, condition);
+  }
+  template <class Change>
+  void note(Change change) {
+    const std::lock_guard lock(mutex_);
+    change();
+    changed_.notify_all();
+  }
+  std::string why() {
+    const std::lock_guard lock(mutex_);
+    return error_ ? error_->what() : "nobody failed, the time was over";
+  }
+  void start() {
+    const auto& way = GetParam();
+    const auto failed = [this](const Error& error) { note([&] { error_ = error; }); };
+    target_.emplace(TargetOptions{"m", "127.0.0.1", "token", "", seconds(10), way.data_key},
+                    target_side_, TargetEvents{[](const VerifiedState&) {}, failed});
+    SourceOptions options;
+    options.migration = "m";
+    options.host = "127.0.0.1";
+    options.port = target_->port();
+    options.token = "token";
+    options.strategy = way.strategy;
+    options.chunk_bytes = 256U << 10U;
+    options.compression = way.compression;
+    options.data_key = way.data_key;
+    options.silence_max = seconds(10);
+    options.max_downtime_ms = 0;
+    source_.emplace(options, source_side_,
+                    SourceEvents{[](const MigrationStats&) {},
+                                 [this](double) { note([&] { converged_ = true; }); },
+                                 [this](const Digest&, const MigrationStats& stats) {
+                                   note([&] { verified_ = stats; });
+                                 },
+                                 failed});
+  }
+  bool trains_until_converged() {
+    const auto until = Clock::now() + seconds(20) * test::kPatience;
+    while (!within(milliseconds(2), [&] { return converged_ || error_; }) && Clock::now() < until) {
+      source_side_.take_step(false);
+      source_->stepped();
+    }
+    return within(milliseconds(0), [&] { return converged_ && !error_; });
+  }
+  bool freezes_and_verifies() {
+    source_side_.take_step(true);
+    FrozenState state;
+    state.snapshot = source_job_.snapshot();
+    state.step = source_side_.step();
+    source_->freeze(std::move(state));
+    return within(seconds(20), [&] { return verified_ || error_; }) && verified_;
+  }
+
+  Job source_job_{31};
+  Job target_job_{17};
+  SourceSide source_side_{source_job_};
+  TargetSide target_side_{target_job_};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool converged_ = false;
+  std::optional<MigrationStats> verified_;
+  std::optional<Error> error_;
+  std::optional<Target> target_;
+  std::optional<Source> source_;
+};
+
+TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
+  start();
+  ASSERT_TRUE(trains_until_converged()) << why();
+  ASSERT_TRUE(freezes_and_verifies()) << why();
+  source_.reset();
+  target_.reset();
+  for (const auto buffer : {&Job::parameter, &Job::momentum, &Job::table}) {
+    EXPECT_TRUE(std::ranges::equal(source_job_.bytes_of(source_job_.*buffer),
+                                   target_job_.bytes_of(target_job_.*buffer)));
+  }
+  if (GetParam().strategy == Strategy::replay) {
+    EXPECT_GT(target_side_.replayed_, 0);
+    EXPECT_EQ(verified_->regions_not_replayed, 0U) << verified_->not_replayed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, OnTheStandInsCards,
+    ::testing::Values(Way{Strategy::stop_copy, Compression::off, ""},
+                      Way{Strategy::rounds, Compression::off, ""},
+                      Way{Strategy::rounds, Compression::lz4, ""},
+                      Way{Strategy::rounds, Compression::off, std::string(64, 'c')},
+                      Way{Strategy::replay, Compression::off, ""},
+                      Way{Strategy::replay, Compression::zstd, std::string(64, 'c')}));
+
+}  // namespace
+}  // namespace cardswap

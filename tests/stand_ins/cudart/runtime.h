@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cuda/runtime.h"
+
+namespace cardswap::test {
+
+/// A stand-in for CUDA's runtime: one card whose memory is this host's, but not to be touched by
+/// its address (that is mapped without access), and whose streams do their work as late as they
+/// may: when an event is waited for or asked about, in the order that was promised and no other.
+/// So what was not ordered reads old bytes, and what the host touches crashes. Any thread.
+class StandInCudart final : public cuda::Runtime {
+ public:
+  StandInCudart();
+  ~StandInCudart() override;
+
+  // ---- for tests
+  /// The bytes behind an address of the card.
+  [[nodiscard]] std::byte* behind(const void* memory);
+  /// A stream as a program has one; work() is what a kernel of it does.
+  [[nodiscard]] cuda::Stream program_stream();
+  void work(cuda::Stream stream, std::function<void()> kernel);
+  /// The `number`-th call of `call` from now on fails, once.
+  void fail(const std::string& call, cuda::Status status, unsigned number = 1);
+  /// Names of the calls that came, in order, and how often one did.
+  [[nodiscard]] std::vector<std::string> calls();
+  [[nodiscard]] std::size_t count(const std::string& call);
+  void forget_calls();
+  /// What was made and not released: "", or a line that says what.
+  [[nodiscard]] std::string leaks();
+
+  // ---- Runtime
+  cuda::Status device_count(int& count) override;
+  cuda::Status set_device(int device) override;
+  cuda::Status properties(int device, cuda::Properties& properties) override;
+  cuda::Status memory_info(std::size_t& free, std::size_t& total) override;
+  cuda::Status allocate(void*& memory, std::size_t bytes) override;
+  cuda::Status release(void* memory) override;
+  cuda::Status allocate_host(void*& memory, std::size_t bytes) override;
+  cuda::Status release_host(void* memory) override;
+  cuda::Status make_stream(cuda::Stream& stream) override;
+  cuda::Status release_stream(cuda::Stream stream) override;
+  cuda::Status make_event(cuda::Event& event) override;
+  cuda::Status release_event(cuda::Event event) override;
+  cuda::Status record(cuda::Event event, cuda::Stream stream) override;
+  cuda::Status wait(cuda::Stream stream, cuda::Event event) override;
+  cuda::Status query(cuda::Event event) override;
+  cuda::Status synchronize(cuda::Event event) override;
+  cuda::Status copy(void* to, const void* from, std::size_t bytes, cuda::Stream stream) override;
+  cuda::Status digest(const cuda::DigestPlan& plan, cuda::Stream stream) override;
+  std::string text(cuda::Status status) override;
+
+ private:
+  struct Work {
+    std::function<void()> act;
+    int after_stream = 0;  ///< and up to which of its works; 0: no other
+    std::uint64_t after_work = 0;
+  };
+  struct Queue {
+    std::deque<Work> works;
+    std::uint64_t given = 0;
+    std::uint64_t done = 0;
+  };
+  struct Recorded {
+    int stream = 0;
+    std::uint64_t work = 0;
+  };
+  struct Memory {
+    std::size_t bytes = 0;
+    std::byte* behind = nullptr;
+  };
+
+  cuda::Status called(const char* call);
+  void give(cuda::Stream stream, Work work);
+  void run(int stream, std::uint64_t up_to);
+  std::byte* translate(const void* memory);
+  void digest_now(const cuda::DigestPlan& plan);
+
+  std::recursive_mutex mutex_;
+  std::vector<std::string> calls_;
+  std::map<std::string, std::pair<cuda::Status, unsigned>> failures_;
+  std::map<std::byte*, Memory> memory_;
+  std::map<void*, std::size_t> pinned_;
+  std::map<int, Queue> streams_;
+  std::map<int, Recorded> events_;
+  std::set<int> programs_;
+  int next_ = 1;
+};
+
+}  // namespace cardswap::test

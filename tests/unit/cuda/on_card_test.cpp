@@ -1,0 +1,107 @@
+/// The kernels and copies on a real card, against the cpu device. Skipped, with the reason, where
+/// there is none; scripts/gpu_check.sh runs them where there is one.
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <random>
+
+#include "cuda/cuda_device.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+class OnCard : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    try {
+      runtime_ = cuda::cudart();
+    } catch (const Error& error) {
+      GTEST_SKIP() << error.what();
+    }
+    int count = 0;
+    const auto status = runtime_->device_count(count);
+    if (status != cuda::Status::ok || count == 0) {
+      GTEST_SKIP() << "no card: " << runtime_->text(status);
+    }
+    ASSERT_EQ(runtime_->set_device(0), cuda::Status::ok);
+    ASSERT_EQ(runtime_->make_stream(program_), cuda::Status::ok);
+    device_ = cuda::CudaDevice::open(runtime_, 0, {[this] { return program_; }, {}});
+  }
+  void TearDown() override {
+    device_.reset();
+    if (program_ != nullptr) (void)runtime_->release_stream(program_);
+  }
+  static std::vector<std::byte> random_bytes(std::size_t size) {
+    std::mt19937_64 random(size);
+    std::vector<std::byte> bytes(size);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random());
+    return bytes;
+  }
+  void put(std::span<const std::byte> bytes, std::span<std::byte> range) {
+    const auto staging = device_->stage({bytes.size(), std::nullopt});
+    const auto place = staging->place_for(range);
+    std::ranges::copy(bytes, place.begin());
+    staging->landed(place, range);
+    staging->settle();
+  }
+
+  std::shared_ptr<cuda::Runtime> runtime_;
+  cuda::Stream program_ = nullptr;
+  std::shared_ptr<cuda::CudaDevice> device_;
+};
+
+TEST_F(OnCard, DigestsEveryLengthAsTheCpuDoes) {
+  const auto bytes = random_bytes(5000);
+  const auto memory = device_->allocate(bytes.size());
+  put(bytes, memory.bytes);
+  std::vector<MemoryRange> ranges;
+  for (std::size_t size = 0; size <= bytes.size(); ++size) {
+    ranges.push_back({device_.get(), memory.bytes.first(size)});
+  }
+  std::vector<Digest> got(ranges.size());
+  device_->digest(ranges, got, {});
+  for (std::size_t size = 0; size <= bytes.size(); ++size) {
+    ASSERT_EQ(got[size], digest_of(std::span(bytes).first(size))) << size;
+  }
+}
+
+TEST_F(OnCard, DigestsLargeAndUnalignedRangesAsTheCpuDoes) {
+  const auto bytes = random_bytes((9U << 20U) + 333);
+  const auto memory = device_->allocate(bytes.size());
+  put(bytes, memory.bytes);
+  for (const std::size_t shift : {0U, 1U, 4U, 8U, 16U, 4096U}) {
+    std::vector<MemoryRange> ranges;
+    for (const std::size_t size : {4097U, 65536U, 262144U, 262145U, 1048576U, 9U << 20U}) {
+      ranges.push_back({device_.get(), memory.bytes.subspan(shift).first(size)});
+    }
+    std::vector<Digest> got(ranges.size());
+    device_->digest(ranges, got, {});
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      const auto size = ranges[i].bytes.size();
+      EXPECT_EQ(got[i], digest_of(std::span(bytes).subspan(shift, size))) << shift << " " << size;
+    }
+  }
+}
+
+TEST_F(OnCard, BringsBytesThereAndBack) {
+  const auto bytes = random_bytes(3U << 20U);
+  const auto memory = device_->allocate(bytes.size());
+  put(bytes, memory.bytes);
+  const auto staging = device_->stage({1U << 20U, std::nullopt});
+  for (std::size_t at = 0; at < bytes.size(); at += 1U << 20U) {
+    const auto piece = staging->fetch(memory.bytes.subspan(at, 1U << 20U), {}, false);
+    ASSERT_TRUE(piece);
+    while (!staging->ready(*piece)) {
+    }
+    EXPECT_EQ(std::memcmp(piece->bytes.data(), bytes.data() + at, piece->bytes.size()), 0);
+  }
+  std::vector<std::byte> read(bytes.size());
+  const MemoryRange range{device_.get(), memory.bytes};
+  device_->read({&range, 1}, read.data(), device_->fence());
+  EXPECT_EQ(read, bytes);
+}
+
+}  // namespace
+}  // namespace cardswap
