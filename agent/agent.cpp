@@ -257,17 +257,18 @@ void Agent::add_job_calls() {
       json::array names;
       for (const auto& name : device.jobs) names.emplace_back(name);
       const auto cordon = cordons_.of(device.name);
-      list.push_back(json::object{{"name", device.name},
-                                  {"kind", "cpu"},
-                                  {"model", or_null(processor_model())},
-                                  {"uuid", or_null(device_uuid(device.name))},
-                                  {"total_bytes", device.total_bytes},
-                                  {"free_bytes", device.free_bytes},
-                                  {"reserved_bytes", device.reserved_bytes},
-                                  {"jobs", names},
-                                  {"cordoned", cordon.has_value()},
-                                  {"unhealthy", !health_.usable(device.name)},
-                                  {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
+      list.push_back(json::object{
+          {"name", device.name},
+          {"kind", device.kind},
+          {"model", or_null(device.kind == "cpu" ? processor_model() : device.model)},
+          {"uuid", or_null(device.kind == "cpu" ? device_uuid(device.name) : device.uuid)},
+          {"total_bytes", device.total_bytes},
+          {"free_bytes", device.free_bytes},
+          {"reserved_bytes", device.reserved_bytes},
+          {"jobs", names},
+          {"cordoned", cordon.has_value()},
+          {"unhealthy", !health_.usable(device.name)},
+          {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
     }
     co_await criu_.look();
     const auto& tool = criu_.tool();

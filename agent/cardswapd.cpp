@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -16,6 +17,7 @@
 #include "agent/cli/agent_address.h"
 #include "agent/cli/default_paths.h"
 #include "agent/health/nvml_watch.h"
+#include "agent/jobs/gpu_inventory.h"
 #include "agent/json_log.h"
 #include "agent/service/notifier.h"
 #include "agent/units.h"
@@ -41,6 +43,7 @@ struct Options {
   bool encrypt_always = false;
   std::string criu;
   bool criu_trust_peers = false;
+  std::string list_gpus;
   bool failpoints = false;
   bool insecure_listen = false;
   tls::Files tls;
@@ -62,15 +65,35 @@ DeviceConfig device_from(const std::string& text) {
     }
     device.memory_bytes = parse_size("--device memory", option.substr(7));
   }
-  const auto digits =
-      std::string_view(device.name).substr(std::min<std::size_t>(4, device.name.size()));
-  if (!device.name.starts_with("cpu:") || digits.empty() ||
-      digits.find_first_not_of("0123456789") != std::string_view::npos) {
-    throw Error(Code::bad_request,
-                fmt::format("--device: '{}' is no device of this build", device.name),
-                "cpu:0, cpu:1, ... are; the cuda device is not built yet");
+  const auto colon = std::string_view(device.name).find(':');
+  const auto digits = std::string_view(device.name).substr(std::min(colon, device.name.size()));
+  if ((device.kind() != "cpu" && device.kind() != "cuda") || digits.size() < 2 ||
+      digits.find_first_not_of("0123456789", 1) != std::string_view::npos) {
+    throw Error(Code::bad_request, fmt::format("--device: '{}' is no device", device.name),
+                "cpu:0, cpu:1, ... and cuda:0, cuda:1, ... are");
   }
   return device;
+}
+
+/// What NVML knows of the GPUs among `devices`. A GPU that it does not know needs its memory told.
+void look_up_gpus(std::vector<DeviceConfig>& devices, const std::string& nvml) {
+  const auto is_gpu = [](const DeviceConfig& device) { return device.kind() == "cuda"; };
+  if (std::ranges::none_of(devices, is_gpu)) return;
+  const auto gpus = list_gpus(nvml);
+  for (auto& device : devices) {
+    if (!is_gpu(device)) continue;
+    const auto known = std::ranges::find_if(
+        gpus, [&](const Gpu& gpu) { return device.name == fmt::format("cuda:{}", gpu.index); });
+    if (known != gpus.end()) {
+      device.uuid = known->uuid;
+      device.model = known->model;
+      if (device.memory_bytes == 0) device.memory_bytes = known->total_bytes;
+    } else if (device.memory_bytes == 0) {
+      throw Error(Code::bad_request,
+                  fmt::format("--device: NVML knows no {} among {} GPUs", device.name, gpus.size()),
+                  "`nvidia-smi -L` lists them; --nvml names the library");
+    }
+  }
 }
 
 Config config_from(const Options& options) {
@@ -134,6 +157,7 @@ Config config_from(const Options& options) {
     config.host_name = name.data();
   }
   for (const auto& device : options.devices) config.devices.push_back(device_from(device));
+  look_up_gpus(config.devices, config.nvml);
   for (const auto& peer : options.peers) {
     config.peers.push_back(cli::parse_agent_address("--peer", peer).agent.text());
   }
@@ -267,6 +291,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--watch-nvml", options.watch_nvml,
                  "Only print what the library LIBRARY says (the agent runs itself so)");
+  app.add_option("--list-gpus", options.list_gpus,
+                 "Only print the GPUs that the library LIBRARY knows (the agent runs itself so)");
   app.add_flag("--failpoints", options.failpoints,
                "Allow migrations to be held in a state (tests)");
   try {
@@ -275,6 +301,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (!options.watch_nvml.empty()) return health::watch_nvml(options.watch_nvml);
+  if (!options.list_gpus.empty()) return print_gpus(options.list_gpus);
   try {
     set_up_log(options);
     return serve(options);

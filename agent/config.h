@@ -11,8 +11,12 @@
 namespace cardswap {
 
 struct DeviceConfig {
-  std::string name;                ///< "cpu:0"
+  std::string name;                ///< "cpu:0", "cuda:1"
   std::uint64_t memory_bytes = 0;  ///< 0: what the machine has
+  std::string uuid;                ///< of a GPU; empty for a cpu
+  std::string model;               ///< the same
+  /// "cpu" or "cuda".
+  [[nodiscard]] std::string kind() const { return name.substr(0, name.find(':')); }
 };
 
 /// What `cardswapd` was started with.

@@ -33,7 +33,9 @@ std::vector<DeviceName> names_of(const Config& config, const Policy& policy) {
     for (const auto& given : policy.devices) {
       if (given.name == device.name) name = given;
     }
-    if (name.uuid.empty() && device.name.starts_with("cpu:")) name.uuid = device_uuid(device.name);
+    if (name.uuid.empty()) {
+      name.uuid = device.kind() == "cpu" ? device_uuid(device.name) : device.uuid;
+    }
     names.push_back(std::move(name));
   }
   return names;

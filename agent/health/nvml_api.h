@@ -27,6 +27,12 @@ struct nvmlEventData_t {
   unsigned int computeInstanceId;
 };
 
+struct nvmlMemory_t {
+  unsigned long long total;
+  unsigned long long free;
+  unsigned long long used;
+};
+
 union nvmlValue_t {
   double dVal;
   int siVal;

@@ -121,6 +121,7 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   spec.env["CARDSWAP_TOKEN"] = job.token;
   spec.env["CARDSWAP_ROLE"] = job.standby ? "standby" : "primary";
   spec.env["CARDSWAP_DEVICE"] = job.device;
+  spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   // UCX is a guest in the trainer: no signal handlers, no hooks in its allocator, no log on stdout.
   for (const auto& [key, value] : std::map<std::string, std::string>{{"UCX_HANDLE_ERRORS", "none"},
                                                                      {"UCX_ERROR_SIGNALS", ""},
@@ -293,6 +294,9 @@ std::vector<Jobs::Device> Jobs::devices() const {
   for (const auto& configured : config_.devices) {
     Device device;
     device.name = configured.name;
+    device.kind = configured.kind();
+    device.model = configured.model;
+    device.uuid = configured.uuid;
     device.total_bytes = configured.memory_bytes == 0 ? machine_memory() : configured.memory_bytes;
     for (const auto& job : jobs_) {
       if (!job.live() || job.device != device.name) continue;

@@ -121,6 +121,9 @@ class Jobs {
 
   struct Device {
     std::string name;
+    std::string kind;   ///< "cpu" or "cuda"
+    std::string model;  ///< of a GPU, where it is known; the same for the next
+    std::string uuid;
     std::uint64_t total_bytes = 0;
     std::uint64_t reserved_bytes = 0;
     std::uint64_t free_bytes = 0;

@@ -76,7 +76,8 @@ void device_metrics(Exposition& out, const MetricSources& from) {
     out.family(name, Type::gauge, help);
     for (const auto& device : devices) {
       out.sample(count(value(device)),
-                 {{"device", device.name}, {"uuid", device_uuid(device.name)}});
+                 {{"device", device.name},
+                  {"uuid", device.kind == "cpu" ? device_uuid(device.name) : device.uuid}});
     }
   };
   each("cardswap_device_memory_bytes", "Memory of a device.",

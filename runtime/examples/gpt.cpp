@@ -1,5 +1,6 @@
 // A small GPT on real text, character by character, with AdamW.
 
+#include <ATen/autocast_mode.h>
 #include <cardswap/torch.h>
 
 #include <cmath>
@@ -62,7 +63,7 @@ struct GptImpl : nn::Module {
   }
 
   torch::Tensor forward(const torch::Tensor& x) {
-    auto h = tokens(x) + places(torch::arange(x.size(1)));
+    auto h = tokens(x) + places(torch::arange(x.size(1), x.options()));
     for (const auto& block : *blocks) h = block->as<Block>()->forward(h, mask);
     return head(norm(h));
   }
@@ -76,6 +77,13 @@ struct GptImpl : nn::Module {
 TORCH_MODULE(Gpt);
 
 constexpr std::size_t kTextMin = 1024;
+
+/// The agent names cpus "cpu:0", which to LibTorch are all one.
+std::string given_device() {
+  const char* given = std::getenv("CARDSWAP_DEVICE");  // NOLINT(concurrency-mt-unsafe)
+  const std::string name = given == nullptr ? "cpu" : given;
+  return name.starts_with("cpu") ? "cpu" : name;
+}
 
 torch::Tensor read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -131,6 +139,8 @@ int main(int argc, char** argv) {
   std::string resume;
   double clip = 0;
   double decay = 0;
+  bool bf16 = false;
+  std::string device_name = given_device();
   CLI::App app("Trains a small GPT");
   options.add_to(app);
   app.add_option("--text", text, "File to learn");
@@ -139,6 +149,8 @@ int main(int argc, char** argv) {
   app.add_option("--width", shape.width, "Channels");
   app.add_option("--context", shape.context, "Characters a sample");
   app.add_option("--batch", shape.batch, "Samples a step");
+  app.add_option("--device", device_name, "cpu or cuda:N; default: what the agent gives the job");
+  app.add_flag("--bf16", bf16, "Compute in bfloat16, with weights in float32");
   app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step");
   app.add_option("--resume", resume, "Checkpoint to start from");
   app.add_option("--clip-head", clip, "Clip the head's weights by hand after each step; 0: not");
@@ -153,8 +165,12 @@ int main(int argc, char** argv) {
               << text << "' is none\n";
     return 2;
   }
-  const auto data = read_text(text);
+  const torch::Device device(device_name);
+  const auto data = read_text(text).to(device);
   Gpt model(shape);
+  model->to(device);
+  at::autocast::set_autocast_enabled(device.type(), bf16);
+  if (bf16) at::autocast::set_autocast_dtype(device.type(), at::kBFloat16);
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-4));
   std::uint64_t step = 0;
   if (!resume.empty()) step = load_checkpoint(resume, model, optimizer);
@@ -167,6 +183,7 @@ int main(int argc, char** argv) {
   Gpt average(nullptr);
   if (decay > 0) {
     average = Gpt(shape);
+    average->to(device);
     average_in(*average, *model, 0);
     session.track("average", average);
     session.after_step("averaging", [&] { average_in(*average, *model, decay); }, {"average"});
@@ -176,12 +193,13 @@ int main(int argc, char** argv) {
     log.begin(step);
     const auto starts = torch::randint(data.size(0) - shape.context - 1, {shape.batch, 1});
     const auto at = starts + torch::arange(shape.context + 1);
-    const auto batch = data.index({at});
+    const auto batch = data.index({at.to(device)});
     const auto logits = model(batch.narrow(1, 0, shape.context));
     const auto loss = F::cross_entropy(logits.reshape({-1, 256}),
                                        batch.narrow(1, 1, shape.context).reshape({-1}));
     optimizer.zero_grad();
     loss.backward();
+    at::autocast::clear_cache();
     log.write(step, loss.item<double>());
     if (session.step(optimizer) == cardswap::Verdict::moved) return log.moved();
     if (clip > 0) {  // an update behind the optimizer's back

@@ -5,6 +5,7 @@
 
 #include "migrator/wire/reader.h"
 #include "migrator/wire/writer.h"
+#include "runtime/torch/accelerator.h"
 #include "runtime/torch/tensor.h"
 
 namespace cardswap {
@@ -202,7 +203,8 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
       update.gradients.push_back(
           {number,
            {static_cast<const std::byte*>(held.const_data_ptr()), held.nbytes()},
-           std::make_shared<at::Tensor>(held)});
+           std::make_shared<at::Tensor>(held),
+           accelerator::device_of(held)});
     });
     return update;
   }
@@ -225,7 +227,10 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
           parameter.options().requires_grad(false));
     }
     optimizer_.step();
-    for (auto& parameter : parameters) parameter.mutable_grad() = at::Tensor();
+    for (auto& parameter : parameters) {
+      parameter.mutable_grad() = at::Tensor();
+      accelerator::finish_work(parameter);
+    }
   }
 
  private:

@@ -1,27 +1,48 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <cardswap/torch.h>
 
+#include "runtime/torch/accelerator.h"
+
 namespace cardswap {
 namespace {
 
-/// The default CPU generator, whole: seed, position and the cached second normal.
+/// The default generators, whole: seed, position and the cached second normal of the cpu's, and in
+/// a program on a GPU that one's, behind it.
 class TrackedRng final : public TrackedState {
  public:
   std::vector<std::byte> save() override {
-    auto generator = at::detail::getDefaultCPUGenerator();
-    const std::scoped_lock lock(generator.mutex());
-    const auto state = generator.get_state();
-    const auto* bytes = static_cast<const std::byte*>(state.const_data_ptr());
-    return {bytes, bytes + state.nbytes()};
+    std::vector<std::byte> all;
+    for (auto& generator : generators()) {
+      const std::scoped_lock lock(generator.mutex());
+      const auto state = generator.get_state();
+      const auto* bytes = static_cast<const std::byte*>(state.const_data_ptr());
+      all.insert(all.end(), bytes, bytes + state.nbytes());
+    }
+    return all;
   }
   void load(std::span<const std::byte> bytes) override {
-    auto state = at::empty({static_cast<std::int64_t>(bytes.size())}, at::kByte);
-    std::memcpy(state.mutable_data_ptr(), bytes.data(), bytes.size());
-    auto generator = at::detail::getDefaultCPUGenerator();
-    const std::scoped_lock lock(generator.mutex());
-    generator.set_state(state);
+    for (auto& generator : generators()) {
+      const std::scoped_lock lock(generator.mutex());
+      auto state = generator.get_state();  // as many bytes as this one has
+      if (bytes.size() < state.nbytes()) {
+        throw std::invalid_argument("the other side's random generators are not those of this one");
+      }
+      std::memcpy(state.mutable_data_ptr(), bytes.data(), state.nbytes());
+      generator.set_state(state);
+      bytes = bytes.subspan(state.nbytes());
+    }
+    if (!bytes.empty()) {
+      throw std::invalid_argument("the other side has random generators that this one has not");
+    }
   }
   [[nodiscard]] bool loads_last() const override { return true; }
+
+ private:
+  static std::vector<at::Generator> generators() {
+    std::vector<at::Generator> all{at::detail::getDefaultCPUGenerator()};
+    for (auto& other : accelerator::generators()) all.push_back(std::move(other));
+    return all;
+  }
 };
 
 }  // namespace

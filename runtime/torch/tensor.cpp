@@ -6,13 +6,15 @@
 #include <sstream>
 #include <utility>
 
+#include "runtime/torch/accelerator.h"
+
 namespace cardswap {
 namespace {
 
 /// Memory of somebody else's, from_blob's or another process's, stays where it is.
 bool owns_its_memory(const c10::StorageImpl& storage) {
   const auto& data = storage.data_ptr();
-  return storage.nbytes() > 0 && storage.resizable() && data.get() == data.get_context() &&
+  return storage.device().is_cpu() && storage.nbytes() > 0 && storage.resizable() && data.get() == data.get_context() &&
          data.get_deleter() == c10::GetCPUAllocator()->raw_deleter();
 }
 
@@ -33,8 +35,8 @@ void move_storage(const c10::Storage& storage, std::byte* home, std::shared_ptr<
 
 void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor) {
   if (!tensor.defined()) return;
-  if (!tensor.device().is_cpu() || tensor.layout() != at::kStrided) {
-    throw std::invalid_argument(name + ": only dense tensors on the cpu can be tracked");
+  if (tensor.layout() != at::kStrided) {
+    throw std::invalid_argument(name + ": only dense tensors can be tracked");
   }
   const auto& storage = tensor.storage();
   std::ostringstream shape;
@@ -44,6 +46,7 @@ void append_storage(std::vector<TrackedRegion>& out, std::string name, const at:
   region.dtype = c10::toString(tensor.scalar_type());
   region.shape = shape.str();
   region.memory = {static_cast<std::byte*>(storage.mutable_data()), storage.nbytes()};
+  region.device = accelerator::device_of(tensor);
   region.storage = storage.unsafeGetStorageImpl();
   region.keep_alive = std::make_shared<c10::Storage>(storage);
   if (owns_its_memory(*storage.unsafeGetStorageImpl())) {

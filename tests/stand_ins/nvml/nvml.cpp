@@ -89,6 +89,18 @@ nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned length)
   return kSuccess;
 }
 
+nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t, char* name, unsigned length) {
+  std::snprintf(name, length, "Stand-in GPU");
+  return kSuccess;
+}
+
+nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) {
+  memory->total = (index_of(device) + 1ULL) << 30U;
+  memory->free = memory->total;
+  memory->used = 0;
+  return kSuccess;
+}
+
 nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
   std::memset(pci, 0, sizeof(*pci));
   pci->bus = index_of(device);

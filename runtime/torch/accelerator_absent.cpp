@@ -1,0 +1,18 @@
+#include <sstream>
+
+#include "runtime/torch/accelerator.h"
+
+namespace cardswap::accelerator {
+
+std::shared_ptr<Device> device_of(const at::Tensor& tensor) {
+  if (tensor.device().is_cpu()) return nullptr;
+  std::ostringstream text;
+  text << "this build of Cardswap tracks tensors on the cpu, not on " << tensor.device();
+  throw std::invalid_argument(text.str());
+}
+
+void finish_work(const at::Tensor&) {}
+
+std::vector<at::Generator> generators() { return {}; }
+
+}  // namespace cardswap::accelerator
