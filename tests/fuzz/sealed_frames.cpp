@@ -20,6 +20,9 @@ struct NoLine final : Link {
   void wait(std::chrono::steady_clock::time_point) override {}
   void wake() noexcept override {}
   [[nodiscard]] std::uint16_t port() const override { return 0; }
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind) const override {
+    return std::nullopt;
+  }
 };
 
 /// An engine that may never be told anything: nobody here has the key.

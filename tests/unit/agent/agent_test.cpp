@@ -93,7 +93,7 @@ AdmissionRequest request_for(std::uint64_t bytes) {
   request.job = "gpt";
   request.device = "cpu:0";
   request.state_bytes = bytes;
-  request.devices = {{"cpu:0", 1000, 400, 600, {}}};
+  request.devices = {{"cpu:0", "cpu", "", "", 1000, 400, 600, {}}};
   request.host = "gpu-b";
   return request;
 }
