@@ -90,21 +90,27 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
   if (!failed && (job == nullptr || !job->live() || r.side.state() == TargetState::failed)) {
     failed = Error(Code::cancelled, "the reservation ended meanwhile");
   }
+  if (!failed) {
+    r.image_bytes = result->image_bytes;
+    r.restore_ms = result->restore_ms;
+    r.holder = job->process;
+    job->state_bytes = r.state_bytes;  // what is tracked was said at the source
+    job->homed_bytes = r.homed_bytes;
+    try {
+      jobs_.take_over(*job, result->tree.root, result->tree.init);
+    } catch (const Error& error) {  // its journal's disk is full
+      failed = error;
+    }
+  }
   if (failed) {
     arrival.close();
     fail(r, TargetEvent::standby_failed,
          failed->within("restore the process on " + config_.host_name));
     co_return;
   }
-  r.image_bytes = result->image_bytes;
-  r.restore_ms = result->restore_ms;
   r.restored_at = Clock::now();
   r.arrived = true;
   ++r.version;
-  r.holder = job->process;
-  job->state_bytes = r.state_bytes;  // what is tracked was said at the source
-  job->homed_bytes = r.homed_bytes;
-  jobs_.take_over(*job, result->tree.root, result->tree.init);
   hub_.take(*job, result->socket.release());
   hub_.send(*job,
             channel::Arrived{migration, 0, holder_socket(migration),

@@ -163,9 +163,11 @@ asio::awaitable<void> Jobs::watch(std::string instance) {
 }
 
 void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
-  job.process = root;
-  job.init = init;
-  save(job);
+  auto record = job;
+  record.process = root;
+  record.init = init;
+  save(record);  // on a full disk the job stays what it was
+  job = std::move(record);
   tasks_.spawn("watch " + job.name, watch(job.instance));
   changed_.notify();
 }

@@ -46,14 +46,15 @@ Owner Case::owner() const {
   }
 }
 
-std::vector<Case> all_cases() {
+std::vector<Case> all_cases(channel::Arrival arrive) {
   std::vector<Case> cases;
   for (const auto damage : kDamages) {
     for (const auto& held : kHeld) {
       if (held.by == Held::By::nothing) continue;
+      if (held.by == Held::By::standby && arrive == channel::Arrival::criu) continue;
       // What is committed cannot be cancelled: exit_codes_test has the refusal.
       if (damage == Damage::cancel && handover::is_committed(held.state)) continue;
-      cases.push_back({damage, held});
+      cases.push_back({damage, held, arrive});
     }
   }
   return cases;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/handover/rules.h"
+#include "migrator/wire/channel.h"
 
 /// What is broken, when, and who has the job afterwards: the matrix as data.
 namespace cardswap::test {
@@ -75,6 +76,7 @@ enum class Owner { source, target, either, nobody };
 struct Case {
   Damage damage;
   Held held;
+  channel::Arrival arrive = channel::Arrival::standby;
   [[nodiscard]] bool before_commit() const { return !handover::is_committed(held.state); }
   [[nodiscard]] Owner owner() const;
 };
@@ -82,7 +84,8 @@ struct Case {
 [[nodiscard]] std::string to_string(Damage damage);
 /// "KillStandby_syncing"
 [[nodiscard]] std::string to_string(const Case& test);
-/// Every damage at every state that can be held, where the damage has a meaning.
-[[nodiscard]] std::vector<Case> all_cases();
+/// Every damage at every state that can be held, where the damage has a meaning. A process that
+/// CRIU brings has no standby that could keep `preparing`.
+[[nodiscard]] std::vector<Case> all_cases(channel::Arrival arrive = channel::Arrival::standby);
 
 }  // namespace cardswap::test

@@ -5,7 +5,8 @@
 /// or the operator's word (4); nothing is left on the side that does not have the job (3 and 6).
 ///
 /// `preparing` is kept by a standby that does not reach its program, `resumed` by a trainer that
-/// does not begin its next step, the others by a failpoint.
+/// does not begin its next step, the others by a failpoint. All of it holds for a job whose program
+/// is started at the target, and for one whose process CRIU brings there.
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -38,7 +39,12 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     if (needs.source_disk || needs.target_disk) {
       if (const auto missing = SmallDisk::missing()) GTEST_SKIP() << *missing;
     }
+    needs.arena = by_criu_;
+    if (by_criu_ && kPatience > 1) GTEST_SKIP() << "no image has a sanitizer's shadow memory";
     scene_ = std::make_unique<Scene>(needs);
+    if (!by_criu_) return;
+    const auto tool = a().ask({"devices"}).at("criu").as_object();
+    if (!tool.at("usable").as_bool()) GTEST_SKIP() << "CRIU: " << text(tool, "problem");
   }
 
   [[nodiscard]] Host& a() const { return *scene_->a; }
@@ -59,6 +65,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     const bool by_standby = is_at(State::preparing);
     std::vector<std::string> arguments{"migrate",        "job",  "--to",    b().at("cpu:0"),
                                        "--max-downtime", "none", "--detach"};
+    if (by_criu_) arguments.insert(arguments.end(), {"--arrive", "criu"});
     if (!by_standby) {
       const auto hold = is_at(State::resumed) ? State::committed : GetParam().held.state;
       arguments.insert(arguments.end(), {"--hold-at", std::string(handover::to_string(hold))});
@@ -68,15 +75,16 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
       const auto m = a().ask({"status", id_});
       return by_standby ? text(m, "state") == "preparing" : m.at("held").as_bool();
     })) << logs();
-    ASSERT_TRUE(within(5s, [&] { return processes_of(b().dir()).size() == 1; })) << logs();
+    ASSERT_TRUE(within(5s, [&] { return job_processes_of(b()).size() == 1; })) << logs();
     if (is_at(State::resumed)) {
       scene_->hold_trainers();
       proceed();
       ASSERT_TRUE(comes_to("resumed")) << logs();
     }
     EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
-    // The source waits there for the target's word, which a cut link would keep back.
-    if (is_at(State::verifying) && damage_ == Damage::cut_link) {
+    // The source waits there for the target's word, which a cut link would keep back. Where CRIU
+    // brings the process, it is not yet on its way.
+    if (is_at(State::verifying) && damage_ == Damage::cut_link && !by_criu_) {
       const auto verified = "migration " + id_ + " here: verified";
       ASSERT_TRUE(within(10s, [&] { return b().log().find(verified) != std::string::npos; }))
           << logs();
@@ -94,8 +102,16 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     }
   }
 
-  static void kill_processes_of(const Host& host) {
-    const auto processes = processes_of(host.dir());
+  /// By their environment; a process that CRIU brought has the one that it left with, so there the
+  /// agent is asked.
+  [[nodiscard]] std::vector<int> job_processes_of(const Host& host) const {
+    if (!by_criu_) return processes_of(host.dir());
+    const auto pid = static_cast<int>(number(host.job("job"), "pid"));
+    return pid > 0 ? std::vector{pid} : std::vector<int>{};
+  }
+
+  void kill_processes_of(const Host& host) const {
+    const auto processes = job_processes_of(host);
     EXPECT_FALSE(processes.empty());
     for (const int pid : processes) ::kill(pid, SIGKILL);
   }
@@ -171,9 +187,9 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   /// does not guess. Held at `freezing` it may or may not be so far.
   void expect_target_to_give_up_or_to_ask() {
     const auto in_doubt = [&] { return b().log().find(id_ + " is in doubt") != std::string::npos; };
-    const auto standbys = [&] { return processes_of(b().dir()).size(); };
+    const auto standbys = [&] { return job_processes_of(b()).size(); };
     EXPECT_TRUE(within(20s, [&] { return in_doubt() || standbys() == 0; })) << logs();
-    EXPECT_TRUE(in_doubt() || !is_at(State::verifying));
+    EXPECT_TRUE(in_doubt() || by_criu_ || !is_at(State::verifying));
     if (!in_doubt()) return;
     EXPECT_EQ(standbys(), 1U);
     scene_->net->heal();
@@ -251,12 +267,16 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   }
 
   void expect_nothing_left_at(const Host& host) const {
-    EXPECT_TRUE(within(20s, [&] { return processes_of(host.dir()).empty(); })) << logs();
+    const auto has_none = [&] {
+      return by_criu_ ? host.leftovers().empty() : processes_of(host.dir()).empty();
+    };
+    EXPECT_TRUE(within(20s, has_none)) << logs();
     EXPECT_TRUE(within(5s, [&] { return host.leftovers().empty(); })) << host.leftovers();
     EXPECT_TRUE(is_all_free(host, "cpu:0"));
   }
 
   const Damage damage_ = GetParam().damage;
+  const bool by_criu_ = GetParam().arrive == channel::Arrival::criu;
   std::unique_ptr<Scene> scene_;
   std::string id_;
 };
@@ -286,6 +306,10 @@ TEST_P(CrashMatrix, EndsInTheInvariants) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix, ::testing::ValuesIn(all_cases()),
+                         [](const auto& info) { return to_string(info.param); });
+
+INSTANTIATE_TEST_SUITE_P(ByCriu, CrashMatrix,
+                         ::testing::ValuesIn(all_cases(channel::Arrival::criu)),
                          [](const auto& info) { return to_string(info.param); });
 
 TEST(Cases, AreEnough) { EXPECT_GE(all_cases().size(), 60U); }
