@@ -65,9 +65,9 @@ for ((round = 0; round < random; round++)); do
 done
 
 count() { cat "$log"/*.log | grep -c -E "$1" || true; }
-begun=$(count '^\[ RUN      \] All/')
-passed=$(count '^\[       OK \] All/')
-skipped=$(count '^\[  SKIPPED \] All/.*ms\)$')
+begun=$(count '^\[ RUN      \] (All|ByCriu)/')
+passed=$(count '^\[       OK \] (All|ByCriu)/')
+skipped=$(count '^\[  SKIPPED \] (All|ByCriu)/.*ms\)$')
 ran=$((begun - skipped))
 violations=$((ran - passed))
 [ "$skipped" -eq 0 ] || warn "$skipped cases were skipped; the logs in $log say why"

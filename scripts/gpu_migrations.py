@@ -115,15 +115,15 @@ def main() -> int:
     if options.width:
         sizes = {"small": (options.width, options.layers or 2, 60)}
     downtimes = {}
+    slowdowns = []
     for name, (width, layers, steps) in sizes.items():
-        for precision in ([], ["--bf16"]):
+        for kind, precision in (("fp32", []), ("bf16", ["--bf16"]), ("bf16_masters", ["--bf16-weights"])):
             trainer = [str(options.build / "runtime/gpt"), "--steps", str(steps), "--text", options.text, "--width", str(width),
                        "--layers", str(layers), "--heads", "4", "--batch", "32", "--context", "64", *precision]
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder) / "undisturbed"
                 subprocess.run([*trainer, "--device", options.device.replace("cpu:0", "cpu"), "--loss-log", str(path)], check=True)
                 undisturbed = lines_of(path)
-            kind = "bf16" if precision else "fp32"
             for strategy in ("rounds", "replay"):
                 told = [move(options.build, options.device, trainer, steps, strategy, undisturbed)
                         for _ in range(3 if strategy == "replay" and not precision else 1)]
@@ -135,10 +135,14 @@ def main() -> int:
                     slow = [t["slowdown_pct"] for t in told if t["slowdown_pct"] is not None]
                     if slow:
                         print_figure(f"cuda_sync_slowdown_pct_{name}", slow, "%", 5)
+                        slowdowns += slow
                 else:
                     print_figure(f"cuda_{strategy}_downtime_ms_{name}_{kind}", down, "ms")
             if not precision:
                 save_and_load(options, trainer, name)
+                driver_checkpoint(options, trainer, name)
+    if slowdowns:
+        print_figure("cuda_sync_slowdown_pct", slowdowns, "%", 5)
     if len(downtimes) == 2:
         print_figure("cuda_replay_downtime_10g_over_1g", [downtimes["10g"] / downtimes["1g"]], "ratio", 1.5)
     return 0
@@ -158,6 +162,28 @@ def save_and_load(options, trainer, name) -> None:
         subprocess.run([*short, *common, "--resume", file], check=True)
         resumed = [int(line.split()[2]) for line in lines_of(log)][6]
         print_figure(f"checkpoint_file_downtime_ms_{name}", [(resumed - stopped) / 1e6], "ms")
+
+
+def driver_checkpoint(options, trainer, name) -> None:
+    """The same job stopped and brought back by NVIDIA's driver, on the same card and without CRIU."""
+    program = options.build / "tests/bench/bench_driver_checkpoint"
+    if not options.device.startswith("cuda") or not program.exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        log = pathlib.Path(folder) / "losses"
+        long = list(trainer)
+        long[long.index("--steps") + 1] = "1000000"
+        with subprocess.Popen([*long, "--device", options.device, "--loss-log", str(log)]) as job:
+            try:
+                wait_for(300, "the first steps", lambda: len(lines_of(log)) >= 5)
+                told = subprocess.run([program, str(job.pid), name], capture_output=True, text=True, check=False)
+                # Some drivers and virtual machines cannot: that is worth knowing, not a failure of ours.
+                print(told.stdout or f"driver checkpoint: {told.stderr.strip()}", end="" if told.stdout else "\n", flush=True)
+                seen = len(lines_of(log))
+                if told.returncode == 0:
+                    wait_for(60, "a step after the driver's restore", lambda: len(lines_of(log)) > seen)
+            finally:
+                job.kill()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes a visit's JSON and Markdown from what scripts/gpu_check.sh left: gpu_report.py DIR COMMIT"""
+"""Writes a visit's JSON and Markdown from what scripts/gpu_check.sh left: gpu_report.py DIR COMMIT
+
+Exit status 1 when a figure misses its goal.
+"""
 import datetime
 import json
 import pathlib
@@ -36,7 +39,7 @@ def main() -> int:
     head = f"{seen['card'].get('name', '?')}, driver {seen['card'].get('driver_version', '?')}, {seen['date']}, commit {commit[:12]}: {told}."
     (folder / f"{name}.md").write_text("\n".join([head, "", *rows]) + "\n")
     print((folder / f"{name}.md").read_text())
-    return 0
+    return 1 if any(f["holds"] is False for f in figures) else 0
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <sstream>
 
+#include "master_weights.h"
 #include "trainer.h"
 
 namespace nn = torch::nn;
@@ -140,6 +142,7 @@ int main(int argc, char** argv) {
   double clip = 0;
   double decay = 0;
   bool bf16 = false;
+  bool bf16_weights = false;
   std::string device_name = given_device();
   CLI::App app("Trains a small GPT");
   options.add_to(app);
@@ -151,8 +154,11 @@ int main(int argc, char** argv) {
   app.add_option("--batch", shape.batch, "Samples a step");
   app.add_option("--device", device_name, "cpu or cuda:N; default: what the agent gives the job");
   app.add_flag("--bf16", bf16, "Compute in bfloat16, with weights in float32");
-  app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step");
-  app.add_option("--resume", resume, "Checkpoint to start from");
+  auto* master_weights =
+      app.add_flag("--bf16-weights", bf16_weights, "Weights in bfloat16, with masters in float32");
+  app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step")
+      ->excludes(master_weights);
+  app.add_option("--resume", resume, "Checkpoint to start from")->excludes(master_weights);
   app.add_option("--clip-head", clip, "Clip the head's weights by hand after each step; 0: not");
   app.add_option("--average", decay, "Decay of an average of the weights; 0: none");
   CLI11_PARSE(app, argc, argv);
@@ -171,15 +177,20 @@ int main(int argc, char** argv) {
   model->to(device);
   at::autocast::set_autocast_enabled(device.type(), bf16);
   if (bf16) at::autocast::set_autocast_dtype(device.type(), at::kBFloat16);
-  torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-4));
+  std::optional<MasterWeights> masters;
+  if (bf16_weights) masters.emplace(*model);
+  torch::optim::AdamW optimizer(masters ? masters->masters->parameters() : model->parameters(),
+                                torch::optim::AdamWOptions(3e-4));
   std::uint64_t step = 0;
   if (!resume.empty()) step = load_checkpoint(resume, model, optimizer);
 
   auto session = cardswap::Session::open();
   session.track("model", model);
+  if (masters) session.track("masters", masters->masters);
   session.track("optimizer", optimizer);
   session.track("step", step);
   session.track_rng();
+  if (masters) session.after_step("weights", [&] { masters->give_weights(); }, {"model"});
   Gpt average(nullptr);
   if (decay > 0) {
     average = Gpt(shape);
@@ -199,6 +210,7 @@ int main(int argc, char** argv) {
                                        batch.narrow(1, 1, shape.context).reshape({-1}));
     optimizer.zero_grad();
     loss.backward();
+    if (masters) masters->take_gradients();
     at::autocast::clear_cache();
     log.write(step, loss.item<double>());
     if (session.step(optimizer) == cardswap::Verdict::moved) return log.moved();

@@ -14,7 +14,8 @@ namespace {
 /// Memory of somebody else's, from_blob's or another process's, stays where it is.
 bool owns_its_memory(const c10::StorageImpl& storage) {
   const auto& data = storage.data_ptr();
-  return storage.device().is_cpu() && storage.nbytes() > 0 && storage.resizable() && data.get() == data.get_context() &&
+  return storage.device().is_cpu() && storage.nbytes() > 0 && storage.resizable() &&
+         data.get() == data.get_context() &&
          data.get_deleter() == c10::GetCPUAllocator()->raw_deleter();
 }
 

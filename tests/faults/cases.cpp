@@ -1,5 +1,7 @@
 #include "tests/faults/cases.h"
 
+#include <ostream>
+
 namespace cardswap::test {
 
 std::string to_string(Damage damage) {
@@ -21,6 +23,8 @@ std::string to_string(Damage damage) {
 std::string to_string(const Case& test) {
   return to_string(test.damage) + "_" + std::string(handover::to_string(test.held.state));
 }
+
+std::ostream& operator<<(std::ostream& out, const Case& test) { return out << to_string(test); }
 
 Owner Case::owner() const {
   if (before_commit()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,6 +85,7 @@ struct Case {
 [[nodiscard]] std::string to_string(Damage damage);
 /// "KillStandby_syncing"
 [[nodiscard]] std::string to_string(const Case& test);
+std::ostream& operator<<(std::ostream& out, const Case& test);
 /// Every damage at every state that can be held, where the damage has a meaning. A process that
 /// CRIU brings has no standby that could keep `preparing`.
 [[nodiscard]] std::vector<Case> all_cases(channel::Arrival arrive = channel::Arrival::standby);

@@ -10,9 +10,12 @@
 #include <array>
 #include <boost/json.hpp>
 #include <cstdlib>
+#include <memory>
 #include <random>
+#include <vector>
 
 #include "tests/faults/scene.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
 namespace {
@@ -27,15 +30,40 @@ unsigned seed_of(int round) {
          static_cast<unsigned>(round);
 }
 
-class CrashAtARandomTime : public ::testing::TestWithParam<int> {
+struct Round {
+  int number;
+  channel::Arrival arrive;
+};
+std::ostream& operator<<(std::ostream& out, const Round& round) { return out << round.number; }
+std::vector<Round> eight_rounds(channel::Arrival arrive) {
+  std::vector<Round> rounds;
+  for (int i = 0; i < 8; ++i) rounds.push_back({i, arrive});
+  return rounds;
+}
+
+class CrashAtARandomTime : public ::testing::TestWithParam<Round> {
  protected:
-  [[nodiscard]] Host& a() { return *scene_.a; }
-  [[nodiscard]] Host& b() { return *scene_.b; }
+  void SetUp() override {
+    if (by_criu_ && kPatience > 1) GTEST_SKIP() << "no image has a sanitizer's shadow memory";
+    SceneNeeds needs;
+    needs.arena = by_criu_;
+    scene_ = std::make_unique<Scene>(needs);
+    if (!by_criu_) return;
+    const auto tool = a().ask({"devices"}).at("criu").as_object();
+    if (!tool.at("usable").as_bool()) GTEST_SKIP() << "CRIU: " << text(tool, "problem");
+  }
+  [[nodiscard]] Host& a() { return *scene_->a; }
+  [[nodiscard]] Host& b() { return *scene_->b; }
   [[nodiscard]] std::string logs() { return a().log() + "----\n" + b().log(); }
 
   void kill_at_once(Damage damage) {
+    // By the agent's word: a process that CRIU brought has the environment of the other host.
     const auto kill_all = [](const Host& host) {
-      for (const int pid : processes_of(host.dir())) ::kill(pid, SIGKILL);
+      const auto answer = host.ask({"jobs"});
+      for (const auto& item : answer.at("jobs").as_array()) {
+        const auto pid = static_cast<int>(number(item.as_object(), "pid"));
+        if (pid > 0) ::kill(pid, SIGKILL);
+      }
     };
     const bool both = damage == Damage::kill_both_agents;
     if (damage == Damage::kill_source_trainer) kill_all(a());
@@ -46,11 +74,12 @@ class CrashAtARandomTime : public ::testing::TestWithParam<int> {
     if (both || damage == Damage::kill_target_agent) b().start_agent();
   }
 
-  Scene scene_{SceneNeeds{}};
+  const bool by_criu_ = GetParam().arrive == channel::Arrival::criu;
+  std::unique_ptr<Scene> scene_;
 };
 
 TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
-  const auto seed = seed_of(GetParam());
+  const auto seed = seed_of(GetParam().number);
   std::mt19937 random(seed);
   constexpr std::array kKills{Damage::kill_source_trainer, Damage::kill_standby,
                               Damage::kill_source_agent, Damage::kill_target_agent,
@@ -59,10 +88,10 @@ TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
   const auto after = static_cast<int>(random() % kMigrationMsMost);
   SCOPED_TRACE("CARDSWAP_CRASH_SEED: seed " + std::to_string(seed) + ", " + to_string(damage) +
                " after " + std::to_string(after) + " ms");
-  ASSERT_NO_FATAL_FAILURE(scene_.start_job(false));
-  const auto id = text(
-      a().ask({"migrate", "job", "--to", b().at("cpu:0"), "--max-downtime", "none", "--detach"}),
-      "id");
+  ASSERT_NO_FATAL_FAILURE(scene_->start_job(false));
+  const auto id = text(a().ask({"migrate", "job", "--to", b().at("cpu:0"), "--max-downtime", "none",
+                                "--detach", "--arrive", by_criu_ ? "criu" : "standby"}),
+                       "id");
   ::poll(nullptr, 0, after);  // the moment is the point: nothing is waited for
 
   kill_at_once(damage);
@@ -75,21 +104,29 @@ TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
   const bool moved = state == "completed";
   auto& owner = moved ? b() : a();
   auto& other = moved ? a() : b();
-  EXPECT_TRUE(within(20s, [&] { return processes_of(other.dir()).empty(); })) << logs();
+  EXPECT_TRUE(within(20s, [&] {
+    return by_criu_ ? other.leftovers().empty() : processes_of(other.dir()).empty();
+  })) << logs();
   EXPECT_TRUE(within(5s, [&] { return other.leftovers().empty(); })) << other.leftovers();
   EXPECT_TRUE(is_all_free(other, "cpu:0"));
   // A kill of the process that has the job is the end of the job, with its own word for it.
   const bool hit = damage == (moved ? Damage::kill_standby : Damage::kill_source_trainer);
   if (hit && owner.ended_within("job", 2s)) {
     EXPECT_EQ(text(owner.job("job"), "state"), "failed");
-    scene_.expect_undisturbed_start();
+    scene_->expect_undisturbed_start();
     return;
   }
-  EXPECT_TRUE(scene_.steps_again_within(5s)) << logs();
-  scene_.expect_undisturbed_end(owner);
+  EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+  scene_->expect_undisturbed_end(owner);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, CrashAtARandomTime, ::testing::Range(0, 8));
+std::string name_of(const ::testing::TestParamInfo<Round>& info) {
+  return std::to_string(info.param.number);
+}
+INSTANTIATE_TEST_SUITE_P(All, CrashAtARandomTime,
+                         ::testing::ValuesIn(eight_rounds(channel::Arrival::standby)), name_of);
+INSTANTIATE_TEST_SUITE_P(ByCriu, CrashAtARandomTime,
+                         ::testing::ValuesIn(eight_rounds(channel::Arrival::criu)), name_of);
 
 }  // namespace
 }  // namespace cardswap::test

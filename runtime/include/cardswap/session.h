@@ -35,7 +35,7 @@ struct TrackedRegion {
   /// view follows. The storage holds `keep` for as long as it lives there. Empty: it cannot be
   /// moved. Training thread only.
   std::function<void(std::byte* home, std::shared_ptr<void> keep)> rehome;
-  std::shared_ptr<Device> device;          ///< of `memory`; none: this host's own
+  std::shared_ptr<Device> device;  ///< of `memory`; none: this host's own
 };
 
 /// A gradient as an optimizer's step reads it.
