@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cuda/staging_ring.h"
+#include "cuda/vmm_arena.h"
 #include "migrator/error.h"
 
 namespace cardswap::cuda {
@@ -25,19 +26,21 @@ std::string uuid_text(const std::array<std::uint8_t, 16>& bytes) {
 }  // namespace
 
 std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, int index,
-                                             Framework framework) {
+                                             Framework framework, LoadVmm load_vmm) {
   const Card card{std::move(runtime), index};
   Properties properties;
   card.check(card.runtime->properties(index, properties), "cudaGetDeviceProperties");
   DeviceInfo info{fmt::format("cuda:{}", index), uuid_text(properties.uuid), properties.model,
                   MemoryKind::cuda, properties.total_bytes};
-  return std::make_shared<CudaDevice>(std::move(info), card, std::move(framework));
+  return std::make_shared<CudaDevice>(std::move(info), card, std::move(framework),
+                                      std::move(load_vmm));
 }
 
-CudaDevice::CudaDevice(DeviceInfo info, Card card, Framework framework)
+CudaDevice::CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm load_vmm)
     : Device(std::move(info)),
       card_(std::move(card)),
       framework_(std::move(framework)),
+      load_vmm_(std::move(load_vmm)),
       digester_(card_),
       read_stream_(card_),
       read_done_(card_) {}
@@ -103,6 +106,23 @@ void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const 
 
 std::unique_ptr<Staging> CudaDevice::stage(const StagingOptions& options) {
   return std::make_unique<RingStaging>(shared_from_this(), card_, options);
+}
+
+std::shared_ptr<Arena> CudaDevice::reserve_arena(std::uint64_t base, std::uint64_t bytes) {
+  card_.select();  // its primary context is there, and this thread's, from here on
+  // Twice the memory: an arena has holes.
+  const VmmArenaPlace place{std::max(2 * info().total_bytes, bytes), base, bytes};
+  auto arena = VmmArena::reserve({load_vmm_(), card_.index}, place, framework_.make_room);
+  const std::lock_guard lock(arenas_mutex_);
+  arenas_.emplace_back(arena->head().data(), place.capacity);
+  return arena;
+}
+
+bool CudaDevice::is_in_arena(std::span<const std::byte> range) const {
+  const std::lock_guard lock(arenas_mutex_);
+  return std::ranges::any_of(arenas_, [range](const auto& arena) {
+    return range.data() >= arena.data() && range.data() < arena.data() + arena.size();
+  });
 }
 
 }  // namespace cardswap::cuda

@@ -4,9 +4,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "cuda/digester.h"
 #include "cuda/handles.h"
+#include "cuda/vmm.h"
 #include "migrator/device.h"
 
 namespace cardswap::cuda {
@@ -18,17 +20,22 @@ struct Framework {
   /// Memory from the framework's own cache, where it has one: nothing is asked of the driver while
   /// the program trains. Empty: from CUDA, kept and used again.
   std::function<Buffer(Device& device, std::size_t bytes)> allocate;
+  /// The program's thread: gives what that cache has and nobody uses back to CUDA. May be empty.
+  std::function<void()> make_room;
 };
+
+using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
 
 /// A GPU. All work goes to streams of the lowest priority that are not the program's, ordered
 /// behind it with events; no call waits for the whole device. Memory that was allocated is kept
 /// for the next call until the device is destroyed, because giving it back stops a GPU.
 class CudaDevice final : public Device, public std::enable_shared_from_this<CudaDevice> {
  public:
-  /// Throws Error where there is no such device.
-  [[nodiscard]] static std::shared_ptr<CudaDevice> open(std::shared_ptr<Runtime> runtime, int index,
-                                                        Framework framework);
-  CudaDevice(DeviceInfo info, Card card, Framework framework);
+  /// Throws Error where there is no such device. `load_vmm` is called for the first arena.
+  [[nodiscard]] static std::shared_ptr<CudaDevice> open(
+      std::shared_ptr<Runtime> runtime, int index, Framework framework,
+      LoadVmm load_vmm = [] { return driver_vmm(); });
+  CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm load_vmm);
 
   Fence fence() override;
   void wait(const Fence& fence) override;
@@ -39,6 +46,9 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   Buffer allocate_host(std::size_t bytes) override;
   void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) override;
   std::unique_ptr<Staging> stage(const StagingOptions& options) override;
+  std::shared_ptr<Arena> reserve_arena(std::uint64_t base, std::uint64_t bytes) override;
+  /// Whether `range` may consist of several allocations: no link registers those as one.
+  [[nodiscard]] bool is_in_arena(std::span<const std::byte> range) const;
 
  private:
   /// Allocations by size, used again.
@@ -52,6 +62,9 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
 
   const Card card_;
   const Framework framework_;
+  const LoadVmm load_vmm_;
+  mutable std::mutex arenas_mutex_;                 // guards the next
+  std::vector<std::span<const std::byte>> arenas_;  // their addresses; those of past ones stay
   Digester digester_;
   std::mutex read_mutex_;  // guards the stream and the event
   OwnedStream read_stream_;

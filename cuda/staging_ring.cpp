@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "cuda/cuda_device.h"
 #include "migrator/error.h"
 
 namespace cardswap::cuda {
@@ -57,7 +58,8 @@ std::optional<std::size_t> StagingRing::find(const std::byte* place) const {
   return static_cast<std::size_t>(found - slots_.begin());
 }
 
-RingStaging::RingStaging(std::shared_ptr<Device> device, Card card, const StagingOptions& options)
+RingStaging::RingStaging(std::shared_ptr<const CudaDevice> device, Card card,
+                         const StagingOptions& options)
     : device_(std::move(device)),
       card_(card),
       options_(options),
@@ -72,9 +74,14 @@ RingStaging::~RingStaging() {
   }
 }
 
+bool RingStaging::reached_by_link(std::span<const std::byte> range) const {
+  return options_.direct_bytes_min && range.size() >= *options_.direct_bytes_min &&
+         !device_->is_in_arena(range);
+}
+
 std::optional<Fetched> RingStaging::fetch(std::span<const std::byte> range, const Fence& after,
                                           bool direct) {
-  if (direct && reached_by_link(range.size())) {
+  if (direct && reached_by_link(range)) {
     if (!passed(after)) return std::nullopt;  // the link reads when it likes
     return Fetched{range, {}, kDirect};
   }
@@ -97,7 +104,7 @@ bool RingStaging::ready(const Fetched& fetched) {
 }
 
 std::span<std::byte> RingStaging::place_for(std::span<std::byte> range) {
-  if (reached_by_link(range.size())) return range;
+  if (reached_by_link(range)) return range;
   give_back_copied();
   auto slot = ring_->take();
   if (!slot && !copying_.empty()) {

@@ -11,6 +11,8 @@
 
 namespace cardswap::cuda {
 
+class CudaDevice;
+
 inline constexpr std::size_t kRingBlockBytes = 64U << 20U;
 inline constexpr std::size_t kRingBytes = 4 * kRingBlockBytes;
 
@@ -47,7 +49,7 @@ class StagingRing {
 /// Payloads through a ring, or none where the link reaches the card's memory.
 class RingStaging final : public Staging {
  public:
-  RingStaging(std::shared_ptr<Device> device, Card card, const StagingOptions& options);
+  RingStaging(std::shared_ptr<const CudaDevice> device, Card card, const StagingOptions& options);
   ~RingStaging() override;
 
   std::optional<Fetched> fetch(std::span<const std::byte> range, const Fence& after,
@@ -58,12 +60,10 @@ class RingStaging final : public Staging {
   void settle() override;
 
  private:
-  [[nodiscard]] bool reached_by_link(std::size_t bytes) const {
-    return options_.direct_bytes_min && bytes >= *options_.direct_bytes_min;
-  }
+  [[nodiscard]] bool reached_by_link(std::span<const std::byte> range) const;
   void give_back_copied();
 
-  const std::shared_ptr<Device> device_;  ///< kept: its memory is what is copied
+  const std::shared_ptr<const CudaDevice> device_;  ///< kept: its memory is what is copied
   const Card card_;
   const StagingOptions options_;
   const std::shared_ptr<StagingRing> ring_;  ///< shared with what a link has not sent yet

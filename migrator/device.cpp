@@ -1,6 +1,11 @@
 #include "migrator/device.h"
 
+#include <fmt/format.h>
+
 #include <set>
+
+#include "migrator/arena.h"
+#include "migrator/error.h"
 
 namespace cardswap {
 namespace {
@@ -17,6 +22,10 @@ void for_each_device(std::span<const MemoryRange> ranges, Act act) {
 }
 
 }  // namespace
+
+std::shared_ptr<Arena> Device::reserve_arena(std::uint64_t, std::uint64_t) {
+  throw Error(Code::refused, fmt::format("{} has no arenas of its own", info_.name));
+}
 
 MemoryRange range_of(const Snapshot& snapshot, RegionId region) {
   const auto index = static_cast<std::size_t>(region);

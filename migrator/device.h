@@ -14,6 +14,8 @@
 
 namespace cardswap {
 
+class Arena;
+
 enum class MemoryKind : std::uint8_t { host, cuda };
 
 struct DeviceInfo {
@@ -104,6 +106,12 @@ class Device {
   virtual void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) = 0;
 
   [[nodiscard]] virtual std::unique_ptr<Staging> stage(const StagingOptions& options) = 0;
+
+  /// An arena in this device's memory: at `base`, with addresses for `bytes` at least, or, where
+  /// both are 0, anywhere with as many as could be used. Throws Error{refused} when the addresses
+  /// are not free, or for a device that has none.
+  [[nodiscard]] virtual std::shared_ptr<Arena> reserve_arena(std::uint64_t base,
+                                                             std::uint64_t bytes);
 
  private:
   const DeviceInfo info_;

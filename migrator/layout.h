@@ -24,6 +24,11 @@ class FencePoint {
 /// a call's work is done when it returns.
 using Fence = std::vector<std::shared_ptr<const FencePoint>>;
 
+/// The dtype of an arena's first bytes, which pin where it begins. `name` says whose memory it is,
+/// as the job counts its devices: "cpu", "cuda:0". The regions up to the next head lie in this
+/// arena.
+inline constexpr const char* kArenaHead = "arena";
+
 /// One tensor's storage, as both sides must agree on it. `bytes` may be 0.
 struct Region {
   std::string name;   ///< the first tensor that uses it: "model/transformer.0.qkv.weight"

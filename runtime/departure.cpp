@@ -1,12 +1,13 @@
 #include "runtime/departure.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "migrator/error.h"
-#include "runtime/hand_over.h"
 
 namespace cardswap {
 namespace {
@@ -22,41 +23,68 @@ std::int64_t now_ns() { return Clock::now().time_since_epoch().count(); }
 Departure::Departure(Homing& homing, std::string keeper, const Digest& root, std::uint64_t step)
     : homing_(homing), keeper_(std::move(keeper)), root_(root), step_(step) {
   whole_ = homing_.digest();
-  auto& arena = *homing_.arena();
+  const auto places = homing_.places();
   {
+    std::vector<hand_over::PassedArena> arenas;
+    for (const auto* place : places) {
+      arenas.push_back({place->name, place->arena->base(), place->arena->pieces()});
+    }
     auto connection = hand_over::Connection::to(keeper_);
-    (void)hand_over::ask<hand_over::Kept>(connection, hand_over::Keep{arena.base(), arena.bytes()},
-                                          arena.file(), Clock::now() + kAnswerMax);
+    (void)hand_over::ask<hand_over::Kept>(connection, hand_over::Keep{hand_over::described(arenas)},
+                                          hand_over::files_of(arenas), Clock::now() + kAnswerMax);
   }
-  arena.unbind();
+  try {
+    for (const auto* place : places) place->arena->unbind();
+  } catch (const Error&) {
+    come_back();
+    throw;
+  }
   ::malloc_trim(0);  // what the program has freed would be in the image
+}
+
+void Departure::bind(const std::vector<hand_over::Pieces>& arenas, std::vector<Descriptor> files) {
+  auto passed = hand_over::assembled(arenas, std::move(files));
+  for (const auto* place : homing_.places()) {
+    if (place->arena->is_bound()) continue;
+    const auto found = std::ranges::find(passed, place->name, &hand_over::PassedArena::device);
+    if (found == passed.end()) {
+      throw Error(Code::bad_request,
+                  fmt::format("the job's memory on {} was not handed over", place->name));
+    }
+    place->arena->bind(std::move(found->pieces), found->base);
+  }
 }
 
 void Departure::come_back() {
   auto connection = hand_over::Connection::to(keeper_);
-  auto [memory, file] = hand_over::ask<hand_over::Memory>(connection, hand_over::Fetch{}, -1,
-                                                          Clock::now() + kAnswerMax);
-  homing_.arena()->bind(std::move(file), memory.base, memory.bytes);
+  auto [memory, files] = hand_over::ask<hand_over::Memory>(connection, hand_over::Fetch{}, {},
+                                                           Clock::now() + kAnswerMax);
+  bind(memory.arenas, std::move(files));
   connection.send(hand_over::Done{});
 }
 
 VerifiedState Departure::arrive(const channel::Arrived& arrived) {
   auto connection = hand_over::Connection::to(arrived.holder);
   const auto asked_at = now_ns();
-  auto [memory, file] = hand_over::ask<hand_over::Memory>(
-      connection, hand_over::Fetch{arrived.migration, arrived.token}, -1,
+  auto [memory, files] = hand_over::ask<hand_over::Memory>(
+      connection, hand_over::Fetch{arrived.migration, arrived.token}, {},
       Clock::now() + kAnswerMax);
   const auto answered_at = now_ns();
   if (!(memory.root == root_) || !(arrived.root == root_) || memory.step != step_) {
     throw Error(Code::digest_mismatch, "the holder has another state than this process left with",
                 "the job goes on at the source");
   }
-  homing_.arena()->bind(std::move(file), memory.base, memory.bytes);
-  connection.send(hand_over::Done{});
-  if (!(homing_.digest() == whole_)) {
-    throw Error(Code::digest_mismatch,
-                "the restored process and its memory are not, byte for byte, what was dumped",
-                "the job goes on at the source");
+  try {
+    bind(memory.arenas, std::move(files));
+    connection.send(hand_over::Done{});
+    if (!(homing_.digest() == whole_)) {
+      throw Error(Code::digest_mismatch,
+                  "the restored process and its memory are not, byte for byte, what was dumped",
+                  "the job goes on at the source");
+    }
+  } catch (const Error&) {
+    for (const auto* place : homing_.places()) place->arena->unbind();  // as it left
+    throw;
   }
   VerifiedState state;
   state.root = root_;

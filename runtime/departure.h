@@ -1,29 +1,34 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "migrator/target.h"
 #include "migrator/wire/channel.h"
+#include "runtime/hand_over.h"
 #include "runtime/homing.h"
 
 namespace cardswap {
 
-/// The time in which this process may be dumped: its arena's file is with a keeper, the addresses
+/// The time in which this process may be dumped: its arenas' memory is with a keeper, the addresses
 /// are kept, and what all of it must be digested to when it is back is remembered here.
 /// Training thread only.
 class Departure {
  public:
-  /// Digests everything, gives the file away and unmaps it. Throws Error, with everything as it
+  /// Digests everything, gives the arenas away and unmaps them. Throws Error, with everything as it
   /// was, when the keeper does not take it.
   Departure(Homing& homing, std::string keeper, const Digest& root, std::uint64_t step);
 
-  /// Here after all: maps the file that the keeper has. Throws Error; the memory is not there then.
+  /// Here after all: maps what the keeper has. Throws Error; the memory is not there then.
   void come_back();
   /// In the restored process: maps what the holder received and compares every byte. The times are
   /// by this process's clock. Throws Error.
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
 
  private:
+  /// Each arena that is not bound, from what was passed.
+  void bind(const std::vector<hand_over::Pieces>& arenas, std::vector<Descriptor> files);
+
   Homing& homing_;
   const std::string keeper_;
   const Digest root_;

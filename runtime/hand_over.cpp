@@ -22,15 +22,43 @@ using wire::WireWriter;
 
 constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::size_t kPacketBytesMax = 16384;
+constexpr std::size_t kNameBytesMax = 32;
+constexpr std::size_t kArenasMax = 64;
+constexpr std::size_t kArenaBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 
-void put(WireWriter& w, const Keep& m) { w.u64(m.base).u64(m.bytes); }
+void put(WireWriter& w, const std::vector<Pieces>& arenas) {
+  w.u32(static_cast<std::uint32_t>(arenas.size()));
+  for (const auto& arena : arenas) {
+    w.string(arena.device).u64(arena.base).u32(static_cast<std::uint32_t>(arena.bytes.size()));
+    for (const auto bytes : arena.bytes) w.u64(bytes);
+  }
+}
+std::vector<Pieces> take_arenas(WireReader& r) {
+  const auto count = r.count(kArenaBytesMin);
+  if (count > kArenasMax) throw Error(Code::bad_request, "more arenas than any job has");
+  std::vector<Pieces> arenas(count);
+  std::size_t pieces = 0;
+  for (auto& arena : arenas) {
+    arena.device = r.string(kNameBytesMax);
+    arena.base = r.u64();
+    arena.bytes.resize(r.count(sizeof(std::uint64_t)));
+    for (auto& bytes : arena.bytes) bytes = r.u64();
+    pieces += arena.bytes.size();
+  }
+  if (pieces > kPiecesMax) throw Error(Code::bad_request, "more pieces than arenas have");
+  return arenas;
+}
+
+void put(WireWriter& w, const Keep& m) { put(w, m.arenas); }
 void put(WireWriter&, const Kept&) {}
 void put(WireWriter& w, const Fetch& m) { w.string(m.migration).string(m.token); }
 void put(WireWriter& w, const Memory& m) {
-  w.u64(m.base).u64(m.bytes).digest(m.root).u64(m.step);
+  put(w, m.arenas);
+  w.digest(m.root).u64(m.step);
   w.i64(m.last_step_end_ns).i64(m.clock_error_ns).i64(m.now_ns);
 }
 void put(WireWriter&, const Done&) {}
+void put(WireWriter&, const Files&) {}
 void put(WireWriter& w, const Refusal& m) {
   const auto cut = [](const std::string& text) {
     return std::string_view(text).substr(0, kTextBytesMax);
@@ -42,8 +70,7 @@ Message take(WireReader& r) {
   switch (r.u8()) {
     case 1: {
       Keep m;
-      m.base = r.u64();
-      m.bytes = r.u64();
+      m.arenas = take_arenas(r);
       return m;
     }
     case 2: return Kept{};
@@ -55,8 +82,7 @@ Message take(WireReader& r) {
     }
     case 4: {
       Memory m;
-      m.base = r.u64();
-      m.bytes = r.u64();
+      m.arenas = take_arenas(r);
       m.root = r.digest();
       m.step = r.u64();
       m.last_step_end_ns = r.i64();
@@ -76,8 +102,20 @@ Message take(WireReader& r) {
       m.hint = r.string(kTextBytesMax);
       return m;
     }
+    case 7: return Files{};
     default: throw Error(Code::bad_request, "unknown message number on a holder's socket");
   }
+}
+
+std::size_t files_with(const Message& message) {
+  const auto* keep = std::get_if<Keep>(&message);
+  const auto* memory = std::get_if<Memory>(&message);
+  if (keep == nullptr && memory == nullptr) return 0;
+  std::size_t count = 0;
+  for (const auto& arena : keep != nullptr ? keep->arenas : memory->arenas) {
+    count += arena.bytes.size();
+  }
+  return count;
 }
 
 Descriptor make_socket() {
@@ -122,21 +160,68 @@ Connection Connection::to(const std::string& path) {
   return Connection(std::move(socket));
 }
 
-void Connection::send(const Message& message, int file) {
+std::vector<Pieces> described(const std::vector<PassedArena>& arenas) {
+  std::vector<Pieces> result;
+  std::size_t count = 0;
+  for (const auto& arena : arenas) {
+    Pieces pieces{arena.device, arena.base, {}};
+    for (const auto& piece : arena.pieces) pieces.bytes.push_back(piece.bytes);
+    count += arena.pieces.size();
+    result.push_back(std::move(pieces));
+  }
+  if (count > kPiecesMax || result.size() > kArenasMax) {
+    throw Error(
+        Code::refused,
+        fmt::format("the job's memory is in {} pieces, {} can be handed over", count, kPiecesMax));
+  }
+  return result;
+}
+
+std::vector<int> files_of(const std::vector<PassedArena>& arenas) {
+  std::vector<int> files;
+  for (const auto& arena : arenas) {
+    for (const auto& piece : arena.pieces) files.push_back(piece.file.fd());
+  }
+  return files;
+}
+
+std::vector<PassedArena> assembled(const std::vector<Pieces>& arenas,
+                                   std::vector<Descriptor> files) {
+  std::vector<PassedArena> result;
+  std::size_t next = 0;
+  for (const auto& pieces : arenas) {
+    PassedArena arena{pieces.device, pieces.base, {}};
+    for (const auto bytes : pieces.bytes) {
+      if (next == files.size()) throw Error(Code::bad_request, "memory came without its files");
+      arena.pieces.push_back({std::move(files[next++]), bytes});
+    }
+    result.push_back(std::move(arena));
+  }
+  return result;
+}
+
+void Connection::send(const Message& message, std::span<const int> files) {
+  send_packet(message, files.first(std::min(files.size(), kFilesAtOnce)));
+  for (auto at = kFilesAtOnce; at < files.size(); at += kFilesAtOnce) {
+    send_packet(Files{}, files.subspan(at, std::min(files.size() - at, kFilesAtOnce)));
+  }
+}
+
+void Connection::send_packet(const Message& message, std::span<const int> files) {
   const auto packet = encode(message);
   iovec piece{const_cast<std::byte*>(packet.data()), packet.size()};  // NOLINT: only read
   msghdr header{};
   header.msg_iov = &piece;
   header.msg_iovlen = 1;
-  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
-  if (file >= 0) {
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(kFilesAtOnce * sizeof(int))> control{};
+  if (!files.empty()) {
     header.msg_control = control.data();
-    header.msg_controllen = control.size();
+    header.msg_controllen = CMSG_SPACE(files.size_bytes());
     auto* part = CMSG_FIRSTHDR(&header);
     part->cmsg_level = SOL_SOCKET;
     part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(part), &file, sizeof(file));
+    part->cmsg_len = CMSG_LEN(files.size_bytes());
+    std::memcpy(CMSG_DATA(part), files.data(), files.size_bytes());
   }
   if (::sendmsg(socket_.fd(), &header, MSG_NOSIGNAL) < 0) {
     throw Error(Code::link_lost,
@@ -145,6 +230,22 @@ void Connection::send(const Message& message, int file) {
 }
 
 std::optional<Received> Connection::receive(Deadline deadline) {
+  auto received = receive_packet(deadline);
+  if (!received) return std::nullopt;
+  const auto wanted = files_with(received->message);
+  while (received->files.size() < wanted) {
+    auto more = receive_packet(deadline);
+    if (!more) return std::nullopt;
+    if (!std::holds_alternative<Files>(more->message) || more->files.empty()) {
+      throw Error(Code::bad_request, "memory came without its files");
+    }
+    for (auto& file : more->files) received->files.push_back(std::move(file));
+  }
+  received->files.resize(wanted);  // closes what nobody asked for
+  return received;
+}
+
+std::optional<Received> Connection::receive_packet(Deadline deadline) {
   pollfd ready{socket_.fd(), POLLIN, 0};
   while (true) {
     const auto left =
@@ -154,20 +255,20 @@ std::optional<Received> Connection::receive(Deadline deadline) {
     if (::poll(&ready, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000))) > 0) break;
   }
   std::array<std::byte, kPacketBytesMax> packet;
-  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(kFilesAtOnce * sizeof(int))> control{};
   iovec piece{packet.data(), packet.size()};
   msghdr header{};
   header.msg_iov = &piece;
   header.msg_iovlen = 1;
   header.msg_control = control.data();
-  header.msg_controllen = control.size();
+  header.msg_controllen = control.size();  // the kernel drops what does not fit
   const auto got = ::recvmsg(socket_.fd(), &header, MSG_CMSG_CLOEXEC);
   Received received;
   for (auto* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    int file = -1;
-    std::memcpy(&file, CMSG_DATA(part), sizeof(file));
-    received.file = Descriptor(file);  // control has room for one: the kernel drops the others
+    std::vector<int> files((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    std::memcpy(files.data(), CMSG_DATA(part), files.size() * sizeof(int));
+    for (const auto file : files) received.files.emplace_back(file);
   }
   if (got <= 0) return std::nullopt;
   received.message = decode(std::span(packet).first(static_cast<std::size_t>(got)));

@@ -10,21 +10,33 @@
 #include <variant>
 #include <vector>
 
+#include "migrator/arena.h"
+#include "migrator/descriptor.h"
 #include "migrator/digest.h"
 #include "migrator/error.h"
-#include "runtime/descriptor.h"
 
-/// How an arena's file changes hands on one host: between a trainer and the holder that keeps it
-/// while the trainer is dumped, and between the holder that received it and the restored trainer.
+/// How arenas change hands on one host: between a trainer and the holder that keeps them while the
+/// trainer is dumped, and between the holder that received them and the restored trainer.
 ///
 /// Packets of a unix seqpacket socket: u8 number (index in `Message` plus 1) and the fields in this
-/// order; Keep and Memory carry the file. Keep -> Kept | Refusal. Fetch -> Memory | Refusal, then
-/// Done, upon which the holder ends.
+/// order. Keep and Memory come with a file for each piece, in order: the packet itself has as many
+/// as fit, Files packets behind it the others. Keep -> Kept | Refusal. Fetch -> Memory | Refusal,
+/// then Done, upon which the holder ends.
 namespace cardswap::hand_over {
 
-struct Keep {
+inline constexpr std::size_t kPiecesMax = 1024;   ///< of all arenas together
+inline constexpr std::size_t kFilesAtOnce = 128;  ///< the kernel passes 253
+
+/// An arena without its files.
+struct Pieces {
+  std::string device;  ///< whose memory, as the job counts: "cpu", "cuda:0"
   std::uint64_t base = 0;
-  std::uint64_t bytes = 0;
+  std::vector<std::uint64_t> bytes;  ///< of each piece
+  bool operator==(const Pieces&) const = default;
+};
+
+struct Keep {
+  std::vector<Pieces> arenas;
   bool operator==(const Keep&) const = default;
 };
 struct Kept {
@@ -36,8 +48,7 @@ struct Fetch {
   bool operator==(const Fetch&) const = default;
 };
 struct Memory {
-  std::uint64_t base = 0;
-  std::uint64_t bytes = 0;
+  std::vector<Pieces> arenas;
   Digest root;
   std::uint64_t step = 0;
   std::int64_t last_step_end_ns = 0;  ///< the source's, on the clock of whoever sends this
@@ -54,7 +65,11 @@ struct Refusal {
   std::string hint;
   bool operator==(const Refusal&) const = default;
 };
-using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refusal>;
+/// More files of the message before it.
+struct Files {
+  bool operator==(const Files&) const = default;
+};
+using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refusal, Files>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}.
@@ -62,8 +77,22 @@ using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refusal>;
 
 struct Received {
   Message message;
-  Descriptor file;  ///< or none
+  std::vector<Descriptor> files;  ///< as many as the message has pieces
 };
+
+/// An arena on its way, with whose memory it is.
+struct PassedArena {
+  std::string device;
+  std::uint64_t base = 0;
+  std::vector<ArenaPiece> pieces;
+};
+/// What a message says of these, and their files in order. Throws Error{refused} when there are
+/// more pieces than can be passed.
+[[nodiscard]] std::vector<Pieces> described(const std::vector<PassedArena>& arenas);
+[[nodiscard]] std::vector<int> files_of(const std::vector<PassedArena>& arenas);
+/// The other way round: takes the files. Throws Error{bad_request} when there are not as many.
+[[nodiscard]] std::vector<PassedArena> assembled(const std::vector<Pieces>& arenas,
+                                                 std::vector<Descriptor> files);
 
 /// One end; a thread of its own.
 class Connection {
@@ -75,22 +104,28 @@ class Connection {
   [[nodiscard]] static Connection to(const std::string& path);
 
   /// Throws Error{link_lost}.
-  void send(const Message& message, int file = -1);
-  /// Nothing when the other end closed or said nothing until then; throws as decode() does.
+  void send(const Message& message, std::span<const int> files = {});
+  /// Nothing when the other end closed or said nothing until then; throws as decode() does, and
+  /// Error{bad_request} on a message without its files.
   [[nodiscard]] std::optional<Received> receive(Deadline deadline);
   /// Who connected, as the kernel knows it.
   [[nodiscard]] ucred peer() const;
   [[nodiscard]] int fd() const { return socket_.fd(); }
 
  private:
+  void send_packet(const Message& message, std::span<const int> files);
+  [[nodiscard]] std::optional<Received> receive_packet(Deadline deadline);
+
   Descriptor socket_;
 };
 
 /// Sends and waits for an `Answer`. Throws what the other end refused, or Error{link_lost}.
 template <class Answer>
-[[nodiscard]] std::pair<Answer, Descriptor> ask(Connection& connection, const Message& message,
-                                                int file, Connection::Deadline deadline) {
-  connection.send(message, file);
+[[nodiscard]] std::pair<Answer, std::vector<Descriptor>> ask(Connection& connection,
+                                                             const Message& message,
+                                                             std::span<const int> files,
+                                                             Connection::Deadline deadline) {
+  connection.send(message, files);
   auto received = connection.receive(deadline);
   if (!received) throw Error(Code::link_lost, "the holder of the job's memory does not answer");
   if (const auto* refusal = std::get_if<Refusal>(&received->message)) {
@@ -98,7 +133,7 @@ template <class Answer>
   }
   auto* answer = std::get_if<Answer>(&received->message);
   if (answer == nullptr) throw Error(Code::bad_request, "the holder answered something else");
-  return {std::move(*answer), std::move(received->file)};
+  return {std::move(*answer), std::move(received->files)};
 }
 
 /// A socket at a path, for its owner only; the path appears once it listens and goes with this.

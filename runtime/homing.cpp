@@ -9,6 +9,7 @@
 #include "migrator/digest_job.h"
 #include "migrator/error.h"
 #include "migrator/wire/writer.h"
+#include "runtime/memfd_arena.h"
 
 namespace cardswap {
 namespace {
@@ -19,15 +20,37 @@ constexpr std::uint64_t kDigestedTogether = 1U << 20;
 
 }  // namespace
 
-const std::shared_ptr<Arena>& Homing::arena() {
-  if (!arena_) arena_ = Arena::reserve();
-  return arena_;
+Homing::Place& Homing::place_of(const std::shared_ptr<Device>& device) {
+  for (const auto& place : places_) {
+    if (place->device == device) return *place;
+  }
+  Place place{device ? device->info().name : kHost, device, {}, false};
+  if (device) {
+    place.arena = device->reserve_arena(0, 0);
+  } else {
+    place.arena = MemfdArena::reserve();
+  }
+  return *places_.emplace_back(std::make_unique<Place>(std::move(place)));
+}
+
+std::vector<const Homing::Place*> Homing::places() const {
+  std::vector<const Place*> result;
+  for (const auto& place : places_) {
+    if (place->arena->bytes() > 0) result.push_back(place.get());
+  }
+  return result;
+}
+
+bool Homing::is_home(const TrackedRegion& region) const {
+  return std::ranges::any_of(places_, [&region](const auto& place) {
+    return place->device == region.device && place->arena->holds(region.memory);
+  });
 }
 
 std::uint64_t Homing::homeable_bytes() {
   std::uint64_t sum = 0;
   for (const auto& region : tracker_.regions(false)) {
-    if (region.rehome || (arena_ && arena_->holds(region.memory))) sum += region.memory.size();
+    if (region.rehome || is_home(region)) sum += region.memory.size();
   }
   return sum;
 }
@@ -38,16 +61,23 @@ void Homing::home_all() { home(true, std::nullopt); }
 
 bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
   std::optional<Clock::time_point> start;  // of the first copy: to find them may take as long
+  if (!limit) {
+    for (auto& place : places_) place->full = false;  // there may be room by now
+  }
   for (auto& region : tracker_.regions(with_scratch)) {
-    if (!region.rehome || region.memory.empty() || arena()->holds(region.memory)) continue;
+    if (!region.rehome || region.memory.empty() || is_home(region)) continue;
+    auto& place = place_of(region.device);
+    if (place.full) continue;
     if (limit && start && Clock::now() - *start >= *limit) return false;
     if (!start) start = Clock::now();
     std::shared_ptr<std::span<std::byte>> block;
     try {
-      block = arena()->allocate(region.memory.size());
+      block = place.arena->allocate(region.memory.size());
     } catch (const Error& error) {
-      if (error.code() == Code::refused) continue;  // no room: it stays with the process
-      throw;
+      if (error.code() != Code::refused && error.code() != Code::no_memory) throw;
+      // It stays with the process. A card is not asked again at every boundary: that stops it.
+      place.full = error.code() == Code::no_memory;
+      continue;
     }
     auto* home = block->data();
     region.keep_alive.reset();
@@ -58,19 +88,27 @@ bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> li
 
 Snapshot Homing::snapshot(bool with_scratch) {
   Snapshot result;
-  // It pins the range's beginning: a holder that maps the regions maps them from there.
-  const auto head = arena()->head();
-  std::vector<Region> layout{{"arena", "bytes", "", head.size(), arena()->base()}};
-  result.memory.push_back(head);
-  result.keep_alive.push_back(arena());
-  result.devices.emplace_back();
-  for (auto& region : tracker_.regions(with_scratch)) {
-    if (region.memory.empty() || !arena()->holds(region.memory)) continue;
-    layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
-                      region.memory.size(), reinterpret_cast<std::uint64_t>(region.memory.data())});
-    result.memory.push_back(region.memory);
-    result.keep_alive.push_back(std::move(region.keep_alive));
-    result.devices.push_back(std::move(region.device));
+  std::vector<Region> layout;
+  auto regions = tracker_.regions(with_scratch);
+  for (const auto* place : places()) {
+    // It pins the range's beginning: a holder that maps the regions maps them from there.
+    const auto head = place->arena->head();
+    layout.push_back({place->name, kArenaHead, "", head.size(), place->arena->base()});
+    result.memory.push_back(head);
+    result.keep_alive.push_back(place->arena);
+    result.devices.push_back(place->device);
+    for (auto& region : regions) {
+      if (region.memory.empty() || region.device != place->device ||
+          !place->arena->holds(region.memory)) {
+        continue;
+      }
+      layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
+                        region.memory.size(),
+                        reinterpret_cast<std::uint64_t>(region.memory.data())});
+      result.memory.push_back(region.memory);
+      result.keep_alive.push_back(std::move(region.keep_alive));
+      result.devices.push_back(region.device);
+    }
   }
   result.fence = fence_of(result.devices);
   result.layout = Layout(std::move(layout));
@@ -81,7 +119,7 @@ std::pair<std::vector<MemoryRange>, Fence> Homing::elsewhere() {
   std::vector<MemoryRange> ranges;
   std::vector<std::shared_ptr<Device>> devices;
   for (const auto& region : tracker_.regions(true)) {
-    if (arena()->holds(region.memory)) continue;
+    if (is_home(region)) continue;
     ranges.push_back({region.device ? region.device.get() : &cpu_device(), region.memory});
     devices.push_back(region.device);
   }

@@ -3,43 +3,60 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "migrator/arena.h"
 #include "migrator/device.h"
 #include "migrator/layout.h"
-#include "runtime/arena.h"
 #include "runtime/tracker.h"
 
 namespace cardswap {
 
-/// Brings tracked storages into an arena, so that their bytes can be sent ahead of the process.
-/// What cannot be brought there stays with the process. Training thread only.
+/// Brings tracked storages into arenas, one a device, so that their bytes can be sent ahead of the
+/// process. What cannot be brought there stays with the process. Training thread only.
 class Homing {
  public:
   explicit Homing(Tracker& tracker) : tracker_(tracker) {}
 
-  /// The arena, made at the first call. Throws Error{refused} when there are no addresses.
-  [[nodiscard]] const std::shared_ptr<Arena>& arena();
+  /// An arena, and whose memory it is as this program counts devices: kHost, "cuda:0".
+  struct Place {
+    std::string name;
+    std::shared_ptr<Device> device;  ///< none: this host
+    std::shared_ptr<Arena> arena;    ///< owners: this, and every block
+    bool full = false;               ///< what does not fit stays with the process
+  };
+  static constexpr const char* kHost = "cpu";
 
-  /// Bytes of tracked state that lie in the arena or can be brought there.
+  /// This host's own arena, made at the first call. Throws Error{refused} when there are no
+  /// addresses.
+  [[nodiscard]] Arena& arena() { return *place_of(nullptr).arena; }
+  /// Every arena that has something.
+  [[nodiscard]] std::vector<const Place*> places() const;
+
+  /// Bytes of tracked state that lie in an arena or can be brought there.
   [[nodiscard]] std::uint64_t homeable_bytes();
   /// Copies for about `limit`, and one storage at least; true when nothing is left to be copied.
   bool home_some(std::chrono::milliseconds limit);
   /// The same for everything, gradients included: for a process that stands.
   void home_all();
-  /// What lies in the arena, with its addresses; `with_scratch`, gradients too.
+  /// What lies in the arenas, with its addresses; `with_scratch`, gradients too. An arena's regions
+  /// come behind its head, of dtype kArenaHead.
   [[nodiscard]] Snapshot snapshot(bool with_scratch);
-  /// Over every tracked byte and every byte in the arena.
+  /// Over every tracked byte and every byte in the arenas.
   [[nodiscard]] Digest digest();
 
  private:
-  /// Tracked memory outside the arena, valid while the tracked things keep it.
+  /// Throws as arena().
+  Place& place_of(const std::shared_ptr<Device>& device);
+  [[nodiscard]] bool is_home(const TrackedRegion& region) const;
+  /// Tracked memory outside the arenas, valid while the tracked things keep it.
   [[nodiscard]] std::pair<std::vector<MemoryRange>, Fence> elsewhere();
   bool home(bool with_scratch, std::optional<std::chrono::milliseconds> limit);
 
   Tracker& tracker_;
-  std::shared_ptr<Arena> arena_;  // owners: this, and every block
+  std::vector<std::unique_ptr<Place>> places_;
 };
 
 }  // namespace cardswap

@@ -213,7 +213,7 @@ void Session::track_state(std::string_view name, std::unique_ptr<TrackedState> s
 }
 
 std::span<std::byte> Session::allocate(std::string_view name, std::size_t bytes) {
-  auto block = impl_->homing().arena()->allocate(bytes);
+  auto block = impl_->homing().arena().allocate(bytes);
   const auto memory = *block;
   if (!memory.empty()) std::memset(memory.data(), 0, memory.size());
   track_state(name, std::make_unique<HomedState>(std::move(block)));

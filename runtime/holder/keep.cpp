@@ -9,8 +9,9 @@
 #include <cstring>
 #include <optional>
 
-#include "runtime/arena.h"
 #include "runtime/hand_over.h"
+#include "runtime/homing.h"
+#include "runtime/memfd_arena.h"
 
 namespace cardswap {
 namespace {
@@ -46,25 +47,23 @@ class Keeper {
   }
 
  private:
-  struct Kept {
-    hand_over::Keep what;
-    Descriptor file;
-  };
-
   /// True when the trainer has its memory back.
   bool serve(hand_over::Connection& connection) {
     while (auto received = connection.receive(std::chrono::steady_clock::now() + kAnswerMax)) {
       if (const auto* keep = std::get_if<hand_over::Keep>(&received->message)) {
-        if (kept_) throw Error(Code::refused, "a keeper keeps one arena");
-        check_arena_file(received->file, keep->bytes);
-        kept_.emplace(Kept{*keep, std::move(received->file)});
+        if (kept_) throw Error(Code::refused, "a keeper keeps one job's memory");
+        auto arenas = hand_over::assembled(keep->arenas, std::move(received->files));
+        for (const auto& arena : arenas) {
+          if (arena.device != Homing::kHost) continue;  // a card's is known when it is mapped
+          for (const auto& piece : arena.pieces) check_arena_file(piece.file, piece.bytes);
+        }
+        kept_ = std::move(arenas);
         connection.send(hand_over::Kept{});
       } else if (std::holds_alternative<hand_over::Fetch>(received->message)) {
         if (!kept_) throw Error(Code::refused, "this keeper was given nothing");
         hand_over::Memory memory;
-        memory.base = kept_->what.base;
-        memory.bytes = kept_->what.bytes;
-        connection.send(memory, kept_->file.fd());
+        memory.arenas = hand_over::described(*kept_);
+        connection.send(memory, hand_over::files_of(*kept_));
         lent_ = true;
       } else if (std::holds_alternative<hand_over::Done>(received->message) && lent_) {
         return true;
@@ -86,7 +85,7 @@ class Keeper {
   const pid_t pid_;
   const Descriptor trainer_;
   const hand_over::Listener listener_;
-  std::optional<Kept> kept_;
+  std::optional<std::vector<hand_over::PassedArena>> kept_;
   bool lent_ = false;
 };
 

@@ -13,7 +13,8 @@
 #include "migrator/target.h"
 #include "runtime/agent_channel.h"
 #include "runtime/hand_over.h"
-#include "runtime/holder/held_range.h"
+#include "runtime/holder/cards.h"
+#include "runtime/holder/held_memory.h"
 
 namespace cardswap {
 namespace {
@@ -81,7 +82,7 @@ class Receiver final : private TargetProgram {
   }
 
  private:
-  Snapshot adopt(const Layout& wanted) override { return range_.adopt(wanted); }
+  Snapshot adopt(const Layout& wanted) override { return memory_.adopt(wanted); }
   /// They travel in the process; what came is what is held.
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
@@ -142,10 +143,11 @@ class Receiver final : private TargetProgram {
     const auto state = this->state();
     if (!state) throw Error(Code::refused, "the memory is not whole yet");
     target_.reset();  // nobody writes to it from here on
-    connection.send(hand_over::Memory{range_.base(), range_.bytes(), state->root, state->step,
+    const auto arenas = memory_.passed();
+    connection.send(hand_over::Memory{hand_over::described(arenas), state->root, state->step,
                                       state->last_step_end_ns, state->clock_error_ns,
                                       Clock::now().time_since_epoch().count()},
-                    range_.file());
+                    hand_over::files_of(arenas));
     const auto answer = connection.receive(Clock::now() + kAnswerMax);
     return answer && std::holds_alternative<hand_over::Done>(answer->message);
   }
@@ -160,8 +162,8 @@ class Receiver final : private TargetProgram {
 
   const std::string token_;
   const std::string job_;
-  HeldRange range_;   // the engine's thread, until the engine is gone
-  std::mutex mutex_;  // guards the next two
+  HeldMemory memory_{open_card};  // the engine's thread, until the engine is gone
+  std::mutex mutex_;              // guards the next two
   std::optional<VerifiedState> verified_;
   bool over_ = false;
   hand_over::Listener listener_;

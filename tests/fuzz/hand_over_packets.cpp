@@ -11,10 +11,11 @@ namespace cardswap::fuzz {
 std::vector<std::vector<std::byte>> seeds() {
   using namespace hand_over;
   std::vector<std::vector<std::byte>> all;
-  for (const Message& message :
-       std::vector<Message>{Keep{0x100000, 4096}, Kept{}, Fetch{"m-1", "token"},
-                            Memory{0x100000, 8192, digest_of({}), 1, 2, 3, 4}, Done{},
-                            Refusal{Code::unauthorized, "no", "why"}}) {
+  for (const Message& message : std::vector<Message>{
+           Keep{{{"cpu", 0x100000, {4096}}}}, Kept{}, Fetch{"m-1", "token"},
+           Memory{
+               {{"cpu", 0x100000, {8192}}, {"cuda:0", 1 << 30, {1, 2}}}, digest_of({}), 1, 2, 3, 4},
+           Done{}, Files{}, Refusal{Code::unauthorized, "no", "why"}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -32,8 +32,9 @@ struct TrackedRegion {
   const void* storage = nullptr;           ///< what is shared has one identity and is sent once
   std::shared_ptr<const void> keep_alive;  ///< holds `memory` while it is read; may be empty
   /// Moves the storage to `home`, which has as many bytes, and frees what it had; every alias and
-  /// view follows. The storage holds `keep` for as long as it lives there. Empty: it cannot be
-  /// moved. Training thread only.
+  /// view follows. The storage holds `keep` for as long as it lives there. On a GPU the copy comes
+  /// behind the program's work and nothing waits for it. Empty: it cannot be moved. Training thread
+  /// only.
   std::function<void(std::byte* home, std::shared_ptr<void> keep)> rehome;
   std::shared_ptr<Device> device;  ///< of `memory`; none: this host's own
 };

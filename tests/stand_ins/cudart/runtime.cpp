@@ -34,6 +34,7 @@ StandInCudart::StandInCudart() = default;
 
 StandInCudart::~StandInCudart() {
   for (const auto& [at, memory] : memory_) {
+    if (memory.others) continue;
     ::munmap(at, memory.bytes);
     ::munmap(memory.behind, memory.bytes);
   }
@@ -86,6 +87,21 @@ std::size_t StandInCudart::count(const std::string& call) {
 void StandInCudart::forget_calls() {
   const std::lock_guard lock(mutex_);
   calls_.clear();
+}
+
+void StandInCudart::add_memory(std::byte* at, std::size_t bytes, std::byte* behind) {
+  const std::lock_guard lock(mutex_);
+  memory_[at] = {bytes, behind, true};
+}
+
+void StandInCudart::remove_memory(std::byte* at) {
+  const std::lock_guard lock(mutex_);
+  memory_.erase(at);
+}
+
+void StandInCudart::finish() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [number, queue] : streams_) run(number, queue.given);
 }
 
 std::string StandInCudart::leaks() {

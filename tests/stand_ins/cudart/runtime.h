@@ -35,6 +35,11 @@ class StandInCudart final : public cuda::Runtime {
   [[nodiscard]] std::vector<std::string> calls();
   [[nodiscard]] std::size_t count(const std::string& call);
   void forget_calls();
+  /// Memory of the card that others made: `behind` are its bytes. Whoever made it unmaps it.
+  void add_memory(std::byte* at, std::size_t bytes, std::byte* behind);
+  void remove_memory(std::byte* at);
+  /// Does all work that any stream was given.
+  void finish();
   /// What was made and not released: "", or a line that says what.
   [[nodiscard]] std::string leaks();
 
@@ -77,6 +82,7 @@ class StandInCudart final : public cuda::Runtime {
   struct Memory {
     std::size_t bytes = 0;
     std::byte* behind = nullptr;
+    bool others = false;
   };
 
   cuda::Status called(const char* call);

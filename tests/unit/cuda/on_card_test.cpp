@@ -1,5 +1,5 @@
-/// The kernels and copies on a real card, against the cpu device. Skipped, with the reason, where
-/// there is none; scripts/gpu_check.sh runs them where there is one.
+/// The kernels, copies and arenas on a real card, against the cpu device. Skipped, with the reason,
+/// where there is none; scripts/gpu_check.sh runs them where there is one.
 
 #include <gmock/gmock.h>
 
@@ -7,6 +7,7 @@
 #include <random>
 
 #include "cuda/cuda_device.h"
+#include "migrator/arena.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -101,6 +102,62 @@ TEST_F(OnCard, BringsBytesThereAndBack) {
   const MemoryRange range{device_.get(), memory.bytes};
   device_->read({&range, 1}, read.data(), device_->fence());
   EXPECT_EQ(read, bytes);
+}
+
+/// The test's own bytes of a card's memory.
+std::vector<std::byte> read_back(cuda::CudaDevice& device, std::span<std::byte> range) {
+  std::vector<std::byte> bytes(range.size());
+  const MemoryRange from{&device, range};
+  device.read({&from, 1}, bytes.data(), {});
+  return bytes;
+}
+
+TEST_F(OnCard, AnArenaKeepsItsBytesAndAddressesWhileItsMemoryIsElsewhere) {
+  const auto arena = device_->reserve_arena(0, 0);
+  const auto small = arena->allocate(1000);
+  const auto large = arena->allocate((80U << 20U) + 24);  // over a piece's end
+  const auto bytes = random_bytes(large->size());
+  put(bytes, *large);
+  put(std::span(bytes).first(1000), *small);
+  EXPECT_EQ(read_back(*device_, *large), bytes);
+  auto pieces = arena->pieces();
+  EXPECT_GE(pieces.size(), 2U);
+  arena->unbind();
+  EXPECT_FALSE(arena->is_bound());
+  // Nothing of this process holds the memory but the exported files.
+  arena->bind(std::move(pieces), arena->base());
+  EXPECT_EQ(read_back(*device_, *large), bytes);
+  EXPECT_EQ(read_back(*device_, *small), std::vector(bytes.begin(), bytes.begin() + 1000));
+  Digest digest;
+  const MemoryRange range{device_.get(), *large};
+  device_->digest({&range, 1}, {&digest, 1}, {});
+  EXPECT_EQ(digest, digest_of(bytes));
+}
+
+TEST_F(OnCard, AnArenaIsReceivedAtTheSameAddressesAndATakenRangeIsRefused) {
+  std::uint64_t base = 0;
+  {
+    const auto arena = device_->reserve_arena(0, 0);
+    base = arena->base();
+    try {
+      (void)device_->reserve_arena(base, 1U << 20U);
+      FAIL() << "two arenas at one address";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::refused) << error.what();
+    }
+  }
+  const auto bytes = random_bytes(5U << 20U);
+  std::vector<ArenaPiece> pieces;
+  {
+    const auto holder = device_->reserve_arena(base, bytes.size());
+    holder->hold(bytes.size());
+    put(bytes, {holder->head().data(), bytes.size()});
+    pieces = holder->pieces();
+  }
+  const auto arena = device_->reserve_arena(base, bytes.size());
+  ASSERT_EQ(arena->base(), base);
+  arena->bind(std::move(pieces), base);
+  EXPECT_EQ(read_back(*device_, {arena->head().data(), bytes.size()}), bytes);
 }
 
 }  // namespace

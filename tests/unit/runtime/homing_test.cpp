@@ -91,7 +91,7 @@ TEST(Homing, TakesOneStorageABoundaryAtLeastAndEndsWhenAllAreHome) {
   EXPECT_EQ(scene.tracker.digest(), digest);
   const auto snapshot = scene.homing.snapshot(false);
   ASSERT_THAT(snapshot.layout.regions(), SizeIs(6)) << "the arena's head and each storage";
-  EXPECT_EQ(snapshot.layout.regions()[0].address, scene.homing.arena()->base());
+  EXPECT_EQ(snapshot.layout.regions()[0].address, scene.homing.arena().base());
   for (std::size_t i = 0; i < snapshot.memory.size(); ++i) {
     EXPECT_EQ(snapshot.layout.regions()[i].address,
               reinterpret_cast<std::uint64_t>(snapshot.memory[i].data()));

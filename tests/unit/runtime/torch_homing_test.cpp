@@ -1,7 +1,6 @@
 /// Method: two equal networks train on the same data; one is re-homed between its steps.
 
 #include <cardswap/torch.h>
-#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include "runtime/homing.h"
@@ -47,7 +46,7 @@ struct Training {
 };
 
 bool is_home(Homing& homing, const at::Tensor& tensor) {
-  return homing.arena()->holds(
+  return homing.arena().holds(
       {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()});
 }
 
@@ -69,7 +68,7 @@ TEST(TorchHoming, KeepsEveryAliasAndEveryBit) {
   EXPECT_EQ(moved.net.tied.const_data_ptr(), moved.net.table.const_data_ptr());
   EXPECT_TRUE(torch::equal(moved.net.row, moved.net.table[3]));
   EXPECT_EQ(homing.snapshot(false).layout.total_bytes(),
-            homing.homeable_bytes() + homing.arena()->head().size());
+            homing.homeable_bytes() + homing.arena().head().size());
 }
 
 TEST(TorchHoming, BringsGradientsForAProcessThatStands) {
@@ -95,11 +94,10 @@ TEST(TorchHoming, GoesOnAfterItsFileWasElsewhere) {
     stays.step(i);
     homing.home_all();
     const auto digest = homing.digest();
-    auto& arena = *homing.arena();
-    Descriptor elsewhere(::fcntl(arena.file(), F_DUPFD_CLOEXEC, 0));
-    const auto bytes = arena.bytes();
+    auto& arena = homing.arena();
+    auto elsewhere = arena.pieces();
     arena.unbind();
-    arena.bind(std::move(elsewhere), arena.base(), bytes);
+    arena.bind(std::move(elsewhere), arena.base());
     ASSERT_EQ(homing.digest(), digest);
     ASSERT_EQ(moved.tracker.digest(), stays.tracker.digest()) << "after step " << i;
   }

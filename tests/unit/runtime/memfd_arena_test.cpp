@@ -1,4 +1,4 @@
-#include "runtime/arena.h"
+#include "runtime/memfd_arena.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -24,18 +24,24 @@ std::string mapping_at(std::uint64_t address) {
   return "nothing";
 }
 
+std::vector<ArenaPiece> one_piece(Descriptor file, std::uint64_t bytes) {
+  std::vector<ArenaPiece> pieces;
+  pieces.push_back({std::move(file), bytes});
+  return pieces;
+}
+
 std::uint64_t address_of(const std::byte* byte) { return reinterpret_cast<std::uint64_t>(byte); }
 
-TEST(Arena, ReservesAnotherPlaceEachTime) {
-  const auto one = Arena::reserve();
-  const auto two = Arena::reserve();
+TEST(MemfdArena, ReservesAnotherPlaceEachTime) {
+  const auto one = MemfdArena::reserve();
+  const auto two = MemfdArena::reserve();
   EXPECT_NE(one->base(), two->base());
   EXPECT_EQ(mapping_at(one->base()), "---p");
   EXPECT_FALSE(one->is_bound());
 }
 
-TEST(Arena, GivesAlignedBlocksThatDoNotOverlap) {
-  const auto arena = Arena::reserve();
+TEST(MemfdArena, GivesAlignedBlocksThatDoNotOverlap) {
+  const auto arena = MemfdArena::reserve();
   std::vector<std::shared_ptr<std::span<std::byte>>> blocks;
   for (const std::uint64_t bytes : {0U, 1U, 64U, 100U, 5'000'000U, 40'000'000U}) {
     const auto block = arena->allocate(bytes);
@@ -59,8 +65,8 @@ TEST(Arena, GivesAlignedBlocksThatDoNotOverlap) {
   EXPECT_FALSE(arena->holds(arena->head()));
 }
 
-TEST(Arena, TakesBackWhatNobodyUses) {
-  const auto arena = Arena::reserve();
+TEST(MemfdArena, TakesBackWhatNobodyUses) {
+  const auto arena = MemfdArena::reserve();
   auto first = arena->allocate(1 << 20);
   const auto second = arena->allocate(1 << 20);
   const auto* place = first->data();
@@ -72,8 +78,8 @@ TEST(Arena, TakesBackWhatNobodyUses) {
   EXPECT_EQ(arena->bytes(), bytes);
 }
 
-TEST(Arena, RefusesMoreThanThereAreAddresses) {
-  const auto arena = Arena::reserve();
+TEST(MemfdArena, RefusesMoreThanThereAreAddresses) {
+  const auto arena = MemfdArena::reserve();
   try {
     (void)arena->allocate(~0ULL);
     FAIL() << "all of memory was given";
@@ -84,17 +90,16 @@ TEST(Arena, RefusesMoreThanThereAreAddresses) {
   EXPECT_EQ(arena->allocate(8)->size(), 8U);
 }
 
-TEST(Arena, KeepsItsAddressesWhileItsFileIsElsewhere) {
-  const auto arena = Arena::reserve();
+TEST(MemfdArena, KeepsItsAddressesWhileItsFileIsElsewhere) {
+  const auto arena = MemfdArena::reserve();
   const auto block = arena->allocate(100'000);
   std::memset(block->data(), 7, block->size());
-  const auto bytes = arena->bytes();
-  Descriptor elsewhere(::fcntl(arena->file(), F_DUPFD_CLOEXEC, 0));
+  auto elsewhere = arena->pieces();
   arena->unbind();
   EXPECT_FALSE(arena->is_bound());
   EXPECT_EQ(mapping_at(arena->base()), "---p");
 
-  arena->bind(std::move(elsewhere), arena->base(), bytes);
+  arena->bind(std::move(elsewhere), arena->base());
   EXPECT_EQ(mapping_at(arena->base()), "rw-s file");
   EXPECT_EQ(block->front(), std::byte{7});
   EXPECT_EQ(block->back(), std::byte{7});
@@ -102,36 +107,57 @@ TEST(Arena, KeepsItsAddressesWhileItsFileIsElsewhere) {
   std::memset(more->data(), 1, more->size());
 }
 
-TEST(Arena, TakesACopyOfItsFileThatEndsAtTheLastBlock) {
-  const auto arena = Arena::reserve();
+TEST(MemfdArena, TakesACopyOfItsFileThatEndsAtTheLastBlock) {
+  const auto arena = MemfdArena::reserve();
   const auto block = arena->allocate(3 * 4096);
   std::memset(block->data(), 9, block->size());
   constexpr std::uint64_t kCopied = 5 * 4096;
   auto copy = make_arena_file(kCopied);
   ASSERT_EQ(::pwrite(copy.fd(), arena->head().data(), kCopied, 0), kCopied);
   arena->unbind();
-  arena->bind(std::move(copy), arena->base(), kCopied);
+  arena->bind(one_piece(std::move(copy), kCopied), arena->base());
   EXPECT_EQ(block->back(), std::byte{9});
 }
 
-TEST(Arena, RefusesAFileThatIsNotItsOwn) {
-  const auto arena = Arena::reserve();
+TEST(MemfdArena, RefusesAFileThatIsNotItsOwn) {
+  const auto arena = MemfdArena::reserve();
   const auto block = arena->allocate(4096);
   const auto bytes = arena->bytes();
   arena->unbind();
-  EXPECT_THROW(arena->bind(make_arena_file(bytes), arena->base() + 4096, bytes), Error);
-  EXPECT_THROW(arena->bind(make_arena_file(2 * bytes), arena->base(), 2 * bytes), Error);
-  EXPECT_THROW(arena->bind(make_arena_file(4096), arena->base(), bytes), Error);
-  Descriptor shrinkable(::memfd_create("other", MFD_CLOEXEC));
-  EXPECT_THROW(arena->bind(std::move(shrinkable), arena->base(), 4096), Error);
-  EXPECT_THROW(arena->bind(Descriptor(::open("/dev/null", O_RDWR)), arena->base(), 4096), Error);
+  const auto bind = [&](Descriptor file, std::uint64_t base, std::uint64_t size) {
+    arena->bind(one_piece(std::move(file), size), base);
+  };
+  EXPECT_THROW(bind(make_arena_file(bytes), arena->base() + 4096, bytes), Error);
+  EXPECT_THROW(bind(make_arena_file(2 * bytes), arena->base(), 2 * bytes), Error);
+  EXPECT_THROW(bind(make_arena_file(4096), arena->base(), bytes), Error);
+  EXPECT_THROW(bind(Descriptor(::memfd_create("other", MFD_CLOEXEC)), arena->base(), 4096), Error)
+      << "it can shrink";
+  EXPECT_THROW(bind(Descriptor(::open("/dev/null", O_RDWR)), arena->base(), 4096), Error);
+  EXPECT_THROW(arena->bind({}, arena->base()), Error);
   EXPECT_FALSE(arena->is_bound());
-  arena->bind(make_arena_file(bytes), arena->base(), bytes);
+  bind(make_arena_file(bytes), arena->base(), bytes);
   EXPECT_EQ(block->front(), std::byte{0});
 }
 
-TEST(Arena, LivesAsLongAsItsLastBlock) {
-  auto arena = Arena::reserve();
+TEST(MemfdArena, HoldsWhatIsReceivedWhereItHasToBe) {
+  const auto base = MemfdArena::reserve()->base();
+  const auto arena = MemfdArena::reserve_at(base, 10'000);
+  arena->hold(10'000);
+  EXPECT_EQ(arena->bytes(), 3 * 4096U) << "and no more";
+  arena->head().data()[9'999] = std::byte{5};
+  arena->hold(20'000);
+  EXPECT_EQ(arena->head().data()[9'999], std::byte{5});
+  try {
+    (void)MemfdArena::reserve_at(base, 4096);
+    FAIL() << "it mapped over something";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::refused);
+    EXPECT_THAT(error.failure(), ::testing::HasSubstr("cannot be mapped on this host"));
+  }
+}
+
+TEST(MemfdArena, LivesAsLongAsItsLastBlock) {
+  auto arena = MemfdArena::reserve();
   auto block = arena->allocate(10);
   const auto base = arena->base();
   arena.reset();

@@ -1,4 +1,4 @@
-#include "runtime/arena.h"
+#include "runtime/memfd_arena.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -47,7 +47,7 @@ void* pointer(std::uint64_t address) {
 }
 
 /// False when something is mapped there.
-bool reserve_at(std::uint64_t address, std::uint64_t bytes) {
+bool reserve_range(std::uint64_t address, std::uint64_t bytes) {
   void* got = ::mmap(pointer(address), bytes, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (got == MAP_FAILED) return false;
@@ -86,7 +86,7 @@ void check_arena_file(const Descriptor& file, std::uint64_t bytes) {
   }
 }
 
-std::shared_ptr<Arena> Arena::reserve() {
+std::shared_ptr<MemfdArena> MemfdArena::reserve() {
   std::random_device random;
   for (auto bytes = kReserveBytesMax; bytes >= kReserveBytesMin; bytes /= 2) {
     if (bytes >= kHighest - kLowest) continue;
@@ -95,7 +95,8 @@ std::shared_ptr<Arena> Arena::reserve() {
     for (int i = 0; i < kTries; ++i) {
       const auto base = kLowest + places(random) * kPlaceAlignment;
       // Not make_shared: the constructor is private.
-      if (reserve_at(base, bytes)) return std::shared_ptr<Arena>(new Arena(base, bytes));
+      if (reserve_range(base, bytes))
+        return std::shared_ptr<MemfdArena>(new MemfdArena(base, bytes));
       if (errno == ENOMEM) break;  // too much for a limit on addresses
     }
   }
@@ -104,45 +105,63 @@ std::shared_ptr<Arena> Arena::reserve() {
               "raise the limit on addresses (ulimit -v)");
 }
 
-Arena::~Arena() { ::munmap(pointer(base_), capacity_); }
+std::shared_ptr<MemfdArena> MemfdArena::reserve_at(std::uint64_t base, std::uint64_t bytes) {
+  const auto least = up(bytes, kPage);
+  int why = EINVAL;
+  if (base % kPage == 0 && base >= kPage && least <= kReserveBytesMax) {
+    for (auto capacity = kReserveBytesMax;; capacity = std::max(capacity / 2, least)) {
+      if (reserve_range(base, capacity)) {
+        return std::shared_ptr<MemfdArena>(new MemfdArena(base, capacity));
+      }
+      why = errno;
+      if (capacity == least) break;
+    }
+  }
+  throw Error(
+      Code::refused,
+      fmt::format("addresses {:#x} to {:#x}, where the job has its memory, cannot be mapped "
+                  "on this host: {}",
+                  base, base + least, std::strerror(why)),
+      "another target, or --arrive standby");
+}
 
-std::byte* Arena::at(std::uint64_t offset) const {
+MemfdArena::MemfdArena(std::uint64_t base, std::uint64_t capacity)
+    : base_(base), capacity_(capacity), blocks_(kHeadBytes) {}
+
+MemfdArena::~MemfdArena() { ::munmap(pointer(base_), capacity_); }
+
+std::byte* MemfdArena::at(std::uint64_t offset) const {
   return static_cast<std::byte*>(pointer(base_ + offset));
 }
 
-std::span<std::byte> Arena::head() const { return {at(0), kAlignment}; }
+std::span<std::byte> MemfdArena::head() const { return {at(0), kAlignment}; }
 
-std::shared_ptr<std::span<std::byte>> Arena::allocate(std::uint64_t bytes) {
+std::shared_ptr<std::span<std::byte>> MemfdArena::allocate(std::uint64_t bytes) {
   if (bytes > kReserveBytesMax) bytes = kReserveBytesMax;  // refused below, without an overflow
   const auto size = std::max(kAlignment, up(bytes, kAlignment));
   const std::lock_guard lock(mutex_);
-  if (used_ == 0) {
-    grow(kHeadBytes);
-    used_ = kHeadBytes;
+  auto offset = blocks_.take(size);
+  if (!offset) {
+    if (blocks_.used() + size > mapped_) grow(blocks_.used() + size, kGrowBytes);
+    offset = blocks_.append(size);
   }
-  std::uint64_t offset = 0;
-  const auto hole = std::find_if(free_.begin(), free_.end(),
-                                 [size](const auto& range) { return range.second >= size; });
-  if (hole != free_.end()) {
-    offset = hole->first;
-    const auto left = hole->second - size;
-    free_.erase(hole);
-    if (left > 0) free_.emplace(offset + size, left);
-  } else {
-    offset = used_;
-    if (offset + size > mapped_) grow(offset + size);
-    used_ = offset + size;
-  }
-  const auto give = [self = shared_from_this(), offset, size](std::span<std::byte>* block) {
-    self->give_back(offset, size);
+  const auto give = [self = shared_from_this(),
+                     range = BlockList::Range{*offset, size}](std::span<std::byte>* block) {
+    self->give_back(range);
     delete block;  // NOLINT(cppcoreguidelines-owning-memory): a shared_ptr's deleter
   };
-  return {new std::span<std::byte>(at(offset), bytes), give};
+  return {new std::span<std::byte>(at(*offset), bytes), give};
 }
 
-/// With `mutex_` held.
-void Arena::grow(std::uint64_t bytes) {
-  const auto to = std::min(capacity_, up(std::max(bytes, mapped_ + mapped_ / 8), kGrowBytes));
+void MemfdArena::hold(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (bytes > mapped_) grow(bytes, kPage);
+}
+
+/// To `bytes` and some more, a multiple of `step`; with `mutex_` held.
+void MemfdArena::grow(std::uint64_t bytes, std::uint64_t step) {
+  const auto ahead = step > kPage ? mapped_ + mapped_ / 8 : 0;
+  const auto to = std::min(capacity_, up(std::max(bytes, ahead), step));
   if (to < bytes) {
     throw Error(Code::refused,
                 fmt::format("the arena at {:#x} has {} bytes of addresses, {} are needed", base_,
@@ -158,7 +177,7 @@ void Arena::grow(std::uint64_t bytes) {
   mapped_ = to;
 }
 
-void Arena::map(std::uint64_t from, std::uint64_t to) const {
+void MemfdArena::map(std::uint64_t from, std::uint64_t to) const {
   if (from == to) return;
   void* got = ::mmap(at(from), to - from, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
                      file_.fd(), static_cast<off_t>(from));
@@ -167,54 +186,42 @@ void Arena::map(std::uint64_t from, std::uint64_t to) const {
   }
 }
 
-void Arena::give_back(std::uint64_t offset, std::uint64_t bytes) {
+void MemfdArena::give_back(BlockList::Range range) {
   const std::lock_guard lock(mutex_);
-  auto after = free_.lower_bound(offset);
-  if (after != free_.end() && after->first == offset + bytes) {
-    bytes += after->second;
-    after = free_.erase(after);
-  }
-  if (after != free_.begin()) {
-    const auto before = std::prev(after);
-    if (before->first + before->second == offset) {
-      offset = before->first;
-      bytes += before->second;
-      free_.erase(before);
-    }
-  }
-  const auto first = up(offset, kPage);
-  const auto last = (offset + bytes) / kPage * kPage;
+  const auto hole = blocks_.give_back(range);
+  const auto first = up(hole.offset, kPage);
+  const auto last = (hole.offset + hole.bytes) / kPage * kPage;
   if (file_ && first < last) ::madvise(at(first), last - first, MADV_REMOVE);
-  if (offset + bytes == used_) {
-    used_ = offset;
-  } else {
-    free_.emplace(offset, bytes);
-  }
 }
 
-bool Arena::holds(std::span<const std::byte> memory) const {
+bool MemfdArena::holds(std::span<const std::byte> memory) const {
   const auto first = reinterpret_cast<std::uint64_t>(memory.data());
   const std::lock_guard lock(mutex_);
-  return first >= base_ + kHeadBytes && first < base_ + used_ &&
-         memory.size() <= base_ + used_ - first;
+  const auto used = base_ + blocks_.used();
+  return first >= base_ + kHeadBytes && first < used && memory.size() <= used - first;
 }
 
-int Arena::file() const {
-  const std::lock_guard lock(mutex_);
-  return file_.fd();
-}
-
-std::uint64_t Arena::bytes() const {
+std::uint64_t MemfdArena::bytes() const {
   const std::lock_guard lock(mutex_);
   return mapped_;
 }
 
-bool Arena::is_bound() const {
+std::vector<ArenaPiece> MemfdArena::pieces() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<ArenaPiece> pieces;
+  if (!file_) return pieces;
+  Descriptor copy(::fcntl(file_.fd(), F_DUPFD_CLOEXEC, 0));
+  if (!copy) throw io_error(fmt::format("open the file of the arena at {:#x} again", base_));
+  pieces.push_back({std::move(copy), mapped_});
+  return pieces;
+}
+
+bool MemfdArena::is_bound() const {
   const std::lock_guard lock(mutex_);
   return static_cast<bool>(file_);
 }
 
-void Arena::unbind() {
+void MemfdArena::unbind() {
   const std::lock_guard lock(mutex_);
   if (!file_) return;
   // One mapping replaces the other: no moment at which another thread could get these addresses.
@@ -229,13 +236,15 @@ void Arena::unbind() {
   file_.close();
 }
 
-void Arena::bind(Descriptor file, std::uint64_t base, std::uint64_t bytes) {
+void MemfdArena::bind(std::vector<ArenaPiece> pieces, std::uint64_t base) {
   const std::lock_guard lock(mutex_);
-  if (base != base_ || bytes > capacity_ || bytes % kPage != 0) {
+  const auto bytes = pieces.size() == 1 ? pieces[0].bytes : 0;
+  if (base != base_ || bytes == 0 || bytes > capacity_ || bytes % kPage != 0) {
     throw Error(Code::bad_request, fmt::format("memory of {} bytes for {:#x} where {} bytes were "
                                                "taken from {:#x}",
                                                bytes, base, capacity_, base_));
   }
+  auto file = std::move(pieces[0].file);
   check_arena_file(file, bytes);
   // Past the last block that was sent there may be free ones.
   struct stat status {};
@@ -252,7 +261,7 @@ void Arena::bind(Descriptor file, std::uint64_t base, std::uint64_t bytes) {
     throw;
   }
   for (auto more = kReserveBytesMax; more > capacity_; more /= 2) {
-    if (!reserve_at(base_ + capacity_, more - capacity_)) continue;
+    if (!reserve_range(base_ + capacity_, more - capacity_)) continue;
     capacity_ = more;
     break;
   }

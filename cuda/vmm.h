@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "cuda/runtime.h"
+#include "migrator/descriptor.h"
+
+namespace cardswap::cuda {
+
+/// A card's memory that is mapped nowhere yet, as the driver numbers it.
+enum class MemoryHandle : std::uint64_t {};
+
+/// The driver's calls of virtual memory management that are made, in one table: driver_vmm() makes
+/// the real ones, tests/stand_ins/vmm plays them. Addresses and sizes are multiples of
+/// granularity(); a mapping is unmapped as a whole. Any thread; the driver's own numbers.
+class Vmm {
+ public:
+  virtual ~Vmm() = default;
+
+  virtual Status granularity(int device, std::size_t& bytes) = 0;
+  /// Where the driver likes: `wish` is no more than that.
+  virtual Status reserve(std::uint64_t& address, std::size_t bytes, std::size_t alignment,
+                         std::uint64_t wish) = 0;
+  virtual Status free(std::uint64_t address, std::size_t bytes) = 0;
+
+  /// Memory that can be exported, and that a network card may reach where it could.
+  virtual Status create(int device, MemoryHandle& handle, std::size_t bytes) = 0;
+  /// The memory itself goes with its last handle, mapping and exported file.
+  virtual Status release(MemoryHandle handle) = 0;
+  virtual Status export_file(int& file, MemoryHandle handle) = 0;
+  virtual Status import_file(int device, MemoryHandle& handle, int file) = 0;
+
+  virtual Status map(std::uint64_t address, std::size_t bytes, MemoryHandle handle) = 0;
+  virtual Status unmap(std::uint64_t address, std::size_t bytes) = 0;
+  /// What was mapped can be used by kernels and copies of `device` from here on.
+  virtual Status allow(int device, std::uint64_t address, std::size_t bytes) = 0;
+  /// Until everything that this process gave the card is done.
+  virtual Status synchronize(int device) = 0;
+
+  [[nodiscard]] virtual std::string text(Status status) = 0;
+};
+
+/// The driver's own, found at run time. Throws Error{refused} where there is no driver, or one that
+/// lacks a call, named.
+[[nodiscard]] std::shared_ptr<Vmm> driver_vmm(const std::string& library = "libcuda.so.1");
+
+/// One device's memory management; a value, cheap to copy.
+struct VmmCard {
+  std::shared_ptr<Vmm> vmm;
+  int index = 0;
+
+  /// Throws Error{no_memory, internal}: "cuMemCreate of 4096 bytes on cuda:0: out of memory (2)".
+  void check(Status status, const char* call, std::size_t bytes = 0) const;
+};
+
+/// Addresses that nobody else in this process gets.
+class Reservation {
+ public:
+  /// Throws Error{refused}, naming the range, unless the driver gives exactly `address`.
+  Reservation(VmmCard card, std::uint64_t address, std::size_t bytes);
+  ~Reservation() { (void)card_.vmm->free(address_, bytes_); }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  [[nodiscard]] std::uint64_t address() const { return address_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  const VmmCard card_;
+  const std::uint64_t address_;
+  const std::size_t bytes_;
+};
+
+/// Memory of a card, by its handle.
+class Allocation {
+ public:
+  Allocation(VmmCard card, std::size_t bytes) : card_(std::move(card)), bytes_(bytes) {
+    card_.check(card_.vmm->create(card_.index, handle_, bytes), "cuMemCreate", bytes);
+  }
+  /// What another process, or this one, has exported.
+  Allocation(VmmCard card, const Descriptor& file, std::size_t bytes)
+      : card_(std::move(card)), bytes_(bytes) {
+    card_.check(card_.vmm->import_file(card_.index, handle_, file.fd()),
+                "cuMemImportFromShareableHandle", bytes);
+  }
+  ~Allocation() { (void)card_.vmm->release(handle_); }
+  Allocation(const Allocation&) = delete;
+  Allocation& operator=(const Allocation&) = delete;
+
+  /// Keeps the memory, and can be given to another process.
+  [[nodiscard]] Descriptor export_file() const;
+  [[nodiscard]] MemoryHandle handle() const { return handle_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  const VmmCard card_;
+  MemoryHandle handle_{};
+  const std::size_t bytes_;
+};
+
+/// All of an allocation at an address of a reservation, which outlives it, for its card to use.
+class Mapping {
+ public:
+  Mapping(VmmCard card, std::uint64_t address, const Allocation& memory);
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  /// As the destructor, which cannot say that it failed.
+  void unmap();
+
+ private:
+  const VmmCard card_;
+  const std::uint64_t address_;
+  const std::size_t bytes_;
+  bool mapped_ = false;
+};
+
+}  // namespace cardswap::cuda

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "cuda/vmm.h"
+#include "migrator/arena.h"
+#include "migrator/block_list.h"
+
+namespace cardswap::cuda {
+
+/// Addresses that an arena on a card takes; they cost nothing.
+struct VmmArenaPlace {
+  std::uint64_t capacity = 0;  ///< bytes; as many as the card could ever hold
+  std::uint64_t base = 0;      ///< 0: a random place
+  std::uint64_t least = 0;     ///< with `base`: fewer bytes than `capacity` will do as well
+};
+
+/// An arena in a card's memory. Grows by pieces of 64 MiB and more; a block may reach from one into
+/// the next, so that a link which registers memory by allocation must not be given its bytes.
+///
+/// A block that was given back is used again only after the card has been seen at rest: whoever
+/// dropped it may have work under way on any stream.
+class VmmArena final : public Arena, public std::enable_shared_from_this<VmmArena> {
+ public:
+  /// `make_room` gives memory of the card back to the driver, when it has no more; may be empty.
+  /// Throws Error{refused}, with a `base` naming the range, when its addresses are not free.
+  [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmCard& card,
+                                                         const VmmArenaPlace& place,
+                                                         std::function<void()> make_room);
+  ~VmmArena() override;
+
+  std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) override;
+  void hold(std::uint64_t bytes) override;
+  bool holds(std::span<const std::byte> memory) const override;
+  std::uint64_t base() const override { return range_->address(); }
+  std::span<std::byte> head() const override;
+  std::uint64_t bytes() const override;
+  std::vector<ArenaPiece> pieces() const override;
+  void unbind() override;
+  bool is_bound() const override;
+  void bind(std::vector<ArenaPiece> pieces, std::uint64_t base) override;
+
+ private:
+  struct Piece {
+    Piece(const VmmCard& card, std::uint64_t address, std::size_t bytes)
+        : memory(card, bytes), mapping(card, address, memory) {}
+    Piece(const VmmCard& card, std::uint64_t address, const ArenaPiece& from)
+        : memory(card, from.file, from.bytes), mapping(card, address, memory) {}
+    Allocation memory;
+    Mapping mapping;
+  };
+
+  VmmArena(VmmCard card, std::size_t granularity, std::unique_ptr<Reservation> range,
+           std::function<void()> make_room);
+  void grow(std::uint64_t bytes, std::uint64_t step);
+  bool try_to_add(std::uint64_t bytes);
+  [[nodiscard]] std::byte* at(std::uint64_t offset) const;
+
+  const VmmCard card_;
+  const std::size_t granularity_;
+  const std::unique_ptr<Reservation> range_;
+  const std::function<void()> make_room_;
+
+  mutable std::mutex mutex_;  // guards the rest
+  std::uint64_t mapped_ = 0;
+  BlockList blocks_;
+  std::vector<BlockList::Range> resting_;  // given back; the card may be at work on them
+  std::vector<std::unique_ptr<Piece>> pieces_;
+};
+
+}  // namespace cardswap::cuda

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "migrator/device.h"
+
+namespace cardswap {
+
+/// The card that CUDA counts as `index` in this process, with a stream of its own in place of a
+/// program's. Throws Error{refused} in a build without CUDA, and Error where there is no such card.
+[[nodiscard]] std::shared_ptr<Device> open_card(int index);
+
+}  // namespace cardswap

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "migrator/arena.h"
+#include "migrator/device.h"
+#include "migrator/layout.h"
+#include "runtime/hand_over.h"
+
+namespace cardswap {
+
+/// The card that a job knows as number `index`. Throws Error where there is none.
+using OpenCard = std::function<std::shared_ptr<Device>(int index)>;
+
+/// Arenas that are being received: memory where the layout wants its regions. One thread.
+class HeldMemory {
+ public:
+  explicit HeldMemory(OpenCard open_card) : open_card_(std::move(open_card)) {}
+
+  /// Has all that `wanted` needs; a later layout may need more of the same arenas and keeps what is
+  /// there. Throws Error{bad_request} on regions that no arena has, and Error{refused} when
+  /// something else has their addresses.
+  [[nodiscard]] Snapshot adopt(const Layout& wanted);
+  /// Everything, to be handed over.
+  [[nodiscard]] std::vector<hand_over::PassedArena> passed() const;
+
+ private:
+  struct Held {
+    std::string name;                ///< of its head
+    std::shared_ptr<Device> device;  ///< none: this host
+    std::shared_ptr<Arena> arena;
+  };
+  Held& held(const std::string& name, std::uint64_t base, std::uint64_t bytes);
+
+  const OpenCard open_card_;
+  std::vector<Held> all_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,327 @@
+/// A job's way with memory on a card: brought home, given to a keeper, received by a holder, bound
+/// again. Over the stand-ins for CUDA's runtime and the driver.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "cuda/cuda_device.h"
+#include "migrator/error.h"
+#include "runtime/departure.h"
+#include "runtime/holder/held_memory.h"
+#include "runtime/holder/keep.h"
+#include "tests/stand_ins/vmm/vmm.h"
+
+namespace cardswap {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMiB = 1U << 20U;
+
+struct Cards {
+  std::shared_ptr<test::StandInCudart> runtime = std::make_shared<test::StandInCudart>();
+  std::shared_ptr<test::StandInVmm> vmm = std::make_shared<test::StandInVmm>(runtime);
+  cuda::Stream program = runtime->program_stream();
+  std::shared_ptr<cuda::CudaDevice> device = cuda::CudaDevice::open(
+      runtime, 0, {[this] { return program; }, {}, {}}, [this] { return vmm; });
+
+  ~Cards() {
+    device.reset();
+    EXPECT_EQ(vmm->leaks(), "");
+    EXPECT_EQ(runtime->leaks(), "");
+  }
+};
+
+/// Storages on a card and one on the host; a view into each, as a program has them.
+class Storages final : public TrackedState {
+ public:
+  struct Storage {
+    std::shared_ptr<Device> device;
+    std::span<std::byte> memory;
+    std::shared_ptr<const void> keep;
+    [[nodiscard]] std::span<std::byte> view() const { return memory.subspan(100, 50); }
+  };
+  Storages(Cards& cards, std::initializer_list<std::size_t> sizes) : cards_(cards) {
+    for (const auto size : sizes) {
+      auto buffer = cards.device->allocate(size);
+      all_.push_back({cards.device, buffer.bytes, buffer.owner});
+    }
+    host_.resize(5000);
+    all_.push_back({nullptr, host_, {}});
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      auto* bytes = cards.runtime->behind(all_[i].memory.data());
+      for (std::size_t b = 0; b < all_[i].memory.size(); ++b) {
+        bytes[b] = static_cast<std::byte>(b * 31 + b / 251 + i);
+      }
+    }
+  }
+  void regions(std::vector<TrackedRegion>& out) override {
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      TrackedRegion region;
+      region.name = std::to_string(i);
+      region.dtype = "bytes";
+      region.memory = all_[i].memory;
+      region.storage = &all_[i];
+      region.keep_alive = all_[i].keep;
+      region.device = all_[i].device;
+      region.rehome = [this, i](std::byte* home, std::shared_ptr<void> keep) {
+        move(all_[i], home, std::move(keep));
+      };
+      out.push_back(std::move(region));
+    }
+  }
+  [[nodiscard]] const Storage& at(std::size_t i) const { return all_[i]; }
+
+ private:
+  void move(Storage& storage, std::byte* home, std::shared_ptr<void> keep) {
+    const auto bytes = storage.memory.size();
+    if (storage.device) {
+      // Behind what the program gave its stream; the storage's old memory is kept until then.
+      ASSERT_EQ(cards_.runtime->copy(home, storage.memory.data(), bytes, cards_.program),
+                cuda::Status::ok);
+      cards_.runtime->work(cards_.program, [old = storage.keep] {});
+    } else {
+      std::memcpy(home, storage.memory.data(), bytes);
+    }
+    storage.memory = {home, bytes};
+    storage.keep = std::move(keep);
+  }
+
+  Cards& cards_;
+  std::vector<std::byte> host_;
+  std::vector<Storage> all_;
+};
+
+class CardArenaTest : public ::testing::Test {
+ protected:
+  CardArenaTest() : dir_("/tmp/card-arena-" + std::to_string(::getpid())) {
+    std::filesystem::create_directory(dir_);
+  }
+  ~CardArenaTest() override { std::filesystem::remove_all(dir_); }
+
+  struct Job {
+    Job(Cards& cards, std::initializer_list<std::size_t> sizes) {
+      auto made = std::make_unique<Storages>(cards, sizes);
+      storages = made.get();
+      tracker.add("t", std::move(made));
+    }
+    Tracker tracker;
+    Storages* storages;  // the tracker's
+    Homing homing{tracker};
+  };
+  /// A keeper that serves this process until it has its memory back.
+  std::future<int> keeper() {
+    auto running = std::async(std::launch::async,
+                              [path = dir_ / "keeper"] { return keep_memory(path, ::getpid()); });
+    while (!std::filesystem::exists(dir_ / "keeper")) std::this_thread::yield();
+    return running;
+  }
+
+  Cards cards_;
+  const std::filesystem::path dir_;
+};
+
+TEST_F(CardArenaTest, BringsEachStorageIntoItsDevicesArena) {
+  Job job(cards_, {3 * kMiB, 70 * kMiB});
+  const auto digest = job.tracker.digest();
+  EXPECT_EQ(job.homing.homeable_bytes(), 73 * kMiB + 5000);
+  // The program's own work comes first, and is what arrives.
+  auto* first = cards_.runtime->behind(job.storages->at(0).memory.data());
+  cards_.runtime->work(cards_.program, [first] { std::memset(first, 9, 200); });
+  job.homing.home_all();
+  EXPECT_EQ(*cards_.runtime->behind(job.storages->at(0).view().data()), std::byte{0})
+      << "nothing waited for the card";
+  EXPECT_NE(job.tracker.digest(), digest) << "it has the program's work";
+  EXPECT_EQ(*cards_.runtime->behind(job.storages->at(0).view().data()), std::byte{9});
+
+  const auto snapshot = job.homing.snapshot(false);
+  const auto& regions = snapshot.layout.regions();
+  ASSERT_THAT(regions, SizeIs(5));
+  EXPECT_EQ(regions[0].name, "cuda:0");
+  EXPECT_EQ(regions[0].dtype, kArenaHead);
+  EXPECT_EQ(regions[3].name, "cpu");
+  EXPECT_EQ(regions[3].dtype, kArenaHead);
+  for (std::size_t i = 0; i < regions.size(); ++i) {
+    EXPECT_EQ(regions[i].address, reinterpret_cast<std::uint64_t>(snapshot.memory[i].data()));
+    EXPECT_EQ(snapshot.devices[i] == cards_.device, i < 3);
+  }
+  EXPECT_EQ(job.homing.homeable_bytes(), 73 * kMiB + 5000);
+  EXPECT_TRUE(job.homing.home_some(0ms)) << "all are at home";
+}
+
+TEST_F(CardArenaTest, WhatTheCardHasNoRoomForStaysAndIsNotTriedAtEveryBoundary) {
+  Job job(cards_, {3 * kMiB, 70 * kMiB});
+  cards_.vmm->limit(20 * kMiB);
+  EXPECT_TRUE(job.homing.home_some(1000ms));
+  EXPECT_THAT(job.homing.snapshot(false).layout.regions(), SizeIs(4)) << "without the large one";
+  (void)cards_.vmm->calls();
+  EXPECT_TRUE(job.homing.home_some(0ms));
+  EXPECT_THAT(cards_.vmm->calls(), ::testing::IsEmpty());
+  const auto digest = job.homing.digest();
+  cards_.vmm->limit(200 * kMiB);
+  job.homing.home_all();
+  EXPECT_THAT(job.homing.snapshot(false).layout.regions(), SizeIs(5));
+  EXPECT_NE(job.homing.digest(), digest) << "where it lies belongs to it";
+}
+
+TEST_F(CardArenaTest, LeavesWithNothingMappedAndComesBackToTheSameBytes) {
+  Job job(cards_, {3 * kMiB, 70 * kMiB});
+  job.homing.home_all();
+  const auto digest = job.homing.digest();
+  const auto view = job.storages->at(1).view();
+  auto keeping = keeper();
+  Departure departure(job.homing, dir_ / "keeper", Digest{{1}}, 7);
+  EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles");
+  EXPECT_EQ(cards_.runtime->behind(view.data()), view.data()) << "the card cannot reach it";
+  departure.come_back();
+  EXPECT_EQ(keeping.get(), 0);
+  EXPECT_EQ(job.homing.digest(), digest);
+  EXPECT_EQ(*cards_.runtime->behind(view.data()), static_cast<std::byte>(100 * 31 + 1));
+}
+
+TEST_F(CardArenaTest, StaysAsItIsWhenItsMemoryCannotBeLetGo) {
+  Job job(cards_, {3 * kMiB});
+  job.homing.home_all();
+  const auto digest = job.homing.digest();
+  auto keeping = keeper();
+  cards_.vmm->fail("cuCtxSynchronize", static_cast<cuda::Status>(700));
+  EXPECT_THROW(Departure(job.homing, dir_ / "keeper", Digest{{1}}, 7), Error);
+  EXPECT_EQ(keeping.get(), 0) << "it gave the memory back";
+  EXPECT_EQ(job.homing.digest(), digest);
+  EXPECT_THROW(Departure(job.homing, dir_ / "nobody", Digest{{1}}, 7), Error);
+  EXPECT_EQ(job.homing.digest(), digest);
+}
+
+TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPieces) {
+  Layout layout;
+  std::vector<std::byte> bytes;
+  std::uint64_t base = 0;
+  {
+    Job job(cards_, {3 * kMiB, 70 * kMiB});
+    job.homing.home_all();
+    const auto snapshot = job.homing.snapshot(false);
+    layout = snapshot.layout;
+    base = layout.regions()[0].address;
+    cards_.device->wait(cards_.device->fence());
+    const auto* region = cards_.runtime->behind(snapshot.memory[2].data());
+    bytes.assign(region, region + snapshot.memory[2].size());
+  }  // the source is another process
+  std::vector<hand_over::PassedArena> passed;
+  {
+    HeldMemory held([this](int) { return cards_.device; });
+    const auto snapshot = held.adopt(layout);
+    ASSERT_EQ(snapshot.devices[2], cards_.device);
+    EXPECT_EQ(reinterpret_cast<std::uint64_t>(snapshot.memory[2].data()),
+              layout.regions()[2].address);
+    const auto staging = snapshot.devices[2]->stage({bytes.size(), std::nullopt});
+    const auto place = staging->place_for(snapshot.memory[2]);
+    std::memcpy(place.data(), bytes.data(), bytes.size());
+    staging->landed(place, snapshot.memory[2]);
+    staging->settle();
+    passed = held.passed();
+  }  // and the holder, another one
+  ASSERT_THAT(passed, SizeIs(2));
+  EXPECT_EQ(passed[0].device, "cuda:0");
+  EXPECT_EQ(passed[0].base, base);
+  EXPECT_EQ(cards_.vmm->leaks(), "");
+  const auto arena = cards_.device->reserve_arena(base, 75 * kMiB);
+  arena->bind(std::move(passed[0].pieces), base);
+  Digest digest;
+  const MemoryRange range{cards_.device.get(),
+                          {reinterpret_cast<std::byte*>(layout.regions()[2].address),  // NOLINT
+                           bytes.size()}};
+  cards_.device->digest({&range, 1}, {&digest, 1}, {});
+  EXPECT_EQ(digest, digest_of(bytes));
+}
+
+TEST_F(CardArenaTest, AHolderSaysWhichAddressesOfItsCardAreTaken) {
+  Job job(cards_, {3 * kMiB});
+  job.homing.home_all();
+  const auto layout = job.homing.snapshot(false).layout;
+  HeldMemory held([this](int) { return cards_.device; });
+  try {
+    (void)held.adopt(layout);
+    FAIL() << "the job itself has them";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::refused);
+    EXPECT_THAT(error.failure(),
+                HasSubstr(fmt::format("addresses {:#x} to", layout.regions()[0].address)));
+    EXPECT_THAT(error.failure(), HasSubstr("on cuda:0"));
+  }
+}
+
+TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
+  Job job(cards_, {3 * kMiB});
+  job.homing.home_all();
+  const auto digest = job.homing.digest();
+  auto keeping = keeper();
+  // What a holder would have received, cut into pieces as it likes.
+  const auto copies = [&job] {
+    std::vector<hand_over::PassedArena> arenas;
+    for (const auto* place : job.homing.places()) {
+      hand_over::PassedArena arena{place->name, place->arena->base(), {}};
+      for (const auto& piece : place->arena->pieces()) {
+        ArenaPiece copy{Descriptor(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
+                        piece.bytes};
+        std::vector<std::byte> bytes(piece.bytes);
+        EXPECT_EQ(::pread(piece.file.fd(), bytes.data(), bytes.size(), 0),
+                  static_cast<ssize_t>(bytes.size()));
+        EXPECT_EQ(::pwrite(copy.file.fd(), bytes.data(), bytes.size(), 0),
+                  static_cast<ssize_t>(bytes.size()));
+        EXPECT_EQ(::fcntl(copy.file.fd(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
+        arena.pieces.push_back(std::move(copy));
+      }
+      arenas.push_back(std::move(arena));
+    }
+    return arenas;
+  };
+  auto right = copies();
+  auto wrong = copies();
+  ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.fd(), "?", 1, 1 * kMiB), 1);
+  const Digest root{{1}};
+  Departure departure(job.homing, dir_ / "keeper", root, 7);
+  const hand_over::Listener listener(dir_ / "holder");
+  const auto hand_over = [&](const std::vector<hand_over::PassedArena>& arenas) {
+    return std::async(std::launch::async, [&] {
+      std::optional<hand_over::Connection> connection;
+      while (!connection) connection = listener.accept();
+      (void)connection->receive(Clock::now() + 10s);
+      hand_over::Memory memory;
+      memory.arenas = hand_over::described(arenas);
+      memory.root = root;
+      memory.step = 7;
+      connection->send(memory, hand_over::files_of(arenas));
+      return connection->receive(Clock::now() + 10s).has_value();
+    });
+  };
+  channel::Arrived arrived;
+  arrived.holder = dir_ / "holder";
+  arrived.root = root;
+  {
+    auto holder = hand_over(wrong);
+    EXPECT_THROW((void)departure.arrive(arrived), Error);
+    EXPECT_TRUE(holder.get());
+    EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles") << "as it left";
+  }
+  auto holder = hand_over(right);
+  EXPECT_EQ(departure.arrive(arrived).step, 7U);
+  EXPECT_TRUE(holder.get());
+  EXPECT_EQ(job.homing.digest(), digest);
+  departure.come_back();  // ends the keeper; what is bound stays
+  EXPECT_EQ(keeping.get(), 0);
+  EXPECT_EQ(job.homing.digest(), digest);
+}
+
+}  // namespace
+}  // namespace cardswap
