@@ -13,6 +13,10 @@ std::shared_ptr<Device> device_of(const at::Tensor& tensor) {
 
 void finish_work(const at::Tensor&) {}
 
+bool can_move(const c10::StorageImpl&) { return false; }
+
+void move(const c10::Storage&, std::byte*, std::shared_ptr<void>) {}
+
 std::vector<at::Generator> generators() { return {}; }
 
 }  // namespace cardswap::accelerator

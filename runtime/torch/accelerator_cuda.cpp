@@ -1,4 +1,5 @@
 #include <ATen/cuda/CUDAGeneratorImpl.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -6,7 +7,9 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "cuda/cuda_device.h"
 #include "runtime/torch/accelerator.h"
@@ -27,7 +30,51 @@ cuda::Framework framework_on(c10::DeviceIndex index) {
                           at::TensorOptions(at::kByte).device(at::kCUDA, index)));
             return Buffer{
                 &device, {static_cast<std::byte*>(memory->mutable_data_ptr()), bytes}, memory};
-          }};
+          },
+          [] { c10::cuda::CUDACachingAllocator::emptyCache(); }};
+}
+
+/// Whether LibTorch's cache has a pool besides its own, as it makes one for each CUDA graph.
+class PoolWatch {
+ public:
+  bool has_private_pools(c10::DeviceIndex index) {
+    // To look at every block takes long, and only new memory can be another pool's.
+    const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(index);
+    const auto seen = std::pair(stats.num_device_alloc, stats.num_device_free);
+    if (seen_ == seen) return found_;
+    found_ = false;
+    for (const auto& segment : c10::cuda::CUDACachingAllocator::snapshot({0, 0}, false).segments) {
+      const auto& pool = segment.owner_private_pool_id;
+      if (segment.device == index && (pool.first != 0 || pool.second != 0)) found_ = true;
+    }
+    seen_ = seen;
+    return found_;
+  }
+
+ private:
+  std::optional<std::pair<std::int64_t, std::int64_t>> seen_;
+  bool found_ = false;
+};
+
+struct Gpu {
+  cuda::Card card;
+  std::shared_ptr<cuda::CudaDevice> device;
+  PoolWatch pools;  // the training thread's
+};
+
+/// One a GPU and process: whoever has a tensor there means the same device.
+Gpu& gpu(c10::DeviceIndex index) {
+  static std::mutex mutex;
+  static std::map<c10::DeviceIndex, Gpu> gpus;
+  const std::lock_guard lock(mutex);
+  auto& opened = gpus[index];
+  if (!opened.device) {
+    const c10::cuda::CUDAGuard keep_current(index);
+    const cuda::Card card{cuda::cudart(), index};
+    opened.device = cuda::CudaDevice::open(card.runtime, index, framework_on(index));
+    opened.card = card;
+  }
+  return opened;
 }
 
 }  // namespace
@@ -40,16 +87,33 @@ std::shared_ptr<Device> device_of(const at::Tensor& tensor) {
     text << "Cardswap tracks tensors on a cpu and on CUDA devices, not on " << device;
     throw std::invalid_argument(text.str());
   }
-  // One a GPU and process: whoever has a tensor there means the same device.
-  static std::mutex mutex;
-  static std::map<c10::DeviceIndex, std::shared_ptr<cuda::CudaDevice>> devices;
-  const std::lock_guard lock(mutex);
-  auto& opened = devices[device.index()];
-  if (!opened) {
-    const c10::cuda::CUDAGuard keep_current(device);
-    opened = cuda::CudaDevice::open(cuda::cudart(), device.index(), framework_on(device.index()));
+  return gpu(device.index()).device;
+}
+
+bool can_move(const c10::StorageImpl& storage) {
+  const auto& data = storage.data_ptr();
+  auto* allocator = c10::cuda::CUDACachingAllocator::get();
+  // Another process's memory, and what was given to one, has another context or deleter.
+  if (!storage.device().is_cuda() || storage.nbytes() == 0 || !storage.resizable() ||
+      data.get() != data.get_context() || data.get_deleter() != allocator->raw_deleter() ||
+      allocator->name() != "native") {
+    return false;
   }
-  return opened;
+  const auto index = storage.device().index();
+  return !gpu(index).pools.has_private_pools(index);
+}
+
+void move(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> keep) {
+  const auto device = storage.device();
+  const c10::cuda::CUDAGuard guard(device);
+  const auto stream = c10::cuda::getCurrentCUDAStream(device.index());
+  const auto& card = gpu(device.index()).card;
+  card.check(card.runtime->copy(home, storage.data(), storage.nbytes(),
+                                reinterpret_cast<cuda::Stream>(stream.stream())),  // NOLINT
+             "cudaMemcpyAsync", storage.nbytes());
+  // The allocator gives the old memory to nobody who does not come behind this copy.
+  c10::cuda::CUDACachingAllocator::recordStream(storage.data_ptr(), stream);
+  storage.unsafeGetStorageImpl()->set_data_ptr_noswap(at_home(home, std::move(keep), device));
 }
 
 void finish_work(const at::Tensor& tensor) {

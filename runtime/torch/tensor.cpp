@@ -19,17 +19,11 @@ bool owns_its_memory(const c10::StorageImpl& storage) {
          data.get_deleter() == c10::GetCPUAllocator()->raw_deleter();
 }
 
-void let_go(void* keep) {
-  delete static_cast<std::shared_ptr<void>*>(keep);  // NOLINT(cppcoreguidelines-owning-memory)
-}
-
 /// Views, tied weights and what autograd saved all read through the one storage.
 void move_storage(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> keep) {
   std::memcpy(home, storage.data(), storage.nbytes());
-  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): DataPtr owns it, let_go() deletes it
-  auto* held = new std::shared_ptr<void>(std::move(keep));
   storage.unsafeGetStorageImpl()->set_data_ptr_noswap(
-      c10::DataPtr(home, held, &let_go, c10::Device(c10::kCPU)));
+      accelerator::at_home(home, std::move(keep), c10::Device(c10::kCPU)));
 }
 
 }  // namespace
@@ -53,6 +47,10 @@ void append_storage(std::vector<TrackedRegion>& out, std::string name, const at:
   if (owns_its_memory(*storage.unsafeGetStorageImpl())) {
     region.rehome = [storage](std::byte* home, std::shared_ptr<void> keep) {
       move_storage(storage, home, std::move(keep));
+    };
+  } else if (accelerator::can_move(*storage.unsafeGetStorageImpl())) {
+    region.rehome = [storage](std::byte* home, std::shared_ptr<void> keep) {
+      accelerator::move(storage, home, std::move(keep));
     };
   }
   out.push_back(std::move(region));
