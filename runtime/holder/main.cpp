@@ -7,6 +7,7 @@
 #include <string>
 
 #include "migrator/error.h"
+#include "runtime/holder/cards.h"
 #include "runtime/holder/keep.h"
 #include "runtime/holder/receive.h"
 
@@ -28,7 +29,7 @@ int main(int argc, char** argv) {
   app.require_option(1, 2);
   CLI11_PARSE(app, argc, argv);
   try {
-    return keep.empty() ? cardswap::receive_and_hand_over(hand_over)
+    return keep.empty() ? cardswap::receive_and_hand_over(hand_over, cardswap::open_card)
                         : cardswap::keep_memory(keep, trainer);
   } catch (const cardswap::Error& error) {
     std::fprintf(stderr, "cardswap-holder: %s\n", error.what());

@@ -13,7 +13,6 @@
 #include "migrator/target.h"
 #include "runtime/agent_channel.h"
 #include "runtime/hand_over.h"
-#include "runtime/holder/cards.h"
 #include "runtime/holder/held_memory.h"
 
 namespace cardswap {
@@ -44,9 +43,10 @@ bool same_token(const std::string& a, const std::string& b) {
 /// thread the rest. The channel and the engine are declared last: their threads end first.
 class Receiver final : private TargetProgram {
  public:
-  explicit Receiver(const std::string& path)
+  Receiver(const std::string& path, OpenCard open_card)
       : token_(setting("CARDSWAP_TOKEN")),
         job_(setting("CARDSWAP_JOB")),
+        memory_(std::move(open_card)),
         listener_(path),
         channel_(setting("CARDSWAP_SOCKET"), {[this] { return hello(); }, {}, {}}) {
     const auto& welcome = channel_.welcome();
@@ -162,8 +162,8 @@ class Receiver final : private TargetProgram {
 
   const std::string token_;
   const std::string job_;
-  HeldMemory memory_{open_card};  // the engine's thread, until the engine is gone
-  std::mutex mutex_;              // guards the next two
+  HeldMemory memory_;  // the engine's thread, until the engine is gone
+  std::mutex mutex_;   // guards the next two
   std::optional<VerifiedState> verified_;
   bool over_ = false;
   hand_over::Listener listener_;
@@ -173,6 +173,8 @@ class Receiver final : private TargetProgram {
 
 }  // namespace
 
-int receive_and_hand_over(const std::string& path) { return Receiver(path).run(); }
+int receive_and_hand_over(const std::string& path, OpenCard open_card) {
+  return Receiver(path, std::move(open_card)).run();
+}
 
 }  // namespace cardswap

@@ -1,5 +1,6 @@
-/// Method: real trainers, holders and keepers; the test plays both agents. A process that departs
-/// and is told that it arrived, without CRIU in between, shows all of the runtime's part.
+/// Method: real trainers, holders and keepers, with their memory on the host or, over the
+/// stand-ins, on a card as well; the test plays both agents. A process that departs and is told
+/// that it arrived, without CRIU in between, shows all of the runtime's part.
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -67,20 +68,8 @@ class Departing : public ::testing::Test {
   }
 
   std::vector<std::string> trainer(const std::string& log) const {
-    return {std::string(TRAINERS) + "/plain_memory",
-            "--arena",
-            "--bytes",
-            "6000000",
-            "--dirty-share",
-            "0.3",
-            "--step-ms",
-            "2",
-            "--steps",
-            "1000000",
-            "--end-when",
-            dir_ / "end",
-            "--loss-log",
-            dir_ / log};
+    return {TRAINER, "--arena", "--bytes", "6000000",    "--dirty-share", "0.3",        "--step-ms",
+            "2",     "--steps", "1000000", "--end-when", dir_ / "end",    "--loss-log", dir_ / log};
   }
 
   /// A trainer that was granted epoch 1, and a holder that listens for it.
@@ -179,9 +168,12 @@ TEST_P(DepartingOver, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
   start_both();
   EXPECT_EQ(tracked_.homed_bytes, 6000000U);
   verify();
+  const auto pid = trainer_->pid();
+  EXPECT_THAT(
+      read_file("/proc/" + std::to_string(pid) + "/maps"),
+      ::testing::Conditional(ON_CARD, HasSubstr("stand-in vmm"), Not(HasSubstr("stand-in vmm"))));
   depart();
 
-  const auto pid = trainer_->pid();
   EXPECT_THAT(before_, Contains("socket:[" + std::to_string(inode_) + "]"));
   EXPECT_THAT(before_, Contains(HasSubstr("cardswap-arena")));
   std::erase_if(before_,
@@ -189,8 +181,8 @@ TEST_P(DepartingOver, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
   EXPECT_EQ(descriptors_of(pid), before_) << "before it heard of a migration";
   EXPECT_EQ(threads_of(pid), 2U) << "the training loop's and the channel's";
   const auto maps = read_file("/proc/" + std::to_string(pid) + "/maps");
-  EXPECT_THAT(maps, AllOf(Not(HasSubstr("cardswap-arena")), Not(HasSubstr("/dev/shm")),
-                          Not(HasSubstr("SYSV"))));
+  EXPECT_THAT(maps, AllOf(Not(HasSubstr("cardswap-arena")), Not(HasSubstr("stand-in vmm")),
+                          Not(HasSubstr("/dev/shm")), Not(HasSubstr("SYSV"))));
 
   job_->line.say(channel::Release{kMigration});
   EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);

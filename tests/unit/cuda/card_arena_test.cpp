@@ -12,12 +12,11 @@
 #include <future>
 #include <thread>
 
-#include "cuda/cuda_device.h"
 #include "migrator/error.h"
 #include "runtime/departure.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"
-#include "tests/stand_ins/vmm/vmm.h"
+#include "tests/stand_ins/cards/cards.h"
 
 namespace cardswap {
 namespace {
@@ -29,13 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMiB = 1U << 20U;
 
-struct Cards {
-  std::shared_ptr<test::StandInCudart> runtime = std::make_shared<test::StandInCudart>();
-  std::shared_ptr<test::StandInVmm> vmm = std::make_shared<test::StandInVmm>(runtime);
-  cuda::Stream program = runtime->program_stream();
-  std::shared_ptr<cuda::CudaDevice> device = cuda::CudaDevice::open(
-      runtime, 0, {[this] { return program; }, {}, {}}, [this] { return vmm; });
-
+struct Cards : test::StandInCard {
   ~Cards() {
     device.reset();
     EXPECT_EQ(vmm->leaks(), "");
