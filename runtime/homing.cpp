@@ -1,7 +1,10 @@
 #include "runtime/homing.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <semaphore>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -80,6 +83,7 @@ bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> li
       continue;
     }
     auto* home = block->data();
+    homed_.push_back(block);
     region.keep_alive.reset();
     region.rehome(home, std::move(block));
   }
@@ -90,6 +94,7 @@ Snapshot Homing::snapshot(bool with_scratch) {
   Snapshot result;
   std::vector<Region> layout;
   auto regions = tracker_.regions(with_scratch);
+  std::set<const std::byte*> sent;
   for (const auto* place : places()) {
     // It pins the range's beginning: a holder that maps the regions maps them from there.
     const auto head = place->arena->head();
@@ -102,12 +107,26 @@ Snapshot Homing::snapshot(bool with_scratch) {
           !place->arena->holds(region.memory)) {
         continue;
       }
+      sent.insert(region.memory.data());
       layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
                         region.memory.size(),
                         reinterpret_cast<std::uint64_t>(region.memory.data())});
       result.memory.push_back(region.memory);
       result.keep_alive.push_back(std::move(region.keep_alive));
       result.devices.push_back(region.device);
+    }
+    if (!with_scratch) continue;
+    // The program may have tensors that are no longer tracked, and their addresses.
+    std::erase_if(homed_, [](const auto& block) { return block.expired(); });
+    for (const auto& homed : homed_) {
+      auto block = homed.lock();
+      if (!block || !place->arena->holds(*block) || !sent.insert(block->data()).second) continue;
+      const auto address = reinterpret_cast<std::uint64_t>(block->data());
+      layout.push_back(
+          {fmt::format("untracked/{:#x}", address), "bytes", "", block->size(), address});
+      result.memory.push_back(*block);
+      result.keep_alive.push_back(std::move(block));
+      result.devices.push_back(place->device);
     }
   }
   result.fence = fence_of(result.devices);

@@ -41,8 +41,9 @@ class Homing {
   bool home_some(std::chrono::milliseconds limit);
   /// The same for everything, gradients included: for a process that stands.
   void home_all();
-  /// What lies in the arenas, with its addresses; `with_scratch`, gradients too. An arena's regions
-  /// come behind its head, of dtype kArenaHead.
+  /// What lies in the arenas, with its addresses; `with_scratch`, gradients too, and
+  /// what the program still holds of what it tracked once. An arena's regions come behind its head,
+  /// of dtype kArenaHead.
   [[nodiscard]] Snapshot snapshot(bool with_scratch);
   /// Over every tracked byte and every byte in the arenas.
   [[nodiscard]] Digest digest();
@@ -57,6 +58,7 @@ class Homing {
 
   Tracker& tracker_;
   std::vector<std::unique_ptr<Place>> places_;
+  std::vector<std::weak_ptr<std::span<std::byte>>> homed_;  ///< blocks; the storages own them
 };
 
 }  // namespace cardswap

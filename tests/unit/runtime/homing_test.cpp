@@ -24,7 +24,7 @@ class Storages final : public TrackedState {
     }
   }
   void regions(std::vector<TrackedRegion>& out) override {
-    for (std::size_t i = 0; i < now_.size(); ++i) out.push_back(region(i, std::to_string(i)));
+    for (std::size_t i = hidden_; i < now_.size(); ++i) out.push_back(region(i, std::to_string(i)));
     out.push_back({"fixed", "bytes", "", fixed_, fixed_.data(), {}});
   }
   void scratch(std::vector<TrackedRegion>& out) override {
@@ -39,6 +39,11 @@ class Storages final : public TrackedState {
                      scratch_ = {home, scratch_.size()};
                      scratch_keep_ = std::move(keep);
                    }});
+  }
+  /// As a program does that has a tensor no longer tracked, and keeps it.
+  std::span<std::byte> hide_first() {
+    hidden_ = 1;
+    return now_[0];
   }
   /// As a program does that replaces a tensor.
   void replace(std::size_t i) {
@@ -61,6 +66,7 @@ class Storages final : public TrackedState {
             }};
   }
 
+  std::size_t hidden_ = 0;
   std::vector<std::vector<std::byte>> own_;
   std::vector<std::span<std::byte>> now_;
   std::vector<std::shared_ptr<void>> keep_;
@@ -106,6 +112,23 @@ TEST(Homing, BringsWhatAppearsLaterAndWhatIsNoState) {
   scene.homing.home_all();
   EXPECT_THAT(scene.homing.snapshot(false).layout.regions(), SizeIs(3));
   EXPECT_THAT(scene.homing.snapshot(true).layout.regions(), SizeIs(4));
+}
+
+TEST(Homing, SendsWhatTheProgramStillHasOfWhatItTrackedOnce) {
+  Scene scene(2);
+  scene.homing.home_all();
+  const auto kept = scene.storages->hide_first();
+  {
+    const auto snapshot = scene.homing.snapshot(true);
+    ASSERT_THAT(snapshot.layout.regions(), SizeIs(4)) << "head, 1, scratch and what was 0";
+    EXPECT_EQ(snapshot.memory.back().data(), kept.data());
+    EXPECT_EQ(snapshot.memory.back().size(), kept.size());
+  }
+  const auto digest = scene.homing.digest();
+  kept[5] ^= std::byte{1};
+  EXPECT_NE(scene.homing.digest(), digest);
+  scene.storages->replace(0);
+  EXPECT_THAT(scene.homing.snapshot(true).layout.regions(), SizeIs(3)) << "nobody has it";
 }
 
 TEST(Homing, DigestsWhatIsAtHomeAndWhatIsNot) {
