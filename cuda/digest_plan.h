@@ -9,9 +9,9 @@ namespace cardswap::cuda {
 
 /// As migrator/digest.h has it; xxh3_core.h and this page are read by nvcc, which need not see
 /// that.
-inline constexpr std::uint32_t kLeafBytes = 4096;
+inline constexpr std::uint32_t kLeafBytes = 65536;
 /// What one block of threads digests: four threads a leaf.
-inline constexpr std::uint32_t kLeavesPerTile = 64;
+inline constexpr std::uint32_t kLeavesPerTile = 16;
 inline constexpr std::uint32_t kTileBytes = kLeavesPerTile * kLeafBytes;
 
 /// Up to kLeavesPerTile leaves of one range, next to each other.

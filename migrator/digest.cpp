@@ -14,8 +14,8 @@ namespace cardswap {
 
 namespace {
 
-/// 1 MiB has so many; for more there is an allocation.
-constexpr std::size_t kFewLeaves = 256;
+/// 4 MiB have so many; for more there is an allocation.
+constexpr std::size_t kFewLeaves = 64;
 
 Digest xxh3_digest(std::span<const std::byte> bytes) {
   XXH128_canonical_t canonical;

@@ -12,7 +12,7 @@ namespace cardswap {
 
 /// What is longer is cut into leaves of this many bytes, the last one shorter, which many threads
 /// of a GPU can digest at a time.
-inline constexpr std::size_t kLeafBytes = 4096;
+inline constexpr std::size_t kLeafBytes = 65536;
 
 /// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form, of
 /// the bytes where they are one leaf, else of the leaves' digests one behind the other. For bytes
