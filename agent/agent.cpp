@@ -57,7 +57,10 @@ void Agent::start() {
   server_.listen_tcp(config_.listen_host, config_.listen_port);
   config_.listen_port = server_.tcp_port();
   reservations_.recover();
-  jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
+  jobs_.recover([this](const Job& job) {
+    // A copy whose GPUs have to be let go first; take_up() ends it.
+    return reservations_.keeps(job) || criu_.cuda().concerns(job.process);
+  });
   reservations_.take_up();
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
@@ -271,14 +274,9 @@ void Agent::add_job_calls() {
           {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
     }
     co_await criu_.look();
-    const auto& tool = criu_.tool();
-    co_return ApiAnswer{200, json::object{{"host", config_.host_name},
-                                          {"devices", list},
-                                          {"criu",
-                                           {{"usable", tool.usable()},
-                                            {"version", or_null(tool.version)},
-                                            {"path", or_null(tool.path)},
-                                            {"problem", or_null(tool.problem)}}}}};
+    co_return ApiAnswer{
+        200,
+        json::object{{"host", config_.host_name}, {"devices", list}, {"criu", to_json(criu_)}}};
   });
 }
 

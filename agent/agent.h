@@ -52,7 +52,7 @@ class Agent {
   Cordons cordons_;
   Jobs jobs_;
   RuntimeHub hub_;
-  criu::Host criu_{config_};
+  criu::Host criu_{context_, config_, journal_};
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;

@@ -39,6 +39,7 @@ struct Options {
   std::string health_policy;
   std::string kernel_log = "/dev/kmsg";
   std::string nvml = "libnvidia-ml.so.1";
+  std::string libcuda = "libcuda.so.1";
   std::string watch_nvml;
   bool encrypt_always = false;
   std::string criu;
@@ -150,6 +151,7 @@ Config config_from(const Options& options) {
   config.criu_trust_peers = options.criu_trust_peers;
   config.kernel_log = options.kernel_log == "none" ? "" : options.kernel_log;
   config.nvml = options.nvml == "none" ? "" : options.nvml;
+  config.libcuda = options.libcuda == "none" ? "" : options.libcuda;
   config.host_name = options.host_name;
   if (config.host_name.empty()) {
     std::array<char, 256> name{};
@@ -288,6 +290,9 @@ int main(int argc, char** argv) {
       "--criu-trust-peers", options.criu_trust_peers,
       "With --job-user: let other agents' processes arrive, with whatever rights they bring");
   app.add_option("--nvml", options.nvml, "NVIDIA's management library; none: not loaded")
+      ->capture_default_str();
+  app.add_option("--libcuda", options.libcuda,
+                 "NVIDIA's driver, which moves processes' CUDA state; none: not loaded")
       ->capture_default_str();
   app.add_option("--watch-nvml", options.watch_nvml,
                  "Only print what the library LIBRARY says (the agent runs itself so)");

@@ -43,6 +43,7 @@ struct Config {
   bool criu_trust_peers = false;        ///< their processes arrive with whatever rights they bring
   std::filesystem::path kernel_log = "/dev/kmsg";  ///< empty: not read
   std::string nvml = "libnvidia-ml.so.1";          ///< empty: not loaded
+  std::string libcuda = "libcuda.so.1";            ///< empty: not loaded
   std::chrono::milliseconds peer_silence_max{3000};
 
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }

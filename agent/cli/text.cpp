@@ -66,9 +66,14 @@ std::string strategy(const json::object& migration) {
 std::string process_parts(const json::object& migration) {
   const auto p = object(migration, "process");
   if (number(p, "restore_ms") <= 0) return {};
-  return fmt::format("freeze {}, dump {}, ship {}, restore {}, verify {}; image {}",
-                     ms(p, "freeze_ms"), ms(p, "dump_ms"), ms(p, "ship_ms"), ms(p, "restore_ms"),
-                     ms(p, "verify_ms"), size(p, "image_bytes"));
+  const auto driver = [&](std::string_view key, const char* what) {
+    return number(p, key) > 0 ? fmt::format("{} {}, ", what, ms(p, key)) : std::string();
+  };
+  return fmt::format("freeze {}, {}dump {}, ship {}, restore {}, {}verify {}; image {}",
+                     ms(p, "freeze_ms"), driver("driver_suspend_ms", "GPU state saved"),
+                     ms(p, "dump_ms"), ms(p, "ship_ms"), ms(p, "restore_ms"),
+                     driver("driver_resume_ms", "put back"), ms(p, "verify_ms"),
+                     size(p, "image_bytes"));
 }
 
 }  // namespace
@@ -247,10 +252,18 @@ std::string devices_table(const json::object& answer, bool wide) {
   const auto criu = object(answer, "criu");
   if (criu.empty()) return table(rows);
   const auto problem = text(criu, "problem", "");
-  return table(rows) +
-         (problem.empty() ? "processes move with CRIU " + text(criu, "version")
-                          : "processes cannot move: " + problem) +
-         "\n";
+  if (!problem.empty()) return table(rows) + "processes cannot move: " + problem + "\n";
+  auto line = "processes move with CRIU " + text(criu, "version");
+  const auto cuda = object(criu, "cuda");
+  const bool has_gpu = std::ranges::any_of(array(answer, "devices"), [](const json::value& item) {
+    return text(item.as_object(), "kind") == "cuda";
+  });
+  if (const auto why = text(cuda, "problem", ""); !cuda.empty() && has_gpu) {
+    line += why.empty()
+                ? ", their CUDA state with the NVIDIA driver (CUDA " + text(cuda, "version") + ")"
+                : "; with CUDA state they cannot: " + why;
+  }
+  return table(rows) + line + "\n";
 }
 
 std::string migrations_table(const json::object& answer) {

@@ -34,7 +34,10 @@ Pair make_sockets() {
 Arrival::Arrival(asio::io_context& context, Needs needs)
     : needs_(std::move(needs)), receiver_(context, needs_.host, needs_.token, needs_.key) {}
 
-Arrival::~Arrival() { close(); }
+Arrival::~Arrival() {
+  resuming_ = false;
+  close();
+}
 
 asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> received) {
   const ImageDir images;
@@ -69,12 +72,35 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   if (failed) {
     throw Error(failed->code(), failed->failure(), "all that CRIU said is in " + log + " there");
   }
-  if (needs_.hooks.after_restore) co_await needs_.hooks.after_restore(result.tree.root);
+  const auto restored_at = std::chrono::steady_clock::now();
+  const auto ms = [](auto time) { return std::chrono::duration<double, std::milli>(time).count(); };
+  result.restore_ms = ms(restored_at - begin);
+  if (!manifest.saved_by_driver.empty()) {
+    co_await resume(result.tree.root, manifest);
+    result.driver_resume_ms = ms(std::chrono::steady_clock::now() - restored_at);
+  }
   result.socket = std::move(sockets.one);
   result.image_bytes = manifest.total_bytes();
-  result.restore_ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   co_return result;
+}
+
+asio::awaitable<void> Arrival::resume(ProcessId root, const ImageManifest& manifest) {
+  std::optional<Error> failed;
+  resuming_ = true;
+  try {
+    if (!needs_.hooks.after_restore) throw Error(Code::refused, "nothing here knows its driver");
+    RestoredTree tree{root, manifest.saved_by_driver, needs_.gpus};
+    co_await needs_.hooks.after_restore(std::move(tree));
+  } catch (const Error& error) {
+    failed = error;
+  }
+  if (!failed && closed_) failed = Error(Code::cancelled, "the reservation ended meanwhile");
+  if (failed && needs_.hooks.before_kill) co_await needs_.hooks.before_kill(root);
+  resuming_ = false;
+  if (!failed) co_return;
+  close();
+  if (needs_.hooks.ended) needs_.hooks.ended(root);
+  throw Error(*failed);
 }
 
 void Arrival::grant() {
@@ -86,6 +112,8 @@ void Arrival::grant() {
 
 void Arrival::close() {
   receiver_.close();
+  closed_ = true;
+  if (resuming_) return;
   if (!granted_ && is_alive(init_)) ::kill(init_.pid, SIGKILL);
   leash_.reset();
 }

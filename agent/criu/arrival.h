@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "agent/criu/descriptor.h"
 #include "agent/criu/hooks.h"
@@ -23,8 +24,9 @@ class Arrival {
     std::string token;
     std::string key;  ///< in hexadecimal; empty: not sealed
     std::filesystem::path job_dir;
-    std::filesystem::path log;     ///< of the job
-    std::filesystem::path status;  ///< where its exit status will be
+    std::filesystem::path log;        ///< of the job
+    std::filesystem::path status;     ///< where its exit status will be
+    std::vector<cuda::GpuPair> gpus;  ///< that are others here, for its driver
     Hooks hooks;
   };
   /// Listens. Throws Error{io}.
@@ -40,6 +42,7 @@ class Arrival {
     Descriptor socket;  ///< this agent's end of the job's connection
     std::uint64_t image_bytes = 0;
     double restore_ms = 0;
+    double driver_resume_ms = 0;  ///< until its driver had its state back; 0: there was none
   };
   /// Waits for the image, then restores it; `received` is called in between. Throws Error; nothing
   /// of the tree is left then.
@@ -47,17 +50,22 @@ class Arrival {
 
   /// The tree has the job: it outlives this, and the agent.
   void grant();
-  /// Ends what is waited for, and what was restored.
+  /// Ends what is waited for, and what was restored: where its driver is at work on that, as soon
+  /// as it has let go.
   void close();
   /// While it is being restored or not granted; pid 0: none.
   [[nodiscard]] const ProcessId& init() const { return init_; }
 
  private:
+  boost::asio::awaitable<void> resume(ProcessId root, const ImageManifest& manifest);
+
   Needs needs_;
   ImageReceiver receiver_;
   Descriptor leash_;
   ProcessId init_;
   bool granted_ = false;
+  bool resuming_ = false;  ///< a driver puts state back into what was restored
+  bool closed_ = false;
 };
 
 }  // namespace cardswap::criu

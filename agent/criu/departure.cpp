@@ -68,7 +68,15 @@ asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode
   manifest_ = {};
   manifest_.socket = fmt::format("socket:[{}]", socket_inode);
   manifest_.logs = names_of(job_log, root);
-  if (hooks_.before_dump) co_await hooks_.before_dump(root);
+  if (hooks_.before_dump) {
+    const auto begin = std::chrono::steady_clock::now();
+    manifest_.saved_by_driver = co_await hooks_.before_dump(root);
+    if (!manifest_.saved_by_driver.empty()) {
+      driver_suspend_ms_ =
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+              .count();
+    }
+  }
   DumpOrder order;
   order.criu = criu_;
   order.root = root;
@@ -86,11 +94,6 @@ asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode
                 fmt::format("all that CRIU said is in {}", (job_dir_ / "criu-dump.log").string()));
   }
   manifest_.files = images_->files();
-}
-
-asio::awaitable<void> Departure::undo(ProcessId root) {
-  images_.reset();
-  if (hooks_.undo) co_await hooks_.undo(root);
 }
 
 asio::awaitable<void> Departure::ship(std::uint64_t bytes_per_s_max) {

@@ -43,9 +43,9 @@ class Departure {
   /// Returns when the target has the whole image. Throws Error.
   boost::asio::awaitable<void> ship(std::uint64_t bytes_per_s_max);
   [[nodiscard]] std::uint64_t image_bytes() const { return manifest_.total_bytes(); }
+  /// Of dump(): until a driver had saved its state. 0: there was none.
+  [[nodiscard]] double driver_suspend_ms() const { return driver_suspend_ms_; }
 
-  /// The move was given up, and the tree runs again.
-  boost::asio::awaitable<void> undo(ProcessId root);
   /// Ends what is waited for, the dump excepted.
   void close() { sender_.close(); }
 
@@ -57,6 +57,7 @@ class Departure {
   ProcessId keeper_;
   std::optional<ImageDir> images_;
   ImageManifest manifest_;
+  double driver_suspend_ms_ = 0;
 };
 
 }  // namespace cardswap::criu

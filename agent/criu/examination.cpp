@@ -31,12 +31,12 @@ void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
 }  // namespace
 
 Examined examine(const ProcessId& root, const std::filesystem::path& log,
-                 std::uint64_t agent_socket, const Tool& tool, const Hooks& hooks) {
+                 std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
   Examined examined;
   if (!tool.usable()) examined.reasons.push_back(tool.problem);
   auto tree = read_tree("/proc", tree_of(root), log);
   sort_unix_sockets(tree, agent_socket);
-  for (auto& reason : reasons_to_stay(tree, static_cast<bool>(hooks.before_dump))) {
+  for (auto& reason : reasons_to_stay(tree, gpus)) {
     examined.reasons.push_back(std::move(reason));
   }
   examined.needs = needs_of(tree);

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/hooks.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/tool.h"
 #include "agent/jobs/process.h"
@@ -18,8 +17,9 @@ struct Examined {
 };
 
 /// Looks at the tree below `root` as it is now. `agent_socket`: the inode of this agent's end of
-/// the job's connection.
+/// the job's connection. `gpus`: what a driver says of the same tree.
 [[nodiscard]] Examined examine(const ProcessId& root, const std::filesystem::path& log,
-                               std::uint64_t agent_socket, const Tool& tool, const Hooks& hooks);
+                               std::uint64_t agent_socket, const Tool& tool,
+                               const GpuFindings& gpus);
 
 }  // namespace cardswap::criu

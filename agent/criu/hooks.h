@@ -1,19 +1,36 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "agent/jobs/process.h"
+#include "cuda/driver_checkpoint.h"
 
 namespace cardswap::criu {
 
+/// A tree at the target whose processes' state in a driver was saved at the source.
+struct RestoredTree {
+  ProcessId root;
+  /// Which of its processes, by their numbers in their own PID namespace: those stay the same.
+  std::vector<std::uint32_t> saved;
+  std::vector<cuda::GpuPair> gpus;  ///< those that are others here
+};
+
 /// What has to be done to a process around CRIU, for state that CRIU does not know, such as a
-/// driver's. Empty members do nothing. Each throws Error, which ends the move; `undo` does not.
+/// driver's. Empty members do nothing. Each throws Error, which ends the move, but for `undo`,
+/// `before_kill` and `ended`, which do not.
 struct Hooks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
-  Step before_dump;    ///< the source's tree, which runs and waits
-  Step after_restore;  ///< the restored tree, before it is told that it arrived
-  Step undo;           ///< the source's tree again: the move was given up
+  using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
+
+  Save before_dump;  ///< the source's tree, which runs and waits; gives RestoredTree::saved
+  /// Before it is told that it arrived.
+  std::function<boost::asio::awaitable<void>(RestoredTree tree)> after_restore;
+  Step undo;         ///< the source's tree again, which runs: the move was given up
+  Step before_kill;  ///< a restored tree that is not to stay
+  std::function<void(const ProcessId& root)> ended;  ///< a tree that was killed, on either side
 };
 
 }  // namespace cardswap::criu

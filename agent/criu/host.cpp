@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <boost/json.hpp>
+
 #include "agent/task_group.h"
 
 namespace cardswap::criu {
@@ -21,7 +23,30 @@ boost::asio::awaitable<void> Host::look() {
     spdlog::info("processes cannot be moved here: {}", found.problem);
   }
   tool_ = std::move(found);
+  co_await cuda_.look();
+  hooks_ = cuda_.hooks();
+  if (cuda_.usable()) {
+    spdlog::info("their CUDA state is moved by the NVIDIA driver (CUDA {})", cuda_.version());
+  }
   looked_ = true;
+}
+
+boost::json::object to_json(const Host& host) {
+  namespace json = boost::json;
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? json::value(nullptr) : json::value(text);
+  };
+  const auto& tool = host.tool();
+  const auto& cuda = host.cuda();
+  return {{"usable", tool.usable()},
+          {"version", or_null(tool.version)},
+          {"path", or_null(tool.path)},
+          {"problem", or_null(tool.problem)},
+          {"cuda",
+           {{"usable", cuda.usable()},
+            {"version", or_null(cuda.version())},
+            {"changes_gpus", cuda.can_change_gpus()},
+            {"problem", or_null(cuda.problem())}}}};
 }
 
 }  // namespace cardswap::criu

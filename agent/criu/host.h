@@ -1,8 +1,10 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
 
 #include "agent/config.h"
+#include "agent/criu/cuda_state.h"
 #include "agent/criu/hooks.h"
 #include "agent/criu/tool.h"
 
@@ -11,20 +13,28 @@ namespace cardswap::criu {
 /// What this host has for moving processes. Owned by the agent; one thread.
 class Host {
  public:
-  explicit Host(const Config& config) : config_(config) {}
+  Host(boost::asio::io_context& context, const Config& config, Journal& journal)
+      : config_(config), cuda_(context, config, journal), hooks_(cuda_.hooks()) {}
 
-  /// Steps around CRIU for state that it does not know; none by default.
-  Hooks hooks;
+  /// Steps around CRIU for state that it does not know; all of them after look().
+  [[nodiscard]] const Hooks& hooks() const { return hooks_; }
+  [[nodiscard]] CudaState& cuda() { return cuda_; }
+  [[nodiscard]] const CudaState& cuda() const { return cuda_; }
 
-  /// Looks for CRIU, once; returns when that is done, whoever began it.
+  /// Looks for CRIU and the GPUs' driver, once; returns when that is done, whoever began it.
   boost::asio::awaitable<void> look();
   [[nodiscard]] const Tool& tool() const { return tool_; }
 
  private:
   const Config& config_;
+  CudaState cuda_;
+  Hooks hooks_;
   Tool tool_{"", "", "not looked for yet"};
   bool looking_ = false;
   bool looked_ = false;
 };
+
+/// What `GET /v1/devices` says of it, after look().
+[[nodiscard]] boost::json::object to_json(const Host& host);
 
 }  // namespace cardswap::criu

@@ -16,6 +16,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kFilesMax = 8192;
+constexpr std::size_t kGpusMax = 256;
 constexpr std::size_t kSaidMax = 12;
 
 std::vector<std::string> features_here() {
@@ -73,7 +74,11 @@ json::object to_json(const HostNeeds& needs) {
                                  {"bytes", file.bytes},
                                  {"build_id", file.build_id}});
   }
-  return {{"cpu_features", features}, {"files", files}};
+  json::array gpus;
+  for (const auto& gpu : needs.gpus) {
+    gpus.push_back(json::object{{"uuid", gpu.uuid}, {"model", gpu.model}});
+  }
+  return {{"cpu_features", features}, {"files", files}, {"gpus", gpus}};
 }
 
 HostNeeds needs_from_json(const json::object& body) {
@@ -119,6 +124,16 @@ HostNeeds needs_from_json(const json::object& body) {
     if (!known || no_number)
       throw Error(Code::bad_request, "a file of the process is not understood");
     needs.files.push_back(std::move(file));
+  }
+  if (!body.contains("gpus")) return needs;
+  for (const auto& item : list("gpus")) {
+    const auto* gpu = item.if_object();
+    const auto* uuid = gpu == nullptr ? nullptr : gpu->if_contains("uuid");
+    const auto* model = gpu == nullptr ? nullptr : gpu->if_contains("model");
+    if (uuid == nullptr || model == nullptr || needs.gpus.size() == kGpusMax) {
+      throw Error(Code::bad_request, "'process.gpus' is not understood");
+    }
+    needs.gpus.push_back({text(*uuid), text(*model)});
   }
   return needs;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/criu/gpu_match.h"
 #include "agent/criu/preflight.h"
 
 namespace cardswap::criu {
@@ -12,6 +13,7 @@ namespace cardswap::criu {
 struct HostNeeds {
   std::vector<std::string> cpu_features;
   std::vector<NeededFile> files;
+  std::vector<NeededGpu> gpus;  ///< that have state of theirs; filled in by whoever knows
   bool operator==(const HostNeeds&) const = default;
 };
 
@@ -22,8 +24,8 @@ struct HostNeeds {
 /// Throws Error{bad_request}.
 [[nodiscard]] HostNeeds needs_from_json(const boost::json::object& body);
 
-/// What this host lacks of it, one sentence each, at most a dozen and then a count; `host` is its
-/// name. Reads files and /proc/cpuinfo.
+/// What this host lacks of it, GPUs left out, one sentence each, at most a dozen and then a count;
+/// `host` is its name. Reads files and /proc/cpuinfo.
 [[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
                                                        const std::string& host);
 

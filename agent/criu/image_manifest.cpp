@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kNameBytesMax = 200;
 constexpr std::size_t kLogsMax = 8;
 constexpr std::size_t kPathBytesMax = 4096;
+constexpr std::size_t kSavedMax = 4096;
 constexpr std::uint64_t kTotalBytesMax = std::uint64_t{1} << 50U;
 
 bool is_image_name(std::string_view name) {
@@ -45,6 +46,8 @@ std::vector<std::byte> encode(const ImageManifest& manifest) {
   for (const auto& log : manifest.logs) w.string(log);
   w.u32(static_cast<std::uint32_t>(manifest.files.size()));
   for (const auto& file : manifest.files) w.string(file.name).u64(file.bytes);
+  w.u32(static_cast<std::uint32_t>(manifest.saved_by_driver.size()));
+  for (const auto pid : manifest.saved_by_driver) w.u32(pid);
   return std::move(w).take();
 }
 
@@ -80,6 +83,9 @@ ImageManifest decode_manifest(std::span<const std::byte> bytes) {
     total += file.bytes;
     manifest.files.push_back(std::move(file));
   }
+  const auto saved = r.count(sizeof(std::uint32_t));
+  if (saved > kSavedMax) throw Error(Code::bad_request, "a process image of too many processes");
+  for (std::uint32_t i = 0; i < saved; ++i) manifest.saved_by_driver.push_back(r.u32());
   r.finish();
   return manifest;
 }

@@ -15,6 +15,8 @@ struct ImageManifest {
   std::vector<ImageFile> files;
   std::string socket;             ///< "socket:[4711]": the connection to the agent
   std::vector<std::string> logs;  ///< paths that the job's log had
+  /// Processes whose state a driver saved, by their numbers in their own PID namespace.
+  std::vector<std::uint32_t> saved_by_driver;
   bool operator==(const ImageManifest&) const = default;
 
   [[nodiscard]] std::uint64_t total_bytes() const;

@@ -18,9 +18,9 @@ constexpr auto kHarmlessAnonymous = std::to_array<std::string_view>(
 bool is_one_of(const auto& list, std::string_view text) {
   return std::ranges::find(list, text) != list.end();
 }
+bool is_nvidia(std::string_view path) { return path.starts_with("/dev/nvidia"); }
 bool is_gpu(std::string_view path) {
-  return path.starts_with("/dev/nvidia") || path.starts_with("/dev/dri/") ||
-         path.starts_with("/dev/kfd");
+  return is_nvidia(path) || path.starts_with("/dev/dri/") || path.starts_with("/dev/kfd");
 }
 bool is_verbs(std::string_view path) { return path.starts_with("/dev/infiniband/"); }
 bool is_terminal(std::string_view path) {
@@ -52,8 +52,7 @@ struct Ends {
 
 class Examination {
  public:
-  Examination(const TreeFacts& tree, bool gpu_is_seen_to)
-      : tree_(tree), gpu_is_seen_to_(gpu_is_seen_to) {
+  Examination(const TreeFacts& tree, const GpuFindings& gpus) : tree_(tree), gpus_(gpus) {
     for (const auto& process : tree.processes) {
       for (const auto& thing : process.open) {
         const auto pipe = inode_of(thing.target, "pipe");
@@ -65,6 +64,7 @@ class Examination {
   }
 
   std::vector<std::string> reasons() && {
+    for (const auto& reason : gpus_.reasons) reasons_.add(reason);
     for (const auto& process : tree_.processes) examine(process);
     return std::move(reasons_).take();
   }
@@ -72,6 +72,7 @@ class Examination {
  private:
   void examine(const ProcessFacts& process) {
     who_ = fmt::format("process {} ({})", process.pid, process.name);
+    pid_ = process.pid;
     is_root_ = &process == &tree_.processes.front();
     if (process.tracer != 0) say("is traced by process {}, a debugger?", process.tracer);
     if (process.tty != 0) say("has a terminal");
@@ -136,11 +137,7 @@ class Examination {
     if (is_verbs(path)) {
       say("has an RDMA device open ({})", path);
     } else if (is_gpu(path)) {
-      if (!is_root_) {
-        say("is a child of the job that has a GPU open ({}): it would have to end first", path);
-      } else if (!gpu_is_seen_to_) {
-        say("has a GPU open ({}), and nothing here saves what is on it", path);
-      }
+      examine_gpu(path);
     } else if (is_terminal(path)) {
       say("has the terminal {} open", path);
     } else {
@@ -149,23 +146,39 @@ class Examination {
     return true;
   }
 
+  void examine_gpu(std::string_view path) {
+    const bool driver = is_nvidia(path) && gpus_.no_driver.empty();
+    if (driver && gpus_.saved.contains(pid_)) return;
+    if (!is_root_) {
+      // A forked worker: its parent's descriptors keep the GPU open, and no driver knows of it.
+      say("is a child of the job that has a GPU open ({}): it would have to end first", path);
+    } else if (const auto why = gpus_.without_state.find(pid_);
+               driver && why != gpus_.without_state.end()) {
+      say("has a GPU open ({}), and its driver does not save what is on it: {}", path, why->second);
+    } else {
+      say("has a GPU open ({}), and nothing here saves what is on it{}", path,
+          is_nvidia(path) && !gpus_.no_driver.empty() ? ": " + gpus_.no_driver : "");
+    }
+  }
+
   template <class... Values>
   void say(fmt::format_string<Values...> text, Values&&... values) {
     reasons_.add(who_ + " " + fmt::format(text, std::forward<Values>(values)...));
   }
 
   const TreeFacts& tree_;
-  const bool gpu_is_seen_to_;
+  const GpuFindings& gpus_;
   std::map<std::uint64_t, Ends> pipes_;
   std::string who_;
+  pid_t pid_ = 0;
   bool is_root_ = false;
   Reasons reasons_;
 };
 
 }  // namespace
 
-std::vector<std::string> reasons_to_stay(const TreeFacts& tree, bool gpu_is_seen_to) {
-  return Examination(tree, gpu_is_seen_to).reasons();
+std::vector<std::string> reasons_to_stay(const TreeFacts& tree, const GpuFindings& gpus) {
+  return Examination(tree, gpus).reasons();
 }
 
 std::vector<NeededFile> files_needed(const TreeFacts& tree) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -7,10 +9,18 @@
 
 namespace cardswap::criu {
 
+/// What a driver makes of a tree's state on GPUs.
+struct GpuFindings {
+  std::string no_driver;                       ///< why none saves it here; empty: one does
+  std::set<pid_t> saved;                       ///< processes whose state it saves
+  std::map<pid_t, std::string> without_state;  ///< and its words about those that have none
+  std::vector<std::string> reasons;            ///< why it cannot now
+};
+
 /// Why these processes cannot be moved from here, one sentence a cause, in words that name it;
-/// empty when they can. `gpu_is_seen_to`: something saves and restores what the root has on GPUs.
-/// Pure.
-[[nodiscard]] std::vector<std::string> reasons_to_stay(const TreeFacts& tree, bool gpu_is_seen_to);
+/// empty when they can. Pure.
+[[nodiscard]] std::vector<std::string> reasons_to_stay(const TreeFacts& tree,
+                                                       const GpuFindings& gpus);
 
 /// Something that the processes need to find at the target under the same path.
 struct NeededFile {

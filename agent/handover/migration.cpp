@@ -59,9 +59,12 @@ void take(const json::object& from, std::string_view key, T& out) {
 }
 
 json::object to_json(const ProcessMove& process) {
-  return {{"freeze_ms", process.freeze_ms}, {"dump_ms", process.dump_ms},
-          {"ship_ms", process.ship_ms},     {"restore_ms", process.restore_ms},
-          {"verify_ms", process.verify_ms}, {"image_bytes", process.image_bytes}};
+  json::object parts{{"freeze_ms", process.freeze_ms}, {"dump_ms", process.dump_ms},
+                     {"ship_ms", process.ship_ms},     {"restore_ms", process.restore_ms},
+                     {"verify_ms", process.verify_ms}, {"image_bytes", process.image_bytes}};
+  if (process.driver_suspend_ms > 0) parts["driver_suspend_ms"] = process.driver_suspend_ms;
+  if (process.driver_resume_ms > 0) parts["driver_resume_ms"] = process.driver_resume_ms;
+  return parts;
 }
 
 Error bad_destination(std::string_view text) {
@@ -221,6 +224,8 @@ Migration migration_from_journal(const json::object& record) {
     take(p, "ship_ms", m.process.ship_ms);
     take(p, "restore_ms", m.process.restore_ms);
     take(p, "verify_ms", m.process.verify_ms);
+    take(p, "driver_suspend_ms", m.process.driver_suspend_ms);
+    take(p, "driver_resume_ms", m.process.driver_resume_ms);
     take(p, "image_bytes", m.process.image_bytes);
   }
   if (const auto* keeper = record.if_contains("keeper"); keeper != nullptr && keeper->is_object()) {

@@ -32,6 +32,8 @@ struct ProcessMove {
   double dump_ms = 0;
   double ship_ms = 0;
   double restore_ms = 0;
+  double driver_suspend_ms = 0;  ///< CUDA state taken off the GPUs; 0: it has none
+  double driver_resume_ms = 0;   ///< and put back at the target
   double verify_ms = 0;  ///< the target's: from the restored process to the digests it found
   std::uint64_t image_bytes = 0;
 };
@@ -84,6 +86,7 @@ struct Migration {
   std::optional<std::chrono::steady_clock::time_point> frozen_time;
   std::optional<handover::Content> theirs;  ///< that the target's agent says its standby holds
   bool released = false;
+  bool continuing = false;  ///< what moving it did to its processes is being undone
 };
 
 [[nodiscard]] std::string_view to_string(channel::Arrival arrival);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -144,6 +145,14 @@ void Migrations::recover() {
     carry_out(m, side, acts);
     tasks_.spawn("clean up after migration " + m.id, clean_up(m));
   }
+  for (const auto& root : criu_.cuda().suspended_trees()) {
+    const auto is_its = [&](const Migration& m) {
+      const auto* job = jobs_.by_instance(m.instance);
+      return !handover::is_over(m.state) && job != nullptr && job->process == root;
+    };
+    if (std::ranges::any_of(migrations_, is_its)) continue;
+    tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), bring_back(root));
+  }
 }
 
 /// Sees to it that the target has the job; called again by a restarted agent.
@@ -281,7 +290,8 @@ void Migrations::force(const std::string& id, const std::string& to) {
 
 void Migrations::release_trainer(Migration& m) {
   if (auto* job = jobs_.by_instance(m.instance)) {
-    if (m.keeper.pid != 0 && !m.released) {  // it may be stopped
+    if (m.keeper.pid != 0 && !m.released && !m.continuing) {  // it may be stopped
+      m.continuing = true;
       criu::let_go_on(job->process);
       tasks_.spawn("continue " + m.job, let_go_on(m.id));
     }

@@ -69,13 +69,14 @@ class Migrations {
   asio::awaitable<void> prepare_departure(Migration& m, boost::json::object standby);
   asio::awaitable<void> depart(Migration& m, Deadline deadline);
   asio::awaitable<void> let_go_on(std::string id);
+  asio::awaitable<void> bring_back(ProcessId root);
   asio::awaitable<void> end_departure(Migration& m);
   asio::awaitable<void> dismiss_keeper(Migration& m);
   /// How long what has to read all of a job's state may take, `at_least` included.
   [[nodiscard]] static std::chrono::seconds time_to_read(const Job& job,
                                                          std::chrono::seconds at_least);
   static void note_restored(Migration& m, const boost::json::object& target);
-  static void end_original(const Migration& m, const Job& job);
+  void end_original(const Migration& m, const Job& job);
   asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
   [[nodiscard]] static bool is_phase(std::string_view text);
   [[nodiscard]] std::string keeper_socket(const Migration& m) const;

@@ -33,6 +33,7 @@ json::object to_json(const Reservation& r) {
           {"image_token", r.image_token},
           {"image_key", r.image_key},
           {"restore_ms", r.restore_ms},
+          {"driver_resume_ms", r.driver_resume_ms},
           {"verify_ms", r.verify_ms},
           {"downtime_ms", r.downtime_ms},
           {"clock_error_ms", r.clock_error_ms},

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "agent/criu/gpu_match.h"
 #include "agent/handover/target_side.h"
 #include "agent/jobs/jobs.h"
 #include "migrator/error.h"
@@ -33,6 +35,7 @@ struct Reservation {
   std::string image_key;  ///< like data_key
   std::uint64_t image_bytes = 0;
   double restore_ms = 0;
+  double driver_resume_ms = 0;  ///< CUDA state put back; 0: the process has none
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
@@ -43,9 +46,10 @@ struct Reservation {
   std::optional<JobSpec> spec;
   std::uint64_t state_bytes = 0;
   std::uint64_t homed_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
-  std::optional<Digest> held;     ///< arrive criu: what the holder verified
-  ProcessId holder;               ///< once the process has taken its place; or none
-  bool arrived = false;           ///< arrive criu: the process was restored here
+  std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on
+  std::optional<Digest> held;                ///< arrive criu: what the holder verified
+  ProcessId holder;                          ///< once the process has taken its place; or none
+  bool arrived = false;                      ///< arrive criu: the process was restored here
   std::chrono::steady_clock::time_point restored_at;
   std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
 

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/criu/host_match.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
 #include "agent/http/client.h"
@@ -121,7 +122,10 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   made.heard_at = Clock::now();
   made.spec = spec;
   made.state_bytes = asked.state_bytes;
-  if (by_criu) made.arrive = channel::Arrival::criu;
+  if (by_criu) {
+    made.arrive = channel::Arrival::criu;
+    made.source_gpus = criu::needs_from_json(request.body.at("process").as_object()).gpus;
+  }
   made.homed_bytes = static_cast<std::uint64_t>(request.number_or("homed_bytes", 0));
   auto& r = reservations_.emplace_back(std::move(made));
   try {
@@ -306,10 +310,7 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
         break;
       }
       case Verb::start_standby: start_standby(r); return;
-      case Verb::kill_standby:
-        if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
-        end_arrival(r);
-        break;
+      case Verb::kill_standby: end_standby(r); break;
       case Verb::grant:
         if (job == nullptr) break;
         jobs_.promote(*job, act.epoch);
@@ -354,8 +355,8 @@ asio::awaitable<ApiAnswer> Reservations::drop(std::string migration) {
                                             migration, config_.host_name));
   }
   fail(r, TargetEvent::drop, Error(Code::cancelled, "the source's agent gave the migration up"));
-  co_await jobs_.stop(r.instance, milliseconds(0));
   co_await arrival_ended(migration);
+  co_await jobs_.stop(r.instance, milliseconds(0));
   co_return ApiAnswer{200, json::object{}};
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/api/router.h"
@@ -68,7 +69,9 @@ class Reservations {
   std::vector<std::string> prepare_arrival(Reservation& r);
   asio::awaitable<void> arrive(std::string migration);
   bool is_from_holder(Reservation& r, const channel::Message& message);
-  void end_arrival(const Reservation& r);
+  void end_standby(const Reservation& r);
+  asio::awaitable<void> let_gpus_go(ProcessId root);
+  asio::awaitable<void> end_restored(std::string migration, ProcessId root, ProcessId init);
   asio::awaitable<void> arrival_ended(std::string migration);
   [[nodiscard]] std::string holder_socket(const std::string& migration) const;
   void save(const Reservation& r);
@@ -83,6 +86,7 @@ class Reservations {
   criu::Host& criu_;
   Signal changed_;
   std::map<std::string, std::unique_ptr<criu::Arrival>> arrivals_;  // by migration
+  std::set<std::string> ending_;         // migrations whose restored processes let their GPUs go
   std::list<Reservation> reservations_;  // addresses are stable; none is ever removed
 };
 

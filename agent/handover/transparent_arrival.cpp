@@ -34,7 +34,8 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
   needs.job_dir = config_.job_dir(r.spec->name);
   needs.log = needs.job_dir / ("log-" + r.migration);
   needs.status = needs.log.string() + ".exit";
-  needs.hooks = criu_.hooks;
+  needs.gpus = criu::pairs_of(r.source_gpus, jobs_.device(r.spec->device).uuid);
+  needs.hooks = criu_.hooks();
   auto& arrival = arrivals_[r.migration];
   arrival = std::make_unique<criu::Arrival>(context_, std::move(needs));
   r.image_port = arrival->port();
@@ -60,6 +61,17 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
   }
   const auto needs = criu::needs_from_json(process->get_object());
   for (auto& reason : criu::what_is_missing(needs, config_.host_name)) {
+    admission.blocked_reasons.push_back(std::move(reason));
+  }
+  const auto& cuda = criu_.cuda();
+  criu::OfferedGpu offered{config_.host_name, request.text("device"), "", "",
+                           cuda.problem(),    cuda.can_change_gpus()};
+  for (const auto& device : jobs_.devices()) {
+    if (device.name != offered.device || device.kind != "cuda") continue;
+    offered.uuid = device.uuid;
+    offered.model = device.model;
+  }
+  for (auto& reason : criu::why_not_on(offered, needs.gpus)) {
     admission.blocked_reasons.push_back(std::move(reason));
   }
 }
@@ -93,6 +105,7 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
   if (!failed) {
     r.image_bytes = result->image_bytes;
     r.restore_ms = result->restore_ms;
+    r.driver_resume_ms = result->driver_resume_ms;
     r.holder = job->process;
     job->state_bytes = r.state_bytes;  // what is tracked was said at the source
     job->homed_bytes = r.homed_bytes;
@@ -103,6 +116,7 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
     }
   }
   if (failed) {
+    if (result) co_await let_gpus_go(result->tree.root);
     arrival.close();
     fail(r, TargetEvent::standby_failed,
          failed->within("restore the process on " + config_.host_name));
@@ -142,13 +156,41 @@ bool Reservations::is_from_holder(Reservation& r, const channel::Message& messag
 }
 
 /// All that runs here for a job that does not stay.
-void Reservations::end_arrival(const Reservation& r) {
+void Reservations::end_standby(const Reservation& r) {
+  if (r.holder.pid != 0) signal_group(r.holder, SIGKILL);
+  const auto* job = jobs_.by_instance(r.instance);
+  if (job != nullptr && job->live() && job->init.pid != 0) {
+    if (ending_.insert(r.migration).second) {
+      tasks_.spawn("end " + job->name, end_restored(r.migration, job->process, job->init));
+    }
+    return;
+  }
+  if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
   const auto found = arrivals_.find(r.migration);
   if (found != arrivals_.end()) found->second->close();
-  if (r.holder.pid != 0) signal_group(r.holder, SIGKILL);
+}
+
+/// Its CUDA state is off the GPUs when this returns, or cannot be taken off them.
+asio::awaitable<void> Reservations::let_gpus_go(ProcessId root) {
+  co_await criu_.look();
+  if (criu_.hooks().before_kill) co_await criu_.hooks().before_kill(root);
+}
+
+/// It was not granted the job, or had it taken away: it takes no further step meanwhile.
+asio::awaitable<void> Reservations::end_restored(std::string migration, ProcessId root,
+                                                 ProcessId init) {
+  co_await let_gpus_go(root);
+  signal_group(root, SIGKILL);
+  if (is_alive(init)) ::kill(init.pid, SIGKILL);
+  criu_.hooks().ended(root);
+  ending_.erase(migration);
+  changed_.notify();
 }
 
 asio::awaitable<void> Reservations::arrival_ended(std::string migration) {
+  while (ending_.contains(migration)) {
+    co_await changed_.wait_until(Clock::now() + std::chrono::seconds(1));
+  }
   const auto found = arrivals_.find(migration);
   if (found == arrivals_.end()) co_return;
   const auto init = found->second->init();

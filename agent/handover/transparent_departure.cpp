@@ -51,11 +51,23 @@ void Migrations::choose_arrival(Migration& m, const std::string& wanted, const J
 /// Why its process has to stay, and what it needs where it goes.
 asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
   const auto instance = job.instance;
+  const auto root = job.process;
   co_await criu_.look();
+  const auto gpus = co_await criu_.cuda().examine(root);
   const auto* now = jobs_.by_instance(instance);
   if (now == nullptr) throw Error(Code::source_lost, "the job is gone");
-  auto examined = criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(),
-                                criu_.hooks);
+  auto examined =
+      criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(), gpus);
+  if (!gpus.saved.empty()) {
+    const auto device = jobs_.device(now->device);
+    if (device.kind == "cuda" && !device.uuid.empty()) {
+      examined.needs.gpus.push_back({device.uuid, device.model});
+    } else {
+      examined.reasons.push_back(fmt::format(
+          "job {} has CUDA state, and its device {} is no GPU that NVML knows: start it on that",
+          now->name, device.name));
+    }
+  }
   if (now->homed_bytes == 0) {
     examined.reasons.push_back(fmt::format(
         "nothing that job {} tracks can go ahead of its process: it tracks no tensors and no "
@@ -80,7 +92,7 @@ asio::awaitable<void> Migrations::prepare_departure(Migration& m, json::object s
   }
   auto& departure = departures_[m.id];
   departure = std::make_unique<criu::Departure>(context_, criu_.tool().path, config_.job_dir(m.job),
-                                                criu_.hooks);
+                                                criu_.hooks());
   const auto socket = keeper_socket(m);
   co_await departure->prepare(std::move(place), job->process, job->user, socket);
   m.keeper = departure->keeper();
@@ -131,7 +143,8 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   co_await enter_phase(m, "dumping", deadline);
   const auto dump_began = Clock::now();
   co_await departure.dump(root, m.departed->socket_inode, log);
-  m.process.dump_ms = ms_since(dump_began);
+  m.process.driver_suspend_ms = departure.driver_suspend_ms();
+  m.process.dump_ms = ms_since(dump_began) - m.process.driver_suspend_ms;
   m.process.image_bytes = departure.image_bytes();
   check(m, deadline);
   co_await enter_phase(m, "shipping", deadline);
@@ -154,29 +167,49 @@ std::chrono::seconds Migrations::time_to_read(const Job& job, seconds at_least) 
 
 void Migrations::note_restored(Migration& m, const json::object& target) {
   m.process.restore_ms = number_at(target, "restore_ms");
+  m.process.driver_resume_ms = number_at(target, "driver_resume_ms");
   m.process.verify_ms = number_at(target, "verify_ms");
 }
 
-/// Whatever CRIU still does to it, the process goes on as soon as that is over.
+/// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
+/// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
+/// one. Until then its CUDA calls wait.
 asio::awaitable<void> Migrations::let_go_on(std::string id) {
+  bool gpus_are_back = false;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     const auto& m = at(id);
     const auto* job = jobs_.by_instance(m.instance);
-    if (job == nullptr || !job->live() || m.released) co_return;
-    criu::let_go_on(job->process);
+    if (job == nullptr || (m.released && gpus_are_back)) break;
+    const auto root = job->process;
+    if (!job->live()) {
+      criu_.hooks().ended(root);
+      break;
+    }
+    criu::let_go_on(root);
+    if (!gpus_are_back && !criu::is_traced(root)) {
+      co_await criu_.look();
+      co_await criu_.hooks().undo(root);
+      gpus_are_back = true;
+      continue;
+    }
     co_await changed_.wait_until(Clock::now() + kContinueEvery);
   }
+  at(id).continuing = false;
+  changed_.notify();
+}
+
+/// Of moves that were over when a former agent ended: what they did to a driver's state was not.
+asio::awaitable<void> Migrations::bring_back(ProcessId root) {
+  co_await criu_.look();
+  criu::let_go_on(root);
+  co_await criu_.hooks().undo(root);
 }
 
 /// The move was given up; the job goes on here.
 asio::awaitable<void> Migrations::end_departure(Migration& m) {
-  const auto departure = departures_.find(m.id);
-  const auto* job = jobs_.by_instance(m.instance);
-  if (departure != departures_.end()) {
-    if (m.departed && job != nullptr) co_await departure->second->undo(job->process);
-    departures_.erase(m.id);
-  }
+  departures_.erase(m.id);
   if (m.keeper.pid != 0) co_await dismiss_keeper(m);
+  while (m.continuing) co_await changed_.wait_until(Clock::now() + seconds(1));
 }
 
 /// Its memory is with the job again, or the job is gone.
@@ -194,7 +227,8 @@ asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
 
 /// The stopped original of a job that is elsewhere for good.
 void Migrations::end_original(const Migration& m, const Job& job) {
-  criu::kill_tree(job.process);
+  criu::kill_tree(job.process);  // its GPUs were let go before it was dumped
+  criu_.hooks().ended(job.process);
   if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
   if (is_alive(m.keeper)) ::kill(m.keeper.pid, SIGTERM);
 }

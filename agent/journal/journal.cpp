@@ -39,6 +39,7 @@ const char* name_of(Journal::Kind kind) {
     case Journal::Kind::migration: return "migration";
     case Journal::Kind::reservation: return "reservation";
     case Journal::Kind::cordon: return "cordon";
+    case Journal::Kind::checkpoint: return "checkpoint";
   }
   return "";
 }
@@ -121,8 +122,10 @@ void Journal::open(const std::filesystem::path& file) {
           "ok") {
     throw Error(Code::corrupt, fmt::format("journal {}: its check fails", file.string()));
   }
-  for (const auto kind : {Kind::job, Kind::migration, Kind::reservation, Kind::cordon})
+  for (const auto kind :
+       {Kind::job, Kind::migration, Kind::reservation, Kind::cordon, Kind::checkpoint}) {
     (void)all(kind);
+  }
 }
 
 void Journal::run(const char* sql, std::initializer_list<std::string> values) {

@@ -20,7 +20,7 @@ namespace cardswap {
 /// nothing has changed. One thread, one process.
 class Journal {
  public:
-  enum class Kind { job, migration, reservation, cordon };
+  enum class Kind { job, migration, reservation, cordon, checkpoint };
 
   /// Opens or makes the file. One that is damaged is put aside as <file>.corrupt-<time>, and
   /// `warning()` says so. Throws Error{io} when no journal can be had at all.

@@ -17,7 +17,7 @@ using namespace cardswap;
 std::vector<std::vector<std::byte>> fuzz::seeds() {
   return {
       criu::encode(criu::ImageManifest{
-          {{"core-1.img", 12}, {"pages-1.img", 4096}}, "socket:[4711]", {"/var/log/job"}}),
+          {{"core-1.img", 12}, {"pages-1.img", 4096}}, "socket:[4711]", {"/var/log/job"}, {7}}),
       criu::encode(criu::Call::dump, {.pid = 7, .images_dir = "/d", .log_file = "l"}),
       bytes_of("55d0-55e0 r-xp 00000000 fe:00 131 /opt/my trainer/gpt (deleted)\n"),
       bytes_of("   1: 0200000A:C001 0300000A:1538 01 0:0 00:0 0 0 0 12 1\n"),
@@ -26,7 +26,7 @@ std::vector<std::vector<std::byte>> fuzz::seeds() {
       bytes_of("init 12\nok 34\n"),
       bytes_of("signal 9\n"),
       bytes_of(
-          R"({"cpu_features":["avx"],"files":[{"path":"/x","use":"read","bytes":1,"build_id":""}]})")};
+          R"({"cpu_features":["avx"],"files":[{"path":"/x","use":"read","bytes":1,"build_id":""}],"gpus":[{"uuid":"GPU-1","model":"X"}]})")};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

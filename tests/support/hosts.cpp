@@ -126,6 +126,8 @@ void Host::start_agent() {
   std::filesystem::remove(dir_ / "agent.json", gone);
   std::vector<std::string> argv;
   if (!options_.netns.empty()) argv = {"ip", "netns", "exec", options_.netns};
+  if (!options_.env.empty()) argv.emplace_back("env");
+  argv.insert(argv.end(), options_.env.begin(), options_.env.end());
   const auto listen = fmt::format("{}:{}", options_.address, port_);
   for (const auto& word : std::vector<std::string>{CARDSWAPD, "--data-dir", dir_.string(),
                                                    "--listen", listen, "--host-name", options_.name,

@@ -56,6 +56,7 @@ struct HostOptions {
   std::string address = "127.0.0.1";
   std::string transports;
   std::vector<std::string> more;  ///< further options of the agent
+  std::vector<std::string> env;   ///< "KEY=VALUE", of the agent
 };
 
 /// One host: its agent, and the command that speaks to it.

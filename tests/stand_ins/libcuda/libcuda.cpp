@@ -4,7 +4,10 @@
 ///   version N       what cuDriverGetVersion gives
 ///   fail CALL N     CALL (Lock, Checkpoint, Restore, Unlock, GetState, Init) gives N
 ///   state N         the process's state, whichever process; written back by every call
+///   hold CALL N     CALL does not return, nor do anything, while N is not 0
 ///   called CALL...  appended for every call that changed the state
+#include <poll.h>
+
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -39,6 +42,7 @@ int value_of(const std::string& word, const std::string& second, int otherwise) 
 }
 
 CUresult move(const char* call, CUprocessState from, CUprocessState to, const std::string& detail) {
+  while (value_of("hold", call, 0) != 0) ::poll(nullptr, 0, 5);
   if (const auto failed = value_of("fail", call, kSuccess); failed != kSuccess) return failed;
   if (value_of("state", "", kRunning) != from) return kIllegalState;
   std::ofstream(path(), std::ios::app) << "called " << call << detail << "\nstate " << to << "\n";

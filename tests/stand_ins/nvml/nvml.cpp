@@ -2,6 +2,7 @@
 /// the file $STAND_IN_NVML says, read again at every call. One word a line, then its values:
 ///
 ///   devices N              how many there are (GPU-stand-in-I at 0000:0I:00.0)
+///   uuid I UUID            in the place of "GPU-stand-in-I"; so is `name I NAME`
 ///   event SERIAL I TYPE DATA    given once, as soon as SERIAL is above those given before
 ///   recovery I ACTION      field 230
 ///   remap I PENDING FAILED
@@ -66,6 +67,14 @@ nvmlReturn_t status_of(nvmlDevice_t device) {
   return static_cast<nvmlReturn_t>(value_of("error", static_cast<int>(index_of(device))));
 }
 
+std::string word_of(const std::string& word, nvmlDevice_t device, const std::string& otherwise) {
+  std::istringstream values;
+  std::string value;
+  if (!scripted(word, static_cast<int>(index_of(device)), values)) return otherwise;
+  values >> value;
+  return value;
+}
+
 unsigned long long given = 0;
 
 }  // namespace
@@ -85,12 +94,13 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t* device)
 }
 
 nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned length) {
-  std::snprintf(uuid, length, "GPU-stand-in-%u", index_of(device));
+  const auto otherwise = "GPU-stand-in-" + std::to_string(index_of(device));
+  std::snprintf(uuid, length, "%s", word_of("uuid", device, otherwise).c_str());
   return kSuccess;
 }
 
-nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t, char* name, unsigned length) {
-  std::snprintf(name, length, "Stand-in GPU");
+nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned length) {
+  std::snprintf(name, length, "%s", word_of("name", device, "Stand-in GPU").c_str());
   return kSuccess;
 }
 

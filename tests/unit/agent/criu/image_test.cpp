@@ -10,7 +10,7 @@ namespace cardswap::criu {
 namespace {
 
 ImageManifest manifest_of(std::vector<ImageFile> files) {
-  return {std::move(files), "socket:[4711]", {"/var/log/job"}};
+  return {std::move(files), "socket:[4711]", {"/var/log/job"}, {4, 4711}};
 }
 
 TEST(ImageManifest, IsReadBack) {

@@ -83,8 +83,9 @@ class MadeUpProcess : public ::testing::Test {
     write("7/fdinfo/" + number, "pos:\t0\nflags:\t" + flags + "\n");
   }
   [[nodiscard]] TreeFacts facts() const { return read_tree(proc, {7}, {}); }
-  [[nodiscard]] std::vector<std::string> reasons(bool gpu_is_seen_to = false) const {
-    return reasons_to_stay(facts(), gpu_is_seen_to);
+  [[nodiscard]] std::vector<std::string> reasons(const GpuFindings& gpus = {
+                                                     "no driver", {}, {}, {}}) const {
+    return reasons_to_stay(facts(), gpus);
   }
 
   std::filesystem::path proc;
@@ -125,7 +126,11 @@ TEST_F(MadeUpProcess, StaysForWhatCannotMoveAndIsToldWhich) {
     EXPECT_THAT(said, Contains(HasSubstr(part)));
   }
   EXPECT_THAT(said, ::testing::Each(HasSubstr("process 7 (gpt)")));
-  EXPECT_THAT(reasons(true), ::testing::Not(Contains(HasSubstr("GPU"))));
+  EXPECT_THAT(said, Contains(HasSubstr("nothing here saves what is on it: no driver")));
+  EXPECT_THAT(reasons({"", {7}, {}, {}}), ::testing::Not(Contains(HasSubstr("GPU"))));
+  EXPECT_THAT(reasons({"", {}, {{7, "error 3"}}, {"locked"}}),
+              ::testing::AllOf(Contains(HasSubstr("does not save what is on it: error 3")),
+                               Contains("locked")));
 }
 
 TEST_F(MadeUpProcess, NeedsItsFilesThere) {
@@ -134,6 +139,7 @@ TEST_F(MadeUpProcess, NeedsItsFilesThere) {
   open(4, proc.string(), "0200000");
   auto needs = needs_of(facts());
   ASSERT_EQ(needs.files.size(), 2U);
+  needs.gpus = {{"GPU-1", "H200"}};
   EXPECT_EQ(needs_from_json(to_json(needs)), needs);
   EXPECT_THAT(what_is_missing(needs, "b"), IsEmpty());
   write("data", "123");

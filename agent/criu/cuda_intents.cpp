@@ -1,0 +1,103 @@
+#include "agent/criu/cuda_intents.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/json.hpp>
+#include <span>
+
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string id_of(const CudaIntent& intent) {
+  return fmt::format("{}@{}", intent.what.pid, intent.what.started);
+}
+
+std::string hex_of(std::span<const std::byte> bytes) {
+  std::string text;
+  for (const auto byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(byte));
+  return text;
+}
+
+std::vector<std::byte> bytes_of(std::string_view hex) {
+  std::vector<std::byte> bytes;
+  const auto value = [](char digit) -> unsigned {
+    if (digit >= '0' && digit <= '9') return static_cast<unsigned>(digit - '0');
+    if (digit >= 'a' && digit <= 'f') return static_cast<unsigned>(digit - 'a') + 10U;
+    throw Error(Code::bad_request, "not hexadecimal");
+  };
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(static_cast<std::byte>(value(hex[i]) << 4U | value(hex[i + 1])));
+  }
+  return bytes;
+}
+
+bool is_of_same_process(const CudaIntent& one, const CudaIntent& other) {
+  return one.what.pid == other.what.pid && one.what.started == other.what.started;
+}
+
+}  // namespace
+
+json::object to_json(const CudaIntent& intent) {
+  return {{"side", intent.side == CudaIntent::Side::source ? "source" : "target"},
+          {"root", {{"pid", intent.root.pid}, {"start_time", intent.root.start_time}}},
+          {"intent", hex_of(cuda::encode(intent.what))}};
+}
+
+CudaIntent cuda_intent_from_json(const json::object& record) {
+  try {
+    CudaIntent intent;
+    const auto& side = record.at("side").as_string();
+    if (side != "source" && side != "target") throw Error(Code::bad_request, "no side");
+    intent.side = side == "source" ? CudaIntent::Side::source : CudaIntent::Side::target;
+    const auto& root = record.at("root").as_object();
+    intent.root.pid = root.at("pid").to_number<pid_t>();
+    intent.root.start_time = root.at("start_time").to_number<std::uint64_t>();
+    intent.what =
+        cuda::decode_checkpoint_intent(bytes_of(std::string_view(record.at("intent").as_string())));
+    return intent;
+  } catch (const std::exception& error) {
+    throw Error(Code::corrupt,
+                fmt::format("the journal's record of a process's CUDA state: {}", error.what()));
+  }
+}
+
+CudaIntents::CudaIntents(Journal& journal) : journal_(journal) {
+  for (const auto& record : journal_.all(Journal::Kind::checkpoint)) {
+    try {
+      all_.push_back(cuda_intent_from_json(record));
+    } catch (const Error& error) {
+      spdlog::error("{}", error.what());
+    }
+  }
+}
+
+void CudaIntents::put(const CudaIntent& intent) {
+  journal_.put(Journal::Kind::checkpoint, id_of(intent), to_json(intent));
+  std::erase_if(all_, [&](const CudaIntent& known) { return is_of_same_process(known, intent); });
+  all_.push_back(intent);
+}
+
+void CudaIntents::remove(const CudaIntent& intent) {
+  std::erase_if(all_, [&](const CudaIntent& known) { return is_of_same_process(known, intent); });
+  try {
+    journal_.remove(Journal::Kind::checkpoint, id_of(intent));
+  } catch (const Error& disk) {
+    spdlog::warn("process {}: {}", intent.what.pid, disk.what());
+  }
+}
+
+std::vector<CudaIntent> CudaIntents::of(const ProcessId& root) const {
+  std::vector<CudaIntent> result;
+  for (const auto& intent : all_) {
+    if (intent.root == root) result.push_back(intent);
+  }
+  return result;
+}
+
+}  // namespace cardswap::criu

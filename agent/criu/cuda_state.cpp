@@ -1,0 +1,236 @@
+#include "agent/criu/cuda_state.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "agent/criu/process_tree.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+namespace {
+
+using cuda::ProcessState;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kOpenMax{30};
+constexpr seconds kAskMax{10};
+constexpr seconds kLockMax{10};     // the job waits at a boundary: its GPUs are soon at rest
+constexpr minutes kMoveMax{10};     // between device memory and the host's
+constexpr seconds kLastLockMax{2};  // of what is killed anyway
+constexpr seconds kTakeDownMax{20};
+constexpr minutes kBringBackMax{2};  // GPUs that another job took meanwhile may come free
+constexpr milliseconds kRetryEvery{250};
+
+/// What may be another a moment later: another's hand on the process, or memory of its GPUs.
+bool may_pass(const Error& error) {
+  return error.code() == Code::conflict || error.code() == Code::no_memory;
+}
+
+}  // namespace
+
+CudaState::CudaState(asio::io_context& context, const Config& config, Journal& journal)
+    : context_(context), config_(config), intents_(journal), worker_(context) {}
+
+asio::awaitable<void> CudaState::look() {
+  const auto is_gpu = [](const DeviceConfig& device) { return device.kind() == "cuda"; };
+  if (config_.libcuda.empty()) {
+    problem_ = "cardswapd was started with --libcuda none";
+    co_return;
+  }
+  // A driver that is open holds every GPU of the host: not where nobody needs it.
+  if (intents_.all().empty() && std::ranges::none_of(config_.devices, is_gpu)) {
+    problem_ = "no cuda device is configured here";
+    co_return;
+  }
+  std::function<Driver()> open = [library = config_.libcuda] {
+    return std::make_shared<const cuda::DriverCheckpoint>(library);
+  };
+  try {
+    driver_ = co_await worker_.run(std::move(open), kOpenMax);
+    problem_.clear();
+  } catch (const Error& error) {
+    problem_ = error.what();
+  }
+  // Copies of jobs that a former agent restored end with it; their intents with them.
+  auto left = intents_.all();
+  for (const auto& intent : left) {
+    if (!is_alive({intent.what.pid, intent.what.started})) intents_.remove(intent);
+  }
+}
+
+std::string CudaState::version() const {
+  if (!driver_) return {};
+  return fmt::format("{}.{}", driver_->version() / 1000, driver_->version() % 1000 / 10);
+}
+
+bool CudaState::can_change_gpus() const { return driver_ && driver_->can_change_gpus(); }
+
+asio::awaitable<std::vector<CudaState::Process>> CudaState::states_of(ProcessId root,
+                                                                      milliseconds limit) {
+  std::function<std::vector<Process>()> ask = [driver = driver_, tree = tree_of(root)] {
+    std::vector<Process> result;
+    for (const auto pid : tree) {
+      Process process;
+      process.pid = pid;
+      try {
+        process.state = driver->state(pid);
+      } catch (const Error& error) {
+        process.problem = error.failure();
+      }
+      result.push_back(std::move(process));
+    }
+    return result;
+  };
+  co_return co_await worker_.run(std::move(ask), limit);
+}
+
+asio::awaitable<void> CudaState::advance(cuda::CheckpointIntent intent, milliseconds lock_limit,
+                                         milliseconds limit) {
+  std::function<void()> move = [driver = driver_, intent = std::move(intent), lock_limit] {
+    driver->advance(intent, lock_limit);
+  };
+  co_await worker_.run(std::move(move), limit);
+}
+
+asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
+  GpuFindings findings;
+  findings.no_driver = problem_;
+  if (!driver_) co_return findings;
+  try {
+    auto found = co_await states_of(root, kAskMax);
+    for (auto& process : found) {
+      if (!process.state) {
+        findings.without_state.emplace(process.pid, std::move(process.problem));
+      } else if (*process.state == ProcessState::running) {
+        findings.saved.insert(process.pid);
+      } else {
+        findings.reasons.push_back(fmt::format(
+            "process {} is {} by NVIDIA's driver checkpoint: another tool is at work on it, or was",
+            process.pid, *process.state == ProcessState::failed ? "given up" : "held"));
+      }
+    }
+  } catch (const Error& error) {
+    findings.reasons.emplace_back(error.what());
+  }
+  co_return findings;
+}
+
+Hooks CudaState::hooks() {
+  Hooks hooks;
+  if (driver_) {
+    hooks.before_dump = [this](ProcessId root) { return suspend(root); };
+    hooks.before_kill = [this](ProcessId root) { return take_down(root); };
+  }
+  hooks.after_restore = [this](RestoredTree tree) { return resume(std::move(tree)); };
+  hooks.undo = [this](ProcessId root) { return bring_back(root); };
+  hooks.ended = [this](const ProcessId& root) { forget(root); };
+  return hooks;
+}
+
+std::vector<ProcessId> CudaState::suspended_trees() const {
+  std::vector<ProcessId> roots;
+  for (const auto& intent : intents_.all()) {
+    if (intent.side != CudaIntent::Side::source) continue;
+    if (std::ranges::find(roots, intent.root) == roots.end()) roots.push_back(intent.root);
+  }
+  return roots;
+}
+
+/// Its intents stay until the move is over: an agent that is started meanwhile has to know.
+asio::awaitable<std::vector<std::uint32_t>> CudaState::suspend(ProcessId root) {
+  std::vector<std::uint32_t> saved;
+  const auto found = co_await states_of(root, kAskMax);
+  for (const auto& process : found) {
+    if (!process.state) continue;
+    const CudaIntent intent{CudaIntent::Side::source, root, cuda::suspend_intent(process.pid)};
+    intents_.put(intent);
+    co_await advance(intent.what, kLockMax, kMoveMax);
+    saved.push_back(static_cast<std::uint32_t>(innermost_pid_of(process.pid)));
+  }
+  co_return saved;
+}
+
+asio::awaitable<void> CudaState::resume(RestoredTree tree) {
+  if (!driver_) {
+    throw Error(Code::refused,
+                "the process has CUDA state, and nothing here restores it: " + problem_);
+  }
+  for (const auto number : tree.saved) {
+    const auto all = tree_of(tree.root);
+    const auto found = std::ranges::find_if(
+        all, [&](pid_t pid) { return innermost_pid_of(pid) == static_cast<pid_t>(number); });
+    if (found == all.end()) {
+      throw Error(Code::target_lost,
+                  fmt::format("process {} of the job, which has CUDA state, is gone", number));
+    }
+    CudaIntent intent{CudaIntent::Side::target, tree.root, cuda::suspend_intent(*found)};
+    intent.what.goal = cuda::CheckpointIntent::Goal::running;
+    intent.what.gpus = tree.gpus;
+    intents_.put(intent);
+    co_await advance(intent.what, {}, kMoveMax);
+    intents_.remove(intent);
+  }
+}
+
+/// The last that was suspended first.
+asio::awaitable<void> CudaState::bring_back(ProcessId root) {
+  const auto left = intents_.of(root);
+  for (auto intent : left | std::views::reverse) {
+    const ProcessId process{intent.what.pid, intent.what.started};
+    intent.what.goal = cuda::CheckpointIntent::Goal::running;
+    intent.what.gpus.clear();
+    std::optional<Error> failed;
+    const auto until = Clock::now() + kBringBackMax;
+    for (bool again = is_alive(process); again;) {
+      failed.reset();
+      if (!driver_) failed = Error(Code::refused, problem_);
+      try {
+        if (driver_) co_await advance(intent.what, {}, kMoveMax);
+      } catch (const Error& error) {
+        failed = error;
+      }
+      again = failed && may_pass(*failed) && is_alive(process) && Clock::now() < until;
+      if (again) co_await pause_for(kRetryEvery);
+    }
+    if (failed && is_alive(process)) {
+      spdlog::error(
+          "process {}: its CUDA state could not be brought back, and its CUDA calls wait: {}; "
+          "restart the agent to try again, or stop the job",
+          process.pid, failed->what());
+      continue;
+    }
+    intents_.remove(intent);
+  }
+}
+
+/// A process that is killed while it has its GPUs can leave them unusable; so it lets them go.
+asio::awaitable<void> CudaState::take_down(ProcessId root) {
+  std::vector<Process> found;
+  try {
+    found = co_await states_of(root, kAskMax);
+  } catch (const Error& error) {
+    spdlog::warn("process {}, before it is killed: {}", root.pid, error.what());
+  }
+  for (const auto& process : found) {
+    if (!process.state || *process.state == ProcessState::failed) continue;
+    try {
+      const CudaIntent intent{CudaIntent::Side::target, root, cuda::suspend_intent(process.pid)};
+      intents_.put(intent);
+      co_await advance(intent.what, kLastLockMax, kTakeDownMax);
+    } catch (const Error& error) {
+      spdlog::warn("process {} is killed while it has CUDA state: {}", process.pid, error.what());
+    }
+  }
+}
+
+void CudaState::forget(const ProcessId& root) {
+  for (const auto& intent : intents_.of(root)) intents_.remove(intent);
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <utility>
+
+#include "agent/task_group.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+
+/// Threads for calls that block, which the agent's own must not. Its end waits for those under way.
+class Worker {
+ public:
+  explicit Worker(asio::io_context& context) : context_(context) {}
+  ~Worker() { pool_.join(); }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// What `call` returns or throws. It owns what it uses: after `limit`, which is
+  /// Error{timed_out} here, and after a cancellation it goes on alone.
+  template <class Result>
+  asio::awaitable<Result> run(std::function<Result()> call, std::chrono::milliseconds limit) {
+    auto task = std::make_shared<std::packaged_task<Result()>>(std::move(call));
+    auto done = std::make_shared<Done>(context_);
+    auto result = task->get_future();
+    asio::post(pool_, [task = std::move(task), done, &context = context_] {
+      (*task)();
+      asio::post(context, [done] {
+        done->is = true;
+        done->changed.notify();
+      });
+    });
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (!done->is) {
+      if (std::chrono::steady_clock::now() >= until) {
+        throw Error(Code::timed_out, "a call of the NVIDIA driver did not return",
+                    "the kernel log may say why; the call is still under way");
+      }
+      co_await done->changed.wait_until(until);
+    }
+    co_return result.get();
+  }
+
+ private:
+  static constexpr std::size_t kThreads = 4;  // one hung call must not hold up the next job's
+
+  struct Done {
+    explicit Done(asio::io_context& context) : changed(context) {}
+    bool is = false;
+    Signal changed;
+  };
+
+  asio::io_context& context_;
+  asio::thread_pool pool_{kThreads};
+};
+
+}  // namespace cardswap::criu

@@ -1,0 +1,336 @@
+/// Method: as criu_test, with a scripted stand-in for libcuda on each host that says that the job's
+/// processes have CUDA state, what state that is in, and what it was asked to do. The job itself
+/// uses no GPU. What the stand-in cannot tell is whether a real driver does as it was asked.
+
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <boost/json.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/aftermath.h"
+#include "tests/support/hosts.h"
+#include "tests/support/sanitizer.h"
+
+namespace cardswap::test {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr const char* kGpuOfA = "GPU-00000000-0000-0000-0000-000000000007";
+constexpr const char* kGpuOfB = "GPU-09000000-0000-0000-0000-000000000000";
+// As the stand-in numbers them.
+constexpr const char* kLocked = "state 1";
+constexpr const char* kCheckpointed = "state 2";
+
+/// A host with one GPU, and the scripts of the libraries that its agent loads.
+class GpuHost {
+ public:
+  GpuHost(const std::filesystem::path& dir, const std::string& name, const std::string& gpu,
+          const std::string& model = "X1", const std::string& libcuda = STAND_IN_LIBCUDA)
+      : cuda_(dir / (name + ".cuda")) {
+    std::ofstream(dir / (name + ".nvml"))
+        << "devices 1\nuuid 0 " << gpu << "\nname 0 " << model << "\n";
+    script("version 13000");
+    HostOptions options;
+    options.name = name;
+    options.devices = {"cuda:0"};
+    options.more = {"--nvml", STAND_IN_NVML_LIBRARY, "--libcuda", libcuda};
+    options.env = {"STAND_IN_NVML=" + (dir / (name + ".nvml")).string(),
+                   "STAND_IN_CUDA=" + cuda_.string()};
+    host_ = std::make_unique<Host>(dir / name, std::move(options));
+  }
+  Host* operator->() const { return host_.get(); }
+  Host& operator*() const { return *host_; }
+
+  void script(const std::string& line) const {
+    std::ofstream(cuda_, std::ios::app) << line << "\n";
+  }
+  /// Calls that changed the state of a process.
+  [[nodiscard]] std::vector<std::string> calls() const {
+    std::istringstream file(read_file(cuda_.string()));
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("called ")) all.push_back(line.substr(7));
+    }
+    return all;
+  }
+
+ private:
+  std::filesystem::path cuda_;
+  std::unique_ptr<Host> host_;
+};
+
+class MovedCudaProcess : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (kPatience > 1) GTEST_SKIP() << "a sanitizer's shadow memory is no part of an image";
+    a = std::make_unique<GpuHost>(dir.path(), "a", kGpuOfA);
+    const auto tool = (*a)->ask({"devices"}).at("criu").as_object();
+    if (const auto why = text(tool, "problem"); !why.empty()) {
+      GTEST_SKIP() << "CRIU cannot move processes here: " << why;
+    }
+  }
+  /// A host that finds the state in a process that was restored there as it was dumped.
+  void make_b(const std::string& gpu = kGpuOfB, const std::string& model = "X1",
+              const std::string& libcuda = STAND_IN_LIBCUDA) {
+    b.reset();
+    b = std::make_unique<GpuHost>(dir.path(), "b", gpu, model, libcuda);
+    b->script(kCheckpointed);
+  }
+  static std::vector<std::string> program(const std::string& steps) {
+    return {trainer("plain_memory"),
+            "--arena",
+            "--steps",
+            steps,
+            "--bytes",
+            "2000000",
+            "--step-ms",
+            "5"};
+  }
+  void start(const std::string& steps) {
+    steps_ = steps;
+    auto argv = program(steps);
+    argv.insert(argv.end(), {"--loss-log", (dir.path() / "losses").string()});
+    (*a)->run_job("job", argv, "cuda:0");
+    ASSERT_TRUE(within(20s, [&] { return (*a)->step_of("job") >= 3; })) << (*a)->log();
+  }
+  [[nodiscard]] Outcome move(const GpuHost& from, const GpuHost& to,
+                             const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{
+        "-o",       "json", "migrate",        "job", "--to", to->at("cuda:0"),
+        "--arrive", "criu", "--max-downtime", "none"};
+    words.insert(words.end(), more.begin(), more.end());
+    return from->command(words);
+  }
+  static boost::json::object parsed(const Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return boost::json::parse(outcome.out).as_object();
+  }
+  /// Held there; the migration's id.
+  [[nodiscard]] std::string held_at(const std::string& phase) const {
+    const auto id = text(parsed(move(*a, *b, {"--hold-at", phase, "--detach"})), "id");
+    EXPECT_TRUE(within(20s, [&] {
+      return (*a)->ask({"status", id}).at("held").as_bool();
+    })) << (*a)->log();
+    return id;
+  }
+  void expect_aborted(const std::string& id) const {
+    EXPECT_TRUE(within(20s, [&] {
+      return text((*a)->ask({"status", id}), "state") == "aborted";
+    })) << (*a)->log();
+  }
+  void expect_undisturbed_end(const GpuHost& where) const {
+    ASSERT_TRUE(where->ended_within("job", 60s)) << where->log();
+    EXPECT_EQ(text(where->job("job"), "state"), "ended") << where->log();
+    EXPECT_EQ(losses(dir.path() / "losses"), undisturbed(program(steps_)));
+  }
+  [[nodiscard]] std::string logs() const { return (*a)->log() + (*b)->log(); }
+
+  TempDir dir;
+  NothingOutlives guard{dir.path()};
+  std::unique_ptr<GpuHost> a;
+  std::unique_ptr<GpuHost> b;
+  std::string steps_;
+};
+
+TEST_F(MovedCudaProcess, GoesToAnotherGpuAndBack) {
+  make_b();
+  start("1500");
+  EXPECT_THAT((*a)->command({"devices"}).out,
+              HasSubstr("their CUDA state with the NVIDIA driver (CUDA 13.0)"));
+
+  const auto moved = parsed(move(*a, *b));
+
+  EXPECT_EQ(text(moved, "result"), "ok") << logs();
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint"));
+  EXPECT_THAT(b->calls(), ElementsAre("Restore 7>9", "Unlock"));
+  const auto parts = moved.at("process").as_object();
+  EXPECT_GT(number(parts, "driver_suspend_ms"), 0);
+  EXPECT_GT(number(parts, "driver_resume_ms"), 0);
+  EXPECT_EQ(text(parsed(move(*b, *a)), "result"), "ok") << logs();
+  EXPECT_THAT(b->calls(), ElementsAre("Restore 7>9", "Unlock", "Lock 10000", "Checkpoint"));
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint", "Restore 0>0", "Unlock"));
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, IsGivenNoPairsForTheSameGpu) {
+  make_b(kGpuOfA);
+  b->script("version 12080");  // which knows no pairs
+  (*b)->kill_agent(SIGKILL);
+  (*b)->start_agent();
+  start("700");
+  EXPECT_EQ(text(parsed(move(*a, *b)), "result"), "ok") << logs();
+  EXPECT_THAT(b->calls(), ElementsAre("Restore", "Unlock"));
+  expect_undisturbed_end(*b);
+}
+
+TEST_F(MovedCudaProcess, IsLeftAloneWhereItHasNoCudaState) {
+  make_b();
+  a->script("fail GetState 3");
+  start("700");
+  const auto moved = parsed(move(*a, *b));
+  EXPECT_EQ(text(moved, "result"), "ok") << logs();
+  EXPECT_FALSE(moved.at("process").as_object().contains("driver_suspend_ms"));
+  EXPECT_THAT(a->calls(), IsEmpty());
+  EXPECT_THAT(b->calls(), IsEmpty());
+  expect_undisturbed_end(*b);
+}
+
+TEST_F(MovedCudaProcess, GoesOnWhenItsGpuDoesNotComeToRest) {
+  make_b();
+  a->script("fail Lock 600");
+  start("1000");
+  const auto outcome = move(*a, *b);
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out + outcome.err, HasSubstr("cuCheckpointProcessLock"));
+  EXPECT_TRUE((*a)->steps_again_within("job", 5s)) << logs();
+  EXPECT_THAT(a->calls(), IsEmpty()) << "it was running all the time";
+  EXPECT_EQ((*b)->leftovers(), "");
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, GoesOnWhenItsStateCannotBeSaved) {
+  make_b();
+  a->script("fail Checkpoint 2");
+  start("1000");
+  EXPECT_NE(move(*a, *b).exit_code, 0);
+  EXPECT_TRUE((*a)->steps_again_within("job", 5s)) << logs();
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Unlock"));
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, GoesOnWhereItWasWhenItsStateCannotBeRestored) {
+  make_b();
+  b->script("fail Restore 2");
+  start("1500");
+  const auto outcome = move(*a, *b);
+  EXPECT_NE(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out + outcome.err, HasSubstr("restore the process on b"));
+  EXPECT_TRUE((*a)->steps_again_within("job", 5s)) << logs();
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint", "Restore", "Unlock"));
+  EXPECT_THAT(b->calls(), IsEmpty()) << "what is killed is checkpointed still";
+  EXPECT_EQ((*b)->leftovers(), "");
+  b->script("fail Restore 0");
+  EXPECT_EQ(text(parsed(move(*a, *b)), "result"), "ok") << logs();
+  expect_undisturbed_end(*b);
+}
+
+TEST_F(MovedCudaProcess, IsUnlockedByTheAgentThatComesAfterOneThatDiedInBetween) {
+  make_b();
+  a->script("hold Checkpoint 1");
+  start("2000");
+  const auto id = text(parsed(move(*a, *b, {"--detach"})), "id");
+  ASSERT_TRUE(within(20s, [&] { return !a->calls().empty(); })) << logs();
+  (*a)->kill_agent(SIGKILL);
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000"));
+  a->script("hold Checkpoint 0");
+  (*a)->start_agent();
+  EXPECT_TRUE((*a)->steps_again_within("job", 10s)) << logs();
+  expect_aborted(id);
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Unlock"));
+  EXPECT_TRUE(within(15s, [&] { return (*b)->leftovers().empty(); })) << (*b)->leftovers();
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, IsRestoredByTheAgentThatComesAfterOneThatDied) {
+  make_b();
+  start("3000");
+  std::vector<std::string> expected;
+  for (const std::string phase : {"shipping", "restoring"}) {
+    b->script(kCheckpointed);
+    const auto id = held_at(phase);
+    (*a)->kill_agent(SIGKILL);
+    (*a)->start_agent();
+    EXPECT_TRUE((*a)->steps_again_within("job", 10s)) << phase << logs();
+    expect_aborted(id);
+    expected.insert(expected.end(), {"Lock 10000", "Checkpoint", "Restore", "Unlock"});
+    EXPECT_EQ(a->calls(), expected) << phase;
+    EXPECT_TRUE(within(15s, [&] { return (*b)->leftovers().empty(); })) << (*b)->leftovers();
+  }
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, StaysSuspendedWhereTheJobBelongsToTheTarget) {
+  make_b();
+  start("1500");
+  const auto id = held_at("committed");
+  (*a)->kill_agent(SIGKILL);
+  (*a)->start_agent();
+  EXPECT_TRUE(within(20s, [&] {
+    return text((*a)->ask({"status", id}), "state") == "completed";
+  })) << logs();
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint")) << "and was killed so";
+  EXPECT_THAT(b->calls(), ElementsAre("Restore 7>9", "Unlock"));
+  expect_undisturbed_end(*b);
+}
+
+TEST_F(MovedCudaProcess, LetsItsGpusGoBeforeItIsKilled) {
+  make_b();
+  start("3000");
+  const auto id = held_at("restoring");
+  ASSERT_TRUE(within(10s, [&] { return b->calls().size() == 2; })) << logs();
+  ASSERT_TRUE(within(10s, [&] { return (*b)->job("job").at("attached").as_bool(); })) << logs();
+  const auto copy = static_cast<pid_t>(number((*b)->job("job"), "pid"));
+  b->script("hold Checkpoint 1");
+
+  EXPECT_EQ((*a)->command({"cancel", id}).exit_code, 0);
+
+  EXPECT_TRUE((*a)->steps_again_within("job", 5s)) << logs();
+  EXPECT_TRUE(within(5s, [&] { return b->calls().size() == 3; })) << logs();
+  EXPECT_EQ(::kill(copy, 0), 0) << "killed while its GPUs were not let go";
+  b->script("hold Checkpoint 0");
+  EXPECT_TRUE(within(5s, [&] { return ::kill(copy, 0) != 0; })) << logs();
+  EXPECT_THAT(b->calls(), ElementsAre("Restore 7>9", "Unlock", "Lock 2000", "Checkpoint"));
+  expect_aborted(id);
+  EXPECT_TRUE(within(5s, [&] { return (*b)->leftovers().empty(); })) << (*b)->leftovers();
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint", "Restore", "Unlock"));
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, GoesOnWhenTheTargetsAgentDies) {
+  make_b();
+  start("2000");
+  const auto id = held_at("restoring");
+  ASSERT_TRUE(within(10s, [&] { return b->calls().size() == 2; })) << logs();
+  (*b)->kill_agent(SIGKILL);
+  EXPECT_TRUE((*a)->steps_again_within("job", 10s)) << logs();
+  (*b)->start_agent();
+  EXPECT_TRUE(within(5s, [&] { return (*b)->leftovers().empty(); })) << (*b)->leftovers();
+  expect_aborted(id);
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint", "Restore", "Unlock"));
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, IsRefusedWithReasons) {
+  start("100000");
+  const auto said = [&] { return move(*a, *b, {"--dry-run"}).out; };
+  make_b(kGpuOfB, "X2");
+  EXPECT_THAT(said(), HasSubstr("cuda:0 of b is a X2, the job's GPU a X1"));
+  make_b(kGpuOfB, "X1", "none");
+  EXPECT_THAT(said(), HasSubstr("b restores no CUDA state: cardswapd was started with --libcuda"));
+  make_b();
+  b->script("version 12080");
+  (*b)->kill_agent(SIGKILL);
+  (*b)->start_agent();
+  EXPECT_THAT(said(), HasSubstr("driver 580 or later"));
+  b->script("version 12040");
+  (*b)->kill_agent(SIGKILL);
+  (*b)->start_agent();
+  EXPECT_THAT(said(), HasSubstr("driver 570 or later"));
+  b->script("version 13000");
+  (*b)->kill_agent(SIGKILL);
+  (*b)->start_agent();
+  EXPECT_THAT(said(), Not(HasSubstr("driver")));
+  a->script(kLocked);
+  EXPECT_THAT(said(), HasSubstr("another tool is at work on it"));
+}
+
+}  // namespace
+}  // namespace cardswap::test
