@@ -57,10 +57,7 @@ void Agent::start() {
   server_.listen_tcp(config_.listen_host, config_.listen_port);
   config_.listen_port = server_.tcp_port();
   reservations_.recover();
-  jobs_.recover([this](const Job& job) {
-    // A copy whose GPUs have to be let go first; take_up() ends it.
-    return reservations_.keeps(job) || criu_.cuda().concerns(job.process);
-  });
+  jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
   reservations_.take_up();
   hub_.listen(config_.runtime_socket());
   migrations_.recover();

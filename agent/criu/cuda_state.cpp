@@ -133,10 +133,10 @@ Hooks CudaState::hooks() {
   return hooks;
 }
 
-std::vector<ProcessId> CudaState::suspended_trees() const {
+std::vector<ProcessId> CudaState::trees(CudaIntent::Side side) const {
   std::vector<ProcessId> roots;
   for (const auto& intent : intents_.all()) {
-    if (intent.side != CudaIntent::Side::source) continue;
+    if (intent.side != side) continue;
     if (std::ranges::find(roots, intent.root) == roots.end()) roots.push_back(intent.root);
   }
   return roots;

@@ -40,10 +40,9 @@ class CudaState {
 
   /// Its steps around CRIU; they live as long as this.
   [[nodiscard]] Hooks hooks();
-  /// Something was being done to this tree when a former agent ended, or is now.
-  [[nodiscard]] bool concerns(const ProcessId& root) const { return !intents_.of(root).empty(); }
-  /// Trees of jobs on their way out, not back yet.
-  [[nodiscard]] std::vector<ProcessId> suspended_trees() const;
+  /// Trees to which something is being done, or was when a former agent ended: jobs on their way
+  /// out and not back yet, copies that were not granted the job.
+  [[nodiscard]] std::vector<ProcessId> trees(CudaIntent::Side side) const;
 
  private:
   using Driver = std::shared_ptr<const cuda::DriverCheckpoint>;

@@ -145,7 +145,7 @@ void Migrations::recover() {
     carry_out(m, side, acts);
     tasks_.spawn("clean up after migration " + m.id, clean_up(m));
   }
-  for (const auto& root : criu_.cuda().suspended_trees()) {
+  for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
       const auto* job = jobs_.by_instance(m.instance);
       return !handover::is_over(m.state) && job != nullptr && job->process == root;

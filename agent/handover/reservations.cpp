@@ -68,13 +68,18 @@ void Reservations::take_up() {
     fail(r, TargetEvent::standby_ended,
          Error(Code::target_lost, "the standby ended while the target's agent was away"));
   }
+  end_copies();
+}
+
+bool Reservations::is_granted(const Job& standby) const {
+  return std::ranges::any_of(reservations_, [&](const Reservation& r) {
+    return r.instance == standby.instance && r.granted();
+  });
 }
 
 bool Reservations::keeps(const Job& standby) const {
-  for (const auto& r : reservations_) {
-    if (r.instance == standby.instance) return r.granted();
-  }
-  return false;
+  // A copy that outlived its agent lets its GPUs go before it is ended, in take_up().
+  return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
 }
 
 ApiAnswer Reservations::reserve(const ApiRequest& request) {

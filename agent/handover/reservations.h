@@ -70,6 +70,9 @@ class Reservations {
   asio::awaitable<void> arrive(std::string migration);
   bool is_from_holder(Reservation& r, const channel::Message& message);
   void end_standby(const Reservation& r);
+  void end_copies();
+  [[nodiscard]] bool is_granted(const Job& standby) const;
+  void end_copy(const std::string& migration, const ProcessId& root, const ProcessId& init);
   asio::awaitable<void> let_gpus_go(ProcessId root);
   asio::awaitable<void> end_restored(std::string migration, ProcessId root, ProcessId init);
   asio::awaitable<void> arrival_ended(std::string migration);

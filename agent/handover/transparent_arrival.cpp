@@ -160,14 +160,29 @@ void Reservations::end_standby(const Reservation& r) {
   if (r.holder.pid != 0) signal_group(r.holder, SIGKILL);
   const auto* job = jobs_.by_instance(r.instance);
   if (job != nullptr && job->live() && job->init.pid != 0) {
-    if (ending_.insert(r.migration).second) {
-      tasks_.spawn("end " + job->name, end_restored(r.migration, job->process, job->init));
-    }
-    return;
+    return end_copy(r.migration, job->process, job->init);
   }
   if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
   const auto found = arrivals_.find(r.migration);
   if (found != arrivals_.end()) found->second->close();
+}
+
+void Reservations::end_copy(const std::string& migration, const ProcessId& root,
+                            const ProcessId& init) {
+  if (!ending_.insert(migration).second) return;
+  tasks_.spawn("end the copy of " + migration, end_restored(migration, root, init));
+}
+
+/// Those of a former agent, with which they should have ended: known as jobs' processes, or, for as
+/// long as a driver was at work on them, by its journal only.
+void Reservations::end_copies() {
+  auto unknown = criu_.cuda().trees(criu::CudaIntent::Side::target);
+  for (const auto& job : jobs_.all()) {
+    std::erase(unknown, job.process);
+    if (!job.standby || !job.live() || job.init.pid == 0) continue;
+    if (!is_granted(job)) end_copy(job.migration, job.process, job.init);
+  }
+  for (const auto& root : unknown) end_copy(fmt::format("process {}", root.pid), root, {});
 }
 
 /// Its CUDA state is off the GPUs when this returns, or cannot be taken off them.

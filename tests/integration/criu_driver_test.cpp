@@ -29,6 +29,14 @@ constexpr const char* kGpuOfB = "GPU-09000000-0000-0000-0000-000000000000";
 constexpr const char* kLocked = "state 1";
 constexpr const char* kCheckpointed = "state 2";
 
+pid_t parent_of(pid_t pid) {
+  std::istringstream status(read_file("/proc/" + std::to_string(pid) + "/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("PPid:")) return static_cast<pid_t>(std::stol(line.substr(5)));
+  }
+  return 0;
+}
+
 /// A host with one GPU, and the scripts of the libraries that its agent loads.
 class GpuHost {
  public:
@@ -303,6 +311,41 @@ TEST_F(MovedCudaProcess, GoesOnWhenTheTargetsAgentDies) {
   EXPECT_TRUE((*a)->steps_again_within("job", 10s)) << logs();
   (*b)->start_agent();
   EXPECT_TRUE(within(5s, [&] { return (*b)->leftovers().empty(); })) << (*b)->leftovers();
+  expect_aborted(id);
+  EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint", "Restore", "Unlock"));
+  expect_undisturbed_end(*a);
+}
+
+/// Its init does not notice in time that the agent died.
+TEST_F(MovedCudaProcess, LetsItsGpusGoThoughItOutlivedItsAgent) {
+  make_b();
+  start("3000");
+  const auto id = held_at("restoring");
+  ASSERT_TRUE(within(10s, [&] { return (*b)->job("job").at("attached").as_bool(); })) << logs();
+  const auto copy = static_cast<pid_t>(number((*b)->job("job"), "pid"));
+  const auto init = parent_of(copy);
+  ASSERT_GT(init, 1);
+  ::kill(init, SIGSTOP);
+  (*b)->kill_agent(SIGKILL);
+  ASSERT_EQ(::kill(copy, 0), 0);
+  (*b)->start_agent();
+  EXPECT_TRUE(within(10s, [&] { return ::kill(copy, 0) != 0; })) << logs();
+  EXPECT_THAT(b->calls(), ElementsAre("Restore 7>9", "Unlock", "Lock 2000", "Checkpoint"));
+  EXPECT_TRUE(within(5s, [&] { return (*b)->leftovers().empty(); })) << (*b)->leftovers();
+  expect_aborted(id);
+  EXPECT_TRUE((*a)->steps_again_within("job", 10s)) << logs();
+  expect_undisturbed_end(*a);
+}
+
+TEST_F(MovedCudaProcess, WaitsForTheMemoryOfItsGpu) {
+  make_b();
+  start("3000");
+  const auto id = held_at("shipping");
+  a->script("fail Restore 2");
+  EXPECT_EQ((*a)->command({"cancel", id}).exit_code, 0);
+  EXPECT_TRUE((*a)->steps_again_within("job", 5s)) << logs();
+  EXPECT_EQ(text((*a)->ask({"status", id}), "state"), "aborting");
+  a->script("fail Restore 0");
   expect_aborted(id);
   EXPECT_THAT(a->calls(), ElementsAre("Lock 10000", "Checkpoint", "Restore", "Unlock"));
   expect_undisturbed_end(*a);
