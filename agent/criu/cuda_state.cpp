@@ -221,7 +221,11 @@ asio::awaitable<void> CudaState::take_down(ProcessId root) {
     if (!process.state || *process.state == ProcessState::failed) continue;
     try {
       const CudaIntent intent{CudaIntent::Side::target, root, cuda::suspend_intent(process.pid)};
-      intents_.put(intent);
+      try {
+        intents_.put(intent);
+      } catch (const Error& disk) {  // without it an agent that comes next kills it as it is
+        spdlog::warn("process {}: {}", process.pid, disk.what());
+      }
       co_await advance(intent.what, kLastLockMax, kTakeDownMax);
     } catch (const Error& error) {
       spdlog::warn("process {} is killed while it has CUDA state: {}", process.pid, error.what());

@@ -73,7 +73,6 @@ class Reservations {
   void end_copies();
   [[nodiscard]] bool is_granted(const Job& standby) const;
   void end_copy(const std::string& migration, const ProcessId& root, const ProcessId& init);
-  asio::awaitable<void> let_gpus_go(ProcessId root);
   asio::awaitable<void> end_restored(std::string migration, ProcessId root, ProcessId init);
   asio::awaitable<void> arrival_ended(std::string migration);
   [[nodiscard]] std::string holder_socket(const std::string& migration) const;

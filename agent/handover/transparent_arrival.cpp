@@ -116,7 +116,9 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
     }
   }
   if (failed) {
-    if (result) co_await let_gpus_go(result->tree.root);
+    if (result && ending_.insert(migration).second) {
+      co_await end_restored(migration, result->tree.root, result->tree.init);
+    }
     arrival.close();
     fail(r, TargetEvent::standby_failed,
          failed->within("restore the process on " + config_.host_name));
@@ -163,6 +165,7 @@ void Reservations::end_standby(const Reservation& r) {
     return end_copy(r.migration, job->process, job->init);
   }
   if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
+  if (ending_.contains(r.migration)) return;
   const auto found = arrivals_.find(r.migration);
   if (found != arrivals_.end()) found->second->close();
 }
@@ -185,16 +188,11 @@ void Reservations::end_copies() {
   for (const auto& root : unknown) end_copy(fmt::format("process {}", root.pid), root, {});
 }
 
-/// Its CUDA state is off the GPUs when this returns, or cannot be taken off them.
-asio::awaitable<void> Reservations::let_gpus_go(ProcessId root) {
-  co_await criu_.look();
-  if (criu_.hooks().before_kill) co_await criu_.hooks().before_kill(root);
-}
-
 /// It was not granted the job, or had it taken away: it takes no further step meanwhile.
 asio::awaitable<void> Reservations::end_restored(std::string migration, ProcessId root,
                                                  ProcessId init) {
-  co_await let_gpus_go(root);
+  co_await criu_.look();
+  if (criu_.hooks().before_kill) co_await criu_.hooks().before_kill(root);
   signal_group(root, SIGKILL);
   if (is_alive(init)) ::kill(init.pid, SIGKILL);
   criu_.hooks().ended(root);

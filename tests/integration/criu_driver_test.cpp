@@ -139,6 +139,15 @@ class MovedCudaProcess : public ::testing::Test {
     EXPECT_EQ(text(where->job("job"), "state"), "ended") << where->log();
     EXPECT_EQ(losses(dir.path() / "losses"), undisturbed(program(steps_)));
   }
+  /// The restored process, once it has its state back and the holder's place.
+  [[nodiscard]] pid_t copy_at_b() const {
+    pid_t copy = 0;
+    EXPECT_TRUE(within(10s, [&] {
+      copy = static_cast<pid_t>(number((*b)->job("job"), "pid"));
+      return read_file("/proc/" + std::to_string(copy) + "/comm") == "plain_memory\n";
+    })) << logs();
+    return copy;
+  }
   [[nodiscard]] std::string logs() const { return (*a)->log() + (*b)->log(); }
 
   TempDir dir;
@@ -283,9 +292,7 @@ TEST_F(MovedCudaProcess, LetsItsGpusGoBeforeItIsKilled) {
   make_b();
   start("3000");
   const auto id = held_at("restoring");
-  ASSERT_TRUE(within(10s, [&] { return b->calls().size() == 2; })) << logs();
-  ASSERT_TRUE(within(10s, [&] { return (*b)->job("job").at("attached").as_bool(); })) << logs();
-  const auto copy = static_cast<pid_t>(number((*b)->job("job"), "pid"));
+  const auto copy = copy_at_b();
   b->script("hold Checkpoint 1");
 
   EXPECT_EQ((*a)->command({"cancel", id}).exit_code, 0);
@@ -321,8 +328,7 @@ TEST_F(MovedCudaProcess, LetsItsGpusGoThoughItOutlivedItsAgent) {
   make_b();
   start("3000");
   const auto id = held_at("restoring");
-  ASSERT_TRUE(within(10s, [&] { return (*b)->job("job").at("attached").as_bool(); })) << logs();
-  const auto copy = static_cast<pid_t>(number((*b)->job("job"), "pid"));
+  const auto copy = copy_at_b();
   const auto init = parent_of(copy);
   ASSERT_GT(init, 1);
   ::kill(init, SIGSTOP);
