@@ -73,6 +73,7 @@ bool CudaState::can_change_gpus() const { return driver_ && driver_->can_change_
 
 asio::awaitable<std::vector<CudaState::Process>> CudaState::states_of(ProcessId root,
                                                                       milliseconds limit) {
+  if (!driver_) throw Error(Code::refused, problem_);
   std::function<std::vector<Process>()> ask = [driver = driver_, tree = tree_of(root)] {
     std::vector<Process> result;
     for (const auto pid : tree) {
@@ -87,11 +88,26 @@ asio::awaitable<std::vector<CudaState::Process>> CudaState::states_of(ProcessId 
     }
     return result;
   };
-  co_return co_await worker_.run(std::move(ask), limit);
+  std::optional<Error> failed;
+  std::vector<Process> result;
+  try {
+    result = co_await worker_.run(std::move(ask), limit);
+  } catch (const Error& error) {
+    failed = error;
+  }
+  if (!failed) co_return result;
+  // It hangs, and holds up nobody else: jobs without GPUs may leave a host with a sick driver.
+  problem_ =
+      "the NVIDIA driver did not say in time what CUDA state a process has; restart the "
+      "agent when it answers again";
+  spdlog::error("{}", problem_);
+  driver_.reset();
+  throw Error(failed->code(), problem_);
 }
 
 asio::awaitable<void> CudaState::advance(cuda::CheckpointIntent intent, milliseconds lock_limit,
                                          milliseconds limit) {
+  if (!driver_) throw Error(Code::refused, problem_);
   std::function<void()> move = [driver = driver_, intent = std::move(intent), lock_limit] {
     driver->advance(intent, lock_limit);
   };
@@ -115,8 +131,8 @@ asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
             process.pid, *process.state == ProcessState::failed ? "given up" : "held"));
       }
     }
-  } catch (const Error& error) {
-    findings.reasons.emplace_back(error.what());
+  } catch (const Error&) {
+    findings.no_driver = problem_;
   }
   co_return findings;
 }
@@ -145,6 +161,7 @@ std::vector<ProcessId> CudaState::trees(CudaIntent::Side side) const {
 /// Its intents stay until the move is over: an agent that is started meanwhile has to know.
 asio::awaitable<std::vector<std::uint32_t>> CudaState::suspend(ProcessId root) {
   std::vector<std::uint32_t> saved;
+  if (!driver_) co_return saved;  // it went: CRIU refuses whoever has a GPU open
   const auto found = co_await states_of(root, kAskMax);
   for (const auto& process : found) {
     if (!process.state) continue;
@@ -189,9 +206,8 @@ asio::awaitable<void> CudaState::bring_back(ProcessId root) {
     const auto until = Clock::now() + kBringBackMax;
     for (bool again = is_alive(process); again;) {
       failed.reset();
-      if (!driver_) failed = Error(Code::refused, problem_);
       try {
-        if (driver_) co_await advance(intent.what, {}, kMoveMax);
+        co_await advance(intent.what, {}, kMoveMax);
       } catch (const Error& error) {
         failed = error;
       }
@@ -212,6 +228,7 @@ asio::awaitable<void> CudaState::bring_back(ProcessId root) {
 /// A process that is killed while it has its GPUs can leave them unusable; so it lets them go.
 asio::awaitable<void> CudaState::take_down(ProcessId root) {
   std::vector<Process> found;
+  if (!driver_) co_return;
   try {
     found = co_await states_of(root, kAskMax);
   } catch (const Error& error) {

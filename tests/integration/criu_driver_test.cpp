@@ -200,6 +200,18 @@ TEST_F(MovedCudaProcess, IsLeftAloneWhereItHasNoCudaState) {
   expect_undisturbed_end(*b);
 }
 
+TEST_F(MovedCudaProcess, LeavesAHostWhoseDriverHangs) {
+  make_b();
+  a->script("hold GetState 1");
+  start("5000");
+  const auto moved = move(*a, *b);
+  a->script("hold GetState 0");
+  EXPECT_EQ(text(parsed(moved), "result"), "ok") << logs();
+  EXPECT_THAT(a->calls(), IsEmpty());
+  EXPECT_THAT((*a)->command({"devices"}).out, HasSubstr("the NVIDIA driver did not say in time"));
+  expect_undisturbed_end(*b);
+}
+
 TEST_F(MovedCudaProcess, GoesOnWhenItsGpuDoesNotComeToRest) {
   make_b();
   a->script("fail Lock 600");

@@ -59,6 +59,7 @@ CUresult cuDriverGetVersion(int* version) {
   return kSuccess;
 }
 CUresult cuCheckpointProcessGetState(int, CUprocessState* state) {
+  while (value_of("hold", "GetState", 0) != 0) ::poll(nullptr, 0, 5);
   *state = value_of("state", "", kRunning);
   return value_of("fail", "GetState", kSuccess);
 }
