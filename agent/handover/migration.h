@@ -86,7 +86,8 @@ struct Migration {
   std::optional<std::chrono::steady_clock::time_point> frozen_time;
   std::optional<handover::Content> theirs;  ///< that the target's agent says its standby holds
   bool released = false;
-  bool continuing = false;  ///< what moving it did to its processes is being undone
+  bool continuing = false;     ///< its stopped processes are being let go on
+  bool gpus_are_back = false;  ///< and have their state in a driver again
 };
 
 [[nodiscard]] std::string_view to_string(channel::Arrival arrival);

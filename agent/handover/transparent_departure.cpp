@@ -175,21 +175,22 @@ void Migrations::note_restored(Migration& m, const json::object& target) {
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
 asio::awaitable<void> Migrations::let_go_on(std::string id) {
-  bool gpus_are_back = false;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
-    const auto& m = at(id);
+    auto& m = at(id);
     const auto* job = jobs_.by_instance(m.instance);
-    if (job == nullptr || (m.released && gpus_are_back)) break;
+    if (job == nullptr || (m.released && m.gpus_are_back)) break;
+    if (const auto* next = running_for(*job); next != nullptr && next->id != id) break;
     const auto root = job->process;
     if (!job->live()) {
       criu_.hooks().ended(root);
       break;
     }
     criu::let_go_on(root);
-    if (!gpus_are_back && !criu::is_traced(root)) {
+    if (!m.gpus_are_back && !criu::is_traced(root)) {
       co_await criu_.look();
       co_await criu_.hooks().undo(root);
-      gpus_are_back = true;
+      m.gpus_are_back = true;
+      changed_.notify();
       continue;
     }
     co_await changed_.wait_until(Clock::now() + kContinueEvery);
@@ -209,7 +210,7 @@ asio::awaitable<void> Migrations::bring_back(ProcessId root) {
 asio::awaitable<void> Migrations::end_departure(Migration& m) {
   departures_.erase(m.id);
   if (m.keeper.pid != 0) co_await dismiss_keeper(m);
-  while (m.continuing) co_await changed_.wait_until(Clock::now() + seconds(1));
+  while (m.continuing && !m.gpus_are_back) co_await changed_.wait_until(Clock::now() + seconds(1));
 }
 
 /// Its memory is with the job again, or the job is gone.
