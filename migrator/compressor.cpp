@@ -26,8 +26,9 @@ Compressor::Compressor(Compression wanted) : wanted_(wanted), codec_(fixed(wante
 std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> bytes,
                                                    std::uint8_t element, double link_rate) {
   if (wanted_ == Compression::off || bytes.size() < kWorthPacking) return std::nullopt;
-  if (wanted_ == Compression::automatic && link_rate > 0 && bytes.size() >= kWorthTrying &&
-      Clock::now() >= try_at_) {
+  if (wanted_ == Compression::automatic && link_rate >= kPackedRateMost) codec_ = Codec::none;
+  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMost &&
+      bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
     try_out(bytes, element, link_rate);
     try_at_ = Clock::now() + kTryEvery;
   }

@@ -10,6 +10,9 @@
 
 namespace cardswap {
 
+/// Bytes a second: cores pack slower, so on such a link it is not even tried.
+inline constexpr double kPackedRateMost = 2e9;
+
 /// Decides for a migration's payloads whether packing them shortens it, and packs them.
 ///
 /// Automatic: from time to time one payload is packed with each codec. A codec carries

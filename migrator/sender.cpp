@@ -17,8 +17,6 @@ constexpr std::size_t kChunksInFlight = 12;
 constexpr int kClockPings = 8;
 /// A copy from a device is ahead of the line; where it is not, it is there in so long.
 constexpr milliseconds kFetchPoll{1};
-/// Bytes a second: faster than cores pack.
-constexpr double kNeverPackedAt = 2e9;
 
 std::int64_t now_ns() { return Sender::Clock::now().time_since_epoch().count(); }
 
@@ -209,7 +207,7 @@ ReadAhead Sender::read_ahead(Fence after) {
   // What is packed passes through the host's memory; on a fast link nothing is.
   const bool as_it_is =
       options_.compression == Compression::off ||
-      (options_.compression == Compression::automatic && bare_link_rate() > kNeverPackedAt);
+      (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMost);
   return {*stagings_, std::move(after), as_it_is};
 }
 

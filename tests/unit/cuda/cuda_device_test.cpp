@@ -56,7 +56,8 @@ TEST_F(CudaDeviceTest, IsNamedByIndexForPeopleAndByUuidInside) {
 
 TEST_F(CudaDeviceTest, DigestsManyRangesAsTheCpuDoes) {
   std::vector<Buffer> buffers;
-  for (const std::size_t size : {1U, 16U, 300U, 4097U, 65535U, 65536U, 65537U, 1048576U, 1048577U, 2621440U}) {
+  for (const std::size_t size :
+       {1U, 16U, 300U, 4097U, 65535U, 65536U, 65537U, 1048576U, 1048577U, 2621440U}) {
     buffers.push_back(filled(size, static_cast<unsigned>(size)));
   }
   const auto got = digests(buffers);

@@ -74,7 +74,8 @@ TEST_F(OnCard, DigestsLargeAndUnalignedRangesAsTheCpuDoes) {
   put(bytes, memory.bytes);
   for (const std::size_t shift : {0U, 1U, 4U, 8U, 16U, 4096U}) {
     std::vector<MemoryRange> ranges;
-    for (const std::size_t size : {4097U, 65535U, 65536U, 65537U, 262145U, 1048576U, 1048577U, 9U << 20U}) {
+    for (const std::size_t size :
+         {4097U, 65535U, 65536U, 65537U, 262145U, 1048576U, 1048577U, 9U << 20U}) {
       ranges.push_back({device_.get(), memory.bytes.subspan(shift).first(size)});
     }
     std::vector<Digest> got(ranges.size());

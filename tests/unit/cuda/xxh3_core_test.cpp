@@ -23,7 +23,8 @@ std::vector<std::uint8_t> some_bytes(std::size_t size) {
 /// the forms and the last stripe change, and around a leaf's.
 TEST(Xxh3Core, GivesTheLibrarysValueForEveryLength) {
   const auto bytes = some_bytes(70000);
-  for (std::size_t size = 0; size <= bytes.size(); size += size < 4200 || (size > 65400 && size < 65600) ? 1 : 131) {
+  for (std::size_t size = 0; size <= bytes.size();
+       size += size < 4200 || (size > 65400 && size < 65600) ? 1 : 131) {
     const auto expected = XXH3_128bits(bytes.data(), size);
     const auto got = xxh3::hash(bytes.data(), size, xxh3::kSecret);
     ASSERT_EQ(got.low, expected.low64) << size;
