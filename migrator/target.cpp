@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "migrator/digest_job.h"
+#include "migrator/landed_digests.h"
 #include "migrator/link.h"
 #include "migrator/replay_job.h"
 #include "migrator/sealed_link.h"
@@ -113,7 +114,11 @@ class Target::Engine final : private LinkEvents {
     }
     const auto& chunk = std::get<data::ChunkHeader>(bulk.what);
     ++landed_in_[chunk.round];
-    if (chunk.round != data::kBaseRound) landed_.push_back(chunk.chunk);
+    if (chunk.round == data::kBaseRound) return;
+    const auto index = static_cast<std::size_t>(chunk.chunk);
+    if (index >= chunks_.size()) return;  // of a former layout
+    landed_.push_back(chunk.chunk);
+    landed_digests_.add(chunk.chunk, range_of(snapshot_, chunks_[index]));
   }
 
   void on_lost(PeerId peer, std::string_view why) override {
@@ -146,6 +151,7 @@ class Target::Engine final : private LinkEvents {
     } catch (const std::exception& error) {
       report(Error(Code::internal, error.what()));
     }
+    landed_digests_.clear();
     digesting_.reset();
     replaying_.reset();
     while (!stop.stop_requested()) link_->wait(Clock::now() + kTick);
@@ -194,9 +200,10 @@ class Target::Engine final : private LinkEvents {
     if (digesting_ && digesting_->done()) take_full_digest();
     if (replaying_ && replaying_->done()) finish_replay();
     if (!replaying_ && !digesting_) begin_replay();
-    if (round_end_ && !digesting_ && landed_in_[round_end_->round] == round_end_->chunks) {
-      round_end_->final ? finish_final_round() : finish_round();
-    }
+    const bool all_are_here = round_end_ && landed_in_[round_end_->round] == round_end_->chunks;
+    const bool digested =
+        !digesting_ && stagings_ && landed_digests_.advance(*stagings_, held_, all_are_here);
+    if (all_are_here && digested) round_end_->final ? finish_final_round() : finish_round();
     if (equal_) confirm(*std::exchange(equal_, std::nullopt));
   }
 
@@ -243,7 +250,8 @@ class Target::Engine final : private LinkEvents {
     replaying_.reset();
     replayed_ = 0;
     audit_of_ = 0;
-    digesting_.reset();  // it reads the memory and counts the chunks of the former layout
+    landed_digests_.clear();
+    digesting_.reset();  // both read the memory and count the chunks of the former layout
     fresh_ = false;
     snapshot_ = adopted(wanted);
     chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes_);
@@ -255,6 +263,7 @@ class Target::Engine final : private LinkEvents {
     }
     held_.assign(chunks_.size(), Digest{});
     landed_.clear();
+    landed_digests_.clear();
     landed_in_.clear();
     send(data::Accept{static_cast<std::uint32_t>(chunks_.size())});
     if (want_held_) {
@@ -267,6 +276,7 @@ class Target::Engine final : private LinkEvents {
   void begin_full_digest() {
     fresh_ = false;
     landed_.clear();
+    landed_digests_.clear();
     stagings_->settle();
     digesting_.emplace(ranges_of(snapshot_, chunks_), Fence{},
                        std::max(1U, std::thread::hardware_concurrency()),
@@ -283,23 +293,9 @@ class Target::Engine final : private LinkEvents {
     fresh_ = false;
   }
 
-  void digest_landed() {
-    stagings_->settle();
-    std::vector<MemoryRange> ranges;
-    for (const auto chunk : landed_) {
-      ranges.push_back(range_of(snapshot_, chunks_[static_cast<std::size_t>(chunk)]));
-    }
-    std::vector<Digest> digests(ranges.size());
-    digest_ranges(ranges, digests, {});
-    for (std::size_t i = 0; i < landed_.size(); ++i) {
-      held_[static_cast<std::size_t>(landed_[i])] = digests[i];
-    }
-  }
-
   void finish_round() {
     const auto end = *std::exchange(round_end_, std::nullopt);
     landed_in_.erase(end.round);
-    digest_landed();
     send_held(end.round, false, std::exchange(landed_, {}), {});
     fresh_ = false;
   }
@@ -313,7 +309,6 @@ class Target::Engine final : private LinkEvents {
     }
     const auto end = *std::exchange(round_end_, std::nullopt);
     landed_in_.erase(end.round);
-    digest_landed();
     landed_.clear();
     held_values_ = digest_of(program_.apply_values(values_->values));
     send_held(end.round, true, all_chunks(), held_values_);
@@ -378,8 +373,9 @@ class Target::Engine final : private LinkEvents {
 
   std::optional<Stagings> stagings_;  // of link_, which may write to their buffers while it ends
   std::unique_ptr<Link> link_;
-  std::optional<DigestJob> digesting_;  // dies before the link that it wakes
-  std::optional<ReplayJob> replaying_;  // the same
+  LandedDigests landed_digests_{[this] { link_->wake(); }};  // dies before the link that it wakes
+  std::optional<DigestJob> digesting_;                       // the same
+  std::optional<ReplayJob> replaying_;                       // the same
   const std::uint16_t port_;
   std::jthread thread_;
 };
