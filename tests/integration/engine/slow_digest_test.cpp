@@ -1,0 +1,110 @@
+/// Method: a target whose memory takes longer to digest than its source waits for a sign of life,
+/// as a large state does. The memory is a stand-in for that: the host's, whose digests take as long
+/// as the test says.
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "migrator/source.h"
+#include "migrator/target.h"
+#include "tests/support/sanitizer.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kBytes = 3U << 20U;
+constexpr milliseconds kSilenceMax{1500};  // three heartbeats
+constexpr milliseconds kDigestTakes{4000};
+
+class SlowMemory final : public Device {
+ public:
+  SlowMemory() : Device({"cpu:0", "", "", MemoryKind::host, 0}) {}
+  void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
+              const Fence& after) override {
+    if (slow_) std::this_thread::sleep_for(kDigestTakes);
+    cpu_device().digest(ranges, digests, after);
+  }
+  std::size_t digest_bytes_best() const override { return kBytes; }
+  Buffer allocate(std::size_t bytes) override { return cpu_device().allocate(bytes); }
+  Buffer allocate_host(std::size_t bytes) override { return cpu_device().allocate_host(bytes); }
+  void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) override {
+    cpu_device().read(ranges, to, after);
+  }
+  std::unique_ptr<Staging> stage(const StagingOptions& options) override {
+    return cpu_device().stage(options);
+  }
+
+  std::atomic<bool> slow_ = false;
+};
+
+class Program final : public SourceProgram, public TargetProgram {
+ public:
+  Program(std::uint8_t fill, std::shared_ptr<SlowMemory> device)
+      : bytes_(kBytes, static_cast<std::byte>(fill)), device_(std::move(device)) {}
+  Snapshot snapshot() override {
+    Snapshot result;
+    result.layout = Layout({{"w", "bytes", "", bytes_.size()}});
+    result.memory = {bytes_};
+    if (device_) result.devices = {device_};
+    return result;
+  }
+  std::uint64_t step() override { return 1; }
+  double median_step_ms() override { return 1; }
+  Snapshot adopt(const Layout&) override { return snapshot(); }
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
+    return {values.begin(), values.end()};
+  }
+  std::vector<std::byte> bytes_;
+
+ private:
+  const std::shared_ptr<SlowMemory> device_;
+};
+
+TEST(SlowDigests, OfARoundLeaveTheLineServed) {
+  const auto memory = std::make_shared<SlowMemory>();
+  Program source_program(1, nullptr);
+  Program target_program(2, memory);
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<Error> failure;
+  std::uint32_t rounds = 0;
+  const auto fails = [&](const Error& error) {
+    const std::lock_guard lock(mutex);
+    failure = error;
+    changed.notify_all();
+  };
+  const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, target_program, {{}, fails});
+  SourceOptions options;
+  options.migration = "m";
+  options.host = "127.0.0.1";
+  options.port = target.port();
+  options.token = "token";
+  options.strategy = Strategy::rounds;
+  options.compression = Compression::off;
+  options.silence_max = kSilenceMax;
+  SourceEvents events;
+  events.progress = [&](const MigrationStats& now) {
+    // The first look at the target's memory is over once something was sent.
+    if (now.transferred > 0) memory->slow_ = true;
+    const std::lock_guard lock(mutex);
+    rounds = now.rounds;
+    changed.notify_all();
+  };
+  events.failed = fails;
+  const Source source(options, source_program, events);
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, seconds(30) * test::kPatience,
+                               [&] { return rounds >= 1 || failure; }));
+  EXPECT_FALSE(failure) << failure->what();
+  EXPECT_EQ(target_program.bytes_, source_program.bytes_);
+  memory->slow_ = false;
+}
+
+}  // namespace
+}  // namespace cardswap
