@@ -1,7 +1,6 @@
 #include "migrator/landed_digests.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 namespace cardswap {
@@ -29,8 +28,8 @@ bool LandedDigests::advance(Stagings& stagings, std::span<Digest> held, bool all
   if (job_) return false;
   if (waiting_.empty()) return true;
   if (all_are_here) {
-    begin(stagings, std::max(1U, std::thread::hardware_concurrency()));
-  } else if (waiting_bytes_ >= kWorthAJob) {
+    begin(stagings, std::max(1U, cores_));
+  } else if (cores_ > 2 && waiting_bytes_ >= kWorthAJob) {
     begin(stagings, 1);  // the others have the line to serve, and other jobs
   }
   return false;

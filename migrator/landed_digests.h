@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "migrator/digest_job.h"
@@ -14,8 +15,11 @@ namespace cardswap {
 /// for its last few megabytes only, and the line is served meanwhile. One thread.
 class LandedDigests {
  public:
-  /// `wake`: called from a thread of its own when advance() has something to do.
-  explicit LandedDigests(std::function<void()> wake) : wake_(std::move(wake)) {}
+  /// `wake`: called from a thread of its own when advance() has something to do. With `cores` of
+  /// two or less nothing begins before all are here: the line's two ends need them.
+  explicit LandedDigests(std::function<void()> wake,
+                         unsigned cores = std::thread::hardware_concurrency())
+      : wake_(std::move(wake)), cores_(cores) {}
 
   void add(ChunkId chunk, const MemoryRange& range);
   /// Writes what is ready into `held`, by chunk, and begins with what waits: when it is worth it,
@@ -28,6 +32,7 @@ class LandedDigests {
   void begin(Stagings& stagings, unsigned threads);
 
   const std::function<void()> wake_;
+  const unsigned cores_;
   std::vector<ChunkId> waiting_;
   std::vector<MemoryRange> ranges_;  // of waiting_
   std::size_t waiting_bytes_ = 0;
