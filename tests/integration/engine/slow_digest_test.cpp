@@ -1,12 +1,12 @@
 /// Method: a target whose memory takes longer to digest than its source waits for a sign of life,
-/// as a large state does. The memory is a stand-in for that: the host's, whose digests take as long
-/// as the test says.
+/// as a large state does. The memory is a stand-in for that: the host's, whose digests end when the
+/// test says so.
 
 #include <gtest/gtest.h>
 
 #include <condition_variable>
 #include <mutex>
-#include <thread>
+#include <semaphore>
 
 #include "migrator/source.h"
 #include "migrator/target.h"
@@ -19,15 +19,18 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kBytes = 3U << 20U;
-constexpr milliseconds kSilenceMax{1500};  // three heartbeats
-constexpr milliseconds kDigestTakes{4000};
+constexpr milliseconds kSilenceMax{1500};   // three heartbeats
+constexpr milliseconds kDigestTakes{4000};  // at least
 
 class SlowMemory final : public Device {
  public:
   SlowMemory() : Device({"cpu:0", "", "", MemoryKind::host, 0}) {}
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
               const Fence& after) override {
-    if (slow_) std::this_thread::sleep_for(kDigestTakes);
+    if (calls_++ > 0 && slow_) {  // the first is the target's look at what it has
+      begun_.release();
+      may_end_.acquire();
+    }
     cpu_device().digest(ranges, digests, after);
   }
   std::size_t digest_bytes_best() const override { return kBytes; }
@@ -40,7 +43,10 @@ class SlowMemory final : public Device {
     return cpu_device().stage(options);
   }
 
-  std::atomic<bool> slow_ = false;
+  std::atomic<int> calls_ = 0;
+  std::atomic<bool> slow_ = true;
+  std::counting_semaphore<> begun_{0};
+  std::counting_semaphore<> may_end_{0};
 };
 
 class Program final : public SourceProgram, public TargetProgram {
@@ -90,20 +96,22 @@ TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   options.silence_max = kSilenceMax;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {
-    // The first look at the target's memory is over once something was sent.
-    if (now.transferred > 0) memory->slow_ = true;
     const std::lock_guard lock(mutex);
     rounds = now.rounds;
     changed.notify_all();
   };
   events.failed = fails;
   const Source source(options, source_program, events);
+  ASSERT_TRUE(memory->begun_.try_acquire_for(seconds(30) * test::kPatience));
   std::unique_lock lock(mutex);
+  EXPECT_FALSE(changed.wait_for(lock, kDigestTakes, [&] { return failure.has_value(); }))
+      << failure->what();
+  memory->slow_ = false;
+  memory->may_end_.release(kBytes);  // however many are at it
   ASSERT_TRUE(changed.wait_for(lock, seconds(30) * test::kPatience,
                                [&] { return rounds >= 1 || failure; }));
   EXPECT_FALSE(failure) << failure->what();
   EXPECT_EQ(target_program.bytes_, source_program.bytes_);
-  memory->slow_ = false;
 }
 
 }  // namespace
