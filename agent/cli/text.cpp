@@ -301,6 +301,9 @@ std::string plan_text(const json::object& plan) {
              : text(p, "reason")});
   }
   result += table(rows);
+  if (text(plan, "arrive") == "criu") {
+    result += "the process itself goes with CRIU: that comes on top of the downtime\n";
+  }
   for (const auto& reason : array(plan, "blocked_reasons")) {
     result += fmt::format("blocked: {}\n", std::string_view(reason.as_string()));
   }

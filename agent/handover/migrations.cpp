@@ -171,8 +171,10 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   measured.update_bytes = job->update_bytes;
   measured.step_ms = job->median_step_ms;
   const auto rate_from = recall(m, measured);
+  const bool by_criu = m.arrive == channel::Arrival::criu;
   json::array predictions;
   for (const auto& p : predict(measured, m.max_downtime_ms)) {
+    if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
     predictions.push_back(json::object{{"strategy", to_string(p.strategy)},
                                        {"total_time_ms", p.total_time_ms},
                                        {"downtime_ms", p.downtime_ms},
@@ -180,8 +182,10 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
                                        {"fits", p.fits},
                                        {"reason", p.reason}});
   }
-  const auto chosen =
-      m.strategy == Strategy::automatic ? choose(predict(measured, m.max_downtime_ms)) : m.strategy;
+  auto chosen = m.strategy;
+  if (chosen == Strategy::automatic) {
+    chosen = by_criu ? Strategy::rounds : choose(predict(measured, m.max_downtime_ms));
+  }
   json::object body{{"migration", m.id},
                     {"device", parse_destination(m.to).device},
                     {"state_bytes", job->state_bytes},
@@ -191,7 +195,7 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   body["job"] = to_json(spec_of(*job));
   body["arrive"] = to_string(m.arrive);
   json::array blocked;
-  if (m.arrive == channel::Arrival::criu) {
+  if (by_criu) {
     auto examined = co_await examine(*job);
     for (const auto& reason : examined.reasons) blocked.emplace_back(reason);
     body["process"] = criu::to_json(examined.needs);

@@ -149,7 +149,12 @@ TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
   EXPECT_THAT(outcome.err, HasSubstr("restore the process on b"));
   EXPECT_TRUE(a.steps_again_within("job", 5s)) << a.log();
   EXPECT_EQ(b.leftovers(), "");
-  EXPECT_EQ(text(move(a, a, {"--dry-run"}), "arrive"), "criu");
+  const auto plan = move(a, a, {"--dry-run"});
+  EXPECT_EQ(text(plan, "arrive"), "criu");
+  EXPECT_EQ(text(plan, "strategy"), "rounds");
+  for (const auto& prediction : plan.at("predictions").as_array()) {
+    EXPECT_NE(text(prediction.as_object(), "strategy"), "replay");  // a holder has no program
+  }
   ASSERT_TRUE(a.ended_within("job", 60s));
   EXPECT_EQ(losses(log()), undisturbed(program("1500")));
 }
