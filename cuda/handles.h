@@ -71,16 +71,17 @@ class OwnedEvent final : public FencePoint {
 void order(const Card& card, Stream stream, const Fence& after);
 [[nodiscard]] bool passed(const Fence& after);
 
-/// Pinned host memory.
-class PinnedMemory {
+/// Memory by two calls of the runtime's.
+template <auto Allocate, auto Release, const char* Call>
+class OwnedMemory {
  public:
-  PinnedMemory(Card card, std::size_t bytes) : card_(std::move(card)), bytes_(bytes) {
+  OwnedMemory(Card card, std::size_t bytes) : card_(std::move(card)), bytes_(bytes) {
     card_.select();
-    card_.check(card_.runtime->allocate_host(memory_, bytes), "cudaHostAlloc", bytes);
+    card_.check((*card_.runtime.*Allocate)(memory_, bytes), Call, bytes);
   }
-  ~PinnedMemory() { (void)card_.runtime->release_host(memory_); }
-  PinnedMemory(const PinnedMemory&) = delete;
-  PinnedMemory& operator=(const PinnedMemory&) = delete;
+  ~OwnedMemory() { (void)(*card_.runtime.*Release)(memory_); }
+  OwnedMemory(const OwnedMemory&) = delete;
+  OwnedMemory& operator=(const OwnedMemory&) = delete;
   [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(memory_); }
   [[nodiscard]] std::size_t size() const { return bytes_; }
 
@@ -90,23 +91,11 @@ class PinnedMemory {
   std::size_t bytes_;
 };
 
-/// Memory of the card.
-class DeviceMemory {
- public:
-  DeviceMemory(Card card, std::size_t bytes) : card_(std::move(card)), bytes_(bytes) {
-    card_.select();
-    card_.check(card_.runtime->allocate(memory_, bytes), "cudaMalloc", bytes);
-  }
-  ~DeviceMemory() { (void)card_.runtime->release(memory_); }
-  DeviceMemory(const DeviceMemory&) = delete;
-  DeviceMemory& operator=(const DeviceMemory&) = delete;
-  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(memory_); }
-  [[nodiscard]] std::size_t size() const { return bytes_; }
-
- private:
-  Card card_;
-  void* memory_ = nullptr;
-  std::size_t bytes_;
-};
+inline constexpr char kPinnedCall[] = "cudaHostAlloc";
+inline constexpr char kDeviceCall[] = "cudaMalloc";
+/// Of the host, pinned.
+using PinnedMemory = OwnedMemory<&Runtime::allocate_host, &Runtime::release_host, kPinnedCall>;
+/// Of the card.
+using DeviceMemory = OwnedMemory<&Runtime::allocate, &Runtime::release, kDeviceCall>;
 
 }  // namespace cardswap::cuda

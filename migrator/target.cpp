@@ -263,7 +263,6 @@ class Target::Engine final : private LinkEvents {
     }
     held_.assign(chunks_.size(), Digest{});
     landed_.clear();
-    landed_digests_.clear();
     landed_in_.clear();
     send(data::Accept{static_cast<std::uint32_t>(chunks_.size())});
     if (want_held_) {

@@ -47,7 +47,7 @@ fetch_criu() (
   trap 'rm -rf "$work"' EXIT
   prefix=$cache/criu-4.1
   echo "fetching CRIU from Debian 13"
-  mkdir -p "$work"/lists/partial "$work"/archives/partial "$work"/debs "$work"/root
+  mkdir -p "$work"/lists/partial "$work"/archives/partial "$work"/debs "$work"/unpacked
   : >"$work/status"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
     >"$work/sources.list"
@@ -66,11 +66,11 @@ EOF
   mapfile -t packages < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
     --no-replaces --no-enhances criu | grep '^[a-z0-9]' | sort -u)
   cd "$work/debs" && apt-get download -qq "${packages[@]}" >/dev/null || exit 1
-  for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/root" || exit 1; done
-  loader=$(cd "$work/root" && find usr/lib -name 'ld-linux-*.so.*' | head -n 1)
-  [ -n "$loader" ] && [ -x "$work/root/usr/sbin/criu" ] || exit 1
+  for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/unpacked" || exit 1; done
+  loader=$(cd "$work/unpacked" && find usr/lib -name 'ld-linux-*.so.*' | head -n 1)
+  [ -n "$loader" ] && [ -x "$work/unpacked/usr/sbin/criu" ] || exit 1
   mkdir -p "$cache/bin"
-  rm -rf "$prefix" && mv -T "$work/root" "$prefix"
+  rm -rf "$prefix" && mv -T "$work/unpacked" "$prefix"
   chmod -R a+rX "$prefix"
   cat >"$cache/bin/criu.new" <<EOF
 #!/bin/sh

@@ -1,34 +1,16 @@
 #pragma once
 
-#include <netinet/in.h>
-
 #include <deque>
 #include <list>
 #include <map>
 #include <optional>
 
+#include "migrator/descriptor.h"
 #include "migrator/error.h"
 #include "migrator/link.h"
 #include "migrator/ucx/handles.h"
 
 namespace cardswap::ucx {
-
-/// A descriptor that is closed with its owner.
-class OwnedFd {
- public:
-  explicit OwnedFd(int fd) : fd_(fd) {}
-  ~OwnedFd();
-  OwnedFd(const OwnedFd&) = delete;
-  OwnedFd& operator=(const OwnedFd&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-/// A numeric address and port as the socket calls want it. Throws Error{bad_request}.
-[[nodiscard]] sockaddr_storage numeric_address(const std::string& host, std::uint16_t port,
-                                               socklen_t& length);
 
 /// Link over one UCP worker: active messages, bulk payloads by rendezvous into place.
 ///
@@ -102,7 +84,7 @@ class UcxLink final : public Link {
   void close_endpoint(ucp_ep_h endpoint) noexcept;
 
   LinkEvents& events_;
-  OwnedFd wake_fd_;
+  Descriptor wake_fd_;
   std::uint16_t port_ = 0;
   std::size_t bulk_in_flight_ = 0;
   std::uint64_t happened_ = 0;

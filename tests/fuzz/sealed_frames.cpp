@@ -4,26 +4,11 @@
 
 #include "migrator/sealed_link.h"
 #include "tests/fuzz/seeds.h"
+#include "tests/support/no_link.h"
 
 namespace {
 
 using namespace cardswap;
-
-/// A line that carries nothing.
-struct NoLine final : Link {
-  void send_control(PeerId, std::vector<std::byte>) override {}
-  void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte>,
-                 std::shared_ptr<const void>) override {}
-  [[nodiscard]] std::size_t bulk_in_flight() const override { return 0; }
-  [[nodiscard]] std::size_t control_in_flight() const override { return 0; }
-  void drop(PeerId) override {}
-  void wait(std::chrono::steady_clock::time_point) override {}
-  void wake() noexcept override {}
-  [[nodiscard]] std::uint16_t port() const override { return 0; }
-  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind) const override {
-    return std::nullopt;
-  }
-};
 
 /// An engine that may never be told anything: nobody here has the key.
 struct NoEngine final : LinkEvents {
@@ -49,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SealedLink link(cipher_key_from(std::string(64, '7')), Direction::target_to_source, engine,
                   [&](LinkEvents& events) {
                     line = &events;
-                    return std::make_unique<NoLine>();
+                    return std::make_unique<test::NoLink>();
                   });
   const auto bytes = fuzz::view(data, size);
   fuzz::expect_error_or_nothing([&] { line->on_control(PeerId{1}, bytes); });

@@ -53,6 +53,13 @@ class MovedProcess : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return from.ask(words);
   }
+  /// Held there; the migration's id.
+  static std::string held_at(const std::string& phase, const Host& from, const Host& to) {
+    const auto id = text(move(from, to, {"--hold-at", phase, "--detach"}), "id");
+    const auto is_held = [&] { return from.ask({"status", id}).at("held").as_bool(); };
+    EXPECT_TRUE(within(20s, is_held)) << phase << from.log();
+    return id;
+  }
   [[nodiscard]] std::filesystem::path log() const { return dir.path() / "losses"; }
 
   TempDir dir;
@@ -177,12 +184,8 @@ TEST_F(MovedProcess, CanBeCancelledInEveryPhase) {
   Host b(dir.path() / "b", {.name = "b"});
   start(program("4000"), a);
   for (const std::string phase : {"departing", "dumping", "shipping", "restoring"}) {
-    const auto id = text(move(a, b, {"--hold-at", phase, "--detach"}), "id");
-    ASSERT_TRUE(within(20s,
-                       [&] {
-                         return a.ask({"status", id}).at("held").as_bool();
-                       }))
-        << phase << a.log();
+    const auto id = held_at(phase, a, b);
+    ASSERT_FALSE(HasFailure()) << phase;
     EXPECT_EQ(a.command({"cancel", id}).exit_code, 0) << phase;
     EXPECT_TRUE(a.steps_again_within("job", 5s)) << phase << a.log();
     EXPECT_TRUE(within(10s, [&] { return text(a.ask({"status", id}), "state") == "aborted"; }));
@@ -199,12 +202,8 @@ TEST_F(MovedProcess, GoesOnWhenTheSourcesAgentIsKilled) {
   Host b(dir.path() / "b", {.name = "b"});
   start(program("5000"), a);
   for (const std::string phase : {"departing", "dumping", "shipping", "restoring"}) {
-    const auto id = text(move(a, b, {"--hold-at", phase, "--detach"}), "id");
-    ASSERT_TRUE(within(20s,
-                       [&] {
-                         return a.ask({"status", id}).at("held").as_bool();
-                       }))
-        << phase << a.log();
+    const auto id = held_at(phase, a, b);
+    ASSERT_FALSE(HasFailure()) << phase;
     a.kill_agent(SIGKILL);
     a.start_agent();
     EXPECT_TRUE(a.steps_again_within("job", 5s)) << phase << a.log();
@@ -222,12 +221,8 @@ TEST_F(MovedProcess, GoesOnWhenTheTargetsAgentIsKilled) {
   Host b(dir.path() / "b", {.name = "b"});
   start(program("4000"), a);
   for (const std::string phase : {"dumping", "shipping", "restoring"}) {
-    const auto id = text(move(a, b, {"--hold-at", phase, "--detach"}), "id");
-    ASSERT_TRUE(within(20s,
-                       [&] {
-                         return a.ask({"status", id}).at("held").as_bool();
-                       }))
-        << phase << a.log();
+    const auto id = held_at(phase, a, b);
+    ASSERT_FALSE(HasFailure()) << phase;
     b.kill_agent(SIGKILL);
     EXPECT_TRUE(a.steps_again_within("job", 5s)) << phase << a.log();
     b.start_agent();

@@ -77,6 +77,13 @@ TEST(Compressor, PacksOnlyWhereTheLinkIsSlowerThanTheCore) {
   EXPECT_TRUE(Compressor(Compression::zstd).pack(bytes, 4, 1e12));
 }
 
+TEST(Compressor, PacksNoMoreWhenTheLinkTurnsOutFast) {
+  const auto bytes = weights(1U << 18U);
+  Compressor compressor(Compression::automatic);
+  EXPECT_TRUE(compressor.pack(bytes, 4, 1e6));
+  EXPECT_FALSE(compressor.pack(bytes, 4, kPackedRateMost));
+}
+
 TEST(Compressor, LeavesNoiseAsItIs) {
   Compressor compressor(Compression::lz4);
   for (int i = 0; i < 10; ++i) EXPECT_FALSE(compressor.pack(noise(1U << 16U), 4, 1e6));

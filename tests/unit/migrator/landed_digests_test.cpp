@@ -4,25 +4,13 @@
 
 #include <semaphore>
 
+#include "tests/support/no_link.h"
+
 namespace cardswap {
 namespace {
 
 constexpr std::size_t kChunk = 1U << 20U;
 constexpr std::size_t kChunks = 40;
-
-/// A link that nobody uses: host memory is not staged.
-struct NoLink final : Link {
-  void send_control(PeerId, std::vector<std::byte>) override {}
-  void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte>,
-                 std::shared_ptr<const void>) override {}
-  [[nodiscard]] std::size_t bulk_in_flight() const override { return 0; }
-  [[nodiscard]] std::size_t control_in_flight() const override { return 0; }
-  void drop(PeerId) override {}
-  void wait(std::chrono::steady_clock::time_point) override {}
-  void wake() noexcept override {}
-  [[nodiscard]] std::uint16_t port() const override { return 0; }
-  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind) const override { return 0; }
-};
 
 class LandedDigestsTest : public ::testing::Test {
  protected:
@@ -41,7 +29,7 @@ class LandedDigestsTest : public ::testing::Test {
 
   std::vector<std::byte> memory_ = std::vector<std::byte>(kChunks * kChunk);
   std::vector<Digest> held_ = std::vector<Digest>(kChunks);
-  NoLink link_;
+  test::NoLink link_;  // host memory is not staged
   Stagings stagings_{link_, kChunk};
   std::counting_semaphore<> woken_{0};
 };
@@ -50,7 +38,7 @@ TEST_F(LandedDigestsTest, BeginWhileMoreLands) {
   LandedDigests digests([this] { woken_.release(); }, 4);
   add_all(digests);
   EXPECT_FALSE(digests.advance(stagings_, held_, false));
-  woken_.acquire();
+  ASSERT_TRUE(woken_.try_acquire_for(std::chrono::seconds(30)));
   EXPECT_TRUE(digests.advance(stagings_, held_, false));
   expect_all();
 }
@@ -59,9 +47,9 @@ TEST_F(LandedDigestsTest, LeaveFewCoresToTheLineUntilAllIsHere) {
   LandedDigests digests([this] { woken_.release(); }, 2);
   add_all(digests);
   EXPECT_FALSE(digests.advance(stagings_, held_, false));
-  EXPECT_FALSE(woken_.try_acquire());
+  EXPECT_FALSE(woken_.try_acquire_for(std::chrono::milliseconds(500)));  // it would take 20
   EXPECT_FALSE(digests.advance(stagings_, held_, true));
-  woken_.acquire();
+  ASSERT_TRUE(woken_.try_acquire_for(std::chrono::seconds(30)));
   EXPECT_TRUE(digests.advance(stagings_, held_, true));
   expect_all();
 }

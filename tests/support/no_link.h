@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "migrator/device.h"
+#include "migrator/link.h"
+
+namespace cardswap::test {
+
+/// For what needs a link and sends nothing.
+struct NoLink final : Link {
+  void send_control(PeerId, std::vector<std::byte>) override {}
+  void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte>,
+                 std::shared_ptr<const void>) override {}
+  [[nodiscard]] std::size_t bulk_in_flight() const override { return 0; }
+  [[nodiscard]] std::size_t control_in_flight() const override { return 0; }
+  void drop(PeerId) override {}
+  void wait(std::chrono::steady_clock::time_point) override {}
+  void wake() noexcept override {}
+  [[nodiscard]] std::uint16_t port() const override { return 0; }
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind) const override { return 0; }
+};
+
+}  // namespace cardswap::test
