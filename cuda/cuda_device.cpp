@@ -32,8 +32,14 @@ std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, i
   card.check(card.runtime->properties(index, properties), "cudaGetDeviceProperties");
   DeviceInfo info{fmt::format("cuda:{}", index), uuid_text(properties.uuid), properties.model,
                   MemoryKind::cuda, properties.total_bytes};
-  return std::make_shared<CudaDevice>(std::move(info), card, std::move(framework),
-                                      std::move(load_vmm));
+  auto device = std::make_shared<CudaDevice>(std::move(info), card, std::move(framework),
+                                             std::move(load_vmm));
+  try {
+    device->load_kernels();
+  } catch (const Error&) {
+    // The program trains without them; the migration that needs them says what is wrong.
+  }
+  return device;
 }
 
 CudaDevice::CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm load_vmm)
@@ -44,6 +50,17 @@ CudaDevice::CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm 
       digester_(card_),
       read_stream_(card_),
       read_done_(card_) {}
+
+/// CUDA loads a kernel when it is first launched, and stops the program's work for it: so now, not
+/// in the middle of training.
+void CudaDevice::load_kernels() {
+  const MemoryRange nothing{this, {}};
+  Digest digest;
+  digester_.digest({&nothing, 1}, {&digest, 1}, {});
+  PackPlan plan;
+  plan.count = 1;
+  card_.check(card_.runtime->pack(plan, read_stream_.get()), "the pack kernel");
+}
 
 Fence CudaDevice::fence() {
   card_.select();

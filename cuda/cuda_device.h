@@ -51,6 +51,8 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   [[nodiscard]] bool is_in_arena(std::span<const std::byte> range) const;
 
  private:
+  void load_kernels();
+
   /// Allocations by size, used again.
   template <class Memory>
   struct Pool {

@@ -33,7 +33,7 @@ DigestWork cut_into_tiles(std::span<const MemoryRange> ranges) {
 }
 
 void Digester::make_room(std::size_t bytes) {
-  if (device_ && device_->size() >= bytes) return;
+  if (device_ && host_ && device_->size() >= bytes) return;
   device_.reset();
   host_.reset();
   device_.emplace(card_, bytes);

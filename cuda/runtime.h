@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cuda/digest_plan.h"
+#include "cuda/pack_core.h"
 
 namespace cardswap::cuda {
 
@@ -54,6 +55,8 @@ class Runtime {
   virtual Status copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
   /// Digests by `plan`, whose arrays are in device memory and live until the stream is there.
   virtual Status digest(const DigestPlan& plan, Stream stream) = 0;
+  /// Moves the pieces of `plan`; what they point to must live until the stream is there.
+  virtual Status pack(const PackPlan& plan, Stream stream) = 0;
 
   [[nodiscard]] virtual std::string text(Status status) = 0;
 };

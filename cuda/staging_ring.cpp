@@ -11,9 +11,28 @@ namespace cardswap::cuda {
 namespace {
 
 constexpr std::size_t kSlotAlign = 4096;
-constexpr std::size_t kSlotsMin = 4;
+/// What is landing, and what is being copied meanwhile.
+constexpr std::size_t kSlotsMin = kPayloadsUnderWayMost + 2;
 constexpr std::size_t kFirstSlots = 8;
 constexpr std::size_t kDirect = std::numeric_limits<std::size_t>::max();
+/// Of gathered payloads in a buffer: what the bus takes at once.
+constexpr std::size_t kPieceAlign = 256;
+
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kPieceAlign - 1) / kPieceAlign * kPieceAlign;
+}
+
+PackPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to, std::uint8_t planes) {
+  return {reinterpret_cast<const std::uint8_t*>(from.data()),  // NOLINT: the kernel's bytes
+          reinterpret_cast<std::uint8_t*>(to.data()),          // NOLINT
+          static_cast<std::uint32_t>(from.size()), planes};
+}
+
+bool overlaps(const PackPlan& plan, const PackPiece& piece) {
+  return std::any_of(plan.pieces, plan.pieces + plan.count, [&](const PackPiece& other) {
+    return piece.to < other.to + other.bytes && other.to < piece.to + piece.bytes;
+  });
+}
 
 }  // namespace
 
@@ -64,9 +83,12 @@ RingStaging::RingStaging(std::shared_ptr<const CudaDevice> device, Card card,
       card_(card),
       options_(options),
       ring_(std::make_shared<StagingRing>(card, options.payload_bytes_max)),
-      stream_(std::move(card)) {}
+      stream_(std::move(card)) {
+  scattered_.order = PackOrder::from_planes;
+}
 
 RingStaging::~RingStaging() {
+  scattered_.count = 0;  // nobody will look at it, and its memory may be gone
   try {
     settle();
   } catch (const Error&) {
@@ -79,67 +101,123 @@ bool RingStaging::reached_by_link(std::span<const std::byte> range) const {
          !device_->is_in_arena(range);
 }
 
-std::optional<Fetched> RingStaging::fetch(std::span<const std::byte> range, const Fence& after,
-                                          bool direct) {
-  if (direct && reached_by_link(range)) {
-    if (!passed(after)) return std::nullopt;  // the link reads when it likes
-    return Fetched{range, {}, kDirect};
+std::vector<Fetched> RingStaging::fetch(std::span<const Payload> payloads, const Fence& after,
+                                        FetchOptions options) {
+  std::vector<Fetched> begun;
+  while (begun.size() < payloads.size()) {
+    const std::span<const std::byte> range = payloads[begun.size()].range.bytes;
+    if (options.direct && reached_by_link(range)) {
+      if (!passed(after)) break;  // the link reads when it likes
+      begun.push_back({range, {}, kDirect});
+      continue;
+    }
+    const auto slot = ring_->take();
+    if (!slot) break;
+    fill(*slot, payloads.subspan(begun.size()), after, options, begun);
   }
-  const auto taken = ring_->take();
-  if (!taken) return std::nullopt;
+  return begun;
+}
+
+/// Brings the first of `payloads` to `slot`, and what follows it if that is small as well.
+void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
+                       FetchOptions options, std::vector<Fetched>& begun) {
   // Held from here: a call that fails gives it back.
   const std::shared_ptr<const void> lease(
-      ring_.get(), [ring = ring_, slot = *taken](const void*) { ring->give_back(slot); });
-  auto& slot = ring_->at(*taken);
+      ring_.get(), [ring = ring_, slot](const void*) { ring->give_back(slot); });
+  const auto memory = ring_->at(slot).memory;
+  PackPlan plan;
+  std::size_t used = 0;
+  for (const auto& [range, element] : payloads) {
+    const auto& bytes = range.bytes;
+    const bool small = bytes.size() <= kGatheredBytesMost && used + bytes.size() <= memory.size();
+    const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMost &&
+                                          !(options.direct && reached_by_link(bytes)));
+    if (!fits) break;
+    const auto planes = options.shuffled ? planes_for(element) : std::uint8_t{1};
+    plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), planes);
+    begun.push_back({memory.subspan(used, bytes.size()), lease, slot, planes});
+    used = std::min(aligned(used + bytes.size()), memory.size());
+    if (!small) break;
+  }
   card_.select();
   order(card_, stream_.get(), after);
-  card_.check(card_.runtime->copy(slot.memory.data(), range.data(), range.size(), stream_.get()),
-              "cudaMemcpyAsync from the card", range.size());
-  slot.event->record(stream_.get());
-  return Fetched{slot.memory.first(range.size()), lease, *taken};
+  move(plan);
+  ring_->at(slot).event->record(stream_.get());
+}
+
+/// By the copy engine where there is one piece that stays as it is.
+void RingStaging::move(const PackPlan& plan) {
+  const auto& first = plan.pieces[0];
+  if (plan.count == 1 && first.width == 1) {
+    card_.check(card_.runtime->copy(first.to, first.from, first.bytes, stream_.get()),
+                "cudaMemcpyAsync", first.bytes);
+    return;
+  }
+  card_.check(card_.runtime->pack(plan, stream_.get()), "the pack kernel");
 }
 
 bool RingStaging::ready(const Fetched& fetched) {
   return fetched.ticket == kDirect || ring_->at(fetched.ticket).event->passed();
 }
 
-std::span<std::byte> RingStaging::place_for(std::span<std::byte> range) {
-  if (reached_by_link(range)) return range;
+std::span<std::byte> RingStaging::place_for(std::span<std::byte> range, bool direct) {
+  if (direct && reached_by_link(range)) return range;
   give_back_copied();
   auto slot = ring_->take();
-  if (!slot && !copying_.empty()) {
-    ring_->at(copying_.front()).event->synchronize();
-    give_back_copied();
-    slot = ring_->take();
+  if (!slot) {
+    scatter();
+    if (!copying_.empty()) {
+      ring_->at(copying_.front().back()).event->synchronize();
+      give_back_copied();
+      slot = ring_->take();
+    }
   }
   if (!slot) throw Error(Code::bad_request, "more payloads are landing at once than are sent");
   return ring_->at(*slot).memory.first(range.size());
 }
 
-void RingStaging::landed(std::span<std::byte> place, std::span<std::byte> range) {
+std::uint8_t RingStaging::planes_for(std::uint8_t element) const {
+  return packs(element) ? element : std::uint8_t{1};
+}
+
+void RingStaging::landed(std::span<std::byte> place, std::span<std::byte> range,
+                         std::uint8_t planes) {
   const auto slot = ring_->find(place.data());
   if (!slot) return;  // it landed in the range itself
   if (range.empty()) {
     ring_->give_back(*slot);
     return;
   }
+  const auto piece = piece_of(place.first(range.size()), range, planes);
+  const bool small = range.size() <= kGatheredBytesMost;
+  // Pieces of one launch come in no order.
+  if (!small || overlaps(scattered_, piece)) scatter();
+  scattered_.pieces[scattered_.count++] = piece;
+  scattered_slots_.push_back(*slot);
+  if (!small || scattered_.count == kPackPiecesMost) scatter();
+}
+
+/// What landed and waits goes into the card.
+void RingStaging::scatter() {
+  if (scattered_.count == 0) return;
   card_.select();
-  card_.check(card_.runtime->copy(range.data(), place.data(), range.size(), stream_.get()),
-              "cudaMemcpyAsync to the card", range.size());
-  ring_->at(*slot).event->record(stream_.get());
-  copying_.push_back(*slot);
+  move(scattered_);
+  scattered_.count = 0;
+  ring_->at(scattered_slots_.back()).event->record(stream_.get());
+  copying_.push_back(std::exchange(scattered_slots_, {}));
 }
 
 void RingStaging::give_back_copied() {
-  while (!copying_.empty() && ring_->at(copying_.front()).event->passed()) {
-    ring_->give_back(copying_.front());
+  while (!copying_.empty() && ring_->at(copying_.front().back()).event->passed()) {
+    for (const auto slot : copying_.front()) ring_->give_back(slot);
     copying_.pop_front();
   }
 }
 
 void RingStaging::settle() {
+  scatter();
   if (copying_.empty()) return;
-  ring_->at(copying_.back()).event->synchronize();
+  ring_->at(copying_.back().back()).event->synchronize();
   give_back_copied();
 }
 

@@ -15,10 +15,14 @@ class CudaDevice;
 
 inline constexpr std::size_t kRingBlockBytes = 64U << 20U;
 inline constexpr std::size_t kRingBytes = 4 * kRingBlockBytes;
+/// Payloads up to here travel several to a buffer, moved by one kernel: a copy of each would take
+/// longer to ask for than to make. Larger ones are the copy engine's.
+inline constexpr std::size_t kGatheredBytesMost = 64U << 10U;
 
 /// Pinned buffers of one size that a device's copies and a link's sends take turns with, so that
 /// copying, sending, receiving and copying again go on at the same time. Grows block by block with
-/// what is used at once, to kRingBytes or 4 buffers. One thread.
+/// what is used at once, to kRingBytes, or more where few large payloads under way
+/// need it. One thread.
 class StagingRing {
  public:
   struct Slot {
@@ -46,20 +50,27 @@ class StagingRing {
   std::size_t next_ = 0;  ///< where to look first
 };
 
-/// Payloads through a ring, or none where the link reaches the card's memory.
+/// Payloads through a ring, or none where the link reaches the card's memory. Small payloads are
+/// gathered into one buffer and scattered out of several by one launch; what is to be packed is
+/// shuffled on the way.
 class RingStaging final : public Staging {
  public:
   RingStaging(std::shared_ptr<const CudaDevice> device, Card card, const StagingOptions& options);
   ~RingStaging() override;
 
-  std::optional<Fetched> fetch(std::span<const std::byte> range, const Fence& after,
-                               bool direct) override;
+  std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
+                             FetchOptions options) override;
   bool ready(const Fetched& fetched) override;
-  std::span<std::byte> place_for(std::span<std::byte> range) override;
-  void landed(std::span<std::byte> place, std::span<std::byte> range) override;
+  std::span<std::byte> place_for(std::span<std::byte> range, bool direct) override;
+  std::uint8_t planes_for(std::uint8_t element) const override;
+  void landed(std::span<std::byte> place, std::span<std::byte> range, std::uint8_t planes) override;
   void settle() override;
 
  private:
+  void fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
+            FetchOptions options, std::vector<Fetched>& begun);
+  void scatter();
+  void move(const PackPlan& plan);
   [[nodiscard]] bool reached_by_link(std::span<const std::byte> range) const;
   void give_back_copied();
 
@@ -68,7 +79,10 @@ class RingStaging final : public Staging {
   const StagingOptions options_;
   const std::shared_ptr<StagingRing> ring_;  ///< shared with what a link has not sent yet
   OwnedStream stream_;
-  std::deque<std::size_t> copying_;  ///< landed, on the way into the card
+  /// Slots on the way into the card by one copy or launch; the event is the last one's.
+  std::deque<std::vector<std::size_t>> copying_;
+  PackPlan scattered_;                        ///< landed, to be moved with what comes next
+  std::vector<std::size_t> scattered_slots_;  ///< of scattered_
 };
 
 }  // namespace cardswap::cuda

@@ -3,11 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define CARDSWAP_BOTH __host__ __device__ inline
-#else
-#define CARDSWAP_BOTH inline
-#endif
+#include "cuda/both.h"
 
 /// XXH3-128 (seed 0) in a form that a GPU can run: the arithmetic of digest.cu, compiled by the
 /// host's compiler too and compared there with libxxhash. Constants and steps are those of xxHash's

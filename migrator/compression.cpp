@@ -10,6 +10,7 @@
 
 #include "migrator/error.h"
 #include "migrator/live_read.h"
+#include "migrator/shuffle.h"
 
 namespace cardswap {
 namespace {
@@ -18,46 +19,6 @@ constexpr int kZstdLevel = 1;
 constexpr std::uint8_t kElementMost = 16;
 
 Error damaged() { return {Code::bad_request, "a packed payload is damaged"}; }
-
-/// With the width known to the compiler the inner loop has no calls and no variable stride.
-template <std::size_t Width>
-void shuffle_by(const std::byte* in, std::byte* out, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t byte = 0; byte < Width; ++byte) out[byte * count + i] = in[i * Width + byte];
-  }
-}
-template <std::size_t Width>
-void unshuffle_by(const std::byte* in, std::byte* out, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t byte = 0; byte < Width; ++byte) out[i * Width + byte] = in[byte * count + i];
-  }
-}
-
-void shuffle(std::span<const std::byte> in, std::byte* out, std::size_t width) {
-  const auto count = in.size() / width;
-  switch (width) {
-    case 2: shuffle_by<2>(in.data(), out, count); break;
-    case 4: shuffle_by<4>(in.data(), out, count); break;
-    case 8: shuffle_by<8>(in.data(), out, count); break;
-    case 16: shuffle_by<16>(in.data(), out, count); break;
-    default: std::ranges::copy(in, out); return;
-  }
-  const auto whole = count * width;
-  std::ranges::copy(in.subspan(whole), out + whole);
-}
-
-void unshuffle(const std::byte* in, std::span<std::byte> out, std::size_t width) {
-  const auto count = out.size() / width;
-  switch (width) {
-    case 2: unshuffle_by<2>(in, out.data(), count); break;
-    case 4: unshuffle_by<4>(in, out.data(), count); break;
-    case 8: unshuffle_by<8>(in, out.data(), count); break;
-    case 16: unshuffle_by<16>(in, out.data(), count); break;
-    default: std::copy_n(in, out.size(), out.begin()); return;
-  }
-  const auto whole = count * width;
-  std::copy_n(in + whole, out.size() - whole, out.data() + whole);
-}
 
 const char* chars(const std::byte* bytes) {
   return reinterpret_cast<const char*>(bytes);  // NOLINT: LZ4's interface
@@ -73,6 +34,7 @@ std::string_view to_string(Codec codec) {
     case Codec::none: return "none";
     case Codec::lz4: return "lz4";
     case Codec::zstd: return "zstd";
+    case Codec::planes: return "planes";
   }
   return "unknown";
 }
@@ -113,17 +75,18 @@ Packer::Packer() : contexts_(std::make_unique<Contexts>()) {}
 Packer::~Packer() = default;
 
 std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
-                                    std::uint8_t element) {
-  shuffled_.resize(bytes.size());
-  {
+                                    std::uint8_t element, std::uint8_t planes) {
+  if (planes == 1) {
+    shuffled_.resize(bytes.size());
     const LiveRead scope;
-    shuffle(bytes, shuffled_.data(), element);
+    shuffle_bytes(bytes, shuffled_, element);
+    bytes = shuffled_;
   }
   std::vector<std::byte> packed;
   if (codec == Codec::lz4) {
     packed.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
     const auto size =
-        LZ4_compress_default(chars(shuffled_.data()), chars(packed.data()),
+        LZ4_compress_default(chars(bytes.data()), chars(packed.data()),
                              static_cast<int>(bytes.size()), static_cast<int>(packed.size()));
     if (size <= 0) throw Error(Code::internal, "LZ4 could not pack a chunk");
     packed.resize(static_cast<std::size_t>(size));
@@ -131,7 +94,7 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
   }
   packed.resize(ZSTD_compressBound(bytes.size()));
   const auto size = ZSTD_compressCCtx(contexts_->compress.get(), packed.data(), packed.size(),
-                                      shuffled_.data(), bytes.size(), kZstdLevel);
+                                      bytes.data(), bytes.size(), kZstdLevel);
   if (ZSTD_isError(size) != 0) {
     throw Error(Code::internal,
                 fmt::format("zstd could not pack a chunk: {}", ZSTD_getErrorName(size)));
@@ -141,22 +104,29 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
 }
 
 void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
-                    std::span<std::byte> out) {
+                    std::span<std::byte> out, std::uint8_t planes) {
   if (element == 0 || element > kElementMost) throw damaged();
-  shuffled_.resize(out.size());
+  auto whole = out;
+  if (planes == 1) {
+    shuffled_.resize(out.size());
+    whole = shuffled_;
+  }
   if (codec == Codec::lz4) {
     const auto size =
-        LZ4_decompress_safe(chars(packed.data()), chars(shuffled_.data()),
-                            static_cast<int>(packed.size()), static_cast<int>(out.size()));
-    if (size < 0 || static_cast<std::size_t>(size) != out.size()) throw damaged();
+        LZ4_decompress_safe(chars(packed.data()), chars(whole.data()),
+                            static_cast<int>(packed.size()), static_cast<int>(whole.size()));
+    if (size < 0 || static_cast<std::size_t>(size) != whole.size()) throw damaged();
   } else if (codec == Codec::zstd) {
-    const auto size = ZSTD_decompressDCtx(contexts_->decompress.get(), shuffled_.data(), out.size(),
+    const auto size = ZSTD_decompressDCtx(contexts_->decompress.get(), whole.data(), whole.size(),
                                           packed.data(), packed.size());
-    if (ZSTD_isError(size) != 0 || size != out.size()) throw damaged();
+    if (ZSTD_isError(size) != 0 || size != whole.size()) throw damaged();
+  } else if (codec == Codec::planes) {
+    if (packed.size() != whole.size()) throw damaged();
+    std::ranges::copy(packed, whole.begin());
   } else {
     throw damaged();
   }
-  unshuffle(shuffled_.data(), out, element);
+  if (planes == 1) unshuffle_bytes(whole, out, element);
 }
 
 }  // namespace cardswap

@@ -9,8 +9,8 @@
 
 namespace cardswap {
 
-/// How a payload's bytes are packed on the wire.
-enum class Codec : std::uint8_t { none, lz4, zstd };
+/// How a payload's bytes are packed on the wire. `planes`: shuffled, and not packed after all.
+enum class Codec : std::uint8_t { none, lz4, zstd, planes };
 [[nodiscard]] std::string_view to_string(Codec codec);
 
 /// What a migration may use; automatic: what shortens it on the link as measured, or nothing.
@@ -23,9 +23,8 @@ enum class Compression : std::uint8_t { automatic, off, lz4, zstd };
 /// Bytes of one element of a tensor by its dtype's name ("Float", "BFloat16"); 1 if unknown.
 [[nodiscard]] std::uint8_t element_bytes(std::string_view dtype);
 
-/// Lossless packing of tensors: all elements' first bytes, then all second bytes and so on (the
-/// byte shuffle of HDF5 and Blosc: signs and exponents come together), then LZ4 or zstd's fastest
-/// level. Keeps its buffers and contexts; one thread.
+/// Lossless packing of tensors: the byte shuffle (shuffle.h), then LZ4 or zstd's fastest level.
+/// Keeps its buffers and contexts; one thread.
 class Packer {
  public:
   Packer();
@@ -33,12 +32,13 @@ class Packer {
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  /// `element`: bytes of an element, 1 to 16; what is left behind whole elements is kept as it is.
+  /// `element`: bytes of an element, 1 to 16. `planes`: that, where `bytes` are shuffled already.
   [[nodiscard]] std::vector<std::byte> pack(Codec codec, std::span<const std::byte> bytes,
-                                            std::uint8_t element);
+                                            std::uint8_t element, std::uint8_t planes = 1);
   /// Fills `out` exactly; throws Error{bad_request} on bytes that pack() did not make of as many.
+  /// `planes`: that of `element`, where `out` is to stay shuffled.
   void unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
-              std::span<std::byte> out);
+              std::span<std::byte> out, std::uint8_t planes = 1);
 
  private:
   struct Contexts;

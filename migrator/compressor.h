@@ -12,6 +12,8 @@ namespace cardswap {
 
 /// Bytes a second: cores pack slower, so on such a link it is not even tried.
 inline constexpr double kPackedRateMost = 2e9;
+/// A smaller payload is never packed.
+inline constexpr std::size_t kPackedBytesLeast = 4096;
 
 /// Decides for a migration's payloads whether packing them shortens it, and packs them.
 ///
@@ -27,8 +29,9 @@ class Compressor {
     std::vector<std::byte> bytes;
   };
   /// None: send it as it is. `link_rate`: bytes a second without packing, 0 while unknown.
+  /// `planes`: as Packer::pack has it.
   [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes, std::uint8_t element,
-                                           double link_rate);
+                                           double link_rate, std::uint8_t planes = 1);
 
   [[nodiscard]] Codec codec() const { return codec_; }
   /// Bytes of state for a byte on the wire, of late; 1 while nothing is packed.
@@ -37,7 +40,8 @@ class Compressor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void try_out(std::span<const std::byte> bytes, std::uint8_t element, double link_rate);
+  void try_out(std::span<const std::byte> bytes, std::uint8_t element, double link_rate,
+               std::uint8_t planes);
   void count(std::size_t bytes, std::size_t sent);
 
   const Compression wanted_;

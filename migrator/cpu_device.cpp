@@ -8,12 +8,16 @@ namespace {
 /// A link reaches the host's memory itself.
 class NoStaging final : public Staging {
  public:
-  std::optional<Fetched> fetch(std::span<const std::byte> range, const Fence&, bool) override {
-    return Fetched{range, {}, 0};
+  std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence&,
+                             FetchOptions) override {
+    std::vector<Fetched> result;
+    for (const auto& payload : payloads) result.push_back({payload.range.bytes, {}, 0});
+    return result;
   }
   bool ready(const Fetched&) override { return true; }
-  std::span<std::byte> place_for(std::span<std::byte> range) override { return range; }
-  void landed(std::span<std::byte>, std::span<std::byte>) override {}
+  std::span<std::byte> place_for(std::span<std::byte> range, bool) override { return range; }
+  std::uint8_t planes_for(std::uint8_t) const override { return 1; }
+  void landed(std::span<std::byte>, std::span<std::byte>, std::uint8_t) override {}
   void settle() override {}
 };
 

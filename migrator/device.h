@@ -39,12 +39,23 @@ struct Buffer {
   std::shared_ptr<const void> owner;
 };
 
+/// Bytes of one tensor that are to be sent.
+struct Payload {
+  MemoryRange range;
+  std::uint8_t element = 1;  ///< bytes of the tensor's elements
+};
+struct FetchOptions {
+  bool direct = false;    ///< the memory itself may be given
+  bool shuffled = false;  ///< a payload that is copied may be shuffled on its way (shuffle.h)
+};
+
 /// Bytes on their way from a device to a link: `bytes` may be sent once Staging::ready() says so,
 /// and `owner` is to be held until they were sent.
 struct Fetched {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
   std::size_t ticket = 0;
+  std::uint8_t planes = 1;  ///< that of its elements, where the bytes were shuffled
 };
 
 /// The way of one engine's payloads between a device's memory and a link, in both directions:
@@ -53,20 +64,27 @@ class Staging {
  public:
   virtual ~Staging() = default;
 
-  /// Begins to bring `range` to where the link can send it, behind `after`. `direct` allows to give
-  /// the memory itself. None: every buffer is in use; the link gives one back when it has sent.
-  virtual std::optional<Fetched> fetch(std::span<const std::byte> range, const Fence& after,
-                                       bool direct) = 0;
+  /// Begins to bring payloads of this device to where the link can send them, behind `after`: as
+  /// many of them as there are buffers for. None: the link gives one back when it has sent.
+  virtual std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
+                                     FetchOptions options) = 0;
   [[nodiscard]] virtual bool ready(const Fetched& fetched) = 0;
 
-  /// Where a payload for `range` may land: the range itself, or a buffer. Throws Error{bad_request}
-  /// when more payloads are landing at once than an honest peer sends.
-  [[nodiscard]] virtual std::span<std::byte> place_for(std::span<std::byte> range) = 0;
-  /// The payload is in `place`: begins to bring it into `range`; an empty one only gives it back.
-  virtual void landed(std::span<std::byte> place, std::span<std::byte> range) = 0;
+  /// Where a payload for `range` may land: the range itself if `direct` allows that, or a buffer.
+  /// Throws Error{bad_request} when more payloads are landing at once than an honest peer sends.
+  [[nodiscard]] virtual std::span<std::byte> place_for(std::span<std::byte> range, bool direct) = 0;
+  /// How many planes of elements of so many bytes landed() takes; 1: it does not shuffle those.
+  [[nodiscard]] virtual std::uint8_t planes_for(std::uint8_t element) const = 0;
+  /// The payload is in `place`, in so many planes: begins to bring it into `range`; an empty one
+  /// only gives it back.
+  virtual void landed(std::span<std::byte> place, std::span<std::byte> range,
+                      std::uint8_t planes) = 0;
   /// Waits until everything that landed is in its range.
   virtual void settle() = 0;
 };
+
+/// Of one migration on the line at once, at most.
+inline constexpr std::size_t kPayloadsUnderWayMost = 12;
 
 struct StagingOptions {
   std::size_t payload_bytes_max = 0;

@@ -185,8 +185,9 @@ void Replay::send_staged_shard() {
         [](const ChunkSpan& chunk, RegionId wanted) { return chunk.region < wanted; });
     for (auto chunk = first; chunk != chunks.end() && chunk->region == region; ++chunk) {
       const auto id = static_cast<ChunkId>(chunk - chunks.begin());
-      sender_.send_payload(data::ChunkHeader{id, data::kBaseRound}, left.first(chunk->bytes),
-                           staged.copy.owner, sender_.element_of(region), true);
+      sender_.send_payload(data::ChunkHeader{id, data::kBaseRound},
+                           {left.first(chunk->bytes), staged.copy.owner},
+                           sender_.element_of(region), true);
       left = left.subspan(chunk->bytes);
       ++base_chunks_sent_;
       sender_.stats().remaining = base_bytes_left();
@@ -240,25 +241,28 @@ void Replay::send_entry(UpdateEntry entry) {
 void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
   const auto piece_bytes = sender_.options().chunk_bytes;
   auto ahead = sender_.read_ahead(entry.fence);
+  std::vector<std::uint8_t> elements;
   for (const auto& gradient : entry.gradients) {
+    const auto& unit = units_[*unit_of_parameter_[static_cast<std::size_t>(gradient.parameter)]];
+    elements.push_back(sender_.element_of(unit.shard.regions.front()));
     auto* device = gradient.device ? gradient.device.get() : &cpu_device();
     // Nobody writes to it: a range is what devices take.
     auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
     for (std::uint64_t offset = 0; offset < gradient.bytes.size(); offset += piece_bytes) {
       const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
-      ahead.want({device, {bytes + offset, size}});
+      ahead.want({device, {bytes + offset, size}}, elements.back());
     }
   }
   for (std::uint32_t i = 0; i < entry.gradients.size(); ++i) {
     const auto& gradient = entry.gradients[i];
-    const auto& unit = units_[*unit_of_parameter_[static_cast<std::size_t>(gradient.parameter)]];
-    const auto element = sender_.element_of(unit.shard.regions.front());
     for (std::uint64_t offset = 0; offset < gradient.bytes.size();) {
-      const auto piece = sender_.await(ahead);
-      sender_.send_payload(data::GradientHeader{update, i, offset}, piece.bytes,
-                           piece.owner ? piece.owner : gradient.owner, element, true);
-      sender_.stats().log_bytes += piece.bytes.size();
-      offset += piece.bytes.size();
+      auto piece = sender_.await(ahead);
+      const auto size = piece.bytes.size();
+      if (!piece.owner) piece.owner = gradient.owner;
+      sender_.send_payload(data::GradientHeader{update, i, offset}, std::move(piece), elements[i],
+                           true);
+      sender_.stats().log_bytes += size;
+      offset += size;
       stage_what_is_due();
       tend();
       sender_.progress(false);

@@ -13,7 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kRateEvery{200};
-constexpr std::size_t kChunksInFlight = 12;
 constexpr int kClockPings = 8;
 /// A copy from a device is ahead of the line; where it is not, it is there in so long.
 constexpr milliseconds kFetchPoll{1};
@@ -118,6 +117,7 @@ void Sender::connect() {
   stagings_.emplace(*link_, options_.chunk_bytes);
   silence_.broken();
   snapshot_ = program_.snapshot();
+  note_card_path();
   chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
   send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
@@ -172,8 +172,9 @@ void Sender::send(const data::Message& message) {
   link_->send_control(kServer, data::encode(message));
 }
 
-void Sender::send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
-                          std::shared_ptr<const void> owner, std::uint8_t element, bool hurry) {
+void Sender::send_payload(const data::BulkHeader& header, Fetched fetched, std::uint8_t element,
+                          bool hurry) {
+  auto& [payload, owner, ticket, planes] = fetched;
   auto now = Clock::now();
   if (link_->bulk_in_flight() == 0 && cap_.ready_at(now) <= now) {  // nothing kept the line busy
     busy_since_ = now;
@@ -181,7 +182,8 @@ void Sender::send_payload(const data::BulkHeader& header, std::span<const std::b
   }
   wait_for_a_slot(hurry);
   data::Packing packing;
-  if (auto packed = compressor_.pack(payload, element, bare_link_rate())) {
+  if (planes != 1) packing = {Codec::planes, planes, static_cast<std::uint32_t>(payload.size())};
+  if (auto packed = compressor_.pack(payload, element, bare_link_rate(), planes)) {
     packing = {packed->codec, element, static_cast<std::uint32_t>(payload.size())};
     const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
     payload = *bytes;
@@ -208,7 +210,7 @@ ReadAhead Sender::read_ahead(Fence after) {
   const bool as_it_is =
       options_.compression == Compression::off ||
       (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMost);
-  return {*stagings_, std::move(after), as_it_is};
+  return {*stagings_, std::move(after), as_it_is, compressor_};
 }
 
 Fetched Sender::await(ReadAhead& ahead) {
@@ -239,10 +241,10 @@ void Sender::wait_for_a_slot(bool hurry) {
   const auto rate = bare_link_rate();
   const auto window =
       rate == 0
-          ? kChunksInFlight
+          ? kPayloadsUnderWayMost
           : std::clamp<std::size_t>(
                 static_cast<std::size_t>(rate / 10 / static_cast<double>(options_.chunk_bytes)), 2,
-                kChunksInFlight);
+                kPayloadsUnderWayMost);
   pump([&] { return link_->bulk_in_flight() < window; });
   for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (hurry || !frozen_);) {
     pump_once(ready);
@@ -310,17 +312,17 @@ void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uin
   stats_.remaining = bytes_in(chunks);
   auto ahead = read_ahead(snapshot_.fence);
   for (const auto chunk : chunks) {
-    ahead.want(range_of(snapshot_, chunks_[static_cast<std::size_t>(chunk)]));
+    const auto& span = chunks_[static_cast<std::size_t>(chunk)];
+    ahead.want(range_of(snapshot_, span), element_of(span.region));
   }
   std::uint32_t sent = 0;
   for (const auto chunk : chunks) {
     if (!final && frozen_) break;
-    auto [bytes, owner, ticket] = await(ahead);
-    send_payload(data::ChunkHeader{chunk, round}, bytes, std::move(owner),
-                 element_of(chunks_[static_cast<std::size_t>(chunk)].region), final);
+    const auto& span = chunks_[static_cast<std::size_t>(chunk)];
+    send_payload(data::ChunkHeader{chunk, round}, await(ahead), element_of(span.region), final);
     held_[static_cast<std::size_t>(chunk)].reset();
     ++sent;
-    stats_.remaining -= bytes.size();
+    stats_.remaining -= span.bytes;
     progress(false);
   }
   pump([this] { return link_->bulk_in_flight() == 0; });

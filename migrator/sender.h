@@ -50,8 +50,8 @@ class Sender final : private LinkEvents {
   void send(const data::Message& message);
   /// Waits for room on the line and under the cap first; `hurry`: also while frozen.
   /// `element`: bytes of one of the payload's elements, for packing it on a slow link.
-  void send_payload(const data::BulkHeader& header, std::span<const std::byte> payload,
-                    std::shared_ptr<const void> owner, std::uint8_t element, bool hurry);
+  void send_payload(const data::BulkHeader& header, Fetched fetched, std::uint8_t element,
+                    bool hurry);
   /// Payloads of the chunk's size at most, to be fetched from their devices behind `after`.
   [[nodiscard]] ReadAhead read_ahead(Fence after);
   /// The next of `ahead`, when it is there.
@@ -113,6 +113,7 @@ class Sender final : private LinkEvents {
 
   [[nodiscard]] std::string peer() const;
   [[nodiscard]] bool want_held() const { return options_.strategy != Strategy::stop_copy; }
+  void note_card_path();
   void await_layout_answer();
   void wait_for_a_slot(bool hurry);
   void take_freeze_request();

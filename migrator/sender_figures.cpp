@@ -29,6 +29,12 @@ std::uint8_t Sender::element_of(RegionId region) const {
   return element_bytes(snapshot_.layout.regions()[static_cast<std::size_t>(region)].dtype);
 }
 
+void Sender::note_card_path() {
+  const auto is_card = [](const auto& device) { return device && !device->is_host(); };
+  if (std::ranges::none_of(snapshot_.devices, is_card)) return;
+  stats_.card_path = link_->direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
+}
+
 double Sender::bare_link_rate() const {
   const auto capped = static_cast<double>(cap_.bytes_per_s());
   const auto measured = rate_.bytes_per_s();

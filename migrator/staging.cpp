@@ -1,5 +1,7 @@
 #include "migrator/staging.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "migrator/error.h"
@@ -28,21 +30,30 @@ void Stagings::settle() {
   for (const auto& [device, staging] : stagings_) staging->settle();
 }
 
+void ReadAhead::want(const MemoryRange& range, std::uint8_t element) {
+  // What is not packed is not to be shuffled either.
+  wanted_.push_back({range, range.bytes.size() < kPackedBytesLeast ? std::uint8_t{1} : element});
+}
+
 std::optional<Fetched> ReadAhead::next() {
   while (begun_ < wanted_.size() && ahead_.size() < kAheadMost) {
-    const auto& payload = wanted_[begun_];
-    if (payload.device->is_host()) {
+    auto& device = *wanted_[begun_].range.device;
+    if (device.is_host()) {
       if (!ahead_.empty()) break;
-      ++begun_;
-      return Fetched{payload.bytes, {}, 0};
+      return Fetched{wanted_[begun_++].range.bytes, {}, 0};
     }
-    auto fetched = stagings_.of(*payload.device).fetch(payload.bytes, after_, direct_);
-    if (!fetched) break;
-    ahead_.push_back(std::move(*fetched));
-    ++begun_;
+    const auto left = std::span(wanted_).subspan(begun_).first(
+        std::min(wanted_.size() - begun_, kAheadMost - ahead_.size()));
+    const auto others = std::ranges::find_if(
+        left, [&](const Payload& payload) { return payload.range.device != &device; });
+    auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,
+                                              {direct_, packer_.codec() != Codec::none});
+    if (fetched.empty()) break;
+    begun_ += fetched.size();
+    std::ranges::move(fetched, std::back_inserter(ahead_));
   }
   if (ahead_.empty()) return std::nullopt;
-  auto& device = *wanted_[begun_ - ahead_.size()].device;
+  auto& device = *wanted_[begun_ - ahead_.size()].range.device;
   if (!stagings_.of(device).ready(ahead_.front())) return std::nullopt;
   auto result = std::move(ahead_.front());
   ahead_.pop_front();
@@ -50,20 +61,26 @@ std::optional<Fetched> ReadAhead::next() {
 }
 
 std::span<std::byte> Landings::place_for(Stagings& stagings, std::span<const std::byte> header,
-                                         const MemoryRange& range) {
+                                         const MemoryRange& range, bool direct) {
   if (range.device->is_host()) return range.bytes;
   const auto [at, added] = landing_.try_emplace(key_of(header));
   if (!added) throw Error(Code::bad_request, "a payload that is under way already");
   auto& staging = stagings.of(*range.device);
-  at->second = {&staging, staging.place_for(range.bytes), range.bytes};
+  at->second = {&staging, staging.place_for(range.bytes, direct), range.bytes};
   return at->second.place;
 }
 
-void Landings::landed(std::span<const std::byte> header) {
+std::uint8_t Landings::planes_for(std::span<const std::byte> header, std::uint8_t element) const {
+  if (landing_.empty()) return 1;  // everything is on the host
+  const auto found = landing_.find(key_of(header));
+  return found == landing_.end() ? std::uint8_t{1} : found->second.staging->planes_for(element);
+}
+
+void Landings::landed(std::span<const std::byte> header, std::uint8_t planes) {
   if (landing_.empty()) return;  // everything is on the host
   const auto landing = landing_.extract(key_of(header));
   if (landing.empty()) return;
-  landing.mapped().staging->landed(landing.mapped().place, landing.mapped().range);
+  landing.mapped().staging->landed(landing.mapped().place, landing.mapped().range, planes);
 }
 
 void Landings::forget_ranges() {

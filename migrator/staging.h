@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "migrator/compressor.h"
 #include "migrator/device.h"
 #include "migrator/link.h"
 
@@ -29,10 +30,10 @@ class Stagings {
 /// At the source: payloads to send, fetched ahead of the line while it is busy. One thread.
 class ReadAhead {
  public:
-  /// `direct`: as Staging::fetch has it.
-  ReadAhead(Stagings& stagings, Fence after, bool direct)
-      : stagings_(stagings), after_(std::move(after)), direct_(direct) {}
-  void want(const MemoryRange& payload) { wanted_.push_back(payload); }
+  /// `packer`: what will pack the payloads, if it does so when they are fetched; it outlives this.
+  ReadAhead(Stagings& stagings, Fence after, bool direct, const Compressor& packer)
+      : stagings_(stagings), after_(std::move(after)), direct_(direct), packer_(packer) {}
+  void want(const MemoryRange& range, std::uint8_t element);
   /// The next payload, if it is there.
   [[nodiscard]] std::optional<Fetched> next();
 
@@ -40,7 +41,8 @@ class ReadAhead {
   Stagings& stagings_;
   const Fence after_;
   const bool direct_;
-  std::vector<MemoryRange> wanted_;
+  const Compressor& packer_;
+  std::vector<Payload> wanted_;
   std::size_t begun_ = 0;
   std::deque<Fetched> ahead_;
 };
@@ -48,12 +50,15 @@ class ReadAhead {
 /// At the target: where payloads land before they are brought into a device's memory. One thread.
 class Landings {
  public:
-  /// Host memory itself, or a buffer until landed(). Throws Error{bad_request} for a header that is
-  /// under way already.
+  /// Host memory itself, or a buffer until landed(), or what the link can reach if `direct`. Throws
+  /// Error{bad_request} for a header that is under way already.
   [[nodiscard]] std::span<std::byte> place_for(Stagings& stagings,
                                                std::span<const std::byte> header,
-                                               const MemoryRange& range);
-  void landed(std::span<const std::byte> header);
+                                               const MemoryRange& range, bool direct);
+  /// As Staging has it, for the payload of that header.
+  [[nodiscard]] std::uint8_t planes_for(std::span<const std::byte> header,
+                                        std::uint8_t element) const;
+  void landed(std::span<const std::byte> header, std::uint8_t planes);
   /// The ranges are not there any more; what is under way may still land.
   void forget_ranges();
 

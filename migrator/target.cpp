@@ -99,15 +99,20 @@ class Target::Engine final : private LinkEvents {
     const auto bulk = data::decode_bulk_header(header);
     const bool packed = bulk.packing.codec != Codec::none;
     const auto range = range_of_payload(bulk.what, packed ? bulk.packing.bytes : bytes);
-    const auto place = landings_.place_for(*stagings_, header, range);
+    // What is packed is unpacked by this host's processors: never straight into a card.
+    const auto place = landings_.place_for(*stagings_, header, range, !packed);
     return packed ? unpacker_.expect(header, bytes, place) : place;
   }
 
   void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
     silence_.broken();
     const auto bulk = data::decode_bulk_header(header);
-    if (bulk.packing.codec != Codec::none) bytes = unpacker_.landed(header, bulk.packing);
-    landings_.landed(header);
+    std::uint8_t planes = 1;
+    if (bulk.packing.codec != Codec::none) {
+      planes = landings_.planes_for(header, bulk.packing.element);
+      bytes = unpacker_.landed(header, bulk.packing, planes);
+    }
+    landings_.landed(header, planes);
     if (const auto* gradient = std::get_if<data::GradientHeader>(&bulk.what)) {
       updates_.landed(*gradient, bytes);
       return;
@@ -243,10 +248,10 @@ class Target::Engine final : private LinkEvents {
   }
 
   void adopt(const Layout& wanted) {
+    stagings_->settle();  // into memory that is still there
     updates_.clear();
     unpacker_.forget_places();
     landings_.forget_ranges();
-    stagings_->settle();
     replaying_.reset();
     replayed_ = 0;
     audit_of_ = 0;

@@ -23,12 +23,13 @@ std::span<std::byte> Unpacker::expect(std::span<const std::byte> header, std::si
   return at->second.packed;
 }
 
-std::size_t Unpacker::landed(std::span<const std::byte> header, const data::Packing& packing) {
+std::size_t Unpacker::landed(std::span<const std::byte> header, const data::Packing& packing,
+                             std::uint8_t planes) {
   auto entry = waiting_.extract(key_of(header));
   if (entry.empty()) throw Error(Code::bad_request, "a packed payload that nobody expected");
   const auto& waiting = entry.mapped();
   if (waiting.place.empty()) return 0;
-  packer_.unpack(packing.codec, waiting.packed, packing.element, waiting.place);
+  packer_.unpack(packing.codec, waiting.packed, packing.element, waiting.place, planes);
   return waiting.place.size();
 }
 

@@ -19,7 +19,9 @@ class Unpacker {
   [[nodiscard]] std::span<std::byte> expect(std::span<const std::byte> header, std::size_t bytes,
                                             std::span<std::byte> place);
   /// Unpacks what landed; returns the bytes it filled, 0 for a place that was forgotten meanwhile.
-  std::size_t landed(std::span<const std::byte> header, const data::Packing& packing);
+  /// `planes`: as Packer::unpack has it.
+  std::size_t landed(std::span<const std::byte> header, const data::Packing& packing,
+                     std::uint8_t planes = 1);
   /// The places are not there any more; what is under way may still land in the buffers.
   void forget_places();
 

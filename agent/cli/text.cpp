@@ -185,6 +185,7 @@ std::string details(const json::object& migration) {
   known("compression", !text(p, "compression", "").empty(),
         fmt::format("{}, {:.2f} bytes of state a byte sent", text(p, "compression"),
                     number(p, "compression_ratio")));
+  known("card_path", !text(p, "card_path", "").empty(), text(p, "card_path"));
   known("throttle", number(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
   const auto error = object(migration, "error");
   if (!error.empty()) rows.push_back({"error", text(error, "failure")});

@@ -42,6 +42,7 @@ json::object to_json(const MigrationStats& stats, double total_time_ms) {
           {"throttle_pct", stats.throttle_pct},
           {"compression", stats.compression},
           {"compression_ratio", stats.compression_ratio},
+          {"card_path", stats.card_path},
           {"total_time_ms", total_time_ms}};
 }
 
@@ -292,6 +293,7 @@ Migration migration_from_journal(const json::object& record) {
     take(p, "throttle_pct", m.stats.throttle_pct);
     take(p, "compression", m.stats.compression);
     take(p, "compression_ratio", m.stats.compression_ratio);
+    take(p, "card_path", m.stats.card_path);
     take(p, "regions_not_replayed", m.stats.regions_not_replayed);
     take(p, "not_replayed", m.stats.not_replayed);
   }

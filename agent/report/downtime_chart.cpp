@@ -24,17 +24,20 @@ constexpr double kAxis = 44;
 std::string downtime_chart(const Report& report) {
   const auto& d = report.downtime;
   if (!d.predicted_ms && !d.measured_ms) return {};
-  struct Part {
-    const char* name;
+  struct Stretch {
+    std::string name;
     double ms;
     const char* style;
   };
-  const auto parts = d.measured_ms ? std::vector<Part>{{"hold", d.hold_ms, "p-hold"},
-                                                       {"scan", d.scan_ms, "p-scan"},
-                                                       {"send", d.send_ms, "p-send"},
-                                                       {"verify", d.verify_ms, "p-verify"},
-                                                       {"commit and grant", d.grant_ms, "p-grant"}}
-                                   : std::vector<Part>();
+  std::vector<Stretch> parts;
+  if (d.measured_ms) {
+    parts = {{"hold", d.hold_ms, "p-hold"},
+             {"scan", d.scan_ms, "p-scan"},
+             {"send", d.send_ms, "p-send"},
+             {"verify", d.verify_ms, "p-verify"}};
+    for (const auto& [name, ms] : d.process) parts.push_back({name, ms, "p-process"});
+    parts.push_back({"commit and grant", d.grant_ms, "p-grant"});
+  }
   const auto measured = d.measured_ms ? *d.measured_ms + d.hold_ms : 0;
   const auto longest = std::max(measured, d.predicted_ms.value_or(0));
   const bool shows_limit = d.limit_ms > 0 && d.limit_ms <= 2 * longest;

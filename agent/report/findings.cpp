@@ -82,6 +82,11 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
                                   "state for a byte sent",
                                   codec, number_at(progress, "compression_ratio"))});
   }
+  if (text_at(progress, "card_path") == "staged") {
+    found.push_back({Level::note,
+                     "the GPU's memory passed through this host's, because its UCX has no CUDA; "
+                     "with one that has, it goes by GPUDirect or from card to card"});
+  }
   if (r.samples.empty()) {
     found.push_back({Level::note,
                      "there are no samples: the agent was restarted during the "

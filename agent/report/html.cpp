@@ -125,6 +125,9 @@ std::string downtime(const Report& r) {
     result += legend_item("p-scan", "scan", format_ms(d.scan_ms));
     result += legend_item("p-send", "send", format_ms(d.send_ms));
     result += legend_item("p-verify", "verify", format_ms(d.verify_ms));
+    for (const auto& [name, ms] : d.process) {
+      result += legend_item("p-process", name, format_ms(ms));
+    }
     result += legend_item("p-grant", "commit and grant", format_ms(d.grant_ms));
   }
   return result + "</ul></section>\n";

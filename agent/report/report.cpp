@@ -158,6 +158,20 @@ std::string why_this_strategy(const Report& r, const json::object& progress) {
                          : "any downtime");
 }
 
+/// `of_the_engine`: ms of the freeze that scan, send and verify are.
+std::vector<Part> process_parts(const json::object& process, double of_the_engine) {
+  if (number_at(process, "restore_ms") <= 0) return {};
+  std::vector<Part> parts{{"depart", number_at(process, "freeze_ms") - of_the_engine},
+                          {"save GPU state", number_at(process, "driver_suspend_ms")},
+                          {"dump", number_at(process, "dump_ms")},
+                          {"ship", number_at(process, "ship_ms")},
+                          {"restore", number_at(process, "restore_ms")},
+                          {"put GPU state back", number_at(process, "driver_resume_ms")},
+                          {"verify image", number_at(process, "verify_ms")}};
+  std::erase_if(parts, [](const Part& part) { return part.ms <= 0; });
+  return parts;
+}
+
 }  // namespace
 
 std::string spelled(std::string_view name) {
@@ -202,9 +216,10 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   d.send_ms = number_at(parts, "send_ms");
   d.verify_ms = number_at(parts, "verify_ms");
   d.transferred = count_at(parts, "transferred");
-  if (d.measured_ms) {
-    d.grant_ms = std::max(0.0, *d.measured_ms - d.scan_ms - d.send_ms - d.verify_ms);
-  }
+  auto known = d.scan_ms + d.send_ms + d.verify_ms;
+  d.process = process_parts(object_at(migration, "process"), known);
+  for (const auto& part : d.process) known += part.ms;
+  if (d.measured_ms) d.grant_ms = std::max(0.0, *d.measured_ms - known);
 
   r.samples = timeline_from_json(array_at(timeline, "samples")).samples();
   r.states = states_of(migration, r.started_at_ms, r.total_ms);

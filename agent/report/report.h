@@ -32,6 +32,11 @@ struct Rate {
   double bytes_per_s = 0;
 };
 
+struct Part {
+  std::string name;
+  double ms = 0;
+};
+
 /// From the end of the source's last step to the start of the target's first, and the hold that
 /// comes before it. Milliseconds.
 struct Downtime {
@@ -43,7 +48,8 @@ struct Downtime {
   double scan_ms = 0;
   double send_ms = 0;
   double verify_ms = 0;
-  double grant_ms = 0;  ///< commit and grant: what is left of the measured
+  std::vector<Part> process;  ///< what CRIU and a GPU's driver took; empty for a standby
+  double grant_ms = 0;        ///< commit and grant: what is left of the measured
   std::uint64_t transferred = 0;
 };
 

@@ -32,10 +32,14 @@ std::string downtime_lines(const Downtime& d) {
         fmt::format(
             "{} (+/- {}){}", format_ms(*d.measured_ms), format_ms(d.clock_error_ms),
             d.hold_ms > 0 ? fmt::format(", and {} held before it", format_ms(d.hold_ms)) : ""));
+    std::string process;
+    for (const auto& part : d.process) {
+      process += fmt::format(", {} {}", part.name, format_ms(part.ms));
+    }
     result +=
-        line("", fmt::format("scan {}, send {}, verify {}, commit and grant {}; {} sent in it",
+        line("", fmt::format("scan {}, send {}, verify {}{}, commit and grant {}; {} sent in it",
                              format_ms(d.scan_ms), format_ms(d.send_ms), format_ms(d.verify_ms),
-                             format_ms(d.grant_ms), format_size(d.transferred)));
+                             process, format_ms(d.grant_ms), format_size(d.transferred)));
   }
   const auto limit = d.limit_ms > 0 ? fmt::format("limit {}", format_ms(d.limit_ms)) : "no limit";
   if (d.predicted_ms) {
@@ -52,6 +56,14 @@ json::array to_json(const std::vector<Span>& spans) {
   for (const auto& span : spans) {
     result.push_back(
         json::object{{"name", span.name}, {"from_ms", span.from_ms}, {"to_ms", span.to_ms}});
+  }
+  return result;
+}
+
+json::array to_json(const std::vector<Part>& parts) {
+  json::array result;
+  for (const auto& part : parts) {
+    result.push_back(json::object{{"name", part.name}, {"ms", part.ms}});
   }
   return result;
 }
@@ -164,6 +176,7 @@ json::object to_json(const Report& r) {
             {"scan_ms", d.scan_ms},
             {"send_ms", d.send_ms},
             {"verify_ms", d.verify_ms},
+            {"process", to_json(d.process)},
             {"grant_ms", d.grant_ms},
             {"transferred", d.transferred}}},
           {"states", to_json(r.states)},

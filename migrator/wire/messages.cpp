@@ -251,7 +251,7 @@ Bulk decode_bulk_header(std::span<const std::byte> bytes) {
     default: throw Error(Code::bad_request, "a payload of an unknown kind");
   }
   const auto codec = reader.u8();
-  if (codec > static_cast<std::uint8_t>(Codec::zstd)) {
+  if (codec > static_cast<std::uint8_t>(Codec::planes)) {
     throw Error(Code::bad_request, "a payload packed in an unknown way");
   }
   bulk.packing.codec = static_cast<Codec>(codec);

@@ -6,6 +6,8 @@
 //                            bytes read and written a second
 //   cuda_staging_over_link   2 GiB between two engines through the staging ring, over the slower of
 //                            the card's copies and the same engines with the state in host memory
+//   cuda_gather_over_copies  2048 payloads of 4 KiB to the host, gathered, over one copy for each
+//   cuda_shuffle_over_bus    256 MiB to the host in shuffled chunks, over the copy engine's rate
 
 #include <fmt/format.h>
 
@@ -187,9 +189,70 @@ void measure_staging(Bench& bench, const std::string& transports) {
   print(bus);
 }
 
+/// Bytes a second of `payloads` brought to the host by a staging whose buffers are sent at once.
+double fetch_rate(Bench& bench, std::span<const Payload> payloads, FetchOptions options) {
+  const auto staging = bench.device->stage({kMiB, std::nullopt});
+  (void)staging->fetch(payloads, {}, options);  // its buffers are pinned now
+  const auto start = Clock::now();
+  std::size_t bytes = 0;
+  for (std::size_t begun = 0; begun < payloads.size();) {
+    const auto fetched = staging->fetch(payloads.subspan(begun), {}, options);
+    for (const auto& piece : fetched) {
+      while (!staging->ready(piece)) {
+      }
+      bytes += piece.bytes.size();
+    }
+    begun += fetched.size();
+  }
+  return static_cast<double>(bytes) / seconds_since(start);
+}
+
+void measure_packing(Bench& bench) {
+  constexpr std::size_t kSmall = 4096;
+  const auto memory = bench.device->allocate(256 * kMiB);
+  const auto pinned = bench.device->allocate_host(kRegion);
+  const auto cut = [&](std::size_t size, std::size_t count) {
+    std::vector<Payload> payloads;
+    for (std::size_t i = 0; i < count; ++i) {
+      payloads.push_back({{bench.device.get(), memory.bytes.subspan(i * size, size)}, 4});
+    }
+    return payloads;
+  };
+  const auto small = cut(kSmall, 2048);
+  const auto large = cut(kMiB, 256);
+  const auto copies = [&] {
+    std::vector<std::unique_ptr<cuda::OwnedEvent>> events;
+    for (std::size_t i = 0; i < small.size(); ++i) {
+      events.push_back(std::make_unique<cuda::OwnedEvent>(bench.card));
+    }
+    const auto start = Clock::now();
+    for (std::size_t i = 0; i < small.size(); ++i) {
+      bench.card.check(bench.runtime->copy(pinned.bytes.data() + i * kSmall,
+                                           small[i].range.bytes.data(), kSmall, bench.stream.get()),
+                       "cudaMemcpyAsync", kSmall);
+      events[i]->record(bench.stream.get());
+    }
+    for (const auto& event : events) {
+      while (!event->passed()) {
+      }
+    }
+    return static_cast<double>(small.size() * kSmall) / seconds_since(start);
+  };
+  Figure gather{"cuda_gather_over_copies", "ratio", {}, 1};
+  Figure shuffle{"cuda_shuffle_over_bus", "ratio", {}};
+  for (int i = 0; i < kPairs; ++i) {
+    gather.samples.push_back(fetch_rate(bench, small, {}) / copies());
+    shuffle.samples.push_back(fetch_rate(bench, large, {false, true}) /
+                              bench.copy_rate(pinned.bytes.data(), memory.bytes.data(), kRegion));
+  }
+  print(gather);
+  print(shuffle);
+}
+
 void measure(int argc, char** argv) {
   Bench bench;
   measure_digest(bench);
+  measure_packing(bench);
   // Without CUDA's own transports every byte passes through the ring.
   measure_staging(bench, argc > 1 ? argv[1] : "tcp");
 }

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <random>
 
 #include "cuda/cuda_device.h"
 #include "migrator/source.h"
@@ -19,16 +20,19 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
+/// Without CUDA's own, which some UCX has, and which would take the stand-in's memory for a card's.
+constexpr char kTransports[] = "tcp";
 constexpr std::size_t kParameterBytes = (1U << 20U) + 52;
 
-/// A job on a card of its own: a parameter, what its optimizer keeps of it, and a table that no
-/// step changes.
+/// A job on a card of its own: a parameter, what its optimizer keeps of it, and what no step
+/// changes: a table, and noise, which does not pack.
 struct Job {
   explicit Job(unsigned seed) {
-    for (auto& buffer : {&parameter, &momentum, &table}) {
+    std::mt19937 random(seed);
+    for (auto& buffer : {&parameter, &momentum, &table, &noise}) {
       auto* bytes = behind(*buffer);
       for (std::size_t i = 0; i < buffer->bytes.size(); ++i) {
-        bytes[i] = static_cast<std::byte>(i * seed + i / 1000);
+        bytes[i] = static_cast<std::byte>(buffer == &noise ? random() : i * seed + i / 1000);
       }
     }
   }
@@ -41,9 +45,10 @@ struct Job {
     result.layout = Layout({{"w", "Float", "", parameter.bytes.size()},
                             {"m", "Float", "", momentum.bytes.size()},
                             {"table", "bytes", "", table.bytes.size()},
+                            {"noise", "BFloat16", "", noise.bytes.size()},
                             {"none", "bytes", "", 0}});
-    result.memory = {parameter.bytes, momentum.bytes, table.bytes, {}};
-    result.devices.assign(4, device);
+    result.memory = {parameter.bytes, momentum.bytes, table.bytes, noise.bytes, {}};
+    result.devices.assign(5, device);
     result.fence = device->fence();
     return result;
   }
@@ -65,6 +70,7 @@ struct Job {
   Buffer parameter = device->allocate(kParameterBytes);
   Buffer momentum = device->allocate(kParameterBytes);
   Buffer table = device->allocate(700000);
+  Buffer noise = device->allocate(600001);
 };
 
 class SourceSide final : public SourceProgram {
@@ -175,13 +181,15 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
   void start() {
     const auto& way = GetParam();
     const auto failed = [this](const Error& error) { note([&] { error_ = error; }); };
-    target_.emplace(TargetOptions{"m", "127.0.0.1", "token", "", seconds(10), way.data_key},
-                    target_side_, TargetEvents{[](const VerifiedState&) {}, failed});
+    target_.emplace(
+        TargetOptions{"m", "127.0.0.1", "token", kTransports, seconds(10), way.data_key},
+        target_side_, TargetEvents{[](const VerifiedState&) {}, failed});
     SourceOptions options;
     options.migration = "m";
     options.host = "127.0.0.1";
     options.port = target_->port();
     options.token = "token";
+    options.transports = kTransports;
     options.strategy = way.strategy;
     options.chunk_bytes = 256U << 10U;
     options.compression = way.compression;
@@ -232,9 +240,14 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
   ASSERT_TRUE(freezes_and_verifies()) << why();
   source_.reset();
   target_.reset();
-  for (const auto buffer : {&Job::parameter, &Job::momentum, &Job::table}) {
+  for (const auto buffer : {&Job::parameter, &Job::momentum, &Job::table, &Job::noise}) {
     EXPECT_TRUE(std::ranges::equal(source_job_.bytes_of(source_job_.*buffer),
                                    target_job_.bytes_of(target_job_.*buffer)));
+  }
+  EXPECT_EQ(verified_->card_path, "staged") << "these transports have no CUDA";
+  if (GetParam().compression != Compression::off) {
+    EXPECT_GT(source_job_.card->count("pack"), 0U) << "the card shuffles";
+    EXPECT_GT(target_job_.card->count("pack"), 0U);
   }
   if (GetParam().strategy == Strategy::replay) {
     EXPECT_GT(target_side_.replayed_, 0);

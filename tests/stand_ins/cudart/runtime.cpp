@@ -168,6 +168,19 @@ void StandInCudart::digest_now(const cuda::DigestPlan& plan) {
   }
 }
 
+/// The kernel's own work, by a few workers one after the other.
+void StandInCudart::pack_now(const cuda::PackPlan& plan) {
+  constexpr std::uint32_t kWorkers = 5;
+  for (std::uint32_t i = 0; i < plan.count; ++i) {
+    auto piece = plan.pieces[i];
+    piece.from = reinterpret_cast<const std::uint8_t*>(translate(piece.from));
+    piece.to = reinterpret_cast<std::uint8_t*>(translate(piece.to));
+    for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
+      cuda::pack_share(piece, plan.order, worker, kWorkers);
+    }
+  }
+}
+
 // ---- Runtime
 
 Status StandInCudart::device_count(int& count) {
@@ -329,6 +342,14 @@ Status StandInCudart::digest(const cuda::DigestPlan& plan, Stream stream) {
   const std::lock_guard lock(mutex_);
   if (const auto status = called("digest"); status != Status::ok) return status;
   give(stream, {[this, plan] { digest_now(plan); }});
+  return Status::ok;
+}
+
+Status StandInCudart::pack(const cuda::PackPlan& plan, Stream stream) {
+  const std::lock_guard lock(mutex_);
+  if (const auto status = called("pack"); status != Status::ok) return status;
+  if (stream == nullptr) return kBadHandle;
+  give(stream, {[this, plan] { pack_now(plan); }});
   return Status::ok;
 }
 

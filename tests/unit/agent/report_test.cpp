@@ -113,6 +113,43 @@ TEST(Report, AccountsForEveryByteAndForTheWholeDowntime) {
   EXPECT_DOUBLE_EQ(r.states[3].ms(), 599);
 }
 
+TEST(Report, AccountsForWhatMovingTheProcessTook) {
+  auto m = migration();
+  m.arrive = channel::Arrival::criu;
+  m.downtime_ms = 400;
+  m.process = {};
+  m.process.freeze_ms = 25;
+  m.process.driver_suspend_ms = 40;
+  m.process.dump_ms = 100;
+  m.process.ship_ms = 50;
+  m.process.restore_ms = 120;
+  m.process.driver_resume_ms = 30;
+  m.process.verify_ms = 10;
+  const auto r = report_of(m);
+  std::vector<std::string> names;
+  double sum = 0;
+  for (const auto& part : r.downtime.process) {
+    names.push_back(part.name);
+    sum += part.ms;
+  }
+  EXPECT_THAT(names, ::testing::ElementsAre("depart", "save GPU state", "dump", "ship", "restore",
+                                            "put GPU state back", "verify image"));
+  EXPECT_DOUBLE_EQ(sum, 5 + 40 + 100 + 50 + 120 + 30 + 10);
+  EXPECT_DOUBLE_EQ(r.downtime.grant_ms, 400 - 20 - sum);
+  EXPECT_THAT(to_text(r), HasSubstr("save GPU state 40 ms, dump 100 ms, ship 50 ms"));
+  EXPECT_THAT(to_html(r), HasSubstr("put GPU state back"));
+  EXPECT_THAT(report_of(migration()).downtime.process, IsEmpty()) << "a standby";
+}
+
+TEST(Report, TellsOfAStagedGpu) {
+  auto m = migration();
+  const auto says = HasSubstr("passed through this host's");
+  m.stats.card_path = "staged";
+  EXPECT_THAT(to_text(report_of(m)), says);
+  m.stats.card_path = "direct";
+  EXPECT_THAT(to_text(report_of(m)), Not(says));
+}
+
 TEST(Report, SaysWhatEachSideDid) {
   const auto r = report_of(migration());
   ASSERT_EQ(r.source.size(), 4U);

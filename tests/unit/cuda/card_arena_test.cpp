@@ -218,9 +218,9 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
     EXPECT_EQ(reinterpret_cast<std::uint64_t>(snapshot.memory[2].data()),
               layout.regions()[2].address);
     const auto staging = snapshot.devices[2]->stage({bytes.size(), std::nullopt});
-    const auto place = staging->place_for(snapshot.memory[2]);
+    const auto place = staging->place_for(snapshot.memory[2], true);
     std::memcpy(place.data(), bytes.data(), bytes.size());
-    staging->landed(place, snapshot.memory[2]);
+    staging->landed(place, snapshot.memory[2], 1);
     staging->settle();
     passed = held.passed();
   }  // and the holder, another one

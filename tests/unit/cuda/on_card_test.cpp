@@ -9,9 +9,29 @@
 #include "cuda/cuda_device.h"
 #include "migrator/arena.h"
 #include "migrator/error.h"
+#include "migrator/shuffle.h"
 
 namespace cardswap {
 namespace {
+
+/// The test's own bytes of a card's memory.
+std::vector<std::byte> read_back(cuda::CudaDevice& device, std::span<std::byte> range) {
+  std::vector<std::byte> bytes(range.size());
+  const MemoryRange from{&device, range};
+  device.read({&from, 1}, bytes.data(), {});
+  return bytes;
+}
+
+std::vector<std::byte> part_of(std::span<const std::byte> bytes, std::size_t at, std::size_t size) {
+  const auto part = bytes.subspan(at, size);
+  return {part.begin(), part.end()};
+}
+
+std::vector<std::byte> arrived(Staging& staging, const Fetched& fetched) {
+  while (!staging.ready(fetched)) {
+  }
+  return {fetched.bytes.begin(), fetched.bytes.end()};
+}
 
 class OnCard : public ::testing::Test {
  protected:
@@ -42,9 +62,9 @@ class OnCard : public ::testing::Test {
   }
   void put(std::span<const std::byte> bytes, std::span<std::byte> range) {
     const auto staging = device_->stage({bytes.size(), std::nullopt});
-    const auto place = staging->place_for(range);
+    const auto place = staging->place_for(range, true);
     std::ranges::copy(bytes, place.begin());
-    staging->landed(place, range);
+    staging->landed(place, range, 1);
     staging->settle();
   }
 
@@ -93,11 +113,10 @@ TEST_F(OnCard, BringsBytesThereAndBack) {
   put(bytes, memory.bytes);
   const auto staging = device_->stage({1U << 20U, std::nullopt});
   for (std::size_t at = 0; at < bytes.size(); at += 1U << 20U) {
-    const auto piece = staging->fetch(memory.bytes.subspan(at, 1U << 20U), {}, false);
-    ASSERT_TRUE(piece);
-    while (!staging->ready(*piece)) {
-    }
-    EXPECT_EQ(std::memcmp(piece->bytes.data(), bytes.data() + at, piece->bytes.size()), 0);
+    const Payload payload{{device_.get(), memory.bytes.subspan(at, 1U << 20U)}};
+    const auto pieces = staging->fetch({&payload, 1}, {}, {});
+    ASSERT_EQ(pieces.size(), 1U);
+    EXPECT_EQ(arrived(*staging, pieces.front()), part_of(bytes, at, 1U << 20U));
   }
   std::vector<std::byte> read(bytes.size());
   const MemoryRange range{device_.get(), memory.bytes};
@@ -105,12 +124,35 @@ TEST_F(OnCard, BringsBytesThereAndBack) {
   EXPECT_EQ(read, bytes);
 }
 
-/// The test's own bytes of a card's memory.
-std::vector<std::byte> read_back(cuda::CudaDevice& device, std::span<std::byte> range) {
-  std::vector<std::byte> bytes(range.size());
-  const MemoryRange from{&device, range};
-  device.read({&from, 1}, bytes.data(), {});
-  return bytes;
+TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
+  const auto bytes = random_bytes((3U << 20U) + 7);
+  const auto memory = device_->allocate(bytes.size());
+  put(bytes, memory.bytes);
+  for (const std::uint8_t element : {1, 2, 4, 8}) {
+    std::vector<Payload> payloads;
+    for (std::size_t at = 0, size = 1; at + size < bytes.size(); at += size, size = size * 2 + 3) {
+      payloads.push_back({{device_.get(), memory.bytes.subspan(at, size)}, element});
+    }
+    const auto there = device_->allocate(bytes.size());
+    const auto staging = device_->stage({2U << 20U, std::nullopt});
+    const auto fetched = staging->fetch(payloads, {}, {false, true});
+    ASSERT_EQ(fetched.size(), payloads.size());
+    for (std::size_t i = 0; i < fetched.size(); ++i) {
+      const auto range = payloads[i].range.bytes;
+      const auto at = static_cast<std::size_t>(range.data() - memory.bytes.data());
+      std::vector<std::byte> planes(range.size());
+      shuffle_bytes(std::span(bytes).subspan(at, range.size()), planes, element);
+      ASSERT_EQ(arrived(*staging, fetched[i]), planes) << range.size();
+      const auto to = there.bytes.subspan(at, range.size());
+      const auto place = staging->place_for(to, true);
+      std::ranges::copy(planes, place.begin());
+      staging->landed(place, to, fetched[i].planes);
+    }
+    staging->settle();
+    const auto end = payloads.back().range.bytes;
+    const auto moved = static_cast<std::size_t>(end.data() + end.size() - memory.bytes.data());
+    EXPECT_EQ(read_back(*device_, there.bytes.first(moved)), part_of(bytes, 0, moved));
+  }
 }
 
 TEST_F(OnCard, AnArenaKeepsItsBytesAndAddressesWhileItsMemoryIsElsewhere) {

@@ -6,6 +6,7 @@
 
 #include "cuda/cuda_device.h"
 #include "migrator/error.h"
+#include "migrator/shuffle.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap {
@@ -15,6 +16,7 @@ using cuda::Status;
 
 constexpr std::size_t kPayload = 16U << 20U;
 constexpr std::size_t kSlots = cuda::kRingBytes / kPayload;
+static_assert(kSlots > kPayloadsUnderWayMost);
 
 class StagingRingTest : public ::testing::Test {
  protected:
@@ -25,12 +27,27 @@ class StagingRingTest : public ::testing::Test {
     EXPECT_EQ(card_->leaks(), "");
   }
   std::span<std::byte> range(std::size_t bytes) { return memory_.bytes.first(bytes); }
-  std::byte* behind() { return card_->behind(memory_.bytes.data()); }
-  Fetched fetched(std::size_t bytes) {
-    auto result = staging_->fetch(range(bytes), device_->fence(), false);
-    EXPECT_TRUE(result);
-    while (!staging_->ready(*result)) {
+  void fill_memory() {
+    for (std::size_t i = 0; i < memory_.bytes.size(); ++i) {
+      behind()[i] = static_cast<std::byte>(i * 31 + i / 777);
     }
+  }
+  std::byte* behind() { return card_->behind(memory_.bytes.data()); }
+  std::optional<Fetched> fetch(Staging& staging, std::size_t bytes, const Fence& after = {},
+                               FetchOptions options = {}) {
+    const Payload payload{{device_.get(), range(bytes)}};
+    auto begun = staging.fetch({&payload, 1}, after, options);
+    if (begun.empty()) return std::nullopt;
+    return begun.front();
+  }
+  void wait_for(const Fetched& fetched) {
+    while (!staging_->ready(fetched)) {
+    }
+  }
+  Fetched fetched(std::size_t bytes) {
+    auto result = fetch(*staging_, bytes, device_->fence());
+    EXPECT_TRUE(result);
+    wait_for(*result);
     return *result;
   }
 
@@ -45,11 +62,10 @@ class StagingRingTest : public ::testing::Test {
 TEST_F(StagingRingTest, FetchesBehindTheProgramsStream) {
   auto* bytes = behind();
   card_->work(program_, [bytes] { std::memset(bytes, 9, 1000); });
-  auto piece = staging_->fetch(range(1000), device_->fence(), false);
+  auto piece = fetch(*staging_, 1000, device_->fence());
   ASSERT_TRUE(piece);
   EXPECT_NE(piece->bytes[999], std::byte{9}) << "nothing has been copied yet";
-  while (!staging_->ready(*piece)) {
-  }
+  wait_for(*piece);
   EXPECT_EQ(piece->bytes[0], std::byte{9});
   EXPECT_EQ(piece->bytes[999], std::byte{9});
 }
@@ -57,19 +73,20 @@ TEST_F(StagingRingTest, FetchesBehindTheProgramsStream) {
 TEST_F(StagingRingTest, LendsEachBufferToOnePayloadAtATime) {
   std::vector<Fetched> sending;
   for (std::size_t i = 0; i < kSlots; ++i) {
-    auto piece = staging_->fetch(range(10), {}, false);
+    auto piece = fetch(*staging_, 10);
     ASSERT_TRUE(piece) << i;
     for (const auto& other : sending) EXPECT_NE(other.bytes.data(), piece->bytes.data());
     sending.push_back(std::move(*piece));
   }
-  EXPECT_FALSE(staging_->fetch(range(10), {}, false)) << "all of them are with the link";
+  EXPECT_FALSE(fetch(*staging_, 10)) << "all of them are with the link";
   sending.erase(sending.begin());
-  EXPECT_TRUE(staging_->fetch(range(10), {}, false));
+  EXPECT_TRUE(fetch(*staging_, 10));
 }
 
 TEST_F(StagingRingTest, PinsLittleForALittleJob) {
+  card_->forget_calls();
   const auto small = device_->stage({1U << 20U, std::nullopt});
-  (void)small->fetch(range(10), {}, false);
+  (void)fetch(*small, 10);
   EXPECT_EQ(card_->count("cudaHostAlloc"), 1U);
   (void)fetched(10);
   EXPECT_EQ(card_->count("cudaHostAlloc"), 2U);
@@ -84,9 +101,9 @@ TEST_F(StagingRingTest, WhatTheLinkStillSendsOutlivesTheStaging) {
 }
 
 TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
-  const auto place = staging_->place_for(range(500));
+  const auto place = staging_->place_for(range(500), true);
   std::ranges::fill(place, std::byte{4});
-  staging_->landed(place, range(500));
+  staging_->landed(place, range(500), 1);
   EXPECT_NE(behind()[499], std::byte{4}) << "it is on its way";
   staging_->settle();
   EXPECT_EQ(behind()[499], std::byte{4});
@@ -94,42 +111,149 @@ TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
 
 TEST_F(StagingRingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
-    const auto place = staging_->place_for(range(8));
+    const auto place = staging_->place_for(range(8), true);
     std::ranges::fill(place, static_cast<std::byte>(i));
-    staging_->landed(place, range(8));
+    staging_->landed(place, range(8), 1);
   }
   staging_->settle();
   EXPECT_EQ(behind()[0], static_cast<std::byte>(2 * kSlots - 1)) << "in the order of landing";
-  for (std::size_t i = 0; i < kSlots; ++i) (void)staging_->place_for(range(8));
-  EXPECT_THROW((void)staging_->place_for(range(8)), Error) << "no honest peer sends so many";
+  for (std::size_t i = 0; i < kSlots; ++i) (void)staging_->place_for(range(8), true);
+  EXPECT_THROW((void)staging_->place_for(range(8), true), Error) << "no honest peer sends so many";
 }
 
 TEST_F(StagingRingTest, ForgetsAPayloadWhoseRangeIsGone) {
-  for (std::size_t i = 0; i < 3 * kSlots; ++i) staging_->landed(staging_->place_for(range(8)), {});
+  for (std::size_t i = 0; i < 3 * kSlots; ++i) {
+    staging_->landed(staging_->place_for(range(8), true), {}, 1);
+  }
 }
 
 TEST_F(StagingRingTest, GivesABufferBackWhenTheCopyCannotBegin) {
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
     card_->fail("cudaMemcpyAsync", static_cast<Status>(700));
-    EXPECT_THROW((void)staging_->fetch(range(8), {}, false), Error);
+    EXPECT_THROW((void)fetch(*staging_, 8), Error);
   }
-  EXPECT_TRUE(staging_->fetch(range(8), {}, false));
+  EXPECT_TRUE(fetch(*staging_, 8));
+}
+
+TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
+  fill_memory();
+  std::vector<Payload> payloads;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < 100; ++i) {
+    payloads.push_back({{device_.get(), memory_.bytes.subspan(at, 1 + i * 37)}, 4});
+    at += payloads.back().range.bytes.size();
+  }
+  card_->forget_calls();
+  auto begun = staging_->fetch(payloads, device_->fence(), {});
+  ASSERT_EQ(begun.size(), payloads.size());
+  EXPECT_EQ(card_->count("pack"), 2U) << "64 pieces each";
+  EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
+  for (std::size_t i = 0; i < begun.size(); ++i) {
+    wait_for(begun[i]);
+    EXPECT_EQ(begun[i].planes, 1);
+    const auto range = payloads[i].range.bytes;
+    EXPECT_TRUE(
+        std::ranges::equal(begun[i].bytes, std::span(card_->behind(range.data()), range.size())));
+  }
+  // A buffer is in use until the last of its payloads was sent.
+  begun.erase(begun.begin(), begun.end() - 1);
+  std::vector<std::optional<Fetched>> others;
+  for (std::size_t i = 1; i < kSlots; ++i) others.push_back(fetch(*staging_, 100000));
+  EXPECT_TRUE(others.back());
+  EXPECT_FALSE(fetch(*staging_, 100000));
+  begun.clear();
+  EXPECT_TRUE(fetch(*staging_, 100000));
+}
+
+TEST_F(StagingRingTest, GathersNoMoreThanABufferHolds) {
+  const auto small = device_->stage({100000, std::nullopt});
+  const Payload payload{{device_.get(), range(50000)}};
+  card_->forget_calls();
+  const auto begun = small->fetch(std::vector(4, payload), {}, {});
+  ASSERT_EQ(begun.size(), 4U);
+  EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
+  EXPECT_EQ(card_->count("pack"), 2U);
+}
+
+TEST_F(StagingRingTest, ShufflesWhatIsToBePacked) {
+  fill_memory();
+  const std::size_t size = 1000003;
+  for (const std::uint8_t element : {1, 2, 4, 8, 16}) {
+    const Payload payload{{device_.get(), range(size)}, element};
+    const auto begun = staging_->fetch({&payload, 1}, {}, {false, true});
+    ASSERT_EQ(begun.size(), 1U);
+    wait_for(begun.front());
+    EXPECT_EQ(begun.front().planes, element == 16 ? 1 : element) << "or the host shuffles it";
+    std::vector<std::byte> planes(size);
+    shuffle_bytes({behind(), size}, planes, begun.front().planes);
+    EXPECT_TRUE(std::ranges::equal(begun.front().bytes, planes)) << int{element};
+  }
+}
+
+TEST_F(StagingRingTest, ScattersSmallPayloadsByOneLaunch) {
+  card_->forget_calls();
+  for (std::size_t i = 0; i < 10; ++i) {
+    const auto to = memory_.bytes.subspan(i * 1000, 1000);
+    const auto place = staging_->place_for(to, false);
+    std::ranges::fill(place, static_cast<std::byte>(i + 1));
+    staging_->landed(place, to, 1);
+  }
+  EXPECT_EQ(card_->count("pack"), 0U) << "more may come";
+  staging_->settle();
+  EXPECT_EQ(card_->count("pack"), 1U);
+  EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
+  for (std::size_t i = 0; i < 10000; ++i) {
+    ASSERT_EQ(behind()[i], static_cast<std::byte>(i / 1000 + 1)) << i;
+  }
+}
+
+TEST_F(StagingRingTest, PutsPlanesBackIntoElements) {
+  for (const std::size_t size : {5000U, 1000003U}) {
+    std::vector<std::byte> elements(size);
+    for (std::size_t i = 0; i < size; ++i) elements[i] = static_cast<std::byte>(i * i / 7);
+    const auto place = staging_->place_for(range(size), false);
+    shuffle_bytes(elements, place, 4);
+    ASSERT_EQ(staging_->planes_for(4), 4);
+    staging_->landed(place, range(size), 4);
+    staging_->settle();
+    EXPECT_TRUE(std::ranges::equal(std::span(behind(), size), elements)) << size;
+  }
+}
+
+TEST_F(StagingRingTest, WhatLandedForNobodyIsNotBroughtIntoTheCard) {
+  const auto place = staging_->place_for(range(10), false);
+  staging_->landed(place, range(10), 1);
+  card_->forget_calls();
+  staging_.reset();  // the range may be somebody else's by now
+  EXPECT_EQ(card_->count("pack") + card_->count("cudaMemcpyAsync"), 0U);
+}
+
+TEST_F(StagingRingTest, GivesABufferBackWhenTheKernelCannotBegin) {
+  const std::vector<Payload> two(2, Payload{{device_.get(), range(8)}});
+  for (std::size_t i = 0; i < 2 * kSlots; ++i) {
+    card_->fail("pack", static_cast<Status>(700));
+    EXPECT_THROW((void)staging_->fetch(two, {}, {}), Error);
+  }
+  EXPECT_EQ(staging_->fetch(two, {}, {}).size(), 2U);
 }
 
 TEST_F(StagingRingTest, LeavesTheCopyToALinkThatReachesTheCard) {
   const auto direct = device_->stage({kPayload, 16384});
-  const auto piece = direct->fetch(range(16384), {}, true);
+  const auto piece = fetch(*direct, 16384, {}, {true});
   ASSERT_TRUE(piece);
   EXPECT_EQ(piece->bytes.data(), memory_.bytes.data());
   EXPECT_TRUE(direct->ready(*piece));
-  EXPECT_EQ(direct->place_for(range(20000)).data(), memory_.bytes.data());
-  EXPECT_NE(direct->place_for(range(100)).data(), memory_.bytes.data()) << "small ones are copied";
-  EXPECT_NE(direct->fetch(range(16384), {}, false)->bytes.data(), memory_.bytes.data());
+  EXPECT_EQ(direct->place_for(range(20000), true).data(), memory_.bytes.data());
+  EXPECT_NE(direct->place_for(range(20000), false).data(), memory_.bytes.data())
+      << "a packed payload is the host's to unpack";
+  EXPECT_NE(direct->place_for(range(100), true).data(), memory_.bytes.data())
+      << "small ones are copied";
+  EXPECT_NE(fetch(*direct, 16384)->bytes.data(), memory_.bytes.data());
 
   bool done = false;
   card_->work(program_, [&done] { done = true; });
   const auto fence = device_->fence();
-  while (!direct->fetch(range(16384), fence, true)) {
+  while (!fetch(*direct, 16384, fence, {true})) {
   }
   EXPECT_TRUE(done) << "the link would have read before it";
 }

@@ -290,11 +290,13 @@ TEST_F(VmmArenaTest, TheCardDigestsAndCopiesAcrossPiecesAndNoLinkGetsThem) {
   EXPECT_EQ(digest, digest_of(bytes));
 
   const auto staging = device->stage({4 * kMiB, kMiB});
-  const auto fetched = staging->fetch(over_the_end, {}, true);
-  EXPECT_NE(fetched->bytes.data(), over_the_end.data());
-  EXPECT_NE(staging->place_for(over_the_end).data(), over_the_end.data());
   const auto own = device->allocate(2 * kMiB);
-  EXPECT_EQ(staging->fetch(own.bytes, {}, true)->bytes.data(), own.bytes.data());
+  const std::vector<Payload> payloads{{range}, {{device.get(), own.bytes}}};
+  const auto fetched = staging->fetch(payloads, {}, {true});
+  ASSERT_EQ(fetched.size(), 2U);
+  EXPECT_NE(fetched[0].bytes.data(), over_the_end.data());
+  EXPECT_EQ(fetched[1].bytes.data(), own.bytes.data());
+  EXPECT_NE(staging->place_for(over_the_end, true).data(), over_the_end.data());
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ MigrationStats some_stats() {
   stats.throttle_pct = 22;
   stats.compression = "zstd";
   stats.compression_ratio = 1.5;
+  stats.card_path = "staged";
   return stats;
 }
 

@@ -1,0 +1,8 @@
+#pragma once
+
+/// For what nvcc compiles into kernels and the host's compiler into tests and stand-ins.
+#ifdef __CUDACC__
+#define CARDSWAP_BOTH __host__ __device__ inline
+#else
+#define CARDSWAP_BOTH inline
+#endif

@@ -1,0 +1,225 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "cuda/both.h"
+
+/// Many pieces of memory moved by one launch, as they are or through the byte shuffle of
+/// migrator/shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and compared
+/// there with that shuffle.
+///
+/// Eight elements are taken at a time, as `width` words of 64 bits in which rows and columns of
+/// bytes change places: the transposition by halves of Hacker's Delight, section 7-3.
+namespace cardswap::cuda {
+
+/// A run of bytes to move; the two do not overlap, in this piece or any other of its plan.
+struct PackPiece {
+  const std::uint8_t* from = nullptr;
+  std::uint8_t* to = nullptr;
+  std::uint32_t bytes = 0;
+  std::uint8_t width = 1;  ///< of an element: 2, 4 or 8; 1: moved as it is
+};
+
+enum class PackOrder : std::uint8_t { to_planes, from_planes };
+
+inline constexpr std::uint32_t kPackPiecesMost = 64;
+/// A launch's arguments, by value: nothing of them needs to live longer than the call. Either side
+/// of a piece is memory of the card or pinned memory of the host.
+struct PackPlan {
+  PackPiece pieces[kPackPiecesMost];
+  std::uint32_t count = 0;
+  PackOrder order = PackOrder::to_planes;
+};
+
+namespace pack {
+
+inline constexpr std::uint32_t kElements = 8;  ///< taken at a time
+
+[[nodiscard]] CARDSWAP_BOTH bool is_aligned(const void* at, std::size_t to) {
+  return reinterpret_cast<std::uintptr_t>(at) % to == 0;
+}
+
+struct alignas(16) Sixteen {
+  std::uint64_t low;
+  std::uint64_t high;
+};
+template <class Unit>
+[[nodiscard]] CARDSWAP_BOTH Unit load(const std::uint8_t* at) {
+  Unit unit;
+  std::memcpy(&unit, __builtin_assume_aligned(at, sizeof(Unit)), sizeof(Unit));
+  return unit;
+}
+template <class Unit>
+CARDSWAP_BOTH void store(std::uint8_t* at, Unit unit) {
+  std::memcpy(__builtin_assume_aligned(at, sizeof(Unit)), &unit, sizeof(Unit));
+}
+[[nodiscard]] CARDSWAP_BOTH std::uint64_t load_word(const std::uint8_t* at) {
+  if (is_aligned(at, 8)) return load<std::uint64_t>(at);
+  std::uint64_t word = 0;
+  for (unsigned i = 0; i < 8; ++i) word |= std::uint64_t{at[i]} << (8 * i);
+  return word;
+}
+CARDSWAP_BOTH void store_word(std::uint8_t* at, std::uint64_t word) {
+  if (is_aligned(at, 8)) {
+    store(at, word);
+    return;
+  }
+  for (unsigned i = 0; i < 8; ++i) at[i] = static_cast<std::uint8_t>(word >> (8 * i));
+}
+
+/// Changes the high part of each field of `a` for the low part of `b`'s.
+CARDSWAP_BOTH void exchange(std::uint64_t& a, std::uint64_t& b, unsigned shift,
+                            std::uint64_t low_parts) {
+  const auto differs = ((a >> shift) ^ b) & low_parts;
+  b ^= differs;
+  a ^= differs << shift;
+}
+
+inline constexpr std::uint64_t kLow32 = 0x00000000FFFFFFFFULL;
+inline constexpr std::uint64_t kLow16 = 0x0000FFFF0000FFFFULL;
+inline constexpr std::uint64_t kLow8 = 0x00FF00FF00FF00FFULL;
+
+/// Every other 16 bits of `word` one behind the other, and apart again.
+[[nodiscard]] CARDSWAP_BOTH std::uint64_t together_16(std::uint64_t word) {
+  word &= kLow16;
+  return (word | word >> 16U) & kLow32;
+}
+[[nodiscard]] CARDSWAP_BOTH std::uint64_t apart_16(std::uint64_t word) {
+  word &= kLow32;
+  return (word | word << 16U) & kLow16;
+}
+
+/// Eight elements: `to_planes` makes word b the eight elements' bytes b; `from_planes` undoes it.
+template <unsigned Width>
+struct Eight;
+
+template <>
+struct Eight<8> {
+  CARDSWAP_BOTH static void to_planes(std::uint64_t (&w)[8]) {
+    for (unsigned i = 0; i < 4; ++i) exchange(w[i], w[i + 4], 32, kLow32);
+    for (unsigned i = 0; i < 8; i += 4) {
+      exchange(w[i], w[i + 2], 16, kLow16);
+      exchange(w[i + 1], w[i + 3], 16, kLow16);
+    }
+    for (unsigned i = 0; i < 8; i += 2) exchange(w[i], w[i + 1], 8, kLow8);
+  }
+  CARDSWAP_BOTH static void from_planes(std::uint64_t (&w)[8]) { to_planes(w); }
+};
+
+template <>
+struct Eight<4> {
+  CARDSWAP_BOTH static void to_planes(std::uint64_t (&w)[4]) {
+    // Element j and element j + 4 in a word: then the exchanges leave the elements in order.
+    const std::uint64_t m[4] = {w[0], w[1], w[2], w[3]};
+    w[0] = (m[0] & kLow32) | m[2] << 32U;
+    w[1] = m[0] >> 32U | (m[2] & ~kLow32);
+    w[2] = (m[1] & kLow32) | m[3] << 32U;
+    w[3] = m[1] >> 32U | (m[3] & ~kLow32);
+    exchange(w[0], w[2], 16, kLow16);
+    exchange(w[1], w[3], 16, kLow16);
+    exchange(w[0], w[1], 8, kLow8);
+    exchange(w[2], w[3], 8, kLow8);
+  }
+  CARDSWAP_BOTH static void from_planes(std::uint64_t (&w)[4]) {
+    exchange(w[0], w[1], 8, kLow8);
+    exchange(w[2], w[3], 8, kLow8);
+    exchange(w[0], w[2], 16, kLow16);
+    exchange(w[1], w[3], 16, kLow16);
+    const std::uint64_t m[4] = {w[0], w[1], w[2], w[3]};
+    w[0] = (m[0] & kLow32) | m[1] << 32U;
+    w[1] = (m[2] & kLow32) | m[3] << 32U;
+    w[2] = m[0] >> 32U | (m[1] & ~kLow32);
+    w[3] = m[2] >> 32U | (m[3] & ~kLow32);
+  }
+};
+
+template <>
+struct Eight<2> {
+  CARDSWAP_BOTH static void to_planes(std::uint64_t (&w)[2]) {
+    const std::uint64_t even = together_16(w[0]) | together_16(w[1]) << 32U;
+    const std::uint64_t odd = together_16(w[0] >> 16U) | together_16(w[1] >> 16U) << 32U;
+    w[0] = even;
+    w[1] = odd;
+    exchange(w[0], w[1], 8, kLow8);
+  }
+  CARDSWAP_BOTH static void from_planes(std::uint64_t (&w)[2]) {
+    exchange(w[0], w[1], 8, kLow8);
+    const std::uint64_t even = w[0];
+    const std::uint64_t odd = w[1];
+    w[0] = apart_16(even) | apart_16(odd) << 16U;
+    w[1] = apart_16(even >> 32U) | apart_16(odd >> 32U) << 16U;
+  }
+};
+
+template <class Unit>
+CARDSWAP_BOTH void copy_by(const PackPiece& piece, std::uint32_t worker, std::uint32_t workers) {
+  const std::uint32_t units = piece.bytes / sizeof(Unit);
+  for (std::uint32_t i = worker; i < units; i += workers) {
+    const auto at = std::size_t{i} * sizeof(Unit);
+    store(piece.to + at, load<Unit>(piece.from + at));
+  }
+  for (std::size_t at = std::size_t{units} * sizeof(Unit) + worker; at < piece.bytes;
+       at += workers) {
+    piece.to[at] = piece.from[at];
+  }
+}
+
+template <unsigned Width>
+CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint32_t worker,
+                              std::uint32_t workers) {
+  const bool there = order == PackOrder::to_planes;
+  const std::uint32_t count = piece.bytes / Width;
+  const std::uint32_t eights = count / kElements;
+  for (std::uint32_t i = worker; i < eights; i += workers) {
+    const std::size_t elements = std::size_t{i} * kElements * Width;
+    const std::size_t plane = std::size_t{i} * kElements;
+    std::uint64_t words[Width];
+    for (unsigned b = 0; b < Width; ++b) {
+      words[b] = load_word(
+          piece.from + (there ? elements + 8 * std::size_t{b} : plane + std::size_t{b} * count));
+    }
+    there ? Eight<Width>::to_planes(words) : Eight<Width>::from_planes(words);
+    for (unsigned b = 0; b < Width; ++b) {
+      store_word(
+          piece.to + (there ? plane + std::size_t{b} * count : elements + 8 * std::size_t{b}),
+          words[b]);
+    }
+  }
+  // What is left: elements by their bytes, then what is no whole element.
+  for (std::size_t at = std::size_t{eights} * kElements * Width + worker; at < piece.bytes;
+       at += workers) {
+    const std::size_t in_planes =
+        at < std::size_t{count} * Width ? at % Width * count + at / Width : at;
+    piece.to[there ? in_planes : at] = piece.from[there ? at : in_planes];
+  }
+}
+
+}  // namespace pack
+
+/// The share of `worker`, one of `workers`, in a piece; together they move all of it, each byte
+/// once, in any order.
+CARDSWAP_BOTH void pack_share(const PackPiece& piece, PackOrder order, std::uint32_t worker,
+                              std::uint32_t workers) {
+  switch (piece.width) {
+    case 2: pack::shuffle_by<2>(piece, order, worker, workers); return;
+    case 4: pack::shuffle_by<4>(piece, order, worker, workers); return;
+    case 8: pack::shuffle_by<8>(piece, order, worker, workers); return;
+    default: break;
+  }
+  if (pack::is_aligned(piece.from, 16) && pack::is_aligned(piece.to, 16)) {
+    pack::copy_by<pack::Sixteen>(piece, worker, workers);
+  } else if (pack::is_aligned(piece.from, 4) && pack::is_aligned(piece.to, 4)) {
+    pack::copy_by<std::uint32_t>(piece, worker, workers);
+  } else {
+    pack::copy_by<std::uint8_t>(piece, worker, workers);
+  }
+}
+
+/// Whether pack_share shuffles elements of so many bytes.
+[[nodiscard]] CARDSWAP_BOTH bool packs(std::uint8_t width) {
+  return width == 2 || width == 4 || width == 8;
+}
+
+}  // namespace cardswap::cuda
