@@ -31,6 +31,13 @@ void tell_the_downtime(const Report& r, std::vector<Finding>& found) {
                      fmt::format("the prediction was {}, {} was measured",
                                  format_ms(*d.predicted_ms), format_ms(paused))});
   }
+  double process_ms = 0;
+  for (const auto& part : d.process) process_ms += part.ms;
+  if (process_ms > 0) {
+    found.push_back({Level::note, fmt::format("moving the process itself took {}, which neither "
+                                              "prediction nor limit counts",
+                                              format_ms(process_ms))});
+  }
   if (d.clock_error_ms > *d.measured_ms / 2) {
     found.push_back(
         {Level::note, fmt::format("the two hosts' clocks are only known to within {}: read the "

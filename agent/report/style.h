@@ -64,7 +64,7 @@ line.pause { stroke: var(--stop); stroke-dasharray: 3 3; } line.gave-up { stroke
 .k-stop, .p-grant { fill: var(--stop); background: var(--stop); }
 .k-train { fill: var(--train); background: var(--train); }
 .p-verify { fill: var(--lag); background: var(--lag); }
-.p-process { fill: var(--train); background: var(--train); }
+.p-process { fill: var(--hold); background: var(--hold); }
 .k-bad { fill: var(--gone); background: var(--gone); }
 .legend { display: flex; flex-wrap: wrap; gap: 6px 20px; margin: 12px 0 0; padding: 0; list-style: none;
   color: var(--soft); font-size: 13px; }

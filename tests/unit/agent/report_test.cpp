@@ -137,6 +137,7 @@ TEST(Report, AccountsForWhatMovingTheProcessTook) {
   EXPECT_DOUBLE_EQ(sum, 5 + 40 + 100 + 50 + 120 + 30 + 10);
   EXPECT_DOUBLE_EQ(r.downtime.grant_ms, 400 - 20 - sum);
   EXPECT_THAT(to_text(r), HasSubstr("save GPU state 40 ms, dump 100 ms, ship 50 ms"));
+  EXPECT_THAT(to_text(r), HasSubstr("moving the process itself took 355 ms"));
   EXPECT_THAT(to_html(r), HasSubstr("put GPU state back"));
   EXPECT_THAT(report_of(migration()).downtime.process, IsEmpty()) << "a standby";
 }
