@@ -37,6 +37,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
       LoadVmm load_vmm = [] { return driver_vmm(); });
   CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm load_vmm);
 
+  void enter() override { card_.select(); }
   Fence fence() override;
   void wait(const Fence& fence) override;
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,

@@ -46,6 +46,12 @@ std::vector<MemoryRange> ranges_of(const Snapshot& snapshot, std::span<const Chu
   return result;
 }
 
+void enter(std::span<const std::shared_ptr<Device>> devices) {
+  for (const auto& device : devices) {
+    if (device) device->enter();
+  }
+}
+
 Fence fence_of(std::span<const std::shared_ptr<Device>> devices) {
   Fence fence;
   std::set<const Device*> seen;

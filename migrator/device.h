@@ -105,6 +105,10 @@ class Device {
   [[nodiscard]] const DeviceInfo& info() const { return info_; }
   [[nodiscard]] bool is_host() const { return info_.kind == MemoryKind::host; }
 
+  /// Makes the calling thread one on which other libraries may work with this device: UCX uses the
+  /// CUDA context that it finds there.
+  virtual void enter() {}
+
   /// The program's thread: behind everything that it has given this device so far.
   [[nodiscard]] virtual Fence fence() { return {}; }
   /// Until what `fence` stands behind is done.
@@ -143,6 +147,8 @@ class Device {
 [[nodiscard]] MemoryRange range_of(const Snapshot& snapshot, const ChunkSpan& chunk);
 [[nodiscard]] std::vector<MemoryRange> ranges_of(const Snapshot& snapshot,
                                                  std::span<const ChunkSpan> chunks);
+/// Device::enter for each; empty ones are the host's own.
+void enter(std::span<const std::shared_ptr<Device>> devices);
 /// Behind what the program gave these devices so far, each once; empty ones are the host's own.
 /// The program's thread.
 [[nodiscard]] Fence fence_of(std::span<const std::shared_ptr<Device>> devices);

@@ -108,6 +108,8 @@ std::string Sender::peer() const { return fmt::format("{}:{}", options_.host, op
 void Sender::connect() {
   const auto start = Clock::now();
   stats_.phase = "connect";
+  snapshot_ = program_.snapshot();
+  enter(snapshot_.devices);  // before a link looks for them
   auto link =
       connect_link(options_.host, options_.port, options_.transports, options_.data_key, *this);
   {
@@ -116,7 +118,6 @@ void Sender::connect() {
   }
   stagings_.emplace(*link_, options_.chunk_bytes);
   silence_.broken();
-  snapshot_ = program_.snapshot();
   note_card_path();
   chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);

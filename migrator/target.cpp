@@ -147,6 +147,7 @@ class Target::Engine final : private LinkEvents {
 
   void run(const std::stop_token& stop) {
     try {
+      enter(options_.devices);
       while (!stop.stop_requested()) {
         link_->wait(Clock::now() + kTick);
         step();

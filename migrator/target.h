@@ -21,6 +21,7 @@ struct TargetOptions {
   std::string transports;   ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};
   std::string data_key;  ///< as SourceOptions has it; empty: nothing is sealed
+  std::vector<std::shared_ptr<Device>> devices = {};  ///< that the program's memory is on
 };
 
 /// What the parked standby is to the target engine. Called on the engine's thread while the

@@ -303,10 +303,11 @@ void Migration::listen_for_source() {
   options.data_key = welcome_.data_key;
   options.transports = welcome_.transports;
   try {
+    auto held = tracker_.snapshot();
+    options.devices = std::move(held.devices);
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
                                        std::move(events));
-    send_(channel::Parked{welcome_.data_host, target_->port(),
-                          tracker_.snapshot().layout.total_bytes()});
+    send_(channel::Parked{welcome_.data_host, target_->port(), held.layout.total_bytes()});
   } catch (const Error& error) {
     fail(id, error);
   } catch (const std::exception& error) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <future>
 #include <random>
 
 #include "cuda/cuda_device.h"
@@ -253,6 +254,37 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
     EXPECT_GT(target_side_.replayed_, 0);
     EXPECT_EQ(verified_->regions_not_replayed, 0U) << verified_->not_replayed;
   }
+}
+
+// UCX calls CUDA's driver on the engines' threads, and crashes where there is no context.
+TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {
+  Job target_job{17};
+  TargetSide target_side(target_job);
+  target_job.card->forget_calls();
+  const Target target(
+      {"m", "127.0.0.1", "token", kTransports, seconds(10), "", {target_job.device}}, target_side,
+      {});
+  const auto until = Clock::now() + seconds(20) * test::kPatience;
+  while (target_job.card->count("cudaSetDevice") == 0 && Clock::now() < until) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(target_job.card->count("cudaSetDevice"), 1U);
+
+  Job source_job{31};
+  SourceSide source_side(source_job);
+  SourceOptions options;
+  options.migration = "another one than the target's";
+  options.host = "127.0.0.1";
+  options.port = target.port();
+  options.transports = kTransports;
+  std::promise<bool> entered;
+  SourceEvents events;
+  events.progress = [](const MigrationStats&) {};
+  events.failed = [&](const Error&) { entered.set_value(source_job.card->is_entered()); };
+  const Source source(options, source_side, std::move(events));
+  auto result = entered.get_future();
+  ASSERT_EQ(result.wait_for(seconds(20) * test::kPatience), std::future_status::ready);
+  EXPECT_TRUE(result.get());
 }
 
 INSTANTIATE_TEST_SUITE_P(

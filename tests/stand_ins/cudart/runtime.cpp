@@ -89,6 +89,11 @@ void StandInCudart::forget_calls() {
   calls_.clear();
 }
 
+bool StandInCudart::is_entered() {
+  const std::lock_guard lock(mutex_);
+  return entered_.contains(std::this_thread::get_id());
+}
+
 void StandInCudart::add_memory(std::byte* at, std::size_t bytes, std::byte* behind) {
   const std::lock_guard lock(mutex_);
   memory_[at] = {bytes, behind, true};
@@ -192,6 +197,7 @@ Status StandInCudart::device_count(int& count) {
 Status StandInCudart::set_device(int device) {
   const std::lock_guard lock(mutex_);
   if (const auto status = called("cudaSetDevice"); status != Status::ok) return status;
+  entered_.insert(std::this_thread::get_id());
   return device == 0 ? Status::ok : kInvalid;
 }
 

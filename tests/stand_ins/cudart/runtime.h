@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda/runtime.h"
@@ -35,6 +36,8 @@ class StandInCudart final : public cuda::Runtime {
   [[nodiscard]] std::vector<std::string> calls();
   [[nodiscard]] std::size_t count(const std::string& call);
   void forget_calls();
+  /// Whether the calling thread has chosen this card, as libraries that it calls expect.
+  [[nodiscard]] bool is_entered();
   /// Memory of the card that others made: `behind` are its bytes. Whoever made it unmaps it.
   void add_memory(std::byte* at, std::size_t bytes, std::byte* behind);
   void remove_memory(std::byte* at);
@@ -101,6 +104,7 @@ class StandInCudart final : public cuda::Runtime {
   std::map<int, Queue> streams_;
   std::map<int, Recorded> events_;
   std::set<int> programs_;
+  std::set<std::thread::id> entered_;
   int next_ = 1;
 };
 
