@@ -3,7 +3,9 @@
 #include <ATen/autocast_mode.h>
 #include <cardswap/torch.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -85,6 +87,23 @@ std::string given_device() {
   const char* given = std::getenv("CARDSWAP_DEVICE");  // NOLINT(concurrency-mt-unsafe)
   const std::string name = given == nullptr ? "cpu" : given;
   return name.starts_with("cpu") ? "cpu" : name;
+}
+
+/// Whether LibTorch can compute there; says why not.
+bool is_here(const torch::Device& device) {
+  const auto gpus = torch::cuda::is_available() ? torch::cuda::device_count() : 0;
+  if (!device.is_cuda() || std::max<int>(device.index(), 0) < static_cast<int>(gpus)) return true;
+  std::cerr << "gpt: there is no device " << device << ": LibTorch sees " << gpus
+            << " GPUs here; nvidia-smi and `cardswap devices` say which there are\n";
+  return false;
+}
+
+/// A move is checked bit for bit, so a step must compute the same bits wherever it is computed.
+void compute_reproducibly(const torch::Device& device) {
+  if (!device.is_cuda()) return;
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // NOLINT(concurrency-mt-unsafe)
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
 torch::Tensor read_text(const std::string& path) {
@@ -172,6 +191,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const torch::Device device(device_name);
+  if (!is_here(device)) return 2;
+  compute_reproducibly(device);
   const auto data = read_text(text).to(device);
   Gpt model(shape);
   model->to(device);
