@@ -1,47 +1,67 @@
 #!/usr/bin/env bash
-# Usage: scripts/gpu_check.sh [--pack] [--deps DIR] [--out DIR] [--quick] [STAGE...]
+# Usage: scripts/gpu_check.sh [--pack] [--deps DIR] [--out DIR] [--commit ID] [--quick] [STAGE...]
 #
-# Verifies the cuda device on a machine with a GPU, in one visit, and writes what it saw as one JSON
-# file and one Markdown table: card, driver, date, commit, every stage's outcome, every figure.
+# Verifies the cuda device on a machine with a GPU, and writes what it saw as one JSON file and one
+# Markdown table: card, driver, date, commit, every stage's outcome, every figure.
 #
 #   facts     card, driver, CUDA, torch; which tools are there
 #   build     everything, for this card, with the LibTorch of this machine's Python
 #   unit      the kernels and copies against the cpu reference, and the stand-in tests
-#   sanitize  compute-sanitizer (memcheck, racecheck, initcheck, synccheck) on the kernels
+#   sanitize  compute-sanitizer on the kernels: sanitize:memcheck, :racecheck, :initcheck, :synccheck
 #   bench     digest and staging against the card's copies (tests/bench/cuda.cpp)
-#   migrate   a GPT moves between two processes on the card, fp32 and bf16 with fp32 weights, by
-#             rounds and by replay, bit-identical; downtime at 1 GB and 10 GB; slowdown; checkpoint
+#   migrate   a GPT moves between two processes on the card, by rounds and by replay, bit-identical;
+#             downtime, slowdown, checkpoint. migrate:1g and migrate:10g, and of each :fp32, :bf16 and
+#             :bf16_masters (bf16 with fp32 weights)
+#
+# A visit may take several calls: what is written for one commit and card adds up, and a stage that is
+# run again replaces what it said before. The build is kept.
 #
 #   --pack       here, with a network: gathers what such a machine lacks (Debian packages, UCX with
 #                CUDA, test and build libraries) into DIR, and ends; under 64 MiB
 #   --deps DIR   where that was put (default .gpu-deps)
 #   --out DIR    where results go (default docs/measurements)
+#   --commit ID  what is checked, where this is no git checkout
 #   --quick      the 10 GB state is left out
 #
-# Without a GPU it says so and exits with 77. Exit status: 0 every stage passed and every figure
-# meets its goal, 1 otherwise (the table says which), 2 wrong usage.
+# Without a GPU it says so and exits with 77. Exit status: 0 every stage so far passed and every
+# figure meets its goal, 1 otherwise (the table says which), 2 wrong usage.
 
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/lib.sh"
 
+all=(facts build unit sanitize:{memcheck,racecheck,initcheck,synccheck} bench
+  migrate:{1g,10g}:{fp32,bf16,bf16_masters})
 deps="$CARDSWAP_SOURCE/.gpu-deps"
 out="$CARDSWAP_SOURCE/docs/measurements"
+commit=$(git -C "$CARDSWAP_SOURCE" describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || true)
 pack=no
 quick=no
-stages=()
+asked=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --help | -h) show_help && exit 0 ;;
     --pack) pack=yes ;;
     --deps) need_value "$1" $#; deps=$2; shift ;;
     --out) need_value "$1" $#; out=$2; shift ;;
+    --commit) need_value "$1" $#; commit=$2; shift ;;
     --quick) quick=yes ;;
-    facts | build | unit | sanitize | bench | migrate) stages+=("$1") ;;
-    *) usage_error "there is no option or stage $1" ;;
+    -*) usage_error "there is no option $1" ;;
+    *)
+      printf '%s:\n' "${all[@]}" | grep -q "^$1:" || usage_error "there is no stage $1"
+      asked+=("$1") ;;
   esac
   shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(facts build unit sanitize bench migrate)
+
+# Of all stages those that were asked for: each by its name, or by the beginning of it.
+stages=()
+for stage in "${all[@]}"; do
+  if [[ $quick == yes && $stage == migrate:10g:* ]]; then continue; fi
+  if [ ${#asked[@]} -eq 0 ]; then stages+=("$stage"); fi
+  for name in "${asked[@]}"; do
+    if [[ $stage: == "$name":* ]]; then stages+=("$stage") && break; fi
+  done
+done
 mkdir -p "$deps" "$out"
 deps=$(cd "$deps" && pwd)
 out=$(cd "$out" && pwd)
@@ -60,13 +80,14 @@ pack_dependencies() {
   (cd "$deps/debs" && apt-get download "${packages[@]}" >/dev/null) || die "apt-get could not fetch the packages"
   python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \
     -d "$deps/wheels" "$ucx_wheel" || die "pip could not fetch $ucx_wheel"
-  # Of UCX only what runs and links: no archives, no tools, each library once.
+  # Of UCX only what runs and links: no archives, no tools, each library once; and what the wheel
+  # brings for its own libraries.
   python3 -m zipfile -e "$deps"/wheels/*.whl "$deps/ucx"
-  find "$deps/ucx" \( -name '*.a' -o -name '*perftest*' -o -name '*.so.*.*' -o -path '*/bin/*' \) -type f -delete
-  find "$deps/ucx" -name '*.so' -type f | while read -r library; do
+  find "$deps/ucx/libucx" \( -name '*.a' -o -name '*.la' -o -name '*perftest*' -o -name '*.so.*.*' -o -path '*/bin/*' \) -type f -delete
+  find "$deps/ucx/libucx" -name '*.so' -type f | while read -r library; do
     if [ -e "$library.0" ]; then ln -sf "$(basename "$library").0" "$library"; fi
   done
-  tar -C "$deps/ucx" -czf "$deps/ucx.tar.gz" libucx
+  tar -C "$deps/ucx" -czf "$deps/ucx.tar.gz" libucx libucx_cu13.libs
   rm -rf "$deps/ucx" "$deps/wheels"
   size=$(du -sm "$deps" | cut -f1)
   [ "$size" -lt 64 ] || die "$deps has $size MiB, over 64"
@@ -75,12 +96,13 @@ pack_dependencies() {
 if [ "$pack" = yes ]; then pack_dependencies; exit 0; fi
 
 if ! nvidia-smi -L 2>/dev/null | grep -q GPU; then say "no GPU here: nothing is checked" && exit 77; fi
+[ -n "$commit" ] || usage_error "this is no git checkout: --commit says what is checked"
 
 prefix=/tmp/cardswap-gpu-deps
 built="$CARDSWAP_SOURCE/build/gpu"
 log="$out/gpu_check.log"
-results="$out/.stages"
-: >"$log" && : >"$results"
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
 
 unpack_dependencies() {
   [ -e "$prefix/.done" ] && return
@@ -119,6 +141,7 @@ facts() {
   nvcc --version | tail -2
   python3 -c 'import torch; print("torch", torch.__version__, torch.version.cuda, torch.cuda.get_device_name(0))'
   command -v compute-sanitizer ncu cmake ninja g++ || true
+  g++ --version | head -n 1
   uname -r && nproc && free -g | sed -n 2p
 }
 
@@ -129,49 +152,62 @@ build() {
   cmake -S "$CARDSWAP_SOURCE" -B "$built" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCARDSWAP_CUDA=ON \
     -DCARDSWAP_CUDA_ARCHITECTURES="$arch" -DCARDSWAP_TORCH=ON -DCARDSWAP_TORCH_ROOT="$torch" \
     -DCMAKE_PREFIX_PATH="$prefix/usr" &&
-    cmake --build "$built" --parallel --target cardswapd cardswap gpt cuda_test on_card_test cuda_engine_test \
-      driver_checkpoint_test migrator_test engine_test bench_cuda bench_driver_checkpoint
+    cmake --build "$built" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target cardswapd cardswap gpt \
+      on_card_test cuda_test card_arena_test driver_vmm_test driver_checkpoint_test migrator_test cuda_engine_test \
+      engine_test bench_cuda bench_driver_checkpoint
 }
 
 unit() {
-  local test
-  for test in unit/on_card_test unit/cuda_test unit/driver_checkpoint_test unit/migrator_test integration/cuda_engine_test; do
-    "$built/tests/$test" --gtest_brief=1 || return 1
+  local test status=0
+  on_card || status=1
+  for test in unit/{cuda,card_arena,driver_vmm,driver_checkpoint,migrator}_test integration/{cuda_engine,engine}_test; do
+    timeout 200 "$built/tests/$test" --gtest_brief=1 || status=1
   done
-  ! "$built/tests/unit/on_card_test" 2>&1 | grep -q SKIPPED
+  return $status
 }
 
+# The card's own tests, of which none may be skipped. $1... is what they are started with.
+on_card() {
+  local told
+  told=$(timeout 300 "$@" "$built/tests/unit/on_card_test" 2>&1) || { echo "$told"; return 1; }
+  echo "$told"
+  ! grep -q SKIPPED <<<"$told" || { echo "tests were skipped"; return 1; }
+}
+
+# memcheck sees every test. The others are slow and are about the kernels alone; initcheck also cannot
+# know what an arena's memory held before it was let go and bound again.
 sanitize() {
-  local tool
+  local only='OnCard.Digests*'
   command -v compute-sanitizer >/dev/null || { echo "no compute-sanitizer here"; return 1; }
-  for tool in memcheck racecheck initcheck synccheck; do
-    echo "== $tool"
-    compute-sanitizer --tool "$tool" --error-exitcode 9 "$built/tests/unit/on_card_test" --gtest_brief=1 || return 1
-  done
+  case $1 in memcheck) only='*' ;; initcheck) only+=':OnCard.Brings*' ;; esac
+  GTEST_FILTER=$only on_card compute-sanitizer --tool "$1" --error-exitcode 9
 }
 
-bench() { "$built/tests/bench/bench_cuda" tcp | tee "$out/.figures"; }
+bench() { timeout 300 "$built/tests/bench/bench_cuda" tcp | tee "$output"; }
 
 migrate() {
-  local options=()
-  [ "$quick" = no ] || options+=(--quick)
-  python3 "$CARDSWAP_SOURCE/scripts/gpu_migrations.py" "$built" "$CARDSWAP_SOURCE/LICENSE" "${options[@]}" | tee -a "$out/.figures"
+  python3 "$CARDSWAP_SOURCE/scripts/gpu_migrations.py" "$built" "$CARDSWAP_SOURCE/LICENSE" --sizes "$1" --precisions "$2" |
+    tee "$output"
 }
 
-: >"$out/.figures"
+report() { python3 "$CARDSWAP_SOURCE/scripts/gpu_report.py" "$1" "$out" "$commit" "${@:2}"; }
+
 unpack_dependencies
 environment
-status=0
 for stage in "${stages[@]}"; do
   say "$stage"
   started=$SECONDS
-  echo "==== $stage" >>"$log"
-  if (set -e; "$stage") >>"$log" 2>&1; then outcome=passed; else outcome=failed; status=1; fi
-  printf '%s\t%s\t%s\n' "$stage" "$outcome" $((SECONDS - started)) >>"$results"
+  echo "==== $stage, $(date -u +%FT%TZ)" >>"$log"
+  : >"$output"
+  set +e
+  # shellcheck disable=SC2086  # migrate:1g:fp32 is the function and what it is given
+  (set -e; ${stage//:/ }) >>"$log" 2>&1
+  outcome=$?
+  set -e
+  if [ $outcome = 0 ]; then outcome=passed; else outcome=failed; fi
+  report record "$stage" "$outcome" $((SECONDS - started)) "$output"
   say "$stage $outcome after $((SECONDS - started)) s"
-  if [ "$outcome" = failed ]; then tail -n 25 "$log" >&2; fi
+  if [ "$outcome" = failed ]; then tail -n 40 "$log" >&2; fi
   if [ "$stage$outcome" = buildfailed ]; then break; fi
 done
-python3 "$CARDSWAP_SOURCE/scripts/gpu_report.py" "$out" "$(git -C "$CARDSWAP_SOURCE" rev-parse HEAD 2>/dev/null || echo unknown)" >&2 || status=1
-rm -f "$results" "$out/.figures"
-exit "$status"
+report show >&2

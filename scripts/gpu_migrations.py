@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Moves a training GPT between two agents and processes on one card, and prints figures as JSON lines.
 
-usage: gpu_migrations.py BUILD TEXT [--quick] [--device DEVICE] [--width W --layers L]
+usage: gpu_migrations.py BUILD TEXT [--sizes 1g,10g] [--precisions fp32,bf16,bf16_masters]
+                         [--device DEVICE] [--transports UCX_TLS] [--width W --layers L]
 
 Every move must be bit-identical to the same training without a move: its losses and its final digest
-are compared. Figures are those of scripts/bench.sh: {name, value, unit, goal, holds, n, spread}.
+are compared. How many steps a job trains follows from how long a step and a start take here, so that it
+is still at it when its standby is ready. Figures are those of scripts/bench.sh: {name, value, unit, goal, holds, n, spread}.
 With --device cpu:0 and a small model it checks itself on a machine without a GPU.
 """
 import argparse
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -22,15 +25,15 @@ import time
 class Agents:
     """Two agents of this machine, each with `device`."""
 
-    def __init__(self, build: pathlib.Path, device: str):
-        self.build, self.device = build, device
+    def __init__(self, build: pathlib.Path, device: str, transports: str):
+        self.build = build
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-gpu-"))
         self.processes = []
         for host in "ab":
             with open(self.folder / f"{host}.log", "w", encoding="utf-8") as log:
                 self.processes.append(subprocess.Popen(
                     [build / "agent/cardswapd", "--data-dir", self.folder / host, "--listen", "127.0.0.1:0",
-                     "--host-name", f"host-{host}", "--device", device], stderr=log))
+                     "--host-name", f"host-{host}", "--device", device, "--transports", transports], stderr=log))
         for host in "ab":
             wait_for(30, f"agent {host}", (self.folder / host / "cardswapd.sock").exists)
         self.port = json.loads((self.folder / "b/agent.json").read_text())["port"]
@@ -38,7 +41,10 @@ class Agents:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        for host in "ab" if failure else "":
+            print(f"host {host}: {self.ask(host, 'jobs', check=False)}", self.ask(host, "logs", "gpt", "--tail", "20", check=False),
+                  *lines_of(self.folder / f"{host}.log")[-20:], sep="\n", file=sys.stderr)
         for host in "ab":
             self.ask(host, "--quiet", "stop", "gpt", "--grace", "1s", check=False)
         for process in self.processes:
@@ -52,6 +58,16 @@ class Agents:
         if check and result.returncode != 0:
             raise RuntimeError(f"cardswap {' '.join(arguments)}: {result.stderr.strip()}")
         return result.stdout
+
+    def wait_for(self, seconds: float, what: str, condition) -> None:
+        """As wait_for(), and no longer than the job lives."""
+        def seen() -> bool:
+            reached = condition()
+            jobs = [] if reached else sum((json.loads(self.ask(h, "-o", "json", "jobs"))["jobs"] for h in "ab"), [])
+            if any(job["state"] == "failed" for job in jobs):
+                raise RuntimeError(f"{what} did not happen: the job failed")
+            return reached
+        wait_for(seconds, what, seen)
 
 
 def wait_for(seconds: float, what: str, condition) -> None:
@@ -80,110 +96,148 @@ def step_times(path: pathlib.Path) -> list:
     return [(a, (b - a) / 1e6) for a, b in zip(begins, begins[1:])]
 
 
-def move(build, device, trainer, steps, strategy, undisturbed) -> dict:
-    """One move of a fresh job at a quarter of its steps; what `migrate -o json` said, and more."""
-    with Agents(build, device) as agents:
-        log, times = agents.folder / "moved", agents.folder / "times"
-        agents.ask("a", "run", "--name", "gpt", "--device", device, "--", *trainer, "--loss-log", str(log), "--times", str(times))
-        wait_for(600, "a quarter of the training", lambda: len(lines_of(log)) >= steps // 4)
-        began = time.monotonic_ns()
-        told = json.loads(agents.ask("a", "-o", "json", "migrate", "gpt", "--to", f"127.0.0.1:{agents.port}/{device}",
-                                     "--strategy", strategy, "--max-downtime", "60s"))
-        wait_for(900, "the end of the training", lambda: any(l.startswith("digest") for l in lines_of(log)))
-        moved = [line for line in lines_of(log) if not line.startswith("moved")]
-        if moved != undisturbed:
-            raise RuntimeError(f"{strategy}: the job that moved computed something else")
-        before = [ms for at, ms in step_times(times) if at < began][2:]
-        during = [ms for at, ms in step_times(times) if at >= began][: told["migrated_at_step"] - len(before) - 3]
-        told["slowdown_pct"] = (statistics.mean(during) / statistics.median(before) - 1) * 100 if before and during else None
-        return told
+class Case:
+    """A GPT of one size and precision, and what it computes without a move."""
+
+    WARM_UP = 5  # steps in which libraries load and memory is taken
+    LEAD = 25    # steps before a move
+
+    def __init__(self, options, size: str, width: int, layers: int, precision: str):
+        self.options, self.size, self.precision = options, size, precision
+        self.name = f"{size}_{precision}"
+        self.trainer_device = "cpu" if options.device.startswith("cpu") else options.device
+        self.program = [str(options.build / "runtime/gpt"), "--text", options.text, "--width", str(width), "--layers", str(layers),
+                        "--heads", "4", "--batch", "32", "--context", "64", *PRECISIONS[precision]]
+        gigabytes = 12 * layers * 12 * width ** 2 / 1e9
+        with tempfile.TemporaryDirectory() as folder:
+            losses, times = pathlib.Path(folder) / "losses", pathlib.Path(folder) / "times"
+            began = time.monotonic_ns()
+            self.train("--steps", "15", "--times", str(times))
+            start = (step_times(times)[0][0] - began) / 1e9
+            step = statistics.median([ms for _, ms in step_times(times)][self.WARM_UP:]) / 1e3
+            # A standby starts beside the job, and what the job has is brought there at no less than 1 GB/s.
+            self.steps = self.LEAD + max(100, math.ceil((2.5 * start + gigabytes + 8) / step))
+            print(f"{self.name}: starts in {start:.1f} s, steps in {step * 1e3:.1f} ms, trains {self.steps} steps", flush=True)
+            self.train("--steps", str(self.steps), losses=losses)
+            self.undisturbed = lines_of(losses)
+
+    def train(self, *arguments: str, losses: pathlib.Path = pathlib.Path("/dev/null")) -> None:
+        told = subprocess.run([*self.program, "--device", self.trainer_device, "--loss-log", str(losses), *arguments],
+                              stderr=subprocess.PIPE, text=True, check=False)
+        if told.returncode != 0:
+            raise RuntimeError(f"gpt {' '.join(arguments)} ended with {told.returncode}: {told.stderr.strip()[-2000:]}")
+
+    def move(self, strategy: str) -> dict:
+        """One move of a fresh job; what `migrate -o json` said, and more."""
+        device = self.options.device
+        with Agents(self.options.build, device, self.options.transports) as agents:
+            log, times = agents.folder / "moved", agents.folder / "times"
+            agents.ask("a", "run", "--name", "gpt", "--device", device, "--", *self.program, "--steps", str(self.steps),
+                       "--loss-log", str(log), "--times", str(times))
+            agents.wait_for(300, f"step {self.LEAD}", lambda: len(lines_of(log)) >= self.LEAD)
+            began = time.monotonic_ns()
+            told = json.loads(agents.ask("a", "-o", "json", "migrate", "gpt", "--to", f"127.0.0.1:{agents.port}/{device}",
+                                         "--strategy", strategy, "--max-downtime", "60s"))
+            agents.wait_for(300, "the end of the training", lambda: any(l.startswith("digest") for l in lines_of(log)))
+            moved = [line for line in lines_of(log) if not line.startswith("moved")]
+            if moved != self.undisturbed:
+                other = next((a for a, b in zip(moved, self.undisturbed) if a != b), "fewer or more lines")
+                raise RuntimeError(f"{self.name}, {strategy}: the job, moved at step {told['migrated_at_step']}, computed "
+                                   f"something else: {other}")
+            timed = step_times(times)
+            before = [ms for at, ms in timed if at < began][self.WARM_UP:-1]
+            during = [ms for at, ms in timed[: told["migrated_at_step"] - 1] if at >= began]
+            told["slowdown_pct"] = (statistics.mean(during) / statistics.median(before) - 1) * 100 if before and during else None
+            return told
+
+    def print_moves(self) -> bool:
+        """False where a move failed; the others are made nevertheless."""
+        moved = True
+        for strategy in ("rounds", "replay"):
+            goals = strategy == "replay" and self.precision == "fp32"
+            try:
+                told = [self.move(strategy) for _ in range(3 if goals else 1)]
+            except RuntimeError as error:
+                print(f"gpu_migrations: {error}", file=sys.stderr)
+                print_figure(f"cuda_{strategy}_bit_identical_{self.name}", [0], "yes", 1, lower=False)
+                moved = False
+                continue
+            down = [t["downtime_ms"] for t in told]
+            print_figure(f"cuda_{strategy}_bit_identical_{self.name}", [1 for _ in told], "yes", 1, lower=False)
+            if not goals:
+                print_figure(f"cuda_{strategy}_downtime_ms_{self.name}", down, "ms")
+                continue
+            print_figure(f"cuda_replay_downtime_ms_{self.size}", down, "ms", 100)
+            slow = [t["slowdown_pct"] for t in told if t["slowdown_pct"] is not None]
+            if slow:
+                print_figure(f"cuda_sync_slowdown_pct_{self.size}", slow, "%", 5)
+        return moved
+
+    def print_checkpoint_file(self) -> None:
+        """The same job moved by a checkpoint file in memory: stop, save, start, load, first step."""
+        with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+            file, log = f"{folder}/checkpoint", pathlib.Path(folder) / "times"
+            self.train("--times", str(log), "--steps", "6", "--checkpoint", file)
+            stopped = [int(line.split()[2]) for line in lines_of(log)][-1]
+            self.train("--times", str(log), "--steps", "8", "--resume", file)
+            resumed = [int(line.split()[2]) for line in lines_of(log)][6]
+            print_figure(f"checkpoint_file_downtime_ms_{self.size}", [(resumed - stopped) / 1e6], "ms")
+
+    def print_driver_checkpoint(self) -> None:
+        """The same job stopped and brought back by NVIDIA's driver, on the same card and without CRIU."""
+        program = self.options.build / "tests/bench/bench_driver_checkpoint"
+        if self.trainer_device == "cpu" or not program.exists():
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder) / "losses"
+            with subprocess.Popen([*self.program, "--steps", "1000000", "--device", self.trainer_device, "--loss-log", str(log)]) as job:
+                try:
+                    wait_for(120, "the first steps", lambda: len(lines_of(log)) >= 5)
+                    told = subprocess.run([program, str(job.pid), self.size], capture_output=True, text=True, check=False)
+                    # Some drivers and virtual machines cannot: that is worth knowing, not a failure of ours.
+                    print(told.stdout or f"driver checkpoint: {told.stderr.strip()}", end="" if told.stdout else "\n", flush=True)
+                    seen = len(lines_of(log))
+                    if told.returncode == 0:
+                        wait_for(60, "a step after the driver's restore", lambda: len(lines_of(log)) > seen)
+                finally:
+                    job.kill()
+
+
+# AdamW in fp32 has 12 bytes of state a parameter, a block 12 width^2 parameters: width and layers.
+SIZES = {"1g": (768, 12), "10g": (1536, 30)}
+PRECISIONS = {"fp32": [], "bf16": ["--bf16"], "bf16_masters": ["--bf16-weights"]}
+
+
+def names_of(known: dict):
+    def parse(text: str) -> list:
+        names = text.split(",")
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(known)}")
+        return names
+    return parse
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("text")
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sizes", type=names_of(SIZES), default=list(SIZES))
+    parser.add_argument("--precisions", type=names_of(PRECISIONS), default=list(PRECISIONS))
     parser.add_argument("--device", default="cuda:0")
-    parser.add_argument("--width", type=int)
-    parser.add_argument("--layers", type=int)
+    parser.add_argument("--transports", default="", help="of the agents; default: what UCX chooses")
+    parser.add_argument("--width", type=int, help="of a model of your own, in place of --sizes")
+    parser.add_argument("--layers", type=int, default=2)
     options = parser.parse_args()
-    # AdamW in fp32 has 12 bytes of state a parameter, a block 12 width^2 parameters.
-    sizes = {"1g": (768, 12, 200), "10g": (1536, 30, 80)}
-    if options.quick:
-        del sizes["10g"]
-    if options.width:
-        sizes = {"small": (options.width, options.layers or 2, 60)}
-    downtimes = {}
-    slowdowns = []
-    for name, (width, layers, steps) in sizes.items():
-        for kind, precision in (("fp32", []), ("bf16", ["--bf16"]), ("bf16_masters", ["--bf16-weights"])):
-            trainer = [str(options.build / "runtime/gpt"), "--steps", str(steps), "--text", options.text, "--width", str(width),
-                       "--layers", str(layers), "--heads", "4", "--batch", "32", "--context", "64", *precision]
-            with tempfile.TemporaryDirectory() as folder:
-                path = pathlib.Path(folder) / "undisturbed"
-                subprocess.run([*trainer, "--device", options.device.replace("cpu:0", "cpu"), "--loss-log", str(path)], check=True)
-                undisturbed = lines_of(path)
-            for strategy in ("rounds", "replay"):
-                told = [move(options.build, options.device, trainer, steps, strategy, undisturbed)
-                        for _ in range(3 if strategy == "replay" and not precision else 1)]
-                down = [t["downtime_ms"] for t in told]
-                print_figure(f"cuda_{strategy}_bit_identical_{name}_{kind}", [1 for _ in told], "yes", 1, lower=False)
-                if strategy == "replay" and not precision:
-                    downtimes[name] = statistics.median(down)
-                    print_figure(f"cuda_replay_downtime_ms_{name}", down, "ms", 100)
-                    slow = [t["slowdown_pct"] for t in told if t["slowdown_pct"] is not None]
-                    if slow:
-                        print_figure(f"cuda_sync_slowdown_pct_{name}", slow, "%", 5)
-                        slowdowns += slow
-                else:
-                    print_figure(f"cuda_{strategy}_downtime_ms_{name}_{kind}", down, "ms")
-            if not precision:
-                save_and_load(options, trainer, name)
-                driver_checkpoint(options, trainer, name)
-    if slowdowns:
-        print_figure("cuda_sync_slowdown_pct", slowdowns, "%", 5)
-    if len(downtimes) == 2:
-        print_figure("cuda_replay_downtime_10g_over_1g", [downtimes["10g"] / downtimes["1g"]], "ratio", 1.5)
-    return 0
-
-
-def save_and_load(options, trainer, name) -> None:
-    """The same job moved by a checkpoint file in memory: stop, save, start, load, first step."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
-        file, log = f"{folder}/checkpoint", pathlib.Path(folder) / "times"
-        device = options.device.replace("cpu:0", "cpu")
-        common = ["--device", device, "--times", str(log), "--loss-log", "/dev/null"]
-        short = list(trainer)
-        short[short.index("--steps") + 1] = "6"
-        subprocess.run([*short, *common, "--checkpoint", file], check=True)
-        stopped = [int(line.split()[2]) for line in lines_of(log)][-1]
-        short[short.index("--steps") + 1] = "8"
-        subprocess.run([*short, *common, "--resume", file], check=True)
-        resumed = [int(line.split()[2]) for line in lines_of(log)][6]
-        print_figure(f"checkpoint_file_downtime_ms_{name}", [(resumed - stopped) / 1e6], "ms")
-
-
-def driver_checkpoint(options, trainer, name) -> None:
-    """The same job stopped and brought back by NVIDIA's driver, on the same card and without CRIU."""
-    program = options.build / "tests/bench/bench_driver_checkpoint"
-    if not options.device.startswith("cuda") or not program.exists():
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        log = pathlib.Path(folder) / "losses"
-        long = list(trainer)
-        long[long.index("--steps") + 1] = "1000000"
-        with subprocess.Popen([*long, "--device", options.device, "--loss-log", str(log)]) as job:
-            try:
-                wait_for(300, "the first steps", lambda: len(lines_of(log)) >= 5)
-                told = subprocess.run([program, str(job.pid), name], capture_output=True, text=True, check=False)
-                # Some drivers and virtual machines cannot: that is worth knowing, not a failure of ours.
-                print(told.stdout or f"driver checkpoint: {told.stderr.strip()}", end="" if told.stdout else "\n", flush=True)
-                seen = len(lines_of(log))
-                if told.returncode == 0:
-                    wait_for(60, "a step after the driver's restore", lambda: len(lines_of(log)) > seen)
-            finally:
-                job.kill()
+    shapes = {"small": (options.width, options.layers)} if options.width else {name: SIZES[name] for name in options.sizes}
+    moved = True
+    for size, (width, layers) in shapes.items():
+        for precision in options.precisions:
+            case = Case(options, size, width, layers, precision)
+            moved = case.print_moves() and moved
+            if precision == "fp32":
+                case.print_checkpoint_file()
+                case.print_driver_checkpoint()
+    return 0 if moved else 1
 
 
 if __name__ == "__main__":

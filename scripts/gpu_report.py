@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
-"""Writes a visit's JSON and Markdown from what scripts/gpu_check.sh left: gpu_report.py DIR COMMIT
+"""What a card's visit has seen so far, as one JSON file and one Markdown table in DIR.
 
-Exit status 1 when a figure misses its goal.
+usage: gpu_report.py record DIR COMMIT STAGE OUTCOME SECONDS FIGURES
+       gpu_report.py show DIR COMMIT
+
+A visit may take several calls of scripts/gpu_check.sh. What is recorded for the same commit and card adds
+up; a stage that is run again replaces what it said before. `show` prints the table, with exit status 1
+when a stage failed or a figure misses its goal.
 """
 import datetime
 import json
@@ -10,36 +15,70 @@ import subprocess
 import sys
 
 
-def card() -> dict:
+def card_here() -> dict:
     names = ["name", "uuid", "driver_version", "memory.total"]
     line = subprocess.run(["nvidia-smi", f"--query-gpu={','.join(names)}", "--format=csv,noheader"],
                           capture_output=True, text=True, check=False).stdout.splitlines()
     return dict(zip(names, [part.strip() for part in line[0].split(",")])) if line else {}
 
 
+class Visit:
+    """One commit on one card: its stages by name, each with outcome, seconds, date and figures."""
+
+    def __init__(self, folder: pathlib.Path, commit: str, card: dict):
+        model = card.get("name", "no card").lower().replace(" ", "-")
+        self.path = folder / f"{model}-{commit[:12]}.json"
+        self.seen = {"commit": commit, "card": card, "stages": {}}
+        if self.path.exists():
+            before = json.loads(self.path.read_text())
+            if (before["commit"], before["card"]) == (commit, card):
+                self.seen = before
+
+    def record(self, stage: str, outcome: str, seconds: int, output: str) -> None:
+        figures = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        self.seen["stages"][stage] = {"outcome": outcome, "seconds": seconds,
+                                      "date": datetime.date.today().isoformat(), "figures": figures}
+        self.path.write_text(json.dumps(self.seen, indent=1) + "\n")
+        self.path.with_suffix(".md").write_text(self.table())
+
+    def figures(self) -> list:
+        """All of them, and what follows from those of several stages."""
+        all_ = [figure for stage in self.seen["stages"].values() for figure in stage["figures"]]
+        by_name = {figure["name"]: figure for figure in all_}
+        small, large = (by_name.get(f"cuda_replay_downtime_ms_{size}") for size in ("1g", "10g"))
+        if small and large:
+            ratio = round(large["value"] / small["value"], 4)
+            all_.append({"name": "cuda_replay_downtime_10g_over_1g", "value": ratio, "unit": "ratio", "goal": 1.5,
+                         "holds": ratio <= 1.5, "n": 1, "spread": 0})
+        return all_
+
+    def good(self) -> bool:
+        return (all(stage["outcome"] == "passed" for stage in self.seen["stages"].values())
+                and not any(figure["holds"] is False for figure in self.figures()))
+
+    def table(self) -> str:
+        card, stages = self.seen["card"], self.seen["stages"]
+        dates = sorted({stage["date"] for stage in stages.values()})
+        lines = [f"{card.get('name', '?')}, driver {card.get('driver_version', '?')}, {' and '.join(dates)}, commit "
+                 f"{self.seen['commit']}.", "", "| stage | outcome | seconds |", "|---|---|---|"]
+        lines += [f"| {name} | {stage['outcome']} | {stage['seconds']} |" for name, stage in stages.items()]
+        lines += ["", "| figure | value | unit | goal | holds | n | spread |", "|---|---|---|---|---|---|---|"]
+        for f in self.figures():
+            holds = {None: "", True: "yes", False: "**no**"}[f["holds"]]
+            goal = "" if f["goal"] is None else f["goal"]
+            lines.append(f"| {f['name']} | {f['value']} | {f['unit']} | {goal} | {holds} | {f['n']} | {f['spread']} |")
+        return "\n".join(lines) + "\n"
+
+
 def main() -> int:
-    folder, commit = pathlib.Path(sys.argv[1]), sys.argv[2]
-    stages = [line.split("\t") for line in (folder / ".stages").read_text().splitlines()]
-    figures = [json.loads(line) for line in (folder / ".figures").read_text().splitlines() if line.startswith("{")]
-    seen = {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit,
-        "card": card(),
-        "stages": [{"stage": s, "outcome": o, "seconds": int(t)} for s, o, t in stages],
-        "figures": figures,
-    }
-    name = f"{seen['card'].get('name', 'no card').lower().replace(' ', '-')}-{seen['date']}"
-    (folder / f"{name}.json").write_text(json.dumps(seen, indent=1) + "\n")
-    rows = ["| figure | value | unit | goal | holds | n | spread |", "|---|---|---|---|---|---|---|"]
-    for f in figures:
-        holds = {None: "", True: "yes", False: "**no**"}[f["holds"]]
-        goal = "" if f["goal"] is None else f["goal"]
-        rows.append(f"| {f['name']} | {f['value']} | {f['unit']} | {goal} | {holds} | {f['n']} | {f['spread']} |")
-    told = ", ".join(f"{s} {o}" for s, o, _ in stages)
-    head = f"{seen['card'].get('name', '?')}, driver {seen['card'].get('driver_version', '?')}, {seen['date']}, commit {commit[:12]}: {told}."
-    (folder / f"{name}.md").write_text("\n".join([head, "", *rows]) + "\n")
-    print((folder / f"{name}.md").read_text())
-    return 1 if any(f["holds"] is False for f in figures) else 0
+    verb, folder, commit, *rest = sys.argv[1:]
+    visit = Visit(pathlib.Path(folder), commit, card_here())
+    if verb == "record":
+        stage, outcome, seconds, figures = rest
+        visit.record(stage, outcome, int(seconds), pathlib.Path(figures).read_text())
+        return 0
+    print(visit.table())
+    return 0 if visit.good() else 1
 
 
 if __name__ == "__main__":
