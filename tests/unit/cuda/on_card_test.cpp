@@ -1,5 +1,6 @@
 /// The kernels, copies and arenas on a real card, against the cpu device. Skipped, with the reason,
-/// where there is none; scripts/gpu_check.sh runs them where there is one.
+/// where there is none; scripts/gpu_check.sh runs them where there is one. The same over the
+/// stand-ins is a test of these tests.
 
 #include <gmock/gmock.h>
 
@@ -10,6 +11,7 @@
 #include "migrator/arena.h"
 #include "migrator/error.h"
 #include "migrator/shuffle.h"
+#include "tests/unit/cuda/card_under_test.h"
 
 namespace cardswap {
 namespace {
@@ -36,11 +38,13 @@ std::vector<std::byte> arrived(Staging& staging, const Fetched& fetched) {
 class OnCard : public ::testing::Test {
  protected:
   void SetUp() override {
+    test::CardUnderTest card;
     try {
-      runtime_ = cuda::cudart();
+      card = test::card_under_test();
     } catch (const Error& error) {
       GTEST_SKIP() << error.what();
     }
+    runtime_ = card.runtime;
     int count = 0;
     const auto status = runtime_->device_count(count);
     if (status != cuda::Status::ok || count == 0) {
@@ -48,7 +52,8 @@ class OnCard : public ::testing::Test {
     }
     ASSERT_EQ(runtime_->set_device(0), cuda::Status::ok);
     ASSERT_EQ(runtime_->make_stream(program_), cuda::Status::ok);
-    device_ = cuda::CudaDevice::open(runtime_, 0, {[this] { return program_; }, {}});
+    device_ =
+        cuda::CudaDevice::open(runtime_, 0, {[this] { return program_; }, {}, {}}, card.load_vmm);
   }
   void TearDown() override {
     device_.reset();
@@ -89,7 +94,7 @@ TEST_F(OnCard, DigestsEveryLengthAsTheCpuDoes) {
 }
 
 TEST_F(OnCard, DigestsLargeAndUnalignedRangesAsTheCpuDoes) {
-  const auto bytes = random_bytes((9U << 20U) + 333);
+  const auto bytes = random_bytes((9U << 20U) + 4096);
   const auto memory = device_->allocate(bytes.size());
   put(bytes, memory.bytes);
   for (const std::size_t shift : {0U, 1U, 4U, 8U, 16U, 4096U}) {

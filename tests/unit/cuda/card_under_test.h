@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cuda/runtime.h"
+#include "cuda/vmm.h"
+
+namespace cardswap::test {
+
+/// What on_card_test runs on: the machine's first card, or the stand-ins, as it is linked.
+struct CardUnderTest {
+  std::shared_ptr<cuda::Runtime> runtime;
+  std::function<std::shared_ptr<cuda::Vmm>()> load_vmm;
+};
+/// Throws Error where CUDA was not built in.
+[[nodiscard]] CardUnderTest card_under_test();
+
+}  // namespace cardswap::test
