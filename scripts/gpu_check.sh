@@ -1,26 +1,29 @@
 #!/usr/bin/env bash
-# Usage: scripts/gpu_check.sh [--pack] [--deps DIR] [--out DIR] [--commit ID] [--quick] [STAGE...]
+# Usage: scripts/gpu_check.sh [--pack] [--deps DIR] [--out DIR] [--commit ID] [--programs FILE] [--quick] [STAGE...]
 #
 # Verifies the cuda device on a machine with a GPU, and writes what it saw as one JSON file and one
 # Markdown table: card, driver, date, commit, every stage's outcome, every figure.
 #
-#   facts     card, driver, CUDA, torch; which tools are there
-#   build     everything, for this card, with the LibTorch of this machine's Python
-#   unit      the kernels and copies against the cpu reference, and the stand-in tests
-#   sanitize  compute-sanitizer on the kernels: sanitize:memcheck, :racecheck, :initcheck, :synccheck
-#   bench     digest and staging against the card's copies (tests/bench/cuda.cpp)
-#   migrate   a GPT moves between two processes on the card, by rounds and by replay, bit-identical;
-#             downtime, slowdown, checkpoint. migrate:1g and migrate:10g, and of each :fp32, :bf16 and
-#             :bf16_masters (bf16 with fp32 weights)
+#   facts       card, driver, CUDA, torch; which tools are there
+#   build       everything, for this card, with the LibTorch of this machine's Python
+#   unit        the kernels and copies against the cpu reference, and the stand-in tests
+#   sanitize    compute-sanitizer on the kernels: sanitize:memcheck, :racecheck, :initcheck, :synccheck
+#   bench       digest and staging against the card's copies (tests/bench/cuda.cpp)
+#   migrate     a GPT moves between two processes on the card, by rounds and by replay, bit-identical;
+#               downtime, slowdown. migrate:1g and migrate:10g, and of each :fp32, :bf16 and
+#               :bf16_masters (bf16 with fp32 weights)
+#   checkpoint  the same by a checkpoint file, and by NVIDIA's driver: checkpoint:1g, checkpoint:10g
 #
 # A visit may take several calls: what is written for one commit and card adds up, and a stage that is
-# run again replaces what it said before. The build is kept.
+# run again replaces what it said before. The build is kept, and its programs are left in DIR too, for a
+# machine that starts anew between two calls.
 #
 #   --pack       here, with a network: gathers what such a machine lacks (Debian packages, UCX with
 #                CUDA, test and build libraries) into DIR, and ends; under 64 MiB
 #   --deps DIR   where that was put (default .gpu-deps)
 #   --out DIR    where results go (default docs/measurements)
 #   --commit ID  what is checked, where this is no git checkout
+#   --programs FILE   in place of a build: programs.tar.gz of an earlier one, same source, same paths
 #   --quick      the 10 GB state is left out
 #
 # Without a GPU it says so and exits with 77. Exit status: 0 every stage so far passed and every
@@ -30,12 +33,13 @@
 source "$(dirname "$0")/lib.sh"
 
 all=(facts build unit sanitize:{memcheck,racecheck,initcheck,synccheck} bench
-  migrate:{1g,10g}:{fp32,bf16,bf16_masters})
+  migrate:{1g,10g}:{fp32,bf16,bf16_masters} checkpoint:{1g,10g})
 deps="$CARDSWAP_SOURCE/.gpu-deps"
 out="$CARDSWAP_SOURCE/docs/measurements"
 commit=$(git -C "$CARDSWAP_SOURCE" describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || true)
 pack=no
 quick=no
+given_programs=
 asked=()
 while [ $# -gt 0 ]; do
   case "$1" in
@@ -44,6 +48,7 @@ while [ $# -gt 0 ]; do
     --deps) need_value "$1" $#; deps=$2; shift ;;
     --out) need_value "$1" $#; out=$2; shift ;;
     --commit) need_value "$1" $#; commit=$2; shift ;;
+    --programs) need_value "$1" $#; given_programs=$(realpath "$2"); shift ;;
     --quick) quick=yes ;;
     -*) usage_error "there is no option $1" ;;
     *)
@@ -56,7 +61,7 @@ done
 # Of all stages those that were asked for: each by its name, or by the beginning of it.
 stages=()
 for stage in "${all[@]}"; do
-  if [[ $quick == yes && $stage == migrate:10g:* ]]; then continue; fi
+  if [[ $quick == yes && $stage == *:10g* ]]; then continue; fi
   if [ ${#asked[@]} -eq 0 ]; then stages+=("$stage"); fi
   for name in "${asked[@]}"; do
     if [[ $stage: == "$name":* ]]; then stages+=("$stage") && break; fi
@@ -145,16 +150,28 @@ facts() {
   uname -r && nproc && free -g | sed -n 2p
 }
 
+# What is built, and the libraries that the tests load.
+programs=(agent/cardswapd agent/cardswap agent/cardswap-init agent/cardswap-holder runtime/gpt
+  tests/unit/{on_card,cuda,card_arena,driver_vmm,driver_checkpoint,migrator}_test
+  tests/integration/{cuda_engine,engine}_test tests/bench/bench_{cuda,driver_checkpoint})
+
 build() {
-  local torch arch
+  local torch arch work
+  if [ -n "$given_programs" ]; then
+    mkdir -p "$built" && tar -C "$built" -xzf "$given_programs"
+    return
+  fi
   torch=$(python3 -c 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))')
   arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
   cmake -S "$CARDSWAP_SOURCE" -B "$built" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCARDSWAP_CUDA=ON \
     -DCARDSWAP_CUDA_ARCHITECTURES="$arch" -DCARDSWAP_TORCH=ON -DCARDSWAP_TORCH_ROOT="$torch" \
-    -DCMAKE_PREFIX_PATH="$prefix/usr" &&
-    cmake --build "$built" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target cardswapd cardswap gpt \
-      on_card_test cuda_test card_arena_test driver_vmm_test driver_checkpoint_test migrator_test cuda_engine_test \
-      engine_test bench_cuda bench_driver_checkpoint
+    -DCMAKE_PREFIX_PATH="$prefix/usr"
+  cmake --build "$built" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target "${programs[@]##*/}"
+  work=$(mktemp -d)
+  (cd "$built" && cp --parents "${programs[@]}" tests/unit/*.so* "$work")
+  find "$work" -type f -exec strip {} +
+  tar -C "$work" -czf "$out/programs.tar.gz" .
+  rm -rf "$work"
 }
 
 unit() {
@@ -185,10 +202,9 @@ sanitize() {
 
 bench() { timeout 300 "$built/tests/bench/bench_cuda" tcp | tee "$output"; }
 
-migrate() {
-  python3 "$CARDSWAP_SOURCE/scripts/gpu_migrations.py" "$built" "$CARDSWAP_SOURCE/LICENSE" --sizes "$1" --precisions "$2" |
-    tee "$output"
-}
+migrate() { migrations --only moves --sizes "$1" --precisions "$2"; }
+checkpoint() { migrations --only checkpoints --sizes "$1" --precisions fp32; }
+migrations() { python3 "$CARDSWAP_SOURCE/scripts/gpu_migrations.py" "$built" "$CARDSWAP_SOURCE/LICENSE" "$@" | tee "$output"; }
 
 report() { python3 "$CARDSWAP_SOURCE/scripts/gpu_report.py" "$1" "$out" "$commit" "${@:2}"; }
 

@@ -2,7 +2,7 @@
 """Moves a training GPT between two agents and processes on one card, and prints figures as JSON lines.
 
 usage: gpu_migrations.py BUILD TEXT [--sizes 1g,10g] [--precisions fp32,bf16,bf16_masters]
-                         [--device DEVICE] [--transports UCX_TLS] [--width W --layers L]
+                         [--only moves|checkpoints] [--device DEVICE] [--transports UCX_TLS] [--width W --layers L]
 
 Every move must be bit-identical to the same training without a move: its losses and its final digest
 are compared. How many steps a job trains follows from how long a step and a start take here, so that it
@@ -97,7 +97,7 @@ def step_times(path: pathlib.Path) -> list:
 
 
 class Case:
-    """A GPT of one size and precision, and what it computes without a move."""
+    """A GPT of one size and precision."""
 
     WARM_UP = 5  # steps in which libraries load and memory is taken
     LEAD = 25    # steps before a move
@@ -105,21 +105,26 @@ class Case:
     def __init__(self, options, size: str, width: int, layers: int, precision: str):
         self.options, self.size, self.precision = options, size, precision
         self.name = f"{size}_{precision}"
+        self.steps, self.undisturbed = 0, []
         self.trainer_device = "cpu" if options.device.startswith("cpu") else options.device
         self.program = [str(options.build / "runtime/gpt"), "--text", options.text, "--width", str(width), "--layers", str(layers),
                         "--heads", "4", "--batch", "32", "--context", "64", *PRECISIONS[precision]]
-        gigabytes = 12 * layers * 12 * width ** 2 / 1e9
+        self.bytes = 12 * layers * 12 * width ** 2
+
+    def train_undisturbed(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            losses, times = pathlib.Path(folder) / "losses", pathlib.Path(folder) / "times"
+            first, losses, times = (pathlib.Path(folder) / name for name in ("first", "losses", "times"))
             began = time.monotonic_ns()
-            self.train("--steps", "15", "--times", str(times))
+            self.train("--steps", "15", "--times", str(times), losses=first)
             start = (step_times(times)[0][0] - began) / 1e9
             step = statistics.median([ms for _, ms in step_times(times)][self.WARM_UP:]) / 1e3
-            # A standby starts beside the job, and what the job has is brought there at no less than 1 GB/s.
-            self.steps = self.LEAD + max(100, math.ceil((2.5 * start + gigabytes + 8) / step))
+            # A standby starts beside the job, and what the job has goes there twice, at no less than 1 GB/s.
+            self.steps = self.LEAD + max(100, math.ceil((2 * start + 2 * self.bytes / 1e9 + 8) / step))
             print(f"{self.name}: starts in {start:.1f} s, steps in {step * 1e3:.1f} ms, trains {self.steps} steps", flush=True)
             self.train("--steps", str(self.steps), losses=losses)
             self.undisturbed = lines_of(losses)
+            if self.undisturbed[:15] != lines_of(first)[:15]:
+                raise RuntimeError(f"{self.name}: without any move, the same training computes one thing now and another then")
 
     def train(self, *arguments: str, losses: pathlib.Path = pathlib.Path("/dev/null")) -> None:
         told = subprocess.run([*self.program, "--device", self.trainer_device, "--loss-log", str(losses), *arguments],
@@ -152,6 +157,7 @@ class Case:
 
     def print_moves(self) -> bool:
         """False where a move failed; the others are made nevertheless."""
+        self.train_undisturbed()
         moved = True
         for strategy in ("rounds", "replay"):
             goals = strategy == "replay" and self.precision == "fp32"
@@ -175,7 +181,11 @@ class Case:
 
     def print_checkpoint_file(self) -> None:
         """The same job moved by a checkpoint file in memory: stop, save, start, load, first step."""
-        with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        memory = "/dev/shm"
+        fits = os.path.isdir(memory) and shutil.disk_usage(memory).free > 1.2 * self.bytes
+        if not fits:
+            print(f"{memory} is too small for {self.bytes} bytes: the checkpoint goes to a disk", flush=True)
+        with tempfile.TemporaryDirectory(dir=memory if fits else None) as folder:
             file, log = f"{folder}/checkpoint", pathlib.Path(folder) / "times"
             self.train("--times", str(log), "--steps", "6", "--checkpoint", file)
             stopped = [int(line.split()[2]) for line in lines_of(log)][-1]
@@ -223,6 +233,7 @@ def main() -> int:
     parser.add_argument("text")
     parser.add_argument("--sizes", type=names_of(SIZES), default=list(SIZES))
     parser.add_argument("--precisions", type=names_of(PRECISIONS), default=list(PRECISIONS))
+    parser.add_argument("--only", choices=["moves", "checkpoints"])
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--transports", default="", help="of the agents; default: what UCX chooses")
     parser.add_argument("--width", type=int, help="of a model of your own, in place of --sizes")
@@ -233,8 +244,9 @@ def main() -> int:
     for size, (width, layers) in shapes.items():
         for precision in options.precisions:
             case = Case(options, size, width, layers, precision)
-            moved = case.print_moves() and moved
-            if precision == "fp32":
+            if options.only != "checkpoints":
+                moved = case.print_moves() and moved
+            if options.only != "moves" and precision == "fp32":
                 case.print_checkpoint_file()
                 case.print_driver_checkpoint()
     return 0 if moved else 1
