@@ -194,7 +194,7 @@ on_card() {
 # memcheck sees every test. The others are slow and are about the kernels alone; initcheck also cannot
 # know what an arena's memory held before it was let go and bound again.
 sanitize() {
-  local only='OnCard.Digests*'
+  local only='OnCard.Digests*:OnCard.Gathers*'
   command -v compute-sanitizer >/dev/null || { echo "no compute-sanitizer here"; return 1; }
   case $1 in memcheck) only='*' ;; initcheck) only+=':OnCard.Brings*' ;; esac
   GTEST_FILTER=$only on_card compute-sanitizer --tool "$1" --error-exitcode 9
