@@ -22,6 +22,16 @@ def card_here() -> dict:
     return dict(zip(names, [part.strip() for part in line[0].split(",")])) if line else {}
 
 
+def figures_in(output: str) -> list:
+    figures = []
+    for line in output.splitlines():
+        try:
+            figures += [json.loads(line)] if line.startswith("{") else []
+        except ValueError:
+            print(f"gpu_report: no figure: {line}", file=sys.stderr)
+    return figures
+
+
 class Visit:
     """One commit on one card: its stages by name, each with outcome, seconds, date and figures."""
 
@@ -35,9 +45,8 @@ class Visit:
                 self.seen = before
 
     def record(self, stage: str, outcome: str, seconds: int, output: str) -> None:
-        figures = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         self.seen["stages"][stage] = {"outcome": outcome, "seconds": seconds,
-                                      "date": datetime.date.today().isoformat(), "figures": figures}
+                                      "date": datetime.date.today().isoformat(), "figures": figures_in(output)}
         self.path.write_text(json.dumps(self.seen, indent=1) + "\n")
         self.path.with_suffix(".md").write_text(self.table())
 

@@ -30,7 +30,7 @@ class TestVisit(unittest.TestCase):
 
     def test_calls_for_one_commit_and_card_add_up(self):
         self.call().record("build", "passed", 5, "")
-        self.call().record("bench", "passed", 7, "said before\n" + figure("rate", 1))
+        self.call().record("bench", "passed", 7, "said before\n{cut off\n" + figure("rate", 1))
         visit = self.call()
         self.assertEqual(list(visit.seen["stages"]), ["build", "bench"])
         self.assertEqual(self.names(visit), ["rate"])
