@@ -214,6 +214,7 @@ for stage in "${stages[@]}"; do
   say "$stage"
   started=$SECONDS
   echo "==== $stage, $(date -u +%FT%TZ)" >>"$log"
+  logged=$(wc -l <"$log")
   : >"$output"
   set +e
   # shellcheck disable=SC2086  # migrate:1g:fp32 is the function and what it is given
@@ -223,7 +224,7 @@ for stage in "${stages[@]}"; do
   if [ $outcome = 0 ]; then outcome=passed; else outcome=failed; fi
   report record "$stage" "$outcome" $((SECONDS - started)) "$output"
   say "$stage $outcome after $((SECONDS - started)) s"
-  if [ "$outcome" = failed ]; then tail -n 40 "$log" >&2; fi
+  if [ "$outcome" = failed ]; then tail -n "+$logged" "$log" | tail -n 40 >&2; fi
   if [ "$stage$outcome" = buildfailed ]; then break; fi
 done
 report show >&2
