@@ -100,6 +100,14 @@ Buffer CudaDevice::take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t b
   return {&owner, {at, bytes}, lease};
 }
 
+std::optional<std::uint64_t> CudaDevice::spare_bytes() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  card_.select();
+  card_.check(card_.runtime->memory_info(free, total), "cudaMemGetInfo");
+  return free + (framework_.spare ? framework_.spare() : 0);
+}
+
 Buffer CudaDevice::allocate(std::size_t bytes) {
   if (framework_.allocate) return framework_.allocate(*this, bytes);
   return take(memory_, bytes, *this);

@@ -22,6 +22,8 @@ struct Framework {
   std::function<Buffer(Device& device, std::size_t bytes)> allocate;
   /// The program's thread: gives what that cache has and nobody uses back to CUDA. May be empty.
   std::function<void()> make_room;
+  /// Bytes that the framework has from CUDA and left unused when it used most. May be empty.
+  std::function<std::uint64_t()> spare;
 };
 
 using LoadVmm = std::function<std::shared_ptr<Vmm>()>;
@@ -43,6 +45,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
               const Fence& after) override;
   std::size_t digest_bytes_best() const override { return std::size_t{4} << 30U; }
+  std::optional<std::uint64_t> spare_bytes() override;
   Buffer allocate(std::size_t bytes) override;
   Buffer allocate_host(std::size_t bytes) override;
   void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) override;

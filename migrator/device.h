@@ -121,6 +121,10 @@ class Device {
   /// Bytes that are worth a call of digest().
   [[nodiscard]] virtual std::size_t digest_bytes_best() const = 0;
 
+  /// Bytes that the program leaves of this device's memory when it uses most; none: not known, or
+  /// more than anyone asks for.
+  [[nodiscard]] virtual std::optional<std::uint64_t> spare_bytes() { return std::nullopt; }
+
   /// Memory of this device, and memory of the host that it reads and writes fastest.
   [[nodiscard]] virtual Buffer allocate(std::size_t bytes) = 0;
   [[nodiscard]] virtual Buffer allocate_host(std::size_t bytes) = 0;

@@ -30,12 +30,22 @@ Replay::~Replay() { log_->close(); }
 
 bool Replay::begin() {
   auto shards = sender_.program().begin_log(log_, window_);
+  const auto update_bytes = replay_sizes(shards, sender_.snapshot().layout).update_bytes;
   if (shards.empty() || !map_shards(std::move(shards))) {
     give_up();
     return false;
   }
-  log_->set_bytes_max(sender_.options().log_bytes_max);
+  room_ = room_for_gradients(sender_.snapshot().devices);
+  // A step that waits until its gradients are sent needs no more memory than without a migration.
+  if (sender_.options().log_bytes_max == 0 && room_ < update_bytes) log_->hold_each();
+  bound_log(update_bytes);
   return true;
+}
+
+void Replay::bound_log(std::uint64_t update_bytes) {
+  const auto asked = sender_.options().log_bytes_max;
+  const auto fits = std::min(kStepsHeld * update_bytes, room_);
+  log_->set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
 
 bool Replay::map_shards(std::vector<Shard> shards) {
@@ -231,7 +241,7 @@ void Replay::send_entry(UpdateEntry entry) {
   tend();
   if (entry.audit && audit_ && audit_->step == entry.step) audit_->update = update.number;
   unacknowledged_.push_back({update.number, held});
-  if (sender_.options().log_bytes_max == 0) log_->set_bytes_max(kStepsHeld * step_bytes_);
+  if (step_bytes_ != 0) bound_log(step_bytes_);
   ++sender_.stats().log_entries;
   send_gradients(update.number, entry);
   if (log_->empty()) sender_.wait_until_payloads_are_sent();

@@ -66,6 +66,7 @@ class Replay {
   };
 
   [[nodiscard]] bool map_shards(std::vector<Shard> shards);
+  void bound_log(std::uint64_t update_bytes);
   void send_uncovered_regions();
   bool send_next();
   void ask_for_audit();
@@ -103,6 +104,7 @@ class Replay {
   std::uint64_t base_chunks_sent_ = 0;
   std::uint64_t base_bytes_staged_ = 0;
   std::uint64_t step_bytes_ = 0;  ///< of one step's gradients, the most so far
+  std::uint64_t room_ = 0;        ///< for gradients, where the program trains
   std::uint64_t step_bytes_so_far_ = 0;
   std::deque<Unacknowledged> unacknowledged_;
   std::optional<Audit> audit_;

@@ -1,7 +1,11 @@
 #include "migrator/update_log.h"
 
+#include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
+
+#include "migrator/device.h"
 
 namespace cardswap {
 namespace {
@@ -26,6 +30,15 @@ ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout)
     }
   }
   return sizes;
+}
+
+std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices) {
+  auto room = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& device : devices) {
+    if (!device) continue;
+    if (const auto spare = device->spare_bytes()) room = std::min(room, *spare / 2);
+  }
+  return room;
 }
 
 std::uint64_t UpdateEntry::bytes() const {

@@ -31,6 +31,10 @@ struct ReplaySizes {
 /// `shards` by `layout`'s regions; those of other layouts do not count.
 [[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
 
+/// Bytes of gradients that may wait for the line where the program trains, whose next step must
+/// find its memory: half of what it leaves of each device, because what is left may be in pieces.
+[[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
+
 /// A gradient as the optimizer read it, held by reference.
 struct Gradient {
   ParameterId parameter{};

@@ -31,7 +31,14 @@ cuda::Framework framework_on(c10::DeviceIndex index) {
             return Buffer{
                 &device, {static_cast<std::byte*>(memory->mutable_data_ptr()), bytes}, memory};
           },
-          [] { c10::cuda::CUDACachingAllocator::emptyCache(); }};
+          [] { c10::cuda::CUDACachingAllocator::emptyCache(); },
+          [index] {
+            const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(index);
+            constexpr auto kAll =
+                static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+            const auto left = stats.reserved_bytes[kAll].current - stats.allocated_bytes[kAll].peak;
+            return left > 0 ? static_cast<std::uint64_t>(left) : 0;
+          }};
 }
 
 /// Whether LibTorch's cache has a pool besides its own, as it makes one for each CUDA graph.

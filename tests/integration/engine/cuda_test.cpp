@@ -116,6 +116,8 @@ class SourceSide final : public SourceProgram {
       entry.gradients = {{ParameterId{0}, gradient.bytes, gradient.owner, job_.device}};
       entry.fence = job_.device->fence();
       log->append(std::move(entry));
+      steps_logged_ += !log->closed();
+      steps_held_ += log->holds_each();
       if (last || log->holds_each()) log->wait_until_sent(step_ + 1);
       window->close();
     }
@@ -135,6 +137,10 @@ class SourceSide final : public SourceProgram {
   std::shared_ptr<UpdateLog> log_;
   std::shared_ptr<StateWindow> window_;
   std::atomic<std::uint64_t> step_{1};
+
+ public:
+  int steps_logged_ = 0;
+  int steps_held_ = 0;
 };
 
 class TargetSide final : public TargetProgram {
@@ -253,8 +259,24 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
   if (GetParam().strategy == Strategy::replay) {
     EXPECT_GT(target_side_.replayed_, 0);
     EXPECT_EQ(verified_->regions_not_replayed, 0U) << verified_->not_replayed;
+    EXPECT_LT(source_side_.steps_held_, source_side_.steps_logged_) << "the card has room";
   }
 }
+
+class OnAFullCard : public OnTheStandInsCards {};
+
+TEST_P(OnAFullCard, NoStepGoesOnWhileItsGradientsAreHeld) {
+  source_job_.card->leave_free(2 * kParameterBytes - 1);
+  start();
+  ASSERT_TRUE(trains_until_converged()) << why();
+  ASSERT_TRUE(freezes_and_verifies()) << why();
+  EXPECT_GT(source_side_.steps_held_, 0);
+  EXPECT_EQ(source_side_.steps_held_, source_side_.steps_logged_);
+  EXPECT_GT(target_side_.replayed_, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Replay, OnAFullCard,
+                         ::testing::Values(Way{Strategy::replay, Compression::off, ""}));
 
 // UCX calls CUDA's driver on the engines' threads, and crashes where there is no context.
 TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {

@@ -89,6 +89,11 @@ void StandInCudart::forget_calls() {
   calls_.clear();
 }
 
+void StandInCudart::leave_free(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  free_ = bytes;
+}
+
 bool StandInCudart::is_entered() {
   const std::lock_guard lock(mutex_);
   return entered_.contains(std::this_thread::get_id());
@@ -218,6 +223,7 @@ Status StandInCudart::memory_info(std::size_t& free, std::size_t& total) {
   const std::lock_guard lock(mutex_);
   total = free = kTotalBytes;
   for (const auto& [at, memory] : memory_) free -= memory.bytes;
+  if (free_) free = *free_;
   return called("cudaMemGetInfo");
 }
 

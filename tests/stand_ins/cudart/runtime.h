@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -36,6 +37,8 @@ class StandInCudart final : public cuda::Runtime {
   [[nodiscard]] std::vector<std::string> calls();
   [[nodiscard]] std::size_t count(const std::string& call);
   void forget_calls();
+  /// So much of the card's memory stays free; others take the rest.
+  void leave_free(std::size_t bytes);
   /// Whether the calling thread has chosen this card, as libraries that it calls expect.
   [[nodiscard]] bool is_entered();
   /// Memory of the card that others made: `behind` are its bytes. Whoever made it unmaps it.
@@ -104,6 +107,7 @@ class StandInCudart final : public cuda::Runtime {
   std::map<int, Queue> streams_;
   std::map<int, Recorded> events_;
   std::set<int> programs_;
+  std::optional<std::size_t> free_;
   std::set<std::thread::id> entered_;
   int next_ = 1;
 };

@@ -146,6 +146,14 @@ TEST_F(CudaDeviceTest, NamesTheCallTheDeviceAndTheSizeOfAFailure) {
   EXPECT_EQ(digests({filled(10, 0)}).size(), 1U) << "and works again after it";
 }
 
+TEST_F(CudaDeviceTest, KnowsWhatTheProgramLeavesOfItsMemory) {
+  card_->leave_free(1000);
+  EXPECT_EQ(device_->spare_bytes(), 1000U);
+  const auto cached = cuda::CudaDevice::open(
+      card_, 0, {[this] { return program_; }, {}, {}, [] { return std::uint64_t{234}; }});
+  EXPECT_EQ(cached->spare_bytes(), 1234U);
+}
+
 TEST(CudaDevice, LeaksNothingWhenACallFails) {
   for (const auto* call : {"cudaEventCreate", "cudaStreamCreate", "cudaHostAlloc", "cudaMalloc",
                            "cudaMemcpyAsync", "cudaEventRecord", "cudaEventSynchronize"}) {
