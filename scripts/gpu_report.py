@@ -4,8 +4,8 @@
 usage: gpu_report.py record DIR COMMIT STAGE OUTCOME SECONDS FIGURES
        gpu_report.py show DIR COMMIT
 
-A visit may take several calls of scripts/gpu_check.sh. What is recorded for the same commit and card adds
-up; a stage that is run again replaces what it said before. `show` prints the table, with exit status 1
+A visit may take several calls of scripts/gpu_check.sh. What is recorded for the same commit and kind of card
+adds up; a stage that is run again replaces what it said before. `show` prints the table, with exit status 1
 when a stage failed or a figure misses its goal.
 """
 import datetime
@@ -22,6 +22,11 @@ def card_here() -> dict:
     return dict(zip(names, [part.strip() for part in line[0].split(",")])) if line else {}
 
 
+def kind(card: dict) -> dict:
+    """What makes two cards one: a later call may be lent another of them."""
+    return {name: value for name, value in card.items() if name != "uuid"}
+
+
 def figures_in(output: str) -> list:
     figures = []
     for line in output.splitlines():
@@ -33,20 +38,21 @@ def figures_in(output: str) -> list:
 
 
 class Visit:
-    """One commit on one card: its stages by name, each with outcome, seconds, date and figures."""
+    """One commit on cards of one kind: its stages by name, each with outcome, seconds, date and figures."""
 
     def __init__(self, folder: pathlib.Path, commit: str, card: dict):
         model = card.get("name", "no card").lower().replace(" ", "-")
         self.path = folder / f"{model}-{commit[:12]}.json"
+        self.uuid = card.get("uuid")
         self.seen = {"commit": commit, "card": card, "stages": {}}
         if self.path.exists():
             before = json.loads(self.path.read_text())
-            if (before["commit"], before["card"]) == (commit, card):
+            if (before["commit"], kind(before["card"])) == (commit, kind(card)):
                 self.seen = before
 
     def record(self, stage: str, outcome: str, seconds: int, output: str) -> None:
         self.seen["stages"][stage] = {"outcome": outcome, "seconds": seconds,
-                                      "date": datetime.date.today().isoformat(), "figures": figures_in(output)}
+                                      "date": datetime.date.today().isoformat(), "uuid": self.uuid, "figures": figures_in(output)}
         self.path.write_text(json.dumps(self.seen, indent=1) + "\n")
         self.path.with_suffix(".md").write_text(self.table())
 
@@ -59,6 +65,9 @@ class Visit:
             ratio = round(large["value"] / small["value"], 4)
             all_.append({"name": "cuda_replay_downtime_10g_over_1g", "value": ratio, "unit": "ratio", "goal": 1.5,
                          "holds": ratio <= 1.5, "n": 1, "spread": 0})
+        slow = [by_name[f"cuda_sync_slowdown_pct_{size}"] for size in ("1g", "10g") if f"cuda_sync_slowdown_pct_{size}" in by_name]
+        if slow:
+            all_.append({**max(slow, key=lambda figure: figure["value"]), "name": "cuda_sync_slowdown_pct"})
         return all_
 
     def good(self) -> bool:

@@ -48,10 +48,21 @@ class TestVisit(unittest.TestCase):
         self.assertEqual([(f["name"], f["value"]) for f in visit.figures()], [("rate", 4), ("downtime", 3)])
         self.assertTrue(visit.good())
 
-    def test_another_commit_and_another_card_begin_anew(self):
+    def test_another_commit_and_another_kind_of_card_begin_anew(self):
         self.call().record("bench", "passed", 7, figure("rate", 1))
         self.assertEqual(self.names(self.call(commit="0123456789abcdef-dirty")), [])
-        self.assertEqual(self.names(self.call(card={**CARD, "uuid": "GPU-2"})), [])
+        self.assertEqual(self.names(self.call(card={**CARD, "driver_version": "2.0"})), [])
+
+    def test_two_cards_of_a_kind_add_up_and_are_told_apart(self):
+        self.call().record("bench", "passed", 7, figure("rate", 1))
+        self.call(card={**CARD, "uuid": "GPU-2"}).record("unit", "passed", 7, "")
+        self.assertEqual([stage["uuid"] for stage in self.call().seen["stages"].values()], ["GPU-1", "GPU-2"])
+
+    def test_the_slowdown_is_that_of_the_size_where_it_is_worse(self):
+        self.call().record("migrate:1g:fp32", "passed", 7, figure("cuda_sync_slowdown_pct_1g", 2, 5, True))
+        self.call().record("migrate:10g:fp32", "passed", 7, figure("cuda_sync_slowdown_pct_10g", 6, 5, False))
+        worse = self.call().figures()[-1]
+        self.assertEqual((worse["name"], worse["value"], worse["holds"]), ("cuda_sync_slowdown_pct", 6, False))
 
     def test_a_missed_goal_is_no_good_and_shown(self):
         self.call().record("bench", "passed", 7, figure("rate", 1, goal=2, holds=False))

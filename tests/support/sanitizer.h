@@ -12,6 +12,14 @@ inline constexpr int kPatience = 4;
 inline constexpr int kPatience = 1;
 #endif
 
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitizer = true;
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+/// Why what reserves addresses for an arena on a card is skipped there.
+inline constexpr auto kNoAddresses = "ThreadSanitizer leaves a process few addresses to reserve";
+
 /// Fails the test when there is a sanitizer's report in what a process printed.
 void fail_on_sanitizer_report(const std::string& where, const std::string& printed);
 

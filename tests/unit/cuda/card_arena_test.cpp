@@ -17,6 +17,7 @@
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"
 #include "tests/stand_ins/cards/cards.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap {
 namespace {
@@ -102,6 +103,9 @@ class CardArenaTest : public ::testing::Test {
     std::filesystem::create_directory(dir_);
   }
   ~CardArenaTest() override { std::filesystem::remove_all(dir_); }
+  void SetUp() override {
+    if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+  }
 
   struct Job {
     Job(Cards& cards, std::initializer_list<std::size_t> sizes) {

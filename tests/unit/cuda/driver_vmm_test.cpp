@@ -7,6 +7,7 @@
 
 #include "cuda/vmm_arena.h"
 #include "migrator/error.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap::cuda {
 namespace {
@@ -14,6 +15,13 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kMiB = 1U << 20U;
+
+class DriverVmm : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+  }
+};
 
 Error error_of(const std::function<void()>& act) {
   try {
@@ -25,7 +33,7 @@ Error error_of(const std::function<void()>& act) {
   return {Code::internal, ""};
 }
 
-TEST(DriverVmm, MakesExportsAndImportsAnArenasMemory) {
+TEST_F(DriverVmm, MakesExportsAndImportsAnArenasMemory) {
   const auto vmm = driver_vmm(STAND_IN_LIBCUDA);
   const auto arena = VmmArena::reserve({vmm, 0}, {256 * kMiB, 0, 0}, {});
   const auto block = arena->allocate(70 * kMiB);
@@ -41,7 +49,7 @@ TEST(DriverVmm, MakesExportsAndImportsAnArenasMemory) {
   EXPECT_EQ(more->back(), std::byte{4});
 }
 
-TEST(DriverVmm, PutsTheDriversWordsIntoAnError) {
+TEST_F(DriverVmm, PutsTheDriversWordsIntoAnError) {
   const auto vmm = driver_vmm(STAND_IN_LIBCUDA);
   const auto arena = VmmArena::reserve({vmm, 0}, {4096 * kMiB, 0, 0}, {});
   const auto error = error_of([&] { (void)arena->allocate(2048 * kMiB); });
@@ -54,7 +62,7 @@ TEST(DriverVmm, PutsTheDriversWordsIntoAnError) {
               HasSubstr("cuMemGetAllocationGranularity on cuda:1"));
 }
 
-TEST(DriverVmm, NamesWhatADriverLacks) {
+TEST_F(DriverVmm, NamesWhatADriverLacks) {
   EXPECT_EQ(error_of([] { (void)driver_vmm("libcuda-that-is-not.so"); }).code(), Code::refused);
   const auto error = error_of([] { (void)driver_vmm(LIBCUDA_WITHOUT_VMM); });
   EXPECT_EQ(error.code(), Code::refused);

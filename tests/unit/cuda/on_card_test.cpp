@@ -11,6 +11,7 @@
 #include "migrator/arena.h"
 #include "migrator/error.h"
 #include "migrator/shuffle.h"
+#include "tests/support/sanitizer.h"
 #include "tests/unit/cuda/card_under_test.h"
 
 namespace cardswap {
@@ -161,6 +162,7 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
 }
 
 TEST_F(OnCard, AnArenaKeepsItsBytesAndAddressesWhileItsMemoryIsElsewhere) {
+  if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
   const auto arena = device_->reserve_arena(0, 0);
   const auto small = arena->allocate(1000);
   const auto large = arena->allocate((80U << 20U) + 24);  // over a piece's end
@@ -183,6 +185,7 @@ TEST_F(OnCard, AnArenaKeepsItsBytesAndAddressesWhileItsMemoryIsElsewhere) {
 }
 
 TEST_F(OnCard, AnArenaIsReceivedAtTheSameAddressesAndATakenRangeIsRefused) {
+  if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
   std::uint64_t base = 0;
   {
     const auto arena = device_->reserve_arena(0, 0);

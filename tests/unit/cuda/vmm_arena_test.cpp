@@ -13,6 +13,7 @@
 #include "cuda/cuda_device.h"
 #include "migrator/error.h"
 #include "tests/stand_ins/vmm/vmm.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap {
 namespace {
@@ -43,6 +44,9 @@ std::vector<std::string> permissions(std::uint64_t first, std::uint64_t last) {
 
 class VmmArenaTest : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+  }
   ~VmmArenaTest() override {
     EXPECT_EQ(vmm_->leaks(), "");
     EXPECT_EQ(card_->leaks(), "");
