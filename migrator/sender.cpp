@@ -208,9 +208,10 @@ void Sender::send_payload(const data::BulkHeader& header, Fetched fetched, std::
 
 ReadAhead Sender::read_ahead(Fence after) {
   // What is packed passes through the host's memory; on a fast link nothing is.
-  const bool as_it_is =
-      options_.compression == Compression::off ||
-      (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMost);
+  const auto as_it_is = [this] {
+    return options_.compression == Compression::off ||
+           (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMost);
+  };
   return {*stagings_, std::move(after), as_it_is, compressor_};
 }
 

@@ -47,7 +47,7 @@ std::optional<Fetched> ReadAhead::next() {
     const auto others = std::ranges::find_if(
         left, [&](const Payload& payload) { return payload.range.device != &device; });
     auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,
-                                              {direct_, packer_.codec() != Codec::none});
+                                              {direct_(), packer_.codec() != Codec::none});
     if (fetched.empty()) break;
     begun_ += fetched.size();
     std::ranges::move(fetched, std::back_inserter(ahead_));

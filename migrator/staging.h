@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -30,9 +31,14 @@ class Stagings {
 /// At the source: payloads to send, fetched ahead of the line while it is busy. One thread.
 class ReadAhead {
  public:
-  /// `packer`: what will pack the payloads, if it does so when they are fetched; it outlives this.
-  ReadAhead(Stagings& stagings, Fence after, bool direct, const Compressor& packer)
-      : stagings_(stagings), after_(std::move(after)), direct_(direct), packer_(packer) {}
+  /// `direct`: FetchOptions::direct, asked as payloads are fetched, because the link's rate shows
+  /// only then. `packer`: what will pack them, if it does so when they are fetched. Both outlive
+  /// this.
+  ReadAhead(Stagings& stagings, Fence after, std::function<bool()> direct, const Compressor& packer)
+      : stagings_(stagings),
+        after_(std::move(after)),
+        direct_(std::move(direct)),
+        packer_(packer) {}
   void want(const MemoryRange& range, std::uint8_t element);
   /// The next payload, if it is there.
   [[nodiscard]] std::optional<Fetched> next();
@@ -40,7 +46,7 @@ class ReadAhead {
  private:
   Stagings& stagings_;
   const Fence after_;
-  const bool direct_;
+  const std::function<bool()> direct_;
   const Compressor& packer_;
   std::vector<Payload> wanted_;
   std::size_t begun_ = 0;
