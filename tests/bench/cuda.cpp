@@ -6,6 +6,9 @@
 //                            bytes read and written a second
 //   cuda_staging_over_link   2 GiB between two engines through the staging ring, over the slower of
 //                            the card's copies and the same engines with the state in host memory
+//   cuda_direct_over_staged  the same with UCX reading the card itself, over the ring; only where
+//   UCX
+//                            has CUDA: over TCP (_tcp), and by whatever it has (_any)
 //   cuda_gather_over_copies  2048 payloads of 4 KiB to the host, gathered, over one copy for each
 //   cuda_shuffle_over_bus    256 MiB to the host in shuffled chunks, over the copy engine's rate
 
@@ -17,6 +20,7 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/handles.h"
+#include "migrator/link.h"
 #include "migrator/source.h"
 #include "migrator/target.h"
 #include "tests/bench/figure.h"
@@ -135,7 +139,7 @@ double engine_rate(Program& source, Program& target, const std::string& transpor
   options.port = receiving.port();
   options.token = "token";
   options.strategy = Strategy::rounds;
-  options.compression = Compression::automatic;
+  options.compression = Compression::off;  // automatic would stage until it knows the rate
   options.transports = transports;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {
@@ -187,6 +191,39 @@ void measure_staging(Bench& bench, const std::string& transports) {
   print(staged);
   print(link);
   print(bus);
+}
+
+struct NoEvents final : LinkEvents {
+  void on_control(PeerId, std::span<const std::byte>) override {}
+  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override {
+    return {};
+  }
+  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(PeerId, std::string_view) override {}
+};
+
+void measure_direct(Bench& bench) {
+  struct Way {
+    const char* name;
+    const char* staged;
+    const char* direct;
+  };
+  Program source(bench, true);
+  Program target(bench, true);
+  for (const auto& way : {Way{"tcp", "tcp", "tcp,cuda_copy"}, Way{"any", "^cuda", "all"}}) {
+    NoEvents events;
+    if (!listen_link("127.0.0.1", way.direct, events)->direct_bytes_min(MemoryKind::cuda)) continue;
+    Figure ratio{fmt::format("cuda_direct_over_staged_{}", way.name), "ratio", {}};
+    for (int i = 0; i < kPairs; ++i) {
+      const auto rate = [&, fill = 4 * i](const char* transports, int more) {
+        source.fill(bench, static_cast<std::uint8_t>(fill + more));
+        target.fill(bench, static_cast<std::uint8_t>(fill + more + 1));
+        return engine_rate(source, target, transports);
+      };
+      ratio.samples.push_back(rate(way.direct, 0) / rate(way.staged, 2));
+    }
+    print(ratio);
+  }
 }
 
 /// Bytes a second of `payloads` brought to the host by a staging whose buffers are sent at once.
@@ -255,6 +292,7 @@ void measure(int argc, char** argv) {
   measure_packing(bench);
   // Without CUDA's own transports every byte passes through the ring.
   measure_staging(bench, argc > 1 ? argv[1] : "tcp");
+  measure_direct(bench);
 }
 
 }  // namespace
