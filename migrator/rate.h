@@ -5,8 +5,8 @@
 
 namespace cardswap {
 
-/// Keeps sending within `bytes_per_s` (0: no cap): a token bucket that holds at most 2 ms worth,
-/// so a pause is not made up for by a burst. The caller brings the clock. One thread.
+/// Keeps sending within `bytes_per_s` (0: no cap): a token bucket that holds at most 12 ms worth,
+/// so a late wake-up is made up for, and a pause is not. The caller brings the clock. One thread.
 class RateCap {
  public:
   using Clock = std::chrono::steady_clock;

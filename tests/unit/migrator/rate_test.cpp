@@ -28,6 +28,17 @@ TEST(RateCap, KeepsTheRateOverManySends) {
   EXPECT_NEAR(std::chrono::duration<double>(now - start).count(), 10.0, 0.05);
 }
 
+TEST(RateCap, MakesUpForBeingWokenLate) {
+  RateCap cap(100 * kMiB);
+  const RateCap::Clock::time_point start{seconds(5)};
+  auto now = start;
+  for (int i = 0; i < 1000; ++i) {
+    now = cap.ready_at(now) + milliseconds(7);
+    cap.sent(kMiB, now);
+  }
+  EXPECT_NEAR(std::chrono::duration<double>(now - start).count(), 10.0, 0.05);
+}
+
 TEST(RateCap, DoesNotMakeUpForAPause) {
   RateCap cap(100 * kMiB);
   RateCap::Clock::time_point now{seconds(5)};
