@@ -7,6 +7,7 @@
 
 #include "migrator/compressor.h"
 #include "migrator/error.h"
+#include "migrator/shuffle.h"
 #include "migrator/unpacker.h"
 
 namespace cardswap {
@@ -40,6 +41,28 @@ TEST(Packer, GivesBackEveryByteOfEveryWidth) {
       }
     }
   }
+}
+
+TEST(Packer, LeavesTheShuffleToADeviceThatDoesIt) {
+  Packer packer;
+  const auto bytes = weights(5000);
+  std::vector<std::byte> planes(bytes.size());
+  shuffle_bytes(bytes, planes, 4);
+  std::vector<std::byte> out(bytes.size());
+  for (const auto codec : {Codec::lz4, Codec::zstd}) {
+    const auto packed = packer.pack(codec, planes, 4, 4);
+    EXPECT_EQ(packed, packer.pack(codec, bytes, 4));
+    packer.unpack(codec, packed, 4, out, 4);
+    EXPECT_EQ(out, planes);
+    packer.unpack(codec, packed, 4, out);
+    EXPECT_EQ(out, bytes);
+  }
+  packer.unpack(Codec::planes, planes, 4, out);
+  EXPECT_EQ(out, bytes);
+  packer.unpack(Codec::planes, planes, 4, out, 4);
+  EXPECT_EQ(out, planes);
+  EXPECT_THROW(packer.unpack(Codec::planes, std::span(planes).first(100), 4, out), Error);
+  EXPECT_THROW(packer.unpack(Codec::planes, planes, 0, out), Error);
 }
 
 TEST(Packer, TheShuffleMakesFloatsSmaller) {
