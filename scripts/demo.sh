@@ -73,8 +73,8 @@ say "training the GPT without a move, for comparison"
 
 say "training it again under host-a"
 "${cardswap_a[@]}" run --name gpt -- "${train[@]}" --loss-log "$dir/moved" >&2
-third() { [ "$(grep -c '^step' "$dir/moved" 2>/dev/null || true)" -ge $((steps / 4)) ]; }
-wait_for 120 "a quarter of the training" third
+quarter() { [ -e "$dir/moved" ] && [ "$(grep -c '^step' "$dir/moved")" -ge $((steps / 4)) ]; }
+wait_for 120 "a quarter of the training" quarter
 
 say "moving it to host-b while it trains"
 "${cardswap_a[@]}" -o json migrate gpt --to "127.0.0.1:$port/cpu:0" --strategy "$strategy" >"$dir/migration.json" &
