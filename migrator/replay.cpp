@@ -29,16 +29,18 @@ Replay::Replay(Sender& sender)
 Replay::~Replay() { log_->close(); }
 
 bool Replay::begin() {
-  auto shards = sender_.program().begin_log(log_, window_);
-  const auto update_bytes = replay_sizes(shards, sender_.snapshot().layout).update_bytes;
-  if (shards.empty() || !map_shards(std::move(shards))) {
-    give_up();
-    return false;
-  }
+  // Before the program has the log: its very next step appends.
+  const auto update_bytes =
+      replay_sizes(sender_.program().shards(), sender_.snapshot().layout).update_bytes;
   room_ = room_for_gradients(sender_.snapshot().devices);
   // A step that waits until its gradients are sent needs no more memory than without a migration.
   if (sender_.options().log_bytes_max == 0 && room_ < update_bytes) log_->hold_each();
   bound_log(update_bytes);
+  auto shards = sender_.program().begin_log(log_, window_);
+  if (shards.empty() || !map_shards(std::move(shards))) {
+    give_up();
+    return false;
+  }
   return true;
 }
 

@@ -91,8 +91,8 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   }
   if (text_at(progress, "card_path") == "staged") {
     found.push_back({Level::note,
-                     "the GPU's memory passed through this host's, because its UCX has no CUDA; "
-                     "with one that has, it goes by GPUDirect or from card to card"});
+                     "the GPU's memory passed through this host's: its UCX has no CUDA, or "
+                     "--encrypt or --transports kept UCX from it; docs/operations.md has more"});
   }
   if (r.samples.empty()) {
     found.push_back({Level::note,

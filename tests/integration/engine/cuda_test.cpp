@@ -90,6 +90,7 @@ class SourceSide final : public SourceProgram {
   std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> log,
                                std::shared_ptr<StateWindow> window) override {
     const std::lock_guard lock(mutex_);
+    held_from_the_start_ = log->holds_each();
     log_ = std::move(log);
     window_ = std::move(window);
     return shards();
@@ -141,6 +142,7 @@ class SourceSide final : public SourceProgram {
  public:
   int steps_logged_ = 0;
   int steps_held_ = 0;
+  std::atomic<bool> held_from_the_start_ = false;
 };
 
 class TargetSide final : public TargetProgram {
@@ -270,6 +272,7 @@ TEST_P(OnAFullCard, NoStepGoesOnWhileItsGradientsAreHeld) {
   start();
   ASSERT_TRUE(trains_until_converged()) << why();
   ASSERT_TRUE(freezes_and_verifies()) << why();
+  EXPECT_TRUE(source_side_.held_from_the_start_);
   EXPECT_GT(source_side_.steps_held_, 0);
   EXPECT_EQ(source_side_.steps_held_, source_side_.steps_logged_);
   EXPECT_GT(target_side_.replayed_, 0);
