@@ -71,6 +71,13 @@ TEST_F(CudaDeviceTest, ACardWithoutKernelsTrainsAndTellsTheMigration) {
   EXPECT_THROW(other->digest({&range, 1}, {&digest, 1}, {}), Error);
 }
 
+TEST_F(CudaDeviceTest, DigestsAfterItsPinnedMemoryWasRefusedOnce) {
+  card_->fail("cudaHostAlloc", static_cast<Status>(700));
+  device_ = cuda::CudaDevice::open(card_, 0, {[this] { return program_; }, {}});
+  const auto buffer = filled(10, 1);
+  EXPECT_EQ(digests({buffer}).front(), digest_of(behind(buffer)));
+}
+
 TEST_F(CudaDeviceTest, DigestsManyRangesAsTheCpuDoes) {
   std::vector<Buffer> buffers;
   for (const std::size_t size :
