@@ -42,6 +42,8 @@ Agent::Agent(asio::io_context& context, Config config)
       reservations_.standstill = [this](const std::string& migration, bool stands_still) {
         server_.standstill().note(migration, stands_still);
       };
+  jobs_.tell = migrations_.tell =
+      reservations_.tell = [this](const AgentEvent& event) { health_.note(event); };
   reservations_.closed = [this](const std::string& device) {
     const auto cordon = cordons_.of(device);
     return cordon ? to_string(*cordon, config_.host_name) : std::string();

@@ -103,24 +103,9 @@ Config config_from(const Options& options) {
   config.data_dir = std::filesystem::absolute(options.data_dir);
   config.socket = options.socket.empty() ? config.data_dir / "cardswapd.sock"
                                          : std::filesystem::absolute(options.socket);
-  const auto colon = options.listen.rfind(':');
-  int port = -1;
-  if (colon != std::string::npos) {
-    const auto text = options.listen.substr(colon + 1);
-    if (!text.empty() && text.size() <= 5 &&
-        text.find_first_not_of("0123456789") == std::string::npos) {
-      port = std::stoi(text);
-    }
-  }
-  if (port < 0 || port > 65535) {
-    throw Error(Code::bad_request, fmt::format("--listen: '{}' is not understood", options.listen),
-                "write it like 127.0.0.1:7070");
-  }
-  config.listen_host = options.listen.substr(0, colon);
-  if (config.listen_host.starts_with('[') && config.listen_host.ends_with(']')) {
-    config.listen_host = config.listen_host.substr(1, config.listen_host.size() - 2);
-  }
-  config.listen_port = static_cast<std::uint16_t>(port);
+  auto listen = parse_address("--listen", options.listen, kAgentPort, true);
+  config.listen_host = std::move(listen.host);
+  config.listen_port = listen.port;
   boost::system::error_code error;
   const auto address = asio::ip::make_address(config.listen_host, error);
   if (error) {

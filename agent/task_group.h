@@ -15,6 +15,8 @@
 #include <set>
 #include <string>
 
+#include "migrator/error.h"
+
 namespace cardswap {
 
 namespace asio = boost::asio;
@@ -72,11 +74,7 @@ class TaskGroup {
                    asio::bind_cancellation_slot(
                        entry->slot(), [this, entry, name = std::move(name)](std::exception_ptr e) {
                          running_.erase(entry);
-                         try {
-                           if (e) std::rethrow_exception(e);
-                         } catch (const std::exception& error) {
-                           if (!stopping_) spdlog::error("{}: {}", name, error.what());
-                         }
+                         if (e && !stopping_) spdlog::error("{}: {}", name, error_of(e).what());
                        }));
   }
   /// Asks every task to end; the context must still run until empty().

@@ -1,6 +1,8 @@
 #include "migrator/error.h"
 
 #include <array>
+#include <new>
+#include <system_error>
 #include <utility>
 
 namespace cardswap {
@@ -54,6 +56,25 @@ Error::Error(Code code, std::string failure, std::string hint)
 
 Error Error::within(std::string_view task) const {
   return {code_, std::string(task) + ": " + failure_, hint_};
+}
+
+Error error_of(const std::exception_ptr& e) {
+  try {
+    std::rethrow_exception(e);
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return {Code::no_memory, "this process got no memory for what it was asked",
+            "free memory on this host"};
+  } catch (const std::system_error& error) {
+    return {Code::io, error.what()};
+  } catch (const std::exception& error) {
+    return {Code::internal, std::string("unexpected: ") + error.what(),
+            "a defect of Cardswap: please report it"};
+  } catch (...) {
+    return {Code::internal, "unexpected: an exception without a text",
+            "a defect of Cardswap: please report it"};
+  }
 }
 
 }  // namespace cardswap

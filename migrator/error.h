@@ -58,4 +58,8 @@ class Error : public std::exception {
   std::string text_;
 };
 
+/// What a foreign exception is as one of ours, at a place that must not let it through: a task, a
+/// callback, a thread's end. An Error stays what it is; `e` must not be null.
+[[nodiscard]] Error error_of(const std::exception_ptr& e);
+
 }  // namespace cardswap

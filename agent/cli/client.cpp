@@ -2,7 +2,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
-#include <charconv>
 
 #include "agent/tls/identity.h"
 
@@ -10,18 +9,9 @@ namespace cardswap::cli {
 namespace {
 
 http::Endpoint endpoint_from(const std::string& agent) {
-  const auto colon = agent.rfind(':');
-  if (agent.find('/') != std::string::npos || colon == std::string::npos) {
-    return http::Endpoint::unix_socket(agent);
-  }
-  std::uint16_t port = 0;
-  const auto* end = agent.data() + agent.size();
-  const auto result = std::from_chars(agent.data() + colon + 1, end, port);
-  if (result.ec != std::errc{} || result.ptr != end) {
-    throw Error(Code::bad_request, "--agent: '" + agent + "' is not understood",
-                "give the agent's socket or HOST:PORT");
-  }
-  return http::Endpoint::tcp(agent.substr(0, colon), port);
+  // A socket is a path; whatever has no slash is a host.
+  if (agent.find('/') != std::string::npos) return http::Endpoint::unix_socket(agent);
+  return http::Endpoint::tcp(parse_address("--agent", agent));
 }
 
 }  // namespace

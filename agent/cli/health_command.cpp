@@ -70,8 +70,7 @@ std::string health_text(const json::object& answer) {
 }
 
 Exit health(const Context& context, const Wanted& wanted) {
-  auto agent = wanted.host.empty() ? context.agent : wanted.host;
-  if (!wanted.host.empty() && agent.find(':') == std::string::npos) agent += ":7070";
+  const auto& agent = wanted.host.empty() ? context.agent : wanted.host;
   if (!wanted.clear.empty() || wanted.close_breaker) {
     json::object body{{"reason", wanted.reason}, {"breaker", wanted.close_breaker}};
     if (!wanted.clear.empty()) body["device"] = wanted.clear;

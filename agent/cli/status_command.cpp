@@ -66,8 +66,7 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
   devices->add_option("host", *given, "Another host's agent");
   devices->callback([&context, &run, given] {
     run = [&context, given] {
-      auto agent = given->empty() ? context.agent : *given;
-      if (!given->empty() && agent.find(':') == std::string::npos) agent += ":7070";
+      const auto& agent = given->empty() ? context.agent : *given;
       context.show(Client(agent, context.credentials).call("GET", "/v1/devices"),
                    [&](const json::object& answer) {
                      return devices_table(answer, context.output == "wide");

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <charconv>
 
 #include "agent/http/client.h"
 #include "agent/units.h"
@@ -68,43 +67,7 @@ json::object to_json(const ProcessMove& process) {
   return parts;
 }
 
-Error bad_destination(std::string_view text) {
-  return {Code::bad_request, fmt::format("'{}' is no destination", text),
-          "write it like gpu-b:7070/cpu:0; `cardswap devices gpu-b` lists its devices"};
-}
-
 }  // namespace
-
-Destination parse_destination(std::string_view text) {
-  const auto slash = text.find('/');
-  if (slash == std::string_view::npos || slash == 0 || slash + 1 == text.size()) {
-    throw bad_destination(text);
-  }
-  Destination result;
-  result.device = text.substr(slash + 1);
-  auto host = text.substr(0, slash);
-  std::string_view port;
-  if (host.starts_with('[')) {
-    const auto close = host.find(']');
-    if (close == std::string_view::npos) throw bad_destination(text);
-    port = host.substr(close + 1);
-    host = host.substr(1, close - 1);
-    if (!port.empty() && !port.starts_with(':')) throw bad_destination(text);
-  } else if (const auto colon = host.find(':'); colon != std::string_view::npos) {
-    port = host.substr(colon);
-    host = host.substr(0, colon);
-  }
-  if (!port.empty()) {
-    port.remove_prefix(1);
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), result.port);
-    if (error != std::errc{} || end != port.data() + port.size() || result.port == 0) {
-      throw bad_destination(text);
-    }
-  }
-  if (host.empty()) throw bad_destination(text);
-  result.host = host;
-  return result;
-}
 
 std::string_view to_string(channel::Arrival arrival) {
   return arrival == channel::Arrival::criu ? "criu" : "standby";

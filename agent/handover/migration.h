@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/address.h"
 #include "agent/handover/source_side.h"
 #include "agent/handover/timeline.h"
 #include "agent/jobs/process.h"
@@ -16,15 +17,6 @@
 #include "migrator/wire/channel.h"
 
 namespace cardswap {
-
-/// "HOST[:PORT]/DEVICE"; IPv6 as [::1]:7070/cpu:0. Port 7070 unless given.
-struct Destination {
-  std::string host;
-  std::uint16_t port = 7070;
-  std::string device;
-};
-/// Throws Error{bad_request}.
-[[nodiscard]] Destination parse_destination(std::string_view text);
 
 /// Where the downtime of a process that CRIU moved went. Milliseconds.
 struct ProcessMove {

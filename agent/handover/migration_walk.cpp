@@ -102,7 +102,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                     {"homed_bytes", job->homed_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
-                    {"from_api", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
+                    {"from_api", Address{config_.listen_host, config_.listen_port}.text()},
                     {"encrypt", m.encrypt},
                     {"dry_run", false}};
   if (m.arrive == channel::Arrival::criu) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/agent_event.h"
 #include "agent/api/router.h"
 #include "agent/config.h"
 #include "agent/criu/departure.h"
@@ -32,6 +33,7 @@ class Migrations {
 
   /// Told when a job begins to stand still for its handover, and when that is over.
   std::function<void(const std::string& migration, bool stands_still)> standstill;
+  TellEvent tell;
 
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
   void recover();

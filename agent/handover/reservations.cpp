@@ -407,15 +407,11 @@ asio::awaitable<void> Reservations::learn_decision(std::string migration) {
   auto& r = at(migration);
   Message answer{Message::Kind::decision};
   try {
-    const auto colon = r.from_api.rfind(':');
-    if (colon == std::string::npos) co_return;
     http::Request request;
     request.target = "/v1/peer/decisions/" + migration;
     request.timeout = seconds(2);
     const auto said = co_await http::call(
-        http::Endpoint::tcp(r.from_api.substr(0, colon),
-                            static_cast<std::uint16_t>(std::stoi(r.from_api.substr(colon + 1)))),
-        std::move(request));
+        http::Endpoint::tcp(parse_address("from_api", r.from_api)), std::move(request));
     if (!said.is_object()) co_return;
     const auto decision = text_at(said.get_object(), "decision");
     if (decision == "pending") co_return heard(migration);

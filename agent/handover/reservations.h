@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "agent/agent_event.h"
 #include "agent/api/router.h"
 #include "agent/config.h"
 #include "agent/criu/arrival.h"
@@ -31,6 +32,7 @@ class Reservations {
 
   /// Told when a job begins to stand still for its handover, and when that is over.
   std::function<void(const std::string& migration, bool stands_still)> standstill;
+  TellEvent tell;
 
   /// Reads what a former agent left; first, for keeps().
   void recover();

@@ -162,6 +162,11 @@ void Monitor::know_nvml_device(int index, const std::string& uuid, const std::st
   if (!told) engine_.learn(name, uuid, pci);
 }
 
+void Monitor::note(const AgentEvent& event) {
+  engine_.tell({now(), event.kind, event.device, {}, event.job, event.migration, event.text});
+  flush();
+}
+
 std::size_t Monitor::take(const Webhook& webhook) {
   std::size_t ours = 0;
   std::size_t firing = 0;

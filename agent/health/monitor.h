@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "agent/agent_event.h"
 #include "agent/config.h"
 #include "agent/handover/migrations.h"
 #include "agent/health/alert.h"
@@ -35,6 +36,8 @@ class Monitor {
 
   void start();
 
+  /// An event of another part of the agent, in the same list; on disk when the disk takes it.
+  void note(const AgentEvent& event);
   /// On disk when it returns. Returns how many alerts it took for itself.
   std::size_t take(const Webhook& webhook);
   void clear(const std::string& device, const std::string& reason);

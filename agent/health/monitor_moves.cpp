@@ -21,9 +21,7 @@ void Monitor::tell(const Move& move, const std::string& kind, const std::string&
 }
 
 std::string Monitor::own_address() const {
-  const bool v6 = config_.listen_host.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", config_.listen_host, v6 ? "]" : "",
-                     config_.listen_port);
+  return Address{config_.listen_host, config_.listen_port}.text();
 }
 
 asio::awaitable<std::string> Monitor::choose(Move move) {

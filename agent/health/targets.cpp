@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/handover/migration.h"
+#include "agent/address.h"
 #include "agent/http/client.h"
 #include "migrator/error.h"
 
@@ -31,11 +31,11 @@ asio::awaitable<void> ask_one(std::shared_ptr<Answers> answers, std::string addr
                               std::vector<std::string> only) {
   std::vector<PlacementDevice> found;
   try {
-    const auto there = parse_destination(address + "/x");
+    auto there = parse_address("peer", address);
     http::Request request;
     request.target = "/v1/devices";
     request.timeout = kAnswerMax;
-    auto endpoint = http::Endpoint::tcp(there.host, there.port);
+    auto endpoint = http::Endpoint::tcp(std::move(there));
     const auto answer = co_await http::call(std::move(endpoint), std::move(request));
     found = devices_from(answer, address, only);
   } catch (const Error& error) {
@@ -61,10 +61,7 @@ bool flag_at(const json::object& from, std::string_view key) {
 }  // namespace
 
 std::string agent_of(const std::string& destination) {
-  const auto there = parse_destination(
-      destination.find('/') == std::string::npos ? destination + "/x" : destination);
-  return there.host.find(':') == std::string::npos ? fmt::format("{}:{}", there.host, there.port)
-                                                   : fmt::format("[{}]:{}", there.host, there.port);
+  return parse_address("spare", destination.substr(0, destination.find('/'))).text();
 }
 
 std::vector<PlacementDevice> devices_from(const json::value& answer, const std::string& address,

@@ -30,8 +30,7 @@ Endpoint Endpoint::tcp(std::string host, std::uint16_t port) {
 
 std::string Endpoint::text() const {
   if (!unix_path.empty()) return unix_path;
-  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
-                                             : fmt::format("[{}]:{}", host, port);
+  return Address{host, port}.text();
 }
 
 asio::awaitable<Answer> exchange(Endpoint endpoint, Request request) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/address.h"
 #include "migrator/error.h"
 
 namespace cardswap::http {
@@ -20,6 +21,9 @@ struct Endpoint {
 
   [[nodiscard]] static Endpoint unix_socket(std::string path);
   [[nodiscard]] static Endpoint tcp(std::string host, std::uint16_t port);
+  [[nodiscard]] static Endpoint tcp(Address agent) {
+    return tcp(std::move(agent.host), agent.port);
+  }
   /// "gpu-b:7070", "[::1]:7070" or the socket's path: for people and for the Host header.
   [[nodiscard]] std::string text() const;
 };

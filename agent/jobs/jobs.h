@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/agent_event.h"
 #include "agent/config.h"
 #include "agent/jobs/process.h"
 #include "agent/journal/journal.h"
@@ -91,6 +92,7 @@ class Jobs {
 
   /// Called when a process has ended, after its job's record was changed.
   std::function<void(Job&)> on_exit;
+  TellEvent tell;
   Signal& changed() { return changed_; }
 
   /// Takes back what the journal knows: live primaries are watched again, left-over standbys are

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <stdexcept>
+#include <system_error>
+
 #include "migrator/stats.h"
 
 namespace cardswap {
@@ -24,6 +27,20 @@ TEST(Error, SaysWhatFailedAndThenWhatToDo) {
   EXPECT_STREQ(Error(Code::io, "disk full", "free some space").what(),
                "disk full; free some space");
   EXPECT_STREQ(Error(Code::io, "disk full").what(), "disk full");
+}
+
+TEST(Error, IsWhatEveryForeignExceptionBecomes) {
+  const auto become = [](auto exception) { return error_of(std::make_exception_ptr(exception)); };
+  const auto ours = become(Error(Code::refused, "no", "ask"));
+  EXPECT_EQ(ours.code(), Code::refused);
+  EXPECT_STREQ(ours.what(), "no; ask");
+  EXPECT_EQ(become(std::bad_alloc()).code(), Code::no_memory);
+  EXPECT_EQ(become(std::system_error(ENOSPC, std::generic_category())).code(), Code::io);
+  const auto foreign = become(std::out_of_range("map::at"));
+  EXPECT_EQ(foreign.code(), Code::internal);
+  EXPECT_THAT(foreign.failure(), testing::HasSubstr("map::at"));
+  EXPECT_FALSE(foreign.hint().empty());
+  EXPECT_EQ(become(7).code(), Code::internal);
 }
 
 TEST(Error, NamesTheOuterTasksInFront) {

@@ -1,0 +1,124 @@
+#include "agent/address.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <charconv>
+
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+namespace ip = boost::asio::ip;
+
+constexpr std::size_t kHostMax = 253;  // of a name in the DNS
+
+bool is_v6(std::string_view host) {
+  boost::system::error_code error;
+  (void)ip::make_address_v6(std::string(host), error);
+  return !error;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool is_name(std::string_view host) {
+  const auto allowed = [](char c) {
+    const char l = lower(c);
+    return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+  };
+  return !host.empty() && host.size() <= kHostMax && host.front() != '-' &&
+         std::all_of(host.begin(), host.end(), allowed);
+}
+
+std::optional<std::uint16_t> port_from(std::string_view text, bool any_port) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  if (port == 0 && !any_port) return std::nullopt;
+  return port;
+}
+
+/// The address in its shortest form where `host` is one, else the name in lower case.
+std::string canonical(std::string_view host) {
+  boost::system::error_code error;
+  auto address = ip::make_address(std::string(host), error);
+  if (!error) {
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+      address = ip::make_address_v4(ip::v4_mapped, address.to_v6());
+    }
+    return address.to_string();
+  }
+  std::string name(host);
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
+}  // namespace
+
+std::string bracketed(std::string_view host) {
+  return host.find(':') == std::string_view::npos ? std::string(host) : fmt::format("[{}]", host);
+}
+
+std::string Address::text() const { return fmt::format("{}:{}", bracketed(host), port); }
+
+std::optional<Address> address_from(std::string_view text, std::uint16_t default_port,
+                                    bool any_port) {
+  Address result;
+  result.port = default_port;
+  if (is_v6(text)) {
+    result.host = text;
+    return result;
+  }
+  std::string_view rest;
+  if (text.starts_with('[')) {
+    const auto close = text.find(']');
+    if (close == std::string_view::npos || !is_v6(text.substr(1, close - 1))) return std::nullopt;
+    result.host = text.substr(1, close - 1);
+    rest = text.substr(close + 1);
+  } else {
+    const auto colon = std::min(text.find(':'), text.size());
+    result.host = text.substr(0, colon);
+    if (!is_name(result.host)) return std::nullopt;
+    rest = text.substr(colon);
+  }
+  if (rest.empty()) return result;
+  if (!rest.starts_with(':')) return std::nullopt;
+  const auto port = port_from(rest.substr(1), any_port);
+  if (!port) return std::nullopt;
+  result.port = *port;
+  return result;
+}
+
+Address parse_address(std::string_view what, std::string_view text, std::uint16_t default_port,
+                      bool any_port) {
+  auto result = address_from(text, default_port, any_port);
+  if (!result) {
+    throw Error(Code::bad_request, fmt::format("{}: '{}' is no address", what, text),
+                "write it like gpu-b, gpu-b:7070, 10.0.0.2:7070 or [fd00::2]:7070");
+  }
+  return std::move(*result);
+}
+
+Destination parse_destination(std::string_view text) {
+  const auto slash = text.find('/');
+  std::optional<Address> agent;
+  if (slash != std::string_view::npos && slash + 1 < text.size()) {
+    agent = address_from(text.substr(0, slash));
+  }
+  if (!agent) {
+    throw Error(
+        Code::bad_request, fmt::format("'{}' is no destination", text),
+        "write it like gpu-b:7070/cpu:0 or [fd00::2]:7070/cpu:0; `cardswap devices gpu-b` lists "
+        "its devices");
+  }
+  return {std::move(agent->host), agent->port, std::string(text.substr(slash + 1))};
+}
+
+bool same_host(std::string_view one, std::string_view other) {
+  return canonical(one) == canonical(other);
+}
+
+}  // namespace cardswap
