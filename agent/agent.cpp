@@ -9,11 +9,10 @@
 
 #include "agent/fleet/calls.h"
 #include "agent/health/calls.h"
+#include "agent/jobs/calls.h"
 #include "agent/jobs/device_facts.h"
-#include "agent/jobs/user_policy.h"
 #include "agent/tls/identity.h"
 #include "agent/units.h"
-#include "agent/utf8.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -49,7 +48,8 @@ Agent::Agent(asio::io_context& context, Config config)
     return cordon ? to_string(*cordon, config_.host_name) : std::string();
   };
   add_fleet_calls(router_, cordons_, jobs_, config_);
-  add_job_calls();
+  add_host_calls();
+  add_job_calls(router_, jobs_, cordons_, config_);
   add_migration_calls();
   add_peer_calls();
   health::add_health_calls(router_, health_);
@@ -166,7 +166,7 @@ health::Hooks Agent::health_hooks() {
   return hooks;
 }
 
-void Agent::add_job_calls() {
+void Agent::add_host_calls() {
   router_.on("GET", "/v1/version", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array warnings;
     if (!journal_.warning().empty()) warnings.emplace_back(journal_.warning());
@@ -179,77 +179,6 @@ void Agent::add_job_calls() {
                                           {"uptime_ms", up / std::chrono::milliseconds(1)},
                                           {"warnings", warnings}}};
   });
-  router_.on("GET", "/v1/jobs", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
-    json::array list;
-    for (const auto& job : jobs_.all()) {
-      if (!job.superseded) list.push_back(to_json(job));
-    }
-    co_return ApiAnswer{200, json::object{{"jobs", list}}};
-  });
-  router_.on("POST", "/v1/jobs", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
-    auto spec = job_spec_from(request.body);
-    if (const auto cordon = cordons_.of(jobs_.device(spec.device).name)) {
-      throw Error(
-          Code::refused,
-          fmt::format("job {}: {}", spec.name, to_string(*cordon, config_.host_name)),
-          fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
-                      cordon->device.empty() ? "" : "/" + cordon->device));
-    }
-    check_may_run_as(config_, spec.user, request.caller);
-    auto& job = jobs_.start_primary(spec);
-    spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
-    co_return ApiAnswer{201, to_json(job)};
-  });
-  const auto job_at = [this](const ApiRequest& request) -> Job& {
-    const auto& name = request.path.at("name");
-    if (auto* job = jobs_.find(name)) return *job;
-    throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
-                "`cardswap jobs` lists the jobs of this host");
-  };
-  router_.on("GET", "/v1/jobs/{name}", [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    co_return ApiAnswer{200, to_json(job_at(request))};
-  });
-  router_.on("POST", "/v1/jobs/{name}/stop",
-             [this, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               request.only({"grace_ms"});
-               const auto instance = job_at(request).instance;
-               co_await jobs_.stop(instance,
-                                   std::chrono::milliseconds(static_cast<std::int64_t>(
-                                       std::min(request.number_or("grace_ms", 10'000), 3.6e6))));
-               auto* job = jobs_.by_instance(instance);
-               if (job == nullptr) throw Error(Code::not_found, "the job is gone");
-               co_return ApiAnswer{200, to_json(*job)};
-             });
-  router_.on("DELETE", "/v1/jobs/{name}",
-             [this, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               auto& job = job_at(request);
-               if (job.live()) {
-                 throw Error(Code::conflict, fmt::format("job {} is {}", job.name, job.state),
-                             "stop it first");
-               }
-               const auto name = job.name;
-               jobs_.forget(name);
-               co_return ApiAnswer{200, json::object{}};
-             });
-  router_.on(
-      "GET", "/v1/jobs/{name}/logs", [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-        const auto& job = job_at(request);
-        const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
-        std::ifstream file(job.log_path, std::ios::binary | std::ios::ate);
-        const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
-        auto offset = request.query_or("offset", 0);
-        if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
-        offset = std::min(offset, size);
-        std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
-        file.seekg(offset);
-        file.read(data.data(), static_cast<std::streamsize>(data.size()));
-        co_return ApiAnswer{200, json::object{{"data", as_utf8(data)},
-                                              {"offset", offset},
-                                              {"next", offset + std::ssize(data)},
-                                              {"size", size},
-                                              {"ended", !job.live()}}};
-      });
   router_.on("GET", "/v1/devices", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     const auto or_null = [](const std::string& text) {
       return text.empty() ? json::value(nullptr) : json::value(text);

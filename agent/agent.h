@@ -36,7 +36,7 @@ class Agent {
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
-  void add_job_calls();
+  void add_host_calls();
   void add_migration_calls();
   void add_peer_calls();
   ApiAnswer resolve(const std::string& id, const std::string& force);

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "agent/api/router.h"
+#include "agent/config.h"
+#include "agent/fleet/cordon.h"
+#include "agent/jobs/jobs.h"
+
+namespace cardswap {
+
+/// Everything below /v1/jobs. Everything given must outlive the router.
+void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config);
+
+}  // namespace cardswap
