@@ -1,7 +1,9 @@
 #include "cardswap/session.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -22,6 +24,39 @@ std::string setting(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
   return value == nullptr ? std::string() : std::string(value);
 }
+
+constexpr int kNotTheJob = 75;  // the exit status of a process that may not step
+
+/// To the last word of a process that is about to end: no buffer is flushed for it.
+void say_on_stderr(const std::string& line) {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void end_moved_process() {
+  say_on_stderr(
+      fmt::format("cardswap: process {} lost its job, which moved to another device, and did not "
+                  "leave its training loop when it was told so; it ends here\n",
+                  ::getpid()));
+  ::_exit(kNotTheJob);
+}
+
+/// The session of this process. A fork has its parent's, and may open its own.
+class OneSession {
+ public:
+  OneSession() {
+    auto holder = holder_.load();
+    if (holder == ::getpid() || !holder_.compare_exchange_strong(holder, ::getpid())) {
+      throw Error(Code::conflict, "this process has a Cardswap session already",
+                  "open one session and pass it to whoever needs it; it ends with its owner");
+    }
+  }
+  ~OneSession() { holder_ = 0; }
+  OneSession(const OneSession&) = delete;
+  OneSession& operator=(const OneSession&) = delete;
+
+ private:
+  static inline std::atomic<pid_t> holder_{0};  // the one thing that a process has once
+};
 
 class CallbackState final : public TrackedState {
  public:
@@ -67,7 +102,8 @@ class Session::Impl {
  public:
   Impl()
       : gate_({[this] { passing(); }, [this] { migration_.parked(); },
-               [this] { migration_.leaving(); }}),
+               [this] { migration_.leaving(); }},
+              &end_moved_process),
         migration_(gate_, tracker_, homing_,
                    {[this](const channel::Message& message) {
                       if (channel_) channel_->send(message);
@@ -98,7 +134,12 @@ class Session::Impl {
     channel_.reset();
   }
 
+  /// A fork has a copy of all this, and none of its threads.
+  [[nodiscard]] bool is_in_a_fork() const { return ::getpid() != pid_; }
+
   void before_step(const void* optimizer) {
+    end_a_fork();
+    gate_.pass_if_mine();
     if (gate_.has_attention()) migration_.before_step(optimizer);
   }
 
@@ -126,6 +167,7 @@ class Session::Impl {
   }
 
   Verdict boundary() {
+    end_a_fork();
     const auto verdict = gate_.boundary();
     if (verdict == Verdict::moved) moved_ = true;
     return verdict;
@@ -137,6 +179,15 @@ class Session::Impl {
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
 
  private:
+  void end_a_fork() const {
+    if (!channel_ || !is_in_a_fork()) return;
+    say_on_stderr(fmt::format(
+        "cardswap: process {} was forked from process {}, which trains job {}: a fork is not the "
+        "job and may not step; it ends here\n",
+        ::getpid(), pid_, job_));
+    ::_exit(kNotTheJob);
+  }
+
   channel::Hello hello() {
     channel::Hello hello;
     hello.job = job_;
@@ -178,6 +229,8 @@ class Session::Impl {
     channel_->send(channel::Stepped{step, gate_.median_step_ms()});
   }
 
+  const OneSession one_;
+  const pid_t pid_ = ::getpid();
   std::string job_;
   std::string token_;
   channel::Role role_ = channel::Role::primary;
@@ -192,12 +245,20 @@ class Session::Impl {
   std::optional<AgentChannel> channel_;
 };
 
-Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+void Session::Close::operator()(Impl* impl) const noexcept {
+  // A fork's copy is left as it is: its threads are its parent's, and so is what it would say.
+  if (!impl->is_in_a_fork()) delete impl;  // NOLINT(cppcoreguidelines-owning-memory)
+}
+
+Session::Session(std::unique_ptr<Impl, Close> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
-Session Session::open() { return Session(std::make_unique<Impl>()); }
+Session Session::open() {
+  return Session(
+      std::unique_ptr<Impl, Close>(new Impl()));  // NOLINT(cppcoreguidelines-owning-memory)
+}
 
 void Session::track(std::string_view name, std::function<std::vector<std::byte>()> save,
                     std::function<void(std::span<const std::byte>)> load) {

@@ -1,12 +1,41 @@
 #include "runtime/step_gate.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 #include <vector>
 
 namespace cardswap {
 
 Verdict StepGate::boundary() {
+  if (!has_attention()) {
+    count();
+    return Verdict::going_on;
+  }
+  const std::lock_guard turn(turn_);
+  stay_if_gone();
+  count();
+  return stand();
+}
+
+void StepGate::pass_if_mine() {
+  if (!has_attention()) return;
+  const std::lock_guard turn(turn_);
+  stay_if_gone();
+}
+
+/// Nothing wakes it, and the gate may go away meanwhile with its session: it uses only what is its
+/// own.
+void StepGate::stay_if_gone() const {
+  const auto gone = gone_ns_.load();
+  if (gone == 0) return;
+  auto* const end = end_process_;
+  const auto until = Clock::time_point(Clock::duration(gone)) + grace_;
+  std::this_thread::sleep_until(until);
+  end();
+}
+
+void StepGate::count() {
   const auto now = Clock::now().time_since_epoch().count();
   const auto step = step_.load(std::memory_order_relaxed);
   const auto last = last_ns_.load(std::memory_order_relaxed);
@@ -16,8 +45,6 @@ Verdict StepGate::boundary() {
   }
   last_ns_.store(now, std::memory_order_relaxed);
   step_.store(step + 1, std::memory_order_release);
-  if (!attention_.load(std::memory_order_acquire)) return Verdict::going_on;
-  return stand();
 }
 
 Verdict StepGate::stand() {
@@ -29,7 +56,7 @@ Verdict StepGate::stand() {
   if (watched && hooks_.passing) hooks_.passing();
   std::unique_lock lock(mutex_);
   if (throttle_ > 0) keep_back(lock);
-  if (!park_) return retired_ ? Verdict::moved : Verdict::going_on;
+  if (!park_) return retired_ ? say_moved() : Verdict::going_on;
   is_parked_ = true;
   lock.unlock();
   if (hooks_.parked) hooks_.parked();
@@ -48,10 +75,16 @@ Verdict StepGate::stand() {
   is_parked_ = false;
   const bool retired = retired_;
   lock.unlock();
-  if (retired) return Verdict::moved;
+  if (retired) return say_moved();
   if (hooks_.leaving) hooks_.leaving();
   last_ns_ = Clock::now().time_since_epoch().count();
   return Verdict::going_on;
+}
+
+/// The one that says it is the last that leaves a boundary.
+Verdict StepGate::say_moved() {
+  gone_ns_ = Clock::now().time_since_epoch().count();
+  return Verdict::moved;
 }
 
 void StepGate::keep_back(std::unique_lock<std::mutex>& lock) {
@@ -87,7 +120,7 @@ void StepGate::park() {
 void StepGate::release() {
   const std::lock_guard lock(mutex_);
   park_ = false;
-  attention_.store(watched_, std::memory_order_release);
+  attention_.store(watched_ || retired_, std::memory_order_release);
   changed_.notify_all();
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <future>
@@ -18,9 +19,14 @@ namespace cardswap {
 ///
 /// A boundary that nobody asked anything of costs a clock read and a few stores. While the training
 /// thread stands here, others may run closures on it.
+///
+/// A retired gate says `moved` once. Whoever comes after that, on any thread, does not go on: it
+/// waits for the process's end, and when `grace` is over it calls `end_process`, which does not
+/// return.
 class StepGate {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kGrace{60};
 
   struct Hooks {
     std::function<void()> passing;  ///< on the training thread, at a boundary, when watched
@@ -28,10 +34,15 @@ class StepGate {
     std::function<void()> leaving;  ///< on the training thread, just before it goes on
   };
 
-  explicit StepGate(Hooks hooks) : hooks_(std::move(hooks)) {}
+  explicit StepGate(Hooks hooks, void (*end_process)() = &std::abort,
+                    std::chrono::milliseconds grace = kGrace)
+      : hooks_(std::move(hooks)), end_process_(end_process), grace_(grace) {}
 
-  /// The training thread's call.
-  Verdict boundary();
+  /// The training thread's call. Another thread's waits while one stands.
+  [[nodiscard]] Verdict boundary();
+  /// Before an optimizer's step: returns if this process may take it, at once while nobody stands
+  /// at a boundary.
+  void pass_if_mine();
 
   /// Whether the next boundary may do more than count.
   [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
@@ -57,17 +68,24 @@ class StepGate {
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
-  Verdict stand();
+  void count();
+  [[nodiscard]] Verdict stand();
+  [[nodiscard]] Verdict say_moved();
+  void stay_if_gone() const;
   void keep_back(std::unique_lock<std::mutex>& lock);
 
   static constexpr std::size_t kDurations = 64;
 
   const Hooks hooks_;
+  void (*const end_process_)();
+  const std::chrono::milliseconds grace_;
   std::atomic<std::uint64_t> step_{0};
   std::atomic<std::int64_t> last_ns_{0};
   std::array<std::atomic<float>, kDurations> durations_ms_{};
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
+  std::mutex turn_;  // of the thread that is at a boundary to which attention is paid
+  std::atomic<std::int64_t> gone_ns_{0};  // when `moved` was said; 0: it was not
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable changed_;

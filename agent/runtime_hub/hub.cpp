@@ -21,6 +21,7 @@ class RuntimeHub::Connection {
       : socket(std::move(accepted)), queued(context) {}
 
   asio::local::stream_protocol::socket socket;
+  pid_t process = 0;  // at its other end; 0: the agent made the connection itself
   channel::FrameReader frames;
   std::deque<std::vector<std::byte>> out;
   Signal queued;
@@ -29,6 +30,12 @@ class RuntimeHub::Connection {
   void send(const channel::Message& message) {
     out.push_back(channel::encode(message));
     queued.notify();
+  }
+  /// Its process still has it, though what it says may not have been read yet.
+  [[nodiscard]] bool is_held() {
+    std::byte next{};
+    return !closed &&
+           ::recv(socket.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) != 0;
   }
   void close() {
     closed = true;
@@ -85,7 +92,7 @@ asio::awaitable<void> RuntimeHub::accept() {
   }
 }
 
-Job& RuntimeHub::admit(const channel::Hello& hello, int socket) {
+Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
   if (hello.protocol_version != channel::kProtocolVersion) {
     throw Error(
         Code::protocol_mismatch,
@@ -101,10 +108,22 @@ Job& RuntimeHub::admit(const channel::Hello& hello, int socket) {
   }
   ucred peer{};
   socklen_t size = sizeof(peer);
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+  if (::getsockopt(connection.socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
       ::getsid(peer.pid) != job->process.pid) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
+  }
+  connection.process = peer.pid;
+  // Two processes that step one job are one too many, whichever came first.
+  if (const auto other = attached_.find(job->instance);
+      other != attached_.end() && other->second->process != 0 &&
+      other->second->process != peer.pid && other->second->is_held()) {
+    throw Error(Code::conflict,
+                fmt::format("process {} is the trainer of job {} already; process {} may not be it "
+                            "as well",
+                            other->second->process, hello.job, peer.pid),
+                "open a cardswap::Session in one process of the job, or start the other one as a "
+                "job of its own");
   }
   return *job;
 }
@@ -140,7 +159,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
         if (instance.empty()) {
           const auto* hello = std::get_if<channel::Hello>(&message);
           if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
-          auto& job = admit(*hello, connection->socket.native_handle());
+          auto& job = admit(*hello, *connection);
           const auto welcome = events_.hello(job, *hello);
           instance = job.instance;
           if (const auto old = attached_.find(instance); old != attached_.end()) {

@@ -48,7 +48,7 @@ class RuntimeHub {
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   [[nodiscard]] bool is_current(const std::string& instance,
                                 const std::shared_ptr<Connection>& connection) const;
-  Job& admit(const channel::Hello& hello, int socket);
+  Job& admit(const channel::Hello& hello, Connection& connection);
 
   asio::io_context& context_;
   TaskGroup& tasks_;

@@ -21,7 +21,9 @@ namespace cardswap {
 class Device;  // of Cardswap's own: a GPU
 
 /// What a step boundary says: go on with the loop, or leave it because the job goes on elsewhere.
-enum class Verdict : std::uint8_t { going_on, moved };
+/// `moved` is said once. A program that does not leave its loop then takes no further step: its
+/// next step or boundary, on any thread, does not return (Session::step).
+enum class [[nodiscard]] Verdict : std::uint8_t{going_on, moved};
 
 /// A run of bytes that belongs to the job's state.
 struct TrackedRegion {
@@ -101,8 +103,13 @@ struct Trackable;
 /// std::exceptions that say what is wrong with the set-up; after them nothing is thrown into the
 /// loop: a migration that fails is the agent's news. One session a process, used by the thread that
 /// runs the training loop, which must be the main thread in a standby.
+///
+/// A process that is not the job takes no step as the job. Once the job has moved, step() and
+/// step_boundary() do not return: the agent ends the process, and a minute after the move it ends
+/// itself, with a line on stderr and status 75. A process forked from the trainer ends so at once.
 class Session {
  public:
+  /// Throws Error: there is a session in this process already, the agent is not there, or refuses.
   [[nodiscard]] static Session open();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
@@ -135,7 +142,7 @@ class Session {
   /// migration the gradients are held, not copied, until they were sent: let the next backward pass
   /// make new ones (zero_grad() as it is by default), or the job moves by the slower rounds.
   template <class... Optimizers>
-  Verdict step(Optimizers&... optimizers) {
+  [[nodiscard]] Verdict step(Optimizers&... optimizers) {
     ((before_step(std::addressof(optimizers)), static_cast<void>(optimizers.step())), ...);
     call_hooks();
     return step_boundary();
@@ -143,7 +150,7 @@ class Session {
   /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
   /// the job moves; a standby's first call returns when the job has arrived, with all state
   /// restored.
-  Verdict step_boundary();
+  [[nodiscard]] Verdict step_boundary();
 
   /// True in a standby's warm-up step: hold back log lines, files and other effects.
   [[nodiscard]] bool is_standby() const noexcept;
@@ -156,8 +163,11 @@ class Session {
   class Impl;
   void before_step(const void* optimizer);
   void call_hooks();
-  explicit Session(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  struct Close {
+    void operator()(Impl* impl) const noexcept;
+  };
+  explicit Session(std::unique_ptr<Impl, Close> impl);
+  std::unique_ptr<Impl, Close> impl_;
 };
 
 namespace detail {

@@ -1,8 +1,10 @@
 #include "runtime/tracker.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <thread>
+#include <tuple>
 
 #include "migrator/error.h"
 #include "runtime/step_gate.h"
@@ -111,6 +113,63 @@ TEST(StepGate, EndsTheLoopWhenRetired) {
   gate.park();
   std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), Verdict::moved); });
   gate.retire();
+}
+
+[[noreturn]] void end_this_process() {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, "its time is over\n", 17);
+  ::_exit(75);
+}
+
+/// The process that learns that it moved, and then does what it is told not to.
+template <class Forbidden>
+void go_on_after_moved(Forbidden forbidden) {
+  StepGate gate({}, &end_this_process, std::chrono::milliseconds(50));
+  gate.retire();
+  if (gate.boundary() != Verdict::moved) ::_exit(1);
+  forbidden(gate);
+  ::_exit(2);  // it came back
+}
+
+TEST(StepGateDeathTest, LetsNobodyPassAfterItSaidMoved) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto ends = ::testing::ExitedWithCode(75);
+  EXPECT_EXIT(go_on_after_moved([](auto& gate) { std::ignore = gate.boundary(); }), ends, "over");
+  EXPECT_EXIT(go_on_after_moved([](auto& gate) { gate.pass_if_mine(); }), ends, "over");
+  EXPECT_EXIT(go_on_after_moved([](auto& gate) {
+                gate.release();  // nor by an agent's odd word
+                std::ignore = gate.boundary();
+              }),
+              ends, "over");
+  EXPECT_EXIT(go_on_after_moved(
+                  [](auto& gate) { std::jthread([&] { std::ignore = gate.boundary(); }).join(); }),
+              ends, "over");
+}
+
+TEST(StepGate, TellsOneThreadThatItMoved) {
+  std::atomic<int> told{0};
+  std::atomic<int> came_back{0};
+  auto* gate = new StepGate({}, &end_this_process);  // outlives the threads that never come back
+  gate->park();
+  for (int i = 0; i < 3; ++i) {
+    std::thread([&told, &came_back, gate] {
+      if (gate->boundary() == Verdict::moved) ++told;
+      ++came_back;
+      came_back.notify_all();
+    }).detach();
+  }
+  gate->retire();
+  came_back.wait(0);
+  EXPECT_EQ(told, 1);
+}
+
+TEST(Session, IsOneInAProcess) {
+  {
+    const auto session = Session::open();
+    EXPECT_THROW(std::ignore = Session::open(), Error);
+  }
+  auto session = Session::open();
+  const auto moved = std::move(session);
+  EXPECT_THROW(std::ignore = Session::open(), Error);
 }
 
 TEST(Session, IsInertWithoutAnAgent) {
