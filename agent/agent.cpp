@@ -14,6 +14,7 @@
 #include "agent/tls/identity.h"
 #include "agent/units.h"
 #include "migrator/error.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 
@@ -32,7 +33,6 @@ Agent::Agent(asio::io_context& context, Config config)
       health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
       server_(context, tasks_, router_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
-  if (!journal_.warning().empty()) spdlog::warn("{}", journal_.warning());
   jobs_.on_exit = [this](Job& job) {
     migrations_.on_exit(job);
     reservations_.on_exit(job);
@@ -63,6 +63,10 @@ void Agent::start() {
   reservations_.take_up();
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
+  for (const auto& warning : journal_.warnings()) {
+    spdlog::error("{}", warning);
+    health_.note({.kind = "journal_damaged", .text = warning});
+  }
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
   server_.listen_unix(config_.socket);
@@ -169,7 +173,7 @@ health::Hooks Agent::health_hooks() {
 void Agent::add_host_calls() {
   router_.on("GET", "/v1/version", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array warnings;
-    if (!journal_.warning().empty()) warnings.emplace_back(journal_.warning());
+    for (const auto& warning : journal_.warnings()) warnings.emplace_back(warning);
     const auto up = std::chrono::steady_clock::now() - started_;
     co_return ApiAnswer{200, json::object{{"version", CARDSWAP_VERSION},
                                           {"api", 1},

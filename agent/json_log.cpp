@@ -4,7 +4,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -18,7 +18,7 @@ ONLY_IN = {
     r"cardswap/torch\.h": ("runtime/torch/", "runtime/examples/", "tests/"),
     r"(ucp|ucs|uct)/": ("migrator/ucx/",),
     r"boost/": ("agent/", "tests/"),
-    r"sqlite3\.h": ("agent/journal/",),
+    r"sqlite3\.h": ("agent/journal/", "tests/"),
     r"yaml-cpp/": ("agent/health/policy_yaml.cpp",),
     r"(cuda(\.h|_|std)|cub/|nvml\.h)": ("cuda/",),
 }

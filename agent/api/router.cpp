@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "agent/http/client.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -10,7 +10,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
 #include "agent/units.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 extern char** environ;  // NOLINT: POSIX's name
 

@@ -13,7 +13,7 @@
 #include "agent/http/client.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/units.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

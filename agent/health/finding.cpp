@@ -7,7 +7,7 @@
 #include <charconv>
 #include <utility>
 
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap::health {
 namespace {

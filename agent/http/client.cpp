@@ -6,7 +6,7 @@
 #include <cctype>
 
 #include "agent/http/line.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap::http {
 

@@ -16,7 +16,7 @@
 #include <boost/json.hpp>
 
 #include "agent/tls/identity.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap::http {
 namespace {

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <span>
 
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

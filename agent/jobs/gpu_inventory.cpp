@@ -17,7 +17,7 @@
 #include <memory>
 
 #include "agent/health/nvml_api.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

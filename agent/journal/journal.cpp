@@ -19,6 +19,8 @@ CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
 INSERT INTO meta SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM meta);
 CREATE TABLE IF NOT EXISTS records (
   kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
+CREATE TABLE IF NOT EXISTS damaged (
+  kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, why TEXT NOT NULL, at_ms INTEGER);
 )sql";
 
 // Version 1 had a list of the kinds in its table, which new kinds would not pass.
@@ -49,6 +51,21 @@ struct Finalize {
 };
 using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
+std::string column(sqlite3_stmt* statement, int index) {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, index));
+  return text == nullptr
+             ? std::string()
+             : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, index)));
+}
+
+/// Empty for what all() will take.
+std::string why_unreadable(std::string_view document) {
+  boost::system::error_code error;
+  const auto value = boost::json::parse(document, error);
+  if (error) return "it is no JSON: " + error.message();
+  return value.is_object() ? "" : "it is no JSON object";
+}
+
 Statement prepare(sqlite3* db, const char* sql) {
   sqlite3_stmt* raw = nullptr;
   if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) {
@@ -78,8 +95,8 @@ Journal::Journal(const std::filesystem::path& file) {
     for (const auto* suffix : {"-wal", "-shm"}) {
       std::filesystem::rename(file.string() + suffix, aside + suffix, failed);
     }
-    warning_ =
-        fmt::format("the journal was damaged and is kept as {} ({})", aside, error.failure());
+    warnings_.push_back(
+        fmt::format("the journal was damaged and is kept as {} ({})", aside, error.failure()));
   }
   open(file);
 }
@@ -122,10 +139,43 @@ void Journal::open(const std::filesystem::path& file) {
           "ok") {
     throw Error(Code::corrupt, fmt::format("journal {}: its check fails", file.string()));
   }
-  for (const auto kind :
-       {Kind::job, Kind::migration, Kind::reservation, Kind::cordon, Kind::checkpoint}) {
-    (void)all(kind);
+  check_records();
+}
+
+void Journal::check_records() {
+  struct Damaged {
+    std::string kind, id, why;
+  };
+  std::vector<Damaged> found;
+  const auto statement = prepare(db_.get(), "SELECT kind, id, document FROM records");
+  while (true) {
+    const auto status = sqlite3_step(statement.get());
+    if (status == SQLITE_DONE) break;
+    if (status != SQLITE_ROW) {
+      throw Error(Code::corrupt, fmt::format("journal: {}", sqlite3_errmsg(db_.get())));
+    }
+    if (auto why = why_unreadable(column(statement.get(), 2)); !why.empty()) {
+      found.push_back({column(statement.get(), 0), column(statement.get(), 1), std::move(why)});
+    }
   }
+  for (const auto& record : found) set_aside(record.kind, record.id, record.why);
+}
+
+void Journal::set_aside(const std::string& kind, const std::string& id, const std::string& why) {
+  run("INSERT INTO damaged SELECT kind, id, document, ?, ? FROM records WHERE kind = ? AND id = ?",
+      {why, std::to_string(unix_ms()), kind, id});
+  run("DELETE FROM records WHERE kind = ? AND id = ?", {kind, id});
+  warnings_.push_back(
+      fmt::format("the journal's record of {} {} is damaged ({}) and is kept in its table "
+                  "`damaged`: what it was about is not known here any more",
+                  kind, id, why));
+}
+
+std::uint64_t Journal::damaged_records() const {
+  const auto statement = prepare(db_.get(), "SELECT count(*) FROM damaged");
+  return sqlite3_step(statement.get()) == SQLITE_ROW
+             ? static_cast<std::uint64_t>(sqlite3_column_int64(statement.get(), 0))
+             : 0;
 }
 
 void Journal::run(const char* sql, std::initializer_list<std::string> values) {
@@ -148,10 +198,16 @@ void Journal::run(const char* sql, std::initializer_list<std::string> values) {
 
 void Journal::put(Kind kind, const std::string& id, const boost::json::object& record) {
   using Clock = std::chrono::steady_clock;
+  auto document = boost::json::serialize(record);
+  // A number that is not finite, or text that is no UTF-8: written, it could not be read again.
+  if (const auto why = why_unreadable(document); !why.empty()) {
+    throw Error(Code::internal,
+                fmt::format("the record of {} {} cannot be written: {}", name_of(kind), id, why));
+  }
   const auto start = Clock::now();
   run("INSERT INTO records VALUES (?, ?, ?) "
       "ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document",
-      {name_of(kind), id, boost::json::serialize(record)});
+      {name_of(kind), id, std::move(document)});
   const auto took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   put_ms_ = put_ms_ == 0 ? took : 0.75 * put_ms_ + 0.25 * took;
 }
@@ -175,22 +231,37 @@ void Journal::remove(Kind kind, const std::string& id) {
   run("DELETE FROM records WHERE kind = ? AND id = ?", {name_of(kind), id});
 }
 
-std::vector<boost::json::object> Journal::all(Kind kind) const {
+std::vector<std::pair<std::string, boost::json::object>> Journal::records(Kind kind) const {
   const auto statement =
-      prepare(db_.get(), "SELECT document FROM records WHERE kind = ? ORDER BY rowid");
+      prepare(db_.get(), "SELECT id, document FROM records WHERE kind = ? ORDER BY rowid");
   sqlite3_bind_text(statement.get(), 1, name_of(kind), -1, SQLITE_STATIC);
-  std::vector<boost::json::object> result;
+  std::vector<std::pair<std::string, boost::json::object>> result;
   while (true) {
     const auto status = sqlite3_step(statement.get());
     if (status == SQLITE_DONE) return result;
     if (status != SQLITE_ROW) {
       throw Error(Code::corrupt, fmt::format("journal: {}", sqlite3_errmsg(db_.get())));
     }
-    const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), 0));
     boost::system::error_code error;
-    auto value = boost::json::parse(text == nullptr ? "" : text, error);
+    auto value = boost::json::parse(column(statement.get(), 1), error);
     if (error || !value.is_object()) throw Error(Code::corrupt, "journal: a record is damaged");
-    result.push_back(std::move(value.as_object()));
+    result.emplace_back(column(statement.get(), 0), std::move(value.as_object()));
+  }
+}
+
+std::vector<boost::json::object> Journal::all(Kind kind) const {
+  std::vector<boost::json::object> result;
+  for (auto& [id, record] : records(kind)) result.push_back(std::move(record));
+  return result;
+}
+
+void Journal::each(Kind kind, const std::function<void(const boost::json::object&)>& take) {
+  for (const auto& [id, record] : records(kind)) {
+    try {
+      take(record);
+    } catch (const std::exception&) {
+      set_aside(name_of(kind), id, error_of(std::current_exception()).failure());
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,15 +16,16 @@ namespace cardswap {
 
 /// What the agent must not forget, on disk before it is acted on: SQLite, WAL, synchronous=FULL.
 ///
-/// A record is one JSON document under a kind and an id; every change of a record's state is also
-/// appended to its history. Every write throws Error{io} when it did not reach the disk, and then
-/// nothing has changed. One thread, one process.
+/// A record is one JSON document under a kind and an id; a later put() replaces it. Every write
+/// throws Error{io} when it did not reach the disk, and Error{internal} when it is nothing that
+/// could be read again; then nothing has changed. A record that is damaged costs that record alone:
+/// it is set aside in the table `damaged`, and `warnings()` says so. One thread, one process.
 class Journal {
  public:
   enum class Kind { job, migration, reservation, cordon, checkpoint };
 
-  /// Opens or makes the file. One that is damaged is put aside as <file>.corrupt-<time>, and
-  /// `warning()` says so. Throws Error{io} when no journal can be had at all.
+  /// Opens or makes the file. One that is damaged as a whole is put aside as <file>.corrupt-<time>.
+  /// Throws Error{io} when no journal can be had at all.
   explicit Journal(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -33,7 +35,12 @@ class Journal {
   void remove(Kind kind, const std::string& id);
   /// In the order in which they were first put.
   [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
-  [[nodiscard]] const std::string& warning() const { return warning_; }
+  /// Hands each record of `all()` to `take`. One that it throws on is set aside and told.
+  void each(Kind kind, const std::function<void(const boost::json::object&)>& take);
+  /// What was damaged, and where it is kept now; for /v1/version, /readyz and the log.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Records that were set aside, by this process and earlier ones.
+  [[nodiscard]] std::uint64_t damaged_records() const;
   /// What a put() takes, to the disk; the latest count most. 0 before the first.
   [[nodiscard]] double put_ms() const { return put_ms_; }
 
@@ -48,8 +55,11 @@ class Journal {
   };
   void open(const std::filesystem::path& file);
   void run(const char* sql, std::initializer_list<std::string> values);
+  void check_records();
+  void set_aside(const std::string& kind, const std::string& id, const std::string& why);
+  [[nodiscard]] std::vector<std::pair<std::string, boost::json::object>> records(Kind kind) const;
 
-  std::string warning_;
+  std::vector<std::string> warnings_;
   double put_ms_ = 0;
   Histogram write_seconds_{kLatencySeconds};
   std::uint64_t write_failures_ = 0;

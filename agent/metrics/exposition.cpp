@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -1,8 +1,11 @@
 #include "migrator/wire/channel.h"
 
+#include <algorithm>
+#include <cmath>
 #include <type_traits>
 #include <utility>
 
+#include "migrator/utf8.h"
 #include "migrator/wire/reader.h"
 #include "migrator/wire/writer.h"
 
@@ -145,11 +148,14 @@ struct Put {
   void put(std::uint16_t value) { writer.u16(value); }
   void put(std::uint32_t value) { writer.u32(value); }
   void put(std::uint64_t value) { writer.u64(value); }
-  void put(double value) { writer.f64(value); }
+  void put(double value) { writer.f64(std::abs(value) < 1e18 ? value : 0); }
   void put(bool value) { writer.boolean(value); }
   void put(const Digest& value) { writer.digest(value); }
   void put(const std::string& value) {
-    writer.string(std::string_view(value).substr(0, kTextBytesMax));
+    // A program's words may be cut anywhere and be in any encoding; the other side takes UTF-8.
+    auto text = as_utf8(value.substr(0, kTextBytesMax));
+    std::replace(text.begin(), text.end(), '\0', '?');
+    writer.string(text);
   }
   template <class Enum>
   requires std::is_enum_v<Enum>
@@ -169,7 +175,13 @@ struct Take {
   void take(double& value) { value = reader.f64(); }
   void take(bool& value) { value = reader.boolean(); }
   void take(Digest& value) { value = reader.digest(); }
-  void take(std::string& value) { value = reader.string(kTextBytesMax); }
+  /// What is taken here stands in the journal and in JSON later, which carry nothing else.
+  void take(std::string& value) {
+    value = reader.string(kTextBytesMax);
+    if (!is_utf8(value) || value.find('\0') != std::string::npos) {
+      throw Error(Code::bad_request, "a text field is no UTF-8 text");
+    }
+  }
   template <class Enum>
   requires std::is_enum_v<Enum>
   void take(Enum& value) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -23,10 +24,14 @@ class WireReader {
   [[nodiscard]] std::uint32_t u32() { return integer<std::uint32_t>(); }
   [[nodiscard]] std::uint64_t u64() { return integer<std::uint64_t>(); }
   [[nodiscard]] std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
+  /// Finite, and of a size that times, rates and ratios have: what comes after counts on both.
   [[nodiscard]] double f64() {
     const auto bits = u64();
     double value = 0;
     std::memcpy(&value, &bits, sizeof(value));
+    if (!(std::abs(value) < 1e18)) {
+      throw Error(Code::bad_request, "a number is not finite, or absurdly large");
+    }
     return value;
   }
   [[nodiscard]] bool boolean() {

@@ -6,7 +6,7 @@
 #include "agent/health/kernel_line.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/units.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 #include "tests/fuzz/seeds.h"
 
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {

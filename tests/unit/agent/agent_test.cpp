@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 
 #include <boost/json.hpp>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "agent/cli/exit_codes.h"
 #include "agent/cli/text.h"
@@ -15,6 +17,7 @@
 namespace cardswap {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -138,15 +141,51 @@ TEST_F(JournalTest, KeepsTheLastRecordUnderAnIdInOrder) {
   ASSERT_THAT(jobs, SizeIs(2));
   EXPECT_EQ(jobs[0].at("step"), 2);
   EXPECT_THAT(again.all(Journal::Kind::migration), SizeIs(1));
-  EXPECT_THAT(again.warning(), IsEmpty());
+  EXPECT_THAT(again.warnings(), IsEmpty());
 }
 
 TEST_F(JournalTest, PutsADamagedFileAsideAndStartsAfresh) {
   std::ofstream(dir_ / "j.db") << std::string(10000, 'x');
   Journal journal(dir_ / "j.db");
-  EXPECT_THAT(journal.warning(), HasSubstr("corrupt-"));
+  EXPECT_THAT(journal.warnings(), ElementsAre(HasSubstr("corrupt-")));
   journal.put(Journal::Kind::job, "1", {{"step", 1}});
   EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(1));
+}
+
+TEST_F(JournalTest, WritesNothingThatItCouldNotReadAgain) {
+  Journal journal(dir_ / "j.db");
+  journal.put(Journal::Kind::job, "1", {{"step_ms", 1.5}});
+  EXPECT_THROW(
+      journal.put(Journal::Kind::job, "1", {{"step_ms", std::numeric_limits<double>::quiet_NaN()}}),
+      Error);
+  EXPECT_THROW(journal.put(Journal::Kind::job, "1", {{"name", "\xff\xfe"}}), Error);
+  EXPECT_THAT(journal.all(Journal::Kind::job), ElementsAre(boost::json::object{{"step_ms", 1.5}}));
+}
+
+TEST_F(JournalTest, LosesOfADamagedRecordThatRecordAlone) {
+  {
+    Journal journal(dir_ / "j.db");
+    for (const auto* id : {"1", "2", "3"}) journal.put(Journal::Kind::job, id, {{"id", id}});
+  }
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((dir_ / "j.db").c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "UPDATE records SET document = '{\"ms\":NaN}' WHERE id = '2'", nullptr,
+                         nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  Journal journal(dir_ / "j.db");
+  EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(2));
+  EXPECT_THAT(journal.warnings(), ElementsAre(AllOf(HasSubstr("job 2"), HasSubstr("damaged"))));
+  EXPECT_EQ(journal.damaged_records(), 1U);
+  std::vector<std::string> taken;
+  journal.each(Journal::Kind::job, [&](const boost::json::object& record) {
+    const std::string id(record.at("id").as_string());
+    if (id == "3") throw std::out_of_range("a field that there is not");
+    taken.push_back(id);
+  });
+  EXPECT_THAT(taken, ElementsAre("1"));
+  EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(1));
+  EXPECT_EQ(journal.damaged_records(), 2U);
 }
 
 TEST(Table, PadsColumnsToTheirWidestCell) {

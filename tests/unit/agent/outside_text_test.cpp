@@ -8,7 +8,7 @@
 #include "agent/http/client.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/json_log.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {

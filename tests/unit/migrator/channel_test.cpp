@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <cstring>
+#include <limits>
+
 namespace cardswap::channel {
 namespace {
 
@@ -71,6 +75,43 @@ std::vector<Message> one_of_each() {
       Departed{"m", 1234, digest},
       Arrived{"m", 5, "/run/holder", "/run/agent", "token", "gpt", digest},
   };
+}
+
+/// The frame of `message`, written by somebody who does not keep to the rules.
+std::vector<std::byte> frame_with(const Message& message, double from, double to) {
+  auto frame = encode(message);
+  std::array<std::byte, sizeof(double)> pattern{};
+  std::memcpy(pattern.data(), &from, sizeof(from));
+  const auto at = std::search(frame.begin(), frame.end(), pattern.begin(), pattern.end());
+  EXPECT_NE(at, frame.end());
+  std::memcpy(&*at, &to, sizeof(to));
+  return frame;
+}
+
+TEST(Channel, TakesNoNumberThatIsNone) {
+  for (const double number : {std::nan(""), std::numeric_limits<double>::infinity(),
+                              -std::numeric_limits<double>::infinity(), 1e300, -1e300}) {
+    EXPECT_THROW((void)decode(body_of(frame_with(Stepped{7, 1.5}, 1.5, number))), Error) << number;
+    EXPECT_THROW((void)decode(body_of(frame_with(Resumed{"m", 1, 2.5, 3}, 2.5, number))), Error);
+  }
+  // And writes none, whatever a measurement gave.
+  EXPECT_EQ(std::get<Stepped>(decode(body_of(encode(Stepped{7, std::nan("")})))).median_step_ms, 0);
+}
+
+TEST(Channel, TakesNoTextThatIsNone) {
+  for (const auto* text : {"\xff\xfe\xfd\xfc", "a\xc0\x80z", "\xed\xa0\x80 "}) {
+    auto frame = encode(Parked{"aaaa", 1, 2});
+    const std::string wanted(text);
+    const std::array pattern{std::byte{'a'}, std::byte{'a'}, std::byte{'a'}, std::byte{'a'}};
+    const auto at = std::search(frame.begin(), frame.end(), pattern.begin(), pattern.end());
+    ASSERT_NE(at, frame.end());
+    std::memcpy(&*at, wanted.data(), 4);
+    EXPECT_THROW((void)decode(body_of(frame)), Error) << text;
+  }
+  const auto said =
+      decode(body_of(encode(Failed{"m", Code::io, "file \xff", std::string(2, '\0')})));
+  EXPECT_EQ(std::get<Failed>(said).failure, "file ?");
+  EXPECT_EQ(std::get<Failed>(said).hint, "??");
 }
 
 TEST(Channel, ReadsEveryMessageAsItWasWritten) {

@@ -1,4 +1,4 @@
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 #include <cstdint>
 
