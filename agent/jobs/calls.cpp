@@ -8,8 +8,8 @@
 #include <fstream>
 
 #include "agent/jobs/user_policy.h"
-#include "agent/utf8.h"
 #include "migrator/error.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 
