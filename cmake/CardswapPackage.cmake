@@ -20,6 +20,8 @@ install(DIRECTORY docs DESTINATION /usr/share/doc/cardswap COMPONENT service EXC
   FILES_MATCHING PATTERN "*.md" PATTERN man EXCLUDE)
 install(FILES ${package}/debian/bash-completion COMPONENT service EXCLUDE_FROM_ALL
   DESTINATION /usr/share/bash-completion/completions RENAME cardswap)
+install(PROGRAMS scripts/maintenance.sh DESTINATION /usr/bin RENAME cardswap-maintenance
+  COMPONENT service EXCLUDE_FROM_ALL)
 install(FILES ${package}/grafana/cardswap.json ${package}/prometheus/cardswap.rules.yml
   DESTINATION /usr/share/doc/cardswap/examples COMPONENT service EXCLUDE_FROM_ALL)
 

@@ -4,23 +4,55 @@
 
 #include <array>
 #include <boost/json.hpp>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "agent/cli/agent_address.h"
 #include "agent/cli/commands.h"
+#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
 
 struct CordonOptions {
   std::string place;
   std::string reason;
+  std::string wait = "none";
 };
 
+/// A host that is restarted refuses connections for a while, then answers, then is ready.
+void wait_until_ready(const Context& context, const AgentAddress& asked,
+                      std::chrono::milliseconds limit) {
+  constexpr std::chrono::milliseconds kTick{200};
+  const auto until = Clock::now() + limit;
+  while (true) {
+    try {
+      Client(asked.agent, context.credentials).call("GET", "/readyz", nullptr, seconds(5));
+      return;
+    } catch (const Error& error) {
+      if (Clock::now() >= until) {
+        throw Error(Code::timed_out,
+                    fmt::format("{} was not ready within {}: {}", asked.agent.text(),
+                                format_ms(static_cast<double>(limit.count())), error.failure()),
+                    "it stays as it is; look at its agent");
+      }
+    }
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
 std::string listed(const json::object& answer, const AgentAddress& asked, bool closed) {
-  auto text = fmt::format("{} is {}\n", asked.text(), closed ? "cordoned" : "uncordoned");
+  const auto* lifted = answer.if_contains("lifted");
+  const bool was_open = lifted != nullptr && lifted->is_bool() && !lifted->get_bool();
+  auto text = fmt::format("{} {}\n", asked.text(),
+                          closed     ? "is cordoned"
+                          : was_open ? "was not cordoned"
+                                     : "is uncordoned");
   if (closed) return text;
   for (const auto& item : answer.at("cordons").as_array()) {
     const auto& cordon = item.as_object();
@@ -38,6 +70,10 @@ Exit change(const Context& context, const CordonOptions& options, bool close) {
   if (close) {
     body["reason"] = options.reason;
     body["by"] = whoami();
+  } else {
+    if (!options.reason.empty()) body["reason"] = options.reason;
+    const auto limit = parse_duration("--wait", options.wait);
+    if (limit.count() > 0) wait_until_ready(context, asked, limit);
   }
   const auto answer = Client(asked.agent, context.credentials)
                           .call(close ? "POST" : "DELETE", "/v1/cordon", std::move(body));
@@ -68,6 +104,12 @@ void add_cordon_commands(CLI::App& app, Context& context, Run& run) {
   });
   auto* uncordon = app.add_subcommand("uncordon", "Open a host or a device again");
   uncordon->add_option("place", options->place, "HOST[:PORT][/DEVICE]")->required();
+  uncordon->add_option("--if-reason", options->reason,
+                       "Only a cordon with this reason; another one stays, exit 3");
+  uncordon
+      ->add_option("--wait", options->wait,
+                   "First wait until the host's agent is ready, for this long; exit 4 after it")
+      ->capture_default_str();
   uncordon->callback([&context, &run, options] {
     run = [&context, options] { return change(context, *options, false); };
   });

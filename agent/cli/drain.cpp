@@ -106,7 +106,13 @@ void Drain::note_job(Item& item, const json::object& job) {
 }
 
 bool Drain::take_up(Item& item, const std::string& migration) {
-  auto found = ask("/v1/migrations/" + migration);
+  json::object found;
+  try {
+    found = ask("/v1/migrations/" + migration);
+  } catch (const Error& error) {
+    if (error.code() == Code::not_found) return false;  // the one that brought it is not from here
+    throw;
+  }
   if (!found.at("result").is_null()) return false;
   item.migration = std::move(found);
   item.row.migration = migration;

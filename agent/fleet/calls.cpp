@@ -21,6 +21,18 @@ std::string short_text(const ApiRequest& request, std::string_view field) {
   return text;
 }
 
+/// Whoever closed it for another reason has not said that it may be opened.
+void check_is_theirs(const Cordons& cordons, const std::string& device, const std::string& reason,
+                     const std::string& host) {
+  const auto found = cordons.all().find(device);
+  if (found == cordons.all().end() || found->second.reason == reason) return;
+  const auto& cordon = found->second;
+  throw Error(Code::conflict,
+              fmt::format("{} by {}, not for '{}'", to_string(cordon, host),
+                          cordon.by.empty() ? "somebody" : cordon.by, reason),
+              "ask there; `cardswap uncordon` without a reason lifts any cordon");
+}
+
 ApiAnswer listed(const Cordons& cordons, const Config& config) {
   json::array list;
   for (const auto& [device, cordon] : cordons.all()) list.push_back(to_json(cordon));
@@ -43,14 +55,20 @@ void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const C
     co_return listed(cordons, config);
   });
   router.on("DELETE", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    request.only({"device"});
+    request.only({"device", "reason"});
     // A device that is configured no more may still have a cordon to lift.
     const auto device = request.text_or("device", "");
     if (!device.empty() && !cordons.all().contains(device)) (void)jobs.device(device);
-    if (cordons.lift(device)) {
+    if (request.body.contains("reason")) {
+      check_is_theirs(cordons, device, short_text(request, "reason"), config.host_name);
+    }
+    const bool lifted = cordons.lift(device);
+    if (lifted) {
       spdlog::info("{}{}{} is uncordoned", config.host_name, device.empty() ? "" : "/", device);
     }
-    co_return listed(cordons, config);
+    auto answer = listed(cordons, config);
+    answer.body.as_object()["lifted"] = lifted;
+    co_return answer;
   });
   router.on("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array list;

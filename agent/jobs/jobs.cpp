@@ -230,6 +230,7 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
     }
   }
   job.standby = false;
+  job.migration.clear();  // that one is at its source; the next one from here is another
   job.epoch = epoch;
   job.state = "running";
   save(job);

@@ -209,28 +209,97 @@ TEST_F(DrainedHost, RunsTheHookAroundEachJob) {
             "before j2 before j2 a/cpu:0 []\n");
 }
 
-TEST_F(DrainedHost, IsOpenedAgainByTheMaintenanceScriptWhenTheCommandWorked) {
+/// What brought a job here is over: it keeps no other drain from moving it on.
+TEST_F(DrainedHost, CanBeDrainedToAndFro) {
   run_job("j1");
-  const auto maintain = [&](std::vector<std::string> more) {
+  const auto one_way = [&](const Host& from, const Host& to) {
+    const auto outcome = b_.command({"drain", address(from), "--to", address(to)});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("1 of 1 jobs are gone"));
+    EXPECT_EQ(b_.command({"uncordon", address(from)}).exit_code, 0);
+    EXPECT_TRUE(to.job("j1").at("migration").is_null());
+    EXPECT_TRUE(to.steps_again_within("j1", 5s));
+  };
+  for (int i = 0; i < 3; ++i) {
+    one_way(a_, c_);
+    one_way(c_, a_);
+  }
+  EXPECT_EQ(live_jobs(a_), 1U);
+  EXPECT_EQ(live_jobs(c_), 0U);
+}
+
+class MaintainedHost : public DrainedHost {
+ protected:
+  [[nodiscard]] std::vector<std::string> maintenance(std::vector<std::string> more) const {
     std::vector<std::string> words{"/usr/bin/env", std::string("CARDSWAP=") + CARDSWAP,
                                    std::string(SCRIPTS) + "/maintenance.sh",
                                    "--drain-option=--to=" + address(c_), address(a_)};
     words.insert(words.end(), more.begin(), more.end());
-    return run(words);
-  };
+    return words;
+  }
+  [[nodiscard]] Outcome maintain(std::vector<std::string> more) const {
+    return run(maintenance(std::move(more)));
+  }
+  static std::string reason_of(const Host& host) {
+    const auto answer = host.ask({"devices"});
+    return text(answer.at("devices").as_array()[0].as_object(), "cordon_reason");
+  }
+};
+
+TEST_F(MaintainedHost, IsOpenedAgainByTheScriptWhenTheCommandWorked) {
+  run_job("j1");
   const auto failed = maintain({"--", "/bin/sh", "-c", "exit 9"});
   EXPECT_EQ(failed.exit_code, 9) << failed.err;
   EXPECT_THAT(failed.err, HasSubstr("stays cordoned"));
   EXPECT_TRUE(cordoned(a_));
   EXPECT_EQ(live_jobs(a_), 0U);
+  EXPECT_EQ(a_.command({"uncordon", address(a_)}).exit_code, 0);
 
   const auto file = (dir_.path() / "two words").string();
   EXPECT_EQ(maintain({"--keep-cordoned", "--", "/bin/true"}).exit_code, 0);
   EXPECT_TRUE(cordoned(a_));
+  EXPECT_EQ(a_.command({"uncordon", address(a_)}).exit_code, 0);
   EXPECT_EQ(maintain({"--", "/usr/bin/touch", file}).exit_code, 0);
   EXPECT_TRUE(std::filesystem::exists(file)) << "arguments stay whole";
   EXPECT_FALSE(cordoned(a_));
   EXPECT_EQ(maintain({}).exit_code, 2);
+}
+
+TEST_F(MaintainedHost, StaysClosedWhereSomebodyElseClosedIt) {
+  const auto bob = "disk failing, do not use - Bob";
+  EXPECT_EQ(a_.command({"cordon", address(a_), "--reason", bob}).exit_code, 0);
+  const auto done = maintain({"--", "/bin/true"});
+  EXPECT_EQ(done.exit_code, 10) << done.err;
+  EXPECT_THAT(done.err, AllOf(HasSubstr("done, but still cordoned"), HasSubstr(bob)));
+  EXPECT_EQ(reason_of(a_), bob);
+
+  EXPECT_EQ(a_.command({"uncordon", address(a_)}).exit_code, 0);
+  const auto meanwhile = maintain({"--", CARDSWAP, "cordon", address(a_), "--reason", bob});
+  EXPECT_EQ(meanwhile.exit_code, 10) << meanwhile.err;
+  EXPECT_EQ(reason_of(a_), bob);
+}
+
+/// The command ends the agent as a reboot would; it comes back when the script waits for it.
+TEST_F(MaintainedHost, IsWaitedForWhenItComesBackFromAReboot) {
+  const auto went = (dir_.path() / "went").string();
+  Child script(maintenance({"--reboot", "--wait", "60s", "--", "/usr/bin/touch", went}),
+               log_.string());
+  ASSERT_TRUE(within(30s, [&] { return std::filesystem::exists(went); }));
+  a_.kill_agent(SIGKILL);
+  ASSERT_FALSE(within(1500ms, [&] { return script.ended(); })) << read_file(log_.string());
+  a_.start_agent();
+  EXPECT_EQ(script.wait(), 0) << read_file(log_.string());
+  EXPECT_THAT(read_file(log_.string()), HasSubstr("is open again"));
+  EXPECT_FALSE(cordoned(a_));
+
+  const auto gone =
+      maintain({"--wait", "300ms", "--", "/bin/sh", "-c",
+                "kill -9 " + std::to_string(static_cast<int>(number(a_.ask({"version"}), "pid")))});
+  EXPECT_EQ(gone.exit_code, 11) << gone.err;
+  EXPECT_THAT(gone.err, HasSubstr("stays cordoned"));
+  a_.kill_agent(SIGKILL);  // it is dead: waited for
+  a_.start_agent();
+  EXPECT_TRUE(cordoned(a_));
 }
 
 }  // namespace
