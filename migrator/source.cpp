@@ -53,12 +53,9 @@ class Source::Engine {
       sync();
       if (sender_.frozen()) finish_frozen();
       sender_.pump(stopped);
-    } catch (const Error& error) {
+    } catch (...) {
       replay_.reset();  // a trainer that waits for the log goes on before anything else
-      if (!stopped() && events_.failed) events_.failed(named(error));
-    } catch (const std::exception& error) {
-      replay_.reset();
-      if (!stopped() && events_.failed) events_.failed(named(Error(Code::internal, error.what())));
+      if (!stopped() && events_.failed) events_.failed(named(error_of(std::current_exception())));
     }
     replay_.reset();
     sender_.close();

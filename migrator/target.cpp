@@ -152,10 +152,8 @@ class Target::Engine final : private LinkEvents {
         link_->wait(Clock::now() + kTick);
         step();
       }
-    } catch (const Error& error) {
-      report(error);
-    } catch (const std::exception& error) {
-      report(Error(Code::internal, error.what()));
+    } catch (...) {
+      report(error_of(std::current_exception()));
     }
     landed_digests_.clear();
     digesting_.reset();

@@ -222,8 +222,8 @@ void Migration::parked() {
       state.snapshot = tracker_.snapshot();
       state.values = tracker_.save();
     }
-  } catch (const std::exception& error) {
-    fail(migration_, Error(Code::internal, error.what()));
+  } catch (...) {
+    fail(migration_, error_of(std::current_exception()));
     return;
   }
   const std::lock_guard lock(mutex_);
@@ -308,10 +308,8 @@ void Migration::listen_for_source() {
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
                                        std::move(events));
     send_(channel::Parked{welcome_.data_host, target_->port(), held.layout.total_bytes()});
-  } catch (const Error& error) {
-    fail(id, error);
-  } catch (const std::exception& error) {
-    fail(id, Error(Code::internal, error.what()));
+  } catch (...) {
+    fail(id, error_of(std::current_exception()));
   }
 }
 

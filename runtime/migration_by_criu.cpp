@@ -29,12 +29,9 @@ bool Migration::pass_homing() {
     latest_ = homing_.snapshot(false);
     if (begin_ && begin_->strategy == Strategy::automatic) begin_->strategy = Strategy::rounds;
     return true;
-  } catch (const Error& error) {
+  } catch (...) {
     begin_.reset();
-    fail(migration_, error);
-  } catch (const std::exception& error) {
-    begin_.reset();
-    fail(migration_, Error(Code::internal, error.what()));
+    fail(migration_, error_of(std::current_exception()));
   }
   return false;
 }
@@ -57,11 +54,8 @@ void Migration::depart(const channel::Depart& depart) {
   source.reset();  // its links, descriptors and threads
   try {
     gate_.run_parked([&] { departure_.emplace(homing_, depart.keeper, *root, gate_.step()); });
-  } catch (const Error& error) {
-    fail(depart.migration, error.within("leave this host"));
-    return;
-  } catch (const std::exception& error) {
-    fail(depart.migration, Error(Code::internal, error.what()));
+  } catch (...) {
+    fail(depart.migration, error_of(std::current_exception()).within("leave this host"));
     return;
   }
   departed_ = true;
@@ -75,11 +69,8 @@ bool Migration::come_back() {
       departure_->come_back();
       departure_.reset();
     });
-  } catch (const Error& error) {
-    fail(migration_, error.within("take the job's memory back"));
-    return false;
-  } catch (const std::exception& error) {
-    fail(migration_, Error(Code::internal, error.what()));
+  } catch (...) {
+    fail(migration_, error_of(std::current_exception()).within("take the job's memory back"));
     return false;
   }
   departed_ = false;
@@ -100,11 +91,8 @@ void Migration::arrive(const channel::Arrived& arrived) {
       state = departure_->arrive(arrived);
       departure_.reset();
     });
-  } catch (const Error& error) {
-    fail(arrived.migration, error.within("arrive"));
-    return;
-  } catch (const std::exception& error) {
-    fail(arrived.migration, Error(Code::internal, error.what()));
+  } catch (...) {
+    fail(arrived.migration, error_of(std::current_exception()).within("arrive"));
     return;
   }
   const std::lock_guard lock(mutex_);

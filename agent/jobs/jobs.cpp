@@ -77,7 +77,7 @@ Job& Jobs::start_primary(const JobSpec& spec) {
   auto& job = add(spec);
   try {
     start(job);
-  } catch (const Error&) {
+  } catch (...) {
     jobs_.pop_back();
     throw;
   }
@@ -96,7 +96,7 @@ Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std:
   job.log_path = (config_.job_dir(spec.name) / ("log-" + migration)).string();
   try {
     start(job, stand_in);
-  } catch (const Error&) {
+  } catch (...) {
     jobs_.pop_back();
     throw;
   }
@@ -136,7 +136,7 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   job.process = start_process(spec);
   try {
     save(job);
-  } catch (const Error&) {
+  } catch (...) {
     signal_group(job.process, SIGKILL);
     throw;
   }

@@ -176,7 +176,9 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
         }
       }
     }
-  } catch (const Error& refused) {
+  } catch (...) {
+    if (tasks_.stopping()) throw;
+    const auto refused = error_of(std::current_exception());
     spdlog::warn("a runtime was refused: {}", refused.what());
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
