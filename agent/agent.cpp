@@ -214,6 +214,7 @@ void Agent::add_host_calls() {
 
 void Agent::add_migration_calls() {
   router_.on("POST", "/v1/migrations", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+    request = co_await migrations_.prepared(std::move(request));
     if (request.flag_or("dry_run", false)) {
       auto plan = co_await migrations_.plan(std::move(request));
       co_return ApiAnswer{200, std::move(plan)};
@@ -230,14 +231,14 @@ void Agent::add_migration_calls() {
   });
   router_.on(
       "GET", "/v1/migrations/{id}", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-        auto& m = migrations_.at(request.path.at("id"));
+        const auto id = request.path.at("id");
         const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
         const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
         const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
-        while (m.version <= after && std::chrono::steady_clock::now() < until) {
+        while (migrations_.at(id).version <= after && std::chrono::steady_clock::now() < until) {
           co_await migrations_.changed().wait_until(until);
         }
-        co_return ApiAnswer{200, to_json(m)};
+        co_return ApiAnswer{200, to_json(migrations_.at(id))};
       });
   router_.on("GET", "/v1/migrations/{id}/timeline",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
@@ -287,20 +288,20 @@ void Agent::add_peer_calls() {
                co_await criu_.look();
                co_return reservations_.reserve(request);
              });
-  router_.on("GET", "/v1/peer/reservations/{id}",
-             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               const auto id = request.path.at("id");
-               auto& r = reservations_.at(id, request.caller);
-               reservations_.heard(id);
-               const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
-               const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
-               const auto until =
-                   std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
-               while (r.version <= after && std::chrono::steady_clock::now() < until) {
-                 co_await reservations_.changed().wait_until(until);
-               }
-               co_return ApiAnswer{200, to_json(r)};
-             });
+  router_.on(
+      "GET", "/v1/peer/reservations/{id}",
+      [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+        const auto id = request.path.at("id");
+        (void)reservations_.at(id, request.caller);
+        reservations_.heard(id);
+        const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+        const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
+        const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+        while (reservations_.at(id).version <= after && std::chrono::steady_clock::now() < until) {
+          co_await reservations_.changed().wait_until(until);
+        }
+        co_return ApiAnswer{200, to_json(reservations_.at(id))};
+      });
   router_.on("POST", "/v1/peer/reservations/{id}/grant",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                request.only({"epoch", "root", "step"});

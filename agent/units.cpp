@@ -34,6 +34,12 @@ double number_with_suffix(std::string_view what, std::string_view text,
               fmt::format("write it like {}", example));
 }
 
+/// Nothing at all as a limit is never meant, and must not be taken for no limit.
+[[noreturn]] void refuse_nothing(std::string_view what, std::string_view text) {
+  throw Error(Code::bad_request, fmt::format("{}: '{}' would let nothing through", what, text),
+              "`none` lifts the limit");
+}
+
 }  // namespace
 
 std::uint64_t parse_size(std::string_view what, std::string_view text) {
@@ -53,18 +59,46 @@ std::uint64_t parse_size(std::string_view what, std::string_view text) {
 
 std::uint64_t parse_rate(std::string_view what, std::string_view text) {
   if (text == "none") return 0;
-  const auto slash = text.rfind("/s");
-  if (text != "0" && (slash == std::string_view::npos || slash + 2 != text.size())) {
-    throw Error(Code::bad_request, fmt::format("{}: '{}' is not understood", what, text),
-                "write it like 200MiB/s or none");
-  }
-  return parse_size(what, text.substr(0, slash));
+  if (text == "0") refuse_nothing(what, text);
+  // Links are named by bits, in thousands, and files by bytes.
+  const auto rate = static_cast<std::uint64_t>(number_with_suffix(what, text,
+                                                                  {{"B/s", 1},
+                                                                   {"KiB/s", 1024.0},
+                                                                   {"MiB/s", 1048576.0},
+                                                                   {"GiB/s", 1073741824.0},
+                                                                   {"TiB/s", 1099511627776.0},
+                                                                   {"KB/s", 1e3},
+                                                                   {"kB/s", 1e3},
+                                                                   {"MB/s", 1e6},
+                                                                   {"GB/s", 1e9},
+                                                                   {"TB/s", 1e12},
+                                                                   {"bit/s", 1.0 / 8},
+                                                                   {"kbit/s", 1e3 / 8},
+                                                                   {"Kbit/s", 1e3 / 8},
+                                                                   {"Mbit/s", 1e6 / 8},
+                                                                   {"Gbit/s", 1e9 / 8},
+                                                                   {"Tbit/s", 1e12 / 8},
+                                                                   {"bps", 1.0 / 8},
+                                                                   {"kbps", 1e3 / 8},
+                                                                   {"Kbps", 1e3 / 8},
+                                                                   {"Mbps", 1e6 / 8},
+                                                                   {"Gbps", 1e9 / 8},
+                                                                   {"Tbps", 1e12 / 8}},
+                                                                  "200MiB/s, 10Gbit/s or none"));
+  if (rate == 0) refuse_nothing(what, text);
+  return rate;
 }
 
 std::chrono::milliseconds parse_duration(std::string_view what, std::string_view text) {
   if (text == "none") return {};
   return std::chrono::milliseconds(static_cast<std::int64_t>(number_with_suffix(
       what, text, {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}}, "300ms, 10s or 5m")));
+}
+
+std::chrono::milliseconds parse_limit(std::string_view what, std::string_view text) {
+  const auto limit = parse_duration(what, text);
+  if (text != "none" && limit.count() == 0) refuse_nothing(what, text);
+  return limit;
 }
 
 std::string format_size(std::uint64_t bytes) {

@@ -116,6 +116,19 @@ Exit follow(const Context& context, Client& client, json::object migration) {
   return outcome(context, migration);
 }
 
+/// What the migration itself would end with, as far as that is known.
+Exit planned(const json::object& plan) {
+  if (!plan.at("allowed").as_bool()) {
+    const auto* code = plan.if_contains("code");
+    const auto known = code != nullptr && code->is_string()
+                           ? code_from_string(std::string_view(code->get_string()))
+                           : std::nullopt;
+    return exit_for(known.value_or(Code::refused));
+  }
+  const auto* fits = plan.if_contains("fits");
+  return fits != nullptr && *fits == false ? Exit::aborted : Exit::done;
+}
+
 Exit migrate(const Context& context, const MigrateOptions& options) {
   (void)parse_destination(options.to);
   auto body = options.how.fields();
@@ -127,7 +140,7 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   auto answer = client.call("POST", "/v1/migrations", std::move(body));
   if (options.dry_run) {
     context.show(answer, plan_text);
-    return answer.at("allowed").as_bool() ? Exit::done : Exit::refused;
+    return planned(answer);
   }
   if (options.detach) {
     context.show(answer, [](const json::object& started) {

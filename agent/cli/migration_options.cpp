@@ -1,5 +1,7 @@
 #include "agent/cli/migration_options.h"
 
+#include <boost/json/value.hpp>
+
 #include "agent/units.h"
 
 namespace cardswap::cli {
@@ -16,9 +18,10 @@ void MigrationOptions::add_to(CLI::App& command) {
       ->capture_default_str();
   command.add_option("--max-downtime", max_downtime, "Longest pause, or none")
       ->capture_default_str();
-  command.add_option("--bandwidth", bandwidth, "Cap, such as 200MiB/s, or none")
+  command.add_option("--bandwidth", bandwidth, "Cap, such as 200MiB/s or 10Gbit/s, or none")
       ->capture_default_str();
-  command.add_option("--timeout", timeout, "Give up after this long")->capture_default_str();
+  command.add_option("--timeout", timeout, "Give up after this long, or none")
+      ->capture_default_str();
   command.add_option("--chunk", chunk, "Size of a chunk")->capture_default_str();
   command
       .add_option("--log-memory", log_memory,
@@ -34,12 +37,24 @@ void MigrationOptions::add_to(CLI::App& command) {
                    "Seal the data on its way with AES-256-GCM, under a key of this migration");
 }
 
+namespace {
+
+/// Null in the API is what lifts a limit.
+boost::json::value limit(std::uint64_t value) {
+  return value == 0 ? boost::json::value(nullptr) : boost::json::value(value);
+}
+boost::json::value limit(std::string_view what, const std::string& text) {
+  return limit(static_cast<std::uint64_t>(parse_limit(what, text).count()));
+}
+
+}  // namespace
+
 boost::json::object MigrationOptions::fields() const {
   return {{"strategy", strategy},
           {"arrive", arrive},
-          {"max_downtime_ms", parse_duration("--max-downtime", max_downtime).count()},
-          {"bandwidth", parse_rate("--bandwidth", bandwidth)},
-          {"timeout_ms", parse_duration("--timeout", timeout).count()},
+          {"max_downtime_ms", limit("--max-downtime", max_downtime)},
+          {"bandwidth", limit(parse_rate("--bandwidth", bandwidth))},
+          {"timeout_ms", limit("--timeout", timeout)},
           {"chunk_bytes", parse_size("--chunk", chunk)},
           {"log_memory", log_memory == "auto" ? 0 : parse_size("--log-memory", log_memory)},
           {"auto_converge", auto_converge},

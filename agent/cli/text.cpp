@@ -26,6 +26,10 @@ double number(const json::object& from, std::string_view key) {
   const auto* value = at(from, key);
   return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
 }
+bool flag(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
 std::string size(const json::object& from, std::string_view key) {
   return format_size(static_cast<std::uint64_t>(number(from, key)));
 }
@@ -126,6 +130,10 @@ std::string progress_line(const json::object& migration, std::size_t width) {
 
 std::string summary(const json::object& migration) {
   const auto p = object(migration, "progress");
+  if (text(migration, "result") != "ok" && flag(migration, "job_ended")) {
+    return fmt::format("job {} was not moved; it ended at {} meanwhile\n", text(migration, "job"),
+                       text(migration, "from"));
+  }
   if (text(migration, "result") != "ok") {
     return fmt::format("job {} was not moved; it goes on at {}\n", text(migration, "job"),
                        text(migration, "from"));
@@ -293,20 +301,38 @@ std::string plan_text(const json::object& plan) {
       {"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS", "NOTE"}};
   for (const auto& item : array(plan, "predictions")) {
     const auto& p = item.as_object();
-    const auto* fits = at(p, "fits");
-    rows.push_back(
-        {text(p, "strategy"), ms(p, "downtime_ms"), ms(p, "total_time_ms"), size(p, "transferred"),
-         fits != nullptr && fits->is_bool() && fits->get_bool() ? "yes" : "no",
-         text(p, "strategy") == text(plan, "strategy")
-             ? (text(p, "reason").empty() ? "would be used" : "would be used; " + text(p, "reason"))
-             : text(p, "reason")});
+    const bool usable = flag(p, "usable");
+    const bool fits = flag(p, "fits");
+    const std::string most = flag(p, "at_most") ? "at most " : "";
+    std::vector<std::string> notes;
+    if (text(p, "strategy") == text(plan, "strategy")) {
+      notes.emplace_back(fits ? "would be used" : "would be tried");
+    }
+    if (const auto reason = text(p, "reason", ""); !reason.empty()) notes.push_back(reason);
+    if (usable && !fits && flag(p, "may_fit")) notes.emplace_back("less where steps change less");
+    rows.push_back({text(p, "strategy"), usable ? most + ms(p, "downtime_ms") : "-",
+                    usable ? most + ms(p, "total_time_ms") : "-",
+                    usable ? most + size(p, "transferred") : "-",
+                    fits                 ? "yes"
+                    : flag(p, "may_fit") ? "perhaps"
+                                         : "no",
+                    fmt::format("{}", fmt::join(notes, "; "))});
   }
   result += table(rows);
+  if (const auto* fits = at(plan, "fits"); fits != nullptr && !flag(plan, "fits")) {
+    result += fmt::format(
+        "nothing is sure to stop the job for at most {}: allow more with "
+        "--max-downtime, or raise --bandwidth\n",
+        ms(plan, "max_downtime_ms"));
+  }
   if (text(plan, "arrive") == "criu") {
     result += "the process itself goes with CRIU: that comes on top of the downtime\n";
   }
   for (const auto& reason : array(plan, "blocked_reasons")) {
     result += fmt::format("blocked: {}\n", std::string_view(reason.as_string()));
+  }
+  if (const auto hint = text(plan, "hint", ""); !hint.empty()) {
+    result += fmt::format("hint: {}\n", hint);
   }
   return result;
 }

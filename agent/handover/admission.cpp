@@ -3,9 +3,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/jobs/startable.h"
 #include "agent/units.h"
 
 namespace cardswap {
+
+void Admission::block(std::string reason, std::string what_to_do) {
+  if (blocked_reasons.empty()) hint = std::move(what_to_do);
+  blocked_reasons.push_back(std::move(reason));
+}
 
 Admission admit(const AdmissionRequest& request) {
   Admission result;
@@ -16,22 +22,36 @@ Admission admit(const AdmissionRequest& request) {
     if (device.name == request.device) found = &device;
   }
   if (found == nullptr) {
-    result.blocked_reasons.push_back(fmt::format("no device {} on {}; it has {}", request.device,
-                                                 request.host, fmt::join(names, ", ")));
+    result.block(fmt::format("no device {} on {}; it has {}", request.device, request.host,
+                             fmt::join(names, ", ")));
+  } else if (request.is_there) {
+    result.block(fmt::format("job {} runs on {} of {}: it is there already", request.job,
+                             request.device, request.host));
   } else if (found->free_bytes < request.state_bytes) {
     result.no_memory = true;
-    result.blocked_reasons.push_back(fmt::format("{} free on {}, {} needed for job {}",
-                                                 format_size(found->free_bytes), request.device,
-                                                 format_size(request.state_bytes), request.job));
+    result.block(fmt::format("{} free on {}, {} needed for job {}", format_size(found->free_bytes),
+                             request.device, format_size(request.state_bytes), request.job));
   }
-  if (found != nullptr && !request.closed.empty()) {
-    result.blocked_reasons.push_back(request.closed);
-  }
+  if (found != nullptr && !request.closed.empty()) result.block(request.closed);
   if (request.name_is_taken) {
-    result.blocked_reasons.push_back(
-        fmt::format("another job named {} runs on {} already", request.job, request.host));
+    result.block(fmt::format("another job named {} runs on {} already", request.job, request.host),
+                 "stop that one, or take another host");
   }
   return result;
+}
+
+std::optional<Error> why_not_started(const JobSpec& spec, const Config& config) {
+  try {
+    ProcessSpec process;
+    process.argv = spec.argv;
+    process.env = spec.env;
+    process.cwd = spec.cwd;
+    const auto& user = spec.user.empty() ? config.job_user : spec.user;
+    if (!user.empty()) process.user = job_user(user);
+    return why_not_startable(process);
+  } catch (const Error& error) {
+    return error;
+  }
 }
 
 }  // namespace cardswap

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/jobs/jobs.h"
+#include "migrator/error.h"
 
 namespace cardswap {
 
@@ -14,14 +16,22 @@ struct AdmissionRequest {
   std::uint64_t state_bytes = 0;
   std::string closed;          ///< why the device takes no jobs now; empty: it does
   bool name_is_taken = false;  ///< by a live job that is not the one which wants to come
+  bool is_there = false;       ///< the job itself is on that device of this host
   std::vector<Jobs::Device> devices;
   std::string host;
 };
 struct Admission {
   bool no_memory = false;
   std::vector<std::string> blocked_reasons;
+  std::string hint;  ///< what to do about the first reason; empty: take another device
+
+  void block(std::string reason, std::string what_to_do = {});
 };
 /// Pure: may this job come here?
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
+
+/// Why this host cannot start the job's program: it has no such user, folder or program, or the
+/// user may not execute it. Found out as the start itself would, and without starting it.
+[[nodiscard]] std::optional<Error> why_not_started(const JobSpec& spec, const Config& config);
 
 }  // namespace cardswap

@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,6 +55,7 @@ struct Migration {
   MigrationStats stats;
   std::string result;  ///< empty while it runs
   std::optional<Error> error;
+  bool job_ended = false;            ///< its process was gone when the migration was given up
   double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
   double downtime_ms = 0;
   double clock_error_ms = 0;
@@ -68,6 +70,8 @@ struct Migration {
   ProcessMove process;  ///< where CRIU moves it
   ProcessId keeper;     ///< of the memory that was sent ahead; from `freezing` on
   // not journalled:
+  /// Shared by the tasks that work on it: it is not forgotten meanwhile.
+  std::shared_ptr<void> in_use = std::make_shared<char>();
   bool held = false;
   bool proceed = false;
   std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
@@ -89,5 +93,7 @@ struct Migration {
 /// to_json(), with the samples once it is over.
 [[nodiscard]] boost::json::object journal_record(const Migration& migration);
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
+/// What to do where its target has no room or no such device.
+[[nodiscard]] std::string another_device(const Migration& migration);
 
 }  // namespace cardswap

@@ -133,17 +133,17 @@ void Migrations::recover() {
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.job,
                  to_string(m.state));
     if (handover::is_committed(m.state)) {
-      tasks_.spawn("finish migration " + m.id, finish(m));
+      tasks_.spawn("finish migration " + m.id, settle(m.id, std::nullopt));
       continue;
     }
     if (!m.error) {
-      m.error =
-          Error(Code::cancelled, "the source's agent was restarted", "start the migration again");
+      m.error = Error(Code::source_lost, "the source's agent was restarted before the commit",
+                      "the job goes on where it is: start the migration again");
     }
     auto side = side_of(m);
     const auto acts = side.recover();
     carry_out(m, side, acts);
-    tasks_.spawn("clean up after migration " + m.id, clean_up(m));
+    tasks_.spawn("clean up after migration " + m.id, settle(m.id, std::nullopt));
   }
   for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
@@ -163,9 +163,10 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     while (!m.proceed) co_await changed_.wait_until(Clock::now() + std::chrono::hours(1));
     m.held = false;
   }
+  const auto agent = peer(m).text();
   auto retry = kRetryFirst;
   bool granted = m.state == State::resumed;
-  std::int64_t seen = 0;
+  std::uint64_t seen = 0;
   auto heard = Clock::now();
   std::string refused;  // by the disk
   while (handover::is_committed(m.state) && m.state != State::completed) {
@@ -192,11 +193,12 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
         const auto target = co_await ask(
             peer(m), "GET", fmt::format("{}?after={}&wait_ms=500", reservation_path(m.id), seen),
             nullptr, seconds(3));
-        seen = static_cast<std::int64_t>(number_at(target, "version"));
-        answer = status_from(target);
+        const auto status = target_status_from(agent, m.epoch, target);
+        seen = status.version;
+        answer = status.message;
         if (handover::is_granted(answer->state)) {
-          m.downtime_ms = number_at(target, "downtime_ms");
-          m.clock_error_ms = number_at(target, "clock_error_ms");
+          m.downtime_ms = status.downtime_ms;
+          m.clock_error_ms = status.clock_error_ms;
         }
         retry = kRetryFirst;
       }
@@ -318,9 +320,10 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
       co_await ask(peer(m), "DELETE", reservation_path(m.id), nullptr, seconds(3));
       break;
     } catch (const Error& failed) {
-      // Unauthorized: not even the reservation got there, or it ends by this agent's silence.
+      // Unauthorized: not even the reservation got there, or it ends by this agent's silence. So it
+      // does at an agent that answers what is no answer.
       if (failed.code() == Code::not_found || failed.code() == Code::unreachable ||
-          failed.code() == Code::unauthorized) {
+          failed.code() == Code::unauthorized || failed.code() == Code::protocol_mismatch) {
         break;
       }
     }
@@ -328,6 +331,8 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
     retry = std::min(retry * 2, kRetryMost);
   }
   co_await end_departure(m);
+  const auto* job = jobs_.by_instance(m.instance);
+  m.job_ended = job == nullptr || !is_alive(job->process);
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
   m.ended_at_ms = unix_ms();
   feed(m, Event::cleaned_up);

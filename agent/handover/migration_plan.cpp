@@ -12,6 +12,38 @@ namespace cardswap {
 namespace json = boost::json;
 using std::chrono::seconds;
 
+std::string another_device(const Migration& m) {
+  return fmt::format("--to another device; `cardswap devices {}` lists them",
+                     parse_destination(m.to).agent().text());
+}
+
+namespace {
+
+/// One strategy's line. A dry run does not read the job's state: how much of it a step changes is
+/// not known, so what `rounds` leave to send is the most that they can, and the least is nothing.
+json::object line_of(const Prediction& p, const Measurements& measured, double max_downtime_ms) {
+  auto unchanged = measured;
+  unchanged.dirty_bytes = 0;
+  const bool usable = p.transferred > 0;
+  const bool at_most = p.strategy == Strategy::rounds;
+  const bool perhaps = at_most && !p.fits && expected_downtime_ms(unchanged) <= max_downtime_ms;
+  return {{"strategy", to_string(p.strategy)},
+          {"usable", usable},
+          {"total_time_ms", p.total_time_ms},
+          {"downtime_ms", p.downtime_ms},
+          {"transferred", p.transferred},
+          {"at_most", at_most},
+          {"fits", p.fits},
+          {"may_fit", usable && (p.fits || perhaps)},
+          {"reason", !at_most || p.fits
+                         ? p.reason
+                         : fmt::format("would stop the job for up to {:.0f} ms, {:.0f} ms are "
+                                       "allowed",
+                                       p.downtime_ms, max_downtime_ms)}};
+}
+
+}  // namespace
+
 /// What earlier migrations measured: the link to that host, this job's replay. Says where from.
 std::string Migrations::recall(const Migration& planned, Measurements& measured) const {
   const auto host = parse_destination(planned.to).host;
@@ -34,12 +66,7 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
 }
 
 asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
-  const auto name = request.text("job");
-  auto* job = jobs_.find(name);
-  if (job == nullptr || !job->live()) {
-    throw Error(Code::not_found, fmt::format("there is no running job '{}' here", name),
-                "`cardswap jobs` lists the jobs of this host");
-  }
+  const auto* job = &movable(request);
   const auto m = make(request, *job);
   Measurements measured;
   measured.state_bytes = job->state_bytes;
@@ -48,29 +75,30 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   measured.step_ms = job->median_step_ms;
   const auto rate_from = recall(m, measured);
   const bool by_criu = m.arrive == channel::Arrival::criu;
-  json::array predictions;
-  for (const auto& p : predict(measured, m.max_downtime_ms)) {
-    if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
-    predictions.push_back(json::object{{"strategy", to_string(p.strategy)},
-                                       {"total_time_ms", p.total_time_ms},
-                                       {"downtime_ms", p.downtime_ms},
-                                       {"transferred", p.transferred},
-                                       {"fits", p.fits},
-                                       {"reason", p.reason}});
-  }
   auto chosen = m.strategy;
   if (chosen == Strategy::automatic) {
     chosen = by_criu ? Strategy::rounds : choose(predict(measured, m.max_downtime_ms));
   }
+  bool fits = false;
+  json::array predictions;
+  for (const auto& p : predict(measured, m.max_downtime_ms)) {
+    if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
+    const bool asked_for = m.strategy == Strategy::automatic || m.strategy == p.strategy;
+    fits = fits || (asked_for && p.fits);
+    predictions.push_back(line_of(p, measured, m.max_downtime_ms));
+  }
   json::object body{{"migration", m.id},
                     {"device", parse_destination(m.to).device},
                     {"state_bytes", job->state_bytes},
+                    {"homed_bytes", job->homed_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"dry_run", true}};
   body["job"] = to_json(spec_of(*job));
   body["arrive"] = to_string(m.arrive);
   json::array blocked;
+  auto code = Code::refused;
+  std::string hint;
   if (by_criu) {
     auto examined = co_await examine(*job);
     for (const auto& reason : examined.reasons) blocked.emplace_back(reason);
@@ -79,14 +107,26 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   try {
     const auto answer =
         co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
-    for (const auto& reason : reasons_of(answer)) blocked.emplace_back(reason);
+    const auto offer = offer_from(peer(m).text(), answer);
+    for (const auto& reason : offer.blocked_reasons) blocked.emplace_back(reason);
+    if (!offer.accepted) {
+      code = offer.code;
+      hint = offer.hint.empty() ? another_device(m) : offer.hint;
+    }
   } catch (const Error& error) {
-    blocked.emplace_back(error.what());
+    blocked.emplace_back(error.failure());
+    code = error.code();
+    hint = error.hint();
   }
+  const bool allowed = blocked.empty();
   co_return json::object{{"job", m.job},
                          {"to", m.to},
-                         {"allowed", blocked.empty()},
+                         {"allowed", allowed},
+                         {"fits", fits},
+                         {"code", allowed ? json::value(nullptr) : json::value(to_string(code))},
+                         {"hint", hint},
                          {"blocked_reasons", blocked},
+                         {"max_downtime_ms", m.max_downtime_ms},
                          {"state_bytes", measured.state_bytes},
                          {"step_ms", measured.step_ms},
                          {"update_bytes", measured.update_bytes},

@@ -15,6 +15,7 @@ namespace json = boost::json;
 using handover::Event;
 using handover::Message;
 using handover::State;
+using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
@@ -23,6 +24,10 @@ constexpr seconds kStandbyStartMax{120};
 constexpr seconds kRestoreMax{60};  // of a process that CRIU moves, digests included
 constexpr milliseconds kWatchEvery{500};
 constexpr milliseconds kWatchAnswerMax{1500};
+constexpr milliseconds kPollLeast{50};  // between two questions of a poll
+constexpr int kQuickAnswersMax = 20;    // that each had news: there are fewer states
+constexpr milliseconds kSettleFirst{100};
+constexpr milliseconds kSettleMost{5000};
 // Between equal digests and the grant, one after the other: verified and granted there, committed
 // here; the answer that it verified, and the grant.
 constexpr double kHandoverWrites = 3;
@@ -64,17 +69,103 @@ void Migrations::check(const Migration& m, Deadline deadline) const {
 
 asio::awaitable<void> Migrations::run(std::string id) {
   auto& m = at(id);
+  const auto pin = m.in_use;
   std::optional<Error> failed;
   try {
     co_await sync_and_freeze(m);
-  } catch (const Error& error) {
-    failed = error;
+  } catch (...) {
+    failed = error_of(std::current_exception());
   }
-  if (failed && !handover::is_committed(m.state)) {
-    co_await abort(m, *failed);
-    co_return;
+  // What an agent that stops breaks off is its successor's to take up: it was not given up.
+  if (!tasks_.stopping()) co_await settle(id, std::move(failed));
+}
+
+/// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried
+/// again. `failed` is why it is given up, if it was not committed.
+asio::awaitable<void> Migrations::settle(std::string id, std::optional<Error> failed) {
+  auto& m = at(id);
+  const auto pin = m.in_use;
+  auto retry = kSettleFirst;
+  std::string told;
+  while (true) {
+    try {
+      if (handover::is_committed(m.state)) {
+        co_await finish(m);
+      } else if (m.state == State::aborting) {
+        co_await clean_up(m);
+      } else if (m.state != State::aborted) {
+        auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
+        co_await abort(m, std::move(why));
+      }
+      break;
+    } catch (...) {
+      if (tasks_.stopping()) throw;
+      auto error = error_of(std::current_exception());
+      if (std::exchange(told, error.failure()) != told) {
+        spdlog::error("job {} migration {}: {}; trying again", m.job, m.id, error.what());
+      }
+    }
+    co_await pause_for(retry);
+    retry = std::min(2 * retry, kSettleMost);
   }
-  co_await finish(m);
+}
+
+struct Migrations::Asked {
+  bool done = false;
+  json::object answer;
+  std::exception_ptr failed;
+};
+
+asio::awaitable<void> Migrations::ask_into(std::shared_ptr<Asked> asked, http::Endpoint peer,
+                                           std::string method, std::string path, json::value body,
+                                           milliseconds timeout) {
+  try {
+    asked->answer =
+        co_await ask(std::move(peer), std::move(method), std::move(path), std::move(body), timeout);
+  } catch (...) {
+    asked->failed = std::current_exception();
+  }
+  asked->done = true;
+  changed_.notify();
+}
+
+asio::awaitable<json::object> Migrations::ask_in_time(const Migration& m, Deadline deadline,
+                                                      std::string method, std::string path,
+                                                      json::value body, milliseconds timeout) {
+  check(m, deadline);
+  // A task of its own, which ends by its own time-out: neither a name that is being looked up nor
+  // an agent that says nothing holds up who gives up meanwhile.
+  const auto asked = std::make_shared<Asked>();
+  tasks_.spawn("ask the target of " + m.id, ask_into(asked, peer(m), std::move(method),
+                                                     std::move(path), std::move(body), timeout));
+  while (!asked->done) {
+    co_await changed_.wait_until(deadline);
+    check(m, deadline);
+  }
+  if (asked->failed) std::rethrow_exception(asked->failed);
+  co_return std::move(asked->answer);
+}
+
+/// Polls until the target is there; what it cannot be before a commit is thrown.
+asio::awaitable<TargetStatus> Migrations::wait_for_target(const Migration& m,
+                                                          handover::TargetState wanted,
+                                                          Deadline deadline) {
+  const auto agent = peer(m).text();
+  std::uint64_t seen = 0;
+  for (int quick = 0;;) {
+    const auto asked_at = Clock::now();
+    auto answer = co_await ask_in_time(
+        m, deadline, "GET", fmt::format("{}?after={}&wait_ms=300", reservation_path(m.id), seen),
+        nullptr, seconds(3));
+    auto status = target_status_from(agent, m.epoch, answer);
+    if (status.message.state == wanted) co_return status;
+    if (auto wrong = not_before_a_commit(agent, status)) throw Error(*wrong);
+    seen = status.version;
+    // An agent waits for news before it answers; one that does not is not asked in a busy loop.
+    if (Clock::now() - asked_at < kPollLeast && ++quick > kQuickAnswersMax) {
+      co_await pause_for(kPollLeast);
+    }
+  }
 }
 
 asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
@@ -115,47 +206,44 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
     }
     body["process"] = criu::to_json(examined.needs);
   }
-  const auto offer =
-      co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
-  if (!offer.at("accepted").as_bool()) {
-    const auto reasons = reasons_of(offer);
-    const bool memory = text_at(offer, "code") == "no_memory";
-    throw Error(memory ? Code::no_memory : Code::refused,
-                fmt::format("refused by {}: {}", m.to, fmt::join(reasons, "; ")),
-                fmt::format("--to another device; `cardswap devices {}:{}` lists them",
-                            parse_destination(m.to).host, parse_destination(m.to).port));
+  const auto agent = peer(m).text();
+  const auto answer = co_await ask_in_time(m, deadline, "POST", "/v1/peer/reservations",
+                                           std::move(body), seconds(10));
+  const auto offer = offer_from(agent, answer);
+  if (!offer.accepted) {
+    throw Error(offer.code,
+                fmt::format("refused by {}: {}", m.to, fmt::join(offer.blocked_reasons, "; ")),
+                offer.hint.empty() ? another_device(m) : offer.hint);
   }
   tasks_.spawn("watch the target of " + m.id, watch_target(m.id));
 
-  json::object standby;
+  // The time-out of the migration is another limit than that of the standby's start.
   const auto standby_deadline = std::min(deadline, Clock::now() + kStandbyStartMax);
-  for (std::int64_t seen = 0; text_at(standby, "state") != "parked";) {
-    check(m, deadline);
-    if (Clock::now() >= standby_deadline) {
-      throw Error(Code::timed_out,
-                  fmt::format("the standby of job {} at {} did not park within {} s", m.job, m.to,
-                              kStandbyStartMax.count()),
-                  "its log is on that host; does the program reach its first step there?");
-    }
-    standby = co_await ask(peer(m), "GET",
-                           fmt::format("{}?after={}&wait_ms=300", reservation_path(m.id), seen),
-                           nullptr, seconds(3));
-    seen = static_cast<std::int64_t>(number_at(standby, "version"));
+  TargetStatus standby;
+  try {
+    standby = co_await wait_for_target(m, TargetState::parked, standby_deadline);
+  } catch (const Error& error) {
+    const bool too_long = error.code() == Code::timed_out && Clock::now() >= standby_deadline;
+    if (!too_long || Clock::now() >= deadline) throw;
+    throw Error(Code::timed_out,
+                fmt::format("the standby of job {} at {} did not park within {} s", m.job, m.to,
+                            kStandbyStartMax.count()),
+                "its log is on that host; does the program reach its first step there?");
   }
   co_await enter(m, Event::standby_parked, deadline);
 
   const auto asked_at = Clock::now();
-  co_await ask(peer(m), "GET", reservation_path(m.id), nullptr, seconds(3));
+  (void)co_await ask_in_time(m, deadline, "GET", reservation_path(m.id), nullptr, seconds(3));
   const std::chrono::duration<double, std::milli> round_trip = Clock::now() - asked_at;
 
   co_await enter(m, Event::sync_began, deadline);
   channel::BeginSync begin;
   begin.handover_ms = kHandoverWrites * journal_.put_ms() + kHandoverAsks * round_trip.count();
   begin.migration = m.id;
-  begin.host = text_at(standby, "data_host");
-  begin.port = static_cast<std::uint16_t>(number_at(standby, "data_port"));
-  begin.token = text_at(standby, "data_token");
-  begin.data_key = text_at(standby, "data_key");
+  begin.host = standby.data.host;
+  begin.port = standby.data.port;
+  begin.token = standby.data.token;
+  begin.data_key = standby.data.key;
   if (m.encrypt && begin.data_key.empty()) {
     throw Error(Code::refused, fmt::format("the agent of {} gave no key to encrypt with", m.to),
                 "run the same Cardswap release on both hosts");
@@ -201,19 +289,11 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
 
   // The target's agent must have heard the same from its side before anything is decided.
   m.migrated_at_step = *m.frozen_at;
-  json::object target;
-  for (std::int64_t seen = 0; text_at(target, "state") != "verified";) {
-    check(m, deadline);
-    target = co_await ask(peer(m), "GET",
-                          fmt::format("{}?after={}&wait_ms=300", reservation_path(m.id), seen),
-                          nullptr, seconds(3));
-    seen = static_cast<std::int64_t>(number_at(target, "version"));
-  }
+  const auto target = co_await wait_for_target(m, TargetState::verified, deadline);
   check(m, deadline);
-  const auto status = status_from(target);
-  m.theirs = status.content;
+  m.theirs = target.message.content;
   if (by_criu) note_restored(m, target);
-  feed(m, status);
+  feed(m, target.message);
   if (!handover::is_committed(m.state)) {
     throw Error(Code::digest_mismatch, "the two sides report different digests of the state");
   }
@@ -222,22 +302,28 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
 /// The heartbeat: a target whose agent does not answer, or whose standby failed, is lost.
 asio::awaitable<void> Migrations::watch_target(std::string id) {
   auto& m = at(id);
+  const auto pin = m.in_use;
+  const auto agent = peer(m).text();
+  const auto is_watched = [&] {
+    return !handover::is_committed(m.state) && m.state != State::aborting &&
+           m.state != State::aborted && !m.failure;
+  };
   auto heard = Clock::now();
-  while (static_cast<int>(m.state) < static_cast<int>(State::committed) && !m.failure) {
+  while (is_watched()) {
     std::optional<Error> lost;
     try {
-      const auto target =
+      const auto answer =
           co_await ask(peer(m), "GET", reservation_path(m.id), nullptr, kWatchAnswerMax);
+      if (!is_watched()) co_return;
+      lost = not_before_a_commit(agent, target_status_from(agent, m.epoch, answer));
       heard = Clock::now();
-      if (text_at(target, "state") == "failed") {
-        const auto* error = target.if_contains("error");
-        lost = error != nullptr && error->is_object()
-                   ? http::error_from_json(*error)
-                   : Error(Code::target_lost, "the standby at " + m.to + " failed");
-      }
-    } catch (const Error& error) {
+    } catch (...) {
+      if (tasks_.stopping()) throw;
+      const auto error = error_of(std::current_exception());
       const bool silent = Clock::now() - heard >= config_.peer_silence_max;
-      if (silent || error.code() == Code::unreachable || error.code() == Code::not_found) {
+      if (error.code() == Code::protocol_mismatch) {
+        lost = error;
+      } else if (silent || error.code() == Code::unreachable || error.code() == Code::not_found) {
         lost = Error(Code::target_lost,
                      fmt::format("the agent of {} does not answer: {}", m.to, error.failure()),
                      "the job goes on where it is; look at that agent and the network");

@@ -32,6 +32,18 @@ Strategy strategy_from(const std::string& text) {
               "use auto, stop-copy, rounds or replay");
 }
 
+/// Absent is `otherwise`. Null lifts the limit, which is 0 from here on; 0 itself would let nothing
+/// through.
+double limit_from(const ApiRequest& request, std::string_view field, double otherwise) {
+  const auto* value = request.body.if_contains(field);
+  if (value == nullptr) return otherwise;
+  if (value->is_null()) return 0;
+  const double limit = request.number_or(field, otherwise);
+  if (limit >= 1) return limit;
+  throw Error(Code::bad_request, fmt::format("'{}' of {} would let nothing through", field, limit),
+              "null lifts the limit");
+}
+
 /// Without TLS between the agents the key itself is sent in the clear.
 void warn_of_plain_key(const Migration& m) {
   const auto to = parse_destination(m.to).host;
@@ -74,18 +86,18 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   m.strategy = strategy_from(request.text_or("strategy", "auto"));
   choose_arrival(m, request.text_or("arrive", "auto"), job);
   m.epoch = job.epoch + 1;
-  m.bandwidth = static_cast<std::uint64_t>(request.number_or("bandwidth", 0));
+  m.bandwidth = static_cast<std::uint64_t>(limit_from(request, "bandwidth", 0));
   m.chunk_bytes = static_cast<std::uint64_t>(request.number_or("chunk_bytes", 1 << 20));
   (void)cut_into_chunks(Layout(), m.chunk_bytes);
-  m.max_downtime_ms = request.number_or("max_downtime_ms", 300);
+  m.max_downtime_ms = limit_from(request, "max_downtime_ms", 300);
   m.auto_converge = request.flag_or("auto_converge", false);
   m.encrypt = config_.encrypt_always || request.flag_or("encrypt", false);
   if (m.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.compression = compression_from(request.text_or("compression", "auto"));
   m.log_bytes_max = static_cast<std::uint64_t>(request.number_or("log_memory", 0));
-  m.timeout_ms = request.number_or("timeout_ms", 600'000);
+  m.timeout_ms = limit_from(request, "timeout_ms", 600'000);
   if (m.timeout_ms > kTimeoutMaxMs) {
-    throw Error(Code::bad_request, "a time-out of over a year", "use less, or 0 for none");
+    throw Error(Code::bad_request, "a time-out of over a year", "use less, or none");
   }
   m.hold_at = request.text_or("hold_at", "");
   if (!m.hold_at.empty() && !config_.failpoints) {
@@ -99,7 +111,8 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   return m;
 }
 
-Migration& Migrations::start(const ApiRequest& request) {
+/// The job that `request` is about, if it can move now.
+Job& Migrations::movable(const ApiRequest& request) {
   request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
                 "chunk_bytes", "auto_converge", "log_memory", "compression", "encrypt", "hold_at",
                 "arrive"});
@@ -119,6 +132,13 @@ Migration& Migrations::start(const ApiRequest& request) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
                 "wait for it, or `cardswap cancel " + other->id + "`");
   }
+  if (!job->attached && job->state_bytes > 0) {
+    throw Error(Code::conflict,
+                fmt::format("the runtime of job {} is not attached again yet", name),
+                "it comes back by itself within seconds of an agent's restart: try again; if it "
+                "does not, `cardswap logs " +
+                    name + "` may say why");
+  }
   if (!job->attached || job->state_bytes == 0) {
     throw Error(Code::conflict,
                 job->attached ? fmt::format("job {} has not passed a step boundary yet", name)
@@ -126,6 +146,18 @@ Migration& Migrations::start(const ApiRequest& request) {
                 job->attached ? "try again after its first step"
                               : "its program must open a cardswap::Session; docs/trainer-guide.md");
   }
+  const auto to = parse_destination(request.text("to"));
+  if (is_here(to.agent()) && to.device == job->device) {
+    throw Error(Code::conflict,
+                fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
+                            job->device),
+                "--to another device; `cardswap devices` lists those of this host");
+  }
+  return *job;
+}
+
+Migration& Migrations::start(const ApiRequest& request) {
+  auto* job = &movable(request);
   forget_old_timelines();
   auto made = make(request, *job);
   journal_.put(Journal::Kind::migration, made.id, to_json(made));
@@ -139,11 +171,19 @@ Migration& Migrations::start(const ApiRequest& request) {
 void Migrations::cancel(const std::string& id) {
   auto& m = at(id);
   if (handover::is_committed(m.state)) {
-    throw Error(Code::conflict,
-                fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state)),
-                "the job goes on at " + m.to);
+    throw Error(
+        Code::conflict,
+        m.state == State::completed
+            ? fmt::format("migration {} is over: there is nothing to cancel", id)
+            : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state)),
+        "the job goes on at " + m.to);
   }
-  if (m.state == State::aborted) return;
+  if (m.state == State::aborted || m.state == State::aborting) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} is {}: there is nothing to cancel", id,
+                            m.state == State::aborted ? "over" : "being given up already"),
+                "`cardswap status " + id + "` tells how it ended");
+  }
   note_failure(m, Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
 }
 
@@ -303,14 +343,27 @@ asio::awaitable<json::object> Migrations::ask(http::Endpoint peer, std::string m
   request.timeout = timeout;
   // A grant that comes twice is a grant; a reservation is not.
   const bool repeatable = request.method != "POST" || request.target.ends_with("/grant");
+  const auto agent = peer.text();
+  const auto asked = fmt::format("{} {}", request.method, request.target);
   json::value answer;
-  if (repeatable) {
-    answer = co_await lines_.call(std::move(peer), std::move(request));
-  } else {
-    answer = co_await http::call(std::move(peer), std::move(request));
+  std::optional<Error> told;
+  try {
+    if (repeatable) {
+      answer = co_await lines_.call(std::move(peer), std::move(request));
+    } else {
+      answer = co_await http::call(std::move(peer), std::move(request));
+    }
+  } catch (const Error& error) {
+    if (tasks_.stopping()) throw;
+    told = told_by(agent, error);
   }
-  if (!answer.is_object()) throw Error(Code::corrupt, "the other agent's answer is no object");
-  co_return answer.as_object();
+  if (told) throw Error(*told);
+  if (!answer.is_object()) {
+    throw Error(Code::protocol_mismatch,
+                fmt::format("the agent at {} answered {} with no JSON object", agent, asked),
+                "is it a cardswapd of this release that listens there?");
+  }
+  co_return std::move(answer.get_object());
 }
 
 }  // namespace cardswap

@@ -12,6 +12,7 @@
 #include "agent/criu/departure.h"
 #include "agent/criu/examination.h"
 #include "agent/criu/host.h"
+#include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
 #include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
@@ -25,7 +26,8 @@ namespace cardswap {
 ///
 /// Each is one coroutine that tells handover::SourceSide what happened and carries out what
 /// follows: a state is in the journal before what it stands for is done. What runtimes say is noted
-/// by the on_* calls and acted on by the coroutine.
+/// by the on_* calls and acted on by the coroutine. Whatever a peer answers or throws, a migration
+/// that was started ends: committed, or given up with its error, and its target told.
 class Migrations {
  public:
   Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
@@ -38,9 +40,12 @@ class Migrations {
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
   void recover();
 
+  /// The request for start() or plan(), with `to` as an address: a host's own name is looked up.
+  /// Waits a moment for a runtime that has to find an agent again that was restarted.
+  asio::awaitable<ApiRequest> prepared(ApiRequest request);
   /// Checks what can be checked at once, records it, and starts it. Throws Error.
   Migration& start(const ApiRequest& request);
-  /// Preflight and prediction only.
+  /// Preflight and prediction only. What start() throws, it throws.
   asio::awaitable<boost::json::object> plan(ApiRequest request);
   /// Throws Error{conflict} once committed.
   void cancel(const std::string& id);
@@ -50,6 +55,8 @@ class Migrations {
   void force(const std::string& id, const std::string& to);
   [[nodiscard]] Migration& at(const std::string& id);
   [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
+  /// The one that `job` is in now, or null.
+  [[nodiscard]] Migration* running_for(const Job& job);
   Signal& changed() { return changed_; }
   /// What a target in doubt asks: decision, epoch, root, step.
   [[nodiscard]] boost::json::object decision(const std::string& id);
@@ -63,12 +70,17 @@ class Migrations {
  private:
   using Deadline = std::chrono::steady_clock::time_point;
 
+  Job& movable(const ApiRequest& request);
   Migration make(const ApiRequest& request, const Job& job);
+  [[nodiscard]] Address own_address() const;
+  [[nodiscard]] bool is_here(const Address& agent) const;
+  asio::awaitable<std::string> located(std::string to);
   asio::awaitable<void> run(std::string id);
+  asio::awaitable<void> settle(std::string id, std::optional<Error> failed);
   asio::awaitable<void> sync_and_freeze(Migration& m);
   static void choose_arrival(Migration& m, const std::string& wanted, const Job& job);
   asio::awaitable<criu::Examined> examine(const Job& job);
-  asio::awaitable<void> prepare_departure(Migration& m, boost::json::object standby);
+  asio::awaitable<void> prepare_departure(Migration& m, TargetStatus standby);
   asio::awaitable<void> depart(Migration& m, Deadline deadline);
   asio::awaitable<void> let_go_on(std::string id);
   asio::awaitable<void> bring_back(ProcessId root);
@@ -77,7 +89,7 @@ class Migrations {
   /// How long what has to read all of a job's state may take, `at_least` included.
   [[nodiscard]] static std::chrono::seconds time_to_read(const Job& job,
                                                          std::chrono::seconds at_least);
-  static void note_restored(Migration& m, const boost::json::object& target);
+  static void note_restored(Migration& m, const TargetStatus& target);
   void end_original(const Migration& m, const Job& job);
   asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
   [[nodiscard]] static bool is_phase(std::string_view text);
@@ -105,8 +117,18 @@ class Migrations {
   asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
                                            std::string path, boost::json::value body,
                                            std::chrono::milliseconds timeout);
+  /// The same of the target of `m`, before the commit: given up as soon as the migration is.
+  asio::awaitable<boost::json::object> ask_in_time(const Migration& m, Deadline deadline,
+                                                   std::string method, std::string path,
+                                                   boost::json::value body,
+                                                   std::chrono::milliseconds timeout);
+  struct Asked;
+  asio::awaitable<void> ask_into(std::shared_ptr<Asked> asked, http::Endpoint peer,
+                                 std::string method, std::string path, boost::json::value body,
+                                 std::chrono::milliseconds timeout);
+  asio::awaitable<TargetStatus> wait_for_target(const Migration& m, handover::TargetState wanted,
+                                                Deadline deadline);
   std::string recall(const Migration& planned, Measurements& measured) const;
-  [[nodiscard]] Migration* running_for(const Job& job);
 
   asio::io_context& context_;
   TaskGroup& tasks_;

@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct Reservation {
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::optional<Error> error;
   // not journalled:
+  /// Shared by the tasks that work on it: it is not forgotten meanwhile.
+  std::shared_ptr<void> in_use = std::make_shared<char>();
   bool in_doubt = false;  ///< verified, and the source's agent does not answer
   std::optional<JobSpec> spec;
   std::uint64_t state_bytes = 0;

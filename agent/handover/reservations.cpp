@@ -40,6 +40,15 @@ std::string last_lines(const std::string& path) {
   return as_utf8(std::move(text));
 }
 
+/// It becomes a part of file names, here and on this host's disk.
+std::string migration_id(std::string id) {
+  const bool known = !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!known) throw Error(Code::bad_request, "'migration' is no id of a migration");
+  return id;
+}
+
 }  // namespace
 
 Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config,
@@ -83,7 +92,7 @@ bool Reservations::keeps(const Job& standby) const {
 }
 
 ApiAnswer Reservations::reserve(const ApiRequest& request) {
-  const auto id = request.text("migration");
+  const auto id = migration_id(request.text("migration"));
   const auto* job = request.body.if_contains("job");
   if (job == nullptr || !job->is_object())
     throw Error(Code::bad_request, "'job' must be an object");
@@ -97,21 +106,27 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   asked.host = config_.host_name;
   const auto* same_name = jobs_.find(spec.name);
   asked.name_is_taken = same_name != nullptr && same_name->live() && same_name->uid != spec.uid;
+  asked.is_there = same_name != nullptr && same_name->live() && same_name->uid == spec.uid &&
+                   same_name->device == spec.device;
   if (closed) asked.closed = closed(spec.device);
   auto admission = admit(asked);
   const bool by_criu = request.text_or("arrive", "standby") == "criu";
   if (by_criu) add_blocks(request, admission);
   try {
     check_may_run_as(config_, spec.user, request.caller);
-    if (!spec.user.empty()) (void)job_user(spec.user);
+    // What CRIU brings is restored from its image, not started: what that needs was looked at.
+    if (by_criu && !spec.user.empty()) (void)job_user(spec.user);
+    const auto error = by_criu ? std::nullopt : why_not_started(spec, config_);
+    if (error) admission.block(error->failure(), error->hint());
   } catch (const Error& error) {
-    admission.blocked_reasons.push_back(error.failure());
+    admission.block(error.failure(), error.hint());
   }
   if (!admission.blocked_reasons.empty() || request.flag_or("dry_run", false)) {
     json::array reasons;
     for (const auto& reason : admission.blocked_reasons) reasons.emplace_back(reason);
     return {200, json::object{{"accepted", reasons.empty()},
                               {"code", admission.no_memory ? "no_memory" : "refused"},
+                              {"hint", admission.hint},
                               {"blocked_reasons", reasons}}};
   }
   for (const auto& r : reservations_) {
@@ -136,16 +151,18 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   try {
     feed(r, Message{Message::Kind::reserve,
                     static_cast<std::uint64_t>(request.number_or("epoch", 0))});
-  } catch (const Error& error) {
+  } catch (...) {
     if (r.side.state() == TargetState::nothing) {  // nothing is on disk
       reservations_.pop_back();
       throw;
     }
     fail(r, TargetEvent::standby_ended,
-         error.within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
+         error_of(std::current_exception())
+             .within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
     return {200, json::object{{"accepted", false},
                               {"code", "refused"},
-                              {"blocked_reasons", json::array{r.error->what()}}}};
+                              {"hint", r.error->hint()},
+                              {"blocked_reasons", json::array{r.error->failure()}}}};
   }
   return {200, json::object{{"accepted", true}, {"reservation", to_json(r)}}};
 }
@@ -359,6 +376,7 @@ asio::awaitable<ApiAnswer> Reservations::drop(std::string migration) {
     throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
                                             migration, config_.host_name));
   }
+  const auto pin = r.in_use;
   fail(r, TargetEvent::drop, Error(Code::cancelled, "the source's agent gave the migration up"));
   co_await arrival_ended(migration);
   co_await jobs_.stop(r.instance, milliseconds(0));
@@ -388,52 +406,59 @@ void Reservations::force(const std::string& migration, const std::string& to) {
 /// decision for as long as it takes.
 asio::awaitable<void> Reservations::watch_source(std::string migration) {
   auto& r = at(migration);
+  const auto pin = r.in_use;
+  std::string told;
   while (!r.granted() && r.side.state() != TargetState::failed) {
     co_await pause_for(milliseconds(500));
     if (Clock::now() - r.heard_at < kSourceSilenceMax) continue;
     auto next = r.side;
     const auto acts = next.on(TargetEvent::source_silent);
-    if (acts.size() == 1 && acts.begin()->verb == handover::Act::Verb::send) {
-      co_await learn_decision(migration);
-    } else {
-      fail(r, TargetEvent::source_silent,
-           Error(Code::source_lost,
-                 fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
+    try {
+      if (acts.size() == 1 && acts.begin()->verb == handover::Act::Verb::send) {
+        co_await learn_decision(r);
+      } else {
+        fail(r, TargetEvent::source_silent,
+             Error(Code::source_lost, fmt::format("the source's agent was silent for {} s",
+                                                  kSourceSilenceMax.count())));
+      }
+    } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
+      if (tasks_.stopping()) throw;
+      const auto error = error_of(std::current_exception());
+      if (std::exchange(told, error.failure()) != told) {
+        spdlog::error("migration {}: {}", migration, error.what());
+      }
     }
   }
 }
 
-asio::awaitable<void> Reservations::learn_decision(std::string migration) {
-  auto& r = at(migration);
-  Message answer{Message::Kind::decision};
+/// `r` is in use by the caller. What is no decision of its migration decides nothing.
+asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
+  std::optional<Message> answer;
+  std::string why;
   try {
     http::Request request;
-    request.target = "/v1/peer/decisions/" + migration;
+    request.target = "/v1/peer/decisions/" + r.migration;
     request.timeout = seconds(2);
-    const auto said = co_await http::call(
-        http::Endpoint::tcp(parse_address("from_api", r.from_api)), std::move(request));
-    if (!said.is_object()) co_return;
-    const auto decision = text_at(said.get_object(), "decision");
-    if (decision == "pending") co_return heard(migration);
-    answer.decision =
-        decision == "committed" ? handover::Decision::committed : handover::Decision::aborted;
-    answer.epoch = said.at("epoch").to_number<std::uint64_t>();
-    if (decision == "committed") {
-      answer.content = content_from(text_at(said.get_object(), "root"),
-                                    said.at("step").to_number<std::uint64_t>());
-    }
-  } catch (const std::exception&) {
+    auto source = http::Endpoint::tcp(parse_address("from_api", r.from_api));
+    const auto said = co_await http::call(std::move(source), std::move(request));
+    answer = decision_from(r.from_api, r.side.record().epoch, said);
+  } catch (...) {
+    if (tasks_.stopping()) throw;
+    why = error_of(std::current_exception()).failure();
+  }
+  if (!answer) {
     if (!std::exchange(r.in_doubt, true)) {
-      spdlog::warn("migration {} is in doubt: the source's agent at {} does not answer", migration,
-                   r.from_api);
+      spdlog::warn("migration {} is in doubt: the source's agent at {} does not tell: {}",
+                   r.migration, r.from_api, why);
     }
     co_return;
   }
-  heard(migration);
-  if (answer.decision == handover::Decision::aborted && !r.error) {
+  heard(r.migration);
+  if (answer->decision == handover::Decision::pending) co_return;
+  if (answer->decision == handover::Decision::aborted && !r.error) {
     r.error = Error(Code::source_lost, "the source's agent gave the migration up");
   }
-  feed(r, answer);
+  feed(r, *answer);
 }
 
 }  // namespace cardswap

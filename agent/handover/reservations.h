@@ -62,7 +62,7 @@ class Reservations {
 
  private:
   asio::awaitable<void> watch_source(std::string migration);
-  asio::awaitable<void> learn_decision(std::string migration);
+  asio::awaitable<void> learn_decision(Reservation& r);
   handover::Acts feed(Reservation& r, const auto& event);
   void fail(Reservation& r, handover::TargetEvent event, Error error);
   void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);

@@ -45,12 +45,12 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
 
 void Reservations::add_blocks(const ApiRequest& request, Admission& admission) const {
   if (!criu_.tool().usable()) {
-    admission.blocked_reasons.push_back(
+    admission.block(
         fmt::format("{} restores no processes: {}", config_.host_name, criu_.tool().problem));
   }
   // CRIU opens as root what an image names, so it can bring any right along.
   if (!config_.job_user.empty() && !config_.criu_trust_peers) {
-    admission.blocked_reasons.push_back(
+    admission.block(
         fmt::format("{} runs jobs as {} only, and a process image brings its own rights "
                     "(cardswapd --criu-trust-peers allows it)",
                     config_.host_name, config_.job_user));
@@ -61,7 +61,7 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
   }
   const auto needs = criu::needs_from_json(process->get_object());
   for (auto& reason : criu::what_is_missing(needs, config_.host_name)) {
-    admission.blocked_reasons.push_back(std::move(reason));
+    admission.block(std::move(reason));
   }
   const auto& cuda = criu_.cuda();
   criu::OfferedGpu offered{config_.host_name, request.text("device"), "", "",
@@ -72,7 +72,7 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
     offered.model = device.model;
   }
   for (auto& reason : criu::why_not_on(offered, needs.gpus)) {
-    admission.blocked_reasons.push_back(std::move(reason));
+    admission.block(std::move(reason));
   }
 }
 
@@ -81,6 +81,8 @@ std::string Reservations::holder_socket(const std::string& migration) const {
 }
 
 asio::awaitable<void> Reservations::arrive(std::string migration) {
+  auto& r = at(migration);
+  const auto pin = r.in_use;
   auto& arrival = *arrivals_.at(migration);
   std::optional<criu::Arrival::Result> result;
   std::optional<Error> failed;
@@ -91,10 +93,10 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
   };
   try {
     result = co_await arrival.restored(std::move(received));
-  } catch (const Error& error) {
-    failed = error;
+  } catch (...) {
+    if (tasks_.stopping()) throw;
+    failed = error_of(std::current_exception());
   }
-  auto& r = at(migration);
   auto* job = jobs_.by_instance(r.instance);
   if (!failed && !r.held) {
     failed = Error(Code::internal, "the process came before the memory that it needs was verified");
@@ -111,8 +113,8 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
     job->homed_bytes = r.homed_bytes;
     try {
       jobs_.take_over(*job, result->tree.root, result->tree.init);
-    } catch (const Error& error) {  // its journal's disk is full
-      failed = error;
+    } catch (...) {  // its journal's disk is full
+      failed = error_of(std::current_exception());
     }
   }
   if (failed) {
@@ -191,8 +193,13 @@ void Reservations::end_copies() {
 /// It was not granted the job, or had it taken away: it takes no further step meanwhile.
 asio::awaitable<void> Reservations::end_restored(std::string migration, ProcessId root,
                                                  ProcessId init) {
-  co_await criu_.look();
-  if (criu_.hooks().before_kill) co_await criu_.hooks().before_kill(root);
+  try {
+    co_await criu_.look();
+    if (criu_.hooks().before_kill) co_await criu_.hooks().before_kill(root);
+  } catch (...) {
+    if (tasks_.stopping()) throw;
+    spdlog::error("migration {}: {}", migration, error_of(std::current_exception()).what());
+  }
   signal_group(root, SIGKILL);
   if (is_alive(init)) ::kill(init.pid, SIGKILL);
   criu_.hooks().ended(root);

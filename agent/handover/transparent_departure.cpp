@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include <boost/json.hpp>
-
 #include "agent/criu/departure.h"
 #include "agent/criu/process_tree.h"
 #include "agent/handover/answers.h"
@@ -13,7 +11,6 @@
 
 namespace cardswap {
 
-namespace json = boost::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
@@ -78,14 +75,14 @@ asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
 }
 
 /// While the job still runs: what would else be time of its downtime.
-asio::awaitable<void> Migrations::prepare_departure(Migration& m, json::object standby) {
+asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus standby) {
   const auto* job = jobs_.by_instance(m.instance);
   criu::Departure::Place place;
   place.host = parse_destination(m.to).host;
-  if (const auto host = text_at(standby, "data_host"); !host.empty()) place.host = host;
-  place.port = static_cast<std::uint16_t>(number_at(standby, "image_port"));
-  place.token = text_at(standby, "image_token");
-  place.key = text_at(standby, "image_key");
+  if (!standby.image.host.empty()) place.host = standby.image.host;
+  place.port = standby.image.port;
+  place.token = standby.image.token;
+  place.key = standby.image.key;
   if (place.port == 0 || (m.encrypt && place.key.empty())) {
     throw Error(Code::refused, fmt::format("the agent of {} takes no process images", m.to),
                 "run the same Cardswap release on both hosts");
@@ -133,13 +130,13 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
   }
   const auto until = std::min(deadline, Clock::now() + time_to_read(*job, kDepartMax));
+  const auto root = job->process;
+  const auto log = job->log_path;
   while (!m.departed) {
     check(m, until);
     co_await changed_.wait_until(until);
   }
   m.process.freeze_ms = m.frozen_time ? ms_since(*m.frozen_time) : ms_since(frozen);
-  const auto root = job->process;
-  const auto log = job->log_path;
   co_await enter_phase(m, "dumping", deadline);
   const auto dump_began = Clock::now();
   co_await departure.dump(root, m.departed->socket_inode, log);
@@ -152,8 +149,8 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   std::optional<Error> failed;
   try {
     co_await departure.ship(m.bandwidth);
-  } catch (const Error& error) {
-    failed = error;
+  } catch (...) {
+    failed = error_of(std::current_exception());
   }
   check(m, deadline);  // what closed the connection, if it was this side
   if (failed) throw Error(*failed);
@@ -165,16 +162,17 @@ std::chrono::seconds Migrations::time_to_read(const Job& job, seconds at_least) 
   return at_least + seconds(job.state_bytes / kReadRateLeast);
 }
 
-void Migrations::note_restored(Migration& m, const json::object& target) {
-  m.process.restore_ms = number_at(target, "restore_ms");
-  m.process.driver_resume_ms = number_at(target, "driver_resume_ms");
-  m.process.verify_ms = number_at(target, "verify_ms");
+void Migrations::note_restored(Migration& m, const TargetStatus& target) {
+  m.process.restore_ms = target.restore_ms;
+  m.process.driver_resume_ms = target.driver_resume_ms;
+  m.process.verify_ms = target.verify_ms;
 }
 
 /// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
 asio::awaitable<void> Migrations::let_go_on(std::string id) {
+  const auto pin = at(id).in_use;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     auto& m = at(id);
     const auto* job = jobs_.by_instance(m.instance);

@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::size_t kAvoidMax = 1024;
 
+/// The policy's 0 is none, which the API calls null.
+boost::json::value limit_of(double ms) {
+  return ms > 0 ? boost::json::value(ms) : boost::json::value(nullptr);
+}
+
 }  // namespace
 
 void Monitor::tell(const Move& move, const std::string& kind, const std::string& text,
@@ -98,9 +103,9 @@ asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
   const auto limit = move.deadline ? policy.deadline : policy.migration_timeout;
   request.body = {{"job", move.job},
                   {"to", target},
-                  {"max_downtime_ms", policy.max_downtime_ms},
+                  {"max_downtime_ms", limit_of(policy.max_downtime_ms)},
                   {"encrypt", policy.encrypt},
-                  {"timeout_ms", limit}};
+                  {"timeout_ms", limit_of(static_cast<double>(limit))}};
   const auto id = migrations_.start(request).id;
   tell(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
   const bool moved = co_await over(id);

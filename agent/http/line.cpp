@@ -140,7 +140,16 @@ asio::awaitable<asio::ip::tcp::resolver::results_type> resolve(const Endpoint& e
           timer_error ? error_code(asio::error::operation_aborted)
                       : error_code(beast::error::timeout));
   }
-  if (error) raise(endpoint, Stage::connecting, request, error);
+  if (error == asio::error::operation_aborted) {
+    raise(endpoint, Stage::connecting, request, error);
+  }
+  if (error) {
+    throw Error(Code::unreachable,
+                fmt::format("connect to the agent at {}: the name {} has no address here: {}",
+                            endpoint.text(), endpoint.host, error.message()),
+                "write its address, HOST[:PORT]; a host's own name, as `cardswap jobs` prints it, "
+                "is known to an agent that has it as a --peer");
+  }
   co_return std::get<0>(outcome);
 }
 

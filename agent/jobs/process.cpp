@@ -42,19 +42,6 @@ std::optional<Stat> stat_of(pid_t pid) {
   return stat;
 }
 
-std::string find_program(const ProcessSpec& spec) {
-  const auto& name = spec.argv.at(0);
-  if (name.find('/') != std::string::npos) return name;
-  const auto path = spec.env.find("PATH");
-  std::istringstream folders(path == spec.env.end() ? "/usr/bin:/bin" : path->second);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    auto candidate = folder + "/" + name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  throw Error(Code::refused, fmt::format("start {}: there is no such program in PATH", name),
-              "give its full path");
-}
-
 constexpr std::size_t kInheritedMax = 8;
 constexpr int kHighFd = 64;
 
@@ -106,6 +93,19 @@ bool give_to(const JobUser& user, const std::filesystem::path& log, int log_fd) 
 }
 
 }  // namespace
+
+std::string find_program(const ProcessSpec& spec) {
+  const auto& name = spec.argv.at(0);
+  if (name.find('/') != std::string::npos) return name;
+  const auto path = spec.env.find("PATH");
+  std::istringstream folders(path == spec.env.end() ? "/usr/bin:/bin" : path->second);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    auto candidate = folder + "/" + name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  throw Error(Code::refused, fmt::format("start {}: there is no such program in PATH", name),
+              "give its full path");
+}
 
 ProcessId start_process(const ProcessSpec& spec) {
   if (spec.inherit.size() > kInheritedMax) {

@@ -30,6 +30,8 @@ struct ProcessId {
   bool operator==(const ProcessId&) const = default;
 };
 
+/// argv[0] as a path. Throws Error{refused} when PATH has no such program.
+[[nodiscard]] std::string find_program(const ProcessSpec& spec);
 /// Starts a child in a session of its own. Throws Error{refused} with the reason when the program
 /// cannot be started.
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);

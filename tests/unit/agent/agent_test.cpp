@@ -33,6 +33,33 @@ TEST(Units, AreReadAsPeopleWriteThem) {
   EXPECT_EQ(parse_duration("time", "10m").count(), 600'000);
 }
 
+TEST(Units, OfRatesAreBytesAndBitsAsLinksAreNamed) {
+  EXPECT_EQ(parse_rate("rate", "10Gbit/s"), 1'250'000'000U);
+  EXPECT_EQ(parse_rate("rate", "10Gbps"), 1'250'000'000U);
+  EXPECT_EQ(parse_rate("rate", "2.5Gbit/s"), 312'500'000U);
+  EXPECT_EQ(parse_rate("rate", "100Mbit/s"), 12'500'000U);
+  EXPECT_EQ(parse_rate("rate", "1.25GB/s"), 1'250'000'000U);
+  // A small letter at the end could be either.
+  EXPECT_THROW((void)parse_rate("rate", "10Gb/s"), Error);
+  EXPECT_THROW((void)parse_rate("rate", "10Gbit"), Error);
+}
+
+TEST(Units, RefuseALimitOfNothingWithWhatLiftsIt) {
+  for (const auto* text : {"0", "0MiB/s", "0.0Gbit/s", "1bit/s"}) {
+    try {
+      (void)parse_rate("--bandwidth", text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.hint(), HasSubstr("none")) << text;
+    }
+  }
+  for (const auto* text : {"0ms", "0s", "0.1ms"}) {
+    EXPECT_THROW((void)parse_limit("--max-downtime", text), Error) << text;
+  }
+  EXPECT_EQ(parse_limit("--max-downtime", "none").count(), 0);
+  EXPECT_EQ(parse_limit("--max-downtime", "1ms").count(), 1);
+}
+
 TEST(Units, RefuseWhatIsNoNumberWithTheNameAndAnExample) {
   for (const auto* text : {"", "fast", "-1MiB", "1e99GiB", "nan", "inf", "5 MiB", "5MiBs"}) {
     EXPECT_THROW((void)parse_size("--chunk", text), Error) << text;

@@ -1,0 +1,92 @@
+// Which agent a destination means: addresses as people write them, and hosts' own names as
+// `cardswap jobs` prints them.
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/json.hpp>
+
+#include "agent/handover/answers.h"
+#include "agent/handover/migrations.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr milliseconds kPeerNameMax{700};
+constexpr std::chrono::seconds kAttachMax{3};  // a runtime tries at least once a second
+constexpr milliseconds kAttachLook{50};
+
+bool is_ip(const std::string& host) {
+  boost::system::error_code no_address;
+  (void)asio::ip::make_address(host, no_address);
+  return !no_address;
+}
+bool is_loopback(const std::string& host) {
+  boost::system::error_code no_address;
+  const auto address = asio::ip::make_address(host, no_address);
+  return no_address ? same_host(host, "localhost") : address.is_loopback();
+}
+
+}  // namespace
+
+/// Where this agent reaches itself.
+Address Migrations::own_address() const {
+  boost::system::error_code no_address;
+  const auto address = asio::ip::make_address(config_.listen_host, no_address);
+  if (no_address || !address.is_unspecified()) return {config_.listen_host, config_.listen_port};
+  return {address.is_v6() ? "::1" : "127.0.0.1", config_.listen_port};
+}
+
+bool Migrations::is_here(const Address& agent) const {
+  const auto own = own_address();
+  if (agent.port != own.port) return false;
+  return same_host(agent.host, own.host) || same_host(agent.host, config_.host_name) ||
+         (is_loopback(agent.host) && is_loopback(own.host));
+}
+
+/// A name without a port may be a host's own: this one's, that of a --peer's address, or what a
+/// --peer calls itself. All else stays what it is.
+asio::awaitable<std::string> Migrations::located(std::string to) {
+  const auto slash = to.find('/');
+  if (slash == std::string::npos) co_return to;
+  const auto named = address_from(std::string_view(to).substr(0, slash), 0);
+  if (!named || named->port != 0 || is_ip(named->host)) co_return to;
+  const auto device = to.substr(slash);
+  if (same_host(named->host, config_.host_name)) co_return own_address().text() + device;
+  std::vector<Address> peers;
+  for (const auto& peer : config_.peers) {
+    if (auto address = address_from(peer)) peers.push_back(std::move(*address));
+  }
+  for (const auto& peer : peers) {
+    if (same_host(peer.host, named->host)) co_return peer.text() + device;
+  }
+  for (const auto& peer : peers) {
+    try {
+      const auto said =
+          co_await ask(http::Endpoint::tcp(peer), "GET", "/v1/version", nullptr, kPeerNameMax);
+      if (same_host(text_at(said, "host"), named->host)) co_return peer.text() + device;
+    } catch (const Error&) {
+      // It may be another one's name; if it is nobody's, the call to it will say so.
+    }
+  }
+  co_return to;
+}
+
+asio::awaitable<ApiRequest> Migrations::prepared(ApiRequest request) {
+  const auto name = request.text("job");
+  // An agent that was just restarted has the job before its runtime has found the agent.
+  const auto until = Clock::now() + kAttachMax;
+  while (Clock::now() < until) {
+    const auto* job = jobs_.find(name);
+    if (job == nullptr || !job->live() || job->attached || job->state_bytes == 0) break;
+    co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
+  }
+  auto to = co_await located(request.text("to"));
+  request.body["to"] = std::move(to);
+  co_return request;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+
+#include "agent/jobs/process.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+
+/// Why start_process would not get the program of `spec` running, found out without starting it;
+/// nothing where it would. A child becomes the user, goes to the folder and asks the kernel whether
+/// it might execute the program; nothing is written. Throws Error{io} when there is no child.
+[[nodiscard]] std::optional<Error> why_not_startable(const ProcessSpec& spec);
+
+}  // namespace cardswap

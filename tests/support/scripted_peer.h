@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cardswap::test {
+
+/// An agent that is none: on a port of this machine, it answers every request as a script says, on
+/// a thread of its own. What it answers may be anything: another release, a proxy, a liar.
+class ScriptedPeer {
+ public:
+  struct Asked {
+    std::string method;
+    std::string target;
+    std::string body;
+  };
+  struct Answer {
+    std::string body;
+    unsigned status = 200;
+    std::chrono::milliseconds delay{0};
+    /// The connection is closed after so many bytes of the answer, its head included.
+    std::optional<std::size_t> cut_after = std::nullopt;
+  };
+  /// Called on the peer's thread, one request at a time.
+  using Script = std::function<Answer(const Asked&)>;
+
+  explicit ScriptedPeer(Script script);
+  ~ScriptedPeer();
+  ScriptedPeer(const ScriptedPeer&) = delete;
+  ScriptedPeer& operator=(const ScriptedPeer&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] std::string address() const;  ///< "127.0.0.1:4711"
+  [[nodiscard]] std::string at(const std::string& device) const;
+  /// From the next request on.
+  void follow(Script script);
+  [[nodiscard]] std::size_t exchanges() const;
+  /// The latest requests, oldest first; at most 1000.
+  [[nodiscard]] std::vector<Asked> asked() const;
+
+ private:
+  class Server;
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace cardswap::test
