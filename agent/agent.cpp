@@ -43,6 +43,7 @@ Agent::Agent(asio::io_context& context, Config config)
       };
   jobs_.tell = migrations_.tell =
       reservations_.tell = [this](const AgentEvent& event) { health_.note(event); };
+  migrations_.forgetting = [this](const Migration& m) { metrics_.note_forgotten(m); };
   reservations_.closed = [this](const std::string& device) {
     const auto cordon = cordons_.of(device);
     return cordon ? to_string(*cordon, config_.host_name) : std::string();

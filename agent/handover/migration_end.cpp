@@ -75,6 +75,7 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
           spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
         }
         m = next;
+        if (handover::is_over(m.state)) live_.erase(m.instance);
         if (standstill) {
           standstill(m.id, m.state == State::freezing || m.state == State::verifying ||
                                m.state == State::committed);
@@ -117,6 +118,7 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
 void Migrations::recover() {
   for (const auto& record : journal_.all(Journal::Kind::migration)) {
     auto& m = migrations_.emplace_back(migration_from_journal(record));
+    if (!handover::is_over(m.state)) live_[m.instance] = &m;
     auto* job = jobs_.by_instance(m.instance);
     if (m.state == State::completed && job != nullptr && job->ended_at_ms == 0) {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
@@ -145,6 +147,7 @@ void Migrations::recover() {
     carry_out(m, side, acts);
     tasks_.spawn("clean up after migration " + m.id, settle(m.id, std::nullopt));
   }
+  forget_old();
   for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
       const auto* job = jobs_.by_instance(m.instance);

@@ -108,6 +108,7 @@ asio::awaitable<void> Migrations::settle(std::string id, std::optional<Error> fa
     co_await pause_for(retry);
     retry = std::min(2 * retry, kSettleMost);
   }
+  forget_old();
 }
 
 struct Migrations::Asked {

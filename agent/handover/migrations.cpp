@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/handover/answers.h"
+#include "agent/handover/retention.h"
 #include "agent/units.h"
 #include "migrator/layout.h"
 
@@ -159,9 +160,11 @@ Job& Migrations::movable(const ApiRequest& request) {
 Migration& Migrations::start(const ApiRequest& request) {
   auto* job = &movable(request);
   forget_old_timelines();
+  forget_old();
   auto made = make(request, *job);
   journal_.put(Journal::Kind::migration, made.id, to_json(made));
   auto& m = migrations_.emplace_back(std::move(made));
+  live_[m.instance] = &m;
   job->migration = m.id;
   spdlog::info("job {} migration {} planned: {} to {}", m.job, m.id, m.from, m.to);
   tasks_.spawn("migrate " + m.job, run(m.id));
@@ -202,10 +205,8 @@ Migration& Migrations::at(const std::string& id) {
 }
 
 Migration* Migrations::running_for(const Job& job) {
-  for (auto& m : migrations_) {
-    if (m.instance == job.instance && !handover::is_over(m.state)) return &m;
-  }
-  return nullptr;
+  const auto found = live_.find(job.instance);
+  return found == live_.end() ? nullptr : found->second;
 }
 
 json::object Migrations::decision(const std::string& id) {
@@ -315,6 +316,28 @@ void Migrations::sample(Migration& m) const {
   const auto* job = jobs_.by_instance(m.instance);
   now.step = m.frozen_at ? *m.frozen_at : job != nullptr ? job->step : m.migrated_at_step;
   m.timeline.add(std::move(now));
+}
+
+void Migrations::forget_old() {
+  std::vector<std::int64_t> ended;
+  for (const auto& m : migrations_) {
+    const bool needed = !handover::is_over(m.state) || m.in_use.use_count() > 1;
+    ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
+  }
+  std::size_t place = 0;
+  auto m = migrations_.begin();
+  for (const auto forgotten : to_forget(ended, unix_ms())) {
+    std::advance(m, forgotten - place);
+    try {
+      journal_.remove(Journal::Kind::migration, m->id);
+    } catch (const Error& disk) {
+      spdlog::warn("migration {} is not forgotten yet: {}", m->id, disk.what());
+      return;
+    }
+    if (forgetting) forgetting(*m);
+    m = migrations_.erase(m);
+    place = forgotten + 1;
+  }
 }
 
 /// Of the many that an agent sees in its life only the latest are kept, here and on disk.

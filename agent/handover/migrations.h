@@ -28,6 +28,9 @@ namespace cardswap {
 /// follows: a state is in the journal before what it stands for is done. What runtimes say is noted
 /// by the on_* calls and acted on by the coroutine. Whatever a peer answers or throws, a migration
 /// that was started ends: committed, or given up with its error, and its target told.
+///
+/// Those that are over are forgotten by count and age (retention.h), here and in the journal; not
+/// while a task works on one, which holds its `in_use`. A caller that waits looks its one up again.
 class Migrations {
  public:
   Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
@@ -36,6 +39,8 @@ class Migrations {
   /// Told when a job begins to stand still for its handover, and when that is over.
   std::function<void(const std::string& migration, bool stands_still)> standstill;
   TellEvent tell;
+  /// Told of one that is over before it is forgotten.
+  std::function<void(const Migration&)> forgetting;
 
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
   void recover();
@@ -111,6 +116,7 @@ class Migrations {
   void bump(Migration& m);
   void save(const Migration& m);
   void sample(Migration& m) const;
+  void forget_old();
   void forget_old_timelines();
   [[nodiscard]] http::Endpoint peer(const Migration& m) const;
   /// Over a line that is kept, but for what may not be done twice.
@@ -140,7 +146,8 @@ class Migrations {
   Signal changed_;
   http::Lines lines_;                                                   // to the targets' agents
   std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration
-  std::list<Migration> migrations_;  // addresses are stable; none is ever removed
+  std::map<std::string, Migration*> live_;  // those that are not over, by their job's instance
+  std::list<Migration> migrations_;         // addresses are stable until forgotten
 };
 
 }  // namespace cardswap

@@ -48,6 +48,7 @@ json::object to_journal(const Reservation& r) {
   record["from"] = r.from;
   record["from_api"] = r.from_api;
   record["owner"] = r.owner;
+  record["ended_at_ms"] = r.ended_at_ms;
   for (const auto* secret : {"data_key", "image_key", "image_token"}) record.erase(secret);
   return record;
 }
@@ -67,6 +68,7 @@ Reservation reservation_from_journal(const json::object& record) {
        record.at("epoch").to_number<std::uint64_t>(),
        content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>())});
   r.forced = text_at(record, "forced");
+  r.ended_at_ms = static_cast<std::int64_t>(number_at(record, "ended_at_ms"));
   r.downtime_ms = record.at("downtime_ms").to_number<double>();
   r.clock_error_ms = record.at("clock_error_ms").to_number<double>();
   if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));

@@ -42,6 +42,7 @@ struct Reservation {
   double clock_error_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::optional<Error> error;
+  std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
   // not journalled:
   /// Shared by the tasks that work on it: it is not forgotten meanwhile.
   std::shared_ptr<void> in_use = std::make_shared<char>();

@@ -10,6 +10,7 @@
 #include "agent/criu/host_match.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
+#include "agent/handover/retention.h"
 #include "agent/http/client.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/units.h"
@@ -38,6 +39,10 @@ std::string last_lines(const std::string& path) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   for (auto& c : text) c = c == '\n' ? '|' : c;
   return as_utf8(std::move(text));
+}
+
+bool is_over(TargetState state) {
+  return state == TargetState::completed || state == TargetState::failed;
 }
 
 /// It becomes a part of file names, here and on this host's disk.
@@ -78,6 +83,7 @@ void Reservations::take_up() {
          Error(Code::target_lost, "the standby ended while the target's agent was away"));
   }
   end_copies();
+  forget_old();
 }
 
 bool Reservations::is_granted(const Job& standby) const {
@@ -129,6 +135,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
                               {"hint", admission.hint},
                               {"blocked_reasons", reasons}}};
   }
+  forget_old();
   for (const auto& r : reservations_) {
     if (r.migration == id) throw Error(Code::conflict, "this migration has a reservation already");
   }
@@ -316,6 +323,7 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
         auto record = r;
         record.side = next;
         ++record.version;
+        if (record.ended_at_ms == 0 && is_over(next.state())) record.ended_at_ms = unix_ms();
         try {
           save(record);
         } catch (const Error& error) {
@@ -347,6 +355,31 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
         break;
       default: break;
     }
+  }
+}
+
+void Reservations::forget_old() {
+  std::vector<std::int64_t> ended;
+  for (const auto& r : reservations_) {
+    const auto* job = jobs_.by_instance(r.instance);
+    const bool needed = !is_over(r.side.state()) || r.in_use.use_count() > 1 ||
+                        ending_.contains(r.migration) || (job != nullptr && job->live());
+    // One of a release that kept no times is as old as can be.
+    ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
+  }
+  std::size_t place = 0;
+  auto r = reservations_.begin();
+  for (const auto forgotten : to_forget(ended, unix_ms())) {
+    std::advance(r, forgotten - place);
+    try {
+      journal_.remove(Journal::Kind::reservation, r->migration);
+    } catch (const Error& disk) {
+      spdlog::warn("reservation {} is not forgotten yet: {}", r->migration, disk.what());
+      return;
+    }
+    arrivals_.erase(r->migration);
+    r = reservations_.erase(r);
+    place = forgotten + 1;
   }
 }
 

@@ -22,6 +22,10 @@
 namespace cardswap {
 
 /// The jobs that arrive here. What follows from what is TargetSide's to say; this carries it out.
+///
+/// What is over is forgotten by count and age (retention.h), here and in the journal; not while a
+/// task works on it, which holds its `in_use`, nor while the job that came by it lives here. A
+/// caller that waits looks its one up again.
 class Reservations {
  public:
   Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
@@ -79,6 +83,7 @@ class Reservations {
   asio::awaitable<void> arrival_ended(std::string migration);
   [[nodiscard]] std::string holder_socket(const std::string& migration) const;
   void save(const Reservation& r);
+  void forget_old();
   [[nodiscard]] Reservation* of(const Job& job);
 
   asio::io_context& context_;
@@ -91,7 +96,7 @@ class Reservations {
   Signal changed_;
   std::map<std::string, std::unique_ptr<criu::Arrival>> arrivals_;  // by migration
   std::set<std::string> ending_;         // migrations whose restored processes let their GPUs go
-  std::list<Reservation> reservations_;  // addresses are stable; none is ever removed
+  std::list<Reservation> reservations_;  // addresses are stable until forgotten
 };
 
 }  // namespace cardswap

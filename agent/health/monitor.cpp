@@ -234,10 +234,8 @@ std::vector<HostJob> Monitor::host_jobs() {
     } else if (job.frozen) {
       known.why_not = "it is frozen";
     }
-    for (const auto& migration : migrations_.all()) {
-      if (migration.instance == job.instance && !handover::is_over(migration.state)) {
-        known.why_not = "a migration of it runs already";
-      }
+    if (migrations_.running_for(job) != nullptr) {
+      known.why_not = "a migration of it runs already";
     }
     list.push_back(std::move(known));
   }

@@ -13,6 +13,7 @@
 #include "agent/handover/reservations.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
+#include "agent/metrics/finished.h"
 #include "agent/metrics/histogram.h"
 #include "agent/runtime_hub/hub.h"
 
@@ -34,6 +35,7 @@ struct MetricSources {
   const Migrations& migrations;
   const Reservations& reservations;
   const ApiServer& server;
+  FinishedMigrations forgotten = {};  ///< that `migrations` has no more
 };
 
 /// GET /metrics, /healthz and /readyz. The agent's thread.
@@ -46,11 +48,13 @@ class MetricsCalls {
 
   /// What a former agent left has been taken up.
   void set_recovered() { recovered_ = true; }
+  /// One that has ended is about to be no more.
+  void note_forgotten(const Migration& migration) { sources_.forgotten.add(migration); }
   /// Why this agent should get no new work; nothing when it is ready.
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
 
  private:
-  const MetricSources sources_;
+  MetricSources sources_;
   RequestStats requests_;
   bool recovered_ = false;
 };

@@ -12,16 +12,8 @@ namespace {
 using Type = Exposition::Type;
 using handover::State;
 
-constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30};
-constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
-constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
-
 double seconds(double ms) { return ms / 1000; }
 double count(std::uint64_t number) { return static_cast<double>(number); }
-
-std::string strategy_of(const Migration& m) {
-  return m.stats.strategy.empty() ? std::string(to_string(m.strategy)) : m.stats.strategy;
-}
 
 void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
   out.one("cardswap_build_info", Type::gauge, "The agent's version; always 1.", 1,
@@ -90,56 +82,29 @@ void device_metrics(Exposition& out, const MetricSources& from) {
 
 /// What the journal knows of migrations away from this host: it outlives the agent.
 void finished_migrations(Exposition& out, const MetricSources& from) {
-  struct Times {
-    Histogram downtime{kDowntimeSeconds};
-    Histogram total{kTotalSeconds};
-  };
-  std::map<std::pair<std::string, std::string>, double> outcomes;  // by outcome and strategy
-  std::map<std::string, double> errors;                            // by code
-  std::map<std::string, Times> times;                              // by strategy
-  Histogram predicted(kPredictedOverMeasured);
-  double transferred = 0;
-  // Zeros from the start: a first failure must be seen as an increase.
-  for (const auto* strategy : {"stop-copy", "rounds", "replay"}) {
-    (void)times[strategy];
-    for (const auto* outcome : {"ok", "failed", "cancelled"}) outcomes[{outcome, strategy}] = 0;
-  }
-  for (const auto& m : from.migrations.all()) {
-    transferred += count(m.stats.transferred);
-    if (!handover::is_over(m.state) || m.result.empty()) continue;
-    const auto strategy = strategy_of(m);
-    ++outcomes[{m.result, strategy}];
-    if (m.error) ++errors[std::string(to_string(m.error->code()))];
-    if (m.result != "ok") continue;
-    auto& of_strategy = times[strategy];
-    of_strategy.downtime.observe(seconds(m.downtime_ms));
-    of_strategy.total.observe(seconds(static_cast<double>(m.ended_at_ms - m.started_at_ms)));
-    // What was predicted counts the trainer's wait before its last step too.
-    const auto measured = m.downtime_ms + m.stats.hold_ms;
-    if (m.predicted_downtime_ms > 0 && measured > 0) {
-      predicted.observe(m.predicted_downtime_ms / measured);
-    }
-  }
+  auto finished = from.forgotten;
+  for (const auto& m : from.migrations.all()) finished.add(m);
 
   out.family("cardswap_migrations_total", Type::counter,
              "Migrations away from this host that have ended.");
-  for (const auto& [key, number] : outcomes) {
+  for (const auto& [key, number] : finished.outcomes) {
     out.sample(number, {{"outcome", key.first}, {"strategy", key.second}});
   }
   out.family("cardswap_migration_errors_total", Type::counter,
              "Migrations that did not move their job, by the error's code.");
-  for (const auto& [code, number] : errors) out.sample(number, {{"code", code}});
+  for (const auto& [code, number] : finished.errors) out.sample(number, {{"code", code}});
   out.family("cardswap_migration_downtime_seconds", Type::histogram,
              "Time from the last step on the source to the job's resumption on the target.");
-  for (const auto& [strategy, of] : times) out.sample(of.downtime, {{"strategy", strategy}});
+  for (const auto& [strategy, of] : finished.times)
+    out.sample(of.downtime, {{"strategy", strategy}});
   out.family("cardswap_migration_duration_seconds", Type::histogram,
              "Time from the request to the first step on the target.");
-  for (const auto& [strategy, of] : times) out.sample(of.total, {{"strategy", strategy}});
+  for (const auto& [strategy, of] : finished.times) out.sample(of.total, {{"strategy", strategy}});
   out.family("cardswap_migration_downtime_predicted_over_measured_ratio", Type::histogram,
              "The downtime predicted at the freeze, divided by the one measured.");
-  out.sample(predicted);
+  out.sample(finished.predicted);
   out.one("cardswap_transferred_bytes_total", Type::counter,
-          "State sent by migrations away from this host, repeats included.", transferred);
+          "State sent by migrations away from this host, repeats included.", finished.transferred);
 }
 
 void running_migrations(Exposition& out, const MetricSources& from) {

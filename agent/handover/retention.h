@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace cardswap {
+
+/// How long what is over is remembered, here and in the journal: the latest `count` and whatever
+/// ended within `least`, since the other side may still ask about it, but nothing for longer than
+/// `most` and no more than `count_most` in all.
+struct Retention {
+  std::size_t count = 1000;
+  std::chrono::milliseconds least = std::chrono::hours(1);
+  std::chrono::milliseconds most = std::chrono::hours(24 * 30);
+  std::size_t count_most = 10'000;
+  std::size_t at_once = 200;  ///< each costs a write to the disk
+};
+
+/// Which records are forgotten now, as places in `ended_at_ms`, ascending. Those are oldest first;
+/// 0 is a record that is not over, or that is still needed, and stays. Pure.
+[[nodiscard]] std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
+                                                 std::int64_t now_ms,
+                                                 const Retention& retention = {});
+
+}  // namespace cardswap

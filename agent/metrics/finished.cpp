@@ -1,0 +1,45 @@
+#include "agent/metrics/finished.h"
+
+namespace cardswap {
+namespace {
+
+constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30};
+constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
+constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
+
+double seconds(double ms) { return ms / 1000; }
+
+}  // namespace
+
+std::string strategy_of(const Migration& m) {
+  return m.stats.strategy.empty() ? std::string(to_string(m.strategy)) : m.stats.strategy;
+}
+
+FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {}
+
+FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
+  // Zeros from the start: a first failure must be seen as an increase.
+  for (const auto* strategy : {"stop-copy", "rounds", "replay"}) {
+    (void)times[strategy];
+    for (const auto* outcome : {"ok", "failed", "cancelled"}) outcomes[{outcome, strategy}] = 0;
+  }
+}
+
+void FinishedMigrations::add(const Migration& m) {
+  transferred += static_cast<double>(m.stats.transferred);
+  if (!handover::is_over(m.state) || m.result.empty()) return;
+  const auto strategy = strategy_of(m);
+  ++outcomes[{m.result, strategy}];
+  if (m.error) ++errors[std::string(to_string(m.error->code()))];
+  if (m.result != "ok") return;
+  auto& of_strategy = times[strategy];
+  of_strategy.downtime.observe(seconds(m.downtime_ms));
+  of_strategy.total.observe(seconds(static_cast<double>(m.ended_at_ms - m.started_at_ms)));
+  // What was predicted counts the trainer's wait before its last step too.
+  const auto measured = m.downtime_ms + m.stats.hold_ms;
+  if (m.predicted_downtime_ms > 0 && measured > 0) {
+    predicted.observe(m.predicted_downtime_ms / measured);
+  }
+}
+
+}  // namespace cardswap

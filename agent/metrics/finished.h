@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "agent/handover/migration.h"
+#include "agent/metrics/histogram.h"
+
+namespace cardswap {
+
+/// Sums over migrations that have ended. A value: those that were forgotten are summed here first,
+/// so that no counter falls because of it.
+class FinishedMigrations {
+ public:
+  struct Times {
+    Times();
+    Histogram downtime;
+    Histogram total;
+  };
+
+  FinishedMigrations();
+  void add(const Migration& migration);
+
+  std::map<std::pair<std::string, std::string>, double> outcomes;  ///< by outcome and strategy
+  std::map<std::string, double> errors;                            ///< by code
+  std::map<std::string, Times> times;                              ///< by strategy
+  Histogram predicted;  ///< downtime predicted, divided by the one measured
+  double transferred = 0;
+};
+
+/// The one in use, or what was asked for.
+[[nodiscard]] std::string strategy_of(const Migration& migration);
+
+}  // namespace cardswap
