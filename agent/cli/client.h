@@ -3,12 +3,16 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/cli/credentials.h"
 #include "agent/http/client.h"
 
 namespace cardswap::cli {
+
+class Interrupts;
 
 /// The agent that the command speaks to, one call at a time.
 class Client {
@@ -22,10 +26,21 @@ class Client {
   boost::json::object call(std::string method, std::string target,
                            boost::json::value body = nullptr,
                            std::chrono::milliseconds timeout = std::chrono::seconds(30));
+  /// The same, and nothing as soon as there is an interrupt to look at, whatever the agent or the
+  /// resolver does: it is not known then whether the agent did what it was asked.
+  std::optional<boost::json::object> call_unless(
+      const Interrupts& interrupts, std::string method, std::string target,
+      boost::json::value body = nullptr,
+      std::chrono::milliseconds timeout = std::chrono::seconds(30));
+  /// Of the agent, for people.
+  [[nodiscard]] std::string address() const { return endpoint_.text(); }
 
  private:
-  boost::asio::io_context context_;
+  [[nodiscard]] std::unique_ptr<boost::asio::io_context> fresh_context() const;
+
   http::Endpoint endpoint_;
+  Credentials credentials_;
+  std::unique_ptr<boost::asio::io_context> context_;
 };
 
 }  // namespace cardswap::cli

@@ -6,6 +6,7 @@
 
 #include "agent/cli/client.h"
 #include "agent/cli/exit_codes.h"
+#include "agent/cli/interrupts.h"
 
 namespace cardswap::cli {
 
@@ -15,6 +16,10 @@ struct Context {
   std::string output = "table";
   bool quiet = false;
   Credentials credentials;
+  /// Blocked from the first thing in main on. A command that looks at them says so when it is
+  /// chosen; for all others they are as usual again before it runs.
+  Interrupts interrupts;
+  bool looks_at_interrupts = false;
 
   [[nodiscard]] bool json() const { return output == "json"; }
   [[nodiscard]] Client client() const { return Client(agent, credentials); }

@@ -17,9 +17,23 @@ Interrupts::Interrupts() {
   fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-Interrupts::~Interrupts() {
+Interrupts::~Interrupts() { give_back(); }
+
+void Interrupts::give_back() {
+  if (fd_ < 0) return;
   ::close(fd_);
+  fd_ = -1;
   ::sigprocmask(SIG_SETMASK, &old_, nullptr);
+}
+
+bool Interrupts::pending() const {
+  pollfd waited{fd_, POLLIN, 0};
+  return ::poll(&waited, 1, 0) == 1;
+}
+
+int Interrupts::next() const {
+  signalfd_siginfo info{};
+  return ::read(fd_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
 }
 
 bool Interrupts::any(std::chrono::milliseconds limit) const {
@@ -27,8 +41,7 @@ bool Interrupts::any(std::chrono::milliseconds limit) const {
     pollfd waited{fd_, POLLIN, 0};
     ::poll(&waited, 1, static_cast<int>(limit.count()));
   }
-  signalfd_siginfo info{};
-  return ::read(fd_, &info, sizeof(info)) == sizeof(info);
+  return next() != 0;
 }
 
 bool Interrupts::confirmed(const std::string& question) const {

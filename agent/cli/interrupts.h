@@ -7,6 +7,7 @@
 namespace cardswap::cli {
 
 /// Ctrl-C and SIGTERM as something to look at between calls, as long as this lives. One at a time.
+/// Made before any thread: one that has them unblocked, such as a resolver's, would take them.
 class Interrupts {
  public:
   Interrupts();
@@ -14,6 +15,13 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
+  /// Back to what they do by themselves, also to one that came meanwhile.
+  void give_back();
+
+  /// Whether there is one to look at; it stays there.
+  [[nodiscard]] bool pending() const;
+  /// The signal that came since the last look, or 0.
+  [[nodiscard]] int next() const;
   /// Whether there was one since the last look; waits at most `limit` for it.
   [[nodiscard]] bool any(std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
   /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.

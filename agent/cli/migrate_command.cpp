@@ -3,11 +3,12 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "agent/cli/commands.h"
-#include "agent/cli/interrupts.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/migration.h"
@@ -16,6 +17,8 @@ namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::chrono::seconds kNewsMax{10};  // its agent answers after half a second
 
 struct MigrateOptions {
   std::string job;
@@ -75,10 +78,68 @@ Exit outcome(const Context& context, const json::object& migration) {
   return exit_for(error.code());
 }
 
+/// What signals asked of an attached migration, and until when that is waited for.
+class Wish {
+ public:
+  Wish(const Context& context, Client& client, std::string id)
+      : context_(context), client_(client), id_(std::move(id)) {}
+
+  /// Looks at a signal that came. SIGTERM asks nothing; a second signal leaves at once.
+  void look(const json::object& migration, Progress& progress) {
+    const int signal = context_.interrupts.next();
+    if (signal == 0) return;
+    progress.clear();
+    if (leave_at_) leave(migration);
+    if (signal == SIGINT && !context_.interrupts.confirmed(
+                                fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
+                                            id_, text_of(migration, "job")))) {
+      return;
+    }
+    leave_at_ = Clock::now() + (signal == SIGTERM ? kTermWaits : kInterruptWaits);
+    try {
+      if (!client_.call_unless(context_.interrupts, "POST", "/v1/migrations/" + id_ + "/cancel",
+                               nullptr, kCancelMax)) {
+        leave(migration);
+      }
+    } catch (const Error& error) {
+      const bool answered = error.code() == Code::conflict || error.code() == Code::not_found;
+      if (!answered) {
+        throw Error(error.code(),
+                    fmt::format("migration {} goes on, its agent was not told to cancel it: {}",
+                                id_, error.failure()),
+                    "`cardswap cancel " + id_ + "` gives it up before its commit");
+      }
+      std::cerr << "cardswap: " << error.failure() << "\n";
+    }
+  }
+  /// Throws when it has lasted too long.
+  void check(const json::object& migration) const {
+    if (leave_at_ && Clock::now() >= *leave_at_) leave(migration);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kTermWaits{5};
+  static constexpr std::chrono::seconds kInterruptWaits{30};
+  static constexpr std::chrono::seconds kCancelMax{2};
+
+  [[noreturn]] void leave(const json::object& migration) const {
+    throw Error(Code::cancelled,
+                fmt::format("left migration {} of job {} as it is: {}", id_,
+                            text_of(migration, "job"), text_of(migration, "state")),
+                "`cardswap status " + id_ + "` tells what becomes of it");
+  }
+
+  const Context& context_;
+  Client& client_;
+  const std::string id_;
+  std::optional<Clock::time_point> leave_at_;
+};
+
 Exit follow(const Context& context, Client& client, json::object migration) {
   const std::string id(migration.at("id").as_string());
   Progress progress(context.quiet || context.json());
-  const Interrupts interrupts;
+  Wish wish(context, client, id);
   while (migration.at("result").is_null()) {
     progress.show(migration);
     if (migration.at("state").as_string() == "in_doubt") {
@@ -91,25 +152,21 @@ Exit follow(const Context& context, Client& client, json::object migration) {
                   "`cardswap resolve " +
                       id + " --force source`");
     }
-    if (interrupts.any()) {
-      progress.clear();
-      if (interrupts.confirmed(fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
-                                           id, text_of(migration, "job")))) {
-        try {
-          client.call("POST", "/v1/migrations/" + id + "/cancel");
-        } catch (const Error& error) {
-          std::cerr << "cardswap: " << error.failure() << "\n";
-        }
-      }
-    }
+    wish.look(migration, progress);
+    wish.check(migration);
     try {
-      migration = client.call("GET", fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
-                                                 json::serialize(migration.at("version"))));
+      auto news = client.call_unless(context.interrupts, "GET",
+                                     fmt::format("/v1/migrations/{}?after={}&wait_ms=500", id,
+                                                 json::serialize(migration.at("version"))),
+                                     nullptr, kNewsMax);
+      if (news) migration = std::move(*news);
     } catch (const Error& error) {
       progress.clear();
-      throw Error(error.code(),
+      throw Error(Code::link_lost,
                   fmt::format("the agent went away during migration {}: {}", id, error.failure()),
-                  "it takes the migration up when it is back: cardswap status " + id);
+                  "when it is back it gives the migration up unless that was committed; the job "
+                  "goes on in any case: `cardswap status " +
+                      id + "`");
     }
   }
   progress.clear();
@@ -137,7 +194,15 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   body["dry_run"] = options.dry_run;
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();
-  auto answer = client.call("POST", "/v1/migrations", std::move(body));
+  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", std::move(body));
+  if (!begun) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client.address()),
+                options.dry_run ? ""
+                                : "`cardswap status` tells whether a migration of job " +
+                                      options.job + " began");
+  }
+  auto& answer = *begun;
   if (options.dry_run) {
     context.show(answer, plan_text);
     return planned(answer);
@@ -163,6 +228,7 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
   command->add_option("--hold-at", options->hold_at)->group("");
   command->callback([&context, &run, options] {
+    context.looks_at_interrupts = true;
     run = [&context, options] { return migrate(context, *options); };
   });
 }

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "agent/http/client.h"
-#include "agent/utf8.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 
