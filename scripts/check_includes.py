@@ -14,7 +14,8 @@ MAY = {
 }
 # header pattern -> path prefixes that may include it
 ONLY_IN = {
-    r"(torch|ATen|c10)/": ("runtime/torch/", "runtime/include/cardswap/torch.h", "runtime/examples/"),
+    r"(torch|ATen|c10)/": ("runtime/torch/", "runtime/include/cardswap/torch", "runtime/examples/", "tests/recipes/",
+                            "tests/unit/runtime/torch_"),
     r"cardswap/torch\.h": ("runtime/torch/", "runtime/examples/", "tests/"),
     r"(ucp|ucs|uct)/": ("migrator/ucx/",),
     r"boost/": ("agent/", "tests/"),

@@ -230,3 +230,5 @@ struct Trackable<std::string> {
 };
 
 }  // namespace cardswap
+
+#include <cardswap/values.h>  // IWYU pragma: export

@@ -67,3 +67,6 @@ requires requires(T& sampler, torch::serialize::OutputArchive& out,
 };
 
 }  // namespace cardswap
+
+#include <cardswap/torch_schedulers.h>  // IWYU pragma: export
+#include <cardswap/torch_values.h>      // IWYU pragma: export
