@@ -29,7 +29,7 @@ struct Message {
     reserve,   ///< source to target: hold a place
     poll,      ///< source to target: tell your state
     grant,     ///< source to target: the job is yours, if you hold `content`
-    drop,      ///< source to target: given up
+    drop,      ///< source to target: given up; under a higher epoch: the job goes on here under it
     decision,  ///< source to target: the answer to `ask`
     status,    ///< target to source: `state`, and `content` from `verified` on
     ask,       ///< target to source: what was decided?
@@ -55,6 +55,8 @@ struct Act {
     grant,          ///< to the standby: goes on under `epoch`
     go_on,          ///< to the standby: past its first step
     page,           ///< an operator has to know
+    fence,          ///< to this side's trainer: stands for good; a copy steps under `epoch`
+    end_trainer,    ///< of the source: its process, which does not leave
   };
   Verb verb = Verb::journal;
   bool required = true;  ///< journal: if the disk refuses, nothing of the event has happened

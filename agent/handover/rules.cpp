@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::array<std::string_view, kStates> kNames{
     "planned",   "preparing", "standby_ready", "syncing",  "converged", "freezing", "verifying",
-    "committed", "resumed",   "completed",     "aborting", "aborted",   "in_doubt"};
+    "committed", "resumed",   "completed",     "aborting", "aborted",   "in_doubt", "superseded"};
 
 }  // namespace
 

@@ -24,8 +24,9 @@ enum class State : std::uint8_t {
   aborting,
   aborted,
   in_doubt,
+  superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
 };
-inline constexpr std::size_t kStates = 13;
+inline constexpr std::size_t kStates = 14;
 
 enum class Event : std::uint8_t {
   started,
@@ -43,9 +44,11 @@ enum class Event : std::uint8_t {
   target_is_gone,    ///< after the grant: its agent says that the process ended before one step
   target_silent,     ///< after the grant: its agent does not answer
   target_unknown,    ///< after the grant: its agent answers, and knows nothing of the migration
+  target_outranks,   ///< after the end: it steps under a higher epoch than the source's trainer
   forced_to_source,  ///< the operator's word: the target's process is stopped and stays so
   forced_to_target,  ///< the operator's word: the job lives at the target
   cleaned_up,
+  trainer_stays,  ///< retired, and its process does not end by itself
 };
 
 enum class Action : std::uint8_t {
@@ -58,6 +61,8 @@ enum class Action : std::uint8_t {
   release,  ///< the frozen or syncing trainer goes on, under its old epoch
   reclaim,  ///< the frozen trainer goes on under a higher epoch than was granted
   page,     ///< an operator is told; nothing is guessed
+  fence,    ///< the trainer here stands for good; it is not ended: its state may be wanted
+  end,      ///< the process of a job that is elsewhere
 };
 
 struct Rule {
@@ -104,6 +109,9 @@ inline constexpr std::array kSourceRules = [] {
       {resumed, forced_to_target, completed, Action::retire},
       {in_doubt, forced_to_target, completed, Action::retire},
       {aborting, cleaned_up, aborted, Action::none},
+      {aborting, target_outranks, superseded, Action::fence},
+      {aborted, target_outranks, superseded, Action::fence},
+      {completed, trainer_stays, completed, Action::end},
   });
 }();
 
@@ -112,7 +120,13 @@ constexpr bool is_committed(State state) {
   return state == State::committed || state == State::resumed || state == State::completed ||
          state == State::in_doubt;
 }
-constexpr bool is_over(State state) { return state == State::completed || state == State::aborted; }
+constexpr bool is_over(State state) {
+  return state == State::completed || state == State::aborted || state == State::superseded;
+}
+/// The job is the source's again, under an epoch of its own.
+constexpr bool is_given_up(State state) {
+  return state == State::aborting || state == State::aborted;
+}
 
 /// Whether nothing is done unless the new state is on disk. A trainer may be released without a
 /// record: what is not committed on disk was never decided.
@@ -151,6 +165,22 @@ consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules)
   }
   return true;
 }
+/// Of two copies the lower one stands for good, and only then is it said that it does.
+consteval bool only_the_lower_of_two_is_fenced(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool fences = rule.then == Action::fence;
+    if (fences != (rule.on == Event::target_outranks)) return false;
+    if (fences != (rule.to == State::superseded) || rule.from == State::superseded) return false;
+    if (fences && !is_given_up(rule.from)) return false;
+  }
+  return true;
+}
+consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    if (rule.then == Action::end && rule.from != State::completed) return false;
+  }
+  return true;
+}
 consteval bool every_pair_is_listed_once(std::span<const Rule> rules) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
     for (std::size_t j = i + 1; j < rules.size(); ++j) {
@@ -169,6 +199,8 @@ consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
 static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
 static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
 static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
+static_assert(only_the_lower_of_two_is_fenced(kSourceRules), "invariant 1: a lower epoch stands");
+static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
 static_assert(every_pair_is_listed_once(kSourceRules));
 static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
 

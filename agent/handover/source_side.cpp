@@ -1,22 +1,30 @@
 #include "agent/handover/source_side.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace cardswap::handover {
 
 using Verb = Act::Verb;
 using Kind = Message::Kind;
 
 Message SourceSide::message(Kind kind) const {
-  return {kind, record_.epoch, record_.content, decision(), TargetState::nothing};
+  // A job that was taken back drops its target under the epoch that it goes on under.
+  const auto epoch = kind == Kind::drop ? std::max(record_.epoch, record_.own) : record_.epoch;
+  return {kind, epoch, record_.content, decision(), TargetState::nothing};
 }
 
 Acts SourceSide::on(Event event) {
   Acts acts;
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return acts;
-  record_.state = rule->to;
+  const auto before = std::exchange(record_.state, rule->to);
   if (rule->then == Action::grant && seen_.ours) record_.content = *seen_.ours;
-  if (rule->then == Action::reclaim) record_.own = record_.epoch + 1;
-  acts.add(Act{Verb::journal, needs_disk(*rule), 0, {}});
+  if (rule->then == Action::reclaim) {
+    record_.open = event == Event::forced_to_source;
+    record_.own = record_.epoch + (record_.open ? kForcedLead : 1);
+  }
+  if (rule->to != before) acts.add(Act{Verb::journal, needs_disk(*rule), 0, {}});
   switch (rule->then) {
     case Action::none: break;
     case Action::reserve: acts.send(message(Kind::reserve)); break;
@@ -25,6 +33,8 @@ Acts SourceSide::on(Event event) {
     case Action::grant: acts.send(message(Kind::grant)); break;
     case Action::retire: acts.add(Verb::retire); break;
     case Action::page: acts.add(Verb::page); break;
+    case Action::end: acts.add(Verb::end_trainer); break;
+    case Action::fence: acts.add(Verb::fence, record_.epoch); break;
     case Action::release:
     case Action::reclaim:
       acts.add(Verb::release, record_.own);
@@ -52,13 +62,11 @@ Acts SourceSide::on(const Message& message) {
     return acts;
   }
   if (message.kind != Kind::status) return acts;
+  if (is_given_up(record_.state)) return after_the_end(message);
   const bool committed = is_committed(record_.state);
   switch (message.state) {
-    case TargetState::nothing:
-      if (record_.state == State::aborting) return on(Event::cleaned_up);
-      return on(committed ? Event::target_unknown : Event::failed);
+    case TargetState::nothing: return on(committed ? Event::target_unknown : Event::failed);
     case TargetState::failed:
-      if (record_.state == State::aborting) return on(Event::cleaned_up);
       if (!committed) return on(Event::failed);
       // Only the place that held the committed bytes can prove that nobody steps them.
       return on(message.content == record_.content ? Event::target_is_gone : Event::target_unknown);
@@ -72,17 +80,37 @@ Acts SourceSide::on(const Message& message) {
       return acts;
     case TargetState::reserved:
     case TargetState::starting:
-    case TargetState::stopping: break;
+    case TargetState::stopping:
+    case TargetState::superseded: break;
+  }
+  return acts;
+}
+
+/// The job goes on here, and its target speaks (again).
+Acts SourceSide::after_the_end(const Message& message) {
+  Acts acts;
+  if (is_granted(message.state)) {
+    // Two copies: the lower one stands.
+    if (record_.own < message.epoch) return on(Event::target_outranks);
+    acts.send(this->message(Kind::drop));
+  } else if (message.state == TargetState::nothing || message.state == TargetState::failed) {
+    // An agent that knows nothing cannot say that nothing steps there.
+    if (message.state == TargetState::failed && std::exchange(record_.open, false)) {
+      acts.add(Act{Verb::journal, false, 0, {}});
+    }
+    acts.append(on(Event::cleaned_up));
   }
   return acts;
 }
 
 Acts SourceSide::attached() const {
   Acts acts;
-  if (record_.state == State::aborting || record_.state == State::aborted) {
+  if (is_given_up(record_.state)) {
     acts.add(Verb::release, record_.own);
   } else if (record_.state == State::completed) {
     acts.add(Verb::retire);
+  } else if (record_.state == State::superseded) {
+    acts.add(Verb::fence, record_.epoch);
   }
   return acts;
 }
@@ -93,9 +121,12 @@ Acts SourceSide::tick() const {
     case State::committed:
     case State::in_doubt: acts.send(message(Kind::grant)); break;
     case State::aborting: acts.send(message(Kind::drop)); break;
+    case State::aborted:
+      if (record_.open) acts.send(message(Kind::drop));
+      break;
     case State::planned:
     case State::completed:
-    case State::aborted: break;
+    case State::superseded: break;
     default: acts.send(message(Kind::poll));
   }
   return acts;
@@ -112,9 +143,8 @@ Acts SourceSide::recover() {
 }
 
 Decision SourceSide::decision() const {
-  if (is_committed(record_.state)) return Decision::committed;
-  const bool aborted = record_.state == State::aborting || record_.state == State::aborted;
-  return aborted ? Decision::aborted : Decision::pending;
+  if (is_committed(record_.state) || record_.state == State::superseded) return Decision::committed;
+  return is_given_up(record_.state) ? Decision::aborted : Decision::pending;
 }
 
 }  // namespace cardswap::handover

@@ -14,8 +14,14 @@ struct SourceRecord {
   Epoch epoch = 0;    ///< that the target is granted
   Epoch own = 0;      ///< under which the source's trainer steps, when it may
   Content content{};  ///< that was committed; from `committed` on
+  /// Taken back by the operator's word: the target must still say that nothing steps there.
+  bool open = false;
   bool operator==(const SourceRecord&) const = default;
 };
+
+/// How far above the granted epoch the operator's word lifts a job: what its copy may have reached
+/// meanwhile, by restarts and moves that nobody here heard of, stays below it.
+inline constexpr Epoch kForcedLead = 100;
 
 /// What it has heard and forgets when it restarts.
 struct SourceSeen {
@@ -55,6 +61,7 @@ class SourceSide {
 
  private:
   Acts compare();
+  Acts after_the_end(const Message& message);
   [[nodiscard]] Message message(Message::Kind kind) const;
 
   std::span<const Rule> rules_;

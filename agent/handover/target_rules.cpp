@@ -4,8 +4,8 @@ namespace cardswap::handover {
 namespace {
 
 constexpr std::array<std::string_view, kTargetStates> kNames{
-    "nothing", "reserved", "starting",  "parked",   "verified",
-    "granted", "resumed",  "completed", "stopping", "failed"};
+    "nothing", "reserved",  "starting", "parked", "verified",  "granted",
+    "resumed", "completed", "stopping", "failed", "superseded"};
 
 }  // namespace
 

@@ -18,10 +18,11 @@ enum class TargetState : std::uint8_t {
   granted,   ///< this host owns the job
   resumed,
   completed,
-  stopping,  ///< it had the grant and is being killed; not stepping is not known yet
-  failed,    ///< for good: no process steps here, and none will for this migration
+  stopping,    ///< it had the grant and is being killed; not stepping is not known yet
+  failed,      ///< for good: no process steps here, and none will for this migration
+  superseded,  ///< it owned the job, which steps elsewhere under a higher epoch; stands for good
 };
-inline constexpr std::size_t kTargetStates = 10;
+inline constexpr std::size_t kTargetStates = 11;
 
 enum class TargetEvent : std::uint8_t {
   reserve,
@@ -40,6 +41,7 @@ enum class TargetEvent : std::uint8_t {
   forced_to_source,  ///< the operator's word; nothing is asked of the other side
   forced_to_target,  ///< the operator's word: the source's process is stopped and stays so
   restarted,         ///< this agent
+  taken_back,        ///< its source goes on by an operator's word, under a higher epoch
 };
 
 enum class TargetAction : std::uint8_t {
@@ -49,6 +51,7 @@ enum class TargetAction : std::uint8_t {
   kill,
   go_on,  ///< past the first step's boundary, where a granted trainer waits
   ask,
+  fence,  ///< the trainer here stands for good; it is not ended: its state may be wanted
 };
 
 struct TargetRule {
@@ -82,6 +85,11 @@ inline constexpr std::array kTargetRules = [] {
       {resumed, standby_ended, failed, TargetAction::none},
       {stopping, standby_ended, failed, TargetAction::none},
       {stopping, restarted, stopping, TargetAction::kill},
+      {granted, taken_back, superseded, TargetAction::fence},
+      {resumed, taken_back, superseded, TargetAction::fence},
+      {completed, taken_back, superseded, TargetAction::fence},
+      {superseded, standby_ended, failed, TargetAction::none},
+      {superseded, restarted, superseded, TargetAction::fence},
       {reserved, drop, failed, TargetAction::kill},
       {starting, drop, failed, TargetAction::kill},
       {parked, drop, failed, TargetAction::kill},
@@ -118,7 +126,8 @@ constexpr bool is_granted(TargetState state) {
 /// agent finds instead leads to the same end.
 constexpr bool needs_disk(const TargetRule& rule) {
   return rule.to == TargetState::reserved || rule.to == TargetState::verified ||
-         rule.to == TargetState::granted || rule.to == TargetState::completed;
+         rule.to == TargetState::granted || rule.to == TargetState::completed ||
+         rule.to == TargetState::superseded;
 }
 
 [[nodiscard]] constexpr std::optional<TargetRule> rule_for(std::span<const TargetRule> rules,
@@ -143,14 +152,34 @@ consteval bool is_granted_once_and_by_a_fitting_word(std::span<const TargetRule>
 /// A source takes `failed` for a proof: none leaves it, and an owner enters it only when it ended.
 consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
-    if (rule.from == TargetState::failed || rule.from == TargetState::completed) {
-      if (rule.to != rule.from) return false;
+    if (rule.from == TargetState::failed && rule.to != rule.from) return false;
+    if (rule.from == TargetState::completed && rule.to != rule.from &&
+        rule.to != TargetState::superseded) {
+      return false;
     }
-    const bool owned = is_granted(rule.from) || rule.from == TargetState::stopping;
+    const bool owned = is_granted(rule.from) || rule.from == TargetState::stopping ||
+                       rule.from == TargetState::superseded;
     const bool failing = owned && rule.to == TargetState::failed;
     if (failing && rule.on != TargetEvent::standby_ended) return false;
   }
   return true;
+}
+/// Whoever owned the job stands as soon as a higher epoch is known, and nothing but its end
+/// follows.
+consteval bool a_superseded_trainer_never_steps_again(std::span<const TargetRule> rules) {
+  std::size_t owners = 0;
+  for (const auto& rule : rules) {
+    const bool fences = rule.then == TargetAction::fence;
+    if (fences != (rule.to == TargetState::superseded)) return false;
+    if (rule.from == TargetState::superseded) {
+      if (!fences && rule.to != TargetState::failed) return false;
+      continue;
+    }
+    if (fences != (rule.on == TargetEvent::taken_back)) return false;
+    if (fences && !is_granted(rule.from)) return false;
+    if (fences) ++owners;
+  }
+  return owners == 3;
 }
 consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
@@ -170,6 +199,8 @@ consteval bool every_pair_is_listed_once(std::span<const TargetRule> rules) {
 static_assert(is_granted_once_and_by_a_fitting_word(kTargetRules), "invariants 1 and 4");
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");
+static_assert(a_superseded_trainer_never_steps_again(kTargetRules),
+              "invariant 1: a lower epoch stands");
 static_assert(every_pair_is_listed_once(kTargetRules));
 
 [[nodiscard]] std::string_view to_string(TargetState state);

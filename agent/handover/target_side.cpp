@@ -16,11 +16,13 @@ Acts TargetSide::on(TargetEvent event) {
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return acts;
   const auto before = std::exchange(record_.state, rule->to);
+  if (event == TargetEvent::forced_to_target) record_.open = true;
   if (rule->to != before || event == TargetEvent::standby_verified) {
     acts.add(Act{Verb::journal, needs_disk(*rule), 0, {}});
   }
   switch (rule->then) {
     case TargetAction::none: break;
+    case TargetAction::fence: acts.add(Verb::fence); break;
     case TargetAction::start: acts.add(Verb::start_standby, record_.epoch); break;
     case TargetAction::grant: acts.add(Verb::grant, record_.epoch); break;
     case TargetAction::kill: acts.add(Verb::kill_standby); break;
@@ -34,8 +36,32 @@ Acts TargetSide::on(TargetEvent event) {
 
 Acts TargetSide::granted(const Message& message) {
   if (message.epoch != record_.epoch) return on(TargetEvent::grant_of_another_epoch);
+  if (is_granted(record_.state)) return heard_by_its_source();
   return on(message.content == record_.content ? TargetEvent::grant_fits
                                                : TargetEvent::grant_of_another_state);
+}
+
+/// Under this migration's epoch it is given up; under a higher one the job goes on at its source.
+Acts TargetSide::dropped(Epoch epoch) {
+  if (epoch < record_.epoch) return {};
+  if (epoch == record_.epoch || !is_granted(record_.state)) return on(TargetEvent::drop);
+  auto acts = on(TargetEvent::taken_back);
+  for (auto& act : acts) {
+    if (act.verb == Verb::fence) act.epoch = epoch;
+  }
+  return acts;
+}
+
+Acts TargetSide::heard_by_its_source() {
+  Acts acts;
+  if (std::exchange(record_.open, false)) acts.add(Act{Verb::journal, false, 0, {}});
+  return acts;
+}
+
+Acts TargetSide::tick() const {
+  Acts acts;
+  if (record_.open && is_granted(record_.state)) acts.send(status());
+  return acts;
 }
 
 Acts TargetSide::on(const Message& message) {
@@ -47,9 +73,7 @@ Acts TargetSide::on(const Message& message) {
       acts = on(TargetEvent::reserve);
       break;
     case Kind::grant: acts = granted(message); break;
-    case Kind::drop:
-      if (message.epoch == record_.epoch) acts = on(TargetEvent::drop);
-      break;
+    case Kind::drop: acts = dropped(message.epoch); break;
     case Kind::decision:
       if (message.epoch != record_.epoch) return acts;
       if (message.decision == Decision::committed) return granted(message);

@@ -11,6 +11,8 @@ struct TargetRecord {
   TargetState state = TargetState::nothing;
   Epoch epoch = 0;    ///< of this migration; the standby's once granted
   Content content{};  ///< that the standby holds; from `verified` on
+  /// Granted by the operator's word: its source must still hear of it.
+  bool open = false;
   bool operator==(const TargetRecord&) const = default;
 };
 
@@ -33,11 +35,15 @@ class TargetSide {
   Acts verified(const Content& content);
   /// This side was made from a record that a former agent left.
   Acts recover() { return on(TargetEvent::restarted); }
+  /// Time has passed without news: what is worth saying again.
+  [[nodiscard]] Acts tick() const;
 
   [[nodiscard]] Message status() const;
 
  private:
   Acts granted(const Message& message);
+  Acts dropped(Epoch epoch);
+  Acts heard_by_its_source();
 
   std::span<const TargetRule> rules_;
   TargetRecord record_;

@@ -58,6 +58,7 @@ inline constexpr std::array kHeld = [] {
       {aborting, By::nothing, "an outcome of most cases here; crash_at_a_random_time hits it"},
       {aborted, By::nothing, "an end"},
       {in_doubt, By::nothing, "an outcome of cases here; in_doubt_test has its own"},
+      {superseded, By::nothing, "an end by an operator's word; two_epochs_test has it"},
   });
 }();
 

@@ -44,16 +44,29 @@ bool lives(std::uint8_t value) {
   return is != Life::none && is != Life::dead && is != Life::retired;
 }
 
+/// A stopped process keeps its state and hears nothing more.
+void fence(auto& side) {
+  if (!lives(side.life)) return;
+  side.life = byte(Life::fenced);
+  side.attached = 0;
+  side.words = {};
+}
+
+/// Its channel is read.
+bool hears(std::uint8_t value) { return lives(value) && life(value) != Life::fenced; }
+
 struct SourceAgent {
   static SourceSide side(const World& w, const Options& options) {
     const auto& s = w.source;
-    return SourceSide({static_cast<State>(s.state), kGranted, s.own, content_of(s.content)},
-                      {maybe(s.ours), maybe(s.theirs)}, options.source_rules);
+    return SourceSide(
+        {static_cast<State>(s.state), kGranted, s.own, content_of(s.content), s.open != 0},
+        {maybe(s.ours), maybe(s.theirs)}, options.source_rules);
   }
   static void remember(World& w, const SourceSide& side) {
     w.source.state = byte(side.state());
     w.source.own = byte(side.record().own);
     w.source.content = model::held_of(side.record().content);
+    w.source.open = side.record().open ? 1 : 0;
     w.source.ours = held_of(side.seen().ours);
     w.source.theirs = held_of(side.seen().theirs);
   }
@@ -61,12 +74,14 @@ struct SourceAgent {
     w.source.disk_state = byte(side.state());
     w.source.disk_own = byte(side.record().own);
     w.source.disk_content = model::held_of(side.record().content);
+    w.source.disk_open = side.record().open ? 1 : 0;
   }
   static void crash(World& w) {
     auto& s = w.source;
     s.state = s.disk_state;
     s.own = s.disk_own;
     s.content = s.disk_content;
+    s.open = s.disk_open;
     s.ours = s.theirs = s.up = s.attached = 0;
   }
   static void carry_out(World& w, const Act& act, const SourceSide& side) {
@@ -78,9 +93,13 @@ struct SourceAgent {
       case Verb::begin_sync: tell(Word::begin_sync); break;
       case Verb::freeze: tell(Word::freeze); break;
       case Verb::release:
-        tell(act.epoch == kBase ? Word::release_base : Word::release_reclaimed);
+        tell(act.epoch == kBase        ? Word::release_base
+             : act.epoch == kReclaimed ? Word::release_reclaimed
+                                       : Word::release_taken);
         break;
       case Verb::retire: tell(Word::retire); break;
+      case Verb::fence: fence(w.source); break;
+      case Verb::end_trainer: w.source.life = byte(Life::dead); break;
       default: break;
     }
   }
@@ -89,18 +108,21 @@ struct SourceAgent {
 struct TargetAgent {
   static TargetSide side(const World& w, const Options& options) {
     const auto& t = w.target;
-    return TargetSide({static_cast<TargetState>(t.state), t.epoch, content_of(t.content)},
-                      options.target_rules);
+    return TargetSide(
+        {static_cast<TargetState>(t.state), t.epoch, content_of(t.content), t.open != 0},
+        options.target_rules);
   }
   static void remember(World& w, const TargetSide& side) {
     w.target.state = byte(side.state());
     w.target.epoch = byte(side.record().epoch);
     w.target.content = model::held_of(side.record().content);
+    w.target.open = side.record().open ? 1 : 0;
   }
   static void write(World& w, const TargetSide& side) {
     w.target.disk_state = byte(side.state());
     w.target.disk_epoch = byte(side.record().epoch);
     w.target.disk_content = model::held_of(side.record().content);
+    w.target.disk_open = side.record().open ? 1 : 0;
     if (side.state() == TargetState::completed) {
       w.done = std::max(w.done, byte(side.record().content.step + 1));
     }
@@ -110,9 +132,10 @@ struct TargetAgent {
     t.state = t.disk_state;
     t.epoch = t.disk_epoch;
     t.content = t.disk_content;
+    t.open = t.disk_open;
     t.up = t.attached = 0;
     // A standby dies with its agent until it was granted the job.
-    if (lives(t.life) && life(t.life) != Life::running) {
+    if (lives(t.life) && life(t.life) != Life::running && life(t.life) != Life::fenced) {
       t.life = byte(Life::dead);
       t.words = {};
       t.killed = 0;
@@ -135,6 +158,7 @@ struct TargetAgent {
         break;
       case Verb::grant: say(w, t.words, attached, Word::grant); break;
       case Verb::go_on: say(w, t.words, attached, Word::go_on); break;
+      case Verb::fence: fence(t); break;
       default: break;
     }
   }
@@ -221,7 +245,8 @@ class Agents {
     }
     feed<SourceAgent>(w_, options_, found_, {By::source_tick, 0, 0, false},
                       [](const SourceSide& side) { return side.tick(); });
-    if (s.attached == 0 && lives(s.life) && s.words[0] == 0) {
+    if (life(s.life) == Life::held) on(Event::trainer_stays);
+    if (s.attached == 0 && hears(s.life) && s.words[0] == 0) {
       World attached = w_;
       attached.source.attached = 1;
       feed<SourceAgent>(attached, options_, found_, {By::source_attached, 0, 0, false},
@@ -236,8 +261,8 @@ class Agents {
       }
     }
     if (options_.operator_acts) {
-      if (!lives(w_.target.life)) on(Event::forced_to_source);
-      if (life(w_.target.life) == Life::running) on(Event::forced_to_target);
+      force(Event::forced_to_source, lives(w_.target.life));
+      if (life(w_.target.life) == Life::running) force(Event::forced_to_target, false);
     }
     if (w_.faults > 0) crash<SourceAgent>(By::source_crashes, &World::source);
   }
@@ -261,20 +286,22 @@ class Agents {
     if (lives(t.life)) on(TargetEvent::standby_started);
     if (life(t.life) == Life::dead) on(TargetEvent::standby_ended);
     on(TargetEvent::source_silent);
-    if (t.attached == 0 && t.killed == 0 && lives(t.life) && t.words[0] == 0) {
+    if (t.attached == 0 && t.killed == 0 && hears(t.life) && t.words[0] == 0) {
       World attached = w_;
       attached.target.attached = 1;
       found_(attached, {By::target_attached, 0, 0, false});
     }
     if (t.attached != 0) reports();
-    if (static_cast<TargetState>(t.state) != TargetState::nothing) {
+    // Its source asks until it is over; then the target speaks only of what it must tell.
+    const bool asked = !is_over(static_cast<State>(w_.source.state));
+    if (static_cast<TargetState>(t.state) != TargetState::nothing && (asked || tells())) {
       World told = w_;
       send(told, TargetAgent::side(w_, options_).status());
       if (!(told == w_)) found_(told, {By::target_tells, 0, 0, false});
     }
     if (options_.operator_acts) {
       on(TargetEvent::forced_to_source);
-      if (!lives(w_.source.life)) on(TargetEvent::forced_to_target);
+      force(TargetEvent::forced_to_target, lives(w_.source.life));
     }
     if (w_.faults > 0) crash<TargetAgent>(By::target_crashes, &World::target);
   }
@@ -334,27 +361,42 @@ class Agents {
   }
 
   void on(Event event) {
-    const bool forced = event == Event::forced_to_source || event == Event::forced_to_target;
-    World from = w_;
-    if (forced) {
-      if (!rule_for(options_.source_rules, static_cast<State>(w_.source.state), event)) return;
-      from.forced = 1;
-    }
-    feed<SourceAgent>(from, options_, found_, {By::source_event, byte(event), 0, forced},
+    feed<SourceAgent>(w_, options_, found_, {By::source_event, byte(event), 0, false},
                       [event](SourceSide& side) { return side.on(event); });
   }
   void on(TargetEvent event) {
-    const bool forced =
-        event == TargetEvent::forced_to_source || event == TargetEvent::forced_to_target;
+    const bool forced = event == TargetEvent::forced_to_source;
+    feed<TargetAgent>(w_, options_, found_, {By::target_event, byte(event), 0, forced},
+                      [event](TargetSide& side) { return side.on(event); });
+  }
+
+  /// The operator's word. To give it while the other side's process lives is his fault.
+  void force(auto event, bool blind) {
+    constexpr bool kAtSource = std::is_same_v<decltype(event), Event>;
     World from = w_;
-    if (forced) {
+    from.forced = 1;
+    if (blind) {
+      if (w_.faults == 0) return;
+      --from.faults;
+      from.blind = 1;
+    }
+    if constexpr (kAtSource) {
+      if (!rule_for(options_.source_rules, static_cast<State>(w_.source.state), event)) return;
+      feed<SourceAgent>(from, options_, found_, {By::source_event, byte(event), 0, true},
+                        [event](SourceSide& side) { return side.on(event); });
+    } else {
       if (!rule_for(options_.target_rules, static_cast<TargetState>(w_.target.state), event)) {
         return;
       }
-      from.forced = event == TargetEvent::forced_to_target ? 1 : from.forced;
+      feed<TargetAgent>(from, options_, found_, {By::target_event, byte(event), 0, true},
+                        [event](TargetSide& side) { return side.on(event); });
     }
-    feed<TargetAgent>(from, options_, found_, {By::target_event, byte(event), 0, forced},
-                      [event](TargetSide& side) { return side.on(event); });
+  }
+
+  [[nodiscard]] bool tells() const {
+    auto acts = TargetAgent::side(w_, options_).tick();
+    if (options_.reorder) options_.reorder(acts);
+    return !acts.empty();
   }
   void deliver(const World& from, const Message& message, const Step& step) {
     const bool to_source =

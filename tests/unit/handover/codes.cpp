@@ -17,7 +17,7 @@ std::uint8_t code_of(const Message& m) {
   switch (m.kind) {
     case Kind::reserve: return 1;
     case Kind::poll: return 2;
-    case Kind::drop: return 3;
+    case Kind::drop: return m.epoch == kReclaimed ? 7 : m.epoch == kTaken ? 8 : 3;
     case Kind::ask: return 4;
     case Kind::grant: return byte((old ? 10 : 20) + held);
     case Kind::decision:
@@ -45,6 +45,8 @@ Message message_of(std::uint8_t code) {
     case 2: return {Kind::poll, kGranted};
     case 3: return {Kind::drop, kGranted};
     case 4: return {Kind::ask, kGranted};
+    case 7: return {Kind::drop, kReclaimed};
+    case 8: return {Kind::drop, kTaken};
     case 5: return {Kind::decision, kGranted, {}, Decision::pending};
     default: return {Kind::decision, kGranted, {}, Decision::aborted};
   }

@@ -2,10 +2,12 @@
 /// small world: one migration; two trainers; at most kInFlight messages under way, which overtake
 /// each other; a stale grant of an older migration; and up to `faults` of: a message lost or
 /// delivered twice, a crash of either agent (between any two acts too), a journal that refuses or
-/// is gone, a trainer's death, bytes damaged on the way, a host that the operator stops. Time-outs,
-/// cancellations and `--force` may come at any moment and cost nothing. Every state is held against
-/// the invariants of docs/architecture.md; from every state a settled one must be reachable without
-/// a further fault. Then single rules are spoiled, and the same search must find what they prevent.
+/// is gone, a trainer's death, bytes damaged on the way, a host that the operator stops, a
+/// `--force` while the other side's process lives. Time-outs, cancellations and any other `--force`
+/// may come at any moment and cost nothing. A program may train on after it was told that its job
+/// moved. Every state is held against the invariants of docs/architecture.md; from every state a
+/// settled one must be reachable without a further fault. Then single rules are spoiled, and the
+/// same search must find what they prevent.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -43,6 +45,7 @@ struct Spoiled {
   std::vector<Rule> source{kSourceRules.begin(), kSourceRules.end()};
   std::vector<TargetRule> target{kTargetRules.begin(), kTargetRules.end()};
   std::function<void(Acts&)> reorder;
+  bool runtime_holds = true;
 
   static Spoiled with(const Rule& rule) {
     Spoiled result;
@@ -66,6 +69,7 @@ struct Mutation {
   const char* name;
   Spoiled rules;
   const char* breaks;  ///< the invariant, or "nothing settles"
+  int faults = 1;
 };
 
 void grant_first(Acts& acts) {
@@ -76,15 +80,49 @@ void grant_first(Acts& acts) {
   }
 }
 
+void do_not_tell_the_lower_one(Acts& acts) {
+  Acts rest;
+  for (const auto& act : acts) {
+    const bool higher = act.message.kind == Message::Kind::drop && act.message.epoch > kGranted;
+    if (act.verb != Act::Verb::send || !higher) rest.add(act);
+  }
+  acts = rest;
+}
+/// What a target says by itself: everything else that it sends answers somebody, or asks.
+void do_not_tell_the_source(Acts& acts) {
+  if (acts.size() == 1 && acts.begin()->message.kind == Message::Kind::status) acts = {};
+}
+
 Spoiled without_asking() {
   Spoiled result;
   std::erase_if(result.target,
                 [](const TargetRule& rule) { return rule.then == TargetAction::ask; });
   return result;
 }
-Spoiled granting_first() {
+Spoiled without(TargetEvent event) {
   Spoiled result;
-  result.reorder = grant_first;
+  std::erase_if(result.target, [&](const TargetRule& rule) { return rule.on == event; });
+  return result;
+}
+Spoiled without(TargetState from, TargetEvent event) {
+  Spoiled result;
+  std::erase_if(result.target,
+                [&](const TargetRule& rule) { return rule.from == from && rule.on == event; });
+  return result;
+}
+Spoiled without(Event event) {
+  Spoiled result;
+  std::erase_if(result.source, [&](const Rule& rule) { return rule.on == event; });
+  return result;
+}
+Spoiled with_a_runtime_that_lets_it_train_on() {
+  Spoiled result;
+  result.runtime_holds = false;
+  return result;
+}
+Spoiled acting(void (*reorder)(Acts&)) {
+  Spoiled result;
+  result.reorder = reorder;
   return result;
 }
 
@@ -94,7 +132,7 @@ std::vector<Mutation> mutations() {
   using E = Event;
   using F = TargetEvent;
   return {
-      {"GrantBeforeTheJournal", granting_first(), "4: "},
+      {"GrantBeforeTheJournal", acting(grant_first), "4: "},
       {"ReleaseAfterTheCommit",
        Spoiled::with(Rule{S::committed, E::failed, S::aborting, Action::release}), "4: "},
       {"ReclaimFromASilentTarget",
@@ -123,6 +161,24 @@ std::vector<Mutation> mutations() {
        Spoiled::with(TargetRule{T::verified, F::source_silent, T::granted, TargetAction::grant}),
        "4: "},
       {"ATargetInDoubtDoesNotAsk", without_asking(), "nothing settles"},
+      {"ARuntimeLetsAProgramTrainOnAfterItsJobMoved", with_a_runtime_that_lets_it_train_on(),
+       "1: "},
+      {"NobodyEndsAProgramThatStays", without(E::trainer_stays), "nothing settles"},
+      {"ATargetDoesNotObeyAHigherEpoch", without(F::taken_back), "nothing settles"},
+      {"ACompletedTargetDoesNotObeyAHigherEpoch", without(T::completed, F::taken_back),
+       "nothing settles"},
+      {"ASupersededTargetStepsOn",
+       Spoiled::with(TargetRule{T::completed, F::taken_back, T::superseded, TargetAction::none}),
+       "1: "},
+      {"ARestartedTargetLetsTheSupersededStepOn", without(T::superseded, F::restarted), "1: ", 2},
+      {"ASupersededTrainerThatEndedIsNotTold", without(T::superseded, F::standby_ended),
+       "nothing settles"},
+      {"ASourceDoesNotTellTheLowerOne", acting(do_not_tell_the_lower_one), "nothing settles"},
+      {"ATargetThatWasForcedDoesNotTellItsSource", acting(do_not_tell_the_source),
+       "nothing settles"},
+      {"ASourceDoesNotObeyAHigherEpoch", without(E::target_outranks), "nothing settles"},
+      {"ASupersededSourceStepsOn",
+       Spoiled::with(Rule{S::aborted, E::target_outranks, S::superseded, Action::none}), "1: "},
   };
 }
 
@@ -134,7 +190,8 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   options.source_rules = mutation.rules.source;
   options.target_rules = mutation.rules.target;
   options.reorder = mutation.rules.reorder;
-  options.faults = 1;
+  options.runtime_holds = mutation.rules.runtime_holds;
+  options.faults = mutation.faults;
   const bool safety = mutation.breaks != std::string("nothing settles");
   const auto found = explore(options, safety);
   EXPECT_THAT(found.violation, StartsWith(mutation.breaks));

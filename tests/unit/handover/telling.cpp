@@ -6,17 +6,20 @@ namespace cardswap::handover::model {
 namespace {
 
 constexpr std::array kSourceEvents{
-    "started",          "standby_parked",      "sync_began",     "downtime_fits",  "freeze_due",
-    "trainer_frozen",   "digests_equal",       "digests_differ", "target_granted", "target_resumed",
-    "target_stepped",   "failed or cancelled", "target_is_gone", "target_silent",  "target_unknown",
-    "forced_to_source", "forced_to_target",    "cleaned_up"};
+    "started",          "standby_parked",   "sync_began",     "downtime_fits",
+    "freeze_due",       "trainer_frozen",   "digests_equal",  "digests_differ",
+    "target_granted",   "target_resumed",   "target_stepped", "failed or cancelled",
+    "target_is_gone",   "target_silent",    "target_unknown", "target_outranks",
+    "forced_to_source", "forced_to_target", "cleaned_up",     "trainer_stays"};
 constexpr std::array kTargetEvents{
     "reserve",         "standby_started",        "standby_parked",         "standby_verified",
     "grant_fits",      "grant_of_another_epoch", "grant_of_another_state", "drop",
     "standby_resumed", "standby_stepped",        "standby_failed",         "standby_ended",
-    "source_silent",   "forced_to_source",       "forced_to_target",       "restarted"};
-constexpr std::array kWords{"",       "begin_sync", "freeze", "release", "release after a reclaim",
-                            "retire", "grant",      "go_on"};
+    "source_silent",   "forced_to_source",       "forced_to_target",       "restarted",
+    "taken_back"};
+constexpr std::array kWords{
+    "",       "begin_sync", "freeze", "release", "release after a reclaim", "release by force",
+    "retire", "grant",      "go_on"};
 constexpr std::array kKinds{"reserve", "poll", "grant", "drop", "decision", "status", "ask"};
 constexpr std::array kHows{"arrives",
                            "arrives, and will again",
@@ -35,6 +38,7 @@ constexpr std::array kHows{"arrives",
                            "source's trainer obeys",
                            "source's trainer steps",
                            "source's trainer dies",
+                           "source's trainer hears that its job moved, and stays",
                            "target's trainer obeys",
                            "target's trainer steps",
                            "target's trainer dies",

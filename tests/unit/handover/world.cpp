@@ -26,7 +26,8 @@ void lose_count(World& w) {
 /// Steps that a trainer or the network takes by itself.
 class Surroundings {
  public:
-  Surroundings(const World& world, const Found& found) : from_(world), found_(found) {}
+  Surroundings(const World& world, const Options& options, const Found& found)
+      : from_(world), options_(options), found_(found) {}
 
   void source_trainer() {
     const auto& s = from_.source;
@@ -34,6 +35,7 @@ class Surroundings {
     if (is == Life::running || is == Life::frozen) {
       if (s.words[0] != 0) {
         next([](World& w) { obey_source(w); }, {By::source_trainer_word, s.words[0], 0, false});
+        if (s.words[0] == byte(Word::retire)) ignore_that_it_moved();
       }
       fault(
           [](World& w) {
@@ -122,6 +124,16 @@ class Surroundings {
     }
   }
 
+  /// A program that trains on is held by its runtime, until its agent ends it.
+  void ignore_that_it_moved() {
+    next(
+        [&](World& w) {
+          w.source.life = byte(options_.runtime_holds ? Life::held : Life::running);
+          w.source.words = {};
+        },
+        {By::source_trainer_stays, 0, 0, false});
+  }
+
  private:
   static std::uint8_t take(Words& words) {
     const auto first = words[0];
@@ -138,7 +150,8 @@ class Surroundings {
         s.was_frozen = 1;
         break;
       case Word::release_base: release(w, kBase); break;
-      case Word::release_reclaimed: release(w, kGranted + 1); break;
+      case Word::release_reclaimed: release(w, kReclaimed); break;
+      case Word::release_taken: release(w, kTaken); break;
       case Word::retire:
         s.life = byte(Life::retired);
         s.words = {};
@@ -151,7 +164,7 @@ class Surroundings {
     s.syncing = s.compared = 0;
     s.life = byte(Life::running);
     s.epoch = byte(epoch);
-    w.released = std::max(w.released, s.epoch);
+    if (w.blind == 0) w.released = std::max(w.released, s.epoch);
   }
   static void obey_target(World& w) {
     auto& t = w.target;
@@ -159,7 +172,7 @@ class Surroundings {
       case Word::grant:
         if (life(t.life) == Life::holding) {
           t.life = byte(Life::running);
-          w.released = std::max(w.released, byte(kGranted));
+          if (w.blind == 0) w.released = std::max(w.released, byte(kGranted));
         }
         break;
       case Word::go_on: t.may_go_on = 1; break;
@@ -181,6 +194,7 @@ class Surroundings {
   }
 
   const World& from_;
+  const Options& options_;
   const Found& found_;
 };
 
@@ -212,7 +226,7 @@ World first_world(const Options& options) {
 }
 
 void for_each_next(const World& world, const Options& options, const Found& found) {
-  Surroundings around(world, found);
+  Surroundings around(world, options, found);
   around.source_trainer();
   around.standby();
   around.data_plane();
@@ -225,14 +239,29 @@ const char* broken_invariant(const World& w) {
   const auto target = life(w.target.life);
   const auto disk = static_cast<State>(w.source.disk_state);
   if (w.words_lost != 0) return "the model: a trainer's channel is too short";
-  if (source == Life::running && target == Life::running) return "1: two trainers may step";
+  const auto state = static_cast<TargetState>(w.target.state);
+  if (source == Life::running && target == Life::running && w.blind == 0) {
+    return "1: two trainers may step";
+  }
+  // What an agent knows to be the lower one stands from then on.
+  const bool outranked = static_cast<State>(w.source.state) == State::superseded;
+  if (source == Life::running && w.source.up != 0 && outranked) return "1: the lower one steps on";
+  if (target == Life::running && w.target.up != 0 && state == TargetState::superseded) {
+    return "1: the lower one steps on";
+  }
+  // What stands for good was outranked: the operator's word has no other end here.
+  if ((source == Life::fenced || target == Life::fenced) && w.blind == 0) {
+    return "1: a trainer was granted away and had to be stopped, by nobody's word";
+  }
+  if (source == Life::fenced && target == Life::fenced) return "6: both copies stand for good";
   if (source == Life::running && w.source.epoch < w.released) return "1: a lower epoch steps";
   if (target == Life::running && kGranted < w.released) return "1: a lower epoch steps";
   if (w.done == kMiscounted) return "2: a step was lost or doubled";
   if (w.forced == 0 && source == Life::running && w.source.step < w.done) {
     return "2: a completed step would be done again";
   }
-  const bool decided = is_committed(disk) || w.source.disk_own > kGranted;
+  const bool decided =
+      is_committed(disk) || disk == State::superseded || w.source.disk_own > kGranted;
   for (const auto code : w.net) {
     const auto message = message_of(code);
     const bool grants =
@@ -249,7 +278,8 @@ const char* broken_invariant(const World& w) {
   if (target == Life::running && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
   }
-  if (source == Life::retired && w.forced == 0 && w.done <= w.source.step) {
+  if ((source == Life::retired || source == Life::held) && w.forced == 0 &&
+      w.done <= w.source.step) {
     return "6: the source's process was let go before the target's first step";
   }
   return nullptr;
@@ -265,7 +295,18 @@ bool is_settled(const World& w) {
       return (source == Life::retired || source == Life::dead) &&
              (w.forced != 0 || target == Life::running || w.target_died != 0);
     case State::aborted:
+      // Of two copies one stands; but an agent that knows nothing of a process cannot make it.
+      if (w.blind != 0 && target == Life::running &&
+          static_cast<TargetState>(w.target.state) != TargetState::nothing) {
+        return false;
+      }
+      // Whoever took the job back tells its target until he is told that nothing steps there.
+      if (w.source.open != 0 && no_standby &&
+          static_cast<TargetState>(w.target.state) != TargetState::nothing) {
+        return false;
+      }
       return (source == Life::running || w.source_died != 0) && (no_standby || w.forced != 0);
+    case State::superseded: return source == Life::fenced || source == Life::dead;
     case State::in_doubt: return true;
     default: return false;
   }

@@ -15,7 +15,9 @@
 namespace cardswap::handover::model {
 
 inline constexpr Epoch kBase = 1;     ///< the source's trainer steps under it
-inline constexpr Epoch kGranted = 2;  ///< what this migration grants; 3 is the reclaim
+inline constexpr Epoch kGranted = 2;  ///< what this migration grants
+inline constexpr Epoch kReclaimed = kGranted + 1;
+inline constexpr Epoch kTaken = kGranted + kForcedLead;  ///< by the operator's word
 inline constexpr std::size_t kInFlight = 2;
 
 /// None, or a step from 0 to 3 with the right bytes (1..4) or wrong ones (5..8).
@@ -23,7 +25,18 @@ using Held = std::uint8_t;
 [[nodiscard]] Content content_of(Held held);
 [[nodiscard]] Held held_of(const Content& content);
 
-enum class Life : std::uint8_t { none, starting, parked, holding, running, frozen, retired, dead };
+enum class Life : std::uint8_t {
+  none,
+  starting,
+  parked,
+  holding,
+  running,
+  frozen,
+  retired,
+  held,  ///< told that its job moved; its program does not leave, its runtime lets it take no step
+  fenced,  ///< stopped by its agent: it hears and does nothing
+  dead,
+};
 
 /// What an agent says to a trainer, in order.
 enum class Word : std::uint8_t {
@@ -32,6 +45,7 @@ enum class Word : std::uint8_t {
   freeze,
   release_base,
   release_reclaimed,
+  release_taken,
   retire,
   grant,
   go_on,
@@ -41,8 +55,8 @@ using Words = std::array<std::uint8_t, 3>;
 /// One state of everything. Bytes only, so that equal worlds are equal bytes.
 struct World {
   struct Source {
-    std::uint8_t state, own, content;                 // in memory
-    std::uint8_t disk_state, disk_own, disk_content;  // in the journal
+    std::uint8_t state, own, content, open;                      // in memory
+    std::uint8_t disk_state, disk_own, disk_content, disk_open;  // in the journal
     std::uint8_t ours, theirs;
     std::uint8_t up, attached;
     std::uint8_t life, step, epoch, syncing, compared, was_frozen;  // its trainer
@@ -50,8 +64,8 @@ struct World {
     bool operator==(const Source&) const = default;
   } source;
   struct Target {
-    std::uint8_t state, epoch, content;
-    std::uint8_t disk_state, disk_epoch, disk_content;
+    std::uint8_t state, epoch, content, open;
+    std::uint8_t disk_state, disk_epoch, disk_content, disk_open;
     std::uint8_t up, attached;
     std::uint8_t life, held, steps, may_go_on, killed, second;  // its standby
     Words words;
@@ -61,6 +75,7 @@ struct World {
   std::uint8_t done;                        // steps completed for good
   std::uint8_t released;                    // the highest epoch that was let step
   std::uint8_t forced;
+  std::uint8_t blind;   // forced while the other side's process lived
   std::uint8_t faults;  // still allowed
   std::uint8_t source_died, target_died, words_lost;
 
@@ -76,6 +91,8 @@ struct Options {
   std::function<void(Acts&)> reorder;
   int faults = 2;
   bool operator_acts = true;
+  /// A runtime whose job moved lets its program take no step, whatever that does with the answer.
+  bool runtime_holds = true;
 };
 
 /// How one world became the next, to be told.
@@ -98,6 +115,7 @@ struct Step {
     source_trainer_word,
     source_trainer_steps,
     source_trainer_dies,
+    source_trainer_stays,
     target_trainer_word,
     target_trainer_steps,
     target_trainer_dies,
