@@ -8,6 +8,9 @@
 #include <fstream>
 
 #include "agent/fleet/calls.h"
+#include "agent/handover/epochs.h"
+#include "agent/handover/incoming.h"
+#include "agent/handover/standing.h"
 #include "agent/health/calls.h"
 #include "agent/jobs/calls.h"
 #include "agent/jobs/device_facts.h"
@@ -48,6 +51,12 @@ Agent::Agent(asio::io_context& context, Config config)
     const auto cordon = cordons_.of(device);
     return cordon ? to_string(*cordon, config_.host_name) : std::string();
   };
+  reservations_.known_epoch = [this](const std::string& uid) {
+    return handover::known_epoch(uid, jobs_, migrations_, reservations_);
+  };
+  jobs_.standing = [this](const Job& job) { return standing_of(job, migrations_, reservations_); };
+  jobs_.check_stop = [this](const Job& job) { cardswap::check_stop(job, migrations_); };
+  jobs_.may_restart = [this](const Job& job) { return reservations_.may_restart(job); };
   add_fleet_calls(router_, cordons_, jobs_, config_);
   add_host_calls();
   add_job_calls(router_, jobs_, cordons_, config_);
@@ -126,12 +135,13 @@ RuntimeHub::Events Agent::runtime_events() {
     if (job.standby) return reservations_.welcome(job);
     channel::Welcome welcome;
     welcome.epoch = job.epoch;
-    welcome.granted = true;
+    welcome.granted = handover::check_attach(job, hello.epoch, jobs_, migrations_, reservations_);
     job.frozen = hello.frozen;
     jobs_.set_state(job, "running");
     return welcome;
   };
   events.message = [this](Job& job, const channel::Message& message) {
+    if (job.newer_epoch != 0) return Jobs::keep_fenced(job);  // somebody let it go on
     if (const auto* hello = std::get_if<channel::Hello>(&message)) {
       migrations_.on_hello(job, *hello);
     } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
@@ -228,11 +238,21 @@ void Agent::add_migration_calls() {
     for (auto m = migrations_.all().rbegin(); m != migrations_.all().rend(); ++m) {
       if (!running || !handover::is_over(m->state)) list.push_back(to_json(*m));
     }
+    if (request.query_or("incoming", 0) != 0) {
+      for (auto r = reservations_.all().rbegin(); r != reservations_.all().rend(); ++r) {
+        if (migrations_.has(r->migration)) continue;  // between two devices of this host
+        list.push_back(incoming_json(*r, jobs_.by_instance(r->instance), config_));
+      }
+    }
     co_return ApiAnswer{200, json::object{{"migrations", list}}};
   });
   router_.on(
       "GET", "/v1/migrations/{id}", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
         const auto id = request.path.at("id");
+        if (!migrations_.has(id) && reservations_.has(id)) {
+          const auto& r = reservations_.at(id);
+          co_return ApiAnswer{200, incoming_json(r, jobs_.by_instance(r.instance), config_)};
+        }
         const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
         const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
         const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
@@ -253,8 +273,10 @@ void Agent::add_migration_calls() {
              });
   router_.on("POST", "/v1/migrations/{id}/resolve",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               request.only({"force"});
-               co_return resolve(request.path.at("id"), request.text("force"));
+               request.only({"force", "overrule"});
+               OperatorsWord word{request.text("force"), request.caller.name,
+                                  request.flag_or("overrule", false)};
+               co_return co_await resolve(request.path.at("id"), std::move(word));
              });
   router_.on("POST", "/v1/migrations/{id}/proceed",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
@@ -268,19 +290,19 @@ void Agent::add_migration_calls() {
 }
 
 /// Of whichever side of the migration this host is.
-ApiAnswer Agent::resolve(const std::string& id, const std::string& force) {
-  if (force != "source" && force != "target") {
-    throw Error(Code::bad_request, fmt::format("'{}' is no side", force), "use source or target");
+asio::awaitable<ApiAnswer> Agent::resolve(std::string id, OperatorsWord word) {
+  if (word.to != "source" && word.to != "target") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no side", word.to), "use source or target");
   }
   if (reservations_.has(id)) {
-    reservations_.force(id, force);
+    co_await reservations_.force(id, std::move(word));
     auto answer = to_json(reservations_.at(id));
     for (const auto* secret : {"data_token", "data_key", "image_token", "image_key"})
       answer.erase(secret);
-    return {200, std::move(answer)};
+    co_return ApiAnswer{200, std::move(answer)};
   }
-  migrations_.force(id, force);
-  return {200, to_json(migrations_.at(id))};
+  co_await migrations_.force(id, std::move(word));
+  co_return ApiAnswer{200, to_json(migrations_.at(id))};
 }
 
 void Agent::add_peer_calls() {
@@ -314,12 +336,16 @@ void Agent::add_peer_calls() {
   router_.on("DELETE", "/v1/peer/reservations/{id}",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                (void)reservations_.at(request.path.at("id"), request.caller);
-               co_return co_await reservations_.drop(request.path.at("id"));
+               co_return co_await reservations_.drop(
+                   request.path.at("id"), static_cast<std::uint64_t>(request.query_or("epoch", 0)));
              });
-  router_.on("GET", "/v1/peer/decisions/{id}",
-             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               co_return ApiAnswer{200, migrations_.decision(request.path.at("id"))};
-             });
+  router_.on(
+      "GET", "/v1/peer/decisions/{id}", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+        const auto said = request.query.find("state");
+        co_return ApiAnswer{
+            200, migrations_.decision(request.path.at("id"),
+                                      said == request.query.end() ? std::string() : said->second)};
+      });
 }
 
 }  // namespace cardswap

@@ -39,7 +39,7 @@ class Agent {
   void add_host_calls();
   void add_migration_calls();
   void add_peer_calls();
-  ApiAnswer resolve(const std::string& id, const std::string& force);
+  asio::awaitable<ApiAnswer> resolve(std::string id, OperatorsWord word);
   RuntimeHub::Events runtime_events();
   health::Hooks health_hooks();
   void write_agent_file() const;

@@ -132,7 +132,9 @@ void Drain::refresh() {
     const auto state = text(job, "state");
     const auto name = text(job, "name");
     if (state == "standby") ++arriving_;
-    if (state != "starting" && state != "running" && state != "frozen") continue;
+    if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
+      continue;
+    }
     live.push_back(name);
     auto item = std::find_if(items_.begin(), items_.end(),
                              [&](const Item& known) { return known.job.name == name; });

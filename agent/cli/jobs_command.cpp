@@ -140,6 +140,7 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
     std::string grace = "10s";
     std::int64_t tail = 0;
     bool follow = false;
+    bool force = false;
   };
   auto named = std::make_shared<Named>();
   auto* logs = app.add_subcommand("logs", "Print what a job has printed");
@@ -153,12 +154,15 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
   auto* stop = app.add_subcommand("stop", "End a job: SIGTERM, then SIGKILL");
   stop->add_option("name", named->name, "Job")->required();
   stop->add_option("--grace", named->grace, "Time before SIGKILL")->capture_default_str();
+  stop->add_flag("--force", named->force,
+                 "Also what stands for a migration and may be the job's only good copy");
   stop->callback([&context, &run, named] {
     run = [&context, named] {
       const auto grace = parse_duration("--grace", named->grace);
       const auto job = context.client().call(
           "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(named->name)),
-          json::object{{"grace_ms", grace.count()}}, grace + std::chrono::seconds(30));
+          json::object{{"grace_ms", grace.count()}, {"force", named->force}},
+          grace + std::chrono::seconds(30));
       context.show(job, [&](const json::object&) {
         return fmt::format("job {} is stopped\n", named->name);
       });

@@ -11,7 +11,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
-#include "agent/handover/migration.h"
+#include "agent/handover/copies.h"
 
 namespace cardswap::cli {
 namespace {
@@ -148,9 +148,8 @@ Exit follow(const Context& context, Client& client, json::object migration) {
                   fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has "
                               "the job; nothing steps on the source",
                               id, text_of(migration, "job"), text_of(migration, "to")),
-                  "it ends by itself when that agent is back; if it never is, stop its process and "
-                  "`cardswap resolve " +
-                      id + " --force source`");
+                  "it ends by itself when that agent is back; else " +
+                      what_to_do_in_doubt(id, text_of(migration, "to")));
     }
     wish.look(migration, progress);
     wish.check(migration);

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <boost/json.hpp>
+#include <iostream>
 #include <memory>
 
 #include "agent/cli/commands.h"
@@ -10,15 +13,38 @@ namespace cardswap::cli {
 
 namespace json = boost::json;
 
+namespace {
+
+/// A decision that cannot be taken back is asked for; where nobody can be asked it must be said.
+bool confirm_decision(const std::string& migration, const std::string& to) {
+  const auto other = to == "source" ? "target" : "source";
+  if (::isatty(STDIN_FILENO) != 1) {
+    throw Error(
+        Code::bad_request,
+        fmt::format("to force migration {} to the {} needs a yes", migration, to),
+        fmt::format("add --yes once the process on the {}'s host is stopped and stays so", other));
+  }
+  std::cerr << fmt::format(
+      "Force migration {} to the {}? Two copies train if the {}'s process runs, or comes back. "
+      "[y/N] ",
+      migration, to, other);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+}  // namespace
+
 void add_status_commands(CLI::App& app, Context& context, Run& run) {
   auto given = std::make_shared<std::string>();
 
-  auto* status = app.add_subcommand("status", "Migrations of this host's jobs, or one in full");
+  auto* status = app.add_subcommand(
+      "status", "Migrations of this host's jobs, outgoing and incoming, or one in full");
   status->add_option("migration", *given, "Migration");
   status->callback([&context, &run, given] {
     run = [&context, given] {
       if (given->empty()) {
-        context.show(context.client().call("GET", "/v1/migrations"), migrations_table);
+        context.show(context.client().call("GET", "/v1/migrations?incoming=1"), migrations_table);
       } else {
         context.show(
             context.client().call("GET", "/v1/migrations/" + http::percent_encoded(*given)),
@@ -40,23 +66,32 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
     };
   });
 
-  auto force = std::make_shared<std::string>();
+  struct Word {
+    std::string force;
+    bool yes = false;
+    bool overrule = false;
+  };
+  auto word = std::make_shared<Word>();
   auto* resolve =
       app.add_subcommand("resolve", "Decide a migration that is in doubt, by your word");
   resolve->add_option("migration", *given, "Migration")->required();
   resolve
-      ->add_option("--force", *force,
+      ->add_option("--force", word->force,
                    "Where the job is to live; the process on the other side must be stopped")
       ->required()
       ->check(CLI::IsMember({"source", "target"}));
-  resolve->callback([&context, &run, given, force] {
-    run = [&context, given, force] {
+  resolve->add_flag("--yes,-y", word->yes, "Do not ask");
+  resolve->add_flag("--overrule", word->overrule,
+                    "Although the other side's agent answers and says otherwise");
+  resolve->callback([&context, &run, given, word] {
+    run = [&context, given, word] {
+      if (!word->yes && !confirm_decision(*given, word->force)) return Exit::aborted;
       context.show(
           context.client().call(
               "POST", fmt::format("/v1/migrations/{}/resolve", http::percent_encoded(*given)),
-              json::object{{"force", *force}}),
+              json::object{{"force", word->force}, {"overrule", word->overrule}}),
           [&](const json::object&) {
-            return fmt::format("migration {} is forced to the {}\n", *given, *force);
+            return fmt::format("migration {} is forced to the {}\n", *given, word->force);
           });
       return Exit::done;
     };

@@ -216,7 +216,9 @@ std::string jobs_table(const json::object& answer, bool wide) {
   for (const auto& item : array(answer, "jobs")) {
     const auto& job = item.as_object();
     std::string note;
-    if (at(job, "moved_to") != nullptr)
+    if (at(job, "note") != nullptr)
+      note = text(job, "note");
+    else if (at(job, "moved_to") != nullptr)
       note = "moved to " + text(job, "moved_to");
     else if (at(job, "ended_at_ms") != nullptr)
       note = how_it_ended(job);
@@ -281,10 +283,11 @@ std::string migrations_table(const json::object& answer) {
   for (const auto& item : array(answer, "migrations")) {
     const auto& m = item.as_object();
     const auto error = object(m, "error");
+    std::string note = text(m, "role") == "target" ? "incoming" : "";
+    if (!error.empty()) note += (note.empty() ? "" : ", ") + text(error, "code");
     rows.push_back({text(m, "id"), text(m, "job"), text(m, "from"), text(m, "to"), text(m, "state"),
                     at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
-                    size(object(m, "progress"), "transferred"),
-                    error.empty() ? "" : text(error, "code")});
+                    size(object(m, "progress"), "transferred"), note});
   }
   return table(rows);
 }

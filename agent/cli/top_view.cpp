@@ -41,7 +41,8 @@ std::vector<const json::object*> objects(const json::object& from, std::string_v
 
 bool is_live(const json::object& job) {
   const auto state = text(job, "state");
-  return state == "starting" || state == "running" || state == "standby" || state == "frozen";
+  return state == "starting" || state == "running" || state == "standby" || state == "frozen" ||
+         state == "in_doubt";
 }
 
 std::string phase(const json::object& migration, const json::object& progress) {

@@ -117,6 +117,9 @@ json::object to_json(const Migration& m) {
       {"started_at_ms", m.started_at_ms},
       {"ended_at_ms", m.ended_at_ms == 0 ? json::value(nullptr) : json::value(m.ended_at_ms)},
       {"forced", m.forced.empty() ? json::value(nullptr) : json::value(m.forced)},
+      {"own_epoch", m.own_epoch == 0 ? json::value(nullptr) : json::value(m.own_epoch)},
+      {"copy",
+       m.open ? json::value(m.copy ? to_string(*m.copy) : "unknown") : json::value(nullptr)},
       {"held", m.held}};
 }
 
@@ -221,6 +224,8 @@ Migration migration_from_journal(const json::object& record) {
   take(record, "migrated_at_step", m.migrated_at_step);
   take(record, "root", m.root);
   take(record, "forced", m.forced);
+  take(record, "own_epoch", m.own_epoch);
+  if (const auto* copy = record.if_contains("copy")) m.open = copy->is_string();
   if (const auto* history = record.if_contains("history");
       history != nullptr && history->is_array()) {
     for (const auto& item : history->get_array()) {

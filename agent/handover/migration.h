@@ -44,6 +44,8 @@ struct Migration {
   Strategy strategy = Strategy::automatic;
   channel::Arrival arrive = channel::Arrival::standby;
   std::uint64_t epoch = 0;  ///< that the target is granted
+  std::uint64_t own_epoch =
+      0;  ///< that the source's trainer has or goes on under; 0: the one below
   std::uint64_t bandwidth = 0;
   std::uint64_t chunk_bytes = 1U << 20;
   double max_downtime_ms = 300;
@@ -65,6 +67,7 @@ struct Migration {
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
+  bool open = false;   ///< forced to the source: its target must still say that nothing steps there
   std::string hold_at;
   Timeline timeline;    ///< journalled when it is over
   ProcessMove process;  ///< where CRIU moves it
@@ -80,10 +83,15 @@ struct Migration {
   std::optional<Digest> verified;
   std::optional<channel::Departed> departed;
   std::optional<std::chrono::steady_clock::time_point> frozen_time;
-  std::optional<handover::Content> theirs;  ///< that the target's agent says its standby holds
+  std::optional<handover::Content> theirs;    ///< that the target's agent says its standby holds
+  std::optional<handover::TargetState> copy;  ///< what the target said last, while `open`
+  bool meeting = false;                       ///< it is being asked why it speaks
   bool released = false;
   bool continuing = false;     ///< its stopped processes are being let go on
   bool gpus_are_back = false;  ///< and have their state in a driver again
+
+  /// That the job was on.
+  [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };
 
 [[nodiscard]] std::string_view to_string(channel::Arrival arrival);

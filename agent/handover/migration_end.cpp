@@ -9,6 +9,7 @@
 
 #include "agent/criu/process_tree.h"
 #include "agent/handover/answers.h"
+#include "agent/handover/copies.h"
 #include "agent/units.h"
 
 namespace cardswap {
@@ -51,8 +52,8 @@ handover::SourceSide Migrations::side_of(const Migration& m) const {
   handover::SourceSeen seen;
   if (m.verified && m.frozen_at) seen.ours = {*m.verified, *m.frozen_at};
   seen.theirs = m.theirs;
-  return handover::SourceSide({m.state, m.epoch, reclaimed ? m.epoch + 1 : m.epoch - 1, content},
-                              seen);
+  const auto own = m.own_epoch != 0 ? m.own_epoch : reclaimed ? m.epoch + 1 : m.epoch - 1;
+  return handover::SourceSide({m.state, m.epoch, own, content, m.open}, seen);
 }
 
 void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
@@ -60,6 +61,8 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
   using Verb = handover::Act::Verb;
   auto next = m;
   next.state = side.state();
+  next.own_epoch = side.record().own;
+  next.open = side.record().open;
   if (handover::is_committed(next.state)) next.root = to_string(side.record().content.root);
   for (const auto& act : acts) {
     auto* job = jobs_.by_instance(m.instance);
@@ -75,7 +78,7 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
           spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
         }
         m = next;
-        if (handover::is_over(m.state)) live_.erase(m.instance);
+        if (handover::is_over(m.state) && running_of(m.instance) == &m) live_.erase(m.instance);
         if (standstill) {
           standstill(m.id, m.state == State::freezing || m.state == State::verifying ||
                                m.state == State::committed);
@@ -104,11 +107,26 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
           hub_.send(*job, channel::Retire{m.id});
         }
         break;
+      case Verb::fence:
+        if (job != nullptr) jobs_.fence(*job, act.epoch);
+        tell_two_copies(m, tell);
+        break;
+      case Verb::end_trainer:
+        if (job == nullptr) break;
+        spdlog::warn("job {} migration {}: its process does not leave, and is ended", m.job, m.id);
+        signal_group(job->process, SIGKILL);
+        break;
       case Verb::page:
         spdlog::error(
             "job {} migration {} is in doubt: the agent of {} does not tell whether it "
             "has the job; the source stays frozen",
             m.job, m.id, m.to);
+        if (tell) {
+          tell({"in_doubt",
+                fmt::format("{} does not tell whether it has job {}; nothing steps here; {}", m.to,
+                            m.job, what_to_do_in_doubt(m.id, m.to)),
+                m.job, m.device(), m.id});
+        }
         break;
       default: break;  // begin_sync needs the standby's address; sends are the caller's
     }
@@ -131,6 +149,8 @@ void Migrations::recover() {
       m.ended_at_ms = unix_ms();
       tasks_.spawn("record the end of " + m.id, record_end(m));
     }
+    if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
+    if (m.state == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
     if (handover::is_over(m.state)) continue;
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.job,
                  to_string(m.state));
@@ -274,23 +294,7 @@ asio::awaitable<void> Migrations::see_off(Migration& m) {
     if (Clock::now() >= grace) break;
     co_await jobs_.changed().wait_until(grace);
   }
-  if (auto* job = jobs_.by_instance(m.instance)) signal_group(job->process, SIGKILL);
-}
-
-void Migrations::force(const std::string& id, const std::string& to) {
-  auto& m = at(id);
-  auto side = side_of(m);
-  const auto acts = side.on(to == "target" ? Event::forced_to_target : Event::forced_to_source);
-  if (acts.empty()) {
-    throw Error(Code::conflict,
-                fmt::format("migration {} is {}: it cannot be forced to the {}", id,
-                            to_string(m.state), to),
-                handover::is_over(m.state) ? "it is over: `cardswap status " + id + "`"
-                                           : "`cardswap cancel " + id + "` gives it up");
-  }
-  spdlog::warn("job {} migration {} is forced to the {} by an operator", m.job, id, to);
-  m.forced = to;
-  carry_out(m, side, acts);
+  feed(m, Event::trainer_stays);
 }
 
 void Migrations::release_trainer(Migration& m) {
@@ -319,8 +323,9 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
   auto retry = kRetryFirst;
   const auto until = Clock::now() + seconds(8);
   while (Clock::now() < until) {
+    bool refused = false;
     try {
-      co_await ask(peer(m), "DELETE", reservation_path(m.id), nullptr, seconds(3));
+      co_await ask(peer(m), "DELETE", drop_path(m), nullptr, seconds(3));
       break;
     } catch (const Error& failed) {
       // Unauthorized: not even the reservation got there, or it ends by this agent's silence. So it
@@ -329,7 +334,10 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
           failed.code() == Code::unauthorized || failed.code() == Code::protocol_mismatch) {
         break;
       }
+      refused = failed.code() == Code::conflict;  // it was granted the job
     }
+    if (refused) co_await meet(m.id);
+    if (m.state == State::superseded) break;
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMost);
   }
@@ -339,6 +347,7 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
   m.ended_at_ms = unix_ms();
   feed(m, Event::cleaned_up);
+  if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
 }
 
 }  // namespace cardswap

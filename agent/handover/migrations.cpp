@@ -129,6 +129,12 @@ Job& Migrations::movable(const ApiRequest& request) {
                                       : fmt::format("job {} is {}", name, job->state),
                 job->state == "moved" ? "ask the agent there" : "only a running job can move");
   }
+  if (job->newer_epoch != 0) {
+    throw Error(Code::conflict,
+                fmt::format("job {} stands here for good: epoch {} of it steps elsewhere", name,
+                            job->newer_epoch),
+                "`cardswap stop " + name + "` ends this copy");
+  }
   if (const auto* other = running_for(*job)) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
                 "wait for it, or `cardswap cancel " + other->id + "`");
@@ -204,18 +210,11 @@ Migration& Migrations::at(const std::string& id) {
               "`cardswap status` lists them");
 }
 
-Migration* Migrations::running_for(const Job& job) {
-  const auto found = live_.find(job.instance);
-  return found == live_.end() ? nullptr : found->second;
-}
+Migration* Migrations::running_for(const Job& job) { return running_of(job.instance); }
 
-json::object Migrations::decision(const std::string& id) {
-  const auto& m = at(id);
-  const auto* decided = handover::is_committed(m.state)                           ? "committed"
-                        : m.state == State::aborting || m.state == State::aborted ? "aborted"
-                                                                                  : "pending";
-  return {
-      {"decision", decided}, {"epoch", m.epoch}, {"root", m.root}, {"step", m.migrated_at_step}};
+Migration* Migrations::running_of(const std::string& instance) {
+  const auto found = live_.find(instance);
+  return found == live_.end() ? nullptr : found->second;
 }
 
 // ---- what runtimes say
@@ -321,7 +320,7 @@ void Migrations::sample(Migration& m) const {
 void Migrations::forget_old() {
   std::vector<std::int64_t> ended;
   for (const auto& m : migrations_) {
-    const bool needed = !handover::is_over(m.state) || m.in_use.use_count() > 1;
+    const bool needed = !handover::is_over(m.state) || m.open || m.in_use.use_count() > 1;
     ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
   }
   std::size_t place = 0;

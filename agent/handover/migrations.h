@@ -14,6 +14,7 @@
 #include "agent/criu/host.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
+#include "agent/handover/operators_word.h"
 #include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
@@ -55,16 +56,20 @@ class Migrations {
   /// Throws Error{conflict} once committed.
   void cancel(const std::string& id);
   void proceed(const std::string& id);
-  /// The operator's word, `to` "source" or "target", once committed; logged and journalled. Throws
-  /// Error{conflict} where there is nothing to decide.
-  void force(const std::string& id, const std::string& to);
+  /// The operator's word, once committed; logged, journalled and told. The target is asked once
+  /// more first. Throws Error{conflict} where there is nothing to decide, where the side that is to
+  /// have the job has no process of it, and, unless overruled, where the target says otherwise.
+  asio::awaitable<void> force(std::string id, OperatorsWord word);
   [[nodiscard]] Migration& at(const std::string& id);
+  [[nodiscard]] bool has(const std::string& id) const;
   [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
   /// The one that `job` is in now, or null.
   [[nodiscard]] Migration* running_for(const Job& job);
+  [[nodiscard]] Migration* running_of(const std::string& instance);
   Signal& changed() { return changed_; }
-  /// What a target in doubt asks: decision, epoch, root, step.
-  [[nodiscard]] boost::json::object decision(const std::string& id);
+  /// What a target in doubt asks: decision, epoch, root, step, own_epoch, copy. `state` is the
+  /// target's own, where it tells: what it may not know is found out by asking it.
+  [[nodiscard]] boost::json::object decision(const std::string& id, const std::string& state);
 
   // from the runtimes
   void on_hello(Job& job, const channel::Hello& hello);
@@ -102,6 +107,12 @@ class Migrations {
   asio::awaitable<void> finish(Migration& m);
   asio::awaitable<void> see_off(Migration& m);
   asio::awaitable<void> record_end(Migration& m);
+  /// To a target whose job was taken back: until it says that nothing steps there.
+  asio::awaitable<void> tell_the_lower_one(std::string id);
+  /// A target spoke of a migration that is over here.
+  asio::awaitable<void> meet(std::string id);
+  void hear(Migration& m, const handover::Message& status);
+  [[nodiscard]] static std::string drop_path(const Migration& m);
   asio::awaitable<void> abort(Migration& m, Error error);
   asio::awaitable<void> clean_up(Migration& m);
   asio::awaitable<void> watch_target(std::string id);

@@ -38,6 +38,8 @@ json::object to_json(const Reservation& r) {
           {"downtime_ms", r.downtime_ms},
           {"clock_error_ms", r.clock_error_ms},
           {"in_doubt", r.in_doubt},
+          {"open", r.side.record().open},
+          {"copy", r.copy.empty() ? json::value(nullptr) : json::value(r.copy)},
           {"forced", r.forced.empty() ? json::value(nullptr) : json::value(r.forced)},
           {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)}};
 }
@@ -66,7 +68,8 @@ Reservation reservation_from_journal(const json::object& record) {
       {handover::target_state_from_string(text_at(record, "state"))
            .value_or(handover::TargetState::failed),
        record.at("epoch").to_number<std::uint64_t>(),
-       content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>())});
+       content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>()),
+       record.if_contains("open") != nullptr && record.at("open") == true});
   r.forced = text_at(record, "forced");
   r.ended_at_ms = static_cast<std::int64_t>(number_at(record, "ended_at_ms"));
   r.downtime_ms = record.at("downtime_ms").to_number<double>();

@@ -47,6 +47,7 @@ struct Reservation {
   /// Shared by the tasks that work on it: it is not forgotten meanwhile.
   std::shared_ptr<void> in_use = std::make_shared<char>();
   bool in_doubt = false;  ///< verified, and the source's agent does not answer
+  std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
   std::optional<JobSpec> spec;
   std::uint64_t state_bytes = 0;
   std::uint64_t homed_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told

@@ -9,6 +9,8 @@
 
 #include "agent/criu/host_match.h"
 #include "agent/handover/answers.h"
+#include "agent/handover/copies.h"
+#include "agent/handover/epochs.h"
 #include "agent/handover/migration.h"
 #include "agent/handover/retention.h"
 #include "agent/http/client.h"
@@ -78,6 +80,7 @@ void Reservations::take_up() {
     fail(r, TargetEvent::restarted,
          Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
     const auto* job = jobs_.by_instance(r.instance);
+    if (r.side.record().open) tasks_.spawn("tell the source", tell_source(r.migration));
     if (job != nullptr && job->live()) continue;  // its end will be told
     fail(r, TargetEvent::standby_ended,
          Error(Code::target_lost, "the standby ended while the target's agent was away"));
@@ -116,6 +119,22 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
                    same_name->device == spec.device;
   if (closed) asked.closed = closed(spec.device);
   auto admission = admit(asked);
+  const auto epoch = static_cast<std::uint64_t>(request.number_or("epoch", 0));
+  if (const auto known = known_epoch ? known_epoch(spec.uid) : 0; handover::is_old(epoch, known)) {
+    const auto text = fmt::format(
+        "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
+        "must not go on",
+        config_.host_name, known, spec.name, epoch, request.text_or("from", "elsewhere"));
+    spdlog::error("{}", text);
+    if (tell) tell({"two_epochs", text, spec.name, spec.device, id});
+    admission.blocked_reasons.push_back(text);
+  }
+  for (const auto& job : jobs_.all()) {
+    if (job.uid != spec.uid || spec.uid.empty() || !job.live() || job.newer_epoch == 0) continue;
+    admission.blocked_reasons.push_back(
+        fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
+                    job.name, config_.host_name, job.name));
+  }
   const bool by_criu = request.text_or("arrive", "standby") == "criu";
   if (by_criu) add_blocks(request, admission);
   try {
@@ -156,8 +175,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   made.homed_bytes = static_cast<std::uint64_t>(request.number_or("homed_bytes", 0));
   auto& r = reservations_.emplace_back(std::move(made));
   try {
-    feed(r, Message{Message::Kind::reserve,
-                    static_cast<std::uint64_t>(request.number_or("epoch", 0))});
+    feed(r, Message{Message::Kind::reserve, epoch});
   } catch (...) {
     if (r.side.state() == TargetState::nothing) {  // nothing is on disk
       reservations_.pop_back();
@@ -216,6 +234,16 @@ Reservation* Reservations::of(const Job& job) {
     if (r.instance == job.instance) return &r;
   }
   return nullptr;
+}
+const Reservation* Reservations::of(const Job& job) const {
+  const auto found = std::ranges::find(reservations_, job.instance, &Reservation::instance);
+  return found == reservations_.end() ? nullptr : &*found;
+}
+
+/// Until its first step is recorded its source may take it back; and after it was taken back.
+bool Reservations::may_restart(const Job& job) const {
+  const auto* r = of(job);
+  return job.newer_epoch == 0 && (r == nullptr || r->side.state() == TargetState::completed);
 }
 
 void Reservations::heard(const std::string& migration) {
@@ -350,6 +378,12 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
         hub_.send(*job, channel::Grant{r.migration, act.epoch, next.record().content.root});
         spdlog::info("job {} is granted to this host under epoch {}", job->name, act.epoch);
         break;
+      case Verb::fence: {
+        const auto newer = std::max(act.epoch, job != nullptr ? job->newer_epoch : 0);
+        if (job != nullptr) jobs_.fence(*job, newer);
+        tell_two_copies(r, job != nullptr ? job->name : "?", newer, tell);
+        break;
+      }
       case Verb::go_on:
         if (job != nullptr) hub_.send(*job, channel::Release{r.migration});
         break;
@@ -362,8 +396,9 @@ void Reservations::forget_old() {
   std::vector<std::int64_t> ended;
   for (const auto& r : reservations_) {
     const auto* job = jobs_.by_instance(r.instance);
-    const bool needed = !is_over(r.side.state()) || r.in_use.use_count() > 1 ||
-                        ending_.contains(r.migration) || (job != nullptr && job->live());
+    const bool needed = !is_over(r.side.state()) || r.side.record().open ||
+                        r.in_use.use_count() > 1 || ending_.contains(r.migration) ||
+                        (job != nullptr && job->live());
     // One of a release that kept no times is as old as can be.
     ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
   }
@@ -403,36 +438,35 @@ asio::awaitable<ApiAnswer> Reservations::grant(std::string migration, std::uint6
       fmt::format("migration {} is {} here and cannot be granted", migration, to_string(before)));
 }
 
-asio::awaitable<ApiAnswer> Reservations::drop(std::string migration) {
-  auto& r = at(migration);
-  if (r.granted() || r.side.state() == TargetState::stopping) {
+asio::awaitable<ApiAnswer> Reservations::drop(std::string migration, std::uint64_t epoch) {
+  const auto& before = at(migration);
+  const bool taken_back = epoch > before.side.record().epoch;
+  const bool gone = before.side.state() == TargetState::stopping;
+  if ((before.granted() && !taken_back) || gone) {
     throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
                                             migration, config_.host_name));
   }
-  const auto pin = r.in_use;
-  fail(r, TargetEvent::drop, Error(Code::cancelled, "the source's agent gave the migration up"));
-  co_await arrival_ended(migration);
-  co_await jobs_.stop(r.instance, milliseconds(0));
-  co_return ApiAnswer{200, json::object{}};
-}
-
-void Reservations::force(const std::string& migration, const std::string& to) {
+  const auto pin = before.in_use;
+  heard(migration);
+  const auto own = before.side.record().epoch;
   auto& r = at(migration);
-  auto next = r.side;
-  const auto acts =
-      next.on(to == "target" ? TargetEvent::forced_to_target : TargetEvent::forced_to_source);
-  if (acts.empty()) {
-    throw Error(Code::conflict,
-                fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
-                            to_string(r.side.state()), config_.host_name, to),
-                "`cardswap status` on both hosts shows where the job is");
+  if (!r.error) {
+    r.error = Error(Code::cancelled, taken_back ? "an operator gave the job back to the source"
+                                                : "the source's agent gave the migration up");
   }
-  spdlog::warn("migration {} is forced to the {} by an operator", migration, to);
-  r.forced = to;
-  if (to == "source") {
-    r.error = Error(Code::cancelled, "an operator gave the job back to the source");
+  const auto state = r.side.state();
+  feed(r, Message{Message::Kind::drop, taken_back ? epoch : own});
+  if (r.side.state() != state) spdlog::warn("migration {}: {}", migration, r.error->what());
+  const auto* job = jobs_.by_instance(at(migration).instance);
+  if (at(migration).side.state() == TargetState::superseded && (job == nullptr || !job->live())) {
+    fail(at(migration), TargetEvent::standby_ended,
+         Error(Code::target_lost, "it had ended before the job was taken back"));
   }
-  carry_out(r, next, acts);
+  co_await arrival_ended(migration);
+  if (at(migration).side.state() != TargetState::superseded) {
+    co_await jobs_.stop(at(migration).instance, milliseconds(0));
+  }
+  co_return ApiAnswer{200, to_json(at(migration))};
 }
 
 /// A source that is silent before the state was verified is given up; after it, it is asked for its
@@ -462,36 +496,6 @@ asio::awaitable<void> Reservations::watch_source(std::string migration) {
       }
     }
   }
-}
-
-/// `r` is in use by the caller. What is no decision of its migration decides nothing.
-asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
-  std::optional<Message> answer;
-  std::string why;
-  try {
-    http::Request request;
-    request.target = "/v1/peer/decisions/" + r.migration;
-    request.timeout = seconds(2);
-    auto source = http::Endpoint::tcp(parse_address("from_api", r.from_api));
-    const auto said = co_await http::call(std::move(source), std::move(request));
-    answer = decision_from(r.from_api, r.side.record().epoch, said);
-  } catch (...) {
-    if (tasks_.stopping()) throw;
-    why = error_of(std::current_exception()).failure();
-  }
-  if (!answer) {
-    if (!std::exchange(r.in_doubt, true)) {
-      spdlog::warn("migration {} is in doubt: the source's agent at {} does not tell: {}",
-                   r.migration, r.from_api, why);
-    }
-    co_return;
-  }
-  heard(r.migration);
-  if (answer->decision == handover::Decision::pending) co_return;
-  if (answer->decision == handover::Decision::aborted && !r.error) {
-    r.error = Error(Code::source_lost, "the source's agent gave the migration up");
-  }
-  feed(r, *answer);
 }
 
 }  // namespace cardswap

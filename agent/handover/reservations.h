@@ -14,6 +14,7 @@
 #include "agent/criu/arrival.h"
 #include "agent/criu/host.h"
 #include "agent/handover/admission.h"
+#include "agent/handover/operators_word.h"
 #include "agent/handover/reservation.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
@@ -33,6 +34,9 @@ class Reservations {
 
   /// Why this host takes no jobs on a device now; empty: it does.
   std::function<std::string(const std::string& device)> closed;
+
+  /// The highest epoch of a job that this host knows to have been granted; 0: none.
+  std::function<handover::Epoch(const std::string& uid)> known_epoch;
 
   /// Told when a job begins to stand still for its handover, and when that is over.
   std::function<void(const std::string& migration, bool stands_still)> standstill;
@@ -54,10 +58,17 @@ class Reservations {
   void heard(const std::string& migration);
   asio::awaitable<ApiAnswer> grant(std::string migration, std::uint64_t epoch, std::string root,
                                    std::uint64_t step);
-  asio::awaitable<ApiAnswer> drop(std::string migration);
-  /// The operator's word, `to` "source" or "target"; logged and journalled. Throws Error{conflict}
-  /// where it is too late for that.
-  void force(const std::string& migration, const std::string& to);
+  /// Given up by its source; under a higher epoch than the migration's (0: its own) the job goes on
+  /// there by an operator's word, and what was granted here stands for good.
+  asio::awaitable<ApiAnswer> drop(std::string migration, std::uint64_t epoch);
+  /// The operator's word; logged, journalled and told. The source is asked once more before the job
+  /// is taken here. Throws Error{conflict} where it is too late, and, unless overruled, where the
+  /// source says otherwise.
+  asio::awaitable<void> force(std::string migration, OperatorsWord word);
+  /// Whether a job that came by a migration, and failed, is this host's to start again.
+  [[nodiscard]] bool may_restart(const Job& job) const;
+  /// The latest that brought `job`; or none.
+  [[nodiscard]] const Reservation* of(const Job& job) const;
   Signal& changed() { return changed_; }
 
   [[nodiscard]] channel::Welcome welcome(const Job& standby);
@@ -67,6 +78,16 @@ class Reservations {
  private:
   asio::awaitable<void> watch_source(std::string migration);
   asio::awaitable<void> learn_decision(Reservation& r);
+  /// Of a job that an operator took here: until its source knows.
+  asio::awaitable<void> tell_source(std::string migration);
+  struct SourceSays {
+    handover::Message message;      ///< the decision
+    handover::Epoch own_epoch = 0;  ///< under which its own trainer goes on
+    bool stands = false;            ///< its own trainer is a copy that stands for good
+  };
+  /// `r` is in use by the caller. Throws where its agent does not answer, or gives none.
+  asio::awaitable<SourceSays> ask_source(Reservation& r);
+  void note_copy(Reservation& r, const std::string& copy);
   handover::Acts feed(Reservation& r, const auto& event);
   void fail(Reservation& r, handover::TargetEvent event, Error error);
   void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);

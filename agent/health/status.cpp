@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/handover/standing.h"
 #include "agent/health/monitor.h"
 
 namespace cardswap::health {
@@ -38,6 +39,10 @@ json::object Monitor::status() const {
                             incident.text.empty() ? incident.detail : incident.text);
     }
     worst = std::max(worst, severity);
+  }
+  if (const auto concern = concern_of(jobs_, migrations_); !concern.empty()) {
+    worst = std::max(worst, 1);
+    if (summary.empty()) summary = concern;
   }
   const auto open = std::count_if(engine_.incidents().begin(), engine_.incidents().end(),
                                   [](const auto& incident) { return severity_of(incident) > 0; });

@@ -19,7 +19,7 @@ void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Con
   router.on("GET", "/v1/jobs", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array list;
     for (const auto& job : jobs.all()) {
-      if (!job.superseded) list.push_back(to_json(job));
+      if (!job.superseded) list.push_back(jobs.shown(job));
     }
     co_return ApiAnswer{200, json::object{{"jobs", list}}};
   });
@@ -43,13 +43,16 @@ void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Con
     throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
                 "`cardswap jobs` lists the jobs of this host");
   };
-  router.on("GET", "/v1/jobs/{name}", [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    co_return ApiAnswer{200, to_json(job_at(request))};
-  });
+  router.on("GET", "/v1/jobs/{name}",
+            [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+              co_return ApiAnswer{200, jobs.shown(job_at(request))};
+            });
   router.on("POST", "/v1/jobs/{name}/stop",
             [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              request.only({"grace_ms"});
-              const auto instance = job_at(request).instance;
+              request.only({"grace_ms", "force"});
+              const auto& asked = job_at(request);
+              if (!request.flag_or("force", false) && jobs.check_stop) jobs.check_stop(asked);
+              const auto instance = asked.instance;
               co_await jobs.stop(instance,
                                  std::chrono::milliseconds(static_cast<std::int64_t>(
                                      std::min(request.number_or("grace_ms", 10'000), 3.6e6))));

@@ -104,6 +104,7 @@ json::object to_json(const Job& job) {
       {"cwd", job.cwd},
       {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
       {"epoch", job.epoch},
+      {"newer_epoch", job.newer_epoch == 0 ? json::value(nullptr) : json::value(job.newer_epoch)},
       {"step", job.step},
       {"median_step_ms", job.median_step_ms},
       {"state_bytes", job.state_bytes},
@@ -159,6 +160,7 @@ Job job_from_journal(const json::object& record) {
   job.standby = flag_of(record, "standby");
   job.superseded = flag_of(record, "superseded");
   job.epoch = number_of<std::uint64_t>(record, "epoch");
+  job.newer_epoch = number_of<std::uint64_t>(record, "newer_epoch");
   job.step = number_of<std::uint64_t>(record, "step");
   job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
   job.replayed_bytes = number_of<std::uint64_t>(record, "replayed_bytes");

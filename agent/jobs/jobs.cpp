@@ -33,6 +33,7 @@ void Jobs::recover(const std::function<bool(const Job&)>& keep) {
   for (const auto& record : journal_.all(Journal::Kind::job)) {
     auto& job = jobs_.emplace_back(job_from_journal(record));
     if (!job.live()) continue;
+    if (job.newer_epoch != 0) keep_fenced(job);
     if (job.standby && !keep(job)) {
       if (!signal_group(job.process, SIGKILL)) {
         kill_remains(job.process, "CARDSWAP_TOKEN=" + job.token);
@@ -210,7 +211,7 @@ void Jobs::ended(Job& job) {
   }
   if (on_exit) on_exit(job);
   if (failed && job.state == "failed" && !job.standby && job.restart == "on-failure" &&
-      job.restarts < kRestartsMax && !tasks_.stopping()) {
+      job.restarts < kRestartsMax && !tasks_.stopping() && (!may_restart || may_restart(job))) {
     ++job.restarts;
     ++job.epoch;
     job.exit_code.reset();
@@ -242,6 +243,7 @@ asio::awaitable<void> Jobs::stop(std::string instance, std::chrono::milliseconds
   if (job == nullptr || !job->live()) co_return;
   job->restart = "never";
   job->stop_asked = true;
+  if (job->newer_epoch != 0) grace = kStandbyGrace;  // it must not go on to hear SIGTERM
   const auto deadline = std::chrono::steady_clock::now() + grace;
   signal_group(job->process, grace > kStandbyGrace ? SIGTERM : SIGKILL);
   while ((job = by_instance(instance)) != nullptr && job->ended_at_ms == 0) {

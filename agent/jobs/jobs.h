@@ -37,6 +37,7 @@ struct Job {
   bool stop_asked = false;  ///< somebody ended it; not journalled
   bool superseded = false;  ///< its job arrived or started here again; kept for its migration
   std::uint64_t epoch = 1;
+  std::uint64_t newer_epoch = 0;  ///< a copy of it steps under this one; it stands for good. Or 0
   std::uint64_t state_bytes = 0;
   std::uint64_t replayed_bytes = 0;  ///< of the state: what optimizer steps rewrite
   std::uint64_t update_bytes = 0;    ///< gradients of one step; 0: no step can be replayed
@@ -60,12 +61,18 @@ struct Job {
   std::string framework;
 
   [[nodiscard]] bool live() const {
-    return state == "starting" || state == "running" || state == "standby" || state == "frozen";
+    return state == "starting" || state == "running" || state == "standby";
   }
 };
 
 /// For people and the API; the journal's form has the secrets and the environment too.
 [[nodiscard]] boost::json::object to_json(const Job& job);
+
+/// What a job's migrations make of it, for those who look.
+struct Standing {
+  std::string state;  ///< "in_doubt", "frozen"; or as its record has it
+  std::string note;   ///< what to know of it, and what to do; or empty
+};
 
 struct JobSpec {
   std::string name;
@@ -93,6 +100,12 @@ class Jobs {
   /// Called when a process has ended, after its job's record was changed.
   std::function<void(Job&)> on_exit;
   TellEvent tell;
+  /// What is not in a job's record; its state is empty where that stands.
+  std::function<Standing(const Job&)> standing;
+  /// Throws Error{conflict} where to end the job now could end its only good copy.
+  std::function<void(const Job&)> check_stop;
+  /// Whether a job that failed may be started again here: not where it may go on elsewhere.
+  std::function<bool(const Job&)> may_restart;
   Signal& changed() { return changed_; }
 
   /// Takes back what the journal knows: live primaries are watched again, left-over standbys are
@@ -111,6 +124,14 @@ class Jobs {
   /// SIGTERM, after `grace` SIGKILL; returns when the process is gone.
   asio::awaitable<void> stop(std::string instance, std::chrono::milliseconds grace);
   void forget(const std::string& name);
+  /// Stops its processes where they are, for good: a copy of it steps under a higher epoch. They
+  /// keep their state until somebody ends them. Stopped also when the record cannot be written.
+  void fence(Job& job, std::uint64_t newer_epoch);
+  /// For those that attach or are found again nevertheless.
+  static void keep_fenced(const Job& job);
+  [[nodiscard]] Standing standing_of(const Job& job) const;
+  /// to_json(), with its standing: "state" and, where there is one, "note".
+  [[nodiscard]] boost::json::object shown(const Job& job) const;
 
   /// Where the init of a restored job leaves its exit status.
   [[nodiscard]] static std::filesystem::path status_file(const Job& job);
@@ -118,6 +139,7 @@ class Jobs {
   [[nodiscard]] Job* by_instance(const std::string& instance);
   [[nodiscard]] Job* by_token(const std::string& name, const std::string& token);
   [[nodiscard]] std::list<Job>& all() { return jobs_; }
+  [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
   void save(const Job& job);
   void set_state(Job& job, const std::string& state);
 

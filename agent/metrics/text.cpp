@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -31,20 +32,29 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
 
 void job_metrics(Exposition& out, const MetricSources& from) {
   std::map<std::string, double> by_state;
-  for (const auto* state : {"starting", "running", "standby", "frozen", "moved", "ended", "stopped",
-                            "failed", "lost"}) {
+  for (const auto* state : {"starting", "running", "standby", "frozen", "in_doubt", "moved",
+                            "ended", "stopped", "failed", "lost"}) {
     by_state[state] = 0;
   }
+  std::uint64_t superseded = 0;
   std::vector<const Job*> live;
   std::set<std::string_view> names;
   for (const auto& job : from.jobs.all()) {
     if (job.superseded) continue;
-    ++by_state[job.state];
+    ++by_state[from.jobs.standing_of(job).state];
+    if (job.live() && job.newer_epoch != 0) ++superseded;
     // A standby may stand beside the job that it replaces, under the same name.
     if (job.live() && !job.standby && names.insert(job.name).second) live.push_back(&job);
   }
   out.family("cardswap_jobs", Type::gauge, "Jobs on this host by state.");
   for (const auto& [state, jobs] : by_state) out.sample(jobs, {{"state", state}});
+  out.family("cardswap_jobs_superseded", Type::gauge,
+             "Copies of jobs that stand because a higher epoch steps, here and at targets of jobs "
+             "that were taken back by force; those elsewhere may still step.");
+  out.sample(count(superseded), {{"where", "here"}});
+  const auto& migrations = from.migrations.all();
+  out.sample(static_cast<double>(std::ranges::count_if(migrations, &Migration::open)),
+             {{"where", "elsewhere"}});
 
   const auto each = [&](std::string_view name, Type type, std::string_view help, auto value) {
     out.family(name, type, help);
@@ -114,6 +124,13 @@ void running_migrations(Exposition& out, const MetricSources& from) {
   }
   out.one("cardswap_migrations_running", Type::gauge, "Migrations away from this host under way.",
           count(running.size()));
+  out.family("cardswap_migrations_in_doubt", Type::gauge,
+             "Migrations whose other side does not tell whether it has the job.");
+  const auto doubts = std::ranges::count(running, State::in_doubt, &Migration::state);
+  out.sample(static_cast<double>(doubts), {{"role", "source"}});
+  out.sample(
+      static_cast<double>(std::ranges::count_if(from.reservations.all(), &Reservation::in_doubt)),
+      {{"role", "target"}});
   out.family("cardswap_migration_info", Type::gauge,
              "The state and phase of a running migration; always 1.");
   for (const auto* m : running) {

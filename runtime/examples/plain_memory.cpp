@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   std::string end_when;
   std::string wait_while;
   bool arena = false;
+  bool ignore_moved = false;
   CLI::App app("Advances a block of memory step by step");
   options.add_to(app);
   app.add_option("--bytes", bytes, "Bytes of state");
@@ -42,6 +43,8 @@ int main(int argc, char** argv) {
   app.add_option("--step-ms", step_ms, "Shortest time of a step");
   app.add_option("--end-when", end_when, "A file: when it exists, no further step begins");
   app.add_option("--wait-while", wait_while, "A file: while it exists, no step begins");
+  app.add_flag("--ignore-moved", ignore_moved,
+               "Train on after the job moved, as a program that looks at no verdict would");
   app.add_flag("--arena", arena, "Let Cardswap allocate the state, for --arrive criu");
   CLI11_PARSE(app, argc, argv);
 
@@ -61,6 +64,7 @@ int main(int argc, char** argv) {
   std::uint64_t step = 0;
   session.track("step", step);
   LossLog log(options, session);
+  bool moved = false;  // and it goes on: what it computes then is nobody's
   const auto exists = [&](const std::string& file) {
     return !file.empty() && !session.is_standby() && std::filesystem::exists(file);
   };
@@ -68,10 +72,14 @@ int main(int argc, char** argv) {
     while (exists(wait_while)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     log.begin(step);
     const auto begin = std::chrono::steady_clock::now();
-    log.write(step, advance(words, dirty, step));
+    const auto loss = advance(words, dirty, step);
+    if (!moved) log.write(step, loss);
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    if (session.step_boundary() == cardswap::Verdict::moved) return log.moved();
+    if (session.step_boundary() == cardswap::Verdict::moved) {
+      if (!ignore_moved) return log.moved();
+      moved = true;
+    }
     ++step;
   }
   return log.finished();

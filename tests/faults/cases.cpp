@@ -12,6 +12,8 @@ std::string to_string(Damage damage) {
     case Damage::kill_source_agent: return "KillSourceAgent";
     case Damage::kill_target_agent: return "KillTargetAgent";
     case Damage::kill_both_agents: return "KillBothAgents";
+    case Damage::restart_target_agent: return "RestartTargetAgent";
+    case Damage::restart_both_agents: return "RestartBothAgents";
     case Damage::cut_link: return "CutLink";
     case Damage::cut_and_heal_link: return "CutAndHealLink";
     case Damage::fill_source_disk: return "FillSourceDisk";
@@ -21,7 +23,8 @@ std::string to_string(Damage damage) {
 }
 
 std::string to_string(const Case& test) {
-  return to_string(test.damage) + "_" + std::string(handover::to_string(test.held.state));
+  return to_string(test.damage) + "_" + std::string(handover::to_string(test.held.state)) +
+         (test.ignores_moved ? "_IgnoringThatItMoved" : "");
 }
 
 std::ostream& operator<<(std::ostream& out, const Case& test) { return out << to_string(test); }
@@ -43,6 +46,8 @@ Owner Case::owner() const {
     // The standby has the state in memory alone, and goes with its agent until it has the grant.
     case Damage::kill_target_agent:
     case Damage::kill_both_agents:
+    case Damage::restart_target_agent:
+    case Damage::restart_both_agents:
     // Nobody can ask: the operator takes the job back as long as the grant was not sent.
     case Damage::cut_link: return granted ? Owner::target : Owner::source;
     case Damage::kill_standby: return Owner::source;
@@ -58,7 +63,17 @@ std::vector<Case> all_cases(channel::Arrival arrive) {
       if (held.by == Held::By::standby && arrive == channel::Arrival::criu) continue;
       // What is committed cannot be cancelled: exit_codes_test has the refusal.
       if (damage == Damage::cancel && handover::is_committed(held.state)) continue;
+      const bool restarts =
+          damage == Damage::restart_target_agent || damage == Damage::restart_both_agents;
+      if (restarts && arrive == channel::Arrival::criu) continue;
       cases.push_back({damage, held, arrive});
+      const bool ends_its_process = damage == Damage::kill_source_agent ||
+                                    damage == Damage::restart_both_agents ||
+                                    damage == Damage::cut_and_heal_link;
+      if (ends_its_process && !cases.back().before_commit() &&
+          cases.back().owner() == Owner::target && arrive == channel::Arrival::standby) {
+        cases.push_back({damage, held, arrive, true});
+      }
     }
   }
   return cases;

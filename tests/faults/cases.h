@@ -19,6 +19,8 @@ enum class Damage {
   kill_source_agent,
   kill_target_agent,
   kill_both_agents,
+  restart_target_agent,  ///< killed and started again at once
+  restart_both_agents,
   cut_link,
   cut_and_heal_link,  ///< before the commit at once; after it when the source is in doubt
   fill_source_disk,
@@ -30,6 +32,8 @@ inline constexpr std::array kDamages{Damage::cancel,
                                      Damage::kill_source_agent,
                                      Damage::kill_target_agent,
                                      Damage::kill_both_agents,
+                                     Damage::restart_target_agent,
+                                     Damage::restart_both_agents,
                                      Damage::cut_link,
                                      Damage::cut_and_heal_link,
                                      Damage::fill_source_disk,
@@ -79,6 +83,7 @@ struct Case {
   Damage damage;
   Held held;
   channel::Arrival arrive = channel::Arrival::standby;
+  bool ignores_moved = false;  ///< the program trains on after it was told that its job moved
   [[nodiscard]] bool before_commit() const { return !handover::is_committed(held.state); }
   [[nodiscard]] Owner owner() const;
 };
@@ -87,7 +92,8 @@ struct Case {
 /// "KillStandby_syncing"
 [[nodiscard]] std::string to_string(const Case& test);
 std::ostream& operator<<(std::ostream& out, const Case& test);
-/// Every damage at every state that can be held, where the damage has a meaning. A process that
+/// Every damage at every state that can be held, where the damage has a meaning; after the commit
+/// some of them with a program that ignores it. A process that
 /// CRIU brings has no standby that could keep `preparing`.
 [[nodiscard]] std::vector<Case> all_cases(channel::Arrival arrive = channel::Arrival::standby);
 

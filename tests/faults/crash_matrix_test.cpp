@@ -40,6 +40,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
       if (const auto missing = SmallDisk::missing()) GTEST_SKIP() << *missing;
     }
     needs.arena = by_criu_;
+    needs.ignores_moved = GetParam().ignores_moved;
     if (by_criu_ && kPatience > 1) GTEST_SKIP() << "no image has a sanitizer's shadow memory";
     scene_ = std::make_unique<Scene>(needs);
     if (!by_criu_) return;
@@ -127,6 +128,12 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
         a().kill_agent(SIGKILL);
         b().kill_agent(SIGKILL);
         return;
+      case Damage::restart_both_agents: a().kill_agent(SIGKILL); [[fallthrough]];
+      case Damage::restart_target_agent:
+        b().kill_agent(SIGKILL);
+        b().start_agent();
+        if (damage_ == Damage::restart_both_agents) a().start_agent();
+        return;
       case Damage::cut_link: scene_->net->cut(); return;
       case Damage::cut_and_heal_link:
         scene_->net->cut();
@@ -211,6 +218,9 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
         a().start_agent();
         b().start_agent();
         break;
+      case Damage::restart_both_agents:
+        if (is_at(State::resumed)) let_go();  // else it begins anew without the failpoint
+        break;
       case Damage::cut_link: end_by_the_operators_word(); break;
       case Damage::cut_and_heal_link:
         let_go();
@@ -232,12 +242,12 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     EXPECT_TRUE(comes_to("in_doubt")) << logs();
     if (GetParam().owner() == Owner::target) {
       EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
-      EXPECT_EQ(a().command({"resolve", id_, "--force", "target"}).exit_code, 0);
+      EXPECT_EQ(a().command({"resolve", id_, "--force", "target", "--yes"}).exit_code, 0);
       return;
     }
     EXPECT_EQ(scene_->steps(), trained) << "it stepped while nobody knew who owns it";
-    EXPECT_EQ(b().command({"resolve", id_, "--force", "source"}).exit_code, 0);
-    EXPECT_EQ(a().command({"resolve", id_, "--force", "source"}).exit_code, 0);
+    EXPECT_EQ(b().command({"resolve", id_, "--force", "source", "--yes"}).exit_code, 0);
+    EXPECT_EQ(a().command({"resolve", id_, "--force", "source", "--yes"}).exit_code, 0);
   }
 
   void expect_target_to_train_while_the_source_cannot_write() {

@@ -24,10 +24,11 @@ std::vector<std::string> Scene::program(const std::string& steps) const {
   std::vector<std::string> argv{
       trainer("plain_memory"), "--steps", steps, "--bytes", "524288", "--step-ms", "4"};
   if (arena_) argv.emplace_back("--arena");
+  if (ignores_moved_) argv.emplace_back("--ignore-moved");
   return argv;
 }
 
-Scene::Scene(const SceneNeeds& needs) : arena_(needs.arena) {
+Scene::Scene(const SceneNeeds& needs) : arena_(needs.arena), ignores_moved_(needs.ignores_moved) {
   if (needs.link) net = std::make_unique<NetnsPair>();
   if (needs.source_disk) a_disk = std::make_unique<SmallDisk>(dir.path() / "a");
   if (needs.target_disk) b_disk = std::make_unique<SmallDisk>(dir.path() / "b");

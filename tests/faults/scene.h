@@ -14,7 +14,8 @@ namespace cardswap::test {
 
 /// What a scene needs beyond two agents.
 struct SceneNeeds {
-  bool arena = false;        ///< a job whose process can be moved by CRIU
+  bool arena = false;  ///< a job whose process can be moved by CRIU
+  bool ignores_moved = false;
   bool link = false;         ///< two network namespaces
   bool source_disk = false;  ///< a small one below the source agent's data
   bool target_disk = false;
@@ -58,6 +59,7 @@ class Scene {
   [[nodiscard]] std::filesystem::path file(const char* name) const { return dir.path() / name; }
 
   bool arena_ = false;
+  bool ignores_moved_ = false;
 };
 
 /// A state of a migration as the agent of a host tells it; empty when it does not answer.

@@ -89,16 +89,16 @@ TEST_F(InDoubt, EndsTheCommandWithSixAndTheOperatorTakesTheJobBack) {
   ASSERT_TRUE(within(20s, [&] { return command.ended(); }));
   EXPECT_EQ(command.wait(), 6);
   EXPECT_THAT(read_file((dir_.path() / "printed").string()),
-              HasSubstr("cardswap resolve " + id + " --force source"));
+              HasSubstr("cardswap resolve " + id + " --force target"));
   EXPECT_EQ(a_.command({"resolve", id}).exit_code, 2);
   EXPECT_EQ(a_.command({"resolve", id, "--force", "nobody"}).exit_code, 2);
-  EXPECT_EQ(a_.command({"resolve", "m-none", "--force", "source"}).exit_code, 3);
-  EXPECT_EQ(a_.command({"resolve", id, "--force", "source"}).exit_code, 0);
+  EXPECT_EQ(a_.command({"resolve", "m-none", "--force", "source", "--yes"}).exit_code, 3);
+  EXPECT_EQ(a_.command({"resolve", id, "--force", "source", "--yes"}).exit_code, 0);
   EXPECT_TRUE(a_.steps_again_within("job", 5s)) << a_.log();
   ASSERT_TRUE(comes_to(id, "aborted"));
   EXPECT_EQ(text(a_.ask({"status", id}), "forced"), "source");
   EXPECT_THAT(a_.log(), HasSubstr("forced to the source by an operator"));
-  EXPECT_EQ(a_.command({"resolve", id, "--force", "source"}).exit_code, 3) << "it is over";
+  EXPECT_EQ(a_.command({"resolve", id, "--force", "source", "--yes"}).exit_code, 3) << "it is over";
   b_.start_agent();
   EXPECT_THAT(processes_of(b_.dir()), IsEmpty());
   expect_end_of(a_, log_, program_);
@@ -109,11 +109,12 @@ TEST_F(InDoubt, GoesToTheTargetByTheOperatorsWordWhereTheSourceIsNoMore) {
   const auto trainers = processes_of(a_.dir());
   a_.kill_agent(SIGKILL);
   for (const int pid : trainers) ::kill(pid, SIGKILL);
-  EXPECT_EQ(b_.command({"resolve", id, "--force", "target"}).exit_code, 0) << b_.log();
+  EXPECT_EQ(b_.command({"resolve", id, "--force", "target", "--yes"}).exit_code, 0) << b_.log();
   EXPECT_TRUE(b_.steps_again_within("job", 5s)) << b_.log();
   a_.start_agent();
   EXPECT_TRUE(comes_to(id, "completed")) << a_.log();
-  EXPECT_EQ(b_.command({"resolve", id, "--force", "source"}).exit_code, 3) << "it steps there";
+  EXPECT_EQ(b_.command({"resolve", id, "--force", "source", "--yes"}).exit_code, 3)
+      << "it steps there";
   expect_end_of(b_, log_, program_);
 }
 

@@ -1,0 +1,255 @@
+#include "agent/handover/copies.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/handover/answers.h"
+#include "agent/handover/migrations.h"
+#include "agent/handover/reservations.h"
+#include "agent/http/client.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::Message;
+using handover::State;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kTellFirst{100};
+constexpr milliseconds kTellMost{2000};
+constexpr seconds kTellAgain{5};  // to one that stands, or of which its agent knows nothing
+
+std::string host_of(const std::string& to) { return parse_destination(to).host; }
+
+std::string how_it_is(const Migration& m) {
+  if (m.state == State::superseded) {
+    return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good", m.epoch,
+                       m.to, m.own_epoch);
+  }
+  const bool stands = m.copy == TargetState::superseded;
+  return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch, m.to,
+                     m.epoch, stands ? "stands for good" : "steps and is told to stand");
+}
+
+}  // namespace
+
+std::string what_to_do_in_doubt(const std::string& migration, const std::string& to) {
+  return fmt::format(
+      "on {}: `cardswap jobs`; runs there -> `cardswap resolve {} --force target` here; is not "
+      "there and stays so -> `--force source`",
+      host_of(to), migration);
+}
+
+std::string copy_note(const Migration& m) {
+  if (!m.open || m.copy == TargetState::nothing) return {};
+  if (!m.copy) {
+    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch, m.to, m.id);
+  }
+  if (*m.copy == TargetState::superseded) {
+    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.to, m.job);
+  }
+  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch, m.to, m.id);
+}
+
+void tell_two_copies(const Migration& m, const TellEvent& tell) {
+  const auto hint = m.state == State::superseded
+                        ? fmt::format("`cardswap stop {}` here ends it", m.job)
+                        : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.to), m.job);
+  const auto text =
+      fmt::format("job {} is there twice (migration {}): {}; {}", m.job, m.id, how_it_is(m), hint);
+  spdlog::error("{}", text);
+  if (tell) tell({"two_epochs", text, m.job, m.device(), m.id});
+}
+
+void tell_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
+                     const TellEvent& tell) {
+  const bool stands = newer_epoch != 0;
+  const auto text =
+      stands ? fmt::format(
+                   "job {} is there twice (migration {}): epoch {} steps at {}; the copy "
+                   "here, of epoch {}, stands for good; `cardswap stop {}` here ends it",
+                   job, r.migration, newer_epoch, r.from, r.side.record().epoch, job)
+             : fmt::format(
+                   "job {} is there twice (migration {}): epoch {} steps here; the copy at "
+                   "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
+                   job, r.migration, r.side.record().epoch, r.from, job);
+  spdlog::error("{}", text);
+  if (tell) tell({"two_epochs", text, job, {}, r.migration});
+}
+
+// ---- the source
+
+bool Migrations::has(const std::string& id) const {
+  return std::ranges::find(migrations_, id, &Migration::id) != migrations_.end();
+}
+
+std::string Migrations::drop_path(const Migration& m) {
+  const auto path = reservation_path(m.id);
+  return m.own_epoch > m.epoch ? fmt::format("{}?epoch={}", path, m.own_epoch) : path;
+}
+
+/// On disk before it counts; a disk that refuses is tried again with what is heard next.
+void Migrations::hear(Migration& m, const Message& status) {
+  const auto before = std::exchange(m.copy, status.state);
+  const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
+  if (m.open && two && before != m.copy) tell_two_copies(m, tell);
+  if (before != m.copy) bump(m);
+  try {
+    feed(m, status);
+  } catch (const Error& disk) {
+    spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+  }
+}
+
+asio::awaitable<void> Migrations::tell_the_lower_one(std::string id) {
+  auto& m = at(id);
+  const auto pin = m.in_use;
+  auto retry = kTellFirst;
+  while (m.open) {
+    bool refused = false;
+    try {
+      auto answer = co_await ask(peer(m), "DELETE", drop_path(m), nullptr, seconds(3));
+      if (answer.if_contains("state") == nullptr) {
+        answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, seconds(3));
+      }
+      hear(m, target_status_from(peer(m).text(), m.epoch, answer).message);
+    } catch (const Error& error) {
+      if (error.code() == Code::not_found) {
+        hear(m, Message{Message::Kind::status, m.epoch});
+      }
+      refused = error.code() == Code::conflict;  // one that ends, or that knows no higher epoch
+    }
+    if (refused) co_await meet(id);
+    const bool quiet = m.copy == TargetState::superseded || m.copy == TargetState::nothing;
+    co_await pause_for(quiet ? milliseconds(kTellAgain) : retry);
+    retry = std::min(retry * 2, kTellMost);
+  }
+}
+
+asio::awaitable<void> Migrations::meet(std::string id) {
+  auto& m = at(id);
+  const auto pin = m.in_use;
+  if (std::exchange(m.meeting, true)) co_return;
+  try {
+    const auto answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, seconds(3));
+    const auto status = target_status_from(peer(m).text(), m.epoch, answer).message;
+    // What was not granted here may step there by an operator's word alone.
+    const bool forced = text_at(answer, "forced") == "target";
+    if (m.own_epoch < m.epoch && handover::is_granted(status.state) && !forced) {
+      spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
+                    m.job, id, m.to);
+    } else {
+      hear(m, status);
+    }
+  } catch (const Error& error) {
+    spdlog::debug("migration {}: {}", id, error.what());
+  }
+  m.meeting = false;
+}
+
+json::object Migrations::decision(const std::string& id, const std::string& state) {
+  auto& m = at(id);
+  const auto said = handover::target_state_from_string(state);
+  // Whoever asks may not be its target: that one is asked itself.
+  if (said && handover::is_granted(*said) && handover::is_given_up(m.state) && !m.meeting) {
+    tasks_.spawn("meet the target of " + id, meet(id));
+  }
+  const auto decision = side_of(m).decision();
+  const auto* job = jobs_.by_instance(m.instance);
+  const bool stands = m.state == State::superseded && job != nullptr && job->live();
+  return {{"decision", decision == handover::Decision::committed ? "committed"
+                       : decision == handover::Decision::aborted ? "aborted"
+                                                                 : "pending"},
+          {"epoch", m.epoch},
+          {"root", m.root},
+          {"step", m.migrated_at_step},
+          {"own_epoch", m.own_epoch},
+          {"copy", stands ? json::value("frozen") : json::value(nullptr)}};
+}
+
+// ---- the target
+
+asio::awaitable<Reservations::SourceSays> Reservations::ask_source(Reservation& r) {
+  http::Request request;
+  request.target =
+      fmt::format("/v1/peer/decisions/{}?state={}", r.migration, to_string(r.side.state()));
+  request.timeout = seconds(2);
+  auto source = http::Endpoint::tcp(parse_address("from_api", r.from_api));
+  const auto said = co_await http::call(std::move(source), std::move(request));
+  SourceSays says;
+  says.message = decision_from(r.from_api, r.side.record().epoch, said);
+  const auto& answer = said.as_object();  // or it were no decision
+  says.own_epoch = static_cast<handover::Epoch>(std::max(0.0, number_at(answer, "own_epoch")));
+  says.stands = text_at(answer, "copy") == "frozen";
+  co_return says;
+}
+
+/// `r` is in use by the caller. What is no decision of its migration decides nothing.
+asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
+  std::optional<SourceSays> says;
+  std::string why;
+  try {
+    says = co_await ask_source(r);
+  } catch (...) {
+    if (tasks_.stopping()) throw;
+    why = error_of(std::current_exception()).failure();
+  }
+  if (!says) {
+    if (std::exchange(r.in_doubt, true)) co_return;
+    const auto* job = jobs_.by_instance(r.instance);
+    const auto name = job != nullptr ? job->name : std::string();
+    const auto text = fmt::format(
+        "migration {} is in doubt: the source's agent at {} does not tell: {}; the standby of job "
+        "{} holds its whole state here and waits",
+        r.migration, r.from_api, why, name);
+    spdlog::warn("{}", text);
+    if (tell) tell({"in_doubt", text, name, {}, r.migration});
+    changed_.notify();
+    co_return;
+  }
+  heard(r.migration);
+  if (says->message.decision == handover::Decision::pending) co_return;
+  if (says->message.decision == handover::Decision::aborted && !r.error) {
+    r.error = Error(Code::source_lost, "the source's agent gave the migration up");
+  }
+  feed(r, says->message);
+}
+
+void Reservations::note_copy(Reservation& r, const std::string& copy) {
+  if (std::exchange(r.copy, copy) == copy || copy.empty()) return;
+  const auto* job = jobs_.by_instance(r.instance);
+  tell_two_copies(r, job != nullptr ? job->name : "?", 0, tell);
+}
+
+asio::awaitable<void> Reservations::tell_source(std::string migration) {
+  auto& r = at(migration);
+  const auto pin = r.in_use;
+  auto retry = kTellFirst;
+  while (!r.side.tick().empty()) {
+    bool stands = false;
+    try {
+      const auto says = co_await ask_source(r);
+      stands = says.stands;
+      const bool higher = says.own_epoch > r.side.record().epoch;
+      const bool lower = says.message.decision == handover::Decision::aborted && !higher;
+      note_copy(r, lower ? "steps" : stands ? "frozen" : "");
+      if (higher) {
+        feed(r, Message{Message::Kind::drop, says.own_epoch});
+      } else if (!stands) {
+        feed(r, says.message);
+      }
+    } catch (...) {  // no answer, or a full disk: it is told again
+      if (tasks_.stopping()) throw;
+      spdlog::debug("migration {}: {}", migration, error_of(std::current_exception()).what());
+    }
+    co_await pause_for(stands ? milliseconds(kTellAgain) : retry);
+    retry = std::min(retry * 2, kTellMost);
+  }
+}
+
+}  // namespace cardswap

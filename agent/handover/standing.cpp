@@ -1,0 +1,100 @@
+#include "agent/handover/standing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/handover/copies.h"
+
+namespace cardswap {
+namespace {
+
+using handover::State;
+
+/// The latest of this process; or none.
+const Migration* migration_of(const Job& job, const Migrations& migrations) {
+  const Migration* found = nullptr;
+  for (const auto& m : migrations.all()) {
+    if (m.instance == job.instance) found = &m;
+  }
+  return found;
+}
+
+}  // namespace
+
+Standing standing_of(const Job& job, const Migrations& migrations,
+                     const Reservations& reservations) {
+  if (!job.live()) return {};
+  const auto* m = migration_of(job, migrations);
+  const auto* r = reservations.of(job);
+  if (job.newer_epoch != 0) {
+    const auto where = m != nullptr && m->state == State::superseded ? " at " + m->to
+                       : r != nullptr                                ? " at " + r->from
+                                                                     : std::string();
+    return {"frozen", fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
+                                  "this copy",
+                                  job.newer_epoch, where, job.name)};
+  }
+  if (m != nullptr && m->state == State::in_doubt) {
+    return {"in_doubt", fmt::format("may run on {} (migration {})", m->to, m->id)};
+  }
+  if (job.frozen && job.state == "running") {
+    return {"frozen", m != nullptr && !handover::is_over(m->state)
+                          ? fmt::format("stands for migration {} to {}", m->id, m->to)
+                          : std::string()};
+  }
+  if (m != nullptr && m->open) return {{}, copy_note(*m)};
+  if (r != nullptr && r->in_doubt) {
+    return {{},
+            fmt::format("in doubt: {} does not tell what was decided (migration {})", r->from_api,
+                        r->migration)};
+  }
+  if (r != nullptr && r->granted() && r->side.record().open) {
+    if (r->copy == "frozen") {
+      return {{},
+              fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
+                          job.name)};
+    }
+    return {{},
+            fmt::format("{} of it {} at {} (migration {})",
+                        r->copy.empty() ? "a copy" : "TWO COPIES: a lower epoch",
+                        r->copy.empty() ? "may still run" : "runs", r->from, r->migration)};
+  }
+  return {};
+}
+
+void check_stop(const Job& job, const Migrations& migrations) {
+  const auto* m = migration_of(job, migrations);
+  if (m == nullptr || !job.live()) return;
+  if (m->state != State::committed && m->state != State::resumed && m->state != State::in_doubt) {
+    return;
+  }
+  throw Error(Code::conflict,
+              fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
+                          "copy",
+                          job.name, m->id, to_string(m->state)),
+              m->state == State::in_doubt
+                  ? what_to_do_in_doubt(m->id, m->to) + "; `cardswap stop --force` ends it unasked"
+                  : "it ends by itself when the target has made a step; `cardswap stop --force` "
+                    "ends it now");
+}
+
+std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
+  for (const auto& job : jobs.all()) {
+    if (job.live() && job.newer_epoch != 0) {
+      return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name,
+                         job.newer_epoch);
+    }
+  }
+  for (const auto& m : migrations.all()) {
+    if (m.state == State::in_doubt) {
+      return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.job, m.to, m.id);
+    }
+    if (m.open) {
+      if (auto note = copy_note(m); !note.empty()) return fmt::format("job {}: {}", m.job, note);
+    }
+  }
+  return {};
+}
+
+}  // namespace cardswap

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "agent/handover/migrations.h"
+#include "agent/handover/reservations.h"
+
+namespace cardswap {
+
+/// What a job's migrations make of it, for those who look: derived each time, kept nowhere.
+[[nodiscard]] Standing standing_of(const Job& job, const Migrations& migrations,
+                                   const Reservations& reservations);
+/// Throws Error{conflict} for a source that may be the only good copy of its job: what was decided
+/// is not known to have reached the target.
+void check_stop(const Job& job, const Migrations& migrations);
+/// The worst of all that an operator must look at, in one line; empty: nothing.
+[[nodiscard]] std::string concern_of(const Jobs& jobs, const Migrations& migrations);
+
+}  // namespace cardswap

@@ -1,0 +1,168 @@
+#include "tests/unit/handover/acting.h"
+
+#include <algorithm>
+
+#include "tests/unit/handover/agents.h"
+
+namespace cardswap::handover::model {
+namespace {
+
+using Verb = Act::Verb;
+
+std::optional<Content> maybe(Held held) {
+  return held == 0 ? std::nullopt : std::optional(content_of(held));
+}
+Held held_of(const std::optional<Content>& content) {
+  return content ? model::held_of(*content) : Held{0};
+}
+
+void say(World& w, Words& words, bool attached, Word word) {
+  if (!attached) return;
+  const auto free = std::find(words.begin(), words.end(), 0);
+  if (free != words.begin() && *(free - 1) == byte(word)) return;
+  if (free == words.end()) {
+    w.words_lost = 1;
+    return;
+  }
+  *free = byte(word);
+}
+
+/// A stopped process keeps its state and hears nothing more.
+void fence(auto& side) {
+  if (!lives(side.life)) return;
+  side.life = byte(Life::fenced);
+  side.attached = 0;
+  side.words = {};
+}
+
+void write(World& w, const SourceSide& side) {
+  w.source.disk_state = byte(side.state());
+  w.source.disk_own = byte(side.record().own);
+  w.source.disk_content = model::held_of(side.record().content);
+  w.source.disk_open = side.record().open ? 1 : 0;
+}
+void write(World& w, const TargetSide& side) {
+  w.target.disk_state = byte(side.state());
+  w.target.disk_epoch = byte(side.record().epoch);
+  w.target.disk_content = model::held_of(side.record().content);
+  w.target.disk_open = side.record().open ? 1 : 0;
+  if (side.state() == TargetState::completed) {
+    w.done = std::max(w.done, byte(side.record().content.step + 1));
+  }
+}
+
+}  // namespace
+
+bool lives(std::uint8_t value) {
+  const auto is = life(value);
+  return is != Life::none && is != Life::dead && is != Life::retired;
+}
+
+bool hears(std::uint8_t value) { return lives(value) && life(value) != Life::fenced; }
+
+void send(World& w, const Message& message) {
+  const auto code = code_of(message);
+  // One that is on its way already stands for both; where the network is full it loses.
+  if (std::find(w.net.begin(), w.net.end(), code) != w.net.end()) return;
+  if (w.net[0] != 0) return;
+  w.net[0] = code;
+  std::sort(w.net.begin(), w.net.end());
+}
+
+SourceSide SourceAgent::side(const World& w, const Options& options) {
+  const auto& s = w.source;
+  return SourceSide(
+      {static_cast<State>(s.state), kGranted, s.own, content_of(s.content), s.open != 0},
+      {maybe(s.ours), maybe(s.theirs)}, options.source_rules);
+}
+
+void SourceAgent::remember(World& w, const SourceSide& side) {
+  w.source.state = byte(side.state());
+  w.source.own = byte(side.record().own);
+  w.source.content = model::held_of(side.record().content);
+  w.source.open = side.record().open ? 1 : 0;
+  w.source.ours = held_of(side.seen().ours);
+  w.source.theirs = held_of(side.seen().theirs);
+}
+
+void SourceAgent::crash(World& w) {
+  auto& s = w.source;
+  s.state = s.disk_state;
+  s.own = s.disk_own;
+  s.content = s.disk_content;
+  s.open = s.disk_open;
+  s.ours = s.theirs = s.up = s.attached = 0;
+}
+
+void SourceAgent::carry_out(World& w, const Act& act, const SourceSide& side) {
+  const bool attached = w.source.attached != 0 && lives(w.source.life);
+  const auto tell = [&](Word word) { say(w, w.source.words, attached, word); };
+  switch (act.verb) {
+    case Verb::journal: write(w, side); break;
+    case Verb::send: send(w, act.message); break;
+    case Verb::begin_sync: tell(Word::begin_sync); break;
+    case Verb::freeze: tell(Word::freeze); break;
+    case Verb::release:
+      tell(act.epoch == kBase        ? Word::release_base
+           : act.epoch == kReclaimed ? Word::release_reclaimed
+                                     : Word::release_taken);
+      break;
+    case Verb::retire: tell(Word::retire); break;
+    case Verb::fence: fence(w.source); break;
+    case Verb::end_trainer: w.source.life = byte(Life::dead); break;
+    default: break;
+  }
+}
+
+TargetSide TargetAgent::side(const World& w, const Options& options) {
+  const auto& t = w.target;
+  return TargetSide(
+      {static_cast<TargetState>(t.state), t.epoch, content_of(t.content), t.open != 0},
+      options.target_rules);
+}
+
+void TargetAgent::remember(World& w, const TargetSide& side) {
+  w.target.state = byte(side.state());
+  w.target.epoch = byte(side.record().epoch);
+  w.target.content = model::held_of(side.record().content);
+  w.target.open = side.record().open ? 1 : 0;
+}
+
+void TargetAgent::crash(World& w) {
+  auto& t = w.target;
+  t.state = t.disk_state;
+  t.epoch = t.disk_epoch;
+  t.content = t.disk_content;
+  t.open = t.disk_open;
+  t.up = t.attached = 0;
+  // A standby dies with its agent until it was granted the job.
+  if (lives(t.life) && life(t.life) != Life::running && life(t.life) != Life::fenced) {
+    t.life = byte(Life::dead);
+    t.words = {};
+    t.killed = 0;
+  }
+}
+
+void TargetAgent::carry_out(World& w, const Act& act, const TargetSide& side) {
+  auto& t = w.target;
+  const bool attached = t.attached != 0 && lives(t.life);
+  switch (act.verb) {
+    case Verb::journal: write(w, side); break;
+    case Verb::send: send(w, act.message); break;
+    case Verb::start_standby:
+      if (life(t.life) == Life::dead) t.second = 1;
+      t.life = byte(Life::starting);
+      t.attached = 1;
+      t.held = t.steps = t.may_go_on = t.killed = 0;
+      break;
+    case Verb::kill_standby:
+      if (lives(t.life)) t.killed = 1;
+      break;
+    case Verb::grant: say(w, t.words, attached, Word::grant); break;
+    case Verb::go_on: say(w, t.words, attached, Word::go_on); break;
+    case Verb::fence: fence(t); break;
+    default: break;
+  }
+}
+
+}  // namespace cardswap::handover::model
