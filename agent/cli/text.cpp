@@ -128,6 +128,11 @@ std::string progress_line(const json::object& migration, std::size_t width) {
   return line;
 }
 
+std::string warning_line(const json::object& migration) {
+  const auto warning = text(migration, "warning", "");
+  return warning.empty() ? "" : "warning: " + warning + "\n";
+}
+
 std::string summary(const json::object& migration) {
   const auto p = object(migration, "progress");
   if (text(migration, "result") != "ok" && flag(migration, "job_ended")) {
@@ -135,15 +140,15 @@ std::string summary(const json::object& migration) {
                        text(migration, "from"));
   }
   if (text(migration, "result") != "ok") {
-    return fmt::format("job {} was not moved; it goes on at {}\n", text(migration, "job"),
-                       text(migration, "from"));
+    return fmt::format("job {} was not moved; it goes on at {}\n{}", text(migration, "job"),
+                       text(migration, "from"), warning_line(migration));
   }
   const auto process = process_parts(migration);
   return fmt::format(
       "job {} moved to {} at step {}\n"
       "downtime {} (scan {}, send {}, verify {}), {} sent in it\n"
       "{}{}"
-      "strategy {}, {} rounds, {} sent for {} of state, total {}\n",
+      "strategy {}, {} rounds, {} sent for {} of state, total {}\n{}",
       text(migration, "job"), text(migration, "to"), text(migration, "migrated_at_step"),
       ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"), ms(p, "freeze_send_ms"),
       ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
@@ -152,7 +157,7 @@ std::string summary(const json::object& migration) {
           ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
           : "",
       strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
-      ms(p, "total_time_ms"));
+      ms(p, "total_time_ms"), warning_line(migration));
 }
 
 std::string details(const json::object& migration) {
@@ -182,6 +187,7 @@ std::string details(const json::object& migration) {
   const auto known = [&](const char* name, bool is, std::string value) {
     if (is) rows.push_back({name, std::move(value)});
   };
+  known("warning", at(migration, "warning") != nullptr, text(migration, "warning"));
   const auto process = process_parts(migration);
   known("process", !process.empty(), process);
   known("hold", number(p, "hold_ms") > 0, ms(p, "hold_ms"));

@@ -201,6 +201,7 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
   status.verify_ms = reader.ms_or_none("verify_ms");
   status.downtime_ms = reader.ms_or_none("downtime_ms");
   status.clock_error_ms = reader.ms_or_none("clock_error_ms");
+  status.warning = reader.text_or_none("warning");
   status.error = reader.error_or_none("error");
   return status;
 }

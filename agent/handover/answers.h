@@ -50,6 +50,7 @@ struct TargetStatus {
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
+  std::string warning;
   std::optional<Error> error;
 };
 /// Of a migration under `epoch`: a state of another one is no answer to us.

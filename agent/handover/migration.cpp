@@ -109,6 +109,7 @@ json::object to_json(const Migration& m) {
       {"result", m.result.empty() ? json::value(nullptr) : json::value(m.result)},
       {"error", m.error ? http::to_json(*m.error) : json::value(nullptr)},
       {"job_ended", m.job_ended},
+      {"warning", m.warning.empty() ? json::value(nullptr) : json::value(m.warning)},
       {"downtime_ms", moved ? json::value(m.downtime_ms) : json::value(nullptr)},
       {"clock_error_ms", moved ? json::value(m.clock_error_ms) : json::value(nullptr)},
       {"migrated_at_step", m.root.empty() ? json::value(nullptr) : json::value(m.migrated_at_step)},
@@ -219,6 +220,7 @@ Migration migration_from_journal(const json::object& record) {
     m.error = http::error_from_json(*error);
   }
   take(record, "job_ended", m.job_ended);
+  take(record, "warning", m.warning);
   take(record, "downtime_ms", m.downtime_ms);
   take(record, "clock_error_ms", m.clock_error_ms);
   take(record, "migrated_at_step", m.migrated_at_step);

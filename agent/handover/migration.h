@@ -58,6 +58,7 @@ struct Migration {
   std::string result;  ///< empty while it runs
   std::optional<Error> error;
   bool job_ended = false;            ///< its process was gone when the migration was given up
+  std::string warning;               ///< what its standby does that may harm the job; or empty
   double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
   double downtime_ms = 0;
   double clock_error_ms = 0;

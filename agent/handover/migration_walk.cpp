@@ -231,6 +231,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                             kStandbyStartMax.count()),
                 "its log is on that host; does the program reach its first step there?");
   }
+  note_warning(m, standby.warning);
   co_await enter(m, Event::standby_parked, deadline);
 
   const auto asked_at = Clock::now();

@@ -123,6 +123,7 @@ class Migrations {
   void carry_out(Migration& m, const handover::SourceSide& side, const handover::Acts& acts);
   void check(const Migration& m, Deadline deadline) const;
   void release_trainer(Migration& m);
+  void note_warning(Migration& m, std::string warning) const;
   void note_failure(Migration& m, Error error);
   void bump(Migration& m);
   void save(const Migration& m);

@@ -41,6 +41,7 @@ json::object to_json(const Reservation& r) {
           {"open", r.side.record().open},
           {"copy", r.copy.empty() ? json::value(nullptr) : json::value(r.copy)},
           {"forced", r.forced.empty() ? json::value(nullptr) : json::value(r.forced)},
+          {"warning", r.warning.empty() ? json::value(nullptr) : json::value(r.warning)},
           {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)}};
 }
 
@@ -72,6 +73,7 @@ Reservation reservation_from_journal(const json::object& record) {
        record.if_contains("open") != nullptr && record.at("open") == true});
   r.forced = text_at(record, "forced");
   r.ended_at_ms = static_cast<std::int64_t>(number_at(record, "ended_at_ms"));
+  r.warning = text_at(record, "warning");
   r.downtime_ms = record.at("downtime_ms").to_number<double>();
   r.clock_error_ms = record.at("clock_error_ms").to_number<double>();
   if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));

@@ -43,6 +43,7 @@ struct Reservation {
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::optional<Error> error;
   std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
+  std::string warning;           ///< what the standby does that may harm the job; or empty
   // not journalled:
   /// Shared by the tasks that work on it: it is not forgotten meanwhile.
   std::shared_ptr<void> in_use = std::make_shared<char>();

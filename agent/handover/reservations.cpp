@@ -272,6 +272,7 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
   if (const auto* parked = std::get_if<channel::Parked>(&message)) {
     r->data_host = parked->host;
     r->data_port = parked->port;
+    look_at_files(*r, job);
     feed(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (r->arrived) {

@@ -95,6 +95,7 @@ class Reservations {
   void add_blocks(const ApiRequest& request, Admission& admission) const;
   std::vector<std::string> prepare_arrival(Reservation& r);
   asio::awaitable<void> arrive(std::string migration);
+  void look_at_files(Reservation& r, const Job& standby);
   bool is_from_holder(Reservation& r, const channel::Message& message);
   void end_standby(const Reservation& r);
   void end_copies();
