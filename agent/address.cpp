@@ -40,20 +40,14 @@ std::optional<std::uint16_t> port_from(std::string_view text, bool any_port) {
   return port;
 }
 
-/// The address in its shortest form where `host` is one, else the name in lower case.
-std::string canonical(std::string_view host) {
+std::optional<ip::address> ip_of(std::string_view host) {
   boost::system::error_code error;
-  auto address = ip::make_address(std::string(host), error);
-  if (!error) {
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-      address = ip::make_address_v4(ip::v4_mapped, address.to_v6());
-    }
-    return address.to_string();
+  const auto address = ip::make_address(std::string(host), error);
+  if (error) return std::nullopt;
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return ip::make_address_v4(ip::v4_mapped, address.to_v6());
   }
-  std::string name(host);
-  std::transform(name.begin(), name.end(), name.begin(), lower);
-  if (name.ends_with('.')) name.pop_back();
-  return name;
+  return address;
 }
 
 }  // namespace
@@ -117,8 +111,35 @@ Destination parse_destination(std::string_view text) {
   return {std::move(agent->host), agent->port, std::string(text.substr(slash + 1))};
 }
 
+std::string canonical_host(std::string_view host) {
+  if (const auto address = ip_of(host)) return address->to_string();
+  std::string name(host);
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
+bool is_loopback(std::string_view host) {
+  const auto address = ip_of(host);
+  return address ? address->is_loopback() : canonical_host(host) == "localhost";
+}
+
+bool is_wildcard(std::string_view host) {
+  const auto address = ip_of(host);
+  return address && address->is_unspecified();
+}
+
+bool is_link_local(std::string_view host) {
+  const auto address = ip_of(host);
+  return address && address->is_v6() && address->to_v6().is_link_local();
+}
+
+std::string without_zone(std::string_view host) {
+  return std::string(is_v6(host) ? host.substr(0, host.find('%')) : host);
+}
+
 bool same_host(std::string_view one, std::string_view other) {
-  return canonical(one) == canonical(other);
+  return canonical_host(one) == canonical_host(other);
 }
 
 }  // namespace cardswap

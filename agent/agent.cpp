@@ -79,11 +79,12 @@ void Agent::start() {
   }
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
+  tasks_.spawn("try the data plane", data_plane_.look());
   server_.listen_unix(config_.socket);
   metrics_.set_recovered();
   write_agent_file();
-  spdlog::info("{} listens on {} and {}:{}", config_.host_name, config_.socket.string(),
-               config_.listen_host, config_.listen_port);
+  spdlog::info("{} listens on {} and {}", config_.host_name, config_.socket.string(),
+               Address{config_.listen_host, config_.listen_port}.text());
 }
 
 void Agent::stop() {
@@ -121,7 +122,7 @@ void Agent::write_agent_file() const {
     out << json::object{{"pid", ::getpid()},
                         {"socket", config_.socket.string()},
                         {"host", config_.host_name},
-                        {"listen", fmt::format("{}:{}", config_.listen_host, config_.listen_port)},
+                        {"listen", Address{config_.listen_host, config_.listen_port}.text()},
                         {"tls", config_.tls.any()},
                         {"port", config_.listen_port}}
         << "\n";
@@ -185,6 +186,7 @@ void Agent::add_host_calls() {
   router_.on("GET", "/v1/version", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array warnings;
     for (const auto& warning : journal_.warnings()) warnings.emplace_back(warning);
+    if (!data_plane_.warning().empty()) warnings.emplace_back(data_plane_.warning());
     const auto up = std::chrono::steady_clock::now() - started_;
     co_return ApiAnswer{200, json::object{{"version", CARDSWAP_VERSION},
                                           {"api", 1},
@@ -309,7 +311,8 @@ void Agent::add_peer_calls() {
   router_.on("POST", "/v1/peer/reservations",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                co_await criu_.look();
-               co_return reservations_.reserve(request);
+               const auto place = co_await data_plane_.place_for(request.caller.came_to);
+               co_return reservations_.reserve(request, place);
              });
   router_.on(
       "GET", "/v1/peer/reservations/{id}",

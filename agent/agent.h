@@ -6,6 +6,7 @@
 #include "agent/api/server.h"
 #include "agent/config.h"
 #include "agent/fleet/cordon.h"
+#include "agent/handover/data_plane.h"
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/health/monitor.h"
@@ -53,6 +54,7 @@ class Agent {
   Jobs jobs_;
   RuntimeHub hub_;
   criu::Host criu_{context_, config_, journal_};
+  DataPlane data_plane_{config_};
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;

@@ -97,6 +97,18 @@ void look_up_gpus(std::vector<DeviceConfig>& devices, const std::string& nvml) {
   }
 }
 
+/// Standbys listen there as it is written: no name, and no port.
+std::string data_host(const std::string& text) {
+  const auto address = address_from(text, 0);
+  boost::system::error_code error;
+  if (address && address->port == 0) (void)asio::ip::make_address(address->host, error);
+  if (!address || address->port != 0 || error) {
+    throw Error(Code::bad_request, fmt::format("--data-host: '{}' is no numeric address", text),
+                "give an address of this host, such as 10.0.0.2 or fd00::2");
+  }
+  return address->host;
+}
+
 Config config_from(const Options& options) {
   Config config;
   // Absolute: jobs are told these paths and run in folders of their own.
@@ -127,7 +139,7 @@ Config config_from(const Options& options) {
                 "--insecure-listen if everybody who can reach it may control the jobs");
   }
   config.insecure_listen = options.insecure_listen && !config.tls.any();
-  config.data_host = options.data_host.empty() ? config.listen_host : options.data_host;
+  config.data_host = options.data_host.empty() ? config.listen_host : data_host(options.data_host);
   config.transports = options.transports;
   config.encrypt_always = options.encrypt_always;
   config.failpoints = options.failpoints;
@@ -252,8 +264,10 @@ int main(int argc, char** argv) {
   app.add_flag("--job-no-new-privs", options.no_new_privs,
                "Jobs gain nothing by running setuid programs");
   app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");
-  app.add_option("--data-host", options.data_host,
-                 "Address on which arriving jobs take their data");
+  app.add_option(
+      "--data-host", options.data_host,
+      "Address on which arriving jobs take their data (default: --listen's; where that is "
+      "every address, the one that the other agent called)");
   app.add_option("--transports", options.transports, "UCX transports for the data, such as tcp");
   app.add_option("--device", options.devices, "NAME[,memory=SIZE]; may be given several times");
   app.add_option(

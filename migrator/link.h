@@ -61,7 +61,12 @@ inline constexpr PeerId kServer{0};
 /// Connects; a refusal arrives as on_lost(kServer). Throws Error{bad_request, unreachable}.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                                  const std::string& transports, LinkEvents& events);
-/// Listens on a free port of `host`, a numeric address. Throws Error{io}.
+/// Where a target that was told to listen on `host` does so, and its source has to connect to: on
+/// 127.0.0.1 in place of ::1 where this host's UCX cannot use that.
+[[nodiscard]] std::string listening_host(const std::string& host);
+/// "10.0.0.2:4711", "[fd00::2]:4711".
+[[nodiscard]] std::string link_address(const std::string& host, std::uint16_t port);
+/// Listens on a free port of `host`, a numeric address. Throws Error{bad_request, refused, io}.
 [[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host,
                                                 const std::string& transports, LinkEvents& events);
 

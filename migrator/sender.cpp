@@ -103,7 +103,7 @@ void Sender::take_pong(const data::Pong& pong) {
 
 // ---- the line
 
-std::string Sender::peer() const { return fmt::format("{}:{}", options_.host, options_.port); }
+std::string Sender::peer() const { return link_address(options_.host, options_.port); }
 
 void Sender::connect() {
   const auto start = Clock::now();

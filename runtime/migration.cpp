@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "migrator/link.h"
+
 namespace cardswap {
 
 Migration::~Migration() { stop(); }
@@ -298,16 +300,17 @@ void Migration::listen_for_source() {
   events.failed = [this, id](const Error& error) { fail(id, error); };
   TargetOptions options;
   options.migration = id;
-  options.listen_host = welcome_.data_host;
+  options.listen_host = listening_host(welcome_.data_host);
   options.token = welcome_.data_token;
   options.data_key = welcome_.data_key;
   options.transports = welcome_.transports;
   try {
     auto held = tracker_.snapshot();
+    const auto host = options.listen_host;
     options.devices = std::move(held.devices);
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
                                        std::move(events));
-    send_(channel::Parked{welcome_.data_host, target_->port(), held.layout.total_bytes()});
+    send_(channel::Parked{host, target_->port(), held.layout.total_bytes()});
   } catch (...) {
     fail(id, error_of(std::current_exception()));
   }

@@ -27,6 +27,10 @@ struct Caller {
   std::string name;             ///< for logs: "alice", "uid 1000", "nobody"
   std::optional<ApiRole> role;  ///< none: nobody that this agent knows
   bool owner = false;           ///< root or the agent's own user: may everything
+  /// Over TCP, the address of this host that was called, and the one that the call came from; as
+  /// canonical_host has them. Empty: the unix socket.
+  std::string came_to = {};
+  std::string came_from = {};
 
   [[nodiscard]] static Caller owns(std::string name) {
     return {.name = std::move(name), .role = {}, .owner = true};

@@ -11,6 +11,8 @@
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 
+#include "agent/address.h"
+
 namespace cardswap {
 namespace {
 
@@ -144,10 +146,13 @@ void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
     const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(host), port);
     tcp_.open(endpoint.protocol());
     tcp_.set_option(asio::socket_base::reuse_address(true));
+    // [::] is every address, IPv4 too, whatever the system's default.
+    if (endpoint.address().is_v6()) tcp_.set_option(asio::ip::v6_only(!is_wildcard(host)));
     tcp_.bind(endpoint);
     tcp_.listen();
   } catch (const boost::system::system_error& error) {
-    throw Error(Code::io, fmt::format("listen on {}:{}: {}", host, port, error.code().message()),
+    throw Error(Code::io,
+                fmt::format("listen on {}: {}", Address{host, port}.text(), error.code().message()),
                 "another agent or program has this port, or the address is not this host's; choose "
                 "another with --listen");
   }
@@ -180,7 +185,7 @@ asio::awaitable<void> ApiServer::serve_unix(asio::local::stream_protocol::socket
   const auto place = unix_connections_.enter("", [&stream] { stream.close(); });
   if (!place) co_return;
   // Named: GCC 12 destroys an aggregate that is made in the co_await's own expression twice.
-  Proof proof{caller_at(stream.socket().native_handle(), security_.group), true};
+  Proof proof{caller_at(stream.socket().native_handle(), security_.group), true, {}, {}};
   co_await converse(stream, *place, std::move(proof));
 }
 
@@ -188,13 +193,15 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   boost::system::error_code error;
   const auto remote = socket.remote_endpoint(error);
   if (error) co_return;  // gone already
-  const auto from = remote.address().to_string();
+  const auto from = canonical_host(remote.address().to_string());
+  const auto here = socket.local_endpoint(error);
+  const auto to = error ? std::string() : canonical_host(here.address().to_string());
   beast::tcp_stream stream(std::move(socket));
   if (!security_.tls) {
     const auto place = tcp_connections_.enter(from, [&stream] { stream.close(); });
     if (!place) co_return;
     if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);
-    Proof proof{Caller::owns("TCP without TLS"), false};
+    Proof proof{Caller::owns("TCP without TLS"), false, to, from};
     co_await converse(stream, *place, std::move(proof));
     co_return;
   }
@@ -221,7 +228,7 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
     co_await see_off(secure.next_layer());
     co_return;
   }
-  Proof proof{tls::peer_of(secure.native_handle()), true};
+  Proof proof{tls::peer_of(secure.native_handle()), true, to, from};
   co_await converse(secure, *place, std::move(proof));
 }
 
@@ -249,6 +256,8 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
         caller = token_ok ? security_.tokens.caller_of(shown->value())
                           : Caller{.name = "nobody", .role = {}, .owner = false};
       }
+      caller.came_to = proof.came_to;
+      caller.came_from = proof.came_from;
       const std::string_view target(head.target().data(), head.target().size());
       heard = caller.known() ||
               (token_ok && open_to_anybody(std::string_view(head.method_string()), target));

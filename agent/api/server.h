@@ -42,6 +42,8 @@ class ApiServer {
   struct Proof {
     Caller caller;
     bool token_allowed = false;  ///< nobody else can read what goes over it
+    std::string came_to;         ///< as in Caller
+    std::string came_from;
   };
 
   template <class Acceptor, class Serve>

@@ -5,10 +5,11 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 
-#include <boost/asio/ip/address.hpp>
 #include <filesystem>
 #include <memory>
 #include <set>
+
+#include "agent/address.h"
 
 namespace cardswap::criu {
 namespace {
@@ -38,9 +39,7 @@ void add_rdma_ports(std::set<std::string>& names) {
 }  // namespace
 
 std::string transports_of_restored(const std::string& configured, const std::string& peer) {
-  boost::system::error_code no_address;
-  const auto address = boost::asio::ip::make_address(peer, no_address);
-  const bool loopback = no_address ? peer == "localhost" : address.is_loopback();
+  const bool loopback = is_loopback(peer);
   auto devices = network_devices(loopback);
   if (!loopback) add_rdma_ports(devices);
   const auto transports = configured.empty() ? "^sm" : configured;

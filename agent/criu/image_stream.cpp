@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/address.h"
 #include "agent/criu/image_frames.h"
 #include "agent/task_group.h"
 #include "migrator/error.h"
@@ -64,11 +65,11 @@ asio::awaitable<void> ImageSender::connect(std::string host, std::uint16_t port,
     co_await asio::async_connect(socket_, where, asio::redirect_error(asio::use_awaitable, error));
   }
   if (error) {
-    throw Error(
-        Code::unreachable,
-        fmt::format("connect to {}:{} for the process image: {}", host, port, error.message()),
-        "the target's agent listens on its --data-host; look at firewalls between the "
-        "hosts");
+    throw Error(Code::unreachable,
+                fmt::format("connect to {} for the process image: {}", Address{host, port}.text(),
+                            error.message()),
+                "the target's agent listens on its --data-host; look at firewalls between the "
+                "hosts");
   }
   set_up(socket_);
   const auto salt = random_salt();

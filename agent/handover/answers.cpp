@@ -190,7 +190,9 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
       content_at(reader, reader.text_or_none("root"), reader.count_or_none("step"));
   status.data = {reader.text_or_none("data_host"), reader.port_or_none("data_port"),
                  reader.text_or_none("data_token"), reader.text_or_none("data_key")};
-  status.image = {status.data.host, reader.port_or_none("image_port"),
+  auto image_host = reader.text_or_none("image_host");
+  if (image_host.empty()) image_host = status.data.host;
+  status.image = {std::move(image_host), reader.port_or_none("image_port"),
                   reader.text_or_none("image_token"), reader.text_or_none("image_key")};
   const bool parked = *state == handover::TargetState::parked;
   if (parked && (status.data.port == 0 || status.data.token.empty())) {

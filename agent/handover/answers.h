@@ -44,7 +44,7 @@ struct TargetStatus {
   std::uint64_t version = 0;
   handover::Message message{handover::Message::Kind::status};  ///< state, epoch and content
   DataPlace data;
-  DataPlace image;  ///< arrive criu: of the process image; its host is data's
+  DataPlace image;  ///< arrive criu: of the process image
   double restore_ms = 0;
   double driver_resume_ms = 0;
   double verify_ms = 0;

@@ -24,20 +24,14 @@ bool is_ip(const std::string& host) {
   (void)asio::ip::make_address(host, no_address);
   return !no_address;
 }
-bool is_loopback(const std::string& host) {
-  boost::system::error_code no_address;
-  const auto address = asio::ip::make_address(host, no_address);
-  return no_address ? same_host(host, "localhost") : address.is_loopback();
-}
 
 }  // namespace
 
 /// Where this agent reaches itself.
 Address Migrations::own_address() const {
-  boost::system::error_code no_address;
-  const auto address = asio::ip::make_address(config_.listen_host, no_address);
-  if (no_address || !address.is_unspecified()) return {config_.listen_host, config_.listen_port};
-  return {address.is_v6() ? "::1" : "127.0.0.1", config_.listen_port};
+  if (!is_wildcard(config_.listen_host)) return {config_.listen_host, config_.listen_port};
+  const bool v6 = config_.listen_host.find(':') != std::string::npos;
+  return {v6 ? "::1" : "127.0.0.1", config_.listen_port};
 }
 
 bool Migrations::is_here(const Address& agent) const {

@@ -51,7 +51,7 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
   for (const auto& earlier : migrations_) {
     if (earlier.stats.rate == 0) continue;
     // Under a cap it was the cap that was measured.
-    if (earlier.bandwidth == 0 && parse_destination(earlier.to).host == host) {
+    if (earlier.bandwidth == 0 && same_host(parse_destination(earlier.to).host, host)) {
       measured.link_rate = static_cast<double>(earlier.stats.rate);
       from = "measured by " + earlier.id;
     }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/ip/address.hpp>
 #include <boost/json.hpp>
 
 #include "agent/handover/answers.h"
@@ -48,10 +47,7 @@ double limit_from(const ApiRequest& request, std::string_view field, double othe
 /// Without TLS between the agents the key itself is sent in the clear.
 void warn_of_plain_key(const Migration& m) {
   const auto to = parse_destination(m.to).host;
-  boost::system::error_code no_address;
-  const auto address = asio::ip::make_address(to, no_address);
-  const bool here = no_address ? to == "localhost" : address.is_loopback();
-  if (!here) {
+  if (!is_loopback(to)) {
     throw Error(Code::refused,
                 fmt::format("the key that encrypts the data would go to {} in the clear", to),
                 "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
@@ -350,8 +346,7 @@ void Migrations::forget_old_timelines() {
 }
 
 http::Endpoint Migrations::peer(const Migration& m) const {
-  const auto to = parse_destination(m.to);
-  return http::Endpoint::tcp(to.host, to.port);
+  return http::Endpoint::tcp(parse_destination(m.to).agent());
 }
 
 asio::awaitable<json::object> Migrations::ask(http::Endpoint peer, std::string method,

@@ -29,6 +29,7 @@ json::object to_json(const Reservation& r) {
           {"root", root_of(r.side.record().content)},
           {"epoch", r.side.record().epoch},
           {"step", r.side.record().content.step},
+          {"image_host", r.image_host},
           {"image_port", r.image_port},
           {"image_token", r.image_token},
           {"image_key", r.image_key},

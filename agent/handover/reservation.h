@@ -25,12 +25,13 @@ struct Reservation {
   /// Who reserved it, by its certificate; nobody else may ask about it. Empty: without
   /// certificates.
   std::string owner;
-  std::string from_api;  ///< host:port of the source's agent, for a target in doubt
-  std::string data_host;
+  std::string from_api;   ///< host:port of the source's agent, for a target in doubt
+  std::string data_host;  ///< where the source connects to: the standby's own word once it listens
   std::uint16_t data_port = 0;
   std::string data_token;
   std::string data_key;  ///< what the data is sealed with; empty: nothing is. Never on disk
   channel::Arrival arrive = channel::Arrival::standby;
+  std::string image_host;        ///< the address of this host that the source can reach
   std::uint16_t image_port = 0;  ///< arrive criu: where the process image is taken
   std::string image_token;
   std::string image_key;  ///< like data_key

@@ -100,7 +100,7 @@ bool Reservations::keeps(const Job& standby) const {
   return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
 }
 
-ApiAnswer Reservations::reserve(const ApiRequest& request) {
+ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& place) {
   const auto id = migration_id(request.text("migration"));
   const auto* job = request.body.if_contains("job");
   if (job == nullptr || !job->is_object())
@@ -119,6 +119,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
                    same_name->device == spec.device;
   if (closed) asked.closed = closed(spec.device);
   auto admission = admit(asked);
+  if (!place.problem.empty()) admission.blocked_reasons.push_back(place.problem);
   const auto epoch = static_cast<std::uint64_t>(request.number_or("epoch", 0));
   if (const auto known = known_epoch ? known_epoch(spec.uid) : 0; handover::is_old(epoch, known)) {
     const auto text = fmt::format(
@@ -161,7 +162,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request) {
   Reservation made;
   made.migration = id;
   made.from = request.text_or("from", "");
-  made.from_api = request.text_or("from_api", "");
+  made.from_api = way_back(request.text_or("from_api", ""), request.caller.came_from);
+  made.data_host = made.image_host = place.host;
   if (!request.caller.owner) made.owner = request.caller.name;
   made.data_token = random_hex(16);
   if (request.flag_or("encrypt", false)) made.data_key = random_hex(32);
@@ -260,8 +262,8 @@ channel::Welcome Reservations::welcome(const Job& standby) {
     welcome.granted = r->granted();
     welcome.data_token = r->data_token;
     welcome.data_key = r->data_key;
+    welcome.data_host = r->image_host;
   }
-  welcome.data_host = config_.data_host;
   welcome.transports = config_.transports;
   return welcome;
 }

@@ -14,6 +14,7 @@
 #include "agent/criu/arrival.h"
 #include "agent/criu/host.h"
 #include "agent/handover/admission.h"
+#include "agent/handover/data_plane.h"
 #include "agent/handover/operators_word.h"
 #include "agent/handover/reservation.h"
 #include "agent/jobs/jobs.h"
@@ -48,7 +49,7 @@ class Reservations {
   void take_up();
   [[nodiscard]] bool keeps(const Job& standby) const;
 
-  [[nodiscard]] ApiAnswer reserve(const ApiRequest& request);
+  [[nodiscard]] ApiAnswer reserve(const ApiRequest& request, const DataAddress& place);
   [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
   /// The same, for its owner only: to everybody else's certificate there is no such thing.

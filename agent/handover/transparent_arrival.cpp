@@ -28,7 +28,7 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
   if (!r.data_key.empty()) r.image_key = random_hex(32);
   criu::Arrival::Needs needs;
   needs.criu = criu_.tool().path;
-  needs.host = config_.data_host;
+  needs.host = r.image_host;
   needs.token = r.image_token;
   needs.key = r.image_key;
   needs.job_dir = config_.job_dir(r.spec->name);

@@ -68,13 +68,19 @@ enum class Stage { connecting, exchanging };
               malformed ? "is it a cardswapd that listens there?" : "");
 }
 
+/// A zone is this host's own word (RFC 9110, section 7.2 allows none).
+std::string host_header(const Endpoint& endpoint) {
+  if (!endpoint.unix_path.empty()) return "localhost";
+  return Address{without_zone(endpoint.host), endpoint.port}.text();
+}
+
 bhttp::request<bhttp::string_body> message_of(const Endpoint& endpoint, const Request& request,
                                               bool keep) {
   bhttp::request<bhttp::string_body> message;
   message.version(11);
   message.method_string(request.method);
   message.target(request.target);
-  message.set(bhttp::field::host, endpoint.unix_path.empty() ? endpoint.text() : "localhost");
+  message.set(bhttp::field::host, host_header(endpoint));
   message.keep_alive(keep);
   for (const auto& [name, value] : request.headers) message.set(name, value);
   if (!request.body.is_null()) {

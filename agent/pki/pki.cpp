@@ -15,6 +15,7 @@
 #include <cstring>
 #include <memory>
 
+#include "agent/address.h"
 #include "agent/tls/context.h"
 #include "migrator/error.h"
 
@@ -118,20 +119,16 @@ void make_dir(const std::filesystem::path& dir, bool must_be_new) {
               errno == EEXIST ? "nothing is overwritten; choose another --name" : "");
 }
 
-/// "IP:10.0.0.2" or "DNS:gpu-b".
+/// "IP:10.0.0.2", "IP:fd00::2" or "DNS:gpu-b".
 std::string alternative_name(const std::string& host) {
-  boost::system::error_code no_address;
-  (void)boost::asio::ip::make_address(host, no_address);
-  if (!no_address) return "IP:" + host;
-  const bool plain = !host.empty() && host.size() < 254 &&
-                     std::all_of(host.begin(), host.end(), [](unsigned char c) {
-                       return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
-                     });
-  if (!plain) {
+  const auto address = address_from(host, 0);
+  if (!address || address->port != 0 || host.find('%') != std::string::npos) {
     throw Error(Code::bad_request, fmt::format("--host: '{}' is no host name or address", host),
-                "give it without a port");
+                "give it without a port and without a zone, like gpu-b, 10.0.0.2 or fd00::2");
   }
-  return "DNS:" + host;
+  boost::system::error_code no_address;
+  const auto ip = boost::asio::ip::make_address(address->host, no_address);
+  return no_address ? "DNS:" + address->host : "IP:" + canonical_host(ip.to_string());
 }
 
 struct Authority {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "agent/address.h"
 #include "migrator/error.h"
 
 namespace cardswap::tls {
@@ -107,8 +108,10 @@ void expect_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   error_code no_address;
   (void)boost::asio::ip::make_address(host, no_address);
+  // A certificate has addresses without zones.
+  const auto address = canonical_host(without_zone(host));
   const bool set = no_address ? X509_VERIFY_PARAM_set1_host(param, host.c_str(), 0) == 1
-                              : X509_VERIFY_PARAM_set1_ip_asc(param, host.c_str()) == 1;
+                              : X509_VERIFY_PARAM_set1_ip_asc(param, address.c_str()) == 1;
   if (!set) throw Error(Code::bad_request, fmt::format("'{}' is no host name or address", host));
   if (no_address) SSL_set_tlsext_host_name(ssl, host.c_str());
 }

@@ -30,10 +30,10 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-UcxLink::UcxLink(const std::string& transports, LinkEvents& events)
+UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEvents& events)
     : events_(events),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      context_(make_context(transports)),
+      context_(make_context(transports, host)),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);
   set_handler(kBulkId, &UcxLink::on_bulk_am);
@@ -78,9 +78,10 @@ void UcxLink::connect(const std::string& host, std::uint16_t port) {
   ucp_ep_h endpoint = nullptr;
   const auto status = ucp_ep_create(worker_.get(), &params, &endpoint);
   if (status != UCS_OK) {
-    throw Error(Code::unreachable,
-                fmt::format("connect to {}:{}: {}", host, port, ucs_status_string(status)),
-                "check that the target's data address can be reached from this host");
+    throw Error(
+        Code::unreachable,
+        fmt::format("connect to {}: {}", link_address(host, port), ucs_status_string(status)),
+        "check that the target's data address can be reached from this host");
   }
   peers_[kServer] = {endpoint};
   next_peer_ = 1;
@@ -391,14 +392,14 @@ namespace cardswap {
 
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                    const std::string& transports, LinkEvents& events) {
-  auto link = std::make_unique<ucx::UcxLink>(transports, events);
+  auto link = std::make_unique<ucx::UcxLink>(transports, host, events);
   link->connect(host, port);
   return link;
 }
 
 std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
                                   LinkEvents& events) {
-  auto link = std::make_unique<ucx::UcxLink>(transports, events);
+  auto link = std::make_unique<ucx::UcxLink>(transports, host, events);
   link->listen(host);
   return link;
 }

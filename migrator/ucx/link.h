@@ -18,7 +18,8 @@ namespace cardswap::ucx {
 /// reverse: requests last, because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
-  UcxLink(const std::string& transports, LinkEvents& events);
+  /// `host`: where it will listen or connect to.
+  UcxLink(const std::string& transports, const std::string& host, LinkEvents& events);
   ~UcxLink() override;
 
   void connect(const std::string& host, std::uint16_t port);

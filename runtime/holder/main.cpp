@@ -10,6 +10,7 @@
 #include "runtime/holder/cards.h"
 #include "runtime/holder/keep.h"
 #include "runtime/holder/receive.h"
+#include "runtime/holder/try_data.h"
 
 int main(int argc, char** argv) {
   std::string hand_over;
@@ -23,12 +24,20 @@ int main(int argc, char** argv) {
   auto* at_source = app.add_option("--keep", keep, "Keep a trainer's memory at this socket");
   auto* whose =
       app.add_option("--trainer", trainer, "The trainer's process")->check(CLI::PositiveNumber);
+  std::string try_host;
+  std::string transports;
+  auto* trying = app.add_option(
+      "--try-data", try_host, "Only print whether data can be taken at this address of this host");
+  app.add_option("--transports", transports, "UCX transports, as cardswapd has them")
+      ->needs(trying);
+  trying->excludes(at_source)->excludes(at_target);
   at_target->excludes(at_source);
   at_source->needs(whose);
   whose->needs(at_source);
   app.require_option(1, 2);
   CLI11_PARSE(app, argc, argv);
   try {
+    if (!try_host.empty()) return cardswap::try_data(try_host, transports);
     return keep.empty() ? cardswap::receive_and_hand_over(hand_over, cardswap::open_card)
                         : cardswap::keep_memory(keep, trainer);
   } catch (const cardswap::Error& error) {

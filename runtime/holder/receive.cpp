@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "migrator/link.h"
 #include "migrator/target.h"
 #include "runtime/agent_channel.h"
 #include "runtime/hand_over.h"
@@ -53,7 +54,8 @@ class Receiver final : private TargetProgram {
     if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
     TargetOptions options;
     options.migration = welcome.migration;
-    options.listen_host = welcome.data_host;
+    options.listen_host = listening_host(welcome.data_host);
+    const auto host = options.listen_host;
     options.token = welcome.data_token;
     options.data_key = welcome.data_key;
     options.transports = welcome.transports;
@@ -63,7 +65,7 @@ class Receiver final : private TargetProgram {
     channel_.start();
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
                                        std::move(events));
-    channel_.send(channel::Parked{welcome.data_host, target_->port(), 0});
+    channel_.send(channel::Parked{host, target_->port(), 0});
   }
 
   int run() {

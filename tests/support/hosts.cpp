@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "agent/address.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -37,7 +38,7 @@ std::optional<std::string> NetnsPair::missing() {
   return std::nullopt;
 }
 
-NetnsPair::NetnsPair() : prefix_(fmt::format("cs{}n", ::getpid())) {
+NetnsPair::NetnsPair(Family family) : prefix_(fmt::format("cs{}n", ::getpid())) {
   const auto must = [](const std::vector<std::string>& argv) {
     const auto outcome = run(argv);
     if (outcome.exit_code != 0)
@@ -50,7 +51,12 @@ NetnsPair::NetnsPair() : prefix_(fmt::format("cs{}n", ::getpid())) {
   must({"ip", "link", "add", "veth0", "netns", name(0), "type", "veth", "peer", "name", "veth0",
         "netns", name(1)});
   for (int side = 0; side < 2; ++side) {
-    must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
+    if (family == Family::v4) {
+      must({"ip", "-n", name(side), "addr", "add", address(side) + "/24", "dev", "veth0"});
+    } else {
+      must(
+          {"ip", "-n", name(side), "addr", "add", address6(side) + "/64", "dev", "veth0", "nodad"});
+    }
     must({"ip", "-n", name(side), "link", "set", "veth0", "up"});
     must({"ip", "-n", name(side), "link", "set", "lo", "up"});
   }
@@ -58,6 +64,20 @@ NetnsPair::NetnsPair() : prefix_(fmt::format("cs{}n", ::getpid())) {
   if (!within(milliseconds(5000), [&] { return is_up(0) && is_up(1); })) {
     throw std::runtime_error("the veth pair did not come up");
   }
+}
+
+std::string NetnsPair::link_local(int side) const {
+  std::string found;
+  // An address is tentative for a second, and cannot be bound meanwhile.
+  (void)within(milliseconds(5000), [&] {
+    const auto shown = run({"ip", "-n", name(side), "-6", "-o", "addr", "show", "dev", "veth0",
+                            "scope", "link", "-tentative"});
+    const auto at = shown.out.find("fe80:");
+    if (at == std::string::npos) return false;
+    found = shown.out.substr(at, shown.out.find('/', at) - at) + "%veth0";
+    return true;
+  });
+  return found;
 }
 
 bool NetnsPair::is_up(int side) const {
@@ -128,7 +148,7 @@ void Host::start_agent() {
   if (!options_.netns.empty()) argv = {"ip", "netns", "exec", options_.netns};
   if (!options_.env.empty()) argv.emplace_back("env");
   argv.insert(argv.end(), options_.env.begin(), options_.env.end());
-  const auto listen = fmt::format("{}:{}", options_.address, port_);
+  const auto listen = fmt::format("{}:{}", bracketed(options_.address), port_);
   for (const auto& word : std::vector<std::string>{CARDSWAPD, "--data-dir", dir_.string(),
                                                    "--listen", listen, "--host-name", options_.name,
                                                    "--failpoints", "--insecure-listen"}) {
@@ -172,7 +192,8 @@ json::object Host::ask(std::vector<std::string> arguments) const {
 }
 
 std::string Host::at(const std::string& device) const {
-  return fmt::format("{}:{}/{}", options_.address, port_, device);
+  const auto& called = options_.called.empty() ? options_.address : options_.called;
+  return fmt::format("{}:{}/{}", bracketed(called), port_, device);
 }
 
 void Host::run_job(const std::string& name, std::vector<std::string> program,

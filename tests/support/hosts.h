@@ -27,9 +27,12 @@ class TempDir {
 /// Two network namespaces with a veth pair between them: two hosts with addresses of their own.
 class NetnsPair {
  public:
+  enum class Family { v4, v6 };
+
   /// Why the machine cannot have one, or nothing.
   [[nodiscard]] static std::optional<std::string> missing();
-  NetnsPair();
+  /// `family` is the only one that they have addresses of, besides lo's.
+  explicit NetnsPair(Family family = Family::v4);
   ~NetnsPair();
   NetnsPair(const NetnsPair&) = delete;
   NetnsPair& operator=(const NetnsPair&) = delete;
@@ -38,6 +41,11 @@ class NetnsPair {
   [[nodiscard]] static std::string address(int side) {
     return "10.231.77." + std::to_string(side + 1);
   }
+  [[nodiscard]] static std::string address6(int side) {
+    return "fd77::" + std::to_string(side + 1);
+  }
+  /// With its zone, of the interface between them.
+  [[nodiscard]] std::string link_local(int side) const;
   void limit(const std::string& rate);
   void cut();
   void heal();
@@ -54,6 +62,7 @@ struct HostOptions {
   std::vector<std::string> devices{"cpu:0"};
   std::string netns;  ///< empty: this one
   std::string address = "127.0.0.1";
+  std::string called;  ///< by others; empty: by `address`
   std::string transports;
   std::vector<std::string> more;  ///< further options of the agent
   std::vector<std::string> env;   ///< "KEY=VALUE", of the agent

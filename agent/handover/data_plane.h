@@ -1,0 +1,48 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "agent/config.h"
+
+namespace cardswap {
+
+/// Where a job on its way in takes its data.
+struct DataAddress {
+  std::string host;     ///< a numeric address of this host
+  std::string problem;  ///< why no data can come there; empty: it can
+};
+
+/// `configured` is --data-host, or what --listen has. Where that is every address of this host,
+/// the one that the source's agent called (Caller::came_to) is taken: it can be reached from there.
+[[nodiscard]] DataAddress data_address(const std::string& configured, const std::string& came_to,
+                                       const std::string& host_name);
+/// How the source's agent is called back: `told`, or where that means nothing to another host (a
+/// wildcard, or a loopback address told from afar) the address that its call came from.
+[[nodiscard]] std::string way_back(const std::string& told, const std::string& came_from);
+
+/// Knows on which addresses of this host jobs' data links work. IPv4 always does; over IPv6 it
+/// depends on the UCX of this host, so a child process tries, once an address. One thread.
+class DataPlane {
+ public:
+  explicit DataPlane(const Config& config) : config_(config) {}
+
+  /// The place for a call that came to `came_to`; takes some 100 ms the first time.
+  boost::asio::awaitable<DataAddress> place_for(std::string came_to);
+  /// At the agent's start: whether the configured address will do, in the log too.
+  boost::asio::awaitable<void> look();
+  /// What look() found wrong; empty: nothing.
+  [[nodiscard]] const std::string& warning() const { return warning_; }
+
+ private:
+  const Config& config_;
+  std::map<std::string, std::string> tried_;  ///< address -> what fails there, or nothing
+  std::string warning_;
+};
+
+/// What `cardswap-holder --try-data` printed says; empty where it found nothing wrong.
+[[nodiscard]] std::string trial_failure(std::string_view printed);
+
+}  // namespace cardswap

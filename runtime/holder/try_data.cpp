@@ -1,0 +1,62 @@
+#include "runtime/holder/try_data.h"
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "migrator/error.h"
+#include "migrator/link.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kTryMax{5};
+constexpr std::chrono::milliseconds kTurn{2};
+
+struct End final : LinkEvents {
+  void on_control(PeerId, std::span<const std::byte>) override { heard = true; }
+  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override {
+    throw Error(Code::bad_request, "nobody asked for data");
+  }
+  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(PeerId, std::string_view why) override { lost = std::string(why); }
+
+  bool heard = false;
+  std::optional<std::string> lost;
+};
+
+/// Empty where a message went from end to end, and where nothing was said in time.
+std::string what_fails(const std::string& host, const std::string& transports) {
+  const auto there = listening_host(host);
+  // Inside of one process UCX would not use the network at all.
+  const auto way = transports.empty() ? "tcp" : transports;
+  End target;
+  End source;
+  const auto listening = listen_link(there, way, target);
+  const auto connecting = connect_link(there, listening->port(), way, source);
+  connecting->send_control(kServer, {std::byte{1}});
+  for (const auto until = Clock::now() + kTryMax; !target.heard && Clock::now() < until;) {
+    listening->wait(Clock::now() + kTurn);
+    connecting->wait(Clock::now() + kTurn);
+    if (source.lost) return link_address(there, listening->port()) + ": " + *source.lost;
+    if (target.lost) return link_address(there, listening->port()) + ": " + *target.lost;
+  }
+  return {};
+}
+
+}  // namespace
+
+int try_data(const std::string& host, const std::string& transports) {
+  std::string failed;
+  try {
+    failed = what_fails(host, transports);
+  } catch (const Error& error) {
+    failed = error.failure();
+  }
+  std::printf("\ndata %s\n", failed.empty() ? "ok" : failed.c_str());
+  return 0;
+}
+
+}  // namespace cardswap
