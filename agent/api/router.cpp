@@ -133,9 +133,41 @@ ApiAnswer answer_of(const Error& error) {
   return {status_of(error.code()), json::object{{"error", http::to_json(error)}}};
 }
 
-void Router::on(std::string method, std::string_view pattern, ApiHandler handler) {
-  routes_.push_back(
-      {std::move(method), std::string(pattern), parts_of(pattern), std::move(handler)});
+void Router::on(std::string method, std::string_view pattern, ApiHandler handler, CallTakes takes) {
+  routes_.push_back({std::move(method), std::string(pattern), parts_of(pattern), std::move(handler),
+                     std::move(takes)});
+}
+
+const Router::Route* Router::route_of(std::string_view method, std::string_view target) const {
+  const auto url = boost::urls::parse_origin_form(target);
+  if (!url) return nullptr;
+  std::vector<std::string> path;
+  for (const auto& segment : url->segments()) path.push_back(segment);
+  for (const auto& route : routes_) {
+    if (route.method == method && match(route.parts, path)) return &route;
+  }
+  return nullptr;
+}
+
+std::size_t Router::body_bytes_max(std::string_view method, std::string_view target) const {
+  const auto* route = route_of(method, target);
+  return route == nullptr ? CallTakes::kBodyBytes : route->takes.body_bytes;
+}
+
+ApiAnswer Router::too_large(std::string_view method, std::string_view target,
+                            const Caller& caller) const {
+  const auto most = body_bytes_max(method, target);
+  const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
+                    "send less at once; docs/api.md");
+  auto answer = answer_of(error);
+  if (most > CallTakes::kBodyBytes) answer.status = 503;
+  const auto* route = route_of(method, target);
+  if (route != nullptr && route->takes.refused &&
+      caller.may(role_for(route->method, route->pattern))) {
+    route->takes.refused(error);
+  }
+  if (on_answer) on_answer(route == nullptr ? "unknown" : route->pattern, answer.status, 0);
+  return answer;
 }
 
 std::vector<Router::Call> Router::calls() const {
@@ -160,6 +192,7 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
                                                    std::string body, Caller caller,
                                                    std::string& matched) const {
   std::optional<Error> failed;
+  std::function<void(const Error&)> refused;
   try {
     const auto url = boost::urls::parse_origin_form(target);
     if (!url) throw Error(Code::bad_request, "the request's target is no path");
@@ -176,11 +209,14 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
       matched = route.pattern;
       const auto needed = role_for(route.method, route.pattern);
       if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
+      refused = route.takes.refused;
       request.caller = std::move(caller);
       request.path = std::move(*found);
       if (!body.empty()) {
         boost::system::error_code error;
-        auto value = json::parse(body, error);
+        json::parse_options how;
+        how.allow_invalid_utf8 = route.takes.any_bytes;
+        auto value = json::parse(body, error, {}, how);
         if (error || !value.is_object()) {
           throw Error(Code::bad_request, "the body is no JSON object");
         }
@@ -200,6 +236,7 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
     spdlog::error("{} {}: {}", method, target, error.what());
     failed = Error(Code::internal, fmt::format("{} {}: {}", method, target, error.what()));
   }
+  if (refused) refused(*failed);
   co_return answer_of(*failed);
 }
 

@@ -39,6 +39,18 @@ struct ApiAnswer {
 
 using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
 
+/// What one call takes beside what all take.
+struct CallTakes {
+  static constexpr std::size_t kBodyBytes = 1U << 20;
+
+  /// Bytes of a body. A larger one is answered with 503 where a call takes more than the others, so
+  /// that its sender repeats; with 400 else.
+  std::size_t body_bytes = kBodyBytes;
+  bool any_bytes = false;  ///< strings that are no UTF-8; the handler makes them harmless
+  /// Told of each request that came to nothing, before it is answered.
+  std::function<void(const Error&)> refused = {};
+};
+
 /// Finds the handler of a method and path. A handler's Error becomes an error answer.
 class Router {
  public:
@@ -47,7 +59,12 @@ class Router {
   std::function<void(const std::string& route, unsigned status, double seconds)> on_answer;
 
   /// `pattern` like "/v1/jobs/{name}/stop".
-  void on(std::string method, std::string_view pattern, ApiHandler handler);
+  void on(std::string method, std::string_view pattern, ApiHandler handler, CallTakes takes = {});
+  /// How large the body of a request may be.
+  [[nodiscard]] std::size_t body_bytes_max(std::string_view method, std::string_view target) const;
+  /// The answer to a request whose body is larger.
+  [[nodiscard]] ApiAnswer too_large(std::string_view method, std::string_view target,
+                                    const Caller& caller) const;
   /// A caller who may not make the call (api/access.h) is told so, with status 403.
   boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
                                            Caller caller) const;
@@ -69,7 +86,10 @@ class Router {
     std::string pattern;
     std::vector<std::string> parts;
     ApiHandler handler;
+    CallTakes takes;
   };
+  [[nodiscard]] const Route* route_of(std::string_view method, std::string_view target) const;
+
   std::vector<Route> routes_;
 };
 

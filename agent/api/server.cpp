@@ -19,13 +19,13 @@ namespace {
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 
-constexpr std::size_t kBodyBytesMax = 1U << 20;
 constexpr std::size_t kHeaderBytesMax = 16U << 10;
 constexpr std::chrono::seconds kHandshakeTimeMax{10};
 constexpr std::chrono::seconds kHeaderTimeMax{10};
 constexpr std::chrono::seconds kBodyTimeMax{20};
 constexpr std::chrono::seconds kAnswerTimeMax{30};
 constexpr std::chrono::milliseconds kRefusalReadMax{500};
+constexpr std::size_t kRefusalBytesMax = 16U << 20;
 /// So few connections delay no handover.
 constexpr std::size_t kCrowd = 16;
 /// Whoever comes while a job stands still may be the other agent over a new connection.
@@ -83,7 +83,7 @@ asio::awaitable<void> see_off(Stream& stream) {
   stream.socket().shutdown(asio::socket_base::shutdown_send, error);
   std::array<char, 16384> ignored{};
   stream.expires_after(kRefusalReadMax);
-  for (std::size_t got = 0; got < 2 * kBodyBytesMax && !error;) {
+  for (std::size_t got = 0; got < kRefusalBytesMax && !error;) {
     got += co_await stream.async_read_some(asio::buffer(ignored),
                                            asio::redirect_error(asio::use_awaitable, error));
   }
@@ -239,7 +239,7 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
   auto& line = beast::get_lowest_layer(stream);
   while (true) {
     bhttp::request_parser<bhttp::string_body> parser;
-    parser.body_limit(kBodyBytesMax);
+    parser.body_limit(boost::none);  // it is the call's, which the header names
     parser.header_limit(kHeaderBytesMax);
     place.waits();
     line.expires_after(kHeaderTimeMax);
@@ -261,7 +261,11 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
       const std::string_view target(head.target().data(), head.target().size());
       heard = caller.known() ||
               (token_ok && open_to_anybody(std::string_view(head.method_string()), target));
-      if (caller.known()) {  // nobody's body is not worth reading
+      const auto body_max = router_.body_bytes_max(std::string_view(head.method_string()), target);
+      if (heard && parser.content_length().value_or(0) > body_max) {
+        error = bhttp::error::body_limit;
+      } else if (caller.known()) {  // nobody's body is not worth reading
+        parser.body_limit(body_max);
         line.expires_after(kBodyTimeMax);
         co_await bhttp::async_read(stream, buffer, parser,
                                    asio::redirect_error(asio::use_awaitable, error));
@@ -289,6 +293,11 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
       }
     } else if (readable) {
       answer = nobody_knows_you(caller, token_ok);
+    } else if (error == bhttp::error::body_limit && heard) {
+      const auto& head = parser.get();
+      answer =
+          router_.too_large(std::string_view(head.method_string()),
+                            std::string_view(head.target().data(), head.target().size()), caller);
     } else {
       answer =
           answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", error.message()),
