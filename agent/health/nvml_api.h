@@ -56,7 +56,12 @@ struct nvmlFieldValue_t {
 namespace cardswap::health::nvml {
 
 inline constexpr int kSuccess = 0;
+inline constexpr int kInvalidArgument = 2;
 inline constexpr int kNotSupported = 3;
+inline constexpr int kNoPermission = 4;
+inline constexpr int kFunctionNotFound = 13;
+inline constexpr int kVersionMismatch = 25;
+inline constexpr int kDeprecated = 26;
 inline constexpr int kTimeout = 10;
 inline constexpr int kGpuIsLost = 15;
 inline constexpr int kResetRequired = 16;

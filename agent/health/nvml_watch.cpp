@@ -131,7 +131,7 @@ class Watch {
       Watched watched;
       if (api_.handle(i, &watched.device) != kSuccess) continue;  // the kernel log names it
       std::array<char, 96> uuid{};
-      if (api_.uuid(watched.device, uuid.data(), uuid.size()) == kSuccess) {
+      if (api_.uuid != nullptr && api_.uuid(watched.device, uuid.data(), uuid.size()) == kSuccess) {
         watched.uuid = shown(uuid.data(), 95);
       }
       nvmlPciInfo_t pci{};
@@ -166,7 +166,11 @@ class Watch {
   /// True: the answer can be used. One that fails speaks for its own device and for no other.
   bool answered(Watched& watched, nvmlReturn_t status, const char* call) {
     if (status == kSuccess) return true;
-    if (status == kNotSupported) return false;
+    // What this GPU or this driver does not have says nothing about its health.
+    if (status == kNotSupported || status == kInvalidArgument || status == kNoPermission ||
+        status == kFunctionNotFound || status == kVersionMismatch || status == kDeprecated) {
+      return false;
+    }
     if (status == kGpuIsLost && !watched.lost) {
       watched.lost = true;
       finding(watched, "gpu_lost", true, false, std::string(call) + ": the GPU is lost");
@@ -305,8 +309,7 @@ class Watch {
 
 int watch_nvml(const std::string& library) {
   auto api = open_api(library);
-  if (!api.library || api.init == nullptr || api.count == nullptr || api.handle == nullptr ||
-      api.uuid == nullptr) {
+  if (!api.library || api.init == nullptr || api.count == nullptr || api.handle == nullptr) {
     const auto* why = ::dlerror();  // NOLINT(concurrency-mt-unsafe)
     say("state\tabsent\t" + shown(why == nullptr ? "no NVML in " + library : why));
     return 3;

@@ -61,10 +61,12 @@ int print_gpus(const std::string& library) {
   nvmlReturn_t (*name_of)(nvmlDevice_t, char*, unsigned) = nullptr;
   nvmlReturn_t (*memory_of)(nvmlDevice_t, nvmlMemory_t*) = nullptr;
   if (!load(init, "nvmlInit_v2") || !load(count_of, "nvmlDeviceGetCount_v2") ||
-      !load(handle, "nvmlDeviceGetHandleByIndex_v2") || !load(uuid_of, "nvmlDeviceGetUUID") ||
-      !load(name_of, "nvmlDeviceGetName") || !load(memory_of, "nvmlDeviceGetMemoryInfo")) {
+      !load(handle, "nvmlDeviceGetHandleByIndex_v2")) {
     return 3;
   }
+  load(uuid_of, "nvmlDeviceGetUUID");
+  load(name_of, "nvmlDeviceGetName");
+  load(memory_of, "nvmlDeviceGetMemoryInfo");
   unsigned count = 0;
   if (init() != kSuccess || count_of(&count) != kSuccess) return 3;
   for (unsigned i = 0; i < std::min(count, kGpusMax); ++i) {
@@ -72,10 +74,12 @@ int print_gpus(const std::string& library) {
     std::array<char, 96> uuid{};
     std::array<char, 96> name{};
     nvmlMemory_t memory{};
-    if (handle(i, &device) != kSuccess || uuid_of(device, uuid.data(), 95) != kSuccess ||
-        name_of(device, name.data(), 95) != kSuccess || memory_of(device, &memory) != kSuccess) {
-      continue;  // a sick one; the monitor tells more
-    }
+    if (handle(i, &device) != kSuccess) continue;  // a sick one; the monitor tells more
+    // What a GPU does not tell stays empty: one that shares the host's memory has no size of its
+    // own.
+    if (uuid_of == nullptr || uuid_of(device, uuid.data(), 95) != kSuccess) uuid = {};
+    if (name_of == nullptr || name_of(device, name.data(), 95) != kSuccess) name = {};
+    if (memory_of == nullptr || memory_of(device, &memory) != kSuccess) memory = {};
     std::printf("gpu\t%u\t%s\t%llu\t%s\n", i, shown(uuid.data()).c_str(), memory.total,
                 shown(name.data()).c_str());
   }
@@ -92,7 +96,7 @@ std::vector<Gpu> gpus_from(std::string_view text) {
       part[i] = line.substr(0, i + 1 == part.size() ? std::string_view::npos : line.find('\t'));
       line.remove_prefix(std::min(line.size(), part[i].size() + 1));
     }
-    if (part[0] != "gpu" || part[2].empty()) continue;
+    if (part[0] != "gpu" || part[1].empty()) continue;
     gpus.push_back({static_cast<unsigned>(number_in(part[1])), std::string(part[2]),
                     std::string(part[4]), number_in(part[3])});
   }

@@ -10,9 +10,9 @@ namespace cardswap {
 /// A GPU of this machine, as NVML tells.
 struct Gpu {
   unsigned index = 0;  ///< NVML's, which is the order on the PCI bus: "cuda:0" is the first
-  std::string uuid;    ///< "GPU-..."
-  std::string model;
-  std::uint64_t total_bytes = 0;
+  std::string uuid;    ///< "GPU-..."; empty: it does not tell
+  std::string model;   ///< the same
+  std::uint64_t total_bytes = 0;  ///< 0: it does not tell
 };
 
 /// What `cardswapd --list-gpus LIBRARY` is: prints one line a GPU, its fields parted by tabs, and

@@ -8,6 +8,8 @@
 ///   remap I PENDING FAILED
 ///   clocks I REASONS
 ///   error I STATUS         every call about the device returns it
+///   no_memory I STATUS     the call for its memory returns it
+///   no_name I STATUS       the calls for its name and UUID return it
 ///   wait_error STATUS      every wait for events returns it
 ///   hang                   no call returns
 #include <poll.h>
@@ -94,17 +96,26 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t* device)
 }
 
 nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned length) {
+  if (const auto failed = value_of("no_name", static_cast<int>(index_of(device))); failed != 0) {
+    return static_cast<nvmlReturn_t>(failed);
+  }
   const auto otherwise = "GPU-stand-in-" + std::to_string(index_of(device));
   std::snprintf(uuid, length, "%s", word_of("uuid", device, otherwise).c_str());
   return kSuccess;
 }
 
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned length) {
+  if (const auto failed = value_of("no_name", static_cast<int>(index_of(device))); failed != 0) {
+    return static_cast<nvmlReturn_t>(failed);
+  }
   std::snprintf(name, length, "%s", word_of("name", device, "Stand-in GPU").c_str());
   return kSuccess;
 }
 
 nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) {
+  if (const auto failed = value_of("no_memory", static_cast<int>(index_of(device))); failed != 0) {
+    return static_cast<nvmlReturn_t>(failed);
+  }
   memory->total = (index_of(device) + 1ULL) << 30U;
   memory->free = memory->total;
   memory->used = 0;
