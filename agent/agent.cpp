@@ -8,10 +8,12 @@
 #include <fstream>
 
 #include "agent/fleet/calls.h"
+#include "agent/fleet/metrics.h"
 #include "agent/handover/epochs.h"
 #include "agent/handover/incoming.h"
 #include "agent/handover/standing.h"
 #include "agent/health/calls.h"
+#include "agent/health/metrics.h"
 #include "agent/jobs/calls.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/tls/identity.h"
@@ -57,7 +59,9 @@ Agent::Agent(asio::io_context& context, Config config)
   jobs_.standing = [this](const Job& job) { return standing_of(job, migrations_, reservations_); };
   jobs_.check_stop = [this](const Job& job) { cardswap::check_stop(job, migrations_); };
   jobs_.may_restart = [this](const Job& job) { return reservations_.may_restart(job); };
-  add_fleet_calls(router_, cordons_, jobs_, config_);
+  add_fleet_calls(router_, cordons_, jobs_, config_, [this](const std::string& device) {
+    return health_.engine().standing_fault(device);
+  });
   add_host_calls();
   add_job_calls(router_, jobs_, cordons_, config_);
   add_migration_calls();
@@ -94,6 +98,7 @@ void Agent::stop() {
 }
 
 void Agent::reload() {
+  health_.read_policy_again();
   try {
     auto security = ApiSecurity::load(config_);
     if (config_.tls.any()) tls::Identity::use(context_, tls::client_context(config_.tls));
@@ -170,6 +175,11 @@ RuntimeHub::Events Agent::runtime_events() {
   };
   events.detached = [this](Job& job) { migrations_.on_detached(job); };
   return events;
+}
+
+void Agent::more_metrics(Exposition& out) const {
+  health::write_metrics(out, health_);
+  write_metrics(out, cordons_, config_);
 }
 
 health::Hooks Agent::health_hooks() {

@@ -28,8 +28,8 @@ class Agent {
   void start();
   /// Ends every task; jobs go on.
   void stop();
-  /// Reads certificates, keys, revocations and tokens anew, for connections from now on. On an
-  /// error it is logged, and what was read last still holds.
+  /// Reads the health policy, certificates, keys, revocations and tokens anew, the latter for
+  /// connections from now on. On an error it is logged, and what was read last still holds.
   void reload();
   /// One line for the service manager: how many jobs and migrations.
   [[nodiscard]] std::string summary();
@@ -43,6 +43,7 @@ class Agent {
   asio::awaitable<ApiAnswer> resolve(std::string id, OperatorsWord word);
   RuntimeHub::Events runtime_events();
   health::Hooks health_hooks();
+  void more_metrics(Exposition& out) const;
   void write_agent_file() const;
 
   asio::io_context& context_;
@@ -60,7 +61,8 @@ class Agent {
   health::Monitor health_;
   Router router_;
   ApiServer server_;
-  MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_},
+  MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,
+                         [this](Exposition& out) { more_metrics(out); }},
                         router_};
 };
 

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "agent/cli/agent_address.h"
 #include "agent/cli/default_paths.h"
 #include "agent/health/nvml_watch.h"
+#include "agent/health/policy_yaml.h"
 #include "agent/jobs/gpu_inventory.h"
 #include "agent/json_log.h"
 #include "agent/service/notifier.h"
@@ -41,6 +43,7 @@ struct Options {
   std::string nvml = "libnvidia-ml.so.1";
   std::string libcuda = "libcuda.so.1";
   std::string watch_nvml;
+  std::string check_policy;
   bool encrypt_always = false;
   std::string criu;
   bool criu_trust_peers = false;
@@ -89,6 +92,13 @@ void look_up_gpus(std::vector<DeviceConfig>& devices, const std::string& nvml) {
       device.uuid = known->uuid;
       device.model = known->model;
       if (device.memory_bytes == 0) device.memory_bytes = known->total_bytes;
+      if (device.memory_bytes == 0) {
+        throw Error(Code::bad_request,
+                    fmt::format("--device: NVML knows {} ({}{}{}) but not how much memory it has",
+                                device.name, known->model.empty() ? "a GPU" : known->model,
+                                known->uuid.empty() ? "" : ", ", known->uuid),
+                    fmt::format("say how much jobs may use: --device {},memory=SIZE", device.name));
+      }
     } else if (device.memory_bytes == 0) {
       throw Error(Code::bad_request,
                   fmt::format("--device: NVML knows no {} among {} GPUs", device.name, gpus.size()),
@@ -194,7 +204,17 @@ void set_up_log(const Options& options) {
   spdlog::flush_on(spdlog::level::info);
 }
 
+int check_policy(const std::string& file) {
+  const auto policy = health::policy_from_file(file);
+  std::cout << fmt::format("{} is good: mode {}, {} rules, {} probes, {} spares, {} devices\n",
+                           file, policy.act ? "act" : "observe", policy.rules.size(),
+                           policy.probes.size(), policy.spares.size(), policy.devices.size());
+  return 0;
+}
+
 int serve(const Options& options) {
+  // The unit gives the agent the right to read the kernel log; jobs do not inherit it.
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const auto config = config_from(options);
   lock_data_dir(config);
   if (config.insecure_listen) {
@@ -280,6 +300,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   app.add_option("--health-policy", options.health_policy,
                  "YAML: what to do about sick devices (default: observe)");
+  app.add_option("--check-policy", options.check_policy,
+                 "Only read this health policy and say whether it is good");
   app.add_option("--kernel-log", options.kernel_log, "Where the driver's XIDs are read; none: not")
       ->capture_default_str();
   app.add_option("--criu", options.criu,
@@ -307,6 +329,7 @@ int main(int argc, char** argv) {
   if (!options.watch_nvml.empty()) return health::watch_nvml(options.watch_nvml);
   if (!options.list_gpus.empty()) return print_gpus(options.list_gpus);
   try {
+    if (!options.check_policy.empty()) return check_policy(options.check_policy);
     set_up_log(options);
     return serve(options);
   } catch (const Error& error) {

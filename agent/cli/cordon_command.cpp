@@ -54,6 +54,12 @@ std::string listed(const json::object& answer, const AgentAddress& asked, bool c
                           : was_open ? "was not cordoned"
                                      : "is uncordoned");
   if (closed) return text;
+  if (const auto* warnings = answer.if_contains("warnings");
+      warnings != nullptr && warnings->is_array()) {
+    for (const auto& warning : warnings->get_array()) {
+      if (warning.is_string()) text += "warning: " + std::string(warning.get_string()) + "\n";
+    }
+  }
   for (const auto& item : answer.at("cordons").as_array()) {
     const auto& cordon = item.as_object();
     const auto& device = cordon.at("device");

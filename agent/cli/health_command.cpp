@@ -38,6 +38,24 @@ std::int64_t number_at(const json::object& from, std::string_view key) {
   return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
 }
 
+std::string time_text(std::int64_t at_ms) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(at_ms / 1000)));
+}
+
+/// Nothing while it is closed.
+std::string breaker_text(const json::object& answer) {
+  const auto* breaker = answer.if_contains("breaker");
+  if (breaker == nullptr || !breaker->is_object()) return {};
+  const auto& of = breaker->get_object();
+  const auto* open = of.if_contains("open");
+  if (open == nullptr || !open->is_bool() || !open->get_bool()) return {};
+  return fmt::format(
+      "breaker: OPEN since {}: {}; it closes at {}, or with `cardswap health --close-breaker "
+      "--reason TEXT`\n",
+      time_text(number_at(of, "since_ms")), text_at(of, "why"),
+      time_text(number_at(of, "until_ms")));
+}
+
 std::string health_text(const json::object& answer) {
   // Nagios: what is shown, then after a bar what is drawn.
   const auto& moves = answer.at("moves").as_object();
@@ -57,9 +75,11 @@ std::string health_text(const json::object& answer) {
                     text_of.empty() ? text_at(incident, "detail") : text_of});
   }
   if (rows.size() > 1) text += table(rows);
-  if (text_at(answer, "mode") == "observe") {
-    text += "mode: observe (nothing is moved; `cardswap events` tells what would be)\n";
-  }
+  const auto mode = text_at(answer, "mode");
+  text += mode == "observe"
+              ? "mode: observe (nothing is moved; `cardswap events` tells what would be)\n"
+              : fmt::format("mode: {}\n", mode);
+  text += breaker_text(answer);
   for (const auto& source : answer.at("sources").as_object()) {
     if (source.value().is_string() && source.value().get_string() != "ok") {
       text += fmt::format("source {}: {}\n", std::string(source.key()),

@@ -33,6 +33,13 @@ void check_is_theirs(const Cordons& cordons, const std::string& device, const st
               "ask there; `cardswap uncordon` without a reason lifts any cordon");
 }
 
+/// Who asked: the name that was proved, and what a caller says of itself only where none was.
+std::string who(const Caller& caller, const std::string& said) {
+  const bool proved = !caller.owner && !caller.name.starts_with("uid ");
+  if (proved || said.empty()) return caller.name;
+  return fmt::format("{} ({})", said, caller.name);
+}
+
 ApiAnswer listed(const Cordons& cordons, const Config& config) {
   json::array list;
   for (const auto& [device, cordon] : cordons.all()) list.push_back(to_json(cordon));
@@ -41,35 +48,46 @@ ApiAnswer listed(const Cordons& cordons, const Config& config) {
 
 }  // namespace
 
-void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config) {
+void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config,
+                     std::function<std::string(const std::string& device)> standing_fault) {
   router.on("GET", "/v1/cordon",
             [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
   router.on("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     request.only({"device", "reason", "by"});
     Cordon cordon{request.text_or("device", ""), short_text(request, "reason"),
-                  short_text(request, "by"), 0};
+                  who(request.caller, short_text(request, "by")), 0};
     if (!cordon.device.empty()) (void)jobs.device(cordon.device);
     cordons.set(cordon);
     spdlog::info("{} by {}", to_string(cordon, config.host_name),
                  cordon.by.empty() ? "somebody" : cordon.by);
     co_return listed(cordons, config);
   });
-  router.on("DELETE", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    request.only({"device", "reason"});
-    // A device that is configured no more may still have a cordon to lift.
-    const auto device = request.text_or("device", "");
-    if (!device.empty() && !cordons.all().contains(device)) (void)jobs.device(device);
-    if (request.body.contains("reason")) {
-      check_is_theirs(cordons, device, short_text(request, "reason"), config.host_name);
-    }
-    const bool lifted = cordons.lift(device);
-    if (lifted) {
-      spdlog::info("{}{}{} is uncordoned", config.host_name, device.empty() ? "" : "/", device);
-    }
-    auto answer = listed(cordons, config);
-    answer.body.as_object()["lifted"] = lifted;
-    co_return answer;
-  });
+  router.on("DELETE", "/v1/cordon",
+            [&, standing_fault](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+              request.only({"device", "reason"});
+              // A device that is configured no more may still have a cordon to lift.
+              const auto device = request.text_or("device", "");
+              if (!device.empty() && !cordons.all().contains(device)) (void)jobs.device(device);
+              if (request.body.contains("reason")) {
+                check_is_theirs(cordons, device, short_text(request, "reason"), config.host_name);
+              }
+              const bool lifted = cordons.lift(device);
+              if (lifted) {
+                spdlog::info("{}{}{} is uncordoned by {}", config.host_name,
+                             device.empty() ? "" : "/", device, request.caller.name);
+              }
+              auto answer = listed(cordons, config);
+              answer.body.as_object()["lifted"] = lifted;
+              json::array warnings;
+              if (const auto fault = standing_fault ? standing_fault(device) : std::string();
+                  !fault.empty()) {
+                warnings.emplace_back(fmt::format(
+                    "{} is still open: health places no job there until `cardswap health --clear`",
+                    fault));
+              }
+              answer.body.as_object()["warnings"] = std::move(warnings);
+              co_return answer;
+            });
   router.on("GET", "/v1/peers", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
     json::array list;
     for (const auto& peer : config.peers) list.emplace_back(peer);

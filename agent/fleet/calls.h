@@ -8,6 +8,9 @@
 namespace cardswap {
 
 /// GET, POST and DELETE /v1/cordon, GET /v1/peers. Everything given must outlive the router.
-void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config);
+/// `standing_fault`: what is wrong with a device (empty: the host) that is opened again; empty:
+/// nothing that is known.
+void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config,
+                     std::function<std::string(const std::string& device)> standing_fault);
 
 }  // namespace cardswap

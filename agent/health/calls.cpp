@@ -10,6 +10,8 @@ namespace json = boost::json;
 
 constexpr std::int64_t kPageMax = 1000;
 constexpr std::int64_t kWaitMaxMs = 60'000;
+/// Some ten thousand alerts. More are answered with 503, so that the sender repeats.
+constexpr std::size_t kWebhookBytesMax = 8U << 20;
 
 std::string query_text(const ApiRequest& request, std::string_view field) {
   const auto found = request.query.find(field);
@@ -41,12 +43,24 @@ asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
 }  // namespace
 
 void add_health_calls(Router& router, Monitor& monitor) {
-  router.on("POST", "/v1/alerts", [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    // Fields that a newer Alertmanager sends are no error here.
-    const auto webhook = webhook_from(request.body);
-    const auto taken = monitor.take(webhook);
-    co_return ApiAnswer{200, json::object{{"alerts", webhook.alerts.size()}, {"taken", taken}}};
-  });
+  CallTakes takes;
+  takes.body_bytes = kWebhookBytesMax;
+  takes.any_bytes = true;
+  takes.refused = [&monitor](const Error& error) { monitor.refused(error); };
+  router.on(
+      "POST", "/v1/alerts",
+      [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+        // Fields that a newer Alertmanager sends are no error here.
+        const auto webhook = webhook_from(request.body);
+        const auto taken = monitor.take(webhook);
+        co_return ApiAnswer{200,
+                            json::object{{"alerts", webhook.alerts.size() + webhook.unreadable},
+                                         {"taken", taken.ours},
+                                         {"not_ours", taken.not_ours},
+                                         {"unclear", taken.unclear},
+                                         {"unreadable", taken.unreadable}}};
+      },
+      takes);
   router.on("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {
     co_return ApiAnswer{200, monitor.status()};
   });
@@ -60,8 +74,8 @@ void add_health_calls(Router& router, Monitor& monitor) {
                 throw Error(Code::bad_request, "a reason, and a device or the breaker, are needed",
                             "the event log keeps who said that a device is well, and why");
               }
-              if (!device.empty()) monitor.clear(device, reason);
-              if (breaker) monitor.close_breaker(reason);
+              if (!device.empty()) monitor.clear(device, reason, request.caller.name);
+              if (breaker) monitor.close_breaker(reason, request.caller.name);
               co_return ApiAnswer{200, monitor.status()};
             });
   router.on("GET", "/v1/events", [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {

@@ -12,6 +12,11 @@ constexpr std::size_t kHistoryMax = 2048;
 constexpr std::size_t kTimesMax = 32;
 constexpr std::size_t kVoicesMax = 64;
 constexpr std::size_t kEventsMax = 4096;
+constexpr std::size_t kSaidMax = 512;
+
+std::string by_operator(const std::string& reason, const std::string& by) {
+  return fmt::format("by an operator: {}{}", reason, by.empty() ? "" : fmt::format(" ({})", by));
+}
 
 std::string voice(const Finding& finding) {
   return fmt::format("{} {}", to_string(finding.source), finding.who);
@@ -33,6 +38,7 @@ void Engine::tell(const Incident& incident, const std::string& kind, std::string
 
 void Engine::once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
                   Ms now) {
+  if (incident.said.size() >= kSaidMax) incident.said.clear();
   if (!incident.said.insert(kind + " " + job.uid + " " + text).second) return;
   tell(incident, kind, std::move(text), now, job.name);
 }
@@ -43,6 +49,13 @@ bool Engine::take_changed() { return std::exchange(changed_, false); }
 Incident* Engine::find(const std::string& device, const std::string& code) {
   for (auto& incident : incidents_) {
     if (incident.device == device && incident.code == code) return &incident;
+  }
+  return nullptr;
+}
+
+Incident* Engine::at(std::uint64_t id) {
+  for (auto& incident : incidents_) {
+    if (incident.id == id) return &incident;
   }
   return nullptr;
 }
@@ -61,11 +74,25 @@ bool Engine::usable(std::string_view device) const {
   });
 }
 
+std::string Engine::standing_fault(const std::string& device) const {
+  for (const auto& incident : incidents_) {
+    const bool here = device.empty() || incident.device == device || drains(incident);
+    if (here && incident.verdict.action >= Action::cordon && incident.phase != Phase::quiet) {
+      return fmt::format("{} {}", incident.device, incident.code);
+    }
+  }
+  return {};
+}
+
 // ---- findings
 
 std::vector<Ms> Engine::count(const Finding& finding, const std::string& code) {
   const auto key = finding.device + " " + code;
-  if (!history_.contains(key) && history_.size() >= kHistoryMax) history_.erase(history_.begin());
+  if (!history_.contains(key) && history_.size() >= kHistoryMax) {
+    history_.erase(std::min_element(
+        history_.begin(), history_.end(),
+        [](const auto& a, const auto& b) { return a.second.newest() < b.second.newest(); }));
+  }
   auto& history = history_[key];
   auto& mine = history.seen.at(static_cast<std::size_t>(finding.source));
   if (mine.empty() || finding.at - mine.back() > policy_.merge_window) {
@@ -135,6 +162,8 @@ void Engine::judge(Incident& incident, const Finding& finding, const std::vector
   } else if (incident.verdict.action > before.action) {
     incident.due = finding.at + incident.verdict.hold;
     incident.phase = incident.verdict.hold > 0 ? Phase::waiting : Phase::active;
+    incident.cordoned = false;  // more may be to close now
+    incident.said.erase("cordon");
     tell(incident, "escalated",
          fmt::format("{} now; {}", to_string(incident.verdict.action), incident.verdict.why),
          finding.at);
@@ -187,6 +216,7 @@ void Engine::observe(const Finding& finding) {
     incident->detail = finding.detail;
   }
   incident->severity = std::max(incident->severity, finding.severity);
+  if (!finding.labels.empty()) incident->labels = finding.labels;
   if (finding.lasting && incident->raised_by.size() < kVoicesMax) {
     incident->raised_by.insert(voice(finding));
   }
@@ -212,31 +242,40 @@ void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, b
   guards_.ended(job_uid, moved, now);
   changed_ = true;
   if (moved) return;
-  for (auto& incident : incidents_) {
-    if (incident.id != incident_id) continue;
-    ++incident.tries[job_uid];
-    incident.not_before[job_uid] = now + policy_.retry_after;
+  if (auto* incident = at(incident_id)) {
+    ++incident->tries[job_uid];
+    incident->not_before[job_uid] = {now + policy_.retry_after, "its last move failed"};
+  }
+}
+
+void Engine::not_placed(const Move& move, const std::string& why, Ms now) {
+  guards_.not_started(move.job_uid);
+  changed_ = true;
+  if (auto* incident = at(move.incident)) {
+    incident->not_before[move.job_uid] = {now + policy_.retry_after, why};
+    once(*incident, "waits", {move.job, move.job_uid, move.device, 0, 0, {}}, why, now);
   }
 }
 
 // ---- operators
 
-std::size_t Engine::clear(const std::string& device, const std::string& reason, Ms now) {
+std::size_t Engine::clear(const std::string& device, const std::string& reason, Ms now,
+                          const std::string& by) {
   const auto dropped = std::erase_if(incidents_, [&](const Incident& incident) {
     if (device != "all" && incident.device != device) return false;
-    tell(incident, "cleared", "by an operator: " + reason, now);
+    tell(incident, "cleared", by_operator(reason, by), now);
     return true;
   });
   changed_ = changed_ || dropped > 0;
   return dropped;
 }
 
-void Engine::close_breaker(const std::string& reason, Ms now) {
+void Engine::close_breaker(const std::string& reason, Ms now, const std::string& by) {
   if (!guards_.open(now)) return;
   guards_.close(now);
   changed_ = true;
   breaker_told_ = false;
-  tell({now, "breaker_closed", {}, {}, {}, {}, "by an operator: " + reason});
+  tell({now, "breaker_closed", {}, {}, {}, {}, by_operator(reason, by)});
 }
 
 void Engine::learn(const std::string& device, const std::string& uuid, const std::string& pci) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <list>
 #include <map>
@@ -34,6 +35,7 @@ struct Move {
   bool pretend = false;  ///< observe-only: find out where it would go, and say so
 };
 struct Cordon {
+  std::uint64_t incident = 0;
   std::string device;
   std::string reason;
   bool pretend = false;
@@ -55,9 +57,23 @@ class Engine {
   /// Times pass, and what is due is decided. A move in the plan counts as started.
   [[nodiscard]] Plan plan(Ms now, const std::vector<HostJob>& jobs);
   void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved, Ms now);
+  /// No device fits: the job waits. That is no failed move, and takes nothing of the budget.
+  void not_placed(const Move& move, const std::string& why, Ms now);
+  /// All cordons that the plan had for the incident are there, or not all (`failure`): then the
+  /// plan has them again after a while.
+  void cordoned(std::uint64_t incident, Ms now);
+  void cordon_failed(std::uint64_t incident, const std::string& failure, Ms now);
+  /// Another policy from now on: open faults are judged by it anew, and what was only said under
+  /// the former one is done now, or said again.
+  void use(Policy policy, std::vector<DeviceName> devices, Ms now);
+  /// Drops the findings of probes that the policy does not have.
+  void forget_probes(Ms now);
   /// An operator says that a device (or kHost, or "all") is well. Returns how many were dropped.
-  std::size_t clear(const std::string& device, const std::string& reason, Ms now);
-  void close_breaker(const std::string& reason, Ms now);
+  std::size_t clear(const std::string& device, const std::string& reason, Ms now,
+                    const std::string& by = {});
+  void close_breaker(const std::string& reason, Ms now, const std::string& by = {});
+  /// "cuda:0 xid:64" where something that closes `device` is open; empty `device`: any.
+  [[nodiscard]] std::string standing_fault(const std::string& device) const;
   /// What a former agent knew: an open fault, and what it had moved already.
   void restore(Incident incident);
   void restore_guards(const boost::json::object& record, Ms now);
@@ -91,6 +107,7 @@ class Engine {
   void cordon(Incident& incident, Plan& plan, Ms now);
   void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
   [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
+  Incident* at(std::uint64_t id);
   [[nodiscard]] std::string forbids(const Incident& incident, const HostJob& job,
                                     const std::vector<HostJob>& jobs) const;
   [[nodiscard]] std::string waits(const Incident& incident, const HostJob& job, Ms now) const;
@@ -102,13 +119,18 @@ class Engine {
   /// When a device's fault happened, by source: two sources that saw it are no second time.
   struct History {
     std::array<std::deque<Ms>, kSources> seen;
+    [[nodiscard]] Ms newest() const {
+      Ms at = 0;
+      for (const auto& times : seen) at = times.empty() ? at : std::max(at, times.back());
+      return at;
+    }
   };
 
   Policy policy_;
   std::vector<DeviceName> devices_;
   Guards guards_{policy_};
   std::list<Incident> incidents_;
-  std::map<std::string, History> history_;  // bounded, oldest key forgotten
+  std::map<std::string, History> history_;  // bounded: the one that was quiet longest is forgotten
   std::vector<Event> events_;
   std::uint64_t next_id_ = 1;
   bool changed_ = false;

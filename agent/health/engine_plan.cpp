@@ -75,25 +75,21 @@ void Engine::check_breaker(Ms now) {
 
 void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
   if (incident.phase != Phase::active || incident.cordoned ||
-      incident.verdict.action < Action::cordon || guards_.open(now)) {
+      incident.verdict.action < Action::cordon || guards_.open(now) ||
+      now < incident.cordon_after) {
     return;
   }
-  incident.cordoned = true;
-  changed_ = true;
+  const bool first = incident.said.insert("cordon").second;
+  if (!policy_.act && !first) return;
   for (const auto& device : devices_) {
     if (device.name != incident.device && !drains(incident)) continue;
-    plan.cordons.push_back({device.name,
+    plan.cordons.push_back({incident.id, device.name,
                             fmt::format("health: {} on {}", incident.code, incident.device),
                             !policy_.act});
-    tell({now,
-          policy_.act ? "cordon" : "would_cordon",
-          device.name,
-          incident.code,
-          {},
-          {},
-          incident.verdict.why});
+    if (policy_.act) continue;
+    tell({now, "would_cordon", device.name, incident.code, {}, {}, incident.verdict.why});
   }
-  if (!incident.verdict.may_copy) {
+  if (first && !incident.verdict.may_copy) {
     tell(incident, "not_trusted",
          incident.verdict.action_class == Class::node
              ? "the device is gone: nothing can be copied from it; its jobs restart elsewhere from "
@@ -103,6 +99,24 @@ void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
                "snapshot",
          now);
   }
+}
+
+void Engine::cordoned(std::uint64_t incident_id, Ms now) {
+  auto* incident = at(incident_id);
+  if (incident == nullptr) return;
+  incident->cordoned = true;
+  changed_ = true;
+  for (const auto& device : devices_) {
+    if (device.name != incident->device && !drains(*incident)) continue;
+    tell({now, "cordon", device.name, incident->code, {}, {}, incident->verdict.why});
+  }
+}
+
+void Engine::cordon_failed(std::uint64_t incident_id, const std::string& failure, Ms now) {
+  auto* incident = at(incident_id);
+  if (incident == nullptr) return;
+  incident->cordon_after = now + policy_.retry_after;
+  once(*incident, "cordon_failed", {}, failure, now);
 }
 
 bool Engine::concerns(const Incident& incident, const HostJob& job) const {
@@ -137,7 +151,7 @@ std::string Engine::waits(const Incident& incident, const HostJob& job, Ms now) 
     return fmt::format("{} moves of it failed: an operator must look", tries->second);
   }
   const auto retry = incident.not_before.find(job.uid);
-  if (retry != incident.not_before.end() && now < retry->second) return "its last move failed";
+  if (retry != incident.not_before.end() && now < retry->second.at) return retry->second.why;
   if (cannot_wait(incident)) return {};
   if (now < guards_.job_free_at(job.uid, job.arrived)) return "it moved a short while ago";
   if (now < guards_.device_free_at(incident.device)) {

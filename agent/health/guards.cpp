@@ -55,6 +55,14 @@ void Guards::ended(const std::string& job_uid, bool moved, Ms now) {
   }
 }
 
+void Guards::not_started(const std::string& job_uid) {
+  const auto found = running_.find(job_uid);
+  if (found == running_.end()) return;
+  const auto start = std::find(starts_.rbegin(), starts_.rend(), found->second);
+  if (start != starts_.rend()) starts_.erase(std::next(start).base());
+  running_.erase(found);
+}
+
 Ms Guards::job_free_at(const std::string& job_uid, Ms arrived) const {
   const auto found = job_moved_.find(job_uid);
   const auto last = std::max(arrived, found == job_moved_.end() ? 0 : found->second);
@@ -87,6 +95,7 @@ std::string Guards::judge_breaker(const std::map<std::string, Ms>& sick, std::si
                       span(policy_.breaker_window));
   }
   if (why.empty()) return {};
+  opened_at_ = now;
   open_until_ = now + policy_.breaker_reset;
   counted_from_ = open_until_;
   why_open_ = why;

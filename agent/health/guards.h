@@ -20,6 +20,8 @@ class Guards {
   [[nodiscard]] std::string holds(Ms now) const;
   void started(const std::string& job_uid, Ms now);
   void ended(const std::string& job_uid, bool moved, Ms now);
+  /// It had no place to go to: as if it had never started.
+  void not_started(const std::string& job_uid);
   [[nodiscard]] bool moving(const std::string& job_uid) const { return running_.contains(job_uid); }
   [[nodiscard]] std::size_t running() const { return running_.size(); }
   [[nodiscard]] std::size_t last_hour(Ms now) const;
@@ -34,6 +36,8 @@ class Guards {
   std::string judge_breaker(const std::map<std::string, Ms>& sick, std::size_t all, Ms now);
   [[nodiscard]] bool open(Ms now) const { return now < open_until_; }
   void close(Ms now);
+  [[nodiscard]] Ms opened_at() const { return opened_at_; }
+  [[nodiscard]] Ms open_until() const { return open_until_; }
   [[nodiscard]] const std::string& why_open() const { return why_open_; }
 
   /// For the journal: a restart of the agent makes nobody's budget new.
@@ -53,6 +57,7 @@ class Guards {
   std::deque<Ms> failures_;
   std::map<std::string, Ms> job_moved_;
   std::map<std::string, Ms> device_resolved_;
+  Ms opened_at_ = 0;
   Ms open_until_ = 0;
   Ms counted_from_ = 0;  ///< what was before the breaker closed does not open it again
   std::string why_open_;

@@ -56,6 +56,7 @@ json::object Guards::record() const {
           {"failures", list_of(failures_)},
           {"job_moved", object_of(job_moved_)},
           {"device_resolved", object_of(device_resolved_)},
+          {"opened_ms", opened_at_},
           {"open_until_ms", open_until_},
           {"counted_from_ms", counted_from_},
           {"why_open", why_open_}};
@@ -67,6 +68,7 @@ void Guards::restore(const json::object& record, Ms now) {
   failures_ = times_at(record, "failures", now);
   job_moved_ = named_times_at(record, "job_moved", now);
   device_resolved_ = named_times_at(record, "device_resolved", now);
+  opened_at_ = time_at(record, "opened_ms", now);
   // The breaker's own times lie ahead, but never by more than it stays open.
   open_until_ = time_at(record, "open_until_ms", now + policy_.breaker_reset);
   counted_from_ = time_at(record, "counted_from_ms", now + policy_.breaker_reset);

@@ -45,6 +45,14 @@ const char* to_string(Phase phase) {
   return "";
 }
 
+int state_of(const Incident& incident) {
+  if (incident.verdict.action == Action::ignore || incident.phase == Phase::quiet) return 0;
+  if (incident.verdict.action >= Action::cordon || incident.severity == Severity::critical) {
+    return incident.phase == Phase::waiting ? 1 : 2;
+  }
+  return 1;
+}
+
 json::object to_json(const Incident& incident) {
   json::array sources;
   for (std::size_t i = 0; i < kSources; ++i) {
@@ -74,7 +82,9 @@ json::object to_json(const Incident& incident) {
           {"lasting", incident.lasting},
           {"pid", incident.pid ? json::value(*incident.pid) : json::value(nullptr)},
           {"failed_moves", tries},
-          {"cordoned", incident.cordoned}};
+          {"cordoned", incident.cordoned},
+          // A former version said "cordoned" of what it only would have cordoned.
+          {"cordon_done", incident.cordoned}};
 }
 
 Incident incident_from_journal(const json::object& record) {
@@ -108,7 +118,7 @@ Incident incident_from_journal(const json::object& record) {
       }
     }
   }
-  incident.cordoned = flag_at(record, "cordoned");
+  incident.cordoned = flag_at(record, "cordon_done");
   if (const auto* sources = record.if_contains("sources");
       sources != nullptr && sources->is_array()) {
     for (const auto& name : sources->get_array()) {

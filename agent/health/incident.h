@@ -39,16 +39,25 @@ struct Incident {
   bool lasting = false;
   std::set<std::string> raised_by;  ///< lasting: who says that it is there
   std::optional<int> pid;
-  bool cordoned = false;
+  std::vector<std::pair<std::string, std::string>> labels;  ///< an alert's; not journalled
+  bool cordoned = false;                  ///< what it asks for is cordoned, and not only said to be
+  Ms cordon_after = 0;                    ///< when that is tried again
   std::map<std::string, unsigned> tries;  ///< job uid: moves that failed
-  std::map<std::string, Ms> not_before;   ///< job uid: when the next try may be
-  std::set<std::string> said;             ///< what was told once already
+  struct Later {
+    Ms at = 0;
+    std::string why;
+  };
+  std::map<std::string, Later> not_before;  ///< job uid: when the next try may be
+  std::set<std::string> said;               ///< what was told once already
 };
 
 /// Whether every job of the host is to leave.
 [[nodiscard]] inline bool drains(const Incident& incident) {
   return incident.verdict.action == Action::drain || incident.device == kHost;
 }
+
+/// 0, 1 or 2, as a Nagios check has them: well, warning, critical.
+[[nodiscard]] int state_of(const Incident& incident);
 
 /// For the API and for the journal.
 [[nodiscard]] boost::json::object to_json(const Incident& incident);

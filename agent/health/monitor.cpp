@@ -5,9 +5,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/health/kernel_line.h"
-#include "agent/health/kernel_log.h"
-#include "agent/health/nvml_source.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/units.h"
@@ -19,7 +16,6 @@ namespace json = boost::json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLookEvery{200};
-constexpr std::size_t kStrangersMax = 256;
 
 Policy policy_of(const Config& config) {
   return config.health_policy.empty() ? Policy() : policy_from_file(config.health_policy);
@@ -41,6 +37,17 @@ std::vector<DeviceName> names_of(const Config& config, const Policy& policy) {
   return names;
 }
 
+/// What the policy says about devices that this agent does not have is most likely a slip.
+void warn_of_strangers(const Config& config, const Policy& policy) {
+  for (const auto& given : policy.devices) {
+    const bool here = std::any_of(config.devices.begin(), config.devices.end(),
+                                  [&](const auto& device) { return device.name == given.name; });
+    if (!here) {
+      spdlog::warn("health: the policy names {}, which is no --device of this agent", given.name);
+    }
+  }
+}
+
 }  // namespace
 
 Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
@@ -56,8 +63,12 @@ Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& conf
       wake_(context),
       changed_(context),
       started_ms_(unix_ms()) {
+  warn_of_strangers(config, engine_.policy());
   for (const auto& record : log_.kept()) engine_.restore(incident_from_journal(record));
   engine_.restore_guards(log_.kept_guards(), now());
+  engine_.forget_probes(now());
+  sources_["kernel_log"] = config.kernel_log.empty() ? "off" : "not read yet";
+  sources_["nvml"] = config.nvml.empty() ? "off" : "not asked yet";
 }
 
 Ms Monitor::now() const {
@@ -73,93 +84,60 @@ void Monitor::start() {
                 {},
                 engine_.policy().act ? "the monitor acts on what it finds"
                                      : "the monitor only says what it would do (mode: observe)"});
-  if (!config_.kernel_log.empty()) {
-    tasks_.spawn(
-        "follow the kernel log",
-        follow_log(
-            context_, config_.kernel_log, [this](std::string_view line) { kernel_line(line); },
-            [this](std::string state) { source_state("kernel_log", state); }));
-  }
-  if (!config_.nvml.empty()) {
-    NvmlEvents events;
-    events.device = [this](int index, std::string uuid, std::string pci) {
-      know_nvml_device(index, uuid, pci);
-    };
-    events.finding = [this](Finding finding) {
-      const auto called = finding.device;
-      report(std::move(finding), called);
-    };
-    events.state = [this](std::string state) { source_state("nvml", state); };
-    tasks_.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(events)));
-  }
+  if (!config_.kernel_log.empty()) follow_kernel_log();
+  if (!config_.nvml.empty()) watch_nvml();
   for (const auto& uid : engine_.guards().moving()) {
+    followed_.insert(uid);
     tasks_.spawn("follow the move of " + uid, take_up(uid));
   }
-  for (const auto& one : engine_.policy().probes) tasks_.spawn("probe " + one.name, probe(one));
+  start_probes();
   tasks_.spawn("health", drive());
 }
 
-// ---- what sources say
+void Monitor::start_probes() {
+  ++policy_number_;
+  for (const auto& one : engine_.policy().probes) {
+    tasks_.spawn("probe " + one.name, probe(one, policy_number_));
+  }
+}
 
-void Monitor::report(Finding finding, const std::string& called) {
-  finding.at = now();
-  if (called == kHost) {
-    finding.device = kHost;
-  } else if (auto device = device_called(engine_.devices(), called)) {
-    finding.device = std::move(*device);
-  } else {
-    // A device of this machine that this agent does not manage: said, never acted on.
-    if (strangers_.size() < kStrangersMax && strangers_.insert(called + finding.code).second) {
-      engine_.tell({finding.at,
-                    "not_ours",
-                    shown(called),
-                    finding.code,
-                    {},
-                    {},
-                    "this agent has no such device: " + finding.detail});
-      wake_.notify();
+void Monitor::read_policy_again() {
+  if (config_.health_policy.empty()) return;
+  try {
+    auto policy = policy_of(config_);
+    auto names = names_of(config_, policy);
+    for (auto& name : names) {
+      const auto& given = policy.devices;
+      const bool told = std::any_of(given.begin(), given.end(),
+                                    [&](const auto& device) { return device.name == name.name; });
+      for (const auto& known : engine_.devices()) {
+        if (!told && known.name == name.name) name = known;  // what NVML told
+      }
     }
-    return;
+    warn_of_strangers(config_, policy);
+    const bool acts = policy.act;
+    engine_.use(std::move(policy), std::move(names), now());
+    engine_.tell({now(),
+                  "policy",
+                  {},
+                  {},
+                  {},
+                  {},
+                  fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
+                              acts ? "act" : "observe")});
+    start_probes();
+  } catch (const Error& error) {
+    spdlog::error("health: {}; the policy that was read before still holds", error.what());
+    engine_.tell({now(),
+                  "policy_refused",
+                  {},
+                  {},
+                  {},
+                  {},
+                  fmt::format("{}; the one that was read before still holds", error.what())});
   }
-  engine_.observe(finding);
+  flush();
   wake_.notify();
-}
-
-void Monitor::source_state(const std::string& source, const std::string& state) {
-  auto& known = sources_[source];
-  if (known == state) return;
-  known = state;
-  engine_.tell({now(), "source", {}, {}, {}, {}, fmt::format("{}: {}", source, shown(state))});
-  wake_.notify();
-}
-
-void Monitor::kernel_line(std::string_view line) {
-  const auto found = xid_line(line);
-  if (!found) return;
-  Finding finding;
-  finding.source = Source::kernel_log;
-  finding.code = fmt::format("xid:{}", found->xid);
-  finding.detail = found->detail;
-  finding.pid = found->pid;
-  report(finding, found->pci);
-  if (!found->recovery) return;
-  // The latest action replaces whatever was asked for before.
-  const auto wanted = recovery_code(*found->recovery);
-  finding.lasting = true;
-  finding.who = "xid:154";
-  for (unsigned action = 1; action <= 6; ++action) {
-    finding.code = recovery_code(action);
-    finding.firing = finding.code == wanted;
-    report(finding, found->pci);
-  }
-}
-
-void Monitor::know_nvml_device(int index, const std::string& uuid, const std::string& pci) {
-  const auto name = fmt::format("cuda:{}", index);
-  const auto& given = engine_.policy().devices;
-  const bool told = std::any_of(given.begin(), given.end(),
-                                [&](const auto& device) { return device.name == name; });
-  if (!told) engine_.learn(name, uuid, pci);
 }
 
 void Monitor::note(const AgentEvent& event) {
@@ -167,56 +145,21 @@ void Monitor::note(const AgentEvent& event) {
   flush();
 }
 
-std::size_t Monitor::take(const Webhook& webhook) {
-  std::size_t ours = 0;
-  std::size_t firing = 0;
-  for (const auto& alert : webhook.alerts) {
-    const auto target = target_of(alert, engine_.devices(), config_.host_name);
-    if (!target.ours) continue;
-    ++ours;
-    firing += alert.firing ? 1 : 0;
-    Finding finding;
-    finding.device = target.device;
-    finding.code = code_of(alert);
-    finding.source = Source::alert;
-    finding.at = now();
-    finding.firing = alert.firing;
-    finding.lasting = true;
-    finding.severity = alert.severity;
-    finding.detail = alert.summary.empty() ? alert.name : alert.summary;
-    finding.who = alert.fingerprint;
-    finding.labels = alert.labels;
-    engine_.observe(finding);
-  }
-  auto text = fmt::format("{} alerts from {}, {} for this host, {} of them firing",
-                          webhook.alerts.size(), webhook.receiver, ours, firing);
-  if (webhook.truncated > 0) {
-    text += fmt::format("; the sender left out {}: set max_alerts to 0", webhook.truncated);
-  }
-  auto events = engine_.take_events();
-  events.push_back({now(), "webhook", {}, {}, {}, {}, text});
-  std::vector<json::object> records;
-  for (const auto& event : events) records.push_back(to_json(event));
-  log_.append(records);  // throws: the sender gets no 2xx and repeats
-  changed_.notify();
-  wake_.notify();
-  return ours;
-}
-
 // ---- operators
 
-void Monitor::clear(const std::string& device, const std::string& reason) {
+void Monitor::clear(const std::string& device, const std::string& reason, const std::string& by) {
   if (device != "all" && device != kHost && !device_called(engine_.devices(), device)) {
     throw Error(Code::not_found, fmt::format("there is no device '{}' here", shown(device)),
                 "`cardswap devices` lists them; `host` and `all` are known too");
   }
-  engine_.clear(device_called(engine_.devices(), device).value_or(device), shown(reason), now());
+  engine_.clear(device_called(engine_.devices(), device).value_or(device), shown(reason), now(),
+                shown(by));
   flush();
   wake_.notify();
 }
 
-void Monitor::close_breaker(const std::string& reason) {
-  engine_.close_breaker(shown(reason), now());
+void Monitor::close_breaker(const std::string& reason, const std::string& by) {
+  engine_.close_breaker(shown(reason), now(), shown(by));
   flush();
   wake_.notify();
 }
@@ -242,7 +185,7 @@ std::vector<HostJob> Monitor::host_jobs() {
   return list;
 }
 
-void Monitor::flush() {
+void Monitor::write() {
   auto events = engine_.take_events();
   std::vector<json::object> records;
   for (const auto& event : events) {
@@ -251,40 +194,68 @@ void Monitor::flush() {
                  event.job.empty() ? "" : " job " + event.job, event.text);
     records.push_back(to_json(event));
   }
+  unkept_ = engine_.take_changed() || unkept_;
   try {
     log_.append(records);
-    unkept_ = engine_.take_changed() || unkept_;
-    if (unkept_) {
-      std::vector<json::object> open;
-      for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
-      log_.keep(open, engine_.guards().record());
-      unkept_ = false;
-    }
-  } catch (const Error& error) {
-    spdlog::error("health: {}", error.what());
+  } catch (const Error&) {
     for (auto& event : events) engine_.tell(std::move(event));
+    throw;
   }
   if (!records.empty()) changed_.notify();
+  if (!unkept_) return;
+  std::vector<json::object> open;
+  for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
+  log_.keep(open, engine_.guards().record());
+  unkept_ = false;
 }
 
-void Monitor::close(const Cordon& cordon) {
-  if (cordon.pretend || !hooks_.cordon) return;
+bool Monitor::flush() {
   try {
-    hooks_.cordon(cordon.device, cordon.reason);
+    write();
+    return true;
   } catch (const Error& error) {
-    // Its jobs move all the same; the engine refuses it as a target itself.
-    spdlog::error("health: cordon {}: {}", cordon.device, error.what());
+    spdlog::error("health: {}", error.what());
+    return false;
+  }
+}
+
+void Monitor::close_all(const std::vector<Cordon>& cordons) {
+  std::map<std::uint64_t, std::string> failed;  // by incident; empty: all are closed
+  for (const auto& cordon : cordons) {
+    if (cordon.pretend || !hooks_.cordon) continue;
+    auto& failure = failed[cordon.incident];
+    try {
+      hooks_.cordon(cordon.device, cordon.reason);
+    } catch (const std::exception&) {
+      // Its jobs move all the same; the engine refuses it as a target itself.
+      failure = fmt::format("{}: {}", cordon.device, error_of(std::current_exception()).what());
+    }
+  }
+  for (const auto& [incident, failure] : failed) {
+    if (failure.empty()) {
+      engine_.cordoned(incident, now());
+    } else {
+      spdlog::error("health: cordon {}", failure);
+      engine_.cordon_failed(incident, failure, now());
+    }
   }
 }
 
 asio::awaitable<void> Monitor::drive() {
   while (true) {
     const auto plan = engine_.plan(now(), host_jobs());
-    for (const auto& cordon : plan.cordons) close(cordon);
+    close_all(plan.cordons);
     // Moves first: what is written about them can wait for the disk, they are journalled
     // themselves.
-    for (const auto& move : plan.moves) tasks_.spawn("move " + move.job, carry_out(move));
-    flush();
+    for (const auto& move : plan.moves) {
+      if (!move.pretend) {
+        ++counts_.moves_started;
+        followed_.insert(move.job_uid);
+      }
+      tasks_.spawn("move " + move.job, carry_out(move));
+    }
+    free_places();
+    if (flush()) keep_place(heard_fault_);
     co_await wake_.wait_until(std::chrono::steady_clock::now() + kLookEvery);
   }
 }

@@ -10,7 +10,11 @@
 #include "agent/config.h"
 #include "agent/handover/migrations.h"
 #include "agent/health/alert.h"
+#include "agent/health/counts.h"
 #include "agent/health/engine.h"
+#include "agent/health/kernel_reader.h"
+#include "agent/health/log_place.h"
+#include "agent/health/sight.h"
 #include "agent/health/targets.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/event_log.h"
@@ -20,7 +24,7 @@ namespace cardswap::health {
 
 /// What the monitor does to the agent around it.
 struct Hooks {
-  /// Nothing new is placed there from now on.
+  /// Nothing new is placed there from now on. Throws Error when that did not reach the disk.
   std::function<void(const std::string& device, const std::string& reason)> cordon;
   /// Other agents, as HOST:PORT.
   std::function<std::vector<std::string>()> peers;
@@ -35,40 +39,84 @@ class Monitor {
           Migrations& migrations, Hooks hooks);
 
   void start();
+  /// Reads the policy's file again. One that is wrong is logged and told, and the one that was read
+  /// last still holds.
+  void read_policy_again();
 
   /// An event of another part of the agent, in the same list; on disk when the disk takes it.
   void note(const AgentEvent& event);
-  /// On disk when it returns. Returns how many alerts it took for itself.
-  std::size_t take(const Webhook& webhook);
-  void clear(const std::string& device, const std::string& reason);
-  void close_breaker(const std::string& reason);
+  /// What became of a webhook's alerts; their sum is how many there were.
+  struct Taken {
+    std::size_t ours = 0;
+    std::size_t not_ours = 0;
+    std::size_t unclear = 0;
+    std::size_t unreadable = 0;
+  };
+  /// On disk when it returns, faults and all. Throws Error{io}, and the sender has to repeat.
+  Taken take(const Webhook& webhook);
+  /// A webhook that came to nothing: counted and told.
+  void refused(const Error& error);
+  void clear(const std::string& device, const std::string& reason, const std::string& by);
+  void close_breaker(const std::string& reason, const std::string& by);
 
   /// GET /v1/health.
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] const EventLog& events() const { return log_; }
+  [[nodiscard]] const Engine& engine() const { return engine_; }
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  /// By name: "ok", or what is wrong.
+  [[nodiscard]] const std::map<std::string, std::string>& sources() const { return sources_; }
+  [[nodiscard]] Ms now() const;
   /// Notified when there are new events.
   Signal& changed() { return changed_; }
   [[nodiscard]] bool usable(std::string_view device) const { return engine_.usable(device); }
 
  private:
-  [[nodiscard]] Ms now() const;
+  /// A move that a task of this agent follows. Its place in the budget is freed when none does.
+  class Followed {
+   public:
+    Followed(Monitor& monitor, std::string job_uid)
+        : monitor_(monitor), job_uid_(std::move(job_uid)) {}
+    ~Followed() { monitor_.followed_.erase(job_uid_); }
+    Followed(const Followed&) = delete;
+    Followed& operator=(const Followed&) = delete;
+
+   private:
+    Monitor& monitor_;
+    std::string job_uid_;
+  };
+  struct Choice {
+    std::string target;    ///< "HOST:PORT/DEVICE"; empty: none
+    std::string why_none;  ///< for people
+  };
+
   void report(Finding finding, const std::string& called);
   void source_state(const std::string& source, const std::string& state);
-  void kernel_line(std::string_view line);
+  void follow_kernel_log();
+  void kernel_line(std::string_view line, const KernelReader::Since& since);
+  void kernel_fault(const DriverFault& fault);
+  void kernel_lost(const std::string& what);
+  void keep_place(bool now);
+  void watch_nvml();
   void know_nvml_device(int index, const std::string& uuid, const std::string& pci);
-  void close(const Cordon& cordon);
+  [[nodiscard]] Sight sight() const;
+  void start_probes();
+  void close_all(const std::vector<Cordon>& cordons);
   asio::awaitable<void> drive();
-  asio::awaitable<void> probe(Probe probe);
+  asio::awaitable<void> probe(Probe probe, unsigned generation);
   asio::awaitable<void> carry_out(Move move);
-  asio::awaitable<std::string> choose(Move move);
+  asio::awaitable<Choice> choose(Move move);
   asio::awaitable<bool> migrate(Move move, std::string target);
   asio::awaitable<void> take_up(std::string job_uid);
   /// Whether the migration completed, once it is over.
   asio::awaitable<bool> over(std::string migration);
+  void free_places();
   void tell(const Move& move, const std::string& kind, const std::string& text,
             const std::string& migration = {});
-  /// Writes what there is to tell; on failure it is logged and told with the next.
-  void flush();
+  /// Writes what there is to tell and what is open now. Throws Error{io}; it is told with the next.
+  void write();
+  /// The same; a failure is logged. Whether all of it is on disk.
+  bool flush();
   [[nodiscard]] std::vector<HostJob> host_jobs();
   [[nodiscard]] std::string own_address() const;
 
@@ -84,10 +132,21 @@ class Monitor {
   Signal changed_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::int64_t started_ms_;
-  std::map<std::string, std::string> sources_;             ///< name: "ok", or what is wrong
+  Counts counts_;
+  std::map<std::string, std::string> sources_;
+  std::vector<DeviceName> nvml_devices_;                   ///< that NVML says it watches
   std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
+  std::set<std::string> followed_;                         ///< job uids
   bool unkept_ = false;              ///< open faults and guards have changed and are not on disk
   std::set<std::string> strangers_;  ///< told once each, bounded
+  std::unique_ptr<KernelReader> reader_;  ///< null: no kernel log is followed
+  std::set<std::string> lines_told_;      ///< kinds of lines that were not understood
+  std::vector<DriverFault> held_;         ///< of lines of a boot that may be a former one
+  LogPlace place_;                        ///< all before it is taken in
+  LogPlace kept_place_;
+  Ms place_kept_at_ = 0;
+  bool heard_fault_ = false;    ///< in the kernel log, and its place is not on disk yet
+  unsigned policy_number_ = 0;  ///< probes of a former policy end
 };
 
 }  // namespace cardswap::health

@@ -29,7 +29,7 @@ std::string Monitor::own_address() const {
   return Address{config_.listen_host, config_.listen_port}.text();
 }
 
-asio::awaitable<std::string> Monitor::choose(Move move) {
+asio::awaitable<Monitor::Choice> Monitor::choose(Move move) {
   const auto& spares = engine_.policy().spares;
   const auto own = own_address();
   std::vector<Peer> peers;
@@ -42,7 +42,7 @@ asio::awaitable<std::string> Monitor::choose(Move move) {
   std::vector<std::string> only;
   for (const auto& spare : spares) {
     add(agent_of(spare));
-    only.push_back(agent_of(spare) + spare.substr(spare.find('/')));
+    only.push_back(place_of(spare));
   }
   if (spares.empty()) {
     if (!move.leave_host) add(own);
@@ -64,16 +64,20 @@ asio::awaitable<std::string> Monitor::choose(Move move) {
     if (device.host == own && !engine_.usable(device.name)) device.unhealthy = true;
   }
   const auto placed = place(std::span(&wanted, 1), devices);
-  if (!placed.assigned.empty()) co_return devices[placed.assigned[0].device].address();
+  if (!placed.assigned.empty()) {
+    co_return Choice{devices.at(placed.assigned[0].device).address(), {}};
+  }
   avoid_.erase(move.job_uid);  // all have refused: the next try may ask them again
-  throw Error(Code::no_memory,
-              devices.empty() ? "no other device is known"
-                              : "no device fits: " + to_string(placed.unplaced.at(0).reasons),
-              "give cardswapd a --peer, or the policy spares");
+  co_return Choice{
+      {},
+      devices.empty()
+          ? std::string("no other device is known: give cardswapd a --peer, or the policy spares")
+          : "no device fits: " + to_string(placed.unplaced.at(0).reasons)};
 }
 
 /// A move that a former agent began: it counts against the budget until it is over.
 asio::awaitable<void> Monitor::take_up(std::string job_uid) {
+  const Followed followed(*this, job_uid);
   std::string id;
   for (const auto& migration : migrations_.all()) {
     if (handover::is_over(migration.state)) continue;
@@ -121,23 +125,44 @@ asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
 }
 
 asio::awaitable<void> Monitor::carry_out(Move move) {
+  // Whatever ends this, its place in the budget is free again: drive() looks.
+  const Followed followed(*this, move.pretend ? std::string() : move.job_uid);
   bool moved = false;
   std::string failure;
   try {
-    auto target = co_await choose(move);
+    auto choice = co_await choose(move);
     if (move.pretend) {
-      tell(move, "would_move", fmt::format("to {}, because of {}", target, move.reason));
+      if (choice.target.empty()) {
+        tell(move, "would_fail", choice.why_none);
+      } else {
+        tell(move, "would_move", fmt::format("to {}, because of {}", choice.target, move.reason));
+      }
       co_return;
     }
-    moved = co_await migrate(move, std::move(target));
-  } catch (const Error& error) {
-    failure = error.what();
+    if (choice.target.empty()) {
+      engine_.not_placed(move, choice.why_none, now());
+      wake_.notify();
+      co_return;
+    }
+    moved = co_await migrate(move, std::move(choice.target));
+  } catch (const std::exception&) {
+    if (tasks_.stopping()) throw;  // the next agent finds out what became of it
+    failure = error_of(std::current_exception()).what();
   }
   if (!failure.empty()) tell(move, move.pretend ? "would_fail" : "move_failed", failure);
   if (move.pretend) co_return;
   if (moved) avoid_.erase(move.job_uid);
+  counts_.moves_failed += moved ? 0 : 1;
   engine_.move_ended(move.incident, move.job_uid, moved, now());
   wake_.notify();
+}
+
+void Monitor::free_places() {
+  for (const auto& uid : engine_.guards().moving()) {
+    if (followed_.contains(uid)) continue;
+    spdlog::warn("health: nobody follows the move of {} any more: its place is free", uid);
+    engine_.forget_move(uid);
+  }
 }
 
 }  // namespace cardswap::health

@@ -75,6 +75,7 @@ Policy::Verdict Policy::judge(const Finding& finding, const std::vector<Ms>& tim
     if (rule.action) verdict.action = *rule.action;
     if (rule.hold) verdict.hold = *rule.hold;
     if (rule.resolve_after) verdict.resolve_after = *rule.resolve_after;
+    verdict.by_rule = true;
     verdict.why = fmt::format("rule in line {} of the policy", rule.line);
     break;
   }

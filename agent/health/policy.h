@@ -61,7 +61,7 @@ struct Policy {
   Ms migration_timeout = 600'000;
   bool encrypt = false;             ///< what its moves send
   Ms deadline = 30'000;             ///< for what may hang: Class::live_deadline
-  std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", tried in this order
+  std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", or "HOST[:PORT]": any device there
   std::vector<std::string> stay;    ///< jobs that are never moved, with '*'
   std::vector<DeviceName> devices;  ///< UUIDs and PCI addresses of this agent's devices
   std::vector<Rule> rules;          ///< the first that matches decides
@@ -74,7 +74,8 @@ struct Policy {
     Ms resolve_after = 0;
     bool stays = false;
     bool may_copy = true;
-    std::string why;  ///< "xid_table 2026-11-20: ..." or "rule in line 12"
+    bool by_rule = false;  ///< of the policy, not of the table
+    std::string why;       ///< "xid_table 2026-11-20: ..." or "rule in line 12"
   };
   /// What to do about a finding that has been seen `times` on its device. A rule can widen what is
   /// done, but never makes untrusted memory be copied.

@@ -9,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "agent/address.h"
 #include "agent/units.h"
 #include "migrator/error.h"
 
@@ -183,9 +184,33 @@ Probe probe_from(const Reader& in, const YAML::Node& node) {
   return probe;
 }
 
+bool is_device(std::string_view name) {
+  const auto colon = name.find(':');
+  return (name.substr(0, colon) == "cpu" || name.substr(0, colon) == "cuda") &&
+         colon != std::string_view::npos && colon + 1 < name.size() && name.size() < colon + 6 &&
+         name.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+}
+
+/// "gpu-b:7070/cuda:7", or "gpu-b:7070" for any device there.
+std::string spare_from(const Reader& in, const YAML::Node& node) {
+  auto spare = in.scalar(node, "a spare");
+  const auto slash = spare.find('/');
+  const bool device_ok =
+      slash == std::string::npos || is_device(std::string_view(spare).substr(slash + 1));
+  if (!device_ok || !address_from(spare.substr(0, slash))) {
+    in.fail(node, fmt::format("'{}' is no spare", shown(spare, 64)),
+            "write it like gpu-b:7070/cuda:7, or like gpu-b:7070 for any device there");
+  }
+  return spare;
+}
+
 DeviceName device_from(const Reader& in, const YAML::Node& name, const YAML::Node& node) {
   DeviceName device;
   device.name = in.scalar(name, "a device");
+  if (!is_device(device.name)) {
+    in.fail(name, fmt::format("'{}' is no device", shown(device.name, 64)),
+            "cpu:0, cpu:1, ... and cuda:0, cuda:1, ... are");
+  }
   in.map(node, "a device",
          {{"uuid", in.text(device.uuid, "uuid")}, {"pci", [&](const YAML::Node& at) {
                                                      device.pci = pci_address(in.scalar(at, "pci"));
@@ -252,14 +277,28 @@ Policy read(const Reader& in, const YAML::Node& root) {
            }},
           {"merge_window", in.duration(policy.merge_window, "merge_window")},
           {"resolve_after", in.duration(policy.resolve_after, "resolve_after")},
-          {"spares", in.texts(policy.spares, "spares")},
+          {"spares",
+           [&](const YAML::Node& at) {
+             in.list(at, "spares", [&](const YAML::Node& item) {
+               policy.spares.push_back(spare_from(in, item));
+             });
+           }},
           {"stay", in.texts(policy.stay, "stay")},
           {"devices",
            [&](const YAML::Node& at) {
              if (!at.IsMap()) in.fail(at, "devices must be a map");
              if (at.size() > kListMax) in.fail(at, "too many devices");
              for (const auto& item : at) {
-               policy.devices.push_back(device_from(in, item.first, item.second));
+               auto device = device_from(in, item.first, item.second);
+               for (const auto& other : policy.devices) {
+                 const bool same = (!device.uuid.empty() && device.uuid == other.uuid) ||
+                                   (!device.pci.empty() && device.pci == other.pci);
+                 if (same || device.name == other.name) {
+                   in.fail(item.first, fmt::format("{} and {} have the same name, uuid or pci",
+                                                   other.name, device.name));
+                 }
+               }
+               policy.devices.push_back(std::move(device));
              }
            }},
           {"rules",

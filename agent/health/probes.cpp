@@ -46,9 +46,10 @@ asio::awaitable<ProbeResult> run_probe(asio::io_context& context, Probe probe) {
 
 }  // namespace
 
-asio::awaitable<void> Monitor::probe(Probe probe) {
+asio::awaitable<void> Monitor::probe(Probe probe, unsigned generation) {
   while (true) {
     const auto result = co_await run_probe(context_, probe);
+    if (generation != policy_number_) co_return;  // another policy was read
     Finding finding;
     finding.source = Source::probe;
     finding.lasting = true;
@@ -64,6 +65,7 @@ asio::awaitable<void> Monitor::probe(Probe probe) {
     finding.severity = Severity::warning;
     report(finding, std::string(kHost));
     co_await pause_for(std::chrono::milliseconds(probe.every));
+    if (generation != policy_number_) co_return;
   }
 }
 

@@ -11,25 +11,43 @@ namespace {
 
 namespace json = boost::json;
 
-/// 0, 1 or 2, as Nagios has them.
-int severity_of(const Incident& incident) {
-  if (incident.verdict.action == Action::ignore || incident.phase == Phase::quiet) return 0;
-  if (incident.verdict.action >= Action::cordon || incident.severity == Severity::critical) {
-    return incident.phase == Phase::waiting ? 1 : 2;
-  }
-  return 1;
+constexpr std::array kWords{"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+constexpr int kWarning = 1;
+constexpr int kCritical = 2;
+constexpr int kUnknown = 3;
+
+json::object breaker_json(const Guards& guards, Ms now) {
+  const bool open = guards.open(now);
+  const auto or_null = [&](json::value value) { return open ? std::move(value) : nullptr; };
+  return {{"open", open},
+          {"why", or_null(json::value(guards.why_open()))},
+          {"since_ms", or_null(guards.opened_at())},
+          {"until_ms", or_null(guards.open_until())}};
 }
 
-constexpr std::array kWords{"OK", "WARNING", "CRITICAL"};
+json::object counts_json(const Counts& counts) {
+  return {{"alerts",
+           {{"taken", counts.of(Whose::ours)},
+            {"not_ours", counts.of(Whose::not_ours)},
+            {"unclear", counts.of(Whose::unclear)},
+            {"unreadable", counts.alerts_unreadable}}},
+          {"webhooks", {{"taken", counts.webhooks_taken}, {"refused", counts.webhooks_refused}}},
+          {"kernel_lines",
+           {{"fault", counts.of(LineFate::fault)},
+            {"unplaced", counts.of(LineFate::unplaced)},
+            {"not_kernel", counts.of(LineFate::not_kernel)},
+            {"other_host", counts.of(LineFate::other_host)},
+            {"too_old", counts.of(LineFate::too_old)}}}};
+}
 
 }  // namespace
 
 json::object Monitor::status() const {
-  int worst = engine_.guards().open(now()) ? 1 : 0;
+  int worst = engine_.guards().open(now()) ? kWarning : 0;
   std::string summary;
   json::array incidents;
   for (const auto& incident : engine_.incidents()) {
-    const auto severity = severity_of(incident);
+    const auto severity = state_of(incident);
     auto shown = to_json(incident);
     shown["state"] = kWords.at(static_cast<std::size_t>(severity));
     incidents.push_back(std::move(shown));
@@ -45,9 +63,18 @@ json::object Monitor::status() const {
     if (summary.empty()) summary = concern;
   }
   const auto open = std::count_if(engine_.incidents().begin(), engine_.incidents().end(),
-                                  [](const auto& incident) { return severity_of(incident) > 0; });
+                                  [](const auto& incident) { return state_of(incident) > 0; });
   if (open > 1) summary += fmt::format(" and {} more", open - 1);
-  if (summary.empty() && engine_.guards().open(now())) summary = "the circuit breaker is open";
+  const auto add = [&](const std::string& more) {
+    if (!more.empty()) summary += (summary.empty() ? "" : "; ") + more;
+  };
+  if (engine_.guards().open(now())) add("the circuit breaker is open");
+  const auto seen = sight();
+  add(seen.blind);
+  if (seen.blind.empty()) add(seen.half);
+  if (!seen.half.empty()) worst = std::max(worst, kWarning);
+  // A fault that is known is worse than one that may be there.
+  if (!seen.blind.empty() && worst < kCritical) worst = kUnknown;
   json::array devices;
   for (const auto& device : engine_.devices()) {
     devices.push_back(json::object{{"device", device.name},
@@ -73,11 +100,9 @@ json::object Monitor::status() const {
             {"at_once", policy.moves_at_once},
             {"last_hour", engine_.guards().last_hour(now())},
             {"per_hour", policy.moves_per_hour}}},
-          {"breaker",
-           {{"open", engine_.guards().open(now())},
-            {"why", engine_.guards().open(now()) ? json::value(engine_.guards().why_open())
-                                                 : json::value(nullptr)}}},
-          {"sources", sources}};
+          {"breaker", breaker_json(engine_.guards(), now())},
+          {"sources", sources},
+          {"counts", counts_json(counts_)}};
 }
 
 }  // namespace cardswap::health

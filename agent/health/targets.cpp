@@ -38,7 +38,8 @@ asio::awaitable<void> ask_one(std::shared_ptr<Answers> answers, std::string addr
     auto endpoint = http::Endpoint::tcp(std::move(there));
     const auto answer = co_await http::call(std::move(endpoint), std::move(request));
     found = devices_from(answer, address, only);
-  } catch (const Error& error) {
+  } catch (const std::exception&) {  // an odd answer, or the end of this agent
+    const auto error = error_of(std::current_exception());
     spdlog::info("health: no devices from {}: {}", address, error.failure());
   }
   --answers->open;
@@ -64,6 +65,12 @@ std::string agent_of(const std::string& destination) {
   return parse_address("spare", destination.substr(0, destination.find('/'))).text();
 }
 
+std::string place_of(const std::string& destination) {
+  const auto slash = destination.find('/');
+  return agent_of(destination) +
+         (slash == std::string::npos ? std::string("/") : destination.substr(slash));
+}
+
 std::vector<PlacementDevice> devices_from(const json::value& answer, const std::string& address,
                                           const std::vector<std::string>& only) {
   std::vector<PlacementDevice> found;
@@ -77,9 +84,11 @@ std::vector<PlacementDevice> devices_from(const json::value& answer, const std::
     PlacementDevice device;
     device.host = address;
     device.name = name->get_string();
-    if (!only.empty() && std::find(only.begin(), only.end(), device.address()) == only.end()) {
-      continue;
-    }
+    const bool allowed =
+        only.empty() || std::any_of(only.begin(), only.end(), [&](const auto& place) {
+          return place == device.address() || place == device.host + "/";
+        });
+    if (!allowed) continue;
     device.kind = device.name.substr(0, device.name.find(':'));
     device.total_bytes = bytes_at(from, "total_bytes");
     device.free_bytes = bytes_at(from, "free_bytes");

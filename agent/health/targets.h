@@ -19,7 +19,8 @@ struct Peer {
 };
 
 /// What the agent at `address` answered to GET /v1/devices, for place(). `only`: "HOST:PORT/DEVICE"
-/// of those that are allowed; empty: all. Throws nothing: what is no device is left out.
+/// of those that are allowed, "HOST:PORT/" for all of a host; empty: all. Throws nothing: what is
+/// no device is left out.
 [[nodiscard]] std::vector<PlacementDevice> devices_from(const boost::json::value& answer,
                                                         const std::string& address,
                                                         const std::vector<std::string>& only);
@@ -30,7 +31,9 @@ struct Peer {
     asio::io_context& context, TaskGroup& tasks, std::vector<Peer> peers,
     std::vector<std::string> only);
 
-/// "HOST:PORT" of "HOST[:PORT]/DEVICE" and of "HOST[:PORT]".
+/// "HOST:PORT" of "HOST[:PORT]/DEVICE" and of "HOST[:PORT]". Throws Error{bad_request}.
 [[nodiscard]] std::string agent_of(const std::string& destination);
+/// "HOST:PORT/DEVICE", or "HOST:PORT/" where no device is named.
+[[nodiscard]] std::string place_of(const std::string& destination);
 
 }  // namespace cardswap::health

@@ -91,6 +91,13 @@ constexpr std::array kXids = {
 };
 
 constexpr std::array kSignals = {
+    // The driver's words where it names no device: people have to look which one it is.
+    Meaning{"driver:gpu_lost", "a GPU has fallen off the bus; the driver does not say which",
+            Class::report},
+    Meaning{"driver:init_failed", "the driver could not start a GPU and does not say which",
+            Class::report},
+    Meaning{"driver:reset_required", "a GPU wants a reset; the driver does not say which",
+            Class::report},
     Meaning{
         "recovery:gpu_reset", "the driver wants the GPU reset", Class::restart_other, {}, 0, true},
     Meaning{"recovery:node_reboot", "the driver wants the host rebooted", Class::node, {}, 0, true},

@@ -48,7 +48,7 @@ struct Meaning {
 };
 
 /// Changes with every change of the table; `cardswap health -o json` shows it.
-inline constexpr std::string_view kTableVersion = "2026-11-20";
+inline constexpr std::string_view kTableVersion = "2026-11-28";
 
 /// What `code` ("xid:79", "recovery:gpu_reset", ...) means. `detail` decides where one XID stands
 /// for several severities (144-150). Unknown codes are Class::report.

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS events (
   device TEXT NOT NULL, job TEXT NOT NULL, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS incidents (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS guards (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS places (log TEXT PRIMARY KEY, document TEXT NOT NULL);
 )sql";
 
 struct Finalize {
@@ -160,6 +161,20 @@ void EventLog::keep(const std::vector<json::object>& incidents, const json::obje
 
 json::object EventLog::kept_guards() const {
   const auto statement = prepare(db_.get(), "SELECT document FROM guards");
+  return sqlite3_step(statement.get()) == SQLITE_ROW ? document_in(statement, 0) : json::object();
+}
+
+void EventLog::keep_place(const std::string& log, const json::object& place) {
+  const auto replace =
+      prepare(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
+  bind_text(replace, 1, log);
+  bind_text(replace, 2, json::serialize(place));
+  run(db_.get(), replace);
+}
+
+json::object EventLog::place(const std::string& log) const {
+  const auto statement = prepare(db_.get(), "SELECT document FROM places WHERE log = ?");
+  bind_text(statement, 1, log);
   return sqlite3_step(statement.get()) == SQLITE_ROW ? document_in(statement, 0) : json::object();
 }
 

@@ -44,6 +44,10 @@ class EventLog {
   [[nodiscard]] std::vector<boost::json::object> kept() const;
   [[nodiscard]] boost::json::object kept_guards() const;  ///< empty: none yet
 
+  /// How far a log was read.
+  void keep_place(const std::string& log, const boost::json::object& place);
+  [[nodiscard]] boost::json::object place(const std::string& log) const;  ///< empty: none yet
+
  private:
   struct Close {
     void operator()(sqlite3* db) const noexcept;

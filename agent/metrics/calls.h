@@ -13,6 +13,7 @@
 #include "agent/handover/reservations.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
+#include "agent/metrics/exposition.h"
 #include "agent/metrics/finished.h"
 #include "agent/metrics/histogram.h"
 #include "agent/runtime_hub/hub.h"
@@ -35,6 +36,8 @@ struct MetricSources {
   const Migrations& migrations;
   const Reservations& reservations;
   const ApiServer& server;
+  /// Families that other parts of the agent write themselves.
+  std::function<void(Exposition&)> more = {};
   FinishedMigrations forgotten = {};  ///< that `migrations` has no more
 };
 

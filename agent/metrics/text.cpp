@@ -211,6 +211,7 @@ std::string metrics_text(const MetricSources& sources, const RequestStats& reque
   finished_migrations(out, sources);
   running_migrations(out, sources);
   arriving_jobs(out, sources);
+  if (sources.more) sources.more(out);
   request_metrics(out, requests);
   process_metrics(out);
   return out.text();

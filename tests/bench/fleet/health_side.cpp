@@ -127,6 +127,7 @@ void Simulation::plan(std::size_t index) {
   const auto plan = host.engine->plan(now_, fleet_.host_jobs(index));
   (void)host.engine->take_events();
   for (const auto& cordon : plan.cordons) {
+    host.engine->cordoned(cordon.incident, now_);
     const auto number = static_cast<std::size_t>(std::stoul(cordon.device.substr(5)));
     if (host.broken_at.empty()) at(now_ + kRepairTakes, What::repaired, index);
     host.broken_at.emplace(number, now_);

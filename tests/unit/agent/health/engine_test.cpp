@@ -58,6 +58,9 @@ class HealthEngine : public ::testing::Test {
   std::vector<std::string> moves() {
     std::vector<std::string> names;
     last_ = engine().plan(now_, jobs_);
+    for (const auto& cordon : last_.cordons) {
+      if (!cordon.pretend) engine().cordoned(cordon.incident, now_);
+    }
     for (const auto& move : last_.moves) names.push_back(move.job);
     return names;
   }

@@ -1,0 +1,77 @@
+// What becomes of the open faults when the policy is another.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/health/engine.h"
+
+namespace cardswap::health {
+namespace {
+
+/// The verdict of another policy. What a fault is does not become less by it, only what is done.
+Policy::Verdict judged_anew(const Policy& policy, const Incident& incident,
+                            const std::vector<Ms>& times) {
+  Finding finding;
+  finding.device = incident.device;
+  finding.code = incident.code;
+  finding.at = incident.last;
+  finding.severity = incident.severity;
+  finding.detail = incident.detail;
+  finding.labels = incident.labels;
+  auto verdict = policy.judge(finding, times);
+  if (urgency(verdict.action_class) < urgency(incident.verdict.action_class)) {
+    verdict.action_class = incident.verdict.action_class;
+    verdict.may_copy = incident.verdict.may_copy;
+    verdict.stays = incident.verdict.stays;
+    if (!verdict.by_rule) verdict.action = action_of(verdict.action_class);
+  }
+  return verdict;
+}
+
+}  // namespace
+
+void Engine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
+  policy_ = std::move(policy);
+  devices_ = std::move(devices);
+  forget_probes(now);
+  for (auto& incident : incidents_) {
+    incident.said.clear();
+    // An alert that a former agent took: which rule it met is not known until it is repeated.
+    if (incident.code.starts_with("alert:") && incident.labels.empty()) continue;
+    std::vector<Ms> times;
+    if (const auto known = history_.find(incident.device + " " + incident.code);
+        known != history_.end()) {
+      for (const auto& seen : known->second.seen) {
+        if (seen.size() > times.size()) times.assign(seen.begin(), seen.end());
+      }
+    }
+    auto verdict = judged_anew(policy_, incident, times);
+    if (verdict.action != incident.verdict.action) {
+      tell(incident, "judged_anew",
+           fmt::format("{} now; {}", to_string(verdict.action), verdict.why), now);
+      incident.cordoned = incident.cordoned && verdict.action < incident.verdict.action;
+    }
+    incident.verdict = std::move(verdict);
+  }
+  changed_ = true;
+}
+
+void Engine::forget_probes(Ms now) {
+  const auto dropped = std::erase_if(incidents_, [&](const Incident& incident) {
+    const bool of_a_probe =
+        incident.code.starts_with("probe:") || incident.code.starts_with("probe_failed:");
+    const auto name = incident.code.substr(incident.code.find(':') + 1);
+    const bool known =
+        std::any_of(policy_.probes.begin(), policy_.probes.end(), [&](const Probe& probe) {
+          return probe.name == name &&
+                 (incident.device == kHost || probe.device == incident.device ||
+                  device_called(devices_, probe.device) == incident.device);
+        });
+    if (!of_a_probe || known) return false;
+    tell(incident, "resolved", "the policy has no such probe any more", now);
+    return true;
+  });
+  changed_ = changed_ || dropped > 0;
+}
+
+}  // namespace cardswap::health

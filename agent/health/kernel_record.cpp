@@ -1,0 +1,115 @@
+#include "agent/health/kernel_record.h"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "agent/health/kernel_prefix.h"
+
+namespace cardswap::health {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kDriver = "NVRM:";
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+void drop(std::string_view& text, std::string_view prefix) {
+  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+}
+
+/// "4,1234,98765,-" before the semicolon.
+bool take_kmsg_head(std::string_view head, KernelRecord& record) {
+  unsigned priority = 0;
+  const auto* last = head.data() + head.size();
+  auto [end, error] = std::from_chars(head.data(), last, priority);
+  if (error != std::errc{} || end == last || *end != ',') return false;
+  std::uint64_t sequence = 0;
+  if (std::from_chars(end + 1, last, sequence).ec == std::errc{}) record.sequence = sequence;
+  record.kind = priority < 8 ? KernelRecord::Kind::message : KernelRecord::Kind::not_kernel;
+  return true;
+}
+
+KernelRecord from_json(std::string_view line) {
+  boost::system::error_code error;
+  json::parse_options how;
+  how.allow_invalid_utf8 = true;
+  const auto value = json::parse(json::string_view(line.data(), line.size()), error, {}, how);
+  KernelRecord record;
+  record.kind = KernelRecord::Kind::unknown_form;
+  if (error || !value.is_object()) return record;
+  JournalFields fields;
+  for (const auto& item : value.get_object()) {
+    if (item.value().is_string()) {
+      fields.take(std::string_view(item.key()), std::string_view(item.value().get_string()));
+    } else if (item.value().is_array()) {  // bytes that are no UTF-8
+      std::string bytes;
+      for (const auto& byte : item.value().get_array()) {
+        if (byte.is_int64()) bytes += static_cast<char>(byte.get_int64());
+      }
+      fields.take(std::string_view(item.key()), bytes);
+    }
+  }
+  return fields.record();
+}
+
+}  // namespace
+
+void JournalFields::take(std::string_view name, std::string_view value) {
+  if (name == "MESSAGE") message = value;
+  if (name == "_TRANSPORT") transport = value;
+  if (name == "SYSLOG_FACILITY") facility = value;
+  if (name == "SYSLOG_IDENTIFIER") identifier = value;
+  if (name == "_HOSTNAME") host = value;
+  if (name == "_BOOT_ID") boot = value;
+  if (name == "__REALTIME_TIMESTAMP") realtime_us = value;
+}
+
+KernelRecord JournalFields::record() const {
+  KernelRecord record;
+  if (!message.starts_with(kDriver)) return record;
+  const bool by_kernel =
+      transport == "kernel" && (facility.empty() ? identifier == "kernel" : facility == "0");
+  record.kind = by_kernel ? KernelRecord::Kind::message : KernelRecord::Kind::not_kernel;
+  record.text = message;
+  record.host = host;
+  record.boot = boot;
+  std::int64_t us = 0;
+  const auto* last = realtime_us.data() + realtime_us.size();
+  if (std::from_chars(realtime_us.data(), last, us).ec == std::errc{}) record.at = us / 1000;
+  return record;
+}
+
+std::optional<std::uint64_t> kmsg_sequence(std::string_view record) {
+  KernelRecord read;
+  if (!take_kmsg_head(record.substr(0, record.find(';')), read)) return std::nullopt;
+  return read.sequence;
+}
+
+KernelRecord record_of(std::string_view line, LogForm form, Ms now) {
+  KernelRecord record;
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const auto driver = line.find(kDriver);
+  if (driver == std::string_view::npos) return record;
+  const auto semicolon = line.find(';');
+  const bool numbered = semicolon < driver && is_digit(line[0]);
+  if (numbered && take_kmsg_head(line.substr(0, semicolon), record)) {
+    // Further lines of a record are its dictionary.
+    record.text = line.substr(semicolon + 1, line.find('\n') - semicolon - 1);
+    if (!record.text.starts_with(kDriver)) record.kind = KernelRecord::Kind::nothing;
+    return record;
+  }
+  if (form == LogForm::kmsg) {
+    record.kind =
+        line.starts_with(' ') ? KernelRecord::Kind::nothing : KernelRecord::Kind::unknown_form;
+    return record;
+  }
+  drop(line, "\x1e");
+  drop(line, "data: ");
+  if (line.starts_with('{')) return from_json(line);
+  record.kind = read_prefix(line.substr(0, line.find(kDriver)), now, record);
+  record.text = line.substr(line.find(kDriver));
+  record.text = record.text.substr(0, record.text.find('\n'));
+  return record;
+}
+
+}  // namespace cardswap::health

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "agent/health/monitor.h"
+#include "agent/metrics/exposition.h"
+
+namespace cardswap::health {
+
+/// What the monitor has for /metrics: cardswap_health_... and cardswap_breaker_open.
+void write_metrics(Exposition& out, const Monitor& monitor);
+
+}  // namespace cardswap::health

@@ -1,0 +1,266 @@
+// What the monitor hears: NVML, the kernel log, alerts.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/health/kernel_log.h"
+#include "agent/health/monitor.h"
+#include "agent/health/nvml_source.h"
+
+namespace cardswap::health {
+namespace {
+
+constexpr std::size_t kStrangersMax = 256;
+constexpr std::size_t kHeldMax = 1024;
+constexpr Ms kPlaceEvery = 5000;
+
+}  // namespace
+
+void Monitor::report(Finding finding, const std::string& called) {
+  finding.at = now();
+  if (called == kHost) {
+    finding.device = kHost;
+  } else if (auto device = device_called(engine_.devices(), called)) {
+    finding.device = std::move(*device);
+  } else {
+    // A device of this machine that this agent does not manage: said, never acted on.
+    if (strangers_.size() < kStrangersMax && strangers_.insert(called + finding.code).second) {
+      engine_.tell({finding.at,
+                    "not_ours",
+                    shown(called),
+                    finding.code,
+                    {},
+                    {},
+                    "this agent has no such device: " + finding.detail});
+      wake_.notify();
+    }
+    return;
+  }
+  engine_.observe(finding);
+  wake_.notify();
+}
+
+void Monitor::source_state(const std::string& source, const std::string& state) {
+  if (source == "nvml" && state != "ok") nvml_devices_.clear();
+  auto& known = sources_[source];
+  if (known == state) return;
+  known = state;
+  engine_.tell({now(), "source", {}, {}, {}, {}, fmt::format("{}: {}", source, shown(state))});
+  wake_.notify();
+}
+
+// ---- NVML
+
+void Monitor::watch_nvml() {
+  NvmlEvents events;
+  events.device = [this](int index, std::string uuid, std::string pci) {
+    know_nvml_device(index, uuid, pci);
+  };
+  events.finding = [this](Finding finding) {
+    const auto called = finding.device;
+    report(std::move(finding), called);
+  };
+  events.state = [this](std::string state) { source_state("nvml", state); };
+  tasks_.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(events)));
+}
+
+void Monitor::know_nvml_device(int index, const std::string& uuid, const std::string& pci) {
+  const auto name = fmt::format("cuda:{}", index);
+  std::erase_if(nvml_devices_, [&](const auto& known) { return known.name == name; });
+  nvml_devices_.push_back({name, uuid, pci});
+  const auto& given = engine_.policy().devices;
+  const auto told = std::find_if(given.begin(), given.end(),
+                                 [&](const auto& device) { return device.name == name; });
+  if (told == given.end()) {
+    engine_.learn(name, uuid, pci);
+    return;
+  }
+  // What the policy leaves out of a device that it names.
+  if (told->pci.empty() && !pci.empty() && device_called({*told}, uuid)) {
+    engine_.learn(name, told->uuid, pci);
+  }
+}
+
+Sight Monitor::sight() const {
+  std::vector<WatchedDevice> watched;
+  for (const auto& device : engine_.devices()) {
+    const auto& given = engine_.policy().devices;
+    watched.push_back({device, device.name.starts_with("cuda:"),
+                       std::any_of(given.begin(), given.end(),
+                                   [&](const auto& one) { return one.name == device.name; })});
+  }
+  return sight_of(watched, sources_, nvml_devices_);
+}
+
+// ---- the kernel log
+
+void Monitor::follow_kernel_log() {
+  std::vector<std::string> names{config_.host_name};
+  std::array<char, 256> own{};
+  if (::gethostname(own.data(), own.size() - 1) == 0) names.emplace_back(own.data());
+  std::error_code unknown;
+  const bool is_kmsg = std::filesystem::is_character_file(config_.kernel_log, unknown);
+  reader_ = std::make_unique<KernelReader>(is_kmsg ? LogForm::kmsg : LogForm::file,
+                                           std::move(names), boot_id());
+  LogEvents events;
+  events.line = [this](std::string_view line, const KernelReader::Since& since) {
+    kernel_line(line, since);
+  };
+  events.state = [this](std::string state) { source_state("kernel_log", state); };
+  events.place = [this](LogPlace place) {
+    if (reader_->settled()) place_ = std::move(place);
+  };
+  events.caught_up = [this] {
+    for (const auto& fault : std::exchange(held_, {})) kernel_fault(fault);
+  };
+  events.lost = [this](std::string what) { kernel_lost(what); };
+  const auto from = place_from(log_.place(config_.kernel_log.string()));
+  tasks_.spawn("follow the kernel log",
+               follow_log(context_, config_.kernel_log, from, std::move(events)));
+}
+
+void Monitor::kernel_lost(const std::string& what) {
+  ++counts_.kernel_gaps;
+  engine_.tell({now(), "kernel_log_gap", {}, {}, {}, {}, shown(what)});
+  wake_.notify();
+}
+
+void Monitor::kernel_line(std::string_view line, const KernelReader::Since& since) {
+  const auto news = reader_->read(line, now(), since);
+  ++counts_.kernel_lines.at(static_cast<std::size_t>(news.fate));
+  if (news.begins_boot) held_.clear();
+  if (news.fate == LineFate::fault) {
+    for (const auto& fault : news.faults) {
+      if (since.other_boot && !news.timed && held_.size() < kHeldMax) {
+        held_.push_back(fault);
+      } else {
+        kernel_fault(fault);
+      }
+    }
+    return;
+  }
+  if (news.fate == LineFate::nothing || news.fate == LineFate::well) return;
+  if (!lines_told_.insert(fmt::format("{} {}", to_string(news.fate), news.why)).second) return;
+  engine_.tell(
+      {now(),
+       "kernel_line",
+       {},
+       {},
+       {},
+       {},
+       fmt::format("{}: not acted on; further ones are counted only: {}", news.why, news.sample)});
+  if (lines_told_.size() > kStrangersMax) lines_told_.clear();
+  wake_.notify();
+}
+
+void Monitor::kernel_fault(const DriverFault& fault) {
+  heard_fault_ = true;
+  Finding finding;
+  finding.source = Source::kernel_log;
+  finding.code = fault.code;
+  finding.detail = fault.detail;
+  finding.pid = fault.pid;
+  const auto called = fault.pci.empty() ? std::string(kHost) : fault.pci;
+  if (fault.pci.empty()) finding.severity = Severity::warning;
+  report(finding, called);
+  if (!fault.recovery) return;
+  // The latest action replaces whatever was asked for before.
+  const auto wanted = recovery_code(*fault.recovery);
+  finding.lasting = true;
+  finding.who = "xid:154";
+  for (unsigned action = 1; action <= 6; ++action) {
+    finding.code = recovery_code(action);
+    finding.firing = finding.code == wanted;
+    report(finding, called);
+  }
+}
+
+void Monitor::keep_place(bool now_due) {
+  if (place_ == kept_place_ || place_.boot.empty()) return;
+  if (!now_due && place_kept_at_ != 0 && now() < place_kept_at_ + kPlaceEvery) return;
+  try {
+    log_.keep_place(config_.kernel_log.string(), to_json(place_));
+    kept_place_ = place_;
+    place_kept_at_ = now();
+    heard_fault_ = false;
+  } catch (const Error& error) {
+    spdlog::error("health: {}", error.what());
+  }
+}
+
+// ---- alerts
+
+Monitor::Taken Monitor::take(const Webhook& webhook) {
+  const auto own = own_host(config_);
+  Taken taken;
+  std::size_t firing = 0;
+  std::string unclear;
+  for (const auto& alert : webhook.alerts) {
+    const auto target = target_of(alert, engine_.devices(), own);
+    ++counts_.alerts.at(static_cast<std::size_t>(target.whose));
+    if (target.whose == Whose::not_ours) {
+      ++taken.not_ours;
+      continue;
+    }
+    if (target.whose == Whose::unclear) {
+      ++taken.unclear;
+      if (unclear.empty() && alert.firing) {
+        unclear = fmt::format("{}: {}", alert.name, target.why);
+      }
+      continue;
+    }
+    ++taken.ours;
+    firing += alert.firing ? 1 : 0;
+    Finding finding;
+    finding.device = target.device;
+    finding.code = code_of(alert);
+    finding.source = Source::alert;
+    finding.at = now();
+    finding.firing = alert.firing;
+    finding.lasting = true;
+    finding.severity = alert.severity;
+    finding.detail = alert.summary.empty() ? alert.name : alert.summary;
+    finding.who = alert.fingerprint;
+    finding.labels = alert.labels;
+    engine_.observe(finding);
+  }
+  taken.unreadable = webhook.unreadable;
+  counts_.alerts_unreadable += webhook.unreadable;
+  ++counts_.webhooks_taken;
+  auto text =
+      fmt::format("{} alerts from {}, {} for this host, {} of them firing",
+                  webhook.alerts.size() + webhook.unreadable, webhook.receiver, taken.ours, firing);
+  if (taken.unclear > 0) text += fmt::format("; {} of unclear origin", taken.unclear);
+  if (taken.unreadable > 0) text += fmt::format("; {} that are none", taken.unreadable);
+  if (webhook.truncated > 0) {
+    text += fmt::format("; the sender left out {}: set max_alerts to 0", webhook.truncated);
+  }
+  if (!webhook.strange.empty()) text += "; " + webhook.strange;
+  engine_.tell({now(), "webhook", {}, {}, {}, {}, text});
+  if (!unclear.empty()) {
+    engine_.tell({now(),
+                  "unclear_alert",
+                  {},
+                  {},
+                  {},
+                  {},
+                  fmt::format("{}: not acted on; a label like node={} would say whose it is{}",
+                              unclear, config_.host_name,
+                              taken.unclear > 1
+                                  ? fmt::format(" ({} such alerts in this webhook)", taken.unclear)
+                                  : "")});
+  }
+  wake_.notify();
+  write();  // throws: the sender gets no 2xx and repeats
+  return taken;
+}
+
+void Monitor::refused(const Error& error) {
+  ++counts_.webhooks_refused;
+  engine_.tell({now(), "webhook_refused", {}, {}, {}, {}, shown(error.what())});
+  flush();
+}
+
+}  // namespace cardswap::health

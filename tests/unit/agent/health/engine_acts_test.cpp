@@ -1,0 +1,145 @@
+// What the engine does when its policy, its targets or its cordons fail it.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/health/engine.h"
+
+namespace cardswap::health {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr Ms kStart = 1'700'000'000'000;
+
+class HealthEngineActs : public ::testing::Test {
+ protected:
+  HealthEngineActs() { policy_.act = true; }
+  Engine& engine() {
+    if (!engine_) engine_ = std::make_unique<Engine>(policy_, devices_);
+    return *engine_;
+  }
+  void see(const std::string& code, const std::string& device = "cuda:0") {
+    Finding finding;
+    finding.device = device;
+    finding.code = code;
+    finding.source = Source::kernel_log;
+    finding.at = now_;
+    engine().observe(finding);
+  }
+  Plan plan() { return engine().plan(now_, jobs_); }
+  std::string events() {
+    std::string all;
+    for (const auto& event : engine().take_events()) {
+      all += fmt::format("{} {} {} {}: {}\n", event.kind, event.device, event.code, event.job,
+                         event.text);
+    }
+    return all;
+  }
+
+  Policy policy_;
+  std::vector<DeviceName> devices_{{"cuda:0", "GPU-0", "0000:00:00"},
+                                   {"cuda:1", "GPU-1", "0000:01:00"}};
+  std::vector<HostJob> jobs_{{"job0", "uid0", "cuda:0", 100, 0, {}}};
+  std::unique_ptr<Engine> engine_;
+  Ms now_ = kStart;
+};
+
+TEST_F(HealthEngineActs, KeepsTheNewestOfTooManyHistories) {
+  for (int i = 0; i < 2048; ++i) see("xid:39", fmt::format("z{:04}", i));
+  now_ += 60'000;
+  see("xid:39", "a");  // the 2049th, and the first by name
+  now_ += 60'000;
+  see("xid:39", "b");  // pushes out another: not "a", which is newer than all of z
+  now_ += 60'000;
+  see("xid:39", "a");
+  const auto& incidents = engine().incidents();
+  const auto found = std::find_if(incidents.begin(), incidents.end(),
+                                  [](const auto& incident) { return incident.device == "a"; });
+  ASSERT_NE(found, incidents.end());
+  EXPECT_EQ(found->verdict.action_class, Class::live) << "the 2nd within a day";
+}
+
+TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
+  policy_.act = false;
+  see("xid:64");
+  EXPECT_THAT(plan().cordons, SizeIs(1));
+  EXPECT_THAT(plan().cordons, IsEmpty()) << "said once";
+  EXPECT_FALSE(engine().incidents().front().cordoned);
+  const auto record = to_json(engine().incidents().front());
+  auto policy = policy_;
+  policy.act = true;
+  // After a restart with another mode,
+  Engine restarted(policy, devices_);
+  restarted.restore(incident_from_journal(record));
+  EXPECT_THAT(restarted.plan(now_, jobs_).cordons, SizeIs(1));
+  // and when the policy is read again.
+  engine().use(policy, devices_, now_);
+  const auto acts = plan();
+  ASSERT_THAT(acts.cordons, SizeIs(1));
+  EXPECT_FALSE(acts.cordons[0].pretend);
+  EXPECT_THAT(acts.moves, SizeIs(1));
+  engine().cordoned(acts.cordons[0].incident, now_);
+  EXPECT_THAT(events(), HasSubstr("\ncordon cuda:0 xid:64"));
+  EXPECT_THAT(plan().cordons, IsEmpty());
+}
+
+TEST_F(HealthEngineActs, TriesACordonAgainThatFailed) {
+  see("xid:64");
+  ASSERT_THAT(plan().cordons, SizeIs(1));
+  engine().cordon_failed(engine().incidents().front().id, "the disk is full", now_);
+  EXPECT_THAT(plan().cordons, IsEmpty());
+  now_ += policy_.retry_after;
+  EXPECT_THAT(plan().cordons, SizeIs(1));
+  EXPECT_THAT(events(), HasSubstr("cordon_failed cuda:0 xid:64 : the disk is full"));
+}
+
+TEST_F(HealthEngineActs, TakesNoPlaceToGoToForNoFailedMove) {
+  policy_.breaker_failures = 1;
+  policy_.moves_per_hour = 1;
+  policy_.tries = 1;
+  see("xid:64");
+  for (int i = 0; i < 5; ++i) {
+    const auto wanted = plan();
+    ASSERT_THAT(wanted.moves, SizeIs(1)) << i;
+    engine().not_placed(wanted.moves[0], "no device fits: cordoned", now_);
+    EXPECT_EQ(engine().guards().running(), 0U);
+    EXPECT_EQ(engine().guards().last_hour(now_), 0U);
+    EXPECT_THAT(plan().moves, IsEmpty()) << "it is asked again after a while";
+    now_ += policy_.retry_after;
+  }
+  EXPECT_FALSE(engine().guards().open(now_));
+  const auto told = events();
+  EXPECT_THAT(told, HasSubstr("waits cuda:0 xid:64 job0: no device fits: cordoned"));
+  EXPECT_THAT(told, Not(HasSubstr("its last move failed")));
+}
+
+TEST_F(HealthEngineActs, JudgesOpenFaultsByTheNewPolicy) {
+  see("xid:64");
+  (void)plan();
+  policy_.rules.push_back({"xid:64", "", Severity::none, {}, Action::alert, {}, {}, 1});
+  engine().use(policy_, devices_, now_);
+  EXPECT_EQ(engine().incidents().front().verdict.action, Action::alert);
+  EXPECT_THAT(events(), HasSubstr("judged_anew"));
+}
+
+TEST_F(HealthEngineActs, DropsTheFindingsOfAProbeThatIsGone) {
+  policy_.probes.push_back({.name = "fan", .device = "cuda:0", .file = "/f"});
+  see("probe:fan");
+  see("probe_failed:fan", std::string(kHost));
+  see("xid:31");
+  engine().use(policy_, devices_, now_);
+  EXPECT_THAT(engine().incidents(), SizeIs(3));
+  policy_.probes.clear();
+  engine().use(policy_, devices_, now_);
+  EXPECT_THAT(engine().incidents(), SizeIs(1));
+  EXPECT_THAT(events(), HasSubstr("the policy has no such probe any more"));
+}
+
+}  // namespace
+}  // namespace cardswap::health
