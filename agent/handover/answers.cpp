@@ -239,7 +239,9 @@ handover::Message decision_from(const std::string& agent, handover::Epoch epoch,
   }
   if (decision == "committed") {
     message.decision = handover::Decision::committed;
-    message.content = content_at(reader, reader.text("root"), reader.count("step"));
+    const auto root = reader.text("root");
+    if (root.empty()) reader.refuse("it committed nothing");
+    message.content = content_at(reader, root, reader.count("step"));
   } else if (decision == "aborted") {
     message.decision = handover::Decision::aborted;
   } else if (decision != "pending") {

@@ -134,8 +134,10 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
 }
 
 void Migrations::recover() {
-  for (const auto& record : journal_.all(Journal::Kind::migration)) {
-    auto& m = migrations_.emplace_back(migration_from_journal(record));
+  journal_.each(Journal::Kind::migration, [this](const json::object& record) {
+    migrations_.push_back(migration_from_journal(record));
+  });
+  for (auto& m : migrations_) {
     if (!handover::is_over(m.state)) live_[m.instance] = &m;
     auto* job = jobs_.by_instance(m.instance);
     if (m.state == State::completed && job != nullptr && job->ended_at_ms == 0) {
@@ -147,7 +149,7 @@ void Migrations::recover() {
     if (m.state == State::completed && m.result.empty()) {  // the disk was full then
       m.result = "ok";
       m.ended_at_ms = unix_ms();
-      tasks_.spawn("record the end of " + m.id, record_end(m));
+      tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     }
     if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
     if (m.state == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
@@ -263,7 +265,7 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
 }
 
 /// What came of a migration is written when the disk takes it; nothing waits for that.
-asio::awaitable<void> Migrations::record_end(Migration& m) {
+asio::awaitable<void> Migrations::record_end(Migration& m, std::shared_ptr<void>) {
   for (bool told = false;;) {
     try {
       save(m);
@@ -282,7 +284,7 @@ asio::awaitable<void> Migrations::see_off(Migration& m) {
   departures_.erase(m.id);
   m.result = "ok";
   m.ended_at_ms = unix_ms();
-  tasks_.spawn("record the end of " + m.id, record_end(m));
+  tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
   bump(m);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.job, m.id, m.to,
                m.migrated_at_step, format_ms(m.downtime_ms));

@@ -161,6 +161,13 @@ asio::awaitable<TargetStatus> Migrations::wait_for_target(const Migration& m,
     auto status = target_status_from(agent, m.epoch, answer);
     if (status.message.state == wanted) co_return status;
     if (auto wrong = not_before_a_commit(agent, status)) throw Error(*wrong);
+    if (wanted == TargetState::parked && status.message.state == TargetState::verified) {
+      throw Error(Code::protocol_mismatch,
+                  fmt::format("the agent at {} says that the standby is verified, and nothing was "
+                              "sent to it",
+                              agent),
+                  "is it a cardswapd of this release that listens there?");
+    }
     seen = status.version;
     // An agent waits for news before it answers; one that does not is not asked in a busy loop.
     if (Clock::now() - asked_at < kPollLeast && ++quick > kQuickAnswersMax) {

@@ -106,13 +106,13 @@ class Migrations {
   [[nodiscard]] std::string keeper_socket(const Migration& m) const;
   asio::awaitable<void> finish(Migration& m);
   asio::awaitable<void> see_off(Migration& m);
-  asio::awaitable<void> record_end(Migration& m);
   /// To a target whose job was taken back: until it says that nothing steps there.
   asio::awaitable<void> tell_the_lower_one(std::string id);
   /// A target spoke of a migration that is over here.
   asio::awaitable<void> meet(std::string id);
   void hear(Migration& m, const handover::Message& status);
   [[nodiscard]] static std::string drop_path(const Migration& m);
+  asio::awaitable<void> record_end(Migration& m, std::shared_ptr<void> in_use);
   asio::awaitable<void> abort(Migration& m, Error error);
   asio::awaitable<void> clean_up(Migration& m);
   asio::awaitable<void> watch_target(std::string id);

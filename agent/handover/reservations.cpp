@@ -70,9 +70,9 @@ Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Co
       changed_(context) {}
 
 void Reservations::recover() {
-  for (const auto& record : journal_.all(Journal::Kind::reservation)) {
+  journal_.each(Journal::Kind::reservation, [this](const json::object& record) {
     reservations_.push_back(reservation_from_journal(record));
-  }
+  });
 }
 
 void Reservations::take_up() {
