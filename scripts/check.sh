@@ -13,6 +13,7 @@ mapfile -t sources < <(git ls-files -co --exclude-standard '*.h' '*.cpp')
 if [ "${1:-}" = --fix ]; then clang-format -i "${sources[@]}"; fi
 clang-format --dry-run --Werror "${sources[@]}" || { echo "format: run scripts/check.sh --fix"; bad=1; }
 python3 scripts/check_includes.py || bad=1
+python3 scripts/check_recipes.py || bad=1
 
 banned() {  # banned PATTERN WHY [PATHS...]
   local pattern=$1 why=$2
