@@ -41,6 +41,9 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEve
 
 UcxLink::~UcxLink() {
   while (!peers_.empty()) drop(peers_.begin()->first);
+  for (const auto& arrival : arrivals_) {
+    if (arrival.announced != nullptr) ucp_am_data_release(worker_.get(), arrival.announced);
+  }
   while (!waiting_.empty()) {
     if (listener_) ucp_listener_reject(listener_.get(), waiting_.front());
     waiting_.pop_front();
@@ -213,21 +216,23 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
   if (!peer) return UCS_OK;
   try {
     const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
-    return link.receive_control(*peer, data, bytes, rendezvous);
+    link.receive_control(*peer, data, bytes, rendezvous);
+    return UCS_OK;
   } catch (const std::exception& error) {
     link.lose(*peer, error.what());
     return UCS_OK;
   }
 }
 
-ucs_status_t UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
+void UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (bytes > kControlBytesMax) {
     throw Error(Code::bad_request, fmt::format("a control message of {} bytes", bytes));
   }
   if (!rendezvous) {
-    events_.on_control(peer, {static_cast<const std::byte*>(data), bytes});
-    return UCS_OK;
+    const auto* first = static_cast<const std::byte*>(data);
+    arrivals_.push_back({Arrival::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
+    return;
   }
   const auto receive = receives_.insert(receives_.end(), Receive{this, {}, peer, {}, 0, {}});
   receive->self = receive;
@@ -239,7 +244,6 @@ ucs_status_t UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes
   const auto status =
       ucp_am_recv_data_nbx(worker_.get(), data, receive->message.data(), bytes, &param);
   if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
-  return UCS_OK;
 }
 
 ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t header_bytes,
@@ -250,42 +254,89 @@ ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t hea
   if (!peer) return UCS_OK;
   try {
     const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
-    return link.receive_bulk(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
-                             bytes, rendezvous);
+    return link.queue_bulk(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
+                           bytes, rendezvous);
   } catch (const std::exception& error) {
     link.lose(*peer, error.what());
     return UCS_OK;
   }
 }
 
-ucs_status_t UcxLink::receive_bulk(PeerId peer, std::span<const std::byte> header, void* data,
-                                   std::size_t bytes, bool rendezvous) {
+/// UCX keeps a payload that comes by rendezvous at its sender until it has a place.
+ucs_status_t UcxLink::queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
+                                 std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (header.size() > kHeaderBytesMax) {
     throw Error(Code::bad_request, fmt::format("a chunk with a header of {} bytes", header.size()));
   }
-  const auto place = events_.place_for(peer, header, bytes);
-  if (!rendezvous) {
-    std::copy_n(static_cast<const std::byte*>(data), bytes, place.begin());
-    events_.on_landed(peer, header, bytes);
-    return UCS_OK;
-  }
+  Arrival arrival{rendezvous ? Arrival::Kind::announced : Arrival::Kind::eager,
+                  peer,
+                  {header.begin(), header.end()},
+                  bytes,
+                  {},
+                  rendezvous ? data : nullptr};
+  const auto* first = static_cast<const std::byte*>(data);
+  if (!rendezvous) arrival.content.assign(first, first + bytes);
+  arrivals_.push_back(std::move(arrival));
+  return rendezvous ? UCS_INPROGRESS : UCS_OK;
+}
+
+void UcxLink::receive_bulk(Arrival& arrival, std::span<std::byte> place) {
   const auto receive = receives_.insert(
-      receives_.end(), Receive{this, {}, peer, {header.begin(), header.end()}, bytes, {}});
+      receives_.end(),
+      Receive{this, {}, arrival.peer, std::move(arrival.header), arrival.bytes, {}});
   receive->self = receive;
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   param.cb.recv_am = &UcxLink::on_received;
   param.user_data = &*receive;
-  const auto status = ucp_am_recv_data_nbx(worker_.get(), data, place.data(), bytes, &param);
-  if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
-  return UCS_OK;
+  const auto status = ucp_am_recv_data_nbx(worker_.get(), std::exchange(arrival.announced, nullptr),
+                                           place.data(), arrival.bytes, &param);
+  if (!UCS_PTR_IS_PTR(status)) {
+    on_received(nullptr, UCS_PTR_STATUS(status), arrival.bytes, &*receive);
+  }
+}
+
+void UcxLink::deliver(Arrival& arrival) {
+  switch (arrival.kind) {
+    case Arrival::Kind::control: events_.on_control(arrival.peer, arrival.content); break;
+    case Arrival::Kind::landed:
+      events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
+      break;
+    case Arrival::Kind::eager: {
+      const auto place = events_.place_for(arrival.peer, arrival.header, arrival.bytes);
+      std::ranges::copy(arrival.content, place.begin());
+      events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
+      break;
+    }
+    case Arrival::Kind::announced:
+      receive_bulk(arrival, events_.place_for(arrival.peer, arrival.header, arrival.bytes));
+      break;
+  }
+}
+
+/// An event may call wait() again, as a target does that waits for its program: what has begun to
+/// be delivered is not in the queue any more.
+void UcxLink::deliver_arrivals() {
+  while (!arrivals_.empty()) {
+    auto arrival = std::move(arrivals_.front());
+    arrivals_.pop_front();
+    if (peers_.contains(arrival.peer)) {
+      try {
+        deliver(arrival);
+      } catch (const std::exception& error) {
+        lose(arrival.peer, error.what());
+        deliver_losses();
+      }
+    }
+    if (arrival.announced != nullptr) ucp_am_data_release(worker_.get(), arrival.announced);
+  }
 }
 
 void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void* user) noexcept {
   auto& receive = *static_cast<Receive*>(user);
   auto& link = *receive.link;
-  const Receive done = std::move(receive);
+  Receive done = std::move(receive);
   link.receives_.erase(done.self);
   if (request != nullptr) ucp_request_free(request);
   ++link.happened_;
@@ -295,13 +346,10 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
     }
     return;
   }
-  if (!link.peers_.contains(done.peer)) return;
+  const auto kind = done.header.empty() ? Arrival::Kind::control : Arrival::Kind::landed;
   try {
-    if (done.header.empty()) {
-      link.events_.on_control(done.peer, done.message);
-    } else {
-      link.events_.on_landed(done.peer, done.header, done.bytes);
-    }
+    link.arrivals_.push_back(
+        {kind, done.peer, std::move(done.header), done.bytes, std::move(done.message), nullptr});
   } catch (const std::exception& error) {
     link.lose(done.peer, error.what());
   }
@@ -367,6 +415,7 @@ void UcxLink::wait(Clock::time_point deadline) {
     while (ucp_worker_progress(worker_.get()) != 0 && happened_ == before) {
     }
     accept_waiting();
+    deliver_arrivals();
     deliver_losses();
     if (happened_ != before) return;
     const auto now = Clock::now();

@@ -14,8 +14,9 @@ namespace cardswap::ucx {
 
 /// Link over one UCP worker: active messages, bulk payloads by rendezvous into place.
 ///
-/// C callbacks never throw: they queue what happened and wait() delivers it. Members die in
-/// reverse: requests last, because UCX may complete them until the worker is gone.
+/// C callbacks never throw: they queue what happened, in order, and wait() delivers it when UCX has
+/// returned, so that an engine's events may take their time. Members die in reverse: requests last,
+/// because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
   /// `host`: where it will listen or connect to.
@@ -56,6 +57,16 @@ class UcxLink final : public Link {
     std::size_t bytes;               // bulk
     std::vector<std::byte> message;  // control that came by rendezvous
   };
+  /// What came, until wait() delivers it.
+  struct Arrival {
+    enum class Kind : std::uint8_t { control, announced, eager, landed };
+    Kind kind{};
+    PeerId peer{};
+    std::vector<std::byte> header;   // bulk
+    std::size_t bytes = 0;           // bulk
+    std::vector<std::byte> content;  // a control message, or an eager payload
+    void* announced = nullptr;       // UCX's, of a payload that comes by rendezvous
+  };
   struct Peer {
     ucp_ep_h endpoint = nullptr;  // closed by drop() or the destructor, with the worker's progress
   };
@@ -76,9 +87,12 @@ class UcxLink final : public Link {
   void send(Send&& prepared, std::span<const std::byte> payload, unsigned id);
   void finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept;
   [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
-  ucs_status_t receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
-  ucs_status_t receive_bulk(PeerId peer, std::span<const std::byte> header, void* data,
-                            std::size_t bytes, bool rendezvous);
+  void receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
+  ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
+                          std::size_t bytes, bool rendezvous);
+  void receive_bulk(Arrival& arrival, std::span<std::byte> place);
+  void deliver(Arrival& arrival);
+  void deliver_arrivals();
   void accept_waiting();
   void lose(PeerId peer, std::string why) noexcept;
   void deliver_losses();
@@ -93,6 +107,7 @@ class UcxLink final : public Link {
   std::list<Send> sends_;
   std::list<Receive> receives_;
   std::map<PeerId, Peer> peers_;
+  std::deque<Arrival> arrivals_;
   std::deque<std::pair<PeerId, std::string>> losses_;
   std::deque<ucp_conn_request_h> waiting_;
   Context context_;
