@@ -27,6 +27,8 @@ class LandedDigests {
   bool advance(Stagings& stagings, std::span<Digest> held, bool all_are_here);
   /// What is under way is given up.
   void clear();
+  /// Whether threads of this digest now.
+  [[nodiscard]] bool is_under_way() const { return job_.has_value(); }
 
  private:
   void begin(Stagings& stagings, unsigned threads);

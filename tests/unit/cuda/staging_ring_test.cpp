@@ -40,6 +40,16 @@ class StagingRingTest : public ::testing::Test {
     if (begun.empty()) return std::nullopt;
     return begun.front();
   }
+  /// Buffers that the ring lends before it has none.
+  std::size_t places_left() {
+    std::size_t count = 0;
+    try {
+      for (; count <= 4 * kSlots; ++count) (void)staging_->place_for(range(8), true);
+    } catch (const Error&) {
+      // It has none.
+    }
+    return count;
+  }
   void wait_for(const Fetched& fetched) {
     while (!staging_->ready(fetched)) {
     }
@@ -125,6 +135,7 @@ TEST_F(StagingRingTest, ForgetsAPayloadWhoseRangeIsGone) {
   for (std::size_t i = 0; i < 3 * kSlots; ++i) {
     staging_->landed(staging_->place_for(range(8), true), {}, 1);
   }
+  EXPECT_EQ(places_left(), kSlots) << "each buffer is free again";
 }
 
 TEST_F(StagingRingTest, GivesABufferBackWhenTheCopyCannotBegin) {
