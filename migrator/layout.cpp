@@ -23,20 +23,35 @@ std::string described(const Region& region) {
 
 }  // namespace
 
-Layout::Layout(std::vector<Region> regions) : regions_(std::move(regions)) {
-  for (const auto& region : regions_) total_bytes_ += region.bytes;
+Layout::Layout(std::vector<Region> regions) {
+  auto content = std::make_shared<Content>();
+  content->regions = std::move(regions);
+  for (const auto& region : content->regions) content->total_bytes += region.bytes;
+  content_ = std::move(content);
 }
 
 Digest Layout::digest() const {
   wire::WireWriter writer;
-  for (const auto& region : regions_) {
+  for (const auto& region : regions()) {
     writer.string(region.name).string(region.dtype).string(region.shape).u64(region.bytes);
   }
   const auto is_placed = [](const Region& region) { return region.address != 0; };
-  if (std::any_of(regions_.begin(), regions_.end(), is_placed)) {
-    for (const auto& region : regions_) writer.u64(region.address);
+  if (std::any_of(regions().begin(), regions().end(), is_placed)) {
+    for (const auto& region : regions()) writer.u64(region.address);
   }
   return digest_of(writer.bytes());
+}
+
+std::vector<std::optional<RegionId>> kept_regions(const Layout& from, const Layout& to) {
+  std::map<std::string_view, std::size_t> by_name;
+  for (std::size_t i = 0; i < from.regions().size(); ++i) by_name[from.regions()[i].name] = i;
+  std::vector<std::optional<RegionId>> kept;
+  for (const auto& region : to.regions()) {
+    const auto found = by_name.find(region.name);
+    const bool same = found != by_name.end() && from.regions()[found->second] == region;
+    kept.push_back(same ? std::optional(static_cast<RegionId>(found->second)) : std::nullopt);
+  }
+  return kept;
 }
 
 std::vector<ChunkSpan> cut_into_chunks(const Layout& layout, std::uint64_t chunk_bytes) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,22 +42,35 @@ struct Region {
 };
 
 /// What a job's state consists of: every region once, in a fixed order.
-/// A value; the same on source and target before anything is sent.
+/// A value; the same on source and target before anything is sent. Copies share their regions,
+/// which never change: a copy costs a pointer, and so does the comparison of copies.
 class Layout {
  public:
-  Layout() = default;
+  Layout() : Layout(std::vector<Region>{}) {}
   explicit Layout(std::vector<Region> regions);
+  Layout(const Layout&) = default;  // and no move, which would leave one without regions
+  Layout& operator=(const Layout&) = default;
+  ~Layout() = default;
 
-  [[nodiscard]] const std::vector<Region>& regions() const { return regions_; }
-  [[nodiscard]] std::uint64_t total_bytes() const { return total_bytes_; }
+  [[nodiscard]] const std::vector<Region>& regions() const { return content_->regions; }
+  [[nodiscard]] std::uint64_t total_bytes() const { return content_->total_bytes; }
   /// Digest of names, dtypes, shapes and sizes, and of the addresses if any region has one.
   [[nodiscard]] Digest digest() const;
-  bool operator==(const Layout&) const = default;
+  bool operator==(const Layout& other) const {
+    return content_ == other.content_ || content_->regions == other.content_->regions;
+  }
 
  private:
-  std::vector<Region> regions_;
-  std::uint64_t total_bytes_ = 0;
+  struct Content {
+    std::vector<Region> regions;
+    std::uint64_t total_bytes = 0;
+  };
+  std::shared_ptr<const Content> content_;  // owners: this and its copies
 };
+
+/// By region of `to`: the same one of `from`, by its name and everything else; none: it is new.
+[[nodiscard]] std::vector<std::optional<RegionId>> kept_regions(const Layout& from,
+                                                                const Layout& to);
 
 /// Where a chunk lies: a run of one region's bytes.
 struct ChunkSpan {
@@ -70,10 +85,41 @@ struct ChunkSpan {
 [[nodiscard]] std::vector<ChunkSpan> cut_into_chunks(const Layout& layout,
                                                      std::uint64_t chunk_bytes);
 
+/// `values`, one a chunk of `from`, as values of the chunks `to`, where their regions were `kept`;
+/// T() where they are new.
+template <class T>
+[[nodiscard]] std::vector<T> carried_over(const std::vector<T>& values,
+                                          std::span<const ChunkSpan> from,
+                                          std::span<const ChunkSpan> to,
+                                          std::span<const std::optional<RegionId>> kept) {
+  std::vector<T> result(to.size());
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const auto region = kept[static_cast<std::size_t>(to[i].region)];
+    if (!region) continue;
+    if (to[i].offset == 0) {
+      const auto first = std::ranges::lower_bound(from, *region, {}, &ChunkSpan::region);
+      at = static_cast<std::size_t>(first - from.begin());
+    }
+    result[i] = values[at++];
+  }
+  return result;
+}
+
 /// One line a difference, in words a trainer's author knows, at most `most` lines and then a count;
 /// empty when the layouts agree.
 [[nodiscard]] std::vector<std::string> differences(const Layout& source, const Layout& target,
                                                    std::size_t most = 8);
+
+/// A trainable parameter, counted over all tracked optimizers in the order of tracking.
+enum class ParameterId : std::uint32_t {};
+
+/// A parameter and the state that its update rewrites: copied together, consistent as of one step.
+struct Shard {
+  ParameterId parameter{};
+  std::vector<RegionId> regions;  ///< the parameter's own first
+  bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
+};
 
 /// A layout together with where its bytes are in this process. Holding the snapshot keeps the
 /// memory alive (`keep_alive` holds each storage), even when the program replaces the tensor.
@@ -84,6 +130,10 @@ struct Snapshot {
   std::vector<std::shared_ptr<Device>> devices;  ///< the same; none: this host's own memory
   Fence fence;                                   ///< behind what the program did to it
   std::vector<std::shared_ptr<const void>> keep_alive;
+  std::uint64_t step = 0;  ///< a source's: boundaries passed by then
+  /// A source's: what each parameter's update rewrites, by the layout's regions; none: its updates
+  /// cannot be captured. Owners: the program and every snapshot in use.
+  std::shared_ptr<const std::vector<Shard>> shards;
 };
 
 }  // namespace cardswap

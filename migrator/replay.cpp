@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 namespace cardswap {
@@ -16,8 +15,10 @@ constexpr milliseconds kLook{100};
 constexpr std::uint64_t kStepsHeld = 2;
 /// No further shard is copied aside beyond this; a single one may be larger.
 constexpr std::uint64_t kStagedMax = 256U << 20U;
-constexpr std::size_t kNamesTold = 8;
 constexpr double kForgetting = 0.75;
+/// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
+/// then is no sign that the next one is small.
+constexpr double kStepForgetting = 0.98;
 
 }  // namespace
 
@@ -30,18 +31,19 @@ Replay::~Replay() { log_->close(); }
 
 bool Replay::begin() {
   // Before the program has the log: its very next step appends.
-  const auto update_bytes =
-      replay_sizes(sender_.program().shards(), sender_.snapshot().layout).update_bytes;
+  sender_.refresh(sender_.program().snapshot());
+  const auto update_bytes = replay_sizes(sender_.snapshot()).update_bytes;
   room_ = room_for_gradients(sender_.snapshot().devices);
   // A step that waits until its gradients are sent needs no more memory than without a migration.
   if (sender_.options().log_bytes_max == 0 && room_ < update_bytes) log_->hold_each();
   bound_log(update_bytes);
-  auto shards = sender_.program().begin_log(log_, window_);
-  if (shards.empty() || !map_shards(std::move(shards))) {
-    give_up();
-    return false;
+  const auto& now = sender_.snapshot();
+  if (sender_.program().begin_log(log_, window_) && now.shards && !now.shards->empty() &&
+      units_.follow(now.layout, *now.shards, {})) {
+    return true;
   }
-  return true;
+  give_up();
+  return false;
 }
 
 void Replay::bound_log(std::uint64_t update_bytes) {
@@ -50,64 +52,40 @@ void Replay::bound_log(std::uint64_t update_bytes) {
   log_->set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
 
-bool Replay::map_shards(std::vector<Shard> shards) {
-  const auto& regions = sender_.snapshot().layout.regions();
-  for (const auto& shard : shards) {
-    for (const auto region : shard.regions) {
-      if (static_cast<std::size_t>(region) >= regions.size()) return false;  // of another layout
-    }
-  }
-  unit_of_region_.assign(regions.size(), std::nullopt);
-  for (auto& shard : shards) {
-    const auto parameter = static_cast<std::size_t>(shard.parameter);
-    if (unit_of_parameter_.size() <= parameter) unit_of_parameter_.resize(parameter + 1);
-    Unit unit;
-    std::erase_if(shard.regions, [&](RegionId region) {
-      return unit_of_region_.at(static_cast<std::size_t>(region)).has_value();
-    });
-    for (const auto region : shard.regions) {
-      unit_of_region_[static_cast<std::size_t>(region)] = units_.size();
-      unit.bytes += regions[static_cast<std::size_t>(region)].bytes;
-    }
-    unit.shard = std::move(shard);
-    unit_of_parameter_[parameter] = units_.size();
-    units_.push_back(std::move(unit));
-  }
-  return true;
-}
-
-Replay::Unit* Replay::unit_of(ChunkId chunk) {
-  const auto region = sender_.chunks()[static_cast<std::size_t>(chunk)].region;
-  const auto unit = unit_of_region_[static_cast<std::size_t>(region)];
-  return unit ? &units_[*unit] : nullptr;
-}
-const Replay::Unit* Replay::unit_of(ChunkId chunk) const {
-  return const_cast<Replay*>(this)->unit_of(chunk);  // NOLINT: adds no way to write
-}
-
 bool Replay::covers(ChunkId chunk) const {
   if (given_up_) return false;
-  const auto* unit = unit_of(chunk);
-  return unit != nullptr && unit->copied_at && !unit->by_digests;
+  const auto unit = unit_of(chunk);
+  return unit && units_[*unit].is_replayed();
 }
 
-std::uint64_t Replay::base_bytes_left() const {
-  return std::accumulate(units_.begin() + static_cast<std::ptrdiff_t>(next_unit_), units_.end(),
-                         staged_bytes_,
-                         [](auto sum, const auto& unit) { return sum + unit.bytes; });
+std::uint64_t Replay::bytes_left(const Snapshot& frozen) const {
+  const auto known = dirty_bytes_;  // the log has gone over before the last step
+  const auto& layout = sender_.snapshot().layout;
+  if (frozen.layout == layout) return known + base_bytes_left();
+  const auto kept = kept_regions(layout, frozen.layout);
+  auto then = units_;
+  if (!frozen.shards || !then.follow(frozen.layout, *frozen.shards, kept)) {
+    return frozen.layout.total_bytes();
+  }
+  auto left = known + staged_bytes_ + then.bytes_to_copy();
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (!kept[i] && !then.of(static_cast<RegionId>(i))) left += frozen.layout.regions()[i].bytes;
+  }
+  return left;
 }
 
 bool Replay::sync() {
-  sender_.stats().phase = "base_copy";
-  send_uncovered_regions();
+  if (!std::exchange(begun_, true)) {
+    sender_.stats().phase = "base_copy";
+    send_uncovered_regions();
+  }
   while (!sender_.frozen()) {
-    if (sender_.refresh(sender_.program().snapshot())) {
-      updates_sent_ = 0;  // the target begins anew as well
-      give_up();
+    follow_the_program();
+    tend();
+    if (given_up_) {
+      sender_.pump([this] { return sender_.replayed().number >= updates_sent_; });
       return false;
     }
-    tend();
-    if (given_up_) return false;
     ask_for_audit();
     predict();
     sender_.progress(false);
@@ -116,6 +94,55 @@ bool Replay::sync() {
   }
   audit_.reset();
   return true;
+}
+
+/// At most once a step: a snapshot is not for nothing, and nothing changes in between.
+void Replay::follow_the_program() {
+  if (!sender_.has_news()) return;
+  auto now = sender_.program().snapshot();
+  if (now.layout == sender_.snapshot().layout) {
+    sender_.refresh(std::move(now));
+    return;
+  }
+  // Updates of steps that led to the other layout are of the former one.
+  while (!given_up_) {
+    if (!staged_.empty()) {
+      send_staged_shard();
+    } else if (auto entry = log_->take(now.step)) {
+      send_entry(std::move(*entry));
+    } else {
+      break;
+    }
+  }
+  if (!given_up_) take_layout(std::move(now));
+}
+
+/// Between two updates. Chunks of the base copy that are under way are of the former layout, and
+/// the target waits for them.
+void Replay::take_layout(Snapshot now) {
+  audit_.reset();  // its digests are of the former layout; there will be another one
+  audit_asked_ = audited_ = audit_concluded_ = false;
+  const auto kept = kept_regions(sender_.snapshot().layout, now.layout);
+  sender_.amend(std::move(now), updates_sent_, base_chunks_sent_);
+  const auto& regions = sender_.snapshot().layout.regions();
+  const auto& shards = sender_.snapshot().shards;
+  const auto begun =
+      shards ? units_.follow(sender_.snapshot().layout, *shards, kept) : std::nullopt;
+  if (!begun) {
+    give_up();
+    return;
+  }
+  for (const auto index : *begun) {
+    const auto& own = units_[index].shard.regions;
+    if (own.empty()) continue;
+    add_name(late_names_, ++came_late_, regions[static_cast<std::size_t>(own.front())]);
+  }
+  std::erase_if(staged_, [this](const Staged& staged) {
+    if (!units_[staged.unit].gone) return false;
+    staged_bytes_ -= staged.copy.bytes.size();
+    return true;
+  });
+  tell();
 }
 
 /// The log goes ahead of the base copy, or the lag would grow; where the link is too slow for both,
@@ -133,27 +160,17 @@ bool Replay::send_next() {
   return true;
 }
 
-void Replay::ask_for_audit() {
-  if (base_left()) return;
-  // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
-  // waits for the link either way, and the freeze would wait for every entry.
-  if (sender_.stats().log_lag_bytes > step_bytes_ && !log_->holds_each()) log_->hold_each();
-  if (audited_ || audit_asked_) return;
-  audit_asked_ = true;
-  sender_.stats().phase = "replay";
-  log_->request_audit();
-}
-
 /// Once, before the log begins: what no update rewrites and the target does not hold already.
 void Replay::send_uncovered_regions() {
   auto missing = sender_.differing(sender_.scan(1));
-  std::erase_if(missing, [this](ChunkId chunk) { return unit_of(chunk) != nullptr; });
+  std::erase_if(missing, [this](ChunkId chunk) { return unit_of(chunk).has_value(); });
   sender_.send_round(missing, false);
   ++sender_.stats().rounds;
   sender_.progress(true);
 }
 
 void Replay::stage_what_is_due() {
+  if (sender_.frozen()) return;  // what was not copied goes with the rest of the frozen state
   // While an entry is on the line the window may be open; when it is done the window may not be.
   while (base_bytes_staged_ < sender_.stats().log_bytes && staged_bytes_ < kStagedMax &&
          stage_next_shard()) {
@@ -163,13 +180,19 @@ void Replay::stage_what_is_due() {
 /// Copied aside: at a slow link's pace the window would be held open for seconds. False: no shard
 /// is left, or a step is being taken.
 bool Replay::stage_next_shard() {
+  const auto is_to_be_copied = [](const auto& unit) {
+    return unit.bytes != 0 && !unit.copied_at && !unit.by_digests;
+  };
+  while (next_unit_ < units_.size() && !is_to_be_copied(units_[next_unit_])) ++next_unit_;
   if (next_unit_ == units_.size()) return false;
   auto& unit = units_[next_unit_];
   std::vector<MemoryRange> ranges;
   for (const auto region : unit.shard.regions) {
     ranges.push_back(range_of(sender_.snapshot(), region));
   }
-  if (!copy_.owner) copy_ = ranges.front().device->allocate_host(unit.bytes);
+  if (copy_.bytes.size() != unit.bytes) {
+    copy_ = ranges.front().device->allocate_host(unit.bytes);
+  }
   auto read = window_->try_read();
   // An entry may be on the line before its step begins: it went without this shard's gradients.
   if (!read || read->step() < latest_step_sent_) return false;
@@ -221,6 +244,9 @@ void Replay::send_entry(UpdateEntry entry) {
   // Of all optimizers of a step together.
   step_bytes_so_far_ = entry.step == latest_step_sent_ ? step_bytes_so_far_ + held : held;
   step_bytes_ = std::max(step_bytes_, step_bytes_so_far_);
+  usual_step_bytes_ = std::max(
+      step_bytes_so_far_,
+      static_cast<std::uint64_t>(kStepForgetting * static_cast<double>(usual_step_bytes_)));
   latest_step_sent_ = entry.step;
   data::Update update;
   update.number = ++updates_sent_;
@@ -230,10 +256,8 @@ void Replay::send_entry(UpdateEntry entry) {
   update.base_chunks = base_chunks_sent_;
   update.options = std::move(entry.options);
   std::erase_if(entry.gradients, [&](const Gradient& gradient) {
-    const auto parameter = static_cast<std::size_t>(gradient.parameter);
-    if (parameter >= unit_of_parameter_.size() || !unit_of_parameter_[parameter]) return true;
-    const auto& unit = units_[*unit_of_parameter_[parameter]];
-    return unit.by_digests || !unit.copied_at || *unit.copied_at >= entry.step;
+    const auto unit = units_.of(gradient.parameter);
+    return !unit || !units_[*unit].is_replayed() || *units_[*unit].copied_at >= entry.step;
   });
   for (const auto& gradient : entry.gradients) {
     update.gradients.push_back(
@@ -255,7 +279,7 @@ void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
   auto ahead = sender_.read_ahead(entry.fence);
   std::vector<std::uint8_t> elements;
   for (const auto& gradient : entry.gradients) {
-    const auto& unit = units_[*unit_of_parameter_[static_cast<std::size_t>(gradient.parameter)]];
+    const auto& unit = units_[*units_.of(gradient.parameter)];
     elements.push_back(sender_.element_of(unit.shard.regions.front()));
     auto* device = gradient.device ? gradient.device.get() : &cpu_device();
     // Nobody writes to it: a range is what devices take.
@@ -282,13 +306,14 @@ void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
   }
 }
 
-void Replay::finish_log() {
+void Replay::finish_log(const Snapshot& frozen) {
   drop_staged_shards();
   while (auto entry = log_->take()) {
     entry->audit = false;  // the frozen state is compared as a whole
     send_entry(std::move(*entry));
   }
   tend();
+  if (!given_up_ && !(frozen.layout == sender_.snapshot().layout)) take_layout(frozen);
 }
 
 void Replay::give_up() {
@@ -319,77 +344,17 @@ void Replay::tend() {
   if (audit_) tend_audit();
 }
 
-void Replay::tend_audit() {
-  auto& audit = *audit_;
-  if (!audit.now && !audit.scan) {
-    auto read = window_->try_read();
-    if (!read || read->step() < audit.step) return;
-    if (read->step() > audit.step) {  // the step after it came first; try another one
-      audit_.reset();
-      audit_asked_ = false;
-      return;
-    }
-    audit.snapshot = sender_.snapshot();
-    const auto fence = read->fence();
-    // Let go by the scan itself: the engine may be busy on a slow line when it ends.
-    auto reading = std::make_shared<std::optional<StateWindow::Read>>(std::move(*read));
-    audit.scan.emplace(ranges_of(audit.snapshot, sender_.chunks()), fence, 1U,
-                       [this, reading = std::move(reading)] {
-                         reading->reset();
-                         sender_.wake();
-                       });
-  }
-  if (audit.scan && audit.scan->done()) {
-    audit.now = audit.scan->digests();
-    audit.scan.reset();
-  }
-  if (audit.now && audit.update != 0 && sender_.audited() &&
-      sender_.audited()->number == audit.update) {
-    conclude_audit();
-  }
-}
-
-/// Both sides' digests after the same update: what an update rewrites must agree by itself.
-void Replay::conclude_audit() {
-  const auto now = std::move(*audit_->now);
-  audit_.reset();
-  const auto& theirs = sender_.audited()->chunks;
-  std::vector<ChunkId> missing;
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    const auto chunk = static_cast<ChunkId>(i);
-    if (covers(chunk)) {
-      if (now[i] == theirs[i]) continue;
-      auto& unit = *unit_of(chunk);
-      unit.by_digests = true;
-      const auto region = static_cast<std::size_t>(sender_.chunks()[i].region);
-      auto& names = sender_.stats().not_replayed;
-      if (++sender_.stats().regions_not_replayed <= kNamesTold) {
-        names += (names.empty() ? "" : ", ") + sender_.snapshot().layout.regions()[region].name;
-      }
-    }
-    sender_.held()[i] = theirs[i];
-    if (now[i] != theirs[i]) missing.push_back(chunk);
-  }
-  dirty_bytes_ = sender_.bytes_in(missing);
-  ++sender_.stats().rounds;
-  audited_ = missing.empty();
-  audit_asked_ = false;
-  if (!missing.empty()) sender_.send_round(missing, false);
-  const auto wrong = [](const Unit& unit) { return unit.by_digests; };
-  if (std::all_of(units_.begin(), units_.end(), wrong)) give_up();
-}
-
 void Replay::predict() {
   const auto& stats = sender_.stats();
   const auto left = base_bytes_left();
   const auto lag = stats.log_lag_bytes;
   // The last step's own entry has to go over before it, whatever the lag is now.
   // Replaying it takes no longer than the same step here, which runs at the same time.
-  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, step_bytes_));
+  sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, usual_step_bytes_));
   const auto limit = sender_.options().max_downtime_ms;
   const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
   const bool caught_up = lag == 0 || (lag <= step_bytes_ && log_->holds_each());
-  const bool done = !base_left() && stats.rounds > 1 && !audit_ && caught_up;
+  const bool done = !base_left() && audit_concluded_ && !audit_ && caught_up;
   if (done ? fits || limit <= 0 : fits && sender_.options().strategy == Strategy::automatic) {
     sender_.report_converged();
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "migrator/digest_job.h"
+#include "migrator/replay_units.h"
 #include "migrator/sender.h"
 #include "migrator/state_window.h"
 #include "migrator/update_log.h"
@@ -22,6 +23,10 @@ namespace cardswap {
 /// the target does the same step. What no optimizer rewrites goes by digests, as in rounds. An
 /// audit, digests of everything on both sides after one and the same step, finds what replaying
 /// does not reproduce; those shards go by digests from there on.
+///
+/// What the program tracks may change meanwhile: a parameter's first gradient makes its optimizer
+/// state. The target then takes the other layout between two updates, and only the shards concerned
+/// are copied again.
 class Replay {
  public:
   explicit Replay(Sender& sender);
@@ -31,22 +36,19 @@ class Replay {
 
   /// Asks the program for its log. False: it has none, or nothing that an update rewrites.
   bool begin();
-  /// Syncs until the program is frozen. False: replaying does not work here (the layout changed, or
-  /// no update could be reproduced), and from now on this covers nothing.
+  /// Syncs until the program is frozen; again after a freeze that was put off. False: replaying
+  /// does not work here, no update could be reproduced, and from now on this covers nothing; what
+  /// was sent has been replayed.
   bool sync();
-  /// After the freeze: sends what is left of the log.
-  void finish_log();
+  /// What a freeze with that state has to send, as far as it can be known before all is digested.
+  [[nodiscard]] std::uint64_t bytes_left(const Snapshot& frozen) const;
+  /// After the freeze: sends what is left of the log, and takes over the frozen state's layout.
+  void finish_log(const Snapshot& frozen);
   /// True for a chunk that needs no sending because the target replays its updates.
   [[nodiscard]] bool covers(ChunkId chunk) const;
   [[nodiscard]] std::uint64_t updates_sent() const { return updates_sent_; }
 
  private:
-  struct Unit {
-    Shard shard;
-    std::uint64_t bytes = 0;
-    std::optional<std::uint64_t> copied_at;  ///< steps completed in the copy
-    bool by_digests = false;                 ///< an audit found that replaying it is wrong
-  };
   struct Audit {
     explicit Audit(std::uint64_t step) : step(step) {}
     std::uint64_t update = 0;  ///< its number, once it was sent
@@ -65,8 +67,12 @@ class Replay {
     std::uint64_t bytes = 0;
   };
 
-  [[nodiscard]] bool map_shards(std::vector<Shard> shards);
   void bound_log(std::uint64_t update_bytes);
+  void follow_the_program();
+  void take_layout(Snapshot now);
+  static void add_name(std::string& names, std::uint64_t count, const Region& region);
+  void go_by_digests(std::size_t unit, const Region& named);
+  void tell();
   void send_uncovered_regions();
   bool send_next();
   void ask_for_audit();
@@ -83,17 +89,18 @@ class Replay {
   void predict();
   void give_up();
 
-  [[nodiscard]] bool base_left() const { return next_unit_ < units_.size() || !staged_.empty(); }
-  [[nodiscard]] std::uint64_t base_bytes_left() const;
-  [[nodiscard]] Unit* unit_of(ChunkId chunk);
-  [[nodiscard]] const Unit* unit_of(ChunkId chunk) const;
+  [[nodiscard]] bool base_left() const { return base_bytes_left() != 0; }
+  [[nodiscard]] std::uint64_t base_bytes_left() const {
+    return staged_bytes_ + units_.bytes_to_copy(next_unit_);
+  }
+  [[nodiscard]] std::optional<std::size_t> unit_of(ChunkId chunk) const {
+    return units_.of(sender_.chunks()[static_cast<std::size_t>(chunk)].region);
+  }
 
   Sender& sender_;
   const std::shared_ptr<UpdateLog> log_;
   const std::shared_ptr<StateWindow> window_;
-  std::vector<Unit> units_;
-  std::vector<std::optional<std::size_t>> unit_of_region_;
-  std::vector<std::optional<std::size_t>> unit_of_parameter_;
+  ReplayUnits units_;
   std::size_t next_unit_ = 0;  ///< to be staged
   std::deque<Staged> staged_;
   Buffer copy_;  ///< for the next shard; allocated before the window is held open
@@ -103,14 +110,19 @@ class Replay {
   std::uint64_t latest_step_sent_ = 0;
   std::uint64_t base_chunks_sent_ = 0;
   std::uint64_t base_bytes_staged_ = 0;
-  std::uint64_t step_bytes_ = 0;  ///< of one step's gradients, the most so far
-  std::uint64_t room_ = 0;        ///< for gradients, where the program trains
+  std::uint64_t step_bytes_ = 0;        ///< of one step's gradients, the most so far
+  std::uint64_t usual_step_bytes_ = 0;  ///< the same, of late
+  std::uint64_t room_ = 0;              ///< for gradients, where the program trains
   std::uint64_t step_bytes_so_far_ = 0;
   std::deque<Unacknowledged> unacknowledged_;
   std::optional<Audit> audit_;
   bool audit_asked_ = false;
-  bool audited_ = false;
+  bool audited_ = false;          ///< and nothing differed
+  bool audit_concluded_ = false;  ///< since the layout is as it is
   bool given_up_ = false;
+  bool begun_ = false;             ///< what no update rewrites was sent
+  std::uint64_t came_late_ = 0;    ///< units that began while others were replayed
+  std::string late_names_;         ///< a region of each, the first few
   std::uint64_t dirty_bytes_ = 0;  ///< that differed by digest at the latest audit
 };
 

@@ -25,7 +25,8 @@ void sync_by_rounds(Sender& sender) {
   std::uint64_t scanned_at_step = 0;
   std::uint64_t dirty_bytes_before = 0;
   Sender::Clock::time_point last_scan{};
-  for (std::uint32_t round = 0; !sender.frozen(); ++round) {
+  // After a freeze that was put off, or a replay that did not work, the copy is there already.
+  for (auto round = stats.rounds; !sender.frozen(); ++round) {
     stats.phase = round == 0 ? "base_copy" : "rounds";
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {

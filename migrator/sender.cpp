@@ -287,6 +287,23 @@ bool Sender::refresh(Snapshot now) {
   return true;
 }
 
+/// The caller sends nothing meanwhile: what is under way is of updates and chunks that the target
+/// waits for first.
+void Sender::amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunks) {
+  accepted_.reset();
+  send(data::LayoutAmended{updates, base_chunks, now.layout});
+  // Until then what the target says is of the former layout.
+  pump([this] { return accepted_.has_value(); });
+  auto chunks = cut_into_chunks(now.layout, options_.chunk_bytes);
+  if (*accepted_ != chunks.size()) {
+    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
+  }
+  held_ = carried_over(held_, chunks_, chunks, kept_regions(snapshot_.layout, now.layout));
+  chunks_ = std::move(chunks);
+  snapshot_ = std::move(now);
+  stats_.total = snapshot_.layout.total_bytes();
+}
+
 std::vector<Digest> Sender::scan(unsigned threads) {
   const auto start = Clock::now();
   DigestJob job(ranges_of(snapshot_, chunks_), snapshot_.fence, threads, [this] { wake(); });

@@ -60,13 +60,21 @@ class Sender final : private LinkEvents {
   void note_rate();
   [[nodiscard]] bool frozen() const { return frozen_.has_value(); }
   [[nodiscard]] const FrozenState& frozen_state() const { return *frozen_; }
+  /// The program goes on instead of standing for longer than allowed; report_converged() offers the
+  /// next freeze.
+  void put_off_freeze(const std::string& why);
   /// Says goodbye if there is anybody to hear it, and lets go of the link.
   void close() noexcept;
 
   // ---- the state
+  /// Whether the program has passed a boundary since snapshot().
+  [[nodiscard]] bool has_news() const { return program_.step() != snapshot_.step; }
   /// Takes the program's memory as of now; tells the target when it is another layout, and then
   /// returns true: nothing is held any more.
   bool refresh(Snapshot now);
+  /// The same for a target that replays updates: it takes the other layout behind `updates` of them
+  /// and as many chunks of the base copy, and keeps what both layouts have.
+  void amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunks);
   [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
   [[nodiscard]] const std::vector<ChunkSpan>& chunks() const { return chunks_; }
   std::vector<Digest> scan(unsigned threads);
@@ -87,8 +95,13 @@ class Sender final : private LinkEvents {
   // ---- figures
   MigrationStats& stats() { return stats_; }
   void progress(bool always);
+  /// What a strategy has to say to people, in place of what it said before.
+  void tell(std::string note);
   /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
+  /// `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
+  [[nodiscard]] std::uint64_t expected_bytes() const { return expected_bytes_; }
+  [[nodiscard]] std::uint64_t offered_bytes() const { return offered_bytes_; }
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
   /// Measures the link with the state's first chunks, until enough went over to tell.
   void probe_link();
@@ -141,7 +154,11 @@ class Sender final : private LinkEvents {
   data::Replayed replayed_;
   std::optional<data::Audited> audited_;
   std::optional<Error> refused_;
+  std::string strategy_note_;
+  std::string put_off_note_;
   bool converged_ = false;
+  std::uint64_t expected_bytes_ = 0;
+  std::uint64_t offered_bytes_ = 0;
   std::uint32_t rounds_sent_ = 0;
   Silence silence_;
   Clock::time_point ping_due_{};

@@ -1,5 +1,7 @@
 // What a Sender measures, and what it predicts from that.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "migrator/sender.h"
@@ -56,6 +58,7 @@ Measurements Sender::measurements(std::uint64_t dirty_bytes, double replay_ms) c
 }
 
 void Sender::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
+  expected_bytes_ = dirty_bytes;
   stats_.expected_downtime_ms = expected_downtime_ms(measurements(dirty_bytes, replay_ms));
 }
 
@@ -84,8 +87,28 @@ void Sender::probe_link() {
   stats_.rate = static_cast<std::uint64_t>(bare_link_rate());
 }
 
+void Sender::tell(std::string note) {
+  strategy_note_ = std::move(note);
+  stats_.note = strategy_note_;
+  if (put_off_note_.empty()) return;
+  stats_.note +=
+      fmt::format("{}freeze put off {} time{}, the latest {}", strategy_note_.empty() ? "" : "; ",
+                  stats_.freezes_put_off, stats_.freezes_put_off == 1 ? "" : "s", put_off_note_);
+}
+
+void Sender::put_off_freeze(const std::string& why) {
+  frozen_.reset();
+  converged_ = false;
+  ++stats_.freezes_put_off;
+  put_off_note_ = why;
+  tell(strategy_note_);
+  progress(true);
+  events_.put_off(why);
+}
+
 void Sender::report_converged() {
   if (std::exchange(converged_, true)) return;
+  offered_bytes_ = expected_bytes_;
   progress(true);
   if (events_.converged) events_.converged(stats_.expected_downtime_ms);
 }

@@ -50,7 +50,9 @@ class Source::Engine {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
       sender_.connect();
-      sync();
+      do {
+        sync();
+      } while (sender_.frozen() && !freeze_holds());
       if (sender_.frozen()) finish_frozen();
       sender_.pump(stopped);
     } catch (...) {
@@ -66,10 +68,11 @@ class Source::Engine {
         fmt::format("migration {} to {}:{}", options_.migration, options_.host, options_.port));
   }
 
+  /// Until the program is frozen. Comes again after a freeze that was put off, and goes on then.
   void sync() {
     auto& stats = sender_.stats();
-    const auto strategy = plan();
-    if (strategy == Strategy::stop_copy) {
+    if (!strategy_) strategy_ = plan();
+    if (strategy_ == Strategy::stop_copy) {
       stats.strategy = to_string(Strategy::stop_copy);
       sender_.expect_downtime(dirty_after_a_step());
       if (options_.max_downtime_ms > 0 && stats.expected_downtime_ms > options_.max_downtime_ms) {
@@ -83,13 +86,51 @@ class Source::Engine {
       sender_.pump([this] { return sender_.frozen(); });
       return;
     }
-    if (strategy == Strategy::replay) {
+    if (strategy_ == Strategy::replay) {
       stats.strategy = to_string(Strategy::replay);
-      replay_.emplace(sender_);
-      if (replay_->begin() && replay_->sync()) return;
+      const bool begins = !replay_;
+      if (begins) replay_.emplace(sender_);
+      if ((!begins || replay_->begin()) && replay_->sync()) return;
+      replay_.reset();
+      strategy_ = Strategy::rounds;
     }
     stats.strategy = to_string(Strategy::rounds);
     sync_by_rounds(sender_);
+  }
+
+  /// What the frozen state leaves to send may be more than when the freeze was offered: an
+  /// optimizer has made its state in the very last step. False: that would take longer than is
+  /// allowed, and the program was told to go on.
+  bool freeze_holds() {
+    const auto& frozen = sender_.frozen_state();
+    const auto offered = sender_.offered_bytes();
+    const auto left = replay_ ? replay_->bytes_left(frozen.snapshot)
+                              : sender_.expected_bytes() + bytes_made_since(frozen.snapshot.layout);
+    const auto limit = options_.max_downtime_ms;
+    if (events_.put_off && limit > 0 && left > offered) {
+      const auto stood =
+          Clock::now() - Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns));
+      sender_.expect_downtime(left);
+      const auto expected = sender_.stats().expected_downtime_ms +
+                            std::chrono::duration<double, std::milli>(stood).count();
+      if (expected > limit) {
+        sender_.put_off_freeze(
+            fmt::format("at step {}: it would have taken {:.0f} ms, {:.0f} ms are allowed, "
+                        "with {} bytes left to send where {} had been expected",
+                        frozen.step, expected, limit, left, offered));
+        return false;
+      }
+    }
+    if (events_.frozen) events_.frozen(frozen.step);
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t bytes_made_since(const Layout& layout) const {
+    if (layout == sender_.snapshot().layout) return 0;
+    const auto kept = kept_regions(sender_.snapshot().layout, layout);
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < kept.size(); ++i) sum += kept[i] ? 0 : layout.regions()[i].bytes;
+    return sum;
   }
 
   /// What a freeze would send of a state that was probed, not copied.
@@ -108,7 +149,7 @@ class Source::Engine {
     sender_.probe_link();
     if (options_.strategy == Strategy::stop_copy) return options_.strategy;
     auto measured = sender_.measurements(0);
-    const auto sizes = replay_sizes(program_.shards(), sender_.snapshot().layout);
+    const auto sizes = replay_sizes(sender_.snapshot());
     measured.replayed_bytes = sizes.replayed_bytes;
     measured.update_bytes = sizes.update_bytes;
     return choose(predict(measured, options_.max_downtime_ms));
@@ -120,11 +161,11 @@ class Source::Engine {
     stats.phase = "frozen";
     sender_.progress(true);
     auto start = Clock::now();
-    if (replay_) replay_->finish_log();
+    if (replay_) replay_->finish_log(frozen.snapshot);
     const bool replaying = replay_ && replay_->updates_sent() > 0;
     // A target that still replays digests when it is done, and is told so by the round's end.
     if (!replaying) sender_.send(data::FreezeBegin{});
-    const bool other_layout = sender_.refresh(frozen.snapshot);
+    sender_.refresh(frozen.snapshot);
     const auto now = sender_.scan(std::max(1U, std::thread::hardware_concurrency()));
     stats.freeze_scan_ms = ms_since(start);
     const auto values = digest_of(frozen.values);
@@ -135,10 +176,10 @@ class Source::Engine {
     start = Clock::now();
     for (int attempt = 0;; ++attempt) {
       auto dirty = sender_.differing(now);
-      if (replaying && !other_layout && attempt == 0) {
+      if (replaying && attempt == 0) {
         std::erase_if(dirty, [this](ChunkId chunk) { return replay_->covers(chunk); });
       }
-      sender_.send_round(dirty, true, replaying && !other_layout ? replay_->updates_sent() : 0);
+      sender_.send_round(dirty, true, replaying ? replay_->updates_sent() : 0);
       if (attempt == 0) {
         stats.freeze_send_ms = ms_since(start);
         start = Clock::now();
@@ -175,6 +216,7 @@ class Source::Engine {
   const SourceEvents events_;
   std::stop_source stop_;
   Sender sender_;
+  std::optional<Strategy> strategy_;  // in use; none: not chosen yet
   std::optional<Replay> replay_;
   std::jthread thread_;
 };

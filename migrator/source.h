@@ -44,17 +44,14 @@ class SourceProgram {
   virtual std::uint64_t step() = 0;
   /// Median of the latest step times; 0 before two boundaries.
   virtual double median_step_ms() = 0;
-  /// What each parameter's update rewrites, by the latest snapshot's regions; empty: this program's
-  /// updates cannot be captured.
-  virtual std::vector<Shard> shards() { return {}; }
   /// Makes every step take 1 / (1 - share) times as long; 0: as it comes.
   virtual void throttle(double /*share*/) {}
   /// From here on every optimizer step is appended to `log` before it is taken, and `window` is
-  /// closed around it, until the log is closed. Gives shards() as of now; empty: `log` and `window`
-  /// are not used.
-  virtual std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> /*log*/,
-                                       std::shared_ptr<StateWindow> /*window*/) {
-    return {};
+  /// closed around it, until the log is closed. Every entry of a step is appended before the
+  /// snapshot as of that step can be had. False: `log` and `window` are not used.
+  virtual bool begin_log(std::shared_ptr<UpdateLog> /*log*/,
+                         std::shared_ptr<StateWindow> /*window*/) {
+    return false;
   }
 };
 
@@ -70,9 +67,15 @@ struct FrozenState {
 /// Called on the engine's thread; must not block for long and must not destroy the Source.
 struct SourceEvents {
   std::function<void(const MigrationStats&)> progress;
-  std::function<void(double expected_downtime_ms)> converged;  ///< once
+  /// A freeze is due; again after each put_off.
+  std::function<void(double expected_downtime_ms)> converged;
   std::function<void(const Digest& root, const MigrationStats&)> verified;
   std::function<void(const Error&)> failed;  ///< once; nothing else is called after it
+  /// The freeze holds: the program stands until the migration is over.
+  std::function<void(std::uint64_t step)> frozen = {};
+  /// What the freeze found left would stop the program for longer than allowed: it is to go on, and
+  /// freeze() comes again after the next `converged`. Empty: a freeze is never put off.
+  std::function<void(const std::string& why)> put_off = {};
 };
 
 /// The sending end of a migration: connects, sends the base copy and rounds while the program
@@ -85,7 +88,8 @@ class Source {
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
-  /// Any thread; once. From here on `state` is what is sent and compared.
+  /// Any thread; once, and once more after each put_off. From `frozen` on `state` is what is sent
+  /// and compared.
   void freeze(FrozenState state);
   /// Any thread: a boundary was passed, the engine may have been waiting for it.
   void stepped();

@@ -41,6 +41,8 @@ struct MigrationStats {
   std::uint32_t throttle_pct = 0;   ///< how much of its time the trainer is kept from training
   std::uint64_t regions_not_replayed = 0;  ///< shards that an audit found different
   std::string not_replayed;                ///< a region of each, the first few
+  std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
+  std::string note;  ///< for people: what went another way than planned, and why
   bool operator==(const MigrationStats&) const = default;
 };
 

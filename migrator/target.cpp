@@ -4,13 +4,13 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <future>
 #include <map>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
 
+#include "migrator/adopted_state.h"
 #include "migrator/digest_job.h"
 #include "migrator/landed_digests.h"
 #include "migrator/link.h"
@@ -28,7 +28,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{500};
-constexpr milliseconds kAdoptionLook{50};
 
 bool same_token(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
@@ -36,8 +35,9 @@ bool same_token(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-/// One migration's receiving end. Events of the link note what came; step() acts on it, because
-/// digesting takes long and a callback must not.
+/// One migration's receiving end. Events of the link note what came, and step() acts on it, in one
+/// order whatever came together; only the places for payloads, and an update's memory, which its
+/// gradients need at once, are made in the events.
 class Target::Engine final : private LinkEvents {
  public:
   Engine(TargetOptions options, TargetProgram& program, TargetEvents events)
@@ -70,17 +70,19 @@ class Target::Engine final : private LinkEvents {
     if (auto* changed = std::get_if<data::LayoutChanged>(&message)) {
       new_layout_ = std::move(changed->layout);
       want_held_ = changed->want_held;
+    } else if (auto* amended = std::get_if<data::LayoutAmended>(&message)) {
+      amended_ = std::move(*amended);
     } else if (const auto* ping = std::get_if<data::Ping>(&message)) {
       send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
     } else if (const auto* end = std::get_if<data::RoundEnd>(&message)) {
       round_end_ = *end;
     } else if (auto* update = std::get_if<data::Update>(&message)) {
-      updates_.add(std::move(*update), snapshot_.layout.total_bytes(),
+      updates_.add(std::move(*update), state_.layout().total_bytes(),
                    [this](ParameterId parameter, std::size_t bytes_of_it) {
                      return program_.device_of(parameter).allocate(bytes_of_it);
                    });
     } else if (std::holds_alternative<data::FreezeBegin>(message)) {
-      begin_full_digest();
+      freeze_began_ = true;
     } else if (auto* values = std::get_if<data::Values>(&message)) {
       values_ = std::move(*values);
     } else if (const auto* equal = std::get_if<data::Equal>(&message)) {
@@ -99,6 +101,7 @@ class Target::Engine final : private LinkEvents {
     const auto bulk = data::decode_bulk_header(header);
     const bool packed = bulk.packing.codec != Codec::none;
     const auto range = range_of_payload(bulk.what, packed ? bulk.packing.bytes : bytes);
+    state_.expects();
     // What is packed is unpacked by this host's processors: never straight into a card.
     const auto place = landings_.place_for(*stagings_, header, range, !packed);
     return packed ? unpacker_.expect(header, bytes, place) : place;
@@ -113,6 +116,7 @@ class Target::Engine final : private LinkEvents {
       bytes = unpacker_.landed(header, bulk.packing, planes);
     }
     landings_.landed(header, planes);
+    state_.landed();
     if (const auto* gradient = std::get_if<data::GradientHeader>(&bulk.what)) {
       updates_.landed(*gradient, bytes);
       return;
@@ -120,10 +124,9 @@ class Target::Engine final : private LinkEvents {
     const auto& chunk = std::get<data::ChunkHeader>(bulk.what);
     ++landed_in_[chunk.round];
     if (chunk.round == data::kBaseRound) return;
-    const auto index = static_cast<std::size_t>(chunk.chunk);
-    if (index >= chunks_.size()) return;  // of a former layout
+    if (!state_.has(chunk.chunk)) return;  // of a former layout
     landed_.push_back(chunk.chunk);
-    landed_digests_.add(chunk.chunk, range_of(snapshot_, chunks_[index]));
+    landed_digests_.add(chunk.chunk, state_.range(chunk.chunk));
   }
 
   void on_lost(PeerId peer, std::string_view why) override {
@@ -136,11 +139,11 @@ class Target::Engine final : private LinkEvents {
     if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
       return updates_.place_for(*gradient, bytes);
     }
-    const auto index = static_cast<std::size_t>(std::get<data::ChunkHeader>(what).chunk);
-    if (index >= chunks_.size() || bytes != chunks_[index].bytes) {
+    const auto chunk = std::get<data::ChunkHeader>(what).chunk;
+    if (!state_.has(chunk) || bytes != state_.range(chunk).bytes.size()) {
       throw Error(Code::bad_request, "a chunk that this target does not expect");
     }
-    return range_of(snapshot_, chunks_[index]);
+    return state_.range(chunk);
   }
 
   // ---- acting
@@ -201,8 +204,10 @@ class Target::Engine final : private LinkEvents {
                                                options_.silence_max.count()));
     }
     if (new_layout_) adopt(*std::exchange(new_layout_, std::nullopt));
+    if (std::exchange(freeze_began_, false)) begin_full_digest();
     if (digesting_ && digesting_->done()) take_full_digest();
     if (replaying_ && replaying_->done()) finish_replay();
+    if (amended_ && may_amend()) amend(std::exchange(amended_, std::nullopt)->layout);
     if (!replaying_ && !digesting_) begin_replay();
     const bool all_are_here = round_end_ && landed_in_[round_end_->round] == round_end_->chunks;
     const bool digested =
@@ -228,22 +233,24 @@ class Target::Engine final : private LinkEvents {
     if (audit_of_ != 0) begin_full_digest();
   }
 
-  /// Making memory for a large state takes seconds; the line is served meanwhile, so that the
-  /// source does not take this side for dead. It sends no payload before it has the answer.
-  Snapshot adopted(const Layout& wanted) {
-    chunks_.clear();
-    auto made = std::async(std::launch::async, [&] {
-      auto snapshot = program_.adopt(wanted);
-      for (const auto& device : snapshot.devices) {
-        if (device) device->wait(snapshot.fence);
-      }
-      link_->wake();
-      return snapshot;
-    });
-    while (made.wait_for(milliseconds(0)) != std::future_status::ready) {
-      link_->wait(Clock::now() + kAdoptionLook);
+  /// Everything that is of the layout so far is here and done.
+  [[nodiscard]] bool may_amend() {
+    if (round_end_ || !landed_.empty()) {
+      throw Error(Code::bad_request, "the layout was amended in the middle of a round");
     }
-    return made.get();
+    return !replaying_ && !digesting_ && replayed_ >= amended_->updates &&
+           landed_in_[data::kBaseRound] >= amended_->base_chunks;
+  }
+
+  /// Between two updates: they go on with what both layouts have.
+  void amend(const Layout& wanted) {
+    stagings_->settle();
+    fresh_ = false;
+    const auto former = state_.layout();
+    const auto chunks = state_.chunks();
+    state_.take(program_, wanted, chunk_bytes_, *link_);
+    held_ = carried_over(held_, chunks, state_.chunks(), kept_regions(former, wanted));
+    send(data::Accept{static_cast<std::uint32_t>(held_.size())});
   }
 
   void adopt(const Layout& wanted) {
@@ -256,19 +263,13 @@ class Target::Engine final : private LinkEvents {
     audit_of_ = 0;
     landed_digests_.clear();
     digesting_.reset();  // both read the memory and count the chunks of the former layout
+    amended_.reset();
     fresh_ = false;
-    snapshot_ = adopted(wanted);
-    chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes_);
-    if (!(snapshot_.layout == wanted)) {
-      throw Error(Code::layout_differs,
-                  fmt::format("the standby's tensors are not the source's: {}",
-                              fmt::join(differences(wanted, snapshot_.layout), "; ")),
-                  "both sides must build the same model; check arguments, files and environment");
-    }
-    held_.assign(chunks_.size(), Digest{});
+    state_.take(program_, wanted, chunk_bytes_, *link_);
+    held_.assign(state_.chunks().size(), Digest{});
     landed_.clear();
     landed_in_.clear();
-    send(data::Accept{static_cast<std::uint32_t>(chunks_.size())});
+    send(data::Accept{static_cast<std::uint32_t>(held_.size())});
     if (want_held_) {
       begin_full_digest();
       initial_ = true;
@@ -281,8 +282,8 @@ class Target::Engine final : private LinkEvents {
     landed_.clear();
     landed_digests_.clear();
     stagings_->settle();
-    digesting_.emplace(ranges_of(snapshot_, chunks_), Fence{},
-                       std::max(1U, std::thread::hardware_concurrency()),
+    if (replayed_ != 0) state_.look_again(program_, *link_);
+    digesting_.emplace(state_.ranges(), Fence{}, std::max(1U, std::thread::hardware_concurrency()),
                        [this] { link_->wake(); });
   }
 
@@ -290,7 +291,7 @@ class Target::Engine final : private LinkEvents {
     held_ = digesting_->digests();
     digesting_.reset();
     fresh_ = true;
-    if (std::exchange(initial_, false)) send_held(0, false, all_chunks(), {});
+    if (std::exchange(initial_, false)) send_held(0, false, state_.all_chunks(), {});
     if (audit_of_ == 0) return;
     send(data::Audited{std::exchange(audit_of_, 0), held_});
     fresh_ = false;
@@ -314,23 +315,17 @@ class Target::Engine final : private LinkEvents {
     landed_in_.erase(end.round);
     landed_.clear();
     held_values_ = digest_of(program_.apply_values(values_->values));
-    send_held(end.round, true, all_chunks(), held_values_);
+    send_held(end.round, true, state_.all_chunks(), held_values_);
   }
 
   void confirm(const Digest& root) {
-    if (!values_ || !(data::root_of(snapshot_.layout, held_, held_values_) == root)) {
+    if (!values_ || !(data::root_of(state_.layout(), held_, held_values_) == root)) {
       throw Error(Code::digest_mismatch, "the source's digest is not this standby's");
     }
     if (events_.verified) {
       events_.verified({root, values_->step, values_->last_step_end_ns, values_->clock_error_ns});
     }
     send(data::Confirmed{root});
-  }
-
-  [[nodiscard]] std::vector<ChunkId> all_chunks() const {
-    std::vector<ChunkId> all(chunks_.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<ChunkId>(i);
-    return all;
   }
 
   void send_held(std::uint32_t round, bool final, const std::vector<ChunkId>& chunks,
@@ -356,8 +351,8 @@ class Target::Engine final : private LinkEvents {
   std::uint64_t chunk_bytes_ = 0;
   bool want_held_ = false;
   std::optional<Layout> new_layout_;
-  Snapshot snapshot_;
-  std::vector<ChunkSpan> chunks_;
+  std::optional<data::LayoutAmended> amended_;  // to be taken when its updates were replayed
+  AdoptedState state_;
   std::vector<Digest> held_;
   std::vector<ChunkId> landed_;
   std::map<std::uint32_t, std::uint32_t> landed_in_;  // chunks that landed, by round
@@ -371,6 +366,7 @@ class Target::Engine final : private LinkEvents {
   Digest held_values_;
   std::optional<Digest> equal_;
   std::optional<Error> ended_;
+  bool freeze_began_ = false;  // everything is to be digested
   bool initial_ = false;
   bool fresh_ = false;  // held_ was taken in full since the freeze or the layout
 

@@ -32,6 +32,10 @@ ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout)
   return sizes;
 }
 
+ReplaySizes replay_sizes(const Snapshot& snapshot) {
+  return snapshot.shards ? replay_sizes(*snapshot.shards, snapshot.layout) : ReplaySizes{};
+}
+
 std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices) {
   auto room = std::numeric_limits<std::uint64_t>::max();
   for (const auto& device : devices) {
@@ -100,9 +104,9 @@ void UpdateLog::hold_each() {
   holds_each_ = true;
 }
 
-std::optional<UpdateEntry> UpdateLog::take() {
+std::optional<UpdateEntry> UpdateLog::take(std::uint64_t step_max) {
   const std::lock_guard lock(mutex_);
-  if (entries_.empty()) return std::nullopt;
+  if (entries_.empty() || entries_.front().step > step_max) return std::nullopt;
   auto entry = std::move(entries_.front());
   entries_.pop_front();
   return entry;

@@ -14,22 +14,13 @@
 
 namespace cardswap {
 
-/// A trainable parameter, counted over all tracked optimizers in the order of tracking.
-enum class ParameterId : std::uint32_t {};
-
-/// A parameter and the state that its update rewrites: copied together, consistent as of one step.
-struct Shard {
-  ParameterId parameter{};
-  std::vector<RegionId> regions;  ///< the parameter's own first
-  bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
-};
-
 struct ReplaySizes {
   std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
   std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
 };
 /// `shards` by `layout`'s regions; those of other layouts do not count.
 [[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
+[[nodiscard]] ReplaySizes replay_sizes(const Snapshot& snapshot);
 
 /// Bytes of gradients that may wait for the line where the program trains, whose next step must
 /// find its memory: half of what it leaves of each device, because what is left may be in pieces.
@@ -73,7 +64,8 @@ class UpdateLog {
   [[nodiscard]] bool holds_each() const;
 
   // ---- the engine's thread
-  [[nodiscard]] std::optional<UpdateEntry> take();
+  /// The next entry, unless it is of a step after `step_max`.
+  [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
   /// 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
   /// `bytes` of an entry need not be held or waited for any more.

@@ -81,12 +81,8 @@ void Migration::passing() {
   if (by_criu_) {
     if (!pass_homing()) return;
   } else {
-    latest_ = tracker_.snapshot();
-    if (log_) {
-      pass_with_log();
-    } else {
-      shards_ = tracker_.shards();
-    }
+    latest_ = view();
+    if (log_) pass_with_log();
   }
   if (source_) source_->stepped();
   if (begin_ && !source_) start_source(*std::exchange(begin_, std::nullopt));
@@ -114,7 +110,10 @@ void Migration::start_source(const channel::BeginSync& begin) {
   events.progress = [this, id](const MigrationStats& stats) {
     send_(channel::SyncProgress{id, stats});
   };
-  events.converged = [this, id](double expected_ms) { send_(channel::Converged{id, expected_ms}); };
+  events.converged = [this, id](double expected_ms) { offer_freeze(id, expected_ms); };
+  events.frozen = [this, id](std::uint64_t step) { send_(channel::Frozen{id, step}); };
+  // A process that goes itself sends its scratch in the freeze, which no prediction knows.
+  if (!by_criu_) events.put_off = [this, id](const std::string&) { put_off_freeze(id); };
   events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
     {
       const std::lock_guard inner(mutex_);
@@ -125,6 +124,17 @@ void Migration::start_source(const channel::BeginSync& begin) {
   events.failed = [this, id](const Error& error) { fail(id, error); };
   source_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
                                      std::move(events));
+}
+
+/// With `mutex_` held, at a boundary: the state as the source's engine reads it.
+Snapshot Migration::view() {
+  auto now = tracker_.snapshot();
+  now.step = gate_.step();
+  // While updates are logged, what they rewrite changes with the layout only.
+  const bool same = log_ && latest_ && latest_->layout == now.layout;
+  now.shards =
+      same ? latest_->shards : std::make_shared<const std::vector<Shard>>(tracker_.shards());
+  return now;
 }
 
 /// With `mutex_` held, at a boundary.
@@ -173,65 +183,19 @@ void Migration::before_step(const void* optimizer) {
   window->close();
 }
 
-std::vector<Shard> Migration::shards() {
-  const std::lock_guard lock(mutex_);
-  return shards_;
-}
-
 void Migration::throttle(double share) { gate_.throttle(share); }
 
-std::vector<Shard> Migration::begin_log(std::shared_ptr<UpdateLog> log,
-                                        std::shared_ptr<StateWindow> window) {
+bool Migration::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) {
   const std::lock_guard lock(mutex_);
-  if (shards_.empty()) return {};
+  if (!latest_ || !latest_->shards || latest_->shards->empty()) return false;
   log_ = std::move(log);
   window_ = std::move(window);
-  return shards_;
+  return true;
 }
 
 Snapshot Migration::snapshot() {
   const std::lock_guard lock(mutex_);
   return *latest_;
-}
-
-void Migration::freeze(const std::string& migration) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (migration != migration_ || !source_) return;
-    freeze_asked_ = true;
-    if (log_ && !log_->closed()) return;  // before_step() parks, once the last update has gone out
-  }
-  gate_.park();
-}
-
-void Migration::parked() {
-  if (standby_) {
-    listen_for_source();
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    if (first_step_due_) return;  // it stands for its first step to be recorded
-  }
-  FrozenState state;
-  state.last_step_end_ns = gate_.last_boundary_ns();
-  state.step = gate_.step();
-  try {
-    if (by_criu_) {  // values and the rest travel in the process
-      homing_.home_all();
-      state.snapshot = homing_.snapshot(true);
-    } else {
-      state.snapshot = tracker_.snapshot();
-      state.values = tracker_.save();
-    }
-  } catch (...) {
-    fail(migration_, error_of(std::current_exception()));
-    return;
-  }
-  const std::lock_guard lock(mutex_);
-  if (!source_) return;  // released meanwhile
-  send_(channel::Frozen{migration_, state.step});
-  source_->freeze(std::move(state));
 }
 
 void Migration::tell_again() {
@@ -259,6 +223,7 @@ void Migration::release(const std::string& migration) {
       log_.reset();
       window_.reset();
       freeze_asked_ = false;
+      freeze_owed_ = false;
       by_criu_ = false;
       migration_.clear();
     }
@@ -319,7 +284,7 @@ void Migration::listen_for_source() {
 Snapshot Migration::adopt(const Layout& wanted) {
   Snapshot result;
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on;
-  gate_.run_parked([&] {
+  on_trainer([&] {
     result = tracker_.adopt(wanted);
     for (const auto& shard : tracker_.shards()) {
       const auto region = static_cast<std::size_t>(shard.regions.front());
@@ -340,7 +305,7 @@ Device& Migration::device_of(ParameterId parameter) {
 
 std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values) {
   std::vector<std::byte> again;
-  gate_.run_parked([&] {
+  on_trainer([&] {
     tracker_.load(values);
     again = tracker_.save();
   });
@@ -348,7 +313,7 @@ std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values
 }
 
 void Migration::replay(const ReceivedUpdate& update) {
-  gate_.run_parked([&] { tracker_.replay(update); });
+  on_trainer([&] { tracker_.replay(update); });
 }
 
 void Migration::grant(const channel::Grant& grant) {
@@ -368,7 +333,12 @@ void Migration::grant(const channel::Grant& grant) {
   epoch_ = grant.epoch;
   gate_.set_step(granted_->step);
   // The agent's death killed a standby; from here on the job outlives its agents.
-  gate_.run_parked([] { ::prctl(PR_SET_PDEATHSIG, 0); });
+  try {
+    on_trainer([] { ::prctl(PR_SET_PDEATHSIG, 0); });
+  } catch (const Error& error) {
+    fail(grant.migration, error.within("take the grant"));
+    return;
+  }
   standby_ = false;
   gate_.watch(true);
   gate_.release();

@@ -62,16 +62,16 @@ class Migration final : private SourceProgram, private TargetProgram {
   Snapshot snapshot() override;
   std::uint64_t step() override { return gate_.step(); }
   double median_step_ms() override { return gate_.median_step_ms(); }
-  std::vector<Shard> shards() override;
   void throttle(double share) override;
-  std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> log,
-                               std::shared_ptr<StateWindow> window) override;
+  bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
   // TargetProgram
   Snapshot adopt(const Layout& wanted) override;
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
   Device& device_of(ParameterId parameter) override;
   void replay(const ReceivedUpdate& update) override;
 
+  [[nodiscard]] Snapshot view();
+  void on_trainer(std::function<void()> task);
   void pass_with_log();
   [[nodiscard]] bool pass_homing();
   void start_source(const channel::BeginSync& begin);
@@ -80,6 +80,8 @@ class Migration final : private SourceProgram, private TargetProgram {
   void arrive(const channel::Arrived& arrived);
   void begin_sync(const channel::BeginSync& begin);
   void freeze(const std::string& migration);
+  void offer_freeze(const std::string& migration, double expected_ms);
+  void put_off_freeze(const std::string& migration);
   void release(const std::string& migration);
   void retire(const std::string& migration);
   void grant(const channel::Grant& grant);
@@ -101,12 +103,12 @@ class Migration final : private SourceProgram, private TargetProgram {
   bool by_criu_ = false;                     // this migration's process goes itself
   std::optional<Digest> root_;               // what the engine verified, while by_criu_
   std::optional<Snapshot> latest_;
-  std::vector<Shard> shards_;                                    // of latest_
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on_;  // of a standby's parameters
   std::shared_ptr<UpdateLog> log_;                               // while the engine replays
   std::shared_ptr<StateWindow> window_;                          // the same
   bool captured_ = false;  // since the last boundary; training thread only
   bool freeze_asked_ = false;
+  bool freeze_owed_ = false;  // asked for, and put off by the engine until it offers the next one
   channel::Welcome welcome_;
   std::optional<VerifiedState> verified_;
   std::optional<VerifiedState> granted_;

@@ -53,7 +53,7 @@ void Migration::depart(const channel::Depart& depart) {
   }
   source.reset();  // its links, descriptors and threads
   try {
-    gate_.run_parked([&] { departure_.emplace(homing_, depart.keeper, *root, gate_.step()); });
+    on_trainer([&] { departure_.emplace(homing_, depart.keeper, *root, gate_.step()); });
   } catch (...) {
     fail(depart.migration, error_of(std::current_exception()).within("leave this host"));
     return;
@@ -65,7 +65,7 @@ void Migration::depart(const channel::Depart& depart) {
 /// False, and the trainer stands on, when its memory is not to be had.
 bool Migration::come_back() {
   try {
-    gate_.run_parked([&] {
+    on_trainer([&] {
       departure_->come_back();
       departure_.reset();
     });
@@ -87,7 +87,7 @@ void Migration::arrive(const channel::Arrived& arrived) {
       throw Error(Code::bad_request,
                   fmt::format("this process left with migration {}", migration_));
     }
-    gate_.run_parked([&] {
+    on_trainer([&] {
       state = departure_->arrive(arrived);
       departure_.reset();
     });

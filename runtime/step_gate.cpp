@@ -132,15 +132,17 @@ void StepGate::retire() {
   changed_.notify_all();
 }
 
-void StepGate::run_parked(std::function<void()> task) {
+bool StepGate::run_parked(std::function<void()> task) {
   std::packaged_task<void()> packaged(std::move(task));
   auto done = packaged.get_future();
   {
     const std::lock_guard lock(mutex_);
+    if (!is_parked_) return false;  // nobody would come for it
     tasks_.push_back(std::move(packaged));
     changed_.notify_all();
   }
   done.get();
+  return true;
 }
 
 double StepGate::median_step_ms() const {

@@ -57,8 +57,9 @@ class StepGate {
   /// While watched, keeps the training thread at each boundary until a step takes 1 / (1 - share)
   /// of its own time; 0: does not.
   void throttle(double share);
-  /// Runs `task` on the training thread, which must stand; rethrows what it throws.
-  void run_parked(std::function<void()> task);
+  /// Runs `task` on the training thread, which must stand; rethrows what it throws. False: it does
+  /// not stand, or not any more, and nothing was done.
+  [[nodiscard]] bool run_parked(std::function<void()> task);
 
   [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }
   /// Only while the training thread stands.

@@ -79,7 +79,8 @@ Snapshot Tracker::snapshot() {
     result.devices.push_back(std::move(region.device));
   }
   result.fence = fence_of(result.devices);
-  result.layout = Layout(std::move(layout));
+  if (Layout now(std::move(layout)); !(now == layout_)) layout_ = now;
+  result.layout = layout_;
   return result;
 }
 

@@ -49,6 +49,7 @@ class Tracker {
     std::unique_ptr<TrackedState> state;
   };
   std::vector<Entry> entries_;
+  Layout layout_;  ///< as the latest snapshot had it: equal ones are one
 };
 
 }  // namespace cardswap

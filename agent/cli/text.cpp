@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
+#include <utility>
 
 #include "agent/units.h"
 
@@ -133,6 +135,27 @@ std::string warning_line(const json::object& migration) {
   return warning.empty() ? "" : "warning: " + warning + "\n";
 }
 
+/// What the user asked for and did not get, and where the time went; what went otherwise than
+/// planned.
+std::string remarks(const json::object& migration) {
+  const auto p = object(migration, "progress");
+  std::string result;
+  const auto limit = number(migration, "max_downtime_ms");
+  const auto stood = number(migration, "downtime_ms");
+  if (limit > 0 && stood > limit) {
+    const auto parts = std::array{std::pair{"digesting the state", number(p, "freeze_scan_ms")},
+                                  std::pair{"sending what was left", number(p, "freeze_send_ms")},
+                                  std::pair{"comparing digests", number(p, "freeze_verify_ms")}};
+    const auto longest =
+        std::ranges::max_element(parts, {}, [](auto& part) { return part.second; });
+    result += fmt::format("limit {}, was {}: {} took {}\n", format_ms(limit), format_ms(stood),
+                          longest->first, format_ms(longest->second));
+  }
+  const auto note = text(p, "note", "");
+  if (!note.empty()) result += "note: " + note + "\n";
+  return result;
+}
+
 std::string summary(const json::object& migration) {
   const auto p = object(migration, "progress");
   if (text(migration, "result") != "ok" && flag(migration, "job_ended")) {
@@ -157,7 +180,7 @@ std::string summary(const json::object& migration) {
           ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
           : "",
       strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
-      ms(p, "total_time_ms"), warning_line(migration));
+      ms(p, "total_time_ms"), remarks(migration) + warning_line(migration));
 }
 
 std::string details(const json::object& migration) {
@@ -196,6 +219,8 @@ std::string details(const json::object& migration) {
   known("log", number(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
   known("not_replayed", number(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
+  known("freezes_put_off", number(p, "freezes_put_off") > 0, text(p, "freezes_put_off"));
+  known("note", !text(p, "note", "").empty(), text(p, "note", ""));
   known("compression", !text(p, "compression", "").empty(),
         fmt::format("{}, {:.2f} bytes of state a byte sent", text(p, "compression"),
                     number(p, "compression_ratio")));

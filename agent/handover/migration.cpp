@@ -38,6 +38,8 @@ json::object to_json(const MigrationStats& stats, double total_time_ms) {
           {"hold_ms", stats.hold_ms},
           {"regions_not_replayed", stats.regions_not_replayed},
           {"not_replayed", stats.not_replayed},
+          {"freezes_put_off", stats.freezes_put_off},
+          {"note", stats.note},
           {"throttle_pct", stats.throttle_pct},
           {"compression", stats.compression},
           {"compression_ratio", stats.compression_ratio},
@@ -268,6 +270,8 @@ Migration migration_from_journal(const json::object& record) {
     take(p, "card_path", m.stats.card_path);
     take(p, "regions_not_replayed", m.stats.regions_not_replayed);
     take(p, "not_replayed", m.stats.not_replayed);
+    take(p, "freezes_put_off", m.stats.freezes_put_off);
+    take(p, "note", m.stats.note);
   }
   take(record, "started_at_ms", m.started_at_ms);
   take(record, "ended_at_ms", m.ended_at_ms);

@@ -52,7 +52,10 @@ void Migrations::check(const Migration& m, Deadline deadline) const {
   if (m.failure) throw Error(*m.failure);
   if (Clock::now() < deadline) return;
   const bool too_long = m.max_downtime_ms > 0 && m.stats.expected_downtime_ms > m.max_downtime_ms;
-  if (m.state == State::syncing && too_long) {
+  // A freeze that is put off over and over is none.
+  const bool syncs =
+      m.state == State::syncing || (m.state == State::freezing && m.stats.freezes_put_off > 0);
+  if (syncs && too_long) {
     throw Error(Code::not_converging,
                 fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
                             m.job, format_ms(m.timeout_ms), format_ms(m.stats.expected_downtime_ms),

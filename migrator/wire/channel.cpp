@@ -25,7 +25,8 @@ void fields(Archive& a, MigrationStats& m) {
     m.expected_downtime_ms, m.bytes_in_downtime, m.setup_time_ms, m.freeze_scan_ms,
     m.freeze_send_ms, m.freeze_verify_ms, m.median_step_ms, m.strategy, m.log_entries, m.log_bytes,
     m.log_lag_bytes, m.replay_ms, m.back_pressure_ms, m.window_wait_ms, m.hold_ms, m.compression,
-    m.compression_ratio, m.card_path, m.throttle_pct, m.regions_not_replayed, m.not_replayed);
+    m.compression_ratio, m.card_path, m.throttle_pct, m.regions_not_replayed, m.not_replayed,
+    m.freezes_put_off, m.note);
 }
 template <class Archive>
 void fields(Archive& a, Hello& m) {

@@ -89,6 +89,11 @@ void put(WireWriter& w, const Audited& m) {
   for (const auto& chunk : m.chunks) w.digest(chunk);
 }
 
+void put(WireWriter& w, const LayoutAmended& m) {
+  w.u64(m.updates).u64(m.base_chunks);
+  put(w, m.layout);
+}
+
 Message take(WireReader& r, std::size_t number) {
   switch (number) {
     case 1: {
@@ -192,6 +197,13 @@ Message take(WireReader& r, std::size_t number) {
       m.number = r.u64();
       m.chunks.resize(r.count(sizeof(Digest)));
       for (auto& chunk : m.chunks) chunk = r.digest();
+      return m;
+    }
+    case 17: {
+      LayoutAmended m;
+      m.updates = r.u64();
+      m.base_chunks = r.u64();
+      m.layout = take_layout(r);
       return m;
     }
     default: throw Error(Code::bad_request, "unknown message number on the data link");

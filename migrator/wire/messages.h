@@ -15,7 +15,7 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 7;
+inline constexpr std::uint32_t kVersion = 8;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 
 // ---- source -> target
@@ -29,7 +29,7 @@ struct Hello {
   bool want_held = true;  ///< answer with digests of everything before the first round
   Layout layout;
 };
-/// The program made or dropped state: adopt this one instead and answer as to Hello.
+/// The program made or dropped state: adopt this one instead, begin anew and answer as to Hello.
 struct LayoutChanged {
   bool want_held = true;
   Layout layout;
@@ -77,6 +77,15 @@ struct Update {
 struct Bye {
   std::string reason;
 };
+/// The program made or dropped state while its updates are replayed: once `updates` of them were
+/// replayed and `base_chunks` chunks of kBaseRound have landed, adopt this layout and answer with
+/// Accept. What both layouts have keeps its bytes and digests, and the updates go on. Not while a
+/// round is under way; nothing else but Ping follows before the answer.
+struct LayoutAmended {
+  std::uint64_t updates = 0;
+  std::uint64_t base_chunks = 0;
+  Layout layout;
+};
 
 // ---- target -> source
 
@@ -112,8 +121,9 @@ struct Audited {
   std::vector<Digest> chunks;
 };
 
-using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye,
-                             Accept, Refuse, Held, Pong, Confirmed, Update, Replayed, Audited>;
+using Message =
+    std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye, Accept,
+                 Refuse, Held, Pong, Confirmed, Update, Replayed, Audited, LayoutAmended>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.

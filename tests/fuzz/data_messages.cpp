@@ -20,7 +20,8 @@ std::vector<std::vector<std::byte>> seeds() {
            data::Held{9, true, {{ChunkId{1}, digest}}, digest}, data::Pong{10, 11},
            data::Confirmed{digest},
            data::Update{1, 2, true, 0, 3, bytes_of("options"), {{0, 16}, {1, 32}}},
-           data::Replayed{12, 1.5}, data::Audited{13, {digest, digest}}}) {
+           data::Replayed{12, 1.5}, data::Audited{13, {digest, digest}},
+           data::LayoutAmended{14, 15, layout}}) {
     all.push_back(data::encode(message));
   }
   all.push_back(data::encode(data::ChunkHeader{ChunkId{3}, 4}));

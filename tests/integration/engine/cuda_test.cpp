@@ -51,6 +51,7 @@ struct Job {
     result.memory = {parameter.bytes, momentum.bytes, table.bytes, noise.bytes, {}};
     result.devices.assign(5, device);
     result.fence = device->fence();
+    result.shards = shards;
     return result;
   }
   /// One optimizer step as a kernel of the program's stream.
@@ -64,6 +65,8 @@ struct Job {
     });
   }
 
+  std::shared_ptr<const std::vector<Shard>> shards = std::make_shared<const std::vector<Shard>>(
+      std::vector{Shard{ParameterId{0}, {RegionId{0}, RegionId{1}}, true}});
   std::shared_ptr<test::StandInCudart> card = std::make_shared<test::StandInCudart>();
   cuda::Stream program = card->program_stream();
   std::shared_ptr<cuda::CudaDevice> device =
@@ -84,16 +87,12 @@ class SourceSide final : public SourceProgram {
   }
   std::uint64_t step() override { return step_; }
   double median_step_ms() override { return 1; }
-  std::vector<Shard> shards() override {
-    return {{ParameterId{0}, {RegionId{0}, RegionId{1}}, true}};
-  }
-  std::vector<Shard> begin_log(std::shared_ptr<UpdateLog> log,
-                               std::shared_ptr<StateWindow> window) override {
+  bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override {
     const std::lock_guard lock(mutex_);
     held_from_the_start_ = log->holds_each();
     log_ = std::move(log);
     window_ = std::move(window);
-    return shards();
+    return true;
   }
 
   /// `last`: waits until its gradients went over, as a runtime does before the step that freezes.
@@ -126,6 +125,7 @@ class SourceSide final : public SourceProgram {
     ++step_;
     const std::lock_guard lock(mutex_);
     latest_ = job_.snapshot();
+    latest_.step = step_;
     if (!log) return;
     window->open(step_, latest_.fence);
     log->end_step(step_);
@@ -224,7 +224,7 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
   bool freezes_and_verifies() {
     source_side_.take_step(true);
     FrozenState state;
-    state.snapshot = source_job_.snapshot();
+    state.snapshot = source_side_.snapshot();
     state.step = source_side_.step();
     source_->freeze(std::move(state));
     return within(seconds(20), [&] { return verified_ || error_; }) && verified_;

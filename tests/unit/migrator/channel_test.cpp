@@ -43,6 +43,8 @@ MigrationStats some_stats() {
   stats.compression = "zstd";
   stats.compression_ratio = 1.5;
   stats.card_path = "staged";
+  stats.freezes_put_off = 23;
+  stats.note = "n";
   return stats;
 }
 

@@ -33,6 +33,34 @@ TEST(Chunks, RefuseASizeThatIsNoPowerOfTwoOrOutOfRange) {
   }
 }
 
+TEST(Layout, IsCopiedWithoutItsRegions) {
+  const auto layout = layout_of({{"w", "Float", "[2]", 8}});
+  const auto copy = layout;
+  EXPECT_EQ(&copy.regions(), &layout.regions());
+  EXPECT_EQ(copy, layout);
+  EXPECT_EQ(layout, layout_of({{"w", "Float", "[2]", 8}}));
+  EXPECT_FALSE(layout == layout_of({{"w", "Float", "[3]", 8}}));
+}
+
+TEST(KeptRegions, AreThoseOfTheSameNameAndAllElse) {
+  const auto from =
+      layout_of({{"a", "Float", "", 8}, {"b", "Float", "", 8}, {"c", "Float", "", 8}});
+  const auto to =
+      layout_of({{"new", "Float", "", 8}, {"c", "Float", "", 8}, {"a", "Float", "", 9}});
+  EXPECT_THAT(kept_regions(from, to),
+              ElementsAre(std::nullopt, ::testing::Optional(RegionId{2}), std::nullopt));
+}
+
+TEST(KeptRegions, CarryWhatIsKnownOfTheirChunks) {
+  const auto from = layout_of({{"a", "bytes", "", 9 * kKiB}, {"b", "bytes", "", 5 * kKiB}});
+  const auto to = layout_of(
+      {{"b", "bytes", "", 5 * kKiB}, {"c", "bytes", "", 1}, {"a", "bytes", "", 9 * kKiB}});
+  const std::vector<int> values{1, 2, 3, 4, 5};
+  EXPECT_THAT(carried_over(values, cut_into_chunks(from, 4 * kKiB), cut_into_chunks(to, 4 * kKiB),
+                           kept_regions(from, to)),
+              ElementsAre(4, 5, 0, 1, 2, 3));
+}
+
 TEST(LayoutDigest, CoversAddressesOnlyWhereThereAreAny) {
   const auto free = layout_of({{"w", "Float", "[2]", 8}, {"b", "Float", "[1]", 4}});
   const auto placed = layout_of({{"w", "Float", "[2]", 8, 0x1000}, {"b", "Float", "[1]", 4}});

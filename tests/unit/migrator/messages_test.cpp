@@ -28,7 +28,8 @@ std::vector<Message> one_of_each() {
           Confirmed{digest},
           Update{1, 2, true, 3, 4, {std::byte{5}}, {{6, 7}, {8, 9}}},
           Replayed{10, 1.5},
-          Audited{11, {digest, Digest{}}}};
+          Audited{11, {digest, Digest{}}},
+          LayoutAmended{12, 13, some_layout()}};
 }
 
 TEST(DataMessages, ComeBackAsTheyWereWritten) {

@@ -102,10 +102,18 @@ TEST(StepGate, HoldsTheTrainingThreadUntilItIsReleased) {
   parked.wait(false);
   const auto trainer_id = trainer.get_id();
   std::thread::id ran_on;
-  gate.run_parked([&] { ran_on = std::this_thread::get_id(); });
+  EXPECT_TRUE(gate.run_parked([&] { ran_on = std::this_thread::get_id(); }));
   EXPECT_EQ(ran_on, trainer_id);
-  EXPECT_THROW(gate.run_parked([] { throw Error(Code::internal, "as it should"); }), Error);
+  EXPECT_THROW((void)gate.run_parked([] { throw Error(Code::internal, "as it should"); }), Error);
   gate.release();
+}
+
+TEST(StepGate, RunsNothingOnAThreadThatDoesNotStand) {
+  StepGate gate({});
+  bool ran = false;
+  EXPECT_FALSE(gate.run_parked([&] { ran = true; })) << "it trains: nobody would come for it";
+  EXPECT_EQ(gate.boundary(), Verdict::going_on);
+  EXPECT_FALSE(ran);
 }
 
 TEST(StepGate, EndsTheLoopWhenRetired) {

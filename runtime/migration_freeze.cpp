@@ -1,0 +1,82 @@
+// How the trainer comes to stand for its migration, and goes on when that would last too long.
+
+#include <exception>
+#include <utility>
+
+#include "runtime/migration.h"
+
+namespace cardswap {
+
+/// On the training thread, which stands. Throws Error{internal} when it does not any more: who
+/// waited for it would wait for ever.
+void Migration::on_trainer(std::function<void()> task) {
+  if (gate_.run_parked(std::move(task))) return;
+  throw Error(Code::internal, "the training thread does not stand at a step boundary any more",
+              "look at the job's log; the job goes on where it trains");
+}
+
+void Migration::freeze(const std::string& migration) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (migration != migration_ || !source_) return;
+    freeze_asked_ = true;
+    if (log_ && !log_->closed()) return;  // before_step() parks, once the last update has gone out
+  }
+  gate_.park();
+}
+
+/// On the engine's thread. The agent has asked for its freeze once: the ones after that are between
+/// the engine and the gate.
+void Migration::offer_freeze(const std::string& migration, double expected_ms) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(freeze_owed_, false)) {
+      send_(channel::Converged{migration, expected_ms});
+      return;
+    }
+  }
+  freeze(migration);
+}
+
+/// On the engine's thread, before the agent was told that the trainer is frozen.
+void Migration::put_off_freeze(const std::string& migration) {
+  const std::lock_guard lock(mutex_);
+  if (migration != migration_ || !source_) return;  // released meanwhile
+  freeze_asked_ = false;
+  freeze_owed_ = true;
+  gate_.release();
+}
+
+void Migration::parked() {
+  if (standby_) {
+    listen_for_source();
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (first_step_due_) return;  // it stands for its first step to be recorded
+  }
+  FrozenState state;
+  state.last_step_end_ns = gate_.last_boundary_ns();
+  state.step = gate_.step();
+  try {
+    if (by_criu_) {  // values and the rest travel in the process
+      homing_.home_all();
+      state.snapshot = homing_.snapshot(true);
+    } else {
+      {
+        const std::lock_guard lock(mutex_);
+        state.snapshot = view();
+      }
+      state.values = tracker_.save();
+    }
+  } catch (...) {
+    fail(migration_, error_of(std::current_exception()));
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (!source_) return;  // released meanwhile
+  source_->freeze(std::move(state));
+}
+
+}  // namespace cardswap

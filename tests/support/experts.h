@@ -1,0 +1,184 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "migrator/source.h"
+#include "migrator/target.h"
+
+namespace cardswap::test {
+
+using Bytes = std::vector<std::byte>;
+using Chosen = std::set<std::size_t>;
+
+/// Parameters and what an optimizer keeps of those that have had a gradient.
+class Experts {
+ public:
+  Experts(const std::vector<std::size_t>& sizes, unsigned seed) {
+    for (const auto size : sizes) {
+      auto& value = *parameters_.emplace_back(std::make_shared<Bytes>(size));
+      for (std::size_t i = 0; i < size; ++i) value[i] = static_cast<std::byte>(i * seed + i / 999);
+    }
+    states_.resize(sizes.size());
+  }
+
+  [[nodiscard]] Snapshot view() const {
+    Snapshot result;
+    std::vector<Region> layout;
+    std::vector<Shard> shards;
+    const auto add = [&](std::string name, const std::shared_ptr<Bytes>& bytes) {
+      layout.push_back({std::move(name), "Float", "", bytes->size()});
+      result.memory.emplace_back(*bytes);
+      result.keep_alive.push_back(bytes);
+    };
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      add("model/" + std::to_string(i), parameters_[i]);
+    }
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (!states_[i]) continue;
+      shards.push_back({static_cast<ParameterId>(i),
+                        {static_cast<RegionId>(i), static_cast<RegionId>(layout.size())}});
+      add("optimizer/" + std::to_string(i), states_[i]);
+    }
+    result.layout = Layout(std::move(layout));
+    result.shards = std::make_shared<const std::vector<Shard>>(std::move(shards));
+    return result;
+  }
+  /// As an optimizer's options go: whose state there is.
+  [[nodiscard]] Bytes options() const {
+    Bytes result;
+    for (const auto& state : states_) result.push_back(std::byte{state != nullptr});
+    return result;
+  }
+  void load(std::span<const std::byte> options) {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (options[i] == std::byte{0}) states_[i].reset();
+    }
+  }
+  void update(std::size_t expert, std::span<const std::byte> gradient) {
+    auto& value = *parameters_[expert];
+    auto& state = states_[expert];
+    if (!state) state = std::make_shared<Bytes>(value.size());
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      (*state)[i] = static_cast<std::byte>(std::to_integer<int>((*state)[i]) * 3 +
+                                           std::to_integer<int>(gradient[i]));
+      value[i] ^= (*state)[i];
+    }
+  }
+  void adopt(const Layout& wanted) {
+    std::set<std::string> names;
+    for (const auto& region : wanted.regions()) names.insert(region.name);
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (!names.contains("optimizer/" + std::to_string(i))) {
+        states_[i].reset();
+      } else if (!states_[i]) {
+        states_[i] = std::make_shared<Bytes>(parameters_[i]->size());
+      }
+    }
+  }
+  void drop_state(std::size_t expert) { states_[expert].reset(); }
+  [[nodiscard]] std::size_t bytes_of(std::size_t expert) const {
+    return parameters_[expert]->size();
+  }
+
+ private:
+  std::vector<std::shared_ptr<Bytes>> parameters_;
+  std::vector<std::shared_ptr<Bytes>> states_;
+};
+
+class Trainer final : public SourceProgram {
+ public:
+  explicit Trainer(Experts& experts) : experts_(experts), latest_(experts.view()) {}
+
+  Snapshot snapshot() override {
+    ++snapshots;
+    const std::lock_guard lock(mutex_);
+    return latest_;
+  }
+  std::uint64_t step() override { return step_; }
+  double median_step_ms() override { return 1; }
+  bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override {
+    const std::lock_guard lock(mutex_);
+    log_ = std::move(log);
+    window_ = std::move(window);
+    return true;
+  }
+
+  /// `last`: waits until its gradients went over, as a runtime does before the step that freezes.
+  void take_step(const Chosen& chosen, bool last = false) {
+    std::shared_ptr<UpdateLog> log;
+    std::shared_ptr<StateWindow> window;
+    {
+      const std::lock_guard lock(mutex_);
+      log = log_;
+      window = window_;
+    }
+    UpdateEntry entry;
+    entry.step = step_ + 1;
+    entry.options = experts_.options();
+    for (const auto expert : chosen) {
+      auto gradient = std::make_shared<Bytes>(experts_.bytes_of(expert));
+      for (std::size_t i = 0; i < gradient->size(); ++i) {
+        (*gradient)[i] = static_cast<std::byte>(i * (step_ + 3) + expert);
+      }
+      entry.gradients.push_back({static_cast<ParameterId>(expert), *gradient, gradient, nullptr});
+    }
+    const auto gradients = entry.gradients;
+    if (log) {
+      log->append(std::move(entry));
+      if (last || log->holds_each()) log->wait_until_sent(step_ + 1);
+      window->close();
+    }
+    for (const auto& gradient : gradients) {
+      experts_.update(static_cast<std::size_t>(gradient.parameter), gradient.bytes);
+    }
+    const std::lock_guard lock(mutex_);
+    latest_ = experts_.view();
+    latest_.step = ++step_;
+    if (!log) return;
+    window->open(step_);
+    log->end_step(step_);
+  }
+
+  std::atomic<std::uint64_t> snapshots{0};
+
+ private:
+  Experts& experts_;
+  std::mutex mutex_;  // guards the next three
+  Snapshot latest_;
+  std::shared_ptr<UpdateLog> log_;
+  std::shared_ptr<StateWindow> window_;
+  std::atomic<std::uint64_t> step_{0};
+};
+
+class Standby final : public TargetProgram {
+ public:
+  explicit Standby(Experts& experts) : experts_(experts) {}
+  Snapshot adopt(const Layout& wanted) override {
+    experts_.adopt(wanted);
+    return experts_.view();
+  }
+  Bytes apply_values(std::span<const std::byte> values) override {
+    return {values.begin(), values.end()};
+  }
+  void replay(const ReceivedUpdate& update) override {
+    if (update.gradients.empty()) return;
+    experts_.load(update.options);
+    for (const auto& gradient : update.gradients) {
+      const auto expert = static_cast<std::size_t>(gradient.parameter);
+      experts_.update(expert, gradient.memory.bytes);
+      ++replayed_.at(expert);
+    }
+  }
+  std::array<std::atomic<int>, 16> replayed_{};
+
+ private:
+  Experts& experts_;
+};
+
+}  // namespace cardswap::test
