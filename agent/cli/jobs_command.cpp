@@ -3,8 +3,8 @@
 
 #include <boost/json.hpp>
 #include <iostream>
-#include <map>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "agent/cli/commands.h"
@@ -67,6 +67,36 @@ Exit show_logs(const Context& context, const std::string& name, std::int64_t tai
   }
 }
 
+void forget_one(const Context& context, const std::string& name) {
+  context.show(context.client().call("DELETE", "/v1/jobs/" + http::percent_encoded(name)),
+               [](const json::object&) { return std::string(); });
+}
+
+/// One that cannot be forgotten is told, and keeps no other.
+Exit forget_ended(const Context& context) {
+  const auto listed = context.client().call("GET", "/v1/jobs");
+  std::set<std::string> names;
+  for (const auto& item : listed.at("jobs").as_array()) {
+    if (is_over(item.as_object())) names.emplace(item.at("name").as_string());
+  }
+  json::array forgotten;
+  auto exit = Exit::done;
+  for (const auto& name : names) {
+    try {
+      context.client().call("DELETE", "/v1/jobs/" + http::percent_encoded(name));
+      forgotten.emplace_back(name);
+    } catch (const Error& error) {
+      if (error.code() != Code::conflict) throw;
+      std::cerr << "cardswap: " << error.what() << "\n";
+      exit = exit_for(error.code());
+    }
+  }
+  context.show(json::object{{"forgotten", forgotten}}, [](const json::object& answer) {
+    return fmt::format("{} forgotten\n", answer.at("forgotten").as_array().size());
+  });
+  return exit;
+}
+
 struct RunOptions {
   std::string name;
   std::string device = "cpu:0";
@@ -125,24 +155,28 @@ void add_run(CLI::App& app, Context& context, Run& run) {
 void add_job_commands(CLI::App& app, Context& context, Run& run) {
   add_run(app, context, run);
 
-  auto* jobs = app.add_subcommand("jobs", "List the jobs of this agent's host");
-  jobs->callback([&context, &run] {
-    run = [&context] {
-      context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
-        return jobs_table(answer, context.output == "wide");
-      });
-      return Exit::done;
-    };
-  });
-
   struct Named {
     std::string name;
+    bool all = false;
+    bool ended = false;
     std::string grace = "10s";
     std::int64_t tail = 0;
     bool follow = false;
     bool force = false;
   };
   auto named = std::make_shared<Named>();
+
+  auto* jobs = app.add_subcommand("jobs", "List the jobs of this agent's host");
+  jobs->add_flag("--all", named->all, "Also those that are over");
+  jobs->callback([&context, &run, named] {
+    run = [&context, named] {
+      context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
+        return jobs_table(answer, {context.output == "wide", named->all, unix_ms()});
+      });
+      return Exit::done;
+    };
+  });
+
   auto* logs = app.add_subcommand("logs", "Print what a job has printed");
   logs->add_option("name", named->name, "Job")->required();
   logs->add_flag("--follow,-f", named->follow, "Go on until the job ends");
@@ -151,7 +185,8 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
     run = [&context, named] { return show_logs(context, named->name, named->tail, named->follow); };
   });
 
-  auto* stop = app.add_subcommand("stop", "End a job: SIGTERM, then SIGKILL");
+  auto* stop =
+      app.add_subcommand("stop", "End every process of a job on this host: SIGTERM, then SIGKILL");
   stop->add_option("name", named->name, "Job")->required();
   stop->add_option("--grace", named->grace, "Time before SIGKILL")->capture_default_str();
   stop->add_flag("--force", named->force,
@@ -163,20 +198,22 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
           "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(named->name)),
           json::object{{"grace_ms", grace.count()}, {"force", named->force}},
           grace + std::chrono::seconds(30));
-      context.show(job, [&](const json::object&) {
-        return fmt::format("job {} is stopped\n", named->name);
-      });
+      context.show(job, stopped_text);
       return Exit::done;
     };
   });
 
   auto* forget = app.add_subcommand("forget", "Drop the record of a job that has ended");
-  forget->add_option("name", named->name, "Job")->required();
+  auto* name = forget->add_option("name", named->name, "Job");
+  forget->add_flag("--ended", named->ended, "Of every job that is over, however it ended")
+      ->excludes(name);
   forget->callback([&context, &run, named] {
     run = [&context, named] {
-      context.show(
-          context.client().call("DELETE", "/v1/jobs/" + http::percent_encoded(named->name)),
-          [&](const json::object&) { return std::string(); });
+      if (named->ended) return forget_ended(context);
+      if (named->name.empty()) {
+        throw Error(Code::bad_request, "forget which job?", "cardswap forget NAME, or --ended");
+      }
+      forget_one(context, named->name);
       return Exit::done;
     };
   });

@@ -55,12 +55,6 @@ std::string joined(const json::array& names) {
   }
   return result.empty() ? "-" : result;
 }
-std::string how_it_ended(const json::object& job) {
-  if (at(job, "exit_signal") != nullptr) return "signal " + text(job, "exit_signal");
-  if (at(job, "exit_code") != nullptr) return "exit " + text(job, "exit_code");
-  return text(job, "exit_text");
-}
-
 /// The one in use, and what was asked for where that is another one.
 std::string strategy(const json::object& migration) {
   const auto asked = text(migration, "strategy");
@@ -238,38 +232,6 @@ std::string details(const json::object& migration) {
                           text(entry, "state"));
   }
   return result;
-}
-
-std::string jobs_table(const json::object& answer, bool wide) {
-  std::vector<std::vector<std::string>> rows{
-      {"NAME", "STATE", "DEVICE", "STEP", "STEP TIME", "STATE SIZE", "NOTE"}};
-  if (wide) rows[0].insert(rows[0].end() - 1, {"PID", "EPOCH"});
-  for (const auto& item : array(answer, "jobs")) {
-    const auto& job = item.as_object();
-    std::string note;
-    if (at(job, "note") != nullptr)
-      note = text(job, "note");
-    else if (at(job, "moved_to") != nullptr)
-      note = "moved to " + text(job, "moved_to");
-    else if (at(job, "ended_at_ms") != nullptr)
-      note = how_it_ended(job);
-    else if (at(job, "came_from") != nullptr)
-      note = "came from " + text(job, "came_from");
-    else if (text(job, "state") == "starting")
-      note = "no Cardswap runtime attached yet";
-    // A program without a runtime tells neither steps nor state.
-    const bool told = number(job, "step") > 0 || number(job, "state_bytes") > 0;
-    std::vector<std::string> row{text(job, "name"),
-                                 text(job, "state"),
-                                 text(job, "device"),
-                                 told ? text(job, "step") : "-",
-                                 told ? ms(job, "median_step_ms") : "-",
-                                 told ? size(job, "state_bytes") : "-",
-                                 note};
-    if (wide) row.insert(row.end() - 1, {text(job, "pid"), text(job, "epoch")});
-    rows.push_back(std::move(row));
-  }
-  return table(rows);
 }
 
 std::string devices_table(const json::object& answer, bool wide) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,17 @@ namespace cardswap::cli {
 [[nodiscard]] std::string summary(const boost::json::object& migration);
 /// Everything about one migration, states with times included.
 [[nodiscard]] std::string details(const boost::json::object& migration);
-[[nodiscard]] std::string jobs_table(const boost::json::object& answer, bool wide);
+/// Of a job, by its state.
+[[nodiscard]] bool is_over(const boost::json::object& job);
+struct JobsView {
+  bool wide = false;
+  /// Also those that are over and that nobody has to look at: the last line counts them else.
+  bool all = false;
+  std::int64_t now_ms = 0;
+};
+[[nodiscard]] std::string jobs_table(const boost::json::object& answer, const JobsView& view);
+/// What became of a job that somebody stopped.
+[[nodiscard]] std::string stopped_text(const boost::json::object& job);
 [[nodiscard]] std::string devices_table(const boost::json::object& answer, bool wide);
 [[nodiscard]] std::string migrations_table(const boost::json::object& answer);
 [[nodiscard]] std::string plan_text(const boost::json::object& plan);

@@ -21,6 +21,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 TEST(Units, AreReadAsPeopleWriteThem) {
@@ -266,10 +267,33 @@ TEST(JobsTable, ShowsADashForWhatAProgramWithoutARuntimeDoesNotTell) {
          {"step", 7},
          {"median_step_ms", 20.0},
          {"state_bytes", 1 << 20}}}}};
-  const auto table = cli::jobs_table(answer, false);
+  const auto table = cli::jobs_table(answer, {});
   EXPECT_THAT(table,
-              HasSubstr("plain  starting  cpu:0   -     -          -           no Cardswap"));
-  EXPECT_THAT(table, HasSubstr("gpt    running   cpu:0   7     20 ms      1.0 MiB"));
+              HasSubstr("plain  starting  cpu:0   0s   -     -          -           no Cardswap"));
+  EXPECT_THAT(table, HasSubstr("gpt    running   cpu:0   0s   7     20 ms      1.0 MiB"));
+}
+
+TEST(JobsTable, ShowsWhatLivesAndWhatNeedsALookAndOneRowAName) {
+  using boost::json::array;
+  const boost::json::object answer{
+      {"jobs",
+       {{{"name", "old"}, {"state", "running"}, {"started_at_ms", 0}},
+        {{"name", "back"}, {"state", "moved"}, {"moved_to", "b:7070/cpu:0"}},
+        {{"name", "back"}, {"state", "standby"}},
+        {{"name", "left"},
+         {"state", "moved"},
+         {"moved_to", "b:7070/cpu:0"},
+         {"still_alive", array{12, 13}}},
+        {{"name", "gone"}, {"state", "lost"}, {"ended_at_ms", 1}, {"exit_text", "why"}},
+        {{"name", "done"}, {"state", "ended"}, {"ended_at_ms", 1}, {"exit_code", 0}}}}};
+  const auto table = cli::jobs_table(answer, {.now_ms = 97'200'000});
+  EXPECT_THAT(table, HasSubstr("old   running  -       1d3h"));
+  EXPECT_THAT(table, HasSubstr("back  standby"));
+  EXPECT_THAT(table, Not(HasSubstr("back  moved")));
+  EXPECT_THAT(table, HasSubstr("moved to b:7070/cpu:0; processes 12, 13 still alive"));
+  EXPECT_THAT(table, HasSubstr("gone  lost"));
+  EXPECT_THAT(table, HasSubstr("2 more are over: cardswap jobs --all"));
+  EXPECT_THAT(cli::jobs_table(answer, {.all = true}), HasSubstr("back  moved"));
 }
 
 }  // namespace

@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/cli/text.h"
+#include "agent/units.h"
+
+namespace cardswap::cli {
+namespace {
+
+namespace json = boost::json;
+
+const json::value* at(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+std::string text(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  if (value == nullptr) return "-";
+  if (value->is_string()) return std::string(value->get_string());
+  return json::serialize(*value);
+}
+double number(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+}
+std::string size(const json::object& from, std::string_view key) {
+  return format_size(static_cast<std::uint64_t>(number(from, key)));
+}
+std::string ms(const json::object& from, std::string_view key) {
+  return format_ms(number(from, key));
+}
+json::array array(const json::object& from, std::string_view key) {
+  const auto* value = at(from, key);
+  return value != nullptr && value->is_array() ? value->get_array() : json::array();
+}
+
+std::string how_it_ended(const json::object& job) {
+  if (at(job, "exit_signal") != nullptr) return "signal " + text(job, "exit_signal");
+  if (at(job, "exit_code") != nullptr) return "exit " + text(job, "exit_code");
+  return text(job, "exit_text");
+}
+
+/// "process 12", "processes 12, 13".
+std::string process_names(const json::array& processes) {
+  std::string numbers;
+  for (const auto& process : processes) {
+    numbers += (numbers.empty() ? "" : ", ") + json::serialize(process);
+  }
+  return (processes.size() == 1 ? "process " : "processes ") + numbers;
+}
+
+/// What lives, and what somebody has to look at; of one name only what lives, if anything does.
+bool is_shown(const json::object& job, const json::array& all) {
+  const auto name = text(job, "name");
+  if (!is_over(job)) {
+    return text(job, "state") != "standby" || std::ranges::none_of(all, [&](const auto& other) {
+             const auto& one = other.as_object();
+             return text(one, "name") == name && !is_over(one) && text(one, "state") != "standby";
+           });
+  }
+  if (!array(job, "still_alive").empty()) return true;
+  const auto state = text(job, "state");
+  return (state == "failed" || state == "lost") &&
+         std::ranges::none_of(all, [&](const auto& other) {
+           return text(other.as_object(), "name") == name && !is_over(other.as_object());
+         });
+}
+
+std::string note_on(const json::object& job) {
+  std::string note;
+  if (at(job, "note") != nullptr)
+    note = text(job, "note");
+  else if (at(job, "moved_to") != nullptr)
+    note = "moved to " + text(job, "moved_to");
+  else if (at(job, "ended_at_ms") != nullptr)
+    note = how_it_ended(job);
+  else if (at(job, "came_from") != nullptr)
+    note = "came from " + text(job, "came_from");
+  else if (text(job, "state") == "starting")
+    note = "no Cardswap runtime attached yet";
+  const auto alive = array(job, "still_alive");
+  if (alive.empty()) return note;
+  return fmt::format("{}{}{} still alive", note, note.empty() ? "" : "; ", process_names(alive));
+}
+
+/// "42s", "12m", "5h12m", "3d4h".
+std::string age(double ms) {
+  const auto seconds = static_cast<std::int64_t>(std::max(ms, 0.0) / 1000);
+  constexpr std::int64_t kMinute = 60;
+  constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
+  if (seconds < kMinute) return fmt::format("{}s", seconds);
+  if (seconds < kHour) return fmt::format("{}m", seconds / kMinute);
+  if (seconds < kDay) return fmt::format("{}h{}m", seconds / kHour, seconds % kHour / kMinute);
+  return fmt::format("{}d{}h", seconds / kDay, seconds % kDay / kHour);
+}
+
+}  // namespace
+
+bool is_over(const json::object& job) {
+  const auto state = text(job, "state");
+  return state == "ended" || state == "stopped" || state == "failed" || state == "lost" ||
+         state == "moved";
+}
+
+std::string jobs_table(const json::object& answer, const JobsView& view) {
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "STATE", "DEVICE", "AGE", "STEP", "STEP TIME", "STATE SIZE", "NOTE"}};
+  if (view.wide) rows[0].insert(rows[0].end() - 1, {"PID", "EPOCH"});
+  std::size_t hidden = 0;
+  const auto jobs = array(answer, "jobs");
+  for (const auto& item : jobs) {
+    const auto& job = item.as_object();
+    if (!view.all && !is_shown(job, jobs)) {
+      ++hidden;
+      continue;
+    }
+    // A program without a runtime tells neither steps nor state.
+    const bool told = number(job, "step") > 0 || number(job, "state_bytes") > 0;
+    std::vector<std::string> row{
+        text(job, "name"),
+        text(job, "state"),
+        text(job, "device"),
+        age(static_cast<double>(view.now_ms) - number(job, "started_at_ms")),
+        told ? text(job, "step") : "-",
+        told ? ms(job, "median_step_ms") : "-",
+        told ? size(job, "state_bytes") : "-",
+        note_on(job)};
+    if (view.wide) row.insert(row.end() - 1, {text(job, "pid"), text(job, "epoch")});
+    rows.push_back(std::move(row));
+  }
+  auto result = table(rows);
+  if (hidden > 0) {
+    result +=
+        fmt::format("{} more {} over: cardswap jobs --all\n", hidden, hidden == 1 ? "is" : "are");
+  }
+  return result;
+}
+
+std::string stopped_text(const json::object& job) {
+  const auto how = at(job, "exit_signal") != nullptr || at(job, "exit_code") != nullptr
+                       ? " (" + how_it_ended(job) + ")"
+                       : std::string();
+  const auto processes = array(job, "ended_processes");
+  return fmt::format(
+      "job {} is {}{}{}\n", text(job, "name"), text(job, "state"), how,
+      processes.empty() ? "" : fmt::format("; ended here: {}", process_names(processes)));
+}
+
+}  // namespace cardswap::cli
