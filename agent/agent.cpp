@@ -73,7 +73,7 @@ void Agent::start() {
   server_.listen_tcp(config_.listen_host, config_.listen_port);
   config_.listen_port = server_.tcp_port();
   reservations_.recover();
-  jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
+  const auto jobs = jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
   reservations_.take_up();
   hub_.listen(config_.runtime_socket());
   migrations_.recover();
@@ -81,6 +81,7 @@ void Agent::start() {
     spdlog::error("{}", warning);
     health_.note({.kind = "journal_damaged", .text = warning});
   }
+  tell_taken_up(jobs);
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
   tasks_.spawn("try the data plane", data_plane_.look());
@@ -89,6 +90,16 @@ void Agent::start() {
   write_agent_file();
   spdlog::info("{} listens on {} and {}", config_.host_name, config_.socket.string(),
                Address{config_.listen_host, config_.listen_port}.text());
+}
+
+/// What an operator wants to know after an upgrade or a reboot.
+void Agent::tell_taken_up(const Jobs::Recovered& jobs) {
+  const auto given_up =
+      std::ranges::count(migrations_.all(), handover::State::aborting, &Migration::state);
+  if (jobs.taken_up + jobs.gone + jobs.lost == 0 && given_up == 0) return;
+  spdlog::info("{} job{} taken up, {} gone, {} lost, {} migration{} given up", jobs.taken_up,
+               jobs.taken_up == 1 ? "" : "s", jobs.gone, jobs.lost, given_up,
+               given_up == 1 ? "" : "s");
 }
 
 void Agent::stop() {

@@ -44,6 +44,7 @@ class Agent {
   RuntimeHub::Events runtime_events();
   health::Hooks health_hooks();
   void more_metrics(Exposition& out) const;
+  void tell_taken_up(const Jobs::Recovered& jobs);
   void write_agent_file() const;
 
   asio::io_context& context_;

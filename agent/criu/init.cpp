@@ -1,5 +1,6 @@
-// cardswap-init: what CRIU is run by, apart from the agent, so that neither it nor a job depends on
-// the agent's life. An agent starts it; it is of no use by hand.
+// cardswap-init: what a job needs that must not depend on the agent's life. An agent starts it; it
+// is of no use by hand.
+//   keep     starts a job's program, stays its parent, and writes its exit status to a file
 //   dump     enters the job's namespaces, has CRIU dump it, reports and ends
 //   restore  makes namespaces, has CRIU restore into them as their first process, and stays there:
 //            it reaps, and ends with the job, whose exit status it writes to a file
@@ -9,7 +10,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,13 +20,14 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <string>
+#include <string_view>
 
 #include "agent/criu/descriptor.h"
-#include "agent/criu/exit_status.h"
+#include "agent/criu/keep.h"
 #include "agent/criu/namespaces.h"
 #include "agent/criu/process_tree.h"
+#include "agent/criu/stay.h"
 #include "agent/criu/swrk.h"
 #include "migrator/error.h"
 
@@ -146,49 +147,6 @@ pid_t restore(const Orders& orders) {
   return response.restored_pid;
 }
 
-void write_status(const std::string& file, int status) {
-  const auto fresh = file + ".new";
-  std::ofstream(fresh) << exit_status_text(status) << "\n";
-  std::error_code ignored;
-  std::filesystem::rename(fresh, file, ignored);
-}
-
-/// Waits for every process that ends here. True when `root` was among them.
-bool reap(pid_t root, int& root_status) {
-  int status = 0;
-  bool ended = false;
-  for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (pid == root) root_status = status;
-    ended = ended || pid == root;
-  }
-  return ended;
-}
-
-/// Returns when the job ended or was let go without a grant; whatever else runs here ends with this
-/// process, which is the namespace's first.
-void stay_with(pid_t root, const Orders& orders) {
-  sigset_t child;
-  ::sigemptyset(&child);
-  ::sigaddset(&child, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &child, nullptr);
-  const Descriptor signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
-  Descriptor leash(orders.leash);
-  int status = 0;
-  while (!reap(root, status)) {
-    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{leash.get(), POLLIN, 0}};
-    ::poll(wait.data(), leash ? 2 : 1, -1);
-    signalfd_siginfo ignored{};
-    while (::read(signals.get(), &ignored, sizeof(ignored)) > 0) {
-    }
-    if (leash && wait[1].revents != 0) {
-      char word = 0;
-      if (::read(leash.get(), &word, 1) != 1) return;
-      leash.reset();
-    }
-  }
-  write_status(orders.status_file, status);
-}
-
 [[noreturn]] void live_as_init(const Orders& orders) {
   try {
     ::setsid();
@@ -198,7 +156,10 @@ void stay_with(pid_t root, const Orders& orders) {
     ::close(orders.socket_fd);
     report(orders.report, fmt::format("ok {}\n", root));
     ::close(orders.report);
-    stay_with(root, orders);
+    // Let go without a grant it ends, and with it whatever runs here: it is the first process.
+    if (const auto ended = stay_with(root, Descriptor(orders.leash))) {
+      write_status(orders.status_file, *ended);
+    }
   } catch (const Error& error) {
     report(orders.report, "failed\n" + error.failure() + "\n");
   }
@@ -219,8 +180,10 @@ void restore_apart(const Orders& orders) {
 
 int main(int argc, char** argv) {
   using namespace cardswap;
+  // One for each job stays for as long as that runs: it takes no page more than it needs.
+  if (argc == 2 && std::string_view(argv[1]) == "keep") return criu::keep();
   criu::Orders orders;
-  CLI::App app("Runs CRIU for cardswapd; of no use by hand", "cardswap-init");
+  CLI::App app("Runs jobs and CRIU for cardswapd; of no use by hand", "cardswap-init");
   app.set_version_flag("--version", CARDSWAP_VERSION);
   app.require_subcommand(1);
   auto* dump = app.add_subcommand("dump", "Dump a job and leave it stopped");

@@ -1,7 +1,6 @@
 #include "agent/handover/migrations.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -24,6 +23,7 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kRetireGrace{10};
+constexpr seconds kTermGrace{5};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMost{2000};
 
@@ -114,7 +114,7 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
       case Verb::end_trainer:
         if (job == nullptr) break;
         spdlog::warn("job {} migration {}: its process does not leave, and is ended", m.job, m.id);
-        signal_group(job->process, SIGKILL);
+        tasks_.spawn("see " + m.job + " off", jobs_.see_off(m.instance, kTermGrace));
         break;
       case Verb::page:
         spdlog::error(
@@ -143,7 +143,7 @@ void Migrations::recover() {
     if (m.state == State::completed && job != nullptr && job->ended_at_ms == 0) {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
       jobs_.set_state(*job, "moved");
-      signal_group(job->process, SIGKILL);
+      tasks_.spawn("see " + m.job + " off", jobs_.see_off(m.instance, milliseconds(0)));
       end_original(m, *job);
     }
     if (m.state == State::completed && m.result.empty()) {  // the disk was full then

@@ -56,6 +56,12 @@ std::string migration_id(std::string id) {
   return id;
 }
 
+std::string how_it_ended(const Job& job) {
+  if (job.exit_signal) return fmt::format("was ended by signal {}", *job.exit_signal);
+  if (job.exit_code) return fmt::format("ended with exit {}", *job.exit_code);
+  return "ended";
+}
+
 }  // namespace
 
 Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config,
@@ -316,9 +322,11 @@ void Reservations::on_exit(Job& job) {
   const auto said = last_lines(job.log_path);
   fail(*r, TargetEvent::standby_ended,
        Error(Code::target_lost,
-             fmt::format("the standby of job {} on {} ended{}{}", job.name, config_.host_name,
-                         said.empty() ? "" : "; its last words: ", said),
-             "the program must reach its first step there: check files, arguments and memory"));
+             fmt::format("the standby of job {} on {} {}{}{}", job.name, config_.host_name,
+                         how_it_ended(job), said.empty() ? "" : "; its last words: ", said),
+             "the program must reach its first step there: check files, arguments and memory; "
+             "`cardswap logs " +
+                 job.name + "` there shows its log"));
 }
 
 /// `error` is why, where the event leads somewhere and nothing was wrong before.

@@ -1,6 +1,7 @@
 #include "agent/jobs/calls.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,6 +15,52 @@
 namespace cardswap {
 
 namespace json = boost::json;
+
+namespace {
+
+std::chrono::milliseconds grace_of(const ApiRequest& request) {
+  constexpr double kGraceMaxMs = 3.6e6;
+  return std::chrono::milliseconds(
+      static_cast<std::int64_t>(std::min(request.number_or("grace_ms", 10'000), kGraceMaxMs)));
+}
+
+struct Log {
+  std::filesystem::path path;
+  bool ended = false;
+};
+
+/// The job's; where there is none of that name, that of a standby: one on its way in, else the last
+/// one that came to nothing.
+Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
+  if (const auto* job = jobs.find(name)) return {job->log_path, !job->live()};
+  for (const auto& job : jobs.all()) {
+    if (job.name == name && job.standby) return {job.log_path, false};
+  }
+  if (is_job_name(name)) {
+    if (const auto logs = jobs.standby_logs(name); !logs.empty()) return {logs.front(), true};
+  }
+  throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
+              "`cardswap jobs` lists the jobs of this host");
+}
+
+json::object piece_of(const Log& log, const ApiRequest& request) {
+  const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
+  std::ifstream file(log.path, std::ios::binary | std::ios::ate);
+  const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
+  auto offset = request.query_or("offset", 0);
+  if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
+  offset = std::min(offset, size);
+  std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
+  file.seekg(offset);
+  file.read(data.data(), static_cast<std::streamsize>(data.size()));
+  return {{"data", as_utf8(data)},
+          {"offset", offset},
+          {"next", offset + std::ssize(data)},
+          {"size", size},
+          {"ended", log.ended}};
+}
+
+}  // namespace
 
 void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
   router.on("GET", "/v1/jobs", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
@@ -50,45 +97,46 @@ void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Con
   router.on("POST", "/v1/jobs/{name}/stop",
             [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
               request.only({"grace_ms", "force"});
-              const auto& asked = job_at(request);
-              if (!request.flag_or("force", false) && jobs.check_stop) jobs.check_stop(asked);
-              const auto instance = asked.instance;
-              co_await jobs.stop(instance,
-                                 std::chrono::milliseconds(static_cast<std::int64_t>(
-                                     std::min(request.number_or("grace_ms", 10'000), 3.6e6))));
-              auto* job = jobs.by_instance(instance);
-              if (job == nullptr) throw Error(Code::not_found, "the job is gone");
-              co_return ApiAnswer{200, to_json(*job)};
+              const auto& job = job_at(request);
+              if (job.state == "moved" && jobs.left_of(job.name).empty()) {
+                throw Error(Code::conflict,
+                            fmt::format("job {} moved to {}: ask there", job.name, job.moved_to),
+                            fmt::format("cardswap --agent {} stop {}",
+                                        job.moved_to.substr(0, job.moved_to.rfind('/')), job.name));
+              }
+              if (!request.flag_or("force", false) && jobs.check_stop) jobs.check_stop(job);
+              const auto instance = job.instance;
+              const auto met = co_await jobs.stop(instance, grace_of(request));
+              const auto* stopped = jobs.by_instance(instance);
+              if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
+              auto answer = jobs.shown(*stopped);
+              json::array processes;
+              for (const auto pid : met) processes.emplace_back(pid);
+              answer["ended_processes"] = std::move(processes);
+              co_return ApiAnswer{200, std::move(answer)};
             });
   router.on("DELETE", "/v1/jobs/{name}",
             [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              auto& job = job_at(request);
+              const auto& job = job_at(request);
+              const auto name = job.name;
               if (job.live()) {
-                throw Error(Code::conflict, fmt::format("job {} is {}", job.name, job.state),
+                throw Error(Code::conflict, fmt::format("job {} is {}", name, job.state),
                             "stop it first");
               }
-              const auto name = job.name;
+              if (const auto left = jobs.left_of(name); !left.empty()) {
+                throw Error(Code::conflict,
+                            fmt::format("job {} is {}, but processes of it live on: {}", name,
+                                        job.state, fmt::join(left, ", ")),
+                            "`cardswap stop " + name + "` ends them");
+              }
               jobs.forget(name);
               co_return ApiAnswer{200, json::object{}};
             });
-  router.on(
-      "GET", "/v1/jobs/{name}/logs", [job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-        const auto& job = job_at(request);
-        const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
-        std::ifstream file(job.log_path, std::ios::binary | std::ios::ate);
-        const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
-        auto offset = request.query_or("offset", 0);
-        if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
-        offset = std::min(offset, size);
-        std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
-        file.seekg(offset);
-        file.read(data.data(), static_cast<std::streamsize>(data.size()));
-        co_return ApiAnswer{200, json::object{{"data", as_utf8(data)},
-                                              {"offset", offset},
-                                              {"next", offset + std::ssize(data)},
-                                              {"size", size},
-                                              {"ended", !job.live()}}};
-      });
+  router.on("GET", "/v1/jobs/{name}/logs",
+            [&jobs, &config](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+              const auto log = log_of(jobs, config, request.path.at("name"));
+              co_return ApiAnswer{200, piece_of(log, request)};
+            });
 }
 
 }  // namespace cardswap

@@ -39,14 +39,6 @@ std::optional<int> int_of(const json::object& from, std::string_view key) {
   return value->to_number<int>();
 }
 
-bool is_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= 63 && name[0] != '.' && name[0] != '_' && name[0] != '-' &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
-
 std::vector<std::string> strings_of(const json::object& from, std::string_view key) {
   const auto* value = from.if_contains(key);
   if (value == nullptr || !value->is_array()) {
@@ -84,6 +76,11 @@ json::array to_array(const std::vector<std::string>& texts) {
   for (const auto& text : texts) result.emplace_back(text);
   return result;
 }
+json::array to_array(const std::vector<pid_t>& numbers) {
+  json::array result;
+  for (const auto number : numbers) result.emplace_back(number);
+  return result;
+}
 json::object to_object(const std::map<std::string, std::string>& map) {
   json::object result;
   for (const auto& [key, value] : map) result[key] = value;
@@ -91,6 +88,14 @@ json::object to_object(const std::map<std::string, std::string>& map) {
 }
 
 }  // namespace
+
+bool is_job_name(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= 63 && name[0] != '.' && name[0] != '_' && name[0] != '-' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
 
 json::object to_json(const Job& job) {
   return {
@@ -103,6 +108,7 @@ json::object to_json(const Job& job) {
       {"argv", to_array(job.argv)},
       {"cwd", job.cwd},
       {"pid", job.live() ? json::value(job.process.pid) : json::value(nullptr)},
+      {"still_alive", to_array(still_alive(job))},
       {"epoch", job.epoch},
       {"newer_epoch", job.newer_epoch == 0 ? json::value(nullptr) : json::value(job.newer_epoch)},
       {"step", job.step},
@@ -126,12 +132,16 @@ json::object to_json(const Job& job) {
 
 json::object to_journal(const Job& job) {
   auto record = to_json(job);
+  record.erase("still_alive");
   record["instance"] = job.instance;
   record["env"] = to_object(job.env);
   record["restart"] = job.restart;
   record["token"] = job.token;
   record["pid"] = job.process.pid;
   record["start_time"] = job.process.start_time;
+  record["parent_pid"] = job.parent.pid;
+  record["parent_start_time"] = job.parent.start_time;
+  record["boot_id"] = job.boot_id;
   record["init_pid"] = job.init.pid;
   record["init_start_time"] = job.init.start_time;
   record["standby"] = job.standby;
@@ -154,6 +164,9 @@ Job job_from_journal(const json::object& record) {
   job.user = text_of(record, "user");
   job.token = text_of(record, "token");
   job.process = {number_of<pid_t>(record, "pid"), number_of<std::uint64_t>(record, "start_time")};
+  job.parent = {number_of<pid_t>(record, "parent_pid"),
+                number_of<std::uint64_t>(record, "parent_start_time")};
+  job.boot_id = text_of(record, "boot_id");
   job.init = {number_of<pid_t>(record, "init_pid"),
               number_of<std::uint64_t>(record, "init_start_time")};
   job.arrive = text_of(record, "arrive");
@@ -161,7 +174,7 @@ Job job_from_journal(const json::object& record) {
   job.superseded = flag_of(record, "superseded");
   job.epoch = number_of<std::uint64_t>(record, "epoch");
   job.newer_epoch = number_of<std::uint64_t>(record, "newer_epoch");
-  job.step = number_of<std::uint64_t>(record, "step");
+  job.step = job.saved_step = number_of<std::uint64_t>(record, "step");
   job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
   job.replayed_bytes = number_of<std::uint64_t>(record, "replayed_bytes");
   job.update_bytes = number_of<std::uint64_t>(record, "update_bytes");
@@ -183,7 +196,7 @@ Job job_from_journal(const json::object& record) {
 JobSpec job_spec_from(const json::object& body) {
   JobSpec spec;
   spec.name = text_of(body, "name");
-  if (!is_name(spec.name)) {
+  if (!is_job_name(spec.name)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no job name", spec.name),
                 "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
   }

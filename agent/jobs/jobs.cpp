@@ -1,23 +1,20 @@
 #include "agent/jobs/jobs.h"
 
 #include <fmt/format.h>
-#include <sys/wait.h>
+#include <fmt/ranges.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/json.hpp>
 
-#include "agent/criu/exit_status.h"
 #include "agent/jobs/job_journal.h"
+#include "agent/jobs/lost.h"
 #include "agent/units.h"
 #include "migrator/error.h"
 
 namespace cardswap {
 namespace {
-
-constexpr std::chrono::seconds kStandbyGrace{0};
-constexpr std::uint32_t kRestartsMax = 5;
 
 std::uint64_t machine_memory() {
   return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -28,24 +25,6 @@ std::uint64_t machine_memory() {
 
 Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal)
     : context_(context), tasks_(tasks), config_(config), journal_(journal), changed_(context) {}
-
-void Jobs::recover(const std::function<bool(const Job&)>& keep) {
-  for (const auto& record : journal_.all(Journal::Kind::job)) {
-    auto& job = jobs_.emplace_back(job_from_journal(record));
-    if (!job.live()) continue;
-    if (job.newer_epoch != 0) keep_fenced(job);
-    if (job.standby && !keep(job)) {
-      if (!signal_group(job.process, SIGKILL)) {
-        kill_remains(job.process, "CARDSWAP_TOKEN=" + job.token);
-      }
-      job.state = "lost";
-      job.reserved_bytes = 0;
-      save(job);
-      continue;
-    }
-    tasks_.spawn("watch " + job.name, watch(job.instance));
-  }
-}
 
 Job& Jobs::add(const JobSpec& spec) {
   Job job;
@@ -70,6 +49,12 @@ Job& Jobs::start_primary(const JobSpec& spec) {
     if (old->live()) {
       throw Error(Code::conflict, fmt::format("job {} runs already on {}", spec.name, old->device),
                   "choose another --name, or `cardswap stop " + spec.name + "` first");
+    }
+    if (const auto left = left_of(spec.name); !left.empty()) {
+      throw Error(Code::conflict,
+                  fmt::format("job {} is {}, but processes of it live on: {}", spec.name,
+                              old->state, fmt::join(left, ", ")),
+                  "`cardswap stop " + spec.name + "` ends them");
     }
     forget(spec.name);
   }
@@ -134,32 +119,37 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   }
   job.state = "starting";
   job.started_at_ms = unix_ms();
-  job.process = start_process(spec);
-  try {
-    save(job);
-  } catch (...) {
-    signal_group(job.process, SIGKILL);
-    throw;
-  }
+  job.step = job.saved_step = 0;
+  start_process_of(job, spec, stand_in.empty());
   tasks_.spawn("watch " + job.name, watch(job.instance));
 }
 
-asio::awaitable<void> Jobs::watch(std::string instance) {
-  // A restored job ends with its init, which has left the exit status by then.
-  const auto life_of = [](const Job& job) { return job.init.pid != 0 ? job.init : job.process; };
-  auto* job = by_instance(instance);
-  if (job == nullptr) co_return;
-  const auto watched = life_of(*job);
-  const int fd = open_pidfd(watched);
-  if (fd >= 0) {
-    asio::posix::stream_descriptor descriptor(context_, fd);
-    co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
-  }
-  job = by_instance(instance);
-  if (job != nullptr && life_of(*job) == watched) {
-    ended(*job);
+/// `kept`: under a parent of its own. What stands in for a program is the agent's own child.
+void Jobs::start_process_of(Job& job, const ProcessSpec& spec, bool kept) {
+  std::error_code absent;
+  std::filesystem::remove(status_file(job), absent);  // of an earlier one
+  job.boot_id = boot_id();
+  job.parent = {};
+  Kept started;
+  if (kept) {
+    started = start_kept(spec, status_file(job));
+    job.parent = started.parent;
+    job.process = started.program;
   } else {
-    (void)::waitpid(watched.pid, nullptr, WNOHANG);  // a stand-in, whose time was over
+    job.process = start_process(spec);
+  }
+  try {
+    save(job);
+  } catch (...) {
+    signal_group(job.process, SIGKILL);  // its parent ends with its leash
+    tasks_.spawn("reap " + job.name, reap(kept ? job.parent : job.process));
+    throw;
+  }
+  if (!kept) return;
+  if (job.standby) {
+    leashes_[job.instance] = std::move(started);
+  } else {
+    started.let_live();  // it is on disk: the next agent finds it
   }
 }
 
@@ -167,59 +157,10 @@ void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
   auto record = job;
   record.process = root;
   record.init = init;
+  record.parent = {};
   save(record);  // on a full disk the job stays what it was
   job = std::move(record);
   tasks_.spawn("watch " + job.name, watch(job.instance));
-  changed_.notify();
-}
-
-std::filesystem::path Jobs::status_file(const Job& job) { return job.log_path + ".exit"; }
-
-void Jobs::take_exit_status(Job& job) {
-  int status = 0;
-  if (job.init.pid != 0) {
-    (void)::waitpid(job.init.pid, nullptr, WNOHANG);
-    const auto file = status_file(job);
-    const auto told = criu::read_exit_status(file);
-    job.exit_code = told ? told->code : std::nullopt;
-    job.exit_signal = told ? told->signal : SIGKILL;
-    if (!told) job.exit_text = "it was killed together with its PID namespace";
-    std::error_code ignored;
-    std::filesystem::remove(file, ignored);
-  } else if (::waitpid(job.process.pid, &status, WNOHANG) == job.process.pid) {
-    if (WIFEXITED(status)) job.exit_code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status)) job.exit_signal = WTERMSIG(status);
-  } else {
-    job.exit_text = "its status is not known: the agent was restarted while it ran";
-  }
-}
-
-void Jobs::ended(Job& job) {
-  job.attached = false;
-  job.ended_at_ms = unix_ms();
-  job.exit_text.clear();
-  // What it left behind in its group: while it can be waited for, its number is nobody else's.
-  if (!signal_group(job.process, SIGKILL)) {
-    kill_remains(job.process, "CARDSWAP_TOKEN=" + job.token);
-  }
-  take_exit_status(job);
-  job.init = {};
-  job.reserved_bytes = 0;
-  const bool failed = job.exit_signal || job.exit_code.value_or(0) != 0;
-  if (job.state != "moved") {
-    job.state = !failed ? "ended" : job.stop_asked ? "stopped" : "failed";
-  }
-  if (on_exit) on_exit(job);
-  if (failed && job.state == "failed" && !job.standby && job.restart == "on-failure" &&
-      job.restarts < kRestartsMax && !tasks_.stopping() && (!may_restart || may_restart(job))) {
-    ++job.restarts;
-    ++job.epoch;
-    job.exit_code.reset();
-    job.exit_signal.reset();
-    job.ended_at_ms = 0;
-    start(job);
-  }
-  save(job);
   changed_.notify();
 }
 
@@ -235,22 +176,11 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
   job.epoch = epoch;
   job.state = "running";
   save(job);
-  changed_.notify();
-}
-
-asio::awaitable<void> Jobs::stop(std::string instance, std::chrono::milliseconds grace) {
-  auto* job = by_instance(instance);
-  if (job == nullptr || !job->live()) co_return;
-  job->restart = "never";
-  job->stop_asked = true;
-  if (job->newer_epoch != 0) grace = kStandbyGrace;  // it must not go on to hear SIGTERM
-  const auto deadline = std::chrono::steady_clock::now() + grace;
-  signal_group(job->process, grace > kStandbyGrace ? SIGTERM : SIGKILL);
-  while ((job = by_instance(instance)) != nullptr && job->ended_at_ms == 0) {
-    if (std::chrono::steady_clock::now() >= deadline) signal_group(job->process, SIGKILL);
-    co_await changed_.wait_until(
-        std::max(deadline, std::chrono::steady_clock::now() + std::chrono::milliseconds(100)));
+  if (const auto standby = leashes_.find(job.instance); standby != leashes_.end()) {
+    standby->second.let_live();
+    leashes_.erase(standby);
   }
+  changed_.notify();
 }
 
 void Jobs::forget(const std::string& name) {

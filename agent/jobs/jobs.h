@@ -2,15 +2,19 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <list>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/agent_event.h"
 #include "agent/config.h"
+#include "agent/jobs/members.h"
+#include "agent/jobs/parent.h"
 #include "agent/jobs/process.h"
 #include "agent/journal/journal.h"
 #include "agent/task_group.h"
@@ -32,7 +36,9 @@ struct Job {
   std::string arrive;  ///< how it moves unless told otherwise: "standby" or "criu"
   std::string token;
   ProcessId process;
-  ProcessId init;  ///< of a restored tree: the first process of its PID namespace; or none
+  ProcessId parent;     ///< of the program, which keeps its exit status; or none
+  std::string boot_id;  ///< of the host when these were started: they mean nothing in another
+  ProcessId init;       ///< of a restored tree: the first process of its PID namespace; or none
   bool standby = false;
   bool stop_asked = false;  ///< somebody ended it; not journalled
   bool superseded = false;  ///< its job arrived or started here again; kept for its migration
@@ -59,11 +65,16 @@ struct Job {
   std::uint64_t step = 0;
   double median_step_ms = 0;
   std::string framework;
+  std::vector<ProcessId> remains;  ///< processes of it that were met after it was over
+  std::uint64_t saved_step = 0;    ///< that is on disk
 
   [[nodiscard]] bool live() const {
     return state == "starting" || state == "running" || state == "standby";
   }
 };
+
+/// Processes of a job that is not live which live nevertheless, as far as they are known.
+[[nodiscard]] std::vector<pid_t> still_alive(const Job& job);
 
 /// For people and the API; the journal's form has the secrets and the environment too.
 [[nodiscard]] boost::json::object to_json(const Job& job);
@@ -86,6 +97,8 @@ struct JobSpec {
   std::string arrive = "standby";
 };
 
+/// What a job may be called: safe as a file's name.
+[[nodiscard]] bool is_job_name(std::string_view name);
 /// Reads and checks what a client or another agent wants started. Throws Error{bad_request}.
 [[nodiscard]] JobSpec job_spec_from(const boost::json::object& body);
 [[nodiscard]] boost::json::object to_json(const JobSpec& spec);
@@ -108,9 +121,15 @@ class Jobs {
   std::function<bool(const Job&)> may_restart;
   Signal& changed() { return changed_; }
 
+  /// Of the jobs that were live when a former agent ended.
+  struct Recovered {
+    std::size_t taken_up = 0;
+    std::size_t gone = 0;  ///< they ended meanwhile, and it is known how
+    std::size_t lost = 0;
+  };
   /// Takes back what the journal knows: live primaries are watched again, left-over standbys are
-  /// killed unless `keep(job)`.
-  void recover(const std::function<bool(const Job&)>& keep);
+  /// killed and forgotten unless `keep(job)`; so is what a job that is over has left alive.
+  Recovered recover(const std::function<bool(const Job&)>& keep);
 
   Job& start_primary(const JobSpec& spec);
   /// `stand_in`: what runs in the place of the job's program until its process is brought here.
@@ -121,8 +140,15 @@ class Jobs {
   void take_over(Job& job, const ProcessId& root, const ProcessId& init);
   /// The standby holds the job now, under its name.
   void promote(Job& job, std::uint64_t epoch);
-  /// SIGTERM, after `grace` SIGKILL; returns when the process is gone.
-  asio::awaitable<void> stop(std::string instance, std::chrono::milliseconds grace);
+  /// SIGTERM, after `grace` SIGKILL, for every process that the job has here, whatever its state
+  /// is. Returns when they are gone: which there were.
+  asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
+  /// The same for a job that lives elsewhere: its record stays what it is.
+  asio::awaitable<void> see_off(std::string instance, std::chrono::milliseconds grace);
+  /// Of standbys that came to nothing, the latest first, as long as they are kept.
+  [[nodiscard]] std::vector<std::filesystem::path> standby_logs(const std::string& name) const;
+  /// Every process of that name's jobs that are over. One walk over /proc a record.
+  [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
   void forget(const std::string& name);
   /// Stops its processes where they are, for good: a copy of it steps under a higher epoch. They
   /// keep their state until somebody ends them. Stopped also when the record cannot be written.
@@ -133,7 +159,7 @@ class Jobs {
   /// to_json(), with its standing: "state" and, where there is one, "note".
   [[nodiscard]] boost::json::object shown(const Job& job) const;
 
-  /// Where the init of a restored job leaves its exit status.
+  /// Where a job's parent, or the init of a restored one, leaves its exit status.
   [[nodiscard]] static std::filesystem::path status_file(const Job& job);
   [[nodiscard]] Job* find(const std::string& name);  ///< the job of that name, no standby
   [[nodiscard]] Job* by_instance(const std::string& instance);
@@ -160,9 +186,18 @@ class Jobs {
  private:
   Job& add(const JobSpec& spec);
   void start(Job& job, const std::vector<std::string>& stand_in = {});
+  void start_process_of(Job& job, const ProcessSpec& spec, bool kept);
   asio::awaitable<void> watch(std::string instance);
+  static asio::awaitable<void> reap(ProcessId child);
+  static asio::awaitable<void> end_rest(Family family);
+  asio::awaitable<void> keep_steps();
   void ended(Job& job);
-  static void take_exit_status(Job& job);
+  void start_again(Job& job);
+  void tell_lost(const Job& job);
+  void drop_standby(const std::string& instance);
+  void keep_few_logs(const std::string& name) const;
+  static bool take_exit_status(Job& job);
+  [[nodiscard]] static Family family_of(const Job& job);
 
   asio::io_context& context_;
   TaskGroup& tasks_;
@@ -170,6 +205,7 @@ class Jobs {
   Journal& journal_;
   Signal changed_;
   std::list<Job> jobs_;
+  std::map<std::string, Kept> leashes_;  // of standbys' parents, by instance
 };
 
 }  // namespace cardswap

@@ -171,20 +171,6 @@ bool signal_group(const ProcessId& process, int signal) {
          ::kill(-process.pid, signal) == 0;
 }
 
-void kill_remains(const ProcessId& process, const std::string& mark) {
-  const auto wanted = '\0' + mark + '\0';
-  std::error_code gone;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", gone)) {
-    const auto name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const auto pid = static_cast<pid_t>(std::stol(name));
-    if (::getpgid(pid) != process.pid) continue;
-    std::ifstream file(entry.path() / "environ", std::ios::binary);
-    const std::string env((std::istreambuf_iterator<char>(file)), {});
-    if (('\0' + env).find(wanted) != std::string::npos) ::kill(pid, SIGKILL);
-  }
-}
-
 int open_pidfd(const ProcessId& process) {
   const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
   if (fd >= 0 && start_time_of(process.pid) != process.start_time) {

@@ -16,9 +16,9 @@ struct ProcessSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the environment's PATH
   std::map<std::string, std::string> env;
   std::string cwd;
-  std::filesystem::path log;  ///< stdout and stderr, appended
-  bool dies_with_agent = false;
-  std::optional<JobUser> user;  ///< none: as whom the agent runs
+  std::filesystem::path log;     ///< stdout and stderr, appended
+  bool dies_with_agent = false;  ///< with whoever starts it: a thread of the agent, or its parent
+  std::optional<JobUser> user;   ///< none: as whom the agent runs
   bool no_new_privs = false;
   std::vector<int> inherit;  ///< descriptors that are 3, 4, ... in the program; at most 8
 };
@@ -40,9 +40,6 @@ struct ProcessId {
 [[nodiscard]] bool is_alive(const ProcessId& process);
 /// Signals its whole process group; false when the leader is gone and was waited for.
 bool signal_group(const ProcessId& process, int signal);
-/// Kills what is left of a group whose leader is gone. Its number may be another group's by now:
-/// only processes with `mark` ("KEY=VALUE") in their environment count.
-void kill_remains(const ProcessId& process, const std::string& mark);
 /// A descriptor that becomes readable when the process ends; -1 when it is gone. Caller closes.
 [[nodiscard]] int open_pidfd(const ProcessId& process);
 

@@ -21,7 +21,7 @@ failed() { echo "failed: $*"; exit 1; }
 "$repository/scripts/package.sh" "$build" "$work" >/dev/null
 package=$(ls "$work"/cardswap_*.deb)
 names=$(dpkg-deb -c "$package" | awk '{print $6}')
-for name in usr/bin/cardswapd usr/bin/cardswap usr/share/man/man1/cardswap.1 usr/share/man/man8/cardswapd.8 \
+for name in usr/bin/cardswapd usr/bin/cardswap usr/bin/cardswap-maintenance usr/share/man/man1/cardswap.1 usr/share/man/man8/cardswapd.8 \
   lib/systemd/system/cardswapd.service etc/default/cardswapd usr/lib/sysusers.d/cardswap.conf \
   usr/share/doc/cardswap/copyright usr/share/doc/cardswap/docs/operations.md \
   usr/share/doc/cardswap/examples/cardswap.json usr/share/doc/cardswap/examples/cardswap.rules.yml \
@@ -41,6 +41,8 @@ curl -sf --retry 30 --retry-all-errors --retry-delay 1 --unix-socket "$work/data
   http://agent/healthz | grep -q '"ok"' || failed "/healthz: $(cat "$work/agent.log")"
 export CARDSWAP_AGENT=$work/data/cardswapd.sock
 "$bin/cardswap" version | grep -q "agent $(dpkg-deb -f "$package" Version)" || failed "version"
+"$bin/cardswap" run --name once -- /bin/true >/dev/null || failed "a job does not start"
+"$bin/cardswap-maintenance" --help | grep -q reboot || failed "cardswap-maintenance --help"
 
 if [ "$(id -u)" = 0 ]; then
   root=$work/root

@@ -1,0 +1,94 @@
+#include "agent/criu/stay.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <string>
+
+#include "agent/criu/exit_status.h"
+#include "agent/criu/process_tree.h"
+
+namespace cardswap::criu {
+namespace {
+
+constexpr std::chrono::seconds kEndMax{5};  // a process in a hung file system does not end
+constexpr int kLookAgainMs = 20;
+
+/// Waits for every process that has ended here. True when `root` was among them.
+bool reap(pid_t root, int& root_status) {
+  bool ended = false;
+  while (true) {
+    siginfo_t about{};
+    if (::waitid(P_ALL, 0, &about, WEXITED | WNOHANG | WNOWAIT) != 0 || about.si_pid == 0) break;
+    if (about.si_pid == root) ::kill(-root, SIGKILL);
+    int status = 0;
+    if (::waitpid(about.si_pid, &status, 0) == root) {
+      root_status = status;
+      ended = true;
+    }
+  }
+  return ended;
+}
+
+}  // namespace
+
+std::optional<int> stay_with(pid_t root, Descriptor leash) {
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);  // who ended before that is seen by the first reap()
+  const Descriptor signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  int status = 0;
+  while (!reap(root, status)) {
+    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{leash.get(), POLLIN, 0}};
+    ::poll(wait.data(), leash ? 2 : 1, -1);
+    signalfd_siginfo ignored{};
+    while (::read(signals.get(), &ignored, sizeof(ignored)) > 0) {
+    }
+    if (leash && wait[1].revents != 0) {
+      char word = 0;
+      if (::read(leash.get(), &word, 1) != 1) return std::nullopt;
+      leash.reset();
+    }
+  }
+  return status;
+}
+
+void end_descendants() {
+  const auto until = std::chrono::steady_clock::now() + kEndMax;
+  while (std::chrono::steady_clock::now() < until) {
+    const auto self = ::getpid();
+    for (const auto pid : tree_of({self, start_time_of(self).value_or(0)})) {
+      if (pid != self) ::kill(pid, SIGKILL);
+    }
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    if (children_of(self).empty()) return;
+    ::poll(nullptr, 0, kLookAgainMs);
+  }
+}
+
+void write_status(const std::filesystem::path& file, int wait_status) {
+  const auto fresh = file.string() + ".new";
+  const auto text = exit_status_text(wait_status) + "\n";
+  Descriptor out(
+      ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!out) return;
+  const bool whole =
+      ::write(out.get(), text.data(), text.size()) == std::ssize(text) && ::fsync(out.get()) == 0;
+  out.reset();
+  if (!whole || ::rename(fresh.c_str(), file.c_str()) != 0) {
+    ::unlink(fresh.c_str());
+    return;
+  }
+  const Descriptor folder(::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder) ::fsync(folder.get());
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "agent/criu/descriptor.h"
+
+/// What cardswap-init does for the rest of its life: it stays with a process until that ends.
+namespace cardswap::criu {
+
+/// Waits for whatever ends here until `root` did; its wait status. What is left of its process
+/// group then is killed, while its number is nobody else's. `leash` closed without a word: nothing,
+/// and `root` still runs; one byte through it: it is needed no more. Blocks SIGCHLD for good.
+[[nodiscard]] std::optional<int> stay_with(pid_t root, Descriptor leash);
+
+/// Kills all that descends from this process and waits for it, a few seconds at most.
+void end_descendants();
+
+/// The status is on disk, whole, when this returns; or not at all, when the disk does not take it.
+void write_status(const std::filesystem::path& file, int wait_status);
+
+}  // namespace cardswap::criu
