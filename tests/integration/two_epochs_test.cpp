@@ -282,6 +282,7 @@ TEST_F(TwoEpochs, AJobThatItsSourceTakesBackIsNotRestartedAtTheTarget) {
   std::filesystem::remove(file("wait"));
   EXPECT_TRUE(a_->steps_again_within("job", 5s)) << logs();
   EXPECT_THAT(processes_of(b_->dir()), IsEmpty()) << "a second copy was started\n" << logs();
+  EXPECT_EQ(number(b_->job("job"), "restarts"), 0) << "one was started, if only for a moment";
 }
 
 TEST_F(TwoEpochs, AHostThatKnowsAHigherEpochTakesNoLowerOne) {
