@@ -30,6 +30,7 @@ class TwoEpochs : public ::testing::Test {
     net_ = std::make_unique<NetnsPair>();
     const auto options = [&](int side, const std::string& name) {
       return HostOptions{.name = name,
+                         .devices = {"cpu:0", "cpu:1"},
                          .netns = net_->name(side),
                          .address = NetnsPair::address(side),
                          .transports = "tcp"};
@@ -292,11 +293,13 @@ TEST_F(TwoEpochs, AHostThatKnowsAHigherEpochTakesNoLowerOne) {
   ASSERT_TRUE(comes_to("completed")) << logs();
   const auto job = b_->job("job");
   const auto reserve = [&](int epoch) {
-    boost::json::object spec{
-        {"name", "job"}, {"uid", text(job, "uid")}, {"argv", boost::json::array{"true"}}};
+    boost::json::object spec{{"name", "job"},
+                             {"uid", text(job, "uid")},
+                             {"argv", boost::json::array{"/bin/true"}},
+                             {"cwd", "/"}};
     const boost::json::object body{{"migration", "m-old"},
                                    {"job", spec},
-                                   {"device", "cpu:0"},
+                                   {"device", "cpu:1"},
                                    {"epoch", epoch},
                                    {"dry_run", true}};
     return ask_over_unix(*b_, {.method = "POST",
@@ -308,7 +311,8 @@ TEST_F(TwoEpochs, AHostThatKnowsAHigherEpochTakesNoLowerOne) {
   EXPECT_FALSE(old.body.at("accepted").as_bool()) << old.content;
   EXPECT_THAT(old.content, HasSubstr("knows of epoch 2 of job job"));
   EXPECT_THAT(events_of(*b_, "two_epochs"), SizeIs(1));
-  EXPECT_TRUE(reserve(3).body.at("accepted").as_bool());
+  const auto newer = reserve(3);
+  EXPECT_TRUE(newer.body.at("accepted").as_bool()) << newer.content;
 }
 
 }  // namespace
