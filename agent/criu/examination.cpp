@@ -36,7 +36,7 @@ Examined examine(const ProcessId& root, const std::filesystem::path& log,
   if (!tool.usable()) examined.reasons.push_back(tool.problem);
   auto tree = read_tree("/proc", tree_of(root), log);
   sort_unix_sockets(tree, agent_socket);
-  for (auto& reason : reasons_to_stay(tree, gpus)) {
+  for (auto& reason : reasons_to_stay(tree, gpus, tool.network_fault)) {
     examined.reasons.push_back(std::move(reason));
   }
   examined.needs = needs_of(tree);

@@ -18,7 +18,8 @@ boost::asio::awaitable<void> Host::look() {
   ::chmod(config_.handover_dir().c_str(), 01733);
   auto found = co_await probe_tool(config_);
   if (found.usable()) {
-    spdlog::info("processes can be moved with CRIU {} at {}", found.version, found.path);
+    spdlog::info("processes can be moved with CRIU {} at {}{}", found.version, found.path,
+                 found.network_fault.empty() ? "" : ", but none that has a TCP or UDP socket");
   } else {
     spdlog::info("processes cannot be moved here: {}", found.problem);
   }
@@ -42,6 +43,7 @@ boost::json::object to_json(const Host& host) {
           {"version", or_null(tool.version)},
           {"path", or_null(tool.path)},
           {"problem", or_null(tool.problem)},
+          {"network_fault", or_null(tool.network_fault)},
           {"cuda",
            {{"usable", cuda.usable()},
             {"version", or_null(cuda.version())},

@@ -7,12 +7,14 @@
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <sstream>
 
@@ -76,6 +78,37 @@ ProcessSpec init_spec(const std::filesystem::path& log, std::vector<std::string>
   spec.log = log;
   return spec;
 }
+
+/// Ends what restores when its time is over; the report's pipe closes then, and its reader learns.
+class RestoreLimit {
+ public:
+  RestoreLimit(const asio::any_io_executor& executor, std::chrono::milliseconds limit,
+               ProcessId starter)
+      : state_(std::make_shared<State>(State{{starter}, false})), timer_(executor, limit) {
+    timer_.async_wait([state = state_](const boost::system::error_code& cancelled) {
+      if (cancelled) return;
+      state->over = true;
+      for (const auto& process : state->processes) {
+        if (is_alive(process)) ::kill(process.pid, SIGKILL);
+      }
+    });
+  }
+  ~RestoreLimit() { state_->processes.clear(); }
+  RestoreLimit(const RestoreLimit&) = delete;
+  RestoreLimit& operator=(const RestoreLimit&) = delete;
+
+  /// The first process of the tree's namespace: all that is in it ends with it.
+  void ends(const ProcessId& init) { state_->processes.push_back(init); }
+  [[nodiscard]] bool is_over() const { return state_->over; }
+
+ private:
+  struct State {
+    std::vector<ProcessId> processes;
+    bool over;
+  };
+  std::shared_ptr<State> state_;  // the timer's handler may be queued when this is gone
+  asio::steady_timer timer_;
+};
 
 Error said(const Report& report, const char* what) {
   return {Code::refused, fmt::format("{}: {}", what,
@@ -146,8 +179,6 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
                                      order.criu,
                                      "--socket",
                                      order.socket,
-                                     "--timeout",
-                                     std::to_string(order.timeout_s),
                                      "--log",
                                      order.log.string(),
                                      "--status",
@@ -168,10 +199,12 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
   const auto starter = start_process(spec);
   pipe.write.reset();
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
+  RestoreLimit limit(co_await asio::this_coro::executor, order.limit, starter);
   while (co_await reader.read_more()) {
     const auto report = reader.report();
     if (report.init != 0 && init.pid == 0) {
       init = {report.init, start_time_of(report.init).value_or(0)};
+      limit.ends(init);
     }
     if (report.ok) break;
   }
@@ -179,6 +212,12 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
   const auto report = reader.report();
   if (!report.ok) {
     if (init.pid != 0) (void)co_await end_of(init);
+    if (limit.is_over()) {
+      throw Error(Code::timed_out,
+                  fmt::format("CRIU did not restore the process within {:.1f} s",
+                              std::chrono::duration<double>(order.limit).count()),
+                  "it waited for something, such as a lock that the original holds");
+    }
     throw said(report, "CRIU could not restore the process");
   }
   for (const auto pid : children_of(init.pid)) {

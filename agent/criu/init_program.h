@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -19,7 +20,9 @@ struct DumpOrder {
   std::string criu;
   ProcessId root;
   std::string socket;  ///< "socket:[4711]"
-  std::uint32_t timeout_s = 60;
+  /// Until all of the tree is stopped. What CRIU does after that depends on the tree's size, and
+  /// cannot be ended early.
+  std::uint32_t timeout_s = 5;
   std::filesystem::path log;  ///< of cardswap-init itself
 };
 /// Returns when the tree is dumped into `images` and stopped. It cannot be ended early: CRIU's code
@@ -36,7 +39,8 @@ struct RestoreOrder {
   std::filesystem::path log;      ///< of the job
   std::filesystem::path own_log;  ///< of cardswap-init and CRIU
   std::filesystem::path status;   ///< where its exit status will be
-  std::uint32_t timeout_s = 60;
+  /// After this the restored tree, as far as it is there, is ended.
+  std::chrono::milliseconds limit{5000};
 };
 /// A restored tree: nothing of it outlives `init`, the first process of its PID namespace.
 struct Restored {

@@ -1,22 +1,43 @@
 #include "agent/criu/preflight.h"
 
 #include <fmt/format.h>
+#include <linux/magic.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 
+#include "agent/criu/paths.h"
+
 namespace cardswap::criu {
 namespace {
 
-constexpr auto kHarmlessDevices = std::to_array<std::string_view>(
-    {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"});
-constexpr auto kHarmlessAnonymous = std::to_array<std::string_view>(
-    {"anon_inode:[eventfd]", "anon_inode:[eventpoll]", "anon_inode:[timerfd]",
-     "anon_inode:[signalfd]", "anon_inode:inotify", "anon_inode:[pidfd]"});
+// What may pass was dumped and restored by tests/integration/criu_kinds_test.cpp, each by itself.
+// Whatever is not listed here is a reason to stay.
+constexpr auto kMovingAnonymous = std::to_array<std::string_view>(
+    {"anon_inode:[eventfd]", "anon_inode:[eventpoll]", "anon_inode:[signalfd]"});
+constexpr unsigned kMemoryMajor = 1;
+constexpr std::array<unsigned, 5> kMovingMemoryMinors{3, 5, 7, 8, 9};  // null zero full random ...
+constexpr std::array<int, 3> kMovingClocks{0, 1, 7};  // realtime, monotonic, since the boot
+/// Of the whole tree one each, and the agent's, as CRIU is not told to make any. A restored tree
+/// has its own for mounts, process numbers and time, which CRIU makes again.
+constexpr auto kSharedNamespaces =
+    std::to_array<std::string_view>({"cgroup", "ipc", "net", "user", "uts"});
 
-bool is_one_of(const auto& list, std::string_view text) {
-  return std::ranges::find(list, text) != list.end();
+// Of linux/magic.h only where old headers have them too.
+constexpr std::uint64_t kMqueueMagic = 0x19800202;
+constexpr std::uint64_t kCgroup2Magic = 0x63677270;
+
+constexpr std::string_view kHugePages =
+    "huge pages of hugetlbfs, which CRIU moves on no host that has not set as many aside; "
+    "transparent huge pages move";
+constexpr std::string_view kSecretMemory = "/secretmem";
+constexpr std::string_view kSecret = "secret memory (memfd_secret), which nobody else can read";
+constexpr std::string_view kAsyncIo =
+    "asynchronous I/O of the kernel (io_setup), whose requests would be lost";
+
+bool is_one_of(const auto& list, const auto& thing) {
+  return std::ranges::find(list, thing) != list.end();
 }
 bool is_nvidia(std::string_view path) { return path.starts_with("/dev/nvidia"); }
 bool is_gpu(std::string_view path) {
@@ -30,6 +51,35 @@ bool is_terminal(std::string_view path) {
 /// Shared memory without a name, which the kernel shows as a deleted file.
 bool is_unnamed_memory(std::string_view path) {
   return path == "/dev/zero" || path.starts_with("/memfd:");
+}
+bool is_network(std::string_view protocol) {
+  return protocol == "TCP" || protocol == "TCPv6" || protocol == "UDP" || protocol == "UDPv6";
+}
+bool is_unix(std::string_view protocol) { return protocol.starts_with("UNIX"); }
+
+/// "fanotify" of "anon_inode:[fanotify]".
+std::string_view anonymous_name(std::string_view target) {
+  target.remove_prefix(target.find(':') + 1);
+  if (target.starts_with('[') && target.ends_with(']')) {
+    target.remove_prefix(1);
+    target.remove_suffix(1);
+  }
+  return target;
+}
+
+/// Files that are a view of the kernel or a program's handle to it, and no file to find elsewhere.
+std::string_view special_file(const OpenThing& thing) {
+  switch (thing.file_system) {
+    case kMqueueMagic: return "a POSIX message queue";
+    case HUGETLBFS_MAGIC: return "a file of huge pages";
+    case BPF_FS_MAGIC: return "a BPF object";
+    case DEBUGFS_MAGIC: return "a file of the kernel's debugfs";
+    case TRACEFS_MAGIC: return "a file of the kernel's tracing";
+    case SECURITYFS_MAGIC: return "a file of the kernel's securityfs";
+    case CGROUP_SUPER_MAGIC:
+    case kCgroup2Magic: return "a file of a cgroup, which is another one there";
+    default: return {};
+  }
 }
 
 /// Collects each reason once, in order.
@@ -52,8 +102,11 @@ struct Ends {
 
 class Examination {
  public:
-  Examination(const TreeFacts& tree, const GpuFindings& gpus) : tree_(tree), gpus_(gpus) {
+  Examination(const TreeFacts& tree, const GpuFindings& gpus, std::string_view network_fault)
+      : tree_(tree), gpus_(gpus), network_fault_(network_fault) {
     for (const auto& process : tree.processes) {
+      pids_.insert(process.pid);
+      inner_pids_.insert(process.inner_pid);
       for (const auto& thing : process.open) {
         const auto pipe = inode_of(thing.target, "pipe");
         if (pipe == 0) continue;
@@ -76,8 +129,46 @@ class Examination {
     is_root_ = &process == &tree_.processes.front();
     if (process.tracer != 0) say("is traced by process {}, a debugger?", process.tracer);
     if (process.tty != 0) say("has a terminal");
-    for (const auto& mapping : process.mappings) examine(mapping);
+    if (!pids_.contains(process.session)) say("belongs to a session of a process outside the job");
+    if (process.has_alarm_timer)
+      say("has a timer that wakes the machine, which CRIU does not move");
+    examine_place(process);
+    examine_namespaces(process);
+    for (const auto& mapping : process.mappings) {
+      if (process.huge.contains(mapping.range)) {
+        say("uses {}", kHugePages);
+      } else {
+        examine(mapping);
+      }
+    }
     for (const auto& thing : process.open) examine(thing);
+  }
+
+  void examine_place(const ProcessFacts& process) {
+    if (process.root != "/") say("has {} for its root folder (chroot)", process.root);
+    if (process.folder.ends_with(" (deleted)")) {
+      say("works in a folder that was deleted ({})", process.folder);
+    } else if (process_in(process.folder).first != 0) {
+      say("works in {}, a folder of a process", process.folder);
+    }
+  }
+
+  void examine_namespaces(const ProcessFacts& process) {
+    const auto& roots = tree_.processes.front().namespaces;
+    for (const auto& [name, which] : process.namespaces) {
+      if (name.ends_with("_for_children")) continue;
+      if (!is_root_) {
+        const auto root = roots.find(name);
+        if (root != roots.end() && root->second != which) {
+          say("has a namespace of its own ({}), which the job's first process has not", name);
+        }
+      } else if (is_one_of(kSharedNamespaces, name)) {
+        const auto own = tree_.own_namespaces.find(name);
+        if (own != tree_.own_namespaces.end() && own->second != which) {
+          say("has a namespace of its own ({}), which the agent has not", name);
+        }
+      }
+    }
   }
 
   void examine(const Mapping& mapping) {
@@ -86,50 +177,135 @@ class Examination {
       say("uses System V shared memory");
     } else if (path.starts_with("anon_inode:[io_uring]")) {
       say("uses io_uring");
-    } else if (is_device(path)) {
+    } else if (path.starts_with("/anon_hugepage")) {
+      say("uses {}", kHugePages);
+    } else if (path == "/[aio]") {
+      say("uses {}", kAsyncIo);
+    } else if (path == kSecretMemory) {
+      say("has {}", kSecret);
+    } else if (is_device(path) || is_unnamed_memory(path)) {
       return;
-    } else if (mapping.deleted && !is_unnamed_memory(path)) {
+    } else if (!path.starts_with('/')) {
+      say("has {} mapped, which CRIU does not move", path);
+    } else if (mapping.deleted) {
       say("has {} mapped, which was deleted or replaced", path);
+    } else if (path.starts_with("/dev/") && !is_shared_memory_file(path)) {
+      say("has the device {} mapped", path);
     }
   }
 
   void examine(const OpenThing& thing) {
+    using Kind = OpenThing::Kind;
     const auto& path = thing.target;
-    if (path.starts_with("socket:")) return examine_socket(inode_of(path, "socket"));
-    if (const auto pipe = inode_of(path, "pipe"); pipe != 0) {
-      const auto& ends = pipes_[pipe];
-      if (!ends.read || !ends.write) say("has a pipe (fd {}) to another process", thing.fd);
-      return;
+    if (!thing.info.lock.empty()) {
+      say("holds a lock ({}) on {} (fd {}): its copy would wait for it until the original ends, so "
+          "the program has to let go of it",
+          thing.info.lock, path, thing.fd);
     }
-    if (path.starts_with("anon_inode:")) {
-      if (path.starts_with("anon_inode:[io_uring]")) {
-        say("uses io_uring");
-      } else if (!is_one_of(kHarmlessAnonymous, path)) {
-        say("has {} open (fd {}), which CRIU does not move", path, thing.fd);
-      }
-      return;
-    }
-    if (is_device(path) || is_one_of(kHarmlessDevices, path)) return;
-    if (thing.deleted && !is_unnamed_memory(path)) {
-      say("has {} open (fd {}), which was deleted", path, thing.fd);
-    } else if (path.starts_with("/dev/") && !thing.is_file && !thing.is_folder) {
+    if (path.starts_with("socket:")) return examine_socket(thing);
+    if (const auto pipe = inode_of(path, "pipe"); pipe != 0) return examine_pipe(thing, pipe);
+    if (path.starts_with("anon_inode:")) return examine_anonymous(thing);
+    if (thing.is_log || is_device(path)) return;
+    if (const auto special = special_file(thing); !special.empty()) {
+      say("has {} open ({}, fd {}), which CRIU does not move", special, path, thing.fd);
+    } else if (thing.deleted) {
+      if (path == kSecretMemory) return say("has {}", kSecret);
+      if (!is_unnamed_memory(path)) say("has {} open (fd {}), which was deleted", path, thing.fd);
+    } else if (thing.kind == Kind::character) {
+      const bool moves = thing.major == kMemoryMajor && is_one_of(kMovingMemoryMinors, thing.minor);
+      if (!moves) say("has the device {} open", path);
+    } else if (thing.kind == Kind::block) {
       say("has the device {} open", path);
+    } else if (thing.kind == Kind::fifo) {
+      say("has the named pipe {} open (fd {})", path, thing.fd);
+    } else if (thing.file_system == PROC_SUPER_MAGIC) {
+      examine_proc_file(thing);
+    } else if (!path.starts_with('/') || !(thing.is_file() || thing.is_folder())) {
+      say("has {} open (fd {}), which CRIU is not known to move", path, thing.fd);
+    } else if (!thing.named) {
+      say("has {} open (fd {}), and that name leads to something else or nowhere now", path,
+          thing.fd);
     }
   }
 
-  void examine_socket(std::uint64_t inode) {
+  void examine_pipe(const OpenThing& thing, std::uint64_t pipe) {
+    const auto& ends = pipes_[pipe];
+    if (!ends.read || !ends.write) say("has a pipe (fd {}) to another process", thing.fd);
+    if (thing.packets) say("has a pipe (fd {}) that keeps writes apart (O_DIRECT)", thing.fd);
+  }
+
+  void examine_anonymous(const OpenThing& thing) {
+    const auto& path = thing.target;
+    if (is_one_of(kMovingAnonymous, path)) return;
+    if (path == "anon_inode:[timerfd]") {
+      if (!is_one_of(kMovingClocks, thing.info.clock)) {
+        say("has a timer (fd {}) of clock {}, which CRIU does not know", thing.fd,
+            thing.info.clock);
+      }
+    } else if (path == "anon_inode:inotify") {
+      if (thing.info.watches) {
+        say("watches files with inotify (fd {}): those of another host are others", thing.fd);
+      }
+    } else if (path == "anon_inode:[pidfd]") {
+      if (!pids_.contains(thing.info.pid)) {
+        say("has a handle (pidfd, fd {}) of process {}, which is no part of the job", thing.fd,
+            thing.info.pid);
+      }
+    } else if (path.starts_with("anon_inode:[io_uring]")) {
+      say("uses io_uring");
+    } else {
+      say("has {} open (fd {}), which CRIU does not move", anonymous_name(path), thing.fd);
+    }
+  }
+
+  /// Its own process' files are found again, because its number goes along.
+  void examine_proc_file(const OpenThing& thing) {
+    const auto& path = thing.target;
+    const auto [pid, rest] = process_in(path);
+    if (pid != 0 && !inner_pids_.contains(pid)) {
+      say("has {} open (fd {}), of a process that is no part of the job; close it after reading",
+          path, thing.fd);
+    } else if (rest.starts_with("/task/") && !rest.starts_with(fmt::format("/task/{}/", pid))) {
+      say("has {} open (fd {}), of a thread; close it after reading", path, thing.fd);
+    } else if (!path.starts_with("/proc/") && path != "/proc") {
+      say("has {} open (fd {}), of another /proc", path, thing.fd);
+    }
+  }
+
+  void examine_socket(const OpenThing& thing) {
+    const auto inode = inode_of(thing.target, "socket");
     if (tree_.our_sockets.contains(inode)) return;
     if (tree_.unix_to_outside.contains(inode)) {
-      say("is connected to another process by a unix socket");
+      return say("is connected to another process by a unix socket (fd {})", thing.fd);
     }
     for (const auto& socket : tree_.inet) {
       if (socket.inode != inode) continue;
-      if (!socket.remote.empty()) {
-        say("is connected to {}", socket.remote);
-      } else if (socket.listens || socket.local_port != 0) {
-        say("listens on port {}", socket.local_port);
+      if (!socket.remote.empty()) return say("is connected to {}", socket.remote);
+      if (socket.listens || socket.local_port != 0) {
+        return say("listens on port {}", socket.local_port);
       }
     }
+    if (is_network(thing.protocol)) {
+      if (!network_fault_.empty()) {
+        say("has a {} socket open (fd {}), and {}", thing.protocol, thing.fd, network_fault_);
+      }
+    } else if (is_unix(thing.protocol)) {
+      const auto name = tree_.unix_names.find(inode);
+      if (name == tree_.unix_names.end() || is_drivers(name->second)) return;
+      say("has a unix socket that others may call ({}, fd {})", name->second, thing.fd);
+    } else if (thing.protocol == "NETLINK") {
+      if (!tree_.netlink_bound.contains(inode)) return;
+      say("talks to the kernel over a netlink socket (fd {}), whose address its copy cannot have",
+          thing.fd);
+    } else {
+      say("has a socket (fd {}) of {}, which CRIU is not known to move", thing.fd,
+          thing.protocol.empty() ? "an unknown protocol" : "the protocol " + thing.protocol);
+    }
+  }
+
+  /// libcuda has one in each process, and closes it when it saves the process's state.
+  [[nodiscard]] bool is_drivers(std::string_view name) const {
+    return name.starts_with("@cuda-uvmfd-") && gpus_.saved.contains(pid_);
   }
 
   /// True when that is all there is to say about the path.
@@ -168,6 +344,9 @@ class Examination {
 
   const TreeFacts& tree_;
   const GpuFindings& gpus_;
+  const std::string_view network_fault_;
+  std::set<pid_t> pids_;
+  std::set<pid_t> inner_pids_;
   std::map<std::uint64_t, Ends> pipes_;
   std::string who_;
   pid_t pid_ = 0;
@@ -177,39 +356,9 @@ class Examination {
 
 }  // namespace
 
-std::vector<std::string> reasons_to_stay(const TreeFacts& tree, const GpuFindings& gpus) {
-  return Examination(tree, gpus).reasons();
-}
-
-std::vector<NeededFile> files_needed(const TreeFacts& tree) {
-  std::map<std::string, NeededFile> found;
-  for (const auto& process : tree.processes) {
-    for (const auto& mapping : process.mappings) {
-      const bool is_file = mapping.path.starts_with('/') && !mapping.deleted &&
-                           !mapping.path.starts_with("/dev/") && !mapping.path.starts_with("/SYSV");
-      if (is_file) found.emplace(mapping.path, NeededFile{mapping.path, NeededFile::Use::mapped});
-    }
-    for (const auto& thing : process.open) {
-      if (thing.deleted || thing.is_log || !(thing.is_file || thing.is_folder)) continue;
-      const auto use = thing.is_folder ? NeededFile::Use::folder
-                       : thing.writes  ? NeededFile::Use::written
-                                       : NeededFile::Use::read;
-      found.emplace(thing.target, NeededFile{thing.target, use, thing.bytes, {}});
-    }
-  }
-  std::vector<NeededFile> result;
-  for (auto& [path, file] : found) result.push_back(std::move(file));
-  return result;
-}
-
-std::string_view to_string(NeededFile::Use use) {
-  switch (use) {
-    case NeededFile::Use::mapped: return "mapped";
-    case NeededFile::Use::read: return "read";
-    case NeededFile::Use::written: return "written";
-    case NeededFile::Use::folder: return "folder";
-  }
-  return "?";
+std::vector<std::string> reasons_to_stay(const TreeFacts& tree, const GpuFindings& gpus,
+                                         std::string_view network_fault) {
+  return Examination(tree, gpus, network_fault).reasons();
 }
 
 }  // namespace cardswap::criu

@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/criu/process_facts.h"
@@ -18,9 +19,11 @@ struct GpuFindings {
 };
 
 /// Why these processes cannot be moved from here, one sentence a cause, in words that name it;
-/// empty when they can. Pure.
+/// empty when they can. It lists what may pass, each of which was moved in a test; whatever is not
+/// known is a reason. `network_fault`: Tool::network_fault. Pure.
 [[nodiscard]] std::vector<std::string> reasons_to_stay(const TreeFacts& tree,
-                                                       const GpuFindings& gpus);
+                                                       const GpuFindings& gpus,
+                                                       std::string_view network_fault = {});
 
 /// Something that the processes need to find at the target under the same path.
 struct NeededFile {

@@ -78,6 +78,28 @@ bool is_instruction_set(std::string_view flag) {
          std::ranges::find(kNames, flag) != kNames.end();
 }
 
+/// "[heap]", and anonymous memory that a program has given a name.
+bool is_usual(std::string_view mapping) {
+  constexpr auto kNames = std::to_array<std::string_view>(
+      {"[heap]", "[stack]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"});
+  return std::ranges::find(kNames, mapping) != kNames.end() || mapping.starts_with("[anon:") ||
+         mapping.starts_with("[anon_shmem:");
+}
+
+/// Fields 6 and 7 of /proc/PID/stat.
+std::array<int, 2> session_and_tty(std::string_view text) {
+  const auto name_end = text.rfind(')');
+  if (name_end == std::string_view::npos) return {};
+  std::istringstream rest(std::string(text.substr(name_end + 1)));
+  std::string state;
+  int parent = 0;
+  int group = 0;
+  int session = 0;
+  int tty = 0;
+  if (!(rest >> state >> parent >> group >> session >> tty)) return {};
+  return {session, tty};
+}
+
 }  // namespace
 
 std::vector<Mapping> parse_maps(std::string_view text) {
@@ -93,8 +115,9 @@ std::vector<Mapping> parse_maps(std::string_view text) {
       const auto next = line.find_first_not_of(' ');
       line = next == std::string_view::npos ? std::string_view() : line.substr(next);
     }
-    if (line.empty() || fields[1].size() != 4 || line.starts_with('[')) return;
+    if (line.empty() || fields[1].size() != 4 || is_usual(line)) return;
     Mapping mapping;
+    mapping.range = fields[0];
     mapping.deleted = line.ends_with(kDeleted);
     if (mapping.deleted) line.remove_suffix(kDeleted.size());
     mapping.path = line;
@@ -115,16 +138,69 @@ std::map<std::string, std::string, std::less<>> parse_status(std::string_view te
   return result;
 }
 
-int tty_in_stat(std::string_view text) {
-  const auto name_end = text.rfind(')');
-  if (name_end == std::string_view::npos) return 0;
-  std::istringstream rest(std::string(text.substr(name_end + 1)));
-  std::string state;
-  int parent = 0;
-  int group = 0;
-  int session = 0;
-  int tty = 0;
-  return rest >> state >> parent >> group >> session >> tty ? tty : 0;
+int tty_in_stat(std::string_view text) { return session_and_tty(text)[1]; }
+int session_in_stat(std::string_view text) { return session_and_tty(text)[0]; }
+
+DescriptorInfo parse_descriptor(std::string_view text) {
+  DescriptorInfo info;
+  each_line(text, [&](std::string_view line) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    const auto key = line.substr(0, colon);
+    const auto value = trimmed(line.substr(colon + 1));
+    if (key == "flags") {
+      info.flags = number_in<int>(value, 8).value_or(0);
+    } else if (key == "lock") {  // "1: FLOCK  ADVISORY  WRITE 4711 00:2d:12 0 EOF"
+      std::istringstream words{std::string(value)};
+      std::string number;
+      words >> number >> info.lock;
+      if (info.lock.empty()) info.lock = "?";
+    } else if (key == "clockid") {
+      info.clock = number_in<int>(value, 10).value_or(-1);
+    } else if (key == "inotify wd" || (key.starts_with("fanotify") && key != "fanotify flags")) {
+      info.watches = true;
+    } else if (key == "Pid") {
+      info.pid = number_in<int>(value, 10).value_or(-1);
+    }
+  });
+  return info;
+}
+
+bool has_alarm_timer(std::string_view text) {
+  constexpr int kRealtimeAlarm = 8;
+  constexpr int kBoottimeAlarm = 9;
+  bool found = false;
+  each_line(text, [&](std::string_view line) {
+    if (!line.starts_with("ClockID:")) return;
+    const auto clock = number_in<int>(trimmed(line.substr(8)), 10);
+    found = found || clock == kRealtimeAlarm || clock == kBoottimeAlarm;
+  });
+  return found;
+}
+
+std::map<std::uint64_t, std::string> parse_unix_names(std::string_view text) {
+  std::map<std::uint64_t, std::string> names;
+  each_line(text, [&](std::string_view line) {
+    // Num RefCount Protocol Flags Type St Inode Path
+    std::istringstream words{std::string(line)};
+    std::string pointer, references, protocol, flags, type, state, inode, name;
+    words >> pointer >> references >> protocol >> flags >> type >> state >> inode;
+    std::getline(words >> std::ws, name);
+    const auto number = number_in<std::uint64_t>(inode, 10);
+    if (number && !name.empty()) names[*number] = name;
+  });
+  return names;
+}
+
+std::vector<std::uint64_t> parse_netlink_sockets(std::string_view text) {
+  std::vector<std::uint64_t> inodes;
+  each_line(text, [&](std::string_view line) {
+    const auto last = line.find_last_of(' ', line.find_last_not_of(" \t"));
+    if (last == std::string_view::npos) return;
+    const auto number = number_in<std::uint64_t>(trimmed(line.substr(last)), 10);
+    if (number && *number != 0) inodes.push_back(*number);
+  });
+  return inodes;
 }
 
 std::vector<InetSocket> parse_inet_sockets(std::string_view text, bool is_tcp) {

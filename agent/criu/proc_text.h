@@ -17,8 +17,10 @@ struct Mapping {
   bool deleted = false;
   bool executable = false;
   bool shared = false;
+  std::string range = {};  ///< "7f30-7f40", its name in /proc/PID/map_files
   bool operator==(const Mapping&) const = default;
 };
+/// Without those that every process has and CRIU knows: "[heap]", "[stack]", "[vdso]" and the like.
 [[nodiscard]] std::vector<Mapping> parse_maps(std::string_view text);
 
 /// "Key:\tvalue" lines of /proc/PID/status, values without the white space around them.
@@ -26,6 +28,26 @@ struct Mapping {
 
 /// Field 7 of /proc/PID/stat: the controlling terminal; 0: none.
 [[nodiscard]] int tty_in_stat(std::string_view text);
+/// Field 6 of it: the session; 0: one of another PID namespace.
+[[nodiscard]] int session_in_stat(std::string_view text);
+
+/// What /proc/PID/fdinfo/FD says, as far as moving it is concerned.
+struct DescriptorInfo {
+  int flags = 0;         ///< of open()
+  std::string lock;      ///< "FLOCK", "POSIX", "OFDLCK", "LEASE"; empty: none is held by it
+  int clock = -1;        ///< of a timerfd
+  bool watches = false;  ///< an inotify or fanotify that watches something
+  int pid = 0;           ///< of a pidfd; -1: of a process that ended
+  bool operator==(const DescriptorInfo&) const = default;
+};
+[[nodiscard]] DescriptorInfo parse_descriptor(std::string_view text);
+
+/// Whether /proc/PID/timers has one that wakes the machine, which CRIU does not know.
+[[nodiscard]] bool has_alarm_timer(std::string_view text);
+/// Sockets of /proc/PID/net/unix that have a name, which others may call them by.
+[[nodiscard]] std::map<std::uint64_t, std::string> parse_unix_names(std::string_view text);
+/// Inodes of /proc/PID/net/netlink's sockets: those that have an address.
+[[nodiscard]] std::vector<std::uint64_t> parse_netlink_sockets(std::string_view text);
 
 /// A socket of /proc/PID/net/{tcp,tcp6,udp,udp6}.
 struct InetSocket {

@@ -2,9 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
+#include <array>
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 
 namespace cardswap::criu {
@@ -17,36 +23,98 @@ std::string text_of(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// "flags:\t0100001" of /proc/PID/fdinfo/FD, in octal.
-int open_flags(const std::filesystem::path& fdinfo) {
-  const auto fields = parse_status(text_of(fdinfo));
-  const auto found = fields.find("flags");
-  if (found == fields.end()) return O_RDONLY;
-  int flags = 0;
-  const auto& digits = found->second;
-  (void)std::from_chars(digits.data(), digits.data() + digits.size(), flags, 8);
-  return flags;
+std::string link_of(const std::filesystem::path& link) {
+  std::error_code gone;
+  return std::filesystem::read_symlink(link, gone).string();
+}
+
+OpenThing::Kind kind_of(mode_t mode) {
+  using Kind = OpenThing::Kind;
+  if (S_ISREG(mode)) return Kind::file;
+  if (S_ISDIR(mode)) return Kind::folder;
+  if (S_ISCHR(mode)) return Kind::character;
+  if (S_ISBLK(mode)) return Kind::block;
+  if (S_ISFIFO(mode)) return Kind::fifo;
+  if (S_ISSOCK(mode)) return Kind::socket;
+  return Kind::other;
+}
+
+/// The kernel's name of a socket's protocol, also of one that no table in /proc/net has yet.
+std::string protocol_of(const std::filesystem::path& descriptor) {
+  std::array<char, 64> name{};
+  const auto got =
+      ::getxattr(descriptor.c_str(), "system.sockprotoname", name.data(), name.size() - 1);
+  return got > 0 ? std::string(name.data()) : std::string();
+}
+
+/// Of two that were stat'ed; a file system's own numbers are the same by both ways.
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 OpenThing read_open(const std::filesystem::path& process, const std::string& number,
                     const struct stat& log) {
   OpenThing thing;
-  std::error_code gone;
+  const auto descriptor = process / "fd" / number;
   thing.fd = std::stoi(number);
-  thing.target = std::filesystem::read_symlink(process / "fd" / number, gone).string();
+  thing.target = link_of(descriptor);
   thing.deleted = thing.target.ends_with(kDeleted);
   if (thing.deleted) thing.target.resize(thing.target.size() - kDeleted.size());
-  const int access = open_flags(process / "fdinfo" / number) & O_ACCMODE;
+  thing.info = parse_descriptor(text_of(process / "fdinfo" / number));
+  const int access = thing.info.flags & O_ACCMODE;
   thing.reads = access != O_WRONLY;
   thing.writes = access != O_RDONLY;
+  thing.packets = (thing.info.flags & O_DIRECT) != 0;
   struct stat about {};
-  if (::stat((process / "fd" / number).c_str(), &about) == 0) {
-    thing.is_file = S_ISREG(about.st_mode);
-    thing.is_folder = S_ISDIR(about.st_mode);
-    thing.bytes = static_cast<std::uint64_t>(about.st_size);
-    thing.is_log = log.st_ino != 0 && about.st_dev == log.st_dev && about.st_ino == log.st_ino;
+  if (::stat(descriptor.c_str(), &about) != 0) return thing;
+  thing.kind = kind_of(about.st_mode);
+  thing.bytes = static_cast<std::uint64_t>(about.st_size);
+  thing.major = major(about.st_rdev);
+  thing.minor = minor(about.st_rdev);
+  thing.is_log = log.st_ino != 0 && same_file(about, log);
+  if (thing.kind == OpenThing::Kind::socket) thing.protocol = protocol_of(descriptor);
+  struct statfs where {};
+  if (::statfs(descriptor.c_str(), &where) == 0) {
+    thing.file_system = static_cast<std::uint64_t>(where.f_type);
   }
+  struct stat by_name {};
+  thing.named = !thing.deleted && thing.target.starts_with('/') &&
+                ::lstat((process / "root" / thing.target.substr(1)).c_str(), &by_name) == 0 &&
+                same_file(about, by_name);
   return thing;
+}
+
+std::map<std::string, std::string> read_namespaces(const std::filesystem::path& process) {
+  std::map<std::string, std::string> found;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator(process / "ns", gone)) {
+    auto which = link_of(entry.path());  // a zombie has none any more
+    if (!which.empty()) found[entry.path().filename().string()] = std::move(which);
+  }
+  return found;
+}
+
+/// The last word of "NSpid:\t4711\t7".
+pid_t inner_pid(const std::string& numbers, pid_t otherwise) {
+  const auto last = numbers.find_last_of(" \t");
+  const auto text = last == std::string::npos ? numbers : numbers.substr(last + 1);
+  const auto number = std::atoi(text.c_str());
+  return number > 0 ? number : otherwise;
+}
+
+/// A memfd of huge pages is called like any other.
+std::set<std::string> huge_ranges(const std::filesystem::path& process,
+                                  const std::vector<Mapping>& mappings) {
+  std::set<std::string> huge;
+  for (const auto& mapping : mappings) {
+    if (!mapping.path.starts_with("/memfd:")) continue;
+    struct statfs where {};
+    const auto file = process / "map_files" / mapping.range;
+    if (::statfs(file.c_str(), &where) == 0 && where.f_type == HUGETLBFS_MAGIC) {
+      huge.insert(mapping.range);
+    }
+  }
+  return huge;
 }
 
 }  // namespace
@@ -70,8 +138,17 @@ ProcessFacts read_process(const std::filesystem::path& proc, pid_t pid,
   if (const auto tracer = status.find("TracerPid"); tracer != status.end()) {
     facts.tracer = std::atoi(tracer->second.c_str());
   }
-  facts.tty = tty_in_stat(text_of(process / "stat"));
+  const auto pids = status.find("NSpid");
+  facts.inner_pid = inner_pid(pids == status.end() ? "" : pids->second, pid);
+  const auto stat_text = text_of(process / "stat");
+  facts.tty = tty_in_stat(stat_text);
+  facts.session = session_in_stat(stat_text);
+  facts.has_alarm_timer = has_alarm_timer(text_of(process / "timers"));
+  facts.folder = link_of(process / "cwd");
+  if (auto root = link_of(process / "root"); !root.empty()) facts.root = std::move(root);
+  facts.namespaces = read_namespaces(process);
   facts.mappings = parse_maps(text_of(process / "maps"));
+  facts.huge = huge_ranges(process, facts.mappings);
   struct stat log_file {};
   if (log.empty() || ::stat(log.c_str(), &log_file) != 0) log_file.st_ino = 0;
   std::error_code gone;
@@ -91,7 +168,11 @@ TreeFacts read_tree(const std::filesystem::path& proc, const std::vector<pid_t>&
     if (!facts.name.empty()) tree.processes.push_back(std::move(facts));
   }
   if (pids.empty()) return tree;
+  tree.own_namespaces = read_namespaces(proc / "self");
   const auto net = proc / std::to_string(pids.front()) / "net";
+  tree.unix_names = parse_unix_names(text_of(net / "unix"));
+  const auto bound = parse_netlink_sockets(text_of(net / "netlink"));
+  tree.netlink_bound = {bound.begin(), bound.end()};
   for (const auto* table : {"tcp", "tcp6", "udp", "udp6"}) {
     const bool is_tcp = std::string_view(table).starts_with("tcp");
     for (auto& socket : parse_inet_sockets(text_of(net / table), is_tcp)) {

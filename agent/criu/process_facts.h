@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,31 +15,52 @@ namespace cardswap::criu {
 
 /// Something that a process has open.
 struct OpenThing {
+  enum class Kind : std::uint8_t { other, file, folder, character, block, fifo, socket };
+
   int fd = -1;
   std::string target;  ///< of the link in /proc/PID/fd; without " (deleted)"
+  Kind kind = Kind::other;
   bool deleted = false;
-  bool is_file = false;  ///< a regular file, `bytes` long
-  bool is_folder = false;
+  bool named = false;   ///< its name leads to it, in the process's own sight
   bool is_log = false;  ///< the job's output, which is another file at the target
   bool reads = true;
   bool writes = false;
+  bool packets = false;  ///< a pipe that keeps writes apart (O_DIRECT)
   std::uint64_t bytes = 0;
+  std::uint64_t file_system = 0;  ///< its magic number, as statfs(2) has it; 0: unknown
+  unsigned major = 0;             ///< of a device
+  unsigned minor = 0;
+  std::string protocol;  ///< of a socket, as the kernel calls it: "TCP", "UNIX-STREAM"
+  DescriptorInfo info;
+
+  [[nodiscard]] bool is_file() const { return kind == Kind::file; }
+  [[nodiscard]] bool is_folder() const { return kind == Kind::folder; }
 };
 
 /// What one process of a job holds, as far as moving it is concerned.
 struct ProcessFacts {
   pid_t pid = 0;
+  pid_t inner_pid = 0;  ///< in its own PID namespace
   std::string name;
   pid_t tracer = 0;
   int tty = 0;
+  int session = 0;
+  bool has_alarm_timer = false;
+  std::string folder;  ///< its working directory, with " (deleted)" where that is so
+  std::string root = "/";
+  std::map<std::string, std::string> namespaces;  ///< "net" -> "net:[4026531840]"
   std::vector<Mapping> mappings;
+  std::set<std::string> huge;  ///< ranges of mappings that consist of pages of hugetlbfs
   std::vector<OpenThing> open;
 };
 
 /// A job's processes, the root first.
 struct TreeFacts {
   std::vector<ProcessFacts> processes;
-  std::vector<InetSocket> inet;             ///< of the root's network namespace
+  std::map<std::string, std::string> own_namespaces;  ///< of whoever asks
+  std::vector<InetSocket> inet;                       ///< of the root's network namespace
+  std::map<std::uint64_t, std::string> unix_names;    ///< of that one too
+  std::set<std::uint64_t> netlink_bound;              ///< and these
   std::set<std::uint64_t> our_sockets;      ///< inodes that the agent is at the other end of
   std::set<std::uint64_t> unix_to_outside;  ///< inodes of unix sockets with a peer that is no part
 };

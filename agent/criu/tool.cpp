@@ -1,15 +1,20 @@
 #include "agent/criu/tool.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <set>
 #include <sstream>
 
 #include "agent/criu/child.h"
+#include "agent/criu/descriptor.h"
 #include "agent/criu/image_dir.h"
 #include "agent/criu/init_program.h"
 #include "agent/criu/rpc_message.h"
@@ -63,34 +68,20 @@ std::string why_not_here() {
   return {};
 }
 
-}  // namespace
-
-std::string find_tool(const Config& config) {
-  if (!config.criu.empty()) return config.criu == "none" ? "" : config.criu;
-  if (const char* named = std::getenv("CARDSWAP_CRIU")) return named;
-  std::string cache;
-  if (const char* given = std::getenv("CARDSWAP_CACHE")) cache = given;
-  if (const char* home = std::getenv("HOME"); cache.empty() && home != nullptr) {
-    cache = std::string(home) + "/.cache/cardswap";
-  }
-  if (!cache.empty() && is_program(cache + "/bin/criu")) return cache + "/bin/criu";
-  const char* path = std::getenv("PATH");
-  std::istringstream folders(path == nullptr ? "/usr/sbin:/usr/bin" : path);
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (is_program(folder + "/criu")) return folder + "/criu";
-  }
-  return {};
+/// Whether this kernel has no SO_PASSCRED for network sockets.
+bool passcred_is_untold() {
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  int value = 0;
+  socklen_t size = sizeof(value);
+  return socket && ::getsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &value, &size) != 0 &&
+         errno == EOPNOTSUPP;
 }
 
-asio::awaitable<Tool> probe_tool(Config config) {
+asio::awaitable<Tool> probe_one(std::string path, std::filesystem::path dir) {
   Tool tool;
-  tool.path = find_tool(config);
-  if (tool.path.empty()) {
-    tool.problem = fmt::format("there is no CRIU here ({})", kHowToGetIt);
-    co_return tool;
-  }
+  tool.path = std::move(path);
   try {
-    const auto version = co_await ask(tool.path, "--version", config.data_dir);
+    const auto version = co_await ask(tool.path, "--version", dir);
     tool.version = version_in(version.text);
     if (tool.version.empty()) {
       tool.problem = fmt::format("{} is no CRIU that starts here ({})", tool.path, kHowToGetIt);
@@ -98,7 +89,8 @@ asio::awaitable<Tool> probe_tool(Config config) {
       tool.problem = fmt::format("CRIU {} at {} is too old: 4.1 or newer is needed ({})",
                                  tool.version, tool.path, kHowToGetIt);
     } else if (tool.problem = why_not_here(); tool.problem.empty()) {
-      const auto check = co_await ask(tool.path, "check", config.data_dir);
+      tool.network_fault = network_fault(tool.version, passcred_is_untold());
+      const auto check = co_await ask(tool.path, "check", dir);
       if (check.exit_code != 0) {
         const auto why = errors_in_log(check.text);
         tool.problem = fmt::format("CRIU {} says that this kernel does not do: {}", tool.version,
@@ -109,6 +101,46 @@ asio::awaitable<Tool> probe_tool(Config config) {
     tool.problem = error.failure();
   }
   co_return tool;
+}
+
+}  // namespace
+
+std::vector<std::string> tools_to_try(const Config& config) {
+  if (!config.criu.empty()) {
+    return config.criu == "none" ? std::vector<std::string>()
+                                 : std::vector<std::string>{config.criu.string()};
+  }
+  std::vector<std::string> found;
+  std::set<std::filesystem::path> known;
+  const auto add = [&](const std::string& path) {
+    std::error_code unknown;
+    const auto real = std::filesystem::weakly_canonical(path, unknown);
+    if (known.insert(real).second) found.push_back(path);
+  };
+  if (const char* named = std::getenv("CARDSWAP_CRIU")) add(named);
+  std::string cache;
+  if (const char* given = std::getenv("CARDSWAP_CACHE")) cache = given;
+  if (const char* home = std::getenv("HOME"); cache.empty() && home != nullptr) {
+    cache = std::string(home) + "/.cache/cardswap";
+  }
+  if (!cache.empty() && is_program(cache + "/bin/criu")) add(cache + "/bin/criu");
+  const char* path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "/usr/sbin:/usr/bin" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (is_program(folder + "/criu")) add(folder + "/criu");
+  }
+  return found;
+}
+
+asio::awaitable<Tool> probe_tool(Config config) {
+  std::optional<Tool> best;
+  for (const auto& path : tools_to_try(config)) {
+    auto tool = co_await probe_one(path, config.data_dir);
+    if (tool.usable() && tool.network_fault.empty()) co_return tool;
+    if (!best || (tool.usable() && !best->usable())) best = std::move(tool);
+  }
+  if (best) co_return std::move(*best);
+  co_return Tool{"", "", fmt::format("there is no CRIU here ({})", kHowToGetIt)};
 }
 
 }  // namespace cardswap::criu

@@ -4,7 +4,7 @@
 
 namespace cardswap::criu {
 
-std::string find_tool(const Config& /*config*/) { return {}; }
+std::vector<std::string> tools_to_try(const Config& /*config*/) { return {}; }
 
 boost::asio::awaitable<Tool> probe_tool(Config /*config*/) {
   co_return Tool{"", "", "this cardswapd was built with CARDSWAP_CRIU=OFF"};

@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::seconds kVerifyMax{30};
+constexpr std::chrono::seconds kVerifyMax{10};
 constexpr std::uint64_t kVerifyRateLeast = 200'000'000;  // bytes a second
 
 }  // namespace

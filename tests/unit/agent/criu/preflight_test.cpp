@@ -9,6 +9,7 @@
 #include "agent/criu/host_match.h"
 #include "agent/criu/preflight.h"
 #include "agent/criu/process_tree.h"
+#include "agent/criu/tool.h"
 
 namespace cardswap::criu {
 namespace {
@@ -28,10 +29,15 @@ constexpr const char* kMaps =
     "cut\n";
 
 TEST(ProcText, ReadsMaps) {
-  EXPECT_THAT(parse_maps(kMaps), ElementsAre(Mapping{"/opt/my trainer/gpt", false, true, false},
-                                             Mapping{"/SYSV00000000", true, false, true},
-                                             Mapping{"/memfd:words", true, false, true},
-                                             Mapping{"/lib/libx.so", true, true, false}));
+  EXPECT_THAT(parse_maps(kMaps),
+              ElementsAre(Mapping{"/opt/my trainer/gpt", false, true, false, "55d0-55e0"},
+                          Mapping{"/SYSV00000000", true, false, true, "7f20-7f30"},
+                          Mapping{"/memfd:words", true, false, true, "7f30-7f40"},
+                          Mapping{"/lib/libx.so", true, true, false, "7f40-7f50"}));
+  EXPECT_THAT(parse_maps("7f0-7f1 r--p 0 00:00 0 [vvar_vclock]\n"
+                         "7f1-7f2 rw-p 0 00:00 0 [anon:glibc: malloc]\n"
+                         "7f2-7f3 rw-p 0 00:00 0 [shadow]\n"),
+              ElementsAre(Mapping{"[shadow]", false, false, false, "7f2-7f3"}));
 }
 
 TEST(ProcText, ReadsSockets) {
@@ -61,6 +67,41 @@ TEST(ProcText, FindsATerminalBehindAnyName) {
   EXPECT_EQ(tty_in_stat(""), 0);
 }
 
+TEST(ProcText, ReadsWhatADescriptorHolds) {
+  const auto locked = parse_descriptor(
+      "pos:\t0\nflags:\t0100002\nmnt_id:\t29\nino:\t12\n"
+      "lock:\t1: FLOCK  ADVISORY  WRITE 4711 00:2d:12 0 EOF\n");
+  EXPECT_EQ(locked.lock, "FLOCK");
+  EXPECT_EQ(locked.flags, 0100002);
+  EXPECT_EQ(parse_descriptor("lock:\t2: LEASE  ACTIVE    READ  4711 00:2d:12 0 EOF\n").lock,
+            "LEASE");
+  EXPECT_EQ(parse_descriptor("pos:\t0\nclockid: 9\nticks: 0\n").clock, 9);
+  EXPECT_TRUE(parse_descriptor("inotify wd:1 ino:3 sdev:800013 mask:100\n").watches);
+  EXPECT_FALSE(parse_descriptor("pos:\t0\nflags:\t00\n").watches);
+  EXPECT_EQ(parse_descriptor("Pid:\t-1\nNSpid:\t-1\n").pid, -1);
+  EXPECT_EQ(parse_descriptor("\xff\n:\nlock:\n"), (DescriptorInfo{.lock = "?"}));
+}
+
+TEST(ProcText, FindsWhatOthersMayCall) {
+  const auto names = parse_unix_names(
+      "Num       RefCount Protocol Flags    Type St Inode Path\n"
+      "00000000: 00000002 00000000 00010000 0001 01 21 /run/a socket\n"
+      "00000000: 00000003 00000000 00000000 0001 03 22\n"
+      "00000000: 00000002 00000000 00010000 0001 01 23 @abstract\n");
+  EXPECT_EQ(names,
+            (std::map<std::uint64_t, std::string>{{21, "/run/a socket"}, {23, "@abstract"}}));
+  EXPECT_THAT(parse_netlink_sockets("sk               Eth Pid        Groups   Rmem  Wmem  Dump  "
+                                    "Locks    Drops    Inode\n"
+                                    "0000000000000000 0   4711       00000000 0     0     0     2  "
+                                    "      0        31      \n"),
+              ElementsAre(31U));
+}
+
+TEST(ProcText, KnowsTimersThatWakeTheMachine) {
+  EXPECT_TRUE(has_alarm_timer("ID: 0\nsignal: 10/0\nnotify: signal/pid.7\nClockID: 9\n"));
+  EXPECT_FALSE(has_alarm_timer("ID: 0\nsignal: 10/0\nClockID: 1\n"));
+}
+
 /// A process in a /proc of our own.
 class MadeUpProcess : public ::testing::Test {
  protected:
@@ -72,6 +113,7 @@ class MadeUpProcess : public ::testing::Test {
     write("7/status", "Name:\tgpt\nTracerPid:\t0\n");
     write("7/stat", "7 (gpt) S 1 7 7 0 -1");
     write("7/maps", "");
+    std::filesystem::create_directory_symlink("/", proc / "7" / "root");
   }
   ~MadeUpProcess() override { std::filesystem::remove_all(proc); }
   void write(const std::string& file, const std::string& text) {
@@ -131,6 +173,133 @@ TEST_F(MadeUpProcess, StaysForWhatCannotMoveAndIsToldWhich) {
   EXPECT_THAT(reasons({"", {}, {{7, "error 3"}}, {"locked"}}),
               ::testing::AllOf(Contains(HasSubstr("does not save what is on it: error 3")),
                                Contains("locked")));
+}
+
+/// Facts as they are read, of one process that may leave, with one thing more.
+TreeFacts with(OpenThing thing) {
+  ProcessFacts process;
+  process.pid = 700;
+  process.inner_pid = 7;
+  process.session = 700;
+  process.name = "gpt";
+  thing.fd = 9;
+  process.open.push_back(std::move(thing));
+  TreeFacts tree;
+  tree.processes.push_back(std::move(process));
+  return tree;
+}
+OpenThing socket_of(const std::string& protocol) {
+  OpenThing thing;
+  thing.target = "socket:[31]";
+  thing.kind = OpenThing::Kind::socket;
+  thing.protocol = protocol;
+  return thing;
+}
+OpenThing file_at(const std::string& path, std::uint64_t file_system = 0) {
+  OpenThing thing;
+  thing.target = path;
+  thing.kind = OpenThing::Kind::file;
+  thing.named = true;
+  thing.file_system = file_system;
+  return thing;
+}
+
+TEST(Preflight, LetsFilesThroughThatTheirNamesLeadTo) {
+  auto file = file_at("/data/tokens");
+  EXPECT_THAT(reasons_to_stay(with(file), {}), IsEmpty());
+  file.named = false;
+  EXPECT_THAT(reasons_to_stay(with(file), {}), ElementsAre(HasSubstr("leads to something else")));
+  file.kind = OpenThing::Kind::other;
+  EXPECT_THAT(reasons_to_stay(with(file), {}), ElementsAre(HasSubstr("not known to move")));
+  file = file_at("/data/log.db");
+  file.info.lock = "POSIX";
+  EXPECT_THAT(reasons_to_stay(with(file), {}),
+              ElementsAre(HasSubstr("holds a lock (POSIX) on /data/log.db (fd 9)")));
+}
+
+TEST(Preflight, LetsOnlyTheJobsOwnPartOfProcThrough) {
+  constexpr std::uint64_t kProc = 0x9fa0;
+  for (const auto* own : {"/proc/meminfo", "/proc/7/stat", "/proc/7/task/7/stat", "/proc"}) {
+    EXPECT_THAT(reasons_to_stay(with(file_at(own, kProc)), {}), IsEmpty()) << own;
+  }
+  for (const auto* other : {"/proc/700/stat", "/proc/1/cmdline", "/proc/7/task/8/stat", "/p/7"}) {
+    EXPECT_THAT(reasons_to_stay(with(file_at(other, kProc)), {}), ::testing::SizeIs(1)) << other;
+  }
+  EXPECT_THAT(files_needed(with(file_at("/proc/7/stat", kProc))), IsEmpty());
+}
+
+TEST(Preflight, LetsOnlySocketsThroughThatNobodyElseKnows) {
+  for (const auto* moves : {"UNIX", "UNIX-STREAM", "NETLINK", "TCP", "UDPv6"}) {
+    EXPECT_THAT(reasons_to_stay(with(socket_of(moves)), {}), IsEmpty()) << moves;
+  }
+  for (const auto* stays : {"MPTCP", "AF_VSOCK", "PACKET", "RAW", "ALG", "XDP", ""}) {
+    EXPECT_THAT(reasons_to_stay(with(socket_of(stays)), {}),
+                ElementsAre(HasSubstr("not known to move")))
+        << stays;
+  }
+  for (const auto* network : {"TCP", "TCPv6", "UDP", "UDPv6"}) {
+    EXPECT_THAT(reasons_to_stay(with(socket_of(network)), {}, network_fault("4.1.1", true)),
+                ElementsAre(HasSubstr("CRIU 4.1.1 cannot read network sockets on this kernel")))
+        << network;
+  }
+  EXPECT_THAT(reasons_to_stay(with(socket_of("UNIX")), {}, "a fault"), IsEmpty());
+  auto named = with(socket_of("UNIX-STREAM"));
+  named.unix_names[31] = "/run/gpt.sock";
+  EXPECT_THAT(reasons_to_stay(named, {}), ElementsAre(HasSubstr("/run/gpt.sock")));
+  named.unix_names[31] = "@cuda-uvmfd-4026531836-700@";
+  EXPECT_THAT(reasons_to_stay(named, {"", {700}, {}, {}}), IsEmpty()) << "the driver closes it";
+  EXPECT_THAT(reasons_to_stay(named, {}), ElementsAre(HasSubstr("cuda-uvmfd")));
+  auto bound = with(socket_of("NETLINK"));
+  bound.netlink_bound = {31};
+  EXPECT_THAT(reasons_to_stay(bound, {}), ElementsAre(HasSubstr("netlink")));
+}
+
+TEST(Preflight, KnowsWhichCriuHasTheFaultWithNetworkSockets) {
+  EXPECT_THAT(network_fault("4.1", true), HasSubstr("4.2 or newer"));
+  EXPECT_EQ(network_fault("4.2", true), "");
+  EXPECT_EQ(network_fault("5.0.1", true), "");
+  EXPECT_EQ(network_fault("4.1.1", false), "") << "an older kernel";
+}
+
+TEST(Preflight, NamesWhatIsNoFileThoughItLooksLikeOne) {
+  EXPECT_THAT(reasons_to_stay(with(file_at("/queue", 0x19800202)), {}),
+              ElementsAre(HasSubstr("a POSIX message queue open (/queue")));
+  EXPECT_THAT(reasons_to_stay(with(file_at("/sys/fs/cgroup/x", 0x63677270)), {}),
+              ElementsAre(HasSubstr("a cgroup")));
+  auto tree = with(file_at("/data"));
+  tree.processes[0].mappings = {
+      {"/anon_hugepage", true, false, false, "1-2"}, {"/memfd:x", true, false, true, "2-3"},
+      {"/memfd:y", true, false, true, "3-4"},        {"/[aio]", true, false, true, "4-5"},
+      {"/dev/fuse", false, false, true, "5-6"},      {"/dev/shm/x", false, false, true, "6-7"}};
+  tree.processes[0].huge = {"2-3"};
+  EXPECT_THAT(reasons_to_stay(tree, {}),
+              ElementsAre(HasSubstr("uses huge pages"), HasSubstr("asynchronous I/O"),
+                          HasSubstr("the device /dev/fuse mapped")));
+}
+
+TEST(Preflight, KeepsProcessesThatLiveElsewhere) {
+  auto tree = with(file_at("/data"));
+  auto& process = tree.processes[0];
+  process.folder = "/tmp/x (deleted)";
+  process.root = "/srv";
+  process.session = 1;
+  process.has_alarm_timer = true;
+  process.namespaces = {
+      {"net", "net:[2]"}, {"mnt", "mnt:[3]"}, {"pid", "pid:[4]"}, {"time", "time:[5]"}};
+  tree.own_namespaces = {
+      {"net", "net:[1]"}, {"mnt", "mnt:[1]"}, {"pid", "pid:[1]"}, {"time", "time:[1]"}};
+  auto child = process;
+  child = {};
+  child.pid = child.inner_pid = 8;
+  child.session = 8;
+  child.name = "worker";
+  child.namespaces = {{"net", "net:[2]"}, {"pid", "pid:[5]"}};
+  tree.processes.push_back(child);
+  EXPECT_THAT(reasons_to_stay(tree, {}),
+              ElementsAre(HasSubstr("session of a process outside"), HasSubstr("wakes the machine"),
+                          HasSubstr("/srv for its root"), HasSubstr("folder that was deleted"),
+                          HasSubstr("(net), which the agent has not"),
+                          HasSubstr("process 8 (worker) has a namespace of its own (pid)")));
 }
 
 TEST_F(MadeUpProcess, NeedsItsFilesThere) {
