@@ -32,14 +32,15 @@ std::vector<NeededFile> files_needed(const TreeFacts& tree) {
       if (is_file) found.emplace(mapping.path, NeededFile{mapping.path, NeededFile::Use::mapped});
     }
     for (const auto& thing : process.open) {
-      if (thing.deleted || thing.is_log || !(thing.is_file() || thing.is_folder())) continue;
+      if (!thing.named || thing.is_log || !(thing.is_file() || thing.is_folder())) continue;
       if (process_in(thing.target).first != 0) continue;  // its own, there once it is
       const auto use = thing.is_folder() ? NeededFile::Use::folder
                        : thing.writes    ? NeededFile::Use::written
                                          : NeededFile::Use::read;
       found.emplace(thing.target, NeededFile{thing.target, use, thing.bytes, {}});
     }
-    if (process.folder.starts_with('/') && process_in(process.folder).first == 0) {
+    const bool is_gone = process.folder.ends_with(" (deleted)");
+    if (process.folder.starts_with('/') && !is_gone && process_in(process.folder).first == 0) {
       found.emplace(process.folder, NeededFile{process.folder, NeededFile::Use::folder, 0, {}});
     }
   }

@@ -228,6 +228,14 @@ TEST(Preflight, LetsOnlyTheJobsOwnPartOfProcThrough) {
   EXPECT_THAT(files_needed(with(file_at("/proc/7/stat", kProc))), IsEmpty());
 }
 
+TEST(Preflight, AsksTheTargetForNothingThatNoNameLeadsTo) {
+  auto tree = with(file_at("/queue", 0x19800202));
+  tree.processes[0].folder = "/tmp/x (deleted)";
+  EXPECT_THAT(files_needed(tree), ::testing::SizeIs(1));
+  tree.processes[0].open[0].named = false;
+  EXPECT_THAT(files_needed(tree), IsEmpty());
+}
+
 TEST(Preflight, LetsOnlySocketsThroughThatNobodyElseKnows) {
   for (const auto* moves : {"UNIX", "UNIX-STREAM", "NETLINK", "TCP", "UDPv6"}) {
     EXPECT_THAT(reasons_to_stay(with(socket_of(moves)), {}), IsEmpty()) << moves;
