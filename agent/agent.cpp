@@ -64,6 +64,7 @@ Agent::Agent(asio::io_context& context, Config config)
   });
   add_host_calls();
   add_job_calls(router_, jobs_, cordons_, config_);
+  state_lists_.add_calls(router_, config_.host_name);
   add_migration_calls();
   add_peer_calls();
   health::add_health_calls(router_, health_);
@@ -166,6 +167,8 @@ RuntimeHub::Events Agent::runtime_events() {
       job.replayed_bytes = tracked->replayed_bytes;
       job.update_bytes = tracked->update_bytes;
       job.homed_bytes = tracked->homed_bytes;
+      job.told = true;
+      job.obstacles = tracked->obstacles;
       try {
         jobs_.save(job);
       } catch (const Error& disk) {
@@ -173,6 +176,9 @@ RuntimeHub::Events Agent::runtime_events() {
         spdlog::warn("job {}: {}", job.name, disk.what());
       }
       jobs_.changed().notify();
+    } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
+      state_lists_.take(*page);
+      return;
     } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
       job.step = stepped->step;
       job.median_step_ms = stepped->median_step_ms;

@@ -14,6 +14,7 @@
 #include "agent/journal/journal.h"
 #include "agent/metrics/calls.h"
 #include "agent/runtime_hub/hub.h"
+#include "agent/runtime_hub/state_lists.h"
 #include "agent/task_group.h"
 
 namespace cardswap {
@@ -55,6 +56,7 @@ class Agent {
   Cordons cordons_;
   Jobs jobs_;
   RuntimeHub hub_;
+  StateLists state_lists_{context_, jobs_, hub_};
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
   Migrations migrations_;

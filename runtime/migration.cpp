@@ -63,6 +63,8 @@ void Migration::begin_sync(const channel::BeginSync& begin) {
     const std::lock_guard lock(mutex_);
     if (source_ || begin_ || standby_) return;
     begin_ = begin;
+    boundaries_seen_ = 0;
+    looks_at_gradients_ = begin.arrive == channel::Arrival::standby;
     by_criu_ = begin.arrive == channel::Arrival::criu;
     root_.reset();
     migration_ = begin.migration;
@@ -78,109 +80,9 @@ void Migration::passing() {
     send_(channel::FirstStep{migration_, gate_.step()});
   }
   if (!begin_ && !source_) return;
-  if (by_criu_) {
-    if (!pass_homing()) return;
-  } else {
-    latest_ = view();
-    if (log_) pass_with_log();
-  }
+  if (!(by_criu_ ? pass_homing() : pass_to_standby())) return;
   if (source_) source_->stepped();
   if (begin_ && !source_) start_source(*std::exchange(begin_, std::nullopt));
-}
-
-/// With `mutex_` held.
-void Migration::start_source(const channel::BeginSync& begin) {
-  SourceOptions options;
-  options.migration = begin.migration;
-  options.host = begin.host;
-  options.port = begin.port;
-  options.token = begin.token;
-  options.data_key = begin.data_key;
-  options.strategy = begin.strategy;
-  options.chunk_bytes = begin.chunk_bytes;
-  options.bandwidth = begin.bandwidth;
-  options.max_downtime_ms = begin.max_downtime_ms;
-  options.auto_converge = begin.auto_converge;
-  options.log_bytes_max = begin.log_bytes_max;
-  options.compression = begin.compression;
-  options.transports = begin.transports;
-  options.handover_ms = begin.handover_ms;
-  const auto id = begin.migration;
-  SourceEvents events;
-  events.progress = [this, id](const MigrationStats& stats) {
-    send_(channel::SyncProgress{id, stats});
-  };
-  events.converged = [this, id](double expected_ms) { offer_freeze(id, expected_ms); };
-  events.frozen = [this, id](std::uint64_t step) { send_(channel::Frozen{id, step}); };
-  // A process that goes itself sends its scratch in the freeze, which no prediction knows.
-  if (!by_criu_) events.put_off = [this, id](const std::string&) { put_off_freeze(id); };
-  events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
-    {
-      const std::lock_guard inner(mutex_);
-      root_ = root;
-    }
-    send_(channel::Verified{id, gate_.step(), root, stats});
-  };
-  events.failed = [this, id](const Error& error) { fail(id, error); };
-  source_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
-                                     std::move(events));
-}
-
-/// With `mutex_` held, at a boundary: the state as the source's engine reads it.
-Snapshot Migration::view() {
-  auto now = tracker_.snapshot();
-  now.step = gate_.step();
-  // While updates are logged, what they rewrite changes with the layout only.
-  const bool same = log_ && latest_ && latest_->layout == now.layout;
-  now.shards =
-      same ? latest_->shards : std::make_shared<const std::vector<Shard>>(tracker_.shards());
-  return now;
-}
-
-/// With `mutex_` held, at a boundary.
-void Migration::pass_with_log() {
-  window_->open(gate_.step(), latest_->fence);
-  if (!std::exchange(captured_, false)) {
-    // A step that was skipped, or taken behind the session's back: the log must not have a hole.
-    UpdateEntry entry;
-    entry.step = gate_.step();
-    log_->append(std::move(entry));
-    if (freeze_asked_) gate_.park();
-  }
-  log_->end_step(gate_.step());
-}
-
-void Migration::before_step(const void* optimizer) {
-  std::shared_ptr<UpdateLog> log;
-  std::shared_ptr<StateWindow> window;
-  {
-    const std::lock_guard lock(mutex_);
-    if (log_ && log_->closed()) {
-      log_.reset();
-      window_.reset();
-      if (freeze_asked_) gate_.park();
-    }
-    log = log_;
-    window = window_;
-  }
-  if (!log) return;
-  auto entry = tracker_.capture(optimizer);
-  if (!entry) return;
-  entry->step = gate_.step() + 1;
-  log->append(std::move(*entry));  // may wait for room
-  captured_ = true;
-  bool last = log->holds_each();
-  {
-    const std::lock_guard lock(mutex_);
-    last = last || (freeze_asked_ && log_ == log);
-  }
-  if (last) {
-    // Its gradients go over before the step is taken here: the target takes it at the same time.
-    log->wait_until_sent(gate_.step() + 1);
-    const std::lock_guard lock(mutex_);
-    if (freeze_asked_ && log_ == log) gate_.park();
-  }
-  window->close();
 }
 
 void Migration::throttle(double share) { gate_.throttle(share); }
@@ -219,6 +121,7 @@ void Migration::release(const std::string& migration) {
     if (!standby_ && (migration == migration_ || migration_.empty())) {
       source = std::move(source_);
       begin_.reset();
+      looks_at_gradients_ = false;
       if (log_) log_->close();
       log_.reset();
       window_.reset();
@@ -348,6 +251,7 @@ void Migration::leaving() {
   const std::lock_guard lock(mutex_);
   if (!granted_) return;
   const auto state = *std::exchange(granted_, std::nullopt);
+  tracker_.arrived();
   const auto now = StepGate::Clock::now().time_since_epoch().count();
   first_step_due_ = state.step + 1;
   send_(channel::Resumed{migration_, state.step,

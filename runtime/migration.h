@@ -29,6 +29,8 @@ class Migration final : private SourceProgram, private TargetProgram {
     std::function<void(const channel::Message&)> send;
     std::function<std::uint64_t()> inode;                     ///< of the connection's socket
     std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
+    /// On the training thread: why the job cannot be moved in this way; nothing when it can.
+    std::function<std::optional<Error>(channel::Arrival)> obstacle;
   };
   Migration(StepGate& gate, Tracker& tracker, Homing& homing, Line line)
       : gate_(gate), tracker_(tracker), homing_(homing), line_(std::move(line)) {}
@@ -45,6 +47,8 @@ class Migration final : private SourceProgram, private TargetProgram {
   // ---- the training thread
   /// Before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);
+  /// Whether it is of interest which gradients a step uses.
+  [[nodiscard]] bool looks_at_gradients() const { return looks_at_gradients_; }
   void passing();
   void parked();
   void leaving();
@@ -72,6 +76,7 @@ class Migration final : private SourceProgram, private TargetProgram {
 
   [[nodiscard]] Snapshot view();
   void on_trainer(std::function<void()> task);
+  [[nodiscard]] bool pass_to_standby();
   void pass_with_log();
   [[nodiscard]] bool pass_homing();
   void start_source(const channel::BeginSync& begin);
@@ -95,11 +100,13 @@ class Migration final : private SourceProgram, private TargetProgram {
   const Line line_;
   std::atomic<bool> departed_{false};
   std::atomic<bool> standby_{false};
+  std::atomic<bool> looks_at_gradients_{false};
   std::atomic<std::uint64_t> epoch_{0};
 
   mutable std::mutex mutex_;  // guards the rest
   std::string migration_;
-  std::optional<channel::BeginSync> begin_;  // wanted; starts at the next boundary
+  std::optional<channel::BeginSync> begin_;  // wanted; starts at one of the next boundaries
+  int boundaries_seen_ = 0;                  // since it was wanted
   bool by_criu_ = false;                     // this migration's process goes itself
   std::optional<Digest> root_;               // what the engine verified, while by_criu_
   std::optional<Snapshot> latest_;

@@ -20,6 +20,9 @@ bool Migration::pass_homing() {
       throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
                   "use --strategy rounds or stop-copy with --arrive criu");
     }
+    if (const auto obstacle = begin_ ? line_.obstacle(channel::Arrival::criu) : std::nullopt) {
+      throw Error(*obstacle);
+    }
     if (begin_ && homing_.homeable_bytes() == 0) {
       throw Error(Code::refused, "nothing that this job tracks can be sent ahead of its process",
                   "track tensors or Session::allocate's memory, or use --arrive standby");

@@ -52,18 +52,23 @@ void Migration::parked() {
     listen_for_source();
     return;
   }
+  bool by_criu = false;
+  std::string migration;
   {
     const std::lock_guard lock(mutex_);
     if (first_step_due_) return;  // it stands for its first step to be recorded
+    by_criu = by_criu_;
+    migration = migration_;
   }
   FrozenState state;
   state.last_step_end_ns = gate_.last_boundary_ns();
   state.step = gate_.step();
   try {
-    if (by_criu_) {  // values and the rest travel in the process
+    if (by_criu) {  // values and the rest travel in the process
       homing_.home_all();
       state.snapshot = homing_.snapshot(true);
     } else {
+      tracker_.keep_unused_gradients();
       {
         const std::lock_guard lock(mutex_);
         state.snapshot = view();
@@ -71,7 +76,7 @@ void Migration::parked() {
       state.values = tracker_.save();
     }
   } catch (...) {
-    fail(migration_, error_of(std::current_exception()));
+    fail(migration, error_of(std::current_exception()));
     return;
   }
   const std::lock_guard lock(mutex_);

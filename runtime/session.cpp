@@ -3,16 +3,23 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "migrator/error.h"
 #include "runtime/agent_channel.h"
+#include "runtime/framework.h"
 #include "runtime/homing.h"
+#include "runtime/inventory.h"
 #include "runtime/migration.h"
+#include "runtime/not_the_job.h"
+#include "runtime/plain_states.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
 #include "runtime/tracker.h"
@@ -24,75 +31,6 @@ std::string setting(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
   return value == nullptr ? std::string() : std::string(value);
 }
-
-constexpr int kNotTheJob = 75;  // the exit status of a process that may not step
-
-/// To the last word of a process that is about to end: no buffer is flushed for it.
-void say_on_stderr(const std::string& line) {
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
-}
-
-void end_moved_process() {
-  say_on_stderr(
-      fmt::format("cardswap: process {} lost its job, which moved to another device, and did not "
-                  "leave its training loop when it was told so; it ends here\n",
-                  ::getpid()));
-  ::_exit(kNotTheJob);
-}
-
-/// The session of this process. A fork has its parent's, and may open its own.
-class OneSession {
- public:
-  OneSession() {
-    auto holder = holder_.load();
-    if (holder == ::getpid() || !holder_.compare_exchange_strong(holder, ::getpid())) {
-      throw Error(Code::conflict, "this process has a Cardswap session already",
-                  "open one session and pass it to whoever needs it; it ends with its owner");
-    }
-  }
-  ~OneSession() { holder_ = 0; }
-  OneSession(const OneSession&) = delete;
-  OneSession& operator=(const OneSession&) = delete;
-
- private:
-  static inline std::atomic<pid_t> holder_{0};  // the one thing that a process has once
-};
-
-class CallbackState final : public TrackedState {
- public:
-  CallbackState(std::function<std::vector<std::byte>()> save,
-                std::function<void(std::span<const std::byte>)> load)
-      : save_(std::move(save)), load_(std::move(load)) {}
-  std::vector<std::byte> save() override { return save_(); }
-  void load(std::span<const std::byte> bytes) override { load_(bytes); }
-
- private:
-  const std::function<std::vector<std::byte>()> save_;
-  const std::function<void(std::span<const std::byte>)> load_;
-};
-
-class MemoryState final : public TrackedState {
- public:
-  explicit MemoryState(std::span<std::byte> memory) : memory_(memory) {}
-  void regions(std::vector<TrackedRegion>& out) override {
-    out.push_back({"", "bytes", "", memory_, memory_.empty() ? nullptr : memory_.data(), {}});
-  }
-
- private:
-  const std::span<std::byte> memory_;
-};
-
-/// Memory that lives in the arena from the start.
-class HomedState final : public TrackedState {
- public:
-  explicit HomedState(std::shared_ptr<std::span<std::byte>> block) : block_(std::move(block)) {}
-  void regions(std::vector<TrackedRegion>& out) override {
-    out.push_back({"", "bytes", "", *block_, block_->empty() ? nullptr : block_->data(), block_});
-  }
-
- private:
-  const std::shared_ptr<std::span<std::byte>> block_;  // owners: this, and snapshots in use
-};
 
 }  // namespace
 
@@ -109,20 +47,20 @@ class Session::Impl {
                       if (channel_) channel_->send(message);
                     },
                     [this] { return channel_->inode(); },
-                    [this](const channel::Arrived& here) { redirect(here); }}) {
+                    [this](const channel::Arrived& here) { redirect(here); },
+                    [this](channel::Arrival arrive) { return obstacle(arrive); }}) {
     const auto socket = setting("CARDSWAP_SOCKET");
     if (socket.empty()) return;
     job_ = setting("CARDSWAP_JOB");
     token_ = setting("CARDSWAP_TOKEN");
     role_ = setting("CARDSWAP_ROLE") == "standby" ? channel::Role::standby : channel::Role::primary;
-    channel_.emplace(
-        socket, AgentChannel::Handlers{[this] { return hello(); },
-                                       [this](const channel::Message& m) { migration_.take(m); },
-                                       [this] { tick(); }});
+    channel_.emplace(socket, AgentChannel::Handlers{[this] { return hello(); },
+                                                    [this](const channel::Message& m) { take(m); },
+                                                    [this] { tick(); }});
     const auto& welcome = channel_->welcome();
     migration_.set_epoch(welcome.epoch);
     if (!welcome.granted) migration_.be_standby(welcome);
-    gate_.watch(true);  // the first boundary tells what is tracked
+    gate_.look_once();  // the first boundary tells what is tracked
     channel_->start();
   }
 
@@ -137,9 +75,10 @@ class Session::Impl {
   /// A fork has a copy of all this, and none of its threads.
   [[nodiscard]] bool is_in_a_fork() const { return ::getpid() != pid_; }
 
-  void before_step(const void* optimizer) {
+  void before_step(const void* optimizer, Describe describe) {
     end_a_fork();
     gate_.pass_if_mine();
+    if (channel_ && describe != nullptr) note_step(optimizer, describe);
     if (gate_.has_attention()) migration_.before_step(optimizer);
   }
 
@@ -161,7 +100,7 @@ class Session::Impl {
 
   void call_hooks() {
     for (const auto* hook : hooks_) {
-      before_step(hook);
+      before_step(hook, nullptr);
       hook->call();
     }
   }
@@ -173,6 +112,12 @@ class Session::Impl {
     return verdict;
   }
 
+  void track(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
+             std::string type) {
+    tracker_.add(name, std::move(state), thing, std::move(type));
+    if (channel_ && gate_.step() != 0) look();  // late: its agent is to know
+  }
+
   Tracker& tracker() { return tracker_; }
   Homing& homing() { return homing_; }
   [[nodiscard]] bool is_standby() const { return migration_.is_standby(); }
@@ -181,14 +126,21 @@ class Session::Impl {
  private:
   void end_a_fork() const {
     if (!channel_ || !is_in_a_fork()) return;
-    say_on_stderr(fmt::format(
-        "cardswap: process {} was forked from process {}, which trains job {}: a fork is not the "
-        "job and may not step; it ends here\n",
-        ::getpid(), pid_, job_));
-    ::_exit(kNotTheJob);
+    end_forked_process(pid_, job_);
+  }
+
+  void note_step(const void* optimizer, Describe describe) {
+    if (inventory_.note(optimizer, describe, gate_.step() + 1)) look();
+    if (!migration_.looks_at_gradients()) return;
+    std::vector<const void*> tensors;
+    for (const auto& parameter : describe(optimizer).parameters)
+      tensors.push_back(parameter.tensor);
+    std::ranges::sort(tensors);
+    tracker_.stepping(optimizer, tensors);
   }
 
   channel::Hello hello() {
+    tell_tracked_ = true;  // an agent that was away may not have it
     channel::Hello hello;
     hello.job = job_;
     hello.token = token_;
@@ -196,21 +148,86 @@ class Session::Impl {
     hello.role =
         migration_.is_standby() || migration_.epoch() == 0 ? role_ : channel::Role::primary;
     hello.runtime_version = CARDSWAP_VERSION;
-    hello.framework = "any";
+    hello.framework = detail::framework != nullptr ? detail::framework() : "none";
     migration_.describe(hello);
     return hello;
   }
 
+  void take(const channel::Message& message) {
+    if (const auto* list = std::get_if<channel::ListState>(&message)) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (lists_wanted_.size() < kListsMax) lists_wanted_.push_back(list->request);
+      }
+      gate_.look_once();
+      return;
+    }
+    migration_.take(message);
+  }
+
+  /// At the next boundary, what is tracked is looked at anew.
+  void look() {
+    look_due_ = true;
+    gate_.look_once();
+  }
+
   void passing() {
-    if (!std::exchange(announced_, true)) {
+    if (std::exchange(look_due_, false)) announce();
+    std::vector<std::uint64_t> wanted;
+    {
+      const std::lock_guard lock(mutex_);
+      wanted.swap(lists_wanted_);
+    }
+    for (const auto request : wanted) tell_state(request);
+    migration_.passing();
+  }
+
+  /// Says what is tracked and what is in a migration's way; never throws.
+  void announce() {
+    channel::Tracked tracked;
+    tracked.obstacles = inventory_.obstacles(gate_.step());
+    try {
       const auto layout = tracker_.snapshot().layout;
       const auto sizes = replay_sizes(tracker_.shards(), layout);
-      gate_.watch(false);
-      channel_->send(channel::Tracked{
-          layout.total_bytes(), static_cast<std::uint32_t>(layout.regions().size()),
-          layout.digest(), sizes.replayed_bytes, sizes.update_bytes, homing_.homeable_bytes()});
+      tracked.state_bytes = layout.total_bytes();
+      tracked.regions = static_cast<std::uint32_t>(layout.regions().size());
+      tracked.layout = layout.digest();
+      tracked.replayed_bytes = sizes.replayed_bytes;
+      tracked.update_bytes = sizes.update_bytes;
+      tracked.homed_bytes = homing_.homeable_bytes();
+    } catch (const std::exception&) {
+      // It is among the obstacles.
     }
-    migration_.passing();
+    {
+      const std::lock_guard lock(mutex_);
+      tracked_ = tracked;
+    }
+    channel_->send(tracked);
+  }
+
+  std::optional<Error> obstacle(channel::Arrival arrive) {
+    announce();
+    const std::lock_guard lock(mutex_);
+    for (const auto& one : tracked_->obstacles) {
+      if (one.always || arrive == channel::Arrival::standby) {
+        return Error(Code::refused, one.what, one.hint);
+      }
+    }
+    return std::nullopt;
+  }
+
+  void tell_state(std::uint64_t request) {
+    const auto items = inventory_.list(gate_.step());
+    const auto pages = std::clamp<std::size_t>(
+        (items.size() + channel::kItemsMax - 1) / channel::kItemsMax, 1, channel::kPagesMax);
+    for (std::size_t page = 0; page < pages; ++page) {
+      channel::StateList list{request, gate_.step(), page + 1 == pages, {}};
+      const auto first = page * channel::kItemsMax;
+      const auto last = std::min(items.size(), first + channel::kItemsMax);
+      for (auto i = first; i < last; ++i) list.items.push_back(items[i]);
+      channel_->send(list);
+    }
+    announce();  // it has just been looked at
   }
 
   /// On the channel's thread, as hello() is.
@@ -225,6 +242,10 @@ class Session::Impl {
     if (migration_.is_departed()) return;
     const auto step = gate_.step();
     migration_.tell_again();
+    if (std::exchange(tell_tracked_, false)) {
+      const std::lock_guard lock(mutex_);
+      if (tracked_) channel_->send(*tracked_);
+    }
     if (migration_.is_standby() || step == std::exchange(told_step_, step)) return;
     channel_->send(channel::Stepped{step, gate_.median_step_ms()});
   }
@@ -234,11 +255,17 @@ class Session::Impl {
   std::string job_;
   std::string token_;
   channel::Role role_ = channel::Role::primary;
-  bool announced_ = false;
+  static constexpr std::size_t kListsMax = 16;
+  bool look_due_ = true;       // training thread
+  bool tell_tracked_ = false;  // the channel's thread, after the first Hello
+  std::mutex mutex_;           // guards the next two
+  std::vector<std::uint64_t> lists_wanted_;
+  std::optional<channel::Tracked> tracked_;  // as it was said last
   bool moved_ = false;
   std::uint64_t told_step_ = 0;
   Tracker tracker_;
   Homing homing_{tracker_};
+  Inventory inventory_{tracker_};
   std::vector<const StepHook*> hooks_;  // owned by the tracker
   StepGate gate_;
   Migration migration_;
@@ -270,7 +297,16 @@ void Session::track_memory(std::string_view name, std::span<std::byte> memory) {
 }
 
 void Session::track_state(std::string_view name, std::unique_ptr<TrackedState> state) {
-  impl_->tracker().add(name, std::move(state));
+  impl_->track(name, std::move(state), nullptr, {});
+}
+
+void Session::track_thing(std::string_view name, std::unique_ptr<TrackedState> state,
+                          const void* thing, const char* type) {
+  impl_->track(name, std::move(state), thing, type);
+}
+
+void Session::track_parts_of(const void* thing, const std::vector<std::string>& names) {
+  impl_->tracker().add_parts(thing, names);
 }
 
 std::span<std::byte> Session::allocate(std::string_view name, std::size_t bytes) {
@@ -287,7 +323,9 @@ void Session::after_step(std::string_view name, std::function<void()> hook,
 }
 
 void Session::call_hooks() { impl_->call_hooks(); }
-void Session::before_step(const void* optimizer) { impl_->before_step(optimizer); }
+void Session::before_step(const void* optimizer, Describe describe) {
+  impl_->before_step(optimizer, describe);
+}
 Verdict Session::step_boundary() { return impl_->boundary(); }
 bool Session::is_standby() const noexcept { return impl_->is_standby(); }
 std::uint64_t Session::steps() const noexcept { return impl_->steps(); }

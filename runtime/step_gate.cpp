@@ -51,7 +51,8 @@ Verdict StepGate::stand() {
   bool watched = false;
   {
     const std::lock_guard lock(mutex_);
-    watched = watched_;
+    watched = std::exchange(look_, false) || watched_;
+    set_attention();
   }
   if (watched && hooks_.passing) hooks_.passing();
   std::unique_lock lock(mutex_);
@@ -107,7 +108,17 @@ void StepGate::throttle(double share) {
 void StepGate::watch(bool on) {
   const std::lock_guard lock(mutex_);
   watched_ = on;
-  attention_.store(watched_ || park_ || retired_, std::memory_order_release);
+  set_attention();
+}
+
+void StepGate::look_once() {
+  const std::lock_guard lock(mutex_);
+  look_ = true;
+  set_attention();
+}
+
+void StepGate::set_attention() {
+  attention_.store(watched_ || look_ || park_ || retired_, std::memory_order_release);
 }
 
 void StepGate::park() {
@@ -120,7 +131,7 @@ void StepGate::park() {
 void StepGate::release() {
   const std::lock_guard lock(mutex_);
   park_ = false;
-  attention_.store(watched_ || retired_, std::memory_order_release);
+  set_attention();
   changed_.notify_all();
 }
 

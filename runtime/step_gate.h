@@ -50,6 +50,8 @@ class StepGate {
   // Any other thread:
   /// Calls `passing` at every boundary from now on, or not any more.
   void watch(bool on);
+  /// Calls `passing` at the next boundary, once.
+  void look_once();
   /// The training thread stands at its next boundary, until release() or retire().
   void park();
   void release();
@@ -74,6 +76,8 @@ class StepGate {
   [[nodiscard]] Verdict say_moved();
   void stay_if_gone() const;
   void keep_back(std::unique_lock<std::mutex>& lock);
+  /// With mutex_ held, after what it depends on has changed.
+  void set_attention();
 
   static constexpr std::size_t kDurations = 64;
 
@@ -91,6 +95,7 @@ class StepGate {
   std::mutex mutex_;  // guards the rest
   std::condition_variable changed_;
   bool watched_ = false;
+  bool look_ = false;
   bool park_ = false;
   bool retired_ = false;
   double throttle_ = 0;

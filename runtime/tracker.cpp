@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <typeinfo>
 #include <utility>
 
 #include "migrator/device.h"
@@ -15,11 +17,22 @@ namespace cardswap {
 namespace {
 
 constexpr std::size_t kEntryBytesMin = 2 * sizeof(std::uint32_t);
-constexpr std::size_t kValueBytesMax = 32U << 20;
+
+/// The name of the thing that it comes from, in front of what a foreign exception says.
+template <class Do>
+void named(const std::string& name, Do something, Code code = Code::layout_differs,
+           const char* hint = "both sides must run the same program") {
+  try {
+    something();
+  } catch (const std::exception& error) {
+    throw Error(code, fmt::format("'{}': {}", name, error.what()), hint);
+  }
+}
 
 }  // namespace
 
-void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state) {
+void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
+                  std::string type) {
   if (name.empty()) throw Error(Code::bad_request, "a tracked thing needs a name");
   for (const auto& entry : entries_) {
     if (entry.name == name) {
@@ -27,7 +40,21 @@ void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state) {
                   "give every tracked thing a name of its own");
     }
   }
-  entries_.push_back({std::string(name), std::move(state)});
+  if (type.empty()) type = typeid(*state).name();
+  entries_.push_back({std::string(name), std::move(state), thing, std::move(type)});
+}
+
+void Tracker::add_parts(const void* thing, const std::vector<std::string>& names) {
+  for (const auto& name : names) (void)storages_of(name);
+  in_parts_.push_back(thing);
+}
+
+bool Tracker::is_tracked(const void* thing) const {
+  const auto has = [thing](const Entry& entry) {
+    auto* optimizer = entry.state->replayable();
+    return entry.thing == thing || (optimizer != nullptr && optimizer->is(thing));
+  };
+  return std::ranges::any_of(entries_, has) || std::ranges::count(in_parts_, thing) != 0;
 }
 
 std::vector<const void*> Tracker::storages_of(std::string_view name) const {
@@ -68,10 +95,24 @@ std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
   return all;
 }
 
-Snapshot Tracker::snapshot() {
+Snapshot Tracker::snapshot() { return collect(true); }
+
+Snapshot Tracker::collect(bool with_gradients) {
   Snapshot result;
   std::vector<Region> layout;
-  for (auto& region : regions(false)) {
+  auto all = regions(false);
+  for (const auto& entry : entries_) {
+    auto* gradients = with_gradients ? entry.state->gradients() : nullptr;
+    if (gradients == nullptr) continue;
+    const auto first = all.size();
+    named(
+        entry.name, [&] { gradients->regions(all); }, Code::refused,
+        "drop it before the boundary, or move the process itself with --arrive criu");
+    for (auto i = first; i < all.size(); ++i) {
+      all[i].name = fmt::format("{}/{}", entry.name, all[i].name);
+    }
+  }
+  for (auto& region : all) {
     layout.push_back({std::move(region.name), std::move(region.dtype), std::move(region.shape),
                       region.memory.size()});
     result.memory.push_back(region.memory);
@@ -91,15 +132,66 @@ Snapshot Tracker::adopt(const Layout& wanted) {
     if (slash == std::string::npos) continue;
     names[std::string_view(region.name).substr(0, slash)].push_back(region.name.substr(slash + 1));
   }
-  for (const auto& entry : entries_) entry.state->adopt(names[entry.name]);
+  for (const auto& entry : entries_) {
+    named(entry.name, [&] {
+      entry.state->adopt(names[entry.name]);
+      if (auto* gradients = entry.state->gradients()) gradients->adopt(names[entry.name]);
+    });
+  }
   return snapshot();
 }
 
-std::vector<std::byte> Tracker::save() {
+std::vector<std::byte> Tracker::save() { return values(true); }
+
+std::vector<std::byte> Tracker::values(bool with_gradients) {
   wire::WireWriter writer;
   writer.u32(static_cast<std::uint32_t>(entries_.size()));
-  for (const auto& entry : entries_) writer.string(entry.name).blob(entry.state->save());
+  for (const auto& entry : entries_) {
+    const auto value = entry.state->save();
+    if (with_gradients && value.size() > kValueBytesMax) {
+      throw Error(Code::refused,
+                  fmt::format("'{}' saves {} bytes, a value may have {}", entry.name, value.size(),
+                              kValueBytesMax),
+                  "track the memory itself, with session.track_memory or as a tensor");
+    }
+    writer.string(entry.name).blob(value);
+  }
+  if (!with_gradients) return std::move(writer).take();
+  for (const auto& entry : entries_) {
+    if (auto* gradients = entry.state->gradients()) writer.blob(gradients->save());
+  }
   return std::move(writer).take();
+}
+
+void Tracker::load_gradients(wire::WireReader& reader) {
+  for (const auto& entry : entries_) {
+    if (auto* gradients = entry.state->gradients()) {
+      named(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
+    }
+  }
+}
+
+void Tracker::stepping(const void* optimizer, std::span<const void* const> tensors) {
+  for (const auto& entry : entries_) {
+    auto* replayable = entry.state->replayable();
+    if (replayable != nullptr && replayable->is(optimizer)) replayable->noticed();
+    if (auto* gradients = entry.state->gradients()) gradients->stepping(tensors);
+  }
+}
+void Tracker::passing(bool all_gradients) {
+  for (const auto& entry : entries_) {
+    if (auto* gradients = entry.state->gradients()) gradients->passing(all_gradients);
+  }
+}
+void Tracker::keep_unused_gradients() {
+  for (const auto& entry : entries_) {
+    if (auto* gradients = entry.state->gradients()) gradients->keep_unused();
+  }
+}
+void Tracker::arrived() {
+  for (const auto& entry : entries_) {
+    if (auto* gradients = entry.state->gradients()) gradients->arrived();
+  }
 }
 
 void Tracker::load(std::span<const std::byte> block) {
@@ -122,13 +214,9 @@ void Tracker::load(std::span<const std::byte> block) {
       last.emplace_back(entry.state.get(), bytes);
       continue;
     }
-    try {
-      entry.state->load(bytes);
-    } catch (const std::exception& error) {
-      throw Error(Code::layout_differs, fmt::format("'{}': {}", name, error.what()),
-                  "both sides must run the same program");
-    }
+    named(name, [&] { entry.state->load(bytes); });
   }
+  load_gradients(reader);
   reader.finish();
   for (const auto& [state, bytes] : last) state->load(bytes);
 }
@@ -219,9 +307,9 @@ void Tracker::replay(const ReceivedUpdate& received) {
 }
 
 Digest Tracker::digest() {
-  const auto now = snapshot();
+  const auto now = collect(false);
   wire::WireWriter writer;
-  writer.digest(now.layout.digest()).digest(digest_of(save()));
+  writer.digest(now.layout.digest()).digest(digest_of(values(false)));
   std::vector<MemoryRange> ranges;
   for (std::size_t i = 0; i < now.memory.size(); ++i) {
     ranges.push_back(range_of(now, static_cast<RegionId>(i)));

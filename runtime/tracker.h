@@ -10,6 +10,7 @@
 #include "cardswap/session.h"
 #include "migrator/layout.h"
 #include "migrator/update_queue.h"
+#include "migrator/wire/reader.h"
 
 namespace cardswap {
 
@@ -17,8 +18,24 @@ namespace cardswap {
 /// Training thread only.
 class Tracker {
  public:
+  static constexpr std::size_t kValueBytesMax = 32U << 20;   ///< of one thing
+  static constexpr std::size_t kValuesBytesMax = 47U << 20;  ///< of all
+
+  struct Entry {
+    std::string name;
+    std::unique_ptr<TrackedState> state;
+    const void* thing = nullptr;  ///< the program's object; none: not known
+    std::string type;             ///< its, as typeid has it
+  };
+
   /// Throws Error{bad_request} on an empty or repeated name.
-  void add(std::string_view name, std::unique_ptr<TrackedState> state);
+  void add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing = nullptr,
+           std::string type = {});
+  /// `thing` is tracked as what these names stand for. Throws Error{bad_request}.
+  void add_parts(const void* thing, const std::vector<std::string>& names);
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+  /// Whether the program's object was tracked, by itself or in parts.
+  [[nodiscard]] bool is_tracked(const void* thing) const;
 
   /// TrackedRegion::storage of everything that the tracked thing `name` has. Throws
   /// Error{bad_request} when there is none.
@@ -40,16 +57,23 @@ class Tracker {
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer);
   /// Throws Error{bad_request} for an optimizer that is not there.
   void replay(const ReceivedUpdate& update);
-  /// Over every tracked byte.
+  /// Over every tracked byte, gradients excepted: an undisturbed run cannot tell which are state.
   [[nodiscard]] Digest digest();
 
+  // Of a source, and of a standby that has become the job: TrackedGradients.
+  void stepping(const void* optimizer, std::span<const void* const> tensors);
+  void passing(bool all_gradients);
+  void keep_unused_gradients();
+  void arrived();
+
  private:
-  struct Entry {
-    std::string name;
-    std::unique_ptr<TrackedState> state;
-  };
+  [[nodiscard]] Snapshot collect(bool with_gradients);
+  [[nodiscard]] std::vector<std::byte> values(bool with_gradients);
+  void load_gradients(wire::WireReader& reader);
+
   std::vector<Entry> entries_;
   Layout layout_;  ///< as the latest snapshot had it: equal ones are one
+  std::vector<const void*> in_parts_;
 };
 
 }  // namespace cardswap

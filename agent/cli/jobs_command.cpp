@@ -163,13 +163,30 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
     std::int64_t tail = 0;
     bool follow = false;
     bool force = false;
+    bool state = false;
   };
   auto named = std::make_shared<Named>();
 
   auto* jobs = app.add_subcommand("jobs", "List the jobs of this agent's host");
   jobs->add_flag("--all", named->all, "Also those that are over");
+  auto* of_one = jobs->add_option("name", named->name, "Only this job");
+  jobs->add_flag("--state", named->state,
+                 "What its state consists of, what it lacks, and how each part moves")
+      ->needs(of_one);
   jobs->callback([&context, &run, named] {
     run = [&context, named] {
+      const auto path = "/v1/jobs/" + http::percent_encoded(named->name);
+      if (named->state) {
+        context.show(context.client().call("GET", path + "/state"), state_table);
+        return Exit::done;
+      }
+      if (!named->name.empty()) {
+        context.show(context.client().call("GET", path), [&](const json::object& job) {
+          return jobs_table(json::object{{"jobs", json::array{job}}},
+                            {context.output == "wide", true, unix_ms()});
+        });
+        return Exit::done;
+      }
       context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
         return jobs_table(answer, {context.output == "wide", named->all, unix_ms()});
       });

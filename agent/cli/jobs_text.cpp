@@ -68,6 +68,15 @@ bool is_shown(const json::object& job, const json::array& all) {
          });
 }
 
+/// The first of what its runtime says is in the way, and how much more there is.
+std::string cannot_move(const json::object& job) {
+  const auto all = array(job, "cannot_move");
+  if (all.empty() || !all.front().is_object()) return {};
+  const auto more = all.size() - 1;
+  return text(all.front().get_object(), "reason") +
+         (more == 0 ? std::string() : fmt::format(" (and {} more)", more));
+}
+
 std::string note_on(const json::object& job) {
   std::string note;
   if (at(job, "note") != nullptr)
@@ -76,6 +85,8 @@ std::string note_on(const json::object& job) {
     note = "moved to " + text(job, "moved_to");
   else if (at(job, "ended_at_ms") != nullptr)
     note = how_it_ended(job);
+  else if (const auto in_the_way = cannot_move(job); !in_the_way.empty())
+    note = "cannot move: " + in_the_way;
   else if (at(job, "came_from") != nullptr)
     note = "came from " + text(job, "came_from");
   else if (text(job, "state") == "starting")

@@ -234,6 +234,30 @@ std::string details(const json::object& migration) {
   return result;
 }
 
+std::string state_table(const json::object& answer) {
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "KIND", "TYPE", "DEVICE", "DTYPE", "SIZE", "TENSORS", "MOVES", "CHANGED", "NOTE"}};
+  std::string lacking;
+  for (const auto& one : array(answer, "items")) {
+    if (!one.is_object()) continue;
+    const auto& item = one.get_object();
+    const auto* tracked = at(item, "tracked");
+    if (tracked != nullptr && tracked->is_bool() && !tracked->get_bool()) {
+      lacking += fmt::format("cannot move: {}\n  {}\n", text(item, "name"), text(item, "note", ""));
+      continue;
+    }
+    const auto* changed = at(item, "changed");
+    rows.push_back({text(item, "name"), text(item, "kind"), text(item, "type"),
+                    text(item, "device"), text(item, "dtype"), size(item, "bytes"),
+                    number(item, "tensors") > 0 ? text(item, "tensors") : "-", text(item, "moves"),
+                    changed == nullptr   ? "-"
+                    : changed->as_bool() ? "yes"
+                                         : "no",
+                    text(item, "note", "")});
+  }
+  return table(rows) + lacking;
+}
+
 std::string devices_table(const json::object& answer, bool wide) {
   std::vector<std::vector<std::string>> rows{{"DEVICE", "MODEL", "TOTAL", "FREE", "JOBS", "NOTE"}};
   if (wide) rows[0].insert(rows[0].end() - 2, {"RESERVED", "UUID"});

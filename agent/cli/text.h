@@ -29,6 +29,8 @@ struct JobsView {
 [[nodiscard]] std::string jobs_table(const boost::json::object& answer, const JobsView& view);
 /// What became of a job that somebody stopped.
 [[nodiscard]] std::string stopped_text(const boost::json::object& job);
+/// What a job's state consists of, and what it lacks.
+[[nodiscard]] std::string state_table(const boost::json::object& answer);
 [[nodiscard]] std::string devices_table(const boost::json::object& answer, bool wide);
 [[nodiscard]] std::string migrations_table(const boost::json::object& answer);
 [[nodiscard]] std::string plan_text(const boost::json::object& plan);

@@ -6,6 +6,7 @@
 
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
+#include "agent/jobs/obstacles.h"
 
 namespace cardswap {
 
@@ -99,6 +100,7 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   json::array blocked;
   auto code = Code::refused;
   std::string hint;
+  for (const auto& reason : reasons_of(job->obstacles, m.arrive)) blocked.emplace_back(reason);
   if (by_criu) {
     auto examined = co_await examine(*job);
     for (const auto& reason : examined.reasons) blocked.emplace_back(reason);

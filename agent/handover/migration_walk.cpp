@@ -206,6 +206,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                     {"from", m.from},
                     {"from_api", Address{config_.listen_host, config_.listen_port}.text()},
                     {"encrypt", m.encrypt},
+                    {"framework", job->framework},
                     {"dry_run", false}};
   if (m.arrive == channel::Arrival::criu) {
     const auto examined = co_await examine(*job);

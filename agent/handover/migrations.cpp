@@ -6,6 +6,7 @@
 
 #include "agent/handover/answers.h"
 #include "agent/handover/retention.h"
+#include "agent/jobs/obstacles.h"
 #include "agent/units.h"
 #include "migrator/layout.h"
 
@@ -142,7 +143,7 @@ Job& Migrations::movable(const ApiRequest& request) {
                 "does not, `cardswap logs " +
                     name + "` may say why");
   }
-  if (!job->attached || job->state_bytes == 0) {
+  if (!job->attached || !(job->told || job->state_bytes != 0)) {
     throw Error(Code::conflict,
                 job->attached ? fmt::format("job {} has not passed a step boundary yet", name)
                               : fmt::format("job {} has no Cardswap runtime attached", name),
@@ -164,6 +165,8 @@ Migration& Migrations::start(const ApiRequest& request) {
   forget_old_timelines();
   forget_old();
   auto made = make(request, *job);
+  if (const auto refusal = refusal_by(job->obstacles, made.arrive, job->name))
+    throw Error(*refusal);
   journal_.put(Journal::Kind::migration, made.id, to_json(made));
   auto& m = migrations_.emplace_back(std::move(made));
   live_[m.instance] = &m;

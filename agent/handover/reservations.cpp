@@ -176,6 +176,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   made.heard_at = Clock::now();
   made.spec = spec;
   made.state_bytes = asked.state_bytes;
+  made.framework = request.text_or("framework", "");
   if (by_criu) {
     made.arrive = channel::Arrival::criu;
     made.source_gpus = criu::needs_from_json(request.body.at("process").as_object()).gpus;
@@ -278,6 +279,15 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
   auto* r = of(job);
   if (r == nullptr || is_from_holder(*r, message)) return;
   if (const auto* parked = std::get_if<channel::Parked>(&message)) {
+    const bool by_standby = r->arrive == channel::Arrival::standby;
+    if (by_standby && !r->framework.empty() && r->framework != job.framework) {
+      fail(*r, TargetEvent::standby_failed,
+           Error(Code::refused,
+                 fmt::format("job {} runs on {}, its standby on {} on {}", job.name, r->framework,
+                             config_.host_name, job.framework),
+                 "the two compute other bits: install the same release on both hosts"));
+      return;
+    }
     r->data_host = parked->host;
     r->data_port = parked->port;
     look_at_files(*r, job);

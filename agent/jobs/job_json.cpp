@@ -5,6 +5,7 @@
 
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
+#include "agent/jobs/obstacles.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -118,6 +119,8 @@ json::object to_json(const Job& job) {
       {"update_bytes", job.update_bytes},
       {"homed_bytes", job.homed_bytes},
       {"attached", job.attached},
+      {"framework", or_null(job.framework)},
+      {"cannot_move", obstacles_json(job.obstacles)},
       {"exit_code", or_null(job.exit_code)},
       {"exit_signal", or_null(job.exit_signal)},
       {"exit_text", or_null(job.exit_text)},

@@ -18,6 +18,7 @@
 #include "agent/jobs/process.h"
 #include "agent/journal/journal.h"
 #include "agent/task_group.h"
+#include "migrator/wire/channel.h"
 
 namespace cardswap {
 
@@ -65,8 +66,10 @@ struct Job {
   std::uint64_t step = 0;
   double median_step_ms = 0;
   std::string framework;
-  std::vector<ProcessId> remains;  ///< processes of it that were met after it was over
-  std::uint64_t saved_step = 0;    ///< that is on disk
+  std::vector<ProcessId> remains;            ///< processes of it that were met after it was over
+  std::uint64_t saved_step = 0;              ///< that is on disk
+  bool told = false;                         ///< its runtime has said what it tracks
+  std::vector<channel::Obstacle> obstacles;  ///< in the way of moving it, as its runtime says
 
   [[nodiscard]] bool live() const {
     return state == "starting" || state == "running" || state == "standby";

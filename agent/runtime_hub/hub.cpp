@@ -10,6 +10,7 @@
 #include <deque>
 
 #include "migrator/error.h"
+#include "migrator/utf8.h"
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
@@ -168,7 +169,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
           attached_[instance] = connection;
           connection->send(welcome);
           job.attached = true;
-          job.framework = hello->framework;
+          job.framework = as_utf8(hello->framework);
           events_.message(job, message);
         } else if (auto* job = jobs_.by_instance(instance);
                    job != nullptr && is_current(instance, connection)) {

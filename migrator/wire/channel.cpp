@@ -34,8 +34,28 @@ void fields(Archive& a, Hello& m) {
     m.migration, m.frozen);
 }
 template <class Archive>
+void fields(Archive& a, Obstacle& m) {
+  a.brief(m.what), a.brief(m.hint), a(m.always);
+}
+template <class Archive>
 void fields(Archive& a, Tracked& m) {
   a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes, m.homed_bytes);
+  a.list(m.obstacles, kObstaclesMax);
+}
+template <class Archive>
+void fields(Archive& a, StateItem& m) {
+  a.brief(m.name), a.brief(m.kind), a.brief(m.type), a.brief(m.device), a.brief(m.dtype);
+  a(m.bytes, m.tensors, m.tracked);
+  a.brief(m.moves), a.brief(m.changed), a.brief(m.note);
+}
+template <class Archive>
+void fields(Archive& a, StateList& m) {
+  a(m.request, m.step, m.last);
+  a.list(m.items, kItemsMax);
+}
+template <class Archive>
+void fields(Archive& a, ListState& m) {
+  a(m.request);
 }
 template <class Archive>
 void fields(Archive& a, Stepped& m) {
@@ -139,8 +159,20 @@ constexpr std::uint8_t kLast<Strategy> = static_cast<std::uint8_t>(Strategy::rep
 template <>
 constexpr std::uint8_t kLast<Code> = static_cast<std::uint8_t>(Code::internal);
 
+/// Every listed item takes a byte at least.
+constexpr std::size_t kItemBytesMin = 1;
+
 struct Put {
   WireWriter& writer;
+
+  /// Text for people: cut rather than refused.
+  void brief(const std::string& value) { text(value, kItemTextBytesMax); }
+  template <class Item>
+  void list(std::vector<Item>& items, std::size_t most) {
+    const auto count = std::min(items.size(), most);
+    writer.u32(static_cast<std::uint32_t>(count));
+    for (std::size_t i = 0; i < count; ++i) fields(*this, items[i]);
+  }
 
   template <class... Field>
   void operator()(Field&... field) {
@@ -152,9 +184,10 @@ struct Put {
   void put(double value) { writer.f64(std::abs(value) < 1e18 ? value : 0); }
   void put(bool value) { writer.boolean(value); }
   void put(const Digest& value) { writer.digest(value); }
-  void put(const std::string& value) {
-    // A program's words may be cut anywhere and be in any encoding; the other side takes UTF-8.
-    auto text = as_utf8(value.substr(0, kTextBytesMax));
+  void put(const std::string& value) { text(value, kTextBytesMax); }
+  /// A program's words may be cut anywhere and be in any encoding; the other side takes UTF-8.
+  void text(const std::string& value, std::size_t bytes_max) {
+    auto text = as_utf8(value.substr(0, bytes_max));
     std::replace(text.begin(), text.end(), '\0', '?');
     writer.string(text);
   }
@@ -166,6 +199,15 @@ struct Put {
 struct Take {
   WireReader& reader;
 
+  void brief(std::string& value) { value = text(kItemTextBytesMax); }
+  template <class Item>
+  void list(std::vector<Item>& items, std::size_t most) {
+    const auto count = reader.count(kItemBytesMin);
+    if (count > most) throw Error(Code::bad_request, "a list is longer than allowed");
+    items.resize(count);
+    for (auto& item : items) fields(*this, item);
+  }
+
   template <class... Field>
   void operator()(Field&... field) {
     (take(field), ...);
@@ -176,12 +218,14 @@ struct Take {
   void take(double& value) { value = reader.f64(); }
   void take(bool& value) { value = reader.boolean(); }
   void take(Digest& value) { value = reader.digest(); }
+  void take(std::string& value) { value = text(kTextBytesMax); }
   /// What is taken here stands in the journal and in JSON later, which carry nothing else.
-  void take(std::string& value) {
-    value = reader.string(kTextBytesMax);
+  std::string text(std::size_t bytes_max) {
+    auto value = reader.string(bytes_max);
     if (!is_utf8(value) || value.find('\0') != std::string::npos) {
       throw Error(Code::bad_request, "a text field is no UTF-8 text");
     }
+    return value;
   }
   template <class Enum>
   requires std::is_enum_v<Enum>

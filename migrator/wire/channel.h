@@ -18,12 +18,15 @@
 /// change their meaning; a new message goes at the end and raises kProtocolVersion. Either side
 /// closes the connection on a frame it cannot read; the agent says why with `Refused` first.
 ///
-/// The life of a primary:   Hello -> Welcome{granted} ; Tracked, Stepped ... ; Ended
-/// The life of a standby:   Hello -> Welcome{!granted} ; Parked -> ... Verified -> Grant -> Resumed
-/// -> FirstStep A migration, at the source: BeginSync -> SyncProgress... Converged -> Freeze ->
-/// Frozen -> Verified
-///   -> Retire (committed, the loop ends)  or  Release (aborted, the loop goes on; answered by
-///   Released)
+// clang-format off
+/// A primary:   Hello -> Welcome{granted} ; Tracked, Stepped ... ; Ended
+/// A standby:   Hello -> Welcome{!granted} ; Tracked ; Parked -> ... Verified -> Grant -> Resumed -> FirstStep
+/// A source:    BeginSync -> SyncProgress... Converged -> Freeze -> Frozen -> Verified
+///                -> Retire (committed: the loop ends, or never passes a boundary again)
+///                or Release (aborted: the loop goes on; answered by Released)
+/// Any time:    ListState -> StateList...
+// clang-format on
+///
 /// With Arrival::criu the target's part up to Verified is a holder's, which keeps the memory until
 /// the process is there. At the source: Verified -> Depart -> Departed, then CRIU dumps it; a
 /// Release, on this connection or the next, takes it back. The process that CRIU restored hears
@@ -33,6 +36,10 @@ namespace cardswap::channel {
 
 inline constexpr std::uint32_t kProtocolVersion = 6;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
+inline constexpr std::size_t kObstaclesMax = 64;  ///< the last one says how many more there are
+inline constexpr std::size_t kItemsMax = 64;
+inline constexpr std::size_t kPagesMax = 16;                ///< of one answer
+inline constexpr std::size_t kItemTextBytesMax = 1U << 10;  ///< longer ones are cut
 
 enum class Role : std::uint8_t { primary, standby };
 /// How the process comes to the target: the program was started there, or CRIU brings it.
@@ -48,13 +55,22 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;    ///< "libtorch 2.11.0", or "none"
+  std::string framework;    ///< "libtorch 2.11.0", "holder", or "none"
   std::uint64_t epoch = 0;  ///< the epoch this process was granted; 0 before any grant
   std::string migration;    ///< the migration whose engine runs or whose freeze holds; or empty
   bool frozen = false;      ///< parked at a boundary and waiting for the agent's word
   bool operator==(const Hello&) const = default;
 };
-/// What is tracked, sent at the first boundary and whenever it changes.
+/// What keeps a job from being moved: what it steps or keeps and does not track, a value that
+/// cannot be saved.
+struct Obstacle {
+  std::string what;     ///< "optimizer of type torch::optim::AdamW is stepped but not tracked"
+  std::string hint;     ///< what the program's author can do
+  bool always = false;  ///< also in the way of Arrival::criu
+  bool operator==(const Obstacle&) const = default;
+};
+/// What is tracked, sent at the first boundary, whenever it is found to have changed, and again
+/// after a reconnection.
 struct Tracked {
   std::uint64_t state_bytes = 0;
   std::uint32_t regions = 0;
@@ -62,6 +78,7 @@ struct Tracked {
   std::uint64_t replayed_bytes = 0;  ///< of the state: what replayable optimizers rewrite
   std::uint64_t update_bytes = 0;    ///< gradients of one step of theirs
   std::uint64_t homed_bytes = 0;     ///< of the state: what Arrival::criu can send ahead
+  std::vector<Obstacle> obstacles;   ///< kObstaclesMax at most
   bool operator==(const Tracked&) const = default;
 };
 /// At most ten a second: boundaries passed by this job so far (it moves with the job).
@@ -145,6 +162,29 @@ struct Departed {
   Digest root;                     ///< as Verified had it
   bool operator==(const Departed&) const = default;
 };
+/// Of a StateList: one tracked thing, or one that was seen and is not tracked.
+struct StateItem {
+  std::string name;  ///< as it is tracked; or what it is
+  std::string kind;  ///< "module", "optimizer", "tensors", "memory", "value", "hook", "gradients"
+  std::string type;  ///< of the program's object
+  std::string device;
+  std::string dtype;  ///< of its tensors; "mixed"
+  std::uint64_t bytes = 0;
+  std::uint64_t tensors = 0;
+  bool tracked = true;
+  std::string moves;    ///< "replayed", "rounds", "value"; or empty
+  std::string changed;  ///< "yes", "no" since the first boundary; empty: not known
+  std::string note;     ///< why it is in the way, and the like
+  bool operator==(const StateItem&) const = default;
+};
+/// Answer to ListState, built at the next boundary: one page of it, or the only one.
+struct StateList {
+  std::uint64_t request = 0;
+  std::uint64_t step = 0;  ///< the boundary
+  bool last = true;
+  std::vector<StateItem> items;  ///< kItemsMax at most
+  bool operator==(const StateList&) const = default;
+};
 
 // ---- agent -> runtime
 
@@ -218,10 +258,16 @@ struct Arrived {
   bool operator==(const Arrived&) const = default;
 };
 
+/// What does the state consist of? Answered by StateList.
+struct ListState {
+  std::uint64_t request = 0;
+  bool operator==(const ListState&) const = default;
+};
+
 using Message =
     std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
                  Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
-                 Retire, Grant, Depart, Departed, Arrived>;
+                 Retire, Grant, Depart, Departed, Arrived, StateList, ListState>;
 
 /// A whole frame, size included.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

@@ -8,7 +8,9 @@
 
 namespace nn = torch::nn;
 
-int main(int argc, char** argv) {
+namespace {
+
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::int64_t batch = 16;
   std::int64_t width = 16;
@@ -50,3 +52,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

@@ -150,9 +150,7 @@ void average_in(torch::nn::Module& average, const torch::nn::Module& model, doub
   for (std::size_t i = 0; i < into.size(); ++i) into[i].mul_(decay).add_(from[i], 1 - decay);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   TrainerOptions options;
   Shape shape;
   std::string text = "LICENSE";
@@ -244,3 +242,7 @@ int main(int argc, char** argv) {
   if (!checkpoint.empty()) save_checkpoint(checkpoint, model, optimizer, step);
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

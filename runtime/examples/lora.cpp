@@ -24,9 +24,7 @@ struct AdaptedImpl : nn::Module {
 };
 TORCH_MODULE(Adapted);
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::int64_t width = 512;
   std::int64_t layers = 4;
@@ -68,3 +66,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

@@ -19,9 +19,7 @@ struct NetImpl : nn::Module {
 };
 TORCH_MODULE(Net);
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::int64_t width = 64;
   CLI::App app("Trains a small LSTM");
@@ -55,3 +53,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

@@ -25,9 +25,7 @@ double advance(std::span<std::uint64_t> words, std::size_t dirty, std::uint64_t 
   return dirty == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(dirty);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::size_t bytes = 8U << 20;
   double dirty_share = 1;
@@ -84,3 +82,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

@@ -46,9 +46,7 @@ struct TiedImpl : nn::Module {
 };
 TORCH_MODULE(Tied);
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::int64_t width = 64;
   CLI::App app("Trains a model with tied embeddings and buffers of many types");
@@ -104,3 +102,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,16 @@ struct TrainerOptions {
     app.add_option("--times", times, "File to append the clock at each step's start to");
   }
 };
+
+/// A program's main: what open() and track() throw says what is wrong with its set-up.
+inline int guarded(int (*train)(int, char**), int argc, char** argv) {
+  try {
+    return train(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 1;
+  }
+}
 
 class LossLog {
  public:

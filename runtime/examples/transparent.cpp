@@ -72,9 +72,7 @@ class Loader {
   static constexpr int kClasses = 10;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::size_t batch_size = 16;
   std::int64_t width = 64;
@@ -135,3 +133,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }

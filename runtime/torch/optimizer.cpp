@@ -1,7 +1,10 @@
+#include <c10/util/Type.h>
 #include <cardswap/torch.h>
 
 #include <map>
+#include <optional>
 #include <set>
+#include <typeinfo>
 
 #include "migrator/wire/reader.h"
 #include "migrator/wire/writer.h"
@@ -110,6 +113,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
   /// may have had where the source had none.
   void adopt(const std::vector<std::string>& names) override {
     const std::set<std::string> wanted(names.begin(), names.end());
+    refuse_other_groups(names);
     const torch::NoGradGuard no_grad;
     for_each_parameter([&](const std::string& place, at::Tensor& parameter) {
       State probe;
@@ -199,7 +203,9 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
       const auto& gradient = parameter.grad();
       // What is left out here is found different by the audit and goes by digests.
       if (!gradient.defined() || gradient.layout() != at::kStrided) return;
-      const auto held = gradient.contiguous();
+      auto held = gradient.contiguous();
+      // One that is written to again, not made anew, would not wait for the line.
+      if (!is_made_anew(number) && held.is_same(gradient)) held = gradient.clone();
       update.gradients.push_back(
           {number,
            {static_cast<const std::byte*>(held.const_data_ptr()), held.nbytes()},
@@ -209,11 +215,25 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
     return update;
   }
 
+  void noticed() override {
+    std::uint32_t index = 0;
+    for_each_parameter([&](const std::string&, at::Tensor& parameter) {
+      const auto number = index++;
+      if (known_.size() <= number) known_.resize(number + 1);
+      auto& known = known_[number];
+      const auto& gradient = parameter.grad();
+      if (!gradient.defined()) return;
+      auto* now = gradient.unsafeGetTensorImpl();
+      known.is_new = known.gradient && known.gradient->_unsafe_get_target() != now;
+      if (known.is_new || !known.gradient) known.gradient = Identity(gradient.getIntrusivePtr());
+    });
+  }
+
   void replay(const TrackedUpdate& update) override {
     load(update.options);
     std::vector<at::Tensor> parameters;
     for_each_parameter([&](const std::string&, at::Tensor& parameter) {
-      parameter.mutable_grad() = at::Tensor();
+      parameter.mutable_grad() = at::Tensor();  // the values say which there are when it arrives
       parameters.push_back(parameter);
     });
     for (const auto& gradient : update.gradients) {
@@ -233,7 +253,54 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
     }
   }
 
+  void look(std::vector<std::pair<std::string, std::string>>& obstacles) override {
+    const auto groups = sizes();
+    if (groups_.empty()) groups_ = groups;
+    if (groups != groups_) {
+      obstacles.emplace_back(
+          "it has " + told(groups) + ", and had " + told(groups_) +
+              " at its first boundary: a standby begins with those",
+          "add groups before the first boundary, with parameters that require no gradient until it "
+          "is their turn; or move the process itself, with --arrive criu");
+    }
+  }
+  [[nodiscard]] std::string kind() const override { return "optimizer"; }
+
  private:
+  using Sizes = std::vector<std::size_t>;
+  Sizes sizes() {
+    Sizes result;
+    for (auto& group : optimizer_.param_groups()) result.push_back(group.params().size());
+    return result;
+  }
+  static std::string told(const Sizes& groups) {
+    std::string text = std::to_string(groups.size()) + " parameter groups (";
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      text += (i == 0 ? "" : ", ") + std::to_string(groups[i]);
+    }
+    return text + " parameters)";
+  }
+  /// By the names that regions() gives: state of a group, or of a parameter, that is not here.
+  void refuse_other_groups(const std::vector<std::string>& names) {
+    const auto ours = sizes();
+    for (const auto& name : names) {
+      const auto last = name.rfind('.');
+      const auto first = last == std::string::npos || last == 0 ? last : name.rfind('.', last - 1);
+      if (first == std::string::npos) continue;
+      const auto group = std::strtoul(name.c_str() + first + 1, nullptr, 10);
+      const auto index = std::strtoul(name.c_str() + last + 1, nullptr, 10);
+      if (group < ours.size() && index < ours[group]) continue;
+      throw std::invalid_argument(
+          "the source's optimizer has parameter " + std::to_string(index) + " of group " +
+          std::to_string(group) + ", this side has " + told(ours) +
+          ": make the same groups on both sides, before the first boundary");
+    }
+  }
+  /// Known to be another one than in the last step that was noticed.
+  [[nodiscard]] bool is_made_anew(std::uint32_t number) const {
+    return number < known_.size() && known_[number].is_new;
+  }
+
   template <class F>
   void for_each_parameter(F f) {
     for (std::size_t group = 0; group < optimizer_.param_groups().size(); ++group) {
@@ -263,31 +330,60 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
   }
 
   optim::Optimizer& optimizer_;
+  Sizes groups_;                                             // as they were first seen
+  using Identity = c10::weak_intrusive_ptr<at::TensorImpl>;  // known when it is gone, too
+  struct Known {
+    std::optional<Identity> gradient;
+    bool is_new = false;
+  };
+  std::vector<Known> known_;  // by parameter: of the latest step that was noticed
 };
 
 }  // namespace
 
+std::vector<SteppedParameter> stepped_parameters(const optim::Optimizer& optimizer) {
+  std::vector<SteppedParameter> all;
+  std::uint32_t group = 0;
+  for (const auto& one : optimizer.param_groups()) {
+    std::uint32_t index = 0;
+    for (const auto& parameter : one.params()) {
+      if (parameter.defined() && parameter.has_storage()) {
+        all.push_back({group, index, parameter.unsafeGetTensorImpl(),
+                       parameter.storage().unsafeGetStorageImpl()});
+      }
+      ++index;
+    }
+    ++group;
+  }
+  return all;
+}
+
 std::unique_ptr<TrackedState> tracked_optimizer(optim::Optimizer& optimizer) {
-  if (dynamic_cast<optim::SGD*>(&optimizer) != nullptr) {
+  // Exactly these: a class that is derived from one may have state of its own.
+  const auto& type = typeid(optimizer);
+  if (type == typeid(optim::SGD)) {
     return std::make_unique<TrackedOptimizer<optim::SGDOptions, optim::SGDParamState>>(optimizer);
   }
-  if (dynamic_cast<optim::AdamW*>(&optimizer) != nullptr) {
+  if (type == typeid(optim::AdamW)) {
     return std::make_unique<TrackedOptimizer<optim::AdamWOptions, optim::AdamWParamState>>(
         optimizer);
   }
-  if (dynamic_cast<optim::Adam*>(&optimizer) != nullptr) {
+  if (type == typeid(optim::Adam)) {
     return std::make_unique<TrackedOptimizer<optim::AdamOptions, optim::AdamParamState>>(optimizer);
   }
-  if (dynamic_cast<optim::RMSprop*>(&optimizer) != nullptr) {
+  if (type == typeid(optim::RMSprop)) {
     return std::make_unique<TrackedOptimizer<optim::RMSpropOptions, optim::RMSpropParamState>>(
         optimizer);
   }
-  if (dynamic_cast<optim::Adagrad*>(&optimizer) != nullptr) {
+  if (type == typeid(optim::Adagrad)) {
     return std::make_unique<TrackedOptimizer<optim::AdagradOptions, optim::AdagradParamState>>(
         optimizer);
   }
   throw std::invalid_argument(
-      "this optimizer's state is not known: track its tensors and counters by hand");
+      "what an optimizer of type " + c10::demangle(type.name()) +
+      " keeps is not known (SGD, Adam, AdamW, RMSprop and Adagrad are, classes derived from them "
+      "are not): give it a cardswap::Trackable, or track its parts and say so with "
+      "session.track_parts(optimizer, {names})");
 }
 
 }  // namespace cardswap

@@ -1,5 +1,6 @@
 #include <cardswap/torch.h>
 
+#include "runtime/torch/gradients.h"
 #include "runtime/torch/tensor_slot.h"
 
 namespace cardswap {
@@ -7,9 +8,23 @@ namespace {
 
 constexpr std::size_t kTensorsMax = 1U << 20;
 
+/// The one among a program's variables that has gradients: a parameter of its own.
+void append_parameter(std::vector<std::pair<std::string, at::Tensor>>& out, std::string name,
+                      const at::Tensor& tensor) {
+  if (tensor.defined() && tensor.is_leaf() && tensor.requires_grad()) {
+    out.emplace_back(std::move(name), tensor);
+  }
+}
+
 class TrackedTensor final : public TrackedState {
  public:
-  explicit TrackedTensor(at::Tensor& tensor) : tensor_(tensor) {}
+  explicit TrackedTensor(at::Tensor& tensor)
+      : tensor_(tensor), gradients_([&tensor] {
+          std::vector<std::pair<std::string, at::Tensor>> all;
+          append_parameter(all, "tensor", tensor);
+          return all;
+        }) {}
+  [[nodiscard]] TrackedGradients* gradients() override { return &gradients_; }
   void regions(std::vector<TrackedRegion>& out) override { tensor_slot::append(out, "", tensor_); }
   void adopt(const std::vector<std::string>& names) override {
     tensor_slot::adopt(names, "", tensor_);
@@ -27,11 +42,20 @@ class TrackedTensor final : public TrackedState {
 
  private:
   at::Tensor& tensor_;
+  Gradients gradients_;
 };
 
 class TrackedTensors final : public TrackedState {
  public:
-  explicit TrackedTensors(std::vector<at::Tensor>& tensors) : tensors_(tensors) {}
+  explicit TrackedTensors(std::vector<at::Tensor>& tensors)
+      : tensors_(tensors), gradients_([&tensors] {
+          std::vector<std::pair<std::string, at::Tensor>> all;
+          for (std::size_t i = 0; i < tensors.size(); ++i) {
+            append_parameter(all, "tensor " + std::to_string(i), tensors[i]);
+          }
+          return all;
+        }) {}
+  [[nodiscard]] TrackedGradients* gradients() override { return &gradients_; }
   void regions(std::vector<TrackedRegion>& out) override {
     tensor_slot::append_count(out, "tensors", tensors_.size());
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
@@ -63,6 +87,7 @@ class TrackedTensors final : public TrackedState {
   static std::string place(std::size_t index) { return std::to_string(index) + "/"; }
 
   std::vector<at::Tensor>& tensors_;
+  Gradients gradients_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <boost/json.hpp>
+#include <fstream>
 #include <sstream>
 
 #include "tests/support/hosts.h"
@@ -90,6 +91,91 @@ TEST_F(CarelessTrainer, IsOneProcessOfItsJob) {
   const auto said = a_.command({"logs", "job"}).out;
   EXPECT_THAT(said, HasSubstr("second: 1"));
   EXPECT_THAT(said, HasSubstr("is the trainer of job job already"));
+}
+
+struct Told {
+  const char* mistake;
+  const char* reason;
+};
+class CarelessTrainerThatCannotMove : public CarelessTrainer,
+                                      public ::testing::WithParamInterface<Told> {};
+
+TEST_P(CarelessTrainerThatCannotMove, IsToldByNameAndTrainsOn) {
+  const auto& c = GetParam();
+  start(c.mistake, 1200);
+  ASSERT_TRUE(within(10s, [&] {
+    return a_.command({"jobs"}).out.find("cannot move: " + std::string(c.reason)) !=
+           std::string::npos;
+  })) << a_.command({"jobs"}).out;
+  const auto plan = a_.command({"migrate", "job", "--to", b_.at("cpu:0"), "--dry-run"});
+  EXPECT_THAT(plan.out, HasSubstr(c.reason));
+  const auto refused = a_.command({"migrate", "job", "--to", b_.at("cpu:0")});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr(c.reason));
+  EXPECT_THAT(a_.command({"jobs", "job", "--state"}).out, HasSubstr(c.reason));
+  ASSERT_TRUE(a_.ended_within("job", 60s));
+  EXPECT_EQ(updates(), each_once(1200));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CarelessTrainerThatCannotMove,
+    ::testing::Values(
+        Told{"nothing says what the optimizer has", "optimizer of type"},
+        Told{"a save throws", "'cursor' cannot be saved: no such shard"},
+        Told{"a save is restless", "'cursor' saves other bytes each time it is asked"},
+        Told{"a value is large", "'table' saves 36.0 MiB, a value may have 32.0 MiB"},
+        Told{"something is tracked late", "'late' was tracked after the first boundary"}),
+    [](const auto& info) {
+      std::string name = info.param.mistake;
+      for (auto& c : name) c = c == ' ' ? '_' : c;
+      return name;
+    });
+
+TEST_F(CarelessTrainer, IsToldOfAValueThatStandsStill) {
+  start("a value stands still");
+  const auto list = a_.ask({"jobs", "job", "--state"});
+  std::string still;
+  for (const auto& one : list.at("items").as_array()) {
+    const auto& item = one.as_object();
+    if (!item.at("changed").is_bool() || item.at("changed").as_bool()) continue;
+    still += text(item, "name") + ": " + text(item, "note") + "; ";
+  }
+  EXPECT_EQ(still, "sampler: unchanged since the first boundary; ");
+}
+
+/// A state without any memory of its own is a state.
+TEST_F(CarelessTrainer, MovesWithNothingButValues) {
+  start("nothing but values");
+  EXPECT_EQ(text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "result"), "ok");
+  ASSERT_TRUE(b_.ended_within("job", 60s)) << b_.log();
+  EXPECT_EQ(updates(), each_once(400));
+}
+
+/// What is in the way is known again to an agent that was restarted.
+TEST_F(CarelessTrainer, TellsAnAgentThatComesBackWhatIsInTheWay) {
+  start("a save throws", 2000);
+  a_.kill_agent(SIGKILL);
+  a_.start_agent();
+  EXPECT_TRUE(within(10s, [&] {
+    return a_.command({"jobs"}).out.find("cannot move: 'cursor'") != std::string::npos;
+  })) << a_.command({"jobs"}).out;
+}
+
+/// A host with another LibTorch computes other bits.
+TEST_F(CarelessTrainer, IsNotMovedToAnotherFramework) {
+  const auto release = dir_.path() / "release";
+  std::ofstream(release) << "libtorch 2.11.0";
+  const auto quoted = "export CLAIMED_FRAMEWORK=\"$(cat " + release.string() + ")\"; exec " +
+                      CARELESS + " --steps 400 --log " + log_.string();
+  a_.run_job("job", {"sh", "-c", quoted});
+  ASSERT_TRUE(within(20s, [&] { return a_.step_of("job") >= 3; }));
+  std::ofstream(release) << "libtorch 2.9.1";
+  const auto refused = a_.command({"migrate", "job", "--to", b_.at("cpu:0")});
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err,
+              HasSubstr("runs on libtorch 2.11.0, its standby on b on libtorch 2.9.1"));
+  ASSERT_TRUE(a_.ended_within("job", 60s));
+  EXPECT_EQ(updates(), each_once(400));
 }
 
 }  // namespace

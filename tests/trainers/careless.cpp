@@ -9,10 +9,15 @@
 #include <chrono>
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <thread>
+#include <tuple>
 #include <vector>
+
+#include "runtime/framework.h"
 
 namespace {
 
@@ -63,10 +68,31 @@ int train(const Options& options) {
   std::vector<std::uint64_t> words(options.bytes / sizeof(std::uint64_t), 7);
   std::uint64_t step = 0;
   auto session = Session::open();
-  session.track_memory("words", std::as_writable_bytes(std::span(words)));
+  if (options.mistake == "nothing but values") {
+    session.track("words", words);
+  } else {
+    session.track_memory("words", std::as_writable_bytes(std::span(words)));
+  }
   session.track("step", step);
   Optimizer optimizer(words, step, notes, session);
   const auto is = [&](const char* name) { return options.mistake == name; };
+  if (!is("nothing says what the optimizer has")) session.track_parts(optimizer, {"words"});
+  std::uint64_t asked = 0;
+  std::uint64_t still = 7;
+  const auto no_load = [](std::span<const std::byte>) {};
+  if (is("a save throws")) {
+    session.track(
+        "cursor", []() -> std::vector<std::byte> { throw std::runtime_error("no such shard"); },
+        no_load);
+  }
+  if (is("a save is restless")) {
+    session.track(
+        "cursor", [&asked] { return std::vector<std::byte>(8, static_cast<std::byte>(++asked)); },
+        no_load);
+  }
+  if (is("a value stands still")) session.track("sampler", still);
+  std::vector<float> table(is("a value is large") ? 9U << 20U : 1);
+  if (is("a value is large")) session.track("table", table);
   if (is("second session")) {
     try {
       const auto second = Session::open();
@@ -85,6 +111,7 @@ int train(const Options& options) {
         notes.write("the fork's status is " + std::to_string(WEXITSTATUS(status)));
       }
     }
+    if (is("something is tracked late") && step == 3) session.track("late", still);
     const auto verdict = session.step(optimizer);
     if (verdict == Verdict::moved && is("another thread goes on")) {
       helper = std::jthread([&] {
@@ -97,11 +124,17 @@ int train(const Options& options) {
     if (verdict == Verdict::moved && !is("moved is ignored")) return 0;
     ++step;
   }
-  notes.write("digest " + session.state_digest());
+  if (!is("a save throws")) notes.write("digest " + session.state_digest());
   return 0;
 }
 
 }  // namespace
+
+/// What its program is built with, as far as anybody can tell.
+const char* cardswap::detail::framework() noexcept {
+  const char* claimed = std::getenv("CLAIMED_FRAMEWORK");
+  return claimed == nullptr ? "none" : claimed;
+}
 
 int main(int argc, char** argv) {
   Options options;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,25 @@ struct TrackedRegion {
   /// only.
   std::function<void(std::byte* home, std::shared_ptr<void> keep)> rehome;
   std::shared_ptr<Device> device;  ///< of `memory`; none: this host's own
+  std::uint64_t version = 0;       ///< grows with each change; 0: nobody counts
+};
+
+/// A parameter that an optimizer steps.
+struct SteppedParameter {
+  std::uint32_t group = 0;
+  std::uint32_t index = 0;        ///< in its group
+  const void* tensor = nullptr;   ///< its identity; what it shares with other names
+  const void* storage = nullptr;  ///< TrackedRegion::storage of what is to be tracked
+};
+/// What a program's optimizer is, as far as its type tells.
+struct SteppedOptimizer {
+  std::string type;  ///< as typeid has it
+  std::vector<SteppedParameter> parameters;
+};
+/// What an optimizer of type T steps; <cardswap/torch.h> knows LibTorch's.
+template <class T>
+struct Steppable {
+  static std::vector<SteppedParameter> parameters(const T& /*optimizer*/) { return {}; }
 };
 
 /// A gradient as an optimizer's step reads it.
@@ -64,10 +84,37 @@ class ReplayableOptimizer {
   /// By parameter: TrackedRegion::storage of what its update rewrites.
   [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
   [[nodiscard]] virtual TrackedUpdate capture() = 0;
+  /// It is about to step, and a migration is on its way: before capture(), and before a migration
+  /// begins for a step at least.
+  virtual void noticed() {}
   /// False for what updates without gradients, a hook: its updates carry empty ones.
   [[nodiscard]] virtual bool has_gradients() const { return true; }
   /// Steps with these gradients; parameters that have none here are left alone.
   virtual void replay(const TrackedUpdate& update) = 0;
+};
+
+/// A tracked thing's gradients, which are state where they live from one step to the next: summed
+/// over several boundaries, or never dropped. Training thread only.
+class TrackedGradients {
+ public:
+  virtual ~TrackedGradients() = default;
+  // Of a source, from a migration's request on:
+  /// An optimizer is about to step; `tensors`, sorted, are its parameters.
+  virtual void stepping(std::span<const void* const> tensors) = 0;
+  /// A boundary is passed. Gradients that outlived the last one belong to the state from here on;
+  /// if `all`, those too that no step has used yet.
+  virtual void passing(bool all) = 0;
+  /// The job stops at this boundary: what no step has used belongs to the state.
+  virtual void keep_unused() = 0;
+  // Both sides:
+  /// What belongs to the state, as TrackedState::regions.
+  virtual void regions(std::vector<TrackedRegion>& out) = 0;
+  virtual void adopt(const std::vector<std::string>& names) = 0;
+  /// Which of them there are.
+  [[nodiscard]] virtual std::vector<std::byte> save() = 0;
+  virtual void load(std::span<const std::byte> bytes) = 0;
+  /// The job goes on here.
+  virtual void arrived() = 0;
 };
 
 /// One tracked thing: tensors, values, or both. Implemented by the adapters of this library, and by
@@ -91,6 +138,13 @@ class TrackedState {
   [[nodiscard]] virtual bool loads_last() const { return false; }
   /// This, if it is an optimizer whose steps can be replayed.
   [[nodiscard]] virtual ReplayableOptimizer* replayable() { return nullptr; }
+  /// Those of its tensors, if they have any.
+  [[nodiscard]] virtual TrackedGradients* gradients() { return nullptr; }
+  /// Looked at anew: from the first call on, at the first boundary, appends what keeps it from
+  /// being moved to a process of its own, and what to do about it.
+  virtual void look(std::vector<std::pair<std::string, std::string>>& /*obstacles*/) {}
+  /// For people: "module", "optimizer", "value".
+  [[nodiscard]] virtual std::string kind() const { return {}; }
 };
 
 /// How a `T&` is tracked; specialise it to teach Session::track a type of your own.
@@ -115,15 +169,24 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// Tracks `thing` by reference: it must outlive the session. Names are unique.
+  /// Tracks `thing` by reference: it must outlive the session. Names are unique. Throws Error for a
+  /// name that is taken, and std::invalid_argument, which names it, for what cannot be tracked.
+  /// Everything is tracked before the first boundary: what comes later is not in a standby, and the
+  /// job is not moved to one.
   template <class T>
   void track(std::string_view name, T& thing) {
-    track_state(name, Trackable<T>::make(thing));
+    track_thing(name, Trackable<T>::make(thing), std::addressof(thing), typeid(thing).name());
   }
   void track(std::string_view name, std::function<std::vector<std::byte>()> save,
              std::function<void(std::span<const std::byte>)> load);
   void track_memory(std::string_view name, std::span<std::byte> memory);
   void track_state(std::string_view name, std::unique_ptr<TrackedState> state);
+  /// Says that what `thing` keeps, an optimizer that step() steps, is tracked under these names, in
+  /// parts. Throws for a name that is not tracked.
+  template <class T>
+  void track_parts(const T& thing, const std::vector<std::string>& names) {
+    track_parts_of(std::addressof(thing), names);
+  }
   /// Zeroed memory that is tracked, and can be sent ahead when the process itself is moved. Valid
   /// until the session ends.
   [[nodiscard]] std::span<std::byte> allocate(std::string_view name, std::size_t bytes);
@@ -143,7 +206,9 @@ class Session {
   /// make new ones (zero_grad() as it is by default), or the job moves by the slower rounds.
   template <class... Optimizers>
   [[nodiscard]] Verdict step(Optimizers&... optimizers) {
-    ((before_step(std::addressof(optimizers)), static_cast<void>(optimizers.step())), ...);
+    ((before_step(std::addressof(optimizers), &described<Optimizers>),
+      static_cast<void>(optimizers.step())),
+     ...);
     call_hooks();
     return step_boundary();
   }
@@ -161,7 +226,16 @@ class Session {
 
  private:
   class Impl;
-  void before_step(const void* optimizer);
+  using Describe = SteppedOptimizer (*)(const void* optimizer);
+  template <class T>
+  static SteppedOptimizer described(const void* optimizer) {
+    const auto& known = *static_cast<const T*>(optimizer);
+    return {typeid(known).name(), Steppable<T>::parameters(known)};
+  }
+  void before_step(const void* optimizer, Describe describe);
+  void track_thing(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
+                   const char* type);
+  void track_parts_of(const void* thing, const std::vector<std::string>& names);
   void call_hooks();
   struct Close {
     void operator()(Impl* impl) const noexcept;
@@ -184,6 +258,7 @@ class TrackedValue final : public TrackedState {
     if (bytes.size() != sizeof(T)) throw std::invalid_argument("a value of another size");
     std::memcpy(&value_, bytes.data(), sizeof(T));
   }
+  [[nodiscard]] std::string kind() const override { return "value"; }
 
  private:
   T& value_;

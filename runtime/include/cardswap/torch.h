@@ -7,13 +7,29 @@
 /// `session.track("model", *model)` and `session.track("optimizer", optimizer)`.
 namespace cardswap {
 
-/// Parameters and buffers, each storage once: tied weights and views need no care. The dtype, shape
-/// and place of a tensor are part of the layout that both sides must share.
+/// Parameters and buffers, each storage once: tied weights and views need no care. The dtype,
+/// shape, strides and place of a tensor are part of the layout that both sides must share, and so
+/// is what each module prints of itself, such as a dropout's share. Whether a parameter requires
+/// gradients, and whether a module trains or evaluates, is carried; so are gradients that outlive a
+/// step.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_module(torch::nn::Module& module);
 
 /// State tensors, step counters and each group's options of SGD, Adam, AdamW, RMSprop or Adagrad.
-/// Throws std::invalid_argument for another optimizer: declare its state by hand then.
+/// Throws std::invalid_argument for another optimizer, a class derived from one of these included,
+/// which may have state of its own: give it a Trackable, or track its parts by hand and say so with
+/// Session::track_parts.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_optimizer(torch::optim::Optimizer& optimizer);
+
+/// The parameters of all groups.
+[[nodiscard]] std::vector<SteppedParameter> stepped_parameters(
+    const torch::optim::Optimizer& optimizer);
+
+template <std::derived_from<torch::optim::Optimizer> T>
+struct Steppable<T> {
+  static std::vector<SteppedParameter> parameters(const T& optimizer) {
+    return stepped_parameters(optimizer);
+  }
+};
 
 /// A sampler's position, through its own save and load.
 template <class Sampler>

@@ -53,7 +53,7 @@ std::vector<Message> one_of_each() {
   const Digest digest{{1, 2, 3}};
   return {
       Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true},
-      Tracked{100, 3, digest, 90, 30, 60},
+      Tracked{100, 3, digest, 90, 30, 60, {{"an optimizer", "track it", true}}},
       Stepped{7, 1.5},
       Parked{"10.0.0.1", 7000, 100},
       SyncProgress{"m", some_stats()},
@@ -76,6 +76,12 @@ std::vector<Message> one_of_each() {
       Depart{"m", "/run/keeper"},
       Departed{"m", 1234, digest},
       Arrived{"m", 5, "/run/holder", "/run/agent", "token", "gpt", digest},
+      StateList{
+          3,
+          12,
+          false,
+          {{"model", "module", "Net", "cpu", "Float", 100, 4, false, "rounds", "yes", "why"}}},
+      ListState{3},
   };
 }
 
@@ -159,7 +165,7 @@ TEST(Channel, SurvivesEveryFlippedByte) {
 }
 
 TEST(Channel, RefusesNumbersThatNoMessageHas) {
-  for (const std::uint16_t number : {std::uint16_t{0}, std::uint16_t{24}, std::uint16_t{0xffff}}) {
+  for (const std::uint16_t number : {std::uint16_t{0}, std::uint16_t{26}, std::uint16_t{0xffff}}) {
     const std::array body{static_cast<std::byte>(number & 0xff),
                           static_cast<std::byte>(number >> 8)};
     EXPECT_THROW((void)decode(body), Error) << number;

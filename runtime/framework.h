@@ -1,0 +1,8 @@
+#pragma once
+
+namespace cardswap::detail {
+
+/// "libtorch 2.11.0": of cardswap::torch, where the program links it. Without it, null.
+[[gnu::weak]] const char* framework() noexcept;
+
+}  // namespace cardswap::detail

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cardswap/session.h"
+#include "migrator/digest.h"
+#include "migrator/wire/channel.h"
+#include "runtime/tracker.h"
+
+namespace cardswap {
+
+/// What a job's state consists of, told to people, and what it lacks: an optimizer that is stepped
+/// and not tracked, a parameter that nobody tracks, a value that cannot be saved. A job with such
+/// an obstacle trains as ever and is not moved. Training thread only.
+class Inventory {
+ public:
+  using Describe = SteppedOptimizer (*)(const void* optimizer);
+
+  explicit Inventory(Tracker& tracker) : tracker_(tracker) {}
+
+  /// `optimizer` is about to step towards the boundary `step`. True when it was never seen before.
+  bool note(const void* optimizer, Describe describe, std::uint64_t step);
+  /// Looks at everything, at the boundary `step`; never throws. Saves every value twice.
+  [[nodiscard]] std::vector<channel::Obstacle> obstacles(std::uint64_t step);
+  /// By tracked thing, in order; then what was seen besides.
+  [[nodiscard]] std::vector<channel::StateItem> list(std::uint64_t step);
+
+ private:
+  struct Stepped {
+    const void* address = nullptr;
+    Describe describe = nullptr;
+    std::uint64_t step = 0;  ///< the latest boundary that it led to: it may be gone after that
+    SteppedOptimizer known;
+  };
+  struct First {
+    Digest value;
+    std::uint64_t version = 0;
+    bool changed = false;
+  };
+  void describe_stepped(std::uint64_t step);
+  void look_at_values(std::vector<channel::Obstacle>& found);
+  void look_at_stepped(std::vector<channel::Obstacle>& found);
+  [[nodiscard]] channel::StateItem item_of(const Tracker::Entry& entry,
+                                           const std::vector<const void*>& replayed);
+  [[nodiscard]] std::vector<const void*> replayed() const;
+  [[nodiscard]] std::vector<channel::Obstacle> obstacles_of(const Stepped& stepped) const;
+
+  Tracker& tracker_;
+  std::vector<Stepped> stepped_;
+  std::map<std::string, First> first_;  // by tracked thing: at the first boundary
+  std::size_t tracked_first_ = 0;       // things at the first boundary; 0: it was not yet
+};
+
+}  // namespace cardswap

@@ -1,0 +1,41 @@
+#include "runtime/not_the_job.h"
+
+#include <fmt/format.h>
+
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+/// The last word of a process that is about to end: no buffer is flushed for it.
+void say_on_stderr(const std::string& line) {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace
+
+void end_moved_process() {
+  say_on_stderr(
+      fmt::format("cardswap: process {} lost its job, which moved to another device, and did not "
+                  "leave its training loop when it was told so; it ends here\n",
+                  ::getpid()));
+  ::_exit(kNotTheJob);
+}
+
+void end_forked_process(pid_t trainer, const std::string& job) {
+  say_on_stderr(fmt::format(
+      "cardswap: process {} was forked from process {}, which trains job {}: a fork is not the "
+      "job and may not step; it ends here\n",
+      ::getpid(), trainer, job));
+  ::_exit(kNotTheJob);
+}
+
+OneSession::OneSession() {
+  auto holder = holder_.load();
+  if (holder == ::getpid() || !holder_.compare_exchange_strong(holder, ::getpid())) {
+    throw Error(Code::conflict, "this process has a Cardswap session already",
+                "open one session and pass it to whoever needs it; it ends with its owner");
+  }
+}
+
+}  // namespace cardswap
