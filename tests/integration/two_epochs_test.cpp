@@ -73,6 +73,14 @@ class TwoEpochs : public ::testing::Test {
     ASSERT_TRUE(b_->steps_again_within("job", 5s)) << logs();
   }
 
+  /// In doubt, and the target holds the whole state and waits for the grant.
+  void lose_a_target_that_waits() {
+    migrate_and_hold("committed");
+    net_->cut();
+    proceed();
+    ASSERT_TRUE(comes_to("in_doubt")) << logs();
+  }
+
   [[nodiscard]] bool comes_to(const std::string& state) const {
     return within(25s, [&] { return text(a_->ask({"status", id_}), "state") == state; });
   }
@@ -203,6 +211,32 @@ TEST_F(TwoEpochs, ForcedToTheSourceWhileTheTargetStepsTheTargetStandsAfterTheHea
   expect_said_and_stopped(*a_, *b_);
 }
 
+TEST_F(TwoEpochs, ForcedToTheSourceBeforeTheGrantArrivedTheStandbyIsGoneAfterTheHeal) {
+  start_job();
+  lose_a_target_that_waits();
+  EXPECT_EQ(resolve(*a_, "source"), 0);
+  EXPECT_TRUE(a_->steps_again_within("job", 5s)) << logs();
+  net_->heal();
+  EXPECT_TRUE(within(30s, [&] { return process_state_of(*b_) == ' '; })) << logs();
+  EXPECT_TRUE(within(15s, [&] { return note_of(*a_).empty(); })) << note_of(*a_) << logs();
+  EXPECT_TRUE(a_->steps_again_within("job", 5s)) << logs();
+  for (const auto* host : {a_.get(), b_.get()}) {
+    EXPECT_THAT(events_of(*host, "two_epochs"), IsEmpty());
+  }
+}
+
+TEST_F(TwoEpochs, ForcedToTheTargetBeforeTheGrantArrivedItGoesOnThereAfterTheHeal) {
+  start_job();
+  lose_a_target_that_waits();
+  EXPECT_EQ(resolve(*a_, "target"), 0);
+  ASSERT_TRUE(comes_to("completed")) << logs();
+  EXPECT_TRUE(within(15s, [&] { return process_state_of(*a_) == ' '; })) << logs();
+  net_->heal();
+  EXPECT_TRUE(within(30s, [&] { return text(b_->job("job"), "state") == "running"; })) << logs();
+  EXPECT_TRUE(b_->steps_again_within("job", 5s)) << logs();
+  EXPECT_THAT(events_of(*b_, "two_epochs"), IsEmpty());
+}
+
 TEST_F(TwoEpochs, RestartedAgentsGoOnTellingAndObeying) {
   start_job();
   lose_a_target_that_steps();
@@ -229,6 +263,8 @@ TEST_F(TwoEpochs, RestartedAgentsGoOnTellingAndObeying) {
 TEST_F(TwoEpochs, ForcedToTheTargetWhileTheSourceStepsTheSourceStandsAfterTheHeal) {
   start_job();
   migrate_and_hold("verifying");
+  EXPECT_EQ(text(a_->job("job"), "state"), "frozen");
+  EXPECT_THAT(note_of(*a_), HasSubstr("stands for migration " + id_));
   ASSERT_TRUE(within(10s, [&] {
     return b_->log().find("migration " + id_ + " here: verified") != std::string::npos;
   })) << logs();
