@@ -162,9 +162,11 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
   const auto decision = side_of(m).decision();
   const auto* job = jobs_.by_instance(m.instance);
   const bool stands = m.state == State::superseded && job != nullptr && job->live();
-  return {{"decision", decision == handover::Decision::committed ? "committed"
-                       : decision == handover::Decision::aborted ? "aborted"
-                                                                 : "pending"},
+  // One that was outranked committed nothing: only who has the job by force is answered by that.
+  return {{"decision", m.state == State::superseded                ? "superseded"
+                       : decision == handover::Decision::committed ? "committed"
+                       : decision == handover::Decision::aborted   ? "aborted"
+                                                                   : "pending"},
           {"epoch", m.epoch},
           {"root", m.root},
           {"step", m.migrated_at_step},
@@ -182,8 +184,14 @@ asio::awaitable<Reservations::SourceSays> Reservations::ask_source(Reservation& 
   auto source = http::Endpoint::tcp(parse_address("from_api", r.from_api));
   const auto said = co_await http::call(std::move(source), std::move(request));
   SourceSays says;
-  says.message = decision_from(r.from_api, r.side.record().epoch, said);
-  const auto& answer = said.as_object();  // or it were no decision
+  static const json::object kNone;
+  const auto& answer = said.is_object() ? said.get_object() : kNone;
+  if (r.granted() && text_at(answer, "decision") == "superseded") {
+    says.message = {
+        Message::Kind::decision, r.side.record().epoch, {}, handover::Decision::committed};
+  } else {
+    says.message = decision_from(r.from_api, r.side.record().epoch, said);
+  }
   says.own_epoch = static_cast<handover::Epoch>(std::max(0.0, number_at(answer, "own_epoch")));
   says.stands = text_at(answer, "copy") == "frozen";
   co_return says;
