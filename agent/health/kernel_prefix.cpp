@@ -197,9 +197,9 @@ class Prefix {
     skip_spaces(after);
     if (take(rest, "Z")) {
       zone = 0;
-    } else if (take(after, "UTC ") || take(after, "GMT ")) {
+    } else if (after.starts_with("UTC ") || after.starts_with("GMT ")) {
       zone = 0;
-      rest = after;
+      rest = after.substr(3);
     } else if (!rest.empty() && (rest[0] == '+' || rest[0] == '-')) {
       const int sign = rest[0] == '-' ? -1 : 1;
       rest.remove_prefix(1);

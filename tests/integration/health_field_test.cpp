@@ -27,8 +27,7 @@ TEST(HealthKernelLog, IsReadAsLogDaemonsWriteIt) {
       "May 27 16:50:10 node7 kernel: NVRM: Xid (PCI:0000:3b:00 GPU-I:05): 94, pid=7194, "
       "Contained: CE User Channel (0x9). RST: No, D-RST: No\n");
   EXPECT_TRUE(host.told("cpu:0 xid:94"));
-  EXPECT_THAT(boost::json::serialize(host.a->ask({"health"})),
-              HasSubstr("MIG instance GPU-I:05: pid=7194"));
+  EXPECT_THAT(boost::json::serialize(host.health()), HasSubstr("MIG instance GPU-I:05: pid=7194"));
 }
 
 TEST(HealthKernelLog, TellsOfAGpuThatIsGoneWithoutAnXid) {
@@ -143,7 +142,7 @@ TEST(HealthMoves, ThatHaveNoPlaceToGoWaitAndAreNoFailure) {
   host.append("NVRM: Xid (PCI:0000:3b:00): 64, pid=1, name=x, text\n");
   EXPECT_TRUE(host.told("no device fits"));
   EXPECT_EQ(host.scrape()["cardswap_breaker_open"], 0);
-  EXPECT_EQ(number(host.a->ask({"health"}).at("moves").as_object(), "last_hour"), 0);
+  EXPECT_EQ(number(host.health().at("moves").as_object(), "last_hour"), 0);
   EXPECT_EQ(host.b.command({"uncordon", host.b.at("cpu:0")}).exit_code, 0);
   EXPECT_TRUE(host.moved()) << host.events();
 }

@@ -74,10 +74,15 @@ class HealthHost {
   [[nodiscard]] Scrape scrape() const {
     return parse_scrape(ask_over_unix(*a, {.target = "/metrics"}).content);
   }
+  /// GET /v1/health.
+  [[nodiscard]] boost::json::object health() const {
+    return ask_over_unix(*a, {.target = "/v1/health"}).body;
+  }
   /// What it did to jobs and devices; empty: nothing.
   [[nodiscard]] std::string done() const {
     std::string all;
-    for (const auto& migration : a->ask({"status"}).at("migrations").as_array()) {
+    const auto status = a->ask({"status"});
+    for (const auto& migration : status.at("migrations").as_array()) {
       all += boost::json::serialize(migration) + "\n";
     }
     const auto cordons = ask_over_unix(*a, {.target = "/v1/cordon"}).body;

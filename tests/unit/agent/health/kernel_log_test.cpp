@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <fstream>
 
@@ -49,7 +50,7 @@ class KernelLog : public ::testing::Test {
       // As the journal keeps it.
       place_ = place_from(to_json(place));
     };
-    events.caught_up = [&] { tasks.stop(); };
+    events.caught_up = [&] { boost::asio::post(context, [&] { tasks.stop(); }); };
     tasks.spawn("follow", follow_log(context, file(), place_, events));
     while (!tasks.empty()) context.run_one();
     return lines;
