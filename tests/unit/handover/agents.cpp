@@ -208,10 +208,13 @@ class Agents {
   }
 
   void on(Event event) {
+    // Most events have no rule in most states, and the sides are what costs here.
+    if (!rule_for(options_.source_rules, static_cast<State>(w_.source.state), event)) return;
     feed<SourceAgent>(w_, options_, found_, {By::source_event, byte(event), 0, false},
                       [event](SourceSide& side) { return side.on(event); });
   }
   void on(TargetEvent event) {
+    if (!rule_for(options_.target_rules, static_cast<TargetState>(w_.target.state), event)) return;
     const bool forced = event == TargetEvent::forced_to_source;
     feed<TargetAgent>(w_, options_, found_, {By::target_event, byte(event), 0, forced},
                       [event](TargetSide& side) { return side.on(event); });
