@@ -119,7 +119,7 @@ INSERT INTO records VALUES ('job', 'a', '{"name": "second"}');""")
   ASSERT_EQ(made.exit_code, 0) << made.err;
   for (int times = 0; times < 2; ++times) {
     Journal journal(file);
-    EXPECT_EQ(journal.warning(), "");
+    EXPECT_TRUE(journal.warnings().empty());
     Cordons(journal).set({"cpu:0", "fans", "", 1});
     const auto jobs = journal.all(Journal::Kind::job);
     ASSERT_EQ(jobs.size(), 2U);
