@@ -143,7 +143,7 @@ class Target {
                     {"epoch", 2},
                     {"from", "gpu-a/cpu:0"},
                     {"from_api", source}};
-    const auto answer = reservations_.reserve(request);
+    const auto answer = reservations_.reserve(request, {.host = "127.0.0.1", .problem = {}});
     ASSERT_TRUE(answer.body.at("accepted").as_bool()) << json::serialize(answer.body);
     auto* job = jobs_.by_instance(reservations_.at(id).instance);
     ASSERT_NE(job, nullptr);
