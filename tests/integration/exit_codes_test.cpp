@@ -94,7 +94,7 @@ TEST_F(ExitCode, IsTwoForWrongUsageAndNamesTheWord) {
            {{"run", "--name", "x", "--env", "FOO", "--", "true"}, 2, {"--env", "'FOO'"}},
            {{"run", "--name", "x", "--restart", "often", "--", "true"}, 2, {"'often'", "never"}},
            {{"stop", "job", "--grace", "soon"}, 2, {"--grace", "'soon'", "10s"}},
-           {{"--agent", "127.0.0.1:99999", "jobs"}, 2, {"127.0.0.1:99999", "HOST:PORT"}},
+           {{"--agent", "127.0.0.1:99999", "jobs"}, 2, {"127.0.0.1:99999", "gpu-b:7070"}},
        }) {
     expect(ending);
   }
@@ -152,7 +152,7 @@ TEST_F(ExitCode, IsThreeForAJobThatIsOnItsWayOrWent) {
   expect({{"cancel", id}, 0, {}});
   ASSERT_TRUE(within(10s, [&] { return text(latest(), "state") == "aborted"; }));
   const auto moved = text(a_.ask({"migrate", "job", "--to", there_}), "id");
-  expect({{"cancel", moved}, 3, {moved, "cannot be taken back", there_}});
+  expect({{"cancel", moved}, 3, {moved, "is over", there_}});
   expect({{"migrate", "job", "--to", there_}, 3, {"job job moved to " + there_, "agent there"}});
   ASSERT_EQ(b_.command({"migrate", "job", "--to", a_.at("cpu:0")}).exit_code, 0);
 }
