@@ -140,7 +140,7 @@ TEST_F(MovedProcess, GoesOnThoughItRegistersItsTensorsOnly) {
 }
 
 TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
-  Host a(dir.path() / "a", {.name = "a"});
+  Host a(dir.path() / "a", {.name = "a", .devices = {"cpu:0", "cpu:1"}});
   SKIP_WITHOUT_CRIU(a);
   const auto path = text(a.ask({"devices"}).at("criu").as_object(), "path");
   const auto broken = dir.path() / "criu";
@@ -156,7 +156,8 @@ TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
   EXPECT_THAT(outcome.err, HasSubstr("restore the process on b"));
   EXPECT_TRUE(a.steps_again_within("job", 5s)) << a.log();
   EXPECT_EQ(b.leftovers(), "");
-  const auto plan = move(a, a, {"--dry-run"});
+  const auto plan = a.ask({"migrate", "job", "--to", a.at("cpu:1"), "--arrive", "criu",
+                           "--max-downtime", "none", "--dry-run"});
   EXPECT_EQ(text(plan, "arrive"), "criu");
   EXPECT_EQ(text(plan, "strategy"), "rounds");
   for (const auto& prediction : plan.at("predictions").as_array()) {

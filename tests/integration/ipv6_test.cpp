@@ -200,9 +200,10 @@ TEST(Ipv6, ALinkLocalAddressTakesCallsAndSaysThatItTakesNoData) {
   Host b(dir.path() / "b", options);
   Trainer job({trainer("plain_memory"), "--steps", "1000", "--step-ms", "5"});
   job.start(a);
-  const auto plan = Trainer::move(a, b, {"--dry-run"});
-  EXPECT_FALSE(plan.at("allowed").as_bool());
-  EXPECT_THAT(boost::json::serialize(plan), HasSubstr("link-local address, and UCX connects to"));
+  const auto plan = a.command({"migrate", "job", "--to", b.at("cpu:0"), "--dry-run"});
+  EXPECT_EQ(plan.exit_code, 3);
+  EXPECT_THAT(plan.out, HasSubstr("blocked: "));
+  EXPECT_THAT(plan.out, HasSubstr("link-local address, and UCX connects to"));
   EXPECT_TRUE(within(5s, [&] { return !b.ask({"version"}).at("warnings").as_array().empty(); }));
   EXPECT_THAT(b.log(), HasSubstr("no job can come here"));
   job.ends_as_undisturbed_on(a);
