@@ -28,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kLimit{10};
 constexpr unsigned kGpusMax = 256;
 constexpr std::size_t kTextMax = 1U << 16U;
+constexpr int kTabs = 4;  // of a whole line, whatever a GPU does not tell
 
 struct Unload {
   void operator()(void* library) const noexcept { ::dlclose(library); }
@@ -91,6 +92,7 @@ std::vector<Gpu> gpus_from(std::string_view text) {
   while (!text.empty() && gpus.size() < kGpusMax) {
     auto line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (std::ranges::count(line, '\t') < kTabs) continue;
     std::array<std::string_view, 5> part;
     for (std::size_t i = 0; i < part.size(); ++i) {
       part[i] = line.substr(0, i + 1 == part.size() ? std::string_view::npos : line.find('\t'));
