@@ -60,7 +60,12 @@ OpenThing read_open(const std::filesystem::path& process, const std::string& num
   thing.target = link_of(descriptor);
   thing.deleted = thing.target.ends_with(kDeleted);
   if (thing.deleted) thing.target.resize(thing.target.size() - kDeleted.size());
-  thing.info = parse_descriptor(text_of(process / "fdinfo" / number));
+  const auto info = text_of(process / "fdinfo" / number);
+  // Links call it like any other eventfd, and CRIU makes it one.
+  if (info.find("\neventfd-semaphore: 1\n") != std::string::npos) {
+    thing.target = "anon_inode:[eventfd that is a semaphore]";
+  }
+  thing.info = parse_descriptor(info);
   const int access = thing.info.flags & O_ACCMODE;
   thing.reads = access != O_WRONLY;
   thing.writes = access != O_RDONLY;

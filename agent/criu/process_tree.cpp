@@ -47,6 +47,21 @@ std::vector<pid_t> tree_of(const ProcessId& root) {
   return tree;
 }
 
+std::vector<std::string> left_behind(const std::vector<ProcessId>& members, const ProcessId& root) {
+  const auto tree = tree_of(root);
+  std::vector<std::string> reasons;
+  for (const auto& process : members) {
+    if (std::ranges::find(tree, process.pid) != tree.end() || !is_alive(process)) continue;
+    auto name = status_field(process.pid, "Name");
+    name.erase(0, name.find_first_not_of(" \t"));
+    reasons.push_back(
+        fmt::format("process {} ({}) belongs to the job and is no child of it any more (its parent "
+                    "ended): CRIU would leave it behind; end it, or let its parent live",
+                    process.pid, name));
+  }
+  return reasons;
+}
+
 pid_t innermost_pid_of(pid_t pid) {
   std::istringstream numbers(status_field(pid, "NSpid"));
   pid_t last = 0;

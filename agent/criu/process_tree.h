@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <string>
 #include <vector>
 
 #include "agent/jobs/process.h"
@@ -13,6 +14,11 @@ namespace cardswap::criu {
 [[nodiscard]] std::vector<pid_t> tree_of(const ProcessId& root);
 /// The number of `pid` in its innermost PID namespace; 0 when it is gone.
 [[nodiscard]] pid_t innermost_pid_of(pid_t pid);
+
+/// Why each of `members` that lives and does not descend from `root` is a reason to stay: CRIU
+/// moves a tree, and what is beside it would be left behind and end.
+[[nodiscard]] std::vector<std::string> left_behind(const std::vector<ProcessId>& members,
+                                                   const ProcessId& root);
 
 /// Whether a tracer, CRIU while it dumps, holds a process of the tree.
 [[nodiscard]] bool is_traced(const ProcessId& root);

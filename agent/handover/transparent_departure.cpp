@@ -8,6 +8,7 @@
 #include "agent/criu/process_tree.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
+#include "agent/jobs/members.h"
 
 namespace cardswap {
 
@@ -55,6 +56,10 @@ asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
   if (now == nullptr) throw Error(Code::source_lost, "the job is gone");
   auto examined =
       criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(), gpus);
+  const auto members = members_of({now->process, now->parent, now->init, now->token});
+  for (auto& reason : criu::left_behind(members, now->process)) {
+    examined.reasons.push_back(std::move(reason));
+  }
   if (!gpus.saved.empty()) {
     const auto device = jobs_.device(now->device);
     if (device.kind == "cuda" && !device.uuid.empty()) {

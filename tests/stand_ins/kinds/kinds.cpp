@@ -10,16 +10,13 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 namespace cardswap::test {
 
 int must(long result, const char* doing) {
   if (result >= 0) return static_cast<int>(result);
-  std::fprintf(stderr, "holds: %s: %s\n", doing, std::strerror(errno));
-  std::exit(77);
+  throw Missing(std::string(doing) + ": " + std::strerror(errno));
 }
 void* must_map(void* address) {
   if (address == MAP_FAILED) must(-1, "mmap");

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 
 namespace cardswap::test {
@@ -14,7 +15,11 @@ using Open = std::function<Check(const std::string& dir)>;
 [[nodiscard]] std::map<std::string, Open> kinds_that_move();
 [[nodiscard]] std::map<std::string, Open> kinds_that_stay();
 
-/// `result`, or the end of the program with what failed where it is negative.
+/// This machine has no such thing.
+struct Missing : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+/// `result`; throws Missing with what failed where it is negative.
 int must(long result, const char* doing);
 void* must_map(void* address);
 

@@ -9,6 +9,7 @@
 #include <mqueue.h>
 #include <pty.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -84,6 +86,11 @@ std::map<std::string, Open> kinds_that_stay() {
        [](const std::string& dir) -> Check {
          must(::inotify_add_watch(must(::inotify_init1(0), "inotify"), dir.c_str(), IN_CREATE),
               "watch");
+         return {};
+       }},
+      {"semaphore-eventfd",
+       [](const std::string&) -> Check {
+         must(::eventfd(3, EFD_SEMAPHORE), "eventfd");
          return {};
        }},
       {"fanotify",
@@ -206,6 +213,17 @@ std::map<std::string, Open> kinds_that_stay() {
          must(::mkdir(path.c_str(), 0700), "mkdir");
          must(::chdir(path.c_str()), "chdir");
          ::rmdir(path.c_str());
+         return {};
+       }},
+      {"orphan",
+       [](const std::string&) -> Check {
+         const pid_t parent = must(::fork(), "fork");
+         if (parent == 0) {
+           ::setsid();
+           if (::fork() != 0) ::_exit(0);
+           while (true) ::pause();
+         }
+         ::waitpid(parent, nullptr, 0);
          return {};
        }},
       {"child-in-a-namespace", child([] { ::unshare(CLONE_NEWUTS); })},

@@ -143,6 +143,15 @@ TEST_F(MadeUpProcess, MayLeaveWithTheUsualThings) {
   EXPECT_THAT(reasons(), IsEmpty());
 }
 
+TEST_F(MadeUpProcess, StaysWithAnEventfdThatIsASemaphore) {
+  open(4, "anon_inode:[eventfd]");
+  const std::string info = "pos:\t0\nflags:\t02\neventfd-count: 3\neventfd-id: 1\n";
+  write("7/fdinfo/4", info + "eventfd-semaphore: 0\n");
+  EXPECT_THAT(reasons(), IsEmpty());
+  write("7/fdinfo/4", info + "eventfd-semaphore: 1\n");
+  EXPECT_THAT(reasons(), ElementsAre(HasSubstr("has eventfd that is a semaphore open (fd 4)")));
+}
+
 TEST_F(MadeUpProcess, StaysForWhatCannotMoveAndIsToldWhich) {
   write("7/status", "Name:\tgpt\nTracerPid:\t99\n");
   write("7/stat", "7 (gpt) S 1 7 7 34816 -1");
