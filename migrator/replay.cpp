@@ -15,6 +15,8 @@ constexpr milliseconds kLook{100};
 constexpr std::uint64_t kStepsHeld = 2;
 /// No further shard is copied aside beyond this; a single one may be larger.
 constexpr std::uint64_t kStagedMax = 256U << 20U;
+// Of a program that tracks another number of loose tensors after each step.
+constexpr std::uint64_t kInterruptedAuditsMax = 32;
 constexpr double kForgetting = 0.75;
 /// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
 /// then is no sign that the next one is small.
@@ -120,6 +122,7 @@ void Replay::follow_the_program() {
 /// Between two updates. Chunks of the base copy that are under way are of the former layout, and
 /// the target waits for them.
 void Replay::take_layout(Snapshot now) {
+  const bool interrupted = audit_asked_ && !audit_concluded_;
   audit_.reset();  // its digests are of the former layout; there will be another one
   audit_asked_ = audited_ = audit_concluded_ = false;
   const auto kept = kept_regions(sender_.snapshot().layout, now.layout);
@@ -129,6 +132,13 @@ void Replay::take_layout(Snapshot now) {
   const auto begun =
       shards ? units_.follow(sender_.snapshot().layout, *shards, kept) : std::nullopt;
   if (!begun) {
+    give_up();
+    return;
+  }
+  // An optimizer's state comes once; what comes and goes with each step would let no audit end.
+  interrupted_audits_ = interrupted && begun->empty() ? interrupted_audits_ + 1 : 0;
+  if (interrupted_audits_ > kInterruptedAuditsMax) {
+    sender_.tell("by rounds: what is tracked has another layout after each step");
     give_up();
     return;
   }

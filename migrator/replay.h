@@ -117,8 +117,9 @@ class Replay {
   std::deque<Unacknowledged> unacknowledged_;
   std::optional<Audit> audit_;
   bool audit_asked_ = false;
-  bool audited_ = false;          ///< and nothing differed
-  bool audit_concluded_ = false;  ///< since the layout is as it is
+  bool audited_ = false;                  ///< and nothing differed
+  bool audit_concluded_ = false;          ///< since the layout is as it is
+  std::uint64_t interrupted_audits_ = 0;  ///< in a row, by a layout with nothing new to replay
   bool given_up_ = false;
   bool begun_ = false;             ///< what no update rewrites was sent
   std::uint64_t came_late_ = 0;    ///< units that began while others were replayed

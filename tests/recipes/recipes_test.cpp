@@ -23,6 +23,7 @@ struct Recipe {
   std::string name;
   std::string line;  ///< the tracked thing that the recipe is about
   std::string back = "replay";
+  std::string ends = back;  ///< the strategy that this one becomes
 };
 
 std::ostream& operator<<(std::ostream& out, const Recipe& r) { return out << r.name; }
@@ -77,9 +78,11 @@ TEST_P(MovedRecipe, GoesOnBitForBit) {
   finish_after(kStepsAfter);
 
   EXPECT_EQ(losses(log()), expected());
+  const auto migration = boost::json::parse(back.out).as_object();
+  const auto& progress = migration.at("progress").as_object();
+  EXPECT_EQ(text(progress, "strategy"), GetParam().ends);
   if (GetParam().back == "replay") {
-    const auto migration = boost::json::parse(back.out).as_object();
-    EXPECT_GT(number(migration.at("progress").as_object(), "log_entries"), 0);
+    EXPECT_GT(number(progress, "log_entries"), 0);
   }
 }
 
@@ -96,12 +99,13 @@ TEST_P(MovedRecipe, IsMissedWhenItsLineIsLeftOut) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, MovedRecipe,
-    ::testing::Values(Recipe{"loose_tensors", "hidden"}, Recipe{"generators", "engine"},
-                      Recipe{"schedules", "root"}, Recipe{"own_type", "curriculum"},
-                      Recipe{"loader", "trained"}, Recipe{"logging", "step"},
-                      Recipe{"accumulation", "rng"}, Recipe{"average", "average"},
-                      Recipe{"two_optimizers", "critic_optimizer"}, Recipe{"masters", "masters"},
-                      Recipe{"growing_groups", "groups"}, Recipe{"lbfgs", "optimizer", "rounds"}),
+    ::testing::Values(Recipe{"loose_tensors", "hidden", "replay", "rounds"},
+                      Recipe{"generators", "engine"}, Recipe{"schedules", "root"},
+                      Recipe{"own_type", "curriculum"}, Recipe{"loader", "trained"},
+                      Recipe{"logging", "step"}, Recipe{"accumulation", "rng"},
+                      Recipe{"average", "average"}, Recipe{"two_optimizers", "critic_optimizer"},
+                      Recipe{"masters", "masters"}, Recipe{"growing_groups", "groups"},
+                      Recipe{"lbfgs", "optimizer", "rounds"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(MinimalRecipe, GoesOnBitForBit) {
