@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
 #include <sstream>
@@ -21,12 +22,18 @@ using ::testing::Not;
 
 class CarelessTrainer : public ::testing::Test {
  protected:
-  std::vector<std::string> program(const std::string& mistake, int steps) const {
-    return {CARELESS, "--case", mistake, "--steps", std::to_string(steps), "--log", log_.string()};
-  }
-  void start(const std::string& mistake, int steps = 400) {
-    a_.run_job("job", program(mistake, steps));
+  /// It trains until finish().
+  void start(const std::string& mistake) {
+    a_.run_job("job", {CARELESS, "--case", mistake, "--steps", "1000000", "--log", log_.string(),
+                       "--finish", end_.string()});
     ASSERT_TRUE(within(20s, [&] { return a_.step_of("job") >= 3; })) << a_.log();
+  }
+  /// Some steps later, at `host`.
+  void finish(Host& host) {
+    const auto from = host.step_of("job");
+    ASSERT_TRUE(within(20s, [&] { return host.step_of("job") >= from + 20; })) << host.log();
+    std::ofstream(end_).put('\n');
+    ASSERT_TRUE(host.ended_within("job", 60s)) << host.log();
   }
   /// "0 1 2 ...", in the order in which they were made.
   [[nodiscard]] std::string updates() const {
@@ -37,15 +44,19 @@ class CarelessTrainer : public ::testing::Test {
     }
     return made;
   }
-  static std::string each_once(int steps) {
+  static std::string each_once(std::int64_t steps) {
     std::string all;
-    for (int i = 0; i < steps; ++i) all += std::to_string(i) + " ";
+    for (std::int64_t i = 0; i < steps; ++i) all += std::to_string(i) + " ";
     return all;
+  }
+  [[nodiscard]] std::string each_once() const {
+    return each_once(std::ranges::count(updates(), ' '));
   }
   [[nodiscard]] std::string noted() const { return read_file(log_.string()); }
 
   TempDir dir_;
   std::filesystem::path log_ = dir_.path() / "log";
+  std::filesystem::path end_ = dir_.path() / "end";
   Host a_{dir_.path() / "a", {.name = "a"}};
   Host b_{dir_.path() / "b", {.name = "b"}};
 };
@@ -55,31 +66,31 @@ TEST_F(CarelessTrainer, StepsInOneProcessAloneAlthoughItIgnoresThatItMoved) {
   EXPECT_EQ(text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "result"), "ok");
   EXPECT_EQ(text(b_.ask({"migrate", "job", "--to", a_.at("cpu:0")}), "result"), "ok");
   EXPECT_EQ(text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "result"), "ok");
-  ASSERT_TRUE(b_.ended_within("job", 60s)) << b_.log();
-  EXPECT_EQ(updates(), each_once(400));
+  finish(b_);
+  EXPECT_EQ(updates(), each_once());
 }
 
 TEST_F(CarelessTrainer, StepsOnNoOtherThreadOnceItMoved) {
   start("another thread goes on");
   EXPECT_EQ(text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "result"), "ok");
-  ASSERT_TRUE(b_.ended_within("job", 60s)) << b_.log();
-  EXPECT_EQ(updates(), each_once(400));
+  finish(b_);
+  EXPECT_EQ(updates(), each_once());
   EXPECT_THAT(noted(), Not(HasSubstr("the other thread")));
 }
 
 TEST_F(CarelessTrainer, IsNotStepedByItsFork) {
-  start("a fork goes on", 100);
-  ASSERT_TRUE(a_.ended_within("job", 30s));
+  start("a fork goes on");
+  finish(a_);
   EXPECT_THAT(noted(), HasSubstr("the fork's status is 75"));
-  EXPECT_EQ(updates(), each_once(100));
+  EXPECT_EQ(updates(), each_once());
   EXPECT_THAT(a_.command({"logs", "job"}).out, HasSubstr("a fork is not the job and may not step"));
 }
 
 TEST_F(CarelessTrainer, OpensOneSession) {
-  start("second session", 50);
+  start("second session");
   EXPECT_THAT(noted(), HasSubstr("refused: this process has a Cardswap session already"));
-  ASSERT_TRUE(a_.ended_within("job", 30s));
-  EXPECT_EQ(updates(), each_once(50));
+  finish(a_);
+  EXPECT_EQ(updates(), each_once());
 }
 
 /// A script of the job starts the program twice, side by side.
@@ -102,7 +113,7 @@ class CarelessTrainerThatCannotMove : public CarelessTrainer,
 
 TEST_P(CarelessTrainerThatCannotMove, IsToldByNameAndTrainsOn) {
   const auto& c = GetParam();
-  start(c.mistake, 1200);
+  start(c.mistake);
   ASSERT_TRUE(within(10s, [&] {
     return a_.command({"jobs"}).out.find("cannot move: " + std::string(c.reason)) !=
            std::string::npos;
@@ -113,8 +124,8 @@ TEST_P(CarelessTrainerThatCannotMove, IsToldByNameAndTrainsOn) {
   EXPECT_NE(refused.exit_code, 0);
   EXPECT_THAT(refused.err, HasSubstr(c.reason));
   EXPECT_THAT(a_.command({"jobs", "job", "--state"}).out, HasSubstr(c.reason));
-  ASSERT_TRUE(a_.ended_within("job", 60s));
-  EXPECT_EQ(updates(), each_once(1200));
+  finish(a_);
+  EXPECT_EQ(updates(), each_once());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -147,13 +158,13 @@ TEST_F(CarelessTrainer, IsToldOfAValueThatStandsStill) {
 TEST_F(CarelessTrainer, MovesWithNothingButValues) {
   start("nothing but values");
   EXPECT_EQ(text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "result"), "ok");
-  ASSERT_TRUE(b_.ended_within("job", 60s)) << b_.log();
-  EXPECT_EQ(updates(), each_once(400));
+  finish(b_);
+  EXPECT_EQ(updates(), each_once());
 }
 
 /// What is in the way is known again to an agent that was restarted.
 TEST_F(CarelessTrainer, TellsAnAgentThatComesBackWhatIsInTheWay) {
-  start("a save throws", 2000);
+  start("a save throws");
   a_.kill_agent(SIGKILL);
   a_.start_agent();
   EXPECT_TRUE(within(10s, [&] {
@@ -166,7 +177,8 @@ TEST_F(CarelessTrainer, IsNotMovedToAnotherFramework) {
   const auto release = dir_.path() / "release";
   std::ofstream(release) << "libtorch 2.11.0";
   const auto quoted = "export CLAIMED_FRAMEWORK=\"$(cat " + release.string() + ")\"; exec " +
-                      CARELESS + " --steps 400 --log " + log_.string();
+                      CARELESS + " --steps 1000000 --log " + log_.string() + " --finish " +
+                      end_.string();
   a_.run_job("job", {"sh", "-c", quoted});
   ASSERT_TRUE(within(20s, [&] { return a_.step_of("job") >= 3; }));
   std::ofstream(release) << "libtorch 2.9.1";
@@ -174,8 +186,8 @@ TEST_F(CarelessTrainer, IsNotMovedToAnotherFramework) {
   EXPECT_NE(refused.exit_code, 0);
   EXPECT_THAT(refused.err,
               HasSubstr("runs on libtorch 2.11.0, its standby on b on libtorch 2.9.1"));
-  ASSERT_TRUE(a_.ended_within("job", 60s));
-  EXPECT_EQ(updates(), each_once(400));
+  finish(a_);
+  EXPECT_EQ(updates(), each_once());
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cctype>
+#include <fstream>
 
 #include "tests/support/hosts.h"
 
@@ -15,8 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-std::vector<std::string> program(const std::string& odd, int steps) {
-  return {ODD, "--case", odd, "--steps", std::to_string(steps), "--step-ms", "5"};
+std::vector<std::string> program(const std::string& odd, std::int64_t steps) {
+  return {ODD, "--case", odd, "--steps", std::to_string(steps)};
 }
 
 std::string underscored(std::string text) {
@@ -26,12 +28,25 @@ std::string underscored(std::string text) {
 
 class OddTrainer : public ::testing::Test {
  protected:
-  void start(const std::string& odd, int steps) {
-    auto argv = program(odd, steps);
-    argv.insert(argv.end(), {"--loss-log", log_.string()});
+  /// It trains until finish().
+  void start(const std::string& odd) {
+    auto argv = program(odd, 1'000'000);
+    argv.insert(argv.end(),
+                {"--step-ms", "5", "--loss-log", log_.string(), "--finish", end_.string()});
     a_.run_job("job", argv);
     // Past the step at which it begins to differ.
     ASSERT_TRUE(within(60s, [&] { return a_.step_of("job") >= 16; })) << a_.log();
+  }
+  /// Some steps later, at `host`.
+  void finish(Host& host) {
+    const auto from = host.step_of("job");
+    ASSERT_TRUE(within(60s, [&] { return host.step_of("job") >= from + 40; })) << host.log();
+    std::ofstream(end_).put('\n');
+    ASSERT_TRUE(host.ended_within("job", 90s)) << host.log();
+  }
+  /// The same program as far as this one came, never moved.
+  [[nodiscard]] std::string expected(const std::string& odd) const {
+    return undisturbed(program(odd, std::ranges::count(losses(log_), '\n') - 1));
   }
   [[nodiscard]] Outcome migrate(const std::string& strategy) const {
     return a_.command({"migrate", "job", "--to", b_.at("cpu:0"), "--strategy", strategy,
@@ -40,6 +55,7 @@ class OddTrainer : public ::testing::Test {
 
   TempDir dir_;
   std::filesystem::path log_ = dir_.path() / "losses";
+  std::filesystem::path end_ = dir_.path() / "end";
   Host a_{dir_.path() / "a", {.name = "a"}};
   Host b_{dir_.path() / "b", {.name = "b"}};
 };
@@ -50,12 +66,11 @@ class MovedOddTrainer : public OddTrainer,
 
 TEST_P(MovedOddTrainer, GoesOnBitForBit) {
   const auto [odd, strategy] = GetParam();
-  constexpr int kSteps = 1500;
-  start(odd, kSteps);
+  start(odd);
   const auto moved = migrate(strategy);
   ASSERT_EQ(moved.exit_code, 0) << moved.err;
-  ASSERT_TRUE(b_.ended_within("job", 90s)) << b_.log();
-  EXPECT_EQ(losses(log_), undisturbed(program(odd, kSteps)));
+  finish(b_);
+  EXPECT_EQ(losses(log_), expected(odd));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -82,8 +97,7 @@ class RefusedOddTrainer : public OddTrainer, public ::testing::WithParamInterfac
 
 TEST_P(RefusedOddTrainer, IsToldByNameAndTrainsOn) {
   const auto& c = GetParam();
-  constexpr int kSteps = 1200;
-  start(c.odd, kSteps);
+  start(c.odd);
   if (c.at_once) {
     EXPECT_THAT(a_.command({"jobs"}).out, HasSubstr(std::string("cannot move: ")));
     EXPECT_THAT(a_.command({"jobs", "job", "--state"}).out, HasSubstr(c.reason));
@@ -95,8 +109,8 @@ TEST_P(RefusedOddTrainer, IsToldByNameAndTrainsOn) {
   EXPECT_NE(refused.exit_code, 0);
   EXPECT_THAT(refused.err, HasSubstr(c.reason));
   EXPECT_EQ(b_.leftovers(), "");
-  ASSERT_TRUE(a_.ended_within("job", 90s)) << a_.log();
-  EXPECT_EQ(losses(log_), undisturbed(program(c.odd, kSteps)));
+  finish(a_);
+  EXPECT_EQ(losses(log_), expected(c.odd));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -121,7 +135,7 @@ TEST_F(OddTrainer, WithADerivedOptimizerIsToldSoWhenItTracksIt) {
 }
 
 TEST_F(OddTrainer, SaysWhatItsStateConsistsOf) {
-  start("zeroes in place", 1200);
+  start("zeroes in place");
   const auto list = a_.ask({"jobs", "job", "--state"});
   std::string told;
   for (const auto& one : list.at("items").as_array()) {

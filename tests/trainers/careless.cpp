@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -18,6 +19,8 @@
 #include <vector>
 
 #include "runtime/framework.h"
+
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -30,6 +33,7 @@ struct Options {
   std::uint64_t bytes = 1U << 16;
   double step_ms = 5;
   std::string log = "-";
+  std::string finish;
 };
 
 class Notes {
@@ -102,7 +106,7 @@ int train(const Options& options) {
     }
   }
   std::jthread helper;
-  while (step < options.steps) {
+  while (step < options.steps && (options.finish.empty() || !fs::exists(options.finish))) {
     std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(options.step_ms));
     if (is("a fork goes on") && !session.is_standby() && step == 3) {
       if (const auto child = ::fork(); child != 0) {
@@ -144,6 +148,7 @@ int main(int argc, char** argv) {
   app.add_option("--bytes", options.bytes, "Bytes of state");
   app.add_option("--step-ms", options.step_ms, "Shortest time of a step");
   app.add_option("--log", options.log, "File to append to; - is stdout");
+  app.add_option("--finish", options.finish, "File that ends the run once it is there");
   CLI11_PARSE(app, argc, argv);
   try {
     return train(options);

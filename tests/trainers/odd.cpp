@@ -4,6 +4,7 @@
 #include <cardswap/torch.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "runtime/examples/trainer.h"
@@ -37,7 +38,8 @@ class SlowAdamW : public torch::optim::AdamW {
   using torch::optim::AdamW::AdamW;
 };
 
-int train(const TrainerOptions& options, const std::string& odd, double step_ms) {
+int train(const TrainerOptions& options, const std::string& odd, double step_ms,
+          const std::string& finish) {
   torch::manual_seed(options.seed);
   torch::set_num_threads(options.threads);
   const auto is = [&](std::string_view name) { return odd == name; };
@@ -63,7 +65,8 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms)
   LossLog log(options, session);
   constexpr std::uint64_t kMicroBatches = 3;
   const bool micro = is("micro batches") || is("micro batches dropped");
-  while (step < options.steps) {
+  auto steps = options.steps;
+  while (step < steps) {
     const auto begin = std::chrono::steady_clock::now();
     // As a person would, at a prompt: the program itself does not know later.
     if (step == kChangedAt && !session.is_standby()) {
@@ -94,6 +97,7 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms)
     }
     loss.backward();
     log.write(step, loss.item<double>());
+    if (!finish.empty() && std::filesystem::exists(finish)) steps = step + 1;
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
     auto verdict = cardswap::Verdict::going_on;
@@ -113,14 +117,16 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms)
 int main(int argc, char** argv) {
   TrainerOptions options;
   std::string odd;
+  std::string finish;
   double step_ms = 0;
   CLI::App app("Trains in a way of its own");
   options.add_to(app);
   app.add_option("--case", odd, "The way");
   app.add_option("--step-ms", step_ms, "Shortest time of a step");
+  app.add_option("--finish", finish, "File that ends the run once it is there");
   CLI11_PARSE(app, argc, argv);
   try {
-    return train(options, odd, step_ms);
+    return train(options, odd, step_ms, finish);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "odd: %s\n", error.what());
     return 1;
