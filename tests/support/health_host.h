@@ -33,6 +33,8 @@ class HealthHost {
         dir_.path() / "a", HostOptions{.name = "node7",
                                        .more = {"--nvml", "none", "--health-policy", policy_file(),
                                                 "--kernel-log", log_file()}});
+    // An agent's first look begins at the log's end: a line that comes before it is not its own.
+    if (!told("kernel_log: ok")) throw std::runtime_error("no kernel log: " + a->log());
   }
 
   [[nodiscard]] std::string policy_file() const { return (dir_.path() / "policy.yaml").string(); }
