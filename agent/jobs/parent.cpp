@@ -106,7 +106,7 @@ Kept start_kept(const ProcessSpec& program, const std::filesystem::path& status)
   const auto order = file_of(encode({program, status}));
   ProcessSpec spec;
   spec.argv = {criu::program_beside("cardswap-init").string(), "keep"};
-  spec.cwd = "/";
+  spec.cwd = std::string("/");  // GCC 12 warns of the assignment of a literal here
   spec.log = program.log;
   spec.inherit = {report.write.get(), order.get(), leash.read.get()};
   Kept kept;
