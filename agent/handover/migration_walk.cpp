@@ -32,6 +32,9 @@ constexpr milliseconds kSettleMost{5000};
 // here; the answer that it verified, and the grant.
 constexpr double kHandoverWrites = 3;
 constexpr double kHandoverAsks = 2;
+/// The shortest of them counts: one that met a busy moment would be in every prediction of the
+/// migration, and could keep it from its freeze until its time-out.
+constexpr int kRoundTripsMeasured = 3;
 
 }  // namespace
 
@@ -245,9 +248,12 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   note_warning(m, standby.warning);
   co_await enter(m, Event::standby_parked, deadline);
 
-  const auto asked_at = Clock::now();
-  (void)co_await ask_in_time(m, deadline, "GET", reservation_path(m.id), nullptr, seconds(3));
-  const std::chrono::duration<double, std::milli> round_trip = Clock::now() - asked_at;
+  auto round_trip = std::chrono::duration<double, std::milli>::max();
+  for (int times = 0; times < kRoundTripsMeasured; ++times) {
+    const auto asked_at = Clock::now();
+    (void)co_await ask_in_time(m, deadline, "GET", reservation_path(m.id), nullptr, seconds(3));
+    round_trip = std::min<decltype(round_trip)>(round_trip, Clock::now() - asked_at);
+  }
 
   co_await enter(m, Event::sync_began, deadline);
   channel::BeginSync begin;

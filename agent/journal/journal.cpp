@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "agent/units.h"
@@ -209,7 +210,16 @@ void Journal::put(Kind kind, const std::string& id, const boost::json::object& r
       "ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document",
       {name_of(kind), id, std::move(document)});
   const auto took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-  put_ms_ = put_ms_ == 0 ? took : 0.75 * put_ms_ + 0.25 * took;
+  latest_put_ms_[puts_++ % latest_put_ms_.size()] = took;
+}
+
+double Journal::put_ms() const {
+  auto latest = latest_put_ms_;
+  const auto known = std::min<std::size_t>(puts_, latest.size());
+  if (known == 0) return 0;
+  const auto middle = latest.begin() + known / 2;
+  std::nth_element(latest.begin(), middle, latest.begin() + known);
+  return *middle;
 }
 
 std::string Journal::write_failure() {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <boost/json/object.hpp>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -41,8 +43,9 @@ class Journal {
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   /// Records that were set aside, by this process and earlier ones.
   [[nodiscard]] std::uint64_t damaged_records() const;
-  /// What a put() takes, to the disk; the latest count most. 0 before the first.
-  [[nodiscard]] double put_ms() const { return put_ms_; }
+  /// What a put() takes, to the disk: the median of the latest, so that one that met a busy disk
+  /// does not count. 0 before the first.
+  [[nodiscard]] double put_ms() const;
 
   /// Why a write does not reach the disk now; empty when one does. Writes, at most once a second.
   [[nodiscard]] std::string write_failure();
@@ -60,7 +63,8 @@ class Journal {
   [[nodiscard]] std::vector<std::pair<std::string, boost::json::object>> records(Kind kind) const;
 
   std::vector<std::string> warnings_;
-  double put_ms_ = 0;
+  std::array<double, 9> latest_put_ms_{};
+  std::uint64_t puts_ = 0;
   Histogram write_seconds_{kLatencySeconds};
   std::uint64_t write_failures_ = 0;
   std::chrono::steady_clock::time_point tried_at_{};
