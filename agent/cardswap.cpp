@@ -4,33 +4,10 @@
 #include <iostream>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/completion.h"
 #include "agent/cli/default_paths.h"
 
 namespace {
-
-constexpr auto kCompletion = R"(_cardswap() {
-  local word="${COMP_WORDS[COMP_CWORD]}"
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run jobs migrate status report cancel resolve logs devices cordon uncordon drain health events stop forget pki version completion top" -- "$word"))
-    return
-  fi
-  case "${COMP_WORDS[1]}" in
-    migrate) COMPREPLY=($(compgen -W "--to --strategy --max-downtime --bandwidth --timeout --chunk --log-memory --compress --auto-converge --encrypt --dry-run --detach" -- "$word")) ;;
-    resolve) COMPREPLY=($(compgen -W "--force" -- "$word")) ;;
-    run) COMPREPLY=($(compgen -W "--name --device --cwd --env --restart --user --" -- "$word")) ;;
-    report) COMPREPLY=($(compgen -W "--html --trace" -- "$word")) ;;
-    logs) COMPREPLY=($(compgen -W "--follow --tail" -- "$word")) ;;
-    top) COMPREPLY=($(compgen -W "--interval --once" -- "$word")) ;;
-    cordon) COMPREPLY=($(compgen -W "--reason" -- "$word")) ;;
-    drain) COMPREPLY=($(compgen -W "--to --parallel --deadline --policy --dry-run --hook --reason --strategy --max-downtime --bandwidth --timeout --encrypt" -- "$word")) ;;
-    health) COMPREPLY=($(compgen -W "--clear --reason --close-breaker" -- "$word")) ;;
-    events) COMPREPLY=($(compgen -W "--follow --device --job --since --limit" -- "$word")) ;;
-    pki) COMPREPLY=($(compgen -W "init issue revoke --role --name --host --days" -- "$word")) ;;
-    stop) COMPREPLY=($(compgen -W "--grace" -- "$word")) ;;
-  esac
-}
-complete -F _cardswap cardswap
-)";
 
 std::string default_agent() {
   const char* chosen = std::getenv("CARDSWAP_AGENT");  // NOLINT(concurrency-mt-unsafe)
@@ -107,9 +84,9 @@ int main(int argc, char** argv) {
   cli::add_top_command(app, context, run);
   cli::add_health_commands(app, context, run);
   auto* completion = app.add_subcommand("completion", "Print the bash completion script");
-  completion->callback([&run] {
-    run = [] {
-      std::cout << kCompletion;
+  completion->callback([&app, &run] {
+    run = [&app] {
+      std::cout << cli::bash_completion(app);
       return Exit::done;
     };
   });

@@ -286,5 +286,33 @@ TEST(Help, IsInTheManualPages) {
   EXPECT_THAT(run({CARDSWAP, "--help"}).out, HasSubstr("Usage: cardswap "));
 }
 
+TEST(Completion, HasEveryVerbAndEveryOptionOfIt) {
+  const auto script = run({CARDSWAP, "completion"}).out;
+  const auto verbs = run({CARDSWAP, "--help"}).out;
+  const auto listed = verbs.substr(verbs.find("Subcommands:"));
+  static const std::regex verb("\n  ([a-z]+) ");
+  std::size_t seen = 0;
+  for (std::sregex_iterator found(listed.begin(), listed.end(), verb), end; found != end; ++found) {
+    const auto name = (*found)[1].str();
+    ++seen;
+    const auto begin = script.find("\n    " + name + ") words=");
+    ASSERT_NE(begin, std::string::npos) << name;
+    const auto words = flags_in(script.substr(begin, script.find('\n', begin + 1) - begin));
+    for (const auto& flag : flags_in(run({CARDSWAP, name, "--help"}).out)) {
+      EXPECT_TRUE(words.contains(flag)) << name << " " << flag;
+    }
+  }
+  EXPECT_GE(seen, 20U);
+  for (const auto* word : {"--arrive", "--state", "--ended", "--if-reason", "--overrule"}) {
+    EXPECT_THAT(script, HasSubstr(word));
+  }
+  EXPECT_EQ(run({"bash", "-c",
+                 "set -e; source <(\"$0\" completion); COMP_WORDS=(cardswap mig); COMP_CWORD=1; "
+                 "_cardswap; test \"${COMPREPLY[*]}\" = migrate",
+                 CARDSWAP})
+                .exit_code,
+            0);
+}
+
 }  // namespace
 }  // namespace cardswap::test
