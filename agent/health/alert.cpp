@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "migrator/error.h"
+#include "migrator/utf8.h"
 
 namespace cardswap::health {
 namespace {
@@ -49,7 +50,7 @@ Alert alert_from(const json::object& from) {
       alert.labels.emplace_back(shown(item.key(), kNameMax), value_of(item.value()));
     }
   }
-  alert.name = alert.label("alertname").substr(0, kNameMax);
+  alert.name = as_utf8(alert.label("alertname").substr(0, kNameMax));
   if (alert.name.empty()) alert.name = "unnamed";
   alert.severity = severity_from(alert.label("severity"));
   if (const auto* notes = from.if_contains("annotations"); notes != nullptr && notes->is_object()) {

@@ -6,6 +6,7 @@
 
 #include "agent/health/alert.h"
 #include "migrator/error.h"
+#include "migrator/utf8.h"
 
 namespace cardswap::health {
 namespace {
@@ -179,6 +180,15 @@ TEST(Webhook, MakesHostileLabelsHarmless) {
   EXPECT_LE(alert.name.size(), 64U);
   EXPECT_THAT(alert.fingerprint, IsEmpty());
   EXPECT_THAT(code_of(alert), HasSubstr("alert:AAAA"));
+}
+
+TEST(Webhook, CutsANameInsideACharacterAndKeepsItText) {
+  std::string name;
+  for (int i = 0; i < 40; ++i) name += "\xe6\x98\xbe";  // byte 64 is inside the 22nd
+  const auto webhook =
+      webhook_of(R"({"version": "4", "alerts": [{"labels": {"alertname": ")" + name + "\"}}]}");
+  EXPECT_EQ(webhook.alerts.at(0).name.size(), 64U);
+  EXPECT_TRUE(is_utf8(webhook.alerts.at(0).name));
 }
 
 TEST(HealthPolicy, ChecksItsSparesAndDevicesWhenItIsRead) {
