@@ -236,10 +236,13 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd, std::opti
     }
     if (!skip) events.line(line, {});
   };
+  bool empty = false;  // nothing is waited for before all that is there has been read
   while (true) {
-    co_await device.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+    if (empty) {
+      co_await device.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+    }
     const auto before = last;
-    bool empty = false;
+    empty = false;
     for (int i = 0; i < kReadsAtOnce && !empty; ++i) {
       const auto got = ::read(device.native_handle(), piece.data(), piece.size());
       if (got < 0 && errno == EPIPE) continue;
