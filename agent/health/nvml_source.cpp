@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <charconv>
 #include <filesystem>
 
@@ -78,9 +79,11 @@ asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string 
   while (true) {
     bool silent = false;
     bool absent = false;
+    bool said_why = false;  // it is of no use
     auto watched = events;
     watched.state = [&](std::string text) {
       absent = text.starts_with("absent");
+      said_why = text != "ok";
       if (text == "ok") {
         hangs.firing = false;
         events.finding(hangs);
@@ -90,6 +93,8 @@ asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string 
     try {
       Command command(context, {own, "--watch-nvml", library});
       silent = co_await listen(context, command, watched);
+      co_await asio::post(asio::use_awaitable);  // throws where it is this agent that ends
+      if (!silent && !said_why) events.state("failing: the process that asks it ended");
     } catch (const Error& error) {
       events.state(std::string("failing: ") + error.what());
     }

@@ -252,6 +252,14 @@ TEST_F(Health, OneBadNvmlCallMarksItsDeviceAndNoOther) {
   EXPECT_TRUE(told("cpu:1 xid:79")) << events();
 }
 
+TEST_F(Health, NvmlIsNotReadWhereItEndsItsProcess) {
+  replace(file("nvml"), "devices 1\n");
+  start(kAct, {"cpu:0"}, {"--nvml", STAND_IN_NVML_LIBRARY});
+  ASSERT_TRUE(told("nvml: ok")) << a_->log();
+  replace(file("nvml"), "exit\n");
+  EXPECT_TRUE(told("nvml: failing: the process that asks it ended")) << events();
+}
+
 TEST_F(Health, TheDriversWishToDrainADeviceMovesItsJob) {
   replace(file("nvml"), "devices 1\n");
   start(kAct, {"cpu:0"}, {"--nvml", STAND_IN_NVML_LIBRARY});

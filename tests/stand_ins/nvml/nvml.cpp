@@ -12,6 +12,7 @@
 ///   no_name I STATUS       the calls for its name and UUID return it
 ///   wait_error STATUS      every wait for events returns it
 ///   hang                   no call returns
+///   exit                   the next call ends its process
 #include <poll.h>
 #include <unistd.h>
 
@@ -45,6 +46,7 @@ bool scripted(const std::string& word, int index, std::istringstream& values) {
     std::string first;
     words >> first;
     if (first == "hang") ::poll(nullptr, 0, -1);
+    if (first == "exit") ::_exit(1);
     if (first != word) continue;
     int which = index;
     if (index >= 0) words >> which;
