@@ -228,7 +228,6 @@ Monitor::Taken Monitor::take(const Webhook& webhook) {
   }
   taken.unreadable = webhook.unreadable;
   counts_.alerts_unreadable += webhook.unreadable;
-  ++counts_.webhooks_taken;
   auto text =
       fmt::format("{} alerts from {}, {} for this host, {} of them firing",
                   webhook.alerts.size() + webhook.unreadable, webhook.receiver, taken.ours, firing);
@@ -253,7 +252,8 @@ Monitor::Taken Monitor::take(const Webhook& webhook) {
                                   : "")});
   }
   wake_.notify();
-  write();  // throws: the sender gets no 2xx and repeats
+  write();  // throws: the sender gets no 2xx and repeats; it is counted as refused
+  ++counts_.webhooks_taken;
   return taken;
 }
 
