@@ -84,7 +84,6 @@ KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since)
   if (form_ == LogForm::file && !take_export(line, record)) {
     if (exporting_) return news;
     record = record_of(line, form_, now);
-    // "               NVRM: (PCI ID: ...": a further line of a message, as dmesg writes it.
   } else if (form_ == LogForm::kmsg) {
     record = record_of(line, form_, now);
   }

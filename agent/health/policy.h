@@ -75,7 +75,7 @@ struct Policy {
     bool stays = false;
     bool may_copy = true;
     bool by_rule = false;  ///< of the policy, not of the table
-    std::string why;       ///< "xid_table 2026-11-20: ..." or "rule in line 12"
+    std::string why;       ///< "table DATE: live" or "rule in line 12 of the policy"
   };
   /// What to do about a finding that has been seen `times` on its device. A rule can widen what is
   /// done, but never makes untrusted memory be copied.
