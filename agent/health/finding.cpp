@@ -33,10 +33,13 @@ std::optional<unsigned> hex(std::string_view digits, std::size_t most) {
   return value;
 }
 
-bool same_ignoring_case(std::string_view a, std::string_view b) {
+bool same_letter(char a, char b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
+  return lower(a) == lower(b);
+}
+
+bool same_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same_letter);
 }
 
 }  // namespace
@@ -68,6 +71,11 @@ std::string shown(std::string_view text, std::size_t most) {
   }
   if (cut) safe += "...";
   return safe;
+}
+
+bool mentions(std::string_view text, std::string_view words) {
+  return std::search(text.begin(), text.end(), words.begin(), words.end(), same_letter) !=
+         text.end();
 }
 
 std::string canonical(std::string_view code) {

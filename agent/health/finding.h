@@ -43,6 +43,9 @@ struct Finding {
 /// bytes.
 [[nodiscard]] std::string shown(std::string_view text, std::size_t most = 256);
 
+/// Whether `words` stand somewhere in `text`, in any case.
+[[nodiscard]] bool mentions(std::string_view text, std::string_view words);
+
 /// The code under which one fault is known whoever saw it: NVML's "gpu_lost" is "xid:79".
 [[nodiscard]] std::string canonical(std::string_view code);
 

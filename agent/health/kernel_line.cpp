@@ -82,14 +82,6 @@ std::optional<XidLine> xid_in(std::string_view rest) {
   return found;
 }
 
-bool has(std::string_view text, std::string_view words) {
-  const auto same = [](char a, char b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(a) == lower(b);
-  };
-  return std::search(text.begin(), text.end(), words.begin(), words.end(), same) != text.end();
-}
-
 struct Words {
   std::string_view words;   ///< in any case
   std::string_view device;  ///< what it is where the line names a device
@@ -151,7 +143,7 @@ DriverVoice::Heard DriverVoice::hear_line(std::string_view words,
   const bool goes_on = pci.empty() && lines_left_ > 0;
   const auto& device = goes_on ? pci_ : pci;
   for (const auto& fault : kFaults) {
-    if (!has(words, fault.words)) continue;
+    if (!mentions(words, fault.words)) continue;
     const auto code = device.empty() ? fault.host : fault.device;
     const bool of_device = !code.starts_with("driver:");
     faults.push_back({std::string(code), of_device ? device : std::string(), shown(words), {}, {}});

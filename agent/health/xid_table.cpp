@@ -1,6 +1,5 @@
 #include "agent/health/xid_table.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -152,19 +151,13 @@ std::optional<unsigned> xid_of(std::string_view code) {
   return xid;
 }
 
-bool has(std::string_view text, std::string_view word) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::search(text.begin(), text.end(), word.begin(), word.end(),
-                     [&](char a, char b) { return lower(a) == lower(b); }) != text.end();
-}
-
 /// XIDs 144-150 say in their text how bad it is: "Nonfatal ...", "Fatal ...", "Link Fatal ...".
 Class nvlink_unit(std::string_view detail) {
-  if (has(detail, "nonfatal") || has(detail, "non-fatal")) {
-    return has(detail, "154_eval") ? Class::restart_same : Class::ignore;
+  if (mentions(detail, "nonfatal") || mentions(detail, "non-fatal")) {
+    return mentions(detail, "154_eval") ? Class::restart_same : Class::ignore;
   }
-  if (has(detail, "link fatal") || has(detail, "link-fatal")) return Class::live_deadline;
-  if (has(detail, "fatal")) return Class::restart_other;
+  if (mentions(detail, "link fatal") || mentions(detail, "link-fatal")) return Class::live_deadline;
+  if (mentions(detail, "fatal")) return Class::restart_other;
   return Class::report;
 }
 
