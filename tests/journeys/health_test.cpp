@@ -12,7 +12,6 @@ namespace cardswap::test {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr const char* kDevice =
@@ -55,18 +54,20 @@ TEST_F(Health, ThatObservedCordonsAndMovesOnceItActs) {
 }
 
 TEST_F(Health, IsNotWellWhileItsBreakerIsOpen) {
-  write_policy("mode: act\nbreaker: {failures: 1}\nretry: {after: 1s, tries: 1}\n");
+  // No migration is over within a millisecond: each try fails.
+  write_policy("mode: act\nbreaker: {failures: 1}\nmigration: {timeout: 1ms}\n");
   a_->stop_agent(SIGTERM);
   a_->start_agent();
-  // A program that no agent has seen a step of cannot move: each try fails.
   a_->run_trainer("job");
-  b_->stop_agent(SIGKILL);
   fails(64);
   ASSERT_TRUE(within(60s, [&] {
-    return boost::json::serialize(a_->ask({"events"})).find("xid:64") != std::string::npos;
-  }));
+    return boost::json::serialize(a_->ask({"events"})).find("breaker_open") != std::string::npos;
+  })) << a_->log();
   const auto said = a_->command({"health"});
   EXPECT_NE(said.exit_code, 0) << said.out;
+  // The fault alone would be no OK either.
+  EXPECT_THAT(said.out, HasSubstr("breaker: OPEN since "));
+  EXPECT_TRUE(a_->steps_again_within("job", 5s)) << a_->log();
 }
 
 }  // namespace
