@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "tests/journeys/fleet_of_two.h"
 
 namespace cardswap::test {
@@ -41,20 +43,28 @@ TEST_F(Maintenance, LeavesTheCordonOfSomebodyElse) {
       ops_->run({"env", "CARDSWAP_TLS_DIR=" + operator_.string(),
                  std::string("CARDSWAP=") + CARDSWAP, std::string(SCRIPTS) + "/maintenance.sh",
                  "--drain-option=--to=gpu-b", "gpu-a", "--", "true"});
-  EXPECT_THAT(done.err + done.out, HasSubstr("cordoned"));
+  EXPECT_EQ(done.exit_code, 10) << done.err;  // done, and closed by somebody else
+  EXPECT_THAT(done.err, HasSubstr("done, but still cordoned"));
   EXPECT_THAT(types({"devices", "gpu-a"}).out, HasSubstr("disk failing"));
 }
 
 TEST_F(Maintenance, WaitsForAHostThatRebootsInIt) {
   a_->run_trainer("job");
   const auto script = std::string(SCRIPTS) + "/maintenance.sh";
+  const auto reboot = (dir_.path() / "reboot").string();
+  const auto gone = (dir_.path() / "gone").string();
+  // It ends when the host has gone, and before that is back.
+  const auto command = "touch " + reboot + "; while ! test -e " + gone + "; do sleep 0.05; done";
   auto running = ops_->start(
       {"env", "CARDSWAP_TLS_DIR=" + operator_.string(), std::string("CARDSWAP=") + CARDSWAP, script,
-       "--drain-option=--to=gpu-b", "gpu-a", "--", "touch", (dir_.path() / "reboot").string()},
+       "--drain-option=--to=gpu-b", "gpu-a", "--", "sh", "-c", command},
       (dir_.path() / "maintenance").string());
-  ASSERT_TRUE(within(60s, [&] { return std::filesystem::exists(dir_.path() / "reboot"); }))
+  ASSERT_TRUE(within(60s, [&] { return std::filesystem::exists(reboot); }))
       << read_file((dir_.path() / "maintenance").string());
   a_->machine().lose_power();
+  std::ofstream(gone).put('\n');
+  ASSERT_FALSE(within(1500ms, [&] { return running.ended(); }))
+      << read_file((dir_.path() / "maintenance").string());
   a_->machine().boot();
   a_->start_agent();
   ASSERT_TRUE(within(60s, [&] { return running.ended(); }));
