@@ -11,7 +11,6 @@ namespace cardswap::test {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 class Command : public FleetOfTwo {
@@ -37,7 +36,9 @@ TEST_F(Command, ThatIsInterruptedCancelsByHostName) {
                                (dir_.path() / "typed").string());
     const auto id = migration_in("syncing");
     ASSERT_FALSE(id.empty());
-    ::kill(Machine::inside(command), signal);
+    const int typed_one = Machine::inside(command);
+    ASSERT_GT(typed_one, 0) << "it ended by itself";  // 0 would be this test's own group
+    ::kill(typed_one, signal);
     ASSERT_TRUE(within(20s, [&] { return command.ended(); })) << "signal " << signal;
     EXPECT_TRUE(within(20s, [&] {
       return text(a_->ask({"status", id}), "state") == "aborted";
