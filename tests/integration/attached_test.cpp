@@ -31,16 +31,15 @@ class Attached : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> agent_at_its_socket() const {
     return {CARDSWAP, "--agent", (a_.dir() / "cardswapd.sock").string()};
   }
-  [[nodiscard]] Child migrate(std::vector<std::string> argv) const {
+  [[nodiscard]] Child migrate(std::vector<std::string> argv,
+                              const std::vector<std::string>& more = {}) const {
     for (const auto& word : {"migrate", "job", "--to"}) argv.emplace_back(word);
     argv.push_back(b_.at("cpu:0"));
+    argv.insert(argv.end(), more.begin(), more.end());
     return {argv, printed_file().string()};
   }
-  [[nodiscard]] Child migrate_held(std::vector<std::string> argv) const {
-    for (const auto& word : {"migrate", "job", "--to"}) argv.emplace_back(word);
-    argv.push_back(b_.at("cpu:0"));
-    argv.insert(argv.end(), {"--hold-at", "syncing"});
-    Child child(argv, printed_file().string());
+  [[nodiscard]] Child migrate_held(const std::vector<std::string>& argv) const {
+    auto child = migrate(argv, {"--hold-at", "syncing"});
     EXPECT_TRUE(within(20s, [&] { return text(latest(), "state") == "syncing"; })) << a_.log();
     return child;
   }
@@ -48,6 +47,14 @@ class Attached : public ::testing::Test {
     const auto answer = a_.ask({"status"});
     const auto& list = answer.at("migrations").as_array();
     return list.empty() ? boost::json::object() : list.front().as_object();
+  }
+  /// Its signals come by a descriptor: they end it by themselves no longer.
+  static bool holds_back_sigterm(const Child& command) {
+    const auto status = read_file("/proc/" + std::to_string(command.pid()) + "/status");
+    const auto at = status.find("SigBlk:");
+    if (at == std::string::npos) return false;
+    const auto blocked = std::stoull(status.substr(at + 7), nullptr, 16);
+    return ((blocked >> (SIGTERM - 1)) & 1U) != 0;
   }
   void signal_agent(int signal) const {
     const auto file = boost::json::parse(read_file((a_.dir() / "agent.json").string()));
@@ -91,11 +98,13 @@ TEST_F(Attached, EndsBySigtermWhileItsAgentDoesNotAnswer) {
 
 TEST_F(Attached, EndsBySigtermBeforeItsAgentHasAnsweredAtAll) {
   signal_agent(SIGSTOP);
-  auto command = migrate(agent_called("localhost"));
-  // Nothing tells from outside that a command waits; whenever the signal comes, it ends.
+  // The agent reads it when it goes on: a dry run, so that nothing moves then.
+  auto command = migrate(agent_called("localhost"), {"--dry-run"});
+  EXPECT_TRUE(within(5s, [&] { return holds_back_sigterm(command); }));
   command.kill(SIGTERM);
   EXPECT_TRUE(within(4s, [&] { return command.ended(); }));
   signal_agent(SIGCONT);
+  EXPECT_THAT(printed(), HasSubstr("interrupted before the agent at"));
 }
 
 TEST_F(Attached, IsToldWhatAnAgentsRestartMeansAndNobodyIsSaidToHaveCancelled) {
