@@ -154,19 +154,27 @@ TEST(StepGateDeathTest, LetsNobodyPassAfterItSaidMoved) {
 }
 
 TEST(StepGate, TellsOneThreadThatItMoved) {
-  std::atomic<int> told{0};
-  std::atomic<int> came_back{0};
-  auto* gate = new StepGate({}, &end_this_process);  // outlives the threads that never come back
+  // As the gate, these outlive what is here: two threads never come back.
+  static std::atomic<int> told{0};
+  static std::atomic<int> heard{0};  // that it moved, or that it is kept back
+  told = heard = 0;
+  const auto keep_back = [] {
+    ++heard;
+    heard.notify_all();
+    while (true) ::pause();
+  };
+  auto* gate = new StepGate({}, keep_back, std::chrono::milliseconds(0));
   gate->park();
   for (int i = 0; i < 3; ++i) {
-    std::thread([&told, &came_back, gate] {
+    std::thread([gate] {
       if (gate->boundary() == Verdict::moved) ++told;
-      ++came_back;
-      came_back.notify_all();
+      ++heard;
+      heard.notify_all();
     }).detach();
   }
   gate->retire();
-  came_back.wait(0);
+  // The third waits for its turn, which the second does not give back.
+  for (int now = heard; now < 2; now = heard) heard.wait(now);
   EXPECT_EQ(told, 1);
 }
 
