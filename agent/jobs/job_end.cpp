@@ -210,6 +210,7 @@ void Jobs::drop_standby(const std::string& instance) {
   const auto found = std::ranges::find(jobs_, instance, &Job::instance);
   if (found == jobs_.end()) return;
   const auto name = found->name;
+  const auto id = found->instance;  // whoever asks may name it by the record that goes
   if (!found->remains.empty()) {
     tasks_.spawn("end the rest of a standby of " + name, end_rest(family_of(*found)));
   }
@@ -218,7 +219,7 @@ void Jobs::drop_standby(const std::string& instance) {
   jobs_.erase(found);
   keep_few_logs(name);
   changed_.notify();
-  journal_.remove(Journal::Kind::job, instance);
+  journal_.remove(Journal::Kind::job, id);
 }
 
 // ---- ending one
