@@ -62,19 +62,14 @@ CudaIntent cuda_intent_from_json(const json::object& record) {
         cuda::decode_checkpoint_intent(bytes_of(std::string_view(record.at("intent").as_string())));
     return intent;
   } catch (const std::exception& error) {
-    throw Error(Code::corrupt,
-                fmt::format("the journal's record of a process's CUDA state: {}", error.what()));
+    throw Error(Code::corrupt, fmt::format("a process's CUDA state: {}", error.what()));
   }
 }
 
 CudaIntents::CudaIntents(Journal& journal) : journal_(journal) {
-  for (const auto& record : journal_.all(Journal::Kind::checkpoint)) {
-    try {
-      all_.push_back(cuda_intent_from_json(record));
-    } catch (const Error& error) {
-      spdlog::error("{}", error.what());
-    }
-  }
+  journal_.each(Journal::Kind::checkpoint, [this](const json::object& record) {
+    all_.push_back(cuda_intent_from_json(record));
+  });
 }
 
 void CudaIntents::put(const CudaIntent& intent) {

@@ -33,13 +33,13 @@ std::string to_string(const Cordon& cordon, const std::string& host) {
 }
 
 Cordons::Cordons(Journal& journal) : journal_(journal) {
-  for (const auto& record : journal_.all(Journal::Kind::cordon)) {
+  journal_.each(Journal::Kind::cordon, [this](const json::object& record) {
     Cordon cordon{text_of(record, "device"), text_of(record, "reason"), text_of(record, "by"), 0};
     if (const auto* at = record.if_contains("at_ms"); at != nullptr && at->is_number()) {
       cordon.at_ms = at->to_number<std::int64_t>();
     }
     cordons_[cordon.device] = std::move(cordon);
-  }
+  });
 }
 
 void Cordons::set(Cordon cordon) {

@@ -39,7 +39,7 @@ class Journal {
   [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
   /// Hands each record of `all()` to `take`. One that it throws on is set aside and told.
   void each(Kind kind, const std::function<void(const boost::json::object&)>& take);
-  /// What was damaged, and where it is kept now; for /v1/version, /readyz and the log.
+  /// What was damaged, and where it is kept now; for /v1/version, the events and the log.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   /// Records that were set aside, by this process and earlier ones.
   [[nodiscard]] std::uint64_t damaged_records() const;

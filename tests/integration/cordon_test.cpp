@@ -101,6 +101,17 @@ TEST(Cordons, KeepTheTimeOfTheFirstUntilTheReasonChanges) {
   EXPECT_FALSE(Cordons(journal).of("cpu:0"));
 }
 
+TEST(Cordons, LoseOfADamagedRecordThatRecordAlone) {
+  const TempDir dir;
+  Journal journal(dir.path() / "journal.db");
+  journal.put(Journal::Kind::cordon, "cpu:0", {{"device", "cpu:0"}, {"at_ms", 1e300}});
+  journal.put(Journal::Kind::cordon, "cpu:1", {{"device", "cpu:1"}, {"reason", "fans"}});
+  const Cordons cordons(journal);
+  EXPECT_FALSE(cordons.of("cpu:0"));
+  EXPECT_TRUE(cordons.of("cpu:1"));
+  EXPECT_EQ(journal.damaged_records(), 1U);
+}
+
 /// Method: the file as the version before cordons made it.
 TEST(Cordons, AreTakenByAJournalOfTheFirstVersion) {
   const TempDir dir;

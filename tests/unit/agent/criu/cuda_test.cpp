@@ -60,7 +60,7 @@ TEST_F(JournalledIntents, AreThereUntilTheyAreOver) {
   EXPECT_THAT(CudaIntents(journal).all(), ElementsAre(second));
 }
 
-TEST_F(JournalledIntents, ArePassedOverWhereTheyAreDamaged) {
+TEST_F(JournalledIntents, AreSetAsideWhereTheyAreDamaged) {
   const auto whole = to_json(CudaIntent{CudaIntent::Side::source, {7, 70}, {8, 80, {}, {}}});
   for (const auto* key : {"side", "root", "intent"}) {
     for (const boost::json::value& damaged : {boost::json::value(7), boost::json::value("zz")}) {
@@ -72,6 +72,7 @@ TEST_F(JournalledIntents, ArePassedOverWhereTheyAreDamaged) {
   Journal journal(dir / "journal.db");
   journal.put(Journal::Kind::checkpoint, "x", {{"side", "none"}});
   EXPECT_THAT(CudaIntents(journal).all(), IsEmpty());
+  EXPECT_EQ(journal.damaged_records(), 1U);
 }
 
 }  // namespace
