@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -22,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLookAgain{50};
+constexpr milliseconds kLookAgainMax{2000};
+constexpr std::size_t kEnvironMax = 6U << 20;  // what execve() takes; a process may say it has more
 constexpr std::string_view kTokenKey = "CARDSWAP_TOKEN=";
 
 void each_process(const std::function<void(pid_t)>& look) {
@@ -36,8 +39,17 @@ void each_process(const std::function<void(pid_t)>& look) {
 /// The token in its environment; empty without one, or where that may not be read.
 std::string token_of(pid_t pid) {
   std::ifstream file(fmt::format("/proc/{}/environ", pid), std::ios::binary);
-  for (std::string item; std::getline(file, item, '\0');) {
-    if (item.starts_with(kTokenKey)) return item.substr(kTokenKey.size());
+  std::string text;
+  std::array<char, 16384> piece{};
+  while (text.size() < kEnvironMax) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    if (file.gcount() <= 0) break;
+    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  for (std::string_view left = text; !left.empty();) {
+    const auto item = left.substr(0, left.find('\0'));
+    left.remove_prefix(std::min(item.size() + 1, left.size()));
+    if (item.starts_with(kTokenKey)) return std::string(item.substr(kTokenKey.size()));
   }
   return {};
 }
@@ -66,7 +78,7 @@ std::vector<ProcessId> members_of(const Family& family) {
   each_process([&](pid_t pid) {
     const bool near = leader != 0 && (::getsid(pid) == leader || ::getpgid(pid) == leader);
     if (near ||
-        (token_of(pid) == family.token && !family.token.empty() && is_in_this_namespace(pid))) {
+        (!family.token.empty() && token_of(pid) == family.token && is_in_this_namespace(pid))) {
       add(pid);
     }
   });
