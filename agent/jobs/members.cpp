@@ -97,19 +97,25 @@ std::map<std::string, std::vector<pid_t>> processes_by_token() {
 boost::asio::awaitable<std::vector<pid_t>> end_members(Family family, milliseconds grace) {
   std::vector<pid_t> met;
   const auto deadline = Clock::now() + grace;
+  milliseconds apart{0};
   while (true) {
     const auto left = members_of(family);
     if (left.empty()) co_return met;
     const bool kill = Clock::now() >= deadline;
+    bool any_fresh = false;
     for (const auto& process : left) {
       const bool fresh = std::ranges::find(met, process.pid) == met.end();
+      any_fresh = any_fresh || fresh;
       if (fresh) met.push_back(process.pid);
       if (kill || fresh) signal_process(process, kill ? SIGKILL : SIGTERM);
     }
-    // Who forks meanwhile is met at the next look.
+    // Who forks meanwhile is met at the next look. That reads every process of the host, so one
+    // that does not end by SIGKILL, in a hung driver, has fewer and fewer of them.
+    apart = kill && !any_fresh ? std::min(2 * apart + kLookAgain, kLookAgainMax) : milliseconds(0);
+    const auto next_look = kill ? Clock::now() + apart : deadline;
     do {
       co_await pause_for(kLookAgain);
-    } while (!kill && Clock::now() < deadline && std::ranges::any_of(left, is_alive));
+    } while (Clock::now() < next_look && std::ranges::any_of(left, is_alive));
   }
 }
 
