@@ -177,7 +177,7 @@ RuntimeHub::Events Agent::runtime_events() {
       }
       jobs_.changed().notify();
     } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
-      state_lists_.take(*page);
+      state_lists_.take(job.instance, *page);
       return;
     } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
       job.step = stepped->step;

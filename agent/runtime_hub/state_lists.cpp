@@ -62,6 +62,7 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
   const auto name = job == nullptr ? std::string() : job->name;
   const auto request = ++latest_;
   const auto asked = std::make_shared<Asked>();
+  asked->instance = instance;
   asked_[request] = asked;
   if (job == nullptr || !hub_.send(*job, channel::ListState{request})) {
     throw Error(Code::conflict, fmt::format("job {} has no Cardswap runtime attached", name),
@@ -86,10 +87,11 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
       {"cannot_move", job == nullptr ? json::array() : obstacles_json(job->obstacles)}};
 }
 
-void StateLists::take(const channel::StateList& page) {
+void StateLists::take(const std::string& instance, const channel::StateList& page) {
   const auto found = asked_.find(page.request);
   const auto asked = found == asked_.end() ? nullptr : found->second.lock();
   if (!asked || asked->whole) return;  // nobody waits for it any more
+  if (asked->instance != instance) return;
   if (++asked->pages > channel::kPagesMax) {
     throw Error(Code::bad_request, "a list of a job's state has more pages than allowed");
   }

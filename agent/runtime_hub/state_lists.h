@@ -19,11 +19,13 @@ class StateLists {
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
   void add_calls(Router& router, const std::string& host_name);
-  /// A page of an answer. Throws Error{bad_request} for more pages than an answer may have.
-  void take(const channel::StateList& page);
+  /// A page of the answer of the job with that instance; one to what another was asked is dropped.
+  /// Throws Error{bad_request} for more pages than an answer may have.
+  void take(const std::string& instance, const channel::StateList& page);
 
  private:
   struct Asked {
+    std::string instance;
     std::vector<channel::StateItem> items;
     std::size_t pages = 0;
     std::uint64_t step = 0;
