@@ -67,10 +67,18 @@ std::string why_unreadable(std::string_view document) {
   return value.is_object() ? "" : "it is no JSON object";
 }
 
+/// Whether the file is not what a journal is, rather than a disk that is full or somebody who
+/// holds it: that passes, and leaves it whole.
+bool is_damage(int status) {
+  const int primary = status & 0xff;
+  return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_ERROR;
+}
+
 Statement prepare(sqlite3* db, const char* sql) {
   sqlite3_stmt* raw = nullptr;
-  if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) {
-    throw Error(Code::io, fmt::format("journal: {}", sqlite3_errmsg(db)));
+  if (const int status = sqlite3_prepare_v2(db, sql, -1, &raw, nullptr); status != SQLITE_OK) {
+    throw Error(is_damage(status) ? Code::corrupt : Code::io,
+                fmt::format("journal: {}", sqlite3_errmsg(db)));
   }
   return Statement(raw);
 }
@@ -88,6 +96,7 @@ Journal::Journal(const std::filesystem::path& file) {
     return;
   } catch (const Error& error) {
     db_.reset();
+    if (error.code() != Code::corrupt) throw;
     std::error_code failed;
     const auto aside = fmt::format("{}.corrupt-{}", file.string(), unix_ms());
     if (!std::filesystem::exists(file)) throw;
@@ -119,7 +128,7 @@ void Journal::open(const std::filesystem::path& file) {
   db_.reset(raw);
   const auto checked = [&](int status, const char* doing) {
     if (status == SQLITE_OK) return;
-    throw Error(Code::io,
+    throw Error(is_damage(status) ? Code::corrupt : Code::io,
                 fmt::format("journal {}: {}: {}", file.string(), doing, sqlite3_errmsg(db_.get())),
                 "check the disk and the rights of the data folder");
   };
@@ -192,7 +201,8 @@ void Journal::run(const char* sql, std::initializer_list<std::string> values) {
   write_seconds_.observe(std::chrono::duration<double>(Clock::now() - start).count());
   if (status != SQLITE_DONE) {
     ++write_failures_;
-    throw Error(Code::io, fmt::format("write the journal: {}", sqlite3_errmsg(db_.get())),
+    throw Error(is_damage(status) ? Code::corrupt : Code::io,
+                fmt::format("write the journal: {}", sqlite3_errmsg(db_.get())),
                 "free space on the disk of the agent's data folder");
   }
 }

@@ -19,15 +19,17 @@ namespace cardswap {
 /// What the agent must not forget, on disk before it is acted on: SQLite, WAL, synchronous=FULL.
 ///
 /// A record is one JSON document under a kind and an id; a later put() replaces it. Every write
-/// throws Error{io} when it did not reach the disk, and Error{internal} when it is nothing that
-/// could be read again; then nothing has changed. A record that is damaged costs that record alone:
-/// it is set aside in the table `damaged`, and `warnings()` says so. One thread, one process.
+/// throws Error{io} when it did not reach the disk, Error{corrupt} when the file is damaged, and
+/// Error{internal} when it is nothing that could be read again; then nothing has changed. A record
+/// that is damaged costs that record alone: it is set aside in the table `damaged`, and
+/// `warnings()` says so. One thread, one process.
 class Journal {
  public:
   enum class Kind { job, migration, reservation, cordon, checkpoint };
 
-  /// Opens or makes the file. One that is damaged as a whole is put aside as <file>.corrupt-<time>.
-  /// Throws Error{io} when no journal can be had at all.
+  /// Opens or makes the file. One that is damaged as a whole is put aside as <file>.corrupt-<time>;
+  /// one that is only held by somebody, or on a full disk, stays. Throws Error{io} when no journal
+  /// can be had.
   explicit Journal(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;

@@ -180,6 +180,19 @@ TEST_F(JournalTest, PutsADamagedFileAsideAndStartsAfresh) {
   EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(1));
 }
 
+/// Method: another connection holds it longer than the journal waits.
+TEST_F(JournalTest, LeavesAFileThatSomebodyHoldsWhereItIs) {
+  Journal(dir_ / "j.db").put(Journal::Kind::job, "1", {{"step", 1}});
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((dir_ / "j.db").c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_THROW(const Journal held(dir_ / "j.db"), Error);
+  sqlite3_close(db);
+  const Journal again(dir_ / "j.db");
+  EXPECT_THAT(again.warnings(), IsEmpty());
+  EXPECT_THAT(again.all(Journal::Kind::job), SizeIs(1));
+}
+
 TEST_F(JournalTest, WritesNothingThatItCouldNotReadAgain) {
   Journal journal(dir_ / "j.db");
   journal.put(Journal::Kind::job, "1", {{"step_ms", 1.5}});
