@@ -30,7 +30,8 @@ namespace {
 constexpr std::string_view kHowToGetIt = "scripts/setup.sh --criu, or `--criu PATH` for cardswapd";
 
 bool is_program(const std::filesystem::path& path) {
-  return std::filesystem::is_regular_file(path) && ::access(path.c_str(), X_OK) == 0;
+  std::error_code unreadable;  // a folder of PATH that the agent's user may not enter
+  return std::filesystem::is_regular_file(path, unreadable) && ::access(path.c_str(), X_OK) == 0;
 }
 
 struct Answer {
