@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <sstream>
 
+#include "agent/journal/journal.h"
 #include "tests/support/aftermath.h"
 #include "tests/support/http.h"
 #include "tests/support/stranger.h"
@@ -96,6 +97,9 @@ TEST_F(Aftermath, OfAnAbortedMigrationIsTheTrainerOnTheSourceAndNothingElse) {
     EXPECT_TRUE(within(2s, [&] { return shared_memory() == memory_before_; }));
     expect_known_files_only();
   }
+  b_.kill_agent(SIGTERM);
+  EXPECT_THAT(Journal(b_.dir() / "journal.db").all(Journal::Kind::job), IsEmpty());
+  b_.start_agent();
 }
 
 /// A launcher between agent and trainer: its death must not leave the trainer behind.
