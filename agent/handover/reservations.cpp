@@ -350,14 +350,21 @@ void Reservations::fail(Reservation& r, TargetEvent event, Error error) {
 }
 
 /// What is to be sent is the caller's to send.
-handover::Acts Reservations::feed(Reservation& r, const auto& event) {
+handover::Acts Reservations::feed(Reservation& r, TargetEvent event) {
   auto next = r.side;
-  handover::Acts acts;
-  if constexpr (std::is_same_v<decltype(event), const handover::Content&>) {
-    acts = next.verified(event);
-  } else {
-    acts = next.on(event);
-  }
+  const auto acts = next.on(event);
+  carry_out(r, next, acts);
+  return acts;
+}
+handover::Acts Reservations::feed(Reservation& r, const Message& message) {
+  auto next = r.side;
+  const auto acts = next.on(message);
+  carry_out(r, next, acts);
+  return acts;
+}
+handover::Acts Reservations::feed(Reservation& r, const handover::Content& verified) {
+  auto next = r.side;
+  const auto acts = next.verified(verified);
   carry_out(r, next, acts);
   return acts;
 }

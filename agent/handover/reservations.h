@@ -89,7 +89,9 @@ class Reservations {
   /// `r` is in use by the caller. Throws where its agent does not answer, or gives none.
   asio::awaitable<SourceSays> ask_source(Reservation& r);
   void note_copy(Reservation& r, const std::string& copy);
-  handover::Acts feed(Reservation& r, const auto& event);
+  handover::Acts feed(Reservation& r, handover::TargetEvent event);
+  handover::Acts feed(Reservation& r, const handover::Message& message);
+  handover::Acts feed(Reservation& r, const handover::Content& verified);
   void fail(Reservation& r, handover::TargetEvent event, Error error);
   void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
   void start_standby(Reservation& r);
