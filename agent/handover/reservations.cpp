@@ -1,22 +1,14 @@
 #include "agent/handover/reservations.h"
 
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fstream>
 
-#include "agent/criu/host_match.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/copies.h"
-#include "agent/handover/epochs.h"
-#include "agent/handover/migration.h"
 #include "agent/handover/retention.h"
-#include "agent/http/client.h"
-#include "agent/jobs/user_policy.h"
 #include "agent/units.h"
-#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -31,35 +23,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr seconds kSourceSilenceMax{10};
 
-/// The end of a log, for an error's text: what the program said last.
-std::string last_lines(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return {};
-  const auto size = static_cast<std::int64_t>(file.tellg());
-  file.seekg(std::max<std::int64_t>(0, size - 400));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (auto& c : text) c = c == '\n' ? '|' : c;
-  return as_utf8(std::move(text));
-}
-
 bool is_over(TargetState state) {
   return state == TargetState::completed || state == TargetState::failed;
-}
-
-/// It becomes a part of file names, here and on this host's disk.
-std::string migration_id(std::string id) {
-  const bool known = !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  });
-  if (!known) throw Error(Code::bad_request, "'migration' is no id of a migration");
-  return id;
-}
-
-std::string how_it_ended(const Job& job) {
-  if (job.exit_signal) return fmt::format("was ended by signal {}", *job.exit_signal);
-  if (job.exit_code) return fmt::format("ended with exit {}", *job.exit_code);
-  return "ended";
 }
 
 }  // namespace
@@ -106,116 +71,6 @@ bool Reservations::keeps(const Job& standby) const {
   return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
 }
 
-ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& place) {
-  const auto id = migration_id(request.text("migration"));
-  const auto* job = request.body.if_contains("job");
-  if (job == nullptr || !job->is_object())
-    throw Error(Code::bad_request, "'job' must be an object");
-  auto spec = job_spec_from(job->get_object());
-  spec.device = request.text("device");
-  AdmissionRequest asked;
-  asked.job = spec.name;
-  asked.device = spec.device;
-  asked.state_bytes = static_cast<std::uint64_t>(request.number_or("state_bytes", 0));
-  asked.devices = jobs_.devices();
-  asked.host = config_.host_name;
-  const auto* same_name = jobs_.find(spec.name);
-  asked.name_is_taken = same_name != nullptr && same_name->live() && same_name->uid != spec.uid;
-  asked.is_there = same_name != nullptr && same_name->live() && same_name->uid == spec.uid &&
-                   same_name->device == spec.device;
-  if (closed) asked.closed = closed(spec.device);
-  auto admission = admit(asked);
-  if (!place.problem.empty()) admission.blocked_reasons.push_back(place.problem);
-  const auto epoch = static_cast<std::uint64_t>(request.number_or("epoch", 0));
-  if (const auto known = known_epoch ? known_epoch(spec.uid) : 0; handover::is_old(epoch, known)) {
-    const auto text = fmt::format(
-        "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
-        "must not go on",
-        config_.host_name, known, spec.name, epoch, request.text_or("from", "elsewhere"));
-    spdlog::error("{}", text);
-    if (tell) tell({"two_epochs", text, spec.name, spec.device, id});
-    admission.blocked_reasons.push_back(text);
-  }
-  for (const auto& job : jobs_.all()) {
-    if (job.uid != spec.uid || spec.uid.empty() || !job.live() || job.newer_epoch == 0) continue;
-    admission.blocked_reasons.push_back(
-        fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
-                    job.name, config_.host_name, job.name));
-  }
-  const bool by_criu = request.text_or("arrive", "standby") == "criu";
-  if (by_criu) add_blocks(request, admission);
-  try {
-    check_may_run_as(config_, spec.user, request.caller);
-    // What CRIU brings is restored from its image, not started: what that needs was looked at.
-    if (by_criu && !spec.user.empty()) (void)job_user(spec.user);
-    const auto error = by_criu ? std::nullopt : why_not_started(spec, config_);
-    if (error) admission.block(error->failure(), error->hint());
-  } catch (const Error& error) {
-    admission.block(error.failure(), error.hint());
-  }
-  if (!admission.blocked_reasons.empty() || request.flag_or("dry_run", false)) {
-    json::array reasons;
-    for (const auto& reason : admission.blocked_reasons) reasons.emplace_back(reason);
-    return {200, json::object{{"accepted", reasons.empty()},
-                              {"code", admission.no_memory ? "no_memory" : "refused"},
-                              {"hint", admission.hint},
-                              {"blocked_reasons", reasons}}};
-  }
-  forget_old();
-  for (const auto& r : reservations_) {
-    if (r.migration == id) throw Error(Code::conflict, "this migration has a reservation already");
-  }
-  Reservation made;
-  made.migration = id;
-  made.from = request.text_or("from", "");
-  made.from_api = way_back(request.text_or("from_api", ""), request.caller.came_from);
-  made.data_host = made.image_host = place.host;
-  if (!request.caller.owner) made.owner = request.caller.name;
-  made.data_token = random_hex(16);
-  if (request.flag_or("encrypt", false)) made.data_key = random_hex(32);
-  made.heard_at = Clock::now();
-  made.spec = spec;
-  made.state_bytes = asked.state_bytes;
-  made.framework = request.text_or("framework", "");
-  if (by_criu) {
-    made.arrive = channel::Arrival::criu;
-    made.source_gpus = criu::needs_from_json(request.body.at("process").as_object()).gpus;
-  }
-  made.homed_bytes = static_cast<std::uint64_t>(request.number_or("homed_bytes", 0));
-  auto& r = reservations_.emplace_back(std::move(made));
-  try {
-    feed(r, Message{Message::Kind::reserve, epoch});
-  } catch (...) {
-    if (r.side.state() == TargetState::nothing) {  // nothing is on disk
-      reservations_.pop_back();
-      throw;
-    }
-    fail(r, TargetEvent::standby_ended,
-         error_of(std::current_exception())
-             .within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
-    return {200, json::object{{"accepted", false},
-                              {"code", "refused"},
-                              {"hint", r.error->hint()},
-                              {"blocked_reasons", json::array{r.error->failure()}}}};
-  }
-  return {200, json::object{{"accepted", true}, {"reservation", to_json(r)}}};
-}
-
-void Reservations::start_standby(Reservation& r) {
-  const auto& spec = *r.spec;
-  spdlog::info("job {} migration {} reserved {} on {}", spec.name, r.migration,
-               format_size(r.state_bytes), spec.device);
-  std::vector<std::string> stand_in;
-  if (r.arrive == channel::Arrival::criu) stand_in = prepare_arrival(r);
-  auto& standby = jobs_.start_standby(spec, r.migration, r.side.record().epoch, r.state_bytes,
-                                      r.from, stand_in);
-  r.instance = standby.instance;
-  if (!stand_in.empty()) tasks_.spawn("restore " + spec.name, arrive(r.migration));
-  jobs_.set_state(standby, "standby");
-  feed(r, TargetEvent::standby_started);
-  tasks_.spawn("watch the source of " + r.migration, watch_source(r.migration));
-}
-
 bool Reservations::has(const std::string& migration) const {
   return std::any_of(reservations_.begin(), reservations_.end(),
                      [&](const Reservation& r) { return r.migration == migration; });
@@ -259,84 +114,6 @@ void Reservations::heard(const std::string& migration) {
   auto& r = at(migration);
   r.heard_at = Clock::now();
   r.in_doubt = false;
-}
-
-channel::Welcome Reservations::welcome(const Job& standby) {
-  channel::Welcome welcome;
-  welcome.migration = standby.migration;
-  if (const auto* r = of(standby)) {
-    welcome.epoch = r->granted() ? r->side.record().epoch : 0;
-    welcome.granted = r->granted();
-    welcome.data_token = r->data_token;
-    welcome.data_key = r->data_key;
-    welcome.data_host = r->image_host;
-  }
-  welcome.transports = config_.transports;
-  return welcome;
-}
-
-void Reservations::on_message(Job& job, const channel::Message& message) {
-  auto* r = of(job);
-  if (r == nullptr || is_from_holder(*r, message)) return;
-  if (const auto* parked = std::get_if<channel::Parked>(&message)) {
-    const bool by_standby = r->arrive == channel::Arrival::standby;
-    if (by_standby && !r->framework.empty() && r->framework != job.framework) {
-      fail(*r, TargetEvent::standby_failed,
-           Error(Code::refused,
-                 fmt::format("job {} runs on {}, its standby on {} on {}", job.name, r->framework,
-                             config_.host_name, job.framework),
-                 "the two compute other bits: install the same release on both hosts"));
-      return;
-    }
-    r->data_host = parked->host;
-    r->data_port = parked->port;
-    look_at_files(*r, job);
-    feed(*r, TargetEvent::standby_parked);
-  } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    if (r->arrived) {
-      r->verify_ms =
-          std::chrono::duration<double, std::milli>(Clock::now() - r->restored_at).count();
-    }
-    try {
-      feed(*r, handover::Content{verified->root, verified->step});
-    } catch (const Error& disk) {
-      // The source is frozen and waits for this record: better it learns that there is none.
-      if (r->side.state() != TargetState::parked) throw;
-      fail(*r, TargetEvent::standby_failed, disk.within("hold the state on " + config_.host_name));
-    }
-  } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
-    // A standby that holds the whole state needs its source no more, only the decision.
-    const bool gone = failed->code == Code::link_lost || failed->code == Code::source_lost ||
-                      failed->code == Code::cancelled;
-    const bool holds = r->side.state() == TargetState::verified && gone;
-    if ((!r->granted() && !holds) || failed->code == Code::digest_mismatch) {
-      fail(*r, TargetEvent::standby_failed, Error(failed->code, failed->failure, failed->hint));
-    }
-  } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
-    r->downtime_ms = resumed->downtime_ms;
-    r->clock_error_ms = resumed->clock_error_ms;
-    feed(*r, TargetEvent::standby_resumed);
-  } else if (std::holds_alternative<channel::FirstStep>(message)) {
-    feed(*r, TargetEvent::standby_stepped);
-  } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
-    // A job whose last step was the one it moved at has no further step to take.
-    if (r->granted() && ended->step >= r->side.record().content.step) {
-      feed(*r, TargetEvent::standby_stepped);
-    }
-  }
-}
-
-void Reservations::on_exit(Job& job) {
-  auto* r = of(job);
-  if (r == nullptr) return;
-  const auto said = last_lines(job.log_path);
-  fail(*r, TargetEvent::standby_ended,
-       Error(Code::target_lost,
-             fmt::format("the standby of job {} on {} {}{}{}", job.name, config_.host_name,
-                         how_it_ended(job), said.empty() ? "" : "; its last words: ", said),
-             "the program must reach its first step there: check files, arguments and memory; "
-             "`cardswap logs " +
-                 job.name + "` there shows its log"));
 }
 
 /// `error` is why, where the event leads somewhere and nothing was wrong before.

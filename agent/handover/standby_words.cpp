@@ -1,0 +1,117 @@
+// What a standby and the kernel say of it, as events of its reservation.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "agent/handover/reservations.h"
+#include "migrator/utf8.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetEvent;
+using handover::TargetState;
+using Clock = std::chrono::steady_clock;
+
+/// The end of a log, for an error's text: what the program said last.
+std::string last_lines(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  const auto size = static_cast<std::int64_t>(file.tellg());
+  file.seekg(std::max<std::int64_t>(0, size - 400));
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  for (auto& c : text) c = c == '\n' ? '|' : c;
+  return as_utf8(std::move(text));
+}
+
+std::string how_it_ended(const Job& job) {
+  if (job.exit_signal) return fmt::format("was ended by signal {}", *job.exit_signal);
+  if (job.exit_code) return fmt::format("ended with exit {}", *job.exit_code);
+  return "ended";
+}
+
+}  // namespace
+
+channel::Welcome Reservations::welcome(const Job& standby) {
+  channel::Welcome welcome;
+  welcome.migration = standby.migration;
+  if (const auto* r = of(standby)) {
+    welcome.epoch = r->granted() ? r->side.record().epoch : 0;
+    welcome.granted = r->granted();
+    welcome.data_token = r->data_token;
+    welcome.data_key = r->data_key;
+    welcome.data_host = r->image_host;
+  }
+  welcome.transports = config_.transports;
+  return welcome;
+}
+
+void Reservations::on_message(Job& job, const channel::Message& message) {
+  auto* r = of(job);
+  if (r == nullptr || is_from_holder(*r, message)) return;
+  if (const auto* parked = std::get_if<channel::Parked>(&message)) {
+    const bool by_standby = r->arrive == channel::Arrival::standby;
+    if (by_standby && !r->framework.empty() && r->framework != job.framework) {
+      fail(*r, TargetEvent::standby_failed,
+           Error(Code::refused,
+                 fmt::format("job {} runs on {}, its standby on {} on {}", job.name, r->framework,
+                             config_.host_name, job.framework),
+                 "the two compute other bits: install the same release on both hosts"));
+      return;
+    }
+    r->data_host = parked->host;
+    r->data_port = parked->port;
+    look_at_files(*r, job);
+    feed(*r, TargetEvent::standby_parked);
+  } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
+    if (r->arrived) {
+      r->verify_ms =
+          std::chrono::duration<double, std::milli>(Clock::now() - r->restored_at).count();
+    }
+    try {
+      feed(*r, handover::Content{verified->root, verified->step});
+    } catch (const Error& disk) {
+      // The source is frozen and waits for this record: better it learns that there is none.
+      if (r->side.state() != TargetState::parked) throw;
+      fail(*r, TargetEvent::standby_failed, disk.within("hold the state on " + config_.host_name));
+    }
+  } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
+    // A standby that holds the whole state needs its source no more, only the decision.
+    const bool gone = failed->code == Code::link_lost || failed->code == Code::source_lost ||
+                      failed->code == Code::cancelled;
+    const bool holds = r->side.state() == TargetState::verified && gone;
+    if ((!r->granted() && !holds) || failed->code == Code::digest_mismatch) {
+      fail(*r, TargetEvent::standby_failed, Error(failed->code, failed->failure, failed->hint));
+    }
+  } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
+    r->downtime_ms = resumed->downtime_ms;
+    r->clock_error_ms = resumed->clock_error_ms;
+    feed(*r, TargetEvent::standby_resumed);
+  } else if (std::holds_alternative<channel::FirstStep>(message)) {
+    feed(*r, TargetEvent::standby_stepped);
+  } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
+    // A job whose last step was the one it moved at has no further step to take.
+    if (r->granted() && ended->step >= r->side.record().content.step) {
+      feed(*r, TargetEvent::standby_stepped);
+    }
+  }
+}
+
+void Reservations::on_exit(Job& job) {
+  auto* r = of(job);
+  if (r == nullptr) return;
+  const auto said = last_lines(job.log_path);
+  fail(*r, TargetEvent::standby_ended,
+       Error(Code::target_lost,
+             fmt::format("the standby of job {} on {} {}{}{}", job.name, config_.host_name,
+                         how_it_ended(job), said.empty() ? "" : "; its last words: ", said),
+             "the program must reach its first step there: check files, arguments and memory; "
+             "`cardswap logs " +
+                 job.name + "` there shows its log"));
+}
+
+}  // namespace cardswap
