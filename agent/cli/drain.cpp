@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "agent/cli/agent_address.h"
+#include "agent/cli/fields.h"
 #include "agent/cli/hook.h"
 #include "agent/units.h"
 
@@ -24,19 +25,6 @@ constexpr seconds kPlaceAgain{3};
 constexpr seconds kHookMax{300};
 constexpr std::size_t kTriesMax = 3;
 
-std::string text(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-double number(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
-bool flag(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 /// Whether another host may do what this one could not.
 bool elsewhere_may_help(Code code) {
   return code == Code::no_memory || code == Code::refused || code == Code::unreachable ||
@@ -50,7 +38,7 @@ Drain::Drain(const Context& context, DrainOptions options)
     : context_(context),
       options_(std::move(options)),
       drained_(parse_agent_address("drain", options_.host).agent),
-      host_name_(text(client().call("GET", "/v1/version"), "host")),
+      host_name_(text_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
       targets_(drained_, options_.to, context.credentials) {
   const auto limit = parse_duration("--deadline", options_.deadline);
@@ -92,9 +80,9 @@ void Drain::cordon() {
 
 void Drain::note_job(Item& item, const json::object& job) {
   auto& placed = item.job;
-  placed.name = text(job, "name");
+  placed.name = text_at(job, "name");
   placed.host = drained_.text();
-  placed.device = text(job, "device");
+  placed.device = text_at(job, "device");
   placed.kind = placed.device.substr(0, placed.device.find(':'));
   placed.state_bytes = static_cast<std::uint64_t>(number(job, "state_bytes"));
   placed.movable = flag(job, "attached") && placed.state_bytes > 0;
@@ -116,7 +104,7 @@ bool Drain::take_up(Item& item, const std::string& migration) {
   if (!found.at("result").is_null()) return false;
   item.migration = std::move(found);
   item.row.migration = migration;
-  item.row.to = text(item.migration, "to");
+  item.row.to = text_at(item.migration, "to");
   item.row.tries += 1;
   item.hooked = true;
   item.phase = Phase::moving;
@@ -129,8 +117,8 @@ void Drain::refresh() {
   std::vector<std::string> live;
   for (const auto& entry : answer.at("jobs").as_array()) {
     const auto& job = entry.as_object();
-    const auto state = text(job, "state");
-    const auto name = text(job, "name");
+    const auto state = text_at(job, "state");
+    const auto name = text_at(job, "name");
     if (state == "standby") ++arriving_;
     if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
       continue;
@@ -151,7 +139,7 @@ void Drain::refresh() {
     note_job(*item, job);
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
-    if (const auto migration = text(job, "migration"); !migration.empty()) {
+    if (const auto migration = text_at(job, "migration"); !migration.empty()) {
       take_up(*item, migration);
     }
   }
@@ -235,7 +223,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   body["to"] = item.row.to;
   try {
     item.migration = client().call("POST", "/v1/migrations", std::move(body));
-    item.row.migration = text(item.migration, "id");
+    item.row.migration = text_at(item.migration, "id");
     item.phase = Phase::moving;
   } catch (const Error& error) {
     // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
@@ -257,15 +245,15 @@ void Drain::follow() {
 void Drain::ended(Item& item) {
   const auto& m = item.migration;
   placement_is_old_ = true;
-  item.row.strategy = text(m, "strategy");
+  item.row.strategy = text_at(m, "strategy");
   item.row.total_time_ms = number(m.at("progress").as_object(), "total_time_ms");
-  if (text(m, "result") == "ok") {
+  if (text_at(m, "result") == "ok") {
     item.row.downtime_ms = number(m, "downtime_ms");
     over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(m.at("error"));
-  if (text(m, "result") == "cancelled") {
+  if (text_at(m, "result") == "cancelled") {
     over(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
     retry_elsewhere(item, error);

@@ -6,17 +6,13 @@
 #include <boost/json.hpp>
 
 #include "agent/cli/agent_address.h"
+#include "agent/cli/fields.h"
 
 namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
 constexpr std::chrono::seconds kAnswerMax{5};
-
-bool flag(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 
 /// What no two agents that run now have in common.
 std::string identity(const http::Endpoint& agent, const Credentials& credentials) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/fields.h"
 #include "agent/cli/text.h"
 #include "agent/units.h"
 
@@ -29,10 +30,6 @@ struct Wanted {
   std::size_t limit = 100;
 };
 
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
 std::int64_t number_at(const json::object& from, std::string_view key) {
   const auto* value = from.if_contains(key);
   return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;

@@ -3,38 +3,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/cli/fields.h"
 #include "agent/cli/text.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {
 
 namespace json = boost::json;
-
-const json::value* at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-std::string text(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  if (value == nullptr) return "-";
-  if (value->is_string()) return std::string(value->get_string());
-  return json::serialize(*value);
-}
-double number(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
-std::string size(const json::object& from, std::string_view key) {
-  return format_size(static_cast<std::uint64_t>(number(from, key)));
-}
-std::string ms(const json::object& from, std::string_view key) {
-  return format_ms(number(from, key));
-}
-json::array array(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_array() ? value->get_array() : json::array();
-}
 
 std::string how_it_ended(const json::object& job) {
   if (at(job, "exit_signal") != nullptr) return "signal " + text(job, "exit_signal");

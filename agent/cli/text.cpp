@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/cli/fields.h"
 #include "agent/units.h"
 
 namespace cardswap::cli {
@@ -14,38 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-const json::value* at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-std::string text(const json::object& from, std::string_view key, std::string_view otherwise = "-") {
-  const auto* value = at(from, key);
-  if (value == nullptr) return std::string(otherwise);
-  if (value->is_string()) return std::string(value->get_string());
-  return json::serialize(*value);
-}
-double number(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
-bool flag(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-std::string size(const json::object& from, std::string_view key) {
-  return format_size(static_cast<std::uint64_t>(number(from, key)));
-}
-std::string ms(const json::object& from, std::string_view key) {
-  return format_ms(number(from, key));
-}
-json::object object(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_object() ? value->get_object() : json::object();
-}
-json::array array(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_array() ? value->get_array() : json::array();
-}
 std::string joined(const json::array& names) {
   std::string result;
   for (const auto& name : names) {

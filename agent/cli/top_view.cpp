@@ -7,6 +7,7 @@
 #include <map>
 
 #include "agent/cli/columns.h"
+#include "agent/cli/fields.h"
 #include "agent/units.h"
 
 namespace cardswap::cli {
@@ -14,18 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-const json::value* at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value == nullptr || value->is_null() ? nullptr : value;
-}
-std::string text(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-double number(const json::object& from, std::string_view key) {
-  const auto* value = at(from, key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
 std::string size(double bytes) { return format_size(static_cast<std::uint64_t>(bytes)); }
 
 /// The objects of the list under `key`, wherever the answer holds anything else.
@@ -40,14 +29,14 @@ std::vector<const json::object*> objects(const json::object& from, std::string_v
 }
 
 bool is_live(const json::object& job) {
-  const auto state = text(job, "state");
+  const auto state = text_at(job, "state");
   return state == "starting" || state == "running" || state == "standby" || state == "frozen" ||
          state == "in_doubt";
 }
 
 std::string phase(const json::object& migration, const json::object& progress) {
-  const auto state = text(migration, "state");
-  const auto phase = text(progress, "phase");
+  const auto state = text_at(migration, "state");
+  const auto phase = text_at(progress, "phase");
   if (state != "syncing" || phase.empty()) return state;
   const auto rounds = number(progress, "rounds");
   return rounds > 0 ? fmt::format("{} {:.0f}", phase, rounds) : phase;
@@ -62,10 +51,10 @@ std::vector<std::string> device_lines(const TopSnapshot& seen, std::size_t width
     if (const auto* list = at(*device, "jobs"); list != nullptr && list->is_array()) {
       jobs = list->get_array().size();
     }
-    rows.push_back({text(*device, "name"), fmt::format("{}", jobs), size(reserved),
+    rows.push_back({text_at(*device, "name"), fmt::format("{}", jobs), size(reserved),
                     size(number(*device, "free_bytes")), size(total),
                     total > 0 ? fmt::format("{:.0f}%", 100 * reserved / total) : "",
-                    text(*device, "model")});
+                    text_at(*device, "model")});
   }
   return fitted({{"DEVICE", 0, false},
                  {"JOBS", 2, true},
@@ -80,22 +69,22 @@ std::vector<std::string> device_lines(const TopSnapshot& seen, std::size_t width
 std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
   std::map<std::string, const json::object*> moving;  // by job
   for (const auto* migration : objects(seen.migrations, "migrations")) {
-    if (at(*migration, "result") == nullptr) moving.emplace(text(*migration, "job"), migration);
+    if (at(*migration, "result") == nullptr) moving.emplace(text_at(*migration, "job"), migration);
   }
   auto jobs = objects(seen.jobs, "jobs");
   std::stable_partition(jobs.begin(), jobs.end(),
                         [](const json::object* job) { return is_live(*job); });
   Rows rows;
   for (const auto* job : jobs) {
-    const auto state = text(*job, "state");
+    const auto state = text_at(*job, "state");
     const bool told = number(*job, "step") > 0 || number(*job, "state_bytes") > 0;
-    std::vector<std::string> row{text(*job, "name"),
+    std::vector<std::string> row{text_at(*job, "name"),
                                  state,
-                                 text(*job, "device"),
+                                 text_at(*job, "device"),
                                  told ? fmt::format("{:.0f}", number(*job, "step")) : "-",
                                  told ? format_ms(number(*job, "median_step_ms")) : "-",
                                  told ? size(number(*job, "state_bytes")) : "-"};
-    const auto found = moving.find(text(*job, "name"));
+    const auto found = moving.find(text_at(*job, "name"));
     if (found != moving.end() && state != "standby" && is_live(*job)) {
       const auto& migration = *found->second;
       const auto* value = at(migration, "progress");
@@ -109,9 +98,9 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
                                                      size(total))
                                        : "",
                              rate > 0 ? size(rate) + "/s" : "",
-                             downtime > 0 ? format_ms(downtime) : "", text(migration, "to")});
-    } else if (!text(*job, "moved_to").empty()) {
-      row.insert(row.end(), {"", "", "", "", text(*job, "moved_to")});
+                             downtime > 0 ? format_ms(downtime) : "", text_at(migration, "to")});
+    } else if (!text_at(*job, "moved_to").empty()) {
+      row.insert(row.end(), {"", "", "", "", text_at(*job, "moved_to")});
     }
     rows.push_back(std::move(row));
   }
@@ -140,9 +129,9 @@ std::string header(const TopSnapshot& seen) {
   std::size_t live = 0;
   for (const auto* job : objects(seen.jobs, "jobs")) live += is_live(*job) ? 1 : 0;
   const auto migrations = objects(seen.migrations, "migrations").size();
-  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", text(seen.version, "host"),
-                     text(seen.version, "version"), uptime(number(seen.version, "uptime_ms")), live,
-                     live == 1 ? "job" : "jobs", migrations,
+  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", text_at(seen.version, "host"),
+                     text_at(seen.version, "version"), uptime(number(seen.version, "uptime_ms")),
+                     live, live == 1 ? "job" : "jobs", migrations,
                      migrations == 1 ? "migration" : "migrations");
 }
 
