@@ -116,7 +116,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
       reservations_.pop_back();
       throw;
     }
-    fail(r, TargetEvent::standby_ended,
+    // Not `standby_ended`: it may have a process by now, or a listener for its image.
+    fail(r, TargetEvent::standby_failed,
          error_of(std::current_exception())
              .within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
     return {200, json::object{{"accepted", false},

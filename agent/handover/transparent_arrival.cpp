@@ -36,9 +36,9 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
   needs.status = needs.log.string() + ".exit";
   needs.gpus = criu::pairs_of(r.source_gpus, jobs_.device(r.spec->device).uuid);
   needs.hooks = criu_.hooks();
-  auto& arrival = arrivals_[r.migration];
-  arrival = std::make_unique<criu::Arrival>(context_, std::move(needs));
+  auto arrival = std::make_unique<criu::Arrival>(context_, std::move(needs));
   r.image_port = arrival->port();
+  arrivals_[r.migration] = std::move(arrival);
   return {criu::program_beside("cardswap-holder").string(), "--hand-over",
           holder_socket(r.migration)};
 }
