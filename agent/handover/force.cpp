@@ -55,14 +55,16 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   auto& m = at(id);
   const auto pin = m.in_use;
   if (side_of(m).on(event).empty()) throw nothing_to_force(m, word.to);
-  const auto* job = jobs_.by_instance(m.instance);
-  if (!to_target && (job == nullptr || !is_alive(job->process))) {
+  const auto check_process = [&] {
+    const auto* job = jobs_.by_instance(m.instance);
+    if (to_target || (job != nullptr && is_alive(job->process))) return;
     throw Error(Code::conflict,
                 fmt::format("job {} has no process on {} any more: it cannot go on here "
                             "(migration {})",
                             m.job, config_.host_name, id),
                 "`--force target` where it runs there; else start it again from a checkpoint");
-  }
+  };
+  check_process();
   std::optional<TargetState> says;
   try {
     const auto answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, kAskMax);
@@ -73,6 +75,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   auto side = side_of(m);  // its state may have changed meanwhile
   const auto acts = side.on(event);
   if (acts.empty()) throw nothing_to_force(m, word.to);
+  check_process();  // which may have ended meanwhile
   const auto against = says ? contradicted(m, word.to, *says) : std::nullopt;
   if (against && !word.overrule) throw Error(*against);
   const auto text =
