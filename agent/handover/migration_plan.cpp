@@ -56,7 +56,10 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
       measured.link_rate = static_cast<double>(earlier.stats.rate);
       from = "measured by " + earlier.id;
     }
-    if (earlier.job_uid == planned.job_uid) measured.replay_ms = earlier.stats.replay_ms;
+    // One that went by rounds measured no replay.
+    if (earlier.job_uid == planned.job_uid && earlier.stats.replay_ms > 0) {
+      measured.replay_ms = earlier.stats.replay_ms;
+    }
   }
   const auto cap = static_cast<double>(planned.bandwidth);
   if (cap > 0 && (measured.link_rate == 0 || cap < measured.link_rate)) {
