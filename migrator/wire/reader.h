@@ -26,12 +26,17 @@ class WireReader {
   [[nodiscard]] std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
   /// Finite, and of a size that times, rates and ratios have: what comes after counts on both.
   [[nodiscard]] double f64() {
-    const auto bits = u64();
-    double value = 0;
-    std::memcpy(&value, &bits, sizeof(value));
+    const auto value = any_f64();
     if (!(std::abs(value) < 1e18)) {
       throw Error(Code::bad_request, "a number is not finite, or absurdly large");
     }
+    return value;
+  }
+  /// As it is: of a program's own state, for which any is right.
+  [[nodiscard]] double any_f64() {
+    const auto bits = u64();
+    double value = 0;
+    std::memcpy(&value, &bits, sizeof(value));
     return value;
   }
   [[nodiscard]] bool boolean() {

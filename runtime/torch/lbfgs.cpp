@@ -68,17 +68,19 @@ class TrackedLbfgs final : public TrackedState {
   void load(std::span<const std::byte> bytes) override {
     wire::WireReader reader(bytes);
     auto& o = options();
-    o.lr(reader.f64()).max_iter(reader.i64());
+    o.lr(reader.any_f64()).max_iter(reader.i64());
     const auto max_eval = reader.i64();
     o.max_eval(max_eval < 0 ? std::nullopt : std::optional(max_eval));
-    o.tolerance_grad(reader.f64()).tolerance_change(reader.f64()).history_size(reader.i64());
+    o.tolerance_grad(reader.any_f64())
+        .tolerance_change(reader.any_f64())
+        .history_size(reader.i64());
     const auto search = reader.string();
     o.line_search_fn(search.empty() ? std::nullopt : std::optional(search));
     auto* state = find_state();
     if (reader.boolean() != (state != nullptr)) throw std::invalid_argument("one has no history");
     if (state != nullptr) {
       state->func_evals(reader.i64()).n_iter(reader.i64());
-      state->t(reader.f64()).prev_loss(reader.f64());
+      state->t(reader.any_f64()).prev_loss(reader.any_f64());
       for_each_tensor(*state, [&](const std::string&, at::Tensor& tensor) {
         tensor_slot::load(reader, tensor);
       });

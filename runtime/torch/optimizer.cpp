@@ -88,7 +88,7 @@ struct Put {
 };
 struct Take {
   WireReader& reader;
-  void operator()(double& value) const { value = reader.f64(); }
+  void operator()(double& value) const { value = reader.any_f64(); }
   void operator()(bool& value) const { value = reader.boolean(); }
   void operator()(std::int64_t& value) const { value = reader.i64(); }
 };

@@ -120,7 +120,7 @@ class TrackedPlateau final : public TrackedState {
   void load(std::span<const std::byte> bytes) override {
     wire::WireReader reader(bytes);
     check(reader, settings());
-    const auto best = static_cast<float>(reader.f64());
+    const auto best = static_cast<float>(reader.any_f64());
     const auto cooldown = static_cast<int>(reader.i64());
     const auto epoch = static_cast<int>(reader.i64());
     const auto bad = static_cast<int>(reader.i64());

@@ -157,6 +157,17 @@ TEST(Schedules, ReduceLROnPlateauWaitsAsLong) {
   EXPECT_NE(rates(forgotten.optimizer, [&](int) { other.step(0.95F); }), expected);
 }
 
+/// What it has seen no metric for begins with the worst one, the greatest of all floats.
+TEST(Schedules, ReduceLROnPlateauMovesBeforeItsFirstStep) {
+  using Plateau = optim::ReduceLROnPlateauScheduler;
+  Rated a, b;
+  Plateau from(a.optimizer), to(b.optimizer);
+  to.step(0.5F);
+  ASSERT_NE(Trackable<Plateau>::make(to)->save(), Trackable<Plateau>::make(from)->save());
+  move(from, to);
+  EXPECT_EQ(Trackable<Plateau>::make(to)->save(), Trackable<Plateau>::make(from)->save());
+}
+
 TEST(Schedules, OtherSettingsAreRefused) {
   Rated a, b;
   optim::StepLR from(a.optimizer, 20, 0.5), to(b.optimizer, 21, 0.5);
