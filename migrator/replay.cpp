@@ -95,6 +95,7 @@ bool Replay::sync() {
     if (log_->empty()) sender_.pump_once(Sender::Clock::now() + kLook);
   }
   audit_.reset();
+  audit_asked_ = false;  // after a freeze that was put off there is another one
   return true;
 }
 
