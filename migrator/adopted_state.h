@@ -12,7 +12,7 @@
 namespace cardswap {
 
 /// At the target: the program's memory in the layout that it took from the source last, cut into
-/// chunks. Memory that it has dropped stays while a payload may still land there. The engine's
+/// chunks. Memory that it has dropped stays while a chunk may still land there. The engine's
 /// thread.
 class AdoptedState {
  public:
@@ -36,7 +36,7 @@ class AdoptedState {
     return range_of(snapshot_, chunks_.at(static_cast<std::size_t>(chunk)));
   }
 
-  /// A payload was given a place, and has landed there.
+  /// A chunk was given a place, and has landed there.
   void expects() { ++under_way_; }
   void landed();
 

@@ -101,7 +101,7 @@ class Target::Engine final : private LinkEvents {
     const auto bulk = data::decode_bulk_header(header);
     const bool packed = bulk.packing.codec != Codec::none;
     const auto range = range_of_payload(bulk.what, packed ? bulk.packing.bytes : bytes);
-    state_.expects();
+    if (std::holds_alternative<data::ChunkHeader>(bulk.what)) state_.expects();
     // What is packed is unpacked by this host's processors: never straight into a card.
     const auto place = landings_.place_for(*stagings_, header, range, !packed);
     return packed ? unpacker_.expect(header, bytes, place) : place;
@@ -116,11 +116,11 @@ class Target::Engine final : private LinkEvents {
       bytes = unpacker_.landed(header, bulk.packing, planes);
     }
     landings_.landed(header, planes);
-    state_.landed();
     if (const auto* gradient = std::get_if<data::GradientHeader>(&bulk.what)) {
       updates_.landed(*gradient, bytes);
       return;
     }
+    state_.landed();
     const auto& chunk = std::get<data::ChunkHeader>(bulk.what);
     ++landed_in_[chunk.round];
     if (chunk.round == data::kBaseRound) return;
