@@ -203,7 +203,13 @@ std::vector<const void*> Inventory::replayed() const {
           return optimizer->is(stepped.address);
         });
     if (!is_stepped) continue;
-    for (const auto& of_one : optimizer->rewritten()) storages.insert(of_one.begin(), of_one.end());
+    try {
+      for (const auto& of_one : optimizer->rewritten()) {
+        storages.insert(of_one.begin(), of_one.end());
+      }
+    } catch (...) {
+      continue;  // what a hook rewrites cannot be told: it is among the obstacles
+    }
   }
   return {storages.begin(), storages.end()};
 }
