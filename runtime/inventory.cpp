@@ -251,9 +251,8 @@ channel::StateItem Inventory::item_of(const Tracker::Entry& entry,
   return item;
 }
 
-std::vector<channel::StateItem> Inventory::list(std::uint64_t step) {
+std::vector<channel::StateItem> Inventory::list(const std::vector<channel::Obstacle>& in_the_way) {
   std::vector<channel::StateItem> items;
-  const auto in_the_way = obstacles(step);
   const auto by_replay = replayed();
   for (const auto& entry : tracker_.entries()) {
     try {

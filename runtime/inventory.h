@@ -25,8 +25,9 @@ class Inventory {
   bool note(const void* optimizer, Describe describe, std::uint64_t step);
   /// Looks at everything, at the boundary `step`; never throws. Saves every value twice.
   [[nodiscard]] std::vector<channel::Obstacle> obstacles(std::uint64_t step);
-  /// By tracked thing, in order; then what was seen besides.
-  [[nodiscard]] std::vector<channel::StateItem> list(std::uint64_t step);
+  /// By tracked thing, in order; then what was seen besides, and what obstacles() has just found.
+  [[nodiscard]] std::vector<channel::StateItem> list(
+      const std::vector<channel::Obstacle>& in_the_way);
 
  private:
   struct Stepped {

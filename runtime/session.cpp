@@ -182,10 +182,11 @@ class Session::Impl {
     migration_.passing();
   }
 
+  void announce() { announce(inventory_.obstacles(gate_.step())); }
   /// Says what is tracked and what is in a migration's way; never throws.
-  void announce() {
+  void announce(std::vector<channel::Obstacle> in_the_way) {
     channel::Tracked tracked;
-    tracked.obstacles = inventory_.obstacles(gate_.step());
+    tracked.obstacles = std::move(in_the_way);
     try {
       const auto layout = tracker_.snapshot().layout;
       const auto sizes = replay_sizes(tracker_.shards(), layout);
@@ -217,7 +218,8 @@ class Session::Impl {
   }
 
   void tell_state(std::uint64_t request) {
-    const auto items = inventory_.list(gate_.step());
+    auto in_the_way = inventory_.obstacles(gate_.step());
+    const auto items = inventory_.list(in_the_way);
     const auto pages = std::clamp<std::size_t>(
         (items.size() + channel::kItemsMax - 1) / channel::kItemsMax, 1, channel::kPagesMax);
     for (std::size_t page = 0; page < pages; ++page) {
@@ -227,7 +229,7 @@ class Session::Impl {
       for (auto i = first; i < last; ++i) list.items.push_back(items[i]);
       channel_->send(list);
     }
-    announce();  // it has just been looked at
+    announce(std::move(in_the_way));
   }
 
   /// On the channel's thread, as hello() is.
