@@ -1,5 +1,7 @@
 // A migration to a standby, on the training thread: what is captured at each step and boundary.
 
+#include <exception>
+#include <optional>
 #include <utility>
 
 #include "runtime/migration.h"
@@ -103,7 +105,13 @@ void Migration::before_step(const void* optimizer) {
     window = window_;
   }
   if (!log) return;
-  auto entry = tracker_.capture(optimizer);
+  std::optional<UpdateEntry> entry;
+  try {
+    entry = tracker_.capture(optimizer);
+  } catch (...) {  // such as no memory for a gradient's copy: the agent's news, not the loop's
+    const std::lock_guard lock(mutex_);
+    fail(migration_, error_of(std::current_exception()));
+  }
   if (!entry) return;
   entry->step = gate_.step() + 1;
   log->append(std::move(*entry));  // may wait for room
