@@ -9,7 +9,9 @@
 
 namespace nn = torch::nn;
 
-int main(int argc, char** argv) {
+namespace {
+
+int train(int argc, char** argv) {
   TrainerOptions options;
   std::int64_t width = 64;
   std::int64_t experts = 16;
@@ -62,3 +64,7 @@ int main(int argc, char** argv) {
   }
   return log.finished();
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(train, argc, argv); }
