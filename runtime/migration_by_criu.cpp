@@ -20,7 +20,9 @@ bool Migration::pass_homing() {
       throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
                   "use --strategy rounds or stop-copy with --arrive criu");
     }
-    if (const auto obstacle = begin_ ? line_.obstacle(channel::Arrival::criu) : std::nullopt) {
+    // Once: re-homing a large state takes many boundaries, and looking saves every value twice.
+    const bool begins = begin_ && boundaries_seen_++ == 0;
+    if (const auto obstacle = begins ? line_.obstacle(channel::Arrival::criu) : std::nullopt) {
       throw Error(*obstacle);
     }
     if (begin_ && homing_.homeable_bytes() == 0) {
