@@ -165,14 +165,14 @@ struct Departed {
 /// Of a StateList: one tracked thing, or one that was seen and is not tracked.
 struct StateItem {
   std::string name;  ///< as it is tracked; or what it is
-  std::string kind;  ///< "module", "optimizer", "tensors", "memory", "value", "hook", "gradients"
+  std::string kind;  ///< "module", "optimizer", "memory", "value", "gradients", "obstacle"
   std::string type;  ///< of the program's object
   std::string device;
   std::string dtype;  ///< of its tensors; "mixed"
   std::uint64_t bytes = 0;
   std::uint64_t tensors = 0;
   bool tracked = true;
-  std::string moves;    ///< "replayed", "rounds", "value"; or empty
+  std::string moves;    ///< "replayed", "replayed in part", "rounds", "value"; or empty
   std::string changed;  ///< "yes", "no" since the first boundary; empty: not known
   std::string note;     ///< why it is in the way, and the like
   bool operator==(const StateItem&) const = default;
