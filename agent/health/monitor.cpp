@@ -64,7 +64,14 @@ Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& conf
       changed_(context),
       started_ms_(unix_ms()) {
   warn_of_strangers(config, engine_.policy());
-  for (const auto& record : log_.kept()) engine_.restore(incident_from_journal(record));
+  for (const auto& record : log_.kept()) {
+    try {
+      engine_.restore(incident_from_journal(record));
+    } catch (...) {
+      spdlog::warn("health: an open fault is damaged on disk and forgotten: {}",
+                   error_of(std::current_exception()).failure());
+    }
+  }
   engine_.restore_guards(log_.kept_guards(), now());
   engine_.forget_probes(now());
   sources_["kernel_log"] = config.kernel_log.empty() ? "off" : "not read yet";

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
+#include <optional>
 
 #include "migrator/error.h"
+#include "migrator/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -69,13 +73,18 @@ std::string text_at(const json::object& from, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-json::object document_in(const Statement& statement, int column) {
+/// Nothing where the row is damaged: what it told is lost, and nothing else.
+std::optional<json::object> document_in(const Statement& statement, int column) {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), column));
   boost::system::error_code error;
   auto value = json::parse(text == nullptr ? "" : text, error);
-  if (error || !value.is_object()) throw Error(Code::corrupt, "event log: a record is damaged");
-  return std::move(value.as_object());
+  if (!error && value.is_object()) return std::move(value.as_object());
+  spdlog::warn("event log: a record is damaged and passed over");
+  return std::nullopt;
 }
+
+/// As it can be read again, whatever bytes a text of it has.
+std::string text_of(const json::object& document) { return as_utf8(json::serialize(document)); }
 
 }  // namespace
 
@@ -105,7 +114,7 @@ void EventLog::append(const std::vector<json::object>& events) {
       sqlite3_bind_int64(insert.get(), 1, at != nullptr && at->is_int64() ? at->get_int64() : 0);
       bind_text(insert, 2, text_at(event, "device"));
       bind_text(insert, 3, text_at(event, "job"));
-      bind_text(insert, 4, json::serialize(event));
+      bind_text(insert, 4, text_of(event));
       run(db_.get(), insert);
     }
     const auto drop =
@@ -132,8 +141,9 @@ std::vector<json::object> EventLog::find(const Query& query) const {
   std::vector<json::object> found;
   while (sqlite3_step(statement.get()) == SQLITE_ROW) {
     auto event = document_in(statement, 1);
-    event["id"] = sqlite3_column_int64(statement.get(), 0);
-    found.push_back(std::move(event));
+    if (!event) continue;
+    (*event)["id"] = sqlite3_column_int64(statement.get(), 0);
+    found.push_back(std::move(*event));
   }
   if (query.after <= 0) std::reverse(found.begin(), found.end());
   return found;
@@ -149,39 +159,43 @@ void EventLog::keep(const std::vector<json::object>& incidents, const json::obje
     run(db_.get(), "DELETE FROM incidents");
     const auto insert = prepare(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
     for (const auto& incident : incidents) {
-      bind_text(insert, 1, json::serialize(incident));
+      bind_text(insert, 1, text_of(incident));
       run(db_.get(), insert);
     }
     const auto replace =
         prepare(db_.get(), "INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
-    bind_text(replace, 1, json::serialize(guards));
+    bind_text(replace, 1, text_of(guards));
     run(db_.get(), replace);
   });
 }
 
 json::object EventLog::kept_guards() const {
   const auto statement = prepare(db_.get(), "SELECT document FROM guards");
-  return sqlite3_step(statement.get()) == SQLITE_ROW ? document_in(statement, 0) : json::object();
+  if (sqlite3_step(statement.get()) != SQLITE_ROW) return {};
+  return document_in(statement, 0).value_or(json::object());
 }
 
 void EventLog::keep_place(const std::string& log, const json::object& place) {
   const auto replace =
       prepare(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
   bind_text(replace, 1, log);
-  bind_text(replace, 2, json::serialize(place));
+  bind_text(replace, 2, text_of(place));
   run(db_.get(), replace);
 }
 
 json::object EventLog::place(const std::string& log) const {
   const auto statement = prepare(db_.get(), "SELECT document FROM places WHERE log = ?");
   bind_text(statement, 1, log);
-  return sqlite3_step(statement.get()) == SQLITE_ROW ? document_in(statement, 0) : json::object();
+  if (sqlite3_step(statement.get()) != SQLITE_ROW) return {};
+  return document_in(statement, 0).value_or(json::object());
 }
 
 std::vector<json::object> EventLog::kept() const {
   const auto statement = prepare(db_.get(), "SELECT document FROM incidents ORDER BY id");
   std::vector<json::object> found;
-  while (sqlite3_step(statement.get()) == SQLITE_ROW) found.push_back(document_in(statement, 0));
+  while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+    if (auto incident = document_in(statement, 0)) found.push_back(std::move(*incident));
+  }
   return found;
 }
 

@@ -13,7 +13,7 @@ namespace cardswap {
 
 /// What the agent did by itself and why, in the journal's file: a bounded list of events, and the
 /// faults that are open now. On disk when a call returns (WAL, synchronous=FULL). Throws Error{io}
-/// when it is not. One thread.
+/// when it is not. A row that is damaged is passed over, and costs no other. One thread.
 class EventLog {
  public:
   static constexpr std::size_t kRowsMax = 20'000;

@@ -1,6 +1,7 @@
 #include "agent/journal/event_log.h"
 
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -45,6 +46,32 @@ TEST_F(EventLogFile, KeepsTheNewestInTheirOrderAndOverARestart) {
   EXPECT_THAT(times(log.kept()), ElementsAre(3));
   EXPECT_EQ(log.kept_guards(), (boost::json::object{{"why_open", "x"}}));
   EXPECT_EQ(log.last_id(), 8);
+}
+
+TEST_F(EventLogFile, LosesOfADamagedRowThatRowAlone) {
+  {
+    EventLog log(dir_ / "j.db");
+    auto odd = event(2, "cpu:0");
+    odd["text"] = "cut \xe4\xb8";
+    log.append({event(1, "cpu:0"), odd, event(3, "cpu:0")});
+    log.keep({event(4, "x"), event(5, "y")}, {{"why_open", "x"}});
+    log.keep_place("k", {{"at", 7}});
+    EXPECT_THAT(times(log.find({})), ElementsAre(1, 2, 3));
+  }
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((dir_ / "j.db").c_str(), &db), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(db,
+                         "UPDATE events SET document = '{\"ms\":NaN}' WHERE at_ms = 1;"
+                         "UPDATE incidents SET document = 'x' WHERE document LIKE '%4%';"
+                         "UPDATE guards SET document = '[]'; UPDATE places SET document = ''",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+  const EventLog log(dir_ / "j.db");
+  EXPECT_THAT(times(log.find({})), ElementsAre(2, 3));
+  EXPECT_THAT(times(log.kept()), ElementsAre(5));
+  EXPECT_THAT(log.kept_guards(), IsEmpty());
+  EXPECT_THAT(log.place("k"), IsEmpty());
 }
 
 TEST_F(EventLogFile, IsAskedByPageDeviceAndTime) {
