@@ -25,6 +25,13 @@ namespace cardswap {
 
 namespace json = boost::json;
 
+namespace {
+
+/// No job is ever granted so often; an epoch beyond it would make a host refuse the job for good.
+constexpr std::int64_t kEpochMax = 1'000'000'000'000'000;
+
+}  // namespace
+
 Agent::Agent(asio::io_context& context, Config config)
     : context_(context),
       config_(std::move(config)),
@@ -366,8 +373,12 @@ void Agent::add_peer_calls() {
   router_.on("DELETE", "/v1/peer/reservations/{id}",
              [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
                (void)reservations_.at(request.path.at("id"), request.caller);
-               co_return co_await reservations_.drop(
-                   request.path.at("id"), static_cast<std::uint64_t>(request.query_or("epoch", 0)));
+               const auto epoch = request.query_or("epoch", 0);
+               if (epoch < 0 || epoch > kEpochMax) {
+                 throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
+               }
+               co_return co_await reservations_.drop(request.path.at("id"),
+                                                     static_cast<std::uint64_t>(epoch));
              });
   router_.on(
       "GET", "/v1/peer/decisions/{id}", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {

@@ -20,6 +20,7 @@ using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr double kEpochMax = 1e15;  // what a peer says is at most that: it is no number else
 constexpr milliseconds kTellFirst{100};
 constexpr milliseconds kTellMost{2000};
 constexpr seconds kTellAgain{5};  // to one that stands, or of which its agent knows nothing
@@ -192,7 +193,8 @@ asio::awaitable<Reservations::SourceSays> Reservations::ask_source(Reservation& 
   } else {
     says.message = decision_from(r.from_api, r.side.record().epoch, said);
   }
-  says.own_epoch = static_cast<handover::Epoch>(std::max(0.0, number_at(answer, "own_epoch")));
+  says.own_epoch =
+      static_cast<handover::Epoch>(std::clamp(number_at(answer, "own_epoch"), 0.0, kEpochMax));
   says.stands = text_at(answer, "copy") == "frozen";
   co_return says;
 }

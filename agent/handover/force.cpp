@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <utility>
 
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
@@ -83,8 +84,14 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
                   m.job, id, word.to, word.by,
                   says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
   spdlog::warn("{}", text);
-  m.forced = word.to;
-  carry_out(m, side, acts);
+  const auto before = m.state;
+  const auto forced_before = std::exchange(m.forced, word.to);
+  try {
+    carry_out(m, side, acts);
+  } catch (...) {  // a word that the disk did not take was not said
+    if (m.state == before) m.forced = forced_before;
+    throw;
+  }
   if (tell) tell({"forced", text, m.job, m.device(), id});
 }
 
@@ -125,9 +132,19 @@ asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord w
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
                                 migration, word.to, word.by);
   spdlog::warn("{}", text);
-  r.forced = word.to;
+  const auto before = r.side.state();
+  const auto forced_before = std::exchange(r.forced, word.to);
+  const auto error_before = r.error;
   if (!to_target) r.error = Error(Code::cancelled, "an operator gave the job back to the source");
-  carry_out(r, next, acts);
+  try {
+    carry_out(r, next, acts);
+  } catch (...) {
+    if (r.side.state() == before) {
+      r.forced = forced_before;
+      r.error = error_before;
+    }
+    throw;
+  }
   if (tell) tell({"forced", text, name, {}, migration});
   if (r.side.record().open) {
     tasks_.spawn("tell the source of " + migration, tell_source(migration));

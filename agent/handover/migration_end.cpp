@@ -90,7 +90,9 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
         if (job == nullptr) break;
         if (job->epoch < act.epoch) {
           job->epoch = act.epoch;
-          jobs_.save(*job);
+          // The migration's record has it: on a full disk the trainer goes on all the same, and
+          // recover() gives the job its epoch.
+          jobs_.save_when_possible(*job);
         }
         release_trainer(m);
         break;
@@ -151,6 +153,10 @@ void Migrations::recover() {
       m.ended_at_ms = unix_ms();
       tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     }
+    if (handover::is_given_up(m.state) && job != nullptr && job->epoch < m.own_epoch) {
+      job->epoch = m.own_epoch;  // taken back while the disk was full
+      jobs_.save_when_possible(*job);
+    }
     if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
     if (m.state == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
     if (handover::is_over(m.state)) continue;
@@ -161,7 +167,9 @@ void Migrations::recover() {
       continue;
     }
     if (!m.error) {
-      m.error = Error(Code::source_lost, "the source's agent was restarted before the commit",
+      m.error = Error(Code::source_lost,
+                      m.root.empty() ? "the source's agent was restarted before the commit"
+                                     : "the job was taken back when the source's agent restarted",
                       "the job goes on where it is: start the migration again");
     }
     auto side = side_of(m);

@@ -164,18 +164,20 @@ void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
   changed_.notify();
 }
 
+/// The grant is on disk, in the reservation's record: from here on nothing may keep the standby
+/// from its word, a full disk neither.
 void Jobs::promote(Job& job, std::uint64_t epoch) {
   for (auto& other : jobs_) {
     if (other.name == job.name && &other != &job && !other.superseded) {
       other.superseded = true;
-      save(other);
+      save_when_possible(other);
     }
   }
   job.standby = false;
   job.migration.clear();  // that one is at its source; the next one from here is another
   job.epoch = epoch;
   job.state = "running";
-  save(job);
+  save_when_possible(job);
   if (const auto standby = leashes_.find(job.instance); standby != leashes_.end()) {
     standby->second.let_live();
     leashes_.erase(standby);
@@ -213,6 +215,14 @@ Job* Jobs::by_token(const std::string& name, const std::string& token) {
     return job.name == name && job.token == token && job.live();
   });
   return found == jobs_.end() ? nullptr : &*found;
+}
+
+void Jobs::save_when_possible(const Job& job) {
+  try {
+    save(job);
+  } catch (const Error& disk) {
+    spdlog::error("job {}: {}", job.name, disk.what());
+  }
 }
 
 void Jobs::save(const Job& job) { journal_.put(Journal::Kind::job, job.instance, to_journal(job)); }

@@ -170,6 +170,9 @@ class Jobs {
   [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
   void save(const Job& job);
+  /// For what another record has too. Where the disk refuses, that is logged and the job's next
+  /// change is written with it.
+  void save_when_possible(const Job& job);
   void set_state(Job& job, const std::string& state);
 
   struct Device {

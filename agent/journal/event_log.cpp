@@ -1,9 +1,8 @@
 #include "agent/journal/event_log.h"
 
 #include <fmt/format.h>
-#include <sqlite3.h>
-
 #include <spdlog/spdlog.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
