@@ -82,7 +82,12 @@ void Migration::passing() {
   if (!begin_ && !source_) return;
   if (!(by_criu_ ? pass_homing() : pass_to_standby())) return;
   if (source_) source_->stepped();
-  if (begin_ && !source_) start_source(*std::exchange(begin_, std::nullopt));
+  if (!begin_ || source_) return;
+  try {
+    start_source(*std::exchange(begin_, std::nullopt));
+  } catch (...) {  // no thread, no memory: the migration's end, not the loop's
+    fail(migration_, error_of(std::current_exception()));
+  }
 }
 
 void Migration::throttle(double share) { gate_.throttle(share); }

@@ -17,7 +17,8 @@ namespace cardswap {
 
 /// Where the training thread passes, and where it can be made to stand.
 ///
-/// A boundary that nobody asked anything of costs a clock read and a few stores. While the training
+/// A boundary that nobody asked anything of costs a clock read, a look at whether this is the
+/// process that it was, and a few stores. While the training
 /// thread stands here, others may run closures on it.
 ///
 /// A retired gate says `moved` once. Whoever comes after that, on any thread, does not go on: it

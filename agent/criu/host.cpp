@@ -13,6 +13,16 @@ boost::asio::awaitable<void> Host::look() {
   while (looking_ && !looked_) co_await pause_for(std::chrono::milliseconds(10));
   if (looked_) co_return;
   looking_ = true;
+  try {
+    co_await find();
+  } catch (...) {
+    looking_ = false;  // whoever asks next looks again, and waits for nobody
+    throw;
+  }
+  looked_ = true;
+}
+
+boost::asio::awaitable<void> Host::find() {
   std::error_code error;
   std::filesystem::create_directories(config_.handover_dir(), error);
   ::chmod(config_.handover_dir().c_str(), 01733);
@@ -29,7 +39,6 @@ boost::asio::awaitable<void> Host::look() {
   if (cuda_.usable()) {
     spdlog::info("their CUDA state is moved by the NVIDIA driver (CUDA {})", cuda_.version());
   }
-  looked_ = true;
 }
 
 boost::json::object to_json(const Host& host) {

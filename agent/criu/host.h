@@ -26,6 +26,8 @@ class Host {
   [[nodiscard]] const Tool& tool() const { return tool_; }
 
  private:
+  boost::asio::awaitable<void> find();
+
   const Config& config_;
   CudaState cuda_;
   Hooks hooks_;

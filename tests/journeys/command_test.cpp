@@ -40,6 +40,7 @@ TEST_F(Command, ThatIsInterruptedCancelsByHostName) {
     ASSERT_GT(typed_one, 0) << "it ended by itself";  // 0 would be this test's own group
     ::kill(typed_one, signal);
     ASSERT_TRUE(within(20s, [&] { return command.ended(); })) << "signal " << signal;
+    EXPECT_EQ(command.wait(), 4) << "signal " << signal;
     EXPECT_TRUE(within(20s, [&] {
       return text(a_->ask({"status", id}), "state") == "aborted";
     })) << a_->log();

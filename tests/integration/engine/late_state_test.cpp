@@ -167,12 +167,10 @@ TEST_F(LateState, MadeInTheBaseCopyIsReplayedFromThereOn) {
 TEST_F(LateState, MadeWhileTheLogIsShippedIsReplayedFromThereOn) {
   start(Strategy::replay, 16 * kMiB);
   ASSERT_TRUE(trains_until([&] { return stats_.phase == "replay"; })) << why();
-  const auto rounds = stats_.rounds;
   step({0, 5});
   step({1, 6});
   step({5, 7});
   ASSERT_TRUE(trains_until_converged({0, 5, 6, 7})) << why();
-  EXPECT_GE(stats_.rounds, rounds);
   ASSERT_TRUE(freezes_and_verifies({5, 6, 7})) << why();
   for (const std::size_t expert : {5, 6, 7}) EXPECT_GT(standby_.replayed_[expert], 0) << expert;
   EXPECT_THAT(stats_.note, HasSubstr("3 of 7 shards came during the replay"));
