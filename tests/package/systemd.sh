@@ -126,7 +126,7 @@ touch "$root/dev/console"
 mount --bind "$work/console" "$root/dev/console"
 ip link set lo up 2>/dev/null || true
 
-install -m 755 "$build/agent/cardswapd" "$build/agent/cardswap" "$build/runtime/plain_memory" "$root/usr/bin/"
+install -m 755 "$build"/agent/{cardswapd,cardswap,cardswap-init,cardswap-holder} "$build/runtime/plain_memory" "$root/usr/bin/"
 install -m 644 "$repository/packaging/systemd/cardswapd.service" "$root/etc/systemd/system/"
 echo 'CARDSWAPD_OPTIONS="--kernel-log none --nvml none"' >"$root/etc/default/cardswapd"
 systemd-sysusers --root="$root" "$repository/packaging/debian/sysusers.conf"
