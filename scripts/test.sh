@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 usage() {
   cat <<'EOF'
 usage: scripts/test.sh [--asan|--tsan] [--label LABEL] [--no-setup] [-- CTEST-ARGS...]
-Builds in build/<preset> and prints ctest's summary. Labels: unit, integration, faults, journeys, fuzz.
+Builds in build/<preset> and prints ctest's summary. Labels: unit, integration, faults, journeys, security, fuzz.
   --asan, --tsan   the same tests under AddressSanitizer and UBSan, or ThreadSanitizer, without
                    LibTorch: its library is not instrumented, and what it does drowns our own
 EOF
