@@ -51,6 +51,13 @@ fetch_criu() (
   : >"$work/status"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
     >"$work/sources.list"
+  # As root apt lets an account without rights do the fetching, as it does by itself.
+  fetcher=$(id -un)
+  if [ "$(id -u)" = 0 ] && id _apt >/dev/null 2>&1; then
+    fetcher=_apt
+    chmod 755 "$work"
+    chown _apt "$work"/lists/partial "$work"/archives/partial "$work/debs"
+  fi
   cat >"$work/apt.conf" <<EOF
 Dir::Etc::SourceList "$work/sources.list";
 Dir::Etc::SourceParts "/dev/null";
@@ -59,7 +66,7 @@ Dir::State::Lists "$work/lists";
 Dir::State::Status "$work/status";
 Dir::Cache "$work";
 Acquire::Languages "none";
-APT::Sandbox::User "$(id -un)";
+APT::Sandbox::User "$fetcher";
 EOF
   export APT_CONFIG=$work/apt.conf
   apt-get update -qq || exit 1
@@ -79,21 +86,23 @@ exec "$prefix/$loader" --library-path "$prefix/${loader%/*}" --argv0 criu "$pref
 EOF
   chmod 755 "$cache/bin/criu.new" && mv "$cache/bin/criu.new" "$cache/bin/criu"
 )
+criu_version() { "$1" --version 2>/dev/null | sed -n 's/^Version: //p'; }
+# Not pinned: Debian mends it in place, and its archive keeps the newest only. What it is is told.
 criu_is_new() {
   local version
-  version=$("$1" --version 2>/dev/null | sed -n 's/^Version: //p')
+  version=$(criu_version "$1")
   [ -n "$version" ] && [ "$(printf '4.1\n%s\n' "$version" | sort -V | head -n 1)" = 4.1 ]
 }
 see_to_criu() {
   local program
   for program in "${CARDSWAP_CRIU:-}" "$cache/bin/criu" "$(command -v criu || true)"; do
     if [ -n "$program" ] && criu_is_new "$program"; then
-      echo "CRIU is $program"
+      echo "CRIU is $program, version $(criu_version "$program")"
       return
     fi
   done
   if grep -q '^ID=debian$' /etc/os-release && fetch_criu && criu_is_new "$cache/bin/criu"; then
-    echo "CRIU is $cache/bin/criu"
+    echo "CRIU is $cache/bin/criu, version $(criu_version "$cache/bin/criu"); Debian's signature on it was checked"
   else
     echo "CRIU 4.1 cannot be had here: jobs move by standby only, and the tests of --arrive criu are skipped"
   fi
@@ -134,46 +143,62 @@ if ! command -v promtool >/dev/null && [ ! -x "$cache/bin/promtool" ]; then
   fetch_promtool || echo "promtool cannot be had here: its checks will be skipped"
 fi
 
+# The wheels, and what is unpacked of them: nothing is built with or loaded that has another digest.
+case $(uname -m) in
+  x86_64)
+    wheel_sums="4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8  nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl
+7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548  nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl
+7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a  torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl"
+    tree_sum=724665dba3d497300d358551fa45e99de36769359cbbb22d6f1031926acc73ed ;;
+  aarch64)
+    wheel_sums="796bd679890ee55fb14a94629b698b6db54bcfd833d391d5e94017dd9d7d3151  nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_aarch64.whl
+ef9bcbe90493a2b9d810e43d249adb3d02e98dd30200d86607d8d02687c43f55  nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl
+d91aac77f24082809d2c5a93f52a5f085032740a1ebc9252a7b052ef5a4fddc6  torch-2.11.0-cp311-cp311-manylinux_2_28_aarch64.whl"
+    tree_sum=bce6ef81024f7f4243b66653fdf0b6d6ca9dff3b5895ca2bc9ec877ad595e6f2 ;;
+  *) wheel_sums= tree_sum= ;;
+esac
+
 fetch_torch() {
-  local wheels unpacked tag sums
+  local wheels unpacked machine
+  machine=$(uname -m)
+  if [ -z "$wheel_sums" ]; then
+    echo "no digest of a torch $torch_version for $machine is known here: install torch yourself and give --torch python" >&2
+    return 1
+  fi
   wheels=$(mktemp -d)
   unpacked=$cache/.torch-$$
   trap 'rm -rf "$wheels" "$unpacked"' RETURN
-  tag=manylinux_2_28_$(uname -m)
   python3 -m venv "$wheels/venv"
   local pip=("$wheels/venv/bin/pip" -q --disable-pip-version-check download --no-deps
     --only-binary=:all: --python-version 3.11 --implementation cp -d "$wheels")
   echo "fetching torch $torch_version"
-  "${pip[@]}" --platform "$tag" "torch==$torch_version"
-  if [ "$(uname -m)" = x86_64 ]; then
-    # libtorch_cpu of the x86-64 wheel is linked with these two, GPU or not.
-    "${pip[@]}" --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 nvidia-cuda-runtime==13.0.96
-    "${pip[@]}" --platform manylinux_2_25_x86_64 nvidia-cuda-cupti==13.0.85
-    sums=$(cat <<'EOF'
-4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8  nvidia_cuda_cupti-13.0.85-py3-none-manylinux_2_25_x86_64.whl
-7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548  nvidia_cuda_runtime-13.0.96-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl
-7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a  torch-2.11.0-cp311-cp311-manylinux_2_28_x86_64.whl
-EOF
-)
-    (cd "$wheels" && echo "$sums" | sha256sum --quiet -c -)
-  fi
+  "${pip[@]}" --platform "manylinux_2_28_$machine" "torch==$torch_version" || return 1
+  # The wheel's libtorch_cpu is linked with these two, GPU or not.
+  "${pip[@]}" --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" nvidia-cuda-runtime==13.0.96 || return 1
+  "${pip[@]}" --platform "manylinux_2_25_$machine" nvidia-cuda-cupti==13.0.85 || return 1
+  (cd "$wheels" && echo "$wheel_sums" | sha256sum --quiet -c -) || return 1
   mkdir -p "$unpacked"
-  for wheel in "$wheels"/torch-*.whl; do
-    unzip -q "$wheel" 'torch/lib/libtorch_cpu.so' 'torch/lib/libc10.so' 'torch/lib/libgomp*' 'torch/include/*' \
-      'torch/version.py' -d "$unpacked"
-    [ "$(uname -m)" = x86_64 ] || unzip -q -o "$wheel" 'torch/lib/*' 'torch.libs/*' -d "$unpacked"
-  done
-  for wheel in "$wheels"/nvidia_*.whl; do
-    [ -e "$wheel" ] || continue
-    unzip -q -o "$wheel" '*/lib/*.so*' -d "$unpacked"
-  done
+  local parts=('torch/lib/libtorch_cpu.so' 'torch/lib/libc10.so' 'torch/lib/libgomp*' 'torch/include/*' 'torch/version.py')
+  if [ "$machine" = aarch64 ]; then parts+=('torch/lib/libarm_compute*' 'torch/lib/libgfortran*' 'torch/lib/libnvpl_*'); fi
+  unzip -q "$wheels"/torch-*.whl "${parts[@]}" -d "$unpacked" || return 1
+  for wheel in "$wheels"/nvidia_*.whl; do unzip -q -o "$wheel" '*/lib/*.so*' -d "$unpacked" || return 1; done
   find "$unpacked" \( -name 'libnvperf*' -o -name 'libpcsampling*' -o -name 'libcheckpoint*' \) -delete
+  rm -rf "$torch_root"
   mv -T "$unpacked" "$torch_root"
 }
 
-if [ "$torch_from" = wheel ] && [ ! -e "$torch_root/torch/lib/libtorch_cpu.so" ]; then
+# Two seconds for what everything here is linked with.
+torch_is_whole() {
+  local sum
+  [ -e "$torch_root/torch/lib/libtorch_cpu.so" ] || return 1
+  [ -n "$tree_sum" ] || { echo "the torch in $torch_root is used unchecked: no digest of it is known here" >&2; return 0; }
+  sum=$(cd "$torch_root" && find . -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+  [ "${sum%% *}" = "$tree_sum" ] || { echo "the torch in $torch_root is not what the pinned wheels hold" >&2; return 1; }
+}
+if [ "$torch_from" = wheel ] && ! torch_is_whole; then
   mkdir -p "$cache"
   fetch_torch
+  torch_is_whole
 fi
 see_to_criu
 echo "ready; torch is in $torch_root"
