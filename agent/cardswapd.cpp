@@ -54,6 +54,7 @@ struct Options {
   std::string token_file;
   std::string api_group;
   std::string job_user;
+  bool jobs_share_my_user = false;
   bool no_new_privs = false;
 };
 
@@ -119,6 +120,18 @@ std::string data_host(const std::string& text) {
   return address->host;
 }
 
+/// A job of the agent's own user reads the agent's key, and with it is this host to all others.
+void check_key_is_not_the_jobs(const Options& options) {
+  if (options.tls.key.empty() || options.jobs_share_my_user) return;
+  if (!options.job_user.empty() && job_user(options.job_user).uid != ::geteuid()) return;
+  throw Error(Code::refused,
+              fmt::format("--tls-key {}: jobs run as the agent's own user (uid {}), so each of "
+                          "them could read the key and act as this host towards all others",
+                          options.tls.key.string(), ::geteuid()),
+              "start cardswapd as root with --job-user NAME, or say --jobs-share-my-user where "
+              "every job may be trusted with that");
+}
+
 Config config_from(const Options& options) {
   Config config;
   // Absolute: jobs are told these paths and run in folders of their own.
@@ -140,6 +153,7 @@ Config config_from(const Options& options) {
   config.job_user = options.job_user;
   config.no_new_privs = options.no_new_privs;
   if (!config.job_user.empty()) (void)job_user(config.job_user);
+  check_key_is_not_the_jobs(options);
   if (!address.is_loopback() && !options.insecure_listen && !config.tls.any()) {
     throw Error(Code::refused,
                 fmt::format("--listen {}: without certificates everybody is answered, and this "
@@ -280,7 +294,11 @@ int main(int argc, char** argv) {
   app.add_option("--api-group", options.api_group,
                  "Group whose members may act through the unix socket");
   app.add_option("--job-user", options.job_user,
-                 "User that jobs run as (default: the agent's own); needs root");
+                 "User that jobs run as (default: the agent's own); needs root. Given twice, the "
+                 "last counts")
+      ->take_last();
+  app.add_flag("--jobs-share-my-user", options.jobs_share_my_user,
+               "With --tls-key: jobs may run as the agent's own user, who can read the key");
   app.add_flag("--job-no-new-privs", options.no_new_privs,
                "Jobs gain nothing by running setuid programs");
   app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");

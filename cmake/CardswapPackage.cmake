@@ -12,6 +12,11 @@ install(FILES ${package}/debian/cardswapd.default DESTINATION /etc/default RENAM
   COMPONENT service EXCLUDE_FROM_ALL)
 install(FILES ${package}/debian/sysusers.conf DESTINATION /usr/lib/sysusers.d RENAME cardswap.conf
   COMPONENT service EXCLUDE_FROM_ALL)
+install(FILES ${package}/debian/tmpfiles.conf DESTINATION /usr/lib/tmpfiles.d RENAME cardswap.conf
+  COMPONENT service EXCLUDE_FROM_ALL)
+# For keys, tokens and policies: nobody but root needs them.
+install(DIRECTORY DESTINATION /etc/cardswap COMPONENT service EXCLUDE_FROM_ALL
+  DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE)
 install(FILES README.md CHANGELOG.md DESTINATION /usr/share/doc/cardswap
   COMPONENT service EXCLUDE_FROM_ALL)
 install(FILES LICENSE DESTINATION /usr/share/doc/cardswap RENAME copyright

@@ -47,8 +47,9 @@ Exit issue(const Context& context, const PkiOptions& options) {
     std::cout << fmt::format(
         "copy the folder to {0}:/etc/cardswap/tls, owned by the agent's user, tls.key with mode "
         "0600, and start it with\n"
-        "  cardswapd --listen ADDRESS:7070 --tls-cert /etc/cardswap/tls/tls.crt --tls-key "
-        "/etc/cardswap/tls/tls.key --tls-ca /etc/cardswap/tls/ca.crt\n",
+        "  cardswapd --listen ADDRESS:7070 --job-user NAME --tls-cert "
+        "/etc/cardswap/tls/tls.crt --tls-key /etc/cardswap/tls/tls.key --tls-ca "
+        "/etc/cardswap/tls/ca.crt\n",
         options.name);
   } else {
     std::cout << fmt::format(

@@ -97,8 +97,10 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   spec.log = job.log_path;
   spec.dies_with_agent = job.standby;
   spec.no_new_privs = config_.no_new_privs;
-  if (!job.user.empty()) {
-    spec.user = job_user(job.user);
+  // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
+  const auto& user = job.user.empty() ? config_.job_user : job.user;
+  if (!user.empty()) {
+    spec.user = job_user(user);
     spec.env["HOME"] = spec.user->home;
     spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
   }

@@ -308,8 +308,8 @@ TEST(Tls, AnAgentDoesNotStartWithAKeyThatOthersCanRead) {
   const TempDir dir;
   const auto files = fleet.issue(ApiRole::agent, "a", {"127.0.0.1"});
   std::filesystem::permissions(files.key, std::filesystem::perms(0640));
-  std::vector<std::string> argv{CARDSWAPD, "--data-dir", (dir.path() / "a").string(), "--listen",
-                                "127.0.0.1:0"};
+  std::vector<std::string> argv{CARDSWAPD,  "--data-dir",  (dir.path() / "a").string(),
+                                "--listen", "127.0.0.1:0", "--jobs-share-my-user"};
   const auto more = Fleet::options(files);
   argv.insert(argv.end(), more.begin(), more.end());
   const auto outcome = run(argv);

@@ -62,16 +62,47 @@ if [ "${2:-}" != inside ]; then
   is() { [ "$(shown "$1")" = "$2" ]; }
 
   eventually "the unit does not become active" is ActiveState active
+  command=(cardswap --agent /var/lib/cardswap/cardswapd.sock)
+
+  # An upgrade from the package whose agent and jobs were one user: a job of that one goes on.
+  agent=$(shown MainPID)
+  as_former=(setpriv --reuid cardswap --regid cardswap --clear-groups)
+  in_there "${as_former[@]}" "${command[@]}" run --name old -- /usr/bin/plain_memory --steps 1000000 --step-ms 5 --bytes 4096
+  in_there rm /etc/systemd/system/cardswapd.service.d/former.conf
+  in_there sh /root/postinst configure
+  renewed() { is ActiveState active && [ "$(shown MainPID)" != "$agent" ]; }
+  eventually "the upgrade does not start it again" renewed
+  old_trains() { in_there "${command[@]}" -o json jobs old | grep -q '"attached": *true'; }
+  eventually "the job of the former package does not go on" old_trains
+  [ "$(in_there stat -c %U "/proc/$(in_there pgrep -x plain_memory)")" = cardswap ] || failed "it is another process"
+  in_there pkill -KILL -x plain_memory
+  told() { in_there "${command[@]}" jobs old | grep -q "signal 9"; }
+  eventually "the end of the former package's job is not told" told
+  if in_there "${as_former[@]}" sh -c 'cat /var/lib/cardswap/journal.db /etc/cardswap/tls/tls.key' >/dev/null 2>&1; then
+    failed "the former user still reads what is the agent's"
+  fi
+
   in_there systemctl --no-pager status cardswapd | head -n 12
   agent=$(shown MainPID)
-  [ "$(in_there ps -o user= -p "$agent" | tr -d ' ')" = cardswap ] || failed "it runs as another user"
+  [ "$(in_there ps -o user= -p "$agent" | tr -d ' ')" = root ] || failed "it runs as another user"
   echo "type $(shown Type), watchdog $(shown WatchdogUSec), status: $(shown StatusText)"
-  command=(setpriv --reuid cardswap --regid cardswap --clear-groups cardswap --agent /var/lib/cardswap/cardswapd.sock)
   in_there "${command[@]}" run --name job -- /usr/bin/plain_memory --steps 1000000 --step-ms 5 --bytes 4096
   state() { in_there "${command[@]}" -o json jobs; }
   trains() { state | grep -q '"state": *"running"' && state | grep -q '"attached": *true'; }
   eventually "the job does not train" trains
   job=$(in_there pgrep -x plain_memory)
+
+  # What a job is, and what it can reach of the agent that started it.
+  in_there "${command[@]}" run --name thief -- /usr/bin/thief "$agent" "$job"
+  thief_said() { in_there "${command[@]}" logs thief; }
+  has_tried() { thief_said | grep -q "tried everything"; }
+  eventually "the job that tries does not end" has_tried
+  thief_said
+  [ "$(thief_said)" = "cardswap-jobs
+no capabilities
+home is mine
+tried everything" ] || failed "a job has what is the agent's"
+  [ "$(in_there stat -c %U "/proc/$job")" = cardswap-jobs ] || failed "the job is another user's"
 
   in_there systemctl reload cardswapd || failed "reload"
   reloaded() { in_there journalctl -u cardswapd | grep -q "read anew"; }
@@ -88,6 +119,10 @@ if [ "${2:-}" != inside ]; then
   eventually "the watchdog did not end an agent that stands still" restarted
   eventually "the job is not found again after the watchdog" trains
   [ "$(in_there pgrep -x plain_memory)" = "$job" ] || failed "the job is another process now"
+
+  in_there "${command[@]}" run --name short -- /bin/sleep 1000 >/dev/null
+  in_there "${command[@]}" stop short >/dev/null || failed "a job of another user cannot be stopped"
+  [ -z "$(in_there pgrep -x sleep)" ] || failed "a stopped job runs on"
 
   in_there systemctl stop cardswapd
   is ActiveState inactive || failed "it does not stop: $(shown ActiveState)"
@@ -128,10 +163,58 @@ ip link set lo up 2>/dev/null || true
 
 install -m 755 "$build"/agent/{cardswapd,cardswap,cardswap-init,cardswap-holder} "$build/runtime/plain_memory" "$root/usr/bin/"
 install -m 644 "$repository/packaging/systemd/cardswapd.service" "$root/etc/systemd/system/"
-echo 'CARDSWAPD_OPTIONS="--kernel-log none --nvml none"' >"$root/etc/default/cardswapd"
-systemd-sysusers --root="$root" "$repository/packaging/debian/sysusers.conf"
+mkdir -p "$root/usr/lib/tmpfiles.d" "$root/usr/lib/sysusers.d"
+install -m 644 "$repository/packaging/debian/sysusers.conf" "$root/usr/lib/sysusers.d/cardswap.conf"
+systemd-sysusers --root="$root" cardswap.conf
+install -m 644 "$repository/packaging/debian/tmpfiles.conf" "$root/usr/lib/tmpfiles.d/cardswap.conf"
+# The former package: one user for agent and jobs.
+echo 'u cardswap - "Cardswap agent" /var/lib/cardswap' >"$root/root/former-users"
+systemd-sysusers --root="$root" "$root/root/former-users"
+install -m 755 "$repository/packaging/debian/postinst" "$root/root/"
+systemd-tmpfiles --root="$root" --create cardswap.conf
+rm -rf "$root/etc/cardswap"
+mkdir -m 750 "$root/etc/cardswap"
+chroot "$root" cardswap pki init /root/fleet >/dev/null
+chroot "$root" cardswap pki issue /root/fleet --role agent --name here --host 127.0.0.1 >/dev/null
+cp -r "$root/root/fleet/here" "$root/etc/cardswap/tls"
+chroot "$root" chown -R cardswap: /etc/cardswap
+keys=/etc/cardswap/tls
+echo "CARDSWAPD_OPTIONS=\"--kernel-log none --nvml none --listen 127.0.0.1:7070 --tls-cert $keys/tls.crt --tls-key $keys/tls.key --tls-ca $keys/ca.crt\"" \
+  >"$root/etc/default/cardswapd"
+cat >"$root/usr/bin/thief" <<'THIEF'
+#!/bin/sh
+# usage: thief AGENT JOB    says what it is, and whatever it can read of the agent
+id -un
+if grep -E '^Cap(Inh|Prm|Eff|Amb):' /proc/self/status | grep -qv '0000000000000000$'; then
+  echo "some capabilities"
+else
+  echo "no capabilities"
+fi
+touch "$HOME/mine" && echo "home is mine"
+for file in /etc/cardswap/tls/tls.key /etc/cardswap/tls/tls.crt /var/lib/cardswap/journal.db /var/lib/cardswap/lock \
+  /var/lib/cardswap/agent.json "/proc/$1/environ" "/proc/$1/maps" "/proc/$1/mem"; do
+  if head -c 1 "$file" >/dev/null 2>&1; then echo "read $file"; fi
+done
+for folder in /etc/cardswap /var/lib/cardswap "/proc/$1/fd" /root/fleet; do
+  if ls "$folder" >/dev/null 2>&1; then echo "listed $folder"; fi
+done
+if cardswap --agent /var/lib/cardswap/cardswapd.sock jobs >/dev/null 2>&1; then echo "asked the agent"; fi
+if cardswap --agent 127.0.0.1:7070 jobs >/dev/null 2>&1; then echo "asked the agent over TCP"; fi
+if kill -CONT "$1" 2>/dev/null; then echo "signalled the agent"; fi
+if touch /var/lib/cardswap/new /etc/cardswap/new 2>/dev/null; then echo "wrote"; fi
+echo "tried everything"
+THIEF
+chmod 755 "$root/usr/bin/thief"
 mkdir "$root/etc/systemd/system/cardswapd.service.d"
 printf '[Service]\nWatchdogSec=5\nTimeoutAbortSec=5\n' >"$root/etc/systemd/system/cardswapd.service.d/test.conf"
+cat >"$root/etc/systemd/system/cardswapd.service.d/former.conf" <<'UNIT'
+[Service]
+User=cardswap
+Group=cardswap
+StateDirectoryMode=0700
+ExecStart=
+ExecStart=/usr/bin/cardswapd --data-dir /var/lib/cardswap --kernel-log none --nvml none
+UNIT
 # Nothing of this machine is started in there but its journal.
 : >"$root/etc/fstab"
 rm -rf "$root"/{etc,lib}/systemd/system/*.wants "$root"/var/lib/cardswap

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <sstream>
 #include <stdexcept>
@@ -158,6 +159,10 @@ void Host::start_agent() {
     argv.insert(argv.end(), {"--transports", options_.transports});
   }
   argv.insert(argv.end(), options_.more.begin(), options_.more.end());
+  const auto says = [&](const char* word) {
+    return std::ranges::find(options_.more, word) != options_.more.end();
+  };
+  if (says("--tls-key") && !says("--job-user")) argv.emplace_back("--jobs-share-my-user");
   for (const auto& device : options_.devices) argv.insert(argv.end(), {"--device", device});
   agent_ = std::make_unique<Child>(argv, (dir_ / "agent.log").string());
   if (!within(milliseconds(10'000),
