@@ -242,6 +242,9 @@ asio::awaitable<std::unique_ptr<Line>> Line::open(Endpoint endpoint, Request req
   }
   if (error) raise(endpoint, Stage::connecting, request, error);
   stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
+  // A call that was given up must not arrive: over a link that is down, what was written would wait
+  // in the kernel, and a grant be heard after the operator has forced the job elsewhere.
+  stream.socket().set_option(asio::socket_base::linger(true, 0), error);
   const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context));
   if (identity == nullptr || !identity->tls()) {
     co_return std::make_unique<PlainLine>(std::move(stream), std::move(endpoint));

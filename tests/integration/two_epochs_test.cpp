@@ -225,6 +225,20 @@ TEST_F(TwoEpochs, ForcedToTheSourceBeforeTheGrantArrivedTheStandbyIsGoneAfterThe
   }
 }
 
+TEST_F(TwoEpochs, AGrantThatWasGivenUpDoesNotWaitInTheKernelForTheHeal) {
+  start_job();
+  lose_a_target_that_waits();
+  // A connection that was closed and still has bytes to deliver.
+  const auto closed_with_bytes = [&] {
+    const auto found = run({"ip", "netns", "exec", net_->name(0), "ss", "--no-header", "--tcp",
+                            "--numeric", "state", "fin-wait-1", "dst", NetnsPair::address(1)});
+    EXPECT_EQ(found.exit_code, 0) << found.err;
+    return found.out;
+  };
+  EXPECT_TRUE(within(5s, [&] { return closed_with_bytes().empty(); })) << closed_with_bytes();
+  EXPECT_EQ(resolve(*a_, "source"), 0);
+}
+
 TEST_F(TwoEpochs, ForcedToTheTargetBeforeTheGrantArrivedItGoesOnThereAfterTheHeal) {
   start_job();
   lose_a_target_that_waits();
