@@ -25,16 +25,22 @@ struct CordonOptions {
   std::string wait = "none";
 };
 
-/// A host that is restarted refuses connections for a while, then answers, then is ready.
-void wait_until_ready(const Context& context, const AgentAddress& asked,
-                      std::chrono::milliseconds limit) {
+/// A host that is restarted refuses connections for a while, then answers, then is ready; one that
+/// is about to go away is ready, and refuses the very next call.
+json::object call_when_ready(const Context& context, const AgentAddress& asked,
+                             std::chrono::milliseconds limit, const json::object& body) {
   constexpr std::chrono::milliseconds kTick{200};
   const auto until = Clock::now() + limit;
   while (true) {
+    bool ready = false;
     try {
-      Client(asked.agent, context.credentials).call("GET", "/readyz", nullptr, seconds(5));
-      return;
+      Client client(asked.agent, context.credentials);
+      client.call("GET", "/readyz", nullptr, seconds(5));
+      ready = true;
+      return client.call("DELETE", "/v1/cordon", body);
     } catch (const Error& error) {
+      const bool away = error.code() == Code::unreachable || error.code() == Code::link_lost;
+      if (ready && !away) throw;
       if (Clock::now() >= until) {
         throw Error(Code::timed_out,
                     fmt::format("{} was not ready within {}: {}", asked.agent.text(),
@@ -73,16 +79,17 @@ Exit change(const Context& context, const CordonOptions& options, bool close) {
   const auto asked = parse_agent_address(close ? "cordon" : "uncordon", options.place);
   json::object body;
   if (!asked.device.empty()) body["device"] = asked.device;
+  auto limit = std::chrono::milliseconds(0);
   if (close) {
     body["reason"] = options.reason;
     body["by"] = whoami();
   } else {
     if (!options.reason.empty()) body["reason"] = options.reason;
-    const auto limit = parse_duration("--wait", options.wait);
-    if (limit.count() > 0) wait_until_ready(context, asked, limit);
+    limit = parse_duration("--wait", options.wait);
   }
-  const auto answer = Client(asked.agent, context.credentials)
-                          .call(close ? "POST" : "DELETE", "/v1/cordon", std::move(body));
+  const auto answer = limit.count() > 0 ? call_when_ready(context, asked, limit, body)
+                                        : Client(asked.agent, context.credentials)
+                                              .call(close ? "POST" : "DELETE", "/v1/cordon", body);
   context.show(answer, [&](const json::object& now) { return listed(now, asked, close); });
   return Exit::done;
 }

@@ -46,6 +46,7 @@ void heard(Exposition& out, const Monitor& monitor) {
   const auto& counts = monitor.counts();
   out.family("cardswap_health_source_up", Type::gauge, "1 when the source of findings is read.");
   for (const auto& [source, state] : monitor.sources()) {
+    if (state == "off") continue;  // as asked for: nothing is wrong
     out.sample(state == "ok" ? 1 : 0, {{"source", source}});
   }
   out.family("cardswap_health_webhooks_total", Type::counter, "Webhooks by what became of them.");

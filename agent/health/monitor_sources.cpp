@@ -133,7 +133,17 @@ void Monitor::kernel_line(std::string_view line, const KernelReader::Since& sinc
   if (news.begins_boot) held_.clear();
   if (news.fate == LineFate::fault) {
     for (const auto& fault : news.faults) {
-      if (since.other_boot && !news.timed && held_.size() < kHeldMax) {
+      if (since.other_boot && !news.timed) {
+        // The boot's own line is still to come, perhaps: the latest are the likeliest to be of it.
+        if (held_.size() >= kHeldMax) {
+          held_.erase(held_.begin());
+          if (lines_told_.insert("held").second) {
+            kernel_lost(
+                fmt::format("more than {} faults before it is known of which boot they "
+                            "are: the first ones are not acted on",
+                            kHeldMax));
+          }
+        }
         held_.push_back(fault);
       } else {
         kernel_fault(fault);
