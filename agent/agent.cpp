@@ -16,6 +16,7 @@
 #include "agent/health/metrics.h"
 #include "agent/jobs/calls.h"
 #include "agent/jobs/device_facts.h"
+#include "agent/jobs/log_limit.h"
 #include "agent/tls/identity.h"
 #include "agent/units.h"
 #include "migrator/error.h"
@@ -93,6 +94,7 @@ void Agent::start() {
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
   tasks_.spawn("try the data plane", data_plane_.look());
+  tasks_.spawn("bound logs", bound_logs(jobs_, config_.job_log_max));
   server_.listen_unix(config_.socket);
   metrics_.set_recovered();
   write_agent_file();

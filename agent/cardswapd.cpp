@@ -55,6 +55,7 @@ struct Options {
   std::string api_group;
   std::string job_user;
   bool jobs_share_my_user = false;
+  std::string job_log_max = "1GiB";
   bool no_new_privs = false;
 };
 
@@ -152,6 +153,8 @@ Config config_from(const Options& options) {
   config.api_group = options.api_group;
   config.job_user = options.job_user;
   config.no_new_privs = options.no_new_privs;
+  config.job_log_max =
+      options.job_log_max == "none" ? 0 : parse_size("--job-log-max", options.job_log_max);
   if (!config.job_user.empty()) (void)job_user(config.job_user);
   check_key_is_not_the_jobs(options);
   if (!address.is_loopback() && !options.insecure_listen && !config.tls.any()) {
@@ -299,6 +302,9 @@ int main(int argc, char** argv) {
       ->take_last();
   app.add_flag("--jobs-share-my-user", options.jobs_share_my_user,
                "With --tls-key: jobs may run as the agent's own user, who can read the key");
+  app.add_option("--job-log-max", options.job_log_max,
+                 "Of what a job printed, this much stays on disk, the last of it; none: all")
+      ->capture_default_str();
   app.add_flag("--job-no-new-privs", options.no_new_privs,
                "Jobs gain nothing by running setuid programs");
   app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");

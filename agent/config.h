@@ -34,9 +34,10 @@ struct Config {
   std::string transports;  ///< UCX_TLS for jobs; empty: as UCX chooses
   std::vector<DeviceConfig> devices;
   std::vector<std::string> peers;  ///< other agents, as HOST:PORT
-  std::string job_user;         ///< whom jobs run as unless they say; empty: the agent's own user
-  bool no_new_privs = false;    ///< jobs gain nothing by running setuid programs
-  bool encrypt_always = false;  ///< the data of every migration that leaves here
+  std::string job_user;       ///< whom jobs run as unless they say; empty: the agent's own user
+  bool no_new_privs = false;  ///< jobs gain nothing by running setuid programs
+  std::uint64_t job_log_max = 1ULL << 30;  ///< of what a job printed, on disk; 0: no bound
+  bool encrypt_always = false;             ///< the data of every migration that leaves here
   bool failpoints = false;
   std::filesystem::path health_policy;  ///< empty: the defaults, which only observe
   std::filesystem::path criu;           ///< empty: looked for; "none": not used

@@ -51,6 +51,11 @@ Exit show_logs(const Context& context, const std::string& name, std::int64_t tai
     const auto answer = client.call(
         "GET", fmt::format("/v1/jobs/{}/logs?offset={}", http::percent_encoded(name), offset));
     std::string data(answer.at("data").as_string());
+    const auto got = answer.at("offset").to_number<std::int64_t>();
+    if (offset >= 0 && got > offset) {
+      std::cerr << fmt::format("cardswap: {} of the log of {} are gone (cardswapd --job-log-max)\n",
+                               format_size(static_cast<std::uint64_t>(got - offset)), name);
+    }
     if (cut && !data.empty()) {
       std::size_t lines = 0;
       auto at = data.size() - (data.back() == '\n' ? 1 : 0);

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/jobs/log_limit.h"
 #include "agent/jobs/user_policy.h"
 #include "migrator/error.h"
 #include "migrator/utf8.h"
@@ -49,15 +50,13 @@ json::object piece_of(const Log& log, const ApiRequest& request) {
   const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
   auto offset = request.query_or("offset", 0);
   if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
-  offset = std::min(offset, size);
+  const auto first = std::min(first_byte_of(log.path), size);
+  offset = std::clamp(offset, first, size);
   std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
   file.seekg(offset);
   file.read(data.data(), static_cast<std::streamsize>(data.size()));
-  return {{"data", as_utf8(data)},
-          {"offset", offset},
-          {"next", offset + std::ssize(data)},
-          {"size", size},
-          {"ended", log.ended}};
+  return {{"data", as_utf8(data)}, {"offset", offset}, {"next", offset + std::ssize(data)},
+          {"first", first},        {"size", size},     {"ended", log.ended}};
 }
 
 }  // namespace

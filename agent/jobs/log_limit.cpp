@@ -1,0 +1,107 @@
+#include "agent/jobs/log_limit.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "agent/criu/descriptor.h"
+#include "agent/units.h"
+#include "migrator/error.h"
+
+namespace cardswap {
+namespace {
+
+constexpr auto kLookEvery = std::chrono::seconds(2);
+// Of the file system: what does not fill one stays.
+constexpr std::uint64_t kBlock = 4096;
+
+/// Not through a link, and not of a pipe that would keep the agent waiting.
+criu::Descriptor open_log(const std::filesystem::path& log, int how, struct stat& facts) {
+  criu::Descriptor file(::open(log.c_str(), how | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file && (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode))) file.reset();
+  return file;
+}
+
+std::int64_t first_byte_in(int fd, std::int64_t size) {
+  const auto first = ::lseek(fd, 0, SEEK_DATA);
+  if (first >= 0) return std::min<std::int64_t>(first, size);
+  return errno == ENXIO ? size : 0;
+}
+
+}  // namespace
+
+std::int64_t first_byte_of(const std::filesystem::path& log) {
+  struct stat facts {};
+  const auto file = open_log(log, O_RDONLY, facts);
+  return file ? first_byte_in(file.get(), facts.st_size) : 0;
+}
+
+std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_bytes) {
+  struct stat facts {};
+  if (::lstat(log.c_str(), &facts) != 0) return 0;
+  if (static_cast<std::uint64_t>(facts.st_size) <= max_bytes)
+    return 0;  // most are, and stay closed
+  const auto file = open_log(log, O_RDWR, facts);
+  if (!file) return 0;
+  const auto first = static_cast<std::uint64_t>(first_byte_in(file.get(), facts.st_size));
+  const auto size = static_cast<std::uint64_t>(facts.st_size);
+  if (size - first <= max_bytes) return 0;
+  const auto stays = (size - max_bytes / 2) / kBlock * kBlock;
+  if (stays <= first) return 0;
+  if (::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  static_cast<off_t>(stays)) != 0) {
+    throw Error(Code::io,
+                fmt::format("let the beginning of {} go: {}", log.string(), std::strerror(errno)),
+                "the file system must be able to make holes in files; ext4, xfs, btrfs and tmpfs "
+                "are");
+  }
+  return stays - first;
+}
+
+asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
+  if (max_bytes == 0) co_return;
+  std::map<std::string, std::uint64_t> told;  // by log: how much was gone when it was last told
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const auto tell = [&](const Job& job, std::string kind, const std::string& text) {
+    spdlog::warn("{}", text);
+    if (jobs.tell) {
+      jobs.tell({.kind = std::move(kind), .text = text, .job = job.name, .device = job.device});
+    }
+  };
+  while (true) {
+    timer.expires_after(kLookEvery);
+    co_await timer.async_wait(asio::use_awaitable);
+    std::erase_if(told, [&](const auto& one) {
+      return std::ranges::none_of(
+          jobs.all(), [&](const Job& job) { return job.live() && job.log_path == one.first; });
+    });
+    for (const auto& job : jobs.all()) {
+      if (!job.live()) continue;
+      try {
+        if (shorten_log(job.log_path, max_bytes) == 0) continue;
+        const auto gone = static_cast<std::uint64_t>(first_byte_of(job.log_path));
+        auto& before = told[job.log_path];
+        if (gone < 2 * before) continue;
+        before = gone;
+        tell(job, "job_log_shortened",
+             fmt::format("job {}: its log is over {}: the first {} of what it printed are gone "
+                         "(--job-log-max)",
+                         job.name, format_size(max_bytes), format_size(gone)));
+      } catch (const Error& error) {
+        if (!told.emplace(job.log_path, 0).second) continue;
+        tell(job, "job_log_unbounded",
+             fmt::format("job {}: its log is over {} and grows on: {}", job.name,
+                         format_size(max_bytes), error.failure()));
+      }
+    }
+  }
+}
+
+}  // namespace cardswap
