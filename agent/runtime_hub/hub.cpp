@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/write.hpp>
 #include <deque>
@@ -14,18 +15,36 @@
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
+namespace {
+
+constexpr std::chrono::seconds kHelloTimeMax{2};
+constexpr std::size_t kHelloBytesMax = 4096;
+
+ucred peer_of(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
+  return peer;
+}
+
+/// Nothing for a process that this PID namespace does not show.
+pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }
+
+}  // namespace
 
 /// One runtime's connection; owned by its reader and its writer, and by the hub while attached.
 class RuntimeHub::Connection {
  public:
   Connection(asio::io_context& context, asio::local::stream_protocol::socket accepted)
-      : socket(std::move(accepted)), queued(context) {}
+      : socket(std::move(accepted)), queued(context), patience(context) {}
 
   asio::local::stream_protocol::socket socket;
   pid_t process = 0;  // at its other end; 0: the agent made the connection itself
   channel::FrameReader frames;
   std::deque<std::vector<std::byte>> out;
   Signal queued;
+  asio::steady_timer patience;  // until its Hello
+  std::string of;               // the job of whose session it is, by instance; empty: a stranger's
   bool closed = false;
 
   void send(const channel::Message& message) {
@@ -42,6 +61,7 @@ class RuntimeHub::Connection {
     closed = true;
     boost::system::error_code ignored;
     socket.close(ignored);
+    patience.cancel();
     queued.notify();
   }
 };
@@ -59,6 +79,7 @@ void RuntimeHub::close() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   for (auto& [instance, connection] : attached_) connection->close();
+  for (auto& connection : newcomers_) connection->close();
 }
 
 void RuntimeHub::listen(const std::filesystem::path& path) {
@@ -87,10 +108,56 @@ asio::awaitable<void> RuntimeHub::accept() {
       co_await pause_for(std::chrono::milliseconds(50));
       continue;
     }
-    auto connection = std::make_shared<Connection>(context_, std::move(socket));
+    const auto connection = let_in(std::move(socket));
+    if (!connection) continue;
     tasks_.spawn("a runtime's connection", serve(connection, {}));
     tasks_.spawn("a runtime's writer", write(connection));
   }
+}
+
+bool RuntimeHub::owns_a_job(uid_t user) const {
+  return std::any_of(jobs_.all().begin(), jobs_.all().end(), [&](const Job& job) {
+    struct stat process {};
+    const auto path = fmt::format("/proc/{}", job.process.pid);
+    return job.live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
+  });
+}
+
+/// By the kernel's word alone, before anything is read. Nothing for somebody who has no business
+/// here.
+std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
+    asio::local::stream_protocol::socket socket) {
+  const auto peer = peer_of(socket.native_handle());
+  const auto session = session_of(peer);
+  const auto& jobs = jobs_.all();
+  const auto job = std::find_if(jobs.begin(), jobs.end(), [&](const Job& one) {
+    return one.live() && one.process.pid == session;
+  });
+  const bool is_known = job != jobs.end() || peer.uid == 0 || peer.uid == ::geteuid();
+  if (!is_known && !owns_a_job(peer.uid)) {
+    spdlog::debug("process {} of uid {} belongs to no job", peer.pid, peer.uid);
+    return nullptr;
+  }
+  auto connection = std::make_shared<Connection>(context_, std::move(socket));
+  if (job != jobs.end()) connection->of = job->instance;
+  const auto alike = [&](const std::shared_ptr<Connection>& other) {
+    return other->of == connection->of;
+  };
+  const auto most = connection->of.empty() ? kStrangersMax : kOfAJobMax;
+  if (static_cast<std::size_t>(std::count_if(newcomers_.begin(), newcomers_.end(), alike)) >=
+      most) {
+    const auto oldest = std::find_if(newcomers_.begin(), newcomers_.end(), alike);
+    (*oldest)->close();
+    newcomers_.erase(oldest);
+  }
+  newcomers_.push_back(connection);
+  connection->patience.expires_after(kHelloTimeMax);
+  connection->patience.async_wait(
+      [late = std::weak_ptr(connection)](const boost::system::error_code& error) {
+        const auto connection = late.lock();
+        if (!error && connection) connection->close();
+      });
+  return connection;
 }
 
 Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
@@ -107,10 +174,8 @@ Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
                 fmt::format("no job '{}' of this agent has that token", hello.job),
                 "start the program with `cardswap run`");
   }
-  ucred peer{};
-  socklen_t size = sizeof(peer);
-  if (::getsockopt(connection.socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-      ::getsid(peer.pid) != job->process.pid) {
+  const auto peer = peer_of(connection.socket.native_handle());
+  if (session_of(peer) != job->process.pid) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
   }
@@ -155,7 +220,10 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
           asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
       if (error) break;
       connection->frames.feed(std::span(piece).first(got));
-      while (auto body = connection->frames.next()) {
+      const auto most = [&]() -> std::size_t {
+        return instance.empty() ? kHelloBytesMax : channel::kFrameBytesMax;
+      };
+      while (auto body = connection->frames.next(most())) {
         const auto message = channel::decode(*body);
         if (instance.empty()) {
           const auto* hello = std::get_if<channel::Hello>(&message);
@@ -163,6 +231,8 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
           auto& job = admit(*hello, *connection);
           const auto welcome = events_.hello(job, *hello);
           instance = job.instance;
+          connection->patience.cancel();
+          newcomers_.remove(connection);
           if (const auto old = attached_.find(instance); old != attached_.end()) {
             old->second->close();
           }
@@ -183,6 +253,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
     spdlog::warn("a runtime was refused: {}", refused.what());
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
+  newcomers_.remove(connection);
   if (is_current(instance, connection)) {
     attached_.erase(instance);
     if (auto* job = jobs_.by_instance(instance)) {

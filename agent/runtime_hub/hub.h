@@ -3,6 +3,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <filesystem>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,6 +18,10 @@ namespace cardswap {
 ///
 /// A Hello is believed when its token is the job's and the peer's process belongs to the job's
 /// session. What cannot be read closes that connection and nothing else.
+///
+/// Every user of the host reaches the socket, so whoever has not said Hello yet is bounded: 4 KiB
+/// within 2 s; at most 8 connections from a job's session and 64 from elsewhere, where the oldest
+/// makes room. A user who owns neither the agent nor a live job is dropped at once.
 class RuntimeHub {
  public:
   struct Events {
@@ -28,6 +33,9 @@ class RuntimeHub {
 
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Events events);
   ~RuntimeHub();
+
+  static constexpr std::size_t kOfAJobMax = 8;
+  static constexpr std::size_t kStrangersMax = 64;
 
   void listen(const std::filesystem::path& path);
   /// `socket` is a runtime's connection that this agent made itself; owned from here on. What was
@@ -44,6 +52,8 @@ class RuntimeHub {
  private:
   class Connection;
   asio::awaitable<void> accept();
+  [[nodiscard]] std::shared_ptr<Connection> let_in(asio::local::stream_protocol::socket socket);
+  [[nodiscard]] bool owns_a_job(uid_t user) const;
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection, std::string instance);
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   [[nodiscard]] bool is_current(const std::string& instance,
@@ -57,6 +67,7 @@ class RuntimeHub {
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by job instance
+  std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
 };
 
 }  // namespace cardswap

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "migrator/error.h"
-#include "migrator/wire/channel.h"
 #include "migrator/wire/reader.h"
 
 namespace cardswap::channel {
@@ -14,11 +15,11 @@ void FrameReader::feed(std::span<const std::byte> piece) {
   buffer_.insert(buffer_.end(), piece.begin(), piece.end());
 }
 
-std::optional<std::vector<std::byte>> FrameReader::next() {
+std::optional<std::vector<std::byte>> FrameReader::next(std::size_t most) {
   const auto rest = std::span(buffer_).subspan(read_);
   if (rest.size() < sizeof(std::uint32_t)) return std::nullopt;
   const auto size = wire::WireReader(rest).u32();
-  if (size < sizeof(std::uint16_t) || size > kFrameBytesMax) {
+  if (size < sizeof(std::uint16_t) || size > std::min<std::size_t>(most, kFrameBytesMax)) {
     throw Error(Code::bad_request, fmt::format("a frame of {} bytes on the runtime's socket", size),
                 "the peer does not speak Cardswap's runtime protocol");
   }

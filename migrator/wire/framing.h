@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "migrator/wire/channel.h"
+
 namespace cardswap::channel {
 
 /// Makes whole frames of the pieces that a stream socket delivers.
@@ -14,8 +16,9 @@ namespace cardswap::channel {
 class FrameReader {
  public:
   void feed(std::span<const std::byte> piece);
-  /// The next frame's body (what follows the size), or nothing until more is fed.
-  [[nodiscard]] std::optional<std::vector<std::byte>> next();
+  /// The next frame's body (what follows the size), or nothing until more is fed. A frame of more
+  /// than `most` is refused like one of more than kFrameBytesMax.
+  [[nodiscard]] std::optional<std::vector<std::byte>> next(std::size_t most = kFrameBytesMax);
 
  private:
   std::vector<std::byte> buffer_;
