@@ -147,6 +147,8 @@ void Agent::write_agent_file() const {
     std::ofstream out(fresh);
     out << json::object{{"pid", ::getpid()},
                         {"socket", config_.socket.string()},
+  std::error_code absent;
+  std::filesystem::remove(fresh, absent);
                         {"host", config_.host_name},
                         {"listen", Address{config_.listen_host, config_.listen_port}.text()},
                         {"tls", config_.tls.any()},

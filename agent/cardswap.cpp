@@ -12,7 +12,8 @@ namespace {
 std::string default_agent() {
   const char* chosen = std::getenv("CARDSWAP_AGENT");  // NOLINT(concurrency-mt-unsafe)
   if (chosen != nullptr && *chosen != 0) return chosen;
-  return (cardswap::default_data_dir() / "cardswapd.sock").string();
+  const auto dir = cardswap::default_data_dir();
+  return dir.empty() ? std::string() : (dir / "cardswapd.sock").string();
 }
 
 int report(const cardswap::cli::Context& context, const cardswap::Error& error) {

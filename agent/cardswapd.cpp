@@ -1,10 +1,7 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +14,7 @@
 #include "agent/agent.h"
 #include "agent/cli/agent_address.h"
 #include "agent/cli/default_paths.h"
+#include "agent/data_dir.h"
 #include "agent/health/nvml_watch.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/gpu_inventory.h"
@@ -135,6 +133,10 @@ void check_key_is_not_the_jobs(const Options& options) {
 
 Config config_from(const Options& options) {
   Config config;
+  if (options.data_dir.empty()) {
+    throw Error(Code::bad_request, "this user has no home folder for the agent's data",
+                "give --data-dir, a folder that only this user may write");
+  }
   // Absolute: jobs are told these paths and run in folders of their own.
   config.data_dir = std::filesystem::absolute(options.data_dir);
   config.socket = options.socket.empty() ? config.data_dir / "cardswapd.sock"
@@ -191,24 +193,6 @@ Config config_from(const Options& options) {
   return config;
 }
 
-/// One agent a data folder: the lock is held as long as the process lives.
-void lock_data_dir(const Config& config) {
-  std::error_code error;
-  std::filesystem::create_directories(config.data_dir, error);
-  // Jobs of other users reach their socket through it, and read nothing else.
-  if (::geteuid() == 0) ::chmod(config.data_dir.c_str(), 0711);
-  const auto path = config.data_dir / "lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    throw Error(Code::io, fmt::format("open {}: {}", path.string(), std::strerror(errno)),
-                "choose a --data-dir that this user may write");
-  }
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    throw Error(Code::conflict, fmt::format("another cardswapd uses {}", config.data_dir.string()),
-                "stop it, or choose another --data-dir");
-  }
-}
-
 void set_up_log(const Options& options) {
   auto logger = spdlog::stderr_logger_st("cardswapd");
   if (options.log_format == "json") {
@@ -233,7 +217,7 @@ int serve(const Options& options) {
   // The unit gives the agent the right to read the kernel log; jobs do not inherit it.
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const auto config = config_from(options);
-  lock_data_dir(config);
+  take_data_dir(config);
   if (config.insecure_listen) {
     spdlog::warn("{} answers everybody: whoever reaches it can run programs here", options.listen);
   }

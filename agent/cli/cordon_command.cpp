@@ -81,6 +81,7 @@ Exit change(const Context& context, const CordonOptions& options, bool close) {
   if (!asked.device.empty()) body["device"] = asked.device;
   auto limit = std::chrono::milliseconds(0);
   if (close) {
+    if (asked.device.empty()) body["device"] = nullptr;
     body["reason"] = options.reason;
     body["by"] = whoami();
   } else {

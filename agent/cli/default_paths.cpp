@@ -9,7 +9,8 @@ namespace cardswap {
 std::filesystem::path default_data_dir() {
   if (::geteuid() == 0) return "/var/lib/cardswap";
   const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): before any thread
-  return std::filesystem::path(home == nullptr ? "/tmp" : home) / ".local/state/cardswap";
+  if (home == nullptr || *home != '/') return {};
+  return std::filesystem::path(home) / ".local/state/cardswap";
 }
 
 }  // namespace cardswap

@@ -73,7 +73,8 @@ void Drain::cordon() {
   for (const auto& item : now.at("cordons").as_array()) {
     if (item.at("device").is_null()) return;  // with its reason, which is older than this drain
   }
-  client().call("POST", "/v1/cordon", json::object{{"reason", options_.reason}, {"by", whoami()}});
+  client().call("POST", "/v1/cordon",
+                json::object{{"device", nullptr}, {"reason", options_.reason}, {"by", whoami()}});
 }
 
 // ---- the jobs of the host

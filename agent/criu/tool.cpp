@@ -18,6 +18,7 @@
 #include "agent/criu/image_dir.h"
 #include "agent/criu/init_program.h"
 #include "agent/criu/rpc_message.h"
+#include "agent/own_path.h"
 #include "agent/units.h"
 #include "migrator/error.h"
 
@@ -81,6 +82,12 @@ bool passcred_is_untold() {
 asio::awaitable<Tool> probe_one(std::string path, std::filesystem::path dir) {
   Tool tool;
   tool.path = std::move(path);
+  // Also of --criu: whoever may replace that program would be root with the next look for it.
+  if (const auto other = ::geteuid() == 0 ? who_else_has(tool.path) : std::string();
+      !other.empty()) {
+    tool.problem = fmt::format("{} is not run as root: {} ({})", tool.path, other, kHowToGetIt);
+    co_return tool;
+  }
   try {
     const auto version = co_await ask(tool.path, "--version", dir);
     tool.version = version_in(version.text);

@@ -54,6 +54,10 @@ void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const C
             [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
   router.on("POST", "/v1/cordon", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
     request.only({"device", "reason", "by"});
+    if (!request.body.contains("device")) {
+      throw Error(Code::bad_request, "a cordon needs the field 'device'",
+                  R"(name the device, or close the whole host with {"device": null})");
+    }
     Cordon cordon{request.text_or("device", ""), short_text(request, "reason"),
                   who(request.caller, short_text(request, "by")), 0};
     if (!cordon.device.empty()) (void)jobs.device(cordon.device);

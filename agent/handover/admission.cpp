@@ -45,7 +45,7 @@ std::optional<Error> why_not_started(const JobSpec& spec, const Config& config) 
     ProcessSpec process;
     process.argv = spec.argv;
     process.env = spec.env;
-    process.cwd = spec.cwd;
+    process.cwd = spec.cwd.empty() ? std::string("/") : spec.cwd;
     const auto& user = spec.user.empty() ? config.job_user : spec.user;
     if (!user.empty()) process.user = job_user(user);
     return why_not_startable(process);

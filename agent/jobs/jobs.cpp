@@ -93,7 +93,7 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   ProcessSpec spec;
   spec.argv = stand_in.empty() ? job.argv : stand_in;
   spec.env = job.env;
-  spec.cwd = job.cwd;
+  spec.cwd = job.cwd.empty() ? std::string("/") : job.cwd;
   spec.log = job.log_path;
   spec.dies_with_agent = job.standby;
   spec.no_new_privs = config_.no_new_privs;

@@ -68,6 +68,7 @@ bool pass_on(const std::vector<int>& inherited, int& report) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   ::setsid();
+  ::umask(::umask(077) | 002);  // the agent's, but nobody is let write in what everybody may
   const int null = ::open("/dev/null", O_RDONLY);
   ::dup2(null, 0);
   ::dup2(log, 1);

@@ -111,6 +111,17 @@ Certificate blank(const std::string& name, EVP_PKEY* key, std::chrono::seconds l
   return certificate;
 }
 
+/// Who may write there may put a certificate of another authority in place of this one.
+void check_is_private(const std::filesystem::path& dir) {
+  struct stat facts {};
+  if (::lstat(dir.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || facts.st_uid != ::geteuid() ||
+      (facts.st_mode & 022) != 0) {
+    throw Error(Code::refused,
+                fmt::format("{} is not a folder that only this user may write", dir.string()),
+                fmt::format("chmod 0700 {}, or choose another folder", dir.string()));
+  }
+}
+
 void make_dir(const std::filesystem::path& dir, bool must_be_new) {
   if (::mkdir(dir.c_str(), 0700) == 0) return;
   if (errno == EEXIST && !must_be_new) return;
@@ -174,6 +185,7 @@ void keep_revoked(const std::filesystem::path& list, X509_CRL* into) {
 
 void init(const std::filesystem::path& dir, std::chrono::seconds lifetime) {
   make_dir(dir, false);
+  check_is_private(dir);
   const auto key = new_key();
   const auto certificate = blank("Cardswap fleet", key.get(), lifetime);
   auto* raw = certificate.get();

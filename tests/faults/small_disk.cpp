@@ -16,7 +16,7 @@ namespace cardswap::test {
 namespace {
 
 // Room for a journal with its log, the agent's log and the trainers'.
-constexpr auto kSize = "size=16m";
+constexpr auto kSize = "size=16m,mode=0755";
 
 std::runtime_error failure(const std::string& doing) {
   return std::runtime_error(doing + ": " + std::strerror(errno));
