@@ -79,8 +79,10 @@ Agent::Agent(asio::io_context& context, Config config)
 }
 
 void Agent::start() {
-  server_.listen_tcp(config_.listen_host, config_.listen_port);
-  config_.listen_port = server_.tcp_port();
+  if (config_.has_port()) {
+    server_.listen_tcp(config_.listen_host, config_.listen_port);
+    config_.listen_port = server_.tcp_port();
+  }
   reservations_.recover();
   const auto jobs = jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
   reservations_.take_up();
@@ -96,10 +98,11 @@ void Agent::start() {
   tasks_.spawn("try the data plane", data_plane_.look());
   tasks_.spawn("bound logs", bound_logs(jobs_, config_.job_log_max));
   server_.listen_unix(config_.socket);
+  tls::log_ends(server_.endings());
   metrics_.set_recovered();
   write_agent_file();
   spdlog::info("{} listens on {} and {}", config_.host_name, config_.socket.string(),
-               Address{config_.listen_host, config_.listen_port}.text());
+               config_.has_port() ? config_.listen_address().text() : "no TCP port");
 }
 
 /// What an operator wants to know after an upgrade or a reboot.
@@ -125,6 +128,7 @@ void Agent::reload() {
     if (config_.tls.any()) tls::Identity::use(context_, tls::client_context(config_.tls));
     server_.renew(std::move(security));
     spdlog::info("certificates, revocations and tokens are read anew");
+    tls::log_ends(server_.endings());
   } catch (const Error& error) {
     spdlog::error("reload: {}; what was read before still holds", error.what());
   }
@@ -143,14 +147,14 @@ std::string Agent::summary() {
 void Agent::write_agent_file() const {
   const auto file = config_.data_dir / "agent.json";
   const auto fresh = file.string() + ".new";
+  std::error_code absent;
+  std::filesystem::remove(fresh, absent);
   {
     std::ofstream out(fresh);
     out << json::object{{"pid", ::getpid()},
                         {"socket", config_.socket.string()},
-  std::error_code absent;
-  std::filesystem::remove(fresh, absent);
                         {"host", config_.host_name},
-                        {"listen", Address{config_.listen_host, config_.listen_port}.text()},
+                        {"listen", config_.has_port() ? config_.listen_address().text() : ""},
                         {"tls", config_.tls.any()},
                         {"port", config_.listen_port}}
         << "\n";

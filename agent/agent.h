@@ -29,8 +29,8 @@ class Agent {
   void start();
   /// Ends every task; jobs go on.
   void stop();
-  /// Reads the health policy, certificates, keys, revocations and tokens anew, the latter for
-  /// connections from now on. On an error it is logged, and what was read last still holds.
+  /// Reads the health policy, certificates, keys, revocations and tokens anew, for
+  /// connections that are open too. On an error it is logged, and what was read last still holds.
   void reload();
   /// One line for the service manager: how many jobs and migrations.
   [[nodiscard]] std::string summary();

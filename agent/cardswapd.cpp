@@ -18,6 +18,7 @@
 #include "agent/health/nvml_watch.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/gpu_inventory.h"
+#include "agent/jobs/user_policy.h"
 #include "agent/json_log.h"
 #include "agent/service/notifier.h"
 #include "agent/units.h"
@@ -28,7 +29,7 @@ namespace {
 struct Options {
   std::string data_dir = default_data_dir().string();
   std::string socket;
-  std::string listen = "127.0.0.1:7070";
+  std::string listen;
   std::string host_name;
   std::string data_host;
   std::string transports;
@@ -54,6 +55,8 @@ struct Options {
   std::string job_user;
   bool jobs_share_my_user = false;
   std::string job_log_max = "1GiB";
+  std::vector<std::string> job_users;
+  std::string job_user_group;
   bool no_new_privs = false;
 };
 
@@ -131,6 +134,46 @@ void check_key_is_not_the_jobs(const Options& options) {
               "every job may be trusted with that");
 }
 
+/// The TCP port. Throws Error where it would answer whoever reaches it, and nobody asked for that.
+void listen_as(const Options& options, Config& config) {
+  auto listen = parse_address("--listen", options.listen, kAgentPort, true);
+  config.listen_host = std::move(listen.host);
+  config.listen_port = listen.port;
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(config.listen_host, error);
+  if (error) {
+    throw Error(Code::bad_request, fmt::format("--listen: '{}' is no address", config.listen_host),
+                "use a numeric address of this host");
+  }
+  if (!address.is_loopback() && !options.insecure_listen && !config.tls.any()) {
+    throw Error(Code::refused,
+                fmt::format("--listen {}: without certificates everybody is answered, and this "
+                            "address is not loopback",
+                            options.listen),
+                "give --tls-cert, --tls-key and --tls-ca (`cardswap pki` makes them), or say "
+                "--insecure-listen if everybody who can reach it may control the jobs");
+  }
+}
+
+/// What an operator should read once: who may do more here than the setting looks like.
+void warn_of_open_doors(const Config& config, const Options& options) {
+  if (config.insecure_listen && config.has_port()) {
+    spdlog::warn("{} answers everybody: whoever reaches it can run programs here", options.listen);
+  } else if (config.has_port() && !config.tls.any()) {
+    spdlog::warn(
+        "{} is without TLS: programs of root, of uid {}{} on this host are answered, and no "
+        "other host",
+        options.listen, ::geteuid(),
+        config.api_group.empty() ? "" : " and of members of " + config.api_group);
+  }
+  if (config.root_jobs) {
+    spdlog::warn("--job-user root: whoever may start jobs, other hosts' agents too, is root here");
+  }
+  if (!config.has_port() && (!config.peers.empty() || config.tls.any())) {
+    spdlog::warn("without --listen this agent has no TCP port: no job moves from it or to it");
+  }
+}
+
 Config config_from(const Options& options) {
   Config config;
   if (options.data_dir.empty()) {
@@ -141,34 +184,21 @@ Config config_from(const Options& options) {
   config.data_dir = std::filesystem::absolute(options.data_dir);
   config.socket = options.socket.empty() ? config.data_dir / "cardswapd.sock"
                                          : std::filesystem::absolute(options.socket);
-  auto listen = parse_address("--listen", options.listen, kAgentPort, true);
-  config.listen_host = std::move(listen.host);
-  config.listen_port = listen.port;
-  boost::system::error_code error;
-  const auto address = asio::ip::make_address(config.listen_host, error);
-  if (error) {
-    throw Error(Code::bad_request, fmt::format("--listen: '{}' is no address", config.listen_host),
-                "use a numeric address of this host");
-  }
   config.tls = options.tls;
   config.token_file = options.token_file;
   config.api_group = options.api_group;
-  config.job_user = options.job_user;
   config.no_new_privs = options.no_new_privs;
   config.job_log_max =
       options.job_log_max == "none" ? 0 : parse_size("--job-log-max", options.job_log_max);
-  if (!config.job_user.empty()) (void)job_user(config.job_user);
+  config.job_user = options.job_user;
+  config.job_users = options.job_users;
+  config.job_user_group = options.job_user_group;
+  settle_job_users(config);
   check_key_is_not_the_jobs(options);
-  if (!address.is_loopback() && !options.insecure_listen && !config.tls.any()) {
-    throw Error(Code::refused,
-                fmt::format("--listen {}: without certificates everybody is answered, and this "
-                            "address is not loopback",
-                            options.listen),
-                "give --tls-cert, --tls-key and --tls-ca (`cardswap pki` makes them), or say "
-                "--insecure-listen if everybody who can reach it may control the jobs");
-  }
   config.insecure_listen = options.insecure_listen && !config.tls.any();
+  if (!options.listen.empty()) listen_as(options, config);
   config.data_host = options.data_host.empty() ? config.listen_host : data_host(options.data_host);
+  if (config.data_host.empty()) config.data_host = "127.0.0.1";
   config.transports = options.transports;
   config.encrypt_always = options.encrypt_always;
   config.failpoints = options.failpoints;
@@ -218,9 +248,7 @@ int serve(const Options& options) {
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const auto config = config_from(options);
   take_data_dir(config);
-  if (config.insecure_listen) {
-    spdlog::warn("{} answers everybody: whoever reaches it can run programs here", options.listen);
-  }
+  warn_of_open_doors(config, options);
   std::signal(SIGPIPE, SIG_IGN);
   asio::io_context context(1);
   Agent agent(context, config);
@@ -264,10 +292,10 @@ int main(int argc, char** argv) {
   app.add_option("--socket", options.socket,
                  "Unix socket of the API (default DATA_DIR/cardswapd.sock)");
   app.add_option("--listen", options.listen,
-                 "ADDRESS:PORT for other agents; port 0 takes a free one")
-      ->capture_default_str();
+                 "ADDRESS:PORT for other agents; port 0 takes a free one (default: no TCP port, "
+                 "and no moves)");
   app.add_flag("--insecure-listen", options.insecure_listen,
-               "Allow an address that is not loopback");
+               "Without certificates, answer everybody who reaches --listen");
   app.add_option("--tls-cert", options.tls.certificate, "This agent's certificate (PEM)");
   app.add_option("--tls-key", options.tls.key, "Its key; nobody else may be able to read it");
   app.add_option("--tls-ca", options.tls.authority, "Certificate that signed everybody's");
@@ -289,6 +317,11 @@ int main(int argc, char** argv) {
   app.add_option("--job-log-max", options.job_log_max,
                  "Of what a job printed, this much stays on disk, the last of it; none: all")
       ->capture_default_str();
+  app.add_option("--job-users", options.job_users,
+                 "Further users that operators and other agents may have jobs run as, a,b,...")
+      ->delimiter(',');
+  app.add_option("--job-user-group", options.job_user_group,
+                 "The same: every member of this group");
   app.add_flag("--job-no-new-privs", options.no_new_privs,
                "Jobs gain nothing by running setuid programs");
   app.add_option("--host-name", options.host_name, "Name to show (default: the host's)");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/address.h"
 #include "agent/tls/files.h"
 
 namespace cardswap {
@@ -23,9 +24,9 @@ struct DeviceConfig {
 struct Config {
   std::filesystem::path data_dir;
   std::filesystem::path socket;  ///< default <data_dir>/cardswapd.sock
-  std::string listen_host = "127.0.0.1";
-  std::uint16_t listen_port = 7070;
-  bool insecure_listen = false;
+  std::string listen_host;       ///< empty: no TCP port
+  std::uint16_t listen_port = 0;
+  bool insecure_listen = false;      ///< without TLS, everybody is operator and agent
   tls::Files tls;                    ///< of the TCP port and of calls to other agents; or none
   std::filesystem::path token_file;  ///< of callers without a certificate; or none
   std::string api_group;             ///< whose members are operators on the unix socket; or none
@@ -34,8 +35,11 @@ struct Config {
   std::string transports;  ///< UCX_TLS for jobs; empty: as UCX chooses
   std::vector<DeviceConfig> devices;
   std::vector<std::string> peers;  ///< other agents, as HOST:PORT
-  std::string job_user;       ///< whom jobs run as unless they say; empty: the agent's own user
-  bool no_new_privs = false;  ///< jobs gain nothing by running setuid programs
+  std::string job_user;  ///< whom jobs run as unless they say; empty: the agent's own user
+  std::vector<std::string> job_users;      ///< whom else callers may have their jobs run as
+  std::string job_user_group;              ///< the same: its members
+  bool root_jobs = false;                  ///< --job-user root: everybody who may act is root here
+  bool no_new_privs = false;               ///< jobs gain nothing by running setuid programs
   std::uint64_t job_log_max = 1ULL << 30;  ///< of what a job printed, on disk; 0: no bound
   bool encrypt_always = false;             ///< the data of every migration that leaves here
   bool failpoints = false;
@@ -47,6 +51,9 @@ struct Config {
   std::string libcuda = "libcuda.so.1";            ///< empty: not loaded
   std::chrono::milliseconds peer_silence_max{3000};
 
+  [[nodiscard]] bool has_port() const { return !listen_host.empty(); }
+  /// What --listen has.
+  [[nodiscard]] Address listen_address() const { return {listen_host, listen_port}; }
   [[nodiscard]] std::filesystem::path runtime_socket() const { return data_dir / "runtime.sock"; }
   /// Where memory changes hands on this host; jobs of other users bind their sockets there.
   [[nodiscard]] std::filesystem::path handover_dir() const { return data_dir / "handover"; }

@@ -71,6 +71,7 @@ std::optional<ApiRole> role_from_string(std::string_view text) {
 
 bool Caller::may(ApiRole needed) const {
   if (owner || needed == anybody) return true;
+  if (also_agent && needed == agent) return true;
   return role.has_value() && (needed == viewer || *role == needed);
 }
 

@@ -27,6 +27,8 @@ struct Caller {
   std::string name;             ///< for logs: "alice", "uid 1000", "nobody"
   std::optional<ApiRole> role;  ///< none: nobody that this agent knows
   bool owner = false;           ///< root or the agent's own user: may everything
+  bool also_agent = false;      ///< an operator that may what another host's agent may, too
+  std::optional<std::uint32_t> uid = {};  ///< where the kernel tells
   /// Over TCP, the address of this host that was called, and the one that the call came from; as
   /// canonical_host has them. Empty: the unix socket.
   std::string came_to = {};

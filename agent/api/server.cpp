@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
@@ -48,14 +50,31 @@ Error protocol_mismatch(const std::string& theirs) {
           "run the same Cardswap release on both hosts"};
 }
 
-ApiAnswer nobody_knows_you(const Caller& caller, bool token_allowed) {
+ApiAnswer nobody_knows_you(const Caller& caller, bool token_allowed, Door door) {
+  if (!token_allowed) {
+    return answer_of(Error(Code::unauthorized, "a token was sent over plain TCP",
+                           "whoever listened has it now: replace it, and use TLS"));
+  }
   return answer_of(
-      Error(Code::unauthorized,
-            token_allowed ? fmt::format("{} is nobody that this agent answers", caller.name)
-                          : "a token was sent over plain TCP",
-            token_allowed ? "show a certificate with a role (--tls-cert, --tls-key) or a token "
-                            "(--token-file); docs/security.md"
-                          : "whoever listened has it now: replace it, and use TLS"));
+      Error(Code::unauthorized, fmt::format("{} is nobody that this agent answers", caller.name),
+            door == Door::tls ? "show a certificate with a role (--tls-cert, --tls-key) or a token "
+                                "(--token-file); docs/security.md"
+                              : "call as root, as the agent's own user or as a member of "
+                                "its --api-group, or use TLS; docs/security.md"));
+}
+
+/// The refusal of somebody whose certificate counted at the handshake.
+std::optional<ApiAnswer> ended_meanwhile(const std::string& name, const std::string& fault) {
+  if (fault.empty()) return std::nullopt;
+  return answer_of(Error(Code::unauthorized, fmt::format("the certificate of {}: {}", name, fault),
+                         "connect anew, with one that counts"));
+}
+
+/// The `part`th of those that this process may have, `most` at most.
+std::size_t share_of_descriptors(std::size_t part, std::size_t most) {
+  rlimit allowed{};
+  if (::getrlimit(RLIMIT_NOFILE, &allowed) != 0) return most;
+  return std::clamp<std::size_t>(allowed.rlim_cur / part, 1, most);
 }
 
 ApiAnswer too_busy() {
@@ -97,6 +116,8 @@ ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& 
       router_(router),
       standstill_(context),
       security_(std::move(security)),
+      tcp_connections_({.connections = share_of_descriptors(2, 512), .calls = 256}),
+      unix_connections_({.connections = share_of_descriptors(8, 128), .calls = 96}),
       unix_(context),
       tcp_(context) {}
 
@@ -142,6 +163,7 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
 }
 
 void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
+  has_port_ = true;
   try {
     const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(host), port);
     tcp_.open(endpoint.protocol());
@@ -182,10 +204,11 @@ asio::awaitable<void> ApiServer::accept(Acceptor& acceptor, Serve serve) {
 
 asio::awaitable<void> ApiServer::serve_unix(asio::local::stream_protocol::socket socket) {
   beast::basic_stream<asio::local::stream_protocol> stream(std::move(socket));
-  const auto place = unix_connections_.enter("", [&stream] { stream.close(); });
-  if (!place) co_return;
   // Named: GCC 12 destroys an aggregate that is made in the co_await's own expression twice.
-  Proof proof{caller_at(stream.socket().native_handle(), security_.group), true, {}, {}};
+  Proof proof{
+      caller_at(stream.socket().native_handle(), security_.group), Door::unix_socket, {}, {}};
+  const auto place = unix_connections_.enter(proof.caller.name, [&stream] { stream.close(); });
+  if (!place) co_return;
   co_await converse(stream, *place, std::move(proof));
 }
 
@@ -200,8 +223,8 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   if (!security_.tls) {
     const auto place = tcp_connections_.enter(from, [&stream] { stream.close(); });
     if (!place) co_return;
+    Proof proof{caller_over_plain_tcp(security_, here, remote), Door::plain_tcp, to, from};
     if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);
-    Proof proof{Caller::owns("TCP without TLS"), false, to, from};
     co_await converse(stream, *place, std::move(proof));
     co_return;
   }
@@ -228,7 +251,8 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
     co_await see_off(secure.next_layer());
     co_return;
   }
-  Proof proof{tls::peer_of(secure.native_handle()), true, to, from};
+  Proof proof{tls::peer_of(secure.native_handle()), Door::tls, to, from,
+              tls::PeerCertificate(secure.native_handle(), context)};
   co_await converse(secure, *place, std::move(proof));
 }
 
@@ -248,11 +272,16 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
     auto caller = proof.caller;
     bool token_ok = true;
     bool heard = false;  // not only refused
-    if (!error) {
+    std::optional<ApiAnswer> improper;
+    if (!error) improper = refusal_of(parser.get(), proof.door, security_.names);
+    if (!error && !improper && proof.certificate) {
+      improper = ended_meanwhile(proof.caller.name, proof.certificate->fault(security_.tls));
+    }
+    if (!error && !improper) {
       const auto& head = parser.get();
       const auto shown = head.find(bhttp::field::authorization);
       if (shown != head.end()) {
-        token_ok = proof.token_allowed;
+        token_ok = proof.token_allowed();
         caller = token_ok ? security_.tokens.caller_of(shown->value())
                           : Caller{.name = "nobody", .role = {}, .owner = false};
       }
@@ -277,7 +306,9 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
     if (error == bhttp::error::end_of_stream) co_return;
     ApiAnswer answer;
     const bool readable = !error;
-    if (readable && heard) {
+    if (improper) {
+      answer = std::move(*improper);
+    } else if (readable && heard) {
       line.expires_never();
       const auto& request = parser.get();
       const bool of_agent = caller.may(ApiRole::agent) && request.target().starts_with("/v1/peer/");
@@ -292,7 +323,7 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
                                          std::string(request.target()), request.body(), caller);
       }
     } else if (readable) {
-      answer = nobody_knows_you(caller, token_ok);
+      answer = nobody_knows_you(caller, token_ok, proof.door);
     } else if (error == bhttp::error::body_limit && heard) {
       const auto& head = parser.get();
       answer =
@@ -303,13 +334,13 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
           answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", error.message()),
                           "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
     }
-    const bool keep_alive =
-        readable && caller.known() && answer.status != 503 && parser.get().keep_alive();
+    const bool whole = readable && !improper && caller.known();
+    const bool keep_alive = whole && answer.status != 503 && parser.get().keep_alive();
     const auto response = response_of(std::move(answer), keep_alive);
     line.expires_after(kAnswerTimeMax);
     co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
-    if (!readable || !caller.known()) {
+    if (!whole) {
       co_await see_off(line);
       co_return;
     }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/api/connections.h"
+#include "agent/api/request_rules.h"
 #include "agent/api/router.h"
 #include "agent/api/security.h"
 #include "agent/api/standstill.h"
@@ -18,9 +19,12 @@ namespace cardswap {
 /// HTTP/1.1 with JSON on a unix socket and on TCP, there inside TLS when `security` has it.
 ///
 /// Nobody is answered but with a refusal until its certificate, its token or the kernel says who it
-/// is. Bounded: headers 16 KiB within 10 s, bodies 1 MiB within 20 s more, 512 connections on TCP
-/// and 128 on the unix socket (api/connections.h says who makes room). Connections are tasks of
-/// `tasks`. Where many call at once, they wait while a job stands still for its handover.
+/// is; nor is what no client of the API sends (api/request_rules.h). Bounded: headers 16 KiB within
+/// 10 s, bodies 1 MiB within 20 s more, 512 connections on TCP and 128 on the unix socket
+/// (api/connections.h says who makes
+/// room), and fewer where this process may have less than 1024 descriptors: it needs some itself.
+/// Connections are tasks of `tasks`. Where many call at once, they wait while a job stands still
+/// for its handover.
 class ApiServer {
  public:
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
@@ -33,17 +37,22 @@ class ApiServer {
   [[nodiscard]] std::uint16_t tcp_port() const;
   void close();
   Standstill& standstill() { return standstill_; }
-  /// For connections from now on; those that are open stay what they are.
+  /// From the next request on, over connections that are open too.
   void renew(ApiSecurity security) { security_ = std::move(security); }
-  [[nodiscard]] bool is_open() const { return unix_.is_open() && tcp_.is_open(); }
+  [[nodiscard]] const std::vector<tls::Ending>& endings() const { return security_.endings; }
+  /// As it is to be: with the unix socket, and the TCP port if one was asked for.
+  [[nodiscard]] bool is_open() const { return unix_.is_open() && (!has_port_ || tcp_.is_open()); }
 
  private:
   /// What a request's connection says about its caller.
   struct Proof {
     Caller caller;
-    bool token_allowed = false;  ///< nobody else can read what goes over it
-    std::string came_to;         ///< as in Caller
+    Door door = Door::unix_socket;
+    /// Nobody else can read what goes over it.
+    [[nodiscard]] bool token_allowed() const { return door != Door::plain_tcp; }
+    std::string came_to;  ///< as in Caller
     std::string came_from;
+    std::optional<tls::PeerCertificate> certificate = {};
   };
 
   template <class Acceptor, class Serve>
@@ -59,10 +68,11 @@ class ApiServer {
   const Router& router_;
   Standstill standstill_;
   ApiSecurity security_;
-  Connections tcp_connections_{{.connections = 512, .calls = 256}};
-  Connections unix_connections_{{.connections = 128, .calls = 96}};
+  Connections tcp_connections_;
+  Connections unix_connections_;
   asio::local::stream_protocol::acceptor unix_;
   asio::ip::tcp::acceptor tcp_;
+  bool has_port_ = false;
   std::filesystem::path unix_path_;
 };
 

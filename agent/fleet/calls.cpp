@@ -35,7 +35,7 @@ void check_is_theirs(const Cordons& cordons, const std::string& device, const st
 
 /// Who asked: the name that was proved, and what a caller says of itself only where none was.
 std::string who(const Caller& caller, const std::string& said) {
-  const bool proved = !caller.owner && !caller.name.starts_with("uid ");
+  const bool proved = !caller.owner && !caller.also_agent && !caller.name.starts_with("uid ");
   if (proved || said.empty()) return caller.name;
   return fmt::format("{} ({})", said, caller.name);
 }

@@ -1,6 +1,8 @@
 // Which agent a destination means: addresses as people write them, and hosts' own names as
 // `cardswap jobs` prints them.
 
+#include <fmt/format.h>
+
 #include <boost/asio/ip/address.hpp>
 #include <boost/json.hpp>
 
@@ -26,6 +28,18 @@ bool is_ip(const std::string& host) {
 }
 
 }  // namespace
+
+/// A target that loses sight of this agent in the middle asks it for the decision, and asks again
+/// until it has one: it must have somewhere to ask.
+void Migrations::need_a_port() const {
+  if (config_.has_port()) return;
+  throw Error(Code::refused,
+              fmt::format("the agent of {} has no TCP port: no job can move from it or to it, "
+                          "because agents ask each other there what became of a move",
+                          config_.host_name),
+              "start cardswapd with --listen ADDRESS:PORT, an address of this host that the other "
+              "host reaches; docs/security.md tells who may call there");
+}
 
 /// Where this agent reaches itself.
 Address Migrations::own_address() const {
@@ -70,6 +84,7 @@ asio::awaitable<std::string> Migrations::located(std::string to) {
 }
 
 asio::awaitable<ApiRequest> Migrations::prepared(ApiRequest request) {
+  need_a_port();
   const auto name = request.text("job");
   // An agent that was just restarted has the job before its runtime has found the agent.
   const auto until = Clock::now() + kAttachMax;

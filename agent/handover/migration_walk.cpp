@@ -207,7 +207,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                     {"homed_bytes", job->homed_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
-                    {"from_api", Address{config_.listen_host, config_.listen_port}.text()},
+                    {"from_api", config_.listen_address().text()},
                     {"encrypt", m.encrypt},
                     {"framework", job->framework},
                     {"dry_run", false}};

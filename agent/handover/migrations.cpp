@@ -114,6 +114,7 @@ Job& Migrations::movable(const ApiRequest& request) {
   request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
                 "chunk_bytes", "auto_converge", "log_memory", "compression", "encrypt", "hold_at",
                 "arrive"});
+  need_a_port();
   const auto name = request.text("job");
   auto* job = jobs_.find(name);
   if (job == nullptr) {

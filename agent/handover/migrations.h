@@ -83,6 +83,7 @@ class Migrations {
   Job& movable(const ApiRequest& request);
   Migration make(const ApiRequest& request, const Job& job);
   [[nodiscard]] Address own_address() const;
+  void need_a_port() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::awaitable<std::string> located(std::string to);
   asio::awaitable<void> run(std::string id);

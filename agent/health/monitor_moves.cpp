@@ -25,11 +25,12 @@ void Monitor::tell(const Move& move, const std::string& kind, const std::string&
   flush();
 }
 
-std::string Monitor::own_address() const {
-  return Address{config_.listen_host, config_.listen_port}.text();
-}
+std::string Monitor::own_address() const { return config_.listen_address().text(); }
 
 asio::awaitable<Monitor::Choice> Monitor::choose(Move move) {
+  if (!config_.has_port()) {
+    co_return Choice{{}, "this agent has no TCP port, without which no job moves: --listen"};
+  }
   const auto& spares = engine_.policy().spares;
   const auto own = own_address();
   std::vector<Peer> peers;

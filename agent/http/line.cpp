@@ -16,6 +16,7 @@
 #include <boost/json.hpp>
 
 #include "agent/tls/identity.h"
+#include "agent/tls/validity.h"
 #include "migrator/utf8.h"
 
 namespace cardswap::http {
@@ -216,9 +217,18 @@ class SecureLine final : public Line {
     co_return co_await converse(stream_, endpoint_, request, kept_);
   }
 
+  /// Certificates or revocations that were read anew count for the next call.
+  [[nodiscard]] bool still_proven() const override {
+    auto& context = asio::query(executor_, asio::execution::context);
+    const auto* identity = tls::Identity::of(context);
+    return identity != nullptr && identity->tls() == context_ &&
+           tls::peer_lasts(stream_.native_handle());
+  }
+
  private:
   const tls::Context context_;  // the stream refers to it
-  asio::ssl::stream<TcpStream> stream_;
+  mutable asio::ssl::stream<TcpStream> stream_;
+  asio::any_io_executor executor_ = stream_.get_executor();
   const std::string bearer_;
   const Endpoint endpoint_;
 };

@@ -28,6 +28,8 @@ class Line {
                                                                 bool keep) = 0;
   /// Whether another call may go over it.
   [[nodiscard]] bool kept() const { return kept_; }
+  /// Whether what proved the other side then, and this one to it, still would.
+  [[nodiscard]] virtual bool still_proven() const { return true; }
 
  protected:
   Line() = default;

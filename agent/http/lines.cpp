@@ -21,7 +21,8 @@ std::unique_ptr<Line> Lines::take(const std::string& endpoint) {
     if (idle->endpoint != endpoint) continue;
     auto line = std::move(idle->line);
     idle_.erase(idle);
-    return line;
+    if (line->still_proven()) return line;
+    return take(endpoint);
   }
   return nullptr;
 }

@@ -10,6 +10,7 @@
 
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/lost.h"
+#include "agent/jobs/user_policy.h"
 #include "agent/units.h"
 #include "migrator/error.h"
 
@@ -101,6 +102,7 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   const auto& user = job.user.empty() ? config_.job_user : job.user;
   if (!user.empty()) {
     spec.user = job_user(user);
+    if (!config_.job_user.empty()) spec.user = without_groups_like_root(std::move(*spec.user));
     spec.env["HOME"] = spec.user->home;
     spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
   }

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "agent/units.h"
+
 namespace cardswap {
 
 namespace json = boost::json;
@@ -29,9 +31,14 @@ MetricsCalls::MetricsCalls(MetricSources sources, Router& router) : sources_(sou
     const auto found = not_ready_reasons();
     json::array reasons;
     for (const auto& reason : found) reasons.emplace_back(reason);
-    co_return ApiAnswer{
-        found.empty() ? 200U : 503U,
-        json::object{{"status", found.empty() ? "ready" : "not ready"}, {"reasons", reasons}}};
+    json::array warnings;
+    for (const auto& soon : tls::ends_soon(sources_.server.endings(), unix_ms() / 1000)) {
+      warnings.emplace_back(soon);
+    }
+    co_return ApiAnswer{found.empty() ? 200U : 503U,
+                        json::object{{"status", found.empty() ? "ready" : "not ready"},
+                                     {"reasons", reasons},
+                                     {"warnings", warnings}}};
   });
 }
 
@@ -40,6 +47,9 @@ std::vector<std::string> MetricsCalls::not_ready_reasons() const {
   if (!recovered_) reasons.emplace_back("what a former agent left is not taken up yet");
   if (const auto failed = sources_.journal.write_failure(); !failed.empty()) {
     reasons.push_back(failed);
+  }
+  for (auto& text : tls::ended(sources_.server.endings(), unix_ms() / 1000)) {
+    reasons.push_back(std::move(text));
   }
   if (!sources_.server.is_open()) reasons.emplace_back("the API's sockets are closed");
   if (!sources_.hub.is_open()) reasons.emplace_back("the runtimes' socket is closed");

@@ -86,7 +86,9 @@ TEST_F(ApiLoad, ARequestThatNeverEndsIsGivenUp) {
   slow.say("GET /v1/jobs HTTP/1.1\r\nHost: agent\r\n");
   EXPECT_TRUE(within(15s, [&] { return slow.was_closed(); }));
   auto body = Stranger::at_port(static_cast<std::uint16_t>(a_.port()));
-  body.say("POST /v1/jobs HTTP/1.1\r\nHost: agent\r\nContent-Length: 100\r\n\r\n{");
+  body.say(
+      "POST /v1/jobs HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\n"
+      "Content-Length: 100\r\n\r\n{");
   EXPECT_TRUE(within(30s, [&] { return body.was_closed(); }));
 }
 

@@ -121,6 +121,15 @@ TEST_F(JobUserTest, WithAJobUserOnlyRootItselfRunsJobsAsRoot) {
   EXPECT_NO_THROW(check_may_run_as(config, "root", Caller::owns("uid 0")));
   EXPECT_THROW(check_may_run_as(config, "root", acting), Error);
   EXPECT_THROW(check_may_run_as(config, "root", agent), Error);
+  Caller root_over_loopback = acting;
+  root_over_loopback.uid = 0;
+  EXPECT_THROW(check_may_run_as(config, "root", root_over_loopback), Error);
+  config.job_user.clear();
+  EXPECT_NO_THROW(check_may_run_as(config, "", root_over_loopback));
+  EXPECT_THROW(check_may_run_as(config, "", acting), Error);
+  EXPECT_THROW(check_may_run_as(config, "nobody", agent), Error);
+  config.root_jobs = true;
+  EXPECT_NO_THROW(check_may_run_as(config, "", agent));
 }
 
 }  // namespace

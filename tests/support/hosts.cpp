@@ -149,19 +149,26 @@ void Host::start_agent() {
   if (!options_.netns.empty()) argv = {"ip", "netns", "exec", options_.netns};
   if (!options_.env.empty()) argv.emplace_back("env");
   argv.insert(argv.end(), options_.env.begin(), options_.env.end());
-  const auto listen = fmt::format("{}:{}", bracketed(options_.address), port_);
   for (const auto& word : std::vector<std::string>{CARDSWAPD, "--data-dir", dir_.string(),
-                                                   "--listen", listen, "--host-name", options_.name,
-                                                   "--failpoints", "--insecure-listen"}) {
+                                                   "--host-name", options_.name, "--failpoints"}) {
     argv.push_back(word);
+  }
+  if (!options_.address.empty()) {
+    const auto listen = fmt::format("{}:{}", bracketed(options_.address), port_);
+    argv.insert(argv.end(), {"--listen", listen});
+    // Hosts in namespaces of their own do not see who calls.
+    if (!is_loopback(options_.address)) argv.emplace_back("--insecure-listen");
+  }
+  const auto says = [&](const char* word) {
+    return std::ranges::find(options_.more, word) != options_.more.end();
+  };
+  if (options_.root_jobs && ::geteuid() == 0 && !says("--job-user")) {
+    argv.insert(argv.end(), {"--job-user", "root"});
   }
   if (!options_.transports.empty()) {
     argv.insert(argv.end(), {"--transports", options_.transports});
   }
   argv.insert(argv.end(), options_.more.begin(), options_.more.end());
-  const auto says = [&](const char* word) {
-    return std::ranges::find(options_.more, word) != options_.more.end();
-  };
   if (says("--tls-key") && !says("--job-user")) argv.emplace_back("--jobs-share-my-user");
   for (const auto& device : options_.devices) argv.insert(argv.end(), {"--device", device});
   agent_ = std::make_unique<Child>(argv, (dir_ / "agent.log").string());

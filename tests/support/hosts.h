@@ -60,12 +60,14 @@ class NetnsPair {
 struct HostOptions {
   std::string name;
   std::vector<std::string> devices{"cpu:0"};
-  std::string netns;  ///< empty: this one
-  std::string address = "127.0.0.1";
-  std::string called;  ///< by others; empty: by `address`
+  std::string netns;                  ///< empty: this one
+  std::string address = "127.0.0.1";  ///< empty: no TCP port
+  std::string called;                 ///< by others; empty: by `address`
   std::string transports;
   std::vector<std::string> more;  ///< further options of the agent
   std::vector<std::string> env;   ///< "KEY=VALUE", of the agent
+  /// Where the agent is root and has no --job-user, whoever may start jobs is root too.
+  bool root_jobs = true;
 };
 
 /// One host: its agent, and the command that speaks to it.
@@ -85,6 +87,7 @@ class Host {
 
   [[nodiscard]] std::string at(const std::string& device) const;  ///< "127.0.0.1:4711/cpu:0"
   [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int agent_pid() const { return agent_->pid(); }
   [[nodiscard]] const std::filesystem::path& dir() const { return dir_; }
   [[nodiscard]] std::string log() const { return read_file((dir_ / "agent.log").string()); }
 

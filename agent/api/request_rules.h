@@ -1,0 +1,26 @@
+#pragma once
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/api/router.h"
+
+namespace cardswap {
+
+/// Where a request came in.
+enum class Door : std::uint8_t { unix_socket, plain_tcp, tls };
+
+/// The refusal of a request that no client of the API sends, whoever it is: one made by a page in a
+/// browser (an Origin, a body that is not called JSON, over plain TCP a Host that is another's
+/// name), or one that two readers may cut differently (a transfer coding that is not chunked).
+/// Nothing where it may be heard. `own_names`: this host's, beside addresses, localhost and names
+/// without a dot, which no stranger's DNS has.
+[[nodiscard]] std::optional<ApiAnswer> refusal_of(
+    const boost::beast::http::request<boost::beast::http::string_body>& head, Door door,
+    const std::vector<std::string>& own_names);
+
+}  // namespace cardswap
