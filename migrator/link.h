@@ -27,6 +27,8 @@ class LinkEvents {
                                          std::size_t bytes) = 0;
   virtual void on_landed(PeerId peer, std::span<const std::byte> header, std::size_t bytes) = 0;
   virtual void on_lost(PeerId peer, std::string_view why) = 0;
+  /// Whether a listening link holds its peers short until Link::admit().
+  [[nodiscard]] virtual bool admits() const { return false; }
 };
 
 /// Connections to peers, as the engines see them: small control messages in order, and bulk
@@ -46,6 +48,10 @@ class Link {
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;
   [[nodiscard]] virtual std::size_t control_in_flight() const = 0;
   virtual void drop(PeerId peer) = 0;
+  /// This peer has shown that it is the one that is waited for. Where the engine admits(), whoever
+  /// is not admitted within seconds is dropped, or before that for the next one who comes, and may
+  /// say little.
+  virtual void admit(PeerId peer) = 0;
   /// Moves bytes and delivers events; returns after an event, a completed send, wake() or at the
   /// deadline. Sleeps in between.
   virtual void wait(std::chrono::steady_clock::time_point deadline) = 0;
@@ -58,9 +64,12 @@ class Link {
 /// The peer of a connecting link.
 inline constexpr PeerId kServer{0};
 
-/// Connects; a refusal arrives as on_lost(kServer). Throws Error{bad_request, unreachable}.
+/// Connects; a refusal arrives as on_lost(kServer). `peers`, here and below: the addresses from
+/// which the link may be reached at all, a blank between; empty: any. Throws Error{bad_request,
+/// unreachable}.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                                 const std::string& transports, LinkEvents& events);
+                                                 const std::string& transports, LinkEvents& events,
+                                                 const std::string& peers = {});
 /// Where a target that was told to listen on `host` does so, and its source has to connect to: on
 /// 127.0.0.1 in place of ::1 where this host's UCX cannot use that.
 [[nodiscard]] std::string listening_host(const std::string& host);
@@ -68,6 +77,7 @@ inline constexpr PeerId kServer{0};
 [[nodiscard]] std::string link_address(const std::string& host, std::uint16_t port);
 /// Listens on a free port of `host`, a numeric address. Throws Error{bad_request, refused, io}.
 [[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host,
-                                                const std::string& transports, LinkEvents& events);
+                                                const std::string& transports, LinkEvents& events,
+                                                const std::string& peers = {});
 
 }  // namespace cardswap

@@ -226,19 +226,20 @@ void SealedLink::on_lost(PeerId peer, std::string_view why) {
 
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                    const std::string& transports, const std::string& key,
-                                   LinkEvents& events) {
-  if (key.empty()) return connect_link(host, port, transports, events);
+                                   LinkEvents& events, const std::string& peers) {
+  if (key.empty()) return connect_link(host, port, transports, events, peers);
   return std::make_unique<SealedLink>(
       cipher_key_from(key), Direction::source_to_target, events,
-      [&](LinkEvents& inner) { return connect_link(host, port, transports, inner); });
+      [&](LinkEvents& inner) { return connect_link(host, port, transports, inner, peers); });
 }
 
 std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
-                                  const std::string& key, LinkEvents& events) {
-  if (key.empty()) return listen_link(host, transports, events);
+                                  const std::string& key, LinkEvents& events,
+                                  const std::string& peers) {
+  if (key.empty()) return listen_link(host, transports, events, peers);
   return std::make_unique<SealedLink>(
       cipher_key_from(key), Direction::target_to_source, events,
-      [&](LinkEvents& inner) { return listen_link(host, transports, inner); });
+      [&](LinkEvents& inner) { return listen_link(host, transports, inner, peers); });
 }
 
 }  // namespace cardswap

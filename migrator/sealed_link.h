@@ -36,6 +36,7 @@ class SealedLink final : public Link, private LinkEvents {
     return link_->control_in_flight();
   }
   void drop(PeerId peer) override;
+  void admit(PeerId peer) override { link_->admit(peer); }
   void wait(std::chrono::steady_clock::time_point deadline) override { link_->wait(deadline); }
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }
@@ -62,6 +63,7 @@ class SealedLink final : public Link, private LinkEvents {
                                  std::size_t bytes) override;
   void on_landed(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
   void on_lost(PeerId peer, std::string_view why) override;
+  [[nodiscard]] bool admits() const override { return events_.admits(); }
 
   void take_control(PeerId id, Peer& peer, std::uint64_t number, std::span<const std::byte> clear,
                     std::span<const std::byte> sealed);
@@ -81,9 +83,11 @@ class SealedLink final : public Link, private LinkEvents {
 /// empty.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                                  const std::string& transports,
-                                                 const std::string& key, LinkEvents& events);
+                                                 const std::string& key, LinkEvents& events,
+                                                 const std::string& peers);
 [[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host,
                                                 const std::string& transports,
-                                                const std::string& key, LinkEvents& events);
+                                                const std::string& key, LinkEvents& events,
+                                                const std::string& peers);
 
 }  // namespace cardswap

@@ -110,8 +110,8 @@ void Sender::connect() {
   stats_.phase = "connect";
   snapshot_ = program_.snapshot();
   enter(snapshot_.devices);  // before a link looks for them
-  auto link =
-      connect_link(options_.host, options_.port, options_.transports, options_.data_key, *this);
+  auto link = connect_link(options_.host, options_.port, options_.transports, options_.data_key,
+                           *this, options_.peers);
   {
     const std::lock_guard lock(mutex_);
     link_ = std::move(link);
@@ -121,6 +121,7 @@ void Sender::connect() {
   note_card_path();
   chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
+  send(data::Knock{data::kMagic, data::kVersion, options_.migration, options_.token});
   send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
                    options_.chunk_bytes, want_held(), snapshot_.layout});
   await_layout_answer();

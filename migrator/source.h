@@ -30,6 +30,7 @@ struct SourceOptions {
   std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
   Compression compression = Compression::automatic;
   std::string transports;                       ///< UCX_TLS or TLS@NET_DEVICES; or empty
+  std::string peers = {};                       ///< addresses of the target; empty: any
   double handover_ms = 0;                       ///< from equal digests to the grant; 0: unknown
   std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
 };

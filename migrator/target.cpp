@@ -44,7 +44,8 @@ class Target::Engine final : private LinkEvents {
       : options_(std::move(options)),
         program_(program),
         events_(std::move(events)),
-        link_(listen_link(options_.listen_host, options_.transports, options_.data_key, *this)),
+        link_(listen_link(options_.listen_host, options_.transports, options_.data_key, *this,
+                          options_.peers)),
         port_(link_->port()),
         thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -61,8 +62,9 @@ class Target::Engine final : private LinkEvents {
 
   void on_control(PeerId peer, std::span<const std::byte> bytes) override {
     auto message = data::decode(bytes);
-    if (auto* hello = std::get_if<data::Hello>(&message)) {
-      admit(peer, std::move(*hello));
+    if (auto* hello = std::get_if<data::Hello>(&message)) return admit(peer, std::move(*hello));
+    if (const auto* knock = std::get_if<data::Knock>(&message)) {
+      if (may_enter(peer, knock->migration, knock->token)) link_->admit(peer);
       return;
     }
     if (peer != source_) return;  // not admitted: nothing it says counts
@@ -135,6 +137,8 @@ class Target::Engine final : private LinkEvents {
     ended_ = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
   }
 
+  [[nodiscard]] bool admits() const override { return true; }
+
   MemoryRange range_of_payload(const data::BulkHeader& what, std::size_t bytes) {
     if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
       return updates_.place_for(*gradient, bytes);
@@ -177,18 +181,24 @@ class Target::Engine final : private LinkEvents {
     }
   }
 
-  void admit(PeerId peer, data::Hello hello) {
-    if (source_ || !same_token(hello.token, options_.token) ||
-        hello.migration != options_.migration) {
-      // Not `send`: that one speaks to the admitted source.
-      link_->send_control(
-          peer, data::encode(data::Refuse{
-                    Code::unauthorized,
-                    source_ ? "this standby already has its source"
-                            : "the token is not the one this standby was given for this migration",
-                    "start the migration through the agents, with `cardswap migrate`"}));
-      return;
+  /// Whoever may not is told so.
+  bool may_enter(PeerId peer, const std::string& migration, const std::string& token) {
+    if (!source_ && same_token(token, options_.token) && migration == options_.migration) {
+      return true;
     }
+    // Not `send`: that one speaks to the admitted source.
+    link_->send_control(
+        peer, data::encode(data::Refuse{
+                  Code::unauthorized,
+                  source_ ? "this standby already has its source"
+                          : "the token is not the one this standby was given for this migration",
+                  "start the migration through the agents, with `cardswap migrate`"}));
+    return false;
+  }
+
+  void admit(PeerId peer, data::Hello hello) {
+    if (!may_enter(peer, hello.migration, hello.token)) return;
+    link_->admit(peer);
     source_ = peer;
     silence_.broken();
     chunk_bytes_ = hello.chunk_bytes;

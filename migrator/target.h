@@ -20,7 +20,8 @@ struct TargetOptions {
   std::string token;        ///< the source must present it; compared in constant time
   std::string transports;   ///< UCX_TLS; empty: as UCX chooses
   std::chrono::milliseconds silence_max{3000};
-  std::string data_key;  ///< as SourceOptions has it; empty: nothing is sealed
+  std::string data_key;    ///< as SourceOptions has it; empty: nothing is sealed
+  std::string peers = {};  ///< addresses of the source, a blank between; empty: any
   std::vector<std::shared_ptr<Device>> devices = {};  ///< that the program's memory is on
 };
 

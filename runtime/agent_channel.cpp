@@ -29,6 +29,13 @@ constexpr std::size_t kQueueBytesMax = 4U << 20;
 
 std::string because(int error) { return std::strerror(error); }
 
+/// The agent knows addresses of its own network only.
+std::vector<std::byte> greeting(channel::Hello hello) {
+  struct stat about {};
+  if (::stat("/proc/self/ns/net", &about) == 0) hello.network = about.st_ino;
+  return channel::encode(hello);
+}
+
 }  // namespace
 
 /// A descriptor with its owner; a unix stream socket or an eventfd.
@@ -110,7 +117,7 @@ AgentChannel::AgentChannel(std::string path, Handlers handlers)
       handlers_(std::move(handlers)),
       socket_(Socket::connect(path_)),
       wake_(std::make_unique<Socket>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
-  socket_->write(channel::encode(handlers_.hello()));
+  socket_->write(greeting(handlers_.hello()));
   const auto answer = socket_->receive(Clock::now() + kAnswerMax);
   if (!answer) {
     throw Error(Code::unreachable, fmt::format("the agent at {} did not answer", path_),
@@ -158,7 +165,7 @@ void AgentChannel::run(const std::stop_token& stop) {
       if (!socket_) {
         socket_ = Socket::connect(path_);
         inode_ = inode();
-        socket_->write(channel::encode(handlers_.hello()));
+        socket_->write(greeting(handlers_.hello()));
         const auto answer = socket_->receive(Clock::now() + kAnswerMax);
         if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
           throw Error(Code::refused, "the agent did not take this job back");

@@ -177,6 +177,7 @@ void Migration::listen_for_source() {
   options.token = welcome_.data_token;
   options.data_key = welcome_.data_key;
   options.transports = welcome_.transports;
+  options.peers = welcome_.data_peers;
   try {
     auto held = tracker_.snapshot();
     const auto host = options.listen_host;

@@ -45,6 +45,7 @@ void Migration::start_source(const channel::BeginSync& begin) {
   options.log_bytes_max = begin.log_bytes_max;
   options.compression = begin.compression;
   options.transports = begin.transports;
+  options.peers = begin.data_peers;
   options.handover_ms = begin.handover_ms;
   const auto id = begin.migration;
   SourceEvents events;

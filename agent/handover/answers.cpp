@@ -190,6 +190,7 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
       content_at(reader, reader.text_or_none("root"), reader.count_or_none("step"));
   status.data = {reader.text_or_none("data_host"), reader.port_or_none("data_port"),
                  reader.text_or_none("data_token"), reader.text_or_none("data_key")};
+  status.addresses = reader.texts_or_none("addresses");
   auto image_host = reader.text_or_none("image_host");
   if (image_host.empty()) image_host = status.data.host;
   status.image = {std::move(image_host), reader.port_or_none("image_port"),

@@ -44,7 +44,8 @@ struct TargetStatus {
   std::uint64_t version = 0;
   handover::Message message{handover::Message::Kind::status};  ///< state, epoch and content
   DataPlace data;
-  DataPlace image;  ///< arrive criu: of the process image
+  std::vector<std::string> addresses;  ///< of its host; none: not known
+  DataPlace image;                     ///< arrive criu: of the process image
   double restore_ms = 0;
   double driver_resume_ms = 0;
   double verify_ms = 0;

@@ -1,9 +1,17 @@
 #include "agent/handover/data_plane.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <ifaddrs.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
+#include <memory>
+#include <set>
 
 #include "agent/address.h"
 #include "agent/criu/child.h"
@@ -18,6 +26,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kTriedMax = 64;
+constexpr std::size_t kAddressesMax = 64;
 constexpr std::string_view kOtherHost = "cardswapd --data-host names another address";
 
 /// Empty where nothing is wrong, and where the trial itself could not be made.
@@ -71,6 +80,55 @@ std::string way_back(const std::string& told, const std::string& came_from) {
   const bool means_nothing =
       is_wildcard(address->host) || (is_loopback(address->host) && !is_loopback(came_from));
   return means_nothing ? Address{came_from, address->port}.text() : told;
+}
+
+std::vector<std::string> own_addresses() {
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return {};
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(first, &::freeifaddrs);
+  std::set<std::string> found;
+  for (const auto* each = first; each != nullptr; each = each->ifa_next) {
+    const auto* at = each->ifa_addr;
+    if (at == nullptr || (at->sa_family != AF_INET && at->sa_family != AF_INET6)) continue;
+    const void* bytes =
+        at->sa_family == AF_INET
+            ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(at)->sin_addr)
+            : &reinterpret_cast<const sockaddr_in6*>(at)->sin6_addr;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (::inet_ntop(at->sa_family, bytes, text.data(), text.size()) == nullptr) continue;
+    if (!is_loopback(text.data())) found.insert(text.data());
+  }
+  if (found.size() > kAddressesMax) return {};
+  return {found.begin(), found.end()};
+}
+
+bool is_own_network(std::uint64_t network) {
+  struct stat about {};
+  return network != 0 && ::stat("/proc/self/ns/net", &about) == 0 && about.st_ino == network;
+}
+
+std::string data_peers(const std::vector<std::string>& told, const std::string& seen,
+                       const std::vector<std::string>& own) {
+  if (told.empty() || told.size() > kAddressesMax) return {};
+  std::set<std::string> all;
+  const auto add = [&](const std::string& address) {
+    std::array<std::byte, sizeof(in6_addr)> bytes{};
+    const auto host = canonical_host(address.substr(0, address.find('%')));
+    const bool known = ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+                       ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+    if (known) all.insert(host);
+  };
+  for (const auto& address : told) {
+    if (!is_loopback(address)) add(address);
+  }
+  add(seen);
+  const bool is_here = seen.empty() || is_loopback(seen) ||
+                       std::ranges::find(own, canonical_host(seen)) != own.end();
+  if (is_here) {
+    for (const auto& address : own) add(address);
+    for (const auto* address : {"127.0.0.1", "::1"}) add(address);
+  }
+  return fmt::format("{}", fmt::join(all, " "));
 }
 
 asio::awaitable<DataAddress> DataPlane::place_for(std::string came_to) {

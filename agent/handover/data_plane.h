@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/config.h"
 
@@ -22,6 +23,17 @@ struct DataAddress {
 /// How the source's agent is called back: `told`, or where that means nothing to another host (a
 /// wildcard, or a loopback address told from afar) the address that its call came from.
 [[nodiscard]] std::string way_back(const std::string& told, const std::string& came_from);
+
+/// All addresses of this host's interfaces but loopback's, numeric, without zones; none where they
+/// are too many to be told.
+[[nodiscard]] std::vector<std::string> own_addresses();
+/// Whether `network`, a namespace's inode, is the one that this agent is in: what it tells of
+/// addresses is true of no other one.
+[[nodiscard]] bool is_own_network(std::uint64_t network);
+/// From where the other side's data may come, a blank between: `told` are its host's addresses,
+/// `seen` is one that it was met at. Nothing, which is anywhere, where nothing was told. Pure.
+[[nodiscard]] std::string data_peers(const std::vector<std::string>& told, const std::string& seen,
+                                     const std::vector<std::string>& own);
 
 /// Knows on which addresses of this host jobs' data links work. IPv4 always does; over IPv6 it
 /// depends on the UCX of this host, so a child process tries, once an address. One thread.

@@ -6,6 +6,7 @@
 
 #include "agent/criu/data_devices.h"
 #include "agent/handover/answers.h"
+#include "agent/handover/data_plane.h"
 #include "agent/units.h"
 
 namespace cardswap {
@@ -211,6 +212,11 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                     {"encrypt", m.encrypt},
                     {"framework", job->framework},
                     {"dry_run", false}};
+  if (is_own_network(job->network)) {
+    json::array addresses;
+    for (const auto& address : own_addresses()) addresses.emplace_back(address);
+    body["addresses"] = std::move(addresses);
+  }
   if (m.arrive == channel::Arrival::criu) {
     const auto examined = co_await examine(*job);
     if (!examined.reasons.empty()) {
@@ -277,6 +283,9 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   begin.transports = config_.transports;
   begin.arrive = m.arrive;
   job = jobs_.by_instance(m.instance);
+  if (job != nullptr && is_own_network(job->network)) {
+    begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
+  }
   if (job != nullptr && job->init.pid != 0) {
     begin.transports = criu::transports_of_restored(config_.transports, begin.host);
   }

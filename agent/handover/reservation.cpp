@@ -19,6 +19,8 @@ std::string root_of(const handover::Content& content) {
 }  // namespace
 
 json::object to_json(const Reservation& r) {
+  json::array addresses;
+  for (const auto& address : r.addresses) addresses.emplace_back(address);
   return {{"migration", r.migration},
           {"version", r.version},
           {"state", to_string(r.side.state())},
@@ -26,6 +28,7 @@ json::object to_json(const Reservation& r) {
           {"data_port", r.data_port},
           {"data_token", r.data_token},
           {"data_key", r.data_key},
+          {"addresses", std::move(addresses)},
           {"root", root_of(r.side.record().content)},
           {"epoch", r.side.record().epoch},
           {"step", r.side.record().content.step},

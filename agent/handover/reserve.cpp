@@ -97,6 +97,14 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   made.from_api = way_back(request.text_or("from_api", ""), request.caller.came_from);
   made.data_host = made.image_host = place.host;
   if (!request.caller.owner) made.owner = request.caller.name;
+  std::vector<std::string> addresses;
+  if (const auto* told = request.body.if_contains("addresses");
+      told != nullptr && told->is_array()) {
+    for (const auto& address : told->get_array()) {
+      if (address.is_string()) addresses.emplace_back(address.get_string());
+    }
+  }
+  made.data_peers = data_peers(addresses, request.caller.came_from, own_addresses());
   made.data_token = random_hex(16);
   if (request.flag_or("encrypt", false)) made.data_key = random_hex(32);
   made.heard_at = Clock::now();

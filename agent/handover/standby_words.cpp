@@ -45,6 +45,7 @@ channel::Welcome Reservations::welcome(const Job& standby) {
     welcome.data_token = r->data_token;
     welcome.data_key = r->data_key;
     welcome.data_host = r->image_host;
+    if (is_own_network(standby.network)) welcome.data_peers = r->data_peers;
   }
   welcome.transports = config_.transports;
   return welcome;
@@ -65,6 +66,7 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     }
     r->data_host = parked->host;
     r->data_port = parked->port;
+    if (is_own_network(job.network)) r->addresses = own_addresses();
     look_at_files(*r, job);
     feed(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {

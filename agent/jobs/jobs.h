@@ -66,8 +66,10 @@ struct Job {
   std::uint64_t step = 0;
   double median_step_ms = 0;
   std::string framework;
+  std::uint64_t network = 0;                 ///< the namespace that its runtime is in; 0: not known
   std::vector<ProcessId> remains;            ///< processes of it that were met after it was over
   std::uint64_t saved_step = 0;              ///< that is on disk
+  bool told_too_much = false;                ///< of its size, and an operator was told
   bool told = false;                         ///< its runtime has said what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< in the way of moving it, as its runtime says
 
@@ -186,6 +188,8 @@ class Jobs {
     std::vector<std::string> jobs;
   };
   [[nodiscard]] std::vector<Device> devices() const;
+  /// What `device` has in all; 0 where there is none of that name.
+  [[nodiscard]] std::uint64_t device_bytes(const std::string& device) const;
   /// Throws Error{not_found} with the devices that there are.
   [[nodiscard]] Device device(const std::string& name) const;
 

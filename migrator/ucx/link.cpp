@@ -18,6 +18,7 @@ namespace {
 constexpr unsigned kControlId = 1;
 constexpr unsigned kBulkId = 2;
 constexpr std::size_t kControlBytesMax = 64U << 20;
+constexpr std::size_t kControlBytesBeforeAdmission = 64U << 10;
 constexpr std::size_t kHeaderBytesMax = 64;
 /// Below this an eager message costs less than a rendezvous' round trip.
 constexpr std::size_t kRendezvousBytesMin = 16U << 10;
@@ -29,9 +30,11 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEvents& events)
+UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
+                 const std::string& peers)
     : events_(events),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      gate_(peers),
       context_(make_context(transports, host)),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);
@@ -140,33 +143,49 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
   if (!peer) return UCS_OK;
   try {
     const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
-    link.receive_control(*peer, data, bytes, rendezvous);
-    return UCS_OK;
+    return link.queue_control(*peer, data, bytes, rendezvous);
   } catch (const std::exception& error) {
     link.lose(*peer, error.what());
     return UCS_OK;
   }
 }
 
-void UcxLink::receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
+/// What is announced is looked at when all that came before it was: that may have been a token.
+ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
   ++happened_;
-  if (bytes > kControlBytesMax) {
-    throw Error(Code::bad_request, fmt::format("a control message of {} bytes", bytes));
+  if (rendezvous) {
+    arrivals_.push_back({Arrival::Kind::announced_control, peer, {}, bytes, {}, data});
+    return UCS_INPROGRESS;
   }
-  if (!rendezvous) {
-    const auto* first = static_cast<const std::byte*>(data);
-    arrivals_.push_back({Arrival::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
-    return;
+  check_control(peer, bytes);
+  const auto* first = static_cast<const std::byte*>(data);
+  arrivals_.push_back({Arrival::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
+  return UCS_OK;
+}
+
+void UcxLink::check_control(PeerId from, std::size_t bytes) {
+  auto& peer = peers_.at(from);
+  if (!peer.admitted) peer.control_bytes += std::min(bytes, kControlBytesMax);
+  if (bytes > kControlBytesMax || peer.control_bytes > kControlBytesBeforeAdmission) {
+    throw Error(Code::bad_request,
+                fmt::format("a control message of {} bytes{}", bytes,
+                            peer.admitted ? "" : " of somebody who has shown no token"));
   }
-  const auto receive = receives_.insert(receives_.end(), Receive{this, {}, peer, {}, 0, {}});
+}
+
+void UcxLink::receive_control(Arrival& arrival) {
+  check_control(arrival.peer, arrival.bytes);
+  const auto bytes = arrival.bytes;
+  const auto receive =
+      receives_.insert(receives_.end(), Receive{this, {}, arrival.peer, {}, 0, {}});
   receive->self = receive;
   receive->message.resize(bytes);
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   param.cb.recv_am = &UcxLink::on_received;
   param.user_data = &*receive;
-  const auto status =
-      ucp_am_recv_data_nbx(worker_.get(), data, receive->message.data(), bytes, &param);
+  const auto status = ucp_am_recv_data_nbx(worker_.get(), std::exchange(arrival.announced, nullptr),
+                                           receive->message.data(), bytes, &param);
   if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
 }
 
@@ -224,6 +243,7 @@ void UcxLink::receive_bulk(Arrival& arrival, std::span<std::byte> place) {
 void UcxLink::deliver(Arrival& arrival) {
   switch (arrival.kind) {
     case Arrival::Kind::control: events_.on_control(arrival.peer, arrival.content); break;
+    case Arrival::Kind::announced_control: receive_control(arrival); break;
     case Arrival::Kind::landed:
       events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
       break;
@@ -295,6 +315,7 @@ void UcxLink::wait(Clock::time_point deadline) {
     accept_waiting();
     deliver_arrivals();
     deliver_losses();
+    turn_late_away();
     if (happened_ != before) return;
     const auto now = Clock::now();
     if (now >= deadline) return;
@@ -318,15 +339,16 @@ void UcxLink::wait(Clock::time_point deadline) {
 namespace cardswap {
 
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                   const std::string& transports, LinkEvents& events) {
-  auto link = std::make_unique<ucx::UcxLink>(transports, host, events);
+                                   const std::string& transports, LinkEvents& events,
+                                   const std::string& peers) {
+  auto link = std::make_unique<ucx::UcxLink>(transports, host, events, peers);
   link->connect(host, port);
   return link;
 }
 
 std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
-                                  LinkEvents& events) {
-  auto link = std::make_unique<ucx::UcxLink>(transports, host, events);
+                                  LinkEvents& events, const std::string& peers) {
+  auto link = std::make_unique<ucx::UcxLink>(transports, host, events, peers);
   link->listen(host);
   return link;
 }

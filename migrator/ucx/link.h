@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <list>
 #include <map>
@@ -8,6 +9,7 @@
 #include "migrator/descriptor.h"
 #include "migrator/error.h"
 #include "migrator/link.h"
+#include "migrator/ucx/gate.h"
 #include "migrator/ucx/handles.h"
 
 namespace cardswap::ucx {
@@ -19,8 +21,9 @@ namespace cardswap::ucx {
 /// because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
-  /// `host`: where it will listen or connect to.
-  UcxLink(const std::string& transports, const std::string& host, LinkEvents& events);
+  /// `host`: where it will listen or connect to; `peers`: as connect_link() has them.
+  UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
+          const std::string& peers);
   ~UcxLink() override;
 
   void connect(const std::string& host, std::uint16_t port);
@@ -35,6 +38,7 @@ class UcxLink final : public Link {
     return sends_.size() - bulk_in_flight_;
   }
   void drop(PeerId peer) override;
+  void admit(PeerId peer) override;
   void wait(std::chrono::steady_clock::time_point deadline) override;
   void wake() noexcept override;
   [[nodiscard]] std::uint16_t port() const override { return port_; }
@@ -59,16 +63,19 @@ class UcxLink final : public Link {
   };
   /// What came, until wait() delivers it.
   struct Arrival {
-    enum class Kind : std::uint8_t { control, announced, eager, landed };
+    enum class Kind : std::uint8_t { control, announced_control, announced, eager, landed };
     Kind kind{};
     PeerId peer{};
     std::vector<std::byte> header;   // bulk
-    std::size_t bytes = 0;           // bulk
+    std::size_t bytes = 0;           // bulk, and control that is announced
     std::vector<std::byte> content;  // a control message, or an eager payload
-    void* announced = nullptr;       // UCX's, of a payload that comes by rendezvous
+    void* announced = nullptr;       // UCX's, of what comes by rendezvous
   };
   struct Peer {
     ucp_ep_h endpoint = nullptr;  // closed by drop() or the destructor, with the worker's progress
+    bool admitted = true;
+    std::size_t control_bytes = 0;  // that it sent before it was admitted
+    std::chrono::steady_clock::time_point came;
   };
 
   static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
@@ -87,13 +94,18 @@ class UcxLink final : public Link {
   void send(Send&& prepared, std::span<const std::byte> payload, unsigned id);
   void finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept;
   [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
-  void receive_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
+  ucs_status_t queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
+  void receive_control(Arrival& arrival);
+  void check_control(PeerId peer, std::size_t bytes);
   ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
                           std::size_t bytes, bool rendezvous);
   void receive_bulk(Arrival& arrival, std::span<std::byte> place);
   void deliver(Arrival& arrival);
   void deliver_arrivals();
   void accept_waiting();
+  void turn_away(PeerId peer, std::string_view why);
+  void turn_late_away();
+  [[nodiscard]] std::optional<PeerId> longest_not_admitted() const;
   void lose(PeerId peer, std::string why) noexcept;
   void deliver_losses();
   void close_endpoint(ucp_ep_h endpoint) noexcept;
@@ -110,6 +122,7 @@ class UcxLink final : public Link {
   std::deque<Arrival> arrivals_;
   std::deque<std::pair<PeerId, std::string>> losses_;
   std::deque<ucp_conn_request_h> waiting_;
+  Gate gate_;
   Context context_;
   Worker worker_;
   Listener listener_;

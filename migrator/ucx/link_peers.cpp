@@ -12,6 +12,8 @@ namespace cardswap::ucx {
 namespace {
 
 constexpr std::size_t kPeersMax = 16;
+/// As long as a peer that was admitted may be silent.
+constexpr std::chrono::seconds kAdmissionMax{3};
 
 using Clock = std::chrono::steady_clock;
 
@@ -37,7 +39,8 @@ void UcxLink::connect(const std::string& host, std::uint16_t port) {
         fmt::format("connect to {}: {}", link_address(host, port), ucs_status_string(status)),
         "check that the target's data address can be reached from this host");
   }
-  peers_[kServer] = {endpoint};
+  gate_.close();
+  peers_[kServer] = {.endpoint = endpoint};
   next_peer_ = 1;
 }
 
@@ -57,6 +60,7 @@ void UcxLink::listen(const std::string& host) {
                 "--data-host must be an address of this host");
   }
   listener_.reset(raw);
+  gate_.close();
   ucp_listener_attr_t attributes{};
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   check(ucp_listener_query(raw, &attributes), "ask the UCX listener for its port");
@@ -76,8 +80,12 @@ void UcxLink::accept_waiting() {
     const auto request = waiting_.front();
     waiting_.pop_front();
     if (peers_.size() >= kPeersMax) {
-      ucp_listener_reject(listener_.get(), request);
-      continue;
+      if (const auto other = longest_not_admitted()) {
+        turn_away(*other, "another one came");
+      } else {
+        ucp_listener_reject(listener_.get(), request);
+        continue;
+      }
     }
     ucp_ep_params_t params{};
     params.field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST | UCP_EP_PARAM_FIELD_ERR_HANDLER |
@@ -88,8 +96,35 @@ void UcxLink::accept_waiting() {
     params.err_handler.arg = this;
     ucp_ep_h endpoint = nullptr;
     if (ucp_ep_create(worker_.get(), &params, &endpoint) != UCS_OK) continue;
-    peers_[static_cast<PeerId>(next_peer_++)] = {endpoint};
+    peers_[static_cast<PeerId>(next_peer_++)] = {
+        .endpoint = endpoint, .admitted = !events_.admits(), .came = Clock::now()};
   }
+}
+
+/// Numbers are given in the order in which peers come.
+std::optional<PeerId> UcxLink::longest_not_admitted() const {
+  for (const auto& [id, peer] : peers_) {
+    if (!peer.admitted) return id;
+  }
+  return std::nullopt;
+}
+
+void UcxLink::turn_away(PeerId peer, std::string_view why) {
+  drop(peer);
+  events_.on_lost(peer, why);
+}
+
+void UcxLink::turn_late_away() {
+  const auto latest = Clock::now() - kAdmissionMax;
+  while (const auto other = longest_not_admitted()) {
+    if (peers_.at(*other).came > latest) return;
+    turn_away(*other, "it has shown no token");
+  }
+}
+
+void UcxLink::admit(PeerId peer) {
+  const auto found = peers_.find(peer);
+  if (found != peers_.end()) found->second.admitted = true;
 }
 
 void UcxLink::on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept {

@@ -31,7 +31,7 @@ void fields(Archive& a, MigrationStats& m) {
 template <class Archive>
 void fields(Archive& a, Hello& m) {
   a(m.protocol_version, m.job, m.token, m.pid, m.role, m.runtime_version, m.framework, m.epoch,
-    m.migration, m.frozen);
+    m.migration, m.frozen, m.network);
 }
 template <class Archive>
 void fields(Archive& a, Obstacle& m) {
@@ -85,7 +85,7 @@ void fields(Archive& a, Verified& m) {
 }
 template <class Archive>
 void fields(Archive& a, Failed& m) {
-  a(m.migration, m.code, m.failure, m.hint);
+  a(m.migration, m.code, m.failure, m.hint, m.lost);
 }
 template <class Archive>
 void fields(Archive& a, Released& m) {
@@ -105,7 +105,8 @@ void fields(Archive& a, Ended& m) {
 }
 template <class Archive>
 void fields(Archive& a, Welcome& m) {
-  a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key);
+  a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
+    m.data_peers);
 }
 template <class Archive>
 void fields(Archive& a, Refused& m) {
@@ -115,7 +116,7 @@ template <class Archive>
 void fields(Archive& a, BeginSync& m) {
   a(m.migration, m.host, m.port, m.token, m.strategy, m.chunk_bytes, m.bandwidth, m.max_downtime_ms,
     m.auto_converge, m.log_bytes_max, m.compression, m.transports, m.handover_ms, m.data_key,
-    m.arrive);
+    m.arrive, m.data_peers);
 }
 template <class Archive>
 void fields(Archive& a, Freeze& m) {
@@ -135,7 +136,7 @@ void fields(Archive& a, Grant& m) {
 }
 template <class Archive>
 void fields(Archive& a, Depart& m) {
-  a(m.migration, m.keeper);
+  a(m.migration, m.keeper, m.keeper_pid);
 }
 template <class Archive>
 void fields(Archive& a, Departed& m) {

@@ -55,10 +55,11 @@ struct Hello {
   std::uint64_t pid = 0;  ///< checked against SO_PEERCRED
   Role role = Role::primary;
   std::string runtime_version;
-  std::string framework;    ///< "libtorch 2.11.0", "holder", or "none"
-  std::uint64_t epoch = 0;  ///< the epoch this process was granted; 0 before any grant
-  std::string migration;    ///< the migration whose engine runs or whose freeze holds; or empty
-  bool frozen = false;      ///< parked at a boundary and waiting for the agent's word
+  std::string framework;      ///< "libtorch 2.11.0", "holder", or "none"
+  std::uint64_t epoch = 0;    ///< the epoch this process was granted; 0 before any grant
+  std::string migration;      ///< the migration whose engine runs or whose freeze holds; or empty
+  bool frozen = false;        ///< parked at a boundary and waiting for the agent's word
+  std::uint64_t network = 0;  ///< inode of its network namespace; 0: not known
   bool operator==(const Hello&) const = default;
 };
 /// What keeps a job from being moved: what it steps or keeps and does not track, a value that
@@ -126,6 +127,7 @@ struct Failed {
   Code code = Code::internal;
   std::string failure;
   std::string hint;
+  bool lost = false;  ///< its memory is gone or is another: this process never steps again
   bool operator==(const Failed&) const = default;
 };
 /// Answer to Release: the engine is gone and the loop goes on.
@@ -196,6 +198,7 @@ struct Welcome {
   std::string data_token;  ///< standby: what the source must present
   std::string transports;  ///< UCX_TLS for the data plane, or TLS@NET_DEVICES; or empty
   std::string data_key;    ///< standby: what the data is sealed with, in hexadecimal; or empty
+  std::string data_peers;  ///< standby: addresses of the source, a blank between; empty: any
   bool operator==(const Welcome&) const = default;
 };
 struct Refused {
@@ -220,6 +223,7 @@ struct BeginSync {
   double handover_ms = 0;  ///< what the agents take from equal digests to the grant; 0: unknown
   std::string data_key;    ///< what the data is sealed with, in hexadecimal; or empty
   Arrival arrive = Arrival::standby;
+  std::string data_peers;  ///< addresses of the target, a blank between; empty: any
   bool operator==(const BeginSync&) const = default;
 };
 struct Freeze {
@@ -243,7 +247,8 @@ struct Grant {
 /// To a source whose digests agree: get ready to be dumped. Answered by Departed or Failed.
 struct Depart {
   std::string migration;
-  std::string keeper;  ///< socket of a `cardswap-holder --keep`
+  std::string keeper;            ///< socket of a `cardswap-holder --keep`
+  std::uint64_t keeper_pid = 0;  ///< whoever else answers there is not given the memory
   bool operator==(const Depart&) const = default;
 };
 /// To a restored process: where it is now. Answered by Verified or Failed.

@@ -93,20 +93,29 @@ void put(WireWriter& w, const LayoutAmended& m) {
   w.u64(m.updates).u64(m.base_chunks);
   put(w, m.layout);
 }
+void put(WireWriter& w, const Knock& m) {
+  w.u32(m.magic).u32(m.version).string(m.migration).string(m.token);
+}
+
+/// What a source's first messages begin with.
+template <class First>
+void take_head(WireReader& r, First& m) {
+  m.magic = r.u32();
+  m.version = r.u32();
+  if (m.magic != kMagic) throw Error(Code::bad_request, "the peer is no Cardswap source");
+  if (m.version != kVersion) {
+    throw Error(Code::protocol_mismatch, "the source speaks another data-plane version",
+                "run the same Cardswap release on both hosts");
+  }
+  m.migration = r.string(kTextBytesMax);
+  m.token = r.string(kTextBytesMax);
+}
 
 Message take(WireReader& r, std::size_t number) {
   switch (number) {
     case 1: {
       Hello m;
-      m.magic = r.u32();
-      m.version = r.u32();
-      if (m.magic != kMagic) throw Error(Code::bad_request, "the peer is no Cardswap source");
-      if (m.version != kVersion) {
-        throw Error(Code::protocol_mismatch, "the source speaks another data-plane version",
-                    "run the same Cardswap release on both hosts");
-      }
-      m.migration = r.string(kTextBytesMax);
-      m.token = r.string(kTextBytesMax);
+      take_head(r, m);
       m.chunk_bytes = r.u64();
       m.want_held = r.boolean();
       m.layout = take_layout(r);
@@ -204,6 +213,11 @@ Message take(WireReader& r, std::size_t number) {
       m.updates = r.u64();
       m.base_chunks = r.u64();
       m.layout = take_layout(r);
+      return m;
+    }
+    case 18: {
+      Knock m;
+      take_head(r, m);
       return m;
     }
     default: throw Error(Code::bad_request, "unknown message number on the data link");

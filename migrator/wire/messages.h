@@ -15,11 +15,18 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 8;
+inline constexpr std::uint32_t kVersion = 9;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 
 // ---- source -> target
 
+/// The first message. Until its token was found right nothing else but a small Hello is taken.
+struct Knock {
+  std::uint32_t magic = kMagic;
+  std::uint32_t version = kVersion;
+  std::string migration;
+  std::string token;
+};
 struct Hello {
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;
@@ -123,7 +130,7 @@ struct Audited {
 
 using Message =
     std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye, Accept,
-                 Refuse, Held, Pong, Confirmed, Update, Replayed, Audited, LayoutAmended>;
+                 Refuse, Held, Pong, Confirmed, Update, Replayed, Audited, LayoutAmended, Knock>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.

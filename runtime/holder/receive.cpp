@@ -59,6 +59,7 @@ class Receiver final : private TargetProgram {
     options.token = welcome.data_token;
     options.data_key = welcome.data_key;
     options.transports = welcome.transports;
+    options.peers = welcome.data_peers;
     TargetEvents events;
     events.verified = [this](const VerifiedState& state) { verified(state); };
     events.failed = [this](const Error& error) { failed(error); };

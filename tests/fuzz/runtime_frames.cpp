@@ -31,7 +31,7 @@ std::vector<std::vector<std::byte>> seeds() {
            Release{"m-1"},
            Retire{"m-1"},
            Grant{"m-1", 18, digest},
-           Depart{"m-1", "/run/keeper"},
+           Depart{"m-1", "/run/keeper", 77},
            Departed{"m-1", 19, digest},
            Arrived{"m-1", 0, "/run/holder", "/run/agent", "token", "job", digest}}) {
     all.push_back(encode(message));

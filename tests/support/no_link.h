@@ -18,6 +18,7 @@ struct NoLink final : Link {
   [[nodiscard]] std::size_t bulk_in_flight() const override { return 0; }
   [[nodiscard]] std::size_t control_in_flight() const override { return 0; }
   void drop(PeerId) override {}
+  void admit(PeerId) override {}
   void wait(std::chrono::steady_clock::time_point) override {}
   void wake() noexcept override {}
   [[nodiscard]] std::uint16_t port() const override { return 0; }

@@ -2,9 +2,16 @@
 /// what an engine does that waits for its card or its program: it serves its link until something
 /// comes.
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <functional>
+
+#include "migrator/descriptor.h"
 
 #include "migrator/error.h"
 #include "migrator/link.h"
@@ -41,7 +48,9 @@ struct Heard final : LinkEvents {
   }
   void on_landed(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
   void on_lost(PeerId, std::string_view why) override { lost = why; }
+  [[nodiscard]] bool admits() const override { return holds_short; }
 
+  bool holds_short = false;
   std::function<void(const std::string&)> act;
   bool refuses = false;
   PeerId peer{};
@@ -58,6 +67,15 @@ class UcxLinks : public ::testing::Test {
     const auto until = Clock::now() + 10s * test::kPatience;
     while (!condition() && Clock::now() < until) {
       client_->wait(Clock::now());
+      server_->wait(Clock::now() + 1ms);
+    }
+    return condition();
+  }
+  template <class Condition>
+  bool serve_all(const std::vector<Link*>& others, Condition condition) {
+    const auto until = Clock::now() + 10s * test::kPatience;
+    while (!condition() && Clock::now() < until) {
+      for (auto* other : others) other->wait(Clock::now());
       server_->wait(Clock::now() + 1ms);
     }
     return condition();
@@ -108,6 +126,113 @@ TEST_F(UcxLinks, LoseAPeerWhosePayloadIsRefusedAndNobodyElse) {
   EXPECT_TRUE(serve_until([&] { return at_server_.landed == 1; }));
   EXPECT_EQ(at_server_.payload, payload);
   client_.reset();
+}
+
+/// Whether a TCP connection from an address of lo can be made.
+bool can_connect(const char* from, std::uint16_t port) {
+  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_in here{};
+  here.sin_family = AF_INET;
+  ::inet_pton(AF_INET, from, &here.sin_addr);
+  auto there = here;
+  ::inet_pton(AF_INET, "127.0.0.1", &there.sin_addr);
+  there.sin_port = htons(port);
+  EXPECT_EQ(::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0);
+  (void)::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&there), sizeof(there));
+  pollfd ready{socket.fd(), POLLOUT, 0};
+  return ::poll(&ready, 1, 400) == 1 && (ready.revents & POLLERR) == 0;
+}
+
+/// Every IPv4 address of this machine but those that begin with 127: UCX uses each interface.
+std::string own_addresses() {
+  std::string all;
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return all;
+  for (const auto* each = first; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    char text[INET_ADDRSTRLEN];
+    const auto* address = &reinterpret_cast<const sockaddr_in*>(each->ifa_addr)->sin_addr;
+    const std::string found = ::inet_ntop(AF_INET, address, text, sizeof(text));
+    if (!found.starts_with("127.")) all += found + " ";
+  }
+  ::freeifaddrs(first);
+  return all;
+}
+
+TEST_F(UcxLinks, AreReachedByThoseWhoMayComeAndByNobodyElse) {
+  EXPECT_TRUE(can_connect("127.0.0.9", server_->port())) << "anybody, as nobody was named";
+  client_.reset();
+  // The program's own, which began to listen earlier, is nobody's business.
+  const Descriptor own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  ASSERT_EQ(::bind(own.fd(), reinterpret_cast<const sockaddr*>(&any), sizeof(any)), 0);
+  ASSERT_EQ(::listen(own.fd(), 8), 0);
+  socklen_t size = sizeof(any);
+  ASSERT_EQ(::getsockname(own.fd(), reinterpret_cast<sockaddr*>(&any), &size), 0);
+
+  server_ =
+      listen_link("127.0.0.1", "tcp", at_server_, own_addresses() + "10.1.2.3 fd00::7 127.0.0.1");
+  client_ = connect_link("127.0.0.1", server_->port(), "tcp", at_client_,
+                         own_addresses() + "127.0.0.1 fd00::8");
+  EXPECT_FALSE(can_connect("127.0.0.9", server_->port()));
+  EXPECT_TRUE(can_connect("127.0.0.1", server_->port()));
+  EXPECT_TRUE(can_connect("127.0.0.9", ntohs(any.sin_port)));
+
+  const Bytes payload(kMiB, std::byte{7});
+  client_->send_bulk(kServer, bytes("header"), payload);
+  EXPECT_TRUE(serve_until([&] { return at_server_.landed == 1; }));
+  EXPECT_EQ(at_server_.payload, payload);
+  EXPECT_EQ(at_server_.lost + at_client_.lost, "");
+}
+
+TEST_F(UcxLinks, HoldAPeerShortUntilItIsAdmitted) {
+  client_.reset();
+  at_server_.holds_short = true;
+  const Bytes large(100U << 10, std::byte{1});
+  {
+    Heard at_stranger;
+    const auto stranger = connect_link("127.0.0.1", server_->port(), "tcp", at_stranger);
+    stranger->send_control(kServer, large);
+    EXPECT_TRUE(serve_all({stranger.get()}, [&] { return !at_stranger.lost.empty(); }));
+    EXPECT_THAT(at_server_.lost, ::testing::HasSubstr("no token"));
+  }
+  // What it says behind its token may be large at once.
+  at_server_.lost.clear();
+  at_server_.act = [&](const std::string& text) {
+    if (text == "token") server_->admit(at_server_.peer);
+  };
+  Heard at_source;
+  const auto source = connect_link("127.0.0.1", server_->port(), "tcp", at_source);
+  source->send_control(kServer, bytes("token"));
+  source->send_control(kServer, large);
+  EXPECT_TRUE(serve_all({source.get()}, [&] {
+    return !at_server_.heard.empty() && at_server_.heard.back().size() > large.size();
+  }));
+  EXPECT_EQ(at_server_.lost, "");
+}
+
+TEST_F(UcxLinks, TurnThoseAwayWhoShowNoTokenInTimeOrWhenOthersCome) {
+  client_.reset();
+  at_server_.holds_short = true;
+  constexpr std::size_t kMoreThanFit = 17;
+  std::vector<std::unique_ptr<Heard>> heard;
+  std::vector<std::unique_ptr<Link>> strangers;
+  std::vector<Link*> all;
+  for (std::size_t i = 0; i < kMoreThanFit; ++i) {
+    heard.push_back(std::make_unique<Heard>());
+    strangers.push_back(connect_link("127.0.0.1", server_->port(), "tcp", *heard.back()));
+    strangers.back()->send_control(kServer, bytes("hm"));
+    all.push_back(strangers.back().get());
+    const auto before = at_server_.heard.size();
+    EXPECT_TRUE(serve_all(all, [&] { return at_server_.heard.size() == before + 2; })) << i;
+  }
+  const auto lost = [&] {
+    return std::ranges::count_if(heard, [](auto& h) { return !h->lost.empty(); });
+  };
+  EXPECT_TRUE(serve_all(all, [&] { return lost() >= 1; }));
+  EXPECT_FALSE(heard.front()->lost.empty()) << "who came first made room";
+  EXPECT_TRUE(serve_all(all, [&] { return lost() == kMoreThanFit; })) << lost();
 }
 
 TEST_F(UcxLinks, EndWithAPayloadThatNobodyHasLookedAt) {

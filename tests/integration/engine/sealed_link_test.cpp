@@ -85,6 +85,7 @@ class Between final : public Link {
     return link_->control_in_flight();
   }
   void drop(PeerId peer) override { link_->drop(peer); }
+  void admit(PeerId peer) override { link_->admit(peer); }
   void wait(Clock::time_point deadline) override { link_->wait(deadline); }
   void wake() noexcept override { link_->wake(); }
   [[nodiscard]] std::uint16_t port() const override { return link_->port(); }

@@ -39,6 +39,31 @@ TEST(WayBack, IsWhereTheCallCameFromIfWhatWasToldMeansNothingElsewhere) {
   EXPECT_EQ(way_back("no address", "10.0.0.1"), "no address");
 }
 
+TEST(DataPeers, AreEveryAddressThatTheOtherHostHasAndTheOneItWasMetAt) {
+  const std::vector<std::string> own{"10.0.0.2", "fd00::2"};
+  EXPECT_EQ(data_peers({"10.0.0.1", "192.168.7.1"}, "10.0.0.1", own), "10.0.0.1 192.168.7.1");
+  EXPECT_EQ(data_peers({"192.168.7.1"}, "203.0.113.9", own), "192.168.7.1 203.0.113.9")
+      << "behind another address than its own";
+  EXPECT_EQ(data_peers({"fd00:0:0::1", "fe80::1%eth0"}, "fd00::1", own), "fd00::1 fe80::1");
+}
+
+TEST(DataPeers, AreLoopbackForThisHostOnly) {
+  const std::vector<std::string> own{"10.0.0.2"};
+  EXPECT_EQ(data_peers({"127.0.0.1", "::1", "10.0.0.1"}, "10.0.0.1", own), "10.0.0.1");
+  for (const auto* here : {"", "127.0.0.1", "::1", "10.0.0.2"}) {
+    const auto peers = data_peers(own, here, own);
+    for (const auto* address : {"127.0.0.1", "::1", "10.0.0.2"}) {
+      EXPECT_THAT(peers, HasSubstr(address)) << here;
+    }
+  }
+}
+
+TEST(DataPeers, AreAnybodyWhereNothingIsKnown) {
+  EXPECT_EQ(data_peers({}, "10.0.0.1", {"10.0.0.2"}), "");
+  EXPECT_EQ(data_peers(std::vector<std::string>(65, "10.0.0.1"), "10.0.0.1", {}), "");
+  EXPECT_EQ(data_peers({"x\n", "10.0.0.1 0.0.0.0"}, "10.0.0.1", {}), "10.0.0.1");
+}
+
 TEST(Trial, SaysWhatFailedAfterWhatUcxPrinted) {
   EXPECT_THAT(trial_failure("[1] sock.c UCX ERROR connect\n\ndata ok\n"), IsEmpty());
   EXPECT_EQ(trial_failure("x\n\ndata listen on fd00::9: No such device\n"),

@@ -60,7 +60,7 @@ std::vector<Message> one_of_each() {
       Converged{"m", 2.5},
       Frozen{"m", 8},
       Verified{"m", 8, digest, some_stats()},
-      Failed{"m", Code::link_lost, "gone", "look"},
+      Failed{"m", Code::link_lost, "gone", "look", true},
       Released{"m"},
       Resumed{"m", 9, 1.25, 0.5},
       FirstStep{"m", 10},
@@ -73,7 +73,7 @@ std::vector<Message> one_of_each() {
       Release{"m"},
       Retire{"m"},
       Grant{"m", 4, digest},
-      Depart{"m", "/run/keeper"},
+      Depart{"m", "/run/keeper", 77},
       Departed{"m", 1234, digest},
       Arrived{"m", 5, "/run/holder", "/run/agent", "token", "gpt", digest},
       StateList{
