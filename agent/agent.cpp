@@ -165,6 +165,7 @@ void Agent::write_agent_file() const {
 RuntimeHub::Events Agent::runtime_events() {
   RuntimeHub::Events events;
   events.hello = [this](Job& job, const channel::Hello& hello) {
+    job.network = hello.network;
     if (job.standby) return reservations_.welcome(job);
     channel::Welcome welcome;
     welcome.epoch = job.epoch;
@@ -178,14 +179,13 @@ RuntimeHub::Events Agent::runtime_events() {
     if (const auto* hello = std::get_if<channel::Hello>(&message)) {
       migrations_.on_hello(job, *hello);
     } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
-      job.state_bytes = tracked->state_bytes;
-      job.replayed_bytes = tracked->replayed_bytes;
-      job.update_bytes = tracked->update_bytes;
-      job.homed_bytes = tracked->homed_bytes;
-      job.told = true;
-      job.obstacles = tracked->obstacles;
+      const auto warning = note_sizes(job, *tracked, jobs_.device_bytes(job.device));
+      if (!warning.empty()) {
+        spdlog::warn("{}", warning);
+        health_.note({"job_size", warning, job.name, job.device});
+      }
       try {
-        jobs_.save(job);
+        if (sizes_.are_due(job.instance, std::chrono::steady_clock::now())) jobs_.save(job);
       } catch (const Error& disk) {
         // Sizes, which no decision rests on: no reason to lose what the runtime says next.
         spdlog::warn("job {}: {}", job.name, disk.what());
@@ -195,12 +195,11 @@ RuntimeHub::Events Agent::runtime_events() {
       state_lists_.take(job.instance, *page);
       return;
     } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
-      job.step = stepped->step;
-      job.median_step_ms = stepped->median_step_ms;
+      note_step(job, stepped->step, stepped->median_step_ms);
     } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
-      job.state_bytes = parked->state_bytes;
+      job.state_bytes = bounded_bytes(parked->state_bytes);
     } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
-      job.step = resumed->step;
+      note_step(job, resumed->step, job.median_step_ms);
     }
     reservations_.on_message(job, message);
     migrations_.on_message(job, message);

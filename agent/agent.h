@@ -11,6 +11,7 @@
 #include "agent/handover/reservations.h"
 #include "agent/health/monitor.h"
 #include "agent/jobs/jobs.h"
+#include "agent/jobs/told.h"
 #include "agent/journal/journal.h"
 #include "agent/metrics/calls.h"
 #include "agent/runtime_hub/hub.h"
@@ -55,6 +56,7 @@ class Agent {
   Journal journal_;
   Cordons cordons_;
   Jobs jobs_;
+  SizesOnDisk sizes_;
   RuntimeHub hub_;
   StateLists state_lists_{context_, jobs_, hub_};
   criu::Host criu_{context_, config_, journal_};

@@ -295,7 +295,9 @@ asio::awaitable<void> Jobs::keep_steps() {
   std::string last;
   while (true) {
     co_await pause_for(kStepEvery);
-    if (std::ranges::any_of(jobs_, &Job::frozen)) continue;  // a downtime is no time for it
+    // A downtime is no time for it; that one is frozen which is in no migration is only its word.
+    const auto stands = [](const Job& job) { return job.frozen && !job.migration.empty(); };
+    if (std::ranges::any_of(jobs_, stands)) continue;
     // The one after the last, so that each has its turn.
     const auto changed = [](const Job& job) {
       return job.live() && !job.standby && job.step != job.saved_step;

@@ -10,6 +10,7 @@
 
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/lost.h"
+#include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/units.h"
 #include "migrator/error.h"
@@ -238,6 +239,12 @@ void Jobs::set_state(Job& job, const std::string& state) {
   changed_.notify();
 }
 
+std::uint64_t Jobs::device_bytes(const std::string& name) const {
+  const auto found = std::ranges::find(config_.devices, name, &DeviceConfig::name);
+  if (found == config_.devices.end()) return 0;
+  return found->memory_bytes == 0 ? machine_memory() : found->memory_bytes;
+}
+
 std::vector<Jobs::Device> Jobs::devices() const {
   std::vector<Device> result;
   for (const auto& configured : config_.devices) {
@@ -246,10 +253,11 @@ std::vector<Jobs::Device> Jobs::devices() const {
     device.kind = configured.kind();
     device.model = configured.model;
     device.uuid = configured.uuid;
-    device.total_bytes = configured.memory_bytes == 0 ? machine_memory() : configured.memory_bytes;
+    device.total_bytes = device_bytes(configured.name);
     for (const auto& job : jobs_) {
       if (!job.live() || job.device != device.name) continue;
-      device.reserved_bytes += std::max(job.reserved_bytes, job.state_bytes);
+      const auto share = share_of(job, device.total_bytes);
+      device.reserved_bytes += std::min(share, UINT64_MAX - device.reserved_bytes);
       device.jobs.push_back(job.name);
     }
     device.free_bytes = device.total_bytes - std::min(device.total_bytes, device.reserved_bytes);

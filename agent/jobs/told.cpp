@@ -1,0 +1,52 @@
+#include "agent/jobs/told.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/units.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::uint64_t kBytesMax = 1ULL << 50;
+constexpr std::chrono::seconds kWriteEvery{1};
+constexpr std::uint64_t kStepMax = 1ULL << 53;  // what JSON's readers take without loss
+
+}  // namespace
+
+std::uint64_t bounded_bytes(std::uint64_t told) { return std::min(told, kBytesMax); }
+
+std::string note_sizes(Job& job, const channel::Tracked& told, std::uint64_t device_bytes) {
+  job.state_bytes = std::min(told.state_bytes, kBytesMax);
+  job.replayed_bytes = std::min(told.replayed_bytes, job.state_bytes);
+  job.update_bytes = std::min(told.update_bytes, kBytesMax);
+  job.homed_bytes = std::min(told.homed_bytes, job.state_bytes);
+  job.told = true;
+  job.obstacles = told.obstacles;
+  if (told.state_bytes <= device_bytes || std::exchange(job.told_too_much, true)) return {};
+  return fmt::format(
+      "job {} says that it keeps {} on {}, which has {}: it counts for all of that device, and "
+      "nothing else is let in there until it ends",
+      job.name, format_size(job.state_bytes), job.device, format_size(device_bytes));
+}
+
+void note_step(Job& job, std::uint64_t step, double median_step_ms) {
+  job.step = std::min(step, kStepMax);
+  job.median_step_ms = std::max(median_step_ms, 0.0);
+}
+
+bool SizesOnDisk::are_due(const std::string& instance, Clock::time_point now) {
+  const auto latest = written_.find(instance);
+  if (latest != written_.end() && now - latest->second < kWriteEvery) return false;
+  std::erase_if(written_, [&](const auto& each) { return now - each.second >= kWriteEvery; });
+  written_[instance] = now;
+  return true;
+}
+
+std::uint64_t share_of(const Job& job, std::uint64_t device_bytes) {
+  return std::min(std::max(job.reserved_bytes, job.state_bytes), device_bytes);
+}
+
+}  // namespace cardswap
