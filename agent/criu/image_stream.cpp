@@ -24,22 +24,7 @@ namespace {
 using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::string_view kMagic = "CSIMAGE1";
-constexpr std::size_t kTokenBytes = 32;
 constexpr std::chrono::seconds kConnectMax{5};
-constexpr std::chrono::milliseconds kGreetingMax{1000};
-
-/// Magic, token, salt: of a fixed size, so that a stranger cannot make us wait for more.
-constexpr std::size_t kGreetingBytes = kMagic.size() + kTokenBytes + sizeof(CipherSalt);
-
-bool same(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    difference |= static_cast<unsigned>(a[i] ^ b[i]);
-  }
-  return difference == 0;
-}
-
 void set_up(tcp::socket& socket) {
   boost::system::error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
@@ -75,8 +60,8 @@ asio::awaitable<void> ImageSender::connect(std::string host, std::uint16_t port,
   const auto salt = random_salt();
   frames_ = std::make_unique<ImageFrames>(socket_, key, salt);
   wire::WireWriter greeting;
-  greeting.raw(std::as_bytes(std::span(kMagic)));
-  token.resize(kTokenBytes);
+  greeting.raw(std::as_bytes(std::span(kImageMagic)));
+  token.resize(kImageTokenBytes);
   greeting.raw(std::as_bytes(std::span(token))).raw(salt);
   co_await write_all(socket_, greeting.bytes(), ImageFrames::kStallMax);
   co_await frames_->wait_for_nod();
@@ -118,7 +103,10 @@ void ImageSender::close() {
 
 ImageReceiver::ImageReceiver(asio::io_context& context, const std::string& host, std::string token,
                              std::string key)
-    : acceptor_(context), socket_(context), token_(std::move(token)), key_(std::move(key)) {
+    : acceptor_(context),
+      socket_(context),
+      greetings_(acceptor_, std::move(token)),
+      key_(std::move(key)) {
   try {
     tcp::resolver resolver(context);
     const auto endpoint = resolver.resolve(host, "0")->endpoint();
@@ -135,40 +123,10 @@ ImageReceiver::~ImageReceiver() = default;
 
 std::uint16_t ImageReceiver::port() const { return acceptor_.local_endpoint().port(); }
 
-asio::awaitable<bool> ImageReceiver::is_known() {
-  std::array<std::byte, kGreetingBytes> greeting{};
-  std::optional<Error> stranger;
-  try {
-    co_await read_all(socket_, greeting, kGreetingMax);
-  } catch (const Error& error) {
-    stranger = error;
-  }
-  if (stranger) co_return false;
-  wire::WireReader r(greeting);
-  const auto text = [](std::span<const std::byte> bytes) {
-    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  };
-  const bool known = text(r.take(kMagic.size())) == kMagic;
-  auto token = token_;
-  token.resize(kTokenBytes);
-  if (!same(text(r.take(kTokenBytes)), token) || !known) co_return false;
-  CipherSalt salt{};
-  std::ranges::copy(r.take(salt.size()), salt.begin());
-  frames_ = std::make_unique<ImageFrames>(socket_, key_, salt);
-  co_return true;
-}
-
 asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
-  while (true) {
-    boost::system::error_code error;
-    socket_ = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
-    if (closed_ || error == asio::error::operation_aborted) {
-      throw Error(Code::link_lost, "the wait for the process image was ended");
-    }
-    const bool known = !error && co_await is_known();
-    if (known) break;
-    socket_.close(error);
-  }
+  auto known = co_await greetings_.wait();
+  socket_ = std::move(known.socket);
+  frames_ = std::make_unique<ImageFrames>(socket_, key_, known.salt);
   acceptor_.close();
   set_up(socket_);
   co_await frames_->nod();
@@ -201,7 +159,6 @@ asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
 }
 
 void ImageReceiver::close() {
-  closed_ = true;
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   socket_.close(ignored);

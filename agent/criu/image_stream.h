@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/criu/image_greetings.h"
 #include "agent/criu/image_manifest.h"
 #include "migrator/cipher.h"
 #include "migrator/rate.h"
@@ -52,13 +53,10 @@ class ImageReceiver {
   void close();
 
  private:
-  boost::asio::awaitable<bool> is_known();
-
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::ip::tcp::socket socket_;
-  std::string token_;
+  ImageGreetings greetings_;
   std::string key_;
-  bool closed_ = false;
   std::unique_ptr<ImageFrames> frames_;
 };
 

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <boost/asio/write.hpp>
+#include <list>
+
 #include "agent/criu/image_manifest.h"
 #include "agent/criu/image_stream.h"
 #include "agent/task_group.h"
@@ -107,6 +110,30 @@ TEST_F(ImageStream, TakesNothingFromAStranger) {
   const auto ends = pass(from, manifest_of(from.files()), to, "", "guess");
   EXPECT_NE(ends.sent, "");
   EXPECT_TRUE(to.files().empty());
+}
+
+/// More than are heard together, each with a word now and then.
+TEST_F(ImageStream, IsNotHeldUpByStrangersWhoSayLittle) {
+  const ImageDir from;
+  const ImageDir to;
+  fill(from, "core-1.img", 17);
+  ImageReceiver receiver(context, "127.0.0.1", "token", "");
+  ImageSender sender(context);
+  std::list<asio::ip::tcp::socket> strangers;
+  for (int i = 0; i < 40; ++i) {
+    auto& socket = strangers.emplace_back(context);
+    socket.connect({asio::ip::make_address("127.0.0.1"), receiver.port()});
+    asio::write(socket, asio::buffer("C", 1));
+  }
+  Ends ends;
+  const auto began = std::chrono::steady_clock::now();
+  tasks.spawn("receive", receive(receiver, to, ends.received));
+  tasks.spawn("send", send(sender, receiver, receiver.port(), "token", "", from,
+                           manifest_of(from.files()), ends.sent));
+  context.run();
+  EXPECT_EQ(ends.received + ends.sent, "");
+  EXPECT_EQ(to.files().size(), 1U);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
 }
 
 TEST_F(ImageStream, TakesNothingThatIsSealedWithAnotherKey) {
