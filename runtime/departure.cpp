@@ -20,7 +20,7 @@ std::int64_t now_ns() { return Clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
-Departure::Departure(Homing& homing, std::string keeper, const Digest& root, std::uint64_t step)
+Departure::Departure(Homing& homing, Keeper keeper, const Digest& root, std::uint64_t step)
     : homing_(homing), keeper_(std::move(keeper)), root_(root), step_(step) {
   whole_ = homing_.digest();
   const auto places = homing_.places();
@@ -29,7 +29,7 @@ Departure::Departure(Homing& homing, std::string keeper, const Digest& root, std
     for (const auto* place : places) {
       arenas.push_back({place->name, place->arena->base(), place->arena->pieces()});
     }
-    auto connection = hand_over::Connection::to(keeper_);
+    auto connection = hand_over::Connection::to(keeper_.path, keeper_.process);
     (void)hand_over::ask<hand_over::Kept>(connection, hand_over::Keep{hand_over::described(arenas)},
                                           hand_over::files_of(arenas), Clock::now() + kAnswerMax);
   }
@@ -55,11 +55,25 @@ void Departure::bind(const std::vector<hand_over::Pieces>& arenas, std::vector<D
   }
 }
 
+void Departure::let_go() {
+  for (const auto* place : homing_.places()) place->arena->unbind();
+}
+
 void Departure::come_back() {
-  auto connection = hand_over::Connection::to(keeper_);
+  auto connection = hand_over::Connection::to(keeper_.path, keeper_.process);
   auto [memory, files] = hand_over::ask<hand_over::Memory>(connection, hand_over::Fetch{}, {},
                                                            Clock::now() + kAnswerMax);
-  bind(memory.arenas, std::move(files));
+  try {
+    bind(memory.arenas, std::move(files));
+    if (!(homing_.digest() == whole_)) {
+      throw Error(Code::digest_mismatch,
+                  "the memory that came back is not, byte for byte, what the job gave away",
+                  "nothing goes on from it; look at who else may read and write as this user");
+    }
+  } catch (const Error&) {
+    let_go();
+    throw;
+  }
   connection.send(hand_over::Done{});
 }
 
@@ -83,7 +97,7 @@ VerifiedState Departure::arrive(const channel::Arrived& arrived) {
                   "the job goes on at the source");
     }
   } catch (const Error&) {
-    for (const auto* place : homing_.places()) place->arena->unbind();  // as it left
+    let_go();  // as it left
     throw;
   }
   VerifiedState state;

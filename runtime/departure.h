@@ -15,22 +15,29 @@ namespace cardswap {
 /// Training thread only.
 class Departure {
  public:
-  /// Digests everything, gives the arenas away and unmaps them. Throws Error, with everything as it
-  /// was, when the keeper does not take it.
-  Departure(Homing& homing, std::string keeper, const Digest& root, std::uint64_t step);
+  struct Keeper {
+    std::string path;  ///< where it listens
+    pid_t process = 0;
+  };
+  /// Digests everything, gives the arenas away and unmaps them. Throws Error when the keeper does
+  /// not take it: with everything as it was, unless the memory was given away and did not come
+  /// back.
+  Departure(Homing& homing, Keeper keeper, const Digest& root, std::uint64_t step);
 
-  /// Here after all: maps what the keeper has. Throws Error; the memory is not there then.
+  /// Here after all: maps what the keeper has and compares every byte with what it was given.
+  /// Throws Error; the memory is not there then.
   void come_back();
   /// In the restored process: maps what the holder received and compares every byte. The times are
   /// by this process's clock. Throws Error.
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
 
  private:
+  void let_go();
   /// Each arena that is not bound, from what was passed.
   void bind(const std::vector<hand_over::Pieces>& arenas, std::vector<Descriptor> files);
 
   Homing& homing_;
-  const std::string keeper_;
+  const Keeper keeper_;
   const Digest root_;
   const std::uint64_t step_;
   Digest whole_;

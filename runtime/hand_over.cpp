@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -149,7 +150,7 @@ Message decode(std::span<const std::byte> packet) {
   return message;
 }
 
-Connection Connection::to(const std::string& path) {
+Connection Connection::to(const std::string& path, pid_t process) {
   const auto address = address_of(path);
   auto socket = make_socket();
   if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
@@ -157,7 +158,20 @@ Connection Connection::to(const std::string& path) {
                 fmt::format("no holder answers at {}: {}", path, std::strerror(errno)),
                 "did cardswap-holder end early? Its messages are in the agent's log");
   }
-  return Connection(std::move(socket));
+  Connection connection(std::move(socket));
+  const auto there = connection.peer();
+  const auto own = ::geteuid();
+  const bool is_ours = there.uid == own || there.uid == 0 || own == 0;
+  // A process that was restored before has a PID namespace of its own, in which the keeper has no
+  // number.
+  if (!is_ours || (process != 0 && there.pid != 0 && there.pid != process)) {
+    throw Error(Code::unauthorized,
+                fmt::format("process {} of user {} answers at {}, where another one is to have the "
+                            "job's memory",
+                            there.pid, there.uid, path),
+                "somebody on this host interferes: who is that process?");
+  }
+  return connection;
 }
 
 std::vector<Pieces> described(const std::vector<PassedArena>& arenas) {

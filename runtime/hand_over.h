@@ -100,8 +100,10 @@ class Connection {
   using Deadline = std::chrono::steady_clock::time_point;
 
   explicit Connection(Descriptor socket) : socket_(std::move(socket)) {}
-  /// Throws Error{unreachable}.
-  [[nodiscard]] static Connection to(const std::string& path);
+  /// To a process of this user or of root, of anybody for root; and to `process` alone where that
+  /// is not 0. Throws Error{unreachable}, and Error{unauthorized} when somebody else answers:
+  /// nothing was said to them.
+  [[nodiscard]] static Connection to(const std::string& path, pid_t process = 0);
 
   /// Throws Error{link_lost}.
   void send(const Message& message, std::span<const int> files = {});
@@ -136,7 +138,8 @@ template <class Answer>
   return {std::move(*answer), std::move(received->files)};
 }
 
-/// A socket at a path, for its owner only; the path appears once it listens and goes with this.
+/// A socket at a path, for its owner only; the path appears once it listens and goes with this. The
+/// folder has to be one in which nobody else makes names.
 class Listener {
  public:
   /// Throws Error{io}.

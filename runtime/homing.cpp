@@ -44,6 +44,12 @@ std::vector<const Homing::Place*> Homing::places() const {
   return result;
 }
 
+bool Homing::is_away() const {
+  return std::ranges::any_of(places_, [](const auto& place) {
+    return place->arena->bytes() > 0 && !place->arena->is_bound();
+  });
+}
+
 bool Homing::is_home(const TrackedRegion& region) const {
   return std::ranges::any_of(places_, [&region](const auto& place) {
     return place->device == region.device && place->arena->holds(region.memory);

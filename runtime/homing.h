@@ -35,6 +35,9 @@ class Homing {
   /// Every arena that has something.
   [[nodiscard]] std::vector<const Place*> places() const;
 
+  /// Memory of an arena was given away and is not here.
+  [[nodiscard]] bool is_away() const;
+
   /// Bytes of tracked state that lie in an arena or can be brought there.
   [[nodiscard]] std::uint64_t homeable_bytes();
   /// Copies for about `limit`, and one storage at least; true when nothing is left to be copied.

@@ -82,6 +82,7 @@ class Migration final : private SourceProgram, private TargetProgram {
   void start_source(const channel::BeginSync& begin);
   void depart(const channel::Depart& depart);
   [[nodiscard]] bool come_back();
+  void lose(const Error& why);
   void arrive(const channel::Arrived& arrived);
   void begin_sync(const channel::BeginSync& begin);
   void freeze(const std::string& migration);

@@ -58,24 +58,37 @@ void Migration::depart(const channel::Depart& depart) {
   }
   source.reset();  // its links, descriptors and threads
   try {
-    on_trainer([&] { departure_.emplace(homing_, depart.keeper, *root, gate_.step()); });
+    on_trainer([&] {
+      const Departure::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
+      departure_.emplace(homing_, keeper, *root, gate_.step());
+    });
   } catch (...) {
-    fail(depart.migration, error_of(std::current_exception()).within("leave this host"));
+    const auto why = error_of(std::current_exception()).within("leave this host");
+    // Given away, and not to be had again: there is nothing left to go on with.
+    departed_ = homing_.is_away();
+    if (departed_) return lose(why);
+    fail(depart.migration, why);
     return;
   }
   departed_ = true;
   send_(channel::Departed{depart.migration, line_.inode(), *root});
 }
 
+/// This process takes no further step, and says so whenever it is told to go on.
+void Migration::lose(const Error& why) {
+  send_(channel::Failed{migration_, why.code(), why.failure(), why.hint(), true});
+}
+
 /// False, and the trainer stands on, when its memory is not to be had.
 bool Migration::come_back() {
   try {
     on_trainer([&] {
+      if (!departure_) throw Error(Code::source_lost, "the job's memory was not taken back");
       departure_->come_back();
       departure_.reset();
     });
   } catch (...) {
-    fail(migration_, error_of(std::current_exception()).within("take the job's memory back"));
+    lose(error_of(std::current_exception()).within("take the job's memory back"));
     return false;
   }
   departed_ = false;

@@ -1,11 +1,12 @@
 #include "agent/criu/host.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <boost/json.hpp>
 
+#include "agent/criu/meeting.h"
 #include "agent/task_group.h"
+#include "migrator/error.h"
 
 namespace cardswap::criu {
 
@@ -23,10 +24,12 @@ boost::asio::awaitable<void> Host::look() {
 }
 
 boost::asio::awaitable<void> Host::find() {
-  std::error_code error;
-  std::filesystem::create_directories(config_.handover_dir(), error);
-  ::chmod(config_.handover_dir().c_str(), 01733);
   auto found = co_await probe_tool(config_);
+  try {
+    if (found.usable()) prepare_meetings(config_);
+  } catch (const Error& error) {
+    found.problem = error.failure();
+  }
   if (found.usable()) {
     spdlog::info("processes can be moved with CRIU {} at {}{}", found.version, found.path,
                  found.network_fault.empty() ? "" : ", but none that has a TCP or UDP socket");

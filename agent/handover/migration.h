@@ -87,6 +87,7 @@ struct Migration {
   std::optional<handover::Content> theirs;    ///< that the target's agent says its standby holds
   std::optional<handover::TargetState> copy;  ///< what the target said last, while `open`
   bool meeting = false;                       ///< it is being asked why it speaks
+  std::string lost;  ///< why the job's process here can go on no more; or empty
   bool released = false;
   bool continuing = false;     ///< its stopped processes are being let go on
   bool gpus_are_back = false;  ///< and have their state in a driver again

@@ -230,6 +230,8 @@ void Migrations::on_hello(Job& job, const channel::Hello& hello) {
 }
 
 void Migrations::on_message(Job& job, const channel::Message& message) {
+  const auto* last = std::get_if<channel::Failed>(&message);
+  if (last != nullptr && last->lost) return lose_job(job, *last);
   auto* m = running_for(job);
   if (m == nullptr) return;
   const auto mine = [&](const std::string& id) { return id == m->id; };
@@ -281,6 +283,9 @@ void Migrations::on_detached(Job& job) {
 }
 
 void Migrations::on_exit(Job& job) {
+  for (auto& m : migrations_) {  // it may be over by now
+    if (m.instance == job.instance && !m.lost.empty()) job.exit_text = std::exchange(m.lost, {});
+  }
   auto* m = running_for(job);
   if (m == nullptr) return;
   if (handover::is_committed(m->state)) {

@@ -104,7 +104,7 @@ class Migrations {
   void end_original(const Migration& m, const Job& job);
   asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
   [[nodiscard]] static bool is_phase(std::string_view text);
-  [[nodiscard]] std::string keeper_socket(const Migration& m) const;
+  void lose_job(Job& job, const channel::Failed& said);
   asio::awaitable<void> finish(Migration& m);
   asio::awaitable<void> see_off(Migration& m);
   /// To a target whose job was taken back: until it says that nothing steps there.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/criu/meeting.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/copies.h"
 #include "agent/handover/retention.h"
@@ -164,6 +165,9 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
           if (act.required) throw;
         }
         r = std::move(record);
+        if (is_over(next.state())) {
+          criu::close_meeting(config_, r.migration, criu::Meeting::holder);
+        }
         if (standstill) {
           standstill(r.migration,
                      next.state() == TargetState::verified || next.state() == TargetState::granted);

@@ -106,7 +106,6 @@ class Reservations {
   void end_copy(const std::string& migration, const ProcessId& root, const ProcessId& init);
   asio::awaitable<void> end_restored(std::string migration, ProcessId root, ProcessId init);
   asio::awaitable<void> arrival_ended(std::string migration);
-  [[nodiscard]] std::string holder_socket(const std::string& migration) const;
   void save(const Reservation& r);
   void forget_old();
   [[nodiscard]] Reservation* of(const Job& job);

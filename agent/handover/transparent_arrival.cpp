@@ -7,6 +7,7 @@
 #include "agent/criu/arrival.h"
 #include "agent/criu/child.h"
 #include "agent/criu/host_match.h"
+#include "agent/criu/meeting.h"
 #include "agent/handover/reservations.h"
 #include "agent/units.h"
 
@@ -38,9 +39,11 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
   needs.hooks = criu_.hooks();
   auto arrival = std::make_unique<criu::Arrival>(context_, std::move(needs));
   r.image_port = arrival->port();
+  criu::open_meeting(config_, r.migration, criu::Meeting::holder,
+                     r.spec->user.empty() ? config_.job_user : r.spec->user);
   arrivals_[r.migration] = std::move(arrival);
   return {criu::program_beside("cardswap-holder").string(), "--hand-over",
-          holder_socket(r.migration)};
+          criu::meeting_socket(config_, r.migration, criu::Meeting::holder).string()};
 }
 
 void Reservations::add_blocks(const ApiRequest& request, Admission& admission) const {
@@ -74,10 +77,6 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
   for (auto& reason : criu::why_not_on(offered, needs.gpus)) {
     admission.block(std::move(reason));
   }
-}
-
-std::string Reservations::holder_socket(const std::string& migration) const {
-  return (config_.handover_dir() / (migration + ".holder")).string();
 }
 
 asio::awaitable<void> Reservations::arrive(std::string migration) {
@@ -130,9 +129,10 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
   r.arrived = true;
   ++r.version;
   hub_.take(*job, result->socket.release());
-  hub_.send(*job,
-            channel::Arrived{migration, 0, holder_socket(migration),
-                             config_.runtime_socket().string(), job->token, job->name, *r.held});
+  hub_.send(*job, channel::Arrived{
+                      migration, 0,
+                      criu::meeting_socket(config_, migration, criu::Meeting::holder).string(),
+                      config_.runtime_socket().string(), job->token, job->name, *r.held});
   changed_.notify();
   const auto most = kVerifyMax + std::chrono::seconds(r.state_bytes / kVerifyRateLeast);
   co_await pause_for(most);

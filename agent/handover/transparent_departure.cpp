@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "agent/criu/departure.h"
+#include "agent/criu/meeting.h"
 #include "agent/criu/process_tree.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
@@ -95,13 +96,10 @@ asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus s
   auto& departure = departures_[m.id];
   departure = std::make_unique<criu::Departure>(context_, criu_.tool().path, config_.job_dir(m.job),
                                                 criu_.hooks());
-  const auto socket = keeper_socket(m);
-  co_await departure->prepare(std::move(place), job->process, job->user, socket);
+  criu::open_meeting(config_, m.id, criu::Meeting::keeper, job->user);
+  co_await departure->prepare(std::move(place), job->process, job->user,
+                              criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string());
   m.keeper = departure->keeper();
-}
-
-std::string Migrations::keeper_socket(const Migration& m) const {
-  return (config_.handover_dir() / (m.id + ".keeper")).string();
 }
 
 /// What `verifying` consists of here. It can be held like a state.
@@ -131,7 +129,9 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   const auto frozen = Clock::now();
   co_await enter_phase(m, "departing", deadline);
   const auto* job = jobs_.by_instance(m.instance);
-  if (job == nullptr || !hub_.send(*job, channel::Depart{m.id, keeper_socket(m)})) {
+  const auto socket = criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string();
+  const auto keeper = static_cast<std::uint64_t>(m.keeper.pid);
+  if (job == nullptr || !hub_.send(*job, channel::Depart{m.id, socket, keeper})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
   }
   const auto until = std::min(deadline, Clock::now() + time_to_read(*job, kDepartMax));
@@ -213,6 +213,7 @@ asio::awaitable<void> Migrations::bring_back(ProcessId root) {
 asio::awaitable<void> Migrations::end_departure(Migration& m) {
   departures_.erase(m.id);
   if (m.keeper.pid != 0) co_await dismiss_keeper(m);
+  if (!is_alive(m.keeper)) criu::close_meeting(config_, m.id, criu::Meeting::keeper);
   while (m.continuing && !m.gpus_are_back) co_await changed_.wait_until(Clock::now() + seconds(1));
 }
 
@@ -223,10 +224,35 @@ asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
     const auto* job = jobs_.by_instance(m.instance);
     if (m.released || job == nullptr || job->ended_at_ms != 0) {
       ::kill(m.keeper.pid, SIGTERM);
+      criu::close_meeting(config_, m.id, criu::Meeting::keeper);
       co_return;
     }
     co_await changed_.wait_until(Clock::now() + kContinueEvery);
   }
+}
+
+/// Its memory is nowhere from where it comes back as it was: the process stands for good. It is
+/// ended, so that whoever waits for the job learns of it, and its restart rule holds.
+void Migrations::lose_job(Job& job, const channel::Failed& said) {
+  const auto m = std::ranges::find_if(migrations_, [&](const Migration& other) {
+    return other.id == said.migration && other.instance == job.instance;
+  });
+  if (m == migrations_.end() || m->keeper.pid == 0 || handover::is_committed(m->state)) return;
+  m->lost = fmt::format("migration {} was given up, and {}", m->id, said.failure);
+  const auto text = fmt::format("job {} on {} is lost: {}", job.name, config_.host_name, m->lost);
+  spdlog::error("{}", text);
+  if (tell) tell({"job_lost", text, job.name, job.device, m->id});
+  note_failure(*m, Error(Code::source_lost, text, said.hint));
+  if (m->error) {
+    m->error =
+        Error(m->error->code(), fmt::format("{}; then {}", m->error->failure(), text),
+              "the job ended here: start it again, from its last checkpoint where it has one");
+  }
+  bump(*m);
+  if (handover::is_over(m->state))
+    tasks_.spawn("record the end of " + m->id, record_end(*m, m->in_use));
+  signal_group(job.process, SIGKILL);
+  if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
 }
 
 /// The stopped original of a job that is elsewhere for good.
@@ -235,6 +261,7 @@ void Migrations::end_original(const Migration& m, const Job& job) {
   criu_.hooks().ended(job.process);
   if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
   if (is_alive(m.keeper)) ::kill(m.keeper.pid, SIGTERM);
+  criu::close_meeting(config_, m.id, criu::Meeting::keeper);
 }
 
 }  // namespace cardswap

@@ -123,7 +123,7 @@ class Departing : public ::testing::Test {
     keeper_.emplace(Child({HOLDER, "--keep", keeper, "--trainer", std::to_string(trainer_->pid())},
                           dir_ / "keeper.log"));
     ASSERT_TRUE(within(10s, [&] { return fs::exists(keeper); }));
-    job_->line.say(channel::Depart{kMigration, keeper});
+    job_->line.say(channel::Depart{kMigration, keeper, static_cast<std::uint64_t>(keeper_->pid())});
     const auto departed = job_->line.hear<channel::Departed>();
     EXPECT_EQ(departed.root, root_);
     inode_ = departed.socket_inode;
@@ -244,11 +244,97 @@ TEST_F(Departing, ComesBackToAnAgentThatWasRestarted) {
 TEST_F(Departing, StaysWhenNoKeeperTakesItsMemory) {
   start_both();
   verify();
-  job_->line.say(channel::Depart{kMigration, dir_ / "nobody"});
+  job_->line.say(channel::Depart{kMigration, dir_ / "nobody", 1});
   EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::unreachable);
   job_->line.say(channel::Release{kMigration});
   (void)job_->line.hear<channel::Released>();
   expect_undisturbed(step_);
+}
+
+/// Somebody who came first: a process that is not the one which the agent started.
+TEST_F(Departing, GivesItsMemoryToNobodyButItsKeeper) {
+  start_both();
+  verify();
+  const hand_over::Listener stranger(dir_ / "stranger");
+  const auto another = static_cast<std::uint64_t>(holder_->pid());
+  job_->line.say(channel::Depart{kMigration, dir_ / "stranger", another});
+  const auto failed = job_->line.hear<channel::Failed>();
+  EXPECT_EQ(failed.code, Code::unauthorized) << failed.failure;
+  EXPECT_FALSE(failed.lost);
+  auto connection = stranger.accept();
+  ASSERT_TRUE(connection);
+  EXPECT_FALSE(connection->receive(std::chrono::steady_clock::now() + 10s)) << "not a word";
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  expect_undisturbed(step_);
+}
+
+/// A keeper that the test plays: it has the memory's files, and can write to them.
+TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
+  start_both();
+  verify();
+  const hand_over::Listener keeper(dir_ / "mine");
+  const auto accepted = [&] {
+    std::optional<hand_over::Connection> connection;
+    EXPECT_TRUE(within(10s, [&] { return (connection = keeper.accept()).has_value(); }));
+    return std::move(connection.value());
+  };
+  const auto soon = [] { return std::chrono::steady_clock::now() + 10s; };
+  job_->line.say(
+      channel::Depart{kMigration, dir_ / "mine", static_cast<std::uint64_t>(::getpid())});
+  std::vector<hand_over::PassedArena> kept;
+  {
+    auto connection = accepted();
+    auto received = connection.receive(soon());
+    ASSERT_TRUE(received && std::holds_alternative<hand_over::Keep>(received->message));
+    kept = hand_over::assembled(std::get<hand_over::Keep>(received->message).arenas,
+                                std::move(received->files));
+    connection.send(hand_over::Kept{});
+    (void)job_->line.hear<channel::Departed>();
+  }
+  const auto host = std::ranges::find(kept, "cpu", &hand_over::PassedArena::device);
+  ASSERT_NE(host, kept.end());
+  const auto flip_a_bit = [&] {
+    const int file = host->pieces.front().file.fd();
+    char byte = 0;
+    ASSERT_EQ(::pread(file, &byte, 1, 1 << 20), 1);
+    byte = static_cast<char>(byte ^ 1);
+    ASSERT_EQ(::pwrite(file, &byte, 1, 1 << 20), 1);
+  };
+  const auto give_back = [&] {
+    job_->line.say(channel::Release{kMigration});
+    auto connection = accepted();
+    ASSERT_TRUE(connection.receive(soon()));
+    hand_over::Memory memory;
+    memory.arenas = hand_over::described(kept);
+    connection.send(memory, hand_over::files_of(kept));
+    (void)connection.receive(soon());
+  };
+
+  flip_a_bit();
+  const auto steps = steps_logged();
+  give_back();
+  const auto failed = job_->line.hear<channel::Failed>();
+  EXPECT_EQ(failed.code, Code::digest_mismatch) << failed.failure;
+  EXPECT_TRUE(failed.lost);
+  EXPECT_EQ(steps_logged(), steps);
+
+  flip_a_bit();  // as it was
+  give_back();
+  (void)job_->line.hear<channel::Released>();
+  expect_undisturbed(step_);
+}
+
+TEST_F(Departing, SaysThatItIsLostWhenItsKeeperIsGone) {
+  start_both();
+  verify();
+  depart();
+  keeper_->kill(SIGKILL);
+  (void)keeper_->wait();
+  job_->line.say(channel::Release{kMigration});
+  const auto failed = job_->line.hear<channel::Failed>();
+  EXPECT_TRUE(failed.lost) << failed.failure;
+  EXPECT_EQ(failed.migration, kMigration);
 }
 
 TEST_F(Departing, FailsToArriveWithAnotherStateAndComesBack) {

@@ -178,7 +178,7 @@ TEST_F(CardArenaTest, LeavesWithNothingMappedAndComesBackToTheSameBytes) {
   const auto digest = job.homing.digest();
   const auto view = job.storages->at(1).view();
   auto keeping = keeper();
-  Departure departure(job.homing, dir_ / "keeper", Digest{{1}}, 7);
+  Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
   EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles");
   EXPECT_EQ(cards_.runtime->behind(view.data()), view.data()) << "the card cannot reach it";
   departure.come_back();
@@ -193,10 +193,10 @@ TEST_F(CardArenaTest, StaysAsItIsWhenItsMemoryCannotBeLetGo) {
   const auto digest = job.homing.digest();
   auto keeping = keeper();
   cards_.vmm->fail("cuCtxSynchronize", static_cast<cuda::Status>(700));
-  EXPECT_THROW(Departure(job.homing, dir_ / "keeper", Digest{{1}}, 7), Error);
+  EXPECT_THROW(Departure(job.homing, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7), Error);
   EXPECT_EQ(keeping.get(), 0) << "it gave the memory back";
   EXPECT_EQ(job.homing.digest(), digest);
-  EXPECT_THROW(Departure(job.homing, dir_ / "nobody", Digest{{1}}, 7), Error);
+  EXPECT_THROW(Departure(job.homing, {dir_ / "nobody", 0}, Digest{{1}}, 7), Error);
   EXPECT_EQ(job.homing.digest(), digest);
 }
 
@@ -287,7 +287,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto wrong = copies();
   ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.fd(), "?", 1, 1 * kMiB), 1);
   const Digest root{{1}};
-  Departure departure(job.homing, dir_ / "keeper", root, 7);
+  Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, root, 7);
   const hand_over::Listener listener(dir_ / "holder");
   const auto hand_over = [&](const std::vector<hand_over::PassedArena>& arenas) {
     return std::async(std::launch::async, [&] {

@@ -1,0 +1,68 @@
+#include "agent/criu/meeting.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "agent/jobs/user.h"
+#include "migrator/error.h"
+
+namespace cardswap::criu {
+namespace {
+
+std::filesystem::path folder_of(const Config& config, const std::string& migration, Meeting with) {
+  return config.handover_dir() / (migration + (with == Meeting::keeper ? ".keeper" : ".holder"));
+}
+
+[[noreturn]] void fail(const char* doing, const std::filesystem::path& path) {
+  throw Error(Code::io, fmt::format("{} {}: {}", doing, path.string(), std::strerror(errno)),
+              "the folder below --data-dir has to be the agent's own");
+}
+
+void check_own(const std::filesystem::path& path) {
+  struct stat about {};
+  if (::lstat(path.c_str(), &about) != 0) fail("look at", path);
+  errno = EPERM;
+  if (!S_ISDIR(about.st_mode) || about.st_uid != ::geteuid()) fail("use", path);
+}
+
+}  // namespace
+
+void prepare_meetings(const Config& config) {
+  const auto all = config.handover_dir();
+  std::error_code error;
+  std::filesystem::create_directories(all, error);
+  check_own(all);
+  if (::chmod(all.c_str(), 0711) != 0) fail("close", all);
+  // Of moves that are over; and names that a former release let anybody make there.
+  for (const auto& entry : std::filesystem::directory_iterator(all, error)) {
+    std::error_code in_use;
+    std::filesystem::remove(entry.path(), in_use);
+  }
+}
+
+std::filesystem::path meeting_socket(const Config& config, const std::string& migration,
+                                     Meeting with) {
+  return folder_of(config, migration, with) / "s";  // a socket's path has 107 bytes at most
+}
+
+void open_meeting(const Config& config, const std::string& migration, Meeting with,
+                  const std::string& user) {
+  check_own(config.handover_dir());
+  close_meeting(config, migration, with);
+  const auto folder = folder_of(config, migration, with);
+  if (::mkdir(folder.c_str(), 0700) != 0) fail("make", folder);
+  if (user.empty() || ::geteuid() != 0) return;
+  const auto owner = job_user(user);
+  if (::lchown(folder.c_str(), owner.uid, owner.gid) != 0) fail("give away", folder);
+}
+
+void close_meeting(const Config& config, const std::string& migration, Meeting with) noexcept {
+  std::error_code gone;
+  std::filesystem::remove_all(folder_of(config, migration, with), gone);
+}
+
+}  // namespace cardswap::criu
