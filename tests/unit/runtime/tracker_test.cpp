@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "migrator/error.h"
+#include "runtime/plain_states.h"
 #include "runtime/step_gate.h"
 
 namespace cardswap {
@@ -34,6 +35,17 @@ TEST(Tracker, SendsASharedStorageOnceUnderItsFirstName) {
   const auto snapshot = tracker.snapshot();
   ASSERT_THAT(snapshot.layout.regions(), SizeIs(1));
   EXPECT_EQ(snapshot.layout.regions()[0].name, "tied/one");
+}
+
+TEST(Tracker, HasOneLayoutWhileWhatIsTrackedStaysTheSame) {
+  std::vector<std::byte> memory(64);
+  std::vector<std::byte> more(8);
+  Tracker tracker;
+  tracker.add("memory", std::make_unique<MemoryState>(memory));
+  const auto first = tracker.snapshot().layout;
+  EXPECT_EQ(&tracker.snapshot().layout.regions(), &first.regions()) << "a boundary costs no copy";
+  tracker.add("more", std::make_unique<MemoryState>(more));
+  EXPECT_FALSE(tracker.snapshot().layout == first);
 }
 
 TEST(Tracker, RefusesANameTwice) {

@@ -47,6 +47,13 @@ TEST(AlertTarget, IsOursWhereverAHostLabelNamesUs) {
   }
 }
 
+TEST(AlertTarget, IsOfAnotherHostWhereOnlyTheFirstPartOfAFullNameIsOurs) {
+  const OwnHost own{{"node7.rack1.example"}, {}, {}};
+  EXPECT_EQ(own.who("node7.rack1.example:9400"), OwnHost::Is::us);
+  EXPECT_EQ(own.who("node7"), OwnHost::Is::us);
+  EXPECT_EQ(own.who("node7.rack2.example"), OwnHost::Is::another);
+}
+
 TEST(AlertTarget, IsProvedByAUuidInAnyLabelAndByAPciAddressOnlyWithTheHost) {
   for (const auto* key : {"UUID", "uuid", "gpu_uuid", "GPU_UUID", "gpuUUID", "DCGM_FI_DEV_UUID",
                           "device", "cardswap_device", "gpu_id"}) {
@@ -92,8 +99,9 @@ TEST(AlertTarget, IsUnclearWhereLabelsDisagreeOrNothingNamesAHost) {
 }
 
 TEST(AlertTarget, IsNotProvedByWhatNamesEveryHost) {
-  for (const auto* value : {"localhost:9100", "127.0.0.1:9100", "[::1]:9100", "0.0.0.0:9100",
-                            "172.17.0.1:9100", "169.254.169.254", "fe80::1", "unknown", "-", "0"}) {
+  for (const auto* value :
+       {"localhost:9100", "127.0.0.1:9100", "[::1]:9100", "0.0.0.0:9100", "172.17.0.1:9100",
+        "169.254.169.254", "fe80::1", "[::ffff:127.0.0.1]:9100", "unknown", "-", "0"}) {
     EXPECT_EQ(whose({{"instance", value}}), Whose::unclear) << value;
     EXPECT_EQ(whose({{"node", value}}), Whose::unclear) << value;
     EXPECT_EQ(whose({{"instance", value}, {"node", "node7"}}), Whose::ours) << value;

@@ -9,7 +9,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <fstream>
+#include <functional>
+#include <utility>
 
 namespace cardswap::health {
 namespace {
@@ -38,22 +41,45 @@ class KernelLog : public ::testing::Test {
     boost::asio::io_context context;
     TaskGroup tasks(context);
     std::vector<std::string> lines;
-    lost_.clear();
-    LogEvents events;
-    events.line = [&](std::string_view line, const KernelReader::Since& since) {
-      lines.emplace_back(line);
-      since_ = since;
-    };
-    events.state = [](const std::string&) {};
-    events.lost = [&](std::string what) { lost_.push_back(std::move(what)); };
-    events.place = [&](LogPlace place) {
-      // As the journal keeps it.
-      place_ = place_from(to_json(place));
-    };
+    auto events = events_into(lines);
     events.caught_up = [&] { boost::asio::post(context, [&] { tasks.stop(); }); };
     tasks.spawn("follow", follow_log(context, file(), place_, events));
     while (!tasks.empty()) context.run_one();
     return lines;
+  }
+  /// What it sees that goes on reading while `meanwhile` is done, once all was read: `count` lines.
+  std::vector<std::string> follow(const std::function<void()>& meanwhile, std::size_t count) {
+    boost::asio::io_context context;
+    TaskGroup tasks(context);
+    std::vector<std::string> lines;
+    auto events = events_into(lines);
+    bool done = false;
+    events.caught_up = [&] {
+      if (!std::exchange(done, true)) meanwhile();
+    };
+    tasks.spawn("follow", follow_log(context, file(), place_, events));
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (lines.size() < count && std::chrono::steady_clock::now() < until) {
+      context.run_one_for(std::chrono::milliseconds(50));
+    }
+    tasks.stop();
+    while (!tasks.empty()) context.run_one();
+    return lines;
+  }
+  LogEvents events_into(std::vector<std::string>& lines) {
+    lost_.clear();
+    LogEvents events;
+    events.line = [this, &lines](std::string_view line, const KernelReader::Since& since) {
+      lines.emplace_back(line);
+      since_ = since;
+    };
+    events.state = [](const std::string&) {};
+    events.lost = [this](std::string what) { lost_.push_back(std::move(what)); };
+    events.place = [this](LogPlace place) {
+      // As the journal keeps it.
+      place_ = place_from(to_json(place));
+    };
+    return events;
   }
 
   std::filesystem::path dir_;
@@ -95,6 +121,26 @@ TEST_F(KernelLog, FindsItsPlaceInTheCopyOfAFileThatWasEmptied) {
   append("three\n");
   EXPECT_THAT(read(), ElementsAre("two", "three"));
   EXPECT_THAT(lost_, IsEmpty());
+}
+
+TEST_F(KernelLog, IsFollowedToTheFileThatTakesItsPlace) {
+  append("one\n");
+  const auto rotate = [&] {
+    append("two\n");
+    std::filesystem::rename(file(), file("kern.log.1"));
+    append("three\n", "kern.log.1");  // its writer has not noticed yet
+    append("four\n");
+  };
+  EXPECT_THAT(follow(rotate, 3), ElementsAre("two", "three", "four"));
+}
+
+TEST_F(KernelLog, IsReadFromItsStartWhenItIsEmptiedMeanwhile) {
+  append("the first\n");
+  const auto empty = [&] {
+    std::filesystem::resize_file(file(), 0);
+    append("two\n");
+  };
+  EXPECT_THAT(follow(empty, 1), ElementsAre("two"));
 }
 
 TEST_F(KernelLog, SaysSoWhenItsFileIsGoneAndReadsTheNewOne) {

@@ -69,6 +69,13 @@ TEST(KernelReader, ReadsAnXidBehindEverythingThatLogDaemonsPutBeforeIt) {
   }
 }
 
+TEST(KernelReader, ReadsANumberThatEndsItsLine) {
+  for (const auto* end : {"", "\r"}) {
+    EXPECT_THAT(faults({std::string("NVRM: Xid (PCI:0000:3b:00): 79") + end}),
+                ElementsAre("xid:79@0000:3b:00"));
+  }
+}
+
 TEST(KernelReader, ReadsTheJournalsOwnForms) {
   const auto json = [](const std::string& more) {
     return R"({"__REALTIME_TIMESTAMP":"1779900000000000","MESSAGE":")" + kXid79 + "\"," + more +
@@ -129,6 +136,11 @@ TEST(KernelReader, HearsThatAGpuIsGoneWithoutAnXid) {
                                     end)},
                        LogForm::kmsg),
                 ElementsAre("xid:79@0000:3b:00"));
+    EXPECT_THAT(
+        faults({fmt::format("4,1290,98766002,-;NVRM: loading NVIDIA UNIX x86_64{}{}", end, kXid79)},
+               LogForm::kmsg),
+        ElementsAre("xid:79@0000:3b:00"))
+        << "a line of its own in one record";
   }
   EXPECT_THAT(faults({"4,1,2,-;NVRM: GPU 0000:3b:00.0: GPU has fallen off the bus.",
                       "4,2,3,-;NVRM: GPU 0000:3b:00.0: RmInitAdapter failed! (0x22:0x56:894)",
@@ -176,6 +188,12 @@ TEST(KernelReader, LeavesOutWhatIsOlderThanTheBoot) {
   EXPECT_EQ(old("2026-05-27T17:00:00Z node7 kernel: " + kXid79), LineFate::fault);
   EXPECT_EQ(old("[  12.345] " + kXid79), LineFate::too_old)
       << "nothing says that it is of this boot";
+  // A time without a year that would be ahead of the clock is of last year.
+  constexpr Ms kSecondOfJanuary = 1'798'891'200'000;
+  since.wall = kSecondOfJanuary - 3'600'000;
+  EXPECT_EQ(reader().read("Dec 30 12:00:00 node7 kernel: " + kXid79, kSecondOfJanuary, since).fate,
+            LineFate::too_old);
+  since.wall = kNow;
   auto reads = reader();
   EXPECT_TRUE(reads.read("[    0.000000] Linux version 6.1.0", kNow, since).begins_boot);
   EXPECT_EQ(reads.read("[  12.345] " + kXid79, kNow, since).fate, LineFate::fault);

@@ -173,13 +173,15 @@ TEST(Webhook, MakesHostileLabelsHarmless) {
       webhook_of(R"({"version": "4", "alerts": [{"labels": {"alertname": ")" +
                  std::string(100'000, 'A') + R"(\u001b[2J", )" + labels +
                  R"("xid": "79; rm -rf /", "UUID": ["x"], "fingerprint": {}}, "annotations": 7,
-                 "fingerprint": 9}]})");
+                 "fingerprint": 9},
+                 {"annotations": {"summary": "one\u001b[2J\ntwo"}}]})");
   const auto& alert = webhook.alerts.at(0);
   EXPECT_LE(alert.labels.size(), 128U);
   EXPECT_TRUE(alert.labels_cut);
   EXPECT_LE(alert.name.size(), 64U);
   EXPECT_THAT(alert.fingerprint, IsEmpty());
   EXPECT_THAT(code_of(alert), HasSubstr("alert:AAAA"));
+  EXPECT_EQ(webhook.alerts.at(1).summary, "one [2J two");
 }
 
 TEST(Webhook, CutsANameInsideACharacterAndKeepsItText) {
