@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
+#include <fstream>
+#include <sstream>
 
 #include "tests/journeys/fleet_of_two.h"
 #include "tests/support/http.h"
@@ -17,7 +19,9 @@ class InDoubt : public FleetOfTwo {
  protected:
   /// The migration's id; its source is in doubt when this returns.
   std::string cut_at_committed() {
-    a_->run_trainer("job");
+    std::ofstream(losses()).put('\n');
+    std::filesystem::permissions(losses(), std::filesystem::perms(0666));  // jobs are a user's
+    a_->run_trainer("job", {"--loss-log", losses().string()});
     const auto id = text(a_->ask({"migrate", "job", "--to", "gpu-b/cpu:0", "--max-downtime", "none",
                                   "--hold-at", "committed", "--detach"}),
                          "id");
@@ -36,6 +40,18 @@ class InDoubt : public FleetOfTwo {
       return text(a_->ask({"status", id}), "state") == "in_doubt";
     })) << a_->log();
     return id;
+  }
+  [[nodiscard]] std::filesystem::path losses() const { return dir_.path() / "losses"; }
+  /// By what the trainers of both hosts wrote to one file.
+  void expect_each_step_once() const {
+    std::istringstream lines(read_file(losses().string()));
+    std::int64_t next = 0;
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("step ") || lines.eof()) continue;
+      ASSERT_EQ(std::stoll(line.substr(5)), next) << "it stepped on both hosts, or on none";
+      ++next;
+    }
+    EXPECT_GT(next, 0);
   }
   void expect_the_doubt_told() {
     EXPECT_EQ(a_->state_of("job"), "in_doubt");
@@ -57,6 +73,7 @@ TEST_F(InDoubt, EndsByItselfWhenTheLinkIsBack) {
   })) << a_->log();
   EXPECT_TRUE(b_->steps_again_within("job", 10s)) << b_->log();
   EXPECT_EQ(a_->state_of("job"), "moved");
+  expect_each_step_once();
 }
 
 TEST_F(InDoubt, ForcedToTheTargetThereGoesOnThere) {
@@ -68,7 +85,10 @@ TEST_F(InDoubt, ForcedToTheTargetThereGoesOnThere) {
   EXPECT_TRUE(within(30s, [&] {
     return text(a_->ask({"status", id}), "state") == "completed";
   })) << a_->log();
-  EXPECT_LE(a_->step_of("job"), at) << "it stepped on both hosts";
+  EXPECT_EQ(a_->state_of("job"), "moved");
+  EXPECT_EQ(a_->step_of("job"), at) << "it stepped on both hosts";
+  EXPECT_TRUE(b_->steps_again_within("job", 10s)) << b_->log();
+  expect_each_step_once();
 }
 
 TEST_F(InDoubt, ForcedToBothLeavesOneThatStepsAndOneThatIsFrozenAndSaysSo) {
