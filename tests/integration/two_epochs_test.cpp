@@ -90,6 +90,12 @@ class TwoEpochs : public ::testing::Test {
     command.insert(command.end(), more.begin(), more.end());
     return host.command(command).exit_code;
   }
+  void expect_no_stop_while(const std::string& state) const {
+    const auto refused = a_->command({"stop", "job"});
+    EXPECT_EQ(refused.exit_code, 3) << state;
+    EXPECT_THAT(refused.err, HasSubstr("stands for migration " + id_ + ", which is " + state));
+    EXPECT_NE(process_state_of(*a_), ' ') << "its only good copy may have been ended";
+  }
   static std::string note_of(const Host& host) {
     const auto job = host.job("job");
     return job.contains("note") ? text(job, "note") : std::string();
@@ -298,9 +304,11 @@ TEST_F(TwoEpochs, ForcedToTheTargetWhileTheSourceStepsTheSourceStandsAfterTheHea
 TEST_F(TwoEpochs, ATargetThatAnswersIsNotForcedAwayUnlessOverruled) {
   start_job();
   migrate_and_hold("committed");
+  expect_no_stop_while("committed");
   std::ofstream(file("wait")) << "\n";
   proceed();
   ASSERT_TRUE(comes_to("resumed")) << logs();
+  expect_no_stop_while("resumed");
   EXPECT_EQ(text(b_->ask({"status", id_}), "role"), "target");
   EXPECT_THAT(b_->command({"status"}).out, HasSubstr("incoming"));
   EXPECT_EQ(resolve(*a_, "source"), 3) << "it runs at the target, which says so";
