@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <span>
 
 #include "runtime/tracker.h"
 
@@ -245,6 +246,26 @@ TEST(Samplers, GoOnWhereTheOtherOneWas) {
   goes_on(random, samplers::DistributedRandomSampler(80, 2, 1));
   samplers::DistributedSequentialSampler sequential(80, 2, 1);
   goes_on(sequential, samplers::DistributedSequentialSampler(80, 2, 1));
+}
+
+/// A gradient that is zeroed in place, or never, is written to while the line still has it.
+TEST(CapturedUpdate, IsOfItsStepWhateverBecomesOfItsGradients) {
+  auto weight = torch::ones({4}).requires_grad_();
+  optim::SGD optimizer({weight}, optim::SGDOptions(0.1));
+  const auto tracked = Trackable<optim::SGD>::make(optimizer);
+  auto* replayable = tracked->replayable();
+  weight.square().sum().backward();
+  replayable->noticed();
+  optimizer.step();
+  optimizer.zero_grad(/*set_to_none=*/false);
+  (weight * 3).sum().backward();
+  replayable->noticed();
+  const auto update = replayable->capture();
+  optimizer.step();
+  optimizer.zero_grad(/*set_to_none=*/false);
+  ASSERT_EQ(update.gradients.size(), 1U);
+  const auto* sent = reinterpret_cast<const float*>(update.gradients[0].memory.data());
+  EXPECT_THAT(std::span(sent, 4), ::testing::Each(3.0F));
 }
 
 TEST(Lbfgs, GoesOnWithItsHistory) {
