@@ -16,4 +16,6 @@ cmake --build "$build" --target cardswapd cardswap
 (cd "$build" && cpack -G DEB --config CPackConfig.cmake -B package) >"$build/package.log" 2>&1 ||
   { cat "$build/package.log" >&2; exit 1; }
 if [ "$out" != "$build/package" ]; then mkdir -p "$out" && cp "$build"/package/*.deb "$out"; fi
+# For whoever copies it to other machines: the package carries no signature of its own.
+(cd "$out" && sha256sum ./*.deb >SHA256SUMS)
 ls "$out"/*.deb

@@ -20,6 +20,7 @@ failed() { echo "failed: $*"; exit 1; }
 
 "$repository/scripts/package.sh" "$build" "$work" >/dev/null
 package=$(ls "$work"/cardswap_*.deb)
+(cd "$work" && sha256sum --quiet -c SHA256SUMS) || failed "its digest"
 listed=$(dpkg-deb -c "$package")
 names=$(awk '{print $6}' <<<"$listed")
 for name in usr/bin/cardswapd usr/bin/cardswap usr/bin/cardswap-maintenance usr/share/man/man1/cardswap.1 usr/share/man/man8/cardswapd.8 \
