@@ -244,7 +244,7 @@ int check_policy(const std::string& file) {
 }
 
 int serve(const Options& options) {
-  // The unit gives the agent the right to read the kernel log; jobs do not inherit it.
+  // Whoever gives an agent that is not root a right of its own, such as CAP_SYSLOG, means no job.
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   const auto config = config_from(options);
   take_data_dir(config);
