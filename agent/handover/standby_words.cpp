@@ -16,6 +16,8 @@ using handover::TargetEvent;
 using handover::TargetState;
 using Clock = std::chrono::steady_clock;
 
+constexpr double kMsMost = 1e12;
+
 /// The end of a log, for an error's text: what the program said last.
 std::string last_lines(const std::string& path) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -90,8 +92,9 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
       fail(*r, TargetEvent::standby_failed, Error(failed->code, failed->failure, failed->hint));
     }
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
-    r->downtime_ms = resumed->downtime_ms;
-    r->clock_error_ms = resumed->clock_error_ms;
+    // By two clocks it may be less than nothing, which the source's agent would take for no answer.
+    r->downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMost);
+    r->clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMost);
     feed(*r, TargetEvent::standby_resumed);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
     feed(*r, TargetEvent::standby_stepped);

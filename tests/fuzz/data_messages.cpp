@@ -21,7 +21,8 @@ std::vector<std::vector<std::byte>> seeds() {
            data::Confirmed{digest},
            data::Update{1, 2, true, 0, 3, bytes_of("options"), {{0, 16}, {1, 32}}},
            data::Replayed{12, 1.5}, data::Audited{13, {digest, digest}},
-           data::LayoutAmended{14, 15, layout}}) {
+           data::LayoutAmended{14, 15, layout},
+           data::Knock{data::kMagic, data::kVersion, "m-1", "token"}}) {
     all.push_back(data::encode(message));
   }
   all.push_back(data::encode(data::ChunkHeader{ChunkId{3}, 4}));

@@ -245,6 +245,38 @@ TEST_F(RuntimesWords, WhateverTheyAreChangeNothingButTheJobThatSaysThem) {
   EXPECT_TRUE(is_all_free(a_, "cpu:0"));
 }
 
+/// The same program is started as its own standby, and says all of it to the other agent.
+TEST_F(RuntimesWords, OfAStandbyChangeNothingButItsOwnMove) {
+  start_both();
+  const auto id = text(a_.ask({"migrate", "good", "--to", b_.at("cpu:0"), "--max-downtime", "none",
+                               "--hold-at", "converged", "--detach"}),
+                       "id");
+  ASSERT_TRUE(within(20s, [&] { return a_.ask({"status", id}).at("held").as_bool(); })) << a_.log();
+  write_script(hostile(id));
+  ASSERT_TRUE(within(60s, [&] { return fs::exists(folder() / "done"); }));
+  fs::remove(folder() / "done");
+  Child moving({CARDSWAP, "--agent", (a_.dir() / "cardswapd.sock").string(), "migrate", "bad",
+                "--to", b_.at("cpu:0"), "--timeout", "20s"},
+               dir_.path() / "moving.log");
+  EXPECT_TRUE(within(60s, [&] {
+    (void)b_.ask({"jobs"});
+    (void)b_.ask({"status"});
+    return fs::exists(folder() / "done") || moving.ended();
+  })) << b_.log();
+  EXPECT_TRUE(within(60s, [&] { return moving.ended(); }));
+
+  EXPECT_EQ(text(a_.ask({"status", id}), "state"), "converged");
+  EXPECT_TRUE(a_.steps_again_within("good", 5s));
+  const HttpRequest proceed{.method = "POST", .target = "/v1/migrations/" + id + "/proceed"};
+  EXPECT_EQ(ask_over_unix(a_, proceed).status, 200U);
+  ASSERT_TRUE(within(30s, [&] { return !text(a_.ask({"status", id}), "result").empty(); }));
+  EXPECT_EQ(text(a_.ask({"status", id}), "result"), "ok") << a_.log() << b_.log();
+  b_.kill_agent(SIGKILL);
+  b_.start_agent();
+  EXPECT_THAT(b_.log(), Not(HasSubstr("damaged")));
+  EXPECT_TRUE(b_.steps_again_within("good", 10s)) << b_.log();
+}
+
 /// Its size counts for its device only, and once it is gone for nothing.
 TEST_F(RuntimesWords, OnASizeFillTheDeviceThatTheJobIsOnAndNoOther) {
   start_both();

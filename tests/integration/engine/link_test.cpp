@@ -15,6 +15,7 @@
 
 #include "migrator/error.h"
 #include "migrator/link.h"
+#include "migrator/ucx/gate.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -184,6 +185,33 @@ TEST_F(UcxLinks, AreReachedByThoseWhoMayComeAndByNobodyElse) {
   EXPECT_TRUE(serve_until([&] { return at_server_.landed == 1; }));
   EXPECT_EQ(at_server_.payload, payload);
   EXPECT_EQ(at_server_.lost + at_client_.lost, "");
+}
+
+/// Whether a connection over IPv6's loopback passes the filter; nothing: there is no IPv6.
+std::optional<bool> passes_v6(const std::string& addresses) {
+  const Descriptor listening(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 here{};
+  here.sin6_family = AF_INET6;
+  here.sin6_addr = in6addr_loopback;
+  auto* at = reinterpret_cast<sockaddr*>(&here);
+  socklen_t size = sizeof(here);
+  if (::bind(listening.fd(), at, size) != 0) return std::nullopt;
+  auto code = ucx::filter_for(addresses);
+  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  EXPECT_EQ(::setsockopt(listening.fd(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
+            0);
+  EXPECT_EQ(::listen(listening.fd(), 8) + ::getsockname(listening.fd(), at, &size), 0);
+  const Descriptor coming(::socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  (void)::connect(coming.fd(), at, size);
+  pollfd ready{coming.fd(), POLLOUT, 0};
+  return ::poll(&ready, 1, 400) == 1 && (ready.revents & POLLERR) == 0;
+}
+
+TEST(Gate, KnowsEachAddressWholeInIPv6) {
+  if (!passes_v6("::1")) GTEST_SKIP() << "no IPv6 here";
+  EXPECT_EQ(passes_v6("10.0.0.1 fd00::7 ::1 fd00::8"), true);
+  EXPECT_EQ(passes_v6("::1:0:0:1 1::1 ::1:1 ::2 127.0.0.1 ::ffff:0.0.0.1"), false);
+  EXPECT_EQ(passes_v6("no address"), false);
 }
 
 TEST_F(UcxLinks, HoldAPeerShortUntilItIsAdmitted) {

@@ -29,7 +29,8 @@ std::vector<Message> one_of_each() {
           Update{1, 2, true, 3, 4, {std::byte{5}}, {{6, 7}, {8, 9}}},
           Replayed{10, 1.5},
           Audited{11, {digest, Digest{}}},
-          LayoutAmended{12, 13, some_layout()}};
+          LayoutAmended{12, 13, some_layout()},
+          Knock{kMagic, kVersion, "m-1", "t"}};
 }
 
 TEST(DataMessages, ComeBackAsTheyWereWritten) {

@@ -1,0 +1,89 @@
+/// Method: the folder in which a job's memory changes hands, made by root for a real user, and what
+/// that user and another one can do there.
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "agent/criu/meeting.h"
+#include "migrator/error.h"
+#include "tests/security/users.h"
+#include "tests/support/hosts.h"
+
+namespace cardswap::test {
+namespace {
+
+namespace fs = std::filesystem;
+using criu::Meeting;
+
+class Meetings : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    ::chmod(dir_.path().c_str(), 0711);
+    config_.data_dir = dir_.path();
+  }
+  static bool makes_a_file(const LocalUser& user, const fs::path& path) {
+    return user.does([&] { return std::ofstream(path).is_open() ? 0 : 1; }) == 0;
+  }
+  TempDir dir_;
+  Config config_;
+};
+
+TEST_F(Meetings, AreTheJobsUsersAloneAndEndWithTheMove) {
+  const LocalUser alice;
+  const LocalUser mallory;
+  criu::prepare_meetings(config_);
+  criu::open_meeting(config_, "m-1", Meeting::keeper, alice.name());
+  criu::open_meeting(config_, "m-1", Meeting::holder, mallory.name());
+  const auto hers = criu::meeting_socket(config_, "m-1", Meeting::keeper);
+  EXPECT_FALSE(makes_a_file(mallory, hers));
+  EXPECT_FALSE(makes_a_file(alice, criu::meeting_socket(config_, "m-1", Meeting::holder)));
+  EXPECT_TRUE(makes_a_file(alice, hers));
+  EXPECT_FALSE(makes_a_file(alice, config_.handover_dir() / "m-2.keeper"));
+  criu::close_meeting(config_, "m-1", Meeting::keeper);
+  EXPECT_FALSE(fs::exists(hers.parent_path()));
+}
+
+/// What a former release let everybody make.
+TEST_F(Meetings, TakeOverNothingThatSomebodyLeftThere) {
+  const LocalUser mallory;
+  fs::create_directories(config_.handover_dir());
+  ::chmod(config_.handover_dir().c_str(), 01733);
+  ASSERT_TRUE(makes_a_file(mallory, config_.handover_dir() / "m-1.keeper"));
+  ASSERT_EQ(mallory.does([&] {
+    const auto folder = config_.handover_dir() / "m-2.keeper";
+    fs::create_directory(folder);
+    return std::ofstream(folder / "s").is_open() ? 0 : 1;
+  }),
+            0);
+  criu::prepare_meetings(config_);
+  for (const auto* id : {"m-1", "m-2"}) {
+    criu::open_meeting(config_, id, Meeting::keeper, "");
+    const auto socket = criu::meeting_socket(config_, id, Meeting::keeper);
+    struct stat about {};
+    ASSERT_EQ(::stat(socket.parent_path().c_str(), &about), 0);
+    EXPECT_EQ(about.st_uid, 0U);
+    EXPECT_EQ(about.st_mode & 07777U, 0700U);
+    EXPECT_TRUE(fs::is_empty(socket.parent_path()));
+  }
+}
+
+TEST_F(Meetings, AreNotHeldInAFolderOfSomebodyElses) {
+  const LocalUser mallory;
+  const auto elsewhere = dir_.path() / "elsewhere";
+  fs::create_directory(elsewhere);
+  ASSERT_EQ(::chown(elsewhere.c_str(), mallory.uid(), mallory.gid()), 0);
+  fs::create_symlink(elsewhere, config_.handover_dir());
+  EXPECT_THROW(criu::prepare_meetings(config_), Error);
+  EXPECT_THROW(criu::open_meeting(config_, "m-1", Meeting::keeper, ""), Error);
+  fs::remove(config_.handover_dir());
+  fs::rename(elsewhere, config_.handover_dir());
+  EXPECT_THROW(criu::prepare_meetings(config_), Error);
+  EXPECT_THROW(criu::open_meeting(config_, "m-1", Meeting::keeper, ""), Error);
+}
+
+}  // namespace
+}  // namespace cardswap::test
