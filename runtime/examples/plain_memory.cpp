@@ -62,7 +62,8 @@ int train(int argc, char** argv) {
   std::uint64_t step = 0;
   session.track("step", step);
   LossLog log(options, session);
-  bool moved = false;  // and it goes on: what it computes then is nobody's
+  bool moved = false;   // and it goes on: what it computes then is nobody's
+  bool passed = false;  // a boundary, after that: it must never come so far
   const auto exists = [&](const std::string& file) {
     return !file.empty() && !session.is_standby() && std::filesystem::exists(file);
   };
@@ -71,10 +72,12 @@ int train(int argc, char** argv) {
     log.begin(step);
     const auto begin = std::chrono::steady_clock::now();
     const auto loss = advance(words, dirty, step);
-    if (!moved) log.write(step, loss);
+    if (!moved || passed) log.write(step, loss);
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    if (session.step_boundary() == cardswap::Verdict::moved) {
+    const auto verdict = session.step_boundary();
+    passed = moved;
+    if (verdict == cardswap::Verdict::moved) {
       if (!ignore_moved) return log.moved();
       moved = true;
     }
