@@ -25,17 +25,21 @@ void must(const std::vector<std::string>& argv) {
 }
 
 void write(const std::filesystem::path& file, const std::string& text) {
+  std::error_code absent;
+  std::filesystem::remove(file, absent);  // a copied one may lead elsewhere
   std::ofstream(file) << text;
   ::chmod(file.c_str(), 0644);
 }
 
 /// What pid 1 does. SIGCHLD is ignored, so that the kernel reaps what is orphaned on the machine.
+/// Its /etc is bound whole: over a file of the computer's the mount would go with that file, when
+/// somebody puts another in its place, as `useradd` does.
 constexpr const char* kBoot = R"(set -e
 read pid rest < /proc/self/stat
 mount --make-rprivate /
 mount -t proc proc /proc
 hostname "$1"
-for file in hosts passwd group hostname; do mount --bind "$2/etc/$file" "/etc/$file"; done
+mount --bind "$2/etc" /etc
 mount --bind "$2/etc/boot_id" /proc/sys/kernel/random/boot_id
 echo "$pid" > "$2/booting"
 mv "$2/booting" "$2/booted"
@@ -72,6 +76,7 @@ Machine::Machine(Switch& network, std::filesystem::path dir, int number,
       name_(names_.at(static_cast<std::size_t>(number))) {
   std::filesystem::create_directories(dir_ / "etc");
   ::chmod(dir_.c_str(), 0711);
+  must({"cp", "-a", "/etc/.", (dir_ / "etc").string()});
   std::string hosts = "127.0.0.1 localhost\n::1 localhost\n";
   for (std::size_t i = 0; i < names_.size(); ++i) {
     hosts += fmt::format("{} {}\n", Switch::address(static_cast<int>(i)), names_[i]);
