@@ -285,6 +285,7 @@ TEST_F(MaintainedHost, IsWaitedForWhenItComesBackFromAReboot) {
   Child script(maintenance({"--reboot", "--wait", "60s", "--", "/usr/bin/touch", went}),
                log_.string());
   ASSERT_TRUE(within(30s, [&] { return std::filesystem::exists(went); }));
+  ASSERT_FALSE(within(1500ms, [&] { return script.ended(); })) << "its agent has not gone yet";
   a_.kill_agent(SIGKILL);
   ASSERT_FALSE(within(1500ms, [&] { return script.ended(); })) << read_file(log_.string());
   a_.start_agent();

@@ -187,6 +187,7 @@ TEST(JobsOfARestartedHost, AreLostAtTheStepThatWasLastSeen) {
                                     "mount --bind " + boot +
                                         " /proc/sys/kernel/random/boot_id && exec \"$0\" \"$@\""}});
   a.run_job("job", {trainer("plain_memory"), "--steps", "1000000", "--step-ms", "5"});
+  (void)a.ask({"run", "--name", "other", "--", "sleep", "1000"});
   // Long enough that the step was kept: that is done every few seconds.
   ASSERT_TRUE(within(60s, [&] { return a.step_of("job") > 1000; }));
   const auto pid = pid_of(a, "job");
@@ -201,6 +202,8 @@ TEST(JobsOfARestartedHost, AreLostAtTheStepThatWasLastSeen) {
   EXPECT_THAT(text(a.job("job"), "exit_text"),
               AllOf(HasSubstr("host restarted at "), HasSubstr("last seen at step ")));
   EXPECT_GT(a.step_of("job"), 0);
+  // Its process lives, as one would that got the same numbers in this boot.
+  EXPECT_TRUE(within(5s, [&] { return text(a.job("other"), "state") == "lost"; })) << a.log();
 }
 
 TEST(WhyAJobIsLost, IsToldWithTimeAndStep) {

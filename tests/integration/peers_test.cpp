@@ -106,6 +106,7 @@ TEST_F(OddPeer, WhoseAnswerToAReservationIsNoneEndsTheMigrationWithOneError) {
         [body](const Asked& asked) { return asked.method == "DELETE" ? said("{}") : said(body); });
     expect_refused(body);
   }
+  EXPECT_THAT(text(latest().at("error").as_object(), "failure"), HasSubstr("does not say why"));
 }
 
 TEST_F(OddPeer, WhoseStatusIsNoneEndsTheMigrationWithOneError) {
@@ -128,6 +129,12 @@ TEST_F(OddPeer, WhoseStatusIsNoneEndsTheMigrationWithOneError) {
     peer_.follow(accepts_then(body));
     expect_refused(body);
   }
+  // In 16 bits it would be one.
+  const auto no_port =
+      parked + R"("data_host": "127.0.0.1", "data_port": 70247, "data_token": "t"})";
+  peer_.follow(accepts_then(no_port));
+  expect_refused(no_port);
+  EXPECT_THAT(text(latest().at("error").as_object(), "failure"), HasSubstr("which is no port"));
 }
 
 TEST_F(OddPeer, ThatSaysNothingIsGivenUpAtTheTimeout) {

@@ -285,14 +285,16 @@ TEST(Preflight, NamesWhatIsNoFileThoughItLooksLikeOne) {
               ElementsAre(HasSubstr("a cgroup")));
   auto tree = with(file_at("/data"));
   tree.processes[0].mappings = {
-      {"/anon_hugepage", true, false, false, "1-2"}, {"/memfd:x", true, false, true, "2-3"},
-      {"/memfd:y", true, false, true, "3-4"},        {"/[aio]", true, false, true, "4-5"},
-      {"/dev/fuse", false, false, true, "5-6"},      {"/dev/shm/x", false, false, true, "6-7"},
-      {"/secretmem", true, false, true, "7-8"}};
+      {"/memfd:x", true, false, true, "2-3"},    {"/memfd:y", true, false, true, "3-4"},
+      {"/[aio]", true, false, true, "4-5"},      {"/dev/fuse", false, false, true, "5-6"},
+      {"/dev/shm/x", false, false, true, "6-7"}, {"/secretmem", true, false, true, "7-8"}};
   tree.processes[0].huge = {"2-3"};
   EXPECT_THAT(reasons_to_stay(tree, {}),
               ElementsAre(HasSubstr("uses huge pages"), HasSubstr("asynchronous I/O"),
                           HasSubstr("the device /dev/fuse mapped"), HasSubstr("secret memory")));
+  tree.processes[0].huge.clear();
+  tree.processes[0].mappings = {{"/anon_hugepage", true, false, false, "1-2"}};
+  EXPECT_THAT(reasons_to_stay(tree, {}), ElementsAre(HasSubstr("uses huge pages")));
   auto secret = file_at("/secretmem");
   secret.deleted = true;
   EXPECT_THAT(reasons_to_stay(with(secret), {}), ElementsAre(HasSubstr("secret memory")));
