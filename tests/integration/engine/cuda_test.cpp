@@ -287,8 +287,8 @@ TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {
   TargetSide target_side(target_job);
   target_job.card->forget_calls();
   const Target target(
-      {"m", "127.0.0.1", "token", kTransports, seconds(10), "", {target_job.device}}, target_side,
-      {});
+      {"m", "127.0.0.1", "token", kTransports, seconds(10), "", "", {target_job.device}},
+      target_side, {});
   const auto until = Clock::now() + seconds(20) * test::kPatience;
   while (target_job.card->count("cudaSetDevice") == 0 && Clock::now() < until) {
     std::this_thread::yield();
