@@ -14,6 +14,7 @@
 #include <boost/json.hpp>
 
 #include "agent/address.h"
+#include "agent/own_path.h"
 
 namespace cardswap {
 namespace {
@@ -143,9 +144,15 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
     std::error_code gone;
     std::filesystem::remove(path, gone);  // a dead agent's: the data folder's lock says it is ours
     unix_.open();
-    unix_.bind(asio::local::stream_protocol::endpoint(path.string()));
     // Closed before anybody can connect; who may is checked again by the kernel's word.
-    if (security_.group && ::chown(path.c_str(), static_cast<uid_t>(-1), *security_.group) != 0) {
+    ::fchmod(unix_.native_handle(), 0600);
+    unix_.bind(asio::local::stream_protocol::endpoint(path.string()));
+    if (const auto other = who_else_has(path); !other.empty()) {
+      throw Error(Code::refused,
+                  fmt::format("the socket {} is not this user's alone: {}", path.string(), other),
+                  "choose a --socket in a folder that only this user and root may write");
+    }
+    if (security_.group && ::lchown(path.c_str(), static_cast<uid_t>(-1), *security_.group) != 0) {
       throw Error(
           Code::io,
           fmt::format("{}: this user may not give the socket to --api-group", path.string()),

@@ -110,6 +110,18 @@ TEST_F(DataFolder, WithLinksInPlaceOfItsFilesIsRefused) {
   expect_nothing_touched();
 }
 
+/// The agent gives its socket to --api-group: by its name, which must not come to mean another
+/// file.
+TEST_F(DataFolder, OfAnotherUserTakesNoSocketOfTheAgent) {
+  const auto hers = dir_.path() / "hers";
+  make_as_mallory(hers);
+  const auto refused =
+      run({"timeout", "5", CARDSWAPD, "--data-dir", (dir_.path() / "d").string(), "--socket",
+           (hers / "s").string(), "--nvml", "none", "--kernel-log", "none", "--criu", "none"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("the socket"), HasSubstr("belongs to uid")));
+}
+
 /// What an administrator does whose other disk is larger.
 TEST_F(DataFolder, MayHaveItsJobsOnAnotherDisk) {
   const auto disk = dir_.path() / "disk";
