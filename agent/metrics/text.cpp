@@ -20,12 +20,10 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
   out.one("cardswap_build_info", Type::gauge, "The agent's version; always 1.", 1,
           {{"version", CARDSWAP_VERSION}, {"host", from.config.host_name}});
   out.one("cardswap_ready", Type::gauge, "1 when /readyz answers 200.", ready ? 1 : 0);
-  if (const auto& endings = from.server.endings(); !endings.empty()) {
-    out.family("cardswap_certificate_end_timestamp_seconds", Type::gauge,
-               "When what this agent's connections need ends.");
-    for (const auto& ending : endings) {
-      out.sample(static_cast<double>(ending.at_s), {{"what", ending.what}});
-    }
+  out.family("cardswap_certificate_end_timestamp_seconds", Type::gauge,
+             "When what this agent's connections need ends.");
+  for (const auto& ending : from.server.endings()) {
+    out.sample(static_cast<double>(ending.at_s), {{"what", ending.what}});
   }
   out.one("cardswap_runtime_connections", Type::gauge, "Runtimes of jobs that are attached.",
           count(from.hub.attached()));
