@@ -9,6 +9,7 @@
 #include "agent/criu/host_match.h"
 #include "agent/criu/meeting.h"
 #include "agent/handover/reservations.h"
+#include "agent/jobs/user_policy.h"
 #include "agent/units.h"
 
 namespace cardswap {
@@ -52,11 +53,13 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
         fmt::format("{} restores no processes: {}", config_.host_name, criu_.tool().problem));
   }
   // CRIU opens as root what an image names, so it can bring any right along.
-  if (!config_.job_user.empty() && !config_.criu_trust_peers) {
+  if (!may_bring_any_rights(config_, request.caller)) {
+    const auto rule = config_.job_user.empty() ? "lets nobody else be root"
+                                               : "runs jobs as " + config_.job_user + " only";
     admission.block(
-        fmt::format("{} runs jobs as {} only, and a process image brings its own rights "
+        fmt::format("{} {}, and a process image brings its own rights "
                     "(cardswapd --criu-trust-peers allows it)",
-                    config_.host_name, config_.job_user));
+                    config_.host_name, rule));
   }
   const auto* process = request.body.if_contains("process");
   if (process == nullptr || !process->is_object()) {

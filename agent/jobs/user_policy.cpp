@@ -113,6 +113,11 @@ void check_may_run_as(const Config& config, const std::string& user, const Calle
   }
 }
 
+bool may_bring_any_rights(const Config& config, const Caller& caller) {
+  if (config.criu_trust_peers || config.root_jobs) return true;
+  return config.job_user.empty() && (caller.owner || caller.uid == 0U || ::geteuid() != 0);
+}
+
 void settle_job_users(Config& config) {
   if (!config.job_user.empty() && job_user(config.job_user).uid == 0) {
     config.root_jobs = true;

@@ -17,6 +17,11 @@ namespace cardswap {
 /// root starts nothing of its own user for them: that would be root. Throws Error{refused}.
 void check_may_run_as(const Config& config, const std::string& user, const Caller& caller);
 
+/// Whether a caller may send processes, which CRIU restores with whatever rights they bring: that
+/// is to be root here. With --criu-trust-peers or --job-user root; else where there is no
+/// --job-user, for who is root anyway.
+[[nodiscard]] bool may_bring_any_rights(const Config& config, const Caller& caller);
+
 /// Takes --job-user, --job-users and --job-user-group as they were given, finds what they name and
 /// makes `--job-user root` the word that it is. Throws Error{bad_request, refused}.
 void settle_job_users(Config& config);

@@ -128,8 +128,21 @@ TEST_F(JobUserTest, WithAJobUserOnlyRootItselfRunsJobsAsRoot) {
   EXPECT_NO_THROW(check_may_run_as(config, "", root_over_loopback));
   EXPECT_THROW(check_may_run_as(config, "", acting), Error);
   EXPECT_THROW(check_may_run_as(config, "nobody", agent), Error);
+  EXPECT_TRUE(may_bring_any_rights(config, root_over_loopback));
+  EXPECT_FALSE(may_bring_any_rights(config, agent));
   config.root_jobs = true;
   EXPECT_NO_THROW(check_may_run_as(config, "", agent));
+  EXPECT_TRUE(may_bring_any_rights(config, agent));
+}
+
+TEST_F(JobUserTest, AProcessThatBringsItsRightsComesOnlyFromWhomThatIsTrusted) {
+  Config config;
+  config.job_user = "nobody";
+  const Caller agent{.name = "b", .role = ApiRole::agent, .owner = false};
+  EXPECT_FALSE(may_bring_any_rights(config, agent));
+  EXPECT_FALSE(may_bring_any_rights(config, Caller::owns("uid 0")));
+  config.criu_trust_peers = true;
+  EXPECT_TRUE(may_bring_any_rights(config, agent));
 }
 
 }  // namespace
