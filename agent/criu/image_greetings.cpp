@@ -6,8 +6,10 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <memory>
 #include <utility>
 
+#include "agent/task_group.h"
 #include "migrator/error.h"
 #include "migrator/wire/reader.h"
 
@@ -43,24 +45,26 @@ ImageGreetings::ImageGreetings(tcp::acceptor& acceptor, std::string token)
 
 asio::awaitable<ImageGreetings::Known> ImageGreetings::wait() {
   while (acceptor_.is_open()) {
-    let_in();
+    const bool full = !let_in();
     if (auto known = hear()) co_return std::move(*known);
-    co_await next_event();
+    if (full) co_await pause_for(kLookEvery);  // who waits there would wake us at once, for nothing
+    if (!full) co_await next_event();
   }
   throw Error(Code::link_lost, "the wait for the process image was ended");
 }
 
-void ImageGreetings::let_in() {
+bool ImageGreetings::let_in() {
   boost::system::error_code error;
   acceptor_.non_blocking(true, error);
   while (!error) {
     tcp::socket socket(acceptor_.get_executor());
     acceptor_.accept(socket, error);
-    if (error) return;
+    if (error) break;
     socket.non_blocking(true, error);
     if (guests_.size() >= kTogetherMax) guests_.pop_front();
     guests_.push_back({std::move(socket), Clock::now() + kGreetingMax});
   }
+  return error == asio::error::would_block || error == asio::error::try_again;
 }
 
 std::optional<ImageGreetings::Known> ImageGreetings::hear() {
@@ -88,9 +92,10 @@ std::optional<ImageGreetings::Known> ImageGreetings::hear() {
 asio::awaitable<void> ImageGreetings::next_event() {
   asio::steady_timer moment(acceptor_.get_executor());
   moment.expires_after(guests_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery));
-  moment.async_wait([this](const boost::system::error_code& ended) {
+  const auto waiting = std::make_shared<char>();
+  moment.async_wait([this, still = std::weak_ptr<char>(waiting)](const auto& ended) {
     boost::system::error_code ignored;
-    if (!ended) acceptor_.cancel(ignored);
+    if (!ended && !still.expired()) acceptor_.cancel(ignored);
   });
   boost::system::error_code error;
   co_await acceptor_.async_wait(tcp::acceptor::wait_read,

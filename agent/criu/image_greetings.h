@@ -47,7 +47,8 @@ class ImageGreetings {
     std::array<std::byte, kImageGreetingBytes> said{};
     std::size_t bytes = 0;
   };
-  void let_in();
+  /// False when the kernel gives no more sockets now.
+  bool let_in();
   std::optional<Known> hear();
   boost::asio::awaitable<void> next_event();
 
