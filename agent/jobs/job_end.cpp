@@ -147,8 +147,8 @@ void Jobs::ended(Job& job) {
   job.ended_at_ms = unix_ms();
   const auto family = family_of(job);
   job.remains = members_of(family);
+  const bool told = take_exit_status(job);  // before a parent that remains tells of this end
   for (const auto& process : job.remains) signal_process(process, SIGKILL);
-  const bool told = take_exit_status(job);
   job.parent = job.init = {};
   job.reserved_bytes = 0;
   leashes_.erase(job.instance);
