@@ -6,6 +6,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/completion.h"
 #include "agent/cli/default_paths.h"
+#include "agent/shown.h"
 
 namespace {
 
@@ -22,8 +23,8 @@ int report(const cardswap::cli::Context& context, const cardswap::Error& error) 
                      boost::json::object{{"error", cardswap::http::to_json(error)}})
               << "\n";
   } else {
-    std::cerr << "cardswap: " << error.failure() << "\n";
-    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
+    std::cerr << "cardswap: " << cardswap::shown_lines(error.failure()) << "\n";
+    if (!error.hint().empty()) std::cerr << "hint: " << cardswap::shown_lines(error.hint()) << "\n";
   }
   return static_cast<int>(cardswap::exit_for(error.code()));
 }
@@ -49,7 +50,7 @@ void cardswap::cli::Context::show(
   if (json()) {
     std::cout << boost::json::serialize(answer) << "\n";
   } else if (!quiet) {
-    std::cout << text(answer);
+    std::cout << shown_lines(text(answer));
   }
 }
 

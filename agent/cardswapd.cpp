@@ -228,7 +228,7 @@ void set_up_log(const Options& options) {
   if (options.log_format == "json") {
     logger->set_formatter(json_log_format());
   } else {
-    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+    logger->set_formatter(text_log_format());
   }
   spdlog::set_default_logger(logger);
   spdlog::set_level(spdlog::level::from_str(options.log_level));
@@ -305,7 +305,7 @@ int main(int argc, char** argv) {
                "The data of every migration that leaves here is sealed");
   app.add_option(
       "--token-file", options.token_file,
-      "Lines `viewer|operator SHA256-OF-TOKEN [NAME]` for callers without a certificate");
+      "Lines `viewer|operator|alerts SHA256-OF-TOKEN [NAME]` for callers without a certificate");
   app.add_option("--api-group", options.api_group,
                  "Group whose members may act through the unix socket");
   app.add_option("--job-user", options.job_user,

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/shown.h"
 #include "migrator/utf8.h"
 
 namespace cardswap {
@@ -38,6 +39,19 @@ class JsonMessage final : public spdlog::custom_flag_formatter {
   }
 };
 
+/// Texts of other agents and of jobs are in it: a line stays one.
+class ShownMessage final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& out) override {
+    const auto text = shown({message.payload.data(), message.payload.size()});
+    out.append(text.data(), text.data() + text.size());
+  }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<ShownMessage>();
+  }
+};
+
 }  // namespace
 
 LogSubject subject_of(std::string_view message) {
@@ -51,6 +65,13 @@ std::unique_ptr<spdlog::formatter> json_log_format() {
   auto format = std::make_unique<spdlog::pattern_formatter>();
   format->add_flag<JsonMessage>('*');
   format->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%*})");
+  return format;
+}
+
+std::unique_ptr<spdlog::formatter> text_log_format() {
+  auto format = std::make_unique<spdlog::pattern_formatter>();
+  format->add_flag<ShownMessage>('*');
+  format->set_pattern("%Y-%m-%d %H:%M:%S.%e %l %*");
   return format;
 }
 

@@ -18,5 +18,7 @@ struct LogSubject {
 /// One JSON object a line: {"time", "level", "message"}, and "job" and "migration" where the
 /// message begins with them. The message may hold anything; what is no UTF-8 in it becomes '?'.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> json_log_format();
+/// A line a message: time, level and what shown() makes of the message.
+[[nodiscard]] std::unique_ptr<spdlog::formatter> text_log_format();
 
 }  // namespace cardswap

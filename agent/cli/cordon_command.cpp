@@ -10,6 +10,7 @@
 
 #include "agent/cli/agent_address.h"
 #include "agent/cli/commands.h"
+#include "agent/shown.h"
 #include "agent/units.h"
 
 namespace cardswap::cli {
@@ -63,14 +64,14 @@ std::string listed(const json::object& answer, const AgentAddress& asked, bool c
   if (const auto* warnings = answer.if_contains("warnings");
       warnings != nullptr && warnings->is_array()) {
     for (const auto& warning : warnings->get_array()) {
-      if (warning.is_string()) text += "warning: " + std::string(warning.get_string()) + "\n";
+      if (warning.is_string()) text += "warning: " + shown(warning.get_string()) + "\n";
     }
   }
   for (const auto& item : answer.at("cordons").as_array()) {
     const auto& cordon = item.as_object();
     const auto& device = cordon.at("device");
     text += fmt::format("still cordoned: {}{}\n", asked.agent.text(),
-                        device.is_string() ? "/" + std::string(device.get_string()) : "");
+                        device.is_string() ? "/" + shown(device.get_string()) : "");
   }
   return text;
 }

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/cli/drain.h"
+#include "agent/shown.h"
 
 namespace cardswap::cli {
 
@@ -44,7 +45,7 @@ Exit Drain::dry_run() {
       }
       std::string blocked;
       for (const auto& reason : plan.at("blocked_reasons").as_array()) {
-        blocked += (blocked.empty() ? "" : "; ") + std::string(reason.as_string());
+        blocked += (blocked.empty() ? "" : "; ") + shown(reason.as_string());
       }
       over(item, blocked.empty() ? "fits" : "stays", blocked);
     } catch (const Error& error) {

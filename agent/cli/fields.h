@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/shown.h"
 #include "agent/units.h"
 
 /// Fields of the agent's answers, which may lack them or hold something else.
@@ -17,14 +18,14 @@ inline const boost::json::value* at(const boost::json::object& from, std::string
 /// Empty for what is no text.
 inline std::string text_at(const boost::json::object& from, std::string_view key) {
   const auto* value = at(from, key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+  return value != nullptr && value->is_string() ? shown(value->get_string()) : std::string();
 }
 /// As a table shows it, of whatever type it is.
 inline std::string text(const boost::json::object& from, std::string_view key,
                         std::string_view otherwise = "-") {
   const auto* value = at(from, key);
   if (value == nullptr) return std::string(otherwise);
-  if (value->is_string()) return std::string(value->get_string());
+  if (value->is_string()) return shown(value->get_string());
   return boost::json::serialize(*value);
 }
 inline double number(const boost::json::object& from, std::string_view key) {

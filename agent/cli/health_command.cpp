@@ -80,7 +80,7 @@ std::string health_text(const json::object& answer) {
   for (const auto& source : answer.at("sources").as_object()) {
     if (source.value().is_string() && source.value().get_string() != "ok") {
       text += fmt::format("source {}: {}\n", std::string(source.key()),
-                          std::string(source.value().get_string()));
+                          shown(source.value().get_string()));
     }
   }
   return text;

@@ -9,6 +9,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
+#include "agent/shown.h"
 #include "agent/units.h"
 #include "migrator/utf8.h"
 
@@ -43,7 +44,10 @@ json::object environment(const std::vector<std::string>& extra) {
   return env;
 }
 
-Exit show_logs(const Context& context, const std::string& name, std::int64_t tail, bool follow) {
+/// A terminal obeys what a program prints, whoever looks at it; a file and a pipe do not.
+Exit show_logs(const Context& context, const std::string& name, std::int64_t tail, bool follow,
+               bool raw) {
+  const bool as_it_is = raw || ::isatty(STDOUT_FILENO) == 0;
   auto client = context.client();
   std::int64_t offset = tail > 0 ? -(tail * 200) : 0;
   bool cut = tail > 0;
@@ -63,7 +67,7 @@ Exit show_logs(const Context& context, const std::string& name, std::int64_t tai
       data.erase(0, at);
       cut = false;
     }
-    std::cout << data << std::flush;
+    std::cout << (as_it_is ? data : shown_lines(data)) << std::flush;
     const auto next = answer.at("next").to_number<std::int64_t>();
     const bool all = next >= answer.at("size").to_number<std::int64_t>();
     if (all && (!follow || answer.at("ended").as_bool())) return Exit::done;
@@ -169,6 +173,7 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
     bool follow = false;
     bool force = false;
     bool state = false;
+    bool raw = false;
   };
   auto named = std::make_shared<Named>();
 
@@ -203,8 +208,12 @@ void add_job_commands(CLI::App& app, Context& context, Run& run) {
   logs->add_option("name", named->name, "Job")->required();
   logs->add_flag("--follow,-f", named->follow, "Go on until the job ends");
   logs->add_option("--tail", named->tail, "Only the last lines");
+  logs->add_flag("--raw", named->raw,
+                 "To a terminal too: control characters as they are, colours for one");
   logs->callback([&context, &run, named] {
-    run = [&context, named] { return show_logs(context, named->name, named->tail, named->follow); };
+    run = [&context, named] {
+      return show_logs(context, named->name, named->tail, named->follow, named->raw);
+    };
   });
 
   auto* stop =

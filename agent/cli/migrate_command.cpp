@@ -12,6 +12,7 @@
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/copies.h"
+#include "agent/shown.h"
 
 namespace cardswap::cli {
 namespace {
@@ -61,7 +62,7 @@ class Progress {
 };
 
 std::string text_of(const json::object& from, std::string_view key) {
-  return std::string(from.at(key).as_string());
+  return shown(from.at(key).as_string());
 }
 
 Exit outcome(const Context& context, const json::object& migration) {

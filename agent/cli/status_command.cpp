@@ -8,6 +8,7 @@
 
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
+#include "agent/shown.h"
 
 namespace cardswap::cli {
 
@@ -115,10 +116,10 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
     run = [&context] {
       context.show(context.client().call("GET", "/v1/version"), [](const json::object& answer) {
         auto text = fmt::format("cardswap {}, agent {} on {}\n", CARDSWAP_VERSION,
-                                std::string_view(answer.at("version").as_string()),
-                                std::string_view(answer.at("host").as_string()));
+                                shown(answer.at("version").as_string()),
+                                shown(answer.at("host").as_string()));
         for (const auto& warning : answer.at("warnings").as_array()) {
-          text += fmt::format("warning: {}\n", std::string_view(warning.as_string()));
+          text += fmt::format("warning: {}\n", shown(warning.as_string()));
         }
         return text;
       });

@@ -20,7 +20,7 @@ std::string joined(const json::array& names) {
   for (const auto& name : names) {
     if (!name.is_string()) continue;
     if (!result.empty()) result += ", ";
-    result += std::string_view(name.get_string());
+    result += shown(name.get_string());
   }
   return result.empty() ? "-" : result;
 }
@@ -318,7 +318,7 @@ std::string plan_text(const json::object& plan) {
     result += "the process itself goes with CRIU: that comes on top of the downtime\n";
   }
   for (const auto& reason : array(plan, "blocked_reasons")) {
-    result += fmt::format("blocked: {}\n", std::string_view(reason.as_string()));
+    result += fmt::format("blocked: {}\n", shown(reason.as_string()));
   }
   if (const auto hint = text(plan, "hint", ""); !hint.empty()) {
     result += fmt::format("hint: {}\n", hint);

@@ -6,7 +6,7 @@
 #include <cctype>
 
 #include "agent/http/line.h"
-#include "migrator/utf8.h"
+#include "agent/shown.h"
 
 namespace cardswap::http {
 
@@ -70,17 +70,17 @@ Error error_of(const Endpoint& endpoint, const Answer& answer) {
 }
 
 json::value to_json(const Error& error) {
-  // A text may quote what a program printed, and JSON takes UTF-8 only.
+  // A text may quote what a program printed or another agent told; JSON takes UTF-8 only.
   return json::object{{"code", to_string(error.code())},
-                      {"failure", as_utf8(error.failure())},
-                      {"hint", as_utf8(error.hint())}};
+                      {"failure", shown(error.failure())},
+                      {"hint", shown(error.hint())}};
 }
 
 Error error_from_json(const json::value& value) {
   const auto* object = value.if_object();
   if (object == nullptr) return {Code::internal, "an error without a text"};
   const auto code = code_from_string(text_at(*object, "code")).value_or(Code::internal);
-  return {code, text_at(*object, "failure"), text_at(*object, "hint")};
+  return {code, shown(text_at(*object, "failure")), shown(text_at(*object, "hint"))};
 }
 
 }  // namespace cardswap::http
