@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include "agent/jobs/job_journal.h"
+#include "agent/jobs/log_file.h"
 #include "agent/jobs/lost.h"
 #include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
@@ -60,6 +61,13 @@ Job& Jobs::start_primary(const JobSpec& spec) {
     }
     forget(spec.name);
   }
+  for (const auto& job : jobs_) {
+    if (job.name != spec.name || !job.standby || !job.live()) continue;
+    throw Error(Code::conflict,
+                fmt::format("a job {} is on its way here (migration {})", spec.name, job.migration),
+                "choose another --name, or wait for that migration");
+  }
+  make_job_folder(config_.job_dir(spec.name));
   std::error_code gone;
   std::filesystem::remove(config_.job_dir(spec.name) / "log", gone);
   auto& job = add(spec);
@@ -75,13 +83,17 @@ Job& Jobs::start_primary(const JobSpec& spec) {
 Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
                          std::uint64_t reserved_bytes, const std::string& came_from,
                          const std::vector<std::string>& stand_in) {
+  const auto file = "log-" + migration;
+  if (std::filesystem::path(file).filename() != file) {  // whoever made the id should have said so
+    throw Error(Code::bad_request, "the id of a migration is no part of a file's name");
+  }
   auto& job = add(spec);
   job.standby = true;
   job.migration = migration;
   job.epoch = epoch;
   job.reserved_bytes = reserved_bytes;
   job.came_from = came_from;
-  job.log_path = (config_.job_dir(spec.name) / ("log-" + migration)).string();
+  job.log_path = (config_.job_dir(spec.name) / file).string();
   try {
     start(job, stand_in);
   } catch (...) {
@@ -131,6 +143,7 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
 
 /// `kept`: under a parent of its own. What stands in for a program is the agent's own child.
 void Jobs::start_process_of(Job& job, const ProcessSpec& spec, bool kept) {
+  make_job_folder(config_.job_dir(job.name));
   std::error_code absent;
   std::filesystem::remove(status_file(job), absent);  // of an earlier one
   job.boot_id = boot_id();
@@ -173,12 +186,18 @@ void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
 /// from its word, a full disk neither.
 void Jobs::promote(Job& job, std::uint64_t epoch) {
   for (auto& other : jobs_) {
-    if (other.name == job.name && &other != &job && !other.superseded) {
-      other.superseded = true;
-      save_when_possible(other);
+    if (other.name != job.name || &other == &job || other.superseded || other.standby) continue;
+    // One that lives and is not what moves is another job: nobody may make it disappear.
+    const bool source = !job.migration.empty() && other.migration == job.migration;
+    if (other.live() && !source) {
+      spdlog::error("two jobs of the name {} run here: migration {} has brought one", job.name,
+                    job.migration);
+      continue;
     }
+    other.superseded = true;
+    save_when_possible(other);
   }
-  job.standby = false;
+  job.standby = job.superseded = false;
   job.migration.clear();  // that one is at its source; the next one from here is another
   job.epoch = epoch;
   job.state = "running";

@@ -108,6 +108,7 @@ Kept start_kept(const ProcessSpec& program, const std::filesystem::path& status)
   spec.argv = {criu::program_beside("cardswap-init").string(), "keep"};
   spec.cwd = std::string("/");  // GCC 12 warns of the assignment of a literal here
   spec.log = program.log;
+  spec.reads_log = program.user;
   spec.inherit = {report.write.get(), order.get(), leash.read.get()};
   Kept kept;
   kept.parent = start_process(spec);

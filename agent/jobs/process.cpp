@@ -16,6 +16,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/jobs/log_file.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -85,14 +86,6 @@ bool pass_on(const std::vector<int>& inherited, int& report) {
   ::_exit(127);
 }
 
-/// The user may read its log and list its folder; the folder stays the agent's, so that nothing in
-/// it can be replaced by a link.
-bool give_to(const JobUser& user, const std::filesystem::path& log, int log_fd) {
-  const auto folder = log.parent_path();
-  return ::fchown(log_fd, user.uid, user.gid) == 0 && ::chown(folder.c_str(), 0, user.gid) == 0 &&
-         ::chmod(folder.c_str(), 0750) == 0;
-}
-
 }  // namespace
 
 std::string find_program(const ProcessSpec& spec) {
@@ -122,15 +115,7 @@ ProcessId start_process(const ProcessSpec& spec) {
   for (auto& word : env) envp.push_back(word.data());
   envp.push_back(nullptr);
 
-  std::filesystem::create_directories(spec.log.parent_path());
-  const int log =
-      ::open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-  const bool as_root = ::geteuid() == 0;
-  if (log < 0 || (spec.user && as_root && !give_to(*spec.user, spec.log, log))) {
-    const int why = errno;
-    if (log >= 0) ::close(log);
-    throw Error(Code::io, fmt::format("open {}: {}", spec.log.string(), std::strerror(why)));
-  }
+  const int log = open_log(spec.log, spec.user ? spec.user : spec.reads_log);
   std::array<int, 2> report{};
   if (::pipe2(report.data(), O_CLOEXEC) != 0) {
     ::close(log);

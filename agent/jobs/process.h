@@ -19,6 +19,7 @@ struct ProcessSpec {
   std::filesystem::path log;     ///< stdout and stderr, appended
   bool dies_with_agent = false;  ///< with whoever starts it: a thread of the agent, or its parent
   std::optional<JobUser> user;   ///< none: as whom the agent runs
+  std::optional<JobUser> reads_log;  ///< whose a new log is, where that is not `user`
   bool no_new_privs = false;
   std::vector<int> inherit;  ///< descriptors that are 3, 4, ... in the program; at most 8
 };

@@ -68,7 +68,7 @@ TEST_F(JobUserTest, AJobIsItsUserAttachesAndMovesUnderTheSameOne) {
   struct stat log {};
   ASSERT_EQ(::stat((a.dir() / "jobs/job/log").c_str(), &log), 0);
   EXPECT_EQ(log.st_uid, kNobody);
-  EXPECT_EQ(log.st_mode & 07777, 0640U);
+  EXPECT_EQ(log.st_mode & 07777, 0600U);
   struct stat journal {};
   ASSERT_EQ(::stat((a.dir() / "journal.db").c_str(), &journal), 0);
   EXPECT_EQ(journal.st_mode & 07777, 0600U);
