@@ -14,8 +14,18 @@ namespace {
 namespace ip = boost::asio::ip;
 
 constexpr std::size_t kHostMax = 253;  // of a name in the DNS
+constexpr std::size_t kZoneMax = 15;   // IFNAMSIZ without its end
+
+/// What stands behind the '%' is read by nobody but the kernel, so Asio takes anything there.
+bool is_zone(std::string_view zone) {
+  return zone.size() <= kZoneMax && std::all_of(zone.begin(), zone.end(), [](char c) {
+           return c > ' ' && c < 0x7f && c != '%' && c != '/' && c != ']';
+         });
+}
 
 bool is_v6(std::string_view host) {
+  if (const auto at = host.find('%'); at != host.npos && !is_zone(host.substr(at + 1)))
+    return false;
   boost::system::error_code error;
   (void)ip::make_address_v6(std::string(host), error);
   return !error;

@@ -11,6 +11,7 @@
 #include "agent/fleet/metrics.h"
 #include "agent/handover/epochs.h"
 #include "agent/handover/incoming.h"
+#include "agent/handover/peer_calls.h"
 #include "agent/handover/standing.h"
 #include "agent/health/calls.h"
 #include "agent/health/metrics.h"
@@ -25,13 +26,6 @@
 namespace cardswap {
 
 namespace json = boost::json;
-
-namespace {
-
-/// No job is ever granted so often; an epoch beyond it would make a host refuse the job for good.
-constexpr std::int64_t kEpochMax = 1'000'000'000'000'000;
-
-}  // namespace
 
 Agent::Agent(asio::io_context& context, Config config)
     : context_(context),
@@ -64,6 +58,11 @@ Agent::Agent(asio::io_context& context, Config config)
   reservations_.known_epoch = [this](const std::string& uid) {
     return handover::known_epoch(uid, jobs_, migrations_, reservations_);
   };
+  reservations_.moves_within = [this](const ReservationRequest& asked, const Job& job,
+                                      const Caller& caller) {
+    return migrations_.moves_within(asked, job, caller);
+  };
+  reservations_.leaves = [this](const std::string& id) { return migrations_.has(id); };
   jobs_.standing = [this](const Job& job) { return standing_of(job, migrations_, reservations_); };
   jobs_.check_stop = [this](const Job& job) { cardswap::check_stop(job, migrations_); };
   jobs_.may_restart = [this](const Job& job) { return reservations_.may_restart(job); };
@@ -74,7 +73,7 @@ Agent::Agent(asio::io_context& context, Config config)
   add_job_calls(router_, jobs_, cordons_, config_);
   state_lists_.add_calls(router_, config_.host_name);
   add_migration_calls();
-  add_peer_calls();
+  add_peer_calls(router_, migrations_, reservations_, criu_, data_plane_);
   health::add_health_calls(router_, health_);
 }
 
@@ -346,54 +345,6 @@ asio::awaitable<ApiAnswer> Agent::resolve(std::string id, OperatorsWord word) {
   }
   co_await migrations_.force(id, std::move(word));
   co_return ApiAnswer{200, to_json(migrations_.at(id))};
-}
-
-void Agent::add_peer_calls() {
-  router_.on("POST", "/v1/peer/reservations",
-             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               co_await criu_.look();
-               const auto place = co_await data_plane_.place_for(request.caller.came_to);
-               co_return reservations_.reserve(request, place);
-             });
-  router_.on(
-      "GET", "/v1/peer/reservations/{id}",
-      [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-        const auto id = request.path.at("id");
-        (void)reservations_.at(id, request.caller);
-        reservations_.heard(id);
-        const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
-        const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
-        const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
-        while (reservations_.at(id).version <= after && std::chrono::steady_clock::now() < until) {
-          co_await reservations_.changed().wait_until(until);
-        }
-        co_return ApiAnswer{200, to_json(reservations_.at(id))};
-      });
-  router_.on("POST", "/v1/peer/reservations/{id}/grant",
-             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               request.only({"epoch", "root", "step"});
-               (void)reservations_.at(request.path.at("id"), request.caller);
-               co_return co_await reservations_.grant(
-                   request.path.at("id"), static_cast<std::uint64_t>(request.number_or("epoch", 0)),
-                   request.text("root"), static_cast<std::uint64_t>(request.number_or("step", 0)));
-             });
-  router_.on("DELETE", "/v1/peer/reservations/{id}",
-             [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-               (void)reservations_.at(request.path.at("id"), request.caller);
-               const auto epoch = request.query_or("epoch", 0);
-               if (epoch < 0 || epoch > kEpochMax) {
-                 throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
-               }
-               co_return co_await reservations_.drop(request.path.at("id"),
-                                                     static_cast<std::uint64_t>(epoch));
-             });
-  router_.on(
-      "GET", "/v1/peer/decisions/{id}", [this](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-        const auto said = request.query.find("state");
-        co_return ApiAnswer{
-            200, migrations_.decision(request.path.at("id"),
-                                      said == request.query.end() ? std::string() : said->second)};
-      });
 }
 
 }  // namespace cardswap

@@ -41,7 +41,6 @@ class Agent {
  private:
   void add_host_calls();
   void add_migration_calls();
-  void add_peer_calls();
   asio::awaitable<ApiAnswer> resolve(std::string id, OperatorsWord word);
   RuntimeHub::Events runtime_events();
   health::Hooks health_hooks();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/address.h"
+
 namespace cardswap {
 namespace {
 
@@ -12,8 +14,8 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"GET", "/healthz", anybody},
     {"GET", "/readyz", anybody},
     {"GET", "/metrics", viewer},
-    {"GET", "/v1/version", viewer},
-    {"GET", "/v1/devices", viewer},
+    {"GET", "/v1/version", member},
+    {"GET", "/v1/devices", member},
     {"GET", "/v1/jobs", viewer},
     {"POST", "/v1/jobs", operator_},
     {"GET", "/v1/jobs/{name}", viewer},
@@ -34,7 +36,7 @@ constexpr auto kRules = std::to_array<AccessRule>({
     {"GET", "/v1/peers", viewer},
     {"GET", "/v1/health", viewer},
     {"POST", "/v1/health/clear", operator_},
-    {"POST", "/v1/alerts", operator_},  // Alertmanager shows a token of its own
+    {"POST", "/v1/alerts", alerts},  // Alertmanager shows a token of its own
     {"GET", "/v1/events", viewer},
     {"POST", "/v1/peer/reservations", agent},
     {"GET", "/v1/peer/reservations/{id}", agent},
@@ -55,15 +57,17 @@ const AccessRule* rule_for(std::string_view method, std::string_view pattern) {
 std::string_view to_string(ApiRole role) {
   switch (role) {
     case anybody: return "anybody";
+    case member: return "member";
     case viewer: return "viewer";
     case operator_: return "operator";
     case agent: return "agent";
+    case alerts: return "alerts";
   }
   return "?";
 }
 
 std::optional<ApiRole> role_from_string(std::string_view text) {
-  for (const auto role : {viewer, operator_, agent}) {
+  for (const auto role : {viewer, operator_, agent, alerts}) {
     if (text == to_string(role)) return role;
   }
   return std::nullopt;
@@ -72,7 +76,23 @@ std::optional<ApiRole> role_from_string(std::string_view text) {
 bool Caller::may(ApiRole needed) const {
   if (owner || needed == anybody) return true;
   if (also_agent && needed == agent) return true;
-  return role.has_value() && (needed == viewer || *role == needed);
+  if (!role) return false;
+  switch (needed) {
+    case member: return *role != alerts;
+    case viewer: return *role == viewer || *role == operator_;
+    case alerts: return *role == alerts || *role == operator_;
+    default: return *role == needed;
+  }
+}
+
+bool Caller::is_for(std::string_view host) const {
+  const auto wanted = canonical_host(without_zone(host));
+  return std::ranges::any_of(hosts, [&](const std::string& named) {
+    const auto name = canonical_host(named);
+    if (!name.starts_with("*.")) return name == wanted;
+    const auto dot = wanted.find('.');
+    return dot != std::string::npos && dot > 0 && wanted.substr(dot) == name.substr(1);
+  });
 }
 
 std::span<const AccessRule> access_rules() { return kRules; }

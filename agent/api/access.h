@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cardswap {
 
@@ -12,14 +13,16 @@ namespace cardswap {
 /// a token; and what a call needs.
 enum class ApiRole : std::uint8_t {
   anybody,    ///< needed by calls that ask for no role; nobody has it as a role
+  member,     ///< needed by what viewers, operators and agents ask; nobody has it as a role
   viewer,     ///< looks: every GET that is not between agents
   operator_,  ///< acts: jobs, migrations; looks too
-  agent,      ///< another host's agent: /v1/peer/...; looks too
+  agent,      ///< another host's agent: /v1/peer/..., and what a place is chosen by
+  alerts,     ///< tells of alerts, and nothing else; operators may too
 };
 
-/// "anybody", "viewer", "operator", "agent".
+/// "anybody", "member", "viewer", "operator", "agent", "alerts".
 [[nodiscard]] std::string_view to_string(ApiRole role);
-/// A role that a caller can have: not "anybody".
+/// A role that a caller can have: not "anybody" and not "member".
 [[nodiscard]] std::optional<ApiRole> role_from_string(std::string_view text);
 
 /// Who sent a request, as far as its connection proves it.
@@ -33,12 +36,19 @@ struct Caller {
   /// canonical_host has them. Empty: the unix socket.
   std::string came_to = {};
   std::string came_from = {};
+  /// Names and addresses of the host that its certificate is for, as they stand there.
+  std::vector<std::string> hosts = {};
 
   [[nodiscard]] static Caller owns(std::string name) {
     return {.name = std::move(name), .role = {}, .owner = true};
   }
   [[nodiscard]] bool known() const { return owner || role.has_value(); }
   [[nodiscard]] bool may(ApiRole needed) const;
+  /// Whether its certificate is one for `host`: "*.example.org" is for each name with one more
+  /// part.
+  [[nodiscard]] bool is_for(std::string_view host) const;
+  /// Uids of jobs, by which agents know a job wherever it runs.
+  [[nodiscard]] bool sees_uids() const { return owner || role == ApiRole::operator_; }
 };
 
 /// One call of the API and the role that it needs.

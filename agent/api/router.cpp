@@ -10,6 +10,7 @@
 #include <chrono>
 #include <optional>
 
+#include "agent/api/redaction.h"
 #include "agent/http/client.h"
 #include "migrator/utf8.h"
 
@@ -79,6 +80,9 @@ std::string ApiRequest::text(std::string_view field) const {
   const auto* value = body.if_contains(field);
   if (value == nullptr || !value->is_string()) {
     throw Error(Code::bad_request, fmt::format("the field '{}' must be a string", field));
+  }
+  if (value->get_string().find('\0') != json::string::npos) {  // where others would end it
+    throw Error(Code::bad_request, fmt::format("the field '{}' holds a NUL", field));
   }
   return std::string(value->get_string());
 }
@@ -210,6 +214,7 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
       const auto needed = role_for(route.method, route.pattern);
       if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
       refused = route.takes.refused;
+      const bool sees_uids = caller.sees_uids();
       request.caller = std::move(caller);
       request.path = std::move(*found);
       if (!body.empty()) {
@@ -222,7 +227,9 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
         }
         request.body = std::move(value.as_object());
       }
-      co_return co_await route.handler(std::move(request));
+      auto answer = co_await route.handler(std::move(request));
+      if (!sees_uids) hide_uids(answer.body);
+      co_return answer;
     }
     throw Error(Code::not_found,
                 path_known ? fmt::format("{} is not for {}", method, target)

@@ -43,7 +43,7 @@ Tokens Tokens::parse(std::string_view text, const std::string& file) {
     if (!role || *role == ApiRole::agent || !from_hex(digest, entry.digest)) {
       // What stands there may be a token that somebody pasted.
       throw Error(Code::bad_request, fmt::format("{}, line {}, is not understood", file, number),
-                  "a line is `viewer|operator SHA256 [NAME]`, and SHA256 what "
+                  "a line is `viewer|operator|alerts SHA256 [NAME]`, and SHA256 what "
                   "`printf %s TOKEN | sha256sum` prints");
     }
     entry.role = *role;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "agent/criu/build_id.h"
+#include "agent/outside.h"
 #include "migrator/error.h"
 
 namespace cardswap::criu {
@@ -18,34 +19,26 @@ namespace json = boost::json;
 constexpr std::size_t kFilesMax = 8192;
 constexpr std::size_t kGpusMax = 256;
 constexpr std::size_t kSaidMax = 12;
+constexpr std::size_t kBuildIdMax = 128;
 
 std::vector<std::string> features_here() {
   std::ifstream file("/proc/cpuinfo");
   return cpu_features(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
-std::string why_not(const NeededFile& file) {
-  std::error_code gone;
-  const auto status = std::filesystem::status(file.path, gone);
+/// Sizes and build ids of what is here are not told: the other host has its own, and no need.
+std::string why_not(const NeededFile& file, FileHere here) {
   const auto what = file.use == NeededFile::Use::mapped ? "program or library" : "open file";
-  if (file.use == NeededFile::Use::folder) {
-    return std::filesystem::is_directory(status) ? ""
-                                                 : fmt::format("there is no folder {}", file.path);
+  switch (here) {
+    case FileHere::fits: return {};
+    case FileHere::another_build:
+      return fmt::format("{} is another build than the job's {}", file.path, what);
+    case FileHere::differs: return fmt::format("{} differs from the job's {}", file.path, what);
+    case FileHere::missing: break;
   }
-  if (!std::filesystem::is_regular_file(status)) {
-    return fmt::format("there is no {} ({} bytes), the job's {}", file.path, file.bytes, what);
-  }
-  const auto bytes = std::filesystem::file_size(file.path, gone);
-  if (!file.build_id.empty()) {
-    const auto build = build_id_of(file.path);
-    if (build == file.build_id) return {};
-    return fmt::format("{} is another build ({} there, {} here)", file.path, file.build_id,
-                       build.empty() ? "none" : build);
-  }
-  // What the job appends to meanwhile grows where both hosts share it.
-  const bool grows = file.use == NeededFile::Use::written && bytes > file.bytes;
-  if (bytes == file.bytes || grows) return {};
-  return fmt::format("{} has {} bytes, the job's {} has {}", file.path, bytes, what, file.bytes);
+  return file.use == NeededFile::Use::folder
+             ? fmt::format("there is no folder {}", file.path)
+             : fmt::format("there is no {}, the job's {}", file.path, what);
 }
 
 }  // namespace
@@ -94,7 +87,8 @@ HostNeeds needs_from_json(const json::object& body) {
     if (!value.is_string()) throw Error(Code::bad_request, "'process' holds what is no text");
     return std::string(value.get_string());
   };
-  for (const auto& feature : list("cpu_features")) needs.cpu_features.push_back(text(feature));
+  const auto line = [&](const json::value& value) { return outside::line("process", text(value)); };
+  for (const auto& feature : list("cpu_features")) needs.cpu_features.push_back(line(feature));
   for (const auto& item : list("files")) {
     if (!item.is_object()) throw Error(Code::bad_request, "'process.files' holds no objects");
     const auto& from = item.get_object();
@@ -108,7 +102,8 @@ HostNeeds needs_from_json(const json::object& body) {
     NeededFile file;
     file.path = text(field("path"));
     file.build_id = text(field("build_id"));
-    if (!file.path.starts_with('/') || file.path.find('\0') != std::string::npos) {
+    if (!file.path.starts_with('/') || !outside::is_path(file.path) ||
+        !outside::is_line(file.build_id, kBuildIdMax)) {
       throw Error(Code::bad_request, "a file of the process has no absolute path");
     }
     boost::system::error_code no_number;
@@ -133,12 +128,13 @@ HostNeeds needs_from_json(const json::object& body) {
     if (uuid == nullptr || model == nullptr || needs.gpus.size() == kGpusMax) {
       throw Error(Code::bad_request, "'process.gpus' is not understood");
     }
-    needs.gpus.push_back({text(*uuid), text(*model)});
+    needs.gpus.push_back({line(*uuid), line(*model)});
   }
   return needs;
 }
 
-std::vector<std::string> what_is_missing(const HostNeeds& needs, const std::string& host) {
+std::vector<std::string> what_is_missing(const HostNeeds& needs, std::span<const FileHere> here_are,
+                                         const std::string& host) {
   std::vector<std::string> reasons;
   const auto here = features_here();
   std::vector<std::string> lacking;
@@ -150,8 +146,8 @@ std::vector<std::string> what_is_missing(const HostNeeds& needs, const std::stri
                                   fmt::join(lacking, ", ")));
   }
   std::size_t unsaid = 0;
-  for (const auto& file : needs.files) {
-    const auto why = why_not(file);
+  for (std::size_t i = 0; i < needs.files.size(); ++i) {
+    const auto why = why_not(needs.files[i], i < here_are.size() ? here_are[i] : FileHere::missing);
     if (why.empty()) continue;
     if (reasons.size() < kSaidMax) {
       reasons.push_back(fmt::format("on {}: {}", host, why));

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "agent/criu/files_here.h"
 #include "agent/criu/gpu_match.h"
 #include "agent/criu/preflight.h"
 
@@ -24,9 +26,11 @@ struct HostNeeds {
 /// Throws Error{bad_request}.
 [[nodiscard]] HostNeeds needs_from_json(const boost::json::object& body);
 
-/// What this host lacks of it, GPUs left out, one sentence each, at most a dozen and then a count;
-/// `host` is its name. Reads files and /proc/cpuinfo.
+/// What this host lacks of it, GPUs left out, one sentence each, at most a dozen and then a count.
+/// `here_are`: what was found of its files, in their order. `host` is its name. Reads
+/// /proc/cpuinfo.
 [[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
+                                                       std::span<const FileHere> here_are,
                                                        const std::string& host);
 
 }  // namespace cardswap::criu

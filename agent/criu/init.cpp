@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include "agent/criu/descriptor.h"
+#include "agent/criu/files_here.h"
 #include "agent/criu/keep.h"
 #include "agent/criu/namespaces.h"
 #include "agent/criu/process_tree.h"
@@ -125,7 +126,7 @@ void dump(const Orders& orders) {
 /// The log is opened here: a file of another mount namespace could not be dumped again.
 Descriptor open_log(const std::string& path) {
   Descriptor log(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!log) throw Error(Code::io, fmt::format("open {}: {}", path, std::strerror(errno)));
   return log;
 }
@@ -182,6 +183,9 @@ int main(int argc, char** argv) {
   using namespace cardswap;
   // One for each job stays for as long as that runs: it takes no page more than it needs.
   if (argc == 2 && std::string_view(argv[1]) == "keep") return criu::keep();
+  if (argc == 2 && std::string_view(argv[1]) == "files") {
+    return criu::look_at_files(criu::kFilesOrderFd, criu::kFilesReportFd);
+  }
   criu::Orders orders;
   CLI::App app("Runs jobs and CRIU for cardswapd; of no use by hand", "cardswap-init");
   app.set_version_flag("--version", CARDSWAP_VERSION);

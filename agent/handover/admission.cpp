@@ -37,6 +37,20 @@ Admission admit(const AdmissionRequest& request) {
     result.block(fmt::format("another job named {} runs on {} already", request.job, request.host),
                  "stop that one, or take another host");
   }
+  if (request.uid_is_taken) {
+    result.block(fmt::format("what job {} would be runs on {} under another name", request.job,
+                             request.host),
+                 "stop that one, or take another host");
+  }
+  if (request.is_on_its_way) {
+    result.block(fmt::format("another job named {} is on its way to {}", request.job, request.host),
+                 "wait for its migration, or take another host");
+  }
+  if (request.places >= kPlacesMax) {
+    result.block(fmt::format("{} holds {} places on {}, and an agent may hold {}", request.by,
+                             request.places, request.host, kPlacesMax),
+                 "wait for those migrations, or take another host");
+  }
   return result;
 }
 

@@ -9,13 +9,20 @@
 
 namespace cardswap {
 
+/// Open places of one agent, by its certificate: a drain of a large host needs a few dozen at once.
+inline constexpr std::size_t kPlacesMax = 64;
+
 /// What a host has and what is asked of it.
 struct AdmissionRequest {
   std::string job;
   std::string device;
   std::uint64_t state_bytes = 0;
   std::string closed;          ///< why the device takes no jobs now; empty: it does
-  bool name_is_taken = false;  ///< by a live job that is not the one which wants to come
+  bool name_is_taken = false;  ///< by a live job that this agent does not move within this host
+  bool uid_is_taken = false;   ///< the same under another name
+  bool is_on_its_way = false;  ///< by another agent's word, or another job of that name
+  std::string by;              ///< who asks
+  std::size_t places = 0;      ///< that are open for it already
   bool is_there = false;       ///< the job itself is on that device of this host
   std::vector<Jobs::Device> devices;
   std::string host;

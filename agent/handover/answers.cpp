@@ -154,7 +154,9 @@ double number_at(const json::object& from, std::string_view key) {
   return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
 }
 
-std::string reservation_path(const std::string& id) { return "/v1/peer/reservations/" + id; }
+std::string reservation_path(const std::string& id) {
+  return "/v1/peer/reservations/" + http::percent_encoded(id);
+}
 
 handover::Content content_from(const std::string& root, std::uint64_t step) {
   return {root.empty() ? Digest{} : digest_from(root), root.empty() ? 0 : step};

@@ -9,6 +9,7 @@
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/http/client.h"
+#include "agent/outside.h"
 
 namespace cardswap {
 namespace {
@@ -20,7 +21,6 @@ using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr double kEpochMax = 1e15;  // what a peer says is at most that: it is no number else
 constexpr milliseconds kTellFirst{100};
 constexpr milliseconds kTellMost{2000};
 constexpr seconds kTellAgain{5};  // to one that stands, or of which its agent knows nothing
@@ -153,8 +153,16 @@ asio::awaitable<void> Migrations::meet(std::string id) {
   m.meeting = false;
 }
 
-json::object Migrations::decision(const std::string& id, const std::string& state) {
+json::object Migrations::decision(const std::string& id, const std::string& state,
+                                  const Caller& caller) {
   auto& m = at(id);
+  if (config_.tls.any() && !caller.owner && !caller.is_for(host_of(m.to))) {
+    spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
+                 m.to);
+    throw Error(Code::not_found,
+                fmt::format("there is no migration '{}' on {}", id, config_.host_name),
+                "only the agent to which it goes may ask: its certificate must be for that host");
+  }
   const auto said = handover::target_state_from_string(state);
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state) && !m.meeting) {
@@ -179,9 +187,10 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
 
 asio::awaitable<Reservations::SourceSays> Reservations::ask_source(Reservation& r) {
   http::Request request;
-  request.target =
-      fmt::format("/v1/peer/decisions/{}?state={}", r.migration, to_string(r.side.state()));
+  request.target = fmt::format("/v1/peer/decisions/{}?state={}", http::percent_encoded(r.migration),
+                               to_string(r.side.state()));
   request.timeout = seconds(2);
+  request.only_of = r.owner;  // whoever reserved the place decides, and nobody else
   auto source = http::Endpoint::tcp(parse_address("from_api", r.from_api));
   const auto said = co_await http::call(std::move(source), std::move(request));
   SourceSays says;
@@ -193,8 +202,8 @@ asio::awaitable<Reservations::SourceSays> Reservations::ask_source(Reservation& 
   } else {
     says.message = decision_from(r.from_api, r.side.record().epoch, said);
   }
-  says.own_epoch =
-      static_cast<handover::Epoch>(std::clamp(number_at(answer, "own_epoch"), 0.0, kEpochMax));
+  const auto own_epoch = number_at(answer, "own_epoch");
+  says.own_epoch = outside::count("own_epoch", own_epoch, outside::kEpochMax);
   says.stands = text_at(answer, "copy") == "frozen";
   co_return says;
 }

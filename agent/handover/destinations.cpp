@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/json.hpp>
 
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
+#include "agent/tls/identity.h"
 
 namespace cardswap {
 
@@ -53,6 +55,18 @@ bool Migrations::is_here(const Address& agent) const {
   if (agent.port != own.port) return false;
   return same_host(agent.host, own.host) || same_host(agent.host, config_.host_name) ||
          (is_loopback(agent.host) && is_loopback(own.host));
+}
+
+bool Migrations::moves_within(const ReservationRequest& asked, const Job& job,
+                              const Caller& caller) const {
+  const auto* identity = tls::Identity::of(context_);
+  const bool is_us = caller.owner || identity == nullptr || !identity->tls() ||
+                     caller.name == tls::own_name(identity->tls());
+  if (!is_us || asked.spec.name != job.name || asked.spec.uid != job.uid) return false;
+  return asked.dry_run || std::ranges::any_of(migrations_, [&](const Migration& m) {
+           return m.id == asked.migration && m.instance == job.instance && m.epoch == asked.epoch &&
+                  !handover::is_over(m.state) && !handover::is_committed(m.state);
+         });
 }
 
 /// A name without a port may be a host's own: this one's, that of a --peer's address, or what a

@@ -15,6 +15,7 @@
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
 #include "agent/handover/operators_word.h"
+#include "agent/handover/reservation_request.h"
 #include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
@@ -67,9 +68,15 @@ class Migrations {
   [[nodiscard]] Migration* running_for(const Job& job);
   [[nodiscard]] Migration* running_of(const std::string& instance);
   Signal& changed() { return changed_; }
+  /// Whether this very agent asks for a place here, for a migration of `job` that is under way or,
+  /// in a dry run, could be. Without TLS every caller is taken for it.
+  [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Job& job,
+                                  const Caller& caller) const;
   /// What a target in doubt asks: decision, epoch, root, step, own_epoch, copy. `state` is the
   /// target's own, where it tells: what it may not know is found out by asking it.
-  [[nodiscard]] boost::json::object decision(const std::string& id, const std::string& state);
+  /// Inside TLS only the agent to which it goes is told: its certificate is for that host.
+  [[nodiscard]] boost::json::object decision(const std::string& id, const std::string& state,
+                                             const Caller& caller);
 
   // from the runtimes
   void on_hello(Job& job, const channel::Hello& hello);

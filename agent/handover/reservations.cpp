@@ -222,6 +222,7 @@ void Reservations::forget_old() {
       return;
     }
     arrivals_.erase(r->migration);
+    if (r->spec) jobs_.forget_standby_log(r->spec->name, r->migration);
     r = reservations_.erase(r);
     place = forgotten + 1;
   }
@@ -286,6 +287,16 @@ asio::awaitable<void> Reservations::watch_source(std::string migration) {
   std::string told;
   while (!r.granted() && r.side.state() != TargetState::failed) {
     co_await pause_for(milliseconds(500));
+    const bool starts =
+        r.side.state() == TargetState::reserved || r.side.state() == TargetState::starting;
+    if (starts && Clock::now() - r.made_at > park_max) {
+      fail(r, TargetEvent::standby_failed,
+           Error(Code::timed_out,
+                 fmt::format("the standby on {} did not park within {} s", config_.host_name,
+                             park_max / seconds(1)),
+                 "its log is on that host; does the program reach its first step there?"));
+      continue;
+    }
     if (Clock::now() - r.heard_at < kSourceSilenceMax) continue;
     auto next = r.side;
     const auto acts = next.on(TargetEvent::source_silent);

@@ -17,6 +17,7 @@
 #include "agent/handover/data_plane.h"
 #include "agent/handover/operators_word.h"
 #include "agent/handover/reservation.h"
+#include "agent/handover/reservation_request.h"
 #include "agent/jobs/jobs.h"
 #include "agent/runtime_hub/hub.h"
 #include "agent/task_group.h"
@@ -33,11 +34,21 @@ class Reservations {
   Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
                Jobs& jobs, RuntimeHub& hub, criu::Host& criu);
 
+  /// Until a standby has parked: what it reserves is not another agent's to keep. A source gives up
+  /// after two minutes.
+  std::chrono::milliseconds park_max = std::chrono::minutes(5);
+
   /// Why this host takes no jobs on a device now; empty: it does.
   std::function<std::string(const std::string& device)> closed;
 
   /// The highest epoch of a job that this host knows to have been granted; 0: none.
   std::function<handover::Epoch(const std::string& uid)> known_epoch;
+
+  /// Whether this very agent asks, to move `job` from one device of this host to another.
+  std::function<bool(const ReservationRequest& asked, const Job& job, const Caller& caller)>
+      moves_within;
+  /// Whether this host is the source of that migration, wherever it goes.
+  std::function<bool(const std::string& migration)> leaves;
 
   /// Told when a job begins to stand still for its handover, and when that is over.
   std::function<void(const std::string& migration, bool stands_still)> standstill;
@@ -49,7 +60,12 @@ class Reservations {
   void take_up();
   [[nodiscard]] bool keeps(const Job& standby) const;
 
-  [[nodiscard]] ApiAnswer reserve(const ApiRequest& request, const DataAddress& place);
+  /// `missing`: what lacks() has found for this request.
+  [[nodiscard]] ApiAnswer reserve(const ApiRequest& request, const DataAddress& place,
+                                  std::vector<std::string> missing = {});
+  /// What this host lacks of what a process image needs, where one may come here at all. Looks at
+  /// files in a process of the job's user, for a few seconds at most.
+  [[nodiscard]] asio::awaitable<std::vector<std::string>> lacks(ApiRequest request) const;
   [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
   /// The same, for its owner only: to everybody else's certificate there is no such thing.
@@ -95,7 +111,12 @@ class Reservations {
   void fail(Reservation& r, handover::TargetEvent event, Error error);
   void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
   void start_standby(Reservation& r);
-  void add_blocks(const ApiRequest& request, Admission& admission) const;
+  void look_around(const ReservationRequest& wanted, const Caller& caller,
+                   AdmissionRequest& asked) const;
+  /// What stands against a process image here; the GPUs that it needs.
+  std::vector<criu::NeededGpu> add_blocks(const ReservationRequest& wanted, const Caller& caller,
+                                          std::vector<std::string> missing,
+                                          Admission& admission) const;
   std::vector<std::string> prepare_arrival(Reservation& r);
   asio::awaitable<void> arrive(std::string migration);
   void look_at_files(Reservation& r, const Job& standby);

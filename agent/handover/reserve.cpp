@@ -7,6 +7,7 @@
 
 #include "agent/criu/host_match.h"
 #include "agent/handover/epochs.h"
+#include "agent/handover/reservation_request.h"
 #include "agent/handover/reservations.h"
 #include "agent/jobs/user.h"
 #include "agent/jobs/user_policy.h"
@@ -21,43 +22,63 @@ using handover::TargetEvent;
 using handover::TargetState;
 using Clock = std::chrono::steady_clock;
 
-/// It becomes a part of file names, here and on this host's disk.
-std::string migration_id(std::string id) {
-  const bool known = !id.empty() && id.size() <= 64 && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  });
-  if (!known) throw Error(Code::bad_request, "'migration' is no id of a migration");
-  return id;
+bool is_open(TargetState state) {
+  return state == TargetState::reserved || state == TargetState::starting ||
+         state == TargetState::parked || state == TargetState::verified;
 }
 
 }  // namespace
 
-ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& place) {
-  const auto id = migration_id(request.text("migration"));
-  const auto* job = request.body.if_contains("job");
-  if (job == nullptr || !job->is_object())
-    throw Error(Code::bad_request, "'job' must be an object");
-  auto spec = job_spec_from(job->get_object());
-  spec.device = request.text("device");
+/// What is here by that name or uid. A place is for a job that is nowhere here, or that this very
+/// agent moves from one device of this host to another: to know a uid proves nothing.
+void Reservations::look_around(const ReservationRequest& wanted, const Caller& caller,
+                               AdmissionRequest& asked) const {
+  const auto& spec = wanted.spec;
+  for (const auto& job : jobs_.all()) {
+    const bool same_uid = !spec.uid.empty() && job.uid == spec.uid;
+    const bool same_name = job.name == spec.name;
+    if (!job.live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
+    if (same_name && same_uid && job.device == spec.device) {
+      asked.is_there = true;
+    } else if (!moves_within || !moves_within(wanted, job, caller)) {
+      (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
+    }
+  }
+  const auto owner = caller.owner ? std::string() : caller.name;
+  for (const auto& r : reservations_) {
+    const auto* standby = jobs_.by_instance(r.instance);
+    if (standby == nullptr || !is_open(r.side.state())) continue;
+    if (r.owner == owner && !owner.empty()) ++asked.places;
+    const bool same_uid = !spec.uid.empty() && standby->uid == spec.uid;
+    // Its own earlier one may still be on its way out.
+    if (r.owner == owner && same_uid) continue;
+    if (standby->name == spec.name || same_uid) asked.is_on_its_way = true;
+  }
+}
+
+ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& place,
+                                std::vector<std::string> missing) {
+  const auto wanted = reservation_request_from(request);
+  const auto& id = wanted.migration;
+  const auto& spec = wanted.spec;
+  const auto epoch = wanted.epoch;
   AdmissionRequest asked;
   asked.job = spec.name;
   asked.device = spec.device;
-  asked.state_bytes = static_cast<std::uint64_t>(request.number_or("state_bytes", 0));
+  asked.state_bytes = wanted.state_bytes;
   asked.devices = jobs_.devices();
   asked.host = config_.host_name;
-  const auto* same_name = jobs_.find(spec.name);
-  asked.name_is_taken = same_name != nullptr && same_name->live() && same_name->uid != spec.uid;
-  asked.is_there = same_name != nullptr && same_name->live() && same_name->uid == spec.uid &&
-                   same_name->device == spec.device;
+  asked.by = request.caller.name;
+  look_around(wanted, request.caller, asked);
   if (closed) asked.closed = closed(spec.device);
   auto admission = admit(asked);
   if (!place.problem.empty()) admission.blocked_reasons.push_back(place.problem);
-  const auto epoch = static_cast<std::uint64_t>(request.number_or("epoch", 0));
   if (const auto known = known_epoch ? known_epoch(spec.uid) : 0; handover::is_old(epoch, known)) {
     const auto text = fmt::format(
         "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
         "must not go on",
-        config_.host_name, known, spec.name, epoch, request.text_or("from", "elsewhere"));
+        config_.host_name, known, spec.name, epoch,
+        wanted.from.empty() ? "elsewhere" : wanted.from);
     spdlog::error("{}", text);
     if (tell) tell({"two_epochs", text, spec.name, spec.device, id});
     admission.blocked_reasons.push_back(text);
@@ -68,8 +89,9 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
         fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
                     job.name, config_.host_name, job.name));
   }
-  const bool by_criu = request.text_or("arrive", "standby") == "criu";
-  if (by_criu) add_blocks(request, admission);
+  const bool by_criu = wanted.arrive == channel::Arrival::criu;
+  std::vector<criu::NeededGpu> source_gpus;
+  if (by_criu) source_gpus = add_blocks(wanted, request.caller, std::move(missing), admission);
   try {
     check_may_run_as(config_, spec.user, request.caller);
     // What CRIU brings is restored from its image, not started: what that needs was looked at.
@@ -79,7 +101,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   } catch (const Error& error) {
     admission.block(error.failure(), error.hint());
   }
-  if (!admission.blocked_reasons.empty() || request.flag_or("dry_run", false)) {
+  if (!admission.blocked_reasons.empty() || wanted.dry_run) {
     json::array reasons;
     for (const auto& reason : admission.blocked_reasons) reasons.emplace_back(reason);
     return {200, json::object{{"accepted", reasons.empty()},
@@ -88,34 +110,31 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
                               {"blocked_reasons", reasons}}};
   }
   forget_old();
+  const auto* leaving = jobs_.find(spec.name);
+  const bool within =
+      leaving != nullptr && moves_within && moves_within(wanted, *leaving, request.caller);
+  if (!within && leaves && leaves(id)) {
+    throw Error(Code::conflict, "a migration of that id leaves this host for another one");
+  }
   for (const auto& r : reservations_) {
     if (r.migration == id) throw Error(Code::conflict, "this migration has a reservation already");
   }
   Reservation made;
   made.migration = id;
-  made.from = request.text_or("from", "");
-  made.from_api = way_back(request.text_or("from_api", ""), request.caller.came_from);
+  made.from = wanted.from;
+  made.from_api = way_back(wanted.from_api, request.caller.came_from);
   made.data_host = made.image_host = place.host;
   if (!request.caller.owner) made.owner = request.caller.name;
-  std::vector<std::string> addresses;
-  if (const auto* told = request.body.if_contains("addresses");
-      told != nullptr && told->is_array()) {
-    for (const auto& address : told->get_array()) {
-      if (address.is_string()) addresses.emplace_back(address.get_string());
-    }
-  }
-  made.data_peers = data_peers(addresses, request.caller.came_from, own_addresses());
+  made.data_peers = data_peers(wanted.addresses, request.caller.came_from, own_addresses());
   made.data_token = random_hex(16);
-  if (request.flag_or("encrypt", false)) made.data_key = random_hex(32);
+  if (wanted.encrypt) made.data_key = random_hex(32);
   made.heard_at = Clock::now();
   made.spec = spec;
-  made.state_bytes = asked.state_bytes;
-  made.framework = request.text_or("framework", "");
-  if (by_criu) {
-    made.arrive = channel::Arrival::criu;
-    made.source_gpus = criu::needs_from_json(request.body.at("process").as_object()).gpus;
-  }
-  made.homed_bytes = static_cast<std::uint64_t>(request.number_or("homed_bytes", 0));
+  made.state_bytes = wanted.state_bytes;
+  made.framework = wanted.framework;
+  made.arrive = wanted.arrive;
+  made.source_gpus = std::move(source_gpus);
+  made.homed_bytes = wanted.homed_bytes;
   auto& r = reservations_.emplace_back(std::move(made));
   try {
     feed(r, Message{Message::Kind::reserve, epoch});

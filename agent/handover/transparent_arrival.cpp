@@ -6,6 +6,7 @@
 
 #include "agent/criu/arrival.h"
 #include "agent/criu/child.h"
+#include "agent/criu/file_look.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/meeting.h"
 #include "agent/handover/reservations.h"
@@ -47,13 +48,43 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
           criu::meeting_socket(config_, r.migration, criu::Meeting::holder).string()};
 }
 
-void Reservations::add_blocks(const ApiRequest& request, Admission& admission) const {
-  if (!criu_.tool().usable()) {
+asio::awaitable<std::vector<std::string>> Reservations::lacks(ApiRequest request) const {
+  std::vector<std::string> missing;
+  const auto wanted = reservation_request_from(request);
+  // What this host has is nothing to tell about where no process comes anyway.
+  if (wanted.arrive != channel::Arrival::criu || !criu_.tool().usable() ||
+      !may_bring_any_rights(config_, request.caller)) {
+    co_return missing;
+  }
+  const auto needs = criu::needs_from_json(wanted.process);
+  try {
+    const auto& name = wanted.spec.user.empty() ? config_.job_user : wanted.spec.user;
+    check_may_run_as(config_, wanted.spec.user, request.caller);
+    std::optional<JobUser> user;
+    if (!name.empty()) user = job_user(name);
+    const auto found =
+        co_await criu::look_at_files_as(std::move(user), needs.files, config_.data_dir);
+    missing = criu::what_is_missing(needs, found, config_.host_name);
+  } catch (const Error& error) {
+    if (tasks_.stopping()) throw;
+    missing.push_back(fmt::format("on {}: {}", config_.host_name, error.failure()));
+  }
+  co_return missing;
+}
+
+std::vector<criu::NeededGpu> Reservations::add_blocks(const ReservationRequest& wanted,
+                                                      const Caller& caller,
+                                                      std::vector<std::string> missing,
+                                                      Admission& admission) const {
+  auto needs = criu::needs_from_json(wanted.process);
+  const bool usable = criu_.tool().usable();
+  // CRIU opens as root what an image names, so it can bring any right along.
+  const bool trusted = may_bring_any_rights(config_, caller);
+  if (!usable) {
     admission.block(
         fmt::format("{} restores no processes: {}", config_.host_name, criu_.tool().problem));
   }
-  // CRIU opens as root what an image names, so it can bring any right along.
-  if (!may_bring_any_rights(config_, request.caller)) {
+  if (!trusted) {
     const auto rule = config_.job_user.empty() ? "lets nobody else be root"
                                                : "runs jobs as " + config_.job_user + " only";
     admission.block(
@@ -61,16 +92,10 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
                     "(cardswapd --criu-trust-peers allows it)",
                     config_.host_name, rule));
   }
-  const auto* process = request.body.if_contains("process");
-  if (process == nullptr || !process->is_object()) {
-    throw Error(Code::bad_request, "'process' must say what the job's processes need");
-  }
-  const auto needs = criu::needs_from_json(process->get_object());
-  for (auto& reason : criu::what_is_missing(needs, config_.host_name)) {
-    admission.block(std::move(reason));
-  }
+  if (!usable || !trusted) return {};
+  for (auto& reason : missing) admission.block(std::move(reason));
   const auto& cuda = criu_.cuda();
-  criu::OfferedGpu offered{config_.host_name, request.text("device"), "", "",
+  criu::OfferedGpu offered{config_.host_name, wanted.spec.device,    "", "",
                            cuda.problem(),    cuda.can_change_gpus()};
   for (const auto& device : jobs_.devices()) {
     if (device.name != offered.device || device.kind != "cuda") continue;
@@ -80,6 +105,7 @@ void Reservations::add_blocks(const ApiRequest& request, Admission& admission) c
   for (auto& reason : criu::why_not_on(offered, needs.gpus)) {
     admission.block(std::move(reason));
   }
+  return std::move(needs.gpus);
 }
 
 asio::awaitable<void> Reservations::arrive(std::string migration) {

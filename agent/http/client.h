@@ -33,6 +33,9 @@ struct Request {
   std::string target;                 ///< "/v1/jobs?x=1", already percent-encoded
   boost::json::value body = nullptr;  ///< null: no body
   std::vector<std::pair<std::string, std::string>> headers;
+  /// Inside TLS, on a connection of its own: the name in the certificate of the only one that may
+  /// be asked this; empty: any agent.
+  std::string only_of;
   /// Covers resolving, connecting, sending and the whole answer (a long poll's wait included).
   std::chrono::milliseconds timeout{10000};
   std::size_t answer_bytes_max = 4U << 20;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -75,8 +76,28 @@ std::string host_header(const Endpoint& endpoint) {
   return Address{without_zone(endpoint.host), endpoint.port}.text();
 }
 
+/// Where a line break or a blank stood in one of them, another call would begin: with our own
+/// certificate, and of somebody else's choice.
+void check_is_one_call(const Endpoint& endpoint, const Request& request) {
+  const auto visible = [](char c) { return c > 0x20 && c < 0x7f; };
+  const auto plain = [](char c) { return (c >= 0x20 && c != 0x7f) || c == '\t' || c < 0; };
+  const bool one =
+      request.target.starts_with('/') && std::ranges::all_of(request.target, visible) &&
+      std::ranges::all_of(request.method, visible) && std::ranges::all_of(endpoint.host, visible) &&
+      std::ranges::all_of(request.headers, [&](const auto& header) {
+        return std::ranges::all_of(header.first, visible) &&
+               std::ranges::all_of(header.second, plain);
+      });
+  if (one) return;
+  throw Error(Code::bad_request,
+              fmt::format("a call to the agent at {} holds blanks or control characters where "
+                          "there must be none",
+                          as_utf8(endpoint.text())));
+}
+
 bhttp::request<bhttp::string_body> message_of(const Endpoint& endpoint, const Request& request,
                                               bool keep) {
+  check_is_one_call(endpoint, request);
   bhttp::request<bhttp::string_body> message;
   message.version(11);
   message.method_string(request.method);
@@ -207,6 +228,12 @@ class SecureLine final : public Line {
                               "is not an agent's",
                               endpoint_.text(), as_utf8(peer.name)),
                   "issue it with `cardswap pki issue --role agent`");
+    }
+    if (!request.only_of.empty() && peer.name != request.only_of) {
+      throw Error(Code::unauthorized,
+                  fmt::format("TLS with the agent at {}: it is {}, and only {} is asked that",
+                              endpoint_.text(), as_utf8(peer.name), as_utf8(request.only_of)),
+                  "an agent's certificate keeps its name when it is renewed");
     }
   }
 

@@ -274,6 +274,17 @@ void Jobs::keep_few_logs(const std::string& name) const {
   }
 }
 
+void Jobs::forget_standby_log(const std::string& name, const std::string& migration) const {
+  const auto log = config_.job_dir(name) / ("log-" + migration);
+  for (const auto& job : jobs_) {
+    if (job.log_path == log.string()) return;
+  }
+  std::error_code absent;
+  for (const auto& file : {log, std::filesystem::path(log.string() + ".exit"), log.parent_path()}) {
+    std::filesystem::remove(file, absent);  // a folder only when it is empty
+  }
+}
+
 std::vector<std::filesystem::path> Jobs::standby_logs(const std::string& name) const {
   std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> found;
   std::error_code gone;

@@ -6,6 +6,7 @@
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/obstacles.h"
+#include "agent/outside.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -70,6 +71,26 @@ std::map<std::string, std::string> map_of(const json::object& from, std::string_
     result.emplace(item.key(), item.value().get_string());
   }
   return result;
+}
+
+// ---- of what others want started: absent and null are empty, another type is refused
+
+std::string told_text(const json::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  if (value == nullptr || value->is_null()) return {};
+  outside::check(value->is_string(), key, "text");
+  return std::string(value->get_string());
+}
+
+std::map<std::string, std::string> told_env(const json::object& from) {
+  auto env = map_of(from, "env");
+  outside::check(env.size() <= outside::kArgumentsMax, "env",
+                 "environment: it has too many variables");
+  for (const auto& [name, value] : env) {
+    outside::check(outside::is_variable(name) && outside::is_argument(value), "env",
+                   "environment: a name has a '=' or a NUL, or a value a NUL");
+  }
+  return env;
 }
 
 json::array to_array(const std::vector<std::string>& texts) {
@@ -198,28 +219,31 @@ Job job_from_journal(const json::object& record) {
 
 JobSpec job_spec_from(const json::object& body) {
   JobSpec spec;
-  spec.name = text_of(body, "name");
+  spec.name = told_text(body, "name");
   if (!is_job_name(spec.name)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no job name", spec.name),
                 "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
   }
-  spec.uid = text_of(body, "uid");
+  spec.uid = told_text(body, "uid");
   spec.argv = strings_of(body, "argv");
+  outside::check(spec.argv.size() <= outside::kArgumentsMax &&
+                     std::ranges::all_of(spec.argv, outside::is_argument),
+                 "argv", "list of arguments that a program can be given");
   if (spec.argv.empty() || spec.argv[0].empty()) {
     throw Error(Code::bad_request, "there is no program to run",
                 "cardswap run --name NAME -- PROGRAM ARGS...");
   }
-  spec.cwd = text_of(body, "cwd");
-  spec.env = map_of(body, "env");
-  spec.device = text_of(body, "device");
+  spec.cwd = outside::path_or_none("cwd", told_text(body, "cwd"));
+  spec.env = told_env(body);
+  spec.device = outside::word_or_none("device", told_text(body, "device"));
   if (spec.device.empty()) spec.device = "cpu:0";
-  spec.user = text_of(body, "user");
-  if (const auto arrive = text_of(body, "arrive"); !arrive.empty()) spec.arrive = arrive;
+  spec.user = outside::word_or_none("user", told_text(body, "user"));
+  if (auto arrive = told_text(body, "arrive"); !arrive.empty()) spec.arrive = std::move(arrive);
   if (spec.arrive != "standby" && spec.arrive != "criu") {
     throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", spec.arrive),
                 "use standby or criu");
   }
-  spec.restart = text_of(body, "restart");
+  spec.restart = told_text(body, "restart");
   if (spec.restart.empty()) spec.restart = "never";
   if (spec.restart != "never" && spec.restart != "on-failure") {
     throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", spec.restart),

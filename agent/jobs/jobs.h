@@ -152,6 +152,9 @@ class Jobs {
   asio::awaitable<void> see_off(std::string instance, std::chrono::milliseconds grace);
   /// Of standbys that came to nothing, the latest first, as long as they are kept.
   [[nodiscard]] std::vector<std::filesystem::path> standby_logs(const std::string& name) const;
+  /// The log of a standby whose reservation is forgotten, and its folder where that was all; not of
+  /// a job that is still known.
+  void forget_standby_log(const std::string& name, const std::string& migration) const;
   /// Every process of that name's jobs that are over. One walk over /proc a record.
   [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
   void forget(const std::string& name);

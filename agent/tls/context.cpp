@@ -5,13 +5,13 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <boost/asio/ip/address.hpp>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
 
 #include "agent/address.h"
+#include "agent/outside.h"
 #include "migrator/error.h"
 
 namespace cardswap::tls {
@@ -63,6 +63,40 @@ template <auto Release>
 struct ReleaseWith {
   void operator()(auto* handle) const noexcept { Release(handle); }
 };
+
+std::string_view bytes_of(const ASN1_STRING* text) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),  // NOLINT: OpenSSL's bytes
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
+}
+
+/// Empty where it is no address of IPv4 or IPv6.
+std::string address_of(std::string_view bytes) {
+  boost::asio::ip::address_v4::bytes_type v4{};
+  boost::asio::ip::address_v6::bytes_type v6{};
+  if (bytes.size() == v4.size()) {
+    std::memcpy(v4.data(), bytes.data(), v4.size());
+    return boost::asio::ip::make_address_v4(v4).to_string();
+  }
+  if (bytes.size() != v6.size()) return {};
+  std::memcpy(v6.data(), bytes.data(), v6.size());
+  return boost::asio::ip::make_address_v6(v6).to_string();
+}
+
+/// The only common name, whole; empty where there is none, or several, or one that cannot stand in
+/// a line of a log.
+std::string name_in(X509* certificate) {
+  const auto* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) return {};
+  unsigned char* utf8 = nullptr;
+  const auto* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+  const int size = ASN1_STRING_to_UTF8(&utf8, value);
+  if (size < 0) return {};
+  std::string name(reinterpret_cast<const char*>(utf8),  // NOLINT: OpenSSL's bytes
+                   static_cast<std::size_t>(size));
+  OPENSSL_free(utf8);
+  return outside::is_line(name, outside::kWordMax) ? name : std::string();
+}
 
 }  // namespace
 
@@ -125,28 +159,35 @@ Caller peer_of(const SSL* ssl) {
   Caller caller{.name = "nobody", .role = {}, .owner = false};
   auto* certificate = SSL_get0_peer_certificate(ssl);
   if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return caller;
-  std::array<char, 128> name{};
-  if (X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
-                                name.size()) > 0) {
-    caller.name = name.data();
-  }
+  const auto name = name_in(certificate);
+  if (!name.empty()) caller.name = name;
   const std::unique_ptr<GENERAL_NAMES, ReleaseWith<GENERAL_NAMES_free>> names(
       static_cast<GENERAL_NAMES*>(
           X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   int roles = 0;
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const auto* item = sk_GENERAL_NAME_value(names.get(), i);
+    if (item->type == GEN_DNS) caller.hosts.emplace_back(bytes_of(item->d.dNSName));
+    if (item->type == GEN_IPADD) {
+      if (auto host = address_of(bytes_of(item->d.iPAddress)); !host.empty()) {
+        caller.hosts.push_back(std::move(host));
+      }
+    }
     if (item->type != GEN_URI) continue;
-    const auto* text = item->d.uniformResourceIdentifier;
-    const std::string_view uri(
-        reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),  // NOLINT: OpenSSL's bytes
-        static_cast<std::size_t>(ASN1_STRING_length(text)));
+    const auto uri = bytes_of(item->d.uniformResourceIdentifier);
     if (!uri.starts_with(kRoleUri)) continue;
     ++roles;
     caller.role = role_from_string(uri.substr(kRoleUri.size()));
   }
-  if (roles != 1) caller.role.reset();
+  const bool nameless = caller.role == ApiRole::agent && name.empty();
+  if (roles != 1 || nameless) caller.role.reset();
   return caller;
+}
+
+std::string own_name(const Context& context) {
+  if (!context) return {};
+  auto* certificate = SSL_CTX_get0_certificate(context->native_handle());
+  return certificate == nullptr ? std::string() : name_in(certificate);
 }
 
 }  // namespace cardswap::tls

@@ -25,9 +25,12 @@ using Context = std::shared_ptr<boost::asio::ssl::context>;
 void expect_host(SSL* ssl, const std::string& host);
 /// Why the last handshake failed: the verification's reason where there was one.
 [[nodiscard]] std::string failure_of(SSL* ssl, const std::string& otherwise);
-/// The other side of a finished handshake: its common name and role; unknown without a certificate,
-/// without a role, or with several.
+/// The other side of a finished handshake: its common name, role and hosts; unknown without a
+/// certificate, without a role, or with several. An agent is known by its name: one without a name,
+/// with several, or with one that is no word is nobody.
 [[nodiscard]] Caller peer_of(const SSL* ssl);
+/// The common name in our own certificate; empty where there is none.
+[[nodiscard]] std::string own_name(const Context& context);
 
 /// Throws Error{refused} unless only its owner can read `file`; Error{io} when it is missing.
 void check_private(const std::filesystem::path& file);

@@ -127,14 +127,14 @@ class Target {
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
 
-  /// A standby that holds a whole state, from a source that is silent.
-  void hold(const std::string& id, const std::string& source) {
+  /// A place, and a standby that starts in it.
+  void reserve(const std::string& id, const std::string& source) {
     ApiRequest request;
     request.caller = Caller::owns("test");
     request.body = {{"migration", id},
                     {"job",
                      {{"name", id},
-                      {"uid", id},
+                      {"uid", fmt::format("{:0>32}", id.substr(2))},
                       {"argv", {"/bin/sleep", "1000"}},
                       {"cwd", "/"},
                       {"env", json::object{}}}},
@@ -145,6 +145,10 @@ class Target {
                     {"from_api", source}};
     const auto answer = reservations_.reserve(request, {.host = "127.0.0.1", .problem = {}});
     ASSERT_TRUE(answer.body.at("accepted").as_bool()) << json::serialize(answer.body);
+  }
+  /// A standby that holds a whole state, from a source that is silent.
+  void hold(const std::string& id, const std::string& source) {
+    ASSERT_NO_FATAL_FAILURE(reserve(id, source));
     auto* job = jobs_.by_instance(reservations_.at(id).instance);
     ASSERT_NE(job, nullptr);
     reservations_.on_message(*job, channel::Parked{"127.0.0.1", 9, 1});
@@ -160,6 +164,13 @@ class Target {
     for (const auto& r : reservations_.all()) {
       reservations_.at(r.migration).heard_at = Clock::now() - 1h;
     }
+    context_.restart();
+    context_.run_for(time);
+  }
+  /// The source asks on and on.
+  void run_with_a_source_for(std::chrono::milliseconds time, std::chrono::milliseconds park_max) {
+    reservations_.park_max = park_max;
+    for (const auto& r : reservations_.all()) reservations_.heard(r.migration);
     context_.restart();
     context_.run_for(time);
   }
@@ -190,7 +201,7 @@ TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {
   ScriptedPeer peer([&](const ScriptedPeer::Asked&) { return liar.as_source(); });
   Target target(dir.path());
   for (std::size_t i = 0; i < kHeld; ++i) {
-    ASSERT_NO_FATAL_FAILURE(target.hold(fmt::format("m-{}", i), peer.address()));
+    ASSERT_NO_FATAL_FAILURE(target.hold(fmt::format("m-{:08x}", i), peer.address()));
   }
   EXPECT_TRUE(within(60s, [&] {
     target.run_for(200ms);
@@ -207,6 +218,20 @@ TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {
   })) << target.in_state(handover::TargetState::failed);
   EXPECT_TRUE(within(10s, [&] {
     target.run_for(100ms);
+    return target.reserved_bytes() == 0;
+  }));
+}
+
+TEST(HostilePeers, AsSourcesHoldNoPlaceWhoseStandbyDoesNotPark) {
+  const TempDir dir;
+  Target target(dir.path());
+  ASSERT_NO_FATAL_FAILURE(target.reserve("m-0123456789abcdef", "127.0.0.1:7070"));
+  target.run_with_a_source_for(1200ms, std::chrono::minutes(5));
+  EXPECT_EQ(target.in_state(handover::TargetState::starting), 1U) << "it has its time";
+  target.run_with_a_source_for(1200ms, 1s);
+  EXPECT_EQ(target.in_state(handover::TargetState::failed), 1U);
+  EXPECT_TRUE(within(10s, [&] {
+    target.run_with_a_source_for(100ms, 1s);
     return target.reserved_bytes() == 0;
   }));
 }

@@ -22,7 +22,7 @@ TEST(Tls, AReservationIsItsOwnersAlone) {
   const auto third = fleet.issue(ApiRole::agent, "c", {"127.0.0.1"});
   Host b(dir.path() / "b",
          {.name = "b", .more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
-  const boost::json::object wanted{{"migration", "m-by-hand"},
+  const boost::json::object wanted{{"migration", "m-0123456789abcdef"},
                                    {"job", {{"name", "job"}, {"argv", {"/bin/cat"}}, {"cwd", "/"}}},
                                    {"device", "cpu:0"},
                                    {"state_bytes", 4096},
@@ -32,7 +32,7 @@ TEST(Tls, AReservationIsItsOwnersAlone) {
   ASSERT_EQ(made.status, 200U) << made.content;
   ASSERT_TRUE(made.body.at("accepted").as_bool()) << made.content;
 
-  const std::string place = "/v1/peer/reservations/m-by-hand";
+  const std::string place = "/v1/peer/reservations/m-0123456789abcdef";
   const HttpRequest look{.method = "GET", .target = place};
   const HttpRequest grant{.method = "POST",
                           .target = place + "/grant",

@@ -85,7 +85,9 @@ TEST_P(EveryCall, IsRefusedToWhoeverMayNotMakeIt) {
   // A wrong token is not made good by a right certificate.
   EXPECT_EQ(ask_over_tls(*g().host, g().acting, guessed).status, 401U);
 
-  if (needed != ApiRole::viewer) {
+  if (needed == ApiRole::viewer) {
+    EXPECT_EQ(ask_over_tls(*g().host, g().agent, asked).status, 403U) << "not for other agents";
+  } else if (needed != ApiRole::member) {
     EXPECT_EQ(ask_over_tls(*g().host, g().viewer, asked).status, 403U);
     auto with_token = asked;
     with_token.headers = {{"Authorization", "Bearer look"}};
@@ -95,6 +97,7 @@ TEST_P(EveryCall, IsRefusedToWhoeverMayNotMakeIt) {
   }
   const auto& right = needed == ApiRole::agent       ? g().agent
                       : needed == ApiRole::operator_ ? g().acting
+                      : needed == ApiRole::alerts    ? g().acting
                                                      : g().viewer;
   try {
     const auto answered = ask_over_tls(*g().host, right, asked).status;

@@ -355,7 +355,7 @@ TEST_F(TwoEpochs, AHostThatKnowsAHigherEpochTakesNoLowerOne) {
                              {"uid", text(job, "uid")},
                              {"argv", boost::json::array{"/bin/true"}},
                              {"cwd", "/"}};
-    const boost::json::object body{{"migration", "m-old"},
+    const boost::json::object body{{"migration", "m-00000001"},
                                    {"job", spec},
                                    {"device", "cpu:1"},
                                    {"epoch", epoch},

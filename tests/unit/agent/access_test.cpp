@@ -46,6 +46,8 @@ TEST(Access, ChangesAreForOperatorsAndHandoversForAgents) {
     const auto call = std::string(rule.method) + " " + std::string(rule.pattern);
     if (rule.pattern.starts_with("/v1/peer/")) {
       EXPECT_EQ(rule.role, ApiRole::agent) << call;
+    } else if (rule.pattern == "/v1/alerts") {
+      EXPECT_EQ(rule.role, ApiRole::alerts) << call;
     } else if (rule.method != "GET") {
       EXPECT_EQ(rule.role, ApiRole::operator_) << call;
     }
@@ -68,18 +70,40 @@ TEST(Access, ProbesNeedNoRole) {
   EXPECT_FALSE(open_to_anybody("GET", "/healthz/../v1/jobs"));
 }
 
-TEST(Access, RolesLookAndOnlyTheirOwnActs) {
-  const Caller nobody;
-  const Caller viewer{.name = "v", .role = ApiRole::viewer, .owner = false};
-  const Caller acting{.name = "o", .role = ApiRole::operator_, .owner = false};
+TEST(Access, EachRoleHasItsOwnCallsAndNoOthers) {
+  using enum ApiRole;
+  const auto may = [](std::optional<ApiRole> role, ApiRole needed) {
+    return Caller{.name = "x", .role = role, .owner = false}.may(needed);
+  };
+  for (const auto needed : {member, viewer, operator_, agent, alerts}) {
+    EXPECT_TRUE(Caller::owns("root").may(needed));
+    EXPECT_FALSE(may({}, needed));
+    EXPECT_EQ(may(viewer, needed), needed == member || needed == viewer);
+    EXPECT_EQ(may(operator_, needed), needed != agent);
+    EXPECT_EQ(may(agent, needed), needed == member || needed == agent);
+    EXPECT_EQ(may(alerts, needed), needed == alerts);
+  }
+}
+
+TEST(Access, AnAgentSeesWhatAPlaceIsChosenByAndNoJobs) {
   const Caller agent{.name = "a", .role = ApiRole::agent, .owner = false};
-  const auto owner = Caller::owns("root");
-  for (const auto role : {ApiRole::viewer, ApiRole::operator_, ApiRole::agent}) {
-    EXPECT_FALSE(nobody.may(role));
-    EXPECT_TRUE(owner.may(role));
-    EXPECT_EQ(viewer.may(role), role == ApiRole::viewer);
-    EXPECT_EQ(acting.may(role), role != ApiRole::agent);
-    EXPECT_EQ(agent.may(role), role != ApiRole::operator_);
+  for (const auto& rule : access_rules()) {
+    const auto open = rule.role == ApiRole::anybody || rule.pattern.starts_with("/v1/peer/") ||
+                      rule.pattern == "/v1/devices" || rule.pattern == "/v1/version";
+    EXPECT_EQ(agent.may(rule.role), open) << rule.method << " " << rule.pattern;
+  }
+}
+
+TEST(Access, ACertificateIsForTheHostsThatItNames) {
+  Caller caller;
+  EXPECT_FALSE(caller.is_for("gpu-a"));
+  caller.hosts = {"gpu-a", "10.0.0.1", "*.fleet.example"};
+  for (const auto* host : {"gpu-a", "GPU-A", "10.0.0.1", "::ffff:10.0.0.1", "a.fleet.example"}) {
+    EXPECT_TRUE(caller.is_for(host)) << host;
+  }
+  for (const auto* host : {"gpu-b", "10.0.0.2", "fleet.example", ".fleet.example",
+                           "a.b.fleet.example", "*.fleet.example.org", ""}) {
+    EXPECT_FALSE(caller.is_for(host)) << host;
   }
 }
 

@@ -146,6 +146,18 @@ TEST(Admission, GivesEveryReasonAtOnce) {
               ElementsAre("no device cpu:9 on gpu-b; it has cpu:0", HasSubstr("another job")));
 }
 
+TEST(Admission, TakesNoJobThatIsHereOrComesFromElsewhereToo) {
+  auto request = request_for(1);
+  request.by = "gpu-x";
+  request.places = kPlacesMax - 1;
+  EXPECT_THAT(admit(request).blocked_reasons, IsEmpty());
+  request.places = kPlacesMax;
+  request.uid_is_taken = request.is_on_its_way = true;
+  EXPECT_THAT(admit(request).blocked_reasons,
+              ElementsAre(HasSubstr("under another name"), HasSubstr("on its way"),
+                          HasSubstr("gpu-x holds 64 places on gpu-b, and an agent may hold 64")));
+}
+
 class JournalTest : public ::testing::Test {
  protected:
   JournalTest() {

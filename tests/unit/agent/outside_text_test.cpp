@@ -4,10 +4,15 @@
 #include <spdlog/details/log_msg.h>
 
 #include <boost/json.hpp>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include "agent/http/client.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/json_log.h"
+#include "agent/outside.h"
+#include "agent/shown.h"
 #include "migrator/utf8.h"
 
 namespace cardswap {
@@ -29,6 +34,91 @@ TEST(Utf8, TakesWhatUnicodeAllowsAndNothingElse) {
     EXPECT_EQ(as_utf8(text).size(), std::string_view(text).size()) << "offsets must stay right";
   }
   EXPECT_EQ(as_utf8("a\xc3(b\xe2\x96\x88\xe2"), "a?(b\xe2\x96\x88?");
+}
+
+TEST(Outside, IdsOfMigrationsAreAsThisAgentMakesThem) {
+  for (const auto* id : {"m-0a1b2c3d", "m-0123456789abcdef0123456789abcdef"}) {
+    EXPECT_TRUE(outside::is_migration_id(id)) << id;
+  }
+  for (const auto& id : std::vector<std::string>{
+           "", "m-", "m-1", "m-0a1b2c3", "m-0A1B2C3D", "n-0a1b2c3d", "m-0a1b2c3g", " m-0a1b2c3d",
+           "m-0a1b2c3d\n", std::string("m-0a1b2c3d\0", 11), "m-/../../etc", "../m-0a1b2c3d",
+           "m-0a1b2c3d/x", "m-" + std::string(33, 'a'), std::string(300, 'a')}) {
+    EXPECT_FALSE(outside::is_migration_id(id)) << id;
+  }
+}
+
+TEST(Outside, ALineHoldsNothingThatATerminalOrALogObeys) {
+  for (const auto* text : {"", "gpu-a/cpu:0", "gr\xc3\xbc\xc3\x9f", "\xf0\x9f\x9a\x80 go"}) {
+    EXPECT_TRUE(outside::is_line(text)) << text;
+  }
+  for (const auto& text : std::vector<std::string>{
+           "a\nb", "a\rb", "a\tb", "\x1b[31m", "\x7f", std::string("a\0b", 3), "\xff",
+           "\xc2\x9b"
+           "31m",
+           "\xe2\x80\xae"
+           "txt.exe",
+           "\xe2\x80\xa8", "\xe2\x81\xa6x", std::string(1001, 'a')}) {
+    EXPECT_FALSE(outside::is_line(text)) << text;
+  }
+}
+
+TEST(Outside, NumbersAreWholeFiniteAndInRange) {
+  EXPECT_EQ(outside::count("n", 7.9), 7U);
+  EXPECT_EQ(outside::count("n", 0), 0U);
+  for (const double number : {-1.0, 1e300, std::numeric_limits<double>::infinity(),
+                              std::numeric_limits<double>::quiet_NaN()}) {
+    EXPECT_THROW((void)outside::count("n", number), Error) << number;
+  }
+}
+
+TEST(Outside, VariablesHaveNoEndInTheirNames) {
+  EXPECT_TRUE(outside::is_variable("PATH"));
+  EXPECT_TRUE(outside::is_variable("a b"));
+  for (const auto& name :
+       std::vector<std::string>{"", "A=B", std::string("A\0", 2), std::string(1U << 18U, 'a')}) {
+    EXPECT_FALSE(outside::is_variable(name));
+  }
+}
+
+TEST(Outside, AnErrorNamesTheFieldAndRepeatsNothing) {
+  try {
+    (void)outside::line("from", "\x1b[31mred");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::bad_request);
+    EXPECT_THAT(error.what(), HasSubstr("'from'"));
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("red")));
+  }
+}
+
+TEST(Shown, WritesOutWhatATerminalObeysAndNothingElse) {
+  for (const auto* text : {"", "plain", "gr\xc3\xbc\xc3\x9f", "\xe2\x96\x88", "\xf0\x9f\x9a\x80",
+                           "\xc2\xa0", "\xe2\x80\xa6"}) {
+    EXPECT_EQ(shown(text), text);
+  }
+  EXPECT_EQ(shown("\x1b]0;pwned\x07\nFAKE\trunning\r"), "\\x1b]0;pwned\\x07\\nFAKE\\trunning\\r");
+  EXPECT_EQ(shown(std::string_view("a\0b\x7f", 4)), "a\\x00b\\x7f");
+  EXPECT_EQ(shown("\xc2\x9b"
+                  "31m \xe2\x80\xae"
+                  "x \xe2\x81\xa6"
+                  "y"),
+            "\\x9b31m \\u202ex \\u2066y");
+  EXPECT_EQ(shown("\xff"
+                  "a"),
+            "?a");
+  EXPECT_EQ(shown_lines("a\n\tb\x1b[2J\r\n"), "a\n\tb\\x1b[2J\\r\n");
+}
+
+TEST(Shown, AMessageInTheLogIsOneLine) {
+  const auto format = text_log_format();
+  spdlog::memory_buf_t line;
+  format->format(
+      spdlog::details::log_msg("cardswapd", spdlog::level::warn, "a\r\n2026-01-01 info made up"),
+      line);
+  const std::string_view text(line.data(), line.size());
+  EXPECT_EQ(text.find('\n'), text.size() - 1);
+  EXPECT_THAT(std::string(text), HasSubstr("a\\r\\n2026-01-01 info made up"));
 }
 
 boost::json::object logged(std::string_view message) {

@@ -333,14 +333,34 @@ TEST_F(MadeUpProcess, NeedsItsFilesThere) {
   ASSERT_EQ(needs.files.size(), 2U);
   needs.gpus = {{"GPU-1", "H200"}};
   EXPECT_EQ(needs_from_json(to_json(needs)), needs);
-  EXPECT_THAT(what_is_missing(needs, "b"), IsEmpty());
+  const auto missing = [&] {
+    std::vector<FileHere> found;
+    for (const auto& file : files_from(encode(needs.files))) found.push_back(look_at(file));
+    return what_is_missing(needs, found, "b");
+  };
+  EXPECT_THAT(missing(), IsEmpty());
   write("data", "123");
-  EXPECT_THAT(what_is_missing(needs, "b"),
-              ElementsAre(HasSubstr("data has 3 bytes, the job's open file has 5")));
+  EXPECT_THAT(missing(), ElementsAre(HasSubstr("data differs from the job's open file")));
   needs.cpu_features.emplace_back("avx4096");
   std::filesystem::remove(proc / "data");
-  EXPECT_THAT(what_is_missing(needs, "b"),
+  EXPECT_THAT(missing(),
               ElementsAre(HasSubstr("the processor of b lacks avx4096"), HasSubstr("there is no")));
+}
+
+/// Whoever names them must neither keep the agent waiting nor make it act.
+TEST(FilesHere, AreNeitherOpenedNorToldOfWhereTheyAreNoPlainFiles) {
+  for (const auto* path : {"/proc/kmsg", "/proc/self/mem", "/sys/kernel/notes", "/dev/null",
+                           "/dev/watchdog", "/proc/1/environ", "/", "/nowhere"}) {
+    NeededFile file{.path = path, .bytes = 0};
+    for (const auto use :
+         {NeededFile::Use::mapped, NeededFile::Use::read, NeededFile::Use::written}) {
+      file.use = use;
+      file.build_id = use == NeededFile::Use::mapped ? "00" : "";
+      EXPECT_EQ(look_at(file), FileHere::missing) << path;
+    }
+  }
+  EXPECT_EQ(look_at({.path = "/", .use = NeededFile::Use::folder}), FileHere::fits);
+  EXPECT_EQ(look_at({.path = "/proc", .use = NeededFile::Use::folder}), FileHere::missing);
 }
 
 TEST(Preflight, KnowsThisProcess) {
@@ -348,7 +368,9 @@ TEST(Preflight, KnowsThisProcess) {
   ASSERT_EQ(tree.processes.size(), 1U);
   EXPECT_FALSE(tree.processes[0].mappings.empty());
   const auto needs = needs_of(tree);
-  EXPECT_THAT(what_is_missing(needs, "here"), IsEmpty());
+  std::vector<FileHere> found;
+  for (const auto& file : needs.files) found.push_back(look_at(file));
+  EXPECT_THAT(what_is_missing(needs, found, "here"), IsEmpty());
   EXPECT_THAT(build_id_of("/proc/self/exe"), ::testing::MatchesRegex("[0-9a-f]{16,}"));
   EXPECT_EQ(build_id_of("/etc/hostname"), "");
 }

@@ -1,0 +1,115 @@
+#include "agent/criu/files_here.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <span>
+
+#include "agent/criu/build_id.h"
+#include "agent/criu/descriptor.h"
+
+namespace cardswap::criu {
+namespace {
+
+constexpr std::size_t kBeginning = 16U << 10;
+
+/// Reading from these asks or tells the kernel something.
+bool is_of_the_kernel(const Descriptor& file) {
+  constexpr auto kKinds = std::to_array<long>(
+      {PROC_SUPER_MAGIC, SYSFS_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC,
+       CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC, PSTOREFS_MAGIC, EFIVARFS_MAGIC,
+       0x62656570 /* configfs */, BINFMTFS_MAGIC, NSFS_MAGIC, RDTGROUP_SUPER_MAGIC});
+  struct statfs kind {};
+  return ::fstatfs(file.get(), &kind) != 0 ||
+         std::ranges::find(kKinds, static_cast<long>(kind.f_type)) != kKinds.end();
+}
+
+std::string build_id_at(const Descriptor& place) {
+  const auto name = fmt::format("/proc/self/fd/{}", place.get());
+  const Descriptor file(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  std::vector<std::byte> beginning(kBeginning);
+  const auto got = file ? ::pread(file.get(), beginning.data(), beginning.size(), 0) : 0;
+  return build_id_in(
+      std::span(beginning).first(static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
+}
+
+}  // namespace
+
+FileHere look_at(const NeededFile& file) {
+  const Descriptor place(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat facts {};
+  if (!place || ::fstat(place.get(), &facts) != 0 || is_of_the_kernel(place)) {
+    return FileHere::missing;
+  }
+  if (file.use == NeededFile::Use::folder) {
+    return S_ISDIR(facts.st_mode) ? FileHere::fits : FileHere::missing;
+  }
+  if (!S_ISREG(facts.st_mode)) return FileHere::missing;
+  if (!file.build_id.empty()) {
+    return build_id_at(place) == file.build_id ? FileHere::fits : FileHere::another_build;
+  }
+  const auto bytes = static_cast<std::uint64_t>(facts.st_size);
+  // What the job appends to meanwhile grows where both hosts share it.
+  const bool grows = file.use == NeededFile::Use::written && bytes > file.bytes;
+  return bytes == file.bytes || grows ? FileHere::fits : FileHere::differs;
+}
+
+std::string encode(const std::vector<NeededFile>& files) {
+  std::string bytes;
+  for (const auto& file : files) {
+    for (const auto& field : {std::to_string(static_cast<int>(file.use)),
+                              std::to_string(file.bytes), file.build_id, file.path}) {
+      bytes += field;
+      bytes += '\0';
+    }
+  }
+  return bytes;
+}
+
+std::vector<NeededFile> files_from(std::string_view bytes) {
+  std::vector<NeededFile> files;
+  const auto field = [&](std::string_view& into) {
+    const auto end = bytes.find('\0');
+    if (end == std::string_view::npos) return false;
+    into = bytes.substr(0, end);
+    bytes.remove_prefix(end + 1);
+    return true;
+  };
+  const auto number = [](std::string_view text, auto& into) {
+    return std::from_chars(text.data(), text.data() + text.size(), into).ec == std::errc{};
+  };
+  for (std::string_view use, size, build_id, path;
+       field(use) && field(size) && field(build_id) && field(path);) {
+    NeededFile file{.path = std::string(path), .build_id = std::string(build_id)};
+    int kind = -1;
+    if (!number(use, kind) || kind < 0 || kind > static_cast<int>(NeededFile::Use::folder) ||
+        !number(size, file.bytes)) {
+      break;
+    }
+    file.use = static_cast<NeededFile::Use>(kind);
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+int look_at_files(int order, int report) {
+  std::string bytes;
+  std::array<char, 65536> piece{};
+  for (ssize_t got = 0; (got = ::read(order, piece.data(), piece.size())) > 0;) {
+    bytes.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  for (const auto& file : files_from(bytes)) {
+    const auto letter = static_cast<char>(look_at(file));
+    if (::write(report, &letter, 1) != 1) return 1;
+  }
+  return 0;
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,70 @@
+#include "agent/handover/reservation_request.h"
+
+#include <boost/json.hpp>
+
+#include "agent/address.h"
+#include "agent/outside.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kWordsMax = 256;
+
+std::uint64_t count_or_none(const ApiRequest& request, std::string_view field,
+                            std::uint64_t most = outside::kBytesMax) {
+  return outside::count(field, request.number_or(field, 0), most);
+}
+
+std::vector<std::string> words_or_none(const ApiRequest& request, std::string_view field) {
+  std::vector<std::string> words;
+  const auto* list = request.body.if_contains(field);
+  if (list == nullptr || list->is_null()) return words;
+  outside::check(list->is_array() && list->get_array().size() <= kWordsMax, field, "list of words");
+  for (const auto& item : list->get_array()) {
+    outside::check(item.is_string() && outside::is_word(item.get_string()), field, "list of words");
+    words.emplace_back(item.get_string());
+  }
+  return words;
+}
+
+}  // namespace
+
+ReservationRequest reservation_request_from(const ApiRequest& request) {
+  ReservationRequest asked;
+  asked.migration = outside::migration_id("migration", request.text("migration"));
+  const auto* job = request.body.if_contains("job");
+  if (job == nullptr || !job->is_object()) {
+    throw Error(Code::bad_request, "'job' must be an object");
+  }
+  asked.spec = job_spec_from(job->get_object());
+  asked.spec.device = request.text("device");
+  outside::check(outside::is_word(asked.spec.device), "device", "name of a device");
+  outside::check(asked.spec.uid.empty() || outside::is_job_uid(asked.spec.uid), "job.uid",
+                 "uid of a job");
+  asked.state_bytes = count_or_none(request, "state_bytes");
+  asked.homed_bytes = count_or_none(request, "homed_bytes");
+  asked.epoch = count_or_none(request, "epoch", outside::kEpochMax);
+  asked.from = outside::line("from", request.text_or("from", ""));
+  asked.from_api = request.text_or("from_api", "");
+  // A port of 0 is an agent's that nobody can call.
+  const bool is_address = asked.from_api.size() <= outside::kWordMax &&
+                          address_from(asked.from_api, kAgentPort, true).has_value();
+  outside::check(asked.from_api.empty() || is_address, "from_api", "address of an agent");
+  asked.addresses = words_or_none(request, "addresses");
+  asked.framework = outside::line("framework", request.text_or("framework", ""));
+  const auto arrive = request.text_or("arrive", "standby");
+  outside::check(arrive == "standby" || arrive == "criu", "arrive", "way to arrive");
+  if (arrive == "criu") {
+    asked.arrive = channel::Arrival::criu;
+    const auto* process = request.body.if_contains("process");
+    if (process == nullptr || !process->is_object()) {
+      throw Error(Code::bad_request, "'process' must say what the job's processes need");
+    }
+    asked.process = process->get_object();
+  }
+  asked.encrypt = request.flag_or("encrypt", false);
+  asked.dry_run = request.flag_or("dry_run", false);
+  return asked;
+}
+
+}  // namespace cardswap
