@@ -137,7 +137,7 @@ TEST_F(Strangers, AtTheApiAreToldWhatIsWrong) {
   EXPECT_EQ(post("/v1/jobs/../../etc", "{}").status, 404U);
   EXPECT_EQ(ask_over_tcp(a_, {.target = "/v1/migrations/m-none"}).code(), "not_found");
   EXPECT_EQ(ask_over_tcp(a_, {.target = "/v1/jobs/job/logs?offset=here"}).code(), "bad_request");
-  EXPECT_EQ(ask_over_tcp(a_, {.target = "/v1/peer/decisions/m-none"}).code(), "not_found");
+  EXPECT_EQ(ask_over_tcp(a_, {.target = "/v1/peer/decisions/m-00000000"}).code(), "not_found");
   // Refused, or cut off while it still sends: either way nothing of it is kept.
   try {
     EXPECT_EQ(post("/v1/jobs", std::string(2 << 20, ' ')).code(), "bad_request");

@@ -116,7 +116,7 @@ TEST_F(Loopback, AJobIsAnsweredNothing) {
 TEST_F(Loopback, RootActsAndHandsOverThereButOwnsNothing) {
   EXPECT_EQ(ask_over_tcp(*a_, start("one", "")).status, 201U);
   EXPECT_EQ(ask_over_tcp(*a_, start("two", "root")).status, 422U);
-  EXPECT_EQ(ask_over_tcp(*a_, {.target = "/v1/peer/decisions/m-none"}).status, 404U);
+  EXPECT_EQ(ask_over_tcp(*a_, {.target = "/v1/peer/decisions/m-00000000"}).status, 404U);
 }
 
 TEST_F(Loopback, APageInABrowserIsRefusedWhoeverRunsTheBrowser) {
