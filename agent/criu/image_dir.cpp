@@ -90,6 +90,10 @@ Descriptor ImageDir::create(const std::string& name) const {
 void ImageDir::keep_log(const std::string& name, const std::string& path) const {
   const Descriptor file(::openat(fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return;
+  // It names the job's files: not for everybody who can guess the job's name.
+  const Descriptor log(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!log || ::fchmod(log.get(), 0600) != 0) return;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   std::array<char, 65536> piece{};
   for (ssize_t got = 0; (got = ::read(file.get(), piece.data(), piece.size())) > 0;) {
