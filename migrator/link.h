@@ -71,7 +71,7 @@ inline constexpr PeerId kServer{0};
                                                  const std::string& transports, LinkEvents& events,
                                                  const std::string& peers = {});
 /// Where a target that was told to listen on `host` does so, and its source has to connect to: on
-/// 127.0.0.1 in place of ::1 where this host's UCX cannot use that.
+/// 127.0.0.1 in place of the other 127.0.0.0/8, and of ::1 where this host's UCX cannot use that.
 [[nodiscard]] std::string listening_host(const std::string& host);
 /// "10.0.0.2:4711", "[fd00::2]:4711".
 [[nodiscard]] std::string link_address(const std::string& host, std::uint16_t port);

@@ -1,10 +1,12 @@
 #include "runtime/agent_channel.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAnswerMax{10'000};
+constexpr std::chrono::seconds kConnectMax{5};
 constexpr milliseconds kTick{100};
 constexpr std::size_t kQueueBytesMax = 4U << 20;
 
@@ -57,8 +60,10 @@ class AgentChannel::Socket {
                   "CARDSWAP_SOCKET may have 107 bytes");
     }
     std::memcpy(address.sun_path, path.c_str(), path.size());
-    auto socket =
-        std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    // Until others who connect have been heard: a crowd of them is no reason for a job to end.
+    const timeval limit{.tv_sec = kConnectMax.count(), .tv_usec = 0};
+    ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
         0) {
       throw Error(Code::unreachable,
@@ -66,6 +71,7 @@ class AgentChannel::Socket {
                   "is cardswapd running? A program started without `cardswap run` needs no "
                   "CARDSWAP_SOCKET");
     }
+    ::fcntl(socket->fd(), F_SETFL, O_NONBLOCK);
     return socket;
   }
 

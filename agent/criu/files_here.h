@@ -13,8 +13,9 @@ namespace cardswap::criu {
 
 enum class FileHere : char { fits = 'f', missing = 'n', differs = 'd', another_build = 'b' };
 
-/// A link is followed. What is no regular file (or folder, where one is needed), or one of the
-/// kernel's own file systems, counts as missing and is never opened: that may wait or act.
+/// A link is followed. What is no regular file (or folder, where one is needed) counts as missing.
+/// Of the kernel's own file systems what everybody may read is there or not; it is never opened,
+/// because that may wait or act.
 [[nodiscard]] FileHere look_at(const NeededFile& file);
 
 // Between the agent and its process; paths hold no NUL.

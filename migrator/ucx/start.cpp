@@ -113,6 +113,8 @@ sockaddr_storage numeric_address(const std::string& host, std::uint16_t port, so
 namespace cardswap {
 
 std::string listening_host(const std::string& host) {
+  // UCX knows interfaces by their addresses, and 127.0.0.2 is no interface's.
+  if (host.starts_with("127.")) return "127.0.0.1";
   const auto v6 = ucx::v6_of(host);
   const bool loopback = v6 && IN6_IS_ADDR_LOOPBACK(&*v6);
   return loopback && ucx::older_than_1(ucx::kMinorOfBetterV6) ? "127.0.0.1" : host;

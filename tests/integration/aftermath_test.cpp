@@ -148,7 +148,7 @@ TEST_F(Aftermath, OfAStandbyThatDiesInATangleOfBytesIsAClearError) {
   const auto migration = boost::json::parse(outcome.out).as_object();
   const auto& error = migration.at("error").as_object();
   EXPECT_EQ(text(error, "code"), "target_lost");
-  EXPECT_THAT(text(error, "failure"), HasSubstr("no \"file\"|{\\}\t\xe2\x96\x88???"));
+  EXPECT_THAT(text(error, "failure"), HasSubstr("no \"file\"|{\\}\\t\xe2\x96\x88???"));
   std::istringstream lines(c.log());
   std::size_t count = 0;
   for (std::string line; std::getline(lines, line); ++count) {

@@ -360,7 +360,9 @@ TEST(FilesHere, AreNeitherOpenedNorToldOfWhereTheyAreNoPlainFiles) {
     }
   }
   EXPECT_EQ(look_at({.path = "/", .use = NeededFile::Use::folder}), FileHere::fits);
-  EXPECT_EQ(look_at({.path = "/proc", .use = NeededFile::Use::folder}), FileHere::missing);
+  EXPECT_EQ(look_at({.path = "/proc", .use = NeededFile::Use::folder}), FileHere::fits);
+  EXPECT_EQ(look_at({.path = "/proc/meminfo", .use = NeededFile::Use::read}), FileHere::fits);
+  EXPECT_EQ(look_at({.path = "/proc/1/fd", .use = NeededFile::Use::folder}), FileHere::missing);
 }
 
 TEST(Preflight, KnowsThisProcess) {
