@@ -169,6 +169,19 @@ TEST(Ipv4, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
   job.ends_as_undisturbed_on(a);
 }
 
+/// UCX knows interfaces by their addresses, and these are no interface's.
+TEST(Ipv4, OtherLoopbackAddressesTakeDataToo) {
+  const TempDir dir;
+  Host a(dir.path() / "a", {.name = "a", .address = "127.0.0.2"});
+  Host b(dir.path() / "b", {.name = "b", .address = "127.0.0.3"});
+  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
+  job.start(a);
+  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
+  ASSERT_TRUE(b.steps_again_within("job", 30s));
+  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
+  job.ends_as_undisturbed_on(a);
+}
+
 TEST(Ipv6, LoopbackServesEveryCommand) {
   const TempDir dir;
   Host a(dir.path() / "a", {.name = "a", .address = "::1"});
