@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 #include <deque>
 
+#include "agent/shown.h"
 #include "migrator/error.h"
 #include "migrator/utf8.h"
 #include "migrator/wire/framing.h"
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::chrono::seconds kHelloTimeMax{2};
 constexpr std::size_t kHelloBytesMax = 4096;
+constexpr std::size_t kNameBytesMax = 63;
+constexpr std::chrono::seconds kTellEvery{1};
 
 ucred peer_of(int socket) {
   ucred peer{};
@@ -26,6 +29,9 @@ ucred peer_of(int socket) {
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
   return peer;
 }
+
+/// A name that anybody may have made up, for a line of the log.
+std::string named(std::string_view name) { return shown(name.substr(0, kNameBytesMax)); }
 
 /// Nothing for a process that this PID namespace does not show.
 pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }
@@ -162,16 +168,16 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
 
 Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
   if (hello.protocol_version != channel::kProtocolVersion) {
-    throw Error(
-        Code::protocol_mismatch,
-        fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
-                    hello.runtime_version, hello.protocol_version, channel::kProtocolVersion),
-        "build the program with the Cardswap release that the agent runs");
+    throw Error(Code::protocol_mismatch,
+                fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
+                            named(hello.runtime_version), hello.protocol_version,
+                            channel::kProtocolVersion),
+                "build the program with the Cardswap release that the agent runs");
   }
   auto* job = jobs_.by_token(hello.job, hello.token);
   if (job == nullptr) {
     throw Error(Code::unauthorized,
-                fmt::format("no job '{}' of this agent has that token", hello.job),
+                fmt::format("no job '{}' of this agent has that token", named(hello.job)),
                 "start the program with `cardswap run`");
   }
   const auto peer = peer_of(connection.socket.native_handle());
@@ -250,7 +256,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
   } catch (...) {
     if (tasks_.stopping()) throw;
     const auto refused = error_of(std::current_exception());
-    spdlog::warn("a runtime was refused: {}", refused.what());
+    tell_refused(refused);
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
   newcomers_.remove(connection);
@@ -263,6 +269,26 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
   }
   connection->closed = true;
   connection->queued.notify();
+}
+
+/// Any process of a job's user can be refused as often as it likes: that may not fill the log.
+void RuntimeHub::tell_refused(const Error& refused) {
+  if (told_lately_) {
+    ++untold_;
+    return;
+  }
+  told_lately_ = true;
+  spdlog::warn("a runtime was refused: {}", refused.what());
+  tasks_.spawn("tell of refused runtimes", tell_later());
+}
+
+asio::awaitable<void> RuntimeHub::tell_later() {
+  while (true) {
+    co_await pause_for(kTellEvery);
+    if (untold_ == 0) break;
+    spdlog::warn("{} more runtimes were refused, each told why", std::exchange(untold_, 0));
+  }
+  told_lately_ = false;
 }
 
 asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) {

@@ -21,7 +21,8 @@ namespace cardswap {
 ///
 /// Every user of the host reaches the socket, so whoever has not said Hello yet is bounded: 4 KiB
 /// within 2 s; at most 8 connections from a job's session and 64 from elsewhere, where the oldest
-/// makes room. A user who owns neither the agent nor a live job is dropped at once.
+/// makes room. A user who owns neither the agent nor a live job is dropped at once. The log has a
+/// line a second at most of those that were refused.
 class RuntimeHub {
  public:
   struct Events {
@@ -59,6 +60,8 @@ class RuntimeHub {
   [[nodiscard]] bool is_current(const std::string& instance,
                                 const std::shared_ptr<Connection>& connection) const;
   Job& admit(const channel::Hello& hello, Connection& connection);
+  void tell_refused(const Error& refused);
+  asio::awaitable<void> tell_later();
 
   asio::io_context& context_;
   TaskGroup& tasks_;
@@ -68,6 +71,8 @@ class RuntimeHub {
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by job instance
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
+  bool told_lately_ = false;  // of a refusal, within the last second
+  std::uint64_t untold_ = 0;  // refusals since
 };
 
 }  // namespace cardswap
