@@ -32,6 +32,11 @@ void Connections::leave(Entry& entry) {
 }
 
 void Connections::end_call(Entry& entry) {
+  if (!entry.caller.empty()) {
+    const auto own = calls_of_.find(entry.caller);
+    if (--own->second == 0) calls_of_.erase(own);
+    entry.caller.clear();
+  }
   if (!entry.counted_call) return;
   entry.counted_call = false;
   --calls_;
@@ -49,14 +54,23 @@ void Connections::Place::waits() {
   all_.entries_.splice(all_.entries_.end(), all_.entries_, entry_);
 }
 
-bool Connections::Place::begins_call(bool of_agent) {
+Connections::Room Connections::Place::begins_call(const By& by) {
+  const auto& limits = all_.limits_;
   entry_->waiting = false;
-  entry_->of_agent = of_agent;
-  if (of_agent) return true;
-  if (all_.calls_ >= all_.limits_.calls) return false;
+  entry_->of_agent = by.among_agents;
+  if (!by.caller.empty()) {
+    const auto own = all_.calls_of_.find(by.caller);
+    const auto most = by.is_agent ? limits.of_an_agent : limits.of_a_caller;
+    if (own != all_.calls_of_.end() && own->second >= most) return Room::full_for_caller;
+  }
+  const auto room = limits.calls + (by.has_room ? limits.kept : 0);
+  if (!by.among_agents && all_.calls_ >= room) return Room::full;
+  if (!by.caller.empty()) ++all_.calls_of_[by.caller];
+  entry_->caller = by.caller;
+  if (by.among_agents) return Room::given;
   ++all_.calls_;
   entry_->counted_call = true;
-  return true;
+  return Room::given;
 }
 
 }  // namespace cardswap

@@ -15,15 +15,27 @@ namespace cardswap {
 /// A newcomer always gets in while anybody only waits for its client to say something: the one that
 /// has waited longest is dropped, of the address that holds most. So clients that are slow or
 /// silent, however many, keep nobody out. Calls that are being answered are never dropped, and
-/// bounded on their own; a line on which an agent has called is dropped last. One thread.
+/// bounded on their own, those of one caller too, so that nobody who lets the agent wait for what
+/// never comes keeps others out; a line on which an agent has called is dropped last. One thread.
 class Connections {
   struct Entry;
 
  public:
   struct Limits {
     std::size_t connections = 512;
-    std::size_t calls = 256;  ///< being answered, agents' own excepted
+    std::size_t calls = 256;       ///< being answered, agents' own excepted
+    std::size_t of_a_caller = 32;  ///< of them, one caller's
+    std::size_t of_an_agent = 96;  ///< of one agent: it may hold 64 places here
+    std::size_t kept = 32;         ///< more than `calls`, for who has room of its own
   };
+  /// Whose call it is.
+  struct By {
+    std::string caller = {};  ///< one name for all its calls; empty: nobody to be told from others
+    bool is_agent = false;    ///< another host's
+    bool among_agents = false;  ///< one of the calls by which agents hand jobs over
+    bool has_room = false;      ///< a probe's or the owner's: `kept` is there for these
+  };
+  enum class Room { given, full, full_for_caller };
   explicit Connections(Limits limits) : limits_(limits) {}
 
   /// A connection's place; left with it.
@@ -35,9 +47,9 @@ class Connections {
     Place& operator=(const Place&) = delete;
     /// From here on its client's turn: it may be dropped.
     void waits();
-    /// From here on ours. False: so many calls are being answered that this one has to be refused;
-    /// never for an agent's.
-    [[nodiscard]] bool begins_call(bool of_agent);
+    /// From here on ours. Not `given`: so many calls are being answered, or so many of this
+    /// caller's alone, that this one has to be refused. Calls among agents only for the latter.
+    [[nodiscard]] Room begins_call(const By& by);
 
    private:
     Connections& all_;
@@ -56,6 +68,7 @@ class Connections {
     bool waiting = true;
     bool of_agent = false;
     bool counted_call = false;
+    std::string caller = {};  // whose call is counted; empty: none is
     bool dropped = false;
   };
   void end_call(Entry& entry);
@@ -64,6 +77,7 @@ class Connections {
   const Limits limits_;
   std::list<Entry> entries_;  // those that wait: longest first
   std::map<std::string, std::size_t> held_;
+  std::map<std::string, std::size_t> calls_of_;  // being answered, by caller
   std::size_t count_ = 0;  // without those that were dropped and have not noticed yet
   std::size_t calls_ = 0;
 };

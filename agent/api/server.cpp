@@ -78,9 +78,29 @@ std::size_t share_of_descriptors(std::size_t part, std::size_t most) {
   return std::clamp<std::size_t>(allowed.rlim_cur / part, 1, most);
 }
 
-ApiAnswer too_busy() {
+/// Root, the agent's own user and whoever cannot be told from them call as often as they like.
+Connections::By by(const Caller& caller, bool among_agents) {
+  const bool owns = caller.owner || (caller.also_agent && caller.uid);
+  Connections::By by{.is_agent = caller.role == ApiRole::agent,
+                     .among_agents = among_agents,
+                     .has_room = owns || !caller.known()};
+  if (!caller.known()) {
+    by.caller = "a probe";
+  } else if (!caller.owner && !caller.also_agent) {
+    by.caller = fmt::format("{} {}", to_string(*caller.role), caller.name);
+  }
+  return by;
+}
+
+ApiAnswer too_busy(Connections::Room room, const Caller& caller) {
+  const bool own = room == Connections::Room::full_for_caller;
   auto answer = answer_of(
-      Error(Code::refused, "this agent answers as many calls as it can", "try again in a second"));
+      own ? Error(Code::refused,
+                  fmt::format("this agent answers as many calls of {} as one caller gets at a time",
+                              caller.name),
+                  "end some of those that wait (`wait_ms`), or try again in a second")
+          : Error(Code::refused, "this agent answers as many calls as it can",
+                  "try again in a second"));
   answer.status = 503;
   return answer;
 }
@@ -322,8 +342,9 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
       const auto protocol = request.find("Cardswap-Protocol");
       if (protocol != request.end() && protocol->value() != kPeerProtocol) {
         answer = answer_of(protocol_mismatch(std::string(protocol->value())));
-      } else if (!place.begins_call(of_agent)) {
-        answer = too_busy();
+      } else if (const auto room = place.begins_call(by(caller, of_agent));
+                 room != Connections::Room::given) {
+        answer = too_busy(room, caller);
       } else {
         if (!of_agent && crowded()) co_await standstill_.wait(kCallWaitMax);
         answer = co_await router_.handle(std::string(request.method_string()),

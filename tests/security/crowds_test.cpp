@@ -15,10 +15,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <cstring>
 #include <sstream>
+#include <thread>
 
+#include "agent/http/client.h"
+#include "agent/task_group.h"
+#include "agent/tls/context.h"
+#include "agent/tls/identity.h"
+#include "migrator/wire/channel.h"
 #include "tests/security/users.h"
 #include "tests/support/fleet.h"
 #include "tests/support/hosts.h"
@@ -30,6 +39,7 @@ namespace cardswap::test {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::HasSubstr;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kConnections = 1100;
@@ -117,6 +127,37 @@ std::size_t resident_bytes(int pid) {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Calls that wait for what never comes, of one caller, until the end of its scope.
+class Polls {
+ public:
+  Polls(const http::Endpoint& at, const tls::Files* files, int count) {
+    if (files != nullptr) tls::Identity::use(context_, tls::client_context(*files));
+    for (int i = 0; i < count; ++i) tasks_.spawn("a poll", poll(at));
+    thread_ = std::jthread([this] { context_.run(); });
+  }
+  ~Polls() {
+    boost::asio::post(context_, [this] { tasks_.stop(); });
+  }
+  Polls(const Polls&) = delete;
+  Polls& operator=(const Polls&) = delete;
+  /// How many were told to come again later.
+  [[nodiscard]] int refused() const { return refused_; }
+
+ private:
+  boost::asio::awaitable<void> poll(http::Endpoint at) {
+    http::Request request;
+    request.target = "/v1/events?after=999999&wait_ms=60000";
+    request.timeout = 60s;
+    const auto answer = co_await http::exchange(std::move(at), std::move(request));
+    if (answer.status == 503) ++refused_;
+  }
+
+  std::atomic<int> refused_{0};
+  boost::asio::io_context context_;
+  TaskGroup tasks_{context_};
+  std::jthread thread_;
+};
+
 class Crowds : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -178,6 +219,59 @@ TEST_F(Crowds, KeepNobodyOutAtTheApi) {
   const Silent at_port(people_->stranger, [&] { return connect_to(a_->port()); });
   ASSERT_TRUE(within(10s, [&] { return descriptors_of(a_->agent_pid()) > 500; }));
   expect_everybody_is_served("API");
+}
+
+TEST_F(Crowds, OfOneCallersLongPollsAreThatCallersLoss) {
+  constexpr int kPolls = 300;  // more than the agent answers at a time
+  constexpr int kRefused = kPolls - 32;
+  const auto op = fleet_.issue(ApiRole::operator_, "olga");
+  const Polls polls(http::Endpoint::tcp("127.0.0.1", static_cast<std::uint16_t>(a_->port())),
+                    &viewer_, kPolls);
+  EXPECT_TRUE(within(30s, [&] { return polls.refused() >= kRefused; })) << polls.refused();
+  for (const auto* target : {"/healthz", "/v1/jobs"}) {
+    EXPECT_LT(quickest([&] { return ask_over_tls(*a_, op, {.target = target}); }), 1s * kPatience)
+        << target;
+  }
+  const auto refused = ask_over_tls(*a_, viewer_, {.target = "/v1/jobs"});
+  EXPECT_EQ(refused.status, 503U);
+  EXPECT_THAT(boost::json::serialize(refused.body), HasSubstr("victor"));
+  EXPECT_EQ(polls.refused(), kRefused) << "those that were let in still wait";
+}
+
+TEST_F(Crowds, OfRefusedRuntimesFillNoLog) {
+  constexpr int kRefused = 300;
+  const std::string name = "\x1b[31m" + std::string(900, 'n');
+  const auto hello = channel::encode(channel::Hello{
+      .job = name, .token = "made up", .pid = 1, .runtime_version = "1", .framework = "none"});
+  const std::string bytes(reinterpret_cast<const char*>(hello.data()), hello.size());
+  const auto begun = Clock::now();
+  for (int i = 0; i < kRefused; ++i) {
+    auto runtime = Stranger::at_path(runtime_socket());
+    runtime.say(bytes);
+    ASSERT_TRUE(within(5s, [&] { return runtime.was_closed(); }));
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun);
+  // What was not written is counted, so that nothing is hidden.
+  const auto told = [&] {
+    int sum = 0;
+    std::istringstream lines(a_->log());
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("a runtime was refused") != std::string::npos) ++sum;
+      const auto more = line.find(" more runtimes were refused");
+      if (more != std::string::npos) sum += std::stoi(line.substr(line.rfind(' ', more - 1)));
+    }
+    return sum;
+  };
+  EXPECT_TRUE(within(5s, [&] { return told() >= kRefused; })) << a_->log();
+  EXPECT_EQ(told(), kRefused);
+  const auto log = a_->log();
+  std::size_t lines = 0;
+  for (auto at = log.find(" refused"); at != std::string::npos; at = log.find(" refused", at + 1)) {
+    ++lines;
+  }
+  EXPECT_LE(lines, static_cast<std::size_t>(seconds.count()) + 3);
+  EXPECT_THAT(log, HasSubstr("\\x1b[31mnnn"));
+  EXPECT_EQ(log.find(std::string(64, 'n')), std::string::npos);
 }
 
 TEST_F(Crowds, KeepNobodyOutAtTheRuntimesSocket) {

@@ -135,6 +135,8 @@ TEST(Tokens, RefuseALineThatMayBeATokenWithoutRepeatingIt) {
   }
 }
 
+using Room = Connections::Room;
+
 TEST(Connections, ANewcomerTakesThePlaceOfTheOneThatWaitedLongest) {
   Connections connections({.connections = 2, .calls = 2});
   std::string dropped;
@@ -170,12 +172,36 @@ TEST(Connections, CallsBeingAnsweredStayAndAreBounded) {
   const auto call = enter();
   const auto refused = enter();
   const auto agents = enter();
-  EXPECT_TRUE(call->begins_call(false));
-  EXPECT_FALSE(refused->begins_call(false));
-  EXPECT_TRUE(agents->begins_call(true));
+  EXPECT_EQ(call->begins_call({}), Room::given);
+  EXPECT_EQ(refused->begins_call({}), Room::full);
+  EXPECT_EQ(agents->begins_call({.among_agents = true}), Room::given);
   EXPECT_EQ(enter(), nullptr);
   call->waits();
-  EXPECT_TRUE(refused->begins_call(false));
+  EXPECT_EQ(refused->begins_call({}), Room::given);
+}
+
+TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
+  Connections connections(
+      {.connections = 20, .calls = 3, .of_a_caller = 2, .of_an_agent = 3, .kept = 1});
+  std::vector<std::unique_ptr<Connections::Place>> places;
+  const auto calls = [&](const Connections::By& by) {
+    places.push_back(connections.enter("a", [] { FAIL(); }));
+    return places.back()->begins_call(by);
+  };
+  EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
+  EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
+  EXPECT_EQ(calls({.caller = "viewer v"}), Room::full_for_caller);
+  EXPECT_EQ(calls({.caller = "operator o"}), Room::given);
+  EXPECT_EQ(calls({.caller = "operator p"}), Room::full);
+  EXPECT_EQ(calls({.has_room = true}), Room::given) << "the owner";
+  EXPECT_EQ(calls({.caller = "a probe", .has_room = true}), Room::full);
+  const Connections::By agent{.caller = "agent a", .is_agent = true, .among_agents = true};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(calls(agent), Room::given);
+  EXPECT_EQ(calls(agent), Room::full_for_caller);
+  places.front()->waits();
+  EXPECT_EQ(calls({.caller = "viewer v"}), Room::full) << "the owner's call still counts";
+  places[1].reset();
+  EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
 }
 
 TEST(Connections, AnAgentsLineIsDroppedLast) {
@@ -185,13 +211,13 @@ TEST(Connections, AnAgentsLineIsDroppedLast) {
     return connections.enter("a", [&dropped, name] { dropped += name; });
   };
   const auto agents = enter("agent's");
-  EXPECT_TRUE(agents->begins_call(true));
+  EXPECT_EQ(agents->begins_call({.among_agents = true}), Room::given);
   agents->waits();
   const auto stranger = enter("1");
   stranger->waits();
   const auto next = enter("2");
   EXPECT_EQ(dropped, "1");
-  EXPECT_TRUE(next->begins_call(true));
+  EXPECT_EQ(next->begins_call({.among_agents = true}), Room::given);
   next->waits();
   const auto last = enter("3");
   EXPECT_EQ(dropped, "1agent's") << "where there are only agents, the one that waited longest";
