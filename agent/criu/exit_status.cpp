@@ -1,10 +1,15 @@
 #include "agent/criu/exit_status.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <charconv>
-#include <fstream>
+
+#include "agent/criu/descriptor.h"
 
 namespace cardswap::criu {
 
@@ -35,10 +40,15 @@ std::optional<ExitStatus> parse_exit_status(std::string_view text) {
 }
 
 std::optional<ExitStatus> read_exit_status(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  if (!std::getline(in, line)) return std::nullopt;
-  return parse_exit_status(line);
+  // The folder may be the job's user's: not through a link, nor waiting for who writes into a pipe.
+  const Descriptor in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat facts {};
+  if (!in || ::fstat(in.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
+  std::array<char, 32> text{};
+  const auto got = ::read(in.get(), text.data(), text.size());
+  if (got <= 0) return std::nullopt;
+  const std::string_view all(text.data(), static_cast<std::size_t>(got));
+  return parse_exit_status(all.substr(0, all.find('\n')));
 }
 
 }  // namespace cardswap::criu

@@ -1,12 +1,14 @@
 // What a standby and the kernel say of it, as events of its reservation.
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
+#include "agent/criu/descriptor.h"
 #include "agent/handover/reservations.h"
+#include "agent/jobs/log_file.h"
 #include "migrator/utf8.h"
 
 namespace cardswap {
@@ -20,11 +22,19 @@ constexpr double kMsMost = 1e12;
 
 /// The end of a log, for an error's text: what the program said last.
 std::string last_lines(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return {};
-  const auto size = static_cast<std::int64_t>(file.tellg());
-  file.seekg(std::max<std::int64_t>(0, size - 400));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  constexpr std::size_t kBytes = 400;
+  criu::Descriptor file;
+  try {
+    file = criu::Descriptor(open_old_log(path, O_RDONLY));
+  } catch (const Error&) {
+    return {};  // somebody put something else in its place, which is not the program's words
+  }
+  const auto size = file ? ::lseek(file.get(), 0, SEEK_END) : 0;
+  if (size <= 0) return {};
+  std::string text(kBytes, '\0');
+  const auto got = ::pread(file.get(), text.data(), text.size(),
+                           std::max<off_t>(0, size - static_cast<off_t>(text.size())));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   while (!text.empty() && text.back() == '\n') text.pop_back();
   for (auto& c : text) c = c == '\n' ? '|' : c;
   return as_utf8(std::move(text));

@@ -1,13 +1,17 @@
 #include "agent/jobs/calls.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fstream>
 
+#include "agent/criu/descriptor.h"
+#include "agent/jobs/log_file.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/user_policy.h"
 #include "migrator/error.h"
@@ -46,15 +50,16 @@ Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
 
 json::object piece_of(const Log& log, const ApiRequest& request) {
   const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
-  std::ifstream file(log.path, std::ios::binary | std::ios::ate);
-  const auto size = file ? static_cast<std::int64_t>(file.tellg()) : 0;
+  const criu::Descriptor file(open_old_log(log.path, O_RDONLY));
+  struct stat facts {};
+  const auto size = file && ::fstat(file.get(), &facts) == 0 ? std::int64_t{facts.st_size} : 0;
   auto offset = request.query_or("offset", 0);
   if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
-  const auto first = std::min(first_byte_of(log.path), size);
+  const auto first = file ? first_byte_in(file.get(), size) : 0;
   offset = std::clamp(offset, first, size);
   std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
-  file.seekg(offset);
-  file.read(data.data(), static_cast<std::streamsize>(data.size()));
+  const auto got = file ? ::pread(file.get(), data.data(), data.size(), offset) : 0;
+  data.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   return {{"data", as_utf8(data)}, {"offset", offset}, {"next", offset + std::ssize(data)},
           {"first", first},        {"size", size},     {"ended", log.ended}};
 }

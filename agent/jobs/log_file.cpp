@@ -56,6 +56,13 @@ Descriptor folder_of_jobs(const std::filesystem::path& path) {
   return folder;
 }
 
+/// The one that a log is in. The data folder itself may be behind a link of the administrator's.
+Descriptor folder_of(const std::filesystem::path& log) {
+  const auto where = log.parent_path();
+  const bool of_a_job = where.parent_path().filename() == "jobs";
+  return Descriptor(::open(where.c_str(), kFolder | (of_a_job ? O_NOFOLLOW : 0)));
+}
+
 }  // namespace
 
 void make_job_folder(const std::filesystem::path& folder) {
@@ -72,9 +79,7 @@ int open_log(const std::filesystem::path& log, const std::optional<JobUser>& own
   const auto name = log.filename().string();
   if (!is_one_part(name)) refuse(log, "that is no path of a log");
   const auto where = log.parent_path();
-  // The data folder itself may be behind a link of the administrator's.
-  const bool of_a_job = where.parent_path().filename() == "jobs";
-  const Descriptor folder(::open(where.c_str(), kFolder | (of_a_job ? O_NOFOLLOW : 0)));
+  const auto folder = folder_of(log);
   if (!folder) fail(where, errno);
   constexpr int kAppend = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   Descriptor file(::openat(folder.get(), name.c_str(), kAppend | O_CREAT | O_EXCL, 0600));
@@ -91,6 +96,28 @@ int open_log(const std::filesystem::path& log, const std::optional<JobUser>& own
   const bool to_give = made && owner && ::geteuid() == 0;
   if (to_give && ::fchown(file.get(), owner->uid, owner->gid) != 0) fail(log, errno);
   if (::fcntl(file.get(), F_SETFL, O_APPEND) != 0) fail(log, errno);  // writes may wait again
+  return file.release();
+}
+
+int open_old_log(const std::filesystem::path& log, int how) {
+  const auto name = log.filename().string();
+  if (!is_one_part(name)) refuse(log, "that is no path of a log");
+  const auto folder = folder_of(log);
+  if (!folder && errno == ENOENT) return -1;
+  struct stat place {};
+  if (!folder || ::fstat(folder.get(), &place) != 0) fail(log.parent_path(), errno);
+  Descriptor file(
+      ::openat(folder.get(), name.c_str(), how | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  if (!file && errno == ENOENT) return -1;
+  if (!file && (errno == ELOOP || errno == ENXIO))
+    refuse(log, "it is no log but a link or a socket");
+  struct stat facts {};
+  if (!file || ::fstat(file.get(), &facts) != 0) fail(log, errno);
+  const bool closed = place.st_uid == ::geteuid() && (place.st_mode & 022) == 0;
+  const bool known = closed || facts.st_uid == place.st_uid || facts.st_uid == ::geteuid();
+  if (!S_ISREG(facts.st_mode) || facts.st_nlink != 1 || !known) {
+    refuse(log, "it is no log of this job");
+  }
   return file.release();
 }
 

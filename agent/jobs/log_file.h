@@ -20,4 +20,13 @@ void make_job_folder(const std::filesystem::path& folder);
 /// Throws Error{io, refused} that names the file.
 [[nodiscard]] int open_log(const std::filesystem::path& log, const std::optional<JobUser>& owner);
 
+/// Opens a log that is there, by `how` (O_RDONLY, O_RDWR) and at once; the caller closes. -1: there
+/// is none.
+///
+/// Where others than the agent may make names, in a folder that is the job's user's, a link would
+/// have the agent show or punch a file of root's, and a pipe would hold it up for good: only a
+/// regular file with one name passes, there of the folder's owner or the agent's user alone.
+/// Throws Error{io, refused} that names the file.
+[[nodiscard]] int open_old_log(const std::filesystem::path& log, int how);
+
 }  // namespace cardswap

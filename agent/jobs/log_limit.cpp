@@ -12,6 +12,7 @@
 #include <map>
 
 #include "agent/criu/descriptor.h"
+#include "agent/jobs/log_file.h"
 #include "agent/units.h"
 #include "migrator/error.h"
 
@@ -22,20 +23,19 @@ constexpr auto kLookEvery = std::chrono::seconds(2);
 // Of the file system: what does not fill one stays.
 constexpr std::uint64_t kBlock = 4096;
 
-/// Not through a link, and not of a pipe that would keep the agent waiting.
 criu::Descriptor open_log(const std::filesystem::path& log, int how, struct stat& facts) {
-  criu::Descriptor file(::open(log.c_str(), how | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (file && (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode))) file.reset();
+  criu::Descriptor file(open_old_log(log, how));
+  if (file && ::fstat(file.get(), &facts) != 0) file.reset();
   return file;
 }
 
-std::int64_t first_byte_in(int fd, std::int64_t size) {
-  const auto first = ::lseek(fd, 0, SEEK_DATA);
+}  // namespace
+
+std::int64_t first_byte_in(int log, std::int64_t size) {
+  const auto first = ::lseek(log, 0, SEEK_DATA);
   if (first >= 0) return std::min<std::int64_t>(first, size);
   return errno == ENXIO ? size : 0;
 }
-
-}  // namespace
 
 std::int64_t first_byte_of(const std::filesystem::path& log) {
   struct stat facts {};

@@ -12,10 +12,14 @@
 namespace cardswap {
 
 /// Where a log begins of which the beginning was let go; 0 of a whole one, or of none.
+/// Throws Error{io, refused} for what is no log (jobs/log_file.h).
 [[nodiscard]] std::int64_t first_byte_of(const std::filesystem::path& log);
+/// The same of an open one of so many bytes.
+[[nodiscard]] std::int64_t first_byte_in(int log, std::int64_t size);
 
 /// Where more than `max_bytes` of `log` are on disk, all but the last half of `max_bytes` is let
-/// go. How many bytes went. Throws Error{io} where this file system cannot do that.
+/// go. How many bytes went. Throws Error{io} where this file system cannot do that, and
+/// Error{refused} for what is no log.
 std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_bytes);
 
 /// Looks at the logs of all live jobs every two seconds, until it is cancelled. `max_bytes` 0: not

@@ -13,6 +13,7 @@
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
 namespace {
@@ -105,6 +106,39 @@ TEST_F(JobFiles, AreNoFilesThatWereThereBefore) {
   EXPECT_THAT(reserve().content, HasSubstr("\"accepted\":false"));
   expect_untouched();
   EXPECT_EQ(host_->leftovers(), "");
+}
+
+/// As a release did it of which the jobs are still here: the folder is the job's user's.
+TEST_F(JobFiles, ShowNothingOfRootsThroughWhatTheirUserPutsInTheLogsPlace) {
+  const LocalUser owner;
+  ASSERT_EQ(start("old", owner.name(), "echo in; exec sleep 100").exit_code, 0);
+  const auto folder = host_->dir() / "jobs" / "old";
+  const auto log = folder / "log";
+  ASSERT_TRUE(within(5s, [&] { return read_file(log.string()) == "in\n"; }));
+  ASSERT_EQ(::chown(folder.c_str(), owner.uid(), owner.gid()), 0);
+  EXPECT_EQ(host_->command({"logs", "old"}).out, "in\n") << "its own log is shown";
+  const auto secret = victim_ / "file";
+  const auto put = [&](const std::function<int()>& something) {
+    return owner.does([&] { return ::unlink(log.c_str()) == 0 && something() == 0 ? 0 : 1; });
+  };
+  const auto expect_refused = [&](const std::string& what) {
+    const auto begun = std::chrono::steady_clock::now();
+    const auto got = host_->command({"logs", "old"});
+    EXPECT_NE(got.exit_code, 0) << what;
+    EXPECT_EQ(got.out, "") << what;
+    EXPECT_THAT(got.err, HasSubstr(log.string())) << what;
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s * kPatience) << what;
+    EXPECT_EQ(host_->command({"jobs"}).exit_code, 0) << what << ": the agent answers on";
+  };
+  ASSERT_EQ(put([&] { return ::symlink(secret.c_str(), log.c_str()); }), 0);
+  expect_refused("a link");
+  ASSERT_EQ(put([&] { return ::mkfifo(log.c_str(), 0600); }), 0);
+  expect_refused("a pipe");
+  ASSERT_EQ(owner.does([&] { return ::mkfifo((log.string() + ".exit").c_str(), 0600); }), 0);
+  EXPECT_EQ(host_->command({"stop", "old", "--grace", "0s"}).exit_code, 0);
+  expect_untouched();
+  std::filesystem::remove(log);  // which the host's owner reads at its end
+  std::filesystem::remove(log.string() + ".exit");
 }
 
 }  // namespace
