@@ -145,7 +145,18 @@ void listen_as(const Options& options, Config& config) {
     throw Error(Code::bad_request, fmt::format("--listen: '{}' is no address", config.listen_host),
                 "use a numeric address of this host");
   }
-  if (!address.is_loopback() && !options.insecure_listen && !config.tls.any()) {
+  // ::ffff:127.0.0.1 is 127.0.0.1: a caller is known by the address that the kernel names.
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    config.listen_host = canonical_host(config.listen_host);
+  }
+  if (!is_loopback(config.listen_host) && !options.insecure_listen && !config.tls.any()) {
+    if (address.is_v6() && options.listen.front() != '[') {
+      throw Error(Code::bad_request,
+                  fmt::format("--listen {}: without brackets all of it is an address, and not "
+                              "loopback",
+                              options.listen),
+                  "an IPv6 address with a port is written like [::1]:7070");
+    }
     throw Error(Code::refused,
                 fmt::format("--listen {}: without certificates everybody is answered, and this "
                             "address is not loopback",

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <deque>
 
+#include "migrator/error.h"
+
 namespace cardswap {
 namespace {
 
@@ -66,6 +68,27 @@ std::string who_else_has(const fs::path& path) {
     left.insert(left.begin(), parts.begin(), parts.end());
   }
   return {};
+}
+
+void check_own_file(std::string_view what, const fs::path& file) {
+  struct stat link {};
+  struct stat facts {};
+  if (::lstat(file.c_str(), &link) != 0 || ::stat(file.c_str(), &facts) != 0) return;
+  const auto us = ::geteuid();
+  for (const auto* each : {&link, &facts}) {
+    if (each->st_uid == 0 || each->st_uid == us) continue;
+    const bool is_link = S_ISLNK(each->st_mode);
+    throw Error(Code::refused,
+                fmt::format("{} {}{} belongs to uid {}, who may change it", what,
+                            is_link ? "the link " : "", file.string(), each->st_uid),
+                fmt::format("chown {}{} {}, once you know what it holds", is_link ? "-h " : "", us,
+                            file.string()));
+  }
+  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) == 0) return;
+  throw Error(Code::refused,
+              fmt::format("others than its owner may write {} {} (mode {:04o})", what,
+                          file.string(), facts.st_mode & 07777U),
+              fmt::format("chmod go-w {}, once you know what it holds", file.string()));
 }
 
 }  // namespace cardswap

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace cardswap {
 
@@ -12,5 +13,10 @@ namespace cardswap {
 /// not root bears folders above the last part that its group may write: many accounts are set up
 /// so. Throws nothing; a path that cannot be followed is said to be so.
 [[nodiscard]] std::string who_else_has(const std::filesystem::path& path);
+
+/// For a file that this process believes: throws Error{refused} naming `what`, the file and who,
+/// unless it is root's or this user's, and nobody else may write it. Links are followed; one of
+/// somebody else's in its place is refused too. A missing file is left to whoever opens it.
+void check_own_file(std::string_view what, const std::filesystem::path& file);
 
 }  // namespace cardswap

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <sys/stat.h>
 
 #include <charconv>
 #include <fstream>
 #include <sstream>
 
+#include "agent/own_path.h"
 #include "migrator/error.h"
 
 namespace cardswap {
@@ -54,17 +54,12 @@ Tokens Tokens::parse(std::string_view text, const std::string& file) {
 }
 
 Tokens Tokens::load(const std::filesystem::path& file) {
-  struct stat facts {};
   std::ifstream in(file, std::ios::binary);
-  if (!in || ::stat(file.c_str(), &facts) != 0) {
+  if (!in) {
     throw Error(Code::io, fmt::format("the token file {} cannot be read", file.string()),
                 "give the agent's user the right to read it");
   }
-  if ((facts.st_mode & 022) != 0) {
-    throw Error(Code::refused,
-                fmt::format("others than its owner may write the token file {}", file.string()),
-                fmt::format("chmod 0600 {}", file.string()));
-  }
+  check_own_file("the token file", file);
   const std::string text((std::istreambuf_iterator<char>(in)), {});
   return parse(text, file.string());
 }

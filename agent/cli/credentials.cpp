@@ -18,12 +18,22 @@ std::filesystem::path default_dir() {
   return home == nullptr ? "" : std::filesystem::path(home) / ".config/cardswap";
 }
 
+/// Who names a folder means TLS: without what lies there calls would go out plain.
+void check_chosen(const std::filesystem::path& dir) {
+  std::error_code none;
+  if (std::filesystem::is_directory(dir, none)) return;
+  throw Error(Code::bad_request, "CARDSWAP_TLS_DIR: there is no folder " + dir.string(),
+              "give the folder that `cardswap pki issue` made, or unset CARDSWAP_TLS_DIR");
+}
+
 }  // namespace
 
 void Credentials::complete() {
   token_was_chosen = !token_file.empty();
   const auto dir = default_dir();
   if (dir.empty()) return;
+  if (std::getenv("CARDSWAP_TLS_DIR") != nullptr)
+    check_chosen(dir);  // NOLINT(concurrency-mt-unsafe)
   const auto there = [&](const char* name) {
     std::error_code none;
     return std::filesystem::exists(dir / name, none) ? dir / name : std::filesystem::path();

@@ -7,6 +7,7 @@
 
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/device_facts.h"
+#include "agent/own_path.h"
 #include "agent/units.h"
 
 namespace cardswap::health {
@@ -18,7 +19,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookEvery{200};
 
 Policy policy_of(const Config& config) {
-  return config.health_policy.empty() ? Policy() : policy_from_file(config.health_policy);
+  if (config.health_policy.empty()) return {};
+  check_own_file("the health policy", config.health_policy);
+  return policy_from_file(config.health_policy);
 }
 
 /// The agent's devices under the names that the policy and the machine give them.

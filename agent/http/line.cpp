@@ -67,7 +67,9 @@ enum class Stage { connecting, exchanging };
   throw Error(malformed ? Code::corrupt : Code::link_lost,
               fmt::format("{} {} on {}: {}", request.method, request.target, endpoint.text(),
                           error.message()),
-              malformed ? "is it a cardswapd that listens there?" : "");
+              malformed && error != bhttp::error::body_limit
+                  ? "is it a cardswapd that listens there?"
+                  : "");
 }
 
 /// A zone is this host's own word (RFC 9110, section 7.2 allows none).

@@ -60,6 +60,20 @@ void check_named(const std::string& option, const std::string& name) {
   }
 }
 
+/// A job of its user would be an operator here.
+void check_is_no_operator(const Config& config, const std::string& option,
+                          const std::string& name) {
+  const auto group = group_named(config.api_group);
+  if (!group || !is_in(job_user(name), *group)) return;
+  throw Error(Code::refused,
+              fmt::format("{}: {} is in {}, the --api-group, so each of its jobs could act as an "
+                          "operator here",
+                          option, name, config.api_group),
+              fmt::format("take it out of the group (gpasswd -d {} {}), or give another "
+                          "--api-group",
+                          name, config.api_group));
+}
+
 }  // namespace
 
 const std::vector<std::string_view>& groups_like_root() {
@@ -108,6 +122,10 @@ void check_may_run_as(const Config& config, const std::string& user, const Calle
   const auto group =
       config.job_user_group.empty() ? std::nullopt : group_named(config.job_user_group);
   if (!group || !is_in(found, *group)) refuse("nobody allowed it", hint);
+  const auto operators = config.api_group.empty() ? std::nullopt : group_named(config.api_group);
+  if (operators && is_in(found, *operators)) {
+    refuse(fmt::format("its group {} is the --api-group", config.api_group), hint);
+  }
   if (const auto power = power_of(found); !power.empty()) {
     refuse(fmt::format("its group {} is as good as root", power), hint);
   }
@@ -125,6 +143,10 @@ void settle_job_users(Config& config) {
   }
   if (!config.job_user.empty() && ::geteuid() == 0) check_named("--job-user", config.job_user);
   for (const auto& name : config.job_users) check_named("--job-users", name);
+  if (!config.api_group.empty() && ::geteuid() == 0) {
+    if (!config.job_user.empty()) check_is_no_operator(config, "--job-user", config.job_user);
+    for (const auto& name : config.job_users) check_is_no_operator(config, "--job-users", name);
+  }
   if (!config.job_user_group.empty() && !group_named(config.job_user_group)) {
     throw Error(Code::bad_request,
                 fmt::format("--job-user-group: there is no group '{}'", config.job_user_group),

@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "agent/address.h"
+#include "agent/own_path.h"
 #include "agent/tls/context.h"
 #include "migrator/error.h"
 
@@ -111,6 +112,15 @@ Certificate blank(const std::string& name, EVP_PKEY* key, std::chrono::seconds l
   return certificate;
 }
 
+/// The same for the folders above it, and for those that were made long ago.
+void check_is_ours(const std::filesystem::path& dir) {
+  const auto fault = who_else_has(dir);
+  if (fault.empty()) return;
+  throw Error(
+      Code::refused, fmt::format("the authority's folder {}: {}", dir.string(), fault),
+      "keep the authority where only this user may write: chown it, chmod go-w, or move it");
+}
+
 /// Who may write there may put a certificate of another authority in place of this one.
 void check_is_private(const std::filesystem::path& dir) {
   struct stat facts {};
@@ -120,6 +130,14 @@ void check_is_private(const std::filesystem::path& dir) {
                 fmt::format("{} is not a folder that only this user may write", dir.string()),
                 fmt::format("chmod 0700 {}, or choose another folder", dir.string()));
   }
+  check_is_ours(dir);
+}
+
+bool is_plain(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && name[0] != '.' &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
+         });
 }
 
 void make_dir(const std::filesystem::path& dir, bool must_be_new) {
@@ -148,6 +166,8 @@ struct Authority {
 };
 
 Authority authority_in(const std::filesystem::path& dir) {
+  std::error_code none;
+  if (std::filesystem::exists(dir, none)) check_is_ours(dir);
   tls::check_private(dir / "ca.key");
   const auto ca_file = open_file(dir / "ca.crt");
   Certificate ca(PEM_read_bio_X509(ca_file.get(), nullptr, nullptr, nullptr));
@@ -199,11 +219,7 @@ void init(const std::filesystem::path& dir, std::chrono::seconds lifetime) {
 }
 
 std::filesystem::path issue(const std::filesystem::path& dir, const Wanted& wanted) {
-  const bool plain = !wanted.name.empty() && wanted.name.size() <= 64 && wanted.name[0] != '.' &&
-                     std::all_of(wanted.name.begin(), wanted.name.end(), [](unsigned char c) {
-                       return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
-                     });
-  if (!plain) {
+  if (!is_plain(wanted.name)) {
     throw Error(Code::bad_request, fmt::format("--name: '{}' cannot be used", wanted.name),
                 "1 to 64 letters, digits and . _ -, no dot in front");
   }
@@ -249,6 +265,12 @@ void revoke(const std::filesystem::path& dir, const std::string& name,
   X509_CRL_set1_nextUpdate(raw, time_from_now(lifetime).get());
   keep_revoked(list, raw);
   if (!name.empty()) {
+    if (!is_plain(name) || !std::filesystem::exists(dir / name / "tls.crt")) {
+      throw Error(Code::not_found,
+                  fmt::format("--name: {} holds no certificate that was issued to '{}'",
+                              dir.string(), name),
+                  fmt::format("ls {} shows to whom; give one of these names", dir.string()));
+    }
     const auto file = open_file(dir / name / "tls.crt");
     const Certificate certificate(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
     must(certificate != nullptr, "read the certificate");

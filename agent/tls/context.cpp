@@ -1,17 +1,23 @@
 #include "agent/tls/context.h"
 
 #include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <string_view>
+#include <vector>
 
 #include "agent/address.h"
 #include "agent/outside.h"
+#include "agent/own_path.h"
 #include "migrator/error.h"
 
 namespace cardswap::tls {
@@ -28,6 +34,57 @@ void must(const error_code& error, const std::filesystem::path& file, const char
               "make a working set with `cardswap pki`");
 }
 
+template <auto Release>
+struct ReleaseWith {
+  void operator()(auto* handle) const noexcept { Release(handle); }
+};
+using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;
+using Certificate = std::unique_ptr<X509, ReleaseWith<X509_free>>;
+using Revocations = std::unique_ptr<X509_CRL, ReleaseWith<X509_CRL_free>>;
+
+/// The authorities among the certificates of `file`.
+void add_authorities(const std::filesystem::path& file, std::vector<Certificate>& into) {
+  const File in(BIO_new_file(file.c_str(), "r"));
+  while (in) {
+    Certificate found(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+    if (!found) break;
+    if (X509_check_ca(found.get()) != 0) into.push_back(std::move(found));
+  }
+}
+
+bool signed_by(X509_CRL* list, X509* authority) {
+  return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(authority)) == 0 &&
+         X509_CRL_verify(list, X509_get0_pubkey(authority)) == 1;
+}
+
+/// With a list of another authority nobody's certificate can be verified: all would be refused.
+void check_lists_are_the_authoritys(const Files& files) {
+  std::vector<Certificate> authorities;
+  add_authorities(files.authority, authorities);
+  add_authorities(files.certificate, authorities);  // those between it and the first one
+  const File in(BIO_new_file(files.revoked.c_str(), "r"));
+  bool good = true;
+  while (in && good) {
+    const Revocations list(PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr));
+    if (!list) break;
+    good = std::ranges::any_of(
+        authorities, [&](const Certificate& each) { return signed_by(list.get(), each.get()); });
+  }
+  ERR_clear_error();  // the end of a file is one
+  if (good) return;
+  throw Error(Code::refused,
+              fmt::format("the list of revoked certificates {} is not signed by the authority {}",
+                          files.revoked.string(), files.authority.string()),
+              "give the list that `cardswap pki revoke` made in this authority's folder");
+}
+
+/// Each decides whom this process believes, or as whom it is believed.
+void check_files_are_ours(const Files& files) {
+  check_own_file("the certificate of the authority", files.authority);
+  check_own_file("the certificate", files.certificate);
+  check_own_file("the list of revoked certificates", files.revoked);
+}
+
 void refuse_revoked(ssl::context& context, const std::filesystem::path& list) {
   auto* store = SSL_CTX_get_cert_store(context.native_handle());
   auto* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
@@ -40,10 +97,14 @@ void refuse_revoked(ssl::context& context, const std::filesystem::path& list) {
 
 Context context_of(ssl::context::method method, const Files& files) {
   auto context = std::make_shared<ssl::context>(method);
+  check_files_are_ours(files);
   error_code error;
   context->load_verify_file(files.authority.string(), error);
   must(error, files.authority, "the certificate of the authority");
-  if (!files.revoked.empty()) refuse_revoked(*context, files.revoked);
+  if (!files.revoked.empty()) {
+    refuse_revoked(*context, files.revoked);
+    check_lists_are_the_authoritys(files);
+  }
   if (!files.certificate.empty() || !files.key.empty()) {
     check_private(files.key);
     context->use_certificate_chain_file(files.certificate.string(), error);
@@ -58,11 +119,6 @@ Context context_of(ssl::context::method method, const Files& files) {
   SSL_CTX_set_num_tickets(raw, 0);
   return context;
 }
-
-template <auto Release>
-struct ReleaseWith {
-  void operator()(auto* handle) const noexcept { Release(handle); }
-};
 
 std::string_view bytes_of(const ASN1_STRING* text) {
   return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),  // NOLINT: OpenSSL's bytes
@@ -106,6 +162,7 @@ void check_private(const std::filesystem::path& file) {
     throw Error(Code::io, fmt::format("the key {}: {}", file.string(), std::strerror(errno)),
                 "make a working set with `cardswap pki`");
   }
+  check_own_file("the key", file);
   if ((facts.st_mode & 077) != 0) {
     throw Error(
         Code::refused,

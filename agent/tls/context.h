@@ -16,7 +16,8 @@ using Context = std::shared_ptr<boost::asio::ssl::context>;
 
 /// TLS 1.3 only, no resumption. The server asks every client for a certificate of the authority;
 /// with `certificate_required` one that has none is not spoken to. Throws Error{io, refused} naming
-/// the file: missing, not PEM, the key of another certificate, or readable by others.
+/// the file: missing, not PEM, the key of another certificate, readable by others, somebody else's
+/// or theirs to write, or a list of revoked certificates that the authority did not sign.
 [[nodiscard]] Context server_context(const Files& files, bool certificate_required);
 /// The same for the calling side; certificate and key may both be missing (callers with a token).
 [[nodiscard]] Context client_context(const Files& files);
@@ -32,7 +33,8 @@ void expect_host(SSL* ssl, const std::string& host);
 /// The common name in our own certificate; empty where there is none.
 [[nodiscard]] std::string own_name(const Context& context);
 
-/// Throws Error{refused} unless only its owner can read `file`; Error{io} when it is missing.
+/// Throws Error{refused} unless `file` is root's or this user's, and only its owner can read it;
+/// Error{io} when it is missing.
 void check_private(const std::filesystem::path& file);
 
 }  // namespace cardswap::tls

@@ -121,6 +121,7 @@ class JobUsers : public ::testing::Test {
     LocalGroup api;
     LocalGroup researchers;
     LocalUser member{{api.name()}};
+    LocalUser colleague{{api.name(), researchers.name()}};
     LocalUser trainer;
     LocalUser alice{{researchers.name()}};
     LocalUser named{{"disk"}};
@@ -145,11 +146,12 @@ TEST_F(JobUsers, AreTheOneThatWasChosenForEverybodyButTheOwner) {
 }
 
 TEST_F(JobUsers, AreThoseThatAreNamedAndTheMembersOfAGroup) {
-  start_agent({"--job-user", people_->trainer.name(), "--job-users",
-               people_->member.name() + "," + people_->named.name(), "--job-user-group",
-               people_->researchers.name()});
-  for (const auto* user : {&people_->member, &people_->named, &people_->alice, &people_->trainer})
+  start_agent({"--job-user", people_->trainer.name(), "--job-users", people_->named.name(),
+               "--job-user-group", people_->researchers.name()});
+  for (const auto* user : {&people_->named, &people_->alice, &people_->trainer})
     expect_allowed(user->name());
+  expect_refused(people_->colleague.name());
+  EXPECT_THAT(as_operator(people_->colleague.name()), HasSubstr("is the --api-group"));
   expect_refused("root");
   EXPECT_THAT(as_operator(people_->powerful.name()), HasSubstr("disk is as good as root"));
   expect_refused(people_->powerful.name());
