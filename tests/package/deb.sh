@@ -60,7 +60,9 @@ if [ "$(id -u)" = 0 ]; then
   # Before, agent and jobs were one user: what is left of that becomes root's, but for what the
   # parents of running jobs write to; and a job's link is not followed.
   state=$root/var/lib/cardswap
-  mkdir -p "$state/jobs/old" "$root/etc/cardswap"
+  mkdir -p "$state/jobs/old" "$root/etc/cardswap/tls"
+  touch "$root/etc/cardswap/tls/tls.key"
+  chmod 600 "$root/etc/cardswap/tls/tls.key"
   touch "$state/journal.db" "$state/jobs/old/log" "$work/elsewhere"
   ln -s "$work/elsewhere" "$state/agent.json.new"
   chmod 644 "$state/journal.db" "$work/elsewhere"
@@ -69,12 +71,14 @@ if [ "$(id -u)" = 0 ]; then
   "${in_root[@]}" -i "$package" >"$work/dpkg.log" 2>&1 || failed "upgrade: $(cat "$work/dpkg.log")"
   grep -q cpu:3 "$root/etc/default/cardswapd" || failed "an upgrade changed the operator's options"
   owners() { (cd "$root" && stat -c '%u %a %n' "$@"); }
-  found=$(owners var/lib/cardswap var/lib/cardswap/journal.db var/lib/cardswap/jobs var/lib/cardswap/jobs/old etc/cardswap)
+  found=$(owners var/lib/cardswap var/lib/cardswap/journal.db var/lib/cardswap/jobs var/lib/cardswap/jobs/old etc/cardswap \
+    etc/cardswap/tls/tls.key)
   [ "$found" = "0 711 var/lib/cardswap
 0 600 var/lib/cardswap/journal.db
 0 711 var/lib/cardswap/jobs
 4711 755 var/lib/cardswap/jobs/old
-0 750 etc/cardswap" ] || failed "an upgrade left: $found"
+0 750 etc/cardswap
+0 600 etc/cardswap/tls/tls.key" ] || failed "an upgrade left: $found"
   [ ! -L "$state/agent.json.new" ] && [ "$(stat -c '%u %a' "$work/elsewhere")" = "4711 644" ] || failed "a link was followed"
   "${in_root[@]}" -r cardswap >"$work/dpkg.log" 2>&1 || failed "dpkg -r: $(cat "$work/dpkg.log")"
   [ ! -e "$root/usr/bin/cardswapd" ] || failed "it is still there after its removal"
