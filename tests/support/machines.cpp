@@ -76,7 +76,9 @@ Machine::Machine(Switch& network, std::filesystem::path dir, int number,
       name_(names_.at(static_cast<std::size_t>(number))) {
   std::filesystem::create_directories(dir_ / "etc");
   ::chmod(dir_.c_str(), 0711);
-  must({"cp", "-a", "/etc/.", (dir_ / "etc").string()});
+  // Not while another test makes or removes an account (tests/security/users.cpp).
+  must(
+      {"flock", "/run/lock/cardswap-test-accounts", "cp", "-a", "/etc/.", (dir_ / "etc").string()});
   std::string hosts = "127.0.0.1 localhost\n::1 localhost\n";
   for (std::size_t i = 0; i < names_.size(); ++i) {
     hosts += fmt::format("{} {}\n", Switch::address(static_cast<int>(i)), names_[i]);
