@@ -69,7 +69,7 @@ if [ "${2:-}" != inside ]; then
   as_former=(setpriv --reuid cardswap --regid cardswap --clear-groups)
   in_there "${as_former[@]}" "${command[@]}" run --name old -- /usr/bin/plain_memory --steps 1000000 --step-ms 5 --bytes 4096
   in_there rm /etc/systemd/system/cardswapd.service.d/former.conf
-  in_there sh /root/postinst configure
+  in_there sh /srv/postinst configure
   renewed() { is ActiveState active && [ "$(shown MainPID)" != "$agent" ]; }
   eventually "the upgrade does not start it again" renewed
   old_trains() { in_there "${command[@]}" -o json jobs old | grep -q '"attached": *true'; }
@@ -168,15 +168,15 @@ install -m 644 "$repository/packaging/debian/sysusers.conf" "$root/usr/lib/sysus
 systemd-sysusers --root="$root" cardswap.conf
 install -m 644 "$repository/packaging/debian/tmpfiles.conf" "$root/usr/lib/tmpfiles.d/cardswap.conf"
 # The former package: one user for agent and jobs.
-echo 'u cardswap - "Cardswap agent" /var/lib/cardswap' >"$root/root/former-users"
-systemd-sysusers --root="$root" "$root/root/former-users"
-install -m 755 "$repository/packaging/debian/postinst" "$root/root/"
+echo 'u cardswap - "Cardswap agent" /var/lib/cardswap' >"$root/srv/former-users"
+systemd-sysusers --root="$root" "$root/srv/former-users"
+install -m 755 "$repository/packaging/debian/postinst" "$root/srv/"
 systemd-tmpfiles --root="$root" --create cardswap.conf
 rm -rf "$root/etc/cardswap"
 mkdir -m 750 "$root/etc/cardswap"
-chroot "$root" cardswap pki init /root/fleet >/dev/null
-chroot "$root" cardswap pki issue /root/fleet --role agent --name here --host 127.0.0.1 >/dev/null
-cp -r "$root/root/fleet/here" "$root/etc/cardswap/tls"
+chroot "$root" cardswap pki init /srv/fleet >/dev/null
+chroot "$root" cardswap pki issue /srv/fleet --role agent --name here --host 127.0.0.1 >/dev/null
+cp -r "$root/srv/fleet/here" "$root/etc/cardswap/tls"
 chroot "$root" chown -R cardswap: /etc/cardswap
 keys=/etc/cardswap/tls
 echo "CARDSWAPD_OPTIONS=\"--kernel-log none --nvml none --listen 127.0.0.1:7070 --tls-cert $keys/tls.crt --tls-key $keys/tls.key --tls-ca $keys/ca.crt\"" \
@@ -195,7 +195,7 @@ for file in /etc/cardswap/tls/tls.key /etc/cardswap/tls/tls.crt /var/lib/cardswa
   /var/lib/cardswap/agent.json "/proc/$1/environ" "/proc/$1/maps" "/proc/$1/mem"; do
   if head -c 1 "$file" >/dev/null 2>&1; then echo "read $file"; fi
 done
-for folder in /etc/cardswap /var/lib/cardswap "/proc/$1/fd" /root/fleet; do
+for folder in /etc/cardswap /var/lib/cardswap "/proc/$1/fd" /srv/fleet; do
   if ls "$folder" >/dev/null 2>&1; then echo "listed $folder"; fi
 done
 if cardswap --agent /var/lib/cardswap/cardswapd.sock jobs >/dev/null 2>&1; then echo "asked the agent"; fi
