@@ -18,23 +18,21 @@
 #include "agent/address.h"
 #include "agent/own_path.h"
 #include "agent/tls/context.h"
+#include "agent/tls/openssl_handles.h"
 #include "migrator/error.h"
 
 namespace cardswap::pki {
 namespace {
 
-template <auto Release>
-struct ReleaseWith {
-  void operator()(auto* handle) const noexcept { Release(handle); }
-};
+using tls::Certificate;
+using tls::File;
+using tls::ReleaseWith;
+using tls::Revocations;
 using Key = std::unique_ptr<EVP_PKEY, ReleaseWith<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, ReleaseWith<X509_free>>;
 using Serial = std::unique_ptr<BIGNUM, ReleaseWith<BN_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, ReleaseWith<X509_EXTENSION_free>>;
-using Revocations = std::unique_ptr<X509_CRL, ReleaseWith<X509_CRL_free>>;
 using Revocation = std::unique_ptr<X509_REVOKED, ReleaseWith<X509_REVOKED_free>>;
 using Time = std::unique_ptr<ASN1_TIME, ReleaseWith<ASN1_TIME_free>>;
-using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;
 
 constexpr std::chrono::minutes kClocksMayDiffer{5};
 constexpr int kSerialBits = 159;  // a positive number of at most 20 bytes

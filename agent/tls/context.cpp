@@ -18,6 +18,7 @@
 #include "agent/address.h"
 #include "agent/outside.h"
 #include "agent/own_path.h"
+#include "agent/tls/openssl_handles.h"
 #include "migrator/error.h"
 
 namespace cardswap::tls {
@@ -33,14 +34,6 @@ void must(const error_code& error, const std::filesystem::path& file, const char
   throw Error(Code::io, fmt::format("{} {}: {}", what, file.string(), error.message()),
               "make a working set with `cardswap pki`");
 }
-
-template <auto Release>
-struct ReleaseWith {
-  void operator()(auto* handle) const noexcept { Release(handle); }
-};
-using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;
-using Certificate = std::unique_ptr<X509, ReleaseWith<X509_free>>;
-using Revocations = std::unique_ptr<X509_CRL, ReleaseWith<X509_CRL_free>>;
 
 /// The authorities among the certificates of `file`.
 void add_authorities(const std::filesystem::path& file, std::vector<Certificate>& into) {

@@ -10,6 +10,8 @@
 #include <ctime>
 #include <optional>
 
+#include "agent/tls/openssl_handles.h"
+
 namespace cardswap::tls {
 namespace {
 
@@ -19,17 +21,10 @@ constexpr std::chrono::seconds kProvenFor{10};
 constexpr std::int64_t kDay = 24 * 60 * 60;
 constexpr std::int64_t kSoon = 7 * kDay;
 
-template <auto Release>
-struct ReleaseWith {
-  void operator()(auto* handle) const noexcept { Release(handle); }
-};
 void free_chain(STACK_OF(X509) * chain) noexcept { sk_X509_pop_free(chain, X509_free); }
 
-using Certificate = std::unique_ptr<X509, ReleaseWith<X509_free>>;
 using Chain = std::unique_ptr<STACK_OF(X509), ReleaseWith<free_chain>>;
 using Verification = std::unique_ptr<X509_STORE_CTX, ReleaseWith<X509_STORE_CTX_free>>;
-using Revocations = std::unique_ptr<X509_CRL, ReleaseWith<X509_CRL_free>>;
-using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;
 
 bool lasts(const X509* certificate) {
   return X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
