@@ -48,7 +48,13 @@ void take_data_dir(const Config& config) {
   const auto& dir = config.data_dir;
   std::error_code error;
   std::filesystem::create_directories(dir.parent_path(), error);
-  ::mkdir(dir.c_str(), 0755);
+  if (!error && ::mkdir(dir.c_str(), 0755) != 0 && errno != EEXIST) {
+    error.assign(errno, std::generic_category());
+  }
+  if (error) {
+    throw Error(Code::io, fmt::format("make {}: {}", dir.string(), error.message()),
+                "choose a --data-dir that this user may write");
+  }
   close_to_own_group(dir);
   if (const auto other = who_else_has(dir); !other.empty()) {
     throw Error(Code::refused,

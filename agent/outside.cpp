@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "migrator/utf8.h"
+#include "agent/shown.h"
 
 namespace cardswap::outside {
 namespace {
@@ -14,31 +14,10 @@ bool is_hex(std::string_view text) {
       text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-/// U+0080 to U+009F, which some terminals obey; U+200E, U+200F, U+2028 to U+202E and U+2066 to
-/// U+2069, which reorder or break a line. `text` is UTF-8.
-bool has_hidden_controls(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (byte(i) == 0xc2 && byte(i + 1) < 0xa0) return true;
-    if (byte(i) != 0xe2) continue;
-    const auto last = byte(i + 2);
-    if (byte(i + 1) == 0x80 && (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae))) {
-      return true;
-    }
-    if (byte(i + 1) == 0x81 && last >= 0xa6 && last <= 0xa9) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 bool is_line(std::string_view text, std::size_t most) {
-  return text.size() <= most &&
-         std::ranges::none_of(
-             text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }) &&
-         is_utf8(text) && !has_hidden_controls(text);
+  return text.size() <= most && shown(text) == text;
 }
 
 bool is_word(std::string_view text, std::size_t most) {

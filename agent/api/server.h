@@ -21,8 +21,8 @@ namespace cardswap {
 /// Nobody is answered but with a refusal until its certificate, its token or the kernel says who it
 /// is; nor is what no client of the API sends (api/request_rules.h). Bounded: headers 16 KiB within
 /// 10 s, bodies 1 MiB within 20 s more, 512 connections on TCP and 128 on the unix socket
-/// (api/connections.h says who makes
-/// room), and fewer where this process may have less than 1024 descriptors: it needs some itself.
+/// (api/connections.h says who makes room), and fewer where this process may have less than 1024
+/// descriptors: it needs some itself.
 /// Connections are tasks of `tasks`. Where many call at once, they wait while a job stands still
 /// for its handover.
 class ApiServer {

@@ -32,8 +32,8 @@ void Credentials::complete() {
   token_was_chosen = !token_file.empty();
   const auto dir = default_dir();
   if (dir.empty()) return;
-  if (std::getenv("CARDSWAP_TLS_DIR") != nullptr)
-    check_chosen(dir);  // NOLINT(concurrency-mt-unsafe)
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread
+  if (std::getenv("CARDSWAP_TLS_DIR") != nullptr) check_chosen(dir);
   const auto there = [&](const char* name) {
     std::error_code none;
     return std::filesystem::exists(dir / name, none) ? dir / name : std::filesystem::path();

@@ -16,13 +16,14 @@ constexpr std::chrono::seconds kIdleTimeMax{5};
 }  // namespace
 
 std::unique_ptr<Line> Lines::take(const std::string& endpoint) {
-  std::erase_if(idle_, [](const Idle& idle) { return Clock::now() - idle.since > kIdleTimeMax; });
+  std::erase_if(idle_, [](const Idle& idle) {
+    return Clock::now() - idle.since > kIdleTimeMax || !idle.line->still_proven();
+  });
   for (auto idle = idle_.begin(); idle != idle_.end(); ++idle) {
     if (idle->endpoint != endpoint) continue;
     auto line = std::move(idle->line);
     idle_.erase(idle);
-    if (line->still_proven()) return line;
-    return take(endpoint);
+    return line;
   }
   return nullptr;
 }

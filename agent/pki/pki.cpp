@@ -110,7 +110,7 @@ Certificate blank(const std::string& name, EVP_PKEY* key, std::chrono::seconds l
   return certificate;
 }
 
-/// The same for the folders above it, and for those that were made long ago.
+/// Neither it nor a folder above it may be somebody else's to write or replace, whoever made it.
 void check_is_ours(const std::filesystem::path& dir) {
   const auto fault = who_else_has(dir);
   if (fault.empty()) return;

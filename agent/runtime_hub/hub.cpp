@@ -161,7 +161,9 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
   connection->patience.async_wait(
       [late = std::weak_ptr(connection)](const boost::system::error_code& error) {
         const auto connection = late.lock();
-        if (!error && connection) connection->close();
+        if (error || !connection) return;
+        // It may have said Hello after this was due and before it is run.
+        if (connection->patience.expiry() <= std::chrono::steady_clock::now()) connection->close();
       });
   return connection;
 }
@@ -224,7 +226,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
     while (!connection->closed) {
       const auto got = co_await connection->socket.async_read_some(
           asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
-      if (error) break;
+      if (error || connection->closed) break;
       connection->frames.feed(std::span(piece).first(got));
       const auto most = [&]() -> std::size_t {
         return instance.empty() ? kHelloBytesMax : channel::kFrameBytesMax;
@@ -237,7 +239,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
           auto& job = admit(*hello, *connection);
           const auto welcome = events_.hello(job, *hello);
           instance = job.instance;
-          connection->patience.cancel();
+          connection->patience.expires_at(std::chrono::steady_clock::time_point::max());
           newcomers_.remove(connection);
           if (const auto old = attached_.find(instance); old != attached_.end()) {
             old->second->close();

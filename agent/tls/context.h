@@ -28,7 +28,7 @@ void expect_host(SSL* ssl, const std::string& host);
 [[nodiscard]] std::string failure_of(SSL* ssl, const std::string& otherwise);
 /// The other side of a finished handshake: its common name, role and hosts; unknown without a
 /// certificate, without a role, or with several. An agent is known by its name: one without a name,
-/// with several, or with one that is no word is nobody.
+/// with several, or with one that may not stand in a line of a log is nobody.
 [[nodiscard]] Caller peer_of(const SSL* ssl);
 /// The common name in our own certificate; empty where there is none.
 [[nodiscard]] std::string own_name(const Context& context);
