@@ -102,13 +102,13 @@ TEST(Certificate, ThatWasRevokedEndsTheLinesThatAreKept) {
 TEST(Certificate, ThatHasEndedEndsTheLinesThatAreKept) {
   const Fleet fleet;
   const TempDir dir;
+  const Host a(
+      dir.path() / "a",
+      {.name = "a", .more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
   const auto folder =
       pki::issue(fleet.dir(), {ApiRole::operator_, "brief", {}, std::chrono::seconds(4)});
   const tls::Files brief{
       .certificate = folder / "tls.crt", .key = folder / "tls.key", .authority = folder / "ca.crt"};
-  const Host a(
-      dir.path() / "a",
-      {.name = "a", .more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}))});
   KeptLine line(a, brief);
   int number = 0;
   unsigned status = 0;

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -69,19 +70,26 @@ int connect_to(int port) {
 /// Silent connections of one user, in a process of its own, until the end of its scope.
 class Silent {
  public:
-  Silent(const LocalUser& user, const std::function<int()>& connect) {
+  Silent(const LocalUser& user, const std::function<int()>& connect)
+      : made_(static_cast<std::atomic<int>*>(::mmap(nullptr, sizeof(std::atomic<int>),
+                                                    PROT_READ | PROT_WRITE,
+                                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
     pid_ = ::fork();
-    if (pid_ == 0) hold(user, connect);
+    if (pid_ == 0) hold(user, connect, *made_);
   }
   ~Silent() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
+    ::munmap(made_, sizeof(*made_));
   }
   Silent(const Silent&) = delete;
   Silent& operator=(const Silent&) = delete;
+  /// How many connections were made, those that were made again included.
+  [[nodiscard]] int made() const { return *made_; }
 
  private:
-  [[noreturn]] static void hold(const LocalUser& user, const std::function<int()>& connect) {
+  [[noreturn]] static void hold(const LocalUser& user, const std::function<int()>& connect,
+                                std::atomic<int>& made) {
     constexpr int kAgainAtOnce = 100;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const rlimit wide{4096, 4096};
@@ -94,7 +102,7 @@ class Silent {
     std::vector<pollfd> fds(kConnections, {-1, POLLIN, 0});
     for (int most = kConnections; true; most = kAgainAtOnce) {
       for (auto& fd : fds) {
-        if (fd.fd < 0 && most-- > 0) fd.fd = connect();
+        if (fd.fd < 0 && most-- > 0 && (fd.fd = connect()) >= 0) ++made;
       }
       ::poll(fds.data(), fds.size(), 20);
       for (auto& fd : fds) {
@@ -106,6 +114,7 @@ class Silent {
     }
   }
 
+  std::atomic<int>* made_;  // shared with that process
   pid_t pid_ = -1;
 };
 
@@ -277,6 +286,9 @@ TEST_F(Crowds, OfRefusedRuntimesFillNoLog) {
 TEST_F(Crowds, KeepNobodyOutAtTheRuntimesSocket) {
   const Silent strangers(people_->stranger, [&] { return connect_to(runtime_socket()); });
   const Silent of_its_user(people_->trainer, [&] { return connect_to(runtime_socket()); });
+  ASSERT_TRUE(within(
+      20s, [&] { return strangers.made() >= kConnections && of_its_user.made() >= kConnections; }))
+      << strangers.made() << " and " << of_its_user.made();
   expect_everybody_is_served("runtimes' socket");
   EXPECT_LT(descriptors_of(a_->agent_pid()), 200U);
 }
@@ -310,6 +322,7 @@ TEST_F(Crowds, OfFramesThatNeverEndTakeNoMemory) {
   EXPECT_TRUE(within(10s, [&] {
     return std::all_of(held.begin(), held.end(), [](auto& one) { return one.was_closed(); });
   })) << "too much for a Hello";
+  EXPECT_THAT(a_->log(), HasSubstr("a runtime was refused")) << "by its size, not its patience";
   EXPECT_LT(resident_bytes(a_->agent_pid()), before + (20U << 20) * kPatience);
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <fstream>
+
 #include "tests/support/hosts.h"
 
 namespace cardswap::test {
@@ -18,16 +20,19 @@ std::uint64_t bytes_on_disk(const std::filesystem::path& file) {
 
 TEST(JobLog, IsBoundedKeepsItsLastPartAndSaysWhatIsGone) {
   const TempDir dir;
+  const auto go = dir.path() / "go";
   const Host a(dir.path() / "a", {.name = "a", .more = {"--job-log-max", "1MiB"}});
   (void)a.ask({"run", "--name", "loud", "--", "/bin/sh", "-c",
                "yes 'a job that prints and prints' | head -c 8388608; echo; echo the end; "
-               "sleep 3; echo and more; exec sleep 60"});
+               "while ! test -e '" +
+                   go.string() + "'; do sleep 0.05; done; echo and more; exec sleep 60"});
   const auto log = a.dir() / "jobs/loud/log";
   ASSERT_TRUE(within(20s, [&] {
     return std::filesystem::exists(log) && std::filesystem::file_size(log) > (8 << 20) &&
            bytes_on_disk(log) <= 1 << 20;
   })) << bytes_on_disk(log);
   EXPECT_EQ(a.command({"logs", "loud", "--tail", "1"}).exit_code, 0);
+  std::ofstream(go).close();
   // It prints on where it was.
   std::string last;
   EXPECT_TRUE(within(20s, [&] {

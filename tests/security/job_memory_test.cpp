@@ -111,12 +111,14 @@ class JobMemory : public ::testing::Test {
 TEST_F(JobMemory, IsGivenToNobodyWhoStandsWhereItsKeeperWouldBe) {
   const LocalUser mallory;
   const auto id = hold_at("freezing");  // the keeper listens, and has nothing yet
+  std::size_t met = 0;
   for (auto* host : {&a(), &b()}) {
     const auto all = host->dir() / "handover";
     struct stat about {};
     ASSERT_EQ(::stat(all.c_str(), &about), 0);
     EXPECT_EQ(about.st_mode & 0777U, 0711U) << all;
     for (const auto& meeting : fs::directory_iterator(all)) {
+      ++met;
       ASSERT_EQ(::stat(meeting.path().c_str(), &about), 0);
       EXPECT_EQ(about.st_mode & 0777U, 0700U) << meeting.path();
       const auto socket = (meeting.path() / "s").string();
@@ -138,6 +140,7 @@ TEST_F(JobMemory, IsGivenToNobodyWhoStandsWhereItsKeeperWouldBe) {
     EXPECT_NE(mallory.does([&] { return ::access(all.c_str(), R_OK) == 0 ? 0 : errno; }), 0)
         << "the names are nobody's business";
   }
+  EXPECT_GE(met, 2U) << "the keeper's and the holder's";
   const HttpRequest proceed{.method = "POST", .target = "/v1/migrations/" + id + "/proceed"};
   EXPECT_EQ(ask_over_unix(a(), proceed).status, 200U);
   EXPECT_EQ(result_of(id), "ok") << a().log() << b().log();

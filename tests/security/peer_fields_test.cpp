@@ -164,6 +164,10 @@ class PeerFields : public ::testing::Test {
 
 TEST_F(PeerFields, OfAReservationMayHoldAnything) {
   const auto example = place();
+  const auto taken = ask("POST", "/v1/peer/reservations", example);
+  ASSERT_EQ(taken.body.at("accepted"), true) << json::serialize(taken.body);
+  ASSERT_EQ(ask("DELETE", "/v1/peer/reservations/" + text(example, "migration"), nullptr).status,
+            200U);
   for (const auto& value : hostile()) {
     for (const auto& field : example) {
       auto wanted = place();

@@ -1,7 +1,7 @@
 /// A job whose program speaks to the agent as its runtime would, and says what it is told to:
 /// argv[1] is a folder. `token` is written there; then, once `script` is there, each of its pieces
-/// (u32 size, bytes) is said on a connection of its own, behind a proper Hello; `done` is written
-/// at the end. It stays attached from then on, as a job that steps slowly.
+/// (u32 size, bytes) is said on a connection of its own, behind a proper Hello where it is none;
+/// `done` is written at the end. It stays attached from then on, as a job that steps slowly.
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -81,6 +81,7 @@ int main(int, char** argv) {
   {
     const auto socket = connected();
     say(socket, own);
+    if (setting("CARDSWAP_ROLE") == "standby") std::ofstream(folder / "standby").close();
     say(socket, channel::encode(channel::Tracked{1U << 20, 1}));
     std::ofstream(folder / "token") << setting("CARDSWAP_TOKEN");
     while (!fs::exists(folder / "script")) std::this_thread::sleep_for(5ms);
@@ -92,7 +93,8 @@ int main(int, char** argv) {
     const auto piece = script.blob(1U << 24);
     left -= sizeof(std::uint32_t) + piece.size();
     const auto socket = connected();
-    say(socket, own);
+    // A Hello takes the place of the proper one: its kind is the first of all.
+    if (piece.size() < 6 || piece[4] != std::byte{1} || piece[5] != std::byte{0}) say(socket, own);
     say(socket, piece);
     listen_a_moment(socket);
   }
