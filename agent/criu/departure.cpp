@@ -51,6 +51,8 @@ asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::st
                std::to_string(trainer.pid)};
   if (!user.empty()) spec.user = job_user(user);
   spec.log = job_dir_ / "keeper.log";
+  std::error_code absent;  // an earlier job's of that name, which may have been another user's
+  std::filesystem::remove(spec.log, absent);
   keeper_ = start_process(spec);
   const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
   while (!std::filesystem::exists(socket)) {

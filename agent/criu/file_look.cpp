@@ -15,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "agent/criu/descriptor.h"
 #include "agent/criu/init_program.h"
@@ -92,10 +93,14 @@ asio::awaitable<std::vector<FileHere>> look_at_files_as(std::optional<JobUser> u
   const auto executor = co_await asio::this_coro::executor;
   asio::posix::stream_descriptor pipe(executor, looking.report.release());
   asio::steady_timer limit(executor, kLookMax);
-  limit.async_wait([&pipe](const boost::system::error_code& cancelled) {
-    boost::system::error_code ignored;
-    if (!cancelled) pipe.cancel(ignored);
-  });
+  // The limit may be over in the same turn as the last answer: its handler comes after the pipe
+  // then.
+  const auto waits = std::make_shared<bool>(true);
+  limit.async_wait(
+      [&pipe, still = std::weak_ptr<bool>(waits)](const boost::system::error_code& cancelled) {
+        boost::system::error_code ignored;
+        if (!cancelled && !still.expired()) pipe.cancel(ignored);
+      });
   boost::system::error_code error;
   std::array<char, 4096> piece{};
   while (!error && found.size() < files.size()) {

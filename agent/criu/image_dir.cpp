@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <memory>
 
 #include "migrator/error.h"
@@ -91,13 +90,12 @@ void ImageDir::keep_log(const std::string& name, const std::string& path) const 
   const Descriptor file(::openat(fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return;
   // It names the job's files: not for everybody who can guess the job's name.
-  const Descriptor log(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const Descriptor log(::open(
+      path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   if (!log || ::fchmod(log.get(), 0600) != 0) return;
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
   std::array<char, 65536> piece{};
   for (ssize_t got = 0; (got = ::read(file.get(), piece.data(), piece.size())) > 0;) {
-    out.write(piece.data(), got);
+    if (::write(log.get(), piece.data(), static_cast<std::size_t>(got)) != got) return;
   }
 }
 

@@ -51,7 +51,11 @@ void Reservations::take_up() {
   for (auto& r : reservations_) {
     fail(r, TargetEvent::restarted,
          Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-    const auto* job = jobs_.by_instance(r.instance);
+    auto* job = jobs_.by_instance(r.instance);
+    // Granted, and on a full disk its own record was not written after that.
+    if (r.granted() && job != nullptr && job->live() && job->standby) {
+      jobs_.promote(*job, r.side.record().epoch);
+    }
     if (r.side.record().open) tasks_.spawn("tell the source", tell_source(r.migration));
     if (job != nullptr && job->live()) continue;  // its end will be told
     fail(r, TargetEvent::standby_ended,

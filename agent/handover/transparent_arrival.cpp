@@ -62,6 +62,7 @@ asio::awaitable<std::vector<std::string>> Reservations::lacks(ApiRequest request
     check_may_run_as(config_, wanted.spec.user, request.caller);
     std::optional<JobUser> user;
     if (!name.empty()) user = job_user(name);
+    if (user && !config_.job_user.empty()) user = without_groups_like_root(std::move(*user));
     const auto found =
         co_await criu::look_at_files_as(std::move(user), needs.files, config_.data_dir);
     missing = criu::what_is_missing(needs, found, config_.host_name);

@@ -188,7 +188,7 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
   for (auto& other : jobs_) {
     if (other.name != job.name || &other == &job || other.superseded || other.standby) continue;
     // One that lives and is not what moves is another job: nobody may make it disappear.
-    const bool source = !job.migration.empty() && other.migration == job.migration;
+    const bool source = job.uid.empty() ? other.migration == job.migration : other.uid == job.uid;
     if (other.live() && !source) {
       spdlog::error("two jobs of the name {} run here: migration {} has brought one", job.name,
                     job.migration);

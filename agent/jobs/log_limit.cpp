@@ -87,9 +87,10 @@ asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
       try {
         if (shorten_log(job.log_path, max_bytes) == 0) continue;
         const auto gone = static_cast<std::uint64_t>(first_byte_of(job.log_path));
-        auto& before = told[job.log_path];
-        if (gone < 2 * before) continue;
-        before = gone;
+        const auto [before, first] = told.try_emplace(job.log_path, 0);
+        // 0: a file system that makes holes and does not find them.
+        if (!first && (gone == 0 || gone < 2 * before->second)) continue;
+        before->second = gone;
         tell(job, "job_log_shortened",
              fmt::format("job {}: its log is over {}: the first {} of what it printed are gone "
                          "(--job-log-max)",

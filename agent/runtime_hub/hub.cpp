@@ -21,7 +21,8 @@ namespace {
 constexpr std::chrono::seconds kHelloTimeMax{2};
 constexpr std::size_t kHelloBytesMax = 4096;
 constexpr std::size_t kNameBytesMax = 63;
-constexpr std::chrono::seconds kTellEvery{1};
+constexpr std::chrono::seconds kTellEvery{10};
+constexpr int kToldMax = 16;  // refusals in that time that have a line each
 
 ucred peer_of(int socket) {
   ucred peer{};
@@ -275,22 +276,20 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
 
 /// Any process of a job's user can be refused as often as it likes: that may not fill the log.
 void RuntimeHub::tell_refused(const Error& refused) {
-  if (told_lately_) {
+  if (told_ == kToldMax) {
     ++untold_;
     return;
   }
-  told_lately_ = true;
+  if (told_++ == 0) tasks_.spawn("tell of refused runtimes", tell_later());
   spdlog::warn("a runtime was refused: {}", refused.what());
-  tasks_.spawn("tell of refused runtimes", tell_later());
 }
 
 asio::awaitable<void> RuntimeHub::tell_later() {
-  while (true) {
-    co_await pause_for(kTellEvery);
-    if (untold_ == 0) break;
+  co_await pause_for(kTellEvery);
+  if (untold_ > 0) {
     spdlog::warn("{} more runtimes were refused, each told why", std::exchange(untold_, 0));
   }
-  told_lately_ = false;
+  told_ = 0;
 }
 
 asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) {

@@ -21,8 +21,8 @@ namespace cardswap {
 ///
 /// Every user of the host reaches the socket, so whoever has not said Hello yet is bounded: 4 KiB
 /// within 2 s; at most 8 connections from a job's session and 64 from elsewhere, where the oldest
-/// makes room. A user who owns neither the agent nor a live job is dropped at once. The log has a
-/// line a second at most of those that were refused.
+/// makes room. A user who owns neither the agent nor a live job is dropped at once. The log has 16
+/// lines in 10 s at most of those that were refused, and counts the others.
 class RuntimeHub {
  public:
   struct Events {
@@ -71,8 +71,8 @@ class RuntimeHub {
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by job instance
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
-  bool told_lately_ = false;  // of a refusal, within the last second
-  std::uint64_t untold_ = 0;  // refusals since
+  int told_ = 0;               // refusals that were told of in this stretch of 10 s
+  std::uint64_t untold_ = 0;  // and those that were only counted
 };
 
 }  // namespace cardswap

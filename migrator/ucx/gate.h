@@ -17,8 +17,9 @@ namespace cardswap::ucx {
 /// to: what reaches them is parsed before anything of ours sees it, and some of it ends the
 /// process.
 ///
-/// Made before UCX begins to listen; close() then finds what listens since. Other sockets of the
-/// process are left alone. Where the kernel takes no filter everybody may come, as without one.
+/// Made before UCX begins to listen; close() then finds what listens since, which
+/// includes what the program itself begins to listen on in between. Older sockets of the process
+/// are left alone. Where the kernel takes no filter everybody may come, as without one.
 class Gate {
  public:
   /// Empty: does nothing.

@@ -271,14 +271,14 @@ TEST_F(Crowds, OfRefusedRuntimesFillNoLog) {
     }
     return sum;
   };
-  EXPECT_TRUE(within(5s, [&] { return told() >= kRefused; })) << a_->log();
+  EXPECT_TRUE(within(15s, [&] { return told() >= kRefused; })) << a_->log();
   EXPECT_EQ(told(), kRefused);
   const auto log = a_->log();
   std::size_t lines = 0;
   for (auto at = log.find(" refused"); at != std::string::npos; at = log.find(" refused", at + 1)) {
     ++lines;
   }
-  EXPECT_LE(lines, static_cast<std::size_t>(seconds.count()) + 3);
+  EXPECT_LE(lines, 17 * (static_cast<std::size_t>(seconds.count()) / 10 + 1));
   EXPECT_THAT(log, HasSubstr("\\x1b[31mnnn"));
   EXPECT_EQ(log.find(std::string(64, 'n')), std::string::npos);
 }
