@@ -71,7 +71,7 @@ class RuntimeHub {
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by job instance
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
-  int told_ = 0;               // refusals that were told of in this stretch of 10 s
+  int told_ = 0;              // refusals that were told of in this stretch of 10 s
   std::uint64_t untold_ = 0;  // and those that were only counted
 };
 
