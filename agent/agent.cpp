@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/base/units.h"
 #include "agent/fleet/calls.h"
 #include "agent/fleet/metrics.h"
 #include "agent/handover/epochs.h"
@@ -18,10 +19,9 @@
 #include "agent/jobs/calls.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/jobs/log_limit.h"
-#include "agent/tls/identity.h"
-#include "agent/units.h"
-#include "migrator/error.h"
-#include "migrator/utf8.h"
+#include "agent/security/identity.h"
+#include "migrator/core/error.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 

@@ -4,19 +4,19 @@
 
 #include "agent/api/router.h"
 #include "agent/api/server.h"
-#include "agent/config.h"
-#include "agent/fleet/cordon.h"
+#include "agent/attach/hub.h"
+#include "agent/attach/state_lists.h"
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
 #include "agent/handover/data_plane.h"
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/health/monitor.h"
+#include "agent/jobs/cordon.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/told.h"
 #include "agent/journal/journal.h"
 #include "agent/metrics/calls.h"
-#include "agent/runtime_hub/hub.h"
-#include "agent/runtime_hub/state_lists.h"
-#include "agent/task_group.h"
 
 namespace cardswap {
 

@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "agent/base/shown.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/completion.h"
 #include "agent/cli/default_paths.h"
-#include "agent/shown.h"
 
 namespace {
 

@@ -12,16 +12,16 @@
 #include <iostream>
 
 #include "agent/agent.h"
+#include "agent/base/data_dir.h"
+#include "agent/base/json_log.h"
+#include "agent/base/units.h"
 #include "agent/cli/agent_address.h"
 #include "agent/cli/default_paths.h"
-#include "agent/data_dir.h"
 #include "agent/health/nvml_watch.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/gpu_inventory.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/json_log.h"
-#include "agent/service/notifier.h"
-#include "agent/units.h"
+#include "agent/process/notifier.h"
 
 namespace cardswap {
 namespace {

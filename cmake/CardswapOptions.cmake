@@ -40,6 +40,16 @@ if(CARDSWAP_LIBFUZZER)
   add_link_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# cardswap_precompiled(PROGRAM FIRST HEADERS...): PROGRAM takes HEADERS precompiled, which are compiled with
+# the program FIRST. GCC alone lets the two differ in macros that the headers do not use.
+function(cardswap_precompiled program first)
+  if(program STREQUAL first)
+    target_precompile_headers(${program} PRIVATE ${ARGN})
+  elseif(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_precompile_headers(${program} REUSE_FROM ${first})
+  endif()
+endfunction()
+
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})

@@ -8,7 +8,7 @@
 
 #include "cuda/staging_ring.h"
 #include "cuda/vmm_arena.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 namespace {

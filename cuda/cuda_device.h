@@ -9,7 +9,7 @@
 #include "cuda/digester.h"
 #include "cuda/handles.h"
 #include "cuda/vmm.h"
-#include "migrator/device.h"
+#include "migrator/device/device.h"
 
 namespace cardswap::cuda {
 

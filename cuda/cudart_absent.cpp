@@ -1,5 +1,5 @@
 #include "cuda/runtime.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 

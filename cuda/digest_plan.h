@@ -7,7 +7,7 @@
 
 namespace cardswap::cuda {
 
-/// As migrator/digest.h has it; xxh3_core.h and this page are read by nvcc, which need not see
+/// As migrator/core/digest.h has it; xxh3_core.h and this page are read by nvcc, which need not see
 /// that.
 inline constexpr std::uint32_t kLeafBytes = 65536;
 /// What one block of threads digests: four threads a leaf.

@@ -8,7 +8,7 @@
 
 #include "cuda/digest_plan.h"
 #include "cuda/handles.h"
-#include "migrator/device.h"
+#include "migrator/device/device.h"
 
 namespace cardswap::cuda {
 

@@ -9,9 +9,9 @@
 #include <iterator>
 
 #include "cuda/driver_api.h"
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::cuda {
 namespace {

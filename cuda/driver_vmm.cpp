@@ -8,7 +8,7 @@
 
 #include "cuda/vmm.h"
 #include "cuda/vmm_api.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 namespace {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "cuda/runtime.h"
-#include "migrator/layout.h"
+#include "migrator/core/layout.h"
 
 namespace cardswap::cuda {
 

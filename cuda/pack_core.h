@@ -7,8 +7,8 @@
 #include "cuda/both.h"
 
 /// Many pieces of memory moved by one launch, as they are or through the byte shuffle of
-/// migrator/shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and compared
-/// there with that shuffle.
+/// migrator/core/shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and
+/// compared there with that shuffle.
 ///
 /// Eight elements are taken at a time, as `width` words of 64 bits in which rows and columns of
 /// bytes change places: the transposition by halves of Hacker's Delight, section 7-3.

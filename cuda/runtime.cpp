@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 

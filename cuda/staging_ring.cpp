@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "cuda/cuda_device.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 namespace {

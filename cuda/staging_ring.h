@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cuda/handles.h"
-#include "migrator/device.h"
+#include "migrator/device/device.h"
 
 namespace cardswap::cuda {
 

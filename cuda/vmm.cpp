@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "cuda/runtime.h"
-#include "migrator/descriptor.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap::cuda {
 
@@ -83,7 +83,7 @@ class Allocation {
   /// What another process, or this one, has exported.
   Allocation(VmmCard card, const Descriptor& file, std::size_t bytes)
       : card_(std::move(card)), bytes_(bytes) {
-    card_.check(card_.vmm->import_file(card_.index, handle_, file.fd()),
+    card_.check(card_.vmm->import_file(card_.index, handle_, file.get()),
                 "cuMemImportFromShareableHandle", bytes);
   }
   ~Allocation() { (void)card_.vmm->release(handle_); }

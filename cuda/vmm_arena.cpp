@@ -6,7 +6,7 @@
 #include <random>
 #include <utility>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 namespace {

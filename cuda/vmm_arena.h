@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cuda/vmm.h"
-#include "migrator/arena.h"
-#include "migrator/block_list.h"
+#include "migrator/device/arena.h"
+#include "migrator/device/block_list.h"
 
 namespace cardswap::cuda {
 

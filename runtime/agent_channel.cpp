@@ -17,6 +17,7 @@
 #include <optional>
 #include <utility>
 
+#include "migrator/core/descriptor.h"
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
@@ -41,16 +42,11 @@ std::vector<std::byte> greeting(channel::Hello hello) {
 
 }  // namespace
 
-/// A descriptor with its owner; a unix stream socket or an eventfd.
+/// A unix stream socket or an eventfd.
 class AgentChannel::Socket {
  public:
   explicit Socket(int fd) : fd_(fd) {}
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] int fd() const { return fd_.get(); }
 
   static std::unique_ptr<Socket> connect(const std::string& path) {
     sockaddr_un address{};
@@ -79,7 +75,7 @@ class AgentChannel::Socket {
   std::optional<channel::Message> receive(Clock::time_point deadline) {
     while (true) {
       if (auto body = frames_.next()) return channel::decode(*body);
-      pollfd fd{fd_, POLLIN, 0};
+      pollfd fd{fd_.get(), POLLIN, 0};
       const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
       if (left <= 0 || ::poll(&fd, 1, static_cast<int>(left)) <= 0) return std::nullopt;
       if (!read()) return std::nullopt;
@@ -88,7 +84,7 @@ class AgentChannel::Socket {
   /// Takes what has arrived; false when the peer closed.
   bool read() {
     std::array<std::byte, 16384> piece;
-    const auto got = ::recv(fd_, piece.data(), piece.size(), 0);
+    const auto got = ::recv(fd_.get(), piece.data(), piece.size(), 0);
     if (got > 0) {
       frames_.feed(std::span(piece).first(static_cast<std::size_t>(got)));
       return true;
@@ -101,20 +97,20 @@ class AgentChannel::Socket {
   bool write(std::span<const std::byte> bytes) const {
     const auto deadline = Clock::now() + milliseconds(1000);
     while (!bytes.empty()) {
-      const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const auto sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent > 0) {
         bytes = bytes.subspan(static_cast<std::size_t>(sent));
         continue;
       }
       if (errno != EAGAIN && errno != EINTR) return false;
-      pollfd fd{fd_, POLLOUT, 0};
+      pollfd fd{fd_.get(), POLLOUT, 0};
       if (Clock::now() > deadline || ::poll(&fd, 1, 100) < 0) return false;
     }
     return true;
   }
 
  private:
-  int fd_;
+  const Descriptor fd_;
   channel::FrameReader frames_;
 };
 

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <utility>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/target.h"
+#include "migrator/engine/target.h"
 #include "migrator/wire/channel.h"
 #include "runtime/hand_over.h"
 #include "runtime/homing.h"

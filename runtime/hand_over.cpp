@@ -12,8 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::hand_over {
 namespace {
@@ -153,7 +153,7 @@ Message decode(std::span<const std::byte> packet) {
 Connection Connection::to(const std::string& path, pid_t process) {
   const auto address = address_of(path);
   auto socket = make_socket();
-  if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     throw Error(Code::unreachable,
                 fmt::format("no holder answers at {}: {}", path, std::strerror(errno)),
                 "did cardswap-holder end early? Its messages are in the agent's log");
@@ -194,7 +194,7 @@ std::vector<Pieces> described(const std::vector<PassedArena>& arenas) {
 std::vector<int> files_of(const std::vector<PassedArena>& arenas) {
   std::vector<int> files;
   for (const auto& arena : arenas) {
-    for (const auto& piece : arena.pieces) files.push_back(piece.file.fd());
+    for (const auto& piece : arena.pieces) files.push_back(piece.file.get());
   }
   return files;
 }
@@ -237,7 +237,7 @@ void Connection::send_packet(const Message& message, std::span<const int> files)
     part->cmsg_len = CMSG_LEN(files.size_bytes());
     std::memcpy(CMSG_DATA(part), files.data(), files.size_bytes());
   }
-  if (::sendmsg(socket_.fd(), &header, MSG_NOSIGNAL) < 0) {
+  if (::sendmsg(socket_.get(), &header, MSG_NOSIGNAL) < 0) {
     throw Error(Code::link_lost,
                 fmt::format("hand over the job's memory: {}", std::strerror(errno)));
   }
@@ -260,7 +260,7 @@ std::optional<Received> Connection::receive(Deadline deadline) {
 }
 
 std::optional<Received> Connection::receive_packet(Deadline deadline) {
-  pollfd ready{socket_.fd(), POLLIN, 0};
+  pollfd ready{socket_.get(), POLLIN, 0};
   while (true) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now())
@@ -276,7 +276,7 @@ std::optional<Received> Connection::receive_packet(Deadline deadline) {
   header.msg_iovlen = 1;
   header.msg_control = control.data();
   header.msg_controllen = control.size();  // the kernel drops what does not fit
-  const auto got = ::recvmsg(socket_.fd(), &header, MSG_CMSG_CLOEXEC);
+  const auto got = ::recvmsg(socket_.get(), &header, MSG_CMSG_CLOEXEC);
   Received received;
   for (auto* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
@@ -292,7 +292,7 @@ std::optional<Received> Connection::receive_packet(Deadline deadline) {
 ucred Connection::peer() const {
   ucred peer{-1, static_cast<uid_t>(-1), static_cast<gid_t>(-1)};
   socklen_t size = sizeof(peer);
-  ::getsockopt(socket_.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
+  ::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
   return peer;
 }
 
@@ -300,8 +300,8 @@ Listener::Listener(std::string path) : path_(std::move(path)), socket_(make_sock
   const auto early = path_ + "~";
   const auto address = address_of(early);
   ::unlink(early.c_str());
-  if (::bind(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::chmod(early.c_str(), 0600) != 0 || ::listen(socket_.fd(), 8) != 0 ||
+  if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::chmod(early.c_str(), 0600) != 0 || ::listen(socket_.get(), 8) != 0 ||
       std::rename(early.c_str(), path_.c_str()) != 0) {
     throw Error(Code::io, fmt::format("listen on {}: {}", path_, std::strerror(errno)));
   }
@@ -310,7 +310,7 @@ Listener::Listener(std::string path) : path_(std::move(path)), socket_(make_sock
 Listener::~Listener() { ::unlink(path_.c_str()); }
 
 std::optional<Connection> Listener::accept() const {
-  const int fd = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  const int fd = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return std::nullopt;
   return Connection(Descriptor(fd));
 }

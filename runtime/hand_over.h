@@ -10,10 +10,10 @@
 #include <variant>
 #include <vector>
 
-#include "migrator/arena.h"
-#include "migrator/descriptor.h"
-#include "migrator/digest.h"
-#include "migrator/error.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/digest.h"
+#include "migrator/core/error.h"
+#include "migrator/device/arena.h"
 
 /// How arenas change hands on one host: between a trainer and the holder that keeps them while the
 /// trainer is dumped, and between the holder that received them and the restored trainer.
@@ -112,7 +112,7 @@ class Connection {
   [[nodiscard]] std::optional<Received> receive(Deadline deadline);
   /// Who connected, as the kernel knows it.
   [[nodiscard]] ucred peer() const;
-  [[nodiscard]] int fd() const { return socket_.fd(); }
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
   void send_packet(const Message& message, std::span<const int> files);
@@ -150,7 +150,7 @@ class Listener {
 
   /// Nothing when nobody waits.
   [[nodiscard]] std::optional<Connection> accept() const;
-  [[nodiscard]] int fd() const { return socket_.fd(); }
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
   const std::string path_;

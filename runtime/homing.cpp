@@ -8,11 +8,11 @@
 #include <thread>
 #include <utility>
 
-#include "migrator/device.h"
-#include "migrator/digest_job.h"
-#include "migrator/error.h"
-#include "migrator/wire/writer.h"
-#include "runtime/memfd_arena.h"
+#include "migrator/core/error.h"
+#include "migrator/core/writer.h"
+#include "migrator/device/device.h"
+#include "migrator/device/digest_job.h"
+#include "migrator/device/memfd_arena.h"
 
 namespace cardswap {
 namespace {

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/arena.h"
-#include "migrator/device.h"
-#include "migrator/layout.h"
+#include "migrator/core/layout.h"
+#include "migrator/device/arena.h"
+#include "migrator/device/device.h"
 #include "runtime/tracker.h"
 
 namespace cardswap {

@@ -11,8 +11,8 @@
 #include <set>
 
 #include "cardswap/values.h"
-#include "migrator/device.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
+#include "migrator/device/device.h"
 
 namespace cardswap {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cardswap/session.h"
-#include "migrator/digest.h"
+#include "migrator/core/digest.h"
 #include "migrator/wire/channel.h"
 #include "runtime/tracker.h"
 

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "migrator/link.h"
+#include "migrator/link/link.h"
 
 namespace cardswap {
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "migrator/wire/channel.h"
 #include "runtime/departure.h"
 #include "runtime/homing.h"

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "runtime/agent_channel.h"
 #include "runtime/framework.h"
 #include "runtime/homing.h"

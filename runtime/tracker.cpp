@@ -8,10 +8,10 @@
 #include <typeinfo>
 #include <utility>
 
-#include "migrator/device.h"
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
+#include "migrator/device/device.h"
 
 namespace cardswap {
 namespace {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "cardswap/session.h"
-#include "migrator/layout.h"
-#include "migrator/update_queue.h"
-#include "migrator/wire/reader.h"
+#include "migrator/core/layout.h"
+#include "migrator/core/reader.h"
+#include "migrator/engine/update_queue.h"
 
 namespace cardswap {
 

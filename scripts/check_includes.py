@@ -1,9 +1,19 @@
 #!/usr/bin/env python3
-"""Holds the include directions of docs/architecture.md: who may know whom."""
+"""Holds the include directions of docs/architecture.md: which folder may know which."""
+import os
 import re
 import subprocess
 import sys
 
+# Lowest first. A file may include its own folder and those before it, of the rooms that MAY names.
+FOLDERS = (
+    "migrator/core", "migrator/wire", "migrator/device", "migrator/link", "migrator/link/ucx", "migrator/engine",
+    "cuda",
+    "runtime/include/cardswap", "runtime", "runtime/holder", "runtime/torch", "runtime/examples",
+    "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
+    "agent/jobs", "agent/criu", "agent/attach", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
+    "agent/report", "agent/cli", "agent",
+)
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")
 MAY = {
     "migrator": {"migrator"},
@@ -17,36 +27,51 @@ ONLY_IN = {
     r"(torch|ATen|c10)/": ("runtime/torch/", "runtime/include/cardswap/torch", "runtime/examples/", "tests/recipes/",
                             "tests/unit/runtime/torch_"),
     r"cardswap/torch\.h": ("runtime/torch/", "runtime/examples/", "tests/"),
-    r"(ucp|ucs|uct)/": ("migrator/ucx/",),
+    r"(ucp|ucs|uct)/": ("migrator/link/ucx/",),
     r"boost/": ("agent/", "tests/"),
     r"sqlite3\.h": ("agent/journal/", "tests/"),
     r"yaml-cpp/": ("agent/health/policy_yaml.cpp",),
     r"(cuda(\.h|_|std)|cub/|nvml\.h)": ("cuda/",),
 }
+RANK = {folder: rank for rank, folder in enumerate(FOLDERS)}
+
+
+def complaints(path: str, lines) -> list[str]:
+    """What is wrong with the includes of the file `path`."""
+    room = path.split("/")[0]
+    if room not in MAY:
+        return []
+    found = []
+    folder = os.path.dirname(path)
+    if room != "tests" and folder not in RANK:
+        found.append(f"{path}: the folder {folder} has no rank in scripts/check_includes.py")
+    for number, line in enumerate(lines, 1):
+        match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if not match:
+            continue
+        header = match.group(2)
+        first = header.split("/")[0]
+        if match.group(1) == '"' and first in ROOMS:
+            if first not in MAY[room]:
+                found.append(f"{path}:{number}: {room} must not include {first}/")
+            elif RANK.get(os.path.dirname(header), -1) > RANK.get(folder, len(RANK)):
+                found.append(f"{path}:{number}: {folder} must not include {os.path.dirname(header)}, which is above it")
+        for pattern, allowed in ONLY_IN.items():
+            if re.match(pattern, header) and not path.startswith(allowed):
+                found.append(f"{path}:{number}: {header} may be included only in {', '.join(allowed)}")
+    return found
 
 
 def main() -> int:
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.h", "*.cpp", "*.cu", "*.cuh"],
                            capture_output=True, text=True, check=True).stdout.split()
-    bad = 0
+    found = []
     for path in files:
-        room = path.split("/")[0]
-        if room not in MAY:
-            continue
-        for number, line in enumerate(open(path, encoding="utf-8"), 1):
-            match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
-            if not match:
-                continue
-            header = match.group(2)
-            first = header.split("/")[0]
-            if match.group(1) == '"' and first in ROOMS and first not in MAY[room]:
-                print(f"{path}:{number}: {room} must not include {first}/")
-                bad += 1
-            for pattern, allowed in ONLY_IN.items():
-                if re.match(pattern, header) and not path.startswith(allowed):
-                    print(f"{path}:{number}: {header} may be included only in {', '.join(allowed)}")
-                    bad += 1
-    return 1 if bad else 0
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as lines:
+                found += complaints(path, lines)
+    print("\n".join(found), end="\n" if found else "")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

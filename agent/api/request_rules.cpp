@@ -7,8 +7,8 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/json.hpp>
 
-#include "agent/address.h"
-#include "migrator/error.h"
+#include "agent/base/address.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/api/access.h"
-#include "migrator/error.h"
+#include "agent/security/access.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 

@@ -13,8 +13,8 @@
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 
-#include "agent/address.h"
-#include "agent/own_path.h"
+#include "agent/base/address.h"
+#include "agent/base/own_path.h"
 
 namespace cardswap {
 namespace {

@@ -10,9 +10,9 @@
 #include "agent/api/connections.h"
 #include "agent/api/request_rules.h"
 #include "agent/api/router.h"
-#include "agent/api/security.h"
 #include "agent/api/standstill.h"
-#include "agent/task_group.h"
+#include "agent/base/task_group.h"
+#include "agent/security/security.h"
 
 namespace cardswap {
 

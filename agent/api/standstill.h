@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "agent/task_group.h"
+#include "agent/base/task_group.h"
 
 namespace cardswap {
 

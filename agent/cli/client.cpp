@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "agent/cli/interrupts.h"
-#include "agent/tls/identity.h"
+#include "agent/security/identity.h"
 
 namespace cardswap::cli {
 namespace {

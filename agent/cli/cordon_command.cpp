@@ -8,10 +8,10 @@
 #include <memory>
 #include <thread>
 
+#include "agent/base/shown.h"
+#include "agent/base/units.h"
 #include "agent/cli/agent_address.h"
 #include "agent/cli/commands.h"
-#include "agent/shown.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {

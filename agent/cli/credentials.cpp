@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "agent/tls/context.h"
-#include "migrator/error.h"
+#include "agent/security/tls_context.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cli {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "agent/tls/files.h"
+#include "agent/base/tls_files.h"
 
 namespace cardswap::cli {
 

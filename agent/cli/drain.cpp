@@ -6,10 +6,10 @@
 #include <boost/json.hpp>
 #include <iostream>
 
+#include "agent/base/units.h"
 #include "agent/cli/agent_address.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/hook.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/shown.h"
 #include "agent/cli/drain.h"
-#include "agent/shown.h"
 
 namespace cardswap::cli {
 

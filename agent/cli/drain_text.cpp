@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap::cli {
 namespace {

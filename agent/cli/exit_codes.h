@@ -1,6 +1,6 @@
 #pragma once
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/shown.h"
-#include "agent/units.h"
+#include "agent/base/shown.h"
+#include "agent/base/units.h"
 
 /// Fields of the agent's answers, which may lack them or hold something else.
 namespace cardswap::cli {

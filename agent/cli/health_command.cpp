@@ -5,10 +5,10 @@
 #include <iostream>
 #include <memory>
 
+#include "agent/base/units.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/text.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {

@@ -8,11 +8,11 @@
 #include <memory>
 #include <optional>
 
+#include "agent/base/shown.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/copies.h"
-#include "agent/shown.h"
 
 namespace cardswap::cli {
 namespace {

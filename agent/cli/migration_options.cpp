@@ -2,7 +2,7 @@
 
 #include <boost/json/value.hpp>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap::cli {
 

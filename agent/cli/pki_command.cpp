@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "agent/cli/commands.h"
-#include "agent/pki/pki.h"
+#include "agent/security/pki.h"
 
 namespace cardswap::cli {
 namespace {

@@ -6,9 +6,9 @@
 #include <iostream>
 #include <memory>
 
+#include "agent/base/shown.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
-#include "agent/shown.h"
 
 namespace cardswap::cli {
 

@@ -7,8 +7,8 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/base/units.h"
 #include "agent/cli/fields.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {

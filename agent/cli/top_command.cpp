@@ -2,10 +2,10 @@
 #include <iostream>
 #include <memory>
 
+#include "agent/base/units.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/screen.h"
 #include "agent/cli/top_view.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {

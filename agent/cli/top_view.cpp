@@ -6,9 +6,9 @@
 #include <boost/json.hpp>
 #include <map>
 
+#include "agent/base/units.h"
 #include "agent/cli/columns.h"
 #include "agent/cli/fields.h"
-#include "agent/units.h"
 
 namespace cardswap::cli {
 namespace {

@@ -10,7 +10,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 

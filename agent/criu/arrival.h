@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/descriptor.h"
 #include "agent/criu/hooks.h"
 #include "agent/criu/image_stream.h"
 #include "agent/criu/init_program.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap::criu {
 

@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 #include <span>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 

@@ -4,8 +4,8 @@
 #include <list>
 #include <vector>
 
-#include "agent/jobs/process.h"
 #include "agent/journal/journal.h"
+#include "agent/process/process.h"
 #include "cuda/driver_checkpoint.h"
 
 namespace cardswap::criu {

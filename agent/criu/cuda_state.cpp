@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <ranges>
 
-#include "agent/criu/process_tree.h"
-#include "migrator/error.h"
+#include "agent/process/process_tree.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

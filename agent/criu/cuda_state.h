@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/config.h"
+#include "agent/base/config.h"
 #include "agent/criu/cuda_intents.h"
 #include "agent/criu/hooks.h"
 #include "agent/criu/preflight.h"

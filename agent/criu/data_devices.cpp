@@ -9,7 +9,7 @@
 #include <memory>
 #include <set>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
 
 namespace cardswap::criu {
 namespace {

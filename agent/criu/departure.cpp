@@ -5,11 +5,12 @@
 
 #include <set>
 
-#include "agent/criu/child.h"
+#include "agent/base/task_group.h"
 #include "agent/criu/init_program.h"
-#include "agent/criu/process_tree.h"
-#include "agent/task_group.h"
-#include "migrator/error.h"
+#include "agent/process/child.h"
+#include "agent/process/process_tree.h"
+#include "agent/process/program_beside.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -10,7 +10,7 @@
 #include "agent/criu/hooks.h"
 #include "agent/criu/image_dir.h"
 #include "agent/criu/image_stream.h"
-#include "agent/jobs/process.h"
+#include "agent/process/process.h"
 
 namespace cardswap::criu {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "agent/criu/process_tree.h"
 #include "agent/criu/unix_peers.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap::criu {
 namespace {

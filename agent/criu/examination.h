@@ -6,7 +6,7 @@
 
 #include "agent/criu/host_match.h"
 #include "agent/criu/tool.h"
-#include "agent/jobs/process.h"
+#include "agent/process/process.h"
 
 namespace cardswap::criu {
 

@@ -17,11 +17,12 @@
 #include <cstring>
 #include <memory>
 
-#include "agent/criu/descriptor.h"
+#include "agent/base/task_group.h"
+#include "agent/base/units.h"
 #include "agent/criu/init_program.h"
-#include "agent/task_group.h"
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/process/program_beside.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

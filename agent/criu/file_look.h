@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "agent/criu/files_here.h"
-#include "agent/jobs/user.h"
+#include "agent/process/user.h"
 
 namespace cardswap::criu {
 

@@ -13,7 +13,7 @@
 #include <span>
 
 #include "agent/criu/build_id.h"
-#include "agent/criu/descriptor.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap::criu {
 namespace {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "agent/jobs/process.h"
+#include "agent/process/process.h"
 #include "cuda/driver_checkpoint.h"
 
 namespace cardswap::criu {

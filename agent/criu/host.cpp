@@ -4,9 +4,9 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/task_group.h"
 #include "agent/criu/meeting.h"
-#include "agent/task_group.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 

@@ -3,7 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/json/object.hpp>
 
-#include "agent/config.h"
+#include "agent/base/config.h"
 #include "agent/criu/cuda_state.h"
 #include "agent/criu/hooks.h"
 #include "agent/criu/tool.h"

@@ -7,9 +7,9 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "agent/base/outside.h"
 #include "agent/criu/build_id.h"
-#include "agent/outside.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -13,7 +13,7 @@
 #include <cstring>
 #include <memory>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

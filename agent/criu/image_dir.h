@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/descriptor.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap::criu {
 

@@ -9,8 +9,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
 
 namespace cardswap::criu {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/cipher.h"
+#include "migrator/core/cipher.h"
 
 namespace cardswap::criu {
 

@@ -9,9 +9,9 @@
 #include <memory>
 #include <utility>
 
-#include "agent/task_group.h"
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
+#include "agent/base/task_group.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
 
 namespace cardswap::criu {
 

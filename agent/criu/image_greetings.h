@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "migrator/cipher.h"
+#include "migrator/core/cipher.h"
 
 namespace cardswap::criu {
 

@@ -4,9 +4,9 @@
 #include <limits>
 #include <set>
 
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::criu {
 namespace {

@@ -11,12 +11,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
+#include "agent/base/task_group.h"
 #include "agent/criu/image_frames.h"
-#include "agent/task_group.h"
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::criu {
 namespace {

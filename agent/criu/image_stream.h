@@ -10,8 +10,8 @@
 
 #include "agent/criu/image_greetings.h"
 #include "agent/criu/image_manifest.h"
-#include "migrator/cipher.h"
-#include "migrator/rate.h"
+#include "migrator/core/cipher.h"
+#include "migrator/core/rate.h"
 
 /// A process image on its way from agent to agent: one TCP connection that begins with the
 /// reservation's token, then frames of at most 1 MiB, sealed with AES-256-GCM where there is a key

@@ -23,14 +23,14 @@
 #include <string>
 #include <string_view>
 
-#include "agent/criu/descriptor.h"
 #include "agent/criu/files_here.h"
 #include "agent/criu/keep.h"
 #include "agent/criu/namespaces.h"
-#include "agent/criu/process_tree.h"
 #include "agent/criu/stay.h"
 #include "agent/criu/swrk.h"
-#include "migrator/error.h"
+#include "agent/process/process_tree.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

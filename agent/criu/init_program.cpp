@@ -18,9 +18,10 @@
 #include <optional>
 #include <sstream>
 
-#include "agent/criu/child.h"
-#include "agent/criu/process_tree.h"
-#include "migrator/error.h"
+#include "agent/process/child.h"
+#include "agent/process/process_tree.h"
+#include "agent/process/program_beside.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 
@@ -125,12 +126,6 @@ std::optional<Number> number_from(std::string_view text) {
 }
 
 }  // namespace
-
-std::filesystem::path program_beside(const std::string& name) {
-  std::error_code unknown;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", unknown);
-  return self.parent_path() / name;
-}
 
 Report parse_report(std::string_view text) {
   Report report;

@@ -6,15 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/descriptor.h"
 #include "agent/criu/image_dir.h"
-#include "agent/jobs/process.h"
+#include "agent/process/process.h"
+#include "migrator/core/descriptor.h"
 
 /// cardswap-init as the agent sees it. It runs CRIU and does not end with the agent.
 namespace cardswap::criu {
-
-/// `name` beside the running program: "cardswap-init", "cardswap-holder".
-[[nodiscard]] std::filesystem::path program_beside(const std::string& name);
 
 struct DumpOrder {
   std::string criu;

@@ -14,10 +14,10 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/descriptor.h"
 #include "agent/criu/stay.h"
-#include "agent/jobs/parent.h"
-#include "migrator/error.h"
+#include "agent/process/parent.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

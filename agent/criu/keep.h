@@ -2,8 +2,8 @@
 
 namespace cardswap::criu {
 
-/// `cardswap-init keep`: a job's small parent, as agent/jobs/parent.h has it. Its order, its report
-/// and its leash are descriptors 3 to 5; its exit code is nobody's.
+/// `cardswap-init keep`: a job's small parent, as agent/process/parent.h has it. Its order, its
+/// report and its leash are descriptors 3 to 5; its exit code is nobody's.
 int keep();
 
 }  // namespace cardswap::criu

@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/jobs/user.h"
-#include "migrator/error.h"
+#include "agent/process/user.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "agent/config.h"
+#include "agent/base/config.h"
 
 /// Where a job's process meets who keeps its memory while it moves: a folder for each migration
 /// below `handover`, which nobody but the agent can make names in. The folder is the job's user's

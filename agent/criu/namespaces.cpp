@@ -12,8 +12,8 @@
 #include <sstream>
 #include <string>
 
-#include "agent/criu/descriptor.h"
-#include "migrator/error.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

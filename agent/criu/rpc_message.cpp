@@ -3,7 +3,7 @@
 #include <deque>
 #include <optional>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -11,8 +11,8 @@
 #include <chrono>
 #include <string>
 
-#include "agent/criu/exit_status.h"
-#include "agent/criu/process_tree.h"
+#include "agent/process/exit_status.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap::criu {
 namespace {

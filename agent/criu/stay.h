@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "agent/criu/descriptor.h"
+#include "migrator/core/descriptor.h"
 
 /// What cardswap-init does for the rest of its life: it stays with a process until that ends.
 namespace cardswap::criu {

@@ -10,8 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/criu/descriptor.h"
-#include "migrator/error.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

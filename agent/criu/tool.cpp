@@ -13,14 +13,15 @@
 #include <set>
 #include <sstream>
 
-#include "agent/criu/child.h"
-#include "agent/criu/descriptor.h"
+#include "agent/base/own_path.h"
+#include "agent/base/units.h"
 #include "agent/criu/image_dir.h"
 #include "agent/criu/init_program.h"
 #include "agent/criu/rpc_message.h"
-#include "agent/own_path.h"
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/process/child.h"
+#include "agent/process/program_beside.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 

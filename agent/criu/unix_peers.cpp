@@ -9,7 +9,7 @@
 #include <array>
 #include <cstring>
 
-#include "agent/criu/descriptor.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap::criu {
 namespace {

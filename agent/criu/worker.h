@@ -10,8 +10,8 @@
 #include <memory>
 #include <utility>
 
-#include "agent/task_group.h"
-#include "migrator/error.h"
+#include "agent/base/task_group.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "agent/api/router.h"
-#include "agent/config.h"
-#include "agent/fleet/cordon.h"
+#include "agent/base/config.h"
+#include "agent/jobs/cordon.h"
 #include "agent/jobs/jobs.h"
 
 namespace cardswap {

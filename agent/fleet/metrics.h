@@ -1,8 +1,8 @@
 #pragma once
 
-#include "agent/config.h"
-#include "agent/fleet/cordon.h"
-#include "agent/metrics/exposition.h"
+#include "agent/base/config.h"
+#include "agent/base/exposition.h"
+#include "agent/jobs/cordon.h"
 
 namespace cardswap {
 

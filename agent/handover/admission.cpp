@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/base/units.h"
 #include "agent/jobs/startable.h"
-#include "agent/units.h"
 
 namespace cardswap {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "agent/jobs/jobs.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "agent/http/client.h"
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/handover/protocol.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 /// What another agent's answers say, as values. Another agent may be of another release, a proxy or
 /// a liar: what is not exactly an answer is an Error{protocol_mismatch} that names that agent and

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/outside.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/http/client.h"
-#include "agent/outside.h"
 
 namespace cardswap {
 namespace {

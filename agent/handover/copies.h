@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "agent/agent_event.h"
+#include "agent/base/agent_event.h"
 #include "agent/handover/migration.h"
 #include "agent/handover/reservation.h"
 

@@ -13,12 +13,13 @@
 #include <memory>
 #include <set>
 
-#include "agent/address.h"
-#include "agent/criu/child.h"
+#include "agent/base/address.h"
+#include "agent/base/units.h"
 #include "agent/criu/init_program.h"
-#include "agent/units.h"
-#include "migrator/error.h"
-#include "migrator/utf8.h"
+#include "agent/process/child.h"
+#include "agent/process/program_beside.h"
+#include "migrator/core/error.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -33,7 +34,7 @@ constexpr std::string_view kOtherHost = "cardswapd --data-host names another add
 asio::awaitable<std::string> try_address(std::string host, std::string transports,
                                          std::filesystem::path dir) {
   ProcessSpec spec;
-  spec.argv = {criu::program_beside("cardswap-holder").string(), "--try-data", std::move(host)};
+  spec.argv = {program_beside("cardswap-holder").string(), "--try-data", std::move(host)};
   if (!transports.empty()) {
     spec.argv.insert(spec.argv.end(), {"--transports", std::move(transports)});
   }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/config.h"
+#include "agent/base/config.h"
 
 namespace cardswap {
 

@@ -9,7 +9,7 @@
 
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
-#include "agent/tls/identity.h"
+#include "agent/security/identity.h"
 
 namespace cardswap {
 

@@ -2,7 +2,7 @@
 
 #include <boost/json/object.hpp>
 
-#include "agent/config.h"
+#include "agent/base/config.h"
 #include "agent/handover/reservation.h"
 #include "agent/jobs/jobs.h"
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/http/client.h"
-#include "agent/units.h"
 
 namespace cardswap {
 namespace {

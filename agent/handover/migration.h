@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
 #include "agent/handover/source_side.h"
 #include "agent/handover/timeline.h"
-#include "agent/jobs/process.h"
-#include "migrator/compression.h"
-#include "migrator/digest.h"
-#include "migrator/error.h"
-#include "migrator/stats.h"
+#include "agent/process/process.h"
+#include "migrator/core/compression.h"
+#include "migrator/core/digest.h"
+#include "migrator/core/error.h"
+#include "migrator/core/stats.h"
 #include "migrator/wire/channel.h"
 
 namespace cardswap {

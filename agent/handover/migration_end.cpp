@@ -6,10 +6,10 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "agent/criu/process_tree.h"
+#include "agent/base/units.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/copies.h"
-#include "agent/units.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/criu/data_devices.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/data_plane.h"
-#include "agent/units.h"
 
 namespace cardswap {
 namespace {

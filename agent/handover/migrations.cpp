@@ -4,11 +4,11 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/retention.h"
 #include "agent/jobs/obstacles.h"
-#include "agent/units.h"
-#include "migrator/layout.h"
+#include "migrator/core/layout.h"
 
 namespace cardswap {
 namespace {

@@ -6,9 +6,11 @@
 #include <memory>
 #include <string>
 
-#include "agent/agent_event.h"
 #include "agent/api/router.h"
-#include "agent/config.h"
+#include "agent/attach/hub.h"
+#include "agent/base/agent_event.h"
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
 #include "agent/criu/departure.h"
 #include "agent/criu/examination.h"
 #include "agent/criu/host.h"
@@ -18,9 +20,7 @@
 #include "agent/handover/reservation_request.h"
 #include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
-#include "agent/runtime_hub/hub.h"
-#include "agent/task_group.h"
-#include "migrator/planner.h"
+#include "migrator/core/planner.h"
 
 namespace cardswap {
 

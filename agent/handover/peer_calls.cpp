@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/outside.h"
+#include "agent/base/outside.h"
 
 namespace cardswap {
 namespace {

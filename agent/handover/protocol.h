@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "agent/handover/target_rules.h"
-#include "migrator/digest.h"
+#include "migrator/core/digest.h"
 
 /// What the two sides of a handover say to each other and ask of their agents. Pure: events in,
 /// acts out, no I/O, no clocks. An agent carries the acts out in order and stops at the first that

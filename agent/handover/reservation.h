@@ -10,7 +10,7 @@
 #include "agent/criu/gpu_match.h"
 #include "agent/handover/target_side.h"
 #include "agent/jobs/jobs.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "migrator/wire/channel.h"
 
 namespace cardswap {

@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "agent/address.h"
-#include "agent/outside.h"
+#include "agent/base/address.h"
+#include "agent/base/outside.h"
 
 namespace cardswap {
 namespace {

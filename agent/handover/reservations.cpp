@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/criu/meeting.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/copies.h"
 #include "agent/handover/retention.h"
-#include "agent/units.h"
 
 namespace cardswap {
 namespace {

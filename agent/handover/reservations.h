@@ -8,9 +8,11 @@
 #include <set>
 #include <string>
 
-#include "agent/agent_event.h"
 #include "agent/api/router.h"
-#include "agent/config.h"
+#include "agent/attach/hub.h"
+#include "agent/base/agent_event.h"
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
 #include "agent/criu/arrival.h"
 #include "agent/criu/host.h"
 #include "agent/handover/admission.h"
@@ -19,8 +21,6 @@
 #include "agent/handover/reservation.h"
 #include "agent/handover/reservation_request.h"
 #include "agent/jobs/jobs.h"
-#include "agent/runtime_hub/hub.h"
-#include "agent/task_group.h"
 
 namespace cardswap {
 

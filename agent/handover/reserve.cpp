@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/criu/host_match.h"
 #include "agent/handover/epochs.h"
 #include "agent/handover/reservation_request.h"
 #include "agent/handover/reservations.h"
-#include "agent/jobs/user.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/units.h"
+#include "agent/process/user.h"
 
 namespace cardswap {
 namespace {

@@ -5,7 +5,7 @@
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/jobs/open_files.h"
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
-#include "agent/criu/descriptor.h"
 #include "agent/handover/reservations.h"
-#include "agent/jobs/log_file.h"
-#include "migrator/utf8.h"
+#include "agent/process/log_file.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -23,9 +23,9 @@ constexpr double kMsMost = 1e12;
 /// The end of a log, for an error's text: what the program said last.
 std::string last_lines(const std::string& path) {
   constexpr std::size_t kBytes = 400;
-  criu::Descriptor file;
+  Descriptor file;
   try {
-    file = criu::Descriptor(open_old_log(path, O_RDONLY));
+    file = Descriptor(open_old_log(path, O_RDONLY));
   } catch (const Error&) {
     return {};  // somebody put something else in its place, which is not the program's words
   }

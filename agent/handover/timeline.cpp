@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {

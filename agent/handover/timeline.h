@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/handover/rules.h"
-#include "migrator/stats.h"
+#include "migrator/core/stats.h"
 
 namespace cardswap {
 

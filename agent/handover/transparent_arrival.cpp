@@ -4,14 +4,15 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include "agent/base/units.h"
 #include "agent/criu/arrival.h"
-#include "agent/criu/child.h"
 #include "agent/criu/file_look.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/meeting.h"
 #include "agent/handover/reservations.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/units.h"
+#include "agent/process/child.h"
+#include "agent/process/program_beside.h"
 
 namespace cardswap {
 
@@ -44,7 +45,7 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
   criu::open_meeting(config_, r.migration, criu::Meeting::holder,
                      r.spec->user.empty() ? config_.job_user : r.spec->user);
   arrivals_[r.migration] = std::move(arrival);
-  return {criu::program_beside("cardswap-holder").string(), "--hand-over",
+  return {program_beside("cardswap-holder").string(), "--hand-over",
           criu::meeting_socket(config_, r.migration, criu::Meeting::holder).string()};
 }
 

@@ -6,10 +6,10 @@
 
 #include "agent/criu/departure.h"
 #include "agent/criu/meeting.h"
-#include "agent/criu/process_tree.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
 #include "agent/jobs/members.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap {
 

@@ -7,8 +7,8 @@
 #include <boost/json.hpp>
 #include <charconv>
 
-#include "migrator/error.h"
-#include "migrator/utf8.h"
+#include "migrator/core/error.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap::health {
 namespace {

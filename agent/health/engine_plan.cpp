@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/base/units.h"
 #include "agent/health/engine.h"
-#include "agent/units.h"
 
 namespace cardswap::health {
 namespace {

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <utility>
 
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap::health {
 namespace {

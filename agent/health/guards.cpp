@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap::health {
 namespace {

@@ -12,7 +12,8 @@
 #include <cstring>
 #include <vector>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap::health {
 namespace {
@@ -24,21 +25,6 @@ constexpr milliseconds kAgainEvery{1000};
 constexpr int kReadsAtOnce = 256;  // then others get their turn
 constexpr std::uint64_t kBacklogMax = 64U << 20;
 constexpr std::size_t kRotatedMax = 64;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 Descriptor open_log(const std::filesystem::path& path, int how = O_RDONLY) {
   return Descriptor(::open(path.c_str(), how | O_NONBLOCK | O_CLOEXEC));

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "agent/base/task_group.h"
 #include "agent/health/kernel_reader.h"
 #include "agent/health/log_place.h"
-#include "agent/task_group.h"
 
 namespace cardswap::health {
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "agent/base/exposition.h"
 #include "agent/health/monitor.h"
-#include "agent/metrics/exposition.h"
 
 namespace cardswap::health {
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/own_path.h"
+#include "agent/base/units.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/device_facts.h"
-#include "agent/own_path.h"
-#include "agent/units.h"
 
 namespace cardswap::health {
 namespace {

@@ -6,8 +6,9 @@
 #include <set>
 #include <string>
 
-#include "agent/agent_event.h"
-#include "agent/config.h"
+#include "agent/base/agent_event.h"
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
 #include "agent/handover/migrations.h"
 #include "agent/health/alert.h"
 #include "agent/health/counts.h"
@@ -18,7 +19,6 @@
 #include "agent/health/targets.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/event_log.h"
-#include "agent/task_group.h"
 
 namespace cardswap::health {
 

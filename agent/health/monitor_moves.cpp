@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/health/monitor.h"
-#include "agent/units.h"
 
 namespace cardswap::health {
 namespace {

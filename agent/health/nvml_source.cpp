@@ -6,9 +6,9 @@
 #include <charconv>
 #include <filesystem>
 
-#include "agent/health/command.h"
 #include "agent/health/kernel_log.h"
-#include "migrator/error.h"
+#include "agent/process/command.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::health {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "agent/base/task_group.h"
 #include "agent/health/finding.h"
-#include "agent/task_group.h"
 
 namespace cardswap::health {
 

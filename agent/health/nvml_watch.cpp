@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "agent/health/nvml_api.h"
 #include "agent/health/xid_table.h"
+#include "cuda/nvml_api.h"
 
 namespace cardswap::health {
 namespace {

@@ -10,7 +10,7 @@
 #include <memory>
 #include <optional>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
 
 namespace cardswap::health {
 namespace {

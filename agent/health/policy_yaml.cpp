@@ -9,9 +9,9 @@
 #include <map>
 #include <sstream>
 
-#include "agent/address.h"
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/base/address.h"
+#include "agent/base/units.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::health {
 namespace {

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <optional>
 
-#include "agent/health/command.h"
 #include "agent/health/monitor.h"
+#include "agent/process/command.h"
 
 namespace cardswap::health {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
 #include "agent/http/client.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::health {
 namespace {

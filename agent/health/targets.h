@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/task_group.h"
 #include "agent/health/engine.h"
 #include "agent/placement/placement.h"
-#include "agent/task_group.h"
 
 namespace cardswap::health {
 

@@ -5,8 +5,8 @@
 #include <boost/json.hpp>
 #include <cctype>
 
+#include "agent/base/shown.h"
 #include "agent/http/line.h"
-#include "agent/shown.h"
 
 namespace cardswap::http {
 

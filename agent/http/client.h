@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/address.h"
-#include "migrator/error.h"
+#include "agent/base/address.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::http {
 

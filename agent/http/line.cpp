@@ -16,9 +16,9 @@
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 
-#include "agent/tls/identity.h"
-#include "agent/tls/validity.h"
-#include "migrator/utf8.h"
+#include "agent/security/certificate_validity.h"
+#include "agent/security/identity.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap::http {
 namespace {

@@ -10,12 +10,12 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/criu/descriptor.h"
-#include "agent/jobs/log_file.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/user_policy.h"
-#include "migrator/error.h"
-#include "migrator/utf8.h"
+#include "agent/process/log_file.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 
@@ -50,7 +50,7 @@ Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
 
 json::object piece_of(const Log& log, const ApiRequest& request) {
   const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
-  const criu::Descriptor file(open_old_log(log.path, O_RDONLY));
+  const Descriptor file(open_old_log(log.path, O_RDONLY));
   struct stat facts {};
   const auto size = file && ::fstat(file.get(), &facts) == 0 ? std::int64_t{facts.st_size} : 0;
   auto offset = request.query_or("offset", 0);

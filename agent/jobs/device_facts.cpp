@@ -7,7 +7,7 @@
 #include <fstream>
 #include <span>
 
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {

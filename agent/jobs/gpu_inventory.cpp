@@ -16,8 +16,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "agent/health/nvml_api.h"
-#include "migrator/utf8.h"
+#include "cuda/nvml_api.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {

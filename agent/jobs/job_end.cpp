@@ -8,13 +8,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/criu/child.h"
-#include "agent/criu/exit_status.h"
+#include "agent/base/units.h"
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/lost.h"
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/process/child.h"
+#include "agent/process/exit_status.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/outside.h"
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/obstacles.h"
-#include "agent/outside.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

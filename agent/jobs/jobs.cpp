@@ -8,13 +8,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/jobs/job_journal.h"
-#include "agent/jobs/log_file.h"
 #include "agent/jobs/lost.h"
 #include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/process/log_file.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -11,13 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/agent_event.h"
-#include "agent/config.h"
+#include "agent/base/agent_event.h"
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
 #include "agent/jobs/members.h"
-#include "agent/jobs/parent.h"
-#include "agent/jobs/process.h"
 #include "agent/journal/journal.h"
-#include "agent/task_group.h"
+#include "agent/process/parent.h"
+#include "agent/process/process.h"
 #include "migrator/wire/channel.h"
 
 namespace cardswap {

@@ -11,10 +11,10 @@
 #include <cstring>
 #include <map>
 
-#include "agent/criu/descriptor.h"
-#include "agent/jobs/log_file.h"
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/base/units.h"
+#include "agent/process/log_file.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {
@@ -23,8 +23,8 @@ constexpr auto kLookEvery = std::chrono::seconds(2);
 // Of the file system: what does not fill one stays.
 constexpr std::uint64_t kBlock = 4096;
 
-criu::Descriptor open_log(const std::filesystem::path& log, int how, struct stat& facts) {
-  criu::Descriptor file(open_old_log(log, how));
+Descriptor open_log(const std::filesystem::path& log, int how, struct stat& facts) {
+  Descriptor file(open_old_log(log, how));
   if (file && ::fstat(file.get(), &facts) != 0) file.reset();
   return file;
 }

@@ -12,9 +12,9 @@
 #include <functional>
 #include <string_view>
 
-#include "agent/criu/descriptor.h"
-#include "agent/criu/process_tree.h"
-#include "agent/task_group.h"
+#include "agent/base/task_group.h"
+#include "agent/process/process_tree.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap {
 namespace {
@@ -120,7 +120,7 @@ boost::asio::awaitable<std::vector<pid_t>> end_members(Family family, millisecon
 }
 
 bool signal_process(const ProcessId& process, int signal) {
-  const criu::Descriptor pidfd(open_pidfd(process));
+  const Descriptor pidfd(open_pidfd(process));
   return pidfd && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
 }
 

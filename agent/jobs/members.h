@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/jobs/process.h"
+#include "agent/process/process.h"
 
 namespace cardswap {
 

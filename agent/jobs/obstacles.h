@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "migrator/wire/channel.h"
 
 /// What a job's runtime says is in the way of moving it.

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/criu/process_tree.h"
 #include "agent/jobs/jobs.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap {
 

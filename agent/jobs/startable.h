@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "agent/jobs/process.h"
-#include "migrator/error.h"
+#include "agent/process/process.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 

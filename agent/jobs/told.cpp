@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap {
 namespace {

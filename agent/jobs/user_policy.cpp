@@ -9,7 +9,7 @@
 #include <array>
 #include <optional>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

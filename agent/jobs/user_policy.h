@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/api/access.h"
-#include "agent/config.h"
-#include "agent/jobs/user.h"
+#include "agent/base/config.h"
+#include "agent/process/user.h"
+#include "agent/security/access.h"
 
 namespace cardswap {
 

@@ -9,8 +9,8 @@
 #include <functional>
 #include <optional>
 
-#include "migrator/error.h"
-#include "migrator/utf8.h"
+#include "migrator/core/error.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/base/units.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

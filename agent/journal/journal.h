@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/metrics/histogram.h"
+#include "agent/base/histogram.h"
 
 struct sqlite3;
 

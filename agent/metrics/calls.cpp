@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap {
 

@@ -8,15 +8,15 @@
 
 #include "agent/api/router.h"
 #include "agent/api/server.h"
-#include "agent/config.h"
+#include "agent/attach/hub.h"
+#include "agent/base/config.h"
+#include "agent/base/exposition.h"
+#include "agent/base/histogram.h"
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
-#include "agent/metrics/exposition.h"
 #include "agent/metrics/finished.h"
-#include "agent/metrics/histogram.h"
-#include "agent/runtime_hub/hub.h"
 
 namespace cardswap {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "agent/base/histogram.h"
 #include "agent/handover/migration.h"
-#include "agent/metrics/histogram.h"
 
 namespace cardswap {
 

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "agent/jobs/process.h"
+#include "agent/process/process.h"
 
 namespace cardswap {
 namespace {

@@ -2,9 +2,9 @@
 #include <array>
 #include <set>
 
+#include "agent/base/exposition.h"
 #include "agent/jobs/device_facts.h"
 #include "agent/metrics/calls.h"
-#include "agent/metrics/exposition.h"
 #include "agent/metrics/process_usage.h"
 
 namespace cardswap {

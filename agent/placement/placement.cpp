@@ -9,7 +9,7 @@
 #include <set>
 #include <tuple>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap {
 namespace {

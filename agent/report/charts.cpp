@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <functional>
 
+#include "agent/base/units.h"
 #include "agent/report/axis.h"
 #include "agent/report/svg.h"
-#include "agent/units.h"
 
 namespace cardswap::report {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "agent/base/units.h"
 #include "agent/report/axis.h"
 #include "agent/report/charts.h"
 #include "agent/report/svg.h"
-#include "agent/units.h"
 
 namespace cardswap::report {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "agent/base/units.h"
 #include "agent/report/fields.h"
-#include "agent/units.h"
 
 namespace cardswap::report {
 namespace {

@@ -7,11 +7,11 @@
 #include <array>
 #include <ctime>
 
+#include "agent/base/units.h"
 #include "agent/report/charts.h"
 #include "agent/report/style.h"
 #include "agent/report/summary.h"
 #include "agent/report/svg.h"
-#include "agent/units.h"
 
 namespace cardswap::report {
 namespace {

@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
-#include <utility>
 
-#include "agent/units.h"
-#include "migrator/error.h"
+#include "agent/base/units.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::report {
 namespace {
@@ -22,20 +22,6 @@ namespace fs = std::filesystem;
               fmt::format("cannot write {}: {}", file, std::generic_category().message(error)),
               "name a file in a folder that exists and that you may write to, or - for stdout");
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  [[nodiscard]] int get() const { return fd_; }
-  int close() { return fd_ < 0 ? 0 : ::close(std::exchange(fd_, -1)); }
-
- private:
-  int fd_;
-};
 
 /// 0, or the error.
 int write_all(int fd, std::string_view content) {
@@ -57,7 +43,7 @@ void replace(const fs::path& file, std::string_view content) {
     if (out.get() < 0) fail(file.string(), errno);
     error = write_all(out.get(), content);
     if (error == 0 && ::fsync(out.get()) != 0) error = errno;
-    if (out.close() != 0 && error == 0) error = errno;
+    if (::close(out.release()) != 0 && error == 0) error = errno;
   }
   if (error == 0 && ::rename(fresh.c_str(), file.c_str()) != 0) error = errno;
   if (error == 0) return;

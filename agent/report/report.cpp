@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "agent/base/units.h"
 #include "agent/http/client.h"
 #include "agent/report/fields.h"
 #include "agent/report/findings.h"
-#include "agent/units.h"
 
 namespace cardswap::report {
 namespace {

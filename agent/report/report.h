@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/handover/timeline.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 /// What a migration was, for people: made of the API's Migration and Timeline, shown as text, as
 /// one page, or as a trace. Pure functions; nothing here talks to an agent.

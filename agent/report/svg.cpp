@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap::report {
 namespace {

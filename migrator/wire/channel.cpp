@@ -5,9 +5,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "migrator/utf8.h"
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/utf8.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::channel {
 namespace {

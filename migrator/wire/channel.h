@@ -6,10 +6,10 @@
 #include <variant>
 #include <vector>
 
-#include "migrator/compression.h"
-#include "migrator/digest.h"
-#include "migrator/error.h"
-#include "migrator/stats.h"
+#include "migrator/core/compression.h"
+#include "migrator/core/digest.h"
+#include "migrator/core/error.h"
+#include "migrator/core/stats.h"
 
 /// What a trainer's runtime and its agent say to each other over the agent's unix socket.
 ///

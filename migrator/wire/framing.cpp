@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "migrator/error.h"
-#include "migrator/wire/reader.h"
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
 
 namespace cardswap::channel {
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::data {
 namespace {

@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
-#include "migrator/compression.h"
-#include "migrator/error.h"
-#include "migrator/layout.h"
+#include "migrator/core/compression.h"
+#include "migrator/core/error.h"
+#include "migrator/core/layout.h"
 
 /// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
 /// A message is u8 number (index in `Message` plus 1) and its fields in the order given here.

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "migrator/device.h"
+#include "migrator/device/device.h"
 
 namespace cardswap {
 

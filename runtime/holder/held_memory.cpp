@@ -6,9 +6,9 @@
 #include <charconv>
 #include <utility>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
+#include "migrator/device/memfd_arena.h"
 #include "runtime/homing.h"
-#include "runtime/memfd_arena.h"
 
 namespace cardswap {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "migrator/arena.h"
-#include "migrator/device.h"
-#include "migrator/layout.h"
+#include "migrator/core/layout.h"
+#include "migrator/device/arena.h"
+#include "migrator/device/device.h"
 #include "runtime/hand_over.h"
 
 namespace cardswap {

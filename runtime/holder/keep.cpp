@@ -9,9 +9,9 @@
 #include <cstring>
 #include <optional>
 
+#include "migrator/device/memfd_arena.h"
 #include "runtime/hand_over.h"
 #include "runtime/homing.h"
-#include "runtime/memfd_arena.h"
 
 namespace cardswap {
 namespace {
@@ -32,7 +32,7 @@ class Keeper {
 
   int run() {
     while (true) {
-      std::array<pollfd, 2> waiting{{{trainer_.fd(), POLLIN, 0}, {listener_.fd(), POLLIN, 0}}};
+      std::array<pollfd, 2> waiting{{{trainer_.get(), POLLIN, 0}, {listener_.fd(), POLLIN, 0}}};
       if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
       if (waiting[0].revents != 0) return 0;
       auto connection = listener_.accept();

@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "runtime/holder/cards.h"
 #include "runtime/holder/keep.h"
 #include "runtime/holder/receive.h"

@@ -10,8 +10,8 @@
 #include <optional>
 #include <utility>
 
-#include "migrator/link.h"
-#include "migrator/target.h"
+#include "migrator/engine/target.h"
+#include "migrator/link/link.h"
 #include "runtime/agent_channel.h"
 #include "runtime/hand_over.h"
 #include "runtime/holder/held_memory.h"

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <optional>
 
-#include "migrator/error.h"
-#include "migrator/link.h"
+#include "migrator/core/error.h"
+#include "migrator/link/link.h"
 
 namespace cardswap {
 namespace {

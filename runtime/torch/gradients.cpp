@@ -4,8 +4,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 #include "runtime/torch/tensor.h"
 
 namespace cardswap {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 #include "runtime/torch/gradients.h"
 #include "runtime/torch/tensor.h"
 

@@ -6,8 +6,8 @@
 #include <set>
 #include <typeinfo>
 
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 #include "runtime/torch/accelerator.h"
 #include "runtime/torch/tensor.h"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <typeinfo>
 
-#include "migrator/wire/reader.h"
-#include "migrator/wire/writer.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap {
 namespace {

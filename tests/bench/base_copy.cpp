@@ -17,8 +17,8 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/process.h"
 

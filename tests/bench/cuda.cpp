@@ -20,9 +20,9 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/handles.h"
-#include "migrator/link.h"
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
+#include "migrator/link/link.h"
 #include "tests/bench/figure.h"
 
 namespace {

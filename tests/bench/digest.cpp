@@ -2,7 +2,7 @@
 // the faster of two ways, one thread, over a buffer that no cache holds. Pairs alternate, so that
 // what disturbs the machine disturbs both.
 
-#include "migrator/digest.h"
+#include "migrator/core/digest.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "migrator/layout.h"
+#include "migrator/core/layout.h"
 #include "migrator/wire/messages.h"
 #include "tests/fuzz/seeds.h"
 

@@ -1,12 +1,12 @@
 /// What people, files and the kernel say: destinations, sizes, times, token files, the tokens of
 /// callers, the health policy's YAML, lines of the kernel's log.
 
-#include "agent/api/tokens.h"
+#include "agent/base/units.h"
 #include "agent/handover/migration.h"
 #include "agent/health/kernel_reader.h"
 #include "agent/health/policy_yaml.h"
-#include "agent/units.h"
-#include "migrator/utf8.h"
+#include "agent/security/tokens.h"
+#include "migrator/core/utf8.h"
 #include "tests/fuzz/seeds.h"
 
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "migrator/sealed_link.h"
+#include "migrator/link/sealed_link.h"
 #include "tests/fuzz/seeds.h"
 #include "tests/support/no_link.h"
 

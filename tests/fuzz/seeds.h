@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::fuzz {
 

@@ -4,7 +4,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/fleet/cordon.h"
+#include "agent/jobs/cordon.h"
 #include "tests/support/hosts.h"
 
 namespace cardswap::test {

@@ -295,7 +295,7 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
   const auto host = std::ranges::find(kept, "cpu", &hand_over::PassedArena::device);
   ASSERT_NE(host, kept.end());
   const auto flip_a_bit = [&] {
-    const int file = host->pieces.front().file.fd();
+    const int file = host->pieces.front().file.get();
     char byte = 0;
     ASSERT_EQ(::pread(file, &byte, 1, 1 << 20), 1);
     byte = static_cast<char>(byte ^ 1);

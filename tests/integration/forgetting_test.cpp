@@ -7,10 +7,10 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/units.h"
 #include "agent/handover/migration.h"
 #include "agent/handover/reservation.h"
 #include "agent/journal/journal.h"
-#include "agent/units.h"
 #include "tests/support/http.h"
 
 namespace cardswap::test {

@@ -9,9 +9,9 @@
 
 #include <boost/json.hpp>
 
-#include "agent/jobs/user.h"
 #include "agent/jobs/user_policy.h"
-#include "migrator/error.h"
+#include "agent/process/user.h"
+#include "migrator/core/error.h"
 #include "tests/support/hosts.h"
 
 namespace cardswap::test {

@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

@@ -10,8 +10,8 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "agent/pki/pki.h"
-#include "migrator/error.h"
+#include "agent/security/pki.h"
+#include "migrator/core/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

@@ -12,10 +12,10 @@
 #include <fstream>
 
 #include "agent/http/lines.h"
-#include "agent/pki/pki.h"
-#include "agent/tls/identity.h"
-#include "agent/tls/validity.h"
-#include "migrator/error.h"
+#include "agent/security/certificate_validity.h"
+#include "agent/security/identity.h"
+#include "agent/security/pki.h"
+#include "migrator/core/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

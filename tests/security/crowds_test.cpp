@@ -24,10 +24,10 @@
 #include <sstream>
 #include <thread>
 
+#include "agent/base/task_group.h"
 #include "agent/http/client.h"
-#include "agent/task_group.h"
-#include "agent/tls/context.h"
-#include "agent/tls/identity.h"
+#include "agent/security/identity.h"
+#include "agent/security/tls_context.h"
 #include "migrator/wire/channel.h"
 #include "tests/security/users.h"
 #include "tests/support/fleet.h"

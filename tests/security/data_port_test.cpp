@@ -10,7 +10,7 @@
 
 #include <boost/json.hpp>
 
-#include "migrator/descriptor.h"
+#include "migrator/core/descriptor.h"
 #include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"

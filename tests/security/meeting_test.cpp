@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "agent/criu/meeting.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
 

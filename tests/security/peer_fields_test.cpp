@@ -14,8 +14,8 @@
 #include <limits>
 
 #include "agent/http/client.h"
-#include "agent/tls/identity.h"
-#include "migrator/error.h"
+#include "agent/security/identity.h"
+#include "migrator/core/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

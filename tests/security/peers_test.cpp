@@ -10,8 +10,8 @@
 #include <fstream>
 
 #include "agent/http/client.h"
-#include "agent/tls/identity.h"
-#include "migrator/error.h"
+#include "agent/security/identity.h"
+#include "migrator/core/error.h"
 #include "tests/support/fleet.h"
 #include "tests/support/scripted_peer.h"
 

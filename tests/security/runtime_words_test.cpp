@@ -13,10 +13,10 @@
 #include <fstream>
 #include <limits>
 
-#include "migrator/descriptor.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/writer.h"
 #include "migrator/wire/channel.h"
 #include "migrator/wire/framing.h"
-#include "migrator/wire/writer.h"
 #include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"

@@ -17,9 +17,9 @@
 #include <thread>
 #include <vector>
 
-#include "migrator/descriptor.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/reader.h"
 #include "migrator/wire/channel.h"
-#include "migrator/wire/reader.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <vector>
 
-#include "migrator/descriptor.h"
+#include "migrator/core/descriptor.h"
 #include "tests/support/hosts.h"
 
 namespace cardswap::test {

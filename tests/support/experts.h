@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 
 namespace cardswap::test {
 

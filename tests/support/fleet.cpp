@@ -7,8 +7,8 @@
 #include <stdexcept>
 
 #include "agent/http/client.h"
-#include "agent/pki/pki.h"
-#include "agent/tls/identity.h"
+#include "agent/security/identity.h"
+#include "agent/security/pki.h"
 
 namespace cardswap::test {
 namespace {

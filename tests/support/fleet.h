@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/api/access.h"
-#include "agent/tls/files.h"
+#include "agent/base/tls_files.h"
+#include "agent/security/access.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "agent/units.h"
+#include "agent/base/units.h"
 
 namespace cardswap::test {
 namespace {

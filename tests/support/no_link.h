@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "migrator/device.h"
-#include "migrator/link.h"
+#include "migrator/device/device.h"
+#include "migrator/link/link.h"
 
 namespace cardswap::test {
 

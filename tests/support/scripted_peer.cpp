@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "agent/task_group.h"
+#include "agent/base/task_group.h"
 
 namespace cardswap::test {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "migrator/error.h"
-#include "migrator/link.h"
+#include "migrator/core/error.h"
+#include "migrator/link/link.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap::test {

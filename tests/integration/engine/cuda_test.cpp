@@ -9,8 +9,8 @@
 #include <random>
 
 #include "cuda/cuda_device.h"
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "tests/stand_ins/cudart/runtime.h"
 #include "tests/support/sanitizer.h"
 

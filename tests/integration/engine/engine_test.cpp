@@ -10,8 +10,8 @@
 #include <numeric>
 #include <thread>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {

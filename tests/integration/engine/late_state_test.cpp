@@ -7,8 +7,8 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "tests/support/experts.h"
 #include "tests/support/sanitizer.h"
 

@@ -9,8 +9,8 @@
 #include <mutex>
 #include <optional>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {

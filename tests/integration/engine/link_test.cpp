@@ -11,11 +11,11 @@
 
 #include <functional>
 
-#include "migrator/descriptor.h"
+#include "migrator/core/descriptor.h"
 
-#include "migrator/error.h"
-#include "migrator/link.h"
-#include "migrator/ucx/gate.h"
+#include "migrator/core/error.h"
+#include "migrator/link/link.h"
+#include "migrator/link/ucx/gate.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -138,9 +138,9 @@ bool can_connect(const char* from, std::uint16_t port) {
   auto there = here;
   ::inet_pton(AF_INET, "127.0.0.1", &there.sin_addr);
   there.sin_port = htons(port);
-  EXPECT_EQ(::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0);
-  (void)::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&there), sizeof(there));
-  pollfd ready{socket.fd(), POLLOUT, 0};
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0);
+  (void)::connect(socket.get(), reinterpret_cast<const sockaddr*>(&there), sizeof(there));
+  pollfd ready{socket.get(), POLLOUT, 0};
   return ::poll(&ready, 1, 400) == 1 && (ready.revents & POLLERR) == 0;
 }
 
@@ -167,10 +167,10 @@ TEST_F(UcxLinks, AreReachedByThoseWhoMayComeAndByNobodyElse) {
   const Descriptor own(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in any{};
   any.sin_family = AF_INET;
-  ASSERT_EQ(::bind(own.fd(), reinterpret_cast<const sockaddr*>(&any), sizeof(any)), 0);
-  ASSERT_EQ(::listen(own.fd(), 8), 0);
+  ASSERT_EQ(::bind(own.get(), reinterpret_cast<const sockaddr*>(&any), sizeof(any)), 0);
+  ASSERT_EQ(::listen(own.get(), 8), 0);
   socklen_t size = sizeof(any);
-  ASSERT_EQ(::getsockname(own.fd(), reinterpret_cast<sockaddr*>(&any), &size), 0);
+  ASSERT_EQ(::getsockname(own.get(), reinterpret_cast<sockaddr*>(&any), &size), 0);
 
   server_ =
       listen_link("127.0.0.1", "tcp", at_server_, own_addresses() + "10.1.2.3 fd00::7 127.0.0.1");
@@ -195,15 +195,15 @@ std::optional<bool> passes_v6(const std::string& addresses) {
   here.sin6_addr = in6addr_loopback;
   auto* at = reinterpret_cast<sockaddr*>(&here);
   socklen_t size = sizeof(here);
-  if (::bind(listening.fd(), at, size) != 0) return std::nullopt;
+  if (::bind(listening.get(), at, size) != 0) return std::nullopt;
   auto code = ucx::filter_for(addresses);
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  EXPECT_EQ(::setsockopt(listening.fd(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
+  EXPECT_EQ(::setsockopt(listening.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
             0);
-  EXPECT_EQ(::listen(listening.fd(), 8) + ::getsockname(listening.fd(), at, &size), 0);
+  EXPECT_EQ(::listen(listening.get(), 8) + ::getsockname(listening.get(), at, &size), 0);
   const Descriptor coming(::socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  (void)::connect(coming.fd(), at, size);
-  pollfd ready{coming.fd(), POLLOUT, 0};
+  (void)::connect(coming.get(), at, size);
+  pollfd ready{coming.get(), POLLOUT, 0};
   return ::poll(&ready, 1, 400) == 1 && (ready.revents & POLLERR) == 0;
 }
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <deque>
 
-#include "migrator/error.h"
-#include "migrator/sealed_link.h"
+#include "migrator/core/error.h"
+#include "migrator/link/sealed_link.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap {

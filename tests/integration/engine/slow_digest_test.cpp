@@ -8,8 +8,8 @@
 #include <mutex>
 #include <semaphore>
 
-#include "migrator/source.h"
-#include "migrator/target.h"
+#include "migrator/engine/source.h"
+#include "migrator/engine/target.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {

@@ -23,7 +23,7 @@
 #include <sstream>
 #include <string>
 
-#include "agent/health/nvml_api.h"
+#include "cuda/nvml_api.h"
 
 namespace {
 

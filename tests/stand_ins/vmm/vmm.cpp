@@ -116,7 +116,7 @@ Status StandInVmm::create(int device, MemoryHandle& handle, std::size_t bytes) {
   for (const auto& [number, memory] : memory_) there += memory.bytes;
   if (there > limit_) return Status::no_memory;
   Descriptor file(::memfd_create("stand-in vmm", MFD_CLOEXEC));
-  if (!file || ::ftruncate(file.fd(), static_cast<off_t>(bytes)) != 0) return Status::no_memory;
+  if (!file || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return Status::no_memory;
   handle = static_cast<MemoryHandle>(next_);
   memory_[next_++] = {std::move(file), bytes};
   return Status::ok;
@@ -135,7 +135,7 @@ Status StandInVmm::export_file(int& file, MemoryHandle handle) {
   }
   const auto found = memory_.find(static_cast<std::uint64_t>(handle));
   if (found == memory_.end()) return kInvalid;
-  file = ::fcntl(found->second.file.fd(), F_DUPFD, 0);
+  file = ::fcntl(found->second.file.get(), F_DUPFD, 0);
   return file < 0 ? kInvalid : Status::ok;
 }
 
@@ -168,7 +168,7 @@ Status StandInVmm::map(std::uint64_t address, std::size_t bytes, MemoryHandle ha
   }
   auto* behind =
       ::mmap(range->second.behind + (address - range->first), bytes, PROT_READ | PROT_WRITE,
-             MAP_SHARED | MAP_FIXED, memory->second.file.fd(), 0);
+             MAP_SHARED | MAP_FIXED, memory->second.file.get(), 0);
   if (behind == MAP_FAILED) return Status::no_memory;
   mapped_[address] = {bytes, static_cast<std::byte*>(behind)};
   return Status::ok;

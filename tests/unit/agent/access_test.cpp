@@ -4,10 +4,10 @@
 #include <filesystem>
 
 #include "agent/agent.h"
-#include "agent/api/access.h"
 #include "agent/api/connections.h"
 #include "agent/api/standstill.h"
-#include "agent/api/tokens.h"
+#include "agent/security/access.h"
+#include "agent/security/tokens.h"
 
 namespace cardswap {
 namespace {
@@ -37,7 +37,7 @@ TEST(Access, EveryCallOfTheAgentHasARuleAndEveryRuleACall) {
     }
   }
   std::filesystem::remove_all(pattern);
-  EXPECT_THAT(without_rule, IsEmpty()) << "add them to agent/api/access.cpp";
+  EXPECT_THAT(without_rule, IsEmpty()) << "add them to agent/security/access.cpp";
   EXPECT_EQ(calls, access_rules().size()) << "a rule is for no call, or there twice";
 }
 

@@ -1,8 +1,8 @@
-#include "agent/address.h"
+#include "agent/base/address.h"
 
 #include <gtest/gtest.h>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -6,13 +6,13 @@
 #include <fstream>
 #include <limits>
 
+#include "agent/base/units.h"
 #include "agent/cli/exit_codes.h"
 #include "agent/cli/text.h"
 #include "agent/handover/migration.h"
 #include "agent/handover/reservations.h"
 #include "agent/handover/rules.h"
 #include "agent/journal/journal.h"
-#include "agent/units.h"
 
 namespace cardswap {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "agent/address.h"
+#include "agent/base/address.h"
 
 namespace cardswap {
 namespace {

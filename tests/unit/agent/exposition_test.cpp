@@ -1,4 +1,4 @@
-#include "agent/metrics/exposition.h"
+#include "agent/base/exposition.h"
 
 #include <gtest/gtest.h>
 

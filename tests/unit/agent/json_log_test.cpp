@@ -1,4 +1,4 @@
-#include "agent/json_log.h"
+#include "agent/base/json_log.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 /// Method: real connections within this host; the kernel is asked who made the other end.
 
-#include "agent/api/loopback_peer.h"
+#include "agent/security/loopback_peer.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

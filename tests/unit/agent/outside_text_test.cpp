@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/json_log.h"
+#include "agent/base/outside.h"
+#include "agent/base/shown.h"
 #include "agent/http/client.h"
 #include "agent/jobs/device_facts.h"
-#include "agent/json_log.h"
-#include "agent/outside.h"
-#include "agent/shown.h"
-#include "migrator/utf8.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -1,4 +1,4 @@
-#include "agent/own_path.h"
+#include "agent/base/own_path.h"
 
 #include <gmock/gmock.h>
 #include <stdlib.h>

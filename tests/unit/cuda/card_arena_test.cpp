@@ -12,7 +12,7 @@
 #include <future>
 #include <thread>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "runtime/departure.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"
@@ -272,11 +272,11 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
         ArenaPiece copy{Descriptor(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
                         piece.bytes};
         std::vector<std::byte> bytes(piece.bytes);
-        EXPECT_EQ(::pread(piece.file.fd(), bytes.data(), bytes.size(), 0),
+        EXPECT_EQ(::pread(piece.file.get(), bytes.data(), bytes.size(), 0),
                   static_cast<ssize_t>(bytes.size()));
-        EXPECT_EQ(::pwrite(copy.file.fd(), bytes.data(), bytes.size(), 0),
+        EXPECT_EQ(::pwrite(copy.file.get(), bytes.data(), bytes.size(), 0),
                   static_cast<ssize_t>(bytes.size()));
-        EXPECT_EQ(::fcntl(copy.file.fd(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
+        EXPECT_EQ(::fcntl(copy.file.get(), F_ADD_SEALS, F_SEAL_SHRINK), 0);
         arena.pieces.push_back(std::move(copy));
       }
       arenas.push_back(std::move(arena));
@@ -285,7 +285,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   };
   auto right = copies();
   auto wrong = copies();
-  ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.fd(), "?", 1, 1 * kMiB), 1);
+  ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.get(), "?", 1, 1 * kMiB), 1);
   const Digest root{{1}};
   Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, root, 7);
   const hand_over::Listener listener(dir_ / "holder");

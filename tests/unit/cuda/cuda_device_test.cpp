@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap {

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::cuda {
 namespace {

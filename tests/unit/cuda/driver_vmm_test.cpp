@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "cuda/vmm_arena.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::cuda {

@@ -8,9 +8,9 @@
 #include <random>
 
 #include "cuda/cuda_device.h"
-#include "migrator/arena.h"
-#include "migrator/error.h"
-#include "migrator/shuffle.h"
+#include "migrator/core/error.h"
+#include "migrator/core/shuffle.h"
+#include "migrator/device/arena.h"
 #include "tests/support/sanitizer.h"
 #include "tests/unit/cuda/card_under_test.h"
 

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "migrator/shuffle.h"
+#include "migrator/core/shuffle.h"
 
 namespace cardswap {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/staging_ring.h"
-#include "migrator/error.h"
-#include "migrator/shuffle.h"
-#include "migrator/staging.h"
+#include "migrator/core/error.h"
+#include "migrator/core/shuffle.h"
+#include "migrator/engine/staging.h"
 #include "tests/stand_ins/cudart/runtime.h"
 #include "tests/support/no_link.h"
 

@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "cuda/cuda_device.h"
-#include "migrator/error.h"
-#include "migrator/shuffle.h"
+#include "migrator/core/error.h"
+#include "migrator/core/shuffle.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap {

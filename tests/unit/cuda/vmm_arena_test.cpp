@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "cuda/cuda_device.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "tests/stand_ins/vmm/vmm.h"
 #include "tests/support/sanitizer.h"
 
@@ -181,7 +181,7 @@ TEST_F(VmmArenaTest, KeepsItsAddressesWhileItsMemoryIsElsewhere) {
   fill(*small, 8);
   auto pieces = arena->pieces();
   const auto bytes = arena->bytes();
-  for (const auto& piece : pieces) EXPECT_NE(::fcntl(piece.file.fd(), F_GETFD) & FD_CLOEXEC, 0);
+  for (const auto& piece : pieces) EXPECT_NE(::fcntl(piece.file.get(), F_GETFD) & FD_CLOEXEC, 0);
   arena->unbind();
   EXPECT_FALSE(arena->is_bound());
   EXPECT_THAT(permissions(arena->base(), arena->base() + kCapacity), Each("---p"));
@@ -205,7 +205,7 @@ TEST_F(VmmArenaTest, TakesPiecesThatWereCutElsewhere) {
     const cuda::Allocation memory({vmm_, 0}, bytes);
     pieces.push_back({memory.export_file(), bytes});
   }
-  ASSERT_EQ(::pwrite(pieces[1].file.fd(), "x", 1, 0), 1);
+  ASSERT_EQ(::pwrite(pieces[1].file.get(), "x", 1, 0), 1);
   arena->bind(std::move(pieces), arena->base());
   EXPECT_EQ(arena->bytes(), 6 * kMiB);
   EXPECT_EQ(*card_->behind(arena->head().data() + 4 * kMiB), std::byte{'x'});
@@ -217,7 +217,7 @@ TEST_F(VmmArenaTest, RefusesPiecesThatAreNotItsOwn) {
   auto pieces = arena->pieces();
   const auto bind = [&](std::uint64_t bytes, std::uint64_t base) {
     std::vector<ArenaPiece> others;
-    others.push_back({Descriptor(::fcntl(pieces[0].file.fd(), F_DUPFD_CLOEXEC, 0)), bytes});
+    others.push_back({Descriptor(::fcntl(pieces[0].file.get(), F_DUPFD_CLOEXEC, 0)), bytes});
     return error_of([&] { arena->bind(std::move(others), base); }).code();
   };
   EXPECT_EQ(bind(64 * kMiB, arena->base()), Code::bad_request) << "it is bound";
@@ -250,8 +250,8 @@ TEST_F(VmmArenaTest, AFailureLeavesNothingBehindAndNamesCallDeviceAndSize) {
     vmm_->fail(call, static_cast<Status>(700), 2);
     std::vector<ArenaPiece> copies;
     for (const auto& piece : pieces) {
-      copies.push_back({Descriptor(::fcntl(piece.file.fd(), F_DUPFD_CLOEXEC, 0)), piece.bytes});
-      copies.push_back({Descriptor(::fcntl(piece.file.fd(), F_DUPFD_CLOEXEC, 0)), piece.bytes});
+      copies.push_back({Descriptor(::fcntl(piece.file.get(), F_DUPFD_CLOEXEC, 0)), piece.bytes});
+      copies.push_back({Descriptor(::fcntl(piece.file.get(), F_DUPFD_CLOEXEC, 0)), piece.bytes});
     }
     EXPECT_THROW(arena->bind(std::move(copies), arena->base()), Error) << call;
     EXPECT_EQ(vmm_->leaks(), "1 reservations, 0 mappings, 0 handles") << call;

@@ -1,14 +1,14 @@
-#include "migrator/compression.h"
+#include "migrator/core/compression.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <random>
 
-#include "migrator/compressor.h"
-#include "migrator/error.h"
-#include "migrator/shuffle.h"
-#include "migrator/unpacker.h"
+#include "migrator/core/error.h"
+#include "migrator/core/shuffle.h"
+#include "migrator/engine/compressor.h"
+#include "migrator/engine/unpacker.h"
 
 namespace cardswap {
 namespace {

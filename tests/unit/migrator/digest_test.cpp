@@ -1,10 +1,10 @@
-#include "migrator/digest.h"
+#include "migrator/core/digest.h"
 
 #include <gmock/gmock.h>
 
 #include <vector>
 
-#include "migrator/xxh3.h"
+#include "migrator/core/xxh3.h"
 
 namespace cardswap {
 namespace {

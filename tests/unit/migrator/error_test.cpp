@@ -1,11 +1,11 @@
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 #include <gmock/gmock.h>
 
 #include <stdexcept>
 #include <system_error>
 
-#include "migrator/stats.h"
+#include "migrator/core/stats.h"
 
 namespace cardswap {
 namespace {

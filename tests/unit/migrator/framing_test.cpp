@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
+#include "migrator/core/writer.h"
 #include "migrator/wire/channel.h"
-#include "migrator/wire/writer.h"
 
 namespace cardswap::channel {
 namespace {

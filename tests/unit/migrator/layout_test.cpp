@@ -1,8 +1,8 @@
-#include "migrator/layout.h"
+#include "migrator/core/layout.h"
 
 #include <gmock/gmock.h>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

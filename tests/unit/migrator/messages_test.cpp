@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "migrator/wire/writer.h"
+#include "migrator/core/writer.h"
 
 namespace cardswap::data {
 namespace {

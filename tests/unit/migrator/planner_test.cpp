@@ -1,4 +1,4 @@
-#include "migrator/planner.h"
+#include "migrator/core/planner.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/rate.h"
+#include "migrator/core/rate.h"
 
 #include <gmock/gmock.h>
 

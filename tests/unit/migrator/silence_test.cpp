@@ -1,4 +1,4 @@
-#include "migrator/silence.h"
+#include "migrator/core/silence.h"
 
 #include <gtest/gtest.h>
 

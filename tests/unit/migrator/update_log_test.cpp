@@ -1,11 +1,11 @@
-#include "migrator/update_log.h"
+#include "migrator/engine/update_log.h"
 
 #include <gmock/gmock.h>
 
 #include <atomic>
 #include <future>
 
-#include "migrator/state_window.h"
+#include "migrator/engine/state_window.h"
 
 namespace cardswap {
 namespace {

@@ -1,10 +1,10 @@
-#include "migrator/update_queue.h"
+#include "migrator/engine/update_queue.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <array>
 
+#include "migrator/device/memfd_arena.h"
 #include "runtime/hand_over.h"
 #include "runtime/holder/held_memory.h"
-#include "runtime/memfd_arena.h"
 
 namespace cardswap {
 namespace {
@@ -150,14 +150,14 @@ TEST(HandOver, PassesEveryFileInOrder) {
     const auto& piece = got[1].pieces[i - 1];
     EXPECT_EQ(piece.bytes, 4096 * (i + 1));
     EXPECT_NO_THROW(check_arena_file(piece.file, piece.bytes));
-    EXPECT_NE(::fcntl(piece.file.fd(), F_GETFD) & FD_CLOEXEC, 0);
+    EXPECT_NE(::fcntl(piece.file.get(), F_GETFD) & FD_CLOEXEC, 0);
   }
 }
 
 TEST(HandOver, ExpectsAFileForEachPieceAndDropsTheRest) {
   Pair pair;
   const auto file = make_arena_file(4096);
-  const std::array files{file.fd(), file.fd()};
+  const std::array files{file.get(), file.get()};
   pair.one->send(hand_over::Keep{{{"cpu", 8, {4096}}}}, files);
   EXPECT_EQ(pair.two->receive(Clock::now() + 5s)->files.size(), 1U);
   pair.one->send(hand_over::Kept{}, files);

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {

@@ -1,4 +1,4 @@
-#include "runtime/memfd_arena.h"
+#include "migrator/device/memfd_arena.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {
@@ -113,7 +113,7 @@ TEST(MemfdArena, TakesACopyOfItsFileThatEndsAtTheLastBlock) {
   std::memset(block->data(), 9, block->size());
   constexpr std::uint64_t kCopied = 5 * 4096;
   auto copy = make_arena_file(kCopied);
-  ASSERT_EQ(::pwrite(copy.fd(), arena->head().data(), kCopied, 0), kCopied);
+  ASSERT_EQ(::pwrite(copy.get(), arena->head().data(), kCopied, 0), kCopied);
   arena->unbind();
   arena->bind(one_piece(std::move(copy), kCopied), arena->base());
   EXPECT_EQ(block->back(), std::byte{9});

@@ -6,7 +6,7 @@
 #include <thread>
 #include <tuple>
 
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 #include "runtime/plain_states.h"
 #include "runtime/step_gate.h"
 

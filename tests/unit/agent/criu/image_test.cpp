@@ -4,10 +4,10 @@
 #include <boost/asio/write.hpp>
 #include <list>
 
+#include "agent/base/task_group.h"
 #include "agent/criu/image_manifest.h"
 #include "agent/criu/image_stream.h"
-#include "agent/task_group.h"
-#include "migrator/error.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -8,8 +8,8 @@
 #include "agent/criu/examination.h"
 #include "agent/criu/host_match.h"
 #include "agent/criu/preflight.h"
-#include "agent/criu/process_tree.h"
 #include "agent/criu/tool.h"
+#include "agent/process/process_tree.h"
 
 namespace cardswap::criu {
 namespace {

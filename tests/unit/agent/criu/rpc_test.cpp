@@ -1,10 +1,10 @@
 #include <gmock/gmock.h>
 
-#include "agent/criu/exit_status.h"
 #include "agent/criu/init_program.h"
 #include "agent/criu/rpc_message.h"
 #include "agent/criu/tool.h"
-#include "migrator/error.h"
+#include "agent/process/exit_status.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::criu {
 namespace {

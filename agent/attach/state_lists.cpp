@@ -1,0 +1,104 @@
+#include "agent/attach/state_lists.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "agent/jobs/obstacles.h"
+#include "migrator/core/error.h"
+#include "migrator/core/utf8.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::seconds kAnswerMax{10};
+constexpr std::size_t kAskedMax = 64;
+
+json::value or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(as_utf8(text));
+}
+
+json::object to_json(const channel::StateItem& item) {
+  return {{"name", as_utf8(item.name)},
+          {"kind", as_utf8(item.kind)},
+          {"type", or_null(item.type)},
+          {"device", or_null(item.device)},
+          {"dtype", or_null(item.dtype)},
+          {"bytes", item.bytes},
+          {"tensors", item.tensors},
+          {"tracked", item.tracked},
+          {"moves", or_null(item.moves)},
+          {"changed", item.changed == "yes"  ? json::value(true)
+                      : item.changed == "no" ? json::value(false)
+                                             : json::value(nullptr)},
+          {"note", or_null(item.note)}};
+}
+
+}  // namespace
+
+void StateLists::add_calls(Router& router, const std::string& host_name) {
+  router.on("GET", "/v1/jobs/{name}/state",
+            [this, host_name](ApiRequest request) -> asio::awaitable<ApiAnswer> {
+              const auto name = request.path.at("name");
+              const auto* job = jobs_.find(name);
+              if (job == nullptr) {
+                throw Error(Code::not_found,
+                            fmt::format("there is no job '{}' on {}", name, host_name),
+                            "`cardswap jobs` lists the jobs of this host");
+              }
+              auto state = co_await ask(job->instance);
+              co_return ApiAnswer{200, std::move(state)};
+            });
+}
+
+asio::awaitable<json::object> StateLists::ask(std::string instance) {
+  std::erase_if(asked_, [](const auto& one) { return one.second.expired(); });
+  if (asked_.size() >= kAskedMax) {
+    throw Error(Code::refused, "too many are asking what jobs consist of", "ask again later");
+  }
+  const auto* job = jobs_.by_instance(instance);
+  const auto name = job == nullptr ? std::string() : job->name;
+  const auto request = ++latest_;
+  const auto asked = std::make_shared<Asked>();
+  asked->instance = instance;
+  asked_[request] = asked;
+  if (job == nullptr || !hub_.send(*job, channel::ListState{request})) {
+    throw Error(Code::conflict, fmt::format("job {} has no Cardswap runtime attached", name),
+                "only a program that opened a cardswap::Session and runs can say what it tracks");
+  }
+  const auto until = std::chrono::steady_clock::now() + kAnswerMax;
+  while (!asked->whole && std::chrono::steady_clock::now() < until) {
+    co_await changed_.wait_until(until);
+  }
+  if (!asked->whole) {
+    throw Error(Code::timed_out,
+                fmt::format("job {} passed no step boundary in {} s", name, kAnswerMax.count()),
+                "it answers at its next boundary: a longer step, or a freeze, keeps it from it");
+  }
+  job = jobs_.by_instance(instance);
+  json::array items;
+  for (const auto& item : asked->items) items.push_back(to_json(item));
+  co_return json::object{
+      {"job", name},
+      {"step", asked->step},
+      {"items", std::move(items)},
+      {"cannot_move", job == nullptr ? json::array() : obstacles_json(job->obstacles)}};
+}
+
+void StateLists::take(const std::string& instance, const channel::StateList& page) {
+  const auto found = asked_.find(page.request);
+  const auto asked = found == asked_.end() ? nullptr : found->second.lock();
+  if (!asked || asked->whole) return;  // nobody waits for it any more
+  if (asked->instance != instance) return;
+  if (++asked->pages > channel::kPagesMax) {
+    throw Error(Code::bad_request, "a list of a job's state has more pages than allowed");
+  }
+  asked->items.insert(asked->items.end(), page.items.begin(), page.items.end());
+  asked->step = page.step;
+  asked->whole = page.last;
+  changed_.notify();
+}
+
+}  // namespace cardswap

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/api/router.h"
+#include "agent/attach/hub.h"
+
+namespace cardswap {
+
+/// What runtimes say that their jobs' state consists of, when somebody asks. One thread.
+class StateLists {
+ public:
+  StateLists(asio::io_context& context, Jobs& jobs, RuntimeHub& hub)
+      : jobs_(jobs), hub_(hub), changed_(context) {}
+
+  /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
+  void add_calls(Router& router, const std::string& host_name);
+  /// A page of the answer of the job with that instance; one to what another was asked is dropped.
+  /// Throws Error{bad_request} for more pages than an answer may have.
+  void take(const std::string& instance, const channel::StateList& page);
+
+ private:
+  struct Asked {
+    std::string instance;
+    std::vector<channel::StateItem> items;
+    std::size_t pages = 0;
+    std::uint64_t step = 0;
+    bool whole = false;
+  };
+  /// Throws Error: there is no runtime, or no boundary is passed in time.
+  asio::awaitable<boost::json::object> ask(std::string instance);
+
+  Jobs& jobs_;
+  RuntimeHub& hub_;
+  Signal changed_;
+  std::uint64_t latest_ = 0;
+  std::map<std::uint64_t, std::weak_ptr<Asked>> asked_;  // owned by who waits
+};
+
+}  // namespace cardswap

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/base/histogram.h"
+
+namespace cardswap {
+
+/// Writes Prometheus' text format 0.0.4, a family at a time.
+///
+/// A family must be opened before its samples, once. Names are ours and not checked; label values
+/// may hold anything: what is no UTF-8 in them becomes '?'.
+class Exposition {
+ public:
+  enum class Type { counter, gauge, histogram };
+  using Labels = std::vector<std::pair<std::string_view, std::string>>;
+
+  void family(std::string_view name, Type type, std::string_view help);
+  /// Labels with an empty value are left out: to Prometheus that is the same.
+  void sample(double value, const Labels& labels = {});
+  void sample(const Histogram& histogram, const Labels& labels = {});
+  /// A family with one sample.
+  void one(std::string_view name, Type type, std::string_view help, double value,
+           const Labels& labels = {});
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  void line(std::string_view suffix, const Labels& labels, std::string_view value);
+
+  std::string family_;
+  std::string text_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "migrator/core/error.h"
+
+/// What other agents, jobs and callers of the API tell, judged in one place before it is believed,
+/// kept, logged, made a part of a path or of another call. Pure. Where a text is not what it must
+/// be, it is an Error{bad_request} that names the field and never repeats the text.
+namespace cardswap::outside {
+
+inline constexpr std::size_t kWordMax = 255;             ///< bytes of a device, user or host
+inline constexpr std::size_t kLineMax = 1000;            ///< of a line for people
+inline constexpr std::size_t kPathMax = 4095;            ///< PATH_MAX without its end
+inline constexpr std::size_t kArgumentMax = 131'071;     ///< MAX_ARG_STRLEN without its end
+inline constexpr std::size_t kArgumentsMax = 16'384;     ///< how many of them, environment too
+inline constexpr std::uint64_t kBytesMax = 1ULL << 56U;  ///< no device and no file is larger
+/// No job is ever granted so often; an epoch beyond it would make a host refuse the job for good.
+inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
+
+/// UTF-8 without control characters (C1 and those that turn the direction of text included), of at
+/// most `most` bytes: what may stand in a line of a log or a table.
+[[nodiscard]] bool is_line(std::string_view text, std::size_t most = kLineMax);
+/// Of ASCII that can be seen, without blanks, at most `most` bytes and not none.
+[[nodiscard]] bool is_word(std::string_view text, std::size_t most = kWordMax);
+/// "m-" and 8 to 32 of 0-9 and a-f: as Migrations makes it. It becomes a part of file names.
+[[nodiscard]] bool is_migration_id(std::string_view text);
+/// 32 of 0-9 and a-f: as Jobs makes it.
+[[nodiscard]] bool is_job_uid(std::string_view text);
+/// What execve takes as one string: no NUL, not too long. Else anything.
+[[nodiscard]] bool is_argument(std::string_view text);
+/// What may stand before the '=' of an environment variable.
+[[nodiscard]] bool is_variable(std::string_view name);
+/// Without NUL, not too long; empty is one. A job's own folder may have any other byte in its name.
+[[nodiscard]] bool is_path(std::string_view text);
+
+/// Throws that 'what' is no `kind`, unless `right`.
+void check(bool right, std::string_view what, std::string_view kind);
+
+// The text itself where it is right; `what` is the field's name.
+[[nodiscard]] std::string line(std::string_view what, std::string text,
+                               std::size_t most = kLineMax);
+[[nodiscard]] std::string word_or_none(std::string_view what, std::string text,
+                                       std::size_t most = kWordMax);
+[[nodiscard]] std::string migration_id(std::string_view what, std::string text);
+[[nodiscard]] std::string path_or_none(std::string_view what, std::string text);
+
+/// A number from 0 to `most` as whole number. Throws for NaN, fractions are cut.
+[[nodiscard]] std::uint64_t count(std::string_view what, double number,
+                                  std::uint64_t most = kBytesMax);
+
+}  // namespace cardswap::outside

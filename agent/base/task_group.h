@@ -1,0 +1,100 @@
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <list>
+#include <set>
+#include <string>
+
+#include "migrator/core/error.h"
+
+namespace cardswap {
+
+namespace asio = boost::asio;
+
+/// Wakes coroutines that wait for a change. One thread.
+class Signal {
+ public:
+  explicit Signal(asio::io_context& context) : context_(context) {}
+  void notify() {
+    for (auto* timer : waiting_) timer->cancel();
+  }
+  /// Returns at the next notify() or at the deadline; throws when the coroutine is cancelled.
+  asio::awaitable<void> wait_until(std::chrono::steady_clock::time_point deadline) {
+    asio::steady_timer timer(context_, deadline);
+    const Entered entered(waiting_, timer);
+    boost::system::error_code error;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+      throw boost::system::system_error(asio::error::operation_aborted);
+    }
+  }
+
+ private:
+  class Entered {
+   public:
+    Entered(std::set<asio::steady_timer*>& all, asio::steady_timer& timer)
+        : all_(all), timer_(timer) {
+      all_.insert(&timer_);
+    }
+    ~Entered() { all_.erase(&timer_); }
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+
+   private:
+    std::set<asio::steady_timer*>& all_;
+    asio::steady_timer& timer_;
+  };
+
+  asio::io_context& context_;
+  std::set<asio::steady_timer*> waiting_;  // each lives in its waiter's frame
+};
+
+/// Background work with an owner: every coroutine of the agent runs in the group, which is stopped
+/// (cancelled and awaited) before what they use goes away. One thread.
+class TaskGroup {
+ public:
+  explicit TaskGroup(asio::io_context& context) : context_(context) {}
+
+  /// Runs `task` until it ends; an exception that leaves it is logged under `name`.
+  void spawn(std::string name, asio::awaitable<void> task) {
+    if (stopping_) return;
+    const auto entry = running_.emplace(running_.end());
+    asio::co_spawn(context_, std::move(task),
+                   asio::bind_cancellation_slot(
+                       entry->slot(), [this, entry, name = std::move(name)](std::exception_ptr e) {
+                         running_.erase(entry);
+                         if (e && !stopping_) spdlog::error("{}: {}", name, error_of(e).what());
+                       }));
+  }
+  /// Asks every task to end; the context must still run until empty().
+  void stop() {
+    stopping_ = true;
+    for (auto& signal : running_) signal.emit(asio::cancellation_type::terminal);
+  }
+  [[nodiscard]] bool empty() const { return running_.empty(); }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+
+ private:
+  asio::io_context& context_;
+  std::list<asio::cancellation_signal> running_;
+  bool stopping_ = false;
+};
+
+/// Sleeps; throws when cancelled.
+inline asio::awaitable<void> pause_for(std::chrono::steady_clock::duration time) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, time);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+}  // namespace cardswap

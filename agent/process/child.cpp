@@ -1,0 +1,29 @@
+#include "agent/process/child.h"
+
+#include <sys/wait.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace cardswap::criu {
+
+namespace asio = boost::asio;
+
+asio::awaitable<int> run_child(ProcessSpec spec) { co_return co_await end_of(start_process(spec)); }
+
+asio::awaitable<void> gone(ProcessId process) {
+  const int fd = open_pidfd(process);
+  if (fd < 0) co_return;
+  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
+  co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+}
+
+asio::awaitable<int> end_of(ProcessId process) {
+  co_await gone(process);
+  int status = 0;
+  if (process.pid > 0) (void)::waitpid(process.pid, &status, WNOHANG);
+  co_return status;
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,169 @@
+#include "agent/process/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "agent/process/log_file.h"
+#include "migrator/core/error.h"
+
+namespace cardswap {
+namespace {
+
+/// Field 3 (state) and 22 (start time) of /proc/PID/stat; the name in field 2 may hold anything.
+struct Stat {
+  char state = 0;
+  std::uint64_t start_time = 0;
+};
+
+std::optional<Stat> stat_of(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  if (!std::getline(file, text)) return std::nullopt;
+  const auto close = text.rfind(')');
+  if (close == std::string::npos) return std::nullopt;
+  std::istringstream rest(text.substr(close + 1));
+  Stat stat;
+  rest >> stat.state;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field) rest >> skipped;
+  if (!(rest >> stat.start_time)) return std::nullopt;
+  return stat;
+}
+
+constexpr std::size_t kInheritedMax = 8;
+constexpr int kHighFd = 64;
+
+/// Puts them at 3, 4, ... and nothing else below exec; `report` may get another number.
+bool pass_on(const std::vector<int>& inherited, int& report) {
+  std::array<int, kInheritedMax> high{};
+  report = ::fcntl(report, F_DUPFD_CLOEXEC, kHighFd);
+  for (std::size_t i = 0; i < inherited.size(); ++i) {
+    high.at(i) = ::fcntl(inherited[i], F_DUPFD_CLOEXEC, kHighFd);
+  }
+  for (std::size_t i = 0; i < inherited.size(); ++i) {
+    if (::dup2(high.at(i), 3 + static_cast<int>(i)) < 0) return false;
+  }
+  const auto first = 3U + static_cast<unsigned>(inherited.size());
+  return ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+/// What the child does between fork and exec: only calls that are allowed there. Writes errno to
+/// `report` and ends when a step fails.
+[[noreturn]] void become(const char* program, char* const* argv, char* const* envp, const char* cwd,
+                         int log, const ProcessSpec& spec, int report) {
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  ::setsid();
+  ::umask(::umask(077) | 002);  // the agent's, but nobody is let write in what everybody may
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, 0);
+  ::dup2(log, 1);
+  ::dup2(log, 2);
+  const bool is_user = !spec.user || become_user(*spec.user);
+  // After that: the kernel forgets it when the user changes.
+  if (spec.dies_with_agent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const bool is_bound = !spec.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  if (is_user && is_bound && (cwd[0] == 0 || ::chdir(cwd) == 0) && pass_on(spec.inherit, report)) {
+    ::execve(program, argv, envp);
+  }
+  const int error = errno;
+  [[maybe_unused]] const auto written = ::write(report, &error, sizeof(error));
+  ::_exit(127);
+}
+
+}  // namespace
+
+std::string find_program(const ProcessSpec& spec) {
+  const auto& name = spec.argv.at(0);
+  if (name.find('/') != std::string::npos) return name;
+  const auto path = spec.env.find("PATH");
+  std::istringstream folders(path == spec.env.end() ? "/usr/bin:/bin" : path->second);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    auto candidate = folder + "/" + name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  throw Error(Code::refused, fmt::format("start {}: there is no such program in PATH", name),
+              "give its full path");
+}
+
+ProcessId start_process(const ProcessSpec& spec) {
+  if (spec.inherit.size() > kInheritedMax) {
+    throw Error(Code::internal, "a program was to inherit too many descriptors");
+  }
+  const auto program = find_program(spec);
+  std::vector<std::string> env;
+  for (const auto& [key, value] : spec.env) env.push_back(key + "=" + value);
+  std::vector<char*> argv;
+  for (const auto& word : spec.argv) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  std::vector<char*> envp;
+  for (auto& word : env) envp.push_back(word.data());
+  envp.push_back(nullptr);
+
+  const int log = open_log(spec.log, spec.user ? spec.user : spec.reads_log);
+  std::array<int, 2> report{};
+  if (::pipe2(report.data(), O_CLOEXEC) != 0) {
+    ::close(log);
+    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log, spec, report[1]);
+  }
+  ::close(log);
+  ::close(report[1]);
+  int failed = 0;
+  const auto got = pid < 0 ? 0 : ::read(report[0], &failed, sizeof(failed));
+  ::close(report[0]);
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (got > 0) {
+    ::waitpid(pid, nullptr, 0);
+    throw Error(Code::refused, fmt::format("start {}: {}", program, std::strerror(failed)),
+                "check the program's path, its rights and --cwd on this host");
+  }
+  return {pid, start_time_of(pid).value_or(0)};
+}
+
+std::optional<std::uint64_t> start_time_of(pid_t pid) {
+  const auto stat = stat_of(pid);
+  if (!stat) return std::nullopt;
+  return stat->start_time;
+}
+
+bool is_alive(const ProcessId& process) {
+  if (process.pid <= 0) return false;
+  const auto stat = stat_of(process.pid);
+  return stat && stat->start_time == process.start_time && stat->state != 'Z';
+}
+
+bool signal_group(const ProcessId& process, int signal) {
+  // A leader that is dead and not yet waited for still holds its number for its group.
+  return process.pid > 0 && start_time_of(process.pid) == process.start_time &&
+         ::kill(-process.pid, signal) == 0;
+}
+
+int open_pidfd(const ProcessId& process) {
+  const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+  if (fd >= 0 && start_time_of(process.pid) != process.start_time) {
+    ::close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+}  // namespace cardswap

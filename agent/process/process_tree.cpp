@@ -1,0 +1,89 @@
+#include "agent/process/process_tree.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace cardswap::criu {
+namespace {
+
+/// The text after "Key:" in /proc/PID/status; empty when there is none.
+std::string status_field(pid_t pid, std::string_view key) {
+  std::ifstream file(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ':') {
+      return line.substr(key.size() + 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> result;
+  std::error_code gone;
+  // A child belongs to the thread that made it.
+  for (const auto& task :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), gone)) {
+    std::ifstream file(task.path() / "children");
+    for (pid_t child = 0; file >> child;) result.push_back(child);
+  }
+  return result;
+}
+
+std::vector<pid_t> tree_of(const ProcessId& root) {
+  if (!is_alive(root)) return {};
+  std::vector<pid_t> tree{root.pid};
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    for (const auto child : children_of(tree[i])) {
+      if (std::ranges::find(tree, child) == tree.end()) tree.push_back(child);
+    }
+  }
+  return tree;
+}
+
+std::vector<std::string> left_behind(const std::vector<ProcessId>& members, const ProcessId& root) {
+  const auto tree = tree_of(root);
+  std::vector<std::string> reasons;
+  for (const auto& process : members) {
+    if (std::ranges::find(tree, process.pid) != tree.end() || !is_alive(process)) continue;
+    auto name = status_field(process.pid, "Name");
+    name.erase(0, name.find_first_not_of(" \t"));
+    reasons.push_back(
+        fmt::format("process {} ({}) belongs to the job and is no child of it any more (its parent "
+                    "ended): CRIU would leave it behind; end it, or let its parent live",
+                    process.pid, name));
+  }
+  return reasons;
+}
+
+pid_t innermost_pid_of(pid_t pid) {
+  std::istringstream numbers(status_field(pid, "NSpid"));
+  pid_t last = 0;
+  for (pid_t number = 0; numbers >> number;) last = number;
+  return last;
+}
+
+bool is_traced(const ProcessId& root) {
+  const auto tree = tree_of(root);
+  return std::ranges::any_of(tree, [](pid_t pid) {
+    const auto tracer = status_field(pid, "TracerPid");
+    return !tracer.empty() && std::stol(tracer) != 0;
+  });
+}
+
+void let_go_on(const ProcessId& root) {
+  if (is_traced(root)) return;
+  for (const auto pid : tree_of(root)) ::kill(pid, SIGCONT);
+}
+
+void kill_tree(const ProcessId& root) {
+  for (const auto pid : tree_of(root)) ::kill(pid, SIGKILL);
+}
+
+}  // namespace cardswap::criu

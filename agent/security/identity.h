@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/execution_context.hpp>
+#include <utility>
+
+#include "agent/security/tls_context.h"
+
+namespace cardswap::tls {
+
+/// What the HTTP calls that run on an io_context prove themselves with: a service of that context,
+/// so that whoever makes a call need not know. Without it, or without a TLS context in it, calls
+/// over TCP are plain.
+class Identity final : public boost::asio::execution_context::service {
+ public:
+  using key_type = Identity;
+  static inline boost::asio::execution_context::id id;  // Asio finds a service by it
+
+  explicit Identity(boost::asio::execution_context& context)
+      : boost::asio::execution_context::service(context) {}
+
+  /// Everything that runs on `context` from here on.
+  static void use(boost::asio::execution_context& context, Context tls, std::string bearer = {}) {
+    auto& identity = boost::asio::use_service<Identity>(context);
+    identity.tls_ = std::move(tls);
+    identity.bearer_ = std::move(bearer);
+  }
+  [[nodiscard]] static const Identity* of(boost::asio::execution_context& context) {
+    return boost::asio::has_service<Identity>(context)
+               ? &boost::asio::use_service<Identity>(context)
+               : nullptr;
+  }
+
+  [[nodiscard]] const Context& tls() const { return tls_; }
+  /// The token that is shown besides; empty: none. Never over plain TCP.
+  [[nodiscard]] const std::string& bearer() const { return bearer_; }
+
+ private:
+  void shutdown() override {}
+
+  Context tls_;
+  std::string bearer_;
+};
+
+}  // namespace cardswap::tls

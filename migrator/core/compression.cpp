@@ -1,0 +1,132 @@
+#include "migrator/core/compression.h"
+
+#include <fmt/format.h>
+#include <lz4.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "migrator/core/error.h"
+#include "migrator/core/live_read.h"
+#include "migrator/core/shuffle.h"
+
+namespace cardswap {
+namespace {
+
+constexpr int kZstdLevel = 1;
+constexpr std::uint8_t kElementMost = 16;
+
+Error damaged() { return {Code::bad_request, "a packed payload is damaged"}; }
+
+const char* chars(const std::byte* bytes) {
+  return reinterpret_cast<const char*>(bytes);  // NOLINT: LZ4's interface
+}
+char* chars(std::byte* bytes) {
+  return reinterpret_cast<char*>(bytes);  // NOLINT: LZ4's interface
+}
+
+}  // namespace
+
+std::string_view to_string(Codec codec) {
+  switch (codec) {
+    case Codec::none: return "none";
+    case Codec::lz4: return "lz4";
+    case Codec::zstd: return "zstd";
+    case Codec::planes: return "planes";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Compression compression) {
+  switch (compression) {
+    case Compression::automatic: return "auto";
+    case Compression::off: return "off";
+    case Compression::lz4: return "lz4";
+    case Compression::zstd: return "zstd";
+  }
+  return "unknown";
+}
+
+Compression compression_from(std::string_view text) {
+  for (const auto one :
+       {Compression::automatic, Compression::off, Compression::lz4, Compression::zstd}) {
+    if (text == to_string(one)) return one;
+  }
+  throw Error(Code::bad_request, fmt::format("'{}' is no compression", text),
+              "use auto, off, lz4 or zstd");
+}
+
+std::uint8_t element_bytes(std::string_view dtype) {
+  if (dtype == "Float" || dtype == "Int") return 4;
+  if (dtype == "Double" || dtype == "Long" || dtype == "ComplexFloat") return 8;
+  if (dtype == "BFloat16" || dtype == "Half" || dtype == "Short") return 2;
+  return 1;
+}
+
+struct Packer::Contexts {
+  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> compress{ZSTD_createCCtx(), &ZSTD_freeCCtx};
+  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> decompress{ZSTD_createDCtx(),
+                                                                  &ZSTD_freeDCtx};
+};
+
+Packer::Packer() : contexts_(std::make_unique<Contexts>()) {}
+Packer::~Packer() = default;
+
+std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
+                                    std::uint8_t element, std::uint8_t planes) {
+  if (planes == 1) {
+    shuffled_.resize(bytes.size());
+    const LiveRead scope;
+    shuffle_bytes(bytes, shuffled_, element);
+    bytes = shuffled_;
+  }
+  std::vector<std::byte> packed;
+  if (codec == Codec::lz4) {
+    packed.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
+    const auto size =
+        LZ4_compress_default(chars(bytes.data()), chars(packed.data()),
+                             static_cast<int>(bytes.size()), static_cast<int>(packed.size()));
+    if (size <= 0) throw Error(Code::internal, "LZ4 could not pack a chunk");
+    packed.resize(static_cast<std::size_t>(size));
+    return packed;
+  }
+  packed.resize(ZSTD_compressBound(bytes.size()));
+  const auto size = ZSTD_compressCCtx(contexts_->compress.get(), packed.data(), packed.size(),
+                                      bytes.data(), bytes.size(), kZstdLevel);
+  if (ZSTD_isError(size) != 0) {
+    throw Error(Code::internal,
+                fmt::format("zstd could not pack a chunk: {}", ZSTD_getErrorName(size)));
+  }
+  packed.resize(size);
+  return packed;
+}
+
+void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
+                    std::span<std::byte> out, std::uint8_t planes) {
+  if (element == 0 || element > kElementMost) throw damaged();
+  auto whole = out;
+  if (planes == 1) {
+    shuffled_.resize(out.size());
+    whole = shuffled_;
+  }
+  if (codec == Codec::lz4) {
+    const auto size =
+        LZ4_decompress_safe(chars(packed.data()), chars(whole.data()),
+                            static_cast<int>(packed.size()), static_cast<int>(whole.size()));
+    if (size < 0 || static_cast<std::size_t>(size) != whole.size()) throw damaged();
+  } else if (codec == Codec::zstd) {
+    const auto size = ZSTD_decompressDCtx(contexts_->decompress.get(), whole.data(), whole.size(),
+                                          packed.data(), packed.size());
+    if (ZSTD_isError(size) != 0 || size != whole.size()) throw damaged();
+  } else if (codec == Codec::planes) {
+    if (packed.size() != whole.size()) throw damaged();
+    std::ranges::copy(packed, whole.begin());
+  } else {
+    throw damaged();
+  }
+  if (planes == 1) unshuffle_bytes(whole, out, element);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,61 @@
+#include "migrator/core/digest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <vector>
+
+#include "migrator/core/error.h"
+#include "migrator/core/xxh3.h"
+
+namespace cardswap {
+
+namespace {
+
+/// 4 MiB have so many; for more there is an allocation.
+constexpr std::size_t kFewLeaves = 64;
+
+Digest xxh3_digest(std::span<const std::byte> bytes) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, xxh3_of(bytes));
+  Digest digest;
+  static_assert(sizeof(canonical.digest) == sizeof(digest.bytes));
+  std::memcpy(digest.bytes.data(), canonical.digest, sizeof(canonical.digest));
+  return digest;
+}
+
+}  // namespace
+
+Digest digest_of(std::span<const std::byte> bytes) {
+  if (bytes.size() <= kLeafBytes) return xxh3_digest(bytes);
+  const auto count = (bytes.size() + kLeafBytes - 1) / kLeafBytes;
+  std::array<Digest, kFewLeaves> few;
+  std::vector<Digest> many(count > few.size() ? count : 0);
+  const auto leaves = many.empty() ? std::span(few).first(count) : std::span(many);
+  for (auto& leaf : leaves) {
+    const auto size = std::min(kLeafBytes, bytes.size());
+    leaf = xxh3_digest(bytes.first(size));
+    bytes = bytes.subspan(size);
+  }
+  return xxh3_digest(std::as_bytes(leaves));
+}
+
+std::string to_string(const Digest& digest) {
+  return fmt::format("{:02x}", fmt::join(digest.bytes, ""));
+}
+
+Digest digest_from(std::string_view text) {
+  Digest digest;
+  bool whole = text.size() == 2 * digest.bytes.size();
+  for (std::size_t i = 0; whole && i < digest.bytes.size(); ++i) {
+    const auto* from = text.data() + 2 * i;
+    const auto [end, error] = std::from_chars(from, from + 2, digest.bytes[i], 16);
+    whole = error == std::errc{} && end == from + 2;
+  }
+  if (!whole) throw Error(Code::bad_request, fmt::format("'{}' is no digest", text));
+  return digest;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "migrator/core/digest.h"
+
+namespace cardswap {
+
+enum class RegionId : std::uint32_t {};
+enum class ChunkId : std::uint32_t {};
+
+class Device;
+
+/// A point in the work that a program has given one device.
+class FencePoint {
+ public:
+  virtual ~FencePoint() = default;
+};
+/// Who reads behind it sees the work done. Empty: there is nothing to wait for, as on a cpu, where
+/// a call's work is done when it returns.
+using Fence = std::vector<std::shared_ptr<const FencePoint>>;
+
+/// The dtype of an arena's first bytes, which pin where it begins. `name` says whose memory it is,
+/// as the job counts its devices: "cpu", "cuda:0". The regions up to the next head lie in this
+/// arena.
+inline constexpr const char* kArenaHead = "arena";
+
+/// One tensor's storage, as both sides must agree on it. `bytes` may be 0.
+struct Region {
+  std::string name;   ///< the first tensor that uses it: "model/transformer.0.qkv.weight"
+  std::string dtype;  ///< LibTorch's names, "Float", "BFloat16", "Long", ... or "bytes"
+  std::string shape;  ///< for people: "[768, 2304]"
+  std::uint64_t bytes = 0;
+  std::uint64_t address = 0;  ///< where it must lie on both sides; 0: anywhere
+  bool operator==(const Region&) const = default;
+};
+
+/// What a job's state consists of: every region once, in a fixed order.
+/// A value; the same on source and target before anything is sent. Copies share their regions,
+/// which never change: a copy costs a pointer, and so does the comparison of copies.
+class Layout {
+ public:
+  Layout() : Layout(std::vector<Region>{}) {}
+  explicit Layout(std::vector<Region> regions);
+  Layout(const Layout&) = default;  // and no move, which would leave one without regions
+  Layout& operator=(const Layout&) = default;
+  ~Layout() = default;
+
+  [[nodiscard]] const std::vector<Region>& regions() const { return content_->regions; }
+  [[nodiscard]] std::uint64_t total_bytes() const { return content_->total_bytes; }
+  /// Digest of names, dtypes, shapes and sizes, and of the addresses if any region has one.
+  [[nodiscard]] Digest digest() const;
+  bool operator==(const Layout& other) const {
+    return content_ == other.content_ || content_->regions == other.content_->regions;
+  }
+
+ private:
+  struct Content {
+    std::vector<Region> regions;
+    std::uint64_t total_bytes = 0;
+  };
+  std::shared_ptr<const Content> content_;  // owners: this and its copies
+};
+
+/// By region of `to`: the same one of `from`, by its name and everything else; none: it is new.
+[[nodiscard]] std::vector<std::optional<RegionId>> kept_regions(const Layout& from,
+                                                                const Layout& to);
+
+/// Where a chunk lies: a run of one region's bytes.
+struct ChunkSpan {
+  RegionId region{};
+  std::uint64_t offset = 0;
+  std::uint32_t bytes = 0;
+};
+
+/// Cuts `layout` into chunks of `chunk_bytes`, region by region, in order; a region's last chunk
+/// may be shorter, an empty region has none. ChunkId is the index into the result.
+/// Throws Error{bad_request} unless chunk_bytes is a power of two from 4 KiB to 64 MiB.
+[[nodiscard]] std::vector<ChunkSpan> cut_into_chunks(const Layout& layout,
+                                                     std::uint64_t chunk_bytes);
+
+/// `values`, one a chunk of `from`, as values of the chunks `to`, where their regions were `kept`;
+/// T() where they are new.
+template <class T>
+[[nodiscard]] std::vector<T> carried_over(const std::vector<T>& values,
+                                          std::span<const ChunkSpan> from,
+                                          std::span<const ChunkSpan> to,
+                                          std::span<const std::optional<RegionId>> kept) {
+  std::vector<T> result(to.size());
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const auto region = kept[static_cast<std::size_t>(to[i].region)];
+    if (!region) continue;
+    if (to[i].offset == 0) {
+      const auto first = std::ranges::lower_bound(from, *region, {}, &ChunkSpan::region);
+      at = static_cast<std::size_t>(first - from.begin());
+    }
+    result[i] = values[at++];
+  }
+  return result;
+}
+
+/// One line a difference, in words a trainer's author knows, at most `most` lines and then a count;
+/// empty when the layouts agree.
+[[nodiscard]] std::vector<std::string> differences(const Layout& source, const Layout& target,
+                                                   std::size_t most = 8);
+
+/// A trainable parameter, counted over all tracked optimizers in the order of tracking.
+enum class ParameterId : std::uint32_t {};
+
+/// A parameter and the state that its update rewrites: copied together, consistent as of one step.
+struct Shard {
+  ParameterId parameter{};
+  std::vector<RegionId> regions;  ///< the parameter's own first
+  bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
+};
+
+/// A layout together with where its bytes are in this process. Holding the snapshot keeps the
+/// memory alive (`keep_alive` holds each storage), even when the program replaces the tensor.
+/// Owners of `keep_alive`: the program's tensors and every snapshot in use.
+struct Snapshot {
+  Layout layout;
+  std::vector<std::span<std::byte>> memory;      ///< one a region, same order
+  std::vector<std::shared_ptr<Device>> devices;  ///< the same; none: this host's own memory
+  Fence fence;                                   ///< behind what the program did to it
+  std::vector<std::shared_ptr<const void>> keep_alive;
+  std::uint64_t step = 0;  ///< a source's: boundaries passed by then
+  /// A source's: what each parameter's update rewrites, by the layout's regions; none: its updates
+  /// cannot be captured. Owners: the program and every snapshot in use.
+  std::shared_ptr<const std::vector<Shard>> shards;
+};
+
+}  // namespace cardswap

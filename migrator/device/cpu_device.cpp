@@ -1,0 +1,58 @@
+#include <cstring>
+
+#include "migrator/device/device.h"
+
+namespace cardswap {
+namespace {
+
+/// A link reaches the host's memory itself.
+class NoStaging final : public Staging {
+ public:
+  std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence&,
+                             FetchOptions) override {
+    std::vector<Fetched> result;
+    for (const auto& payload : payloads) result.push_back({payload.range.bytes, {}, 0});
+    return result;
+  }
+  bool ready(const Fetched&) override { return true; }
+  std::span<std::byte> place_for(std::span<std::byte> range, bool) override { return range; }
+  std::uint8_t planes_for(std::uint8_t) const override { return 1; }
+  void landed(std::span<std::byte>, std::span<std::byte>, std::uint8_t) override {}
+  void settle() override {}
+};
+
+class CpuDevice final : public Device {
+ public:
+  CpuDevice() : Device({"cpu:0", "", "", MemoryKind::host, 0}) {}
+
+  void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
+              const Fence&) override {
+    for (std::size_t i = 0; i < ranges.size(); ++i) digests[i] = digest_of(ranges[i].bytes);
+  }
+  std::size_t digest_bytes_best() const override { return 1U << 20U; }
+
+  Buffer allocate(std::size_t bytes) override {
+    // Not filled with zeros: that would be a pass over memory for nothing.
+    const std::shared_ptr<std::byte[]> memory(new std::byte[bytes]);
+    return {this, {memory.get(), bytes}, memory};
+  }
+  Buffer allocate_host(std::size_t bytes) override { return allocate(bytes); }
+  void read(std::span<const MemoryRange> ranges, std::byte* to, const Fence&) override {
+    for (const auto& range : ranges) {
+      if (!range.bytes.empty()) std::memcpy(to, range.bytes.data(), range.bytes.size());
+      to += range.bytes.size();
+    }
+  }
+  std::unique_ptr<Staging> stage(const StagingOptions&) override {
+    return std::make_unique<NoStaging>();
+  }
+};
+
+}  // namespace
+
+Device& cpu_device() {
+  static CpuDevice device;
+  return device;
+}
+
+}  // namespace cardswap

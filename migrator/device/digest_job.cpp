@@ -1,0 +1,61 @@
+#include "migrator/device/digest_job.h"
+
+#include <utility>
+
+#include "migrator/core/live_read.h"
+
+namespace cardswap {
+
+DigestJob::DigestJob(std::vector<MemoryRange> chunks, Fence after, unsigned threads,
+                     std::function<void()> wake)
+    : chunks_(std::move(chunks)),
+      after_(std::move(after)),
+      digests_(chunks_.size()),
+      thread_count_(threads),
+      wake_(std::move(wake)) {
+  cut_into_batches();
+  threads_.reserve(threads);
+  for (unsigned i = 0; i < threads; ++i) {
+    threads_.emplace_back([this](const std::stop_token& stop) {
+      try {
+        work(stop);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        failure_ = std::current_exception();
+      }
+      if (++finished_threads_ == thread_count_) wake_();
+    });
+  }
+}
+
+void DigestJob::cut_into_batches() {
+  for (std::size_t first = 0; first < chunks_.size();) {
+    auto* device = chunks_[first].device;
+    const auto enough = device->digest_bytes_best();
+    std::size_t batch_bytes = 0;
+    auto end = first;
+    while (end < chunks_.size() && chunks_[end].device == device && batch_bytes < enough) {
+      batch_bytes += chunks_[end++].bytes.size();
+    }
+    batches_.push_back({first, end - first});
+    bytes_ += batch_bytes;
+    first = end;
+  }
+}
+
+void DigestJob::work(const std::stop_token& stop) {
+  for (auto next = next_++; next < batches_.size() && !stop.stop_requested(); next = next_++) {
+    const auto& batch = batches_[next];
+    const LiveRead scope;
+    const auto ranges = std::span(chunks_).subspan(batch.first, batch.count);
+    ranges.front().device->digest(ranges, std::span(digests_).subspan(batch.first, batch.count),
+                                  after_);
+  }
+}
+
+const std::vector<Digest>& DigestJob::digests() const {
+  if (failure_) std::rethrow_exception(failure_);  // every thread has ended: done()
+  return digests_;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "migrator/device/device.h"
+
+namespace cardswap {
+
+/// Digests chunks, behind `after`, on threads of its own while its owner keeps the link alive.
+///
+/// Reads memory that others may write: a torn read gives a digest of bytes that never were, which
+/// only makes a chunk count as different. `wake` is called from a thread when all is done. The
+/// ranges must stay valid until the job is destroyed; the destructor stops early and joins.
+class DigestJob {
+ public:
+  DigestJob(std::vector<MemoryRange> chunks, Fence after, unsigned threads,
+            std::function<void()> wake);
+
+  [[nodiscard]] bool done() const { return finished_threads_ == thread_count_; }
+  /// One a chunk, in order; call when done(). Throws what a device threw.
+  [[nodiscard]] const std::vector<Digest>& digests() const;
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  /// Neighbours on one device, digested with one call.
+  struct Batch {
+    std::size_t first = 0;
+    std::size_t count = 0;
+  };
+  void cut_into_batches();
+  void work(const std::stop_token& stop);
+
+  const std::vector<MemoryRange> chunks_;
+  const Fence after_;
+  std::vector<Batch> batches_;
+  std::vector<Digest> digests_;
+  std::size_t bytes_ = 0;
+  std::atomic<std::size_t> next_{0};
+  std::atomic<std::size_t> finished_threads_{0};
+  unsigned thread_count_;
+  std::function<void()> wake_;
+  std::mutex mutex_;  // guards the next one
+  std::exception_ptr failure_;
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace cardswap

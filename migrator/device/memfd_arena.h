@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "migrator/device/arena.h"
+#include "migrator/device/block_list.h"
+
+namespace cardswap {
+
+/// An arena in this host's own memory: a growing memfd, mapped at the start of its range. One
+/// piece, the file.
+class MemfdArena final : public Arena, public std::enable_shared_from_this<MemfdArena> {
+ public:
+  /// Reserves addresses, nothing else. Throws Error{refused} when there are none.
+  [[nodiscard]] static std::shared_ptr<MemfdArena> reserve();
+  /// The same at `base`, for `bytes` at least. Throws Error{refused}, naming the range, when
+  /// something is there.
+  [[nodiscard]] static std::shared_ptr<MemfdArena> reserve_at(std::uint64_t base,
+                                                              std::uint64_t bytes);
+  ~MemfdArena() override;
+
+  std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) override;
+  void hold(std::uint64_t bytes) override;
+  bool holds(std::span<const std::byte> memory) const override;
+  std::uint64_t base() const override { return base_; }
+  std::span<std::byte> head() const override;
+  std::uint64_t bytes() const override;
+  std::vector<ArenaPiece> pieces() const override;
+  void unbind() override;
+  bool is_bound() const override;
+  void bind(std::vector<ArenaPiece> pieces, std::uint64_t base) override;
+
+ private:
+  MemfdArena(std::uint64_t base, std::uint64_t capacity);
+  void grow(std::uint64_t bytes, std::uint64_t step);
+  void map(std::uint64_t from, std::uint64_t to) const;
+  void give_back(BlockList::Range range);
+  [[nodiscard]] std::byte* at(std::uint64_t offset) const;
+
+  const std::uint64_t base_;
+
+  mutable std::mutex mutex_;  // guards the rest
+  std::uint64_t capacity_;    // bytes of addresses
+  std::uint64_t mapped_ = 0;  // bytes of the file
+  BlockList blocks_;
+  Descriptor file_;
+};
+
+/// A new sealed memfd of `bytes` zeroes that can grow and never shrinks. Throws Error{io}.
+[[nodiscard]] Descriptor make_arena_file(std::uint64_t bytes);
+/// Throws Error{bad_request} unless `file` is one of those and has at least `bytes` bytes.
+void check_arena_file(const Descriptor& file, std::uint64_t bytes);
+
+}  // namespace cardswap

@@ -1,0 +1,60 @@
+#include "migrator/engine/adopted_state.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <future>
+#include <utility>
+
+#include "migrator/core/error.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{50};
+
+}  // namespace
+
+void AdoptedState::take(TargetProgram& program, const Layout& wanted, std::uint64_t chunk_bytes,
+                        Link& link) {
+  chunks_.clear();
+  take_memory(program, wanted, link);
+  chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes);
+}
+
+void AdoptedState::look_again(TargetProgram& program, Link& link) {
+  take_memory(program, Layout(snapshot_.layout), link);
+}
+
+void AdoptedState::take_memory(TargetProgram& program, const Layout& wanted, Link& link) {
+  auto made = std::async(std::launch::async, [&] {
+    auto snapshot = program.adopt(wanted);
+    for (const auto& device : snapshot.devices) {
+      if (device) device->wait(snapshot.fence);
+    }
+    link.wake();
+    return snapshot;
+  });
+  while (made.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) {
+    link.wait(std::chrono::steady_clock::now() + kLook);
+  }
+  auto former = std::exchange(snapshot_, made.get());
+  if (under_way_ != 0) former_.push_back(std::move(former));
+  if (snapshot_.layout == wanted) return;
+  throw Error(Code::layout_differs,
+              fmt::format("the standby's tensors are not the source's: {}",
+                          fmt::join(differences(wanted, snapshot_.layout), "; ")),
+              "both sides must build the same model; check arguments, files and environment");
+}
+
+void AdoptedState::landed() {
+  if (--under_way_ == 0) former_.clear();
+}
+
+std::vector<ChunkId> AdoptedState::all_chunks() const {
+  std::vector<ChunkId> all(chunks_.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<ChunkId>(i);
+  return all;
+}
+
+}  // namespace cardswap

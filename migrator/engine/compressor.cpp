@@ -1,0 +1,74 @@
+#include "migrator/engine/compressor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kWorthTrying = 64U << 10U;
+constexpr double kGainLeast = 1.08;
+constexpr double kSmallerLeast = 0.98;
+constexpr unsigned kSkipMost = 32;
+constexpr std::chrono::seconds kTryEvery{5};
+constexpr double kRecent = 0.1;
+
+Codec fixed(Compression wanted) {
+  if (wanted == Compression::lz4) return Codec::lz4;
+  return wanted == Compression::zstd ? Codec::zstd : Codec::none;
+}
+
+}  // namespace
+
+Compressor::Compressor(Compression wanted) : wanted_(wanted), codec_(fixed(wanted)) {}
+
+std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> bytes,
+                                                   std::uint8_t element, double link_rate,
+                                                   std::uint8_t planes) {
+  if (wanted_ == Compression::off || bytes.size() < kPackedBytesLeast) return std::nullopt;
+  if (wanted_ == Compression::automatic && link_rate >= kPackedRateMost) codec_ = Codec::none;
+  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMost &&
+      bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
+    try_out(bytes, element, link_rate, planes);
+    try_at_ = Clock::now() + kTryEvery;
+  }
+  if (codec_ == Codec::none || skip_ > 0) {
+    if (skip_ > 0) --skip_;
+    count(bytes.size(), bytes.size());
+    return std::nullopt;
+  }
+  auto packed = packer_.pack(codec_, bytes, element, planes);
+  if (static_cast<double>(packed.size()) > kSmallerLeast * static_cast<double>(bytes.size())) {
+    skip_ = skip_next_;
+    skip_next_ = std::min(skip_next_ * 2, kSkipMost);
+    count(bytes.size(), bytes.size());
+    return std::nullopt;
+  }
+  skip_next_ = 1;
+  count(bytes.size(), packed.size());
+  return Packed{codec_, std::move(packed)};
+}
+
+void Compressor::try_out(std::span<const std::byte> bytes, std::uint8_t element, double link_rate,
+                         std::uint8_t planes) {
+  codec_ = Codec::none;
+  double best = kGainLeast * link_rate;
+  for (const auto codec : {Codec::lz4, Codec::zstd}) {
+    const auto start = Clock::now();
+    const auto packed = packer_.pack(codec, bytes, element, planes).size();
+    const std::chrono::duration<double> took = Clock::now() - start;
+    const auto size = static_cast<double>(bytes.size());
+    const auto carried =
+        std::min(size / took.count(), link_rate * size / static_cast<double>(packed));
+    if (carried <= best) continue;
+    best = carried;
+    codec_ = codec;
+  }
+}
+
+void Compressor::count(std::size_t bytes, std::size_t sent) {
+  const auto now = static_cast<double>(bytes) / static_cast<double>(sent);
+  ratio_ += kRecent * (now - ratio_);
+}
+
+}  // namespace cardswap

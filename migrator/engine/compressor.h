@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "migrator/core/compression.h"
+
+namespace cardswap {
+
+/// Bytes a second: cores pack slower, so on such a link it is not even tried.
+inline constexpr double kPackedRateMost = 2e9;
+/// A smaller payload is never packed.
+inline constexpr std::size_t kPackedBytesLeast = 4096;
+
+/// Decides for a migration's payloads whether packing them shortens it, and packs them.
+///
+/// Automatic: from time to time one payload is packed with each codec. A codec carries
+/// min(its speed, link rate x its ratio) bytes a second; the best one is used if that is well above
+/// the bare link's. So it is off on links that are faster than a core packs. One thread.
+class Compressor {
+ public:
+  explicit Compressor(Compression wanted);
+
+  struct Packed {
+    Codec codec = Codec::none;
+    std::vector<std::byte> bytes;
+  };
+  /// None: send it as it is. `link_rate`: bytes a second without packing, 0 while unknown.
+  /// `planes`: as Packer::pack has it.
+  [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes, std::uint8_t element,
+                                           double link_rate, std::uint8_t planes = 1);
+
+  [[nodiscard]] Codec codec() const { return codec_; }
+  /// Bytes of state for a byte on the wire, of late; 1 while nothing is packed.
+  [[nodiscard]] double ratio() const { return ratio_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void try_out(std::span<const std::byte> bytes, std::uint8_t element, double link_rate,
+               std::uint8_t planes);
+  void count(std::size_t bytes, std::size_t sent);
+
+  const Compression wanted_;
+  Packer packer_;
+  Codec codec_ = Codec::none;
+  double ratio_ = 1;
+  Clock::time_point try_at_{};
+  unsigned skip_ = 0;       ///< payloads to send as they are before packing is tried again
+  unsigned skip_next_ = 1;  ///< grows while packing does not help
+};
+
+}  // namespace cardswap

@@ -1,0 +1,52 @@
+#include "migrator/engine/landed_digests.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+/// A thread's start is nothing beside it, and few milliseconds of a fast line's time.
+constexpr std::size_t kWorthAJob = 32U << 20U;
+
+}  // namespace
+
+void LandedDigests::add(ChunkId chunk, const MemoryRange& range) {
+  waiting_.push_back(chunk);
+  ranges_.push_back(range);
+  waiting_bytes_ += range.bytes.size();
+}
+
+bool LandedDigests::advance(Stagings& stagings, std::span<Digest> held, bool all_are_here) {
+  if (job_ && job_->done()) {
+    const auto& digests = job_->digests();
+    for (std::size_t i = 0; i < in_job_.size(); ++i) {
+      held[static_cast<std::size_t>(in_job_[i])] = digests[i];
+    }
+    job_.reset();
+  }
+  if (job_) return false;
+  if (waiting_.empty()) return true;
+  if (all_are_here) {
+    begin(stagings, std::max(1U, cores_));
+  } else if (cores_ > 2 && waiting_bytes_ >= kWorthAJob) {
+    begin(stagings, 1);  // the others have the line to serve, and other jobs
+  }
+  return false;
+}
+
+void LandedDigests::begin(Stagings& stagings, unsigned threads) {
+  stagings.settle();
+  in_job_ = std::exchange(waiting_, {});
+  waiting_bytes_ = 0;
+  job_.emplace(std::exchange(ranges_, {}), Fence{}, threads, wake_);
+}
+
+void LandedDigests::clear() {
+  job_.reset();
+  waiting_.clear();
+  ranges_.clear();
+  waiting_bytes_ = 0;
+}
+
+}  // namespace cardswap

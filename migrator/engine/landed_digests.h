@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "migrator/device/digest_job.h"
+#include "migrator/engine/staging.h"
+
+namespace cardswap {
+
+/// At the target: digests of chunks, taken while more of them land, so that a round's answer waits
+/// for its last few megabytes only, and the line is served meanwhile. One thread.
+class LandedDigests {
+ public:
+  /// `wake`: called from a thread of its own when advance() has something to do. With `cores` of
+  /// two or less nothing begins before all are here: the line's two ends need them.
+  explicit LandedDigests(std::function<void()> wake,
+                         unsigned cores = std::thread::hardware_concurrency())
+      : wake_(std::move(wake)), cores_(cores) {}
+
+  void add(ChunkId chunk, const MemoryRange& range);
+  /// Writes what is ready into `held`, by chunk, and begins with what waits: when it is worth it,
+  /// or at once where `all_are_here`. True: nothing waits or is under way.
+  bool advance(Stagings& stagings, std::span<Digest> held, bool all_are_here);
+  /// What is under way is given up.
+  void clear();
+  /// Whether threads of this digest now.
+  [[nodiscard]] bool is_under_way() const { return job_.has_value(); }
+
+ private:
+  void begin(Stagings& stagings, unsigned threads);
+
+  const std::function<void()> wake_;
+  const unsigned cores_;
+  std::vector<ChunkId> waiting_;
+  std::vector<MemoryRange> ranges_;  // of waiting_
+  std::size_t waiting_bytes_ = 0;
+  std::vector<ChunkId> in_job_;
+  std::optional<DigestJob> job_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <thread>
+
+#include "migrator/engine/target.h"
+
+namespace cardswap {
+
+/// Replays one update on a thread of its own, while its owner keeps the link alive. `wake` is
+/// called when it is done; the destructor waits for that.
+class ReplayJob {
+ public:
+  ReplayJob(TargetProgram& program, ReceivedUpdate update, std::function<void()> wake);
+
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] const ReceivedUpdate& update() const { return update_; }
+  // Once done:
+  void rethrow_failure() const;
+  [[nodiscard]] double ms() const { return ms_; }
+
+ private:
+  const ReceivedUpdate update_;
+  double ms_ = 0;
+  std::exception_ptr failure_;
+  std::atomic<bool> done_{false};
+  std::jthread thread_;
+};
+
+}  // namespace cardswap

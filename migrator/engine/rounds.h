@@ -1,0 +1,12 @@
+#pragma once
+
+#include "migrator/engine/sender.h"
+
+namespace cardswap {
+
+/// The `rounds` strategy at the source, as live migration of virtual machines has it (pre-copy with
+/// dirty rounds): each round sends the chunks whose digest is not what the target holds, until what
+/// a freeze would leave to send fits the allowed downtime. Returns when the program is frozen.
+void sync_by_rounds(Sender& sender);
+
+}  // namespace cardswap

@@ -1,0 +1,40 @@
+#include "migrator/engine/unpacker.h"
+
+#include "migrator/core/error.h"
+
+namespace cardswap {
+namespace {
+
+std::string key_of(std::span<const std::byte> header) {
+  return {reinterpret_cast<const char*>(header.data()), header.size()};  // NOLINT: bytes as a key
+}
+
+}  // namespace
+
+std::span<std::byte> Unpacker::expect(std::span<const std::byte> header, std::size_t bytes,
+                                      std::span<std::byte> place) {
+  if (bytes > place.size()) {
+    throw Error(Code::bad_request, "a packed payload that is larger than what it unpacks to");
+  }
+  const auto [at, added] = waiting_.try_emplace(key_of(header));
+  if (!added) throw Error(Code::bad_request, "a packed payload that is under way already");
+  at->second.packed.resize(bytes);
+  at->second.place = place;
+  return at->second.packed;
+}
+
+std::size_t Unpacker::landed(std::span<const std::byte> header, const data::Packing& packing,
+                             std::uint8_t planes) {
+  auto entry = waiting_.extract(key_of(header));
+  if (entry.empty()) throw Error(Code::bad_request, "a packed payload that nobody expected");
+  const auto& waiting = entry.mapped();
+  if (waiting.place.empty()) return 0;
+  packer_.unpack(packing.codec, waiting.packed, packing.element, waiting.place, planes);
+  return waiting.place.size();
+}
+
+void Unpacker::forget_places() {
+  for (auto& [header, waiting] : waiting_) waiting.place = {};
+}
+
+}  // namespace cardswap

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "migrator/core/compression.h"
+#include "migrator/wire/messages.h"
+
+namespace cardswap {
+
+/// At the target: where packed payloads land before they are unpacked into place. One thread.
+class Unpacker {
+ public:
+  /// A buffer for the `bytes` of the payload with `header`, which belongs in `place`. Throws
+  /// Error{bad_request} for one that is larger than its place, or under way already.
+  [[nodiscard]] std::span<std::byte> expect(std::span<const std::byte> header, std::size_t bytes,
+                                            std::span<std::byte> place);
+  /// Unpacks what landed; returns the bytes it filled, 0 for a place that was forgotten meanwhile.
+  /// `planes`: as Packer::unpack has it.
+  std::size_t landed(std::span<const std::byte> header, const data::Packing& packing,
+                     std::uint8_t planes = 1);
+  /// The places are not there any more; what is under way may still land in the buffers.
+  void forget_places();
+
+ private:
+  struct Waiting {
+    std::vector<std::byte> packed;
+    std::span<std::byte> place;
+  };
+  Packer packer_;
+  std::map<std::string, Waiting> waiting_;  // by header
+};
+
+}  // namespace cardswap

@@ -1,0 +1,165 @@
+#include "migrator/engine/update_log.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "migrator/device/device.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout) {
+  ReplaySizes sizes;
+  const auto& regions = layout.regions();
+  for (const auto& shard : shards) {
+    for (const auto region : shard.regions) {
+      if (static_cast<std::size_t>(region) >= regions.size()) continue;
+      const auto bytes = regions[static_cast<std::size_t>(region)].bytes;
+      sizes.replayed_bytes += bytes;
+      if (shard.has_gradient && region == shard.regions.front()) sizes.update_bytes += bytes;
+    }
+  }
+  return sizes;
+}
+
+ReplaySizes replay_sizes(const Snapshot& snapshot) {
+  return snapshot.shards ? replay_sizes(*snapshot.shards, snapshot.layout) : ReplaySizes{};
+}
+
+std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices) {
+  auto room = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& device : devices) {
+    if (!device) continue;
+    if (const auto spare = device->spare_bytes()) room = std::min(room, *spare / 2);
+  }
+  return room;
+}
+
+std::uint64_t UpdateEntry::bytes() const {
+  std::uint64_t sum = options.size();
+  for (const auto& gradient : gradients) sum += gradient.bytes.size();
+  return sum;
+}
+
+void UpdateLog::append(UpdateEntry entry) {
+  const auto bytes = entry.bytes();
+  {
+    std::unique_lock lock(mutex_);
+    const auto fits = [&] {
+      return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
+             figures_.held_bytes + bytes <= bytes_max_;
+    };
+    if (!fits()) {
+      const auto start = Clock::now();
+      changed_.wait(lock, fits);
+      figures_.back_pressure_ms += ms_since(start);
+    }
+    if (closed_) return;
+    figures_.held_bytes += bytes;
+    ++appended_;
+    entries_.push_back(std::move(entry));
+  }
+  wake_();
+}
+
+void UpdateLog::wait_until_sent(std::uint64_t step) {
+  std::unique_lock lock(mutex_);
+  const auto start = Clock::now();
+  changed_.wait(lock, [&] { return closed_ || sent_ == appended_; });
+  if (std::exchange(held_step_, step) != step) figures_.hold_ms = 0;
+  figures_.hold_ms += ms_since(start);
+}
+
+void UpdateLog::end_step(std::uint64_t step) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_ || !std::exchange(audit_requested_, false)) return;
+    audit_step_ = step;
+    UpdateEntry entry;
+    entry.step = step;
+    entry.audit = true;
+    ++appended_;
+    entries_.push_back(std::move(entry));
+  }
+  wake_();
+}
+
+bool UpdateLog::holds_each() const {
+  const std::lock_guard lock(mutex_);
+  return holds_each_;
+}
+
+void UpdateLog::hold_each() {
+  const std::lock_guard lock(mutex_);
+  holds_each_ = true;
+}
+
+std::optional<UpdateEntry> UpdateLog::take(std::uint64_t step_max) {
+  const std::lock_guard lock(mutex_);
+  if (entries_.empty() || entries_.front().step > step_max) return std::nullopt;
+  auto entry = std::move(entries_.front());
+  entries_.pop_front();
+  return entry;
+}
+
+void UpdateLog::set_bytes_max(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  bytes_max_ = bytes;
+  changed_.notify_all();
+}
+
+void UpdateLog::release(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  figures_.held_bytes -= bytes;
+  changed_.notify_all();
+}
+
+void UpdateLog::sent() {
+  const std::lock_guard lock(mutex_);
+  ++sent_;
+  changed_.notify_all();
+}
+
+void UpdateLog::request_audit() {
+  const std::lock_guard lock(mutex_);
+  audit_requested_ = true;
+}
+
+std::optional<std::uint64_t> UpdateLog::take_audit_step() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(audit_step_, std::nullopt);
+}
+
+void UpdateLog::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  entries_.clear();
+  changed_.notify_all();
+}
+
+bool UpdateLog::closed() const {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+UpdateLog::Figures UpdateLog::figures() const {
+  const std::lock_guard lock(mutex_);
+  return figures_;
+}
+
+bool UpdateLog::empty() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.empty();
+}
+
+}  // namespace cardswap

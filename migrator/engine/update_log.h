@@ -1,0 +1,109 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "migrator/core/layout.h"
+
+namespace cardswap {
+
+struct ReplaySizes {
+  std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
+  std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
+};
+/// `shards` by `layout`'s regions; those of other layouts do not count.
+[[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
+[[nodiscard]] ReplaySizes replay_sizes(const Snapshot& snapshot);
+
+/// Bytes of gradients that may wait for the line where the program trains, whose next step must
+/// find its memory: half of what it leaves of each device, because what is left may be in pieces.
+[[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
+
+/// A gradient as the optimizer read it, held by reference.
+struct Gradient {
+  ParameterId parameter{};
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+  std::shared_ptr<Device> device;  ///< none: this host's own memory
+};
+
+/// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
+struct UpdateEntry {
+  std::uint64_t step = 0;           ///< the boundary that the update leads to
+  std::uint32_t optimizer = 0;      ///< among the tracked ones
+  std::vector<std::byte> options;   ///< hyper-parameters and counters before the step
+  std::vector<Gradient> gradients;  ///< none: the step was skipped
+  bool audit = false;               ///< both sides digest everything right after it
+  Fence fence;                      ///< behind what made the gradients
+  [[nodiscard]] std::uint64_t bytes() const;
+};
+
+/// The update log between the training thread, which appends, and the engine, which sends.
+///
+/// Holds at most `bytes_max` of gradients that the target has not replayed yet (one entry is always
+/// let in); beyond that append() waits, which is back-pressure on the trainer, and counts it.
+class UpdateLog {
+ public:
+  explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
+
+  // ---- training thread
+  /// Returns at once when the log is closed.
+  void append(UpdateEntry entry);
+  /// Until everything appended has been sent, or the log is closed; before `step` is taken.
+  void wait_until_sent(std::uint64_t step);
+  /// At a boundary: appends the audit that was asked for, behind every update of the step.
+  void end_step(std::uint64_t step);
+  /// Whether each step waits for its own entry, not only the last one.
+  [[nodiscard]] bool holds_each() const;
+
+  // ---- the engine's thread
+  /// The next entry, unless it is of a step after `step_max`.
+  [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
+  /// 0: no bound.
+  void set_bytes_max(std::uint64_t bytes);
+  /// `bytes` of an entry need not be held or waited for any more.
+  void release(std::uint64_t bytes);
+  /// From now on each step waits until its entry has been sent.
+  void hold_each();
+  /// The latest entry taken has left this process.
+  void sent();
+  /// The next boundary is to be audited.
+  void request_audit();
+  /// The step of an audit that was appended since the last call.
+  [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
+  /// Lets every waiter go and takes nothing more. Any thread.
+  void close();
+  [[nodiscard]] bool closed() const;
+
+  struct Figures {
+    std::uint64_t held_bytes = 0;
+    double back_pressure_ms = 0;  ///< append() waited for room
+    double hold_ms = 0;           ///< what the latest held step waited for its entries
+  };
+  [[nodiscard]] Figures figures() const;
+  [[nodiscard]] bool empty() const;
+
+ private:
+  const std::function<void()> wake_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<UpdateEntry> entries_;
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t appended_ = 0;
+  std::uint64_t sent_ = 0;
+  bool audit_requested_ = false;
+  std::optional<std::uint64_t> audit_step_;
+  bool holds_each_ = false;
+  std::uint64_t held_step_ = 0;
+  bool closed_ = false;
+  Figures figures_;
+};
+
+}  // namespace cardswap

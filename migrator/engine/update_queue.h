@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "migrator/device/device.h"
+#include "migrator/engine/update_log.h"
+#include "migrator/wire/messages.h"
+
+namespace cardswap {
+
+/// An update with its gradients, as a standby does it again.
+struct ReceivedUpdate {
+  struct Gradient {
+    ParameterId parameter{};
+    Buffer memory;
+  };
+  std::uint64_t number = 0;
+  std::uint64_t step = 0;
+  std::uint32_t optimizer = 0;
+  bool audit = false;
+  std::vector<std::byte> options;
+  std::vector<Gradient> gradients;
+};
+
+/// Puts together updates whose pieces land in any order. One thread.
+class UpdateQueue {
+ public:
+  using Allocate = std::function<Buffer(ParameterId parameter, std::size_t bytes)>;
+
+  /// Throws Error{bad_request} for an update out of order, or for more than `bytes_max` of
+  /// gradients waiting; what `allocate` throws, before which nothing has changed.
+  void add(data::Update update, std::uint64_t bytes_max, const Allocate& allocate);
+  /// Each byte once: a piece that comes again is refused.
+  [[nodiscard]] MemoryRange place_for(const data::GradientHeader& header, std::size_t bytes);
+  void landed(const data::GradientHeader& header, std::size_t bytes);
+  /// The next update in order, if it is whole and `base_chunks` have landed.
+  [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
+  /// For a new layout: forgets everything, numbers begin at 1 again. Throws Error{bad_request}
+  /// while something is landing.
+  void clear();
+
+ private:
+  struct Waiting {
+    data::Update update;
+    std::vector<Buffer> gradients;
+    std::uint64_t bytes = 0;
+    std::uint64_t placed = 0;  ///< landed, or landing
+    std::uint64_t landed = 0;
+  };
+  [[nodiscard]] Waiting& at(std::uint64_t number);
+
+  std::map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t added_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace cardswap

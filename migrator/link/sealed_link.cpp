@@ -1,0 +1,245 @@
+#include "migrator/link/sealed_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "migrator/core/error.h"
+#include "migrator/core/live_read.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
+#include "migrator/device/device.h"
+#include "migrator/wire/messages.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::uint8_t kSealedMark = 0xE5;  // no message's number
+constexpr std::size_t kControlClearBytes = 1 + sizeof(CipherSalt) + sizeof(std::uint64_t);
+constexpr std::size_t kBulkClearBytes = 1 + sizeof(std::uint64_t);
+constexpr std::size_t kSealedBytesMax = (256U << 20) + Cipher::kTagBytes;
+constexpr std::size_t kEarlyMax = 1024;
+
+Direction reverse(Direction direction) {
+  return direction == Direction::source_to_target ? Direction::target_to_source
+                                                  : Direction::source_to_target;
+}
+
+bool is_sealed(std::span<const std::byte> frame) {
+  return !frame.empty() && std::to_integer<std::uint8_t>(frame[0]) == kSealedMark;
+}
+
+/// The number in a payload's header, and the engine's own header after it.
+std::uint64_t bulk_number(std::span<const std::byte> header) {
+  wire::WireReader reader(header);
+  if (reader.u8() != kSealedMark) {
+    throw Error(Code::unauthorized, "a payload in the clear on a sealed link");
+  }
+  return reader.u64();
+}
+
+[[noreturn]] void repeated() {
+  throw Error(Code::unauthorized, "a sealed message came twice",
+              "somebody interferes with the data network");
+}
+
+}  // namespace
+
+SealedLink::Peer::Peer(const CipherKey& key, const CipherSalt& own_salt, Direction direction)
+    : salt(own_salt), outgoing(key, salt, direction), incoming(key, salt, reverse(direction)) {}
+
+SealedLink::SealedLink(const CipherKey& key, Direction outgoing, LinkEvents& events,
+                       const MakeLink& make)
+    : key_(key), outgoing_(outgoing), events_(events) {
+  if (outgoing == Direction::source_to_target) {
+    peers_.try_emplace(kServer, key_, random_salt(), outgoing_);
+  }
+  link_ = make(*this);
+}
+
+SealedLink::~SealedLink() = default;
+
+SealedLink::Peer& SealedLink::at(PeerId id) {
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) {
+    throw Error(Code::unauthorized, "a payload before anything that opens");
+  }
+  return found->second;
+}
+
+void SealedLink::send_control(PeerId to, std::vector<std::byte> message) {
+  auto& peer = at(to);
+  const auto number = peer.control_sent++;
+  wire::WireWriter clear;
+  clear.u8(kSealedMark);
+  for (const auto byte : peer.salt) clear.u8(std::to_integer<std::uint8_t>(byte));
+  clear.u64(number);
+  auto frame = std::move(clear).take();
+  frame.insert(frame.end(), message.begin(), message.end());
+  frame.resize(frame.size() + Cipher::kTagBytes);
+  const auto all = std::span(frame);
+  peer.outgoing.seal(Cipher::Kind::control, number, all.first(kControlClearBytes),
+                     all.subspan(kControlClearBytes));
+  link_->send_control(to, std::move(frame));
+}
+
+void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
+                           std::span<const std::byte> payload, std::shared_ptr<const void>) {
+  auto& peer = at(to);
+  const auto number = peer.bulk_sent++;
+  auto clear = std::move(wire::WireWriter().u8(kSealedMark).u64(number)).take();
+  clear.insert(clear.end(), header.begin(), header.end());
+  // Copied before it is sealed: the program may be writing to it, and the tag is over one version.
+  auto sealed = std::make_shared<std::vector<std::byte>>();
+  sealed->reserve(payload.size() + Cipher::kTagBytes);
+  {
+    const LiveRead scope;
+    sealed->assign(payload.begin(), payload.end());
+  }
+  sealed->resize(payload.size() + Cipher::kTagBytes);
+  peer.outgoing.seal(Cipher::Kind::bulk, number, clear, *sealed);
+  const std::span<const std::byte> bytes(*sealed);
+  link_->send_bulk(to, std::move(clear), bytes, std::move(sealed));
+}
+
+/// Sealing is the host's work.
+std::optional<std::size_t> SealedLink::direct_bytes_min(MemoryKind kind) const {
+  if (kind != MemoryKind::host) return std::nullopt;
+  return 0;
+}
+
+void SealedLink::drop(PeerId peer) {
+  peers_.erase(peer);
+  link_->drop(peer);
+}
+
+void SealedLink::on_control(PeerId id, std::span<const std::byte> frame) {
+  if (!is_sealed(frame)) {
+    take_clear(id, frame);
+    return;
+  }
+  wire::WireReader reader(frame);
+  (void)reader.u8();
+  CipherSalt salt{};
+  std::ranges::copy(reader.take(salt.size()), salt.begin());
+  const auto number = reader.u64();
+  const auto clear = frame.first(kControlClearBytes);
+  const auto sealed = frame.subspan(kControlClearBytes);
+  const auto known = peers_.find(id);
+  if (known != peers_.end()) {
+    if (known->second.salt != salt) throw Error(Code::unauthorized, "a message of another line");
+    take_control(id, known->second, number, clear, sealed);
+    return;
+  }
+  // Somebody's first words: a recording of another connection's is refused like a wrong key.
+  if (salts_.contains(salt)) {
+    refuse(id);
+    return;
+  }
+  Peer fresh(key_, salt, outgoing_);
+  std::vector<std::byte> text(sealed.begin(), sealed.end());
+  try {
+    (void)fresh.incoming.open(Cipher::Kind::control, number, clear, text);
+  } catch (const Error&) {
+    refuse(id);
+    return;
+  }
+  salts_.insert(salt);
+  auto& peer = peers_.emplace(id, std::move(fresh)).first->second;
+  take_control(id, peer, number, clear, sealed);
+}
+
+void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
+                              std::span<const std::byte> clear, std::span<const std::byte> sealed) {
+  if (number < peer.control_due || peer.early.contains(number)) repeated();
+  if (peer.early.size() >= kEarlyMax) {
+    throw Error(Code::bad_request, "a control message is missing on a sealed link");
+  }
+  std::vector<std::byte> text(sealed.begin(), sealed.end());
+  const auto opened = peer.incoming.open(Cipher::Kind::control, number, clear, text);
+  text.resize(opened.size());
+  peer.heard = true;
+  peer.early.emplace(number, std::move(text));
+  while (true) {
+    const auto found = peers_.find(id);  // an event may have dropped it
+    if (found == peers_.end()) return;
+    auto next = found->second.early.extract(found->second.control_due);
+    if (next.empty()) return;
+    ++found->second.control_due;
+    events_.on_control(id, next.mapped());
+  }
+}
+
+/// What no key was needed for says at most that the other side has another one.
+void SealedLink::take_clear(PeerId id, std::span<const std::byte> message) {
+  if (outgoing_ == Direction::target_to_source) {
+    if (peers_.contains(id)) throw Error(Code::unauthorized, "a message in the clear");
+    refuse(id);
+    return;
+  }
+  if (at(id).heard || !std::holds_alternative<data::Refuse>(data::decode(message))) {
+    throw Error(Code::unauthorized, "a message in the clear on a sealed link");
+  }
+  events_.on_control(id, message);
+}
+
+void SealedLink::refuse(PeerId id) {
+  link_->send_control(
+      id, data::encode(
+              data::Refuse{Code::unauthorized,
+                           "what came over the data link does not open with this migration's key",
+                           "start the migration through the agents, with `cardswap migrate`"}));
+}
+
+std::span<std::byte> SealedLink::place_for(PeerId id, std::span<const std::byte> header,
+                                           std::size_t bytes) {
+  auto& peer = at(id);
+  const auto number = bulk_number(header);
+  if (bytes < Cipher::kTagBytes || bytes > kSealedBytesMax) {
+    throw Error(Code::bad_request, "a sealed payload of an impossible size");
+  }
+  if (number < peer.bulk_due || peer.landed.contains(number) || peer.landing.contains(number)) {
+    repeated();
+  }
+  if (peer.landing.size() >= kEarlyMax || peer.landed.size() >= kEarlyMax) {
+    throw Error(Code::bad_request, "a payload is missing on a sealed link");
+  }
+  return peer.landing.emplace(number, std::vector<std::byte>(bytes)).first->second;
+}
+
+void SealedLink::on_landed(PeerId id, std::span<const std::byte> header, std::size_t) {
+  auto& peer = at(id);
+  const auto number = bulk_number(header);
+  auto arrived = peer.landing.extract(number);
+  if (arrived.empty()) throw Error(Code::bad_request, "a payload that nobody expected");
+  const auto opened = peer.incoming.open(Cipher::Kind::bulk, number, header, arrived.mapped());
+  peer.landed.insert(number);
+  while (peer.landed.erase(peer.bulk_due) != 0) ++peer.bulk_due;
+  const auto own_header = header.subspan(kBulkClearBytes);
+  std::ranges::copy(opened, events_.place_for(id, own_header, opened.size()).begin());
+  events_.on_landed(id, own_header, opened.size());
+}
+
+void SealedLink::on_lost(PeerId peer, std::string_view why) {
+  if (outgoing_ == Direction::target_to_source) peers_.erase(peer);
+  events_.on_lost(peer, why);
+}
+
+std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
+                                   const std::string& transports, const std::string& key,
+                                   LinkEvents& events, const std::string& peers) {
+  if (key.empty()) return connect_link(host, port, transports, events, peers);
+  return std::make_unique<SealedLink>(
+      cipher_key_from(key), Direction::source_to_target, events,
+      [&](LinkEvents& inner) { return connect_link(host, port, transports, inner, peers); });
+}
+
+std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
+                                  const std::string& key, LinkEvents& events,
+                                  const std::string& peers) {
+  if (key.empty()) return listen_link(host, transports, events, peers);
+  return std::make_unique<SealedLink>(
+      cipher_key_from(key), Direction::target_to_source, events,
+      [&](LinkEvents& inner) { return listen_link(host, transports, inner, peers); });
+}
+
+}  // namespace cardswap

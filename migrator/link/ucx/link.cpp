@@ -1,0 +1,356 @@
+#include "migrator/link/ucx/link.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "migrator/device/device.h"
+#include "migrator/link/ucx/start.h"
+
+namespace cardswap::ucx {
+namespace {
+
+constexpr unsigned kControlId = 1;
+constexpr unsigned kBulkId = 2;
+constexpr std::size_t kControlBytesMax = 64U << 20;
+constexpr std::size_t kControlBytesBeforeAdmission = 64U << 10;
+constexpr std::size_t kHeaderBytesMax = 64;
+/// Below this an eager message costs less than a rendezvous' round trip.
+constexpr std::size_t kRendezvousBytesMin = 16U << 10;
+/// While payloads are under way, as long as a fast link needs for a chunk: going to sleep and being
+/// woken costs as much. On a slow link this is a small part of each wait.
+constexpr std::chrono::microseconds kSpin{200};
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
+                 const std::string& peers)
+    : events_(events),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      gate_(peers),
+      context_(make_context(transports, host)),
+      worker_(make_worker(context_.get())) {
+  set_handler(kControlId, &UcxLink::on_control_am);
+  set_handler(kBulkId, &UcxLink::on_bulk_am);
+}
+
+UcxLink::~UcxLink() {
+  while (!peers_.empty()) drop(peers_.begin()->first);
+  for (const auto& arrival : arrivals_) {
+    if (arrival.announced != nullptr) ucp_am_data_release(worker_.get(), arrival.announced);
+  }
+  while (!waiting_.empty()) {
+    if (listener_) ucp_listener_reject(listener_.get(), waiting_.front());
+    waiting_.pop_front();
+  }
+  const auto deadline = Clock::now() + std::chrono::milliseconds(500);
+  while ((!sends_.empty() || !receives_.empty()) && Clock::now() < deadline) {
+    ucp_worker_progress(worker_.get());
+  }
+  listener_.reset();
+}
+
+void UcxLink::set_handler(unsigned id, ucp_am_recv_callback_t callback) {
+  ucp_am_handler_param_t param{};
+  param.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
+                     UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+  param.id = id;
+  param.flags = UCP_AM_FLAG_WHOLE_MSG;
+  param.cb = callback;
+  param.arg = this;
+  check(ucp_worker_set_am_recv_handler(worker_.get(), &param), "set a UCX handler");
+}
+
+void UcxLink::send_control(PeerId to, std::vector<std::byte> message) {
+  Send prepared{this, {}, to, false, {}, std::move(message), {}};
+  send(std::move(prepared), {}, kControlId);
+}
+
+void UcxLink::send_bulk(PeerId to, std::vector<std::byte> header,
+                        std::span<const std::byte> payload, std::shared_ptr<const void> owner) {
+  Send prepared{this, {}, to, true, std::move(header), {}, std::move(owner)};
+  send(std::move(prepared), payload, kBulkId);
+}
+
+void UcxLink::send(Send&& prepared, std::span<const std::byte> payload, unsigned id) {
+  const auto peer = peers_.find(prepared.peer);
+  if (peer == peers_.end()) return;  // its loss was or will be reported
+  const auto send = sends_.insert(sends_.end(), std::move(prepared));
+  send->self = send;
+  if (send->bulk) {
+    ++bulk_in_flight_;
+  } else {
+    payload = send->message;
+  }
+  ucp_request_param_t param{};
+  param.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
+  param.cb.send = &UcxLink::on_sent;
+  param.user_data = &*send;
+  param.flags = UCP_AM_SEND_FLAG_REPLY;
+  if (payload.size() >= kRendezvousBytesMin) param.flags |= UCP_AM_SEND_FLAG_RNDV;
+  const auto status = ucp_am_send_nbx(peer->second.endpoint, id, send->header.data(),
+                                      send->header.size(), payload.data(), payload.size(), &param);
+  if (UCS_PTR_IS_PTR(status)) return;
+  finish_send(send, UCS_PTR_STATUS(status));
+}
+
+void UcxLink::on_sent(void* request, ucs_status_t status, void* user) noexcept {
+  auto& send = *static_cast<Send*>(user);
+  send.link->finish_send(send.self, status);
+  ucp_request_free(request);
+}
+
+void UcxLink::finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept {
+  if (send->bulk) --bulk_in_flight_;
+  const auto peer = send->peer;
+  sends_.erase(send);
+  ++happened_;
+  if (status != UCS_OK && status != UCS_ERR_CANCELED) {
+    lose(peer, fmt::format("sending: {}", ucs_status_string(status)));
+  }
+}
+
+/// A smaller payload arrives as a message, which is copied into place by the processor.
+std::optional<std::size_t> UcxLink::direct_bytes_min(MemoryKind kind) const {
+  if (kind == MemoryKind::host) return 0;
+  ucp_context_attr_t attributes{};
+  attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+  if (ucp_context_query(context_.get(), &attributes) != UCS_OK) return std::nullopt;
+  if ((attributes.memory_types & UCS_BIT(UCS_MEMORY_TYPE_CUDA)) == 0) return std::nullopt;
+  return kRendezvousBytesMin;
+}
+
+std::optional<PeerId> UcxLink::peer_of(const ucp_am_recv_param_t* param) const noexcept {
+  if ((param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) == 0) return std::nullopt;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.endpoint == param->reply_ep) return id;
+  }
+  return std::nullopt;
+}
+
+ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* data,
+                                    std::size_t bytes, const ucp_am_recv_param_t* param) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  const auto peer = link.peer_of(param);
+  if (!peer) return UCS_OK;
+  try {
+    const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
+    return link.queue_control(*peer, data, bytes, rendezvous);
+  } catch (const std::exception& error) {
+    link.lose(*peer, error.what());
+    return UCS_OK;
+  }
+}
+
+/// What is announced is looked at when all that came before it was: that may have been a token.
+ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
+  ++happened_;
+  if (rendezvous) {
+    arrivals_.push_back({Arrival::Kind::announced_control, peer, {}, bytes, {}, data});
+    return UCS_INPROGRESS;
+  }
+  check_control(peer, bytes);
+  const auto* first = static_cast<const std::byte*>(data);
+  arrivals_.push_back({Arrival::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
+  return UCS_OK;
+}
+
+void UcxLink::check_control(PeerId from, std::size_t bytes) {
+  auto& peer = peers_.at(from);
+  if (!peer.admitted) peer.control_bytes += std::min(bytes, kControlBytesMax);
+  if (bytes > kControlBytesMax || peer.control_bytes > kControlBytesBeforeAdmission) {
+    throw Error(Code::bad_request,
+                fmt::format("a control message of {} bytes{}", bytes,
+                            peer.admitted ? "" : " of somebody who has shown no token"));
+  }
+}
+
+void UcxLink::receive_control(Arrival& arrival) {
+  check_control(arrival.peer, arrival.bytes);
+  const auto bytes = arrival.bytes;
+  const auto receive =
+      receives_.insert(receives_.end(), Receive{this, {}, arrival.peer, {}, 0, {}});
+  receive->self = receive;
+  receive->message.resize(bytes);
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.recv_am = &UcxLink::on_received;
+  param.user_data = &*receive;
+  const auto status = ucp_am_recv_data_nbx(worker_.get(), std::exchange(arrival.announced, nullptr),
+                                           receive->message.data(), bytes, &param);
+  if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
+}
+
+ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t header_bytes,
+                                 void* data, std::size_t bytes,
+                                 const ucp_am_recv_param_t* param) noexcept {
+  auto& link = *static_cast<UcxLink*>(self);
+  const auto peer = link.peer_of(param);
+  if (!peer) return UCS_OK;
+  try {
+    const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
+    return link.queue_bulk(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
+                           bytes, rendezvous);
+  } catch (const std::exception& error) {
+    link.lose(*peer, error.what());
+    return UCS_OK;
+  }
+}
+
+/// UCX keeps a payload that comes by rendezvous at its sender until it has a place.
+ucs_status_t UcxLink::queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
+                                 std::size_t bytes, bool rendezvous) {
+  ++happened_;
+  if (header.size() > kHeaderBytesMax) {
+    throw Error(Code::bad_request, fmt::format("a chunk with a header of {} bytes", header.size()));
+  }
+  Arrival arrival{rendezvous ? Arrival::Kind::announced : Arrival::Kind::eager,
+                  peer,
+                  {header.begin(), header.end()},
+                  bytes,
+                  {},
+                  rendezvous ? data : nullptr};
+  const auto* first = static_cast<const std::byte*>(data);
+  if (!rendezvous) arrival.content.assign(first, first + bytes);
+  arrivals_.push_back(std::move(arrival));
+  return rendezvous ? UCS_INPROGRESS : UCS_OK;
+}
+
+void UcxLink::receive_bulk(Arrival& arrival, std::span<std::byte> place) {
+  const auto receive = receives_.insert(
+      receives_.end(),
+      Receive{this, {}, arrival.peer, std::move(arrival.header), arrival.bytes, {}});
+  receive->self = receive;
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.recv_am = &UcxLink::on_received;
+  param.user_data = &*receive;
+  const auto status = ucp_am_recv_data_nbx(worker_.get(), std::exchange(arrival.announced, nullptr),
+                                           place.data(), arrival.bytes, &param);
+  if (!UCS_PTR_IS_PTR(status)) {
+    on_received(nullptr, UCS_PTR_STATUS(status), arrival.bytes, &*receive);
+  }
+}
+
+void UcxLink::deliver(Arrival& arrival) {
+  switch (arrival.kind) {
+    case Arrival::Kind::control: events_.on_control(arrival.peer, arrival.content); break;
+    case Arrival::Kind::announced_control: receive_control(arrival); break;
+    case Arrival::Kind::landed:
+      events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
+      break;
+    case Arrival::Kind::eager: {
+      const auto place = events_.place_for(arrival.peer, arrival.header, arrival.bytes);
+      std::ranges::copy(arrival.content, place.begin());
+      events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
+      break;
+    }
+    case Arrival::Kind::announced:
+      receive_bulk(arrival, events_.place_for(arrival.peer, arrival.header, arrival.bytes));
+      break;
+  }
+}
+
+/// An event may call wait() again, as a target does that waits for its program: what has begun to
+/// be delivered is not in the queue any more.
+void UcxLink::deliver_arrivals() {
+  while (!arrivals_.empty()) {
+    auto arrival = std::move(arrivals_.front());
+    arrivals_.pop_front();
+    if (peers_.contains(arrival.peer)) {
+      try {
+        deliver(arrival);
+      } catch (const std::exception& error) {
+        lose(arrival.peer, error.what());
+        deliver_losses();
+      }
+    }
+    if (arrival.announced != nullptr) ucp_am_data_release(worker_.get(), arrival.announced);
+  }
+}
+
+void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void* user) noexcept {
+  auto& receive = *static_cast<Receive*>(user);
+  auto& link = *receive.link;
+  Receive done = std::move(receive);
+  link.receives_.erase(done.self);
+  if (request != nullptr) ucp_request_free(request);
+  ++link.happened_;
+  if (status != UCS_OK) {
+    if (status != UCS_ERR_CANCELED) {
+      link.lose(done.peer, fmt::format("receiving: {}", ucs_status_string(status)));
+    }
+    return;
+  }
+  const auto kind = done.header.empty() ? Arrival::Kind::control : Arrival::Kind::landed;
+  try {
+    link.arrivals_.push_back(
+        {kind, done.peer, std::move(done.header), done.bytes, std::move(done.message), nullptr});
+  } catch (const std::exception& error) {
+    link.lose(done.peer, error.what());
+  }
+}
+
+void UcxLink::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof(one));
+}
+
+void UcxLink::wait(Clock::time_point deadline) {
+  const auto before = happened_;
+  const auto spin_until = Clock::now() + kSpin;
+  int efd = -1;
+  check(ucp_worker_get_efd(worker_.get(), &efd), "get the UCX worker's descriptor");
+  while (true) {
+    while (ucp_worker_progress(worker_.get()) != 0 && happened_ == before) {
+    }
+    accept_waiting();
+    deliver_arrivals();
+    deliver_losses();
+    turn_late_away();
+    if (happened_ != before) return;
+    const auto now = Clock::now();
+    if (now >= deadline) return;
+    if (now < spin_until && (bulk_in_flight_ != 0 || !receives_.empty())) continue;
+    const auto armed = ucp_worker_arm(worker_.get());
+    if (armed == UCS_ERR_BUSY) continue;
+    check(armed, "arm the UCX worker");
+    pollfd fds[] = {{efd, POLLIN, 0}, {wake_fd_.get(), POLLIN, 0}};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
+    ::poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1000)));
+    if ((fds[1].revents & POLLIN) != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const auto got = ::read(wake_fd_.get(), &count, sizeof(count));
+      return;
+    }
+  }
+}
+
+}  // namespace cardswap::ucx
+
+namespace cardswap {
+
+std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
+                                   const std::string& transports, LinkEvents& events,
+                                   const std::string& peers) {
+  auto link = std::make_unique<ucx::UcxLink>(transports, host, events, peers);
+  link->connect(host, port);
+  return link;
+}
+
+std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
+                                  LinkEvents& events, const std::string& peers) {
+  auto link = std::make_unique<ucx::UcxLink>(transports, host, events, peers);
+  link->listen(host);
+  return link;
+}
+
+}  // namespace cardswap

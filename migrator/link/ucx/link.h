@@ -1,0 +1,131 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
+#include "migrator/link/link.h"
+#include "migrator/link/ucx/gate.h"
+#include "migrator/link/ucx/handles.h"
+
+namespace cardswap::ucx {
+
+/// Link over one UCP worker: active messages, bulk payloads by rendezvous into place.
+///
+/// C callbacks never throw: they queue what happened, in order, and wait() delivers it when UCX has
+/// returned, so that an engine's events may take their time. Members die in reverse: requests last,
+/// because UCX may complete them until the worker is gone.
+class UcxLink final : public Link {
+ public:
+  /// `host`: where it will listen or connect to; `peers`: as connect_link() has them.
+  UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
+          const std::string& peers);
+  ~UcxLink() override;
+
+  void connect(const std::string& host, std::uint16_t port);
+  void listen(const std::string& host);
+
+  void send_control(PeerId to, std::vector<std::byte> message) override;
+  void send_bulk(PeerId to, std::vector<std::byte> header, std::span<const std::byte> payload,
+                 std::shared_ptr<const void> owner) override;
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const override;
+  [[nodiscard]] std::size_t bulk_in_flight() const override { return bulk_in_flight_; }
+  [[nodiscard]] std::size_t control_in_flight() const override {
+    return sends_.size() - bulk_in_flight_;
+  }
+  void drop(PeerId peer) override;
+  void admit(PeerId peer) override;
+  void wait(std::chrono::steady_clock::time_point deadline) override;
+  void wake() noexcept override;
+  [[nodiscard]] std::uint16_t port() const override { return port_; }
+
+ private:
+  struct Send {
+    UcxLink* link;
+    std::list<Send>::iterator self;
+    PeerId peer;
+    bool bulk;
+    std::vector<std::byte> header;
+    std::vector<std::byte> message;
+    std::shared_ptr<const void> owner;  // of a payload
+  };
+  struct Receive {
+    UcxLink* link;
+    std::list<Receive>::iterator self;
+    PeerId peer;
+    std::vector<std::byte> header;   // bulk
+    std::size_t bytes;               // bulk
+    std::vector<std::byte> message;  // control that came by rendezvous
+  };
+  /// What came, until wait() delivers it.
+  struct Arrival {
+    enum class Kind : std::uint8_t { control, announced_control, announced, eager, landed };
+    Kind kind{};
+    PeerId peer{};
+    std::vector<std::byte> header;   // bulk
+    std::size_t bytes = 0;           // bulk, and control that is announced
+    std::vector<std::byte> content;  // a control message, or an eager payload
+    void* announced = nullptr;       // UCX's, of what comes by rendezvous
+  };
+  struct Peer {
+    ucp_ep_h endpoint = nullptr;  // closed by drop() or the destructor, with the worker's progress
+    bool admitted = true;
+    std::size_t control_bytes = 0;  // that it sent before it was admitted
+    std::chrono::steady_clock::time_point came;
+  };
+
+  static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
+                                    void* data, std::size_t bytes,
+                                    const ucp_am_recv_param_t* param) noexcept;
+  static ucs_status_t on_bulk_am(void* self, const void* header, std::size_t header_bytes,
+                                 void* data, std::size_t bytes,
+                                 const ucp_am_recv_param_t* param) noexcept;
+  static void on_sent(void* request, ucs_status_t status, void* send) noexcept;
+  static void on_received(void* request, ucs_status_t status, std::size_t bytes,
+                          void* receive) noexcept;
+  static void on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t status) noexcept;
+  static void on_connection(ucp_conn_request_h request, void* self) noexcept;
+
+  void set_handler(unsigned id, ucp_am_recv_callback_t callback);
+  void send(Send&& prepared, std::span<const std::byte> payload, unsigned id);
+  void finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept;
+  [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
+  ucs_status_t queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
+  void receive_control(Arrival& arrival);
+  void check_control(PeerId peer, std::size_t bytes);
+  ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
+                          std::size_t bytes, bool rendezvous);
+  void receive_bulk(Arrival& arrival, std::span<std::byte> place);
+  void deliver(Arrival& arrival);
+  void deliver_arrivals();
+  void accept_waiting();
+  void turn_away(PeerId peer, std::string_view why);
+  void turn_late_away();
+  [[nodiscard]] std::optional<PeerId> longest_not_admitted() const;
+  void lose(PeerId peer, std::string why) noexcept;
+  void deliver_losses();
+  void close_endpoint(ucp_ep_h endpoint) noexcept;
+
+  LinkEvents& events_;
+  Descriptor wake_fd_;
+  std::uint16_t port_ = 0;
+  std::size_t bulk_in_flight_ = 0;
+  std::uint64_t happened_ = 0;
+  std::uint32_t next_peer_ = 0;
+  std::list<Send> sends_;
+  std::list<Receive> receives_;
+  std::map<PeerId, Peer> peers_;
+  std::deque<Arrival> arrivals_;
+  std::deque<std::pair<PeerId, std::string>> losses_;
+  std::deque<ucp_conn_request_h> waiting_;
+  Gate gate_;
+  Context context_;
+  Worker worker_;
+  Listener listener_;
+};
+
+}  // namespace cardswap::ucx

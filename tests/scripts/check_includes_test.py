@@ -1,0 +1,41 @@
+"""The check of include directions says what is wrong, and only that."""
+import sys
+import unittest
+
+sys.path.insert(0, sys.argv.pop())
+import check_includes  # noqa: E402
+
+
+class Check(unittest.TestCase):
+    def complaints(self, path, *includes):
+        return check_includes.complaints(path, [f"#include {header}" for header in includes])
+
+    def test_an_include_of_a_lower_folder_and_of_the_own_one_is_fine(self):
+        self.assertEqual(self.complaints("agent/handover/a.cpp", '"agent/jobs/jobs.h"', '"agent/handover/rules.h"',
+                                         '"migrator/core/error.h"', "<vector>"), [])
+
+    def test_an_include_that_runs_up_is_found_with_its_line(self):
+        found = self.complaints("agent/jobs/a.cpp", '"agent/base/units.h"', '"agent/handover/migrations.h"')
+        self.assertEqual(len(found), 1)
+        self.assertIn("agent/jobs/a.cpp:2", found[0])
+        self.assertIn("agent/handover, which is above it", found[0])
+
+    def test_an_include_into_another_room_is_found(self):
+        self.assertIn("must not include agent/", self.complaints("runtime/a.cpp", '"agent/base/units.h"')[0])
+        self.assertIn("must not include runtime/", self.complaints("agent/a.cpp", '"runtime/session.h"')[0])
+
+    def test_libraries_stay_where_they_are_wrapped(self):
+        self.assertIn("ucp/api/ucp.h may be included only in migrator/link/ucx/",
+                      self.complaints("migrator/engine/a.cpp", "<ucp/api/ucp.h>")[0])
+        self.assertEqual(self.complaints("migrator/link/ucx/a.cpp", "<ucp/api/ucp.h>"), [])
+        self.assertTrue(self.complaints("migrator/core/a.cpp", "<boost/asio.hpp>"))
+
+    def test_a_new_folder_needs_a_rank(self):
+        self.assertIn("has no rank", self.complaints("agent/new/a.cpp")[0])
+
+    def test_tests_may_include_everything(self):
+        self.assertEqual(self.complaints("tests/unit/a.cpp", '"agent/agent.h"', '"migrator/core/error.h"'), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
