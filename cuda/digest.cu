@@ -67,7 +67,7 @@ __device__ xxh3::Pair hash_together(const std::uint8_t* at, std::uint64_t bytes,
 
 /// What is short, or begins where 16 bytes cannot be read at once, is one thread's.
 __device__ xxh3::Pair digest_by_four(const std::uint8_t* at, std::uint64_t bytes, bool active) {
-  const bool together = active && bytes > xxh3::kShortMost &&
+  const bool together = active && bytes > xxh3::kShortMax &&
                         reinterpret_cast<std::uintptr_t>(at) % 16 == 0;
   auto result = hash_together(at, bytes, together);
   if (active && !together && threadIdx.x % xxh3::kPairs == 0) {

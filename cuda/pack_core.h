@@ -24,11 +24,11 @@ struct PackPiece {
 
 enum class PackOrder : std::uint8_t { to_planes, from_planes };
 
-inline constexpr std::uint32_t kPackPiecesMost = 64;
+inline constexpr std::uint32_t kPackPiecesMax = 64;
 /// A launch's arguments, by value: nothing of them needs to live longer than the call. Either side
 /// of a piece is memory of the card or pinned memory of the host.
 struct PackPlan {
-  PackPiece pieces[kPackPiecesMost];
+  PackPiece pieces[kPackPiecesMax];
   std::uint32_t count = 0;
   PackOrder order = PackOrder::to_planes;
 };

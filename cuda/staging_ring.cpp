@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kSlotAlign = 4096;
 /// What is landing, and what is being copied meanwhile.
-constexpr std::size_t kSlotsMin = kPayloadsUnderWayMost + 2;
+constexpr std::size_t kSlotsMin = kPayloadsUnderWayMax + 2;
 constexpr std::size_t kFirstSlots = 8;
 constexpr std::size_t kDirect = std::numeric_limits<std::size_t>::max();
 /// Of gathered payloads in a buffer: what the bus takes at once.
@@ -129,8 +129,8 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
   std::size_t used = 0;
   for (const auto& [range, element] : payloads) {
     const auto& bytes = range.bytes;
-    const bool small = bytes.size() <= kGatheredBytesMost && used + bytes.size() <= memory.size();
-    const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMost &&
+    const bool small = bytes.size() <= kGatheredBytesMax && used + bytes.size() <= memory.size();
+    const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMax &&
                                           !(options.direct && reached_by_link(bytes)));
     if (!fits) break;
     const auto planes = options.shuffled ? planes_for(element) : std::uint8_t{1};
@@ -189,12 +189,12 @@ void RingStaging::landed(std::span<std::byte> place, std::span<std::byte> range,
     return;
   }
   const auto piece = piece_of(place.first(range.size()), range, planes);
-  const bool small = range.size() <= kGatheredBytesMost;
+  const bool small = range.size() <= kGatheredBytesMax;
   // Pieces of one launch come in no order.
   if (!small || overlaps(scattered_, piece)) scatter();
   scattered_.pieces[scattered_.count++] = piece;
   scattered_slots_.push_back(*slot);
-  if (!small || scattered_.count == kPackPiecesMost) scatter();
+  if (!small || scattered_.count == kPackPiecesMax) scatter();
 }
 
 /// What landed and waits goes into the card.

@@ -17,7 +17,7 @@ inline constexpr std::size_t kRingBlockBytes = 64U << 20U;
 inline constexpr std::size_t kRingBytes = 4 * kRingBlockBytes;
 /// Payloads up to here travel several to a buffer, moved by one kernel: a copy of each would take
 /// longer to ask for than to make. Larger ones are the copy engine's.
-inline constexpr std::size_t kGatheredBytesMost = 64U << 10U;
+inline constexpr std::size_t kGatheredBytesMax = 64U << 10U;
 
 /// Pinned buffers of one size that a device's copies and a link's sends take turns with, so that
 /// copying, sending, receiving and copying again go on at the same time. Grows block by block with

@@ -13,7 +13,7 @@
 /// need each other's input and nothing else, so four threads with two lanes each share the work.
 namespace cardswap::xxh3 {
 
-inline constexpr std::size_t kShortMost = 240;  ///< longer inputs take the long form
+inline constexpr std::size_t kShortMax = 240;  ///< longer inputs take the long form
 inline constexpr std::size_t kStripeBytes = 64;
 inline constexpr std::size_t kStripesPerBlock = 16;
 inline constexpr std::size_t kBlockBytes = kStripeBytes * kStripesPerBlock;
@@ -242,7 +242,7 @@ CARDSWAP_BOTH Hash hash_up_to_240(const std::uint8_t* at, std::uint64_t bytes,
 
 CARDSWAP_BOTH Hash hash(const std::uint8_t* at, std::uint64_t bytes, const Secret& secret) {
   if (bytes <= 16) return hash_up_to_16(at, bytes, secret);
-  if (bytes <= kShortMost) return hash_up_to_240(at, bytes, secret);
+  if (bytes <= kShortMax) return hash_up_to_240(at, bytes, secret);
   return hash_long(at, bytes, secret);
 }
 

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::uint64_t kRestoreRateLeast = 200'000;  // bytes a millisecond
+constexpr std::uint64_t kRestoreRateMin = 200'000;  // bytes a millisecond
 
 struct Pair {
   Descriptor one, other;
@@ -62,7 +62,7 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   order.log = needs_.log;
   order.own_log = needs_.job_dir / "cardswap-init.log";
   order.status = needs_.status;
-  order.limit += std::chrono::milliseconds(manifest.total_bytes() / kRestoreRateLeast);
+  order.limit += std::chrono::milliseconds(manifest.total_bytes() / kRestoreRateMin);
   Result result;
   std::optional<Error> failed;
   try {

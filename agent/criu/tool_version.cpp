@@ -7,8 +7,8 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr int kMajorLeast = 4;
-constexpr int kMinorLeast = 1;
+constexpr int kMajorMin = 4;
+constexpr int kMinorMin = 1;
 constexpr int kMinorOfSockets = 2;  // it asks for SO_PASSCRED where the kernel has it only
 
 bool is_at_least(std::string_view version, int wanted_major, int wanted_minor) {
@@ -31,11 +31,11 @@ std::string version_in(std::string_view text) {
 }
 
 bool is_new_enough(std::string_view version) {
-  return is_at_least(version, kMajorLeast, kMinorLeast);
+  return is_at_least(version, kMajorMin, kMinorMin);
 }
 
 std::string network_fault(std::string_view version, bool untold) {
-  if (!untold || is_at_least(version, kMajorLeast, kMinorOfSockets)) return {};
+  if (!untold || is_at_least(version, kMajorMin, kMinorOfSockets)) return {};
   return fmt::format(
       "CRIU {} cannot read network sockets on this kernel, be they connected or not "
       "(\"Can't get 1:16 opt\"): close it, or give the agent CRIU 4.2 or newer",

@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kTellFirst{100};
-constexpr milliseconds kTellMost{2000};
+constexpr milliseconds kTellMax{2000};
 constexpr seconds kTellAgain{5};  // to one that stands, or of which its agent knows nothing
 
 std::string host_of(const std::string& to) { return parse_destination(to).host; }
@@ -128,7 +128,7 @@ asio::awaitable<void> Migrations::tell_the_lower_one(std::string id) {
     if (refused) co_await meet(id);
     const bool quiet = m.copy == TargetState::superseded || m.copy == TargetState::nothing;
     co_await pause_for(quiet ? milliseconds(kTellAgain) : retry);
-    retry = std::min(retry * 2, kTellMost);
+    retry = std::min(retry * 2, kTellMax);
   }
 }
 
@@ -267,7 +267,7 @@ asio::awaitable<void> Reservations::tell_source(std::string migration) {
       spdlog::debug("migration {}: {}", migration, error_of(std::current_exception()).what());
     }
     co_await pause_for(stands ? milliseconds(kTellAgain) : retry);
-    retry = std::min(retry * 2, kTellMost);
+    retry = std::min(retry * 2, kTellMax);
   }
 }
 

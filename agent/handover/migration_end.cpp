@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr seconds kRetireGrace{10};
 constexpr seconds kTermGrace{5};
 constexpr milliseconds kRetryFirst{100};
-constexpr milliseconds kRetryMost{2000};
+constexpr milliseconds kRetryMax{2000};
 
 }  // namespace
 
@@ -256,7 +256,7 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     if (m.state == State::in_doubt) granted = false;
     if (m.state == State::completed || !handover::is_committed(m.state)) break;
     co_await pause_for(retry);
-    retry = std::min(retry * 2, kRetryMost);
+    retry = std::min(retry * 2, kRetryMax);
   }
   if (m.state == State::completed) {
     co_await see_off(m);
@@ -283,7 +283,7 @@ asio::awaitable<void> Migrations::record_end(Migration& m, std::shared_ptr<void>
         spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
       }
     }
-    co_await pause_for(kRetryMost);
+    co_await pause_for(kRetryMax);
   }
 }
 
@@ -349,7 +349,7 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
     if (refused) co_await meet(m.id);
     if (m.state == State::superseded) break;
     co_await pause_for(retry);
-    retry = std::min(retry * 2, kRetryMost);
+    retry = std::min(retry * 2, kRetryMax);
   }
   co_await end_departure(m);
   const auto* job = jobs_.by_instance(m.instance);

@@ -25,10 +25,10 @@ constexpr seconds kStandbyStartMax{120};
 constexpr seconds kRestoreMax{60};  // of a process that CRIU moves, digests included
 constexpr milliseconds kWatchEvery{500};
 constexpr milliseconds kWatchAnswerMax{1500};
-constexpr milliseconds kPollLeast{50};  // between two questions of a poll
+constexpr milliseconds kPollMin{50};  // between two questions of a poll
 constexpr int kQuickAnswersMax = 20;    // that each had news: there are fewer states
 constexpr milliseconds kSettleFirst{100};
-constexpr milliseconds kSettleMost{5000};
+constexpr milliseconds kSettleMax{5000};
 // Between equal digests and the grant, one after the other: verified and granted there, committed
 // here; the answer that it verified, and the grant.
 constexpr double kHandoverWrites = 3;
@@ -113,7 +113,7 @@ asio::awaitable<void> Migrations::settle(std::string id, std::optional<Error> fa
       }
     }
     co_await pause_for(retry);
-    retry = std::min(2 * retry, kSettleMost);
+    retry = std::min(2 * retry, kSettleMax);
   }
   forget_old();
 }
@@ -177,8 +177,8 @@ asio::awaitable<TargetStatus> Migrations::wait_for_target(const Migration& m,
     }
     seen = status.version;
     // An agent waits for news before it answers; one that does not is not asked in a busy loop.
-    if (Clock::now() - asked_at < kPollLeast && ++quick > kQuickAnswersMax) {
-      co_await pause_for(kPollLeast);
+    if (Clock::now() - asked_at < kPollMin && ++quick > kQuickAnswersMax) {
+      co_await pause_for(kPollMin);
     }
   }
 }

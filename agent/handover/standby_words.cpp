@@ -18,7 +18,7 @@ using handover::TargetEvent;
 using handover::TargetState;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kMsMost = 1e12;
+constexpr double kMsMax = 1e12;
 
 /// The end of a log, for an error's text: what the program said last.
 std::string last_lines(const std::string& path) {
@@ -103,8 +103,8 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     }
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     // By two clocks it may be less than nothing, which the source's agent would take for no answer.
-    r->downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMost);
-    r->clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMost);
+    r->downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMax);
+    r->clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMax);
     feed(*r, TargetEvent::standby_resumed);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
     feed(*r, TargetEvent::standby_stepped);

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::seconds kVerifyMax{10};
-constexpr std::uint64_t kVerifyRateLeast = 200'000'000;  // bytes a second
+constexpr std::uint64_t kVerifyRateMin = 200'000'000;  // bytes a second
 
 }  // namespace
 
@@ -165,7 +165,7 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
                       criu::meeting_socket(config_, migration, criu::Meeting::holder).string(),
                       config_.runtime_socket().string(), job->token, job->name, *r.held});
   changed_.notify();
-  const auto most = kVerifyMax + std::chrono::seconds(r.state_bytes / kVerifyRateLeast);
+  const auto most = kVerifyMax + std::chrono::seconds(r.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
   if (r.side.state() == TargetState::parked) {
     fail(r, TargetEvent::standby_failed,

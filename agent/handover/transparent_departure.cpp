@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr seconds kDepartMax{30};
-constexpr std::uint64_t kReadRateLeast = 200'000'000;  // bytes a second, digesting
+constexpr std::uint64_t kReadRateMin = 200'000'000;  // bytes a second, digesting
 constexpr milliseconds kContinueEvery{50};
 constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
 constexpr seconds kKeeperLeaves{30};
@@ -164,7 +164,7 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
 }
 
 std::chrono::seconds Migrations::time_to_read(const Job& job, seconds at_least) {
-  return at_least + seconds(job.state_bytes / kReadRateLeast);
+  return at_least + seconds(job.state_bytes / kReadRateMin);
 }
 
 void Migrations::note_restored(Migration& m, const TargetStatus& target) {

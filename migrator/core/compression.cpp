@@ -16,7 +16,7 @@ namespace cardswap {
 namespace {
 
 constexpr int kZstdLevel = 1;
-constexpr std::uint8_t kElementMost = 16;
+constexpr std::uint8_t kElementMax = 16;
 
 Error damaged() { return {Code::bad_request, "a packed payload is damaged"}; }
 
@@ -105,7 +105,7 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
 
 void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
                     std::span<std::byte> out, std::uint8_t planes) {
-  if (element == 0 || element > kElementMost) throw damaged();
+  if (element == 0 || element > kElementMax) throw damaged();
   auto whole = out;
   if (planes == 1) {
     shuffled_.resize(out.size());

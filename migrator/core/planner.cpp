@@ -19,7 +19,7 @@ constexpr double kShrinksTo = 0.9;  // a round that leaves more than this is not
 constexpr double kWellWithin = 0.25;
 constexpr double kReplayShareAssumed = 0.3;  // of a step, for its optimizer's part
 constexpr double kStepsToAudit = 2;
-constexpr double kSlowerAtMost = 1.1;
+constexpr double kSlowerMax = 1.1;
 
 double rate_or(double measured, double assumed) { return measured > 0 ? measured : assumed; }
 
@@ -116,7 +116,7 @@ Strategy choose(const std::vector<Prediction>& predictions) {
                [](const auto& p) { return p.fits; });
   if (stop.fits) {
     std::erase_if(possible, [&](const auto& p) {
-      return p.total_time_ms > kSlowerAtMost * stop.total_time_ms;
+      return p.total_time_ms > kSlowerMax * stop.total_time_ms;
     });
     return std::min_element(possible.begin(), possible.end(), shorter)->strategy;
   }

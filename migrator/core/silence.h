@@ -6,18 +6,18 @@
 namespace cardswap {
 
 /// How long a peer has said nothing while this side was listening. What passed while this side was
-/// busy or stopped is not held against the peer: of each pause between two looks `kPauseMost`
+/// busy or stopped is not held against the peer: of each pause between two looks `kPauseMax`
 /// counts. One thread.
 class Silence {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kPauseMost{600};
+  static constexpr std::chrono::milliseconds kPauseMax{600};
 
   /// A word came, or the wait for one begins.
   void broken() { length_ = {}; }
   /// To be called each time that the line was looked at; gives the length so far.
   Clock::duration look(Clock::time_point now) {
-    const Clock::duration most = kPauseMost;
+    const Clock::duration most = kPauseMax;
     length_ += std::min(now - looked_at_, most);
     looked_at_ = now;
     return length_;

@@ -84,7 +84,7 @@ class Staging {
 };
 
 /// Of one migration on the line at once, at most.
-inline constexpr std::size_t kPayloadsUnderWayMost = 12;
+inline constexpr std::size_t kPayloadsUnderWayMax = 12;
 
 struct StagingOptions {
   std::size_t payload_bytes_max = 0;

@@ -7,9 +7,9 @@ namespace cardswap {
 namespace {
 
 constexpr std::size_t kWorthTrying = 64U << 10U;
-constexpr double kGainLeast = 1.08;
-constexpr double kSmallerLeast = 0.98;
-constexpr unsigned kSkipMost = 32;
+constexpr double kGainMin = 1.08;
+constexpr double kSmallerMin = 0.98;
+constexpr unsigned kSkipMax = 32;
 constexpr std::chrono::seconds kTryEvery{5};
 constexpr double kRecent = 0.1;
 
@@ -25,9 +25,9 @@ Compressor::Compressor(Compression wanted) : wanted_(wanted), codec_(fixed(wante
 std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> bytes,
                                                    std::uint8_t element, double link_rate,
                                                    std::uint8_t planes) {
-  if (wanted_ == Compression::off || bytes.size() < kPackedBytesLeast) return std::nullopt;
-  if (wanted_ == Compression::automatic && link_rate >= kPackedRateMost) codec_ = Codec::none;
-  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMost &&
+  if (wanted_ == Compression::off || bytes.size() < kPackedBytesMin) return std::nullopt;
+  if (wanted_ == Compression::automatic && link_rate >= kPackedRateMax) codec_ = Codec::none;
+  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMax &&
       bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
     try_out(bytes, element, link_rate, planes);
     try_at_ = Clock::now() + kTryEvery;
@@ -38,9 +38,9 @@ std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> by
     return std::nullopt;
   }
   auto packed = packer_.pack(codec_, bytes, element, planes);
-  if (static_cast<double>(packed.size()) > kSmallerLeast * static_cast<double>(bytes.size())) {
+  if (static_cast<double>(packed.size()) > kSmallerMin * static_cast<double>(bytes.size())) {
     skip_ = skip_next_;
-    skip_next_ = std::min(skip_next_ * 2, kSkipMost);
+    skip_next_ = std::min(skip_next_ * 2, kSkipMax);
     count(bytes.size(), bytes.size());
     return std::nullopt;
   }
@@ -52,7 +52,7 @@ std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> by
 void Compressor::try_out(std::span<const std::byte> bytes, std::uint8_t element, double link_rate,
                          std::uint8_t planes) {
   codec_ = Codec::none;
-  double best = kGainLeast * link_rate;
+  double best = kGainMin * link_rate;
   for (const auto codec : {Codec::lz4, Codec::zstd}) {
     const auto start = Clock::now();
     const auto packed = packer_.pack(codec, bytes, element, planes).size();

@@ -11,9 +11,9 @@
 namespace cardswap {
 
 /// Bytes a second: cores pack slower, so on such a link it is not even tried.
-inline constexpr double kPackedRateMost = 2e9;
+inline constexpr double kPackedRateMax = 2e9;
 /// A smaller payload is never packed.
-inline constexpr std::size_t kPackedBytesLeast = 4096;
+inline constexpr std::size_t kPackedBytesMin = 4096;
 
 /// Decides for a migration's payloads whether packing them shortens it, and packs them.
 ///

@@ -211,7 +211,7 @@ ReadAhead Sender::read_ahead(Fence after) {
   // What is packed passes through the host's memory; on a fast link nothing is.
   const auto as_it_is = [this] {
     return options_.compression == Compression::off ||
-           (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMost);
+           (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMax);
   };
   return {*stagings_, std::move(after), as_it_is, compressor_};
 }
@@ -244,10 +244,10 @@ void Sender::wait_for_a_slot(bool hurry) {
   const auto rate = bare_link_rate();
   const auto window =
       rate == 0
-          ? kPayloadsUnderWayMost
+          ? kPayloadsUnderWayMax
           : std::clamp<std::size_t>(
                 static_cast<std::size_t>(rate / 10 / static_cast<double>(options_.chunk_bytes)), 2,
-                kPayloadsUnderWayMost);
+                kPayloadsUnderWayMax);
   pump([&] { return link_->bulk_in_flight() < window; });
   for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (hurry || !frozen_);) {
     pump_once(ready);

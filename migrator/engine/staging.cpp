@@ -10,7 +10,7 @@ namespace cardswap {
 namespace {
 
 /// Enough for a device's buffers to be all in use; host memory needs none of it.
-constexpr std::size_t kAheadMost = 256;
+constexpr std::size_t kAheadMax = 256;
 
 std::string key_of(std::span<const std::byte> header) {
   return {reinterpret_cast<const char*>(header.data()), header.size()};  // NOLINT: bytes as a key
@@ -32,18 +32,18 @@ void Stagings::settle() {
 
 void ReadAhead::want(const MemoryRange& range, std::uint8_t element) {
   // What is not packed is not to be shuffled either.
-  wanted_.push_back({range, range.bytes.size() < kPackedBytesLeast ? std::uint8_t{1} : element});
+  wanted_.push_back({range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element});
 }
 
 std::optional<Fetched> ReadAhead::next() {
-  while (begun_ < wanted_.size() && ahead_.size() < kAheadMost) {
+  while (begun_ < wanted_.size() && ahead_.size() < kAheadMax) {
     auto& device = *wanted_[begun_].range.device;
     if (device.is_host()) {
       if (!ahead_.empty()) break;
       return Fetched{wanted_[begun_++].range.bytes, {}, 0};
     }
     const auto left = std::span(wanted_).subspan(begun_).first(
-        std::min(wanted_.size() - begun_, kAheadMost - ahead_.size()));
+        std::min(wanted_.size() - begun_, kAheadMax - ahead_.size()));
     const auto others = std::ranges::find_if(
         left, [&](const Payload& payload) { return payload.range.device != &device; });
     auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,

@@ -22,7 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kMigrationMsMost = 700;  // most migrations here take less
+constexpr int kMigrationMsMax = 700;  // most migrations here take less
 
 unsigned seed_of(int round) {
   const char* given = std::getenv("CARDSWAP_CRASH_SEED");  // NOLINT(concurrency-mt-unsafe)
@@ -85,7 +85,7 @@ TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
                               Damage::kill_source_agent, Damage::kill_target_agent,
                               Damage::kill_both_agents};
   const auto damage = kKills[random() % kKills.size()];
-  const auto after = static_cast<int>(random() % kMigrationMsMost);
+  const auto after = static_cast<int>(random() % kMigrationMsMax);
   SCOPED_TRACE("CARDSWAP_CRASH_SEED: seed " + std::to_string(seed) + ", " + to_string(damage) +
                " after " + std::to_string(after) + " ms");
   ASSERT_NO_FATAL_FAILURE(scene_->start_job(false));

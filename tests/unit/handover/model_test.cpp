@@ -23,10 +23,10 @@ using ::testing::StartsWith;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kFaults = 1;
-constexpr std::size_t kStatesLeast = 500'000;
+constexpr std::size_t kStatesMin = 500'000;
 #else
 constexpr int kFaults = 2;
-constexpr std::size_t kStatesLeast = 5'000'000;
+constexpr std::size_t kStatesMin = 5'000'000;
 #endif
 
 TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
@@ -37,7 +37,7 @@ TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
              found.states, found.violations, found.depth, found.unsettled, found.steps);
   EXPECT_EQ(found.violations, 0U) << found.violation;
   EXPECT_EQ(found.unsettled, 0U) << found.violation;
-  EXPECT_GE(found.states, kStatesLeast);
+  EXPECT_GE(found.states, kStatesMin);
 }
 
 /// The tables with one rule that is not theirs.

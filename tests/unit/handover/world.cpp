@@ -11,8 +11,8 @@ using Found = std::function<void(const World&, const Step&)>;
 using By = Step::By;
 
 constexpr std::uint8_t kSourceStepsBefore = 1;
-constexpr std::uint8_t kSourceStepsMost = 2;
-constexpr std::uint8_t kTargetStepsMost = 2;
+constexpr std::uint8_t kSourceStepsMax = 2;
+constexpr std::uint8_t kTargetStepsMax = 2;
 
 Life life(std::uint8_t value) { return static_cast<Life>(value); }
 std::uint8_t byte(auto value) { return static_cast<std::uint8_t>(value); }
@@ -45,7 +45,7 @@ class Surroundings {
           },
           {By::source_trainer_dies, 0, 0, true});
     }
-    const auto most = s.was_frozen != 0 ? kSourceStepsMost : kSourceStepsBefore;
+    const auto most = s.was_frozen != 0 ? kSourceStepsMax : kSourceStepsBefore;
     if (is == Life::running && s.step < most) {
       next(
           [](World& w) {
@@ -84,7 +84,7 @@ class Surroundings {
     if (t.words[0] != 0) {
       next([](World& w) { obey_target(w); }, {By::target_trainer_word, t.words[0], 0, false});
     }
-    const bool may = t.steps == 0 || (t.may_go_on != 0 && t.steps < kTargetStepsMost);
+    const bool may = t.steps == 0 || (t.may_go_on != 0 && t.steps < kTargetStepsMax);
     if (is == Life::running && may) {
       next(
           [](World& w) {

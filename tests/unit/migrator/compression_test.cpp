@@ -104,7 +104,7 @@ TEST(Compressor, PacksNoMoreWhenTheLinkTurnsOutFast) {
   const auto bytes = weights(1U << 18U);
   Compressor compressor(Compression::automatic);
   EXPECT_TRUE(compressor.pack(bytes, 4, 1e6));
-  EXPECT_FALSE(compressor.pack(bytes, 4, kPackedRateMost));
+  EXPECT_FALSE(compressor.pack(bytes, 4, kPackedRateMax));
 }
 
 TEST(Compressor, LeavesNoiseAsItIs) {

@@ -30,7 +30,7 @@ TEST(Silence, OfAPeerIsNotWhatPassedWhileThisSideWasAway) {
   Silence silence;
   silence.look(kStart);
   silence.broken();
-  EXPECT_EQ(silence.look(kStart + 1h), Silence::kPauseMost);
+  EXPECT_EQ(silence.look(kStart + 1h), Silence::kPauseMax);
 }
 
 }  // namespace
