@@ -105,10 +105,10 @@ class Session::Impl {
     }
   }
 
-  Verdict boundary() {
+  StepResult boundary() {
     end_a_fork();
     const auto verdict = gate_.boundary();
-    if (verdict == Verdict::moved) moved_ = true;
+    if (verdict == StepResult::migrated) moved_ = true;
     return verdict;
   }
 
@@ -328,7 +328,7 @@ void Session::call_hooks() { impl_->call_hooks(); }
 void Session::before_step(const void* optimizer, Describe describe) {
   impl_->before_step(optimizer, describe);
 }
-Verdict Session::step_boundary() { return impl_->boundary(); }
+StepResult Session::step_boundary() { return impl_->boundary(); }
 bool Session::is_standby() const noexcept { return impl_->is_standby(); }
 std::uint64_t Session::steps() const noexcept { return impl_->steps(); }
 std::string Session::state_digest() { return to_string(impl_->tracker().digest()); }

@@ -7,10 +7,10 @@
 
 namespace cardswap {
 
-Verdict StepGate::boundary() {
+StepResult StepGate::boundary() {
   if (!has_attention()) {
     count();
-    return Verdict::going_on;
+    return StepResult::proceed;
   }
   const std::lock_guard turn(turn_);
   stay_if_gone();
@@ -47,7 +47,7 @@ void StepGate::count() {
   step_.store(step + 1, std::memory_order_release);
 }
 
-Verdict StepGate::stand() {
+StepResult StepGate::stand() {
   bool watched = false;
   {
     const std::lock_guard lock(mutex_);
@@ -57,7 +57,7 @@ Verdict StepGate::stand() {
   if (watched && hooks_.passing) hooks_.passing();
   std::unique_lock lock(mutex_);
   if (throttle_ > 0) keep_back(lock);
-  if (!park_) return retired_ ? say_moved() : Verdict::going_on;
+  if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
   if (hooks_.parked) hooks_.parked();
@@ -79,13 +79,13 @@ Verdict StepGate::stand() {
   if (retired) return say_moved();
   if (hooks_.leaving) hooks_.leaving();
   last_ns_ = Clock::now().time_since_epoch().count();
-  return Verdict::going_on;
+  return StepResult::proceed;
 }
 
 /// The one that says it is the last that leaves a boundary.
-Verdict StepGate::say_moved() {
+StepResult StepGate::say_moved() {
   gone_ns_ = Clock::now().time_since_epoch().count();
-  return Verdict::moved;
+  return StepResult::migrated;
 }
 
 void StepGate::keep_back(std::unique_lock<std::mutex>& lock) {

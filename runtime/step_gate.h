@@ -40,7 +40,7 @@ class StepGate {
       : hooks_(std::move(hooks)), end_process_(end_process), grace_(grace) {}
 
   /// The training thread's call. Another thread's waits while one stands.
-  [[nodiscard]] Verdict boundary();
+  [[nodiscard]] StepResult boundary();
   /// Before an optimizer's step: returns if this process may take it, at once while nobody stands
   /// at a boundary.
   void pass_if_mine();
@@ -73,8 +73,8 @@ class StepGate {
 
  private:
   void count();
-  [[nodiscard]] Verdict stand();
-  [[nodiscard]] Verdict say_moved();
+  [[nodiscard]] StepResult stand();
+  [[nodiscard]] StepResult say_moved();
   void stay_if_gone() const;
   void keep_back(std::unique_lock<std::mutex>& lock);
   /// With mutex_ held, after what it depends on has changed.

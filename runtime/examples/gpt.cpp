@@ -232,7 +232,7 @@ int train(int argc, char** argv) {
     if (masters) masters->take_gradients();
     at::autocast::clear_cache();
     log.write(step, loss.item<double>());
-    if (session.step(optimizer) == cardswap::Verdict::moved) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
     if (clip > 0) {  // an update behind the optimizer's back
       const torch::NoGradGuard no_grad;
       model->head->weight.clamp_(-clip, clip);

@@ -128,7 +128,7 @@ int train(int argc, char** argv) {
     second_log.write(step, average);
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    if (session.step(optimizer) == cardswap::Verdict::moved) return log.moved();
+    if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
     ++step;
   }
   return log.finished();

@@ -101,13 +101,13 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms,
     if (!finish.empty() && std::filesystem::exists(finish)) steps = step + 1;
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::duration<double, std::milli>(step_ms)));
-    auto verdict = cardswap::Verdict::going_on;
+    auto verdict = cardswap::StepResult::proceed;
     if (micro && (step + 1) % kMicroBatches != 0) {
       verdict = session.step_boundary();
     } else {
       verdict = session.step(optimizer);
     }
-    if (verdict == cardswap::Verdict::moved) return log.moved();
+    if (verdict == cardswap::StepResult::migrated) return log.moved();
     ++step;
   }
   return log.finished();

@@ -22,9 +22,9 @@ namespace cardswap {
 class Device;  // of Cardswap's own: a GPU
 
 /// What a step boundary says: go on with the loop, or leave it because the job goes on elsewhere.
-/// `moved` is said once. A program that does not leave its loop then takes no further step: its
+/// `migrated` is said once. A program that does not leave its loop then takes no further step: its
 /// next step or boundary, on any thread, does not return (Session::step).
-enum class [[nodiscard]] Verdict : std::uint8_t{going_on, moved};
+enum class [[nodiscard]] StepResult : std::uint8_t{proceed, migrated};
 
 /// A run of bytes that belongs to the job's state.
 struct TrackedRegion {
@@ -205,7 +205,7 @@ class Session {
   /// migration the gradients are held, not copied, until they were sent: let the next backward pass
   /// make new ones (zero_grad() as it is by default), or the job moves by the slower rounds.
   template <class... Optimizers>
-  [[nodiscard]] Verdict step(Optimizers&... optimizers) {
+  [[nodiscard]] StepResult step(Optimizers&... optimizers) {
     ((before_step(std::addressof(optimizers), &described<Optimizers>),
       static_cast<void>(optimizers.step())),
      ...);
@@ -215,7 +215,7 @@ class Session {
   /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
   /// the job moves; a standby's first call returns when the job has arrived, with all state
   /// restored.
-  [[nodiscard]] Verdict step_boundary();
+  [[nodiscard]] StepResult step_boundary();
 
   /// True in a standby's warm-up step: hold back log lines, files and other effects.
   [[nodiscard]] bool is_standby() const noexcept;

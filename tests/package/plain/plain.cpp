@@ -4,5 +4,5 @@ int main() {
   int step = 0;
   auto session = cardswap::Session::open();
   session.track("step", step);
-  return session.step_boundary() == cardswap::Verdict::going_on ? 0 : 1;
+  return session.step_boundary() == cardswap::StepResult::proceed ? 0 : 1;
 }

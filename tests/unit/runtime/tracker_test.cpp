@@ -96,7 +96,7 @@ TEST(Tracker, RefusesValuesOfOtherThings) {
 
 TEST(StepGate, CountsBoundariesAndLetsThemPass) {
   StepGate gate({});
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(gate.boundary(), Verdict::going_on);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(gate.boundary(), StepResult::proceed);
   EXPECT_EQ(gate.step(), 5U);
   EXPECT_GT(gate.median_step_ms(), 0);
 }
@@ -110,7 +110,7 @@ TEST(StepGate, HoldsTheTrainingThreadUntilItIsReleased) {
                  },
                  {}});
   gate.park();
-  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), Verdict::going_on); });
+  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), StepResult::proceed); });
   parked.wait(false);
   const auto trainer_id = trainer.get_id();
   std::thread::id ran_on;
@@ -124,14 +124,14 @@ TEST(StepGate, RunsNothingOnAThreadThatDoesNotStand) {
   StepGate gate({});
   bool ran = false;
   EXPECT_FALSE(gate.run_parked([&] { ran = true; })) << "it trains: nobody would come for it";
-  EXPECT_EQ(gate.boundary(), Verdict::going_on);
+  EXPECT_EQ(gate.boundary(), StepResult::proceed);
   EXPECT_FALSE(ran);
 }
 
 TEST(StepGate, EndsTheLoopWhenRetired) {
   StepGate gate({});
   gate.park();
-  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), Verdict::moved); });
+  std::jthread trainer([&] { EXPECT_EQ(gate.boundary(), StepResult::migrated); });
   gate.retire();
 }
 
@@ -145,7 +145,7 @@ template <class Forbidden>
 void go_on_after_moved(Forbidden forbidden) {
   StepGate gate({}, &end_this_process, std::chrono::milliseconds(50));
   gate.retire();
-  if (gate.boundary() != Verdict::moved) ::_exit(1);
+  if (gate.boundary() != StepResult::migrated) ::_exit(1);
   forbidden(gate);
   ::_exit(2);  // it came back
 }
@@ -179,7 +179,7 @@ TEST(StepGate, TellsOneThreadThatItMoved) {
   gate->park();
   for (int i = 0; i < 3; ++i) {
     std::thread([gate] {
-      if (gate->boundary() == Verdict::moved) ++told;
+      if (gate->boundary() == StepResult::migrated) ++told;
       ++heard;
       heard.notify_all();
     }).detach();
@@ -204,7 +204,7 @@ TEST(Session, IsInertWithoutAnAgent) {
   auto session = Session::open();
   int value = 3;
   session.track("value", value);
-  EXPECT_EQ(session.step_boundary(), Verdict::going_on);
+  EXPECT_EQ(session.step_boundary(), StepResult::proceed);
   EXPECT_FALSE(session.is_standby());
   EXPECT_EQ(session.steps(), 1U);
   const auto before = session.state_digest();
