@@ -48,7 +48,7 @@ void Sender::wake() {
 // ---- what the target says
 
 void Sender::on_control(PeerId, std::span<const std::byte> bytes) {
-  silence_.broken();
+  liveness_.heard();
   auto message = data::decode(bytes);
   if (auto* refuse = std::get_if<data::Refuse>(&message)) {
     refused_ = Error(refuse->code, refuse->failure, refuse->hint);
@@ -117,7 +117,7 @@ void Sender::connect() {
     link_ = std::move(link);
   }
   stagings_.emplace(*link_, options_.chunk_bytes);
-  silence_.broken();
+  liveness_.heard();
   note_card_path();
   chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
@@ -154,10 +154,10 @@ void Sender::pump_once(Clock::time_point deadline) {
   }
   const auto in_flight = link_->bulk_in_flight();
   link_->wait(std::min(deadline, ping_due_));
-  if (link_->bulk_in_flight() < in_flight) silence_.broken();
+  if (link_->bulk_in_flight() < in_flight) liveness_.heard();
   take_freeze_request();
   if (refused_) throw Error(*refused_);
-  if (silence_.look(Clock::now()) > options_.silence_max) {
+  if (liveness_.elapsed(Clock::now()) > options_.silence_max) {
     throw Error(
         Code::link_lost,
         fmt::format("nothing was heard from {} for {} ms", peer(), options_.silence_max.count()),

@@ -13,7 +13,7 @@
 
 #include "migrator/core/planner.h"
 #include "migrator/core/rate.h"
-#include "migrator/core/silence.h"
+#include "migrator/core/liveness_timer.h"
 #include "migrator/engine/compressor.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/staging.h"
@@ -160,7 +160,7 @@ class Sender final : private LinkEvents {
   std::uint64_t expected_bytes_ = 0;
   std::uint64_t offered_bytes_ = 0;
   std::uint32_t rounds_sent_ = 0;
-  Silence silence_;
+  LivenessTimer liveness_;
   Clock::time_point ping_due_{};
   Clock::time_point progress_due_{};
   std::uint64_t pongs_ = 0;

@@ -10,7 +10,7 @@
 #include <thread>
 #include <utility>
 
-#include "migrator/core/silence.h"
+#include "migrator/core/liveness_timer.h"
 #include "migrator/device/digest_job.h"
 #include "migrator/engine/adopted_state.h"
 #include "migrator/engine/landed_digests.h"
@@ -68,7 +68,7 @@ class Target::Engine final : private LinkEvents {
       return;
     }
     if (peer != source_) return;  // not admitted: nothing it says counts
-    silence_.broken();
+    liveness_.heard();
     if (auto* changed = std::get_if<data::LayoutChanged>(&message)) {
       new_layout_ = std::move(changed->layout);
       want_held_ = changed->want_held;
@@ -99,7 +99,7 @@ class Target::Engine final : private LinkEvents {
   std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
                                  std::size_t bytes) override {
     if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
-    silence_.broken();
+    liveness_.heard();
     const auto bulk = data::decode_bulk_header(header);
     const bool packed = bulk.packing.codec != Codec::none;
     const auto range = range_of_payload(bulk.what, packed ? bulk.packing.bytes : bytes);
@@ -110,7 +110,7 @@ class Target::Engine final : private LinkEvents {
   }
 
   void on_landed(PeerId, std::span<const std::byte> header, std::size_t bytes) override {
-    silence_.broken();
+    liveness_.heard();
     const auto bulk = data::decode_bulk_header(header);
     std::uint8_t planes = 1;
     if (bulk.packing.codec != Codec::none) {
@@ -200,7 +200,7 @@ class Target::Engine final : private LinkEvents {
     if (!may_enter(peer, hello.migration, hello.token)) return;
     link_->admit(peer);
     source_ = peer;
-    silence_.broken();
+    liveness_.heard();
     chunk_bytes_ = hello.chunk_bytes;
     stagings_.emplace(*link_, chunk_bytes_);
     want_held_ = hello.want_held;
@@ -209,7 +209,7 @@ class Target::Engine final : private LinkEvents {
 
   void step() {
     if (ended_) throw Error(*ended_);
-    if (source_ && silence_.look(Clock::now()) > options_.silence_max && !digesting_) {
+    if (source_ && liveness_.elapsed(Clock::now()) > options_.silence_max && !digesting_) {
       throw Error(Code::link_lost, fmt::format("nothing was heard from the source for {} ms",
                                                options_.silence_max.count()));
     }
@@ -357,7 +357,7 @@ class Target::Engine final : private LinkEvents {
   const TargetEvents events_;
 
   std::optional<PeerId> source_;
-  Silence silence_;
+  LivenessTimer liveness_;
   std::uint64_t chunk_bytes_ = 0;
   bool want_held_ = false;
   std::optional<Layout> new_layout_;

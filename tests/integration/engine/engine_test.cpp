@@ -122,7 +122,7 @@ class EngineTest : public ::testing::Test {
  protected:
   void listen(std::string token = "token") {
     target_.emplace(
-        TargetOptions{"m", "127.0.0.1", std::move(token), "", silence_, data_key_}, target_side_,
+        TargetOptions{"m", "127.0.0.1", std::move(token), "", liveness_, data_key_}, target_side_,
         TargetEvents{
             [this](const VerifiedState& state) {
               heard_.note([&] { heard_.target_state = state; });
@@ -134,7 +134,7 @@ class EngineTest : public ::testing::Test {
     options.host = "127.0.0.1";
     options.port = target_->port();
     if (options.token.empty()) options.token = "token";
-    options.silence_max = silence_;
+    options.silence_max = liveness_;
     options.compression = Compression::off;  // what is counted here is what the regions hold
     if (options.data_key.empty()) options.data_key = data_key_;
     source_.emplace(
@@ -177,7 +177,7 @@ class EngineTest : public ::testing::Test {
     }
   }
 
-  milliseconds silence_{3000};
+  milliseconds liveness_{3000};
   std::string data_key_;  ///< of both ends; empty: nothing is sealed
   Memory source_memory_;
   Memory target_memory_;

@@ -8,15 +8,15 @@ namespace cardswap {
 /// How long a peer has said nothing while this side was listening. What passed while this side was
 /// busy or stopped is not held against the peer: of each pause between two looks `kPauseMax`
 /// counts. One thread.
-class Silence {
+class LivenessTimer {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kPauseMax{600};
 
   /// A word came, or the wait for one begins.
-  void broken() { length_ = {}; }
+  void heard() { length_ = {}; }
   /// To be called each time that the line was looked at; gives the length so far.
-  Clock::duration look(Clock::time_point now) {
+  Clock::duration elapsed(Clock::time_point now) {
     const Clock::duration most = kPauseMax;
     length_ += std::min(now - looked_at_, most);
     looked_at_ = now;
