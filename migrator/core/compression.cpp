@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "migrator/core/error.h"
-#include "migrator/core/live_read.h"
+#include "migrator/core/racy_read.h"
 #include "migrator/core/shuffle.h"
 
 namespace cardswap {
@@ -78,7 +78,7 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
                                     std::uint8_t element, std::uint8_t planes) {
   if (planes == 1) {
     shuffled_.resize(bytes.size());
-    const LiveRead scope;
+    const RacyRead scope;
     shuffle_bytes(bytes, shuffled_, element);
     bytes = shuffled_;
   }

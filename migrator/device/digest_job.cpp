@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "migrator/core/live_read.h"
+#include "migrator/core/racy_read.h"
 
 namespace cardswap {
 
@@ -46,7 +46,7 @@ void DigestJob::cut_into_batches() {
 void DigestJob::work(const std::stop_token& stop) {
   for (auto next = next_++; next < batches_.size() && !stop.stop_requested(); next = next_++) {
     const auto& batch = batches_[next];
-    const LiveRead scope;
+    const RacyRead scope;
     const auto ranges = std::span(chunks_).subspan(batch.first, batch.count);
     ranges.front().device->digest(ranges, std::span(digests_).subspan(batch.first, batch.count),
                                   after_);

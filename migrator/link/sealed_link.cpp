@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "migrator/core/error.h"
-#include "migrator/core/live_read.h"
+#include "migrator/core/racy_read.h"
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
 #include "migrator/device/device.h"
@@ -92,7 +92,7 @@ void SealedLink::send_bulk(PeerId to, std::vector<std::byte> header,
   auto sealed = std::make_shared<std::vector<std::byte>>();
   sealed->reserve(payload.size() + Cipher::kTagBytes);
   {
-    const LiveRead scope;
+    const RacyRead scope;
     sealed->assign(payload.begin(), payload.end());
   }
   sealed->resize(payload.size() + Cipher::kTagBytes);

@@ -10,17 +10,17 @@ namespace cardswap {
 /// Marks where memory is read that the training program may be writing to. That is the design: a
 /// torn read is a digest of bytes that never were, and the chunk is compared again
 /// (docs/decisions/001). Only ThreadSanitizer needs to be told.
-class LiveRead {
+class RacyRead {
  public:
 #if defined(__SANITIZE_THREAD__)
-  LiveRead() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
-  ~LiveRead() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+  RacyRead() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+  ~RacyRead() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
 #else
-  LiveRead() = default;
-  ~LiveRead() {}  // NOLINT(modernize-use-equals-default): a scope, not an unused variable
+  RacyRead() = default;
+  ~RacyRead() {}  // NOLINT(modernize-use-equals-default): a scope, not an unused variable
 #endif
-  LiveRead(const LiveRead&) = delete;
-  LiveRead& operator=(const LiveRead&) = delete;
+  RacyRead(const RacyRead&) = delete;
+  RacyRead& operator=(const RacyRead&) = delete;
 };
 
 }  // namespace cardswap
