@@ -9,7 +9,7 @@ constexpr std::chrono::milliseconds kBurst{2};
 /// A sender on a busy host is woken late, again and again: so much of it is made up for.
 constexpr std::chrono::milliseconds kLate{10};
 // Less than this goes into buffers on the way at once, and tells little of the line.
-constexpr double kTelling = 1 << 20U;
+constexpr double kMinSampleBytes = 1 << 20U;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void RateMeter::add(std::uint64_t bytes, Clock::duration busy) {
   if (bytes == 0 || seconds <= 0) return;
   const auto now = static_cast<double>(bytes) / seconds;
   const auto size = static_cast<double>(bytes);
-  const double share = size / (size + std::min(seen_, 3 * std::max(size, kTelling)));
+  const double share = size / (size + std::min(seen_, 3 * std::max(size, kMinSampleBytes)));
   bytes_per_s_ += share * (now - bytes_per_s_);
   seen_ += size;
 }

@@ -11,7 +11,7 @@
 namespace cardswap {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::milliseconds kPollInterval{50};
 
 }  // namespace
 
@@ -36,7 +36,7 @@ void AdoptedState::take_memory(TargetProgram& program, const Layout& wanted, Lin
     return snapshot;
   });
   while (made.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) {
-    link.wait(std::chrono::steady_clock::now() + kLook);
+    link.wait(std::chrono::steady_clock::now() + kPollInterval);
   }
   auto former = std::exchange(snapshot_, made.get());
   if (under_way_ != 0) former_.push_back(std::move(former));

@@ -7,7 +7,7 @@ namespace cardswap {
 namespace {
 
 /// A thread's start is nothing beside it, and few milliseconds of a fast line's time.
-constexpr std::size_t kWorthAJob = 32U << 20U;
+constexpr std::size_t kMinBatchBytes = 32U << 20U;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ bool LandedDigests::advance(Stagings& stagings, std::span<Digest> held, bool all
   if (waiting_.empty()) return true;
   if (all_are_here) {
     begin(stagings, std::max(1U, cores_));
-  } else if (cores_ > 2 && waiting_bytes_ >= kWorthAJob) {
+  } else if (cores_ > 2 && waiting_bytes_ >= kMinBatchBytes) {
     begin(stagings, 1);  // the others have the line to serve, and other jobs
   }
   return false;

@@ -10,14 +10,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLook{100};
+constexpr milliseconds kPollInterval{100};
 /// The log may hold the gradients of this many steps.
 constexpr std::uint64_t kStepsHeld = 2;
 /// No further shard is copied aside beyond this; a single one may be larger.
 constexpr std::uint64_t kStagedMax = 256U << 20U;
 // Of a program that tracks another number of loose tensors after each step.
 constexpr std::uint64_t kInterruptedAuditsMax = 32;
-constexpr double kForgetting = 0.75;
+constexpr double kDecay = 0.75;
 /// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
 /// then is no sign that the next one is small.
 constexpr double kStepForgetting = 0.98;
@@ -83,16 +83,16 @@ bool Replay::sync() {
   }
   while (!sender_.frozen()) {
     follow_the_program();
-    tend();
+    poll();
     if (given_up_) {
-      sender_.pump([this] { return sender_.replayed().number >= updates_sent_; });
+      sender_.progress_until([this] { return sender_.replayed().number >= updates_sent_; });
       return false;
     }
     ask_for_audit();
     predict();
-    sender_.progress(false);
+    sender_.report_progress(false);
     if (sender_.frozen() || send_next()) continue;
-    if (log_->empty()) sender_.pump_once(Sender::Clock::now() + kLook);
+    if (log_->empty()) sender_.progress_once(Sender::Clock::now() + kPollInterval);
   }
   audit_.reset();
   audit_asked_ = false;  // after a freeze that was put off there is another one
@@ -177,7 +177,7 @@ void Replay::send_uncovered_regions() {
   std::erase_if(missing, [this](ChunkId chunk) { return unit_of(chunk).has_value(); });
   sender_.send_round(missing, false);
   ++sender_.stats().rounds;
-  sender_.progress(true);
+  sender_.report_progress(true);
 }
 
 void Replay::stage_what_is_due() {
@@ -237,8 +237,8 @@ void Replay::send_staged_shard() {
       left = left.subspan(chunk->bytes);
       ++base_chunks_sent_;
       sender_.stats().remaining = base_bytes_left();
-      tend();
-      sender_.progress(false);
+      poll();
+      sender_.report_progress(false);
     }
   }
 }
@@ -275,7 +275,7 @@ void Replay::send_entry(UpdateEntry entry) {
         {static_cast<std::uint32_t>(gradient.parameter), gradient.bytes.size()});
   }
   sender_.send(update);
-  tend();
+  poll();
   if (entry.audit && audit_ && audit_->step == entry.step) audit_->update = update.number;
   unacknowledged_.push_back({update.number, held});
   if (step_bytes_ != 0) bound_log(step_bytes_);
@@ -311,8 +311,8 @@ void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
       sender_.stats().log_bytes += size;
       offset += size;
       stage_what_is_due();
-      tend();
-      sender_.progress(false);
+      poll();
+      sender_.report_progress(false);
     }
   }
 }
@@ -323,7 +323,7 @@ void Replay::finish_log(const Snapshot& frozen) {
     entry->audit = false;  // the frozen state is compared as a whole
     send_entry(std::move(*entry));
   }
-  tend();
+  poll();
   if (!given_up_ && !(frozen.layout == sender_.snapshot().layout)) take_layout(frozen);
 }
 
@@ -333,7 +333,7 @@ void Replay::give_up() {
   log_->close();
 }
 
-void Replay::tend() {
+void Replay::poll() {
   while (!unacknowledged_.empty() && unacknowledged_.front().update <= sender_.replayed().number) {
     log_->release(unacknowledged_.front().bytes);
     unacknowledged_.pop_front();
@@ -347,12 +347,12 @@ void Replay::tend() {
   // A step may have several updates of which some cost nothing: the longest of late counts.
   if (const auto& replayed = sender_.replayed(); replayed.number != noted_update_) {
     noted_update_ = replayed.number;
-    stats.replay_ms = std::max(replayed.replay_ms, kForgetting * stats.replay_ms);
+    stats.replay_ms = std::max(replayed.replay_ms, kDecay * stats.replay_ms);
   }
   // The scan does not wait for the entry's turn on the line: by then the trainer may be steps
   // ahead.
   if (const auto step = log_->take_audit_step()) audit_.emplace(*step);
-  if (audit_) tend_audit();
+  if (audit_) poll_audit();
 }
 
 void Replay::predict() {

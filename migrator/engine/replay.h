@@ -83,8 +83,8 @@ class Replay {
   void send_entry(UpdateEntry entry);
   void send_gradients(std::uint64_t update, const UpdateEntry& entry);
   /// What has to be looked at between any two sends.
-  void tend();
-  void tend_audit();
+  void poll();
+  void poll_audit();
   void conclude_audit();
   void predict();
   void give_up();

@@ -7,12 +7,12 @@
 namespace cardswap {
 namespace {
 
-constexpr std::size_t kNamesTold = 8;
+constexpr std::size_t kMaxNamesReported = 8;
 
 }  // namespace
 
 void Replay::add_name(std::string& names, std::uint64_t count, const Region& region) {
-  if (count <= kNamesTold) names += (names.empty() ? "" : ", ") + region.name;
+  if (count <= kMaxNamesReported) names += (names.empty() ? "" : ", ") + region.name;
 }
 
 void Replay::go_by_digests(std::size_t unit, const Region& named) {
@@ -27,12 +27,12 @@ void Replay::tell() {
   std::string note;
   if (came_late_ != 0) {
     note = fmt::format("{} of {} shards came during the replay, copied then: {}{}", came_late_,
-                       units_.size(), late_names_, came_late_ > kNamesTold ? ", ..." : "");
+                       units_.size(), late_names_, came_late_ > kMaxNamesReported ? ", ..." : "");
   }
   if (const auto wrong = stats.regions_not_replayed; wrong != 0) {
     note +=
         fmt::format("{}{} by rounds, replaying gave other bytes: {}{}", note.empty() ? "" : "; ",
-                    wrong, stats.not_replayed, wrong > kNamesTold ? ", ..." : "");
+                    wrong, stats.not_replayed, wrong > kMaxNamesReported ? ", ..." : "");
   }
   sender_.tell(std::move(note));
 }
@@ -48,7 +48,7 @@ void Replay::ask_for_audit() {
   log_->request_audit();
 }
 
-void Replay::tend_audit() {
+void Replay::poll_audit() {
   auto& audit = *audit_;
   if (!audit.now && !audit.scan) {
     auto read = window_->try_read();

@@ -30,7 +30,7 @@ void sync_by_rounds(Sender& sender) {
     stats.phase = round == 0 ? "base_copy" : "rounds";
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
-      sender.pump([&] { return sender.frozen() || sender.program().step() > scanned_at_step; });
+      sender.progress_until([&] { return sender.frozen() || sender.program().step() > scanned_at_step; });
       if (sender.frozen()) return;
     }
     scanned_at_step = sender.program().step();
@@ -56,7 +56,7 @@ void sync_by_rounds(Sender& sender) {
     ++stats.rounds;
     // Nothing is known yet of what a step changes; assume the whole of what was just sent.
     if (round == 0) sender.expect_downtime(dirty_bytes);
-    sender.progress(true);
+    sender.report_progress(true);
   }
 }
 

@@ -128,7 +128,7 @@ void Sender::connect() {
   for (int i = 0; i < kClockPings; ++i) {
     const auto before = pongs_;
     send(data::Ping{now_ns()});
-    pump([&] { return pongs_ != before; });
+    progress_until([&] { return pongs_ != before; });
   }
   stats_.setup_time_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   stats_.total = snapshot_.layout.total_bytes();
@@ -137,14 +137,14 @@ void Sender::connect() {
 void Sender::await_layout_answer() {
   accepted_.reset();
   answered_round_.reset();
-  pump([this] { return accepted_.has_value(); });
+  progress_until([this] { return accepted_.has_value(); });
   if (*accepted_ != chunks_.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }
-  if (want_held()) pump([this] { return answered_round_.has_value(); });
+  if (want_held()) progress_until([this] { return answered_round_.has_value(); });
 }
 
-void Sender::pump_once(Clock::time_point deadline) {
+void Sender::progress_once(Clock::time_point deadline) {
   if (stop_.stop_requested()) throw Error(Code::cancelled, "the migration was cancelled");
   take_freeze_request();
   const auto now = Clock::now();
@@ -175,14 +175,14 @@ void Sender::send(const data::Message& message) {
 }
 
 void Sender::send_payload(const data::BulkHeader& header, Fetched fetched, std::uint8_t element,
-                          bool hurry) {
+                          bool ignore_cap) {
   auto& [payload, owner, ticket, planes] = fetched;
   auto now = Clock::now();
   if (link_->bulk_in_flight() == 0 && cap_.ready_at(now) <= now) {  // nothing kept the line busy
     busy_since_ = now;
     busy_bytes_ = 0;
   }
-  wait_for_a_slot(hurry);
+  wait_for_a_slot(ignore_cap);
   data::Packing packing;
   if (planes != 1) packing = {Codec::planes, planes, static_cast<std::uint32_t>(payload.size())};
   if (auto packed = compressor_.pack(payload, element, bare_link_rate(), planes)) {
@@ -218,7 +218,7 @@ ReadAhead Sender::read_ahead(Fence after) {
 
 Fetched Sender::await(ReadAhead& ahead) {
   std::optional<Fetched> fetched;
-  pump(
+  progress_until(
       [&] {
         fetched = ahead.next();
         return fetched.has_value();
@@ -228,7 +228,7 @@ Fetched Sender::await(ReadAhead& ahead) {
 }
 
 void Sender::wait_until_payloads_are_sent() {
-  pump([this] { return link_->bulk_in_flight() == 0; });
+  progress_until([this] { return link_->bulk_in_flight() == 0; });
   note_rate();
 }
 
@@ -239,7 +239,7 @@ void Sender::note_rate() {
   busy_bytes_ = 0;
 }
 
-void Sender::wait_for_a_slot(bool hurry) {
+void Sender::wait_for_a_slot(bool ignore_cap) {
   // A capped or slow link must not have seconds of chunks queued in front of a heartbeat.
   const auto rate = bare_link_rate();
   const auto window =
@@ -248,9 +248,9 @@ void Sender::wait_for_a_slot(bool hurry) {
           : std::clamp<std::size_t>(
                 static_cast<std::size_t>(rate / 10 / static_cast<double>(options_.chunk_bytes)), 2,
                 kPayloadsUnderWayMax);
-  pump([&] { return link_->bulk_in_flight() < window; });
-  for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (hurry || !frozen_);) {
-    pump_once(ready);
+  progress_until([&] { return link_->bulk_in_flight() < window; });
+  for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (ignore_cap || !frozen_);) {
+    progress_once(ready);
   }
 }
 
@@ -294,7 +294,7 @@ void Sender::amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunk
   accepted_.reset();
   send(data::LayoutAmended{updates, base_chunks, now.layout});
   // Until then what the target says is of the former layout.
-  pump([this] { return accepted_.has_value(); });
+  progress_until([this] { return accepted_.has_value(); });
   auto chunks = cut_into_chunks(now.layout, options_.chunk_bytes);
   if (*accepted_ != chunks.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
@@ -308,7 +308,7 @@ void Sender::amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunk
 std::vector<Digest> Sender::scan(unsigned threads) {
   const auto start = Clock::now();
   DigestJob job(ranges_of(snapshot_, chunks_), snapshot_.fence, threads, [this] { wake(); });
-  pump([&] { return job.done(); });
+  progress_until([&] { return job.done(); });
   digest_rate_.add(job.bytes(), Clock::now() - start);
   return job.digests();
 }
@@ -343,12 +343,12 @@ void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uin
     held_[static_cast<std::size_t>(chunk)].reset();
     ++sent;
     stats_.remaining -= span.bytes;
-    progress(false);
+    report_progress(false);
   }
-  pump([this] { return link_->bulk_in_flight() == 0; });
+  progress_until([this] { return link_->bulk_in_flight() == 0; });
   answered_round_.reset();
   send(data::RoundEnd{round, sent, final, updates});
-  pump([&] { return answered_round_ == round && answered_final_ == final; });
+  progress_until([&] { return answered_round_ == round && answered_final_ == final; });
   note_rate();  // to the answer: what was sent last may have gone no further than a buffer
 }
 

@@ -42,16 +42,16 @@ class Sender final : private LinkEvents {
   /// Connects and agrees on the layout; `strategy` says whether to ask what the target holds.
   void connect();
   template <class Condition>
-  void pump(Condition until, std::chrono::milliseconds poll = kHeartbeat) {
-    while (!until()) pump_once(Clock::now() + poll);
+  void progress_until(Condition until, std::chrono::milliseconds poll = kHeartbeat) {
+    while (!until()) progress_once(Clock::now() + poll);
   }
   /// One wait: moves bytes, delivers what came, sends a heartbeat when one is due.
-  void pump_once(Clock::time_point deadline);
+  void progress_once(Clock::time_point deadline);
   void send(const data::Message& message);
-  /// Waits for room on the line and under the cap first; `hurry`: also while frozen.
+  /// Waits for room on the line and under the cap first; `ignore_cap`: also while frozen.
   /// `element`: bytes of one of the payload's elements, for packing it on a slow link.
   void send_payload(const data::BulkHeader& header, Fetched fetched, std::uint8_t element,
-                    bool hurry);
+                    bool ignore_cap);
   /// Payloads of the chunk's size at most, to be fetched from their devices behind `after`.
   [[nodiscard]] ReadAhead read_ahead(Fence after);
   /// The next of `ahead`, when it is there.
@@ -94,7 +94,7 @@ class Sender final : private LinkEvents {
 
   // ---- figures
   MigrationStats& stats() { return stats_; }
-  void progress(bool always);
+  void report_progress(bool always);
   /// What a strategy has to say to people, in place of what it said before.
   void tell(std::string note);
   /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying.
@@ -128,7 +128,7 @@ class Sender final : private LinkEvents {
   [[nodiscard]] bool want_held() const { return options_.strategy != Strategy::stop_copy; }
   void note_card_path();
   void await_layout_answer();
-  void wait_for_a_slot(bool hurry);
+  void wait_for_a_slot(bool ignore_cap);
   void take_freeze_request();
   [[nodiscard]] double bare_link_rate() const;
 

@@ -17,7 +17,7 @@ constexpr milliseconds kProbeEnough{40};
 
 }  // namespace
 
-void Sender::progress(bool always) {
+void Sender::report_progress(bool always) {
   const auto now = Clock::now();
   if (!always && now < progress_due_) return;
   progress_due_ = now + kProgressEvery;
@@ -32,8 +32,8 @@ std::uint8_t Sender::element_of(RegionId region) const {
 }
 
 void Sender::note_card_path() {
-  const auto is_card = [](const auto& device) { return device && !device->is_host(); };
-  if (std::ranges::none_of(snapshot_.devices, is_card)) return;
+  const auto is_gpu = [](const auto& device) { return device && !device->is_host(); };
+  if (std::ranges::none_of(snapshot_.devices, is_gpu)) return;
   stats_.card_path = link_->direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
 }
 
@@ -102,14 +102,14 @@ void Sender::put_off_freeze(const std::string& why) {
   ++stats_.freezes_put_off;
   put_off_note_ = why;
   tell(strategy_note_);
-  progress(true);
+  report_progress(true);
   events_.put_off(why);
 }
 
 void Sender::report_converged() {
   if (std::exchange(converged_, true)) return;
   offered_bytes_ = expected_bytes_;
-  progress(true);
+  report_progress(true);
   if (events_.converged) events_.converged(stats_.expected_downtime_ms);
 }
 

@@ -54,7 +54,7 @@ class Source::Engine {
         sync();
       } while (sender_.frozen() && !freeze_holds());
       if (sender_.frozen()) finish_frozen();
-      sender_.pump(stopped);
+      sender_.report_progress(stopped);
     } catch (...) {
       replay_.reset();  // a trainer that waits for the log goes on before anything else
       if (!stopped() && events_.failed) events_.failed(named(error_of(std::current_exception())));
@@ -76,14 +76,14 @@ class Source::Engine {
       stats.strategy = to_string(Strategy::stop_copy);
       sender_.expect_downtime(dirty_after_a_step());
       if (options_.max_downtime_ms > 0 && stats.expected_downtime_ms > options_.max_downtime_ms) {
-        sender_.progress(true);
+        sender_.report_progress(true);
         throw Error(Code::not_converging,
                     fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
                                 stats.expected_downtime_ms, options_.max_downtime_ms),
                     "allow more with --max-downtime, or let --strategy auto choose");
       }
       sender_.report_converged();
-      sender_.pump([this] { return sender_.frozen(); });
+      sender_.progress_until([this] { return sender_.frozen(); });
       return;
     }
     if (strategy_ == Strategy::replay) {
@@ -136,7 +136,7 @@ class Source::Engine {
   /// What a freeze would send of a state that was probed, not copied.
   std::uint64_t dirty_after_a_step() {
     const auto probed_at = program_.step();
-    sender_.pump([&] { return sender_.frozen() || program_.step() > probed_at; });
+    sender_.progress_until([&] { return sender_.frozen() || program_.step() > probed_at; });
     sender_.refresh(program_.snapshot());
     return sender_.bytes_in(sender_.differing(sender_.scan(1)));
   }
@@ -159,7 +159,7 @@ class Source::Engine {
     auto& stats = sender_.stats();
     const auto& frozen = sender_.frozen_state();
     stats.phase = "frozen";
-    sender_.progress(true);
+    sender_.report_progress(true);
     auto start = Clock::now();
     if (replay_) replay_->finish_log(frozen.snapshot);
     const bool replaying = replay_ && replay_->updates_sent() > 0;
@@ -201,13 +201,13 @@ class Source::Engine {
     }
     const auto root = data::root_of(sender_.snapshot().layout, now, values);
     sender_.send(data::Equal{root});
-    sender_.pump([this] { return sender_.confirmed().has_value(); });
+    sender_.progress_until([this] { return sender_.confirmed().has_value(); });
     if (*sender_.confirmed() != root) {
       throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
     }
     stats.freeze_verify_ms = ms_since(start);
     stats.log_lag_bytes = 0;
-    sender_.progress(true);
+    sender_.report_progress(true);
     if (events_.verified) events_.verified(root, stats);
   }
 

@@ -10,7 +10,7 @@ namespace cardswap {
 namespace {
 
 /// Enough for a device's buffers to be all in use; host memory needs none of it.
-constexpr std::size_t kAheadMax = 256;
+constexpr std::size_t kMaxReadAhead = 256;
 
 std::string key_of(std::span<const std::byte> header) {
   return {reinterpret_cast<const char*>(header.data()), header.size()};  // NOLINT: bytes as a key
@@ -36,14 +36,14 @@ void ReadAhead::want(const MemoryRange& range, std::uint8_t element) {
 }
 
 std::optional<Fetched> ReadAhead::next() {
-  while (begun_ < wanted_.size() && ahead_.size() < kAheadMax) {
+  while (begun_ < wanted_.size() && ahead_.size() < kMaxReadAhead) {
     auto& device = *wanted_[begun_].range.device;
     if (device.is_host()) {
       if (!ahead_.empty()) break;
       return Fetched{wanted_[begun_++].range.bytes, {}, 0};
     }
     const auto left = std::span(wanted_).subspan(begun_).first(
-        std::min(wanted_.size() - begun_, kAheadMax - ahead_.size()));
+        std::min(wanted_.size() - begun_, kMaxReadAhead - ahead_.size()));
     const auto others = std::ranges::find_if(
         left, [&](const Payload& payload) { return payload.range.device != &device; });
     auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,

@@ -4,7 +4,7 @@
 
 namespace cardswap {
 
-std::shared_ptr<Device> open_card(int index) {
+std::shared_ptr<Device> open_gpu(int index) {
   const cuda::Card card{cuda::cudart(), index};
   const auto stream = std::make_shared<cuda::OwnedStream>(card);
   return cuda::CudaDevice::open(card.runtime, index, {[stream] { return stream->get(); }, {}, {}});

@@ -8,6 +8,6 @@ namespace cardswap {
 
 /// The card that CUDA counts as `index` in this process, with a stream of its own in place of a
 /// program's. Throws Error{refused} in a build without CUDA, and Error where there is no such card.
-[[nodiscard]] std::shared_ptr<Device> open_card(int index);
+[[nodiscard]] std::shared_ptr<Device> open_gpu(int index);
 
 }  // namespace cardswap

@@ -18,7 +18,7 @@ using OpenCard = std::function<std::shared_ptr<Device>(int index)>;
 /// Arenas that are being received: memory where the layout wants its regions. One thread.
 class HeldMemory {
  public:
-  explicit HeldMemory(OpenCard open_card) : open_card_(std::move(open_card)) {}
+  explicit HeldMemory(OpenCard open_gpu) : open_card_(std::move(open_gpu)) {}
 
   /// Has all that `wanted` needs; a later layout may need more of the same arenas and keeps what is
   /// there. Throws Error{bad_request} on regions that no arena has, and Error{refused} when

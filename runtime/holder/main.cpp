@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     if (!try_host.empty()) return cardswap::try_data(try_host, transports);
-    return keep.empty() ? cardswap::receive_and_hand_over(hand_over, cardswap::open_card)
+    return keep.empty() ? cardswap::receive_and_hand_over(hand_over, cardswap::open_gpu)
                         : cardswap::keep_memory(keep, trainer);
   } catch (const cardswap::Error& error) {
     std::fprintf(stderr, "cardswap-holder: %s\n", error.what());

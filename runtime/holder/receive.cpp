@@ -44,10 +44,10 @@ bool same_token(const std::string& a, const std::string& b) {
 /// thread the rest. The channel and the engine are declared last: their threads end first.
 class Receiver final : private TargetProgram {
  public:
-  Receiver(const std::string& path, OpenCard open_card)
+  Receiver(const std::string& path, OpenCard open_gpu)
       : token_(setting("CARDSWAP_TOKEN")),
         job_(setting("CARDSWAP_JOB")),
-        memory_(std::move(open_card)),
+        memory_(std::move(open_gpu)),
         listener_(path),
         channel_(setting("CARDSWAP_SOCKET"), {[this] { return hello(); }, {}, {}}) {
     const auto& welcome = channel_.welcome();
@@ -176,8 +176,8 @@ class Receiver final : private TargetProgram {
 
 }  // namespace
 
-int receive_and_hand_over(const std::string& path, OpenCard open_card) {
-  return Receiver(path, std::move(open_card)).run();
+int receive_and_hand_over(const std::string& path, OpenCard open_gpu) {
+  return Receiver(path, std::move(open_gpu)).run();
 }
 
 }  // namespace cardswap
