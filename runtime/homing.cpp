@@ -96,8 +96,8 @@ bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> li
   return true;
 }
 
-Snapshot Homing::snapshot(bool with_scratch) {
-  Snapshot result;
+StateView Homing::state_view(bool with_scratch) {
+  StateView result;
   std::vector<Region> layout;
   auto regions = tracker_.regions(with_scratch);
   std::set<const std::byte*> sent;
@@ -152,7 +152,7 @@ std::pair<std::vector<MemoryRange>, Fence> Homing::elsewhere() {
 }
 
 Digest Homing::digest() {
-  const auto homed = snapshot(true);
+  const auto homed = state_view(true);
   wire::WireWriter writer;
   writer.digest(homed.layout.digest()).digest(digest_of(tracker_.save()));
   // The job stands still meanwhile: on every core.

@@ -47,7 +47,7 @@ class Homing {
   /// What lies in the arenas, with its addresses; `with_scratch`, gradients too, and
   /// what the program still holds of what it tracked once. An arena's regions come behind its head,
   /// of dtype kArenaHead.
-  [[nodiscard]] Snapshot snapshot(bool with_scratch);
+  [[nodiscard]] StateView state_view(bool with_scratch);
   /// Over every tracked byte and every byte in the arenas.
   [[nodiscard]] Digest digest();
 

@@ -89,7 +89,7 @@ std::vector<channel::Obstacle> Inventory::obstacles(std::uint64_t step) {
   }
   look_at_values(found);
   try {
-    (void)tracker_.snapshot();
+    (void)tracker_.state_view();
   } catch (...) {
     const auto error = error_of(std::current_exception());
     found.push_back({error.failure(), error.hint(), false});

@@ -100,7 +100,7 @@ bool Migration::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateW
   return true;
 }
 
-Snapshot Migration::snapshot() {
+StateView Migration::state_view() {
   const std::lock_guard lock(mutex_);
   return *latest_;
 }
@@ -179,7 +179,7 @@ void Migration::listen_for_source() {
   options.transports = welcome_.transports;
   options.peers = welcome_.data_peers;
   try {
-    auto held = tracker_.snapshot();
+    auto held = tracker_.state_view();
     const auto host = options.listen_host;
     options.devices = std::move(held.devices);
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
@@ -190,8 +190,8 @@ void Migration::listen_for_source() {
   }
 }
 
-Snapshot Migration::adopt(const Layout& wanted) {
-  Snapshot result;
+StateView Migration::adopt(const Layout& wanted) {
+  StateView result;
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on;
   on_trainer([&] {
     result = tracker_.adopt(wanted);

@@ -63,18 +63,18 @@ class Migration final : private SourceProgram, private TargetProgram {
 
  private:
   // SourceProgram
-  Snapshot snapshot() override;
+  StateView state_view() override;
   std::uint64_t step() override { return gate_.step(); }
   double median_step_ms() override { return gate_.median_step_ms(); }
   void throttle(double share) override;
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
   // TargetProgram
-  Snapshot adopt(const Layout& wanted) override;
+  StateView adopt(const Layout& wanted) override;
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
   Device& device_of(ParameterId parameter) override;
   void replay(const ReceivedUpdate& update) override;
 
-  [[nodiscard]] Snapshot view();
+  [[nodiscard]] StateView view();
   void on_trainer(std::function<void()> task);
   [[nodiscard]] bool pass_to_standby();
   void pass_with_log();
@@ -110,7 +110,7 @@ class Migration final : private SourceProgram, private TargetProgram {
   int boundaries_seen_ = 0;                  // since it was wanted
   bool by_criu_ = false;                     // this migration's process goes itself
   std::optional<Digest> root_;               // what the engine verified, while by_criu_
-  std::optional<Snapshot> latest_;
+  std::optional<StateView> latest_;
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on_;  // of a standby's parameters
   std::shared_ptr<UpdateLog> log_;                               // while the engine replays
   std::shared_ptr<StateWindow> window_;                          // the same

@@ -31,7 +31,7 @@ bool Migration::pass_homing() {
     }
     const bool all = homing_.home_some(kCopyAtABoundary);
     if (!all && !source_) return false;  // the engine begins with what is at home by then
-    latest_ = homing_.snapshot(false);
+    latest_ = homing_.state_view(false);
     if (begin_ && begin_->strategy == Strategy::automatic) begin_->strategy = Strategy::rounds;
     return true;
   } catch (...) {

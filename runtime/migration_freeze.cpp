@@ -66,12 +66,12 @@ void Migration::parked() {
   try {
     if (by_criu) {  // values and the rest travel in the process
       homing_.home_all();
-      state.snapshot = homing_.snapshot(true);
+      state.state_view = homing_.state_view(true);
     } else {
       tracker_.keep_unused_gradients();
       {
         const std::lock_guard lock(mutex_);
-        state.snapshot = view();
+        state.state_view = view();
       }
       state.values = tracker_.save();
     }

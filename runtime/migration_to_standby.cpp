@@ -69,8 +69,8 @@ void Migration::start_source(const channel::BeginSync& begin) {
 }
 
 /// With `mutex_` held, at a boundary: the state as the source's engine reads it.
-Snapshot Migration::view() {
-  auto now = tracker_.snapshot();
+StateView Migration::view() {
+  auto now = tracker_.state_view();
   now.step = gate_.step();
   // While updates are logged, what they rewrite changes with the layout only.
   const bool same = log_ && latest_ && latest_->layout == now.layout;

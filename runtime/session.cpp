@@ -188,7 +188,7 @@ class Session::Impl {
     channel::Tracked tracked;
     tracked.obstacles = std::move(in_the_way);
     try {
-      const auto layout = tracker_.snapshot().layout;
+      const auto layout = tracker_.state_view().layout;
       const auto sizes = replay_sizes(tracker_.shards(), layout);
       tracked.state_bytes = layout.total_bytes();
       tracked.regions = static_cast<std::uint32_t>(layout.regions().size());

@@ -95,10 +95,10 @@ std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
   return all;
 }
 
-Snapshot Tracker::snapshot() { return collect(true); }
+StateView Tracker::state_view() { return collect(true); }
 
-Snapshot Tracker::collect(bool with_gradients) {
-  Snapshot result;
+StateView Tracker::collect(bool with_gradients) {
+  StateView result;
   std::vector<Region> layout;
   auto all = regions(false);
   for (const auto& entry : entries_) {
@@ -125,7 +125,7 @@ Snapshot Tracker::collect(bool with_gradients) {
   return result;
 }
 
-Snapshot Tracker::adopt(const Layout& wanted) {
+StateView Tracker::adopt(const Layout& wanted) {
   std::map<std::string_view, std::vector<std::string>> names;
   for (const auto& region : wanted.regions()) {
     const auto slash = region.name.find('/');
@@ -138,7 +138,7 @@ Snapshot Tracker::adopt(const Layout& wanted) {
       if (auto* gradients = entry.state->gradients()) gradients->adopt(names[entry.name]);
     });
   }
-  return snapshot();
+  return state_view();
 }
 
 std::vector<std::byte> Tracker::save() { return values(true); }

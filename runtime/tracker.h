@@ -41,12 +41,12 @@ class Tracker {
   /// Error{bad_request} when there is none.
   [[nodiscard]] std::vector<const void*> storages_of(std::string_view name) const;
 
-  [[nodiscard]] Snapshot snapshot();
+  [[nodiscard]] StateView state_view();
   /// Each storage once, with its whole name; then, if asked for, what is no state but needed by a
   /// process that goes on where it stands.
   [[nodiscard]] std::vector<TrackedRegion> regions(bool with_scratch);
   /// Makes or drops lazily made state to match `wanted`, and gives what is there now.
-  [[nodiscard]] Snapshot adopt(const Layout& wanted);
+  [[nodiscard]] StateView adopt(const Layout& wanted);
   /// Everything that is no region, as one block.
   [[nodiscard]] std::vector<std::byte> save();
   /// Throws Error{layout_differs, bad_request} when the block is not of these things.
@@ -67,7 +67,7 @@ class Tracker {
   void arrived();
 
  private:
-  [[nodiscard]] Snapshot collect(bool with_gradients);
+  [[nodiscard]] StateView collect(bool with_gradients);
   [[nodiscard]] std::vector<std::byte> values(bool with_gradients);
   void load_gradients(wire::WireReader& reader);
 

@@ -124,7 +124,7 @@ struct Shard {
 /// A layout together with where its bytes are in this process. Holding the snapshot keeps the
 /// memory alive (`keep_alive` holds each storage), even when the program replaces the tensor.
 /// Owners of `keep_alive`: the program's tensors and every snapshot in use.
-struct Snapshot {
+struct StateView {
   Layout layout;
   std::vector<std::span<std::byte>> memory;      ///< one a region, same order
   std::vector<std::shared_ptr<Device>> devices;  ///< the same; none: this host's own memory

@@ -27,22 +27,22 @@ std::shared_ptr<Arena> Device::reserve_arena(std::uint64_t, std::uint64_t) {
   throw Error(Code::refused, fmt::format("{} has no arenas of its own", info_.name));
 }
 
-MemoryRange range_of(const Snapshot& snapshot, RegionId region) {
+MemoryRange range_of(const StateView& state_view, RegionId region) {
   const auto index = static_cast<std::size_t>(region);
-  auto* device = snapshot.devices.empty() ? nullptr : snapshot.devices.at(index).get();
-  return {device == nullptr ? &cpu_device() : device, snapshot.memory.at(index)};
+  auto* device = state_view.devices.empty() ? nullptr : state_view.devices.at(index).get();
+  return {device == nullptr ? &cpu_device() : device, state_view.memory.at(index)};
 }
 
-MemoryRange range_of(const Snapshot& snapshot, const ChunkSpan& chunk) {
-  auto range = range_of(snapshot, chunk.region);
+MemoryRange range_of(const StateView& state_view, const ChunkSpan& chunk) {
+  auto range = range_of(state_view, chunk.region);
   range.bytes = range.bytes.subspan(chunk.offset, chunk.bytes);
   return range;
 }
 
-std::vector<MemoryRange> ranges_of(const Snapshot& snapshot, std::span<const ChunkSpan> chunks) {
+std::vector<MemoryRange> ranges_of(const StateView& state_view, std::span<const ChunkSpan> chunks) {
   std::vector<MemoryRange> result;
   result.reserve(chunks.size());
-  for (const auto& chunk : chunks) result.push_back(range_of(snapshot, chunk));
+  for (const auto& chunk : chunks) result.push_back(range_of(state_view, chunk));
   return result;
 }
 

@@ -147,9 +147,9 @@ class Device {
 [[nodiscard]] Device& cpu_device();
 
 /// Where a region, and a chunk of it, lies.
-[[nodiscard]] MemoryRange range_of(const Snapshot& snapshot, RegionId region);
-[[nodiscard]] MemoryRange range_of(const Snapshot& snapshot, const ChunkSpan& chunk);
-[[nodiscard]] std::vector<MemoryRange> ranges_of(const Snapshot& snapshot,
+[[nodiscard]] MemoryRange range_of(const StateView& state_view, RegionId region);
+[[nodiscard]] MemoryRange range_of(const StateView& state_view, const ChunkSpan& chunk);
+[[nodiscard]] std::vector<MemoryRange> ranges_of(const StateView& state_view,
                                                  std::span<const ChunkSpan> chunks);
 /// Device::enter for each; empty ones are the host's own.
 void enter(std::span<const std::shared_ptr<Device>> devices);

@@ -19,31 +19,31 @@ void AdoptedState::take(TargetProgram& program, const Layout& wanted, std::uint6
                         Link& link) {
   chunks_.clear();
   take_memory(program, wanted, link);
-  chunks_ = cut_into_chunks(snapshot_.layout, chunk_bytes);
+  chunks_ = cut_into_chunks(state_view_.layout, chunk_bytes);
 }
 
 void AdoptedState::look_again(TargetProgram& program, Link& link) {
-  take_memory(program, Layout(snapshot_.layout), link);
+  take_memory(program, Layout(state_view_.layout), link);
 }
 
 void AdoptedState::take_memory(TargetProgram& program, const Layout& wanted, Link& link) {
   auto made = std::async(std::launch::async, [&] {
-    auto snapshot = program.adopt(wanted);
-    for (const auto& device : snapshot.devices) {
-      if (device) device->wait(snapshot.fence);
+    auto state_view = program.adopt(wanted);
+    for (const auto& device : state_view.devices) {
+      if (device) device->wait(state_view.fence);
     }
     link.wake();
-    return snapshot;
+    return state_view;
   });
   while (made.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) {
     link.wait(std::chrono::steady_clock::now() + kPollInterval);
   }
-  auto former = std::exchange(snapshot_, made.get());
+  auto former = std::exchange(state_view_, made.get());
   if (under_way_ != 0) former_.push_back(std::move(former));
-  if (snapshot_.layout == wanted) return;
+  if (state_view_.layout == wanted) return;
   throw Error(Code::layout_differs,
               fmt::format("the standby's tensors are not the source's: {}",
-                          fmt::join(differences(wanted, snapshot_.layout), "; ")),
+                          fmt::join(differences(wanted, state_view_.layout), "; ")),
               "both sides must build the same model; check arguments, files and environment");
 }
 

@@ -25,15 +25,15 @@ class AdoptedState {
   /// elsewhere, as the source's did.
   void look_again(TargetProgram& program, Link& link);
 
-  [[nodiscard]] const Layout& layout() const { return snapshot_.layout; }
+  [[nodiscard]] const Layout& layout() const { return state_view_.layout; }
   [[nodiscard]] const std::vector<ChunkSpan>& chunks() const { return chunks_; }
-  [[nodiscard]] std::vector<MemoryRange> ranges() const { return ranges_of(snapshot_, chunks_); }
+  [[nodiscard]] std::vector<MemoryRange> ranges() const { return ranges_of(state_view_, chunks_); }
   [[nodiscard]] std::vector<ChunkId> all_chunks() const;
   [[nodiscard]] bool has(ChunkId chunk) const {
     return static_cast<std::size_t>(chunk) < chunks_.size();
   }
   [[nodiscard]] MemoryRange range(ChunkId chunk) const {
-    return range_of(snapshot_, chunks_.at(static_cast<std::size_t>(chunk)));
+    return range_of(state_view_, chunks_.at(static_cast<std::size_t>(chunk)));
   }
 
   /// A chunk was given a place, and has landed there.
@@ -43,9 +43,9 @@ class AdoptedState {
  private:
   void take_memory(TargetProgram& program, const Layout& wanted, Link& link);
 
-  Snapshot snapshot_;
+  StateView state_view_;
   std::vector<ChunkSpan> chunks_;
-  std::vector<Snapshot> former_;
+  std::vector<StateView> former_;
   std::size_t under_way_ = 0;
 };
 

@@ -33,13 +33,13 @@ Replay::~Replay() { log_->close(); }
 
 bool Replay::begin() {
   // Before the program has the log: its very next step appends.
-  sender_.refresh(sender_.program().snapshot());
-  const auto update_bytes = replay_sizes(sender_.snapshot()).update_bytes;
-  room_ = room_for_gradients(sender_.snapshot().devices);
+  sender_.refresh(sender_.program().state_view());
+  const auto update_bytes = replay_sizes(sender_.state_view()).update_bytes;
+  room_ = room_for_gradients(sender_.state_view().devices);
   // A step that waits until its gradients are sent needs no more memory than without a migration.
   if (sender_.options().log_bytes_max == 0 && room_ < update_bytes) log_->hold_each();
   bound_log(update_bytes);
-  const auto& now = sender_.snapshot();
+  const auto& now = sender_.state_view();
   if (sender_.program().begin_log(log_, window_) && now.shards && !now.shards->empty() &&
       units_.follow(now.layout, *now.shards, {})) {
     return true;
@@ -60,9 +60,9 @@ bool Replay::covers(ChunkId chunk) const {
   return unit && units_[*unit].is_replayed();
 }
 
-std::uint64_t Replay::bytes_left(const Snapshot& frozen) const {
+std::uint64_t Replay::bytes_left(const StateView& frozen) const {
   const auto known = dirty_bytes_;  // the log has gone over before the last step
-  const auto& layout = sender_.snapshot().layout;
+  const auto& layout = sender_.state_view().layout;
   if (frozen.layout == layout) return known + base_bytes_left();
   const auto kept = kept_regions(layout, frozen.layout);
   auto then = units_;
@@ -102,8 +102,8 @@ bool Replay::sync() {
 /// At most once a step: a snapshot is not for nothing, and nothing changes in between.
 void Replay::follow_the_program() {
   if (!sender_.has_news()) return;
-  auto now = sender_.program().snapshot();
-  if (now.layout == sender_.snapshot().layout) {
+  auto now = sender_.program().state_view();
+  if (now.layout == sender_.state_view().layout) {
     sender_.refresh(std::move(now));
     return;
   }
@@ -122,16 +122,16 @@ void Replay::follow_the_program() {
 
 /// Between two updates. Chunks of the base copy that are under way are of the former layout, and
 /// the target waits for them.
-void Replay::take_layout(Snapshot now) {
+void Replay::take_layout(StateView now) {
   const bool interrupted = audit_asked_ && !audit_concluded_;
   audit_.reset();  // its digests are of the former layout; there will be another one
   audit_asked_ = audited_ = audit_concluded_ = false;
-  const auto kept = kept_regions(sender_.snapshot().layout, now.layout);
+  const auto kept = kept_regions(sender_.state_view().layout, now.layout);
   sender_.amend(std::move(now), updates_sent_, base_chunks_sent_);
-  const auto& regions = sender_.snapshot().layout.regions();
-  const auto& shards = sender_.snapshot().shards;
+  const auto& regions = sender_.state_view().layout.regions();
+  const auto& shards = sender_.state_view().shards;
   const auto begun =
-      shards ? units_.follow(sender_.snapshot().layout, *shards, kept) : std::nullopt;
+      shards ? units_.follow(sender_.state_view().layout, *shards, kept) : std::nullopt;
   if (!begun) {
     give_up();
     return;
@@ -199,7 +199,7 @@ bool Replay::stage_next_shard() {
   auto& unit = units_[next_unit_];
   std::vector<MemoryRange> ranges;
   for (const auto region : unit.shard.regions) {
-    ranges.push_back(range_of(sender_.snapshot(), region));
+    ranges.push_back(range_of(sender_.state_view(), region));
   }
   if (copy_.bytes.size() != unit.bytes) {
     copy_ = ranges.front().device->allocate_host(unit.bytes);
@@ -317,14 +317,14 @@ void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
   }
 }
 
-void Replay::finish_log(const Snapshot& frozen) {
+void Replay::finish_log(const StateView& frozen) {
   drop_staged_shards();
   while (auto entry = log_->take()) {
     entry->audit = false;  // the frozen state is compared as a whole
     send_entry(std::move(*entry));
   }
   poll();
-  if (!given_up_ && !(frozen.layout == sender_.snapshot().layout)) take_layout(frozen);
+  if (!given_up_ && !(frozen.layout == sender_.state_view().layout)) take_layout(frozen);
 }
 
 void Replay::give_up() {

@@ -41,9 +41,9 @@ class Replay {
   /// was sent has been replayed.
   bool sync();
   /// What a freeze with that state has to send, as far as it can be known before all is digested.
-  [[nodiscard]] std::uint64_t bytes_left(const Snapshot& frozen) const;
+  [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
   /// After the freeze: sends what is left of the log, and takes over the frozen state's layout.
-  void finish_log(const Snapshot& frozen);
+  void finish_log(const StateView& frozen);
   /// True for a chunk that needs no sending because the target replays its updates.
   [[nodiscard]] bool covers(ChunkId chunk) const;
   [[nodiscard]] std::uint64_t updates_sent() const { return updates_sent_; }
@@ -53,7 +53,7 @@ class Replay {
     explicit Audit(std::uint64_t step) : step(step) {}
     std::uint64_t update = 0;  ///< its number, once it was sent
     std::uint64_t step;
-    Snapshot snapshot;  ///< keeps what is scanned alive
+    StateView state_view;  ///< keeps what is scanned alive
     std::optional<DigestJob> scan;
     std::optional<std::vector<Digest>> now;
   };
@@ -69,7 +69,7 @@ class Replay {
 
   void bound_log(std::uint64_t update_bytes);
   void follow_the_program();
-  void take_layout(Snapshot now);
+  void take_layout(StateView now);
   static void add_name(std::string& names, std::uint64_t count, const Region& region);
   void go_by_digests(std::size_t unit, const Region& named);
   void tell();

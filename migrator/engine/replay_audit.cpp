@@ -58,11 +58,11 @@ void Replay::poll_audit() {
       audit_asked_ = false;
       return;
     }
-    audit.snapshot = sender_.snapshot();
+    audit.state_view = sender_.state_view();
     const auto fence = read->fence();
     // Let go by the scan itself: the engine may be busy on a slow line when it ends.
     auto reading = std::make_shared<std::optional<StateWindow::Read>>(std::move(*read));
-    audit.scan.emplace(ranges_of(audit.snapshot, sender_.chunks()), fence, 1U,
+    audit.scan.emplace(ranges_of(audit.state_view, sender_.chunks()), fence, 1U,
                        [this, reading = std::move(reading)] {
                          reading->reset();
                          sender_.wake();
@@ -89,7 +89,7 @@ void Replay::conclude_audit() {
     if (covers(chunk)) {
       if (now[i] == theirs[i]) continue;
       const auto region = static_cast<std::size_t>(sender_.chunks()[i].region);
-      go_by_digests(*unit_of(chunk), sender_.snapshot().layout.regions()[region]);
+      go_by_digests(*unit_of(chunk), sender_.state_view().layout.regions()[region]);
     }
     sender_.held()[i] = theirs[i];
     if (now[i] != theirs[i]) missing.push_back(chunk);

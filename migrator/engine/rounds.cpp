@@ -34,7 +34,7 @@ void sync_by_rounds(Sender& sender) {
       if (sender.frozen()) return;
     }
     scanned_at_step = sender.program().step();
-    sender.refresh(sender.program().snapshot());
+    sender.refresh(sender.program().state_view());
     const auto dirty = sender.differing(sender.scan(1));
     const auto dirty_bytes = sender.bytes_in(dirty);
     if (round > 0) {

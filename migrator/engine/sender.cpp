@@ -108,8 +108,8 @@ std::string Sender::peer() const { return link_address(options_.host, options_.p
 void Sender::connect() {
   const auto start = Clock::now();
   stats_.phase = "connect";
-  snapshot_ = program_.snapshot();
-  enter(snapshot_.devices);  // before a link looks for them
+  state_view_ = program_.state_view();
+  enter(state_view_.devices);  // before a link looks for them
   auto link = connect_link(options_.host, options_.port, options_.transports, options_.data_key,
                            *this, options_.peers);
   {
@@ -119,11 +119,11 @@ void Sender::connect() {
   stagings_.emplace(*link_, options_.chunk_bytes);
   liveness_.heard();
   note_card_path();
-  chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
+  chunks_ = cut_into_chunks(state_view_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
   send(data::Knock{data::kMagic, data::kVersion, options_.migration, options_.token});
   send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
-                   options_.chunk_bytes, want_held(), snapshot_.layout});
+                   options_.chunk_bytes, want_held(), state_view_.layout});
   await_layout_answer();
   for (int i = 0; i < kClockPings; ++i) {
     const auto before = pongs_;
@@ -131,7 +131,7 @@ void Sender::connect() {
     progress_until([&] { return pongs_ != before; });
   }
   stats_.setup_time_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-  stats_.total = snapshot_.layout.total_bytes();
+  stats_.total = state_view_.layout.total_bytes();
 }
 
 void Sender::await_layout_answer() {
@@ -272,25 +272,25 @@ void Sender::close() noexcept {
 
 // ---- the state
 
-bool Sender::refresh(Snapshot now) {
-  const bool same = now.layout == snapshot_.layout;
+bool Sender::refresh(StateView now) {
+  const bool same = now.layout == state_view_.layout;
   if (same) {
-    snapshot_ = std::move(now);
+    state_view_ = std::move(now);
     return false;
   }
   wait_until_payloads_are_sent();  // they belong to the layout that the target still has
-  snapshot_ = std::move(now);
-  chunks_ = cut_into_chunks(snapshot_.layout, options_.chunk_bytes);
+  state_view_ = std::move(now);
+  chunks_ = cut_into_chunks(state_view_.layout, options_.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
-  stats_.total = snapshot_.layout.total_bytes();
-  send(data::LayoutChanged{want_held(), snapshot_.layout});
+  stats_.total = state_view_.layout.total_bytes();
+  send(data::LayoutChanged{want_held(), state_view_.layout});
   await_layout_answer();
   return true;
 }
 
 /// The caller sends nothing meanwhile: what is under way is of updates and chunks that the target
 /// waits for first.
-void Sender::amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunks) {
+void Sender::amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks) {
   accepted_.reset();
   send(data::LayoutAmended{updates, base_chunks, now.layout});
   // Until then what the target says is of the former layout.
@@ -299,15 +299,15 @@ void Sender::amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunk
   if (*accepted_ != chunks.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }
-  held_ = carried_over(held_, chunks_, chunks, kept_regions(snapshot_.layout, now.layout));
+  held_ = carried_over(held_, chunks_, chunks, kept_regions(state_view_.layout, now.layout));
   chunks_ = std::move(chunks);
-  snapshot_ = std::move(now);
-  stats_.total = snapshot_.layout.total_bytes();
+  state_view_ = std::move(now);
+  stats_.total = state_view_.layout.total_bytes();
 }
 
 std::vector<Digest> Sender::scan(unsigned threads) {
   const auto start = Clock::now();
-  DigestJob job(ranges_of(snapshot_, chunks_), snapshot_.fence, threads, [this] { wake(); });
+  DigestJob job(ranges_of(state_view_, chunks_), state_view_.fence, threads, [this] { wake(); });
   progress_until([&] { return job.done(); });
   digest_rate_.add(job.bytes(), Clock::now() - start);
   return job.digests();
@@ -330,10 +330,10 @@ std::uint64_t Sender::bytes_in(const std::vector<ChunkId>& chunks) const {
 void Sender::send_round(const std::vector<ChunkId>& chunks, bool final, std::uint64_t updates) {
   const auto round = ++rounds_sent_;
   stats_.remaining = bytes_in(chunks);
-  auto ahead = read_ahead(snapshot_.fence);
+  auto ahead = read_ahead(state_view_.fence);
   for (const auto chunk : chunks) {
     const auto& span = chunks_[static_cast<std::size_t>(chunk)];
-    ahead.want(range_of(snapshot_, span), element_of(span.region));
+    ahead.want(range_of(state_view_, span), element_of(span.region));
   }
   std::uint32_t sent = 0;
   for (const auto chunk : chunks) {

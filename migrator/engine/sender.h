@@ -68,14 +68,14 @@ class Sender final : private LinkEvents {
 
   // ---- the state
   /// Whether the program has passed a boundary since snapshot().
-  [[nodiscard]] bool has_news() const { return program_.step() != snapshot_.step; }
+  [[nodiscard]] bool has_news() const { return program_.step() != state_view_.step; }
   /// Takes the program's memory as of now; tells the target when it is another layout, and then
   /// returns true: nothing is held any more.
-  bool refresh(Snapshot now);
+  bool refresh(StateView now);
   /// The same for a target that replays updates: it takes the other layout behind `updates` of them
   /// and as many chunks of the base copy, and keeps what both layouts have.
-  void amend(Snapshot now, std::uint64_t updates, std::uint64_t base_chunks);
-  [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
+  void amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks);
+  [[nodiscard]] const StateView& state_view() const { return state_view_; }
   [[nodiscard]] const std::vector<ChunkSpan>& chunks() const { return chunks_; }
   std::vector<Digest> scan(unsigned threads);
   /// By chunk: the digest of what the target holds, if it said so.
@@ -143,7 +143,7 @@ class Sender final : private LinkEvents {
   std::optional<Stagings> stagings_;  // of link_
 
   std::optional<FrozenState> frozen_;
-  Snapshot snapshot_;
+  StateView state_view_;
   std::vector<ChunkSpan> chunks_;
   std::vector<std::optional<Digest>> held_;
   std::optional<Digest> held_values_;

@@ -28,12 +28,12 @@ void Sender::report_progress(bool always) {
 double Sender::link_rate() const { return bare_link_rate() * compressor_.ratio(); }
 
 std::uint8_t Sender::element_of(RegionId region) const {
-  return element_bytes(snapshot_.layout.regions()[static_cast<std::size_t>(region)].dtype);
+  return element_bytes(state_view_.layout.regions()[static_cast<std::size_t>(region)].dtype);
 }
 
 void Sender::note_card_path() {
   const auto is_gpu = [](const auto& device) { return device && !device->is_host(); };
-  if (std::ranges::none_of(snapshot_.devices, is_gpu)) return;
+  if (std::ranges::none_of(state_view_.devices, is_gpu)) return;
   stats_.card_path = link_->direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
 }
 
@@ -46,7 +46,7 @@ double Sender::bare_link_rate() const {
 
 Measurements Sender::measurements(std::uint64_t dirty_bytes, double replay_ms) const {
   Measurements measured;
-  measured.state_bytes = snapshot_.layout.total_bytes();
+  measured.state_bytes = state_view_.layout.total_bytes();
   measured.dirty_bytes = dirty_bytes;
   measured.link_rate = link_rate();
   measured.digest_rate = digest_rate_.bytes_per_s();

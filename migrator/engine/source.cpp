@@ -104,8 +104,8 @@ class Source::Engine {
   bool freeze_holds() {
     const auto& frozen = sender_.frozen_state();
     const auto offered = sender_.offered_bytes();
-    const auto left = replay_ ? replay_->bytes_left(frozen.snapshot)
-                              : sender_.expected_bytes() + bytes_made_since(frozen.snapshot.layout);
+    const auto left = replay_ ? replay_->bytes_left(frozen.state_view)
+                              : sender_.expected_bytes() + bytes_made_since(frozen.state_view.layout);
     const auto limit = options_.max_downtime_ms;
     if (events_.put_off && limit > 0 && left > offered) {
       const auto stood =
@@ -126,8 +126,8 @@ class Source::Engine {
   }
 
   [[nodiscard]] std::uint64_t bytes_made_since(const Layout& layout) const {
-    if (layout == sender_.snapshot().layout) return 0;
-    const auto kept = kept_regions(sender_.snapshot().layout, layout);
+    if (layout == sender_.state_view().layout) return 0;
+    const auto kept = kept_regions(sender_.state_view().layout, layout);
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < kept.size(); ++i) sum += kept[i] ? 0 : layout.regions()[i].bytes;
     return sum;
@@ -137,7 +137,7 @@ class Source::Engine {
   std::uint64_t dirty_after_a_step() {
     const auto probed_at = program_.step();
     sender_.progress_until([&] { return sender_.frozen() || program_.step() > probed_at; });
-    sender_.refresh(program_.snapshot());
+    sender_.refresh(program_.state_view());
     return sender_.bytes_in(sender_.differing(sender_.scan(1)));
   }
 
@@ -149,7 +149,7 @@ class Source::Engine {
     sender_.probe_link();
     if (options_.strategy == Strategy::stop_copy) return options_.strategy;
     auto measured = sender_.measurements(0);
-    const auto sizes = replay_sizes(sender_.snapshot());
+    const auto sizes = replay_sizes(sender_.state_view());
     measured.replayed_bytes = sizes.replayed_bytes;
     measured.update_bytes = sizes.update_bytes;
     return choose(predict(measured, options_.max_downtime_ms));
@@ -161,11 +161,11 @@ class Source::Engine {
     stats.phase = "frozen";
     sender_.report_progress(true);
     auto start = Clock::now();
-    if (replay_) replay_->finish_log(frozen.snapshot);
+    if (replay_) replay_->finish_log(frozen.state_view);
     const bool replaying = replay_ && replay_->updates_sent() > 0;
     // A target that still replays digests when it is done, and is told so by the round's end.
     if (!replaying) sender_.send(data::FreezeBegin{});
-    sender_.refresh(frozen.snapshot);
+    sender_.refresh(frozen.state_view);
     const auto now = sender_.scan(std::max(1U, std::thread::hardware_concurrency()));
     stats.freeze_scan_ms = ms_since(start);
     const auto values = digest_of(frozen.values);
@@ -199,7 +199,7 @@ class Source::Engine {
                     "something else writes to the standby's memory, or the link damages bytes");
       }
     }
-    const auto root = data::root_of(sender_.snapshot().layout, now, values);
+    const auto root = data::root_of(sender_.state_view().layout, now, values);
     sender_.send(data::Equal{root});
     sender_.progress_until([this] { return sender_.confirmed().has_value(); });
     if (*sender_.confirmed() != root) {

@@ -40,7 +40,7 @@ class SourceProgram {
  public:
   virtual ~SourceProgram() = default;
   /// The regions as of the latest boundary. The bytes may change while they are read.
-  virtual Snapshot snapshot() = 0;
+  virtual StateView state_view() = 0;
   /// Boundaries passed so far.
   virtual std::uint64_t step() = 0;
   /// Median of the latest step times; 0 before two boundaries.
@@ -58,7 +58,7 @@ class SourceProgram {
 
 /// The state of a trainer that stands at a boundary and will not move while the Source lives.
 struct FrozenState {
-  Snapshot snapshot;
+  StateView state_view;
   std::vector<std::byte>
       values;  ///< counters, RNG, options: everything tracked that is not a region
   std::uint64_t step = 0;

@@ -32,7 +32,7 @@ class TargetProgram {
   virtual ~TargetProgram() = default;
   /// Makes this program's tracked memory match `wanted` (optimizer state that only one side has is
   /// made or dropped) and returns it. Throws Error{layout_differs} naming what differs.
-  virtual Snapshot adopt(const Layout& wanted) = 0;
+  virtual StateView adopt(const Layout& wanted) = 0;
   /// Loads the values, saves them again and returns that: equal bytes prove that they arrived.
   virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
   /// Where a parameter's gradients are to be for replay(); by the layout that was adopted last.

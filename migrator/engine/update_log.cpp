@@ -32,8 +32,8 @@ ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout)
   return sizes;
 }
 
-ReplaySizes replay_sizes(const Snapshot& snapshot) {
-  return snapshot.shards ? replay_sizes(*snapshot.shards, snapshot.layout) : ReplaySizes{};
+ReplaySizes replay_sizes(const StateView& state_view) {
+  return state_view.shards ? replay_sizes(*state_view.shards, state_view.layout) : ReplaySizes{};
 }
 
 std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices) {

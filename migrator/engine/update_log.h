@@ -20,7 +20,7 @@ struct ReplaySizes {
 };
 /// `shards` by `layout`'s regions; those of other layouts do not count.
 [[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
-[[nodiscard]] ReplaySizes replay_sizes(const Snapshot& snapshot);
+[[nodiscard]] ReplaySizes replay_sizes(const StateView& state_view);
 
 /// Bytes of gradients that may wait for the line where the program trains, whose next step must
 /// find its memory: half of what it leaves of each device, because what is left may be in pieces.

@@ -93,9 +93,9 @@ HeldMemory::Held& HeldMemory::held(const std::string& name, std::uint64_t base,
   return all_.emplace_back(Held{name, std::move(device), std::move(arena)});
 }
 
-Snapshot HeldMemory::adopt(const Layout& wanted) {
+StateView HeldMemory::adopt(const Layout& wanted) {
   const auto arenas = arenas_of(wanted);
-  Snapshot result;
+  StateView result;
   for (const auto& arena : arenas) {
     const auto& head = wanted.regions()[arena.head];
     auto& held = this->held(head.name, head.address, arena.bytes);

@@ -23,7 +23,7 @@ class HeldMemory {
   /// Has all that `wanted` needs; a later layout may need more of the same arenas and keeps what is
   /// there. Throws Error{bad_request} on regions that no arena has, and Error{refused} when
   /// something else has their addresses.
-  [[nodiscard]] Snapshot adopt(const Layout& wanted);
+  [[nodiscard]] StateView adopt(const Layout& wanted);
   /// Everything, to be handed over.
   [[nodiscard]] std::vector<hand_over::PassedArena> passed() const;
 

@@ -85,7 +85,7 @@ class Receiver final : private TargetProgram {
   }
 
  private:
-  Snapshot adopt(const Layout& wanted) override { return memory_.adopt(wanted); }
+  StateView adopt(const Layout& wanted) override { return memory_.adopt(wanted); }
   /// They travel in the process; what came is what is held.
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};

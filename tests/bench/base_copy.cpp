@@ -51,8 +51,8 @@ class Memory {
       buffers_.emplace_back(size, static_cast<std::byte>(fill));
     }
   }
-  Snapshot snapshot() {
-    Snapshot result;
+  StateView state_view() {
+    StateView result;
     std::vector<Region> layout;
     const auto size = buffers_.front().size();
     for (std::size_t i = 0; i < kState / size; ++i) {
@@ -70,7 +70,7 @@ class Memory {
 class SendingProgram final : public SourceProgram {
  public:
   explicit SendingProgram(Memory& memory) : memory_(memory) {}
-  Snapshot snapshot() override { return memory_.snapshot(); }
+  StateView state_view() override { return memory_.state_view(); }
   std::uint64_t step() override { return 1; }  // it stands: one round is all there is
   double median_step_ms() override { return 1; }
 
@@ -81,7 +81,7 @@ class SendingProgram final : public SourceProgram {
 class ReceivingProgram final : public TargetProgram {
  public:
   explicit ReceivingProgram(Memory& memory) : memory_(memory) {}
-  Snapshot adopt(const Layout&) override { return memory_.snapshot(); }
+  StateView adopt(const Layout&) override { return memory_.state_view(); }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
   }

@@ -112,17 +112,17 @@ class Program final : public SourceProgram, public TargetProgram {
       (void)bench.copy_rate(buffer.bytes.data(), from.bytes.data(), kRegion);
     }
   }
-  Snapshot snapshot() override { return snapshot_; }
+  StateView state_view() override { return snapshot_; }
   std::uint64_t step() override { return 1; }  // it stands: one round is all there is
   double median_step_ms() override { return 1; }
-  Snapshot adopt(const Layout&) override { return snapshot_; }
+  StateView adopt(const Layout&) override { return snapshot_; }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
   }
 
  private:
   std::vector<Buffer> buffers_;
-  Snapshot snapshot_;
+  StateView snapshot_;
 };
 
 /// Bytes a second, from the first chunk's way to the target's digest of the last one.

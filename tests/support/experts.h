@@ -27,8 +27,8 @@ class Experts {
     states_.resize(sizes.size());
   }
 
-  [[nodiscard]] Snapshot view() const {
-    Snapshot result;
+  [[nodiscard]] StateView view() const {
+    StateView result;
     std::vector<Region> layout;
     std::vector<Shard> shards;
     const auto add = [&](std::string name, const std::shared_ptr<Bytes>& bytes) {
@@ -95,7 +95,7 @@ class Trainer final : public SourceProgram {
  public:
   explicit Trainer(Experts& experts) : experts_(experts), latest_(experts.view()) {}
 
-  Snapshot snapshot() override {
+  StateView state_view() override {
     ++snapshots;
     const std::lock_guard lock(mutex_);
     return latest_;
@@ -150,7 +150,7 @@ class Trainer final : public SourceProgram {
  private:
   Experts& experts_;
   std::mutex mutex_;  // guards the next three
-  Snapshot latest_;
+  StateView latest_;
   std::shared_ptr<UpdateLog> log_;
   std::shared_ptr<StateWindow> window_;
   std::atomic<std::uint64_t> step_{0};
@@ -159,7 +159,7 @@ class Trainer final : public SourceProgram {
 class Standby final : public TargetProgram {
  public:
   explicit Standby(Experts& experts) : experts_(experts) {}
-  Snapshot adopt(const Layout& wanted) override {
+  StateView adopt(const Layout& wanted) override {
     experts_.adopt(wanted);
     return experts_.view();
   }

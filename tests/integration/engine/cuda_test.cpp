@@ -41,8 +41,8 @@ struct Job {
   std::span<const std::byte> bytes_of(const Buffer& buffer) const {
     return {behind(buffer), buffer.bytes.size()};
   }
-  Snapshot snapshot() {
-    Snapshot result;
+  StateView state_view() {
+    StateView result;
     result.layout = Layout({{"w", "Float", "", parameter.bytes.size()},
                             {"m", "Float", "", momentum.bytes.size()},
                             {"table", "bytes", "", table.bytes.size()},
@@ -79,9 +79,9 @@ struct Job {
 
 class SourceSide final : public SourceProgram {
  public:
-  explicit SourceSide(Job& job) : job_(job) { latest_ = job.snapshot(); }
+  explicit SourceSide(Job& job) : job_(job) { latest_ = job.state_view(); }
 
-  Snapshot snapshot() override {
+  StateView state_view() override {
     const std::lock_guard lock(mutex_);
     return latest_;
   }
@@ -124,7 +124,7 @@ class SourceSide final : public SourceProgram {
     job_.update(gradient);
     ++step_;
     const std::lock_guard lock(mutex_);
-    latest_ = job_.snapshot();
+    latest_ = job_.state_view();
     latest_.step = step_;
     if (!log) return;
     window->open(step_, latest_.fence);
@@ -134,7 +134,7 @@ class SourceSide final : public SourceProgram {
  private:
   Job& job_;
   std::mutex mutex_;  // guards the next three
-  Snapshot latest_;
+  StateView latest_;
   std::shared_ptr<UpdateLog> log_;
   std::shared_ptr<StateWindow> window_;
   std::atomic<std::uint64_t> step_{1};
@@ -148,7 +148,7 @@ class SourceSide final : public SourceProgram {
 class TargetSide final : public TargetProgram {
  public:
   explicit TargetSide(Job& job) : job_(job) {}
-  Snapshot adopt(const Layout&) override { return job_.snapshot(); }
+  StateView adopt(const Layout&) override { return job_.state_view(); }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
   }
@@ -224,7 +224,7 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
   bool freezes_and_verifies() {
     source_side_.take_step(true);
     FrozenState state;
-    state.snapshot = source_side_.snapshot();
+    state.state_view = source_side_.state_view();
     state.step = source_side_.step();
     source_->freeze(std::move(state));
     return within(seconds(20), [&] { return verified_ || error_; }) && verified_;

@@ -33,8 +33,8 @@ struct Memory {
     regions.emplace_back(std::move(name), std::move(content));
     return *this;
   }
-  [[nodiscard]] Snapshot snapshot() {
-    Snapshot result;
+  [[nodiscard]] StateView state_view() {
+    StateView result;
     std::vector<Region> layout;
     for (auto& [name, bytes] : regions) {
       layout.push_back({name, "bytes", "", bytes.size()});
@@ -48,7 +48,7 @@ struct Memory {
 class SourceSide final : public SourceProgram {
  public:
   explicit SourceSide(Memory& memory) : memory_(memory) {}
-  Snapshot snapshot() override { return memory_.snapshot(); }
+  StateView state_view() override { return memory_.state_view(); }
   std::uint64_t step() override { return step_; }
   double median_step_ms() override { return 1; }
 
@@ -61,7 +61,7 @@ class SourceSide final : public SourceProgram {
 class TargetSide final : public TargetProgram {
  public:
   explicit TargetSide(Memory& memory) : memory_(memory) {}
-  Snapshot adopt(const Layout&) override { return memory_.snapshot(); }
+  StateView adopt(const Layout&) override { return memory_.state_view(); }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     values_.assign(values.begin(), values.end());
     auto saved = values_;
@@ -162,7 +162,7 @@ class EngineTest : public ::testing::Test {
   }
   bool verifies() {
     FrozenState state;
-    state.snapshot = source_memory_.snapshot();
+    state.state_view = source_memory_.state_view();
     state.values = {std::byte{1}, std::byte{2}};
     state.step = 77;
     state.last_step_end_ns = Clock::now().time_since_epoch().count();

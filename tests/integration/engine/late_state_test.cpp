@@ -29,7 +29,7 @@ class LateState : public ::testing::Test {
   explicit LateState(std::vector<std::size_t> sizes = std::vector<std::size_t>(8, 256 * kKiB))
       : source_experts_(sizes, 31), target_experts_(sizes, 17) {
     trainer_.take_step({0, 1, 2, 3});  // the others were never chosen so far
-    standby_.adopt(trainer_.snapshot().layout);
+    standby_.adopt(trainer_.state_view().layout);
   }
 
   void start(Strategy strategy, std::uint64_t bandwidth = 0, double max_downtime_ms = 0) {
@@ -96,7 +96,7 @@ class LateState : public ::testing::Test {
   void freeze(const Chosen& chosen) {
     trainer_.take_step(chosen, true);
     FrozenState state;
-    state.snapshot = trainer_.snapshot();
+    state.state_view = trainer_.state_view();
     state.step = trainer_.step();
     state.last_step_end_ns = Clock::now().time_since_epoch().count();
     source_->freeze(std::move(state));

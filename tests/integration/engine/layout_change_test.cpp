@@ -56,9 +56,9 @@ class Tensors {
     regions_ = wanted.regions();
     memory_ = std::move(memory);
   }
-  [[nodiscard]] Snapshot snapshot() const {
+  [[nodiscard]] StateView state_view() const {
     const std::lock_guard lock(mutex_);
-    Snapshot result;
+    StateView result;
     result.layout = Layout(regions_);
     for (const auto& bytes : memory_) {
       result.memory.emplace_back(*bytes);
@@ -75,7 +75,7 @@ class Tensors {
 
 class Trainer final : public SourceProgram {
  public:
-  Snapshot snapshot() override { return tensors.snapshot(); }
+  StateView state_view() override { return tensors.state_view(); }
   std::uint64_t step() override { return steps; }
   double median_step_ms() override { return 1; }
 
@@ -85,9 +85,9 @@ class Trainer final : public SourceProgram {
 
 class Standby final : public TargetProgram {
  public:
-  Snapshot adopt(const Layout& wanted) override {
+  StateView adopt(const Layout& wanted) override {
     if (follows) tensors.become(wanted);
-    return tensors.snapshot();
+    return tensors.state_view();
   }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
@@ -126,7 +126,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
   }
   void freeze() {
     FrozenState state;
-    state.snapshot = trainer_.snapshot();
+    state.state_view = trainer_.state_view();
     state.values = {std::byte{1}};
     state.step = trainer_.steps;
     source_->freeze(std::move(state));
@@ -134,8 +134,8 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
   void expect_a_verified_copy() {
     ASSERT_TRUE(until([&] { return (root_ && confirmed_) || error_; }));
     ASSERT_FALSE(error_) << error_->what();
-    const auto here = trainer_.snapshot();
-    const auto there = standby_.tensors.snapshot();
+    const auto here = trainer_.state_view();
+    const auto there = standby_.tensors.state_view();
     ASSERT_EQ(here.layout, there.layout);
     for (std::size_t i = 0; i < here.memory.size(); ++i) {
       EXPECT_TRUE(std::ranges::equal(here.memory[i], there.memory[i]))
@@ -203,7 +203,7 @@ TEST_P(LayoutChange, ATensorThatGoesBetweenRoundsIsDropped) {
   trainer_.tensors.add(moment(), 1);
   trainer_.tensors.add(weight(), 2);
   trainer_.tensors.add(bias(), 3);
-  standby_.tensors.become(trainer_.snapshot().layout);
+  standby_.tensors.become(trainer_.state_view().layout);
   start();
   ASSERT_TRUE(base_copy_is_done());
   trainer_.tensors.drop(0);
@@ -215,7 +215,7 @@ TEST_P(LayoutChange, ATensorThatGoesBetweenRoundsIsDropped) {
 TEST_P(LayoutChange, AtTheFreezeItselfIsFollowed) {
   trainer_.tensors.add(weight(), 1);
   trainer_.tensors.add(bias(), 2);
-  standby_.tensors.become(trainer_.snapshot().layout);
+  standby_.tensors.become(trainer_.state_view().layout);
   start();
   ASSERT_TRUE(base_copy_is_done());
   trainer_.tensors.drop(0);
@@ -226,7 +226,7 @@ TEST_P(LayoutChange, AtTheFreezeItselfIsFollowed) {
 
 TEST_P(LayoutChange, OverAndOverEndsInTheLastOne) {
   trainer_.tensors.add(weight(), 1);
-  standby_.tensors.become(trainer_.snapshot().layout);
+  standby_.tensors.become(trainer_.state_view().layout);
   start();
   ASSERT_TRUE(base_copy_is_done());
   for (unsigned i = 0; i < 10; ++i) {
@@ -240,7 +240,7 @@ TEST_P(LayoutChange, OverAndOverEndsInTheLastOne) {
 
 TEST_P(LayoutChange, ThatTheStandbyCannotFollowIsRefusedWithNamesAndShapes) {
   trainer_.tensors.add(weight(), 1);
-  standby_.tensors.become(trainer_.snapshot().layout);
+  standby_.tensors.become(trainer_.state_view().layout);
   start();
   ASSERT_TRUE(base_copy_is_done());
   standby_.follows = false;

@@ -53,8 +53,8 @@ class Program final : public SourceProgram, public TargetProgram {
  public:
   Program(std::uint8_t fill, std::shared_ptr<SlowMemory> device)
       : bytes_(kBytes, static_cast<std::byte>(fill)), device_(std::move(device)) {}
-  Snapshot snapshot() override {
-    Snapshot result;
+  StateView state_view() override {
+    StateView result;
     result.layout = Layout({{"w", "bytes", "", bytes_.size()}});
     result.memory = {bytes_};
     if (device_) result.devices = {device_};
@@ -62,7 +62,7 @@ class Program final : public SourceProgram, public TargetProgram {
   }
   std::uint64_t step() override { return 1; }
   double median_step_ms() override { return 1; }
-  Snapshot adopt(const Layout&) override { return snapshot(); }
+  StateView adopt(const Layout&) override { return state_view(); }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
   }

@@ -142,16 +142,16 @@ TEST_F(CardArenaTest, BringsEachStorageIntoItsDevicesArena) {
   EXPECT_NE(job.tracker.digest(), digest) << "it has the program's work";
   EXPECT_EQ(*cards_.runtime->behind(job.storages->at(0).view().data()), std::byte{9});
 
-  const auto snapshot = job.homing.snapshot(false);
-  const auto& regions = snapshot.layout.regions();
+  const auto state_view = job.homing.state_view(false);
+  const auto& regions = state_view.layout.regions();
   ASSERT_THAT(regions, SizeIs(5));
   EXPECT_EQ(regions[0].name, "cuda:0");
   EXPECT_EQ(regions[0].dtype, kArenaHead);
   EXPECT_EQ(regions[3].name, "cpu");
   EXPECT_EQ(regions[3].dtype, kArenaHead);
   for (std::size_t i = 0; i < regions.size(); ++i) {
-    EXPECT_EQ(regions[i].address, reinterpret_cast<std::uint64_t>(snapshot.memory[i].data()));
-    EXPECT_EQ(snapshot.devices[i] == cards_.device, i < 3);
+    EXPECT_EQ(regions[i].address, reinterpret_cast<std::uint64_t>(state_view.memory[i].data()));
+    EXPECT_EQ(state_view.devices[i] == cards_.device, i < 3);
   }
   EXPECT_EQ(job.homing.homeable_bytes(), 73 * kMiB + 5000);
   EXPECT_TRUE(job.homing.home_some(0ms)) << "all are at home";
@@ -161,14 +161,14 @@ TEST_F(CardArenaTest, WhatTheCardHasNoRoomForStaysAndIsNotTriedAtEveryBoundary) 
   Job job(cards_, {3 * kMiB, 70 * kMiB});
   cards_.vmm->limit(20 * kMiB);
   EXPECT_TRUE(job.homing.home_some(1000ms));
-  EXPECT_THAT(job.homing.snapshot(false).layout.regions(), SizeIs(4)) << "without the large one";
+  EXPECT_THAT(job.homing.state_view(false).layout.regions(), SizeIs(4)) << "without the large one";
   (void)cards_.vmm->calls();
   EXPECT_TRUE(job.homing.home_some(0ms));
   EXPECT_THAT(cards_.vmm->calls(), ::testing::IsEmpty());
   const auto digest = job.homing.digest();
   cards_.vmm->limit(200 * kMiB);
   job.homing.home_all();
-  EXPECT_THAT(job.homing.snapshot(false).layout.regions(), SizeIs(5));
+  EXPECT_THAT(job.homing.state_view(false).layout.regions(), SizeIs(5));
   EXPECT_NE(job.homing.digest(), digest) << "where it lies belongs to it";
 }
 
@@ -207,24 +207,24 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
   {
     Job job(cards_, {3 * kMiB, 70 * kMiB});
     job.homing.home_all();
-    const auto snapshot = job.homing.snapshot(false);
-    layout = snapshot.layout;
+    const auto state_view = job.homing.state_view(false);
+    layout = state_view.layout;
     base = layout.regions()[0].address;
     cards_.device->wait(cards_.device->fence());
-    const auto* region = cards_.runtime->behind(snapshot.memory[2].data());
-    bytes.assign(region, region + snapshot.memory[2].size());
+    const auto* region = cards_.runtime->behind(state_view.memory[2].data());
+    bytes.assign(region, region + state_view.memory[2].size());
   }  // the source is another process
   std::vector<hand_over::PassedArena> passed;
   {
     HeldMemory held([this](int) { return cards_.device; });
-    const auto snapshot = held.adopt(layout);
-    ASSERT_EQ(snapshot.devices[2], cards_.device);
-    EXPECT_EQ(reinterpret_cast<std::uint64_t>(snapshot.memory[2].data()),
+    const auto state_view = held.adopt(layout);
+    ASSERT_EQ(state_view.devices[2], cards_.device);
+    EXPECT_EQ(reinterpret_cast<std::uint64_t>(state_view.memory[2].data()),
               layout.regions()[2].address);
-    const auto staging = snapshot.devices[2]->stage({bytes.size(), std::nullopt});
-    const auto place = staging->place_for(snapshot.memory[2], true);
+    const auto staging = state_view.devices[2]->stage({bytes.size(), std::nullopt});
+    const auto place = staging->place_for(state_view.memory[2], true);
     std::memcpy(place.data(), bytes.data(), bytes.size());
-    staging->landed(place, snapshot.memory[2], 1);
+    staging->landed(place, state_view.memory[2], 1);
     staging->settle();
     passed = held.passed();
   }  // and the holder, another one
@@ -245,7 +245,7 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
 TEST_F(CardArenaTest, AHolderSaysWhichAddressesOfItsCardAreTaken) {
   Job job(cards_, {3 * kMiB});
   job.homing.home_all();
-  const auto layout = job.homing.snapshot(false).layout;
+  const auto layout = job.homing.state_view(false).layout;
   HeldMemory held([this](int) { return cards_.device; });
   try {
     (void)held.adopt(layout);

@@ -95,12 +95,12 @@ TEST(Homing, TakesOneStorageABoundaryAtLeastAndEndsWhenAllAreHome) {
   while (!scene.homing.home_some(milliseconds(0))) ++boundaries;
   EXPECT_EQ(boundaries, 5);
   EXPECT_EQ(scene.tracker.digest(), digest);
-  const auto snapshot = scene.homing.snapshot(false);
-  ASSERT_THAT(snapshot.layout.regions(), SizeIs(6)) << "the arena's head and each storage";
-  EXPECT_EQ(snapshot.layout.regions()[0].address, scene.homing.arena().base());
-  for (std::size_t i = 0; i < snapshot.memory.size(); ++i) {
-    EXPECT_EQ(snapshot.layout.regions()[i].address,
-              reinterpret_cast<std::uint64_t>(snapshot.memory[i].data()));
+  const auto state_view = scene.homing.state_view(false);
+  ASSERT_THAT(state_view.layout.regions(), SizeIs(6)) << "the arena's head and each storage";
+  EXPECT_EQ(state_view.layout.regions()[0].address, scene.homing.arena().base());
+  for (std::size_t i = 0; i < state_view.memory.size(); ++i) {
+    EXPECT_EQ(state_view.layout.regions()[i].address,
+              reinterpret_cast<std::uint64_t>(state_view.memory[i].data()));
   }
 }
 
@@ -108,10 +108,10 @@ TEST(Homing, BringsWhatAppearsLaterAndWhatIsNoState) {
   Scene scene(2);
   EXPECT_TRUE(scene.homing.home_some(milliseconds(1000)));
   scene.storages->replace(0);
-  EXPECT_THAT(scene.homing.snapshot(false).layout.regions(), SizeIs(2));
+  EXPECT_THAT(scene.homing.state_view(false).layout.regions(), SizeIs(2));
   scene.homing.home_all();
-  EXPECT_THAT(scene.homing.snapshot(false).layout.regions(), SizeIs(3));
-  EXPECT_THAT(scene.homing.snapshot(true).layout.regions(), SizeIs(4));
+  EXPECT_THAT(scene.homing.state_view(false).layout.regions(), SizeIs(3));
+  EXPECT_THAT(scene.homing.state_view(true).layout.regions(), SizeIs(4));
 }
 
 TEST(Homing, SendsWhatTheProgramStillHasOfWhatItTrackedOnce) {
@@ -119,24 +119,24 @@ TEST(Homing, SendsWhatTheProgramStillHasOfWhatItTrackedOnce) {
   scene.homing.home_all();
   const auto kept = scene.storages->hide_first();
   {
-    const auto snapshot = scene.homing.snapshot(true);
-    ASSERT_THAT(snapshot.layout.regions(), SizeIs(4)) << "head, 1, scratch and what was 0";
-    EXPECT_EQ(snapshot.memory.back().data(), kept.data());
-    EXPECT_EQ(snapshot.memory.back().size(), kept.size());
+    const auto state_view = scene.homing.state_view(true);
+    ASSERT_THAT(state_view.layout.regions(), SizeIs(4)) << "head, 1, scratch and what was 0";
+    EXPECT_EQ(state_view.memory.back().data(), kept.data());
+    EXPECT_EQ(state_view.memory.back().size(), kept.size());
   }
   const auto digest = scene.homing.digest();
   kept[5] ^= std::byte{1};
   EXPECT_NE(scene.homing.digest(), digest);
   scene.storages->replace(0);
-  EXPECT_THAT(scene.homing.snapshot(true).layout.regions(), SizeIs(3)) << "nobody has it";
+  EXPECT_THAT(scene.homing.state_view(true).layout.regions(), SizeIs(3)) << "nobody has it";
 }
 
 TEST(Homing, DigestsWhatIsAtHomeAndWhatIsNot) {
   Scene scene(2);
   scene.homing.home_all();
   const auto digest = scene.homing.digest();
-  const auto snapshot = scene.homing.snapshot(true);
-  for (const auto& memory : snapshot.memory) {
+  const auto state_view = scene.homing.state_view(true);
+  for (const auto& memory : state_view.memory) {
     memory[1] ^= std::byte{1};
     EXPECT_NE(scene.homing.digest(), digest);
     memory[1] ^= std::byte{1};

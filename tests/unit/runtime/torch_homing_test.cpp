@@ -67,7 +67,7 @@ TEST(TorchHoming, KeepsEveryAliasAndEveryBit) {
   EXPECT_FALSE(moved.net.one.is_contiguous());
   EXPECT_EQ(moved.net.tied.const_data_ptr(), moved.net.table.const_data_ptr());
   EXPECT_TRUE(torch::equal(moved.net.row, moved.net.table[3]));
-  EXPECT_EQ(homing.snapshot(false).layout.total_bytes(),
+  EXPECT_EQ(homing.state_view(false).layout.total_bytes(),
             homing.homeable_bytes() + homing.arena().head().size());
 }
 
@@ -79,8 +79,8 @@ TEST(TorchHoming, BringsGradientsForAProcessThatStands) {
   homing.home_all();
   EXPECT_TRUE(is_home(homing, training.net.one.grad()));
   EXPECT_TRUE(torch::equal(training.net.one.grad(), gradient));
-  EXPECT_GT(homing.snapshot(true).layout.total_bytes(),
-            homing.snapshot(false).layout.total_bytes());
+  EXPECT_GT(homing.state_view(true).layout.total_bytes(),
+            homing.state_view(false).layout.total_bytes());
   training.step(1);  // drops the gradients and gives their place back
   EXPECT_FALSE(is_home(homing, training.net.one.grad()));
 }

@@ -22,7 +22,7 @@ void move(T& from, T& to) {
   source.add("it", Trackable<T>::make(from));
   Tracker target;
   target.add("it", Trackable<T>::make(to));
-  const auto here = source.snapshot();
+  const auto here = source.state_view();
   const auto there = target.adopt(here.layout);
   ASSERT_EQ(there.layout, here.layout)
       << testing::PrintToString(differences(here.layout, there.layout));

@@ -32,9 +32,9 @@ TEST(Tracker, SendsASharedStorageOnceUnderItsFirstName) {
   std::vector<std::byte> memory(8);
   Tracker tracker;
   tracker.add("tied", std::make_unique<Shared>(memory));
-  const auto snapshot = tracker.snapshot();
-  ASSERT_THAT(snapshot.layout.regions(), SizeIs(1));
-  EXPECT_EQ(snapshot.layout.regions()[0].name, "tied/one");
+  const auto state_view = tracker.state_view();
+  ASSERT_THAT(state_view.layout.regions(), SizeIs(1));
+  EXPECT_EQ(state_view.layout.regions()[0].name, "tied/one");
 }
 
 TEST(Tracker, HasOneLayoutWhileWhatIsTrackedStaysTheSame) {
@@ -42,10 +42,10 @@ TEST(Tracker, HasOneLayoutWhileWhatIsTrackedStaysTheSame) {
   std::vector<std::byte> more(8);
   Tracker tracker;
   tracker.add("memory", std::make_unique<MemoryState>(memory));
-  const auto first = tracker.snapshot().layout;
-  EXPECT_EQ(&tracker.snapshot().layout.regions(), &first.regions()) << "a boundary costs no copy";
+  const auto first = tracker.state_view().layout;
+  EXPECT_EQ(&tracker.state_view().layout.regions(), &first.regions()) << "a boundary costs no copy";
   tracker.add("more", std::make_unique<MemoryState>(more));
-  EXPECT_FALSE(tracker.snapshot().layout == first);
+  EXPECT_FALSE(tracker.state_view().layout == first);
 }
 
 TEST(Tracker, RefusesANameTwice) {

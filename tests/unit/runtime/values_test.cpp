@@ -128,8 +128,8 @@ TEST(Growth, AStandbyGrowsUntilItHasAsMuchAsItsSource) {
   source.add("groups", tracked_growth(here, [&] { ++here; }));
   Tracker target;
   target.add("groups", tracked_growth(there, [&] { ++there; }));
-  EXPECT_NE(source.snapshot().layout, target.snapshot().layout);
-  EXPECT_EQ(target.adopt(source.snapshot().layout).layout, source.snapshot().layout);
+  EXPECT_NE(source.state_view().layout, target.state_view().layout);
+  EXPECT_EQ(target.adopt(source.state_view().layout).layout, source.state_view().layout);
   EXPECT_EQ(there, 3U);
   EXPECT_EQ(here, 3U);
 }
@@ -141,7 +141,7 @@ TEST(Growth, OneThatDoesNotCountIsNoEndlessLoop) {
   source.add("groups", tracked_growth(here, [] {}));
   Tracker target;
   target.add("groups", tracked_growth(there, [] {}));
-  EXPECT_ANY_THROW((void)target.adopt(source.snapshot().layout));
+  EXPECT_ANY_THROW((void)target.adopt(source.state_view().layout));
 }
 
 }  // namespace
