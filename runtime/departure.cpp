@@ -36,7 +36,7 @@ Departure::Departure(Homing& homing, Keeper keeper, const Digest& root, std::uin
   try {
     for (const auto* place : places) place->arena->unbind();
   } catch (const Error&) {
-    come_back();
+    recall();
     throw;
   }
   ::malloc_trim(0);  // what the program has freed would be in the image
@@ -59,7 +59,7 @@ void Departure::let_go() {
   for (const auto* place : homing_.places()) place->arena->unbind();
 }
 
-void Departure::come_back() {
+void Departure::recall() {
   auto connection = hand_over::Connection::to(keeper_.path, keeper_.process);
   auto [memory, files] = hand_over::ask<hand_over::Memory>(connection, hand_over::Fetch{}, {},
                                                            Clock::now() + kAnswerMax);

@@ -26,7 +26,7 @@ class Departure {
 
   /// Here after all: maps what the keeper has and compares every byte with what it was given.
   /// Throws Error; the memory is not there then.
-  void come_back();
+  void recall();
   /// In the restored process: maps what the holder received and compares every byte. The times are
   /// by this process's clock. Throws Error.
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);

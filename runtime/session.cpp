@@ -17,7 +17,7 @@
 #include "runtime/framework.h"
 #include "runtime/homing.h"
 #include "runtime/inventory.h"
-#include "runtime/migration.h"
+#include "runtime/trainer_role.h"
 #include "runtime/not_the_job.h"
 #include "runtime/plain_states.h"
 #include "runtime/step_gate.h"
@@ -39,10 +39,10 @@ std::string setting(const char* name) {
 class Session::Impl {
  public:
   Impl()
-      : gate_({[this] { passing(); }, [this] { migration_.parked(); },
-               [this] { migration_.leaving(); }},
+      : gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
+               [this] { trainer_role_.on_resume(); }},
               &end_moved_process),
-        migration_(gate_, tracker_, homing_,
+        trainer_role_(gate_, tracker_, homing_,
                    {[this](const channel::Message& message) {
                       if (channel_) channel_->send(message);
                     },
@@ -58,15 +58,15 @@ class Session::Impl {
                                                     [this](const channel::Message& m) { take(m); },
                                                     [this] { tick(); }});
     const auto& welcome = channel_->welcome();
-    migration_.set_epoch(welcome.epoch);
-    if (!welcome.granted) migration_.be_standby(welcome);
+    trainer_role_.set_epoch(welcome.epoch);
+    if (!welcome.granted) trainer_role_.enter_standby(welcome);
     gate_.look_once();  // the first boundary tells what is tracked
     channel_->start();
   }
 
   ~Impl() {
     if (!channel_) return;
-    migration_.stop();
+    trainer_role_.stop();
     channel_->send(channel::Ended{gate_.step(), moved_});
     channel_->close();  // first: its thread sends through channel_
     channel_.reset();
@@ -79,7 +79,7 @@ class Session::Impl {
     end_a_fork();
     gate_.pass_if_mine();
     if (channel_ && describe != nullptr) note_step(optimizer, describe);
-    if (gate_.has_attention()) migration_.before_step(optimizer);
+    if (gate_.has_attention()) trainer_role_.before_step(optimizer);
   }
 
   void add_hook(std::string_view name, std::function<void()> hook,
@@ -120,7 +120,7 @@ class Session::Impl {
 
   Tracker& tracker() { return tracker_; }
   Homing& homing() { return homing_; }
-  [[nodiscard]] bool is_standby() const { return migration_.is_standby(); }
+  [[nodiscard]] bool is_standby() const { return trainer_role_.is_standby(); }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
 
  private:
@@ -131,7 +131,7 @@ class Session::Impl {
 
   void note_step(const void* optimizer, Describe describe) {
     if (inventory_.note(optimizer, describe, gate_.step() + 1)) look();
-    if (!migration_.looks_at_gradients()) return;
+    if (!trainer_role_.looks_at_gradients()) return;
     std::vector<const void*> tensors;
     for (const auto& parameter : describe(optimizer).parameters)
       tensors.push_back(parameter.tensor);
@@ -146,10 +146,10 @@ class Session::Impl {
     hello.token = token_;
     hello.pid = static_cast<std::uint64_t>(::getpid());
     hello.role =
-        migration_.is_standby() || migration_.epoch() == 0 ? role_ : channel::Role::primary;
+        trainer_role_.is_standby() || trainer_role_.epoch() == 0 ? role_ : channel::Role::primary;
     hello.runtime_version = CARDSWAP_VERSION;
     hello.framework = detail::framework != nullptr ? detail::framework() : "none";
-    migration_.describe(hello);
+    trainer_role_.describe(hello);
     return hello;
   }
 
@@ -162,7 +162,7 @@ class Session::Impl {
       gate_.look_once();
       return;
     }
-    migration_.take(message);
+    trainer_role_.take(message);
   }
 
   /// At the next boundary, what is tracked is looked at anew.
@@ -171,7 +171,7 @@ class Session::Impl {
     gate_.look_once();
   }
 
-  void passing() {
+  void on_boundary() {
     if (std::exchange(look_due_, false)) announce();
     std::vector<std::uint64_t> wanted;
     {
@@ -179,7 +179,7 @@ class Session::Impl {
       wanted.swap(lists_wanted_);
     }
     for (const auto request : wanted) tell_state(request);
-    migration_.passing();
+    trainer_role_.on_boundary();
   }
 
   void announce() { announce(inventory_.obstacles(gate_.step())); }
@@ -241,14 +241,14 @@ class Session::Impl {
   }
 
   void tick() {
-    if (migration_.is_departed()) return;
+    if (trainer_role_.is_departed()) return;
     const auto step = gate_.step();
-    migration_.tell_again();
+    trainer_role_.resend_pending();
     if (std::exchange(tell_tracked_, false)) {
       const std::lock_guard lock(mutex_);
       if (tracked_) channel_->send(*tracked_);
     }
-    if (migration_.is_standby() || step == std::exchange(told_step_, step)) return;
+    if (trainer_role_.is_standby() || step == std::exchange(last_reported_step_, step)) return;
     channel_->send(channel::Stepped{step, gate_.median_step_ms()});
   }
 
@@ -264,13 +264,13 @@ class Session::Impl {
   std::vector<std::uint64_t> lists_wanted_;
   std::optional<channel::Tracked> tracked_;  // as it was said last
   bool moved_ = false;
-  std::uint64_t told_step_ = 0;
+  std::uint64_t last_reported_step_ = 0;
   Tracker tracker_;
   Homing homing_{tracker_};
   Inventory inventory_{tracker_};
   std::vector<const StepHook*> hooks_;  // owned by the tracker
   StepGate gate_;
-  Migration migration_;
+  TrainerRole trainer_role_;
   std::optional<AgentChannel> channel_;
 };
 

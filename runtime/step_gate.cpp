@@ -54,13 +54,13 @@ StepResult StepGate::stand() {
     watched = std::exchange(look_, false) || watched_;
     set_attention();
   }
-  if (watched && hooks_.passing) hooks_.passing();
+  if (watched && hooks_.on_boundary) hooks_.on_boundary();
   std::unique_lock lock(mutex_);
   if (throttle_ > 0) keep_back(lock);
   if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
-  if (hooks_.parked) hooks_.parked();
+  if (hooks_.on_parked) hooks_.on_parked();
   lock.lock();
   while (park_ || !tasks_.empty()) {
     if (tasks_.empty()) {
@@ -77,7 +77,7 @@ StepResult StepGate::stand() {
   const bool retired = retired_;
   lock.unlock();
   if (retired) return say_moved();
-  if (hooks_.leaving) hooks_.leaving();
+  if (hooks_.on_resume) hooks_.on_resume();
   last_ns_ = Clock::now().time_since_epoch().count();
   return StepResult::proceed;
 }

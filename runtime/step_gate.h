@@ -30,9 +30,9 @@ class StepGate {
   static constexpr std::chrono::seconds kGrace{60};
 
   struct Hooks {
-    std::function<void()> passing;  ///< on the training thread, at a boundary, when watched
-    std::function<void()> parked;   ///< on the training thread, once it stands
-    std::function<void()> leaving;  ///< on the training thread, just before it goes on
+    std::function<void()> on_boundary;  ///< on the training thread, at a boundary, when watched
+    std::function<void()> on_parked;   ///< on the training thread, once it stands
+    std::function<void()> on_resume;  ///< on the training thread, just before it goes on
   };
 
   explicit StepGate(Hooks hooks, void (*end_process)() = &std::abort,
@@ -49,9 +49,9 @@ class StepGate {
   [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
 
   // Any other thread:
-  /// Calls `passing` at every boundary from now on, or not any more.
+  /// Calls `on_boundary` at every boundary from now on, or not any more.
   void watch(bool on);
-  /// Calls `passing` at the next boundary, once.
+  /// Calls `on_boundary` at the next boundary, once.
   void look_once();
   /// The training thread stands at its next boundary, until release() or retire().
   void park();

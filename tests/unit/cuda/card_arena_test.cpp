@@ -181,7 +181,7 @@ TEST_F(CardArenaTest, LeavesWithNothingMappedAndComesBackToTheSameBytes) {
   Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
   EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles");
   EXPECT_EQ(cards_.runtime->behind(view.data()), view.data()) << "the card cannot reach it";
-  departure.come_back();
+  departure.recall();
   EXPECT_EQ(keeping.get(), 0);
   EXPECT_EQ(job.homing.digest(), digest);
   EXPECT_EQ(*cards_.runtime->behind(view.data()), static_cast<std::byte>(100 * 31 + 1));
@@ -315,7 +315,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   EXPECT_EQ(departure.arrive(arrived).step, 7U);
   EXPECT_TRUE(holder.get());
   EXPECT_EQ(job.homing.digest(), digest);
-  departure.come_back();  // ends the keeper; what is bound stays
+  departure.recall();  // ends the keeper; what is bound stays
   EXPECT_EQ(keeping.get(), 0);
   EXPECT_EQ(job.homing.digest(), digest);
 }

@@ -4,12 +4,12 @@
 #include <optional>
 #include <utility>
 
-#include "runtime/migration.h"
+#include "runtime/trainer_role.h"
 
 namespace cardswap {
 
 /// With `mutex_` held, at a boundary. True when `latest_` is what the engine may send.
-bool Migration::pass_to_standby() {
+bool TrainerRole::pass_to_standby() {
   // Which gradients outlive a boundary is seen between two of them.
   constexpr int kBeforeTheStart = 2;
   try {
@@ -30,7 +30,7 @@ bool Migration::pass_to_standby() {
 }
 
 /// With `mutex_` held.
-void Migration::start_source(const channel::BeginSync& begin) {
+void TrainerRole::start_source(const channel::BeginSync& begin) {
   SourceOptions options;
   options.migration = begin.migration;
   options.host = begin.host;
@@ -69,7 +69,7 @@ void Migration::start_source(const channel::BeginSync& begin) {
 }
 
 /// With `mutex_` held, at a boundary: the state as the source's engine reads it.
-StateView Migration::view() {
+StateView TrainerRole::view() {
   auto now = tracker_.state_view();
   now.step = gate_.step();
   // While updates are logged, what they rewrite changes with the layout only.
@@ -80,7 +80,7 @@ StateView Migration::view() {
 }
 
 /// With `mutex_` held, at a boundary.
-void Migration::pass_with_log() {
+void TrainerRole::pass_with_log() {
   window_->open(gate_.step(), latest_->fence);
   if (!std::exchange(captured_, false)) {
     // A step that was skipped, or taken behind the session's back: the log must not have a hole.
@@ -92,7 +92,7 @@ void Migration::pass_with_log() {
   log_->end_step(gate_.step());
 }
 
-void Migration::before_step(const void* optimizer) {
+void TrainerRole::before_step(const void* optimizer) {
   std::shared_ptr<UpdateLog> log;
   std::shared_ptr<StateWindow> window;
   {

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "runtime/migration.h"
+#include "runtime/trainer_role.h"
 
 namespace cardswap {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kCopyAtABoundary{20};
 }  // namespace
 
 /// With `mutex_` held, at a boundary. True when `latest_` is what the engine may send.
-bool Migration::pass_homing() {
+bool TrainerRole::pass_homing() {
   try {
     if (begin_ && begin_->strategy == Strategy::replay) {
       throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
@@ -41,7 +41,7 @@ bool Migration::pass_homing() {
   return false;
 }
 
-void Migration::depart(const channel::Depart& depart) {
+void TrainerRole::depart(const channel::Depart& depart) {
   std::unique_ptr<Source> source;
   std::optional<Digest> root;
   {
@@ -75,16 +75,16 @@ void Migration::depart(const channel::Depart& depart) {
 }
 
 /// This process takes no further step, and says so whenever it is told to go on.
-void Migration::lose(const Error& why) {
+void TrainerRole::lose(const Error& why) {
   send_(channel::Failed{migration_, why.code(), why.failure(), why.hint(), true});
 }
 
 /// False, and the trainer stands on, when its memory is not to be had.
-bool Migration::come_back() {
+bool TrainerRole::recall() {
   try {
     on_trainer([&] {
       if (!departure_) throw Error(Code::source_lost, "the job's memory was not taken back");
-      departure_->come_back();
+      departure_->recall();
       departure_.reset();
     });
   } catch (...) {
@@ -95,7 +95,7 @@ bool Migration::come_back() {
   return true;
 }
 
-void Migration::arrive(const channel::Arrived& arrived) {
+void TrainerRole::arrive(const channel::Arrived& arrived) {
   if (!departed_) return;
   line_.redirected(arrived);
   epoch_ = arrived.epoch;

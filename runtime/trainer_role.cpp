@@ -1,4 +1,4 @@
-#include "runtime/migration.h"
+#include "runtime/trainer_role.h"
 
 #include <sys/prctl.h>
 
@@ -8,9 +8,9 @@
 
 namespace cardswap {
 
-Migration::~Migration() { stop(); }
+TrainerRole::~TrainerRole() { stop(); }
 
-void Migration::stop() {
+void TrainerRole::stop() {
   std::unique_ptr<Source> source;
   std::unique_ptr<Target> target;
   {
@@ -21,7 +21,7 @@ void Migration::stop() {
   }
 }
 
-void Migration::be_standby(const channel::Welcome& welcome) {
+void TrainerRole::enter_standby(const channel::Welcome& welcome) {
   standby_ = true;
   {
     const std::lock_guard lock(mutex_);
@@ -31,14 +31,14 @@ void Migration::be_standby(const channel::Welcome& welcome) {
   gate_.park();
 }
 
-void Migration::describe(channel::Hello& hello) const {
+void TrainerRole::describe(channel::Hello& hello) const {
   const std::lock_guard lock(mutex_);
   hello.migration = migration_;
   hello.epoch = epoch_;
   hello.frozen = !standby_ && freeze_asked_ && gate_.is_parked();
 }
 
-void Migration::take(const channel::Message& message) {
+void TrainerRole::take(const channel::Message& message) {
   if (const auto* begin = std::get_if<channel::BeginSync>(&message)) {
     begin_sync(*begin);
   } else if (const auto* freeze_now = std::get_if<channel::Freeze>(&message)) {
@@ -58,7 +58,7 @@ void Migration::take(const channel::Message& message) {
 
 // ---- source
 
-void Migration::begin_sync(const channel::BeginSync& begin) {
+void TrainerRole::begin_sync(const channel::BeginSync& begin) {
   {
     const std::lock_guard lock(mutex_);
     if (source_ || begin_ || standby_) return;
@@ -72,7 +72,7 @@ void Migration::begin_sync(const channel::BeginSync& begin) {
   gate_.watch(true);
 }
 
-void Migration::passing() {
+void TrainerRole::on_boundary() {
   const std::lock_guard lock(mutex_);
   if (first_step_due_) {
     // The source takes the job back if this step is not on the agent's disk: none may follow it.
@@ -90,9 +90,9 @@ void Migration::passing() {
   }
 }
 
-void Migration::throttle(double share) { gate_.throttle(share); }
+void TrainerRole::throttle(double share) { gate_.throttle(share); }
 
-bool Migration::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) {
+bool TrainerRole::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) {
   const std::lock_guard lock(mutex_);
   if (!latest_ || !latest_->shards || latest_->shards->empty()) return false;
   log_ = std::move(log);
@@ -100,18 +100,18 @@ bool Migration::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateW
   return true;
 }
 
-StateView Migration::state_view() {
+StateView TrainerRole::state_view() {
   const std::lock_guard lock(mutex_);
   return *latest_;
 }
 
-void Migration::tell_again() {
+void TrainerRole::resend_pending() {
   const std::lock_guard lock(mutex_);
   if (first_step_due_ && gate_.is_parked()) send_(channel::FirstStep{migration_, gate_.step()});
 }
 
-void Migration::release(const std::string& migration) {
-  if (departed_ && (migration != migration_ || !come_back())) return;
+void TrainerRole::release(const std::string& migration) {
+  if (departed_ && (migration != migration_ || !recall())) return;
   std::unique_ptr<Source> source;
   {
     const std::lock_guard lock(mutex_);
@@ -147,7 +147,7 @@ void Migration::release(const std::string& migration) {
   send_(channel::Released{migration});
 }
 
-void Migration::retire(const std::string& migration) {
+void TrainerRole::retire(const std::string& migration) {
   {
     const std::lock_guard lock(mutex_);
     if (migration != migration_ || standby_) return;
@@ -155,13 +155,13 @@ void Migration::retire(const std::string& migration) {
   gate_.retire();
 }
 
-void Migration::fail(const std::string& migration, const Error& error) {
+void TrainerRole::fail(const std::string& migration, const Error& error) {
   send_(channel::Failed{migration, error.code(), error.failure(), error.hint()});
 }
 
 // ---- target
 
-void Migration::listen_for_source() {
+void TrainerRole::listen_for_source() {
   const std::lock_guard lock(mutex_);
   TargetEvents events;
   events.verified = [this](const VerifiedState& state) {
@@ -190,7 +190,7 @@ void Migration::listen_for_source() {
   }
 }
 
-StateView Migration::adopt(const Layout& wanted) {
+StateView TrainerRole::adopt(const Layout& wanted) {
   StateView result;
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on;
   on_trainer([&] {
@@ -206,13 +206,13 @@ StateView Migration::adopt(const Layout& wanted) {
 }
 
 /// An optimizer reads a gradient where its parameter is.
-Device& Migration::device_of(ParameterId parameter) {
+Device& TrainerRole::device_of(ParameterId parameter) {
   const std::lock_guard lock(mutex_);
   const auto found = gradients_on_.find(parameter);
   return found == gradients_on_.end() || !found->second ? cpu_device() : *found->second;
 }
 
-std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values) {
+std::vector<std::byte> TrainerRole::apply_values(std::span<const std::byte> values) {
   std::vector<std::byte> again;
   on_trainer([&] {
     tracker_.load(values);
@@ -221,11 +221,11 @@ std::vector<std::byte> Migration::apply_values(std::span<const std::byte> values
   return again;
 }
 
-void Migration::replay(const ReceivedUpdate& update) {
+void TrainerRole::replay(const ReceivedUpdate& update) {
   on_trainer([&] { tracker_.replay(update); });
 }
 
-void Migration::grant(const channel::Grant& grant) {
+void TrainerRole::grant(const channel::Grant& grant) {
   std::unique_ptr<Target> target;
   {
     const std::lock_guard lock(mutex_);
@@ -253,7 +253,7 @@ void Migration::grant(const channel::Grant& grant) {
   gate_.release();
 }
 
-void Migration::leaving() {
+void TrainerRole::on_resume() {
   const std::lock_guard lock(mutex_);
   if (!granted_) return;
   const auto state = *std::exchange(granted_, std::nullopt);

@@ -3,19 +3,19 @@
 #include <exception>
 #include <utility>
 
-#include "runtime/migration.h"
+#include "runtime/trainer_role.h"
 
 namespace cardswap {
 
 /// On the training thread, which stands. Throws Error{internal} when it does not any more: who
 /// waited for it would wait for ever.
-void Migration::on_trainer(std::function<void()> task) {
+void TrainerRole::on_trainer(std::function<void()> task) {
   if (gate_.run_parked(std::move(task))) return;
   throw Error(Code::internal, "the training thread does not stand at a step boundary any more",
               "look at the job's log; the job goes on where it trains");
 }
 
-void Migration::freeze(const std::string& migration) {
+void TrainerRole::freeze(const std::string& migration) {
   {
     const std::lock_guard lock(mutex_);
     if (migration != migration_ || !source_) return;
@@ -27,7 +27,7 @@ void Migration::freeze(const std::string& migration) {
 
 /// On the engine's thread. The agent has asked for its freeze once: the ones after that are between
 /// the engine and the gate.
-void Migration::offer_freeze(const std::string& migration, double expected_ms) {
+void TrainerRole::offer_freeze(const std::string& migration, double expected_ms) {
   {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(freeze_owed_, false)) {
@@ -39,7 +39,7 @@ void Migration::offer_freeze(const std::string& migration, double expected_ms) {
 }
 
 /// On the engine's thread, before the agent was told that the trainer is frozen.
-void Migration::put_off_freeze(const std::string& migration) {
+void TrainerRole::put_off_freeze(const std::string& migration) {
   const std::lock_guard lock(mutex_);
   if (migration != migration_ || !source_) return;  // released meanwhile
   freeze_asked_ = false;
@@ -47,7 +47,7 @@ void Migration::put_off_freeze(const std::string& migration) {
   gate_.release();
 }
 
-void Migration::parked() {
+void TrainerRole::on_parked() {
   if (standby_) {
     listen_for_source();
     return;

@@ -22,7 +22,7 @@ namespace cardswap {
 ///
 /// Called by the channel's thread (agent messages), by the training thread (the gate's hooks) and
 /// by an engine's thread (its events). `send` hands a message to the agent and never blocks.
-class Migration final : private SourceProgram, private TargetProgram {
+class TrainerRole final : private SourceProgram, private TargetProgram {
  public:
   /// The line to the agent, on the channel's thread but for `send`, which any thread calls.
   struct Line {
@@ -32,15 +32,15 @@ class Migration final : private SourceProgram, private TargetProgram {
     /// On the training thread: why the job cannot be moved in this way; nothing when it can.
     std::function<std::optional<Error>(channel::Arrival)> obstacle;
   };
-  Migration(StepGate& gate, Tracker& tracker, Homing& homing, Line line)
+  TrainerRole(StepGate& gate, Tracker& tracker, Homing& homing, Line line)
       : gate_(gate), tracker_(tracker), homing_(homing), line_(std::move(line)) {}
-  ~Migration() override;
+  ~TrainerRole() override;
 
   // ---- the channel's thread
-  void be_standby(const channel::Welcome& welcome);
+  void enter_standby(const channel::Welcome& welcome);
   void take(const channel::Message& message);
   /// Now and then: what an agent that was away may have missed.
-  void tell_again();
+  void resend_pending();
   /// What a Hello says of the migration under way.
   void describe(channel::Hello& hello) const;
 
@@ -49,9 +49,9 @@ class Migration final : private SourceProgram, private TargetProgram {
   void before_step(const void* optimizer);
   /// Whether it is of interest which gradients a step uses.
   [[nodiscard]] bool looks_at_gradients() const { return looks_at_gradients_; }
-  void passing();
-  void parked();
-  void leaving();
+  void on_boundary();
+  void on_parked();
+  void on_resume();
   /// Ends the engines; they say nothing more.
   void stop();
 
@@ -81,7 +81,7 @@ class Migration final : private SourceProgram, private TargetProgram {
   [[nodiscard]] bool pass_homing();
   void start_source(const channel::BeginSync& begin);
   void depart(const channel::Depart& depart);
-  [[nodiscard]] bool come_back();
+  [[nodiscard]] bool recall();
   void lose(const Error& why);
   void arrive(const channel::Arrived& arrived);
   void begin_sync(const channel::BeginSync& begin);
