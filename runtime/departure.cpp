@@ -25,13 +25,13 @@ Departure::Departure(Homing& homing, Keeper keeper, const Digest& root, std::uin
   whole_ = homing_.digest();
   const auto places = homing_.places();
   {
-    std::vector<hand_over::PassedArena> arenas;
+    std::vector<memory_handoff::PassedArena> arenas;
     for (const auto* place : places) {
       arenas.push_back({place->name, place->arena->base(), place->arena->pieces()});
     }
-    auto connection = hand_over::Connection::to(keeper_.path, keeper_.process);
-    (void)hand_over::ask<hand_over::Kept>(connection, hand_over::Keep{hand_over::described(arenas)},
-                                          hand_over::files_of(arenas), Clock::now() + kAnswerMax);
+    auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
+    (void)memory_handoff::ask<memory_handoff::Kept>(connection, memory_handoff::Keep{memory_handoff::described(arenas)},
+                                          memory_handoff::files_of(arenas), Clock::now() + kAnswerMax);
   }
   try {
     for (const auto* place : places) place->arena->unbind();
@@ -42,11 +42,11 @@ Departure::Departure(Homing& homing, Keeper keeper, const Digest& root, std::uin
   ::malloc_trim(0);  // what the program has freed would be in the image
 }
 
-void Departure::bind(const std::vector<hand_over::Pieces>& arenas, std::vector<Descriptor> files) {
-  auto passed = hand_over::assembled(arenas, std::move(files));
+void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files) {
+  auto passed = memory_handoff::assembled(arenas, std::move(files));
   for (const auto* place : homing_.places()) {
     if (place->arena->is_bound()) continue;
-    const auto found = std::ranges::find(passed, place->name, &hand_over::PassedArena::device);
+    const auto found = std::ranges::find(passed, place->name, &memory_handoff::PassedArena::device);
     if (found == passed.end()) {
       throw Error(Code::bad_request,
                   fmt::format("the job's memory on {} was not handed over", place->name));
@@ -60,8 +60,8 @@ void Departure::let_go() {
 }
 
 void Departure::recall() {
-  auto connection = hand_over::Connection::to(keeper_.path, keeper_.process);
-  auto [memory, files] = hand_over::ask<hand_over::Memory>(connection, hand_over::Fetch{}, {},
+  auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
+  auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(connection, memory_handoff::Fetch{}, {},
                                                            Clock::now() + kAnswerMax);
   try {
     bind(memory.arenas, std::move(files));
@@ -74,14 +74,14 @@ void Departure::recall() {
     let_go();
     throw;
   }
-  connection.send(hand_over::Done{});
+  connection.send(memory_handoff::Done{});
 }
 
 VerifiedState Departure::arrive(const channel::Arrived& arrived) {
-  auto connection = hand_over::Connection::to(arrived.holder);
+  auto connection = memory_handoff::Connection::to(arrived.holder);
   const auto asked_at = now_ns();
-  auto [memory, files] = hand_over::ask<hand_over::Memory>(
-      connection, hand_over::Fetch{arrived.migration, arrived.token}, {},
+  auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
+      connection, memory_handoff::Fetch{arrived.migration, arrived.token}, {},
       Clock::now() + kAnswerMax);
   const auto answered_at = now_ns();
   if (!(memory.root == root_) || !(arrived.root == root_) || memory.step != step_) {
@@ -90,7 +90,7 @@ VerifiedState Departure::arrive(const channel::Arrived& arrived) {
   }
   try {
     bind(memory.arenas, std::move(files));
-    connection.send(hand_over::Done{});
+    connection.send(memory_handoff::Done{});
     if (!(homing_.digest() == whole_)) {
       throw Error(Code::digest_mismatch,
                   "the restored process and its memory are not, byte for byte, what was dumped",

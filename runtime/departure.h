@@ -5,7 +5,7 @@
 
 #include "migrator/engine/target.h"
 #include "migrator/wire/channel.h"
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 #include "runtime/homing.h"
 
 namespace cardswap {
@@ -34,7 +34,7 @@ class Departure {
  private:
   void let_go();
   /// Each arena that is not bound, from what was passed.
-  void bind(const std::vector<hand_over::Pieces>& arenas, std::vector<Descriptor> files);
+  void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
 
   Homing& homing_;
   const Keeper keeper_;

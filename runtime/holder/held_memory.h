@@ -8,7 +8,7 @@
 #include "migrator/core/layout.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/device.h"
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 
 namespace cardswap {
 
@@ -25,7 +25,7 @@ class HeldMemory {
   /// something else has their addresses.
   [[nodiscard]] StateView adopt(const Layout& wanted);
   /// Everything, to be handed over.
-  [[nodiscard]] std::vector<hand_over::PassedArena> passed() const;
+  [[nodiscard]] std::vector<memory_handoff::PassedArena> passed() const;
 
  private:
   struct Held {

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "migrator/device/memfd_arena.h"
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 #include "runtime/homing.h"
 
 namespace cardswap {
@@ -48,24 +48,24 @@ class Keeper {
 
  private:
   /// True when the trainer has its memory back.
-  bool serve(hand_over::Connection& connection) {
+  bool serve(memory_handoff::Connection& connection) {
     while (auto received = connection.receive(std::chrono::steady_clock::now() + kAnswerMax)) {
-      if (const auto* keep = std::get_if<hand_over::Keep>(&received->message)) {
+      if (const auto* keep = std::get_if<memory_handoff::Keep>(&received->message)) {
         if (kept_) throw Error(Code::refused, "a keeper keeps one job's memory");
-        auto arenas = hand_over::assembled(keep->arenas, std::move(received->files));
+        auto arenas = memory_handoff::assembled(keep->arenas, std::move(received->files));
         for (const auto& arena : arenas) {
           if (arena.device != Homing::kHost) continue;  // a card's is known when it is mapped
           for (const auto& piece : arena.pieces) check_arena_file(piece.file, piece.bytes);
         }
         kept_ = std::move(arenas);
-        connection.send(hand_over::Kept{});
-      } else if (std::holds_alternative<hand_over::Fetch>(received->message)) {
+        connection.send(memory_handoff::Kept{});
+      } else if (std::holds_alternative<memory_handoff::Fetch>(received->message)) {
         if (!kept_) throw Error(Code::refused, "this keeper was given nothing");
-        hand_over::Memory memory;
-        memory.arenas = hand_over::described(*kept_);
-        connection.send(memory, hand_over::files_of(*kept_));
+        memory_handoff::Memory memory;
+        memory.arenas = memory_handoff::described(*kept_);
+        connection.send(memory, memory_handoff::files_of(*kept_));
         lent_ = true;
-      } else if (std::holds_alternative<hand_over::Done>(received->message) && lent_) {
+      } else if (std::holds_alternative<memory_handoff::Done>(received->message) && lent_) {
         return true;
       } else {
         throw Error(Code::bad_request, "not what one says to a keeper");
@@ -74,9 +74,9 @@ class Keeper {
     return false;
   }
 
-  static void refuse(hand_over::Connection& connection, const Error& error) {
+  static void refuse(memory_handoff::Connection& connection, const Error& error) {
     try {
-      connection.send(hand_over::Refusal{error.code(), error.failure(), error.hint()});
+      connection.send(memory_handoff::Refusal{error.code(), error.failure(), error.hint()});
     } catch (const Error&) {
       // It has gone already.
     }
@@ -84,8 +84,8 @@ class Keeper {
 
   const pid_t pid_;
   const Descriptor trainer_;
-  const hand_over::Listener listener_;
-  std::optional<std::vector<hand_over::PassedArena>> kept_;
+  const memory_handoff::Listener listener_;
+  std::optional<std::vector<memory_handoff::PassedArena>> kept_;
   bool lent_ = false;
 };
 

@@ -13,7 +13,7 @@
 #include "migrator/engine/target.h"
 #include "migrator/link/link.h"
 #include "runtime/agent_channel.h"
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 #include "runtime/holder/held_memory.h"
 
 namespace cardswap {
@@ -77,7 +77,7 @@ class Receiver final : private TargetProgram {
       auto connection = listener_.accept();
       if (!connection) continue;
       try {
-        if (hand_over(*connection)) return 0;
+        if (memory_handoff(*connection)) return 0;
       } catch (const Error& error) {
         refuse(*connection, error);
       }
@@ -132,13 +132,13 @@ class Receiver final : private TargetProgram {
   }
 
   /// True when the memory is somebody else's now.
-  bool hand_over(hand_over::Connection& connection) {
+  bool memory_handoff(memory_handoff::Connection& connection) {
     const auto uid = connection.peer().uid;
     if (uid != ::geteuid() && uid != 0) {
       throw Error(Code::unauthorized, fmt::format("user {} may not have this memory", uid));
     }
     const auto asked = connection.receive(Clock::now() + kAnswerMax);
-    const auto* fetch = asked ? std::get_if<hand_over::Fetch>(&asked->message) : nullptr;
+    const auto* fetch = asked ? std::get_if<memory_handoff::Fetch>(&asked->message) : nullptr;
     if (fetch == nullptr) throw Error(Code::bad_request, "a holder gives memory, nothing else");
     if (!same_token(fetch->token, token_) || fetch->migration != channel_.welcome().migration) {
       throw Error(Code::unauthorized, "not the token of the job whose memory this is");
@@ -147,17 +147,17 @@ class Receiver final : private TargetProgram {
     if (!state) throw Error(Code::refused, "the memory is not whole yet");
     target_.reset();  // nobody writes to it from here on
     const auto arenas = memory_.passed();
-    connection.send(hand_over::Memory{hand_over::described(arenas), state->root, state->step,
+    connection.send(memory_handoff::Memory{memory_handoff::described(arenas), state->root, state->step,
                                       state->last_step_end_ns, state->clock_error_ns,
                                       Clock::now().time_since_epoch().count()},
-                    hand_over::files_of(arenas));
+                    memory_handoff::files_of(arenas));
     const auto answer = connection.receive(Clock::now() + kAnswerMax);
-    return answer && std::holds_alternative<hand_over::Done>(answer->message);
+    return answer && std::holds_alternative<memory_handoff::Done>(answer->message);
   }
 
-  static void refuse(hand_over::Connection& connection, const Error& error) {
+  static void refuse(memory_handoff::Connection& connection, const Error& error) {
     try {
-      connection.send(hand_over::Refusal{error.code(), error.failure(), error.hint()});
+      connection.send(memory_handoff::Refusal{error.code(), error.failure(), error.hint()});
     } catch (const Error&) {
       // It has gone already.
     }
@@ -169,7 +169,7 @@ class Receiver final : private TargetProgram {
   std::mutex mutex_;   // guards the next two
   std::optional<VerifiedState> verified_;
   bool over_ = false;
-  hand_over::Listener listener_;
+  memory_handoff::Listener listener_;
   AgentChannel channel_;
   std::unique_ptr<Target> target_;
 };

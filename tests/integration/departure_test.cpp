@@ -12,7 +12,7 @@
 #include <map>
 #include <set>
 
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 #include "tests/support/process.h"
 #include "tests/support/sanitizer.h"
 #include "tests/support/scripted_agent.h"
@@ -255,7 +255,7 @@ TEST_F(Departing, StaysWhenNoKeeperTakesItsMemory) {
 TEST_F(Departing, GivesItsMemoryToNobodyButItsKeeper) {
   start_both();
   verify();
-  const hand_over::Listener stranger(dir_ / "stranger");
+  const memory_handoff::Listener stranger(dir_ / "stranger");
   const auto another = static_cast<std::uint64_t>(holder_->pid());
   job_->line.say(channel::Depart{kMigration, dir_ / "stranger", another});
   const auto failed = job_->line.hear<channel::Failed>();
@@ -273,26 +273,26 @@ TEST_F(Departing, GivesItsMemoryToNobodyButItsKeeper) {
 TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
   start_both();
   verify();
-  const hand_over::Listener keeper(dir_ / "mine");
+  const memory_handoff::Listener keeper(dir_ / "mine");
   const auto accepted = [&] {
-    std::optional<hand_over::Connection> connection;
+    std::optional<memory_handoff::Connection> connection;
     EXPECT_TRUE(within(10s, [&] { return (connection = keeper.accept()).has_value(); }));
     return std::move(connection.value());
   };
   const auto soon = [] { return std::chrono::steady_clock::now() + 10s; };
   job_->line.say(
       channel::Depart{kMigration, dir_ / "mine", static_cast<std::uint64_t>(::getpid())});
-  std::vector<hand_over::PassedArena> kept;
+  std::vector<memory_handoff::PassedArena> kept;
   {
     auto connection = accepted();
     auto received = connection.receive(soon());
-    ASSERT_TRUE(received && std::holds_alternative<hand_over::Keep>(received->message));
-    kept = hand_over::assembled(std::get<hand_over::Keep>(received->message).arenas,
+    ASSERT_TRUE(received && std::holds_alternative<memory_handoff::Keep>(received->message));
+    kept = memory_handoff::assembled(std::get<memory_handoff::Keep>(received->message).arenas,
                                 std::move(received->files));
-    connection.send(hand_over::Kept{});
+    connection.send(memory_handoff::Kept{});
     (void)job_->line.hear<channel::Departed>();
   }
-  const auto host = std::ranges::find(kept, "cpu", &hand_over::PassedArena::device);
+  const auto host = std::ranges::find(kept, "cpu", &memory_handoff::PassedArena::device);
   ASSERT_NE(host, kept.end());
   const auto flip_a_bit = [&] {
     const int file = host->pieces.front().file.get();
@@ -305,9 +305,9 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
     job_->line.say(channel::Release{kMigration});
     auto connection = accepted();
     ASSERT_TRUE(connection.receive(soon()));
-    hand_over::Memory memory;
-    memory.arenas = hand_over::described(kept);
-    connection.send(memory, hand_over::files_of(kept));
+    memory_handoff::Memory memory;
+    memory.arenas = memory_handoff::described(kept);
+    connection.send(memory, memory_handoff::files_of(kept));
     (void)connection.receive(soon());
   };
 
@@ -369,9 +369,9 @@ TEST_F(Departing, AKeeperEndsWithItsTrainerAndTalksToNobodyElse) {
   verify();
   depart();
   // The test is another process than the trainer: the keeper closes without a word.
-  auto stranger = hand_over::Connection::to(dir_ / "keeper");
+  auto stranger = memory_handoff::Connection::to(dir_ / "keeper");
   try {
-    stranger.send(hand_over::Fetch{});
+    stranger.send(memory_handoff::Fetch{});
   } catch (const Error&) {
     // It has closed already.
   }

@@ -214,7 +214,7 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
     const auto* region = cards_.runtime->behind(state_view.memory[2].data());
     bytes.assign(region, region + state_view.memory[2].size());
   }  // the source is another process
-  std::vector<hand_over::PassedArena> passed;
+  std::vector<memory_handoff::PassedArena> passed;
   {
     HeldMemory held([this](int) { return cards_.device; });
     const auto state_view = held.adopt(layout);
@@ -265,9 +265,9 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto keeping = keeper();
   // What a holder would have received, cut into pieces as it likes.
   const auto copies = [&job] {
-    std::vector<hand_over::PassedArena> arenas;
+    std::vector<memory_handoff::PassedArena> arenas;
     for (const auto* place : job.homing.places()) {
-      hand_over::PassedArena arena{place->name, place->arena->base(), {}};
+      memory_handoff::PassedArena arena{place->name, place->arena->base(), {}};
       for (const auto& piece : place->arena->pieces()) {
         ArenaPiece copy{Descriptor(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
                         piece.bytes};
@@ -288,17 +288,17 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.get(), "?", 1, 1 * kMiB), 1);
   const Digest root{{1}};
   Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, root, 7);
-  const hand_over::Listener listener(dir_ / "holder");
-  const auto hand_over = [&](const std::vector<hand_over::PassedArena>& arenas) {
+  const memory_handoff::Listener listener(dir_ / "holder");
+  const auto memory_handoff = [&](const std::vector<memory_handoff::PassedArena>& arenas) {
     return std::async(std::launch::async, [&] {
-      std::optional<hand_over::Connection> connection;
+      std::optional<memory_handoff::Connection> connection;
       while (!connection) connection = listener.accept();
       (void)connection->receive(Clock::now() + 10s);
-      hand_over::Memory memory;
-      memory.arenas = hand_over::described(arenas);
+      memory_handoff::Memory memory;
+      memory.arenas = memory_handoff::described(arenas);
       memory.root = root;
       memory.step = 7;
-      connection->send(memory, hand_over::files_of(arenas));
+      connection->send(memory, memory_handoff::files_of(arenas));
       return connection->receive(Clock::now() + 10s).has_value();
     });
   };
@@ -306,12 +306,12 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   arrived.holder = dir_ / "holder";
   arrived.root = root;
   {
-    auto holder = hand_over(wrong);
+    auto holder = memory_handoff(wrong);
     EXPECT_THROW((void)departure.arrive(arrived), Error);
     EXPECT_TRUE(holder.get());
     EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles") << "as it left";
   }
-  auto holder = hand_over(right);
+  auto holder = memory_handoff(right);
   EXPECT_EQ(departure.arrive(arrived).step, 7U);
   EXPECT_TRUE(holder.get());
   EXPECT_EQ(job.homing.digest(), digest);

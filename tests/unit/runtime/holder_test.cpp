@@ -5,7 +5,7 @@
 #include <array>
 
 #include "migrator/device/memfd_arena.h"
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 #include "runtime/holder/held_memory.h"
 
 namespace cardswap {
@@ -81,8 +81,8 @@ TEST(HeldMemory, RefusesRegionsThatNoArenaHas) {
       << "there is no card";
 }
 
-std::vector<hand_over::Message> one_of_each() {
-  using namespace hand_over;
+std::vector<memory_handoff::Message> one_of_each() {
+  using namespace memory_handoff;
   return {Keep{{{"cpu", 1, {2}}, {"cuda:0", 3, {4, 5}}}},
           Kept{},
           Fetch{"m", "token"},
@@ -94,27 +94,27 @@ std::vector<hand_over::Message> one_of_each() {
 
 TEST(HandOver, ReadsEveryMessageAsItWasWrittenAndNoneThatWasCut) {
   const auto messages = one_of_each();
-  ASSERT_EQ(messages.size(), std::variant_size_v<hand_over::Message>);
+  ASSERT_EQ(messages.size(), std::variant_size_v<memory_handoff::Message>);
   for (const auto& message : messages) {
-    auto packet = hand_over::encode(message);
-    EXPECT_EQ(hand_over::decode(packet), message);
+    auto packet = memory_handoff::encode(message);
+    EXPECT_EQ(memory_handoff::decode(packet), message);
     for (std::size_t size = 0; size < packet.size(); ++size) {
-      EXPECT_THROW((void)hand_over::decode(std::span(packet).first(size)), Error);
+      EXPECT_THROW((void)memory_handoff::decode(std::span(packet).first(size)), Error);
     }
     packet.push_back(std::byte{0});
-    EXPECT_THROW((void)hand_over::decode(packet), Error);
+    EXPECT_THROW((void)memory_handoff::decode(packet), Error);
   }
   const std::array unknown{std::byte{8}};
-  EXPECT_THROW((void)hand_over::decode(unknown), Error);
+  EXPECT_THROW((void)memory_handoff::decode(unknown), Error);
 }
 
 TEST(HandOver, RefusesMorePiecesThanCanBePassed) {
-  EXPECT_THROW((void)hand_over::decode(hand_over::encode(
-                   hand_over::Keep{{{"cpu", 1, std::vector<std::uint64_t>(1025, 1)}}})),
+  EXPECT_THROW((void)memory_handoff::decode(memory_handoff::encode(
+                   memory_handoff::Keep{{{"cpu", 1, std::vector<std::uint64_t>(1025, 1)}}})),
                Error);
-  std::vector<hand_over::PassedArena> arenas(1);
+  std::vector<memory_handoff::PassedArena> arenas(1);
   arenas[0].pieces.resize(1025);
-  EXPECT_THROW((void)hand_over::described(arenas), Error);
+  EXPECT_THROW((void)memory_handoff::described(arenas), Error);
 }
 
 struct Pair {
@@ -124,25 +124,25 @@ struct Pair {
     one.emplace(Descriptor(ends[0]));
     two.emplace(Descriptor(ends[1]));
   }
-  std::optional<hand_over::Connection> one;
-  std::optional<hand_over::Connection> two;
+  std::optional<memory_handoff::Connection> one;
+  std::optional<memory_handoff::Connection> two;
 };
 
 TEST(HandOver, PassesEveryFileInOrder) {
   Pair pair;
   constexpr std::size_t kCount = 300;  // more than the kernel passes at once
-  std::vector<hand_over::PassedArena> arenas(2);
+  std::vector<memory_handoff::PassedArena> arenas(2);
   arenas[0] = {"cpu", 8, {}};
   arenas[1] = {"cuda:0", 16, {}};
   for (std::size_t i = 0; i < kCount; ++i) {
     arenas[i == 0 ? 0 : 1].pieces.push_back({make_arena_file(4096 * (i + 1)), 4096 * (i + 1)});
   }
-  pair.one->send(hand_over::Keep{hand_over::described(arenas)}, hand_over::files_of(arenas));
+  pair.one->send(memory_handoff::Keep{memory_handoff::described(arenas)}, memory_handoff::files_of(arenas));
   auto received = pair.two->receive(Clock::now() + 5s);
   ASSERT_TRUE(received);
   ASSERT_EQ(received->files.size(), kCount);
-  const auto keep = std::get<hand_over::Keep>(received->message);
-  const auto got = hand_over::assembled(keep.arenas, std::move(received->files));
+  const auto keep = std::get<memory_handoff::Keep>(received->message);
+  const auto got = memory_handoff::assembled(keep.arenas, std::move(received->files));
   ASSERT_EQ(got.size(), 2U);
   EXPECT_EQ(got[1].device, "cuda:0");
   ASSERT_EQ(got[1].pieces.size(), kCount - 1);
@@ -158,17 +158,17 @@ TEST(HandOver, ExpectsAFileForEachPieceAndDropsTheRest) {
   Pair pair;
   const auto file = make_arena_file(4096);
   const std::array files{file.get(), file.get()};
-  pair.one->send(hand_over::Keep{{{"cpu", 8, {4096}}}}, files);
+  pair.one->send(memory_handoff::Keep{{{"cpu", 8, {4096}}}}, files);
   EXPECT_EQ(pair.two->receive(Clock::now() + 5s)->files.size(), 1U);
-  pair.one->send(hand_over::Kept{}, files);
+  pair.one->send(memory_handoff::Kept{}, files);
   EXPECT_TRUE(pair.two->receive(Clock::now() + 5s)->files.empty());
-  pair.one->send(hand_over::Keep{{{"cpu", 8, {4096, 4096}}}}, {files.data(), 1});
-  pair.one->send(hand_over::Kept{});
+  pair.one->send(memory_handoff::Keep{{{"cpu", 8, {4096, 4096}}}}, {files.data(), 1});
+  pair.one->send(memory_handoff::Kept{});
   EXPECT_THROW((void)pair.two->receive(Clock::now() + 5s), Error);
-  pair.one->send(hand_over::Keep{{{"cpu", 8, {4096}}}});
+  pair.one->send(memory_handoff::Keep{{{"cpu", 8, {4096}}}});
   EXPECT_FALSE(pair.two->receive(Clock::now() + 10ms)) << "its file never came";
   EXPECT_FALSE(pair.one->receive(Clock::now() + 10ms)) << "nothing was sent";
-  pair.one->send(hand_over::Refusal{Code::refused, std::string(100'000, 'x'), ""});
+  pair.one->send(memory_handoff::Refusal{Code::refused, std::string(100'000, 'x'), ""});
   EXPECT_TRUE(pair.two->receive(Clock::now() + 5s)) << "a long text is cut, not a packet too large";
 }
 

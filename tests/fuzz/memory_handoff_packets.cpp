@@ -3,13 +3,13 @@
 
 #include <cstdlib>
 
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 #include "tests/fuzz/seeds.h"
 
 namespace cardswap::fuzz {
 
 std::vector<std::vector<std::byte>> seeds() {
-  using namespace hand_over;
+  using namespace memory_handoff;
   std::vector<std::vector<std::byte>> all;
   for (const Message& message : std::vector<Message>{
            Keep{{{"cpu", 0x100000, {4096}}}}, Kept{}, Fetch{"m-1", "token"},
@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace cardswap;
   const auto bytes = fuzz::view(data, size);
   fuzz::expect_error_or_nothing([&] {
-    const auto again = hand_over::encode(hand_over::decode(bytes));
+    const auto again = memory_handoff::encode(memory_handoff::decode(bytes));
     if (!std::equal(again.begin(), again.end(), bytes.begin(), bytes.end())) std::abort();
   });
   return 0;

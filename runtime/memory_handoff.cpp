@@ -1,4 +1,4 @@
-#include "runtime/hand_over.h"
+#include "runtime/memory_handoff.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
 
-namespace cardswap::hand_over {
+namespace cardswap::memory_handoff {
 namespace {
 
 using wire::WireReader;
@@ -315,4 +315,4 @@ std::optional<Connection> Listener::accept() const {
   return Connection(Descriptor(fd));
 }
 
-}  // namespace cardswap::hand_over
+}  // namespace cardswap::memory_handoff

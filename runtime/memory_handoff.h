@@ -22,7 +22,7 @@
 /// order. Keep and Memory come with a file for each piece, in order: the packet itself has as many
 /// as fit, Files packets behind it the others. Keep -> Kept | Refusal. Fetch -> Memory | Refusal,
 /// then Done, upon which the holder ends.
-namespace cardswap::hand_over {
+namespace cardswap::memory_handoff {
 
 inline constexpr std::size_t kPiecesMax = 1024;   ///< of all arenas together
 inline constexpr std::size_t kFilesAtOnce = 128;  ///< the kernel passes 253
@@ -157,4 +157,4 @@ class Listener {
   Descriptor socket_;
 };
 
-}  // namespace cardswap::hand_over
+}  // namespace cardswap::memory_handoff
