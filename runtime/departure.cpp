@@ -20,21 +20,23 @@ std::int64_t now_ns() { return Clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
-Departure::Departure(Homing& homing, Keeper keeper, const Digest& root, std::uint64_t step)
-    : homing_(homing), keeper_(std::move(keeper)), root_(root), step_(step) {
-  whole_ = homing_.digest();
-  const auto places = homing_.places();
+Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& root,
+                     std::uint64_t step)
+    : relocator_(relocator), keeper_(std::move(keeper)), root_(root), step_(step) {
+  whole_ = relocator_.digest();
+  const auto slots = relocator_.slots();
   {
     std::vector<memory_handoff::PassedArena> arenas;
-    for (const auto* place : places) {
+    for (const auto* place : slots) {
       arenas.push_back({place->name, place->arena->base(), place->arena->pieces()});
     }
     auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
-    (void)memory_handoff::ask<memory_handoff::Kept>(connection, memory_handoff::Keep{memory_handoff::described(arenas)},
-                                          memory_handoff::files_of(arenas), Clock::now() + kAnswerMax);
+    (void)memory_handoff::ask<memory_handoff::Kept>(
+        connection, memory_handoff::Keep{memory_handoff::described(arenas)},
+        memory_handoff::files_of(arenas), Clock::now() + kAnswerMax);
   }
   try {
-    for (const auto* place : places) place->arena->unbind();
+    for (const auto* place : slots) place->arena->unbind();
   } catch (const Error&) {
     recall();
     throw;
@@ -42,9 +44,10 @@ Departure::Departure(Homing& homing, Keeper keeper, const Digest& root, std::uin
   ::malloc_trim(0);  // what the program has freed would be in the image
 }
 
-void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files) {
+void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas,
+                     std::vector<Descriptor> files) {
   auto passed = memory_handoff::assembled(arenas, std::move(files));
-  for (const auto* place : homing_.places()) {
+  for (const auto* place : relocator_.slots()) {
     if (place->arena->is_bound()) continue;
     const auto found = std::ranges::find(passed, place->name, &memory_handoff::PassedArena::device);
     if (found == passed.end()) {
@@ -56,16 +59,16 @@ void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas, std::vec
 }
 
 void Departure::let_go() {
-  for (const auto* place : homing_.places()) place->arena->unbind();
+  for (const auto* place : relocator_.slots()) place->arena->unbind();
 }
 
 void Departure::recall() {
   auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
-  auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(connection, memory_handoff::Fetch{}, {},
-                                                           Clock::now() + kAnswerMax);
+  auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
+      connection, memory_handoff::Fetch{}, {}, Clock::now() + kAnswerMax);
   try {
     bind(memory.arenas, std::move(files));
-    if (!(homing_.digest() == whole_)) {
+    if (!(relocator_.digest() == whole_)) {
       throw Error(Code::digest_mismatch,
                   "the memory that came back is not, byte for byte, what the job gave away",
                   "nothing goes on from it; look at who else may read and write as this user");
@@ -91,7 +94,7 @@ VerifiedState Departure::arrive(const channel::Arrived& arrived) {
   try {
     bind(memory.arenas, std::move(files));
     connection.send(memory_handoff::Done{});
-    if (!(homing_.digest() == whole_)) {
+    if (!(relocator_.digest() == whole_)) {
       throw Error(Code::digest_mismatch,
                   "the restored process and its memory are not, byte for byte, what was dumped",
                   "the job goes on at the source");

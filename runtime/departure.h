@@ -5,8 +5,8 @@
 
 #include "migrator/engine/target.h"
 #include "migrator/wire/channel.h"
+#include "runtime/arena_relocator.h"
 #include "runtime/memory_handoff.h"
-#include "runtime/homing.h"
 
 namespace cardswap {
 
@@ -22,7 +22,7 @@ class Departure {
   /// Digests everything, gives the arenas away and unmaps them. Throws Error when the keeper does
   /// not take it: with everything as it was, unless the memory was given away and did not come
   /// back.
-  Departure(Homing& homing, Keeper keeper, const Digest& root, std::uint64_t step);
+  Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& root, std::uint64_t step);
 
   /// Here after all: maps what the keeper has and compares every byte with what it was given.
   /// Throws Error; the memory is not there then.
@@ -36,7 +36,7 @@ class Departure {
   /// Each arena that is not bound, from what was passed.
   void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
 
-  Homing& homing_;
+  ArenaRelocator& relocator_;
   const Keeper keeper_;
   const Digest root_;
   const std::uint64_t step_;

@@ -14,15 +14,15 @@
 
 #include "migrator/core/error.h"
 #include "runtime/agent_channel.h"
+#include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
-#include "runtime/homing.h"
 #include "runtime/inventory.h"
-#include "runtime/trainer_role.h"
 #include "runtime/not_the_job.h"
 #include "runtime/plain_states.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
 #include "runtime/tracker.h"
+#include "runtime/trainer_role.h"
 
 namespace cardswap {
 namespace {
@@ -42,13 +42,13 @@ class Session::Impl {
       : gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
                [this] { trainer_role_.on_resume(); }},
               &end_moved_process),
-        trainer_role_(gate_, tracker_, homing_,
-                   {[this](const channel::Message& message) {
-                      if (channel_) channel_->send(message);
-                    },
-                    [this] { return channel_->inode(); },
-                    [this](const channel::Arrived& here) { redirect(here); },
-                    [this](channel::Arrival arrive) { return obstacle(arrive); }}) {
+        trainer_role_(gate_, tracker_, relocator_,
+                      {[this](const channel::Message& message) {
+                         if (channel_) channel_->send(message);
+                       },
+                       [this] { return channel_->inode(); },
+                       [this](const channel::Arrived& here) { redirect(here); },
+                       [this](channel::Arrival arrive) { return obstacle(arrive); }}) {
     const auto socket = setting("CARDSWAP_SOCKET");
     if (socket.empty()) return;
     job_ = setting("CARDSWAP_JOB");
@@ -119,7 +119,7 @@ class Session::Impl {
   }
 
   Tracker& tracker() { return tracker_; }
-  Homing& homing() { return homing_; }
+  ArenaRelocator& relocator() { return relocator_; }
   [[nodiscard]] bool is_standby() const { return trainer_role_.is_standby(); }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
 
@@ -195,7 +195,7 @@ class Session::Impl {
       tracked.layout = layout.digest();
       tracked.replayed_bytes = sizes.replayed_bytes;
       tracked.update_bytes = sizes.update_bytes;
-      tracked.homed_bytes = homing_.homeable_bytes();
+      tracked.relocatable_bytes = relocator_.relocatable_bytes();
     } catch (const std::exception&) {
       // It is among the obstacles.
     }
@@ -266,7 +266,7 @@ class Session::Impl {
   bool moved_ = false;
   std::uint64_t last_reported_step_ = 0;
   Tracker tracker_;
-  Homing homing_{tracker_};
+  ArenaRelocator relocator_{tracker_};
   Inventory inventory_{tracker_};
   std::vector<const StepHook*> hooks_;  // owned by the tracker
   StepGate gate_;
@@ -312,7 +312,7 @@ void Session::track_parts_of(const void* thing, const std::vector<std::string>& 
 }
 
 std::span<std::byte> Session::allocate(std::string_view name, std::size_t bytes) {
-  auto block = impl_->homing().arena().allocate(bytes);
+  auto block = impl_->relocator().arena().allocate(bytes);
   const auto memory = *block;
   if (!memory.empty()) std::memset(memory.data(), 0, memory.size());
   track_state(name, std::make_unique<HomedState>(std::move(block)));

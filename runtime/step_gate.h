@@ -31,8 +31,8 @@ class StepGate {
 
   struct Hooks {
     std::function<void()> on_boundary;  ///< on the training thread, at a boundary, when watched
-    std::function<void()> on_parked;   ///< on the training thread, once it stands
-    std::function<void()> on_resume;  ///< on the training thread, just before it goes on
+    std::function<void()> on_parked;    ///< on the training thread, once it stands
+    std::function<void()> on_resume;    ///< on the training thread, just before it goes on
   };
 
   explicit StepGate(Hooks hooks, void (*end_process)() = &std::abort,

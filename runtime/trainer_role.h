@@ -11,8 +11,8 @@
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
 #include "migrator/wire/channel.h"
+#include "runtime/arena_relocator.h"
 #include "runtime/departure.h"
-#include "runtime/homing.h"
 #include "runtime/step_gate.h"
 #include "runtime/tracker.h"
 
@@ -32,8 +32,8 @@ class TrainerRole final : private SourceProgram, private TargetProgram {
     /// On the training thread: why the job cannot be moved in this way; nothing when it can.
     std::function<std::optional<Error>(channel::Arrival)> obstacle;
   };
-  TrainerRole(StepGate& gate, Tracker& tracker, Homing& homing, Line line)
-      : gate_(gate), tracker_(tracker), homing_(homing), line_(std::move(line)) {}
+  TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator, Line line)
+      : gate_(gate), tracker_(tracker), relocator_(relocator), line_(std::move(line)) {}
   ~TrainerRole() override;
 
   // ---- the channel's thread
@@ -97,7 +97,7 @@ class TrainerRole final : private SourceProgram, private TargetProgram {
 
   StepGate& gate_;
   Tracker& tracker_;
-  Homing& homing_;
+  ArenaRelocator& relocator_;
   const Line line_;
   std::atomic<bool> departed_{false};
   std::atomic<bool> standby_{false};

@@ -25,13 +25,13 @@ bool TrainerRole::pass_homing() {
     if (const auto obstacle = begins ? line_.obstacle(channel::Arrival::criu) : std::nullopt) {
       throw Error(*obstacle);
     }
-    if (begin_ && homing_.homeable_bytes() == 0) {
+    if (begin_ && relocator_.relocatable_bytes() == 0) {
       throw Error(Code::refused, "nothing that this job tracks can be sent ahead of its process",
                   "track tensors or Session::allocate's memory, or use --arrive standby");
     }
-    const bool all = homing_.home_some(kCopyAtABoundary);
+    const bool all = relocator_.relocate_some(kCopyAtABoundary);
     if (!all && !source_) return false;  // the engine begins with what is at home by then
-    latest_ = homing_.state_view(false);
+    latest_ = relocator_.state_view(false);
     if (begin_ && begin_->strategy == Strategy::automatic) begin_->strategy = Strategy::rounds;
     return true;
   } catch (...) {
@@ -60,12 +60,12 @@ void TrainerRole::depart(const channel::Depart& depart) {
   try {
     on_trainer([&] {
       const Departure::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
-      departure_.emplace(homing_, keeper, *root, gate_.step());
+      departure_.emplace(relocator_, keeper, *root, gate_.step());
     });
   } catch (...) {
     const auto why = error_of(std::current_exception()).within("leave this host");
     // Given away, and not to be had again: there is nothing left to go on with.
-    departed_ = homing_.is_away();
+    departed_ = relocator_.is_away();
     if (departed_) return lose(why);
     fail(depart.migration, why);
     return;

@@ -65,8 +65,8 @@ void TrainerRole::on_parked() {
   state.step = gate_.step();
   try {
     if (by_criu) {  // values and the rest travel in the process
-      homing_.home_all();
-      state.state_view = homing_.state_view(true);
+      relocator_.relocate_all();
+      state.state_view = relocator_.state_view(true);
     } else {
       tracker_.keep_unused_gradients();
       {

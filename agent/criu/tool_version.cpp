@@ -30,9 +30,7 @@ std::string version_in(std::string_view text) {
   return std::string(text.substr(0, text.find_first_not_of("0123456789.")));
 }
 
-bool is_new_enough(std::string_view version) {
-  return is_at_least(version, kMajorMin, kMinorMin);
-}
+bool is_new_enough(std::string_view version) { return is_at_least(version, kMajorMin, kMinorMin); }
 
 std::string network_fault(std::string_view version, bool untold) {
   if (!untold || is_at_least(version, kMajorMin, kMinorOfSockets)) return {};

@@ -94,7 +94,7 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
   json::object body{{"migration", m.id},
                     {"device", parse_destination(m.to).device},
                     {"state_bytes", job->state_bytes},
-                    {"homed_bytes", job->homed_bytes},
+                    {"homed_bytes", job->relocatable_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"dry_run", true}};

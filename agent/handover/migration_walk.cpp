@@ -26,7 +26,7 @@ constexpr seconds kRestoreMax{60};  // of a process that CRIU moves, digests inc
 constexpr milliseconds kWatchEvery{500};
 constexpr milliseconds kWatchAnswerMax{1500};
 constexpr milliseconds kPollMin{50};  // between two questions of a poll
-constexpr int kQuickAnswersMax = 20;    // that each had news: there are fewer states
+constexpr int kQuickAnswersMax = 20;  // that each had news: there are fewer states
 constexpr milliseconds kSettleFirst{100};
 constexpr milliseconds kSettleMax{5000};
 // Between equal digests and the grant, one after the other: verified and granted there, committed
@@ -205,7 +205,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                     {"arrive", to_string(m.arrive)},
                     {"device", parse_destination(m.to).device},
                     {"state_bytes", job->state_bytes},
-                    {"homed_bytes", job->homed_bytes},
+                    {"homed_bytes", job->relocatable_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"from_api", config_.listen_address().text()},

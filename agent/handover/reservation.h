@@ -52,10 +52,10 @@ struct Reservation {
   std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
   std::optional<JobSpec> spec;
   std::uint64_t state_bytes = 0;
-  std::string data_peers;              ///< addresses of the source, a blank between; empty: any
-  std::vector<std::string> addresses;  ///< of this host, once the standby parked; none: not known
-  std::string framework;               ///< of the source's program; empty: its agent does not tell
-  std::uint64_t homed_bytes = 0;       ///< arrive criu: of the state, as the source's runtime told
+  std::string data_peers;               ///< addresses of the source, a blank between; empty: any
+  std::vector<std::string> addresses;   ///< of this host, once the standby parked; none: not known
+  std::string framework;                ///< of the source's program; empty: its agent does not tell
+  std::uint64_t relocatable_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
   std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on
   std::optional<Digest> held;                ///< arrive criu: what the holder verified
   ProcessId holder;                          ///< once the process has taken its place; or none

@@ -17,7 +17,7 @@ struct ReservationRequest {
   std::string migration;
   JobSpec spec;  ///< with the device; its uid is empty where the other agent told none
   std::uint64_t state_bytes = 0;
-  std::uint64_t homed_bytes = 0;
+  std::uint64_t relocatable_bytes = 0;
   handover::Epoch epoch = 0;
   std::string from;                    ///< "gpu-a/cuda:0", for people
   std::string from_api;                ///< host:port of the source's agent as it says; or empty

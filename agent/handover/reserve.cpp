@@ -134,7 +134,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   made.framework = wanted.framework;
   made.arrive = wanted.arrive;
   made.source_gpus = std::move(source_gpus);
-  made.homed_bytes = wanted.homed_bytes;
+  made.relocatable_bytes = wanted.relocatable_bytes;
   auto& r = reservations_.emplace_back(std::move(made));
   try {
     feed(r, Message{Message::Kind::reserve, epoch});

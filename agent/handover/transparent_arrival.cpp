@@ -140,7 +140,7 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
     r.driver_resume_ms = result->driver_resume_ms;
     r.holder = job->process;
     job->state_bytes = r.state_bytes;  // what is tracked was said at the source
-    job->homed_bytes = r.homed_bytes;
+    job->relocatable_bytes = r.relocatable_bytes;
     try {
       jobs_.take_over(*job, result->tree.root, result->tree.init);
     } catch (...) {  // its journal's disk is full

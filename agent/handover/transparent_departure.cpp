@@ -71,7 +71,7 @@ asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
           now->name, device.name));
     }
   }
-  if (now->homed_bytes == 0) {
+  if (now->relocatable_bytes == 0) {
     examined.reasons.push_back(fmt::format(
         "nothing that job {} tracks can go ahead of its process: it tracks no tensors and no "
         "memory that Cardswap allocated",

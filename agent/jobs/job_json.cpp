@@ -138,7 +138,7 @@ json::object to_json(const Job& job) {
       {"state_bytes", job.state_bytes},
       {"replayed_bytes", job.replayed_bytes},
       {"update_bytes", job.update_bytes},
-      {"homed_bytes", job.homed_bytes},
+      {"homed_bytes", job.relocatable_bytes},
       {"attached", job.attached},
       {"framework", or_null(job.framework)},
       {"cannot_move", obstacles_json(job.obstacles)},
@@ -202,7 +202,7 @@ Job job_from_journal(const json::object& record) {
   job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
   job.replayed_bytes = number_of<std::uint64_t>(record, "replayed_bytes");
   job.update_bytes = number_of<std::uint64_t>(record, "update_bytes");
-  job.homed_bytes = number_of<std::uint64_t>(record, "homed_bytes");
+  job.relocatable_bytes = number_of<std::uint64_t>(record, "homed_bytes");
   job.reserved_bytes = number_of<std::uint64_t>(record, "reserved_bytes");
   job.migration = text_of(record, "migration");
   job.moved_to = text_of(record, "moved_to");

@@ -46,9 +46,9 @@ struct Job {
   std::uint64_t epoch = 1;
   std::uint64_t newer_epoch = 0;  ///< a copy of it steps under this one; it stands for good. Or 0
   std::uint64_t state_bytes = 0;
-  std::uint64_t replayed_bytes = 0;  ///< of the state: what optimizer steps rewrite
-  std::uint64_t update_bytes = 0;    ///< gradients of one step; 0: no step can be replayed
-  std::uint64_t homed_bytes = 0;     ///< of the state: what can go ahead of the process
+  std::uint64_t replayed_bytes = 0;     ///< of the state: what optimizer steps rewrite
+  std::uint64_t update_bytes = 0;       ///< gradients of one step; 0: no step can be replayed
+  std::uint64_t relocatable_bytes = 0;  ///< of the state: what can go ahead of the process
   std::uint64_t reserved_bytes = 0;
   std::string migration;
   std::string moved_to;

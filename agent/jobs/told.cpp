@@ -22,7 +22,7 @@ std::string note_sizes(Job& job, const channel::Tracked& told, std::uint64_t dev
   job.state_bytes = std::min(told.state_bytes, kBytesMax);
   job.replayed_bytes = std::min(told.replayed_bytes, job.state_bytes);
   job.update_bytes = std::min(told.update_bytes, kBytesMax);
-  job.homed_bytes = std::min(told.homed_bytes, job.state_bytes);
+  job.relocatable_bytes = std::min(told.relocatable_bytes, job.state_bytes);
   job.told = true;
   job.obstacles = told.obstacles;
   if (told.state_bytes <= device_bytes || std::exchange(job.told_too_much, true)) return {};

@@ -115,9 +115,8 @@ Strategy choose(const std::vector<Prediction>& predictions) {
   std::copy_if(predictions.begin(), predictions.end(), std::back_inserter(possible),
                [](const auto& p) { return p.fits; });
   if (stop.fits) {
-    std::erase_if(possible, [&](const auto& p) {
-      return p.total_time_ms > kSlowerMax * stop.total_time_ms;
-    });
+    std::erase_if(possible,
+                  [&](const auto& p) { return p.total_time_ms > kSlowerMax * stop.total_time_ms; });
     return std::min_element(possible.begin(), possible.end(), shorter)->strategy;
   }
   if (!possible.empty()) {

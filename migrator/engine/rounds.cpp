@@ -30,7 +30,8 @@ void sync_by_rounds(Sender& sender) {
     stats.phase = round == 0 ? "base_copy" : "rounds";
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
-      sender.progress_until([&] { return sender.frozen() || sender.program().step() > scanned_at_step; });
+      sender.progress_until(
+          [&] { return sender.frozen() || sender.program().step() > scanned_at_step; });
       if (sender.frozen()) return;
     }
     scanned_at_step = sender.program().step();

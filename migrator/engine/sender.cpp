@@ -249,7 +249,8 @@ void Sender::wait_for_a_slot(bool ignore_cap) {
                 static_cast<std::size_t>(rate / 10 / static_cast<double>(options_.chunk_bytes)), 2,
                 kPayloadsUnderWayMax);
   progress_until([&] { return link_->bulk_in_flight() < window; });
-  for (auto ready = cap_.ready_at(Clock::now()); ready > Clock::now() && (ignore_cap || !frozen_);) {
+  for (auto ready = cap_.ready_at(Clock::now());
+       ready > Clock::now() && (ignore_cap || !frozen_);) {
     progress_once(ready);
   }
 }

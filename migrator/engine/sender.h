@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/core/liveness_timer.h"
 #include "migrator/core/planner.h"
 #include "migrator/core/rate.h"
-#include "migrator/core/liveness_timer.h"
 #include "migrator/engine/compressor.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/staging.h"

@@ -104,8 +104,9 @@ class Source::Engine {
   bool freeze_holds() {
     const auto& frozen = sender_.frozen_state();
     const auto offered = sender_.offered_bytes();
-    const auto left = replay_ ? replay_->bytes_left(frozen.state_view)
-                              : sender_.expected_bytes() + bytes_made_since(frozen.state_view.layout);
+    const auto left = replay_
+                          ? replay_->bytes_left(frozen.state_view)
+                          : sender_.expected_bytes() + bytes_made_since(frozen.state_view.layout);
     const auto limit = options_.max_downtime_ms;
     if (events_.put_off && limit > 0 && left > offered) {
       const auto stood =

@@ -39,7 +39,7 @@ void fields(Archive& a, Obstacle& m) {
 }
 template <class Archive>
 void fields(Archive& a, Tracked& m) {
-  a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes, m.homed_bytes);
+  a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes, m.relocatable_bytes);
   a.list(m.obstacles, kObstaclesMax);
 }
 template <class Archive>

@@ -76,10 +76,10 @@ struct Tracked {
   std::uint64_t state_bytes = 0;
   std::uint32_t regions = 0;
   Digest layout;
-  std::uint64_t replayed_bytes = 0;  ///< of the state: what replayable optimizers rewrite
-  std::uint64_t update_bytes = 0;    ///< gradients of one step of theirs
-  std::uint64_t homed_bytes = 0;     ///< of the state: what Arrival::criu can send ahead
-  std::vector<Obstacle> obstacles;   ///< kObstaclesMax at most
+  std::uint64_t replayed_bytes = 0;     ///< of the state: what replayable optimizers rewrite
+  std::uint64_t update_bytes = 0;       ///< gradients of one step of theirs
+  std::uint64_t relocatable_bytes = 0;  ///< of the state: what Arrival::criu can send ahead
+  std::vector<Obstacle> obstacles;      ///< kObstaclesMax at most
   bool operator==(const Tracked&) const = default;
 };
 /// At most ten a second: boundaries passed by this job so far (it moves with the job).

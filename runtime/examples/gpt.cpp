@@ -57,7 +57,7 @@ TORCH_MODULE(Block);
 struct GptImpl : nn::Module {
   explicit GptImpl(const Shape& shape)
       : tokens(register_module("tokens", nn::Embedding(256, shape.width))),
-        places(register_module("places", nn::Embedding(shape.context, shape.width))),
+        slots(register_module("places", nn::Embedding(shape.context, shape.width))),
         blocks(register_module("blocks", nn::ModuleList())),
         norm(register_module("norm", nn::LayerNorm(nn::LayerNormOptions({shape.width})))),
         head(register_module("head", nn::Linear(shape.width, 256))) {
@@ -67,12 +67,12 @@ struct GptImpl : nn::Module {
   }
 
   torch::Tensor forward(const torch::Tensor& x) {
-    auto h = tokens(x) + places(torch::arange(x.size(1), x.options()));
+    auto h = tokens(x) + slots(torch::arange(x.size(1), x.options()));
     for (const auto& block : *blocks) h = block->as<Block>()->forward(h, mask);
     return head(norm(h));
   }
 
-  nn::Embedding tokens, places;
+  nn::Embedding tokens, slots;
   nn::ModuleList blocks;
   nn::LayerNorm norm;
   nn::Linear head;

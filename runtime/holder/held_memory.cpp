@@ -8,7 +8,7 @@
 
 #include "migrator/core/error.h"
 #include "migrator/device/memfd_arena.h"
-#include "runtime/homing.h"
+#include "runtime/arena_relocator.h"
 
 namespace cardswap {
 namespace {
@@ -85,7 +85,7 @@ HeldMemory::Held& HeldMemory::held(const std::string& name, std::uint64_t base,
     throw Error(Code::bad_request, fmt::format("an arena that was at {:#x} is now at {:#x}",
                                                held.arena->base(), base));
   }
-  if (name == Homing::kHost) {
+  if (name == ArenaRelocator::kHost) {
     return all_.emplace_back(Held{name, nullptr, MemfdArena::reserve_at(base, bytes)});
   }
   auto device = open_card_(card_named(name));

@@ -10,8 +10,8 @@
 #include <optional>
 
 #include "migrator/device/memfd_arena.h"
+#include "runtime/arena_relocator.h"
 #include "runtime/memory_handoff.h"
-#include "runtime/homing.h"
 
 namespace cardswap {
 namespace {
@@ -54,7 +54,8 @@ class Keeper {
         if (kept_) throw Error(Code::refused, "a keeper keeps one job's memory");
         auto arenas = memory_handoff::assembled(keep->arenas, std::move(received->files));
         for (const auto& arena : arenas) {
-          if (arena.device != Homing::kHost) continue;  // a card's is known when it is mapped
+          if (arena.device != ArenaRelocator::kHost)
+            continue;  // a card's is known when it is mapped
           for (const auto& piece : arena.pieces) check_arena_file(piece.file, piece.bytes);
         }
         kept_ = std::move(arenas);

@@ -13,8 +13,8 @@
 #include "migrator/engine/target.h"
 #include "migrator/link/link.h"
 #include "runtime/agent_channel.h"
-#include "runtime/memory_handoff.h"
 #include "runtime/holder/held_memory.h"
+#include "runtime/memory_handoff.h"
 
 namespace cardswap {
 namespace {
@@ -147,10 +147,11 @@ class Receiver final : private TargetProgram {
     if (!state) throw Error(Code::refused, "the memory is not whole yet");
     target_.reset();  // nobody writes to it from here on
     const auto arenas = memory_.passed();
-    connection.send(memory_handoff::Memory{memory_handoff::described(arenas), state->root, state->step,
-                                      state->last_step_end_ns, state->clock_error_ns,
-                                      Clock::now().time_since_epoch().count()},
-                    memory_handoff::files_of(arenas));
+    connection.send(
+        memory_handoff::Memory{memory_handoff::described(arenas), state->root, state->step,
+                               state->last_step_end_ns, state->clock_error_ns,
+                               Clock::now().time_since_epoch().count()},
+        memory_handoff::files_of(arenas));
     const auto answer = connection.receive(Clock::now() + kAnswerMax);
     return answer && std::holds_alternative<memory_handoff::Done>(answer->message);
   }

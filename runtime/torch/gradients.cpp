@@ -115,7 +115,7 @@ void Gradients::append_zeros(std::vector<TrackedRegion>& out, std::string name,
   region.shape = shape_of(made);
   region.memory = region.memory.first(static_cast<std::size_t>(bytes));
   region.storage = nullptr;  // the same bytes stand for many
-  region.rehome = nullptr;
+  region.relocate = nullptr;
 }
 
 void Gradients::adopt(const std::vector<std::string>& names) {

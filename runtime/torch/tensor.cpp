@@ -64,11 +64,11 @@ void append_storage(std::vector<TrackedRegion>& out, std::string name, const at:
   region.storage = storage.unsafeGetStorageImpl();
   region.keep_alive = std::make_shared<c10::Storage>(storage);
   if (owns_its_memory(*storage.unsafeGetStorageImpl())) {
-    region.rehome = [storage](std::byte* home, std::shared_ptr<void> keep) {
+    region.relocate = [storage](std::byte* home, std::shared_ptr<void> keep) {
       move_storage(storage, home, std::move(keep));
     };
   } else if (accelerator::can_move(*storage.unsafeGetStorageImpl())) {
-    region.rehome = [storage](std::byte* home, std::shared_ptr<void> keep) {
+    region.relocate = [storage](std::byte* home, std::shared_ptr<void> keep) {
       accelerator::move(storage, home, std::move(keep));
     };
   }

@@ -170,7 +170,7 @@ class DepartingOver : public Departing, public ::testing::WithParamInterface<con
 TEST_P(DepartingOver, LeavesOnlyTheAgentsSocketOpenAndGoesOnWhenReleased) {
   transports_ = GetParam();
   start_both();
-  EXPECT_EQ(tracked_.homed_bytes, 6000000U);
+  EXPECT_EQ(tracked_.relocatable_bytes, 6000000U);
   verify();
   const auto pid = trainer_->pid();
   EXPECT_THAT(
@@ -288,7 +288,7 @@ TEST_F(Departing, GoesOnWithNoMemoryThatWasAlteredMeanwhile) {
     auto received = connection.receive(soon());
     ASSERT_TRUE(received && std::holds_alternative<memory_handoff::Keep>(received->message));
     kept = memory_handoff::assembled(std::get<memory_handoff::Keep>(received->message).arenas,
-                                std::move(received->files));
+                                     std::move(received->files));
     connection.send(memory_handoff::Kept{});
     (void)job_->line.hear<channel::Departed>();
   }

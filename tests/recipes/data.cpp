@@ -107,7 +107,8 @@ int logging(Run& run) {
       log << "step " << step << " loss " << std::hexfloat << loss.item<double>() << std::endl;
     }
     run.pace();
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;  // nothing below is its own
+    if (session.step(optimizer) == cardswap::StepResult::migrated)
+      return 0;  // nothing below is its own
     ++step;
     if (step % 50 == 0) {  // one process comes here, and what is saved is tracked
       torch::save(model, checkpoint + ".new");

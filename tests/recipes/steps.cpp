@@ -25,7 +25,8 @@ int accumulation(Run& run) {
       sum += loss.item<double>();
     }
     run.log(sum);
-    if (session.step(optimizer) == cardswap::StepResult::migrated) return 0;  // one boundary for all four
+    if (session.step(optimizer) == cardswap::StepResult::migrated)
+      return 0;  // one boundary for all four
     ++step;
   }
   // [end]

@@ -281,7 +281,7 @@ TEST_F(RuntimesWords, OfAStandbyChangeNothingButItsOwnMove) {
 TEST_F(RuntimesWords, OnASizeFillTheDeviceThatTheJobIsOnAndNoOther) {
   start_both();
   channel::Tracked huge;
-  huge.state_bytes = huge.homed_bytes = ~std::uint64_t{0};
+  huge.state_bytes = huge.relocatable_bytes = ~std::uint64_t{0};
   write_script({channel::encode(huge)});
   ASSERT_TRUE(within(20s, [&] { return fs::exists(folder() / "done"); }));
   EXPECT_TRUE(within(10s, [&] {

@@ -38,7 +38,7 @@ struct TrackedRegion {
   /// view follows. The storage holds `keep` for as long as it lives there. On a GPU the copy comes
   /// behind the program's work and nothing waits for it. Empty: it cannot be moved. Training thread
   /// only.
-  std::function<void(std::byte* home, std::shared_ptr<void> keep)> rehome;
+  std::function<void(std::byte* home, std::shared_ptr<void> keep)> relocate;
   std::shared_ptr<Device> device;  ///< of `memory`; none: this host's own
   std::uint64_t version = 0;       ///< grows with each change; 0: nobody counts
 };

@@ -46,7 +46,7 @@ class OnCard final : public TrackedState {
     region.storage = this;
     region.keep_alive = keep_;
     region.device = card_.device;
-    region.rehome = [this](std::byte* home, std::shared_ptr<void> keep) {
+    region.relocate = [this](std::byte* home, std::shared_ptr<void> keep) {
       const auto bytes = memory_.size();
       (void)card_.runtime->copy(home, memory_.data(), bytes, card_.program);
       card_.runtime->work(card_.program, [old = std::exchange(keep_, std::move(keep))] {});

@@ -35,15 +35,15 @@ TEST(WhatAJobSays, OfItsSizeCountsForItsDeviceAndNoMore) {
 TEST(WhatAJobSays, OfItsSizeIsOfAScaleThatTimesCanBeMadeOf) {
   Job job;
   channel::Tracked told;
-  told.state_bytes = told.homed_bytes = told.replayed_bytes = told.update_bytes = kMost;
+  told.state_bytes = told.relocatable_bytes = told.replayed_bytes = told.update_bytes = kMost;
   (void)note_sizes(job, told, 8 * kGiB);
-  for (const auto bytes : {job.state_bytes, job.homed_bytes, job.replayed_bytes, job.update_bytes,
-                           bounded_bytes(kMost)}) {
+  for (const auto bytes : {job.state_bytes, job.relocatable_bytes, job.replayed_bytes,
+                           job.update_bytes, bounded_bytes(kMost)}) {
     EXPECT_EQ(bytes, 1ULL << 50);
   }
   told.state_bytes = kGiB;
   (void)note_sizes(job, told, 8 * kGiB);
-  EXPECT_EQ(job.homed_bytes, kGiB) << "a part of the state";
+  EXPECT_EQ(job.relocatable_bytes, kGiB) << "a part of the state";
   EXPECT_EQ(job.replayed_bytes, kGiB);
 }
 

@@ -69,7 +69,7 @@ class Storages final : public TrackedState {
       region.storage = &all_[i];
       region.keep_alive = all_[i].keep;
       region.device = all_[i].device;
-      region.rehome = [this, i](std::byte* home, std::shared_ptr<void> keep) {
+      region.relocate = [this, i](std::byte* home, std::shared_ptr<void> keep) {
         move(all_[i], home, std::move(keep));
       };
       out.push_back(std::move(region));
@@ -115,7 +115,7 @@ class CardArenaTest : public ::testing::Test {
     }
     Tracker tracker;
     Storages* storages;  // the tracker's
-    Homing homing{tracker};
+    ArenaRelocator relocator{tracker};
   };
   /// A keeper that serves this process until it has its memory back.
   std::future<int> keeper() {
@@ -132,17 +132,17 @@ class CardArenaTest : public ::testing::Test {
 TEST_F(CardArenaTest, BringsEachStorageIntoItsDevicesArena) {
   Job job(cards_, {3 * kMiB, 70 * kMiB});
   const auto digest = job.tracker.digest();
-  EXPECT_EQ(job.homing.homeable_bytes(), 73 * kMiB + 5000);
+  EXPECT_EQ(job.relocator.relocatable_bytes(), 73 * kMiB + 5000);
   // The program's own work comes first, and is what arrives.
   auto* first = cards_.runtime->behind(job.storages->at(0).memory.data());
   cards_.runtime->work(cards_.program, [first] { std::memset(first, 9, 200); });
-  job.homing.home_all();
+  job.relocator.relocate_all();
   EXPECT_EQ(*cards_.runtime->behind(job.storages->at(0).view().data()), std::byte{0})
       << "nothing waited for the card";
   EXPECT_NE(job.tracker.digest(), digest) << "it has the program's work";
   EXPECT_EQ(*cards_.runtime->behind(job.storages->at(0).view().data()), std::byte{9});
 
-  const auto state_view = job.homing.state_view(false);
+  const auto state_view = job.relocator.state_view(false);
   const auto& regions = state_view.layout.regions();
   ASSERT_THAT(regions, SizeIs(5));
   EXPECT_EQ(regions[0].name, "cuda:0");
@@ -153,51 +153,52 @@ TEST_F(CardArenaTest, BringsEachStorageIntoItsDevicesArena) {
     EXPECT_EQ(regions[i].address, reinterpret_cast<std::uint64_t>(state_view.memory[i].data()));
     EXPECT_EQ(state_view.devices[i] == cards_.device, i < 3);
   }
-  EXPECT_EQ(job.homing.homeable_bytes(), 73 * kMiB + 5000);
-  EXPECT_TRUE(job.homing.home_some(0ms)) << "all are at home";
+  EXPECT_EQ(job.relocator.relocatable_bytes(), 73 * kMiB + 5000);
+  EXPECT_TRUE(job.relocator.relocate_some(0ms)) << "all are at home";
 }
 
 TEST_F(CardArenaTest, WhatTheCardHasNoRoomForStaysAndIsNotTriedAtEveryBoundary) {
   Job job(cards_, {3 * kMiB, 70 * kMiB});
   cards_.vmm->limit(20 * kMiB);
-  EXPECT_TRUE(job.homing.home_some(1000ms));
-  EXPECT_THAT(job.homing.state_view(false).layout.regions(), SizeIs(4)) << "without the large one";
+  EXPECT_TRUE(job.relocator.relocate_some(1000ms));
+  EXPECT_THAT(job.relocator.state_view(false).layout.regions(), SizeIs(4))
+      << "without the large one";
   (void)cards_.vmm->calls();
-  EXPECT_TRUE(job.homing.home_some(0ms));
+  EXPECT_TRUE(job.relocator.relocate_some(0ms));
   EXPECT_THAT(cards_.vmm->calls(), ::testing::IsEmpty());
-  const auto digest = job.homing.digest();
+  const auto digest = job.relocator.digest();
   cards_.vmm->limit(200 * kMiB);
-  job.homing.home_all();
-  EXPECT_THAT(job.homing.state_view(false).layout.regions(), SizeIs(5));
-  EXPECT_NE(job.homing.digest(), digest) << "where it lies belongs to it";
+  job.relocator.relocate_all();
+  EXPECT_THAT(job.relocator.state_view(false).layout.regions(), SizeIs(5));
+  EXPECT_NE(job.relocator.digest(), digest) << "where it lies belongs to it";
 }
 
 TEST_F(CardArenaTest, LeavesWithNothingMappedAndComesBackToTheSameBytes) {
   Job job(cards_, {3 * kMiB, 70 * kMiB});
-  job.homing.home_all();
-  const auto digest = job.homing.digest();
+  job.relocator.relocate_all();
+  const auto digest = job.relocator.digest();
   const auto view = job.storages->at(1).view();
   auto keeping = keeper();
-  Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  Departure departure(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
   EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles");
   EXPECT_EQ(cards_.runtime->behind(view.data()), view.data()) << "the card cannot reach it";
   departure.recall();
   EXPECT_EQ(keeping.get(), 0);
-  EXPECT_EQ(job.homing.digest(), digest);
+  EXPECT_EQ(job.relocator.digest(), digest);
   EXPECT_EQ(*cards_.runtime->behind(view.data()), static_cast<std::byte>(100 * 31 + 1));
 }
 
 TEST_F(CardArenaTest, StaysAsItIsWhenItsMemoryCannotBeLetGo) {
   Job job(cards_, {3 * kMiB});
-  job.homing.home_all();
-  const auto digest = job.homing.digest();
+  job.relocator.relocate_all();
+  const auto digest = job.relocator.digest();
   auto keeping = keeper();
   cards_.vmm->fail("cuCtxSynchronize", static_cast<cuda::Status>(700));
-  EXPECT_THROW(Departure(job.homing, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7), Error);
+  EXPECT_THROW(Departure(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7), Error);
   EXPECT_EQ(keeping.get(), 0) << "it gave the memory back";
-  EXPECT_EQ(job.homing.digest(), digest);
-  EXPECT_THROW(Departure(job.homing, {dir_ / "nobody", 0}, Digest{{1}}, 7), Error);
-  EXPECT_EQ(job.homing.digest(), digest);
+  EXPECT_EQ(job.relocator.digest(), digest);
+  EXPECT_THROW(Departure(job.relocator, {dir_ / "nobody", 0}, Digest{{1}}, 7), Error);
+  EXPECT_EQ(job.relocator.digest(), digest);
 }
 
 TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPieces) {
@@ -206,8 +207,8 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
   std::uint64_t base = 0;
   {
     Job job(cards_, {3 * kMiB, 70 * kMiB});
-    job.homing.home_all();
-    const auto state_view = job.homing.state_view(false);
+    job.relocator.relocate_all();
+    const auto state_view = job.relocator.state_view(false);
     layout = state_view.layout;
     base = layout.regions()[0].address;
     cards_.device->wait(cards_.device->fence());
@@ -244,8 +245,8 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
 
 TEST_F(CardArenaTest, AHolderSaysWhichAddressesOfItsCardAreTaken) {
   Job job(cards_, {3 * kMiB});
-  job.homing.home_all();
-  const auto layout = job.homing.state_view(false).layout;
+  job.relocator.relocate_all();
+  const auto layout = job.relocator.state_view(false).layout;
   HeldMemory held([this](int) { return cards_.device; });
   try {
     (void)held.adopt(layout);
@@ -260,13 +261,13 @@ TEST_F(CardArenaTest, AHolderSaysWhichAddressesOfItsCardAreTaken) {
 
 TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   Job job(cards_, {3 * kMiB});
-  job.homing.home_all();
-  const auto digest = job.homing.digest();
+  job.relocator.relocate_all();
+  const auto digest = job.relocator.digest();
   auto keeping = keeper();
   // What a holder would have received, cut into pieces as it likes.
   const auto copies = [&job] {
     std::vector<memory_handoff::PassedArena> arenas;
-    for (const auto* place : job.homing.places()) {
+    for (const auto* place : job.relocator.places()) {
       memory_handoff::PassedArena arena{place->name, place->arena->base(), {}};
       for (const auto& piece : place->arena->pieces()) {
         ArenaPiece copy{Descriptor(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
@@ -287,7 +288,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto wrong = copies();
   ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.get(), "?", 1, 1 * kMiB), 1);
   const Digest root{{1}};
-  Departure departure(job.homing, {dir_ / "keeper", ::getpid()}, root, 7);
+  Departure departure(job.relocator, {dir_ / "keeper", ::getpid()}, root, 7);
   const memory_handoff::Listener listener(dir_ / "holder");
   const auto memory_handoff = [&](const std::vector<memory_handoff::PassedArena>& arenas) {
     return std::async(std::launch::async, [&] {
@@ -314,10 +315,10 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto holder = memory_handoff(right);
   EXPECT_EQ(departure.arrive(arrived).step, 7U);
   EXPECT_TRUE(holder.get());
-  EXPECT_EQ(job.homing.digest(), digest);
+  EXPECT_EQ(job.relocator.digest(), digest);
   departure.recall();  // ends the keeper; what is bound stays
   EXPECT_EQ(keeping.get(), 0);
-  EXPECT_EQ(job.homing.digest(), digest);
+  EXPECT_EQ(job.relocator.digest(), digest);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <array>
 
 #include "migrator/device/memfd_arena.h"
-#include "runtime/memory_handoff.h"
 #include "runtime/holder/held_memory.h"
+#include "runtime/memory_handoff.h"
 
 namespace cardswap {
 namespace {
@@ -137,7 +137,8 @@ TEST(HandOver, PassesEveryFileInOrder) {
   for (std::size_t i = 0; i < kCount; ++i) {
     arenas[i == 0 ? 0 : 1].pieces.push_back({make_arena_file(4096 * (i + 1)), 4096 * (i + 1)});
   }
-  pair.one->send(memory_handoff::Keep{memory_handoff::described(arenas)}, memory_handoff::files_of(arenas));
+  pair.one->send(memory_handoff::Keep{memory_handoff::described(arenas)},
+                 memory_handoff::files_of(arenas));
   auto received = pair.two->receive(Clock::now() + 5s);
   ASSERT_TRUE(received);
   ASSERT_EQ(received->files.size(), kCount);

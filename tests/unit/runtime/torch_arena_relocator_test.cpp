@@ -3,7 +3,7 @@
 #include <cardswap/torch.h>
 #include <gmock/gmock.h>
 
-#include "runtime/homing.h"
+#include "runtime/arena_relocator.h"
 
 namespace cardswap {
 namespace {
@@ -45,60 +45,60 @@ struct Training {
   Tracker tracker;
 };
 
-bool is_home(Homing& homing, const at::Tensor& tensor) {
-  return homing.arena().holds(
+bool is_home(ArenaRelocator& relocator, const at::Tensor& tensor) {
+  return relocator.arena().holds(
       {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()});
 }
 
 TEST(TorchHoming, KeepsEveryAliasAndEveryBit) {
   Training moved;
   Training stays;
-  Homing homing(moved.tracker);
+  ArenaRelocator relocator(moved.tracker);
   for (int i = 0; i < 20; ++i) {
     // One storage at a time, so that every step but the last finds some at home and some not.
-    if (i >= 2) (void)homing.home_some(milliseconds(0));
+    if (i >= 2) (void)relocator.relocate_some(milliseconds(0));
     moved.step(i);
     stays.step(i);
     ASSERT_EQ(moved.tracker.digest(), stays.tracker.digest()) << "after step " << i;
   }
-  EXPECT_TRUE(homing.home_some(milliseconds(1000)));
-  EXPECT_TRUE(is_home(homing, moved.net.one));
-  EXPECT_TRUE(is_home(homing, moved.net.row));
+  EXPECT_TRUE(relocator.relocate_some(milliseconds(1000)));
+  EXPECT_TRUE(is_home(relocator, moved.net.one));
+  EXPECT_TRUE(is_home(relocator, moved.net.row));
   EXPECT_FALSE(moved.net.one.is_contiguous());
   EXPECT_EQ(moved.net.tied.const_data_ptr(), moved.net.table.const_data_ptr());
   EXPECT_TRUE(torch::equal(moved.net.row, moved.net.table[3]));
-  EXPECT_EQ(homing.state_view(false).layout.total_bytes(),
-            homing.homeable_bytes() + homing.arena().head().size());
+  EXPECT_EQ(relocator.state_view(false).layout.total_bytes(),
+            relocator.relocatable_bytes() + relocator.arena().head().size());
 }
 
 TEST(TorchHoming, BringsGradientsForAProcessThatStands) {
   Training training;
   training.step(0);
-  Homing homing(training.tracker);
+  ArenaRelocator relocator(training.tracker);
   const auto gradient = training.net.one.grad().clone();
-  homing.home_all();
-  EXPECT_TRUE(is_home(homing, training.net.one.grad()));
+  relocator.relocate_all();
+  EXPECT_TRUE(is_home(relocator, training.net.one.grad()));
   EXPECT_TRUE(torch::equal(training.net.one.grad(), gradient));
-  EXPECT_GT(homing.state_view(true).layout.total_bytes(),
-            homing.state_view(false).layout.total_bytes());
+  EXPECT_GT(relocator.state_view(true).layout.total_bytes(),
+            relocator.state_view(false).layout.total_bytes());
   training.step(1);  // drops the gradients and gives their place back
-  EXPECT_FALSE(is_home(homing, training.net.one.grad()));
+  EXPECT_FALSE(is_home(relocator, training.net.one.grad()));
 }
 
 TEST(TorchHoming, GoesOnAfterItsFileWasElsewhere) {
   Training moved;
   Training stays;
-  Homing homing(moved.tracker);
+  ArenaRelocator relocator(moved.tracker);
   for (int i = 0; i < 10; ++i) {
     moved.step(i);
     stays.step(i);
-    homing.home_all();
-    const auto digest = homing.digest();
-    auto& arena = homing.arena();
+    relocator.relocate_all();
+    const auto digest = relocator.digest();
+    auto& arena = relocator.arena();
     auto elsewhere = arena.pieces();
     arena.unbind();
     arena.bind(std::move(elsewhere), arena.base());
-    ASSERT_EQ(homing.digest(), digest);
+    ASSERT_EQ(relocator.digest(), digest);
     ASSERT_EQ(moved.tracker.digest(), stays.tracker.digest()) << "after step " << i;
   }
 }
@@ -112,11 +112,11 @@ TEST(TorchHoming, LeavesWhatBelongsToOthers) {
   module.register_buffer("own", torch::ones({16}));
   Tracker tracker;
   tracker.add("module", tracked_module(module));
-  Homing homing(tracker);
-  EXPECT_EQ(homing.homeable_bytes(), 64U);
-  homing.home_all();
+  ArenaRelocator relocator(tracker);
+  EXPECT_EQ(relocator.relocatable_bytes(), 64U);
+  relocator.relocate_all();
   EXPECT_EQ(borrowed.const_data_ptr(), theirs.data());
-  EXPECT_TRUE(is_home(homing, module.named_buffers()["own"]));
+  EXPECT_TRUE(is_home(relocator, module.named_buffers()["own"]));
 }
 
 TEST(TorchHoming, KeepsTheArenaForATensorThatOutlivesEverything) {
@@ -126,8 +126,8 @@ TEST(TorchHoming, KeepsTheArenaForATensorThatOutlivesEverything) {
     module.register_buffer("kept", tensor);
     Tracker tracker;
     tracker.add("module", tracked_module(module));
-    Homing homing(tracker);
-    homing.home_all();
+    ArenaRelocator relocator(tracker);
+    relocator.relocate_all();
   }
   tensor.add_(1);
   EXPECT_EQ(tensor.sum().item<float>(), 2000);

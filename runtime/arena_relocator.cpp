@@ -1,4 +1,4 @@
-#include "runtime/homing.h"
+#include "runtime/arena_relocator.h"
 
 #include <fmt/format.h>
 
@@ -23,59 +23,61 @@ constexpr std::uint64_t kDigestedTogether = 1U << 20;
 
 }  // namespace
 
-Homing::Place& Homing::place_of(const std::shared_ptr<Device>& device) {
-  for (const auto& place : places_) {
+ArenaRelocator::ArenaSlot& ArenaRelocator::slot_of(const std::shared_ptr<Device>& device) {
+  for (const auto& place : slots_) {
     if (place->device == device) return *place;
   }
-  Place place{device ? device->info().name : kHost, device, {}, false};
+  ArenaSlot place{device ? device->info().name : kHost, device, {}, false};
   if (device) {
     place.arena = device->reserve_arena(0, 0);
   } else {
     place.arena = MemfdArena::reserve();
   }
-  return *places_.emplace_back(std::make_unique<Place>(std::move(place)));
+  return *slots_.emplace_back(std::make_unique<ArenaSlot>(std::move(place)));
 }
 
-std::vector<const Homing::Place*> Homing::places() const {
-  std::vector<const Place*> result;
-  for (const auto& place : places_) {
+std::vector<const ArenaRelocator::ArenaSlot*> ArenaRelocator::slots() const {
+  std::vector<const ArenaSlot*> result;
+  for (const auto& place : slots_) {
     if (place->arena->bytes() > 0) result.push_back(place.get());
   }
   return result;
 }
 
-bool Homing::is_away() const {
-  return std::ranges::any_of(places_, [](const auto& place) {
+bool ArenaRelocator::is_away() const {
+  return std::ranges::any_of(slots_, [](const auto& place) {
     return place->arena->bytes() > 0 && !place->arena->is_bound();
   });
 }
 
-bool Homing::is_home(const TrackedRegion& region) const {
-  return std::ranges::any_of(places_, [&region](const auto& place) {
+bool ArenaRelocator::is_home(const TrackedRegion& region) const {
+  return std::ranges::any_of(slots_, [&region](const auto& place) {
     return place->device == region.device && place->arena->holds(region.memory);
   });
 }
 
-std::uint64_t Homing::homeable_bytes() {
+std::uint64_t ArenaRelocator::relocatable_bytes() {
   std::uint64_t sum = 0;
   for (const auto& region : tracker_.regions(false)) {
-    if (region.rehome || is_home(region)) sum += region.memory.size();
+    if (region.relocate || is_home(region)) sum += region.memory.size();
   }
   return sum;
 }
 
-bool Homing::home_some(std::chrono::milliseconds limit) { return home(false, limit); }
+bool ArenaRelocator::relocate_some(std::chrono::milliseconds limit) {
+  return relocate(false, limit);
+}
 
-void Homing::home_all() { home(true, std::nullopt); }
+void ArenaRelocator::relocate_all() { relocate(true, std::nullopt); }
 
-bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
+bool ArenaRelocator::relocate(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
   std::optional<Clock::time_point> start;  // of the first copy: to find them may take as long
   if (!limit) {
-    for (auto& place : places_) place->full = false;  // there may be room by now
+    for (auto& place : slots_) place->full = false;  // there may be room by now
   }
   for (auto& region : tracker_.regions(with_scratch)) {
-    if (!region.rehome || region.memory.empty() || is_home(region)) continue;
-    auto& place = place_of(region.device);
+    if (!region.relocate || region.memory.empty() || is_home(region)) continue;
+    auto& place = slot_of(region.device);
     if (place.full) continue;
     if (limit && start && Clock::now() - *start >= *limit) return false;
     if (!start) start = Clock::now();
@@ -89,19 +91,19 @@ bool Homing::home(bool with_scratch, std::optional<std::chrono::milliseconds> li
       continue;
     }
     auto* home = block->data();
-    homed_.push_back(block);
+    blocks_.push_back(block);
     region.keep_alive.reset();
-    region.rehome(home, std::move(block));
+    region.relocate(home, std::move(block));
   }
   return true;
 }
 
-StateView Homing::state_view(bool with_scratch) {
+StateView ArenaRelocator::state_view(bool with_scratch) {
   StateView result;
   std::vector<Region> layout;
   auto regions = tracker_.regions(with_scratch);
   std::set<const std::byte*> sent;
-  for (const auto* place : places()) {
+  for (const auto* place : slots()) {
     // It pins the range's beginning: a holder that maps the regions maps them from there.
     const auto head = place->arena->head();
     layout.push_back({place->name, kArenaHead, "", head.size(), place->arena->base()});
@@ -123,9 +125,9 @@ StateView Homing::state_view(bool with_scratch) {
     }
     if (!with_scratch) continue;
     // The program may have tensors that are no longer tracked, and their addresses.
-    std::erase_if(homed_, [](const auto& block) { return block.expired(); });
-    for (const auto& homed : homed_) {
-      auto block = homed.lock();
+    std::erase_if(blocks_, [](const auto& block) { return block.expired(); });
+    for (const auto& weak : blocks_) {
+      auto block = weak.lock();
       if (!block || !place->arena->holds(*block) || !sent.insert(block->data()).second) continue;
       const auto address = reinterpret_cast<std::uint64_t>(block->data());
       layout.push_back(
@@ -140,7 +142,7 @@ StateView Homing::state_view(bool with_scratch) {
   return result;
 }
 
-std::pair<std::vector<MemoryRange>, Fence> Homing::elsewhere() {
+std::pair<std::vector<MemoryRange>, Fence> ArenaRelocator::elsewhere() {
   std::vector<MemoryRange> ranges;
   std::vector<std::shared_ptr<Device>> devices;
   for (const auto& region : tracker_.regions(true)) {
@@ -151,14 +153,14 @@ std::pair<std::vector<MemoryRange>, Fence> Homing::elsewhere() {
   return {std::move(ranges), fence_of(devices)};
 }
 
-Digest Homing::digest() {
-  const auto homed = state_view(true);
+Digest ArenaRelocator::digest() {
+  const auto weak = state_view(true);
   wire::WireWriter writer;
-  writer.digest(homed.layout.digest()).digest(digest_of(tracker_.save()));
+  writer.digest(weak.layout.digest()).digest(digest_of(tracker_.save()));
   // The job stands still meanwhile: on every core.
-  const auto chunks = cut_into_chunks(homed.layout, kDigestedTogether);
+  const auto chunks = cut_into_chunks(weak.layout, kDigestedTogether);
   std::binary_semaphore finished{0};
-  const DigestJob job(ranges_of(homed, chunks), homed.fence,
+  const DigestJob job(ranges_of(weak, chunks), weak.fence,
                       std::max(1U, std::thread::hardware_concurrency()),
                       [&finished] { finished.release(); });
   finished.acquire();

@@ -1,4 +1,4 @@
-#include "runtime/homing.h"
+#include "runtime/arena_relocator.h"
 
 #include <gmock/gmock.h>
 
@@ -84,69 +84,69 @@ struct Scene {
   }
   Tracker tracker;
   Storages* storages;  // the tracker's
-  Homing homing{tracker};
+  ArenaRelocator relocator{tracker};
 };
 
-TEST(Homing, TakesOneStorageABoundaryAtLeastAndEndsWhenAllAreHome) {
+TEST(ArenaRelocator, TakesOneStorageABoundaryAtLeastAndEndsWhenAllAreHome) {
   Scene scene(5);
   const auto digest = scene.tracker.digest();
-  EXPECT_EQ(scene.homing.homeable_bytes(), 5000U);
+  EXPECT_EQ(scene.relocator.relocatable_bytes(), 5000U);
   int boundaries = 1;
-  while (!scene.homing.home_some(milliseconds(0))) ++boundaries;
+  while (!scene.relocator.relocate_some(milliseconds(0))) ++boundaries;
   EXPECT_EQ(boundaries, 5);
   EXPECT_EQ(scene.tracker.digest(), digest);
-  const auto state_view = scene.homing.state_view(false);
+  const auto state_view = scene.relocator.state_view(false);
   ASSERT_THAT(state_view.layout.regions(), SizeIs(6)) << "the arena's head and each storage";
-  EXPECT_EQ(state_view.layout.regions()[0].address, scene.homing.arena().base());
+  EXPECT_EQ(state_view.layout.regions()[0].address, scene.relocator.arena().base());
   for (std::size_t i = 0; i < state_view.memory.size(); ++i) {
     EXPECT_EQ(state_view.layout.regions()[i].address,
               reinterpret_cast<std::uint64_t>(state_view.memory[i].data()));
   }
 }
 
-TEST(Homing, BringsWhatAppearsLaterAndWhatIsNoState) {
+TEST(ArenaRelocator, BringsWhatAppearsLaterAndWhatIsNoState) {
   Scene scene(2);
-  EXPECT_TRUE(scene.homing.home_some(milliseconds(1000)));
+  EXPECT_TRUE(scene.relocator.relocate_some(milliseconds(1000)));
   scene.storages->replace(0);
-  EXPECT_THAT(scene.homing.state_view(false).layout.regions(), SizeIs(2));
-  scene.homing.home_all();
-  EXPECT_THAT(scene.homing.state_view(false).layout.regions(), SizeIs(3));
-  EXPECT_THAT(scene.homing.state_view(true).layout.regions(), SizeIs(4));
+  EXPECT_THAT(scene.relocator.state_view(false).layout.regions(), SizeIs(2));
+  scene.relocator.relocate_all();
+  EXPECT_THAT(scene.relocator.state_view(false).layout.regions(), SizeIs(3));
+  EXPECT_THAT(scene.relocator.state_view(true).layout.regions(), SizeIs(4));
 }
 
-TEST(Homing, SendsWhatTheProgramStillHasOfWhatItTrackedOnce) {
+TEST(ArenaRelocator, SendsWhatTheProgramStillHasOfWhatItTrackedOnce) {
   Scene scene(2);
-  scene.homing.home_all();
+  scene.relocator.relocate_all();
   const auto kept = scene.storages->hide_first();
   {
-    const auto state_view = scene.homing.state_view(true);
+    const auto state_view = scene.relocator.state_view(true);
     ASSERT_THAT(state_view.layout.regions(), SizeIs(4)) << "head, 1, scratch and what was 0";
     EXPECT_EQ(state_view.memory.back().data(), kept.data());
     EXPECT_EQ(state_view.memory.back().size(), kept.size());
   }
-  const auto digest = scene.homing.digest();
+  const auto digest = scene.relocator.digest();
   kept[5] ^= std::byte{1};
-  EXPECT_NE(scene.homing.digest(), digest);
+  EXPECT_NE(scene.relocator.digest(), digest);
   scene.storages->replace(0);
-  EXPECT_THAT(scene.homing.state_view(true).layout.regions(), SizeIs(3)) << "nobody has it";
+  EXPECT_THAT(scene.relocator.state_view(true).layout.regions(), SizeIs(3)) << "nobody has it";
 }
 
-TEST(Homing, DigestsWhatIsAtHomeAndWhatIsNot) {
+TEST(ArenaRelocator, DigestsWhatIsAtHomeAndWhatIsNot) {
   Scene scene(2);
-  scene.homing.home_all();
-  const auto digest = scene.homing.digest();
-  const auto state_view = scene.homing.state_view(true);
+  scene.relocator.relocate_all();
+  const auto digest = scene.relocator.digest();
+  const auto state_view = scene.relocator.state_view(true);
   for (const auto& memory : state_view.memory) {
     memory[1] ^= std::byte{1};
-    EXPECT_NE(scene.homing.digest(), digest);
+    EXPECT_NE(scene.relocator.digest(), digest);
     memory[1] ^= std::byte{1};
   }
   for (const auto& region : scene.tracker.regions(false)) {
     region.memory[3] ^= std::byte{1};
-    EXPECT_NE(scene.homing.digest(), digest) << region.name;
+    EXPECT_NE(scene.relocator.digest(), digest) << region.name;
     region.memory[3] ^= std::byte{1};
   }
-  EXPECT_EQ(scene.homing.digest(), digest);
+  EXPECT_EQ(scene.relocator.digest(), digest);
 }
 
 }  // namespace

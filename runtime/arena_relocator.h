@@ -16,12 +16,12 @@ namespace cardswap {
 
 /// Brings tracked storages into arenas, one a device, so that their bytes can be sent ahead of the
 /// process. What cannot be brought there stays with the process. Training thread only.
-class Homing {
+class ArenaRelocator {
  public:
-  explicit Homing(Tracker& tracker) : tracker_(tracker) {}
+  explicit ArenaRelocator(Tracker& tracker) : tracker_(tracker) {}
 
   /// An arena, and whose memory it is as this program counts devices: kHost, "cuda:0".
-  struct Place {
+  struct ArenaSlot {
     std::string name;
     std::shared_ptr<Device> device;  ///< none: this host
     std::shared_ptr<Arena> arena;    ///< owners: this, and every block
@@ -31,19 +31,19 @@ class Homing {
 
   /// This host's own arena, made at the first call. Throws Error{refused} when there are no
   /// addresses.
-  [[nodiscard]] Arena& arena() { return *place_of(nullptr).arena; }
+  [[nodiscard]] Arena& arena() { return *slot_of(nullptr).arena; }
   /// Every arena that has something.
-  [[nodiscard]] std::vector<const Place*> places() const;
+  [[nodiscard]] std::vector<const ArenaSlot*> slots() const;
 
   /// Memory of an arena was given away and is not here.
   [[nodiscard]] bool is_away() const;
 
   /// Bytes of tracked state that lie in an arena or can be brought there.
-  [[nodiscard]] std::uint64_t homeable_bytes();
+  [[nodiscard]] std::uint64_t relocatable_bytes();
   /// Copies for about `limit`, and one storage at least; true when nothing is left to be copied.
-  bool home_some(std::chrono::milliseconds limit);
+  bool relocate_some(std::chrono::milliseconds limit);
   /// The same for everything, gradients included: for a process that stands.
-  void home_all();
+  void relocate_all();
   /// What lies in the arenas, with its addresses; `with_scratch`, gradients too, and
   /// what the program still holds of what it tracked once. An arena's regions come behind its head,
   /// of dtype kArenaHead.
@@ -53,15 +53,15 @@ class Homing {
 
  private:
   /// Throws as arena().
-  Place& place_of(const std::shared_ptr<Device>& device);
+  ArenaSlot& slot_of(const std::shared_ptr<Device>& device);
   [[nodiscard]] bool is_home(const TrackedRegion& region) const;
   /// Tracked memory outside the arenas, valid while the tracked things keep it.
   [[nodiscard]] std::pair<std::vector<MemoryRange>, Fence> elsewhere();
-  bool home(bool with_scratch, std::optional<std::chrono::milliseconds> limit);
+  bool relocate(bool with_scratch, std::optional<std::chrono::milliseconds> limit);
 
   Tracker& tracker_;
-  std::vector<std::unique_ptr<Place>> places_;
-  std::vector<std::weak_ptr<std::span<std::byte>>> homed_;  ///< blocks; the storages own them
+  std::vector<std::unique_ptr<ArenaSlot>> slots_;
+  std::vector<std::weak_ptr<std::span<std::byte>>> blocks_;  ///< blocks; the storages own them
 };
 
 }  // namespace cardswap
