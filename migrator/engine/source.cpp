@@ -54,7 +54,7 @@ class Source::Engine {
         sync();
       } while (sender_.frozen() && !freeze_holds());
       if (sender_.frozen()) finish_frozen();
-      sender_.report_progress(stopped);
+      sender_.progress_until(stopped);
     } catch (...) {
       replay_.reset();  // a trainer that waits for the log goes on before anything else
       if (!stopped() && events_.failed) events_.failed(named(error_of(std::current_exception())));

@@ -51,7 +51,7 @@ class PoolWatch {
     if (seen_ == seen) return found_;
     found_ = false;
     for (const auto& segment :
-         c10::cuda::CUDACachingAllocator::state_view({0, 0}, false).segments) {
+         c10::cuda::CUDACachingAllocator::snapshot({0, 0}, false).segments) {
       const auto& pool = segment.owner_private_pool_id;
       if (segment.device == index && (pool.first != 0 || pool.second != 0)) found_ = true;
     }
