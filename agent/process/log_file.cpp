@@ -15,7 +15,6 @@
 namespace cardswap {
 namespace {
 
-using Descriptor;
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 

@@ -37,19 +37,19 @@ Descriptor connected() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, setting("CARDSWAP_SOCKET").c_str(), sizeof(address.sun_path) - 1);
-  while (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+  while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
          0) {
     std::this_thread::sleep_for(20ms);
     socket = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   }
   const timeval soon{0, 8'000};
-  ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
   return socket;
 }
 
 void say(const Descriptor& socket, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const auto sent = ::send(socket.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto sent = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return;
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
@@ -58,7 +58,7 @@ void say(const Descriptor& socket, std::span<const std::byte> bytes) {
 /// Until nothing comes for a moment, or the agent closes.
 void listen_a_moment(const Descriptor& socket) {
   char piece[4096];
-  while (::recv(socket.fd(), piece, sizeof(piece), 0) > 0) {
+  while (::recv(socket.get(), piece, sizeof(piece), 0) > 0) {
   }
 }
 
@@ -108,7 +108,7 @@ int main(int, char** argv) {
     told = true;
     char byte = 0;
     while (true) {
-      const auto got = ::recv(socket.fd(), &byte, 1, 0);
+      const auto got = ::recv(socket.get(), &byte, 1, 0);
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) break;
     }
   }

@@ -267,7 +267,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   // What a holder would have received, cut into pieces as it likes.
   const auto copies = [&job] {
     std::vector<memory_handoff::PassedArena> arenas;
-    for (const auto* place : job.relocator.places()) {
+    for (const auto* place : job.relocator.slots()) {
       memory_handoff::PassedArena arena{place->name, place->arena->base(), {}};
       for (const auto& piece : place->arena->pieces()) {
         ArenaPiece copy{Descriptor(::memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING)),
