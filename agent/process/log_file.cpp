@@ -15,7 +15,6 @@
 namespace cardswap {
 namespace {
 
-
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 [[noreturn]] void fail(const std::filesystem::path& path, int why) {

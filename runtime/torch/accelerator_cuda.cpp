@@ -50,8 +50,7 @@ class PoolWatch {
     const auto seen = std::pair(stats.num_device_alloc, stats.num_device_free);
     if (seen_ == seen) return found_;
     found_ = false;
-    for (const auto& segment :
-         c10::cuda::CUDACachingAllocator::snapshot({0, 0}, false).segments) {
+    for (const auto& segment : c10::cuda::CUDACachingAllocator::snapshot({0, 0}, false).segments) {
       const auto& pool = segment.owner_private_pool_id;
       if (segment.device == index && (pool.first != 0 || pool.second != 0)) found_ = true;
     }
