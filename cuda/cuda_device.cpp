@@ -59,6 +59,7 @@ void CudaDevice::load_kernels() {
   digester_.digest({&nothing, 1}, {&digest, 1}, {});
   PackPlan plan;
   plan.count = 1;
+  const MutexLock lock(read_mutex_);
   card_.check(card_.runtime->pack(plan, read_stream_.get()), "the pack kernel");
 }
 
@@ -87,14 +88,14 @@ Buffer CudaDevice::take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t b
   // So that what is a little larger the next time fits as well.
   const auto size = std::bit_ceil(std::max<std::size_t>(bytes, 512));
   {
-    const std::lock_guard lock(pool->mutex);
+    const MutexLock lock(pool->mutex);
     if (auto found = pool->free.extract(size)) memory = std::move(found.mapped());
   }
   if (!memory) memory = std::make_unique<Memory>(card_, size);
   auto* at = memory->data();
   const std::shared_ptr<const void> lease(at, [pool, raw = memory.release()](const void*) {
     std::unique_ptr<Memory> back(raw);
-    const std::lock_guard lock(pool->mutex);
+    const MutexLock lock(pool->mutex);
     pool->free.emplace(back->size(), std::move(back));
   });
   return {&owner, {at, bytes}, lease};
@@ -116,7 +117,7 @@ Buffer CudaDevice::allocate(std::size_t bytes) {
 Buffer CudaDevice::allocate_host(std::size_t bytes) { return take(pinned_, bytes, cpu_device()); }
 
 void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) {
-  const std::lock_guard lock(read_mutex_);
+  const MutexLock lock(read_mutex_);
   card_.select();
   order(card_, read_stream_.get(), after);
   for (const auto& range : ranges) {
@@ -138,13 +139,13 @@ std::shared_ptr<Arena> CudaDevice::reserve_arena(std::uint64_t base, std::uint64
   // Twice the memory: an arena has holes.
   const VmmArenaPlace place{std::max(2 * info().total_bytes, bytes), base, bytes};
   auto arena = VmmArena::reserve({load_vmm_(), card_.index}, place, framework_.make_room);
-  const std::lock_guard lock(arenas_mutex_);
+  const MutexLock lock(arenas_mutex_);
   arenas_.emplace_back(arena->head().data(), place.capacity);
   return arena;
 }
 
 bool CudaDevice::is_in_arena(std::span<const std::byte> range) const {
-  const std::lock_guard lock(arenas_mutex_);
+  const MutexLock lock(arenas_mutex_);
   return std::ranges::any_of(arenas_, [range](const auto& arena) {
     return range.data() >= arena.data() && range.data() < arena.data() + arena.size();
   });

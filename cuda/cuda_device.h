@@ -3,12 +3,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "cuda/digester.h"
 #include "cuda/handles.h"
 #include "cuda/vmm.h"
+#include "migrator/core/mutex.h"
 #include "migrator/device/device.h"
 
 namespace cardswap::cuda {
@@ -60,8 +60,8 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   /// Allocations by size, used again.
   template <class Memory>
   struct Pool {
-    std::mutex mutex;
-    std::multimap<std::size_t, std::unique_ptr<Memory>> free;
+    Mutex mutex;
+    std::multimap<std::size_t, std::unique_ptr<Memory>> free CARDSWAP_GUARDED_BY(mutex);
   };
   template <class Memory>
   Buffer take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t bytes, Device& owner);
@@ -69,12 +69,13 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   const Card card_;
   const Framework framework_;
   const LoadVmm load_vmm_;
-  mutable std::mutex arenas_mutex_;                 // guards the next
-  std::vector<std::span<const std::byte>> arenas_;  // their addresses; those of past ones stay
+  mutable Mutex arenas_mutex_;
+  /// Their addresses; those of past ones stay.
+  std::vector<std::span<const std::byte>> arenas_ CARDSWAP_GUARDED_BY(arenas_mutex_);
   Digester digester_;
-  std::mutex read_mutex_;  // guards the stream and the event
-  OwnedStream read_stream_;
-  OwnedEvent read_done_;
+  Mutex read_mutex_;
+  OwnedStream read_stream_ CARDSWAP_GUARDED_BY(read_mutex_);
+  OwnedEvent read_done_ CARDSWAP_GUARDED_BY(read_mutex_);
   const std::shared_ptr<Pool<PinnedMemory>> pinned_ = std::make_shared<Pool<PinnedMemory>>();
   const std::shared_ptr<Pool<DeviceMemory>> memory_ = std::make_shared<Pool<DeviceMemory>>();
 };

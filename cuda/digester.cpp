@@ -48,7 +48,7 @@ void Digester::digest(std::span<const MemoryRange> ranges, std::span<Digest> dig
   const auto root_bytes = aligned(work.roots.size() * sizeof(Root));
   const auto digest_bytes = aligned(ranges.size() * sizeof(Digest));
   const auto leaf_bytes = aligned(std::size_t{work.leaves} * sizeof(Digest));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   card_.select();
   // Both sides alike: tiles, roots, the ranges' digests; the leaves' digests are the card's alone.
   make_room(tile_bytes + root_bytes + digest_bytes + leaf_bytes);

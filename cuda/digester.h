@@ -1,13 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "cuda/digest_plan.h"
 #include "cuda/handles.h"
+#include "migrator/core/mutex.h"
 #include "migrator/device/device.h"
 
 namespace cardswap::cuda {
@@ -28,14 +28,14 @@ class Digester {
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests, const Fence& after);
 
  private:
-  void make_room(std::size_t bytes);
+  void make_room(std::size_t bytes) CARDSWAP_REQUIRES(mutex_);
 
   const Card card_;
-  std::mutex mutex_;  // guards the rest
-  OwnedStream stream_;
-  OwnedEvent done_;
-  std::optional<PinnedMemory> host_;
-  std::optional<DeviceMemory> device_;
+  Mutex mutex_;
+  OwnedStream stream_ CARDSWAP_GUARDED_BY(mutex_);
+  OwnedEvent done_ CARDSWAP_GUARDED_BY(mutex_);
+  std::optional<PinnedMemory> host_ CARDSWAP_GUARDED_BY(mutex_);
+  std::optional<DeviceMemory> device_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap::cuda

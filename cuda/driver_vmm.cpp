@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <mutex>
 
 #include "cuda/vmm.h"
 #include "cuda/vmm_api.h"
 #include "migrator/core/error.h"
+#include "migrator/core/mutex.h"
 
 namespace cardswap::cuda {
 namespace {
@@ -155,7 +155,7 @@ class DriverVmm final : public Vmm {
   Status with(int device, Act act) {
     Card card;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       auto found = cards_.find(device);
       if (found == cards_.end()) {
         if (const auto result = device_get_(&card.number, device); result != kSuccess) {
@@ -206,8 +206,8 @@ class DriverVmm final : public Vmm {
   CUresult (*unmap_)(CUdeviceptr, std::size_t) = nullptr;
   CUresult (*set_access_)(CUdeviceptr, std::size_t, const CUmemAccessDesc*, std::size_t) = nullptr;
 
-  std::mutex mutex_;  // guards the rest
-  std::map<int, Card> cards_;
+  Mutex mutex_;
+  std::map<int, Card> cards_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -94,7 +94,7 @@ std::span<std::byte> VmmArena::head() const { return {at(0), kHeadBytes}; }
 std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
   bytes = std::min<std::uint64_t>(bytes, kHighest);  // refused below, without an overflow
   const auto size = std::max(kAlignment, up(bytes, kAlignment));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto offset = blocks_.take(size);
   if (!offset && !resting_.empty() && blocks_.used() + size > mapped_) {
     card_.check(card_.vmm->synchronize(card_.index), "cuCtxSynchronize");
@@ -109,7 +109,7 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
                      range = BlockList::Range{*offset, size}](std::span<std::byte>* block) {
     {
       // Nothing is asked of the driver: this may run on any thread, and at the program's end.
-      const std::lock_guard lock(self->mutex_);
+      const MutexLock lock(self->mutex_);
       self->resting_.push_back(range);
     }
     delete block;  // NOLINT(cppcoreguidelines-owning-memory): a shared_ptr's deleter
@@ -118,11 +118,11 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
 }
 
 void VmmArena::hold(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (bytes > mapped_) grow(bytes, granularity_);
 }
 
-/// To `bytes` at least; with `mutex_` held.
+/// To `bytes` at least.
 void VmmArena::grow(std::uint64_t bytes, std::uint64_t step) {
   const auto needed = up(bytes - mapped_, granularity_);
   const auto room = range_->bytes() - mapped_;
@@ -157,18 +157,18 @@ bool VmmArena::try_to_add(std::uint64_t bytes) {
 
 bool VmmArena::holds(std::span<const std::byte> memory) const {
   const auto first = reinterpret_cast<std::uint64_t>(memory.data());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto used = base() + blocks_.used();
   return first >= base() + kHeadBytes && first < used && memory.size() <= used - first;
 }
 
 std::uint64_t VmmArena::bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return mapped_;
 }
 
 std::vector<ArenaPiece> VmmArena::pieces() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<ArenaPiece> pieces;
   for (const auto& piece : pieces_) {
     pieces.push_back({piece->memory.export_file(), piece->memory.bytes()});
@@ -177,12 +177,12 @@ std::vector<ArenaPiece> VmmArena::pieces() const {
 }
 
 bool VmmArena::is_bound() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return !pieces_.empty();
 }
 
 void VmmArena::unbind() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (pieces_.empty()) return;
   card_.check(card_.vmm->synchronize(card_.index), "cuCtxSynchronize");
   for (const auto& range : std::exchange(resting_, {})) (void)blocks_.give_back(range);
@@ -191,7 +191,7 @@ void VmmArena::unbind() {
 }
 
 void VmmArena::bind(std::vector<ArenaPiece> pieces, std::uint64_t base) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::uint64_t sum = 0;
   bool fits = base == range_->address() && !pieces.empty() && pieces_.empty();
   for (const auto& piece : pieces) {

@@ -2,10 +2,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "cuda/vmm.h"
+#include "migrator/core/mutex.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/block_list.h"
 
@@ -55,8 +55,8 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
 
   VmmArena(VmmCard card, std::size_t granularity, std::unique_ptr<Reservation> range,
            std::function<void()> make_room);
-  void grow(std::uint64_t bytes, std::uint64_t step);
-  bool try_to_add(std::uint64_t bytes);
+  void grow(std::uint64_t bytes, std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
+  bool try_to_add(std::uint64_t bytes) CARDSWAP_REQUIRES(mutex_);
   [[nodiscard]] std::byte* at(std::uint64_t offset) const;
 
   const VmmCard card_;
@@ -64,11 +64,12 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   const std::unique_ptr<Reservation> range_;
   const std::function<void()> make_room_;
 
-  mutable std::mutex mutex_;  // guards the rest
-  std::uint64_t mapped_ = 0;
-  BlockList blocks_;
-  std::vector<BlockList::Range> resting_;  // given back; the card may be at work on them
-  std::vector<std::unique_ptr<Piece>> pieces_;
+  mutable Mutex mutex_;
+  std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
+  /// Given back; the card may be at work on them.
+  std::vector<BlockList::Range> resting_ CARDSWAP_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<Piece>> pieces_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap::cuda

@@ -147,13 +147,16 @@ void AgentChannel::close() {
 }
 
 void AgentChannel::start() {
-  connected_ = true;
+  {
+    const MutexLock lock(mutex_);
+    connected_ = true;
+  }
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
 void AgentChannel::send(const channel::Message& message) {
   auto frame = channel::encode(message);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!connected_ || queued_bytes_ + frame.size() > kQueueBytesMax) return;
   queued_bytes_ += frame.size();
   queue_.push_back(std::move(frame));
@@ -172,7 +175,7 @@ void AgentChannel::run(const std::stop_token& stop) {
         if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
           throw Error(Code::refused, "the agent did not take this job back");
         }
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         connected_ = true;
       }
       attempt = 0;
@@ -181,7 +184,7 @@ void AgentChannel::run(const std::stop_token& stop) {
       // The agent is away or does not know this job any more; it may come back.
     }
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       connected_ = false;
       queue_.clear();
       queued_bytes_ = 0;
@@ -223,7 +226,7 @@ void AgentChannel::wait_before_retry(const std::stop_token& stop, int attempt) {
 bool AgentChannel::flush(Socket& socket) {
   std::deque<std::vector<std::byte>> frames;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     frames.swap(queue_);
     queued_bytes_ = 0;
   }

@@ -3,11 +3,11 @@
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "migrator/core/mutex.h"
 #include "migrator/wire/channel.h"
 
 namespace cardswap {
@@ -64,10 +64,10 @@ class AgentChannel {
   std::unique_ptr<Socket> socket_;
   std::unique_ptr<Socket> wake_;
 
-  std::mutex mutex_;  // guards the queue
-  std::deque<std::vector<std::byte>> queue_;
-  std::size_t queued_bytes_ = 0;
-  bool connected_ = false;
+  Mutex mutex_;
+  std::deque<std::vector<std::byte>> queue_ CARDSWAP_GUARDED_BY(mutex_);
+  std::size_t queued_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  bool connected_ CARDSWAP_GUARDED_BY(mutex_) = false;
 
   std::jthread thread_;
 };

@@ -7,12 +7,12 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "migrator/core/error.h"
+#include "migrator/core/mutex.h"
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
@@ -156,7 +156,7 @@ class Session::Impl {
   void take(const channel::Message& message) {
     if (const auto* list = std::get_if<channel::ListState>(&message)) {
       {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         if (lists_wanted_.size() < kListsMax) lists_wanted_.push_back(list->request);
       }
       gate_.look_once();
@@ -175,7 +175,7 @@ class Session::Impl {
     if (std::exchange(look_due_, false)) announce();
     std::vector<std::uint64_t> wanted;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       wanted.swap(lists_wanted_);
     }
     for (const auto request : wanted) tell_state(request);
@@ -200,7 +200,7 @@ class Session::Impl {
       // It is among the obstacles.
     }
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       tracked_ = tracked;
     }
     channel_->send(tracked);
@@ -208,7 +208,7 @@ class Session::Impl {
 
   std::optional<Error> obstacle(channel::Arrival arrive) {
     announce();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& one : tracked_->obstacles) {
       if (one.always || arrive == channel::Arrival::standby) {
         return Error(Code::refused, one.what, one.hint);
@@ -245,7 +245,7 @@ class Session::Impl {
     const auto step = gate_.step();
     trainer_role_.resend_pending();
     if (std::exchange(tell_tracked_, false)) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (tracked_) channel_->send(*tracked_);
     }
     if (trainer_role_.is_standby() || step == std::exchange(last_reported_step_, step)) return;
@@ -260,9 +260,10 @@ class Session::Impl {
   static constexpr std::size_t kListsMax = 16;
   bool look_due_ = true;       // training thread
   bool tell_tracked_ = false;  // the channel's thread, after the first Hello
-  std::mutex mutex_;           // guards the next two
-  std::vector<std::uint64_t> lists_wanted_;
-  std::optional<channel::Tracked> tracked_;  // as it was said last
+  Mutex mutex_;
+  std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);
+  /// As it was said last.
+  std::optional<channel::Tracked> tracked_ CARDSWAP_GUARDED_BY(mutex_);
   bool moved_ = false;
   std::uint64_t last_reported_step_ = 0;
   Tracker tracker_;

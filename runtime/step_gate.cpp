@@ -12,7 +12,7 @@ StepResult StepGate::boundary() {
     count();
     return StepResult::proceed;
   }
-  const std::lock_guard turn(turn_);
+  const MutexLock turn(turn_);
   stay_if_gone();
   count();
   return stand();
@@ -20,7 +20,7 @@ StepResult StepGate::boundary() {
 
 void StepGate::pass_if_mine() {
   if (!has_attention()) return;
-  const std::lock_guard turn(turn_);
+  const MutexLock turn(turn_);
   stay_if_gone();
 }
 
@@ -50,12 +50,12 @@ void StepGate::count() {
 StepResult StepGate::stand() {
   bool watched = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     watched = std::exchange(look_, false) || watched_;
     set_attention();
   }
   if (watched && hooks_.on_boundary) hooks_.on_boundary();
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (throttle_ > 0) keep_back(lock);
   if (!park_) return retired_ ? say_moved() : StepResult::proceed;
   is_parked_ = true;
@@ -88,31 +88,32 @@ StepResult StepGate::say_moved() {
   return StepResult::migrated;
 }
 
-void StepGate::keep_back(std::unique_lock<std::mutex>& lock) {
+void StepGate::keep_back(MutexLock& lock) {
   const auto own_ms = durations_ms_[(step_.load() + kDurations - 1) % kDurations].load();
   const auto most_ms = static_cast<double>(own_ms) / (1 - throttle_);
   const auto until =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(
                          std::chrono::duration<double, std::milli>(most_ms - own_ms));
-  changed_.wait_until(lock, until, [this] { return park_ || retired_ || throttle_ == 0; });
+  while (!park_ && !retired_ && throttle_ > 0 && changed_.wait_until(lock, until)) {
+  }
   // What comes next is measured from here; a trainer that is to park ended its step before this.
   if (!park_) last_ns_ = Clock::now().time_since_epoch().count();
 }
 
 void StepGate::throttle(double share) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   throttle_ = share;
   changed_.notify_all();
 }
 
 void StepGate::watch(bool on) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   watched_ = on;
   set_attention();
 }
 
 void StepGate::look_once() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   look_ = true;
   set_attention();
 }
@@ -122,21 +123,21 @@ void StepGate::set_attention() {
 }
 
 void StepGate::park() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   park_ = true;
   attention_.store(true, std::memory_order_release);
   changed_.notify_all();
 }
 
 void StepGate::release() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   park_ = false;
   set_attention();
   changed_.notify_all();
 }
 
 void StepGate::retire() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   retired_ = true;
   park_ = false;
   attention_.store(true, std::memory_order_release);
@@ -147,7 +148,7 @@ bool StepGate::run_parked(std::function<void()> task) {
   std::packaged_task<void()> packaged(std::move(task));
   auto done = packaged.get_future();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!is_parked_) return false;  // nobody would come for it
     tasks_.push_back(std::move(packaged));
     changed_.notify_all();

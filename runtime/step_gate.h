@@ -3,15 +3,14 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
 #include <functional>
 #include <future>
-#include <mutex>
 
 #include "cardswap/session.h"
+#include "migrator/core/mutex.h"
 
 namespace cardswap {
 
@@ -76,9 +75,9 @@ class StepGate {
   [[nodiscard]] StepResult stand();
   [[nodiscard]] StepResult say_moved();
   void stay_if_gone() const;
-  void keep_back(std::unique_lock<std::mutex>& lock);
-  /// With mutex_ held, after what it depends on has changed.
-  void set_attention();
+  void keep_back(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
+  /// After what it depends on has changed.
+  void set_attention() CARDSWAP_REQUIRES(mutex_);
 
   static constexpr std::size_t kDurations = 64;
 
@@ -90,17 +89,17 @@ class StepGate {
   std::array<std::atomic<float>, kDurations> durations_ms_{};
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
-  std::mutex turn_;  // of the thread that is at a boundary to which attention is paid
+  Mutex turn_;  // of the thread that is at a boundary to which attention is paid
   std::atomic<std::int64_t> gone_ns_{0};  // when `moved` was said; 0: it was not
 
-  std::mutex mutex_;  // guards the rest
-  std::condition_variable changed_;
-  bool watched_ = false;
-  bool look_ = false;
-  bool park_ = false;
-  bool retired_ = false;
-  double throttle_ = 0;
-  std::deque<std::packaged_task<void()>> tasks_;
+  Mutex mutex_;
+  Condition changed_;
+  bool watched_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool look_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  double throttle_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  std::deque<std::packaged_task<void()>> tasks_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap

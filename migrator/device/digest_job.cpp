@@ -20,7 +20,7 @@ DigestJob::DigestJob(std::vector<MemoryRange> chunks, Fence after, unsigned thre
       try {
         work(stop);
       } catch (...) {
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         failure_ = std::current_exception();
       }
       if (++finished_threads_ == thread_count_) wake_();
@@ -54,7 +54,8 @@ void DigestJob::work(const std::stop_token& stop) {
 }
 
 const std::vector<Digest>& DigestJob::digests() const {
-  if (failure_) std::rethrow_exception(failure_);  // every thread has ended: done()
+  const MutexLock lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
   return digests_;
 }
 

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "migrator/core/mutex.h"
 #include "migrator/device/device.h"
 
 namespace cardswap {
@@ -45,8 +45,8 @@ class DigestJob {
   std::atomic<std::size_t> finished_threads_{0};
   unsigned thread_count_;
   std::function<void()> wake_;
-  std::mutex mutex_;  // guards the next one
-  std::exception_ptr failure_;
+  mutable Mutex mutex_;
+  std::exception_ptr failure_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
 

@@ -139,7 +139,7 @@ std::span<std::byte> MemfdArena::head() const { return {at(0), kAlignment}; }
 std::shared_ptr<std::span<std::byte>> MemfdArena::allocate(std::uint64_t bytes) {
   if (bytes > kReserveBytesMax) bytes = kReserveBytesMax;  // refused below, without an overflow
   const auto size = std::max(kAlignment, up(bytes, kAlignment));
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto offset = blocks_.take(size);
   if (!offset) {
     if (blocks_.used() + size > mapped_) grow(blocks_.used() + size, kGrowBytes);
@@ -154,11 +154,11 @@ std::shared_ptr<std::span<std::byte>> MemfdArena::allocate(std::uint64_t bytes) 
 }
 
 void MemfdArena::hold(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (bytes > mapped_) grow(bytes, kPage);
 }
 
-/// To `bytes` and some more, a multiple of `step`; with `mutex_` held.
+/// To `bytes` and some more, a multiple of `step`.
 void MemfdArena::grow(std::uint64_t bytes, std::uint64_t step) {
   const auto ahead = step > kPage ? mapped_ + mapped_ / 8 : 0;
   const auto to = std::min(capacity_, up(std::max(bytes, ahead), step));
@@ -187,7 +187,7 @@ void MemfdArena::map(std::uint64_t from, std::uint64_t to) const {
 }
 
 void MemfdArena::give_back(BlockList::Range range) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto hole = blocks_.give_back(range);
   const auto first = up(hole.offset, kPage);
   const auto last = (hole.offset + hole.bytes) / kPage * kPage;
@@ -196,18 +196,18 @@ void MemfdArena::give_back(BlockList::Range range) {
 
 bool MemfdArena::holds(std::span<const std::byte> memory) const {
   const auto first = reinterpret_cast<std::uint64_t>(memory.data());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto used = base_ + blocks_.used();
   return first >= base_ + kHeadBytes && first < used && memory.size() <= used - first;
 }
 
 std::uint64_t MemfdArena::bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return mapped_;
 }
 
 std::vector<ArenaPiece> MemfdArena::pieces() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<ArenaPiece> pieces;
   if (!file_) return pieces;
   Descriptor copy(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
@@ -217,12 +217,12 @@ std::vector<ArenaPiece> MemfdArena::pieces() const {
 }
 
 bool MemfdArena::is_bound() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return static_cast<bool>(file_);
 }
 
 void MemfdArena::unbind() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!file_) return;
   // One mapping replaces the other: no moment at which another thread could get these addresses.
   void* got = ::mmap(at(0), mapped_, PROT_NONE,
@@ -237,7 +237,7 @@ void MemfdArena::unbind() {
 }
 
 void MemfdArena::bind(std::vector<ArenaPiece> pieces, std::uint64_t base) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto bytes = pieces.size() == 1 ? pieces[0].bytes : 0;
   if (base != base_ || bytes == 0 || bytes > capacity_ || bytes % kPage != 0) {
     throw Error(Code::bad_request, fmt::format("memory of {} bytes for {:#x} where {} bytes were "

@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
+#include "migrator/core/mutex.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/block_list.h"
 
@@ -37,18 +37,18 @@ class MemfdArena final : public Arena, public std::enable_shared_from_this<Memfd
 
  private:
   MemfdArena(std::uint64_t base, std::uint64_t capacity);
-  void grow(std::uint64_t bytes, std::uint64_t step);
-  void map(std::uint64_t from, std::uint64_t to) const;
+  void grow(std::uint64_t bytes, std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
+  void map(std::uint64_t from, std::uint64_t to) const CARDSWAP_REQUIRES(mutex_);
   void give_back(BlockList::Range range);
   [[nodiscard]] std::byte* at(std::uint64_t offset) const;
 
   const std::uint64_t base_;
 
-  mutable std::mutex mutex_;  // guards the rest
-  std::uint64_t capacity_;    // bytes of addresses
-  std::uint64_t mapped_ = 0;  // bytes of the file
-  BlockList blocks_;
-  Descriptor file_;
+  mutable Mutex mutex_;
+  std::uint64_t capacity_ CARDSWAP_GUARDED_BY(mutex_);    // bytes of addresses
+  std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // bytes of the file
+  BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
+  Descriptor file_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 /// A new sealed memfd of `bytes` zeroes that can grow and never shrinks. Throws Error{io}.

@@ -5,37 +5,37 @@
 namespace cardswap {
 
 void StateWindow::close() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   open_ = false;
   if (!being_read_) return;
   const auto start = std::chrono::steady_clock::now();
-  changed_.wait(lock, [this] { return !being_read_; });
+  while (being_read_) changed_.wait(lock);
   waited_ms_ +=
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
 void StateWindow::open(std::uint64_t step, Fence fence) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   open_ = true;
   step_ = step;
   fence_ = std::move(fence);
 }
 
 std::optional<StateWindow::Read> StateWindow::try_read() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!open_ || being_read_) return std::nullopt;
   being_read_ = true;
   return Read(this, step_, fence_);
 }
 
 void StateWindow::leave() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   being_read_ = false;
   changed_.notify_all();
 }
 
 double StateWindow::waited_ms() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return waited_ms_;
 }
 

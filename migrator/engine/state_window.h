@@ -1,13 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "migrator/core/layout.h"
+#include "migrator/core/mutex.h"
 
 namespace cardswap {
 
@@ -56,13 +55,13 @@ class StateWindow {
  private:
   void leave();
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
-  bool being_read_ = false;
-  std::uint64_t step_ = 0;
-  Fence fence_;
-  double waited_ms_ = 0;
+  mutable Mutex mutex_;
+  Condition changed_;
+  bool open_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool being_read_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  std::uint64_t step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  Fence fence_ CARDSWAP_GUARDED_BY(mutex_);
+  double waited_ms_ CARDSWAP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cardswap

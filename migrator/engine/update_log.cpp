@@ -51,17 +51,18 @@ std::uint64_t UpdateEntry::bytes() const {
   return sum;
 }
 
+bool UpdateLog::fits(std::uint64_t bytes) const {
+  return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
+         figures_.held_bytes + bytes <= bytes_max_;
+}
+
 void UpdateLog::append(UpdateEntry entry) {
   const auto bytes = entry.bytes();
   {
-    std::unique_lock lock(mutex_);
-    const auto fits = [&] {
-      return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
-             figures_.held_bytes + bytes <= bytes_max_;
-    };
-    if (!fits()) {
+    MutexLock lock(mutex_);
+    if (!fits(bytes)) {
       const auto start = Clock::now();
-      changed_.wait(lock, fits);
+      while (!fits(bytes)) changed_.wait(lock);
       figures_.back_pressure_ms += ms_since(start);
     }
     if (closed_) return;
@@ -73,16 +74,16 @@ void UpdateLog::append(UpdateEntry entry) {
 }
 
 void UpdateLog::wait_until_sent(std::uint64_t step) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto start = Clock::now();
-  changed_.wait(lock, [&] { return closed_ || sent_ == appended_; });
+  while (!closed_ && sent_ != appended_) changed_.wait(lock);
   if (std::exchange(held_step_, step) != step) figures_.hold_ms = 0;
   figures_.hold_ms += ms_since(start);
 }
 
 void UpdateLog::end_step(std::uint64_t step) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (closed_ || !std::exchange(audit_requested_, false)) return;
     audit_step_ = step;
     UpdateEntry entry;
@@ -95,17 +96,17 @@ void UpdateLog::end_step(std::uint64_t step) {
 }
 
 bool UpdateLog::holds_each() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return holds_each_;
 }
 
 void UpdateLog::hold_each() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   holds_each_ = true;
 }
 
 std::optional<UpdateEntry> UpdateLog::take(std::uint64_t step_max) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (entries_.empty() || entries_.front().step > step_max) return std::nullopt;
   auto entry = std::move(entries_.front());
   entries_.pop_front();
@@ -113,52 +114,52 @@ std::optional<UpdateEntry> UpdateLog::take(std::uint64_t step_max) {
 }
 
 void UpdateLog::set_bytes_max(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   bytes_max_ = bytes;
   changed_.notify_all();
 }
 
 void UpdateLog::release(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   figures_.held_bytes -= bytes;
   changed_.notify_all();
 }
 
 void UpdateLog::sent() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++sent_;
   changed_.notify_all();
 }
 
 void UpdateLog::request_audit() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   audit_requested_ = true;
 }
 
 std::optional<std::uint64_t> UpdateLog::take_audit_step() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::exchange(audit_step_, std::nullopt);
 }
 
 void UpdateLog::close() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   closed_ = true;
   entries_.clear();
   changed_.notify_all();
 }
 
 bool UpdateLog::closed() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return closed_;
 }
 
 UpdateLog::Figures UpdateLog::figures() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return figures_;
 }
 
 bool UpdateLog::empty() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return entries_.empty();
 }
 

@@ -1,16 +1,15 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "migrator/core/layout.h"
+#include "migrator/core/mutex.h"
 
 namespace cardswap {
 
@@ -91,19 +90,22 @@ class UpdateLog {
   [[nodiscard]] bool empty() const;
 
  private:
+  /// Whether an entry of `bytes` needs to wait for nothing.
+  [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
+
   const std::function<void()> wake_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<UpdateEntry> entries_;
-  std::uint64_t bytes_max_ = 0;
-  std::uint64_t appended_ = 0;
-  std::uint64_t sent_ = 0;
-  bool audit_requested_ = false;
-  std::optional<std::uint64_t> audit_step_;
-  bool holds_each_ = false;
-  std::uint64_t held_step_ = 0;
-  bool closed_ = false;
-  Figures figures_;
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::deque<UpdateEntry> entries_ CARDSWAP_GUARDED_BY(mutex_);
+  std::uint64_t bytes_max_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t appended_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  std::uint64_t sent_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  bool audit_requested_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  std::optional<std::uint64_t> audit_step_ CARDSWAP_GUARDED_BY(mutex_);
+  bool holds_each_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  std::uint64_t held_step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  bool closed_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  Figures figures_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap

@@ -6,10 +6,10 @@
 
 #include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "migrator/core/mutex.h"
 #include "migrator/engine/target.h"
 #include "migrator/link/link.h"
 #include "runtime/agent_channel.h"
@@ -104,7 +104,7 @@ class Receiver final : private TargetProgram {
 
   void verified(const VerifiedState& state) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       verified_ = state;
     }
     channel_.send(channel::Verified{channel_.welcome().migration, state.step, state.root, {}});
@@ -112,7 +112,7 @@ class Receiver final : private TargetProgram {
 
   void failed(const Error& error) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       over_ = true;
       // The source ends its link when its process gets ready to be dumped.
       if (verified_) return;
@@ -122,12 +122,12 @@ class Receiver final : private TargetProgram {
   }
 
   bool is_over() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return over_;
   }
 
   std::optional<VerifiedState> state() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return verified_;
   }
 
@@ -167,9 +167,9 @@ class Receiver final : private TargetProgram {
   const std::string token_;
   const std::string job_;
   HeldMemory memory_;  // the engine's thread, until the engine is gone
-  std::mutex mutex_;   // guards the next two
-  std::optional<VerifiedState> verified_;
-  bool over_ = false;
+  Mutex mutex_;
+  std::optional<VerifiedState> verified_ CARDSWAP_GUARDED_BY(mutex_);
+  bool over_ CARDSWAP_GUARDED_BY(mutex_) = false;
   memory_handoff::Listener listener_;
   AgentChannel channel_;
   std::unique_ptr<Target> target_;

@@ -6,12 +6,12 @@
 #include <torch/types.h>
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <sstream>
 #include <utility>
 
 #include "cuda/cuda_device.h"
+#include "migrator/core/mutex.h"
 #include "runtime/torch/accelerator.h"
 
 namespace cardswap::accelerator {
@@ -71,9 +71,9 @@ struct Gpu {
 
 /// One a GPU and process: whoever has a tensor there means the same device.
 Gpu& gpu(c10::DeviceIndex index) {
-  static std::mutex mutex;
-  static std::map<c10::DeviceIndex, Gpu> gpus;
-  const std::lock_guard lock(mutex);
+  static Mutex mutex;
+  static std::map<c10::DeviceIndex, Gpu> gpus CARDSWAP_GUARDED_BY(mutex);
+  const MutexLock lock(mutex);
   auto& opened = gpus[index];
   if (!opened.device) {
     const c10::cuda::CUDAGuard keep_current(index);
