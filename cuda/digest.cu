@@ -67,8 +67,8 @@ __device__ xxh3::Pair hash_together(const std::uint8_t* at, std::uint64_t bytes,
 
 /// What is short, or begins where 16 bytes cannot be read at once, is one thread's.
 __device__ xxh3::Pair digest_by_four(const std::uint8_t* at, std::uint64_t bytes, bool active) {
-  const bool together = active && bytes > xxh3::kShortMax &&
-                        reinterpret_cast<std::uintptr_t>(at) % 16 == 0;
+  const bool together =
+      active && bytes > xxh3::kShortMax && reinterpret_cast<std::uintptr_t>(at) % 16 == 0;
   auto result = hash_together(at, bytes, together);
   if (active && !together && threadIdx.x % xxh3::kPairs == 0) {
     result = xxh3::canonical(xxh3::hash(at, bytes, secret));
@@ -76,8 +76,8 @@ __device__ xxh3::Pair digest_by_four(const std::uint8_t* at, std::uint64_t bytes
   return result;
 }
 
-__global__ void __launch_bounds__(kThreads, 16) digest_leaves(const Tile* tiles,
-                                                          xxh3::Pair* leaf_digests) {
+__global__ void __launch_bounds__(kThreads, 16)
+    digest_leaves(const Tile* tiles, xxh3::Pair* leaf_digests) {
   const Tile tile = tiles[blockIdx.x];
   const unsigned leaf = threadIdx.x / xxh3::kPairs;
   const bool active = leaf == 0 || leaf * kLeafBytes < tile.size;
@@ -86,9 +86,9 @@ __global__ void __launch_bounds__(kThreads, 16) digest_leaves(const Tile* tiles,
   if (active && threadIdx.x % xxh3::kPairs == 0) leaf_digests[tile.first_leaf + leaf] = digest;
 }
 
-__global__ void __launch_bounds__(kThreads) digest_roots(const Root* roots, std::uint32_t count,
-                                                         const xxh3::Pair* leaf_digests,
-                                                         xxh3::Pair* digests) {
+__global__ void __launch_bounds__(kThreads)
+    digest_roots(const Root* roots, std::uint32_t count, const xxh3::Pair* leaf_digests,
+                 xxh3::Pair* digests) {
   const unsigned index = (blockIdx.x * kThreads + threadIdx.x) / xxh3::kPairs;
   const bool active = index < count;
   const Root root = active ? roots[index] : Root{0, 1};

@@ -3,18 +3,19 @@
 /// (u32 size, bytes) is said on a connection of its own, behind a proper Hello where it is none;
 /// `done` is written at the end. It stays attached from then on, as a job that steps slowly.
 
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <thread>
+#include <system_error>
 #include <vector>
 
 #include "migrator/core/descriptor.h"
@@ -24,7 +25,6 @@
 namespace {
 
 using namespace cardswap;
-using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 std::string setting(const char* name) {
@@ -37,10 +37,8 @@ Descriptor connected() {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, setting("CARDSWAP_SOCKET").c_str(), sizeof(address.sun_path) - 1);
-  while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
-         0) {
-    std::this_thread::sleep_for(20ms);
-    socket = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    throw std::system_error(errno, std::generic_category(), "connect to the agent");
   }
   const timeval soon{0, 8'000};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
@@ -59,6 +57,16 @@ void say(const Descriptor& socket, std::span<const std::byte> bytes) {
 void listen_a_moment(const Descriptor& socket) {
   char piece[4096];
   while (::recv(socket.get(), piece, sizeof(piece), 0) > 0) {
+  }
+}
+
+/// Until `folder` has a file of that name.
+void wait_for(const fs::path& folder, const char* name) {
+  const Descriptor changes(::inotify_init1(IN_CLOEXEC));
+  ::inotify_add_watch(changes.get(), folder.c_str(), IN_CREATE | IN_MOVED_TO);
+  while (!fs::exists(folder / name)) {
+    char events[4096];
+    if (::read(changes.get(), events, sizeof(events)) <= 0) return;
   }
 }
 
@@ -84,7 +92,7 @@ int main(int, char** argv) {
     if (setting("CARDSWAP_ROLE") == "standby") std::ofstream(folder / "standby").close();
     say(socket, channel::encode(channel::Tracked{1U << 20, 1}));
     std::ofstream(folder / "token") << setting("CARDSWAP_TOKEN");
-    while (!fs::exists(folder / "script")) std::this_thread::sleep_for(5ms);
+    wait_for(folder, "script");
   }
   std::ifstream file(folder / "script", std::ios::binary);
   const std::string text((std::istreambuf_iterator<char>(file)), {});

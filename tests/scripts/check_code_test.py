@@ -1,0 +1,95 @@
+"""The check of the code's text says what is wrong, and only that; check.sh runs it and sees every language."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPTS = pathlib.Path(sys.argv.pop())
+sys.path.insert(0, str(SCRIPTS))
+import check_code  # noqa: E402
+
+
+class Check(unittest.TestCase):
+    def complaints(self, path, text, **lists):
+        return check_code.complaints({path: text}, **{"long": {}, "capturing": {}, **lists})
+
+    def refused(self, path, text, why):
+        found = self.complaints(path, text)
+        self.assertEqual(len(found), 1, found)
+        self.assertIn(why, found[0])
+
+    def test_a_mutex_that_guards_by_comment_is_refused_in_the_product(self):
+        for text in ("std::mutex mutex_;", "std::condition_variable changed_;", "std::shared_mutex m;"):
+            self.refused("agent/base/a.h", text, "say what is guarded")
+            self.refused("cuda/a.cu", text, "say what is guarded")
+            self.assertEqual(self.complaints("tests/unit/a_test.cpp", text), [])
+        self.assertEqual(self.complaints("migrator/core/mutex.h", "std::mutex mutex_;"), [])
+
+    def test_sleeps_are_refused_wherever_tests_are(self):
+        for room in ("unit", "integration", "support", "faults", "security", "journeys"):
+            self.refused(f"tests/{room}/a.cpp", "std::this_thread::sleep_for(1ms);", "waits for a condition")
+        self.assertEqual(self.complaints("tests/trainers/a.cpp", "sleep_for(1ms);"), [])
+
+    def test_a_capturing_lambda_is_no_coroutine(self):
+        for capture in ("this", "&", "=", "&a, b = std::move(c)"):
+            text = f"tasks.spawn([{capture}](int one, std::function<void(int)> two) mutable\n  -> asio::awaitable<void> {{"
+            self.refused("agent/a.cpp", text, "a lambda with captures")
+        self.refused("agent/a.cpp", "auto f = [&]() -> boost::asio::awaitable<void> {", "a lambda with captures")
+        self.refused("agent/a.cpp", "auto f = [&] -> asio::awaitable<void> {", "a lambda with captures")
+
+    def test_coroutines_without_captures_and_lambdas_that_are_none_are_fine(self):
+        self.assertEqual(self.complaints("agent/a.cpp", "spawn([](Api& api) -> asio::awaitable<void> {"), [])
+        self.assertEqual(self.complaints("agent/a.cpp", "std::sort(a, b, [&](int x) -> bool {"), [])
+
+    def test_routes_may_capture_because_they_live_as_long_as_the_router(self):
+        self.assertEqual(self.complaints(
+            "agent/a.cpp", 'router.on("GET", "/v1/jobs",\n   [&](ApiRequest) -> asio::awaitable<ApiAnswer> {'), [])
+
+    def test_an_allowed_lambda_that_is_gone_is_struck_off_the_list(self):
+        lists = {"capturing": {("agent/a.cpp", "wait ="): "awaited here"}}
+        self.assertEqual(self.complaints("agent/a.cpp", "auto wait = [&]() -> asio::awaitable<void> {", **lists), [])
+        self.assertIn("strike it off", self.complaints("agent/a.cpp", "\n", **lists)[0])
+
+    def test_a_long_file_needs_a_reason(self):
+        for path in ("agent/a.h", "cuda/a.cu", "cuda/a.cuh"):
+            self.refused(path, "\n" * 401, "second job")
+        self.assertEqual(self.complaints("agent/a.h", "\n" * 400), [])
+        self.assertEqual(self.complaints("agent/a.h", "\n" * 401, long={"agent/a.h": "a table"}), [])
+
+    def test_a_stale_entry_of_the_list_of_long_files_is_refused(self):
+        self.assertIn("strike it off", self.complaints("agent/a.h", "\n" * 400, long={"agent/a.h": "a table"})[0])
+        self.assertIn("not there", self.complaints("agent/a.h", "\n", long={"agent/gone.h": "a table"})[0])
+
+
+class CheckSh(unittest.TestCase):
+    """The whole script, over a small project."""
+
+    def run_over(self, files):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            shutil.copytree(SCRIPTS, root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(SCRIPTS.parent / ".clang-format", root)
+            code = root / "scripts/check_code.py"  # without this project's lists
+            code.write_text(code.read_text().replace("def main()", "LONG.clear()\nCAPTURING.clear()\n\n\ndef main()"))
+            for path, text in {"docs/trainer-guide.md": "", "tests/recipes/a.cpp": "int a = 0;\n", **files}.items():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(text)
+            subprocess.run(["git", "init", "-q", root], check=True)
+            return subprocess.run([root / "scripts/check.sh"], capture_output=True, text=True)
+
+    @unittest.skipIf(shutil.which("clang-format") is None, "there is no clang-format")
+    def test_fails_on_what_its_parts_find_and_on_format_in_every_language(self):
+        self.assertEqual(self.run_over({"cuda/a.cu": "int b = 0;\n"}).returncode, 0)
+        for path in ("cuda/a.cu", "cuda/a.cuh", "cuda/a.h", "agent/a.cpp"):
+            found = self.run_over({path: "int  b=0;\n"})
+            self.assertEqual(found.returncode, 1, path)
+            self.assertIn(path, found.stdout + found.stderr)
+        self.assertEqual(self.run_over({"cuda/a.cu": "int b = 0;\n" * 401}).returncode, 1)
+        self.assertEqual(self.run_over({"migrator/core/a.h": '#include "agent/base/b.h"\n'}).returncode, 1)
+        self.assertEqual(self.run_over({"agent/a.cpp": "std::mutex m;\n"}).returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
