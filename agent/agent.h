@@ -39,9 +39,8 @@ class Agent {
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
-  void add_host_calls();
-  void add_migration_calls();
-  asio::awaitable<ApiAnswer> resolve(std::string id, OperatorsWord word);
+  JobHooks job_hooks();
+  HandoverParts handover_parts();
   RuntimeHub::Events runtime_events();
   health::Hooks health_hooks();
   void more_metrics(Exposition& out) const;
@@ -60,6 +59,7 @@ class Agent {
   StateLists state_lists_{context_, jobs_, hub_};
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
+  Standstill standstill_{context_};
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;

@@ -132,10 +132,10 @@ asio::awaitable<void> see_off(Stream& stream) {
 }  // namespace
 
 ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
-                     ApiSecurity security)
+                     Standstill& standstill, ApiSecurity security)
     : tasks_(tasks),
       router_(router),
-      standstill_(context),
+      standstill_(standstill),
       security_(std::move(security)),
       tcp_connections_({.connections = share_of_descriptors(2, 512), .calls = 256}),
       unix_connections_({.connections = share_of_descriptors(8, 128), .calls = 96}),

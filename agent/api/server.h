@@ -28,7 +28,7 @@ namespace cardswap {
 class ApiServer {
  public:
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
-            ApiSecurity security);
+            Standstill& standstill, ApiSecurity security);
   ~ApiServer();
 
   /// Throws Error{io}: in use, not ours, or no such address.
@@ -36,7 +36,6 @@ class ApiServer {
   void listen_tcp(const std::string& host, std::uint16_t port);
   [[nodiscard]] std::uint16_t tcp_port() const;
   void close();
-  Standstill& standstill() { return standstill_; }
   /// From the next request on, over connections that are open too.
   void renew(ApiSecurity security) { security_ = std::move(security); }
   [[nodiscard]] const std::vector<tls::Ending>& endings() const { return security_.endings; }
@@ -66,7 +65,7 @@ class ApiServer {
 
   TaskGroup& tasks_;
   const Router& router_;
-  Standstill standstill_;
+  Standstill& standstill_;
   ApiSecurity security_;
   Connections tcp_connections_;
   Connections unix_connections_;

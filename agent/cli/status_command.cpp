@@ -34,6 +34,24 @@ bool confirm_decision(const std::string& migration, const std::string& to) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+constexpr int kPageMax = 5000;  // of the API
+
+/// As many of those that ended as asked for, or all, page by page.
+json::object list_migrations(Client client, int limit, bool all) {
+  const auto path = fmt::format("/v1/migrations?incoming=1&limit={}", all ? kPageMax : limit);
+  auto answer = client.call("GET", path);
+  while (all) {
+    const auto* left_out = answer.if_contains("left_out");
+    auto& list = answer.at("migrations").as_array();
+    if (left_out == nullptr || *left_out == 0 || list.empty()) break;
+    const auto last = std::string(list.back().at("id").as_string());
+    auto more = client.call("GET", path + "&before=" + http::percent_encoded(last));
+    for (auto& migration : more.at("migrations").as_array()) list.push_back(std::move(migration));
+    answer["left_out"] = more.at("left_out");
+  }
+  return answer;
+}
+
 }  // namespace
 
 void add_status_commands(CLI::App& app, Context& context, Run& run) {
@@ -42,10 +60,21 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
   auto* status = app.add_subcommand(
       "status", "Migrations of this host's jobs, outgoing and incoming, or one in full");
   status->add_option("migration", *given, "Migration");
-  status->callback([&context, &run, given] {
-    run = [&context, given] {
+  struct Shown {
+    bool all = false;
+    int limit = 500;
+  };
+  auto shown_ones = std::make_shared<Shown>();
+  auto* all = status->add_flag("--all", shown_ones->all, "However many have ended");
+  status->add_option("--limit", shown_ones->limit, "How many of those that ended")
+      ->capture_default_str()
+      ->check(CLI::Range(1, kPageMax))
+      ->excludes(all);
+  status->callback([&context, &run, given, shown_ones] {
+    run = [&context, given, shown_ones] {
       if (given->empty()) {
-        context.show(context.client().call("GET", "/v1/migrations?incoming=1"), migrations_table);
+        context.show(list_migrations(context.client(), shown_ones->limit, shown_ones->all),
+                     migrations_table);
       } else {
         context.show(
             context.client().call("GET", "/v1/migrations/" + http::percent_encoded(*given)),

@@ -275,7 +275,11 @@ std::string migrations_table(const json::object& answer) {
                     at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
                     size(object(m, "progress"), "transferred"), note});
   }
-  return table(rows);
+  auto result = table(rows);
+  if (const auto older = number(answer, "left_out"); older > 0) {
+    result += fmt::format("{:.0f} older ones are not shown: --all\n", older);
+  }
+  return result;
 }
 
 std::string plan_text(const json::object& plan) {

@@ -98,7 +98,7 @@ std::string Migrations::drop_path(const Migration& m) {
 void Migrations::hear(Migration& m, const Message& status) {
   const auto before = std::exchange(m.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m.open && two && before != m.copy) tell_two_copies(m, tell);
+  if (m.open && two && before != m.copy) tell_two_copies(m, tell_);
   if (before != m.copy) bump(m);
   try {
     feed(m, status);
@@ -227,7 +227,7 @@ asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
         "{} holds its whole state here and waits",
         r.migration, r.from_api, why, name);
     spdlog::warn("{}", text);
-    if (tell) tell({"in_doubt", text, name, {}, r.migration});
+    if (tell_) tell_({"in_doubt", text, name, {}, r.migration});
     changed_.notify();
     co_return;
   }
@@ -242,7 +242,7 @@ asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
 void Reservations::note_copy(Reservation& r, const std::string& copy) {
   if (std::exchange(r.copy, copy) == copy || copy.empty()) return;
   const auto* job = jobs_.by_instance(r.instance);
-  tell_two_copies(r, job != nullptr ? job->name : "?", 0, tell);
+  tell_two_copies(r, job != nullptr ? job->name : "?", 0, tell_);
 }
 
 asio::awaitable<void> Reservations::tell_source(std::string migration) {

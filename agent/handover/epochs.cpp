@@ -40,7 +40,7 @@ bool check_attach(Job& job, Epoch told, Jobs& jobs, const Migrations& migrations
       "for good; `cardswap stop {}` ends it",
       job.name, job.epoch, newer, job.name);
   spdlog::error("{}", text);
-  if (jobs.tell) jobs.tell({"two_epochs", text, job.name, job.device, {}});
+  jobs.tell({"two_epochs", text, job.name, job.device, {}});
   jobs.fence(job, newer);
   throw Error(Code::conflict,
               fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name));

@@ -92,7 +92,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
     if (m.state == before) m.forced = forced_before;
     throw;
   }
-  if (tell) tell({"forced", text, m.job, m.device(), id});
+  if (tell_) tell_({"forced", text, m.job, m.device(), id});
 }
 
 asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord word) {
@@ -145,7 +145,7 @@ asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord w
     }
     throw;
   }
-  if (tell) tell({"forced", text, name, {}, migration});
+  if (tell_) tell_({"forced", text, name, {}, migration});
   if (r.side.record().open) {
     tasks_.spawn("tell the source of " + migration, tell_source(migration));
   }

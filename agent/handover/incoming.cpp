@@ -21,7 +21,7 @@ json::object incoming_json(const Reservation& r, const Job* standby, const Confi
   return {
       {"id", r.migration},
       {"version", r.version},
-      {"job", standby != nullptr ? json::value(standby->name) : json::value(nullptr)},
+      {"job", standby != nullptr ? json::value(standby->name) : or_null(r.job)},
       {"job_uid", standby != nullptr ? json::value(standby->uid) : json::value(nullptr)},
       {"instance", r.instance},
       {"from", r.from},

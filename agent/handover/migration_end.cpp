@@ -79,10 +79,8 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
         }
         m = next;
         if (handover::is_over(m.state) && running_of(m.instance) == &m) live_.erase(m.instance);
-        if (standstill) {
-          standstill(m.id, m.state == State::freezing || m.state == State::verifying ||
-                               m.state == State::committed);
-        }
+        standstill_.note(m.id, m.state == State::freezing || m.state == State::verifying ||
+                                   m.state == State::committed);
         spdlog::info("job {} migration {} {}", m.job, m.id, to_string(m.state));
         changed_.notify();
         break;
@@ -111,7 +109,7 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
         break;
       case Verb::fence:
         if (job != nullptr) jobs_.fence(*job, act.epoch);
-        tell_two_copies(m, tell);
+        tell_two_copies(m, tell_);
         break;
       case Verb::end_trainer:
         if (job == nullptr) break;
@@ -123,11 +121,11 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
             "job {} migration {} is in doubt: the agent of {} does not tell whether it "
             "has the job; the source stays frozen",
             m.job, m.id, m.to);
-        if (tell) {
-          tell({"in_doubt",
-                fmt::format("{} does not tell whether it has job {}; nothing steps here; {}", m.to,
-                            m.job, what_to_do_in_doubt(m.id, m.to)),
-                m.job, m.device(), m.id});
+        if (tell_) {
+          tell_({"in_doubt",
+                 fmt::format("{} does not tell whether it has job {}; nothing steps here; {}", m.to,
+                             m.job, what_to_do_in_doubt(m.id, m.to)),
+                 m.job, m.device(), m.id});
         }
         break;
       default: break;  // begin_sync needs the standby's address; sends are the caller's

@@ -59,16 +59,18 @@ void warn_of_plain_key(const Migration& m) {
 
 }  // namespace
 
-Migrations::Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config,
-                       Journal& journal, Jobs& jobs, RuntimeHub& hub, criu::Host& criu)
-    : context_(context),
-      tasks_(tasks),
-      config_(config),
-      journal_(journal),
-      jobs_(jobs),
-      hub_(hub),
-      criu_(criu),
-      changed_(context) {}
+Migrations::Migrations(const HandoverParts& parts, std::function<void(const Migration&)> forgetting)
+    : context_(parts.context),
+      tasks_(parts.tasks),
+      config_(parts.config),
+      journal_(parts.journal),
+      jobs_(parts.jobs),
+      hub_(parts.hub),
+      criu_(parts.criu),
+      standstill_(parts.standstill),
+      tell_(parts.tell),
+      forgetting_(std::move(forgetting)),
+      changed_(parts.context) {}
 
 // ---- requests
 
@@ -338,7 +340,7 @@ void Migrations::forget_old() {
       spdlog::warn("migration {} is not forgotten yet: {}", m->id, disk.what());
       return;
     }
-    if (forgetting) forgetting(*m);
+    if (forgetting_) forgetting_(*m);
     m = migrations_.erase(m);
     place = forgotten + 1;
   }

@@ -17,6 +17,7 @@
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
 #include "agent/handover/operators_word.h"
+#include "agent/handover/parts.h"
 #include "agent/handover/reservation_request.h"
 #include "agent/http/lines.h"
 #include "agent/jobs/jobs.h"
@@ -35,14 +36,8 @@ namespace cardswap {
 /// while a task works on one, which holds its `in_use`. A caller that waits looks its one up again.
 class Migrations {
  public:
-  Migrations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-             Jobs& jobs, RuntimeHub& hub, criu::Host& criu);
-
-  /// Told when a job begins to stand still for its handover, and when that is over.
-  std::function<void(const std::string& migration, bool stands_still)> standstill;
-  TellEvent tell;
-  /// Told of one that is over before it is forgotten.
-  std::function<void(const Migration&)> forgetting;
+  /// `forgetting` is told of one that is over before it is forgotten.
+  Migrations(const HandoverParts& parts, std::function<void(const Migration&)> forgetting);
 
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
   void recover();
@@ -163,6 +158,9 @@ class Migrations {
   Jobs& jobs_;
   RuntimeHub& hub_;
   criu::Host& criu_;
+  Standstill& standstill_;
+  TellEvent tell_;
+  std::function<void(const Migration&)> forgetting_;
   Signal changed_;
   http::Lines lines_;                                                   // to the targets' agents
   std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration

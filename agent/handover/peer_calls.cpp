@@ -15,7 +15,22 @@ std::string id_of(const ApiRequest& request) {
   return outside::migration_id("id", request.path.at("id"));
 }
 
-asio::awaitable<ApiAnswer> state_of(Reservations& reservations, ApiRequest request) {
+struct Parts {
+  Migrations& migrations;
+  Reservations& reservations;
+  criu::Host& criu;
+  DataPlane& data_plane;
+};
+
+asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
+  co_await parts.criu.look();
+  const auto place = co_await parts.data_plane.place_for(request.caller.came_to);
+  auto missing = co_await parts.reservations.lacks(request);
+  co_return parts.reservations.reserve(request, place, std::move(missing));
+}
+
+asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
+  auto& reservations = parts.reservations;
   const auto id = id_of(request);
   (void)reservations.at(id, request.caller);
   reservations.heard(id);
@@ -28,44 +43,45 @@ asio::awaitable<ApiAnswer> state_of(Reservations& reservations, ApiRequest reque
   co_return ApiAnswer{200, to_json(reservations.at(id))};
 }
 
+asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
+  request.only({"epoch", "root", "step"});
+  const auto id = id_of(request);
+  (void)parts.reservations.at(id, request.caller);
+  const auto epoch = outside::count("epoch", request.number_or("epoch", 0), outside::kEpochMax);
+  const auto step = outside::count("step", request.number_or("step", 0));
+  co_return co_await parts.reservations.grant(id, epoch, request.text("root"), step);
+}
+
+asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
+  const auto id = id_of(request);
+  (void)parts.reservations.at(id, request.caller);
+  const auto epoch = request.query_or("epoch", 0);
+  if (epoch < 0 || epoch > static_cast<std::int64_t>(outside::kEpochMax)) {
+    throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
+  }
+  co_return co_await parts.reservations.drop(id, static_cast<std::uint64_t>(epoch));
+}
+
+asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
+  const auto said = request.query.find("state");
+  const auto state = said == request.query.end() ? std::string() : said->second;
+  co_return ApiAnswer{200, parts.migrations.decision(id_of(request), state, request.caller)};
+}
+
 }  // namespace
 
 void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
                     criu::Host& criu, DataPlane& data_plane) {
-  router.on("POST", "/v1/peer/reservations", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    co_await criu.look();
-    const auto place = co_await data_plane.place_for(request.caller.came_to);
-    auto missing = co_await reservations.lacks(request);
-    co_return reservations.reserve(request, place, std::move(missing));
-  });
-  router.on("GET", "/v1/peer/reservations/{id}",
-            [&](ApiRequest request) { return state_of(reservations, std::move(request)); });
-  router.on("POST", "/v1/peer/reservations/{id}/grant",
-            [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              request.only({"epoch", "root", "step"});
-              const auto id = id_of(request);
-              (void)reservations.at(id, request.caller);
-              const auto epoch =
-                  outside::count("epoch", request.number_or("epoch", 0), outside::kEpochMax);
-              const auto step = outside::count("step", request.number_or("step", 0));
-              co_return co_await reservations.grant(id, epoch, request.text("root"), step);
-            });
-  router.on("DELETE", "/v1/peer/reservations/{id}",
-            [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              const auto id = id_of(request);
-              (void)reservations.at(id, request.caller);
-              const auto epoch = request.query_or("epoch", 0);
-              if (epoch < 0 || epoch > static_cast<std::int64_t>(outside::kEpochMax)) {
-                throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
-              }
-              co_return co_await reservations.drop(id, static_cast<std::uint64_t>(epoch));
-            });
-  router.on("GET", "/v1/peer/decisions/{id}",
-            [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              const auto said = request.query.find("state");
-              const auto state = said == request.query.end() ? std::string() : said->second;
-              co_return ApiAnswer{200, migrations.decision(id_of(request), state, request.caller)};
-            });
+  const Parts parts{migrations, reservations, criu, data_plane};
+  const auto on = [&](const char* method, const char* pattern, auto call) {
+    router.on(method, pattern,
+              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
+  };
+  on("POST", "/v1/peer/reservations", reserve);
+  on("GET", "/v1/peer/reservations/{id}", state);
+  on("POST", "/v1/peer/reservations/{id}/grant", grant);
+  on("DELETE", "/v1/peer/reservations/{id}", drop);
+  on("GET", "/v1/peer/decisions/{id}", decision);
 }
 
 }  // namespace cardswap

@@ -18,6 +18,14 @@ std::string root_of(const handover::Content& content) {
 
 }  // namespace
 
+void Reservation::drop_what_its_end_does_not_need() {
+  spec.reset();
+  data_peers = {};
+  addresses = {};
+  framework = {};
+  source_gpus = {};
+}
+
 json::object to_json(const Reservation& r) {
   json::array addresses;
   for (const auto& address : r.addresses) addresses.emplace_back(address);
@@ -51,6 +59,7 @@ json::object to_json(const Reservation& r) {
 
 json::object to_journal(const Reservation& r) {
   auto record = to_json(r);
+  record["job"] = r.job;
   record["instance"] = r.instance;
   record["from"] = r.from;
   record["from_api"] = r.from_api;
@@ -63,6 +72,7 @@ json::object to_journal(const Reservation& r) {
 Reservation reservation_from_journal(const json::object& record) {
   Reservation r;
   r.migration = text_at(record, "migration");
+  r.job = text_at(record, "job");
   r.instance = text_at(record, "instance");
   r.from = text_at(record, "from");
   r.from_api = text_at(record, "from_api");

@@ -18,6 +18,7 @@ namespace cardswap {
 /// A place that this host holds for a job on its way in.
 struct Reservation {
   std::string migration;
+  std::string job;  ///< its name; empty in records of old releases
   std::uint64_t version = 1;
   handover::TargetSide side{{}};  ///< its state, epoch and content
   std::string instance;           ///< of the standby
@@ -50,7 +51,7 @@ struct Reservation {
   std::shared_ptr<void> in_use = std::make_shared<char>();
   bool in_doubt = false;  ///< verified, and the source's agent does not answer
   std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
-  std::optional<JobSpec> spec;
+  std::optional<JobSpec> spec;  ///< until it has ended
   std::uint64_t state_bytes = 0;
   std::string data_peers;               ///< addresses of the source, a blank between; empty: any
   std::vector<std::string> addresses;   ///< of this host, once the standby parked; none: not known
@@ -65,6 +66,8 @@ struct Reservation {
   std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
 
   [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }
+  /// Many that ended are kept: what only the standby's start needed goes.
+  void drop_what_its_end_does_not_need();
 };
 
 [[nodiscard]] boost::json::object to_json(const Reservation& reservation);

@@ -30,16 +30,20 @@ bool is_over(TargetState state) {
 
 }  // namespace
 
-Reservations::Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config,
-                           Journal& journal, Jobs& jobs, RuntimeHub& hub, criu::Host& criu)
-    : context_(context),
-      tasks_(tasks),
-      config_(config),
-      journal_(journal),
-      jobs_(jobs),
-      hub_(hub),
-      criu_(criu),
-      changed_(context) {}
+Reservations::Reservations(const HandoverParts& parts, const Cordons& cordons,
+                           const Migrations& migrations)
+    : context_(parts.context),
+      tasks_(parts.tasks),
+      config_(parts.config),
+      journal_(parts.journal),
+      jobs_(parts.jobs),
+      hub_(parts.hub),
+      criu_(parts.criu),
+      standstill_(parts.standstill),
+      tell_(parts.tell),
+      cordons_(cordons),
+      migrations_(migrations),
+      changed_(parts.context) {}
 
 void Reservations::recover() {
   journal_.each(Journal::Kind::reservation, [this](const json::object& record) {
@@ -161,7 +165,10 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
         auto record = r;
         record.side = next;
         ++record.version;
-        if (record.ended_at_ms == 0 && is_over(next.state())) record.ended_at_ms = unix_ms();
+        if (is_over(next.state())) {
+          if (record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
+          record.drop_what_its_end_does_not_need();
+        }
         try {
           save(record);
         } catch (const Error& error) {
@@ -172,10 +179,8 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
         if (is_over(next.state())) {
           criu::close_meeting(config_, r.migration, criu::Meeting::holder);
         }
-        if (standstill) {
-          standstill(r.migration,
-                     next.state() == TargetState::verified || next.state() == TargetState::granted);
-        }
+        standstill_.note(r.migration, next.state() == TargetState::verified ||
+                                          next.state() == TargetState::granted);
         spdlog::info("migration {} here: {}", r.migration, to_string(next.state()));
         changed_.notify();
         break;
@@ -194,7 +199,7 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
       case Verb::fence: {
         const auto newer = std::max(act.epoch, job != nullptr ? job->newer_epoch : 0);
         if (job != nullptr) jobs_.fence(*job, newer);
-        tell_two_copies(r, job != nullptr ? job->name : "?", newer, tell);
+        tell_two_copies(r, job != nullptr ? job->name : "?", newer, tell_);
         break;
       }
       case Verb::go_on:
@@ -226,7 +231,7 @@ void Reservations::forget_old() {
       return;
     }
     arrivals_.erase(r->migration);
-    if (r->spec) jobs_.forget_standby_log(r->spec->name, r->migration);
+    if (!r->job.empty()) jobs_.forget_standby_log(r->job, r->migration);
     r = reservations_.erase(r);
     place = forgotten + 1;
   }

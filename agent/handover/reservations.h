@@ -17,9 +17,12 @@
 #include "agent/criu/host.h"
 #include "agent/handover/admission.h"
 #include "agent/handover/data_plane.h"
+#include "agent/handover/migrations.h"
 #include "agent/handover/operators_word.h"
+#include "agent/handover/parts.h"
 #include "agent/handover/reservation.h"
 #include "agent/handover/reservation_request.h"
+#include "agent/jobs/cordon.h"
 #include "agent/jobs/jobs.h"
 
 namespace cardswap {
@@ -31,28 +34,13 @@ namespace cardswap {
 /// caller that waits looks its one up again.
 class Reservations {
  public:
-  Reservations(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-               Jobs& jobs, RuntimeHub& hub, criu::Host& criu);
+  /// `cordons`: what takes no jobs now. `migrations`: those of this host, whose epochs count here
+  /// too, and which may go from one of its devices to another.
+  Reservations(const HandoverParts& parts, const Cordons& cordons, const Migrations& migrations);
 
   /// Until a standby has parked: what it reserves is not another agent's to keep. A source gives up
   /// after two minutes.
   std::chrono::milliseconds park_max = std::chrono::minutes(5);
-
-  /// Why this host takes no jobs on a device now; empty: it does.
-  std::function<std::string(const std::string& device)> closed;
-
-  /// The highest epoch of a job that this host knows to have been granted; 0: none.
-  std::function<handover::Epoch(const std::string& uid)> known_epoch;
-
-  /// Whether this very agent asks, to move `job` from one device of this host to another.
-  std::function<bool(const ReservationRequest& asked, const Job& job, const Caller& caller)>
-      moves_within;
-  /// Whether this host is the source of that migration, wherever it goes.
-  std::function<bool(const std::string& migration)> leaves;
-
-  /// Told when a job begins to stand still for its handover, and when that is over.
-  std::function<void(const std::string& migration, bool stands_still)> standstill;
-  TellEvent tell;
 
   /// Reads what a former agent left; first, for keeps().
   void recover();
@@ -138,6 +126,10 @@ class Reservations {
   Jobs& jobs_;
   RuntimeHub& hub_;
   criu::Host& criu_;
+  Standstill& standstill_;
+  TellEvent tell_;
+  const Cordons& cordons_;
+  const Migrations& migrations_;
   Signal changed_;
   std::map<std::string, std::unique_ptr<criu::Arrival>> arrivals_;  // by migration
   std::set<std::string> ending_;         // migrations whose restored processes let their GPUs go

@@ -40,7 +40,7 @@ void Reservations::look_around(const ReservationRequest& wanted, const Caller& c
     if (!job.live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
     if (same_name && same_uid && job.device == spec.device) {
       asked.is_there = true;
-    } else if (!moves_within || !moves_within(wanted, job, caller)) {
+    } else if (!migrations_.moves_within(wanted, job, caller)) {
       (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
     }
   }
@@ -70,17 +70,20 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   asked.host = config_.host_name;
   asked.by = request.caller.name;
   look_around(wanted, request.caller, asked);
-  if (closed) asked.closed = closed(spec.device);
+  if (const auto cordon = cordons_.of(spec.device)) {
+    asked.closed = to_string(*cordon, config_.host_name);
+  }
   auto admission = admit(asked);
   if (!place.problem.empty()) admission.blocked_reasons.push_back(place.problem);
-  if (const auto known = known_epoch ? known_epoch(spec.uid) : 0; handover::is_old(epoch, known)) {
+  const auto known = handover::known_epoch(spec.uid, jobs_, migrations_, *this);
+  if (handover::is_old(epoch, known)) {
     const auto text = fmt::format(
         "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
         "must not go on",
         config_.host_name, known, spec.name, epoch,
         wanted.from.empty() ? "elsewhere" : wanted.from);
     spdlog::error("{}", text);
-    if (tell) tell({"two_epochs", text, spec.name, spec.device, id});
+    if (tell_) tell_({"two_epochs", text, spec.name, spec.device, id});
     admission.blocked_reasons.push_back(text);
   }
   for (const auto& job : jobs_.all()) {
@@ -112,8 +115,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   forget_old();
   const auto* leaving = jobs_.find(spec.name);
   const bool within =
-      leaving != nullptr && moves_within && moves_within(wanted, *leaving, request.caller);
-  if (!within && leaves && leaves(id)) {
+      leaving != nullptr && migrations_.moves_within(wanted, *leaving, request.caller);
+  if (!within && migrations_.has(id)) {
     throw Error(Code::conflict, "a migration of that id leaves this host for another one");
   }
   for (const auto& r : reservations_) {
@@ -129,6 +132,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   made.data_token = random_hex(16);
   if (wanted.encrypt) made.data_key = random_hex(32);
   made.heard_at = Clock::now();
+  made.job = spec.name;
   made.spec = spec;
   made.state_bytes = wanted.state_bytes;
   made.framework = wanted.framework;

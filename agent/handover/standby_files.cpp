@@ -33,15 +33,15 @@ void Reservations::look_at_files(Reservation& r, const Job& standby) {
       "the standby of job {} on {} has opened {}{} to write before its first boundary, not at the "
       "end: if the job writes there too, what it wrote is overwritten; open logs to append, and "
       "write other files only where session.is_standby() is false",
-      r.spec ? r.spec->name : standby.name, config_.host_name, fmt::join(files, ", "),
+      r.job, config_.host_name, fmt::join(files, ", "),
       more > 0 ? fmt::format(" and {} more", more) : ""));
   spdlog::warn("migration {}: {}", r.migration, r.warning);
-  if (tell) {
-    tell({.kind = "standby_writes",
-          .text = r.warning,
-          .job = r.spec ? r.spec->name : standby.name,
-          .device = standby.device,
-          .migration = r.migration});
+  if (tell_) {
+    tell_({.kind = "standby_writes",
+           .text = r.warning,
+           .job = r.job,
+           .device = standby.device,
+           .migration = r.migration});
   }
 }
 
@@ -50,8 +50,8 @@ void Migrations::note_warning(Migration& m, std::string warning) const {
   if (warning.empty()) return;
   m.warning = bounded(std::move(warning));
   spdlog::warn("job {} migration {}: {}", m.job, m.id, m.warning);
-  if (tell) {
-    tell({.kind = "standby_writes", .text = m.warning, .job = m.job, .migration = m.id});
+  if (tell_) {
+    tell_({.kind = "standby_writes", .text = m.warning, .job = m.job, .migration = m.id});
   }
 }
 

@@ -171,7 +171,7 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
     fail(r, TargetEvent::standby_failed,
          Error(Code::timed_out,
                fmt::format("the restored process of job {} did not verify its memory within {} s",
-                           r.spec->name, most.count())));
+                           r.job, most.count())));
   }
 }
 

@@ -241,7 +241,7 @@ void Migrations::lose_job(Job& job, const channel::Failed& said) {
   m->lost = fmt::format("migration {} was given up, and {}", m->id, said.failure);
   const auto text = fmt::format("job {} on {} is lost: {}", job.name, config_.host_name, m->lost);
   spdlog::error("{}", text);
-  if (tell) tell({"job_lost", text, job.name, job.device, m->id});
+  if (tell_) tell_({"job_lost", text, job.name, job.device, m->id});
   note_failure(*m, Error(Code::source_lost, text, said.hint));
   if (m->error) {
     m->error =

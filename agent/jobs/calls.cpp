@@ -64,83 +64,104 @@ json::object piece_of(const Log& log, const ApiRequest& request) {
           {"first", first},        {"size", size},     {"ended", log.ended}};
 }
 
+struct Parts {
+  Jobs& jobs;
+  const Cordons& cordons;
+  const Config& config;
+};
+
+/// For use before anything is waited for.
+Job& job_at(const Parts& parts, const ApiRequest& request) {
+  const auto& name = request.path.at("name");
+  if (auto* job = parts.jobs.find(name)) return *job;
+  throw Error(Code::not_found,
+              fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
+              "`cardswap jobs` lists the jobs of this host");
+}
+
+asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
+  json::array list;
+  for (const auto& job : parts.jobs.all()) {
+    if (!job.superseded) list.push_back(parts.jobs.shown(job));
+  }
+  co_return ApiAnswer{200, json::object{{"jobs", list}}};
+}
+
+asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
+  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
+  auto spec = job_spec_from(request.body);
+  if (const auto cordon = parts.cordons.of(parts.jobs.device(spec.device).name)) {
+    throw Error(Code::refused,
+                fmt::format("job {}: {}", spec.name, to_string(*cordon, parts.config.host_name)),
+                fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
+                            cordon->device.empty() ? "" : "/" + cordon->device));
+  }
+  check_may_run_as(parts.config, spec.user, request.caller);
+  auto& job = parts.jobs.start_primary(spec);
+  spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
+  co_return ApiAnswer{201, to_json(job)};
+}
+
+asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
+  co_return ApiAnswer{200, parts.jobs.shown(job_at(parts, request))};
+}
+
+asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
+  request.only({"grace_ms", "force"});
+  const auto& job = job_at(parts, request);
+  if (job.state == "moved" && parts.jobs.left_of(job.name).empty()) {
+    throw Error(Code::conflict,
+                fmt::format("job {} moved to {}: ask there", job.name, job.moved_to),
+                fmt::format("cardswap --agent {} stop {}",
+                            job.moved_to.substr(0, job.moved_to.rfind('/')), job.name));
+  }
+  if (!request.flag_or("force", false)) parts.jobs.check_stop(job);
+  const auto instance = job.instance;
+  const auto met = co_await parts.jobs.stop(instance, grace_of(request));
+  const auto* stopped = parts.jobs.by_instance(instance);
+  if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
+  auto answer = parts.jobs.shown(*stopped);
+  json::array processes;
+  for (const auto pid : met) processes.emplace_back(pid);
+  answer["ended_processes"] = std::move(processes);
+  co_return ApiAnswer{200, std::move(answer)};
+}
+
+asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
+  const auto& job = job_at(parts, request);
+  const auto name = job.name;
+  if (job.live()) {
+    throw Error(Code::conflict, fmt::format("job {} is {}", name, job.state), "stop it first");
+  }
+  if (const auto left = parts.jobs.left_of(name); !left.empty()) {
+    throw Error(Code::conflict,
+                fmt::format("job {} is {}, but processes of it live on: {}", name, job.state,
+                            fmt::join(left, ", ")),
+                "`cardswap stop " + name + "` ends them");
+  }
+  parts.jobs.forget(name);
+  co_return ApiAnswer{200, json::object{}};
+}
+
+asio::awaitable<ApiAnswer> logs(Parts parts, ApiRequest request) {
+  const auto log = log_of(parts.jobs, parts.config, request.path.at("name"));
+  co_return ApiAnswer{200, piece_of(log, request)};
+}
+
 }  // namespace
 
 void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
-  router.on("GET", "/v1/jobs", [&](ApiRequest) -> asio::awaitable<ApiAnswer> {
-    json::array list;
-    for (const auto& job : jobs.all()) {
-      if (!job.superseded) list.push_back(jobs.shown(job));
-    }
-    co_return ApiAnswer{200, json::object{{"jobs", list}}};
-  });
-  router.on("POST", "/v1/jobs", [&](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-    request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
-    auto spec = job_spec_from(request.body);
-    if (const auto cordon = cordons.of(jobs.device(spec.device).name)) {
-      throw Error(
-          Code::refused, fmt::format("job {}: {}", spec.name, to_string(*cordon, config.host_name)),
-          fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
-                      cordon->device.empty() ? "" : "/" + cordon->device));
-    }
-    check_may_run_as(config, spec.user, request.caller);
-    auto& job = jobs.start_primary(spec);
-    spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
-    co_return ApiAnswer{201, to_json(job)};
-  });
-  const auto job_at = [&jobs, &config](const ApiRequest& request) -> Job& {
-    const auto& name = request.path.at("name");
-    if (auto* job = jobs.find(name)) return *job;
-    throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
-                "`cardswap jobs` lists the jobs of this host");
+  const Parts parts{jobs, cordons, config};
+  const auto on = [&](const char* method, const char* pattern, auto call) {
+    router.on(method, pattern,
+              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
   };
-  router.on("GET", "/v1/jobs/{name}",
-            [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              co_return ApiAnswer{200, jobs.shown(job_at(request))};
-            });
-  router.on("POST", "/v1/jobs/{name}/stop",
-            [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              request.only({"grace_ms", "force"});
-              const auto& job = job_at(request);
-              if (job.state == "moved" && jobs.left_of(job.name).empty()) {
-                throw Error(Code::conflict,
-                            fmt::format("job {} moved to {}: ask there", job.name, job.moved_to),
-                            fmt::format("cardswap --agent {} stop {}",
-                                        job.moved_to.substr(0, job.moved_to.rfind('/')), job.name));
-              }
-              if (!request.flag_or("force", false) && jobs.check_stop) jobs.check_stop(job);
-              const auto instance = job.instance;
-              const auto met = co_await jobs.stop(instance, grace_of(request));
-              const auto* stopped = jobs.by_instance(instance);
-              if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
-              auto answer = jobs.shown(*stopped);
-              json::array processes;
-              for (const auto pid : met) processes.emplace_back(pid);
-              answer["ended_processes"] = std::move(processes);
-              co_return ApiAnswer{200, std::move(answer)};
-            });
-  router.on("DELETE", "/v1/jobs/{name}",
-            [&jobs, job_at](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              const auto& job = job_at(request);
-              const auto name = job.name;
-              if (job.live()) {
-                throw Error(Code::conflict, fmt::format("job {} is {}", name, job.state),
-                            "stop it first");
-              }
-              if (const auto left = jobs.left_of(name); !left.empty()) {
-                throw Error(Code::conflict,
-                            fmt::format("job {} is {}, but processes of it live on: {}", name,
-                                        job.state, fmt::join(left, ", ")),
-                            "`cardswap stop " + name + "` ends them");
-              }
-              jobs.forget(name);
-              co_return ApiAnswer{200, json::object{}};
-            });
-  router.on("GET", "/v1/jobs/{name}/logs",
-            [&jobs, &config](ApiRequest request) -> asio::awaitable<ApiAnswer> {
-              const auto log = log_of(jobs, config, request.path.at("name"));
-              co_return ApiAnswer{200, piece_of(log, request)};
-            });
+  on("GET", "/v1/jobs", list);
+  on("POST", "/v1/jobs", start);
+  on("GET", "/v1/jobs/{name}", show);
+  on("POST", "/v1/jobs/{name}/stop", stop);
+  on("DELETE", "/v1/jobs/{name}", forget);
+  on("GET", "/v1/jobs/{name}/logs", logs);
 }
 
 }  // namespace cardswap

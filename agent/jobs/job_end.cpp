@@ -156,14 +156,15 @@ void Jobs::ended(Job& job) {
   if (job.state != "moved") {
     job.state = told && !failed ? "ended" : job.stop_asked ? "stopped" : told ? "failed" : "lost";
   }
-  if (on_exit) on_exit(job);
+  if (hooks_.on_exit) hooks_.on_exit(job);
   if (job.standby) return drop_standby(job.instance);
   if (job.state == "lost") tell_lost(job);
   if (!job.remains.empty()) {
     tasks_.spawn("end the rest of " + job.name, see_off(job.instance, milliseconds(0)));
   }
   if ((job.state == "failed" || job.state == "lost") && job.restart == "on-failure" &&
-      job.restarts < kRestartsMax && !tasks_.stopping() && (!may_restart || may_restart(job))) {
+      job.restarts < kRestartsMax && !tasks_.stopping() &&
+      (!hooks_.may_restart || hooks_.may_restart(job))) {
     start_again(job);
   }
   try {
@@ -202,7 +203,7 @@ void Jobs::start_again(Job& job) {
 void Jobs::tell_lost(const Job& job) {
   const auto text = fmt::format("job {} is lost: {}", job.name, job.exit_text);
   spdlog::error("{}", text);
-  if (tell) tell({.kind = "job_lost", .text = text, .job = job.name, .device = job.device});
+  tell({.kind = "job_lost", .text = text, .job = job.name, .device = job.device});
 }
 
 /// It was never granted: what there is to say of it is in its migration's error and in its log.

@@ -26,8 +26,14 @@ std::uint64_t machine_memory() {
 
 }  // namespace
 
-Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal)
-    : context_(context), tasks_(tasks), config_(config), journal_(journal), changed_(context) {}
+Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
+           JobHooks hooks)
+    : context_(context),
+      tasks_(tasks),
+      config_(config),
+      journal_(journal),
+      hooks_(std::move(hooks)),
+      changed_(context) {}
 
 Job& Jobs::add(const JobSpec& spec) {
   Job job;

@@ -110,20 +110,33 @@ struct JobSpec {
 /// What would start `job` again elsewhere.
 [[nodiscard]] JobSpec spec_of(const Job& job);
 
+/// What the jobs of a host tell the agent around them and ask of it. Each may be left out.
+struct JobHooks {
+  /// Called when a process has ended, after its job's record was changed.
+  std::function<void(Job&)> on_exit = {};
+  TellEvent tell = {};
+  /// What is not in a job's record; its state is empty where that stands.
+  std::function<Standing(const Job&)> standing = {};
+  /// Throws Error{conflict} where to end the job now could end its only good copy.
+  std::function<void(const Job&)> check_stop = {};
+  /// Whether a job that failed may be started again here: not where it may go on elsewhere.
+  std::function<bool(const Job&)> may_restart = {};
+};
+
 /// The jobs of this host and their processes. Addresses of jobs are stable until forgotten.
 class Jobs {
  public:
-  Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal);
+  Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
+       JobHooks hooks = {});
 
-  /// Called when a process has ended, after its job's record was changed.
-  std::function<void(Job&)> on_exit;
-  TellEvent tell;
-  /// What is not in a job's record; its state is empty where that stands.
-  std::function<Standing(const Job&)> standing;
+  /// For `cardswap events`.
+  void tell(const AgentEvent& event) const {
+    if (hooks_.tell) hooks_.tell(event);
+  }
   /// Throws Error{conflict} where to end the job now could end its only good copy.
-  std::function<void(const Job&)> check_stop;
-  /// Whether a job that failed may be started again here: not where it may go on elsewhere.
-  std::function<bool(const Job&)> may_restart;
+  void check_stop(const Job& job) const {
+    if (hooks_.check_stop) hooks_.check_stop(job);
+  }
   Signal& changed() { return changed_; }
 
   /// Of the jobs that were live when a former agent ended.
@@ -216,6 +229,7 @@ class Jobs {
   TaskGroup& tasks_;
   const Config& config_;
   Journal& journal_;
+  JobHooks hooks_;
   Signal changed_;
   std::list<Job> jobs_;
   std::map<std::string, Kept> leashes_;  // of standbys' parents, by instance

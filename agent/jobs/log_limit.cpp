@@ -71,9 +71,7 @@ asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto tell = [&](const Job& job, std::string kind, const std::string& text) {
     spdlog::warn("{}", text);
-    if (jobs.tell) {
-      jobs.tell({.kind = std::move(kind), .text = text, .job = job.name, .device = job.device});
-    }
+    jobs.tell({.kind = std::move(kind), .text = text, .job = job.name, .device = job.device});
   };
   while (true) {
     timer.expires_after(kLookEvery);

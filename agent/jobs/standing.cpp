@@ -24,7 +24,7 @@ void Jobs::keep_fenced(const Job& job) {
 }
 
 Standing Jobs::standing_of(const Job& job) const {
-  auto result = standing ? standing(job) : Standing();
+  auto result = hooks_.standing ? hooks_.standing(job) : Standing();
   if (result.state.empty()) result.state = job.state;
   return result;
 }

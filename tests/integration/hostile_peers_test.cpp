@@ -117,7 +117,6 @@ class Target {
     config_.data_dir = dir;
     config_.host_name = "gpu-b";
     config_.devices = {{.name = "cpu:0"}};
-    jobs_.on_exit = [this](Job& job) { reservations_.on_exit(job); };
   }
   ~Target() {
     tasks_.stop();
@@ -188,10 +187,16 @@ class Target {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_;
-  Jobs jobs_{context_, tasks_, config_, journal_};
+  Jobs jobs_{context_, tasks_, config_, journal_, {.on_exit = [this](Job& job) {
+               reservations_.on_exit(job);
+             }}};
   RuntimeHub hub_{context_, tasks_, jobs_, {}};
   criu::Host criu_{context_, config_, journal_};
-  Reservations reservations_{context_, tasks_, config_, journal_, jobs_, hub_, criu_};
+  Standstill standstill_{context_};
+  HandoverParts parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, standstill_};
+  Cordons cordons_{journal_};
+  Migrations migrations_{parts_, {}};
+  Reservations reservations_{parts_, cordons_, migrations_};
 };
 
 TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {

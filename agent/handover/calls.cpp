@@ -1,0 +1,123 @@
+#include "agent/handover/calls.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/handover/incoming.h"
+#include "agent/handover/listing.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+struct Parts {
+  Migrations& migrations;
+  Reservations& reservations;
+  Jobs& jobs;
+  const Config& config;
+};
+
+asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
+  request = co_await parts.migrations.prepared(std::move(request));
+  if (request.flag_or("dry_run", false)) {
+    auto plan = co_await parts.migrations.plan(std::move(request));
+    co_return ApiAnswer{200, std::move(plan)};
+  }
+  co_return ApiAnswer{202, to_json(parts.migrations.start(request))};
+}
+
+json::object shown(const Parts& parts, const Reservation& r) {
+  return incoming_json(r, parts.jobs.by_instance(r.instance), parts.config);
+}
+
+asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest request) {
+  Listing listing;
+  listing.running = request.query_or("running", 0) != 0;
+  listing.incoming = request.query_or("incoming", 0) != 0;
+  listing.limit = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(request.query_or("limit", Listing::kLimit), 1, Listing::kLimitMax));
+  if (const auto before = request.query.find("before"); before != request.query.end()) {
+    listing.before = before->second;
+  }
+  co_return ApiAnswer{200, list_migrations(
+                               parts.migrations.all(), parts.reservations.all(),
+                               [&](const Reservation& r) { return shown(parts, r); }, listing)};
+}
+
+asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
+  const auto id = request.path.at("id");
+  auto& migrations = parts.migrations;
+  if (!migrations.has(id) && parts.reservations.has(id)) {
+    co_return ApiAnswer{200, shown(parts, parts.reservations.at(id))};
+  }
+  const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+  const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+  while (migrations.at(id).version <= after && std::chrono::steady_clock::now() < until) {
+    co_await migrations.changed().wait_until(until);
+  }
+  co_return ApiAnswer{200, to_json(migrations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> timeline(Parts parts, ApiRequest request) {
+  co_return ApiAnswer{200, timeline_json(parts.migrations.at(request.path.at("id")))};
+}
+
+asio::awaitable<ApiAnswer> cancel(Parts parts, ApiRequest request) {
+  const auto id = request.path.at("id");
+  parts.migrations.cancel(id);
+  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+}
+
+/// Of whichever side of the migration this host is.
+asio::awaitable<ApiAnswer> resolve(Parts parts, ApiRequest request) {
+  request.only({"force", "overrule"});
+  const auto id = request.path.at("id");
+  OperatorsWord word{request.text("force"), request.caller.name,
+                     request.flag_or("overrule", false)};
+  if (word.to != "source" && word.to != "target") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no side", word.to), "use source or target");
+  }
+  if (parts.reservations.has(id)) {
+    co_await parts.reservations.force(id, std::move(word));
+    auto answer = to_json(parts.reservations.at(id));
+    for (const auto* secret : {"data_token", "data_key", "image_token", "image_key"}) {
+      answer.erase(secret);
+    }
+    co_return ApiAnswer{200, std::move(answer)};
+  }
+  co_await parts.migrations.force(id, std::move(word));
+  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> proceed(Parts parts, ApiRequest request) {
+  if (!parts.config.failpoints) {
+    throw Error(Code::bad_request, "proceed needs an agent started with --failpoints");
+  }
+  const auto id = request.path.at("id");
+  parts.migrations.proceed(id);
+  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+}
+
+}  // namespace
+
+void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
+                         Jobs& jobs, const Config& config) {
+  const Parts parts{migrations, reservations, jobs, config};
+  const auto on = [&](const char* method, const char* pattern, auto call) {
+    router.on(method, pattern,
+              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
+  };
+  on("POST", "/v1/migrations", start);
+  on("GET", "/v1/migrations", list);
+  on("GET", "/v1/migrations/{id}", show);
+  on("GET", "/v1/migrations/{id}/timeline", timeline);
+  on("POST", "/v1/migrations/{id}/cancel", cancel);
+  on("POST", "/v1/migrations/{id}/resolve", resolve);
+  on("POST", "/v1/migrations/{id}/proceed", proceed);
+}
+
+}  // namespace cardswap
