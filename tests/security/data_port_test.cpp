@@ -30,12 +30,12 @@ bool says_zeros(const std::string& from, const ListeningPort& to) {
   auto there = here;
   ::inet_pton(AF_INET, to.host.c_str(), &there.sin_addr);
   there.sin_port = htons(to.port);
-  EXPECT_EQ(::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0);
-  (void)::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&there), sizeof(there));
-  pollfd ready{socket.fd(), POLLOUT, 0};
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&here), sizeof(here)), 0);
+  (void)::connect(socket.get(), reinterpret_cast<const sockaddr*>(&there), sizeof(there));
+  pollfd ready{socket.get(), POLLOUT, 0};
   if (::poll(&ready, 1, 300) != 1 || (ready.revents & POLLERR) != 0) return false;
   const std::string zeros(4096, '\0');
-  (void)::send(socket.fd(), zeros.data(), zeros.size(), MSG_NOSIGNAL);
+  (void)::send(socket.get(), zeros.data(), zeros.size(), MSG_NOSIGNAL);
   return true;
 }
 

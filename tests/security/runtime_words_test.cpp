@@ -300,15 +300,15 @@ channel::Message answer_to(const Host& host, const channel::Hello& hello) {
   address.sun_family = AF_UNIX;
   const auto path = (host.dir() / "runtime.sock").string();
   std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  EXPECT_EQ(::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+  EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
             0);
   const auto frame = channel::encode(hello);
-  (void)::send(socket.fd(), frame.data(), frame.size(), MSG_NOSIGNAL);
+  (void)::send(socket.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
   channel::FrameReader frames;
   Bytes piece(16384);
   while (true) {
     if (auto body = frames.next()) return channel::decode(*body);
-    const auto got = ::recv(socket.fd(), piece.data(), piece.size(), 0);
+    const auto got = ::recv(socket.get(), piece.data(), piece.size(), 0);
     if (got <= 0) return channel::Refused{Code::link_lost, "closed", ""};
     frames.feed(std::span(piece).first(static_cast<std::size_t>(got)));
   }

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 /// None, and why not in `error`.
 Descriptor connection_to(const sockaddr_un& address, int& error) {
   Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (::connect(fd.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     error = errno;
     return {};
   }
@@ -37,8 +37,8 @@ TEST(AProgramsStart, WaitsForItsTurnWhereOthersHaveFilledTheQueue) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size());
   const Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  ASSERT_EQ(::listen(listener.fd(), 1), 0);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
   std::vector<Descriptor> crowd;
   int error = 0;
   for (auto one = connection_to(address, error); one; one = connection_to(address, error)) {
@@ -57,10 +57,10 @@ TEST(AProgramsStart, WaitsForItsTurnWhereOthersHaveFilledTheQueue) {
   }));
   ASSERT_FALSE(program.ended()) << read_file((dir.path() / "log").string());
   const auto said_hello = [&] {
-    const Descriptor next(::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
-    pollfd heard{next.fd(), POLLIN, 0};
+    const Descriptor next(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    pollfd heard{next.get(), POLLIN, 0};
     char first = 0;
-    return ::poll(&heard, 1, 200) == 1 && ::recv(next.fd(), &first, 1, 0) == 1;
+    return ::poll(&heard, 1, 200) == 1 && ::recv(next.get(), &first, 1, 0) == 1;
   };
   EXPECT_TRUE(within(5s, said_hello)) << read_file((dir.path() / "log").string());
 }
