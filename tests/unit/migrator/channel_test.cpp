@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "tests/support/wire_bytes.h"
+
 namespace cardswap::channel {
 namespace {
 
@@ -52,7 +54,7 @@ MigrationStats some_stats() {
 std::vector<Message> one_of_each() {
   const Digest digest{{1, 2, 3}};
   return {
-      Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true},
+      Hello{9, "gpt", "secret", 42, Role::standby, "0.1.0", "libtorch 2.11.0", 3, "m", true, 99},
       Tracked{100, 3, digest, 90, 30, 60, {{"an optimizer", "track it", true}}},
       Stepped{7, 1.5},
       Parked{"10.0.0.1", 7000, 100},
@@ -65,10 +67,10 @@ std::vector<Message> one_of_each() {
       Resumed{"m", 9, 1.25, 0.5},
       FirstStep{"m", 10},
       Ended{11, true},
-      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de"},
+      Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9"},
       Refused{Code::protocol_mismatch, "no", "update"},
       BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, true, 1 << 20,
-                Compression::zstd, "tcp", 2.5, "0badc0de", Arrival::criu},
+                Compression::zstd, "tcp", 2.5, "0badc0de", Arrival::criu, "10.0.0.9"},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},
@@ -120,6 +122,10 @@ TEST(Channel, TakesNoTextThatIsNone) {
       decode(body_of(encode(Failed{"m", Code::io, "file \xff", std::string(2, '\0')})));
   EXPECT_EQ(std::get<Failed>(said).failure, "file ?");
   EXPECT_EQ(std::get<Failed>(said).hint, "??");
+}
+
+TEST(Channel, WritesTheBytesThatItsVersionWrites) {
+  test::expect_wire_bytes(one_of_each(), WIRE_BYTES "/channel.txt", encode);
 }
 
 TEST(Channel, ReadsEveryMessageAsItWasWritten) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "migrator/core/writer.h"
+#include "tests/support/wire_bytes.h"
 
 namespace cardswap::data {
 namespace {
@@ -31,6 +32,19 @@ std::vector<Message> one_of_each() {
           Audited{11, {digest, Digest{}}},
           LayoutAmended{12, 13, some_layout()},
           Knock{kMagic, kVersion, "m-1", "t"}};
+}
+
+TEST(DataMessages, HaveTheBytesOfTheirVersion) {
+  test::expect_wire_bytes(one_of_each(), WIRE_BYTES "/data.txt",
+                          [](const Message& message) { return encode(message); });
+}
+
+TEST(BulkHeaders, HaveTheBytesOfTheirVersion) {
+  const std::vector<Bulk> headers{{ChunkHeader{ChunkId{7}, 3}, {}},
+                                  {ChunkHeader{ChunkId{8}, 9}, {Codec::planes, 8, 1 << 20}},
+                                  {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}}};
+  test::expect_wire_bytes(headers, WIRE_BYTES "/bulk.txt",
+                          [](const Bulk& bulk) { return encode(bulk.what, bulk.packing); });
 }
 
 TEST(DataMessages, ComeBackAsTheyWereWritten) {

@@ -7,6 +7,7 @@
 #include "migrator/device/memfd_arena.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/memory_handoff.h"
+#include "tests/support/wire_bytes.h"
 
 namespace cardswap {
 namespace {
@@ -90,6 +91,12 @@ std::vector<memory_handoff::Message> one_of_each() {
           Done{},
           Refusal{Code::io, "no", "look"},
           Files{}};
+}
+
+TEST(HandOver, HasTheBytesOfItsRelease) {
+  test::expect_wire_bytes(
+      one_of_each(), WIRE_BYTES "/memory_handoff.txt",
+      [](const memory_handoff::Message& message) { return memory_handoff::encode(message); });
 }
 
 TEST(HandOver, ReadsEveryMessageAsItWasWrittenAndNoneThatWasCut) {
