@@ -12,14 +12,10 @@
 #include <cstdio>
 #include <cstring>
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/wire/archive.h"
 
 namespace cardswap::memory_handoff {
 namespace {
-
-using wire::WireReader;
-using wire::WireWriter;
 
 constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::size_t kPacketBytesMax = 16384;
@@ -27,85 +23,24 @@ constexpr std::size_t kNameBytesMax = 32;
 constexpr std::size_t kArenasMax = 64;
 constexpr std::size_t kArenaBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 
-void put(WireWriter& w, const std::vector<Pieces>& arenas) {
-  w.u32(static_cast<std::uint32_t>(arenas.size()));
-  for (const auto& arena : arenas) {
-    w.string(arena.device).u64(arena.base).u32(static_cast<std::uint32_t>(arena.bytes.size()));
-    for (const auto bytes : arena.bytes) w.u64(bytes);
-  }
-}
-std::vector<Pieces> take_arenas(WireReader& r) {
-  const auto count = r.count(kArenaBytesMin);
-  if (count > kArenasMax) throw Error(Code::bad_request, "more arenas than any job has");
-  std::vector<Pieces> arenas(count);
+constexpr wire::TextRule kTexts{kTextBytesMax, kTextBytesMax, false};
+constexpr auto kUnknown = "unknown message number on a holder's socket";
+
+void check(const std::vector<Pieces>& arenas) {
   std::size_t pieces = 0;
-  for (auto& arena : arenas) {
-    arena.device = r.string(kNameBytesMax);
-    arena.base = r.u64();
-    arena.bytes.resize(r.count(sizeof(std::uint64_t)));
-    for (auto& bytes : arena.bytes) bytes = r.u64();
+  for (const auto& arena : arenas) {
+    if (arena.device.size() > kNameBytesMax) {
+      throw Error(Code::bad_request, "a field is longer than allowed");
+    }
     pieces += arena.bytes.size();
   }
   if (pieces > kPiecesMax) throw Error(Code::bad_request, "more pieces than arenas have");
-  return arenas;
 }
 
-void put(WireWriter& w, const Keep& m) { put(w, m.arenas); }
-void put(WireWriter&, const Kept&) {}
-void put(WireWriter& w, const Fetch& m) { w.string(m.migration).string(m.token); }
-void put(WireWriter& w, const Memory& m) {
-  put(w, m.arenas);
-  w.digest(m.root).u64(m.step);
-  w.i64(m.last_step_end_ns).i64(m.clock_error_ns).i64(m.now_ns);
-}
-void put(WireWriter&, const Done&) {}
-void put(WireWriter&, const Files&) {}
-void put(WireWriter& w, const Refusal& m) {
-  const auto cut = [](const std::string& text) {
-    return std::string_view(text).substr(0, kTextBytesMax);
-  };
-  w.u8(static_cast<std::uint8_t>(m.code)).string(cut(m.failure)).string(cut(m.hint));
-}
-
-Message take(WireReader& r) {
-  switch (r.u8()) {
-    case 1: {
-      Keep m;
-      m.arenas = take_arenas(r);
-      return m;
-    }
-    case 2: return Kept{};
-    case 3: {
-      Fetch m;
-      m.migration = r.string(kTextBytesMax);
-      m.token = r.string(kTextBytesMax);
-      return m;
-    }
-    case 4: {
-      Memory m;
-      m.arenas = take_arenas(r);
-      m.root = r.digest();
-      m.step = r.u64();
-      m.last_step_end_ns = r.i64();
-      m.clock_error_ns = r.i64();
-      m.now_ns = r.i64();
-      return m;
-    }
-    case 5: return Done{};
-    case 6: {
-      Refusal m;
-      const auto code = r.u8();
-      if (code > static_cast<std::uint8_t>(Code::internal)) {
-        throw Error(Code::bad_request, "an error code out of range");
-      }
-      m.code = static_cast<Code>(code);
-      m.failure = r.string(kTextBytesMax);
-      m.hint = r.string(kTextBytesMax);
-      return m;
-    }
-    case 7: return Files{};
-    default: throw Error(Code::bad_request, "unknown message number on a holder's socket");
-  }
+template <class Archive>
+void arenas(Archive& a, std::vector<Pieces>& m) {
+  a.list(m, kArenasMax, kArenaBytesMin);
+  if constexpr (Archive::kReads) check(m);
 }
 
 std::size_t files_with(const Message& message) {
@@ -136,16 +71,49 @@ sockaddr_un address_of(const std::string& path) {
 
 }  // namespace
 
+template <class Archive>
+void fields(Archive& a, Pieces& m) {
+  a(m.device, m.base);
+  a.list(m.bytes, kPiecesMax, sizeof(std::uint64_t));
+}
+template <class Archive>
+void fields(Archive& a, Keep& m) {
+  arenas(a, m.arenas);
+}
+template <class Archive>
+void fields(Archive&, Kept&) {}
+template <class Archive>
+void fields(Archive& a, Fetch& m) {
+  a(m.migration, m.token);
+}
+template <class Archive>
+void fields(Archive& a, Memory& m) {
+  arenas(a, m.arenas);
+  a(m.root, m.step, m.last_step_end_ns, m.clock_error_ns, m.now_ns);
+}
+template <class Archive>
+void fields(Archive&, Done&) {}
+template <class Archive>
+void fields(Archive& a, Refusal& m) {
+  a(m.code);
+  a.brief(m.failure);
+  a.brief(m.hint);
+}
+template <class Archive>
+void fields(Archive&, Files&) {}
+
 std::vector<std::byte> encode(const Message& message) {
-  WireWriter writer;
+  wire::WireWriter writer;
   writer.u8(static_cast<std::uint8_t>(message.index() + 1));
-  std::visit([&](const auto& m) { put(writer, m); }, message);
+  wire::put_fields(writer, kTexts, message);
   return std::move(writer).take();
 }
 
 Message decode(std::span<const std::byte> packet) {
-  WireReader reader(packet);
-  auto message = take(reader);
+  wire::WireReader reader(packet);
+  const std::size_t number = reader.u8();
+  if (number == 0) throw Error(Code::bad_request, kUnknown);
+  auto message = wire::take_fields<Message>(reader, kTexts, number - 1, kUnknown);
   reader.finish();
   return message;
 }

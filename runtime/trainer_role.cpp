@@ -64,8 +64,8 @@ void TrainerRole::begin_sync(const channel::BeginSync& begin) {
     if (source_ || begin_ || standby_) return;
     begin_ = begin;
     boundaries_seen_ = 0;
-    looks_at_gradients_ = begin.arrive == channel::Arrival::standby;
-    by_criu_ = begin.arrive == channel::Arrival::criu;
+    looks_at_gradients_ = begin.spec.arrive != Arrival::criu;
+    by_criu_ = begin.spec.arrive == Arrival::criu;
     root_.reset();
     migration_ = begin.migration;
   }

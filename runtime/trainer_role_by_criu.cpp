@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kCopyAtABoundary{20};
 /// With `mutex_` held, at a boundary. True when `latest_` is what the engine may send.
 bool TrainerRole::pass_homing() {
   try {
-    if (begin_ && begin_->strategy == Strategy::replay) {
+    if (begin_ && begin_->spec.strategy == Strategy::replay) {
       throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
                   "use --strategy rounds or stop-copy with --arrive criu");
     }
@@ -32,7 +32,8 @@ bool TrainerRole::pass_homing() {
     const bool all = relocator_.relocate_some(kCopyAtABoundary);
     if (!all && !source_) return false;  // the engine begins with what is at home by then
     latest_ = relocator_.state_view(false);
-    if (begin_ && begin_->strategy == Strategy::automatic) begin_->strategy = Strategy::rounds;
+    if (begin_ && begin_->spec.strategy == Strategy::automatic)
+      begin_->spec.strategy = Strategy::rounds;
     return true;
   } catch (...) {
     begin_.reset();

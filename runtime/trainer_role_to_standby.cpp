@@ -37,13 +37,7 @@ void TrainerRole::start_source(const channel::BeginSync& begin) {
   options.port = begin.port;
   options.token = begin.token;
   options.data_key = begin.data_key;
-  options.strategy = begin.strategy;
-  options.chunk_bytes = begin.chunk_bytes;
-  options.bandwidth = begin.bandwidth;
-  options.max_downtime_ms = begin.max_downtime_ms;
-  options.auto_converge = begin.auto_converge;
-  options.log_bytes_max = begin.log_bytes_max;
-  options.compression = begin.compression;
+  options.spec = begin.spec;
   options.transports = begin.transports;
   options.peers = begin.data_peers;
   options.handover_ms = begin.handover_ms;

@@ -125,6 +125,10 @@ std::int64_t ApiRequest::query_or(std::string_view field, std::int64_t otherwise
 }
 
 void ApiRequest::only(std::initializer_list<std::string_view> known) const {
+  only(std::vector<std::string_view>(known));
+}
+
+void ApiRequest::only(const std::vector<std::string_view>& known) const {
   for (const auto& item : body) {
     if (std::find(known.begin(), known.end(), std::string_view(item.key())) == known.end()) {
       throw Error(Code::bad_request, fmt::format("unknown field '{}'", std::string(item.key())),

@@ -28,6 +28,7 @@ struct ApiRequest {
   [[nodiscard]] std::int64_t query_or(std::string_view field, std::int64_t otherwise) const;
   /// Refuses a body with fields that are not in `known`.
   void only(std::initializer_list<std::string_view> known) const;
+  void only(const std::vector<std::string_view>& known) const;
 };
 
 struct ApiAnswer {

@@ -10,6 +10,7 @@
 #include "agent/cli/agent_address.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/hook.h"
+#include "agent/handover/migration_request.h"
 
 namespace cardswap::cli {
 namespace {
@@ -219,11 +220,11 @@ void Drain::start(Item& item, const PlacementDevice& device) {
     }
   }
   ++item.row.tries;
-  auto body = options_.how.fields();
-  body["job"] = item.job.name;
-  body["to"] = item.row.to;
+  auto spec = options_.how.spec();
+  spec.job = item.job.name;
+  spec.to = item.row.to;
   try {
-    item.migration = client().call("POST", "/v1/migrations", std::move(body));
+    item.migration = client().call("POST", "/v1/migrations", request_body(spec));
     item.row.migration = text_at(item.migration, "id");
     item.phase = Phase::moving;
   } catch (const Error& error) {

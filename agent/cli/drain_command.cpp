@@ -17,7 +17,7 @@ void check(const DrainOptions& options) {
     throw Error(Code::bad_request, "--hook " + options.hook + ": it cannot be run",
                 "give the path of an executable file");
   }
-  (void)options.how.fields();
+  (void)options.how.spec();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "agent/base/shown.h"
 #include "agent/cli/drain.h"
+#include "agent/handover/migration_request.h"
 
 namespace cardswap::cli {
 
@@ -30,9 +31,10 @@ Exit Drain::dry_run() {
     auto& item = *items[assignment.job];
     if (item.phase == Phase::moving) continue;
     item.row.to = found[assignment.device].address();
-    auto body = options_.how.fields();
-    body["job"] = item.job.name;
-    body["to"] = item.row.to;
+    auto spec = options_.how.spec();
+    spec.job = item.job.name;
+    spec.to = item.row.to;
+    auto body = request_body(spec);
     body["dry_run"] = true;
     try {
       const auto plan = client().call("POST", "/v1/migrations", std::move(body));

@@ -13,6 +13,7 @@
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/copies.h"
+#include "agent/handover/migration_request.h"
 
 namespace cardswap::cli {
 namespace {
@@ -188,9 +189,10 @@ Exit planned(const json::object& plan) {
 
 Exit migrate(const Context& context, const MigrateOptions& options) {
   (void)parse_destination(options.to);
-  auto body = options.how.fields();
-  body["job"] = options.job;
-  body["to"] = options.to;
+  auto spec = options.how.spec();
+  spec.job = options.job;
+  spec.to = options.to;
+  auto body = request_body(spec);
   body["dry_run"] = options.dry_run;
   if (!options.hold_at.empty()) body["hold_at"] = options.hold_at;
   auto client = context.client();

@@ -1,65 +1,73 @@
 #include "agent/cli/migration_options.h"
 
-#include <boost/json/value.hpp>
+#include <fmt/format.h>
 
 #include "agent/base/units.h"
+#include "migrator/core/error.h"
+#include "migrator/core/named.h"
 
 namespace cardswap::cli {
-
-void MigrationOptions::add_to(CLI::App& command) {
-  command.add_option("--strategy", strategy, "auto, replay, rounds or stop-copy")
-      ->capture_default_str();
-  command
-      .add_option(
-          "--arrive", arrive,
-          "standby (the program is started there), criu (its process moves whole), or auto: "
-          "as the job was started with")
-      ->check(CLI::IsMember({"auto", "standby", "criu"}))
-      ->capture_default_str();
-  command.add_option("--max-downtime", max_downtime, "Longest pause, or none")
-      ->capture_default_str();
-  command.add_option("--bandwidth", bandwidth, "Cap, such as 200MiB/s or 10Gbit/s, or none")
-      ->capture_default_str();
-  command.add_option("--timeout", timeout, "Give up after this long, or none")
-      ->capture_default_str();
-  command.add_option("--chunk", chunk, "Size of a chunk")->capture_default_str();
-  command
-      .add_option("--log-memory", log_memory,
-                  "Gradients held for replay before the job has to wait; auto: twice a step's")
-      ->capture_default_str();
-  command
-      .add_option("--compress", compress,
-                  "auto (only where it shortens the migration), off, lz4 or zstd")
-      ->capture_default_str();
-  command.add_flag("--auto-converge", auto_converge,
-                   "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");
-  command.add_flag("--encrypt", encrypt,
-                   "Seal the data on its way with AES-256-GCM, under a key of this migration");
-}
-
 namespace {
 
-/// Null in the API is what lifts a limit.
-boost::json::value limit(std::uint64_t value) {
-  return value == 0 ? boost::json::value(nullptr) : boost::json::value(value);
+template <class Enum>
+Enum value_of(const char* name, const std::string& text) {
+  if (const auto value = named<Enum>(text)) return *value;
+  throw Error(Code::bad_request, fmt::format("{}: '{}' is no value of it", name, text),
+              "use " + names_of<Enum>());
 }
-boost::json::value limit(std::string_view what, const std::string& text) {
-  return limit(static_cast<std::uint64_t>(parse_limit(what, text).count()));
+
+double limit_of(const char* name, const std::string& text) {
+  return static_cast<double>(parse_limit(name, text).count());
 }
 
 }  // namespace
 
-boost::json::object MigrationOptions::fields() const {
-  return {{"strategy", strategy},
-          {"arrive", arrive},
-          {"max_downtime_ms", limit("--max-downtime", max_downtime)},
-          {"bandwidth", limit(parse_rate("--bandwidth", bandwidth))},
-          {"timeout_ms", limit("--timeout", timeout)},
-          {"chunk_bytes", parse_size("--chunk", chunk)},
-          {"log_memory", log_memory == "auto" ? 0 : parse_size("--log-memory", log_memory)},
-          {"auto_converge", auto_converge},
-          {"encrypt", encrypt},
-          {"compression", compress}};
+CLI::Option* MigrationOptions::option(CLI::App& command, const std::string& name,
+                                      const std::string& otherwise, const std::string& help,
+                                      Apply apply) {
+  auto& flag = flags_.emplace_back(Flag{otherwise, std::move(apply)});
+  return command.add_option(name, flag.text, help)->capture_default_str();
+}
+
+void MigrationOptions::add_to(CLI::App& command) {
+  option(
+      command, "--strategy", "auto", "auto, replay, rounds or stop-copy",
+      [](auto& spec, const auto& text) { spec.strategy = value_of<Strategy>("--strategy", text); });
+  option(command, "--arrive", "auto",
+         "standby (the program is started there), criu (its process moves whole), or auto: as the "
+         "job was started with",
+         [](auto& spec, const auto& text) { spec.arrive = value_of<Arrival>("--arrive", text); })
+      ->check(CLI::IsMember({"auto", "standby", "criu"}));
+  option(command, "--max-downtime", "300ms", "Longest pause, or none",
+         [](auto& spec, const auto& text) {
+           spec.max_downtime_ms = limit_of("--max-downtime", text);
+         });
+  option(command, "--bandwidth", "none", "Cap, such as 200MiB/s or 10Gbit/s, or none",
+         [](auto& spec, const auto& text) { spec.bandwidth = parse_rate("--bandwidth", text); });
+  option(command, "--timeout", "10m", "Give up after this long, or none",
+         [](auto& spec, const auto& text) { spec.timeout_ms = limit_of("--timeout", text); });
+  option(command, "--chunk", "1MiB", "Size of a chunk",
+         [](auto& spec, const auto& text) { spec.chunk_bytes = parse_size("--chunk", text); });
+  option(command, "--log-memory", "auto",
+         "Gradients held for replay before the job has to wait; auto: twice a step's",
+         [](auto& spec, const auto& text) {
+           spec.log_bytes_max = text == "auto" ? 0 : parse_size("--log-memory", text);
+         });
+  option(command, "--compress", "auto",
+         "auto (only where it shortens the migration), off, lz4 or zstd",
+         [](auto& spec, const auto& text) {
+           spec.compression = value_of<Compression>("--compress", text);
+         });
+  command.add_flag("--auto-converge", switches_.auto_converge,
+                   "Slow the job down stepwise, to 99 %, if rounds do not converge otherwise");
+  command.add_flag("--encrypt", switches_.encrypt,
+                   "Seal the data on its way with AES-256-GCM, under a key of this migration");
+}
+
+MigrationSpec MigrationOptions::spec() const {
+  auto spec = switches_;
+  for (const auto& flag : flags_) flag.apply(spec, flag.text);
+  return spec;
 }
 
 }  // namespace cardswap::cli

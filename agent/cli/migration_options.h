@@ -1,27 +1,34 @@
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <CLI/CLI.hpp>
+#include <deque>
+#include <functional>
 #include <string>
+
+#include "migrator/core/migration_spec.h"
 
 namespace cardswap::cli {
 
 /// How jobs are to be moved, whichever command moves them.
-struct MigrationOptions {
-  std::string strategy = "auto";
-  std::string arrive = "auto";
-  std::string max_downtime = "300ms";
-  std::string bandwidth = "none";
-  std::string timeout = "10m";
-  std::string chunk = "1MiB";
-  std::string log_memory = "auto";
-  std::string compress = "auto";
-  bool auto_converge = false;
-  bool encrypt = false;
-
+class MigrationOptions {
+ public:
+  /// The command reads its flags into this object, which outlives it; a copy has what they said.
   void add_to(CLI::App& command);
-  /// The fields of POST /v1/migrations that say how. Throws Error{bad_request}.
-  [[nodiscard]] boost::json::object fields() const;
+  /// What the flags say; job and destination are the command's. Throws Error{bad_request}.
+  [[nodiscard]] MigrationSpec spec() const;
+
+ private:
+  using Apply = std::function<void(MigrationSpec& spec, const std::string& text)>;
+  struct Flag {
+    std::string text;
+    Apply apply;
+  };
+
+  CLI::Option* option(CLI::App& command, const std::string& name, const std::string& otherwise,
+                      const std::string& help, Apply apply);
+
+  std::deque<Flag> flags_;  // CLI11 keeps their addresses
+  MigrationSpec switches_;  // of the flags without a value
 };
 
 }  // namespace cardswap::cli

@@ -145,15 +145,6 @@ handover::Content content_at(const Reader& reader, const std::string& root, std:
 
 }  // namespace
 
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-double number_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
-
 std::string reservation_path(const std::string& id) {
   return "/v1/peer/reservations/" + http::percent_encoded(id);
 }

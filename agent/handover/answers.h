@@ -16,10 +16,6 @@
 /// address, for the text.
 namespace cardswap {
 
-/// Absent or of another type is empty or 0: for records of our own.
-[[nodiscard]] std::string text_at(const boost::json::object& from, std::string_view key);
-[[nodiscard]] double number_at(const boost::json::object& from, std::string_view key);
-
 [[nodiscard]] std::string reservation_path(const std::string& migration);
 
 /// To a reservation, or to the question whether there could be one.

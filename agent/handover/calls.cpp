@@ -21,12 +21,12 @@ struct Parts {
 };
 
 asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
-  request = co_await parts.migrations.prepared(std::move(request));
-  if (request.flag_or("dry_run", false)) {
-    auto plan = co_await parts.migrations.plan(std::move(request));
+  auto wanted = co_await parts.migrations.prepared(migration_request_from(request));
+  if (wanted.dry_run) {
+    auto plan = co_await parts.migrations.plan(std::move(wanted));
     co_return ApiAnswer{200, std::move(plan)};
   }
-  co_return ApiAnswer{202, to_json(parts.migrations.start(request))};
+  co_return ApiAnswer{202, to_json(parts.migrations.start(std::move(wanted)))};
 }
 
 json::object shown(const Parts& parts, const Reservation& r) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/outside.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
@@ -30,11 +31,11 @@ std::string host_of(const std::string& to) { return parse_destination(to).host; 
 std::string how_it_is(const Migration& m) {
   if (m.state == State::superseded) {
     return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good", m.epoch,
-                       m.to, m.own_epoch);
+                       m.spec.to, m.own_epoch);
   }
   const bool stands = m.copy == TargetState::superseded;
-  return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch, m.to,
-                     m.epoch, stands ? "stands for good" : "steps and is told to stand");
+  return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch,
+                     m.spec.to, m.epoch, stands ? "stands for good" : "steps and is told to stand");
 }
 
 }  // namespace
@@ -49,22 +50,26 @@ std::string what_to_do_in_doubt(const std::string& migration, const std::string&
 std::string copy_note(const Migration& m) {
   if (!m.open || m.copy == TargetState::nothing) return {};
   if (!m.copy) {
-    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch, m.to, m.id);
+    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch, m.spec.to,
+                       m.id);
   }
   if (*m.copy == TargetState::superseded) {
-    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.to, m.job);
+    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.spec.to,
+                       m.spec.job);
   }
-  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch, m.to, m.id);
+  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch, m.spec.to,
+                     m.id);
 }
 
 void tell_two_copies(const Migration& m, const TellEvent& tell) {
-  const auto hint = m.state == State::superseded
-                        ? fmt::format("`cardswap stop {}` here ends it", m.job)
-                        : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.to), m.job);
-  const auto text =
-      fmt::format("job {} is there twice (migration {}): {}; {}", m.job, m.id, how_it_is(m), hint);
+  const auto hint =
+      m.state == State::superseded
+          ? fmt::format("`cardswap stop {}` here ends it", m.spec.job)
+          : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.spec.to), m.spec.job);
+  const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
+                                how_it_is(m), hint);
   spdlog::error("{}", text);
-  if (tell) tell({"two_epochs", text, m.job, m.device(), m.id});
+  if (tell) tell({"two_epochs", text, m.spec.job, m.device(), m.id});
 }
 
 void tell_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
@@ -103,7 +108,7 @@ void Migrations::hear(Migration& m, const Message& status) {
   try {
     feed(m, status);
   } catch (const Error& disk) {
-    spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+    spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
   }
 }
 
@@ -143,7 +148,7 @@ asio::awaitable<void> Migrations::meet(std::string id) {
     const bool forced = text_at(answer, "forced") == "target";
     if (m.own_epoch < m.epoch && handover::is_granted(status.state) && !forced) {
       spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
-                    m.job, id, m.to);
+                    m.spec.job, id, m.spec.to);
     } else {
       hear(m, status);
     }
@@ -156,9 +161,9 @@ asio::awaitable<void> Migrations::meet(std::string id) {
 json::object Migrations::decision(const std::string& id, const std::string& state,
                                   const Caller& caller) {
   auto& m = at(id);
-  if (config_.tls.any() && !caller.owner && !caller.is_for(host_of(m.to))) {
+  if (config_.tls.any() && !caller.owner && !caller.is_for(host_of(m.spec.to))) {
     spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
-                 m.to);
+                 m.spec.to);
     throw Error(Code::not_found,
                 fmt::format("there is no migration '{}' on {}", id, config_.host_name),
                 "only the agent to which it goes may ask: its certificate must be for that host");

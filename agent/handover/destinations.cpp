@@ -7,6 +7,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
 #include "agent/security/identity.h"
@@ -97,19 +98,18 @@ asio::awaitable<std::string> Migrations::located(std::string to) {
   co_return to;
 }
 
-asio::awaitable<ApiRequest> Migrations::prepared(ApiRequest request) {
+asio::awaitable<MigrationRequest> Migrations::prepared(MigrationRequest wanted) {
   need_a_port();
-  const auto name = request.text("job");
   // An agent that was just restarted has the job before its runtime has found the agent.
   const auto until = Clock::now() + kAttachMax;
   while (Clock::now() < until) {
-    const auto* job = jobs_.find(name);
+    const auto* job = jobs_.find(wanted.spec.job);
     if (job == nullptr || !job->live() || job->attached || job->state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
-  auto to = co_await located(request.text("to"));
-  request.body["to"] = std::move(to);
-  co_return request;
+  auto to = co_await located(wanted.spec.to);
+  wanted.spec.to = std::move(to);
+  co_return wanted;
 }
 
 }  // namespace cardswap

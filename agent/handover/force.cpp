@@ -29,8 +29,8 @@ std::optional<Error> contradicted(const Migration& m, const std::string& to, Tar
   if (to == "source" && handover::is_granted(says)) {
     return Error(
         Code::conflict,
-        fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})", m.job,
-                    m.to, to_string(says), m.id),
+        fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})",
+                    m.spec.job, m.spec.to, to_string(says), m.id),
         "the migration ends by itself; --overrule takes the job back all the same, and "
         "makes the copy there stand for good");
   }
@@ -40,7 +40,7 @@ std::optional<Error> contradicted(const Migration& m, const std::string& to, Tar
     return Error(Code::conflict,
                  fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "
                              "the process that stands here may be its only good copy",
-                             m.job, m.to, to_string(says), m.id),
+                             m.spec.job, m.spec.to, to_string(says), m.id),
                  fmt::format("`cardswap resolve {} --force source` lets it go on here; --overrule "
                              "gives it up all the same",
                              m.id));
@@ -62,7 +62,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
     throw Error(Code::conflict,
                 fmt::format("job {} has no process on {} any more: it cannot go on here "
                             "(migration {})",
-                            m.job, config_.host_name, id),
+                            m.spec.job, config_.host_name, id),
                 "`--force target` where it runs there; else start it again from a checkpoint");
   };
   check_process();
@@ -81,7 +81,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   if (against && !word.overrule) throw Error(*against);
   const auto text =
       fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
-                  m.job, id, word.to, word.by,
+                  m.spec.job, id, word.to, word.by,
                   says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
   spdlog::warn("{}", text);
   const auto before = m.state;
@@ -92,7 +92,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
     if (m.state == before) m.forced = forced_before;
     throw;
   }
-  if (tell_) tell_({"forced", text, m.job, m.device(), id});
+  if (tell_) tell_({"forced", text, m.spec.job, m.device(), id});
 }
 
 asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord word) {

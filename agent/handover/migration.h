@@ -11,9 +11,9 @@
 #include "agent/handover/source_side.h"
 #include "agent/handover/timeline.h"
 #include "agent/process/process.h"
-#include "migrator/core/compression.h"
 #include "migrator/core/digest.h"
 #include "migrator/core/error.h"
+#include "migrator/core/migration_spec.h"
 #include "migrator/core/stats.h"
 #include "migrator/wire/channel.h"
 
@@ -35,25 +35,14 @@ struct ProcessMove {
 struct Migration {
   std::string id;
   std::uint64_t version = 1;
-  std::string job;
+  MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
   std::string job_uid;
   std::string instance;  ///< of the source's process
   std::string from;
-  std::string to;
   handover::State state = handover::State::planned;
-  Strategy strategy = Strategy::automatic;
-  channel::Arrival arrive = channel::Arrival::standby;
   std::uint64_t epoch = 0;  ///< that the target is granted
   std::uint64_t own_epoch =
       0;  ///< that the source's trainer has or goes on under; 0: the one below
-  std::uint64_t bandwidth = 0;
-  std::uint64_t chunk_bytes = 1U << 20;
-  double max_downtime_ms = 300;
-  bool auto_converge = false;
-  bool encrypt = false;
-  Compression compression = Compression::automatic;
-  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
-  double timeout_ms = 600'000;
   MigrationStats stats;
   std::string result;  ///< empty while it runs
   std::optional<Error> error;
@@ -96,7 +85,6 @@ struct Migration {
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };
 
-[[nodiscard]] std::string_view to_string(channel::Arrival arrival);
 [[nodiscard]] boost::json::object to_json(const Migration& migration);
 /// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
 [[nodiscard]] boost::json::object timeline_json(const Migration& migration);

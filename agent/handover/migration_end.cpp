@@ -75,13 +75,13 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
           save(next);
         } catch (const Error& disk) {
           if (act.required) throw;
-          spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+          spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
         }
         m = next;
         if (handover::is_over(m.state) && running_of(m.instance) == &m) live_.erase(m.instance);
         standstill_.note(m.id, m.state == State::freezing || m.state == State::verifying ||
                                    m.state == State::committed);
-        spdlog::info("job {} migration {} {}", m.job, m.id, to_string(m.state));
+        spdlog::info("job {} migration {} {}", m.spec.job, m.id, to_string(m.state));
         changed_.notify();
         break;
       case Verb::release:
@@ -99,9 +99,9 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
         break;
       case Verb::retire:
         if (job == nullptr) break;
-        job->moved_to = m.to;
+        job->moved_to = m.spec.to;
         jobs_.set_state(*job, "moved");
-        if (m.arrive == channel::Arrival::criu) {
+        if (m.spec.arrive == channel::Arrival::criu) {
           end_original(m, *job);  // it is stopped, and cannot hear
         } else {
           hub_.send(*job, channel::Retire{m.id});
@@ -113,19 +113,20 @@ void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
         break;
       case Verb::end_trainer:
         if (job == nullptr) break;
-        spdlog::warn("job {} migration {}: its process does not leave, and is ended", m.job, m.id);
-        tasks_.spawn("see " + m.job + " off", jobs_.see_off(m.instance, kTermGrace));
+        spdlog::warn("job {} migration {}: its process does not leave, and is ended", m.spec.job,
+                     m.id);
+        tasks_.spawn("see " + m.spec.job + " off", jobs_.see_off(m.instance, kTermGrace));
         break;
       case Verb::page:
         spdlog::error(
             "job {} migration {} is in doubt: the agent of {} does not tell whether it "
             "has the job; the source stays frozen",
-            m.job, m.id, m.to);
+            m.spec.job, m.id, m.spec.to);
         if (tell_) {
           tell_({"in_doubt",
-                 fmt::format("{} does not tell whether it has job {}; nothing steps here; {}", m.to,
-                             m.job, what_to_do_in_doubt(m.id, m.to)),
-                 m.job, m.device(), m.id});
+                 fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
+                             m.spec.to, m.spec.job, what_to_do_in_doubt(m.id, m.spec.to)),
+                 m.spec.job, m.device(), m.id});
         }
         break;
       default: break;  // begin_sync needs the standby's address; sends are the caller's
@@ -143,7 +144,7 @@ void Migrations::recover() {
     if (m.state == State::completed && job != nullptr && job->ended_at_ms == 0) {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
       jobs_.set_state(*job, "moved");
-      tasks_.spawn("see " + m.job + " off", jobs_.see_off(m.instance, milliseconds(0)));
+      tasks_.spawn("see " + m.spec.job + " off", jobs_.see_off(m.instance, milliseconds(0)));
       end_original(m, *job);
     }
     if (m.state == State::completed && m.result.empty()) {  // the disk was full then
@@ -158,7 +159,7 @@ void Migrations::recover() {
     if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
     if (m.state == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
     if (handover::is_over(m.state)) continue;
-    spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.job,
+    spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.spec.job,
                  to_string(m.state));
     if (handover::is_committed(m.state)) {
       tasks_.spawn("finish migration " + m.id, settle(m.id, std::nullopt));
@@ -215,7 +216,7 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
       silent = error.code() != Code::not_found && error.code() != Code::conflict &&
                error.code() != Code::digest_mismatch;
       if (silent && retry == kRetryFirst) {
-        spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.job, m.id,
+        spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.spec.job, m.id,
                      error.what());
       }
     }
@@ -245,7 +246,7 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
       } catch (const Error& disk) {
         // What is not on disk has not happened here; the target is asked again.
         if (std::exchange(refused, disk.failure()).empty()) {
-          spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+          spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
         }
       }
     } else if (Clock::now() - heard >= config_.peer_silence_max) {
@@ -260,12 +261,12 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     co_await see_off(m);
     co_return;
   }
-  m.error =
-      Error(Code::target_lost,
-            m.forced.empty() ? fmt::format("the target {} lost the job before its first step", m.to)
-                             : fmt::format("an operator took the job back from {}", m.to),
-            "the job goes on where it was; look at the target's agent before trying again");
-  spdlog::error("job {} migration {}: {}; the source takes the job back", m.job, m.id,
+  m.error = Error(Code::target_lost,
+                  m.forced.empty()
+                      ? fmt::format("the target {} lost the job before its first step", m.spec.to)
+                      : fmt::format("an operator took the job back from {}", m.spec.to),
+                  "the job goes on where it was; look at the target's agent before trying again");
+  spdlog::error("job {} migration {}: {}; the source takes the job back", m.spec.job, m.id,
                 m.error->failure());
   co_await clean_up(m);
 }
@@ -278,7 +279,7 @@ asio::awaitable<void> Migrations::record_end(Migration& m, std::shared_ptr<void>
       co_return;
     } catch (const Error& disk) {
       if (!std::exchange(told, true)) {
-        spdlog::error("job {} migration {}: {}", m.job, m.id, disk.what());
+        spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
       }
     }
     co_await pause_for(kRetryMax);
@@ -292,8 +293,8 @@ asio::awaitable<void> Migrations::see_off(Migration& m) {
   m.ended_at_ms = unix_ms();
   tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
   bump(m);
-  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.job, m.id, m.to,
-               m.migrated_at_step, format_ms(m.downtime_ms));
+  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.spec.job, m.id,
+               m.spec.to, m.migrated_at_step, format_ms(m.downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   while (true) {
@@ -310,7 +311,7 @@ void Migrations::release_trainer(Migration& m) {
     if (m.keeper.pid != 0 && !m.released && !m.continuing) {  // it may be stopped
       m.continuing = true;
       criu::let_go_on(job->process);
-      tasks_.spawn("continue " + m.job, let_go_on(m.id));
+      tasks_.spawn("continue " + m.spec.job, let_go_on(m.id));
     }
     hub_.send(*job, channel::Release{m.id});
     job->frozen = false;
@@ -321,7 +322,7 @@ void Migrations::release_trainer(Migration& m) {
 asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
   m.error = std::move(error);
   feed(m, Event::failed);
-  spdlog::warn("job {} migration {} is given up: {}", m.job, m.id, m.error->what());
+  spdlog::warn("job {} migration {} is given up: {}", m.spec.job, m.id, m.error->what());
   co_await clean_up(m);
 }
 

@@ -15,7 +15,7 @@ using std::chrono::seconds;
 
 std::string another_device(const Migration& m) {
   return fmt::format("--to another device; `cardswap devices {}` lists them",
-                     parse_destination(m.to).agent().text());
+                     parse_destination(m.spec.to).agent().text());
 }
 
 namespace {
@@ -47,12 +47,12 @@ json::object line_of(const Prediction& p, const Measurements& measured, double m
 
 /// What earlier migrations measured: the link to that host, this job's replay. Says where from.
 std::string Migrations::recall(const Migration& planned, Measurements& measured) const {
-  const auto host = parse_destination(planned.to).host;
+  const auto host = parse_destination(planned.spec.to).host;
   std::string from = "assumed";
   for (const auto& earlier : migrations_) {
     if (earlier.stats.rate == 0) continue;
     // Under a cap it was the cap that was measured.
-    if (earlier.bandwidth == 0 && same_host(parse_destination(earlier.to).host, host)) {
+    if (earlier.spec.bandwidth == 0 && same_host(parse_destination(earlier.spec.to).host, host)) {
       measured.link_rate = static_cast<double>(earlier.stats.rate);
       from = "measured by " + earlier.id;
     }
@@ -61,7 +61,7 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
       measured.replay_ms = earlier.stats.replay_ms;
     }
   }
-  const auto cap = static_cast<double>(planned.bandwidth);
+  const auto cap = static_cast<double>(planned.spec.bandwidth);
   if (cap > 0 && (measured.link_rate == 0 || cap < measured.link_rate)) {
     measured.link_rate = cap;
     from = "the cap";
@@ -69,41 +69,41 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
   return from;
 }
 
-asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
-  const auto* job = &movable(request);
-  const auto m = make(request, *job);
+asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
+  const auto* job = &movable(wanted.spec);
+  const auto m = make(std::move(wanted), *job);
   Measurements measured;
   measured.state_bytes = job->state_bytes;
   measured.replayed_bytes = job->replayed_bytes;
   measured.update_bytes = job->update_bytes;
   measured.step_ms = job->median_step_ms;
   const auto rate_from = recall(m, measured);
-  const bool by_criu = m.arrive == channel::Arrival::criu;
-  auto chosen = m.strategy;
+  const bool by_criu = m.spec.arrive == channel::Arrival::criu;
+  auto chosen = m.spec.strategy;
   if (chosen == Strategy::automatic) {
-    chosen = by_criu ? Strategy::rounds : choose(predict(measured, m.max_downtime_ms));
+    chosen = by_criu ? Strategy::rounds : choose(predict(measured, m.spec.max_downtime_ms));
   }
   bool fits = false;
   json::array predictions;
-  for (const auto& p : predict(measured, m.max_downtime_ms)) {
+  for (const auto& p : predict(measured, m.spec.max_downtime_ms)) {
     if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
-    const bool asked_for = m.strategy == Strategy::automatic || m.strategy == p.strategy;
+    const bool asked_for = m.spec.strategy == Strategy::automatic || m.spec.strategy == p.strategy;
     fits = fits || (asked_for && p.fits);
-    predictions.push_back(line_of(p, measured, m.max_downtime_ms));
+    predictions.push_back(line_of(p, measured, m.spec.max_downtime_ms));
   }
   json::object body{{"migration", m.id},
-                    {"device", parse_destination(m.to).device},
+                    {"device", parse_destination(m.spec.to).device},
                     {"state_bytes", job->state_bytes},
                     {"homed_bytes", job->relocatable_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"dry_run", true}};
   body["job"] = to_json(spec_of(*job));
-  body["arrive"] = to_string(m.arrive);
+  body["arrive"] = to_string(m.spec.arrive);
   json::array blocked;
   auto code = Code::refused;
   std::string hint;
-  for (const auto& reason : reasons_of(job->obstacles, m.arrive)) blocked.emplace_back(reason);
+  for (const auto& reason : reasons_of(job->obstacles, m.spec.arrive)) blocked.emplace_back(reason);
   if (by_criu) {
     auto examined = co_await examine(*job);
     for (const auto& reason : examined.reasons) blocked.emplace_back(reason);
@@ -124,21 +124,21 @@ asio::awaitable<json::object> Migrations::plan(ApiRequest request) {
     hint = error.hint();
   }
   const bool allowed = blocked.empty();
-  co_return json::object{{"job", m.job},
-                         {"to", m.to},
+  co_return json::object{{"job", m.spec.job},
+                         {"to", m.spec.to},
                          {"allowed", allowed},
                          {"fits", fits},
                          {"code", allowed ? json::value(nullptr) : json::value(to_string(code))},
                          {"hint", hint},
                          {"blocked_reasons", blocked},
-                         {"max_downtime_ms", m.max_downtime_ms},
+                         {"max_downtime_ms", m.spec.max_downtime_ms},
                          {"state_bytes", measured.state_bytes},
                          {"step_ms", measured.step_ms},
                          {"update_bytes", measured.update_bytes},
                          {"link_rate", measured.link_rate},
                          {"link_rate_from", rate_from},
                          {"strategy", to_string(chosen)},
-                         {"arrive", to_string(m.arrive)},
+                         {"arrive", to_string(m.spec.arrive)},
                          {"predictions", predictions}};
 }
 

@@ -55,22 +55,24 @@ asio::awaitable<void> Migrations::enter(Migration& m, Event event, Deadline dead
 void Migrations::check(const Migration& m, Deadline deadline) const {
   if (m.failure) throw Error(*m.failure);
   if (Clock::now() < deadline) return;
-  const bool too_long = m.max_downtime_ms > 0 && m.stats.expected_downtime_ms > m.max_downtime_ms;
+  const bool too_long =
+      m.spec.max_downtime_ms > 0 && m.stats.expected_downtime_ms > m.spec.max_downtime_ms;
   // A freeze that is put off over and over is none.
   const bool syncs =
       m.state == State::syncing || (m.state == State::freezing && m.stats.freezes_put_off > 0);
   if (syncs && too_long) {
-    throw Error(Code::not_converging,
-                fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
-                            m.job, format_ms(m.timeout_ms), format_ms(m.stats.expected_downtime_ms),
-                            format_ms(m.max_downtime_ms)),
-                fmt::format("allow more with --max-downtime {:.0f}ms, raise --bandwidth, or use "
-                            "--strategy stop-copy --max-downtime none",
-                            m.stats.expected_downtime_ms * 1.3));
+    throw Error(
+        Code::not_converging,
+        fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
+                    m.spec.job, format_ms(m.spec.timeout_ms),
+                    format_ms(m.stats.expected_downtime_ms), format_ms(m.spec.max_downtime_ms)),
+        fmt::format("allow more with --max-downtime {:.0f}ms, raise --bandwidth, or use "
+                    "--strategy stop-copy --max-downtime none",
+                    m.stats.expected_downtime_ms * 1.3));
   }
   throw Error(Code::timed_out,
               fmt::format("migration {} was still {} after {}", m.id, to_string(m.state),
-                          format_ms(m.timeout_ms)),
+                          format_ms(m.spec.timeout_ms)),
               "allow more with --timeout");
 }
 
@@ -109,7 +111,7 @@ asio::awaitable<void> Migrations::settle(std::string id, std::optional<Error> fa
       if (tasks_.stopping()) throw;
       auto error = error_of(std::current_exception());
       if (std::exchange(told, error.failure()) != told) {
-        spdlog::error("job {} migration {}: {}; trying again", m.job, m.id, error.what());
+        spdlog::error("job {} migration {}: {}; trying again", m.spec.job, m.id, error.what());
       }
     }
     co_await pause_for(retry);
@@ -184,8 +186,8 @@ asio::awaitable<TargetStatus> Migrations::wait_for_target(const Migration& m,
 }
 
 asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
-  auto deadline = m.timeout_ms > 0
-                      ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.timeout_ms))
+  auto deadline = m.spec.timeout_ms > 0
+                      ? Clock::now() + milliseconds(static_cast<std::int64_t>(m.spec.timeout_ms))
                       : Deadline::max() - std::chrono::hours(1);
   const auto wait_for = [&](auto condition, Deadline until) -> asio::awaitable<bool> {
     while (!condition()) {
@@ -202,14 +204,14 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   auto* job = jobs_.by_instance(m.instance);
   json::object body{{"migration", m.id},
                     {"job", to_json(spec_of(*job))},
-                    {"arrive", to_string(m.arrive)},
-                    {"device", parse_destination(m.to).device},
+                    {"arrive", to_string(m.spec.arrive)},
+                    {"device", parse_destination(m.spec.to).device},
                     {"state_bytes", job->state_bytes},
                     {"homed_bytes", job->relocatable_bytes},
                     {"epoch", m.epoch},
                     {"from", m.from},
                     {"from_api", config_.listen_address().text()},
-                    {"encrypt", m.encrypt},
+                    {"encrypt", m.spec.encrypt},
                     {"framework", job->framework},
                     {"dry_run", false}};
   if (is_own_network(job->network)) {
@@ -217,11 +219,11 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
     for (const auto& address : own_addresses()) addresses.emplace_back(address);
     body["addresses"] = std::move(addresses);
   }
-  if (m.arrive == channel::Arrival::criu) {
+  if (m.spec.arrive == channel::Arrival::criu) {
     const auto examined = co_await examine(*job);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
-                  fmt::format("job {} cannot be moved by CRIU: {}", m.job,
+                  fmt::format("job {} cannot be moved by CRIU: {}", m.spec.job,
                               fmt::join(examined.reasons, "; ")),
                   "`cardswap migrate --dry-run` looks again; --arrive standby needs none of it");
     }
@@ -233,7 +235,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   const auto offer = offer_from(agent, answer);
   if (!offer.accepted) {
     throw Error(offer.code,
-                fmt::format("refused by {}: {}", m.to, fmt::join(offer.blocked_reasons, "; ")),
+                fmt::format("refused by {}: {}", m.spec.to, fmt::join(offer.blocked_reasons, "; ")),
                 offer.hint.empty() ? another_device(m) : offer.hint);
   }
   tasks_.spawn("watch the target of " + m.id, watch_target(m.id));
@@ -247,8 +249,8 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
     const bool too_long = error.code() == Code::timed_out && Clock::now() >= standby_deadline;
     if (!too_long || Clock::now() >= deadline) throw;
     throw Error(Code::timed_out,
-                fmt::format("the standby of job {} at {} did not park within {} s", m.job, m.to,
-                            kStandbyStartMax.count()),
+                fmt::format("the standby of job {} at {} did not park within {} s", m.spec.job,
+                            m.spec.to, kStandbyStartMax.count()),
                 "its log is on that host; does the program reach its first step there?");
   }
   note_warning(m, standby.warning);
@@ -269,19 +271,13 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   begin.port = standby.data.port;
   begin.token = standby.data.token;
   begin.data_key = standby.data.key;
-  if (m.encrypt && begin.data_key.empty()) {
-    throw Error(Code::refused, fmt::format("the agent of {} gave no key to encrypt with", m.to),
+  if (m.spec.encrypt && begin.data_key.empty()) {
+    throw Error(Code::refused,
+                fmt::format("the agent of {} gave no key to encrypt with", m.spec.to),
                 "run the same Cardswap release on both hosts");
   }
-  begin.strategy = m.strategy;
-  begin.chunk_bytes = m.chunk_bytes;
-  begin.bandwidth = m.bandwidth;
-  begin.max_downtime_ms = m.max_downtime_ms;
-  begin.auto_converge = m.auto_converge;
-  begin.log_bytes_max = m.log_bytes_max;
-  begin.compression = m.compression;
+  begin.spec = m.spec;
   begin.transports = config_.transports;
-  begin.arrive = m.arrive;
   job = jobs_.by_instance(m.instance);
   if (job != nullptr && is_own_network(job->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
@@ -290,11 +286,11 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
     begin.transports = criu::transports_of_restored(config_.transports, begin.host);
   }
   if (job == nullptr || !hub_.send(*job, begin)) {
-    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
+    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.spec.job));
   }
   co_await wait_for([&] { return m.converged; }, deadline);
   co_await enter(m, Event::downtime_fits, deadline);
-  const bool by_criu = m.arrive == channel::Arrival::criu;
+  const bool by_criu = m.spec.arrive == channel::Arrival::criu;
   if (by_criu) co_await prepare_departure(m, standby);
 
   feed(m, Event::freeze_due);
@@ -353,7 +349,7 @@ asio::awaitable<void> Migrations::watch_target(std::string id) {
         lost = error;
       } else if (silent || error.code() == Code::unreachable || error.code() == Code::not_found) {
         lost = Error(Code::target_lost,
-                     fmt::format("the agent of {} does not answer: {}", m.to, error.failure()),
+                     fmt::format("the agent of {} does not answer: {}", m.spec.to, error.failure()),
                      "the job goes on where it is; look at that agent and the network");
       }
     }

@@ -22,39 +22,17 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kTimelinesKept = 200;
-constexpr double kTimeoutMaxMs = 366.0 * 86'400'000;
-
-Strategy strategy_from(const std::string& text) {
-  for (const auto strategy :
-       {Strategy::automatic, Strategy::stop_copy, Strategy::rounds, Strategy::replay}) {
-    if (text == to_string(strategy)) return strategy;
-  }
-  throw Error(Code::bad_request, fmt::format("'{}' is no strategy", text),
-              "use auto, stop-copy, rounds or replay");
-}
-
-/// Absent is `otherwise`. Null lifts the limit, which is 0 from here on; 0 itself would let nothing
-/// through.
-double limit_from(const ApiRequest& request, std::string_view field, double otherwise) {
-  const auto* value = request.body.if_contains(field);
-  if (value == nullptr) return otherwise;
-  if (value->is_null()) return 0;
-  const double limit = request.number_or(field, otherwise);
-  if (limit >= 1) return limit;
-  throw Error(Code::bad_request, fmt::format("'{}' of {} would let nothing through", field, limit),
-              "null lifts the limit");
-}
 
 /// Without TLS between the agents the key itself is sent in the clear.
 void warn_of_plain_key(const Migration& m) {
-  const auto to = parse_destination(m.to).host;
+  const auto to = parse_destination(m.spec.to).host;
   if (!is_loopback(to)) {
     throw Error(Code::refused,
                 fmt::format("the key that encrypts the data would go to {} in the clear", to),
                 "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
   }
   spdlog::warn("job {} migration {}: encrypted, but its key goes over plain HTTP on loopback",
-               m.job, m.id);
+               m.spec.job, m.id);
 }
 
 }  // namespace
@@ -74,32 +52,19 @@ Migrations::Migrations(const HandoverParts& parts, std::function<void(const Migr
 
 // ---- requests
 
-Migration Migrations::make(const ApiRequest& request, const Job& job) {
+Migration Migrations::make(MigrationRequest wanted, const Job& job) {
   Migration m;
   m.id = "m-" + random_hex(4);
-  m.job = job.name;
+  m.spec = std::move(wanted.spec);
+  (void)parse_destination(m.spec.to);
+  choose_arrival(m.spec, job);
+  m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
+  if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.job_uid = job.uid;
   m.instance = job.instance;
   m.from = config_.host_name + "/" + job.device;
-  m.to = request.text("to");
-  (void)parse_destination(m.to);
-  m.strategy = strategy_from(request.text_or("strategy", "auto"));
-  choose_arrival(m, request.text_or("arrive", "auto"), job);
   m.epoch = job.epoch + 1;
-  m.bandwidth = static_cast<std::uint64_t>(limit_from(request, "bandwidth", 0));
-  m.chunk_bytes = static_cast<std::uint64_t>(request.number_or("chunk_bytes", 1 << 20));
-  (void)cut_into_chunks(Layout(), m.chunk_bytes);
-  m.max_downtime_ms = limit_from(request, "max_downtime_ms", 300);
-  m.auto_converge = request.flag_or("auto_converge", false);
-  m.encrypt = config_.encrypt_always || request.flag_or("encrypt", false);
-  if (m.encrypt && !config_.tls.any()) warn_of_plain_key(m);
-  m.compression = compression_from(request.text_or("compression", "auto"));
-  m.log_bytes_max = static_cast<std::uint64_t>(request.number_or("log_memory", 0));
-  m.timeout_ms = limit_from(request, "timeout_ms", 600'000);
-  if (m.timeout_ms > kTimeoutMaxMs) {
-    throw Error(Code::bad_request, "a time-out of over a year", "use less, or none");
-  }
-  m.hold_at = request.text_or("hold_at", "");
+  m.hold_at = std::move(wanted.hold_at);
   if (!m.hold_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }
@@ -111,13 +76,10 @@ Migration Migrations::make(const ApiRequest& request, const Job& job) {
   return m;
 }
 
-/// The job that `request` is about, if it can move now.
-Job& Migrations::movable(const ApiRequest& request) {
-  request.only({"job", "to", "strategy", "max_downtime_ms", "bandwidth", "timeout_ms", "dry_run",
-                "chunk_bytes", "auto_converge", "log_memory", "compression", "encrypt", "hold_at",
-                "arrive"});
+/// The job that is asked for, if it can move now.
+Job& Migrations::movable(const MigrationSpec& spec) {
   need_a_port();
-  const auto name = request.text("job");
+  const auto& name = spec.job;
   auto* job = jobs_.find(name);
   if (job == nullptr) {
     throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
@@ -153,7 +115,7 @@ Job& Migrations::movable(const ApiRequest& request) {
                 job->attached ? "try again after its first step"
                               : "its program must open a cardswap::Session; docs/trainer-guide.md");
   }
-  const auto to = parse_destination(request.text("to"));
+  const auto to = parse_destination(spec.to);
   if (is_here(to.agent()) && to.device == job->device) {
     throw Error(Code::conflict,
                 fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
@@ -163,19 +125,19 @@ Job& Migrations::movable(const ApiRequest& request) {
   return *job;
 }
 
-Migration& Migrations::start(const ApiRequest& request) {
-  auto* job = &movable(request);
+Migration& Migrations::start(MigrationRequest wanted) {
+  auto* job = &movable(wanted.spec);
   forget_old_timelines();
   forget_old();
-  auto made = make(request, *job);
-  if (const auto refusal = refusal_by(job->obstacles, made.arrive, job->name))
+  auto made = make(std::move(wanted), *job);
+  if (const auto refusal = refusal_by(job->obstacles, made.spec.arrive, job->name))
     throw Error(*refusal);
   journal_.put(Journal::Kind::migration, made.id, to_json(made));
   auto& m = migrations_.emplace_back(std::move(made));
   live_[m.instance] = &m;
   job->migration = m.id;
-  spdlog::info("job {} migration {} planned: {} to {}", m.job, m.id, m.from, m.to);
-  tasks_.spawn("migrate " + m.job, run(m.id));
+  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.from, m.spec.to);
+  tasks_.spawn("migrate " + m.spec.job, run(m.id));
   return m;
 }
 
@@ -187,7 +149,7 @@ void Migrations::cancel(const std::string& id) {
         m.state == State::completed
             ? fmt::format("migration {} is over: there is nothing to cancel", id)
             : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state)),
-        "the job goes on at " + m.to);
+        "the job goes on at " + m.spec.to);
   }
   if (m.state == State::aborted || m.state == State::aborting) {
     throw Error(Code::conflict,
@@ -292,7 +254,7 @@ void Migrations::on_exit(Job& job) {
   if (m == nullptr) return;
   if (handover::is_committed(m->state)) {
     job.state = "moved";
-    job.moved_to = m->to;
+    job.moved_to = m->spec.to;
   }
   note_failure(*m, Error(Code::source_lost, fmt::format("job {} ended by itself", job.name)));
 }
@@ -357,7 +319,7 @@ void Migrations::forget_old_timelines() {
 }
 
 http::Endpoint Migrations::peer(const Migration& m) const {
-  return http::Endpoint::tcp(parse_destination(m.to).agent());
+  return http::Endpoint::tcp(parse_destination(m.spec.to).agent());
 }
 
 asio::awaitable<json::object> Migrations::ask(http::Endpoint peer, std::string method,

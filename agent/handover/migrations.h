@@ -6,7 +6,6 @@
 #include <memory>
 #include <string>
 
-#include "agent/api/router.h"
 #include "agent/attach/hub.h"
 #include "agent/base/agent_event.h"
 #include "agent/base/config.h"
@@ -16,6 +15,7 @@
 #include "agent/criu/host.h"
 #include "agent/handover/answers.h"
 #include "agent/handover/migration.h"
+#include "agent/handover/migration_request.h"
 #include "agent/handover/operators_word.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/reservation_request.h"
@@ -44,11 +44,11 @@ class Migrations {
 
   /// The request for start() or plan(), with `to` as an address: a host's own name is looked up.
   /// Waits a moment for a runtime that has to find an agent again that was restarted.
-  asio::awaitable<ApiRequest> prepared(ApiRequest request);
+  asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
   /// Checks what can be checked at once, records it, and starts it. Throws Error.
-  Migration& start(const ApiRequest& request);
+  Migration& start(MigrationRequest wanted);
   /// Preflight and prediction only. What start() throws, it throws.
-  asio::awaitable<boost::json::object> plan(ApiRequest request);
+  asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
   /// Throws Error{conflict} once committed.
   void cancel(const std::string& id);
   void proceed(const std::string& id);
@@ -82,8 +82,8 @@ class Migrations {
  private:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  Job& movable(const ApiRequest& request);
-  Migration make(const ApiRequest& request, const Job& job);
+  Job& movable(const MigrationSpec& spec);
+  Migration make(MigrationRequest wanted, const Job& job);
   [[nodiscard]] Address own_address() const;
   void need_a_port() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
@@ -91,7 +91,7 @@ class Migrations {
   asio::awaitable<void> run(std::string id);
   asio::awaitable<void> settle(std::string id, std::optional<Error> failed);
   asio::awaitable<void> sync_and_freeze(Migration& m);
-  static void choose_arrival(Migration& m, const std::string& wanted, const Job& job);
+  static void choose_arrival(MigrationSpec& spec, const Job& job);
   asio::awaitable<criu::Examined> examine(const Job& job);
   asio::awaitable<void> prepare_departure(Migration& m, TargetStatus standby);
   asio::awaitable<void> depart(Migration& m, Deadline deadline);

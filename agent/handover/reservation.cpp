@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/json_archive.h"
 #include "agent/handover/answers.h"
 #include "agent/http/client.h"
 
@@ -26,71 +27,86 @@ void Reservation::drop_what_its_end_does_not_need() {
   source_gpus = {};
 }
 
+/// What the API and the journal both have.
+template <class Archive>
+void fields(Archive& a, Reservation& m) {
+  a("migration", m.migration);
+  a("version", m.version);
+  a("data_token", m.data_token);
+  a("restore_ms", m.restore_ms);
+  a("driver_resume_ms", m.driver_resume_ms);
+  a("verify_ms", m.verify_ms);
+  a("downtime_ms", m.downtime_ms);
+  a("clock_error_ms", m.clock_error_ms);
+  a.known("forced", m.forced);
+  a.known("warning", m.warning);
+}
+
+namespace {
+
+/// What the journal alone has: nobody's business, or of no use while it runs.
+template <class Archive>
+void journal_fields(Archive& a, Reservation& m) {
+  a("job", m.job);
+  a("instance", m.instance);
+  a("from", m.from);
+  a("from_api", m.from_api);
+  a("owner", m.owner);
+  a("arrive", m.arrive);
+  a("ended_at_ms", m.ended_at_ms);
+}
+
+}  // namespace
+
 json::object to_json(const Reservation& r) {
   json::array addresses;
   for (const auto& address : r.addresses) addresses.emplace_back(address);
-  return {{"migration", r.migration},
-          {"version", r.version},
-          {"state", to_string(r.side.state())},
-          {"data_host", r.data_host},
-          {"data_port", r.data_port},
-          {"data_token", r.data_token},
-          {"data_key", r.data_key},
-          {"addresses", std::move(addresses)},
-          {"root", root_of(r.side.record().content)},
-          {"epoch", r.side.record().epoch},
-          {"step", r.side.record().content.step},
-          {"image_host", r.image_host},
-          {"image_port", r.image_port},
-          {"image_token", r.image_token},
-          {"image_key", r.image_key},
-          {"restore_ms", r.restore_ms},
-          {"driver_resume_ms", r.driver_resume_ms},
-          {"verify_ms", r.verify_ms},
-          {"downtime_ms", r.downtime_ms},
-          {"clock_error_ms", r.clock_error_ms},
-          {"in_doubt", r.in_doubt},
-          {"open", r.side.record().open},
-          {"copy", r.copy.empty() ? json::value(nullptr) : json::value(r.copy)},
-          {"forced", r.forced.empty() ? json::value(nullptr) : json::value(r.forced)},
-          {"warning", r.warning.empty() ? json::value(nullptr) : json::value(r.warning)},
-          {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)}};
+  json::object all;
+  put_fields(all, r);
+  const auto& record = r.side.record();
+  all["state"] = to_string(r.side.state());
+  all["epoch"] = record.epoch;
+  all["root"] = root_of(record.content);
+  all["step"] = record.content.step;
+  all["open"] = record.open;
+  all["data_host"] = r.data_host;
+  all["data_port"] = r.data_port;
+  all["data_key"] = r.data_key;
+  all["addresses"] = std::move(addresses);
+  all["image_host"] = r.image_host;
+  all["image_port"] = r.image_port;
+  all["image_token"] = r.image_token;
+  all["image_key"] = r.image_key;
+  all["in_doubt"] = r.in_doubt;
+  all["copy"] = text_or_null(r.copy);
+  all["error"] = r.error ? http::to_json(*r.error) : json::value(nullptr);
+  return all;
 }
 
 json::object to_journal(const Reservation& r) {
   auto record = to_json(r);
-  record["job"] = r.job;
-  record["instance"] = r.instance;
-  record["from"] = r.from;
-  record["from_api"] = r.from_api;
-  record["owner"] = r.owner;
-  record["ended_at_ms"] = r.ended_at_ms;
+  JsonOut out(record);
+  auto copy = r;
+  journal_fields(out, copy);
   for (const auto* secret : {"data_key", "image_key", "image_token"}) record.erase(secret);
   return record;
 }
 
 Reservation reservation_from_journal(const json::object& record) {
   Reservation r;
-  r.migration = text_at(record, "migration");
-  r.job = text_at(record, "job");
-  r.instance = text_at(record, "instance");
-  r.from = text_at(record, "from");
-  r.from_api = text_at(record, "from_api");
-  r.owner = text_at(record, "owner");
-  r.data_token = text_at(record, "data_token");
-  r.version = record.at("version").to_number<std::uint64_t>() + 1;
+  take_fields(record, r);
+  JsonIn in(record);
+  journal_fields(in, r);
+  ++r.version;
   r.side = handover::TargetSide(
       {handover::target_state_from_string(text_at(record, "state"))
            .value_or(handover::TargetState::failed),
        record.at("epoch").to_number<std::uint64_t>(),
        content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>()),
-       record.if_contains("open") != nullptr && record.at("open") == true});
-  r.forced = text_at(record, "forced");
-  r.ended_at_ms = static_cast<std::int64_t>(number_at(record, "ended_at_ms"));
-  r.warning = text_at(record, "warning");
-  r.downtime_ms = record.at("downtime_ms").to_number<double>();
-  r.clock_error_ms = record.at("clock_error_ms").to_number<double>();
+       flag_at(record, "open")});
   if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));
+  // What outlives its agent is the process itself: one that CRIU had not restored yet is ended.
+  r.arrived = r.arrive == Arrival::criu;
   r.heard_at = Clock::now();
   return r;
 }

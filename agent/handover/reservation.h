@@ -61,7 +61,7 @@ struct Reservation {
   std::optional<Digest> held;                ///< arrive criu: what the holder verified
   ProcessId holder;                          ///< once the process has taken its place; or none
   bool arrived = false;                      ///< arrive criu: the process was restored here
-  std::chrono::steady_clock::time_point restored_at;
+  std::chrono::steady_clock::time_point restored_at{};  ///< by this agent
   std::chrono::steady_clock::time_point made_at = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
 

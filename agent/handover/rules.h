@@ -26,7 +26,8 @@ enum class State : std::uint8_t {
   in_doubt,
   superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
 };
-inline constexpr std::size_t kStates = 14;
+constexpr State last_of(State) { return State::superseded; }
+inline constexpr std::size_t kStates = static_cast<std::size_t>(last_of(State{})) + 1;
 
 enum class Event : std::uint8_t {
   started,

@@ -49,9 +49,9 @@ void Reservations::look_at_files(Reservation& r, const Job& standby) {
 void Migrations::note_warning(Migration& m, std::string warning) const {
   if (warning.empty()) return;
   m.warning = bounded(std::move(warning));
-  spdlog::warn("job {} migration {}: {}", m.job, m.id, m.warning);
+  spdlog::warn("job {} migration {}: {}", m.spec.job, m.id, m.warning);
   if (tell_) {
-    tell_({.kind = "standby_writes", .text = m.warning, .job = m.job, .migration = m.id});
+    tell_({.kind = "standby_writes", .text = m.warning, .job = m.spec.job, .migration = m.id});
   }
 }
 

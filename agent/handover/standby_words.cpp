@@ -82,7 +82,7 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     look_at_files(*r, job);
     feed(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    if (r->arrived) {
+    if (r->arrived && r->restored_at != Clock::time_point{}) {
       r->verify_ms =
           std::chrono::duration<double, std::milli>(Clock::now() - r->restored_at).count();
     }

@@ -28,7 +28,7 @@ Standing standing_of(const Job& job, const Migrations& migrations,
   const auto* m = migration_of(job, migrations);
   const auto* r = reservations.of(job);
   if (job.newer_epoch != 0) {
-    const auto where = m != nullptr && m->state == State::superseded ? " at " + m->to
+    const auto where = m != nullptr && m->state == State::superseded ? " at " + m->spec.to
                        : r != nullptr                                ? " at " + r->from
                                                                      : std::string();
     return {"frozen", fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
@@ -36,11 +36,11 @@ Standing standing_of(const Job& job, const Migrations& migrations,
                                   job.newer_epoch, where, job.name)};
   }
   if (m != nullptr && m->state == State::in_doubt) {
-    return {"in_doubt", fmt::format("may run on {} (migration {})", m->to, m->id)};
+    return {"in_doubt", fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
   }
   if (job.frozen && job.state == "running") {
     return {"frozen", m != nullptr && !handover::is_over(m->state)
-                          ? fmt::format("stands for migration {} to {}", m->id, m->to)
+                          ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
                           : std::string()};
   }
   if (m != nullptr && m->open) return {{}, copy_note(*m)};
@@ -69,14 +69,15 @@ void check_stop(const Job& job, const Migrations& migrations) {
   if (m->state != State::committed && m->state != State::resumed && m->state != State::in_doubt) {
     return;
   }
-  throw Error(Code::conflict,
-              fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
-                          "copy",
-                          job.name, m->id, to_string(m->state)),
-              m->state == State::in_doubt
-                  ? what_to_do_in_doubt(m->id, m->to) + "; `cardswap stop --force` ends it unasked"
-                  : "it ends by itself when the target has made a step; `cardswap stop --force` "
-                    "ends it now");
+  throw Error(
+      Code::conflict,
+      fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
+                  "copy",
+                  job.name, m->id, to_string(m->state)),
+      m->state == State::in_doubt
+          ? what_to_do_in_doubt(m->id, m->spec.to) + "; `cardswap stop --force` ends it unasked"
+          : "it ends by itself when the target has made a step; `cardswap stop --force` "
+            "ends it now");
 }
 
 std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
@@ -88,10 +89,12 @@ std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
   }
   for (const auto& m : migrations.all()) {
     if (m.state == State::in_doubt) {
-      return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.job, m.to, m.id);
+      return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec.job,
+                         m.spec.to, m.id);
     }
     if (m.open) {
-      if (auto note = copy_note(m); !note.empty()) return fmt::format("job {}: {}", m.job, note);
+      if (auto note = copy_note(m); !note.empty())
+        return fmt::format("job {}: {}", m.spec.job, note);
     }
   }
   return {};

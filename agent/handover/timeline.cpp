@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_archive.h"
 #include "migrator/core/utf8.h"
 
 namespace cardswap {
@@ -12,20 +13,6 @@ namespace json = boost::json;
 
 bool begins_something(const TimelineSample& before, const TimelineSample& sample) {
   return before.state != sample.state || before.phase != sample.phase;
-}
-
-template <class T>
-void take(const json::object& from, std::string_view key, T& out) {
-  const auto* value = from.if_contains(key);
-  if (value == nullptr || !value->is_number()) return;
-  boost::system::error_code inexact;
-  const auto number = value->to_number<T>(inexact);
-  if (!inexact) out = number;
-}
-
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 }  // namespace
@@ -80,21 +67,26 @@ void Timeline::thin(bool keep_changes) {
   samples_ = std::move(kept);
 }
 
+template <class Archive>
+void fields(Archive& a, TimelineSample& m) {
+  a("at_ms", m.at_ms);
+  a("state", m.state);
+  a("phase", m.phase);
+  a("step", m.step);
+  a("transferred", m.transferred);
+  a("remaining", m.remaining);
+  a("rate", m.rate);
+  a("log_bytes", m.log_bytes);
+  a("log_lag_bytes", m.log_lag_bytes);
+  a("rounds", m.rounds);
+  a("throttle_pct", m.throttle_pct);
+  a("expected_downtime_ms", m.expected_downtime_ms);
+}
+
 json::array to_json(const Timeline& timeline) {
   json::array result;
   for (const auto& sample : timeline.samples()) {
-    result.push_back(json::object{{"at_ms", sample.at_ms},
-                                  {"state", to_string(sample.state)},
-                                  {"phase", sample.phase},
-                                  {"step", sample.step},
-                                  {"transferred", sample.transferred},
-                                  {"remaining", sample.remaining},
-                                  {"rate", sample.rate},
-                                  {"log_bytes", sample.log_bytes},
-                                  {"log_lag_bytes", sample.log_lag_bytes},
-                                  {"rounds", sample.rounds},
-                                  {"throttle_pct", sample.throttle_pct},
-                                  {"expected_downtime_ms", sample.expected_downtime_ms}});
+    put_fields(result.emplace_back(json::object()).get_object(), sample);
   }
   return result;
 }
@@ -104,21 +96,9 @@ Timeline timeline_from_json(const json::array& samples) {
   for (const auto& item : samples) {
     if (!item.is_object()) continue;
     const auto& from = item.get_object();
-    const auto state = handover::state_from_string(text_at(from, "state"));
-    if (!state) continue;
+    if (!named<handover::State>(text_at(from, "state"))) continue;
     TimelineSample sample;
-    take(from, "at_ms", sample.at_ms);
-    sample.state = *state;
-    sample.phase = text_at(from, "phase");
-    take(from, "step", sample.step);
-    take(from, "transferred", sample.transferred);
-    take(from, "remaining", sample.remaining);
-    take(from, "rate", sample.rate);
-    take(from, "log_bytes", sample.log_bytes);
-    take(from, "log_lag_bytes", sample.log_lag_bytes);
-    take(from, "rounds", sample.rounds);
-    take(from, "throttle_pct", sample.throttle_pct);
-    take(from, "expected_downtime_ms", sample.expected_downtime_ms);
+    take_fields(from, sample);
     result.add(std::move(sample));
   }
   return result;

@@ -32,19 +32,16 @@ double ms_since(Clock::time_point then) {
 }  // namespace
 
 /// `wanted` as it was asked for, "auto" included.
-void Migrations::choose_arrival(Migration& m, const std::string& wanted, const Job& job) {
-  const auto chosen = wanted == "auto" ? job.arrive : wanted;
-  if (chosen == "standby" || chosen.empty()) return;
-  if (chosen != "criu") {
-    throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", chosen),
-                "use auto, standby or criu");
+void Migrations::choose_arrival(MigrationSpec& spec, const Job& job) {
+  if (spec.arrive == Arrival::automatic) {
+    spec.arrive = job.arrive == to_string(Arrival::criu) ? Arrival::criu : Arrival::standby;
   }
-  m.arrive = channel::Arrival::criu;
-  if (m.strategy == Strategy::replay) {
+  if (spec.arrive != Arrival::criu) return;
+  if (spec.strategy == Strategy::replay) {
     throw Error(Code::bad_request, "a process that CRIU moves has nothing there to replay with",
                 "use --strategy rounds, stop-copy or auto");
   }
-  if (m.strategy == Strategy::automatic) m.strategy = Strategy::rounds;
+  if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
 }
 
 /// Why its process has to stay, and what it needs where it goes.
@@ -84,18 +81,18 @@ asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
 asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus standby) {
   const auto* job = jobs_.by_instance(m.instance);
   criu::Departure::Place place;
-  place.host = parse_destination(m.to).host;
+  place.host = parse_destination(m.spec.to).host;
   if (!standby.image.host.empty()) place.host = standby.image.host;
   place.port = standby.image.port;
   place.token = standby.image.token;
   place.key = standby.image.key;
-  if (place.port == 0 || (m.encrypt && place.key.empty())) {
-    throw Error(Code::refused, fmt::format("the agent of {} takes no process images", m.to),
+  if (place.port == 0 || (m.spec.encrypt && place.key.empty())) {
+    throw Error(Code::refused, fmt::format("the agent of {} takes no process images", m.spec.to),
                 "run the same Cardswap release on both hosts");
   }
   auto& departure = departures_[m.id];
-  departure = std::make_unique<criu::Departure>(context_, criu_.tool().path, config_.job_dir(m.job),
-                                                criu_.hooks());
+  departure = std::make_unique<criu::Departure>(context_, criu_.tool().path,
+                                                config_.job_dir(m.spec.job), criu_.hooks());
   criu::open_meeting(config_, m.id, criu::Meeting::keeper, job->user);
   co_await departure->prepare(std::move(place), job->process, job->user,
                               criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string());
@@ -107,7 +104,7 @@ asio::awaitable<void> Migrations::enter_phase(Migration& m, const char* phase, D
   m.stats.phase = phase;
   sample(m);
   bump(m);
-  spdlog::info("job {} migration {}: {}", m.job, m.id, phase);
+  spdlog::info("job {} migration {}: {}", m.spec.job, m.id, phase);
   if (m.hold_at != phase) co_return;
   m.held = true;
   bump(m);
@@ -132,7 +129,7 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   const auto socket = criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string();
   const auto keeper = static_cast<std::uint64_t>(m.keeper.pid);
   if (job == nullptr || !hub_.send(*job, channel::Depart{m.id, socket, keeper})) {
-    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.job));
+    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.spec.job));
   }
   const auto until = std::min(deadline, Clock::now() + time_to_read(*job, kDepartMax));
   const auto root = job->process;
@@ -153,7 +150,7 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   const auto ship_began = Clock::now();
   std::optional<Error> failed;
   try {
-    co_await departure.ship(m.bandwidth);
+    co_await departure.ship(m.spec.bandwidth);
   } catch (...) {
     failed = error_of(std::current_exception());
   }

@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::size_t kAvoidMax = 1024;
 
-/// The policy's 0 is none, which the API calls null.
-boost::json::value limit_of(double ms) {
-  return ms > 0 ? boost::json::value(ms) : boost::json::value(nullptr);
-}
-
 }  // namespace
 
 void Monitor::tell(const Move& move, const std::string& kind, const std::string& text,
@@ -104,14 +99,14 @@ asio::awaitable<bool> Monitor::over(std::string migration) {
 
 asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
   const auto& policy = engine_.policy();
-  ApiRequest request;
-  const auto limit = move.deadline ? policy.deadline : policy.migration_timeout;
-  request.body = {{"job", move.job},
-                  {"to", target},
-                  {"max_downtime_ms", limit_of(policy.max_downtime_ms)},
-                  {"encrypt", policy.encrypt},
-                  {"timeout_ms", limit_of(static_cast<double>(limit))}};
-  const auto id = migrations_.start(request).id;
+  MigrationRequest wanted;
+  wanted.spec.job = move.job;
+  wanted.spec.to = target;
+  wanted.spec.max_downtime_ms = policy.max_downtime_ms;
+  wanted.spec.timeout_ms =
+      static_cast<double>(move.deadline ? policy.deadline : policy.migration_timeout);
+  wanted.spec.encrypt = policy.encrypt;
+  const auto id = migrations_.start(std::move(wanted)).id;
   tell(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
   const bool moved = co_await over(id);
   const auto& ended = migrations_.at(id);

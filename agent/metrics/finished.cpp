@@ -12,7 +12,7 @@ double seconds(double ms) { return ms / 1000; }
 }  // namespace
 
 std::string strategy_of(const Migration& m) {
-  return m.stats.strategy.empty() ? std::string(to_string(m.strategy)) : m.stats.strategy;
+  return m.stats.strategy.empty() ? std::string(to_string(m.spec.strategy)) : m.stats.strategy;
 }
 
 FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {}

@@ -139,14 +139,14 @@ void running_migrations(Exposition& out, const MetricSources& from) {
   out.family("cardswap_migration_info", Type::gauge,
              "The state and phase of a running migration; always 1.");
   for (const auto* m : running) {
-    out.sample(1, {{"job", m->job},
+    out.sample(1, {{"job", m->spec.job},
                    {"strategy", strategy_of(*m)},
                    {"state", std::string(to_string(m->state))},
                    {"phase", m->stats.phase}});
   }
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Type::gauge, help);
-    for (const auto* m : running) out.sample(value(*m), {{"job", m->job}});
+    for (const auto* m : running) out.sample(value(*m), {{"job", m->spec.job}});
   };
   each("cardswap_migration_transferred_bytes", "State sent so far, repeats included.",
        [](const Migration& m) { return count(m.stats.transferred); });

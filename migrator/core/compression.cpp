@@ -49,15 +49,6 @@ std::string_view to_string(Compression compression) {
   return "unknown";
 }
 
-Compression compression_from(std::string_view text) {
-  for (const auto one :
-       {Compression::automatic, Compression::off, Compression::lz4, Compression::zstd}) {
-    if (text == to_string(one)) return one;
-  }
-  throw Error(Code::bad_request, fmt::format("'{}' is no compression", text),
-              "use auto, off, lz4 or zstd");
-}
-
 std::uint8_t element_bytes(std::string_view dtype) {
   if (dtype == "Float" || dtype == "Int") return 4;
   if (dtype == "Double" || dtype == "Long" || dtype == "ComplexFloat") return 8;

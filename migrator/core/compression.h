@@ -12,13 +12,13 @@ namespace cardswap {
 /// How a payload's bytes are packed on the wire. `planes`: shuffled, and not packed after all.
 enum class Codec : std::uint8_t { none, lz4, zstd, planes };
 [[nodiscard]] std::string_view to_string(Codec codec);
+constexpr Codec last_of(Codec) { return Codec::planes; }
 
 /// What a migration may use; automatic: what shortens it on the link as measured, or nothing.
 enum class Compression : std::uint8_t { automatic, off, lz4, zstd };
 /// "auto", "off", "lz4", "zstd".
 [[nodiscard]] std::string_view to_string(Compression compression);
-/// Throws Error{bad_request}.
-[[nodiscard]] Compression compression_from(std::string_view text);
+constexpr Compression last_of(Compression) { return Compression::zstd; }
 
 /// Bytes of one element of a tensor by its dtype's name ("Float", "BFloat16"); 1 if unknown.
 [[nodiscard]] std::uint8_t element_bytes(std::string_view dtype);

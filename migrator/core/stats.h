@@ -9,6 +9,7 @@ namespace cardswap {
 enum class Strategy : std::uint8_t { automatic, stop_copy, rounds, replay };
 /// "auto", "stop-copy", "rounds", "replay".
 [[nodiscard]] std::string_view to_string(Strategy strategy);
+constexpr Strategy last_of(Strategy) { return Strategy::replay; }
 
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
@@ -45,5 +46,40 @@ struct MigrationStats {
   std::string note;  ///< for people: what went another way than planned, and why
   bool operator==(const MigrationStats&) const = default;
 };
+
+/// In the order of the wire, under the names of the API and of the journal.
+template <class Archive>
+void fields(Archive& a, MigrationStats& m) {
+  a("phase", m.phase);
+  a("transferred", m.transferred);
+  a("remaining", m.remaining);
+  a("total", m.total);
+  a("rounds", m.rounds);
+  a("dirty_rate", m.dirty_rate);
+  a("rate", m.rate);
+  a("expected_downtime_ms", m.expected_downtime_ms);
+  a("bytes_in_downtime", m.bytes_in_downtime);
+  a("setup_time_ms", m.setup_time_ms);
+  a("freeze_scan_ms", m.freeze_scan_ms);
+  a("freeze_send_ms", m.freeze_send_ms);
+  a("freeze_verify_ms", m.freeze_verify_ms);
+  a("median_step_ms", m.median_step_ms);
+  a("strategy", m.strategy);
+  a("log_entries", m.log_entries);
+  a("log_bytes", m.log_bytes);
+  a("log_lag_bytes", m.log_lag_bytes);
+  a("replay_ms", m.replay_ms);
+  a("back_pressure_ms", m.back_pressure_ms);
+  a("window_wait_ms", m.window_wait_ms);
+  a("hold_ms", m.hold_ms);
+  a("compression", m.compression);
+  a("compression_ratio", m.compression_ratio);
+  a("card_path", m.card_path);
+  a("throttle_pct", m.throttle_pct);
+  a("regions_not_replayed", m.regions_not_replayed);
+  a("not_replayed", m.not_replayed);
+  a("freezes_put_off", m.freezes_put_off);
+  a("note", m.note);
+}
 
 }  // namespace cardswap

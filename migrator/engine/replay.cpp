@@ -37,7 +37,7 @@ bool Replay::begin() {
   const auto update_bytes = replay_sizes(sender_.state_view()).update_bytes;
   room_ = room_for_gradients(sender_.state_view().devices);
   // A step that waits until its gradients are sent needs no more memory than without a migration.
-  if (sender_.options().log_bytes_max == 0 && room_ < update_bytes) log_->hold_each();
+  if (sender_.options().spec.log_bytes_max == 0 && room_ < update_bytes) log_->hold_each();
   bound_log(update_bytes);
   const auto& now = sender_.state_view();
   if (sender_.program().begin_log(log_, window_) && now.shards && !now.shards->empty() &&
@@ -49,7 +49,7 @@ bool Replay::begin() {
 }
 
 void Replay::bound_log(std::uint64_t update_bytes) {
-  const auto asked = sender_.options().log_bytes_max;
+  const auto asked = sender_.options().spec.log_bytes_max;
   const auto fits = std::min(kStepsHeld * update_bytes, room_);
   log_->set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
@@ -286,7 +286,7 @@ void Replay::send_entry(UpdateEntry entry) {
 }
 
 void Replay::send_gradients(std::uint64_t update, const UpdateEntry& entry) {
-  const auto piece_bytes = sender_.options().chunk_bytes;
+  const auto piece_bytes = sender_.options().spec.chunk_bytes;
   auto ahead = sender_.read_ahead(entry.fence);
   std::vector<std::uint8_t> elements;
   for (const auto& gradient : entry.gradients) {
@@ -362,11 +362,11 @@ void Replay::predict() {
   // The last step's own entry has to go over before it, whatever the lag is now.
   // Replaying it takes no longer than the same step here, which runs at the same time.
   sender_.expect_downtime(left + dirty_bytes_ + std::max(lag, usual_step_bytes_));
-  const auto limit = sender_.options().max_downtime_ms;
+  const auto limit = sender_.options().spec.max_downtime_ms;
   const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
   const bool caught_up = lag == 0 || (lag <= step_bytes_ && log_->holds_each());
   const bool done = !base_left() && audit_concluded_ && !audit_ && caught_up;
-  if (done ? fits || limit <= 0 : fits && sender_.options().strategy == Strategy::automatic) {
+  if (done ? fits || limit <= 0 : fits && sender_.options().spec.strategy == Strategy::automatic) {
     sender_.report_converged();
   }
 }

@@ -43,10 +43,10 @@ void sync_by_rounds(Sender& sender) {
       stats.dirty_rate =
           static_cast<std::uint64_t>(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
       sender.expect_downtime(dirty_bytes);
-      if (should_freeze({sender.options().max_downtime_ms, stats.expected_downtime_ms, dirty_bytes,
-                         dirty_bytes_before})) {
+      if (should_freeze({sender.options().spec.max_downtime_ms, stats.expected_downtime_ms,
+                         dirty_bytes, dirty_bytes_before})) {
         sender.report_converged();
-      } else if (sender.options().auto_converge && dirty_bytes_before != 0 &&
+      } else if (sender.options().spec.auto_converge && dirty_bytes_before != 0 &&
                  dirty_bytes * 2 > dirty_bytes_before) {
         throttle_more(sender);
       }

@@ -27,8 +27,8 @@ Sender::Sender(const SourceOptions& options, SourceProgram& program, const Sourc
       program_(program),
       events_(events),
       stop_(std::move(stop)),
-      cap_(options.bandwidth),
-      compressor_(options.compression) {}
+      cap_(options.spec.bandwidth),
+      compressor_(options.spec.compression) {}
 
 Sender::~Sender() { close(); }
 
@@ -116,14 +116,14 @@ void Sender::connect() {
     const std::lock_guard lock(mutex_);
     link_ = std::move(link);
   }
-  stagings_.emplace(*link_, options_.chunk_bytes);
+  stagings_.emplace(*link_, options_.spec.chunk_bytes);
   liveness_.heard();
   note_card_path();
-  chunks_ = cut_into_chunks(state_view_.layout, options_.chunk_bytes);
+  chunks_ = cut_into_chunks(state_view_.layout, options_.spec.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
   send(data::Knock{data::kMagic, data::kVersion, options_.migration, options_.token});
   send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
-                   options_.chunk_bytes, want_held(), state_view_.layout});
+                   options_.spec.chunk_bytes, want_held(), state_view_.layout});
   await_layout_answer();
   for (int i = 0; i < kClockPings; ++i) {
     const auto before = pongs_;
@@ -210,8 +210,9 @@ void Sender::send_payload(const data::BulkHeader& header, Fetched fetched, std::
 ReadAhead Sender::read_ahead(Fence after) {
   // What is packed passes through the host's memory; on a fast link nothing is.
   const auto as_it_is = [this] {
-    return options_.compression == Compression::off ||
-           (options_.compression == Compression::automatic && bare_link_rate() > kPackedRateMax);
+    return options_.spec.compression == Compression::off ||
+           (options_.spec.compression == Compression::automatic &&
+            bare_link_rate() > kPackedRateMax);
   };
   return {*stagings_, std::move(after), as_it_is, compressor_};
 }
@@ -245,9 +246,9 @@ void Sender::wait_for_a_slot(bool ignore_cap) {
   const auto window =
       rate == 0
           ? kPayloadsUnderWayMax
-          : std::clamp<std::size_t>(
-                static_cast<std::size_t>(rate / 10 / static_cast<double>(options_.chunk_bytes)), 2,
-                kPayloadsUnderWayMax);
+          : std::clamp<std::size_t>(static_cast<std::size_t>(
+                                        rate / 10 / static_cast<double>(options_.spec.chunk_bytes)),
+                                    2, kPayloadsUnderWayMax);
   progress_until([&] { return link_->bulk_in_flight() < window; });
   for (auto ready = cap_.ready_at(Clock::now());
        ready > Clock::now() && (ignore_cap || !frozen_);) {
@@ -281,7 +282,7 @@ bool Sender::refresh(StateView now) {
   }
   wait_until_payloads_are_sent();  // they belong to the layout that the target still has
   state_view_ = std::move(now);
-  chunks_ = cut_into_chunks(state_view_.layout, options_.chunk_bytes);
+  chunks_ = cut_into_chunks(state_view_.layout, options_.spec.chunk_bytes);
   held_.assign(chunks_.size(), std::nullopt);
   stats_.total = state_view_.layout.total_bytes();
   send(data::LayoutChanged{want_held(), state_view_.layout});
@@ -296,7 +297,7 @@ void Sender::amend(StateView now, std::uint64_t updates, std::uint64_t base_chun
   send(data::LayoutAmended{updates, base_chunks, now.layout});
   // Until then what the target says is of the former layout.
   progress_until([this] { return accepted_.has_value(); });
-  auto chunks = cut_into_chunks(now.layout, options_.chunk_bytes);
+  auto chunks = cut_into_chunks(now.layout, options_.spec.chunk_bytes);
   if (*accepted_ != chunks.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }

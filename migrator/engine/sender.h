@@ -125,7 +125,7 @@ class Sender final : private LinkEvents {
   void take_pong(const data::Pong& pong);
 
   [[nodiscard]] std::string peer() const;
-  [[nodiscard]] bool want_held() const { return options_.strategy != Strategy::stop_copy; }
+  [[nodiscard]] bool want_held() const { return options_.spec.strategy != Strategy::stop_copy; }
   void note_card_path();
   void await_layout_answer();
   void wait_for_a_slot(bool ignore_cap);

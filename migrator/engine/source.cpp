@@ -75,11 +75,12 @@ class Source::Engine {
     if (strategy_ == Strategy::stop_copy) {
       stats.strategy = to_string(Strategy::stop_copy);
       sender_.expect_downtime(dirty_after_a_step());
-      if (options_.max_downtime_ms > 0 && stats.expected_downtime_ms > options_.max_downtime_ms) {
+      if (options_.spec.max_downtime_ms > 0 &&
+          stats.expected_downtime_ms > options_.spec.max_downtime_ms) {
         sender_.report_progress(true);
         throw Error(Code::not_converging,
                     fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
-                                stats.expected_downtime_ms, options_.max_downtime_ms),
+                                stats.expected_downtime_ms, options_.spec.max_downtime_ms),
                     "allow more with --max-downtime, or let --strategy auto choose");
       }
       sender_.report_converged();
@@ -107,7 +108,7 @@ class Source::Engine {
     const auto left = replay_
                           ? replay_->bytes_left(frozen.state_view)
                           : sender_.expected_bytes() + bytes_made_since(frozen.state_view.layout);
-    const auto limit = options_.max_downtime_ms;
+    const auto limit = options_.spec.max_downtime_ms;
     if (events_.put_off && limit > 0 && left > offered) {
       const auto stood =
           Clock::now() - Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns));
@@ -144,16 +145,17 @@ class Source::Engine {
 
   /// The strategy to use: the one asked for, or what predictions from a measured link say.
   Strategy plan() {
-    if (options_.strategy != Strategy::automatic && options_.strategy != Strategy::stop_copy) {
-      return options_.strategy;
+    if (options_.spec.strategy != Strategy::automatic &&
+        options_.spec.strategy != Strategy::stop_copy) {
+      return options_.spec.strategy;
     }
     sender_.probe_link();
-    if (options_.strategy == Strategy::stop_copy) return options_.strategy;
+    if (options_.spec.strategy == Strategy::stop_copy) return options_.spec.strategy;
     auto measured = sender_.measurements(0);
     const auto sizes = replay_sizes(sender_.state_view());
     measured.replayed_bytes = sizes.replayed_bytes;
     measured.update_bytes = sizes.update_bytes;
-    return choose(predict(measured, options_.max_downtime_ms));
+    return choose(predict(measured, options_.spec.max_downtime_ms));
   }
 
   void finish_frozen() {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/compression.h"
 #include "migrator/core/error.h"
 #include "migrator/core/layout.h"
+#include "migrator/core/migration_spec.h"
 #include "migrator/core/stats.h"
 #include "migrator/engine/state_window.h"
 #include "migrator/engine/update_log.h"
@@ -22,13 +22,7 @@ struct SourceOptions {
   std::uint16_t port = 0;
   std::string token;
   std::string data_key;  ///< 64 hexadecimal digits: everything is sealed with it; empty: nothing is
-  Strategy strategy = Strategy::automatic;
-  std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
-  double max_downtime_ms = 300;     ///< 0: no limit
-  bool auto_converge = false;       ///< slow the trainer down if rounds need it
-  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
-  Compression compression = Compression::automatic;
+  MigrationSpec spec;
   std::string transports;                       ///< UCX_TLS or TLS@NET_DEVICES; or empty
   std::string peers = {};                       ///< addresses of the target; empty: any
   double handover_ms = 0;                       ///< from equal digests to the grant; 0: unknown

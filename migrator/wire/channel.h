@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
-#include "migrator/core/compression.h"
 #include "migrator/core/digest.h"
 #include "migrator/core/error.h"
+#include "migrator/core/migration_spec.h"
 #include "migrator/core/stats.h"
 
 /// What a trainer's runtime and its agent say to each other over the agent's unix socket.
@@ -42,8 +42,8 @@ inline constexpr std::size_t kPagesMax = 16;                ///< of one answer
 inline constexpr std::size_t kItemTextBytesMax = 1U << 10;  ///< longer ones are cut
 
 enum class Role : std::uint8_t { primary, standby };
-/// How the process comes to the target: the program was started there, or CRIU brings it.
-enum class Arrival : std::uint8_t { standby, criu };
+constexpr Role last_of(Role) { return Role::standby; }
+using cardswap::Arrival;
 
 // ---- runtime -> agent
 
@@ -212,17 +212,10 @@ struct BeginSync {
   std::string host;
   std::uint16_t port = 0;
   std::string token;
-  Strategy strategy = Strategy::automatic;
-  std::uint64_t chunk_bytes = 1U << 20;
-  std::uint64_t bandwidth = 0;      ///< bytes a second; 0: no cap
-  double max_downtime_ms = 300;     ///< 0: no limit
-  bool auto_converge = false;       ///< slow the trainer down if rounds need it
-  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
-  Compression compression = Compression::automatic;
+  MigrationSpec spec;
   std::string transports;
   double handover_ms = 0;  ///< what the agents take from equal digests to the grant; 0: unknown
   std::string data_key;    ///< what the data is sealed with, in hexadecimal; or empty
-  Arrival arrive = Arrival::standby;
   std::string data_peers;  ///< addresses of the target, a blank between; empty: any
   bool operator==(const BeginSync&) const = default;
 };

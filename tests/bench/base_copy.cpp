@@ -127,8 +127,8 @@ Copied copy_once(const char* self, const std::string& transports, Place place) {
   options.host = "127.0.0.1";
   options.port = static_cast<std::uint16_t>(std::stoi(*port));
   options.token = "token";
-  options.strategy = Strategy::rounds;
-  options.chunk_bytes = kChunk;
+  options.spec.strategy = Strategy::rounds;
+  options.spec.chunk_bytes = kChunk;
   options.transports = transports;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {

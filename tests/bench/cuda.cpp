@@ -138,8 +138,8 @@ double engine_rate(Program& source, Program& target, const std::string& transpor
   options.host = "127.0.0.1";
   options.port = receiving.port();
   options.token = "token";
-  options.strategy = Strategy::rounds;
-  options.compression = Compression::off;  // automatic would stage until it knows the rate
+  options.spec.strategy = Strategy::rounds;
+  options.spec.compression = Compression::off;  // automatic would stage until it knows the rate
   options.transports = transports;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {

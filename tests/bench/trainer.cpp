@@ -122,8 +122,8 @@ void measure_sync(const Options& options) {
       begin.host = parked.host;
       begin.port = parked.port;
       begin.token = "token";
-      begin.strategy = Strategy::rounds;
-      begin.bandwidth = options.bandwidth;
+      begin.spec.strategy = Strategy::rounds;
+      begin.spec.bandwidth = options.bandwidth;
       begin.transports = "tcp";
       agent.say(Role::primary, begin);
       (void)agent.wait_for<channel::SyncProgress>(60s);

@@ -17,7 +17,7 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   job.env = {{"A", "b"}};
   Migration migration;
   migration.id = "m-1";
-  migration.to = "gpu-b/cpu:0";
+  migration.spec.to = "gpu-b/cpu:0";
   migration.history.emplace_back("planned", 1);
   migration.error = Error(Code::io, "disk");
   return {bytes_of(boost::json::serialize(to_journal(job))),

@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   job.argv = {"train"};
   Migration m;
   m.id = "m-1";
-  m.to = "gpu-b/cpu:0";
+  m.spec.to = "gpu-b/cpu:0";
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     job.framework = hello->framework;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {

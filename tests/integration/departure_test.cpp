@@ -99,8 +99,8 @@ class Departing : public ::testing::Test {
     begin.port = port_;
     begin.token = "data";
     begin.transports = transports_;
-    begin.max_downtime_ms = 0;
-    begin.arrive = channel::Arrival::criu;
+    begin.spec.max_downtime_ms = 0;
+    begin.spec.arrive = channel::Arrival::criu;
     return begin;
   }
 
@@ -356,7 +356,7 @@ TEST_F(Departing, FailsToArriveWithAnotherStateAndComesBack) {
 TEST_F(Departing, RefusesToReplayAndWhatItCannotMove) {
   start_both();
   auto replay = begin();
-  replay.strategy = Strategy::replay;
+  replay.spec.strategy = Strategy::replay;
   job_->line.say(replay);
   EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::bad_request);
   job_->line.say(channel::Release{kMigration});

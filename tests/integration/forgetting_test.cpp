@@ -25,10 +25,10 @@ constexpr std::int64_t kDay = 86'400'000;
 Migration ended_migration(const std::string& id, std::int64_t at) {
   Migration m;
   m.id = id;
-  m.job = "job";
+  m.spec.job = "job";
   m.instance = "of-" + id;
   m.from = "gpu-a/cpu:0";
-  m.to = "127.0.0.1:1/cpu:0";
+  m.spec.to = "127.0.0.1:1/cpu:0";
   m.state = handover::State::aborted;
   m.result = "failed";
   m.error = Error(Code::target_lost, "it is long ago");

@@ -199,12 +199,12 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
     options.port = target_->port();
     options.token = "token";
     options.transports = kTransports;
-    options.strategy = way.strategy;
-    options.chunk_bytes = 256U << 10U;
-    options.compression = way.compression;
+    options.spec.strategy = way.strategy;
+    options.spec.chunk_bytes = 256U << 10U;
+    options.spec.compression = way.compression;
     options.data_key = way.data_key;
     options.silence_max = seconds(10);
-    options.max_downtime_ms = 0;
+    options.spec.max_downtime_ms = 0;
     source_.emplace(options, source_side_,
                     SourceEvents{[](const MigrationStats&) {},
                                  [this](double) { note([&] { converged_ = true; }); },

@@ -135,7 +135,7 @@ class EngineTest : public ::testing::Test {
     options.port = target_->port();
     if (options.token.empty()) options.token = "token";
     options.silence_max = liveness_;
-    options.compression = Compression::off;  // what is counted here is what the regions hold
+    options.spec.compression = Compression::off;  // what is counted here is what the regions hold
     if (options.data_key.empty()) options.data_key = data_key_;
     source_.emplace(
         options, source_side_,
@@ -192,7 +192,7 @@ TEST_F(EngineTest, StopCopySendsEveryByteInTheFreeze) {
   source_memory_.add("w", 5 * kMiB + 3, 1).add("empty", 0, 0).add("b", 7, 2);
   target_memory_.add("w", 5 * kMiB + 3, 9).add("empty", 0, 0).add("b", 7, 9);
   listen();
-  start({.strategy = Strategy::stop_copy});
+  start({.spec = {.strategy = Strategy::stop_copy}});
   ASSERT_TRUE(converges()) << heard_.why();
   // The last step changes what the probe of the link has sent already.
   for (auto& [name, bytes] : source_memory_.regions) {
@@ -218,7 +218,7 @@ TEST_F(EngineTest, RoundsSendWhatAStepChangedAndNeverWhatIsEqual) {
       source_side_.step_.notify_all();
     }
   });
-  start({.strategy = Strategy::rounds});
+  start({.spec = {.strategy = Strategy::rounds}});
   ASSERT_TRUE(converges()) << heard_.why();
   trainer.request_stop();
   trainer.join();
@@ -233,7 +233,7 @@ TEST_F(EngineTest, ASealedMigrationEndsInTheSameBytes) {
   target_memory_.add("w", 9 * kMiB + 3, 9).add("b", 7, 9);
   data_key_ = std::string(64, 'c');
   listen();
-  start({.strategy = Strategy::rounds});
+  start({.spec = {.strategy = Strategy::rounds}});
   ASSERT_TRUE(converges()) << heard_.why();
   ASSERT_TRUE(verifies()) << heard_.why();
   expect_equal_memory();
@@ -252,7 +252,7 @@ TEST_F(EngineTest, AnotherKeyIsRefusedByNameAndTheRightOneStillAdmitted) {
   EXPECT_FALSE(heard_.target_error.has_value());
   source_.reset();
   heard_.forget();
-  start({.strategy = Strategy::rounds});
+  start({.spec = {.strategy = Strategy::rounds}});
   ASSERT_TRUE(converges()) << heard_.why();
   EXPECT_TRUE(verifies()) << heard_.why();
 }
@@ -270,7 +270,7 @@ TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {
       ++source_side_.step_;
     }
   });
-  start({.strategy = Strategy::rounds, .bandwidth = 32 * kMiB, .max_downtime_ms = 100});
+  start({.spec = {.strategy = Strategy::rounds, .max_downtime_ms = 100, .bandwidth = 32 * kMiB}});
   EXPECT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 3; }));
   EXPECT_FALSE(heard_.converged);
   EXPECT_GT(heard_.stats.expected_downtime_ms, 100);
@@ -281,7 +281,7 @@ TEST_F(EngineTest, ABandwidthCapIsKeptWithinFivePercent) {
   target_memory_.add("w", 64 * kMiB, 2);
   listen();
   const auto start_time = Clock::now();
-  start({.strategy = Strategy::rounds, .bandwidth = 32 * kMiB});
+  start({.spec = {.strategy = Strategy::rounds, .bandwidth = 32 * kMiB}});
   ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 1; }));
   const std::chrono::duration<double> took = Clock::now() - start_time;
   EXPECT_GE(took.count(), 2 * 0.95);
@@ -302,7 +302,7 @@ TEST_F(EngineTest, AWrongTokenIsRefusedAndTheRightOneStillAdmitted) {
   source_.reset();
   heard_.source_error.reset();
   heard_.stats = {};
-  start({.strategy = Strategy::rounds});
+  start({.spec = {.strategy = Strategy::rounds}});
   ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.rounds >= 1; }));
   EXPECT_TRUE(verifies()) << heard_.why();
 }
@@ -322,7 +322,7 @@ TEST_F(EngineTest, ValuesThatDoNotComeBackAsTheyWereSentStopTheMigration) {
   target_memory_.add("w", kMiB, 2);
   target_side_.forgets_values_ = true;
   listen();
-  start({.strategy = Strategy::stop_copy});
+  start({.spec = {.strategy = Strategy::stop_copy}});
   ASSERT_TRUE(converges());
   EXPECT_FALSE(verifies());
   ASSERT_TRUE(heard_.source_error.has_value());
@@ -334,7 +334,7 @@ TEST_F(EngineTest, ADeadTargetFailsTheSourceWithinTwoSeconds) {
   source_memory_.add("w", 32 * kMiB, 1);
   target_memory_.add("w", 32 * kMiB, 2);
   listen();
-  start({.strategy = Strategy::rounds, .bandwidth = 8 * kMiB});
+  start({.spec = {.strategy = Strategy::rounds, .bandwidth = 8 * kMiB}});
   ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.transferred > kMiB; }));
   target_.reset();
   ASSERT_TRUE(heard_.within(seconds(2), [&] { return heard_.source_error.has_value(); }));
@@ -345,7 +345,7 @@ TEST_F(EngineTest, ACancelledSourceEndsInTimeAndTellsTheTarget) {
   source_memory_.add("w", 64 * kMiB, 1);
   target_memory_.add("w", 64 * kMiB, 2);
   listen();
-  start({.strategy = Strategy::rounds, .bandwidth = 8 * kMiB});
+  start({.spec = {.strategy = Strategy::rounds, .bandwidth = 8 * kMiB}});
   ASSERT_TRUE(heard_.within(seconds(10), [&] { return heard_.stats.transferred > kMiB; }));
   const auto before = Clock::now();
   source_.reset();

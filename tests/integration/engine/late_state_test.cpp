@@ -45,12 +45,12 @@ class LateState : public ::testing::Test {
     options.host = "127.0.0.1";
     options.port = target_->port();
     options.token = "token";
-    options.strategy = strategy;
-    options.chunk_bytes = 64 * kKiB;
-    options.bandwidth = bandwidth;
-    options.compression = Compression::off;
+    options.spec.strategy = strategy;
+    options.spec.chunk_bytes = 64 * kKiB;
+    options.spec.bandwidth = bandwidth;
+    options.spec.compression = Compression::off;
     options.silence_max = seconds(10);
-    options.max_downtime_ms = max_downtime_ms;
+    options.spec.max_downtime_ms = max_downtime_ms;
     SourceEvents events;
     events.progress = [this](const MigrationStats& stats) { note([&] { stats_ = stats; }); };
     events.converged = [this](double) { note([&] { converged_ = true; }); };

@@ -108,7 +108,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
     options.host = "127.0.0.1";
     options.port = target_->port();
     options.token = "token";
-    options.strategy = GetParam();
+    options.spec.strategy = GetParam();
     source_.emplace(
         options, trainer_,
         SourceEvents{

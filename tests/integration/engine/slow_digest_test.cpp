@@ -91,8 +91,8 @@ TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   options.host = "127.0.0.1";
   options.port = target.port();
   options.token = "token";
-  options.strategy = Strategy::rounds;
-  options.compression = Compression::off;
+  options.spec.strategy = Strategy::rounds;
+  options.spec.compression = Compression::off;
   options.silence_max = kSilenceMax;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {

@@ -33,9 +33,9 @@ Migration migration(double scale = 1) {
   const auto ms = [&](double at) { return static_cast<std::int64_t>(at * scale); };
   Migration m;
   m.id = "m-1";
-  m.job = "gpt";
+  m.spec.job = "gpt";
   m.from = "a/cpu:0";
-  m.to = "b:7070/cpu:0";
+  m.spec.to = "b:7070/cpu:0";
   m.state = State::completed;
   m.started_at_ms = 1'700'000'000'000;
   m.history = {{"planned", m.started_at_ms},
@@ -115,7 +115,7 @@ TEST(Report, AccountsForEveryByteAndForTheWholeDowntime) {
 
 TEST(Report, AccountsForWhatMovingTheProcessTook) {
   auto m = migration();
-  m.arrive = channel::Arrival::criu;
+  m.spec.arrive = channel::Arrival::criu;
   m.downtime_ms = 400;
   m.process = {};
   m.process.freeze_ms = 25;
@@ -207,7 +207,7 @@ TEST(Report, IsOfTheSameShapeWhetherItTookHalfASecondOrTwoHours) {
 TEST(Page, EscapesWhatStrangersNamed) {
   const std::string evil = "</title></style><script>alert('\"&\x01\xff')</script>";
   auto m = given_up();
-  m.id = m.job = m.from = m.to = m.stats.strategy = m.stats.not_replayed = evil;
+  m.id = m.spec.job = m.from = m.spec.to = m.stats.strategy = m.stats.not_replayed = evil;
   m.stats.regions_not_replayed = 1;
   m.error = Error(Code::link_lost, evil, evil);
   m.history.emplace_back(evil, m.started_at_ms + 995);

@@ -50,6 +50,23 @@ MigrationStats some_stats() {
   return stats;
 }
 
+MigrationSpec some_spec() {
+  MigrationSpec spec;
+  spec.job = "gpt";
+  spec.to = "b:1/cpu:0";
+  spec.strategy = Strategy::rounds;
+  spec.arrive = Arrival::criu;
+  spec.max_downtime_ms = 3.5;
+  spec.bandwidth = 12;
+  spec.timeout_ms = 77.5;
+  spec.chunk_bytes = 4096;
+  spec.log_bytes_max = 1 << 20;
+  spec.auto_converge = true;
+  spec.encrypt = true;
+  spec.compression = Compression::zstd;
+  return spec;
+}
+
 /// One of every message, each field other than its default.
 std::vector<Message> one_of_each() {
   const Digest digest{{1, 2, 3}};
@@ -69,8 +86,7 @@ std::vector<Message> one_of_each() {
       Ended{11, true},
       Welcome{2, true, "m", "10.0.0.2", "token", "tcp", "0badc0de", "10.0.0.9"},
       Refused{Code::protocol_mismatch, "no", "update"},
-      BeginSync{"m", "10.0.0.3", 7001, "token", Strategy::rounds, 4096, 12, 3.5, true, 1 << 20,
-                Compression::zstd, "tcp", 2.5, "0badc0de", Arrival::criu, "10.0.0.9"},
+      BeginSync{"m", "10.0.0.3", 7001, "token", some_spec(), "tcp", 2.5, "0badc0de", "10.0.0.9"},
       Freeze{"m"},
       Release{"m"},
       Retire{"m"},

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <string>
+#include <type_traits>
+
+#include "agent/base/json_fields.h"
+#include "migrator/core/named.h"
+
+/// JSON from a struct's one list of fields, and back: the same list as its bytes on the wire
+/// (migrator/wire/archive.h). Enumerations are written by name.
+namespace cardswap {
+
+class JsonOut {
+ public:
+  static constexpr bool kReads = false;
+
+  explicit JsonOut(boost::json::object& to) : to_(to) {}
+
+  template <class Field>
+  void operator()(const char* name, const Field& field) {
+    to_[name] = value_of(field);
+  }
+  template <class Field>
+  void limit(const char* name, const Field& field) {
+    (*this)(name, field);
+  }
+  /// Null where nothing is known yet.
+  template <class Field>
+  void known(const char* name, const Field& field, bool is_known) {
+    to_[name] = is_known ? value_of(field) : boost::json::value(nullptr);
+  }
+  template <class Field>
+  void known(const char* name, const Field& field) {
+    known(name, field, field != Field{});
+  }
+
+ private:
+  template <class Field>
+  static boost::json::value value_of(const Field& field) {
+    if constexpr (Named<Field>) {
+      return boost::json::value(to_string(field));
+    } else {
+      return boost::json::value(field);
+    }
+  }
+
+  boost::json::object& to_;
+};
+
+/// What is not there, or is nothing that the field can hold, leaves it as it is.
+class JsonIn {
+ public:
+  static constexpr bool kReads = true;
+
+  explicit JsonIn(const boost::json::object& from) : from_(from) {}
+
+  template <class Field>
+  void operator()(const char* name, Field& field) {
+    if constexpr (Named<Field>) {
+      if (const auto value = named<Field>(text_at(from_, name))) field = *value;
+    } else {
+      take_at(from_, name, field);
+    }
+  }
+  template <class Field>
+  void limit(const char* name, Field& field) {
+    (*this)(name, field);
+  }
+  template <class Field>
+  void known(const char* name, Field& field, bool /*is_known*/ = true) {
+    (*this)(name, field);
+  }
+
+ private:
+  const boost::json::object& from_;
+};
+
+template <class Struct>
+void put_fields(boost::json::object& to, const Struct& from) {
+  JsonOut out(to);
+  fields(out, const_cast<Struct&>(from));  // NOLINT: a JsonOut only reads
+}
+template <class Struct>
+void take_fields(const boost::json::object& from, Struct& to) {
+  JsonIn in(from);
+  fields(in, to);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+/// Fields of JSON that may lack them or hold something else: records of our own that another
+/// release wrote, answers of agents, what programs say. None of these throws. What has to be there
+/// and to be right is read by ApiRequest (requests) and handover/answers.h (other agents).
+namespace cardswap {
+
+/// Null where there is none, or null.
+[[nodiscard]] inline const boost::json::value* value_at(const boost::json::object& from,
+                                                        std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
+/// Sets `out` where there is a value of its type that fits in it; else leaves it as it is.
+template <class T>
+bool take_at(const boost::json::object& from, std::string_view key, T& out) {
+  const auto* value = value_at(from, key);
+  if (value == nullptr) return false;
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (!value->is_string()) return false;
+    out.assign(value->get_string().data(), value->get_string().size());
+  } else if constexpr (std::is_same_v<T, bool>) {
+    if (!value->is_bool()) return false;
+    out = value->get_bool();
+  } else {
+    static_assert(std::is_arithmetic_v<T>);
+    if (!value->is_number()) return false;
+    boost::system::error_code inexact;
+    const auto number = value->to_number<T>(inexact);
+    if (inexact) return false;
+    out = number;
+  }
+  return true;
+}
+
+/// Empty where there is no text.
+[[nodiscard]] inline std::string text_at(const boost::json::object& from, std::string_view key) {
+  std::string text;
+  take_at(from, key, text);
+  return text;
+}
+/// 0 where there is no number that T holds exactly.
+template <class T = double>
+[[nodiscard]] T number_at(const boost::json::object& from, std::string_view key) {
+  T number = 0;
+  take_at(from, key, number);
+  return number;
+}
+/// False where there is neither.
+[[nodiscard]] inline bool flag_at(const boost::json::object& from, std::string_view key) {
+  bool flag = false;
+  take_at(from, key, flag);
+  return flag;
+}
+/// Empty where there is none. It is a part of `from`, which must outlive it.
+[[nodiscard]] inline const boost::json::object& object_at(const boost::json::object& from,
+                                                          std::string_view key) {
+  static const boost::json::object kNone;
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_object() ? value->get_object() : kNone;
+}
+[[nodiscard]] inline const boost::json::array& array_at(const boost::json::object& from,
+                                                        std::string_view key) {
+  static const boost::json::array kNone;
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+const boost::json::object& object_at(const boost::json::object&&, std::string_view) = delete;
+const boost::json::array& array_at(const boost::json::object&&, std::string_view) = delete;
+
+/// What has nothing to say is null in answers.
+[[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
+  return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "migrator/core/compression.h"
+#include "migrator/core/stats.h"
+
+namespace cardswap {
+
+/// How the process comes to the target: the program was started there, or CRIU brings it.
+/// `automatic`, as its job was started, is a request's word: the agent chooses before it goes on.
+enum class Arrival : std::uint8_t { standby, criu, automatic };
+/// "standby", "criu", "auto".
+[[nodiscard]] std::string_view to_string(Arrival arrival);
+constexpr Arrival last_of(Arrival) { return Arrival::automatic; }
+
+/// What is asked of one migration: the same value in the request, in the journal, in what the
+/// source's runtime is told and in its engine. An option is a member here with its line in
+/// fields(), a flag of the command (agent/cli/migration_options.cpp), and the code that acts on it.
+struct MigrationSpec {
+  std::string job;
+  std::string to;  ///< HOST[:PORT]/DEVICE
+  Strategy strategy = Strategy::automatic;
+  Arrival arrive = Arrival::automatic;
+  double max_downtime_ms = 300;  ///< 0: no limit
+  std::uint64_t bandwidth = 0;   ///< bytes a second; 0: no cap
+  double timeout_ms = 600'000;   ///< 0: none
+  std::uint32_t max_rounds =
+      0;  ///< of pre-copy, the base copy being the first; 0: as many as it takes
+  std::uint64_t chunk_bytes = 1U << 20;
+  std::uint64_t log_bytes_max = 0;  ///< gradients held for the log; 0: twice a step's
+  bool auto_converge = false;       ///< slow the trainer down if rounds need it
+  bool encrypt = false;
+  Compression compression = Compression::automatic;
+  bool operator==(const MigrationSpec&) const = default;
+};
+
+/// In the order of the wire, under the names of the API. A limit of 0 is none.
+template <class Archive>
+void fields(Archive& a, MigrationSpec& m) {
+  a("job", m.job);
+  a("to", m.to);
+  a("strategy", m.strategy);
+  a("arrive", m.arrive);
+  a.limit("max_downtime_ms", m.max_downtime_ms);
+  a.limit("bandwidth", m.bandwidth);
+  a.limit("timeout_ms", m.timeout_ms);
+  a("chunk_bytes", m.chunk_bytes);
+  a("log_memory", m.log_bytes_max);
+  a("auto_converge", m.auto_converge);
+  a("encrypt", m.encrypt);
+  a("compression", m.compression);
+}
+
+}  // namespace cardswap

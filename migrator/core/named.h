@@ -1,0 +1,44 @@
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace cardswap {
+
+/// An enumeration whose values run from 0 to last_of(Enum{}), which stands beside it: what comes
+/// from outside is held against that.
+template <class Enum>
+concept Ranged = std::is_enum_v<Enum> && requires(Enum value) {
+  { last_of(value) } -> std::same_as<Enum>;
+};
+
+/// One whose values have names too, for JSON and for people.
+template <class Enum>
+concept Named = Ranged<Enum> && requires(Enum value) {
+  { to_string(value) } -> std::convertible_to<std::string_view>;
+};
+
+template <Named Enum>
+[[nodiscard]] std::optional<Enum> named(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(last_of(Enum{})); ++i) {
+    if (name == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
+  }
+  return std::nullopt;
+}
+
+/// "auto, off, lz4 or zstd".
+template <Named Enum>
+[[nodiscard]] std::string names_of() {
+  const int last = static_cast<int>(last_of(Enum{}));
+  std::string all;
+  for (int i = 0; i <= last; ++i) {
+    if (i > 0) all += i == last ? " or " : ", ";
+    all += to_string(static_cast<Enum>(i));
+  }
+  return all;
+}
+
+}  // namespace cardswap

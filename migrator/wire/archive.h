@@ -1,0 +1,220 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "migrator/core/digest.h"
+#include "migrator/core/error.h"
+#include "migrator/core/layout.h"
+#include "migrator/core/named.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/utf8.h"
+#include "migrator/core/writer.h"
+
+/// The bytes of a message from one list of its fields, in their order: what writes and what reads
+/// cannot disagree.
+///
+///     template <class Archive>
+///     void fields(Archive& a, Frozen& m) { a(m.migration, m.step); }
+///
+/// stands in the namespace of the message, and is called with a Put and with a Take. Where the
+/// struct is JSON too the fields have names, which are nothing to these two; agent/base's
+/// json_archive.h calls the same list. Bounds are held before anything is allocated.
+namespace cardswap {
+
+constexpr Code last_of(Code) { return Code::internal; }
+
+}  // namespace cardswap
+
+namespace cardswap::wire {
+
+/// What a format holds its texts to.
+struct TextRule {
+  std::size_t bytes_max = 0;
+  std::size_t brief_bytes_max = 0;  ///< of what is for people alone: cut rather than refused
+  bool utf8 = false;                ///< and without a NUL: made so when written, refused when read
+};
+
+class Put {
+ public:
+  static constexpr bool kReads = false;
+
+  Put(WireWriter& writer, TextRule rule) : writer_(writer), rule_(rule) {}
+
+  template <class... Field>
+  requires(!std::is_array_v<Field> && ...) void operator()(const Field&... field) {
+    (put(field), ...);
+  }
+  template <class Field>
+  void operator()(const char* /*name*/, const Field& field) {
+    put(field);
+  }
+  template <class Field>
+  void limit(const char* /*name*/, const Field& field) {
+    put(field);
+  }
+  void brief(const std::string& value) { text(value.substr(0, rule_.brief_bytes_max)); }
+  void blob(const std::vector<std::byte>& value, std::size_t /*bytes_max*/) { writer_.blob(value); }
+  template <class Item>
+  void list(const std::vector<Item>& items, std::size_t /*most*/, std::size_t /*item_bytes*/) {
+    items_of(items, items.size());
+  }
+  /// For people alone: what is more than `most` is left out.
+  template <class Item>
+  void brief_list(const std::vector<Item>& items, std::size_t most) {
+    items_of(items, std::min(items.size(), most));
+  }
+
+ private:
+  template <class Item>
+  void items_of(const std::vector<Item>& items, std::size_t count) {
+    writer_.u32(static_cast<std::uint32_t>(count));
+    for (std::size_t i = 0; i < count; ++i) put(items[i]);
+  }
+  /// A program's words may be cut anywhere and be in any encoding; the other side takes UTF-8.
+  void text(std::string value) {
+    if (rule_.utf8) {
+      value = as_utf8(std::move(value));
+      std::replace(value.begin(), value.end(), '\0', '?');
+    }
+    writer_.string(value);
+  }
+
+  void put(std::uint8_t value) { writer_.u8(value); }
+  void put(std::uint16_t value) { writer_.u16(value); }
+  void put(std::uint32_t value) { writer_.u32(value); }
+  void put(std::uint64_t value) { writer_.u64(value); }
+  void put(std::int64_t value) { writer_.i64(value); }
+  void put(double value) { writer_.f64(std::abs(value) < 1e18 ? value : 0); }
+  void put(bool value) { writer_.boolean(value); }
+  void put(const Digest& value) { writer_.digest(value); }
+  void put(ChunkId value) { writer_.u32(static_cast<std::uint32_t>(value)); }
+  void put(const std::string& value) {
+    // Cut where it is for people to read; else the other side is to refuse it as it is.
+    if (rule_.utf8 && value.size() > rule_.bytes_max) return text(value.substr(0, rule_.bytes_max));
+    text(value);
+  }
+  template <class First, class Second>
+  void put(const std::pair<First, Second>& value) {
+    put(value.first);
+    put(value.second);
+  }
+  template <Ranged Enum>
+  void put(Enum value) {
+    writer_.u8(static_cast<std::uint8_t>(value));
+  }
+  template <class Struct>
+  requires requires(Put& a, Struct& m) { fields(a, m); }
+  void put(const Struct& value) {
+    fields(*this, const_cast<Struct&>(value));  // NOLINT: a Put only reads
+  }
+
+  WireWriter& writer_;
+  const TextRule rule_;
+};
+
+/// Throws Error{bad_request} on what no Put has written.
+class Take {
+ public:
+  static constexpr bool kReads = true;
+
+  Take(WireReader& reader, TextRule rule) : reader_(reader), rule_(rule) {}
+
+  template <class... Field>
+  requires(!std::is_array_v<Field> && ...) void operator()(Field&... field) { (take(field), ...); }
+  template <class Field>
+  void operator()(const char* /*name*/, Field& field) {
+    take(field);
+  }
+  template <class Field>
+  void limit(const char* /*name*/, Field& field) {
+    take(field);
+  }
+  void brief(std::string& value) { value = text(rule_.brief_bytes_max); }
+  void blob(std::vector<std::byte>& value, std::size_t bytes_max) {
+    const auto bytes = reader_.blob(bytes_max);
+    value.assign(bytes.begin(), bytes.end());
+  }
+  /// `item_bytes`: that an item takes at least.
+  template <class Item>
+  void list(std::vector<Item>& items, std::size_t most, std::size_t item_bytes) {
+    const auto count = reader_.count(item_bytes);
+    if (count > most) throw Error(Code::bad_request, "a list is longer than allowed");
+    items.resize(count);
+    for (auto& item : items) take(item);
+  }
+  template <class Item>
+  void brief_list(std::vector<Item>& items, std::size_t most) {
+    list(items, most, 1);
+  }
+
+ private:
+  /// What is taken here may stand in the journal and in JSON later, which carry nothing else.
+  std::string text(std::size_t bytes_max) {
+    auto value = reader_.string(bytes_max);
+    if (rule_.utf8 && (!is_utf8(value) || value.find('\0') != std::string::npos)) {
+      throw Error(Code::bad_request, "a text field is no UTF-8 text");
+    }
+    return value;
+  }
+
+  void take(std::uint8_t& value) { value = reader_.u8(); }
+  void take(std::uint16_t& value) { value = reader_.u16(); }
+  void take(std::uint32_t& value) { value = reader_.u32(); }
+  void take(std::uint64_t& value) { value = reader_.u64(); }
+  void take(std::int64_t& value) { value = reader_.i64(); }
+  void take(double& value) { value = reader_.f64(); }
+  void take(bool& value) { value = reader_.boolean(); }
+  void take(Digest& value) { value = reader_.digest(); }
+  void take(ChunkId& value) { value = static_cast<ChunkId>(reader_.u32()); }
+  void take(std::string& value) { value = text(rule_.bytes_max); }
+  template <class First, class Second>
+  void take(std::pair<First, Second>& value) {
+    take(value.first);
+    take(value.second);
+  }
+  template <Ranged Enum>
+  void take(Enum& value) {
+    const auto raw = reader_.u8();
+    if (raw > static_cast<std::uint8_t>(last_of(Enum{}))) {
+      throw Error(Code::bad_request, "an enumeration field is out of range");
+    }
+    value = static_cast<Enum>(raw);
+  }
+  template <class Struct>
+  requires requires(Take& a, Struct& m) { fields(a, m); }
+  void take(Struct& value) { fields(*this, value); }
+
+  WireReader& reader_;
+  const TextRule rule_;
+};
+
+/// The fields of the alternative that `message` holds.
+template <class... Kind>
+void put_fields(WireWriter& writer, TextRule rule, const std::variant<Kind...>& message) {
+  Put put(writer, rule);
+  std::visit([&](const auto& kind) { put(kind); }, message);
+}
+
+/// The alternative at `index`. Throws Error{bad_request} with `unknown` where there is none.
+template <class Variant, std::size_t Index = 0>
+Variant take_fields(WireReader& reader, TextRule rule, std::size_t index, const char* unknown) {
+  if constexpr (Index == std::variant_size_v<Variant>) {
+    throw Error(Code::bad_request, unknown);
+  } else {
+    if (index != Index) return take_fields<Variant, Index + 1>(reader, rule, index, unknown);
+    std::variant_alternative_t<Index, Variant> kind;
+    Take take(reader, rule);
+    take(kind);
+    return kind;
+  }
+}
+
+}  // namespace cardswap::wire

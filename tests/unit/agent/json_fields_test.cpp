@@ -1,0 +1,76 @@
+#include "agent/base/json_fields.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdint>
+
+#include "agent/base/json_archive.h"
+#include "migrator/core/stats.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+const json::object kFrom{{"text", "t"},     {"number", 7},    {"large", UINT64_MAX},
+                         {"half", 1.5},     {"minus", -1},    {"flag", true},
+                         {"null", nullptr}, {"list", {1, 2}}, {"object", {{"a", 1}}}};
+
+TEST(JsonFields, AreEmptyWhereThereIsNoneOfTheType) {
+  EXPECT_EQ(text_at(kFrom, "text"), "t");
+  EXPECT_EQ(number_at(kFrom, "half"), 1.5);
+  EXPECT_EQ(number_at<std::uint64_t>(kFrom, "large"), UINT64_MAX);
+  EXPECT_TRUE(flag_at(kFrom, "flag"));
+  EXPECT_EQ(array_at(kFrom, "list").size(), 2U);
+  EXPECT_EQ(object_at(kFrom, "object").size(), 1U);
+  for (const auto* key : {"none", "null", "number", "object"}) {
+    EXPECT_EQ(text_at(kFrom, key), "") << key;
+    EXPECT_FALSE(flag_at(kFrom, key)) << key;
+    EXPECT_TRUE(array_at(kFrom, key).empty()) << key;
+  }
+  for (const auto* key : {"none", "null", "text", "flag", "list"}) {
+    EXPECT_EQ(number_at(kFrom, key), 0) << key;
+    EXPECT_TRUE(object_at(kFrom, key).empty()) << key;
+  }
+  EXPECT_EQ(value_at(kFrom, "null"), nullptr);
+}
+
+TEST(JsonFields, AreNoNumberThatTheTypeDoesNotHold) {
+  EXPECT_EQ(number_at<int>(kFrom, "large"), 0);
+  EXPECT_EQ(number_at<std::uint64_t>(kFrom, "minus"), 0U);
+  EXPECT_EQ(number_at<std::uint64_t>(kFrom, "half"), 0U);
+  std::uint32_t number = 5;
+  EXPECT_FALSE(take_at(kFrom, "large", number));
+  EXPECT_FALSE(take_at(kFrom, "none", number));
+  EXPECT_EQ(number, 5U);
+  EXPECT_TRUE(take_at(kFrom, "number", number));
+  EXPECT_EQ(number, 7U);
+}
+
+TEST(JsonArchive, ComesBackAsItWasWritten) {
+  MigrationStats stats;
+  stats.phase = "rounds";
+  stats.remaining = 1;
+  stats.log_lag_bytes = UINT64_MAX;
+  stats.expected_downtime_ms = 0.1;
+  stats.throttle_pct = 20;
+  stats.note = "n";
+  json::object written;
+  put_fields(written, stats);
+  MigrationStats again;
+  take_fields(json::parse(json::serialize(written)).as_object(), again);
+  EXPECT_EQ(again, stats);
+}
+
+TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnother) {
+  MigrationStats stats;
+  stats.phase = "verify";
+  stats.rounds = 3;
+  take_fields({{"phase", 1}, {"rounds", -1}, {"total", "much"}, {"more", 1}}, stats);
+  EXPECT_EQ(stats.phase, "verify");
+  EXPECT_EQ(stats.rounds, 3U);
+  EXPECT_EQ(stats.total, 0U);
+}
+
+}  // namespace
+}  // namespace cardswap
