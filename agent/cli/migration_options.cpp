@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "agent/base/units.h"
 #include "migrator/core/error.h"
 #include "migrator/core/named.h"
@@ -18,6 +20,17 @@ Enum value_of(const char* name, const std::string& text) {
 
 double limit_of(const char* name, const std::string& text) {
   return static_cast<double>(parse_limit(name, text).count());
+}
+
+/// 0: none.
+std::uint32_t count_of(const char* name, const std::string& text) {
+  if (text == "none") return 0;
+  std::uint32_t count = 0;
+  const auto* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, count);
+  if (read.ec == std::errc{} && read.ptr == end && count > 0) return count;
+  throw Error(Code::bad_request, fmt::format("{}: '{}' is no number of at least 1", name, text),
+              "`none` lifts the limit");
 }
 
 }  // namespace
@@ -46,6 +59,10 @@ void MigrationOptions::add_to(CLI::App& command) {
          [](auto& spec, const auto& text) { spec.bandwidth = parse_rate("--bandwidth", text); });
   option(command, "--timeout", "10m", "Give up after this long, or none",
          [](auto& spec, const auto& text) { spec.timeout_ms = limit_of("--timeout", text); });
+  option(command, "--max-rounds", "none",
+         "rounds: after so many (the first copies everything) freeze if --max-downtime allows it, "
+         "or give up; or none",
+         [](auto& spec, const auto& text) { spec.max_rounds = count_of("--max-rounds", text); });
   option(command, "--chunk", "1MiB", "Size of a chunk",
          [](auto& spec, const auto& text) { spec.chunk_bytes = parse_size("--chunk", text); });
   option(command, "--log-memory", "auto",

@@ -47,6 +47,7 @@ void fields(Archive& a, MigrationSpec& m) {
   a.limit("max_downtime_ms", m.max_downtime_ms);
   a.limit("bandwidth", m.bandwidth);
   a.limit("timeout_ms", m.timeout_ms);
+  a.limit("max_rounds", m.max_rounds);
   a("chunk_bytes", m.chunk_bytes);
   a("log_memory", m.log_bytes_max);
   a("auto_converge", m.auto_converge);

@@ -39,7 +39,7 @@ bool should_freeze(const FreezeRule& now) {
   if (now.max_downtime_ms > 0 && now.expected_downtime_ms < kWellWithin * now.max_downtime_ms) {
     return true;
   }
-  if (now.dirty_bytes == 0) return true;
+  if (now.last_round || now.dirty_bytes == 0) return true;
   return now.dirty_bytes_before != 0 &&
          static_cast<double>(now.dirty_bytes) >
              kShrinksTo * static_cast<double>(now.dirty_bytes_before);

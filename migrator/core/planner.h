@@ -31,9 +31,11 @@ struct FreezeRule {
   double expected_downtime_ms = 0;
   std::uint64_t dirty_bytes = 0;
   std::uint64_t dirty_bytes_before = 0;  ///< one round earlier; 0: no round yet
+  bool last_round = false;               ///< there may be no other
 };
 
-/// True when the downtime is within the limit and another round would hardly shorten it.
+/// True when the downtime is within the limit and another round would hardly shorten it, or may not
+/// be.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
 struct Prediction {

@@ -68,6 +68,14 @@ TEST_F(BadInput, ThatDoesNotConvergeIsGivenUpAtItsTimeout) {
   EXPECT_TRUE(within(10s, [&] { return b.leftovers().empty(); }));
 }
 
+TEST_F(BadInput, ThatDoesNotConvergeIsGivenUpAfterItsLastRound) {
+  Host b(dir_.path() / "b", {.name = "b"});
+  expect({"migrate", "job", "--to", b.at("cpu:0"), "--strategy", "rounds", "--bandwidth", "8MiB/s",
+          "--max-downtime", "50ms", "--max-rounds", "2"},
+         4, "after 2 a freeze would take");
+  EXPECT_TRUE(within(10s, [&] { return b.leftovers().empty(); }));
+}
+
 TEST_F(BadInput, OnEverySocketClosesThatConnectionOnly) {
   std::string garbage(5000, '\xff');
   for (std::size_t i = 0; i < garbage.size(); i += 3) garbage[i] = static_cast<char>(i);

@@ -158,7 +158,8 @@ TEST_F(DryRun, RefusesALimitOfNothing) {
                                                         {"--max-downtime", "0.1ms"},
                                                         {"--bandwidth", "0"},
                                                         {"--bandwidth", "0MiB/s"},
-                                                        {"--timeout", "0s"}}) {
+                                                        {"--timeout", "0s"},
+                                                        {"--max-rounds", "0"}}) {
     SCOPED_TRACE(flag + " " + value);
     const auto outcome = a_.command({"migrate", "job", "--to", b_.at("cpu:0"), flag, value});
     EXPECT_EQ(outcome.exit_code, 2);

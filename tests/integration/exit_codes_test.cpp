@@ -85,6 +85,7 @@ TEST_F(ExitCode, IsTwoForWrongUsageAndNamesTheWord) {
            {{"migrate", "job", "--to", "b:0/cpu:0"}, 2, {"'b:0/cpu:0'"}},
            {with({"--strategy", "teleport"}), 2, {"'teleport'", "stop-copy"}},
            {with({"--max-downtime", "3 parsecs"}), 2, {"--max-downtime", "3 parsecs", "300ms"}},
+           {with({"--max-rounds", "few"}), 2, {"--max-rounds", "'few'", "none"}},
            {with({"--timeout", "soon"}), 2, {"--timeout", "'soon'", "5m"}},
            {with({"--bandwidth", "fast"}), 2, {"--bandwidth", "'fast'", "200MiB/s"}},
            {with({"--chunk", "lots"}), 2, {"--chunk", "'lots'", "64MiB"}},

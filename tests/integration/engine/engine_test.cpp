@@ -129,6 +129,19 @@ class EngineTest : public ::testing::Test {
             },
             [this](const Error& error) { heard_.note([&] { heard_.target_error = error; }); }});
   }
+  /// Every step of it changes every byte.
+  std::jthread rewriting_trainer() {
+    return std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        auto& bytes = source_memory_.regions[0].second;
+        // In one go: a scan in the middle of a step finds less changed, and a sanitizer makes it
+        // long.
+        std::memset(bytes.data(), static_cast<int>(source_side_.step_ % 256), bytes.size());
+        ++source_side_.step_;
+        source_side_.step_.notify_all();
+      }
+    });
+  }
   void start(SourceOptions options = {}) {
     options.migration = "m";
     options.host = "127.0.0.1";
@@ -261,19 +274,27 @@ TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {
   source_memory_.add("w", 8 * kMiB, 1);
   target_memory_.add("w", 8 * kMiB, 2);
   listen();
-  std::jthread trainer([this](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      auto& bytes = source_memory_.regions[0].second;
-      // In one go: a scan in the middle of a step finds less changed, and a sanitizer makes it
-      // long.
-      std::memset(bytes.data(), static_cast<int>(source_side_.step_ % 256), bytes.size());
-      ++source_side_.step_;
-    }
-  });
+  auto trainer = rewriting_trainer();
   start({.spec = {.strategy = Strategy::rounds, .max_downtime_ms = 100, .bandwidth = 32 * kMiB}});
   EXPECT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 3; }));
   EXPECT_FALSE(heard_.converged);
   EXPECT_GT(heard_.stats.expected_downtime_ms, 100);
+}
+
+TEST_F(EngineTest, RoundsEndAfterAsManyAsAreAllowed) {
+  source_memory_.add("w", 8 * kMiB, 1);
+  target_memory_.add("w", 8 * kMiB, 2);
+  listen();
+  auto trainer = rewriting_trainer();
+  start({.spec = {.strategy = Strategy::rounds,
+                  .max_downtime_ms = 100,
+                  .bandwidth = 64 * kMiB,
+                  .max_rounds = 2}});
+  ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::not_converging);
+  EXPECT_THAT(heard_.source_error->failure(), ::testing::HasSubstr("after 2 a freeze would take"));
+  EXPECT_FALSE(heard_.converged);
+  EXPECT_EQ(heard_.stats.rounds, 2U);
 }
 
 TEST_F(EngineTest, ABandwidthCapIsKeptWithinFivePercent) {

@@ -36,6 +36,7 @@ MigrationSpec none_of_the_defaults() {
           .max_downtime_ms = 12.5,
           .bandwidth = 1 << 20,
           .timeout_ms = 1500,
+          .max_rounds = 7,
           .chunk_bytes = 1 << 16,
           .log_bytes_max = 1 << 24,
           .auto_converge = true,
@@ -64,7 +65,7 @@ TEST(MigrationRequest, LeavesWhatIsAbsentOrNullAsItIs) {
 }
 
 TEST(MigrationRequest, LiftsALimitByNullAndTakesNone) {
-  const auto limits = {"max_downtime_ms", "bandwidth", "timeout_ms"};
+  const auto limits = {"max_downtime_ms", "bandwidth", "timeout_ms", "max_rounds"};
   MigrationSpec none;
   none.job = "gpt";
   none.to = "gpu-b/cpu:0";
@@ -79,10 +80,12 @@ TEST(MigrationRequest, LiftsALimitByNullAndTakesNone) {
     EXPECT_THAT(refused({{limit, -5}}), HasSubstr(limit));
     EXPECT_THAT(refused({{limit, "much"}}), HasSubstr(limit));
   }
+  EXPECT_THAT(refused({{"max_rounds", 5e9}}), HasSubstr("max_rounds"));
 }
 
 TEST(MigrationRequest, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(refused({{"max_round", 3}}), HasSubstr("unknown field 'max_round'"));
+  EXPECT_THAT(refused({{"max_round", 3}}), HasSubstr("max_rounds"));
   EXPECT_THAT(refused({{"strategy", "warp"}}), HasSubstr("use auto, stop-copy, rounds or replay"));
   EXPECT_THAT(refused({{"compression", "gzip"}}), HasSubstr("use auto, off, lz4 or zstd"));
   EXPECT_THAT(refused({{"arrive", "by mail"}}), HasSubstr("use standby, criu or auto"));

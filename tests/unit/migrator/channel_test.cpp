@@ -59,6 +59,7 @@ MigrationSpec some_spec() {
   spec.max_downtime_ms = 3.5;
   spec.bandwidth = 12;
   spec.timeout_ms = 77.5;
+  spec.max_rounds = 9;
   spec.chunk_bytes = 4096;
   spec.log_bytes_max = 1 << 20;
   spec.auto_converge = true;

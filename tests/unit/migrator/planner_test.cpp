@@ -56,6 +56,12 @@ TEST(ShouldFreeze, WaitsWhileRoundsStillShrinkTheRest) {
 
 TEST(ShouldFreeze, AtOnceWhenWellWithinTheLimit) { EXPECT_TRUE(should_freeze({300, 50, 50, 100})); }
 
+TEST(ShouldFreeze, AfterTheLastRoundWhereverTheLimitAllowsIt) {
+  EXPECT_TRUE(should_freeze({300, 200, 50, 100, true}));
+  EXPECT_TRUE(should_freeze({0, 5000, 50, 100, true}));
+  EXPECT_FALSE(should_freeze({300, 301, 50, 100, true}));
+}
+
 TEST(ShouldFreeze, WithoutALimitOnceRoundsStopShrinking) {
   EXPECT_FALSE(should_freeze({0, 5000, 50, 100}));
   EXPECT_TRUE(should_freeze({0, 5000, 100, 100}));
