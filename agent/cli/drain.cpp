@@ -39,7 +39,7 @@ Drain::Drain(const Context& context, DrainOptions options)
     : context_(context),
       options_(std::move(options)),
       drained_(parse_agent_address("drain", options_.host).agent),
-      host_name_(text_at(client().call("GET", "/v1/version"), "host")),
+      host_name_(shown_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
       targets_(drained_, options_.to, context.credentials) {
   const auto limit = parse_duration("--deadline", options_.deadline);
@@ -82,17 +82,17 @@ void Drain::cordon() {
 
 void Drain::note_job(Item& item, const json::object& job) {
   auto& placed = item.job;
-  placed.name = text_at(job, "name");
+  placed.name = shown_at(job, "name");
   placed.host = drained_.text();
-  placed.device = text_at(job, "device");
+  placed.device = shown_at(job, "device");
   placed.kind = placed.device.substr(0, placed.device.find(':'));
-  placed.state_bytes = static_cast<std::uint64_t>(number(job, "state_bytes"));
-  placed.movable = flag(job, "attached") && placed.state_bytes > 0;
-  placed.immovable_reason = flag(job, "attached") ? "it has not passed its first step yet"
-                                                  : "no Cardswap runtime is attached to it";
+  placed.state_bytes = static_cast<std::uint64_t>(number_at(job, "state_bytes"));
+  placed.movable = flag_at(job, "attached") && placed.state_bytes > 0;
+  placed.immovable_reason = flag_at(job, "attached") ? "it has not passed its first step yet"
+                                                     : "no Cardswap runtime is attached to it";
   item.row.job = placed.name;
   item.row.from = host_name_ + "/" + placed.device;
-  item.pid = static_cast<std::int64_t>(number(job, "pid"));
+  item.pid = static_cast<std::int64_t>(number_at(job, "pid"));
 }
 
 bool Drain::take_up(Item& item, const std::string& migration) {
@@ -106,7 +106,7 @@ bool Drain::take_up(Item& item, const std::string& migration) {
   if (!found.at("result").is_null()) return false;
   item.migration = std::move(found);
   item.row.migration = migration;
-  item.row.to = text_at(item.migration, "to");
+  item.row.to = shown_at(item.migration, "to");
   item.row.tries += 1;
   item.hooked = true;
   item.phase = Phase::moving;
@@ -119,8 +119,8 @@ void Drain::refresh() {
   std::vector<std::string> live;
   for (const auto& entry : answer.at("jobs").as_array()) {
     const auto& job = entry.as_object();
-    const auto state = text_at(job, "state");
-    const auto name = text_at(job, "name");
+    const auto state = shown_at(job, "state");
+    const auto name = shown_at(job, "name");
     if (state == "standby") ++arriving_;
     if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
       continue;
@@ -132,7 +132,7 @@ void Drain::refresh() {
       item = items_.emplace(items_.end());
       placement_is_old_ = true;
     } else if (item->phase == Phase::over && item->row.gone() &&
-               item->pid != static_cast<std::int64_t>(number(job, "pid"))) {
+               item->pid != static_cast<std::int64_t>(number_at(job, "pid"))) {
       *item = Item();  // it is here again, or on another device of this host
     } else if (item->phase == Phase::moving || item->phase == Phase::over) {
       continue;
@@ -141,7 +141,7 @@ void Drain::refresh() {
     note_job(*item, job);
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
-    if (const auto migration = text_at(job, "migration"); !migration.empty()) {
+    if (const auto migration = shown_at(job, "migration"); !migration.empty()) {
       take_up(*item, migration);
     }
   }
@@ -225,7 +225,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   spec.to = item.row.to;
   try {
     item.migration = client().call("POST", "/v1/migrations", request_body(spec));
-    item.row.migration = text_at(item.migration, "id");
+    item.row.migration = shown_at(item.migration, "id");
     item.phase = Phase::moving;
   } catch (const Error& error) {
     // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
@@ -247,15 +247,15 @@ void Drain::follow() {
 void Drain::ended(Item& item) {
   const auto& m = item.migration;
   placement_is_old_ = true;
-  item.row.strategy = text_at(m, "strategy");
-  item.row.total_time_ms = number(m.at("progress").as_object(), "total_time_ms");
-  if (text_at(m, "result") == "ok") {
-    item.row.downtime_ms = number(m, "downtime_ms");
+  item.row.strategy = shown_at(m, "strategy");
+  item.row.total_time_ms = number_at(m.at("progress").as_object(), "total_time_ms");
+  if (shown_at(m, "result") == "ok") {
+    item.row.downtime_ms = number_at(m, "downtime_ms");
     over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(m.at("error"));
-  if (text_at(m, "result") == "cancelled") {
+  if (shown_at(m, "result") == "cancelled") {
     over(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
     retry_elsewhere(item, error);

@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/cli/agent_address.h"
-#include "agent/cli/fields.h"
+#include "agent/placement/device_json.h"
 
 namespace cardswap::cli {
 namespace {
@@ -19,19 +19,6 @@ std::string identity(const http::Endpoint& agent, const Credentials& credentials
   const auto version = Client(agent, credentials).call("GET", "/v1/version", nullptr, kAnswerMax);
   return json::serialize(version.at("host")) + json::serialize(version.at("pid")) +
          json::serialize(version.at("data_dir"));
-}
-
-PlacementDevice device_from(const http::Endpoint& agent, const json::object& item) {
-  PlacementDevice device;
-  device.host = agent.text();
-  device.name = std::string_view(item.at("name").as_string());
-  device.kind = device.name.substr(0, device.name.find(':'));
-  device.total_bytes = item.at("total_bytes").to_number<std::uint64_t>();
-  device.free_bytes = item.at("free_bytes").to_number<std::uint64_t>();
-  device.jobs = item.at("jobs").as_array().size();
-  device.cordoned = flag(item, "cordoned");
-  device.unhealthy = flag(item, "unhealthy");
-  return device;
 }
 
 }  // namespace
@@ -80,10 +67,12 @@ std::vector<PlacementDevice> DrainTargets::devices() {
       const auto answer =
           Client(agent, credentials_).call("GET", "/v1/devices", nullptr, kAnswerMax);
       for (const auto& item : answer.at("devices").as_array()) {
-        result.push_back(device_from(agent, item.as_object()));
+        auto device = device_from(item.as_object(), agent.text());
+        if (!device) continue;
         for (const auto& job : item.at("jobs").as_array()) {
-          jobs_.emplace_back(result.back().address(), job.as_string());
+          jobs_.emplace_back(device->address(), job.as_string());
         }
+        result.push_back(std::move(*device));
       }
     } catch (const Error& error) {
       problems_.push_back(fmt::format("{} does not answer: {}", agent.text(), error.failure()));

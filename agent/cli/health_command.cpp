@@ -30,11 +30,6 @@ struct Wanted {
   std::size_t limit = 100;
 };
 
-std::int64_t number_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
-}
-
 std::string time_text(std::int64_t at_ms) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(at_ms / 1000)));
 }
@@ -49,8 +44,8 @@ std::string breaker_text(const json::object& answer) {
   return fmt::format(
       "breaker: OPEN since {}: {}; it closes at {}, or with `cardswap health --close-breaker "
       "--reason TEXT`\n",
-      time_text(number_at(of, "since_ms")), text_at(of, "why"),
-      time_text(number_at(of, "until_ms")));
+      time_text(number_at<std::int64_t>(of, "since_ms")), shown_at(of, "why"),
+      time_text(number_at<std::int64_t>(of, "until_ms")));
 }
 
 std::string health_text(const json::object& answer) {
@@ -58,21 +53,23 @@ std::string health_text(const json::object& answer) {
   const auto& moves = answer.at("moves").as_object();
   auto text = fmt::format(
       "{}: {} | incidents={} moves_running={};;;0;{} moves_last_hour={};;;0;{}\n",
-      text_at(answer, "status"), text_at(answer, "summary"),
-      answer.at("incidents").as_array().size(), number_at(moves, "running"),
-      number_at(moves, "at_once"), number_at(moves, "last_hour"), number_at(moves, "per_hour"));
+      shown_at(answer, "status"), shown_at(answer, "summary"),
+      answer.at("incidents").as_array().size(), number_at<std::int64_t>(moves, "running"),
+      number_at<std::int64_t>(moves, "at_once"), number_at<std::int64_t>(moves, "last_hour"),
+      number_at<std::int64_t>(moves, "per_hour"));
   std::vector<std::vector<std::string>> rows{
       {"STATE", "DEVICE", "CODE", "ACTION", "PHASE", "COUNT", "WHAT"}};
   for (const auto& item : answer.at("incidents").as_array()) {
     const auto& incident = item.as_object();
-    const auto text_of = text_at(incident, "text");
-    rows.push_back({text_at(incident, "state"), text_at(incident, "device"),
-                    text_at(incident, "code"), text_at(incident, "action"),
-                    text_at(incident, "phase"), std::to_string(number_at(incident, "count")),
-                    text_of.empty() ? text_at(incident, "detail") : text_of});
+    const auto text_of = shown_at(incident, "text");
+    rows.push_back({shown_at(incident, "state"), shown_at(incident, "device"),
+                    shown_at(incident, "code"), shown_at(incident, "action"),
+                    shown_at(incident, "phase"),
+                    std::to_string(number_at<std::int64_t>(incident, "count")),
+                    text_of.empty() ? shown_at(incident, "detail") : text_of});
   }
   if (rows.size() > 1) text += table(rows);
-  const auto mode = text_at(answer, "mode");
+  const auto mode = shown_at(answer, "mode");
   text += mode == "observe"
               ? "mode: observe (nothing is moved; `cardswap events` tells what would be)\n"
               : fmt::format("mode: {}\n", mode);
@@ -100,7 +97,7 @@ Exit health(const Context& context, const Wanted& wanted) {
     const auto answer = Client(agent, context.credentials)
                             .call("GET", "/v1/health", nullptr, std::chrono::seconds(10));
     context.show(answer, health_text);
-    return static_cast<Exit>(number_at(answer, "code"));
+    return static_cast<Exit>(number_at<std::int64_t>(answer, "code"));
   } catch (const Error& error) {
     if (error.code() == Code::bad_request) throw;
     if (!context.quiet) std::cout << "UNKNOWN: " << error.failure() << "\n";
@@ -110,14 +107,14 @@ Exit health(const Context& context, const Wanted& wanted) {
 }
 
 std::string event_line(const json::object& event) {
-  const auto at = number_at(event, "at_ms");
+  const auto at = number_at<std::int64_t>(event, "at_ms");
   auto line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {:<14}",
                           fmt::gmtime(static_cast<std::time_t>(at / 1000)), at % 1000,
-                          text_at(event, "kind"));
+                          shown_at(event, "kind"));
   for (const auto* key : {"device", "code", "job", "migration"}) {
-    if (const auto value = text_at(event, key); !value.empty()) line += " " + value;
+    if (const auto value = shown_at(event, key); !value.empty()) line += " " + value;
   }
-  return line + ": " + text_at(event, "text") + "\n";
+  return line + ": " + shown_at(event, "text") + "\n";
 }
 
 std::string events_text(const json::object& answer) {
@@ -139,7 +136,7 @@ Exit events(const Context& context, const Wanted& wanted) {
   context.show(answer, events_text);
   while (wanted.follow) {
     std::cout << std::flush;
-    const auto next = number_at(answer, "next");
+    const auto next = number_at<std::int64_t>(answer, "next");
     answer =
         client.call("GET",
                     fmt::format("{}&after={}&wait_ms={}", target, std::max<std::int64_t>(1, next),

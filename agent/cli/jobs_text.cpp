@@ -12,8 +12,8 @@ namespace {
 namespace json = boost::json;
 
 std::string how_it_ended(const json::object& job) {
-  if (at(job, "exit_signal") != nullptr) return "signal " + text(job, "exit_signal");
-  if (at(job, "exit_code") != nullptr) return "exit " + text(job, "exit_code");
+  if (value_at(job, "exit_signal") != nullptr) return "signal " + text(job, "exit_signal");
+  if (value_at(job, "exit_code") != nullptr) return "exit " + text(job, "exit_code");
   return text(job, "exit_text");
 }
 
@@ -35,7 +35,7 @@ bool is_shown(const json::object& job, const json::array& all) {
              return text(one, "name") == name && !is_over(one) && text(one, "state") != "standby";
            });
   }
-  if (!array(job, "still_alive").empty()) return true;
+  if (!array_at(job, "still_alive").empty()) return true;
   const auto state = text(job, "state");
   return (state == "failed" || state == "lost") &&
          std::ranges::none_of(all, [&](const auto& other) {
@@ -45,7 +45,7 @@ bool is_shown(const json::object& job, const json::array& all) {
 
 /// The first of what its runtime says is in the way, and how much more there is.
 std::string cannot_move(const json::object& job) {
-  const auto all = array(job, "cannot_move");
+  const auto& all = array_at(job, "cannot_move");
   if (all.empty() || !all.front().is_object()) return {};
   const auto more = all.size() - 1;
   return text(all.front().get_object(), "reason") +
@@ -54,19 +54,19 @@ std::string cannot_move(const json::object& job) {
 
 std::string note_on(const json::object& job) {
   std::string note;
-  if (at(job, "note") != nullptr)
+  if (value_at(job, "note") != nullptr)
     note = text(job, "note");
-  else if (at(job, "moved_to") != nullptr)
+  else if (value_at(job, "moved_to") != nullptr)
     note = "moved to " + text(job, "moved_to");
-  else if (at(job, "ended_at_ms") != nullptr)
+  else if (value_at(job, "ended_at_ms") != nullptr)
     note = how_it_ended(job);
   else if (const auto in_the_way = cannot_move(job); !in_the_way.empty())
     note = "cannot move: " + in_the_way;
-  else if (at(job, "came_from") != nullptr)
+  else if (value_at(job, "came_from") != nullptr)
     note = "came from " + text(job, "came_from");
   else if (text(job, "state") == "starting")
     note = "no Cardswap runtime attached yet";
-  const auto alive = array(job, "still_alive");
+  const auto& alive = array_at(job, "still_alive");
   if (alive.empty()) return note;
   return fmt::format("{}{}{} still alive", note, note.empty() ? "" : "; ", process_names(alive));
 }
@@ -96,7 +96,7 @@ std::string jobs_table(const json::object& answer, const JobsView& view) {
       {"NAME", "STATE", "DEVICE", "AGE", "STEP", "STEP TIME", "STATE SIZE", "NOTE"}};
   if (view.wide) rows[0].insert(rows[0].end() - 1, {"PID", "EPOCH"});
   std::size_t hidden = 0;
-  const auto jobs = array(answer, "jobs");
+  const auto& jobs = array_at(answer, "jobs");
   for (const auto& item : jobs) {
     const auto& job = item.as_object();
     if (!view.all && !is_shown(job, jobs)) {
@@ -104,12 +104,12 @@ std::string jobs_table(const json::object& answer, const JobsView& view) {
       continue;
     }
     // A program without a runtime tells neither steps nor state.
-    const bool told = number(job, "step") > 0 || number(job, "state_bytes") > 0;
+    const bool told = number_at(job, "step") > 0 || number_at(job, "state_bytes") > 0;
     std::vector<std::string> row{
         text(job, "name"),
         text(job, "state"),
         text(job, "device"),
-        age(static_cast<double>(view.now_ms) - number(job, "started_at_ms")),
+        age(static_cast<double>(view.now_ms) - number_at(job, "started_at_ms")),
         told ? text(job, "step") : "-",
         told ? ms(job, "median_step_ms") : "-",
         told ? size(job, "state_bytes") : "-",
@@ -126,10 +126,10 @@ std::string jobs_table(const json::object& answer, const JobsView& view) {
 }
 
 std::string stopped_text(const json::object& job) {
-  const auto how = at(job, "exit_signal") != nullptr || at(job, "exit_code") != nullptr
+  const auto how = value_at(job, "exit_signal") != nullptr || value_at(job, "exit_code") != nullptr
                        ? " (" + how_it_ended(job) + ")"
                        : std::string();
-  const auto processes = array(job, "ended_processes");
+  const auto& processes = array_at(job, "ended_processes");
   return fmt::format(
       "job {} is {}{}{}\n", text(job, "name"), text(job, "state"), how,
       processes.empty() ? "" : fmt::format("; ended here: {}", process_names(processes)));

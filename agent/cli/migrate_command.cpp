@@ -10,6 +10,7 @@
 
 #include "agent/base/shown.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/fields.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/copies.h"
@@ -62,10 +63,6 @@ class Progress {
   std::string last_;
 };
 
-std::string text_of(const json::object& from, std::string_view key) {
-  return shown(from.at(key).as_string());
-}
-
 Exit outcome(const Context& context, const json::object& migration) {
   if (context.json()) {
     std::cout << json::serialize(migration) << "\n";
@@ -74,8 +71,8 @@ Exit outcome(const Context& context, const json::object& migration) {
   }
   if (migration.at("result").as_string() == "ok") return Exit::done;
   const auto error = http::error_from_json(migration.at("error"));
-  std::cerr << fmt::format("cardswap: job {} to {}: {}\n", text_of(migration, "job"),
-                           text_of(migration, "to"), error.failure());
+  std::cerr << fmt::format("cardswap: job {} to {}: {}\n", shown_at(migration, "job"),
+                           shown_at(migration, "to"), error.failure());
   if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
   return exit_for(error.code());
 }
@@ -94,7 +91,7 @@ class Wish {
     if (leave_at_) leave(migration);
     if (signal == SIGINT && !context_.interrupts.confirmed(
                                 fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
-                                            id_, text_of(migration, "job")))) {
+                                            id_, shown_at(migration, "job")))) {
       return;
     }
     leave_at_ = Clock::now() + (signal == SIGTERM ? kTermWaits : kInterruptWaits);
@@ -128,7 +125,7 @@ class Wish {
   [[noreturn]] void leave(const json::object& migration) const {
     throw Error(Code::cancelled,
                 fmt::format("left migration {} of job {} as it is: {}", id_,
-                            text_of(migration, "job"), text_of(migration, "state")),
+                            shown_at(migration, "job"), shown_at(migration, "state")),
                 "`cardswap status " + id_ + "` tells what becomes of it");
   }
 
@@ -149,9 +146,9 @@ Exit follow(const Context& context, Client& client, json::object migration) {
       throw Error(Code::in_doubt,
                   fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has "
                               "the job; nothing steps on the source",
-                              id, text_of(migration, "job"), text_of(migration, "to")),
+                              id, shown_at(migration, "job"), shown_at(migration, "to")),
                   "it ends by itself when that agent is back; else " +
-                      what_to_do_in_doubt(id, text_of(migration, "to")));
+                      what_to_do_in_doubt(id, shown_at(migration, "to")));
     }
     wish.look(migration, progress);
     wish.check(migration);

@@ -27,16 +27,16 @@ std::string joined(const json::array& names) {
 /// The one in use, and what was asked for where that is another one.
 std::string strategy(const json::object& migration) {
   const auto asked = text(migration, "strategy");
-  const auto used = text(object(migration, "progress"), "strategy");
+  const auto used = text(object_at(migration, "progress"), "strategy");
   return used.empty() || used == asked ? asked : fmt::format("{} ({})", used, asked);
 }
 
 /// Where a process that CRIU moved spent its downtime; empty for a standby.
 std::string process_parts(const json::object& migration) {
-  const auto p = object(migration, "process");
-  if (number(p, "restore_ms") <= 0) return {};
+  const auto& p = object_at(migration, "process");
+  if (number_at(p, "restore_ms") <= 0) return {};
   const auto driver = [&](std::string_view key, const char* what) {
-    return number(p, key) > 0 ? fmt::format("{} {}, ", what, ms(p, key)) : std::string();
+    return number_at(p, key) > 0 ? fmt::format("{} {}, ", what, ms(p, key)) : std::string();
   };
   return fmt::format("freeze {}, {}dump {}, ship {}, restore {}, {}verify {}; image {}",
                      ms(p, "freeze_ms"), driver("driver_suspend_ms", "GPU state saved"),
@@ -66,22 +66,22 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string progress_line(const json::object& migration, std::size_t width) {
   const auto state = text(migration, "state");
-  const auto p = object(migration, "progress");
+  const auto& p = object_at(migration, "progress");
   // The most telling first: a narrow terminal loses whole parts from the end, never half a number.
   std::vector<std::string> parts{state};
   if (state == "verifying" && text(migration, "arrive") == "criu") {
     parts[0] += " (" + text(p, "phase") + ")";
-  } else if (number(p, "total") > 0 && (state == "syncing" || state == "converged" ||
-                                        state == "freezing" || state == "verifying")) {
+  } else if (number_at(p, "total") > 0 && (state == "syncing" || state == "converged" ||
+                                           state == "freezing" || state == "verifying")) {
     parts[0] += " round " + text(p, "rounds", "0");
     parts.push_back(fmt::format("{} left of {}", size(p, "remaining"), size(p, "total")));
-    if (number(p, "expected_downtime_ms") > 0) {
-      const auto most = number(migration, "max_downtime_ms");
+    if (number_at(p, "expected_downtime_ms") > 0) {
+      const auto most = number_at(migration, "max_downtime_ms");
       parts.push_back(fmt::format("downtime now {}{}", ms(p, "expected_downtime_ms"),
                                   most > 0 ? fmt::format(" (max {})", format_ms(most)) : ""));
     }
-    if (number(p, "rate") > 0) parts.push_back(size(p, "rate") + "/s");
-    if (number(p, "dirty_rate") > 0) {
+    if (number_at(p, "rate") > 0) parts.push_back(size(p, "rate") + "/s");
+    if (number_at(p, "dirty_rate") > 0) {
       parts.push_back(fmt::format("dirty {}/s", size(p, "dirty_rate")));
     }
     parts.push_back(size(p, "transferred") + " sent");
@@ -101,14 +101,15 @@ std::string warning_line(const json::object& migration) {
 /// What the user asked for and did not get, and where the time went; what went otherwise than
 /// planned.
 std::string remarks(const json::object& migration) {
-  const auto p = object(migration, "progress");
+  const auto& p = object_at(migration, "progress");
   std::string result;
-  const auto limit = number(migration, "max_downtime_ms");
-  const auto stood = number(migration, "downtime_ms");
+  const auto limit = number_at(migration, "max_downtime_ms");
+  const auto stood = number_at(migration, "downtime_ms");
   if (limit > 0 && stood > limit) {
-    const auto parts = std::array{std::pair{"digesting the state", number(p, "freeze_scan_ms")},
-                                  std::pair{"sending what was left", number(p, "freeze_send_ms")},
-                                  std::pair{"comparing digests", number(p, "freeze_verify_ms")}};
+    const auto parts =
+        std::array{std::pair{"digesting the state", number_at(p, "freeze_scan_ms")},
+                   std::pair{"sending what was left", number_at(p, "freeze_send_ms")},
+                   std::pair{"comparing digests", number_at(p, "freeze_verify_ms")}};
     const auto longest =
         std::ranges::max_element(parts, {}, [](auto& part) { return part.second; });
     result += fmt::format("limit {}, was {}: {} took {}\n", format_ms(limit), format_ms(stood),
@@ -120,8 +121,8 @@ std::string remarks(const json::object& migration) {
 }
 
 std::string summary(const json::object& migration) {
-  const auto p = object(migration, "progress");
-  if (text(migration, "result") != "ok" && flag(migration, "job_ended")) {
+  const auto& p = object_at(migration, "progress");
+  if (text(migration, "result") != "ok" && flag_at(migration, "job_ended")) {
     return fmt::format("job {} was not moved; it ended at {} meanwhile\n", text(migration, "job"),
                        text(migration, "from"));
   }
@@ -139,7 +140,7 @@ std::string summary(const json::object& migration) {
       ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"), ms(p, "freeze_send_ms"),
       ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
       process.empty() ? "" : "process: " + process + "\n",
-      number(p, "hold_ms") > 0
+      number_at(p, "hold_ms") > 0
           ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
           : "",
       strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
@@ -147,7 +148,7 @@ std::string summary(const json::object& migration) {
 }
 
 std::string details(const json::object& migration) {
-  const auto p = object(migration, "progress");
+  const auto& p = object_at(migration, "progress");
   std::vector<std::vector<std::string>> rows{{"migration", text(migration, "id")},
                                              {"job", text(migration, "job")},
                                              {"from", text(migration, "from")},
@@ -164,7 +165,7 @@ std::string details(const json::object& migration) {
                                              {"expected_downtime", ms(p, "expected_downtime_ms")},
                                              {"setup_time", ms(p, "setup_time_ms")},
                                              {"total_time", ms(p, "total_time_ms")}};
-  if (at(migration, "downtime_ms") != nullptr) {
+  if (value_at(migration, "downtime_ms") != nullptr) {
     rows.push_back({"downtime", fmt::format("{} (+/- {})", ms(migration, "downtime_ms"),
                                             ms(migration, "clock_error_ms"))});
     rows.push_back({"migrated_at_step", text(migration, "migrated_at_step")});
@@ -173,29 +174,29 @@ std::string details(const json::object& migration) {
   const auto known = [&](const char* name, bool is, std::string value) {
     if (is) rows.push_back({name, std::move(value)});
   };
-  known("warning", at(migration, "warning") != nullptr, text(migration, "warning"));
+  known("warning", value_at(migration, "warning") != nullptr, text(migration, "warning"));
   const auto process = process_parts(migration);
   known("process", !process.empty(), process);
-  known("hold", number(p, "hold_ms") > 0, ms(p, "hold_ms"));
-  known("predicted", number(migration, "predicted_downtime_ms") > 0,
+  known("hold", number_at(p, "hold_ms") > 0, ms(p, "hold_ms"));
+  known("predicted", number_at(migration, "predicted_downtime_ms") > 0,
         ms(migration, "predicted_downtime_ms") + " for hold and downtime");
-  known("log", number(p, "log_entries") > 0,
+  known("log", number_at(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
-  known("not_replayed", number(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
-  known("freezes_put_off", number(p, "freezes_put_off") > 0, text(p, "freezes_put_off"));
+  known("not_replayed", number_at(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
+  known("freezes_put_off", number_at(p, "freezes_put_off") > 0, text(p, "freezes_put_off"));
   known("note", !text(p, "note", "").empty(), text(p, "note", ""));
   known("compression", !text(p, "compression", "").empty(),
         fmt::format("{}, {:.2f} bytes of state a byte sent", text(p, "compression"),
-                    number(p, "compression_ratio")));
+                    number_at(p, "compression_ratio")));
   known("card_path", !text(p, "card_path", "").empty(), text(p, "card_path"));
-  known("throttle", number(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
-  const auto error = object(migration, "error");
+  known("throttle", number_at(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
+  const auto& error = object_at(migration, "error");
   if (!error.empty()) rows.push_back({"error", text(error, "failure")});
   auto result = table(rows);
   std::int64_t first = 0;
-  for (const auto& item : array(migration, "history")) {
+  for (const auto& item : array_at(migration, "history")) {
     const auto& entry = item.as_object();
-    const auto when = static_cast<std::int64_t>(number(entry, "at_ms"));
+    const auto when = static_cast<std::int64_t>(number_at(entry, "at_ms"));
     if (first == 0) first = when;
     result += fmt::format("  +{:<10} {}\n", format_ms(static_cast<double>(when - first)),
                           text(entry, "state"));
@@ -207,18 +208,19 @@ std::string state_table(const json::object& answer) {
   std::vector<std::vector<std::string>> rows{
       {"NAME", "KIND", "TYPE", "DEVICE", "DTYPE", "SIZE", "TENSORS", "MOVES", "CHANGED", "NOTE"}};
   std::string lacking;
-  for (const auto& one : array(answer, "items")) {
+  for (const auto& one : array_at(answer, "items")) {
     if (!one.is_object()) continue;
     const auto& item = one.get_object();
-    const auto* tracked = at(item, "tracked");
+    const auto* tracked = value_at(item, "tracked");
     if (tracked != nullptr && tracked->is_bool() && !tracked->get_bool()) {
       lacking += fmt::format("cannot move: {}\n  {}\n", text(item, "name"), text(item, "note", ""));
       continue;
     }
-    const auto* changed = at(item, "changed");
+    const auto* changed = value_at(item, "changed");
     rows.push_back({text(item, "name"), text(item, "kind"), text(item, "type"),
                     text(item, "device"), text(item, "dtype"), size(item, "bytes"),
-                    number(item, "tensors") > 0 ? text(item, "tensors") : "-", text(item, "moves"),
+                    number_at(item, "tensors") > 0 ? text(item, "tensors") : "-",
+                    text(item, "moves"),
                     changed == nullptr   ? "-"
                     : changed->as_bool() ? "yes"
                                          : "no",
@@ -230,15 +232,15 @@ std::string state_table(const json::object& answer) {
 std::string devices_table(const json::object& answer, bool wide) {
   std::vector<std::vector<std::string>> rows{{"DEVICE", "MODEL", "TOTAL", "FREE", "JOBS", "NOTE"}};
   if (wide) rows[0].insert(rows[0].end() - 2, {"RESERVED", "UUID"});
-  for (const auto& item : array(answer, "devices")) {
+  for (const auto& item : array_at(answer, "devices")) {
     const auto& device = item.as_object();
     std::vector<std::string> row{text(answer, "host") + "/" + text(device, "name"),
                                  text(device, "model"),
                                  size(device, "total_bytes"),
                                  size(device, "free_bytes"),
-                                 joined(array(device, "jobs")),
+                                 joined(array_at(device, "jobs")),
                                  ""};
-    if (const auto* cordoned = at(device, "cordoned");
+    if (const auto* cordoned = value_at(device, "cordoned");
         cordoned != nullptr && cordoned->get_bool()) {
       const auto reason = text(device, "cordon_reason", "");
       row.back() = reason.empty() ? "cordoned" : "cordoned: " + reason;
@@ -246,15 +248,15 @@ std::string devices_table(const json::object& answer, bool wide) {
     if (wide) row.insert(row.end() - 2, {size(device, "reserved_bytes"), text(device, "uuid")});
     rows.push_back(std::move(row));
   }
-  const auto criu = object(answer, "criu");
+  const auto& criu = object_at(answer, "criu");
   if (criu.empty()) return table(rows);
   const auto problem = text(criu, "problem", "");
   if (!problem.empty()) return table(rows) + "processes cannot move: " + problem + "\n";
   auto line = "processes move with CRIU " + text(criu, "version");
-  const auto cuda = object(criu, "cuda");
-  const bool has_gpu = std::ranges::any_of(array(answer, "devices"), [](const json::value& item) {
-    return text(item.as_object(), "kind") == "cuda";
-  });
+  const auto& cuda = object_at(criu, "cuda");
+  const bool has_gpu = std::ranges::any_of(
+      array_at(answer, "devices"),
+      [](const json::value& item) { return text(item.as_object(), "kind") == "cuda"; });
   if (const auto why = text(cuda, "problem", ""); !cuda.empty() && has_gpu) {
     line += why.empty()
                 ? ", their CUDA state with the NVIDIA driver (CUDA " + text(cuda, "version") + ")"
@@ -266,17 +268,17 @@ std::string devices_table(const json::object& answer, bool wide) {
 std::string migrations_table(const json::object& answer) {
   std::vector<std::vector<std::string>> rows{
       {"MIGRATION", "JOB", "FROM", "TO", "STATE", "DOWNTIME", "SENT", "NOTE"}};
-  for (const auto& item : array(answer, "migrations")) {
+  for (const auto& item : array_at(answer, "migrations")) {
     const auto& m = item.as_object();
-    const auto error = object(m, "error");
+    const auto& error = object_at(m, "error");
     std::string note = text(m, "role") == "target" ? "incoming" : "";
     if (!error.empty()) note += (note.empty() ? "" : ", ") + text(error, "code");
     rows.push_back({text(m, "id"), text(m, "job"), text(m, "from"), text(m, "to"), text(m, "state"),
-                    at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
-                    size(object(m, "progress"), "transferred"), note});
+                    value_at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
+                    size(object_at(m, "progress"), "transferred"), note});
   }
   auto result = table(rows);
-  if (const auto older = number(answer, "left_out"); older > 0) {
+  if (const auto older = number_at(answer, "left_out"); older > 0) {
     result += fmt::format("{:.0f} older ones are not shown: --all\n", older);
   }
   return result;
@@ -292,27 +294,28 @@ std::string plan_text(const json::object& plan) {
                 : fmt::format("link: {}/s, {}\n", size(plan, "link_rate"), rate_from);
   std::vector<std::vector<std::string>> rows{
       {"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS", "NOTE"}};
-  for (const auto& item : array(plan, "predictions")) {
+  for (const auto& item : array_at(plan, "predictions")) {
     const auto& p = item.as_object();
-    const bool usable = flag(p, "usable");
-    const bool fits = flag(p, "fits");
-    const std::string most = flag(p, "at_most") ? "at most " : "";
+    const bool usable = flag_at(p, "usable");
+    const bool fits = flag_at(p, "fits");
+    const std::string most = flag_at(p, "at_most") ? "at most " : "";
     std::vector<std::string> notes;
     if (text(p, "strategy") == text(plan, "strategy")) {
       notes.emplace_back(fits ? "would be used" : "would be tried");
     }
     if (const auto reason = text(p, "reason", ""); !reason.empty()) notes.push_back(reason);
-    if (usable && !fits && flag(p, "may_fit")) notes.emplace_back("less where steps change less");
+    if (usable && !fits && flag_at(p, "may_fit"))
+      notes.emplace_back("less where steps change less");
     rows.push_back({text(p, "strategy"), usable ? most + ms(p, "downtime_ms") : "-",
                     usable ? most + ms(p, "total_time_ms") : "-",
                     usable ? most + size(p, "transferred") : "-",
-                    fits                 ? "yes"
-                    : flag(p, "may_fit") ? "perhaps"
-                                         : "no",
+                    fits                    ? "yes"
+                    : flag_at(p, "may_fit") ? "perhaps"
+                                            : "no",
                     fmt::format("{}", fmt::join(notes, "; "))});
   }
   result += table(rows);
-  if (const auto* fits = at(plan, "fits"); fits != nullptr && !flag(plan, "fits")) {
+  if (const auto* fits = value_at(plan, "fits"); fits != nullptr && !flag_at(plan, "fits")) {
     result += fmt::format(
         "nothing is sure to stop the job for at most {}: allow more with "
         "--max-downtime, or raise --bandwidth\n",
@@ -321,7 +324,7 @@ std::string plan_text(const json::object& plan) {
   if (text(plan, "arrive") == "criu") {
     result += "the process itself goes with CRIU: that comes on top of the downtime\n";
   }
-  for (const auto& reason : array(plan, "blocked_reasons")) {
+  for (const auto& reason : array_at(plan, "blocked_reasons")) {
     result += fmt::format("blocked: {}\n", shown(reason.as_string()));
   }
   if (const auto hint = text(plan, "hint", ""); !hint.empty()) {

@@ -20,7 +20,7 @@ std::string size(double bytes) { return format_size(static_cast<std::uint64_t>(b
 /// The objects of the list under `key`, wherever the answer holds anything else.
 std::vector<const json::object*> objects(const json::object& from, std::string_view key) {
   std::vector<const json::object*> found;
-  const auto* value = at(from, key);
+  const auto* value = value_at(from, key);
   if (value == nullptr || !value->is_array()) return found;
   for (const auto& item : value->get_array()) {
     if (item.is_object()) found.push_back(&item.get_object());
@@ -29,32 +29,32 @@ std::vector<const json::object*> objects(const json::object& from, std::string_v
 }
 
 bool is_live(const json::object& job) {
-  const auto state = text_at(job, "state");
+  const auto state = shown_at(job, "state");
   return state == "starting" || state == "running" || state == "standby" || state == "frozen" ||
          state == "in_doubt";
 }
 
 std::string phase(const json::object& migration, const json::object& progress) {
-  const auto state = text_at(migration, "state");
-  const auto phase = text_at(progress, "phase");
+  const auto state = shown_at(migration, "state");
+  const auto phase = shown_at(progress, "phase");
   if (state != "syncing" || phase.empty()) return state;
-  const auto rounds = number(progress, "rounds");
+  const auto rounds = number_at(progress, "rounds");
   return rounds > 0 ? fmt::format("{} {:.0f}", phase, rounds) : phase;
 }
 
 std::vector<std::string> device_lines(const TopSnapshot& seen, std::size_t width) {
   Rows rows;
   for (const auto* device : objects(seen.devices, "devices")) {
-    const auto total = number(*device, "total_bytes");
-    const auto reserved = number(*device, "reserved_bytes");
+    const auto total = number_at(*device, "total_bytes");
+    const auto reserved = number_at(*device, "reserved_bytes");
     std::size_t jobs = 0;
-    if (const auto* list = at(*device, "jobs"); list != nullptr && list->is_array()) {
+    if (const auto* list = value_at(*device, "jobs"); list != nullptr && list->is_array()) {
       jobs = list->get_array().size();
     }
-    rows.push_back({text_at(*device, "name"), fmt::format("{}", jobs), size(reserved),
-                    size(number(*device, "free_bytes")), size(total),
+    rows.push_back({shown_at(*device, "name"), fmt::format("{}", jobs), size(reserved),
+                    size(number_at(*device, "free_bytes")), size(total),
                     total > 0 ? fmt::format("{:.0f}%", 100 * reserved / total) : "",
-                    text_at(*device, "model")});
+                    shown_at(*device, "model")});
   }
   return fitted({{"DEVICE", 0, false},
                  {"JOBS", 2, true},
@@ -69,38 +69,40 @@ std::vector<std::string> device_lines(const TopSnapshot& seen, std::size_t width
 std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
   std::map<std::string, const json::object*> moving;  // by job
   for (const auto* migration : objects(seen.migrations, "migrations")) {
-    if (at(*migration, "result") == nullptr) moving.emplace(text_at(*migration, "job"), migration);
+    if (value_at(*migration, "result") == nullptr)
+      moving.emplace(shown_at(*migration, "job"), migration);
   }
   auto jobs = objects(seen.jobs, "jobs");
   std::stable_partition(jobs.begin(), jobs.end(),
                         [](const json::object* job) { return is_live(*job); });
   Rows rows;
   for (const auto* job : jobs) {
-    const auto state = text_at(*job, "state");
-    const bool told = number(*job, "step") > 0 || number(*job, "state_bytes") > 0;
-    std::vector<std::string> row{text_at(*job, "name"),
+    const auto state = shown_at(*job, "state");
+    const bool told = number_at(*job, "step") > 0 || number_at(*job, "state_bytes") > 0;
+    std::vector<std::string> row{shown_at(*job, "name"),
                                  state,
-                                 text_at(*job, "device"),
-                                 told ? fmt::format("{:.0f}", number(*job, "step")) : "-",
-                                 told ? format_ms(number(*job, "median_step_ms")) : "-",
-                                 told ? size(number(*job, "state_bytes")) : "-"};
-    const auto found = moving.find(text_at(*job, "name"));
+                                 shown_at(*job, "device"),
+                                 told ? fmt::format("{:.0f}", number_at(*job, "step")) : "-",
+                                 told ? format_ms(number_at(*job, "median_step_ms")) : "-",
+                                 told ? size(number_at(*job, "state_bytes")) : "-"};
+    const auto found = moving.find(shown_at(*job, "name"));
     if (found != moving.end() && state != "standby" && is_live(*job)) {
       const auto& migration = *found->second;
-      const auto* value = at(migration, "progress");
+      const auto* value = value_at(migration, "progress");
       const auto progress =
           value != nullptr && value->is_object() ? value->get_object() : json::object();
-      const auto rate = number(progress, "rate");
-      const auto downtime = number(progress, "expected_downtime_ms");
-      const auto total = number(progress, "total");
-      row.insert(row.end(), {phase(migration, progress),
-                             total > 0 ? fmt::format("{}/{}", size(number(progress, "transferred")),
-                                                     size(total))
-                                       : "",
-                             rate > 0 ? size(rate) + "/s" : "",
-                             downtime > 0 ? format_ms(downtime) : "", text_at(migration, "to")});
-    } else if (!text_at(*job, "moved_to").empty()) {
-      row.insert(row.end(), {"", "", "", "", text_at(*job, "moved_to")});
+      const auto rate = number_at(progress, "rate");
+      const auto downtime = number_at(progress, "expected_downtime_ms");
+      const auto total = number_at(progress, "total");
+      row.insert(
+          row.end(),
+          {phase(migration, progress),
+           total > 0 ? fmt::format("{}/{}", size(number_at(progress, "transferred")), size(total))
+                     : "",
+           rate > 0 ? size(rate) + "/s" : "", downtime > 0 ? format_ms(downtime) : "",
+           shown_at(migration, "to")});
+    } else if (!shown_at(*job, "moved_to").empty()) {
+      row.insert(row.end(), {"", "", "", "", shown_at(*job, "moved_to")});
     }
     rows.push_back(std::move(row));
   }
@@ -129,10 +131,10 @@ std::string header(const TopSnapshot& seen) {
   std::size_t live = 0;
   for (const auto* job : objects(seen.jobs, "jobs")) live += is_live(*job) ? 1 : 0;
   const auto migrations = objects(seen.migrations, "migrations").size();
-  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", text_at(seen.version, "host"),
-                     text_at(seen.version, "version"), uptime(number(seen.version, "uptime_ms")),
-                     live, live == 1 ? "job" : "jobs", migrations,
-                     migrations == 1 ? "migration" : "migrations");
+  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", shown_at(seen.version, "host"),
+                     shown_at(seen.version, "version"),
+                     uptime(number_at(seen.version, "uptime_ms")), live, live == 1 ? "job" : "jobs",
+                     migrations, migrations == 1 ? "migration" : "migrations");
 }
 
 }  // namespace

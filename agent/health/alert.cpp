@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "agent/base/json_fields.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
 
@@ -20,9 +21,9 @@ constexpr std::size_t kNameMax = 64;
 constexpr std::size_t kValueMax = 256;
 constexpr unsigned kXidMax = 9999;
 
-std::string text_at(const json::object& from, std::string_view key, std::size_t most = kValueMax) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? shown(value->get_string(), most) : std::string();
+/// A stranger's text, short and without control characters.
+std::string words_at(const json::object& from, std::string_view key, std::size_t most = kValueMax) {
+  return shown(text_at(from, key), most);
 }
 
 Severity severity_from(std::string_view text) {
@@ -40,9 +41,9 @@ std::string value_of(const json::value& value) {
 
 Alert alert_from(const json::object& from) {
   Alert alert;
-  alert.firing = text_at(from, "status") != "resolved";
-  alert.fingerprint = text_at(from, "fingerprint", kNameMax);
-  alert.starts_at = text_at(from, "startsAt", kNameMax);
+  alert.firing = words_at(from, "status") != "resolved";
+  alert.fingerprint = words_at(from, "fingerprint", kNameMax);
+  alert.starts_at = words_at(from, "startsAt", kNameMax);
   if (const auto* labels = from.if_contains("labels"); labels != nullptr && labels->is_object()) {
     for (const auto& item : labels->get_object()) {
       alert.labels_cut = alert.labels.size() == kLabelsMax;
@@ -54,8 +55,8 @@ Alert alert_from(const json::object& from) {
   if (alert.name.empty()) alert.name = "unnamed";
   alert.severity = severity_from(alert.label("severity"));
   if (const auto* notes = from.if_contains("annotations"); notes != nullptr && notes->is_object()) {
-    alert.summary = text_at(notes->get_object(), "summary");
-    if (alert.summary.empty()) alert.summary = text_at(notes->get_object(), "description");
+    alert.summary = words_at(notes->get_object(), "summary");
+    if (alert.summary.empty()) alert.summary = words_at(notes->get_object(), "description");
   }
   return alert;
 }
@@ -76,7 +77,7 @@ Webhook webhook_from(const json::object& body) {
     throw Error(Code::bad_request, "the webhook has no list 'alerts'",
                 "post what Alertmanager's webhook_configs or Grafana's webhook contact point post");
   }
-  const auto version = text_at(body, "version", kNameMax);
+  const auto version = words_at(body, "version", kNameMax);
   if (version != "4" && version != "1") {
     webhook.strange = version.empty()
                           ? "the webhook says no version; it is read as Alertmanager's 4"
@@ -97,7 +98,7 @@ Webhook webhook_from(const json::object& body) {
     const auto count = cut->to_number<double>();
     webhook.truncated = count > 0 && count < 1e15 ? static_cast<std::uint64_t>(count) : 0;
   }
-  webhook.receiver = text_at(body, "receiver");
+  webhook.receiver = words_at(body, "receiver");
   return webhook;
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/health/guards.h"
 
 namespace cardswap::health {
@@ -72,8 +73,7 @@ void Guards::restore(const json::object& record, Ms now) {
   // The breaker's own times lie ahead, but never by more than it stays open.
   open_until_ = time_at(record, "open_until_ms", now + policy_.breaker_reset);
   counted_from_ = time_at(record, "counted_from_ms", now + policy_.breaker_reset);
-  const auto* why = record.if_contains("why_open");
-  why_open_ = why != nullptr && why->is_string() ? std::string(why->get_string()) : std::string();
+  why_open_ = text_at(record, "why_open");
 }
 
 std::vector<std::string> Guards::moving() const {

@@ -3,24 +3,12 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
+
 namespace cardswap::health {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-Ms number_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  if (value == nullptr || !value->is_number() || value->is_double()) return 0;
-  return value->to_number<Ms>();
-}
-bool flag_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 
 template <class Enum>
 Enum named(std::string_view name, Enum last, Enum otherwise) {
@@ -28,10 +16,6 @@ Enum named(std::string_view name, Enum last, Enum otherwise) {
     if (name == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
   }
   return otherwise;
-}
-
-json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 }  // namespace
@@ -89,7 +73,7 @@ json::object to_json(const Incident& incident) {
 
 Incident incident_from_journal(const json::object& record) {
   Incident incident;
-  incident.id = static_cast<std::uint64_t>(std::max<Ms>(0, number_at(record, "id")));
+  incident.id = static_cast<std::uint64_t>(std::max<Ms>(0, number_at<Ms>(record, "id")));
   incident.device = text_at(record, "device");
   incident.code = text_at(record, "code");
   incident.text = text_at(record, "text");
@@ -100,16 +84,16 @@ Incident incident_from_journal(const json::object& record) {
   verdict.why = text_at(record, "why");
   verdict.may_copy = flag_at(record, "may_copy");
   verdict.stays = flag_at(record, "stays");
-  verdict.resolve_after = number_at(record, "resolve_after_ms");
+  verdict.resolve_after = number_at<Ms>(record, "resolve_after_ms");
   incident.severity = named(text_at(record, "severity"), Severity::critical, Severity::none);
   incident.phase = named(text_at(record, "phase"), Phase::quiet, Phase::active);
-  incident.count = static_cast<unsigned>(number_at(record, "count"));
-  incident.first = number_at(record, "first_ms");
-  incident.last = number_at(record, "last_ms");
-  incident.due = number_at(record, "due_ms");
-  incident.quiet_since = number_at(record, "quiet_since_ms");
+  incident.count = static_cast<unsigned>(number_at<Ms>(record, "count"));
+  incident.first = number_at<Ms>(record, "first_ms");
+  incident.last = number_at<Ms>(record, "last_ms");
+  incident.due = number_at<Ms>(record, "due_ms");
+  incident.quiet_since = number_at<Ms>(record, "quiet_since_ms");
   incident.lasting = flag_at(record, "lasting");
-  if (const auto pid = number_at(record, "pid"); pid > 0) incident.pid = static_cast<int>(pid);
+  if (const auto pid = number_at<Ms>(record, "pid"); pid > 0) incident.pid = static_cast<int>(pid);
   if (const auto* tries = record.if_contains("failed_moves");
       tries != nullptr && tries->is_object()) {
     for (const auto& item : tries->get_object()) {
@@ -133,10 +117,10 @@ Incident incident_from_journal(const json::object& record) {
 json::object to_json(const Event& event) {
   return {{"at_ms", event.at},
           {"kind", event.kind},
-          {"device", or_null(event.device)},
-          {"code", or_null(event.code)},
-          {"job", or_null(event.job)},
-          {"migration", or_null(event.migration)},
+          {"device", text_or_null(event.device)},
+          {"code", text_or_null(event.code)},
+          {"job", text_or_null(event.job)},
+          {"migration", text_or_null(event.migration)},
           {"text", event.text}};
 }
 

@@ -10,24 +10,12 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/base/json_fields.h"
+
 namespace cardswap::health {
 namespace {
 
 namespace json = boost::json;
-
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-std::uint64_t number_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  if (value == nullptr) return 0;
-  if (value->is_uint64()) return value->get_uint64();
-  return value->is_int64() && value->get_int64() > 0
-             ? static_cast<std::uint64_t>(value->get_int64())
-             : 0;
-}
 
 }  // namespace
 
@@ -40,10 +28,10 @@ std::optional<LogPlace> place_from(const json::object& record) {
   if (!record.contains("boot")) return std::nullopt;
   LogPlace place;
   place.boot = text_at(record, "boot");
-  place.at = static_cast<Ms>(number_at(record, "at_ms"));
-  place.sequence = number_at(record, "sequence");
-  place.inode = number_at(record, "inode");
-  place.offset = number_at(record, "offset");
+  place.at = static_cast<Ms>(number_at<std::uint64_t>(record, "at_ms"));
+  place.sequence = number_at<std::uint64_t>(record, "sequence");
+  place.inode = number_at<std::uint64_t>(record, "inode");
+  place.offset = number_at<std::uint64_t>(record, "offset");
   place.tail = text_at(record, "tail");
   return place;
 }

@@ -6,7 +6,9 @@
 #include <boost/json.hpp>
 
 #include "agent/base/address.h"
+#include "agent/base/json_fields.h"
 #include "agent/http/client.h"
+#include "agent/placement/device_json.h"
 #include "migrator/core/error.h"
 
 namespace cardswap::health {
@@ -47,18 +49,6 @@ asio::awaitable<void> ask_one(std::shared_ptr<Answers> answers, std::string addr
   answers->changed.notify();
 }
 
-std::uint64_t bytes_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  if (value == nullptr || !value->is_number()) return 0;
-  const auto number = value->to_number<double>();
-  return number > 0 && number < 1e18 ? static_cast<std::uint64_t>(number) : 0;
-}
-
-bool flag_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 }  // namespace
 
 std::string agent_of(const std::string& destination) {
@@ -74,30 +64,16 @@ std::string place_of(const std::string& destination) {
 std::vector<PlacementDevice> devices_from(const json::value& answer, const std::string& address,
                                           const std::vector<std::string>& only) {
   std::vector<PlacementDevice> found;
-  const auto* list = answer.is_object() ? answer.get_object().if_contains("devices") : nullptr;
-  if (list == nullptr || !list->is_array()) return found;
-  for (const auto& item : list->get_array()) {
+  if (!answer.is_object()) return found;
+  for (const auto& item : array_at(answer.get_object(), "devices")) {
     if (!item.is_object()) continue;
-    const auto& from = item.get_object();
-    const auto* name = from.if_contains("name");
-    if (name == nullptr || !name->is_string()) continue;
-    PlacementDevice device;
-    device.host = address;
-    device.name = name->get_string();
+    auto device = device_from(item.get_object(), address);
+    if (!device) continue;
     const bool allowed =
         only.empty() || std::any_of(only.begin(), only.end(), [&](const auto& place) {
-          return place == device.address() || place == device.host + "/";
+          return place == device->address() || place == device->host + "/";
         });
-    if (!allowed) continue;
-    device.kind = device.name.substr(0, device.name.find(':'));
-    device.total_bytes = bytes_at(from, "total_bytes");
-    device.free_bytes = bytes_at(from, "free_bytes");
-    if (const auto* jobs = from.if_contains("jobs"); jobs != nullptr && jobs->is_array()) {
-      device.jobs = jobs->get_array().size();
-    }
-    device.cordoned = flag_at(from, "cordoned");
-    device.unhealthy = flag_at(from, "unhealthy");
-    found.push_back(std::move(device));
+    if (allowed) found.push_back(std::move(*device));
   }
   return found;
 }

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cctype>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/shown.h"
 #include "agent/http/line.h"
 
@@ -12,15 +13,6 @@ namespace cardswap::http {
 
 namespace asio = boost::asio;
 namespace json = boost::json;
-
-namespace {
-
-std::string text_at(const json::object& object, std::string_view key) {
-  const auto* found = object.if_contains(key);
-  return found != nullptr && found->is_string() ? std::string(found->get_string()) : std::string();
-}
-
-}  // namespace
 
 Endpoint Endpoint::unix_socket(std::string path) { return {.unix_path = std::move(path)}; }
 

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/units.h"
 
 namespace cardswap {
@@ -13,15 +14,10 @@ namespace json = boost::json;
 
 std::string record_id(const std::string& device) { return device.empty() ? "host" : device; }
 
-std::string text_of(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 }  // namespace
 
 json::object to_json(const Cordon& cordon) {
-  return {{"device", cordon.device.empty() ? json::value(nullptr) : json::value(cordon.device)},
+  return {{"device", text_or_null(cordon.device)},
           {"reason", cordon.reason},
           {"by", cordon.by},
           {"at_ms", cordon.at_ms}};
@@ -34,10 +30,8 @@ std::string to_string(const Cordon& cordon, const std::string& host) {
 
 Cordons::Cordons(Journal& journal) : journal_(journal) {
   journal_.each(Journal::Kind::cordon, [this](const json::object& record) {
-    Cordon cordon{text_of(record, "device"), text_of(record, "reason"), text_of(record, "by"), 0};
-    if (const auto* at = record.if_contains("at_ms"); at != nullptr && at->is_number()) {
-      cordon.at_ms = at->to_number<std::int64_t>();
-    }
+    Cordon cordon{text_at(record, "device"), text_at(record, "reason"), text_at(record, "by"),
+                  number_at<std::int64_t>(record, "at_ms")};
     cordons_[cordon.device] = std::move(cordon);
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/outside.h"
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
@@ -14,31 +15,14 @@ namespace {
 
 namespace json = boost::json;
 
-json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
 template <class T>
 json::value or_null(const std::optional<T>& value) {
   return value ? json::value(*value) : json::value(nullptr);
 }
 
-std::string text_of(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-template <class T>
-T number_of(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_number() ? value->to_number<T>() : T{};
-}
-bool flag_of(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
 std::optional<int> int_of(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  if (value == nullptr || !value->is_number()) return std::nullopt;
-  return value->to_number<int>();
+  int number = 0;
+  return take_at(from, key, number) ? std::optional(number) : std::nullopt;
 }
 
 std::vector<std::string> strings_of(const json::object& from, std::string_view key) {
@@ -125,7 +109,7 @@ json::object to_json(const Job& job) {
       {"uid", job.uid},
       {"state", job.state},
       {"device", job.device},
-      {"user", or_null(job.user)},
+      {"user", text_or_null(job.user)},
       {"arrive", job.arrive},
       {"argv", to_array(job.argv)},
       {"cwd", job.cwd},
@@ -140,17 +124,17 @@ json::object to_json(const Job& job) {
       {"update_bytes", job.update_bytes},
       {"homed_bytes", job.relocatable_bytes},
       {"attached", job.attached},
-      {"framework", or_null(job.framework)},
+      {"framework", text_or_null(job.framework)},
       {"cannot_move", obstacles_json(job.obstacles)},
       {"exit_code", or_null(job.exit_code)},
       {"exit_signal", or_null(job.exit_signal)},
-      {"exit_text", or_null(job.exit_text)},
+      {"exit_text", text_or_null(job.exit_text)},
       {"restarts", job.restarts},
       {"started_at_ms", job.started_at_ms},
       {"ended_at_ms", job.ended_at_ms == 0 ? json::value(nullptr) : json::value(job.ended_at_ms)},
-      {"migration", or_null(job.migration)},
-      {"moved_to", or_null(job.moved_to)},
-      {"came_from", or_null(job.came_from)},
+      {"migration", text_or_null(job.migration)},
+      {"moved_to", text_or_null(job.moved_to)},
+      {"came_from", text_or_null(job.came_from)},
       {"log_path", job.log_path}};
 }
 
@@ -176,44 +160,44 @@ json::object to_journal(const Job& job) {
 
 Job job_from_journal(const json::object& record) {
   Job job;
-  job.instance = text_of(record, "instance");
-  job.name = text_of(record, "name");
-  job.uid = text_of(record, "uid");
-  job.state = text_of(record, "state");
-  job.device = text_of(record, "device");
+  job.instance = text_at(record, "instance");
+  job.name = text_at(record, "name");
+  job.uid = text_at(record, "uid");
+  job.state = text_at(record, "state");
+  job.device = text_at(record, "device");
   job.argv = strings_of(record, "argv");
-  job.cwd = text_of(record, "cwd");
+  job.cwd = text_at(record, "cwd");
   job.env = map_of(record, "env");
-  job.restart = text_of(record, "restart");
-  job.user = text_of(record, "user");
-  job.token = text_of(record, "token");
-  job.process = {number_of<pid_t>(record, "pid"), number_of<std::uint64_t>(record, "start_time")};
-  job.parent = {number_of<pid_t>(record, "parent_pid"),
-                number_of<std::uint64_t>(record, "parent_start_time")};
-  job.boot_id = text_of(record, "boot_id");
-  job.init = {number_of<pid_t>(record, "init_pid"),
-              number_of<std::uint64_t>(record, "init_start_time")};
-  job.arrive = text_of(record, "arrive");
-  job.standby = flag_of(record, "standby");
-  job.superseded = flag_of(record, "superseded");
-  job.epoch = number_of<std::uint64_t>(record, "epoch");
-  job.newer_epoch = number_of<std::uint64_t>(record, "newer_epoch");
-  job.step = job.saved_step = number_of<std::uint64_t>(record, "step");
-  job.state_bytes = number_of<std::uint64_t>(record, "state_bytes");
-  job.replayed_bytes = number_of<std::uint64_t>(record, "replayed_bytes");
-  job.update_bytes = number_of<std::uint64_t>(record, "update_bytes");
-  job.relocatable_bytes = number_of<std::uint64_t>(record, "homed_bytes");
-  job.reserved_bytes = number_of<std::uint64_t>(record, "reserved_bytes");
-  job.migration = text_of(record, "migration");
-  job.moved_to = text_of(record, "moved_to");
-  job.came_from = text_of(record, "came_from");
+  job.restart = text_at(record, "restart");
+  job.user = text_at(record, "user");
+  job.token = text_at(record, "token");
+  job.process = {number_at<pid_t>(record, "pid"), number_at<std::uint64_t>(record, "start_time")};
+  job.parent = {number_at<pid_t>(record, "parent_pid"),
+                number_at<std::uint64_t>(record, "parent_start_time")};
+  job.boot_id = text_at(record, "boot_id");
+  job.init = {number_at<pid_t>(record, "init_pid"),
+              number_at<std::uint64_t>(record, "init_start_time")};
+  job.arrive = text_at(record, "arrive");
+  job.standby = flag_at(record, "standby");
+  job.superseded = flag_at(record, "superseded");
+  job.epoch = number_at<std::uint64_t>(record, "epoch");
+  job.newer_epoch = number_at<std::uint64_t>(record, "newer_epoch");
+  job.step = job.saved_step = number_at<std::uint64_t>(record, "step");
+  job.state_bytes = number_at<std::uint64_t>(record, "state_bytes");
+  job.replayed_bytes = number_at<std::uint64_t>(record, "replayed_bytes");
+  job.update_bytes = number_at<std::uint64_t>(record, "update_bytes");
+  job.relocatable_bytes = number_at<std::uint64_t>(record, "homed_bytes");
+  job.reserved_bytes = number_at<std::uint64_t>(record, "reserved_bytes");
+  job.migration = text_at(record, "migration");
+  job.moved_to = text_at(record, "moved_to");
+  job.came_from = text_at(record, "came_from");
   job.exit_code = int_of(record, "exit_code");
   job.exit_signal = int_of(record, "exit_signal");
-  job.exit_text = text_of(record, "exit_text");
-  job.restarts = number_of<std::uint32_t>(record, "restarts");
-  job.started_at_ms = number_of<std::int64_t>(record, "started_at_ms");
-  job.ended_at_ms = number_of<std::int64_t>(record, "ended_at_ms");
-  job.log_path = text_of(record, "log_path");
+  job.exit_text = text_at(record, "exit_text");
+  job.restarts = number_at<std::uint32_t>(record, "restarts");
+  job.started_at_ms = number_at<std::int64_t>(record, "started_at_ms");
+  job.ended_at_ms = number_at<std::int64_t>(record, "ended_at_ms");
+  job.log_path = text_at(record, "log_path");
   return job;
 }
 

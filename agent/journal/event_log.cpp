@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 
+#include "agent/base/json_fields.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
 
@@ -65,11 +66,6 @@ void in_one_write(sqlite3* db, const std::function<void()>& write) {
     sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr);
     throw;
   }
-}
-
-std::string text_at(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
 /// Nothing where the row is damaged: what it told is lost, and nothing else.

@@ -20,7 +20,7 @@ constexpr double kRateStretchMinMs = 40;
 
 std::vector<Span> states_of(const json::object& migration, std::int64_t started, double total_ms) {
   std::vector<Span> result;
-  const auto history = array_at(migration, "history");
+  const auto& history = array_at(migration, "history");
   for (const auto& item : history) {
     if (!item.is_object()) continue;
     const auto at = number_at(item.get_object(), "at_ms") - static_cast<double>(started);
@@ -182,7 +182,7 @@ std::string spelled(std::string_view name) {
 
 Report make_report(const json::object& migration, const json::object& timeline) {
   Report r;
-  const auto progress = object_at(migration, "progress");
+  const auto& progress = object_at(migration, "progress");
   r.id = text_at(migration, "id");
   r.job = text_at(migration, "job");
   r.from = text_at(migration, "from");
@@ -205,7 +205,7 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   r.log_bytes = count_at(progress, "log_bytes");
   r.replay_ms = number_at(progress, "replay_ms");
 
-  const auto parts = object_at(timeline, "downtime");
+  const auto& parts = object_at(timeline, "downtime");
   auto& d = r.downtime;
   d.predicted_ms = known_at(parts, "predicted_ms");
   d.measured_ms = known_at(parts, "measured_ms");

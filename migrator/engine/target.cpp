@@ -1,7 +1,6 @@
 #include "migrator/engine/target.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 #include <map>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "migrator/core/liveness_timer.h"
+#include "migrator/core/token.h"
 #include "migrator/device/digest_job.h"
 #include "migrator/engine/adopted_state.h"
 #include "migrator/engine/landed_digests.h"
@@ -28,10 +28,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{500};
-
-bool same_token(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "migrator/core/mutex.h"
+#include "migrator/core/token.h"
 #include "migrator/engine/target.h"
 #include "migrator/link/link.h"
 #include "runtime/agent_channel.h"
@@ -28,16 +29,6 @@ constexpr std::chrono::seconds kAnswerMax{30};
 std::string setting(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
   return value == nullptr ? std::string() : std::string(value);
-}
-
-/// In a time that tells nothing of where they differ.
-bool same_token(const std::string& a, const std::string& b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
-  }
-  return difference == 0;
 }
 
 /// The engine's thread calls it through TargetProgram, the channel's thread hello(), the main

@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "agent/base/address.h"
+#include "agent/base/json_fields.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -266,14 +267,8 @@ std::string Host::leftovers() const {
 
 // ---- small words
 
-std::string text(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-double number(const json::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
+std::string text(const json::object& from, std::string_view key) { return text_at(from, key); }
+double number(const json::object& from, std::string_view key) { return number_at(from, key); }
 
 std::string losses(const std::filesystem::path& log) {
   std::istringstream lines(read_file(log.string()));
