@@ -48,19 +48,28 @@ class JsonOut {
   boost::json::object& to_;
 };
 
-/// What is not there, or is nothing that the field can hold, leaves it as it is.
+/// What becomes of a number that its field cannot hold.
+enum class OddNumbers { corrupt, ignored };
+
+/// What is not there, or is of another type, leaves the field as it is.
 class JsonIn {
  public:
   static constexpr bool kReads = true;
 
-  explicit JsonIn(const boost::json::object& from) : from_(from) {}
+  /// Odd numbers throw Error{corrupt}, unless they are ignored.
+  explicit JsonIn(const boost::json::object& from, OddNumbers odd = OddNumbers::corrupt)
+      : from_(from), odd_(odd) {}
 
   template <class Field>
   void operator()(const char* name, Field& field) {
     if constexpr (Named<Field>) {
       if (const auto value = named<Field>(text_at(from_, name))) field = *value;
     } else {
-      take_at(from_, name, field);
+      if (odd_ == OddNumbers::ignored) {
+        take_at(from_, name, field);
+      } else {
+        take_recorded(from_, name, field);
+      }
     }
   }
   template <class Field>
@@ -74,6 +83,7 @@ class JsonIn {
 
  private:
   const boost::json::object& from_;
+  const OddNumbers odd_;
 };
 
 template <class Struct>

@@ -7,9 +7,11 @@
 #include <string_view>
 #include <type_traits>
 
+#include "migrator/core/error.h"
+
 /// Fields of JSON that may lack them or hold something else: records of our own that another
-/// release wrote, answers of agents, what programs say. None of these throws. What has to be there
-/// and to be right is read by ApiRequest (requests) and handover/answers.h (other agents).
+/// release wrote, answers of agents, what programs say. Only what is said to throws. What has to be
+/// there and to be right is read by ApiRequest (requests) and handover/answers.h (other agents).
 namespace cardswap {
 
 /// Null where there is none, or null.
@@ -41,6 +43,18 @@ bool take_at(const boost::json::object& from, std::string_view key, T& out) {
   return true;
 }
 
+/// The same of the journal, whose records are put aside rather than guessed at: a number that does
+/// not fit throws Error{corrupt}.
+template <class T>
+bool take_recorded(const boost::json::object& from, std::string_view key, T& out) {
+  if (take_at(from, key, out)) return true;
+  const auto* value = value_at(from, key);
+  if (std::is_arithmetic_v<T> && value != nullptr && value->is_number()) {
+    throw Error(Code::corrupt, "the record's field '" + std::string(key) + "' is out of its range");
+  }
+  return false;
+}
+
 /// Empty where there is no text.
 [[nodiscard]] inline std::string text_at(const boost::json::object& from, std::string_view key) {
   std::string text;
@@ -52,6 +66,12 @@ template <class T = double>
 [[nodiscard]] T number_at(const boost::json::object& from, std::string_view key) {
   T number = 0;
   take_at(from, key, number);
+  return number;
+}
+template <class T = double>
+[[nodiscard]] T recorded_number(const boost::json::object& from, std::string_view key) {
+  T number = 0;
+  take_recorded(from, key, number);
   return number;
 }
 /// False where there is neither.

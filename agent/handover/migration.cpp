@@ -152,7 +152,7 @@ Migration migration_from_journal(const json::object& record) {
   for (const auto& item : array_at(record, "history")) {
     if (!item.is_object()) continue;
     m.history.emplace_back(text_at(item.get_object(), "state"),
-                           number_at<std::int64_t>(item.get_object(), "at_ms"));
+                           recorded_number<std::int64_t>(item.get_object(), "at_ms"));
   }
   m.timeline = timeline_from_json(array_at(record, "timeline"));
   return m;

@@ -98,7 +98,8 @@ Timeline timeline_from_json(const json::array& samples) {
     const auto& from = item.get_object();
     if (!named<handover::State>(text_at(from, "state"))) continue;
     TimelineSample sample;
-    take_fields(from, sample);
+    JsonIn in(from, OddNumbers::ignored);
+    fields(in, sample);
     result.add(std::move(sample));
   }
   return result;

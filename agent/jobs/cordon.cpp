@@ -31,7 +31,7 @@ std::string to_string(const Cordon& cordon, const std::string& host) {
 Cordons::Cordons(Journal& journal) : journal_(journal) {
   journal_.each(Journal::Kind::cordon, [this](const json::object& record) {
     Cordon cordon{text_at(record, "device"), text_at(record, "reason"), text_at(record, "by"),
-                  number_at<std::int64_t>(record, "at_ms")};
+                  recorded_number<std::int64_t>(record, "at_ms")};
     cordons_[cordon.device] = std::move(cordon);
   });
 }

@@ -22,7 +22,7 @@ json::value or_null(const std::optional<T>& value) {
 
 std::optional<int> int_of(const json::object& from, std::string_view key) {
   int number = 0;
-  return take_at(from, key, number) ? std::optional(number) : std::nullopt;
+  return take_recorded(from, key, number) ? std::optional(number) : std::nullopt;
 }
 
 std::vector<std::string> strings_of(const json::object& from, std::string_view key) {
@@ -171,32 +171,33 @@ Job job_from_journal(const json::object& record) {
   job.restart = text_at(record, "restart");
   job.user = text_at(record, "user");
   job.token = text_at(record, "token");
-  job.process = {number_at<pid_t>(record, "pid"), number_at<std::uint64_t>(record, "start_time")};
-  job.parent = {number_at<pid_t>(record, "parent_pid"),
-                number_at<std::uint64_t>(record, "parent_start_time")};
+  job.process = {recorded_number<pid_t>(record, "pid"),
+                 recorded_number<std::uint64_t>(record, "start_time")};
+  job.parent = {recorded_number<pid_t>(record, "parent_pid"),
+                recorded_number<std::uint64_t>(record, "parent_start_time")};
   job.boot_id = text_at(record, "boot_id");
-  job.init = {number_at<pid_t>(record, "init_pid"),
-              number_at<std::uint64_t>(record, "init_start_time")};
+  job.init = {recorded_number<pid_t>(record, "init_pid"),
+              recorded_number<std::uint64_t>(record, "init_start_time")};
   job.arrive = text_at(record, "arrive");
   job.standby = flag_at(record, "standby");
   job.superseded = flag_at(record, "superseded");
-  job.epoch = number_at<std::uint64_t>(record, "epoch");
-  job.newer_epoch = number_at<std::uint64_t>(record, "newer_epoch");
-  job.step = job.saved_step = number_at<std::uint64_t>(record, "step");
-  job.state_bytes = number_at<std::uint64_t>(record, "state_bytes");
-  job.replayed_bytes = number_at<std::uint64_t>(record, "replayed_bytes");
-  job.update_bytes = number_at<std::uint64_t>(record, "update_bytes");
-  job.relocatable_bytes = number_at<std::uint64_t>(record, "homed_bytes");
-  job.reserved_bytes = number_at<std::uint64_t>(record, "reserved_bytes");
+  job.epoch = recorded_number<std::uint64_t>(record, "epoch");
+  job.newer_epoch = recorded_number<std::uint64_t>(record, "newer_epoch");
+  job.step = job.saved_step = recorded_number<std::uint64_t>(record, "step");
+  job.state_bytes = recorded_number<std::uint64_t>(record, "state_bytes");
+  job.replayed_bytes = recorded_number<std::uint64_t>(record, "replayed_bytes");
+  job.update_bytes = recorded_number<std::uint64_t>(record, "update_bytes");
+  job.relocatable_bytes = recorded_number<std::uint64_t>(record, "homed_bytes");
+  job.reserved_bytes = recorded_number<std::uint64_t>(record, "reserved_bytes");
   job.migration = text_at(record, "migration");
   job.moved_to = text_at(record, "moved_to");
   job.came_from = text_at(record, "came_from");
   job.exit_code = int_of(record, "exit_code");
   job.exit_signal = int_of(record, "exit_signal");
   job.exit_text = text_at(record, "exit_text");
-  job.restarts = number_at<std::uint32_t>(record, "restarts");
-  job.started_at_ms = number_at<std::int64_t>(record, "started_at_ms");
-  job.ended_at_ms = number_at<std::int64_t>(record, "ended_at_ms");
+  job.restarts = recorded_number<std::uint32_t>(record, "restarts");
+  job.started_at_ms = recorded_number<std::int64_t>(record, "started_at_ms");
+  job.ended_at_ms = recorded_number<std::int64_t>(record, "ended_at_ms");
   job.log_path = text_at(record, "log_path");
   return job;
 }

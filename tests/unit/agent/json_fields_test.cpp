@@ -45,6 +45,10 @@ TEST(JsonFields, AreNoNumberThatTheTypeDoesNotHold) {
   EXPECT_EQ(number, 5U);
   EXPECT_TRUE(take_at(kFrom, "number", number));
   EXPECT_EQ(number, 7U);
+  EXPECT_THROW((void)recorded_number<int>(kFrom, "large"), Error);
+  EXPECT_THROW((void)recorded_number<std::uint64_t>(kFrom, "minus"), Error);
+  EXPECT_EQ(recorded_number<int>(kFrom, "text"), 0);
+  EXPECT_EQ(recorded_number<int>(kFrom, "number"), 7);
 }
 
 TEST(JsonArchive, ComesBackAsItWasWritten) {
@@ -62,14 +66,21 @@ TEST(JsonArchive, ComesBackAsItWasWritten) {
   EXPECT_EQ(again, stats);
 }
 
-TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnother) {
+TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnotherType) {
   MigrationStats stats;
   stats.phase = "verify";
   stats.rounds = 3;
-  take_fields({{"phase", 1}, {"rounds", -1}, {"total", "much"}, {"more", 1}}, stats);
+  take_fields({{"phase", 1}, {"rounds", "few"}, {"total", "much"}, {"more", 1}}, stats);
   EXPECT_EQ(stats.phase, "verify");
   EXPECT_EQ(stats.rounds, 3U);
   EXPECT_EQ(stats.total, 0U);
+}
+
+TEST(JsonArchive, TakesNoNumberThatAFieldCannotHold) {
+  MigrationStats stats;
+  for (const json::value& number : {json::value(-1), json::value(1.5), json::value(1e300)}) {
+    EXPECT_THROW(take_fields({{"rounds", number}}, stats), Error);
+  }
 }
 
 }  // namespace
