@@ -39,6 +39,8 @@ std::string value_of(const json::value& value) {
   return value.is_structured() ? "(no text)" : shown(json::serialize(value), kValueMax);
 }
 
+}  // namespace
+
 Alert alert_from(const json::object& from) {
   Alert alert;
   alert.firing = words_at(from, "status") != "resolved";
@@ -61,8 +63,6 @@ Alert alert_from(const json::object& from) {
   return alert;
 }
 
-}  // namespace
-
 std::string Alert::label(std::string_view wanted) const {
   for (const auto& [key, value] : labels) {
     if (key == wanted) return value;
@@ -70,7 +70,7 @@ std::string Alert::label(std::string_view wanted) const {
   return {};
 }
 
-Webhook webhook_from(const json::object& body) {
+Webhook webhook_head(const json::object& body) {
   Webhook webhook;
   const auto* alerts = body.if_contains("alerts");
   if (alerts == nullptr || !alerts->is_array()) {
@@ -86,19 +86,23 @@ Webhook webhook_from(const json::object& body) {
                                 "Alertmanager's 4",
                                 version);
   }
-  webhook.alerts.reserve(alerts->get_array().size());
-  for (const auto& alert : alerts->get_array()) {
+  if (const auto* cut = body.if_contains("truncatedAlerts"); cut != nullptr && cut->is_number()) {
+    const auto count = cut->to_number<double>();
+    webhook.truncated = count > 0 && count < 1e15 ? static_cast<std::uint64_t>(count) : 0;
+  }
+  webhook.receiver = words_at(body, "receiver");
+  return webhook;
+}
+
+Webhook webhook_from(const json::object& body) {
+  auto webhook = webhook_head(body);
+  for (const auto& alert : body.at("alerts").get_array()) {
     if (alert.is_object()) {
       webhook.alerts.push_back(alert_from(alert.get_object()));
     } else {
       ++webhook.unreadable;
     }
   }
-  if (const auto* cut = body.if_contains("truncatedAlerts"); cut != nullptr && cut->is_number()) {
-    const auto count = cut->to_number<double>();
-    webhook.truncated = count > 0 && count < 1e15 ? static_cast<std::uint64_t>(count) : 0;
-  }
-  webhook.receiver = words_at(body, "receiver");
   return webhook;
 }
 

@@ -38,6 +38,9 @@ struct Webhook {
 /// fields that are missing are empty. Throws Error{bad_request} only where there is no list of
 /// alerts.
 [[nodiscard]] Webhook webhook_from(const boost::json::object& body);
+/// The same without its alerts; and one of them, for who reads them a few at a time.
+[[nodiscard]] Webhook webhook_head(const boost::json::object& body);
+[[nodiscard]] Alert alert_from(const boost::json::object& alert);
 
 /// "xid:N" when a label carries the XID (dcgm-exporter's "xid" and "err_code"), so that the alert
 /// is the same fault as the kernel's line; else "alert:NAME".

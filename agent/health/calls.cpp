@@ -51,14 +51,12 @@ void add_health_calls(Router& router, Monitor& monitor) {
       "POST", "/v1/alerts",
       [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
         // Fields that a newer Alertmanager sends are no error here.
-        const auto webhook = webhook_from(request.body);
-        const auto taken = monitor.take(webhook);
-        co_return ApiAnswer{200,
-                            json::object{{"alerts", webhook.alerts.size() + webhook.unreadable},
-                                         {"taken", taken.ours},
-                                         {"not_ours", taken.not_ours},
-                                         {"unclear", taken.unclear},
-                                         {"unreadable", taken.unreadable}}};
+        const auto taken = co_await monitor.take(std::move(request.body));
+        co_return ApiAnswer{200, json::object{{"alerts", taken.all()},
+                                              {"taken", taken.ours},
+                                              {"not_ours", taken.not_ours},
+                                              {"unclear", taken.unclear},
+                                              {"unreadable", taken.unreadable}}};
       },
       takes);
   router.on("GET", "/v1/health", [&monitor](ApiRequest) -> asio::awaitable<ApiAnswer> {

@@ -13,6 +13,8 @@ constexpr std::size_t kTimesMax = 32;
 constexpr std::size_t kVoicesMax = 64;
 constexpr std::size_t kEventsMax = 4096;
 constexpr std::size_t kSaidMax = 512;
+constexpr std::size_t kAlertEventsMax = 256;
+constexpr Ms kAlertEventsIn = 10'000;
 
 std::string by_operator(const std::string& reason, const std::string& by) {
   return fmt::format("by an operator: {}{}", reason, by.empty() ? "" : fmt::format(" ({})", by));
@@ -28,6 +30,27 @@ Engine::Engine(Policy policy, std::vector<DeviceName> devices)
     : policy_(std::move(policy)), devices_(std::move(devices)) {}
 
 void Engine::tell(Event event) {
+  event.of_alerts = event.of_alerts || hears_alert_;
+  if (event.of_alerts) {
+    tell_untold(event.at);
+    if (event.at - alerts_from_ >= kAlertEventsIn) {
+      alerts_from_ = event.at;
+      alerts_told_ = 0;
+    }
+    if (alerts_told_ == kAlertEventsMax) {
+      ++alerts_untold_;
+      return;
+    }
+    ++alerts_told_;
+  }
+  if (events_.size() < kEventsMax) events_.push_back(std::move(event));
+}
+
+void Engine::tell_untold(Ms now) {
+  if (alerts_untold_ == 0 || now - alerts_from_ < kAlertEventsIn) return;
+  Event event{now, "alerts_untold", {}, {}, {}, {}, {}, true};
+  event.text = fmt::format("{} more events of alerts in {} s; `cardswap health` lists what is open",
+                           std::exchange(alerts_untold_, 0), kAlertEventsIn / 1000);
   if (events_.size() < kEventsMax) events_.push_back(std::move(event));
 }
 
@@ -185,6 +208,12 @@ void Engine::settle(Incident& incident, const Finding& finding) {
 }
 
 void Engine::observe(const Finding& finding) {
+  hears_alert_ = finding.source == Source::alert;
+  note(finding);
+  hears_alert_ = false;
+}
+
+void Engine::note(const Finding& finding) {
   const auto code = canonical(finding.code);
   auto* incident = find(finding.device, code);
   if (!finding.firing) {

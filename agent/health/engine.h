@@ -82,6 +82,7 @@ class Engine {
   /// How the outside calls one of the devices.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 
+  /// Of alerts so many in ten seconds; how many more there were is one event when that is over.
   void tell(Event event);
   [[nodiscard]] std::vector<Event> take_events();
   [[nodiscard]] const std::list<Incident>& incidents() const { return incidents_; }
@@ -102,6 +103,8 @@ class Engine {
   void judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times);
   void explain(const Finding& finding, const std::string& code);
   void settle(Incident& incident, const Finding& finding);
+  void note(const Finding& finding);
+  void tell_untold(Ms now);
   void advance(Ms now);
   void check_breaker(Ms now);
   void cordon(Incident& incident, Plan& plan, Ms now);
@@ -135,6 +138,10 @@ class Engine {
   std::uint64_t next_id_ = 1;
   bool changed_ = false;
   bool full_ = false;
+  bool hears_alert_ = false;  // the finding that is observed now is one
+  Ms alerts_from_ = 0;
+  std::size_t alerts_told_ = 0;
+  std::size_t alerts_untold_ = 0;
   bool breaker_told_ = false;
 };
 

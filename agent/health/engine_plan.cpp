@@ -195,6 +195,7 @@ void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Pla
 }
 
 Plan Engine::plan(Ms now, const std::vector<HostJob>& jobs) {
+  tell_untold(now);
   advance(now);
   check_breaker(now);
   Plan plan;

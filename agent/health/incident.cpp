@@ -121,6 +121,7 @@ json::object to_json(const Event& event) {
           {"code", text_or_null(event.code)},
           {"job", text_or_null(event.job)},
           {"migration", text_or_null(event.migration)},
+          {"of_alerts", event.of_alerts},
           {"text", event.text}};
 }
 

@@ -73,6 +73,7 @@ struct Event {
   std::string job;
   std::string migration;
   std::string text;
+  bool of_alerts = false;  ///< told by whoever may post alerts, not found by this agent
 };
 [[nodiscard]] boost::json::object to_json(const Event& event);
 

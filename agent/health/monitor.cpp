@@ -65,6 +65,7 @@ Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& conf
       engine_(policy_of(config), names_of(config, policy_of(config))),
       wake_(context),
       changed_(context),
+      turn_(context),
       started_ms_(unix_ms()) {
   warn_of_strangers(config, engine_.policy());
   for (const auto& record : log_.kept()) {

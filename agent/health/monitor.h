@@ -15,6 +15,7 @@
 #include "agent/health/engine.h"
 #include "agent/health/kernel_reader.h"
 #include "agent/health/log_place.h"
+#include "agent/health/own_host.h"
 #include "agent/health/sight.h"
 #include "agent/health/targets.h"
 #include "agent/jobs/jobs.h"
@@ -51,9 +52,12 @@ class Monitor {
     std::size_t not_ours = 0;
     std::size_t unclear = 0;
     std::size_t unreadable = 0;
+    [[nodiscard]] std::size_t all() const { return ours + not_ours + unclear + unreadable; }
   };
-  /// On disk when it returns, faults and all. Throws Error{io}, and the sender has to repeat.
-  Taken take(const Webhook& webhook);
+  /// A webhook's body; one at a time, a few alerts at a time, so that nobody else waits for it. On
+  /// disk when it returns, faults and all. Throws Error{bad_request} for what is none, and
+  /// Error{io}: the sender has to repeat.
+  asio::awaitable<Taken> take(boost::json::object body);
   /// A webhook that came to nothing: counted and told.
   void refused(const Error& error);
   void clear(const std::string& device, const std::string& reason, const std::string& by);
@@ -91,6 +95,8 @@ class Monitor {
   };
 
   void report(Finding finding, const std::string& called);
+  /// Why it is unclear whose the alert is, where it is; else it is observed or is not ours.
+  std::string take(const Alert& alert, const OwnHost& own, Taken& taken);
   void source_state(const std::string& source, const std::string& state);
   void follow_kernel_log();
   void kernel_line(std::string_view line, const KernelReader::Since& since);
@@ -130,6 +136,8 @@ class Monitor {
   Engine engine_;
   Signal wake_;
   Signal changed_;
+  Signal turn_;  ///< of a webhook
+  bool takes_webhook_ = false;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::int64_t started_ms_;
   Counts counts_;

@@ -10,11 +10,17 @@
 #include "agent/health/nvml_source.h"
 
 namespace cardswap::health {
+
+namespace json = boost::json;
+
 namespace {
 
 constexpr std::size_t kStrangersMax = 256;
 constexpr std::size_t kHeldMax = 1024;
 constexpr Ms kPlaceEvery = 5000;
+constexpr std::size_t kAlertsAtOnce = 64;
+constexpr std::chrono::milliseconds kPause{1};  // others' turn
+constexpr std::chrono::seconds kTurn{1};
 
 }  // namespace
 
@@ -202,52 +208,73 @@ void Monitor::keep_place(bool now_due) {
 
 // ---- alerts
 
-Monitor::Taken Monitor::take(const Webhook& webhook) {
+std::string Monitor::take(const Alert& alert, const OwnHost& own, Taken& taken) {
+  const auto target = target_of(alert, engine_.devices(), own);
+  ++counts_.alerts.at(static_cast<std::size_t>(target.whose));
+  if (target.whose == Whose::not_ours) {
+    ++taken.not_ours;
+    return {};
+  }
+  if (target.whose == Whose::unclear) {
+    ++taken.unclear;
+    return alert.firing ? fmt::format("{}: {}", alert.name, target.why) : std::string();
+  }
+  ++taken.ours;
+  Finding finding;
+  finding.device = target.device;
+  finding.code = code_of(alert);
+  finding.source = Source::alert;
+  finding.at = now();
+  finding.firing = alert.firing;
+  finding.lasting = true;
+  finding.severity = alert.severity;
+  finding.detail = alert.summary.empty() ? alert.name : alert.summary;
+  finding.who = alert.fingerprint;
+  finding.labels = alert.labels;
+  engine_.observe(finding);
+  return {};
+}
+
+asio::awaitable<Monitor::Taken> Monitor::take(json::object body) {
+  const auto webhook = webhook_head(body);
+  while (takes_webhook_) co_await turn_.wait_until(std::chrono::steady_clock::now() + kTurn);
+  struct Turn {
+    explicit Turn(Monitor& monitor) : monitor_(monitor) { monitor_.takes_webhook_ = true; }
+    ~Turn() {
+      monitor_.takes_webhook_ = false;
+      monitor_.turn_.notify();
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    Monitor& monitor_;
+  };
+  const Turn turn(*this);
   const auto own = own_host(config_);
   Taken taken;
   std::size_t firing = 0;
   std::string unclear;
-  for (const auto& alert : webhook.alerts) {
-    const auto target = target_of(alert, engine_.devices(), own);
-    ++counts_.alerts.at(static_cast<std::size_t>(target.whose));
-    if (target.whose == Whose::not_ours) {
-      ++taken.not_ours;
+  for (const auto& item : body.at("alerts").get_array()) {
+    if (taken.all() % kAlertsAtOnce == kAlertsAtOnce - 1) co_await pause_for(kPause);
+    if (!item.is_object()) {
+      ++taken.unreadable;
       continue;
     }
-    if (target.whose == Whose::unclear) {
-      ++taken.unclear;
-      if (unclear.empty() && alert.firing) {
-        unclear = fmt::format("{}: {}", alert.name, target.why);
-      }
-      continue;
-    }
-    ++taken.ours;
-    firing += alert.firing ? 1 : 0;
-    Finding finding;
-    finding.device = target.device;
-    finding.code = code_of(alert);
-    finding.source = Source::alert;
-    finding.at = now();
-    finding.firing = alert.firing;
-    finding.lasting = true;
-    finding.severity = alert.severity;
-    finding.detail = alert.summary.empty() ? alert.name : alert.summary;
-    finding.who = alert.fingerprint;
-    finding.labels = alert.labels;
-    engine_.observe(finding);
+    const auto alert = alert_from(item.get_object());
+    const auto before = taken.ours;
+    auto why = take(alert, own, taken);
+    if (taken.ours > before && alert.firing) ++firing;
+    if (unclear.empty()) unclear = std::move(why);
   }
-  taken.unreadable = webhook.unreadable;
-  counts_.alerts_unreadable += webhook.unreadable;
-  auto text =
-      fmt::format("{} alerts from {}, {} for this host, {} of them firing",
-                  webhook.alerts.size() + webhook.unreadable, webhook.receiver, taken.ours, firing);
+  counts_.alerts_unreadable += taken.unreadable;
+  auto text = fmt::format("{} alerts from {}, {} for this host, {} of them firing", taken.all(),
+                          webhook.receiver, taken.ours, firing);
   if (taken.unclear > 0) text += fmt::format("; {} of unclear origin", taken.unclear);
   if (taken.unreadable > 0) text += fmt::format("; {} that are none", taken.unreadable);
   if (webhook.truncated > 0) {
     text += fmt::format("; the sender left out {}: set max_alerts to 0", webhook.truncated);
   }
   if (!webhook.strange.empty()) text += "; " + webhook.strange;
-  engine_.tell({now(), "webhook", {}, {}, {}, {}, text});
+  engine_.tell({now(), "webhook", {}, {}, {}, {}, text, true});
   if (!unclear.empty()) {
     engine_.tell({now(),
                   "unclear_alert",
@@ -259,17 +286,18 @@ Monitor::Taken Monitor::take(const Webhook& webhook) {
                               unclear, config_.host_name,
                               taken.unclear > 1
                                   ? fmt::format(" ({} such alerts in this webhook)", taken.unclear)
-                                  : "")});
+                                  : ""),
+                  true});
   }
   wake_.notify();
   write();  // throws: the sender gets no 2xx and repeats; it is counted as refused
   ++counts_.webhooks_taken;
-  return taken;
+  co_return taken;
 }
 
 void Monitor::refused(const Error& error) {
   ++counts_.webhooks_refused;
-  engine_.tell({now(), "webhook_refused", {}, {}, {}, {}, shown(error.what())});
+  engine_.tell({now(), "webhook_refused", {}, {}, {}, {}, shown(error.what()), true});
   flush();
 }
 

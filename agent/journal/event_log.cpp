@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 #include <functional>
 #include <optional>
+#include <tuple>
 
 #include "agent/base/json_fields.h"
 #include "migrator/core/error.h"
@@ -26,6 +27,11 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS incidents (id INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS guards (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS places (log TEXT PRIMARY KEY, document TEXT NOT NULL);
+)sql";
+
+constexpr auto kIndexes = R"sql(
+CREATE INDEX IF NOT EXISTS events_own ON events (id) WHERE of_alerts = 0;
+CREATE INDEX IF NOT EXISTS events_of_alerts ON events (id) WHERE of_alerts = 1;
 )sql";
 
 struct Finalize {
@@ -95,6 +101,18 @@ EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max) : ro
   if (sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
     throw failed(raw, "make tables");
   }
+  // Earlier releases have made the table without it.
+  const auto is_known = [&] {
+    const auto column =
+        prepare(raw, "SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'");
+    return sqlite3_step(column.get()) == SQLITE_ROW;
+  };
+  if (!is_known()) {
+    run(raw, "ALTER TABLE events ADD COLUMN of_alerts INTEGER NOT NULL DEFAULT 0");
+  }
+  if (sqlite3_exec(raw, kIndexes, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    throw failed(raw, "make indexes");
+  }
 }
 
 EventLog::~EventLog() = default;
@@ -102,20 +120,30 @@ EventLog::~EventLog() = default;
 void EventLog::append(const std::vector<json::object>& events) {
   if (events.empty()) return;
   in_one_write(db_.get(), [&] {
-    const auto insert =
-        prepare(db_.get(), "INSERT INTO events (at_ms, device, job, document) VALUES (?, ?, ?, ?)");
+    const auto insert = prepare(db_.get(),
+                                "INSERT INTO events (at_ms, device, job, document, of_alerts) "
+                                "VALUES (?, ?, ?, ?, ?)");
     for (const auto& event : events) {
       const auto* at = event.if_contains("at_ms");
       sqlite3_bind_int64(insert.get(), 1, at != nullptr && at->is_int64() ? at->get_int64() : 0);
       bind_text(insert, 2, text_at(event, "device"));
       bind_text(insert, 3, text_at(event, "job"));
       bind_text(insert, 4, text_of(event));
+      const auto* of_alerts = event.if_contains("of_alerts");
+      sqlite3_bind_int64(insert.get(), 5, of_alerts != nullptr && *of_alerts == true ? 1 : 0);
       run(db_.get(), insert);
     }
-    const auto drop =
-        prepare(db_.get(), "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?");
-    sqlite3_bind_int64(drop.get(), 1, static_cast<sqlite3_int64>(rows_max_));
-    run(db_.get(), drop);
+    for (const auto& [of_alerts, index, most] :
+         {std::tuple(0, "events_own", rows_max_),
+          std::tuple(1, "events_of_alerts", rows_max_ / 4)}) {
+      const auto drop =
+          prepare(db_.get(), fmt::format("DELETE FROM events WHERE id IN (SELECT id FROM events "
+                                         "INDEXED BY {} WHERE of_alerts = {} ORDER BY id DESC "
+                                         "LIMIT -1 OFFSET {})",
+                                         index, of_alerts, most)
+                                 .c_str());
+      run(db_.get(), drop);
+    }
   });
 }
 

@@ -25,7 +25,8 @@ class EventLog {
   EventLog& operator=(const EventLog&) = delete;
 
   /// All of them or none, in one write; the oldest beyond the bound are dropped. An event has
-  /// "at_ms", and "device" and "job" where it is about one.
+  /// "at_ms", and "device" and "job" where it is about one. Those with "of_alerts": true have a
+  /// quarter of the bound for themselves: whoever posts alerts pushes nothing else out.
   void append(const std::vector<boost::json::object>& events);
 
   struct Query {

@@ -342,7 +342,7 @@ TEST_F(HealthEngine, IsBoundedWhateverIsPosted) {
   for (int i = 0; i < 5000; ++i)
     alert(fmt::format("A{}", i), "x", true, fmt::format("d{}", i % 100));
   EXPECT_LE(engine().incidents().size(), 512U);
-  EXPECT_LE(engine().take_events().size(), 4096U);
+  EXPECT_LE(engine().take_events().size(), 256U);
 }
 
 TEST_F(HealthEngine, SavesFirstWhatMayBeLostNext) {

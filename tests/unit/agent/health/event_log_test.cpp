@@ -48,6 +48,33 @@ TEST_F(EventLogFile, KeepsTheNewestInTheirOrderAndOverARestart) {
   EXPECT_EQ(log.last_id(), 8);
 }
 
+TEST_F(EventLogFile, LosesNothingToWhoeverPostsAlerts) {
+  auto posted = event(7, "host");
+  posted["of_alerts"] = true;
+  EventLog log(dir_ / "j.db", 8);
+  for (int i = 1; i <= 3; ++i) log.append({event(i, "cpu:0")});
+  for (int i = 0; i < 50; ++i) log.append({posted});
+  EXPECT_THAT(times(log.find({})), ElementsAre(1, 2, 3, 7, 7));
+  for (int i = 11; i <= 18; ++i) log.append({event(i, "cpu:0")});
+  EXPECT_THAT(log.find({}), SizeIs(10));
+}
+
+TEST_F(EventLogFile, OfAnEarlierReleaseIsReadOn) {
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open((dir_ / "j.db").c_str(), &raw), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(raw,
+                         "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER "
+                         "NOT NULL, device TEXT NOT NULL, job TEXT NOT NULL, document TEXT NOT "
+                         "NULL); INSERT INTO events (at_ms, device, job, document) VALUES (1, '', "
+                         "'', '{\"at_ms\": 1}')",
+                         nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(raw);
+  EventLog log(dir_ / "j.db", 8);
+  log.append({event(2, "cpu:0")});
+  EXPECT_THAT(times(log.find({})), ElementsAre(1, 2));
+}
+
 TEST_F(EventLogFile, LosesOfADamagedRowThatRowAlone) {
   {
     EventLog log(dir_ / "j.db");
