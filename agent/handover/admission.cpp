@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/base/address.h"
 #include "agent/base/units.h"
+#include "agent/handover/data_plane.h"
 #include "agent/jobs/startable.h"
 
 namespace cardswap {
@@ -52,6 +54,22 @@ Admission admit(const AdmissionRequest& request) {
                  "wait for those migrations, or take another host");
   }
   return result;
+}
+
+Maker maker_of(const Caller& caller, const std::string& from, const std::string& from_api) {
+  Maker maker{from, way_back(from_api, caller.came_from)};
+  if (caller.role != ApiRole::agent || caller.hosts.empty()) return maker;
+  const auto host = from.substr(0, from.find('/'));
+  const bool is_same = host == caller.name || host.starts_with(caller.name + ".") ||
+                       caller.name.starts_with(host + ".");
+  if (!is_same && !caller.is_for(host)) {
+    maker.from = from.empty() ? caller.name : fmt::format("{} (says {})", caller.name, from);
+  }
+  const auto address = address_from(maker.from_api, kAgentPort, true);
+  if (address && address->host != caller.came_from && !caller.is_for(address->host)) {
+    maker.from_api = Address{caller.came_from, address->port}.text();
+  }
+  return maker;
 }
 
 std::optional<Error> why_not_started(const JobSpec& spec, const Config& config) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/jobs/jobs.h"
+#include "agent/security/access.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -36,6 +37,16 @@ struct Admission {
 };
 /// Pure: may this job come here?
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
+
+/// Who asks for a place, as far as that is known. Of a certificate it is its host's: `from` with
+/// another host's name says whose it is besides, and where its agent is asked for the decision is
+/// an address of the certificate, or the one that the call came from. Others say both themselves.
+struct Maker {
+  std::string from;      ///< for people
+  std::string from_api;  ///< host:port; or empty
+};
+[[nodiscard]] Maker maker_of(const Caller& caller, const std::string& from,
+                             const std::string& from_api);
 
 /// Why this host cannot start the job's program: it has no such user, folder or program, or the
 /// user may not execute it. Found out as the start itself would, and without starting it.

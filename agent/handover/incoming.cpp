@@ -25,6 +25,7 @@ json::object incoming_json(const Reservation& r, const Job* standby, const Confi
       {"job_uid", standby != nullptr ? json::value(standby->uid) : json::value(nullptr)},
       {"instance", r.instance},
       {"from", r.from},
+      {"maker", or_null(r.owner)},
       {"to", config.host_name + (standby != nullptr ? "/" + standby->device : "")},
       {"role", "target"},
       {"state", to_string(record.state)},

@@ -62,6 +62,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   const auto& id = wanted.migration;
   const auto& spec = wanted.spec;
   const auto epoch = wanted.epoch;
+  const auto maker = maker_of(request.caller, wanted.from, wanted.from_api);
   AdmissionRequest asked;
   asked.job = spec.name;
   asked.device = spec.device;
@@ -80,8 +81,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
     const auto text = fmt::format(
         "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
         "must not go on",
-        config_.host_name, known, spec.name, epoch,
-        wanted.from.empty() ? "elsewhere" : wanted.from);
+        config_.host_name, known, spec.name, epoch, maker.from.empty() ? "elsewhere" : maker.from);
     spdlog::error("{}", text);
     if (tell_) tell_({"two_epochs", text, spec.name, spec.device, id});
     admission.blocked_reasons.push_back(text);
@@ -124,8 +124,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   }
   Reservation made;
   made.migration = id;
-  made.from = wanted.from;
-  made.from_api = way_back(wanted.from_api, request.caller.came_from);
+  made.from = maker.from;
+  made.from_api = maker.from_api;
   made.data_host = made.image_host = place.host;
   if (!request.caller.owner) made.owner = request.caller.name;
   made.data_peers = data_peers(wanted.addresses, request.caller.came_from, own_addresses());
@@ -161,8 +161,9 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
 
 void Reservations::start_standby(Reservation& r) {
   const auto& spec = *r.spec;
-  spdlog::info("job {} migration {} reserved {} on {}", spec.name, r.migration,
-               format_size(r.state_bytes), spec.device);
+  spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r.migration,
+               format_size(r.state_bytes), spec.device, r.from.empty() ? "somebody" : r.from,
+               r.owner.empty() ? "" : ", by " + r.owner);
   std::vector<std::string> stand_in;
   if (r.arrive == channel::Arrival::criu) stand_in = prepare_arrival(r);
   auto& standby = jobs_.start_standby(spec, r.migration, r.side.record().epoch, r.state_bytes,
