@@ -144,7 +144,9 @@ JobHooks Agent::job_hooks() {
   };
   hooks.tell = [this](const AgentEvent& event) { health_.note(event); };
   hooks.standing = [this](const Job& job) { return standing_of(job, migrations_, reservations_); };
-  hooks.check_stop = [this](const Job& job) { cardswap::check_stop(job, migrations_); };
+  hooks.check_stop = [this](const Job& job) {
+    cardswap::check_stop(job, migrations_, reservations_);
+  };
   hooks.may_restart = [this](const Job& job) { return reservations_.may_restart(job); };
   return hooks;
 }

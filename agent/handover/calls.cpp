@@ -68,6 +68,10 @@ asio::awaitable<ApiAnswer> timeline(Parts parts, ApiRequest request) {
 
 asio::awaitable<ApiAnswer> cancel(Parts parts, ApiRequest request) {
   const auto id = request.path.at("id");
+  if (!parts.migrations.has(id) && parts.reservations.has(id)) {
+    co_await parts.reservations.cancel(id, request.caller.name);
+    co_return ApiAnswer{200, shown(parts, parts.reservations.at(id))};
+  }
   parts.migrations.cancel(id);
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
 }

@@ -224,6 +224,7 @@ asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
     why = error_of(std::current_exception()).failure();
   }
   if (!says) {
+    r.doubt = why;
     if (std::exchange(r.in_doubt, true)) co_return;
     const auto* job = jobs_.by_instance(r.instance);
     const auto name = job != nullptr ? job->name : std::string();

@@ -50,8 +50,10 @@ struct Reservation {
   /// Shared by the tasks that work on it: it is not forgotten meanwhile.
   std::shared_ptr<void> in_use = std::make_shared<char>();
   bool in_doubt = false;  ///< verified, and the source's agent does not answer
+  std::string doubt;      ///< why it does not
   std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
   std::optional<JobSpec> spec;  ///< until it has ended
+  bool log_gone = false;        ///< its standby's, of which a few are kept
   std::uint64_t state_bytes = 0;
   std::string data_peers;               ///< addresses of the source, a blank between; empty: any
   std::vector<std::string> addresses;   ///< of this host, once the standby parked; none: not known

@@ -66,6 +66,7 @@ void Reservations::take_up() {
          Error(Code::target_lost, "the standby ended while the target's agent was away"));
   }
   end_copies();
+  take_up_logs();
   forget_old();
 }
 
@@ -211,6 +212,7 @@ void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
 }
 
 void Reservations::forget_old() {
+  keep_few_logs();
   std::vector<std::int64_t> ended;
   for (const auto& r : reservations_) {
     const auto* job = jobs_.by_instance(r.instance);
@@ -220,9 +222,13 @@ void Reservations::forget_old() {
     // One of a release that kept no times is as old as can be.
     ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
   }
+  std::vector<std::string_view> makers;
+  for (const auto& r : reservations_) {
+    makers.push_back(r.side.state() == TargetState::failed ? r.owner : std::string_view());
+  }
   std::size_t place = 0;
   auto r = reservations_.begin();
-  for (const auto forgotten : to_forget(ended, unix_ms())) {
+  for (const auto forgotten : to_forget(ended, makers, unix_ms())) {
     std::advance(r, forgotten - place);
     try {
       journal_.remove(Journal::Kind::reservation, r->migration);
@@ -231,7 +237,7 @@ void Reservations::forget_old() {
       return;
     }
     arrivals_.erase(r->migration);
-    if (!r->job.empty()) jobs_.forget_standby_log(r->job, r->migration);
+    if (!r->job.empty()) (void)jobs_.forget_standby_log(r->job, r->migration);
     r = reservations_.erase(r);
     place = forgotten + 1;
   }

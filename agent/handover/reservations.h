@@ -70,6 +70,11 @@ class Reservations {
   /// is taken here. Throws Error{conflict} where it is too late, and, unless overruled, where the
   /// source says otherwise.
   asio::awaitable<void> force(std::string migration, OperatorsWord word);
+  /// By an operator of this host, before the standby has verified the state; the source gives the
+  /// migration up. Throws Error{conflict} later: its source may have decided.
+  asio::awaitable<void> cancel(std::string migration, std::string by);
+  /// Throws Error{conflict} that says what to do instead.
+  void check_cancel(const Reservation& r) const;
   /// Whether a job that came by a migration, and failed, is this host's to start again.
   [[nodiscard]] bool may_restart(const Job& job) const;
   /// The latest that brought `job`; or none.
@@ -117,6 +122,8 @@ class Reservations {
   asio::awaitable<void> arrival_ended(std::string migration);
   void save(const Reservation& r);
   void forget_old();
+  void keep_few_logs();
+  void take_up_logs();
   [[nodiscard]] Reservation* of(const Job& job);
 
   asio::io_context& context_;

@@ -1,5 +1,8 @@
 #include "agent/handover/retention.h"
 
+#include <algorithm>
+#include <map>
+
 namespace cardswap {
 
 std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms, std::int64_t now_ms,
@@ -17,6 +20,24 @@ std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms, st
       --over;
     }
   }
+  return forgotten;
+}
+
+std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
+                                   std::span<const std::string_view> makers, std::int64_t now_ms,
+                                   const Retention& retention) {
+  std::vector<std::size_t> forgotten;
+  std::vector<std::int64_t> rest(ended_at_ms.begin(), ended_at_ms.end());
+  std::map<std::string_view, std::size_t> of_maker;
+  for (auto i = rest.size(); i-- > 0;) {
+    if (rest[i] == 0 || makers[i].empty() || ++of_maker[makers[i]] <= retention.of_maker) continue;
+    forgotten.push_back(i);
+    rest[i] = 0;
+  }
+  const auto old = to_forget(rest, now_ms, retention);
+  forgotten.insert(forgotten.end(), old.begin(), old.end());
+  std::ranges::sort(forgotten);
+  forgotten.resize(std::min(forgotten.size(), retention.at_once));
   return forgotten;
 }
 

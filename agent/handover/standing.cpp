@@ -46,8 +46,8 @@ Standing standing_of(const Job& job, const Migrations& migrations,
   if (m != nullptr && m->open) return {{}, copy_note(*m)};
   if (r != nullptr && r->in_doubt) {
     return {{},
-            fmt::format("in doubt: {} does not tell what was decided (migration {})", r->from_api,
-                        r->migration)};
+            fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
+                        r->doubt.empty() ? "" : ": " + r->doubt, r->migration)};
   }
   if (r != nullptr && r->granted() && r->side.record().open) {
     if (r->copy == "frozen") {
@@ -63,7 +63,14 @@ Standing standing_of(const Job& job, const Migrations& migrations,
   return {};
 }
 
-void check_stop(const Job& job, const Migrations& migrations) {
+void check_stop(const Job& job, const Migrations& migrations, const Reservations& reservations) {
+  if (const auto* r = reservations.of(job); r != nullptr && job.standby) {
+    reservations.check_cancel(*r);
+    throw Error(Code::conflict,
+                fmt::format("job {} is on its way here from {} (migration {})", job.name, r->from,
+                            r->migration),
+                "`cardswap cancel " + r->migration + "` here or at its source gives it up");
+  }
   const auto* m = migration_of(job, migrations);
   if (m == nullptr || !job.live()) return;
   if (m->state != State::committed && m->state != State::resumed && m->state != State::in_doubt) {

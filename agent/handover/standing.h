@@ -10,7 +10,7 @@ namespace cardswap {
                                    const Reservations& reservations);
 /// Throws Error{conflict} for a source that may be the only good copy of its job: what was decided
 /// is not known to have reached the target.
-void check_stop(const Job& job, const Migrations& migrations);
+void check_stop(const Job& job, const Migrations& migrations, const Reservations& reservations);
 /// The worst of all that an operator must look at, in one line; empty: nothing.
 [[nodiscard]] std::string concern_of(const Jobs& jobs, const Migrations& migrations);
 

@@ -108,6 +108,10 @@ asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
 
 asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   request.only({"grace_ms", "force"});
+  for (const auto& one : parts.jobs.all()) {
+    if (one.name != request.path.at("name") || !one.standby || !one.live()) continue;
+    if (parts.jobs.find(one.name) == nullptr) parts.jobs.check_stop(one);
+  }
   const auto& job = job_at(parts, request);
   if (job.state == "moved" && parts.jobs.left_of(job.name).empty()) {
     throw Error(Code::conflict,

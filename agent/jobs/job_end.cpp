@@ -11,6 +11,7 @@
 #include "agent/base/units.h"
 #include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
+#include "agent/jobs/log_limit.h"
 #include "agent/jobs/lost.h"
 #include "agent/process/child.h"
 #include "agent/process/exit_status.h"
@@ -25,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kRestartsMax = 5;
 constexpr std::size_t kStandbyLogsKept = 3;
+constexpr std::uint64_t kStandbyLogMax = 1 << 20;
 /// One write each: the journal's disk is also what migrations wait for.
 constexpr seconds kStepEvery{3};
 
@@ -217,7 +219,14 @@ void Jobs::drop_standby(const std::string& instance) {
   }
   std::error_code absent;
   std::filesystem::remove(status_file(*found), absent);
+  const std::filesystem::path log = found->log_path;
   jobs_.erase(found);
+  try {
+    (void)shorten_log(log, kStandbyLogMax);
+  } catch (const Error& error) {  // it would fill the disk that the journal is on
+    spdlog::warn("job {}: the log of its standby does not stay: {}", name, error.failure());
+    remove_log(log);
+  }
   keep_few_logs(name);
   changed_.notify();
   journal_.remove(Journal::Kind::job, id);
@@ -275,15 +284,30 @@ void Jobs::keep_few_logs(const std::string& name) const {
   }
 }
 
-void Jobs::forget_standby_log(const std::string& name, const std::string& migration) const {
+bool Jobs::forget_standby_log(const std::string& name, const std::string& migration) const {
   const auto log = config_.job_dir(name) / ("log-" + migration);
-  for (const auto& job : jobs_) {
-    if (job.log_path == log.string()) return;
+  if (std::ranges::find(jobs_, log.string(), &Job::log_path) != jobs_.end()) return false;
+  remove_log(log);
+  return true;
+}
+
+/// Not of a job that is known, nor in a folder that this agent has not made.
+void Jobs::remove_log(const std::filesystem::path& log) const {
+  if (std::ranges::find(jobs_, log.string(), &Job::log_path) != jobs_.end() ||
+      log.parent_path().parent_path() != config_.job_dir("x").parent_path()) {
+    return;
   }
   std::error_code absent;
-  for (const auto& file : {log, std::filesystem::path(log.string() + ".exit"), log.parent_path()}) {
-    std::filesystem::remove(file, absent);  // a folder only when it is empty
+  std::filesystem::remove(log, absent);
+  std::filesystem::remove(log.string() + ".exit", absent);
+  const auto folder = log.parent_path();
+  if (std::ranges::find(jobs_, folder.filename().string(), &Job::name) == jobs_.end()) {
+    for (const auto* of_criu :
+         {"criu-restore.log", "criu-dump.log", "cardswap-init.log", "keeper.log"}) {
+      std::filesystem::remove(folder / of_criu, absent);
+    }
   }
+  std::filesystem::remove(folder, absent);  // only when it is empty
 }
 
 std::vector<std::filesystem::path> Jobs::standby_logs(const std::string& name) const {

@@ -216,14 +216,19 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
 }
 
 void Jobs::forget(const std::string& name) {
+  std::vector<std::filesystem::path> logs;
   for (auto job = jobs_.begin(); job != jobs_.end();) {
     if (job->name == name && !job->live()) {
       journal_.remove(Journal::Kind::job, job->instance);
+      logs.emplace_back(job->log_path);
       job = jobs_.erase(job);
     } else {
       ++job;
     }
   }
+  const auto standbys = standby_logs(name);
+  logs.insert(logs.end(), standbys.begin(), standbys.end());
+  for (const auto& log : logs) remove_log(log);
 }
 
 Job* Jobs::find(const std::string& name) {

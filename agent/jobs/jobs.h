@@ -165,11 +165,12 @@ class Jobs {
   asio::awaitable<void> see_off(std::string instance, std::chrono::milliseconds grace);
   /// Of standbys that came to nothing, the latest first, as long as they are kept.
   [[nodiscard]] std::vector<std::filesystem::path> standby_logs(const std::string& name) const;
-  /// The log of a standby whose reservation is forgotten, and its folder where that was all; not of
-  /// a job that is still known.
-  void forget_standby_log(const std::string& name, const std::string& migration) const;
+  /// The log of a standby whose reservation is forgotten, and its folder where that was all. False:
+  /// it is that of a job that is still known, and stays.
+  bool forget_standby_log(const std::string& name, const std::string& migration) const;
   /// Every process of that name's jobs that are over. One walk over /proc a record.
   [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
+  /// The records of that name that are over, with their logs and, where that was all, the folder.
   void forget(const std::string& name);
   /// Stops its processes where they are, for good: a copy of it steps under a higher epoch. They
   /// keep their state until somebody ends them. Stopped also when the record cannot be written.
@@ -222,6 +223,7 @@ class Jobs {
   void tell_lost(const Job& job);
   void drop_standby(const std::string& instance);
   void keep_few_logs(const std::string& name) const;
+  void remove_log(const std::filesystem::path& log) const;
   static bool take_exit_status(Job& job);
   [[nodiscard]] static Family family_of(const Job& job);
 

@@ -48,6 +48,18 @@ TEST(Retention, NeverForgetsWhatIsNotOver) {
   EXPECT_THAT(forgotten({5000, -1, 4000, -1, 3000}), ElementsAre(0));
 }
 
+TEST(Retention, HasABoundForEachMakerThatNoOtherMakerMeets) {
+  auto few = small();
+  few.of_maker = 2;
+  const std::vector<std::int64_t> ended(5, kNow - 1);
+  const auto of = [&](const std::vector<std::string_view>& makers) {
+    return to_forget(ended, makers, kNow, few);
+  };
+  EXPECT_THAT(of({"evil", "evil", "good", "evil", "evil"}), ElementsAre(0, 1));
+  EXPECT_THAT(of({"evil", "evil", "good", "good", ""}), IsEmpty());
+  EXPECT_THAT(of({"", "", "", "", ""}), IsEmpty()) << "nobody is no maker";
+}
+
 TEST(Retention, WritesToTheDiskASmallPartAtATime) {
   const std::vector<std::int64_t> ended(20'000, 1);
   EXPECT_EQ(to_forget(ended, std::int64_t{1} << 50).size(), Retention().at_once);

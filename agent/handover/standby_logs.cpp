@@ -1,0 +1,60 @@
+// What places that came to nothing leave on the disk: a log each, and its folder.
+
+#include <map>
+
+#include "agent/base/outside.h"
+#include "agent/handover/reservations.h"
+
+namespace cardswap {
+namespace {
+
+namespace fs = std::filesystem;
+using handover::TargetState;
+
+/// Of one maker, the latest, for whoever asks why. Names of jobs cost a maker nothing.
+constexpr std::size_t kLogsOfMaker = 20;
+
+/// The migration of a standby's log, or of the exit status beside it; empty: it is neither.
+std::string migration_of(const fs::path& file) {
+  const auto name = file.stem().string();
+  if (!name.starts_with("log-") || (file.has_extension() && file.extension() != ".exit")) return {};
+  auto id = name.substr(4);
+  return outside::is_migration_id(id) ? id : std::string();
+}
+
+}  // namespace
+
+void Reservations::keep_few_logs() {
+  std::map<std::string_view, std::size_t> of_maker;
+  for (auto r = reservations_.rbegin(); r != reservations_.rend(); ++r) {
+    if (r->side.state() != TargetState::failed || r->log_gone || r->job.empty()) continue;
+    if (++of_maker[r->owner] <= kLogsOfMaker) continue;
+    r->log_gone = jobs_.forget_standby_log(r->job, r->migration);
+  }
+}
+
+/// Logs that no reservation and no job is known of any more are of nobody's; records of earlier
+/// releases do not say whose folder is theirs.
+void Reservations::take_up_logs() {
+  std::map<std::string_view, Reservation*> known;
+  for (auto& r : reservations_) known.emplace(r.migration, &r);
+  std::error_code gone;
+  for (const auto& folder : fs::directory_iterator(config_.job_dir("x").parent_path(), gone)) {
+    if (folder.is_symlink(gone) || !folder.is_directory(gone)) continue;
+    const auto name = folder.path().filename().string();
+    std::set<std::string> ids;
+    for (const auto& file : fs::directory_iterator(folder.path(), gone)) {
+      ids.insert(migration_of(file.path()));
+    }
+    ids.erase(std::string());
+    for (const auto& id : ids) {
+      if (const auto found = known.find(id); found != known.end()) {
+        found->second->job = name;
+      } else {
+        (void)jobs_.forget_standby_log(name, id);
+      }
+    }
+  }
+}
+
+}  // namespace cardswap
