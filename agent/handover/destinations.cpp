@@ -54,8 +54,10 @@ Address Migrations::own_address() const {
 bool Migrations::is_here(const Address& agent) const {
   const auto own = own_address();
   if (agent.port != own.port) return false;
-  return same_host(agent.host, own.host) || same_host(agent.host, config_.host_name) ||
-         (is_loopback(agent.host) && is_loopback(own.host));
+  if (same_host(agent.host, own.host) || same_host(agent.host, config_.host_name)) return true;
+  if (!is_loopback(agent.host) || !is_loopback(own.host)) return false;
+  // Two agents may listen at two addresses of the loopback; "localhost" is whichever there is.
+  return is_wildcard(config_.listen_host) || !is_ip(agent.host) || !is_ip(own.host);
 }
 
 bool Migrations::moves_within(const ReservationRequest& asked, const Job& job,
