@@ -37,7 +37,8 @@ TEST(AProgramsStart, WaitsForItsTurnWhereOthersHaveFilledTheQueue) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size());
   const Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+            0);
   ASSERT_EQ(::listen(listener.get(), 1), 0);
   std::vector<Descriptor> crowd;
   int error = 0;
