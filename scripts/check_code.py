@@ -16,6 +16,7 @@ BANNED = (
     (r"\b(src|dst)\b([^.]|$)", "the pair is source and target", (), ()),
     (r"sleep_for|sleep_until|usleep", "a test waits for a condition", TESTS, ()),
     (r"class \w*(Manager|Util|Helper)\b", "names say what a thing is", (), ()),
+    (r"GTEST_SKIP\(", "skip_without() names what is missing", ("tests/",), ("tests/support/needs.h",)),
     (r"std::(recursive_|shared_|timed_)?mutex\b|std::condition_variable", "Mutex and CARDSWAP_GUARDED_BY say what is guarded",
      PRODUCT, ("migrator/core/mutex.h", "runtime/examples/", "migrator/engine/sender", "runtime/trainer_role")),
 )

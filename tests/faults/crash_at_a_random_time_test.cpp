@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/faults/scene.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -44,13 +45,15 @@ std::vector<Round> eight_rounds(channel::Arrival arrive) {
 class CrashAtARandomTime : public ::testing::TestWithParam<Round> {
  protected:
   void SetUp() override {
-    if (by_criu_ && kPatience > 1) GTEST_SKIP() << "no image has a sanitizer's shadow memory";
+    if (by_criu_ && kPatience > 1)
+      return skip_without("unsanitized", "no image has a sanitizer's shadow memory");
     SceneNeeds needs;
     needs.arena = by_criu_;
     scene_ = std::make_unique<Scene>(needs);
     if (!by_criu_) return;
     const auto tool = a().ask({"devices"}).at("criu").as_object();
-    if (!tool.at("usable").as_bool()) GTEST_SKIP() << "CRIU: " << text(tool, "problem");
+    if (!tool.at("usable").as_bool())
+      return skip_without("criu", std::string("CRIU: ") + text(tool, "problem"));
   }
   [[nodiscard]] Host& a() { return *scene_->a; }
   [[nodiscard]] Host& b() { return *scene_->b; }

@@ -15,6 +15,7 @@
 
 #include "tests/faults/scene.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -34,18 +35,20 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     needs.source_disk = damage_ == Damage::fill_source_disk;
     needs.target_disk = damage_ == Damage::fill_target_disk;
     if (needs.link) {
-      if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+      if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
     }
     if (needs.source_disk || needs.target_disk) {
-      if (const auto missing = SmallDisk::missing()) GTEST_SKIP() << *missing;
+      if (const auto missing = SmallDisk::missing()) return skip_without("root", *missing);
     }
     needs.arena = by_criu_;
     needs.ignores_moved = GetParam().ignores_moved;
-    if (by_criu_ && kPatience > 1) GTEST_SKIP() << "no image has a sanitizer's shadow memory";
+    if (by_criu_ && kPatience > 1)
+      return skip_without("unsanitized", "no image has a sanitizer's shadow memory");
     scene_ = std::make_unique<Scene>(needs);
     if (!by_criu_) return;
     const auto tool = a().ask({"devices"}).at("criu").as_object();
-    if (!tool.at("usable").as_bool()) GTEST_SKIP() << "CRIU: " << text(tool, "problem");
+    if (!tool.at("usable").as_bool())
+      return skip_without("criu", std::string("CRIU: ") + text(tool, "problem"));
   }
 
   [[nodiscard]] Host& a() const { return *scene_->a; }

@@ -10,6 +10,7 @@
 
 #include "tests/faults/scene.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -50,11 +51,14 @@ class CriuCrash : public ::testing::TestWithParam<CriuCase> {
     SceneNeeds needs;
     needs.arena = true;
     needs.link = GetParam().damage == Damage::cut_link;
-    if (const auto missing = NetnsPair::missing(); needs.link && missing) GTEST_SKIP() << *missing;
-    if (kPatience > 1) GTEST_SKIP() << "a sanitizer's shadow memory is no part of an image";
+    if (const auto missing = NetnsPair::missing(); needs.link && missing)
+      return skip_without("netns", *missing);
+    if (kPatience > 1)
+      return skip_without("unsanitized", "a sanitizer's shadow memory is no part of an image");
     scene_ = std::make_unique<Scene>(needs);
     const auto tool = a().ask({"devices"}).at("criu").as_object();
-    if (!tool.at("usable").as_bool()) GTEST_SKIP() << "CRIU: " << text(tool, "problem");
+    if (!tool.at("usable").as_bool())
+      return skip_without("criu", std::string("CRIU: ") + text(tool, "problem"));
   }
   [[nodiscard]] Host& a() const { return *scene_->a; }
   [[nodiscard]] Host& b() const { return *scene_->b; }

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -37,7 +38,7 @@ TEST(Alertmanager, ItsAlertMovesAJob) {
   const auto prometheus = program("prometheus");
   const auto alertmanager = program("prometheus-alertmanager");
   if (prometheus.empty() || alertmanager.empty()) {
-    GTEST_SKIP() << "prometheus or prometheus-alertmanager is not installed";
+    return skip_without("prometheus", "prometheus or prometheus-alertmanager is not installed");
   }
   const TempDir dir;
   const auto file = [&](const std::string& name) { return dir.path() / name; };

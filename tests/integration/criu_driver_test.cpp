@@ -11,6 +11,7 @@
 
 #include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -78,11 +79,12 @@ class GpuHost {
 class MovedCudaProcess : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (kPatience > 1) GTEST_SKIP() << "a sanitizer's shadow memory is no part of an image";
+    if (kPatience > 1)
+      return skip_without("unsanitized", "a sanitizer's shadow memory is no part of an image");
     a = std::make_unique<GpuHost>(dir.path(), "a", kGpuOfA);
     const auto tool = (*a)->ask({"devices"}).at("criu").as_object();
     if (const auto why = text(tool, "problem"); !why.empty()) {
-      GTEST_SKIP() << "CRIU cannot move processes here: " << why;
+      return skip_without("criu", std::string("CRIU cannot move processes here: ") + why);
     }
   }
   /// A host that finds the state in a process that was restored there as it was dumped.

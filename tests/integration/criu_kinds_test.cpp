@@ -36,12 +36,15 @@ std::string name_of(const ::testing::TestParamInfo<Group>& info) { return info.p
 
 class Holding : public ::testing::Test {
  protected:
-  /// Why CRIU cannot work here; empty: `job` trains, and `held` is what it holds.
-  std::string start(const std::vector<Kind>& kinds) {
-    if (kPatience > 1) return "a sanitizer's shadow memory is no part of an image";
+  /// What this needs and the machine lacks; none: `job` trains, and `held` is what it holds.
+  std::optional<Lack> start(const std::vector<Kind>& kinds) {
+    if (kPatience > 1)
+      return Lack{"unsanitized", "a sanitizer's shadow memory is no part of an image"};
     a = std::make_unique<Host>(dir.path() / "a", HostOptions{.name = "a"});
     const auto criu = a->ask({"devices"}).at("criu").as_object();
-    if (const auto problem = text(criu, "problem"); !problem.empty()) return problem;
+    if (const auto problem = text(criu, "problem"); !problem.empty()) {
+      return Lack{"criu", problem};
+    }
     b = std::make_unique<Host>(dir.path() / "b", HostOptions{.name = "b"});
     std::filesystem::create_directory(own());
     std::vector<std::string> program{HOLDS, "--dir", own().string(), "--loss-log",
@@ -60,7 +63,8 @@ class Holding : public ::testing::Test {
     std::erase_if(held, [&](const Kind& kind) {
       return missing.find("no " + kind.with + ": ") != std::string::npos;
     });
-    return !kinds.empty() && held.empty() ? "this machine has none: " + missing : "";
+    if (!kinds.empty() && held.empty()) return Lack{"kinds", "this machine has none: " + missing};
+    return std::nullopt;
   }
   [[nodiscard]] std::filesystem::path own() const { return dir.path() / "own"; }
   [[nodiscard]] static std::vector<std::string> words(const Host& to) {
@@ -77,7 +81,7 @@ class Holding : public ::testing::Test {
 class Moving : public Holding, public ::testing::WithParamInterface<Group> {};
 
 TEST_P(Moving, IsWhatItWasWhenItCameBack) {
-  if (const auto why = start(GetParam().kinds); !why.empty()) GTEST_SKIP() << why;
+  if (const auto lack = start(GetParam().kinds)) return skip_without(*lack);
   EXPECT_EQ(text(a->ask(words(*b)), "state"), "completed") << a->log() << b->log();
   EXPECT_EQ(text(b->ask(words(*a)), "state"), "completed") << a->log() << b->log();
   std::ofstream(own() / "end") << "";
@@ -136,7 +140,7 @@ class Staying : public Holding, public ::testing::WithParamInterface<Group> {
 };
 
 TEST_P(Staying, IsRefusedByTheDryRunAndByMigrateInTheSameWords) {
-  if (const auto why = start(GetParam().kinds); !why.empty()) GTEST_SKIP() << why;
+  if (const auto lack = start(GetParam().kinds)) return skip_without(*lack);
   const auto said = reasons();
   for (const auto& kind : held) EXPECT_THAT(said, Contains(HasSubstr(kind.reason))) << kind.with;
   for (const auto& reason : said) {
@@ -202,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 /// A restoring that hangs, as one that waits for a lock does, ends within its own limit.
 TEST_F(Holding, GoesOnSoonWhereRestoringHangs) {
-  if (const auto why = start({}); !why.empty()) GTEST_SKIP() << why;
+  if (const auto lack = start({})) return skip_without(*lack);
   const auto path = text(a->ask({"devices"}).at("criu").as_object(), "path");
   const auto stuck = dir.path() / "criu";
   std::ofstream(stuck) << "#!/bin/sh\n[ \"$1\" = swrk ] && sleep 600\nexec " << path << " \"$@\"\n";

@@ -10,6 +10,7 @@
 
 #include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -22,17 +23,14 @@ const boost::json::object& object_at(const boost::json::object& from, std::strin
   return from.at(key).as_object();
 }
 
-/// Why CRIU cannot work on this machine; empty: it can.
-std::string why_no_criu(const Host& host) {
-  if (kPatience > 1) return "a sanitizer's shadow memory is no part of an image";
+/// Why CRIU cannot work on this machine; none: it can.
+std::optional<Lack> no_criu(const Host& host) {
+  if (kPatience > 1)
+    return Lack{"unsanitized", "a sanitizer's shadow memory is no part of an image"};
   const auto tool = host.ask({"devices"}).at("criu").as_object();
-  return text(tool, "problem");
+  if (const auto problem = text(tool, "problem"); !problem.empty()) return Lack{"criu", problem};
+  return std::nullopt;
 }
-
-#define SKIP_WITHOUT_CRIU(host)                                 \
-  if (const auto why = why_no_criu(host); !why.empty()) {       \
-    GTEST_SKIP() << "CRIU cannot move processes here: " << why; \
-  }
 
 std::vector<std::string> program(const std::string& steps, const std::string& bytes = "2000000") {
   return {trainer("plain_memory"), "--arena", "--steps", steps, "--bytes", bytes, "--step-ms", "5"};
@@ -68,7 +66,7 @@ class MovedProcess : public ::testing::Test {
 
 TEST_F(MovedProcess, GoesOnBitForBit) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("800"), a);
 
@@ -89,7 +87,7 @@ TEST_F(MovedProcess, GoesOnBitForBit) {
 
 TEST_F(MovedProcess, TenTimesInARow) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("4000"), a);
   for (int i = 0; i < 5; ++i) {
@@ -102,10 +100,10 @@ TEST_F(MovedProcess, TenTimesInARow) {
 }
 
 TEST_F(MovedProcess, FromHostToHost) {
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net;
   Host a(dir.path() / "a", {.name = "a", .netns = net.name(0), .address = net.address(0)});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b", .netns = net.name(1), .address = net.address(1)});
   start(program("1200"), a);
   EXPECT_EQ(text(move(a, b), "result"), "ok") << a.log() << b.log();
@@ -117,11 +115,12 @@ TEST_F(MovedProcess, FromHostToHost) {
 /// A LibTorch trainer whose data, counters, random numbers, second log file and thread are its own
 /// business.
 TEST_F(MovedProcess, GoesOnThoughItRegistersItsTensorsOnly) {
-  if (!std::filesystem::exists(trainer("transparent"))) GTEST_SKIP() << "built without LibTorch";
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (!std::filesystem::exists(trainer("transparent")))
+    return skip_without("torch", "built without LibTorch");
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net;
   Host a(dir.path() / "a", {.name = "a", .netns = net.name(0), .address = net.address(0)});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b", .netns = net.name(1), .address = net.address(1)});
   const std::vector<std::string> what{trainer("transparent"), "--steps", "1500", "--step-ms", "10"};
   const auto own = dir.path() / "own";
@@ -141,7 +140,7 @@ TEST_F(MovedProcess, GoesOnThoughItRegistersItsTensorsOnly) {
 
 TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
   Host a(dir.path() / "a", {.name = "a", .devices = {"cpu:0", "cpu:1"}});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   const auto path = text(a.ask({"devices"}).at("criu").as_object(), "path");
   const auto broken = dir.path() / "criu";
   std::ofstream(broken) << "#!/bin/sh\n[ \"$1\" = swrk ] && exit 3\nexec " << path << " \"$@\"\n";
@@ -169,7 +168,7 @@ TEST_F(MovedProcess, StaysWhereTheTargetCannotRestore) {
 
 TEST_F(MovedProcess, IsRefusedWithReasons) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b", .more = {"--criu", "none"}});
   a.run_job("job", {trainer("plain_memory"), "--steps", "100000", "--step-ms", "5"});
   ASSERT_TRUE(within(20s, [&] { return a.step_of("job") >= 3; }));
@@ -181,7 +180,7 @@ TEST_F(MovedProcess, IsRefusedWithReasons) {
 
 TEST_F(MovedProcess, CanBeCancelledInEveryPhase) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("4000"), a);
   for (const std::string phase : {"departing", "dumping", "shipping", "restoring"}) {
@@ -199,7 +198,7 @@ TEST_F(MovedProcess, CanBeCancelledInEveryPhase) {
 
 TEST_F(MovedProcess, GoesOnWhenTheSourcesAgentIsKilled) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("5000"), a);
   for (const std::string phase : {"departing", "dumping", "shipping", "restoring"}) {
@@ -218,7 +217,7 @@ TEST_F(MovedProcess, GoesOnWhenTheSourcesAgentIsKilled) {
 
 TEST_F(MovedProcess, GoesOnWhenTheTargetsAgentIsKilled) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("4000"), a);
   for (const std::string phase : {"dumping", "shipping", "restoring"}) {
@@ -239,7 +238,7 @@ TEST_F(MovedProcess, GoesOnWhenTheTargetsAgentIsKilled) {
 /// before CRIU stops it, or while it works on it.
 TEST_F(MovedProcess, GoesOnWhenItsAgentIsKilledDuringTheDump) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   const auto path = text(a.ask({"devices"}).at("criu").as_object(), "path");
   const auto slow = dir.path() / "criu";
   std::ofstream(slow) << "#!/bin/sh\n[ \"$1\" = swrk ] && sleep 1\nexec " << path << " \"$@\"\n";
@@ -267,7 +266,7 @@ TEST_F(MovedProcess, GoesOnWhenItsAgentIsKilledDuringTheDump) {
 
 TEST_F(MovedProcess, EndsAsItEndsAfterItsAgentsRestart) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("1500"), a);
   EXPECT_EQ(text(move(a, b), "result"), "ok");
@@ -282,7 +281,7 @@ TEST_F(MovedProcess, EndsAsItEndsAfterItsAgentsRestart) {
 
 TEST_F(MovedProcess, GoesToAnotherDeviceOfItsHost) {
   Host a(dir.path() / "a", {.name = "a", .devices = {"cpu:0", "cpu:1"}});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   start(program("1000"), a);
   EXPECT_EQ(text(a.ask({"migrate", "job", "--to", a.at("cpu:1"), "--arrive", "criu",
                         "--max-downtime", "none"}),
@@ -297,7 +296,7 @@ TEST_F(MovedProcess, GoesToAnotherDeviceOfItsHost) {
 /// What the job prints goes on in the target's log, and nothing else is in it.
 TEST_F(MovedProcess, PrintsOnWhereItIs) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   a.run_job("job", program("1000"));  // losses to stdout
   ASSERT_TRUE(within(20s, [&] { return a.step_of("job") >= 3; }));
@@ -309,7 +308,7 @@ TEST_F(MovedProcess, PrintsOnWhereItIs) {
 
 TEST_F(MovedProcess, IsSealedWhereThatIsAsked) {
   Host a(dir.path() / "a", {.name = "a"});
-  SKIP_WITHOUT_CRIU(a);
+  if (const auto lack = no_criu(a)) return skip_without(*lack);
   Host b(dir.path() / "b", {.name = "b"});
   start(program("1000"), a);
   EXPECT_EQ(text(move(a, b, {"--encrypt"}), "result"), "ok") << a.log() << b.log();

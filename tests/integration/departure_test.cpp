@@ -13,6 +13,7 @@
 #include <set>
 
 #include "runtime/memory_handoff.h"
+#include "tests/support/needs.h"
 #include "tests/support/process.h"
 #include "tests/support/sanitizer.h"
 #include "tests/support/scripted_agent.h"
@@ -48,7 +49,7 @@ class Departing : public ::testing::Test {
   Departing() : dir_(make_dir()), agent_(dir_ / "agent.sock") {}
   ~Departing() override { fs::remove_all(dir_); }
   void SetUp() override {
-    if (ON_CARD && test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+    if (ON_CARD && test::kThreadSanitizer) return skip_without("unsanitized", test::kNoAddresses);
   }
 
   static fs::path make_dir() {

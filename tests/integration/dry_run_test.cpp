@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "tests/support/aftermath.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -84,7 +85,7 @@ TEST_F(DryRun, RefusesAFolderThatIsNotThere) {
 }
 
 TEST_F(DryRun, RefusesAProgramThatItsUserMayNotExecute) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can start a job as another user";
+  if (::geteuid() != 0) return skip_without("root", "only root can start a job as another user");
   std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
   const auto program = copied_trainer();
   std::filesystem::permissions(program, std::filesystem::perms(0755));

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "tests/support/fleet.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -148,7 +149,8 @@ Seen move(bool encrypt, bool tls) {
 }
 
 TEST(Encrypt, HidesTheStateAndTheKeyAndMovesTheSameBits) {
-  if (!Listener::start()) GTEST_SKIP() << "this machine does not let a test read packets";
+  if (!Listener::start())
+    return skip_without("packets", "this machine does not let a test read packets");
   const auto plain = move(false, false);
   EXPECT_GT(plain.packets_with_state, 0U) << "of " << plain.bytes << " bytes";
   const auto sealed = move(true, true);

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "tests/support/fleet.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -74,16 +75,18 @@ class Ipv6Only : public ::testing::TestWithParam<Way> {};
 
 TEST_P(Ipv6Only, AJobMovesThereAndBackBitForBit) {
   const auto& way = GetParam();
-  if (!std::filesystem::exists(trainer(way.program))) GTEST_SKIP() << "built without LibTorch";
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (!std::filesystem::exists(trainer(way.program)))
+    return skip_without("torch", "built without LibTorch");
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net(NetnsPair::Family::v6);
   const TempDir dir;
   Host a(dir.path() / "a", in(net, 0));
   Host b(dir.path() / "b", in(net, 1));
   if (way.arrive == "criu") {
-    if (kPatience > 1) GTEST_SKIP() << "a sanitizer's shadow memory is no part of an image";
+    if (kPatience > 1)
+      return skip_without("unsanitized", "a sanitizer's shadow memory is no part of an image");
     const auto problem = text(a.ask({"devices"}).at("criu").as_object(), "problem");
-    if (!problem.empty()) GTEST_SKIP() << problem;
+    if (!problem.empty()) return skip_without("criu", problem);
   }
   Trainer job(program(way));
   job.start(a);
@@ -110,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 /// The source reaches the target's agent over TLS by an address that its certificate names.
 TEST(Ipv6, CertificatesNameItsAddresses) {
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net(NetnsPair::Family::v6);
   const Fleet fleet;
   const TempDir dir;
@@ -128,7 +131,7 @@ TEST(Ipv6, CertificatesNameItsAddresses) {
 
 /// Nobody can be sent to [::]: the standby listens where the source's agent called this one.
 TEST(Ipv6, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net(NetnsPair::Family::v6);
   const TempDir dir;
   const auto everywhere = [&](int side) {
@@ -148,7 +151,7 @@ TEST(Ipv6, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
 }
 
 TEST(Ipv4, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net;
   const TempDir dir;
   // [::] is every address, IPv4 too.
@@ -204,7 +207,7 @@ TEST(Ipv6, LoopbackServesEveryCommand) {
 
 /// The API works there, and what cannot work is said before anything is stopped.
 TEST(Ipv6, ALinkLocalAddressTakesCallsAndSaysThatItTakesNoData) {
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net(NetnsPair::Family::v6);
   const TempDir dir;
   Host a(dir.path() / "a", in(net, 0));
@@ -223,7 +226,7 @@ TEST(Ipv6, ALinkLocalAddressTakesCallsAndSaysThatItTakesNoData) {
 }
 
 TEST(Ipv6, ADataHostIsAnAddressOfItsOwn) {
-  if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
   const NetnsPair net(NetnsPair::Family::v6);
   const TempDir dir;
   auto options = in(net, 0);

@@ -13,6 +13,7 @@
 
 #include "agent/jobs/lost.h"
 #include "tests/support/aftermath.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -177,7 +178,7 @@ TEST_F(JobsEnd, AreWatchedThoughTheirParentWasKilled) {
 
 /// A boot id of the agent's own, which the test changes, and every process of the host killed.
 TEST(JobsOfARestartedHost, AreLostAtTheStepThatWasLastSeen) {
-  if (::geteuid() != 0) GTEST_SKIP() << "a boot id of one's own needs root";
+  if (::geteuid() != 0) return skip_without("root", "a boot id of one's own needs root");
   const TempDir dir;
   const NothingOutlives guard(dir.path());
   const auto boot = (dir.path() / "boot_id").string();

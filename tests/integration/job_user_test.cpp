@@ -13,6 +13,7 @@
 #include "agent/process/user.h"
 #include "migrator/core/error.h"
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -32,7 +33,7 @@ std::string line_of(const std::string& text, const std::string& start) {
 class JobUserTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "only root can start a job as another user";
+    if (::geteuid() != 0) return skip_without("root", "only root can start a job as another user");
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
     // Where the tests were built may be closed to other users.
     program_ = dir_.path() / "plain_memory";

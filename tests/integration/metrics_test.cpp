@@ -11,6 +11,7 @@
 
 #include "tests/support/exposition.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -130,7 +131,8 @@ TEST_F(Metrics, CountRequestsByRouteNeverByPath) {
 }
 
 TEST_F(Metrics, AreCleanByPromtool) {
-  if (std::string(PROMTOOL).empty()) GTEST_SKIP() << "promtool is not there: scripts/setup.sh";
+  if (std::string(PROMTOOL).empty())
+    return skip_without("promtool", "promtool is not there: scripts/setup.sh");
   start_job();
   ASSERT_EQ(text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "result"), "ok");
   const auto file = file_with("scrape", ask_over_unix(a_, {.target = "/metrics"}).content);
@@ -181,7 +183,8 @@ TEST_F(Metrics, AreTheOnesThatDashboardAlertsAndManualName) {
 }
 
 TEST(AlertRules, AreCleanByPromtool) {
-  if (std::string(PROMTOOL).empty()) GTEST_SKIP() << "promtool is not there: scripts/setup.sh";
+  if (std::string(PROMTOOL).empty())
+    return skip_without("promtool", "promtool is not there: scripts/setup.sh");
   const auto checked =
       run({PROMTOOL, "check", "rules", std::string(PACKAGING) + "/prometheus/cardswap.rules.yml"});
   EXPECT_EQ(checked.exit_code, 0) << checked.out << checked.err;

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -29,7 +30,8 @@ class MovedTrainer : public ::testing::TestWithParam<Case> {};
 
 TEST_P(MovedTrainer, GoesOnBitForBit) {
   const auto& c = GetParam();
-  if (!std::filesystem::exists(trainer(c.program))) GTEST_SKIP() << "built without LibTorch";
+  if (!std::filesystem::exists(trainer(c.program)))
+    return skip_without("torch", "built without LibTorch");
   const TempDir dir;
   std::vector<std::string> program{trainer(c.program)};
   program.insert(program.end(), c.arguments.begin(), c.arguments.end());

@@ -13,6 +13,7 @@
 #include "agent/security/pki.h"
 #include "migrator/core/error.h"
 #include "tests/support/fleet.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -190,7 +191,7 @@ TEST_F(Guard, AnAgentThatIsNotTheOneCalledIsNotSpokenTo) {
 }
 
 TEST_F(Guard, OtherUsersAreNobodyOnTheUnixSocket) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  if (::geteuid() != 0) return skip_without("root", "only root can be another user");
   const auto socket = g().host->dir() / "cardswapd.sock";
   // The folders and the file mode are in the way already: this is about the kernel's word.
   for (auto dir = g().host->dir(); dir != "/tmp"; dir = dir.parent_path()) {

@@ -13,6 +13,7 @@
 
 #include "tests/support/aftermath.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -26,7 +27,7 @@ using ::testing::SizeIs;
 class TwoEpochs : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = NetnsPair::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
     net_ = std::make_unique<NetnsPair>();
     const auto options = [&](int side, const std::string& name) {
       return HostOptions{.name = name,

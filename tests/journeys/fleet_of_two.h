@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "tests/support/machines.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 
@@ -11,7 +12,7 @@ namespace cardswap::test {
 class FleetOfTwo : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto why = Switch::missing()) GTEST_SKIP() << *why;
+    if (const auto why = Switch::missing()) return skip_without("netns", *why);
     ::chmod(dir_.path().c_str(), 0755);
     fleet_.emplace();
     network_.emplace();

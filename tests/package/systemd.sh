@@ -5,7 +5,11 @@ set -euo pipefail
 build=$(cd "${1:?usage: tests/package/systemd.sh BUILD_DIR}" && pwd)
 repository=$(cd "$(dirname "$0")/../.." && pwd)
 
-skip() { echo "skipped: $*"; exit 77; }
+skip() {
+  echo "skipped: $*"
+  case ,${CARDSWAP_REQUIRE:-}, in *,systemd,*) exit 1 ;; esac
+  exit 77
+}
 [ "$(id -u)" = 0 ] || skip "only root makes namespaces"
 [ -x /lib/systemd/systemd ] || skip "there is no systemd"
 for name in overlay cgroup2; do grep -qw "$name" /proc/filesystems || skip "the kernel has no $name"; done

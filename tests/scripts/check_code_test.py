@@ -32,6 +32,9 @@ class Check(unittest.TestCase):
             self.refused(f"tests/{room}/a.cpp", "std::this_thread::sleep_for(1ms);", "waits for a condition")
         self.assertEqual(self.complaints("tests/trainers/a.cpp", "sleep_for(1ms);"), [])
 
+    def test_a_skip_names_what_is_missing(self):
+        self.refused("tests/unit/a_test.cpp", 'GTEST_SKIP() << "no CRIU";', "names what is missing")
+
     def test_a_capturing_lambda_is_no_coroutine(self):
         for capture in ("this", "&", "=", "&a, b = std::move(c)"):
             text = f"tasks.spawn([{capture}](int one, std::function<void(int)> two) mutable\n  -> asio::awaitable<void> {{"

@@ -12,7 +12,7 @@ import compile_commands  # noqa: E402
 
 if shutil.which("clang++") is None:
     print("there is no clang++ here")
-    sys.exit(77)
+    sys.exit(check_locks.main())
 
 COUNTER = """
 #include "migrator/core/mutex.h"

@@ -33,6 +33,7 @@
 #include "tests/support/fleet.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 #include "tests/support/stranger.h"
 
@@ -170,7 +171,7 @@ class Polls {
 class Crowds : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
     people_ = std::make_unique<People>();
     auto more = Fleet::options(fleet_.issue(ApiRole::agent, "a", {"127.0.0.1"}));

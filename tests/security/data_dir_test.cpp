@@ -11,6 +11,7 @@
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -31,7 +32,7 @@ Outcome agent_in(const fs::path& folder) {
 class DataFolder : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     fs::permissions(dir_.path(), fs::perms(01777), fs::perm_options::replace);
     mallory_ = std::make_unique<LocalUser>();
     fs::create_directories(victim_);

@@ -13,6 +13,7 @@
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -29,7 +30,7 @@ unsigned mode_of(const std::filesystem::path& path) {
 class JobFiles : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
     host_ = std::make_unique<Host>(dir_.path() / "a", HostOptions{.name = "a"});
     std::filesystem::permissions(host_->dir(), std::filesystem::perms(0711));

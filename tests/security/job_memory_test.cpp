@@ -17,6 +17,7 @@
 #include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -48,10 +49,12 @@ int connects(const std::string& path) {
 class JobMemory : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
-    if (kPatience > 1) GTEST_SKIP() << "a sanitizer's shadow memory is no part of an image";
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
+    if (kPatience > 1)
+      return skip_without("unsanitized", "a sanitizer's shadow memory is no part of an image");
     const auto why = text(a().ask({"devices"}).at("criu").as_object(), "problem");
-    if (!why.empty()) GTEST_SKIP() << "CRIU cannot move processes here: " << why;
+    if (!why.empty())
+      return skip_without("criu", std::string("CRIU cannot move processes here: ") + why);
     ::chmod(dir_.path().c_str(), 0755);
     auto argv = program_;
     argv.insert(argv.end(), {"--loss-log", log().string()});

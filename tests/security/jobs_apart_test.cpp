@@ -12,6 +12,7 @@
 #include "tests/security/users.h"
 #include "tests/support/fleet.h"
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -39,7 +40,7 @@ TEST(AgentsKey, IsNotBesideJobsOfTheAgentsOwnUserUnlessThatIsSaid) {
 }
 
 TEST(AgentsKey, IsNotBesideJobsOfRootWhereTheAgentIsRoot) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root has a choice of the jobs' user";
+  if (::geteuid() != 0) return skip_without("root", "only root has a choice of the jobs' user");
   EXPECT_THAT(start_with_a_key({"--job-user", "root"}).err, HasSubstr("agent's own user"));
   EXPECT_THAT(start_with_a_key({"--job-user", "nobody"}).err, HasSubstr("/nonexistent/"));
 }
@@ -47,7 +48,7 @@ TEST(AgentsKey, IsNotBesideJobsOfRootWhereTheAgentIsRoot) {
 class JobsApart : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
   }
   TempDir dir_;

@@ -12,6 +12,7 @@
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/stranger.h"
 
 namespace cardswap::test {
@@ -31,7 +32,7 @@ HttpRequest start(const std::string& name, const std::string& user) {
 class Loopback : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     std::filesystem::permissions(dir_.path(), std::filesystem::perms(0711));
     group_ = std::make_unique<LocalGroup>();
     stranger_ = std::make_unique<LocalUser>();

@@ -11,6 +11,7 @@
 #include "migrator/core/error.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -21,7 +22,7 @@ using criu::Meeting;
 class Meetings : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     ::chmod(dir_.path().c_str(), 0711);
     config_.data_dir = dir_.path();
   }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/security/users.h"
+#include "tests/support/needs.h"
 #include "tests/support/process.h"
 
 namespace cardswap::test {
@@ -14,7 +15,7 @@ namespace {
 class Users : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
   }
 };
 

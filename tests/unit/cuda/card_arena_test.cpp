@@ -17,6 +17,7 @@
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"
 #include "tests/stand_ins/cards/cards.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -104,7 +105,7 @@ class CardArenaTest : public ::testing::Test {
   }
   ~CardArenaTest() override { std::filesystem::remove_all(dir_); }
   void SetUp() override {
-    if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+    if (test::kThreadSanitizer) return test::skip_without("unsanitized", test::kNoAddresses);
   }
 
   struct Job {

@@ -7,6 +7,7 @@
 
 #include "cuda/vmm_arena.h"
 #include "migrator/core/error.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::cuda {
@@ -19,7 +20,7 @@ constexpr std::uint64_t kMiB = 1U << 20U;
 class DriverVmm : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+    if (test::kThreadSanitizer) return test::skip_without("unsanitized", test::kNoAddresses);
   }
 };
 

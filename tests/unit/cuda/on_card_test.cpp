@@ -11,6 +11,7 @@
 #include "migrator/core/error.h"
 #include "migrator/core/shuffle.h"
 #include "migrator/device/arena.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 #include "tests/unit/cuda/card_under_test.h"
 
@@ -43,13 +44,13 @@ class OnCard : public ::testing::Test {
     try {
       card = test::card_under_test();
     } catch (const Error& error) {
-      GTEST_SKIP() << error.what();
+      return test::skip_without("gpu", error.what());
     }
     runtime_ = card.runtime;
     int count = 0;
     const auto status = runtime_->device_count(count);
     if (status != cuda::Status::ok || count == 0) {
-      GTEST_SKIP() << "no card: " << runtime_->text(status);
+      return test::skip_without("gpu", std::string("no card: ") + runtime_->text(status));
     }
     ASSERT_EQ(runtime_->set_device(0), cuda::Status::ok);
     ASSERT_EQ(runtime_->make_stream(program_), cuda::Status::ok);
@@ -162,7 +163,7 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
 }
 
 TEST_F(OnCard, AnArenaKeepsItsBytesAndAddressesWhileItsMemoryIsElsewhere) {
-  if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+  if (test::kThreadSanitizer) return test::skip_without("unsanitized", test::kNoAddresses);
   const auto arena = device_->reserve_arena(0, 0);
   const auto small = arena->allocate(1000);
   const auto large = arena->allocate((80U << 20U) + 24);  // over a piece's end
@@ -185,7 +186,7 @@ TEST_F(OnCard, AnArenaKeepsItsBytesAndAddressesWhileItsMemoryIsElsewhere) {
 }
 
 TEST_F(OnCard, AnArenaIsReceivedAtTheSameAddressesAndATakenRangeIsRefused) {
-  if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+  if (test::kThreadSanitizer) return test::skip_without("unsanitized", test::kNoAddresses);
   std::uint64_t base = 0;
   {
     const auto arena = device_->reserve_arena(0, 0);

@@ -13,6 +13,7 @@
 #include "cuda/cuda_device.h"
 #include "migrator/core/error.h"
 #include "tests/stand_ins/vmm/vmm.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -45,7 +46,7 @@ std::vector<std::string> permissions(std::uint64_t first, std::uint64_t last) {
 class VmmArenaTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (test::kThreadSanitizer) GTEST_SKIP() << test::kNoAddresses;
+    if (test::kThreadSanitizer) return test::skip_without("unsanitized", test::kNoAddresses);
   }
   ~VmmArenaTest() override {
     EXPECT_EQ(vmm_->leaks(), "");

@@ -8,6 +8,7 @@
 #include "agent/criu/image_manifest.h"
 #include "agent/criu/image_stream.h"
 #include "migrator/core/error.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::criu {
 namespace {
@@ -38,7 +39,7 @@ TEST(ImageManifest, RefusesWhatWouldLeaveItsFolder) {
 class ImageStream : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "a folder in memory needs root";
+    if (::geteuid() != 0) return test::skip_without("root", "a folder in memory needs root");
   }
   static void fill(const ImageDir& dir, const std::string& name, std::size_t bytes) {
     const auto file = dir.create(name);
