@@ -92,11 +92,10 @@ void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
   if (first && !incident.verdict.may_copy) {
     tell(incident, "not_trusted",
          incident.verdict.action_class == Class::node
-             ? "the device is gone: nothing can be copied from it; its jobs restart elsewhere from "
-               "a "
-               "snapshot"
-             : "what is in its memory must not be copied: its jobs restart elsewhere from a "
-               "snapshot",
+             ? "the device is gone: nothing can be copied from it; start its jobs anew on another "
+               "device, from what they saved themselves"
+             : "what is in its memory must not be copied; start its jobs anew on another device, "
+               "from what they saved themselves",
          now);
   }
 }
@@ -136,8 +135,8 @@ std::string Engine::forbids(const Incident& incident, const HostJob& job,
         std::any_of(jobs.begin(), jobs.end(), [&](const auto& j) { return j.pid == *other.pid; });
     if (victim_known && job.pid != *other.pid) continue;
     return fmt::format(
-        "{} on {}: its memory {}; restart it from a snapshot on another device", other.code,
-        other.device,
+        "{} on {}: its memory {}; start it anew on another device, from what it saved itself",
+        other.code, other.device,
         other.verdict.action_class == Class::node ? "cannot be read" : "must not be copied");
   }
   (void)incident;

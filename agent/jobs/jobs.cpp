@@ -15,6 +15,7 @@
 #include "agent/jobs/user_policy.h"
 #include "agent/process/log_file.h"
 #include "migrator/core/error.h"
+#include "migrator/link/ucx/guest_environment.h"
 
 namespace cardswap {
 namespace {
@@ -131,15 +132,7 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   spec.env["CARDSWAP_ROLE"] = job.standby ? "standby" : "primary";
   spec.env["CARDSWAP_DEVICE"] = job.device;
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
-  // UCX is a guest in the trainer: no signal handlers, no hooks in its allocator, no log on stdout.
-  for (const auto& [key, value] : std::map<std::string, std::string>{{"UCX_HANDLE_ERRORS", "none"},
-                                                                     {"UCX_ERROR_SIGNALS", ""},
-                                                                     {"UCX_MEM_EVENTS", "n"},
-                                                                     {"UCX_VFS_ENABLE", "n"},
-                                                                     {"UCX_LOG_FILE", "stderr"},
-                                                                     {"UCX_LOG_LEVEL", "fatal"}}) {
-    spec.env.emplace(key, value);
-  }
+  for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
   job.state = "starting";
   job.started_at_ms = unix_ms();
   job.step = job.saved_step = 0;

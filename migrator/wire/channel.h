@@ -231,7 +231,7 @@ struct Retire {
   std::string migration;
   bool operator==(const Retire&) const = default;
 };
-struct Grant {
+struct Grant {  // the standby, which the agent lets die with it, undoes that: PR_SET_PDEATHSIG
   std::string migration;
   std::uint64_t epoch = 0;
   Digest root;  ///< must be what this target verified
