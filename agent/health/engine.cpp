@@ -12,7 +12,7 @@ constexpr std::size_t kHistoryMax = 2048;
 constexpr std::size_t kTimesMax = 32;
 constexpr std::size_t kVoicesMax = 64;
 constexpr std::size_t kEventsMax = 4096;
-constexpr std::size_t kSaidMax = 512;
+constexpr std::size_t kLoggedMax = 512;
 constexpr std::size_t kAlertEventsMax = 256;
 constexpr Ms kAlertEventsIn = 10'000;
 
@@ -20,7 +20,7 @@ std::string by_operator(const std::string& reason, const std::string& by) {
   return fmt::format("by an operator: {}{}", reason, by.empty() ? "" : fmt::format(" ({})", by));
 }
 
-std::string voice(const Finding& finding) {
+std::string source_key(const Finding& finding) {
   return fmt::format("{} {}", to_string(finding.source), finding.who);
 }
 
@@ -61,8 +61,8 @@ void Engine::tell(const Incident& incident, const std::string& kind, std::string
 
 void Engine::once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
                   Ms now) {
-  if (incident.said.size() >= kSaidMax) incident.said.clear();
-  if (!incident.said.insert(kind + " " + job.uid + " " + text).second) return;
+  if (incident.logged.size() >= kLoggedMax) incident.logged.clear();
+  if (!incident.logged.insert(kind + " " + job.uid + " " + text).second) return;
   tell(incident, kind, std::move(text), now, job.name);
 }
 
@@ -131,7 +131,7 @@ std::vector<Ms> Engine::count(const Finding& finding, const std::string& code) {
 void Engine::explain(const Finding& finding, const std::string& code) {
   std::erase_if(incidents_, [&](const Incident& incident) {
     const bool explained = incident.device == finding.device && incident.phase == Phase::waiting &&
-                           explains(code, incident.code);
+                           supersedes(code, incident.code);
     if (explained) {
       tell(incident, "resolved", fmt::format("{} says what it was", code), finding.at);
       changed_ = true;
@@ -175,18 +175,18 @@ void Engine::judge(Incident& incident, const Finding& finding, const std::vector
   const auto before = incident.verdict;
   const bool fresh = incident.count == 0;
   auto verdict = policy_.judge(finding, times);
-  // One voice that knows less does not make a known fault smaller.
+  // One source that knows less does not make a known fault smaller.
   if (fresh || urgency(verdict.action_class) >= urgency(before.action_class)) {
     incident.verdict = std::move(verdict);
   }
   if (fresh) {
-    incident.due = finding.at + incident.verdict.hold;
+    incident.active_at = finding.at + incident.verdict.hold;
     incident.phase = incident.verdict.hold > 0 ? Phase::waiting : Phase::active;
   } else if (incident.verdict.action > before.action) {
-    incident.due = finding.at + incident.verdict.hold;
+    incident.active_at = finding.at + incident.verdict.hold;
     incident.phase = incident.verdict.hold > 0 ? Phase::waiting : Phase::active;
     incident.cordoned = false;  // more may be to close now
-    incident.said.erase("cordon");
+    incident.logged.erase("cordon");
     tell(incident, "escalated",
          fmt::format("{} now; {}", to_string(incident.verdict.action), incident.verdict.why),
          finding.at);
@@ -194,7 +194,7 @@ void Engine::judge(Incident& incident, const Finding& finding, const std::vector
 }
 
 void Engine::settle(Incident& incident, const Finding& finding) {
-  incident.raised_by.erase(voice(finding));
+  incident.raised_by.erase(source_key(finding));
   if (!incident.raised_by.empty() || incident.phase == Phase::quiet) return;
   changed_ = true;
   if (incident.phase == Phase::waiting) {
@@ -221,7 +221,7 @@ void Engine::note(const Finding& finding) {
     return;
   }
   const bool repeated =
-      incident != nullptr && finding.lasting && incident->raised_by.contains(voice(finding));
+      incident != nullptr && finding.lasting && incident->raised_by.contains(source_key(finding));
   const bool worse = incident != nullptr && finding.severity > incident->severity;
   if (repeated && !worse && incident->phase != Phase::quiet) {
     incident->last = finding.at;
@@ -247,7 +247,7 @@ void Engine::note(const Finding& finding) {
   incident->severity = std::max(incident->severity, finding.severity);
   if (!finding.labels.empty()) incident->labels = finding.labels;
   if (finding.lasting && incident->raised_by.size() < kVoicesMax) {
-    incident->raised_by.insert(voice(finding));
+    incident->raised_by.insert(source_key(finding));
   }
   judge(*incident, finding, times);
   if (fresh || again) ++incident->count;

@@ -32,13 +32,13 @@ struct Move {
   std::string reason;     ///< for people
   bool deadline = false;  ///< the source may hang: give up early
   bool leave_host = false;
-  bool pretend = false;  ///< observe-only: find out where it would go, and say so
+  bool dry_run = false;  ///< observe-only: find out where it would go, and say so
 };
 struct Cordon {
   std::uint64_t incident = 0;
   std::string device;
   std::string reason;
-  bool pretend = false;
+  bool dry_run = false;
 };
 struct Plan {
   std::vector<Cordon> cordons;

@@ -22,7 +22,7 @@ bool cannot_wait(const Incident& incident) {
 
 void Engine::advance(Ms now) {
   std::erase_if(incidents_, [&](Incident& incident) {
-    if (incident.phase == Phase::waiting && now >= incident.due) {
+    if (incident.phase == Phase::waiting && now >= incident.active_at) {
       incident.phase = Phase::active;
       changed_ = true;
       if (incident.verdict.hold > 0) {
@@ -79,7 +79,7 @@ void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
       now < incident.cordon_after) {
     return;
   }
-  const bool first = incident.said.insert("cordon").second;
+  const bool first = incident.logged.insert("cordon").second;
   if (!policy_.act && !first) return;
   for (const auto& device : devices_) {
     if (device.name != incident.device && !drains(incident)) continue;
@@ -179,8 +179,9 @@ void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Pla
               incident.verdict.action_class == Class::live_deadline,
               drains(incident),
               !policy_.act};
-    if (move.pretend) {
-      if (incident.said.insert("pretend " + job.uid).second) plan.moves.push_back(std::move(move));
+    if (move.dry_run) {
+      if (incident.logged.insert("dry run " + job.uid).second)
+        plan.moves.push_back(std::move(move));
       continue;
     }
     if (auto why = guards_.holds(now); !why.empty()) {

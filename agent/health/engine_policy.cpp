@@ -35,7 +35,7 @@ void Engine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
   devices_ = std::move(devices);
   forget_probes(now);
   for (auto& incident : incidents_) {
-    incident.said.clear();
+    incident.logged.clear();
     // An alert that a former agent took: which rule it met is not known until it is repeated.
     if (incident.code.starts_with("alert:") && incident.labels.empty()) continue;
     std::vector<Ms> times;

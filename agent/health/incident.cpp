@@ -60,7 +60,7 @@ json::object to_json(const Incident& incident) {
           {"count", incident.count},
           {"first_ms", incident.first},
           {"last_ms", incident.last},
-          {"due_ms", incident.due},
+          {"due_ms", incident.active_at},
           {"quiet_since_ms", incident.quiet_since},
           {"resolve_after_ms", incident.verdict.resolve_after},
           {"lasting", incident.lasting},
@@ -90,7 +90,7 @@ Incident incident_from_journal(const json::object& record) {
   incident.count = static_cast<unsigned>(number_at<Ms>(record, "count"));
   incident.first = number_at<Ms>(record, "first_ms");
   incident.last = number_at<Ms>(record, "last_ms");
-  incident.due = number_at<Ms>(record, "due_ms");
+  incident.active_at = number_at<Ms>(record, "due_ms");
   incident.quiet_since = number_at<Ms>(record, "quiet_since_ms");
   incident.lasting = flag_at(record, "lasting");
   if (const auto pid = number_at<Ms>(record, "pid"); pid > 0) incident.pid = static_cast<int>(pid);

@@ -34,7 +34,7 @@ struct Incident {
   unsigned count = 0;  ///< how often it happened, not how many said so
   Ms first = 0;
   Ms last = 0;
-  Ms due = 0;  ///< waiting: when it becomes active
+  Ms active_at = 0;  ///< waiting: when it becomes active
   Ms quiet_since = 0;
   bool lasting = false;
   std::set<std::string> raised_by;  ///< lasting: who says that it is there
@@ -48,7 +48,7 @@ struct Incident {
     std::string why;
   };
   std::map<std::string, Later> not_before;  ///< job uid: when the next try may be
-  std::set<std::string> said;               ///< what was told once already
+  std::set<std::string> logged;             ///< what was told once already
 };
 
 /// Whether every job of the host is to leave.

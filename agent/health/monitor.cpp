@@ -205,7 +205,7 @@ void Monitor::write() {
                  event.job.empty() ? "" : " job " + event.job, event.text);
     records.push_back(to_json(event));
   }
-  unkept_ = engine_.take_changed() || unkept_;
+  dirty_ = engine_.take_changed() || dirty_;
   try {
     log_.append(records);
   } catch (const Error&) {
@@ -213,11 +213,11 @@ void Monitor::write() {
     throw;
   }
   if (!records.empty()) changed_.notify();
-  if (!unkept_) return;
+  if (!dirty_) return;
   std::vector<json::object> open;
   for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
   log_.keep(open, engine_.guards().record());
-  unkept_ = false;
+  dirty_ = false;
 }
 
 bool Monitor::flush() {
@@ -233,7 +233,7 @@ bool Monitor::flush() {
 void Monitor::close_all(const std::vector<Cordon>& cordons) {
   std::map<std::uint64_t, std::string> failed;  // by incident; empty: all are closed
   for (const auto& cordon : cordons) {
-    if (cordon.pretend || !hooks_.cordon) continue;
+    if (cordon.dry_run || !hooks_.cordon) continue;
     auto& failure = failed[cordon.incident];
     try {
       hooks_.cordon(cordon.device, cordon.reason);
@@ -259,7 +259,7 @@ asio::awaitable<void> Monitor::drive() {
     // Moves first: what is written about them can wait for the disk, they are journalled
     // themselves.
     for (const auto& move : plan.moves) {
-      if (!move.pretend) {
+      if (!move.dry_run) {
         ++counts_.moves_started;
         followed_.insert(move.job_uid);
       }

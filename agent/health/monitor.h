@@ -145,12 +145,12 @@ class Monitor {
   std::vector<DeviceName> nvml_devices_;                   ///< that NVML says it watches
   std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
   std::set<std::string> followed_;                         ///< job uids
-  bool unkept_ = false;              ///< open faults and guards have changed and are not on disk
-  std::set<std::string> strangers_;  ///< told once each, bounded
-  std::unique_ptr<KernelReader> reader_;  ///< null: no kernel log is followed
-  std::set<std::string> lines_told_;      ///< kinds of lines that were not understood
-  std::vector<DriverFault> held_;         ///< of lines of a boot that may be a former one
-  LogPlace place_;                        ///< all before it is taken in
+  bool dirty_ = false;  ///< open faults and guards have changed and are not on disk
+  std::set<std::string> unknown_devices_;  ///< told once each, bounded
+  std::unique_ptr<KernelReader> reader_;   ///< null: no kernel log is followed
+  std::set<std::string> lines_told_;       ///< kinds of lines that were not understood
+  std::vector<DriverFault> held_;          ///< of lines of a boot that may be a former one
+  LogPlace place_;                         ///< all before it is taken in
   LogPlace kept_place_;
   Ms place_kept_at_ = 0;
   bool heard_fault_ = false;    ///< in the kernel log, and its place is not on disk yet

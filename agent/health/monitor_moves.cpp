@@ -122,12 +122,12 @@ asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
 
 asio::awaitable<void> Monitor::carry_out(Move move) {
   // Whatever ends this, its place in the budget is free again: drive() looks.
-  const Followed followed(*this, move.pretend ? std::string() : move.job_uid);
+  const Followed followed(*this, move.dry_run ? std::string() : move.job_uid);
   bool moved = false;
   std::string failure;
   try {
     auto choice = co_await choose(move);
-    if (move.pretend) {
+    if (move.dry_run) {
       if (choice.target.empty()) {
         tell(move, "would_fail", choice.why_none);
       } else {
@@ -145,8 +145,8 @@ asio::awaitable<void> Monitor::carry_out(Move move) {
     if (tasks_.stopping()) throw;  // the next agent finds out what became of it
     failure = error_of(std::current_exception()).what();
   }
-  if (!failure.empty()) tell(move, move.pretend ? "would_fail" : "move_failed", failure);
-  if (move.pretend) co_return;
+  if (!failure.empty()) tell(move, move.dry_run ? "would_fail" : "move_failed", failure);
+  if (move.dry_run) co_return;
   if (moved) avoid_.erase(move.job_uid);
   counts_.moves_failed += moved ? 0 : 1;
   engine_.move_ended(move.incident, move.job_uid, moved, now());

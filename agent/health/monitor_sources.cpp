@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t kStrangersMax = 256;
+constexpr std::size_t kUnknownDevicesMax = 256;
 constexpr std::size_t kHeldMax = 1024;
 constexpr Ms kPlaceEvery = 5000;
 constexpr std::size_t kAlertsAtOnce = 64;
@@ -32,7 +32,8 @@ void Monitor::report(Finding finding, const std::string& called) {
     finding.device = std::move(*device);
   } else {
     // A device of this machine that this agent does not manage: said, never acted on.
-    if (strangers_.size() < kStrangersMax && strangers_.insert(called + finding.code).second) {
+    if (unknown_devices_.size() < kUnknownDevicesMax &&
+        unknown_devices_.insert(called + finding.code).second) {
       engine_.tell({finding.at,
                     "not_ours",
                     shown(called),
@@ -167,7 +168,7 @@ void Monitor::kernel_line(std::string_view line, const KernelReader::Since& sinc
        {},
        {},
        fmt::format("{}: not acted on; further ones are counted only: {}", news.why, news.sample)});
-  if (lines_told_.size() > kStrangersMax) lines_told_.clear();
+  if (lines_told_.size() > kUnknownDevicesMax) lines_told_.clear();
   wake_.notify();
 }
 

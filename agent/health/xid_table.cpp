@@ -224,7 +224,7 @@ Meaning meaning_of(std::string_view code, std::string_view detail) {
   return {{}, {}, Class::report};
 }
 
-bool explains(std::string_view better, std::string_view code) {
+bool supersedes(std::string_view better, std::string_view code) {
   return code == "xid:48" &&
          (better == "xid:94" || better == "xid:95" || better.starts_with("recovery:"));
 }

@@ -63,8 +63,9 @@ struct XidRow {
 [[nodiscard]] const std::vector<XidRow>& xid_rows();
 [[nodiscard]] const std::vector<Meaning>& signal_rows();
 
-/// True when `better` on the same device explains `code`: XID 48 is followed by 94, 95 or 154.
-[[nodiscard]] bool explains(std::string_view better, std::string_view code);
+/// True when `better` on the same device is the better word for `code`: XID 48 is followed by 94,
+/// 95 or 154.
+[[nodiscard]] bool supersedes(std::string_view better, std::string_view code);
 
 /// "recovery:drain_and_reset" for what NVML's field 230 or XID 154's text says; empty for none.
 [[nodiscard]] std::string recovery_code(unsigned action);

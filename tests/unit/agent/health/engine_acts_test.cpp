@@ -69,7 +69,7 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
   policy_.act = false;
   see("xid:64");
   EXPECT_THAT(plan().cordons, SizeIs(1));
-  EXPECT_THAT(plan().cordons, IsEmpty()) << "said once";
+  EXPECT_THAT(plan().cordons, IsEmpty()) << "logged once";
   EXPECT_FALSE(engine().incidents().front().cordoned);
   const auto record = to_json(engine().incidents().front());
   auto policy = policy_;
@@ -82,7 +82,7 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
   engine().use(policy, devices_, now_);
   const auto acts = plan();
   ASSERT_THAT(acts.cordons, SizeIs(1));
-  EXPECT_FALSE(acts.cordons[0].pretend);
+  EXPECT_FALSE(acts.cordons[0].dry_run);
   EXPECT_THAT(acts.moves, SizeIs(1));
   engine().cordoned(acts.cordons[0].incident, now_);
   EXPECT_THAT(events(), HasSubstr("\ncordon cuda:0 xid:64"));

@@ -59,7 +59,7 @@ class HealthEngine : public ::testing::Test {
     std::vector<std::string> names;
     last_ = engine().plan(now_, jobs_);
     for (const auto& cordon : last_.cordons) {
-      if (!cordon.pretend) engine().cordoned(cordon.incident, now_);
+      if (!cordon.dry_run) engine().cordoned(cordon.incident, now_);
     }
     for (const auto& move : last_.moves) names.push_back(move.job);
     return names;
@@ -109,9 +109,9 @@ TEST_F(HealthEngine, OnlySaysWhatItWouldDoUntilItMayAct) {
   policy_.act = false;
   see("xid:64");
   ASSERT_THAT(moves(), ElementsAre("job0"));
-  EXPECT_TRUE(last_.moves[0].pretend);
+  EXPECT_TRUE(last_.moves[0].dry_run);
   ASSERT_THAT(last_.cordons, SizeIs(1));
-  EXPECT_TRUE(last_.cordons[0].pretend);
+  EXPECT_TRUE(last_.cordons[0].dry_run);
   EXPECT_THAT(events(), HasSubstr("would_cordon cuda:0"));
   EXPECT_THAT(moves(), IsEmpty());
   EXPECT_EQ(engine().guards().running(), 0U);
