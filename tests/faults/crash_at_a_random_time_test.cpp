@@ -14,7 +14,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/faults/scene.h"
+#include "tests/faults/two_host_scenario.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
@@ -47,16 +47,16 @@ class CrashAtARandomTime : public ::testing::TestWithParam<Round> {
   void SetUp() override {
     if (by_criu_ && kPatience > 1)
       return skip_without("unsanitized", "no image has a sanitizer's shadow memory");
-    SceneNeeds needs;
+    ScenarioNeeds needs;
     needs.arena = by_criu_;
-    scene_ = std::make_unique<Scene>(needs);
+    scenario_ = std::make_unique<TwoHostScenario>(needs);
     if (!by_criu_) return;
     const auto tool = a().ask({"devices"}).at("criu").as_object();
     if (!tool.at("usable").as_bool())
       return skip_without("criu", std::string("CRIU: ") + text(tool, "problem"));
   }
-  [[nodiscard]] Host& a() { return *scene_->a; }
-  [[nodiscard]] Host& b() { return *scene_->b; }
+  [[nodiscard]] Host& a() { return *scenario_->a; }
+  [[nodiscard]] Host& b() { return *scenario_->b; }
   [[nodiscard]] std::string logs() { return a().log() + "----\n" + b().log(); }
 
   void kill_at_once(Damage damage) {
@@ -78,7 +78,7 @@ class CrashAtARandomTime : public ::testing::TestWithParam<Round> {
   }
 
   const bool by_criu_ = GetParam().arrive == channel::Arrival::criu;
-  std::unique_ptr<Scene> scene_;
+  std::unique_ptr<TwoHostScenario> scenario_;
 };
 
 TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
@@ -91,7 +91,7 @@ TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
   const auto after = static_cast<int>(random() % kMigrationMsMax);
   SCOPED_TRACE("CARDSWAP_CRASH_SEED: seed " + std::to_string(seed) + ", " + to_string(damage) +
                " after " + std::to_string(after) + " ms");
-  ASSERT_NO_FATAL_FAILURE(scene_->start_job(false));
+  ASSERT_NO_FATAL_FAILURE(scenario_->start_job(false));
   const auto id = text(a().ask({"migrate", "job", "--to", b().at("cpu:0"), "--max-downtime", "none",
                                 "--detach", "--arrive", by_criu_ ? "criu" : "standby"}),
                        "id");
@@ -116,11 +116,11 @@ TEST_P(CrashAtARandomTime, EndsInTheInvariants) {
   const bool hit = damage == (moved ? Damage::kill_standby : Damage::kill_source_trainer);
   if (hit && owner.ended_within("job", 2s)) {
     EXPECT_EQ(text(owner.job("job"), "state"), "failed");
-    scene_->expect_undisturbed_start();
+    scenario_->expect_undisturbed_start();
     return;
   }
-  EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
-  scene_->expect_undisturbed_end(owner);
+  EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
+  scenario_->expect_undisturbed_end(owner);
 }
 
 std::string name_of(const ::testing::TestParamInfo<Round>& info) {

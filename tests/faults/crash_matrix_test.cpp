@@ -13,7 +13,7 @@
 
 #include <boost/json.hpp>
 
-#include "tests/faults/scene.h"
+#include "tests/faults/two_host_scenario.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
@@ -30,7 +30,7 @@ constexpr double kBackMs = 5000;
 class CrashMatrix : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    SceneNeeds needs;
+    ScenarioNeeds needs;
     needs.link = damage_ == Damage::cut_link || damage_ == Damage::cut_and_heal_link;
     needs.source_disk = damage_ == Damage::fill_source_disk;
     needs.target_disk = damage_ == Damage::fill_target_disk;
@@ -44,15 +44,15 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     needs.ignores_moved = GetParam().ignores_moved;
     if (by_criu_ && kPatience > 1)
       return skip_without("unsanitized", "no image has a sanitizer's shadow memory");
-    scene_ = std::make_unique<Scene>(needs);
+    scenario_ = std::make_unique<TwoHostScenario>(needs);
     if (!by_criu_) return;
     const auto tool = a().ask({"devices"}).at("criu").as_object();
     if (!tool.at("usable").as_bool())
       return skip_without("criu", std::string("CRIU: ") + text(tool, "problem"));
   }
 
-  [[nodiscard]] Host& a() const { return *scene_->a; }
-  [[nodiscard]] Host& b() const { return *scene_->b; }
+  [[nodiscard]] Host& a() const { return *scenario_->a; }
+  [[nodiscard]] Host& b() const { return *scenario_->b; }
   [[nodiscard]] bool is_at(State state) const { return GetParam().held.state == state; }
   [[nodiscard]] std::string logs() const { return a().log() + "----\n" + b().log(); }
   [[nodiscard]] bool comes_to(const std::string& state) const {
@@ -81,7 +81,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     })) << logs();
     ASSERT_TRUE(within(5s, [&] { return job_processes_of(b()).size() == 1; })) << logs();
     if (is_at(State::resumed)) {
-      scene_->hold_trainers();
+      scenario_->hold_trainers();
       proceed();
       ASSERT_TRUE(comes_to("resumed")) << logs();
     }
@@ -98,9 +98,9 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   /// What kept the state keeps it no more.
   void let_go() const {
     if (is_at(State::preparing)) {
-      scene_->open_standby_gate();
+      scenario_->open_standby_gate();
     } else if (is_at(State::resumed)) {
-      scene_->let_trainers_go();
+      scenario_->let_trainers_go();
     } else {
       proceed();
     }
@@ -137,13 +137,13 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
         b().start_agent();
         if (damage_ == Damage::restart_both_agents) a().start_agent();
         return;
-      case Damage::cut_link: scene_->net->cut(); return;
+      case Damage::cut_link: scenario_->net->cut(); return;
       case Damage::cut_and_heal_link:
-        scene_->net->cut();
-        if (GetParam().before_commit()) scene_->net->heal();
+        scenario_->net->cut();
+        if (GetParam().before_commit()) scenario_->net->heal();
         return;
-      case Damage::fill_source_disk: scene_->a_disk->fill(); return;
-      case Damage::fill_target_disk: scene_->b_disk->fill(); return;
+      case Damage::fill_source_disk: scenario_->a_disk->fill(); return;
+      case Damage::fill_target_disk: scenario_->b_disk->fill(); return;
     }
   }
 
@@ -166,8 +166,8 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     if (GetParam().owner() == Owner::nobody) {
       EXPECT_EQ(text(a().job("job"), "state"), "failed");
     } else {
-      EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
-      EXPECT_LT(scene_->longest_pause_ms(damaged), kBackMs * kPatience);
+      EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
+      EXPECT_LT(scenario_->longest_pause_ms(damaged), kBackMs * kPatience);
     }
     if (damage_ == Damage::cut_link) expect_target_to_give_up_or_to_ask();
     // Without help: a killed agent comes back only after its standby is gone.
@@ -175,20 +175,20 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     if (damage_ == Damage::kill_target_agent || damage_ == Damage::kill_both_agents) {
       b().start_agent();
     }
-    if (scene_->b_disk) scene_->b_disk->empty();
-    if (!scene_->a_disk) return;
+    if (scenario_->b_disk) scenario_->b_disk->empty();
+    if (!scenario_->a_disk) return;
     // What the full disk did not take is found again: the decision stays the same.
-    scene_->a_disk->empty();
+    scenario_->a_disk->empty();
     a().kill_agent(SIGKILL);
     a().start_agent();
     EXPECT_TRUE(comes_to("aborted")) << logs();
-    EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+    EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
   }
 
   void wait_for_either_end() const {
     EXPECT_TRUE(within(25s, [&] {
       const auto state = state_of(a(), id_);
-      if (state == "in_doubt" && scene_->b_disk) scene_->b_disk->empty();
+      if (state == "in_doubt" && scenario_->b_disk) scenario_->b_disk->empty();
       return state == "aborted" || state == "completed";
     })) << logs();
   }
@@ -202,7 +202,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     EXPECT_TRUE(in_doubt() || by_criu_ || !is_at(State::verifying));
     if (!in_doubt()) return;
     EXPECT_EQ(standbys(), 1U);
-    scene_->net->heal();
+    scenario_->net->heal();
   }
 
   void expect_end_after_commit() {
@@ -228,7 +228,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
       case Damage::cut_and_heal_link:
         let_go();
         EXPECT_TRUE(comes_to("in_doubt")) << logs();
-        scene_->net->heal();
+        scenario_->net->heal();
         break;
       case Damage::fill_source_disk: expect_target_to_train_while_the_source_cannot_write(); break;
       case Damage::fill_target_disk: expect_target_to_wait_for_its_disk(); break;
@@ -236,47 +236,48 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     }
     const bool source = GetParam().owner() == Owner::source;
     EXPECT_TRUE(comes_to(source ? "aborted" : "completed")) << logs();
-    EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+    EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
   }
 
   void end_by_the_operators_word() {
-    const auto trained = scene_->steps();
+    const auto trained = scenario_->steps();
     let_go();
     EXPECT_TRUE(comes_to("in_doubt")) << logs();
     if (GetParam().owner() == Owner::target) {
-      EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
+      EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
       EXPECT_EQ(a().command({"resolve", id_, "--force", "target", "--yes"}).exit_code, 0);
       return;
     }
-    EXPECT_EQ(scene_->steps(), trained) << "it stepped while nobody knew who owns it";
+    EXPECT_EQ(scenario_->steps(), trained) << "it stepped while nobody knew who owns it";
     EXPECT_EQ(b().command({"resolve", id_, "--force", "source", "--yes"}).exit_code, 0);
     EXPECT_EQ(a().command({"resolve", id_, "--force", "source", "--yes"}).exit_code, 0);
   }
 
   void expect_target_to_train_while_the_source_cannot_write() {
     // Enough of them for the source to hear of it more than once.
-    const auto wanted = scene_->steps() + 300;
+    const auto wanted = scenario_->steps() + 300;
     let_go();
-    EXPECT_TRUE(within(15s, [&] { return scene_->steps() >= wanted; })) << logs();
+    EXPECT_TRUE(within(15s, [&] { return scenario_->steps() >= wanted; })) << logs();
     EXPECT_EQ(state_of(a(), id_), handover::to_string(GetParam().held.state));
-    scene_->a_disk->empty();
+    scenario_->a_disk->empty();
   }
 
   void expect_target_to_wait_for_its_disk() {
-    const auto trained = scene_->steps();
+    const auto trained = scenario_->steps();
     let_go();
     // Not the grant, nor the first step, is on that disk: no step may follow.
     if (is_at(State::committed)) {
       EXPECT_TRUE(comes_to("in_doubt")) << logs();
-      EXPECT_EQ(scene_->steps(), trained);
+      EXPECT_EQ(scenario_->steps(), trained);
     } else {
       EXPECT_TRUE(within(10s, [&] {
         return b().log().find("write the journal") != std::string::npos ||
-               scene_->steps() == trained + 1;
+               scenario_->steps() == trained + 1;
       })) << logs();
-      EXPECT_FALSE(scene_->steps_again_within(1s)) << "a second step without a record of the first";
+      EXPECT_FALSE(scenario_->steps_again_within(1s))
+          << "a second step without a record of the first";
     }
-    scene_->b_disk->empty();
+    scenario_->b_disk->empty();
   }
 
   void expect_nothing_left_at(const Host& host) const {
@@ -290,12 +291,12 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
 
   const Damage damage_ = GetParam().damage;
   const bool by_criu_ = GetParam().arrive == channel::Arrival::criu;
-  std::unique_ptr<Scene> scene_;
+  std::unique_ptr<TwoHostScenario> scenario_;
   std::string id_;
 };
 
 TEST_P(CrashMatrix, EndsInTheInvariants) {
-  ASSERT_NO_FATAL_FAILURE(scene_->start_job(is_at(State::preparing)));
+  ASSERT_NO_FATAL_FAILURE(scenario_->start_job(is_at(State::preparing)));
   ASSERT_NO_FATAL_FAILURE(migrate_into_state());
 
   const auto damaged = Clock::now();
@@ -309,12 +310,12 @@ TEST_P(CrashMatrix, EndsInTheInvariants) {
   if (GetParam().owner() == Owner::nobody) {
     expect_nothing_left_at(a());
     expect_nothing_left_at(b());
-    scene_->expect_undisturbed_start();
+    scenario_->expect_undisturbed_start();
     return;
   }
   const bool moved = state_of(a(), id_) == "completed";
   expect_nothing_left_at(moved ? a() : b());
-  scene_->expect_undisturbed_end(moved ? b() : a());
+  scenario_->expect_undisturbed_end(moved ? b() : a());
   expect_nothing_left_at(moved ? b() : a());
 }
 

@@ -8,7 +8,7 @@
 
 #include <boost/json.hpp>
 
-#include "tests/faults/scene.h"
+#include "tests/faults/two_host_scenario.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
@@ -48,20 +48,20 @@ std::vector<CriuCase> cases() {
 class CriuCrash : public ::testing::TestWithParam<CriuCase> {
  protected:
   void SetUp() override {
-    SceneNeeds needs;
+    ScenarioNeeds needs;
     needs.arena = true;
     needs.link = GetParam().damage == Damage::cut_link;
     if (const auto missing = NetnsPair::missing(); needs.link && missing)
       return skip_without("netns", *missing);
     if (kPatience > 1)
       return skip_without("unsanitized", "a sanitizer's shadow memory is no part of an image");
-    scene_ = std::make_unique<Scene>(needs);
+    scenario_ = std::make_unique<TwoHostScenario>(needs);
     const auto tool = a().ask({"devices"}).at("criu").as_object();
     if (!tool.at("usable").as_bool())
       return skip_without("criu", std::string("CRIU: ") + text(tool, "problem"));
   }
-  [[nodiscard]] Host& a() const { return *scene_->a; }
-  [[nodiscard]] Host& b() const { return *scene_->b; }
+  [[nodiscard]] Host& a() const { return *scenario_->a; }
+  [[nodiscard]] Host& b() const { return *scenario_->b; }
   [[nodiscard]] std::string logs() const { return a().log() + "----\n" + b().log(); }
 
   static void kill(const boost::json::object& job) {
@@ -80,7 +80,7 @@ class CriuCrash : public ::testing::TestWithParam<CriuCase> {
         a().kill_agent(SIGKILL);
         b().kill_agent(SIGKILL);
         break;
-      case Damage::cut_link: scene_->net->cut(); break;
+      case Damage::cut_link: scenario_->net->cut(); break;
       default: break;
     }
   }
@@ -89,8 +89,9 @@ class CriuCrash : public ::testing::TestWithParam<CriuCase> {
     const bool both = damage == Damage::kill_both_agents;
     if (both || damage == Damage::kill_source_agent) a().start_agent();
     if (damage == Damage::cut_link) {
-      EXPECT_TRUE(scene_->steps_again_within(8s)) << logs();  // 3 s until the peer counts as lost
-      scene_->net->heal();
+      EXPECT_TRUE(scenario_->steps_again_within(8s))
+          << logs();  // 3 s until the peer counts as lost
+      scenario_->net->heal();
     }
     if (both || damage == Damage::kill_target_agent) b().start_agent();
     const auto m = a().ask({"status", id_});
@@ -99,13 +100,13 @@ class CriuCrash : public ::testing::TestWithParam<CriuCase> {
     }
   }
 
-  std::unique_ptr<Scene> scene_;
+  std::unique_ptr<TwoHostScenario> scenario_;
   std::string id_;
 };
 
 TEST_P(CriuCrash, EndsInTheInvariants) {
   const auto& c = GetParam();
-  scene_->start_job(false);
+  scenario_->start_job(false);
   id_ = text(a().ask({"migrate", "job", "--to", b().at("cpu:0"), "--arrive", "criu",
                       "--max-downtime", "none", "--detach", "--hold-at", c.held}),
              "id");
@@ -124,10 +125,10 @@ TEST_P(CriuCrash, EndsInTheInvariants) {
   ASSERT_TRUE(within(40s, over)) << logs();
   if (c.owner == Owner::nobody) {
     EXPECT_TRUE(a().ended_within("job", 5s)) << logs();
-    scene_->expect_undisturbed_start();
+    scenario_->expect_undisturbed_start();
   } else {
-    EXPECT_TRUE(scene_->steps_again_within(5s)) << logs();
-    scene_->expect_undisturbed_end(c.owner == Owner::source ? a() : b());
+    EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
+    scenario_->expect_undisturbed_end(c.owner == Owner::source ? a() : b());
   }
   // A restored process has the environment that it left with, so the agents are asked. A target
   // that lost its link while it was verified first waits for the decision.

@@ -10,10 +10,10 @@
 #include <boost/json.hpp>
 #include <iostream>
 
-#include "tests/support/crowd.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
-#include "tests/support/stranger.h"
+#include "tests/support/load_generator.h"
+#include "tests/support/raw_client.h"
 
 namespace cardswap::test {
 namespace {
@@ -60,8 +60,10 @@ TEST_F(ApiLoad, AThousandClientsSlowOnesIncludedDoNotStopAMigration) {
   for (int turn = 0; turn < kTurns; ++turn) {
     const auto number_of = std::to_string(turn);
     alone.push_back(number(move("alone-" + number_of), "downtime_ms"));
-    const Crowd at_source(static_cast<std::uint16_t>(a_.port()), kClients / 2, kClients / 2);
-    const Crowd at_target(static_cast<std::uint16_t>(b_.port()), kClients / 2, kClients / 2);
+    const LoadGenerator at_source(static_cast<std::uint16_t>(a_.port()), kClients / 2,
+                                  kClients / 2);
+    const LoadGenerator at_target(static_cast<std::uint16_t>(b_.port()), kClients / 2,
+                                  kClients / 2);
     ASSERT_TRUE(within(30s,
                        [&] {
                          return at_source.answers() > 500 && at_target.answers() > 500 &&
@@ -82,10 +84,10 @@ TEST_F(ApiLoad, AThousandClientsSlowOnesIncludedDoNotStopAMigration) {
 }
 
 TEST_F(ApiLoad, ARequestThatNeverEndsIsGivenUp) {
-  auto slow = Stranger::at_port(static_cast<std::uint16_t>(a_.port()));
+  auto slow = RawClient::at_port(static_cast<std::uint16_t>(a_.port()));
   slow.say("GET /v1/jobs HTTP/1.1\r\nHost: agent\r\n");
   EXPECT_TRUE(within(15s, [&] { return slow.was_closed(); }));
-  auto body = Stranger::at_port(static_cast<std::uint16_t>(a_.port()));
+  auto body = RawClient::at_port(static_cast<std::uint16_t>(a_.port()));
   body.say(
       "POST /v1/jobs HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\n"
       "Content-Length: 100\r\n\r\n{");

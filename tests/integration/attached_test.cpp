@@ -7,7 +7,7 @@
 
 #include <boost/json.hpp>
 
-#include "tests/support/aftermath.h"
+#include "tests/support/leftovers.h"
 
 namespace cardswap::test {
 namespace {

@@ -9,8 +9,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 

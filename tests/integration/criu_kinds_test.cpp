@@ -9,10 +9,12 @@
 #include <boost/json.hpp>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <regex>
 
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/leftovers.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {

@@ -7,9 +7,10 @@
 
 #include <boost/json.hpp>
 #include <fstream>
+#include <optional>
 
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 

@@ -9,7 +9,7 @@
 #include <regex>
 #include <set>
 
-#include "tests/support/aftermath.h"
+#include "tests/support/leftovers.h"
 
 namespace cardswap::test {
 namespace {

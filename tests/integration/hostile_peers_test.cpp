@@ -13,8 +13,8 @@
 #include <list>
 
 #include "agent/handover/reservations.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/http.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/liar.h"
 
 namespace cardswap::test {

@@ -7,8 +7,8 @@
 
 #include <boost/json.hpp>
 
-#include "tests/support/aftermath.h"
 #include "tests/support/http.h"
+#include "tests/support/leftovers.h"
 
 namespace cardswap::test {
 namespace {

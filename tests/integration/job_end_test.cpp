@@ -12,7 +12,7 @@
 #include <fstream>
 
 #include "agent/jobs/lost.h"
-#include "tests/support/aftermath.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 

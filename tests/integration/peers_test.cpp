@@ -8,7 +8,7 @@
 
 #include <boost/json.hpp>
 
-#include "tests/support/aftermath.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/scripted_peer.h"
 
 namespace cardswap::test {

@@ -9,10 +9,10 @@
 #include <memory>
 
 #include "migrator/wire/channel.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/http.h"
-#include "tests/support/stranger.h"
-#include "tests/support/ucx_stranger.h"
+#include "tests/support/leftovers.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/raw_ucx_client.h"
 
 namespace cardswap::test {
 namespace {
@@ -86,25 +86,25 @@ class Strangers : public ::testing::Test {
 // ---- the agent's doors
 
 TEST_F(Strangers, AtTheApisUnixSocketDisturbNobody) {
-  auto silent = Stranger::at_path(a_.dir() / "cardswapd.sock");
-  for (const auto& bytes : garbage()) Stranger::at_path(a_.dir() / "cardswapd.sock").say(bytes);
+  auto silent = RawClient::at_path(a_.dir() / "cardswapd.sock");
+  for (const auto& bytes : garbage()) RawClient::at_path(a_.dir() / "cardswapd.sock").say(bytes);
   expect_a_move_and_the_end(a_, b_);
 }
 
 TEST_F(Strangers, AtTheApisTcpPortDisturbNobody) {
   const auto port = [](const Host& host) { return static_cast<std::uint16_t>(host.port()); };
-  auto silent = Stranger::at_port(port(a_));
+  auto silent = RawClient::at_port(port(a_));
   for (const auto& bytes : garbage()) {
-    Stranger::at_port(port(a_)).say(bytes);
-    Stranger::at_port(port(b_)).say(bytes);
+    RawClient::at_port(port(a_)).say(bytes);
+    RawClient::at_port(port(b_)).say(bytes);
   }
   expect_a_move_and_the_end(a_, b_);
 }
 
 TEST_F(Strangers, AtTheRuntimesSocketDisturbNobody) {
   const auto path = a_.dir() / "runtime.sock";
-  auto silent = Stranger::at_path(path);
-  for (const auto& bytes : garbage()) Stranger::at_path(path).say(bytes);
+  auto silent = RawClient::at_path(path);
+  for (const auto& bytes : garbage()) RawClient::at_path(path).say(bytes);
   // Whole messages of the protocol, out of place: somebody who knows the job, and not its token.
   channel::Hello hello;
   hello.job = "job";
@@ -112,7 +112,7 @@ TEST_F(Strangers, AtTheRuntimesSocketDisturbNobody) {
   for (const auto& message :
        {channel::encode(hello), channel::encode(channel::Ended{}),
         channel::encode(channel::Grant{"m-1", 9, {}}), channel::encode(channel::Released{"m-1"})}) {
-    Stranger::at_path(path).say({reinterpret_cast<const char*>(message.data()), message.size()});
+    RawClient::at_path(path).say({reinterpret_cast<const char*>(message.data()), message.size()});
   }
   expect_a_move_and_the_end(a_, b_);
   EXPECT_THAT(a_.log(), HasSubstr("has that token"));
@@ -183,11 +183,11 @@ TEST_P(AtTheDataPort, BytesThatAreNoUcxNeverReachTheJob) {
   const auto id = migrate_and_hold(GetParam());
   const auto ports = listening_ports(processes_of(b_.dir()));
   ASSERT_THAT(ports, Contains(Field(&ListeningPort::port, data_port(id))));
-  std::vector<Stranger> silent;
+  std::vector<RawClient> silent;
   try {
     for (const auto& [host, port] : ports) {
-      silent.push_back(Stranger::at_port(port, host));
-      for (const auto& bytes : garbage()) Stranger::at_port(port, host).say(bytes);
+      silent.push_back(RawClient::at_port(port, host));
+      for (const auto& bytes : garbage()) RawClient::at_port(port, host).say(bytes);
     }
   } catch (const std::runtime_error&) {
     // The standby is gone.
@@ -205,11 +205,11 @@ TEST_P(AtTheDataPort, BytesThatAreNoUcxNeverReachTheJob) {
 TEST_P(AtTheDataPort, NoiseOnUcxsOwnPortsDisturbsNeitherStandbyNorJob) {
   const auto id = migrate_and_hold(GetParam());
   const auto data = data_port(id);
-  std::vector<Stranger> silent;
+  std::vector<RawClient> silent;
   for (const auto& [host, port] : listening_ports(processes_of(b_.dir()))) {
     if (port == data) continue;
-    silent.push_back(Stranger::at_port(port, host));
-    for (const auto& bytes : garbage()) Stranger::at_port(port, host).say(bytes);
+    silent.push_back(RawClient::at_port(port, host));
+    for (const auto& bytes : garbage()) RawClient::at_port(port, host).say(bytes);
   }
   proceed(id);
   EXPECT_EQ(how_it_ended(id), "ok") << a_.log() << b_.log();
@@ -222,7 +222,7 @@ TEST_P(AtTheDataPort, UcxPeersThatAreNoSourceAreTurnedAway) {
   const Layout layout({{"words", "bytes", "", 8U << 20}});
   const data::Hello hello{data::kMagic, data::kVersion, id, "guessed", 1 << 20, true, layout};
 
-  UcxStranger guesser(port);
+  RawUcxClient guesser(port);
   guesser.say(data::encode(hello));
   ASSERT_TRUE(guesser.is_turned_away_within(5s));
   ASSERT_TRUE(guesser.refusal());
@@ -247,16 +247,16 @@ TEST_P(AtTheDataPort, UcxPeersThatAreNoSourceAreTurnedAway) {
       std::vector<std::byte>(65U << 20, std::byte{1}),  // over what a control message may have
   };
   for (const auto& message : messages) {
-    UcxStranger stranger(port);
+    RawUcxClient stranger(port);
     stranger.say(message);
     EXPECT_TRUE(stranger.is_turned_away_within(5s)) << message.size();
   }
   for (const auto bytes : {std::size_t{1}, std::size_t{1} << 20, std::size_t{65} << 20}) {
-    UcxStranger stranger(port);
+    RawUcxClient stranger(port);
     stranger.send_chunk(data::encode(data::ChunkHeader{ChunkId{0}, 1}), bytes);
     EXPECT_TRUE(stranger.is_turned_away_within(5s)) << bytes;
   }
-  UcxStranger with_a_long_header(port);
+  RawUcxClient with_a_long_header(port);
   with_a_long_header.send_chunk(std::vector<std::byte>(2000, std::byte{7}), 100);
   EXPECT_TRUE(with_a_long_header.is_turned_away_within(5s));
 

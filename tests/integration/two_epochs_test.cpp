@@ -11,8 +11,8 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "tests/support/aftermath.h"
 #include "tests/support/http.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
 
 namespace cardswap::test {

@@ -34,8 +34,8 @@
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
+#include "tests/support/raw_client.h"
 #include "tests/support/sanitizer.h"
-#include "tests/support/stranger.h"
 
 namespace cardswap::test {
 namespace {
@@ -256,7 +256,7 @@ TEST_F(Crowds, OfRefusedRuntimesFillNoLog) {
   const std::string bytes(reinterpret_cast<const char*>(hello.data()), hello.size());
   const auto begun = Clock::now();
   for (int i = 0; i < kRefused; ++i) {
-    auto runtime = Stranger::at_path(runtime_socket());
+    auto runtime = RawClient::at_path(runtime_socket());
     runtime.say(bytes);
     ASSERT_TRUE(within(5s, [&] { return runtime.was_closed(); }));
   }
@@ -314,10 +314,10 @@ TEST_F(Crowds, OfAJobKeepNoOtherJobOut) {
 
 TEST_F(Crowds, OfFramesThatNeverEndTakeNoMemory) {
   const auto before = resident_bytes(a_->agent_pid());
-  std::vector<Stranger> held;
+  std::vector<RawClient> held;
   const std::string start{"\0\0\x10\0", 4};  // a MiB is to come
   for (int i = 0; i < 300; ++i) {
-    held.push_back(Stranger::at_path(runtime_socket()));
+    held.push_back(RawClient::at_path(runtime_socket()));
     held.back().say(start + std::string(100'000, 'x'));
   }
   EXPECT_TRUE(within(10s, [&] {
@@ -328,7 +328,7 @@ TEST_F(Crowds, OfFramesThatNeverEndTakeNoMemory) {
 }
 
 TEST_F(Crowds, WhoSaysNothingIsNotWaitedFor) {
-  auto silent = Stranger::at_path(runtime_socket());
+  auto silent = RawClient::at_path(runtime_socket());
   EXPECT_TRUE(within(5s, [&] { return silent.was_closed(); }));
 }
 

@@ -11,10 +11,10 @@
 #include <boost/json.hpp>
 
 #include "migrator/core/descriptor.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
-#include "tests/support/stranger.h"
+#include "tests/support/leftovers.h"
+#include "tests/support/raw_client.h"
 
 namespace cardswap::test {
 namespace {

@@ -14,9 +14,9 @@
 #include <fstream>
 
 #include "tests/security/users.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 

@@ -13,7 +13,7 @@
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"
-#include "tests/support/stranger.h"
+#include "tests/support/raw_client.h"
 
 namespace cardswap::test {
 namespace {
@@ -78,7 +78,7 @@ TEST_F(Loopback, AStrangerWhoHasLeftAgainIsNotTakenForRoot) {
       std::to_string(request.body.size()) + "\r\n\r\n" + request.body;
   EXPECT_EQ(stranger_->does([&] {
     for (int times = 0; times < 200; ++times) {
-      Stranger::at_port(static_cast<std::uint16_t>(a_->port())).say(text);
+      RawClient::at_port(static_cast<std::uint16_t>(a_->port())).say(text);
     }
     return 7;
   }),

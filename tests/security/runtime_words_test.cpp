@@ -17,9 +17,9 @@
 #include "migrator/core/writer.h"
 #include "migrator/wire/channel.h"
 #include "migrator/wire/framing.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/leftovers.h"
 
 namespace cardswap::test {
 namespace {

@@ -6,6 +6,7 @@
 
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {

@@ -8,12 +8,12 @@ namespace cardswap::test {
 
 /// Many clients of an agent's TCP port at once, from this process: some ask again and again, the
 /// others send a byte of a request now and then and never end it. Whoever is thrown out comes back.
-class Crowd {
+class LoadGenerator {
  public:
-  Crowd(std::uint16_t port, int asking, int dawdling);
-  ~Crowd();
-  Crowd(const Crowd&) = delete;
-  Crowd& operator=(const Crowd&) = delete;
+  LoadGenerator(std::uint16_t port, int asking, int slow);
+  ~LoadGenerator();
+  LoadGenerator(const LoadGenerator&) = delete;
+  LoadGenerator& operator=(const LoadGenerator&) = delete;
 
   /// Whole answers so far.
   [[nodiscard]] std::uint64_t answers() const { return answers_; }
@@ -23,7 +23,7 @@ class Crowd {
   [[nodiscard]] std::uint64_t open() const { return open_; }
 
  private:
-  void run(const std::stop_token& stop, std::uint16_t port, int asking, int dawdling);
+  void run(const std::stop_token& stop, std::uint16_t port, int asking, int slow);
 
   std::atomic<std::uint64_t> answers_{0};
   std::atomic<std::uint64_t> thrown_out_{0};

@@ -1,4 +1,4 @@
-#include "tests/faults/scene.h"
+#include "tests/faults/two_host_scenario.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 }  // namespace
 
 // Small and fast: thousands of steps a case, each of which rewrites every byte.
-std::vector<std::string> Scene::program(const std::string& steps) const {
+std::vector<std::string> TwoHostScenario::program(const std::string& steps) const {
   std::vector<std::string> argv{
       trainer("plain_memory"), "--steps", steps, "--bytes", "524288", "--step-ms", "4"};
   if (arena_) argv.emplace_back("--arena");
@@ -28,7 +28,8 @@ std::vector<std::string> Scene::program(const std::string& steps) const {
   return argv;
 }
 
-Scene::Scene(const SceneNeeds& needs) : arena_(needs.arena), ignores_moved_(needs.ignores_moved) {
+TwoHostScenario::TwoHostScenario(const ScenarioNeeds& needs)
+    : arena_(needs.arena), ignores_moved_(needs.ignores_moved) {
   if (needs.link) net = std::make_unique<NetnsPair>();
   if (needs.source_disk) a_disk = std::make_unique<SmallDisk>(dir.path() / "a");
   if (needs.target_disk) b_disk = std::make_unique<SmallDisk>(dir.path() / "b");
@@ -45,7 +46,7 @@ Scene::Scene(const SceneNeeds& needs) : arena_(needs.arena), ignores_moved_(need
   b = std::make_unique<Host>(dir.path() / "b", options(1, "b"));
 }
 
-void Scene::start_job(bool standby_waits) {
+void TwoHostScenario::start_job(bool standby_waits) {
   auto argv = program("1000000");
   argv.insert(argv.end(),
               {"--loss-log", file("losses").string(), "--times", file("times").string(),
@@ -61,20 +62,20 @@ void Scene::start_job(bool standby_waits) {
   ASSERT_TRUE(within(10s, [&] { return a->step_of("job") >= 3; })) << a->log();
 }
 
-std::size_t Scene::steps() const {
+std::size_t TwoHostScenario::steps() const {
   std::istringstream lines(read_file(file("losses").string()));
   std::size_t count = 0;
   for (std::string line; std::getline(lines, line);) count += line.starts_with("step ") ? 1U : 0U;
   return count;
 }
 
-bool Scene::steps_again_within(std::chrono::milliseconds limit) const {
+bool TwoHostScenario::steps_again_within(std::chrono::milliseconds limit) const {
   // One may be on its way already.
   const auto wanted = steps() + 2;
   return within(limit, [&] { return steps() >= wanted; });
 }
 
-double Scene::longest_pause_ms(Clock::time_point from) const {
+double TwoHostScenario::longest_pause_ms(Clock::time_point from) const {
   std::istringstream lines(read_file(file("times").string()));
   auto last = from;
   Clock::duration longest{};
@@ -89,7 +90,7 @@ double Scene::longest_pause_ms(Clock::time_point from) const {
   return std::chrono::duration<double, std::milli>(longest).count();
 }
 
-void Scene::open_standby_gate() const {
+void TwoHostScenario::open_standby_gate() const {
   // Both ends: no waiting for the other side, and what was written stays while it opens its own.
   const int gate = ::open(file("gate").c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
   EXPECT_EQ(::write(gate, "\n", 1), 1);
@@ -100,17 +101,17 @@ void Scene::open_standby_gate() const {
   ::close(gate);
 }
 
-void Scene::hold_trainers() const { std::ofstream(file("wait")) << "\n"; }
-void Scene::let_trainers_go() const { std::filesystem::remove(file("wait")); }
+void TwoHostScenario::hold_trainers() const { std::ofstream(file("wait")) << "\n"; }
+void TwoHostScenario::let_trainers_go() const { std::filesystem::remove(file("wait")); }
 
-void Scene::expect_undisturbed_end(const Host& owner) const {
+void TwoHostScenario::expect_undisturbed_end(const Host& owner) const {
   std::ofstream(file("end")) << "\n";
   ASSERT_TRUE(owner.ended_within("job", 20s)) << owner.log();
   EXPECT_EQ(text(owner.job("job"), "state"), "ended");
   EXPECT_EQ(losses(file("losses")), undisturbed(program(std::to_string(steps()))));
 }
 
-void Scene::expect_undisturbed_start() const {
+void TwoHostScenario::expect_undisturbed_start() const {
   const auto expected = undisturbed(program(std::to_string(steps())));
   EXPECT_EQ(losses(file("losses")), expected.substr(0, expected.find("digest")));
 }

@@ -1,4 +1,4 @@
-#include "tests/support/stranger.h"
+#include "tests/support/raw_client.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -36,28 +36,28 @@ std::string noise(unsigned seed, std::size_t bytes) {
 
 }  // namespace
 
-Stranger Stranger::at_port(std::uint16_t port, const std::string& host) {
+RawClient RawClient::at_port(std::uint16_t port, const std::string& host) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   ::inet_pton(AF_INET, host.c_str(), &address.sin_addr);
   const auto where = host + ":" + std::to_string(port);
-  return Stranger(connect_to(AF_INET, &address, sizeof(address), where));
+  return RawClient(connect_to(AF_INET, &address, sizeof(address), where));
 }
 
-Stranger Stranger::at_path(const std::filesystem::path& path) {
+RawClient RawClient::at_path(const std::filesystem::path& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.string().copy(address.sun_path, sizeof(address.sun_path) - 1);
-  return Stranger(connect_to(AF_UNIX, &address, sizeof(address), path.string()));
+  return RawClient(connect_to(AF_UNIX, &address, sizeof(address), path.string()));
 }
 
-Stranger::~Stranger() {
+RawClient::~RawClient() {
   if (fd_ >= 0) ::close(fd_);
 }
-Stranger::Stranger(Stranger&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+RawClient::RawClient(RawClient&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
-bool Stranger::was_closed() {
+bool RawClient::was_closed() {
   char some = 0;
   ssize_t got = 0;
   while ((got = ::recv(fd_, &some, 1, MSG_DONTWAIT)) > 0) {
@@ -65,7 +65,7 @@ bool Stranger::was_closed() {
   return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
-void Stranger::say(std::string_view bytes) {
+void RawClient::say(std::string_view bytes) {
   (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 

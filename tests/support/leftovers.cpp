@@ -1,4 +1,4 @@
-#include "tests/support/aftermath.h"
+#include "tests/support/leftovers.h"
 
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "tests/support/ucx_stranger.h"
+#include "tests/support/raw_ucx_client.h"
 
 #include "tests/support/sanitizer.h"
 
@@ -6,29 +6,30 @@ namespace cardswap::test {
 
 using Clock = std::chrono::steady_clock;
 
-UcxStranger::UcxStranger(std::uint16_t port) : link_(connect_link("127.0.0.1", port, "", *this)) {}
+RawUcxClient::RawUcxClient(std::uint16_t port)
+    : link_(connect_link("127.0.0.1", port, "", *this)) {}
 
-void UcxStranger::say(std::vector<std::byte> control) {
+void RawUcxClient::say(std::vector<std::byte> control) {
   link_->send_control(kServer, std::move(control));
 }
 
-void UcxStranger::send_chunk(std::vector<std::byte> header, std::size_t bytes) {
+void RawUcxClient::send_chunk(std::vector<std::byte> header, std::size_t bytes) {
   payload_.assign(bytes, std::byte{0xee});
   link_->send_bulk(kServer, std::move(header), payload_);
 }
 
-bool UcxStranger::is_turned_away_within(std::chrono::milliseconds limit) {
+bool RawUcxClient::is_turned_away_within(std::chrono::milliseconds limit) {
   const auto until = Clock::now() + limit * kPatience;
   while (!lost_ && !refusal_ && Clock::now() < until) link_->wait(until);
   return lost_ || refusal_.has_value();
 }
 
-void UcxStranger::on_control(PeerId, std::span<const std::byte> message) {
+void RawUcxClient::on_control(PeerId, std::span<const std::byte> message) {
   auto decoded = data::decode(message);
   if (auto* refuse = std::get_if<data::Refuse>(&decoded)) refusal_ = std::move(*refuse);
 }
 
-std::span<std::byte> UcxStranger::place_for(PeerId, std::span<const std::byte>, std::size_t) {
+std::span<std::byte> RawUcxClient::place_for(PeerId, std::span<const std::byte>, std::size_t) {
   throw Error(Code::bad_request, "a stranger takes no chunks");
 }
 

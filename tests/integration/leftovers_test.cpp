@@ -9,9 +9,9 @@
 #include <sstream>
 
 #include "agent/journal/journal.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/http.h"
-#include "tests/support/stranger.h"
+#include "tests/support/leftovers.h"
+#include "tests/support/raw_client.h"
 
 namespace cardswap::test {
 namespace {
@@ -25,7 +25,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-class Aftermath : public ::testing::Test {
+class Leftovers : public ::testing::Test {
  protected:
   void start_job(std::vector<std::string> program = {}) {
     if (program.empty()) program = trainer_;
@@ -66,7 +66,7 @@ class Aftermath : public ::testing::Test {
   Host b_{dir_.path() / "b", {.name = "b", .more = {"--log-level", "trace"}}};
 };
 
-TEST_F(Aftermath, OfACompletedMigrationIsOneTrainerOnTheTargetAndNothingElse) {
+TEST_F(Leftovers, OfACompletedMigrationIsOneTrainerOnTheTargetAndNothingElse) {
   start_job();
   const auto id = text(a_.ask({"migrate", "job", "--to", b_.at("cpu:0")}), "id");
   EXPECT_TRUE(within(15s, [&] { return processes_of(a_.dir()).empty(); }));
@@ -81,7 +81,7 @@ TEST_F(Aftermath, OfACompletedMigrationIsOneTrainerOnTheTargetAndNothingElse) {
   EXPECT_TRUE(is_all_free(b_, "cpu:0"));
 }
 
-TEST_F(Aftermath, OfAnAbortedMigrationIsTheTrainerOnTheSourceAndNothingElse) {
+TEST_F(Leftovers, OfAnAbortedMigrationIsTheTrainerOnTheSourceAndNothingElse) {
   start_job();
   for (const auto* state : {"standby_ready", "converged", "verifying"}) {
     const auto id = migrate_and_hold(state);
@@ -103,7 +103,7 @@ TEST_F(Aftermath, OfAnAbortedMigrationIsTheTrainerOnTheSourceAndNothingElse) {
 }
 
 /// A launcher between agent and trainer: its death must not leave the trainer behind.
-TEST_F(Aftermath, OfAStandbysLauncherThatDiesIsNotItsTrainer) {
+TEST_F(Leftovers, OfAStandbysLauncherThatDiesIsNotItsTrainer) {
   std::vector<std::string> launched{"sh", "-c", "\"$0\" \"$@\"; exit $?"};
   launched.insert(launched.end(), trainer_.begin(), trainer_.end());
   start_job(launched);
@@ -126,14 +126,14 @@ TEST_F(Aftermath, OfAStandbysLauncherThatDiesIsNotItsTrainer) {
   EXPECT_TRUE(a_.steps_again_within("job", 5s));
 }
 
-TEST_F(Aftermath, OfAJobThatEndsIsNothingThatItStarted) {
+TEST_F(Leftovers, OfAJobThatEndsIsNothingThatItStarted) {
   a_.run_job("job", {"sh", "-c", "sleep 1000 & exit 0"});
   ASSERT_TRUE(a_.ended_within("job", 5s));
   EXPECT_TRUE(within(5s, [&] { return processes_of(a_.dir()).empty(); }));
 }
 
 /// What a program printed last goes into errors, logs and answers, whatever it was.
-TEST_F(Aftermath, OfAStandbyThatDiesInATangleOfBytesIsAClearError) {
+TEST_F(Leftovers, OfAStandbyThatDiesInATangleOfBytesIsAClearError) {
   const TempDir dir;
   Host c(dir.path() / "c", {.name = "c", .more = {"--log-format", "json"}});
   std::vector<std::string> program{
@@ -161,7 +161,7 @@ TEST_F(Aftermath, OfAStandbyThatDiesInATangleOfBytesIsAClearError) {
   EXPECT_THAT(c.ask({"version"}).at("warnings").as_array(), IsEmpty()) << "the journal took it";
 }
 
-TEST_F(Aftermath, ShowsWhatADeviceIs) {
+TEST_F(Leftovers, ShowsWhatADeviceIs) {
   for (const auto* host : {&a_, &b_}) {
     const auto answer = host->ask({"devices"});
     const auto device = answer.at("devices").as_array().at(0).as_object();
@@ -172,7 +172,7 @@ TEST_F(Aftermath, ShowsWhatADeviceIs) {
   }
 }
 
-TEST_F(Aftermath, TellsNobodyTheTokensOrTheEnvironment) {
+TEST_F(Leftovers, TellsNobodyTheTokensOrTheEnvironment) {
   std::vector<std::string> arguments{"run", "--name", "job", "--env", "API_KEY=hunter2", "--"};
   arguments.insert(arguments.end(), trainer_.begin(), trainer_.end());
   (void)a_.ask(arguments);

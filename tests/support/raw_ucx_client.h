@@ -15,9 +15,9 @@ namespace cardswap::test {
 
 /// A peer that speaks UCX to a standby's data port, and says there what a source would not. One
 /// thread; every call moves the link.
-class UcxStranger final : private LinkEvents {
+class RawUcxClient final : private LinkEvents {
  public:
-  explicit UcxStranger(std::uint16_t port);
+  explicit RawUcxClient(std::uint16_t port);
 
   void say(std::vector<std::byte> control);
   void send_chunk(std::vector<std::byte> header, std::size_t bytes);

@@ -1,4 +1,4 @@
-#include "tests/support/crowd.h"
+#include "tests/support/load_generator.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kQuestion =
     "GET /v1/jobs HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n";
-constexpr std::string_view kDawdle = "GET /v1/jobs HTTP/1.1\r\nHost: agent\r\nX-Slow: ";
+constexpr std::string_view kSlowRequest = "GET /v1/jobs HTTP/1.1\r\nHost: agent\r\nX-Slow: ";
 constexpr std::chrono::milliseconds kByteEvery{500};
 /// A client that was answered asks again after this long: a thousand of them are a load, not a test
 /// of how fast the machine is.
@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kAskEvery{500};
 
 struct Client {
   int fd = -1;
-  bool dawdles = false;
+  bool is_slow = false;
   bool connected = false;
   bool answered = false;
   std::size_t sent = 0;
@@ -49,25 +49,25 @@ void begin(Client& client, std::uint16_t port) {
 
 }  // namespace
 
-Crowd::Crowd(std::uint16_t port, int asking, int dawdling) {
+LoadGenerator::LoadGenerator(std::uint16_t port, int asking, int slow) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < static_cast<rlim_t>(asking + dawdling + 100)) {
+  if (limit.rlim_cur < static_cast<rlim_t>(asking + slow + 100)) {
     throw std::runtime_error("this machine allows too few open files");
   }
   thread_ = std::jthread(
-      [this, port, asking, dawdling](const std::stop_token& s) { run(s, port, asking, dawdling); });
+      [this, port, asking, slow](const std::stop_token& s) { run(s, port, asking, slow); });
 }
 
-Crowd::~Crowd() = default;
+LoadGenerator::~LoadGenerator() = default;
 
-void Crowd::run(const std::stop_token& stop, std::uint16_t port, int asking, int dawdling) {
-  std::vector<Client> clients(static_cast<std::size_t>(asking + dawdling));
+void LoadGenerator::run(const std::stop_token& stop, std::uint16_t port, int asking, int slow) {
+  std::vector<Client> clients(static_cast<std::size_t>(asking + slow));
   std::vector<pollfd> fds(clients.size());
   for (std::size_t i = 0; i < clients.size(); ++i) {
-    clients[i].dawdles = i % 2 == 0 ? dawdling > 0 : asking == 0;
+    clients[i].is_slow = i % 2 == 0 ? slow > 0 : asking == 0;
     begin(clients[i], port);
   }
   while (!stop.stop_requested()) {
@@ -76,7 +76,7 @@ void Crowd::run(const std::stop_token& stop, std::uint16_t port, int asking, int
     for (std::size_t i = 0; i < clients.size(); ++i) {
       auto& client = clients[i];
       if (client.fd < 0 && now >= client.due) begin(client, port);
-      const bool writes = !client.connected || (client.dawdles && now >= client.due);
+      const bool writes = !client.connected || (client.is_slow && now >= client.due);
       fds[i] = {client.fd, static_cast<short>(POLLIN | (writes ? POLLOUT : 0)), 0};
       if (client.connected) ++open;
     }
@@ -88,12 +88,12 @@ void Crowd::run(const std::stop_token& stop, std::uint16_t port, int asking, int
       bool gone = (fds[i].revents & (POLLERR | POLLHUP)) != 0;
       if (!gone && (fds[i].revents & POLLOUT) != 0) {
         client.connected = true;
-        const auto text = client.dawdles ? kDawdle : kQuestion;
+        const auto text = client.is_slow ? kSlowRequest : kQuestion;
         const auto rest = client.sent < text.size() ? text.substr(client.sent) : "x";
-        const auto piece = client.dawdles && client.sent >= text.size() ? 1 : rest.size();
+        const auto piece = client.is_slow && client.sent >= text.size() ? 1 : rest.size();
         const auto wrote = ::send(client.fd, rest.data(), piece, MSG_NOSIGNAL);
         if (wrote > 0) client.sent += static_cast<std::size_t>(wrote);
-        if (client.dawdles) client.due = Clock::now() + kByteEvery;
+        if (client.is_slow) client.due = Clock::now() + kByteEvery;
       }
       if ((fds[i].revents & POLLIN) != 0) {
         std::array<char, 4096> answer{};

@@ -7,13 +7,13 @@
 
 #include "tests/faults/cases.h"
 #include "tests/faults/small_disk.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
+#include "tests/support/leftovers.h"
 
 namespace cardswap::test {
 
-/// What a scene needs beyond two agents.
-struct SceneNeeds {
+/// What a scenario needs beyond two agents.
+struct ScenarioNeeds {
   bool arena = false;  ///< a job whose process can be moved by CRIU
   bool ignores_moved = false;
   bool link = false;         ///< two network namespaces
@@ -23,9 +23,9 @@ struct SceneNeeds {
 
 /// Two hosts and one job whose trainer writes each step that it takes, by which the invariants are
 /// judged: a step that two processes took, or none, is in that file twice, or missing.
-class Scene {
+class TwoHostScenario {
  public:
-  explicit Scene(const SceneNeeds& needs);
+  explicit TwoHostScenario(const ScenarioNeeds& needs);
 
   void start_job(bool standby_waits);
   /// The number of losses that were written.

@@ -10,14 +10,14 @@ namespace cardswap::test {
 
 /// A connection of somebody who should not be there; open for as long as it lives, which is also
 /// what a peer does that connects and then says nothing.
-class Stranger {
+class RawClient {
  public:
   /// Throw std::runtime_error when nobody listens there.
-  [[nodiscard]] static Stranger at_port(std::uint16_t port, const std::string& host = "127.0.0.1");
-  [[nodiscard]] static Stranger at_path(const std::filesystem::path& path);
-  ~Stranger();
-  Stranger(Stranger&& other) noexcept;
-  Stranger& operator=(Stranger&&) = delete;
+  [[nodiscard]] static RawClient at_port(std::uint16_t port, const std::string& host = "127.0.0.1");
+  [[nodiscard]] static RawClient at_path(const std::filesystem::path& path);
+  ~RawClient();
+  RawClient(RawClient&& other) noexcept;
+  RawClient& operator=(RawClient&&) = delete;
 
   /// A peer that has closed already is no failure.
   void say(std::string_view bytes);
@@ -25,7 +25,7 @@ class Stranger {
   [[nodiscard]] bool was_closed();
 
  private:
-  explicit Stranger(int fd) : fd_(fd) {}
+  explicit RawClient(int fd) : fd_(fd) {}
   int fd_ = -1;
 };
 
