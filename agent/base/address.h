@@ -44,20 +44,20 @@ struct Destination {
 /// Throws Error{bad_request}.
 [[nodiscard]] Destination parse_destination(std::string_view text);
 
-/// The shortest way to write it where `host` is an IP address, IPv4 where it is one inside of IPv6;
-/// a name in lower case.
+/// `host` as everybody writes it: the shortest form of an IP address (IPv4 where IPv6 wraps one), a
+/// name in lower case.
 [[nodiscard]] std::string canonical_host(std::string_view host);
-/// Whether `host` is this host itself, whichever it is: 127.0.0.0/8, ::1 or "localhost".
+/// Whether `host` means "this host" on every host: 127.0.0.0/8, ::1 or "localhost".
 [[nodiscard]] bool is_loopback(std::string_view host);
-/// 0.0.0.0 or ::, where a listener takes every address; nobody can be called by it.
+/// 0.0.0.0 or ::. A listener takes every address with it; a caller cannot connect to it.
 [[nodiscard]] bool is_wildcard(std::string_view host);
-/// fe80::/10, which needs a zone: another host's name for the same link is another.
+/// fe80::/10. Such an address needs a zone, and each host has its own name for the same link.
 [[nodiscard]] bool is_link_local(std::string_view host);
-/// Without the "%eth0" of an IPv6 address, which means nothing to another host.
+/// `host` without an IPv6 zone ("%eth0"): the zone means nothing to another host.
 [[nodiscard]] std::string without_zone(std::string_view host);
 
-/// Whether both are the same IP address however they are written ("::ffff:10.0.0.1" is
-/// "10.0.0.1"); names are compared without regard to case.
+/// Whether `a` and `b` name the same host: IP addresses by value ("::ffff:10.0.0.1" equals
+/// "10.0.0.1"), names without regard to case.
 [[nodiscard]] bool same_host(std::string_view one, std::string_view other);
 
 }  // namespace cardswap

@@ -11,8 +11,8 @@ namespace cardswap {
 
 /// Writes Prometheus' text format 0.0.4, a family at a time.
 ///
-/// A family must be opened before its samples, once. Names are ours and not checked; label values
-/// may hold anything: what is no UTF-8 in them becomes '?'.
+/// Open each family once, before its samples. Names are not checked: they are literals of this
+/// program. Label values may hold any bytes; a byte that is not UTF-8 becomes '?'.
 class Exposition {
  public:
   enum class Type { counter, gauge, histogram };

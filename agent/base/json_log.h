@@ -16,9 +16,9 @@ struct LogSubject {
 [[nodiscard]] LogSubject subject_of(std::string_view message);
 
 /// One JSON object a line: {"time", "level", "message"}, and "job" and "migration" where the
-/// message begins with them. The message may hold anything; what is no UTF-8 in it becomes '?'.
+/// message begins with them. The message may hold any bytes; one that is not UTF-8 becomes '?'.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> json_log_format();
-/// A line a message: time, level and what shown() makes of the message.
+/// One text line a message: time, level and the message as shown() prints it.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> text_log_format();
 
 }  // namespace cardswap

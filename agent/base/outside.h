@@ -7,9 +7,9 @@
 
 #include "migrator/core/error.h"
 
-/// What other agents, jobs and callers of the API tell, judged in one place before it is believed,
-/// kept, logged, made a part of a path or of another call. Pure. Where a text is not what it must
-/// be, it is an Error{bad_request} that names the field and never repeats the text.
+/// Checks of text and numbers that other agents, jobs and API callers send. Every value passes here
+/// before the agent trusts, stores or logs it, or builds a path or another call of it. Pure. A bad
+/// value is an Error{bad_request} that names the field and never repeats the value.
 namespace cardswap::outside {
 
 inline constexpr std::size_t kWordMax = 255;             ///< bytes of a device, user or host
@@ -18,7 +18,8 @@ inline constexpr std::size_t kPathMax = 4095;            ///< PATH_MAX without i
 inline constexpr std::size_t kArgumentMax = 131'071;     ///< MAX_ARG_STRLEN without its end
 inline constexpr std::size_t kArgumentsMax = 16'384;     ///< how many of them, environment too
 inline constexpr std::uint64_t kBytesMax = 1ULL << 56U;  ///< no device and no file is larger
-/// No job is ever granted so often; an epoch beyond it would make a host refuse the job for good.
+/// Highest epoch that is accepted. No job is granted so often, and a host that believed a higher
+/// one would refuse the job for ever.
 inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
 
 /// UTF-8 without control characters (C1 and those that turn the direction of text included), of at
@@ -30,11 +31,12 @@ inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
 [[nodiscard]] bool is_migration_id(std::string_view text);
 /// 32 of 0-9 and a-f: as Jobs makes it.
 [[nodiscard]] bool is_job_uid(std::string_view text);
-/// What execve takes as one string: no NUL, not too long. Else anything.
+/// One string for execve: any bytes but NUL, up to the kernel's limit.
 [[nodiscard]] bool is_argument(std::string_view text);
 /// What may stand before the '=' of an environment variable.
 [[nodiscard]] bool is_variable(std::string_view name);
-/// Without NUL, not too long; empty is one. A job's own folder may have any other byte in its name.
+/// A path: no NUL, up to the kernel's limit; empty is allowed. A job's own folder may have any
+/// other byte in its name.
 [[nodiscard]] bool is_path(std::string_view text);
 
 /// Throws that 'what' is no `kind`, unless `right`.

@@ -6,17 +6,18 @@
 
 namespace cardswap {
 
-/// Who else than root and this process's user could put something else in place of `path`, as a
-/// sentence that names the part of it: a folder or link of somebody else's on the way, or one that
-/// others may write (a folder with the sticky bit, such as /tmp, only matters to whose entry it
-/// is). The last part itself must not be writable by others either. Empty: nobody. An agent that is
-/// not root bears folders above the last part that its group may write: many accounts are set up
-/// so. Throws nothing; a path that cannot be followed is said to be so.
+/// Who could replace `path` besides root and this process's user: a sentence that names the weak
+/// part, or an empty text where nobody can. A part is weak if it is a folder or link of another
+/// user, or if others may write it. In a folder with the sticky bit, such as /tmp, only the owner
+/// of the entry counts. The last part itself must not be writable by others either. An agent that
+/// is not root accepts that its group may write folders above the last part: many accounts are set
+/// up so. Does not throw; the sentence says if the path cannot be followed.
 [[nodiscard]] std::string who_else_has(const std::filesystem::path& path);
 
-/// For a file that this process believes: throws Error{refused} naming `what`, the file and who,
-/// unless it is root's or this user's, and nobody else may write it. Links are followed; one of
-/// somebody else's in its place is refused too. A missing file is left to whoever opens it.
+/// Checks a file whose contents this process will trust. Throws Error{refused}, which names `what`,
+/// the file and the other user, unless root or this user owns the file and nobody else may write
+/// it. Follows links, and refuses a link of another user. Accepts a missing file: whoever opens it
+/// will see that.
 void check_own_file(std::string_view what, const std::filesystem::path& file);
 
 }  // namespace cardswap

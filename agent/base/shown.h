@@ -5,9 +5,9 @@
 
 namespace cardswap {
 
-/// Text that somebody else wrote, for a line of a terminal or a log: what either would obey
-/// (control characters, C1 ones too, and what turns the direction of text) is written out, like
-/// \x1b or \u202e; what is no UTF-8 is '?'. Text without them is unchanged.
+/// Makes text of another author safe for one line of a terminal or a log. Control characters (C1
+/// too) and characters that change the direction of text are written out, as \x1b or \u202e; a byte
+/// that is not UTF-8 becomes '?'. Other text is unchanged.
 [[nodiscard]] std::string shown(std::string_view text);
 /// The same for many lines: line feeds and tabs stay.
 [[nodiscard]] std::string shown_lines(std::string_view text);

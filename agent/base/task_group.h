@@ -60,8 +60,9 @@ class Signal {
   std::set<asio::steady_timer*> waiting_;  // each lives in its waiter's frame
 };
 
-/// Background work with an owner: every coroutine of the agent runs in the group, which is stopped
-/// (cancelled and awaited) before what they use goes away. One thread.
+/// Owns background work. Every coroutine of the agent runs in a group; the group is stopped (its
+/// tasks are cancelled and awaited) before the objects that the tasks use are destroyed. One
+/// thread.
 class TaskGroup {
  public:
   explicit TaskGroup(asio::io_context& context) : context_(context) {}

@@ -9,7 +9,7 @@ struct Files {
   std::filesystem::path certificate;
   std::filesystem::path key;
   std::filesystem::path authority;
-  std::filesystem::path revoked;  ///< the authority's list of certificates that count no more
+  std::filesystem::path revoked;  ///< the authority's list of revoked certificates
 
   [[nodiscard]] bool any() const {
     return !certificate.empty() || !key.empty() || !authority.empty();

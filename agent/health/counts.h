@@ -8,8 +8,8 @@
 
 namespace cardswap::health {
 
-/// What came to the monitor since the agent started, for /metrics and GET /v1/health: nothing that
-/// comes from outside ends uncounted.
+/// Counts everything that reached the monitor from outside since the agent started, for /metrics
+/// and GET /v1/health.
 struct Counts {
   std::array<std::uint64_t, 3> alerts{};  ///< by Whose
   std::uint64_t alerts_unreadable = 0;

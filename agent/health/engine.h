@@ -18,8 +18,8 @@ struct HostJob {
   std::string uid;
   std::string device;
   int pid = 0;
-  Ms arrived = 0;       ///< by a migration; 0: it was started here
-  std::string why_not;  ///< why it cannot be moved now; empty: it can
+  Ms arrived = 0;       ///< when a migration brought it; 0: it was started here
+  std::string why_not;  ///< why it cannot move now; empty: it can
 };
 
 /// What the driver is to do.
@@ -27,12 +27,12 @@ struct Move {
   std::uint64_t incident = 0;
   std::string job;
   std::string job_uid;
-  std::string device;  ///< that it is on
+  std::string device;  ///< the device that it runs on
   std::string code;
   std::string reason;     ///< for people
-  bool deadline = false;  ///< the source may hang: give up early
+  bool deadline = false;  ///< true: the source may hang, so give up early
   bool leave_host = false;
-  bool dry_run = false;  ///< observe-only: find out where it would go, and say so
+  bool dry_run = false;  ///< observe mode: find its target and report it, move nothing
 };
 struct Cordon {
   std::uint64_t incident = 0;
@@ -45,8 +45,8 @@ struct Plan {
   std::vector<Move> moves;
 };
 
-/// Findings in, actions out. Pure: no clock, no I/O. Everything that it decides, holds back or
-/// would do is an event, told once.
+/// Takes findings, returns actions. Pure: no clock, no I/O. Each decision, each delay and, in
+/// observe mode, each action that would follow is an event; the engine logs it once.
 class Engine {
  public:
   Engine(Policy policy, std::vector<DeviceName> devices);
@@ -54,30 +54,31 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   void observe(const Finding& finding);
-  /// Times pass, and what is due is decided. A move in the plan counts as started.
+  /// Decides what is due at `now`. A move in the plan counts as started.
   [[nodiscard]] Plan plan(Ms now, const std::vector<HostJob>& jobs);
   void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved, Ms now);
-  /// No device fits: the job waits. That is no failed move, and takes nothing of the budget.
+  /// No device fits, so the job waits. This is not a failed move and uses no budget.
   void not_placed(const Move& move, const std::string& why, Ms now);
-  /// All cordons that the plan had for the incident are there, or not all (`failure`): then the
-  /// plan has them again after a while.
+  /// Reports that the plan's cordons for the incident are set, or that one failed (`failure`): a
+  /// later plan has them again.
   void cordoned(std::uint64_t incident, Ms now);
   void cordon_failed(std::uint64_t incident, const std::string& failure, Ms now);
-  /// Another policy from now on: open faults are judged by it anew, and what was only said under
-  /// the former one is done now, or said again.
+  /// Replaces the policy. Judges open faults anew: actions that the former policy only logged are
+  /// taken now, or logged again.
   void use(Policy policy, std::vector<DeviceName> devices, Ms now);
   /// Drops the findings of probes that the policy does not have.
   void forget_probes(Ms now);
-  /// An operator says that a device (or kHost, or "all") is well. Returns how many were dropped.
+  /// An operator declares a device (or kHost, or "all") healthy. Returns how many incidents were
+  /// dropped.
   std::size_t clear(const std::string& device, const std::string& reason, Ms now,
                     const std::string& by = {});
   void close_breaker(const std::string& reason, Ms now, const std::string& by = {});
-  /// "cuda:0 xid:64" where something that closes `device` is open; empty `device`: any.
+  /// "cuda:0 xid:64" if an open fault closes `device`; empty `device`: any device.
   [[nodiscard]] std::string standing_fault(const std::string& device) const;
-  /// What a former agent knew: an open fault, and what it had moved already.
+  /// Takes over from a former agent: an open fault, and the moves that it had made.
   void restore(Incident incident);
   void restore_guards(const boost::json::object& record, Ms now);
-  /// A move that a former agent began and that is not under way any more.
+  /// Ends a move that a former agent began and that no longer runs.
   void forget_move(const std::string& job_uid);
   /// How the outside calls one of the devices.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
@@ -86,14 +87,14 @@ class Engine {
   void tell(Event event);
   [[nodiscard]] std::vector<Event> take_events();
   [[nodiscard]] const std::list<Incident>& incidents() const { return incidents_; }
-  /// True since the last call: incidents began, changed or ended.
+  /// True if incidents began, changed or ended since the last call.
   [[nodiscard]] bool take_changed();
   [[nodiscard]] const Guards& guards() const { return guards_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const std::vector<DeviceName>& devices() const { return devices_; }
-  /// Whether what is on the device may be copied.
+  /// Whether the device's memory may be copied.
   [[nodiscard]] bool trusted(std::string_view device) const;
-  /// Whether a job may be put there: nothing worse than a report is open.
+  /// Whether a job may be placed there: no open fault is worse than a report.
   [[nodiscard]] bool usable(std::string_view device) const;
 
  private:
@@ -119,7 +120,7 @@ class Engine {
   void tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
             const std::string& job = {});
 
-  /// When a device's fault happened, by source: two sources that saw it are no second time.
+  /// When a device's fault happened, by source: a second source that saw it does not count twice.
   struct History {
     std::array<std::deque<Ms>, kSources> seen;
     [[nodiscard]] Ms newest() const {
@@ -133,7 +134,7 @@ class Engine {
   std::vector<DeviceName> devices_;
   Guards guards_{policy_};
   std::list<Incident> incidents_;
-  std::map<std::string, History> history_;  // bounded: the one that was quiet longest is forgotten
+  std::map<std::string, History> history_;  // bounded: forgets the key that was quiet longest
   std::vector<Event> events_;
   std::uint64_t next_id_ = 1;
   bool changed_ = false;

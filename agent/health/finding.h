@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-/// What health sources say about devices, before anybody decides anything. Pure values.
+/// Reports of health sources about devices, before any decision. Pure values.
 namespace cardswap::health {
 
 /// Milliseconds since 1970 by the monitor's clock, which never goes back.
@@ -20,36 +20,36 @@ inline constexpr std::size_t kSources = 4;
 enum class Severity : std::uint8_t { none, warning, critical };
 [[nodiscard]] const char* to_string(Severity severity);
 
-/// The name under which a finding is about the whole host.
+/// The device name of a finding about the whole host.
 inline constexpr std::string_view kHost = "host";
 
-/// One source says one thing about one device, once.
+/// One report of one source about one device.
 struct Finding {
   std::string device;  ///< of this agent ("cuda:3"), or kHost
   std::string code;  ///< "xid:79", "recovery:drain_and_reset", "throttle:hw_thermal", "alert:NAME"
   Source source = Source::nvml;
   Ms at = 0;
   bool firing = true;  ///< false: the source says that it is over
-  /// True where the source will say when it is over; false for something that happened.
+  /// True: a state whose end the source will report. False: an event.
   bool lasting = false;
   Severity severity = Severity::none;
   std::string detail;  ///< for people; made safe by shown()
-  std::string who;     ///< of several voices of one source: an alert's fingerprint
+  std::string who;     ///< tells reports of one source apart: an alert's fingerprint
   std::vector<std::pair<std::string, std::string>> labels;  ///< an alert's
-  std::optional<int> pid;  ///< whose context died of it, where the source tells
+  std::optional<int> pid;  ///< the process whose context died, if the source says it
 };
 
 /// Text from outside for logs, terminals and JSON: UTF-8, no control characters, at most `most`
 /// bytes.
 [[nodiscard]] std::string shown(std::string_view text, std::size_t most = 256);
 
-/// Whether `words` stand somewhere in `text`, in any case.
+/// Whether `text` contains `words`, in any case.
 [[nodiscard]] bool mentions(std::string_view text, std::string_view words);
 
-/// The code under which one fault is known whoever saw it: NVML's "gpu_lost" is "xid:79".
+/// One code for a fault, whichever source saw it: NVML's "gpu_lost" is "xid:79".
 [[nodiscard]] std::string canonical(std::string_view code);
 
-/// A device as the outside names it.
+/// The names of a device outside of this agent.
 struct DeviceName {
   std::string name;  ///< the agent's: "cuda:3"
   std::string uuid;  ///< "GPU-...."; empty: not known
@@ -65,7 +65,7 @@ struct DeviceName {
 [[nodiscard]] std::optional<std::string> device_called(const std::vector<DeviceName>& devices,
                                                        std::string_view text);
 
-/// '*' stands for anything; all else is itself.
+/// '*' matches anything; every other character matches itself.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view text);
 
 }  // namespace cardswap::health

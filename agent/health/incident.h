@@ -14,57 +14,57 @@
 namespace cardswap::health {
 
 enum class Phase : std::uint8_t {
-  waiting,  ///< seen, but not for as long as `for` asks
+  waiting,  ///< seen, but for less time than `for` asks
   active,
-  quiet,  ///< its source says that it is over; kept until it has stayed quiet
+  quiet,  ///< its source reported the end; kept until it stayed quiet long enough
 };
 [[nodiscard]] const char* to_string(Phase phase);
 
-/// One fault of one device, however many sources saw it and however often.
+/// One fault of one device; several sources may report it, several times.
 struct Incident {
   std::uint64_t id = 0;
   std::string device;
   std::string code;  ///< canonical()
-  std::string text;  ///< what the table says of it
+  std::string text;  ///< the table's text
   std::string detail;
   Policy::Verdict verdict;
   Severity severity = Severity::none;
   Phase phase = Phase::waiting;
   std::array<bool, kSources> seen_by{};
-  unsigned count = 0;  ///< how often it happened, not how many said so
+  unsigned count = 0;  ///< how often it happened, not how many sources reported it
   Ms first = 0;
   Ms last = 0;
   Ms active_at = 0;  ///< waiting: when it becomes active
   Ms quiet_since = 0;
   bool lasting = false;
-  std::set<std::string> raised_by;  ///< lasting: who says that it is there
+  std::set<std::string> raised_by;  ///< lasting: the sources that report it now
   std::optional<int> pid;
   std::vector<std::pair<std::string, std::string>> labels;  ///< an alert's; not journalled
-  bool cordoned = false;                  ///< what it asks for is cordoned, and not only said to be
-  Ms cordon_after = 0;                    ///< when that is tried again
+  bool cordoned = false;                  ///< its cordons are set, not only logged
+  Ms cordon_after = 0;                    ///< when the cordon is tried again
   std::map<std::string, unsigned> tries;  ///< job uid: moves that failed
   struct Later {
     Ms at = 0;
     std::string why;
   };
   std::map<std::string, Later> not_before;  ///< job uid: when the next try may be
-  std::set<std::string> logged;             ///< what was told once already
+  std::set<std::string> logged;             ///< keys of events that were logged
 };
 
-/// Whether every job of the host is to leave.
+/// Whether every job must leave the host.
 [[nodiscard]] inline bool drains(const Incident& incident) {
   return incident.verdict.action == Action::drain || incident.device == kHost;
 }
 
-/// 0, 1 or 2, as a Nagios check has them: well, warning, critical.
+/// 0, 1 or 2, the exit codes of a Nagios check: well, warning, critical.
 [[nodiscard]] int state_of(const Incident& incident);
 
 /// For the API and for the journal.
 [[nodiscard]] boost::json::object to_json(const Incident& incident);
-/// What of it matters after a restart of the agent: a broken device is still broken.
+/// The part that a restarted agent needs: a broken device is still broken.
 [[nodiscard]] Incident incident_from_journal(const boost::json::object& record);
 
-/// What was done, or would have been, and why.
+/// What the monitor did, or in observe mode would have done, and why.
 struct Event {
   Ms at = 0;
   std::string kind;

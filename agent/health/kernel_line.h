@@ -15,45 +15,45 @@ struct XidLine {
   unsigned xid = 0;
   std::optional<int> pid;
   std::string instance;  ///< with MIG: "GPU-I:05", as the driver writes it
-  std::string detail;    ///< what follows the number, the instance before it; made safe
+  std::string detail;    ///< the text after the number, instance first; made safe by shown()
   /// XID 154 only: the recovery action that the driver asks for now.
   std::optional<unsigned> recovery;
 };
 
-/// Nothing when the line is no XID of a GPU. The line may hold any bytes: a /dev/kmsg record, a
-/// line of dmesg or of a log file (kernel_record.h), or what a program wrote there to fool its
-/// reader. Only a line whose message begins with the driver's words counts, and never one that a
-/// process wrote (kmsg facility 1 and up).
+/// Nothing if the line is no XID of a GPU. The line may hold any bytes: a /dev/kmsg record, a line
+/// of dmesg or of a log file (kernel_record.h), or text that a program wrote there to fool its
+/// reader. A line counts only if its message begins with the driver's words and no process wrote it
+/// (kmsg facility 1 and up).
 [[nodiscard]] std::optional<XidLine> xid_line(std::string_view line);
 
-/// A fault that the driver tells of in other words than an XID, or in an XID.
+/// A fault that the driver reports, as an XID or in other words.
 struct DriverFault {
-  std::string code;  ///< "xid:79", "reset_required"; "driver:..." where no device is named
-  std::string pci;   ///< empty: of some device of this host
+  std::string code;  ///< "xid:79", "reset_required"; "driver:..." if no device is named
+  std::string pci;   ///< empty: some device of this host
   std::string detail;
   std::optional<int> pid;
   std::optional<unsigned> recovery;
 };
 
-/// What the driver says, line by line: some of its messages go over several. Pure.
+/// Reads the driver's messages line by line; some messages take several lines. Pure.
 class DriverVoice {
  public:
   enum class Heard : std::uint8_t {
     fault,
-    well,            ///< words that are no fault
+    well,            ///< known words that are no fault
     unreadable_xid,  ///< an XID in another form
-    unknown_words,   ///< might be anything
+    unknown_words,   ///< not understood
   };
   /// `message` begins with "NVRM:" and may hold several of its lines, as a log escapes them.
-  /// The worst that was heard; faults are added to `faults`.
+  /// Returns the worst finding; appends faults to `faults`.
   Heard hear(std::string_view message, std::vector<DriverFault>& faults);
-  /// In the midst of a message.
+  /// Whether a message has begun and not ended.
   [[nodiscard]] bool speaks() const { return lines_left_ > 0; }
 
  private:
   Heard hear_line(std::string_view words, std::vector<DriverFault>& faults);
 
-  std::string pci_;  ///< that the message which goes on is about
+  std::string pci_;  ///< PCI address in the message that has not ended
   int lines_left_ = 0;
 };
 

@@ -12,29 +12,29 @@
 
 namespace cardswap::health {
 
-/// What following a log tells, on the agent's thread.
+/// Callbacks of follow_log(), on the agent's thread.
 struct LogEvents {
-  /// A line, or a record of /dev/kmsg, cut at 16 KiB. `since`: which may be old.
+  /// A line, or a record of /dev/kmsg, cut at 16 KiB. `since`: says which lines may be old.
   std::function<void(std::string_view, const KernelReader::Since&)> line;
   /// "ok", or why nothing is read.
   std::function<void(std::string)> state;
-  /// Everything up to there was given to `line`.
+  /// `line` has received everything up to this place.
   std::function<void(LogPlace)> place;
-  /// All that was there at the start has been read.
+  /// The log's content at the start has been read.
   std::function<void()> caught_up;
-  /// Something that was written is not read: what.
+  /// A part of the log could not be read: which.
   std::function<void(std::string)> lost;
 };
 
-/// Follows /dev/kmsg, a fifo or a growing file, for ever. It begins at `from`, where a former agent
-/// left it, and at its present end without: what came meanwhile is read, also from files that were
-/// rotated meanwhile and not yet compressed, but nothing older than this boot. A file that shrinks
-/// or is replaced is read from its start; one that is not there is waited for.
+/// Follows /dev/kmsg, a fifo or a growing file, for ever. Begins at `from`, where a former agent
+/// stopped, or else at the log's present end. Reads everything since `from`, also in files that
+/// were rotated and not yet compressed, but nothing older than this boot. Reads a file that shrinks
+/// or is replaced from its start; waits for a file that is missing.
 [[nodiscard]] asio::awaitable<void> follow_log(asio::io_context& context,
                                                std::filesystem::path path,
                                                std::optional<LogPlace> from, LogEvents events);
 
-/// Cuts bytes into lines of bounded length, whatever they are.
+/// Cuts any bytes into lines of bounded length.
 class LineCutter {
  public:
   explicit LineCutter(std::size_t most = 16384) : most_(most) {}

@@ -10,15 +10,15 @@
 
 namespace cardswap::health {
 
-/// What became of a line of the kernel log that the driver may have written.
+/// How the reader judged a line of the kernel log.
 enum class LineFate : std::uint8_t {
-  nothing,  ///< not the driver's
+  nothing,  ///< not a line of the driver
   fault,
   well,
-  unplaced,    ///< the driver's words, but form or words are not known: counted and told
+  unplaced,    ///< the driver's, in an unknown form or words: counted and reported
   not_kernel,  ///< a process wrote it: refused
   other_host,  ///< the line names another host
-  too_old,     ///< older than this host's boot, or read before
+  too_old,     ///< older than this boot, or read before
 };
 inline constexpr std::size_t kLineFates = 7;
 [[nodiscard]] const char* to_string(LineFate fate);
@@ -26,28 +26,28 @@ inline constexpr std::size_t kLineFates = 7;
 struct KernelNews {
   LineFate fate = LineFate::nothing;
   std::vector<DriverFault> faults;
-  std::string why;           ///< unplaced and the like: what is not understood
+  std::string why;           ///< for `unplaced`: what the reader does not understand
   std::string sample;        ///< the line, made safe
-  bool timed = false;        ///< it says when it was written
-  bool begins_boot = false;  ///< untimed lines before it were of a former boot after all
+  bool timed = false;        ///< the line has a time
+  bool begins_boot = false;  ///< lines without a time before it belong to a former boot
 };
 
-/// Makes news of the lines of one kernel log. Pure: it knows no file and no clock.
+/// Turns the lines of one kernel log into findings. Pure: knows no file and no clock.
 class KernelReader {
  public:
-  /// `names`: what this host is called in its log; in a file that many hosts write, only its own
-  /// lines count.
+  /// `names`: this host's names in its log. In a file that many hosts write, only lines with one of
+  /// them count.
   KernelReader(LogForm form, std::vector<std::string> names, std::string boot)
       : form_(form), names_(std::move(names)), boot_(std::move(boot)) {}
 
-  /// Which lines are news while old ones are read again or for the first time.
+  /// Which lines are new while older ones are read too.
   struct Since {
-    Ms wall = 0;              ///< older ones are not; 0: all are
+    Ms wall = 0;              ///< older lines are not new; 0: all are
     bool other_boot = false;  ///< lines without a time are of a former boot until this one begins
   };
   [[nodiscard]] KernelNews read(std::string_view line, Ms now, const Since& since);
   [[nodiscard]] KernelNews read(std::string_view line, Ms now) { return read(line, now, Since()); }
-  /// A file may be left here: no message or record is half read.
+  /// True if the reader may stop here: no message or record is half read.
   [[nodiscard]] bool settled() const { return !exporting_ && !voice_.speaks(); }
 
  private:
@@ -60,8 +60,8 @@ class KernelReader {
   std::string boot_;
   DriverVoice voice_;
   JournalFields fields_;    ///< of a record in the journal's export form
-  bool exporting_ = false;  ///< in the midst of one
-  bool booted_ = false;     ///< the line that begins this boot was there
+  bool exporting_ = false;  ///< a record has begun and not ended
+  bool booted_ = false;     ///< the line that begins this boot was read
 };
 
 }  // namespace cardswap::health

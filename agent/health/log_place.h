@@ -11,9 +11,9 @@
 
 namespace cardswap::health {
 
-/// How far a kernel log has been read, so that the next agent reads on there. /dev/kmsg: a sequence
-/// number of one boot. A file: a place in it, and what stood before that place, by which the file
-/// is known again when it was rotated or replaced.
+/// How far a kernel log has been read, so that the next agent continues there. For /dev/kmsg: a
+/// sequence number of one boot. For a file: an offset, and a digest of the bytes before it, which
+/// finds the file again after a rotation or tells that it was replaced.
 struct LogPlace {
   std::string boot;            ///< the host's boot id when it was read
   Ms at = 0;                   ///< when
@@ -27,15 +27,14 @@ struct LogPlace {
 };
 
 [[nodiscard]] boost::json::object to_json(const LogPlace& place);
-/// Nothing when it is no such record.
+/// Nothing if the record has another form.
 [[nodiscard]] std::optional<LogPlace> place_from(const boost::json::object& record);
 
-/// The digest of what stands in the open file before `offset`; empty when it is shorter or
-/// unreadable.
+/// The digest of the open file's bytes before `offset`; empty if the file is shorter or unreadable.
 [[nodiscard]] std::string tail_of(int fd, std::uint64_t offset);
-/// This boot's id; empty when the kernel does not say.
+/// This boot's id; empty if it cannot be read.
 [[nodiscard]] std::string boot_id();
-/// When this host was booted, in ms since 1970; 0 when the kernel does not say.
+/// When this host was booted, in ms since 1970; 0 if it cannot be read.
 [[nodiscard]] Ms boot_time();
 
 }  // namespace cardswap::health

@@ -23,16 +23,17 @@
 
 namespace cardswap::health {
 
-/// What the monitor does to the agent around it.
+/// What the monitor asks of the agent around it.
 struct Hooks {
-  /// Nothing new is placed there from now on. Throws Error when that did not reach the disk.
+  /// Sets a cordon: nothing new is placed there. Throws Error if it did not reach the disk.
   std::function<void(const std::string& device, const std::string& reason)> cordon;
   /// Other agents, as HOST:PORT.
   std::function<std::vector<std::string>()> peers;
 };
 
-/// Keeps jobs off sick devices: sources tell it findings, its engine decides, it acts or says what
-/// it would do. Every event is in the journal. One thread; sources and moves are tasks of `tasks`.
+/// Keeps jobs off sick devices. Sources report findings, the engine decides, and the monitor acts
+/// or, in observe mode, logs what it would do. Every event is in the journal. One thread; sources
+/// and moves are tasks of `tasks`.
 class Monitor {
  public:
   /// Reads the policy. Throws Error{bad_request} naming its line.
@@ -40,13 +41,14 @@ class Monitor {
           Migrations& migrations, Hooks hooks);
 
   void start();
-  /// Reads the policy's file again. One that is wrong is logged and told, and the one that was read
-  /// last still holds.
+  /// Reads the policy's file again. If it is wrong, logs that in an event and keeps the policy that
+  /// was read last.
   void read_policy_again();
 
-  /// An event of another part of the agent, in the same list; on disk when the disk takes it.
+  /// Adds an event of another part of the agent to the same list, and to the disk as soon as the
+  /// disk accepts it.
   void note(const AgentEvent& event);
-  /// What became of a webhook's alerts; their sum is how many there were.
+  /// What became of a webhook's alerts; the sum is their number.
   struct Taken {
     std::size_t ours = 0;
     std::size_t not_ours = 0;
@@ -54,11 +56,11 @@ class Monitor {
     std::size_t unreadable = 0;
     [[nodiscard]] std::size_t all() const { return ours + not_ours + unclear + unreadable; }
   };
-  /// A webhook's body; one at a time, a few alerts at a time, so that nobody else waits for it. On
-  /// disk when it returns, faults and all. Throws Error{bad_request} for what is none, and
-  /// Error{io}: the sender has to repeat.
+  /// Takes a webhook's body: one call at a time, a few alerts at a time, so that nobody else waits.
+  /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no webhook's
+  /// and Error{io}: the sender has to repeat.
   asio::awaitable<Taken> take(boost::json::object body);
-  /// A webhook that came to nothing: counted and told.
+  /// A webhook call that failed: counted and logged.
   void refused(const Error& error);
   void clear(const std::string& device, const std::string& reason, const std::string& by);
   void close_breaker(const std::string& reason, const std::string& by);
@@ -68,7 +70,7 @@ class Monitor {
   [[nodiscard]] const EventLog& events() const { return log_; }
   [[nodiscard]] const Engine& engine() const { return engine_; }
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  /// By name: "ok", or what is wrong.
+  /// By the source's name: "ok", or what is wrong.
   [[nodiscard]] const std::map<std::string, std::string>& sources() const { return sources_; }
   [[nodiscard]] Ms now() const;
   /// Notified when there are new events.
@@ -76,7 +78,7 @@ class Monitor {
   [[nodiscard]] bool usable(std::string_view device) const { return engine_.usable(device); }
 
  private:
-  /// A move that a task of this agent follows. Its place in the budget is freed when none does.
+  /// A move that a task of this agent follows. Without such a task its slot in the budget is free.
   class Followed {
    public:
     Followed(Monitor& monitor, std::string job_uid)
@@ -114,14 +116,14 @@ class Monitor {
   asio::awaitable<Choice> choose(Move move);
   asio::awaitable<bool> migrate(Move move, std::string target);
   asio::awaitable<void> take_up(std::string job_uid);
-  /// Whether the migration completed, once it is over.
+  /// Waits for the migration's end; whether it completed.
   asio::awaitable<bool> over(std::string migration);
   void free_places();
   void tell(const Move& move, const std::string& kind, const std::string& text,
             const std::string& migration = {});
-  /// Writes what there is to tell and what is open now. Throws Error{io}; it is told with the next.
+  /// Writes new events and open faults. Throws Error{io}: the next call writes them again.
   void write();
-  /// The same; a failure is logged. Whether all of it is on disk.
+  /// The same, but logs a failure. Returns whether everything is on disk.
   bool flush();
   [[nodiscard]] std::vector<HostJob> host_jobs();
   [[nodiscard]] std::string own_address() const;
@@ -142,19 +144,19 @@ class Monitor {
   std::int64_t started_ms_;
   Counts counts_;
   std::map<std::string, std::string> sources_;
-  std::vector<DeviceName> nvml_devices_;                   ///< that NVML says it watches
+  std::vector<DeviceName> nvml_devices_;                   ///< the devices that NVML watches
   std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
   std::set<std::string> followed_;                         ///< job uids
   bool dirty_ = false;  ///< open faults and guards have changed and are not on disk
-  std::set<std::string> unknown_devices_;  ///< told once each, bounded
+  std::set<std::string> unknown_devices_;  ///< logged once each; bounded
   std::unique_ptr<KernelReader> reader_;   ///< null: no kernel log is followed
-  std::set<std::string> lines_told_;       ///< kinds of lines that were not understood
-  std::vector<DriverFault> held_;          ///< of lines of a boot that may be a former one
-  LogPlace place_;                         ///< all before it is taken in
+  std::set<std::string> lines_told_;       ///< kinds of unknown lines, logged once each
+  std::vector<DriverFault> held_;          ///< from lines that may belong to a former boot
+  LogPlace place_;                         ///< everything before it is processed
   LogPlace kept_place_;
   Ms place_kept_at_ = 0;
-  bool heard_fault_ = false;    ///< in the kernel log, and its place is not on disk yet
-  unsigned policy_number_ = 0;  ///< probes of a former policy end
+  bool heard_fault_ = false;    ///< the kernel log had a fault whose place is not on disk yet
+  unsigned policy_number_ = 0;  ///< probes of a former policy see it and end
 };
 
 }  // namespace cardswap::health

@@ -9,7 +9,7 @@
 
 namespace cardswap::health {
 
-/// What the NVML process says, told on the agent's thread.
+/// Callbacks for the NVML process's lines, on the agent's thread.
 struct NvmlEvents {
   std::function<void(int index, std::string uuid, std::string pci)> device;
   /// `device` is a UUID or, where there is none, a PCI address.
@@ -17,11 +17,12 @@ struct NvmlEvents {
   std::function<void(std::string)> state;  ///< "ok", "absent: ...", "failing: ..."
 };
 
-/// One line of nvml_watch.h's; others are passed over. The process is ours, what it read is not.
+/// Takes one line of nvml_watch.h's form; skips others. The process is ours, the text that it read
+/// from the driver is not.
 void take_nvml_line(std::string_view line, const NvmlEvents& events);
 
-/// Runs `cardswapd --watch-nvml library` for ever: started again when it ends, ended when it has
-/// said nothing for a while ("nvml:hangs"), because a driver that hangs may never answer.
+/// Runs `cardswapd --watch-nvml library` for ever. Starts it again when it ends, and kills it when
+/// it was silent for too long ("nvml:hangs"), because a driver that hangs may never answer.
 [[nodiscard]] asio::awaitable<void> watch_nvml_process(asio::io_context& context,
                                                        std::string library, NvmlEvents events);
 

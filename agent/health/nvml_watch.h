@@ -4,9 +4,9 @@
 
 namespace cardswap::health {
 
-/// What `cardswapd --watch-nvml LIBRARY` is: a process of its own that loads NVML, watches every
-/// device and prints a line for each thing that it sees, until nobody reads them. A driver that
-/// hangs or a library that crashes then takes nothing with it. Fields are parted by tabs:
+/// The program of `cardswapd --watch-nvml LIBRARY`: loads NVML, watches every device and prints a
+/// line for each finding, until nobody reads them. It is its own process, so that a driver that
+/// hangs or a library that crashes does not stop the agent. Tabs separate the fields:
 ///
 ///   state    ok | absent | failing    TEXT
 ///   device   INDEX    UUID    PCI

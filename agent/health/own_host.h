@@ -8,24 +8,24 @@
 
 namespace cardswap::health {
 
-/// What the outside may call this host.
+/// The names of this host outside of it.
 struct OwnHost {
   std::vector<std::string> names;      ///< short or FQDN
-  std::vector<std::string> addresses;  ///< that no other host has
-  /// Addresses of this host that others have too: those of bridges for containers, service
-  /// addresses. Like loopback they name nobody.
+  std::vector<std::string> addresses;  ///< addresses that no other host has
+  /// Addresses of this host that other hosts have too: bridges for containers, service addresses.
+  /// They prove no host, as loopback proves none.
   std::vector<std::string> shared;
 
   enum class Is { us, another, nobody };
-  /// Whom `said` names: "node7", "NODE7.cluster:9400", "10.0.0.7:9100",
-  /// "https://[fd00::7]/metrics". A short name is the FQDN's first part. Nobody: loopback, an
-  /// index, a word for "unknown".
+  /// The host that `said` names: "node7", "NODE7.cluster:9400", "10.0.0.7:9100",
+  /// "https://[fd00::7]/metrics". A short name is the FQDN's first part. Loopback, an
+  /// index and words for "unknown" name nobody.
   [[nodiscard]] Is who(std::string_view said) const;
   /// Whether `said` is an IP address, with or without a port.
   [[nodiscard]] static bool is_address(std::string_view said);
 };
 
-/// As the agent was started and as its interfaces are now.
+/// From the agent's configuration and the present network interfaces.
 [[nodiscard]] OwnHost own_host(const Config& config);
 
 }  // namespace cardswap::health

@@ -14,9 +14,9 @@ namespace cardswap::health {
 enum class Action : std::uint8_t {
   ignore,   ///< counted
   alert,    ///< an event for people
-  cordon,   ///< nothing new is placed on the device
-  migrate,  ///< cordon, and its jobs move live
-  drain,    ///< cordon, and every job of the host that can be moved moves live
+  cordon,   ///< no new job is placed on the device
+  migrate,  ///< cordon, and move the device's jobs live
+  drain,    ///< cordon, and move every job of the host that can move live
 };
 [[nodiscard]] const char* to_string(Action action);
 
@@ -28,7 +28,7 @@ struct Rule {
   std::vector<std::pair<std::string, std::string>> labels;
   std::optional<Action> action;
   std::optional<Ms> hold;           ///< `for`
-  std::optional<Ms> resolve_after;  ///< quiet for so long: over
+  std::optional<Ms> resolve_after;  ///< over after it was quiet for this long
   int line = 0;
 };
 
@@ -36,14 +36,15 @@ struct Probe {
   std::string name;
   std::string device = std::string(kHost);
   std::string file;               ///< its first line: "0 all well" ... "2 text"; or
-  std::vector<std::string> argv;  ///< run as is, never by a shell: exit code 0, 1, 2 or 3
+  std::vector<std::string> argv;  ///< run without a shell; exit code 0, 1, 2 or 3
   Ms every = 30'000;
   Ms timeout = 10'000;
 };
 
-/// What --health-policy FILE says, over the defaults here. docs/health.md describes each.
+/// The content of --health-policy FILE; a missing key has the default here. docs/health.md
+/// describes each.
 struct Policy {
-  bool act = false;  ///< `mode: act`; otherwise it only says what it would do
+  bool act = false;  ///< `mode: act`; otherwise the monitor only logs what it would do
   unsigned moves_at_once = 2;
   unsigned moves_per_hour = 12;
   Ms job_cooldown = 600'000;
@@ -59,7 +60,7 @@ struct Policy {
   Ms resolve_after = 600'000;
   double max_downtime_ms = 300;
   Ms migration_timeout = 600'000;
-  bool encrypt = false;             ///< what its moves send
+  bool encrypt = false;             ///< encrypts the data of its moves
   Ms deadline = 30'000;             ///< for what may hang: Class::live_deadline
   std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", or "HOST[:PORT]": any device there
   std::vector<std::string> stay;    ///< jobs that are never moved, with '*'
@@ -74,16 +75,16 @@ struct Policy {
     Ms resolve_after = 0;
     bool stays = false;
     bool may_copy = true;
-    bool by_rule = false;  ///< of the policy, not of the table
+    bool by_rule = false;  ///< a rule of the policy decided, not the table
     std::string why;       ///< "table DATE: live" or "rule in line 12 of the policy"
   };
-  /// What to do about a finding that has been seen `times` on its device. A rule can widen what is
-  /// done, but never makes untrusted memory be copied.
+  /// What to do about a finding that was seen `times` on its device. A rule may ask for more, but
+  /// never for a copy of memory that is not trusted.
   [[nodiscard]] Verdict judge(const Finding& finding, const std::vector<Ms>& times) const;
   [[nodiscard]] bool stays_put(std::string_view job) const;
 };
 
-/// What a class does where no rule says otherwise.
+/// The action of a class without a rule.
 [[nodiscard]] Action action_of(Class action_class);
 
 }  // namespace cardswap::health

@@ -12,7 +12,7 @@
 
 namespace cardswap::health {
 
-/// An agent that jobs may be moved to.
+/// An agent that jobs may move to.
 struct Peer {
   std::string address;  ///< "gpu-b:7070"
   bool self = false;
@@ -25,8 +25,8 @@ struct Peer {
                                                         const std::string& address,
                                                         const std::vector<std::string>& only);
 
-/// The devices of all peers that answer: asked at once, each for 1.5 s at most, the rest are waited
-/// for no longer than 0.5 s once one has answered.
+/// The devices of all peers that answer. Asks all peers at once, each for 1.5 s at most; after the
+/// first answer waits 0.5 s at most for the others.
 [[nodiscard]] asio::awaitable<std::vector<PlacementDevice>> ask_peers(
     asio::io_context& context, TaskGroup& tasks, std::vector<Peer> peers,
     std::vector<std::string> only);

@@ -7,7 +7,7 @@
 
 namespace cardswap {
 
-/// Everything below /v1/jobs. Everything given must outlive the router.
+/// Routes of everything below /v1/jobs. The arguments must outlive the router.
 void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config);
 
 }  // namespace cardswap

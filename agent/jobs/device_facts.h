@@ -5,12 +5,12 @@
 
 namespace cardswap {
 
-/// The processor's name in the text of /proc/cpuinfo; empty when it tells none.
+/// The processor's name in the text of /proc/cpuinfo; empty if it has none.
 [[nodiscard]] std::string processor_model(std::string_view cpuinfo);
 
-/// A name for a device that stays the same as long as the machine is installed, as
-/// "CPU-8c1d7a32-....": made of the machine's id (machine-id(5), which asks not to be shown itself)
-/// and the device's name. Empty without an id. Two agents of one machine give one device one UUID.
+/// A lasting name for a device, "CPU-8c1d7a32-....", until the machine is installed anew. It is a
+/// digest of the machine's id (machine-id(5), which must not be shown itself) and the device's
+/// name. Empty without an id. Two agents on one machine give a device the same UUID.
 [[nodiscard]] std::string device_uuid(std::string_view machine_id, std::string_view device);
 
 /// The same for this machine.

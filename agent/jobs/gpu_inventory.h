@@ -7,21 +7,21 @@
 
 namespace cardswap {
 
-/// A GPU of this machine, as NVML tells.
+/// A GPU of this machine, as NVML reports it.
 struct Gpu {
   unsigned index = 0;  ///< NVML's, which is the order on the PCI bus: "cuda:0" is the first
-  std::string uuid;    ///< "GPU-..."; empty: it does not tell
+  std::string uuid;    ///< "GPU-..."; empty: not reported
   std::string model;   ///< the same
-  std::uint64_t total_bytes = 0;  ///< 0: it does not tell
+  std::uint64_t total_bytes = 0;  ///< 0: not reported
 };
 
-/// What `cardswapd --list-gpus LIBRARY` is: prints one line a GPU, its fields parted by tabs, and
-/// ends. A process of its own, because a driver that hangs or crashes takes it along. Returns its
-/// exit code.
+/// The program of `cardswapd --list-gpus LIBRARY`: prints one line a GPU, with tabs between the
+/// fields, and ends. It is its own process, because a driver that hangs or crashes takes its
+/// process with it. Returns the exit code.
 int print_gpus(const std::string& library);
-/// The lines that it prints; others are passed over.
+/// Reads the lines that it prints; skips others.
 [[nodiscard]] std::vector<Gpu> gpus_from(std::string_view text);
-/// Runs this program with --list-gpus, for a few seconds at most. Empty where there is no driver.
+/// Runs this program with --list-gpus, for a few seconds at most. Empty without a driver.
 [[nodiscard]] std::vector<Gpu> list_gpus(const std::string& library);
 
 }  // namespace cardswap

@@ -22,7 +22,7 @@
 
 namespace cardswap {
 
-/// One process of a job on this host: a primary, or a standby on its way in.
+/// One process of a job on this host: a primary, or a standby of a migration to here.
 struct Job {
   std::string instance;  ///< of this process here; random
   std::string name;
@@ -33,12 +33,12 @@ struct Job {
   std::string cwd;
   std::map<std::string, std::string> env;
   std::string restart = "never";
-  std::string user;    ///< whom it runs as; empty: whom the agent runs as
-  std::string arrive;  ///< how it moves unless told otherwise: "standby" or "criu"
+  std::string user;    ///< its user; empty: the agent's own
+  std::string arrive;  ///< its default way to move: "standby" or "criu"
   std::string token;
   ProcessId process;
   ProcessId parent;     ///< of the program, which keeps its exit status; or none
-  std::string boot_id;  ///< of the host when these were started: they mean nothing in another
+  std::string boot_id;  ///< of the host at their start: pids mean nothing in another boot
   ProcessId init;       ///< of a restored tree: the first process of its PID namespace; or none
   bool standby = false;
   bool stop_asked = false;  ///< somebody ended it; not journalled
@@ -66,28 +66,28 @@ struct Job {
   std::uint64_t step = 0;
   double median_step_ms = 0;
   std::string framework;
-  std::uint64_t network = 0;                 ///< the namespace that its runtime is in; 0: not known
-  std::vector<ProcessId> remains;            ///< processes of it that were met after it was over
-  std::uint64_t saved_step = 0;              ///< that is on disk
-  bool told_too_much = false;                ///< of its size, and an operator was told
-  bool told = false;                         ///< its runtime has said what it tracks
-  std::vector<channel::Obstacle> obstacles;  ///< in the way of moving it, as its runtime says
+  std::uint64_t network = 0;       ///< the network namespace of its runtime; 0: not known
+  std::vector<ProcessId> remains;  ///< its processes that were found after it was over
+  std::uint64_t saved_step = 0;    ///< the step that is on disk
+  bool told_too_much = false;      ///< reported an impossible size, and an operator was told
+  bool told = false;               ///< its runtime has reported what it tracks
+  std::vector<channel::Obstacle> obstacles;  ///< to moving it, as its runtime reports them
 
   [[nodiscard]] bool live() const {
     return state == "starting" || state == "running" || state == "standby";
   }
 };
 
-/// Processes of a job that is not live which live nevertheless, as far as they are known.
+/// Known processes that still live although their job is over.
 [[nodiscard]] std::vector<pid_t> still_alive(const Job& job);
 
 /// For people and the API; the journal's form has the secrets and the environment too.
 [[nodiscard]] boost::json::object to_json(const Job& job);
 
-/// What a job's migrations make of it, for those who look.
+/// A job's state as its migrations see it.
 struct Standing {
   std::string state;  ///< "in_doubt", "frozen"; or as its record has it
-  std::string note;   ///< what to know of it, and what to do; or empty
+  std::string note;   ///< what an operator should know and do; or empty
 };
 
 struct JobSpec {
@@ -102,28 +102,28 @@ struct JobSpec {
   std::string arrive = "standby";
 };
 
-/// What a job may be called: safe as a file's name.
+/// Whether a job may have this name: safe as a file's name.
 [[nodiscard]] bool is_job_name(std::string_view name);
-/// Reads and checks what a client or another agent wants started. Throws Error{bad_request}.
+/// Reads and checks a request to start a job. Throws Error{bad_request}.
 [[nodiscard]] JobSpec job_spec_from(const boost::json::object& body);
 [[nodiscard]] boost::json::object to_json(const JobSpec& spec);
-/// What would start `job` again elsewhere.
+/// The request that would start `job` again elsewhere.
 [[nodiscard]] JobSpec spec_of(const Job& job);
 
 /// What the jobs of a host tell the agent around them and ask of it. Each may be left out.
 struct JobHooks {
-  /// Called when a process has ended, after its job's record was changed.
+  /// Called after a process has ended and its job's record was changed.
   std::function<void(Job&)> on_exit = {};
   TellEvent tell = {};
-  /// What is not in a job's record; its state is empty where that stands.
+  /// What a job's record does not say; an empty state means that the record's state holds.
   std::function<Standing(const Job&)> standing = {};
-  /// Throws Error{conflict} where to end the job now could end its only good copy.
+  /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
   std::function<void(const Job&)> check_stop = {};
-  /// Whether a job that failed may be started again here: not where it may go on elsewhere.
+  /// Whether a failed job may be started again here: not if it may run elsewhere.
   std::function<bool(const Job&)> may_restart = {};
 };
 
-/// The jobs of this host and their processes. Addresses of jobs are stable until forgotten.
+/// The jobs of this host and their processes. A Job's address is stable until it is forgotten.
 class Jobs {
  public:
   Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
@@ -133,49 +133,50 @@ class Jobs {
   void tell(const AgentEvent& event) const {
     if (hooks_.tell) hooks_.tell(event);
   }
-  /// Throws Error{conflict} where to end the job now could end its only good copy.
+  /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
   void check_stop(const Job& job) const {
     if (hooks_.check_stop) hooks_.check_stop(job);
   }
   Signal& changed() { return changed_; }
 
-  /// Of the jobs that were live when a former agent ended.
+  /// What became of the jobs that were live when a former agent ended.
   struct Recovered {
     std::size_t taken_up = 0;
-    std::size_t gone = 0;  ///< they ended meanwhile, and it is known how
+    std::size_t gone = 0;  ///< jobs that ended meanwhile in a known way
     std::size_t lost = 0;
   };
-  /// Takes back what the journal knows: live primaries are watched again, left-over standbys are
-  /// killed and forgotten unless `keep(job)`; so is what a job that is over has left alive.
+  /// Loads the journal's jobs. Watches live primaries again; kills and forgets left-over standbys
+  /// unless `keep(job)`, and kills processes that a job which is over has left.
   Recovered recover(const std::function<bool(const Job&)>& keep);
 
   Job& start_primary(const JobSpec& spec);
-  /// `stand_in`: what runs in the place of the job's program until its process is brought here.
+  /// `stand_in`: runs in place of the job's program until CRIU brings the job's process.
   Job& start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
                      std::uint64_t reserved_bytes, const std::string& came_from,
                      const std::vector<std::string>& stand_in = {});
-  /// The job's process was restored here; what stood in its place is no more its process.
+  /// CRIU has restored the job's process here: it replaces the stand-in.
   void take_over(Job& job, const ProcessId& root, const ProcessId& init);
-  /// The standby holds the job now, under its name.
+  /// The standby is the job's primary now, under the job's name.
   void promote(Job& job, std::uint64_t epoch);
-  /// SIGTERM, after `grace` SIGKILL, for every process that the job has here, whatever its state
-  /// is. Returns when they are gone: which there were.
+  /// Sends SIGTERM, after `grace` SIGKILL, to every process of the job here, in any state of the
+  /// job. Returns when they are gone: their pids.
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
-  /// The same for a job that lives elsewhere: its record stays what it is.
+  /// The same for a job that lives elsewhere: does not change its record.
   asio::awaitable<void> see_off(std::string instance, std::chrono::milliseconds grace);
-  /// Of standbys that came to nothing, the latest first, as long as they are kept.
+  /// Logs of failed standbys that are still kept, the latest first.
   [[nodiscard]] std::vector<std::filesystem::path> standby_logs(const std::string& name) const;
-  /// The log of a standby whose reservation is forgotten, and its folder where that was all. False:
-  /// it is that of a job that is still known, and stays.
+  /// Removes the log of a standby whose reservation is forgotten, and its folder if nothing else is
+  /// in it. False: the log belongs to a job that is still known, and stays.
   bool forget_standby_log(const std::string& name, const std::string& migration) const;
-  /// Every process of that name's jobs that are over. One walk over /proc a record.
+  /// Every live process of jobs of that name that are over. One walk over /proc a record.
   [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
-  /// The records of that name that are over, with their logs and, where that was all, the folder.
+  /// Removes the records of that name that are over, with their logs, and the folder if it is empty
+  /// then.
   void forget(const std::string& name);
-  /// Stops its processes where they are, for good: a copy of it steps under a higher epoch. They
-  /// keep their state until somebody ends them. Stopped also when the record cannot be written.
+  /// Stops the job's processes for good, because a copy of it steps under a higher epoch. They keep
+  /// their state until somebody ends them. Stops them also if the record cannot be written.
   void fence(Job& job, std::uint64_t newer_epoch);
-  /// For those that attach or are found again nevertheless.
+  /// Stops processes of such a job that attach or are found later.
   static void keep_fenced(const Job& job);
   [[nodiscard]] Standing standing_of(const Job& job) const;
   /// to_json(), with its standing: "state" and, where there is one, "note".
@@ -189,15 +190,15 @@ class Jobs {
   [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
   void save(const Job& job);
-  /// For what another record has too. Where the disk refuses, that is logged and the job's next
-  /// change is written with it.
+  /// For facts that another record has too. If the disk refuses, logs that; the job's next change
+  /// writes them.
   void save_when_possible(const Job& job);
   void set_state(Job& job, const std::string& state);
 
   struct Device {
     std::string name;
     std::string kind;   ///< "cpu" or "cuda"
-    std::string model;  ///< of a GPU, where it is known; the same for the next
+    std::string model;  ///< of a GPU, if known; so is the next
     std::string uuid;
     std::uint64_t total_bytes = 0;
     std::uint64_t reserved_bytes = 0;
@@ -205,9 +206,9 @@ class Jobs {
     std::vector<std::string> jobs;
   };
   [[nodiscard]] std::vector<Device> devices() const;
-  /// What `device` has in all; 0 where there is none of that name.
+  /// All bytes of `device`; 0 if there is no such device.
   [[nodiscard]] std::uint64_t device_bytes(const std::string& device) const;
-  /// Throws Error{not_found} with the devices that there are.
+  /// Throws Error{not_found}, which lists the devices.
   [[nodiscard]] Device device(const std::string& name) const;
 
  private:

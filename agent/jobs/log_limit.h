@@ -6,25 +6,25 @@
 
 #include "agent/jobs/jobs.h"
 
-/// What a job prints goes straight into a file, on the disk that the journal is on: without a bound
-/// one job fills it for all. Past the bound the beginning is let go, and what is left keeps its
-/// offsets: whoever follows the log loses nothing, and the job notices nothing.
+/// Bounds the logs of jobs. A job's output goes straight into a file, on the journal's disk:
+/// without a bound one job could fill it for all. Past the bound the log's beginning is cut off and
+/// the rest keeps its offsets: a reader who follows the log loses nothing, and the job notices
+/// nothing.
 namespace cardswap {
 
-/// Where a log begins of which the beginning was let go; 0 of a whole one, or of none.
-/// Throws Error{io, refused} for what is no log (jobs/log_file.h).
+/// The first offset that a log still has; 0 for a whole log, or for a missing one. Throws
+/// Error{io, refused} for a file that is no log (process/log_file.h).
 [[nodiscard]] std::int64_t first_byte_of(const std::filesystem::path& log);
-/// The same of an open one of so many bytes.
+/// The same for an open log of `bytes` bytes.
 [[nodiscard]] std::int64_t first_byte_in(int log, std::int64_t size);
 
-/// Where more than `max_bytes` of `log` are on disk, all but the last half of `max_bytes` is let
-/// go. How many bytes went. Throws Error{io} where this file system cannot do that, and
-/// Error{refused} for what is no log.
+/// If `log` takes more than `max_bytes` on disk, cuts off all but its last `max_bytes` / 2. Returns
+/// how many bytes it cut. Throws Error{io} if the file system cannot do that, Error{refused} for a
+/// file that is no log.
 std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_bytes);
 
-/// Looks at the logs of all live jobs every two seconds, until it is cancelled. `max_bytes` 0: not
-/// at all. A log that loses its beginning is told in an event, and again when twice as much is
-/// gone.
+/// Checks the logs of all live jobs every two seconds, until cancelled. `max_bytes` 0: does
+/// nothing. Puts an event when a log loses its beginning, and again when twice as much is gone.
 asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes);
 
 }  // namespace cardswap

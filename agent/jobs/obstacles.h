@@ -8,13 +8,13 @@
 #include "migrator/core/error.h"
 #include "migrator/wire/channel.h"
 
-/// What a job's runtime says is in the way of moving it.
+/// Obstacles to moving a job, as its runtime reports them.
 namespace cardswap {
 
-/// Those that count where the job arrives in this way, as sentences.
+/// The obstacles that count for this way of arrival, as sentences.
 [[nodiscard]] std::vector<std::string> reasons_of(const std::vector<channel::Obstacle>& obstacles,
                                                   channel::Arrival arrive);
-/// Refuses the move of `job` by them; nothing when none counts.
+/// The refusal to move `job`; nothing if no obstacle counts.
 [[nodiscard]] std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles,
                                               channel::Arrival arrive, const std::string& job);
 [[nodiscard]] boost::json::array obstacles_json(const std::vector<channel::Obstacle>& obstacles);

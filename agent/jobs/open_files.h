@@ -9,7 +9,7 @@
 
 namespace cardswap {
 
-/// A descriptor of a process as /proc shows it.
+/// A descriptor of a process, from /proc.
 struct OpenFile {
   std::string path;  ///< what /proc/PID/fd/N points to: "/data/run.log", "pipe:[4711]"
   int flags = 0;     ///< open(2)'s, from /proc/PID/fdinfo/N
@@ -18,13 +18,12 @@ struct OpenFile {
 /// The `flags:` line of /proc/PID/fdinfo/N, which is octal; none where there is no such line.
 [[nodiscard]] std::optional<int> flags_in(std::string_view fdinfo);
 
-/// The files of `open` that their process writes over: open for writing, and not at their end
-/// (O_APPEND). Not the files in `own`, no device, pipe, socket or memory, and nothing deleted. Each
-/// once, sorted.
+/// The files of `open` that their process overwrites: open for writing without O_APPEND. Leaves out
+/// the files in `own`, devices, pipes, sockets, memory and deleted files. Each once, sorted.
 [[nodiscard]] std::vector<std::string> written_over(const std::vector<OpenFile>& open,
                                                     const std::vector<std::string>& own);
 
-/// What `pid` has open now; what cannot be read, or is gone meanwhile, is left out.
+/// The descriptors that `pid` has open now; leaves out those that cannot be read or are gone.
 [[nodiscard]] std::vector<OpenFile> open_files_of(pid_t pid);
 
 }  // namespace cardswap

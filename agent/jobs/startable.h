@@ -7,9 +7,9 @@
 
 namespace cardswap {
 
-/// Why start_process would not get the program of `spec` running, found out without starting it;
-/// nothing where it would. A child becomes the user, goes to the folder and asks the kernel whether
-/// it might execute the program; nothing is written. Throws Error{io} when there is no child.
+/// Why start_process() would fail for `spec`, found without starting the program; nothing if it
+/// would succeed. A child becomes the user, goes to the folder and asks the kernel whether it might
+/// execute the program; nothing is written. Throws Error{io} when there is no child.
 [[nodiscard]] std::optional<Error> why_not_startable(const ProcessSpec& spec);
 
 }  // namespace cardswap

@@ -7,19 +7,19 @@
 #include "agent/jobs/jobs.h"
 #include "migrator/wire/channel.h"
 
-/// What a job's runtime says of itself, into its record. A job may say anything: sums and times are
-/// made of it, and none of it may reach further than that job.
+/// Takes reports of a job's runtime into the job's record. A job may report anything, and the agent
+/// computes sums and times with it: no report may affect more than that job.
 namespace cardswap {
 
-/// Takes sizes, at most a pebibyte each. Returns what an operator has to know of them, the first
-/// time that there is something: the job says that it has more than its whole device; or nothing.
+/// Takes sizes, at most a pebibyte each. If the job claims more than its whole device has, returns
+/// a warning for the operator, once; else nothing.
 [[nodiscard]] std::string note_sizes(Job& job, const channel::Tracked& told,
                                      std::uint64_t device_bytes);
 [[nodiscard]] std::uint64_t bounded_bytes(std::uint64_t told);
 void note_step(Job& job, std::uint64_t step, double median_step_ms);
 
-/// A job may say its sizes as often as it likes: the disk hears of them once a second, and of the
-/// latest with the job's steps. One thread.
+/// Limits disk writes: a job may report its sizes at any rate, the journal gets them once a second,
+/// and the latest ones with the job's steps. One thread.
 class SizesOnDisk {
  public:
   using Clock = std::chrono::steady_clock;
@@ -29,7 +29,7 @@ class SizesOnDisk {
   std::map<std::string, Clock::time_point> written_;
 };
 
-/// What of a device of `device_bytes` a job counts for: never more than all of it.
+/// The bytes that a job counts for on a device of `device_bytes`: never more than all of it.
 [[nodiscard]] std::uint64_t share_of(const Job& job, std::uint64_t device_bytes);
 
 }  // namespace cardswap

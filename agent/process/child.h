@@ -6,12 +6,12 @@
 
 namespace cardswap::criu {
 
-/// Starts `spec` and waits for its end; the wait status, as waitpid has it. The program goes on
-/// where the coroutine is cancelled. Throws Error{refused} when it cannot be started.
+/// Starts `spec`, waits for its end and returns waitpid's status. Cancelling the coroutine does not
+/// end the program. Throws Error{refused} when it cannot be started.
 [[nodiscard]] boost::asio::awaitable<int> run_child(ProcessSpec spec);
-/// Returns when `process` has ended, and leaves its status to somebody else.
+/// Returns when `process` has ended; does not collect its status.
 [[nodiscard]] boost::asio::awaitable<void> gone(ProcessId process);
-/// Returns when `process` has ended, a zombie included, and takes its status if it is a child.
+/// Returns when `process` has ended or is a zombie; collects its status if it is a child.
 [[nodiscard]] boost::asio::awaitable<int> end_of(ProcessId process);
 
 }  // namespace cardswap::criu

@@ -11,8 +11,8 @@
 
 namespace cardswap::health {
 
-/// A child process whose standard output is read here. No shell, no input, no other descriptor of
-/// ours, a process group of its own that is killed with its owner.
+/// A child process whose standard output is read here. It has no shell, no input and no other
+/// descriptor of the agent. It leads its own process group, which is killed with this object.
 class Command {
  public:
   /// Throws Error{refused} when it cannot be started.
@@ -22,7 +22,7 @@ class Command {
   Command& operator=(const Command&) = delete;
 
   asio::posix::stream_descriptor& output() { return output_; }
-  /// Its exit code once it has ended; -1 when a signal ended it.
+  /// The exit code after the process has ended; -1 if a signal ended it.
   asio::awaitable<int> wait();
 
  private:
@@ -39,7 +39,7 @@ struct CommandResult {
   bool timed_out = false;
   std::string output;  ///< the first 4 KiB
 };
-/// Runs it to its end, or kills it when the time is over.
+/// Runs the command to its end; kills it at the time limit.
 [[nodiscard]] asio::awaitable<CommandResult> run_command(asio::io_context& context,
                                                          std::vector<std::string> argv,
                                                          std::chrono::milliseconds timeout);

@@ -7,7 +7,8 @@
 
 namespace cardswap::criu {
 
-/// How the root of a restored tree ended, from cardswap-init to whichever agent looks. One of both.
+/// How the root process of a restored tree ended: an exit code or a signal. cardswap-init writes
+/// it, an agent reads it.
 struct ExitStatus {
   std::optional<int> code;
   std::optional<int> signal;
@@ -17,7 +18,7 @@ struct ExitStatus {
 /// "exit 3" or "signal 9", as waitpid tells it.
 [[nodiscard]] std::string exit_status_text(int wait_status);
 [[nodiscard]] std::optional<ExitStatus> parse_exit_status(std::string_view text);
-/// Nothing where the file is not there or holds something else.
+/// Nothing if the file is missing or holds something else.
 [[nodiscard]] std::optional<ExitStatus> read_exit_status(const std::filesystem::path& file);
 
 }  // namespace cardswap::criu

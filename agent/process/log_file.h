@@ -7,26 +7,26 @@
 
 namespace cardswap {
 
-/// <data folder>/jobs/NAME, made where it or the one above is missing. Both are the agent's:
-/// nothing in them can be replaced by a link. Who knows a log's name reaches it, nobody else can
-/// list them. Throws Error{io, refused} where a link or another user's folder is in their place.
+/// Makes <data folder>/jobs/NAME and its parent if they are missing. The agent owns both, so that
+/// nobody can replace an entry by a link. Their mode lets a user open a log by name but not list
+/// the folder. Throws Error{io, refused} if a link or another user's folder is in their place.
 void make_job_folder(const std::filesystem::path& folder);
 
 /// Opens a log, in a folder that is there, for appending. The caller closes.
 ///
-/// A new one is `owner`'s (none: the agent's user), and only it may read it: no group, however many
-/// share it. Nothing that was there before is given to anybody: what is no file of the agent's user
-/// or of `owner`, has another name too, or is a link is refused.
+/// A new log belongs to `owner` (none: to the agent's user), and only that user may read it. An old
+/// file is never given to anybody: it is refused unless the agent's user or `owner` owns it, it has
+/// one name and is no link.
 /// Throws Error{io, refused} that names the file.
 [[nodiscard]] int open_log(const std::filesystem::path& log, const std::optional<JobUser>& owner);
 
-/// Opens a log that is there, by `how` (O_RDONLY, O_RDWR) and at once; the caller closes. -1: there
-/// is none.
+/// Opens an existing log with the flags `how` (O_RDONLY, O_RDWR), without blocking; the caller
+/// closes. -1: there is no log.
 ///
-/// Where others than the agent may make names, in a folder that is the job's user's, a link would
-/// have the agent show or punch a file of root's, and a pipe would hold it up for good: only a
-/// regular file with one name passes, there of the folder's owner or the agent's user alone.
-/// Throws Error{io, refused} that names the file.
+/// In a folder of the job's user that user makes the names: a link would make the agent show or cut
+/// a file of root, and a pipe would block the agent. So only a regular file with one name is
+/// opened, and in such a folder only one of its owner or of the agent's user. Throws Error{io,
+/// refused} that names the file.
 [[nodiscard]] int open_old_log(const std::filesystem::path& log, int how);
 
 }  // namespace cardswap

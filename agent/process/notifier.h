@@ -9,9 +9,9 @@
 
 namespace cardswap {
 
-/// Tells the service manager how the agent is: sd_notify(3)'s protocol on $NOTIFY_SOCKET, without
-/// its library. Does nothing where there is no such socket. One thread, the event loop's: a loop
-/// that hangs sends no heartbeat, and the manager restarts the agent.
+/// Reports the agent's state to the service manager: sd_notify(3)'s protocol on $NOTIFY_SOCKET,
+/// without its library. Does nothing without that socket. Used on the event loop's thread only: a
+/// loop that hangs sends no heartbeat, so the manager restarts the agent.
 class ServiceNotifier {
  public:
   /// Takes $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID out of the environment.

@@ -9,19 +9,19 @@
 #include "migrator/core/descriptor.h"
 
 /// A job's program has a small parent of its own, `cardswap-init keep`, which outlives the agent:
-/// it starts the program, waits for it, and writes down how it ended, so that an agent that was
-/// away meanwhile learns it. It runs as the agent's user, in a session of its own, and tells nobody
-/// anything else.
+/// it starts the program, waits for it and writes its exit status to a file, where an agent that
+/// was restarted meanwhile reads it. The parent runs as the agent's user in its own session.
 namespace cardswap {
 
 /// A program and its parent, both just started.
 struct Kept {
   ProcessId parent;
   ProcessId program;
-  /// Closed without a word, as by the agent's death, the program ends, and all that it started.
+  /// If this closes before the word below, as it does when the agent dies, the parent kills the
+  /// program and everything that it started.
   Descriptor leash;
 
-  /// The word: the program lives on its own from here.
+  /// Sends the word: from here on the program lives without the agent.
   void let_live();
 };
 
@@ -30,7 +30,7 @@ struct Kept {
 /// runs. Throws as start_process() does, with its reason.
 [[nodiscard]] Kept start_kept(const ProcessSpec& program, const std::filesystem::path& status);
 
-/// What the parent is told to do; from agent to cardswap-init through a file in memory.
+/// The agent's order to cardswap-init, passed in a memfd.
 struct KeepOrder {
   ProcessSpec program;  ///< without inherited descriptors
   std::filesystem::path status;

@@ -16,15 +16,16 @@ struct ProcessSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the environment's PATH
   std::map<std::string, std::string> env;
   std::string cwd;
-  std::filesystem::path log;     ///< stdout and stderr, appended
-  bool dies_with_agent = false;  ///< with whoever starts it: a thread of the agent, or its parent
-  std::optional<JobUser> user;   ///< none: as whom the agent runs
-  std::optional<JobUser> reads_log;  ///< whose a new log is, where that is not `user`
+  std::filesystem::path log;  ///< stdout and stderr, appended
+  bool dies_with_agent =
+      false;  ///< killed when the thread that starts it ends: the agent's, or its parent's
+  std::optional<JobUser> user;       ///< none: the agent's user
+  std::optional<JobUser> reads_log;  ///< owner of a new log, if not `user`
   bool no_new_privs = false;
   std::vector<int> inherit;  ///< descriptors that are 3, 4, ... in the program; at most 8
 };
 
-/// A process by pid and start time, so that a pid used again is not taken for it.
+/// Names one process: its pid and its start time, because the kernel uses pids again.
 struct ProcessId {
   pid_t pid = 0;
   std::uint64_t start_time = 0;  ///< clock ticks after boot, /proc/PID/stat
@@ -39,9 +40,9 @@ struct ProcessId {
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
 /// Running and not a zombie.
 [[nodiscard]] bool is_alive(const ProcessId& process);
-/// Signals its whole process group; false when the leader is gone and was waited for.
+/// Signals the whole process group; false if the leader is gone and was waited for.
 bool signal_group(const ProcessId& process, int signal);
-/// A descriptor that becomes readable when the process ends; -1 when it is gone. Caller closes.
+/// A descriptor that becomes readable when the process ends; -1 if it is gone. The caller closes.
 [[nodiscard]] int open_pidfd(const ProcessId& process);
 
 }  // namespace cardswap

@@ -10,21 +10,21 @@
 namespace cardswap::criu {
 
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
-/// `root`, then all that descend from it; empty when it is gone.
+/// `root`, then all its descendants; empty if `root` is gone.
 [[nodiscard]] std::vector<pid_t> tree_of(const ProcessId& root);
 /// The number of `pid` in its innermost PID namespace; 0 when it is gone.
 [[nodiscard]] pid_t innermost_pid_of(pid_t pid);
 
-/// Why each of `members` that lives and does not descend from `root` is a reason to stay: CRIU
-/// moves a tree, and what is beside it would be left behind and end.
+/// One reason against a move for each live process of `members` that does not descend from `root`:
+/// CRIU moves a tree, so a process beside the tree would stay behind and end.
 [[nodiscard]] std::vector<std::string> left_behind(const std::vector<ProcessId>& members,
                                                    const ProcessId& root);
 
-/// Whether a tracer, CRIU while it dumps, holds a process of the tree.
+/// Whether a tracer holds a process of the tree, as CRIU does while it dumps.
 [[nodiscard]] bool is_traced(const ProcessId& root);
-/// Continues whatever of the tree is stopped; nothing where CRIU still works on it.
+/// Continues every stopped process of the tree; does nothing while CRIU works on it.
 void let_go_on(const ProcessId& root);
-/// Kills a stopped tree whole: all of it belongs to a job that lives elsewhere.
+/// Kills a stopped tree, all of it: it belongs to a job that lives elsewhere.
 void kill_tree(const ProcessId& root);
 
 }  // namespace cardswap::criu

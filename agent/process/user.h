@@ -16,12 +16,12 @@ struct JobUser {
   std::vector<gid_t> groups;
 };
 
-/// Throws Error{refused} when this host has no such user, or this process may not become it: only
-/// root may become somebody else.
+/// Throws Error{refused} if this host has no such user or this process may not become it: only root
+/// may become another user.
 [[nodiscard]] JobUser job_user(const std::string& name);
 
-/// What this process has to do, between fork and exec, to be that user for good: groups, then gid,
-/// then uid. Only calls that are allowed there; false with errno set.
+/// Makes this process that user for good: groups, then gid, then uid. For the time between fork and
+/// exec: only async-signal-safe calls. False: errno says why.
 [[nodiscard]] bool become_user(const JobUser& user) noexcept;
 
 }  // namespace cardswap
