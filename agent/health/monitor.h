@@ -57,8 +57,8 @@ class Monitor {
     [[nodiscard]] std::size_t all() const { return ours + not_ours + unclear + unreadable; }
   };
   /// Takes a webhook's body: one call at a time, a few alerts at a time, so that nobody else waits.
-  /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no webhook's
-  /// and Error{io}: the sender has to repeat.
+  /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no
+  /// webhook's and Error{io}: the sender has to repeat.
   asio::awaitable<Taken> take(boost::json::object body);
   /// A webhook call that failed: counted and logged.
   void refused(const Error& error);

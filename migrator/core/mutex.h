@@ -36,7 +36,7 @@ class CARDSWAP_THREAD_SAFETY(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) CARDSWAP_THREAD_SAFETY(acquire_capability(mutex))
       : lock_(mutex.mutex_) {}
-  ~MutexLock() CARDSWAP_THREAD_SAFETY(release_capability()) {}
+  ~MutexLock() CARDSWAP_THREAD_SAFETY(release_capability()) {}  // NOLINT: it is not trivial
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
