@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <span>
 
@@ -40,22 +42,51 @@ std::string build_id_at(const Descriptor& place) {
       std::span(beginning).first(static_cast<std::size_t>(std::max<ssize_t>(got, 0))));
 }
 
+/// Opened without following a link in its last place.
+Descriptor place_of(const std::string& path) {
+  return Descriptor(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
+bool may_have_it(const Descriptor& place, NeededFile::Use use) {
+  switch (use) {
+    case NeededFile::Use::read: return may_open(place.get(), R_OK);
+    case NeededFile::Use::written: return may_open(place.get(), W_OK);
+    // A program may be there to be run alone, and a folder to be in.
+    case NeededFile::Use::mapped:
+    case NeededFile::Use::folder: break;
+  }
+  return may_open(place.get(), R_OK) || may_open(place.get(), X_OK);
+}
+
+FileHere why_not_opened() { return errno == EACCES ? FileHere::closed : FileHere::missing; }
+
 }  // namespace
 
+bool may_open(int place, int access) {
+  return ::syscall(SYS_faccessat2, place, "", access, AT_EACCESS | AT_EMPTY_PATH) == 0;
+}
+
 FileHere look_at(const NeededFile& file) {
-  const Descriptor place(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
+  auto place = place_of(file.path);
   struct stat facts {};
-  if (!place || ::fstat(place.get(), &facts) != 0) return FileHere::missing;
+  if (!place) return why_not_opened();
+  if (::fstat(place.get(), &facts) != 0) return FileHere::missing;
+  if (S_ISLNK(facts.st_mode)) {
+    if (file.use != NeededFile::Use::mapped) return FileHere::link;
+    place = Descriptor(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
+    if (!place) return why_not_opened();
+    if (::fstat(place.get(), &facts) != 0) return FileHere::missing;
+  }
+  const bool is_kind =
+      file.use == NeededFile::Use::folder ? S_ISDIR(facts.st_mode) : S_ISREG(facts.st_mode);
+  if (!is_kind) return FileHere::missing;
+  if (!may_have_it(place, file.use)) return FileHere::closed;
   if (is_of_the_kernel(place)) {  // there for everybody to read, or not: it is not opened
-    const bool folder = file.use == NeededFile::Use::folder && S_ISDIR(facts.st_mode);
-    const bool plain = file.use != NeededFile::Use::folder && S_ISREG(facts.st_mode) &&
-                       file.build_id.empty() && facts.st_size == static_cast<off_t>(file.bytes);
-    return (folder || plain) && (facts.st_mode & S_IROTH) != 0 ? FileHere::fits : FileHere::missing;
+    const bool fits = file.use == NeededFile::Use::folder ||
+                      (file.build_id.empty() && facts.st_size == static_cast<off_t>(file.bytes));
+    return fits && (facts.st_mode & S_IROTH) != 0 ? FileHere::fits : FileHere::missing;
   }
-  if (file.use == NeededFile::Use::folder) {
-    return S_ISDIR(facts.st_mode) ? FileHere::fits : FileHere::missing;
-  }
-  if (!S_ISREG(facts.st_mode)) return FileHere::missing;
+  if (file.use == NeededFile::Use::folder) return FileHere::fits;
   if (!file.build_id.empty()) {
     return build_id_at(place) == file.build_id ? FileHere::fits : FileHere::another_build;
   }

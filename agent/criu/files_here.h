@@ -11,11 +11,24 @@
 /// the user could not find out.
 namespace cardswap::criu {
 
-enum class FileHere : char { fits = 'f', missing = 'n', differs = 'd', another_build = 'b' };
+enum class FileHere : char {
+  fits = 'f',
+  missing = 'n',
+  differs = 'd',
+  another_build = 'b',
+  closed = 'c',  ///< this process's user may not open it so
+  link = 'l',
+};
 
-/// A link is followed. What is no regular file (or folder, where one is needed) counts as missing.
-/// Of the kernel's own file systems what everybody may read is there or not; it is never opened,
-/// because that may wait or act.
+/// Whether this process's user may open what `place`, an O_PATH descriptor, stands for: R_OK, W_OK
+/// and X_OK as of access(2). It is not opened, because that may wait or act.
+[[nodiscard]] bool may_open(int place, int access);
+
+/// CRIU opens files as root, by their names: what this process's user may not open as the job has
+/// it open is closed, and a link in a name's last place is none that the job has open. Of programs
+/// and libraries it is followed: their build ids say which they are. What is no regular file (or
+/// folder, where one is needed) counts as missing. Of the kernel's own file systems what everybody
+/// may read is there or not; it is never opened, because that may wait or act.
 [[nodiscard]] FileHere look_at(const NeededFile& file);
 
 // Between the agent and its process; paths hold no NUL.

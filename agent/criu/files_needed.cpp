@@ -22,14 +22,18 @@ std::pair<pid_t, std::string_view> process_in(std::string_view path) {
 bool is_shared_memory_file(std::string_view path) { return path.starts_with("/dev/shm/"); }
 
 std::vector<NeededFile> files_needed(const TreeFacts& tree) {
-  std::map<std::string, NeededFile> found;
+  std::map<std::pair<std::string, NeededFile::Use>, NeededFile> found;
+  const auto add = [&found](NeededFile file) {
+    auto key = std::pair(file.path, file.use);
+    found.emplace(std::move(key), std::move(file));
+  };
   for (const auto& process : tree.processes) {
     for (const auto& mapping : process.mappings) {
       const bool is_file =
           mapping.path.starts_with('/') && !mapping.deleted &&
           (!mapping.path.starts_with("/dev/") || is_shared_memory_file(mapping.path)) &&
           !mapping.path.starts_with("/SYSV");
-      if (is_file) found.emplace(mapping.path, NeededFile{mapping.path, NeededFile::Use::mapped});
+      if (is_file) add({mapping.path, NeededFile::Use::mapped, 0, {}});
     }
     for (const auto& thing : process.open) {
       if (!thing.named || thing.is_log || !(thing.is_file() || thing.is_folder())) continue;
@@ -37,15 +41,15 @@ std::vector<NeededFile> files_needed(const TreeFacts& tree) {
       const auto use = thing.is_folder() ? NeededFile::Use::folder
                        : thing.writes    ? NeededFile::Use::written
                                          : NeededFile::Use::read;
-      found.emplace(thing.target, NeededFile{thing.target, use, thing.bytes, {}});
+      add({thing.target, use, thing.bytes, {}});
     }
     const bool is_gone = process.folder.ends_with(" (deleted)");
     if (process.folder.starts_with('/') && !is_gone && process_in(process.folder).first == 0) {
-      found.emplace(process.folder, NeededFile{process.folder, NeededFile::Use::folder, 0, {}});
+      add({process.folder, NeededFile::Use::folder, 0, {}});
     }
   }
   std::vector<NeededFile> result;
-  for (auto& [path, file] : found) result.push_back(std::move(file));
+  for (auto& [key, file] : found) result.push_back(std::move(file));
   return result;
 }
 

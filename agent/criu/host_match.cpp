@@ -27,13 +27,19 @@ std::vector<std::string> features_here() {
 }
 
 /// Sizes and build ids of what is here are not told: the other host has its own, and no need.
-std::string why_not(const NeededFile& file, FileHere here) {
+std::string why_not(const NeededFile& file, FileHere here, const std::string& user) {
   const auto what = file.use == NeededFile::Use::mapped ? "program or library" : "open file";
   switch (here) {
     case FileHere::fits: return {};
     case FileHere::another_build:
       return fmt::format("{} is another build than the job's {}", file.path, what);
     case FileHere::differs: return fmt::format("{} differs from the job's {}", file.path, what);
+    case FileHere::closed:
+      return fmt::format("{} cannot be opened by {} as the job has it open", file.path,
+                         user.empty() ? "the job's user" : user);
+    case FileHere::link:
+      return fmt::format("{} is a link, and no {} as the job has it", file.path,
+                         file.use == NeededFile::Use::folder ? "folder" : "file");
     case FileHere::missing: break;
   }
   return file.use == NeededFile::Use::folder
@@ -134,12 +140,12 @@ HostNeeds needs_from_json(const json::object& body) {
 }
 
 std::vector<std::string> what_is_missing(const HostNeeds& needs, std::span<const FileHere> here_are,
-                                         const std::string& host) {
+                                         const std::string& host, const std::string& user) {
   std::vector<std::string> reasons;
-  const auto here = features_here();
+  const auto features = features_here();
   std::vector<std::string> lacking;
   for (const auto& feature : needs.cpu_features) {
-    if (!std::ranges::binary_search(here, feature)) lacking.push_back(feature);
+    if (!std::ranges::binary_search(features, feature)) lacking.push_back(feature);
   }
   if (!lacking.empty()) {
     reasons.push_back(fmt::format("the processor of {} lacks {}, which the job may use", host,
@@ -147,7 +153,8 @@ std::vector<std::string> what_is_missing(const HostNeeds& needs, std::span<const
   }
   std::size_t unsaid = 0;
   for (std::size_t i = 0; i < needs.files.size(); ++i) {
-    const auto why = why_not(needs.files[i], i < here_are.size() ? here_are[i] : FileHere::missing);
+    const auto here = i < here_are.size() ? here_are[i] : FileHere::missing;
+    const auto why = why_not(needs.files[i], here, user);
     if (why.empty()) continue;
     if (reasons.size() < kSaidMax) {
       reasons.push_back(fmt::format("on {}: {}", host, why));

@@ -27,10 +27,11 @@ struct HostNeeds {
 [[nodiscard]] HostNeeds needs_from_json(const boost::json::object& body);
 
 /// What this host lacks of it, GPUs left out, one sentence each, at most a dozen and then a count.
-/// `here_are`: what was found of its files, in their order. `host` is its name. Reads
-/// /proc/cpuinfo.
+/// `here_are`: what was found of its files, in their order, by `user` (empty: unnamed). `host` is
+/// its name. Reads /proc/cpuinfo.
 [[nodiscard]] std::vector<std::string> what_is_missing(const HostNeeds& needs,
                                                        std::span<const FileHere> here_are,
-                                                       const std::string& host);
+                                                       const std::string& host,
+                                                       const std::string& user = {});
 
 }  // namespace cardswap::criu

@@ -66,7 +66,7 @@ asio::awaitable<std::vector<std::string>> Reservations::lacks(ApiRequest request
     if (user && !config_.job_user.empty()) user = without_groups_like_root(std::move(*user));
     const auto found =
         co_await criu::look_at_files_as(std::move(user), needs.files, config_.data_dir);
-    missing = criu::what_is_missing(needs, found, config_.host_name);
+    missing = criu::what_is_missing(needs, found, config_.host_name, name);
   } catch (const Error& error) {
     if (tasks_.stopping()) throw;
     missing.push_back(fmt::format("on {}: {}", config_.host_name, error.failure()));
