@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 
+#include "agent/process/process_tree.h"
 #include "migrator/core/error.h"
 
 namespace cardswap::criu {
@@ -79,6 +81,13 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   const auto ms = [](auto time) { return std::chrono::duration<double, std::milli>(time).count(); };
   result.restore_ms = ms(restored_at - begin);
   if (!manifest.saved_by_driver.empty()) {
+    // The driver works on their own threads.
+    for (const auto pid : tree_of(result.tree.root)) {
+      const auto inner = static_cast<std::uint32_t>(innermost_pid_of(pid));
+      if (std::ranges::find(manifest.saved_by_driver, inner) != manifest.saved_by_driver.end()) {
+        ::kill(pid, SIGCONT);
+      }
+    }
     co_await resume(result.tree.root, manifest);
     result.driver_resume_ms = ms(std::chrono::steady_clock::now() - restored_at);
   }

@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include "agent/criu/files_here.h"
+#include "agent/criu/held_files.h"
 #include "agent/criu/keep.h"
 #include "agent/criu/namespaces.h"
 #include "agent/criu/stay.h"
@@ -131,20 +132,86 @@ Descriptor open_log(const std::string& path) {
   return log;
 }
 
+/// All that was restored; `criu` is a child too.
+std::vector<pid_t> restored_tasks(pid_t criu) {
+  std::vector<pid_t> tasks;
+  for (const auto child : children_of(::getpid())) {
+    if (child == criu) continue;
+    for (const auto pid : tree_of({child, start_time_of(child).value_or(0)})) tasks.push_back(pid);
+  }
+  return tasks;
+}
+
+/// CRIU holds all of them by ptrace meanwhile, which no signal of anybody undoes. Killed then, they
+/// run no more instruction.
+void check_before_they_run(const Orders& orders, pid_t criu) {
+  const auto tasks = restored_tasks(criu);
+  struct stat log {};
+  try {
+    if (::stat(orders.log.c_str(), &log) != 0) throw Error(Code::io, "the job's log is gone");
+    check_held_files(tasks, log);
+  } catch (...) {
+    for (const auto pid : tasks) ::kill(pid, SIGKILL);
+    throw;
+  }
+}
+
+/// The process of the job that speaks to the agent. It has to run before the job is granted, since
+/// it is what verifies the job's memory; nothing else has to.
+void let_speaker_go(pid_t root, const struct stat& connection) {
+  const auto wanted = fmt::format("socket:[{}]", connection.st_ino);
+  for (const auto pid : tree_of({root, start_time_of(root).value_or(0)})) {
+    std::error_code gone;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), gone)) {
+      if (std::filesystem::read_symlink(entry.path(), gone) != wanted) continue;
+      ::kill(pid, SIGCONT);
+      return;
+    }
+  }
+  throw Error(Code::refused, "no restored process has the job's connection to its agent");
+}
+
+void let_all_go() {
+  for (const auto pid : restored_tasks(0)) ::kill(pid, SIGCONT);
+}
+
+/// For a file that was deleted CRIU would make one as root, wherever its name leads meanwhile. What
+/// has one open stays where it is, so it was deleted after it was looked at.
+void refuse_deleted_files(const Orders& orders) {
+  for (const auto& entry : std::filesystem::directory_iterator(images_path(orders))) {
+    if (!entry.path().filename().string().starts_with("ghost-file")) continue;
+    throw Error(Code::refused, "the job deleted a file that it has open while it was moved");
+  }
+}
+
 pid_t restore(const Orders& orders) {
+  refuse_deleted_files(orders);
   const auto log = open_log(orders.log);
   Options options;
   options.images_dir = images_path(orders);
   options.log_file = "restore.log";
   options.timeout_s = orders.timeout_s;
   options.rst_sibling = true;
+  options.leave_stopped = true;
+  options.notify = true;
   options.inherit.push_back({orders.socket, orders.socket_fd});
   for (const auto& path : orders.dumped_logs) {
     options.inherit.push_back({path.substr(path.find_first_not_of('/')), log.get()});
   }
   const std::array keep{orders.images};
-  const auto response = run_swrk(orders.criu, Call::restore, options, keep);
+  bool checked = false;
+  const auto at_stage = [&](const std::string& stage, pid_t criu) {
+    if (stage != "pre-resume") return;
+    check_before_they_run(orders, criu);
+    checked = true;
+  };
+  const auto response = run_swrk(orders.criu, Call::restore, options, keep, at_stage);
   check(response, orders, options.log_file);
+  if (!checked) throw Error(Code::refused, "CRIU told nobody before the restored process ran");
+  struct stat connection {};
+  (void)::fstat(orders.socket_fd, &connection);
+  let_speaker_go(response.restored_pid, connection);
   return response.restored_pid;
 }
 
@@ -158,7 +225,7 @@ pid_t restore(const Orders& orders) {
     report(orders.report, fmt::format("ok {}\n", root));
     ::close(orders.report);
     // Let go without a grant it ends, and with it whatever runs here: it is the first process.
-    if (const auto ended = stay_with(root, Descriptor(orders.leash))) {
+    if (const auto ended = stay_with(root, Descriptor(orders.leash), let_all_go)) {
       write_status(orders.status_file, *ended);
     }
   } catch (const Error& error) {

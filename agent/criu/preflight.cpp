@@ -289,6 +289,8 @@ class Examination {
       if (!network_fault_.empty()) {
         say("has a {} socket open (fd {}), and {}", thing.protocol, thing.fd, network_fault_);
       }
+    } else if (thing.info.files_under_way != 0) {
+      say("has a unix socket in which open files are on their way (fd {})", thing.fd);
     } else if (is_unix(thing.protocol)) {
       const auto name = tree_.unix_names.find(inode);
       if (name == tree_.unix_names.end() || is_drivers(name->second)) return;

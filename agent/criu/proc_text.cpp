@@ -159,6 +159,8 @@ DescriptorInfo parse_descriptor(std::string_view text) {
       info.clock = number_in<int>(value, 10).value_or(-1);
     } else if (key == "inotify wd" || (key.starts_with("fanotify") && key != "fanotify flags")) {
       info.watches = true;
+    } else if (key == "scm_fds") {
+      info.files_under_way = number_in<int>(value, 10).value_or(1);
     } else if (key == "Pid") {
       info.pid = number_in<int>(value, 10).value_or(-1);
     }

@@ -33,11 +33,12 @@ struct Mapping {
 
 /// What /proc/PID/fdinfo/FD says, as far as moving it is concerned.
 struct DescriptorInfo {
-  int flags = 0;         ///< of open()
-  std::string lock;      ///< "FLOCK", "POSIX", "OFDLCK", "LEASE"; empty: none is held by it
-  int clock = -1;        ///< of a timerfd
-  bool watches = false;  ///< an inotify or fanotify that watches something
-  int pid = 0;           ///< of a pidfd; -1: of a process that ended
+  int flags = 0;            ///< of open()
+  std::string lock;         ///< "FLOCK", "POSIX", "OFDLCK", "LEASE"; empty: none is held by it
+  int clock = -1;           ///< of a timerfd
+  bool watches = false;     ///< an inotify or fanotify that watches something
+  int pid = 0;              ///< of a pidfd; -1: of a process that ended
+  int files_under_way = 0;  ///< in a unix socket: nobody has taken them out yet (SCM_RIGHTS)
   bool operator==(const DescriptorInfo&) const = default;
 };
 [[nodiscard]] DescriptorInfo parse_descriptor(std::string_view text);

@@ -92,6 +92,10 @@ class MessageReader {
   std::span<const std::byte> rest_;
 };
 
+std::string text_in(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 constexpr std::uint64_t kNetworkLockSkip = 3;  // no connection is kept, so there is nothing to hold
 constexpr std::uint64_t kCgroupsIgnore = 0;
 constexpr std::uint64_t kLogLevel = 4;
@@ -108,6 +112,7 @@ std::vector<std::byte> encode(Call call, const Options& options) {
   opts.flag(8, true);  // file_locks
   opts.number(9, kLogLevel);
   opts.text(10, options.log_file);
+  opts.flag(12, options.notify);
   opts.flag(26, options.rst_sibling);
   for (const auto& inherited : options.inherit) {
     MessageWriter item;
@@ -126,6 +131,12 @@ std::vector<std::byte> encode(Call call, const Options& options) {
   return std::move(request).take();
 }
 
+std::vector<std::byte> encode_go_on() {
+  MessageWriter request;
+  request.number(1, static_cast<std::uint64_t>(Call::notify)).flag(3, true);
+  return std::move(request).take();
+}
+
 Response decode_response(std::span<const std::byte> bytes) {
   Response response;
   MessageReader fields(bytes);
@@ -140,11 +151,15 @@ Response decode_response(std::span<const std::byte> bytes) {
         }
         break;
       }
-      case 7: response.error_number = static_cast<int>(field->value); break;
-      case 9:
-        response.message.assign(reinterpret_cast<const char*>(field->bytes.data()),
-                                field->bytes.size());
+      case 5: {
+        MessageReader notify(field->bytes);
+        while (const auto inner = notify.next()) {
+          if (inner->number == 1) response.stage = text_in(inner->bytes);
+        }
         break;
+      }
+      case 7: response.error_number = static_cast<int>(field->value); break;
+      case 9: response.message = text_in(field->bytes); break;
       default: break;
     }
   }
@@ -162,8 +177,15 @@ std::string errors_in_log(std::string_view log) {
     const auto said = line.find("): ", error);
     if (said == std::string_view::npos) continue;
     line.remove_prefix(said + 3);
+    // How big a file is and who may open it is told to nobody who names it.
+    const auto whole = line.size();
+    for (const auto* fact : {" has bad mode ", " has bad size "}) {
+      line = line.substr(0, line.find(fact));
+    }
+    const bool is_another = line.size() < whole;
     if (line.starts_with("rlimit: ")) continue;  // said where a container allows no more files
     found.emplace_back(line);
+    if (is_another) found.back() += " is another one here, or was changed";
     if (found.size() > kErrorLinesMax) found.pop_front();
   }
   std::string text;

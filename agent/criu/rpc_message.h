@@ -10,7 +10,7 @@
 namespace cardswap::criu {
 
 /// criu_req_type of CRIU's rpc.proto.
-enum class Call : std::uint8_t { dump = 1, restore = 2, check = 3 };
+enum class Call : std::uint8_t { dump = 1, restore = 2, check = 3, notify = 6 };
 
 /// A descriptor of the process that runs CRIU, in the place of what the dumped process had open.
 struct InheritFd {
@@ -26,8 +26,9 @@ struct Options {
   std::vector<std::string> external;
   std::vector<InheritFd> inherit;
   std::uint32_t timeout_s = 0;
-  bool leave_stopped = false;
-  bool rst_sibling = false;  ///< restore: the root becomes a child of the caller
+  bool leave_stopped = false;  ///< restore too: whatever was restored stands
+  bool notify = false;         ///< each stage is told, and CRIU waits for a word on it
+  bool rst_sibling = false;    ///< restore: the root becomes a child of the caller
 };
 
 struct Response {
@@ -35,11 +36,14 @@ struct Response {
   bool success = false;
   int restored_pid = 0;  ///< as the PID namespace of CRIU counts
   int error_number = 0;  ///< errno; 0: none told
+  std::string stage;     ///< of Call::notify: "pre-resume" and others
   std::string message;   ///< the first thing that CRIU called an error, harmless ones included
 };
 
 /// One request of `criu swrk`, in Protocol Buffers' encoding (docs/decisions/006).
 [[nodiscard]] std::vector<std::byte> encode(Call call, const Options& options);
+/// The word on a stage.
+[[nodiscard]] std::vector<std::byte> encode_go_on();
 /// Fields that are not known are passed over. Throws Error{corrupt}.
 [[nodiscard]] Response decode_response(std::span<const std::byte> bytes);
 

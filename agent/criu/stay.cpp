@@ -38,7 +38,7 @@ bool reap(pid_t root, int& root_status) {
 
 }  // namespace
 
-std::optional<int> stay_with(pid_t root, Descriptor leash) {
+std::optional<int> stay_with(pid_t root, Descriptor leash, const std::function<void()>& at_word) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
@@ -55,6 +55,7 @@ std::optional<int> stay_with(pid_t root, Descriptor leash) {
       char word = 0;
       if (::read(leash.get(), &word, 1) != 1) return std::nullopt;
       leash.reset();
+      if (at_word) at_word();
     }
   }
   return status;

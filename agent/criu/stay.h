@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "migrator/core/descriptor.h"
@@ -12,8 +13,10 @@ namespace cardswap::criu {
 
 /// Waits for whatever ends here until `root` did; its wait status. What is left of its process
 /// group then is killed, while its number is nobody else's. `leash` closed without a word: nothing,
-/// and `root` still runs; one byte through it: it is needed no more. Blocks SIGCHLD for good.
-[[nodiscard]] std::optional<int> stay_with(pid_t root, Descriptor leash);
+/// and `root` still runs; one byte through it: it is needed no more, and `at_word` is called.
+/// Blocks SIGCHLD for good.
+[[nodiscard]] std::optional<int> stay_with(pid_t root, Descriptor leash,
+                                           const std::function<void()>& at_word = {});
 
 /// Kills all that descends from this process and waits for it, a few seconds at most.
 void end_descendants();

@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
@@ -27,10 +30,22 @@ int wait_for(pid_t pid) {
   return status;
 }
 
+/// What CRIU says to that; empty: it ended.
+std::vector<std::byte> ask(const Descriptor& criu, const std::vector<std::byte>& request) {
+  std::vector<std::byte> answer(kAnswerBytesMax);
+  ssize_t got = -1;
+  if (::send(criu.get(), request.data(), request.size(), MSG_NOSIGNAL) == std::ssize(request)) {
+    do got = ::recv(criu.get(), answer.data(), answer.size(), 0);
+    while (got < 0 && errno == EINTR);
+  }
+  answer.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return answer;
+}
+
 }  // namespace
 
 Response run_swrk(const std::string& program, Call call, const Options& options,
-                  std::span<const int> keep_open) {
+                  std::span<const int> keep_open, const AtStage& at_stage) {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     throw Error(Code::io, fmt::format("make a socket for CRIU: {}", std::strerror(errno)));
@@ -48,22 +63,26 @@ Response run_swrk(const std::string& program, Call call, const Options& options,
     ::_exit(127);
   }
   theirs.reset();
-  const auto request = encode(call, options);
-  std::array<std::byte, kAnswerBytesMax> answer{};
-  const bool sent = ::send(ours.get(), request.data(), request.size(), MSG_NOSIGNAL) ==
-                    static_cast<ssize_t>(request.size());
-  ssize_t got = sent ? 0 : -1;
-  if (sent) {
-    do got = ::recv(ours.get(), answer.data(), answer.size(), 0);
-    while (got < 0 && errno == EINTR);
+  auto answer = ask(ours, encode(call, options));
+  try {
+    while (!answer.empty()) {
+      const auto response = decode_response(answer);
+      if (response.call != Call::notify) break;
+      if (at_stage) at_stage(response.stage, pid);
+      answer = ask(ours, encode_go_on());
+    }
+  } catch (...) {
+    ::kill(pid, SIGKILL);
+    (void)wait_for(pid);
+    throw;
   }
   const int status = wait_for(pid);
-  if (got <= 0) {
+  if (answer.empty()) {
     const auto how = WIFSIGNALED(status) ? fmt::format("signal {}", WTERMSIG(status))
                                          : fmt::format("status {}", WEXITSTATUS(status));
     throw Error(Code::io, fmt::format("{} swrk ended with {} and gave no answer", program, how));
   }
-  return decode_response(std::span(answer).first(static_cast<std::size_t>(got)));
+  return decode_response(answer);
 }
 
 }  // namespace cardswap::criu

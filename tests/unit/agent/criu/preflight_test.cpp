@@ -78,6 +78,7 @@ TEST(ProcText, ReadsWhatADescriptorHolds) {
   EXPECT_EQ(parse_descriptor("pos:\t0\nclockid: 9\nticks: 0\n").clock, 9);
   EXPECT_TRUE(parse_descriptor("inotify wd:1 ino:3 sdev:800013 mask:100\n").watches);
   EXPECT_FALSE(parse_descriptor("pos:\t0\nflags:\t00\n").watches);
+  EXPECT_EQ(parse_descriptor("flags:\t02\nscm_fds: 2\n").files_under_way, 2);
   EXPECT_EQ(parse_descriptor("Pid:\t-1\nNSpid:\t-1\n").pid, -1);
   EXPECT_EQ(parse_descriptor("\xff\n:\nlock:\n"), (DescriptorInfo{.lock = "?"}));
 }
@@ -266,6 +267,9 @@ TEST(Preflight, LetsOnlySocketsThroughThatNobodyElseKnows) {
   named.unix_names[31] = "@cuda-uvmfd-4026531836-700@";
   EXPECT_THAT(reasons_to_stay(named, {"", {700}, {}, {}}), IsEmpty()) << "the driver closes it";
   EXPECT_THAT(reasons_to_stay(named, {}), ElementsAre(HasSubstr("cuda-uvmfd")));
+  auto full = socket_of("UNIX-STREAM");
+  full.info.files_under_way = 1;
+  EXPECT_THAT(reasons_to_stay(with(full), {}), ElementsAre(HasSubstr("on their way")));
   auto bound = with(socket_of("NETLINK"));
   bound.netlink_bound = {31};
   EXPECT_THAT(reasons_to_stay(bound, {}), ElementsAre(HasSubstr("netlink")));

@@ -46,6 +46,13 @@ TEST(CriuRpc, ReadsWhatARestoreAnswers) {
   EXPECT_EQ(answer.message, "hi");
 }
 
+TEST(CriuRpc, KnowsAStage) {
+  const auto told = decode_response(bytes_of({0x08, 6, 0x10, 1, 0x2a, 4, 0x0a, 2, 'h', 'i'}));
+  EXPECT_EQ(told.call, Call::notify);
+  EXPECT_EQ(told.stage, "hi");
+  EXPECT_EQ(encode_go_on(), bytes_of({0x08, 6, 0x18, 1}));
+}
+
 TEST(CriuRpc, RefusesAnAnswerThatIsCut) {
   const auto whole = bytes_of({0x08, 2, 0x10, 1, 0x4a, 2, 'h', 'i'});
   for (const std::size_t size : {1U, 3U, 5U, 6U, 7U}) {
@@ -63,6 +70,11 @@ TEST(CriuRpc, TellsErrorsWithoutTheHarmlessOne) {
                           "(00.4) Error (criu/cr-dump.c:2111): Dumping FAILED."),
             "Can't lookup mount=30; Dumping FAILED.");
   EXPECT_EQ(errors_in_log(""), "");
+  EXPECT_EQ(errors_in_log(
+                "(1) Error (criu/files-reg.c:2): File /x has bad mode 0100600 (expect 0100644)\n"
+                "(2) Error (criu/files-reg.c:3): File /y has bad size 7 (expect 9)\n"),
+            "File /x is another one here, or was changed; File /y is another one here, or was "
+            "changed");
 }
 
 TEST(CriuRpc, ReadsAReportAsItComes) {
