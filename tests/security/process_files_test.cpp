@@ -11,6 +11,7 @@
 #include "agent/criu/host_match.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
+#include "tests/support/needs.h"
 
 namespace cardswap::test {
 namespace {
@@ -25,7 +26,7 @@ constexpr const char* kContent = "sixteen bytes.\n\n";
 class FilesOfAProcess : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     ::chmod(dir_.path().c_str(), 0755);
     make(dir_.path() / "roots", 0600);
     make(dir_.path() / "shown", 0644);

@@ -9,9 +9,10 @@
 #include <fstream>
 
 #include "tests/security/users.h"
-#include "tests/support/aftermath.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
+#include "tests/support/leftovers.h"
+#include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {
@@ -27,11 +28,13 @@ constexpr const char* kRoots = "it is root's business\n";
 class FilesOfAMovedProcess : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
-    if (kPatience > 1) GTEST_SKIP() << "a sanitizer's shadow memory is no part of an image";
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
+    if (kPatience > 1) {
+      return skip_without("unsanitized", "a sanitizer's shadow memory is no part of an image");
+    }
     ::chmod(dir_.path().c_str(), 0755);
     criu_ = criu_here();
-    if (criu_.empty()) GTEST_SKIP() << "CRIU cannot move processes here";
+    if (criu_.empty()) return skip_without("criu", "CRIU cannot move processes here");
     user_.emplace();
     for (const auto* program : {trainer("plain_memory").c_str(), HOLDS_FILE}) copy(program);
     fs::create_directory(mine());
