@@ -1,5 +1,6 @@
 #include "agent/base/own_path.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <deque>
 
+#include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -32,6 +34,29 @@ std::string fault_of(const fs::path& part, const struct stat& facts, bool last) 
                        facts.st_mode & 07777U);
   }
   return {};
+}
+
+/// Of a link, or of the file itself.
+void check_facts(std::string_view what, const fs::path& file, const struct stat& facts) {
+  const auto us = ::geteuid();
+  const bool is_link = S_ISLNK(facts.st_mode);
+  if (facts.st_uid != 0 && facts.st_uid != us) {
+    throw Error(Code::refused,
+                fmt::format("{} {}{} belongs to uid {}, who may change it", what,
+                            is_link ? "the link " : "", file.string(), facts.st_uid),
+                fmt::format("chown {}{} {}, once you know what it holds", is_link ? "-h " : "", us,
+                            file.string()));
+  }
+  if (is_link) return;
+  if (!S_ISREG(facts.st_mode)) {
+    throw Error(Code::refused, fmt::format("{} {} is no regular file", what, file.string()),
+                "name a file that holds it");
+  }
+  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) == 0) return;
+  throw Error(Code::refused,
+              fmt::format("others than its owner may write {} {} (mode {:04o})", what,
+                          file.string(), facts.st_mode & 07777U),
+              fmt::format("chmod go-w {}, once you know what it holds", file.string()));
 }
 
 }  // namespace
@@ -74,21 +99,30 @@ void check_own_file(std::string_view what, const fs::path& file) {
   struct stat link {};
   struct stat facts {};
   if (::lstat(file.c_str(), &link) != 0 || ::stat(file.c_str(), &facts) != 0) return;
-  const auto us = ::geteuid();
-  for (const auto* each : {&link, &facts}) {
-    if (each->st_uid == 0 || each->st_uid == us) continue;
-    const bool is_link = S_ISLNK(each->st_mode);
-    throw Error(Code::refused,
-                fmt::format("{} {}{} belongs to uid {}, who may change it", what,
-                            is_link ? "the link " : "", file.string(), each->st_uid),
-                fmt::format("chown {}{} {}, once you know what it holds", is_link ? "-h " : "", us,
-                            file.string()));
+  check_facts(what, file, link);
+  check_facts(what, file, facts);
+}
+
+std::string read_own_file(std::string_view what, const fs::path& file, std::size_t most) {
+  check_own_file(what, file);
+  const Descriptor in(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const auto fail = [&] {
+    throw Error(Code::io, fmt::format("read {} {}: {}", what, file.string(), std::strerror(errno)),
+                "give the agent's user the right to read it");
+  };
+  struct stat facts {};
+  if (!in || ::fstat(in.get(), &facts) != 0) fail();
+  check_facts(what, file, facts);  // what was looked at by its name may have been replaced
+  std::string text(most + 1, '\0');
+  std::size_t read = 0;
+  while (read < text.size()) {
+    const auto got = ::read(in.get(), text.data() + read, text.size() - read);
+    if (got < 0) fail();
+    if (got == 0) break;
+    read += static_cast<std::size_t>(got);
   }
-  if ((facts.st_mode & (S_IWGRP | S_IWOTH)) == 0) return;
-  throw Error(Code::refused,
-              fmt::format("others than its owner may write {} {} (mode {:04o})", what,
-                          file.string(), facts.st_mode & 07777U),
-              fmt::format("chmod go-w {}, once you know what it holds", file.string()));
+  text.resize(read);
+  return text;
 }
 
 }  // namespace cardswap

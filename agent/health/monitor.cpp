@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/base/own_path.h"
 #include "agent/base/units.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/device_facts.h"
@@ -20,7 +19,6 @@ constexpr milliseconds kLookEvery{200};
 
 Policy policy_of(const Config& config) {
   if (config.health_policy.empty()) return {};
-  check_own_file("the health policy", config.health_policy);
   return policy_from_file(config.health_policy);
 }
 

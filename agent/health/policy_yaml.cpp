@@ -4,12 +4,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <sstream>
 
 #include "agent/base/address.h"
+#include "agent/base/own_path.h"
 #include "agent/base/units.h"
 #include "migrator/core/error.h"
 
@@ -332,14 +332,7 @@ Policy policy_from_yaml(const std::string& text, const std::string& file) {
 }
 
 Policy policy_from_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::string text(kBytesMax + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || (!in.eof() && in.gcount() == 0)) {
-    throw Error(Code::bad_request, fmt::format("read the health policy {}", file.string()),
-                "check its path and rights");
-  }
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  const auto text = read_own_file("the health policy", file, kBytesMax);
   return policy_from_yaml(text, file.string());
 }
 

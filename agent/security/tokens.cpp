@@ -5,7 +5,6 @@
 #include <openssl/evp.h>
 
 #include <charconv>
-#include <fstream>
 #include <sstream>
 
 #include "agent/base/own_path.h"
@@ -13,6 +12,8 @@
 
 namespace cardswap {
 namespace {
+
+constexpr std::size_t kBytesMax = 1U << 20;
 
 bool from_hex(std::string_view text, std::array<unsigned char, 32>& bytes) {
   if (text.size() != 2 * bytes.size()) return false;
@@ -54,13 +55,11 @@ Tokens Tokens::parse(std::string_view text, const std::string& file) {
 }
 
 Tokens Tokens::load(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
-    throw Error(Code::io, fmt::format("the token file {} cannot be read", file.string()),
-                "give the agent's user the right to read it");
+  const auto text = read_own_file("the token file", file, kBytesMax);
+  if (text.size() > kBytesMax) {
+    throw Error(Code::bad_request,
+                fmt::format("the token file {} is longer than {} bytes", file.string(), kBytesMax));
   }
-  check_own_file("the token file", file);
-  const std::string text((std::istreambuf_iterator<char>(in)), {});
   return parse(text, file.string());
 }
 

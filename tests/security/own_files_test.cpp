@@ -108,6 +108,35 @@ TEST_F(OwnFiles, GivenAwayWhileTheAgentRunsAreNotReadAnew) {
   EXPECT_THAT(a.log(), AllOf(HasSubstr("ca.crt belongs to uid"), Not(HasSubstr("read anew"))));
 }
 
+/// A pipe that nobody writes to keeps whoever opens it waiting.
+TEST_F(OwnFiles, ThatAreAPipeKeepNoAgentWaiting) {
+  const auto put_pipe = [](const fs::path& file) {
+    fs::rename(file, file.string() + ".kept");
+    ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  };
+  const auto put_back = [](const fs::path& file) { fs::rename(file.string() + ".kept", file); };
+  for (const auto& file : believed()) {
+    put_pipe(file);
+    const auto refused = agent_with(dir_.path(), options());
+    EXPECT_EQ(refused.exit_code, 1) << file;
+    EXPECT_THAT(refused.err, HasSubstr(file.string() + " is no regular file"));
+    put_back(file);
+  }
+  const Host a(dir_.path() / "a", {.name = "a", .more = options()});
+  for (const auto& file :
+       {fleet_.dir() / "ca.crl", dir_.path() / "policy", dir_.path() / "tokens"}) {
+    put_pipe(file);
+    ::kill(a.agent_pid(), SIGHUP);
+    EXPECT_TRUE(within(10s, [&] {
+      return a.log().find(file.string() + " is no regular file") != std::string::npos ||
+             a.command({"events"}).out.find(file.string() + " is no regular file") !=
+                 std::string::npos;
+    })) << file;
+    put_back(file);
+  }
+  EXPECT_EQ(a.command({"version"}).exit_code, 0);
+}
+
 TEST_F(OwnFiles, AreAskedOfTheCommandToo) {
   const auto olga = fleet_.issue(ApiRole::operator_, "olga");
   give(olga.key, mallory_->uid());
