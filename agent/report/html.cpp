@@ -16,7 +16,9 @@
 namespace cardswap::report {
 namespace {
 
-std::string size(double bytes) { return format_size(static_cast<std::uint64_t>(bytes)); }
+std::string size(double bytes) {
+  return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
+}
 
 std::string when(std::int64_t unix_ms) {
   const std::time_t seconds = unix_ms / 1000;

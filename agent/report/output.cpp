@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "agent/base/units.h"
@@ -16,6 +18,8 @@ namespace cardswap::report {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kLinksMax = 40;
 
 [[noreturn]] void fail(const std::string& file, int error) {
   throw Error(Code::io,
@@ -34,14 +38,17 @@ int write_all(int fd, std::string_view content) {
   return 0;
 }
 
-void replace(const fs::path& file, std::string_view content) {
+/// `mode` of the file that is there already, if it is this user's: it stays what it was.
+void replace(const fs::path& file, std::optional<mode_t> mode, std::string_view content) {
   auto fresh = file;
   fresh += "." + random_hex(4) + ".new";
   int error = 0;
   {
-    Descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    Descriptor out(
+        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ? 0600 : 0666));
     if (out.get() < 0) fail(file.string(), errno);
-    error = write_all(out.get(), content);
+    if (mode && ::fchmod(out.get(), *mode) != 0) error = errno;
+    if (error == 0) error = write_all(out.get(), content);
     if (error == 0 && ::fsync(out.get()) != 0) error = errno;
     if (::close(out.release()) != 0 && error == 0) error = errno;
   }
@@ -51,6 +58,52 @@ void replace(const fs::path& file, std::string_view content) {
   fail(file.string(), error);
 }
 
+[[noreturn]] void refuse(const std::string& file, const std::string& why) {
+  throw Error(Code::io, fmt::format("cannot write {}: {}", file, why),
+              "move it away, or name another file");
+}
+
+bool is_ours(const struct stat& facts) { return facts.st_uid == ::geteuid() || facts.st_uid == 0; }
+
+/// Where `file` leads by links that are this user's or root's; `facts` of what is there, or
+/// nothing. A link stays a link: what it names is written.
+fs::path behind_links(const std::string& file, std::optional<struct stat>& facts) {
+  fs::path at = file;
+  for (int links = 0; links < kLinksMax; ++links) {
+    struct stat found {};
+    if (::lstat(at.c_str(), &found) != 0) {
+      facts.reset();
+      return at;
+    }
+    facts = found;
+    if (!S_ISLNK(found.st_mode)) return at;
+    if (!is_ours(found)) {
+      refuse(file, fmt::format("{} is a link of uid {}, who would choose what is written",
+                               at.string(), found.st_uid));
+    }
+    std::error_code error;
+    const auto next = at.parent_path() / fs::read_symlink(at, error);
+    struct stat there {};
+    // A pipe of this process under /proc: no path, and what it names is open already.
+    if (::lstat(next.c_str(), &there) != 0 && ::stat(at.c_str(), &there) == 0) {
+      facts = there;
+      return at;
+    }
+    at = next;
+  }
+  fail(file, ELOOP);
+}
+
+/// A pipe or a device, as it is. A pipe that nobody reads is an error.
+void write_special(const std::string& file, const fs::path& path, std::string_view content) {
+  const Descriptor out(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat facts {};
+  if (out.get() < 0 || ::fstat(out.get(), &facts) != 0) fail(file, errno);
+  if (S_ISREG(facts.st_mode)) refuse(file, "it was replaced meanwhile");
+  if (::fcntl(out.get(), F_SETFL, 0) != 0) fail(file, errno);
+  if (const int error = write_all(out.get(), content); error != 0) fail(file, error);
+}
+
 }  // namespace
 
 void write_output(const std::string& file, std::string_view content) {
@@ -58,18 +111,18 @@ void write_output(const std::string& file, std::string_view content) {
     if (const int error = write_all(STDOUT_FILENO, content); error != 0) fail("stdout", error);
     return;
   }
-  std::error_code absent;
-  const auto status = fs::status(file, absent);
-  if (fs::is_directory(status)) fail(file, EISDIR);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    const Descriptor out(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
-    if (out.get() < 0) fail(file, errno);
-    if (const int error = write_all(out.get(), content); error != 0) fail(file, error);
-    return;
+  std::optional<struct stat> facts;
+  const auto path = behind_links(file, facts);
+  if (facts && S_ISDIR(facts->st_mode)) fail(file, EISDIR);
+  if (facts && !S_ISREG(facts->st_mode)) {
+    if (!is_ours(*facts)) {
+      refuse(file, fmt::format("it is a pipe or a device of uid {}", facts->st_uid));
+    }
+    return write_special(file, path, content);
   }
-  // A link stays a link: what it names is replaced.
-  const auto real = fs::exists(status) ? fs::canonical(file, absent) : fs::path(file);
-  replace(absent ? fs::path(file) : real, content);
+  std::optional<mode_t> mode;
+  if (facts && facts->st_uid == ::geteuid()) mode = facts->st_mode & 0777U;
+  replace(path, mode, content);
 }
 
 }  // namespace cardswap::report

@@ -18,7 +18,9 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string size(double bytes) { return format_size(static_cast<std::uint64_t>(bytes)); }
+std::string size(double bytes) {
+  return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
+}
 
 std::string line(std::string_view name, const std::string& value) {
   return fmt::format("{:<11}{}\n", name, printable(value));

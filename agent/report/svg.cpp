@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "migrator/core/utf8.h"
+#include "agent/base/shown.h"
 
 namespace cardswap::report {
 namespace {
@@ -25,7 +25,7 @@ std::string titled(std::string_view title) {
 
 std::string escaped(std::string_view text) {
   std::string result;
-  for (const char c : as_utf8(std::string(text))) {
+  for (const char c : shown_lines(text)) {
     switch (c) {
       case '&': result += "&amp;"; break;
       case '<': result += "&lt;"; break;
