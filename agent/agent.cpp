@@ -1,11 +1,14 @@
 #include "agent/agent.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <fstream>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include "agent/base/units.h"
 #include "agent/fleet/calls.h"
@@ -20,6 +23,7 @@
 #include "agent/jobs/calls.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/security/identity.h"
+#include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
 
@@ -123,15 +127,17 @@ void Agent::write_agent_file() const {
   const auto fresh = file.string() + ".new";
   std::error_code absent;
   std::filesystem::remove(fresh, absent);
-  {
-    std::ofstream out(fresh);
-    out << json::object{{"pid", ::getpid()},
-                        {"socket", config_.socket.string()},
-                        {"host", config_.host_name},
-                        {"listen", config_.has_port() ? config_.listen_address().text() : ""},
-                        {"tls", config_.tls.any()},
-                        {"port", config_.listen_port}}
-        << "\n";
+  const auto text = json::serialize(
+      json::object{{"pid", ::getpid()},
+                   {"socket", config_.socket.string()},
+                   {"host", config_.host_name},
+                   {"listen", config_.has_port() ? config_.listen_address().text() : ""},
+                   {"tls", config_.tls.any()},
+                   {"port", config_.listen_port}});
+  // Whatever the umask is, nobody else may write it.
+  const Descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!out || ::dprintf(out.get(), "%s\n", text.c_str()) < 0) {
+    throw Error(Code::io, fmt::format("write {}: {}", fresh, std::strerror(errno)));
   }
   std::filesystem::rename(fresh, file);
 }

@@ -29,9 +29,10 @@ bool is_this_host(const std::string& host, const std::vector<std::string>& own_n
   const auto name = canonical_host(address->host);
   boost::system::error_code no_address;
   (void)boost::asio::ip::make_address(name, no_address);
-  if (!no_address || name.find('.') == std::string::npos) return true;
-  return std::any_of(own_names.begin(), own_names.end(),
-                     [&](const std::string& own) { return same_host(own, name); });
+  if (!no_address || same_host(name, "localhost")) return true;
+  return std::any_of(own_names.begin(), own_names.end(), [&](const std::string& own) {
+    return same_host(own, name) || same_host(own.substr(0, own.find('.')), name);
+  });
 }
 
 /// Whether there is a body, and how many bytes it has is told in one way that all understand.
@@ -66,6 +67,10 @@ bool has_body(const Head& head) {
 std::optional<ApiAnswer> refusal_of(const Head& head, Door door,
                                     const std::vector<std::string>& own_names) {
   if (auto wrong = wrong_coding(head)) return wrong;
+  if (head.count(bhttp::field::host) > 1) {
+    return refused(400, Code::bad_request, "this is no request: it has two Host headers",
+                   "send one");
+  }
   if (door == Door::unix_socket) return std::nullopt;
   if (head.count(bhttp::field::origin) > 0) {
     return refused(403, Code::refused, "the agent takes no requests of pages in a browser",
@@ -75,8 +80,8 @@ std::optional<ApiAnswer> refusal_of(const Head& head, Door door,
   if (door == Door::plain_tcp && host != head.end() &&
       !is_this_host(std::string(host->value()), own_names)) {
     return refused(403, Code::refused, "the Host header names another host than this one",
-                   fmt::format("call it by an address, by a name without dots or by its "
-                               "--host-name, which is {}",
+                   fmt::format("call it by an address, as localhost or by its --host-name, "
+                               "which is {}",
                                own_names.empty() ? "not set" : own_names.front()));
   }
   if (has_body(head) && !is_json(head)) {

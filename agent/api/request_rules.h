@@ -16,9 +16,9 @@ enum class Door : std::uint8_t { unix_socket, plain_tcp, tls };
 
 /// The refusal of a request that no client of the API sends, whoever it is: one made by a page in a
 /// browser (an Origin, a body that is not called JSON, over plain TCP a Host that is another's
-/// name), or one that two readers may cut differently (a transfer coding that is not chunked).
-/// Nothing where it may be heard. `own_names`: this host's, beside addresses, localhost and names
-/// without a dot, which no stranger's DNS has.
+/// name), or one that two readers may read differently (a transfer coding that is not chunked, two
+/// Hosts). Nothing where it may be heard. `own_names`: this host's, whole or their first label,
+/// beside addresses and localhost. A search domain makes any other name without a dot a stranger's.
 [[nodiscard]] std::optional<ApiAnswer> refusal_of(
     const boost::beast::http::request<boost::beast::http::string_body>& head, Door door,
     const std::vector<std::string>& own_names);

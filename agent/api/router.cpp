@@ -74,6 +74,33 @@ ApiAnswer forbidden(const std::string& method, const std::string& target, ApiRol
   return answer;
 }
 
+/// In a text of JSON: a colon that is in no string stands after each key.
+std::size_t keys_in(std::string_view json) {
+  std::size_t keys = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    if (in_string && json[i] == '\\') {
+      ++i;
+    } else if (json[i] == '"') {
+      in_string = !in_string;
+    } else if (!in_string && json[i] == ':') {
+      ++keys;
+    }
+  }
+  return keys;
+}
+/// In what became of it, where of a key that stands there twice one is left.
+std::size_t keys_in(const json::value& value) {
+  std::size_t keys = 0;
+  if (value.is_array()) {
+    for (const auto& item : value.get_array()) keys += keys_in(item);
+  } else if (value.is_object()) {
+    keys = value.get_object().size();
+    for (const auto& member : value.get_object()) keys += keys_in(member.value());
+  }
+  return keys;
+}
+
 }  // namespace
 
 std::string ApiRequest::text(std::string_view field) const {
@@ -228,6 +255,9 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
         auto value = json::parse(body, error, {}, how);
         if (error || !value.is_object()) {
           throw Error(Code::bad_request, "the body is no JSON object");
+        }
+        if (keys_in(std::string_view(body)) != keys_in(value)) {
+          throw Error(Code::bad_request, "the body has a key twice", "say each once");
         }
         request.body = std::move(value.as_object());
       }

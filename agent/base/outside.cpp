@@ -29,6 +29,22 @@ bool is_migration_id(std::string_view text) {
   return text.size() >= 10 && text.size() <= 34 && text.starts_with("m-") && is_hex(text.substr(2));
 }
 
+bool is_job_name(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= 63 && is_letter(text[0]) &&
+         std::ranges::all_of(
+             text, [&](char c) { return is_letter(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+bool is_place(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._:-[]%/").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= kWordMax && text[0] != '-' && text[0] != '.' &&
+         std::ranges::all_of(text, allowed);
+}
+
 bool is_job_uid(std::string_view text) { return text.size() == 32 && is_hex(text); }
 
 bool is_argument(std::string_view text) {

@@ -29,6 +29,11 @@ inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
 [[nodiscard]] bool is_word(std::string_view text, std::size_t most = kWordMax);
 /// "m-" and 8 to 32 of 0-9 and a-f: as Migrations makes it. It becomes a part of file names.
 [[nodiscard]] bool is_migration_id(std::string_view text);
+/// What a job may be called: 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit first.
+[[nodiscard]] bool is_job_name(std::string_view text);
+/// What a device or a host may be called where it becomes a program's argument or environment: at
+/// most 255 of letters, digits and ". _ : - [ ] % /", and neither '-' nor '.' first.
+[[nodiscard]] bool is_place(std::string_view text);
 /// 32 of 0-9 and a-f: as Jobs makes it.
 [[nodiscard]] bool is_job_uid(std::string_view text);
 /// One string for execve: any bytes but NUL, up to the kernel's limit.

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <iostream>
 
+#include "agent/base/outside.h"
 #include "agent/base/units.h"
 #include "agent/cli/agent_address.h"
 #include "agent/cli/fields.h"
@@ -33,6 +34,16 @@ bool elsewhere_may_help(Code code) {
          code == Code::protocol_mismatch;
 }
 
+/// A name of the agent's answer, which becomes an argument of the hook or a part of another call.
+std::string told(const json::object& from, std::string_view key, bool (*is_right)(std::string_view),
+                 const http::Endpoint& agent) {
+  auto name = shown_at(from, key);
+  if (is_right(name)) return name;
+  throw Error(Code::corrupt,
+              fmt::format("the agent at {} tells '{}', which is no {}", agent.text(), name, key),
+              "look what answers at that address");
+}
+
 }  // namespace
 
 Drain::Drain(const Context& context, DrainOptions options)
@@ -42,6 +53,7 @@ Drain::Drain(const Context& context, DrainOptions options)
       host_name_(shown_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
       targets_(drained_, options_.to, context.credentials) {
+  if (!outside::is_place(host_name_)) host_name_ = drained_.text();
   const auto limit = parse_duration("--deadline", options_.deadline);
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
   for (const auto& problem : targets_.problems()) {
@@ -82,17 +94,17 @@ void Drain::cordon() {
 
 void Drain::note_job(Item& item, const json::object& job) {
   auto& placed = item.job;
-  placed.name = shown_at(job, "name");
+  placed.name = told(job, "name", outside::is_job_name, drained_);
   placed.host = drained_.text();
-  placed.device = shown_at(job, "device");
+  placed.device = told(job, "device", outside::is_place, drained_);
   placed.kind = placed.device.substr(0, placed.device.find(':'));
-  placed.state_bytes = static_cast<std::uint64_t>(number_at(job, "state_bytes"));
+  placed.state_bytes = number_at<std::uint64_t>(job, "state_bytes");
   placed.movable = flag_at(job, "attached") && placed.state_bytes > 0;
   placed.immovable_reason = flag_at(job, "attached") ? "it has not passed its first step yet"
                                                      : "no Cardswap runtime is attached to it";
   item.row.job = placed.name;
   item.row.from = host_name_ + "/" + placed.device;
-  item.pid = static_cast<std::int64_t>(number_at(job, "pid"));
+  item.pid = number_at<std::int64_t>(job, "pid");
 }
 
 bool Drain::take_up(Item& item, const std::string& migration) {
@@ -120,11 +132,11 @@ void Drain::refresh() {
   for (const auto& entry : answer.at("jobs").as_array()) {
     const auto& job = entry.as_object();
     const auto state = shown_at(job, "state");
-    const auto name = shown_at(job, "name");
     if (state == "standby") ++arriving_;
     if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
       continue;
     }
+    const auto name = told(job, "name", outside::is_job_name, drained_);
     live.push_back(name);
     auto item = std::find_if(items_.begin(), items_.end(),
                              [&](const Item& known) { return known.job.name == name; });
@@ -132,7 +144,7 @@ void Drain::refresh() {
       item = items_.emplace(items_.end());
       placement_is_old_ = true;
     } else if (item->phase == Phase::over && item->row.gone() &&
-               item->pid != static_cast<std::int64_t>(number_at(job, "pid"))) {
+               item->pid != number_at<std::int64_t>(job, "pid")) {
       *item = Item();  // it is here again, or on another device of this host
     } else if (item->phase == Phase::moving || item->phase == Phase::over) {
       continue;
@@ -141,8 +153,8 @@ void Drain::refresh() {
     note_job(*item, job);
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
-    if (const auto migration = shown_at(job, "migration"); !migration.empty()) {
-      take_up(*item, migration);
+    if (!shown_at(job, "migration").empty()) {
+      take_up(*item, told(job, "migration", outside::is_migration_id, drained_));
     }
   }
   for (auto& item : items_) {
@@ -225,11 +237,11 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   spec.to = item.row.to;
   try {
     item.migration = client().call("POST", "/v1/migrations", request_body(spec));
-    item.row.migration = shown_at(item.migration, "id");
+    item.row.migration = told(item.migration, "id", outside::is_migration_id, drained_);
     item.phase = Phase::moving;
   } catch (const Error& error) {
     // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
-    if (error.code() == Code::bad_request) throw;
+    if (error.code() == Code::bad_request || error.code() == Code::corrupt) throw;
     item.row.note = error.failure();
     if (item.row.tries >= kTriesMax) over(item, "failed", error.failure());
     placement_is_old_ = true;
@@ -303,7 +315,7 @@ std::string Drain::hook(Item& item, const std::string& phase) {
                   {"TO", item.row.to},
                   {"RESULT", item.row.result},
                   {"MIGRATION", item.row.migration},
-                  {"NOTE", item.row.note}};
+                  {"NOTE", shown(item.row.note)}};
   facts.emplace_back("DOWNTIME_MS",
                      item.row.downtime_ms ? fmt::format("{:.3f}", *item.row.downtime_ms) : "");
   clear_progress();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <string>
 #include <string_view>
@@ -28,7 +29,7 @@ inline std::string size(const boost::json::object& from, std::string_view key) {
   return format_size(bytes > 0 && bytes < 1e18 ? static_cast<std::uint64_t>(bytes) : 0);
 }
 inline std::string ms(const boost::json::object& from, std::string_view key) {
-  return format_ms(number_at(from, key));
+  return format_ms(std::clamp(number_at(from, key), -9e15, 9e15));
 }
 
 }  // namespace cardswap::cli

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "agent/base/outside.h"
 #include "agent/base/shown.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/fields.h"
@@ -136,7 +137,7 @@ class Wish {
 };
 
 Exit follow(const Context& context, Client& client, json::object migration) {
-  const std::string id(migration.at("id").as_string());
+  const auto id = outside::migration_id("id", std::string(migration.at("id").as_string()));
   Progress progress(context.quiet || context.json());
   Wish wish(context, client, id);
   while (migration.at("result").is_null()) {

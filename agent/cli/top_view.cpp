@@ -15,7 +15,9 @@ namespace {
 
 namespace json = boost::json;
 
-std::string size(double bytes) { return format_size(static_cast<std::uint64_t>(bytes)); }
+std::string size(double bytes) {
+  return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
+}
 
 /// The objects of the list under `key`, wherever the answer holds anything else.
 std::vector<const json::object*> objects(const json::object& from, std::string_view key) {

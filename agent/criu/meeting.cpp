@@ -34,7 +34,8 @@ void check_own(const std::filesystem::path& path) {
 void prepare_meetings(const Config& config) {
   const auto all = config.handover_dir();
   std::error_code error;
-  std::filesystem::create_directories(all, error);
+  std::filesystem::create_directories(all.parent_path(), error);
+  (void)::mkdir(all.c_str(), 0711);  // not open to all for a moment, whatever the umask is
   check_own(all);
   if (::chmod(all.c_str(), 0711) != 0) fail("close", all);
   // Of moves that are over; and names that a former release let anybody make there.

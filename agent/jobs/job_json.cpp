@@ -95,13 +95,7 @@ json::object to_object(const std::map<std::string, std::string>& map) {
 
 }  // namespace
 
-bool is_job_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= 63 && name[0] != '.' && name[0] != '_' && name[0] != '-' &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
+bool is_job_name(std::string_view name) { return outside::is_job_name(name); }
 
 json::object to_json(const Job& job) {
   return {

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/outside.h"
 
 namespace cardswap {
 
@@ -11,7 +12,7 @@ std::optional<PlacementDevice> device_from(const boost::json::object& from,
   PlacementDevice device;
   device.host = address;
   device.name = text_at(from, "name");
-  if (device.name.empty()) return std::nullopt;
+  if (!outside::is_place(device.name)) return std::nullopt;
   device.kind = device.name.substr(0, device.name.find(':'));
   device.total_bytes = number_at<std::uint64_t>(from, "total_bytes");
   device.free_bytes = number_at<std::uint64_t>(from, "free_bytes");

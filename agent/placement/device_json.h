@@ -9,7 +9,7 @@
 namespace cardswap {
 
 /// One of the devices that an agent at `address` lists (GET /v1/devices); nothing where it has no
-/// name.
+/// right name.
 [[nodiscard]] std::optional<PlacementDevice> device_from(const boost::json::object& from,
                                                          const std::string& address);
 

@@ -42,12 +42,21 @@ TEST(RequestRules, RefuseWhatPagesInABrowserSend) {
       EXPECT_EQ(status(post({{"Content-Type", type}}), door), 415U) << type;
     }
   }
-  for (const char* host : {"evil.example", "gpu-a.evil.example:7070", "127.0.0.1.evil.example",
-                           "gpu-a.example.org.evil.example", "a b", "", "[::1"}) {
+  for (const char* host :
+       {"evil", "gpu-b:7070", "evil.example", "gpu-a.evil.example:7070", "127.0.0.1.evil.example",
+        "gpu-a.example.org.evil.example", "a b", "", "[::1"}) {
     EXPECT_EQ(status(post({{"Host", host}})), 403U) << host;
   }
   // The certificate was checked by that name.
   EXPECT_EQ(status(post({{"Host", "gpu-a.dc.example"}}), Door::tls), 200U);
+}
+
+TEST(RequestRules, RefuseTwoHosts) {
+  for (const auto door : {Door::unix_socket, Door::plain_tcp, Door::tls}) {
+    auto head = post({{"Host", "localhost"}});
+    head.insert(http::field::host, "localhost");
+    EXPECT_EQ(status(head, door), 400U);
+  }
 }
 
 TEST(RequestRules, RefuseABodyWhoseEndTwoReadersMaySeeElsewhere) {
