@@ -1,6 +1,7 @@
 #include "agent/criu/departure.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <set>
@@ -58,6 +59,8 @@ asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::st
   const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
   while (!std::filesystem::exists(socket)) {
     if (!is_alive(keeper_) || std::chrono::steady_clock::now() >= until) {
+      signal_group(keeper_, SIGKILL);
+      (void)co_await end_of(keeper_);
       throw Error(Code::io, "the keeper of the job's memory did not start",
                   "look at " + spec.log.string());
     }

@@ -9,6 +9,7 @@
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
 #include "agent/jobs/members.h"
+#include "agent/process/child.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap {
@@ -97,6 +98,7 @@ asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus s
   co_await departure->prepare(std::move(place), job->process, job->user,
                               criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string());
   m.keeper = departure->keeper();
+  tasks_.spawn("reap the keeper of " + m.id, criu::reaped(m.keeper));
 }
 
 /// What `verifying` consists of here. It can be held like a state.

@@ -93,6 +93,7 @@ asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string 
     try {
       Command command(context, {own, "--watch-nvml", library});
       silent = co_await listen(context, command, watched);
+      co_await command.end();
       co_await asio::post(asio::use_awaitable);  // throws where it is this agent that ends
       if (!silent && !said_why) events.state("failing: the process that asks it ended");
     } catch (const Error& error) {

@@ -3,12 +3,21 @@
 #include <sys/wait.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 
 namespace cardswap::criu {
 
 namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kLookTries = 500;
+constexpr std::chrono::milliseconds kLookAgain{2};
+
+}  // namespace
 
 asio::awaitable<int> run_child(ProcessSpec spec) { co_return co_await end_of(start_process(spec)); }
 
@@ -17,6 +26,12 @@ asio::awaitable<void> gone(ProcessId process) {
   if (fd < 0) co_return;
   asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
   co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+  // Some kernels tell of an end a moment before its status can be taken.
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (int tries = 0; is_alive(process) && tries < kLookTries; ++tries) {
+    timer.expires_after(kLookAgain);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
 }
 
 asio::awaitable<int> end_of(ProcessId process) {
@@ -25,5 +40,7 @@ asio::awaitable<int> end_of(ProcessId process) {
   if (process.pid > 0) (void)::waitpid(process.pid, &status, WNOHANG);
   co_return status;
 }
+
+asio::awaitable<void> reaped(ProcessId process) { (void)co_await end_of(process); }
 
 }  // namespace cardswap::criu

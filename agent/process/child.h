@@ -14,4 +14,7 @@ namespace cardswap::criu {
 /// Returns when `process` has ended or is a zombie; collects its status if it is a child.
 [[nodiscard]] boost::asio::awaitable<int> end_of(ProcessId process);
 
+/// The same, for whoever does not ask how it ended.
+[[nodiscard]] boost::asio::awaitable<void> reaped(ProcessId process);
+
 }  // namespace cardswap::criu

@@ -2,16 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <cerrno>
 #include <cstring>
-
-#include "migrator/core/error.h"
 
 extern char** environ;  // NOLINT: POSIX
 
@@ -21,24 +21,9 @@ namespace {
 using namespace asio::experimental::awaitable_operators;  // NOLINT: || of two awaitables
 
 constexpr std::size_t kOutputMax = 4096;
+constexpr std::chrono::seconds kEndMax{2};
 
-/// posix_spawn's arguments, freed with their owner.
-struct SpawnArguments {
-  SpawnArguments() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnArguments() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  SpawnArguments(const SpawnArguments&) = delete;
-  SpawnArguments& operator=(const SpawnArguments&) = delete;
-
-  posix_spawn_file_actions_t actions{};
-  posix_spawnattr_t attributes{};
-};
-
+/// Its background children hold the output open: they are killed once it has ended.
 asio::awaitable<std::string> read_all(Command& command) {
   std::string kept;
   std::array<char, 1024> piece{};
@@ -52,52 +37,65 @@ asio::awaitable<std::string> read_all(Command& command) {
 }
 
 asio::awaitable<CommandResult> to_its_end(Command& command) {
+  auto [output, code] = co_await (read_all(command) && command.wait());
   CommandResult result;
-  result.output = co_await read_all(command);
-  result.exit_code = co_await command.wait();
+  result.output = std::move(output);
+  result.exit_code = code;
   co_return result;
+}
+
+struct Pipe {
+  Descriptor read, write;
+};
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
+  }
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+/// Between fork and exec: only calls that are allowed there.
+[[noreturn]] void become(char* const* argv, int out, int failure) {
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  ::setpgid(0, 0);
+  // The three that the program has may be in the place of these two.
+  const int to = ::fcntl(out, F_DUPFD_CLOEXEC, 3);
+  const int report = ::fcntl(failure, F_DUPFD_CLOEXEC, 3);
+  ::dup2(::open("/dev/null", O_RDWR), 0);
+  ::dup2(to, 1);
+  ::dup2(0, 2);
+  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::execve(argv[0], argv, environ);
+  const int error = errno;
+  [[maybe_unused]] const auto written = ::write(report, &error, sizeof(error));
+  ::_exit(127);
 }
 
 }  // namespace
 
 Command::Command(asio::io_context& context, const std::vector<std::string>& argv)
-    : output_(context) {
-  std::array<int, 2> out{};
-  if (::pipe2(out.data(), O_CLOEXEC) != 0) {
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
-  SpawnArguments with;
-  posix_spawn_file_actions_addopen(&with.actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&with.actions, out[1], 1);
-  posix_spawn_file_actions_addopen(&with.actions, 2, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&with.actions, 3);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&with.attributes, &none);
-  posix_spawnattr_setsigdefault(&with.attributes, &all);
-  posix_spawnattr_setpgroup(&with.attributes, 0);
-  posix_spawnattr_setflags(&with.attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    : program_(argv.at(0)), output_(context) {
+  auto out = make_pipe();
+  auto failure = make_pipe();
   std::vector<char*> words;
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  const int failed = ::posix_spawn(&process_.pid, words.front(), &with.actions, &with.attributes,
-                                   words.data(), environ);
-  ::close(out[1]);
-  if (failed != 0) {
-    ::close(out[0]);
-    process_.pid = 0;
-    throw Error(Code::refused, fmt::format("start {}: {}", argv.front(), std::strerror(failed)),
-                "check its path and rights");
-  }
-  process_.start_time = start_time_of(process_.pid).value_or(0);
-  output_.assign(out[0]);
+  const pid_t pid = ::fork();
+  if (pid == 0) become(words.data(), out.write.get(), failure.write.get());
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  ::setpgid(pid, pid);  // whoever is first: it is to be there before it is killed
+  process_ = {pid, start_time_of(pid).value_or(0)};
+  ::fcntl(failure.read.get(), F_SETFL, O_NONBLOCK);
+  failure_ = std::move(failure.read);
+  output_.assign(out.read.release());
 }
 
 Command::~Command() {
-  if (process_.pid <= 0 || reaped_) return;
+  if (reaped_) return;
   ::kill(-process_.pid, SIGKILL);
   reap(false);
 }
@@ -120,12 +118,30 @@ asio::awaitable<int> Command::wait() {
   co_return status_;
 }
 
+asio::awaitable<void> Command::end() {
+  if (reaped_) co_return;
+  ::kill(-process_.pid, SIGKILL);
+  asio::steady_timer timer(co_await asio::this_coro::executor, kEndMax);
+  (void)co_await (wait() || timer.async_wait(asio::use_awaitable));
+}
+
+std::optional<Error> Command::not_started() const {
+  int error = 0;
+  if (::read(failure_.get(), &error, sizeof(error)) != sizeof(error)) return std::nullopt;
+  return Error(Code::refused, fmt::format("start {}: {}", program_, std::strerror(error)),
+               "check its path and rights");
+}
+
 asio::awaitable<CommandResult> run_command(asio::io_context& context, std::vector<std::string> argv,
                                            std::chrono::milliseconds timeout) {
   Command command(context, argv);
   asio::steady_timer timer(context, timeout);
   auto first = co_await (to_its_end(command) || timer.async_wait(asio::use_awaitable));
-  if (auto* result = std::get_if<0>(&first)) co_return std::move(*result);
+  if (auto* result = std::get_if<0>(&first)) {
+    if (auto failed = command.not_started()) throw std::move(*failed);
+    co_return std::move(*result);
+  }
+  co_await command.end();  // its children end with it
   CommandResult late;
   late.timed_out = true;
   co_return late;

@@ -3,11 +3,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/task_group.h"
 #include "agent/process/process.h"
+#include "migrator/core/descriptor.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::health {
 
@@ -15,20 +18,29 @@ namespace cardswap::health {
 /// descriptor of the agent. It leads its own process group, which is killed with this object.
 class Command {
  public:
-  /// Throws Error{refused} when it cannot be started.
+  /// Returns at once: whatever holds its program's start up holds nobody else up. `argv[0]` is a
+  /// path. Throws Error{io} when there can be no child.
   Command(asio::io_context& context, const std::vector<std::string>& argv);
   ~Command();
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
 
   asio::posix::stream_descriptor& output() { return output_; }
-  /// The exit code after the process has ended; -1 if a signal ended it.
+  /// Its exit code once it has ended; -1 when a signal ended it. What it has left in its process
+  /// group is killed then.
   asio::awaitable<int> wait();
+  /// Kills it and its process group, and waits for its end; for a while only, since the kernel may
+  /// hold it.
+  asio::awaitable<void> end();
+  /// Once it has ended: why the program did not start at all.
+  [[nodiscard]] std::optional<Error> not_started() const;
 
  private:
   void reap(bool block) noexcept;
 
+  std::string program_;
   asio::posix::stream_descriptor output_;
+  Descriptor failure_;  ///< where the child leaves errno when exec fails
   ProcessId process_;
   int status_ = -1;
   bool reaped_ = false;
@@ -39,7 +51,8 @@ struct CommandResult {
   bool timed_out = false;
   std::string output;  ///< the first 4 KiB
 };
-/// Runs the command to its end; kills it at the time limit.
+/// Runs it to its end, or kills it when the time is over. Throws Error{refused} when it cannot be
+/// started.
 [[nodiscard]] asio::awaitable<CommandResult> run_command(asio::io_context& context,
                                                          std::vector<std::string> argv,
                                                          std::chrono::milliseconds timeout);
