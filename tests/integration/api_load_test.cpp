@@ -85,11 +85,11 @@ TEST_F(ApiLoad, AThousandClientsSlowOnesIncludedDoNotStopAMigration) {
 
 TEST_F(ApiLoad, ARequestThatNeverEndsIsGivenUp) {
   auto slow = RawClient::at_port(static_cast<std::uint16_t>(a_.port()));
-  slow.say("GET /v1/jobs HTTP/1.1\r\nHost: agent\r\n");
+  slow.say("GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n");
   EXPECT_TRUE(within(15s, [&] { return slow.was_closed(); }));
   auto body = RawClient::at_port(static_cast<std::uint16_t>(a_.port()));
   body.say(
-      "POST /v1/jobs HTTP/1.1\r\nHost: agent\r\nContent-Type: application/json\r\n"
+      "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
       "Content-Length: 100\r\n\r\n{");
   EXPECT_TRUE(within(30s, [&] { return body.was_closed(); }));
 }

@@ -29,7 +29,7 @@ HttpAnswer exchange(const typename Protocol::endpoint& endpoint, const HttpReque
   request.method_string(wanted.method);
   request.target(wanted.target);
   request.version(11);
-  request.set(http::field::host, "agent");
+  request.set(http::field::host, "localhost");
   if (!wanted.body.empty()) request.set(http::field::content_type, "application/json");
   for (const auto& [name, value] : wanted.headers) request.set(name, value);
   request.body() = wanted.body;

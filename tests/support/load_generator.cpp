@@ -18,8 +18,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kQuestion =
-    "GET /v1/jobs HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n";
-constexpr std::string_view kSlowRequest = "GET /v1/jobs HTTP/1.1\r\nHost: agent\r\nX-Slow: ";
+    "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+constexpr std::string_view kSlowRequest = "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
 constexpr std::chrono::milliseconds kByteEvery{500};
 /// A client that was answered asks again after this long: a thousand of them are a load, not a test
 /// of how fast the machine is.
