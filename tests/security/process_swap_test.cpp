@@ -36,7 +36,8 @@ class FilesOfAMovedProcess : public ::testing::Test {
     criu_ = criu_here();
     if (criu_.empty()) return skip_without("criu", "CRIU cannot move processes here");
     user_.emplace();
-    for (const auto* program : {trainer("plain_memory").c_str(), HOLDS_FILE}) copy(program);
+    copy(trainer("plain_memory"));
+    copy(HOLDS_FILE);
     fs::create_directory(mine());
     fs::create_directory(mine() / "folder");
     std::ofstream(mine() / "file") << std::string(std::string(kRoots).size(), 'x');
@@ -59,8 +60,8 @@ class FilesOfAMovedProcess : public ::testing::Test {
     const auto tool = probe.ask({"devices"}).at("criu").as_object();
     return text(tool, "problem").empty() ? text(tool, "path") : "";
   }
-  void copy(const char* program) {
-    const auto to = dir_.path() / fs::path(program).filename();
+  void copy(const fs::path& program) {
+    const auto to = dir_.path() / program.filename();
     fs::copy_file(program, to);
     ::chmod(to.c_str(), 0755);
   }
