@@ -15,6 +15,7 @@
 #include "migrator/core/error.h"
 #include "tests/security/users.h"
 #include "tests/support/http.h"
+#include "tests/support/needs.h"
 #include "tests/support/scripted_peer.h"
 
 namespace cardswap::test {
@@ -97,7 +98,7 @@ TEST(LyingAgent, TellsNumbersThatATableBears) {
 class ReportFile : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (const auto missing = LocalUser::missing()) GTEST_SKIP() << *missing;
+    if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
     mallory_ = std::make_unique<LocalUser>();
     fs::create_directory(shared_);
     ::chmod(dir_.path().c_str(), 0755);
@@ -169,7 +170,7 @@ TEST(Requests, WithAKeyTwiceAreRefused) {
 }
 
 TEST(AgentFile, IsNobodyElsesToWriteWhateverTheUmaskIs) {
-  if (::geteuid() != 0) GTEST_SKIP() << "jobs of root are for an agent of root";
+  if (::geteuid() != 0) return skip_without("root", "jobs of root are for an agent of root");
   const TempDir dir;
   const auto data = dir.path() / "d";
   const Child agent({"sh", "-c",
