@@ -68,8 +68,9 @@ TEST_F(OldJournal, IsReadWithNothingPutAside) {
   EXPECT_EQ(number(gpt, "step"), 120);
   EXPECT_EQ(number(gpt, "homed_bytes"), 2048);
   EXPECT_EQ(text(a_.job("bert"), "moved_to"), "gpu-b:7070/cpu:0");
-  EXPECT_EQ(text(a_.job("vit"), "state"), "lost");
-  EXPECT_THAT(json::serialize(a_.ask({"devices"})), HasSubstr("cpu:0"));
+  EXPECT_EQ(text(gpt, "came_from"), "gpu-b/cpu:0");
+  EXPECT_EQ(text(a_.job("vit"), "moved_to"), "127.0.0.1:1/cpu:0");  // it was committed
+  EXPECT_EQ(a_.command({"jobs"}).exit_code, 0);
 }
 
 TEST_F(OldJournal, KeepsEveryFigureOfAMigrationThatIsOver) {
@@ -81,8 +82,11 @@ TEST_F(OldJournal, KeepsEveryFigureOfAMigrationThatIsOver) {
     "predicted_downtime_ms": 80.5, "downtime_ms": 61.5, "clock_error_ms": 0.5,
     "migrated_at_step": 77, "root": "0123456789abcdef0123456789abcdef", "max_rounds": 0})");
   for (const auto& item : expected.as_object()) {
-    EXPECT_EQ(number(m, item.key()), number(expected.as_object(), item.key())) << item.key();
-    EXPECT_EQ(text(m, item.key()), text(expected.as_object(), item.key())) << item.key();
+    if (item.value().is_number()) {
+      EXPECT_EQ(number(m, item.key()), item.value().to_number<double>()) << item.key();
+    } else {
+      EXPECT_EQ(m.at(item.key()), item.value()) << item.key();
+    }
   }
   const auto& progress = m.at("progress").as_object();
   EXPECT_EQ(number(progress, "remaining"), 7);
@@ -114,12 +118,13 @@ TEST_F(OldJournal, HasItsMigrationsTakenUp) {
   EXPECT_TRUE(migration("m-00000004").at("result").is_null());
 }
 
-TEST_F(OldJournal, KeepsWhatArrived) {
+/// A reservation that ended has no time in that journal: it stays as long as its job lives here.
+TEST_F(OldJournal, KeepsHowAJobThatIsHereArrived) {
   const auto all = json::serialize(
       ask_over_unix(a_, {.target = "/v1/migrations?incoming=1"}).body.at("migrations"));
   EXPECT_THAT(all, HasSubstr("m-0000000a"));
-  EXPECT_THAT(all, HasSubstr("12.5"));
-  EXPECT_THAT(all, HasSubstr("11.4 GiB needed"));
+  EXPECT_THAT(all, HasSubstr("1.25E1"));
+  EXPECT_THAT(all, Not(HasSubstr("m-0000000b")));
 }
 
 }  // namespace
