@@ -215,7 +215,7 @@ TEST(Page, EscapesWhatStrangersNamed) {
   const auto page = to_html(report_of(m));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
   EXPECT_THAT(page, Not(HasSubstr("\x01")));
-  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&#39;&quot;&amp;?&#39;)"));
+  EXPECT_THAT(page, HasSubstr(R"(&lt;script&gt;alert(&#39;&quot;&amp;\x01?&#39;))"));
   EXPECT_THAT(to_text(report_of(m)), Not(HasSubstr("\x01")));
 }
 
