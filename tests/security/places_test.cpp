@@ -198,7 +198,11 @@ TEST_F(Places, ThatMayHaveBeenGrantedAreLeftToResolve) {
                                   "--max-downtime", "none", "--hold-at", "committed", "--detach"});
   ASSERT_EQ(started.exit_code, 0) << started.err;
   const auto id = text(json::parse(started.out).as_object(), "id");
-  ASSERT_TRUE(within(20s, [&] { return text(b_->ask({"status", id}), "state") == "verified"; }));
+  const auto verified = [&] {  // unknown there until it is reserved
+    const auto told = b_->command({"-o", "json", "status", id});
+    return told.exit_code == 0 && text(json::parse(told.out).as_object(), "state") == "verified";
+  };
+  ASSERT_TRUE(within(20s, verified));
   a.kill_agent(SIGKILL);
   ASSERT_TRUE(within(30s, [&] { return b_->ask({"status", id}).at("in_doubt").as_bool(); }));
   for (const auto& words : {std::vector<std::string>{"cancel", id}, {"stop", "gpt"}}) {

@@ -3,6 +3,7 @@
 /// (u32 size, bytes) is said on a connection of its own, behind a proper Hello where it is none;
 /// `done` is written at the end. It stays attached from then on, as a job that steps slowly.
 
+#include <poll.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,7 +16,6 @@
 #include <fstream>
 #include <iterator>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "migrator/core/descriptor.h"
@@ -32,13 +32,22 @@ std::string setting(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+/// To the agent, or to the next one once it listens where a former one did.
 Descriptor connected() {
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const fs::path path = setting("CARDSWAP_SOCKET");
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, setting("CARDSWAP_SOCKET").c_str(), sizeof(address.sun_path) - 1);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    throw std::system_error(errno, std::generic_category(), "connect to the agent");
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  const Descriptor changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ::inotify_add_watch(changes.get(), path.parent_path().c_str(), IN_CREATE | IN_MOVED_TO);
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+         0) {
+    pollfd change{changes.get(), POLLIN, 0};
+    ::poll(&change, 1, 20);  // it is there a moment before somebody listens
+    char events[4096];
+    [[maybe_unused]] const auto seen = ::read(changes.get(), events, sizeof(events));
+    socket = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   }
   const timeval soon{0, 8'000};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
