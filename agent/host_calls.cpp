@@ -57,10 +57,9 @@ asio::awaitable<ApiAnswer> devices(HostParts parts, ApiRequest) {
 }  // namespace
 
 void add_host_calls(Router& router, const HostParts& parts) {
-  router.on("GET", "/v1/version",
-            [parts](ApiRequest request) { return version(parts, std::move(request)); });
-  router.on("GET", "/v1/devices",
-            [parts](ApiRequest request) { return devices(parts, std::move(request)); });
+  const auto on = calls_on(router, parts);
+  on("GET", "/v1/version", version);
+  on("GET", "/v1/devices", devices);
 }
 
 }  // namespace cardswap

@@ -53,7 +53,7 @@ struct nvmlFieldValue_t {
 };
 }
 
-namespace cardswap::health::nvml {
+namespace cardswap::nvml {
 
 inline constexpr int kSuccess = 0;
 inline constexpr int kInvalidArgument = 2;
@@ -85,4 +85,4 @@ inline constexpr unsigned long long kHwSlowdown = 0x8;
 inline constexpr unsigned long long kHwThermal = 0x40;
 inline constexpr unsigned long long kHwPowerBrake = 0x80;
 
-}  // namespace cardswap::health::nvml
+}  // namespace cardswap::nvml

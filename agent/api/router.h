@@ -94,6 +94,16 @@ class Router {
   std::vector<Route> routes_;
 };
 
+/// Adds calls that work on the same `parts`; each keeps a copy. `call(parts, request)` is
+/// awaitable.
+template <class Parts>
+[[nodiscard]] auto calls_on(Router& router, Parts parts) {
+  return [&router, parts](const char* method, const char* pattern, auto call) {
+    router.on(method, pattern,
+              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
+  };
+}
+
 /// {"error": {...}} with the status that the code stands for.
 [[nodiscard]] ApiAnswer answer_of(const Error& error);
 

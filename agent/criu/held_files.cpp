@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -19,6 +18,7 @@
 #include <string>
 
 #include "agent/criu/files_here.h"
+#include "agent/process/pipe.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
@@ -212,10 +212,7 @@ bool may_have(const Held& held) {
 /// In a process of its own, which sees the mounts that `pid` sees. The place of the first that
 /// `owner` may not have.
 std::size_t first_refused(pid_t pid, const Owner& owner, const Holdings& holdings) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(Code::io, "make a pipe");
-  const Descriptor read_end(ends[0]);
-  Descriptor write_end(ends[1]);
+  auto pipe = make_pipe();
   const auto asked = ::fork();
   if (asked < 0) throw Error(Code::io, "fork");
   if (asked == 0) {
@@ -228,11 +225,11 @@ std::size_t first_refused(pid_t pid, const Owner& owner, const Holdings& holding
       if (found == kNoneRefused && !may_have(held)) found = place;
       ++place;
     }
-    ::_exit(::write(write_end.get(), &found, sizeof(found)) == sizeof(found) ? 0 : 1);
+    ::_exit(::write(pipe.write.get(), &found, sizeof(found)) == sizeof(found) ? 0 : 1);
   }
-  write_end.reset();
+  pipe.write.reset();
   std::size_t found = 0;
-  const bool answered = ::read(read_end.get(), &found, sizeof(found)) == sizeof(found);
+  const bool answered = ::read(pipe.read.get(), &found, sizeof(found)) == sizeof(found);
   int status = 0;
   while (::waitpid(asked, &status, 0) < 0 && errno == EINTR) {
   }

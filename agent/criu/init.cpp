@@ -121,7 +121,7 @@ void dump(const Orders& orders) {
   (void)::waitpid(child, nullptr, 0);
   // Nobody waits for this dump any more, and an agent that came instead may have let the job go on
   // before CRIU had stopped it.
-  if (is_let_go(orders.leash)) let_go_on(root);
+  if (is_let_go(orders.leash)) continue_stopped(root);
 }
 
 /// The log is opened here: a file of another mount namespace could not be dumped again.

@@ -19,6 +19,7 @@
 #include <sstream>
 
 #include "agent/process/child.h"
+#include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/error.h"
@@ -36,17 +37,6 @@ constexpr int kImagesFd = 4;
 constexpr int kSocketFd = 5;
 constexpr int kLeashFd = 6;
 constexpr int kDumpLeashFd = 5;
-
-struct Pipe {
-  Descriptor read, write;
-};
-Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
-  return {Descriptor(ends[0]), Descriptor(ends[1])};
-}
 
 /// Reads the report to its end, or to the word on how it went.
 class ReportReader {

@@ -110,11 +110,7 @@ asio::awaitable<ApiAnswer> proceed(Parts parts, ApiRequest request) {
 
 void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
                          Jobs& jobs, const Config& config) {
-  const Parts parts{migrations, reservations, jobs, config};
-  const auto on = [&](const char* method, const char* pattern, auto call) {
-    router.on(method, pattern,
-              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
-  };
+  const auto on = calls_on(router, Parts{migrations, reservations, jobs, config});
   on("POST", "/v1/migrations", start);
   on("GET", "/v1/migrations", list);
   on("GET", "/v1/migrations/{id}", show);

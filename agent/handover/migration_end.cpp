@@ -310,7 +310,7 @@ void Migrations::release_trainer(Migration& m) {
   if (auto* job = jobs_.by_instance(m.instance)) {
     if (m.keeper.pid != 0 && !m.released && !m.continuing) {  // it may be stopped
       m.continuing = true;
-      criu::let_go_on(job->process);
+      continue_stopped(job->process);
       tasks_.spawn("continue " + m.spec.job, let_go_on(m.id));
     }
     hub_.send(*job, channel::Release{m.id});

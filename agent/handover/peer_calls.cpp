@@ -72,11 +72,7 @@ asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
 
 void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
                     criu::Host& criu, DataPlane& data_plane) {
-  const Parts parts{migrations, reservations, criu, data_plane};
-  const auto on = [&](const char* method, const char* pattern, auto call) {
-    router.on(method, pattern,
-              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
-  };
+  const auto on = calls_on(router, Parts{migrations, reservations, criu, data_plane});
   on("POST", "/v1/peer/reservations", reserve);
   on("GET", "/v1/peer/reservations/{id}", state);
   on("POST", "/v1/peer/reservations/{id}/grant", grant);

@@ -245,7 +245,7 @@ asio::awaitable<void> Reservations::arrival_ended(std::string migration) {
   const auto found = arrivals_.find(migration);
   if (found == arrivals_.end()) co_return;
   const auto init = found->second->init();
-  if (init.pid != 0) (void)co_await criu::end_of(init);
+  if (init.pid != 0) (void)co_await end_of(init);
 }
 
 }  // namespace cardswap

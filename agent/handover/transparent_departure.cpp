@@ -56,7 +56,7 @@ asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
   auto examined =
       criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(), gpus);
   const auto members = members_of({now->process, now->parent, now->init, now->token});
-  for (auto& reason : criu::left_behind(members, now->process)) {
+  for (auto& reason : left_behind(members, now->process)) {
     examined.reasons.push_back(std::move(reason));
   }
   if (!gpus.saved.empty()) {
@@ -98,7 +98,7 @@ asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus s
   co_await departure->prepare(std::move(place), job->process, job->user,
                               criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string());
   m.keeper = departure->keeper();
-  tasks_.spawn("reap the keeper of " + m.id, criu::reaped(m.keeper));
+  tasks_.spawn("reap the keeper of " + m.id, reaped(m.keeper));
 }
 
 /// What `verifying` consists of here. It can be held like a state.
@@ -187,8 +187,8 @@ asio::awaitable<void> Migrations::let_go_on(std::string id) {
       criu_.hooks().ended(root);
       break;
     }
-    criu::let_go_on(root);
-    if (!m.gpus_are_back && !criu::is_traced(root)) {
+    continue_stopped(root);
+    if (!m.gpus_are_back && !is_traced(root)) {
       co_await criu_.look();
       co_await criu_.hooks().undo(root);
       m.gpus_are_back = true;
@@ -204,7 +204,7 @@ asio::awaitable<void> Migrations::let_go_on(std::string id) {
 /// Of moves that were over when a former agent ended: what they did to a driver's state was not.
 asio::awaitable<void> Migrations::bring_back(ProcessId root) {
   co_await criu_.look();
-  criu::let_go_on(root);
+  continue_stopped(root);
   co_await criu_.hooks().undo(root);
 }
 
@@ -256,7 +256,7 @@ void Migrations::lose_job(Job& job, const channel::Failed& said) {
 
 /// The stopped original of a job that is elsewhere for good.
 void Migrations::end_original(const Migration& m, const Job& job) {
-  criu::kill_tree(job.process);  // its GPUs were let go before it was dumped
+  kill_tree(job.process);  // its GPUs were let go before it was dumped
   criu_.hooks().ended(job.process);
   if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
   if (is_alive(m.keeper)) ::kill(m.keeper.pid, SIGTERM);

@@ -155,11 +155,7 @@ asio::awaitable<ApiAnswer> logs(Parts parts, ApiRequest request) {
 }  // namespace
 
 void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
-  const Parts parts{jobs, cordons, config};
-  const auto on = [&](const char* method, const char* pattern, auto call) {
-    router.on(method, pattern,
-              [parts, call](ApiRequest request) { return call(parts, std::move(request)); });
-  };
+  const auto on = calls_on(router, Parts{jobs, cordons, config});
   on("GET", "/v1/jobs", list);
   on("POST", "/v1/jobs", start);
   on("GET", "/v1/jobs/{name}", show);

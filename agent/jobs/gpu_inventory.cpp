@@ -22,7 +22,7 @@
 namespace cardswap {
 namespace {
 
-using namespace health::nvml;  // NOLINT: its numbers
+using namespace nvml;  // NOLINT: its numbers
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLimit{10};

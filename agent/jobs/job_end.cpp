@@ -72,7 +72,7 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Job&)>& keep) {
     } else if (job.live()) {
       if (job.newer_epoch != 0) keep_fenced(job);
       const bool lives = is_alive(watched_of(job)) || is_alive(job.process);
-      const bool told = criu::read_exit_status(status_file(job)).has_value();
+      const bool told = read_exit_status(status_file(job)).has_value();
       ++(lives ? seen.taken_up : told ? seen.gone : seen.lost);
       tasks_.spawn("watch " + job.name, watch(job.instance));
     } else {
@@ -88,7 +88,7 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Job&)>& keep) {
 
 // ---- the end of one
 
-asio::awaitable<void> Jobs::reap(ProcessId child) { (void)co_await criu::end_of(child); }
+asio::awaitable<void> Jobs::reap(ProcessId child) { (void)co_await end_of(child); }
 
 asio::awaitable<void> Jobs::watch(std::string instance) {
   auto* job = by_instance(instance);
@@ -98,17 +98,17 @@ asio::awaitable<void> Jobs::watch(std::string instance) {
   // A stand-in's status is taken by take_exit_status(), which this must not do before.
   const bool is_stand_in = watched == program;
   if (is_stand_in) {
-    co_await criu::gone(watched);
+    co_await gone(watched);
   } else {
-    (void)co_await criu::end_of(watched);
+    (void)co_await end_of(watched);
   }
   const auto is_its = [&] {
     job = by_instance(instance);
     return job != nullptr && watched_of(*job) == watched;
   };
   // Somebody killed the parent: nobody will tell how the program ends, but it runs.
-  if (is_its() && watched == job->parent && !criu::read_exit_status(status_file(*job))) {
-    co_await criu::gone(program);
+  if (is_its() && watched == job->parent && !read_exit_status(status_file(*job))) {
+    co_await gone(program);
   }
   if (is_its()) {
     ended(*job);
@@ -123,7 +123,7 @@ bool Jobs::take_exit_status(Job& job) {
   job.exit_signal.reset();
   job.exit_text.clear();
   const bool same_boot = job.boot_id.empty() || job.boot_id == boot_id();
-  if (const auto told = criu::read_exit_status(status_file(job))) {
+  if (const auto told = read_exit_status(status_file(job))) {
     job.exit_code = told->code;
     job.exit_signal = told->signal;
     return true;

@@ -72,7 +72,7 @@ std::vector<ProcessId> members_of(const Family& family) {
     }
   };
   for (const auto& top : {family.init, family.parent, family.leader}) {
-    for (const auto pid : criu::tree_of(top)) add(pid);
+    for (const auto pid : tree_of(top)) add(pid);
   }
   const auto leader = is_alive(family.leader) ? family.leader.pid : 0;
   each_process([&](pid_t pid) {

@@ -20,7 +20,7 @@ void Jobs::fence(Job& job, std::uint64_t newer_epoch) {
 void Jobs::keep_fenced(const Job& job) {
   signal_group(job.process, SIGSTOP);
   if (!is_alive(job.process)) return;
-  for (const auto pid : criu::tree_of(job.process)) ::kill(pid, SIGSTOP);
+  for (const auto pid : tree_of(job.process)) ::kill(pid, SIGSTOP);
 }
 
 Standing Jobs::standing_of(const Job& job) const {

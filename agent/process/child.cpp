@@ -8,7 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 
-namespace cardswap::criu {
+namespace cardswap {
 
 namespace asio = boost::asio;
 
@@ -43,4 +43,4 @@ asio::awaitable<int> end_of(ProcessId process) {
 
 asio::awaitable<void> reaped(ProcessId process) { (void)co_await end_of(process); }
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

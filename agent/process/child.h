@@ -4,7 +4,7 @@
 
 #include "agent/process/process.h"
 
-namespace cardswap::criu {
+namespace cardswap {
 
 /// Starts `spec`, waits for its end and returns waitpid's status. Cancelling the coroutine does not
 /// end the program. Throws Error{refused} when it cannot be started.
@@ -17,4 +17,4 @@ namespace cardswap::criu {
 /// The same, for whoever does not ask how it ended.
 [[nodiscard]] boost::asio::awaitable<void> reaped(ProcessId process);
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

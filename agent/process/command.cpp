@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,15 +12,18 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/process/pipe.h"
+
 extern char** environ;  // NOLINT: POSIX
 
-namespace cardswap::health {
+namespace cardswap {
 namespace {
 
 using namespace asio::experimental::awaitable_operators;  // NOLINT: || of two awaitables
 
 constexpr std::size_t kOutputMax = 4096;
 constexpr std::chrono::seconds kEndMax{2};
+constexpr int kFailureFd = 3;
 
 /// Its background children hold the output open: they are killed once it has ended.
 asio::awaitable<std::string> read_all(Command& command) {
@@ -44,17 +46,6 @@ asio::awaitable<CommandResult> to_its_end(Command& command) {
   co_return result;
 }
 
-struct Pipe {
-  Descriptor read, write;
-};
-Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
-  return {Descriptor(ends[0]), Descriptor(ends[1])};
-}
-
 /// Between fork and exec: only calls that are allowed there.
 [[noreturn]] void become(char* const* argv, int out, int failure) {
   sigset_t none;
@@ -63,15 +54,17 @@ Pipe make_pipe() {
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   ::setpgid(0, 0);
   // The three that the program has may be in the place of these two.
-  const int to = ::fcntl(out, F_DUPFD_CLOEXEC, 3);
-  const int report = ::fcntl(failure, F_DUPFD_CLOEXEC, 3);
+  const int to = ::fcntl(out, F_DUPFD_CLOEXEC, kFailureFd + 1);
+  const int report = ::fcntl(failure, F_DUPFD_CLOEXEC, kFailureFd + 1);
   ::dup2(::open("/dev/null", O_RDWR), 0);
   ::dup2(to, 1);
   ::dup2(0, 2);
-  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::dup3(report, kFailureFd, O_CLOEXEC);
+  // Now, and not by exec, which somebody may hold up: the agent's sockets are not kept open here.
+  ::syscall(SYS_close_range, kFailureFd + 1U, ~0U, 0U);
   ::execve(argv[0], argv, environ);
   const int error = errno;
-  [[maybe_unused]] const auto written = ::write(report, &error, sizeof(error));
+  [[maybe_unused]] const auto written = ::write(kFailureFd, &error, sizeof(error));
   ::_exit(127);
 }
 
@@ -147,4 +140,4 @@ asio::awaitable<CommandResult> run_command(asio::io_context& context, std::vecto
   co_return late;
 }
 
-}  // namespace cardswap::health
+}  // namespace cardswap

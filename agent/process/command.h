@@ -12,7 +12,7 @@
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
-namespace cardswap::health {
+namespace cardswap {
 
 /// A child process whose standard output is read here. It has no shell, no input and no other
 /// descriptor of the agent. It leads its own process group, which is killed with this object.
@@ -57,4 +57,4 @@ struct CommandResult {
                                                          std::vector<std::string> argv,
                                                          std::chrono::milliseconds timeout);
 
-}  // namespace cardswap::health
+}  // namespace cardswap

@@ -11,7 +11,7 @@
 
 #include "migrator/core/descriptor.h"
 
-namespace cardswap::criu {
+namespace cardswap {
 
 std::string exit_status_text(int wait_status) {
   return WIFSIGNALED(wait_status) ? fmt::format("signal {}", WTERMSIG(wait_status))
@@ -51,4 +51,4 @@ std::optional<ExitStatus> read_exit_status(const std::filesystem::path& file) {
   return parse_exit_status(all.substr(0, all.find('\n')));
 }
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace cardswap::criu {
+namespace cardswap {
 
 /// How the root process of a restored tree ended: an exit code or a signal. cardswap-init writes
 /// it, an agent reads it.
@@ -21,4 +21,4 @@ struct ExitStatus {
 /// Nothing if the file is missing or holds something else.
 [[nodiscard]] std::optional<ExitStatus> read_exit_status(const std::filesystem::path& file);
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

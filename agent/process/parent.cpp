@@ -14,6 +14,7 @@
 #include <sstream>
 #include <string>
 
+#include "agent/process/pipe.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/error.h"
 
@@ -25,17 +26,6 @@ constexpr std::size_t kReportBytesMax = 8192;
 constexpr int kStartMaxMs = 30'000;
 constexpr int kEndTries = 100;
 constexpr int kEndTickMs = 10;
-
-struct Pipe {
-  Descriptor read, write;
-};
-Pipe make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
-  return {Descriptor(ends[0]), Descriptor(ends[1])};
-}
 
 /// The environment and the arguments are nobody else's to read: not in a command line, not on disk.
 Descriptor file_of(std::span<const std::byte> bytes) {

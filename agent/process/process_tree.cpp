@@ -8,7 +8,7 @@
 #include <sstream>
 #include <string>
 
-namespace cardswap::criu {
+namespace cardswap {
 namespace {
 
 /// The text after "Key:" in /proc/PID/status; empty when there is none.
@@ -77,7 +77,7 @@ bool is_traced(const ProcessId& root) {
   });
 }
 
-void let_go_on(const ProcessId& root) {
+void continue_stopped(const ProcessId& root) {
   if (is_traced(root)) return;
   for (const auto pid : tree_of(root)) ::kill(pid, SIGCONT);
 }
@@ -86,4 +86,4 @@ void kill_tree(const ProcessId& root) {
   for (const auto pid : tree_of(root)) ::kill(pid, SIGKILL);
 }
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

@@ -7,7 +7,7 @@
 
 #include "agent/process/process.h"
 
-namespace cardswap::criu {
+namespace cardswap {
 
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
 /// `root`, then all its descendants; empty if `root` is gone.
@@ -23,8 +23,8 @@ namespace cardswap::criu {
 /// Whether a tracer holds a process of the tree, as CRIU does while it dumps.
 [[nodiscard]] bool is_traced(const ProcessId& root);
 /// Continues every stopped process of the tree; does nothing while CRIU works on it.
-void let_go_on(const ProcessId& root);
+void continue_stopped(const ProcessId& root);
 /// Kills a stopped tree, all of it: it belongs to a job that lives elsewhere.
 void kill_tree(const ProcessId& root);
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

@@ -47,6 +47,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)criu::cpu_features(said);
   (void)criu::errors_in_log(said);
   (void)criu::parse_report(said);
-  (void)criu::parse_exit_status(said);
+  (void)parse_exit_status(said);
   return 0;
 }

@@ -27,7 +27,7 @@
 
 namespace {
 
-using namespace cardswap::health::nvml;  // NOLINT: its constants
+using namespace cardswap::nvml;  // NOLINT: its constants
 
 /// Handles are numbers from 1.
 nvmlDevice_t handle_of(unsigned index) {
