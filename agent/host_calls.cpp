@@ -4,16 +4,13 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/jobs/device_facts.h"
 
 namespace cardswap {
 namespace {
 
 namespace json = boost::json;
-
-json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
 
 asio::awaitable<ApiAnswer> version(HostParts parts, ApiRequest) {
   json::array warnings;
@@ -38,15 +35,15 @@ asio::awaitable<ApiAnswer> devices(HostParts parts, ApiRequest) {
     list.push_back(json::object{
         {"name", device.name},
         {"kind", device.kind},
-        {"model", or_null(device.kind == "cpu" ? processor_model() : device.model)},
-        {"uuid", or_null(device.kind == "cpu" ? device_uuid(device.name) : device.uuid)},
+        {"model", text_or_null(device.kind == "cpu" ? processor_model() : device.model)},
+        {"uuid", text_or_null(device.kind == "cpu" ? device_uuid(device.name) : device.uuid)},
         {"total_bytes", device.total_bytes},
         {"free_bytes", device.free_bytes},
         {"reserved_bytes", device.reserved_bytes},
         {"jobs", names},
         {"cordoned", cordon.has_value()},
         {"unhealthy", !parts.health.usable(device.name)},
-        {"cordon_reason", or_null(cordon ? cordon->reason : "")}});
+        {"cordon_reason", text_or_null(cordon ? cordon->reason : "")}});
   }
   co_await parts.criu.look();
   co_return ApiAnswer{

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/jobs/obstacles.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
@@ -16,24 +17,22 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kAnswerMax{10};
 constexpr std::size_t kAskedMax = 64;
 
-json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(as_utf8(text));
-}
+json::value told(const std::string& text) { return text_or_null(as_utf8(text)); }
 
 json::object to_json(const channel::StateItem& item) {
   return {{"name", as_utf8(item.name)},
           {"kind", as_utf8(item.kind)},
-          {"type", or_null(item.type)},
-          {"device", or_null(item.device)},
-          {"dtype", or_null(item.dtype)},
+          {"type", told(item.type)},
+          {"device", told(item.device)},
+          {"dtype", told(item.dtype)},
           {"bytes", item.bytes},
           {"tensors", item.tensors},
           {"tracked", item.tracked},
-          {"moves", or_null(item.moves)},
+          {"moves", told(item.moves)},
           {"changed", item.changed == "yes"  ? json::value(true)
                       : item.changed == "no" ? json::value(false)
                                              : json::value(nullptr)},
-          {"note", or_null(item.note)}};
+          {"note", told(item.note)}};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -99,6 +100,10 @@ const boost::json::array& array_at(const boost::json::object&&, std::string_view
 /// What has nothing to say is null in answers.
 [[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
   return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
+}
+template <class T>
+[[nodiscard]] boost::json::value value_or_null(const std::optional<T>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
 }
 
 }  // namespace cardswap

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/units.h"
 
 namespace cardswap::cli {
@@ -12,12 +13,6 @@ namespace {
 
 namespace json = boost::json;
 
-json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
-json::value or_null(const std::optional<double>& number) {
-  return number ? json::value(*number) : json::value(nullptr);
-}
 std::string ms(const std::optional<double>& number) { return number ? format_ms(*number) : "-"; }
 
 }  // namespace
@@ -45,12 +40,12 @@ std::string DrainTable::line(const DrainRow& row) const {
 json::object to_json(const DrainRow& row) {
   return {{"job", row.job},
           {"from", row.from},
-          {"to", or_null(row.to)},
+          {"to", text_or_null(row.to)},
           {"result", row.result},
-          {"migration", or_null(row.migration)},
-          {"strategy", or_null(row.strategy)},
-          {"downtime_ms", or_null(row.downtime_ms)},
-          {"total_time_ms", or_null(row.total_time_ms)},
+          {"migration", text_or_null(row.migration)},
+          {"strategy", text_or_null(row.strategy)},
+          {"downtime_ms", value_or_null(row.downtime_ms)},
+          {"total_time_ms", value_or_null(row.total_time_ms)},
           {"tries", row.tries},
           {"note", row.note}};
 }

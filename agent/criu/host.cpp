@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/task_group.h"
 #include "agent/criu/meeting.h"
 #include "migrator/core/error.h"
@@ -45,22 +46,18 @@ boost::asio::awaitable<void> Host::find() {
 }
 
 boost::json::object to_json(const Host& host) {
-  namespace json = boost::json;
-  const auto or_null = [](const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
-  };
   const auto& tool = host.tool();
   const auto& cuda = host.cuda();
   return {{"usable", tool.usable()},
-          {"version", or_null(tool.version)},
-          {"path", or_null(tool.path)},
-          {"problem", or_null(tool.problem)},
-          {"network_fault", or_null(tool.network_fault)},
+          {"version", text_or_null(tool.version)},
+          {"path", text_or_null(tool.path)},
+          {"problem", text_or_null(tool.problem)},
+          {"network_fault", text_or_null(tool.network_fault)},
           {"cuda",
            {{"usable", cuda.usable()},
-            {"version", or_null(cuda.version())},
+            {"version", text_or_null(cuda.version())},
             {"changes_gpus", cuda.can_change_gpus()},
-            {"problem", or_null(cuda.problem())}}}};
+            {"problem", text_or_null(cuda.problem())}}}};
 }
 
 }  // namespace cardswap::criu

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/http/client.h"
 
 namespace cardswap {
@@ -10,9 +11,6 @@ namespace json = boost::json;
 using handover::TargetState;
 
 json::object incoming_json(const Reservation& r, const Job* standby, const Config& config) {
-  const auto or_null = [](const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
-  };
   const auto& record = r.side.record();
   const bool arrived = record.state == TargetState::completed;
   const bool over =
@@ -21,11 +19,11 @@ json::object incoming_json(const Reservation& r, const Job* standby, const Confi
   return {
       {"id", r.migration},
       {"version", r.version},
-      {"job", standby != nullptr ? json::value(standby->name) : or_null(r.job)},
+      {"job", standby != nullptr ? json::value(standby->name) : text_or_null(r.job)},
       {"job_uid", standby != nullptr ? json::value(standby->uid) : json::value(nullptr)},
       {"instance", r.instance},
       {"from", r.from},
-      {"maker", or_null(r.owner)},
+      {"maker", text_or_null(r.owner)},
       {"to", config.host_name + (standby != nullptr ? "/" + standby->device : "")},
       {"role", "target"},
       {"state", to_string(record.state)},
@@ -37,7 +35,7 @@ json::object incoming_json(const Reservation& r, const Job* standby, const Confi
       {"clock_error_ms", moved ? json::value(r.clock_error_ms) : json::value(nullptr)},
       {"migrated_at_step", r.granted() ? json::value(record.content.step) : json::value(nullptr)},
       {"root", r.granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},
-      {"forced", or_null(r.forced)},
+      {"forced", text_or_null(r.forced)},
       {"copy",
        record.open ? json::value(r.copy.empty() ? "unknown" : r.copy) : json::value(nullptr)},
       {"progress", json::object{}},

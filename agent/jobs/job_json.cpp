@@ -15,11 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
-
 std::optional<int> int_of(const json::object& from, std::string_view key) {
   int number = 0;
   return take_recorded(from, key, number) ? std::optional(number) : std::nullopt;
@@ -120,8 +115,8 @@ json::object to_json(const Job& job) {
       {"attached", job.attached},
       {"framework", text_or_null(job.framework)},
       {"cannot_move", obstacles_json(job.obstacles)},
-      {"exit_code", or_null(job.exit_code)},
-      {"exit_signal", or_null(job.exit_signal)},
+      {"exit_code", value_or_null(job.exit_code)},
+      {"exit_signal", value_or_null(job.exit_signal)},
       {"exit_text", text_or_null(job.exit_text)},
       {"restarts", job.restarts},
       {"started_at_ms", job.started_at_ms},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/json_fields.h"
 #include "agent/base/units.h"
 #include "agent/http/client.h"
 
@@ -68,14 +69,6 @@ json::array to_json(const std::vector<Part>& parts) {
     result.push_back(json::object{{"name", part.name}, {"ms", part.ms}});
   }
   return result;
-}
-
-template <class T>
-json::value or_null(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
-}
-json::value or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 }  // namespace
@@ -152,13 +145,13 @@ json::object to_json(const Report& r) {
           {"from", r.from},
           {"to", r.to},
           {"state", r.state},
-          {"result", or_null(r.result)},
+          {"result", text_or_null(r.result)},
           {"headline", headline(r)},
-          {"strategy", {{"asked", r.asked}, {"used", or_null(r.strategy)}, {"why", r.why}}},
+          {"strategy", {{"asked", r.asked}, {"used", text_or_null(r.strategy)}, {"why", r.why}}},
           {"error", r.error ? json::value(http::to_json(*r.error)) : json::value(nullptr)},
           {"started_at_ms", r.started_at_ms},
           {"total_time_ms", r.total_ms},
-          {"migrated_at_step", or_null(r.step)},
+          {"migrated_at_step", value_or_null(r.step)},
           {"median_step_ms", r.step_ms},
           {"total", r.state_bytes},
           {"transferred", r.transferred},
@@ -170,8 +163,8 @@ json::object to_json(const Report& r) {
           {"mean_rate", r.mean_rate},
           {"peak_rate", r.peak_rate},
           {"downtime",
-           {{"predicted_ms", or_null(d.predicted_ms)},
-            {"measured_ms", or_null(d.measured_ms)},
+           {{"predicted_ms", value_or_null(d.predicted_ms)},
+            {"measured_ms", value_or_null(d.measured_ms)},
             {"clock_error_ms", d.clock_error_ms},
             {"limit_ms", d.limit_ms},
             {"hold_ms", d.hold_ms},
