@@ -21,11 +21,13 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake
   DESTINATION ${config_dir})
 if(CARDSWAP_AGENT)
   install(TARGETS cardswapd cardswap cardswap-init cardswap-holder COMPONENT agent)
-  foreach(page cardswap.1 cardswapd.8)
-    set(VERSION ${PROJECT_VERSION})
-    configure_file(docs/man/${page} ${CMAKE_CURRENT_BINARY_DIR}/man/${page} @ONLY)
-    string(REGEX REPLACE ".*\\." "" section ${page})
-    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section}
-      COMPONENT agent)
-  endforeach()
+  # docs/ has the words, once; a page of another shape ends the build.
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  set(man ${CMAKE_CURRENT_BINARY_DIR}/man)
+  add_custom_command(OUTPUT ${man}/cardswap.1 ${man}/cardswapd.8
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/man_pages.py --version ${PROJECT_VERSION} --out ${man}
+    DEPENDS scripts/man_pages.py docs/cli.md docs/cardswapd.md COMMENT "Manual pages" VERBATIM)
+  add_custom_target(man_pages ALL DEPENDS ${man}/cardswap.1 ${man}/cardswapd.8)
+  install(FILES ${man}/cardswap.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT agent)
+  install(FILES ${man}/cardswapd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT agent)
 endif()

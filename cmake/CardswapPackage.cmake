@@ -22,7 +22,7 @@ install(FILES README.md CHANGELOG.md DESTINATION /usr/share/doc/cardswap
 install(FILES LICENSE DESTINATION /usr/share/doc/cardswap RENAME copyright
   COMPONENT service EXCLUDE_FROM_ALL)
 install(DIRECTORY docs DESTINATION /usr/share/doc/cardswap COMPONENT service EXCLUDE_FROM_ALL
-  FILES_MATCHING PATTERN "*.md" PATTERN man EXCLUDE)
+  FILES_MATCHING PATTERN "*.md")
 install(FILES ${package}/debian/bash-completion COMPONENT service EXCLUDE_FROM_ALL
   DESTINATION /usr/share/bash-completion/completions RENAME cardswap)
 install(PROGRAMS scripts/maintenance.sh DESTINATION /usr/bin RENAME cardswap-maintenance

@@ -21,5 +21,6 @@ if [ "${1:-}" = --fix ]; then clang-format -i "${sources[@]}"; fi
 clang-format --dry-run --Werror "${sources[@]}" || { echo "format: run scripts/check.sh --fix"; bad=1; }
 python3 scripts/check_includes.py || bad=1
 python3 scripts/check_recipes.py || bad=1
+python3 scripts/man_pages.py --check || bad=1
 python3 scripts/check_code.py || bad=1
 exit $bad

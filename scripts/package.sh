@@ -12,7 +12,7 @@ build=${1:-build/release}
 out=${2:-$build/package}
 
 [ -e "$build/CMakeCache.txt" ] || cmake --preset release -B "$build"
-cmake --build "$build" --target cardswapd cardswap
+cmake --build "$build" --target cardswapd cardswap man_pages
 (cd "$build" && cpack -G DEB --config CPackConfig.cmake -B package) >"$build/package.log" 2>&1 ||
   { cat "$build/package.log" >&2; exit 1; }
 if [ "$out" != "$build/package" ]; then mkdir -p "$out" && cp "$build"/package/*.deb "$out"; fi

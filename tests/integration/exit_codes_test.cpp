@@ -259,34 +259,6 @@ std::set<std::string> flags_in(const std::string& text) {
   return {std::sregex_token_iterator(text.begin(), text.end(), flag), {}};
 }
 
-std::string page(const std::string& name) {
-  // troff puts fonts and backslashes into the flags.
-  auto text =
-      std::regex_replace(read_file(std::string(DOCS) + "/" + name), std::regex(R"(\\f[BIR])"), "");
-  std::erase(text, '\\');
-  return text;
-}
-
-TEST(Help, IsInTheManualPages) {
-  std::string help = run({CARDSWAP, "--help"}).out;
-  for (const auto* verb :
-       {"run", "jobs", "migrate", "status", "report", "cancel", "resolve", "logs", "devices",
-        "cordon", "uncordon", "drain", "stop", "forget", "version", "completion", "top"}) {
-    const auto outcome = run({CARDSWAP, verb, "--help"});
-    EXPECT_EQ(outcome.exit_code, 0);
-    help += outcome.out;
-    EXPECT_THAT(page("man/cardswap.1"), HasSubstr(verb));
-    EXPECT_THAT(page("cli.md"), HasSubstr(verb));
-  }
-  for (const auto& flag : flags_in(help)) {
-    EXPECT_TRUE(flags_in(page("man/cardswap.1")).contains(flag)) << flag;
-  }
-  for (const auto& flag : flags_in(run({CARDSWAPD, "--help"}).out)) {
-    EXPECT_TRUE(flags_in(page("man/cardswapd.8")).contains(flag)) << flag;
-  }
-  EXPECT_THAT(run({CARDSWAP, "--help"}).out, HasSubstr("Usage: cardswap "));
-}
-
 TEST(Completion, HasEveryVerbAndEveryOptionOfIt) {
   const auto script = run({CARDSWAP, "completion"}).out;
   const auto verbs = run({CARDSWAP, "--help"}).out;
