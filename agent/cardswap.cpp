@@ -7,6 +7,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/completion.h"
 #include "agent/cli/default_paths.h"
+#include "agent/cli/other_words.h"
 
 namespace {
 
@@ -29,16 +30,42 @@ int report(const cardswap::cli::Context& context, const cardswap::Error& error) 
   return static_cast<int>(cardswap::exit_for(error.code()));
 }
 
-/// CLI11's words under our name, and which verb there is no such thing as.
-int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
-  const auto verbs = app.get_subcommands();
-  const auto rest = app.remaining();
-  std::string failure = error.what();
-  if (verbs.empty()) {
-    failure = rest.empty() ? "there is no verb" : "'" + rest.front() + "' is no verb or option";
+/// Whoever types `jobs rm NAME` gives the verb as the first word of one that lists things.
+std::string verb_below(const CLI::App& chosen, const std::vector<std::string>& verbs) {
+  if (chosen.get_name() != "jobs" && chosen.get_name() != "status" &&
+      chosen.get_name() != "devices") {
+    return {};
   }
-  std::cerr << "cardswap: " << failure << "\nhint: cardswap "
-            << (verbs.empty() ? "" : verbs.front()->get_name() + " ") << "--help\n";
+  for (const auto* option : chosen.get_options()) {
+    if (!option->get_positional() || option->empty()) continue;
+    return cardswap::cli::verb_called(option->results().front(), verbs);
+  }
+  return {};
+}
+
+/// CLI11's words under our name, and which verb there is no such thing as, but perhaps another.
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  using namespace cardswap::cli;
+  const auto chosen = app.get_subcommands();
+  const auto rest = app.remaining();
+  std::vector<std::string> verbs;
+  for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    verbs.push_back(verb->get_name());
+  }
+  std::string failure = error.what();
+  std::string meant;
+  if (!chosen.empty()) {
+    meant = verb_below(*chosen.front(), verbs);
+    if (meant.empty()) meant = chosen.front()->get_name();
+  } else if (rest.empty()) {
+    failure = "there is no verb";
+  } else {
+    failure = "'" + rest.front() + "' is no verb or option";
+    meant = verb_called(rest.front(), verbs);
+    if (meant.empty()) meant = verb_near(rest.front(), verbs);
+  }
+  std::cerr << "cardswap: " << failure << "\nhint: cardswap " << (meant.empty() ? "" : meant + " ")
+            << "--help\n";
   return static_cast<int>(cardswap::Exit::usage);
 }
 

@@ -59,6 +59,7 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
 
   auto* status = app.add_subcommand(
       "status", "Migrations of this host's jobs, outgoing and incoming, or one in full");
+  status->alias("migrations");
   status->add_option("migration", *given, "Migration");
   struct Shown {
     bool all = false;

@@ -77,6 +77,12 @@ TEST_F(ExitCode, IsTwoForWrongUsageAndNamesTheWord) {
            {{}, 2, {"no verb", "--help"}},
            {{"frobnicate"}, 2, {"'frobnicate'", "--help"}},
            {{"--frob"}, 2, {"'--frob'", "--help"}},
+           {{"rm", "job"}, 2, {"'rm'", "cardswap forget --help"}},
+           {{"migarte", "job"}, 2, {"'migarte'", "cardswap migrate --help"}},
+           {{"jobs", "rm", "job"}, 2, {"job", "cardswap forget --help"}},
+           {{"jobs", "stop", "job", "--force"}, 2, {"job", "cardswap stop --help"}},
+           {{"jobs", "job", "job"}, 2, {"job", "cardswap jobs --help"}},
+           {{"migrations", "cancel", "m-1"}, 2, {"m-1", "cardswap cancel --help"}},
            {{"-o", "xml", "jobs"}, 2, {"xml", "json"}},
            {{"migrate"}, 2, {"job", "migrate --help"}},
            {{"migrate", "job"}, 2, {"--to", "migrate --help"}},
@@ -263,7 +269,7 @@ TEST(Completion, HasEveryVerbAndEveryOptionOfIt) {
   const auto script = run({CARDSWAP, "completion"}).out;
   const auto verbs = run({CARDSWAP, "--help"}).out;
   const auto listed = verbs.substr(verbs.find("Subcommands:"));
-  static const std::regex verb("\n  ([a-z]+) ");
+  static const std::regex verb("\n  ([a-z]+)[ ,]");
   std::size_t seen = 0;
   for (std::sregex_iterator found(listed.begin(), listed.end(), verb), end; found != end; ++found) {
     const auto name = (*found)[1].str();
