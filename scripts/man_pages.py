@@ -13,9 +13,8 @@ A page is plain Markdown of a fixed shape, so that it reads well there and as a 
     | head | head |             a row is a term and what it means
         code                    four spaces, or a fence
 
-In text there are `code`, **strong**, *emphasised* and [links](other.md), which lead to something. Lines but
-those of tables have at most 120 columns. Anything else is refused: it would come out wrong, and nobody
-would look.
+In text there are `code`, **strong**, *emphasised* and [links](other.md). Lines but those of tables have
+at most 120 columns. Anything else is refused: it would come out wrong, and nobody would look.
 """
 import argparse
 import dataclasses
@@ -175,23 +174,6 @@ def literal(text: str, placeholders: bool) -> str:
     return rf"\fB{bold}\fR"
 
 
-def anchor(heading: str) -> str:
-    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
-
-
-def check_links(blocks: list[Block], folder: pathlib.Path):
-    """Throws ShapeError for the first link that leads nowhere."""
-    anchors = {anchor(block.text) for block in blocks if block.kind in ("section", "part")}
-    for block in blocks:
-        texts = [block.term, block.text, *(cell for row in block.rows for cell in row)]
-        for found in (found for text in texts for found in INLINE.finditer(text) if found["to"]):
-            file, _, part = found["to"].partition("#")
-            if file.startswith("http"):
-                continue
-            if (file and not (folder / file).exists()) or (not file and part not in anchors):
-                raise ShapeError(block.line, f"a link to {found['to']}, which is not there")
-
-
 def inline(text: str, placeholders: bool = False) -> str:
     """One paragraph as troff."""
     made = ""
@@ -273,7 +255,6 @@ def main() -> int:
     for path in PAGES:
         text = (ROOT / path).read_text(encoding="utf-8")
         try:
-            check_links(blocks_of(text), (ROOT / path).parent)
             made = man_page(text, given.version)
         except ShapeError as error:
             print(f"{path}:{error}", file=sys.stderr)

@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
 sys.dont_write_bytecode = True
-from man_pages import PAGES, ROOT, ShapeError, blocks_of, check_links, man_page  # noqa: E402
+from man_pages import PAGES, ROOT, ShapeError, man_page  # noqa: E402
 
 TITLE = "# tool(1): does things\n\n"
 
@@ -65,16 +65,6 @@ class TestManPage(unittest.TestCase):
     def test_says_the_line_of_what_it_refuses(self):
         with self.assertRaisesRegex(ShapeError, "^5: "):
             body("one\n\n<two>")
-
-    def test_has_no_link_that_leads_nowhere(self):
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            (folder / "there.md").write_text("")
-            good = "## In doubt, twice\n\n[a](#in-doubt-twice) [b](there.md#x) [c](https://h)"
-            check_links(blocks_of(TITLE + good), folder)
-            for link in ("#gone", "gone.md"):
-                with self.assertRaisesRegex(ShapeError, f"^3: a link to {link}"):
-                    check_links(blocks_of(TITLE + f"[x]({link})"), folder)
 
 
 class TestPagesOfThisProject(unittest.TestCase):

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Says which links in this project's Markdown lead to no file, or to no heading of it."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+CODE = re.compile(r"```.*?```|^ {4}.*?$|`[^`\n]*`", re.S | re.M)
+LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
+FENCE = re.compile(r"```.*?```", re.S)
+
+
+def anchors(text: str) -> set[str]:
+    """What `#...` may follow the page's name, as the sites that show Markdown make it of headings."""
+    found: set[str] = set()
+    for heading in HEADING.findall(FENCE.sub("", text)):
+        base = re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-")
+        count = 0
+        while (name := f"{base}-{count}" if count else base) in found:
+            count += 1
+        found.add(name)
+    return found
+
+
+def complaints(pages: dict[str, str], exists) -> list[str]:
+    """`pages` maps paths to texts; `exists` says whether there is a file or folder at a path."""
+    known = {path: anchors(text) for path, text in pages.items()}
+    found = []
+    for path, text in pages.items():
+        shown = CODE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), re.sub(r"\[`([^`\n]*)`\]", r"[\1]", text))
+        for match in LINK.finditer(shown):
+            file, _, anchor = match[1].partition("#")
+            if re.match(r"[a-z]+:", file):
+                continue
+            to = os.path.normpath(os.path.join(os.path.dirname(path), file)) if file else path
+            where = f"{path}:{shown.count(chr(10), 0, match.start()) + 1}"
+            if to not in pages and not exists(to):
+                found.append(f"{where}: there is no {to}")
+            elif anchor and anchor not in known.get(to, ()):
+                found.append(f"{where}: {to} has no heading '#{anchor}'")
+    return found
+
+
+def main() -> int:
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], capture_output=True, text=True,
+                            check=True).stdout.split()
+    pages = {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}
+    found = complaints(pages, lambda path: Path(path).exists())
+    print("\n".join(found), end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
