@@ -119,6 +119,25 @@ TEST(Predict, InTotalCountsTheSetUpTheCopyAndTheStepsUntilTheAudit) {
   EXPECT_EQ(of(all, Strategy::rounds).transferred, 9'000'000'000U);
 }
 
+TEST(Predict, HasTheNumbersThatDocsArchitectureWorksOut) {
+  Measurements gpt;
+  gpt.state_bytes = 39'691'264;
+  gpt.replayed_bytes = 39'687'168;  // all but a buffer
+  gpt.update_bytes = 13'229'056;
+  gpt.link_rate = 1e8;
+  gpt.step_ms = 208.017;
+  gpt.replay_ms = 93.51;
+  const auto all = predict(gpt, 300);
+  EXPECT_NEAR(of(all, Strategy::stop_copy).downtime_ms, 411.8, 0.05);
+  EXPECT_NEAR(of(all, Strategy::stop_copy).total_time_ms, 912, 0.5);
+  EXPECT_NEAR(of(all, Strategy::rounds).downtime_ms, 411.8, 0.05);
+  EXPECT_NEAR(of(all, Strategy::rounds).total_time_ms, 1706, 0.5);
+  EXPECT_NEAR(of(all, Strategy::replay).downtime_ms, 237.4, 0.05);
+  EXPECT_NEAR(of(all, Strategy::replay).total_time_ms, 1771, 0.5);
+  EXPECT_NEAR(static_cast<double>(of(all, Strategy::replay).transferred), 84.7e6, 0.05e6);
+  EXPECT_EQ(choose(all), Strategy::replay);
+}
+
 TEST(Predict, WithoutAReplayableOptimizerSaysSo) {
   auto measured = dense(10'000'000, 1e9, 100);
   measured.update_bytes = measured.replayed_bytes = 0;
