@@ -282,6 +282,29 @@ TEST(ProgressLine, IsTheStateAloneBeforeAnythingIsKnown) {
             "syncing");
 }
 
+boost::json::object moved_migration(double downtime_ms, double hold_ms) {
+  return {{"result", "ok"},
+          {"max_downtime_ms", 300},
+          {"downtime_ms", downtime_ms},
+          {"progress",
+           {{"hold_ms", hold_ms},
+            {"freeze_scan_ms", 12},
+            {"freeze_send_ms", 20},
+            {"freeze_verify_ms", 1}}}};
+}
+
+TEST(Summary, NamesWhatTookLongestWhereTheLimitWasExceeded) {
+  EXPECT_THAT(cli::summary(moved_migration(299, 0)), Not(HasSubstr("limit")));
+  EXPECT_THAT(cli::summary(moved_migration(350, 0)),
+              HasSubstr("limit 300 ms, was 350 ms: commit and grant took 317 ms"));
+  EXPECT_THAT(cli::summary(moved_migration(100, 250)),
+              HasSubstr("limit 300 ms, was 350 ms: the wait before the last step took 250 ms"));
+  auto whole = moved_migration(404, 0);
+  whole["process"] = {{"freeze_ms", 17}, {"dump_ms", 186}, {"restore_ms", 152}};
+  EXPECT_THAT(cli::summary(whole),
+              HasSubstr("limit 300 ms, was 404 ms: moving the process took 355 ms"));
+}
+
 TEST(JobsTable, ShowsADashForWhatAProgramWithoutARuntimeDoesNotTell) {
   const boost::json::object answer{
       {"jobs",
