@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "migrator/core/descriptor.h"
+#include "migrator/core/environment.h"
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
@@ -53,7 +54,7 @@ class AgentChannel::Socket {
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof(address.sun_path)) {
       throw Error(Code::bad_request, fmt::format("the socket path {} is too long", path),
-                  "CARDSWAP_SOCKET may have 107 bytes");
+                  fmt::format("{} may have 107 bytes", environment::kSocket));
     }
     std::memcpy(address.sun_path, path.c_str(), path.size());
     auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -64,8 +65,9 @@ class AgentChannel::Socket {
         0) {
       throw Error(Code::unreachable,
                   fmt::format("no agent answers at {}: {}", path, because(errno)),
-                  "is cardswapd running? A program started without `cardswap run` needs no "
-                  "CARDSWAP_SOCKET");
+                  fmt::format("is cardswapd running? A program started without `cardswap run` "
+                              "needs no {}",
+                              environment::kSocket));
     }
     ::fcntl(socket->fd(), F_SETFL, O_NONBLOCK);
     return socket;

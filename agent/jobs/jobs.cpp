@@ -14,6 +14,7 @@
 #include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/log_file.h"
+#include "migrator/core/environment.h"
 #include "migrator/core/error.h"
 #include "migrator/link/ucx/guest_environment.h"
 
@@ -126,11 +127,11 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
     spec.env["HOME"] = spec.user->home;
     spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
   }
-  spec.env["CARDSWAP_SOCKET"] = config_.runtime_socket().string();
-  spec.env["CARDSWAP_JOB"] = job.name;
-  spec.env["CARDSWAP_TOKEN"] = job.token;
-  spec.env["CARDSWAP_ROLE"] = job.standby ? "standby" : "primary";
-  spec.env["CARDSWAP_DEVICE"] = job.device;
+  spec.env[environment::kSocket] = config_.runtime_socket().string();
+  spec.env[environment::kJob] = job.name;
+  spec.env[environment::kToken] = job.token;
+  spec.env[environment::kRole] = job.standby ? environment::kStandby : environment::kPrimary;
+  spec.env[environment::kDevice] = job.device;
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
   job.state = "starting";

@@ -15,6 +15,7 @@
 #include "agent/base/task_group.h"
 #include "agent/process/process_tree.h"
 #include "migrator/core/descriptor.h"
+#include "migrator/core/environment.h"
 
 namespace cardswap {
 namespace {
@@ -25,7 +26,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookAgain{50};
 constexpr milliseconds kLookAgainMax{2000};
 constexpr std::size_t kEnvironMax = 6U << 20;  // what execve() takes; a process may say it has more
-constexpr std::string_view kTokenKey = "CARDSWAP_TOKEN=";
 
 void each_process(const std::function<void(pid_t)>& look) {
   std::error_code gone;
@@ -38,6 +38,7 @@ void each_process(const std::function<void(pid_t)>& look) {
 
 /// The token in its environment; empty without one, or where that may not be read.
 std::string token_of(pid_t pid) {
+  const auto key = fmt::format("{}=", environment::kToken);
   std::ifstream file(fmt::format("/proc/{}/environ", pid), std::ios::binary);
   std::string text;
   std::array<char, 16384> piece{};
@@ -49,7 +50,7 @@ std::string token_of(pid_t pid) {
   for (std::string_view left = text; !left.empty();) {
     const auto item = left.substr(0, left.find('\0'));
     left.remove_prefix(std::min(item.size() + 1, left.size()));
-    if (item.starts_with(kTokenKey)) return std::string(item.substr(kTokenKey.size()));
+    if (item.starts_with(key)) return std::string(item.substr(key.size()));
   }
   return {};
 }

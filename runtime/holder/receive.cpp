@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "migrator/core/environment.h"
 #include "migrator/core/mutex.h"
 #include "migrator/core/token.h"
 #include "migrator/engine/target.h"
@@ -36,11 +37,11 @@ std::string setting(const char* name) {
 class Receiver final : private TargetProgram {
  public:
   Receiver(const std::string& path, OpenCard open_gpu)
-      : token_(setting("CARDSWAP_TOKEN")),
-        job_(setting("CARDSWAP_JOB")),
+      : token_(setting(environment::kToken)),
+        job_(setting(environment::kJob)),
         memory_(std::move(open_gpu)),
         listener_(path),
-        channel_(setting("CARDSWAP_SOCKET"), {[this] { return hello(); }, {}, {}}) {
+        channel_(setting(environment::kSocket), {[this] { return hello(); }, {}, {}}) {
     const auto& welcome = channel_.welcome();
     if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
     TargetOptions options;

@@ -1,0 +1,16 @@
+#pragma once
+
+/// What an agent tells the processes of a job, in their environment: `run`'s program, a standby, a
+/// `cardswap-holder`. Whoever has none of it is in no agent's care, and its Session is inert.
+namespace cardswap::environment {
+
+inline constexpr const char* kSocket = "CARDSWAP_SOCKET";  ///< where the agent listens for it
+inline constexpr const char* kJob = "CARDSWAP_JOB";        ///< its job's name
+inline constexpr const char* kToken = "CARDSWAP_TOKEN";    ///< proves whose process it is
+inline constexpr const char* kRole = "CARDSWAP_ROLE";      ///< kPrimary or kStandby
+inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< "cpu:0", "cuda:1": for the program
+
+inline constexpr const char* kPrimary = "primary";
+inline constexpr const char* kStandby = "standby";
+
+}  // namespace cardswap::environment
