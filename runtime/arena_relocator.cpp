@@ -24,35 +24,35 @@ constexpr std::uint64_t kDigestedTogether = 1U << 20;
 }  // namespace
 
 ArenaRelocator::ArenaSlot& ArenaRelocator::slot_of(const std::shared_ptr<Device>& device) {
-  for (const auto& place : slots_) {
-    if (place->device == device) return *place;
+  for (const auto& slot : slots_) {
+    if (slot->device == device) return *slot;
   }
-  ArenaSlot place{device ? device->info().name : kHost, device, {}, false};
+  ArenaSlot slot{device ? device->info().name : kHost, device, {}, false};
   if (device) {
-    place.arena = device->reserve_arena(0, 0);
+    slot.arena = device->reserve_arena(0, 0);
   } else {
-    place.arena = MemfdArena::reserve();
+    slot.arena = MemfdArena::reserve();
   }
-  return *slots_.emplace_back(std::make_unique<ArenaSlot>(std::move(place)));
+  return *slots_.emplace_back(std::make_unique<ArenaSlot>(std::move(slot)));
 }
 
 std::vector<const ArenaRelocator::ArenaSlot*> ArenaRelocator::slots() const {
   std::vector<const ArenaSlot*> result;
-  for (const auto& place : slots_) {
-    if (place->arena->bytes() > 0) result.push_back(place.get());
+  for (const auto& slot : slots_) {
+    if (slot->arena->bytes() > 0) result.push_back(slot.get());
   }
   return result;
 }
 
 bool ArenaRelocator::is_away() const {
-  return std::ranges::any_of(slots_, [](const auto& place) {
-    return place->arena->bytes() > 0 && !place->arena->is_bound();
+  return std::ranges::any_of(slots_, [](const auto& slot) {
+    return slot->arena->bytes() > 0 && !slot->arena->is_bound();
   });
 }
 
 bool ArenaRelocator::is_home(const TrackedRegion& region) const {
-  return std::ranges::any_of(slots_, [&region](const auto& place) {
-    return place->device == region.device && place->arena->holds(region.memory);
+  return std::ranges::any_of(slots_, [&region](const auto& slot) {
+    return slot->device == region.device && slot->arena->holds(region.memory);
   });
 }
 
@@ -73,21 +73,21 @@ void ArenaRelocator::relocate_all() { relocate(true, std::nullopt); }
 bool ArenaRelocator::relocate(bool with_scratch, std::optional<std::chrono::milliseconds> limit) {
   std::optional<Clock::time_point> start;  // of the first copy: to find them may take as long
   if (!limit) {
-    for (auto& place : slots_) place->full = false;  // there may be room by now
+    for (auto& slot : slots_) slot->full = false;  // there may be room by now
   }
   for (auto& region : tracker_.regions(with_scratch)) {
     if (!region.relocate || region.memory.empty() || is_home(region)) continue;
-    auto& place = slot_of(region.device);
-    if (place.full) continue;
+    auto& slot = slot_of(region.device);
+    if (slot.full) continue;
     if (limit && start && Clock::now() - *start >= *limit) return false;
     if (!start) start = Clock::now();
     std::shared_ptr<std::span<std::byte>> block;
     try {
-      block = place.arena->allocate(region.memory.size());
+      block = slot.arena->allocate(region.memory.size());
     } catch (const Error& error) {
       if (error.code() != Code::refused && error.code() != Code::no_memory) throw;
-      // It stays with the process. A card is not asked again at every boundary: that stops it.
-      place.full = error.code() == Code::no_memory;
+      // It stays with the process. A GPU is not asked again at every boundary: that stops it.
+      slot.full = error.code() == Code::no_memory;
       continue;
     }
     auto* home = block->data();
@@ -103,16 +103,16 @@ StateView ArenaRelocator::state_view(bool with_scratch) {
   std::vector<Region> layout;
   auto regions = tracker_.regions(with_scratch);
   std::set<const std::byte*> sent;
-  for (const auto* place : slots()) {
+  for (const auto* slot : slots()) {
     // It pins the range's beginning: a holder that maps the regions maps them from there.
-    const auto head = place->arena->head();
-    layout.push_back({place->name, kArenaHead, "", head.size(), place->arena->base()});
+    const auto head = slot->arena->head();
+    layout.push_back({slot->name, kArenaHead, "", head.size(), slot->arena->base()});
     result.memory.push_back(head);
-    result.keep_alive.push_back(place->arena);
-    result.devices.push_back(place->device);
+    result.keep_alive.push_back(slot->arena);
+    result.devices.push_back(slot->device);
     for (auto& region : regions) {
-      if (region.memory.empty() || region.device != place->device ||
-          !place->arena->holds(region.memory)) {
+      if (region.memory.empty() || region.device != slot->device ||
+          !slot->arena->holds(region.memory)) {
         continue;
       }
       sent.insert(region.memory.data());
@@ -128,13 +128,13 @@ StateView ArenaRelocator::state_view(bool with_scratch) {
     std::erase_if(blocks_, [](const auto& block) { return block.expired(); });
     for (const auto& weak : blocks_) {
       auto block = weak.lock();
-      if (!block || !place->arena->holds(*block) || !sent.insert(block->data()).second) continue;
+      if (!block || !slot->arena->holds(*block) || !sent.insert(block->data()).second) continue;
       const auto address = reinterpret_cast<std::uint64_t>(block->data());
       layout.push_back(
           {fmt::format("untracked/{:#x}", address), "bytes", "", block->size(), address});
       result.memory.push_back(*block);
       result.keep_alive.push_back(std::move(block));
-      result.devices.push_back(place->device);
+      result.devices.push_back(slot->device);
     }
   }
   result.fence = fence_of(result.devices);

@@ -27,8 +27,8 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
   const auto slots = relocator_.slots();
   {
     std::vector<memory_handoff::PassedArena> arenas;
-    for (const auto* place : slots) {
-      arenas.push_back({place->name, place->arena->base(), place->arena->pieces()});
+    for (const auto* slot : slots) {
+      arenas.push_back({slot->name, slot->arena->base(), slot->arena->pieces()});
     }
     auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
     (void)memory_handoff::ask<memory_handoff::Kept>(
@@ -36,7 +36,7 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
         memory_handoff::files_of(arenas), Clock::now() + kAnswerMax);
   }
   try {
-    for (const auto* place : slots) place->arena->unbind();
+    for (const auto* slot : slots) slot->arena->unbind();
   } catch (const Error&) {
     recall();
     throw;
@@ -47,19 +47,19 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
 void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas,
                      std::vector<Descriptor> files) {
   auto passed = memory_handoff::assembled(arenas, std::move(files));
-  for (const auto* place : relocator_.slots()) {
-    if (place->arena->is_bound()) continue;
-    const auto found = std::ranges::find(passed, place->name, &memory_handoff::PassedArena::device);
+  for (const auto* slot : relocator_.slots()) {
+    if (slot->arena->is_bound()) continue;
+    const auto found = std::ranges::find(passed, slot->name, &memory_handoff::PassedArena::device);
     if (found == passed.end()) {
       throw Error(Code::bad_request,
-                  fmt::format("the job's memory on {} was not handed over", place->name));
+                  fmt::format("the job's memory on {} was not handed over", slot->name));
     }
-    place->arena->bind(std::move(found->pieces), found->base);
+    slot->arena->bind(std::move(found->pieces), found->base);
   }
 }
 
 void Departure::let_go() {
-  for (const auto* place : relocator_.slots()) place->arena->unbind();
+  for (const auto* slot : relocator_.slots()) slot->arena->unbind();
 }
 
 void Departure::recall() {

@@ -9,7 +9,7 @@ import sys
 FOLDERS = (
     "migrator/core", "migrator/wire", "migrator/device", "migrator/link", "migrator/link/ucx", "migrator/engine",
     "cuda",
-    "runtime/include/cardswap", "runtime", "runtime/holder", "runtime/torch", "runtime/examples",
+    "runtime/include/cardswap", "runtime", "runtime/roles", "runtime/session", "runtime/holder", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/jobs", "agent/criu", "agent/attach", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",

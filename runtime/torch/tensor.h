@@ -9,7 +9,7 @@
 namespace cardswap {
 
 /// The whole storage under `tensor`, which keeps it alive; nothing for an undefined tensor. It can
-/// be re-homed when it owns its memory and got it from LibTorch's allocator.
+/// be relocated when it owns its memory and got it from LibTorch's allocator.
 void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor);
 
 /// Sizes, and how they lie in the storage where that is not the usual way.

@@ -32,12 +32,11 @@ class RuntimeLine {
       }
     }
   }
+  /// Throws when nothing comes for 20 s, or the runtime closes.
+  [[nodiscard]] channel::Message next();
   void close();
 
  private:
-  /// Throws when nothing comes for 20 s, or the runtime closes.
-  [[nodiscard]] channel::Message next();
-
   int fd_;
   channel::FrameReader frames_;
 };

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "migrator/core/error.h"
-#include "runtime/plain_states.h"
+#include "runtime/session/plain_states.h"
 #include "runtime/step_gate.h"
 
 namespace cardswap {
@@ -126,6 +126,31 @@ TEST(StepGate, RunsNothingOnAThreadThatDoesNotStand) {
   EXPECT_FALSE(gate.run_parked([&] { ran = true; })) << "it trains: nobody would come for it";
   EXPECT_EQ(gate.boundary(), StepResult::proceed);
   EXPECT_FALSE(ran);
+}
+
+/// What it stood for is over even if it has not seen that yet: who parks it next is told that it
+/// stands.
+TEST(StepGate, StandsAnewAtTheNextBoundaryWhenItIsParkedJustAfterItsRelease) {
+  std::atomic<int> stood{0};
+  StepGate gate({{},
+                 [&] {
+                   ++stood;
+                   stood.notify_all();
+                 },
+                 {}});
+  gate.park();
+  std::jthread trainer([&] {
+    EXPECT_EQ(gate.boundary(), StepResult::proceed);
+    EXPECT_EQ(gate.boundary(), StepResult::proceed);
+  });
+  stood.wait(0);
+  EXPECT_TRUE(gate.run_parked([&] {
+    gate.release();
+    gate.park();
+  }));
+  stood.wait(1);
+  EXPECT_EQ(gate.step(), 2U);
+  gate.release();
 }
 
 TEST(StepGate, EndsTheLoopWhenRetired) {

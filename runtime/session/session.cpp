@@ -11,18 +11,19 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/core/environment.h"
 #include "migrator/core/error.h"
 #include "migrator/core/mutex.h"
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
-#include "runtime/inventory.h"
-#include "runtime/not_the_job.h"
-#include "runtime/plain_states.h"
+#include "runtime/roles/trainer_role.h"
+#include "runtime/session/inventory.h"
+#include "runtime/session/not_the_job.h"
+#include "runtime/session/plain_states.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
 #include "runtime/tracker.h"
-#include "runtime/trainer_role.h"
 
 namespace cardswap {
 namespace {
@@ -49,14 +50,16 @@ class Session::Impl {
                        [this] { return channel_->inode(); },
                        [this](const channel::Arrived& here) { redirect(here); },
                        [this](channel::Arrival arrive) { return obstacle(arrive); }}) {
-    const auto socket = setting("CARDSWAP_SOCKET");
+    const auto socket = setting(environment::kSocket);
     if (socket.empty()) return;
-    job_ = setting("CARDSWAP_JOB");
-    token_ = setting("CARDSWAP_TOKEN");
-    role_ = setting("CARDSWAP_ROLE") == "standby" ? channel::Role::standby : channel::Role::primary;
-    channel_.emplace(socket, AgentChannel::Handlers{[this] { return hello(); },
-                                                    [this](const channel::Message& m) { take(m); },
-                                                    [this] { tick(); }});
+    job_ = setting(environment::kJob);
+    token_ = setting(environment::kToken);
+    const bool standby = setting(environment::kRole) == environment::kStandby;
+    role_ = standby ? channel::Role::standby : channel::Role::primary;
+    channel_.emplace(socket,
+                     AgentChannel::Handlers{[this] { return hello(); },
+                                            [this](const channel::Message& m) { handle(m); },
+                                            [this] { tick(); }});
     const auto& welcome = channel_->welcome();
     trainer_role_.set_epoch(welcome.epoch);
     if (!welcome.granted) trainer_role_.enter_standby(welcome);
@@ -107,9 +110,9 @@ class Session::Impl {
 
   StepResult boundary() {
     end_a_fork();
-    const auto verdict = gate_.boundary();
-    if (verdict == StepResult::migrated) moved_ = true;
-    return verdict;
+    const auto result = gate_.boundary();
+    if (result == StepResult::migrated) moved_ = true;
+    return result;
   }
 
   void track(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
@@ -153,7 +156,7 @@ class Session::Impl {
     return hello;
   }
 
-  void take(const channel::Message& message) {
+  void handle(const channel::Message& message) {
     if (const auto* list = std::get_if<channel::ListState>(&message)) {
       {
         const MutexLock lock(mutex_);
@@ -162,7 +165,7 @@ class Session::Impl {
       gate_.look_once();
       return;
     }
-    trainer_role_.take(message);
+    trainer_role_.handle(message);
   }
 
   /// At the next boundary, what is tracked is looked at anew.
@@ -316,7 +319,7 @@ std::span<std::byte> Session::allocate(std::string_view name, std::size_t bytes)
   auto block = impl_->relocator().arena().allocate(bytes);
   const auto memory = *block;
   if (!memory.empty()) std::memset(memory.data(), 0, memory.size());
-  track_state(name, std::make_unique<HomedState>(std::move(block)));
+  track_state(name, std::make_unique<ArenaState>(std::move(block)));
   return memory;
 }
 

@@ -1,4 +1,4 @@
-#include "runtime/not_the_job.h"
+#include "runtime/session/not_the_job.h"
 
 #include <fmt/format.h>
 

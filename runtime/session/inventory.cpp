@@ -1,4 +1,4 @@
-#include "runtime/inventory.h"
+#include "runtime/session/inventory.h"
 
 #include <cxxabi.h>
 #include <fmt/format.h>

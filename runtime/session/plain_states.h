@@ -37,9 +37,9 @@ class MemoryState final : public TrackedState {
 };
 
 /// Memory that lives in the arena from the start.
-class HomedState final : public TrackedState {
+class ArenaState final : public TrackedState {
  public:
-  explicit HomedState(std::shared_ptr<std::span<std::byte>> block) : block_(std::move(block)) {}
+  explicit ArenaState(std::shared_ptr<std::span<std::byte>> block) : block_(std::move(block)) {}
   void regions(std::vector<TrackedRegion>& out) override {
     out.push_back({"", "bytes", "", *block_, block_->empty() ? nullptr : block_->data(), block_});
   }

@@ -1,0 +1,86 @@
+#include "runtime/roles/departed_role.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <string>
+#include <utility>
+
+namespace cardswap {
+
+void DepartedRole::depart(const channel::Depart& depart) {
+  Digest root;
+  {
+    const MutexLock lock(context_.mutex);
+    root = context_.side().root().value();
+  }
+  std::optional<Error> why;
+  try {
+    context_.on_trainer([&] {
+      const Departure::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
+      departure_.emplace(context_.relocator, keeper, root, context_.gate.step());
+    });
+  } catch (...) {
+    why = error_of(std::current_exception()).within("leave this host");
+  }
+  // Given away, and not to be had again: there is nothing left to go on with.
+  const bool away = why && context_.relocator.is_away();
+  {
+    const MutexLock lock(context_.mutex);
+    (void)context_.on(!why   ? TrainerWord::memory_given
+                      : away ? TrainerWord::memory_lost
+                             : TrainerWord::memory_kept);
+  }
+  if (!why) {
+    context_.send(channel::Departed{depart.migration, context_.line.inode(), root});
+    return;
+  }
+  if (away) return lose(*why);
+  context_.fail(depart.migration, *why);
+}
+
+void DepartedRole::lose(const Error& why) {
+  const MutexLock lock(context_.mutex);
+  context_.send(
+      channel::Failed{context_.side().migration(), why.code(), why.failure(), why.hint(), true});
+}
+
+bool DepartedRole::recall() {
+  try {
+    context_.on_trainer([&] {
+      departure_->recall();
+      departure_.reset();
+    });
+  } catch (...) {
+    lose(error_of(std::current_exception()).within("take the job's memory back"));
+    return false;
+  }
+  const MutexLock lock(context_.mutex);
+  return context_.on(TrainerWord::memory_came_back) == TrainerAct::let_go;
+}
+
+std::optional<VerifiedState> DepartedRole::arrive(const channel::Arrived& arrived) {
+  std::string left_with;
+  {
+    const MutexLock lock(context_.mutex);
+    left_with = context_.side().migration();
+  }
+  context_.line.redirected(arrived);
+  context_.epoch = arrived.epoch;
+  VerifiedState state;
+  try {
+    if (arrived.migration != left_with) {
+      throw Error(Code::bad_request, fmt::format("this process left with migration {}", left_with));
+    }
+    context_.on_trainer([&] {
+      state = departure_->arrive(arrived);
+      departure_.reset();
+    });
+  } catch (...) {
+    context_.fail(arrived.migration, error_of(std::current_exception()).within("arrive"));
+    return std::nullopt;
+  }
+  return state;
+}
+
+}  // namespace cardswap

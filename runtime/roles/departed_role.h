@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+
+#include "migrator/engine/target.h"
+#include "runtime/departure.h"
+#include "runtime/roles/role_context.h"
+
+namespace cardswap {
+
+/// This process as one that CRIU dumps: its memory is with a keeper until it is taken back here, or
+/// found again where the process was restored.
+///
+/// On the channel's thread; what touches the memory it does on the training thread, which stands.
+/// The table says which of this is done.
+class DepartedRole {
+ public:
+  explicit DepartedRole(RoleContext& context) : context_(context) {}
+
+  /// Gives the memory away and says so; nothing of an engine is left by now. Without a keeper that
+  /// takes it the process stands as before, or is lost: the agent's news.
+  void depart(const channel::Depart& depart);
+  /// False, and the trainer stands on, when its memory is not to be had.
+  [[nodiscard]] bool recall();
+  /// In the restored process: what it holds, when that is what it left with; else the agent's news.
+  [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
+  /// This process takes no further step, and says so whenever it is told to go on.
+  void lose(const Error& why);
+
+ private:
+  RoleContext& context_;
+  std::optional<Departure>
+      departure_;  // training thread: made, used and dropped while the trainer stands
+};
+
+}  // namespace cardswap

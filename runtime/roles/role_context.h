@@ -1,0 +1,81 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "migrator/core/error.h"
+#include "migrator/core/mutex.h"
+#include "migrator/wire/channel.h"
+#include "runtime/arena_relocator.h"
+#include "runtime/roles/trainer_side.h"
+#include "runtime/step_gate.h"
+#include "runtime/tracker.h"
+
+namespace cardswap {
+
+/// What the roles of one trainer share, and the one place in which its TrainerSide changes.
+///
+/// Three threads come here: the channel's with its agent's words, the training thread with the
+/// gate's hooks, and an engine's with its events. `mutex` is held around each change of the side
+/// and of what a role keeps for the new state, so that nobody sees one without the other. The
+/// gate's and the line's calls may be made with it held: they take no lock that waits for this one.
+/// An engine is never destroyed with it held: its thread may be waiting for it.
+class RoleContext {
+ public:
+  /// The line to the agent, on the channel's thread but for `send`, which any thread calls.
+  struct Line {
+    std::function<void(const channel::Message&)> send;        ///< never blocks
+    std::function<std::uint64_t()> inode;                     ///< of the connection's socket
+    std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
+    /// On the training thread: why the job cannot be moved in this way; nothing when it can.
+    std::function<std::optional<Error>(Arrival)> obstacle;
+  };
+  RoleContext(StepGate& the_gate, Tracker& the_tracker, ArenaRelocator& the_relocator,
+              Line the_line)
+      : gate(the_gate), tracker(the_tracker), relocator(the_relocator), line(std::move(the_line)) {}
+
+  StepGate& gate;
+  Tracker& tracker;           ///< training thread only
+  ArenaRelocator& relocator;  ///< training thread only
+  const Line line;
+  Mutex mutex;
+  std::atomic<std::uint64_t> epoch{0};  ///< that this process was granted
+
+  [[nodiscard]] const TrainerSide& side() const CARDSWAP_REQUIRES(mutex) { return side_; }
+  template <class... Word>
+  TrainerAct on(Word&&... word) CARDSWAP_REQUIRES(mutex) {
+    return seen(side_.on(std::forward<Word>(word)...));
+  }
+  TrainerAct verified(TrainerWord word, std::string_view migration, const Digest& root)
+      CARDSWAP_REQUIRES(mutex) {
+    return seen(side_.verified(word, migration, root));
+  }
+  TrainerAct stand_by(const std::string& migration) CARDSWAP_REQUIRES(mutex) {
+    return seen(side_.stand_by(migration));
+  }
+
+  // Any thread, with or without it:
+  /// As of the latest change.
+  [[nodiscard]] TrainerState state() const { return state_.load(); }
+  void send(const channel::Message& message) const { line.send(message); }
+  void fail(const std::string& migration, const Error& error) const;
+
+  /// Without `mutex`: on the training thread, which stands. Throws Error{internal} when it does not
+  /// any more: who waited for it would wait for ever.
+  void on_trainer(std::function<void()> task) const;
+
+ private:
+  TrainerAct seen(TrainerAct act) CARDSWAP_REQUIRES(mutex) {
+    state_ = side_.state();
+    return act;
+  }
+
+  TrainerSide side_ CARDSWAP_GUARDED_BY(mutex);
+  std::atomic<TrainerState> state_{TrainerState::training};
+};
+
+}  // namespace cardswap

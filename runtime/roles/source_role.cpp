@@ -1,0 +1,203 @@
+#include "runtime/roles/source_role.h"
+
+#include <chrono>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::milliseconds kCopyAtABoundary{20};
+
+}  // namespace
+
+// ---- from the agent's word to the engine
+
+void SourceRole::prepare(const channel::BeginSync& begin) {
+  begin_ = begin;
+  boundaries_seen_ = 0;
+  looks_at_gradients_ = begin.spec.arrive != Arrival::criu;
+  context_.gate.watch(true);
+}
+
+void SourceRole::on_boundary() {
+  if (!begin_ && !engine_) return;
+  const auto migration = context_.side().migration();
+  try {
+    const bool by_criu = context_.side().arrival() == Arrival::criu;
+    if (!(by_criu ? look_at_arenas() : look_at_state())) return;
+  } catch (...) {
+    begin_.reset();
+    (void)context_.on(TrainerWord::engine_did_not_begin);
+    context_.fail(migration, error_of(std::current_exception()));
+    return;
+  }
+  if (engine_) return engine_->stepped();
+  try {
+    start_engine(*std::exchange(begin_, std::nullopt));
+    (void)context_.on(TrainerWord::engine_began);
+  } catch (...) {  // no thread, no memory: the migration's end, not the loop's
+    (void)context_.on(TrainerWord::engine_did_not_begin);
+    context_.fail(migration, error_of(std::current_exception()));
+  }
+}
+
+void SourceRole::start_engine(const channel::BeginSync& begin) {
+  SourceOptions options;
+  options.migration = begin.migration;
+  options.host = begin.host;
+  options.port = begin.port;
+  options.token = begin.token;
+  options.data_key = begin.data_key;
+  options.spec = begin.spec;
+  options.transports = begin.transports;
+  options.peers = begin.data_peers;
+  options.handover_ms = begin.handover_ms;
+  const auto id = begin.migration;
+  SourceEvents events;
+  events.progress = [this, id](const MigrationStats& stats) {
+    context_.send(channel::SyncProgress{id, stats});
+  };
+  events.converged = [this, id](double expected_ms) { offer_freeze(id, expected_ms); };
+  events.frozen = [this, id](std::uint64_t step) {
+    const MutexLock inner(context_.mutex);
+    if (context_.on(TrainerWord::freeze_holds, id) != TrainerAct::report) return;
+    context_.send(channel::Frozen{id, step});
+  };
+  // A process that goes itself sends its scratch in the freeze, which no prediction knows.
+  if (begin.spec.arrive != Arrival::criu) {
+    events.put_off = [this, id](const std::string&) { put_off_freeze(id); };
+  }
+  events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
+    const MutexLock inner(context_.mutex);
+    if (context_.verified(TrainerWord::digests_equal, id, root) != TrainerAct::report) return;
+    context_.send(channel::Verified{id, context_.gate.step(), root, stats});
+  };
+  events.failed = [this, id](const Error& error) { context_.fail(id, error); };
+  engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
+                                     std::move(events));
+}
+
+// ---- how the trainer comes to stand, and goes on when that would last too long
+
+void SourceRole::park() {
+  if (log_ && !log_->closed()) return;  // before_step() parks, once the last update has gone out
+  context_.gate.park();
+}
+
+/// On the engine's thread. The agent has asked for its freeze once: the ones after that are between
+/// the engine and the gate.
+void SourceRole::offer_freeze(const std::string& migration, double expected_ms) {
+  const MutexLock lock(context_.mutex);
+  switch (context_.on(TrainerWord::freeze_offered, migration)) {
+    case TrainerAct::report: context_.send(channel::Converged{migration, expected_ms}); break;
+    case TrainerAct::park: park(); break;
+    default: break;
+  }
+}
+
+/// On the engine's thread, before the agent was told that the trainer is frozen.
+void SourceRole::put_off_freeze(const std::string& migration) {
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerWord::freeze_put_off, migration) != TrainerAct::go_on) return;
+  context_.gate.release();
+}
+
+void SourceRole::on_parked() {
+  std::string migration;
+  bool by_criu = false;
+  {
+    const MutexLock lock(context_.mutex);
+    migration = context_.side().migration();
+    by_criu = context_.side().arrival() == Arrival::criu;
+  }
+  FrozenState state;
+  state.last_step_end_ns = context_.gate.last_boundary_ns();
+  state.step = context_.gate.step();
+  try {
+    if (by_criu) {  // values and the rest travel in the process
+      context_.relocator.relocate_all();
+      state.state_view = context_.relocator.state_view(true);
+    } else {
+      context_.tracker.keep_unused_gradients();
+      {
+        const MutexLock lock(context_.mutex);
+        state.state_view = view();
+      }
+      state.values = context_.tracker.save();
+    }
+  } catch (...) {
+    context_.fail(migration, error_of(std::current_exception()));
+    return;
+  }
+  const MutexLock lock(context_.mutex);
+  if (!engine_) return;  // released meanwhile
+  engine_->freeze(std::move(state));
+}
+
+std::unique_ptr<Source> SourceRole::take_engine() {
+  if (log_) log_->close();
+  return std::move(engine_);
+}
+
+std::unique_ptr<Source> SourceRole::take_all() {
+  auto engine = take_engine();
+  begin_.reset();
+  looks_at_gradients_ = false;
+  log_.reset();
+  window_.reset();
+  return engine;
+}
+
+void SourceRole::end(std::unique_ptr<Source> engine) {
+  engine.reset();  // its links, descriptors and threads
+  const MutexLock lock(context_.mutex);
+  latest_.reset();
+}
+
+void SourceRole::let_go(std::unique_ptr<Source> engine, const std::string& migration) {
+  context_.gate.watch(false);
+  context_.gate.throttle(0);
+  context_.gate.release();  // first: training goes on before the engine is taken down
+  end(std::move(engine));
+  context_.send(channel::Released{migration});
+}
+
+// ---- what the engine sees
+
+bool SourceRole::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) {
+  const MutexLock lock(context_.mutex);
+  if (!latest_ || !latest_->shards || latest_->shards->empty()) return false;
+  log_ = std::move(log);
+  window_ = std::move(window);
+  return true;
+}
+
+StateView SourceRole::state_view() {
+  const MutexLock lock(context_.mutex);
+  return *latest_;
+}
+
+bool SourceRole::look_at_arenas() {
+  if (begin_ && begin_->spec.strategy == Strategy::replay) {
+    throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
+                "use --strategy rounds or stop-copy with --arrive criu");
+  }
+  // Once: relocating a large state takes many boundaries, and looking saves every value twice.
+  const bool begins = begin_ && boundaries_seen_++ == 0;
+  if (const auto obstacle = begins ? context_.line.obstacle(Arrival::criu) : std::nullopt) {
+    throw Error(*obstacle);
+  }
+  if (begin_ && context_.relocator.relocatable_bytes() == 0) {
+    throw Error(Code::refused, "nothing that this job tracks can be sent ahead of its process",
+                "track tensors or Session::allocate's memory, or use --arrive standby");
+  }
+  const bool all = context_.relocator.relocate_some(kCopyAtABoundary);
+  if (!all && !engine_) return false;  // the engine begins with what lies in an arena by then
+  latest_ = context_.relocator.state_view(false);
+  if (begin_ && begin_->spec.strategy == Strategy::automatic) {
+    begin_->spec.strategy = Strategy::rounds;
+  }
+  return true;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "migrator/engine/source.h"
+#include "runtime/roles/role_context.h"
+
+namespace cardswap {
+
+/// This process as the source of a migration: when its engine begins, what that sees at each
+/// boundary, how the trainer comes to stand for it, and how it is let go.
+///
+/// The table says which of this is done; nothing here looks at the state to decide it. The engine's
+/// thread calls the SourceProgram and its events.
+class SourceRole final : private SourceProgram {
+ public:
+  explicit SourceRole(RoleContext& context) : context_(context) {}
+
+  // ---- the channel's thread
+  /// The engine begins at one of the next boundaries.
+  void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
+  /// Also on the engine's thread: the trainer stands at the next boundary, or, while updates are
+  /// logged, when the last one has gone out.
+  void park() CARDSWAP_REQUIRES(context_.mutex);
+  /// The engine, to be destroyed without the mutex; the log takes nothing more.
+  [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
+  /// The same, and nothing of the migration is left.
+  [[nodiscard]] std::unique_ptr<Source> take_all() CARDSWAP_REQUIRES(context_.mutex);
+  /// Ends the engine of a trainer that stands on, and what it saw.
+  void end(std::unique_ptr<Source> engine);
+  /// The job goes on, the engine ends, and the agent hears that both are so.
+  void let_go(std::unique_ptr<Source> engine, const std::string& migration);
+
+  // ---- the training thread
+  void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
+  void on_parked();
+  /// Before an optimizer's step, while the gate has attention.
+  void before_step(const void* optimizer);
+  /// Whether it is of interest which gradients a step uses.
+  [[nodiscard]] bool looks_at_gradients() const { return looks_at_gradients_; }
+
+ private:
+  // SourceProgram
+  StateView state_view() override;
+  std::uint64_t step() override { return context_.gate.step(); }
+  double median_step_ms() override { return context_.gate.median_step_ms(); }
+  void throttle(double share) override { context_.gate.throttle(share); }
+  bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
+
+  // At a boundary:
+  /// True when `latest_` is what the engine may send.
+  [[nodiscard]] bool look_at_state() CARDSWAP_REQUIRES(context_.mutex);
+  [[nodiscard]] bool look_at_arenas() CARDSWAP_REQUIRES(context_.mutex);
+  /// The state as the engine reads it.
+  [[nodiscard]] StateView view() CARDSWAP_REQUIRES(context_.mutex);
+  void end_logged_step() CARDSWAP_REQUIRES(context_.mutex);
+  void start_engine(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
+
+  void offer_freeze(const std::string& migration, double expected_ms);
+  void put_off_freeze(const std::string& migration);
+
+  RoleContext& context_;
+  std::atomic<bool> looks_at_gradients_{false};
+  bool captured_ = false;  // since the last boundary; training thread only
+
+  /// Wanted; starts at one of the next boundaries.
+  std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);
+  int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since it was wanted
+  std::optional<StateView> latest_ CARDSWAP_GUARDED_BY(context_.mutex);
+  /// While the engine replays.
+  std::shared_ptr<UpdateLog> log_ CARDSWAP_GUARDED_BY(context_.mutex);
+  std::shared_ptr<StateWindow> window_ CARDSWAP_GUARDED_BY(context_.mutex);
+  std::unique_ptr<Source> engine_ CARDSWAP_GUARDED_BY(context_.mutex);
+};
+
+}  // namespace cardswap

@@ -1,0 +1,132 @@
+#include "runtime/roles/standby_role.h"
+
+#include <sys/prctl.h>
+
+#include <exception>
+#include <utility>
+
+#include "migrator/link/link.h"
+
+namespace cardswap {
+
+void StandbyRole::enter(const channel::Welcome& welcome) {
+  welcome_ = welcome;
+  (void)context_.stand_by(welcome.migration);
+  context_.gate.park();
+}
+
+void StandbyRole::on_parked() {
+  const MutexLock lock(context_.mutex);
+  const auto id = welcome_.migration;
+  TargetEvents events;
+  events.verified = [this, id](const VerifiedState& state) {
+    const MutexLock inner(context_.mutex);
+    if (context_.verified(TrainerWord::state_verified, id, state.root) != TrainerAct::report) {
+      return;
+    }
+    verified_ = state;
+    context_.send(channel::Verified{id, state.step, state.root, {}});
+  };
+  events.failed = [this, id](const Error& error) { context_.fail(id, error); };
+  TargetOptions options;
+  options.migration = id;
+  options.listen_host = listening_host(welcome_.data_host);
+  options.token = welcome_.data_token;
+  options.data_key = welcome_.data_key;
+  options.transports = welcome_.transports;
+  options.peers = welcome_.data_peers;
+  try {
+    auto held = context_.tracker.state_view();
+    const auto host = options.listen_host;
+    options.devices = std::move(held.devices);
+    engine_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
+                                       std::move(events));
+    context_.send(channel::Parked{host, engine_->port(), held.layout.total_bytes()});
+  } catch (...) {
+    context_.fail(id, error_of(std::current_exception()));
+  }
+}
+
+void StandbyRole::take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant) {
+  engine.reset();  // nobody writes to the tensors from here on
+  context_.epoch = grant.epoch;
+  {
+    const MutexLock lock(context_.mutex);
+    context_.gate.set_step(verified_.step);
+  }
+  try {
+    // The agent's death killed a standby; from here on the job outlives its agents.
+    context_.on_trainer([] { ::prctl(PR_SET_PDEATHSIG, 0); });
+  } catch (const Error& error) {
+    const MutexLock lock(context_.mutex);
+    (void)context_.on(TrainerWord::grant_not_taken);
+    context_.fail(grant.migration, error.within("take the grant"));
+    return;
+  }
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerWord::grant_taken) != TrainerAct::let_step) return;
+  context_.gate.watch(true);
+  context_.gate.release();
+}
+
+void StandbyRole::on_resume() {
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerWord::resumed) != TrainerAct::report) return;
+  context_.tracker.arrived();
+  const auto now = StepGate::Clock::now().time_since_epoch().count();
+  context_.send(channel::Resumed{context_.side().migration(), verified_.step,
+                                 static_cast<double>(now - verified_.last_step_end_ns) / 1e6,
+                                 static_cast<double>(verified_.clock_error_ns) / 1e6});
+}
+
+void StandbyRole::on_boundary() {
+  if (context_.on(TrainerWord::stepped) != TrainerAct::park) return;
+  // The source takes the job back if this step is not on the agent's disk: none may follow it.
+  context_.gate.park();
+  context_.send(channel::FirstStep{context_.side().migration(), context_.gate.step()});
+}
+
+void StandbyRole::resend_pending() {
+  const MutexLock lock(context_.mutex);
+  if (context_.side().state() != TrainerState::recording || !context_.gate.is_parked()) return;
+  context_.send(channel::FirstStep{context_.side().migration(), context_.gate.step()});
+}
+
+// ---- what the engine asks of the program
+
+StateView StandbyRole::adopt(const Layout& wanted) {
+  StateView result;
+  std::map<ParameterId, std::shared_ptr<Device>> gradients_on;
+  context_.on_trainer([&] {
+    result = context_.tracker.adopt(wanted);
+    for (const auto& shard : context_.tracker.shards()) {
+      const auto region = static_cast<std::size_t>(shard.regions.front());
+      gradients_on[shard.parameter] = result.devices.at(region);
+    }
+  });
+  const MutexLock lock(context_.mutex);
+  gradients_on_ = std::move(gradients_on);
+  return result;
+}
+
+/// An optimizer reads a gradient where its parameter is.
+Device& StandbyRole::device_of(ParameterId parameter) {
+  const MutexLock lock(context_.mutex);
+  const auto found = gradients_on_.find(parameter);
+  return found == gradients_on_.end() || !found->second ? cpu_device() : *found->second;
+}
+
+std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> values) {
+  std::vector<std::byte> again;
+  context_.on_trainer([&] {
+    context_.tracker.load(values);
+    again = context_.tracker.save();
+  });
+  return again;
+}
+
+void StandbyRole::replay(const ReceivedUpdate& update) {
+  context_.on_trainer([&] { context_.tracker.replay(update); });
+}
+
+}  // namespace cardswap

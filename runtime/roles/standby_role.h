@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "migrator/engine/target.h"
+#include "runtime/roles/role_context.h"
+
+namespace cardswap {
+
+/// This process as the one that a job comes to: it stands and is filled, or was restored with all
+/// of it; takes the grant; and waits behind its first step until its agent has recorded that.
+///
+/// The table says which of this is done; nothing here looks at the state to decide it. The engine's
+/// threads call the TargetProgram and its events.
+class StandbyRole final : private TargetProgram {
+ public:
+  explicit StandbyRole(RoleContext& context) : context_(context) {}
+
+  // ---- the channel's thread
+  /// Parks at the first boundary.
+  void enter(const channel::Welcome& welcome) CARDSWAP_REQUIRES(context_.mutex);
+  /// What a process that was restored holds.
+  void hold(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) { verified_ = state; }
+  /// The engine, to be destroyed without the mutex.
+  [[nodiscard]] std::unique_ptr<Target> take_engine() CARDSWAP_REQUIRES(context_.mutex) {
+    return std::move(engine_);
+  }
+  /// The engine ends, the process no longer dies with its agent, and the loop goes on. A grant that
+  /// cannot be taken is the agent's news.
+  void take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant);
+  /// Now and then: what an agent that was away may have missed.
+  void resend_pending();
+
+  // ---- the training thread
+  /// It stands: the engine listens for the source.
+  void on_parked();
+  /// Its first own step may be done.
+  void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
+  void on_resume();
+
+ private:
+  // TargetProgram
+  StateView adopt(const Layout& wanted) override;
+  std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
+  Device& device_of(ParameterId parameter) override;
+  void replay(const ReceivedUpdate& update) override;
+
+  RoleContext& context_;
+  channel::Welcome welcome_ CARDSWAP_GUARDED_BY(context_.mutex);
+  VerifiedState verified_ CARDSWAP_GUARDED_BY(context_.mutex);  // from `holding` on
+  std::map<ParameterId, std::shared_ptr<Device>> gradients_on_ CARDSWAP_GUARDED_BY(context_.mutex);
+  std::unique_ptr<Target> engine_ CARDSWAP_GUARDED_BY(context_.mutex);
+};
+
+}  // namespace cardswap

@@ -1,0 +1,124 @@
+#include "runtime/roles/trainer_role.h"
+
+#include <memory>
+#include <utility>
+#include <variant>
+
+namespace cardswap {
+
+TrainerRole::~TrainerRole() { stop(); }
+
+void TrainerRole::stop() {
+  std::unique_ptr<Source> source;
+  std::unique_ptr<Target> target;
+  {
+    const MutexLock lock(context_.mutex);
+    source = source_.take_engine();
+    target = standby_.take_engine();
+  }
+}
+
+void TrainerRole::enter_standby(const channel::Welcome& welcome) {
+  const MutexLock lock(context_.mutex);
+  standby_.enter(welcome);
+}
+
+void TrainerRole::describe(channel::Hello& hello) {
+  const MutexLock lock(context_.mutex);
+  const auto& side = context_.side();
+  hello.migration = side.migration();
+  hello.epoch = context_.epoch;
+  hello.frozen = is_held(side.state()) && context_.gate.is_parked();
+}
+
+TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
+  const MutexLock lock(context_.mutex);
+  Asked asked;
+  asked.migration = context_.side().migration();
+  asked.act = context_.on(message);
+  switch (asked.act) {
+    case TrainerAct::look: source_.prepare(std::get<channel::BeginSync>(message)); break;
+    case TrainerAct::park: source_.park(); break;
+    case TrainerAct::let_go: asked.source = source_.take_all(); break;
+    case TrainerAct::depart: asked.source = source_.take_engine(); break;
+    case TrainerAct::take_grant: asked.target = standby_.take_engine(); break;
+    default: break;
+  }
+  return asked;
+}
+
+void TrainerRole::handle(const channel::Message& message) {
+  auto asked = hear(message);
+  switch (asked.act) {
+    case TrainerAct::let_go: source_.let_go(std::move(asked.source), asked.migration); break;
+    case TrainerAct::answer:
+      context_.send(channel::Released{std::get<channel::Release>(message).migration});
+      break;
+    case TrainerAct::refuse: refuse(message, asked.migration); break;
+    case TrainerAct::lose:
+      departed_.lose(Error(Code::source_lost, "the job's memory was not taken back")
+                         .within("take the job's memory back"));
+      break;
+    case TrainerAct::retire: context_.gate.retire(); break;
+    case TrainerAct::depart:
+      source_.end(std::move(asked.source));
+      departed_.depart(std::get<channel::Depart>(message));
+      break;
+    case TrainerAct::recall:
+      if (departed_.recall()) source_.let_go(nullptr, asked.migration);
+      break;
+    case TrainerAct::arrive:
+      if (const auto state = departed_.arrive(std::get<channel::Arrived>(message))) hold(*state);
+      break;
+    case TrainerAct::take_grant:
+      standby_.take_grant(std::move(asked.target), std::get<channel::Grant>(message));
+      break;
+    case TrainerAct::train_on:
+      context_.gate.watch(false);
+      context_.gate.release();
+      break;
+    case TrainerAct::none:
+    case TrainerAct::look:
+    case TrainerAct::park: break;  // done
+    case TrainerAct::go_on:
+    case TrainerAct::report:
+    case TrainerAct::let_step: break;  // never asked for by an agent
+  }
+}
+
+/// A process that was restored is from here on what a standby is that holds a whole state.
+void TrainerRole::hold(const VerifiedState& state) {
+  const MutexLock lock(context_.mutex);
+  const auto migration = context_.side().migration();
+  if (context_.verified(TrainerWord::memory_arrived, migration, state.root) != TrainerAct::report) {
+    return;
+  }
+  standby_.hold(state);
+  context_.send(channel::Verified{migration, state.step, state.root, {}});
+}
+
+void TrainerRole::refuse(const channel::Message& message, const std::string& migration) const {
+  if (std::holds_alternative<channel::Grant>(message)) {
+    context_.fail(migration, Error(Code::digest_mismatch,
+                                   "the grant is for another state than this standby holds"));
+  } else {
+    context_.fail(migration, Error(Code::bad_request, "a job may depart when its digests are equal",
+                                   "the agents are of another Cardswap release"));
+  }
+}
+
+void TrainerRole::on_boundary() {
+  const MutexLock lock(context_.mutex);
+  standby_.on_boundary();
+  source_.on_boundary();
+}
+
+void TrainerRole::on_parked() {
+  switch (context_.state()) {
+    case TrainerState::standby: standby_.on_parked(); break;
+    case TrainerState::freezing: source_.on_parked(); break;
+    default: break;  // it stands for its first step to be recorded, or was released meanwhile
+  }
+}
+
+}  // namespace cardswap

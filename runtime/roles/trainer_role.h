@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "migrator/wire/channel.h"
+#include "runtime/roles/departed_role.h"
+#include "runtime/roles/role_context.h"
+#include "runtime/roles/source_role.h"
+#include "runtime/roles/standby_role.h"
+
+namespace cardswap {
+
+/// This process's part in migrations: the source of one at a time, or what its first one came to.
+///
+/// Tells each word to the side and lets a role do what that asks for. Unchecked is what takes the
+/// mutex for a role: clang does not see that its context is the one here. Called by the channel's
+/// thread (agent messages), by the training thread (the gate's hooks) and, through the roles, by an
+/// engine's thread.
+class TrainerRole {
+ public:
+  TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator, RoleContext::Line line)
+      : context_(gate, tracker, relocator, std::move(line)) {}
+  ~TrainerRole();
+  TrainerRole(const TrainerRole&) = delete;
+  TrainerRole& operator=(const TrainerRole&) = delete;
+
+  // ---- the channel's thread
+  void enter_standby(const channel::Welcome& welcome) CARDSWAP_UNCHECKED;
+  void handle(const channel::Message& message);
+  /// Now and then: what an agent that was away may have missed.
+  void resend_pending() { standby_.resend_pending(); }
+  /// What a Hello says of the migration under way.
+  void describe(channel::Hello& hello);
+
+  // ---- the training thread
+  /// Before an optimizer's step, while the gate has attention.
+  void before_step(const void* optimizer) { source_.before_step(optimizer); }
+  /// Whether it is of interest which gradients a step uses.
+  [[nodiscard]] bool looks_at_gradients() const { return source_.looks_at_gradients(); }
+  void on_boundary() CARDSWAP_UNCHECKED;
+  void on_parked();
+  void on_resume() { standby_.on_resume(); }
+  /// Ends the engines; they say nothing more.
+  void stop() CARDSWAP_UNCHECKED;
+
+  // ---- any thread
+  [[nodiscard]] bool is_standby() const { return cardswap::is_standby(context_.state()); }
+  /// The process may be dumped at any moment: nothing may be sent.
+  [[nodiscard]] bool is_departed() const { return cardswap::is_departed(context_.state()); }
+  [[nodiscard]] std::uint64_t epoch() const { return context_.epoch; }
+  void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
+
+ private:
+  /// What a word asks for, and what has to end for it.
+  struct Asked {
+    TrainerAct act = TrainerAct::none;
+    std::string migration;  ///< in which it was said
+    std::unique_ptr<Source> source;
+    std::unique_ptr<Target> target;
+  };
+  /// Tells it to the side, and each role what it is to know at the same moment.
+  Asked hear(const channel::Message& message) CARDSWAP_UNCHECKED;
+  void hold(const VerifiedState& state) CARDSWAP_UNCHECKED;
+  void refuse(const channel::Message& message, const std::string& migration) const;
+
+  RoleContext context_;
+  SourceRole source_{context_};
+  StandbyRole standby_{context_};
+  DepartedRole departed_{context_};
+};
+
+}  // namespace cardswap

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "migrator/wire/channel.h"
+#include "runtime/roles/rules.h"
+
+namespace cardswap {
+
+/// A trainer in a handover: obeys its agent, and decides nothing.
+///
+/// A value, like SourceSide and TargetSide: words in, what is to be done out, no I/O, no threads. A
+/// word that has no rule in a state (a late one, a second one, one of another migration) changes
+/// nothing and asks for nothing. Whoever does what it asks for tells it what became of that.
+class TrainerSide {
+ public:
+  explicit TrainerSide(std::span<const TrainerRule> rules = kTrainerRules) : rules_(rules) {}
+  /// One that has come to `state` with `migration`, holding what `root` is of.
+  TrainerSide(TrainerState state, std::string migration, Arrival arrival,
+              std::optional<Digest> root, std::span<const TrainerRule> rules = kTrainerRules)
+      : rules_(rules),
+        state_(state),
+        migration_(std::move(migration)),
+        arrival_(arrival),
+        root_(root) {}
+
+  [[nodiscard]] TrainerState state() const { return state_; }
+  /// Empty: in none.
+  [[nodiscard]] const std::string& migration() const { return migration_; }
+  [[nodiscard]] Arrival arrival() const { return arrival_; }
+  /// Of what both sides hold, or of what this standby holds.
+  [[nodiscard]] const std::optional<Digest>& root() const { return root_; }
+
+  /// An agent's word. What is no word to a trainer is ignored.
+  TrainerAct on(const channel::Message& message);
+  /// Of an engine, the training thread, or what became of an act: in the present migration.
+  TrainerAct on(TrainerWord word);
+  /// The same, unless `migration` is not the present one: engines end a little late.
+  TrainerAct on(TrainerWord word, std::string_view migration);
+  /// digests_equal, state_verified or memory_arrived, with what they are of.
+  TrainerAct verified(TrainerWord word, std::string_view migration, const Digest& root);
+  /// The agent welcomed this process as the standby of `migration`.
+  TrainerAct stand_by(std::string migration);
+
+ private:
+  TrainerAct begin(const channel::BeginSync& begin);
+  TrainerAct released(std::string_view migration);
+
+  std::span<const TrainerRule> rules_;
+  TrainerState state_ = TrainerState::training;
+  std::string migration_;
+  Arrival arrival_ = Arrival::standby;
+  std::optional<Digest> root_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,154 @@
+/// Method: a real session in this process, its agent played by the test over the runtime's socket,
+/// and the other end of the data plane as an engine beside it. The training loop is a thread that
+/// passes a boundary when the test lets it, or one a millisecond.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/runtime/one_trainer.h"
+
+namespace cardswap::test {
+namespace {
+
+using SourceRole = Roles;
+using StandbyRole = Roles;
+
+/// What the last step made would take a second where 300 ms are allowed.
+TEST_F(SourceRole, GoesOnWhenAFreezeIsPutOffAndStandsForTheNextWithoutBeingAsked) {
+  open_primary(256 * kKiB, true);
+  listen();
+  auto wanted = begin();
+  wanted.spec.bandwidth = 8 * kMiB;
+  wanted.spec.max_downtime_ms = 300;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  in_a_step([&] {
+    growing_->grow(8 * kMiB);
+    job_->line.say(channel::Freeze{kMigration});
+    job_->line.say(channel::Depart{kMigration, {}, 0});  // answered at once: the freeze was heard
+    (void)job_->line.hear<channel::Failed>();
+  });
+  const auto frozen = hear_without<channel::Converged, channel::Frozen>();
+  const auto verified = job_->line.hear<channel::Verified>();
+  EXPECT_EQ(verified.stats.freezes_put_off, 1U) << verified.stats.note;
+  EXPECT_EQ(verified.step, frozen.step);
+  EXPECT_EQ(verified.root, held_there().root);
+  EXPECT_LE(steps_, frozen.step) << "it stands";
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
+TEST_F(SourceRole, DoesNotStandForAFreezeThatWasReleasedWithinTheStep) {
+  open_primary(256 * kKiB);
+  listen();
+  job_->line.say(begin());
+  (void)job_->line.hear<channel::Converged>();
+  in_a_step([&] {
+    job_->line.say(channel::Freeze{kMigration});
+    job_->line.say(channel::Release{kMigration});
+    EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);
+  });
+  EXPECT_TRUE(trains());
+  // And it is free for the next one, which is another's to freeze.
+  listen("m-2");
+  job_->line.say(begin("m-2"));
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  EXPECT_TRUE(trains()) << "a word of the migration that is over";
+  job_->line.say(channel::Freeze{"m-2"});
+  EXPECT_EQ(job_->line.hear<channel::Verified>().root, held_there().root);
+  job_->line.say(channel::Release{"m-2"});
+  EXPECT_EQ(job_->line.hear<channel::Released>().migration, "m-2");
+  EXPECT_TRUE(trains());
+}
+
+/// Its agent was restarted: the record that it makes says that this trainer stands.
+TEST_F(SourceRole, SaysThatItIsFrozenToAnAgentThatWasRestarted) {
+  open_primary(256 * kKiB);
+  listen();
+  job_->line.say(begin());
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  (void)job_->line.hear<channel::Verified>();
+  job_->line.close();
+  job_.emplace(agent_.attach({.epoch = 1, .granted = true}));
+  EXPECT_TRUE(job_->hello.frozen);
+  EXPECT_EQ(job_->hello.migration, kMigration);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
+TEST_F(SourceRole, RefusesToDepartFromAMigrationToAStandby) {
+  open_primary(256 * kKiB);
+  listen();
+  job_->line.say(begin());
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  (void)job_->line.hear<channel::Verified>();
+  job_->line.say(channel::Depart{kMigration, dir_ / "keeper", 1});
+  EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::bad_request);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
+TEST_F(StandbyRole, RefusesAGrantForAnotherStateAndTakesTheOneForItsOwn) {
+  open_standby(256 * kKiB);
+  Giver giver(256 * kKiB);
+  job_->line.say(channel::Grant{kMigration, 2, Digest{}});
+  EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::digest_mismatch) << "it holds nothing";
+  const auto verified = fill(giver);
+  EXPECT_EQ(verified.step, 41U);
+  job_->line.say(channel::Grant{"m-2", 2, verified.root});
+  job_->line.say(channel::Grant{kMigration, 2, Digest{{1}}});
+  EXPECT_EQ(job_->line.hear<channel::Failed>().migration, kMigration);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_EQ(steps_, 0U) << "it stands in its first boundary, whatever it was told";
+
+  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  EXPECT_EQ(job_->line.hear<channel::Resumed>().step, 41U);
+  EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 42U);
+  job_->line.say(channel::Release{kMigration});
+  EXPECT_TRUE(trains());
+  EXPECT_FALSE(standby_);
+}
+
+TEST_F(StandbyRole, TellsItsFirstStepAgainToAnAgentThatLostTheLine) {
+  open_standby(256 * kKiB);
+  Giver giver(256 * kKiB);
+  const auto verified = fill(giver);
+  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  (void)job_->line.hear<channel::FirstStep>();
+  job_->line.close();
+  job_.emplace(agent_.attach({.epoch = 2, .granted = true}));
+  EXPECT_EQ(job_->hello.role, channel::Role::primary);
+  EXPECT_EQ(job_->hello.epoch, 2U);
+  EXPECT_EQ(job_->hello.migration, kMigration);
+  EXPECT_FALSE(job_->hello.frozen) << "it is no source that stands";
+  EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 42U);
+  EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 42U) << "until it is recorded";
+  job_->line.say(channel::Release{kMigration});
+  EXPECT_TRUE(trains());
+}
+
+TEST_F(StandbyRole, BeginsNoMigrationWhileItsFirstStepIsNotRecorded) {
+  open_standby(256 * kKiB);
+  Giver giver(256 * kKiB);
+  const auto verified = fill(giver);
+  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  (void)job_->line.hear<channel::FirstStep>();
+  listen("m-2");
+  job_->line.say(begin("m-2"));
+  EXPECT_EQ(job_->line.hear<channel::FirstStep>().migration, kMigration);
+  job_->line.say(channel::Release{kMigration});
+  EXPECT_TRUE(trains()) << "the record that it waited for is there";
+  job_->line.say(begin("m-2"));
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Release{"m-2"});
+  (void)job_->line.hear<channel::Released>();
+}
+
+}  // namespace
+}  // namespace cardswap::test

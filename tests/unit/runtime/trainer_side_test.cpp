@@ -1,0 +1,310 @@
+#include "runtime/roles/trainer_side.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <vector>
+
+namespace cardswap {
+namespace {
+
+using S = TrainerState;
+using W = TrainerWord;
+using A = TrainerAct;
+
+const std::string kMigration = "m-1";
+const Digest kRoot{{1}};
+const Digest kOther{{2}};
+
+/// One that has come to `state`, holding kRoot.
+TrainerSide in(TrainerState state, Arrival arrival = Arrival::standby) {
+  const bool alone = state == S::training;
+  return {state, alone ? "" : kMigration, arrival, alone ? std::nullopt : std::optional(kRoot)};
+}
+std::vector<TrainerState> all_states() {
+  std::vector<TrainerState> states;
+  for (std::size_t i = 0; i < kTrainerStates; ++i) states.push_back(static_cast<TrainerState>(i));
+  return states;
+}
+std::vector<channel::Message> words_of(const std::string& migration) {
+  return {channel::BeginSync{.migration = migration},
+          channel::Freeze{migration},
+          channel::Release{migration},
+          channel::Retire{migration},
+          channel::Grant{migration, 2, kRoot},
+          channel::Depart{.migration = migration},
+          channel::Arrived{.migration = migration}};
+}
+
+TEST(TrainerRules, AnswerEveryWordOfAnAgentInEveryState) {
+  std::size_t obeyed = 0;
+  std::size_t ignored = 0;
+  for (const auto state : all_states()) {
+    for (std::size_t word = 0; word < kAgentWords; ++word) {
+      const auto on = static_cast<TrainerWord>(word);
+      const bool has_rule = rule_for(kTrainerRules, state, on).has_value();
+      EXPECT_NE(has_rule, is_ignored(state, on)) << to_string(state) << " " << to_string(on);
+      ++(has_rule ? obeyed : ignored);
+    }
+  }
+  EXPECT_EQ(obeyed + ignored, kTrainerStates * kAgentWords);
+}
+
+TEST(TrainerRules, LeadToEveryStateAndHearEveryWord) {
+  for (const auto state : all_states()) {
+    if (state == S::training) continue;
+    EXPECT_TRUE(std::ranges::any_of(kTrainerRules, [&](const auto& rule) {
+      return rule.to == state && rule.from != state;
+    })) << to_string(state);
+  }
+  for (std::size_t i = 0; i < kTrainerWords; ++i) {
+    const auto word = static_cast<TrainerWord>(i);
+    EXPECT_TRUE(std::ranges::any_of(kTrainerRules, [&](const auto& rule) {
+      return rule.on == word;
+    })) << to_string(word);
+  }
+}
+
+/// One rule that is not the table's, and which of the compiler's checks finds it.
+struct Mutation {
+  const char* name;
+  TrainerRule rule;
+  bool (*check)(std::span<const TrainerRule>);
+};
+
+std::vector<TrainerRule> with(const TrainerRule& rule) {
+  std::vector<TrainerRule> rules(kTrainerRules.begin(), kTrainerRules.end());
+  std::erase_if(rules, [&](const auto& old) { return old.from == rule.from && old.on == rule.on; });
+  rules.push_back(rule);
+  return rules;
+}
+
+std::vector<Mutation> mutations() {
+  return {
+      {"AStandbyTakesAnotherStatesGrant",
+       {S::holding, W::grant_of_another_state, S::granting, A::take_grant},
+       a_standby_steps_only_by_a_fitting_grant},
+      {"AStandbyTakesAGrantBeforeItHoldsAnything",
+       {S::standby, W::grant_fits, S::granting, A::take_grant},
+       a_standby_steps_only_by_a_fitting_grant},
+      {"AReleasedStandbyTrains",
+       {S::holding, W::release, S::training, A::let_go},
+       a_standby_steps_only_by_a_fitting_grant},
+      {"AStandbyGoesOnThoughItDiesWithItsAgent",
+       {S::granting, W::grant_not_taken, S::granted, A::let_step},
+       a_standby_steps_only_by_a_fitting_grant},
+      {"AStandbyHoldsWhatNobodyVerified",
+       {S::standby, W::stands_by, S::holding, A::none},
+       a_state_is_held_only_when_it_was_verified},
+      {"ADepartedProcessHoldsWhatItDidNotFind",
+       {S::departed, W::arrived, S::holding, A::report},
+       a_state_is_held_only_when_it_was_verified},
+      {"TheFirstStepIsNotWaitedFor",
+       {S::trial, W::stepped, S::training, A::train_on},
+       the_first_step_is_waited_for},
+      {"TheFirstStepIsNotStoodBehind",
+       {S::trial, W::stepped, S::recording, A::report},
+       the_first_step_is_waited_for},
+      {"TheFirstStepIsForgottenBeforeItBegan",
+       {S::granted, W::release, S::training, A::train_on},
+       the_first_step_is_waited_for},
+      {"AnotherMigrationEndsTheWaitForTheRecord",
+       {S::recording, W::begin_sync, S::preparing, A::look},
+       the_first_step_is_waited_for},
+      {"AFrozenTrainerIsPutOff",
+       {S::frozen, W::freeze_put_off, S::put_off, A::go_on},
+       a_bound_trainer_goes_on_only_by_its_agents_word},
+      {"AStrandedTrainerBeginsAnew",
+       {S::stranded, W::begin_sync, S::preparing, A::look},
+       a_bound_trainer_goes_on_only_by_its_agents_word},
+      {"MemoryIsGivenBeforeDigestsAreEqual",
+       {S::frozen, W::depart, S::departing, A::depart},
+       memory_is_given_only_when_digests_are_equal},
+      {"AFreezeIsTakenForEqualDigests",
+       {S::freezing, W::freeze_holds, S::equal, A::report},
+       memory_is_given_only_when_digests_are_equal},
+      {"AProcessWithoutItsMemoryIsLetGo",
+       {S::departed, W::release, S::training, A::let_go},
+       memory_is_given_only_when_digests_are_equal},
+      {"ARetiredTrainerIsLetGo",
+       {S::retired, W::release, S::training, A::let_go},
+       what_is_lost_or_retired_never_steps_again},
+      {"ALostProcessIsLetGo",
+       {S::lost, W::release, S::training, A::let_go},
+       what_is_lost_or_retired_never_steps_again},
+      {"AReleaseRetires",
+       {S::equal, W::release, S::retired, A::retire},
+       what_is_lost_or_retired_never_steps_again},
+      {"AnIgnoredWordIsObeyedAsWell",
+       {S::training, W::freeze, S::freezing, A::park},
+       every_word_of_an_agent_has_an_answer},
+  };
+}
+
+class TrainerMutation : public ::testing::TestWithParam<Mutation> {};
+
+TEST_P(TrainerMutation, IsFoundByItsCheck) {
+  EXPECT_TRUE(GetParam().check(kTrainerRules));
+  EXPECT_FALSE(GetParam().check(with(GetParam().rule)));
+}
+
+INSTANTIATE_TEST_SUITE_P(OneRule, TrainerMutation, ::testing::ValuesIn(mutations()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST(TrainerRules, AreNotWithoutOneThatAnswersAnAgent) {
+  for (const auto& rule : kTrainerRules) {
+    if (static_cast<std::size_t>(rule.on) >= kAgentWords) continue;
+    std::vector<TrainerRule> rest(kTrainerRules.begin(), kTrainerRules.end());
+    std::erase_if(rest,
+                  [&](const auto& one) { return one.from == rule.from && one.on == rule.on; });
+    EXPECT_FALSE(every_word_of_an_agent_has_an_answer(rest))
+        << to_string(rule.from) << " " << to_string(rule.on);
+  }
+}
+
+TEST(TrainerSide, IgnoresWordsOfAnotherMigrationWhateverItIsIn) {
+  for (const auto state : all_states()) {
+    if (state == S::training) continue;
+    for (const auto& word : words_of("m-2")) {
+      if (std::holds_alternative<channel::BeginSync>(word) && state == S::given_up) continue;
+      if (std::holds_alternative<channel::Arrived>(word)) continue;  // it tells where it is
+      auto side = in(state);
+      EXPECT_EQ(side.on(word), A::none) << to_string(state) << " " << word.index();
+      EXPECT_EQ(side.state(), state);
+      EXPECT_EQ(side.migration(), kMigration);
+    }
+  }
+}
+
+TEST(TrainerSide, HearsNothingOfAnEngineThatIsOver) {
+  for (const auto state : all_states()) {
+    for (const auto word : {W::freeze_offered, W::freeze_put_off, W::freeze_holds, W::digests_equal,
+                            W::state_verified}) {
+      auto side = in(state);
+      EXPECT_EQ(side.on(word, "m-0"), A::none) << to_string(state) << " " << to_string(word);
+      EXPECT_EQ(side.state(), state);
+    }
+  }
+}
+
+TEST(TrainerSide, WalksAsASourceUntilItIsRetired) {
+  TrainerSide side;
+  EXPECT_EQ(side.on(channel::BeginSync{.migration = kMigration}), A::look);
+  EXPECT_EQ(side.on(channel::Freeze{kMigration}), A::none) << "its engine has not begun";
+  EXPECT_EQ(side.on(W::engine_began), A::none);
+  EXPECT_EQ(side.on(W::freeze_offered, kMigration), A::report);
+  EXPECT_EQ(side.on(channel::Freeze{kMigration}), A::park);
+  EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::report);
+  EXPECT_EQ(side.verified(W::digests_equal, kMigration, kRoot), A::report);
+  EXPECT_EQ(side.root(), kRoot);
+  EXPECT_EQ(side.on(channel::Retire{kMigration}), A::retire);
+  for (const auto& word : words_of(kMigration)) {
+    if (std::holds_alternative<channel::Retire>(word)) continue;
+    EXPECT_EQ(side.on(word), A::none) << word.index();
+  }
+  EXPECT_EQ(side.state(), S::retired);
+}
+
+TEST(TrainerSide, OwesTheFreezeThatWasPutOffAndAsksItsAgentForNoOther) {
+  auto side = in(S::freezing);
+  EXPECT_EQ(side.on(W::freeze_put_off, kMigration), A::go_on);
+  EXPECT_FALSE(is_held(side.state()));
+  EXPECT_EQ(side.on(W::freeze_offered, kMigration), A::park) << "the agent is not told again";
+  EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::report);
+  EXPECT_EQ(side.on(W::freeze_put_off, kMigration), A::none) << "the agent counts on it by now";
+  EXPECT_EQ(side.state(), S::frozen);
+}
+
+TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
+  for (const auto state : {S::preparing, S::syncing, S::freezing, S::put_off, S::frozen, S::equal,
+                           S::given_up, S::stranded}) {
+    auto side = in(state);
+    EXPECT_EQ(side.on(channel::Release{kMigration}), A::let_go) << to_string(state);
+    EXPECT_EQ(side.state(), S::training);
+    EXPECT_TRUE(side.migration().empty());
+    EXPECT_FALSE(side.root());
+    EXPECT_EQ(side.on(channel::Release{kMigration}), A::answer) << "a second one is answered, too";
+    EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::look);
+  }
+}
+
+TEST(TrainerSide, TakesOnlyAGrantForWhatItHolds) {
+  TrainerSide side;
+  EXPECT_EQ(side.stand_by(kMigration), A::park);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::refuse);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, Digest{}}), A::refuse) << "it holds nothing";
+  EXPECT_EQ(side.verified(W::state_verified, kMigration, kOther), A::report);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::refuse);
+  EXPECT_EQ(side.verified(W::state_verified, kMigration, kRoot), A::report);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kOther}), A::refuse) << "of what it had before";
+  EXPECT_TRUE(is_standby(side.state()));
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::take_grant);
+  EXPECT_TRUE(is_standby(side.state())) << "until that is done it dies with its agent";
+  EXPECT_EQ(side.on(W::grant_taken), A::let_step);
+  EXPECT_EQ(side.on(W::resumed), A::report);
+  EXPECT_EQ(side.on(W::stepped), A::park);
+  EXPECT_EQ(side.on(W::stepped), A::none) << "one step, once";
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::train_on);
+  EXPECT_EQ(side.state(), S::training);
+}
+
+TEST(TrainerSide, HoldsNothingAfterAGrantThatItCouldNotTake) {
+  auto side = in(S::granting);
+  EXPECT_EQ(side.on(W::grant_not_taken), A::refuse);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::refuse);
+  EXPECT_TRUE(is_standby(side.state()));
+}
+
+TEST(TrainerSide, WaitsForItsFirstStepsRecordWhateverElseItIsAskedFor) {
+  for (const auto state : {S::granted, S::trial, S::recording}) {
+    auto side = in(state);
+    EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::none) << to_string(state);
+    EXPECT_EQ(side.state(), state);
+    EXPECT_EQ(side.migration(), kMigration) << "whose record it waits for";
+  }
+}
+
+TEST(TrainerSide, GivesItsMemoryAwayOnlyAsAProcessThatGoesItself) {
+  for (const auto arrival : {Arrival::standby, Arrival::criu}) {
+    for (const auto state : all_states()) {
+      auto side = in(state, arrival);
+      const auto act = side.on(channel::Depart{.migration = kMigration});
+      const bool may = state == S::equal && arrival == Arrival::criu;
+      EXPECT_EQ(act == A::depart, may) << to_string(state);
+      if (!may) {
+        EXPECT_EQ(side.state(), state);
+      }
+    }
+  }
+}
+
+TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
+  auto side = in(S::departing, Arrival::criu);
+  EXPECT_EQ(side.on(W::memory_given), A::report);
+  EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::none);
+  EXPECT_EQ(side.migration(), kMigration) << "what a release will name";
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::recall);
+  EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::arrive)
+      << "it was not to be had";
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::recall);
+  EXPECT_EQ(side.on(W::memory_came_back), A::let_go);
+  EXPECT_EQ(side.state(), S::training);
+
+  side = in(S::departed, Arrival::criu);
+  EXPECT_EQ(side.verified(W::memory_arrived, kMigration, kRoot), A::report);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::take_grant);
+
+  side = in(S::departing, Arrival::criu);
+  EXPECT_EQ(side.on(W::memory_kept), A::refuse);
+  EXPECT_EQ(side.on(channel::Depart{.migration = kMigration}), A::refuse) << "its engine is gone";
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::let_go);
+
+  side = in(S::departing, Arrival::criu);
+  EXPECT_EQ(side.on(W::memory_lost), A::lose);
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::lose);
+  EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::lose);
+  EXPECT_EQ(side.state(), S::lost);
+}
+
+}  // namespace
+}  // namespace cardswap
