@@ -57,12 +57,13 @@ StepResult StepGate::stand() {
   if (watched && hooks_.on_boundary) hooks_.on_boundary();
   MutexLock lock(mutex_);
   if (throttle_ > 0) keep_back(lock);
-  if (!park_) return retired_ ? say_moved() : StepResult::proceed;
+  if (!park_) return retired_ ? say_migrated() : StepResult::proceed;
   is_parked_ = true;
+  let_go_ = false;
   lock.unlock();
   if (hooks_.on_parked) hooks_.on_parked();
   lock.lock();
-  while (park_ || !tasks_.empty()) {
+  while ((park_ && !let_go_) || !tasks_.empty()) {
     if (tasks_.empty()) {
       changed_.wait(lock);
       continue;
@@ -76,14 +77,14 @@ StepResult StepGate::stand() {
   is_parked_ = false;
   const bool retired = retired_;
   lock.unlock();
-  if (retired) return say_moved();
+  if (retired) return say_migrated();
   if (hooks_.on_resume) hooks_.on_resume();
   last_ns_ = Clock::now().time_since_epoch().count();
   return StepResult::proceed;
 }
 
 /// The one that says it is the last that leaves a boundary.
-StepResult StepGate::say_moved() {
+StepResult StepGate::say_migrated() {
   gone_ns_ = Clock::now().time_since_epoch().count();
   return StepResult::migrated;
 }
@@ -132,6 +133,7 @@ void StepGate::park() {
 void StepGate::release() {
   const MutexLock lock(mutex_);
   park_ = false;
+  let_go_ = true;
   set_attention();
   changed_.notify_all();
 }

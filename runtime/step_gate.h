@@ -17,10 +17,10 @@ namespace cardswap {
 /// Where the training thread passes, and where it can be made to stand.
 ///
 /// A boundary that nobody asked anything of costs a clock read, a look at whether this is the
-/// process that it was, and a few stores. While the training
-/// thread stands here, others may run closures on it.
+/// process that it was, and a few stores. While the training thread stands here, others may run
+/// closures on it.
 ///
-/// A retired gate says `moved` once. Whoever comes after that, on any thread, does not go on: it
+/// A retired gate says `migrated` once. Whoever comes after that, on any thread, does not go on: it
 /// waits for the process's end, and when `grace` is over it calls `end_process`, which does not
 /// return.
 class StepGate {
@@ -52,7 +52,8 @@ class StepGate {
   void watch(bool on);
   /// Calls `on_boundary` at the next boundary, once.
   void look_once();
-  /// The training thread stands at its next boundary, until release() or retire().
+  /// The training thread stands at its next boundary, until release() or retire(). One that stands
+  /// and was released just before goes on first, and stands anew.
   void park();
   void release();
   void retire();
@@ -73,7 +74,7 @@ class StepGate {
  private:
   void count();
   [[nodiscard]] StepResult stand();
-  [[nodiscard]] StepResult say_moved();
+  [[nodiscard]] StepResult say_migrated();
   void stay_if_gone() const;
   void keep_back(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
   /// After what it depends on has changed.
@@ -90,13 +91,14 @@ class StepGate {
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
   Mutex turn_;  // of the thread that is at a boundary to which attention is paid
-  std::atomic<std::int64_t> gone_ns_{0};  // when `moved` was said; 0: it was not
+  std::atomic<std::int64_t> gone_ns_{0};  // when `migrated` was said; 0: it was not
 
   Mutex mutex_;
   Condition changed_;
   bool watched_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool look_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool let_go_ CARDSWAP_GUARDED_BY(mutex_) = false;  // since it stands: this time is over
   bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;
   double throttle_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::deque<std::packaged_task<void()>> tasks_ CARDSWAP_GUARDED_BY(mutex_);
