@@ -30,9 +30,8 @@ void say(World& w, Words& words, bool attached, Word word) {
 /// A stopped process keeps its state and hears nothing more.
 void fence(auto& side) {
   if (!lives(side.life)) return;
-  side.life = byte(Life::fenced);
+  end(side, Life::fenced);
   side.attached = 0;
-  side.words = {};
 }
 
 void write(World& w, const SourceSide& side) {
@@ -55,7 +54,13 @@ void write(World& w, const TargetSide& side) {
 
 bool lives(std::uint8_t value) {
   const auto is = life(value);
-  return is != Life::none && is != Life::dead && is != Life::retired;
+  return is != Life::none && is != Life::dead && is != Life::left;
+}
+
+bool runs(std::uint8_t is, std::uint8_t value) {
+  const auto state = trainer(value);
+  return life(is) == Life::alive &&
+         (may_step(state) || state == TrainerState::freezing || state == TrainerState::recording);
 }
 
 bool hears(std::uint8_t value) { return lives(value) && life(value) != Life::fenced; }
@@ -109,7 +114,7 @@ void SourceAgent::carry_out(World& w, const Act& act, const SourceSide& side) {
       break;
     case Verb::retire: tell(Word::retire); break;
     case Verb::fence: fence(w.source); break;
-    case Verb::end_trainer: w.source.life = byte(Life::dead); break;
+    case Verb::end_trainer: end(w.source, Life::dead); break;
     default: break;
   }
 }
@@ -136,9 +141,8 @@ void TargetAgent::crash(World& w) {
   t.open = t.disk_open;
   t.up = t.attached = 0;
   // A standby dies with its agent until it was granted the job.
-  if (lives(t.life) && life(t.life) != Life::running && life(t.life) != Life::fenced) {
-    t.life = byte(Life::dead);
-    t.words = {};
+  if (lives(t.life) && is_standby(trainer(t.trainer))) {
+    end(t, Life::dead);
     t.killed = 0;
   }
 }
@@ -152,13 +156,16 @@ void TargetAgent::carry_out(World& w, const Act& act, const TargetSide& side) {
     case Verb::start_standby:
       if (life(t.life) == Life::dead) t.second = 1;
       t.life = byte(Life::starting);
+      t.trainer = byte(TrainerState::standby);
       t.attached = 1;
-      t.held = t.steps = t.may_go_on = t.killed = 0;
+      t.held = t.steps = t.killed = 0;
       break;
     case Verb::kill_standby:
       if (lives(t.life)) t.killed = 1;
       break;
-    case Verb::grant: say(w, t.words, attached, Word::grant); break;
+    case Verb::grant:
+      say(w, t.words, attached, t.content == t.held ? Word::grant : Word::grant_of_another_state);
+      break;
     case Verb::go_on: say(w, t.words, attached, Word::go_on); break;
     case Verb::fence: fence(t); break;
     default: break;

@@ -92,16 +92,18 @@ class Agents {
     }
     feed<SourceAgent>(w_, options_, found_, {By::source_tick, 0, 0, false},
                       [](const SourceSide& side) { return side.tick(); });
-    if (life(s.life) == Life::held) on(Event::trainer_stays);
+    const auto is = trainer(s.trainer);
+    const bool alive = life(s.life) == Life::alive;
+    if (alive && is == TrainerState::retired) on(Event::trainer_stays);
     if (s.attached == 0 && hears(s.life) && s.words[0] == 0) {
       World attached = w_;
       attached.source.attached = 1;
       feed<SourceAgent>(attached, options_, found_, {By::source_attached, 0, 0, false},
                         [](const SourceSide& side) { return side.attached(); });
     }
-    if (s.attached != 0 && life(s.life) == Life::frozen) {
+    if (s.attached != 0 && alive && (is == TrainerState::frozen || is == TrainerState::equal)) {
       on(Event::trainer_frozen);
-      if (s.compared != 0) {
+      if (is == TrainerState::equal) {
         feed<SourceAgent>(
             w_, options_, found_, {By::source_verified, 0, 0, false},
             [&](SourceSide& side) { return side.verified(content_of(byte(s.step + 1))); });
@@ -109,7 +111,7 @@ class Agents {
     }
     if (options_.operator_acts) {
       force(Event::forced_to_source, lives(w_.target.life));
-      if (life(w_.target.life) == Life::running) force(Event::forced_to_target, false);
+      if (runs(w_.target.life, w_.target.trainer)) force(Event::forced_to_target, false);
     }
     if (w_.faults > 0) crash<SourceAgent>(By::source_crashes, &World::source);
   }
@@ -159,8 +161,7 @@ class Agents {
     if (lives(w_.source.life)) {
       World to = w_;
       --to.faults;
-      to.source.life = byte(Life::dead);
-      to.source.words = {};
+      end(to.source, Life::dead);
       to.source_died = 1;
       if (to.source.up != 0) SourceAgent::crash(to);
       found_(to, {By::operator_stops_source, 0, 0, true});
@@ -168,8 +169,7 @@ class Agents {
     if (lives(w_.target.life)) {
       World to = w_;
       --to.faults;
-      to.target.life = byte(Life::dead);
-      to.target.words = {};
+      end(to.target, Life::dead);
       to.target.killed = 0;
       to.target_died = 1;
       if (to.target.up != 0) TargetAgent::crash(to);
@@ -180,9 +180,10 @@ class Agents {
  private:
   void reports() {
     const auto& t = w_.target;
-    switch (life(t.life)) {
-      case Life::parked: on(TargetEvent::standby_parked); break;
-      case Life::holding:
+    if (life(t.life) != Life::alive) return;
+    switch (trainer(t.trainer)) {
+      case TrainerState::standby: on(TargetEvent::standby_parked); break;
+      case TrainerState::holding:
         feed<TargetAgent>(
             w_, options_, found_, {By::target_verified, 0, 0, false}, [&](TargetSide& side) {
               const auto content = content_of(t.held);
@@ -192,9 +193,11 @@ class Agents {
               return side.verified(content);
             });
         break;
-      case Life::running:
+      case TrainerState::trial:
+      case TrainerState::recording:
+      case TrainerState::training:
         on(TargetEvent::standby_resumed);
-        if (t.steps == 1 && t.may_go_on == 0) on(TargetEvent::standby_stepped);
+        if (trainer(t.trainer) == TrainerState::recording) on(TargetEvent::standby_stepped);
         if (t.steps == 0 && w_.faults > 0) {
           World failing = w_;
           --failing.faults;

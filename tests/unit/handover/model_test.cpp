@@ -1,13 +1,14 @@
-/// Method: breadth first through every state of the two real sides (SourceSide, TargetSide) in a
-/// small world: one migration; two trainers; at most kInFlight messages under way, which overtake
-/// each other; a stale grant of an older migration; and up to `faults` of: a message lost or
-/// delivered twice, a crash of either agent (between any two acts too), a journal that refuses or
-/// is gone, a trainer's death, bytes damaged on the way, a host that the operator stops, a
-/// `--force` while the other side's process lives. Time-outs, cancellations and any other `--force`
-/// may come at any moment and cost nothing. A program may train on after it was told that its job
-/// moved. Every state is held against the invariants of docs/architecture.md; from every state a
-/// settled one must be reachable without a further fault. Then single rules are spoiled, and the
-/// same search must find what they prevent.
+/// Method: breadth first through every state of the real sides (SourceSide, TargetSide, and a
+/// TrainerSide at each) in a small world: one migration; at most kInFlight messages under way,
+/// which overtake each other; a stale grant of an older migration; and up to `faults` of: a message
+/// lost or delivered twice, a crash of either agent (between any two acts too), a journal that
+/// refuses or is gone, a trainer's death, bytes damaged on the way, a host that the operator stops,
+/// a
+/// `--force` while the other side's process lives. Time-outs, cancellations, any other `--force`
+/// and a freeze that the source's engine puts off may come at any moment and cost nothing. A
+/// program may train on after it was told that its job moved. Every state is held against the
+/// invariants of docs/architecture.md; from every state a settled one must be reachable without a
+/// further fault. Then single rules are spoiled, and the same search must find what they prevent.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -44,6 +45,7 @@ TEST(HandoverModel, HoldsEveryInvariantInEveryStateAndCanAlwaysSettle) {
 struct Spoiled {
   std::vector<Rule> source{kSourceRules.begin(), kSourceRules.end()};
   std::vector<TargetRule> target{kTargetRules.begin(), kTargetRules.end()};
+  std::vector<TrainerRule> trainer{kTrainerRules.begin(), kTrainerRules.end()};
   std::function<void(Acts&)> reorder;
   bool runtime_holds = true;
 
@@ -55,6 +57,11 @@ struct Spoiled {
   static Spoiled with(const TargetRule& rule) {
     Spoiled result;
     replace(result.target, rule);
+    return result;
+  }
+  static Spoiled with(const TrainerRule& rule) {
+    Spoiled result;
+    replace(result.trainer, rule);
     return result;
   }
   template <class Rules, class One>
@@ -131,6 +138,8 @@ std::vector<Mutation> mutations() {
   using T = TargetState;
   using E = Event;
   using F = TargetEvent;
+  using R = TrainerState;
+  using W = TrainerWord;
   return {
       {"GrantBeforeTheJournal", acting(grant_first), "4: "},
       {"ReleaseAfterTheCommit",
@@ -179,6 +188,20 @@ std::vector<Mutation> mutations() {
       {"ASourceDoesNotObeyAHigherEpoch", without(E::target_outranks), "nothing settles"},
       {"ASupersededSourceStepsOn",
        Spoiled::with(Rule{S::aborted, E::target_outranks, S::superseded, Action::none}), "1: "},
+      {"AFrozenTrainerIsPutOff",
+       Spoiled::with(TrainerRule{R::equal, W::freeze_put_off, R::put_off, TrainerAct::go_on}),
+       "1: "},
+      {"ATrainerDoesNotStandBehindItsFirstStep",
+       Spoiled::with(TrainerRule{R::trial, W::stepped, R::training, TrainerAct::report}), "2: "},
+      {"AStandbyStepsBeforeItIsGrantedTheJob",
+       Spoiled::with(TrainerRule{R::standby, W::state_verified, R::trial, TrainerAct::report}),
+       "4: "},
+      {"AFrozenTrainerDoesNotObeyItsRelease",
+       Spoiled::with(TrainerRule{R::frozen, W::release, R::frozen, TrainerAct::none}),
+       "nothing settles"},
+      {"AFrozenTrainerDoesNotObeyThatItsJobMoved",
+       Spoiled::with(TrainerRule{R::equal, W::retire, R::equal, TrainerAct::none}),
+       "nothing settles"},
   };
 }
 
@@ -189,6 +212,7 @@ TEST_P(HandoverMutation, IsFoundByTheShortestWay) {
   Options options;
   options.source_rules = mutation.rules.source;
   options.target_rules = mutation.rules.target;
+  options.trainer_rules = mutation.rules.trainer;
   options.reorder = mutation.rules.reorder;
   options.runtime_holds = mutation.rules.runtime_holds;
   options.faults = mutation.faults;

@@ -17,9 +17,16 @@ constexpr std::array kTargetEvents{
     "standby_resumed", "standby_stepped",        "standby_failed",         "standby_ended",
     "source_silent",   "forced_to_source",       "forced_to_target",       "restarted",
     "taken_back"};
-constexpr std::array kWords{
-    "",       "begin_sync", "freeze", "release", "release after a reclaim", "release by force",
-    "retire", "grant",      "go_on"};
+constexpr std::array kWords{"",
+                            "begin_sync",
+                            "freeze",
+                            "release",
+                            "release after a reclaim",
+                            "release by force",
+                            "retire",
+                            "grant",
+                            "grant of another state",
+                            "go_on"};
 constexpr std::array kKinds{"reserve", "poll", "grant", "drop", "decision", "status", "ask"};
 constexpr std::array kHows{"arrives",
                            "arrives, and will again",
@@ -36,6 +43,9 @@ constexpr std::array kHows{"arrives",
                            "target's agent restarts",
                            "target's agent restarts without its journal",
                            "source's trainer obeys",
+                           "source's trainer stands",
+                           "source's trainer goes on: its freeze is put off",
+                           "source's trainer is to stand again",
                            "source's trainer steps",
                            "source's trainer dies",
                            "source's trainer hears that its job moved, and stays",

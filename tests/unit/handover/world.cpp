@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/unit/handover/acting.h"
 #include "tests/unit/handover/agents.h"
 
 namespace cardswap::handover::model {
@@ -10,12 +11,10 @@ namespace {
 using Found = std::function<void(const World&, const Step&)>;
 using By = Step::By;
 
+const std::string kMigration = "m";
 constexpr std::uint8_t kSourceStepsBefore = 1;
 constexpr std::uint8_t kSourceStepsMax = 2;
 constexpr std::uint8_t kTargetStepsMax = 2;
-
-Life life(std::uint8_t value) { return static_cast<Life>(value); }
-std::uint8_t byte(auto value) { return static_cast<std::uint8_t>(value); }
 
 constexpr std::uint8_t kMiscounted = 100;
 /// An operator who forces an end answers for the steps; nobody else may lose or repeat one.
@@ -31,22 +30,27 @@ class Surroundings {
 
   void source_trainer() {
     const auto& s = from_.source;
-    const auto is = life(s.life);
-    if (is == Life::running || is == Life::frozen) {
-      if (s.words[0] != 0) {
-        next([](World& w) { obey_source(w); }, {By::source_trainer_word, s.words[0], 0, false});
-        if (s.words[0] == byte(Word::retire)) ignore_that_it_moved();
-      }
+    if (life(s.life) != Life::alive) return;
+    const auto is = trainer(s.trainer);
+    if (s.words[0] != 0 && is != TrainerState::retired) {
+      next([this](World& w) { obey_source(w); }, {By::source_trainer_word, s.words[0], 0, false});
+      if (s.words[0] == byte(Word::retire)) ignore_that_it_moved();
+    }
+    if (is != TrainerState::retired) {
       fault(
           [](World& w) {
-            w.source.life = byte(Life::dead);
-            w.source.words = {};
+            end(w.source, Life::dead);
             w.source_died = 1;
           },
           {By::source_trainer_dies, 0, 0, true});
     }
+    engine(TrainerWord::freeze_holds, By::source_trainer_stands);
+    engine(TrainerWord::freeze_put_off, By::source_trainer_is_put_off);
+    if (is == TrainerState::put_off) {
+      engine(TrainerWord::freeze_offered, By::source_trainer_stands_anew);
+    }
     const auto most = s.was_frozen != 0 ? kSourceStepsMax : kSourceStepsBefore;
-    if (is == Life::running && s.step < most) {
+    if (runs(s.life, s.trainer) && s.step < most) {
       next(
           [](World& w) {
             if (w.source.step != w.done) lose_count(w);
@@ -59,13 +63,10 @@ class Surroundings {
 
   void standby() {
     const auto& t = from_.target;
-    const auto is = life(t.life);
-    const bool alive =
-        is == Life::starting || is == Life::parked || is == Life::holding || is == Life::running;
-    if (!alive) return;
+    const auto is = trainer(t.trainer);
+    if (life(t.life) != Life::starting && life(t.life) != Life::alive) return;
     const auto die = [](World& w) {
-      w.target.life = byte(Life::dead);
-      w.target.words = {};
+      end(w.target, Life::dead);
       w.target.killed = 0;
     };
     if (t.killed != 0) {
@@ -78,16 +79,20 @@ class Surroundings {
           },
           {By::target_trainer_dies, 0, 0, true});
     }
-    if (is == Life::starting) {
-      next([](World& w) { w.target.life = byte(Life::parked); }, {By::standby_parks, 0, 0, false});
+    if (life(t.life) == Life::starting) {
+      next([](World& w) { w.target.life = byte(Life::alive); }, {By::standby_parks, 0, 0, false});
     }
     if (t.words[0] != 0) {
-      next([](World& w) { obey_target(w); }, {By::target_trainer_word, t.words[0], 0, false});
+      next([this](World& w) { obey_target(w); }, {By::target_trainer_word, t.words[0], 0, false});
     }
-    const bool may = t.steps == 0 || (t.may_go_on != 0 && t.steps < kTargetStepsMax);
-    if (is == Life::running && may) {
+    const bool may =
+        is == TrainerState::trial || (is == TrainerState::training && t.steps < kTargetStepsMax);
+    if (life(t.life) == Life::alive && may) {
       next(
-          [](World& w) {
+          [this](World& w) {
+            auto side = standby_of(w);
+            (void)side.on(TrainerWord::stepped);
+            w.target.trainer = byte(side.state());
             const auto step = content_of(w.target.held).step + ++w.target.steps;
             // The first is a trial until it is on disk: whoever takes it again does the same.
             if (w.target.steps == 1) return;
@@ -101,12 +106,18 @@ class Surroundings {
   void data_plane() {
     const auto& s = from_.source;
     const auto& t = from_.target;
-    if (life(s.life) != Life::frozen || s.syncing == 0 || t.second != 0) return;
-    if (life(t.life) != Life::parked) return;
-    const auto arrive = [](World& w, bool right) {
-      w.target.life = byte(Life::holding);
+    const bool both = life(s.life) == Life::alive && life(t.life) == Life::alive;
+    if (!both || t.second != 0 || trainer(t.trainer) != TrainerState::standby) return;
+    if (trainer(s.trainer) != TrainerState::frozen) return;
+    const auto arrive = [this](World& w, bool right) {
       w.target.held = byte(w.source.step + 1 + (right ? 0 : 4));
-      w.source.compared = 1;
+      const auto root = content_of(w.target.held).root;
+      auto standby = standby_of(w);
+      (void)standby.verified(TrainerWord::state_verified, kMigration, root);
+      w.target.trainer = byte(standby.state());
+      auto source = source_of(w);
+      (void)source.verified(TrainerWord::digests_equal, kMigration, root);
+      w.source.trainer = byte(source.state());
     };
     next([&](World& w) { arrive(w, true); }, {By::state_arrives, 0, 0, false});
     fault([&](World& w) { arrive(w, false); }, {By::state_arrives_wrong, 0, 0, true});
@@ -126,10 +137,12 @@ class Surroundings {
 
   /// A program that trains on is held by its runtime, until its agent ends it.
   void ignore_that_it_moved() {
+    auto side = source_of(from_);
+    if (side.on(channel::Retire{kMigration}) != TrainerAct::retire) return;
     next(
         [&](World& w) {
-          w.source.life = byte(options_.runtime_holds ? Life::held : Life::running);
           w.source.words = {};
+          w.source.trainer = byte(options_.runtime_holds ? side.state() : TrainerState::training);
         },
         {By::source_trainer_stays, 0, 0, false});
   }
@@ -141,43 +154,68 @@ class Surroundings {
     words.back() = 0;
     return first;
   }
-  static void obey_source(World& w) {
-    auto& s = w.source;
-    switch (static_cast<Word>(take(s.words))) {
-      case Word::begin_sync: s.syncing = 1; break;
-      case Word::freeze:
-        s.life = byte(Life::frozen);
-        s.was_frozen = 1;
+  [[nodiscard]] TrainerSide source_of(const World& w) const { return side(w.source.trainer, {}); }
+  [[nodiscard]] TrainerSide standby_of(const World& w) const {
+    return side(w.target.trainer, content_of(w.target.held).root);
+  }
+  [[nodiscard]] TrainerSide side(std::uint8_t state, const Digest& root) const {
+    const bool alone = trainer(state) == TrainerState::training;
+    return {trainer(state), alone ? "" : kMigration, Arrival::standby, root,
+            options_.trainer_rules};
+  }
+
+  void obey_source(World& w) {
+    auto side = source_of(w);
+    switch (static_cast<Word>(take(w.source.words))) {
+      case Word::begin_sync:
+        (void)side.on(channel::BeginSync{.migration = kMigration});
+        (void)side.on(TrainerWord::engine_began);
         break;
-      case Word::release_base: release(w, kBase); break;
-      case Word::release_reclaimed: release(w, kReclaimed); break;
-      case Word::release_taken: release(w, kTaken); break;
+      case Word::freeze: (void)side.on(channel::Freeze{kMigration}); break;
+      case Word::release_base: release(w, side, kBase); break;
+      case Word::release_reclaimed: release(w, side, kReclaimed); break;
+      case Word::release_taken: release(w, side, kTaken); break;
       case Word::retire:
-        s.life = byte(Life::retired);
-        s.words = {};
-        break;
-      default: break;
-    }
-  }
-  static void release(World& w, Epoch epoch) {
-    auto& s = w.source;
-    s.syncing = s.compared = 0;
-    s.life = byte(Life::running);
-    s.epoch = byte(epoch);
-    if (w.blind == 0) w.released = std::max(w.released, s.epoch);
-  }
-  static void obey_target(World& w) {
-    auto& t = w.target;
-    switch (static_cast<Word>(take(t.words))) {
-      case Word::grant:
-        if (life(t.life) == Life::holding) {
-          t.life = byte(Life::running);
-          if (w.blind == 0) w.released = std::max(w.released, byte(kGranted));
+        if (side.on(channel::Retire{kMigration}) == TrainerAct::retire) {
+          return end(w.source, Life::left);
         }
         break;
-      case Word::go_on: t.may_go_on = 1; break;
       default: break;
     }
+    w.source.trainer = byte(side.state());
+  }
+  static void release(World& w, TrainerSide& side, Epoch epoch) {
+    if (side.on(channel::Release{kMigration}) == TrainerAct::none) return;
+    w.source.epoch = byte(epoch);
+    if (w.blind == 0) w.released = std::max(w.released, w.source.epoch);
+  }
+  void obey_target(World& w) {
+    auto& t = w.target;
+    auto side = standby_of(w);
+    const auto grant = [&](const Digest& root) {
+      if (side.on(channel::Grant{kMigration, kGranted, root}) != TrainerAct::take_grant) return;
+      (void)side.on(TrainerWord::grant_taken);
+      (void)side.on(TrainerWord::resumed);
+      if (w.blind == 0) w.released = std::max(w.released, byte(kGranted));
+    };
+    switch (static_cast<Word>(take(t.words))) {
+      case Word::grant: grant(content_of(t.held).root); break;
+      case Word::grant_of_another_state: grant(Digest{{99}}); break;
+      case Word::go_on: (void)side.on(channel::Release{kMigration}); break;
+      default: break;
+    }
+    t.trainer = byte(side.state());
+  }
+  /// What the source's engine or gate says, whenever it may.
+  void engine(TrainerWord word, By by) {
+    auto side = source_of(from_);
+    if (side.on(word) == TrainerAct::none) return;
+    next(
+        [&](World& w) {
+          w.source.trainer = byte(side.state());
+          if (side.state() == TrainerState::frozen) w.source.was_frozen = 1;
+        },
+        {by, 0, 0, false});
   }
 
   void next(auto change, const Step& step) {
@@ -217,7 +255,7 @@ World first_world(const Options& options) {
   World w{};
   w.source.own = w.source.disk_own = w.source.epoch = byte(kBase);
   w.source.up = w.source.attached = w.target.up = w.target.attached = 1;
-  w.source.life = byte(Life::running);
+  w.source.life = byte(Life::alive);
   w.released = byte(kBase);
   w.faults = byte(options.faults);
   // A grant of an older migration, for the very bytes that this one will move, is still about.
@@ -237,16 +275,18 @@ void for_each_next(const World& world, const Options& options, const Found& foun
 const char* broken_invariant(const World& w) {
   const auto source = life(w.source.life);
   const auto target = life(w.target.life);
+  const bool source_runs = runs(w.source.life, w.source.trainer);
+  const bool target_runs = runs(w.target.life, w.target.trainer);
   const auto disk = static_cast<State>(w.source.disk_state);
   if (w.words_lost != 0) return "the model: a trainer's channel is too short";
   const auto state = static_cast<TargetState>(w.target.state);
-  if (source == Life::running && target == Life::running && w.blind == 0) {
+  if (source_runs && target_runs && w.blind == 0) {
     return "1: two trainers may step";
   }
   // What an agent knows to be the lower one stands from then on.
   const bool outranked = static_cast<State>(w.source.state) == State::superseded;
-  if (source == Life::running && w.source.up != 0 && outranked) return "1: the lower one steps on";
-  if (target == Life::running && w.target.up != 0 && state == TargetState::superseded) {
+  if (source_runs && w.source.up != 0 && outranked) return "1: the lower one steps on";
+  if (target_runs && w.target.up != 0 && state == TargetState::superseded) {
     return "1: the lower one steps on";
   }
   // What stands for good was outranked: the operator's word has no other end here.
@@ -254,10 +294,10 @@ const char* broken_invariant(const World& w) {
     return "1: a trainer was granted away and had to be stopped, by nobody's word";
   }
   if (source == Life::fenced && target == Life::fenced) return "6: both copies stand for good";
-  if (source == Life::running && w.source.epoch < w.released) return "1: a lower epoch steps";
-  if (target == Life::running && kGranted < w.released) return "1: a lower epoch steps";
+  if (source_runs && w.source.epoch < w.released) return "1: a lower epoch steps";
+  if (target_runs && kGranted < w.released) return "1: a lower epoch steps";
   if (w.done == kMiscounted) return "2: a step was lost or doubled";
-  if (w.forced == 0 && source == Life::running && w.source.step < w.done) {
+  if (w.forced == 0 && source_runs && w.source.step < w.done) {
     return "2: a completed step would be done again";
   }
   const bool decided =
@@ -272,14 +312,15 @@ const char* broken_invariant(const World& w) {
     }
   }
   const bool differ = w.target.held > 4 && w.target.second == 0;
-  if (differ && w.forced == 0 && (is_committed(disk) || target == Life::running)) {
+  if (differ && w.forced == 0 && (is_committed(disk) || target_runs)) {
     return "5: other bytes were committed";
   }
-  if (target == Life::running && w.forced == 0 && !decided) {
+  if (target_runs && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
   }
-  if ((source == Life::retired || source == Life::held) && w.forced == 0 &&
-      w.done <= w.source.step) {
+  const bool let_go = source == Life::left ||
+                      (source == Life::alive && trainer(w.source.trainer) == TrainerState::retired);
+  if (let_go && w.forced == 0 && w.done <= w.source.step) {
     return "6: the source's process was let go before the target's first step";
   }
   return nullptr;
@@ -289,14 +330,15 @@ bool is_settled(const World& w) {
   if (w.source.up == 0 || w.target.up == 0) return false;
   const auto source = life(w.source.life);
   const auto target = life(w.target.life);
+  const bool target_runs = runs(w.target.life, w.target.trainer);
   const bool no_standby = target == Life::none || target == Life::dead;
   switch (static_cast<State>(w.source.state)) {
     case State::completed:
-      return (source == Life::retired || source == Life::dead) &&
-             (w.forced != 0 || target == Life::running || w.target_died != 0);
+      return (source == Life::left || source == Life::dead) &&
+             (w.forced != 0 || target_runs || w.target_died != 0);
     case State::aborted:
       // Of two copies one stands; but an agent that knows nothing of a process cannot make it.
-      if (w.blind != 0 && target == Life::running &&
+      if (w.blind != 0 && target_runs &&
           static_cast<TargetState>(w.target.state) != TargetState::nothing) {
         return false;
       }
@@ -305,7 +347,9 @@ bool is_settled(const World& w) {
           static_cast<TargetState>(w.target.state) != TargetState::nothing) {
         return false;
       }
-      return (source == Life::running || w.source_died != 0) && (no_standby || w.forced != 0);
+      return (w.source_died != 0 ||
+              (source == Life::alive && trainer(w.source.trainer) == TrainerState::training)) &&
+             (no_standby || w.forced != 0);
     case State::superseded: return source == Life::fenced || source == Life::dead;
     case State::in_doubt: return true;
     default: return false;

@@ -9,9 +9,10 @@
 
 #include "agent/handover/source_side.h"
 #include "agent/handover/target_side.h"
+#include "runtime/roles/trainer_side.h"
 
-/// A small world around the two real sides: trainers, their channels, disks, a network, faults and
-/// an operator. Its agents are SourceSide and TargetSide themselves.
+/// A small world around the three real sides: channels, disks, a network, faults and an operator.
+/// Its agents are SourceSide and TargetSide themselves, its trainers two TrainerSides.
 namespace cardswap::handover::model {
 
 inline constexpr Epoch kBase = 1;     ///< the source's trainer steps under it
@@ -25,15 +26,12 @@ using Held = std::uint8_t;
 [[nodiscard]] Content content_of(Held held);
 [[nodiscard]] Held held_of(const Content& content);
 
+/// Of a trainer's process; what it may do is its TrainerState's.
 enum class Life : std::uint8_t {
   none,
   starting,
-  parked,
-  holding,
-  running,
-  frozen,
-  retired,
-  held,  ///< told that its job moved; its program does not leave, its runtime lets it take no step
+  alive,
+  left,    ///< its job moved, and it ended by itself
   fenced,  ///< stopped by its agent: it hears and does nothing
   dead,
 };
@@ -48,6 +46,7 @@ enum class Word : std::uint8_t {
   release_taken,
   retire,
   grant,
+  grant_of_another_state,
   go_on,
 };
 using Words = std::array<std::uint8_t, 3>;
@@ -59,7 +58,7 @@ struct World {
     std::uint8_t disk_state, disk_own, disk_content, disk_open;  // in the journal
     std::uint8_t ours, theirs;
     std::uint8_t up, attached;
-    std::uint8_t life, step, epoch, syncing, compared, was_frozen;  // its trainer
+    std::uint8_t life, trainer, step, epoch, was_frozen;  // its trainer
     Words words;
     bool operator==(const Source&) const = default;
   } source;
@@ -67,7 +66,7 @@ struct World {
     std::uint8_t state, epoch, content, open;
     std::uint8_t disk_state, disk_epoch, disk_content, disk_open;
     std::uint8_t up, attached;
-    std::uint8_t life, held, steps, may_go_on, killed, second;  // its standby
+    std::uint8_t life, trainer, held, steps, killed, second;  // its standby
     Words words;
     bool operator==(const Target&) const = default;
   } target;
@@ -87,6 +86,7 @@ static_assert(std::has_unique_object_representations_v<World>);
 struct Options {
   std::span<const Rule> source_rules = kSourceRules;
   std::span<const TargetRule> target_rules = kTargetRules;
+  std::span<const TrainerRule> trainer_rules = kTrainerRules;
   /// The order in which an agent acts; a test may spoil it.
   std::function<void(Acts&)> reorder;
   int faults = 2;
@@ -113,6 +113,9 @@ struct Step {
     target_recovers,
     target_recovers_without_journal,
     source_trainer_word,
+    source_trainer_stands,
+    source_trainer_is_put_off,
+    source_trainer_stands_anew,
     source_trainer_steps,
     source_trainer_dies,
     source_trainer_stays,
