@@ -59,11 +59,10 @@ StepResult StepGate::stand() {
   if (throttle_ > 0) keep_back(lock);
   if (!park_) return retired_ ? say_migrated() : StepResult::proceed;
   is_parked_ = true;
-  let_go_ = false;
   lock.unlock();
   if (hooks_.on_parked) hooks_.on_parked();
   lock.lock();
-  while ((park_ && !let_go_) || !tasks_.empty()) {
+  while ((park_ && is_parked_) || !tasks_.empty()) {
     if (tasks_.empty()) {
       changed_.wait(lock);
       continue;
@@ -133,7 +132,7 @@ void StepGate::park() {
 void StepGate::release() {
   const MutexLock lock(mutex_);
   park_ = false;
-  let_go_ = true;
+  is_parked_ = false;  // even if it is parked again before it wakes: what it stood for is over
   set_attention();
   changed_.notify_all();
 }

@@ -69,6 +69,7 @@ class StepGate {
   void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
   [[nodiscard]] std::int64_t last_boundary_ns() const { return last_ns_.load(); }
   [[nodiscard]] double median_step_ms() const;
+  /// It stands, and was not let go since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
@@ -98,7 +99,6 @@ class StepGate {
   bool watched_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool look_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  bool let_go_ CARDSWAP_GUARDED_BY(mutex_) = false;  // since it stands: this time is over
   bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;
   double throttle_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::deque<std::packaged_task<void()>> tasks_ CARDSWAP_GUARDED_BY(mutex_);

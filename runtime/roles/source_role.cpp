@@ -166,6 +166,7 @@ void SourceRole::let_go(std::unique_ptr<Source> engine, const std::string& migra
 
 bool SourceRole::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) {
   const MutexLock lock(context_.mutex);
+  if (!engine_) return false;  // it was let go of meanwhile
   if (!latest_ || !latest_->shards || latest_->shards->empty()) return false;
   log_ = std::move(log);
   window_ = std::move(window);

@@ -93,9 +93,9 @@ class Departing : public ::testing::Test {
     port_ = standby_->line.hear<channel::Parked>().port;
   }
 
-  channel::BeginSync begin() const {
+  channel::BeginSync begin(const std::string& migration = kMigration) const {
     channel::BeginSync begin;
-    begin.migration = kMigration;
+    begin.migration = migration;
     begin.host = "127.0.0.1";
     begin.port = port_;
     begin.token = "data";
@@ -237,8 +237,9 @@ TEST_F(Departing, ComesBackToAnAgentThatWasRestarted) {
   EXPECT_TRUE(job_->hello.frozen);
   EXPECT_EQ(job_->hello.migration, kMigration);
   EXPECT_EQ(job_->hello.epoch, 1U);
+  job_->line.say(begin("m-2"));  // not while it is away
   job_->line.say(channel::Release{kMigration});
-  (void)job_->line.hear<channel::Released>();
+  EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);
   expect_undisturbed(step_);
 }
 
@@ -247,8 +248,9 @@ TEST_F(Departing, StaysWhenNoKeeperTakesItsMemory) {
   verify();
   job_->line.say(channel::Depart{kMigration, dir_ / "nobody", 1});
   EXPECT_EQ(job_->line.hear<channel::Failed>().code, Code::unreachable);
+  job_->line.say(begin("m-2"));  // it stands for the one that it did not leave with
   job_->line.say(channel::Release{kMigration});
-  (void)job_->line.hear<channel::Released>();
+  EXPECT_EQ(job_->line.hear<channel::Released>().migration, kMigration);
   expect_undisturbed(step_);
 }
 

@@ -3,8 +3,7 @@
 /// which overtake each other; a stale grant of an older migration; and up to `faults` of: a message
 /// lost or delivered twice, a crash of either agent (between any two acts too), a journal that
 /// refuses or is gone, a trainer's death, bytes damaged on the way, a host that the operator stops,
-/// a
-/// `--force` while the other side's process lives. Time-outs, cancellations, any other `--force`
+/// a `--force` while the other side's process lives. Time-outs, cancellations, any other `--force`
 /// and a freeze that the source's engine puts off may come at any moment and cost nothing. A
 /// program may train on after it was told that its job moved. Every state is held against the
 /// invariants of docs/architecture.md; from every state a settled one must be reachable without a

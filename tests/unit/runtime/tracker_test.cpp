@@ -147,6 +147,7 @@ TEST(StepGate, StandsAnewAtTheNextBoundaryWhenItIsParkedJustAfterItsRelease) {
   EXPECT_TRUE(gate.run_parked([&] {
     gate.release();
     gate.park();
+    EXPECT_FALSE(gate.is_parked()) << "it has a step to take";
   }));
   stood.wait(1);
   EXPECT_EQ(gate.step(), 2U);

@@ -224,6 +224,10 @@ TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
     EXPECT_TRUE(side.migration().empty());
     EXPECT_FALSE(side.root());
     EXPECT_EQ(side.on(channel::Release{kMigration}), A::answer) << "a second one is answered, too";
+    for (const auto late : {W::freeze_offered, W::freeze_put_off, W::freeze_holds}) {
+      EXPECT_EQ(side.on(late, kMigration), A::none) << "its engine's " << to_string(late);
+      EXPECT_EQ(side.state(), S::training);
+    }
     EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::look);
   }
 }
