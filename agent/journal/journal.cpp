@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS records (
   kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
 CREATE TABLE IF NOT EXISTS damaged (
   kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, why TEXT NOT NULL, at_ms INTEGER);
+CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, bytes TEXT NOT NULL);
 )sql";
 
 // Version 1 had a list of the kinds in its table, which new kinds would not pass.
@@ -72,6 +73,16 @@ std::string why_unreadable(std::string_view document) {
 bool is_damage(int status) {
   const int primary = status & 0xff;
   return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_ERROR;
+}
+
+/// As much as a record with its environment, and other bytes each time: SQLite writes no page whose
+/// bytes stay as they are, and a full disk may have room for one.
+std::string probe_bytes() {
+  constexpr std::size_t kProbeBytes = 16384;
+  const auto now = std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
+  std::string bytes;
+  while (bytes.size() < kProbeBytes) bytes += now;
+  return bytes;
 }
 
 Statement prepare(sqlite3* db, const char* sql) {
@@ -239,7 +250,8 @@ std::string Journal::write_failure() {
   }
   tried_.clear();
   try {
-    run("UPDATE meta SET version = version", {});
+    run("INSERT INTO probe VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes",
+        {probe_bytes()});
   } catch (const Error& error) {
     tried_ = error.failure();
   }

@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include <boost/json.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -203,6 +205,24 @@ TEST_F(JournalTest, LeavesAFileThatSomebodyHoldsWhereItIs) {
   const Journal again(dir_ / "j.db");
   EXPECT_THAT(again.warnings(), IsEmpty());
   EXPECT_THAT(again.all(Journal::Kind::job), SizeIs(1));
+}
+
+/// Method: no file of this process may grow any more, as on a disk without a free byte.
+TEST_F(JournalTest, SaysThatNothingCanBeWrittenOnceTheDiskIsFull) {
+  Journal(dir_ / "j.db").put(Journal::Kind::job, "1", {{"step", 1}});
+  Journal journal(dir_ / "j.db");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit full{.rlim_cur = 4096, .rlim_max = before.rlim_max};
+  const auto on_excess = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto said = journal.write_failure();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, on_excess);
+  EXPECT_THAT(said, HasSubstr("write the journal"));
+  EXPECT_EQ(journal.write_failures(), 1U);
+  journal.put(Journal::Kind::job, "2", {{"step", 2}});
+  EXPECT_THAT(journal.all(Journal::Kind::job), SizeIs(2));
 }
 
 TEST_F(JournalTest, WritesNothingThatItCouldNotReadAgain) {
