@@ -39,15 +39,16 @@ class Check(unittest.TestCase):
     def test_the_page_names_every_folder_in_their_order(self):
         head = "# A\n\n| folder | what |\n| --- | --- |\n"
         folders = ("migrator/core", "migrator/link", "migrator/link/ucx", "cuda")
-        good = "| `migrator/core/` | c |\n| `migrator/link/` | l; `ucx/` is one |\n| `cuda/` | of `c/d.h` |\n\n| `other/` | |\n"
+        good = ("| `migrator/core/` | c |\n| `migrator/link/` | l |\n| `migrator/link/ucx/` | u |\n| `cuda/` | c |\n"
+                "\n| `other/` | |\n")
 
         def said(rows):
             return check_includes.complaints_of_page(head + rows, folders)
 
         self.assertEqual(said(good), [])
         self.assertIn("lacks migrator/core", said(good.replace("`migrator/core/`", "core"))[0])
-        self.assertIn("there is no folder agent/gone", said(good.replace("of `c/d.h`", "`agent/gone/`"))[0])
-        first = "| `cuda/` | of `c/d.h` |\n"
+        self.assertIn("there is no folder agent/gone", said(good.replace("| c |\n\n", "| c |\n| `agent/gone/` | |\n\n"))[0])
+        first = "| `cuda/` | c |\n"
         self.assertIn("migrator/core stands below cuda", said(first + good.replace(first, ""))[0])
 
 
