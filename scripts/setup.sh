@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Cardswap is built with. Says what it does, does only what is missing.
 set -euo pipefail
+scripts=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
   cat <<'EOF'
@@ -49,8 +50,6 @@ fetch_criu() (
   echo "fetching CRIU from Debian 13"
   mkdir -p "$work"/lists/partial "$work"/archives/partial "$work"/debs "$work"/unpacked
   : >"$work/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
-    >"$work/sources.list"
   # As root apt lets an account without rights do the fetching, as it does by itself.
   fetcher=$(id -un)
   if [ "$(id -u)" = 0 ] && id _apt >/dev/null 2>&1; then
@@ -69,7 +68,12 @@ Acquire::Languages "none";
 APT::Sandbox::User "$fetcher";
 EOF
   export APT_CONFIG=$work/apt.conf
-  apt-get update -qq || exit 1
+  # Debian's signature is checked, so any of them will do.
+  for mirror in $("$scripts/debian_mirrors.sh"); do
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/sources.list"
+    if apt-get update -qq; then break; else mirror=; fi
+  done
+  [ -n "${mirror:-}" ] || exit 1
   mapfile -t packages < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
     --no-replaces --no-enhances criu | grep '^[a-z0-9]' | sort -u)
   cd "$work/debs" && apt-get download -qq "${packages[@]}" >/dev/null || exit 1
