@@ -18,7 +18,7 @@ constexpr std::size_t kDirect = std::numeric_limits<std::size_t>::max();
 /// Of gathered payloads in a buffer: what the bus takes at once.
 constexpr std::size_t kPieceAlign = 256;
 
-std::size_t aligned(std::size_t bytes) {
+std::size_t whole_pieces(std::size_t bytes) {
   return (bytes + kPieceAlign - 1) / kPieceAlign * kPieceAlign;
 }
 
@@ -136,7 +136,7 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
     const auto planes = options.shuffled ? planes_for(element) : std::uint8_t{1};
     plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), planes);
     begun.push_back({memory.subspan(used, bytes.size()), lease, slot, planes});
-    used = std::min(aligned(used + bytes.size()), memory.size());
+    used = std::min(whole_pieces(used + bytes.size()), memory.size());
     if (!small) break;
   }
   card_.select();

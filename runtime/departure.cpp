@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kAnswerMax{10};
+constexpr std::chrono::seconds kHolderAnswerMax{10};
 
 std::int64_t now_ns() { return Clock::now().time_since_epoch().count(); }
 
@@ -33,7 +33,7 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
     auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
     (void)memory_handoff::ask<memory_handoff::Kept>(
         connection, memory_handoff::Keep{memory_handoff::described(arenas)},
-        memory_handoff::files_of(arenas), Clock::now() + kAnswerMax);
+        memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
   }
   try {
     for (const auto* slot : slots) slot->arena->unbind();
@@ -65,7 +65,7 @@ void Departure::let_go() {
 void Departure::recall() {
   auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
   auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
-      connection, memory_handoff::Fetch{}, {}, Clock::now() + kAnswerMax);
+      connection, memory_handoff::Fetch{}, {}, Clock::now() + kHolderAnswerMax);
   try {
     bind(memory.arenas, std::move(files));
     if (!(relocator_.digest() == whole_)) {
@@ -85,7 +85,7 @@ VerifiedState Departure::arrive(const channel::Arrived& arrived) {
   const auto asked_at = now_ns();
   auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
       connection, memory_handoff::Fetch{arrived.migration, arrived.token}, {},
-      Clock::now() + kAnswerMax);
+      Clock::now() + kHolderAnswerMax);
   const auto answered_at = now_ns();
   if (!(memory.root == root_) || !(arrived.root == root_) || memory.step != step_) {
     throw Error(Code::digest_mismatch, "the holder has another state than this process left with",

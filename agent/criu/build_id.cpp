@@ -11,7 +11,6 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr std::size_t kBeginning = 16U << 10;
 constexpr std::size_t kHeadersMax = 128;
 constexpr std::size_t kBuildIdMax = 64;
 
@@ -66,7 +65,7 @@ std::string build_id_in(std::span<const std::byte> beginning) {
 
 std::string build_id_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  std::vector<char> beginning(kBeginning);
+  std::vector<char> beginning(kBuildIdWithin);
   in.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
   beginning.resize(static_cast<std::size_t>(in.gcount()));
   return build_id_in(std::as_bytes(std::span(beginning)));

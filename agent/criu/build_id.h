@@ -7,6 +7,9 @@
 
 namespace cardswap::criu {
 
+/// So much of a file's beginning is looked at.
+inline constexpr std::size_t kBuildIdWithin = 16U << 10;
+
 /// The build id of an ELF file whose beginning this is, in hexadecimal; empty where it has none or
 /// it lies further behind. Two files with one build id are one build. Pure.
 [[nodiscard]] std::string build_id_in(std::span<const std::byte> beginning);

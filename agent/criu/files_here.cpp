@@ -20,8 +20,6 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr std::size_t kBeginning = 16U << 10;
-
 /// Reading from these asks or tells the kernel something.
 bool is_of_the_kernel(const Descriptor& file) {
   constexpr auto kKinds = std::to_array<long>(
@@ -36,7 +34,7 @@ bool is_of_the_kernel(const Descriptor& file) {
 std::string build_id_at(const Descriptor& place) {
   const auto name = fmt::format("/proc/self/fd/{}", place.get());
   const Descriptor file(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  std::vector<std::byte> beginning(kBeginning);
+  std::vector<std::byte> beginning(kBuildIdWithin);
   const auto got = file ? ::pread(file.get(), beginning.data(), beginning.size(), 0) : 0;
   return build_id_in(
       std::span(beginning).first(static_cast<std::size_t>(std::max<ssize_t>(got, 0))));

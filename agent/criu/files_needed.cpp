@@ -5,6 +5,7 @@
 
 #include "agent/criu/paths.h"
 #include "agent/criu/preflight.h"
+#include "agent/criu/proc_text.h"
 
 namespace cardswap::criu {
 
@@ -43,7 +44,7 @@ std::vector<NeededFile> files_needed(const TreeFacts& tree) {
                                          : NeededFile::Use::read;
       add({thing.target, use, thing.bytes, {}});
     }
-    const bool is_gone = process.folder.ends_with(" (deleted)");
+    const bool is_gone = process.folder.ends_with(kDeleted);
     if (process.folder.starts_with('/') && !is_gone && process_in(process.folder).first == 0) {
       add({process.folder, NeededFile::Use::folder, 0, {}});
     }

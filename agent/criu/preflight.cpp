@@ -8,6 +8,7 @@
 #include <map>
 
 #include "agent/criu/paths.h"
+#include "agent/criu/proc_text.h"
 
 namespace cardswap::criu {
 namespace {
@@ -146,7 +147,7 @@ class Examination {
 
   void examine_place(const ProcessFacts& process) {
     if (process.root != "/") say("has {} for its root folder (chroot)", process.root);
-    if (process.folder.ends_with(" (deleted)")) {
+    if (process.folder.ends_with(kDeleted)) {
       say("works in a folder that was deleted ({})", process.folder);
     } else if (process_in(process.folder).first != 0) {
       say("works in {}, a folder of a process", process.folder);

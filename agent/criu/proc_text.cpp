@@ -13,7 +13,6 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr std::string_view kDeleted = " (deleted)";
 constexpr unsigned kTcpListen = 0x0A;
 
 /// Calls `with` for each line.

@@ -10,6 +10,9 @@
 /// line that is not understood is passed over.
 namespace cardswap::criu {
 
+/// Behind the path of a file or folder that is there no more.
+inline constexpr std::string_view kDeleted = " (deleted)";
+
 /// One line of /proc/PID/maps that names something.
 struct Mapping {
   std::string

@@ -16,8 +16,6 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr std::string_view kDeleted = " (deleted)";
-
 std::string text_of(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "agent/health/kernel_record.h"
+#include "agent/health/taking.h"
 
 namespace cardswap::health {
 namespace {
@@ -14,12 +15,6 @@ namespace {
 constexpr unsigned kXidMax = 9999;
 constexpr std::size_t kBracketMax = 64;
 constexpr int kLinesOfAMessage = 3;  ///< after its first
-
-bool take(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
-}
 
 void skip(std::string_view& text, std::string_view what) {
   const auto end = text.find_first_not_of(what);

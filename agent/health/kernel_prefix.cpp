@@ -5,6 +5,8 @@
 #include <charconv>
 #include <ctime>
 
+#include "agent/health/taking.h"
+
 namespace cardswap::health {
 namespace {
 
@@ -12,14 +14,6 @@ constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::array kDays{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 constexpr Ms kDayMs = 86'400'000;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-bool take(std::string_view& text, std::string_view prefix) {
-  if (!text.starts_with(prefix)) return false;
-  text.remove_prefix(prefix.size());
-  return true;
-}
 
 /// Exactly or at most so many digits.
 std::optional<int> take_digits(std::string_view& text, std::size_t least, std::size_t most) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "agent/health/kernel_prefix.h"
+#include "agent/health/taking.h"
 
 namespace cardswap::health {
 namespace {
@@ -11,7 +12,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kDriver = "NVRM:";
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 void drop(std::string_view& text, std::string_view prefix) {
   if (text.starts_with(prefix)) text.remove_prefix(prefix.size());

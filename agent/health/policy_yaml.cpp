@@ -204,7 +204,7 @@ std::string spare_from(const Reader& in, const YAML::Node& node) {
   return spare;
 }
 
-DeviceName device_from(const Reader& in, const YAML::Node& name, const YAML::Node& node) {
+DeviceName device_name_from(const Reader& in, const YAML::Node& name, const YAML::Node& node) {
   DeviceName device;
   device.name = in.scalar(name, "a device");
   if (!is_device(device.name)) {
@@ -289,7 +289,7 @@ Policy read(const Reader& in, const YAML::Node& root) {
              if (!at.IsMap()) in.fail(at, "devices must be a map");
              if (at.size() > kListMax) in.fail(at, "too many devices");
              for (const auto& item : at) {
-               auto device = device_from(in, item.first, item.second);
+               auto device = device_name_from(in, item.first, item.second);
                for (const auto& other : policy.devices) {
                  const bool same = (!device.uuid.empty() && device.uuid == other.uuid) ||
                                    (!device.pci.empty() && device.pci == other.pci);

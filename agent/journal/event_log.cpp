@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "agent/base/json_fields.h"
+#include "agent/journal/statement.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr auto kSchema = R"sql(
+constexpr auto kTables = R"sql(
 PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
 CREATE TABLE IF NOT EXISTS events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
@@ -34,17 +35,12 @@ CREATE INDEX IF NOT EXISTS events_own ON events (id) WHERE of_alerts = 0;
 CREATE INDEX IF NOT EXISTS events_of_alerts ON events (id) WHERE of_alerts = 1;
 )sql";
 
-struct Finalize {
-  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-};
-using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
-
 Error failed(sqlite3* db, const char* doing) {
   return {Code::io, fmt::format("event log: {}: {}", doing, sqlite3_errmsg(db)),
           "free space on the disk of the agent's data folder"};
 }
 
-Statement prepare(sqlite3* db, const char* sql) {
+Statement prepared(sqlite3* db, const char* sql) {
   sqlite3_stmt* raw = nullptr;
   if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) throw failed(db, "prepare");
   return Statement(raw);
@@ -60,7 +56,7 @@ void run(sqlite3* db, const Statement& statement) {
   sqlite3_reset(statement.get());
 }
 
-void run(sqlite3* db, const char* sql) { run(db, prepare(db, sql)); }
+void run(sqlite3* db, const char* sql) { run(db, prepared(db, sql)); }
 
 /// One transaction, rolled back when `write` throws.
 void in_one_write(sqlite3* db, const std::function<void()>& write) {
@@ -98,13 +94,13 @@ EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max) : ro
   db_.reset(raw);
   if (opened != SQLITE_OK) throw failed(raw, "open");
   sqlite3_busy_timeout(raw, 2000);
-  if (sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK) {
+  if (sqlite3_exec(raw, kTables, nullptr, nullptr, nullptr) != SQLITE_OK) {
     throw failed(raw, "make tables");
   }
   // Earlier releases have made the table without it.
   const auto is_known = [&] {
     const auto column =
-        prepare(raw, "SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'");
+        prepared(raw, "SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'");
     return sqlite3_step(column.get()) == SQLITE_ROW;
   };
   if (!is_known()) {
@@ -120,9 +116,9 @@ EventLog::~EventLog() = default;
 void EventLog::append(const std::vector<json::object>& events) {
   if (events.empty()) return;
   in_one_write(db_.get(), [&] {
-    const auto insert = prepare(db_.get(),
-                                "INSERT INTO events (at_ms, device, job, document, of_alerts) "
-                                "VALUES (?, ?, ?, ?, ?)");
+    const auto insert = prepared(db_.get(),
+                                 "INSERT INTO events (at_ms, device, job, document, of_alerts) "
+                                 "VALUES (?, ?, ?, ?, ?)");
     for (const auto& event : events) {
       const auto* at = event.if_contains("at_ms");
       sqlite3_bind_int64(insert.get(), 1, at != nullptr && at->is_int64() ? at->get_int64() : 0);
@@ -137,11 +133,11 @@ void EventLog::append(const std::vector<json::object>& events) {
          {std::tuple(0, "events_own", rows_max_),
           std::tuple(1, "events_of_alerts", rows_max_ / 4)}) {
       const auto drop =
-          prepare(db_.get(), fmt::format("DELETE FROM events WHERE id IN (SELECT id FROM events "
-                                         "INDEXED BY {} WHERE of_alerts = {} ORDER BY id DESC "
-                                         "LIMIT -1 OFFSET {})",
-                                         index, of_alerts, most)
-                                 .c_str());
+          prepared(db_.get(), fmt::format("DELETE FROM events WHERE id IN (SELECT id FROM events "
+                                          "INDEXED BY {} WHERE of_alerts = {} ORDER BY id DESC "
+                                          "LIMIT -1 OFFSET {})",
+                                          index, of_alerts, most)
+                                  .c_str());
       run(db_.get(), drop);
     }
   });
@@ -153,7 +149,7 @@ std::vector<json::object> EventLog::find(const Query& query) const {
       "SELECT id, document FROM events WHERE id > ? AND at_ms >= ? AND (? = '' OR device = ?) "
       "AND (? = '' OR job = ?) ORDER BY id {} LIMIT ?",
       query.after > 0 ? "ASC" : "DESC");
-  const auto statement = prepare(db_.get(), sql.c_str());
+  const auto statement = prepared(db_.get(), sql.c_str());
   sqlite3_bind_int64(statement.get(), 1, query.after);
   sqlite3_bind_int64(statement.get(), 2, query.since_ms);
   bind_text(statement, 3, query.device);
@@ -173,48 +169,48 @@ std::vector<json::object> EventLog::find(const Query& query) const {
 }
 
 std::int64_t EventLog::last_id() const {
-  const auto statement = prepare(db_.get(), "SELECT coalesce(max(id), 0) FROM events");
+  const auto statement = prepared(db_.get(), "SELECT coalesce(max(id), 0) FROM events");
   return sqlite3_step(statement.get()) == SQLITE_ROW ? sqlite3_column_int64(statement.get(), 0) : 0;
 }
 
 void EventLog::keep(const std::vector<json::object>& incidents, const json::object& guards) {
   in_one_write(db_.get(), [&] {
     run(db_.get(), "DELETE FROM incidents");
-    const auto insert = prepare(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
+    const auto insert = prepared(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
     for (const auto& incident : incidents) {
       bind_text(insert, 1, text_of(incident));
       run(db_.get(), insert);
     }
     const auto replace =
-        prepare(db_.get(), "INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
+        prepared(db_.get(), "INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
     bind_text(replace, 1, text_of(guards));
     run(db_.get(), replace);
   });
 }
 
 json::object EventLog::kept_guards() const {
-  const auto statement = prepare(db_.get(), "SELECT document FROM guards");
+  const auto statement = prepared(db_.get(), "SELECT document FROM guards");
   if (sqlite3_step(statement.get()) != SQLITE_ROW) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
 void EventLog::keep_place(const std::string& log, const json::object& place) {
   const auto replace =
-      prepare(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
+      prepared(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
   bind_text(replace, 1, log);
   bind_text(replace, 2, text_of(place));
   run(db_.get(), replace);
 }
 
 json::object EventLog::place(const std::string& log) const {
-  const auto statement = prepare(db_.get(), "SELECT document FROM places WHERE log = ?");
+  const auto statement = prepared(db_.get(), "SELECT document FROM places WHERE log = ?");
   bind_text(statement, 1, log);
   if (sqlite3_step(statement.get()) != SQLITE_ROW) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
 std::vector<json::object> EventLog::kept() const {
-  const auto statement = prepare(db_.get(), "SELECT document FROM incidents ORDER BY id");
+  const auto statement = prepared(db_.get(), "SELECT document FROM incidents ORDER BY id");
   std::vector<json::object> found;
   while (sqlite3_step(statement.get()) == SQLITE_ROW) {
     if (auto incident = document_in(statement, 0)) found.push_back(std::move(*incident));

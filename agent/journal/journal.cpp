@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
+#include "agent/journal/statement.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -47,11 +48,6 @@ const char* name_of(Journal::Kind kind) {
   }
   return "";
 }
-
-struct Finalize {
-  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-};
-using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 std::string column(sqlite3_stmt* statement, int index) {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, index));

@@ -7,8 +7,6 @@ constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1,
 constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
 constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
 
-double seconds(double ms) { return ms / 1000; }
-
 }  // namespace
 
 std::string strategy_of(const Migration& m) {
@@ -33,8 +31,8 @@ void FinishedMigrations::add(const Migration& m) {
   if (m.error) ++errors[std::string(to_string(m.error->code()))];
   if (m.result != "ok") return;
   auto& of_strategy = times[strategy];
-  of_strategy.downtime.observe(seconds(m.downtime_ms));
-  of_strategy.total.observe(seconds(static_cast<double>(m.ended_at_ms - m.started_at_ms)));
+  of_strategy.downtime.observe(m.downtime_ms / 1000);
+  of_strategy.total.observe(static_cast<double>(m.ended_at_ms - m.started_at_ms) / 1000);
   // What was predicted counts the trainer's wait before its last step too.
   const auto measured = m.downtime_ms + m.stats.hold_ms;
   if (m.predicted_downtime_ms > 0 && measured > 0) {

@@ -7,21 +7,18 @@
 
 #include "agent/base/units.h"
 #include "agent/report/axis.h"
+#include "agent/report/measures.h"
 #include "agent/report/svg.h"
 
 namespace cardswap::report {
 namespace {
 
-constexpr double kWidth = 1120;
-constexpr double kLeft = 92;
 constexpr double kRight = 18;
 constexpr double kPlot = kWidth - kLeft - kRight;
 constexpr double kFlags = 30;  ///< above the lanes
 constexpr double kLane = 36;
-constexpr double kBar = 24;
 constexpr double kPanel = 92;
 constexpr double kPanelTitle = 34;
-constexpr double kAxis = 44;
 constexpr double kBarMin = 2;
 constexpr int kTimeTicks = 10;
 constexpr int kValueTicks = 3;

@@ -5,19 +5,16 @@
 #include "agent/base/units.h"
 #include "agent/report/axis.h"
 #include "agent/report/charts.h"
+#include "agent/report/measures.h"
 #include "agent/report/svg.h"
 
 namespace cardswap::report {
 namespace {
 
-constexpr double kWidth = 1120;
-constexpr double kLeft = 92;
-constexpr double kPlot = 940;  ///< and room for the values at the bars' ends
+constexpr double kLongest = 940;  ///< and room for the values at the bars' ends
 constexpr double kTop = 26;
 constexpr double kRow = 40;
 constexpr double kBottom = kTop + 2 * kRow;
-constexpr double kBar = 24;
-constexpr double kAxis = 44;
 
 }  // namespace
 
@@ -42,13 +39,14 @@ std::string downtime_chart(const Report& report) {
   const auto longest = std::max(measured, d.predicted_ms.value_or(0));
   const bool shows_limit = d.limit_ms > 0 && d.limit_ms <= 2 * longest;
   const auto axis = duration_axis(std::max(longest, shows_limit ? d.limit_ms : 0), 8);
-  const auto x = [&](double ms) { return kLeft + kPlot * ms / axis.to; };
+  const auto x = [&](double ms) { return kLeft + kLongest * ms / axis.to; };
   Svg svg(kWidth, kBottom + kAxis, "Predicted against measured downtime");
   for (const auto& tick : axis.ticks) {
     svg.line("grid", x(tick.at), kTop - 6, x(tick.at), kBottom + 4);
     svg.text("tick", x(tick.at), kBottom + 18, "middle", tick.label);
   }
-  svg.text("axis", kLeft + kPlot / 2, kBottom + 37, "middle", fmt::format("time ({})", axis.unit));
+  svg.text("axis", kLeft + kLongest / 2, kBottom + 37, "middle",
+           fmt::format("time ({})", axis.unit));
   const auto row = [&](int index, const char* name, std::optional<double> value) {
     const auto middle = kTop + (index + 0.5) * kRow;
     svg.text("lane", kLeft - 12, middle + 4, "end", name);

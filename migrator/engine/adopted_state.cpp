@@ -11,7 +11,7 @@
 namespace cardswap {
 namespace {
 
-constexpr std::chrono::milliseconds kPollInterval{50};
+constexpr std::chrono::milliseconds kLinkWaitMax{50};
 
 }  // namespace
 
@@ -36,7 +36,7 @@ void AdoptedState::take_memory(TargetProgram& program, const Layout& wanted, Lin
     return state_view;
   });
   while (made.wait_for(std::chrono::milliseconds(0)) != std::future_status::ready) {
-    link.wait(std::chrono::steady_clock::now() + kPollInterval);
+    link.wait(std::chrono::steady_clock::now() + kLinkWaitMax);
   }
   auto former = std::exchange(state_view_, made.get());
   if (under_way_ != 0) former_.push_back(std::move(former));

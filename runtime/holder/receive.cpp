@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLookEvery{200};
-constexpr std::chrono::seconds kAnswerMax{30};
+constexpr std::chrono::seconds kTakerAnswerMax{30};
 
 std::string setting(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
@@ -129,7 +129,7 @@ class Receiver final : private TargetProgram {
     if (uid != ::geteuid() && uid != 0) {
       throw Error(Code::unauthorized, fmt::format("user {} may not have this memory", uid));
     }
-    const auto asked = connection.receive(Clock::now() + kAnswerMax);
+    const auto asked = connection.receive(Clock::now() + kTakerAnswerMax);
     const auto* fetch = asked ? std::get_if<memory_handoff::Fetch>(&asked->message) : nullptr;
     if (fetch == nullptr) throw Error(Code::bad_request, "a holder gives memory, nothing else");
     if (!same_token(fetch->token, token_) || fetch->migration != channel_.welcome().migration) {
@@ -144,7 +144,7 @@ class Receiver final : private TargetProgram {
                                state->last_step_end_ns, state->clock_error_ns,
                                Clock::now().time_since_epoch().count()},
         memory_handoff::files_of(arenas));
-    const auto answer = connection.receive(Clock::now() + kAnswerMax);
+    const auto answer = connection.receive(Clock::now() + kTakerAnswerMax);
     return answer && std::holds_alternative<memory_handoff::Done>(answer->message);
   }
 
