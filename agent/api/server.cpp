@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -21,6 +23,9 @@ namespace {
 
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
+
+/// Of either socket: what reads and writes HTTP is compiled once for both.
+using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
 
 constexpr std::size_t kHeaderBytesMax = 16U << 10;
 constexpr std::chrono::seconds kHandshakeTimeMax{10};
@@ -117,8 +122,7 @@ bhttp::response<bhttp::string_body> response_of(ApiAnswer answer, bool keep_aliv
 
 /// The other side is to see why it is refused: a socket that is closed with bytes unread takes back
 /// what was written last.
-template <class Stream>
-asio::awaitable<void> see_off(Stream& stream) {
+asio::awaitable<void> see_off(PlainStream& stream) {
   boost::system::error_code error;
   stream.socket().shutdown(asio::socket_base::shutdown_send, error);
   std::array<char, 16384> ignored{};
@@ -230,7 +234,7 @@ asio::awaitable<void> ApiServer::accept(Acceptor& acceptor, Serve serve) {
 }
 
 asio::awaitable<void> ApiServer::serve_unix(asio::local::stream_protocol::socket socket) {
-  beast::basic_stream<asio::local::stream_protocol> stream(std::move(socket));
+  PlainStream stream(std::move(socket));
   // Named: GCC 12 destroys an aggregate that is made in the co_await's own expression twice.
   Proof proof{
       caller_at(stream.socket().native_handle(), security_.group), Door::unix_socket, {}, {}};
@@ -246,7 +250,7 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   const auto from = canonical_host(remote.address().to_string());
   const auto here = socket.local_endpoint(error);
   const auto to = error ? std::string() : canonical_host(here.address().to_string());
-  beast::tcp_stream stream(std::move(socket));
+  PlainStream stream(std::move(socket));
   if (!security_.tls) {
     const auto place = tcp_connections_.enter(from, [&stream] { stream.close(); });
     if (!place) co_return;
@@ -256,7 +260,7 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
     co_return;
   }
   const auto context = security_.tls;  // which may be renewed meanwhile
-  asio::ssl::stream<beast::tcp_stream> secure(std::move(stream), *context);
+  asio::ssl::stream<PlainStream> secure(std::move(stream), *context);
   const auto place = tcp_connections_.enter(from, [&secure] { secure.next_layer().close(); });
   if (!place) co_return;
   if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);

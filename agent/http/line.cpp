@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -31,8 +31,9 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 using namespace asio::experimental::awaitable_operators;  // NOLINT: || of two awaitables
 
-using TcpStream = beast::tcp_stream;
-using UnixStream = beast::basic_stream<asio::local::stream_protocol, asio::any_io_executor>;
+/// Over TCP and over a unix socket: what reads and writes HTTP is compiled once for both.
+using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
+using Place = asio::generic::stream_protocol::endpoint;
 
 enum class Stage { connecting, exchanging };
 
@@ -128,7 +129,7 @@ json::value parsed(const Endpoint& endpoint, const Request& request, const std::
   return value;
 }
 
-/// The part that TCP and unix sockets share; `stream` is connected and its expiry is set.
+/// The part that TLS and what is plain share; `stream` is connected and its expiry is set.
 template <class Stream>
 asio::awaitable<Answer> converse(Stream& stream, const Endpoint& endpoint, const Request& request,
                                  bool& keep) {
@@ -153,9 +154,8 @@ void show_token(const std::string& bearer, Request& request) {
 }
 
 /// Resolving has no expiry of its own: it races a timer.
-asio::awaitable<asio::ip::tcp::resolver::results_type> resolve(const Endpoint& endpoint,
-                                                               const Request& request,
-                                                               Clock::time_point deadline) {
+asio::awaitable<std::vector<Place>> resolve(const Endpoint& endpoint, const Request& request,
+                                            Clock::time_point deadline) {
   const auto executor = co_await asio::this_coro::executor;
   asio::ip::tcp::resolver resolver(executor);
   asio::steady_timer timer(executor, deadline);
@@ -180,12 +180,14 @@ asio::awaitable<asio::ip::tcp::resolver::results_type> resolve(const Endpoint& e
                 "write its address, HOST[:PORT]; a host's own name, as `cardswap jobs` prints it, "
                 "is known to an agent that has it as a --peer");
   }
-  co_return std::get<0>(outcome);
+  std::vector<Place> places;
+  for (const auto& found : std::get<0>(outcome)) places.emplace_back(found.endpoint());
+  co_return places;
 }
 
 class PlainLine final : public Line {
  public:
-  PlainLine(TcpStream stream, Endpoint endpoint)
+  PlainLine(PlainStream stream, Endpoint endpoint)
       : stream_(std::move(stream)), endpoint_(std::move(endpoint)) {}
 
   asio::awaitable<Answer> exchange(Request request, Deadline deadline, bool keep) override {
@@ -195,13 +197,13 @@ class PlainLine final : public Line {
   }
 
  private:
-  TcpStream stream_;
+  PlainStream stream_;
   const Endpoint endpoint_;
 };
 
 class SecureLine final : public Line {
  public:
-  SecureLine(TcpStream stream, tls::Context context, std::string bearer, Endpoint endpoint)
+  SecureLine(PlainStream stream, tls::Context context, std::string bearer, Endpoint endpoint)
       : context_(std::move(context)),
         stream_(std::move(stream), *context_),
         bearer_(std::move(bearer)),
@@ -256,7 +258,7 @@ class SecureLine final : public Line {
 
  private:
   const tls::Context context_;  // the stream refers to it
-  mutable asio::ssl::stream<TcpStream> stream_;
+  mutable asio::ssl::stream<PlainStream> stream_;
   asio::any_io_executor executor_ = stream_.get_executor();
   const std::string bearer_;
   const Endpoint endpoint_;
@@ -268,17 +270,16 @@ asio::awaitable<std::unique_ptr<Line>> Line::open(Endpoint endpoint, Request req
                                                   Deadline deadline) {
   const auto executor = co_await asio::this_coro::executor;
   error_code error;
-  TcpStream stream(executor);
+  PlainStream stream(executor);
   const auto address = asio::ip::make_address(endpoint.host, error);
   stream.expires_at(deadline);
+  std::vector<Place> places;
   if (!error) {  // numeric: no resolver thread
-    co_await stream.async_connect(asio::ip::tcp::endpoint(address, endpoint.port),
-                                  asio::redirect_error(asio::use_awaitable, error));
+    places.emplace_back(asio::ip::tcp::endpoint(address, endpoint.port));
   } else {
-    error = {};
-    const auto found = co_await resolve(endpoint, request, deadline);
-    co_await stream.async_connect(found, asio::redirect_error(asio::use_awaitable, error));
+    places = co_await resolve(endpoint, request, deadline);
   }
+  co_await stream.async_connect(places, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
   // A call that was given up must not arrive: over a link that is down, what was written would wait
@@ -305,10 +306,10 @@ asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request) {
                 "use a shorter data folder");
   }
   error_code error;
-  UnixStream stream(executor);
+  PlainStream stream(executor);
   stream.expires_after(request.timeout);
-  co_await stream.async_connect(asio::local::stream_protocol::endpoint(endpoint.unix_path),
-                                asio::redirect_error(asio::use_awaitable, error));
+  const std::vector<Place> places{asio::local::stream_protocol::endpoint(endpoint.unix_path)};
+  co_await stream.async_connect(places, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   bool keep = false;
   co_return co_await converse(stream, endpoint, request, keep);

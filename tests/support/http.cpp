@@ -1,6 +1,6 @@
 #include "tests/support/http.h"
 
-#include <boost/asio/connect.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -21,10 +21,10 @@ namespace http = boost::beast::http;
 using namespace std::chrono_literals;
 
 /// The stream's time limit counts in asynchronous calls only, so these are: run to their end here.
-template <class Protocol>
-HttpAnswer exchange(const typename Protocol::endpoint& endpoint, const HttpRequest& wanted) {
+HttpAnswer exchange(const asio::generic::stream_protocol::endpoint& endpoint,
+                    const HttpRequest& wanted) {
   asio::io_context context;
-  beast::basic_stream<Protocol> stream(context);
+  beast::basic_stream<asio::generic::stream_protocol> stream(context);
   http::request<http::string_body> request;
   request.method_string(wanted.method);
   request.target(wanted.target);
@@ -67,12 +67,13 @@ std::string HttpAnswer::code() const {
 }
 
 HttpAnswer ask_over_unix(const Host& host, const HttpRequest& request) {
-  return exchange<asio::local::stream_protocol>((host.dir() / "cardswapd.sock").string(), request);
+  const auto socket = host.dir() / "cardswapd.sock";
+  return exchange(asio::local::stream_protocol::endpoint(socket.string()), request);
 }
 
 HttpAnswer ask_over_tcp(const Host& host, const HttpRequest& request) {
-  return exchange<asio::ip::tcp>(
-      {asio::ip::address_v4::loopback(), static_cast<std::uint16_t>(host.port())}, request);
+  const auto port = static_cast<std::uint16_t>(host.port());
+  return exchange(asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port), request);
 }
 
 }  // namespace cardswap::test
