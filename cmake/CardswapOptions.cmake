@@ -40,15 +40,33 @@ if(CARDSWAP_LIBFUZZER)
   add_link_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# cardswap_precompiled(PROGRAM FIRST HEADERS...): PROGRAM takes HEADERS precompiled, which are compiled with
-# the program FIRST. GCC alone lets the two differ in macros that the headers do not use.
+# cardswap_precompiled(TARGET FIRST HEADERS...): TARGET takes HEADERS precompiled, which are compiled with the
+# target FIRST, and what FIRST defines. GCC alone lets TARGET define more that the headers do not use.
 function(cardswap_precompiled program first)
+  get_target_property(type ${program} TYPE)
+  if(type STREQUAL EXECUTABLE)  # compiled as libraries are, or the two could not share the headers
+    set_target_properties(${program} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${program} PRIVATE -fPIC)
+  endif()
   if(program STREQUAL first)
     target_precompile_headers(${program} PRIVATE ${ARGN})
   elseif(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     target_precompile_headers(${program} REUSE_FROM ${first})
+    target_compile_definitions(${program} PRIVATE $<TARGET_PROPERTY:${first},COMPILE_DEFINITIONS>)
   endif()
 endfunction()
+
+# The usual linker takes seconds for each of many programs.
+include(CheckLinkerFlag)
+if(NOT "${CMAKE_EXE_LINKER_FLAGS} ${CMAKE_CXX_FLAGS}" MATCHES "-fuse-ld=")
+  foreach(linker mold lld)
+    check_linker_flag(CXX -fuse-ld=${linker} CARDSWAP_LINKS_WITH_${linker})
+    if(CARDSWAP_LINKS_WITH_${linker})
+      add_link_options(-fuse-ld=${linker})
+      break()
+    endif()
+  endforeach()
+endif()
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

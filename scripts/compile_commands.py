@@ -2,16 +2,19 @@
 """usage: compile_commands.py BUILD DIR    writes BUILD's compile_commands.json to DIR, for clang's tools
 
 Gives other scripts the compiler's options for a file: those of the build, without what only GCC
-takes, without precompiled headers and without what is written."""
+takes, without precompiled headers and without what is written. Of sources that are compiled as one
+(CARDSWAP_UNITY) each has them."""
 import json
 import os
 import pathlib
+import re
 import shlex
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Options of GCC that clang does not know; a prefix each.
-GCC_ONLY = ("-fconcepts", "-Wno-error=", "-Winvalid-pch", "-Wno-tsan", "-Wno-maybe-uninitialized")
+GCC_ONLY = ("-fconcepts", "-Wno-error=", "-Winvalid-pch", "-Wno-tsan", "-Wno-maybe-uninitialized",
+            "-Wno-subobject-linkage")
 
 
 def find_build() -> pathlib.Path | None:
@@ -39,15 +42,23 @@ def options_of(command: str) -> list[str]:
     return kept
 
 
+def sources_of(file: str) -> list[str]:
+    """What is compiled with `file`: itself, or the sources that CMake has united in it."""
+    if "/Unity/unity_" not in file:
+        return [file]
+    return re.findall(r'^#include "(.+)"$', pathlib.Path(file).read_text(), re.MULTILINE)
+
+
 class Commands:
     """The options of each compiled file of a build, by its path from the root."""
 
     def __init__(self, build: pathlib.Path):
         self.options: dict[str, list[str]] = {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
-            path = os.path.relpath(entry["file"], ROOT)
-            if path.endswith(".cpp") and not path.startswith(".."):
-                self.options.setdefault(path, options_of(entry["command"]))
+            for source in sources_of(entry["file"]):
+                path = os.path.relpath(source, ROOT)
+                if path.endswith(".cpp") and not path.startswith(".."):
+                    self.options.setdefault(path, options_of(entry["command"]))
 
     def near(self, path: str) -> list[str] | None:
         """Those of `path`, of a file in its folder, or in the next one above that has any."""

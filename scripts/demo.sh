@@ -29,10 +29,10 @@ done
 say() { printf '%s\n' "$*" >&2; }
 
 scripts/setup.sh >&2
-export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export NINJA_STATUS="[%f/%t, %es] " CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 [ -e build/release/build.ninja ] || cmake --preset release >&2
 say "building (the first time takes some minutes)"
-cmake --build --preset release --target cardswapd cardswap gpt | tail -n 1 >&2
+cmake --build --preset release --target cardswapd cardswap gpt >&2
 
 bin=$PWD/build/release
 dir=$(mktemp -d /tmp/cardswap-demo-XXXXXX)

@@ -116,7 +116,7 @@ if [ "$criu_only" = yes ]; then
   exit 0
 fi
 
-packages=(g++ cmake ninja-build ccache pkg-config git iproute2 procps passwd util-linux curl unzip ca-certificates python3 python3-venv
+packages=(g++ cmake ninja-build ccache mold pkg-config git iproute2 procps passwd util-linux curl unzip ca-certificates python3 python3-venv
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
   libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang clang-format dpkg-dev)
 if [ "$prometheus" = yes ]; then packages+=(prometheus prometheus-alertmanager); fi

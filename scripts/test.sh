@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 done
 
 [ "$setup" = no ] || scripts/setup.sh
-export CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export NINJA_STATUS="[%f/%t, %es] " CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Before the build, which asks each test program for the names of its tests.
 suppressions=$PWD/scripts/sanitizers
 export ASAN_OPTIONS=detect_container_overflow=0:detect_leaks=0:suppressions=$suppressions/asan.supp

@@ -14,7 +14,7 @@ namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kIntervalMin{100};
-constexpr std::chrono::seconds kAnswerMax{2};
+constexpr std::chrono::seconds kLookMax{2};
 
 struct TopOptions {
   std::string interval = "1s";
@@ -23,10 +23,10 @@ struct TopOptions {
 
 TopSnapshot look(Client& client) {
   TopSnapshot seen;
-  seen.version = client.call("GET", "/v1/version", nullptr, kAnswerMax);
-  seen.devices = client.call("GET", "/v1/devices", nullptr, kAnswerMax);
-  seen.jobs = client.call("GET", "/v1/jobs", nullptr, kAnswerMax);
-  seen.migrations = client.call("GET", "/v1/migrations?running=1", nullptr, kAnswerMax);
+  seen.version = client.call("GET", "/v1/version", nullptr, kLookMax);
+  seen.devices = client.call("GET", "/v1/devices", nullptr, kLookMax);
+  seen.jobs = client.call("GET", "/v1/jobs", nullptr, kLookMax);
+  seen.migrations = client.call("GET", "/v1/migrations?running=1", nullptr, kLookMax);
   return seen;
 }
 

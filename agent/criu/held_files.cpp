@@ -18,6 +18,7 @@
 #include <string>
 
 #include "agent/criu/files_here.h"
+#include "agent/criu/same_file.h"
 #include "agent/process/pipe.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
@@ -48,12 +49,8 @@ std::string link_of(const fs::path& link) {
   return fs::read_symlink(link, gone).string();
 }
 
-bool same_file(const struct stat& one, const struct stat& other) {
-  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 /// Memory without a name, which the kernel calls like a deleted file in a folder of root's.
-bool is_unnamed_memory(std::string_view name) {
+bool is_nameless_memory(std::string_view name) {
   return name == "/dev/zero (deleted)" ||
          (name.starts_with("/memfd:") && name.ends_with(" (deleted)"));
 }
@@ -168,7 +165,7 @@ class Holdings {
       struct stat about {};
       const bool is_log = ::stat(link.c_str(), &about) == 0 && same_file(about, log_);
       const bool has_no_name = name.starts_with("pipe:[") || name.starts_with("anon_inode:");
-      if (has_no_name || is_unnamed_memory(name) || is_log) continue;
+      if (has_no_name || is_nameless_memory(name) || is_log) continue;
       add(link, "has open (fd " + number + ")", access_by(link));
     }
   }
@@ -177,7 +174,7 @@ class Holdings {
     for (const auto& entry : in(process_ / "map_files")) {
       const auto& link = entry.path();
       const auto name = link_of(link);
-      if (is_unnamed_memory(name) || name.starts_with("anon_inode:")) continue;
+      if (is_nameless_memory(name) || name.starts_with("anon_inode:")) continue;
       auto access = access_by(link);
       if (!shared.contains(link.filename().string())) access &= ~W_OK;
       struct stat about {};

@@ -19,7 +19,7 @@ namespace json = boost::json;
 constexpr std::size_t kFilesMax = 8192;
 constexpr std::size_t kGpusMax = 256;
 constexpr std::size_t kSaidMax = 12;
-constexpr std::size_t kBuildIdMax = 128;
+constexpr std::size_t kBuildIdDigitsMax = 128;
 
 std::vector<std::string> features_here() {
   std::ifstream file("/proc/cpuinfo");
@@ -109,7 +109,7 @@ HostNeeds needs_from_json(const json::object& body) {
     file.path = text(field("path"));
     file.build_id = text(field("build_id"));
     if (!file.path.starts_with('/') || !outside::is_path(file.path) ||
-        !outside::is_line(file.build_id, kBuildIdMax)) {
+        !outside::is_line(file.build_id, kBuildIdDigitsMax)) {
       throw Error(Code::bad_request, "a file of the process has no absolute path");
     }
     boost::system::error_code no_number;

@@ -13,6 +13,9 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "agent/criu/proc_text.h"
+#include "agent/criu/same_file.h"
+
 namespace cardswap::criu {
 namespace {
 
@@ -46,10 +49,6 @@ std::string protocol_of(const std::filesystem::path& descriptor) {
 }
 
 /// Of two that were stat'ed; a file system's own numbers are the same by both ways.
-bool same_file(const struct stat& one, const struct stat& other) {
-  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 OpenThing read_open(const std::filesystem::path& process, const std::string& number,
                     const struct stat& log) {
   OpenThing thing;

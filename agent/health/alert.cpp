@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "agent/base/json_fields.h"
+#include "agent/health/xid_table.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
 
@@ -19,7 +20,6 @@ namespace json = boost::json;
 constexpr std::size_t kLabelsMax = 128;
 constexpr std::size_t kNameMax = 64;
 constexpr std::size_t kValueMax = 256;
-constexpr unsigned kXidMax = 9999;
 
 /// A stranger's text, short and without control characters.
 std::string words_at(const json::object& from, std::string_view key, std::size_t most = kValueMax) {

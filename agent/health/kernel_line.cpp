@@ -8,11 +8,11 @@
 
 #include "agent/health/kernel_record.h"
 #include "agent/health/taking.h"
+#include "agent/health/xid_table.h"
 
 namespace cardswap::health {
 namespace {
 
-constexpr unsigned kXidMax = 9999;
 constexpr std::size_t kBracketMax = 64;
 constexpr int kLinesOfAMessage = 3;  ///< after its first
 

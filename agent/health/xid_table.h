@@ -11,6 +11,9 @@
 /// What the driver's XIDs and NVML's other signals mean for the jobs on a device, as data.
 namespace cardswap::health {
 
+/// No driver has a higher number.
+inline constexpr unsigned kXidMax = 9999;
+
 /// docs/health.md, "Action classes".
 enum class Class : std::uint8_t {
   ignore,         ///< counted and logged

@@ -16,10 +16,6 @@
 namespace cardswap::report {
 namespace {
 
-std::string size(double bytes) {
-  return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
-}
-
 std::string when(std::int64_t unix_ms) {
   const std::time_t seconds = unix_ms / 1000;
   std::tm utc{};
@@ -59,10 +55,10 @@ std::string tiles(const Report& r) {
   result += tile("Sent", format_size(r.transferred),
                  r.state_bytes > 0 ? fmt::format("for {} of state", format_size(r.state_bytes))
                                    : "before any state was agreed on");
-  result += tile("Rate", r.mean_rate > 0 ? size(r.mean_rate) + "/s" : "none",
-                 r.mean_rate > 0
-                     ? fmt::format("mean; {}/s at most", size(std::max(r.mean_rate, r.peak_rate)))
-                     : "nothing was measured");
+  result += tile("Rate", r.mean_rate > 0 ? size_text(r.mean_rate) + "/s" : "none",
+                 r.mean_rate > 0 ? fmt::format("mean; {}/s at most",
+                                               size_text(std::max(r.mean_rate, r.peak_rate)))
+                                 : "nothing was measured");
   result += tile("Strategy", r.strategy.empty() ? "none" : r.strategy,
                  r.asked == r.strategy ? "asked for" : fmt::format("{} was asked for", r.asked));
   return result + "</section>\n";

@@ -19,10 +19,6 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string size(double bytes) {
-  return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
-}
-
 std::string line(std::string_view name, const std::string& value) {
   return fmt::format("{:<11}{}\n", name, printable(value));
 }
@@ -82,6 +78,10 @@ std::string_view to_string(Finding::Level level) {
   return "note";
 }
 
+std::string size_text(double bytes) {
+  return format_size(static_cast<std::uint64_t>(std::clamp(bytes, 0.0, 1e18)));
+}
+
 std::string headline(const Report& r) {
   if (r.moved()) return fmt::format("job {} moved from {} to {}", r.job, r.from, r.to);
   const auto* what = r.result == "cancelled" ? "the move of job {} from {} to {} was cancelled"
@@ -110,8 +110,8 @@ std::string to_text(const Report& r) {
                              format_size(r.log_bytes), format_ms(r.replay_ms)));
   }
   if (r.mean_rate > 0) {
-    result += line("rate", fmt::format("{}/s mean, {}/s peak", size(r.mean_rate),
-                                       size(std::max(r.mean_rate, r.peak_rate))));
+    result += line("rate", fmt::format("{}/s mean, {}/s peak", size_text(r.mean_rate),
+                                       size_text(std::max(r.mean_rate, r.peak_rate))));
   }
   for (const auto& state : r.states) {
     result += line(

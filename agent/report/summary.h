@@ -15,5 +15,7 @@ namespace cardswap::report {
 [[nodiscard]] std::string_view to_string(Finding::Level level);
 /// "job gpt moved from a/cpu:0 to b/cpu:0", or what became of it instead.
 [[nodiscard]] std::string headline(const Report& report);
+/// "11.4 MiB", of bytes that were worked out, as rates are.
+[[nodiscard]] std::string size_text(double bytes);
 
 }  // namespace cardswap::report

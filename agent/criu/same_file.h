@@ -1,0 +1,11 @@
+#pragma once
+
+#include <sys/stat.h>
+
+namespace cardswap::criu {
+
+[[nodiscard]] inline bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+}  // namespace cardswap::criu

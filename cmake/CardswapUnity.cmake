@@ -1,0 +1,58 @@
+# CARDSWAP_UNITY: a folder's sources are compiled several at a time, as one, so that what their headers
+# bring is compiled once for all of them. For whole builds: a changed line then costs its neighbours too.
+# Not the tests, whose many small programs gain little by it.
+option(CARDSWAP_UNITY "Compile the sources of a folder several at a time" OFF)
+set(CARDSWAP_UNITY_SOURCES 8 CACHE STRING "How many at most")
+
+# cardswap_unite(ROOM): does so in each target that its CMakeLists.txt makes.
+function(cardswap_unite room)
+  get_property(targets DIRECTORY ${room} PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target ${targets})
+    get_target_property(sources ${target} SOURCES)
+    list(FILTER sources INCLUDE REGEX "\\.cpp$")
+    list(LENGTH sources count)
+    if(count GREATER 1)
+      set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+      cardswap_group_sources(${target} ${sources})
+    endif()
+  endforeach()
+endfunction()
+
+# Neighbours by name, in parts of like size, and never of two folders: names need be one file's own among
+# those of its folder only.
+function(cardswap_group_sources target)
+  get_target_property(root ${target} SOURCE_DIR)
+  foreach(source ${ARGN})
+    get_filename_component(source ${source} ABSOLUTE BASE_DIR ${root})
+    get_filename_component(folder ${source} DIRECTORY)
+    file(RELATIVE_PATH folder ${PROJECT_SOURCE_DIR} ${folder})
+    string(MAKE_C_IDENTIFIER "${folder}" group)
+    list(APPEND groups ${group})
+    list(APPEND in_${group} ${source})
+  endforeach()
+  list(REMOVE_DUPLICATES groups)
+  foreach(group ${groups})
+    list(SORT in_${group})
+    list(LENGTH in_${group} count)
+    math(EXPR parts "(${count} + ${CARDSWAP_UNITY_SOURCES} - 1) / ${CARDSWAP_UNITY_SOURCES}")
+    set(index 0)
+    foreach(source ${in_${group}})
+      math(EXPR part "${index} * ${parts} / ${count}")
+      set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES UNITY_GROUP ${group}_${part})
+      math(EXPR index "${index} + 1")
+    endforeach()
+  endforeach()
+endfunction()
+
+if(CARDSWAP_UNITY)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC takes a source that is included for a header, whose names others could see.
+    target_compile_options(cardswap_build_flags INTERFACE -Wno-subobject-linkage)
+  endif()
+  foreach(room migrator cuda runtime)
+    cardswap_unite(${PROJECT_SOURCE_DIR}/${room})
+  endforeach()
+  if(CARDSWAP_AGENT)
+    cardswap_unite(${PROJECT_SOURCE_DIR}/agent)
+  endif()
+endif()
