@@ -7,10 +7,14 @@
 #include "runtime/roles/source_role.h"
 
 namespace cardswap {
+namespace {
+
+/// Which gradients outlive a boundary is seen between two of them.
+constexpr int kBeforeTheStart = 2;
+
+}  // namespace
 
 bool SourceRole::look_at_state() {
-  // Which gradients outlive a boundary is seen between two of them.
-  constexpr int kBeforeTheStart = 2;
   const bool is_second = ++boundaries_seen_ == kBeforeTheStart;
   context_.tracker.passing(is_second);
   if (begin_ && !engine_) {

@@ -79,10 +79,10 @@ void TrainerRole::handle(const channel::Message& message) {
       break;
     case TrainerAct::none:
     case TrainerAct::look:
-    case TrainerAct::park: break;  // done
-    case TrainerAct::go_on:
+    case TrainerAct::park:   // done
+    case TrainerAct::go_on:  // and three that no agent's word asks for
     case TrainerAct::report:
-    case TrainerAct::let_step: break;  // never asked for by an agent
+    case TrainerAct::let_step: break;
   }
 }
 
