@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "cuda/runtime.h"
-#include "migrator/core/layout.h"
+#include "migrator/device/fence.h"
 
 namespace cardswap::cuda {
 

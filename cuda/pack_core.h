@@ -22,7 +22,7 @@ struct PackPiece {
   std::uint8_t width = 1;  ///< of an element: 2, 4 or 8; 1: moved as it is
 };
 
-enum class PackOrder : std::uint8_t { to_planes, from_planes };
+enum class PackOrder : std::uint8_t { to_shuffled, from_shuffled };
 
 inline constexpr std::uint32_t kPackPiecesMax = 64;
 /// A launch's arguments, by value: nothing of them needs to live longer than the call. Either side
@@ -30,7 +30,7 @@ inline constexpr std::uint32_t kPackPiecesMax = 64;
 struct PackPlan {
   PackPiece pieces[kPackPiecesMax];
   std::uint32_t count = 0;
-  PackOrder order = PackOrder::to_planes;
+  PackOrder order = PackOrder::to_shuffled;
 };
 
 namespace pack {
@@ -91,13 +91,14 @@ inline constexpr std::uint64_t kLow8 = 0x00FF00FF00FF00FFULL;
   return (word | word << 16U) & kLow16;
 }
 
-/// Eight elements: `to_planes` makes word b the eight elements' bytes b; `from_planes` undoes it.
+/// Eight elements: `to_shuffled` makes word b the eight elements' bytes b; `from_shuffled` undoes
+/// it.
 template <unsigned Width>
 struct Eight;
 
 template <>
 struct Eight<8> {
-  CARDSWAP_BOTH static void to_planes(std::uint64_t (&w)[8]) {
+  CARDSWAP_BOTH static void to_shuffled(std::uint64_t (&w)[8]) {
     for (unsigned i = 0; i < 4; ++i) exchange(w[i], w[i + 4], 32, kLow32);
     for (unsigned i = 0; i < 8; i += 4) {
       exchange(w[i], w[i + 2], 16, kLow16);
@@ -105,12 +106,12 @@ struct Eight<8> {
     }
     for (unsigned i = 0; i < 8; i += 2) exchange(w[i], w[i + 1], 8, kLow8);
   }
-  CARDSWAP_BOTH static void from_planes(std::uint64_t (&w)[8]) { to_planes(w); }
+  CARDSWAP_BOTH static void from_shuffled(std::uint64_t (&w)[8]) { to_shuffled(w); }
 };
 
 template <>
 struct Eight<4> {
-  CARDSWAP_BOTH static void to_planes(std::uint64_t (&w)[4]) {
+  CARDSWAP_BOTH static void to_shuffled(std::uint64_t (&w)[4]) {
     // Element j and element j + 4 in a word: then the exchanges leave the elements in order.
     const std::uint64_t m[4] = {w[0], w[1], w[2], w[3]};
     w[0] = (m[0] & kLow32) | m[2] << 32U;
@@ -122,7 +123,7 @@ struct Eight<4> {
     exchange(w[0], w[1], 8, kLow8);
     exchange(w[2], w[3], 8, kLow8);
   }
-  CARDSWAP_BOTH static void from_planes(std::uint64_t (&w)[4]) {
+  CARDSWAP_BOTH static void from_shuffled(std::uint64_t (&w)[4]) {
     exchange(w[0], w[1], 8, kLow8);
     exchange(w[2], w[3], 8, kLow8);
     exchange(w[0], w[2], 16, kLow16);
@@ -137,14 +138,14 @@ struct Eight<4> {
 
 template <>
 struct Eight<2> {
-  CARDSWAP_BOTH static void to_planes(std::uint64_t (&w)[2]) {
+  CARDSWAP_BOTH static void to_shuffled(std::uint64_t (&w)[2]) {
     const std::uint64_t even = together_16(w[0]) | together_16(w[1]) << 32U;
     const std::uint64_t odd = together_16(w[0] >> 16U) | together_16(w[1] >> 16U) << 32U;
     w[0] = even;
     w[1] = odd;
     exchange(w[0], w[1], 8, kLow8);
   }
-  CARDSWAP_BOTH static void from_planes(std::uint64_t (&w)[2]) {
+  CARDSWAP_BOTH static void from_shuffled(std::uint64_t (&w)[2]) {
     exchange(w[0], w[1], 8, kLow8);
     const std::uint64_t even = w[0];
     const std::uint64_t odd = w[1];
@@ -169,7 +170,7 @@ CARDSWAP_BOTH void copy_by(const PackPiece& piece, std::uint32_t worker, std::ui
 template <unsigned Width>
 CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint32_t worker,
                               std::uint32_t workers) {
-  const bool there = order == PackOrder::to_planes;
+  const bool there = order == PackOrder::to_shuffled;
   const std::uint32_t count = piece.bytes / Width;
   const std::uint32_t eights = count / kElements;
   for (std::uint32_t i = worker; i < eights; i += workers) {
@@ -180,7 +181,7 @@ CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint
       words[b] = load_word(
           piece.from + (there ? elements + 8 * std::size_t{b} : plane + std::size_t{b} * count));
     }
-    there ? Eight<Width>::to_planes(words) : Eight<Width>::from_planes(words);
+    there ? Eight<Width>::to_shuffled(words) : Eight<Width>::from_shuffled(words);
     for (unsigned b = 0; b < Width; ++b) {
       store_word(
           piece.to + (there ? plane + std::size_t{b} * count : elements + 8 * std::size_t{b}),
@@ -190,9 +191,9 @@ CARDSWAP_BOTH void shuffle_by(const PackPiece& piece, PackOrder order, std::uint
   // What is left: elements by their bytes, then what is no whole element.
   for (std::size_t at = std::size_t{eights} * kElements * Width + worker; at < piece.bytes;
        at += workers) {
-    const std::size_t in_planes =
+    const std::size_t in_shuffled =
         at < std::size_t{count} * Width ? at % Width * count + at / Width : at;
-    piece.to[there ? in_planes : at] = piece.from[there ? at : in_planes];
+    piece.to[there ? in_shuffled : at] = piece.from[there ? at : in_shuffled];
   }
 }
 

@@ -22,10 +22,11 @@ std::size_t whole_pieces(std::size_t bytes) {
   return (bytes + kPieceAlign - 1) / kPieceAlign * kPieceAlign;
 }
 
-PackPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to, std::uint8_t planes) {
+PackPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to,
+                   std::uint8_t shuffle_size) {
   return {reinterpret_cast<const std::uint8_t*>(from.data()),  // NOLINT: the kernel's bytes
           reinterpret_cast<std::uint8_t*>(to.data()),          // NOLINT
-          static_cast<std::uint32_t>(from.size()), planes};
+          static_cast<std::uint32_t>(from.size()), shuffle_size};
 }
 
 bool overlaps(const PackPlan& plan, const PackPiece& piece) {
@@ -84,7 +85,7 @@ RingStaging::RingStaging(std::shared_ptr<const CudaDevice> device, Card card,
       options_(options),
       ring_(std::make_shared<StagingRing>(card, options.payload_bytes_max)),
       stream_(std::move(card)) {
-  scattered_.order = PackOrder::from_planes;
+  scattered_.order = PackOrder::from_shuffled;
 }
 
 RingStaging::~RingStaging() {
@@ -127,15 +128,15 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
   const auto memory = ring_->at(slot).memory;
   PackPlan plan;
   std::size_t used = 0;
-  for (const auto& [range, element] : payloads) {
+  for (const auto& [range, element_size] : payloads) {
     const auto& bytes = range.bytes;
     const bool small = bytes.size() <= kGatheredBytesMax && used + bytes.size() <= memory.size();
     const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMax &&
                                           !(options.direct && reached_by_link(bytes)));
     if (!fits) break;
-    const auto planes = options.shuffled ? planes_for(element) : std::uint8_t{1};
-    plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), planes);
-    begun.push_back({memory.subspan(used, bytes.size()), lease, slot, planes});
+    const auto shuffle_size = options.shuffled ? shuffle_size_for(element_size) : std::uint8_t{1};
+    plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), shuffle_size);
+    begun.push_back({memory.subspan(used, bytes.size()), lease, slot, shuffle_size});
     used = std::min(whole_pieces(used + bytes.size()), memory.size());
     if (!small) break;
   }
@@ -160,7 +161,7 @@ bool RingStaging::ready(const Fetched& fetched) {
   return fetched.ticket == kDirect || ring_->at(fetched.ticket).event->passed();
 }
 
-std::span<std::byte> RingStaging::place_for(std::span<std::byte> range, bool direct) {
+std::span<std::byte> RingStaging::reserve(std::span<std::byte> range, bool direct) {
   if (direct && reached_by_link(range)) return range;
   give_back_copied();
   auto slot = ring_->take();
@@ -176,19 +177,19 @@ std::span<std::byte> RingStaging::place_for(std::span<std::byte> range, bool dir
   return ring_->at(*slot).memory.first(range.size());
 }
 
-std::uint8_t RingStaging::planes_for(std::uint8_t element) const {
-  return packs(element) ? element : std::uint8_t{1};
+std::uint8_t RingStaging::shuffle_size_for(std::uint8_t element_size) const {
+  return packs(element_size) ? element_size : std::uint8_t{1};
 }
 
-void RingStaging::landed(std::span<std::byte> place, std::span<std::byte> range,
-                         std::uint8_t planes) {
+void RingStaging::on_received(std::span<std::byte> place, std::span<std::byte> range,
+                              std::uint8_t shuffle_size) {
   const auto slot = ring_->find(place.data());
   if (!slot) return;  // it landed in the range itself
   if (range.empty()) {
     ring_->give_back(*slot);
     return;
   }
-  const auto piece = piece_of(place.first(range.size()), range, planes);
+  const auto piece = piece_of(place.first(range.size()), range, shuffle_size);
   const bool small = range.size() <= kGatheredBytesMax;
   // Pieces of one launch come in no order.
   if (!small || overlaps(scattered_, piece)) scatter();

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cuda/handles.h"
-#include "migrator/device/device.h"
+#include "migrator/device/staging.h"
 
 namespace cardswap::cuda {
 
@@ -61,9 +61,10 @@ class RingStaging final : public Staging {
   std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
                              FetchOptions options) override;
   bool ready(const Fetched& fetched) override;
-  std::span<std::byte> place_for(std::span<std::byte> range, bool direct) override;
-  std::uint8_t planes_for(std::uint8_t element) const override;
-  void landed(std::span<std::byte> place, std::span<std::byte> range, std::uint8_t planes) override;
+  std::span<std::byte> reserve(std::span<std::byte> range, bool direct) override;
+  std::uint8_t shuffle_size_for(std::uint8_t element_size) const override;
+  void on_received(std::span<std::byte> place, std::span<std::byte> range,
+                   std::uint8_t shuffle_size) override;
   void settle() override;
 
  private:

@@ -27,11 +27,11 @@ ArenaRelocator::ArenaSlot& ArenaRelocator::slot_of(const std::shared_ptr<Device>
   for (const auto& slot : slots_) {
     if (slot->device == device) return *slot;
   }
-  ArenaSlot slot{device ? device->info().name : kHost, device, {}, false};
-  if (device) {
-    slot.arena = device->reserve_arena(0, 0);
-  } else {
+  ArenaSlot slot{device->is_host() ? kHost : device->info().name, device, {}, false};
+  if (device->is_host()) {
     slot.arena = MemfdArena::reserve();
+  } else {
+    slot.arena = device->reserve_arena(0, 0);
   }
   return *slots_.emplace_back(std::make_unique<ArenaSlot>(std::move(slot)));
 }
@@ -147,7 +147,7 @@ std::pair<std::vector<MemoryRange>, Fence> ArenaRelocator::elsewhere() {
   std::vector<std::shared_ptr<Device>> devices;
   for (const auto& region : tracker_.regions(true)) {
     if (is_home(region)) continue;
-    ranges.push_back({region.device ? region.device.get() : &cpu_device(), region.memory});
+    ranges.push_back({region.device.get(), region.memory});
     devices.push_back(region.device);
   }
   return {std::move(ranges), fence_of(devices)};

@@ -10,6 +10,7 @@
 #include "migrator/core/layout.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/device.h"
+#include "migrator/engine/state_view.h"
 #include "runtime/tracker.h"
 
 namespace cardswap {
@@ -23,15 +24,15 @@ class ArenaRelocator {
   /// An arena, and whose memory it is as this program counts devices: kHost, "cuda:0".
   struct ArenaSlot {
     std::string name;
-    std::shared_ptr<Device> device;  ///< none: this host
-    std::shared_ptr<Arena> arena;    ///< owners: this, and every block
-    bool full = false;               ///< what does not fit stays with the process
+    std::shared_ptr<Device> device;
+    std::shared_ptr<Arena> arena;  ///< owners: this, and every block
+    bool full = false;             ///< what does not fit stays with the process
   };
   static constexpr const char* kHost = "cpu";
 
   /// This host's own arena, made at the first call. Throws Error{refused} when there are no
   /// addresses.
-  [[nodiscard]] Arena& arena() { return *slot_of(nullptr).arena; }
+  [[nodiscard]] Arena& arena() { return *slot_of(shared_cpu_device()).arena; }
   /// Every arena that has something.
   [[nodiscard]] std::vector<const ArenaSlot*> slots() const;
 

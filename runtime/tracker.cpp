@@ -77,6 +77,7 @@ std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
   const auto take = [&](const Entry& entry) {
     for (auto& region : some) {
       if (region.storage != nullptr && !seen.insert(region.storage).second) continue;
+      if (!region.device) region.device = shared_cpu_device();
       region.name =
           region.name.empty() ? entry.name : fmt::format("{}/{}", entry.name, region.name);
       all.push_back(std::move(region));
@@ -109,6 +110,7 @@ StateView Tracker::collect(bool with_gradients) {
         entry.name, [&] { gradients->regions(all); }, Code::refused,
         "drop it before the boundary, or move the process itself with --arrive criu");
     for (auto i = first; i < all.size(); ++i) {
+      if (!all[i].device) all[i].device = shared_cpu_device();
       all[i].name = fmt::format("{}/{}", entry.name, all[i].name);
     }
   }
@@ -269,6 +271,7 @@ std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
     result.options = std::move(update.options);
     std::vector<std::shared_ptr<Device>> devices;
     for (auto& gradient : update.gradients) {
+      if (!gradient.device) gradient.device = shared_cpu_device();
       devices.push_back(gradient.device);
       result.gradients.push_back({static_cast<ParameterId>(first + gradient.parameter),
                                   gradient.memory, std::move(gradient.keep_alive),

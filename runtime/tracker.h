@@ -10,7 +10,8 @@
 #include "cardswap/session.h"
 #include "migrator/core/layout.h"
 #include "migrator/core/reader.h"
-#include "migrator/engine/update_queue.h"
+#include "migrator/engine/state_view.h"
+#include "migrator/engine/update.h"
 
 namespace cardswap {
 

@@ -34,7 +34,7 @@ std::string_view to_string(Codec codec) {
     case Codec::none: return "none";
     case Codec::lz4: return "lz4";
     case Codec::zstd: return "zstd";
-    case Codec::planes: return "planes";
+    case Codec::shuffled: return "shuffled";
   }
   return "unknown";
 }
@@ -66,11 +66,11 @@ Packer::Packer() : contexts_(std::make_unique<Contexts>()) {}
 Packer::~Packer() = default;
 
 std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
-                                    std::uint8_t element, std::uint8_t planes) {
-  if (planes == 1) {
+                                    std::uint8_t element_size, std::uint8_t shuffle_size) {
+  if (shuffle_size == 1) {
     shuffled_.resize(bytes.size());
     const RacyRead scope;
-    shuffle_bytes(bytes, shuffled_, element);
+    shuffle_bytes(bytes, shuffled_, element_size);
     bytes = shuffled_;
   }
   std::vector<std::byte> packed;
@@ -94,11 +94,11 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
   return packed;
 }
 
-void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
-                    std::span<std::byte> out, std::uint8_t planes) {
-  if (element == 0 || element > kElementMax) throw damaged();
+void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element_size,
+                    std::span<std::byte> out, std::uint8_t shuffle_size) {
+  if (element_size == 0 || element_size > kElementMax) throw damaged();
   auto whole = out;
-  if (planes == 1) {
+  if (shuffle_size == 1) {
     shuffled_.resize(out.size());
     whole = shuffled_;
   }
@@ -111,13 +111,13 @@ void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t
     const auto size = ZSTD_decompressDCtx(contexts_->decompress.get(), whole.data(), whole.size(),
                                           packed.data(), packed.size());
     if (ZSTD_isError(size) != 0 || size != whole.size()) throw damaged();
-  } else if (codec == Codec::planes) {
+  } else if (codec == Codec::shuffled) {
     if (packed.size() != whole.size()) throw damaged();
     std::ranges::copy(packed, whole.begin());
   } else {
     throw damaged();
   }
-  if (planes == 1) unshuffle_bytes(whole, out, element);
+  if (shuffle_size == 1) unshuffle_bytes(whole, out, element_size);
 }
 
 }  // namespace cardswap

@@ -9,10 +9,11 @@
 
 namespace cardswap {
 
-/// How a payload's bytes are packed on the wire. `planes`: shuffled, and not packed after all.
-enum class Codec : std::uint8_t { none, lz4, zstd, planes };
+/// How a payload's bytes are packed on the wire. `shuffled`: by bytes, and not packed
+/// after all.
+enum class Codec : std::uint8_t { none, lz4, zstd, shuffled };
 [[nodiscard]] std::string_view to_string(Codec codec);
-constexpr Codec last_of(Codec) { return Codec::planes; }
+constexpr Codec last_of(Codec) { return Codec::shuffled; }
 
 /// What a migration may use; automatic: what shortens it on the link as measured, or nothing.
 enum class Compression : std::uint8_t { automatic, off, lz4, zstd };
@@ -32,13 +33,15 @@ class Packer {
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  /// `element`: bytes of an element, 1 to 16. `planes`: that, where `bytes` are shuffled already.
+  /// `element_size`: in bytes, 1 to 16. `shuffle_size`: the same where `bytes` are byte-shuffled
+  /// already; else 1.
   [[nodiscard]] std::vector<std::byte> pack(Codec codec, std::span<const std::byte> bytes,
-                                            std::uint8_t element, std::uint8_t planes = 1);
+                                            std::uint8_t element_size,
+                                            std::uint8_t shuffle_size = 1);
   /// Fills `out` exactly; throws Error{bad_request} on bytes that pack() did not make of as many.
-  /// `planes`: that of `element`, where `out` is to stay shuffled.
-  void unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element,
-              std::span<std::byte> out, std::uint8_t planes = 1);
+  /// `shuffle_size`: `element_size` where `out` is to stay byte-shuffled; else 1.
+  void unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element_size,
+              std::span<std::byte> out, std::uint8_t shuffle_size = 1);
 
  private:
   struct Contexts;

@@ -15,17 +15,6 @@ namespace cardswap {
 enum class RegionId : std::uint32_t {};
 enum class ChunkId : std::uint32_t {};
 
-class Device;
-
-/// A point in the work that a program has given one device.
-class FencePoint {
- public:
-  virtual ~FencePoint() = default;
-};
-/// Who reads behind it sees the work done. Empty: there is nothing to wait for, as on a cpu, where
-/// a call's work is done when it returns.
-using Fence = std::vector<std::shared_ptr<const FencePoint>>;
-
 /// The dtype of an arena's first bytes, which pin where it begins. `name` says whose memory it is,
 /// as the job counts its devices: "cpu", "cuda:0". The regions up to the next head lie in this
 /// arena.
@@ -119,21 +108,6 @@ struct Shard {
   ParameterId parameter{};
   std::vector<RegionId> regions;  ///< the parameter's own first
   bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
-};
-
-/// A layout together with where its bytes are in this process. Holding the snapshot keeps the
-/// memory alive (`keep_alive` holds each storage), even when the program replaces the tensor.
-/// Owners of `keep_alive`: the program's tensors and every snapshot in use.
-struct StateView {
-  Layout layout;
-  std::vector<std::span<std::byte>> memory;      ///< one a region, same order
-  std::vector<std::shared_ptr<Device>> devices;  ///< the same; none: this host's own memory
-  Fence fence;                                   ///< behind what the program did to it
-  std::vector<std::shared_ptr<const void>> keep_alive;
-  std::uint64_t step = 0;  ///< a source's: boundaries passed by then
-  /// A source's: what each parameter's update rewrites, by the layout's regions; none: its updates
-  /// cannot be captured. Owners: the program and every snapshot in use.
-  std::shared_ptr<const std::vector<Shard>> shards;
 };
 
 }  // namespace cardswap

@@ -38,7 +38,7 @@ struct MigrationStats {
   double hold_ms = 0;               ///< the trainer waited before its last step for the log to go
   std::string compression;          ///< latest used, "lz4" or "zstd"; empty: none so far
   double compression_ratio = 1;     ///< bytes of state for a byte sent, of late
-  std::string card_path;            ///< "direct": the link reads GPUs; "staged"; empty: no GPU
+  std::string gpu_path;             ///< "direct": the link reads GPUs; "staged"; empty: no GPU
   std::uint32_t throttle_pct = 0;   ///< how much of its time the trainer is kept from training
   std::uint64_t regions_not_replayed = 0;  ///< shards that an audit found different
   std::string not_replayed;                ///< a region of each, the first few
@@ -74,7 +74,7 @@ void fields(Archive& a, MigrationStats& m) {
   a("hold_ms", m.hold_ms);
   a("compression", m.compression);
   a("compression_ratio", m.compression_ratio);
-  a("card_path", m.card_path);
+  a("card_path", m.gpu_path);
   a("throttle_pct", m.throttle_pct);
   a("regions_not_replayed", m.regions_not_replayed);
   a("not_replayed", m.not_replayed);

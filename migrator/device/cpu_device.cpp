@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "migrator/device/device.h"
+#include "migrator/device/staging.h"
 
 namespace cardswap {
 namespace {
@@ -15,9 +16,9 @@ class NoStaging final : public Staging {
     return result;
   }
   bool ready(const Fetched&) override { return true; }
-  std::span<std::byte> place_for(std::span<std::byte> range, bool) override { return range; }
-  std::uint8_t planes_for(std::uint8_t) const override { return 1; }
-  void landed(std::span<std::byte>, std::span<std::byte>, std::uint8_t) override {}
+  std::span<std::byte> reserve(std::span<std::byte> range, bool) override { return range; }
+  std::uint8_t shuffle_size_for(std::uint8_t) const override { return 1; }
+  void on_received(std::span<std::byte>, std::span<std::byte>, std::uint8_t) override {}
   void settle() override {}
 };
 
@@ -54,5 +55,7 @@ Device& cpu_device() {
   static CpuDevice device;
   return device;
 }
+
+std::shared_ptr<Device> shared_cpu_device() { return {std::shared_ptr<void>(), &cpu_device()}; }
 
 }  // namespace cardswap

@@ -27,36 +27,15 @@ std::shared_ptr<Arena> Device::reserve_arena(std::uint64_t, std::uint64_t) {
   throw Error(Code::refused, fmt::format("{} has no arenas of its own", info_.name));
 }
 
-MemoryRange range_of(const StateView& state_view, RegionId region) {
-  const auto index = static_cast<std::size_t>(region);
-  auto* device = state_view.devices.empty() ? nullptr : state_view.devices.at(index).get();
-  return {device == nullptr ? &cpu_device() : device, state_view.memory.at(index)};
-}
-
-MemoryRange range_of(const StateView& state_view, const ChunkSpan& chunk) {
-  auto range = range_of(state_view, chunk.region);
-  range.bytes = range.bytes.subspan(chunk.offset, chunk.bytes);
-  return range;
-}
-
-std::vector<MemoryRange> ranges_of(const StateView& state_view, std::span<const ChunkSpan> chunks) {
-  std::vector<MemoryRange> result;
-  result.reserve(chunks.size());
-  for (const auto& chunk : chunks) result.push_back(range_of(state_view, chunk));
-  return result;
-}
-
 void enter(std::span<const std::shared_ptr<Device>> devices) {
-  for (const auto& device : devices) {
-    if (device) device->enter();
-  }
+  for (const auto& device : devices) device->enter();
 }
 
 Fence fence_of(std::span<const std::shared_ptr<Device>> devices) {
   Fence fence;
   std::set<const Device*> seen;
   for (const auto& device : devices) {
-    if (!device || !seen.insert(device.get()).second) continue;
+    if (!seen.insert(device.get()).second) continue;
     for (auto& point : device->fence()) fence.push_back(std::move(point));
   }
   return fence;

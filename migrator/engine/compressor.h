@@ -29,9 +29,10 @@ class Compressor {
     std::vector<std::byte> bytes;
   };
   /// None: send it as it is. `link_rate`: bytes a second without packing, 0 while unknown.
-  /// `planes`: as Packer::pack has it.
-  [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes, std::uint8_t element,
-                                           double link_rate, std::uint8_t planes = 1);
+  /// `shuffle_size`: as Packer::pack has it.
+  [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes,
+                                           std::uint8_t element_size, double link_rate,
+                                           std::uint8_t shuffle_size = 1);
 
   [[nodiscard]] Codec codec() const { return codec_; }
   /// Bytes of state for a byte on the wire, of late; 1 while nothing is packed.
@@ -40,8 +41,8 @@ class Compressor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void try_out(std::span<const std::byte> bytes, std::uint8_t element, double link_rate,
-               std::uint8_t planes);
+  void try_out(std::span<const std::byte> bytes, std::uint8_t element_size, double link_rate,
+               std::uint8_t shuffle_size);
   void count(std::size_t bytes, std::size_t sent);
 
   const Compression wanted_;

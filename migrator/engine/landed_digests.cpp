@@ -17,26 +17,24 @@ void LandedDigests::add(ChunkId chunk, const MemoryRange& range) {
   waiting_bytes_ += range.bytes.size();
 }
 
-bool LandedDigests::advance(Stagings& stagings, std::span<Digest> held, bool all_are_here) {
+bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here) {
   if (job_ && job_->done()) {
     const auto& digests = job_->digests();
-    for (std::size_t i = 0; i < in_job_.size(); ++i) {
-      held[static_cast<std::size_t>(in_job_[i])] = digests[i];
-    }
+    for (std::size_t i = 0; i < in_job_.size(); ++i) chunks.confirm(in_job_[i], digests[i]);
     job_.reset();
   }
   if (job_) return false;
   if (waiting_.empty()) return true;
   if (all_are_here) {
-    begin(stagings, std::max(1U, cores_));
+    begin(payloads, std::max(1U, cores_));
   } else if (cores_ > 2 && waiting_bytes_ >= kMinBatchBytes) {
-    begin(stagings, 1);  // the others have the line to serve, and other jobs
+    begin(payloads, 1);  // the others have the line to serve, and other jobs
   }
   return false;
 }
 
-void LandedDigests::begin(Stagings& stagings, unsigned threads) {
-  stagings.settle();
+void LandedDigests::begin(PayloadReceiver& payloads, unsigned threads) {
+  payloads.settle();
   in_job_ = std::exchange(waiting_, {});
   waiting_bytes_ = 0;
   job_.emplace(std::exchange(ranges_, {}), Fence{}, threads, wake_);

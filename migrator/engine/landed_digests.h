@@ -2,12 +2,13 @@
 
 #include <functional>
 #include <optional>
-#include <span>
 #include <thread>
 #include <vector>
 
+#include "migrator/core/layout.h"
 #include "migrator/device/digest_job.h"
-#include "migrator/engine/staging.h"
+#include "migrator/engine/chunk_map.h"
+#include "migrator/engine/payload_receiver.h"
 
 namespace cardswap {
 
@@ -22,16 +23,17 @@ class LandedDigests {
       : wake_(std::move(wake)), cores_(cores) {}
 
   void add(ChunkId chunk, const MemoryRange& range);
-  /// Writes what is ready into `held`, by chunk, and begins with what waits: when it is worth it,
-  /// or at once where `all_are_here`. True: nothing waits or is under way.
-  bool advance(Stagings& stagings, std::span<Digest> held, bool all_are_here);
+  /// Tells `chunks` what is ready, and begins with what waits: when it is worth it, or at once
+  /// where `all_are_here`. `payloads`: what the chunks came through. True: nothing waits or is
+  /// under way.
+  bool advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here);
   /// What is under way is given up.
   void clear();
   /// Whether threads of this digest now.
   [[nodiscard]] bool is_under_way() const { return job_.has_value(); }
 
  private:
-  void begin(Stagings& stagings, unsigned threads);
+  void begin(PayloadReceiver& payloads, unsigned threads);
 
   const std::function<void()> wake_;
   const unsigned cores_;

@@ -5,7 +5,7 @@
 #include <functional>
 #include <thread>
 
-#include "migrator/engine/target.h"
+#include "migrator/engine/program.h"
 
 namespace cardswap {
 

@@ -39,6 +39,11 @@ class ReplayUnits {
     return unit_of_region_.at(static_cast<std::size_t>(region));
   }
   [[nodiscard]] std::optional<std::size_t> of(ParameterId parameter) const;
+  /// Whether the target replays the updates of this region.
+  [[nodiscard]] bool replays(RegionId region) const {
+    const auto unit = of(region);
+    return unit && units_[*unit].is_replayed();
+  }
   /// Of units from index `first` on that are still to be copied.
   [[nodiscard]] std::uint64_t bytes_to_copy(std::size_t first = 0) const;
   /// True when there is nothing left that is replayed or will be.

@@ -10,21 +10,21 @@ namespace cardswap {
 namespace {
 
 // As hypervisors do it: 20 % first, 10 % more at each round that is no help.
-constexpr std::uint32_t kThrottleFirstPct = 20;
-constexpr std::uint32_t kThrottleMorePct = 10;
-constexpr std::uint32_t kThrottleMostPct = 99;
+constexpr std::uint32_t kFirstThrottlePct = 20;
+constexpr std::uint32_t kThrottleStepPct = 10;
+constexpr std::uint32_t kMaxThrottlePct = 99;
 
-void throttle_more(Sender& sender) {
-  auto& pct = sender.stats().throttle_pct;
-  pct = pct == 0 ? kThrottleFirstPct : std::min(pct + kThrottleMorePct, kThrottleMostPct);
-  sender.program().throttle(pct / 100.0);
+void throttle_more(SourceParts& source) {
+  auto& pct = source.figures.stats().throttle_pct;
+  pct = pct == 0 ? kFirstThrottlePct : std::min(pct + kThrottleStepPct, kMaxThrottlePct);
+  source.program.throttle(pct / 100.0);
 }
 
 /// The job goes on where it is: whoever set the limit would rather have that than wait.
-[[noreturn]] void give_up(Sender& sender) {
-  const auto& stats = sender.stats();
-  const auto limit = sender.options().spec.max_downtime_ms;
-  sender.report_progress(true);
+[[noreturn]] void give_up(SourceParts& source) {
+  const auto& stats = source.figures.stats();
+  const auto limit = source.options.spec.max_downtime_ms;
+  source.figures.report(true);
   throw Error(
       Code::not_converging,
       fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
@@ -37,50 +37,54 @@ void throttle_more(Sender& sender) {
 
 }  // namespace
 
-void sync_by_rounds(Sender& sender) {
-  auto& stats = sender.stats();
+void sync_by_rounds(SourceParts& source) {
+  using Clock = PeerConnection::Clock;
+  const auto& spec = source.options.spec;
+  auto& freeze = source.freeze;
+  auto& figures = source.figures;
+  auto& state = source.state;
+  auto& stats = figures.stats();
   std::uint64_t scanned_at_step = 0;
   std::uint64_t dirty_bytes_before = 0;
-  const auto rounds_max = sender.options().spec.max_rounds;
   bool offered = false;
-  Sender::Clock::time_point last_scan{};
+  Clock::time_point last_scan{};
   // After a freeze that was put off, or a replay that did not work, the copy is there already.
-  for (auto round = stats.rounds; !sender.frozen(); ++round) {
+  for (auto round = stats.rounds; !freeze.is_here(); ++round) {
     stats.phase = round == 0 ? "base_copy" : "rounds";
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
-      sender.progress_until(
-          [&] { return sender.frozen() || sender.program().step() > scanned_at_step; });
-      if (sender.frozen()) return;
+      source.connection.progress_until(
+          [&] { return freeze.is_here() || source.program.step() > scanned_at_step; });
+      if (freeze.is_here()) return;
     }
-    scanned_at_step = sender.program().step();
-    sender.refresh(sender.program().state_view());
-    const auto dirty = sender.differing(sender.scan(1));
-    const auto dirty_bytes = sender.bytes_in(dirty);
+    scanned_at_step = source.program.step();
+    state.refresh(source.program.state_view());
+    const auto dirty = state.chunks().differing(state.scan(1));
+    const auto dirty_bytes = state.chunks().bytes_in(dirty);
     if (round > 0) {
-      const auto seconds = std::chrono::duration<double>(Sender::Clock::now() - last_scan).count();
+      const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
       stats.dirty_rate =
           static_cast<std::uint64_t>(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
-      sender.expect_downtime(dirty_bytes);
-      const bool last_round = rounds_max != 0 && stats.rounds >= rounds_max;
-      if (should_freeze({sender.options().spec.max_downtime_ms, stats.expected_downtime_ms,
-                         dirty_bytes, dirty_bytes_before, last_round})) {
-        sender.report_converged();
+      figures.expect_downtime(dirty_bytes);
+      const bool last_round = spec.max_rounds != 0 && stats.rounds >= spec.max_rounds;
+      if (should_freeze({spec.max_downtime_ms, stats.expected_downtime_ms, dirty_bytes,
+                         dirty_bytes_before, last_round})) {
+        figures.report_converged();
         offered = true;
       } else if (last_round && !offered) {
-        give_up(sender);
-      } else if (sender.options().spec.auto_converge && dirty_bytes_before != 0 &&
+        give_up(source);
+      } else if (spec.auto_converge && dirty_bytes_before != 0 &&
                  dirty_bytes * 2 > dirty_bytes_before) {
-        throttle_more(sender);
+        throttle_more(source);
       }
       dirty_bytes_before = dirty_bytes;
     }
-    last_scan = Sender::Clock::now();
-    sender.send_round(dirty, false);
+    last_scan = Clock::now();
+    state.send_round(dirty, false);
     ++stats.rounds;
     // Nothing is known yet of what a step changes; assume the whole of what was just sent.
-    if (round == 0) sender.expect_downtime(dirty_bytes);
-    sender.report_progress(true);
+    if (round == 0) figures.expect_downtime(dirty_bytes);
+    figures.report(true);
   }
 }
 

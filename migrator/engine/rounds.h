@@ -1,6 +1,6 @@
 #pragma once
 
-#include "migrator/engine/sender.h"
+#include "migrator/engine/source_parts.h"
 
 namespace cardswap {
 
@@ -8,6 +8,6 @@ namespace cardswap {
 /// dirty rounds): each round sends the chunks whose digest is not what the target holds, until what
 /// a freeze would leave to send fits the allowed downtime. Returns when the program is frozen;
 /// throws Error{not_converging} when it does not fit after as many rounds as are allowed.
-void sync_by_rounds(Sender& sender);
+void sync_by_rounds(SourceParts& source);
 
 }  // namespace cardswap

@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "migrator/core/layout.h"
 #include "migrator/core/mutex.h"
+#include "migrator/device/fence.h"
 
 namespace cardswap {
 

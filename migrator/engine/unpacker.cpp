@@ -1,18 +1,12 @@
 #include "migrator/engine/unpacker.h"
 
 #include "migrator/core/error.h"
+#include "migrator/engine/header_key.h"
 
 namespace cardswap {
-namespace {
 
-std::string key_of(std::span<const std::byte> header) {
-  return {reinterpret_cast<const char*>(header.data()), header.size()};  // NOLINT: bytes as a key
-}
-
-}  // namespace
-
-std::span<std::byte> Unpacker::expect(std::span<const std::byte> header, std::size_t bytes,
-                                      std::span<std::byte> place) {
+std::span<std::byte> Unpacker::reserve(std::span<const std::byte> header, std::size_t bytes,
+                                       std::span<std::byte> place) {
   if (bytes > place.size()) {
     throw Error(Code::bad_request, "a packed payload that is larger than what it unpacks to");
   }
@@ -23,13 +17,13 @@ std::span<std::byte> Unpacker::expect(std::span<const std::byte> header, std::si
   return at->second.packed;
 }
 
-std::size_t Unpacker::landed(std::span<const std::byte> header, const data::Packing& packing,
-                             std::uint8_t planes) {
+std::size_t Unpacker::on_received(std::span<const std::byte> header, const data::Packing& packing,
+                                  std::uint8_t shuffle_size) {
   auto entry = waiting_.extract(key_of(header));
   if (entry.empty()) throw Error(Code::bad_request, "a packed payload that nobody expected");
   const auto& waiting = entry.mapped();
   if (waiting.place.empty()) return 0;
-  packer_.unpack(packing.codec, waiting.packed, packing.element, waiting.place, planes);
+  packer_.unpack(packing.codec, waiting.packed, packing.element_size, waiting.place, shuffle_size);
   return waiting.place.size();
 }
 

@@ -16,12 +16,12 @@ class Unpacker {
  public:
   /// A buffer for the `bytes` of the payload with `header`, which belongs in `place`. Throws
   /// Error{bad_request} for one that is larger than its place, or under way already.
-  [[nodiscard]] std::span<std::byte> expect(std::span<const std::byte> header, std::size_t bytes,
-                                            std::span<std::byte> place);
+  [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header, std::size_t bytes,
+                                             std::span<std::byte> place);
   /// Unpacks what landed; returns the bytes it filled, 0 for a place that was forgotten meanwhile.
-  /// `planes`: as Packer::unpack has it.
-  std::size_t landed(std::span<const std::byte> header, const data::Packing& packing,
-                     std::uint8_t planes = 1);
+  /// `shuffle_size`: as Packer::unpack has it.
+  std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
+                          std::uint8_t shuffle_size = 1);
   /// The places are not there any more; what is under way may still land in the buffers.
   void forget_places();
 

@@ -6,15 +6,12 @@
 #include <utility>
 
 #include "migrator/device/device.h"
+#include "migrator/engine/ms_since.h"
 
 namespace cardswap {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -39,7 +36,6 @@ ReplaySizes replay_sizes(const StateView& state_view) {
 std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices) {
   auto room = std::numeric_limits<std::uint64_t>::max();
   for (const auto& device : devices) {
-    if (!device) continue;
     if (const auto spare = device->spare_bytes()) room = std::min(room, *spare / 2);
   }
   return room;

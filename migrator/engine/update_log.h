@@ -10,6 +10,8 @@
 
 #include "migrator/core/layout.h"
 #include "migrator/core/mutex.h"
+#include "migrator/engine/state_view.h"
+#include "migrator/engine/update.h"
 
 namespace cardswap {
 
@@ -24,25 +26,6 @@ struct ReplaySizes {
 /// Bytes of gradients that may wait for the line where the program trains, whose next step must
 /// find its memory: half of what it leaves of each device, because what is left may be in pieces.
 [[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
-
-/// A gradient as the optimizer read it, held by reference.
-struct Gradient {
-  ParameterId parameter{};
-  std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner;
-  std::shared_ptr<Device> device;  ///< none: this host's own memory
-};
-
-/// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
-struct UpdateEntry {
-  std::uint64_t step = 0;           ///< the boundary that the update leads to
-  std::uint32_t optimizer = 0;      ///< among the tracked ones
-  std::vector<std::byte> options;   ///< hyper-parameters and counters before the step
-  std::vector<Gradient> gradients;  ///< none: the step was skipped
-  bool audit = false;               ///< both sides digest everything right after it
-  Fence fence;                      ///< behind what made the gradients
-  [[nodiscard]] std::uint64_t bytes() const;
-};
 
 /// The update log between the training thread, which appends, and the engine, which sends.
 ///

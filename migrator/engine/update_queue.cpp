@@ -33,7 +33,7 @@ UpdateQueue::Waiting& UpdateQueue::at(std::uint64_t number) {
   return found->second;
 }
 
-MemoryRange UpdateQueue::place_for(const data::GradientHeader& header, std::size_t bytes) {
+MemoryRange UpdateQueue::reserve(const data::GradientHeader& header, std::size_t bytes) {
   auto& waiting = at(header.update);
   if (header.gradient >= waiting.gradients.size()) {
     throw Error(Code::bad_request, "a gradient that its update does not have");
@@ -49,7 +49,7 @@ MemoryRange UpdateQueue::place_for(const data::GradientHeader& header, std::size
   return {gradient.device, gradient.bytes.subspan(header.offset, bytes)};
 }
 
-void UpdateQueue::landed(const data::GradientHeader& header, std::size_t bytes) {
+void UpdateQueue::on_received(const data::GradientHeader& header, std::size_t bytes) {
   at(header.update).landed += bytes;
 }
 

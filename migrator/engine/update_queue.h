@@ -9,25 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/device/device.h"
-#include "migrator/engine/update_log.h"
+#include "migrator/device/memory_range.h"
+#include "migrator/engine/update.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap {
-
-/// An update with its gradients, as a standby does it again.
-struct ReceivedUpdate {
-  struct Gradient {
-    ParameterId parameter{};
-    Buffer memory;
-  };
-  std::uint64_t number = 0;
-  std::uint64_t step = 0;
-  std::uint32_t optimizer = 0;
-  bool audit = false;
-  std::vector<std::byte> options;
-  std::vector<Gradient> gradients;
-};
 
 /// Puts together updates whose pieces land in any order. One thread.
 class UpdateQueue {
@@ -38,8 +24,8 @@ class UpdateQueue {
   /// gradients waiting; what `allocate` throws, before which nothing has changed.
   void add(data::Update update, std::uint64_t bytes_max, const Allocate& allocate);
   /// Each byte once: a piece that comes again is refused.
-  [[nodiscard]] MemoryRange place_for(const data::GradientHeader& header, std::size_t bytes);
-  void landed(const data::GradientHeader& header, std::size_t bytes);
+  [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes);
+  void on_received(const data::GradientHeader& header, std::size_t bytes);
   /// The next update in order, if it is whole and `base_chunks` have landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
   /// For a new layout: forgets everything, numbers begin at 1 again. Throws Error{bad_request}

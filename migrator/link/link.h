@@ -21,11 +21,11 @@ class LinkEvents {
  public:
   virtual ~LinkEvents() = default;
   virtual void on_control(PeerId peer, std::span<const std::byte> message) = 0;
-  /// Where the payload that belongs to `header` goes: exactly `bytes` long, valid until on_landed
+  /// Where the payload that belongs to `header` goes: exactly `bytes` long, valid until on_received
   /// or the peer's loss. Throws Error for a payload that nobody asked for.
-  virtual std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
-                                         std::size_t bytes) = 0;
-  virtual void on_landed(PeerId peer, std::span<const std::byte> header, std::size_t bytes) = 0;
+  virtual std::span<std::byte> reserve(PeerId peer, std::span<const std::byte> header,
+                                       std::size_t bytes) = 0;
+  virtual void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) = 0;
   virtual void on_lost(PeerId peer, std::string_view why) = 0;
   /// Whether a listening link holds its peers short until Link::admit().
   [[nodiscard]] virtual bool admits() const { return false; }

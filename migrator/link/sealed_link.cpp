@@ -190,8 +190,8 @@ void SealedLink::refuse(PeerId id) {
                            "start the migration through the agents, with `cardswap migrate`"}));
 }
 
-std::span<std::byte> SealedLink::place_for(PeerId id, std::span<const std::byte> header,
-                                           std::size_t bytes) {
+std::span<std::byte> SealedLink::reserve(PeerId id, std::span<const std::byte> header,
+                                         std::size_t bytes) {
   auto& peer = at(id);
   const auto number = bulk_number(header);
   if (bytes < Cipher::kTagBytes || bytes > kSealedBytesMax) {
@@ -206,7 +206,7 @@ std::span<std::byte> SealedLink::place_for(PeerId id, std::span<const std::byte>
   return peer.landing.emplace(number, std::vector<std::byte>(bytes)).first->second;
 }
 
-void SealedLink::on_landed(PeerId id, std::span<const std::byte> header, std::size_t) {
+void SealedLink::on_received(PeerId id, std::span<const std::byte> header, std::size_t) {
   auto& peer = at(id);
   const auto number = bulk_number(header);
   auto arrived = peer.landing.extract(number);
@@ -215,8 +215,8 @@ void SealedLink::on_landed(PeerId id, std::span<const std::byte> header, std::si
   peer.landed.insert(number);
   while (peer.landed.erase(peer.bulk_due) != 0) ++peer.bulk_due;
   const auto own_header = header.subspan(kBulkClearBytes);
-  std::ranges::copy(opened, events_.place_for(id, own_header, opened.size()).begin());
-  events_.on_landed(id, own_header, opened.size());
+  std::ranges::copy(opened, events_.reserve(id, own_header, opened.size()).begin());
+  events_.on_received(id, own_header, opened.size());
 }
 
 void SealedLink::on_lost(PeerId peer, std::string_view why) {

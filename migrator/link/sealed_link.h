@@ -59,9 +59,9 @@ class SealedLink final : public Link, private LinkEvents {
   };
 
   void on_control(PeerId peer, std::span<const std::byte> frame) override;
-  std::span<std::byte> place_for(PeerId peer, std::span<const std::byte> header,
-                                 std::size_t bytes) override;
-  void on_landed(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
+  std::span<std::byte> reserve(PeerId peer, std::span<const std::byte> header,
+                               std::size_t bytes) override;
+  void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
   void on_lost(PeerId peer, std::string_view why) override;
   [[nodiscard]] bool admits() const override { return events_.admits(); }
 

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kTextBytesMax = 64U << 10;
 constexpr std::size_t kValuesBytesMax = 48U << 20;
 constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
-constexpr std::size_t kHeldBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
+constexpr std::size_t kChunkDigestBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
 constexpr std::size_t kGradientBytesMin = sizeof(std::uint32_t) + sizeof(std::uint64_t);
 constexpr std::size_t kItemsMax = UINT32_MAX;  // no more than the message holds
 constexpr std::uint64_t kStateBytesMax = 1ULL << 50;
@@ -123,9 +123,9 @@ void fields(Archive& a, Refuse& m) {
   a.brief(m.hint);
 }
 template <class Archive>
-void fields(Archive& a, Held& m) {
+void fields(Archive& a, ChunkDigests& m) {
   a(m.round, m.final, m.values);
-  a.list(m.chunks, kItemsMax, kHeldBytesMin);
+  a.list(m.chunks, kItemsMax, kChunkDigestBytesMin);
 }
 template <class Archive>
 void fields(Archive& a, Pong& m) {
@@ -164,7 +164,7 @@ void fields(Archive& a, GradientHeader& m) {
 }
 template <class Archive>
 void fields(Archive& a, Packing& m) {
-  a(m.codec, m.element, m.bytes);
+  a(m.codec, m.element_size, m.bytes);
 }
 
 std::vector<std::byte> encode(const Message& message) {

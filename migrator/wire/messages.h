@@ -105,7 +105,7 @@ struct Refuse {
   std::string hint;
 };
 /// Digests of what the target holds, taken after the bytes landed.
-struct Held {
+struct ChunkDigests {
   std::uint32_t round = 0;
   bool final = false;
   std::vector<std::pair<ChunkId, Digest>> chunks;
@@ -128,9 +128,9 @@ struct Audited {
   std::vector<Digest> chunks;
 };
 
-using Message =
-    std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye, Accept,
-                 Refuse, Held, Pong, Confirmed, Update, Replayed, Audited, LayoutAmended, Knock>;
+using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye,
+                             Accept, Refuse, ChunkDigests, Pong, Confirmed, Update, Replayed,
+                             Audited, LayoutAmended, Knock>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.
@@ -154,7 +154,7 @@ using BulkHeader = std::variant<ChunkHeader, GradientHeader>;
 /// How the payload is packed; `bytes` is what it unpacks to, none: 0.
 struct Packing {
   Codec codec = Codec::none;
-  std::uint8_t element = 1;
+  std::uint8_t element_size = 1;
   std::uint32_t bytes = 0;
 };
 struct Bulk {

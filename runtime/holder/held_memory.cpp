@@ -86,7 +86,7 @@ HeldMemory::Held& HeldMemory::held(const std::string& name, std::uint64_t base,
                                                held.arena->base(), base));
   }
   if (name == ArenaRelocator::kHost) {
-    return all_.emplace_back(Held{name, nullptr, MemfdArena::reserve_at(base, bytes)});
+    return all_.emplace_back(Held{name, shared_cpu_device(), MemfdArena::reserve_at(base, bytes)});
   }
   auto device = open_card_(card_named(name));
   auto arena = device->reserve_arena(base, bytes);

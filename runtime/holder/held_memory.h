@@ -8,6 +8,7 @@
 #include "migrator/core/layout.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/device.h"
+#include "migrator/engine/state_view.h"
 #include "runtime/memory_handoff.h"
 
 namespace cardswap {
@@ -29,8 +30,8 @@ class HeldMemory {
 
  private:
   struct Held {
-    std::string name;                ///< of its head
-    std::shared_ptr<Device> device;  ///< none: this host
+    std::string name;  ///< of its head
+    std::shared_ptr<Device> device;
     std::shared_ptr<Arena> arena;
   };
   Held& held(const std::string& name, std::uint64_t base, std::uint64_t bytes);

@@ -17,10 +17,10 @@ constexpr std::chrono::milliseconds kTurn{2};
 
 struct End final : LinkEvents {
   void on_control(PeerId, std::span<const std::byte>) override { heard = true; }
-  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override {
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
     throw Error(Code::bad_request, "nobody asked for data");
   }
-  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override {}
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
   void on_lost(PeerId, std::string_view why) override { lost = std::string(why); }
 
   bool heard = false;

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "migrator/engine/source.h"
+#include "migrator/engine/state_window.h"
+#include "migrator/engine/update_log.h"
 #include "runtime/roles/role_context.h"
 
 namespace cardswap {

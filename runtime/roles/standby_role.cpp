@@ -113,7 +113,7 @@ StateView StandbyRole::adopt(const Layout& wanted) {
 Device& StandbyRole::device_of(ParameterId parameter) {
   const MutexLock lock(context_.mutex);
   const auto found = gradients_on_.find(parameter);
-  return found == gradients_on_.end() || !found->second ? cpu_device() : *found->second;
+  return found == gradients_on_.end() ? cpu_device() : *found->second;
 }
 
 std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> values) {

@@ -58,6 +58,7 @@ class Memory {
     for (std::size_t i = 0; i < kState / size; ++i) {
       layout.push_back({fmt::format("r{}", i), "bytes", "", size});
       result.memory.emplace_back(buffers_[i % buffers_.size()]);
+      result.devices.push_back(shared_cpu_device());
     }
     result.layout = Layout(std::move(layout));
     return result;

@@ -20,6 +20,7 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/handles.h"
+#include "migrator/device/staging.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
 #include "migrator/link/link.h"
@@ -100,7 +101,7 @@ class Program final : public SourceProgram, public TargetProgram {
       buffers_.push_back(on_card ? bench.device->allocate(kRegion)
                                  : bench.device->allocate_host(kRegion));
       snapshot_.memory.push_back(buffers_.back().bytes);
-      if (on_card) snapshot_.devices.push_back(bench.device);
+      snapshot_.devices.push_back(on_card ? bench.device : shared_cpu_device());
     }
     snapshot_.layout = Layout(std::move(layout));
   }
@@ -195,10 +196,10 @@ void measure_staging(Bench& bench, const std::string& transports) {
 
 struct NoEvents final : LinkEvents {
   void on_control(PeerId, std::span<const std::byte>) override {}
-  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override {
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
     return {};
   }
-  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override {}
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
   void on_lost(PeerId, std::string_view) override {}
 };
 

@@ -17,7 +17,7 @@ std::vector<std::vector<std::byte>> seeds() {
            data::LayoutChanged{false, layout}, data::RoundEnd{1, 2, true, 3}, data::Ping{4},
            data::FreezeBegin{}, data::Values{5, 6, 7, bytes_of("values")}, data::Equal{digest},
            data::Bye{"done"}, data::Accept{8}, data::Refuse{Code::refused, "no", "why"},
-           data::Held{9, true, {{ChunkId{1}, digest}}, digest}, data::Pong{10, 11},
+           data::ChunkDigests{9, true, {{ChunkId{1}, digest}}, digest}, data::Pong{10, 11},
            data::Confirmed{digest},
            data::Update{1, 2, true, 0, 3, bytes_of("options"), {{0, 16}, {1, 32}}},
            data::Replayed{12, 1.5}, data::Audited{13, {digest, digest}},

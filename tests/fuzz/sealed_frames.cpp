@@ -13,10 +13,10 @@ using namespace cardswap;
 /// An engine that may never be told anything: nobody here has the key.
 struct NoEngine final : LinkEvents {
   void on_control(PeerId, std::span<const std::byte>) override { std::abort(); }
-  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override {
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
     std::abort();
   }
-  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override { std::abort(); }
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override { std::abort(); }
   void on_lost(PeerId, std::string_view) override {}
 };
 
@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                   });
   const auto bytes = fuzz::view(data, size);
   fuzz::expect_error_or_nothing([&] { line->on_control(PeerId{1}, bytes); });
-  fuzz::expect_error_or_nothing([&] { (void)line->place_for(PeerId{1}, bytes, size); });
-  fuzz::expect_error_or_nothing([&] { line->on_landed(PeerId{1}, bytes, size); });
+  fuzz::expect_error_or_nothing([&] { (void)line->reserve(PeerId{1}, bytes, size); });
+  fuzz::expect_error_or_nothing([&] { line->on_received(PeerId{1}, bytes, size); });
   return 0;
 }

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "migrator/engine/source.h"
+#include "migrator/engine/state_window.h"
 #include "migrator/engine/target.h"
+#include "migrator/engine/update_log.h"
 
 namespace cardswap::test {
 
@@ -34,6 +36,7 @@ class Experts {
     const auto add = [&](std::string name, const std::shared_ptr<Bytes>& bytes) {
       layout.push_back({std::move(name), "Float", "", bytes->size()});
       result.memory.emplace_back(*bytes);
+      result.devices.push_back(shared_cpu_device());
       result.keep_alive.push_back(bytes);
     };
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -126,7 +129,7 @@ class Trainer final : public SourceProgram {
       for (std::size_t i = 0; i < gradient->size(); ++i) {
         (*gradient)[i] = static_cast<std::byte>(i * (step_ + 3) + expert);
       }
-      entry.gradients.push_back({static_cast<ParameterId>(expert), *gradient, gradient, nullptr});
+      entry.gradients.push_back({static_cast<ParameterId>(expert), *gradient, gradient});
     }
     const auto gradients = entry.gradients;
     if (log) {

@@ -29,7 +29,7 @@ void RawUcxClient::on_control(PeerId, std::span<const std::byte> message) {
   if (auto* refuse = std::get_if<data::Refuse>(&decoded)) refusal_ = std::move(*refuse);
 }
 
-std::span<std::byte> RawUcxClient::place_for(PeerId, std::span<const std::byte>, std::size_t) {
+std::span<std::byte> RawUcxClient::reserve(PeerId, std::span<const std::byte>, std::size_t) {
   throw Error(Code::bad_request, "a stranger takes no chunks");
 }
 

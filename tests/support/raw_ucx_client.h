@@ -27,8 +27,8 @@ class RawUcxClient final : private LinkEvents {
 
  private:
   void on_control(PeerId, std::span<const std::byte> message) override;
-  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t) override;
-  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override {}
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override;
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
   void on_lost(PeerId, std::string_view) override { lost_ = true; }
 
   std::vector<std::byte> payload_;

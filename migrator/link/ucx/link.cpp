@@ -1,3 +1,12 @@
+// Order and threads. All runs on the engine's thread, inside calls of its own; wake() alone comes
+// from others, through an eventfd. UCX calls back from within ucp_worker_progress(), and from
+// within a send or receive that completes at once. No callback calls the engine: it puts an
+// Arrival, a loss or a connection into a queue. wait() progresses the worker until a callback has
+// run, and only then accepts connections, delivers arrivals in the order in which they came, and
+// after them losses, so that a peer's last words are heard before it is told as gone. A payload
+// that is announced (rendezvous) becomes two arrivals: its announcement, for which the engine gives
+// a place, and its landing there. An event may call wait() again: what is being delivered has left
+// the queue.
 #include "migrator/link/ucx/link.h"
 
 #include <fmt/format.h>
@@ -245,16 +254,16 @@ void UcxLink::deliver(Arrival& arrival) {
     case Arrival::Kind::control: events_.on_control(arrival.peer, arrival.content); break;
     case Arrival::Kind::announced_control: receive_control(arrival); break;
     case Arrival::Kind::landed:
-      events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
+      events_.on_received(arrival.peer, arrival.header, arrival.bytes);
       break;
     case Arrival::Kind::eager: {
-      const auto place = events_.place_for(arrival.peer, arrival.header, arrival.bytes);
+      const auto place = events_.reserve(arrival.peer, arrival.header, arrival.bytes);
       std::ranges::copy(arrival.content, place.begin());
-      events_.on_landed(arrival.peer, arrival.header, arrival.bytes);
+      events_.on_received(arrival.peer, arrival.header, arrival.bytes);
       break;
     }
     case Arrival::Kind::announced:
-      receive_bulk(arrival, events_.place_for(arrival.peer, arrival.header, arrival.bytes));
+      receive_bulk(arrival, events_.reserve(arrival.peer, arrival.header, arrival.bytes));
       break;
   }
 }

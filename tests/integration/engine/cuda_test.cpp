@@ -10,7 +10,9 @@
 
 #include "cuda/cuda_device.h"
 #include "migrator/engine/source.h"
+#include "migrator/engine/state_window.h"
 #include "migrator/engine/target.h"
+#include "migrator/engine/update_log.h"
 #include "tests/stand_ins/cudart/runtime.h"
 #include "tests/support/sanitizer.h"
 
@@ -253,7 +255,7 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
     EXPECT_TRUE(std::ranges::equal(source_job_.bytes_of(source_job_.*buffer),
                                    target_job_.bytes_of(target_job_.*buffer)));
   }
-  EXPECT_EQ(verified_->card_path, "staged") << "these transports have no CUDA";
+  EXPECT_EQ(verified_->gpu_path, "staged") << "these transports have no CUDA";
   if (GetParam().compression != Compression::off) {
     EXPECT_GT(source_job_.card->count("pack"), 0U) << "the card shuffles";
     EXPECT_GT(target_job_.card->count("pack"), 0U);

@@ -39,6 +39,7 @@ struct Memory {
     for (auto& [name, bytes] : regions) {
       layout.push_back({name, "bytes", "", bytes.size()});
       result.memory.emplace_back(bytes);
+      result.devices.push_back(shared_cpu_device());
     }
     result.layout = Layout(std::move(layout));
     return result;

@@ -62,6 +62,7 @@ class Tensors {
     result.layout = Layout(regions_);
     for (const auto& bytes : memory_) {
       result.memory.emplace_back(*bytes);
+      result.devices.push_back(shared_cpu_device());
       result.keep_alive.push_back(bytes);
     }
     return result;

@@ -43,12 +43,12 @@ struct Heard final : LinkEvents {
     if (act) act(text);
     heard.push_back(text + " done");
   }
-  std::span<std::byte> place_for(PeerId, std::span<const std::byte>, std::size_t size) override {
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t size) override {
     if (refuses) throw Error(Code::bad_request, "nobody asked for it");
     payload.assign(size, std::byte{0});
     return payload;
   }
-  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
   void on_lost(PeerId, std::string_view why) override { lost = why; }
   [[nodiscard]] bool admits() const override { return holds_short; }
 

@@ -31,12 +31,12 @@ struct Heard final : LinkEvents {
     peer = from;
     control.emplace_back(message.begin(), message.end());
   }
-  std::span<std::byte> place_for(PeerId, std::span<const std::byte> header,
-                                 std::size_t size) override {
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte> header,
+                               std::size_t size) override {
     headers.emplace_back(header.begin(), header.end());
     return payloads.emplace_back(size);
   }
-  void on_landed(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override { ++landed; }
   void on_lost(PeerId, std::string_view why) override { lost = why; }
 
   PeerId peer{};

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <semaphore>
 
+#include "migrator/device/staging.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
 #include "tests/support/sanitizer.h"
@@ -57,7 +58,7 @@ class Program final : public SourceProgram, public TargetProgram {
     StateView result;
     result.layout = Layout({{"w", "bytes", "", bytes_.size()}});
     result.memory = {bytes_};
-    if (device_) result.devices = {device_};
+    result.devices = {device_ ? device_ : shared_cpu_device()};
     return result;
   }
   std::uint64_t step() override { return 1; }

@@ -145,9 +145,9 @@ TEST(Report, AccountsForWhatMovingTheProcessTook) {
 TEST(Report, TellsOfAStagedGpu) {
   auto m = migration();
   const auto says = HasSubstr("passed through this host's");
-  m.stats.card_path = "staged";
+  m.stats.gpu_path = "staged";
   EXPECT_THAT(to_text(report_of(m)), says);
-  m.stats.card_path = "direct";
+  m.stats.gpu_path = "direct";
   EXPECT_THAT(to_text(report_of(m)), Not(says));
 }
 

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "migrator/core/error.h"
+#include "migrator/device/staging.h"
 #include "runtime/departure.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"
@@ -224,9 +225,9 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
     EXPECT_EQ(reinterpret_cast<std::uint64_t>(state_view.memory[2].data()),
               layout.regions()[2].address);
     const auto staging = state_view.devices[2]->stage({bytes.size(), std::nullopt});
-    const auto place = staging->place_for(state_view.memory[2], true);
+    const auto place = staging->reserve(state_view.memory[2], true);
     std::memcpy(place.data(), bytes.data(), bytes.size());
-    staging->landed(place, state_view.memory[2], 1);
+    staging->on_received(place, state_view.memory[2], 1);
     staging->settle();
     passed = held.passed();
   }  // and the holder, another one

@@ -11,6 +11,7 @@
 #include "migrator/core/error.h"
 #include "migrator/core/shuffle.h"
 #include "migrator/device/arena.h"
+#include "migrator/device/staging.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 #include "tests/unit/cuda/card_under_test.h"
@@ -69,9 +70,9 @@ class OnCard : public ::testing::Test {
   }
   void put(std::span<const std::byte> bytes, std::span<std::byte> range) {
     const auto staging = device_->stage({bytes.size(), std::nullopt});
-    const auto place = staging->place_for(range, true);
+    const auto place = staging->reserve(range, true);
     std::ranges::copy(bytes, place.begin());
-    staging->landed(place, range, 1);
+    staging->on_received(place, range, 1);
     staging->settle();
   }
 
@@ -135,10 +136,10 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
   const auto bytes = random_bytes((3U << 20U) + 7);
   const auto memory = device_->allocate(bytes.size());
   put(bytes, memory.bytes);
-  for (const std::uint8_t element : {1, 2, 4, 8}) {
+  for (const std::uint8_t element_size : {1, 2, 4, 8}) {
     std::vector<Payload> payloads;
     for (std::size_t at = 0, size = 1; at + size < bytes.size(); at += size, size = size * 2 + 3) {
-      payloads.push_back({{device_.get(), memory.bytes.subspan(at, size)}, element});
+      payloads.push_back({{device_.get(), memory.bytes.subspan(at, size)}, element_size});
     }
     const auto there = device_->allocate(bytes.size());
     const auto staging = device_->stage({2U << 20U, std::nullopt});
@@ -147,13 +148,13 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
     for (std::size_t i = 0; i < fetched.size(); ++i) {
       const auto range = payloads[i].range.bytes;
       const auto at = static_cast<std::size_t>(range.data() - memory.bytes.data());
-      std::vector<std::byte> planes(range.size());
-      shuffle_bytes(std::span(bytes).subspan(at, range.size()), planes, element);
-      ASSERT_EQ(arrived(*staging, fetched[i]), planes) << range.size();
+      std::vector<std::byte> shuffled(range.size());
+      shuffle_bytes(std::span(bytes).subspan(at, range.size()), shuffled, element_size);
+      ASSERT_EQ(arrived(*staging, fetched[i]), shuffled) << range.size();
       const auto to = there.bytes.subspan(at, range.size());
-      const auto place = staging->place_for(to, true);
-      std::ranges::copy(planes, place.begin());
-      staging->landed(place, to, fetched[i].planes);
+      const auto place = staging->reserve(to, true);
+      std::ranges::copy(shuffled, place.begin());
+      staging->on_received(place, to, fetched[i].shuffle_size);
     }
     staging->settle();
     const auto end = payloads.back().range.bytes;

@@ -64,13 +64,13 @@ TEST_P(PackCore, MakesThePlanesThatTheHostMakes) {
   const auto width = static_cast<std::uint8_t>(GetParam());
   for (std::size_t size = 0; size <= 200; ++size) {
     const auto bytes = random_bytes(size);
-    std::vector<std::byte> planes(size);
-    shuffle_bytes(bytes, planes, width);
+    std::vector<std::byte> shuffled(size);
+    shuffle_bytes(bytes, shuffled, width);
     for (const std::size_t shift : {0U, 1U, 4U, 8U, 16U}) {
-      ASSERT_EQ(packed(bytes, width, PackOrder::to_planes, {shift, 0}, 3), planes) << size;
-      ASSERT_EQ(packed(bytes, width, PackOrder::to_planes, {0, shift}, 7), planes) << size;
-      ASSERT_EQ(packed(planes, width, PackOrder::from_planes, {shift, 0}, 3), bytes) << size;
-      ASSERT_EQ(packed(planes, width, PackOrder::from_planes, {0, shift}, 7), bytes) << size;
+      ASSERT_EQ(packed(bytes, width, PackOrder::to_shuffled, {shift, 0}, 3), shuffled) << size;
+      ASSERT_EQ(packed(bytes, width, PackOrder::to_shuffled, {0, shift}, 7), shuffled) << size;
+      ASSERT_EQ(packed(shuffled, width, PackOrder::from_shuffled, {shift, 0}, 3), bytes) << size;
+      ASSERT_EQ(packed(shuffled, width, PackOrder::from_shuffled, {0, shift}, 7), bytes) << size;
     }
   }
 }
@@ -78,11 +78,11 @@ TEST_P(PackCore, MakesThePlanesThatTheHostMakes) {
 TEST_P(PackCore, NeedsNoCertainNumberOfWorkers) {
   const auto width = static_cast<std::uint8_t>(GetParam());
   const auto bytes = random_bytes((64U << 10U) + 13);
-  std::vector<std::byte> planes(bytes.size());
-  shuffle_bytes(bytes, planes, width);
+  std::vector<std::byte> shuffled(bytes.size());
+  shuffle_bytes(bytes, shuffled, width);
   for (const std::uint32_t workers : {1U, 2U, 256U, 8192U, 100000U}) {
-    EXPECT_EQ(packed(bytes, width, PackOrder::to_planes, {}, workers), planes) << workers;
-    EXPECT_EQ(packed(planes, width, PackOrder::from_planes, {}, workers), bytes) << workers;
+    EXPECT_EQ(packed(bytes, width, PackOrder::to_shuffled, {}, workers), shuffled) << workers;
+    EXPECT_EQ(packed(shuffled, width, PackOrder::from_shuffled, {}, workers), bytes) << workers;
   }
 }
 
@@ -91,12 +91,12 @@ INSTANTIATE_TEST_SUITE_P(Widths, PackCore, ::testing::Values(1, 2, 4, 8));
 TEST(Shuffle, PutsAllFirstBytesInFrontOfAllSecondOnes) {
   const std::vector<std::byte> elements{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4},
                                         std::byte{5}, std::byte{6}, std::byte{7}};
-  std::vector<std::byte> planes(elements.size());
-  shuffle_bytes(elements, planes, 2);
-  EXPECT_EQ(planes, (std::vector{std::byte{1}, std::byte{3}, std::byte{5}, std::byte{2},
-                                 std::byte{4}, std::byte{6}, std::byte{7}}));
+  std::vector<std::byte> shuffled(elements.size());
+  shuffle_bytes(elements, shuffled, 2);
+  EXPECT_EQ(shuffled, (std::vector{std::byte{1}, std::byte{3}, std::byte{5}, std::byte{2},
+                                   std::byte{4}, std::byte{6}, std::byte{7}}));
   std::vector<std::byte> again(elements.size());
-  unshuffle_bytes(planes, again, 2);
+  unshuffle_bytes(shuffled, again, 2);
   EXPECT_EQ(again, elements);
 }
 

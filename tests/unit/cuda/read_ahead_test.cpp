@@ -6,9 +6,9 @@
 #include "cuda/staging_ring.h"
 #include "migrator/core/error.h"
 #include "migrator/core/shuffle.h"
-#include "migrator/engine/staging.h"
+#include "migrator/engine/read_ahead.h"
+#include "migrator/engine/receive_buffers.h"
 #include "tests/stand_ins/cudart/runtime.h"
-#include "tests/support/no_link.h"
 
 namespace cardswap {
 namespace {
@@ -35,8 +35,7 @@ class ReadAheadTest : public ::testing::Test {
   std::shared_ptr<cuda::CudaDevice> device_ =
       cuda::CudaDevice::open(card_, 0, {[this] { return program_; }, {}});
   Buffer memory_ = device_->allocate(kPayload);
-  test::NoLink link_;  // reaches any memory
-  Stagings stagings_{link_, kPayload};
+  StagingPool stagings_{[](MemoryKind) { return 0; }, kPayload};  // the link reaches any memory
   Compressor packs_nothing_{Compression::off};
 };
 
@@ -82,25 +81,25 @@ TEST_F(ReadAheadTest, ShufflesWhatWillBePackedAndNothingSmaller) {
       stagings_, {}, [] { return false; }, packs);
   ahead.want(part(0, 8192), 4);
   ahead.want(part(3, 1000), 4);
-  EXPECT_EQ(next(ahead).planes, 4);
-  EXPECT_EQ(next(ahead).planes, 1);
+  EXPECT_EQ(next(ahead).shuffle_size, 4);
+  EXPECT_EQ(next(ahead).shuffle_size, 1);
 }
 
 TEST_F(ReadAheadTest, APackedPayloadLandsWhereTheHostCanUnpackIt) {
-  Landings landings;
+  ReceiveBuffers landings;
   const auto range = part(0, 8000);
   const std::vector<std::byte> plain{std::byte{1}};
   const std::vector<std::byte> packed{std::byte{2}};
-  EXPECT_EQ(landings.place_for(stagings_, plain, range, true).data(), range.bytes.data());
-  const auto place = landings.place_for(stagings_, packed, range, false);
+  EXPECT_EQ(landings.reserve(stagings_, plain, range, true).data(), range.bytes.data());
+  const auto place = landings.reserve(stagings_, packed, range, false);
   EXPECT_NE(place.data(), range.bytes.data());
-  EXPECT_THROW((void)landings.place_for(stagings_, packed, range, false), Error) << "twice";
+  EXPECT_THROW((void)landings.reserve(stagings_, packed, range, false), Error) << "twice";
 
   std::vector<std::byte> elements(range.bytes.size());
   for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<std::byte>(i * 3);
-  ASSERT_EQ(landings.planes_for(packed, 4), 4) << "the card takes them apart";
+  ASSERT_EQ(landings.shuffle_size_for(packed, 4), 4) << "the card takes them apart";
   shuffle_bytes(elements, place, 4);
-  landings.landed(packed, 4);
+  landings.on_received(packed, 4);
   stagings_.settle();
   EXPECT_TRUE(
       std::ranges::equal(std::span(card_->behind(range.bytes.data()), elements.size()), elements));

@@ -44,7 +44,7 @@ class StagingRingTest : public ::testing::Test {
   std::size_t places_left() {
     std::size_t count = 0;
     try {
-      for (; count <= 4 * kSlots; ++count) (void)staging_->place_for(range(8), true);
+      for (; count <= 4 * kSlots; ++count) (void)staging_->reserve(range(8), true);
     } catch (const Error&) {
       // It has none.
     }
@@ -111,9 +111,9 @@ TEST_F(StagingRingTest, WhatTheLinkStillSendsOutlivesTheStaging) {
 }
 
 TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
-  const auto place = staging_->place_for(range(500), true);
+  const auto place = staging_->reserve(range(500), true);
   std::ranges::fill(place, std::byte{4});
-  staging_->landed(place, range(500), 1);
+  staging_->on_received(place, range(500), 1);
   EXPECT_NE(behind()[499], std::byte{4}) << "it is on its way";
   staging_->settle();
   EXPECT_EQ(behind()[499], std::byte{4});
@@ -121,19 +121,19 @@ TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
 
 TEST_F(StagingRingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
-    const auto place = staging_->place_for(range(8), true);
+    const auto place = staging_->reserve(range(8), true);
     std::ranges::fill(place, static_cast<std::byte>(i));
-    staging_->landed(place, range(8), 1);
+    staging_->on_received(place, range(8), 1);
   }
   staging_->settle();
   EXPECT_EQ(behind()[0], static_cast<std::byte>(2 * kSlots - 1)) << "in the order of landing";
-  for (std::size_t i = 0; i < kSlots; ++i) (void)staging_->place_for(range(8), true);
-  EXPECT_THROW((void)staging_->place_for(range(8), true), Error) << "no honest peer sends so many";
+  for (std::size_t i = 0; i < kSlots; ++i) (void)staging_->reserve(range(8), true);
+  EXPECT_THROW((void)staging_->reserve(range(8), true), Error) << "no honest peer sends so many";
 }
 
 TEST_F(StagingRingTest, ForgetsAPayloadWhoseRangeIsGone) {
   for (std::size_t i = 0; i < 3 * kSlots; ++i) {
-    staging_->landed(staging_->place_for(range(8), true), {}, 1);
+    staging_->on_received(staging_->reserve(range(8), true), {}, 1);
   }
   EXPECT_EQ(places_left(), kSlots) << "each buffer is free again";
 }
@@ -161,7 +161,7 @@ TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
   EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
   for (std::size_t i = 0; i < begun.size(); ++i) {
     wait_for(begun[i]);
-    EXPECT_EQ(begun[i].planes, 1);
+    EXPECT_EQ(begun[i].shuffle_size, 1);
     const auto range = payloads[i].range.bytes;
     EXPECT_TRUE(
         std::ranges::equal(begun[i].bytes, std::span(card_->behind(range.data()), range.size())));
@@ -189,15 +189,16 @@ TEST_F(StagingRingTest, GathersNoMoreThanABufferHolds) {
 TEST_F(StagingRingTest, ShufflesWhatIsToBePacked) {
   fill_memory();
   const std::size_t size = 1000003;
-  for (const std::uint8_t element : {1, 2, 4, 8, 16}) {
-    const Payload payload{{device_.get(), range(size)}, element};
+  for (const std::uint8_t element_size : {1, 2, 4, 8, 16}) {
+    const Payload payload{{device_.get(), range(size)}, element_size};
     const auto begun = staging_->fetch({&payload, 1}, {}, {false, true});
     ASSERT_EQ(begun.size(), 1U);
     wait_for(begun.front());
-    EXPECT_EQ(begun.front().planes, element == 16 ? 1 : element) << "or the host shuffles it";
-    std::vector<std::byte> planes(size);
-    shuffle_bytes({behind(), size}, planes, begun.front().planes);
-    EXPECT_TRUE(std::ranges::equal(begun.front().bytes, planes)) << int{element};
+    EXPECT_EQ(begun.front().shuffle_size, element_size == 16 ? 1 : element_size)
+        << "or the host shuffles it";
+    std::vector<std::byte> shuffled(size);
+    shuffle_bytes({behind(), size}, shuffled, begun.front().shuffle_size);
+    EXPECT_TRUE(std::ranges::equal(begun.front().bytes, shuffled)) << int{element_size};
   }
 }
 
@@ -205,9 +206,9 @@ TEST_F(StagingRingTest, ScattersSmallPayloadsByOneLaunch) {
   card_->forget_calls();
   for (std::size_t i = 0; i < 10; ++i) {
     const auto to = memory_.bytes.subspan(i * 1000, 1000);
-    const auto place = staging_->place_for(to, false);
+    const auto place = staging_->reserve(to, false);
     std::ranges::fill(place, static_cast<std::byte>(i + 1));
-    staging_->landed(place, to, 1);
+    staging_->on_received(place, to, 1);
   }
   EXPECT_EQ(card_->count("pack"), 0U) << "more may come";
   staging_->settle();
@@ -222,18 +223,18 @@ TEST_F(StagingRingTest, PutsPlanesBackIntoElements) {
   for (const std::size_t size : {5000U, 1000003U}) {
     std::vector<std::byte> elements(size);
     for (std::size_t i = 0; i < size; ++i) elements[i] = static_cast<std::byte>(i * i / 7);
-    const auto place = staging_->place_for(range(size), false);
+    const auto place = staging_->reserve(range(size), false);
     shuffle_bytes(elements, place, 4);
-    ASSERT_EQ(staging_->planes_for(4), 4);
-    staging_->landed(place, range(size), 4);
+    ASSERT_EQ(staging_->shuffle_size_for(4), 4);
+    staging_->on_received(place, range(size), 4);
     staging_->settle();
     EXPECT_TRUE(std::ranges::equal(std::span(behind(), size), elements)) << size;
   }
 }
 
 TEST_F(StagingRingTest, WhatLandedForNobodyIsNotBroughtIntoTheCard) {
-  const auto place = staging_->place_for(range(10), false);
-  staging_->landed(place, range(10), 1);
+  const auto place = staging_->reserve(range(10), false);
+  staging_->on_received(place, range(10), 1);
   card_->forget_calls();
   staging_.reset();  // the range may be somebody else's by now
   EXPECT_EQ(card_->count("pack") + card_->count("cudaMemcpyAsync"), 0U);
@@ -254,10 +255,10 @@ TEST_F(StagingRingTest, LeavesTheCopyToALinkThatReachesTheCard) {
   ASSERT_TRUE(piece);
   EXPECT_EQ(piece->bytes.data(), memory_.bytes.data());
   EXPECT_TRUE(direct->ready(*piece));
-  EXPECT_EQ(direct->place_for(range(20000), true).data(), memory_.bytes.data());
-  EXPECT_NE(direct->place_for(range(20000), false).data(), memory_.bytes.data())
+  EXPECT_EQ(direct->reserve(range(20000), true).data(), memory_.bytes.data());
+  EXPECT_NE(direct->reserve(range(20000), false).data(), memory_.bytes.data())
       << "a packed payload is the host's to unpack";
-  EXPECT_NE(direct->place_for(range(100), true).data(), memory_.bytes.data())
+  EXPECT_NE(direct->reserve(range(100), true).data(), memory_.bytes.data())
       << "small ones are copied";
   EXPECT_NE(fetch(*direct, 16384)->bytes.data(), memory_.bytes.data());
 

@@ -12,6 +12,7 @@
 
 #include "cuda/cuda_device.h"
 #include "migrator/core/error.h"
+#include "migrator/device/staging.h"
 #include "tests/stand_ins/vmm/vmm.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
@@ -301,7 +302,7 @@ TEST_F(VmmArenaTest, TheCardDigestsAndCopiesAcrossPiecesAndNoLinkGetsThem) {
   ASSERT_EQ(fetched.size(), 2U);
   EXPECT_NE(fetched[0].bytes.data(), over_the_end.data());
   EXPECT_EQ(fetched[1].bytes.data(), own.bytes.data());
-  EXPECT_NE(staging->place_for(over_the_end, true).data(), over_the_end.data());
+  EXPECT_NE(staging->reserve(over_the_end, true).data(), over_the_end.data());
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ MigrationStats some_stats() {
   stats.throttle_pct = 22;
   stats.compression = "zstd";
   stats.compression_ratio = 1.5;
-  stats.card_path = "staged";
+  stats.gpu_path = "staged";
   stats.freezes_put_off = 23;
   stats.note = "n";
   return stats;

@@ -32,12 +32,12 @@ std::vector<std::byte> noise(std::size_t count) {
 TEST(Packer, GivesBackEveryByteOfEveryWidth) {
   Packer packer;
   for (const auto codec : {Codec::lz4, Codec::zstd}) {
-    for (const std::uint8_t element : {1, 2, 4, 8, 16, 3}) {
+    for (const std::uint8_t element_size : {1, 2, 4, 8, 16, 3}) {
       for (const std::size_t size : {0U, 1U, 7U, 4096U, 65537U}) {
         const auto bytes = noise(size);
         std::vector<std::byte> again(size);
-        packer.unpack(codec, packer.pack(codec, bytes, element), element, again);
-        EXPECT_EQ(again, bytes) << to_string(codec) << " " << int{element} << " " << size;
+        packer.unpack(codec, packer.pack(codec, bytes, element_size), element_size, again);
+        EXPECT_EQ(again, bytes) << to_string(codec) << " " << int{element_size} << " " << size;
       }
     }
   }
@@ -46,23 +46,23 @@ TEST(Packer, GivesBackEveryByteOfEveryWidth) {
 TEST(Packer, LeavesTheShuffleToADeviceThatDoesIt) {
   Packer packer;
   const auto bytes = weights(5000);
-  std::vector<std::byte> planes(bytes.size());
-  shuffle_bytes(bytes, planes, 4);
+  std::vector<std::byte> shuffled(bytes.size());
+  shuffle_bytes(bytes, shuffled, 4);
   std::vector<std::byte> out(bytes.size());
   for (const auto codec : {Codec::lz4, Codec::zstd}) {
-    const auto packed = packer.pack(codec, planes, 4, 4);
+    const auto packed = packer.pack(codec, shuffled, 4, 4);
     EXPECT_EQ(packed, packer.pack(codec, bytes, 4));
     packer.unpack(codec, packed, 4, out, 4);
-    EXPECT_EQ(out, planes);
+    EXPECT_EQ(out, shuffled);
     packer.unpack(codec, packed, 4, out);
     EXPECT_EQ(out, bytes);
   }
-  packer.unpack(Codec::planes, planes, 4, out);
+  packer.unpack(Codec::shuffled, shuffled, 4, out);
   EXPECT_EQ(out, bytes);
-  packer.unpack(Codec::planes, planes, 4, out, 4);
-  EXPECT_EQ(out, planes);
-  EXPECT_THROW(packer.unpack(Codec::planes, std::span(planes).first(100), 4, out), Error);
-  EXPECT_THROW(packer.unpack(Codec::planes, planes, 0, out), Error);
+  packer.unpack(Codec::shuffled, shuffled, 4, out, 4);
+  EXPECT_EQ(out, shuffled);
+  EXPECT_THROW(packer.unpack(Codec::shuffled, std::span(shuffled).first(100), 4, out), Error);
+  EXPECT_THROW(packer.unpack(Codec::shuffled, shuffled, 0, out), Error);
 }
 
 TEST(Packer, TheShuffleMakesFloatsSmaller) {
@@ -125,16 +125,16 @@ TEST(Unpacker, FillsThePlaceOnceAndNeverBeyondIt) {
   const data::Packing packing{Codec::zstd, 4, static_cast<std::uint32_t>(bytes.size())};
   const auto header = data::encode(data::ChunkHeader{ChunkId{1}, 2}, packing);
   std::vector<std::byte> place(bytes.size());
-  const auto buffer = unpacker.expect(header, packed.size(), place);
-  EXPECT_THROW((void)unpacker.expect(header, packed.size(), place), Error) << "twice at once";
+  const auto buffer = unpacker.reserve(header, packed.size(), place);
+  EXPECT_THROW((void)unpacker.reserve(header, packed.size(), place), Error) << "twice at once";
   std::copy(packed.begin(), packed.end(), buffer.begin());
-  EXPECT_EQ(unpacker.landed(header, packing), bytes.size());
+  EXPECT_EQ(unpacker.on_received(header, packing), bytes.size());
   EXPECT_EQ(place, bytes);
-  EXPECT_THROW((void)unpacker.landed(header, packing), Error) << "nobody expected it";
-  EXPECT_THROW((void)unpacker.expect(header, place.size() + 1, place), Error) << "grows";
-  (void)unpacker.expect(header, packed.size(), place);
+  EXPECT_THROW((void)unpacker.on_received(header, packing), Error) << "nobody expected it";
+  EXPECT_THROW((void)unpacker.reserve(header, place.size() + 1, place), Error) << "grows";
+  (void)unpacker.reserve(header, packed.size(), place);
   unpacker.forget_places();
-  EXPECT_EQ(unpacker.landed(header, packing), 0U);
+  EXPECT_EQ(unpacker.on_received(header, packing), 0U);
 }
 
 }  // namespace

@@ -4,8 +4,6 @@
 
 #include <semaphore>
 
-#include "tests/support/no_link.h"
-
 namespace cardswap {
 namespace {
 
@@ -24,34 +22,35 @@ class LandedDigestsTest : public ::testing::Test {
     for (std::size_t i = 0; i < kChunks; ++i) digests.add(static_cast<ChunkId>(i), chunk(i));
   }
   void expect_all() {
-    for (std::size_t i = 0; i < kChunks; ++i) EXPECT_EQ(held_[i], digest_of(chunk(i).bytes)) << i;
+    for (std::size_t i = 0; i < kChunks; ++i) {
+      EXPECT_EQ(held_.digest(static_cast<ChunkId>(i)), digest_of(chunk(i).bytes)) << i;
+    }
   }
 
   std::vector<std::byte> memory_ = std::vector<std::byte>(kChunks * kChunk);
-  std::vector<Digest> held_ = std::vector<Digest>(kChunks);
-  test::NoLink link_;  // host memory is not staged
-  Stagings stagings_{link_, kChunk};
+  ChunkMap held_{Layout({{"w", "bytes", "", kChunks* kChunk}}), kChunk};
+  PayloadReceiver payloads_{[](MemoryKind) { return 0; }};  // host memory is not staged
   std::counting_semaphore<> woken_{0};
 };
 
 TEST_F(LandedDigestsTest, BeginWhileMoreLands) {
   LandedDigests digests([this] { woken_.release(); }, 4);
   add_all(digests);
-  EXPECT_FALSE(digests.advance(stagings_, held_, false));
+  EXPECT_FALSE(digests.advance(payloads_, held_, false));
   EXPECT_TRUE(digests.is_under_way());
   ASSERT_TRUE(woken_.try_acquire_for(std::chrono::seconds(30)));
-  EXPECT_TRUE(digests.advance(stagings_, held_, false));
+  EXPECT_TRUE(digests.advance(payloads_, held_, false));
   expect_all();
 }
 
 TEST_F(LandedDigestsTest, LeaveFewCoresToTheLineUntilAllIsHere) {
   LandedDigests digests([this] { woken_.release(); }, 2);
   add_all(digests);
-  EXPECT_FALSE(digests.advance(stagings_, held_, false));
+  EXPECT_FALSE(digests.advance(payloads_, held_, false));
   EXPECT_FALSE(digests.is_under_way());
-  EXPECT_FALSE(digests.advance(stagings_, held_, true));
+  EXPECT_FALSE(digests.advance(payloads_, held_, true));
   ASSERT_TRUE(woken_.try_acquire_for(std::chrono::seconds(30)));
-  EXPECT_TRUE(digests.advance(stagings_, held_, true));
+  EXPECT_TRUE(digests.advance(payloads_, held_, true));
   expect_all();
 }
 
@@ -59,8 +58,8 @@ TEST_F(LandedDigestsTest, OfWhatWasGivenUpAreNotWritten) {
   LandedDigests digests([this] { woken_.release(); }, 2);
   add_all(digests);
   digests.clear();
-  EXPECT_TRUE(digests.advance(stagings_, held_, true));
-  EXPECT_EQ(held_, std::vector<Digest>(kChunks));
+  EXPECT_TRUE(digests.advance(payloads_, held_, true));
+  for (const auto chunk : held_.all()) EXPECT_EQ(held_.digest(chunk), std::nullopt);
 }
 
 }  // namespace

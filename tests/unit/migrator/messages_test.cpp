@@ -24,7 +24,7 @@ std::vector<Message> one_of_each() {
           Bye{"done"},
           Accept{7},
           Refuse{Code::layout_differs, "w differs", "build the same model"},
-          Held{2, true, {{ChunkId{1}, digest}, {ChunkId{2}, Digest{}}}, digest},
+          ChunkDigests{2, true, {{ChunkId{1}, digest}, {ChunkId{2}, Digest{}}}, digest},
           Pong{1, 2},
           Confirmed{digest},
           Update{1, 2, true, 3, 4, {std::byte{5}}, {{6, 7}, {8, 9}}},
@@ -41,7 +41,7 @@ TEST(DataMessages, HaveTheBytesOfTheirVersion) {
 
 TEST(BulkHeaders, HaveTheBytesOfTheirVersion) {
   const std::vector<Bulk> headers{{ChunkHeader{ChunkId{7}, 3}, {}},
-                                  {ChunkHeader{ChunkId{8}, 9}, {Codec::planes, 8, 1 << 20}},
+                                  {ChunkHeader{ChunkId{8}, 9}, {Codec::shuffled, 8, 1 << 20}},
                                   {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}}};
   test::expect_wire_bytes(headers, WIRE_BYTES "/bulk.txt",
                           [](const Bulk& bulk) { return encode(bulk.what, bulk.packing); });

@@ -27,9 +27,9 @@ Buffer host(ParameterId, std::size_t bytes) { return cpu_device().allocate(bytes
 
 void land(UpdateQueue& queue, const data::GradientHeader& header, std::size_t bytes,
           std::byte with) {
-  const auto place = queue.place_for(header, bytes).bytes;
+  const auto place = queue.reserve(header, bytes).bytes;
   std::fill(place.begin(), place.end(), with);
-  queue.landed(header, bytes);
+  queue.on_received(header, bytes);
 }
 
 TEST(UpdateQueue, PutsPiecesTogetherInAnyOrder) {
@@ -63,12 +63,12 @@ TEST(UpdateQueue, RefusesWhatNoHonestSourceSends) {
   EXPECT_THROW(queue.add(update_of(1, {kMost, 1}), kMost, host), Error) << "more than the state";
   EXPECT_THROW(queue.add(update_of(1, {~0ULL, 2}), kMost, host), Error) << "a sum that overflows";
   queue.add(update_of(1, {10}), kMost, host);
-  EXPECT_THROW((void)queue.place_for({2, 0, 0}, 1), Error) << "not announced";
-  EXPECT_THROW((void)queue.place_for({1, 1, 0}, 1), Error) << "no such gradient";
-  EXPECT_THROW((void)queue.place_for({1, 0, 5}, 6), Error) << "past the end";
-  EXPECT_THROW((void)queue.place_for({1, 0, ~0ULL}, 1), Error) << "an offset that overflows";
-  (void)queue.place_for({1, 0, 0}, 10);
-  EXPECT_THROW((void)queue.place_for({1, 0, 0}, 1), Error) << "twice";
+  EXPECT_THROW((void)queue.reserve({2, 0, 0}, 1), Error) << "not announced";
+  EXPECT_THROW((void)queue.reserve({1, 1, 0}, 1), Error) << "no such gradient";
+  EXPECT_THROW((void)queue.reserve({1, 0, 5}, 6), Error) << "past the end";
+  EXPECT_THROW((void)queue.reserve({1, 0, ~0ULL}, 1), Error) << "an offset that overflows";
+  (void)queue.reserve({1, 0, 0}, 10);
+  EXPECT_THROW((void)queue.reserve({1, 0, 0}, 1), Error) << "twice";
 }
 
 TEST(UpdateQueue, BoundsWhatMayWait) {
@@ -84,7 +84,7 @@ TEST(UpdateQueue, BeginsAnewForAnotherLayoutUnlessSomethingIsLanding) {
   queue.clear();
   EXPECT_FALSE(queue.take(0));
   queue.add(update_of(1, {10}), kMost, host);
-  (void)queue.place_for({1, 0, 0}, 4);
+  (void)queue.reserve({1, 0, 0}, 4);
   EXPECT_THROW(queue.clear(), Error);
 }
 

@@ -59,7 +59,7 @@ class Receiver final : public TargetProgram {
       auto& memory = memory_[region.name];
       if (memory.size() != region.bytes) memory.assign(region.bytes, std::byte{});
       view.memory.emplace_back(memory);
-      view.devices.emplace_back();
+      view.devices.push_back(shared_cpu_device());
     }
     return view;
   }

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "migrator/device/memory_range.h"
+
+namespace cardswap {
+
+/// Bytes of one tensor that are to be sent.
+struct Payload {
+  MemoryRange range;
+  std::uint8_t element_size = 1;  ///< of the tensor's elements, in bytes
+};
+
+/// Bytes on their way from a device to a link: `bytes` may be sent once Staging::ready() says so,
+/// and `owner` is to be held until they were sent.
+struct Fetched {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+  std::size_t ticket = 0;
+  std::uint8_t shuffle_size =
+      1;  ///< bytes of the elements that were byte-shuffled; 1: they were not
+};
+
+/// Of one migration on the line at once, at most.
+inline constexpr std::size_t kPayloadsUnderWayMax = 12;
+
+}  // namespace cardswap

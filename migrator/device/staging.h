@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "migrator/device/payload.h"
+
+namespace cardswap {
+
+struct StagingOptions {
+  std::size_t payload_bytes_max = 0;
+  std::optional<std::size_t> direct_bytes_min;  ///< from here on the link reaches the memory itself
+};
+
+struct FetchOptions {
+  bool direct = false;    ///< the memory itself may be given
+  bool shuffled = false;  ///< a payload that is copied may be byte-shuffled on its way (shuffle.h)
+};
+
+/// The way of one engine's payloads between a device's memory and a link, in both directions:
+/// through buffers that a link can use, or none where it reaches the memory itself. One thread.
+class Staging {
+ public:
+  virtual ~Staging() = default;
+
+  /// Begins to bring payloads of this device to where the link can send them, behind `after`: as
+  /// many of them as there are buffers for. None: the link gives one back when it has sent.
+  virtual std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
+                                     FetchOptions options) = 0;
+  [[nodiscard]] virtual bool ready(const Fetched& fetched) = 0;
+
+  /// Where a payload for `range` may land: the range itself if `direct` allows that, or a buffer.
+  /// Throws Error{bad_request} when more payloads are landing at once than an honest peer sends.
+  [[nodiscard]] virtual std::span<std::byte> reserve(std::span<std::byte> range, bool direct) = 0;
+  /// The shuffle_size that on_received() takes for elements of so many bytes; 1: it takes them as
+  /// they are in memory.
+  [[nodiscard]] virtual std::uint8_t shuffle_size_for(std::uint8_t element_size) const = 0;
+  /// The payload is in `place`, byte-shuffled by `shuffle_size`: begins to bring it into `range`;
+  /// an empty one only gives the place back.
+  virtual void on_received(std::span<std::byte> place, std::span<std::byte> range,
+                           std::uint8_t shuffle_size) = 0;
+  /// Waits until everything that was received is in its range.
+  virtual void settle() = 0;
+};
+
+}  // namespace cardswap

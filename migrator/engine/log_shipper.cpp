@@ -1,0 +1,120 @@
+#include "migrator/engine/log_shipper.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace cardswap {
+namespace {
+
+/// The log may hold the gradients of this many steps.
+constexpr std::uint64_t kStepsHeld = 2;
+/// By which a long replay is forgotten at each further one.
+constexpr double kReplayDecay = 0.75;
+/// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
+/// then is no sign that the next one is small.
+constexpr double kStepDecay = 0.98;
+
+}  // namespace
+
+void LogShipper::begin(std::uint64_t update_bytes) {
+  room_ = room_for_gradients(source_.state.view().devices);
+  // A step that waits until its gradients are sent needs no more memory than without a migration.
+  if (source_.options.spec.log_bytes_max == 0 && room_ < update_bytes) log_.hold_each();
+  bound(update_bytes);
+}
+
+void LogShipper::bound(std::uint64_t update_bytes) {
+  const auto asked = source_.options.spec.log_bytes_max;
+  const auto fits = std::min(kStepsHeld * update_bytes, room_);
+  log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
+}
+
+void LogShipper::note_step(const UpdateEntry& entry) {
+  const auto bytes = entry.bytes();
+  latest_step_bytes_ = entry.step == latest_step_ ? latest_step_bytes_ + bytes : bytes;
+  latest_step_ = entry.step;
+  step_bytes_ = std::max(step_bytes_, latest_step_bytes_);
+  usual_step_bytes_ =
+      std::max(latest_step_bytes_,
+               static_cast<std::uint64_t>(kStepDecay * static_cast<double>(usual_step_bytes_)));
+}
+
+void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
+                      const std::function<void()>& between_sends) {
+  const auto held = entry.bytes();
+  note_step(entry);
+  data::Update update;
+  update.number = ++sent_;
+  update.step = entry.step;
+  update.audit = entry.audit;
+  update.optimizer = entry.optimizer;
+  update.base_chunks = base_chunks;
+  update.options = std::move(entry.options);
+  std::erase_if(entry.gradients, [&](const Gradient& gradient) {
+    const auto unit = units_.of(gradient.parameter);
+    return !unit || !units_[*unit].is_replayed() || *units_[*unit].copied_at >= entry.step;
+  });
+  for (const auto& gradient : entry.gradients) {
+    update.gradients.push_back(
+        {static_cast<std::uint32_t>(gradient.parameter), gradient.bytes.size()});
+  }
+  source_.connection.send(update);
+  between_sends();
+  unacknowledged_.push_back({update.number, held});
+  if (step_bytes_ != 0) bound(step_bytes_);
+  ++source_.figures.stats().log_entries;
+  send_gradients(update.number, entry, between_sends);
+  if (log_.empty()) source_.payloads.wait_until_sent();
+  log_.sent();
+}
+
+void LogShipper::send_gradients(std::uint64_t update, const UpdateEntry& entry,
+                                const std::function<void()>& between_sends) {
+  const auto piece_bytes = source_.options.spec.chunk_bytes;
+  auto& stats = source_.figures.stats();
+  auto ahead = source_.payloads.read_ahead(entry.fence);
+  std::vector<std::uint8_t> element_sizes;
+  for (const auto& gradient : entry.gradients) {
+    const auto& unit = units_[*units_.of(gradient.parameter)];
+    element_sizes.push_back(source_.state.element_size_of(unit.shard.regions.front()));
+    // A device takes ranges, and writes to none that it is to read.
+    auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
+    for (std::uint64_t offset = 0; offset < gradient.bytes.size(); offset += piece_bytes) {
+      const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
+      ahead.want({gradient.device.get(), {bytes + offset, size}}, element_sizes.back());
+    }
+  }
+  for (std::uint32_t i = 0; i < entry.gradients.size(); ++i) {
+    const auto& gradient = entry.gradients[i];
+    for (std::uint64_t offset = 0; offset < gradient.bytes.size();) {
+      auto piece = source_.payloads.await(ahead);
+      const auto size = piece.bytes.size();
+      if (!piece.owner) piece.owner = gradient.owner;
+      source_.payloads.send(data::GradientHeader{update, i, offset}, std::move(piece),
+                            element_sizes[i], true);
+      stats.log_bytes += size;
+      offset += size;
+      between_sends();
+      source_.figures.report(false);
+    }
+  }
+}
+
+void LogShipper::release_replayed() {
+  const auto& replayed = source_.connection.answers().replayed;
+  while (!unacknowledged_.empty() && unacknowledged_.front().update <= replayed.number) {
+    log_.release(unacknowledged_.front().bytes);
+    unacknowledged_.pop_front();
+  }
+  auto& stats = source_.figures.stats();
+  const auto figures = log_.figures();
+  stats.log_lag_bytes = figures.held_bytes;
+  stats.back_pressure_ms = figures.back_pressure_ms;
+  stats.hold_ms = figures.hold_ms;
+  // A step may have several updates of which some cost nothing: the longest of late counts.
+  if (std::exchange(noted_, replayed.number) == replayed.number) return;
+  stats.replay_ms = std::max(replayed.replay_ms, kReplayDecay * stats.replay_ms);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include "migrator/engine/replay_units.h"
+#include "migrator/engine/source_parts.h"
+#include "migrator/engine/update_log.h"
+
+namespace cardswap {
+
+/// Ships the update log of a replay: sends each entry with the gradients of the shards that the
+/// target follows, lets go of what the target has replayed, and bounds what waits. The engine's
+/// thread.
+class LogShipper {
+ public:
+  /// All outlive this.
+  LogShipper(SourceParts& source, UpdateLog& log, const ReplayUnits& units)
+      : source_(source), log_(log), units_(units) {}
+
+  /// Before the program has the log: its very next step appends. `update_bytes`: gradients of one
+  /// step, if all parameters have one.
+  void begin(std::uint64_t update_bytes);
+  /// `base_chunks`: of the base copy, that the target is to have before it replays the entry.
+  /// `between_sends` is called between any two payloads.
+  void send(UpdateEntry entry, std::uint64_t base_chunks,
+            const std::function<void()>& between_sends);
+  /// Makes room for what the target has replayed by now.
+  void release_replayed();
+
+  /// Updates, which are numbered from 1 on.
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] bool all_are_replayed() const {
+    return source_.connection.answers().replayed.number >= sent_;
+  }
+  [[nodiscard]] std::uint64_t latest_step() const { return latest_step_; }
+  /// Gradients of one step, of all optimizers together: the most so far, and what is to be expected
+  /// of the next one.
+  [[nodiscard]] std::uint64_t step_bytes() const { return step_bytes_; }
+  [[nodiscard]] std::uint64_t usual_step_bytes() const { return usual_step_bytes_; }
+
+ private:
+  struct Unacknowledged {
+    std::uint64_t update = 0;
+    std::uint64_t bytes = 0;
+  };
+  void bound(std::uint64_t update_bytes);
+  void note_step(const UpdateEntry& entry);
+  void send_gradients(std::uint64_t update, const UpdateEntry& entry,
+                      const std::function<void()>& between_sends);
+
+  SourceParts& source_;
+  UpdateLog& log_;
+  const ReplayUnits& units_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t noted_ = 0;  // the latest update whose time at the target was noted
+  std::uint64_t latest_step_ = 0;
+  std::uint64_t latest_step_bytes_ = 0;  // of what was sent of it
+  std::uint64_t step_bytes_ = 0;
+  std::uint64_t usual_step_bytes_ = 0;
+  std::uint64_t room_ = 0;  // for gradients, where the program trains
+  std::deque<Unacknowledged> unacknowledged_;
+};
+
+}  // namespace cardswap

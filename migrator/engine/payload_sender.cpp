@@ -1,0 +1,125 @@
+#include "migrator/engine/payload_sender.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace cardswap {
+namespace {
+
+using Clock = PeerConnection::Clock;
+
+/// A copy from a device is ahead of the link; where it is not, it is there in so long.
+constexpr std::chrono::milliseconds kFetchPoll{1};
+/// Payloads under way take a tenth of a second of the link.
+constexpr double kWindowsASecond = 10;
+
+}  // namespace
+
+std::size_t payload_window(double rate, std::uint64_t chunk_bytes) {
+  if (rate == 0) return kPayloadsUnderWayMax;
+  return std::clamp<std::size_t>(
+      static_cast<std::size_t>(rate / kWindowsASecond / static_cast<double>(chunk_bytes)), 2,
+      kPayloadsUnderWayMax);
+}
+
+PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& connection,
+                             FreezeRequest& freeze, Figures& figures)
+    : options_(options),
+      connection_(connection),
+      freeze_(freeze),
+      figures_(figures),
+      stagings_([&connection](MemoryKind kind) { return connection.direct_bytes_min(kind); },
+                options.spec.chunk_bytes),
+      cap_(options.spec.bandwidth),
+      compressor_(options.spec.compression) {}
+
+ReadAhead PayloadSender::read_ahead(Fence after) {
+  // What is packed passes through the host's memory; on a fast link nothing is.
+  const auto as_it_is = [this] {
+    return options_.spec.compression == Compression::off ||
+           (options_.spec.compression == Compression::automatic && wire_rate() > kPackedRateMax);
+  };
+  return {stagings_, std::move(after), as_it_is, compressor_};
+}
+
+Fetched PayloadSender::await(ReadAhead& ahead) {
+  std::optional<Fetched> fetched;
+  connection_.progress_until(
+      [&] {
+        fetched = ahead.next();
+        return fetched.has_value();
+      },
+      kFetchPoll);
+  return std::move(*fetched);
+}
+
+void PayloadSender::send(const data::BulkHeader& header, Fetched fetched, std::uint8_t element_size,
+                         bool ignore_cap) {
+  auto& [payload, owner, ticket, shuffle_size] = fetched;
+  auto now = Clock::now();
+  if (connection_.bulk_in_flight() == 0 && cap_.ready_at(now) <= now) meter_.begin(now);
+  wait_for_a_slot(ignore_cap);
+  data::Packing packing;
+  const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
+  if (shuffle_size != 1) packing = {Codec::shuffled, shuffle_size, plain_bytes};
+  auto& stats = figures_.stats();
+  if (auto packed = compressor_.pack(payload, element_size, wire_rate(), shuffle_size)) {
+    packing = {packed->codec, element_size, plain_bytes};
+    const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
+    payload = *bytes;
+    owner = bytes;
+    stats.compression = to_string(packed->codec);
+  }
+  stats.compression_ratio = compressor_.ratio();
+  now = Clock::now();
+  connection_.send_bulk(data::encode(header, packing), payload, std::move(owner));
+  cap_.sent(payload.size(), now);
+  stats.transferred += payload.size();
+  if (freeze_.is_here()) stats.bytes_in_downtime += payload.size();
+  meter_.sent(payload.size(), now);
+  note_rate();
+}
+
+void PayloadSender::wait_until_sent() {
+  connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
+  end_stretch();
+}
+
+void PayloadSender::end_stretch() {
+  meter_.end(Clock::now());
+  note_rate();
+}
+
+void PayloadSender::wait_for_a_slot(bool ignore_cap) {
+  const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);
+  connection_.progress_until([&] { return connection_.bulk_in_flight() < window; });
+  for (auto ready = cap_.ready_at(Clock::now());
+       ready > Clock::now() && (ignore_cap || !freeze_.is_here());) {
+    connection_.progress(ready);
+  }
+}
+
+double PayloadSender::wire_rate() const {
+  const auto capped = static_cast<double>(cap_.bytes_per_s());
+  const auto measured = meter_.bytes_per_s();
+  if (capped == 0) return measured;
+  return measured == 0 ? capped : std::min(capped, measured);
+}
+
+LinkFigures PayloadSender::link_figures() const {
+  return {wire_rate(), compressor_.ratio(), connection_.round_trip_ms()};
+}
+
+void PayloadSender::take_measured_rate(double bytes_per_s) {
+  meter_.start_over(bytes_per_s);
+  note_rate();
+}
+
+void PayloadSender::note_rate() {
+  if (meter_.bytes_per_s() == 0) return;
+  figures_.stats().rate = static_cast<std::uint64_t>(wire_rate());
+}
+
+}  // namespace cardswap

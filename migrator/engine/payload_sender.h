@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "migrator/core/rate.h"
+#include "migrator/device/staging.h"
+#include "migrator/engine/compressor.h"
+#include "migrator/engine/figures.h"
+#include "migrator/engine/freeze_request.h"
+#include "migrator/engine/peer_connection.h"
+#include "migrator/engine/read_ahead.h"
+#include "migrator/engine/staging_pool.h"
+#include "migrator/engine/stretch_meter.h"
+#include "migrator/wire/messages.h"
+
+namespace cardswap {
+
+/// How many payloads may be under way at once: as many as a fast link needs, but not seconds of
+/// them in front of a heartbeat where the link is slow. `rate`: bytes a second, 0 while unknown.
+[[nodiscard]] std::size_t payload_window(double rate, std::uint64_t chunk_bytes);
+
+/// Sends payloads to the target: fetches them from their devices ahead of the link, packs them
+/// where that is faster, and keeps to the cap and to a short queue. The engine's thread.
+class PayloadSender {
+ public:
+  /// All outlive this.
+  PayloadSender(const SourceOptions& options, PeerConnection& connection, FreezeRequest& freeze,
+                Figures& figures);
+
+  /// Payloads of the chunk's size at most, to be fetched from their devices behind `after`. Once
+  /// connected.
+  [[nodiscard]] ReadAhead read_ahead(Fence after);
+  /// The next of `ahead`, when it is there.
+  [[nodiscard]] Fetched await(ReadAhead& ahead);
+  /// Waits for room on the link and under the cap first; `ignore_cap`: also while frozen.
+  /// `element_size`: of the payload's elements, for packing it on a slow link.
+  void send(const data::BulkHeader& header, Fetched fetched, std::uint8_t element_size,
+            bool ignore_cap);
+  /// What was sent last has arrived, as far as the caller knows.
+  void end_stretch();
+  void wait_until_sent();
+
+  /// Of the link now, under the cap; for the planner and for people.
+  [[nodiscard]] LinkFigures link_figures() const;
+  /// Measured apart: what was measured before does not count any more.
+  void take_measured_rate(double bytes_per_s);
+
+ private:
+  void wait_for_a_slot(bool ignore_cap);
+  void note_rate();
+  /// Bytes on the wire a second, under the cap; 0 while unknown.
+  [[nodiscard]] double wire_rate() const;
+
+  const SourceOptions& options_;
+  PeerConnection& connection_;
+  FreezeRequest& freeze_;
+  Figures& figures_;
+  StagingPool stagings_;
+  RateCap cap_;
+  Compressor compressor_;
+  StretchMeter meter_;  // of bytes on the wire
+};
+
+}  // namespace cardswap

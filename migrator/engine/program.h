@@ -1,0 +1,127 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "migrator/core/error.h"
+#include "migrator/core/layout.h"
+#include "migrator/core/migration_spec.h"
+#include "migrator/core/stats.h"
+#include "migrator/engine/state_view.h"
+#include "migrator/engine/update.h"
+
+// What a training program is to the engine, at either end: what it is asked, what it is told, and
+// with which options.
+
+namespace cardswap {
+
+class StateWindow;
+class UpdateLog;
+
+struct SourceOptions {
+  std::string migration;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string token;
+  std::string data_key;  ///< 64 hexadecimal digits: everything is sealed with it; empty: nothing is
+  MigrationSpec spec;
+  std::string transports;                       ///< UCX_TLS or TLS@NET_DEVICES; or empty
+  std::string peers = {};                       ///< addresses of the target; empty: any
+  double handover_ms = 0;                       ///< from equal digests to the grant; 0: unknown
+  std::chrono::milliseconds silence_max{3000};  ///< nothing heard for so long: link_lost
+};
+
+/// What the training program is to the source engine. Thread-safe; must outlive the Source.
+class SourceProgram {
+ public:
+  virtual ~SourceProgram() = default;
+  /// The regions as of the latest boundary. The bytes may change while they are read.
+  virtual StateView state_view() = 0;
+  /// Boundaries passed so far.
+  virtual std::uint64_t step() = 0;
+  /// Median of the latest step times; 0 before two boundaries.
+  virtual double median_step_ms() = 0;
+  /// Makes every step take 1 / (1 - share) times as long; 0: as it comes.
+  virtual void throttle(double /*share*/) {}
+  /// From here on every optimizer step is appended to `log` before it is taken, and `window` is
+  /// closed around it, until the log is closed. Every entry of a step is appended before the
+  /// snapshot as of that step can be had. False: `log` and `window` are not used.
+  virtual bool begin_log(std::shared_ptr<UpdateLog> /*log*/,
+                         std::shared_ptr<StateWindow> /*window*/) {
+    return false;
+  }
+};
+
+/// The state of a trainer that stands at a boundary and will not move while the Source lives.
+struct FrozenState {
+  StateView state_view;
+  std::vector<std::byte>
+      values;  ///< counters, RNG, options: everything tracked that is not a region
+  std::uint64_t step = 0;
+  std::int64_t last_step_end_ns = 0;  ///< steady_clock
+};
+
+/// Called on the engine's thread; must not block for long and must not destroy the Source.
+struct SourceEvents {
+  std::function<void(const MigrationStats&)> progress;
+  /// A freeze is due; again after each put_off.
+  std::function<void(double expected_downtime_ms)> converged;
+  std::function<void(const Digest& root, const MigrationStats&)> verified;
+  std::function<void(const Error&)> failed;  ///< once; nothing else is called after it
+  /// The freeze holds: the program stands until the migration is over.
+  std::function<void(std::uint64_t step)> frozen = {};
+  /// What the freeze found left would stop the program for longer than allowed: it is to go on, and
+  /// freeze() comes again after the next `converged`. Empty: a freeze is never put off.
+  std::function<void(const std::string& why)> put_off = {};
+};
+
+struct TargetOptions {
+  std::string migration;
+  std::string listen_host;  ///< numeric address
+  std::string token;        ///< the source must present it; compared in constant time
+  std::string transports;   ///< UCX_TLS; empty: as UCX chooses
+  std::chrono::milliseconds silence_max{3000};
+  std::string data_key;    ///< as SourceOptions has it; empty: nothing is sealed
+  std::string peers = {};  ///< addresses of the source, a blank between; empty: any
+  std::vector<std::shared_ptr<Device>> devices = {};  ///< that the program's memory is on
+};
+
+/// What the parked standby is to the target engine. Called on the engine's thread while the
+/// training thread is parked; must outlive the Target.
+class TargetProgram {
+ public:
+  virtual ~TargetProgram() = default;
+  /// Makes this program's tracked memory match `wanted` (optimizer state that only one side has is
+  /// made or dropped) and returns it. Throws Error{layout_differs} naming what differs.
+  virtual StateView adopt(const Layout& wanted) = 0;
+  /// Loads the values, saves them again and returns that: equal bytes prove that they arrived.
+  virtual std::vector<std::byte> apply_values(std::span<const std::byte> values) = 0;
+  /// Where a parameter's gradients are to be for replay(); by the layout that was adopted last.
+  virtual Device& device_of(ParameterId /*parameter*/) { return cpu_device(); }
+  /// Does the source's optimizer step again, for the parameters whose gradients it has, and returns
+  /// when that is done. Called on a thread of the engine's, never two at once, while chunks of
+  /// other parameters may land.
+  virtual void replay(const ReceivedUpdate& /*update*/) {
+    throw Error(Code::bad_request, "this program cannot replay updates");
+  }
+};
+
+struct VerifiedState {
+  Digest root;
+  std::uint64_t step = 0;
+  std::int64_t last_step_end_ns = 0;  ///< the source's last step, on this process's steady_clock
+  std::int64_t clock_error_ns = 0;
+};
+
+/// Called on the engine's thread; must not destroy the Target.
+struct TargetEvents {
+  std::function<void(const VerifiedState&)> verified;
+  std::function<void(const Error&)> failed;  ///< once; includes a source that cancelled or is gone
+};
+
+}  // namespace cardswap

@@ -1,0 +1,39 @@
+#include "migrator/engine/receive_buffers.h"
+
+#include "migrator/core/error.h"
+#include "migrator/engine/header_key.h"
+
+namespace cardswap {
+
+std::span<std::byte> ReceiveBuffers::reserve(StagingPool& stagings,
+                                             std::span<const std::byte> header,
+                                             const MemoryRange& range, bool direct) {
+  if (range.device->is_host()) return range.bytes;
+  const auto [at, added] = landing_.try_emplace(key_of(header));
+  if (!added) throw Error(Code::bad_request, "a payload that is under way already");
+  auto& staging = stagings.of(*range.device);
+  at->second = {&staging, staging.reserve(range.bytes, direct), range.bytes};
+  return at->second.place;
+}
+
+std::uint8_t ReceiveBuffers::shuffle_size_for(std::span<const std::byte> header,
+                                              std::uint8_t element_size) const {
+  if (landing_.empty()) return 1;  // everything is on the host
+  const auto found = landing_.find(key_of(header));
+  return found == landing_.end() ? std::uint8_t{1}
+                                 : found->second.staging->shuffle_size_for(element_size);
+}
+
+void ReceiveBuffers::on_received(std::span<const std::byte> header, std::uint8_t shuffle_size) {
+  if (landing_.empty()) return;  // everything is on the host
+  const auto landing = landing_.extract(key_of(header));
+  if (landing.empty()) return;
+  landing.mapped().staging->on_received(landing.mapped().place, landing.mapped().range,
+                                        shuffle_size);
+}
+
+void ReceiveBuffers::forget_ranges() {
+  for (auto& [header, landing] : landing_) landing.range = {};
+}
+
+}  // namespace cardswap

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace cardswap {
+
+/// What a replay tells people of shards that went another way than planned: those that came while
+/// others were replayed, and those that go by rounds. A shard is named after a region. Pure.
+class ReplayReport {
+ public:
+  void add_late(const std::string& region) { add(late_, late_names_, region); }
+  void add_not_replayed(const std::string& region) { add(wrong_, wrong_names_, region); }
+
+  [[nodiscard]] std::uint64_t not_replayed() const { return wrong_; }
+  /// The first few, a comma between.
+  [[nodiscard]] const std::string& names_not_replayed() const { return wrong_names_; }
+  /// One line; empty when all went as planned. `shards`: all in all.
+  [[nodiscard]] std::string text(std::size_t shards) const;
+
+ private:
+  static void add(std::uint64_t& count, std::string& names, const std::string& region);
+
+  std::uint64_t late_ = 0;
+  std::string late_names_;
+  std::uint64_t wrong_ = 0;
+  std::string wrong_names_;
+};
+
+}  // namespace cardswap

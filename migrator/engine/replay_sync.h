@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "migrator/engine/audit.h"
+#include "migrator/engine/base_copy.h"
+#include "migrator/engine/log_shipper.h"
+#include "migrator/engine/replay_report.h"
+#include "migrator/engine/replay_units.h"
+#include "migrator/engine/source_parts.h"
+#include "migrator/engine/state_window.h"
+#include "migrator/engine/update_log.h"
+
+namespace cardswap {
+
+/// The `replay` strategy at the source: base copy, then the update log.
+///
+/// A database's base backup and log shipping, with the optimizer's step as the log's entry: each
+/// parameter goes over once, with its optimizer state, as of some step k (a shard, copied aside in
+/// the window between two steps and sent from there); from k+1 on only its gradients follow, and
+/// the target does the same step. What no optimizer rewrites goes by digests, as in rounds. An
+/// audit, digests of everything on both sides after one and the same step, finds what replaying
+/// does not reproduce; those shards go by digests from there on.
+///
+/// What the program tracks may change meanwhile: a parameter's first gradient makes its optimizer
+/// state. The target then takes the other layout between two updates, and only the shards concerned
+/// are copied again.
+class ReplaySync {
+ public:
+  /// `source` outlives this.
+  explicit ReplaySync(SourceParts& source);
+  ~ReplaySync();
+  ReplaySync(const ReplaySync&) = delete;
+  ReplaySync& operator=(const ReplaySync&) = delete;
+
+  /// Asks the program for its log. False: it has none, or nothing that an update rewrites.
+  bool begin();
+  /// Syncs until the program is frozen; again after a freeze that was put off. False: replaying
+  /// does not work here, no update could be reproduced, and from now on this covers nothing; what
+  /// was sent has been replayed.
+  bool sync();
+  /// What a freeze with that state has to send, as far as it can be known before all is digested.
+  [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
+  /// After the freeze: sends what is left of the log, and takes over the frozen state's layout.
+  void finish_log(const StateView& frozen);
+  /// True for a chunk that needs no sending because the target replays its updates.
+  [[nodiscard]] bool covers(ChunkId chunk) const;
+  [[nodiscard]] std::uint64_t updates_sent() const { return shipper_.sent(); }
+
+ private:
+  void follow_the_program();
+  void take_layout(StateView now);
+  void send_uncovered_regions();
+  bool send_next();
+  void send_staged_shard();
+  void send_entry(UpdateEntry entry);
+  /// What has to be looked at between any two sends.
+  void poll();
+  void ask_for_audit();
+  void conclude_audit(const AuditOutcome& outcome);
+  void tell();
+  void predict();
+  void give_up();
+
+  SourceParts& source_;
+  const std::shared_ptr<UpdateLog> log_;
+  const std::shared_ptr<StateWindow> window_;
+  ReplayUnits units_;
+  BaseCopy base_;
+  LogShipper shipper_;
+  Audit audit_;
+  ReplayReport report_;
+  bool begun_ = false;  // what no update rewrites was sent
+  bool given_up_ = false;
+  std::uint64_t interrupted_audits_ = 0;  // in a row, by a layout with nothing new to replay
+  std::uint64_t dirty_bytes_ = 0;         // that differed by digest at the latest audit
+};
+
+}  // namespace cardswap

@@ -1,0 +1,17 @@
+#include "migrator/engine/staging_pool.h"
+
+namespace cardswap {
+
+Staging& StagingPool::of(Device& device) {
+  auto& staging = stagings_[&device];
+  if (!staging) {
+    staging = device.stage({payload_bytes_max_, direct_bytes_min_(device.info().kind)});
+  }
+  return *staging;
+}
+
+void StagingPool::settle() {
+  for (const auto& [device, staging] : stagings_) staging->settle();
+}
+
+}  // namespace cardswap
