@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 case ${1:-} in
   -h|--help)
     cat <<'HELP'
-usage: scripts/check.sh [--fix]   format, include directions, banned words, locks, coroutines, file lengths, docs, hosts
+usage: scripts/check.sh [--fix]   format, includes, banned words, locks, coroutines, lengths, names, docs, hosts
 The rules that need a build's options are tests (ctest -R '^Rules[.]'); scripts/tidy.sh [BASE] looks further.
 HELP
     exit 0 ;;
@@ -25,4 +25,5 @@ python3 scripts/man_pages.py --check || bad=1
 python3 scripts/check_links.py || bad=1
 python3 scripts/check_code.py || bad=1
 python3 scripts/check_hosts.py || bad=1
+python3 scripts/check_names.py || bad=1
 exit $bad

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kTextMax = 4096;  // an error's text quotes a log; all else is shorter
 constexpr std::size_t kReasonsMax = 64;
-constexpr double kMsMax = 1e15;
+constexpr double kTimeMsMax = 1e15;
 
 std::string_view kind_of(const json::value& value) {
   switch (value.kind()) {
@@ -74,7 +74,7 @@ class Reader {
     if (!is_there(key)) return 0;
     const auto& value = required(key);
     const double ms = value.is_number() ? value.to_number<double>() : -1;
-    if (!std::isfinite(ms) || ms < 0 || ms > kMsMax) wrong(key, value, "a time");
+    if (!std::isfinite(ms) || ms < 0 || ms > kTimeMsMax) wrong(key, value, "a time");
     return ms;
   }
   [[nodiscard]] std::vector<std::string> texts_or_none(std::string_view key) const {

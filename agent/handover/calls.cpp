@@ -13,14 +13,14 @@ namespace {
 
 namespace json = boost::json;
 
-struct Parts {
+struct CallParts {
   Migrations& migrations;
   Reservations& reservations;
   Jobs& jobs;
   const Config& config;
 };
 
-asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> start(CallParts parts, ApiRequest request) {
   auto wanted = co_await parts.migrations.prepared(migration_request_from(request));
   if (wanted.dry_run) {
     auto plan = co_await parts.migrations.plan(std::move(wanted));
@@ -29,11 +29,11 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   co_return ApiAnswer{202, to_json(parts.migrations.start(std::move(wanted)))};
 }
 
-json::object shown(const Parts& parts, const Reservation& r) {
+json::object shown(const CallParts& parts, const Reservation& r) {
   return incoming_json(r, parts.jobs.by_instance(r.instance), parts.config);
 }
 
-asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
   Listing listing;
   listing.running = request.query_or("running", 0) != 0;
   listing.incoming = request.query_or("incoming", 0) != 0;
@@ -47,7 +47,7 @@ asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest request) {
                                [&](const Reservation& r) { return shown(parts, r); }, listing)};
 }
 
-asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
   const auto id = request.path.at("id");
   auto& migrations = parts.migrations;
   if (!migrations.has(id) && parts.reservations.has(id)) {
@@ -62,11 +62,11 @@ asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
   co_return ApiAnswer{200, to_json(migrations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> timeline(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> timeline(CallParts parts, ApiRequest request) {
   co_return ApiAnswer{200, timeline_json(parts.migrations.at(request.path.at("id")))};
 }
 
-asio::awaitable<ApiAnswer> cancel(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> cancel(CallParts parts, ApiRequest request) {
   const auto id = request.path.at("id");
   if (!parts.migrations.has(id) && parts.reservations.has(id)) {
     co_await parts.reservations.cancel(id, request.caller.name);
@@ -77,7 +77,7 @@ asio::awaitable<ApiAnswer> cancel(Parts parts, ApiRequest request) {
 }
 
 /// Of whichever side of the migration this host is.
-asio::awaitable<ApiAnswer> resolve(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   request.only({"force", "overrule"});
   const auto id = request.path.at("id");
   OperatorsWord word{request.text("force"), request.caller.name,
@@ -97,7 +97,7 @@ asio::awaitable<ApiAnswer> resolve(Parts parts, ApiRequest request) {
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
 }
 
-asio::awaitable<ApiAnswer> proceed(Parts parts, ApiRequest request) {
+asio::awaitable<ApiAnswer> proceed(CallParts parts, ApiRequest request) {
   if (!parts.config.failpoints) {
     throw Error(Code::bad_request, "proceed needs an agent started with --failpoints");
   }
@@ -110,7 +110,7 @@ asio::awaitable<ApiAnswer> proceed(Parts parts, ApiRequest request) {
 
 void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
                          Jobs& jobs, const Config& config) {
-  const auto on = calls_on(router, Parts{migrations, reservations, jobs, config});
+  const auto on = calls_on(router, CallParts{migrations, reservations, jobs, config});
   on("POST", "/v1/migrations", start);
   on("GET", "/v1/migrations", list);
   on("GET", "/v1/migrations/{id}", show);

@@ -3,17 +3,19 @@
 namespace cardswap::handover {
 namespace {
 
-constexpr std::array<std::string_view, kTargetStates> kNames{
+constexpr std::array<std::string_view, kTargetStates> kTargetNames{
     "nothing", "reserved",  "starting", "parked", "verified",  "granted",
     "resumed", "completed", "stopping", "failed", "superseded"};
 
 }  // namespace
 
-std::string_view to_string(TargetState state) { return kNames.at(static_cast<std::size_t>(state)); }
+std::string_view to_string(TargetState state) {
+  return kTargetNames.at(static_cast<std::size_t>(state));
+}
 
 std::optional<TargetState> target_state_from_string(std::string_view text) {
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] == text) return static_cast<TargetState>(i);
+  for (std::size_t i = 0; i < kTargetNames.size(); ++i) {
+    if (kTargetNames[i] == text) return static_cast<TargetState>(i);
   }
   return std::nullopt;
 }

@@ -31,7 +31,7 @@ void skip_spaces(std::string_view& text) {
   while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
 }
 
-struct Clock {
+struct TimeOfDay {
   int hour = 0;
   int minute = 0;
   int second = 0;
@@ -39,9 +39,9 @@ struct Clock {
 };
 
 /// "16:50:10", "16:50:10.123456", "13:32:56,123456"
-std::optional<Clock> take_clock(std::string_view& text) {
+std::optional<TimeOfDay> take_clock(std::string_view& text) {
   auto rest = text;
-  Clock clock;
+  TimeOfDay clock;
   const auto hour = take_digits(rest, 2, 2);
   if (!hour || !take(rest, ":")) return std::nullopt;
   const auto minute = take_digits(rest, 2, 2);
@@ -63,7 +63,7 @@ std::optional<Clock> take_clock(std::string_view& text) {
 }
 
 /// `zone`: seconds east of UTC; nothing: this host's time.
-Ms wall_ms(int year, int month, int day, const Clock& clock, std::optional<int> zone) {
+Ms wall_ms(int year, int month, int day, const TimeOfDay& clock, std::optional<int> zone) {
   std::tm when{};
   when.tm_year = year - 1900;
   when.tm_mon = month - 1;

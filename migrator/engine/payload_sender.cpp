@@ -8,7 +8,7 @@
 namespace cardswap {
 namespace {
 
-using Clock = PeerConnection::Clock;
+using Clock = std::chrono::steady_clock;
 
 /// A copy from a device is ahead of the link; where it is not, it is there in so long.
 constexpr std::chrono::milliseconds kFetchPoll{1};

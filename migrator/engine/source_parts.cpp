@@ -10,7 +10,7 @@
 namespace cardswap {
 namespace {
 
-using Clock = PeerConnection::Clock;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t kProbeFirst = 2U << 20U;
 constexpr std::chrono::milliseconds kProbeEnough{40};

@@ -1,0 +1,47 @@
+"""The check of names finds what two sources of a folder could not be compiled as one with, and nothing else."""
+import pathlib
+import sys
+import unittest
+
+SCRIPTS = pathlib.Path(sys.argv.pop())
+sys.path.insert(0, str(SCRIPTS))
+import check_names  # noqa: E402
+
+
+def source(own, outer="cardswap"):
+    return f"namespace {outer} {{\nnamespace {{\n\n{own}\n\n}}  // namespace\n}}  // namespace {outer}\n"
+
+
+class Names(unittest.TestCase):
+    def found(self, first, second, **where):
+        return check_names.complaints({"agent/a/one.cpp": first, where.get("path", "agent/a/two.cpp"): second})
+
+    def test_names_of_two_sources_of_a_folder_are_found(self):
+        for own in ("constexpr int kMax = 3;", "constexpr std::array<int, 2> kMax{1, 2};", "struct Parts {\n  int a;\n};",
+                    "enum class Stage { one, two };", "bool is_digit(char c) { return c >= '0'; }",
+                    "int sum(const std::string& one,\n        int two) {\n  return two;\n}"):
+            found = self.found(source(own), source(own))
+            self.assertEqual(len(found), 1, own)
+            self.assertTrue(found[0].startswith("agent/a/one.cpp, agent/a/two.cpp: "), found)
+
+    def test_an_alias_may_stand_twice_with_one_meaning_only(self):
+        steady, wall = (f"using Clock = std::chrono::{kind}_clock;" for kind in ("steady", "system"))
+        self.assertEqual(self.found(source(steady), source(steady)), [])
+        self.assertEqual(len(self.found(source(steady), source(wall))), 1)
+        self.assertEqual(len(self.found(source(steady), source("struct Clock {\n};"))), 1)
+
+    def test_other_folders_namespaces_parameters_and_programs_have_names_of_their_own(self):
+        own = "constexpr int kMax = 3;"
+        self.assertEqual(self.found(source(own), source(own), path="agent/b/two.cpp"), [])
+        self.assertEqual(self.found(source(own), source(own), path="tests/unit/two.cpp"), [])
+        self.assertEqual(self.found(source(own), source(own, "cardswap::wire")), [])
+        self.assertEqual(self.found(source(own), source(own) + "int main() { return 0; }\n"), [])
+        self.assertEqual(self.found(source("void take(int a) {\n}"), source("void take(char a) {\n}")), [])
+
+    def test_locals_and_members_are_no_names_of_a_file(self):
+        self.assertEqual(self.found(source("int one() {\n  const int found = 1;\n  return found;\n}"),
+                                    source("int two() {\n  const int found = 2;\n  return found;\n}")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
