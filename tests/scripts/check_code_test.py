@@ -76,7 +76,11 @@ class CheckSh(unittest.TestCase):
             shutil.copy(SCRIPTS.parent / ".clang-format", root)
             code = root / "scripts/check_code.py"  # without this project's lists
             code.write_text(code.read_text().replace("def main()", "LONG.clear()\nCAPTURING.clear()\n\n\ndef main()"))
-            for path, text in {"docs/trainer-guide.md": "", "tests/recipes/a.cpp": "int a = 0;\n", **files}.items():
+            pages = {f"docs/{page}": (SCRIPTS.parent / "docs" / page).read_text().split("\n")[0] + "\n"
+                     for page in ("cli.md", "cardswapd.md")}
+            folders = (SCRIPTS.parent / "docs/architecture.md").read_text().partition("\n| folder |")[2].partition("\n\n")[0]
+            pages["docs/architecture.md"] = f"\n| folder |{folders}\n\n"
+            for path, text in {**pages, "docs/trainer-guide.md": "", "tests/recipes/a.cpp": "int a = 0;\n", **files}.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_text(text)
             subprocess.run(["git", "init", "-q", root], check=True)
