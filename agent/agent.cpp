@@ -117,8 +117,8 @@ std::string Agent::summary() {
     return job.live() && !job.standby && !job.superseded;
   });
   const auto& all = migrations_.all();
-  const auto moving = std::count_if(all.begin(), all.end(),
-                                    [](const Migration& m) { return !handover::is_over(m.state); });
+  const auto moving = std::count_if(
+      all.begin(), all.end(), [](const Migration& m) { return !handover::is_over(m.state()); });
   return fmt::format("{} jobs, {} migrations under way", jobs, moving);
 }
 

@@ -32,7 +32,6 @@ COROUTINE_LAMBDA = re.compile(
 ROUTE = re.compile(r"router_?\.on\(\s*\"[A-Z]+\",\s*\"[^\"]*\",\s*$")
 # (file, what stands before the lambda) -> why it outlives its coroutine.
 CAPTURING = {
-    ("agent/handover/migration_walk.cpp", "wait_for ="): "awaited in the scope that it captures",
 }
 
 

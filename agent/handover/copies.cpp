@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 
 #include "agent/base/json_fields.h"
@@ -17,7 +18,9 @@ namespace {
 
 namespace json = boost::json;
 using handover::Message;
+using handover::SourceSide;
 using handover::State;
+using handover::TargetSide;
 using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -29,13 +32,14 @@ constexpr seconds kTellAgain{5};  // to one that stands, or of which its agent k
 std::string host_of(const std::string& to) { return parse_destination(to).host; }
 
 std::string how_it_is(const Migration& m) {
-  if (m.state == State::superseded) {
-    return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good", m.epoch,
-                       m.spec.to, m.own_epoch);
+  if (m.state() == State::superseded) {
+    return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good",
+                       m.epoch(), m.spec.to, m.own_epoch());
   }
   const bool stands = m.copy == TargetState::superseded;
-  return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch,
-                     m.spec.to, m.epoch, stands ? "stands for good" : "steps and is told to stand");
+  return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch(),
+                     m.spec.to, m.epoch(),
+                     stands ? "stands for good" : "steps and is told to stand");
 }
 
 }  // namespace
@@ -48,22 +52,22 @@ std::string what_to_do_in_doubt(const std::string& migration, const std::string&
 }
 
 std::string copy_note(const Migration& m) {
-  if (!m.open || m.copy == TargetState::nothing) return {};
+  if (!m.open() || m.copy == TargetState::nothing) return {};
   if (!m.copy) {
-    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch, m.spec.to,
+    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch(), m.spec.to,
                        m.id);
   }
   if (*m.copy == TargetState::superseded) {
     return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.spec.to,
                        m.spec.job);
   }
-  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch, m.spec.to,
+  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch(), m.spec.to,
                      m.id);
 }
 
 void tell_two_copies(const Migration& m, const TellEvent& tell) {
   const auto hint =
-      m.state == State::superseded
+      m.state() == State::superseded
           ? fmt::format("`cardswap stop {}` here ends it", m.spec.job)
           : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.spec.to), m.spec.job);
   const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
@@ -94,19 +98,14 @@ bool Migrations::has(const std::string& id) const {
   return std::ranges::find(migrations_, id, &Migration::id) != migrations_.end();
 }
 
-std::string Migrations::drop_path(const Migration& m) {
-  const auto path = reservation_path(m.id);
-  return m.own_epoch > m.epoch ? fmt::format("{}?epoch={}", path, m.own_epoch) : path;
-}
-
 /// On disk before it counts; a disk that refuses is tried again with what is heard next.
 void Migrations::hear(Migration& m, const Message& status) {
   const auto before = std::exchange(m.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m.open && two && before != m.copy) tell_two_copies(m, tell_);
+  if (m.open() && two && before != m.copy) tell_two_copies(m, tell_);
   if (before != m.copy) bump(m);
   try {
-    feed(m, status);
+    apply(m, status);
   } catch (const Error& disk) {
     spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
   }
@@ -116,46 +115,16 @@ asio::awaitable<void> Migrations::tell_the_lower_one(std::string id) {
   auto& m = at(id);
   const auto pin = m.in_use;
   auto retry = kTellFirst;
-  while (m.open) {
-    bool refused = false;
-    try {
-      auto answer = co_await ask(peer(m), "DELETE", drop_path(m), nullptr, seconds(3));
-      if (answer.if_contains("state") == nullptr) {
-        answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, seconds(3));
-      }
-      hear(m, target_status_from(peer(m).text(), m.epoch, answer).message);
-    } catch (const Error& error) {
-      if (error.code() == Code::not_found) {
-        hear(m, Message{Message::Kind::status, m.epoch});
-      }
-      refused = error.code() == Code::conflict;  // one that ends, or that knows no higher epoch
+  while (m.open()) {
+    const auto calls = m.target.calls;
+    apply(m, SourceSide(m.side), m.side.tick());
+    while (m.open() && m.target.calls == calls) {
+      co_await changed_.wait_until(std::chrono::steady_clock::now() + kTellMax);
     }
-    if (refused) co_await meet(id);
     const bool quiet = m.copy == TargetState::superseded || m.copy == TargetState::nothing;
     co_await pause_for(quiet ? milliseconds(kTellAgain) : retry);
     retry = std::min(retry * 2, kTellMax);
   }
-}
-
-asio::awaitable<void> Migrations::meet(std::string id) {
-  auto& m = at(id);
-  const auto pin = m.in_use;
-  if (std::exchange(m.meeting, true)) co_return;
-  try {
-    const auto answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, seconds(3));
-    const auto status = target_status_from(peer(m).text(), m.epoch, answer).message;
-    // What was not granted here may step there by an operator's word alone.
-    const bool forced = text_at(answer, "forced") == "target";
-    if (m.own_epoch < m.epoch && handover::is_granted(status.state) && !forced) {
-      spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
-                    m.spec.job, id, m.spec.to);
-    } else {
-      hear(m, status);
-    }
-  } catch (const Error& error) {
-    spdlog::debug("migration {}: {}", id, error.what());
-  }
-  m.meeting = false;
 }
 
 json::object Migrations::decision(const std::string& id, const std::string& state,
@@ -170,21 +139,21 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
   }
   const auto said = handover::target_state_from_string(state);
   // Whoever asks may not be its target: that one is asked itself.
-  if (said && handover::is_granted(*said) && handover::is_given_up(m.state) && !m.meeting) {
-    tasks_.spawn("meet the target of " + id, meet(id));
+  if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) {
+    apply(m, SourceSide(m.side), m.side.poll());
   }
-  const auto decision = side_of(m).decision();
+  const auto decision = answer(m, {Message::Kind::ask, m.epoch()}).decision;
   const auto* job = jobs_.by_instance(m.instance);
-  const bool stands = m.state == State::superseded && job != nullptr && job->live();
+  const bool stands = m.state() == State::superseded && job != nullptr && job->live();
   // One that was outranked committed nothing: only who has the job by force is answered by that.
-  return {{"decision", m.state == State::superseded                ? "superseded"
+  return {{"decision", m.state() == State::superseded              ? "superseded"
                        : decision == handover::Decision::committed ? "committed"
                        : decision == handover::Decision::aborted   ? "aborted"
                                                                    : "pending"},
-          {"epoch", m.epoch},
-          {"root", m.root},
-          {"step", m.migrated_at_step},
-          {"own_epoch", m.own_epoch},
+          {"epoch", m.epoch()},
+          {"root", m.root()},
+          {"step", m.migrated_at_step()},
+          {"own_epoch", m.own_epoch()},
           {"copy", stands ? json::value("frozen") : json::value(nullptr)}};
 }
 
@@ -213,36 +182,76 @@ asio::awaitable<Reservations::SourceSays> Reservations::ask_source(Reservation& 
   co_return says;
 }
 
-/// `r` is in use by the caller. What is no decision of its migration decides nothing.
-asio::awaitable<void> Reservations::learn_decision(Reservation& r) {
+void Reservations::call_source(Reservation& r) {
+  // One that is under way stands for both.
+  if (std::exchange(r.asks, true)) return;
+  tasks_.spawn("ask the source of " + r.migration, call_source(r, r.in_use));
+}
+
+asio::awaitable<void> Reservations::call_source(Reservation& r, std::shared_ptr<void>) {
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   std::optional<SourceSays> says;
-  std::string why;
+  std::optional<Error> failed;
   try {
     says = co_await ask_source(r);
   } catch (...) {
     if (tasks_.stopping()) throw;
-    why = error_of(std::current_exception()).failure();
+    failed = error_of(std::current_exception());
   }
-  if (!says) {
-    r.doubt = why;
-    if (std::exchange(r.in_doubt, true)) co_return;
-    const auto* job = jobs_.by_instance(r.instance);
-    const auto name = job != nullptr ? job->name : std::string();
-    const auto text = fmt::format(
-        "migration {} is in doubt: the source's agent at {} does not tell: {}; the standby of job "
-        "{} holds its whole state here and waits",
-        r.migration, r.from_api, why, name);
-    spdlog::warn("{}", text);
-    if (tell_) tell_({"in_doubt", text, name, {}, r.migration});
-    changed_.notify();
-    co_return;
+  r.asks = false;
+  try {
+    if (!says) {
+      miss_decision(r, *failed);
+    } else if (r.granted()) {
+      hear_of_the_copy(r, *says);
+    } else {
+      hear_decision(r, *says);
+    }
+    r.refused_by_the_disk.clear();
+  } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
+    const auto error = error_of(std::current_exception());
+    if (std::exchange(r.refused_by_the_disk, error.failure()) != error.failure()) {
+      spdlog::error("migration {}: {}", r.migration, error.what());
+    }
   }
+  changed_.notify();
+}
+
+/// What is no decision of its migration decides nothing.
+void Reservations::miss_decision(Reservation& r, const Error& failed) {
+  if (r.side.state() != TargetState::verified) return;
+  r.doubt = failed.failure();
+  if (std::exchange(r.in_doubt, true)) return;
+  const auto* job = jobs_.by_instance(r.instance);
+  const auto name = job != nullptr ? job->name : std::string();
+  const auto text = fmt::format(
+      "migration {} is in doubt: the source's agent at {} does not tell: {}; the standby of job {} "
+      "holds its whole state here and waits",
+      r.migration, r.from_api, r.doubt, name);
+  spdlog::warn("{}", text);
+  if (tell_) tell_({"in_doubt", text, name, {}, r.migration});
+}
+
+void Reservations::hear_decision(Reservation& r, const SourceSays& says) {
   heard(r.migration);
-  if (says->message.decision == handover::Decision::pending) co_return;
-  if (says->message.decision == handover::Decision::aborted && !r.error) {
+  if (says.message.decision == handover::Decision::pending) return;
+  if (says.message.decision == handover::Decision::aborted && !r.error) {
     r.error = Error(Code::source_lost, "the source's agent gave the migration up");
   }
-  feed(r, says->message);
+  apply(r, says.message);
+}
+
+/// The job is here, by an operator's word at least; its source says what it has.
+void Reservations::hear_of_the_copy(Reservation& r, const SourceSays& says) {
+  if (!r.side.record().open) return;
+  const bool higher = says.own_epoch > r.side.record().epoch;
+  const bool lower = says.message.decision == handover::Decision::aborted && !higher;
+  note_copy(r, lower ? "steps" : says.stands ? "frozen" : "");
+  if (higher) {
+    apply(r, Message{Message::Kind::drop, says.own_epoch});
+  } else if (!says.stands) {
+    apply(r, says.message);
+  }
 }
 
 void Reservations::note_copy(Reservation& r, const std::string& copy) {
@@ -255,24 +264,10 @@ asio::awaitable<void> Reservations::tell_source(std::string migration) {
   auto& r = at(migration);
   const auto pin = r.in_use;
   auto retry = kTellFirst;
-  while (!r.side.tick().empty()) {
-    bool stands = false;
-    try {
-      const auto says = co_await ask_source(r);
-      stands = says.stands;
-      const bool higher = says.own_epoch > r.side.record().epoch;
-      const bool lower = says.message.decision == handover::Decision::aborted && !higher;
-      note_copy(r, lower ? "steps" : stands ? "frozen" : "");
-      if (higher) {
-        feed(r, Message{Message::Kind::drop, says.own_epoch});
-      } else if (!stands) {
-        feed(r, says.message);
-      }
-    } catch (...) {  // no answer, or a full disk: it is told again
-      if (tasks_.stopping()) throw;
-      spdlog::debug("migration {}: {}", migration, error_of(std::current_exception()).what());
-    }
-    co_await pause_for(stands ? milliseconds(kTellAgain) : retry);
+  for (auto acts = r.side.tick(); !acts.empty(); acts = r.side.tick()) {
+    apply(r, TargetSide(r.side), acts);
+    while (r.asks) co_await changed_.wait_until(std::chrono::steady_clock::now() + kTellMax);
+    co_await pause_for(r.copy == "frozen" ? milliseconds(kTellAgain) : retry);
     retry = std::min(retry * 2, kTellMax);
   }
 }

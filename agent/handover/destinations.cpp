@@ -67,8 +67,9 @@ bool Migrations::moves_within(const ReservationRequest& asked, const Job& job,
                      caller.name == tls::own_name(identity->tls());
   if (!is_us || asked.spec.name != job.name || asked.spec.uid != job.uid) return false;
   return asked.dry_run || std::ranges::any_of(migrations_, [&](const Migration& m) {
-           return m.id == asked.migration && m.instance == job.instance && m.epoch == asked.epoch &&
-                  !handover::is_over(m.state) && !handover::is_committed(m.state);
+           return m.id == asked.migration && m.instance == job.instance &&
+                  m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
+                  !handover::is_committed(m.state());
          });
 }
 

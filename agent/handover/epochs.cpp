@@ -20,8 +20,9 @@ Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& mi
   }
   for (const auto& m : migrations.all()) {
     if (m.job_uid != uid || uid.empty()) continue;
-    if (is_committed(m.state) || m.state == State::superseded) known = std::max(known, m.epoch);
-    if (is_given_up(m.state)) known = std::max(known, m.own_epoch);
+    if (is_committed(m.state()) || m.state() == State::superseded)
+      known = std::max(known, m.epoch());
+    if (is_given_up(m.state())) known = std::max(known, m.own_epoch());
   }
   return known;
 }
@@ -30,7 +31,7 @@ bool check_attach(Job& job, Epoch told, Jobs& jobs, const Migrations& migrations
                   const Reservations& reservations) {
   const auto known = known_epoch(job.uid, jobs, migrations, reservations);
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
-    return m.instance == job.instance && is_committed(m.state);
+    return m.instance == job.instance && is_committed(m.state());
   });
   const auto may = attach(job.epoch, told, known, decided);
   if (may != Attach::refused) return may == Attach::granted;

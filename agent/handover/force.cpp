@@ -18,10 +18,10 @@ constexpr std::chrono::seconds kAskMax{3};
 
 Error nothing_to_force(const Migration& m, const std::string& to) {
   return {Code::conflict,
-          fmt::format("migration {} is {}: it cannot be forced to the {}", m.id, to_string(m.state),
-                      to),
-          handover::is_over(m.state) ? "it is over: `cardswap status " + m.id + "`"
-                                     : "`cardswap cancel " + m.id + "` gives it up"};
+          fmt::format("migration {} is {}: it cannot be forced to the {}", m.id,
+                      to_string(m.state()), to),
+          handover::is_over(m.state()) ? "it is over: `cardswap status " + m.id + "`"
+                                       : "`cardswap cancel " + m.id + "` gives it up"};
 }
 
 /// Why the word is not taken, where the target answers and says otherwise.
@@ -55,7 +55,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
   auto& m = at(id);
   const auto pin = m.in_use;
-  if (side_of(m).on(event).empty()) throw nothing_to_force(m, word.to);
+  if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, word.to);
   const auto check_process = [&] {
     const auto* job = jobs_.by_instance(m.instance);
     if (to_target || (job != nullptr && is_alive(job->process))) return;
@@ -69,11 +69,11 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   std::optional<TargetState> says;
   try {
     const auto answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, kAskMax);
-    says = target_status_from(peer(m).text(), m.epoch, answer).message.state;
+    says = target_status_from(peer(m).text(), m.epoch(), answer).message.state;
   } catch (const Error& error) {
     if (error.code() == Code::not_found) says = TargetState::nothing;
   }
-  auto side = side_of(m);  // its state may have changed meanwhile
+  auto side = m.side;  // its state may have changed meanwhile
   const auto acts = side.on(event);
   if (acts.empty()) throw nothing_to_force(m, word.to);
   check_process();  // which may have ended meanwhile
@@ -84,12 +84,12 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
                   m.spec.job, id, word.to, word.by,
                   says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
   spdlog::warn("{}", text);
-  const auto before = m.state;
+  const auto before = m.state();
   const auto forced_before = std::exchange(m.forced, word.to);
   try {
-    carry_out(m, side, acts);
+    apply(m, side, acts);
   } catch (...) {  // a word that the disk did not take was not said
-    if (m.state == before) m.forced = forced_before;
+    if (m.state() == before) m.forced = forced_before;
     throw;
   }
   if (tell_) tell_({"forced", text, m.spec.job, m.device(), id});
@@ -137,7 +137,7 @@ asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord w
   const auto error_before = r.error;
   if (!to_target) r.error = Error(Code::cancelled, "an operator gave the job back to the source");
   try {
-    carry_out(r, next, acts);
+    apply(r, next, acts);
   } catch (...) {
     if (r.side.state() == before) {
       r.forced = forced_before;

@@ -40,10 +40,10 @@ json::object list_migrations(const std::list<Migration>& migrations,
   std::set<std::string_view> outgoing;
   for (auto m = migrations.rbegin(); m != migrations.rend(); ++m) {
     if (listing.incoming) outgoing.insert(m->id);
-    const bool over = handover::is_over(m->state);
+    const bool over = handover::is_over(m->state());
     if (over && listing.running) continue;
     const auto at = m->ended_at_ms != 0 ? m->ended_at_ms : m->started_at_ms;
-    (over && !m->open ? ended : live).push_back({at, &*m, nullptr});
+    (over && !m->open() ? ended : live).push_back({at, &*m, nullptr});
   }
   for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
     if (outgoing.contains(r->migration)) continue;  // between two devices of this host

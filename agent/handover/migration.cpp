@@ -22,9 +22,6 @@ void fields(Archive& a, Migration& m) {
   a("job_uid", m.job_uid);
   a("instance", m.instance);
   a("from", m.from);
-  a("state", m.state);
-  a("epoch", m.epoch);
-  a.known("own_epoch", m.own_epoch);
   a.known("predicted_downtime_ms", m.predicted_downtime_ms);
   a.known("result", m.result);
   a("job_ended", m.job_ended);
@@ -32,8 +29,6 @@ void fields(Archive& a, Migration& m) {
   const bool moved = m.downtime_ms > 0;
   a.known("downtime_ms", m.downtime_ms, moved);
   a.known("clock_error_ms", m.clock_error_ms, moved);
-  a.known("migrated_at_step", m.migrated_at_step, !m.root.empty());
-  a.known("root", m.root);
   a("started_at_ms", m.started_at_ms);
   a.known("ended_at_ms", m.ended_at_ms);
   a.known("forced", m.forced);
@@ -59,6 +54,40 @@ void fields(Archive& a, ProcessId& m) {
 
 namespace {
 
+/// The record of its side, under the names of the API.
+void put_side(json::object& all, const Migration& m) {
+  const auto root = m.root();
+  all["state"] = to_string(m.state());
+  all["epoch"] = m.epoch();
+  all["own_epoch"] = m.own_epoch() == 0 ? json::value(nullptr) : json::value(m.own_epoch());
+  all["migrated_at_step"] = root.empty() ? json::value(nullptr) : json::value(m.migrated_at_step());
+  all["root"] = text_or_null(root);
+}
+
+handover::SourceRecord side_from(const json::object& record) {
+  handover::SourceRecord kept;
+  // One whose state cannot be read is given up.
+  kept.state =
+      handover::state_from_string(text_at(record, "state")).value_or(handover::State::aborting);
+  kept.epoch = recorded_number<handover::Epoch>(record, "epoch");
+  kept.own = recorded_number<handover::Epoch>(record, "own_epoch");
+  const auto step = recorded_number<std::uint64_t>(record, "migrated_at_step");
+  const auto root = text_at(record, "root");
+  try {
+    kept.content = content_from(root, step);
+  } catch (const Error& damaged) {
+    spdlog::error("the digest of a migration's record: {}", damaged.what());
+  }
+  const auto* copy = record.if_contains("copy");
+  kept.open = copy != nullptr && copy->is_string();
+  if (kept.own != 0) return kept;
+  // Of a release that wrote it only once it had changed: what was committed and is no more was
+  // taken back.
+  const bool reclaimed = !root.empty() && !handover::is_committed(kept.state);
+  kept.own = reclaimed ? kept.epoch + 1 : std::max<handover::Epoch>(kept.epoch, 1) - 1;
+  return kept;
+}
+
 json::object to_json(const ProcessMove& process) {
   json::object parts;
   put_fields(parts, process);
@@ -69,6 +98,17 @@ json::object to_json(const ProcessMove& process) {
 }
 
 }  // namespace
+
+std::string Migration::root() const {
+  const auto& content = side.record().content;
+  return content.root == Digest{} ? std::string() : to_string(content.root);
+}
+
+bool Migration::walks() const {
+  const auto is = state();
+  return !handover::is_committed(is) && !handover::is_given_up(is) &&
+         is != handover::State::superseded;
+}
 
 json::object to_json(const Migration& m) {
   json::array history;
@@ -81,6 +121,7 @@ json::object to_json(const Migration& m) {
   progress["total_time_ms"] = static_cast<double>(end - m.started_at_ms);
   json::object all;
   put_fields(all, m);
+  put_side(all, m);
   all["role"] = "source";
   all["process"] =
       m.spec.arrive == Arrival::criu ? json::value(to_json(m.process)) : json::value(nullptr);
@@ -88,7 +129,7 @@ json::object to_json(const Migration& m) {
   all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
   all["history"] = std::move(history);
   all["copy"] =
-      m.open ? json::value(m.copy ? to_string(*m.copy) : "unknown") : json::value(nullptr);
+      m.open() ? json::value(m.copy ? to_string(*m.copy) : "unknown") : json::value(nullptr);
   all["held"] = m.held;
   return all;
 }
@@ -122,7 +163,7 @@ json::object timeline_json(const Migration& m) {
           {"target",
            {{"resumed_at_ms", entered("resumed")},
             {"first_step_at_ms", entered("completed")},
-            {"step", known(moved, m.migrated_at_step)}}}};
+            {"step", known(moved, m.migrated_at_step())}}}};
 }
 
 json::object journal_record(const Migration& m) {
@@ -138,8 +179,8 @@ json::object journal_record(const Migration& m) {
 
 Migration migration_from_journal(const json::object& record) {
   Migration m;
-  m.state = handover::State::aborting;  // one whose state cannot be read is given up
-  m.spec.arrive = Arrival::standby;     // records that do not say were of no other
+  m.side = handover::SourceSide(side_from(record));
+  m.spec.arrive = Arrival::standby;  // records that do not say were of no other
   take_fields(record, m);
   take_fields(object_at(record, "process"), m.process);
   take_fields(object_at(record, "keeper"), m.keeper);
@@ -147,8 +188,6 @@ Migration migration_from_journal(const json::object& record) {
   if (const auto* error = value_at(record, "error"); error != nullptr && error->is_object()) {
     m.error = http::error_from_json(*error);
   }
-  const auto* copy = record.if_contains("copy");
-  m.open = copy != nullptr && copy->is_string();
   for (const auto& item : array_at(record, "history")) {
     if (!item.is_object()) continue;
     m.history.emplace_back(text_at(item.get_object(), "state"),

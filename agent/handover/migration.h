@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/handover/answers.h"
 #include "agent/handover/source_side.h"
 #include "agent/handover/timeline.h"
 #include "agent/process/process.h"
@@ -31,6 +33,25 @@ struct ProcessMove {
   std::uint64_t image_bytes = 0;
 };
 
+/// What the source's agent hears of the target's, and waits for. Forgotten by a restart.
+struct TargetContact {
+  std::array<bool, handover::kMessageKinds> under_way{};  ///< what is not answered yet
+  std::uint64_t calls = 0;                                ///< that came back, whatever came of them
+  std::uint64_t version = 0;                              ///< of the last status
+  std::optional<TargetStatus> status;                     ///< the last
+  std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
+  double round_trip_ms = 1e9;  ///< the shortest of those that were measured
+  int round_trips = 0;
+  bool accepted = false;  ///< the reservation
+  bool granted = false;   ///< the grant was answered, be it by a refusal: its state says which
+  bool silent = false;    ///< the last call was not answered
+  std::string failure;    ///< of the last call that failed
+  bool dropped = false;   ///< nothing is there any more, or nobody who can be told
+  bool awaited = false;   ///< somebody waits for news: it is asked for them, not for its state
+  std::string refused_by_the_disk;           ///< what was heard; logged once
+  std::vector<handover::Message> kept_back;  ///< by a failpoint
+};
+
 /// A migration as the source's agent runs it.
 struct Migration {
   std::string id;
@@ -39,10 +60,7 @@ struct Migration {
   std::string job_uid;
   std::string instance;  ///< of the source's process
   std::string from;
-  handover::State state = handover::State::planned;
-  std::uint64_t epoch = 0;  ///< that the target is granted
-  std::uint64_t own_epoch =
-      0;  ///< that the source's trainer has or goes on under; 0: the one below
+  handover::SourceSide side{handover::SourceRecord{}};  ///< its state, epochs and content
   MigrationStats stats;
   std::string result;  ///< empty while it runs
   std::optional<Error> error;
@@ -51,13 +69,10 @@ struct Migration {
   double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
   double downtime_ms = 0;
   double clock_error_ms = 0;
-  std::uint64_t migrated_at_step = 0;
-  std::string root;
   std::vector<std::pair<std::string, std::int64_t>> history;
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
-  bool open = false;   ///< forced to the source: its target must still say that nothing steps there
   std::string hold_at;
   Timeline timeline;    ///< journalled when it is over
   ProcessMove process;  ///< where CRIU moves it
@@ -73,14 +88,26 @@ struct Migration {
   std::optional<Digest> verified;
   std::optional<channel::Departed> departed;
   std::optional<std::chrono::steady_clock::time_point> frozen_time;
-  std::optional<handover::Content> theirs;    ///< that the target's agent says its standby holds
-  std::optional<handover::TargetState> copy;  ///< what the target said last, while `open`
-  bool meeting = false;                       ///< it is being asked why it speaks
+  TargetContact target;
+  bool begin_sync_is_due = false;             ///< held back by a failpoint
+  std::optional<handover::TargetState> copy;  ///< what the target said last, while `open()`
   std::string lost;  ///< why the job's process here can go on no more; or empty
   bool released = false;
   bool continuing = false;     ///< its stopped processes are being let go on
   bool gpus_are_back = false;  ///< and have their state in a driver again
 
+  [[nodiscard]] handover::State state() const { return side.state(); }
+  /// That the target is granted.
+  [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
+  /// That the source's trainer has or goes on under.
+  [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own; }
+  /// Forced to the source: its target must still say that nothing steps there.
+  [[nodiscard]] bool open() const { return side.record().open; }
+  /// The digest of what was committed; empty: nothing was.
+  [[nodiscard]] std::string root() const;
+  [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
+  /// Neither decided nor given up yet.
+  [[nodiscard]] bool walks() const;
   /// That the job was on.
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };

@@ -7,8 +7,6 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/handover/answers.h"
-#include "agent/handover/copies.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap {
@@ -16,171 +14,64 @@ namespace {
 
 namespace json = boost::json;
 using handover::Event;
-using handover::Message;
+using handover::SourceSide;
 using handover::State;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kRetireGrace{10};
-constexpr seconds kTermGrace{5};
+constexpr seconds kCleanUpMax{8};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMax{2000};
 
 }  // namespace
-
-/// The one door through which a state changes: by the rules, and on disk first. What is to be sent
-/// to the target is the caller's to send.
-handover::Acts Migrations::feed(Migration& m, Event event) {
-  auto next = side_of(m);
-  const auto acts = next.on(event);
-  carry_out(m, next, acts);
-  return acts;
-}
-handover::Acts Migrations::feed(Migration& m, const Message& message) {
-  auto next = side_of(m);
-  const auto acts = next.on(message);
-  carry_out(m, next, acts);
-  return acts;
-}
-
-handover::SourceSide Migrations::side_of(const Migration& m) const {
-  handover::Content content;
-  if (!m.root.empty()) content = {digest_from(m.root), m.migrated_at_step};
-  // A reclaim is an end that comes after a commit, which leaves the root.
-  const bool reclaimed = !m.root.empty() && !handover::is_committed(m.state);
-  handover::SourceSeen seen;
-  if (m.verified && m.frozen_at) seen.ours = {*m.verified, *m.frozen_at};
-  seen.theirs = m.theirs;
-  const auto own = m.own_epoch != 0 ? m.own_epoch : reclaimed ? m.epoch + 1 : m.epoch - 1;
-  return handover::SourceSide({m.state, m.epoch, own, content, m.open}, seen);
-}
-
-void Migrations::carry_out(Migration& m, const handover::SourceSide& side,
-                           const handover::Acts& acts) {
-  using Verb = handover::Act::Verb;
-  auto next = m;
-  next.state = side.state();
-  next.own_epoch = side.record().own;
-  next.open = side.record().open;
-  if (handover::is_committed(next.state)) next.root = to_string(side.record().content.root);
-  for (const auto& act : acts) {
-    auto* job = jobs_.by_instance(m.instance);
-    switch (act.verb) {
-      case Verb::journal:
-        ++next.version;
-        next.history.emplace_back(to_string(next.state), unix_ms());
-        try {
-          sample(next);
-          save(next);
-        } catch (const Error& disk) {
-          if (act.required) throw;
-          spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
-        }
-        m = next;
-        if (handover::is_over(m.state) && running_of(m.instance) == &m) live_.erase(m.instance);
-        standstill_.note(m.id, m.state == State::freezing || m.state == State::verifying ||
-                                   m.state == State::committed);
-        spdlog::info("job {} migration {} {}", m.spec.job, m.id, to_string(m.state));
-        changed_.notify();
-        break;
-      case Verb::release:
-        if (job == nullptr) break;
-        if (job->epoch < act.epoch) {
-          job->epoch = act.epoch;
-          // The migration's record has it: on a full disk the trainer goes on all the same, and
-          // recover() gives the job its epoch.
-          jobs_.save_when_possible(*job);
-        }
-        release_trainer(m);
-        break;
-      case Verb::freeze:
-        if (job != nullptr) hub_.send(*job, channel::Freeze{m.id});
-        break;
-      case Verb::retire:
-        if (job == nullptr) break;
-        job->moved_to = m.spec.to;
-        jobs_.set_state(*job, "moved");
-        if (m.spec.arrive == channel::Arrival::criu) {
-          end_original(m, *job);  // it is stopped, and cannot hear
-        } else {
-          hub_.send(*job, channel::Retire{m.id});
-        }
-        break;
-      case Verb::fence:
-        if (job != nullptr) jobs_.fence(*job, act.epoch);
-        tell_two_copies(m, tell_);
-        break;
-      case Verb::end_trainer:
-        if (job == nullptr) break;
-        spdlog::warn("job {} migration {}: its process does not leave, and is ended", m.spec.job,
-                     m.id);
-        tasks_.spawn("see " + m.spec.job + " off", jobs_.see_off(m.instance, kTermGrace));
-        break;
-      case Verb::page:
-        spdlog::error(
-            "job {} migration {} is in doubt: the agent of {} does not tell whether it "
-            "has the job; the source stays frozen",
-            m.spec.job, m.id, m.spec.to);
-        if (tell_) {
-          tell_({"in_doubt",
-                 fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
-                             m.spec.to, m.spec.job, what_to_do_in_doubt(m.id, m.spec.to)),
-                 m.spec.job, m.device(), m.id});
-        }
-        break;
-      default: break;  // begin_sync needs the standby's address; sends are the caller's
-    }
-  }
-}
 
 void Migrations::recover() {
   journal_.each(Journal::Kind::migration, [this](const json::object& record) {
     migrations_.push_back(migration_from_journal(record));
   });
   for (auto& m : migrations_) {
-    if (!handover::is_over(m.state)) live_[m.instance] = &m;
+    if (!handover::is_over(m.state())) live_[m.instance] = &m;
     auto* job = jobs_.by_instance(m.instance);
-    if (m.state == State::completed && job != nullptr && job->ended_at_ms == 0) {
+    if (m.state() == State::completed && job != nullptr && job->ended_at_ms == 0) {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
       jobs_.set_state(*job, "moved");
       tasks_.spawn("see " + m.spec.job + " off", jobs_.see_off(m.instance, milliseconds(0)));
       end_original(m, *job);
     }
-    if (m.state == State::completed && m.result.empty()) {  // the disk was full then
+    if (m.state() == State::completed && m.result.empty()) {  // the disk was full then
       m.result = "ok";
       m.ended_at_ms = unix_ms();
       tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     }
-    if (handover::is_given_up(m.state) && job != nullptr && job->epoch < m.own_epoch) {
-      job->epoch = m.own_epoch;  // taken back while the disk was full
+    if (handover::is_given_up(m.state()) && job != nullptr && job->epoch < m.own_epoch()) {
+      job->epoch = m.own_epoch();  // taken back while the disk was full
       jobs_.save_when_possible(*job);
     }
-    if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
-    if (m.state == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
-    if (handover::is_over(m.state)) continue;
+    if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
+    if (m.state() == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
+    if (handover::is_over(m.state())) continue;
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.spec.job,
-                 to_string(m.state));
-    if (handover::is_committed(m.state)) {
-      tasks_.spawn("finish migration " + m.id, settle(m.id, std::nullopt));
-      continue;
-    }
-    if (!m.error) {
+                 to_string(m.state()));
+    const bool committed = handover::is_committed(m.state());
+    if (!committed && !m.error) {
       m.error = Error(Code::source_lost,
-                      m.root.empty() ? "the source's agent was restarted before the commit"
-                                     : "the job was taken back when the source's agent restarted",
+                      m.root().empty() ? "the source's agent was restarted before the commit"
+                                       : "the job was taken back when the source's agent restarted",
                       "the job goes on where it is: start the migration again");
     }
-    auto side = side_of(m);
+    auto side = m.side;
     const auto acts = side.recover();
-    carry_out(m, side, acts);
-    tasks_.spawn("clean up after migration " + m.id, settle(m.id, std::nullopt));
+    apply(m, side, acts);
+    tasks_.spawn((committed ? "finish migration " : "clean up after migration ") + m.id,
+                 settle(m.id, std::nullopt));
   }
   forget_old();
   for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
       const auto* job = jobs_.by_instance(m.instance);
-      return !handover::is_over(m.state) && job != nullptr && job->process == root;
+      return !handover::is_over(m.state()) && job != nullptr && job->process == root;
     };
     if (std::ranges::any_of(migrations_, is_its)) continue;
     tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), bring_back(root));
@@ -194,70 +85,37 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     bump(m);
     while (!m.proceed) co_await changed_.wait_until(Clock::now() + std::chrono::hours(1));
     m.held = false;
+    send_kept_back(m);
   }
-  const auto agent = peer(m).text();
   auto retry = kRetryFirst;
-  bool granted = m.state == State::resumed;
-  std::uint64_t seen = 0;
-  auto heard = Clock::now();
-  std::string refused;  // by the disk
-  while (handover::is_committed(m.state) && m.state != State::completed) {
-    std::optional<Message> answer;
-    bool silent = false;
-    try {
-      if (!granted) {
-        json::object body{{"epoch", m.epoch}, {"root", m.root}, {"step", m.migrated_at_step}};
-        co_await ask(peer(m), "POST", reservation_path(m.id) + "/grant", std::move(body),
-                     seconds(3));
-      }
-      granted = true;
-    } catch (const Error& error) {
-      // Refused is answered: its state says why.
-      silent = error.code() != Code::not_found && error.code() != Code::conflict &&
-               error.code() != Code::digest_mismatch;
-      if (silent && retry == kRetryFirst) {
-        spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.spec.job, m.id,
-                     error.what());
-      }
+  auto& target = m.target;
+  target.awaited = false;
+  target.heard = Clock::now();
+  const auto goes_on = [&m] {
+    return handover::is_committed(m.state()) && m.state() != State::completed;
+  };
+  while (goes_on()) {
+    const auto calls = target.calls;
+    const bool granted = target.granted;
+    // The grant until it is answered; then what became of it.
+    apply(m, SourceSide(m.side), granted ? m.side.poll() : m.side.tick());
+    while (goes_on() && target.calls == calls) {
+      co_await changed_.wait_until(Clock::now() + kRetryMax);
     }
-    try {
-      if (!silent) {
-        const auto target = co_await ask(
-            peer(m), "GET", fmt::format("{}?after={}&wait_ms=500", reservation_path(m.id), seen),
-            nullptr, seconds(3));
-        const auto status = target_status_from(agent, m.epoch, target);
-        seen = status.version;
-        answer = status.message;
-        if (handover::is_granted(answer->state)) {
-          m.downtime_ms = status.downtime_ms;
-          m.clock_error_ms = status.clock_error_ms;
-        }
-        retry = kRetryFirst;
-      }
-    } catch (const Error& error) {
-      if (error.code() == Code::not_found) answer = Message{Message::Kind::status, m.epoch};
+    if (!goes_on()) break;
+    if (!target.silent) {
+      retry = kRetryFirst;
+    } else if (retry == kRetryFirst && !granted) {
+      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.spec.job, m.id,
+                   target.failure);
     }
-    if (!handover::is_committed(m.state) || m.state == State::completed) break;  // by force
-    if (answer) {
-      heard = Clock::now();
-      try {
-        feed(m, *answer);
-        refused.clear();
-      } catch (const Error& disk) {
-        // What is not on disk has not happened here; the target is asked again.
-        if (std::exchange(refused, disk.failure()).empty()) {
-          spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
-        }
-      }
-    } else if (Clock::now() - heard >= config_.peer_silence_max) {
-      feed(m, Event::target_silent);
-    }
-    if (m.state == State::in_doubt) granted = false;
-    if (m.state == State::completed || !handover::is_committed(m.state)) break;
+    if (Clock::now() - target.heard >= config_.peer_silence_max) apply(m, Event::target_silent);
+    if (!granted && target.granted) continue;
+    if (m.state() == State::in_doubt) target.granted = false;
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMax);
   }
-  if (m.state == State::completed) {
+  if (m.state() == State::completed) {
     co_await see_off(m);
     co_return;
   }
@@ -294,7 +152,7 @@ asio::awaitable<void> Migrations::see_off(Migration& m) {
   tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
   bump(m);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.spec.job, m.id,
-               m.spec.to, m.migrated_at_step, format_ms(m.downtime_ms));
+               m.spec.to, m.migrated_at_step(), format_ms(m.downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   while (true) {
@@ -303,7 +161,7 @@ asio::awaitable<void> Migrations::see_off(Migration& m) {
     if (Clock::now() >= grace) break;
     co_await jobs_.changed().wait_until(grace);
   }
-  feed(m, Event::trainer_stays);
+  apply(m, Event::trainer_stays);
 }
 
 void Migrations::release_trainer(Migration& m) {
@@ -321,7 +179,7 @@ void Migrations::release_trainer(Migration& m) {
 
 asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
   m.error = std::move(error);
-  feed(m, Event::failed);
+  apply(m, Event::failed);
   spdlog::warn("job {} migration {} is given up: {}", m.spec.job, m.id, m.error->what());
   co_await clean_up(m);
 }
@@ -330,23 +188,15 @@ asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
 /// gives up by itself when this agent is silent.
 asio::awaitable<void> Migrations::clean_up(Migration& m) {
   auto retry = kRetryFirst;
-  const auto until = Clock::now() + seconds(8);
-  while (Clock::now() < until) {
-    bool refused = false;
-    try {
-      co_await ask(peer(m), "DELETE", drop_path(m), nullptr, seconds(3));
-      break;
-    } catch (const Error& failed) {
-      // Unauthorized: not even the reservation got there, or it ends by this agent's silence. So it
-      // does at an agent that answers what is no answer.
-      if (failed.code() == Code::not_found || failed.code() == Code::unreachable ||
-          failed.code() == Code::unauthorized || failed.code() == Code::protocol_mismatch) {
-        break;
-      }
-      refused = failed.code() == Code::conflict;  // it was granted the job
-    }
-    if (refused) co_await meet(m.id);
-    if (m.state == State::superseded) break;
+  const auto until = Clock::now() + kCleanUpMax;
+  const auto goes_on = [&m, until] {
+    return Clock::now() < until && m.state() == State::aborting && !m.target.dropped;
+  };
+  while (goes_on()) {
+    const auto calls = m.target.calls;
+    apply(m, SourceSide(m.side), m.side.tick());
+    while (goes_on() && m.target.calls == calls) co_await changed_.wait_until(until);
+    if (!goes_on()) break;
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMax);
   }
@@ -355,8 +205,8 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
   m.job_ended = job == nullptr || !is_alive(job->process);
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
   m.ended_at_ms = unix_ms();
-  feed(m, Event::cleaned_up);
-  if (m.open) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
+  apply(m, Event::cleaned_up);
+  if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
 }
 
 }  // namespace cardswap

@@ -95,7 +95,7 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
                     {"device", parse_destination(m.spec.to).device},
                     {"state_bytes", job->state_bytes},
                     {"homed_bytes", job->relocatable_bytes},
-                    {"epoch", m.epoch},
+                    {"epoch", m.epoch()},
                     {"from", m.from},
                     {"dry_run", true}};
   body["job"] = to_json(spec_of(*job));

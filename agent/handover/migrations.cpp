@@ -63,7 +63,7 @@ Migration Migrations::make(MigrationRequest wanted, const Job& job) {
   m.job_uid = job.uid;
   m.instance = job.instance;
   m.from = config_.host_name + "/" + job.device;
-  m.epoch = job.epoch + 1;
+  m.side = handover::SourceSide({State::planned, job.epoch + 1, job.epoch});
   m.hold_at = std::move(wanted.hold_at);
   if (!m.hold_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
@@ -143,18 +143,18 @@ Migration& Migrations::start(MigrationRequest wanted) {
 
 void Migrations::cancel(const std::string& id) {
   auto& m = at(id);
-  if (handover::is_committed(m.state)) {
+  if (handover::is_committed(m.state())) {
     throw Error(
         Code::conflict,
-        m.state == State::completed
+        m.state() == State::completed
             ? fmt::format("migration {} is over: there is nothing to cancel", id)
-            : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state)),
+            : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state())),
         "the job goes on at " + m.spec.to);
   }
-  if (m.state == State::aborted || m.state == State::aborting) {
+  if (m.state() == State::aborted || m.state() == State::aborting) {
     throw Error(Code::conflict,
                 fmt::format("migration {} is {}: there is nothing to cancel", id,
-                            m.state == State::aborted ? "over" : "being given up already"),
+                            m.state() == State::aborted ? "over" : "being given up already"),
                 "`cardswap status " + id + "` tells how it ended");
   }
   note_failure(m, Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
@@ -188,8 +188,7 @@ void Migrations::on_hello(Job& job, const channel::Hello& hello) {
   if (hello.migration.empty() || job.standby) return;
   for (auto& m : migrations_) {
     if (m.id != hello.migration || m.instance != job.instance) continue;
-    const auto side = side_of(m);
-    carry_out(m, side, side.attached());
+    apply(m, handover::SourceSide(m.side), m.side.attached());
   }
 }
 
@@ -252,7 +251,7 @@ void Migrations::on_exit(Job& job) {
   }
   auto* m = running_for(job);
   if (m == nullptr) return;
-  if (handover::is_committed(m->state)) {
+  if (handover::is_committed(m->state())) {
     job.state = "moved";
     job.moved_to = m->spec.to;
   }
@@ -260,7 +259,7 @@ void Migrations::on_exit(Job& job) {
 }
 
 void Migrations::note_failure(Migration& m, Error error) {
-  if (handover::is_committed(m.state) || m.failure) return;
+  if (handover::is_committed(m.state()) || m.failure) return;
   m.failure = std::move(error);
   if (const auto leaving = departures_.find(m.id); leaving != departures_.end()) {
     leaving->second->close();
@@ -280,16 +279,16 @@ void Migrations::save(const Migration& m) {
 void Migrations::sample(Migration& m) const {
   auto now = sample_of(m.stats);
   now.at_ms = unix_ms() - m.started_at_ms;
-  now.state = m.state;
+  now.state = m.state();
   const auto* job = jobs_.by_instance(m.instance);
-  now.step = m.frozen_at ? *m.frozen_at : job != nullptr ? job->step : m.migrated_at_step;
+  now.step = m.frozen_at ? *m.frozen_at : job != nullptr ? job->step : m.migrated_at_step();
   m.timeline.add(std::move(now));
 }
 
 void Migrations::forget_old() {
   std::vector<std::int64_t> ended;
   for (const auto& m : migrations_) {
-    const bool needed = !handover::is_over(m.state) || m.open || m.in_use.use_count() > 1;
+    const bool needed = !handover::is_over(m.state()) || m.open() || m.in_use.use_count() > 1;
     ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
   }
   std::size_t place = 0;
@@ -312,7 +311,7 @@ void Migrations::forget_old() {
 void Migrations::forget_old_timelines() {
   std::size_t kept = 0;
   for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
-    if (!handover::is_over(m->state) || m->timeline.empty() || ++kept < kTimelinesKept) continue;
+    if (!handover::is_over(m->state()) || m->timeline.empty() || ++kept < kTimelinesKept) continue;
     m->timeline = {};
     save(*m);
   }

@@ -111,19 +111,45 @@ class Migrations {
   asio::awaitable<void> see_off(Migration& m);
   /// To a target whose job was taken back: until it says that nothing steps there.
   asio::awaitable<void> tell_the_lower_one(std::string id);
-  /// A target spoke of a migration that is over here.
-  asio::awaitable<void> meet(std::string id);
   void hear(Migration& m, const handover::Message& status);
-  [[nodiscard]] static std::string drop_path(const Migration& m);
   asio::awaitable<void> record_end(Migration& m, std::shared_ptr<void> in_use);
   asio::awaitable<void> abort(Migration& m, Error error);
   asio::awaitable<void> clean_up(Migration& m);
-  asio::awaitable<void> watch_target(std::string id);
+
+  // What follows from what: source_executor.cpp
+  class Source;
+  /// Throws the disk's refusal; then nothing of it has happened.
+  void apply(Migration& m, const handover::SourceSide& next, const handover::Acts& acts);
+  void apply(Migration& m, handover::Event event);
+  void apply(Migration& m, const handover::Message& message);
+  /// What the side says to who asks.
+  handover::Message answer(Migration& m, const handover::Message& asked);
+
+  // The target's agent: target_contact.cpp
+  void send(Migration& m, const handover::Message& message);
+  void send_kept_back(Migration& m);
+  [[nodiscard]] static bool is_at_failpoint(const Migration& m);
+  asio::awaitable<void> call_target(Migration& m, std::shared_ptr<void> in_use,
+                                    handover::Message message);
+  asio::awaitable<boost::json::object> request(Migration& m, handover::Message message);
+  asio::awaitable<boost::json::object> reservation_body(Migration& m);
+  void answered(Migration& m, const handover::Message& asked, std::optional<Error> failed,
+                const boost::json::object& answer, bool awaited);
+  void hear_before_the_commit(Migration& m, const TargetStatus& status);
+  void miss(Migration& m, const Error& failed, bool awaited);
+  void hear_after_the_end(Migration& m, const handover::Message& asked,
+                          const std::optional<Error>& failed,
+                          const std::optional<TargetStatus>& status, bool forced);
+  void begin_sync(Migration& m);
+  /// What the handover itself takes beside the state: writes and calls, one after the other.
+  [[nodiscard]] double handover_ms(const Migration& m) const;
+  asio::awaitable<void> watch_target(Migration& m, std::shared_ptr<void> in_use);
+  asio::awaitable<TargetStatus> park(Migration& m, Deadline deadline);
+
   asio::awaitable<void> enter(Migration& m, handover::Event event, Deadline deadline);
-  handover::Acts feed(Migration& m, handover::Event event);
-  handover::Acts feed(Migration& m, const handover::Message& message);
-  [[nodiscard]] handover::SourceSide side_of(const Migration& m) const;
-  void carry_out(Migration& m, const handover::SourceSide& side, const handover::Acts& acts);
+  asio::awaitable<void> hold(Migration& m, Deadline deadline);
+  asio::awaitable<bool> wait_for(const Migration& m, std::function<bool()> condition,
+                                 Deadline until, Deadline deadline);
   void check(const Migration& m, Deadline deadline) const;
   void release_trainer(Migration& m);
   void note_warning(Migration& m, std::string warning) const;
@@ -138,17 +164,6 @@ class Migrations {
   asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
                                            std::string path, boost::json::value body,
                                            std::chrono::milliseconds timeout);
-  /// The same of the target of `m`, before the commit: given up as soon as the migration is.
-  asio::awaitable<boost::json::object> ask_in_time(const Migration& m, Deadline deadline,
-                                                   std::string method, std::string path,
-                                                   boost::json::value body,
-                                                   std::chrono::milliseconds timeout);
-  struct Asked;
-  asio::awaitable<void> ask_into(std::shared_ptr<Asked> asked, http::Endpoint peer,
-                                 std::string method, std::string path, boost::json::value body,
-                                 std::chrono::milliseconds timeout);
-  asio::awaitable<TargetStatus> wait_for_target(const Migration& m, handover::TargetState wanted,
-                                                Deadline deadline);
   std::string recall(const Migration& planned, Measurements& measured) const;
 
   asio::io_context& context_;

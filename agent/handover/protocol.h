@@ -22,6 +22,7 @@ struct Content {
 };
 
 enum class Decision : std::uint8_t { pending, committed, aborted };
+inline constexpr std::size_t kMessageKinds = 7;
 
 /// A message of one migration. Its id is the envelope's; the epoch tells what is old.
 struct Message {

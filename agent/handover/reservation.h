@@ -49,8 +49,10 @@ struct Reservation {
   // not journalled:
   /// Shared by the tasks that work on it: it is not forgotten meanwhile.
   std::shared_ptr<void> in_use = std::make_shared<char>();
-  bool in_doubt = false;  ///< verified, and the source's agent does not answer
-  std::string doubt;      ///< why it does not
+  bool asks = false;                ///< its source, what was decided
+  std::string refused_by_the_disk;  ///< what was heard; logged once
+  bool in_doubt = false;            ///< verified, and the source's agent does not answer
+  std::string doubt;                ///< why it does not
   std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
   std::optional<JobSpec> spec;  ///< until it has ended
   bool log_gone = false;        ///< its standby's, of which a few are kept

@@ -6,9 +6,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
-#include "agent/criu/meeting.h"
 #include "agent/handover/answers.h"
-#include "agent/handover/copies.h"
 #include "agent/handover/retention.h"
 
 namespace cardswap {
@@ -23,10 +21,6 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kSourceSilenceMax{10};
-
-bool is_over(TargetState state) {
-  return state == TargetState::completed || state == TargetState::failed;
-}
 
 }  // namespace
 
@@ -126,91 +120,6 @@ void Reservations::heard(const std::string& migration) {
   r.in_doubt = false;
 }
 
-/// `error` is why, where the event leads somewhere and nothing was wrong before.
-void Reservations::fail(Reservation& r, TargetEvent event, Error error) {
-  auto next = r.side;
-  const auto acts = next.on(event);
-  if (acts.empty()) return;
-  spdlog::warn("migration {}: {}", r.migration, error.what());
-  if (!r.error) r.error = std::move(error);
-  carry_out(r, next, acts);
-}
-
-/// What is to be sent is the caller's to send.
-handover::Acts Reservations::feed(Reservation& r, TargetEvent event) {
-  auto next = r.side;
-  const auto acts = next.on(event);
-  carry_out(r, next, acts);
-  return acts;
-}
-handover::Acts Reservations::feed(Reservation& r, const Message& message) {
-  auto next = r.side;
-  const auto acts = next.on(message);
-  carry_out(r, next, acts);
-  return acts;
-}
-handover::Acts Reservations::feed(Reservation& r, const handover::Content& verified) {
-  auto next = r.side;
-  const auto acts = next.verified(verified);
-  carry_out(r, next, acts);
-  return acts;
-}
-
-void Reservations::carry_out(Reservation& r, const handover::TargetSide& next,
-                             const handover::Acts& acts) {
-  using Verb = handover::Act::Verb;
-  auto* job = jobs_.by_instance(r.instance);
-  for (const auto& act : acts) {
-    switch (act.verb) {
-      case Verb::journal: {
-        auto record = r;
-        record.side = next;
-        ++record.version;
-        if (is_over(next.state())) {
-          if (record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
-          record.drop_what_its_end_does_not_need();
-        }
-        try {
-          save(record);
-        } catch (const Error& error) {
-          spdlog::error("migration {}: {}", r.migration, error.what());
-          if (act.required) throw;
-        }
-        r = std::move(record);
-        if (is_over(next.state())) {
-          criu::close_meeting(config_, r.migration, criu::Meeting::holder);
-        }
-        standstill_.note(r.migration, next.state() == TargetState::verified ||
-                                          next.state() == TargetState::granted);
-        spdlog::info("migration {} here: {}", r.migration, to_string(next.state()));
-        changed_.notify();
-        break;
-      }
-      case Verb::start_standby: start_standby(r); return;
-      case Verb::kill_standby: end_standby(r); break;
-      case Verb::grant:
-        if (job == nullptr) break;
-        jobs_.promote(*job, act.epoch);
-        if (const auto here = arrivals_.find(r.migration); here != arrivals_.end()) {
-          here->second->grant();
-        }
-        hub_.send(*job, channel::Grant{r.migration, act.epoch, next.record().content.root});
-        spdlog::info("job {} is granted to this host under epoch {}", job->name, act.epoch);
-        break;
-      case Verb::fence: {
-        const auto newer = std::max(act.epoch, job != nullptr ? job->newer_epoch : 0);
-        if (job != nullptr) jobs_.fence(*job, newer);
-        tell_two_copies(r, job != nullptr ? job->name : "?", newer, tell_);
-        break;
-      }
-      case Verb::go_on:
-        if (job != nullptr) hub_.send(*job, channel::Release{r.migration});
-        break;
-      default: break;
-    }
-  }
-}
-
 void Reservations::forget_old() {
   keep_few_logs();
   std::vector<std::int64_t> ended;
@@ -252,7 +161,7 @@ asio::awaitable<ApiAnswer> Reservations::grant(std::string migration, std::uint6
   auto& r = at(migration);
   heard(migration);
   const auto before = r.side.state();
-  feed(r, Message{Message::Kind::grant, epoch, content_from(root, step)});
+  apply(r, Message{Message::Kind::grant, epoch, content_from(root, step)});
   if (r.granted()) co_return ApiAnswer{200, to_json(r)};
   if (r.side.state() != before) {
     throw Error(Code::digest_mismatch,
@@ -280,7 +189,7 @@ asio::awaitable<ApiAnswer> Reservations::drop(std::string migration, std::uint64
                                                 : "the source's agent gave the migration up");
   }
   const auto state = r.side.state();
-  feed(r, Message{Message::Kind::drop, taken_back ? epoch : own});
+  apply(r, Message{Message::Kind::drop, taken_back ? epoch : own});
   if (r.side.state() != state) spdlog::warn("migration {}: {}", migration, r.error->what());
   const auto* job = jobs_.by_instance(at(migration).instance);
   if (at(migration).side.state() == TargetState::superseded && (job == nullptr || !job->live())) {
@@ -313,16 +222,10 @@ asio::awaitable<void> Reservations::watch_source(std::string migration) {
       continue;
     }
     if (Clock::now() - r.heard_at < kSourceSilenceMax) continue;
-    auto next = r.side;
-    const auto acts = next.on(TargetEvent::source_silent);
     try {
-      if (acts.size() == 1 && acts.begin()->verb == handover::Act::Verb::send) {
-        co_await learn_decision(r);
-      } else {
-        fail(r, TargetEvent::source_silent,
-             Error(Code::source_lost, fmt::format("the source's agent was silent for {} s",
-                                                  kSourceSilenceMax.count())));
-      }
+      fail(r, TargetEvent::source_silent,
+           Error(Code::source_lost,
+                 fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
     } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
       if (tasks_.stopping()) throw;
       const auto error = error_of(std::current_exception());

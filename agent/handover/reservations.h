@@ -87,7 +87,6 @@ class Reservations {
 
  private:
   asio::awaitable<void> watch_source(std::string migration);
-  asio::awaitable<void> learn_decision(Reservation& r);
   /// Of a job that an operator took here: until its source knows.
   asio::awaitable<void> tell_source(std::string migration);
   struct SourceSays {
@@ -98,11 +97,20 @@ class Reservations {
   /// `r` is in use by the caller. Throws where its agent does not answer, or gives none.
   asio::awaitable<SourceSays> ask_source(Reservation& r);
   void note_copy(Reservation& r, const std::string& copy);
-  handover::Acts feed(Reservation& r, handover::TargetEvent event);
-  handover::Acts feed(Reservation& r, const handover::Message& message);
-  handover::Acts feed(Reservation& r, const handover::Content& verified);
+  void call_source(Reservation& r);
+  asio::awaitable<void> call_source(Reservation& r, std::shared_ptr<void> in_use);
+  void miss_decision(Reservation& r, const Error& failed);
+  void hear_decision(Reservation& r, const SourceSays& says);
+  void hear_of_the_copy(Reservation& r, const SourceSays& says);
+
+  // What follows from what: target_executor.cpp
+  class Target;
+  /// Throws the disk's refusal; then nothing of it has happened.
+  void apply(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
+  void apply(Reservation& r, handover::TargetEvent event);
+  void apply(Reservation& r, const handover::Message& message);
+  void apply(Reservation& r, const handover::Content& verified);
   void fail(Reservation& r, handover::TargetEvent event, Error error);
-  void carry_out(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
   void start_standby(Reservation& r);
   void look_around(const ReservationRequest& wanted, const Caller& caller,
                    AdmissionRequest& asked) const;

@@ -141,7 +141,7 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   made.relocatable_bytes = wanted.relocatable_bytes;
   auto& r = reservations_.emplace_back(std::move(made));
   try {
-    feed(r, Message{Message::Kind::reserve, epoch});
+    apply(r, Message{Message::Kind::reserve, epoch});
   } catch (...) {
     if (r.side.state() == TargetState::nothing) {  // nothing is on disk
       reservations_.pop_back();
@@ -171,7 +171,7 @@ void Reservations::start_standby(Reservation& r) {
   r.instance = standby.instance;
   if (!stand_in.empty()) tasks_.spawn("restore " + spec.name, arrive(r.migration));
   jobs_.set_state(standby, "standby");
-  feed(r, TargetEvent::standby_started);
+  apply(r, TargetEvent::standby_started);
   tasks_.spawn("watch the source of " + r.migration, watch_source(r.migration));
 }
 

@@ -132,6 +132,12 @@ Acts SourceSide::tick() const {
   return acts;
 }
 
+Acts SourceSide::poll() const {
+  Acts acts;
+  acts.send(message(Kind::poll));
+  return acts;
+}
+
 Acts SourceSide::recover() {
   // What was not committed is given up: nobody remembers how far it had come.
   if (!is_over(record_.state) && !is_committed(record_.state) && record_.state != State::aborting) {

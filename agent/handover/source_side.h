@@ -54,6 +54,8 @@ class SourceSide {
   [[nodiscard]] Acts attached() const;
   /// Time has passed without news: what is worth saying again.
   [[nodiscard]] Acts tick() const;
+  /// What is worth asking when the target has answered already.
+  [[nodiscard]] Acts poll() const;
   /// This side was made from a record that a former agent left.
   Acts recover();
 

@@ -80,14 +80,14 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     r->data_port = parked->port;
     if (is_own_network(job.network)) r->addresses = own_addresses();
     look_at_files(*r, job);
-    feed(*r, TargetEvent::standby_parked);
+    apply(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (r->arrived && r->restored_at != Clock::time_point{}) {
       r->verify_ms =
           std::chrono::duration<double, std::milli>(Clock::now() - r->restored_at).count();
     }
     try {
-      feed(*r, handover::Content{verified->root, verified->step});
+      apply(*r, handover::Content{verified->root, verified->step});
     } catch (const Error& disk) {
       // The source is frozen and waits for this record: better it learns that there is none.
       if (r->side.state() != TargetState::parked) throw;
@@ -105,13 +105,13 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     // By two clocks it may be less than nothing, which the source's agent would take for no answer.
     r->downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMax);
     r->clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMax);
-    feed(*r, TargetEvent::standby_resumed);
+    apply(*r, TargetEvent::standby_resumed);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
-    feed(*r, TargetEvent::standby_stepped);
+    apply(*r, TargetEvent::standby_stepped);
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
     // A job whose last step was the one it moved at has no further step to take.
     if (r->granted() && ended->step >= r->side.record().content.step) {
-      feed(*r, TargetEvent::standby_stepped);
+      apply(*r, TargetEvent::standby_stepped);
     }
   }
 }

@@ -28,22 +28,22 @@ Standing standing_of(const Job& job, const Migrations& migrations,
   const auto* m = migration_of(job, migrations);
   const auto* r = reservations.of(job);
   if (job.newer_epoch != 0) {
-    const auto where = m != nullptr && m->state == State::superseded ? " at " + m->spec.to
-                       : r != nullptr                                ? " at " + r->from
-                                                                     : std::string();
+    const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec.to
+                       : r != nullptr                                  ? " at " + r->from
+                                                                       : std::string();
     return {"frozen", fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
                                   "this copy",
                                   job.newer_epoch, where, job.name)};
   }
-  if (m != nullptr && m->state == State::in_doubt) {
+  if (m != nullptr && m->state() == State::in_doubt) {
     return {"in_doubt", fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
   }
   if (job.frozen && job.state == "running") {
-    return {"frozen", m != nullptr && !handover::is_over(m->state)
+    return {"frozen", m != nullptr && !handover::is_over(m->state())
                           ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
                           : std::string()};
   }
-  if (m != nullptr && m->open) return {{}, copy_note(*m)};
+  if (m != nullptr && m->open()) return {{}, copy_note(*m)};
   if (r != nullptr && r->in_doubt) {
     return {{},
             fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
@@ -73,15 +73,16 @@ void check_stop(const Job& job, const Migrations& migrations, const Reservations
   }
   const auto* m = migration_of(job, migrations);
   if (m == nullptr || !job.live()) return;
-  if (m->state != State::committed && m->state != State::resumed && m->state != State::in_doubt) {
+  if (m->state() != State::committed && m->state() != State::resumed &&
+      m->state() != State::in_doubt) {
     return;
   }
   throw Error(
       Code::conflict,
       fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
                   "copy",
-                  job.name, m->id, to_string(m->state)),
-      m->state == State::in_doubt
+                  job.name, m->id, to_string(m->state())),
+      m->state() == State::in_doubt
           ? what_to_do_in_doubt(m->id, m->spec.to) + "; `cardswap stop --force` ends it unasked"
           : "it ends by itself when the target has made a step; `cardswap stop --force` "
             "ends it now");
@@ -95,11 +96,11 @@ std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
     }
   }
   for (const auto& m : migrations.all()) {
-    if (m.state == State::in_doubt) {
+    if (m.state() == State::in_doubt) {
       return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec.job,
                          m.spec.to, m.id);
     }
-    if (m.open) {
+    if (m.open()) {
       if (auto note = copy_note(m); !note.empty())
         return fmt::format("job {}: {}", m.spec.job, note);
     }

@@ -121,6 +121,10 @@ constexpr bool is_granted(TargetState state) {
   return state == TargetState::granted || state == TargetState::resumed ||
          state == TargetState::completed;
 }
+/// The job has arrived, or nothing of it is here.
+constexpr bool is_over(TargetState state) {
+  return state == TargetState::completed || state == TargetState::failed;
+}
 
 /// Whether nothing is done unless the new state is on disk. A failure may be lost: what a restarted
 /// agent finds instead leads to the same end.

@@ -236,7 +236,7 @@ void Migrations::lose_job(Job& job, const channel::Failed& said) {
   const auto m = std::ranges::find_if(migrations_, [&](const Migration& other) {
     return other.id == said.migration && other.instance == job.instance;
   });
-  if (m == migrations_.end() || m->keeper.pid == 0 || handover::is_committed(m->state)) return;
+  if (m == migrations_.end() || m->keeper.pid == 0 || handover::is_committed(m->state())) return;
   m->lost = fmt::format("migration {} was given up, and {}", m->id, said.failure);
   const auto text = fmt::format("job {} on {} is lost: {}", job.name, config_.host_name, m->lost);
   spdlog::error("{}", text);
@@ -248,7 +248,7 @@ void Migrations::lose_job(Job& job, const channel::Failed& said) {
               "the job ended here: start it again, from its last checkpoint where it has one");
   }
   bump(*m);
-  if (handover::is_over(m->state))
+  if (handover::is_over(m->state()))
     tasks_.spawn("record the end of " + m->id, record_end(*m, m->in_use));
   signal_group(job.process, SIGKILL);
   if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);

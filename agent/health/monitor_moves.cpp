@@ -76,7 +76,7 @@ asio::awaitable<void> Monitor::take_up(std::string job_uid) {
   const Followed followed(*this, job_uid);
   std::string id;
   for (const auto& migration : migrations_.all()) {
-    if (handover::is_over(migration.state)) continue;
+    if (handover::is_over(migration.state())) continue;
     const auto* job = jobs_.by_instance(migration.instance);
     if (job != nullptr && job->uid == job_uid) id = migration.id;
   }
@@ -90,11 +90,11 @@ asio::awaitable<void> Monitor::take_up(std::string job_uid) {
 }
 
 asio::awaitable<bool> Monitor::over(std::string migration) {
-  while (!handover::is_over(migrations_.at(migration).state)) {
+  while (!handover::is_over(migrations_.at(migration).state())) {
     co_await migrations_.changed().wait_until(std::chrono::steady_clock::now() +
                                               std::chrono::seconds(1));
   }
-  co_return migrations_.at(migration).state == handover::State::completed;
+  co_return migrations_.at(migration).state() == handover::State::completed;
 }
 
 asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {

@@ -25,7 +25,7 @@ FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
 
 void FinishedMigrations::add(const Migration& m) {
   transferred += static_cast<double>(m.stats.transferred);
-  if (!handover::is_over(m.state) || m.result.empty()) return;
+  if (!handover::is_over(m.state()) || m.result.empty()) return;
   const auto strategy = strategy_of(m);
   ++outcomes[{m.result, strategy}];
   if (m.error) ++errors[std::string(to_string(m.error->code()))];

@@ -125,7 +125,7 @@ void finished_migrations(Exposition& out, const MetricSources& from) {
 void running_migrations(Exposition& out, const MetricSources& from) {
   std::vector<const Migration*> running;
   for (const auto& m : from.migrations.all()) {
-    if (!handover::is_over(m.state)) running.push_back(&m);
+    if (!handover::is_over(m.state())) running.push_back(&m);
   }
   out.one("cardswap_migrations_running", Type::gauge, "Migrations away from this host under way.",
           count(running.size()));
@@ -141,7 +141,7 @@ void running_migrations(Exposition& out, const MetricSources& from) {
   for (const auto* m : running) {
     out.sample(1, {{"job", m->spec.job},
                    {"strategy", strategy_of(*m)},
-                   {"state", std::string(to_string(m->state))},
+                   {"state", std::string(to_string(m->state()))},
                    {"phase", m->stats.phase}});
   }
   const auto each = [&](std::string_view name, std::string_view help, auto value) {

@@ -67,12 +67,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     m.stats = progress->stats;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     m.stats = verified->stats;
-    m.migrated_at_step = verified->step;
-    m.root = to_string(verified->root);
+    m.side =
+        handover::SourceSide({handover::State::committed, 2, 1, {verified->root, verified->step}});
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
     m.predicted_downtime_ms = converged->expected_downtime_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
-    m.migrated_at_step = frozen->step;
+    m.frozen_at = frozen->step;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     m.error = Error(failed->code, failed->failure, failed->hint);
     m.lost = job.exit_text = failed->failure;

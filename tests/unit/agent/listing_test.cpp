@@ -21,7 +21,7 @@ struct Lists {
   void out(const std::string& id, State state, std::int64_t ended_at_ms) {
     auto& m = outgoing.emplace_back();
     m.id = id;
-    m.state = state;
+    m.side = handover::SourceSide({state, 2, 1});
     m.started_at_ms = 1;
     m.ended_at_ms = ended_at_ms;
   }
@@ -102,7 +102,7 @@ TEST(Listing, IsNoLongerThanAClientReads) {
 
 TEST(Listing, KeepsInSightWhatSomebodyMustStillBeToldOf) {
   auto lists = some();
-  lists.outgoing.front().open = true;
+  lists.outgoing.front().side = handover::SourceSide({State::completed, 2, 102, {}, true});
   const auto answer = lists.listed({.incoming = true, .limit = 1});
   EXPECT_THAT(ids(answer), ElementsAre("runs", "old", "stands", "newest-in"));
   EXPECT_THAT(ids(lists.listed({.running = true, .incoming = true})),

@@ -36,7 +36,7 @@ Migration migration(double scale = 1) {
   m.spec.job = "gpt";
   m.from = "a/cpu:0";
   m.spec.to = "b:7070/cpu:0";
-  m.state = State::completed;
+  m.side = handover::SourceSide({State::completed, 2, 1, {Digest{{1}}, 17}});
   m.started_at_ms = 1'700'000'000'000;
   m.history = {{"planned", m.started_at_ms},
                {"preparing", m.started_at_ms + ms(1)},
@@ -50,11 +50,9 @@ Migration migration(double scale = 1) {
                {"completed", m.started_at_ms + ms(990)}};
   m.ended_at_ms = m.started_at_ms + ms(1000);
   m.result = "ok";
-  m.root = "00";
   m.predicted_downtime_ms = 60;
   m.downtime_ms = 40;
   m.clock_error_ms = 0.1;
-  m.migrated_at_step = 17;
   m.stats.phase = "verify";
   m.stats.strategy = "replay";
   m.stats.total = 8U << 20;
@@ -84,9 +82,8 @@ Report report_of(const Migration& m) { return make_report(to_json(m), timeline_j
 /// One that was given up while it synced.
 Migration given_up() {
   auto m = migration();
-  m.state = State::aborted;
+  m.side = handover::SourceSide({State::aborted, 2, 1});
   m.result = "failed";
-  m.root.clear();
   m.downtime_ms = 0;
   m.predicted_downtime_ms = 0;
   m.history.resize(4);

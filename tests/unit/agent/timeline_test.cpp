@@ -99,7 +99,7 @@ TEST(Timeline, IsInTheJournalOnceTheMigrationIsOver) {
   m.timeline.add(at(1));
   EXPECT_FALSE(to_json(m).contains("timeline"));
   EXPECT_FALSE(journal_record(m).contains("timeline"));
-  m.state = State::aborted;
+  m.side = handover::SourceSide({State::aborted, 2, 1});
   m.ended_at_ms = 10;
   EXPECT_EQ(migration_from_journal(journal_record(m)).timeline, m.timeline);
   const auto served = timeline_json(m);

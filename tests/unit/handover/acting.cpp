@@ -34,22 +34,6 @@ void fence(auto& side) {
   side.attached = 0;
 }
 
-void write(World& w, const SourceSide& side) {
-  w.source.disk_state = byte(side.state());
-  w.source.disk_own = byte(side.record().own);
-  w.source.disk_content = model::held_of(side.record().content);
-  w.source.disk_open = side.record().open ? 1 : 0;
-}
-void write(World& w, const TargetSide& side) {
-  w.target.disk_state = byte(side.state());
-  w.target.disk_epoch = byte(side.record().epoch);
-  w.target.disk_content = model::held_of(side.record().content);
-  w.target.disk_open = side.record().open ? 1 : 0;
-  if (side.state() == TargetState::completed) {
-    w.done = std::max(w.done, byte(side.record().content.step + 1));
-  }
-}
-
 }  // namespace
 
 bool lives(std::uint8_t value) {
@@ -99,12 +83,17 @@ void SourceAgent::crash(World& w) {
   s.ours = s.theirs = s.up = s.attached = 0;
 }
 
-void SourceAgent::carry_out(World& w, const Act& act, const SourceSide& side) {
+void SourceAgent::journal(World& w, const SourceSide& side) {
+  w.source.disk_state = byte(side.state());
+  w.source.disk_own = byte(side.record().own);
+  w.source.disk_content = model::held_of(side.record().content);
+  w.source.disk_open = side.record().open ? 1 : 0;
+}
+
+void SourceAgent::execute(World& w, const Act& act) {
   const bool attached = w.source.attached != 0 && lives(w.source.life);
   const auto tell = [&](Word word) { say(w, w.source.words, attached, word); };
   switch (act.verb) {
-    case Verb::journal: write(w, side); break;
-    case Verb::send: send(w, act.message); break;
     case Verb::begin_sync: tell(Word::begin_sync); break;
     case Verb::freeze: tell(Word::freeze); break;
     case Verb::release:
@@ -147,12 +136,20 @@ void TargetAgent::crash(World& w) {
   }
 }
 
-void TargetAgent::carry_out(World& w, const Act& act, const TargetSide& side) {
+void TargetAgent::journal(World& w, const TargetSide& side) {
+  w.target.disk_state = byte(side.state());
+  w.target.disk_epoch = byte(side.record().epoch);
+  w.target.disk_content = model::held_of(side.record().content);
+  w.target.disk_open = side.record().open ? 1 : 0;
+  if (side.state() == TargetState::completed) {
+    w.done = std::max(w.done, byte(side.record().content.step + 1));
+  }
+}
+
+void TargetAgent::execute(World& w, const Act& act) {
   auto& t = w.target;
   const bool attached = t.attached != 0 && lives(t.life);
   switch (act.verb) {
-    case Verb::journal: write(w, side); break;
-    case Verb::send: send(w, act.message); break;
     case Verb::start_standby:
       if (life(t.life) == Life::dead) t.second = 1;
       t.life = byte(Life::starting);

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <optional>
+
+#include "agent/handover/driver.h"
 #include "tests/unit/handover/world.h"
 
 /// The two agents around their sides: what is in memory, what is on disk, and what they do.
@@ -27,17 +31,56 @@ void end(auto& side, Life how) {
 void send(World& w, const Message& message);
 
 struct SourceAgent {
+  using Side = SourceSide;
   [[nodiscard]] static SourceSide side(const World& w, const Options& options);
   static void remember(World& w, const SourceSide& side);
   static void crash(World& w);
-  static void carry_out(World& w, const Act& act, const SourceSide& side);
+  static void journal(World& w, const SourceSide& side);
+  static void execute(World& w, const Act& act);
 };
 
 struct TargetAgent {
+  using Side = TargetSide;
   [[nodiscard]] static TargetSide side(const World& w, const Options& options);
   static void remember(World& w, const TargetSide& side);
   static void crash(World& w);
-  static void carry_out(World& w, const Act& act, const TargetSide& side);
+  static void journal(World& w, const TargetSide& side);
+  static void execute(World& w, const Act& act);
+};
+
+/// What the agents' Driver acts on: one world, its disk, its trainers and its network.
+template <class Agent>
+class Acting final : public Executor<typename Agent::Side>, public Peer {
+ public:
+  /// `before` is called before each act, with how many were done.
+  Acting(World& world, bool disk_is_full, std::function<void(std::uint8_t)> before)
+      : world_(world), disk_is_full_(disk_is_full), before_(std::move(before)) {}
+
+  std::optional<Error> journal(const typename Agent::Side& next, bool) override {
+    if (disk_is_full_) return Error(Code::io, "full");
+    count();
+    Agent::journal(world_, next);
+    return std::nullopt;
+  }
+  void execute(const Act& act, const typename Agent::Side&) override {
+    count();
+    Agent::execute(world_, act);
+  }
+  void send(const Message& message) override {
+    count();
+    model::send(world_, message);
+  }
+
+ private:
+  void count() {
+    if (before_) before_(done_);
+    ++done_;
+  }
+
+  World& world_;
+  bool disk_is_full_;
+  std::function<void(std::uint8_t)> before_;
+  std::uint8_t done_ = 0;
 };
 
 }  // namespace cardswap::handover::model

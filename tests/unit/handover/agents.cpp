@@ -11,8 +11,8 @@ using Found = std::function<void(const World&, const Step&)>;
 using By = Step::By;
 using Verb = Act::Verb;
 
-/// Feeds one event to a side and does what it asks for: wholly, cut off by a crash after each act,
-/// and with a journal that refuses.
+/// Feeds one event to a side, whose Driver does what it asks for: wholly, cut off by a crash after
+/// each act, and with a journal that refuses.
 template <class Agent>
 void feed(const World& from, const Options& options, const Found& found, const Step& step,
           auto event) {
@@ -29,29 +29,26 @@ void feed(const World& from, const Options& options, const Found& found, const S
     return;
   }
   if (options.reorder) options.reorder(acts);
+  const auto drive = [&](World& world, bool disk_is_full, std::function<void(std::uint8_t)> cut) {
+    auto driven = before;
+    Acting<Agent> acting(world, disk_is_full, std::move(cut));
+    Driver<typename Agent::Side> driver(driven, acting, acting);
+    if (!driver.apply(side, acts)) Agent::remember(world, driven);
+  };
   World to = from;
-  Agent::remember(to, side);
-  std::uint8_t done = 0;
-  for (const auto& act : acts) {
-    if (done > 0 && from.faults > 0) {
-      World cut = to;
-      --cut.faults;
-      Agent::crash(cut);
-      found(cut, {step.by, step.detail, done, true});
-    }
-    Agent::carry_out(to, act, side);
-    ++done;
-  }
+  const auto cut = [&](std::uint8_t done) {
+    if (done == 0 || from.faults == 0) return;
+    World crashed = to;
+    --crashed.faults;
+    Agent::crash(crashed);
+    found(crashed, {step.by, step.detail, done, true});
+  };
+  drive(to, false, cut);
   found(to, step);
   if (from.faults == 0 || acts.begin()->verb != Verb::journal) return;
   World full = from;
   --full.faults;
-  if (!acts.begin()->required) {
-    Agent::remember(full, side);
-    for (const auto* act = acts.begin() + 1; act != acts.end(); ++act) {
-      if (act->verb != Verb::journal) Agent::carry_out(full, *act, side);
-    }
-  }
+  drive(full, true, nullptr);
   if (step.by != By::deliver_twice) found(full, {step.by, step.detail, Step::kDiskFull, true});
 }
 

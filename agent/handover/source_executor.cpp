@@ -1,0 +1,169 @@
+// What follows from an event at the source: on disk first, then to the trainer and the target.
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/copies.h"
+#include "agent/handover/driver.h"
+#include "agent/handover/migrations.h"
+
+namespace cardswap {
+
+using handover::Event;
+using handover::Message;
+using handover::SourceSide;
+using handover::State;
+using Verb = handover::Act::Verb;
+
+namespace {
+
+constexpr std::chrono::seconds kTermGrace{5};
+
+/// Somebody asked, and waits for what the side says.
+class Asker final : public handover::Peer {
+ public:
+  void send(const Message& message) override { said = message; }
+  Message said;
+};
+
+}  // namespace
+
+class Migrations::Source final : public handover::Executor<SourceSide>, public handover::Peer {
+ public:
+  Source(Migrations& all, Migration& m) : all_(all), m_(m) {}
+
+  std::optional<Error> journal(const SourceSide& next, bool required) override;
+  void execute(const handover::Act& act, const SourceSide& next) override;
+  void send(const Message& message) override { all_.send(m_, message); }
+
+ private:
+  void release(Job& job, handover::Epoch epoch);
+  void retire(Job& job);
+  void alert();
+
+  Migrations& all_;
+  Migration& m_;
+};
+
+std::optional<Error> Migrations::Source::journal(const SourceSide& next, bool required) {
+  auto record = m_;
+  record.side = next;
+  ++record.version;
+  const auto name = std::string(to_string(next.state()));
+  if (record.history.empty() || record.history.back().first != name) {
+    record.history.emplace_back(name, unix_ms());
+  }
+  std::optional<Error> refused;
+  try {
+    all_.sample(record);
+    all_.save(record);
+  } catch (const Error& disk) {
+    if (required) return disk;
+    refused = disk;
+    spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
+  }
+  m_ = std::move(record);
+  if (handover::is_over(m_.state()) && all_.running_of(m_.instance) == &m_) {
+    all_.live_.erase(m_.instance);
+  }
+  all_.standstill_.note(m_.id, m_.state() == State::freezing || m_.state() == State::verifying ||
+                                   m_.state() == State::committed);
+  spdlog::info("job {} migration {} {}", m_.spec.job, m_.id, name);
+  all_.changed_.notify();
+  return refused;
+}
+
+void Migrations::Source::execute(const handover::Act& act, const SourceSide&) {
+  auto* job = all_.jobs_.by_instance(m_.instance);
+  switch (act.verb) {
+    case Verb::begin_sync:
+      m_.begin_sync_is_due = all_.is_at_failpoint(m_);
+      if (!m_.begin_sync_is_due) all_.begin_sync(m_);
+      break;
+    case Verb::freeze:
+      if (job != nullptr) all_.hub_.send(*job, channel::Freeze{m_.id});
+      break;
+    case Verb::release:
+      if (job != nullptr) release(*job, act.epoch);
+      break;
+    case Verb::retire:
+      if (job != nullptr) retire(*job);
+      break;
+    case Verb::fence:
+      if (job != nullptr) all_.jobs_.fence(*job, act.epoch);
+      tell_two_copies(m_, all_.tell_);
+      break;
+    case Verb::end_trainer:
+      if (job == nullptr) break;
+      spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
+                   m_.id);
+      all_.tasks_.spawn("see " + m_.spec.job + " off", all_.jobs_.see_off(m_.instance, kTermGrace));
+      break;
+    case Verb::page: alert(); break;
+    default: break;  // a target's
+  }
+}
+
+void Migrations::Source::release(Job& job, handover::Epoch epoch) {
+  if (job.epoch < epoch) {
+    job.epoch = epoch;
+    // The migration's record has it: on a full disk the trainer goes on all the same, and
+    // recover() gives the job its epoch.
+    all_.jobs_.save_when_possible(job);
+  }
+  all_.release_trainer(m_);
+}
+
+void Migrations::Source::retire(Job& job) {
+  job.moved_to = m_.spec.to;
+  all_.jobs_.set_state(job, "moved");
+  if (m_.spec.arrive == channel::Arrival::criu) {
+    all_.end_original(m_, job);  // it is stopped, and cannot hear
+  } else {
+    all_.hub_.send(job, channel::Retire{m_.id});
+  }
+}
+
+void Migrations::Source::alert() {
+  spdlog::error(
+      "job {} migration {} is in doubt: the agent of {} does not tell whether it has the job; the "
+      "source stays frozen",
+      m_.spec.job, m_.id, m_.spec.to);
+  if (!all_.tell_) return;
+  all_.tell_({"in_doubt",
+              fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
+                          m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
+              m_.spec.job, m_.device(), m_.id});
+}
+
+/// The one door through which a state changes.
+void Migrations::apply(Migration& m, const SourceSide& next, const handover::Acts& acts) {
+  Source source(*this, m);
+  handover::Driver<SourceSide> driver(m.side, source, source);
+  if (auto refused = driver.apply(next, acts)) throw Error(*refused);
+}
+void Migrations::apply(Migration& m, Event event) {
+  auto next = m.side;
+  const auto acts = next.on(event);
+  apply(m, next, acts);
+}
+void Migrations::apply(Migration& m, const Message& message) {
+  auto next = m.side;
+  const auto acts = next.on(message);
+  apply(m, next, acts);
+}
+
+Message Migrations::answer(Migration& m, const Message& asked) {
+  Source source(*this, m);
+  Asker asker;
+  auto next = m.side;
+  const auto acts = next.on(asked);
+  handover::Driver<SourceSide> driver(m.side, source, asker);
+  if (auto refused = driver.apply(next, acts)) throw Error(*refused);
+  return asker.said;
+}
+
+}  // namespace cardswap
