@@ -10,6 +10,8 @@
 namespace cardswap {
 namespace {
 
+namespace json = boost::json;
+
 /// An id of another shape is nobody's; it is not repeated in texts.
 std::string id_of(const ApiRequest& request) {
   return outside::migration_id("id", request.path.at("id"));
@@ -25,8 +27,19 @@ struct Parts {
 asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
   co_await parts.criu.look();
   const auto place = co_await parts.data_plane.place_for(request.caller.came_to);
-  auto missing = co_await parts.reservations.lacks(request);
-  co_return parts.reservations.reserve(request, place, std::move(missing));
+  const auto wanted = reservation_request_from(request);
+  auto missing = co_await parts.reservations.lacks(wanted, request.caller);
+  const auto offer = parts.reservations.reserve(wanted, request.caller, place, std::move(missing));
+  if (offer.accepted && !wanted.dry_run) {
+    const auto& made = parts.reservations.at(wanted.migration);
+    co_return ApiAnswer{200, json::object{{"accepted", true}, {"reservation", to_json(made)}}};
+  }
+  json::array reasons;
+  for (const auto& reason : offer.blocked_reasons) reasons.emplace_back(reason);
+  co_return ApiAnswer{200, json::object{{"accepted", offer.accepted},
+                                        {"code", to_string(offer.code)},
+                                        {"hint", offer.hint},
+                                        {"blocked_reasons", std::move(reasons)}}};
 }
 
 asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
@@ -49,7 +62,8 @@ asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
   (void)parts.reservations.at(id, request.caller);
   const auto epoch = outside::count("epoch", request.number_or("epoch", 0), outside::kEpochMax);
   const auto step = outside::count("step", request.number_or("step", 0));
-  co_return co_await parts.reservations.grant(id, epoch, request.text("root"), step);
+  parts.reservations.grant(id, epoch, request.text("root"), step);
+  co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
 }
 
 asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
@@ -59,7 +73,8 @@ asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
   if (epoch < 0 || epoch > static_cast<std::int64_t>(outside::kEpochMax)) {
     throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
   }
-  co_return co_await parts.reservations.drop(id, static_cast<std::uint64_t>(epoch));
+  co_await parts.reservations.drop(id, static_cast<std::uint64_t>(epoch));
+  co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
 }
 
 asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {

@@ -156,13 +156,13 @@ void Reservations::save(const Reservation& r) {
   journal_.put(Journal::Kind::reservation, r.migration, to_journal(r));
 }
 
-asio::awaitable<ApiAnswer> Reservations::grant(std::string migration, std::uint64_t epoch,
-                                               std::string root, std::uint64_t step) {
+void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
+                         std::uint64_t step) {
   auto& r = at(migration);
   heard(migration);
   const auto before = r.side.state();
   apply(r, Message{Message::Kind::grant, epoch, content_from(root, step)});
-  if (r.granted()) co_return ApiAnswer{200, to_json(r)};
+  if (r.granted()) return;
   if (r.side.state() != before) {
     throw Error(Code::digest_mismatch,
                 fmt::format("the grant of migration {} is for another state", migration));
@@ -172,7 +172,7 @@ asio::awaitable<ApiAnswer> Reservations::grant(std::string migration, std::uint6
       fmt::format("migration {} is {} here and cannot be granted", migration, to_string(before)));
 }
 
-asio::awaitable<ApiAnswer> Reservations::drop(std::string migration, std::uint64_t epoch) {
+asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {
   const auto& before = at(migration);
   const bool taken_back = epoch > before.side.record().epoch;
   const bool gone = before.side.state() == TargetState::stopping;
@@ -200,7 +200,6 @@ asio::awaitable<ApiAnswer> Reservations::drop(std::string migration, std::uint64
   if (at(migration).side.state() != TargetState::superseded) {
     co_await jobs_.stop(at(migration).instance, milliseconds(0));
   }
-  co_return ApiAnswer{200, to_json(at(migration))};
 }
 
 /// A source that is silent before the state was verified is given up; after it, it is asked for its

@@ -8,7 +8,6 @@
 #include <set>
 #include <string>
 
-#include "agent/api/router.h"
 #include "agent/attach/hub.h"
 #include "agent/base/agent_event.h"
 #include "agent/base/config.h"
@@ -48,12 +47,14 @@ class Reservations {
   void take_up();
   [[nodiscard]] bool keeps(const Job& standby) const;
 
-  /// `missing`: what lacks() has found for this request.
-  [[nodiscard]] ApiAnswer reserve(const ApiRequest& request, const DataAddress& place,
-                                  std::vector<std::string> missing = {});
+  /// A place, unless it is a dry run or something stands against it. `missing`: what lacks() has
+  /// found for this request. Throws Error{conflict}: that migration has one, or leaves this host.
+  [[nodiscard]] Offer reserve(const ReservationRequest& wanted, const Caller& caller,
+                              const DataAddress& place, std::vector<std::string> missing = {});
   /// What this host lacks of what a process image needs, where one may come here at all. Looks at
   /// files in a process of the job's user, for a few seconds at most.
-  [[nodiscard]] asio::awaitable<std::vector<std::string>> lacks(ApiRequest request) const;
+  [[nodiscard]] asio::awaitable<std::vector<std::string>> lacks(ReservationRequest wanted,
+                                                                Caller caller) const;
   [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
   /// The same, for its owner only: to everybody else's certificate there is no such thing.
@@ -61,11 +62,13 @@ class Reservations {
   [[nodiscard]] const std::list<Reservation>& all() const { return reservations_; }
   /// Notes that the source's agent lives.
   void heard(const std::string& migration);
-  asio::awaitable<ApiAnswer> grant(std::string migration, std::uint64_t epoch, std::string root,
-                                   std::uint64_t step);
+  /// Throws Error{digest_mismatch, not_found, conflict} where the job is not here now.
+  void grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
+             std::uint64_t step);
   /// Given up by its source; under a higher epoch than the migration's (0: its own) the job goes on
   /// there by an operator's word, and what was granted here stands for good.
-  asio::awaitable<ApiAnswer> drop(std::string migration, std::uint64_t epoch);
+  /// Returns when nothing of it steps here. Throws Error{conflict} where the job is here.
+  asio::awaitable<void> drop(std::string migration, std::uint64_t epoch);
   /// The operator's word; logged, journalled and told. The source is asked once more before the job
   /// is taken here. Throws Error{conflict} where it is too late, and, unless overruled, where the
   /// source says otherwise.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 #include "agent/base/units.h"
 #include "agent/criu/host_match.h"
@@ -16,7 +15,6 @@
 namespace cardswap {
 namespace {
 
-namespace json = boost::json;
 using handover::Message;
 using handover::TargetEvent;
 using handover::TargetState;
@@ -56,21 +54,20 @@ void Reservations::look_around(const ReservationRequest& wanted, const Caller& c
   }
 }
 
-ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& place,
-                                std::vector<std::string> missing) {
-  const auto wanted = reservation_request_from(request);
+Offer Reservations::reserve(const ReservationRequest& wanted, const Caller& caller,
+                            const DataAddress& place, std::vector<std::string> missing) {
   const auto& id = wanted.migration;
   const auto& spec = wanted.spec;
   const auto epoch = wanted.epoch;
-  const auto maker = maker_of(request.caller, wanted.from, wanted.from_api);
+  const auto maker = maker_of(caller, wanted.from, wanted.from_api);
   AdmissionRequest asked;
   asked.job = spec.name;
   asked.device = spec.device;
   asked.state_bytes = wanted.state_bytes;
   asked.devices = jobs_.devices();
   asked.host = config_.host_name;
-  asked.by = request.caller.name;
-  look_around(wanted, request.caller, asked);
+  asked.by = caller.name;
+  look_around(wanted, caller, asked);
   if (const auto cordon = cordons_.of(spec.device)) {
     asked.closed = to_string(*cordon, config_.host_name);
   }
@@ -94,9 +91,9 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   }
   const bool by_criu = wanted.arrive == channel::Arrival::criu;
   std::vector<criu::NeededGpu> source_gpus;
-  if (by_criu) source_gpus = add_blocks(wanted, request.caller, std::move(missing), admission);
+  if (by_criu) source_gpus = add_blocks(wanted, caller, std::move(missing), admission);
   try {
-    check_may_run_as(config_, spec.user, request.caller);
+    check_may_run_as(config_, spec.user, caller);
     // What CRIU brings is restored from its image, not started: what that needs was looked at.
     if (by_criu && !spec.user.empty()) (void)job_user(spec.user);
     const auto error = by_criu ? std::nullopt : why_not_started(spec, config_);
@@ -105,17 +102,14 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
     admission.block(error.failure(), error.hint());
   }
   if (!admission.blocked_reasons.empty() || wanted.dry_run) {
-    json::array reasons;
-    for (const auto& reason : admission.blocked_reasons) reasons.emplace_back(reason);
-    return {200, json::object{{"accepted", reasons.empty()},
-                              {"code", admission.no_memory ? "no_memory" : "refused"},
-                              {"hint", admission.hint},
-                              {"blocked_reasons", reasons}}};
+    return {.accepted = admission.blocked_reasons.empty(),
+            .code = admission.no_memory ? Code::no_memory : Code::refused,
+            .blocked_reasons = std::move(admission.blocked_reasons),
+            .hint = std::move(admission.hint)};
   }
   forget_old();
   const auto* leaving = jobs_.find(spec.name);
-  const bool within =
-      leaving != nullptr && migrations_.moves_within(wanted, *leaving, request.caller);
+  const bool within = leaving != nullptr && migrations_.moves_within(wanted, *leaving, caller);
   if (!within && migrations_.has(id)) {
     throw Error(Code::conflict, "a migration of that id leaves this host for another one");
   }
@@ -127,8 +121,8 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
   made.from = maker.from;
   made.from_api = maker.from_api;
   made.data_host = made.image_host = place.host;
-  if (!request.caller.owner) made.owner = request.caller.name;
-  made.data_peers = data_peers(wanted.addresses, request.caller.came_from, own_addresses());
+  if (!caller.owner) made.owner = caller.name;
+  made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
   made.data_token = random_hex(16);
   if (wanted.encrypt) made.data_key = random_hex(32);
   made.heard_at = Clock::now();
@@ -151,12 +145,12 @@ ApiAnswer Reservations::reserve(const ApiRequest& request, const DataAddress& pl
     fail(r, TargetEvent::standby_failed,
          error_of(std::current_exception())
              .within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
-    return {200, json::object{{"accepted", false},
-                              {"code", "refused"},
-                              {"hint", r.error->hint()},
-                              {"blocked_reasons", json::array{r.error->failure()}}}};
+    return {.accepted = false,
+            .code = Code::refused,
+            .blocked_reasons = {r.error->failure()},
+            .hint = r.error->hint()};
   }
-  return {200, json::object{{"accepted", true}, {"reservation", to_json(r)}}};
+  return {.accepted = true};
 }
 
 void Reservations::start_standby(Reservation& r) {

@@ -49,18 +49,18 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
           criu::meeting_socket(config_, r.migration, criu::Meeting::holder).string()};
 }
 
-asio::awaitable<std::vector<std::string>> Reservations::lacks(ApiRequest request) const {
+asio::awaitable<std::vector<std::string>> Reservations::lacks(ReservationRequest wanted,
+                                                              Caller caller) const {
   std::vector<std::string> missing;
-  const auto wanted = reservation_request_from(request);
   // What this host has is nothing to tell about where no process comes anyway.
   if (wanted.arrive != channel::Arrival::criu || !criu_.tool().usable() ||
-      !may_bring_any_rights(config_, request.caller)) {
+      !may_bring_any_rights(config_, caller)) {
     co_return missing;
   }
   const auto needs = criu::needs_from_json(wanted.process);
   try {
     const auto& name = wanted.spec.user.empty() ? config_.job_user : wanted.spec.user;
-    check_may_run_as(config_, wanted.spec.user, request.caller);
+    check_may_run_as(config_, wanted.spec.user, caller);
     std::optional<JobUser> user;
     if (!name.empty()) user = job_user(name);
     if (user && !config_.job_user.empty()) user = without_groups_like_root(std::move(*user));

@@ -142,8 +142,9 @@ class Target {
                     {"epoch", 2},
                     {"from", "gpu-a/cpu:0"},
                     {"from_api", source}};
-    const auto answer = reservations_.reserve(request, {.host = "127.0.0.1", .problem = {}});
-    ASSERT_TRUE(answer.body.at("accepted").as_bool()) << json::serialize(answer.body);
+    const auto offer = reservations_.reserve(reservation_request_from(request), request.caller,
+                                             {.host = "127.0.0.1", .problem = {}});
+    ASSERT_TRUE(offer.accepted) << offer.blocked_reasons.front();
   }
   /// A standby that holds a whole state, from a source that is silent.
   void hold(const std::string& id, const std::string& source) {
