@@ -264,8 +264,8 @@ asio::awaitable<void> Reservations::tell_source(std::string migration) {
   auto& r = at(migration);
   const auto pin = r.in_use;
   auto retry = kTellFirst;
-  for (auto acts = r.side.tick(); !acts.empty(); acts = r.side.tick()) {
-    apply(r, TargetSide(r.side), acts);
+  for (auto effects = r.side.tick(); !effects.empty(); effects = r.side.tick()) {
+    apply(r, TargetSide(r.side), effects);
     while (r.asks) co_await changed_.wait_until(std::chrono::steady_clock::now() + kTellMax);
     co_await pause_for(r.copy == "frozen" ? milliseconds(kTellAgain) : retry);
     retry = std::min(retry * 2, kTellMax);

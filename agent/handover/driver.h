@@ -14,44 +14,44 @@ class Peer {
   virtual void send(const Message& message) = 0;
 };
 
-/// What a side acts on beside its peer: its journal and its trainer. Nothing here waits.
+/// What a side has its effects on beside its peer: its journal and its trainer. Nothing here waits.
 template <class Side>
 class Executor {
  public:
   virtual ~Executor() = default;
   /// `next` on disk. Returns the disk's refusal, which is logged here unless it is `required`.
   virtual std::optional<Error> journal(const Side& next, bool required) = 0;
-  /// Any act but `journal` and `send`. `next` is what the side is by now.
-  virtual void execute(const Act& act, const Side& next) = 0;
+  /// Any effect but `journal` and `send`. `next` is what the side is by now.
+  virtual void execute(const Effect& effect, const Side& next) = 0;
 };
 
-/// The one way in which a side of a handover changes: each act in its order, on disk first. Agents
-/// run it on their journal, trainers and HTTP; the model check runs it on a small world.
+/// The one way in which a side of a handover changes: each effect in its order, on disk first.
+/// Agents run it on their journal, trainers and HTTP; the model check runs it on a small world.
 template <class Side>
 class Driver {
  public:
   Driver(Side& side, Executor<Side>& executor, Peer& peer)
       : side_(side), executor_(executor), peer_(peer) {}
 
-  /// `side` becomes `next`, which asks for `acts`. Returns the disk's refusal; then nothing of it
-  /// has happened. An act may drive the same side on: it is not set back.
-  std::optional<Error> apply(const Side& next, const Acts& acts) {
+  /// `side` becomes `next`, which asks for `effects`. Returns the disk's refusal; then nothing of
+  /// it has happened. An effect may drive the same side on: it is not set back.
+  std::optional<Error> apply(const Side& next, const Effects& effects) {
     bool kept = false;
     const auto keep = [&] {
       if (!kept) side_ = next;
       kept = true;
     };
-    for (const auto& act : acts) {
-      if (act.verb == Act::Verb::journal) {
-        if (auto refused = executor_.journal(next, act.required); refused && act.required) {
+    for (const auto& effect : effects) {
+      if (effect.type == Effect::Type::journal) {
+        if (auto refused = executor_.journal(next, effect.required); refused && effect.required) {
           return refused;
         }
       }
       keep();
-      if (act.verb == Act::Verb::send) {
-        peer_.send(act.message);
-      } else if (act.verb != Act::Verb::journal) {
-        executor_.execute(act, next);
+      if (effect.type == Effect::Type::send) {
+        peer_.send(effect.message);
+      } else if (effect.type != Effect::Type::journal) {
+        executor_.execute(effect, next);
       }
     }
     keep();

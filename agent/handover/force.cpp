@@ -74,8 +74,8 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
     if (error.code() == Code::not_found) says = TargetState::nothing;
   }
   auto side = m.side;  // its state may have changed meanwhile
-  const auto acts = side.on(event);
-  if (acts.empty()) throw nothing_to_force(m, word.to);
+  const auto effects = side.on(event);
+  if (effects.empty()) throw nothing_to_force(m, word.to);
   check_process();  // which may have ended meanwhile
   const auto against = says ? contradicted(m, word.to, *says) : std::nullopt;
   if (against && !word.overrule) throw Error(*against);
@@ -87,7 +87,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   const auto before = m.state();
   const auto forced_before = std::exchange(m.forced, word.to);
   try {
-    apply(m, side, acts);
+    apply(m, side, effects);
   } catch (...) {  // a word that the disk did not take was not said
     if (m.state() == before) m.forced = forced_before;
     throw;
@@ -125,8 +125,8 @@ asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord w
                 "stand for good");
   }
   auto next = r.side;
-  const auto acts = next.on(event);
-  if (acts.empty()) throw refuse();
+  const auto effects = next.on(event);
+  if (effects.empty()) throw refuse();
   const auto* job = jobs_.by_instance(r.instance);
   const auto name = job != nullptr ? job->name : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
@@ -137,7 +137,7 @@ asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord w
   const auto error_before = r.error;
   if (!to_target) r.error = Error(Code::cancelled, "an operator gave the job back to the source");
   try {
-    apply(r, next, acts);
+    apply(r, next, effects);
   } catch (...) {
     if (r.side.state() == before) {
       r.forced = forced_before;

@@ -62,8 +62,8 @@ void Migrations::recover() {
                       "the job goes on where it is: start the migration again");
     }
     auto side = m.side;
-    const auto acts = side.recover();
-    apply(m, side, acts);
+    const auto effects = side.recover();
+    apply(m, side, effects);
     tasks_.spawn((committed ? "finish migration " : "clean up after migration ") + m.id,
                  settle(m.id, std::nullopt));
   }

@@ -177,8 +177,8 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   // The target's agent must have heard the same from its side before anything is decided.
   m.target.awaited = true;
   auto next = m.side;
-  const auto acts = next.verified({*m.verified, *m.frozen_at});
-  apply(m, next, acts);
+  const auto effects = next.verified({*m.verified, *m.frozen_at});
+  apply(m, next, effects);
   changed_.notify();
   co_await wait_for(
       m, [&m] { return m.state() != State::verifying; }, deadline, deadline);

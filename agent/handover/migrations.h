@@ -119,7 +119,7 @@ class Migrations {
   // What follows from what: source_executor.cpp
   class Source;
   /// Throws the disk's refusal; then nothing of it has happened.
-  void apply(Migration& m, const handover::SourceSide& next, const handover::Acts& acts);
+  void apply(Migration& m, const handover::SourceSide& next, const handover::Effects& effects);
   void apply(Migration& m, handover::Event event);
   void apply(Migration& m, const handover::Message& message);
   /// What the side says to who asks.

@@ -8,7 +8,7 @@
 #include "migrator/core/digest.h"
 
 /// What the two sides of a handover say to each other and ask of their agents. Pure: events in,
-/// acts out, no I/O, no clocks. An agent carries the acts out in order and stops at the first that
+/// effects out, no I/O, no clocks. A Driver executes them in order and stops at the first that
 /// fails; what the journal has not got has not happened.
 namespace cardswap::handover {
 
@@ -43,8 +43,8 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-struct Act {
-  enum class Verb : std::uint8_t {
+struct Effect {
+  enum class Type : std::uint8_t {
     journal,        ///< the side's record, on disk
     send,           ///< `message`, to the other side; may be lost
     begin_sync,     ///< to the source's trainer
@@ -59,33 +59,33 @@ struct Act {
     fence,          ///< to this side's trainer: stands for good; a copy steps under `epoch`
     end_trainer,    ///< of the source: its process, which does not leave
   };
-  Verb verb = Verb::journal;
+  Type type = Type::journal;
   bool required = true;  ///< journal: if the disk refuses, nothing of the event has happened
   Epoch epoch = 0;
   Message message{};
 };
 
-/// The acts of one event, in their order.
-class Acts {
+/// The effects of one event, in their order.
+class Effects {
  public:
-  void add(const Act& act) {
-    assert(size_ < acts_.size());
-    acts_[size_++] = act;
+  void add(const Effect& effect) {
+    assert(size_ < effects_.size());
+    effects_[size_++] = effect;
   }
-  void add(Act::Verb verb, Epoch epoch = 0) { add(Act{verb, true, epoch, {}}); }
-  void send(const Message& message) { add(Act{Act::Verb::send, true, 0, message}); }
-  void append(const Acts& more) {
-    for (const auto& act : more) add(act);
+  void add(Effect::Type type, Epoch epoch = 0) { add(Effect{type, true, epoch, {}}); }
+  void send(const Message& message) { add(Effect{Effect::Type::send, true, 0, message}); }
+  void append(const Effects& more) {
+    for (const auto& effect : more) add(effect);
   }
-  [[nodiscard]] const Act* begin() const { return acts_.data(); }
-  [[nodiscard]] const Act* end() const { return acts_.data() + size_; }
-  [[nodiscard]] Act* begin() { return acts_.data(); }
-  [[nodiscard]] Act* end() { return acts_.data() + size_; }
+  [[nodiscard]] const Effect* begin() const { return effects_.data(); }
+  [[nodiscard]] const Effect* end() const { return effects_.data() + size_; }
+  [[nodiscard]] Effect* begin() { return effects_.data(); }
+  [[nodiscard]] Effect* end() { return effects_.data() + size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
-  std::array<Act, 8> acts_{};
+  std::array<Effect, 8> effects_{};
   std::size_t size_ = 0;
 };
 

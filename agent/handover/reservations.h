@@ -109,7 +109,7 @@ class Reservations {
   // What follows from what: target_executor.cpp
   class Target;
   /// Throws the disk's refusal; then nothing of it has happened.
-  void apply(Reservation& r, const handover::TargetSide& next, const handover::Acts& acts);
+  void apply(Reservation& r, const handover::TargetSide& next, const handover::Effects& effects);
   void apply(Reservation& r, handover::TargetEvent event);
   void apply(Reservation& r, const handover::Message& message);
   void apply(Reservation& r, const handover::Content& verified);

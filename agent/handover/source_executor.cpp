@@ -16,7 +16,7 @@ using handover::Event;
 using handover::Message;
 using handover::SourceSide;
 using handover::State;
-using Verb = handover::Act::Verb;
+using Type = handover::Effect::Type;
 
 namespace {
 
@@ -36,7 +36,7 @@ class Migrations::Source final : public handover::Executor<SourceSide>, public h
   Source(Migrations& all, Migration& m) : all_(all), m_(m) {}
 
   std::optional<Error> journal(const SourceSide& next, bool required) override;
-  void execute(const handover::Act& act, const SourceSide& next) override;
+  void execute(const handover::Effect& effect, const SourceSide& next) override;
   void send(const Message& message) override { all_.send(m_, message); }
 
  private:
@@ -76,33 +76,33 @@ std::optional<Error> Migrations::Source::journal(const SourceSide& next, bool re
   return refused;
 }
 
-void Migrations::Source::execute(const handover::Act& act, const SourceSide&) {
+void Migrations::Source::execute(const handover::Effect& effect, const SourceSide&) {
   auto* job = all_.jobs_.by_instance(m_.instance);
-  switch (act.verb) {
-    case Verb::begin_sync:
+  switch (effect.type) {
+    case Type::begin_sync:
       m_.begin_sync_is_due = all_.is_at_failpoint(m_);
       if (!m_.begin_sync_is_due) all_.begin_sync(m_);
       break;
-    case Verb::freeze:
+    case Type::freeze:
       if (job != nullptr) all_.hub_.send(*job, channel::Freeze{m_.id});
       break;
-    case Verb::release:
-      if (job != nullptr) release(*job, act.epoch);
+    case Type::release:
+      if (job != nullptr) release(*job, effect.epoch);
       break;
-    case Verb::retire:
+    case Type::retire:
       if (job != nullptr) retire(*job);
       break;
-    case Verb::fence:
-      if (job != nullptr) all_.jobs_.fence(*job, act.epoch);
+    case Type::fence:
+      if (job != nullptr) all_.jobs_.fence(*job, effect.epoch);
       tell_two_copies(m_, all_.tell_);
       break;
-    case Verb::end_trainer:
+    case Type::end_trainer:
       if (job == nullptr) break;
       spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
                    m_.id);
       all_.tasks_.spawn("see " + m_.spec.job + " off", all_.jobs_.see_off(m_.instance, kTermGrace));
       break;
-    case Verb::page: alert(); break;
+    case Type::page: alert(); break;
     default: break;  // a target's
   }
 }
@@ -140,29 +140,29 @@ void Migrations::Source::alert() {
 }
 
 /// The one door through which a state changes.
-void Migrations::apply(Migration& m, const SourceSide& next, const handover::Acts& acts) {
+void Migrations::apply(Migration& m, const SourceSide& next, const handover::Effects& effects) {
   Source source(*this, m);
   handover::Driver<SourceSide> driver(m.side, source, source);
-  if (auto refused = driver.apply(next, acts)) throw Error(*refused);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
 }
 void Migrations::apply(Migration& m, Event event) {
   auto next = m.side;
-  const auto acts = next.on(event);
-  apply(m, next, acts);
+  const auto effects = next.on(event);
+  apply(m, next, effects);
 }
 void Migrations::apply(Migration& m, const Message& message) {
   auto next = m.side;
-  const auto acts = next.on(message);
-  apply(m, next, acts);
+  const auto effects = next.on(message);
+  apply(m, next, effects);
 }
 
 Message Migrations::answer(Migration& m, const Message& asked) {
   Source source(*this, m);
   Asker asker;
   auto next = m.side;
-  const auto acts = next.on(asked);
+  const auto effects = next.on(asked);
   handover::Driver<SourceSide> driver(m.side, source, asker);
-  if (auto refused = driver.apply(next, acts)) throw Error(*refused);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
   return asker.said;
 }
 

@@ -5,7 +5,7 @@
 
 namespace cardswap::handover {
 
-using Verb = Act::Verb;
+using Type = Effect::Type;
 using Kind = Message::Kind;
 
 Message SourceSide::message(Kind kind) const {
@@ -14,54 +14,54 @@ Message SourceSide::message(Kind kind) const {
   return {kind, epoch, record_.content, decision(), TargetState::nothing};
 }
 
-Acts SourceSide::on(Event event) {
-  Acts acts;
+Effects SourceSide::on(Event event) {
+  Effects effects;
   const auto rule = rule_for(rules_, record_.state, event);
-  if (!rule) return acts;
+  if (!rule) return effects;
   const auto before = std::exchange(record_.state, rule->to);
   if (rule->then == Action::grant && seen_.ours) record_.content = *seen_.ours;
   if (rule->then == Action::reclaim) {
     record_.open = event == Event::forced_to_source;
     record_.own = record_.epoch + (record_.open ? kForcedLead : 1);
   }
-  if (rule->to != before) acts.add(Act{Verb::journal, needs_disk(*rule), 0, {}});
+  if (rule->to != before) effects.add(Effect{Type::journal, needs_disk(*rule), 0, {}});
   switch (rule->then) {
     case Action::none: break;
-    case Action::reserve: acts.send(message(Kind::reserve)); break;
-    case Action::sync: acts.add(Verb::begin_sync); break;
-    case Action::freeze: acts.add(Verb::freeze); break;
-    case Action::grant: acts.send(message(Kind::grant)); break;
-    case Action::retire: acts.add(Verb::retire); break;
-    case Action::page: acts.add(Verb::page); break;
-    case Action::end: acts.add(Verb::end_trainer); break;
-    case Action::fence: acts.add(Verb::fence, record_.epoch); break;
+    case Action::reserve: effects.send(message(Kind::reserve)); break;
+    case Action::sync: effects.add(Type::begin_sync); break;
+    case Action::freeze: effects.add(Type::freeze); break;
+    case Action::grant: effects.send(message(Kind::grant)); break;
+    case Action::retire: effects.add(Type::retire); break;
+    case Action::page: effects.add(Type::page); break;
+    case Action::end: effects.add(Type::end_trainer); break;
+    case Action::fence: effects.add(Type::fence, record_.epoch); break;
     case Action::release:
     case Action::reclaim:
-      acts.add(Verb::release, record_.own);
-      acts.send(message(Kind::drop));
+      effects.add(Type::release, record_.own);
+      effects.send(message(Kind::drop));
       break;
   }
-  return acts;
+  return effects;
 }
 
-Acts SourceSide::compare() {
+Effects SourceSide::compare() {
   if (!seen_.ours || !seen_.theirs) return {};
   return on(*seen_.ours == *seen_.theirs ? Event::digests_equal : Event::digests_differ);
 }
 
-Acts SourceSide::verified(const Content& content) {
+Effects SourceSide::verified(const Content& content) {
   seen_.ours = content;
   return compare();
 }
 
-Acts SourceSide::on(const Message& message) {
-  Acts acts;
-  if (message.epoch != record_.epoch) return acts;
+Effects SourceSide::on(const Message& message) {
+  Effects effects;
+  if (message.epoch != record_.epoch) return effects;
   if (message.kind == Kind::ask) {
-    acts.send(this->message(Kind::decision));
-    return acts;
+    effects.send(this->message(Kind::decision));
+    return effects;
   }
-  if (message.kind != Kind::status) return acts;
+  if (message.kind != Kind::status) return effects;
   if (is_given_up(record_.state)) return after_the_end(message);
   const bool committed = is_committed(record_.state);
   switch (message.state) {
@@ -75,77 +75,77 @@ Acts SourceSide::on(const Message& message) {
     case TargetState::granted: return on(Event::target_granted);
     case TargetState::resumed: return on(Event::target_resumed);
     case TargetState::completed:
-      acts = on(Event::target_resumed);
-      acts.append(on(Event::target_stepped));
-      return acts;
+      effects = on(Event::target_resumed);
+      effects.append(on(Event::target_stepped));
+      return effects;
     case TargetState::reserved:
     case TargetState::starting:
     case TargetState::stopping:
     case TargetState::superseded: break;
   }
-  return acts;
+  return effects;
 }
 
 /// The job goes on here, and its target speaks (again).
-Acts SourceSide::after_the_end(const Message& message) {
-  Acts acts;
+Effects SourceSide::after_the_end(const Message& message) {
+  Effects effects;
   if (is_granted(message.state)) {
     // Two copies: the lower one stands.
     if (record_.own < message.epoch) return on(Event::target_outranks);
-    acts.send(this->message(Kind::drop));
+    effects.send(this->message(Kind::drop));
   } else if (message.state == TargetState::nothing || message.state == TargetState::failed) {
     // An agent that knows nothing cannot say that nothing steps there.
     if (message.state == TargetState::failed && std::exchange(record_.open, false)) {
-      acts.add(Act{Verb::journal, false, 0, {}});
+      effects.add(Effect{Type::journal, false, 0, {}});
     }
-    acts.append(on(Event::cleaned_up));
+    effects.append(on(Event::cleaned_up));
   }
-  return acts;
+  return effects;
 }
 
-Acts SourceSide::attached() const {
-  Acts acts;
+Effects SourceSide::attached() const {
+  Effects effects;
   if (is_given_up(record_.state)) {
-    acts.add(Verb::release, record_.own);
+    effects.add(Type::release, record_.own);
   } else if (record_.state == State::completed) {
-    acts.add(Verb::retire);
+    effects.add(Type::retire);
   } else if (record_.state == State::superseded) {
-    acts.add(Verb::fence, record_.epoch);
+    effects.add(Type::fence, record_.epoch);
   }
-  return acts;
+  return effects;
 }
 
-Acts SourceSide::tick() const {
-  Acts acts;
+Effects SourceSide::tick() const {
+  Effects effects;
   switch (record_.state) {
     case State::committed:
-    case State::in_doubt: acts.send(message(Kind::grant)); break;
-    case State::aborting: acts.send(message(Kind::drop)); break;
+    case State::in_doubt: effects.send(message(Kind::grant)); break;
+    case State::aborting: effects.send(message(Kind::drop)); break;
     case State::aborted:
-      if (record_.open) acts.send(message(Kind::drop));
+      if (record_.open) effects.send(message(Kind::drop));
       break;
     case State::planned:
     case State::completed:
     case State::superseded: break;
-    default: acts.send(message(Kind::poll));
+    default: effects.send(message(Kind::poll));
   }
-  return acts;
+  return effects;
 }
 
-Acts SourceSide::poll() const {
-  Acts acts;
-  acts.send(message(Kind::poll));
-  return acts;
+Effects SourceSide::poll() const {
+  Effects effects;
+  effects.send(message(Kind::poll));
+  return effects;
 }
 
-Acts SourceSide::recover() {
+Effects SourceSide::recover() {
   // What was not committed is given up: nobody remembers how far it had come.
   if (!is_over(record_.state) && !is_committed(record_.state) && record_.state != State::aborting) {
     return on(Event::failed);
   }
-  auto acts = attached();
-  acts.append(tick());
-  return acts;
+  auto effects = attached();
+  effects.append(tick());
+  return effects;
 }
 
 Decision SourceSide::decision() const {

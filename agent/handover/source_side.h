@@ -46,24 +46,24 @@ class SourceSide {
   [[nodiscard]] State state() const { return record_.state; }
 
   /// The walk, failures, silence and the operator's word.
-  Acts on(Event event);
-  Acts on(const Message& message);
+  Effects on(Event event);
+  Effects on(const Message& message);
   /// The trainer's word: both sides' engines compared their digests.
-  Acts verified(const Content& content);
+  Effects verified(const Content& content);
   /// A runtime that still holds on to this migration came (back) to a restarted agent.
-  [[nodiscard]] Acts attached() const;
+  [[nodiscard]] Effects attached() const;
   /// Time has passed without news: what is worth saying again.
-  [[nodiscard]] Acts tick() const;
+  [[nodiscard]] Effects tick() const;
   /// What is worth asking when the target has answered already.
-  [[nodiscard]] Acts poll() const;
+  [[nodiscard]] Effects poll() const;
   /// This side was made from a record that a former agent left.
-  Acts recover();
+  Effects recover();
 
   [[nodiscard]] Decision decision() const;
 
  private:
-  Acts compare();
-  Acts after_the_end(const Message& message);
+  Effects compare();
+  Effects after_the_end(const Message& message);
   [[nodiscard]] Message message(Message::Kind kind) const;
 
   std::span<const Rule> rules_;

@@ -45,8 +45,8 @@ bool Migrations::is_at_failpoint(const Migration& m) {
 
 void Migrations::send(Migration& m, const Message& message) {
   // A failpoint stands between what is on disk and what it stands for.
-  const bool acts = message.kind == Kind::reserve || message.kind == Kind::grant;
-  if (acts && is_at_failpoint(m)) {
+  const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
+  if (decides && is_at_failpoint(m)) {
     m.target.kept_back.push_back(message);
     return;
   }

@@ -16,7 +16,7 @@ using handover::Message;
 using handover::TargetEvent;
 using handover::TargetSide;
 using handover::TargetState;
-using Verb = handover::Act::Verb;
+using Type = handover::Effect::Type;
 
 namespace {
 
@@ -33,7 +33,7 @@ class Reservations::Target final : public handover::Executor<TargetSide>, public
   Target(Reservations& all, Reservation& r) : all_(all), r_(r) {}
 
   std::optional<Error> journal(const TargetSide& next, bool required) override;
-  void execute(const handover::Act& act, const TargetSide& next) override;
+  void execute(const handover::Effect& effect, const TargetSide& next) override;
   /// Each message of a target's own is the question what was decided: what it tells goes along.
   void send(const Message&) override { all_.call_source(r_); }
 
@@ -71,21 +71,21 @@ std::optional<Error> Reservations::Target::journal(const TargetSide& next, bool 
   return refused;
 }
 
-void Reservations::Target::execute(const handover::Act& act, const TargetSide& next) {
+void Reservations::Target::execute(const handover::Effect& effect, const TargetSide& next) {
   auto* job = all_.jobs_.by_instance(r_.instance);
-  switch (act.verb) {
-    case Verb::start_standby: all_.start_standby(r_); break;
-    case Verb::kill_standby: all_.end_standby(r_); break;
-    case Verb::grant:
-      if (job != nullptr) grant(*job, act.epoch, next);
+  switch (effect.type) {
+    case Type::start_standby: all_.start_standby(r_); break;
+    case Type::kill_standby: all_.end_standby(r_); break;
+    case Type::grant:
+      if (job != nullptr) grant(*job, effect.epoch, next);
       break;
-    case Verb::fence: {
-      const auto newer = std::max(act.epoch, job != nullptr ? job->newer_epoch : 0);
+    case Type::fence: {
+      const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
       if (job != nullptr) all_.jobs_.fence(*job, newer);
       tell_two_copies(r_, job != nullptr ? job->name : "?", newer, all_.tell_);
       break;
     }
-    case Verb::go_on:
+    case Type::go_on:
       if (job != nullptr) all_.hub_.send(*job, channel::Release{r_.migration});
       break;
     default: break;  // a source's
@@ -102,39 +102,39 @@ void Reservations::Target::grant(Job& job, handover::Epoch epoch, const TargetSi
 }
 
 /// The one door through which a state changes.
-void Reservations::apply(Reservation& r, const TargetSide& next, const handover::Acts& acts) {
+void Reservations::apply(Reservation& r, const TargetSide& next, const handover::Effects& effects) {
   Target target(*this, r);
   handover::Driver<TargetSide> driver(r.side, target, target);
-  if (auto refused = driver.apply(next, acts)) throw Error(*refused);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
 }
 void Reservations::apply(Reservation& r, TargetEvent event) {
   auto next = r.side;
-  const auto acts = next.on(event);
-  apply(r, next, acts);
+  const auto effects = next.on(event);
+  apply(r, next, effects);
 }
 void Reservations::apply(Reservation& r, const Message& message) {
   auto next = r.side;
-  const auto acts = next.on(message);
+  const auto effects = next.on(message);
   Target target(*this, r);
   Answered answered;
   handover::Driver<TargetSide> driver(r.side, target, answered);
-  if (auto refused = driver.apply(next, acts)) throw Error(*refused);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
 }
 void Reservations::apply(Reservation& r, const handover::Content& verified) {
   auto next = r.side;
-  const auto acts = next.verified(verified);
-  apply(r, next, acts);
+  const auto effects = next.verified(verified);
+  apply(r, next, effects);
 }
 
 /// `error` is why, where the event leads somewhere and nothing was wrong before.
 void Reservations::fail(Reservation& r, TargetEvent event, Error error) {
   auto next = r.side;
-  const auto acts = next.on(event);
+  const auto effects = next.on(event);
   if (next.state() != r.side.state()) {
     spdlog::warn("migration {}: {}", r.migration, error.what());
     if (!r.error) r.error = std::move(error);
   }
-  apply(r, next, acts);
+  apply(r, next, effects);
 }
 
 }  // namespace cardswap

@@ -28,22 +28,22 @@ class TargetSide {
   [[nodiscard]] TargetState state() const { return record_.state; }
 
   /// The standby's life, silence and the operator's word.
-  Acts on(TargetEvent event);
+  Effects on(TargetEvent event);
   /// Every message but a decision is answered with the state.
-  Acts on(const Message& message);
+  Effects on(const Message& message);
   /// The standby holds the whole state.
-  Acts verified(const Content& content);
+  Effects verified(const Content& content);
   /// This side was made from a record that a former agent left.
-  Acts recover() { return on(TargetEvent::restarted); }
+  Effects recover() { return on(TargetEvent::restarted); }
   /// Time has passed without news: what is worth saying again.
-  [[nodiscard]] Acts tick() const;
+  [[nodiscard]] Effects tick() const;
 
   [[nodiscard]] Message status() const;
 
  private:
-  Acts granted(const Message& message);
-  Acts dropped(Epoch epoch);
-  Acts heard_by_its_source();
+  Effects granted(const Message& message);
+  Effects dropped(Epoch epoch);
+  Effects heard_by_its_source();
 
   std::span<const TargetRule> rules_;
   TargetRecord record_;

@@ -7,7 +7,7 @@
 namespace cardswap::handover::model {
 namespace {
 
-using Verb = Act::Verb;
+using Type = Effect::Type;
 
 std::optional<Content> maybe(Held held) {
   return held == 0 ? std::nullopt : std::optional(content_of(held));
@@ -90,20 +90,20 @@ void SourceAgent::journal(World& w, const SourceSide& side) {
   w.source.disk_open = side.record().open ? 1 : 0;
 }
 
-void SourceAgent::execute(World& w, const Act& act) {
+void SourceAgent::execute(World& w, const Effect& effect) {
   const bool attached = w.source.attached != 0 && lives(w.source.life);
   const auto tell = [&](Word word) { say(w, w.source.words, attached, word); };
-  switch (act.verb) {
-    case Verb::begin_sync: tell(Word::begin_sync); break;
-    case Verb::freeze: tell(Word::freeze); break;
-    case Verb::release:
-      tell(act.epoch == kBase        ? Word::release_base
-           : act.epoch == kReclaimed ? Word::release_reclaimed
-                                     : Word::release_taken);
+  switch (effect.type) {
+    case Type::begin_sync: tell(Word::begin_sync); break;
+    case Type::freeze: tell(Word::freeze); break;
+    case Type::release:
+      tell(effect.epoch == kBase        ? Word::release_base
+           : effect.epoch == kReclaimed ? Word::release_reclaimed
+                                        : Word::release_taken);
       break;
-    case Verb::retire: tell(Word::retire); break;
-    case Verb::fence: fence(w.source); break;
-    case Verb::end_trainer: end(w.source, Life::dead); break;
+    case Type::retire: tell(Word::retire); break;
+    case Type::fence: fence(w.source); break;
+    case Type::end_trainer: end(w.source, Life::dead); break;
     default: break;
   }
 }
@@ -146,25 +146,25 @@ void TargetAgent::journal(World& w, const TargetSide& side) {
   }
 }
 
-void TargetAgent::execute(World& w, const Act& act) {
+void TargetAgent::execute(World& w, const Effect& effect) {
   auto& t = w.target;
   const bool attached = t.attached != 0 && lives(t.life);
-  switch (act.verb) {
-    case Verb::start_standby:
+  switch (effect.type) {
+    case Type::start_standby:
       if (life(t.life) == Life::dead) t.second = 1;
       t.life = byte(Life::starting);
       t.trainer = byte(TrainerState::standby);
       t.attached = 1;
       t.held = t.steps = t.killed = 0;
       break;
-    case Verb::kill_standby:
+    case Type::kill_standby:
       if (lives(t.life)) t.killed = 1;
       break;
-    case Verb::grant:
+    case Type::grant:
       say(w, t.words, attached, t.content == t.held ? Word::grant : Word::grant_of_another_state);
       break;
-    case Verb::go_on: say(w, t.words, attached, Word::go_on); break;
-    case Verb::fence: fence(t); break;
+    case Type::go_on: say(w, t.words, attached, Word::go_on); break;
+    case Type::fence: fence(t); break;
     default: break;
   }
 }

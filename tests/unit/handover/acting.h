@@ -36,7 +36,7 @@ struct SourceAgent {
   static void remember(World& w, const SourceSide& side);
   static void crash(World& w);
   static void journal(World& w, const SourceSide& side);
-  static void execute(World& w, const Act& act);
+  static void execute(World& w, const Effect& effect);
 };
 
 struct TargetAgent {
@@ -45,7 +45,7 @@ struct TargetAgent {
   static void remember(World& w, const TargetSide& side);
   static void crash(World& w);
   static void journal(World& w, const TargetSide& side);
-  static void execute(World& w, const Act& act);
+  static void execute(World& w, const Effect& effect);
 };
 
 /// What the agents' Driver acts on: one world, its disk, its trainers and its network.
@@ -62,9 +62,9 @@ class Acting final : public Executor<typename Agent::Side>, public Peer {
     Agent::journal(world_, next);
     return std::nullopt;
   }
-  void execute(const Act& act, const typename Agent::Side&) override {
+  void execute(const Effect& effect, const typename Agent::Side&) override {
     count();
-    Agent::execute(world_, act);
+    Agent::execute(world_, effect);
   }
   void send(const Message& message) override {
     count();

@@ -9,7 +9,7 @@ namespace {
 
 using Found = std::function<void(const World&, const Step&)>;
 using By = Step::By;
-using Verb = Act::Verb;
+using Type = Effect::Type;
 
 /// Feeds one event to a side, whose Driver does what it asks for: wholly, cut off by a crash after
 /// each act, and with a journal that refuses.
@@ -18,8 +18,8 @@ void feed(const World& from, const Options& options, const Found& found, const S
           auto event) {
   auto side = Agent::side(from, options);
   const auto before = side;
-  Acts acts = event(side);
-  if (acts.empty() && side.record() == before.record()) {
+  Effects effects = event(side);
+  if (effects.empty() && side.record() == before.record()) {
     World to = from;
     Agent::remember(to, side);
     // Nothing to do is an answer, too, to a message, a restart or a trainer that comes back.
@@ -28,12 +28,12 @@ void feed(const World& from, const Options& options, const Found& found, const S
     if (happened || !(to == from)) found(to, step);
     return;
   }
-  if (options.reorder) options.reorder(acts);
+  if (options.reorder) options.reorder(effects);
   const auto drive = [&](World& world, bool disk_is_full, std::function<void(std::uint8_t)> cut) {
     auto driven = before;
     Acting<Agent> acting(world, disk_is_full, std::move(cut));
     Driver<typename Agent::Side> driver(driven, acting, acting);
-    if (!driver.apply(side, acts)) Agent::remember(world, driven);
+    if (!driver.apply(side, effects)) Agent::remember(world, driven);
   };
   World to = from;
   const auto cut = [&](std::uint8_t done) {
@@ -45,7 +45,7 @@ void feed(const World& from, const Options& options, const Found& found, const S
   };
   drive(to, false, cut);
   found(to, step);
-  if (from.faults == 0 || acts.begin()->verb != Verb::journal) return;
+  if (from.faults == 0 || effects.begin()->type != Type::journal) return;
   World full = from;
   --full.faults;
   drive(full, true, nullptr);
@@ -185,7 +185,7 @@ class Agents {
             w_, options_, found_, {By::target_verified, 0, 0, false}, [&](TargetSide& side) {
               const auto content = content_of(t.held);
               if (side.state() == TargetState::verified && side.record().content == content) {
-                return Acts();
+                return Effects();
               }
               return side.verified(content);
             });
@@ -244,9 +244,9 @@ class Agents {
   }
 
   [[nodiscard]] bool tells() const {
-    auto acts = TargetAgent::side(w_, options_).tick();
-    if (options_.reorder) options_.reorder(acts);
-    return !acts.empty();
+    auto effects = TargetAgent::side(w_, options_).tick();
+    if (options_.reorder) options_.reorder(effects);
+    return !effects.empty();
   }
   void deliver(const World& from, const Message& message, const Step& step) {
     const bool to_source =

@@ -45,7 +45,7 @@ struct Spoiled {
   std::vector<Rule> source{kSourceRules.begin(), kSourceRules.end()};
   std::vector<TargetRule> target{kTargetRules.begin(), kTargetRules.end()};
   std::vector<TrainerRule> trainer{kTrainerRules.begin(), kTrainerRules.end()};
-  std::function<void(Acts&)> reorder;
+  std::function<void(Effects&)> reorder;
   bool runtime_holds = true;
 
   static Spoiled with(const Rule& rule) {
@@ -78,25 +78,26 @@ struct Mutation {
   int faults = 1;
 };
 
-void grant_first(Acts& acts) {
-  const auto is = [&](std::size_t i, Act::Verb verb) { return acts.begin()[i].verb == verb; };
-  if (acts.size() == 2 && is(0, Act::Verb::journal) && is(1, Act::Verb::send) &&
-      acts.begin()[1].message.kind == Message::Kind::grant) {
-    std::swap(acts.begin()[0], acts.begin()[1]);
+void grant_first(Effects& effects) {
+  const auto is = [&](std::size_t i, Effect::Type type) { return effects.begin()[i].type == type; };
+  if (effects.size() == 2 && is(0, Effect::Type::journal) && is(1, Effect::Type::send) &&
+      effects.begin()[1].message.kind == Message::Kind::grant) {
+    std::swap(effects.begin()[0], effects.begin()[1]);
   }
 }
 
-void do_not_tell_the_lower_one(Acts& acts) {
-  Acts rest;
-  for (const auto& act : acts) {
-    const bool higher = act.message.kind == Message::Kind::drop && act.message.epoch > kGranted;
-    if (act.verb != Act::Verb::send || !higher) rest.add(act);
+void do_not_tell_the_lower_one(Effects& effects) {
+  Effects rest;
+  for (const auto& effect : effects) {
+    const bool higher =
+        effect.message.kind == Message::Kind::drop && effect.message.epoch > kGranted;
+    if (effect.type != Effect::Type::send || !higher) rest.add(effect);
   }
-  acts = rest;
+  effects = rest;
 }
 /// What a target says by itself: everything else that it sends answers somebody, or asks.
-void do_not_tell_the_source(Acts& acts) {
-  if (acts.size() == 1 && acts.begin()->message.kind == Message::Kind::status) acts = {};
+void do_not_tell_the_source(Effects& effects) {
+  if (effects.size() == 1 && effects.begin()->message.kind == Message::Kind::status) effects = {};
 }
 
 Spoiled without_asking() {
@@ -126,7 +127,7 @@ Spoiled with_a_runtime_that_lets_it_train_on() {
   result.runtime_holds = false;
   return result;
 }
-Spoiled acting(void (*reorder)(Acts&)) {
+Spoiled acting(void (*reorder)(Effects&)) {
   Spoiled result;
   result.reorder = reorder;
   return result;

@@ -88,7 +88,7 @@ struct Options {
   std::span<const TargetRule> target_rules = kTargetRules;
   std::span<const TrainerRule> trainer_rules = kTrainerRules;
   /// The order in which an agent acts; a test may spoil it.
-  std::function<void(Acts&)> reorder;
+  std::function<void(Effects&)> reorder;
   int faults = 2;
   bool operator_acts = true;
   /// A runtime whose job moved lets its program take no step, whatever that does with the answer.
