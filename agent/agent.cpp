@@ -61,11 +61,11 @@ void Agent::start() {
     server_.listen_tcp(config_.listen_host, config_.listen_port);
     config_.listen_port = server_.tcp_port();
   }
-  reservations_.recover();
+  reservations_.load();
   const auto jobs = jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
-  reservations_.take_up();
+  reservations_.resume_after_restart();
   hub_.listen(config_.runtime_socket());
-  migrations_.recover();
+  migrations_.resume_after_restart();
   for (const auto& warning : journal_.warnings()) {
     spdlog::error("{}", warning);
     health_.note({.kind = "journal_damaged", .text = warning});

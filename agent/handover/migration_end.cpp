@@ -27,7 +27,7 @@ constexpr milliseconds kRetryMax{2000};
 
 }  // namespace
 
-void Migrations::recover() {
+void Migrations::resume_after_restart() {
   journal_.each(Journal::Kind::migration, [this](const json::object& record) {
     migrations_.push_back(migration_from_journal(record));
   });

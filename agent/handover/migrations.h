@@ -40,7 +40,7 @@ class Migrations {
   Migrations(const HandoverParts& parts, std::function<void(const Migration&)> forgetting);
 
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
-  void recover();
+  void resume_after_restart();
 
   /// The request for start() or plan(), with `to` as an address: a host's own name is looked up.
   /// Waits a moment for a runtime that has to find an agent again that was restarted.

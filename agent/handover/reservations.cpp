@@ -39,13 +39,13 @@ Reservations::Reservations(const HandoverParts& parts, const Cordons& cordons,
       migrations_(migrations),
       changed_(parts.context) {}
 
-void Reservations::recover() {
+void Reservations::load() {
   journal_.each(Journal::Kind::reservation, [this](const json::object& record) {
     reservations_.push_back(reservation_from_journal(record));
   });
 }
 
-void Reservations::take_up() {
+void Reservations::resume_after_restart() {
   for (auto& r : reservations_) {
     fail(r, TargetEvent::restarted,
          Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));

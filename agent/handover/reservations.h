@@ -42,9 +42,9 @@ class Reservations {
   std::chrono::milliseconds park_max = std::chrono::minutes(5);
 
   /// Reads what a former agent left; first, for keeps().
-  void recover();
+  void load();
   /// Goes on from there, once the jobs are known.
-  void take_up();
+  void resume_after_restart();
   [[nodiscard]] bool keeps(const Job& standby) const;
 
   /// A place, unless it is a dry run or something stands against it. `missing`: what lacks() has

@@ -111,7 +111,7 @@ void Migrations::Source::release(Job& job, handover::Epoch epoch) {
   if (job.epoch < epoch) {
     job.epoch = epoch;
     // The migration's record has it: on a full disk the trainer goes on all the same, and
-    // recover() gives the job its epoch.
+    // resume_after_restart() gives the job its epoch.
     all_.jobs_.save_when_possible(job);
   }
   all_.release_trainer(m_);
