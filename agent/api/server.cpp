@@ -122,7 +122,7 @@ bhttp::response<bhttp::string_body> response_of(ApiAnswer answer, bool keep_aliv
 
 /// The other side is to see why it is refused: a socket that is closed with bytes unread takes back
 /// what was written last.
-asio::awaitable<void> see_off(PlainStream& stream) {
+asio::awaitable<void> linger_close(PlainStream& stream) {
   boost::system::error_code error;
   stream.socket().shutdown(asio::socket_base::shutdown_send, error);
   std::array<char, 16384> ignored{};
@@ -279,7 +279,7 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
       co_await bhttp::async_write(secure.next_layer(), refusal,
                                   asio::redirect_error(asio::use_awaitable, ignored));
     }
-    co_await see_off(secure.next_layer());
+    co_await linger_close(secure.next_layer());
     co_return;
   }
   Proof proof{tls::peer_of(secure.native_handle()), Door::tls, to, from,
@@ -373,7 +373,7 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
     co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
     if (!whole) {
-      co_await see_off(line);
+      co_await linger_close(line);
       co_return;
     }
     if (!response.keep_alive()) co_return;

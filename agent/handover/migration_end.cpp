@@ -37,8 +37,8 @@ void Migrations::resume_after_restart() {
     if (m.state() == State::completed && job != nullptr && job->ended_at_ms == 0) {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
       jobs_.set_state(*job, "moved");
-      tasks_.spawn("see " + m.spec.job + " off", jobs_.see_off(m.instance, milliseconds(0)));
-      end_original(m, *job);
+      tasks_.spawn("see " + m.spec.job + " off", jobs_.end_moved(m.instance, milliseconds(0)));
+      kill_source_process(m, *job);
     }
     if (m.state() == State::completed && m.result.empty()) {  // the disk was full then
       m.result = "ok";
@@ -74,7 +74,7 @@ void Migrations::resume_after_restart() {
       return !handover::is_over(m.state()) && job != nullptr && job->process == root;
     };
     if (std::ranges::any_of(migrations_, is_its)) continue;
-    tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), bring_back(root));
+    tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), restore_gpu_state(root));
   }
 }
 
@@ -116,7 +116,7 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     retry = std::min(retry * 2, kRetryMax);
   }
   if (m.state() == State::completed) {
-    co_await see_off(m);
+    co_await await_source_exit(m);
     co_return;
   }
   m.error = Error(Code::target_lost,
@@ -145,7 +145,7 @@ asio::awaitable<void> Migrations::record_end(Migration& m, std::shared_ptr<void>
 }
 
 /// The job is at the target for good: the process here ends.
-asio::awaitable<void> Migrations::see_off(Migration& m) {
+asio::awaitable<void> Migrations::await_source_exit(Migration& m) {
   departures_.erase(m.id);
   m.result = "ok";
   m.ended_at_ms = unix_ms();
@@ -168,8 +168,8 @@ void Migrations::release_trainer(Migration& m) {
   if (auto* job = jobs_.by_instance(m.instance)) {
     if (m.keeper.pid != 0 && !m.released && !m.continuing) {  // it may be stopped
       m.continuing = true;
-      continue_stopped(job->process);
-      tasks_.spawn("continue " + m.spec.job, let_go_on(m.id));
+      cardswap::continue_stopped(job->process);
+      tasks_.spawn("continue " + m.spec.job, continue_stopped(m.id));
     }
     hub_.send(*job, channel::Release{m.id});
     job->frozen = false;

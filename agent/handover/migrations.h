@@ -95,20 +95,20 @@ class Migrations {
   asio::awaitable<criu::Examined> examine(const Job& job);
   asio::awaitable<void> prepare_departure(Migration& m, TargetStatus standby);
   asio::awaitable<void> depart(Migration& m, Deadline deadline);
-  asio::awaitable<void> let_go_on(std::string id);
-  asio::awaitable<void> bring_back(ProcessId root);
+  asio::awaitable<void> continue_stopped(std::string id);
+  asio::awaitable<void> restore_gpu_state(ProcessId root);
   asio::awaitable<void> end_departure(Migration& m);
   asio::awaitable<void> dismiss_keeper(Migration& m);
   /// How long what has to read all of a job's state may take, `at_least` included.
   [[nodiscard]] static std::chrono::seconds time_to_read(const Job& job,
                                                          std::chrono::seconds at_least);
   static void note_restored(Migration& m, const TargetStatus& target);
-  void end_original(const Migration& m, const Job& job);
+  void kill_source_process(const Migration& m, const Job& job);
   asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
   [[nodiscard]] static bool is_phase(std::string_view text);
   void lose_job(Job& job, const channel::Failed& said);
   asio::awaitable<void> finish(Migration& m);
-  asio::awaitable<void> see_off(Migration& m);
+  asio::awaitable<void> await_source_exit(Migration& m);
   /// To a target whose job was taken back: until it says that nothing steps there.
   asio::awaitable<void> tell_the_lower_one(std::string id);
   void hear(Migration& m, const handover::Message& status);

@@ -45,19 +45,19 @@ struct Message {
 
 struct Effect {
   enum class Type : std::uint8_t {
-    journal,        ///< the side's record, on disk
-    send,           ///< `message`, to the other side; may be lost
-    begin_sync,     ///< to the source's trainer
-    freeze,         ///< to the source's trainer
-    release,        ///< to the source's trainer: goes on under `epoch`
-    retire,         ///< to the source's trainer: the job is elsewhere now
-    start_standby,  ///< on the target
-    kill_standby,   ///< on the target; `standby_ended` follows once it is gone
-    grant,          ///< to the standby: goes on under `epoch`
-    go_on,          ///< to the standby: past its first step
-    page,           ///< an operator has to know
-    fence,          ///< to this side's trainer: stands for good; a copy steps under `epoch`
-    end_trainer,    ///< of the source: its process, which does not leave
+    journal,         ///< the side's record, on disk
+    send,            ///< `message`, to the other side; may be lost
+    begin_sync,      ///< to the source's trainer
+    freeze,          ///< to the source's trainer
+    release,         ///< to the source's trainer: goes on under `epoch`
+    retire,          ///< to the source's trainer: the job is elsewhere now
+    start_standby,   ///< on the target
+    kill_standby,    ///< on the target; `standby_ended` follows once it is gone
+    grant,           ///< to the standby: goes on under `epoch`
+    resume,          ///< to the standby: past its first step
+    alert_operator,  ///< an operator has to know
+    fence,           ///< to this side's trainer: stands for good; a copy steps under `epoch`
+    end_trainer,     ///< of the source: its process, which does not leave
   };
   Type type = Type::journal;
   bool required = true;  ///< journal: if the disk refuses, nothing of the event has happened

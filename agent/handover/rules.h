@@ -59,11 +59,11 @@ enum class Action : std::uint8_t {
   freeze,
   grant,
   retire,
-  release,  ///< the frozen or syncing trainer goes on, under its old epoch
-  reclaim,  ///< the frozen trainer goes on under a higher epoch than was granted
-  page,     ///< an operator is told; nothing is guessed
-  fence,    ///< the trainer here stands for good; it is not ended: its state may be wanted
-  end,      ///< the process of a job that is elsewhere
+  release,         ///< the frozen or syncing trainer goes on, under its old epoch
+  reclaim,         ///< the frozen trainer goes on under a higher epoch than was granted
+  alert_operator,  ///< an operator is told; nothing is guessed
+  fence,           ///< the trainer here stands for good; it is not ended: its state may be wanted
+  end,             ///< the process of a job that is elsewhere
 };
 
 struct Rule {
@@ -96,10 +96,10 @@ inline constexpr std::array kSourceRules = [] {
       {verifying, failed, aborting, Action::release},
       {committed, target_is_gone, aborting, Action::reclaim},
       {resumed, target_is_gone, aborting, Action::reclaim},
-      {committed, target_silent, in_doubt, Action::page},
-      {resumed, target_silent, in_doubt, Action::page},
-      {committed, target_unknown, in_doubt, Action::page},
-      {resumed, target_unknown, in_doubt, Action::page},
+      {committed, target_silent, in_doubt, Action::alert_operator},
+      {resumed, target_silent, in_doubt, Action::alert_operator},
+      {committed, target_unknown, in_doubt, Action::alert_operator},
+      {resumed, target_unknown, in_doubt, Action::alert_operator},
       {in_doubt, target_granted, committed, Action::none},
       {in_doubt, target_resumed, resumed, Action::none},
       {in_doubt, target_is_gone, aborting, Action::reclaim},
@@ -132,7 +132,8 @@ constexpr bool is_given_up(State state) {
 /// Whether nothing is done unless the new state is on disk. A trainer may be released without a
 /// record: what is not committed on disk was never decided.
 constexpr bool needs_disk(const Rule& rule) {
-  return rule.then != Action::release && rule.then != Action::page && rule.to != State::aborted;
+  return rule.then != Action::release && rule.then != Action::alert_operator &&
+         rule.to != State::aborted;
 }
 
 [[nodiscard]] constexpr std::optional<Rule> rule_for(std::span<const Rule> rules, State from,

@@ -100,9 +100,10 @@ void Migrations::Source::execute(const handover::Effect& effect, const SourceSid
       if (job == nullptr) break;
       spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
                    m_.id);
-      all_.tasks_.spawn("see " + m_.spec.job + " off", all_.jobs_.see_off(m_.instance, kTermGrace));
+      all_.tasks_.spawn("see " + m_.spec.job + " off",
+                        all_.jobs_.end_moved(m_.instance, kTermGrace));
       break;
-    case Type::page: alert(); break;
+    case Type::alert_operator: alert(); break;
     default: break;  // a target's
   }
 }
@@ -121,7 +122,7 @@ void Migrations::Source::retire(Job& job) {
   job.moved_to = m_.spec.to;
   all_.jobs_.set_state(job, "moved");
   if (m_.spec.arrive == channel::Arrival::criu) {
-    all_.end_original(m_, job);  // it is stopped, and cannot hear
+    all_.kill_source_process(m_, job);  // it is stopped, and cannot hear
   } else {
     all_.hub_.send(job, channel::Retire{m_.id});
   }

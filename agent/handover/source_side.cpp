@@ -32,7 +32,7 @@ Effects SourceSide::on(Event event) {
     case Action::freeze: effects.add(Type::freeze); break;
     case Action::grant: effects.send(message(Kind::grant)); break;
     case Action::retire: effects.add(Type::retire); break;
-    case Action::page: effects.add(Type::page); break;
+    case Action::alert_operator: effects.add(Type::alert_operator); break;
     case Action::end: effects.add(Type::end_trainer); break;
     case Action::fence: effects.add(Type::fence, record_.epoch); break;
     case Action::release:

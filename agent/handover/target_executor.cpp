@@ -85,7 +85,7 @@ void Reservations::Target::execute(const handover::Effect& effect, const TargetS
       tell_two_copies(r_, job != nullptr ? job->name : "?", newer, all_.tell_);
       break;
     }
-    case Type::go_on:
+    case Type::resume:
       if (job != nullptr) all_.hub_.send(*job, channel::Release{r_.migration});
       break;
     default: break;  // a source's

@@ -26,7 +26,7 @@ Effects TargetSide::on(TargetEvent event) {
     case TargetAction::start: effects.add(Type::start_standby, record_.epoch); break;
     case TargetAction::grant: effects.add(Type::grant, record_.epoch); break;
     case TargetAction::kill: effects.add(Type::kill_standby); break;
-    case TargetAction::go_on: effects.add(Type::go_on); break;
+    case TargetAction::resume: effects.add(Type::resume); break;
     case TargetAction::ask:
       effects.send({Kind::ask, record_.epoch, record_.content, Decision::pending, record_.state});
       break;

@@ -175,7 +175,7 @@ void Migrations::note_restored(Migration& m, const TargetStatus& target) {
 /// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
-asio::awaitable<void> Migrations::let_go_on(std::string id) {
+asio::awaitable<void> Migrations::continue_stopped(std::string id) {
   const auto pin = at(id).in_use;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     auto& m = at(id);
@@ -187,7 +187,7 @@ asio::awaitable<void> Migrations::let_go_on(std::string id) {
       criu_.hooks().ended(root);
       break;
     }
-    continue_stopped(root);
+    cardswap::continue_stopped(root);
     if (!m.gpus_are_back && !is_traced(root)) {
       co_await criu_.look();
       co_await criu_.hooks().undo(root);
@@ -202,9 +202,9 @@ asio::awaitable<void> Migrations::let_go_on(std::string id) {
 }
 
 /// Of moves that were over when a former agent ended: what they did to a driver's state was not.
-asio::awaitable<void> Migrations::bring_back(ProcessId root) {
+asio::awaitable<void> Migrations::restore_gpu_state(ProcessId root) {
   co_await criu_.look();
-  continue_stopped(root);
+  cardswap::continue_stopped(root);
   co_await criu_.hooks().undo(root);
 }
 
@@ -255,7 +255,7 @@ void Migrations::lose_job(Job& job, const channel::Failed& said) {
 }
 
 /// The stopped original of a job that is elsewhere for good.
-void Migrations::end_original(const Migration& m, const Job& job) {
+void Migrations::kill_source_process(const Migration& m, const Job& job) {
   kill_tree(job.process);  // its GPUs were let go before it was dumped
   criu_.hooks().ended(job.process);
   if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);

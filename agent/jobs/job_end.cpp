@@ -79,7 +79,7 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Job&)>& keep) {
       if (job.ended_at_ms == 0) tasks_.spawn("watch " + job.name, watch(job.instance));
       if (!lives_on) continue;
       job.remains = members_of(family_of(job));
-      tasks_.spawn("end the rest of " + job.name, see_off(job.instance, milliseconds(0)));
+      tasks_.spawn("end the rest of " + job.name, end_moved(job.instance, milliseconds(0)));
     }
   }
   tasks_.spawn("keep the steps of jobs", keep_steps());
@@ -162,7 +162,7 @@ void Jobs::ended(Job& job) {
   if (job.standby) return drop_standby(job.instance);
   if (job.state == "lost") tell_lost(job);
   if (!job.remains.empty()) {
-    tasks_.spawn("end the rest of " + job.name, see_off(job.instance, milliseconds(0)));
+    tasks_.spawn("end the rest of " + job.name, end_moved(job.instance, milliseconds(0)));
   }
   if ((job.state == "failed" || job.state == "lost") && job.restart == "on-failure" &&
       job.restarts < kRestartsMax && !tasks_.stopping() &&
@@ -234,7 +234,7 @@ void Jobs::drop_standby(const std::string& instance) {
 
 // ---- ending one
 
-asio::awaitable<void> Jobs::see_off(std::string instance, milliseconds grace) {
+asio::awaitable<void> Jobs::end_moved(std::string instance, milliseconds grace) {
   const auto* job = by_instance(instance);
   if (job == nullptr) co_return;
   const auto met = co_await end_members(family_of(*job), grace);

@@ -162,7 +162,7 @@ class Jobs {
   /// job. Returns when they are gone: their pids.
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
   /// The same for a job that lives elsewhere: does not change its record.
-  asio::awaitable<void> see_off(std::string instance, std::chrono::milliseconds grace);
+  asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);
   /// Logs of failed standbys that are still kept, the latest first.
   [[nodiscard]] std::vector<std::filesystem::path> standby_logs(const std::string& name) const;
   /// Removes the log of a standby whose reservation is forgotten, and its folder if nothing else is

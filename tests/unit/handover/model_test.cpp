@@ -159,7 +159,7 @@ std::vector<Mutation> mutations() {
       {"RetireBeforeTheFirstStep",
        Spoiled::with(Rule{S::committed, E::target_resumed, S::resumed, Action::retire}), "6: "},
       {"GoOnBeforeTheFirstStepIsRecorded",
-       Spoiled::with(TargetRule{T::granted, F::standby_resumed, T::resumed, TargetAction::go_on}),
+       Spoiled::with(TargetRule{T::granted, F::standby_resumed, T::resumed, TargetAction::resume}),
        "2: "},
       {"FailedBeforeTheProcessIsGone",
        Spoiled::with(TargetRule{T::granted, F::standby_failed, T::failed, TargetAction::kill}),

@@ -26,7 +26,7 @@ constexpr std::array kWords{"",
                             "retire",
                             "grant",
                             "grant of another state",
-                            "go_on"};
+                            "resume"};
 constexpr std::array kKinds{"reserve", "poll", "grant", "drop", "decision", "status", "ask"};
 constexpr std::array kHows{"arrives",
                            "arrives, and will again",

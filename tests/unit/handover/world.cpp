@@ -201,7 +201,7 @@ class Surroundings {
     switch (static_cast<Word>(take(t.words))) {
       case Word::grant: grant(content_of(t.held).root); break;
       case Word::grant_of_another_state: grant(Digest{{99}}); break;
-      case Word::go_on: (void)side.on(channel::Release{kMigration}); break;
+      case Word::resume: (void)side.on(channel::Release{kMigration}); break;
       default: break;
     }
     t.trainer = byte(side.state());

@@ -47,7 +47,7 @@ enum class Word : std::uint8_t {
   retire,
   grant,
   grant_of_another_state,
-  go_on,
+  resume,
 };
 using Words = std::array<std::uint8_t, 3>;
 
