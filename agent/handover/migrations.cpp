@@ -338,7 +338,7 @@ asio::awaitable<json::object> Migrations::ask(http::Endpoint peer, std::string m
   std::optional<Error> told;
   try {
     if (repeatable) {
-      answer = co_await lines_.call(std::move(peer), std::move(request));
+      answer = co_await connections_.call(std::move(peer), std::move(request));
     } else {
       answer = co_await http::call(std::move(peer), std::move(request));
     }

@@ -19,7 +19,7 @@
 #include "agent/handover/operators_word.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/reservation_request.h"
-#include "agent/http/lines.h"
+#include "agent/http/connection_pool.h"
 #include "agent/jobs/jobs.h"
 #include "migrator/core/planner.h"
 
@@ -177,7 +177,7 @@ class Migrations {
   TellEvent tell_;
   std::function<void(const Migration&)> forgetting_;
   Signal changed_;
-  http::Lines lines_;                                                   // to the targets' agents
+  http::ConnectionPool connections_;                                    // to the targets' agents
   std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration
   std::map<std::string, Migration*> live_;  // those that are not over, by their job's instance
   std::list<Migration> migrations_;         // addresses are stable until forgotten

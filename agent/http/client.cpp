@@ -7,7 +7,7 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/base/shown.h"
-#include "agent/http/line.h"
+#include "agent/http/connection.h"
 
 namespace cardswap::http {
 
@@ -30,8 +30,8 @@ asio::awaitable<Answer> exchange(Endpoint endpoint, Request request) {
     co_return co_await over_unix(std::move(endpoint), std::move(request));
   }
   const auto deadline = std::chrono::steady_clock::now() + request.timeout;
-  const auto line = co_await Line::open(std::move(endpoint), request, deadline);
-  co_return co_await line->exchange(std::move(request), deadline, false);
+  const auto connection = co_await Connection::open(std::move(endpoint), request, deadline);
+  co_return co_await connection->exchange(std::move(request), deadline, false);
 }
 
 asio::awaitable<json::value> call(Endpoint endpoint, Request request) {

@@ -11,7 +11,7 @@
 #include <ctime>
 #include <fstream>
 
-#include "agent/http/lines.h"
+#include "agent/http/connection_pool.h"
 #include "agent/security/certificate_validity.h"
 #include "agent/security/identity.h"
 #include "agent/security/pki.h"
@@ -27,25 +27,26 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 /// One connection that is kept, as whoever holds `files`.
-class KeptLine {
+class KeptConnection {
  public:
-  KeptLine(const Host& host, const tls::Files& files) {
+  KeptConnection(const Host& host, const tls::Files& files) {
     tls::Identity::use(context_, tls::client_context(files));
     http::Request request;
     request.target = "/v1/jobs";
-    line_ = finished(
-        http::Line::open(http::Endpoint::tcp("127.0.0.1", static_cast<std::uint16_t>(host.port())),
-                         request, std::chrono::steady_clock::now() + 10s));
+    connection_ = finished(http::Connection::open(
+        http::Endpoint::tcp("127.0.0.1", static_cast<std::uint16_t>(host.port())), request,
+        std::chrono::steady_clock::now() + 10s));
   }
-  /// The status of a job's start, and whether the other side keeps the line.
+  /// The status of a job's start, and whether the other side keeps the connection.
   [[nodiscard]] unsigned start(const std::string& name) {
     http::Request request;
     request.method = "POST";
     request.target = "/v1/jobs";
     request.body = boost::json::object{{"name", name}, {"argv", {"/bin/true"}}, {"cwd", "/"}};
-    return finished(line_->exchange(request, std::chrono::steady_clock::now() + 10s, true)).status;
+    return finished(connection_->exchange(request, std::chrono::steady_clock::now() + 10s, true))
+        .status;
   }
-  [[nodiscard]] bool kept() const { return line_->kept(); }
+  [[nodiscard]] bool kept() const { return connection_->kept(); }
 
  private:
   template <class Result>
@@ -57,7 +58,7 @@ class KeptLine {
   }
 
   boost::asio::io_context context_;
-  std::unique_ptr<http::Line> line_;
+  std::unique_ptr<http::Connection> connection_;
 };
 
 void revoke(const Fleet& fleet, const std::string& name) {
@@ -84,8 +85,8 @@ TEST(Certificate, ThatWasRevokedEndsTheLinesThatAreKept) {
   auto more = Fleet::options(fleet.issue(ApiRole::agent, "a", {"127.0.0.1"}));
   more.insert(more.end(), {"--tls-crl", (fleet.dir() / "ca.crl").string()});
   const Host a(dir.path() / "a", {.name = "a", .more = more});
-  KeptLine hers(a, olga);
-  KeptLine his(a, omar);
+  KeptConnection hers(a, olga);
+  KeptConnection his(a, omar);
   EXPECT_EQ(hers.start("one"), 201U);
   EXPECT_EQ(his.start("two"), 201U);
 
@@ -109,7 +110,7 @@ TEST(Certificate, ThatHasEndedEndsTheLinesThatAreKept) {
       pki::issue(fleet.dir(), {ApiRole::operator_, "brief", {}, std::chrono::seconds(4)});
   const tls::Files brief{
       .certificate = folder / "tls.crt", .key = folder / "tls.key", .authority = folder / "ca.crt"};
-  KeptLine line(a, brief);
+  KeptConnection line(a, brief);
   int number = 0;
   unsigned status = 0;
   EXPECT_TRUE(within(10s, [&] {
@@ -132,13 +133,14 @@ TEST(Certificate, OfAnAgentThatWasRevokedEndsTheLinesToIt) {
       {.name = "b", .more = Fleet::options(fleet.issue(ApiRole::agent, "b", {"127.0.0.1"}))});
   boost::asio::io_context context;
   tls::Identity::use(context, tls::client_context(files));
-  http::Lines lines;
+  http::ConnectionPool connections;
   const auto ask = [&] {
     http::Request request;
     request.target = "/v1/version";
     auto answer = boost::asio::co_spawn(
         context,
-        lines.call(http::Endpoint::tcp("127.0.0.1", static_cast<std::uint16_t>(b.port())), request),
+        connections.call(http::Endpoint::tcp("127.0.0.1", static_cast<std::uint16_t>(b.port())),
+                         request),
         boost::asio::use_future);
     context.restart();
     context.run();

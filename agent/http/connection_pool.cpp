@@ -1,4 +1,4 @@
-#include "agent/http/lines.h"
+#include "agent/http/connection_pool.h"
 
 #include <boost/json.hpp>
 #include <optional>
@@ -15,41 +15,41 @@ constexpr std::chrono::seconds kIdleTimeMax{5};
 
 }  // namespace
 
-std::unique_ptr<Line> Lines::take(const std::string& endpoint) {
+std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
   std::erase_if(idle_, [](const Idle& idle) {
-    return Clock::now() - idle.since > kIdleTimeMax || !idle.line->still_proven();
+    return Clock::now() - idle.since > kIdleTimeMax || !idle.connection->still_proven();
   });
   for (auto idle = idle_.begin(); idle != idle_.end(); ++idle) {
     if (idle->endpoint != endpoint) continue;
-    auto line = std::move(idle->line);
+    auto connection = std::move(idle->connection);
     idle_.erase(idle);
-    return line;
+    return connection;
   }
   return nullptr;
 }
 
-void Lines::keep(const std::string& endpoint, std::unique_ptr<Line> line) {
-  idle_.push_back({endpoint, std::move(line), Clock::now()});
+void ConnectionPool::keep(const std::string& endpoint, std::unique_ptr<Connection> connection) {
+  idle_.push_back({endpoint, std::move(connection), Clock::now()});
   if (idle_.size() > kIdleMax) idle_.pop_front();
 }
 
-asio::awaitable<boost::json::value> Lines::call(Endpoint endpoint, Request request) {
+asio::awaitable<boost::json::value> ConnectionPool::call(Endpoint endpoint, Request request) {
   const auto deadline = Clock::now() + request.timeout;
   const auto name = endpoint.text();
   std::optional<Answer> answer;
-  auto line = take(name);
-  if (line) {
+  auto connection = take(name);
+  if (connection) {
     try {
-      answer = co_await line->exchange(request, deadline, true);
+      answer = co_await connection->exchange(request, deadline, true);
     } catch (const Error& error) {
       if (error.code() != Code::link_lost) throw;
     }
   }
   if (!answer) {
-    line = co_await Line::open(endpoint, request, deadline);
-    answer = co_await line->exchange(request, deadline, true);
+    connection = co_await Connection::open(endpoint, request, deadline);
+    answer = co_await connection->exchange(request, deadline, true);
   }
-  if (line->kept()) keep(name, std::move(line));
+  if (connection->kept()) keep(name, std::move(connection));
   if (answer->status >= 400) throw error_of(endpoint, *answer);
   co_return std::move(answer->body);
 }

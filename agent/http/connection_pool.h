@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
-#include "agent/http/line.h"
+#include "agent/http/connection.h"
 
 namespace cardswap::http {
 
 /// Connections to other agents that stay open between calls, so that a call in a job's downtime
 /// waits for no handshake and for nobody else's connection. One thread; it outlives its calls.
-class Lines {
+class ConnectionPool {
  public:
   /// As http::call(). The request is sent a second time, over a new connection, when the one that
   /// was kept turns out to be gone: only for what may be done twice.
@@ -19,11 +19,11 @@ class Lines {
  private:
   struct Idle {
     std::string endpoint;
-    std::unique_ptr<Line> line;
-    Line::Deadline since;
+    std::unique_ptr<Connection> connection;
+    Connection::Deadline since;
   };
-  [[nodiscard]] std::unique_ptr<Line> take(const std::string& endpoint);
-  void keep(const std::string& endpoint, std::unique_ptr<Line> line);
+  [[nodiscard]] std::unique_ptr<Connection> take(const std::string& endpoint);
+  void keep(const std::string& endpoint, std::unique_ptr<Connection> connection);
 
   std::list<Idle> idle_;  // oldest first
 };

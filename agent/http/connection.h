@@ -10,18 +10,18 @@ namespace cardswap::http {
 
 /// One connection to an agent over TCP, inside TLS where this side has an identity. Calls go over
 /// it one after the other. One thread.
-class Line {
+class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
   /// Connected, and the other side proven. `request` is whose sake it is for, in error texts.
   /// Throws Error as call() does.
-  [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<Line>> open(Endpoint endpoint,
-                                                                          Request request,
-                                                                          Deadline deadline);
-  virtual ~Line() = default;
-  Line(const Line&) = delete;
-  Line& operator=(const Line&) = delete;
+  [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<Connection>> open(Endpoint endpoint,
+                                                                                Request request,
+                                                                                Deadline deadline);
+  virtual ~Connection() = default;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   /// `keep`: the other side is asked to leave the connection open.
   [[nodiscard]] virtual boost::asio::awaitable<Answer> exchange(Request request, Deadline deadline,
@@ -32,7 +32,7 @@ class Line {
   [[nodiscard]] virtual bool still_proven() const { return true; }
 
  protected:
-  Line() = default;
+  Connection() = default;
   bool kept_ = false;
 };
 

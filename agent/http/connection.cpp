@@ -1,4 +1,4 @@
-#include "agent/http/line.h"
+#include "agent/http/connection.h"
 
 #include <fmt/format.h>
 
@@ -131,8 +131,8 @@ json::value parsed(const Endpoint& endpoint, const Request& request, const std::
 
 /// The part that TLS and what is plain share; `stream` is connected and its expiry is set.
 template <class Stream>
-asio::awaitable<Answer> converse(Stream& stream, const Endpoint& endpoint, const Request& request,
-                                 bool& keep) {
+asio::awaitable<Answer> exchange_over(Stream& stream, const Endpoint& endpoint,
+                                      const Request& request, bool& keep) {
   error_code error;
   const auto message = message_of(endpoint, request, keep);
   keep = false;
@@ -185,15 +185,15 @@ asio::awaitable<std::vector<Place>> resolve(const Endpoint& endpoint, const Requ
   co_return places;
 }
 
-class PlainLine final : public Line {
+class PlainConnection final : public Connection {
  public:
-  PlainLine(PlainStream stream, Endpoint endpoint)
+  PlainConnection(PlainStream stream, Endpoint endpoint)
       : stream_(std::move(stream)), endpoint_(std::move(endpoint)) {}
 
   asio::awaitable<Answer> exchange(Request request, Deadline deadline, bool keep) override {
     stream_.expires_at(deadline);
     kept_ = keep;
-    co_return co_await converse(stream_, endpoint_, request, kept_);
+    co_return co_await exchange_over(stream_, endpoint_, request, kept_);
   }
 
  private:
@@ -201,9 +201,9 @@ class PlainLine final : public Line {
   const Endpoint endpoint_;
 };
 
-class SecureLine final : public Line {
+class SecureConnection final : public Connection {
  public:
-  SecureLine(PlainStream stream, tls::Context context, std::string bearer, Endpoint endpoint)
+  SecureConnection(PlainStream stream, tls::Context context, std::string bearer, Endpoint endpoint)
       : context_(std::move(context)),
         stream_(std::move(stream), *context_),
         bearer_(std::move(bearer)),
@@ -245,7 +245,7 @@ class SecureLine final : public Line {
     stream_.next_layer().expires_at(deadline);
     kept_ = keep;
     show_token(bearer_, request);
-    co_return co_await converse(stream_, endpoint_, request, kept_);
+    co_return co_await exchange_over(stream_, endpoint_, request, kept_);
   }
 
   /// Certificates or revocations that were read anew count for the next call.
@@ -266,8 +266,8 @@ class SecureLine final : public Line {
 
 }  // namespace
 
-asio::awaitable<std::unique_ptr<Line>> Line::open(Endpoint endpoint, Request request,
-                                                  Deadline deadline) {
+asio::awaitable<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint, Request request,
+                                                              Deadline deadline) {
   const auto executor = co_await asio::this_coro::executor;
   error_code error;
   PlainStream stream(executor);
@@ -287,12 +287,12 @@ asio::awaitable<std::unique_ptr<Line>> Line::open(Endpoint endpoint, Request req
   stream.socket().set_option(asio::socket_base::linger(true, 0), error);
   const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context));
   if (identity == nullptr || !identity->tls()) {
-    co_return std::make_unique<PlainLine>(std::move(stream), std::move(endpoint));
+    co_return std::make_unique<PlainConnection>(std::move(stream), std::move(endpoint));
   }
-  auto line = std::make_unique<SecureLine>(std::move(stream), identity->tls(), identity->bearer(),
-                                           std::move(endpoint));
-  co_await line->handshake(std::move(request));
-  co_return std::unique_ptr<Line>(std::move(line));
+  auto connection = std::make_unique<SecureConnection>(std::move(stream), identity->tls(),
+                                                       identity->bearer(), std::move(endpoint));
+  co_await connection->handshake(std::move(request));
+  co_return std::unique_ptr<Connection>(std::move(connection));
 }
 
 asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request) {
@@ -312,7 +312,7 @@ asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request) {
   co_await stream.async_connect(places, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   bool keep = false;
-  co_return co_await converse(stream, endpoint, request, keep);
+  co_return co_await exchange_over(stream, endpoint, request, keep);
 }
 
 }  // namespace cardswap::http
