@@ -42,7 +42,7 @@ Agent::Agent(asio::io_context& context, Config config)
       migrations_(handover_parts(), [this](const Migration& m) { metrics_.note_forgotten(m); }),
       reservations_(handover_parts(), cordons_, migrations_),
       health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
-      server_(context, tasks_, router_, standstill_, ApiSecurity::load(config_)) {
+      server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_, config_, [this](const std::string& device) {
     return health_.engine().standing_fault(device);
@@ -158,9 +158,9 @@ JobHooks Agent::job_hooks() {
 }
 
 HandoverParts Agent::handover_parts() {
-  return {context_, tasks_,      config_,
-          journal_, jobs_,       hub_,
-          criu_,    standstill_, [this](const AgentEvent& event) { health_.note(event); }};
+  return {context_, tasks_,         config_,
+          journal_, jobs_,          hub_,
+          criu_,    handover_gate_, [this](const AgentEvent& event) { health_.note(event); }};
 }
 
 RuntimeHub::Events Agent::runtime_events() {

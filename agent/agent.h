@@ -59,7 +59,7 @@ class Agent {
   StateLists state_lists_{context_, jobs_, hub_};
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
-  Standstill standstill_{context_};
+  HandoverGate handover_gate_{context_};
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;

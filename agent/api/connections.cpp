@@ -2,8 +2,8 @@
 
 namespace cardswap {
 
-std::unique_ptr<Connections::Place> Connections::enter(const std::string& address,
-                                                       std::function<void()> drop) {
+std::unique_ptr<Connections::Slot> Connections::enter(const std::string& address,
+                                                      std::function<void()> drop) {
   if (count_ >= limits_.connections) {
     Entry* victim = nullptr;
     for (auto& entry : entries_) {
@@ -20,7 +20,7 @@ std::unique_ptr<Connections::Place> Connections::enter(const std::string& addres
   ++count_;
   ++held_[address];
   const auto entry = entries_.insert(entries_.end(), Entry{address, std::move(drop)});
-  return std::make_unique<Place>(*this, entry);
+  return std::make_unique<Slot>(*this, entry);
 }
 
 void Connections::leave(Entry& entry) {
@@ -42,19 +42,19 @@ void Connections::end_call(Entry& entry) {
   --calls_;
 }
 
-Connections::Place::~Place() {
+Connections::Slot::~Slot() {
   all_.end_call(*entry_);
   all_.leave(*entry_);
   all_.entries_.erase(entry_);
 }
 
-void Connections::Place::waits() {
+void Connections::Slot::waits() {
   all_.end_call(*entry_);
   entry_->waiting = true;
   all_.entries_.splice(all_.entries_.end(), all_.entries_, entry_);
 }
 
-Connections::Room Connections::Place::begins_call(const By& by) {
+Connections::Room Connections::Slot::begins_call(const By& by) {
   const auto& limits = all_.limits_;
   entry_->waiting = false;
   entry_->of_agent = by.among_agents;

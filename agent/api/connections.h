@@ -39,12 +39,12 @@ class Connections {
   explicit Connections(Limits limits) : limits_(limits) {}
 
   /// A connection's place; left with it.
-  class Place {
+  class Slot {
    public:
-    Place(Connections& all, std::list<Entry>::iterator entry) : all_(all), entry_(entry) {}
-    ~Place();
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+    Slot(Connections& all, std::list<Entry>::iterator entry) : all_(all), entry_(entry) {}
+    ~Slot();
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
     /// From here on its client's turn: it may be dropped.
     void waits();
     /// From here on ours. Not `given`: so many calls are being answered, or so many of this
@@ -57,8 +57,7 @@ class Connections {
   };
 
   /// `drop` closes the connection. Nothing when all are being answered.
-  [[nodiscard]] std::unique_ptr<Place> enter(const std::string& address,
-                                             std::function<void()> drop);
+  [[nodiscard]] std::unique_ptr<Slot> enter(const std::string& address, std::function<void()> drop);
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:

@@ -64,20 +64,20 @@ bool has_body(const Head& head) {
 
 }  // namespace
 
-std::optional<ApiAnswer> refusal_of(const Head& head, Door door,
+std::optional<ApiAnswer> refusal_of(const Head& head, Listener listener,
                                     const std::vector<std::string>& own_names) {
   if (auto wrong = wrong_coding(head)) return wrong;
   if (head.count(bhttp::field::host) > 1) {
     return refused(400, Code::bad_request, "this is no request: it has two Host headers",
                    "send one");
   }
-  if (door == Door::unix_socket) return std::nullopt;
+  if (listener == Listener::unix_socket) return std::nullopt;
   if (head.count(bhttp::field::origin) > 0) {
     return refused(403, Code::refused, "the agent takes no requests of pages in a browser",
                    "send it without an Origin header");
   }
   const auto host = head.find(bhttp::field::host);
-  if (door == Door::plain_tcp && host != head.end() &&
+  if (listener == Listener::plain_tcp && host != head.end() &&
       !is_this_host(std::string(host->value()), own_names)) {
     return refused(403, Code::refused, "the Host header names another host than this one",
                    fmt::format("call it by an address, as localhost or by its --host-name, "

@@ -56,17 +56,18 @@ Error protocol_mismatch(const std::string& theirs) {
           "run the same Cardswap release on both hosts"};
 }
 
-ApiAnswer nobody_knows_you(const Caller& caller, bool token_allowed, Door door) {
+ApiAnswer unauthenticated(const Caller& caller, bool token_allowed, Listener listener) {
   if (!token_allowed) {
     return answer_of(Error(Code::unauthorized, "a token was sent over plain TCP",
                            "whoever listened has it now: replace it, and use TLS"));
   }
-  return answer_of(
-      Error(Code::unauthorized, fmt::format("{} is nobody that this agent answers", caller.name),
-            door == Door::tls ? "show a certificate with a role (--tls-cert, --tls-key) or a token "
-                                "(--token-file); docs/security.md"
-                              : "call as root, as the agent's own user or as a member of "
-                                "its --api-group, or use TLS; docs/security.md"));
+  return answer_of(Error(Code::unauthorized,
+                         fmt::format("{} is nobody that this agent answers", caller.name),
+                         listener == Listener::tls
+                             ? "show a certificate with a role (--tls-cert, --tls-key) or a token "
+                               "(--token-file); docs/security.md"
+                             : "call as root, as the agent's own user or as a member of "
+                               "its --api-group, or use TLS; docs/security.md"));
 }
 
 /// The refusal of somebody whose certificate counted at the handshake.
@@ -136,10 +137,10 @@ asio::awaitable<void> linger_close(PlainStream& stream) {
 }  // namespace
 
 ApiServer::ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
-                     Standstill& standstill, ApiSecurity security)
+                     HandoverGate& handover_gate, ApiSecurity security)
     : tasks_(tasks),
       router_(router),
-      standstill_(standstill),
+      handover_gate_(handover_gate),
       security_(std::move(security)),
       tcp_connections_({.connections = share_of_descriptors(2, 512), .calls = 256}),
       unix_connections_({.connections = share_of_descriptors(8, 128), .calls = 96}),
@@ -237,10 +238,10 @@ asio::awaitable<void> ApiServer::serve_unix(asio::local::stream_protocol::socket
   PlainStream stream(std::move(socket));
   // Named: GCC 12 destroys an aggregate that is made in the co_await's own expression twice.
   Proof proof{
-      caller_at(stream.socket().native_handle(), security_.group), Door::unix_socket, {}, {}};
-  const auto place = unix_connections_.enter(proof.caller.name, [&stream] { stream.close(); });
-  if (!place) co_return;
-  co_await converse(stream, *place, std::move(proof));
+      caller_at(stream.socket().native_handle(), security_.group), Listener::unix_socket, {}, {}};
+  const auto slot = unix_connections_.enter(proof.caller.name, [&stream] { stream.close(); });
+  if (!slot) co_return;
+  co_await serve(stream, *slot, std::move(proof));
 }
 
 asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
@@ -252,18 +253,18 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   const auto to = error ? std::string() : canonical_host(here.address().to_string());
   PlainStream stream(std::move(socket));
   if (!security_.tls) {
-    const auto place = tcp_connections_.enter(from, [&stream] { stream.close(); });
-    if (!place) co_return;
-    Proof proof{caller_over_plain_tcp(security_, here, remote), Door::plain_tcp, to, from};
-    if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);
-    co_await converse(stream, *place, std::move(proof));
+    const auto slot = tcp_connections_.enter(from, [&stream] { stream.close(); });
+    if (!slot) co_return;
+    Proof proof{caller_over_plain_tcp(security_, here, remote), Listener::plain_tcp, to, from};
+    if (crowded()) co_await handover_gate_.wait(kNewcomerWaitMax);
+    co_await serve(stream, *slot, std::move(proof));
     co_return;
   }
   const auto context = security_.tls;  // which may be renewed meanwhile
   asio::ssl::stream<PlainStream> secure(std::move(stream), *context);
-  const auto place = tcp_connections_.enter(from, [&secure] { secure.next_layer().close(); });
-  if (!place) co_return;
-  if (crowded()) co_await standstill_.wait(kNewcomerWaitMax);
+  const auto slot = tcp_connections_.enter(from, [&secure] { secure.next_layer().close(); });
+  if (!slot) co_return;
+  if (crowded()) co_await handover_gate_.wait(kNewcomerWaitMax);
   secure.next_layer().expires_after(kHandshakeTimeMax);
   co_await secure.async_handshake(asio::ssl::stream_base::server,
                                   asio::redirect_error(asio::use_awaitable, error));
@@ -282,13 +283,13 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
     co_await linger_close(secure.next_layer());
     co_return;
   }
-  Proof proof{tls::peer_of(secure.native_handle()), Door::tls, to, from,
+  Proof proof{tls::peer_of(secure.native_handle()), Listener::tls, to, from,
               tls::PeerCertificate(secure.native_handle(), context)};
-  co_await converse(secure, *place, std::move(proof));
+  co_await serve(secure, *slot, std::move(proof));
 }
 
 template <class Stream>
-asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& place, Proof proof) {
+asio::awaitable<void> ApiServer::serve(Stream& stream, Connections::Slot& slot, Proof proof) {
   beast::flat_buffer buffer;
   boost::system::error_code error;
   auto& line = beast::get_lowest_layer(stream);
@@ -296,7 +297,7 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
     bhttp::request_parser<bhttp::string_body> parser;
     parser.body_limit(boost::none);  // it is the call's, which the header names
     parser.header_limit(kHeaderBytesMax);
-    place.waits();
+    slot.waits();
     line.expires_after(kHeaderTimeMax);
     co_await bhttp::async_read_header(stream, buffer, parser,
                                       asio::redirect_error(asio::use_awaitable, error));
@@ -304,7 +305,7 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
     bool token_ok = true;
     bool heard = false;  // not only refused
     std::optional<ApiAnswer> improper;
-    if (!error) improper = refusal_of(parser.get(), proof.door, security_.names);
+    if (!error) improper = refusal_of(parser.get(), proof.listener, security_.names);
     if (!error && !improper && proof.certificate) {
       improper = ended_meanwhile(proof.caller.name, proof.certificate->fault(security_.tls));
     }
@@ -346,16 +347,16 @@ asio::awaitable<void> ApiServer::converse(Stream& stream, Connections::Place& pl
       const auto protocol = request.find("Cardswap-Protocol");
       if (protocol != request.end() && protocol->value() != kPeerProtocol) {
         answer = answer_of(protocol_mismatch(std::string(protocol->value())));
-      } else if (const auto room = place.begins_call(by(caller, of_agent));
+      } else if (const auto room = slot.begins_call(by(caller, of_agent));
                  room != Connections::Room::given) {
         answer = too_busy(room, caller);
       } else {
-        if (!of_agent && crowded()) co_await standstill_.wait(kCallWaitMax);
+        if (!of_agent && crowded()) co_await handover_gate_.wait(kCallWaitMax);
         answer = co_await router_.handle(std::string(request.method_string()),
                                          std::string(request.target()), request.body(), caller);
       }
     } else if (readable) {
-      answer = nobody_knows_you(caller, token_ok, proof.door);
+      answer = unauthenticated(caller, token_ok, proof.listener);
     } else if (error == bhttp::error::body_limit && heard) {
       const auto& head = parser.get();
       answer =

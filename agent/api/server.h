@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "agent/api/connections.h"
+#include "agent/api/handover_gate.h"
 #include "agent/api/request_rules.h"
 #include "agent/api/router.h"
-#include "agent/api/standstill.h"
 #include "agent/base/task_group.h"
 #include "agent/security/security.h"
 
@@ -27,7 +27,7 @@ namespace cardswap {
 class ApiServer {
  public:
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,
-            Standstill& standstill, ApiSecurity security);
+            HandoverGate& handover_gate, ApiSecurity security);
   ~ApiServer();
 
   /// Throws Error{io}: in use, not ours, or no such address.
@@ -45,9 +45,9 @@ class ApiServer {
   /// What a request's connection says about its caller.
   struct Proof {
     Caller caller;
-    Door door = Door::unix_socket;
+    Listener listener = Listener::unix_socket;
     /// Nobody else can read what goes over it.
-    [[nodiscard]] bool token_allowed() const { return door != Door::plain_tcp; }
+    [[nodiscard]] bool token_allowed() const { return listener != Listener::plain_tcp; }
     std::string came_to;  ///< as in Caller
     std::string came_from;
     std::optional<tls::PeerCertificate> certificate = {};
@@ -58,13 +58,13 @@ class ApiServer {
   asio::awaitable<void> serve_tcp(asio::ip::tcp::socket socket);
   asio::awaitable<void> serve_unix(asio::local::stream_protocol::socket socket);
   template <class Stream>
-  asio::awaitable<void> converse(Stream& stream, Connections::Place& place, Proof proof);
+  asio::awaitable<void> serve(Stream& stream, Connections::Slot& slot, Proof proof);
 
   [[nodiscard]] bool crowded() const;
 
   TaskGroup& tasks_;
   const Router& router_;
-  Standstill& standstill_;
+  HandoverGate& handover_gate_;
   ApiSecurity security_;
   Connections tcp_connections_;
   Connections unix_connections_;

@@ -45,7 +45,7 @@ Migrations::Migrations(const HandoverParts& parts, std::function<void(const Migr
       jobs_(parts.jobs),
       hub_(parts.hub),
       criu_(parts.criu),
-      standstill_(parts.standstill),
+      handover_gate_(parts.handover_gate),
       tell_(parts.tell),
       forgetting_(std::move(forgetting)),
       changed_(parts.context) {}

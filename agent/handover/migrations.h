@@ -173,7 +173,7 @@ class Migrations {
   Jobs& jobs_;
   RuntimeHub& hub_;
   criu::Host& criu_;
-  Standstill& standstill_;
+  HandoverGate& handover_gate_;
   TellEvent tell_;
   std::function<void(const Migration&)> forgetting_;
   Signal changed_;

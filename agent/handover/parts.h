@@ -1,6 +1,6 @@
 #pragma once
 
-#include "agent/api/standstill.h"
+#include "agent/api/handover_gate.h"
 #include "agent/attach/hub.h"
 #include "agent/base/agent_event.h"
 #include "agent/base/config.h"
@@ -21,7 +21,7 @@ struct HandoverParts {
   RuntimeHub& hub;
   criu::Host& criu;
   /// Told when a job begins to stand still for its handover, and when that is over.
-  Standstill& standstill;
+  HandoverGate& handover_gate;
   TellEvent tell = {};
 };
 

@@ -144,7 +144,7 @@ class Reservations {
   Jobs& jobs_;
   RuntimeHub& hub_;
   criu::Host& criu_;
-  Standstill& standstill_;
+  HandoverGate& handover_gate_;
   TellEvent tell_;
   const Cordons& cordons_;
   const Migrations& migrations_;

@@ -69,8 +69,8 @@ std::optional<Error> Migrations::Source::journal(const SourceSide& next, bool re
   if (handover::is_over(m_.state()) && all_.running_of(m_.instance) == &m_) {
     all_.live_.erase(m_.instance);
   }
-  all_.standstill_.note(m_.id, m_.state() == State::freezing || m_.state() == State::verifying ||
-                                   m_.state() == State::committed);
+  all_.handover_gate_.note(m_.id, m_.state() == State::freezing || m_.state() == State::verifying ||
+                                      m_.state() == State::committed);
   spdlog::info("job {} migration {} {}", m_.spec.job, m_.id, name);
   all_.changed_.notify();
   return refused;

@@ -64,7 +64,7 @@ std::optional<Error> Reservations::Target::journal(const TargetSide& next, bool 
   if (is_over(next.state())) {
     criu::close_meeting(all_.config_, r_.migration, criu::Meeting::holder);
   }
-  all_.standstill_.note(
+  all_.handover_gate_.note(
       r_.migration, next.state() == TargetState::verified || next.state() == TargetState::granted);
   spdlog::info("migration {} here: {}", r_.migration, to_string(next.state()));
   all_.changed_.notify();

@@ -193,8 +193,8 @@ class Target {
              }}};
   RuntimeHub hub_{context_, tasks_, jobs_, {}};
   criu::Host criu_{context_, config_, journal_};
-  Standstill standstill_{context_};
-  HandoverParts parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, standstill_};
+  HandoverGate handover_gate_{context_};
+  HandoverParts parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_};
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
   Reservations reservations_{parts_, cordons_, migrations_};

@@ -5,7 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/api/connections.h"
-#include "agent/api/standstill.h"
+#include "agent/api/handover_gate.h"
 #include "agent/security/access.h"
 #include "agent/security/tokens.h"
 
@@ -183,10 +183,10 @@ TEST(Connections, CallsBeingAnsweredStayAndAreBounded) {
 TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
   Connections connections(
       {.connections = 20, .calls = 3, .of_a_caller = 2, .of_an_agent = 3, .kept = 1});
-  std::vector<std::unique_ptr<Connections::Place>> places;
+  std::vector<std::unique_ptr<Connections::Slot>> slots;
   const auto calls = [&](const Connections::By& by) {
-    places.push_back(connections.enter("a", [] { FAIL(); }));
-    return places.back()->begins_call(by);
+    slots.push_back(connections.enter("a", [] { FAIL(); }));
+    return slots.back()->begins_call(by);
   };
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
@@ -198,9 +198,9 @@ TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
   const Connections::By agent{.caller = "agent a", .is_agent = true, .among_agents = true};
   for (int i = 0; i < 3; ++i) EXPECT_EQ(calls(agent), Room::given);
   EXPECT_EQ(calls(agent), Room::full_for_caller);
-  places.front()->waits();
+  slots.front()->waits();
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::full) << "the owner's call still counts";
-  places[1].reset();
+  slots[1].reset();
   EXPECT_EQ(calls({.caller = "viewer v"}), Room::given);
 }
 
@@ -223,30 +223,30 @@ TEST(Connections, AnAgentsLineIsDroppedLast) {
   EXPECT_EQ(dropped, "1agent's") << "where there are only agents, the one that waited longest";
 }
 
-TEST(Standstill, IsWaitedForToItsEndOrForSoLong) {
+TEST(HandoverGate, IsWaitedForToItsEndOrForSoLong) {
   asio::io_context context(1);
-  Standstill standstill(context);
+  HandoverGate handover_gate(context);
   bool waited = false;
   const auto wait = [&](std::chrono::milliseconds most) {
     waited = false;
-    asio::co_spawn(context, standstill.wait(most),
+    asio::co_spawn(context, handover_gate.wait(most),
                    [&](const std::exception_ptr&) { waited = true; });
     context.restart();
     context.poll();
   };
   wait(std::chrono::hours(1));
   EXPECT_TRUE(waited) << "nothing stands still";
-  standstill.note("m-1", true);
-  standstill.note("m-2", true);
+  handover_gate.note("m-1", true);
+  handover_gate.note("m-2", true);
   wait(std::chrono::hours(1));
   EXPECT_FALSE(waited);
-  standstill.note("m-1", false);
+  handover_gate.note("m-1", false);
   context.poll();
   EXPECT_FALSE(waited) << "the other one still does";
-  standstill.note("m-2", false);
+  handover_gate.note("m-2", false);
   context.poll();
   EXPECT_TRUE(waited);
-  standstill.note("m-3", true);
+  handover_gate.note("m-3", true);
   wait(std::chrono::milliseconds(1));
   context.run();
   EXPECT_TRUE(waited);

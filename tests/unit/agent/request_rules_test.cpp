@@ -17,8 +17,8 @@ Head post(std::vector<std::pair<std::string, std::string>> fields) {
   return head;
 }
 
-unsigned status(const Head& head, Door door = Door::plain_tcp) {
-  const auto refusal = refusal_of(head, door, {"gpu-a.example.org"});
+unsigned status(const Head& head, Listener listener = Listener::plain_tcp) {
+  const auto refusal = refusal_of(head, listener, {"gpu-a.example.org"});
   return refusal ? refusal->status : 200U;
 }
 
@@ -35,11 +35,11 @@ TEST(RequestRules, LetWhatClientsSendPass) {
 }
 
 TEST(RequestRules, RefuseWhatPagesInABrowserSend) {
-  for (const auto door : {Door::plain_tcp, Door::tls}) {
-    EXPECT_EQ(status(post({{"Origin", "https://evil.example"}}), door), 403U);
-    EXPECT_EQ(status(post({{"Origin", "null"}}), door), 403U);
+  for (const auto listener : {Listener::plain_tcp, Listener::tls}) {
+    EXPECT_EQ(status(post({{"Origin", "https://evil.example"}}), listener), 403U);
+    EXPECT_EQ(status(post({{"Origin", "null"}}), listener), 403U);
     for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "", "json"}) {
-      EXPECT_EQ(status(post({{"Content-Type", type}}), door), 415U) << type;
+      EXPECT_EQ(status(post({{"Content-Type", type}}), listener), 415U) << type;
     }
   }
   for (const char* host :
@@ -48,31 +48,31 @@ TEST(RequestRules, RefuseWhatPagesInABrowserSend) {
     EXPECT_EQ(status(post({{"Host", host}})), 403U) << host;
   }
   // The certificate was checked by that name.
-  EXPECT_EQ(status(post({{"Host", "gpu-a.dc.example"}}), Door::tls), 200U);
+  EXPECT_EQ(status(post({{"Host", "gpu-a.dc.example"}}), Listener::tls), 200U);
 }
 
 TEST(RequestRules, RefuseTwoHosts) {
-  for (const auto door : {Door::unix_socket, Door::plain_tcp, Door::tls}) {
+  for (const auto listener : {Listener::unix_socket, Listener::plain_tcp, Listener::tls}) {
     auto head = post({{"Host", "localhost"}});
     head.insert(http::field::host, "localhost");
-    EXPECT_EQ(status(head, door), 400U);
+    EXPECT_EQ(status(head, listener), 400U);
   }
 }
 
 TEST(RequestRules, RefuseABodyWhoseEndTwoReadersMaySeeElsewhere) {
-  for (const auto door : {Door::unix_socket, Door::plain_tcp, Door::tls}) {
+  for (const auto listener : {Listener::unix_socket, Listener::plain_tcp, Listener::tls}) {
     auto head = post({});
     head.erase(http::field::content_length);
     head.set(http::field::transfer_encoding, "chunked");
-    EXPECT_EQ(status(head, door), 200U);
+    EXPECT_EQ(status(head, listener), 200U);
     for (const char* coding : {"xchunked", "gzip", "gzip, chunked", "chunked, chunked", ""}) {
       head.set(http::field::transfer_encoding, coding);
-      EXPECT_EQ(status(head, door), 400U) << coding;
+      EXPECT_EQ(status(head, listener), 400U) << coding;
     }
     head.set(http::field::transfer_encoding, "chunked");
     head.insert(http::field::transfer_encoding, "chunked");
-    EXPECT_EQ(status(head, door), 400U) << "twice";
-    EXPECT_EQ(status(post({{"Transfer-Encoding", "chunked"}}), door), 400U) << "and a length";
+    EXPECT_EQ(status(head, listener), 400U) << "twice";
+    EXPECT_EQ(status(post({{"Transfer-Encoding", "chunked"}}), listener), 400U) << "and a length";
   }
 }
 

@@ -11,9 +11,9 @@ namespace cardswap {
 
 /// The moments in which a job of this host stands still for its handover. A crowd of callers waits
 /// for their end: what the agent does then, it does for the job. One thread.
-class Standstill {
+class HandoverGate {
  public:
-  explicit Standstill(asio::io_context& context) : over_(context) {}
+  explicit HandoverGate(asio::io_context& context) : over_(context) {}
 
   void note(const std::string& migration, bool stands_still) {
     if (stands_still) {
