@@ -71,7 +71,8 @@ bool Reservations::is_granted(const Job& standby) const {
 }
 
 bool Reservations::keeps(const Job& standby) const {
-  // A copy that outlived its agent lets its GPUs go before it is ended, in take_up().
+  // A copy that outlived its agent lets its GPUs go before it is ended, in
+  // resume_after_restart().
   return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
 }
 

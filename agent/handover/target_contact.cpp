@@ -197,10 +197,10 @@ void Migrations::hear_before_the_commit(Migration& m, const TargetStatus& status
                              agent),
                  "is it a cardswapd of this release that listens there?"));
   }
-  if (m.state() == State::preparing && state == TargetState::parked)
+  if (m.state() == State::preparing && state == TargetState::parked) {
     note_warning(m, status.warning);
-  if (m.spec.arrive == channel::Arrival::criu && state == TargetState::verified)
-    note_restored(m, status);
+  }
+  if (m.spec.arrive == Arrival::criu && state == TargetState::verified) note_restored(m, status);
   const auto before = m.state();
   apply(m, status.message);
   if (m.state() != before) m.target.awaited = false;

@@ -1,0 +1,82 @@
+#include "agent/handover/driver.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+#include "agent/handover/source_side.h"
+
+namespace cardswap::handover {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// A source whose disk may be full, and which writes down what is done.
+struct Source final : Executor<SourceSide>, Peer {
+  std::optional<Error> journal(const SourceSide& next, bool) override {
+    done.emplace_back("journal " + std::string(to_string(next.state())));
+    return full ? std::optional(Error(Code::io, "no space left on the disk")) : std::nullopt;
+  }
+  void execute(const Effect& effect, const SourceSide&) override {
+    done.emplace_back(effect.type == Effect::Type::release ? "release" : "other");
+    if (again) Driver<SourceSide>(side, *this, *this).apply(*again, {});
+  }
+  void send(const Message& message) override {
+    done.emplace_back(message.kind == Message::Kind::grant ? "grant" : "message");
+  }
+  std::optional<Error> on(auto event) {
+    auto next = side;
+    const auto effects = next.on(event);
+    return Driver<SourceSide>(side, *this, *this).apply(next, effects);
+  }
+
+  explicit Source(State state) : side({state, 2, 1}, {Content{{{1}}, 7}, Content{{{1}}, 7}}) {}
+  SourceSide side;
+  bool full = false;
+  std::optional<SourceSide> again;
+  std::vector<std::string> done;
+};
+
+TEST(Driver, HasTheCommitOnDiskBeforeItSendsTheGrant) {
+  Source source(State::verifying);
+  EXPECT_FALSE(source.on(Event::digests_equal));
+  EXPECT_THAT(source.done, ElementsAre("journal committed", "grant"));
+  EXPECT_EQ(source.side.state(), State::committed);
+}
+
+TEST(Driver, DoesNothingOfWhatTheDiskRefuses) {
+  Source source(State::verifying);
+  source.full = true;
+  const auto before = source.side.record();
+  EXPECT_TRUE(source.on(Event::digests_equal));
+  EXPECT_THAT(source.done, ElementsAre("journal committed"));
+  EXPECT_EQ(source.side.record(), before);
+}
+
+TEST(Driver, ReleasesATrainerAlthoughTheDiskRefuses) {
+  Source source(State::syncing);
+  source.full = true;
+  EXPECT_FALSE(source.on(Event::failed));
+  EXPECT_THAT(source.done, ElementsAre("journal aborting", "release", "message"));
+  EXPECT_EQ(source.side.state(), State::aborting);
+}
+
+TEST(Driver, DoesNotSetBackWhatAnEffectDroveOn) {
+  Source source(State::syncing);
+  source.again = SourceSide({State::aborted, 2, 1});
+  EXPECT_FALSE(source.on(Event::failed));
+  EXPECT_EQ(source.side.state(), State::aborted);
+}
+
+TEST(Driver, KeepsWhatIsOnlySeen) {
+  Source source(State::freezing);
+  EXPECT_FALSE(source.on(
+      Message{Message::Kind::status, 2, {{{1}}, 9}, Decision::pending, TargetState::verified}));
+  EXPECT_THAT(source.done, IsEmpty());
+  EXPECT_EQ(source.side.seen().theirs->step, 9U);
+}
+
+}  // namespace
+}  // namespace cardswap::handover
