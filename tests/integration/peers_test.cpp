@@ -7,7 +7,9 @@
 #include <signal.h>
 
 #include <boost/json.hpp>
+#include <memory>
 
+#include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/scripted_peer.h"
 
@@ -135,6 +137,25 @@ TEST_F(OddPeer, WhoseStatusIsNoneEndsTheMigrationWithOneError) {
   peer_.follow(accepts_then(no_port));
   expect_refused(no_port);
   EXPECT_THAT(text(latest().at("error").as_object(), "failure"), HasSubstr("which is no port"));
+}
+
+/// The trainers' engines have found the same bytes; what their agents report of them differs.
+TEST_F(OddPeer, ThatReportsAnotherDigestEndsTheMigrationWithThatReason) {
+  const auto b = std::make_shared<Host>(dir_.path() / "b", HostOptions{.name = "gpu-b"});
+  peer_.follow([b](const Asked& asked) {
+    auto answer = ask_over_tcp(*b, {asked.method, asked.target, asked.body, {}});
+    if (text(answer.body, "state") == "verified") {
+      auto& root = answer.body.at("root").as_string();
+      root.front() = root.front() == '0' ? '1' : '0';
+    }
+    return said(boost::json::serialize(answer.body), answer.status);
+  });
+  const auto outcome = a_.command(migrate());
+  EXPECT_THAT(outcome.err, HasSubstr("the two sides report different digests")) << a_.log();
+  EXPECT_EQ(text(latest(), "state"), "aborted");
+  EXPECT_EQ(text(latest().at("error").as_object(), "code"), "digest_mismatch");
+  EXPECT_TRUE(within(5s, [&] { return b->leftovers().empty(); })) << b->leftovers();
+  peer_.follow([](const Asked&) { return said("{}"); });
 }
 
 TEST_F(OddPeer, ThatSaysNothingIsGivenUpAtTheTimeout) {
