@@ -164,7 +164,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
     }
     EXPECT_TRUE(comes_to("aborted")) << logs();
     if (GetParam().owner() == Owner::nobody) {
-      EXPECT_EQ(text(a().job("job"), "state"), "failed");
+      EXPECT_TRUE(within(5s, [&] { return text(a().job("job"), "state") == "failed"; })) << logs();
     } else {
       EXPECT_TRUE(scenario_->steps_again_within(5s)) << logs();
       EXPECT_LT(scenario_->longest_pause_ms(damaged), kBackMs * kPatience);
