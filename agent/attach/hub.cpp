@@ -19,6 +19,7 @@ namespace cardswap {
 namespace {
 
 constexpr std::chrono::seconds kHelloTimeMax{2};
+constexpr std::chrono::seconds kLookAgain{1};
 constexpr std::size_t kHelloBytesMax = 4096;
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::chrono::seconds kTellEvery{10};
@@ -141,7 +142,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     return one.live() && one.process.pid == session;
   });
   const bool is_known = job != jobs.end() || peer.uid == 0 || peer.uid == ::geteuid();
-  if (!is_known && !owns_a_job(peer.uid)) {
+  if (!is_known && !owns_a_job(peer.uid) && std::ranges::none_of(jobs, &Job::is_being_started)) {
     spdlog::debug("process {} of uid {} belongs to no job", peer.pid, peer.uid);
     return nullptr;
   }
@@ -167,6 +168,18 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
         if (connection->patience.expiry() <= std::chrono::steady_clock::now()) connection->close();
       });
   return connection;
+}
+
+/// A program may say Hello before its parent has told the agent that it runs. Whoever waits here
+/// has its Hello's patience and no more.
+asio::awaitable<void> RuntimeHub::started(channel::Hello hello) const {
+  const auto starts = [&] {
+    const auto* job = jobs_.by_token(hello.job, hello.token);
+    return job != nullptr && job->is_being_started();
+  };
+  while (starts()) {
+    co_await jobs_.changed().wait_until(std::chrono::steady_clock::now() + kLookAgain);
+  }
 }
 
 Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
@@ -237,6 +250,8 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
         if (instance.empty()) {
           const auto* hello = std::get_if<channel::Hello>(&message);
           if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
+          co_await started(*hello);
+          if (connection->closed) break;
           auto& job = admit(*hello, *connection);
           const auto welcome = events_.hello(job, *hello);
           instance = job.instance;

@@ -59,6 +59,7 @@ class RuntimeHub {
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   [[nodiscard]] bool is_current(const std::string& instance,
                                 const std::shared_ptr<Connection>& connection) const;
+  asio::awaitable<void> started(channel::Hello hello) const;
   Job& admit(const channel::Hello& hello, Connection& connection);
   void tell_refused(const Error& refused);
   asio::awaitable<void> tell_later();

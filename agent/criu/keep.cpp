@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "agent/criu/stay.h"
-#include "agent/process/parent.h"
+#include "agent/process/keep_order.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 

@@ -48,9 +48,11 @@ class Reservations {
   [[nodiscard]] bool keeps(const Job& standby) const;
 
   /// A place, unless it is a dry run or something stands against it. `missing`: what lacks() has
-  /// found for this request. Throws Error{conflict}: that migration has one, or leaves this host.
-  [[nodiscard]] Offer reserve(const ReservationRequest& wanted, const Caller& caller,
-                              const DataAddress& place, std::vector<std::string> missing = {});
+  /// found for this request. Returns when the standby's program runs; its owner may hold that up
+  /// for some seconds. Throws Error{conflict}: that migration has one, or leaves this host.
+  [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
+                                               DataAddress place,
+                                               std::vector<std::string> missing = {});
   /// What this host lacks of what a process image needs, where one may come here at all. Looks at
   /// files in a process of the job's user, for a few seconds at most.
   [[nodiscard]] asio::awaitable<std::vector<std::string>> lacks(ReservationRequest wanted,
@@ -114,7 +116,7 @@ class Reservations {
   void apply(Reservation& r, const handover::Message& message);
   void apply(Reservation& r, const handover::Content& verified);
   void fail(Reservation& r, handover::TargetEvent event, Error error);
-  void start_standby(Reservation& r);
+  asio::awaitable<void> start_standby(std::string migration);
   void look_around(const ReservationRequest& wanted, const Caller& caller,
                    AdmissionRequest& asked) const;
   /// What stands against a process image here; the GPUs that it needs.

@@ -54,8 +54,8 @@ void Reservations::look_around(const ReservationRequest& wanted, const Caller& c
   }
 }
 
-Offer Reservations::reserve(const ReservationRequest& wanted, const Caller& caller,
-                            const DataAddress& place, std::vector<std::string> missing) {
+asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller caller,
+                                             DataAddress place, std::vector<std::string> missing) {
   const auto& id = wanted.migration;
   const auto& spec = wanted.spec;
   const auto epoch = wanted.epoch;
@@ -102,10 +102,10 @@ Offer Reservations::reserve(const ReservationRequest& wanted, const Caller& call
     admission.block(error.failure(), error.hint());
   }
   if (!admission.blocked_reasons.empty() || wanted.dry_run) {
-    return {.accepted = admission.blocked_reasons.empty(),
-            .code = admission.no_memory ? Code::no_memory : Code::refused,
-            .blocked_reasons = std::move(admission.blocked_reasons),
-            .hint = std::move(admission.hint)};
+    co_return Offer{.accepted = admission.blocked_reasons.empty(),
+                    .code = admission.no_memory ? Code::no_memory : Code::refused,
+                    .blocked_reasons = std::move(admission.blocked_reasons),
+                    .hint = std::move(admission.hint)};
   }
   forget_old();
   const auto* leaving = jobs_.find(spec.name);
@@ -134,9 +134,12 @@ Offer Reservations::reserve(const ReservationRequest& wanted, const Caller& call
   made.source_gpus = std::move(source_gpus);
   made.relocatable_bytes = wanted.relocatable_bytes;
   auto& r = reservations_.emplace_back(std::move(made));
+  const auto pin = r.in_use;
   try {
     apply(r, Message{Message::Kind::reserve, epoch});
+    co_await start_standby(id);
   } catch (...) {
+    if (tasks_.stopping()) throw;
     if (r.side.state() == TargetState::nothing) {  // nothing is on disk
       reservations_.pop_back();
       throw;
@@ -145,26 +148,38 @@ Offer Reservations::reserve(const ReservationRequest& wanted, const Caller& call
     fail(r, TargetEvent::standby_failed,
          error_of(std::current_exception())
              .within(fmt::format("start the standby of {} on {}", spec.name, config_.host_name)));
-    return {.accepted = false,
-            .code = Code::refused,
-            .blocked_reasons = {r.error->failure()},
-            .hint = r.error->hint()};
   }
-  return {.accepted = true};
+  if (r.side.state() == TargetState::failed && r.error) {
+    co_return Offer{.accepted = false,
+                    .code = Code::refused,
+                    .blocked_reasons = {r.error->failure()},
+                    .hint = r.error->hint()};
+  }
+  co_return Offer{.accepted = true};
 }
 
-void Reservations::start_standby(Reservation& r) {
+asio::awaitable<void> Reservations::start_standby(std::string migration) {
+  auto& r = at(migration);
   const auto& spec = *r.spec;
   spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r.migration,
                format_size(r.state_bytes), spec.device, r.from.empty() ? "somebody" : r.from,
                r.owner.empty() ? "" : ", by " + r.owner);
   std::vector<std::string> stand_in;
   if (r.arrive == channel::Arrival::criu) stand_in = prepare_arrival(r);
-  auto& standby = jobs_.start_standby(spec, r.migration, r.side.record().epoch, r.state_bytes,
-                                      r.from, stand_in);
-  r.instance = standby.instance;
-  if (!stand_in.empty()) tasks_.spawn("restore " + spec.name, arrive(r.migration));
-  jobs_.set_state(standby, "standby");
+  const bool arrives = !stand_in.empty();
+  const auto instance =
+      jobs_.add_standby(spec, r.migration, r.side.record().epoch, r.state_bytes, r.from).instance;
+  r.instance = instance;
+  co_await jobs_.start(instance, std::move(stand_in));
+  auto* standby = jobs_.by_instance(instance);
+  if (standby == nullptr) co_return;              // its end was told
+  if (r.side.state() != TargetState::reserved) {  // the place was given up meanwhile
+    signal_group(standby->process, SIGKILL);
+    co_return;
+  }
+  r.heard_at = Clock::now();
+  if (arrives) tasks_.spawn("restore " + spec.name, arrive(r.migration));
+  jobs_.set_state(*standby, "standby");
   apply(r, TargetEvent::standby_started);
   tasks_.spawn("watch the source of " + r.migration, watch_source(r.migration));
 }

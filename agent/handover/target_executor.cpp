@@ -74,7 +74,7 @@ std::optional<Error> Reservations::Target::journal(const TargetSide& next, bool 
 void Reservations::Target::execute(const handover::Effect& effect, const TargetSide& next) {
   auto* job = all_.jobs_.by_instance(r_.instance);
   switch (effect.type) {
-    case Type::start_standby: all_.start_standby(r_); break;
+    case Type::start_standby: break;  // reserve() does, whose event it is: that may take a while
     case Type::kill_standby: all_.end_standby(r_); break;
     case Type::grant:
       if (job != nullptr) grant(*job, effect.epoch, next);

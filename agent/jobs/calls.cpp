@@ -97,9 +97,11 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
                             cordon->device.empty() ? "" : "/" + cordon->device));
   }
   check_may_run_as(parts.config, spec.user, request.caller);
-  auto& job = parts.jobs.start_primary(spec);
-  spdlog::info("job {} started as process {} on {}", job.name, job.process.pid, job.device);
-  co_return ApiAnswer{201, to_json(job)};
+  const auto instance = co_await parts.jobs.start_primary(std::move(spec));
+  const auto* job = parts.jobs.by_instance(instance);
+  if (job == nullptr) throw Error(Code::not_found, "the job is gone");
+  spdlog::info("job {} started as process {} on {}", job->name, job->process.pid, job->device);
+  co_return ApiAnswer{201, to_json(*job)};
 }
 
 asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {

@@ -189,16 +189,32 @@ void Jobs::start_again(Job& job) {
   job.ended_at_ms = 0;
   job.token = random_hex(16);  // who carries the old one is not of it any more
   job.remains.clear();
+  job.state = "starting";
+  job.process = {};
+  tasks_.spawn("start " + job.name + " again", run_again(job.instance, before));
+}
+
+asio::awaitable<void> Jobs::run_again(std::string instance, Job before) {
   try {
-    (void)device(job.device);
-    start(job);
-    spdlog::warn("job {} is {}, and started again as process {}: {} of {} times", job.name,
-                 before.state, job.process.pid, job.restarts, kRestartsMax);
-  } catch (const Error& error) {
-    job = before;
-    job.exit_text = fmt::format("{}{}it could not be started again: {}", before.exit_text,
-                                before.exit_text.empty() ? "" : "; ", error.failure());
-    spdlog::error("job {} is {}: {}", job.name, job.state, job.exit_text);
+    (void)device(before.device);
+    co_await start_process_of(instance, {});
+    if (const auto* job = by_instance(instance)) {
+      spdlog::warn("job {} is {}, and started again as process {}: {} of {} times", job->name,
+                   before.state, job->process.pid, job->restarts, kRestartsMax);
+    }
+  } catch (...) {
+    if (tasks_.stopping()) throw;  // the next agent finds that it was to start
+    const auto error = error_of(std::current_exception());
+    auto* job = by_instance(instance);
+    if (job == nullptr) co_return;
+    before.stop_asked = job->stop_asked;
+    before.restart = job->restart;
+    *job = std::move(before);
+    job->exit_text += fmt::format("{}it could not be started again: {}",
+                                  job->exit_text.empty() ? "" : "; ", error.failure());
+    spdlog::error("job {} is {}: {}", job->name, job->state, job->exit_text);
+    save_when_possible(*job);
+    changed_.notify();
   }
 }
 

@@ -54,7 +54,7 @@ Job& Jobs::add(const JobSpec& spec) {
   return jobs_.emplace_back(std::move(job));
 }
 
-Job& Jobs::start_primary(const JobSpec& spec) {
+asio::awaitable<std::string> Jobs::start_primary(JobSpec spec) {
   (void)device(spec.device);
   if (auto* old = find(spec.name)) {
     if (old->live()) {
@@ -78,19 +78,13 @@ Job& Jobs::start_primary(const JobSpec& spec) {
   make_job_folder(config_.job_dir(spec.name));
   std::error_code gone;
   std::filesystem::remove(config_.job_dir(spec.name) / "log", gone);
-  auto& job = add(spec);
-  try {
-    start(job);
-  } catch (...) {
-    jobs_.pop_back();
-    throw;
-  }
-  return job;
+  auto instance = add(spec).instance;
+  co_await start(instance);
+  co_return instance;
 }
 
-Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
-                         std::uint64_t reserved_bytes, const std::string& came_from,
-                         const std::vector<std::string>& stand_in) {
+Job& Jobs::add_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
+                       std::uint64_t reserved_bytes, const std::string& came_from) {
   const auto file = "log-" + migration;
   if (std::filesystem::path(file).filename() != file) {  // whoever made the id should have said so
     throw Error(Code::bad_request, "the id of a migration is no part of a file's name");
@@ -102,18 +96,22 @@ Job& Jobs::start_standby(const JobSpec& spec, const std::string& migration, std:
   job.reserved_bytes = reserved_bytes;
   job.came_from = came_from;
   job.log_path = (config_.job_dir(spec.name) / file).string();
-  try {
-    start(job, stand_in);
-  } catch (...) {
-    jobs_.pop_back();
-    throw;
-  }
   return job;
 }
 
-void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
+asio::awaitable<void> Jobs::start(std::string instance, std::vector<std::string> stand_in) {
+  try {
+    co_await start_process_of(instance, std::move(stand_in));
+  } catch (...) {
+    std::erase_if(jobs_, [&](const Job& job) { return job.instance == instance; });
+    changed_.notify();
+    throw;
+  }
+}
+
+ProcessSpec Jobs::program_of(const Job& job, std::vector<std::string> stand_in) const {
   ProcessSpec spec;
-  spec.argv = stand_in.empty() ? job.argv : stand_in;
+  spec.argv = stand_in.empty() ? job.argv : std::move(stand_in);
   spec.env = job.env;
   spec.cwd = job.cwd.empty() ? std::string("/") : job.cwd;
   spec.log = job.log_path;
@@ -134,41 +132,51 @@ void Jobs::start(Job& job, const std::vector<std::string>& stand_in) {
   spec.env[environment::kDevice] = job.device;
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
-  job.state = "starting";
-  job.started_at_ms = unix_ms();
-  job.step = job.saved_step = 0;
-  start_process_of(job, spec, stand_in.empty());
-  tasks_.spawn("watch " + job.name, watch(job.instance));
+  return spec;
 }
 
-/// `kept`: under a parent of its own. What stands in for a program is the agent's own child.
-void Jobs::start_process_of(Job& job, const ProcessSpec& spec, bool kept) {
-  make_job_folder(config_.job_dir(job.name));
+/// Under a parent of its own. What stands in for a program is ours, and the agent's own child.
+asio::awaitable<void> Jobs::start_process_of(std::string instance,
+                                             std::vector<std::string> stand_in) {
+  auto* job = by_instance(instance);
+  if (job == nullptr) throw Error(Code::not_found, "the job is gone");
+  const bool kept = stand_in.empty();
+  auto spec = program_of(*job, std::move(stand_in));
+  const auto status = status_file(*job);
+  job->state = "starting";
+  job->started_at_ms = unix_ms();
+  job->step = job->saved_step = 0;
+  job->boot_id = boot_id();
+  job->process = job->parent = {};
+  make_job_folder(config_.job_dir(job->name));
   std::error_code absent;
-  std::filesystem::remove(status_file(job), absent);  // of an earlier one
-  job.boot_id = boot_id();
-  job.parent = {};
+  std::filesystem::remove(status, absent);  // of an earlier one
   Kept started;
   if (kept) {
-    started = start_kept(spec, status_file(job));
-    job.parent = started.parent;
-    job.process = started.program;
+    started = co_await start_kept(std::move(spec), status);
   } else {
-    job.process = start_process(spec);
+    started.program = start_process(spec);
   }
+  const auto child = kept ? started.parent : started.program;
+  job = by_instance(instance);
   try {
-    save(job);
+    if (job == nullptr) throw Error(Code::cancelled, "the job was given up while it started");
+    job->process = started.program;
+    job->parent = started.parent;
+    save(*job);
   } catch (...) {
-    signal_group(job.process, SIGKILL);  // its parent ends with its leash
-    tasks_.spawn("reap " + job.name, reap(kept ? job.parent : job.process));
+    signal_group(started.program, SIGKILL);  // its parent ends with its leash
+    tasks_.spawn("reap", reap(child));
     throw;
   }
-  if (!kept) return;
-  if (job.standby) {
-    leashes_[job.instance] = std::move(started);
-  } else {
+  if (job->stop_asked) signal_group(job->process, SIGKILL);
+  if (kept && job->standby) {
+    leashes_[job->instance] = std::move(started);
+  } else if (kept) {
     started.let_live();  // it is on disk: the next agent finds it
   }
+  tasks_.spawn("watch " + job->name, watch(instance));
+  changed_.notify();
 }
 
 void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {

@@ -76,6 +76,8 @@ struct Job {
   [[nodiscard]] bool live() const {
     return state == "starting" || state == "running" || state == "standby";
   }
+  /// Its program does not run yet: it has no process that is known.
+  [[nodiscard]] bool is_being_started() const { return live() && process.pid == 0; }
 };
 
 /// Known processes that still live although their job is over.
@@ -149,11 +151,16 @@ class Jobs {
   /// unless `keep(job)`, and kills processes that a job which is over has left.
   Recovered recover(const std::function<bool(const Job&)>& keep);
 
-  Job& start_primary(const JobSpec& spec);
+  /// Starts the job's program. Returns its instance. Throws Error as start() does.
+  asio::awaitable<std::string> start_primary(JobSpec spec);
+  /// Adds a standby's record. It has no process until start().
+  Job& add_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
+                   std::uint64_t reserved_bytes, const std::string& came_from);
+  /// Starts the program of a record. The program's owner may hold this up for some seconds: the
+  /// job has no process meanwhile, and if it is stopped, it ends as soon as it runs. Throws Error
+  /// when the program cannot be started, and forgets the record then.
   /// `stand_in`: runs in place of the job's program until CRIU brings the job's process.
-  Job& start_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
-                     std::uint64_t reserved_bytes, const std::string& came_from,
-                     const std::vector<std::string>& stand_in = {});
+  asio::awaitable<void> start(std::string instance, std::vector<std::string> stand_in = {});
   /// CRIU has restored the job's process here: it replaces the stand-in.
   void take_over(Job& job, const ProcessId& root, const ProcessId& init);
   /// The standby is the job's primary now, under the job's name.
@@ -213,14 +220,15 @@ class Jobs {
 
  private:
   Job& add(const JobSpec& spec);
-  void start(Job& job, const std::vector<std::string>& stand_in = {});
-  void start_process_of(Job& job, const ProcessSpec& spec, bool kept);
+  [[nodiscard]] ProcessSpec program_of(const Job& job, std::vector<std::string> stand_in) const;
+  asio::awaitable<void> start_process_of(std::string instance, std::vector<std::string> stand_in);
   asio::awaitable<void> watch(std::string instance);
   static asio::awaitable<void> reap(ProcessId child);
   static asio::awaitable<void> end_rest(Family family);
   asio::awaitable<void> keep_steps();
   void ended(Job& job);
   void start_again(Job& job);
+  asio::awaitable<void> run_again(std::string instance, Job before);
   void tell_lost(const Job& job);
   void drop_standby(const std::string& instance);
   void keep_few_logs(const std::string& name) const;

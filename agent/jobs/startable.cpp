@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +14,8 @@
 
 namespace cardswap {
 namespace {
+
+constexpr int kLookMaxMs = 1'000;
 
 enum Step { kUser = 1, kFolder, kProgram };
 
@@ -51,10 +55,15 @@ std::optional<Error> why_not_startable(const ProcessSpec& spec) {
   if (pid == 0) try_as(spec, program.c_str(), spec.cwd.c_str(), report[1]);
   ::close(report[1]);
   std::array<int, 2> failed{kUser, EAGAIN};
-  const auto got = pid < 0 ? 0 : ::read(report[0], failed.data(), sizeof(failed));
+  const int no_fork = errno;
+  pollfd said{report[0], POLLIN, 0};
+  const bool in_time = pid < 0 || ::poll(&said, 1, kLookMaxMs) != 0;
+  const auto got = pid < 0 || !in_time ? 0 : ::read(report[0], failed.data(), sizeof(failed));
   ::close(report[0]);
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
-  ::waitpid(pid, nullptr, 0);
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(no_fork)));
+  if (!in_time) ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, in_time ? 0 : WNOHANG);
+  if (!in_time) return not_in_time(program, kLookMaxMs / 1000);
   if (got == sizeof(failed) && failed[0] == 0) return std::nullopt;
   const auto as = spec.user ? " as " + spec.user->name : std::string();
   const auto* why = std::strerror(failed[1]);

@@ -1,4 +1,5 @@
-#include "agent/process/parent.h"
+#include "agent/process/keep_order.h"
+
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
 

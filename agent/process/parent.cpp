@@ -9,22 +9,35 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 
+#include "agent/process/keep_order.h"
 #include "agent/process/pipe.h"
+#include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
+
+namespace asio = boost::asio;
+
 namespace {
 
 constexpr std::size_t kReportBytesMax = 8192;
-// A program on a disk that has to wake up first is slow to start; a parent that hangs is none.
-constexpr int kStartMaxMs = 30'000;
-constexpr int kEndTries = 100;
+// The parent gives its program up before that, and says why.
+constexpr std::chrono::seconds kStartMax{8};
+constexpr int kEndTries = 20;
 constexpr int kEndTickMs = 10;
 
 /// The environment and the arguments are nobody else's to read: not in a command line, not on disk.
@@ -40,28 +53,45 @@ Descriptor file_of(std::span<const std::byte> bytes) {
   return file;
 }
 
-/// Everything up to the end of the pipe, which the parent closes once the program runs.
-std::string said_through(int pipe) {
+/// Everything up to the end of the pipe, which the parent closes once the program runs; or nothing
+/// when its time is over.
+asio::awaitable<std::optional<std::string>> said_through(Descriptor pipe) {
+  const auto executor = co_await asio::this_coro::executor;
+  asio::posix::stream_descriptor from(executor, pipe.release());
+  // The limit's handler may be queued when this is gone.
+  const auto over = std::make_shared<bool>(false);
+  asio::steady_timer limit(executor, kStartMax);
+  limit.async_wait([&from, over](const boost::system::error_code& cancelled) {
+    if (cancelled || over.use_count() == 1) return;
+    *over = true;
+    boost::system::error_code ignored;
+    from.cancel(ignored);
+  });
   std::string text;
   std::array<char, 1024> piece{};
-  while (text.size() < kReportBytesMax) {
-    pollfd wait{pipe, POLLIN, 0};
-    if (::poll(&wait, 1, kStartMaxMs) <= 0) break;
-    const auto got = ::read(pipe, piece.data(), piece.size());
-    if (got <= 0) break;
-    text.append(piece.data(), static_cast<std::size_t>(got));
+  boost::system::error_code error;
+  while (!error && text.size() < kReportBytesMax) {
+    const auto got = co_await from.async_read_some(
+        asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
+    text.append(piece.data(), got);
   }
-  return text;
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
+  if (*over) co_return std::nullopt;
+  co_return text;
 }
 
-/// It ends by itself, unless it hangs. A child that nobody has waited for keeps its number.
-void end_child(pid_t pid) {
+/// A parent that has started nothing yet, or nothing that may go on. Its program first: it would
+/// otherwise be nobody's. Who is not waited for in time is a zombie until the agent ends.
+void end_start(const ProcessId& parent) {
+  for (const auto child : children_of(parent.pid)) ::kill(child, SIGKILL);
+  ::kill(parent.pid, SIGKILL);
   for (int tries = 0; tries < kEndTries; ++tries) {
-    if (::waitpid(pid, nullptr, WNOHANG) == pid) return;
+    if (::waitpid(parent.pid, nullptr, WNOHANG) != 0) return;
     ::poll(nullptr, 0, kEndTickMs);
   }
-  ::kill(pid, SIGKILL);
-  (void)::waitpid(pid, nullptr, 0);
 }
 
 /// "ok PID START_TIME", or "failed CODE", then the failure and the hint, a line each.
@@ -76,8 +106,9 @@ ProcessId program_in(const std::string& report) {
   std::getline(lines, failure);
   std::getline(lines, hint);
   if (word != "failed" || failure.empty()) {
-    throw Error(Code::refused, "the parent of the job's program ended without a report",
-                "cardswap-init must be beside cardswapd and run on this host");
+    throw Error(
+        Code::refused, "the parent of the job's program ended without a report",
+        "cardswap-init must be beside cardswapd and run on this host; the job's log may say more");
   }
   throw Error(code_from_string(code).value_or(Code::refused), failure, hint);
 }
@@ -90,7 +121,7 @@ void Kept::let_live() {
   leash.reset();
 }
 
-Kept start_kept(const ProcessSpec& program, const std::filesystem::path& status) {
+asio::awaitable<Kept> start_kept(ProcessSpec program, std::filesystem::path status) {
   auto report = make_pipe();
   auto leash = make_pipe();
   const auto order = file_of(encode({program, status}));
@@ -106,13 +137,15 @@ Kept start_kept(const ProcessSpec& program, const std::filesystem::path& status)
   leash.read.reset();
   kept.leash = std::move(leash.write);
   try {
-    kept.program = program_in(said_through(report.read.get()));
+    const auto said = co_await said_through(std::move(report.read));
+    if (!said) throw not_in_time(program.argv.at(0), static_cast<int>(kStartMax.count()));
+    kept.program = program_in(*said);
   } catch (...) {
     kept.leash.reset();  // whatever it started ends with it
-    end_child(kept.parent.pid);
+    end_start(kept.parent);
     throw;
   }
-  return kept;
+  co_return kept;
 }
 
 }  // namespace cardswap

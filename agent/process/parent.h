@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstddef>
+#include <boost/asio/awaitable.hpp>
 #include <filesystem>
-#include <span>
-#include <vector>
 
 #include "agent/process/process.h"
 #include "migrator/core/descriptor.h"
@@ -26,22 +24,11 @@ struct Kept {
 };
 
 /// Starts a program under a parent of its own. `status`: where its end will be written, in a folder
-/// that the program cannot write to unless it runs as the agent's user. Blocks until the program
-/// runs. Throws as start_process() does, with its reason.
-[[nodiscard]] Kept start_kept(const ProcessSpec& program, const std::filesystem::path& status);
-
-/// The agent's order to cardswap-init, passed in a memfd.
-struct KeepOrder {
-  ProcessSpec program;  ///< without inherited descriptors
-  std::filesystem::path status;
-};
-[[nodiscard]] std::vector<std::byte> encode(const KeepOrder& order);
-/// Throws Error{bad_request}.
-[[nodiscard]] KeepOrder keep_order_from(std::span<const std::byte> bytes);
-
-/// Where cardswap-init finds its descriptors.
-inline constexpr int kKeepReportFd = 3;
-inline constexpr int kKeepOrderFd = 4;
-inline constexpr int kKeepLeashFd = 5;
+/// that the program cannot write to unless it runs as the agent's user. Returns when the program
+/// runs. Whoever owns the program can hold that up for 8 seconds at most; the agent goes on
+/// meanwhile. Throws as start_process() does, with its reason. Nothing runs after a throw or a
+/// cancellation.
+[[nodiscard]] boost::asio::awaitable<Kept> start_kept(ProcessSpec program,
+                                                      std::filesystem::path status);
 
 }  // namespace cardswap

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -45,6 +46,9 @@ std::optional<Stat> stat_of(pid_t pid) {
 
 constexpr std::size_t kInheritedMax = 8;
 constexpr int kHighFd = 64;
+constexpr int kExecMaxMs = 5'000;
+constexpr int kReapTries = 50;
+constexpr int kReapEveryMs = 10;
 
 /// Puts them at 3, 4, ... and nothing else below exec; `report` may get another number.
 bool pass_on(const std::vector<int>& inherited, int& report) {
@@ -86,7 +90,23 @@ bool pass_on(const std::vector<int>& inherited, int& report) {
   ::_exit(127);
 }
 
+/// One that the kernel holds in a file system that does not answer stays behind.
+void end_unstarted(pid_t pid) {
+  ::kill(pid, SIGKILL);
+  for (int tries = 0; tries < kReapTries; ++tries) {
+    if (::waitpid(pid, nullptr, WNOHANG) != 0) return;
+    ::poll(nullptr, 0, kReapEveryMs);
+  }
+}
+
 }  // namespace
+
+Error not_in_time(const std::string& program, int seconds) {
+  return {
+      Code::refused, fmt::format("start {}: it could not be opened within {} s", program, seconds),
+      "somebody who owns it, or what it is run by, may hold a lease on it (LEASE in /proc/locks), "
+      "or its file system does not answer"};
+}
 
 std::string find_program(const ProcessSpec& spec) {
   const auto& name = spec.argv.at(0);
@@ -127,10 +147,17 @@ ProcessId start_process(const ProcessSpec& spec) {
   }
   ::close(log);
   ::close(report[1]);
+  const int no_fork = errno;
   int failed = 0;
-  const auto got = pid < 0 ? 0 : ::read(report[0], &failed, sizeof(failed));
+  pollfd said{report[0], POLLIN, 0};
+  const bool in_time = pid < 0 || ::poll(&said, 1, kExecMaxMs) != 0;
+  const auto got = pid < 0 || !in_time ? 0 : ::read(report[0], &failed, sizeof(failed));
   ::close(report[0]);
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(no_fork)));
+  if (!in_time) {
+    end_unstarted(pid);
+    throw not_in_time(program, kExecMaxMs / 1000);
+  }
   if (got > 0) {
     ::waitpid(pid, nullptr, 0);
     throw Error(Code::refused, fmt::format("start {}: {}", program, std::strerror(failed)),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/process/user.h"
+#include "migrator/core/error.h"
 
 namespace cardswap {
 
@@ -32,10 +33,14 @@ struct ProcessId {
   bool operator==(const ProcessId&) const = default;
 };
 
+/// The error of a program that could not be opened in time.
+[[nodiscard]] Error not_in_time(const std::string& program, int seconds);
 /// argv[0] as a path. Throws Error{refused} when PATH has no such program.
 [[nodiscard]] std::string find_program(const ProcessSpec& spec);
-/// Starts a child in a session of its own. Throws Error{refused} with the reason when the program
-/// cannot be started.
+/// Starts a child in a session of its own. Blocks until its program runs, for 5 s at most: a lease
+/// on the program's file, or a file system that does not answer, holds it up. Throws Error{refused}
+/// with the reason when the program cannot be started. For programs that nobody but root and this
+/// user can hold up; what others own is started by start_kept() (agent/process/parent.h).
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
 /// Running and not a zombie.

@@ -142,9 +142,14 @@ class Target {
                     {"epoch", 2},
                     {"from", "gpu-a/cpu:0"},
                     {"from_api", source}};
-    const auto offer = reservations_.reserve(reservation_request_from(request), request.caller,
-                                             {.host = "127.0.0.1", .problem = {}});
-    ASSERT_TRUE(offer.accepted) << offer.blocked_reasons.front();
+    std::optional<Offer> offer;
+    asio::co_spawn(context_,
+                   reservations_.reserve(reservation_request_from(request), request.caller,
+                                         {.host = "127.0.0.1", .problem = {}}),
+                   [&](const std::exception_ptr&, Offer made) { offer = std::move(made); });
+    context_.restart();
+    while (!offer) context_.run_one();
+    ASSERT_TRUE(offer->accepted) << offer->blocked_reasons.front();
   }
   /// A standby that holds a whole state, from a source that is silent.
   void hold(const std::string& id, const std::string& source) {

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "agent/process/process.h"
+
+/// What agent and `cardswap-init keep` say to each other: agent/process/parent.h.
+namespace cardswap {
+
+/// The agent's order to cardswap-init, passed in a memfd.
+struct KeepOrder {
+  ProcessSpec program;  ///< without inherited descriptors
+  std::filesystem::path status;
+};
+[[nodiscard]] std::vector<std::byte> encode(const KeepOrder& order);
+/// Throws Error{bad_request}.
+[[nodiscard]] KeepOrder keep_order_from(std::span<const std::byte> bytes);
+
+/// Where cardswap-init finds its descriptors.
+inline constexpr int kKeepReportFd = 3;
+inline constexpr int kKeepOrderFd = 4;
+inline constexpr int kKeepLeashFd = 5;
+
+}  // namespace cardswap
