@@ -1,7 +1,6 @@
 # CARDSWAP_UNITY: a folder's sources are compiled several at a time, as one, so that what their headers
 # bring is compiled once for all of them. For whole builds: a changed line then costs its neighbours too.
 # Not the tests, whose many small programs gain little by it.
-option(CARDSWAP_UNITY "Compile the sources of a folder several at a time" OFF)
 set(CARDSWAP_UNITY_SOURCES 8 CACHE STRING "How many at most")
 
 # cardswap_unite(ROOM): does so in each target that its CMakeLists.txt makes.
