@@ -6,6 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -81,7 +82,11 @@ class TaskGroup {
   /// Asks every task to end; the context must still run until empty().
   void stop() {
     stopping_ = true;
-    for (auto& signal : running_) signal.emit(asio::cancellation_type::terminal);
+    // A signal that is emitted outside of the loop reaches its task through the loop's queue: one
+    // that ends before it would be asked when it is gone.
+    asio::dispatch(context_, [this] {
+      for (auto& signal : running_) signal.emit(asio::cancellation_type::terminal);
+    });
   }
   [[nodiscard]] bool empty() const { return running_.empty(); }
   [[nodiscard]] bool stopping() const { return stopping_; }

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json.hpp>
 #include <future>
@@ -76,7 +77,10 @@ std::optional<boost::json::object> Client::call_unless(const Interrupts& interru
   while (!is_there()) {
     context_->run_for(kLook);
     if (is_there() || !interrupts.pending()) continue;
-    stop.emit(boost::asio::cancellation_type::terminal);
+    // From within the loop: a call that ends on the way there would be asked when it is gone.
+    boost::asio::post(*context_, [&] {
+      if (!is_there()) stop.emit(boost::asio::cancellation_type::terminal);
+    });
     context_->restart();
     context_->run_for(kLastWord);
     // A resolver that waits for the network cannot be stopped, and a context waits for its
