@@ -17,7 +17,7 @@ configure_package_config_file(cmake/cardswapConfig.cmake.in
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfig.cmake
-  ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake cmake/FindCardswapTorch.cmake
+  ${CMAKE_CURRENT_BINARY_DIR}/cardswapConfigVersion.cmake cmake/FindCardswapTorch.cmake cmake/FindCardswapUcx.cmake
   DESTINATION ${config_dir})
 if(CARDSWAP_AGENT)
   install(TARGETS cardswapd cardswap cardswap-init cardswap-holder COMPONENT agent)

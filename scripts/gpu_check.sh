@@ -118,15 +118,6 @@ unpack_dependencies() {
   tar -C "$prefix" -xzf "$deps/ucx.tar.gz"
   # The packages' own paths say /usr.
   sed -i "s|^prefix=/usr|prefix=$prefix/usr|" "$prefix"/usr/lib/x86_64-linux-gnu/pkgconfig/*.pc "$prefix"/usr/share/pkgconfig/*.pc 2>/dev/null || true
-  local ucx="$prefix/libucx"
-  cat >"$prefix/usr/lib/x86_64-linux-gnu/pkgconfig/ucx.pc" <<PC
-prefix=$ucx
-Name: ucx
-Description: UCX with CUDA
-Version: 1.22.0
-Libs: -L$ucx/lib -lucp -lucs -Wl,-rpath,$ucx/lib
-Cflags: -I$ucx/include
-PC
   touch "$prefix/.done"
 }
 
@@ -165,7 +156,7 @@ build() {
   arch=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
   cmake -S "$CARDSWAP_SOURCE" -B "$built" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCARDSWAP_CUDA=ON \
     -DCARDSWAP_CUDA_ARCHITECTURES="$arch" -DCARDSWAP_TORCH=ON -DCARDSWAP_TORCH_ROOT="$torch" \
-    -DCMAKE_PREFIX_PATH="$prefix/usr"
+    -DCARDSWAP_UCX_ROOT="$prefix/libucx" -DCMAKE_PREFIX_PATH="$prefix/usr"
   cmake --build "$built" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target "${programs[@]##*/}"
   work=$(mktemp -d)
   (cd "$built" && cp --parents "${programs[@]}" tests/unit/*.so* "$work")

@@ -1,0 +1,32 @@
+# UCX: what pkg-config knows, or what CARDSWAP_UCX_ROOT holds: include/ucp and lib/libucp.so, such as the folder
+# libucx of PyPI's libucx-cu13, whose own CMake and pkg-config files name folders of the machine that built it.
+set(CARDSWAP_UCX_ROOT "${CARDSWAP_UCX_ROOT}" CACHE PATH "Folder of another UCX than pkg-config's")
+include(FindPackageHandleStandardArgs)
+if(CARDSWAP_UCX_ROOT)
+  find_path(CardswapUcx_INCLUDE ucp/api/ucp.h PATHS ${CARDSWAP_UCX_ROOT}/include NO_DEFAULT_PATH NO_CACHE)
+  find_library(CardswapUcx_UCP ucp PATHS ${CARDSWAP_UCX_ROOT}/lib NO_DEFAULT_PATH NO_CACHE)
+  find_library(CardswapUcx_UCS ucs PATHS ${CARDSWAP_UCX_ROOT}/lib NO_DEFAULT_PATH NO_CACHE)
+  if(EXISTS ${CardswapUcx_INCLUDE}/ucp/api/ucp_version.h)
+    file(STRINGS ${CardswapUcx_INCLUDE}/ucp/api/ucp_version.h version REGEX "define +UCP_API_(MAJOR|MINOR) ")
+    string(REGEX REPLACE "[^0-9]*([0-9]+)[^0-9]+([0-9]+).*" "\\1.\\2" CardswapUcx_VERSION "${version}")
+  endif()
+  find_package_handle_standard_args(CardswapUcx VERSION_VAR CardswapUcx_VERSION
+    REQUIRED_VARS CardswapUcx_INCLUDE CardswapUcx_UCP CardswapUcx_UCS
+    REASON_FAILURE_MESSAGE "CARDSWAP_UCX_ROOT is ${CARDSWAP_UCX_ROOT}")
+else()
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(UCX QUIET IMPORTED_TARGET GLOBAL ucx)
+  set(CardswapUcx_VERSION ${UCX_VERSION})
+  find_package_handle_standard_args(CardswapUcx VERSION_VAR CardswapUcx_VERSION REQUIRED_VARS UCX_LINK_LIBRARIES
+    REASON_FAILURE_MESSAGE "run scripts/setup.sh, or set CARDSWAP_UCX_ROOT")
+endif()
+if(CardswapUcx_FOUND AND NOT TARGET cardswap::ucx)
+  add_library(cardswap::ucx INTERFACE IMPORTED GLOBAL)
+  if(CARDSWAP_UCX_ROOT)
+    target_include_directories(cardswap::ucx SYSTEM INTERFACE ${CardswapUcx_INCLUDE})
+    target_link_libraries(cardswap::ucx INTERFACE ${CardswapUcx_UCP} ${CardswapUcx_UCS})
+    target_link_options(cardswap::ucx INTERFACE "LINKER:-rpath,${CARDSWAP_UCX_ROOT}/lib")
+  else()
+    target_link_libraries(cardswap::ucx INTERFACE PkgConfig::UCX)
+  endif()
+endif()
