@@ -6,6 +6,19 @@
 
 namespace cardswap::ucx {
 
+std::string reason_of(ucs_status_t status) {
+  const std::string_view said = ucs_status_string(status);
+  switch (status) {
+    case UCS_ERR_REJECTED:
+    case UCS_ERR_UNREACHABLE:
+    case UCS_ERR_UNSUPPORTED:
+    case UCS_ERR_INVALID_PARAM:
+      return fmt::format("{} (UCX {} runs here; both sides need the same release)", said,
+                         ucp_get_version_string());
+    default: return std::string(said);
+  }
+}
+
 void check(ucs_status_t status, std::string_view doing) {
   if (status == UCS_OK) return;
   throw Error(Code::link_lost, fmt::format("{}: {}", doing, ucs_status_string(status)));

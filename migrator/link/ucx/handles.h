@@ -3,6 +3,7 @@
 #include <ucp/api/ucp.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -21,6 +22,10 @@ using Context = Handle<ucp_context_h, ucp_cleanup>;
 using Worker = Handle<ucp_worker_h, ucp_worker_destroy>;
 using Listener = Handle<ucp_listener_h, ucp_listener_destroy>;
 static_assert(sizeof(Worker) == sizeof(ucp_worker_h));
+
+/// What went wrong with a peer, in UCX's words. Where another release of UCX at its side may be the
+/// reason, which UCX itself tells nobody, with the release that runs here.
+[[nodiscard]] std::string reason_of(ucs_status_t status);
 
 /// Throws Error{link_lost}: "connect to 10.0.0.2:7071: Connection reset by remote peer".
 void check(ucs_status_t status, std::string_view doing);

@@ -123,7 +123,7 @@ void UcxLink::finish_send(std::list<Send>::iterator send, ucs_status_t status) n
   sends_.erase(send);
   ++happened_;
   if (status != UCS_OK && status != UCS_ERR_CANCELED) {
-    lose(peer, fmt::format("sending: {}", ucs_status_string(status)));
+    lose(peer, fmt::format("sending: {}", reason_of(status)));
   }
 }
 
@@ -295,7 +295,7 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
   ++link.happened_;
   if (status != UCS_OK) {
     if (status != UCS_ERR_CANCELED) {
-      link.lose(done.peer, fmt::format("receiving: {}", ucs_status_string(status)));
+      link.lose(done.peer, fmt::format("receiving: {}", reason_of(status)));
     }
     return;
   }

@@ -131,7 +131,7 @@ void UcxLink::on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t stat
   auto& link = *static_cast<UcxLink*>(self);
   for (const auto& [id, peer] : link.peers_) {
     if (peer.endpoint == endpoint) {
-      link.lose(id, ucs_status_string(status));
+      link.lose(id, reason_of(status));
       return;
     }
   }

@@ -3,6 +3,7 @@
 /// comes.
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include "migrator/core/error.h"
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/gate.h"
+#include "migrator/link/ucx/handles.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
@@ -262,6 +264,18 @@ TEST_F(UcxLinks, TurnThoseAwayWhoShowNoTokenInTimeOrWhenOthersCome) {
   EXPECT_TRUE(serve_all(all, [&] { return lost() >= 1; }));
   EXPECT_FALSE(heard.front()->lost.empty()) << "who came first made room";
   EXPECT_TRUE(serve_all(all, [&] { return lost() == kMoreThanFit; })) << lost();
+}
+
+/// UCX 1.13 and 1.22 refuse each other with these words and no more.
+TEST_F(UcxLinks, NameTheirUcxWhereAnotherOneMayBeTheReasonOfALoss) {
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  using ::testing::Not;
+  const std::string here = fmt::format("UCX {} runs here", ucp_get_version_string());
+  EXPECT_THAT(ucx::reason_of(UCS_ERR_REJECTED), AllOf(HasSubstr("rejected"), HasSubstr(here)));
+  EXPECT_THAT(ucx::reason_of(UCS_ERR_UNREACHABLE), HasSubstr(here));
+  EXPECT_THAT(ucx::reason_of(UCS_ERR_CONNECTION_RESET), Not(HasSubstr("release")))
+      << "a peer that died";
 }
 
 TEST_F(UcxLinks, EndWithAPayloadThatNobodyHasLookedAt) {
