@@ -52,7 +52,7 @@ class Tracker {
   [[nodiscard]] std::vector<std::byte> save();
   /// Throws Error{layout_differs, bad_request} when the block is not of these things.
   void load(std::span<const std::byte> block);
-  /// What each trainable parameter's update rewrites, by snapshot()'s regions.
+  /// What each trainable parameter's update rewrites, by state_view()'s regions.
   [[nodiscard]] std::vector<Shard> shards();
   /// What `optimizer` is about to read; none for one that is not tracked or cannot be replayed.
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer);
@@ -73,7 +73,7 @@ class Tracker {
   void load_gradients(wire::WireReader& reader);
 
   std::vector<Entry> entries_;
-  Layout layout_;  ///< as the latest snapshot had it: equal ones are one
+  Layout layout_;  ///< as the latest state_view() had it: equal ones are one
   std::vector<const void*> in_parts_;
 };
 

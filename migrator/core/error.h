@@ -36,8 +36,10 @@ enum class Code : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Code code);
 [[nodiscard]] std::optional<Code> code_from_string(std::string_view text);
 
-/// The one exception of this project. `failure` says what failed, on what; `hint` says what to do
-/// (may be empty). Thrown where the cause is known, logged where it is caught, never both.
+/// The one exception of this project, but for what the runtime throws to the training program: its
+/// public headers know the standard library alone, and throw std::invalid_argument. `failure` says
+/// what failed, on what; `hint` says what to do (may be empty). Thrown where the cause is known,
+/// logged where it is caught, never both.
 class Error : public std::exception {
  public:
   Error(Code code, std::string failure, std::string hint = {});

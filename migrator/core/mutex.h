@@ -5,7 +5,8 @@
 #include <mutex>
 
 // What a mutex guards is said in code, and clang's -Wthread-safety holds it; other compilers see
-// nothing of it. scripts/check_locks.py runs clang over every file that includes this header.
+// nothing of it. scripts/check_locks.py runs clang over every source that names a Mutex, or whose
+// own header does.
 #if defined(__clang__)
 #define CARDSWAP_THREAD_SAFETY(attribute) __attribute__((attribute))
 #else

@@ -14,7 +14,9 @@ constexpr Strategy last_of(Strategy) { return Strategy::replay; }
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
 struct MigrationStats {
-  std::string phase;  ///< "connect", "probe", "base_copy", "rounds", "replay", "frozen", "verify"
+  /// The source engine's: "connect", "probe", "base_copy", "rounds", "replay", "frozen", "verify".
+  /// The agent's, of a process that moves itself: "departing", "dumping", "shipping", "restoring".
+  std::string phase;
   std::uint64_t transferred = 0;    ///< bytes of state sent, repeats included
   std::uint64_t remaining = 0;      ///< bytes of this round still to send
   std::uint64_t total = 0;          ///< bytes of tracked state

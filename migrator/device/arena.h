@@ -30,7 +30,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   /// Bytes of any content, aligned for any tensor. Owners: the storage that lives there, and every
-  /// snapshot that reads it; the last one gives the range back. Throws Error{refused} when the
+  /// StateView that reads it; the last one gives the range back. Throws Error{refused} when the
   /// arena is full, and Error{io, no_memory} when it cannot grow.
   [[nodiscard]] virtual std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) = 0;
   /// Makes the first `bytes` be there, for whoever receives an arena. Throws as allocate().

@@ -50,7 +50,7 @@ class SourceProgram {
   virtual void throttle(double /*share*/) {}
   /// From here on every optimizer step is appended to `log` before it is taken, and `window` is
   /// closed around it, until the log is closed. Every entry of a step is appended before the
-  /// snapshot as of that step can be had. False: `log` and `window` are not used.
+  /// StateView of that step can be had. False: `log` and `window` are not used.
   virtual bool begin_log(std::shared_ptr<UpdateLog> /*log*/,
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
@@ -91,8 +91,10 @@ struct TargetOptions {
   std::vector<std::shared_ptr<Device>> devices = {};  ///< that the program's memory is on
 };
 
-/// What the parked standby is to the target engine. Called on the engine's thread while the
-/// training thread is parked; must outlive the Target.
+/// What the parked standby is to the target engine, while the training thread is parked; must
+/// outlive the Target. Calls come one at a time. adopt() and replay() run on threads that the
+/// engine starts for them, while it serves its link and may call device_of(); the rest is called on
+/// the engine's thread.
 class TargetProgram {
  public:
   virtual ~TargetProgram() = default;
@@ -104,8 +106,7 @@ class TargetProgram {
   /// Where a parameter's gradients are to be for replay(); by the layout that was adopted last.
   virtual Device& device_of(ParameterId /*parameter*/) { return cpu_device(); }
   /// Does the source's optimizer step again, for the parameters whose gradients it has, and returns
-  /// when that is done. Called on a thread of the engine's, never two at once, while chunks of
-  /// other parameters may land.
+  /// when that is done. Chunks of other parameters may land meanwhile.
   virtual void replay(const ReceivedUpdate& /*update*/) {
     throw Error(Code::bad_request, "this program cannot replay updates");
   }

@@ -2,18 +2,18 @@
 
 namespace cardswap {
 
-void UpdateQueue::add(data::Update update, std::uint64_t bytes_max, const Allocate& allocate) {
+void UpdateQueue::add(data::Update update, std::uint64_t state_bytes, const Allocate& allocate) {
   if (update.number != added_ + 1) {
     throw Error(Code::bad_request, "an update of the log came out of order");
   }
   Waiting waiting;
   for (const auto& gradient : update.gradients) {
-    if (gradient.bytes > bytes_max - waiting.bytes) {
+    if (gradient.bytes > state_bytes - waiting.bytes) {
       throw Error(Code::bad_request, "an update has more gradients than the state has bytes");
     }
     waiting.bytes += gradient.bytes;
   }
-  if (bytes_ + waiting.bytes > 4 * bytes_max) {
+  if (bytes_ + waiting.bytes > kStatesWaitingMax * state_bytes) {
     throw Error(Code::bad_request, "the source sends updates faster than they can be replayed");
   }
   for (const auto& gradient : update.gradients) {

@@ -18,11 +18,13 @@ namespace cardswap {
 /// Puts together updates whose pieces land in any order. One thread.
 class UpdateQueue {
  public:
+  static constexpr std::uint64_t kStatesWaitingMax = 4;
   using Allocate = std::function<Buffer(ParameterId parameter, std::size_t bytes)>;
 
-  /// Throws Error{bad_request} for an update out of order, or for more than `bytes_max` of
-  /// gradients waiting; what `allocate` throws, before which nothing has changed.
-  void add(data::Update update, std::uint64_t bytes_max, const Allocate& allocate);
+  /// Throws Error{bad_request} for an update out of order, for one with more than `state_bytes` of
+  /// gradients, and for more than kStatesWaitingMax times as many waiting; what `allocate` throws,
+  /// before which nothing has changed.
+  void add(data::Update update, std::uint64_t state_bytes, const Allocate& allocate);
   /// Each byte once: a piece that comes again is refused.
   [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes);
   void on_received(const data::GradientHeader& header, std::size_t bytes);

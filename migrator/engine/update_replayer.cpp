@@ -2,8 +2,8 @@
 
 namespace cardswap {
 
-void UpdateReplayer::add(data::Update update, std::uint64_t bytes_max) {
-  queue_.add(std::move(update), bytes_max, [this](ParameterId parameter, std::size_t bytes) {
+void UpdateReplayer::add(data::Update update, std::uint64_t state_bytes) {
+  queue_.add(std::move(update), state_bytes, [this](ParameterId parameter, std::size_t bytes) {
     return program_.device_of(parameter).allocate(bytes);
   });
 }

@@ -22,7 +22,7 @@ class UpdateReplayer {
       : program_(program), wake_(std::move(wake)) {}
 
   /// As UpdateQueue has them.
-  void add(data::Update update, std::uint64_t bytes_max);
+  void add(data::Update update, std::uint64_t state_bytes);
   [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes) {
     return queue_.reserve(header, bytes);
   }

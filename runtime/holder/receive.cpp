@@ -32,8 +32,9 @@ std::string setting(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-/// The engine's thread calls it through TargetProgram, the channel's thread hello(), the main
-/// thread the rest. The channel and the engine are declared last: their threads end first.
+/// The engine calls it through TargetProgram, on threads that TargetProgram tells; the channel's
+/// thread calls hello(), the main thread the rest. The channel and the engine are declared last:
+/// their threads end first.
 class Receiver final : private TargetProgram {
  public:
   Receiver(const std::string& path, OpenCard open_gpu)
@@ -158,7 +159,7 @@ class Receiver final : private TargetProgram {
 
   const std::string token_;
   const std::string job_;
-  HeldMemory memory_;  // the engine's thread, until the engine is gone
+  HeldMemory memory_;  // adopt()'s thread, one at a time; the main thread's without an engine
   Mutex mutex_;
   std::optional<VerifiedState> verified_ CARDSWAP_GUARDED_BY(mutex_);
   bool over_ CARDSWAP_GUARDED_BY(mutex_) = false;

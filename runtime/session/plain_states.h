@@ -45,7 +45,7 @@ class ArenaState final : public TrackedState {
   }
 
  private:
-  const std::shared_ptr<std::span<std::byte>> block_;  // owners: this, and snapshots in use
+  const std::shared_ptr<std::span<std::byte>> block_;  // owners: this, and each StateView in use
 };
 
 }  // namespace cardswap

@@ -35,7 +35,7 @@ std::string setting(const char* name) {
 
 }  // namespace
 
-/// Wires tracker, gate, migration and channel. The channel is declared last: its thread calls the
+/// Wires tracker, gate, roles and channel. The channel is declared last: its thread calls the
 /// others and ends first.
 class Session::Impl {
  public:
