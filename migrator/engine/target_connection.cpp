@@ -155,7 +155,9 @@ void TargetConnection::act() {
   check_liveness();
   if (orders_.layout) adopt(*std::exchange(orders_.layout, std::nullopt));
   // A digest of everything that is under way serves the freeze as well, and somebody waits for it.
-  if (std::exchange(orders_.freeze_began, false) && !state_.is_digesting_all()) {
+  // One that replays updates digests when it is done: the final round asks for it.
+  if (std::exchange(orders_.freeze_began, false) && !state_.is_digesting_all() &&
+      !updates_.is_replaying()) {
     digest_all(DigestFor::freeze);
   }
   if (state_.take_all()) answer_full_digest();
@@ -243,7 +245,10 @@ void TargetConnection::finish_round() {
 
 /// The state is whole if the source agrees: say what is held, all of it, values included.
 void TargetConnection::finish_final_round() {
-  if (!orders_.values || updates_.replayed() < orders_.round_end->updates) return;
+  if (!orders_.values || updates_.is_replaying() ||
+      updates_.replayed() < orders_.round_end->updates) {
+    return;
+  }
   if (!state_.is_whole()) return digest_all(DigestFor::freeze);
   const auto end = *std::exchange(orders_.round_end, std::nullopt);
   values_ = digest_of(program_.apply_values(orders_.values->values));
