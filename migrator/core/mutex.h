@@ -1,8 +1,11 @@
 #pragma once
 
+#include <atomic>
+#include <cassert>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 // What a mutex guards is said in code, and clang's -Wthread-safety holds it; other compilers see
 // nothing of it. scripts/check_locks.py runs clang over every source that names a Mutex, or whose
@@ -16,19 +19,39 @@
 #define CARDSWAP_GUARDED_BY(mutex) CARDSWAP_THREAD_SAFETY(guarded_by(mutex))
 /// Of a function: its caller holds `mutex`.
 #define CARDSWAP_REQUIRES(mutex) CARDSWAP_THREAD_SAFETY(requires_capability(mutex))
-/// Of a function: it may use guarded members although clang cannot see why. Say why beside it.
-#define CARDSWAP_UNCHECKED CARDSWAP_THREAD_SAFETY(no_thread_safety_analysis)
+/// Of a function that calls assert_held(): from there on clang takes `mutex` to be held. For what
+/// clang cannot see, such as that two objects have one mutex.
+#define CARDSWAP_ASSERTS_HELD(mutex) CARDSWAP_THREAD_SAFETY(assert_capability(mutex))
 
 namespace cardswap {
 
 /// std::mutex, which clang knows as one.
 class CARDSWAP_THREAD_SAFETY(capability("mutex")) Mutex {
  public:
-  void lock() CARDSWAP_THREAD_SAFETY(acquire_capability()) { mutex_.lock(); }
-  void unlock() CARDSWAP_THREAD_SAFETY(release_capability()) { mutex_.unlock(); }
+  void lock() CARDSWAP_THREAD_SAFETY(acquire_capability()) {
+    mutex_.lock();
+    note_held();
+  }
+  void unlock() CARDSWAP_THREAD_SAFETY(release_capability()) {
+    note_free();
+    mutex_.unlock();
+  }
+  /// In a build with assertions the process ends unless this thread holds it.
+  void assert_held() const CARDSWAP_ASSERTS_HELD(this) {
+    assert(holder_.load(std::memory_order_relaxed) == std::this_thread::get_id());
+  }
 
  private:
   friend class MutexLock;
+  friend class Condition;
+#if defined(NDEBUG)
+  void note_held() {}
+  void note_free() {}
+#else
+  void note_held() { holder_.store(std::this_thread::get_id(), std::memory_order_relaxed); }
+  void note_free() { holder_.store({}, std::memory_order_relaxed); }
+  std::atomic<std::thread::id> holder_{};
+#endif
   std::mutex mutex_;
 };
 
@@ -36,16 +59,27 @@ class CARDSWAP_THREAD_SAFETY(capability("mutex")) Mutex {
 class CARDSWAP_THREAD_SAFETY(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) CARDSWAP_THREAD_SAFETY(acquire_capability(mutex))
-      : lock_(mutex.mutex_) {}
-  ~MutexLock() CARDSWAP_THREAD_SAFETY(release_capability()) {}  // NOLINT: it is not trivial
+      : mutex_(mutex), lock_(mutex.mutex_) {
+    mutex_.note_held();
+  }
+  ~MutexLock() CARDSWAP_THREAD_SAFETY(release_capability()) {
+    if (lock_.owns_lock()) mutex_.note_free();
+  }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
-  void lock() CARDSWAP_THREAD_SAFETY(acquire_capability()) { lock_.lock(); }
-  void unlock() CARDSWAP_THREAD_SAFETY(release_capability()) { lock_.unlock(); }
+  void lock() CARDSWAP_THREAD_SAFETY(acquire_capability()) {
+    lock_.lock();
+    mutex_.note_held();
+  }
+  void unlock() CARDSWAP_THREAD_SAFETY(release_capability()) {
+    mutex_.note_free();
+    lock_.unlock();
+  }
 
  private:
   friend class Condition;
+  Mutex& mutex_;
   std::unique_lock<std::mutex> lock_;
 };
 
@@ -54,11 +88,18 @@ class CARDSWAP_THREAD_SAFETY(scoped_lockable) MutexLock {
 class Condition {
  public:
   /// `lock` is held, let go of while this waits, and held again after.
-  void wait(MutexLock& lock) { condition_.wait(lock.lock_); }
+  void wait(MutexLock& lock) {
+    lock.mutex_.note_free();
+    condition_.wait(lock.lock_);
+    lock.mutex_.note_held();
+  }
   /// False: `until` came first.
   template <class Clock, class Duration>
   bool wait_until(MutexLock& lock, const std::chrono::time_point<Clock, Duration>& until) {
-    return condition_.wait_until(lock.lock_, until) == std::cv_status::no_timeout;
+    lock.mutex_.note_free();
+    const auto status = condition_.wait_until(lock.lock_, until);
+    lock.mutex_.note_held();
+    return status == std::cv_status::no_timeout;
   }
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }

@@ -21,6 +21,9 @@ class SourceRole final : private SourceProgram {
  public:
   explicit SourceRole(RoleContext& context) : context_(context) {}
 
+  /// Held by whoever has locked the context's mutex.
+  void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
+
   // ---- the channel's thread
   /// The engine begins at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);

@@ -17,6 +17,9 @@ class StandbyRole final : private TargetProgram {
  public:
   explicit StandbyRole(RoleContext& context) : context_(context) {}
 
+  /// Held by whoever has locked the context's mutex.
+  void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
+
   // ---- the channel's thread
   /// Parks at the first boundary.
   void enter(const channel::Welcome& welcome) CARDSWAP_REQUIRES(context_.mutex);

@@ -13,6 +13,8 @@ void TrainerRole::stop() {
   std::unique_ptr<Target> target;
   {
     const MutexLock lock(context_.mutex);
+    source_.assert_held();
+    standby_.assert_held();
     source = source_.take_engine();
     target = standby_.take_engine();
   }
@@ -20,6 +22,7 @@ void TrainerRole::stop() {
 
 void TrainerRole::enter_standby(const channel::Welcome& welcome) {
   const MutexLock lock(context_.mutex);
+  standby_.assert_held();
   standby_.enter(welcome);
 }
 
@@ -33,6 +36,8 @@ void TrainerRole::describe(channel::Hello& hello) {
 
 TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
   const MutexLock lock(context_.mutex);
+  source_.assert_held();
+  standby_.assert_held();
   Asked asked;
   asked.migration = context_.side().migration();
   asked.act = context_.on(message);
@@ -93,6 +98,7 @@ void TrainerRole::hold(const VerifiedState& state) {
   if (context_.verified(TrainerWord::memory_arrived, migration, state.root) != TrainerAct::report) {
     return;
   }
+  standby_.assert_held();
   standby_.hold(state);
   context_.send(channel::Verified{migration, state.step, state.root, {}});
 }
@@ -109,6 +115,8 @@ void TrainerRole::refuse(const channel::Message& message, const std::string& mig
 
 void TrainerRole::on_boundary() {
   const MutexLock lock(context_.mutex);
+  source_.assert_held();
+  standby_.assert_held();
   standby_.on_boundary();
   source_.on_boundary();
 }

@@ -15,10 +15,10 @@ namespace cardswap {
 
 /// This process's part in migrations: the source of one at a time, or what its first one came to.
 ///
-/// Tells each word to the side and lets a role do what that asks for. Unchecked is what takes the
-/// mutex for a role: clang does not see that its context is the one here. Called by the channel's
+/// Tells each word to the side and lets a role do what that asks for. Called by the channel's
 /// thread (agent messages), by the training thread (the gate's hooks) and, through the roles, by an
-/// engine's thread.
+/// engine's thread. Takes the mutex for what a role does with it held, and asserts that for clang,
+/// which does not see that the role's context is the one here.
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator, RoleContext::Line line)
@@ -28,7 +28,7 @@ class TrainerRole {
   TrainerRole& operator=(const TrainerRole&) = delete;
 
   // ---- the channel's thread
-  void enter_standby(const channel::Welcome& welcome) CARDSWAP_UNCHECKED;
+  void enter_standby(const channel::Welcome& welcome);
   void handle(const channel::Message& message);
   /// Now and then: what an agent that was away may have missed.
   void resend_pending() { standby_.resend_pending(); }
@@ -40,11 +40,11 @@ class TrainerRole {
   void before_step(const void* optimizer) { source_.before_step(optimizer); }
   /// Whether it is of interest which gradients a step uses.
   [[nodiscard]] bool looks_at_gradients() const { return source_.looks_at_gradients(); }
-  void on_boundary() CARDSWAP_UNCHECKED;
+  void on_boundary();
   void on_parked();
   void on_resume() { standby_.on_resume(); }
   /// Ends the engines; they say nothing more.
-  void stop() CARDSWAP_UNCHECKED;
+  void stop();
 
   // ---- any thread
   [[nodiscard]] bool is_standby() const { return cardswap::is_standby(context_.state()); }
@@ -62,8 +62,8 @@ class TrainerRole {
     std::unique_ptr<Target> target;
   };
   /// Tells it to the side, and each role what it is to know at the same moment.
-  Asked hear(const channel::Message& message) CARDSWAP_UNCHECKED;
-  void hold(const VerifiedState& state) CARDSWAP_UNCHECKED;
+  Asked hear(const channel::Message& message);
+  void hold(const VerifiedState& state);
   void refuse(const channel::Message& message, const std::string& migration) const;
 
   RoleContext context_;
