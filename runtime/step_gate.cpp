@@ -27,10 +27,9 @@ void StepGate::pass_if_mine() {
 /// Nothing wakes it, and the gate may go away meanwhile with its session: it uses only what is its
 /// own.
 void StepGate::stay_if_gone() const {
-  const auto gone = gone_ns_.load();
-  if (gone == 0) return;
+  if (gone_ns_ == 0) return;
   auto* const end = end_process_;
-  const auto until = Clock::time_point(Clock::duration(gone)) + grace_;
+  const auto until = Clock::time_point(Clock::duration(gone_ns_)) + grace_;
   std::this_thread::sleep_until(until);
   end();
 }

@@ -74,9 +74,9 @@ class StepGate {
 
  private:
   void count();
-  [[nodiscard]] StepResult stand();
-  [[nodiscard]] StepResult say_migrated();
-  void stay_if_gone() const;
+  [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
+  [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
+  void stay_if_gone() const CARDSWAP_REQUIRES(turn_);
   void keep_back(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
   /// After what it depends on has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
@@ -92,7 +92,7 @@ class StepGate {
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
   Mutex turn_;  // of the thread that is at a boundary to which attention is paid
-  std::atomic<std::int64_t> gone_ns_{0};  // when `migrated` was said; 0: it was not
+  std::int64_t gone_ns_ CARDSWAP_GUARDED_BY(turn_) = 0;  // when `migrated` was said; 0: it was not
 
   Mutex mutex_;
   Condition changed_;
