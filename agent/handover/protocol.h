@@ -22,7 +22,6 @@ struct Content {
 };
 
 enum class Decision : std::uint8_t { pending, committed, aborted };
-inline constexpr std::size_t kMessageKinds = 7;
 
 /// A message of one migration. Its id is the envelope's; the epoch tells what is old.
 struct Message {
@@ -42,6 +41,8 @@ struct Message {
   TargetState state = TargetState::nothing;
   bool operator==(const Message&) const = default;
 };
+constexpr Message::Kind last_of(Message::Kind) { return Message::Kind::ask; }
+inline constexpr std::size_t kMessageKinds = kCountOf<Message::Kind>;
 
 struct Effect {
   enum class Type : std::uint8_t {

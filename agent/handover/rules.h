@@ -6,6 +6,9 @@
 #include <span>
 #include <string_view>
 
+#include "migrator/core/named.h"
+#include "migrator/core/rule_table.h"
+
 /// The source's half of the handover as a table: what may follow what, and what is done then. Pure;
 /// the compiler proves what must never happen (the static_asserts below). `SourceSide` reads it.
 namespace cardswap::handover {
@@ -27,7 +30,7 @@ enum class State : std::uint8_t {
   superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
 };
 constexpr State last_of(State) { return State::superseded; }
-inline constexpr std::size_t kStates = static_cast<std::size_t>(last_of(State{})) + 1;
+inline constexpr std::size_t kStates = kCountOf<State>;
 
 enum class Event : std::uint8_t {
   started,
@@ -136,14 +139,6 @@ constexpr bool needs_disk(const Rule& rule) {
          rule.to != State::aborted;
 }
 
-[[nodiscard]] constexpr std::optional<Rule> rule_for(std::span<const Rule> rules, State from,
-                                                     Event on) {
-  for (const auto& rule : rules) {
-    if (rule.from == from && rule.on == on) return rule;
-  }
-  return std::nullopt;
-}
-
 consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     if (is_committed(rule.from) && rule.then == Action::release) return false;
@@ -180,14 +175,6 @@ consteval bool only_the_lower_of_two_is_fenced(std::span<const Rule> rules) {
 consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     if (rule.then == Action::end && rule.from != State::completed) return false;
-  }
-  return true;
-}
-consteval bool every_pair_is_listed_once(std::span<const Rule> rules) {
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    for (std::size_t j = i + 1; j < rules.size(); ++j) {
-      if (rules[i].from == rules[j].from && rules[i].on == rules[j].on) return false;
-    }
   }
   return true;
 }

@@ -7,6 +7,8 @@ constexpr std::array<std::string_view, kTargetStates> kTargetNames{
     "nothing", "reserved",  "starting", "parked", "verified",  "granted",
     "resumed", "completed", "stopping", "failed", "superseded"};
 
+static_assert(!kTargetNames.back().empty(), "each has a name");
+
 }  // namespace
 
 std::string_view to_string(TargetState state) {
@@ -14,10 +16,7 @@ std::string_view to_string(TargetState state) {
 }
 
 std::optional<TargetState> target_state_from_string(std::string_view text) {
-  for (std::size_t i = 0; i < kTargetNames.size(); ++i) {
-    if (kTargetNames[i] == text) return static_cast<TargetState>(i);
-  }
-  return std::nullopt;
+  return named<TargetState>(text);
 }
 
 }  // namespace cardswap::handover

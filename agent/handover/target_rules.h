@@ -6,6 +6,9 @@
 #include <span>
 #include <string_view>
 
+#include "migrator/core/named.h"
+#include "migrator/core/rule_table.h"
+
 /// The target's half of the handover as a table. Pure; `TargetSide` reads it.
 namespace cardswap::handover {
 
@@ -22,7 +25,8 @@ enum class TargetState : std::uint8_t {
   failed,      ///< for good: no process steps here, and none will for this migration
   superseded,  ///< it owned the job, which steps elsewhere under a higher epoch; stands for good
 };
-inline constexpr std::size_t kTargetStates = 11;
+constexpr TargetState last_of(TargetState) { return TargetState::superseded; }
+inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
 enum class TargetEvent : std::uint8_t {
   reserve,
@@ -134,14 +138,6 @@ constexpr bool needs_disk(const TargetRule& rule) {
          rule.to == TargetState::superseded;
 }
 
-[[nodiscard]] constexpr std::optional<TargetRule> rule_for(std::span<const TargetRule> rules,
-                                                           TargetState from, TargetEvent on) {
-  for (const auto& rule : rules) {
-    if (rule.from == from && rule.on == on) return rule;
-  }
-  return std::nullopt;
-}
-
 consteval bool is_granted_once_and_by_a_fitting_word(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
     const bool word =
@@ -191,15 +187,6 @@ consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const Targ
   }
   return true;
 }
-consteval bool every_pair_is_listed_once(std::span<const TargetRule> rules) {
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    for (std::size_t j = i + 1; j < rules.size(); ++j) {
-      if (rules[i].from == rules[j].from && rules[i].on == rules[j].on) return false;
-    }
-  }
-  return true;
-}
-
 static_assert(is_granted_once_and_by_a_fitting_word(kTargetRules), "invariants 1 and 4");
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");

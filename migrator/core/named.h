@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@ template <class Enum>
 concept Ranged = std::is_enum_v<Enum> && requires(Enum value) {
   { last_of(value) } -> std::same_as<Enum>;
 };
+
+/// How many values it has.
+template <Ranged Enum>
+inline constexpr std::size_t kCountOf = static_cast<std::size_t>(last_of(Enum{})) + 1;
 
 /// One whose values have names too, for JSON and for people.
 template <class Enum>

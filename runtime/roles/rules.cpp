@@ -34,6 +34,8 @@ constexpr std::array<std::string_view, kTrainerWords> kWordNames{"begin_sync",
                                                                  "grant_taken",
                                                                  "grant_not_taken"};
 
+static_assert(!kStateNames.back().empty() && !kWordNames.back().empty(), "each has a name");
+
 }  // namespace
 
 std::string_view to_string(TrainerState state) {

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
+
+#include "migrator/core/named.h"
+#include "migrator/core/rule_table.h"
 
 /// The trainer's half of a migration as a table, beside the two of agent/handover. Pure; the
 /// compiler proves what must never happen (the static_asserts below). `TrainerSide` reads it.
@@ -39,7 +41,8 @@ enum class TrainerState : std::uint8_t {
   recording,  ///< it stands behind its first step until the agent has recorded that
   retired,    ///< the job is elsewhere: for good
 };
-inline constexpr std::size_t kTrainerStates = 19;
+constexpr TrainerState last_of(TrainerState) { return TrainerState::retired; }
+inline constexpr std::size_t kTrainerStates = kCountOf<TrainerState>;
 
 enum class TrainerWord : std::uint8_t {
   // its agent's
@@ -73,8 +76,10 @@ enum class TrainerWord : std::uint8_t {
   grant_taken,
   grant_not_taken,
 };
-inline constexpr std::size_t kTrainerWords = 26;
-inline constexpr std::size_t kAgentWords = 9;  ///< the first of them
+constexpr TrainerWord last_of(TrainerWord) { return TrainerWord::grant_not_taken; }
+inline constexpr std::size_t kTrainerWords = kCountOf<TrainerWord>;
+/// The first of them.
+inline constexpr std::size_t kAgentWords = static_cast<std::size_t>(TrainerWord::arrived) + 1;
 
 enum class TrainerAct : std::uint8_t {
   none,
@@ -226,13 +231,6 @@ inline constexpr auto kIgnoredWords = [] {
   });
 }();
 
-[[nodiscard]] constexpr std::optional<TrainerRule> rule_for(std::span<const TrainerRule> rules,
-                                                            TrainerState from, TrainerWord on) {
-  for (const auto& rule : rules) {
-    if (rule.from == from && rule.on == on) return rule;
-  }
-  return std::nullopt;
-}
 [[nodiscard]] constexpr bool is_ignored(TrainerState in, TrainerWord word) {
   for (const auto& ignored : kIgnoredWords) {
     if (ignored.word == word) return ignored.in[static_cast<std::size_t>(in)];
@@ -357,14 +355,6 @@ constexpr bool what_is_lost_or_retired_never_steps_again(std::span<const Trainer
     }
     if ((rule.then == TrainerAct::retire) != (rule.to == TrainerState::retired)) return false;
     if (rule.then == TrainerAct::retire && rule.on != TrainerWord::retire) return false;
-  }
-  return true;
-}
-constexpr bool every_pair_is_listed_once(std::span<const TrainerRule> rules) {
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    for (std::size_t j = i + 1; j < rules.size(); ++j) {
-      if (rules[i].from == rules[j].from && rules[i].on == rules[j].on) return false;
-    }
   }
   return true;
 }
