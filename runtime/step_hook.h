@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "cardswap/session.h"
+#include "cardswap/tracking.h"
 
 namespace cardswap {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cardswap/session.h"
+#include "cardswap/tracking.h"
 #include "migrator/core/layout.h"
 #include "migrator/core/reader.h"
 #include "migrator/engine/state_view.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cardswap/session.h"
+#include "cardswap/tracking.h"
 #include "migrator/core/digest.h"
 #include "migrator/wire/channel.h"
 #include "runtime/tracker.h"

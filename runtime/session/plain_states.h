@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "cardswap/session.h"
+#include "cardswap/tracking.h"
 
 /// What a program tracks without a type that is known: by callbacks, or as bare memory.
 namespace cardswap {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <c10/core/Storage.h>
-#include <cardswap/session.h>
+#include <cardswap/tracking.h>
 #include <torch/types.h>
 
 #include <memory>

@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "runtime/framework.h"

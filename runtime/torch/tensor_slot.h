@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cardswap/session.h>
+#include <cardswap/tracking.h>
 #include <torch/types.h>
 
 #include <string>

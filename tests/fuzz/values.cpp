@@ -1,5 +1,6 @@
 /// A standby's values as they came over the line, loaded into what a program tracks.
 
+#include "cardswap/session.h"
 #include "runtime/tracker.h"
 #include "tests/fuzz/seeds.h"
 
