@@ -2,6 +2,7 @@
 #include <cardswap/torch.h>
 
 #include "runtime/torch/accelerator.h"
+#include "runtime/torch/generator_state.h"
 
 namespace cardswap {
 namespace {
@@ -12,24 +13,16 @@ class TrackedRng final : public TrackedState {
  public:
   std::vector<std::byte> save() override {
     std::vector<std::byte> all;
-    for (auto& generator : generators()) {
-      const std::scoped_lock lock(generator.mutex());
-      const auto state = generator.get_state();
-      const auto* bytes = static_cast<const std::byte*>(state.const_data_ptr());
-      all.insert(all.end(), bytes, bytes + state.nbytes());
-    }
+    for (auto& generator : generators()) append_state(generator, all);
     return all;
   }
   void load(std::span<const std::byte> bytes) override {
     for (auto& generator : generators()) {
-      const std::scoped_lock lock(generator.mutex());
-      auto state = generator.get_state();  // as many bytes as this one has
-      if (bytes.size() < state.nbytes()) {
+      const auto rest = take_state(generator, bytes);
+      if (!rest) {
         throw std::invalid_argument("the other side's random generators are not those of this one");
       }
-      std::memcpy(state.mutable_data_ptr(), bytes.data(), state.nbytes());
-      generator.set_state(state);
-      bytes = bytes.subspan(state.nbytes());
+      bytes = *rest;
     }
     if (!bytes.empty()) {
       throw std::invalid_argument("the other side has random generators that this one has not");
