@@ -35,7 +35,7 @@ int train(int argc, char** argv) {
   session.track("model", model);
   session.track("optimizer", optimizer);
   session.track("step", step);
-  session.track_rng();
+  cardswap::track_rng(session);
   LossLog log(options, session);
   while (step < options.steps) {
     log.begin(step);

@@ -41,7 +41,7 @@ int train(int argc, char** argv) {
   session.track("model", model);
   session.track("optimizer", optimizer);
   session.track("step", step);
-  session.track_rng();
+  cardswap::track_rng(session);
   LossLog log(options, session);
   const auto expert = [&](std::uint64_t index) { return model[index]->as<nn::Sequential>(); };
   while (step < options.steps) {

@@ -208,7 +208,7 @@ int train(int argc, char** argv) {
   if (masters) session.track("masters", masters->masters);
   session.track("optimizer", optimizer);
   session.track("step", step);
-  session.track_rng();
+  cardswap::track_rng(session);
   if (masters) session.after_step("weights", [&] { masters->give_weights(); }, {"model"});
   Gpt average(nullptr);
   if (decay > 0) {

@@ -77,7 +77,7 @@ int train(int argc, char** argv) {
   session.track("embedding_optimizer", embedding_optimizer);
   session.track("sampler", sampler);
   session.track("step", step);
-  session.track_rng();
+  cardswap::track_rng(session);
   LossLog log(options, session);
   while (step < options.steps) {
     log.begin(step);

@@ -40,6 +40,6 @@ class TrackedRng final : public TrackedState {
 
 }  // namespace
 
-void Session::track_rng() { track_state("rng", std::make_unique<TrackedRng>()); }
+void track_rng(Session& session) { session.track_state("rng", std::make_unique<TrackedRng>()); }
 
 }  // namespace cardswap

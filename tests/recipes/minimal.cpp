@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
   session.track("model", model);             // parameters and buffers, each storage once
   session.track("optimizer", optimizer);     // its tensors, counters and options
   session.track("step", step);
-  session.track_rng();  // LibTorch's default generators, the CPU's and the GPU's
+  cardswap::track_rng(session);  // LibTorch's default generators, the CPU's and the GPU's
 
   std::FILE* const log = std::fopen(log_path, "a");  // "a", never "w": see the guide
   if (log == nullptr) throw std::runtime_error("the log cannot be opened");

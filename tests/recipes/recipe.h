@@ -3,7 +3,7 @@
 // What the guide's recipes share and do not show: options, a log of losses that can be compared bit
 // for bit, and a session that leaves one line out, to see that it is missed.
 
-#include <cardswap/session.h>
+#include <cardswap/torch.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -43,9 +43,6 @@ class Session : public cardswap::Session {
   void track_state(std::string_view name, std::unique_ptr<cardswap::TrackedState> state) {
     if (name != forget_) cardswap::Session::track_state(name, std::move(state));
   }
-  void track_rng() {
-    if (forget_ != "rng") cardswap::Session::track_rng();
-  }
   void after_step(std::string_view name, std::function<void()> hook,
                   std::vector<std::string> rewrites) {
     std::erase(rewrites, forget_);
@@ -53,8 +50,12 @@ class Session : public cardswap::Session {
   }
 
  private:
+  friend void track_rng(Session& session);
   std::string forget_;
 };
+inline void track_rng(Session& session) {
+  if (session.forget_ != "rng") cardswap::track_rng(session);
+}
 
 class Run {
  public:
@@ -67,7 +68,7 @@ class Run {
     session.track("model", model);
     session.track("optimizer", optimizer);
     session.track("step", step);
-    session.track_rng();
+    track_rng(session);
   }
   /// Logs, keeps the pace and looks whether this is to be the last step.
   void log(double loss);

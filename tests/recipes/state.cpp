@@ -48,7 +48,7 @@ int generators(Run& run) {
   session.track("optimizer", optimizer);
   session.track("step", step);
   // [recipe generators]
-  session.track_rng();  // LibTorch's default ones: randn(), dropout
+  track_rng(session);  // LibTorch's default ones: randn(), dropout
   auto noise = at::make_generator<at::CPUGeneratorImpl>(7);
   session.track("noise", noise);  // one of your own
   std::mt19937_64 engine(11);

@@ -80,7 +80,7 @@ int two_optimizers(Run& run) {
   session.track("generator_optimizer", generator_optimizer);
   session.track("critic_optimizer", critic_optimizer);
   session.track("step", step);
-  session.track_rng();
+  track_rng(session);
   while (step < steps) {
     const bool critics_turn = step % 2 == 0;  // one turn an iteration: what follows the boundary
     const auto fake = generator(torch::randn({16, 4}));  // must be the same for both
@@ -113,7 +113,7 @@ int masters(Run& run) {
   session.track("masters", masters.masters);
   session.track("optimizer", optimizer);
   session.track("step", step);
-  session.track_rng();
+  track_rng(session);
   session.after_step("weights", [&] { masters.give_weights(); }, {"model"});
   while (step < steps) {
     const auto x = torch::randn({16, 16});
@@ -146,7 +146,7 @@ int growing_groups(Run& run) {
   session.track_state("groups", cardswap::tracked_growth(groups, add_group));
   session.track("optimizer", optimizer);  // after what adds to it
   session.track("step", step);
-  session.track_rng();
+  track_rng(session);
   while (step < steps) {
     if (groups < 4 && step == 5 * groups) add_group();
     const auto x = torch::randn({16, 8});
@@ -175,7 +175,7 @@ int lbfgs(Run& run) {
   session.track("model", model);
   session.track("optimizer", optimizer);  // its history too
   session.track("step", step);
-  session.track_rng();
+  track_rng(session);
   while (step < steps) {
     const auto x = torch::randn({64, 8});
     const auto y = x.narrow(1, 0, 4).sin() + 0.1 * torch::randn({64, 4});

@@ -61,7 +61,7 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms,
   if (is("derived optimizer")) session.track("optimizer", derived);
   if (!is("untracked optimizer")) session.track("optimizer", optimizer);
   session.track("step", step);
-  session.track_rng();
+  cardswap::track_rng(session);
   LossLog log(options, session);
   // So many that hardly any freeze comes at an end of them, where nothing is lost.
   constexpr std::uint64_t kMicroBatches = 15;

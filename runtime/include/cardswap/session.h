@@ -65,8 +65,6 @@ class Session {
   /// Zeroed memory that is tracked, and can be sent ahead when the process itself is moved. Valid
   /// until the session ends.
   [[nodiscard]] std::span<std::byte> allocate(std::string_view name, std::size_t bytes);
-  /// LibTorch's default generators; link cardswap::torch.
-  void track_rng();
 
   /// What the program does to tracked state after each step besides the optimizer, such as an
   /// average of the weights: step() calls `hook` after the optimizers, and a standby calls it after

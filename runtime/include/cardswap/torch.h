@@ -20,6 +20,10 @@ namespace cardswap {
 /// Session::track_parts.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_optimizer(torch::optim::Optimizer& optimizer);
 
+/// Tracks LibTorch's default generators, the CPU's and the current GPU's, as "rng". Others are
+/// tracked one by one: torch_values.h.
+void track_rng(Session& session);
+
 /// The parameters of all groups.
 [[nodiscard]] std::vector<SteppedParameter> stepped_parameters(
     const torch::optim::Optimizer& optimizer);

@@ -15,7 +15,7 @@ namespace cardswap {
 /// The same for each of them; their number is state too.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_tensors(std::vector<at::Tensor>& tensors);
 
-/// A generator of the program's own. LibTorch's default ones are Session::track_rng()'s. Throws
+/// A generator of the program's own. LibTorch's default ones are track_rng()'s. Throws
 /// std::invalid_argument for one that is not defined.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_generator(at::Generator& generator);
 
