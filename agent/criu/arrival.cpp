@@ -13,6 +13,7 @@
 
 #include "agent/process/process_tree.h"
 #include "migrator/core/error.h"
+#include "migrator/core/ms_since.h"
 
 namespace cardswap::criu {
 
@@ -78,8 +79,7 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
     throw Error(failed->code(), failed->failure(), "all that CRIU said is in " + log + " there");
   }
   const auto restored_at = std::chrono::steady_clock::now();
-  const auto ms = [](auto time) { return std::chrono::duration<double, std::milli>(time).count(); };
-  result.restore_ms = ms(restored_at - begin);
+  result.restore_ms = ms_since(begin);
   if (!manifest.saved_by_driver.empty()) {
     // The driver works on their own threads.
     for (const auto pid : tree_of(result.tree.root)) {
@@ -89,7 +89,7 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
       }
     }
     co_await resume(result.tree.root, manifest);
-    result.driver_resume_ms = ms(std::chrono::steady_clock::now() - restored_at);
+    result.driver_resume_ms = ms_since(restored_at);
   }
   result.socket = std::move(sockets.one);
   result.image_bytes = manifest.total_bytes();

@@ -12,6 +12,7 @@
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/error.h"
+#include "migrator/core/ms_since.h"
 
 namespace cardswap::criu {
 namespace {
@@ -78,9 +79,7 @@ asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode
     const auto begin = std::chrono::steady_clock::now();
     manifest_.saved_by_driver = co_await hooks_.before_dump(root);
     if (!manifest_.saved_by_driver.empty()) {
-      driver_suspend_ms_ =
-          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-              .count();
+      driver_suspend_ms_ = ms_since(begin);
     }
   }
   DumpOrder order;

@@ -9,6 +9,7 @@
 #include "agent/handover/reservations.h"
 #include "agent/process/log_file.h"
 #include "migrator/core/descriptor.h"
+#include "migrator/core/ms_since.h"
 #include "migrator/core/utf8.h"
 
 namespace cardswap {
@@ -83,8 +84,7 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
     apply(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (r->arrived && r->restored_at != Clock::time_point{}) {
-      r->verify_ms =
-          std::chrono::duration<double, std::milli>(Clock::now() - r->restored_at).count();
+      r->verify_ms = ms_since(r->restored_at);
     }
     try {
       apply(*r, handover::Content{verified->root, verified->step});

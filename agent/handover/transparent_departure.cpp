@@ -11,6 +11,7 @@
 #include "agent/jobs/members.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
+#include "migrator/core/ms_since.h"
 
 namespace cardswap {
 
@@ -25,10 +26,6 @@ constexpr std::uint64_t kReadRateMin = 200'000'000;  // bytes a second, digestin
 constexpr milliseconds kContinueEvery{50};
 constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
 constexpr seconds kKeeperLeaves{30};
-
-double ms_since(Clock::time_point then) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - then).count();
-}
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include "agent/base/units.h"
 #include "agent/journal/statement.h"
 #include "migrator/core/error.h"
+#include "migrator/core/ms_since.h"
 
 namespace cardswap {
 namespace {
@@ -215,19 +216,17 @@ void Journal::run(const char* sql, std::initializer_list<std::string> values) {
 }
 
 void Journal::put(Kind kind, const std::string& id, const boost::json::object& record) {
-  using Clock = std::chrono::steady_clock;
   auto document = boost::json::serialize(record);
   // A number that is not finite, or text that is no UTF-8: written, it could not be read again.
   if (const auto why = why_unreadable(document); !why.empty()) {
     throw Error(Code::internal,
                 fmt::format("the record of {} {} cannot be written: {}", name_of(kind), id, why));
   }
-  const auto start = Clock::now();
+  const auto start = std::chrono::steady_clock::now();
   run("INSERT INTO records VALUES (?, ?, ?) "
       "ON CONFLICT (kind, id) DO UPDATE SET document = excluded.document",
       {name_of(kind), id, std::move(document)});
-  const auto took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-  latest_put_ms_[puts_++ % latest_put_ms_.size()] = took;
+  latest_put_ms_[puts_++ % latest_put_ms_.size()] = ms_since(start);
 }
 
 double Journal::put_ms() const {

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <utility>
 
+#include "migrator/core/ms_since.h"
+
 namespace cardswap {
 
 ReplayJob::ReplayJob(TargetProgram& program, ReceivedUpdate update, std::function<void()> wake)
@@ -15,8 +17,7 @@ ReplayJob::ReplayJob(TargetProgram& program, ReceivedUpdate update, std::functio
         } catch (...) {
           failure_ = std::current_exception();
         }
-        ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-                  .count();
+        ms_ = ms_since(start);
         done_ = true;
         wake();
       }) {}

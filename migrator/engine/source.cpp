@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "migrator/engine/ms_since.h"
+#include "migrator/core/ms_since.h"
 #include "migrator/engine/replay_sync.h"
 #include "migrator/engine/rounds.h"
 #include "migrator/engine/source_parts.h"
@@ -113,11 +113,10 @@ class Source::Engine {
                           : figures.expected_bytes() + bytes_made_since(frozen.state_view.layout);
     const auto limit = options_.spec.max_downtime_ms;
     if (events_.put_off && limit > 0 && left > offered) {
-      const auto stood =
-          Clock::now() - Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns));
       figures.expect_downtime(left);
-      const auto expected = figures.stats().expected_downtime_ms +
-                            std::chrono::duration<double, std::milli>(stood).count();
+      const auto expected =
+          figures.stats().expected_downtime_ms +
+          ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
       if (expected > limit) {
         put_off_freeze(
             fmt::format("at step {}: it would have taken {:.0f} ms, {:.0f} ms are allowed, "

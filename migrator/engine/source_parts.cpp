@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/core/ms_since.h"
 #include "migrator/device/device.h"
 
 namespace cardswap {
@@ -40,7 +41,7 @@ void SourceParts::connect() {
   }
   state.introduce();
   connection.measure_clocks();
-  stats.setup_time_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  stats.setup_time_ms = ms_since(start);
 }
 
 void SourceParts::probe_link() {

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "migrator/core/ms_since.h"
+
 namespace cardswap {
 
 void StateWindow::close() {
@@ -10,8 +12,7 @@ void StateWindow::close() {
   if (!being_read_) return;
   const auto start = std::chrono::steady_clock::now();
   while (being_read_) changed_.wait(lock);
-  waited_ms_ +=
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  waited_ms_ += ms_since(start);
 }
 
 void StateWindow::open(std::uint64_t step, Fence fence) {

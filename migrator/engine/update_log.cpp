@@ -5,8 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "migrator/core/ms_since.h"
 #include "migrator/device/device.h"
-#include "migrator/engine/ms_since.h"
 
 namespace cardswap {
 namespace {
