@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,6 +18,7 @@
 
 #include "migrator/core/descriptor.h"
 #include "migrator/core/environment.h"
+#include "migrator/core/unix_address.h"
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
@@ -50,18 +50,16 @@ class AgentChannel::Socket {
   [[nodiscard]] int fd() const { return fd_.get(); }
 
   static std::unique_ptr<Socket> connect(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof(address.sun_path)) {
+    const auto address = unix_address(path);
+    if (!address) {
       throw Error(Code::bad_request, fmt::format("the socket path {} is too long", path),
-                  fmt::format("{} may have 107 bytes", environment::kSocket));
+                  fmt::format("{} may have {} bytes", environment::kSocket, kSocketPathBytesMax));
     }
-    std::memcpy(address.sun_path, path.c_str(), path.size());
     auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     // Until others who connect have been heard: a crowd of them is no reason for a job to end.
     const timeval limit{.tv_sec = kConnectMax.count(), .tv_usec = 0};
     ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+    if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) !=
         0) {
       throw Error(Code::unreachable,
                   fmt::format("no agent answers at {}: {}", path, because(errno)),

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "migrator/core/unix_address.h"
 #include "migrator/wire/archive.h"
 
 namespace cardswap::memory_handoff {
@@ -59,14 +59,12 @@ Descriptor make_socket() {
 }
 
 sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+  const auto address = path.empty() ? std::nullopt : unix_address(path);
+  if (!address) {
     throw Error(Code::bad_request, fmt::format("'{}' is no path for a holder's socket", path),
-                "it may have 107 bytes");
+                fmt::format("it may have {} bytes", kSocketPathBytesMax));
   }
-  std::memcpy(address.sun_path, path.c_str(), path.size());
-  return address;
+  return *address;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include "agent/base/address.h"
 #include "agent/base/own_path.h"
+#include "migrator/core/unix_address.h"
 
 namespace cardswap {
 namespace {
@@ -161,9 +162,11 @@ void ApiServer::close() {
 }
 
 void ApiServer::listen_unix(const std::filesystem::path& path) {
-  if (path.string().size() > 107) {
-    throw Error(Code::io, fmt::format("the socket path {} has over 107 bytes", path.string()),
-                "choose a shorter --data-dir or --socket");
+  if (path.string().size() > kSocketPathBytesMax) {
+    throw Error(
+        Code::io,
+        fmt::format("the socket path {} has over {} bytes", path.string(), kSocketPathBytesMax),
+        "choose a shorter --data-dir or --socket");
   }
   try {
     std::error_code gone;

@@ -18,6 +18,7 @@
 
 #include "agent/security/certificate_validity.h"
 #include "agent/security/identity.h"
+#include "migrator/core/unix_address.h"
 #include "migrator/core/utf8.h"
 
 namespace cardswap::http {
@@ -300,9 +301,10 @@ asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request) {
   if (const auto* identity = tls::Identity::of(asio::query(executor, asio::execution::context))) {
     show_token(identity->bearer(), request);
   }
-  if (endpoint.unix_path.size() > 107) {
+  if (endpoint.unix_path.size() > kSocketPathBytesMax) {
     throw Error(Code::bad_request,
-                fmt::format("the socket path {} is longer than 107 bytes", endpoint.unix_path),
+                fmt::format("the socket path {} is longer than {} bytes", endpoint.unix_path,
+                            kSocketPathBytesMax),
                 "use a shorter data folder");
   }
   error_code error;
