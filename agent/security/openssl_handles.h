@@ -5,13 +5,11 @@
 
 #include <memory>
 
+#include "migrator/core/release_with.h"
+
 /// What OpenSSL hands out, with its owner. Internal to what speaks to OpenSSL: tls/ and pki/.
 namespace cardswap::tls {
 
-template <auto Release>
-struct ReleaseWith {
-  void operator()(auto* handle) const noexcept { Release(handle); }
-};
 using File = std::unique_ptr<BIO, ReleaseWith<BIO_free_all>>;
 using Certificate = std::unique_ptr<X509, ReleaseWith<X509_free>>;
 using Revocations = std::unique_ptr<X509_CRL, ReleaseWith<X509_CRL_free>>;

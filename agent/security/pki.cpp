@@ -26,7 +26,6 @@ namespace {
 
 using tls::Certificate;
 using tls::File;
-using tls::ReleaseWith;
 using tls::Revocations;
 using Key = std::unique_ptr<EVP_PKEY, ReleaseWith<EVP_PKEY_free>>;
 using Serial = std::unique_ptr<BIGNUM, ReleaseWith<BN_free>>;

@@ -10,6 +10,7 @@
 #include <charconv>
 
 #include "migrator/core/error.h"
+#include "migrator/core/release_with.h"
 
 namespace cardswap {
 namespace {
@@ -26,11 +27,6 @@ auto* raw(Byte* bytes) {
   return reinterpret_cast<Raw*>(bytes);  // NOLINT: OpenSSL's bytes
 }
 
-struct FreeKdf {
-  void operator()(EVP_KDF* kdf) const noexcept { EVP_KDF_free(kdf); }
-  void operator()(EVP_KDF_CTX* context) const noexcept { EVP_KDF_CTX_free(context); }
-};
-
 CipherKey derived(const CipherKey& key, const CipherSalt& salt, Direction direction) {
   std::string hash = "SHA256";
   std::string purpose = direction == Direction::source_to_target ? "cardswap source to target"
@@ -43,8 +39,10 @@ CipherKey derived(const CipherKey& key, const CipherSalt& salt, Direction direct
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, extra.data(), extra.size()),
       OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, purpose.data(), purpose.size()),
       OSSL_PARAM_construct_end()};
-  const std::unique_ptr<EVP_KDF, FreeKdf> kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
-  const std::unique_ptr<EVP_KDF_CTX, FreeKdf> context(EVP_KDF_CTX_new(kdf.get()));
+  const std::unique_ptr<EVP_KDF, ReleaseWith<EVP_KDF_free>> kdf(
+      EVP_KDF_fetch(nullptr, "HKDF", nullptr));
+  const std::unique_ptr<EVP_KDF_CTX, ReleaseWith<EVP_KDF_CTX_free>> context(
+      EVP_KDF_CTX_new(kdf.get()));
   CipherKey result{};
   must(context &&
            EVP_KDF_derive(context.get(), raw(result.data()), result.size(), parameters.data()) == 1,

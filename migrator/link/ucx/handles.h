@@ -7,13 +7,11 @@
 #include <string_view>
 #include <type_traits>
 
+#include "migrator/core/release_with.h"
+
 /// Owners of UCX's handles, one pointer wide, and the one include of ucp.h.
 namespace cardswap::ucx {
 
-template <auto Release>
-struct ReleaseWith {
-  void operator()(auto* handle) const noexcept { Release(handle); }
-};
 template <class Raw, auto Release>
 using Handle = std::unique_ptr<std::remove_pointer_t<Raw>, ReleaseWith<Release>>;
 
