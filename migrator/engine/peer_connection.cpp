@@ -26,8 +26,8 @@ PeerConnection::PeerConnection(const SourceOptions& options, std::stop_token sto
 PeerConnection::~PeerConnection() { close(); }
 
 void PeerConnection::connect() {
-  link_ = connect_link(options_.host, options_.port, options_.transports, options_.data_key, *this,
-                       options_.peers);
+  link_ = connect_link(options_.host, options_.port, {options_.transports, options_.peers},
+                       options_.data_key, *this);
   {
     const MutexLock lock(mutex_);
     woken_ = link_.get();

@@ -37,8 +37,8 @@ TargetConnection::TargetConnection(const TargetOptions& options, TargetProgram& 
           program, payloads_, [this] { link_->wake(); },
           [this] { link_->wait(Clock::now() + kServeInterval); }),
       updates_(program, [this] { link_->wake(); }),
-      link_(listen_link(options.listen_host, options.transports, options.data_key, *this,
-                        options.peers)) {}
+      link_(listen_link(options.listen_host, {options.transports, options.peers}, options.data_key,
+                        *this)) {}
 
 void TargetConnection::run(const std::stop_token& stop) {
   try {

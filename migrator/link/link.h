@@ -64,20 +64,26 @@ class Link {
 /// The peer of a connecting link.
 inline constexpr PeerId kServer{0};
 
-/// Connects; a refusal arrives as on_lost(kServer). `peers`, here and below: the addresses from
-/// which the link may be reached at all, a blank between; empty: any. Throws Error{bad_request,
-/// unreachable}.
-[[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                                 const std::string& transports, LinkEvents& events,
-                                                 const std::string& peers = {});
+struct LinkOptions {
+  std::string transports;  ///< UCX_TLS or TLS@NET_DEVICES; empty: as UCX chooses
+  /// The addresses from which the link may be reached at all, a blank between; empty: any.
+  std::string peers = {};
+};
+
+/// In the clear; the engines use sealed_link.h's. Connects; a refusal arrives as on_lost(kServer).
+/// Throws Error{bad_request, unreachable}.
+[[nodiscard]] std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
+                                                      const LinkOptions& options,
+                                                      LinkEvents& events);
+/// In the clear. Listens on a free port of `host`, a numeric address. Throws Error{bad_request,
+/// refused, io}.
+[[nodiscard]] std::unique_ptr<Link> listen_bare_link(const std::string& host,
+                                                     const LinkOptions& options,
+                                                     LinkEvents& events);
 /// Where a target that was told to listen on `host` does so, and its source has to connect to: on
 /// 127.0.0.1 in place of the other 127.0.0.0/8, and of ::1 where this host's UCX cannot use that.
 [[nodiscard]] std::string listening_host(const std::string& host);
 /// "10.0.0.2:4711", "[fd00::2]:4711".
 [[nodiscard]] std::string link_address(const std::string& host, std::uint16_t port);
-/// Listens on a free port of `host`, a numeric address. Throws Error{bad_request, refused, io}.
-[[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host,
-                                                const std::string& transports, LinkEvents& events,
-                                                const std::string& peers = {});
 
 }  // namespace cardswap

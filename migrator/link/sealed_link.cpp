@@ -225,21 +225,20 @@ void SealedLink::on_lost(PeerId peer, std::string_view why) {
 }
 
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                   const std::string& transports, const std::string& key,
-                                   LinkEvents& events, const std::string& peers) {
-  if (key.empty()) return connect_link(host, port, transports, events, peers);
+                                   const LinkOptions& options, const std::string& key,
+                                   LinkEvents& events) {
+  if (key.empty()) return connect_bare_link(host, port, options, events);
   return std::make_unique<SealedLink>(
       cipher_key_from(key), Direction::source_to_target, events,
-      [&](LinkEvents& inner) { return connect_link(host, port, transports, inner, peers); });
+      [&](LinkEvents& inner) { return connect_bare_link(host, port, options, inner); });
 }
 
-std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
-                                  const std::string& key, LinkEvents& events,
-                                  const std::string& peers) {
-  if (key.empty()) return listen_link(host, transports, events, peers);
+std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
+                                  const std::string& key, LinkEvents& events) {
+  if (key.empty()) return listen_bare_link(host, options, events);
   return std::make_unique<SealedLink>(
       cipher_key_from(key), Direction::target_to_source, events,
-      [&](LinkEvents& inner) { return listen_link(host, transports, inner, peers); });
+      [&](LinkEvents& inner) { return listen_bare_link(host, options, inner); });
 }
 
 }  // namespace cardswap

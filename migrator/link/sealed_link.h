@@ -79,15 +79,12 @@ class SealedLink final : public Link, private LinkEvents {
   std::unique_ptr<Link> link_;  // dies first: it calls the events
 };
 
-/// connect_link and listen_link, sealed with `key`, 64 hexadecimal digits; as they are when it is
-/// empty.
+/// connect_bare_link and listen_bare_link, sealed with `key`, 64 hexadecimal digits; in the clear
+/// when it is empty. Throw Error as those do, and Error{bad_request} for another key.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                                 const std::string& transports,
-                                                 const std::string& key, LinkEvents& events,
-                                                 const std::string& peers);
-[[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host,
-                                                const std::string& transports,
-                                                const std::string& key, LinkEvents& events,
-                                                const std::string& peers);
+                                                 const LinkOptions& options, const std::string& key,
+                                                 LinkEvents& events);
+[[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
+                                                const std::string& key, LinkEvents& events);
 
 }  // namespace cardswap

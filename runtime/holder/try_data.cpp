@@ -34,8 +34,8 @@ std::string what_fails(const std::string& host, const std::string& transports) {
   const auto way = transports.empty() ? "tcp" : transports;
   End target;
   End source;
-  const auto listening = listen_link(there, way, target);
-  const auto connecting = connect_link(there, listening->port(), way, source);
+  const auto listening = listen_bare_link(there, {way}, target);
+  const auto connecting = connect_bare_link(there, listening->port(), {way}, source);
   connecting->send_control(kServer, {std::byte{1}});
   for (const auto until = Clock::now() + kTryMax; !target.heard && Clock::now() < until;) {
     listening->wait(Clock::now() + kTurn);

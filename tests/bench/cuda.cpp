@@ -213,7 +213,8 @@ void measure_direct(Bench& bench) {
   Program target(bench, true);
   for (const auto& way : {Way{"tcp", "tcp", "tcp,cuda_copy"}, Way{"any", "^cuda", "all"}}) {
     NoEvents events;
-    if (!listen_link("127.0.0.1", way.direct, events)->direct_bytes_min(MemoryKind::cuda)) continue;
+    if (!listen_bare_link("127.0.0.1", {way.direct}, events)->direct_bytes_min(MemoryKind::cuda))
+      continue;
     Figure ratio{fmt::format("cuda_direct_over_staged_{}", way.name), "ratio", {}};
     for (int i = 0; i < kPairs; ++i) {
       const auto rate = [&, fill = 4 * i](const char* transports, int more) {

@@ -7,7 +7,7 @@ namespace cardswap::test {
 using Clock = std::chrono::steady_clock;
 
 RawUcxClient::RawUcxClient(std::uint16_t port)
-    : link_(connect_link("127.0.0.1", port, "", *this)) {}
+    : link_(connect_bare_link("127.0.0.1", port, {}, *this)) {}
 
 void RawUcxClient::say(std::vector<std::byte> control) {
   link_->send_control(kServer, std::move(control));

@@ -347,17 +347,16 @@ void UcxLink::wait(Clock::time_point deadline) {
 
 namespace cardswap {
 
-std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                   const std::string& transports, LinkEvents& events,
-                                   const std::string& peers) {
-  auto link = std::make_unique<ucx::UcxLink>(transports, host, events, peers);
+std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
+                                        const LinkOptions& options, LinkEvents& events) {
+  auto link = std::make_unique<ucx::UcxLink>(options.transports, host, events, options.peers);
   link->connect(host, port);
   return link;
 }
 
-std::unique_ptr<Link> listen_link(const std::string& host, const std::string& transports,
-                                  LinkEvents& events, const std::string& peers) {
-  auto link = std::make_unique<ucx::UcxLink>(transports, host, events, peers);
+std::unique_ptr<Link> listen_bare_link(const std::string& host, const LinkOptions& options,
+                                       LinkEvents& events) {
+  auto link = std::make_unique<ucx::UcxLink>(options.transports, host, events, options.peers);
   link->listen(host);
   return link;
 }

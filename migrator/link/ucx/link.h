@@ -21,7 +21,7 @@ namespace cardswap::ucx {
 /// because UCX may complete them until the worker is gone.
 class UcxLink final : public Link {
  public:
-  /// `host`: where it will listen or connect to; `peers`: as connect_link() has them.
+  /// `host`: where it will listen or connect to; `peers`: as LinkOptions has them.
   UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
           const std::string& peers);
   ~UcxLink() override;

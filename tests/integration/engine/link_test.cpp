@@ -86,8 +86,9 @@ class UcxLinks : public ::testing::Test {
   }
   Heard at_server_;
   Heard at_client_;
-  std::unique_ptr<Link> server_ = listen_link("127.0.0.1", "tcp", at_server_);
-  std::unique_ptr<Link> client_ = connect_link("127.0.0.1", server_->port(), "tcp", at_client_);
+  std::unique_ptr<Link> server_ = listen_bare_link("127.0.0.1", {"tcp"}, at_server_);
+  std::unique_ptr<Link> client_ =
+      connect_bare_link("127.0.0.1", server_->port(), {"tcp"}, at_client_);
 };
 
 TEST_F(UcxLinks, DeliverAnEventWhoseHandlerServesTheLink) {
@@ -125,7 +126,7 @@ TEST_F(UcxLinks, LoseAPeerWhosePayloadIsRefusedAndNobodyElse) {
   EXPECT_EQ(at_server_.landed, 0U);
   at_server_.refuses = false;
   Heard at_other;
-  client_ = connect_link("127.0.0.1", server_->port(), "tcp", at_other);
+  client_ = connect_bare_link("127.0.0.1", server_->port(), {"tcp"}, at_other);
   client_->send_bulk(kServer, bytes("header"), payload);
   EXPECT_TRUE(serve_until([&] { return at_server_.landed == 1; }));
   EXPECT_EQ(at_server_.payload, payload);
@@ -175,10 +176,10 @@ TEST_F(UcxLinks, AreReachedByThoseWhoMayComeAndByNobodyElse) {
   socklen_t size = sizeof(any);
   ASSERT_EQ(::getsockname(own.get(), reinterpret_cast<sockaddr*>(&any), &size), 0);
 
-  server_ =
-      listen_link("127.0.0.1", "tcp", at_server_, own_addresses() + "10.1.2.3 fd00::7 127.0.0.1");
-  client_ = connect_link("127.0.0.1", server_->port(), "tcp", at_client_,
-                         own_addresses() + "127.0.0.1 fd00::8");
+  server_ = listen_bare_link("127.0.0.1", {"tcp", own_addresses() + "10.1.2.3 fd00::7 127.0.0.1"},
+                             at_server_);
+  client_ = connect_bare_link("127.0.0.1", server_->port(),
+                              {"tcp", own_addresses() + "127.0.0.1 fd00::8"}, at_client_);
   EXPECT_FALSE(can_connect("127.0.0.9", server_->port()));
   EXPECT_TRUE(can_connect("127.0.0.1", server_->port()));
   EXPECT_TRUE(can_connect("127.0.0.9", ntohs(any.sin_port)));
@@ -223,7 +224,7 @@ TEST_F(UcxLinks, HoldAPeerShortUntilItIsAdmitted) {
   const Bytes large(100U << 10, std::byte{1});
   {
     Heard at_stranger;
-    const auto stranger = connect_link("127.0.0.1", server_->port(), "tcp", at_stranger);
+    const auto stranger = connect_bare_link("127.0.0.1", server_->port(), {"tcp"}, at_stranger);
     stranger->send_control(kServer, large);
     EXPECT_TRUE(serve_all({stranger.get()}, [&] { return !at_stranger.lost.empty(); }));
     EXPECT_THAT(at_server_.lost, ::testing::HasSubstr("no token"));
@@ -234,7 +235,7 @@ TEST_F(UcxLinks, HoldAPeerShortUntilItIsAdmitted) {
     if (text == "token") server_->admit(at_server_.peer);
   };
   Heard at_source;
-  const auto source = connect_link("127.0.0.1", server_->port(), "tcp", at_source);
+  const auto source = connect_bare_link("127.0.0.1", server_->port(), {"tcp"}, at_source);
   source->send_control(kServer, bytes("token"));
   source->send_control(kServer, large);
   EXPECT_TRUE(serve_all({source.get()}, [&] {
@@ -252,7 +253,7 @@ TEST_F(UcxLinks, TurnThoseAwayWhoShowNoTokenInTimeOrWhenOthersCome) {
   std::vector<Link*> all;
   for (std::size_t i = 0; i < kMoreThanFit; ++i) {
     heard.push_back(std::make_unique<Heard>());
-    strangers.push_back(connect_link("127.0.0.1", server_->port(), "tcp", *heard.back()));
+    strangers.push_back(connect_bare_link("127.0.0.1", server_->port(), {"tcp"}, *heard.back()));
     strangers.back()->send_control(kServer, bytes("hm"));
     all.push_back(strangers.back().get());
     const auto before = at_server_.heard.size();

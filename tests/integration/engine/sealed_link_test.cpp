@@ -100,12 +100,12 @@ class SealedLinkTest : public ::testing::Test {
   void listen(char key = 'a') {
     target_ = std::make_unique<SealedLink>(
         key_of(key), Direction::target_to_source, at_target_,
-        [](LinkEvents& events) { return listen_link("127.0.0.1", "tcp", events); });
+        [](LinkEvents& events) { return listen_bare_link("127.0.0.1", {"tcp"}, events); });
   }
   std::unique_ptr<SealedLink> connected(Heard& heard, char key = 'a') {
     return std::make_unique<SealedLink>(
         key_of(key), Direction::source_to_target, heard, [this](LinkEvents& events) {
-          auto link = connect_link("127.0.0.1", target_->port(), "tcp", events);
+          auto link = connect_bare_link("127.0.0.1", target_->port(), {"tcp"}, events);
           raw_ = link.get();
           return std::make_unique<Between>(std::move(link), wire_);
         });
@@ -205,7 +205,7 @@ TEST_F(SealedLinkTest, ARecordingOfAnotherConnectionIsRefused) {
   ASSERT_TRUE(within(5s, [&] { return at_target_.control.size() == 1; }));
   source_.reset();
   Heard at_thief;
-  auto thief = connect_link("127.0.0.1", target_->port(), "tcp", at_thief);
+  auto thief = connect_bare_link("127.0.0.1", target_->port(), {"tcp"}, at_thief);
   thief->send_control(kServer, wire_.control[0]);
   const auto deadline = Clock::now() + 5s;
   while (at_thief.control.empty() && Clock::now() < deadline) {
