@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kLowest = 1ULL << 20;
 constexpr std::uint64_t kBytesMax = 1ULL << 40;
-constexpr std::string_view kCard = "cuda:";
+constexpr std::string_view kGpu = "cuda:";
 
 /// A head and the regions behind it, by their indexes.
 struct Wanted {
@@ -65,11 +65,11 @@ std::vector<Wanted> arenas_of(const Layout& layout) {
   return arenas;
 }
 
-int card_named(const std::string& name) {
+int gpu_named(const std::string& name) {
   int index = -1;
-  if (name.starts_with(kCard)) {
+  if (name.starts_with(kGpu)) {
     const auto* last = name.data() + name.size();
-    const auto [end, error] = std::from_chars(name.data() + kCard.size(), last, index);
+    const auto [end, error] = std::from_chars(name.data() + kGpu.size(), last, index);
     if (error == std::errc() && end == last && index >= 0) return index;
   }
   throw Error(Code::bad_request, fmt::format("an arena on '{}', which is no device", name));
@@ -88,7 +88,7 @@ HeldMemory::Held& HeldMemory::held(const std::string& name, std::uint64_t base,
   if (name == ArenaRelocator::kHost) {
     return all_.emplace_back(Held{name, shared_cpu_device(), MemfdArena::reserve_at(base, bytes)});
   }
-  auto device = open_card_(card_named(name));
+  auto device = open_gpu_(gpu_named(name));
   auto arena = device->reserve_arena(base, bytes);
   return all_.emplace_back(Held{name, std::move(device), std::move(arena)});
 }

@@ -13,13 +13,13 @@
 
 namespace cardswap {
 
-/// The card that a job knows as number `index`. Throws Error where there is none.
-using OpenCard = std::function<std::shared_ptr<Device>(int index)>;
+/// The GPU that a job knows as number `index`. Throws Error where there is none.
+using OpenGpu = std::function<std::shared_ptr<Device>(int index)>;
 
 /// Arenas that are being received: memory where the layout wants its regions. One thread.
 class HeldMemory {
  public:
-  explicit HeldMemory(OpenCard open_gpu) : open_card_(std::move(open_gpu)) {}
+  explicit HeldMemory(OpenGpu open_gpu) : open_gpu_(std::move(open_gpu)) {}
 
   /// Has all that `wanted` needs; a later layout may need more of the same arenas and keeps what is
   /// there. Throws Error{bad_request} on regions that no arena has, and Error{refused} when
@@ -36,7 +36,7 @@ class HeldMemory {
   };
   Held& held(const std::string& name, std::uint64_t base, std::uint64_t bytes);
 
-  const OpenCard open_card_;
+  const OpenGpu open_gpu_;
   std::vector<Held> all_;
 };
 

@@ -37,7 +37,7 @@ std::string setting(const char* name) {
 /// their threads end first.
 class Receiver final : private TargetProgram {
  public:
-  Receiver(const std::string& path, OpenCard open_gpu)
+  Receiver(const std::string& path, OpenGpu open_gpu)
       : token_(setting(environment::kToken)),
         job_(setting(environment::kJob)),
         memory_(std::move(open_gpu)),
@@ -70,7 +70,7 @@ class Receiver final : private TargetProgram {
       auto connection = listener_.accept();
       if (!connection) continue;
       try {
-        if (memory_handoff(*connection)) return 0;
+        if (give_memory(*connection)) return 0;
       } catch (const Error& error) {
         refuse(*connection, error);
       }
@@ -125,7 +125,7 @@ class Receiver final : private TargetProgram {
   }
 
   /// True when the memory is somebody else's now.
-  bool memory_handoff(memory_handoff::Connection& connection) {
+  bool give_memory(memory_handoff::Connection& connection) {
     const auto uid = connection.peer().uid;
     if (uid != ::geteuid() && uid != 0) {
       throw Error(Code::unauthorized, fmt::format("user {} may not have this memory", uid));
@@ -170,7 +170,7 @@ class Receiver final : private TargetProgram {
 
 }  // namespace
 
-int receive_and_hand_over(const std::string& path, OpenCard open_gpu) {
+int receive_and_hand_over(const std::string& path, OpenGpu open_gpu) {
   return Receiver(path, std::move(open_gpu)).run();
 }
 

@@ -1,4 +1,4 @@
-#include "runtime/holder/cards.h"
+#include "runtime/holder/gpus.h"
 
 #include "cuda/cuda_device.h"
 
