@@ -27,13 +27,13 @@ std::string uuid_text(const std::array<std::uint8_t, 16>& bytes) {
 
 std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, int index,
                                              Framework framework, LoadVmm load_vmm) {
-  const Card card{std::move(runtime), index};
+  const Gpu gpu{std::move(runtime), index};
   Properties properties;
-  card.check(card.runtime->properties(index, properties), "cudaGetDeviceProperties");
+  gpu.check(gpu.runtime->properties(index, properties), "cudaGetDeviceProperties");
   DeviceInfo info{fmt::format("cuda:{}", index), uuid_text(properties.uuid), properties.model,
                   MemoryKind::cuda, properties.total_bytes};
-  auto device = std::make_shared<CudaDevice>(std::move(info), card, std::move(framework),
-                                             std::move(load_vmm));
+  auto device =
+      std::make_shared<CudaDevice>(std::move(info), gpu, std::move(framework), std::move(load_vmm));
   try {
     device->load_kernels();
   } catch (const Error&) {
@@ -42,14 +42,14 @@ std::shared_ptr<CudaDevice> CudaDevice::open(std::shared_ptr<Runtime> runtime, i
   return device;
 }
 
-CudaDevice::CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm load_vmm)
+CudaDevice::CudaDevice(DeviceInfo info, Gpu gpu, Framework framework, LoadVmm load_vmm)
     : Device(std::move(info)),
-      card_(std::move(card)),
+      gpu_(std::move(gpu)),
       framework_(std::move(framework)),
       load_vmm_(std::move(load_vmm)),
-      digester_(card_),
-      read_stream_(card_),
-      read_done_(card_) {}
+      digester_(gpu_),
+      read_stream_(gpu_),
+      read_done_(gpu_) {}
 
 /// CUDA loads a kernel when it is first launched, and stops the program's work for it: so now, not
 /// in the middle of training.
@@ -60,12 +60,12 @@ void CudaDevice::load_kernels() {
   PackPlan plan;
   plan.count = 1;
   const MutexLock lock(read_mutex_);
-  card_.check(card_.runtime->pack(plan, read_stream_.get()), "the pack kernel");
+  gpu_.check(gpu_.runtime->pack(plan, read_stream_.get()), "the pack kernel");
 }
 
 Fence CudaDevice::fence() {
-  card_.select();
-  auto point = std::make_shared<OwnedEvent>(card_);
+  gpu_.select();
+  auto point = std::make_shared<OwnedEvent>(gpu_);
   point->record(framework_.stream());
   return {std::move(point)};
 }
@@ -91,7 +91,7 @@ Buffer CudaDevice::take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t b
     const MutexLock lock(pool->mutex);
     if (auto found = pool->free.extract(size)) memory = std::move(found.mapped());
   }
-  if (!memory) memory = std::make_unique<Memory>(card_, size);
+  if (!memory) memory = std::make_unique<Memory>(gpu_, size);
   auto* at = memory->data();
   const std::shared_ptr<const void> lease(at, [pool, raw = memory.release()](const void*) {
     std::unique_ptr<Memory> back(raw);
@@ -104,8 +104,8 @@ Buffer CudaDevice::take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t b
 std::optional<std::uint64_t> CudaDevice::spare_bytes() {
   std::size_t free = 0;
   std::size_t total = 0;
-  card_.select();
-  card_.check(card_.runtime->memory_info(free, total), "cudaMemGetInfo");
+  gpu_.select();
+  gpu_.check(gpu_.runtime->memory_info(free, total), "cudaMemGetInfo");
   return free + (framework_.spare ? framework_.spare() : 0);
 }
 
@@ -118,12 +118,12 @@ Buffer CudaDevice::allocate_host(std::size_t bytes) { return take(pinned_, bytes
 
 void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const Fence& after) {
   const MutexLock lock(read_mutex_);
-  card_.select();
-  order(card_, read_stream_.get(), after);
+  gpu_.select();
+  order(gpu_, read_stream_.get(), after);
   for (const auto& range : ranges) {
     if (range.bytes.empty()) continue;
-    card_.check(card_.runtime->copy(to, range.bytes.data(), range.bytes.size(), read_stream_.get()),
-                "cudaMemcpyAsync from the card", range.bytes.size());
+    gpu_.check(gpu_.runtime->copy(to, range.bytes.data(), range.bytes.size(), read_stream_.get()),
+               "cudaMemcpyAsync from the GPU", range.bytes.size());
     to += range.bytes.size();
   }
   read_done_.record(read_stream_.get());
@@ -131,14 +131,14 @@ void CudaDevice::read(std::span<const MemoryRange> ranges, std::byte* to, const 
 }
 
 std::unique_ptr<Staging> CudaDevice::stage(const StagingOptions& options) {
-  return std::make_unique<RingStaging>(shared_from_this(), card_, options);
+  return std::make_unique<RingStaging>(shared_from_this(), gpu_, options);
 }
 
 std::shared_ptr<Arena> CudaDevice::reserve_arena(std::uint64_t base, std::uint64_t bytes) {
-  card_.select();  // its primary context is there, and this thread's, from here on
+  gpu_.select();  // its primary context is there, and this thread's, from here on
   // Twice the memory: an arena has holes.
   const VmmArenaPlace place{std::max(2 * info().total_bytes, bytes), base, bytes};
-  auto arena = VmmArena::reserve({load_vmm_(), card_.index}, place, framework_.make_room);
+  auto arena = VmmArena::reserve({load_vmm_(), gpu_.index}, place, framework_.make_room);
   const MutexLock lock(arenas_mutex_);
   arenas_.emplace_back(arena->head().data(), place.capacity);
   return arena;

@@ -37,9 +37,9 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   [[nodiscard]] static std::shared_ptr<CudaDevice> open(
       std::shared_ptr<Runtime> runtime, int index, Framework framework,
       LoadVmm load_vmm = [] { return driver_vmm(); });
-  CudaDevice(DeviceInfo info, Card card, Framework framework, LoadVmm load_vmm);
+  CudaDevice(DeviceInfo info, Gpu gpu, Framework framework, LoadVmm load_vmm);
 
-  void enter() override { card_.select(); }
+  void enter() override { gpu_.select(); }
   Fence fence() override;
   void wait(const Fence& fence) override;
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
@@ -66,7 +66,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   template <class Memory>
   Buffer take(const std::shared_ptr<Pool<Memory>>& pool, std::size_t bytes, Device& owner);
 
-  const Card card_;
+  const Gpu gpu_;
   const Framework framework_;
   const LoadVmm load_vmm_;
   mutable Mutex arenas_mutex_;

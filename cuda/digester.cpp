@@ -36,8 +36,8 @@ void Digester::make_room(std::size_t bytes) {
   if (device_ && host_ && device_->size() >= bytes) return;
   device_.reset();
   host_.reset();
-  device_.emplace(card_, bytes);
-  host_.emplace(card_, bytes);
+  device_.emplace(gpu_, bytes);
+  host_.emplace(gpu_, bytes);
 }
 
 void Digester::digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,
@@ -49,13 +49,13 @@ void Digester::digest(std::span<const MemoryRange> ranges, std::span<Digest> dig
   const auto digest_bytes = aligned(ranges.size() * sizeof(Digest));
   const auto leaf_bytes = aligned(std::size_t{work.leaves} * sizeof(Digest));
   const MutexLock lock(mutex_);
-  card_.select();
-  // Both sides alike: tiles, roots, the ranges' digests; the leaves' digests are the card's alone.
+  gpu_.select();
+  // Both sides alike: tiles, roots, the ranges' digests; the leaves' digests are the GPU's alone.
   make_room(tile_bytes + root_bytes + digest_bytes + leaf_bytes);
   std::memcpy(host_->data(), work.tiles.data(), work.tiles.size() * sizeof(Tile));
   std::memcpy(host_->data() + tile_bytes, work.roots.data(), work.roots.size() * sizeof(Root));
 
-  auto& runtime = *card_.runtime;
+  auto& runtime = *gpu_.runtime;
   auto* there = device_->data();
   DigestPlan plan;
   plan.tiles = reinterpret_cast<const Tile*>(there);  // NOLINT: what was just put there
@@ -65,13 +65,13 @@ void Digester::digest(std::span<const MemoryRange> ranges, std::span<Digest> dig
   plan.digests = reinterpret_cast<xxh3::Pair*>(there + tile_bytes + root_bytes);  // NOLINT
   plan.leaf_digests = reinterpret_cast<xxh3::Pair*>(                              // NOLINT
       there + tile_bytes + root_bytes + digest_bytes);
-  order(card_, stream_.get(), after);
-  card_.check(runtime.copy(there, host_->data(), tile_bytes + root_bytes, stream_.get()),
-              "cudaMemcpyAsync to the card", tile_bytes + root_bytes);
-  card_.check(runtime.digest(plan, stream_.get()), "the digest kernels");
+  order(gpu_, stream_.get(), after);
+  gpu_.check(runtime.copy(there, host_->data(), tile_bytes + root_bytes, stream_.get()),
+             "cudaMemcpyAsync to the GPU", tile_bytes + root_bytes);
+  gpu_.check(runtime.digest(plan, stream_.get()), "the digest kernels");
   auto* results = host_->data() + tile_bytes + root_bytes;
-  card_.check(runtime.copy(results, plan.digests, digest_bytes, stream_.get()),
-              "cudaMemcpyAsync from the card", digest_bytes);
+  gpu_.check(runtime.copy(results, plan.digests, digest_bytes, stream_.get()),
+             "cudaMemcpyAsync from the GPU", digest_bytes);
   done_.record(stream_.get());
   done_.synchronize();
   std::memcpy(digests.data(), results, ranges.size() * sizeof(Digest));

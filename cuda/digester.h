@@ -20,17 +20,17 @@ struct DigestWork {
 };
 [[nodiscard]] DigestWork cut_into_tiles(std::span<const MemoryRange> ranges);
 
-/// Digests ranges of one card's memory on a stream of its own. Keeps its buffers. Any thread, one
+/// Digests ranges of one GPU's memory on a stream of its own. Keeps its buffers. Any thread, one
 /// at a time.
 class Digester {
  public:
-  explicit Digester(Card card) : card_(std::move(card)), stream_(card_), done_(card_) {}
+  explicit Digester(Gpu gpu) : gpu_(std::move(gpu)), stream_(gpu_), done_(gpu_) {}
   void digest(std::span<const MemoryRange> ranges, std::span<Digest> digests, const Fence& after);
 
  private:
   void make_room(std::size_t bytes) CARDSWAP_REQUIRES(mutex_);
 
-  const Card card_;
+  const Gpu gpu_;
   Mutex mutex_;
   OwnedStream stream_ CARDSWAP_GUARDED_BY(mutex_);
   OwnedEvent done_ CARDSWAP_GUARDED_BY(mutex_);

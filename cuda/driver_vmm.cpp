@@ -55,14 +55,14 @@ class DriverVmm final : public Vmm {
     }
   }
   ~DriverVmm() override {
-    for (const auto& [device, card] : cards_) (void)release_context_(card.number);
+    for (const auto& [device, gpu] : gpus_) (void)release_context_(gpu.number);
   }
   DriverVmm(const DriverVmm&) = delete;
   DriverVmm& operator=(const DriverVmm&) = delete;
 
   Status granularity(int device, std::size_t& bytes) override {
-    return with(device, [&](const Card& card) {
-      const auto wanted = properties(card);
+    return with(device, [&](const Gpu& gpu) {
+      const auto wanted = properties(gpu);
       return granularity_(&bytes, &wanted, kGranularityMinimum);
     });
   }
@@ -77,8 +77,8 @@ class DriverVmm final : public Vmm {
     return of(free_(address, bytes));
   }
   Status create(int device, MemoryHandle& handle, std::size_t bytes) override {
-    return with(device, [&](const Card& card) {
-      const auto wanted = properties(card);
+    return with(device, [&](const Gpu& gpu) {
+      const auto wanted = properties(gpu);
       CUmemGenericAllocationHandle made = 0;
       const auto result = create_(&made, bytes, &wanted, 0);
       handle = static_cast<MemoryHandle>(made);
@@ -90,7 +90,7 @@ class DriverVmm final : public Vmm {
     return of(export_(&file, number(handle), kPosixFile, 0));
   }
   Status import_file(int device, MemoryHandle& handle, int file) override {
-    return with(device, [&](const Card&) {
+    return with(device, [&](const Gpu&) {
       CUmemGenericAllocationHandle made = 0;
       auto* number = reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr): the API's way
           static_cast<std::uintptr_t>(file));
@@ -106,13 +106,13 @@ class DriverVmm final : public Vmm {
     return of(unmap_(address, bytes));
   }
   Status allow(int device, std::uint64_t address, std::size_t bytes) override {
-    return with(device, [&](const Card& card) {
-      const CUmemAccessDesc access{{kOnDevice, card.number}, kReadWrite};
+    return with(device, [&](const Gpu& gpu) {
+      const CUmemAccessDesc access{{kOnDevice, gpu.number}, kReadWrite};
       return set_access_(address, bytes, &access, 1);
     });
   }
   Status synchronize(int device) override {
-    return with(device, [&](const Card&) { return synchronize_(); });
+    return with(device, [&](const Gpu&) { return synchronize_(); });
   }
   std::string text(Status status) override {
     const char* words = nullptr;
@@ -121,7 +121,7 @@ class DriverVmm final : public Vmm {
   }
 
  private:
-  struct Card {
+  struct Gpu {
     CUdevice number = 0;
     CUcontext context = nullptr;
     bool direct_rdma = false;
@@ -140,12 +140,12 @@ class DriverVmm final : public Vmm {
                 "driver 450 or later has");
   }
 
-  static CUmemAllocationProp properties(const Card& card) {
+  static CUmemAllocationProp properties(const Gpu& gpu) {
     CUmemAllocationProp wanted{};
     wanted.type = kPinned;
     wanted.requestedHandleTypes = kPosixFile;
-    wanted.location = {kOnDevice, card.number};
-    wanted.allocFlags.gpuDirectRDMACapable = card.direct_rdma ? 1 : 0;
+    wanted.location = {kOnDevice, gpu.number};
+    wanted.allocFlags.gpuDirectRDMACapable = gpu.direct_rdma ? 1 : 0;
     return wanted;
   }
 
@@ -153,29 +153,29 @@ class DriverVmm final : public Vmm {
   /// thread's own is as it was afterwards.
   template <class Act>
   Status with(int device, Act act) {
-    Card card;
+    Gpu gpu;
     {
       const MutexLock lock(mutex_);
-      auto found = cards_.find(device);
-      if (found == cards_.end()) {
-        if (const auto result = device_get_(&card.number, device); result != kSuccess) {
+      auto found = gpus_.find(device);
+      if (found == gpus_.end()) {
+        if (const auto result = device_get_(&gpu.number, device); result != kSuccess) {
           return of(result);
         }
         int files = 0;
         int direct = 0;
-        (void)attribute_(&files, kPosixFilesSupported, card.number);
-        (void)attribute_(&direct, kDirectRdmaWithVmm, card.number);
+        (void)attribute_(&files, kPosixFilesSupported, gpu.number);
+        (void)attribute_(&direct, kDirectRdmaWithVmm, gpu.number);
         if (files == 0) return of(kNotSupported);
-        card.direct_rdma = direct != 0;
-        if (const auto result = retain_context_(&card.context, card.number); result != kSuccess) {
+        gpu.direct_rdma = direct != 0;
+        if (const auto result = retain_context_(&gpu.context, gpu.number); result != kSuccess) {
           return of(result);
         }
-        found = cards_.emplace(device, card).first;
+        found = gpus_.emplace(device, gpu).first;
       }
-      card = found->second;
+      gpu = found->second;
     }
-    if (const auto result = push_(card.context); result != kSuccess) return of(result);
-    const auto result = act(card);
+    if (const auto result = push_(gpu.context); result != kSuccess) return of(result);
+    const auto result = act(gpu);
     CUcontext popped = nullptr;
     (void)pop_(&popped);
     return of(result);
@@ -207,7 +207,7 @@ class DriverVmm final : public Vmm {
   CUresult (*set_access_)(CUdeviceptr, std::size_t, const CUmemAccessDesc*, std::size_t) = nullptr;
 
   Mutex mutex_;
-  std::map<int, Card> cards_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<int, Gpu> gpus_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace

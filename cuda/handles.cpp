@@ -2,10 +2,10 @@
 
 namespace cardswap::cuda {
 
-void order(const Card& card, Stream stream, const Fence& after) {
+void order(const Gpu& gpu, Stream stream, const Fence& after) {
   for (const auto& point : after) {
     if (const auto* event = dynamic_cast<const OwnedEvent*>(point.get())) {
-      card.check(card.runtime->wait(stream, event->get()), "cudaStreamWaitEvent");
+      gpu.check(gpu.runtime->wait(stream, event->get()), "cudaStreamWaitEvent");
     }
   }
 }

@@ -26,7 +26,7 @@ enum class PackOrder : std::uint8_t { to_shuffled, from_shuffled };
 
 inline constexpr std::uint32_t kPackPiecesMax = 64;
 /// A launch's arguments, by value: nothing of them needs to live longer than the call. Either side
-/// of a piece is memory of the card or pinned memory of the host.
+/// of a piece is memory of the GPU or pinned memory of the host.
 struct PackPlan {
   PackPiece pieces[kPackPiecesMax];
   std::uint32_t count = 0;

@@ -37,8 +37,8 @@ bool overlaps(const PackPlan& plan, const PackPiece& piece) {
 
 }  // namespace
 
-StagingRing::StagingRing(Card card, std::size_t slot_bytes)
-    : card_(std::move(card)),
+StagingRing::StagingRing(Gpu gpu, std::size_t slot_bytes)
+    : gpu_(std::move(gpu)),
       slot_bytes_((std::max<std::size_t>(slot_bytes, 1) + kSlotAlign - 1) / kSlotAlign *
                   kSlotAlign),
       slots_max_(std::max(kSlotsMin, kRingBytes / slot_bytes_)) {}
@@ -48,10 +48,10 @@ void StagingRing::grow() {
   const auto wanted = std::max(kFirstSlots, slots_.size());
   const auto fits = std::max<std::size_t>(1, kRingBlockBytes / slot_bytes_);
   const auto count = std::min({wanted, fits, slots_max_ - slots_.size()});
-  blocks_.push_back(std::make_unique<PinnedMemory>(card_, count * slot_bytes_));
+  blocks_.push_back(std::make_unique<PinnedMemory>(gpu_, count * slot_bytes_));
   for (std::size_t i = 0; i < count; ++i) {
     slots_.push_back({{blocks_.back()->data() + i * slot_bytes_, slot_bytes_},
-                      std::make_unique<OwnedEvent>(card_),
+                      std::make_unique<OwnedEvent>(gpu_),
                       false});
   }
 }
@@ -78,13 +78,13 @@ std::optional<std::size_t> StagingRing::find(const std::byte* place) const {
   return static_cast<std::size_t>(found - slots_.begin());
 }
 
-RingStaging::RingStaging(std::shared_ptr<const CudaDevice> device, Card card,
+RingStaging::RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu,
                          const StagingOptions& options)
     : device_(std::move(device)),
-      card_(card),
+      gpu_(gpu),
       options_(options),
-      ring_(std::make_shared<StagingRing>(card, options.payload_bytes_max)),
-      stream_(std::move(card)) {
+      ring_(std::make_shared<StagingRing>(gpu, options.payload_bytes_max)),
+      stream_(std::move(gpu)) {
   scattered_.order = PackOrder::from_shuffled;
 }
 
@@ -93,7 +93,7 @@ RingStaging::~RingStaging() {
   try {
     settle();
   } catch (const Error&) {
-    // The card is gone; nothing is left to wait for.
+    // The GPU is gone; nothing is left to wait for.
   }
 }
 
@@ -140,8 +140,8 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
     used = std::min(whole_pieces(used + bytes.size()), memory.size());
     if (!small) break;
   }
-  card_.select();
-  order(card_, stream_.get(), after);
+  gpu_.select();
+  order(gpu_, stream_.get(), after);
   move(plan);
   ring_->at(slot).event->record(stream_.get());
 }
@@ -150,11 +150,11 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
 void RingStaging::move(const PackPlan& plan) {
   const auto& first = plan.pieces[0];
   if (plan.count == 1 && first.width == 1) {
-    card_.check(card_.runtime->copy(first.to, first.from, first.bytes, stream_.get()),
-                "cudaMemcpyAsync", first.bytes);
+    gpu_.check(gpu_.runtime->copy(first.to, first.from, first.bytes, stream_.get()),
+               "cudaMemcpyAsync", first.bytes);
     return;
   }
-  card_.check(card_.runtime->pack(plan, stream_.get()), "the pack kernel");
+  gpu_.check(gpu_.runtime->pack(plan, stream_.get()), "the pack kernel");
 }
 
 bool RingStaging::ready(const Fetched& fetched) {
@@ -198,10 +198,10 @@ void RingStaging::on_received(std::span<std::byte> place, std::span<std::byte> r
   if (!small || scattered_.count == kPackPiecesMax) scatter();
 }
 
-/// What landed and waits goes into the card.
+/// What landed and waits goes into the GPU.
 void RingStaging::scatter() {
   if (scattered_.count == 0) return;
-  card_.select();
+  gpu_.select();
   move(scattered_);
   scattered_.count = 0;
   ring_->at(scattered_slots_.back()).event->record(stream_.get());

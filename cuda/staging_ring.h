@@ -31,7 +31,7 @@ class StagingRing {
     bool taken = false;
   };
 
-  StagingRing(Card card, std::size_t slot_bytes);
+  StagingRing(Gpu gpu, std::size_t slot_bytes);
   /// None: all are taken and there may be no more.
   [[nodiscard]] std::optional<std::size_t> take();
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
@@ -42,7 +42,7 @@ class StagingRing {
  private:
   void grow();
 
-  const Card card_;
+  const Gpu gpu_;
   const std::size_t slot_bytes_;
   const std::size_t slots_max_;
   std::vector<std::unique_ptr<PinnedMemory>> blocks_;
@@ -50,12 +50,12 @@ class StagingRing {
   std::size_t next_ = 0;  ///< where to look first
 };
 
-/// Payloads through a ring, or none where the link reaches the card's memory. Small payloads are
+/// Payloads through a ring, or none where the link reaches the GPU's memory. Small payloads are
 /// gathered into one buffer and scattered out of several by one launch; what is to be packed is
 /// shuffled on the way.
 class RingStaging final : public Staging {
  public:
-  RingStaging(std::shared_ptr<const CudaDevice> device, Card card, const StagingOptions& options);
+  RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu, const StagingOptions& options);
   ~RingStaging() override;
 
   std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
@@ -76,11 +76,11 @@ class RingStaging final : public Staging {
   void give_back_copied();
 
   const std::shared_ptr<const CudaDevice> device_;  ///< kept: its memory is what is copied
-  const Card card_;
+  const Gpu gpu_;
   const StagingOptions options_;
   const std::shared_ptr<StagingRing> ring_;  ///< shared with what a link has not sent yet
   OwnedStream stream_;
-  /// Slots on the way into the card by one copy or launch; the event is the last one's.
+  /// Slots on the way into the GPU by one copy or launch; the event is the last one's.
   std::deque<std::vector<std::size_t>> copying_;
   PackPlan scattered_;                        ///< landed, to be moved with what comes next
   std::vector<std::size_t> scattered_slots_;  ///< of scattered_

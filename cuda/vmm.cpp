@@ -7,7 +7,7 @@
 
 namespace cardswap::cuda {
 
-void VmmCard::check(Status status, const char* call, std::size_t bytes) const {
+void VmmGpu::check(Status status, const char* call, std::size_t bytes) const {
   if (status == Status::ok) return;
   const auto size = bytes == 0 ? std::string() : fmt::format(" of {} bytes", bytes);
   const auto failure = fmt::format("{}{} on cuda:{}: {} ({})", call, size, index, vmm->text(status),
@@ -18,44 +18,44 @@ void VmmCard::check(Status status, const char* call, std::size_t bytes) const {
   throw Error(Code::internal, failure, "`nvidia-smi -q` and the kernel log say what the GPU has");
 }
 
-Reservation::Reservation(VmmCard card, std::uint64_t address, std::size_t bytes)
-    : card_(std::move(card)), address_(address), bytes_(bytes) {
+Reservation::Reservation(VmmGpu gpu, std::uint64_t address, std::size_t bytes)
+    : gpu_(std::move(gpu)), address_(address), bytes_(bytes) {
   std::uint64_t got = 0;
-  const auto status = card_.vmm->reserve(got, bytes, 0, address);
+  const auto status = gpu_.vmm->reserve(got, bytes, 0, address);
   if (status == Status::ok && got == address) return;
-  if (status == Status::ok) (void)card_.vmm->free(got, bytes);
+  if (status == Status::ok) (void)gpu_.vmm->free(got, bytes);
   throw Error(Code::refused,
               fmt::format("addresses {:#x} to {:#x} cannot be reserved on cuda:{}: {}", address,
-                          address + bytes, card_.index,
-                          status == Status::ok ? "something is there" : card_.vmm->text(status)),
+                          address + bytes, gpu_.index,
+                          status == Status::ok ? "something is there" : gpu_.vmm->text(status)),
               "another target, or --arrive standby");
 }
 
 Descriptor Allocation::export_file() const {
   int file = -1;
-  card_.check(card_.vmm->export_file(file, handle_), "cuMemExportToShareableHandle", bytes_);
+  gpu_.check(gpu_.vmm->export_file(file, handle_), "cuMemExportToShareableHandle", bytes_);
   ::fcntl(file, F_SETFD, FD_CLOEXEC);
   return Descriptor(file);
 }
 
-Mapping::Mapping(VmmCard card, std::uint64_t address, const Allocation& memory)
-    : card_(std::move(card)), address_(address), bytes_(memory.bytes()) {
-  card_.check(card_.vmm->map(address_, bytes_, memory.handle()), "cuMemMap", bytes_);
+Mapping::Mapping(VmmGpu gpu, std::uint64_t address, const Allocation& memory)
+    : gpu_(std::move(gpu)), address_(address), bytes_(memory.bytes()) {
+  gpu_.check(gpu_.vmm->map(address_, bytes_, memory.handle()), "cuMemMap", bytes_);
   mapped_ = true;
   try {
-    card_.check(card_.vmm->allow(card_.index, address_, bytes_), "cuMemSetAccess", bytes_);
+    gpu_.check(gpu_.vmm->allow(gpu_.index, address_, bytes_), "cuMemSetAccess", bytes_);
   } catch (const Error&) {
-    (void)card_.vmm->unmap(address_, bytes_);  // no destructor runs
+    (void)gpu_.vmm->unmap(address_, bytes_);  // no destructor runs
     throw;
   }
 }
 
 Mapping::~Mapping() {
-  if (mapped_) (void)card_.vmm->unmap(address_, bytes_);
+  if (mapped_) (void)gpu_.vmm->unmap(address_, bytes_);
 }
 
 void Mapping::unmap() {
-  card_.check(card_.vmm->unmap(address_, bytes_), "cuMemUnmap", bytes_);
+  gpu_.check(gpu_.vmm->unmap(address_, bytes_), "cuMemUnmap", bytes_);
   mapped_ = false;
 }
 

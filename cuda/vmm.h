@@ -11,7 +11,7 @@
 
 namespace cardswap::cuda {
 
-/// A card's memory that is mapped nowhere yet, as the driver numbers it.
+/// A GPU's memory that is mapped nowhere yet, as the driver numbers it.
 enum class MemoryHandle : std::uint64_t {};
 
 /// The driver's calls of virtual memory management that are made, in one table: driver_vmm() makes
@@ -38,7 +38,7 @@ class Vmm {
   virtual Status unmap(std::uint64_t address, std::size_t bytes) = 0;
   /// What was mapped can be used by kernels and copies of `device` from here on.
   virtual Status allow(int device, std::uint64_t address, std::size_t bytes) = 0;
-  /// Until everything that this process gave the card is done.
+  /// Until everything that this process gave the GPU is done.
   virtual Status synchronize(int device) = 0;
 
   [[nodiscard]] virtual std::string text(Status status) = 0;
@@ -49,7 +49,7 @@ class Vmm {
 [[nodiscard]] std::shared_ptr<Vmm> driver_vmm(const std::string& library = "libcuda.so.1");
 
 /// One device's memory management; a value, cheap to copy.
-struct VmmCard {
+struct VmmGpu {
   std::shared_ptr<Vmm> vmm;
   int index = 0;
 
@@ -61,32 +61,32 @@ struct VmmCard {
 class Reservation {
  public:
   /// Throws Error{refused}, naming the range, unless the driver gives exactly `address`.
-  Reservation(VmmCard card, std::uint64_t address, std::size_t bytes);
-  ~Reservation() { (void)card_.vmm->free(address_, bytes_); }
+  Reservation(VmmGpu gpu, std::uint64_t address, std::size_t bytes);
+  ~Reservation() { (void)gpu_.vmm->free(address_, bytes_); }
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
   [[nodiscard]] std::uint64_t address() const { return address_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
-  const VmmCard card_;
+  const VmmGpu gpu_;
   const std::uint64_t address_;
   const std::size_t bytes_;
 };
 
-/// Memory of a card, by its handle.
+/// Memory of a GPU, by its handle.
 class Allocation {
  public:
-  Allocation(VmmCard card, std::size_t bytes) : card_(std::move(card)), bytes_(bytes) {
-    card_.check(card_.vmm->create(card_.index, handle_, bytes), "cuMemCreate", bytes);
+  Allocation(VmmGpu gpu, std::size_t bytes) : gpu_(std::move(gpu)), bytes_(bytes) {
+    gpu_.check(gpu_.vmm->create(gpu_.index, handle_, bytes), "cuMemCreate", bytes);
   }
   /// What another process, or this one, has exported.
-  Allocation(VmmCard card, const Descriptor& file, std::size_t bytes)
-      : card_(std::move(card)), bytes_(bytes) {
-    card_.check(card_.vmm->import_file(card_.index, handle_, file.get()),
-                "cuMemImportFromShareableHandle", bytes);
+  Allocation(VmmGpu gpu, const Descriptor& file, std::size_t bytes)
+      : gpu_(std::move(gpu)), bytes_(bytes) {
+    gpu_.check(gpu_.vmm->import_file(gpu_.index, handle_, file.get()),
+               "cuMemImportFromShareableHandle", bytes);
   }
-  ~Allocation() { (void)card_.vmm->release(handle_); }
+  ~Allocation() { (void)gpu_.vmm->release(handle_); }
   Allocation(const Allocation&) = delete;
   Allocation& operator=(const Allocation&) = delete;
 
@@ -96,15 +96,15 @@ class Allocation {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
-  const VmmCard card_;
+  const VmmGpu gpu_;
   MemoryHandle handle_{};
   const std::size_t bytes_;
 };
 
-/// All of an allocation at an address of a reservation, which outlives it, for its card to use.
+/// All of an allocation at an address of a reservation, which outlives it, for its GPU to use.
 class Mapping {
  public:
-  Mapping(VmmCard card, std::uint64_t address, const Allocation& memory);
+  Mapping(VmmGpu gpu, std::uint64_t address, const Allocation& memory);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -112,7 +112,7 @@ class Mapping {
   void unmap();
 
  private:
-  const VmmCard card_;
+  const VmmGpu gpu_;
   const std::uint64_t address_;
   const std::size_t bytes_;
   bool mapped_ = false;

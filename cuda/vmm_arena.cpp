@@ -11,70 +11,70 @@
 namespace cardswap::cuda {
 namespace {
 
-constexpr std::uint64_t kAlignment = 512;  // LibTorch's own on a card
+constexpr std::uint64_t kAlignment = 512;  // LibTorch's own on a GPU
 constexpr std::uint64_t kHeadBytes = kAlignment;
 constexpr std::uint64_t kPieceBytes = 64ULL << 20;
 constexpr int kTries = 32;
-// A card's addresses are the host's too: above what a program without ASLR's heap uses, below where
+// A GPU's addresses are the host's too: above what a program without ASLR's heap uses, below where
 // its image and libraries are, and what the driver chooses by itself.
 constexpr std::uint64_t kLowest = 0x110000000000;
 constexpr std::uint64_t kHighest = 0x500000000000;
 
 std::uint64_t up(std::uint64_t bytes, std::uint64_t to) { return (bytes + to - 1) / to * to; }
 
-std::unique_ptr<Reservation> reserve_somewhere(const VmmCard& card, std::uint64_t capacity,
+std::unique_ptr<Reservation> reserve_somewhere(const VmmGpu& gpu, std::uint64_t capacity,
                                                std::size_t granularity) {
   std::random_device random;
   for (int i = 0; i < kTries && capacity < kHighest - kLowest; ++i) {
     std::uniform_int_distribution<std::uint64_t> places(
         0, (kHighest - kLowest - capacity) / granularity);
     try {
-      return std::make_unique<Reservation>(card, kLowest + places(random) * granularity, capacity);
+      return std::make_unique<Reservation>(gpu, kLowest + places(random) * granularity, capacity);
     } catch (const Error& error) {
       if (error.code() != Code::refused || i + 1 == kTries) throw;
     }
   }
   throw Error(Code::refused, fmt::format("an arena of {} bytes on cuda:{} is larger than the range "
                                          "of addresses that arenas have",
-                                         capacity, card.index));
+                                         capacity, gpu.index));
 }
 
-std::unique_ptr<Reservation> reserve_at(const VmmCard& card, const VmmArenaPlace& place,
+std::unique_ptr<Reservation> reserve_at(const VmmGpu& gpu, const VmmArenaPlace& place,
                                         std::size_t granularity) {
   const auto least = up(std::max<std::uint64_t>(place.least, 1), granularity);
   if (place.base % granularity != 0 || least > kHighest) {
     throw Error(Code::refused,
                 fmt::format("cuda:{} has no arenas at {:#x}: its memory is mapped in steps of {}",
-                            card.index, place.base, granularity),
+                            gpu.index, place.base, granularity),
                 "another target, or --arrive standby");
   }
   if (const auto capacity = up(place.capacity, granularity); capacity > least) {
     try {
-      return std::make_unique<Reservation>(card, place.base, capacity);
+      return std::make_unique<Reservation>(gpu, place.base, capacity);
     } catch (const Error& error) {
       if (error.code() != Code::refused) throw;
     }
   }
-  return std::make_unique<Reservation>(card, place.base, least);
+  return std::make_unique<Reservation>(gpu, place.base, least);
 }
 
 }  // namespace
 
-std::shared_ptr<VmmArena> VmmArena::reserve(const VmmCard& card, const VmmArenaPlace& place,
+std::shared_ptr<VmmArena> VmmArena::reserve(const VmmGpu& gpu, const VmmArenaPlace& place,
                                             std::function<void()> make_room) {
   std::size_t granularity = 0;
-  card.check(card.vmm->granularity(card.index, granularity), "cuMemGetAllocationGranularity");
+  gpu.check(gpu.vmm->granularity(gpu.index, granularity), "cuMemGetAllocationGranularity");
   auto range = place.base == 0
-                   ? reserve_somewhere(card, up(place.capacity, granularity), granularity)
-                   : reserve_at(card, place, granularity);
+                   ? reserve_somewhere(gpu, up(place.capacity, granularity), granularity)
+                   : reserve_at(gpu, place, granularity);
   // Not make_shared: the constructor is private.
   return std::shared_ptr<VmmArena>(
-      new VmmArena(card, granularity, std::move(range), std::move(make_room)));
+      new VmmArena(gpu, granularity, std::move(range), std::move(make_room)));
 }
 
-VmmArena::VmmArena(VmmCard card, std::size_t granularity, std::unique_ptr<Reservation> range,
+VmmArena::VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<Reservation> range,
                    std::function<void()> make_room)
-    : card_(std::move(card)),
+    : gpu_(std::move(gpu)),
       granularity_(granularity),
       range_(std::move(range)),
       make_room_(std::move(make_room)),
@@ -82,7 +82,7 @@ VmmArena::VmmArena(VmmCard card, std::size_t granularity, std::unique_ptr<Reserv
 
 VmmArena::~VmmArena() {
   // What used the last block may be under way still. At the program's end the driver is gone.
-  if (!pieces_.empty()) (void)card_.vmm->synchronize(card_.index);
+  if (!pieces_.empty()) (void)gpu_.vmm->synchronize(gpu_.index);
 }
 
 std::byte* VmmArena::at(std::uint64_t offset) const {
@@ -97,7 +97,7 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
   auto offset = blocks_.take(size);
   if (!offset && !resting_.empty() && blocks_.used() + size > mapped_) {
-    card_.check(card_.vmm->synchronize(card_.index), "cuCtxSynchronize");
+    gpu_.check(gpu_.vmm->synchronize(gpu_.index), "cuCtxSynchronize");
     for (const auto& range : std::exchange(resting_, {})) (void)blocks_.give_back(range);
     offset = blocks_.take(size);
   }
@@ -129,7 +129,7 @@ void VmmArena::grow(std::uint64_t bytes, std::uint64_t step) {
   if (needed > room) {
     throw Error(Code::refused, fmt::format("the arena at {:#x} on cuda:{} has {} bytes of "
                                            "addresses, {} are needed",
-                                           base(), card_.index, range_->bytes(), bytes));
+                                           base(), gpu_.index, range_->bytes(), bytes));
   }
   // Larger ones as it grows: each costs calls and a descriptor when the process moves.
   const auto wanted =
@@ -139,14 +139,14 @@ void VmmArena::grow(std::uint64_t bytes, std::uint64_t step) {
   if (try_to_add(wanted)) return;
   if (wanted > needed && try_to_add(needed)) return;
   if (make_room_) make_room_();
-  pieces_.push_back(std::make_unique<Piece>(card_, base() + mapped_, needed));
+  pieces_.push_back(std::make_unique<Piece>(gpu_, base() + mapped_, needed));
   mapped_ += needed;
 }
 
-/// False: the card has no memory left.
+/// False: the GPU has no memory left.
 bool VmmArena::try_to_add(std::uint64_t bytes) {
   try {
-    pieces_.push_back(std::make_unique<Piece>(card_, base() + mapped_, bytes));
+    pieces_.push_back(std::make_unique<Piece>(gpu_, base() + mapped_, bytes));
   } catch (const Error& error) {
     if (error.code() != Code::no_memory) throw;
     return false;
@@ -184,7 +184,7 @@ bool VmmArena::is_bound() const {
 void VmmArena::unbind() {
   const MutexLock lock(mutex_);
   if (pieces_.empty()) return;
-  card_.check(card_.vmm->synchronize(card_.index), "cuCtxSynchronize");
+  gpu_.check(gpu_.vmm->synchronize(gpu_.index), "cuCtxSynchronize");
   for (const auto& range : std::exchange(resting_, {})) (void)blocks_.give_back(range);
   const auto pieces = std::exchange(pieces_, {});
   for (const auto& piece : pieces) piece->mapping.unmap();
@@ -203,17 +203,17 @@ void VmmArena::bind(std::vector<ArenaPiece> pieces, std::uint64_t base) {
     throw Error(Code::bad_request,
                 fmt::format("{} pieces for {:#x} are not the memory of {} bytes that was taken "
                             "from {:#x} on cuda:{}",
-                            pieces.size(), base, mapped_, range_->address(), card_.index));
+                            pieces.size(), base, mapped_, range_->address(), gpu_.index));
   }
   std::vector<std::unique_ptr<Piece>> bound;
   sum = 0;
   for (const auto& piece : pieces) {
-    bound.push_back(std::make_unique<Piece>(card_, base + sum, piece));
+    bound.push_back(std::make_unique<Piece>(gpu_, base + sum, piece));
     sum += piece.bytes;
   }
   // Past the last block that was sent there may be more in use than came.
   if (const auto used = up(blocks_.used(), granularity_); used > sum) {
-    bound.push_back(std::make_unique<Piece>(card_, base + sum, used - sum));
+    bound.push_back(std::make_unique<Piece>(gpu_, base + sum, used - sum));
     sum = used;
   }
   pieces_ = std::move(bound);

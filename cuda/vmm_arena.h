@@ -11,23 +11,23 @@
 
 namespace cardswap::cuda {
 
-/// Addresses that an arena on a card takes; they cost nothing.
+/// Addresses that an arena on a GPU takes; they cost nothing.
 struct VmmArenaPlace {
-  std::uint64_t capacity = 0;  ///< bytes; as many as the card could ever hold
+  std::uint64_t capacity = 0;  ///< bytes; as many as the GPU could ever hold
   std::uint64_t base = 0;      ///< 0: a random place
   std::uint64_t least = 0;     ///< with `base`: fewer bytes than `capacity` will do as well
 };
 
-/// An arena in a card's memory. Grows by pieces of 64 MiB and more; a block may reach from one into
+/// An arena in a GPU's memory. Grows by pieces of 64 MiB and more; a block may reach from one into
 /// the next, so that a link which registers memory by allocation must not be given its bytes.
 ///
-/// A block that was given back is used again only after the card has been seen at rest: whoever
+/// A block that was given back is used again only after the GPU has been seen at rest: whoever
 /// dropped it may have work under way on any stream.
 class VmmArena final : public Arena, public std::enable_shared_from_this<VmmArena> {
  public:
-  /// `make_room` gives memory of the card back to the driver, when it has no more; may be empty.
+  /// `make_room` gives memory of the GPU back to the driver, when it has no more; may be empty.
   /// Throws Error{refused}, with a `base` naming the range, when its addresses are not free.
-  [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmCard& card,
+  [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmGpu& gpu,
                                                          const VmmArenaPlace& place,
                                                          std::function<void()> make_room);
   ~VmmArena() override;
@@ -45,21 +45,21 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
 
  private:
   struct Piece {
-    Piece(const VmmCard& card, std::uint64_t address, std::size_t bytes)
-        : memory(card, bytes), mapping(card, address, memory) {}
-    Piece(const VmmCard& card, std::uint64_t address, const ArenaPiece& from)
-        : memory(card, from.file, from.bytes), mapping(card, address, memory) {}
+    Piece(const VmmGpu& gpu, std::uint64_t address, std::size_t bytes)
+        : memory(gpu, bytes), mapping(gpu, address, memory) {}
+    Piece(const VmmGpu& gpu, std::uint64_t address, const ArenaPiece& from)
+        : memory(gpu, from.file, from.bytes), mapping(gpu, address, memory) {}
     Allocation memory;
     Mapping mapping;
   };
 
-  VmmArena(VmmCard card, std::size_t granularity, std::unique_ptr<Reservation> range,
+  VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<Reservation> range,
            std::function<void()> make_room);
   void grow(std::uint64_t bytes, std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
   bool try_to_add(std::uint64_t bytes) CARDSWAP_REQUIRES(mutex_);
   [[nodiscard]] std::byte* at(std::uint64_t offset) const;
 
-  const VmmCard card_;
+  const VmmGpu gpu_;
   const std::size_t granularity_;
   const std::unique_ptr<Reservation> range_;
   const std::function<void()> make_room_;
@@ -67,7 +67,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   mutable Mutex mutex_;
   std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
-  /// Given back; the card may be at work on them.
+  /// Given back; the GPU may be at work on them.
   std::vector<BlockList::Range> resting_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Piece>> pieces_ CARDSWAP_GUARDED_BY(mutex_);
 };

@@ -8,7 +8,7 @@ namespace cardswap {
 
 /// The byte shuffle of HDF5 and Blosc: all elements' first bytes, then all second bytes and so on,
 /// a plane each. Signs and exponents come together, which is what makes tensors packable. What is
-/// left behind whole elements stays behind the planes. cuda/pack_core.h does the same on a card.
+/// left behind whole elements stays behind the planes. cuda/pack_core.h does the same on a GPU.
 ///
 /// `width`: bytes of an element; one that is not 2, 4, 8 or 16 leaves the bytes as they are. `in`
 /// and `out` are equally long and do not overlap.

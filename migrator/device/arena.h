@@ -10,7 +10,7 @@
 
 namespace cardswap {
 
-/// A file with a run of an arena's bytes: a memfd, or a piece of a card's memory.
+/// A file with a run of an arena's bytes: a memfd, or a piece of a GPU's memory.
 struct ArenaPiece {
   Descriptor file;
   std::uint64_t bytes = 0;

@@ -5,9 +5,9 @@
 namespace cardswap {
 
 std::shared_ptr<Device> open_gpu(int index) {
-  const cuda::Card card{cuda::cudart(), index};
-  const auto stream = std::make_shared<cuda::OwnedStream>(card);
-  return cuda::CudaDevice::open(card.runtime, index, {[stream] { return stream->get(); }, {}, {}});
+  const cuda::Gpu gpu{cuda::cudart(), index};
+  const auto stream = std::make_shared<cuda::OwnedStream>(gpu);
+  return cuda::CudaDevice::open(gpu.runtime, index, {[stream] { return stream->get(); }, {}, {}});
 }
 
 }  // namespace cardswap

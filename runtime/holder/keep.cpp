@@ -55,7 +55,7 @@ class Keeper {
         auto arenas = memory_handoff::assembled(keep->arenas, std::move(received->files));
         for (const auto& arena : arenas) {
           if (arena.device != ArenaRelocator::kHost)
-            continue;  // a card's is known when it is mapped
+            continue;  // a GPU's is known when it is mapped
           for (const auto& piece : arena.pieces) check_arena_file(piece.file, piece.bytes);
         }
         kept_ = std::move(arenas);

@@ -64,23 +64,22 @@ class PoolWatch {
   bool found_ = false;
 };
 
-struct Gpu {
-  cuda::Card card;
+struct OpenedGpu {
+  cuda::Gpu handle;
   std::shared_ptr<cuda::CudaDevice> device;
   PoolWatch pools;  // the training thread's
 };
 
 /// One a GPU and process: whoever has a tensor there means the same device.
-Gpu& gpu(c10::DeviceIndex index) {
+OpenedGpu& gpu(c10::DeviceIndex index) {
   static Mutex mutex;
-  static std::map<c10::DeviceIndex, Gpu> gpus CARDSWAP_GUARDED_BY(mutex);
+  static std::map<c10::DeviceIndex, OpenedGpu> gpus CARDSWAP_GUARDED_BY(mutex);
   const MutexLock lock(mutex);
   auto& opened = gpus[index];
   if (!opened.device) {
     const c10::cuda::CUDAGuard keep_current(index);
-    const cuda::Card card{cuda::cudart(), index};
-    opened.device = cuda::CudaDevice::open(card.runtime, index, framework_on(index));
-    opened.card = card;
+    opened.handle = {cuda::cudart(), index};
+    opened.device = cuda::CudaDevice::open(opened.handle.runtime, index, framework_on(index));
   }
   return opened;
 }
@@ -115,10 +114,10 @@ void move(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> ke
   const auto device = storage.device();
   const c10::cuda::CUDAGuard guard(device);
   const auto stream = c10::cuda::getCurrentCUDAStream(device.index());
-  const auto& card = gpu(device.index()).card;
-  card.check(card.runtime->copy(home, storage.data(), storage.nbytes(),
-                                reinterpret_cast<cuda::Stream>(stream.stream())),  // NOLINT
-             "cudaMemcpyAsync", storage.nbytes());
+  const auto& handle = gpu(device.index()).handle;
+  handle.check(handle.runtime->copy(home, storage.data(), storage.nbytes(),
+                                    reinterpret_cast<cuda::Stream>(stream.stream())),  // NOLINT
+               "cudaMemcpyAsync", storage.nbytes());
   // The allocator gives the old memory to nobody who does not come behind this copy.
   c10::cuda::CUDACachingAllocator::recordStream(storage.data_ptr(), stream);
   storage.unsafeGetStorageImpl()->set_data_ptr_noswap(at_home(home, std::move(keep), device));

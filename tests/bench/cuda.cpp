@@ -44,7 +44,7 @@ double seconds_since(Clock::time_point start) {
 
 struct Bench {
   std::shared_ptr<cuda::Runtime> runtime = cuda::cudart();
-  cuda::Card card{runtime, 0};
+  cuda::Gpu card{runtime, 0};
   cuda::OwnedStream stream{card};
   cuda::OwnedEvent done{card};
   std::shared_ptr<cuda::CudaDevice> device =
