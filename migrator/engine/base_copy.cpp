@@ -39,10 +39,9 @@ bool BaseCopy::stage_next(std::uint64_t step_min) {
   return true;
 }
 
-void BaseCopy::stage_ahead(std::uint64_t step_min) {
+void BaseCopy::stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes) {
   if (source_.freeze.is_here()) return;  // what was not copied goes with the frozen state
-  while (staged_so_far_ < source_.figures.stats().log_bytes && staged_bytes_ < kMaxStagedBytes &&
-         stage_next(step_min)) {
+  while (staged_so_far_ < log_bytes && staged_bytes_ < kMaxStagedBytes && stage_next(step_min)) {
   }
 }
 
@@ -62,7 +61,7 @@ void BaseCopy::send_staged(const std::function<void()>& between_sends) {
                             true);
       left = left.subspan(bytes);
       ++chunks_sent_;
-      source_.figures.stats().remaining = bytes_left();
+      source_.figures.note_remaining(bytes_left());
       between_sends();
       source_.figures.report(false);
     }

@@ -25,8 +25,9 @@ class BaseCopy {
   /// without the shard's gradients, so the copy must not be older.
   bool stage_next(std::uint64_t step_min);
   /// While an entry is on the link the window may be open; when it is done the window may not be.
-  /// So many shards are copied ahead as keep the base copy's share of the link.
-  void stage_ahead(std::uint64_t step_min);
+  /// So many shards are copied ahead as keep the base copy's share of the link: no more than the
+  /// `log_bytes` that were sent of gradients.
+  void stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes);
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
   /// Sends the oldest shard copied aside. Before the next entry is taken: entries of steps after
   /// the copy have the shard's gradients. `between_sends` is called between any two chunks.

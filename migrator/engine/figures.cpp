@@ -19,8 +19,40 @@ void Figures::report(bool always) {
   const auto now = Clock::now();
   if (!always && now < report_due_) return;
   report_due_ = now + kReportEvery;
-  stats_.median_step_ms = program_.median_step_ms();
-  if (events_.progress) events_.progress(stats_);
+  if (events_.progress) events_.progress(stats());
+}
+
+MigrationStats Figures::stats() const {
+  auto all = stats_;
+  all.median_step_ms = program_.median_step_ms();
+  const auto link = link_();
+  all.transferred = link.sent + values_bytes_;
+  all.bytes_in_downtime = link.sent_in_downtime + values_bytes_;
+  all.rate = static_cast<std::uint64_t>(link.measured_rate);
+  if (link.codec) all.compression = to_string(*link.codec);
+  all.compression_ratio = link.ratio;
+  all.log_entries = replay_.log_entries;
+  all.log_bytes = replay_.log_bytes;
+  all.log_lag_bytes = replay_.log_lag_bytes;
+  all.replay_ms = replay_.replay_ms;
+  all.back_pressure_ms = replay_.back_pressure_ms;
+  all.hold_ms = replay_.hold_ms;
+  all.window_wait_ms = replay_.window_wait_ms;
+  all.regions_not_replayed = replay_.regions_not_replayed;
+  all.not_replayed = replay_.not_replayed;
+  all.freeze_scan_ms = freeze_.scan_ms;
+  all.freeze_send_ms = freeze_.send_ms;
+  all.freeze_verify_ms = freeze_.verify_ms;
+  return all;
+}
+
+void Figures::note_connected(double setup_ms, const char* gpu_path) {
+  stats_.setup_time_ms = setup_ms;
+  stats_.gpu_path = gpu_path;
+}
+
+void Figures::note_dirty_rate(double bytes_per_s) {
+  stats_.dirty_rate = static_cast<std::uint64_t>(bytes_per_s);
 }
 
 void Figures::tell(std::string note) {
@@ -49,14 +81,15 @@ Measurements Figures::measurements(std::uint64_t dirty_bytes, double replay_ms) 
   measured.digest_rate = digest_rate_.bytes_per_s();
   measured.replay_ms = replay_ms;
   measured.round_trip_ms = link.round_trip_ms;
-  measured.step_ms = stats_.median_step_ms;
+  measured.step_ms = program_.median_step_ms();
   measured.handover_ms = options_.handover_ms;
   return measured;
 }
 
 void Figures::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
   expected_bytes_ = dirty_bytes;
-  stats_.expected_downtime_ms = expected_downtime_ms(measurements(dirty_bytes, replay_ms));
+  stats_.expected_downtime_ms =
+      cardswap::expected_downtime_ms(measurements(dirty_bytes, replay_ms));
 }
 
 void Figures::report_converged() {

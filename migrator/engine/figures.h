@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "migrator/core/compression.h"
 #include "migrator/core/planner.h"
 #include "migrator/core/rate.h"
 #include "migrator/core/stats.h"
@@ -12,26 +14,69 @@
 
 namespace cardswap {
 
+/// What PayloadSender knows.
 struct LinkFigures {
   double rate = 0;   ///< bytes on the wire a second; 0 while unknown
   double ratio = 1;  ///< bytes of state for each of them
   double round_trip_ms = 0;
+  std::uint64_t sent = 0;              ///< bytes of payloads
+  std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
+  double measured_rate = 0;            ///< as `rate`, but 0 until something was sent
+  std::optional<Codec> codec = {};     ///< that packed something last
+};
+/// What ReplaySync knows.
+struct ReplayFigures {
+  std::uint64_t log_entries = 0;
+  std::uint64_t log_bytes = 0;      ///< gradients sent for them
+  std::uint64_t log_lag_bytes = 0;  ///< gradients that the target has not replayed yet
+  double replay_ms = 0;             ///< of an update at the target, the longest of late
+  double back_pressure_ms = 0;
+  double hold_ms = 0;
+  double window_wait_ms = 0;
+  std::uint64_t regions_not_replayed = 0;
+  std::string not_replayed = {};
+};
+/// Parts of the downtime.
+struct FreezeFigures {
+  double scan_ms = 0;
+  double send_ms = 0;
+  double verify_ms = 0;
 };
 
-/// What a migration knows of itself: the statistics that it reports, and what the planner makes of
-/// them. The engine's thread.
+/// What a migration knows of itself: the statistics that it reports, summed of what each of its
+/// parts says, and what the planner makes of them. The engine's thread.
 class Figures {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// All outlive this. `link` is asked when something is to be predicted.
+  /// All outlive this. `link` is asked when something is to be told or predicted.
   Figures(const SourceOptions& options, SourceProgram& program, const SourceEvents& events,
           std::function<LinkFigures()> link);
 
-  /// Whoever measures something writes it here.
-  [[nodiscard]] MigrationStats& stats() { return stats_; }
-  /// A tenth of a second after the last time, or `always`.
+  /// As of now.
+  [[nodiscard]] MigrationStats stats() const;
+  /// Tells the program's agent, a tenth of a second after the last time, or `always`.
   void report(bool always);
+
+  // ---- what the parts say, each its own
+  void enter(const char* phase) { stats_.phase = phase; }
+  void use(Strategy strategy) { stats_.strategy = to_string(strategy); }
+  /// `gpu_path`: as MigrationStats has it.
+  void note_connected(double setup_ms, const char* gpu_path);
+  void note_state(std::uint64_t total_bytes) { stats_.total = total_bytes; }
+  /// Bytes of what is being sent that were not sent yet.
+  void note_remaining(std::uint64_t bytes) { stats_.remaining = bytes; }
+  void note_round() { ++stats_.rounds; }
+  [[nodiscard]] std::uint32_t rounds() const { return stats_.rounds; }
+  /// `bytes_per_s`: that become dirty.
+  void note_dirty_rate(double bytes_per_s);
+  void note_throttle(std::uint32_t pct) { stats_.throttle_pct = pct; }
+  void note_replay(const ReplayFigures& replay) { replay_ = replay; }
+  void note_freeze(const FreezeFigures& freeze) { freeze_ = freeze; }
+  /// Values, which are sent in the downtime and are no payload.
+  void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
+  /// Nothing of the log waits at the target any more.
+  void note_all_replayed() { replay_.log_lag_bytes = 0; }
 
   // ---- for people
   /// What a strategy has to say, in place of what it said before.
@@ -44,6 +89,7 @@ class Figures {
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
   /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
+  [[nodiscard]] double expected_downtime_ms() const { return stats_.expected_downtime_ms; }
   /// Offers a freeze, once.
   void report_converged();
   /// `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
@@ -55,7 +101,10 @@ class Figures {
   SourceProgram& program_;
   const SourceEvents& events_;
   const std::function<LinkFigures()> link_;
-  MigrationStats stats_;
+  MigrationStats stats_;  // what no other member has
+  ReplayFigures replay_;
+  FreezeFigures freeze_;
+  std::uint64_t values_bytes_ = 0;
   RateMeter digest_rate_;
   Clock::time_point report_due_{};
   std::string strategy_note_;

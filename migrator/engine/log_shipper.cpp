@@ -63,7 +63,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   between_sends();
   unacknowledged_.push_back({update.number, held});
   if (step_bytes_ != 0) bound(step_bytes_);
-  ++source_.figures.stats().log_entries;
+  ++figures_.log_entries;
   send_gradients(update.number, entry, between_sends);
   if (log_.empty()) source_.payloads.wait_until_sent();
   log_.sent();
@@ -72,7 +72,6 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
 void LogShipper::send_gradients(std::uint64_t update, const UpdateEntry& entry,
                                 const std::function<void()>& between_sends) {
   const auto piece_bytes = source_.options.spec.chunk_bytes;
-  auto& stats = source_.figures.stats();
   auto ahead = source_.payloads.read_ahead(entry.fence);
   std::vector<std::uint8_t> element_sizes;
   for (const auto& gradient : entry.gradients) {
@@ -93,7 +92,7 @@ void LogShipper::send_gradients(std::uint64_t update, const UpdateEntry& entry,
       if (!piece.owner) piece.owner = gradient.owner;
       source_.payloads.send(data::GradientHeader{update, i, offset}, std::move(piece),
                             element_sizes[i], true);
-      stats.log_bytes += size;
+      figures_.log_bytes += size;
       offset += size;
       between_sends();
       source_.figures.report(false);
@@ -107,14 +106,13 @@ void LogShipper::release_replayed() {
     log_.release(unacknowledged_.front().bytes);
     unacknowledged_.pop_front();
   }
-  auto& stats = source_.figures.stats();
-  const auto figures = log_.figures();
-  stats.log_lag_bytes = figures.held_bytes;
-  stats.back_pressure_ms = figures.back_pressure_ms;
-  stats.hold_ms = figures.hold_ms;
+  const auto log = log_.figures();
+  figures_.log_lag_bytes = log.held_bytes;
+  figures_.back_pressure_ms = log.back_pressure_ms;
+  figures_.hold_ms = log.hold_ms;
   // A step may have several updates of which some cost nothing: the longest of late counts.
   if (std::exchange(noted_, replayed.number) == replayed.number) return;
-  stats.replay_ms = std::max(replayed.replay_ms, kReplayDecay * stats.replay_ms);
+  figures_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * figures_.replay_ms);
 }
 
 }  // namespace cardswap

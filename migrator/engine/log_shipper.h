@@ -29,6 +29,8 @@ class LogShipper {
   /// Makes room for what the target has replayed by now.
   void release_replayed();
 
+  /// All but what the program waited for: that is the window's to say, and what an audit finds.
+  [[nodiscard]] const ReplayFigures& figures() const { return figures_; }
   /// Updates, which are numbered from 1 on.
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] bool all_are_replayed() const {
@@ -61,6 +63,7 @@ class LogShipper {
   std::uint64_t usual_step_bytes_ = 0;
   std::uint64_t room_ = 0;  // for gradients, where the program trains
   std::deque<Unacknowledged> unacknowledged_;
+  ReplayFigures figures_;
 };
 
 }  // namespace cardswap

@@ -25,11 +25,10 @@ std::size_t payload_window(double rate, std::uint64_t chunk_bytes) {
 }
 
 PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& connection,
-                             FreezeRequest& freeze, Figures& figures)
+                             FreezeRequest& freeze)
     : options_(options),
       connection_(connection),
       freeze_(freeze),
-      figures_(figures),
       stagings_([&connection](MemoryKind kind) { return connection.direct_bytes_min(kind); },
                 options.spec.chunk_bytes),
       cap_(options.spec.bandwidth),
@@ -64,22 +63,19 @@ void PayloadSender::send(const data::BulkHeader& header, Fetched fetched, std::u
   data::Packing packing;
   const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
   if (shuffle_size != 1) packing = {Codec::shuffled, shuffle_size, plain_bytes};
-  auto& stats = figures_.stats();
   if (auto packed = compressor_.pack(payload, element_size, wire_rate(), shuffle_size)) {
     packing = {packed->codec, element_size, plain_bytes};
     const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
     payload = *bytes;
     owner = bytes;
-    stats.compression = to_string(packed->codec);
+    packed_by_ = packed->codec;
   }
-  stats.compression_ratio = compressor_.ratio();
   now = Clock::now();
   connection_.send_bulk(data::encode(header, packing), payload, std::move(owner));
   cap_.sent(payload.size(), now);
-  stats.transferred += payload.size();
-  if (freeze_.is_here()) stats.bytes_in_downtime += payload.size();
+  sent_ += payload.size();
+  if (freeze_.is_here()) sent_in_downtime_ += payload.size();
   meter_.sent(payload.size(), now);
-  note_rate();
 }
 
 void PayloadSender::wait_until_sent() {
@@ -87,10 +83,7 @@ void PayloadSender::wait_until_sent() {
   end_stretch();
 }
 
-void PayloadSender::end_stretch() {
-  meter_.end(Clock::now());
-  note_rate();
-}
+void PayloadSender::end_stretch() { meter_.end(Clock::now()); }
 
 void PayloadSender::wait_for_a_slot(bool ignore_cap) {
   const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);
@@ -109,17 +102,15 @@ double PayloadSender::wire_rate() const {
 }
 
 LinkFigures PayloadSender::link_figures() const {
-  return {wire_rate(), compressor_.ratio(), connection_.round_trip_ms()};
+  return {.rate = wire_rate(),
+          .ratio = compressor_.ratio(),
+          .round_trip_ms = connection_.round_trip_ms(),
+          .sent = sent_,
+          .sent_in_downtime = sent_in_downtime_,
+          .measured_rate = meter_.bytes_per_s() == 0 ? 0 : wire_rate(),
+          .codec = packed_by_};
 }
 
-void PayloadSender::take_measured_rate(double bytes_per_s) {
-  meter_.start_over(bytes_per_s);
-  note_rate();
-}
-
-void PayloadSender::note_rate() {
-  if (meter_.bytes_per_s() == 0) return;
-  figures_.stats().rate = static_cast<std::uint64_t>(wire_rate());
-}
+void PayloadSender::take_measured_rate(double bytes_per_s) { meter_.start_over(bytes_per_s); }
 
 }  // namespace cardswap

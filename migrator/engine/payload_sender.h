@@ -28,8 +28,7 @@ namespace cardswap {
 class PayloadSender {
  public:
   /// All outlive this.
-  PayloadSender(const SourceOptions& options, PeerConnection& connection, FreezeRequest& freeze,
-                Figures& figures);
+  PayloadSender(const SourceOptions& options, PeerConnection& connection, FreezeRequest& freeze);
 
   /// Payloads of the chunk's size at most, to be fetched from their devices behind `after`. Once
   /// connected.
@@ -44,25 +43,26 @@ class PayloadSender {
   void end_stretch();
   void wait_until_sent();
 
-  /// Of the link now, under the cap; for the planner and for people.
+  /// What was sent so far, and how fast it is now, under the cap; for the planner and for people.
   [[nodiscard]] LinkFigures link_figures() const;
   /// Measured apart: what was measured before does not count any more.
   void take_measured_rate(double bytes_per_s);
 
  private:
   void wait_for_a_slot(bool ignore_cap);
-  void note_rate();
   /// Bytes on the wire a second, under the cap; 0 while unknown.
   [[nodiscard]] double wire_rate() const;
 
   const SourceOptions& options_;
   PeerConnection& connection_;
   FreezeRequest& freeze_;
-  Figures& figures_;
   StagingPool stagings_;
   RateCap cap_;
   Compressor compressor_;
   StretchMeter meter_;  // of bytes on the wire
+  std::uint64_t sent_ = 0;
+  std::uint64_t sent_in_downtime_ = 0;
+  std::optional<Codec> packed_by_;
 };
 
 }  // namespace cardswap

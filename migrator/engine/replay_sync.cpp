@@ -69,7 +69,7 @@ std::uint64_t ReplaySync::bytes_left(const StateView& frozen) const {
 
 bool ReplaySync::sync() {
   if (!std::exchange(begun_, true)) {
-    source_.figures.stats().phase = "base_copy";
+    source_.figures.enter("base_copy");
     send_uncovered_regions();
   }
   auto& connection = source_.connection;
@@ -148,13 +148,13 @@ void ReplaySync::send_uncovered_regions() {
     return units_.of(state.chunks().span_of(chunk).region).has_value();
   });
   state.send_round(missing, false);
-  ++source_.figures.stats().rounds;
+  source_.figures.note_round();
   source_.figures.report(true);
 }
 
 /// False: nothing could be sent now.
 bool ReplaySync::send_next() {
-  base_.stage_ahead(shipper_.latest_step());
+  stage_ahead();
   if (!base_.has_staged()) {
     if (auto entry = log_->take()) {
       send_entry(std::move(*entry));
@@ -166,6 +166,10 @@ bool ReplaySync::send_next() {
   return true;
 }
 
+void ReplaySync::stage_ahead() {
+  base_.stage_ahead(shipper_.latest_step(), shipper_.figures().log_bytes);
+}
+
 void ReplaySync::send_staged_shard() {
   base_.send_staged([this] { poll(); });
 }
@@ -174,7 +178,7 @@ void ReplaySync::send_entry(UpdateEntry entry) {
   poll();  // by now the log has told of the audit that the entry may be
   if (entry.audit) audit_.sent_as(entry.step, shipper_.sent() + 1);
   shipper_.send(std::move(entry), base_.chunks_sent(), [this] {
-    base_.stage_ahead(shipper_.latest_step());
+    stage_ahead();
     poll();
   });
 }
@@ -197,48 +201,52 @@ void ReplaySync::give_up() {
 
 void ReplaySync::poll() {
   shipper_.release_replayed();
-  source_.figures.stats().window_wait_ms = window_->waited_ms();
+  note_figures();
   if (const auto outcome = audit_.poll(units_)) conclude_audit(*outcome);
+}
+
+void ReplaySync::note_figures() {
+  auto figures = shipper_.figures();
+  figures.window_wait_ms = window_->waited_ms();
+  figures.regions_not_replayed = report_.not_replayed();
+  figures.not_replayed = report_.names_not_replayed();
+  source_.figures.note_replay(figures);
 }
 
 void ReplaySync::ask_for_audit() {
   if (base_.bytes_left() != 0) return;
-  auto& stats = source_.figures.stats();
   // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
   // waits for the link either way, and the freeze would wait for every entry.
-  if (stats.log_lag_bytes > shipper_.step_bytes() && !log_->holds_each()) log_->hold_each();
-  if (audit_.request()) stats.phase = "replay";
+  if (shipper_.figures().log_lag_bytes > shipper_.step_bytes() && !log_->holds_each())
+    log_->hold_each();
+  if (audit_.request()) source_.figures.enter("replay");
 }
 
 void ReplaySync::conclude_audit(const AuditOutcome& outcome) {
   const auto& regions = source_.state.view().layout.regions();
-  auto& stats = source_.figures.stats();
   for (const auto region : outcome.regions) {
     report_.add_not_replayed(regions[static_cast<std::size_t>(region)].name);
   }
   if (!outcome.regions.empty()) tell();
   dirty_bytes_ = source_.state.chunks().bytes_in(outcome.missing);
-  ++stats.rounds;
+  source_.figures.note_round();
   if (!outcome.missing.empty()) source_.state.send_round(outcome.missing, false);
   if (units_.all_go_by_digests()) give_up();
 }
 
 void ReplaySync::tell() {
-  auto& stats = source_.figures.stats();
-  stats.regions_not_replayed = report_.not_replayed();
-  stats.not_replayed = report_.names_not_replayed();
+  note_figures();
   source_.figures.tell(report_.text(units_.size()));
 }
 
 void ReplaySync::predict() {
-  const auto& stats = source_.figures.stats();
-  const auto lag = stats.log_lag_bytes;
+  const auto lag = shipper_.figures().log_lag_bytes;
   const auto left = base_.bytes_left();
   // The last step's own entry has to go over before it, whatever the lag is now.
   // Replaying it takes no longer than the same step here, which runs at the same time.
   source_.figures.expect_downtime(left + dirty_bytes_ + std::max(lag, shipper_.usual_step_bytes()));
   const auto limit = source_.options.spec.max_downtime_ms;
-  const bool fits = limit > 0 && stats.expected_downtime_ms <= limit;
+  const bool fits = limit > 0 && source_.figures.expected_downtime_ms() <= limit;
   const bool caught_up = lag == 0 || (lag <= shipper_.step_bytes() && log_->holds_each());
   const bool done = left == 0 && audit_.is_done() && caught_up;
   if (done ? fits || limit <= 0 : fits && source_.options.spec.strategy == Strategy::automatic) {

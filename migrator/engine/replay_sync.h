@@ -54,10 +54,12 @@ class ReplaySync {
   void take_layout(StateView now);
   void send_uncovered_regions();
   bool send_next();
+  void stage_ahead();
   void send_staged_shard();
   void send_entry(UpdateEntry entry);
   /// What has to be looked at between any two sends.
   void poll();
+  void note_figures();
   void ask_for_audit();
   void conclude_audit(const AuditOutcome& outcome);
   void tell();

@@ -15,24 +15,26 @@ constexpr std::uint32_t kThrottleStepPct = 10;
 constexpr std::uint32_t kMaxThrottlePct = 99;
 
 void throttle_more(SourceParts& source) {
-  auto& pct = source.figures.stats().throttle_pct;
-  pct = pct == 0 ? kFirstThrottlePct : std::min(pct + kThrottleStepPct, kMaxThrottlePct);
+  const auto before = source.figures.stats().throttle_pct;
+  const auto pct =
+      before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kMaxThrottlePct);
   source.program.throttle(pct / 100.0);
+  source.figures.note_throttle(pct);
 }
 
 /// The job goes on where it is: whoever set the limit would rather have that than wait.
 [[noreturn]] void give_up(SourceParts& source) {
-  const auto& stats = source.figures.stats();
+  const auto& figures = source.figures;
   const auto limit = source.options.spec.max_downtime_ms;
   source.figures.report(true);
   throw Error(
       Code::not_converging,
       fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
                   "{:.0f} ms are allowed",
-                  stats.rounds, stats.expected_downtime_ms, limit),
+                  figures.rounds(), figures.expected_downtime_ms(), limit),
       fmt::format("allow more with --max-downtime {:.0f}ms or --max-rounds, or slow the job "
                   "down meanwhile with --auto-converge",
-                  stats.expected_downtime_ms * 1.3));
+                  figures.expected_downtime_ms() * 1.3));
 }
 
 }  // namespace
@@ -43,14 +45,13 @@ void sync_by_rounds(SourceParts& source) {
   auto& freeze = source.freeze;
   auto& figures = source.figures;
   auto& state = source.state;
-  auto& stats = figures.stats();
   std::uint64_t scanned_at_step = 0;
   std::uint64_t dirty_bytes_before = 0;
   bool offered = false;
   Clock::time_point last_scan{};
   // After a freeze that was put off, or a replay that did not work, the copy is there already.
-  for (auto round = stats.rounds; !freeze.is_here(); ++round) {
-    stats.phase = round == 0 ? "base_copy" : "rounds";
+  for (auto round = figures.rounds(); !freeze.is_here(); ++round) {
+    figures.enter(round == 0 ? "base_copy" : "rounds");
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
       source.connection.progress_until(
@@ -63,11 +64,10 @@ void sync_by_rounds(SourceParts& source) {
     const auto dirty_bytes = state.chunks().bytes_in(dirty);
     if (round > 0) {
       const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
-      stats.dirty_rate =
-          static_cast<std::uint64_t>(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
+      figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
       figures.expect_downtime(dirty_bytes);
-      const bool last_round = spec.max_rounds != 0 && stats.rounds >= spec.max_rounds;
-      if (should_freeze({spec.max_downtime_ms, stats.expected_downtime_ms, dirty_bytes,
+      const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
+      if (should_freeze({spec.max_downtime_ms, figures.expected_downtime_ms(), dirty_bytes,
                          dirty_bytes_before, last_round})) {
         figures.report_converged();
         offered = true;
@@ -81,7 +81,7 @@ void sync_by_rounds(SourceParts& source) {
     }
     last_scan = Clock::now();
     state.send_round(dirty, false);
-    ++stats.rounds;
+    figures.note_round();
     // Nothing is known yet of what a step changes; assume the whole of what was just sent.
     if (round == 0) figures.expect_downtime(dirty_bytes);
     figures.report(true);

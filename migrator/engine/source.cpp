@@ -69,32 +69,30 @@ class Source::Engine {
 
   /// Until the program is frozen. Comes again after a freeze that was put off, and goes on then.
   void sync() {
-    auto& stats = parts_.figures.stats();
     if (!strategy_) strategy_ = plan();
     if (strategy_ == Strategy::stop_copy) return wait_for_freeze();
     if (strategy_ == Strategy::replay) {
-      stats.strategy = to_string(Strategy::replay);
+      parts_.figures.use(Strategy::replay);
       const bool begins = !replay_;
       if (begins) replay_.emplace(parts_);
       if ((!begins || replay_->begin()) && replay_->sync()) return;
       replay_.reset();
       strategy_ = Strategy::rounds;
     }
-    stats.strategy = to_string(Strategy::rounds);
+    parts_.figures.use(Strategy::rounds);
     sync_by_rounds(parts_);
   }
 
   /// Nothing is sent before it; offered only where it will stop the program for as long as allowed.
   void wait_for_freeze() {
-    auto& stats = parts_.figures.stats();
-    stats.strategy = to_string(Strategy::stop_copy);
+    parts_.figures.use(Strategy::stop_copy);
     parts_.figures.expect_downtime(dirty_after_a_step());
-    if (options_.spec.max_downtime_ms > 0 &&
-        stats.expected_downtime_ms > options_.spec.max_downtime_ms) {
+    const auto expected = parts_.figures.expected_downtime_ms();
+    if (options_.spec.max_downtime_ms > 0 && expected > options_.spec.max_downtime_ms) {
       parts_.figures.report(true);
       throw Error(Code::not_converging,
                   fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
-                              stats.expected_downtime_ms, options_.spec.max_downtime_ms),
+                              expected, options_.spec.max_downtime_ms),
                   "allow more with --max-downtime, or let --strategy auto choose");
     }
     parts_.figures.report_converged();
@@ -115,7 +113,7 @@ class Source::Engine {
     if (events_.put_off && limit > 0 && left > offered) {
       figures.expect_downtime(left);
       const auto expected =
-          figures.stats().expected_downtime_ms +
+          figures.expected_downtime_ms() +
           ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
       if (expected > limit) {
         put_off_freeze(
@@ -172,37 +170,39 @@ class Source::Engine {
 
   void finish_frozen() {
     auto& state = parts_.state;
-    auto& stats = parts_.figures.stats();
+    auto& figures = parts_.figures;
     const auto& frozen = parts_.freeze.state();
-    stats.phase = "frozen";
-    parts_.figures.report(true);
+    figures.enter("frozen");
+    figures.report(true);
     const auto start = Clock::now();
     if (replay_) replay_->finish_log(frozen.state_view);
     // A target that still replays digests when it is done, and is told so by the round's end.
     if (!is_replaying()) parts_.connection.send(data::FreezeBegin{});
     state.refresh(frozen.state_view);
     const auto now = state.scan(std::max(1U, std::thread::hardware_concurrency()));
-    stats.freeze_scan_ms = ms_since(start);
+    FreezeFigures took;
+    took.scan_ms = ms_since(start);
+    figures.note_freeze(took);
     const auto values = digest_of(frozen.values);
     const auto& clock = parts_.connection;
     parts_.connection.send(data::Values{frozen.step,
                                         frozen.last_step_end_ns + clock.clock_offset_ns(),
                                         clock.clock_error_ns(), frozen.values});
-    stats.bytes_in_downtime += frozen.values.size();
-    stats.transferred += frozen.values.size();
-    const auto sent = send_rest(now, values);
+    figures.note_values(frozen.values.size());
+    const auto sent = send_rest(now, values, took);
     const auto root = data::root_of(state.view().layout, now, values);
     confirm(root);
-    stats.freeze_verify_ms = ms_since(sent);
-    stats.log_lag_bytes = 0;
-    parts_.figures.report(true);
-    if (events_.verified) events_.verified(root, stats);
+    took.verify_ms = ms_since(sent);
+    figures.note_freeze(took);
+    figures.note_all_replayed();
+    figures.report(true);
+    if (events_.verified) events_.verified(root, figures.stats());
   }
 
   /// Until the target holds `now` and `values`; returns when what was left had gone over once.
-  Clock::time_point send_rest(const std::vector<Digest>& now, const Digest& values) {
+  Clock::time_point send_rest(const std::vector<Digest>& now, const Digest& values,
+                              FreezeFigures& took) {
     auto& state = parts_.state;
-    auto& stats = parts_.figures.stats();
     const auto start = Clock::now();
     auto sent = start;
     for (int attempt = 0;; ++attempt) {
@@ -212,9 +212,10 @@ class Source::Engine {
       }
       state.send_round(dirty, true, is_replaying() ? replay_->updates_sent() : 0);
       if (attempt == 0) {
-        stats.freeze_send_ms = ms_since(start);
+        took.send_ms = ms_since(start);
+        parts_.figures.note_freeze(took);
         sent = Clock::now();
-        stats.phase = "verify";
+        parts_.figures.enter("verify");
       }
       if (state.target_values() != values) {
         throw Error(Code::digest_mismatch,

@@ -25,29 +25,27 @@ SourceParts::SourceParts(const SourceOptions& its_options, SourceProgram& its_pr
       events(its_events),
       connection(options, std::move(stop)),
       figures(options, program, events, [this] { return payloads.link_figures(); }),
-      payloads(options, connection, freeze, figures),
+      payloads(options, connection, freeze),
       state(options, program, connection, payloads, freeze, figures) {}
 
 void SourceParts::connect() {
   const auto start = Clock::now();
-  auto& stats = figures.stats();
-  stats.phase = "connect";
+  figures.enter("connect");
   state.take_first_view();
   const auto& devices = state.view().devices;
   enter(devices);  // before a link looks for them
   connection.connect();
+  const char* gpu_path = "";
   if (std::ranges::any_of(devices, [](const auto& device) { return !device->is_host(); })) {
-    stats.gpu_path = connection.direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
+    gpu_path = connection.direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
   }
   state.introduce();
   connection.measure_clocks();
-  stats.setup_time_ms = ms_since(start);
+  figures.note_connected(ms_since(start), gpu_path);
 }
 
 void SourceParts::probe_link() {
-  auto& stats = figures.stats();
-  stats.phase = "probe";
-  stats.median_step_ms = program.median_step_ms();
+  figures.enter("probe");
   const auto& chunks = state.chunks();
   std::size_t next = 0;
   double best = 0;
@@ -58,11 +56,11 @@ void SourceParts::probe_link() {
       sum += chunks.spans()[next].bytes;
     }
     const auto start = Clock::now();
-    const auto sent_before = stats.transferred;
+    const auto sent_before = payloads.link_figures().sent;
     state.send_round(some, false);
     const auto took = Clock::now() - start;
     // The best: a link is never faster than it is, and training slows its sender down now and then.
-    best = std::max(best, static_cast<double>(stats.transferred - sent_before) /
+    best = std::max(best, static_cast<double>(payloads.link_figures().sent - sent_before) /
                               std::chrono::duration<double>(took).count());
     if (took >= kProbeEnough) break;
   }

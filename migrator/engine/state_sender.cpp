@@ -35,7 +35,7 @@ void StateSender::await_layout_answer() {
   if (*answers.accepted != chunks_.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }
-  figures_.stats().total = view_.layout.total_bytes();
+  figures_.note_state(view_.layout.total_bytes());
   if (asks_what_is_held()) await_digests(0, false);
 }
 
@@ -75,7 +75,7 @@ void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base
   }
   chunks_ = std::move(chunks);
   view_ = std::move(now);
-  figures_.stats().total = view_.layout.total_bytes();
+  figures_.note_state(view_.layout.total_bytes());
 }
 
 std::uint8_t StateSender::element_size_of(RegionId region) const {
@@ -93,8 +93,8 @@ std::vector<Digest> StateSender::scan(unsigned threads) {
 
 void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates) {
   const auto round = ++rounds_sent_;
-  auto& stats = figures_.stats();
-  stats.remaining = chunks_.bytes_in(chunks);
+  auto left = chunks_.bytes_in(chunks);
+  figures_.note_remaining(left);
   auto ahead = payloads_.read_ahead(view_.fence);
   for (const auto chunk : chunks) {
     const auto& span = chunks_.span_of(chunk);
@@ -108,7 +108,8 @@ void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::u
                    element_size_of(span.region), final);
     chunks_.forget(chunk);
     ++sent;
-    stats.remaining -= span.bytes;
+    left -= span.bytes;
+    figures_.note_remaining(left);
     figures_.report(false);
   }
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });

@@ -66,13 +66,37 @@ TEST_F(FiguresTest, AreNotReportedAtEverySend) {
 }
 
 TEST_F(FiguresTest, GiveThePlannerBytesOfStateASecond) {
-  figures_.stats().total = 1000;
+  figures_.note_state(1000);
   const auto measured = figures_.measurements(300, 5);
   EXPECT_EQ(measured.link_rate, 200e6) << "two bytes of state for each on the wire";
   EXPECT_EQ(measured.state_bytes, 1000U);
   EXPECT_EQ(measured.dirty_bytes, 300U);
   EXPECT_EQ(measured.round_trip_ms, 4);
   EXPECT_EQ(measured.replay_ms, 5);
+}
+
+TEST_F(FiguresTest, SumWhatThePartsSay) {
+  link_.sent = 100;
+  link_.sent_in_downtime = 10;
+  link_.codec = Codec::lz4;
+  figures_.note_values(5);
+  figures_.note_replay({.log_entries = 3, .log_lag_bytes = 40});
+  figures_.note_freeze({.scan_ms = 2, .send_ms = 6});
+  auto stats = figures_.stats();
+  EXPECT_EQ(stats.transferred, 105U) << "values are sent, too";
+  EXPECT_EQ(stats.bytes_in_downtime, 15U);
+  EXPECT_EQ(stats.rate, 0U) << "nothing was measured yet";
+  EXPECT_EQ(stats.compression, "lz4");
+  EXPECT_EQ(stats.log_entries, 3U);
+  EXPECT_EQ(stats.log_lag_bytes, 40U);
+  EXPECT_EQ(stats.freeze_send_ms, 6);
+  EXPECT_EQ(stats.median_step_ms, 7);
+  link_.sent = 200;
+  figures_.note_all_replayed();
+  stats = figures_.stats();
+  EXPECT_EQ(stats.transferred, 205U);
+  EXPECT_EQ(stats.log_lag_bytes, 0U);
+  EXPECT_EQ(stats.log_entries, 3U) << "the rest of what was said stays";
 }
 
 TEST(StretchMeter, CountsNoPauseAsSending) {
