@@ -78,7 +78,7 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
   measured.update_bytes = job->update_bytes;
   measured.step_ms = job->median_step_ms;
   const auto rate_from = recall(m, measured);
-  const bool by_criu = m.spec.arrive == channel::Arrival::criu;
+  const bool by_criu = m.spec.arrive == Arrival::criu;
   auto chosen = m.spec.strategy;
   if (chosen == Strategy::automatic) {
     chosen = by_criu ? Strategy::rounds : choose(predict(measured, m.spec.max_downtime_ms));

@@ -159,7 +159,7 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   co_await wait_for(
       m, [&m] { return m.converged; }, deadline, deadline);
   co_await enter(m, Event::downtime_fits, deadline);
-  const bool by_criu = m.spec.arrive == channel::Arrival::criu;
+  const bool by_criu = m.spec.arrive == Arrival::criu;
   if (by_criu) co_await prepare_departure(m, standby);
 
   co_await enter(m, Event::freeze_due, deadline);

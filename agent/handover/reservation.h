@@ -31,7 +31,7 @@ struct Reservation {
   std::uint16_t data_port = 0;
   std::string data_token;
   std::string data_key;  ///< what the data is sealed with; empty: nothing is. Never on disk
-  channel::Arrival arrive = channel::Arrival::standby;
+  Arrival arrive = Arrival::standby;
   std::string image_host;        ///< the address of this host that the source can reach
   std::uint16_t image_port = 0;  ///< arrive criu: where the process image is taken
   std::string image_token;

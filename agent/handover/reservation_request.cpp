@@ -55,7 +55,7 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
   const auto arrive = request.text_or("arrive", "standby");
   outside::check(arrive == "standby" || arrive == "criu", "arrive", "way to arrive");
   if (arrive == "criu") {
-    asked.arrive = channel::Arrival::criu;
+    asked.arrive = Arrival::criu;
     const auto* process = request.body.if_contains("process");
     if (process == nullptr || !process->is_object()) {
       throw Error(Code::bad_request, "'process' must say what the job's processes need");

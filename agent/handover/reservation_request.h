@@ -23,7 +23,7 @@ struct ReservationRequest {
   std::string from_api;                ///< host:port of the source's agent as it says; or empty
   std::vector<std::string> addresses;  ///< of the source's host; none: not known
   std::string framework;
-  channel::Arrival arrive = channel::Arrival::standby;
+  Arrival arrive = Arrival::standby;
   boost::json::object process;  ///< arrive criu: what its processes need, not yet read
   bool encrypt = false;
   bool dry_run = false;

@@ -89,7 +89,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
         fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
                     job.name, config_.host_name, job.name));
   }
-  const bool by_criu = wanted.arrive == channel::Arrival::criu;
+  const bool by_criu = wanted.arrive == Arrival::criu;
   std::vector<criu::NeededGpu> source_gpus;
   if (by_criu) source_gpus = add_blocks(wanted, caller, std::move(missing), admission);
   try {
@@ -165,7 +165,7 @@ asio::awaitable<void> Reservations::start_standby(std::string migration) {
                format_size(r.state_bytes), spec.device, r.from.empty() ? "somebody" : r.from,
                r.owner.empty() ? "" : ", by " + r.owner);
   std::vector<std::string> stand_in;
-  if (r.arrive == channel::Arrival::criu) stand_in = prepare_arrival(r);
+  if (r.arrive == Arrival::criu) stand_in = prepare_arrival(r);
   const bool arrives = !stand_in.empty();
   const auto instance =
       jobs_.add_standby(spec, r.migration, r.side.record().epoch, r.state_bytes, r.from).instance;

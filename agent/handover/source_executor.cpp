@@ -121,7 +121,7 @@ void Migrations::Source::release(Job& job, handover::Epoch epoch) {
 void Migrations::Source::retire(Job& job) {
   job.moved_to = m_.spec.to;
   all_.jobs_.set_state(job, "moved");
-  if (m_.spec.arrive == channel::Arrival::criu) {
+  if (m_.spec.arrive == Arrival::criu) {
     all_.kill_source_process(m_, job);  // it is stopped, and cannot hear
   } else {
     all_.hub_.send(job, channel::Retire{m_.id});

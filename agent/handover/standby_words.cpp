@@ -68,7 +68,7 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
   auto* r = of(job);
   if (r == nullptr || is_from_holder(*r, message)) return;
   if (const auto* parked = std::get_if<channel::Parked>(&message)) {
-    const bool by_standby = r->arrive == channel::Arrival::standby;
+    const bool by_standby = r->arrive == Arrival::standby;
     if (by_standby && !r->framework.empty() && r->framework != job.framework) {
       fail(*r, TargetEvent::standby_failed,
            Error(Code::refused,

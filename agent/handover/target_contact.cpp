@@ -270,7 +270,7 @@ asio::awaitable<json::object> Migrations::reservation_body(Migration& m) {
     for (const auto& address : own_addresses()) addresses.emplace_back(address);
     body["addresses"] = std::move(addresses);
   }
-  if (m.spec.arrive == channel::Arrival::criu) {
+  if (m.spec.arrive == Arrival::criu) {
     const auto examined = co_await examine(*job);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,

@@ -53,7 +53,7 @@ asio::awaitable<std::vector<std::string>> Reservations::lacks(ReservationRequest
                                                               Caller caller) const {
   std::vector<std::string> missing;
   // What this host has is nothing to tell about where no process comes anyway.
-  if (wanted.arrive != channel::Arrival::criu || !criu_.tool().usable() ||
+  if (wanted.arrive != Arrival::criu || !criu_.tool().usable() ||
       !may_bring_any_rights(config_, caller)) {
     co_return missing;
   }
@@ -177,7 +177,7 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
 
 /// Until the process is there, it is the holder that speaks. True: nothing more is to be done.
 bool Reservations::is_from_holder(Reservation& r, const channel::Message& message) {
-  if (r.arrive != channel::Arrival::criu || r.arrived) return false;
+  if (r.arrive != Arrival::criu || r.arrived) return false;
   if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     r.held = verified->root;
     return true;

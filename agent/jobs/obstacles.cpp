@@ -10,14 +10,14 @@
 namespace cardswap {
 namespace {
 
-bool counts(const channel::Obstacle& obstacle, channel::Arrival arrive) {
-  return obstacle.always || arrive == channel::Arrival::standby;
+bool counts(const channel::Obstacle& obstacle, Arrival arrive) {
+  return obstacle.always || arrive == Arrival::standby;
 }
 
 }  // namespace
 
 std::vector<std::string> reasons_of(const std::vector<channel::Obstacle>& obstacles,
-                                    channel::Arrival arrive) {
+                                    Arrival arrive) {
   std::vector<std::string> reasons;
   for (const auto& obstacle : obstacles) {
     if (!counts(obstacle, arrive)) continue;
@@ -28,8 +28,8 @@ std::vector<std::string> reasons_of(const std::vector<channel::Obstacle>& obstac
   return reasons;
 }
 
-std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles,
-                                channel::Arrival arrive, const std::string& job) {
+std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles, Arrival arrive,
+                                const std::string& job) {
   std::vector<std::string> reasons;
   std::string hint;
   for (const auto& obstacle : obstacles) {

@@ -13,10 +13,10 @@ namespace cardswap {
 
 /// The obstacles that count for this way of arrival, as sentences.
 [[nodiscard]] std::vector<std::string> reasons_of(const std::vector<channel::Obstacle>& obstacles,
-                                                  channel::Arrival arrive);
+                                                  Arrival arrive);
 /// The refusal to move `job`; nothing if no obstacle counts.
 [[nodiscard]] std::optional<Error> refusal_by(const std::vector<channel::Obstacle>& obstacles,
-                                              channel::Arrival arrive, const std::string& job);
+                                              Arrival arrive, const std::string& job);
 [[nodiscard]] boost::json::array obstacles_json(const std::vector<channel::Obstacle>& obstacles);
 
 }  // namespace cardswap

@@ -43,7 +43,6 @@ inline constexpr std::size_t kItemTextBytesMax = 1U << 10;  ///< longer ones are
 
 enum class Role : std::uint8_t { primary, standby };
 constexpr Role last_of(Role) { return Role::standby; }
-using cardswap::Arrival;
 
 // ---- runtime -> agent
 

@@ -49,7 +49,7 @@ class Session::Impl {
                        },
                        [this] { return channel_->inode(); },
                        [this](const channel::Arrived& here) { redirect(here); },
-                       [this](channel::Arrival arrive) { return obstacle(arrive); }}) {
+                       [this](Arrival arrive) { return obstacle(arrive); }}) {
     const auto socket = setting(environment::kSocket);
     if (socket.empty()) return;
     job_ = setting(environment::kJob);
@@ -209,11 +209,11 @@ class Session::Impl {
     channel_->send(tracked);
   }
 
-  std::optional<Error> obstacle(channel::Arrival arrive) {
+  std::optional<Error> obstacle(Arrival arrive) {
     announce();
     const MutexLock lock(mutex_);
     for (const auto& one : tracked_->obstacles) {
-      if (one.always || arrive == channel::Arrival::standby) {
+      if (one.always || arrive == Arrival::standby) {
         return Error(Code::refused, one.what, one.hint);
       }
     }

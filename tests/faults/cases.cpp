@@ -55,23 +55,23 @@ Owner Case::owner() const {
   }
 }
 
-std::vector<Case> all_cases(channel::Arrival arrive) {
+std::vector<Case> all_cases(Arrival arrive) {
   std::vector<Case> cases;
   for (const auto damage : kDamages) {
     for (const auto& held : kHeld) {
       if (held.by == Held::By::nothing) continue;
-      if (held.by == Held::By::standby && arrive == channel::Arrival::criu) continue;
+      if (held.by == Held::By::standby && arrive == Arrival::criu) continue;
       // What is committed cannot be cancelled: exit_codes_test has the refusal.
       if (damage == Damage::cancel && handover::is_committed(held.state)) continue;
       const bool restarts =
           damage == Damage::restart_target_agent || damage == Damage::restart_both_agents;
-      if (restarts && arrive == channel::Arrival::criu) continue;
+      if (restarts && arrive == Arrival::criu) continue;
       cases.push_back({damage, held, arrive});
       const bool ends_its_process = damage == Damage::kill_source_agent ||
                                     damage == Damage::restart_both_agents ||
                                     damage == Damage::cut_and_heal_link;
       if (ends_its_process && !cases.back().before_commit() &&
-          cases.back().owner() == Owner::target && arrive == channel::Arrival::standby) {
+          cases.back().owner() == Owner::target && arrive == Arrival::standby) {
         cases.push_back({damage, held, arrive, true});
       }
     }

@@ -82,7 +82,7 @@ enum class Owner { source, target, either, nobody };
 struct Case {
   Damage damage;
   Held held;
-  channel::Arrival arrive = channel::Arrival::standby;
+  Arrival arrive = Arrival::standby;
   bool ignores_moved = false;  ///< the program trains on after it was told that its job moved
   [[nodiscard]] bool before_commit() const { return !handover::is_committed(held.state); }
   [[nodiscard]] Owner owner() const;
@@ -95,6 +95,6 @@ std::ostream& operator<<(std::ostream& out, const Case& test);
 /// Every damage at every state that can be held, where the damage has a meaning; after the commit
 /// some of them with a program that ignores it. A process that
 /// CRIU brings has no standby that could keep `preparing`.
-[[nodiscard]] std::vector<Case> all_cases(channel::Arrival arrive = channel::Arrival::standby);
+[[nodiscard]] std::vector<Case> all_cases(Arrival arrive = Arrival::standby);
 
 }  // namespace cardswap::test

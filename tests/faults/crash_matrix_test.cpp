@@ -290,7 +290,7 @@ class CrashMatrix : public ::testing::TestWithParam<Case> {
   }
 
   const Damage damage_ = GetParam().damage;
-  const bool by_criu_ = GetParam().arrive == channel::Arrival::criu;
+  const bool by_criu_ = GetParam().arrive == Arrival::criu;
   std::unique_ptr<TwoHostScenario> scenario_;
   std::string id_;
 };
@@ -322,8 +322,7 @@ TEST_P(CrashMatrix, EndsInTheInvariants) {
 INSTANTIATE_TEST_SUITE_P(All, CrashMatrix, ::testing::ValuesIn(all_cases()),
                          [](const auto& info) { return to_string(info.param); });
 
-INSTANTIATE_TEST_SUITE_P(ByCriu, CrashMatrix,
-                         ::testing::ValuesIn(all_cases(channel::Arrival::criu)),
+INSTANTIATE_TEST_SUITE_P(ByCriu, CrashMatrix, ::testing::ValuesIn(all_cases(Arrival::criu)),
                          [](const auto& info) { return to_string(info.param); });
 
 TEST(Cases, AreEnough) { EXPECT_GE(all_cases().size(), 60U); }

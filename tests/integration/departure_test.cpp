@@ -101,7 +101,7 @@ class Departing : public ::testing::Test {
     begin.token = "data";
     begin.transports = transports_;
     begin.spec.max_downtime_ms = 0;
-    begin.spec.arrive = channel::Arrival::criu;
+    begin.spec.arrive = Arrival::criu;
     return begin;
   }
 

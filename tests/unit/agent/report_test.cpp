@@ -112,7 +112,7 @@ TEST(Report, AccountsForEveryByteAndForTheWholeDowntime) {
 
 TEST(Report, AccountsForWhatMovingTheProcessTook) {
   auto m = migration();
-  m.spec.arrive = channel::Arrival::criu;
+  m.spec.arrive = Arrival::criu;
   m.downtime_ms = 400;
   m.process = {};
   m.process.freeze_ms = 25;
