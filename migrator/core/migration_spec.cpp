@@ -2,6 +2,16 @@
 
 namespace cardswap {
 
+std::string_view to_string(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::automatic: return "auto";
+    case Strategy::stop_copy: return "stop-copy";
+    case Strategy::rounds: return "rounds";
+    case Strategy::replay: return "replay";
+  }
+  return "auto";
+}
+
 std::string_view to_string(Arrival arrival) {
   switch (arrival) {
     case Arrival::standby: return "standby";

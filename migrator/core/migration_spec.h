@@ -5,9 +5,13 @@
 #include <string_view>
 
 #include "migrator/core/compression.h"
-#include "migrator/core/stats.h"
 
 namespace cardswap {
+
+enum class Strategy : std::uint8_t { automatic, stop_copy, rounds, replay };
+/// "auto", "stop-copy", "rounds", "replay".
+[[nodiscard]] std::string_view to_string(Strategy strategy);
+constexpr Strategy last_of(Strategy) { return Strategy::replay; }
 
 /// How the process comes to the target: the program was started there, or CRIU brings it.
 /// `automatic`, as its job was started, is a request's word: the agent chooses before it goes on.

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/stats.h"
+#include "migrator/core/migration_spec.h"
 
 namespace cardswap {
 

@@ -2,14 +2,8 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace cardswap {
-
-enum class Strategy : std::uint8_t { automatic, stop_copy, rounds, replay };
-/// "auto", "stop-copy", "rounds", "replay".
-[[nodiscard]] std::string_view to_string(Strategy strategy);
-constexpr Strategy last_of(Strategy) { return Strategy::replay; }
 
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "migrator/core/stats.h"
+#include "migrator/core/migration_spec.h"
 
 namespace cardswap {
 namespace {
