@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "migrator/core/named.h"
+
 namespace cardswap {
 namespace {
 
@@ -30,7 +32,7 @@ constexpr std::array<std::pair<Code, std::string_view>, 20> kNames{{
     {Code::in_doubt, "in_doubt"},
     {Code::internal, "internal"},
 }};
-static_assert(static_cast<std::size_t>(Code::internal) + 1 == kNames.size());
+static_assert(kNames.size() == kCountOf<Code>);
 
 }  // namespace
 
@@ -41,12 +43,7 @@ std::string_view to_string(Code code) {
   return "internal";
 }
 
-std::optional<Code> code_from_string(std::string_view text) {
-  for (const auto& [value, name] : kNames) {
-    if (name == text) return value;
-  }
-  return std::nullopt;
-}
+std::optional<Code> code_from_string(std::string_view text) { return named<Code>(text); }
 
 Error::Error(Code code, std::string failure, std::string hint)
     : code_(code),

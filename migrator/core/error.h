@@ -34,6 +34,7 @@ enum class Code : std::uint8_t {
 };
 
 [[nodiscard]] std::string_view to_string(Code code);
+constexpr Code last_of(Code) { return Code::internal; }
 [[nodiscard]] std::optional<Code> code_from_string(std::string_view text);
 
 /// The one exception of this project, but for what the runtime throws to the training program: its

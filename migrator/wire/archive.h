@@ -27,12 +27,6 @@
 /// stands in the namespace of the message, and is called with a Put and with a Take. Where the
 /// struct is JSON too the fields have names, which are nothing to these two; agent/base's
 /// json_archive.h calls the same list. Bounds are held before anything is allocated.
-namespace cardswap {
-
-constexpr Code last_of(Code) { return Code::internal; }
-
-}  // namespace cardswap
-
 namespace cardswap::wire {
 
 /// What a format holds its texts to.
