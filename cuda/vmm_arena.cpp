@@ -117,7 +117,7 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
   return {new std::span<std::byte>(at(*offset), bytes), give};
 }
 
-void VmmArena::hold(std::uint64_t bytes) {
+void VmmArena::ensure_bytes(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
   if (bytes > mapped_) grow(bytes, granularity_);
 }
@@ -155,7 +155,7 @@ bool VmmArena::try_to_add(std::uint64_t bytes) {
   return true;
 }
 
-bool VmmArena::holds(std::span<const std::byte> memory) const {
+bool VmmArena::contains(std::span<const std::byte> memory) const {
   const auto first = reinterpret_cast<std::uint64_t>(memory.data());
   const MutexLock lock(mutex_);
   const auto used = base() + blocks_.used();

@@ -33,8 +33,8 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   ~VmmArena() override;
 
   std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) override;
-  void hold(std::uint64_t bytes) override;
-  bool holds(std::span<const std::byte> memory) const override;
+  void ensure_bytes(std::uint64_t bytes) override;
+  bool contains(std::span<const std::byte> memory) const override;
   std::uint64_t base() const override { return range_->address(); }
   std::span<std::byte> head() const override;
   std::uint64_t bytes() const override;

@@ -52,7 +52,7 @@ bool ArenaRelocator::is_away() const {
 
 bool ArenaRelocator::is_home(const TrackedRegion& region) const {
   return std::ranges::any_of(slots_, [&region](const auto& slot) {
-    return slot->device == region.device && slot->arena->holds(region.memory);
+    return slot->device == region.device && slot->arena->contains(region.memory);
   });
 }
 
@@ -112,7 +112,7 @@ StateView ArenaRelocator::state_view(bool with_scratch) {
     result.devices.push_back(slot->device);
     for (auto& region : regions) {
       if (region.memory.empty() || region.device != slot->device ||
-          !slot->arena->holds(region.memory)) {
+          !slot->arena->contains(region.memory)) {
         continue;
       }
       sent.insert(region.memory.data());
@@ -128,7 +128,7 @@ StateView ArenaRelocator::state_view(bool with_scratch) {
     std::erase_if(blocks_, [](const auto& block) { return block.expired(); });
     for (const auto& weak : blocks_) {
       auto block = weak.lock();
-      if (!block || !slot->arena->holds(*block) || !sent.insert(block->data()).second) continue;
+      if (!block || !slot->arena->contains(*block) || !sent.insert(block->data()).second) continue;
       const auto address = reinterpret_cast<std::uint64_t>(block->data());
       layout.push_back(
           {fmt::format("untracked/{:#x}", address), "bytes", "", block->size(), address});

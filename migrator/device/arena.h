@@ -34,10 +34,10 @@ class Arena {
   /// arena is full, and Error{io, no_memory} when it cannot grow.
   [[nodiscard]] virtual std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) = 0;
   /// Makes the first `bytes` be there, for whoever receives an arena. Throws as allocate().
-  virtual void hold(std::uint64_t bytes) = 0;
+  virtual void ensure_bytes(std::uint64_t bytes) = 0;
 
   /// Whether these bytes lie in blocks of this arena.
-  [[nodiscard]] virtual bool holds(std::span<const std::byte> memory) const = 0;
+  [[nodiscard]] virtual bool contains(std::span<const std::byte> memory) const = 0;
   [[nodiscard]] virtual std::uint64_t base() const = 0;
   /// The first bytes, which no block has: where the range begins, for whoever maps it elsewhere.
   [[nodiscard]] virtual std::span<std::byte> head() const = 0;

@@ -153,7 +153,7 @@ std::shared_ptr<std::span<std::byte>> MemfdArena::allocate(std::uint64_t bytes) 
   return {new std::span<std::byte>(at(*offset), bytes), give};
 }
 
-void MemfdArena::hold(std::uint64_t bytes) {
+void MemfdArena::ensure_bytes(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
   if (bytes > mapped_) grow(bytes, kPage);
 }
@@ -194,7 +194,7 @@ void MemfdArena::give_back(BlockList::Range range) {
   if (file_ && first < last) ::madvise(at(first), last - first, MADV_REMOVE);
 }
 
-bool MemfdArena::holds(std::span<const std::byte> memory) const {
+bool MemfdArena::contains(std::span<const std::byte> memory) const {
   const auto first = reinterpret_cast<std::uint64_t>(memory.data());
   const MutexLock lock(mutex_);
   const auto used = base_ + blocks_.used();

@@ -25,8 +25,8 @@ class MemfdArena final : public Arena, public std::enable_shared_from_this<Memfd
   ~MemfdArena() override;
 
   std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) override;
-  void hold(std::uint64_t bytes) override;
-  bool holds(std::span<const std::byte> memory) const override;
+  void ensure_bytes(std::uint64_t bytes) override;
+  bool contains(std::span<const std::byte> memory) const override;
   std::uint64_t base() const override { return base_; }
   std::span<std::byte> head() const override;
   std::uint64_t bytes() const override;

@@ -99,7 +99,7 @@ StateView HeldMemory::adopt(const Layout& wanted) {
   for (const auto& arena : arenas) {
     const auto& head = wanted.regions()[arena.head];
     auto& held = this->held(head.name, head.address, arena.bytes);
-    held.arena->hold(arena.bytes);
+    held.arena->ensure_bytes(arena.bytes);
     for (auto i = arena.head; i < arena.end; ++i) {
       const auto& region = wanted.regions()[i];
       auto* first = reinterpret_cast<std::byte*>(region.address);  // NOLINT: agreed addresses

@@ -203,7 +203,7 @@ TEST_F(OnCard, AnArenaIsReceivedAtTheSameAddressesAndATakenRangeIsRefused) {
   std::vector<ArenaPiece> pieces;
   {
     const auto holder = device_->reserve_arena(base, bytes.size());
-    holder->hold(bytes.size());
+    holder->ensure_bytes(bytes.size());
     put(bytes, {holder->head().data(), bytes.size()});
     pieces = holder->pieces();
   }

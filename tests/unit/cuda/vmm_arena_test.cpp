@@ -120,12 +120,12 @@ TEST_F(VmmArenaTest, GivesAlignedBlocksThatDoNotOverlapFromPiecesThatGrow) {
       EXPECT_GE(block->data(), blocks.back()->data() + blocks.back()->size());
     }
     if (bytes > 0) {
-      EXPECT_TRUE(arena->holds(*block));
+      EXPECT_TRUE(arena->contains(*block));
       fill(*block, static_cast<int>(blocks.size()));
     }
     blocks.push_back(block);
   }
-  EXPECT_FALSE(arena->holds(arena->head()));
+  EXPECT_FALSE(arena->contains(arena->head()));
   for (std::size_t i = 1; i < blocks.size(); ++i) {
     EXPECT_EQ(byte_at(*blocks[i], 0), std::byte(i));
     EXPECT_EQ(byte_at(*blocks[i], blocks[i]->size() - 1), std::byte(i)) << "over a piece's end";

@@ -52,7 +52,7 @@ TEST(MemfdArena, GivesAlignedBlocksThatDoNotOverlap) {
     }
     if (bytes > 0) {
       std::memset(block->data(), static_cast<int>(blocks.size()), bytes);
-      EXPECT_TRUE(arena->holds(*block));
+      EXPECT_TRUE(arena->contains(*block));
     }
     blocks.push_back(block);
   }
@@ -61,8 +61,8 @@ TEST(MemfdArena, GivesAlignedBlocksThatDoNotOverlap) {
     EXPECT_EQ(blocks[i]->back(), std::byte(i));
   }
   std::vector<std::byte> other(64);
-  EXPECT_FALSE(arena->holds(other));
-  EXPECT_FALSE(arena->holds(arena->head()));
+  EXPECT_FALSE(arena->contains(other));
+  EXPECT_FALSE(arena->contains(arena->head()));
 }
 
 TEST(MemfdArena, TakesBackWhatNobodyUses) {
@@ -142,10 +142,10 @@ TEST(MemfdArena, RefusesAFileThatIsNotItsOwn) {
 TEST(MemfdArena, HoldsWhatIsReceivedWhereItHasToBe) {
   const auto base = MemfdArena::reserve()->base();
   const auto arena = MemfdArena::reserve_at(base, 10'000);
-  arena->hold(10'000);
+  arena->ensure_bytes(10'000);
   EXPECT_EQ(arena->bytes(), 3 * 4096U) << "and no more";
   arena->head().data()[9'999] = std::byte{5};
-  arena->hold(20'000);
+  arena->ensure_bytes(20'000);
   EXPECT_EQ(arena->head().data()[9'999], std::byte{5});
   try {
     (void)MemfdArena::reserve_at(base, 4096);

@@ -46,7 +46,7 @@ struct Training {
 };
 
 bool is_home(ArenaRelocator& relocator, const at::Tensor& tensor) {
-  return relocator.arena().holds(
+  return relocator.arena().contains(
       {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()});
 }
 
