@@ -43,7 +43,7 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEve
                  const std::string& peers)
     : events_(events),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      gate_(peers),
+      peer_filter_(peers),
       context_(make_context(transports, host)),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);

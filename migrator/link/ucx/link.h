@@ -9,8 +9,8 @@
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 #include "migrator/link/link.h"
-#include "migrator/link/ucx/gate.h"
 #include "migrator/link/ucx/handles.h"
+#include "migrator/link/ucx/peer_filter.h"
 
 namespace cardswap::ucx {
 
@@ -122,7 +122,7 @@ class UcxLink final : public Link {
   std::deque<Arrival> arrivals_;
   std::deque<std::pair<PeerId, std::string>> losses_;
   std::deque<ucp_conn_request_h> waiting_;
-  Gate gate_;
+  PeerFilter peer_filter_;
   Context context_;
   Worker worker_;
   Listener listener_;

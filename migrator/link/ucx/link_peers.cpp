@@ -39,7 +39,7 @@ void UcxLink::connect(const std::string& host, std::uint16_t port) {
         fmt::format("connect to {}: {}", link_address(host, port), ucs_status_string(status)),
         "check that the target's data address can be reached from this host");
   }
-  gate_.close();
+  peer_filter_.attach();
   peers_[kServer] = {.endpoint = endpoint};
   next_peer_ = 1;
 }
@@ -60,7 +60,7 @@ void UcxLink::listen(const std::string& host) {
                 "--data-host must be an address of this host");
   }
   listener_.reset(raw);
-  gate_.close();
+  peer_filter_.attach();
   ucp_listener_attr_t attributes{};
   attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
   check(ucp_listener_query(raw, &attributes), "ask the UCX listener for its port");

@@ -16,8 +16,8 @@
 
 #include "migrator/core/error.h"
 #include "migrator/link/link.h"
-#include "migrator/link/ucx/gate.h"
 #include "migrator/link/ucx/handles.h"
+#include "migrator/link/ucx/peer_filter.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
@@ -211,7 +211,7 @@ std::optional<bool> passes_v6(const std::string& addresses) {
   return ::poll(&ready, 1, 400) == 1 && (ready.revents & POLLERR) == 0;
 }
 
-TEST(Gate, KnowsEachAddressWholeInIPv6) {
+TEST(PeerFilter, KnowsEachAddressWholeInIPv6) {
   if (!passes_v6("::1")) return test::skip_without("ipv6", "no IPv6 here");
   EXPECT_EQ(passes_v6("10.0.0.1 fd00::7 ::1 fd00::8"), true);
   EXPECT_EQ(passes_v6("::1:0:0:1 1::1 ::1:1 ::2 127.0.0.1 ::ffff:0.0.0.1"), false);

@@ -1,4 +1,4 @@
-#include "migrator/link/ucx/gate.h"
+#include "migrator/link/ucx/peer_filter.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -106,13 +106,13 @@ std::vector<sock_filter> filter_for(const std::string& text) {
   return code;
 }
 
-Gate::Gate(const std::string& addresses) {
+PeerFilter::PeerFilter(const std::string& addresses) {
   if (addresses.empty()) return;
   filter_ = filter_for(addresses);
   for (const auto& [fd, inode] : listening()) before_.insert(inode);
 }
 
-void Gate::close() const {
+void PeerFilter::attach() const {
   if (filter_.empty()) return;
   auto code = filter_;
   const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};

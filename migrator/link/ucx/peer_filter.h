@@ -17,14 +17,14 @@ namespace cardswap::ucx {
 /// to: what reaches them is parsed before anything of ours sees it, and some of it ends the
 /// process.
 ///
-/// Made before UCX begins to listen; close() then finds what listens since, which
+/// Made before UCX begins to listen; attach() then finds what listens since, which
 /// includes what the program itself begins to listen on in between. Older sockets of the process
 /// are left alone. Where the kernel takes no filter everybody may come, as without one.
-class Gate {
+class PeerFilter {
  public:
   /// Empty: does nothing.
-  explicit Gate(const std::string& addresses);
-  void close() const;
+  explicit PeerFilter(const std::string& addresses);
+  void attach() const;
 
  private:
   std::vector<sock_filter> filter_;
