@@ -13,10 +13,10 @@
 #include "migrator/core/mutex.h"
 #include "migrator/core/token.h"
 #include "migrator/engine/target.h"
-#include "migrator/link/link.h"
 #include "runtime/agent_channel.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/memory_handoff.h"
+#include "runtime/target_options.h"
 
 namespace cardswap {
 namespace {
@@ -45,14 +45,8 @@ class Receiver final : private TargetProgram {
         channel_(setting(environment::kSocket), {[this] { return hello(); }, {}, {}}) {
     const auto& welcome = channel_.welcome();
     if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
-    TargetOptions options;
-    options.migration = welcome.migration;
-    options.listen_host = listening_host(welcome.data_host);
+    auto options = target_options(welcome);
     const auto host = options.listen_host;
-    options.token = welcome.data_token;
-    options.data_key = welcome.data_key;
-    options.transports = welcome.transports;
-    options.peers = welcome.data_peers;
     TargetEvents events;
     events.verified = [this](const VerifiedState& state) { verified(state); };
     events.failed = [this](const Error& error) { failed(error); };

@@ -5,7 +5,7 @@
 #include <exception>
 #include <utility>
 
-#include "migrator/link/link.h"
+#include "runtime/target_options.h"
 
 namespace cardswap {
 
@@ -28,13 +28,7 @@ void StandbyRole::on_parked() {
     context_.send(channel::Verified{id, state.step, state.root, {}});
   };
   events.failed = [this, id](const Error& error) { context_.fail(id, error); };
-  TargetOptions options;
-  options.migration = id;
-  options.listen_host = listening_host(welcome_.data_host);
-  options.token = welcome_.data_token;
-  options.data_key = welcome_.data_key;
-  options.transports = welcome_.transports;
-  options.peers = welcome_.data_peers;
+  auto options = target_options(welcome_);
   try {
     auto held = context_.tracker.state_view();
     const auto host = options.listen_host;
