@@ -154,13 +154,13 @@ std::pair<std::vector<MemoryRange>, Fence> ArenaRelocator::elsewhere() {
 }
 
 Digest ArenaRelocator::digest() {
-  const auto weak = state_view(true);
+  const auto moved = state_view(true);
   wire::WireWriter writer;
-  writer.digest(weak.layout.digest()).digest(digest_of(tracker_.save()));
+  writer.digest(moved.layout.digest()).digest(digest_of(tracker_.save()));
   // The job stands still meanwhile: on every core.
-  const auto chunks = cut_into_chunks(weak.layout, kDigestedTogether);
+  const auto chunks = cut_into_chunks(moved.layout, kDigestedTogether);
   std::binary_semaphore finished{0};
-  const DigestJob job(ranges_of(weak, chunks), weak.fence,
+  const DigestJob job(ranges_of(moved, chunks), moved.fence,
                       std::max(1U, std::thread::hardware_concurrency()),
                       [&finished] { finished.release(); });
   finished.acquire();

@@ -20,8 +20,8 @@ constexpr std::size_t kEntryBytesMin = 2 * sizeof(std::uint32_t);
 
 /// The name of the thing that it comes from, in front of what a foreign exception says.
 template <class Do>
-void named(const std::string& name, Do something, Code code = Code::layout_differs,
-           const char* hint = "both sides must run the same program") {
+void do_under_name(const std::string& name, Do something, Code code = Code::layout_differs,
+                   const char* hint = "both sides must run the same program") {
   try {
     something();
   } catch (const std::exception& error) {
@@ -106,7 +106,7 @@ StateView Tracker::collect(bool with_gradients) {
     auto* gradients = with_gradients ? entry.state->gradients() : nullptr;
     if (gradients == nullptr) continue;
     const auto first = all.size();
-    named(
+    do_under_name(
         entry.name, [&] { gradients->regions(all); }, Code::refused,
         "drop it before the boundary, or move the process itself with --arrive criu");
     for (auto i = first; i < all.size(); ++i) {
@@ -135,7 +135,7 @@ StateView Tracker::adopt(const Layout& wanted) {
     names[std::string_view(region.name).substr(0, slash)].push_back(region.name.substr(slash + 1));
   }
   for (const auto& entry : entries_) {
-    named(entry.name, [&] {
+    do_under_name(entry.name, [&] {
       entry.state->adopt(names[entry.name]);
       if (auto* gradients = entry.state->gradients()) gradients->adopt(names[entry.name]);
     });
@@ -168,7 +168,7 @@ std::vector<std::byte> Tracker::values(bool with_gradients) {
 void Tracker::load_gradients(wire::WireReader& reader) {
   for (const auto& entry : entries_) {
     if (auto* gradients = entry.state->gradients()) {
-      named(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
+      do_under_name(entry.name, [&] { gradients->load(reader.blob(kValueBytesMax)); });
     }
   }
 }
@@ -216,7 +216,7 @@ void Tracker::load(std::span<const std::byte> block) {
       last.emplace_back(entry.state.get(), bytes);
       continue;
     }
-    named(name, [&] { entry.state->load(bytes); });
+    do_under_name(name, [&] { entry.state->load(bytes); });
   }
   load_gradients(reader);
   reader.finish();

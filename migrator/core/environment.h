@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdlib>
+#include <string>
+
 /// What an agent tells the processes of a job, in their environment: `run`'s program, a standby, a
 /// `cardswap-holder`. Whoever has none of it is in no agent's care, and its Session is inert.
 namespace cardswap::environment {
@@ -12,5 +15,11 @@ inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< "cpu:0", "cuda:1
 
 inline constexpr const char* kPrimary = "primary";
 inline constexpr const char* kStandby = "standby";
+
+/// Empty where it is not set. Before the process has other threads.
+[[nodiscard]] inline std::string value_of(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+  return value == nullptr ? std::string() : std::string(value);
+}
 
 }  // namespace cardswap::environment

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -27,22 +26,18 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookEvery{200};
 constexpr std::chrono::seconds kTakerAnswerMax{30};
 
-std::string setting(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
-  return value == nullptr ? std::string() : std::string(value);
-}
-
 /// The engine calls it through TargetProgram, on threads that TargetProgram tells; the channel's
 /// thread calls hello(), the main thread the rest. The channel and the engine are declared last:
 /// their threads end first.
 class Receiver final : private TargetProgram {
  public:
   Receiver(const std::string& path, OpenGpu open_gpu)
-      : token_(setting(environment::kToken)),
-        job_(setting(environment::kJob)),
+      : token_(environment::value_of(environment::kToken)),
+        job_(environment::value_of(environment::kJob)),
         memory_(std::move(open_gpu)),
         listener_(path),
-        channel_(setting(environment::kSocket), {[this] { return hello(); }, {}, {}}) {
+        channel_(environment::value_of(environment::kSocket),
+                 {[this] { return hello(); }, {}, {}}) {
     const auto& welcome = channel_.welcome();
     if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
     auto options = target_options(welcome);

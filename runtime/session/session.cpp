@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -26,15 +25,6 @@
 #include "runtime/tracker.h"
 
 namespace cardswap {
-namespace {
-
-std::string setting(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-}  // namespace
-
 /// Wires tracker, gate, roles and channel. The channel is declared last: its thread calls the
 /// others and ends first.
 class Session::Impl {
@@ -50,11 +40,11 @@ class Session::Impl {
                        [this] { return channel_->inode(); },
                        [this](const channel::Arrived& here) { redirect(here); },
                        [this](Arrival arrive) { return obstacle(arrive); }}) {
-    const auto socket = setting(environment::kSocket);
+    const auto socket = environment::value_of(environment::kSocket);
     if (socket.empty()) return;
-    job_ = setting(environment::kJob);
-    token_ = setting(environment::kToken);
-    const bool standby = setting(environment::kRole) == environment::kStandby;
+    job_ = environment::value_of(environment::kJob);
+    token_ = environment::value_of(environment::kToken);
+    const bool standby = environment::value_of(environment::kRole) == environment::kStandby;
     role_ = standby ? channel::Role::standby : channel::Role::primary;
     channel_.emplace(socket,
                      AgentChannel::Handlers{[this] { return hello(); },
