@@ -47,7 +47,18 @@ TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
     case TrainerAct::let_go: asked.source = source_.take_all(); break;
     case TrainerAct::depart: asked.source = source_.take_engine(); break;
     case TrainerAct::take_grant: asked.target = standby_.take_engine(); break;
-    default: break;
+    // What the others ask for needs no lock: handle() does it.
+    case TrainerAct::none:
+    case TrainerAct::go_on:
+    case TrainerAct::answer:
+    case TrainerAct::report:
+    case TrainerAct::refuse:
+    case TrainerAct::lose:
+    case TrainerAct::retire:
+    case TrainerAct::recall:
+    case TrainerAct::arrive:
+    case TrainerAct::let_step:
+    case TrainerAct::train_on: break;
   }
   return asked;
 }
@@ -84,7 +95,7 @@ void TrainerRole::handle(const channel::Message& message) {
       break;
     case TrainerAct::none:
     case TrainerAct::look:
-    case TrainerAct::park:   // done
+    case TrainerAct::park:   // done by hear()
     case TrainerAct::go_on:  // and three that no agent's word asks for
     case TrainerAct::report:
     case TrainerAct::let_step: break;

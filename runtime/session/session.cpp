@@ -25,6 +25,7 @@
 #include "runtime/tracker.h"
 
 namespace cardswap {
+
 /// Wires tracker, gate, roles and channel. The channel is declared last: its thread calls the
 /// others and ends first.
 class Session::Impl {
