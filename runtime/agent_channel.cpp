@@ -16,7 +16,6 @@
 #include <optional>
 #include <utility>
 
-#include "migrator/core/descriptor.h"
 #include "migrator/core/environment.h"
 #include "migrator/core/unix_address.h"
 #include "migrator/wire/framing.h"
@@ -41,9 +40,18 @@ std::vector<std::byte> greeting(channel::Hello hello) {
   return channel::encode(hello);
 }
 
+void set_event(const Descriptor& event) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof(one));
+}
+void clear_event(const Descriptor& event) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(event.get(), &count, sizeof(count));
+}
+
 }  // namespace
 
-/// A unix stream socket or an eventfd.
+/// A unix stream socket.
 class AgentChannel::Socket {
  public:
   explicit Socket(int fd) : fd_(fd) {}
@@ -118,7 +126,7 @@ AgentChannel::AgentChannel(std::string path, Handlers handlers)
     : path_(std::move(path)),
       handlers_(std::move(handlers)),
       socket_(Socket::connect(path_)),
-      wake_(std::make_unique<Socket>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   socket_->write(greeting(handlers_.hello()));
   const auto answer = socket_->receive(Clock::now() + kAnswerMax);
   if (!answer) {
@@ -141,8 +149,7 @@ AgentChannel::~AgentChannel() { close(); }
 
 void AgentChannel::close() {
   thread_.request_stop();
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_->fd(), &one, sizeof(one));
+  set_event(wake_);
   if (thread_.joinable()) thread_.join();
 }
 
@@ -160,8 +167,7 @@ void AgentChannel::send(const channel::Message& message) {
   if (!connected_ || queued_bytes_ + frame.size() > kQueueBytesMax) return;
   queued_bytes_ += frame.size();
   queue_.push_back(std::move(frame));
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_->fd(), &one, sizeof(one));
+  set_event(wake_);
 }
 
 void AgentChannel::run(const std::stop_token& stop) {
@@ -213,12 +219,11 @@ void AgentChannel::redirect(std::string path) {
 void AgentChannel::wait_before_retry(const std::stop_token& stop, int attempt) {
   const auto deadline = Clock::now() + milliseconds(std::min(100 << std::min(attempt, 4), 1000));
   while (!stop.stop_requested() && Clock::now() < deadline) {
-    pollfd fd{wake_->fd(), POLLIN, 0};
+    pollfd fd{wake_.get(), POLLIN, 0};
     ::poll(&fd, 1,
            static_cast<int>(std::chrono::ceil<milliseconds>(deadline - Clock::now()).count()));
     if ((fd.revents & POLLIN) != 0) {
-      std::uint64_t count = 0;
-      [[maybe_unused]] const auto got = ::read(wake_->fd(), &count, sizeof(count));
+      clear_event(wake_);
     }
   }
 }
@@ -248,12 +253,11 @@ void AgentChannel::serve(Socket& socket, const std::stop_token& stop) {
       if (handlers_.tick) handlers_.tick();
       if (!flush(socket)) return;
     }
-    std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_->fd(), POLLIN, 0}}};
+    std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     const auto left = std::chrono::ceil<milliseconds>(tick_due - Clock::now()).count();
     ::poll(fds.data(), fds.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
     if ((fds[1].revents & POLLIN) != 0) {
-      std::uint64_t count = 0;
-      [[maybe_unused]] const auto got = ::read(wake_->fd(), &count, sizeof(count));
+      clear_event(wake_);
     }
     if (fds[0].revents != 0 && !socket.read()) return;
   }

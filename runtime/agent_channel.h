@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "migrator/core/descriptor.h"
 #include "migrator/core/mutex.h"
 #include "migrator/wire/channel.h"
 
@@ -14,9 +15,9 @@ namespace cardswap {
 
 /// The trainer's line to its agent: a unix socket and one thread.
 ///
-/// open() says Hello and waits for the answer; afterwards the thread delivers what the agent says
-/// and sends what was queued. When the agent goes away it keeps trying to come back, with a new
-/// Hello from `hello`, for as long as this object lives.
+/// The constructor says Hello and waits for the answer; afterwards the thread delivers what the
+/// agent says and sends what was queued. When the agent goes away it keeps trying to come back,
+/// with a new Hello from `hello`, for as long as this object lives.
 class AgentChannel {
  public:
   struct Handlers {
@@ -62,7 +63,7 @@ class AgentChannel {
   const Handlers handlers_;
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;
-  std::unique_ptr<Socket> wake_;
+  const Descriptor wake_;  // an eventfd
 
   Mutex mutex_;
   std::deque<std::vector<std::byte>> queue_ CARDSWAP_GUARDED_BY(mutex_);
