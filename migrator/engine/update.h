@@ -8,8 +8,21 @@
 
 #include "migrator/core/layout.h"
 #include "migrator/device/device.h"
+#include "migrator/engine/state_view.h"
 
 namespace cardswap {
+
+struct ReplaySizes {
+  std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
+  std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
+};
+/// `shards` by `layout`'s regions; those of other layouts do not count.
+[[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
+[[nodiscard]] ReplaySizes replay_sizes(const StateView& state_view);
+
+/// Bytes of gradients that may wait for the line where the program trains, whose next step must
+/// find its memory: half of what it leaves of each device, because what is left may be in pieces.
+[[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
 
 /// A gradient as the optimizer read it, held by reference.
 struct Gradient {

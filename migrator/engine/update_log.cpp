@@ -1,12 +1,9 @@
 #include "migrator/engine/update_log.h"
 
-#include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 #include "migrator/core/ms_since.h"
-#include "migrator/device/device.h"
 
 namespace cardswap {
 namespace {
@@ -14,38 +11,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 }  // namespace
-
-ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout) {
-  ReplaySizes sizes;
-  const auto& regions = layout.regions();
-  for (const auto& shard : shards) {
-    for (const auto region : shard.regions) {
-      if (static_cast<std::size_t>(region) >= regions.size()) continue;
-      const auto bytes = regions[static_cast<std::size_t>(region)].bytes;
-      sizes.replayed_bytes += bytes;
-      if (shard.has_gradient && region == shard.regions.front()) sizes.update_bytes += bytes;
-    }
-  }
-  return sizes;
-}
-
-ReplaySizes replay_sizes(const StateView& state_view) {
-  return state_view.shards ? replay_sizes(*state_view.shards, state_view.layout) : ReplaySizes{};
-}
-
-std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices) {
-  auto room = std::numeric_limits<std::uint64_t>::max();
-  for (const auto& device : devices) {
-    if (const auto spare = device->spare_bytes()) room = std::min(room, *spare / 2);
-  }
-  return room;
-}
-
-std::uint64_t UpdateEntry::bytes() const {
-  std::uint64_t sum = options.size();
-  for (const auto& gradient : gradients) sum += gradient.bytes.size();
-  return sum;
-}
 
 bool UpdateLog::fits(std::uint64_t bytes) const {
   return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
@@ -149,7 +114,7 @@ bool UpdateLog::closed() const {
   return closed_;
 }
 
-UpdateLog::Figures UpdateLog::figures() const {
+LogFigures UpdateLog::figures() const {
   const MutexLock lock(mutex_);
   return figures_;
 }

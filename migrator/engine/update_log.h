@@ -5,27 +5,18 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
-#include <vector>
 
-#include "migrator/core/layout.h"
 #include "migrator/core/mutex.h"
-#include "migrator/engine/state_view.h"
 #include "migrator/engine/update.h"
 
 namespace cardswap {
 
-struct ReplaySizes {
-  std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
-  std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
+/// What an UpdateLog has come to.
+struct LogFigures {
+  std::uint64_t held_bytes = 0;
+  double back_pressure_ms = 0;  ///< append() waited for room
+  double hold_ms = 0;           ///< what the latest held step waited for its entries
 };
-/// `shards` by `layout`'s regions; those of other layouts do not count.
-[[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
-[[nodiscard]] ReplaySizes replay_sizes(const StateView& state_view);
-
-/// Bytes of gradients that may wait for the line where the program trains, whose next step must
-/// find its memory: half of what it leaves of each device, because what is left may be in pieces.
-[[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
 
 /// The update log between the training thread, which appends, and the engine, which sends.
 ///
@@ -64,12 +55,7 @@ class UpdateLog {
   void close();
   [[nodiscard]] bool closed() const;
 
-  struct Figures {
-    std::uint64_t held_bytes = 0;
-    double back_pressure_ms = 0;  ///< append() waited for room
-    double hold_ms = 0;           ///< what the latest held step waited for its entries
-  };
-  [[nodiscard]] Figures figures() const;
+  [[nodiscard]] LogFigures figures() const;
   [[nodiscard]] bool empty() const;
 
  private:
@@ -88,7 +74,7 @@ class UpdateLog {
   bool holds_each_ CARDSWAP_GUARDED_BY(mutex_) = false;
   std::uint64_t held_step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   bool closed_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  Figures figures_ CARDSWAP_GUARDED_BY(mutex_);
+  LogFigures figures_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap
