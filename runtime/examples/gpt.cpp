@@ -150,8 +150,7 @@ void average_in(torch::nn::Module& average, const torch::nn::Module& model, doub
   for (std::size_t i = 0; i < into.size(); ++i) into[i].mul_(decay).add_(from[i], 1 - decay);
 }
 
-int train(int argc, char** argv) {
-  TrainerOptions options;
+struct GptOptions : TrainerOptions {
   Shape shape;
   std::string text = "LICENSE";
   std::string checkpoint;
@@ -160,48 +159,60 @@ int train(int argc, char** argv) {
   double decay = 0;
   bool bf16 = false;
   bool bf16_weights = false;
-  std::string device_name = given_device();
-  CLI::App app("Trains a small GPT");
-  options.add_to(app);
-  app.add_option("--text", text, "File to learn");
-  app.add_option("--layers", shape.layers, "Transformer blocks");
-  app.add_option("--heads", shape.heads, "Attention heads");
-  app.add_option("--width", shape.width, "Channels");
-  app.add_option("--context", shape.context, "Characters a sample");
-  app.add_option("--batch", shape.batch, "Samples a step");
-  app.add_option("--device", device_name, "cpu or cuda:N; default: what the agent gives the job");
-  app.add_flag("--bf16", bf16, "Compute in bfloat16, with weights in float32");
-  auto* master_weights =
-      app.add_flag("--bf16-weights", bf16_weights, "Weights in bfloat16, with masters in float32");
-  app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step")
-      ->excludes(master_weights);
-  app.add_option("--resume", resume, "Checkpoint to start from")->excludes(master_weights);
-  app.add_option("--clip-head", clip, "Clip the head's weights by hand after each step; 0: not");
-  app.add_option("--average", decay, "Decay of an average of the weights; 0: none");
-  CLI11_PARSE(app, argc, argv);
+  std::string device = given_device();
 
-  torch::manual_seed(options.seed);
-  torch::set_num_threads(options.threads);
-  std::error_code unreadable;
-  if (std::filesystem::file_size(text, unreadable) < kTextMin || unreadable) {
+  void add_to(CLI::App& app) {
+    TrainerOptions::add_to(app);
+    app.add_option("--text", text, "File to learn");
+    app.add_option("--layers", shape.layers, "Transformer blocks");
+    app.add_option("--heads", shape.heads, "Attention heads");
+    app.add_option("--width", shape.width, "Channels");
+    app.add_option("--context", shape.context, "Characters a sample");
+    app.add_option("--batch", shape.batch, "Samples a step");
+    app.add_option("--device", device, "cpu or cuda:N; default: what the agent gives the job");
+    app.add_flag("--bf16", bf16, "Compute in bfloat16, with weights in float32");
+    auto* master_weights = app.add_flag("--bf16-weights", bf16_weights,
+                                        "Weights in bfloat16, with masters in float32");
+    app.add_option("--checkpoint", checkpoint, "File to save the state to after the last step")
+        ->excludes(master_weights);
+    app.add_option("--resume", resume, "Checkpoint to start from")->excludes(master_weights);
+    app.add_option("--clip-head", clip, "Clip the head's weights by hand after each step; 0: not");
+    app.add_option("--average", decay, "Decay of an average of the weights; 0: none");
+  }
+  [[nodiscard]] bool has_text() const {
+    std::error_code unreadable;
+    if (std::filesystem::file_size(text, unreadable) >= kTextMin && !unreadable) return true;
     std::cerr << "gpt: --text must name a file of at least " << kTextMin << " bytes to learn; '"
               << text << "' is none\n";
-    return 2;
+    return false;
   }
-  const torch::Device device(device_name);
+};
+
+/// Of samples that begin anywhere in the text.
+torch::Tensor next_loss(Gpt& model, const torch::Tensor& data, const Shape& shape) {
+  const auto starts = torch::randint(data.size(0) - shape.context - 1, {shape.batch, 1});
+  const auto at = starts + torch::arange(shape.context + 1);
+  const auto batch = data.index({at.to(data.device())});
+  const auto logits = model(batch.narrow(1, 0, shape.context));
+  return F::cross_entropy(logits.reshape({-1, 256}),
+                          batch.narrow(1, 1, shape.context).reshape({-1}));
+}
+
+int train(const GptOptions& options) {
+  const torch::Device device(options.device);
   if (!is_here(device)) return 2;
   compute_reproducibly(device);
-  const auto data = read_text(text).to(device);
-  Gpt model(shape);
+  const auto data = read_text(options.text).to(device);
+  Gpt model(options.shape);
   model->to(device);
-  at::autocast::set_autocast_enabled(device.type(), bf16);
-  if (bf16) at::autocast::set_autocast_dtype(device.type(), at::kBFloat16);
+  at::autocast::set_autocast_enabled(device.type(), options.bf16);
+  if (options.bf16) at::autocast::set_autocast_dtype(device.type(), at::kBFloat16);
   std::optional<MasterWeights> masters;
-  if (bf16_weights) masters.emplace(*model);
+  if (options.bf16_weights) masters.emplace(*model);
   torch::optim::AdamW optimizer(masters ? masters->masters->parameters() : model->parameters(),
                                 torch::optim::AdamWOptions(3e-4));
   std::uint64_t step = 0;
-  if (!resume.empty()) step = load_checkpoint(resume, model, optimizer);
+  if (!options.resume.empty()) step = load_checkpoint(options.resume, model, optimizer);
 
   auto session = cardswap::Session::open();
   session.track("model", model);
@@ -211,38 +222,46 @@ int train(int argc, char** argv) {
   cardswap::track_rng(session);
   if (masters) session.after_step("weights", [&] { masters->give_weights(); }, {"model"});
   Gpt average(nullptr);
-  if (decay > 0) {
-    average = Gpt(shape);
+  if (options.decay > 0) {
+    average = Gpt(options.shape);
     average->to(device);
     average_in(*average, *model, 0);
     session.track("average", average);
-    session.after_step("averaging", [&] { average_in(*average, *model, decay); }, {"average"});
+    session.after_step("averaging", [&] { average_in(*average, *model, options.decay); },
+                       {"average"});
   }
   LossLog log(options, session);
   while (step < options.steps) {
     log.begin(step);
-    const auto starts = torch::randint(data.size(0) - shape.context - 1, {shape.batch, 1});
-    const auto at = starts + torch::arange(shape.context + 1);
-    const auto batch = data.index({at.to(device)});
-    const auto logits = model(batch.narrow(1, 0, shape.context));
-    const auto loss = F::cross_entropy(logits.reshape({-1, 256}),
-                                       batch.narrow(1, 1, shape.context).reshape({-1}));
+    const auto loss = next_loss(model, data, options.shape);
     optimizer.zero_grad();
     loss.backward();
     if (masters) masters->take_gradients();
     at::autocast::clear_cache();
     log.write(step, loss.item<double>());
     if (session.step(optimizer) == cardswap::StepResult::migrated) return log.moved();
-    if (clip > 0) {  // an update behind the optimizer's back
+    if (options.clip > 0) {  // an update behind the optimizer's back
       const torch::NoGradGuard no_grad;
-      model->head->weight.clamp_(-clip, clip);
+      model->head->weight.clamp_(-options.clip, options.clip);
     }
     ++step;
   }
-  if (!checkpoint.empty()) save_checkpoint(checkpoint, model, optimizer, step);
+  if (!options.checkpoint.empty()) {
+    save_checkpoint(options.checkpoint, model, optimizer, step);
+  }
   return log.finished();
+}
+
+int run(int argc, char** argv) {
+  GptOptions options;
+  CLI::App app("Trains a small GPT");
+  options.add_to(app);
+  CLI11_PARSE(app, argc, argv);
+  torch::manual_seed(options.seed);
+  torch::set_num_threads(options.threads);
+  return options.has_text() ? train(options) : 2;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return guarded(train, argc, argv); }
+int main(int argc, char** argv) { return guarded(run, argc, argv); }

@@ -72,6 +72,18 @@ class Loader {
   static constexpr int kClasses = 10;
 };
 
+nn::Sequential network(std::int64_t layers, std::int64_t width) {
+  nn::Sequential model;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    model->push_back(nn::Linear(width, width));
+    model->push_back(nn::BatchNorm1d(width));
+    model->push_back(nn::ReLU());
+    model->push_back(nn::Dropout(0.2));
+  }
+  model->push_back(nn::Linear(width, Loader::kClasses));
+  return model;
+}
+
 int train(int argc, char** argv) {
   TrainerOptions options;
   std::size_t batch_size = 16;
@@ -92,14 +104,7 @@ int train(int argc, char** argv) {
 
   torch::manual_seed(options.seed);
   torch::set_num_threads(options.threads);
-  nn::Sequential model;
-  for (std::int64_t i = 0; i < layers; ++i) {
-    model->push_back(nn::Linear(width, width));
-    model->push_back(nn::BatchNorm1d(width));
-    model->push_back(nn::ReLU());
-    model->push_back(nn::Dropout(0.2));
-  }
-  model->push_back(nn::Linear(width, Loader::kClasses));
+  auto model = network(layers, width);
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(1e-3));
   Loader loader(options.seed, batch_size, static_cast<std::size_t>(width));
   std::uint64_t step = 0;
