@@ -13,7 +13,7 @@ import check_code  # noqa: E402
 
 class Check(unittest.TestCase):
     def complaints(self, path, text, **lists):
-        return check_code.complaints({path: text}, **{"long": {}, "capturing": {}, **lists})
+        return check_code.complaints({path: text}, **{"long": {}, "capturing": {}, "functions": (), **lists})
 
     def refused(self, path, text, why):
         found = self.complaints(path, text)
@@ -66,6 +66,23 @@ class Check(unittest.TestCase):
         self.assertIn("not there", self.complaints("agent/a.h", "\n", long={"agent/gone.h": "a table"})[0])
 
 
+    def test_a_long_function_is_refused_unless_it_is_on_the_list(self):
+        text = "namespace a {{\n\nint A::f(int b,\n         int c) {{\n{}}}\n\n}}  // namespace a\n"
+        self.assertEqual(self.complaints("agent/a.cpp", text.format("  ++b;\n" * 57)), [])
+        long = text.format("  ++b;\n" * 58)
+        self.refused("agent/a.cpp", long, "a.cpp:3: A::f has 61 lines")
+        self.assertEqual(self.complaints("agent/a.cpp", long, functions=[("agent/a.cpp", "A::f")]), [])
+        self.assertEqual(self.complaints("tests/unit/a_test.cpp", long), [])
+        self.assertIn("strike it off", self.complaints("agent/a.cpp", "\n", functions=[("agent/a.cpp", "A::f")])[0])
+
+    def test_a_long_class_or_namespace_is_no_function_but_its_members_are(self):
+        members = "  int f(int b) {\n    return b;\n  }\n" * 30
+        self.assertEqual(self.complaints("agent/a.h", f"class A final : public B<int(int)> {{\n public:\n{members}}};\n"), [])
+        long = "  int f(int b) {\n" + "    ++b;\n" * 60 + "  }\n"
+        self.refused("agent/a.h", f"class A {{\n public:\n{long}}};\n", "f has 62 lines")
+        self.assertEqual(self.complaints("agent/a.h", 'constexpr auto kText = R"(\nf(x) {\n' + "\n" * 70 + ')";\n'), [])
+
+
 class CheckSh(unittest.TestCase):
     """The whole script, over a small project."""
 
@@ -75,7 +92,7 @@ class CheckSh(unittest.TestCase):
             shutil.copytree(SCRIPTS, root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
             shutil.copy(SCRIPTS.parent / ".clang-format", root)
             code = root / "scripts/check_code.py"  # without this project's lists
-            code.write_text(code.read_text().replace("def main()", "LONG.clear()\nCAPTURING.clear()\n\n\ndef main()"))
+            code.write_text(code.read_text().replace("def main()", "LONG.clear()\nCAPTURING.clear()\nLONG_FUNCTIONS.clear()\n\n\ndef main()"))
             pages = {f"docs/{page}": (SCRIPTS.parent / "docs" / page).read_text().split("\n")[0] + "\n"
                      for page in ("cli.md", "cardswapd.md")}
             folders = (SCRIPTS.parent / "docs/architecture.md").read_text().partition("\n| folder |")[2].partition("\n\n")[0]
