@@ -1,6 +1,5 @@
 #include "cuda/driver_checkpoint.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <iterator>
 
 #include "cuda/driver_api.h"
+#include "cuda/library.h"
 #include "migrator/core/error.h"
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
@@ -80,10 +80,9 @@ CUuuid uuid_from(const std::string& text) {
 }  // namespace
 
 struct DriverCheckpoint::Api {
-  struct Unload {
-    void operator()(void* library) const noexcept { ::dlclose(library); }
-  };
-  std::unique_ptr<void, Unload> library;
+  explicit Api(const std::string& name) : library(name) {}
+
+  const Library library;
   int version = 0;
   CUresult (*init)(unsigned) = nullptr;
   CUresult (*driver_version)(int*) = nullptr;
@@ -92,11 +91,6 @@ struct DriverCheckpoint::Api {
   CUresult (*checkpoint)(int, CUcheckpointCheckpointArgs*) = nullptr;
   CUresult (*restore)(int, CUcheckpointRestoreArgs*) = nullptr;
   CUresult (*unlock)(int, CUcheckpointUnlockArgs*) = nullptr;
-
-  template <class Function>
-  void load(Function& function, const char* name) const {
-    function = reinterpret_cast<Function>(::dlsym(library.get(), name));
-  }
 };
 
 CheckpointIntent suspend_intent(int pid) {
@@ -139,22 +133,21 @@ CheckpointIntent decode_checkpoint_intent(std::span<const std::byte> bytes) {
   return intent;
 }
 
-DriverCheckpoint::DriverCheckpoint(const std::string& library) : api_(std::make_unique<Api>()) {
-  api_->library.reset(::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
-  if (!api_->library) {
+DriverCheckpoint::DriverCheckpoint(const std::string& library)
+    : api_(std::make_unique<Api>(library)) {
+  const auto& there = api_->library;
+  if (!there) {
     throw Error(Code::refused, fmt::format("there is no NVIDIA driver here ({})", library));
   }
-  api_->load(api_->init, "cuInit");
-  api_->load(api_->driver_version, "cuDriverGetVersion");
-  api_->load(api_->get_state, "cuCheckpointProcessGetState");
-  api_->load(api_->lock, "cuCheckpointProcessLock");
-  api_->load(api_->checkpoint, "cuCheckpointProcessCheckpoint");
-  api_->load(api_->restore, "cuCheckpointProcessRestore");
-  api_->load(api_->unlock, "cuCheckpointProcessUnlock");
-  if (api_->driver_version != nullptr) (void)api_->driver_version(&api_->version);
-  const bool whole = api_->init != nullptr && api_->get_state != nullptr && api_->lock != nullptr &&
-                     api_->checkpoint != nullptr && api_->restore != nullptr &&
-                     api_->unlock != nullptr;
+  if (there.find(api_->driver_version, "cuDriverGetVersion")) {
+    (void)api_->driver_version(&api_->version);
+  }
+  const bool whole = there.find(api_->init, "cuInit") &&
+                     there.find(api_->get_state, "cuCheckpointProcessGetState") &&
+                     there.find(api_->lock, "cuCheckpointProcessLock") &&
+                     there.find(api_->checkpoint, "cuCheckpointProcessCheckpoint") &&
+                     there.find(api_->restore, "cuCheckpointProcessRestore") &&
+                     there.find(api_->unlock, "cuCheckpointProcessUnlock");
   if (!whole || api_->version < kVersionOf570) {
     throw Error(Code::refused,
                 fmt::format("the NVIDIA driver (CUDA {}.{}) cannot checkpoint processes",

@@ -1,10 +1,10 @@
 // The table of cuda/vmm.h over NVIDIA's driver.
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <map>
 
+#include "cuda/library.h"
 #include "cuda/vmm.h"
 #include "cuda/vmm_api.h"
 #include "migrator/core/error.h"
@@ -18,14 +18,9 @@ using namespace driver;  // NOLINT: its numbers
 static_assert(static_cast<int>(Status::no_memory) == kOutOfMemory);
 static_assert(static_cast<int>(Status::not_ready) == kNotReady);
 
-struct CloseLibrary {
-  void operator()(void* library) const { ::dlclose(library); }
-};
-
 class DriverVmm final : public Vmm {
  public:
-  explicit DriverVmm(const std::string& library) : name_(library) {
-    library_.reset(::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
+  explicit DriverVmm(const std::string& library) : name_(library), library_(library) {
     if (!library_) {
       throw Error(Code::refused, fmt::format("there is no NVIDIA driver here ({})", library));
     }
@@ -134,8 +129,7 @@ class DriverVmm final : public Vmm {
 
   template <class Function>
   void load(Function& function, const char* name) const {
-    function = reinterpret_cast<Function>(::dlsym(library_.get(), name));
-    if (function != nullptr) return;
+    if (library_.find(function, name)) return;
     throw Error(Code::refused, fmt::format("the NVIDIA driver ({}) has no {}", name_, name),
                 "driver 450 or later has");
   }
@@ -182,7 +176,7 @@ class DriverVmm final : public Vmm {
   }
 
   const std::string name_;
-  std::unique_ptr<void, CloseLibrary> library_;
+  const Library library_;
   CUresult (*device_get_)(CUdevice*, int) = nullptr;
   CUresult (*attribute_)(int*, int, CUdevice) = nullptr;
   CUresult (*retain_context_)(CUcontext*, CUdevice) = nullptr;
