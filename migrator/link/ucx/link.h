@@ -78,6 +78,8 @@ class UcxLink final : public Link {
     std::chrono::steady_clock::time_point came;
   };
 
+  // UCX calls these from C: they note what came, and wait() delivers it. Where there is no memory
+  // to note it in, the process ends: a message that is lost would be one that was never sent.
   static ucs_status_t on_control_am(void* self, const void* header, std::size_t header_bytes,
                                     void* data, std::size_t bytes,
                                     const ucp_am_recv_param_t* param) noexcept;
