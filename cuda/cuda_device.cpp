@@ -71,9 +71,7 @@ Fence CudaDevice::fence() {
 }
 
 void CudaDevice::wait(const Fence& fence) {
-  for (const auto& point : fence) {
-    if (const auto* event = dynamic_cast<const OwnedEvent*>(point.get())) event->synchronize();
-  }
+  for (const auto& point : fence) event_of(*point).synchronize();
 }
 
 void CudaDevice::digest(std::span<const MemoryRange> ranges, std::span<Digest> digests,

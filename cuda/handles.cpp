@@ -1,21 +1,25 @@
 #include "cuda/handles.h"
 
+#include <algorithm>
+
+#include "migrator/core/error.h"
+
 namespace cardswap::cuda {
+
+const OwnedEvent& event_of(const FencePoint& point) {
+  const auto* event = dynamic_cast<const OwnedEvent*>(&point);
+  if (event == nullptr) throw Error(Code::internal, "a fence of a device that is not CUDA's");
+  return *event;
+}
 
 void order(const Gpu& gpu, Stream stream, const Fence& after) {
   for (const auto& point : after) {
-    if (const auto* event = dynamic_cast<const OwnedEvent*>(point.get())) {
-      gpu.check(gpu.runtime->wait(stream, event->get()), "cudaStreamWaitEvent");
-    }
+    gpu.check(gpu.runtime->wait(stream, event_of(*point).get()), "cudaStreamWaitEvent");
   }
 }
 
 bool passed(const Fence& after) {
-  for (const auto& point : after) {
-    const auto* event = dynamic_cast<const OwnedEvent*>(point.get());
-    if (event != nullptr && !event->passed()) return false;
-  }
-  return true;
+  return std::ranges::all_of(after, [](const auto& point) { return event_of(*point).passed(); });
 }
 
 }  // namespace cardswap::cuda

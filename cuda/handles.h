@@ -67,6 +67,9 @@ class OwnedEvent final : public FencePoint {
   Event event_ = nullptr;
 };
 
+/// A point of a fence as an event. Throws Error{internal} for another kind of device's: nobody here
+/// could wait for that, and whoever did not would read what is being written.
+[[nodiscard]] const OwnedEvent& event_of(const FencePoint& point);
 /// What follows in `stream` comes behind `after`.
 void order(const Gpu& gpu, Stream stream, const Fence& after);
 [[nodiscard]] bool passed(const Fence& after);

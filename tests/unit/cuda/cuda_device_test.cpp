@@ -124,6 +124,13 @@ TEST_F(CudaDeviceTest, DoesNotWaitForWhatTheProgramGivesItsStreamLater) {
   EXPECT_TRUE(later);
 }
 
+TEST_F(CudaDeviceTest, WaitsForNoOtherDevicesFenceAsIfItWerePassed) {
+  struct OfAnotherDevice final : FencePoint {};
+  const Fence fence{std::make_shared<const OfAnotherDevice>()};
+  EXPECT_THROW(device_->wait(fence), Error);
+  EXPECT_THROW((void)digests({filled(10, 0)}, fence), Error);
+}
+
 TEST_F(CudaDeviceTest, UsesMemoryAgainInsteadOfGivingItBack) {
   { const auto first = device_->allocate_host(3000); }
   const auto again = device_->allocate_host(4000);
