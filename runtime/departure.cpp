@@ -24,10 +24,9 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
                      std::uint64_t step)
     : relocator_(relocator), keeper_(std::move(keeper)), root_(root), step_(step) {
   whole_ = relocator_.digest();
-  const auto slots = relocator_.slots();
   {
     std::vector<memory_handoff::PassedArena> arenas;
-    for (const auto* slot : slots) {
+    for (const auto* slot : relocator_.slots()) {
       arenas.push_back({slot->name, slot->arena->base(), slot->arena->pieces()});
     }
     auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
@@ -36,7 +35,7 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
         memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
   }
   try {
-    for (const auto* slot : slots) slot->arena->unbind();
+    let_go();
   } catch (const Error&) {
     recall();
     throw;

@@ -10,9 +10,9 @@
 
 namespace cardswap {
 
-/// The time in which this process may be dumped: its arenas' memory is with a keeper, the addresses
-/// are kept, and what all of it must be digested to when it is back is remembered here.
-/// Training thread only.
+/// Gives this process's arenas to a keeper so that it can be dumped, and takes them back here, or
+/// from a holder where it was restored. Meanwhile it keeps their addresses, and remembers what all
+/// of it must be digested to when it is back. Training thread only.
 class Departure {
  public:
   struct Keeper {

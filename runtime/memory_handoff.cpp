@@ -262,6 +262,14 @@ ucred Connection::peer() const {
   return peer;
 }
 
+void refuse(Connection& connection, const Error& error) {
+  try {
+    connection.send(Refusal{error.code(), error.failure(), error.hint()});
+  } catch (const Error&) {
+    // It has gone already.
+  }
+}
+
 Listener::Listener(std::string path) : path_(std::move(path)), socket_(make_socket()) {
   const auto early = path_ + "~";
   const auto address = address_of(early);

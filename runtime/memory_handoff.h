@@ -121,6 +121,8 @@ class Connection {
   Descriptor socket_;
 };
 
+/// Says why not, to whoever may have gone already.
+void refuse(Connection& connection, const Error& error);
 /// Sends and waits for an `Answer`. Throws what the other end refused, or Error{link_lost}.
 template <class Answer>
 [[nodiscard]] std::pair<Answer, std::vector<Descriptor>> ask(Connection& connection,

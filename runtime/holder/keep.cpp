@@ -41,7 +41,7 @@ class Keeper {
       try {
         if (serve(*connection)) return 0;
       } catch (const Error& error) {
-        refuse(*connection, error);
+        memory_handoff::refuse(*connection, error);
       }
     }
   }
@@ -73,14 +73,6 @@ class Keeper {
       }
     }
     return false;
-  }
-
-  static void refuse(memory_handoff::Connection& connection, const Error& error) {
-    try {
-      connection.send(memory_handoff::Refusal{error.code(), error.failure(), error.hint()});
-    } catch (const Error&) {
-      // It has gone already.
-    }
   }
 
   const pid_t pid_;

@@ -61,7 +61,7 @@ class Receiver final : private TargetProgram {
       try {
         if (give_memory(*connection)) return 0;
       } catch (const Error& error) {
-        refuse(*connection, error);
+        memory_handoff::refuse(*connection, error);
       }
     }
   }
@@ -136,14 +136,6 @@ class Receiver final : private TargetProgram {
         memory_handoff::files_of(arenas));
     const auto answer = connection.receive(Clock::now() + kTakerAnswerMax);
     return answer && std::holds_alternative<memory_handoff::Done>(answer->message);
-  }
-
-  static void refuse(memory_handoff::Connection& connection, const Error& error) {
-    try {
-      connection.send(memory_handoff::Refusal{error.code(), error.failure(), error.hint()});
-    } catch (const Error&) {
-      // It has gone already.
-    }
   }
 
   const std::string token_;
