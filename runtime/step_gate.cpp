@@ -1,20 +1,18 @@
 #include "runtime/step_gate.h"
 
-#include <algorithm>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace cardswap {
 
 StepResult StepGate::boundary() {
   if (!has_attention()) {
-    count();
+    clock_.count();
     return StepResult::proceed;
   }
   const MutexLock turn(turn_);
   stay_if_gone();
-  count();
+  clock_.count();
   return stand();
 }
 
@@ -32,18 +30,6 @@ void StepGate::stay_if_gone() const {
   const auto until = Clock::time_point(Clock::duration(gone_ns_)) + grace_;
   std::this_thread::sleep_until(until);
   end();
-}
-
-void StepGate::count() {
-  const auto now = Clock::now().time_since_epoch().count();
-  const auto step = step_.load(std::memory_order_relaxed);
-  const auto last = last_ns_.load(std::memory_order_relaxed);
-  if (last != 0) {
-    durations_ms_[step % kDurations].store(static_cast<float>(now - last) / 1e6F,
-                                           std::memory_order_relaxed);
-  }
-  last_ns_.store(now, std::memory_order_relaxed);
-  step_.store(step + 1, std::memory_order_release);
 }
 
 StepResult StepGate::stand() {
@@ -77,7 +63,7 @@ StepResult StepGate::stand() {
   lock.unlock();
   if (retired) return say_migrated();
   if (hooks_.on_resume) hooks_.on_resume();
-  last_ns_ = Clock::now().time_since_epoch().count();
+  clock_.begin_anew();
   return StepResult::proceed;
 }
 
@@ -88,15 +74,15 @@ StepResult StepGate::say_migrated() {
 }
 
 void StepGate::keep_back(MutexLock& lock) {
-  const auto own_ms = durations_ms_[(step_.load() + kDurations - 1) % kDurations].load();
-  const auto most_ms = static_cast<double>(own_ms) / (1 - throttle_);
+  const auto own_ms = clock_.latest_ms();
+  const auto most_ms = own_ms / (1 - throttle_);
   const auto until =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(
                          std::chrono::duration<double, std::milli>(most_ms - own_ms));
   while (!park_ && !retired_ && throttle_ > 0 && changed_.wait_until(lock, until)) {
   }
   // What comes next is measured from here; a trainer that is to park ended its step before this.
-  if (!park_) last_ns_ = Clock::now().time_since_epoch().count();
+  if (!park_) clock_.begin_anew();
 }
 
 void StepGate::throttle(double share) {
@@ -155,19 +141,6 @@ bool StepGate::run_parked(std::function<void()> task) {
   }
   done.get();
   return true;
-}
-
-double StepGate::median_step_ms() const {
-  std::vector<float> values;
-  for (const auto& duration : durations_ms_) {
-    if (const auto value = duration.load(std::memory_order_relaxed); value > 0) {
-      values.push_back(value);
-    }
-  }
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace cardswap

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -11,6 +10,7 @@
 
 #include "cardswap/session.h"
 #include "migrator/core/mutex.h"
+#include "runtime/step_clock.h"
 
 namespace cardswap {
 
@@ -64,16 +64,15 @@ class StepGate {
   /// not stand, or not any more, and nothing was done.
   [[nodiscard]] bool run_parked(std::function<void()> task);
 
-  [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t step() const { return clock_.step(); }
   /// Only while the training thread stands.
-  void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
-  [[nodiscard]] std::int64_t last_boundary_ns() const { return last_ns_.load(); }
-  [[nodiscard]] double median_step_ms() const;
+  void set_step(std::uint64_t step) { clock_.set_step(step); }
+  [[nodiscard]] std::int64_t last_boundary_ns() const { return clock_.last_ns(); }
+  [[nodiscard]] double median_step_ms() const { return clock_.median_ms(); }
   /// It stands, and was not let go since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
-  void count();
   [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
   [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
   void stay_if_gone() const CARDSWAP_REQUIRES(turn_);
@@ -81,14 +80,10 @@ class StepGate {
   /// After what it depends on has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
 
-  static constexpr std::size_t kDurations = 64;
-
   const Hooks hooks_;
   void (*const end_process_)();
   const std::chrono::milliseconds grace_;
-  std::atomic<std::uint64_t> step_{0};
-  std::atomic<std::int64_t> last_ns_{0};
-  std::array<std::atomic<float>, kDurations> durations_ms_{};
+  StepClock clock_;
   std::atomic<bool> attention_{false};
   std::atomic<bool> is_parked_{false};
   Mutex turn_;  // of the thread that is at a boundary to which attention is paid

@@ -1,0 +1,37 @@
+#include "runtime/step_clock.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace cardswap {
+
+void StepClock::count() {
+  const auto now = Clock::now().time_since_epoch().count();
+  const auto step = step_.load(std::memory_order_relaxed);
+  const auto last = last_ns_.load(std::memory_order_relaxed);
+  if (last != 0) {
+    durations_ms_[step % kDurations].store(static_cast<float>(now - last) / 1e6F,
+                                           std::memory_order_relaxed);
+  }
+  last_ns_.store(now, std::memory_order_relaxed);
+  step_.store(step + 1, std::memory_order_release);
+}
+
+double StepClock::latest_ms() const {
+  return durations_ms_[(step() + kDurations - 1) % kDurations].load(std::memory_order_relaxed);
+}
+
+double StepClock::median_ms() const {
+  std::vector<float> values;
+  for (const auto& duration : durations_ms_) {
+    if (const auto value = duration.load(std::memory_order_relaxed); value > 0) {
+      values.push_back(value);
+    }
+  }
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace cardswap
