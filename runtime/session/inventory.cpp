@@ -74,13 +74,13 @@ std::vector<channel::Obstacle> Inventory::obstacles(std::uint64_t step) {
   look_at_stepped(found);
   bool grows = false;
   for (const auto& entry : entries) {
-    std::vector<std::pair<std::string, std::string>> of_it;
+    std::vector<TrackedObstacle> of_it;
     try {
       grows = grows || dynamic_cast<const TrackedGrowth*>(entry.state.get()) != nullptr;
       // An optimizer may grow behind what a standby grows by.
       if (!grows || entry.state->kind() != "optimizer") entry.state->look(of_it);
     } catch (...) {
-      of_it.emplace_back(said_by(std::current_exception()), "");
+      of_it.push_back({said_by(std::current_exception()), ""});
     }
     for (auto& [what, hint] : of_it) {
       found.push_back({fmt::format("{} '{}': {}", entry.state->kind(), entry.name, what),

@@ -92,9 +92,7 @@ class TrackedModule final : public TrackedState {
     }
     reader.finish();
   }
-  void look(std::vector<std::pair<std::string, std::string>>& /*obstacles*/) override {
-    describe();
-  }
+  void look(std::vector<TrackedObstacle>& /*obstacles*/) override { describe(); }
 
   [[nodiscard]] TrackedGradients* gradients() override { return &gradients_; }
   [[nodiscard]] std::string kind() const override { return kModule; }

@@ -253,15 +253,15 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
     }
   }
 
-  void look(std::vector<std::pair<std::string, std::string>>& obstacles) override {
+  void look(std::vector<TrackedObstacle>& obstacles) override {
     const auto groups = sizes();
     if (groups_.empty()) groups_ = groups;
     if (groups != groups_) {
-      obstacles.emplace_back(
-          "it has " + told(groups) + ", and had " + told(groups_) +
-              " at its first boundary: a standby begins with those",
-          "add groups before the first boundary, with parameters that require no gradient until it "
-          "is their turn; or move the process itself, with --arrive criu");
+      obstacles.push_back(
+          {"it has " + told(groups) + ", and had " + told(groups_) +
+               " at its first boundary: a standby begins with those",
+           "add groups before the first boundary, with parameters that require no gradient until "
+           "it is their turn; or move the process itself, with --arrive criu"});
     }
   }
   [[nodiscard]] std::string kind() const override { return "optimizer"; }

@@ -6,7 +6,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 /// What a tracked thing is to Cardswap: implemented by its adapters, and by a program for a type of
@@ -107,6 +106,12 @@ class TrackedGradients {
   virtual void arrived() = 0;
 };
 
+/// What keeps a tracked thing from being moved to a process of its own, and what to do about it.
+struct TrackedObstacle {
+  std::string what;
+  std::string hint;
+};
+
 /// One tracked thing: tensors, values, or both. Implemented by the adapters of this library, and by
 /// a program for a type of its own. Called on the training thread only, at a boundary.
 class TrackedState {
@@ -130,9 +135,8 @@ class TrackedState {
   [[nodiscard]] virtual ReplayableOptimizer* replayable() { return nullptr; }
   /// Those of its tensors, if they have any.
   [[nodiscard]] virtual TrackedGradients* gradients() { return nullptr; }
-  /// Looked at anew: from the first call on, at the first boundary, appends what keeps it from
-  /// being moved to a process of its own, and what to do about it.
-  virtual void look(std::vector<std::pair<std::string, std::string>>& /*obstacles*/) {}
+  /// Looked at anew, from the first boundary on: appends what keeps it from being moved.
+  virtual void look(std::vector<TrackedObstacle>& /*obstacles*/) {}
   /// For people: "module", "optimizer", "value".
   [[nodiscard]] virtual std::string kind() const { return {}; }
 };
