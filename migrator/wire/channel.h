@@ -14,7 +14,7 @@
 /// What a trainer's runtime and its agent say to each other over the agent's unix socket.
 ///
 /// A frame is u32 size (of what follows), u16 message number, then the fields in the order in which
-/// they stand here (wire/reader.h's encoding). Numbers are the index in `Message` plus 1 and never
+/// they stand here (core/reader.h's encoding). Numbers are the index in `Message` plus 1 and never
 /// change their meaning; a new message goes at the end and raises kProtocolVersion. Either side
 /// closes the connection on a frame it cannot read; the agent says why with `Refused` first.
 ///
@@ -222,15 +222,20 @@ struct Freeze {
   std::string migration;
   bool operator==(const Freeze&) const = default;
 };
+/// The job goes on here, or stays a standby: nothing of the migration is left. Answered by
+/// Released.
 struct Release {
   std::string migration;
   bool operator==(const Release&) const = default;
 };
+/// The job is elsewhere: this process takes no further step, and its loop ends.
 struct Retire {
   std::string migration;
   bool operator==(const Retire&) const = default;
 };
-struct Grant {  // the standby, which the agent lets die with it, undoes that: PR_SET_PDEATHSIG
+/// To a standby that holds the whole state: the job is its own. Until here it dies with its agent
+/// (PR_SET_PDEATHSIG); from here on it outlives that one.
+struct Grant {
   std::string migration;
   std::uint64_t epoch = 0;
   Digest root;  ///< must be what this target verified
