@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "migrator/core/mutex.h"
+
 namespace cardswap::bench {
 namespace {
 
@@ -59,7 +61,7 @@ std::vector<std::string> AgentSide::environment(Role role) const {
 
 void AgentSide::say(Role to, const channel::Message& message) {
   const auto frame = channel::encode(message);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = roles_.find(to);
   if (found == roles_.end()) throw std::runtime_error("no runtime is connected in that role");
   if (::send(found->second, frame.data(), frame.size(), MSG_NOSIGNAL) !=
@@ -69,7 +71,7 @@ void AgentSide::say(Role to, const channel::Message& message) {
 }
 
 void AgentSide::forget() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   heard_.clear();
 }
 
@@ -80,7 +82,7 @@ void AgentSide::run(const std::stop_token& stop) {
     ::poll(fds.data(), fds.size(), -1);
     for (std::size_t i = connections_.size(); i-- > 0;) {
       if (fds[i + 2].revents == 0 || serve(*connections_[i])) continue;
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       std::erase_if(roles_, [&](const auto& r) { return r.second == connections_[i]->fd; });
       ::close(connections_[i]->fd);
       connections_.erase(connections_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -110,7 +112,7 @@ void AgentSide::take(Connection& connection, const channel::Message& message) {
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     connection.role = hello->role;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       roles_[hello->role] = connection.fd;
     }
     channel::Welcome welcome;
@@ -126,7 +128,7 @@ void AgentSide::take(Connection& connection, const channel::Message& message) {
     return;
   }
   if (std::holds_alternative<channel::Stepped>(message)) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   heard_.push_back(message);
   changed_.notify_all();
 }

@@ -1,16 +1,15 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "migrator/core/mutex.h"
 #include "migrator/wire/channel.h"
 #include "migrator/wire/framing.h"
 
@@ -35,9 +34,10 @@ class AgentSide {
   template <class Kind>
   Kind wait_for(std::chrono::seconds limit) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (true) {
-      if (!changed_.wait_until(lock, deadline, [&] { return !heard_.empty(); })) {
+      while (heard_.empty()) {
+        if (changed_.wait_until(lock, deadline) || !heard_.empty()) continue;
         throw std::runtime_error("the runtime did not say what was waited for");
       }
       auto message = std::move(heard_.front());
@@ -63,10 +63,10 @@ class AgentSide {
   std::string path_;
   int listener_ = -1;
   int wake_ = -1;
-  std::mutex mutex_;  // guards the next two; `roles_` holds the descriptors to speak to
-  std::deque<channel::Message> heard_;
-  std::map<channel::Role, int> roles_;
-  std::condition_variable changed_;
+  Mutex mutex_;
+  std::deque<channel::Message> heard_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<channel::Role, int> roles_ CARDSWAP_GUARDED_BY(mutex_);  // descriptors to speak to
+  Condition changed_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::jthread thread_;
 };

@@ -8,11 +8,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -21,6 +19,7 @@
 #include "migrator/engine/target.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/process.h"
+#include "tests/support/notes.h"
 
 namespace {
 
@@ -118,8 +117,7 @@ Copied copy_once(const char* self, const std::string& transports, Place place) {
   const auto port = child.line(60s);
   if (!port) throw std::runtime_error("the target ended before it listened");
   SendingProgram program(memory);
-  std::mutex mutex;
-  std::condition_variable changed;
+  test::Notes notes;
   std::optional<MigrationStats> stats;
   std::optional<Error> failure;
   Clock::time_point end;
@@ -133,28 +131,24 @@ Copied copy_once(const char* self, const std::string& transports, Place place) {
   options.transports = transports;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {
-    const std::lock_guard lock(mutex);
-    if (now.rounds != 1 || stats) return;
-    end = Clock::now();
-    stats = now;
-    changed.notify_all();
+    notes.note([&] {
+      if (now.rounds != 1 || stats) return;
+      end = Clock::now();
+      stats = now;
+    });
   };
-  events.failed = [&](const Error& error) {
-    const std::lock_guard lock(mutex);
-    failure = error;
-    changed.notify_all();
-  };
+  events.failed = [&](const Error& error) { notes.note([&] { failure = error; }); };
   const auto start = Clock::now();
   const Source source(options, program, events);
-  std::unique_lock lock(mutex);
-  if (!changed.wait_for(lock, 60s, [&] { return stats || failure; })) {
+  if (!notes.within(60s, [&] { return stats || failure; })) {
     throw std::runtime_error("the base copy did not end within 60 s");
   }
-  if (failure) throw Error(*failure);
-  lock.unlock();
-  const auto seconds =
-      std::chrono::duration<double>(end - start).count() - stats->setup_time_ms / 1e3;
-  return {static_cast<double>(stats->rate), static_cast<double>(kState) / seconds};
+  return notes.look([&]() -> Copied {
+    if (failure) throw Error(*failure);
+    const auto seconds =
+        std::chrono::duration<double>(end - start).count() - stats->setup_time_ms / 1e3;
+    return {static_cast<double>(stats->rate), static_cast<double>(kState) / seconds};
+  });
 }
 
 /// Bytes a second of ucx_perftest's active messages, between two processes of this host.

@@ -14,8 +14,6 @@
 
 #include <fmt/format.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 
 #include "cuda/cuda_device.h"
@@ -25,6 +23,7 @@
 #include "migrator/engine/target.h"
 #include "migrator/link/link.h"
 #include "tests/bench/figure.h"
+#include "tests/support/notes.h"
 
 namespace {
 
@@ -129,8 +128,7 @@ class Program final : public SourceProgram, public TargetProgram {
 /// Bytes a second, from the first chunk's way to the target's digest of the last one.
 double engine_rate(Program& source, Program& target, const std::string& transports) {
   Target receiving({"bench", "127.0.0.1", "token", transports}, target, {});
-  std::mutex mutex;
-  std::condition_variable changed;
+  test::Notes notes;
   std::optional<double> rate;
   std::optional<Error> failure;
   std::optional<Clock::time_point> begun;
@@ -144,23 +142,20 @@ double engine_rate(Program& source, Program& target, const std::string& transpor
   options.transports = transports;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) {
-    const std::lock_guard lock(mutex);
-    if (!begun && now.transferred > 0) begun = Clock::now();
-    if (now.rounds == 0 || rate) return;
-    rate = static_cast<double>(now.transferred) / seconds_since(*begun);
-    changed.notify_all();
+    notes.note([&] {
+      if (!begun && now.transferred > 0) begun = Clock::now();
+      if (now.rounds == 0 || rate) return;
+      rate = static_cast<double>(now.transferred) / seconds_since(*begun);
+    });
   };
-  events.failed = [&](const Error& error) {
-    const std::lock_guard lock(mutex);
-    failure = error;
-    changed.notify_all();
-  };
+  events.failed = [&](const Error& error) { notes.note([&] { failure = error; }); };
   Source sending(std::move(options), source, std::move(events));
-  std::unique_lock lock(mutex);
-  changed.wait_for(lock, std::chrono::seconds(60), [&] { return rate || failure; });
-  if (failure) throw Error(*failure);
-  if (!rate) throw Error(Code::timed_out, "2 GiB did not go over in a minute");
-  return *rate;
+  notes.within(std::chrono::seconds(60), [&] { return rate || failure; });
+  return notes.look([&] {
+    if (failure) throw Error(*failure);
+    if (!rate) throw Error(Code::timed_out, "2 GiB did not go over in a minute");
+    return *rate;
+  });
 }
 
 void measure_staging(Bench& bench, const std::string& transports) {

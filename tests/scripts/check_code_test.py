@@ -20,11 +20,12 @@ class Check(unittest.TestCase):
         self.assertEqual(len(found), 1, found)
         self.assertIn(why, found[0])
 
-    def test_a_mutex_that_guards_by_comment_is_refused_in_the_product(self):
+    def test_a_mutex_that_guards_by_comment_is_refused(self):
         for text in ("std::mutex mutex_;", "std::condition_variable changed_;", "std::shared_mutex m;"):
             self.refused("agent/base/a.h", text, "say what is guarded")
             self.refused("cuda/a.cu", text, "say what is guarded")
-            self.assertEqual(self.complaints("tests/unit/a_test.cpp", text), [])
+            self.refused("tests/unit/a_test.cpp", text, "say what is guarded")
+            self.assertEqual(self.complaints("runtime/examples/a.cpp", text), [])
         self.assertEqual(self.complaints("migrator/core/mutex.h", "std::mutex mutex_;"), [])
 
     def test_sleeps_are_refused_wherever_tests_are(self):

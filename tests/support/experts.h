@@ -3,11 +3,11 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "migrator/core/mutex.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/state_window.h"
 #include "migrator/engine/target.h"
@@ -100,13 +100,13 @@ class Trainer final : public SourceProgram {
 
   StateView state_view() override {
     ++snapshots;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return latest_;
   }
   std::uint64_t step() override { return step_; }
   double median_step_ms() override { return 1; }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     log_ = std::move(log);
     window_ = std::move(window);
     return true;
@@ -117,7 +117,7 @@ class Trainer final : public SourceProgram {
     std::shared_ptr<UpdateLog> log;
     std::shared_ptr<StateWindow> window;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       log = log_;
       window = window_;
     }
@@ -140,7 +140,7 @@ class Trainer final : public SourceProgram {
     for (const auto& gradient : gradients) {
       experts_.update(static_cast<std::size_t>(gradient.parameter), gradient.bytes);
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     latest_ = experts_.view();
     latest_.step = ++step_;
     if (!log) return;
@@ -152,10 +152,10 @@ class Trainer final : public SourceProgram {
 
  private:
   Experts& experts_;
-  std::mutex mutex_;  // guards the next three
-  StateView latest_;
-  std::shared_ptr<UpdateLog> log_;
-  std::shared_ptr<StateWindow> window_;
+  Mutex mutex_;
+  StateView latest_ CARDSWAP_GUARDED_BY(mutex_);
+  std::shared_ptr<UpdateLog> log_ CARDSWAP_GUARDED_BY(mutex_);
+  std::shared_ptr<StateWindow> window_ CARDSWAP_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> step_{0};
 };
 

@@ -6,10 +6,10 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <deque>
-#include <mutex>
 #include <thread>
 
 #include "agent/base/task_group.h"
+#include "migrator/core/mutex.h"
 
 namespace cardswap::test {
 namespace {
@@ -45,15 +45,15 @@ class ScriptedPeer::Server {
 
   [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   void follow(Script script) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     script_ = std::move(script);
   }
   [[nodiscard]] std::size_t exchanges() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return exchanges_;
   }
   [[nodiscard]] std::vector<Asked> asked() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return {asked_.begin(), asked_.end()};
   }
 
@@ -91,17 +91,17 @@ class ScriptedPeer::Server {
   }
 
   Answer said_to(Asked asked) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++exchanges_;
     asked_.push_back(asked);
     if (asked_.size() > kAskedKept) asked_.pop_front();
     return script_(asked);
   }
 
-  mutable std::mutex mutex_;  // guards the next three
-  Script script_;
-  std::size_t exchanges_ = 0;
-  std::deque<Asked> asked_;
+  mutable Mutex mutex_;
+  Script script_ CARDSWAP_GUARDED_BY(mutex_);
+  std::size_t exchanges_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  std::deque<Asked> asked_ CARDSWAP_GUARDED_BY(mutex_);
   asio::io_context context_;
   TaskGroup tasks_{context_};
   tcp::acceptor acceptor_;

@@ -9,11 +9,13 @@
 #include <random>
 
 #include "cuda/cuda_device.h"
+#include "migrator/core/mutex.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/state_window.h"
 #include "migrator/engine/target.h"
 #include "migrator/engine/update_log.h"
 #include "tests/stand_ins/cudart/runtime.h"
+#include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -84,13 +86,13 @@ class SourceSide final : public SourceProgram {
   explicit SourceSide(Job& job) : job_(job) { latest_ = job.state_view(); }
 
   StateView state_view() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return latest_;
   }
   std::uint64_t step() override { return step_; }
   double median_step_ms() override { return 1; }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     held_from_the_start_ = log->holds_each();
     log_ = std::move(log);
     window_ = std::move(window);
@@ -102,7 +104,7 @@ class SourceSide final : public SourceProgram {
     std::shared_ptr<UpdateLog> log;
     std::shared_ptr<StateWindow> window;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       log = log_;
       window = window_;
     }
@@ -125,7 +127,7 @@ class SourceSide final : public SourceProgram {
     }
     job_.update(gradient);
     ++step_;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     latest_ = job_.state_view();
     latest_.step = step_;
     if (!log) return;
@@ -135,10 +137,10 @@ class SourceSide final : public SourceProgram {
 
  private:
   Job& job_;
-  std::mutex mutex_;  // guards the next three
-  StateView latest_;
-  std::shared_ptr<UpdateLog> log_;
-  std::shared_ptr<StateWindow> window_;
+  Mutex mutex_;
+  StateView latest_ CARDSWAP_GUARDED_BY(mutex_);
+  std::shared_ptr<UpdateLog> log_ CARDSWAP_GUARDED_BY(mutex_);
+  std::shared_ptr<StateWindow> window_ CARDSWAP_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> step_{1};
 
  public:
@@ -172,22 +174,12 @@ struct Way {
   std::string data_key;
 };
 
-class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
+class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test::Notes {
  protected:
-  template <class Condition>
-  bool within(Clock::duration limit, Condition condition) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit * test::kPatience, condition);
-  }
-  template <class Change>
-  void note(Change change) {
-    const std::lock_guard lock(mutex_);
-    change();
-    changed_.notify_all();
-  }
   std::string why() {
-    const std::lock_guard lock(mutex_);
-    return error_ ? error_->what() : "nobody failed, the time was over";
+    return look([&]() -> std::string {
+      return error_ ? error_->what() : "nobody failed, the time was over";
+    });
   }
   void start() {
     const auto& way = GetParam();
@@ -236,8 +228,6 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way> {
   Job target_job_{17};
   SourceSide source_side_{source_job_};
   TargetSide target_side_{target_job_};
-  std::mutex mutex_;
-  std::condition_variable changed_;
   bool converged_ = false;
   std::optional<MigrationStats> verified_;
   std::optional<Error> error_;

@@ -3,15 +3,14 @@
 
 #include <gmock/gmock.h>
 
-#include <condition_variable>
 #include <cstring>
 #include <deque>
-#include <mutex>
 #include <numeric>
 #include <thread>
 
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
+#include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -87,33 +86,24 @@ class TargetSide final : public TargetProgram {
 };
 
 /// Collects what an engine says; waits for conditions with a limit.
-class Heard {
+class Heard : public test::Notes {
  public:
-  template <class Change>
-  void note(Change change) {
-    const std::lock_guard lock(mutex_);
-    change();
-    changed_.notify_all();
-  }
-  template <class Condition>
-  bool within(Clock::duration limit, Condition condition) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit * test::kPatience, condition);
-  }
   [[nodiscard]] std::string why() {
-    const std::lock_guard lock(mutex_);
-    if (source_error) return source_error->what();
-    return target_error ? target_error->what() : "neither side failed, the time was over";
+    return look([&]() -> std::string {
+      if (source_error) return source_error->what();
+      return target_error ? target_error->what() : "neither side failed, the time was over";
+    });
   }
 
   void forget() {
-    const std::lock_guard lock(mutex_);
-    converged = false;
-    source_root.reset();
-    target_state.reset();
-    source_error.reset();
-    target_error.reset();
-    stats = {};
+    note([&] {
+      converged = false;
+      source_root.reset();
+      target_state.reset();
+      source_error.reset();
+      target_error.reset();
+      stats = {};
+    });
   }
 
   bool converged = false;
@@ -122,10 +112,6 @@ class Heard {
   std::optional<Error> source_error;
   std::optional<Error> target_error;
   MigrationStats stats;
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
 };
 
 class EngineTest : public ::testing::Test {

@@ -4,12 +4,10 @@
 
 #include <gmock/gmock.h>
 
-#include <condition_variable>
-#include <mutex>
-
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
 #include "tests/support/experts.h"
+#include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -24,7 +22,7 @@ using ::testing::HasSubstr;
 constexpr std::size_t kKiB = 1U << 10U;
 constexpr std::size_t kMiB = 1U << 20U;
 
-class LateState : public ::testing::Test {
+class LateState : public ::testing::Test, protected test::Notes {
  protected:
   explicit LateState(std::vector<std::size_t> sizes = std::vector<std::size_t>(8, 256 * kKiB))
       : source_experts_(sizes, 31), target_experts_(sizes, 17) {
@@ -72,11 +70,6 @@ class LateState : public ::testing::Test {
   }
 
   template <class Condition>
-  bool within(Clock::duration limit, Condition condition) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit * test::kPatience, condition);
-  }
-  template <class Condition>
   bool trains_until(Condition condition, const Chosen& chosen = {0, 1}) {
     const auto until = Clock::now() + seconds(20) * test::kPatience;
     while (!within(milliseconds(2), [&] { return condition() || error_; }) &&
@@ -109,8 +102,9 @@ class LateState : public ::testing::Test {
     return verifies();
   }
   std::string why() {
-    const std::lock_guard lock(mutex_);
-    return error_ ? error_->what() : "nobody failed, the time was over in " + stats_.phase;
+    return look([&]() -> std::string {
+      return error_ ? error_->what() : "nobody failed, the time was over in " + stats_.phase;
+    });
   }
   /// What the standby would train on with.
   void expect_equal_experts() {
@@ -130,19 +124,11 @@ class LateState : public ::testing::Test {
     EXPECT_LE(stats_.bytes_in_downtime, bytes_in_downtime_max);
     expect_equal_experts();
   }
-  template <class Change>
-  void note(Change change) {
-    const std::lock_guard lock(mutex_);
-    change();
-    changed_.notify_all();
-  }
 
   test::Experts source_experts_;
   test::Experts target_experts_;
   test::Trainer trainer_{source_experts_};
   test::Standby standby_{target_experts_};
-  std::mutex mutex_;
-  std::condition_variable changed_;
   bool converged_ = false;
   bool verified_ = false;
   std::optional<std::uint64_t> frozen_at_;

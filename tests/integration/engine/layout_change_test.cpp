@@ -4,13 +4,13 @@
 
 #include <gmock/gmock.h>
 
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <optional>
 
+#include "migrator/core/mutex.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
+#include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -32,19 +32,19 @@ class Tensors {
     for (std::size_t i = 0; i < bytes->size(); ++i) {
       (*bytes)[i] = static_cast<std::byte>(i * 31 + seed);
     }
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     regions_.push_back(std::move(region));
     memory_.push_back(std::move(bytes));
   }
   void drop(std::size_t index) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     regions_.erase(regions_.begin() + static_cast<std::ptrdiff_t>(index));
     memory_.erase(memory_.begin() + static_cast<std::ptrdiff_t>(index));
   }
   /// Makes or drops tensors until the layout is `wanted`; what stays keeps its bytes.
   void become(const Layout& wanted) {
     std::vector<std::shared_ptr<std::vector<std::byte>>> memory;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& region : wanted.regions()) {
       std::shared_ptr<std::vector<std::byte>> found;
       for (std::size_t i = 0; i < regions_.size(); ++i) {
@@ -57,7 +57,7 @@ class Tensors {
     memory_ = std::move(memory);
   }
   [[nodiscard]] StateView state_view() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     StateView result;
     result.layout = Layout(regions_);
     for (const auto& bytes : memory_) {
@@ -69,9 +69,9 @@ class Tensors {
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<Region> regions_;
-  std::vector<std::shared_ptr<std::vector<std::byte>>> memory_;
+  mutable Mutex mutex_;
+  std::vector<Region> regions_ CARDSWAP_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<std::vector<std::byte>>> memory_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 class Trainer final : public SourceProgram {
@@ -98,7 +98,7 @@ class Standby final : public TargetProgram {
   std::atomic<bool> follows{true};
 };
 
-class LayoutChange : public ::testing::TestWithParam<Strategy> {
+class LayoutChange : public ::testing::TestWithParam<Strategy>, protected test::Notes {
  protected:
   void start() {
     target_.emplace(
@@ -155,18 +155,14 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
   }
   template <class Condition>
   bool until(Condition condition, Clock::duration limit = seconds(20)) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit * test::kPatience, condition);
+    return within(limit, condition);
   }
   std::uint32_t rounds_so_far() {
-    const std::lock_guard lock(mutex_);
-    return rounds_;
+    return look([&] { return rounds_; });
   }
 
   Trainer trainer_;
   Standby standby_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
   std::uint32_t rounds_ = 0;
   bool converged_ = false;
   bool confirmed_ = false;
@@ -174,14 +170,6 @@ class LayoutChange : public ::testing::TestWithParam<Strategy> {
   std::optional<Error> error_;
   std::optional<Target> target_;
   std::optional<Source> source_;
-
- private:
-  template <class Change>
-  void note(Change change) {
-    const std::lock_guard lock(mutex_);
-    change();
-    changed_.notify_all();
-  }
 };
 
 Region weight() { return {"model/weight", "float32", "[1024, 1280]", 5 * kMiB}; }
@@ -257,8 +245,7 @@ TEST_P(LayoutChange, ThatTheStandbyCannotFollowIsRefusedWithNamesAndShapes) {
               AllOf(HasSubstr("model/weight"), HasSubstr("[1024, 1280]"), HasSubstr("[2048, 1280]"),
                     HasSubstr("optimizer/weight.exp_avg")));
   EXPECT_THAT(error_->hint(), HasSubstr("same model"));
-  const std::lock_guard lock(mutex_);
-  EXPECT_FALSE(confirmed_);
+  look([&] { EXPECT_FALSE(confirmed_); });
 }
 
 INSTANTIATE_TEST_SUITE_P(With, LayoutChange,

@@ -4,13 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <semaphore>
 
 #include "migrator/device/staging.h"
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
+#include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap {
@@ -77,15 +76,10 @@ TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   const auto memory = std::make_shared<SlowMemory>();
   Program source_program(1, nullptr);
   Program target_program(2, memory);
-  std::mutex mutex;
-  std::condition_variable changed;
+  test::Notes notes;
   std::optional<Error> failure;
   std::uint32_t rounds = 0;
-  const auto fails = [&](const Error& error) {
-    const std::lock_guard lock(mutex);
-    failure = error;
-    changed.notify_all();
-  };
+  const auto fails = [&](const Error& error) { notes.note([&] { failure = error; }); };
   const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, target_program, {{}, fails});
   SourceOptions options;
   options.migration = "m";
@@ -96,22 +90,15 @@ TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   options.spec.compression = Compression::off;
   options.silence_max = kSilenceMax;
   SourceEvents events;
-  events.progress = [&](const MigrationStats& now) {
-    const std::lock_guard lock(mutex);
-    rounds = now.rounds;
-    changed.notify_all();
-  };
+  events.progress = [&](const MigrationStats& now) { notes.note([&] { rounds = now.rounds; }); };
   events.failed = fails;
   const Source source(options, source_program, events);
   ASSERT_TRUE(memory->begun_.try_acquire_for(seconds(30) * test::kPatience));
-  std::unique_lock lock(mutex);
-  EXPECT_FALSE(changed.wait_for(lock, kDigestTakes, [&] { return failure.has_value(); }))
-      << failure->what();
+  EXPECT_FALSE(notes.within(kDigestTakes, [&] { return failure.has_value(); })) << failure->what();
   memory->slow_ = false;
   memory->may_end_.release(kBytes);  // however many are at it
-  ASSERT_TRUE(changed.wait_for(lock, seconds(30) * test::kPatience,
-                               [&] { return rounds >= 1 || failure; }));
-  EXPECT_FALSE(failure) << failure->what();
+  ASSERT_TRUE(notes.within(seconds(30), [&] { return rounds >= 1 || failure; }));
+  notes.look([&] { EXPECT_FALSE(failure) << failure->what(); });
   EXPECT_EQ(target_program.bytes_, source_program.bytes_);
 }
 

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "migrator/core/mutex.h"
+
 namespace cardswap::test {
 namespace {
 
@@ -41,27 +43,27 @@ Status StandInVmm::called(const std::string& call, std::uint64_t detail) {
 // ---- for tests
 
 void StandInVmm::fail(const std::string& call, Status status, unsigned number) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   failures_[call] = {status, number};
 }
 
 void StandInVmm::take_away_next_address() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   taken_away_ = true;
 }
 
 void StandInVmm::limit(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   limit_ = bytes;
 }
 
 std::vector<std::string> StandInVmm::calls() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::exchange(calls_, {});
 }
 
 std::string StandInVmm::leaks() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (reserved_.empty() && mapped_.empty() && memory_.empty()) return "";
   return std::to_string(reserved_.size()) + " reservations, " + std::to_string(mapped_.size()) +
          " mappings, " + std::to_string(memory_.size()) + " handles";
@@ -70,14 +72,14 @@ std::string StandInVmm::leaks() {
 // ---- Vmm
 
 Status StandInVmm::granularity(int, std::size_t& bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   bytes = kGranularity;
   return called("cuMemGetAllocationGranularity", 0);
 }
 
 Status StandInVmm::reserve(std::uint64_t& address, std::size_t bytes, std::size_t,
                            std::uint64_t wish) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemAddressReserve", bytes); status != Status::ok) return status;
   if (!fits(bytes)) return kInvalid;
   if (!std::exchange(taken_away_, false) && wish != 0 &&
@@ -96,7 +98,7 @@ Status StandInVmm::reserve(std::uint64_t& address, std::size_t bytes, std::size_
 }
 
 Status StandInVmm::free(std::uint64_t address, std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   (void)called("cuMemAddressFree", bytes);
   const auto found = reserved_.find(address);
   if (found == reserved_.end() || found->second.bytes != bytes) return kInvalid;
@@ -109,7 +111,7 @@ Status StandInVmm::free(std::uint64_t address, std::size_t bytes) {
 }
 
 Status StandInVmm::create(int device, MemoryHandle& handle, std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemCreate", bytes); status != Status::ok) return status;
   if (!fits(bytes) || device != 0) return kInvalid;
   std::size_t there = bytes;
@@ -123,13 +125,13 @@ Status StandInVmm::create(int device, MemoryHandle& handle, std::size_t bytes) {
 }
 
 Status StandInVmm::release(MemoryHandle handle) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   (void)called("cuMemRelease", 0);
   return memory_.erase(static_cast<std::uint64_t>(handle)) == 0 ? kInvalid : Status::ok;
 }
 
 Status StandInVmm::export_file(int& file, MemoryHandle handle) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemExportToShareableHandle", 0); status != Status::ok) {
     return status;
   }
@@ -140,7 +142,7 @@ Status StandInVmm::export_file(int& file, MemoryHandle handle) {
 }
 
 Status StandInVmm::import_file(int device, MemoryHandle& handle, int file) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemImportFromShareableHandle", 0); status != Status::ok) {
     return status;
   }
@@ -153,7 +155,7 @@ Status StandInVmm::import_file(int device, MemoryHandle& handle, int file) {
 }
 
 Status StandInVmm::map(std::uint64_t address, std::size_t bytes, MemoryHandle handle) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemMap", bytes); status != Status::ok) return status;
   const auto memory = memory_.find(static_cast<std::uint64_t>(handle));
   auto range = reserved_.upper_bound(address);
@@ -175,7 +177,7 @@ Status StandInVmm::map(std::uint64_t address, std::size_t bytes, MemoryHandle ha
 }
 
 Status StandInVmm::unmap(std::uint64_t address, std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemUnmap", bytes); status != Status::ok) return status;
   const auto found = mapped_.find(address);
   if (found == mapped_.end() || found->second.bytes != bytes) return kInvalid;
@@ -186,7 +188,7 @@ Status StandInVmm::unmap(std::uint64_t address, std::size_t bytes) {
 }
 
 Status StandInVmm::allow(int, std::uint64_t address, std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto status = called("cuMemSetAccess", bytes); status != Status::ok) return status;
   const auto found = mapped_.find(address);
   if (found == mapped_.end() || found->second.bytes != bytes) return kInvalid;
@@ -196,7 +198,7 @@ Status StandInVmm::allow(int, std::uint64_t address, std::size_t bytes) {
 
 Status StandInVmm::synchronize(int) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto status = called("cuCtxSynchronize", 0); status != Status::ok) return status;
   }
   card_->finish();

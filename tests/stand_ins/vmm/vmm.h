@@ -3,11 +3,11 @@
 #include <cstddef>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "cuda/vmm.h"
+#include "migrator/core/mutex.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap::test {
@@ -63,18 +63,18 @@ class StandInVmm final : public cuda::Vmm {
     std::size_t bytes = 0;
   };
 
-  cuda::Status called(const std::string& call, std::uint64_t detail);
+  cuda::Status called(const std::string& call, std::uint64_t detail) CARDSWAP_REQUIRES(mutex_);
 
   const std::shared_ptr<StandInCudart> card_;
-  std::mutex mutex_;
-  std::vector<std::string> calls_;
-  std::map<std::string, std::pair<cuda::Status, unsigned>> failures_;
-  std::map<std::uint64_t, Reserved> reserved_;
-  std::map<std::uint64_t, Mapped> mapped_;
-  std::map<std::uint64_t, Memory> memory_;  // by handle
-  std::uint64_t next_ = 1;
-  std::size_t limit_ = std::size_t{1} << 40U;
-  bool taken_away_ = false;
+  Mutex mutex_;
+  std::vector<std::string> calls_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<std::string, std::pair<cuda::Status, unsigned>> failures_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, Reserved> reserved_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, Mapped> mapped_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, Memory> memory_ CARDSWAP_GUARDED_BY(mutex_);  // by handle
+  std::uint64_t next_ CARDSWAP_GUARDED_BY(mutex_) = 1;
+  std::size_t limit_ CARDSWAP_GUARDED_BY(mutex_) = std::size_t{1} << 40U;
+  bool taken_away_ CARDSWAP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace cardswap::test

@@ -5,11 +5,9 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -19,6 +17,7 @@
 #include "migrator/engine/target.h"
 #include "runtime/session/plain_states.h"
 #include "runtime/tracker.h"
+#include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 #include "tests/support/scripted_agent.h"
 
@@ -92,7 +91,7 @@ class Giver final : public SourceProgram {
 };
 
 /// A session in this process, its agent, and the other end of the data plane.
-class Roles : public ::testing::Test {
+class Roles : public ::testing::Test, protected Notes {
  protected:
   Roles() : dir_(make_dir()), agent_(dir_ / "agent.sock") {
     // NOLINTBEGIN(concurrency-mt-unsafe): before the loop's thread
@@ -148,11 +147,7 @@ class Roles : public ::testing::Test {
     options.transports = "tcp";
     options.silence_max = 20s;
     TargetEvents events;
-    events.verified = [this](const VerifiedState& state) {
-      const std::lock_guard lock(mutex_);
-      held_ = state;
-      changed_.notify_all();
-    };
+    events.verified = [this](const VerifiedState& state) { note([&] { held_ = state; }); };
     events.failed = [](const Error&) {};
     target_.emplace(std::move(options), receiver_, std::move(events));
   }
@@ -170,9 +165,8 @@ class Roles : public ::testing::Test {
     return begin;
   }
   VerifiedState held_there() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 20s * kPatience, [&] { return held_.has_value(); }));
-    return held_.value_or(VerifiedState());
+    EXPECT_TRUE(within(20s, [&] { return held_.has_value(); }));
+    return look([&] { return held_.value_or(VerifiedState()); });
   }
   /// Fills the standby; what it says that it holds.
   channel::Verified fill(Giver& giver) {
@@ -207,20 +201,14 @@ class Roles : public ::testing::Test {
     }
   }
 
-  template <class Condition>
-  bool within(std::chrono::seconds limit, Condition condition) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, limit * kPatience, condition);
-  }
   bool trains() {
     const auto from = steps_.load();
     return within(20s, [&] { return steps_ > from + 5; });
   }
   /// Done by the loop, between two boundaries.
   void in_a_step(std::function<void()> task) {
-    std::unique_lock lock(mutex_);
-    task_ = std::move(task);
-    EXPECT_TRUE(changed_.wait_for(lock, 20s * kPatience, [&] { return task_ == nullptr; }));
+    note([&] { task_ = std::move(task); });
+    EXPECT_TRUE(within(20s, [&] { return task_ == nullptr; }));
   }
 
   const fs::path dir_;
@@ -244,22 +232,19 @@ class Roles : public ::testing::Test {
       session.track_state("late", std::move(state));
     }
     while (!ended_) {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, 1ms, [&] { return task_ != nullptr; });
-      if (task_) std::exchange(task_, nullptr)();
-      changed_.notify_all();
-      lock.unlock();
+      within(1ms, [&] { return task_ != nullptr; });
+      note([&] {
+        if (task_) std::exchange(task_, nullptr)();
+      });
       if (session.step_boundary() == StepResult::migrated) return;
-      lock.lock();
-      standby_ = session.is_standby();
-      steps_ = session.steps();
-      changed_.notify_all();
+      note([&] {
+        standby_ = session.is_standby();
+        steps_ = session.steps();
+      });
     }
   }
 
   std::atomic<bool> ended_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
   std::function<void()> task_;
   std::optional<VerifiedState> held_;
   Receiver receiver_;
