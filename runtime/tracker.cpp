@@ -225,18 +225,9 @@ void Tracker::load(std::span<const std::byte> block) {
 
 std::vector<Shard> Tracker::shards() {
   std::map<const void*, RegionId> region_of;
-  std::vector<TrackedRegion> regions;
-  std::uint32_t next = 0;
-  for (const auto& entry : entries_) {
-    regions.clear();
-    entry.state->regions(regions);
-    for (const auto& region : regions) {
-      if (region.storage == nullptr) {
-        ++next;
-      } else if (region_of.emplace(region.storage, static_cast<RegionId>(next)).second) {
-        ++next;
-      }
-    }
+  const auto all = regions(false);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].storage != nullptr) region_of[all[i].storage] = static_cast<RegionId>(i);
   }
   std::vector<Shard> shards;
   std::uint32_t parameter = 0;

@@ -100,14 +100,4 @@ template <class T>
 [[nodiscard]] std::vector<std::string> differences(const Layout& source, const Layout& target,
                                                    std::size_t most = 8);
 
-/// A trainable parameter, counted over all tracked optimizers in the order of tracking.
-enum class ParameterId : std::uint32_t {};
-
-/// A parameter and the state that its update rewrites: copied together, consistent as of one step.
-struct Shard {
-  ParameterId parameter{};
-  std::vector<RegionId> regions;  ///< the parameter's own first
-  bool has_gradient = true;       ///< false: the program's own update, which reads the state alone
-};
-
 }  // namespace cardswap

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "migrator/core/layout.h"
+#include "migrator/engine/shard.h"
 
 namespace cardswap {
 

@@ -7,6 +7,7 @@
 
 #include "migrator/core/layout.h"
 #include "migrator/device/device.h"
+#include "migrator/engine/shard.h"
 
 namespace cardswap {
 
