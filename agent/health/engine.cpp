@@ -48,15 +48,23 @@ void Engine::tell(Event event) {
 
 void Engine::tell_untold(Ms now) {
   if (alerts_untold_ == 0 || now - alerts_from_ < kAlertEventsIn) return;
-  Event event{now, "alerts_untold", {}, {}, {}, {}, {}, true};
-  event.text = fmt::format("{} more events of alerts in {} s; `cardswap health` lists what is open",
-                           std::exchange(alerts_untold_, 0), kAlertEventsIn / 1000);
+  Event event{
+      .at = now,
+      .kind = "alerts_untold",
+      .text = fmt::format("{} more events of alerts in {} s; `cardswap health` lists what is open",
+                          std::exchange(alerts_untold_, 0), kAlertEventsIn / 1000),
+      .of_alerts = true};
   if (events_.size() < kEventsMax) events_.push_back(std::move(event));
 }
 
 void Engine::tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
                   const std::string& job) {
-  tell({now, kind, incident.device, incident.code, job, {}, std::move(text)});
+  tell({.at = now,
+        .kind = kind,
+        .device = incident.device,
+        .code = incident.code,
+        .job = job,
+        .text = std::move(text)});
 }
 
 void Engine::once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
@@ -148,13 +156,12 @@ Incident* Engine::begin(const Finding& finding, const std::string& code) {
     });
     if (idle == incidents_.end()) {
       if (!std::exchange(full_, true)) {
-        tell({finding.at,
-              "overflow",
-              finding.device,
-              code,
-              {},
-              {},
-              fmt::format("over {} open findings: further ones are dropped", kIncidentsMax)});
+        tell({.at = finding.at,
+              .kind = "overflow",
+              .device = finding.device,
+              .code = code,
+              .text =
+                  fmt::format("over {} open findings: further ones are dropped", kIncidentsMax)});
       }
       return nullptr;
     }
@@ -304,7 +311,7 @@ void Engine::close_breaker(const std::string& reason, Ms now, const std::string&
   guards_.close(now);
   changed_ = true;
   breaker_told_ = false;
-  tell({now, "breaker_closed", {}, {}, {}, {}, by_operator(reason, by)});
+  tell({.at = now, .kind = "breaker_closed", .text = by_operator(reason, by)});
 }
 
 void Engine::learn(const std::string& device, const std::string& uuid, const std::string& pci) {

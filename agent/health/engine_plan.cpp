@@ -51,7 +51,7 @@ void Engine::advance(Ms now) {
 void Engine::check_breaker(Ms now) {
   if (breaker_told_ && !guards_.open(now)) {
     breaker_told_ = false;
-    tell({now, "breaker_closed", {}, {}, {}, {}, "moves may start again"});
+    tell({.at = now, .kind = "breaker_closed", .text = "moves may start again"});
   }
   std::map<std::string, Ms> sick;
   for (const auto& incident : incidents_) {
@@ -64,13 +64,9 @@ void Engine::check_breaker(Ms now) {
   if (why.empty()) return;
   breaker_told_ = true;
   changed_ = true;
-  tell({now,
-        "breaker_open",
-        {},
-        {},
-        {},
-        {},
-        why + ": no move starts until an operator or time closes it"});
+  tell({.at = now,
+        .kind = "breaker_open",
+        .text = why + ": no move starts until an operator or time closes it"});
 }
 
 void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
@@ -87,7 +83,11 @@ void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
                             fmt::format("health: {} on {}", incident.code, incident.device),
                             !policy_.act});
     if (policy_.act) continue;
-    tell({now, "would_cordon", device.name, incident.code, {}, {}, incident.verdict.why});
+    tell({.at = now,
+          .kind = "would_cordon",
+          .device = device.name,
+          .code = incident.code,
+          .text = incident.verdict.why});
   }
   if (first && !incident.verdict.may_copy) {
     tell(incident, "not_trusted",
@@ -107,7 +107,11 @@ void Engine::cordoned(std::uint64_t incident_id, Ms now) {
   changed_ = true;
   for (const auto& device : devices_) {
     if (device.name != incident->device && !drains(*incident)) continue;
-    tell({now, "cordon", device.name, incident->code, {}, {}, incident->verdict.why});
+    tell({.at = now,
+          .kind = "cordon",
+          .device = device.name,
+          .code = incident->code,
+          .text = incident->verdict.why});
   }
 }
 

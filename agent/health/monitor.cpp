@@ -85,14 +85,11 @@ Ms Monitor::now() const {
 }
 
 void Monitor::start() {
-  engine_.tell({now(),
-                "started",
-                {},
-                {},
-                {},
-                {},
-                engine_.policy().act ? "the monitor acts on what it finds"
-                                     : "the monitor only says what it would do (mode: observe)"});
+  engine_.tell({.at = now(),
+                .kind = "started",
+                .text = engine_.policy().act
+                            ? "the monitor acts on what it finds"
+                            : "the monitor only says what it would do (mode: observe)"});
   if (!config_.kernel_log.empty()) follow_kernel_log();
   if (!config_.nvml.empty()) watch_nvml();
   for (const auto& uid : engine_.guards().moving()) {
@@ -126,31 +123,29 @@ void Monitor::read_policy_again() {
     warn_of_strangers(config_, policy);
     const bool acts = policy.act;
     engine_.use(std::move(policy), std::move(names), now());
-    engine_.tell({now(),
-                  "policy",
-                  {},
-                  {},
-                  {},
-                  {},
-                  fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
-                              acts ? "act" : "observe")});
+    engine_.tell({.at = now(),
+                  .kind = "policy",
+                  .text = fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
+                                      acts ? "act" : "observe")});
     start_probes();
   } catch (const Error& error) {
     spdlog::error("health: {}; the policy that was read before still holds", error.what());
-    engine_.tell({now(),
-                  "policy_refused",
-                  {},
-                  {},
-                  {},
-                  {},
-                  fmt::format("{}; the one that was read before still holds", error.what())});
+    engine_.tell(
+        {.at = now(),
+         .kind = "policy_refused",
+         .text = fmt::format("{}; the one that was read before still holds", error.what())});
   }
   flush();
   wake_.notify();
 }
 
 void Monitor::note(const AgentEvent& event) {
-  engine_.tell({now(), event.kind, event.device, {}, event.job, event.migration, event.text});
+  engine_.tell({.at = now(),
+                .kind = event.kind,
+                .device = event.device,
+                .job = event.job,
+                .migration = event.migration,
+                .text = event.text});
   flush();
 }
 

@@ -16,7 +16,13 @@ constexpr std::size_t kAvoidMax = 1024;
 
 void Monitor::tell(const Move& move, const std::string& kind, const std::string& text,
                    const std::string& migration) {
-  engine_.tell({now(), kind, move.device, move.code, move.job, migration, text});
+  engine_.tell({.at = now(),
+                .kind = kind,
+                .device = move.device,
+                .code = move.code,
+                .job = move.job,
+                .migration = migration,
+                .text = text});
   flush();
 }
 

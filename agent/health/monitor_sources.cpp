@@ -34,13 +34,11 @@ void Monitor::report(Finding finding, const std::string& called) {
     // A device of this machine that this agent does not manage: said, never acted on.
     if (unknown_devices_.size() < kUnknownDevicesMax &&
         unknown_devices_.insert(called + finding.code).second) {
-      engine_.tell({finding.at,
-                    "not_ours",
-                    shown(called),
-                    finding.code,
-                    {},
-                    {},
-                    "this agent has no such device: " + finding.detail});
+      engine_.tell({.at = finding.at,
+                    .kind = "not_ours",
+                    .device = shown(called),
+                    .code = finding.code,
+                    .text = "this agent has no such device: " + finding.detail});
       wake_.notify();
     }
     return;
@@ -54,7 +52,8 @@ void Monitor::source_state(const std::string& source, const std::string& state) 
   auto& known = sources_[source];
   if (known == state) return;
   known = state;
-  engine_.tell({now(), "source", {}, {}, {}, {}, fmt::format("{}: {}", source, shown(state))});
+  engine_.tell(
+      {.at = now(), .kind = "source", .text = fmt::format("{}: {}", source, shown(state))});
   wake_.notify();
 }
 
@@ -130,7 +129,7 @@ void Monitor::follow_kernel_log() {
 
 void Monitor::kernel_lost(const std::string& what) {
   ++counts_.kernel_gaps;
-  engine_.tell({now(), "kernel_log_gap", {}, {}, {}, {}, shown(what)});
+  engine_.tell({.at = now(), .kind = "kernel_log_gap", .text = shown(what)});
   wake_.notify();
 }
 
@@ -160,14 +159,10 @@ void Monitor::kernel_line(std::string_view line, const KernelReader::Since& sinc
   }
   if (news.fate == LineFate::nothing || news.fate == LineFate::well) return;
   if (!lines_told_.insert(fmt::format("{} {}", to_string(news.fate), news.why)).second) return;
-  engine_.tell(
-      {now(),
-       "kernel_line",
-       {},
-       {},
-       {},
-       {},
-       fmt::format("{}: not acted on; further ones are counted only: {}", news.why, news.sample)});
+  engine_.tell({.at = now(),
+                .kind = "kernel_line",
+                .text = fmt::format("{}: not acted on; further ones are counted only: {}", news.why,
+                                    news.sample)});
   if (lines_told_.size() > kUnknownDevicesMax) lines_told_.clear();
   wake_.notify();
 }
@@ -275,20 +270,17 @@ asio::awaitable<Monitor::Taken> Monitor::take(json::object body) {
     text += fmt::format("; the sender left out {}: set max_alerts to 0", webhook.truncated);
   }
   if (!webhook.strange.empty()) text += "; " + webhook.strange;
-  engine_.tell({now(), "webhook", {}, {}, {}, {}, text, true});
+  engine_.tell({.at = now(), .kind = "webhook", .text = text, .of_alerts = true});
   if (!unclear.empty()) {
-    engine_.tell({now(),
-                  "unclear_alert",
-                  {},
-                  {},
-                  {},
-                  {},
-                  fmt::format("{}: not acted on; a label like node={} would say whose it is{}",
-                              unclear, config_.host_name,
-                              taken.unclear > 1
-                                  ? fmt::format(" ({} such alerts in this webhook)", taken.unclear)
-                                  : ""),
-                  true});
+    engine_.tell(
+        {.at = now(),
+         .kind = "unclear_alert",
+         .text = fmt::format("{}: not acted on; a label like node={} would say whose it is{}",
+                             unclear, config_.host_name,
+                             taken.unclear > 1
+                                 ? fmt::format(" ({} such alerts in this webhook)", taken.unclear)
+                                 : ""),
+         .of_alerts = true});
   }
   wake_.notify();
   write();  // throws: the sender gets no 2xx and repeats; it is counted as refused
@@ -298,7 +290,8 @@ asio::awaitable<Monitor::Taken> Monitor::take(json::object body) {
 
 void Monitor::refused(const Error& error) {
   ++counts_.webhooks_refused;
-  engine_.tell({now(), "webhook_refused", {}, {}, {}, {}, shown(error.what()), true});
+  engine_.tell(
+      {.at = now(), .kind = "webhook_refused", .text = shown(error.what()), .of_alerts = true});
   flush();
 }
 
