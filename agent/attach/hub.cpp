@@ -33,7 +33,7 @@ ucred peer_of(int socket) {
 }
 
 /// A name that anybody may have made up, for a line of the log.
-std::string named(std::string_view name) { return shown(name.substr(0, kNameBytesMax)); }
+std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); }
 
 /// Nothing for a process that this PID namespace does not show.
 pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }

@@ -49,5 +49,8 @@ std::string written_out(std::string_view told, bool lines) {
 
 std::string shown(std::string_view text) { return written_out(text, false); }
 std::string shown_lines(std::string_view text) { return written_out(text, true); }
+std::string excerpt(std::string_view text, std::size_t bytes_max) {
+  return shown(text.substr(0, bytes_max)) + (text.size() > bytes_max ? "..." : "");
+}
 
 }  // namespace cardswap

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -11,5 +12,7 @@ namespace cardswap {
 [[nodiscard]] std::string shown(std::string_view text);
 /// The same for many lines: line feeds and tabs stay.
 [[nodiscard]] std::string shown_lines(std::string_view text);
+/// The same of the first `bytes_max` bytes, with "..." after them where more follow.
+[[nodiscard]] std::string excerpt(std::string_view text, std::size_t bytes_max = 256);
 
 }  // namespace cardswap

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "agent/base/json_fields.h"
+#include "agent/base/shown.h"
 #include "agent/health/xid_table.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
@@ -23,7 +24,7 @@ constexpr std::size_t kValueMax = 256;
 
 /// A stranger's text, short and without control characters.
 std::string words_at(const json::object& from, std::string_view key, std::size_t most = kValueMax) {
-  return shown(text_at(from, key), most);
+  return excerpt(text_at(from, key), most);
 }
 
 Severity severity_from(std::string_view text) {
@@ -34,9 +35,9 @@ Severity severity_from(std::string_view text) {
 
 /// A label is a string; one that is none still says something about whose the alert is.
 std::string value_of(const json::value& value) {
-  if (value.is_string()) return shown(value.get_string(), kValueMax);
+  if (value.is_string()) return excerpt(value.get_string(), kValueMax);
   if (value.is_null()) return {};
-  return value.is_structured() ? "(no text)" : shown(json::serialize(value), kValueMax);
+  return value.is_structured() ? "(no text)" : excerpt(json::serialize(value), kValueMax);
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ Alert alert_from(const json::object& from) {
     for (const auto& item : labels->get_object()) {
       alert.labels_cut = alert.labels.size() == kLabelsMax;
       if (alert.labels_cut) break;
-      alert.labels.emplace_back(shown(item.key(), kNameMax), value_of(item.value()));
+      alert.labels.emplace_back(excerpt(item.key(), kNameMax), value_of(item.value()));
     }
   }
   alert.name = as_utf8(alert.label("alertname").substr(0, kNameMax));

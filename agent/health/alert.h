@@ -9,7 +9,7 @@
 
 namespace cardswap::health {
 
-/// One alert of a webhook call, made safe: names and values are bounded and shown().
+/// One alert of a webhook call, made safe: names and values are excerpts of what came.
 struct Alert {
   std::string name;  ///< label "alertname"
   bool firing = true;

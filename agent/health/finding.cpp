@@ -7,8 +7,6 @@
 #include <charconv>
 #include <utility>
 
-#include "migrator/core/utf8.h"
-
 namespace cardswap::health {
 namespace {
 
@@ -61,16 +59,6 @@ const char* to_string(Severity severity) {
     case Severity::critical: return "critical";
   }
   return "";
-}
-
-std::string shown(std::string_view text, std::size_t most) {
-  const bool cut = text.size() > most;
-  auto safe = as_utf8(std::string(text.substr(0, most)));
-  for (auto& c : safe) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  if (cut) safe += "...";
-  return safe;
 }
 
 bool mentions(std::string_view text, std::string_view words) {

@@ -33,15 +33,11 @@ struct Finding {
   /// True: a state whose end the source will report. False: an event.
   bool lasting = false;
   Severity severity = Severity::none;
-  std::string detail;  ///< for people; made safe by shown()
+  std::string detail;  ///< for people; made safe by excerpt()
   std::string who;     ///< tells reports of one source apart: an alert's fingerprint
   std::vector<std::pair<std::string, std::string>> labels;  ///< an alert's
   std::optional<int> pid;  ///< the process whose context died, if the source says it
 };
-
-/// Text from outside for logs, terminals and JSON: UTF-8, no control characters, at most `most`
-/// bytes.
-[[nodiscard]] std::string shown(std::string_view text, std::size_t most = 256);
 
 /// Whether `text` contains `words`, in any case.
 [[nodiscard]] bool mentions(std::string_view text, std::string_view words);

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "agent/base/shown.h"
 #include "agent/health/kernel_record.h"
 #include "agent/health/taking.h"
 #include "agent/health/xid_table.h"
@@ -57,7 +58,7 @@ std::optional<XidLine> xid_in(std::string_view rest) {
   if (found.pci.empty()) return std::nullopt;
   inside.remove_prefix(end);
   skip(inside, " ,;");
-  found.instance = shown(inside);
+  found.instance = excerpt(inside);
   if (!take(rest, ":")) return std::nullopt;
   skip(rest, " ");
   const auto xid = take_number<unsigned>(rest);
@@ -72,8 +73,8 @@ std::optional<XidLine> xid_in(std::string_view rest) {
   }
   if (found.xid == 154) found.recovery = recovery_in(rest);
   found.detail =
-      shown(found.instance.empty() ? std::string(rest)
-                                   : fmt::format("MIG instance {}: {}", found.instance, rest));
+      excerpt(found.instance.empty() ? std::string(rest)
+                                     : fmt::format("MIG instance {}: {}", found.instance, rest));
   return found;
 }
 
@@ -141,7 +142,8 @@ DriverVoice::Heard DriverVoice::hear_line(std::string_view words,
     if (!mentions(words, fault.words)) continue;
     const auto code = device.empty() ? fault.host : fault.device;
     const bool of_device = !code.starts_with("driver:");
-    faults.push_back({std::string(code), of_device ? device : std::string(), shown(words), {}, {}});
+    faults.push_back(
+        {std::string(code), of_device ? device : std::string(), excerpt(words), {}, {}});
     lines_left_ = 0;
     return Heard::fault;
   }

@@ -15,7 +15,7 @@ struct XidLine {
   unsigned xid = 0;
   std::optional<int> pid;
   std::string instance;  ///< with MIG: "GPU-I:05", as the driver writes it
-  std::string detail;    ///< the text after the number, instance first; made safe by shown()
+  std::string detail;    ///< the text after the number, instance first; made safe by excerpt()
   /// XID 154 only: the recovery action that the driver asks for now.
   std::optional<unsigned> recovery;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/shown.h"
 #include "agent/health/own_host.h"
 
 namespace cardswap::health {
@@ -90,7 +91,7 @@ KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since)
   const auto fate = [&](LineFate what, std::string why) {
     news.fate = what;
     news.why = std::move(why);
-    news.sample = shown(line);
+    news.sample = excerpt(line);
     return news;
   };
   switch (record.kind) {
@@ -112,7 +113,7 @@ KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since)
     case DriverVoice::Heard::unknown_words:
       return fate(LineFate::unplaced, "the driver's words are not known");
   }
-  news.sample = shown(line);
+  news.sample = excerpt(line);
   return news;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/shown.h"
 #include "agent/base/units.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/device_facts.h"
@@ -153,17 +154,17 @@ void Monitor::note(const AgentEvent& event) {
 
 void Monitor::clear(const std::string& device, const std::string& reason, const std::string& by) {
   if (device != "all" && device != kHost && !device_called(engine_.devices(), device)) {
-    throw Error(Code::not_found, fmt::format("there is no device '{}' here", shown(device)),
+    throw Error(Code::not_found, fmt::format("there is no device '{}' here", excerpt(device)),
                 "`cardswap devices` lists them; `host` and `all` are known too");
   }
-  engine_.clear(device_called(engine_.devices(), device).value_or(device), shown(reason), now(),
-                shown(by));
+  engine_.clear(device_called(engine_.devices(), device).value_or(device), excerpt(reason), now(),
+                excerpt(by));
   flush();
   wake_.notify();
 }
 
 void Monitor::close_breaker(const std::string& reason, const std::string& by) {
-  engine_.close_breaker(shown(reason), now(), shown(by));
+  engine_.close_breaker(excerpt(reason), now(), excerpt(by));
   flush();
   wake_.notify();
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/shown.h"
 #include "agent/health/kernel_log.h"
 #include "agent/health/monitor.h"
 #include "agent/health/nvml_source.h"
@@ -36,7 +37,7 @@ void Monitor::report(Finding finding, const std::string& called) {
         unknown_devices_.insert(called + finding.code).second) {
       engine_.tell({.at = finding.at,
                     .kind = "not_ours",
-                    .device = shown(called),
+                    .device = excerpt(called),
                     .code = finding.code,
                     .text = "this agent has no such device: " + finding.detail});
       wake_.notify();
@@ -53,7 +54,7 @@ void Monitor::source_state(const std::string& source, const std::string& state) 
   if (known == state) return;
   known = state;
   engine_.tell(
-      {.at = now(), .kind = "source", .text = fmt::format("{}: {}", source, shown(state))});
+      {.at = now(), .kind = "source", .text = fmt::format("{}: {}", source, excerpt(state))});
   wake_.notify();
 }
 
@@ -129,7 +130,7 @@ void Monitor::follow_kernel_log() {
 
 void Monitor::kernel_lost(const std::string& what) {
   ++counts_.kernel_gaps;
-  engine_.tell({.at = now(), .kind = "kernel_log_gap", .text = shown(what)});
+  engine_.tell({.at = now(), .kind = "kernel_log_gap", .text = excerpt(what)});
   wake_.notify();
 }
 
@@ -291,7 +292,7 @@ asio::awaitable<Monitor::Taken> Monitor::take(json::object body) {
 void Monitor::refused(const Error& error) {
   ++counts_.webhooks_refused;
   engine_.tell(
-      {.at = now(), .kind = "webhook_refused", .text = shown(error.what()), .of_alerts = true});
+      {.at = now(), .kind = "webhook_refused", .text = excerpt(error.what()), .of_alerts = true});
   flush();
 }
 

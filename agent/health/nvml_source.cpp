@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "agent/base/shown.h"
 #include "agent/health/kernel_log.h"
 #include "agent/process/command.h"
 #include "migrator/core/error.h"
@@ -51,19 +52,19 @@ void take_nvml_line(std::string_view line, const NvmlEvents& events) {
     line.remove_prefix(tab + 1);
   }
   if (part[0] == "state" && parts >= 2) {
-    events.state(part[1] == "ok" ? "ok" : shown(part[1]) + ": " + shown(part[2]));
+    events.state(part[1] == "ok" ? "ok" : excerpt(part[1]) + ": " + excerpt(part[2]));
   } else if (part[0] == "device" && parts == 4) {
     int index = 0;
     std::from_chars(part[1].data(), part[1].data() + part[1].size(), index);
-    events.device(index, shown(part[2]), pci_address(part[3]));
+    events.device(index, excerpt(part[2]), pci_address(part[3]));
   } else if (part[0] == "finding" && parts == 7) {
     Finding finding;
     finding.source = Source::nvml;
-    finding.device = shown(part[1].empty() ? part[2] : part[1]);
-    finding.code = shown(part[3], 64);
+    finding.device = excerpt(part[1].empty() ? part[2] : part[1]);
+    finding.code = excerpt(part[3], 64);
     finding.firing = part[4] == "1";
     finding.lasting = part[5] == "1";
-    finding.detail = shown(part[6]);
+    finding.detail = excerpt(part[6]);
     finding.who = finding.code;
     events.finding(std::move(finding));
   }

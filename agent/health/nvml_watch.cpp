@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/shown.h"
 #include "agent/health/xid_table.h"
 #include "cuda/nvml_api.h"
 
@@ -132,7 +133,7 @@ class Watch {
       if (api_.handle(i, &watched.device) != kSuccess) continue;  // the kernel log names it
       std::array<char, 96> uuid{};
       if (api_.uuid != nullptr && api_.uuid(watched.device, uuid.data(), uuid.size()) == kSuccess) {
-        watched.uuid = shown(uuid.data(), 95);
+        watched.uuid = excerpt(uuid.data(), 95);
       }
       nvmlPciInfo_t pci{};
       if (api_.pci != nullptr && api_.pci(watched.device, &pci) == kSuccess) {
@@ -311,7 +312,7 @@ int watch_nvml(const std::string& library) {
   auto api = open_api(library);
   if (!api.library || api.init == nullptr || api.count == nullptr || api.handle == nullptr) {
     const auto* why = ::dlerror();  // NOLINT(concurrency-mt-unsafe)
-    say("state\tabsent\t" + shown(why == nullptr ? "no NVML in " + library : why));
+    say("state\tabsent\t" + excerpt(why == nullptr ? "no NVML in " + library : why));
     return 3;
   }
   return Watch(std::move(api)).run();

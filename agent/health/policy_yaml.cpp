@@ -10,6 +10,7 @@
 
 #include "agent/base/address.h"
 #include "agent/base/own_path.h"
+#include "agent/base/shown.h"
 #include "agent/base/units.h"
 #include "migrator/core/error.h"
 
@@ -42,7 +43,7 @@ class Reader {
       if (found == keys.end()) {
         std::vector<std::string_view> known;
         for (const auto& [known_key, unused] : keys) known.push_back(known_key);
-        fail(item.first, fmt::format("'{}' is no key of {}", shown(key, 64), name),
+        fail(item.first, fmt::format("'{}' is no key of {}", excerpt(key, 64), name),
              fmt::format("known here: {}", fmt::join(known, ", ")));
       }
       if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
@@ -89,8 +90,8 @@ class Reader {
                           text.find_first_not_of("0123456789") == std::string::npos;
       const auto value = digits ? std::stoul(text) : 0;
       if (!digits || value < least || value > most) {
-        fail(node, fmt::format("{}: '{}' is no number from {} to {}", name, shown(text, 64), least,
-                               most));
+        fail(node, fmt::format("{}: '{}' is no number from {} to {}", name, excerpt(text, 64),
+                               least, most));
       }
       out = static_cast<unsigned>(value);
     };
@@ -99,7 +100,7 @@ class Reader {
     return [this, &out, name](const YAML::Node& node) {
       const auto text = scalar(node, name);
       if (text != "true" && text != "false") {
-        fail(node, fmt::format("{}: '{}' is neither true nor false", name, shown(text, 64)));
+        fail(node, fmt::format("{}: '{}' is neither true nor false", name, excerpt(text, 64)));
       }
       out = text == "true";
     };
@@ -113,7 +114,7 @@ class Reader {
       if (text == to_string(value)) return value;
       known += fmt::format("{}{}", known.empty() ? "" : ", ", to_string(value));
     }
-    fail(node, fmt::format("'{}' is no {}", shown(text, 64), name), "use " + known);
+    fail(node, fmt::format("'{}' is no {}", excerpt(text, 64), name), "use " + known);
   }
 
  private:
@@ -198,7 +199,7 @@ std::string spare_from(const Reader& in, const YAML::Node& node) {
   const bool device_ok =
       slash == std::string::npos || is_device(std::string_view(spare).substr(slash + 1));
   if (!device_ok || !address_from(spare.substr(0, slash))) {
-    in.fail(node, fmt::format("'{}' is no spare", shown(spare, 64)),
+    in.fail(node, fmt::format("'{}' is no spare", excerpt(spare, 64)),
             "write it like gpu-b:7070/cuda:7, or like gpu-b:7070 for any device there");
   }
   return spare;
@@ -208,7 +209,7 @@ DeviceName device_name_from(const Reader& in, const YAML::Node& name, const YAML
   DeviceName device;
   device.name = in.scalar(name, "a device");
   if (!is_device(device.name)) {
-    in.fail(name, fmt::format("'{}' is no device", shown(device.name, 64)),
+    in.fail(name, fmt::format("'{}' is no device", excerpt(device.name, 64)),
             "cpu:0, cpu:1, ... and cuda:0, cuda:1, ... are");
   }
   in.map(node, "a device",
@@ -231,7 +232,7 @@ Policy read(const Reader& in, const YAML::Node& root) {
            [&](const YAML::Node& at) {
              const auto mode = in.scalar(at, "mode");
              if (mode != "observe" && mode != "act") {
-               in.fail(at, fmt::format("'{}' is no mode", shown(mode, 64)), "use observe or act");
+               in.fail(at, fmt::format("'{}' is no mode", excerpt(mode, 64)), "use observe or act");
              }
              policy.act = mode == "act";
            }},

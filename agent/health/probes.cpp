@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "agent/base/own_path.h"
+#include "agent/base/shown.h"
 #include "agent/health/monitor.h"
 #include "agent/process/command.h"
 #include "migrator/core/descriptor.h"
@@ -86,7 +87,7 @@ asio::awaitable<void> Monitor::probe(Probe probe, unsigned generation) {
     finding.source = Source::probe;
     finding.lasting = true;
     finding.who = probe.name;
-    finding.detail = shown(result.text);
+    finding.detail = excerpt(result.text);
     finding.code = "probe:" + probe.name;
     finding.firing = result.code == 1 || result.code == 2;
     finding.severity = result.code == 2 ? Severity::critical : Severity::warning;

@@ -110,6 +110,13 @@ TEST(Shown, WritesOutWhatATerminalObeysAndNothingElse) {
   EXPECT_EQ(shown_lines("a\n\tb\x1b[2J\r\n"), "a\n\tb\\x1b[2J\\r\n");
 }
 
+TEST(Shown, AnExcerptSaysThatItIsOne) {
+  EXPECT_EQ(excerpt("abc", 3), "abc");
+  EXPECT_EQ(excerpt("abcd", 3), "abc...");
+  EXPECT_EQ(excerpt("\xc2\x9b\n", 3), "\\x9b\\n");
+  EXPECT_EQ(excerpt("gr\xc3\xbc\xc3\x9f", 3), "gr?...") << "no half of a character is left";
+}
+
 TEST(Shown, AMessageInTheLogIsOneLine) {
   const auto format = text_log_format();
   spdlog::memory_buf_t line;

@@ -201,6 +201,9 @@ TEST(KernelLine, IsNotFooled) {
   ASSERT_TRUE(found);
   EXPECT_LE(found->detail.size(), 300U);
   EXPECT_EQ(found->detail.find('\x1b'), std::string::npos);
+  const auto turned = xid_line("NVRM: Xid (PCI:0000:3b:00): 31, \xe2\x80\xaereversed \xc2\x9b");
+  ASSERT_TRUE(turned);
+  EXPECT_EQ(turned->detail, "\\u202ereversed \\x9b") << "a terminal obeys these too";
 }
 
 TEST(DeviceNames, AreUuidsAndPciAddressesInAnySpelling) {
