@@ -25,11 +25,11 @@
 
 #include "agent/criu/files_here.h"
 #include "agent/criu/held_files.h"
-#include "agent/criu/keep.h"
 #include "agent/criu/namespaces.h"
-#include "agent/criu/stay.h"
 #include "agent/criu/swrk.h"
+#include "agent/process/keep.h"
 #include "agent/process/process_tree.h"
+#include "agent/process/stay.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
@@ -249,7 +249,7 @@ void restore_apart(const Orders& orders) {
 int main(int argc, char** argv) {
   using namespace cardswap;
   // One for each job stays for as long as that runs: it takes no page more than it needs.
-  if (argc == 2 && std::string_view(argv[1]) == "keep") return criu::keep();
+  if (argc == 2 && std::string_view(argv[1]) == "keep") return keep();
   if (argc == 2 && std::string_view(argv[1]) == "files") {
     return criu::look_at_files(criu::kFilesOrderFd, criu::kFilesReportFd);
   }

@@ -7,7 +7,8 @@
 
 #include "agent/process/process.h"
 
-/// What agent and `cardswap-init keep` say to each other: agent/process/parent.h.
+/// What an agent (agent/process/parent.h) and `cardswap-init keep` (agent/process/keep.h) say to
+/// each other.
 namespace cardswap {
 
 /// The agent's order to cardswap-init, passed in a memfd.

@@ -9,7 +9,7 @@
 #include "migrator/core/descriptor.h"
 
 /// What cardswap-init does for the rest of its life: it stays with a process until that ends.
-namespace cardswap::criu {
+namespace cardswap {
 
 /// Waits for whatever ends here until `root` did; its wait status. What is left of its process
 /// group then is killed, while its number is nobody else's. `leash` closed without a word: nothing,
@@ -24,4 +24,4 @@ void end_descendants();
 /// The status is on disk, whole, when this returns; or not at all, when the disk does not take it.
 void write_status(const std::filesystem::path& file, int wait_status);
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

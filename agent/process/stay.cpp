@@ -1,4 +1,4 @@
-#include "agent/criu/stay.h"
+#include "agent/process/stay.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,10 +14,11 @@
 #include "agent/process/exit_status.h"
 #include "agent/process/process_tree.h"
 
-namespace cardswap::criu {
+namespace cardswap {
 namespace {
 
-constexpr std::chrono::seconds kEndMax{5};  // a process in a hung file system does not end
+constexpr std::chrono::seconds kDescendantsEndMax{
+    5};  // a process in a hung file system does not end
 constexpr int kLookAgainMs = 20;
 
 /// Waits for every process that has ended here. True when `root` was among them.
@@ -62,7 +63,7 @@ std::optional<int> stay_with(pid_t root, Descriptor leash, const std::function<v
 }
 
 void end_descendants() {
-  const auto until = std::chrono::steady_clock::now() + kEndMax;
+  const auto until = std::chrono::steady_clock::now() + kDescendantsEndMax;
   while (std::chrono::steady_clock::now() < until) {
     const auto self = ::getpid();
     for (const auto pid : tree_of({self, start_time_of(self).value_or(0)})) {
@@ -92,4 +93,4 @@ void write_status(const std::filesystem::path& file, int wait_status) {
   if (folder) ::fsync(folder.get());
 }
 
-}  // namespace cardswap::criu
+}  // namespace cardswap

@@ -1,4 +1,4 @@
-#include "agent/criu/keep.h"
+#include "agent/process/keep.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,12 +14,12 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/stay.h"
 #include "agent/process/keep_order.h"
+#include "agent/process/stay.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
-namespace cardswap::criu {
+namespace cardswap {
 namespace {
 
 KeepOrder read_order(int fd) {
@@ -105,4 +105,4 @@ int keep() {
   return 0;
 }
 
-}  // namespace cardswap::criu
+}  // namespace cardswap
