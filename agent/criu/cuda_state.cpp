@@ -35,7 +35,11 @@ bool may_pass(const Error& error) {
 }  // namespace
 
 CudaState::CudaState(asio::io_context& context, const Config& config, Journal& journal)
-    : context_(context), config_(config), intents_(journal), worker_(context) {}
+    : context_(context),
+      config_(config),
+      intents_(journal),
+      driver_calls_(context, Error(Code::timed_out, "a call of the NVIDIA driver did not return",
+                                   "the kernel log may say why; the call is still under way")) {}
 
 asio::awaitable<void> CudaState::look() {
   const auto is_gpu = [](const DeviceConfig& device) { return device.kind() == "cuda"; };
@@ -52,7 +56,7 @@ asio::awaitable<void> CudaState::look() {
     return std::make_shared<const cuda::DriverCheckpoint>(library);
   };
   try {
-    driver_ = co_await worker_.run(std::move(open), kOpenMax);
+    driver_ = co_await driver_calls_.run(std::move(open), kOpenMax);
     problem_.clear();
   } catch (const Error& error) {
     problem_ = error.what();
@@ -91,7 +95,7 @@ asio::awaitable<std::vector<CudaState::Process>> CudaState::states_of(ProcessId 
   std::optional<Error> failed;
   std::vector<Process> result;
   try {
-    result = co_await worker_.run(std::move(ask), limit);
+    result = co_await driver_calls_.run(std::move(ask), limit);
   } catch (const Error& error) {
     failed = error;
   }
@@ -111,7 +115,7 @@ asio::awaitable<void> CudaState::advance(cuda::CheckpointIntent intent, millisec
   std::function<void()> move = [driver = driver_, intent = std::move(intent), lock_limit] {
     driver->advance(intent, lock_limit);
   };
-  co_await worker_.run(std::move(move), limit);
+  co_await driver_calls_.run(std::move(move), limit);
 }
 
 asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/blocking_calls.h"
 #include "agent/base/config.h"
 #include "agent/criu/cuda_intents.h"
 #include "agent/criu/hooks.h"
 #include "agent/criu/preflight.h"
-#include "agent/criu/worker.h"
 
 namespace cardswap::criu {
 
@@ -66,7 +66,7 @@ class CudaState {
   CudaIntents intents_;
   Driver driver_;
   std::string problem_ = "not looked for yet";
-  Worker worker_;  // last: its end waits for calls that use the rest
+  BlockingCalls driver_calls_;  // last: its end waits for calls that use the rest
 };
 
 }  // namespace cardswap::criu

@@ -1,4 +1,4 @@
-#include "agent/criu/worker.h"
+#include "agent/base/blocking_calls.h"
 
 #include <gmock/gmock.h>
 
@@ -6,21 +6,23 @@
 #include <boost/asio/use_future.hpp>
 #include <thread>
 
-namespace cardswap::criu {
+namespace cardswap {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+const Error kNotBack(Code::timed_out, "it did not return", "look why");
+
 int result_of(std::function<int()> call, milliseconds limit = seconds(30)) {
   asio::io_context context(1);
-  Worker worker(context);
-  auto result = asio::co_spawn(context, worker.run(std::move(call), limit), asio::use_future);
+  BlockingCalls calls(context, kNotBack);
+  auto result = asio::co_spawn(context, calls.run(std::move(call), limit), asio::use_future);
   context.run();
   return result.get();
 }
 
-TEST(Worker, GivesWhatACallReturnsOrThrows) {
+TEST(BlockingCalls, GivesWhatACallReturnsOrThrows) {
   const auto here = std::this_thread::get_id();
   EXPECT_EQ(result_of([here] { return std::this_thread::get_id() == here ? 1 : 2; }), 2);
   try {
@@ -31,7 +33,7 @@ TEST(Worker, GivesWhatACallReturnsOrThrows) {
   }
 }
 
-TEST(Worker, GivesUpACallThatDoesNotReturnAndWaitsForItAtItsEnd) {
+TEST(BlockingCalls, GivesUpACallThatDoesNotReturnAndWaitsForItAtItsEnd) {
   std::promise<void> gone_on;
   std::atomic<bool> ended = false;
   std::function<int()> call = [waits = gone_on.get_future().share(), &ended] {
@@ -41,11 +43,17 @@ TEST(Worker, GivesUpACallThatDoesNotReturnAndWaitsForItAtItsEnd) {
   };
   asio::io_context context(1);
   {
-    Worker worker(context);
+    BlockingCalls calls(context, kNotBack);
     auto result =
-        asio::co_spawn(context, worker.run(std::move(call), milliseconds(5)), asio::use_future);
+        asio::co_spawn(context, calls.run(std::move(call), milliseconds(5)), asio::use_future);
     context.run();
-    EXPECT_THROW((void)result.get(), Error);
+    try {
+      (void)result.get();
+      ADD_FAILURE() << "it waited";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::timed_out);
+      EXPECT_EQ(error.hint(), "look why");
+    }
     EXPECT_FALSE(ended);
     gone_on.set_value();
   }
@@ -53,4 +61,4 @@ TEST(Worker, GivesUpACallThatDoesNotReturnAndWaitsForItAtItsEnd) {
 }
 
 }  // namespace
-}  // namespace cardswap::criu
+}  // namespace cardswap

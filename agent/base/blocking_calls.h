@@ -13,18 +13,20 @@
 #include "agent/base/task_group.h"
 #include "migrator/core/error.h"
 
-namespace cardswap::criu {
+namespace cardswap {
 
 /// Threads for calls that block, which the agent's own must not. Its end waits for those under way.
-class Worker {
+class BlockingCalls {
  public:
-  explicit Worker(asio::io_context& context) : context_(context) {}
-  ~Worker() { pool_.join(); }
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
+  /// `not_back` is thrown for a call that does not return in time.
+  BlockingCalls(asio::io_context& context, Error not_back)
+      : context_(context), not_back_(std::move(not_back)) {}
+  ~BlockingCalls() { pool_.join(); }
+  BlockingCalls(const BlockingCalls&) = delete;
+  BlockingCalls& operator=(const BlockingCalls&) = delete;
 
-  /// What `call` returns or throws. It owns what it uses: after `limit`, which is
-  /// Error{timed_out} here, and after a cancellation it goes on alone.
+  /// What `call` returns or throws. It owns what it uses: after `limit`, and after a cancellation,
+  /// it goes on alone.
   template <class Result>
   asio::awaitable<Result> run(std::function<Result()> call, std::chrono::milliseconds limit) {
     auto task = std::make_shared<std::packaged_task<Result()>>(std::move(call));
@@ -39,17 +41,14 @@ class Worker {
     });
     const auto until = std::chrono::steady_clock::now() + limit;
     while (!done->is) {
-      if (std::chrono::steady_clock::now() >= until) {
-        throw Error(Code::timed_out, "a call of the NVIDIA driver did not return",
-                    "the kernel log may say why; the call is still under way");
-      }
+      if (std::chrono::steady_clock::now() >= until) throw Error(not_back_);
       co_await done->changed.wait_until(until);
     }
     co_return result.get();
   }
 
  private:
-  static constexpr std::size_t kThreads = 4;  // one hung call must not hold up the next job's
+  static constexpr std::size_t kThreads = 4;  // one hung call must not hold up the next
 
   struct Done {
     explicit Done(asio::io_context& context) : changed(context) {}
@@ -58,7 +57,8 @@ class Worker {
   };
 
   asio::io_context& context_;
+  const Error not_back_;
   asio::thread_pool pool_{kThreads};
 };
 
-}  // namespace cardswap::criu
+}  // namespace cardswap
