@@ -35,8 +35,8 @@ bool elsewhere_may_help(Code code) {
 }
 
 /// A name of the agent's answer, which becomes an argument of the hook or a part of another call.
-std::string told(const json::object& from, std::string_view key, bool (*is_right)(std::string_view),
-                 const http::Endpoint& agent) {
+std::string name_at(const json::object& from, std::string_view key,
+                    bool (*is_right)(std::string_view), const http::Endpoint& agent) {
   auto name = shown_at(from, key);
   if (is_right(name)) return name;
   throw Error(Code::corrupt,
@@ -94,9 +94,9 @@ void Drain::cordon() {
 
 void Drain::note_job(Item& item, const json::object& job) {
   auto& placed = item.job;
-  placed.name = told(job, "name", outside::is_job_name, drained_);
+  placed.name = name_at(job, "name", outside::is_job_name, drained_);
   placed.host = drained_.text();
-  placed.device = told(job, "device", outside::is_place, drained_);
+  placed.device = name_at(job, "device", outside::is_place, drained_);
   placed.kind = placed.device.substr(0, placed.device.find(':'));
   placed.state_bytes = number_at<std::uint64_t>(job, "state_bytes");
   placed.movable = flag_at(job, "attached") && placed.state_bytes > 0;
@@ -136,7 +136,7 @@ void Drain::refresh() {
     if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
       continue;
     }
-    const auto name = told(job, "name", outside::is_job_name, drained_);
+    const auto name = name_at(job, "name", outside::is_job_name, drained_);
     live.push_back(name);
     auto item = std::find_if(items_.begin(), items_.end(),
                              [&](const Item& known) { return known.job.name == name; });
@@ -154,7 +154,7 @@ void Drain::refresh() {
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
     if (!shown_at(job, "migration").empty()) {
-      take_up(*item, told(job, "migration", outside::is_migration_id, drained_));
+      take_up(*item, name_at(job, "migration", outside::is_migration_id, drained_));
     }
   }
   for (auto& item : items_) {
@@ -237,7 +237,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   spec.to = item.row.to;
   try {
     item.migration = client().call("POST", "/v1/migrations", request_body(spec));
-    item.row.migration = told(item.migration, "id", outside::is_migration_id, drained_);
+    item.row.migration = name_at(item.migration, "id", outside::is_migration_id, drained_);
     item.phase = Phase::moving;
   } catch (const Error& error) {
     // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.

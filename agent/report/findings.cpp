@@ -4,8 +4,8 @@
 
 #include <cmath>
 
+#include "agent/base/shown_fields.h"
 #include "agent/base/units.h"
-#include "agent/report/fields.h"
 
 namespace cardswap::report {
 namespace {
@@ -59,7 +59,7 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   }
   tell_the_downtime(r, found);
   if (const auto regions = count_at(progress, "regions_not_replayed"); regions > 0) {
-    const auto names = text_at(progress, "not_replayed");
+    const auto names = shown_at(progress, "not_replayed");
     found.push_back({Level::warning,
                      fmt::format("an audit found {} region{} different after replay ({}): {} sent "
                                  "by rounds instead",
@@ -68,13 +68,13 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   } else if (r.strategy == "replay" && r.moved()) {
     found.push_back({Level::note, "every replayed region was bit for bit the same on both sides"});
   }
-  if (const auto ms = number_at(progress, "back_pressure_ms"); ms >= 1) {
+  if (const auto ms = amount_at(progress, "back_pressure_ms"); ms >= 1) {
     found.push_back(
         {Level::note, fmt::format("the trainer waited {} because the log was full; --log-memory "
                                   "allows more",
                                   format_ms(ms))});
   }
-  if (const auto ms = number_at(progress, "window_wait_ms"); ms >= 1) {
+  if (const auto ms = amount_at(progress, "window_wait_ms"); ms >= 1) {
     found.push_back({Level::note, fmt::format("the trainer waited {} for copies and digests of its "
                                               "state",
                                               format_ms(ms))});
@@ -83,13 +83,13 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
     found.push_back(
         {Level::warning, fmt::format("the job was slowed down by {} % to converge", pct)});
   }
-  if (const auto codec = text_at(progress, "compression"); !codec.empty()) {
+  if (const auto codec = shown_at(progress, "compression"); !codec.empty()) {
     found.push_back(
         {Level::note, fmt::format("payloads were packed with {}, of late {:.2f} bytes of "
                                   "state for a byte sent",
-                                  codec, number_at(progress, "compression_ratio"))});
+                                  codec, amount_at(progress, "compression_ratio"))});
   }
-  if (text_at(progress, "card_path") == "staged") {
+  if (shown_at(progress, "card_path") == "staged") {
     found.push_back({Level::note,
                      "the GPU's memory passed through this host's: its UCX has no CUDA, or "
                      "--encrypt or --transports kept UCX from it; docs/operations.md has more"});

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "agent/base/shown_fields.h"
 #include "agent/base/units.h"
 #include "agent/http/client.h"
-#include "agent/report/fields.h"
 #include "agent/report/findings.h"
 
 namespace cardswap::report {
@@ -23,10 +23,10 @@ std::vector<Span> states_of(const json::object& migration, std::int64_t started,
   const auto& history = array_at(migration, "history");
   for (const auto& item : history) {
     if (!item.is_object()) continue;
-    const auto at = number_at(item.get_object(), "at_ms") - static_cast<double>(started);
+    const auto at = amount_at(item.get_object(), "at_ms") - static_cast<double>(started);
     const auto from = std::max(result.empty() ? 0 : result.back().from_ms, at);
     if (!result.empty()) result.back().to_ms = from;
-    result.push_back({text_at(item.get_object(), "state"), from, from});
+    result.push_back({shown_at(item.get_object(), "state"), from, from});
   }
   if (!result.empty()) result.back().to_ms = std::max(result.back().from_ms, total_ms);
   return result;
@@ -160,14 +160,14 @@ std::string why_this_strategy(const Report& r, const json::object& progress) {
 
 /// `of_the_engine`: ms of the freeze that scan, send and verify are.
 std::vector<Part> process_parts(const json::object& process, double of_the_engine) {
-  if (number_at(process, "restore_ms") <= 0) return {};
-  std::vector<Part> parts{{"depart", number_at(process, "freeze_ms") - of_the_engine},
-                          {"save GPU state", number_at(process, "driver_suspend_ms")},
-                          {"dump", number_at(process, "dump_ms")},
-                          {"ship", number_at(process, "ship_ms")},
-                          {"restore", number_at(process, "restore_ms")},
-                          {"put GPU state back", number_at(process, "driver_resume_ms")},
-                          {"verify image", number_at(process, "verify_ms")}};
+  if (amount_at(process, "restore_ms") <= 0) return {};
+  std::vector<Part> parts{{"depart", amount_at(process, "freeze_ms") - of_the_engine},
+                          {"save GPU state", amount_at(process, "driver_suspend_ms")},
+                          {"dump", amount_at(process, "dump_ms")},
+                          {"ship", amount_at(process, "ship_ms")},
+                          {"restore", amount_at(process, "restore_ms")},
+                          {"put GPU state back", amount_at(process, "driver_resume_ms")},
+                          {"verify image", amount_at(process, "verify_ms")}};
   std::erase_if(parts, [](const Part& part) { return part.ms <= 0; });
   return parts;
 }
@@ -183,38 +183,39 @@ std::string spelled(std::string_view name) {
 Report make_report(const json::object& migration, const json::object& timeline) {
   Report r;
   const auto& progress = object_at(migration, "progress");
-  r.id = text_at(migration, "id");
-  r.job = text_at(migration, "job");
-  r.from = text_at(migration, "from");
-  r.to = text_at(migration, "to");
-  r.state = text_at(migration, "state");
-  r.result = text_at(migration, "result");
-  r.asked = text_at(migration, "strategy");
-  r.strategy = text_at(progress, "strategy");
+  r.id = shown_at(migration, "id");
+  r.job = shown_at(migration, "job");
+  r.from = shown_at(migration, "from");
+  r.to = shown_at(migration, "to");
+  r.state = shown_at(migration, "state");
+  r.result = shown_at(migration, "result");
+  r.asked = shown_at(migration, "strategy");
+  r.strategy = shown_at(progress, "strategy");
   if (const auto* error = migration.if_contains("error"); error != nullptr && error->is_object()) {
     r.error = http::error_from_json(*error);
   }
-  r.started_at_ms = static_cast<std::int64_t>(number_at(migration, "started_at_ms"));
-  r.total_ms = number_at(progress, "total_time_ms");
-  if (known_at(migration, "migrated_at_step")) r.step = count_at(migration, "migrated_at_step");
-  r.step_ms = number_at(progress, "median_step_ms");
+  r.started_at_ms = static_cast<std::int64_t>(amount_at(migration, "started_at_ms"));
+  r.total_ms = amount_at(progress, "total_time_ms");
+  if (known_amount_at(migration, "migrated_at_step"))
+    r.step = count_at(migration, "migrated_at_step");
+  r.step_ms = amount_at(progress, "median_step_ms");
   r.state_bytes = count_at(progress, "total");
   r.transferred = count_at(progress, "transferred");
-  r.rounds = static_cast<std::uint32_t>(std::min(number_at(progress, "rounds"), 4e9));
+  r.rounds = static_cast<std::uint32_t>(std::min(amount_at(progress, "rounds"), 4e9));
   r.log_entries = count_at(progress, "log_entries");
   r.log_bytes = count_at(progress, "log_bytes");
-  r.replay_ms = number_at(progress, "replay_ms");
+  r.replay_ms = amount_at(progress, "replay_ms");
 
   const auto& parts = object_at(timeline, "downtime");
   auto& d = r.downtime;
-  d.predicted_ms = known_at(parts, "predicted_ms");
-  d.measured_ms = known_at(parts, "measured_ms");
-  d.clock_error_ms = number_at(parts, "clock_error_ms");
-  d.limit_ms = number_at(migration, "max_downtime_ms");
-  d.hold_ms = number_at(parts, "hold_ms");
-  d.scan_ms = number_at(parts, "scan_ms");
-  d.send_ms = number_at(parts, "send_ms");
-  d.verify_ms = number_at(parts, "verify_ms");
+  d.predicted_ms = known_amount_at(parts, "predicted_ms");
+  d.measured_ms = known_amount_at(parts, "measured_ms");
+  d.clock_error_ms = amount_at(parts, "clock_error_ms");
+  d.limit_ms = amount_at(migration, "max_downtime_ms");
+  d.hold_ms = amount_at(parts, "hold_ms");
+  d.scan_ms = amount_at(parts, "scan_ms");
+  d.send_ms = amount_at(parts, "send_ms");
+  d.verify_ms = amount_at(parts, "verify_ms");
   d.transferred = count_at(parts, "transferred");
   auto known = d.scan_ms + d.send_ms + d.verify_ms;
   d.process = process_parts(object_at(migration, "process"), known);

@@ -20,10 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-const boost::json::object& object_at(const boost::json::object& from, std::string_view key) {
-  return from.at(key).as_object();
-}
-
 /// Why CRIU cannot work on this machine; none: it can.
 std::optional<Lack> no_criu(const Host& host) {
   if (kPatience > 1)
@@ -75,7 +71,7 @@ TEST_F(MovedProcess, GoesOnBitForBit) {
 
   EXPECT_EQ(text(moved, "state"), "completed");
   EXPECT_EQ(text(moved, "arrive"), "criu");
-  const auto& parts = object_at(moved, "process");
+  const auto& parts = moved.at("process").as_object();
   for (const auto* part : {"freeze_ms", "dump_ms", "ship_ms", "restore_ms", "verify_ms"}) {
     EXPECT_GT(number(parts, part), 0) << part;
   }
@@ -248,7 +244,7 @@ TEST_F(MovedProcess, GoesOnWhenItsAgentIsKilledDuringTheDump) {
   start(program("4000"), a);
   EXPECT_EQ(text(move(a, b), "result"), "ok");
   const auto phase_of = [&](const std::string& id) {
-    return text(object_at(b.ask({"status", id}), "progress"), "phase");
+    return text(b.ask({"status", id}).at("progress").as_object(), "phase");
   };
   for (const auto wait : {0ms, 1000ms}) {
     const auto id = text(move(b, a, {"--detach"}), "id");
