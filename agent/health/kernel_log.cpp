@@ -12,6 +12,7 @@
 #include <cstring>
 #include <vector>
 
+#include "agent/base/boot.h"
 #include "agent/base/units.h"
 #include "migrator/core/descriptor.h"
 
@@ -127,7 +128,7 @@ std::vector<Part> unread_of(const std::filesystem::path& path, const LogPlace& p
                             const LogEvents& events) {
   KernelReader::Since since;
   since.other_boot = place.boot != boot_id();
-  since.wall = since.other_boot ? boot_time() : 0;
+  since.wall = since.other_boot ? booted_at_ms() : 0;
   const auto files = rotated(path);
   // The same file, wherever it is now; else a copy of it, whose original was emptied.
   const auto same = [&](bool by_inode) {

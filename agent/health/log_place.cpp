@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <fstream>
-#include <sstream>
 
 #include "agent/base/json_fields.h"
 
@@ -42,23 +40,6 @@ std::string tail_of(int fd, std::uint64_t offset) {
   const auto got = ::pread(fd, bytes.data(), size, static_cast<off_t>(offset - size));
   if (got != static_cast<ssize_t>(size)) return {};
   return fmt::format("{:016x}", XXH3_64bits(bytes.data(), size));
-}
-
-std::string boot_id() {
-  std::string id;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
-  return id;
-}
-
-Ms boot_time() {
-  std::ifstream stat("/proc/stat");
-  for (std::string line; std::getline(stat, line);) {
-    std::istringstream words(line);
-    std::string name;
-    Ms seconds = 0;
-    if (words >> name >> seconds && name == "btime") return seconds * 1000;
-  }
-  return 0;
 }
 
 }  // namespace cardswap::health

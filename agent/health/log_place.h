@@ -32,9 +32,5 @@ struct LogPlace {
 
 /// The digest of the open file's bytes before `offset`; empty if the file is shorter or unreadable.
 [[nodiscard]] std::string tail_of(int fd, std::uint64_t offset);
-/// This boot's id; empty if it cannot be read.
-[[nodiscard]] std::string boot_id();
-/// When this host was booted, in ms since 1970; 0 if it cannot be read.
-[[nodiscard]] Ms boot_time();
 
 }  // namespace cardswap::health

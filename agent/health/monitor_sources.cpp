@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/boot.h"
 #include "agent/base/shown.h"
 #include "agent/health/kernel_log.h"
 #include "agent/health/monitor.h"

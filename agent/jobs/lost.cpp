@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include <array>
-#include <fstream>
 #include <string_view>
 
 namespace cardswap {
@@ -26,22 +25,6 @@ std::string time_of(std::int64_t at_ms, std::int64_t now_ms) {
 }
 
 }  // namespace
-
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  std::getline(file, id);
-  return id;
-}
-
-std::int64_t booted_at_ms() {
-  std::ifstream file("/proc/stat");
-  for (std::string word; file >> word;) {
-    std::int64_t seconds = 0;
-    if (word == "btime" && file >> seconds) return seconds * 1000;
-  }
-  return 0;
-}
 
 std::string why_lost(const LastSeen& seen) {
   const auto* why = "its processes ended, and with them who would have told how";

@@ -3,12 +3,9 @@
 #include <cstdint>
 #include <string>
 
-namespace cardswap {
+#include "agent/base/boot.h"
 
-/// The boot id of this host; empty if it cannot be read.
-[[nodiscard]] std::string boot_id();
-/// When this host was booted, in milliseconds since 1970; 0: not known.
-[[nodiscard]] std::int64_t booted_at_ms();
+namespace cardswap {
 
 /// What is known of a job whose end nobody saw.
 struct LastSeen {

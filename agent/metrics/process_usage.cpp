@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "agent/base/boot.h"
 #include "agent/process/process.h"
 
 namespace cardswap {
@@ -14,15 +15,6 @@ namespace {
 
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-}
-
-/// When the machine started, seconds since 1970.
-double boot_time() {
-  std::ifstream file("/proc/stat");
-  for (std::string word; file >> word;) {
-    if (double value = 0; word == "btime" && file >> value) return value;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -51,7 +43,8 @@ ProcessUsage process_usage() {
   if (usage.open_fds > 0) --usage.open_fds;  // the folder's own
   if (const auto ticks = start_time_of(::getpid())) {
     usage.start_time_seconds =
-        boot_time() + static_cast<double>(*ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+        static_cast<double>(booted_at_ms()) / 1e3 +
+        static_cast<double>(*ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   }
   return usage;
 }

@@ -14,6 +14,8 @@
 #include <functional>
 #include <utility>
 
+#include "agent/base/boot.h"
+
 namespace cardswap::health {
 namespace {
 
@@ -163,7 +165,7 @@ TEST_F(KernelLog, SaysWhichLinesMayBeOlderThanTheBoot) {
   append("three\n");
   EXPECT_THAT(read(), SizeIs(1));
   EXPECT_TRUE(since_.other_boot);
-  EXPECT_EQ(since_.wall, boot_time());
+  EXPECT_EQ(since_.wall, booted_at_ms());
 }
 
 TEST(KmsgSequence, IsTheSecondNumber) {
