@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
-#include <charconv>
 
+#include "agent/base/text_parts.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -43,11 +43,8 @@ bool is_name(std::string_view host) {
 }
 
 std::optional<std::uint16_t> port_from(std::string_view text, bool any_port) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  if (port == 0 && !any_port) return std::nullopt;
-  return port;
+  const auto port = number_in<std::uint16_t>(text);
+  return port == 0 && !any_port ? std::nullopt : port;
 }
 
 std::optional<ip::address> ip_of(std::string_view host) {

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
+#include "agent/base/text_parts.h"
 #include "agent/base/units.h"
 #include "migrator/core/error.h"
 #include "migrator/core/named.h"
@@ -25,10 +24,7 @@ double limit_of(const char* name, const std::string& text) {
 /// 0: none.
 std::uint32_t count_of(const char* name, const std::string& text) {
   if (text == "none") return 0;
-  std::uint32_t count = 0;
-  const auto* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, count);
-  if (read.ec == std::errc{} && read.ptr == end && count > 0) return count;
+  if (const auto count = number_in<std::uint32_t>(text).value_or(0); count > 0) return count;
   throw Error(Code::bad_request, fmt::format("{}: '{}' is no number of at least 1", name, text),
               "`none` lifts the limit");
 }

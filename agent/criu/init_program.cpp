@@ -11,13 +11,13 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <sstream>
 
+#include "agent/base/text_parts.h"
 #include "agent/process/child.h"
 #include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
@@ -107,14 +107,6 @@ Error said(const Report& report, const char* what) {
                                                             : report.failure)};
 }
 
-template <class Number>
-std::optional<Number> number_from(std::string_view text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 Report parse_report(std::string_view text) {
@@ -125,10 +117,10 @@ Report parse_report(std::string_view text) {
     const auto line = text.substr(0, end);
     text.remove_prefix(end + 1);
     if (line.starts_with("init ")) {
-      report.init = number_from<pid_t>(line.substr(5)).value_or(0);
+      report.init = number_in<pid_t>(line.substr(5)).value_or(0);
     } else if (line.starts_with("ok")) {
       report.ok = true;
-      if (line.size() > 3) report.restored = number_from<pid_t>(line.substr(3)).value_or(0);
+      if (line.size() > 3) report.restored = number_in<pid_t>(line.substr(3)).value_or(0);
     } else if (line == "failed") {
       report.failure = text.substr(0, text.find_last_not_of('\n') + 1);
       if (report.failure.empty()) report.failure = "it gave no reason";

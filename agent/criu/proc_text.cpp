@@ -5,10 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <sstream>
+
+#include "agent/base/text_parts.h"
 
 namespace cardswap::criu {
 namespace {
@@ -23,21 +24,6 @@ void each_line(std::string_view text, With with) {
     with(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kWhite = " \t";
-  const auto first = text.find_first_not_of(kWhite);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kWhite) - first + 1);
-}
-
-template <class Number>
-std::optional<Number> number_in(std::string_view text, int base) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
 }
 
 struct Address {
@@ -155,13 +141,13 @@ DescriptorInfo parse_descriptor(std::string_view text) {
       words >> number >> info.lock;
       if (info.lock.empty()) info.lock = "?";
     } else if (key == "clockid") {
-      info.clock = number_in<int>(value, 10).value_or(-1);
+      info.clock = number_in<int>(value).value_or(-1);
     } else if (key == "inotify wd" || (key.starts_with("fanotify") && key != "fanotify flags")) {
       info.watches = true;
     } else if (key == "scm_fds") {
-      info.files_under_way = number_in<int>(value, 10).value_or(1);
+      info.files_under_way = number_in<int>(value).value_or(1);
     } else if (key == "Pid") {
-      info.pid = number_in<int>(value, 10).value_or(-1);
+      info.pid = number_in<int>(value).value_or(-1);
     }
   });
   return info;
@@ -173,7 +159,7 @@ bool has_alarm_timer(std::string_view text) {
   bool found = false;
   each_line(text, [&](std::string_view line) {
     if (!line.starts_with("ClockID:")) return;
-    const auto clock = number_in<int>(trimmed(line.substr(8)), 10);
+    const auto clock = number_in<int>(trimmed(line.substr(8)));
     found = found || clock == kRealtimeAlarm || clock == kBoottimeAlarm;
   });
   return found;
@@ -187,7 +173,7 @@ std::map<std::uint64_t, std::string> parse_unix_names(std::string_view text) {
     std::string pointer, references, protocol, flags, type, state, inode, name;
     words >> pointer >> references >> protocol >> flags >> type >> state >> inode;
     std::getline(words >> std::ws, name);
-    const auto number = number_in<std::uint64_t>(inode, 10);
+    const auto number = number_in<std::uint64_t>(inode);
     if (number && !name.empty()) names[*number] = name;
   });
   return names;
@@ -198,7 +184,7 @@ std::vector<std::uint64_t> parse_netlink_sockets(std::string_view text) {
   each_line(text, [&](std::string_view line) {
     const auto last = line.find_last_of(' ', line.find_last_not_of(" \t"));
     if (last == std::string_view::npos) return;
-    const auto number = number_in<std::uint64_t>(trimmed(line.substr(last)), 10);
+    const auto number = number_in<std::uint64_t>(trimmed(line.substr(last)));
     if (number && *number != 0) inodes.push_back(*number);
   });
   return inodes;
@@ -213,7 +199,7 @@ std::vector<InetSocket> parse_inet_sockets(std::string_view text, bool is_tcp) {
         timeout >> inode;
     const auto from = parse_address(local);
     const auto to = parse_address(remote);
-    const auto number = number_in<std::uint64_t>(inode, 10);
+    const auto number = number_in<std::uint64_t>(inode);
     if (!words || !from || !to || !number) return;
     InetSocket socket;
     socket.inode = *number;

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
-#include <charconv>
 
 #include "agent/base/json_fields.h"
 #include "agent/base/shown.h"
+#include "agent/base/text_parts.h"
 #include "agent/health/xid_table.h"
 #include "migrator/core/error.h"
 #include "migrator/core/utf8.h"
@@ -109,12 +109,8 @@ Webhook webhook_from(const json::object& body) {
 
 std::string code_of(const Alert& alert) {
   for (const auto* label : {"xid", "XID", "err_code"}) {
-    const auto said = alert.label(label);
-    unsigned xid = 0;
-    const auto [end, error] = std::from_chars(said.data(), said.data() + said.size(), xid);
-    if (error == std::errc{} && end == said.data() + said.size() && xid > 0 && xid <= kXidMax) {
-      return fmt::format("xid:{}", xid);
-    }
+    const auto xid = number_in<unsigned>(alert.label(label)).value_or(0);
+    if (xid > 0 && xid <= kXidMax) return fmt::format("xid:{}", xid);
   }
   auto name = alert.name;
   for (auto& c : name) {

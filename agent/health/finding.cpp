@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
+
+#include "agent/base/text_parts.h"
 
 namespace cardswap::health {
 namespace {
@@ -23,12 +24,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kSameFaul
 }};
 
 std::optional<unsigned> hex(std::string_view digits, std::size_t most) {
-  unsigned value = 0;
-  if (digits.empty() || digits.size() > most) return std::nullopt;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
+  return digits.size() > most ? std::nullopt : number_in<unsigned>(digits, 16);
 }
 
 bool same_letter(char a, char b) {

@@ -3,10 +3,10 @@
 #include <array>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
-#include <charconv>
 #include <filesystem>
 
 #include "agent/base/shown.h"
+#include "agent/base/text_parts.h"
 #include "agent/health/kernel_log.h"
 #include "agent/process/command.h"
 #include "migrator/core/error.h"
@@ -54,9 +54,7 @@ void take_nvml_line(std::string_view line, const NvmlEvents& events) {
   if (part[0] == "state" && parts >= 2) {
     events.state(part[1] == "ok" ? "ok" : excerpt(part[1]) + ": " + excerpt(part[2]));
   } else if (part[0] == "device" && parts == 4) {
-    int index = 0;
-    std::from_chars(part[1].data(), part[1].data() + part[1].size(), index);
-    events.device(index, excerpt(part[2]), pci_address(part[3]));
+    events.device(number_in<int>(part[1]).value_or(0), excerpt(part[2]), pci_address(part[3]));
   } else if (part[0] == "finding" && parts == 7) {
     Finding finding;
     finding.source = Source::nvml;

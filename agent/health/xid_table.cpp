@@ -1,7 +1,8 @@
 #include "agent/health/xid_table.h"
 
 #include <array>
-#include <charconv>
+
+#include "agent/base/text_parts.h"
 
 namespace cardswap::health {
 namespace {
@@ -144,11 +145,7 @@ constexpr std::array kSignals = {
 
 std::optional<unsigned> xid_of(std::string_view code) {
   if (!code.starts_with("xid:")) return std::nullopt;
-  code.remove_prefix(4);
-  unsigned xid = 0;
-  const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), xid);
-  if (error != std::errc{} || end != code.data() + code.size()) return std::nullopt;
-  return xid;
+  return number_in<unsigned>(code.substr(4));
 }
 
 /// XIDs 144-150 say in their text how bad it is: "Nonfatal ...", "Fatal ...", "Link Fatal ...".

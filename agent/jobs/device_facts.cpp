@@ -7,6 +7,7 @@
 #include <fstream>
 #include <span>
 
+#include "agent/base/text_parts.h"
 #include "migrator/core/utf8.h"
 
 namespace cardswap {
@@ -15,13 +16,6 @@ namespace {
 std::string content_of(const char* path) {
   std::ifstream file(path);
   return {(std::istreambuf_iterator<char>(file)), {}};
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 }  // namespace

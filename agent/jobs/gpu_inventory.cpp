@@ -10,12 +10,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 
+#include "agent/base/text_parts.h"
 #include "cuda/nvml_api.h"
 #include "migrator/core/utf8.h"
 
@@ -38,12 +38,6 @@ std::string shown(const char* text) {
   auto line = as_utf8(text);
   std::erase_if(line, [](char c) { return static_cast<unsigned char>(c) < ' '; });
   return line;
-}
-
-std::uint64_t number_in(std::string_view text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
 }
 
 }  // namespace
@@ -99,8 +93,8 @@ std::vector<Gpu> gpus_from(std::string_view text) {
       line.remove_prefix(std::min(line.size(), part[i].size() + 1));
     }
     if (part[0] != "gpu" || part[1].empty()) continue;
-    gpus.push_back({static_cast<unsigned>(number_in(part[1])), std::string(part[2]),
-                    std::string(part[4]), number_in(part[3])});
+    gpus.push_back({number_in<unsigned>(part[1]).value_or(0), std::string(part[2]),
+                    std::string(part[4]), number_in<std::uint64_t>(part[3]).value_or(0)});
   }
   return gpus;
 }

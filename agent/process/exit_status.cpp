@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 
+#include "agent/base/text_parts.h"
 #include "migrator/core/descriptor.h"
 
 namespace cardswap {
@@ -23,11 +23,8 @@ std::optional<ExitStatus> parse_exit_status(std::string_view text) {
   if (space == std::string_view::npos) return std::nullopt;
   auto digits = text.substr(space + 1);
   while (digits.ends_with('\n')) digits.remove_suffix(1);
-  int number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc{} || end != digits.data() + digits.size() || number < 0 || number > 255) {
-    return std::nullopt;
-  }
+  const auto number = number_in<int>(digits).value_or(-1);
+  if (number < 0 || number > 255) return std::nullopt;
   ExitStatus status;
   if (text.substr(0, space) == "exit") {
     status.code = number;

@@ -5,10 +5,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+
+#include "agent/base/text_parts.h"
 
 namespace cardswap {
 namespace {
@@ -23,20 +24,14 @@ std::string taken_from_environment(const char* name) {
   return result;
 }
 
-std::uint64_t number_in(const std::string& text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc{} && end == text.data() + text.size() ? number : 0;
-}
-
 }  // namespace
 
 ServiceNotifier::ServiceNotifier(boost::asio::io_context& context)
     : address_(taken_from_environment("NOTIFY_SOCKET")), timer_(context) {
-  const auto watchdog = number_in(taken_from_environment("WATCHDOG_USEC"));
+  const auto watchdog =
+      number_in<std::uint64_t>(taken_from_environment("WATCHDOG_USEC")).value_or(0);
   const auto whose = taken_from_environment("WATCHDOG_PID");
-  watched_ =
-      watchdog > 0 && (whose.empty() || number_in(whose) == static_cast<std::uint64_t>(::getpid()));
+  watched_ = watchdog > 0 && (whose.empty() || number_in<pid_t>(whose) == ::getpid());
   every_ = watched_ ? std::chrono::microseconds(std::max<std::uint64_t>(watchdog / 2, 1000))
                     : std::chrono::microseconds(kStatusEvery);
   const bool usable = (address_.starts_with('/') || address_.starts_with('@')) &&
