@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "agent/base/write_all.h"
+
 namespace cardswap::cli {
 namespace {
 
@@ -17,13 +19,8 @@ namespace {
 constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[?7l";
 constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[?1049l";
 
-void write_all(std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (written <= 0) return;  // the terminal is gone: wait() hears of it
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
+/// A terminal that is gone is no error here: wait() hears of it.
+void put_out(std::string_view text) { (void)write_all(STDOUT_FILENO, text); }
 
 }  // namespace
 
@@ -55,11 +52,11 @@ void Screen::enter() {
     mode.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
     ::tcsetattr(STDIN_FILENO, TCSADRAIN, &mode);
   }
-  write_all(kEnter);
+  put_out(kEnter);
 }
 
 void Screen::leave() {
-  write_all(kLeave);
+  put_out(kLeave);
   if (keys_) ::tcsetattr(STDIN_FILENO, TCSADRAIN, &old_mode_);
 }
 
@@ -84,7 +81,7 @@ void Screen::draw(const std::string& lines) {
     }
   }
   if (shown < size().height) text += "\r\n\033[J";
-  write_all(text);
+  put_out(text);
 }
 
 Screen::Event Screen::wait(std::chrono::steady_clock::time_point due) {

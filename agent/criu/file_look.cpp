@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,13 +12,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "agent/base/task_group.h"
 #include "agent/base/units.h"
 #include "agent/criu/init_program.h"
+#include "agent/process/memory_file.h"
+#include "agent/process/pipe.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
@@ -33,33 +32,15 @@ constexpr std::chrono::seconds kLookMax{5};
 constexpr int kReapTries = 100;
 constexpr std::chrono::milliseconds kReapEvery{20};
 
-[[noreturn]] void fail(const char* doing) {
-  throw Error(Code::io, fmt::format("{}: {}", doing, std::strerror(errno)));
-}
-
-Descriptor file_of(std::string_view bytes) {
-  Descriptor file(::memfd_create("cardswap-files", MFD_CLOEXEC));
-  if (!file) fail("make a file");
-  while (!bytes.empty()) {
-    const auto put = ::write(file.get(), bytes.data(), bytes.size());
-    if (put <= 0) fail("write a list of files");
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
-}
-
 struct Looking {
   ProcessId process;
   Descriptor report;
 };
 Looking start(std::optional<JobUser> user, const std::vector<NeededFile>& files,
               const std::filesystem::path& dir) {
-  const auto order = file_of(encode(files));
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("make a pipe");
-  Looking looking{{}, Descriptor(ends[0])};
-  const Descriptor write(ends[1]);
+  const auto order = memory_file("cardswap-files", encode(files));
+  auto report = make_pipe();
+  Looking looking{{}, std::move(report.read)};
   ProcessSpec spec;
   spec.argv = {program_beside("cardswap-init").string(), "files"};
   spec.cwd = std::string("/");  // GCC 12 warns of the assignment of a literal here
@@ -67,7 +48,7 @@ Looking start(std::optional<JobUser> user, const std::vector<NeededFile>& files,
   spec.dies_with_agent = true;
   spec.user = std::move(user);
   spec.no_new_privs = true;
-  spec.inherit = {order.get(), write.get()};
+  spec.inherit = {order.get(), report.write.get()};
   looking.process = start_process(spec);
   std::error_code ignored;
   std::filesystem::remove(spec.log, ignored);

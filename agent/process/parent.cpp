@@ -1,10 +1,8 @@
 #include "agent/process/parent.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,15 +12,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
 
 #include "agent/process/keep_order.h"
+#include "agent/process/memory_file.h"
 #include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
@@ -39,19 +36,6 @@ constexpr std::size_t kReportBytesMax = 8192;
 constexpr std::chrono::seconds kStartMax{8};
 constexpr int kEndTries = 20;
 constexpr int kEndTickMs = 10;
-
-/// The environment and the arguments are nobody else's to read: not in a command line, not on disk.
-Descriptor file_of(std::span<const std::byte> bytes) {
-  Descriptor file(::memfd_create("cardswap-order", MFD_CLOEXEC));
-  if (!file) throw Error(Code::io, fmt::format("make a file: {}", std::strerror(errno)));
-  while (!bytes.empty()) {
-    const auto put = ::write(file.get(), bytes.data(), bytes.size());
-    if (put <= 0) throw Error(Code::io, fmt::format("write an order: {}", std::strerror(errno)));
-    bytes = bytes.subspan(static_cast<std::size_t>(put));
-  }
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
-}
 
 /// Everything up to the end of the pipe, which the parent closes once the program runs; or nothing
 /// when its time is over.
@@ -124,7 +108,7 @@ void Kept::let_live() {
 asio::awaitable<Kept> start_kept(ProcessSpec program, std::filesystem::path status) {
   auto report = make_pipe();
   auto leash = make_pipe();
-  const auto order = file_of(encode({program, status}));
+  const auto order = memory_file("cardswap-order", encode({program, status}));
   ProcessSpec spec;
   spec.argv = {program_beside("cardswap-init").string(), "keep"};
   spec.cwd = std::string("/");  // GCC 12 warns of the assignment of a literal here

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "agent/base/units.h"
+#include "agent/base/write_all.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
@@ -25,17 +26,6 @@ constexpr int kLinksMax = 40;
   throw Error(Code::io,
               fmt::format("cannot write {}: {}", file, std::generic_category().message(error)),
               "name a file in a folder that exists and that you may write to, or - for stdout");
-}
-
-/// 0, or the error.
-int write_all(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const auto written = ::write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return 0;
 }
 
 /// `mode` of the file that is there already, if it is this user's: it stays what it was.
