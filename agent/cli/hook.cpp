@@ -14,6 +14,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "migrator/core/descriptor.h"
+
 extern char** environ;  // NOLINT: POSIX's name
 
 namespace cardswap::cli {
@@ -78,10 +80,9 @@ std::string run_hook(const std::vector<std::string>& arguments, const HookFacts&
   const int failed = ::posix_spawnp(&pid, words[0].c_str(), &spawning.files, &spawning.attributes,
                                     pointers(words).data(), pointers(environment).data());
   if (failed != 0) return fmt::format("{}: {}", words[0], std::strerror(failed));
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  pollfd waited{fd, POLLIN, 0};
-  const bool late = fd >= 0 && ::poll(&waited, 1, static_cast<int>(limit.count())) == 0;
-  if (fd >= 0) ::close(fd);
+  const Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd waited{pidfd.get(), POLLIN, 0};
+  const bool late = pidfd && ::poll(&waited, 1, static_cast<int>(limit.count())) == 0;
   if (late) ::kill(-pid, SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {

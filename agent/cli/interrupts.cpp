@@ -14,31 +14,32 @@ Interrupts::Interrupts() {
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &set, &old_);
-  fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
 Interrupts::~Interrupts() { give_back(); }
 
 void Interrupts::give_back() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  fd_ = -1;
+  if (!signals_) return;
+  signals_.reset();
   ::sigprocmask(SIG_SETMASK, &old_, nullptr);
 }
 
 bool Interrupts::pending() const {
-  pollfd waited{fd_, POLLIN, 0};
+  pollfd waited{signals_.get(), POLLIN, 0};
   return ::poll(&waited, 1, 0) == 1;
 }
 
 int Interrupts::next() const {
   signalfd_siginfo info{};
-  return ::read(fd_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
+  return ::read(signals_.get(), &info, sizeof(info)) == sizeof(info)
+             ? static_cast<int>(info.ssi_signo)
+             : 0;
 }
 
 bool Interrupts::any(std::chrono::milliseconds limit) const {
   if (limit.count() > 0) {
-    pollfd waited{fd_, POLLIN, 0};
+    pollfd waited{signals_.get(), POLLIN, 0};
     ::poll(&waited, 1, static_cast<int>(limit.count()));
   }
   return next() != 0;
@@ -47,7 +48,7 @@ bool Interrupts::any(std::chrono::milliseconds limit) const {
 bool Interrupts::confirmed(const std::string& question) const {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
   std::cerr << question << " [y/N] " << std::flush;
-  pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {fd_, POLLIN, 0}};
+  pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
   ::poll(fds, 2, -1);
   if ((fds[1].revents & POLLIN) != 0) {
     std::cerr << "\n";

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <string>
 
+#include "migrator/core/descriptor.h"
+
 namespace cardswap::cli {
 
 /// Ctrl-C and SIGTERM as something to look at between calls, as long as this lives. One at a time.
@@ -28,7 +30,7 @@ class Interrupts {
   [[nodiscard]] bool confirmed(const std::string& question) const;
 
  private:
-  int fd_ = -1;
+  Descriptor signals_;
   sigset_t old_{};
 };
 

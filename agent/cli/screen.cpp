@@ -35,14 +35,14 @@ Screen::Screen() : keys_(::isatty(STDIN_FILENO) == 1) {
   sigemptyset(&set);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP}) sigaddset(&set, number);
   ::sigprocmask(SIG_BLOCK, &set, &old_mask_);
-  signals_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   if (keys_ && ::tcgetattr(STDIN_FILENO, &old_mode_) != 0) keys_ = false;
   enter();
 }
 
 Screen::~Screen() {
   leave();
-  ::close(signals_);
+  signals_.reset();
   ::sigprocmask(SIG_SETMASK, &old_mask_, nullptr);
 }
 
@@ -89,7 +89,8 @@ Screen::Event Screen::wait(std::chrono::steady_clock::time_point due) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(due - std::chrono::steady_clock::now());
     if (left.count() <= 0) return Event::due;
-    std::array<pollfd, 2> fds{{{signals_, POLLIN, 0}, {keys_ ? STDIN_FILENO : -1, POLLIN, 0}}};
+    std::array<pollfd, 2> fds{
+        {{signals_.get(), POLLIN, 0}, {keys_ ? STDIN_FILENO : -1, POLLIN, 0}}};
     ::poll(fds.data(), fds.size(), static_cast<int>(std::min<long>(left.count(), 60'000)));
     if (fds[1].revents != 0) {
       char key = 0;
@@ -97,7 +98,7 @@ Screen::Event Screen::wait(std::chrono::steady_clock::time_point due) {
       if (got <= 0 || key == 'q' || key == 'Q' || key == 4) return Event::quit;
     }
     signalfd_siginfo info{};
-    if (::read(signals_, &info, sizeof(info)) != sizeof(info)) continue;
+    if (::read(signals_.get(), &info, sizeof(info)) != sizeof(info)) continue;
     if (info.ssi_signo == SIGWINCH) return Event::redraw;
     if (info.ssi_signo != SIGTSTP) return Event::quit;
     leave();

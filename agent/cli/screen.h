@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <string>
 
+#include "migrator/core/descriptor.h"
+
 namespace cardswap::cli {
 
 /// The whole terminal for a live view, given back as it was by the destructor. One at a time.
@@ -38,7 +40,7 @@ class Screen {
   void enter();
   void leave();
 
-  int signals_ = -1;
+  Descriptor signals_;
   bool keys_ = false;  ///< standard input is a terminal
   sigset_t old_mask_{};
   termios old_mode_{};

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
 #include "migrator/core/error.h"
 #include "migrator/core/ms_since.h"
@@ -50,12 +51,9 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   received();
   const auto begin = std::chrono::steady_clock::now();
   auto sockets = make_sockets();
-  std::array<int, 2> leash{};
-  if (::pipe2(leash.data(), O_CLOEXEC) != 0) {
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
-  const Descriptor theirs(leash[0]);
-  leash_ = Descriptor(leash[1]);
+  auto leash = make_pipe();
+  const auto theirs = std::move(leash.read);
+  leash_ = std::move(leash.write);
   RestoreOrder order;
   order.criu = needs_.criu;
   order.socket = manifest.socket;

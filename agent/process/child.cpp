@@ -22,9 +22,9 @@ constexpr std::chrono::milliseconds kLookAgain{2};
 asio::awaitable<int> run_child(ProcessSpec spec) { co_return co_await end_of(start_process(spec)); }
 
 asio::awaitable<void> gone(ProcessId process) {
-  const int fd = open_pidfd(process);
-  if (fd < 0) co_return;
-  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
+  auto pidfd = open_pidfd(process);
+  if (!pidfd) co_return;
+  asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, pidfd.release());
   co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
   // Some kernels tell of an end a moment before its status can be taken.
   asio::steady_timer timer(co_await asio::this_coro::executor);

@@ -101,9 +101,8 @@ void Command::reap(bool block) noexcept {
 }
 
 asio::awaitable<int> Command::wait() {
-  const int fd = open_pidfd(process_);
-  if (fd >= 0) {
-    asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, fd);
+  if (auto pidfd = open_pidfd(process_)) {
+    asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, pidfd.release());
     co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
   }
   ::kill(-process_.pid, SIGKILL);  // what it left behind; its number is its own until waited for

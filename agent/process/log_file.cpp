@@ -9,7 +9,6 @@
 #include <cstring>
 #include <string>
 
-#include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -73,7 +72,7 @@ void make_job_folder(const std::filesystem::path& folder) {
   close_to_others(handle, folder);
 }
 
-int open_log(const std::filesystem::path& log, const std::optional<JobUser>& owner) {
+Descriptor open_log(const std::filesystem::path& log, const std::optional<JobUser>& owner) {
   const auto name = log.filename().string();
   if (!is_one_part(name)) refuse(log, "that is no path of a log");
   const auto where = log.parent_path();
@@ -94,19 +93,19 @@ int open_log(const std::filesystem::path& log, const std::optional<JobUser>& own
   const bool to_give = made && owner && ::geteuid() == 0;
   if (to_give && ::fchown(file.get(), owner->uid, owner->gid) != 0) fail(log, errno);
   if (::fcntl(file.get(), F_SETFL, O_APPEND) != 0) fail(log, errno);  // writes may wait again
-  return file.release();
+  return file;
 }
 
-int open_old_log(const std::filesystem::path& log, int how) {
+Descriptor open_old_log(const std::filesystem::path& log, int how) {
   const auto name = log.filename().string();
   if (!is_one_part(name)) refuse(log, "that is no path of a log");
   const auto folder = folder_of(log);
-  if (!folder && errno == ENOENT) return -1;
+  if (!folder && errno == ENOENT) return {};
   struct stat place {};
   if (!folder || ::fstat(folder.get(), &place) != 0) fail(log.parent_path(), errno);
   Descriptor file(
       ::openat(folder.get(), name.c_str(), how | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  if (!file && errno == ENOENT) return -1;
+  if (!file && errno == ENOENT) return {};
   if (!file && (errno == ELOOP || errno == ENXIO))
     refuse(log, "it is no log but a link or a socket");
   struct stat facts {};
@@ -116,7 +115,7 @@ int open_old_log(const std::filesystem::path& log, int how) {
   if (!S_ISREG(facts.st_mode) || facts.st_nlink != 1 || !known) {
     refuse(log, "it is no log of this job");
   }
-  return file.release();
+  return file;
 }
 
 }  // namespace cardswap

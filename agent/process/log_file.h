@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "agent/process/user.h"
+#include "migrator/core/descriptor.h"
 
 namespace cardswap {
 
@@ -12,21 +13,22 @@ namespace cardswap {
 /// the folder. Throws Error{io, refused} if a link or another user's folder is in their place.
 void make_job_folder(const std::filesystem::path& folder);
 
-/// Opens a log, in a folder that is there, for appending. The caller closes.
+/// Opens a log, in a folder that is there, for appending.
 ///
 /// A new log belongs to `owner` (none: to the agent's user), and only that user may read it. An old
 /// file is never given to anybody: it is refused unless the agent's user or `owner` owns it, it has
 /// one name and is no link.
 /// Throws Error{io, refused} that names the file.
-[[nodiscard]] int open_log(const std::filesystem::path& log, const std::optional<JobUser>& owner);
+[[nodiscard]] Descriptor open_log(const std::filesystem::path& log,
+                                  const std::optional<JobUser>& owner);
 
-/// Opens an existing log with the flags `how` (O_RDONLY, O_RDWR), without blocking; the caller
-/// closes. -1: there is no log.
+/// Opens an existing log with the flags `how` (O_RDONLY, O_RDWR), without blocking; none where
+/// there is no log.
 ///
 /// In a folder of the job's user that user makes the names: a link would make the agent show or cut
 /// a file of root, and a pipe would block the agent. So only a regular file with one name is
 /// opened, and in such a folder only one of its owner or of the agent's user. Throws Error{io,
 /// refused} that names the file.
-[[nodiscard]] int open_old_log(const std::filesystem::path& log, int how);
+[[nodiscard]] Descriptor open_old_log(const std::filesystem::path& log, int how);
 
 }  // namespace cardswap

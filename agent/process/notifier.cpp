@@ -36,15 +36,11 @@ ServiceNotifier::ServiceNotifier(boost::asio::io_context& context)
                     : std::chrono::microseconds(kStatusEvery);
   const bool usable = (address_.starts_with('/') || address_.starts_with('@')) &&
                       address_.size() < sizeof(sockaddr_un::sun_path);
-  if (usable) socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-ServiceNotifier::~ServiceNotifier() {
-  if (socket_ >= 0) ::close(socket_);
+  if (usable) socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 void ServiceNotifier::send(const std::string& state) const {
-  if (socket_ < 0) return;
+  if (!socket_) return;
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
   std::memcpy(to.sun_path, address_.data(), address_.size());
@@ -54,12 +50,12 @@ void ServiceNotifier::send(const std::string& state) const {
   const auto size = offsetof(sockaddr_un, sun_path) + address_.size() + (abstract ? 0 : 1);
   // A manager that does not listen is no reason to stop serving jobs.
   [[maybe_unused]] const auto sent =
-      ::sendto(socket_, state.data(), state.size(), MSG_NOSIGNAL,
+      ::sendto(socket_.get(), state.data(), state.size(), MSG_NOSIGNAL,
                reinterpret_cast<const sockaddr*>(&to), static_cast<socklen_t>(size));
 }
 
 void ServiceNotifier::ready(std::function<std::string()> status) {
-  if (socket_ < 0) return;
+  if (!socket_) return;
   status_ = std::move(status);
   send(fmt::format("READY=1\nSTATUS={}\n", status_()));
   beat();

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "migrator/core/descriptor.h"
+
 namespace cardswap {
 
 /// Reports the agent's state to the service manager: sd_notify(3)'s protocol on $NOTIFY_SOCKET,
@@ -16,7 +18,6 @@ class ServiceNotifier {
  public:
   /// Takes $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID out of the environment.
   explicit ServiceNotifier(boost::asio::io_context& context);
-  ~ServiceNotifier();
   ServiceNotifier(const ServiceNotifier&) = delete;
   ServiceNotifier& operator=(const ServiceNotifier&) = delete;
 
@@ -29,7 +30,7 @@ class ServiceNotifier {
   void send(const std::string& state) const;
   void beat();
 
-  int socket_ = -1;
+  Descriptor socket_;
   std::string address_;  ///< '@' at its start: an abstract one
   std::chrono::microseconds every_{};
   bool watched_ = false;

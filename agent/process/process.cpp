@@ -18,6 +18,7 @@
 #include <sstream>
 
 #include "agent/process/log_file.h"
+#include "agent/process/pipe.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -135,30 +136,23 @@ ProcessId start_process(const ProcessSpec& spec) {
   for (auto& word : env) envp.push_back(word.data());
   envp.push_back(nullptr);
 
-  const int log = open_log(spec.log, spec.user ? spec.user : spec.reads_log);
-  std::array<int, 2> report{};
-  if (::pipe2(report.data(), O_CLOEXEC) != 0) {
-    ::close(log);
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
+  auto log = open_log(spec.log, spec.user ? spec.user : spec.reads_log);
+  auto report = make_pipe();
   const pid_t pid = ::fork();
   if (pid == 0) {
-    become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log, spec, report[1]);
+    become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log.get(), spec,
+           report.write.get());
   }
-  ::close(log);
-  ::close(report[1]);
-  const int no_fork = errno;
-  int failed = 0;
-  pollfd said{report[0], POLLIN, 0};
-  const bool in_time = pid < 0 || ::poll(&said, 1, kExecMaxMs) != 0;
-  const auto got = pid < 0 || !in_time ? 0 : ::read(report[0], &failed, sizeof(failed));
-  ::close(report[0]);
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(no_fork)));
-  if (!in_time) {
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  log.reset();
+  report.write.reset();
+  pollfd said{report.read.get(), POLLIN, 0};
+  if (::poll(&said, 1, kExecMaxMs) == 0) {
     end_unstarted(pid);
     throw not_in_time(program, kExecMaxMs / 1000);
   }
-  if (got > 0) {
+  int failed = 0;
+  if (::read(report.read.get(), &failed, sizeof(failed)) > 0) {
     ::waitpid(pid, nullptr, 0);
     throw Error(Code::refused, fmt::format("start {}: {}", program, std::strerror(failed)),
                 "check the program's path, its rights and --cwd on this host");
@@ -184,13 +178,10 @@ bool signal_group(const ProcessId& process, int signal) {
          ::kill(-process.pid, signal) == 0;
 }
 
-int open_pidfd(const ProcessId& process) {
-  const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
-  if (fd >= 0 && start_time_of(process.pid) != process.start_time) {
-    ::close(fd);
-    return -1;
-  }
-  return fd;
+Descriptor open_pidfd(const ProcessId& process) {
+  Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
+  if (start_time_of(process.pid) != process.start_time) return {};
+  return pidfd;
 }
 
 }  // namespace cardswap

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/process/user.h"
+#include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -47,7 +48,7 @@ struct ProcessId {
 [[nodiscard]] bool is_alive(const ProcessId& process);
 /// Signals the whole process group; false if the leader is gone and was waited for.
 bool signal_group(const ProcessId& process, int signal);
-/// A descriptor that becomes readable when the process ends; -1 if it is gone. The caller closes.
-[[nodiscard]] int open_pidfd(const ProcessId& process);
+/// Becomes readable when the process ends; none if it is gone.
+[[nodiscard]] Descriptor open_pidfd(const ProcessId& process);
 
 }  // namespace cardswap

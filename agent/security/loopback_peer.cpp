@@ -12,6 +12,8 @@
 #include <array>
 #include <cstring>
 
+#include "migrator/core/descriptor.h"
+
 namespace cardswap {
 namespace {
 
@@ -73,17 +75,16 @@ std::optional<uid_t> user_at(const ip::tcp::endpoint& here, const ip::tcp::endpo
   put(ours, request.id.idiag_dst);
   request.id.idiag_cookie[0] = request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 
-  const int fd = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (fd < 0) return std::nullopt;
+  const Descriptor kernel(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  if (!kernel) return std::nullopt;
   alignas(nlmsghdr) std::array<char, 8192> answer{};
   sockaddr_nl from{};
   socklen_t from_size = sizeof(from);
-  ssize_t got = ::send(fd, &question, sizeof(question), 0);
+  ssize_t got = ::send(kernel.get(), &question, sizeof(question), 0);
   if (got == sizeof(question)) {  // the kernel has answered when this returns
-    got = ::recvfrom(fd, answer.data(), answer.size(), MSG_DONTWAIT,
+    got = ::recvfrom(kernel.get(), answer.data(), answer.size(), MSG_DONTWAIT,
                      reinterpret_cast<sockaddr*>(&from), &from_size);
   }
-  ::close(fd);
   constexpr std::size_t kLeast = NLMSG_LENGTH(sizeof(inet_diag_msg));
   nlmsghdr header{};
   if (got < static_cast<ssize_t>(kLeast) || from.nl_pid != 0) return std::nullopt;
