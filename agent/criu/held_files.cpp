@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,6 +17,7 @@
 #include <string>
 
 #include "agent/criu/files_here.h"
+#include "agent/criu/proc_files.h"
 #include "agent/criu/same_file.h"
 #include "agent/process/pipe.h"
 #include "migrator/core/descriptor.h"
@@ -44,20 +44,10 @@ struct Owner {
   std::vector<gid_t> groups;
 };
 
-std::string link_of(const fs::path& link) {
-  std::error_code gone;
-  return fs::read_symlink(link, gone).string();
-}
-
 /// Memory without a name, which the kernel calls like a deleted file in a folder of root's.
 bool is_nameless_memory(std::string_view name) {
   return name == "/dev/zero (deleted)" ||
          (name.starts_with("/memfd:") && name.ends_with(" (deleted)"));
-}
-
-std::string text_of(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// The numbers after "Key:" in /proc/PID/status and the like.

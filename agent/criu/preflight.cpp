@@ -101,9 +101,9 @@ struct Ends {
   bool write = false;
 };
 
-class Examination {
+class Preflight {
  public:
-  Examination(const TreeFacts& tree, const GpuFindings& gpus, std::string_view network_fault)
+  Preflight(const TreeFacts& tree, const GpuFindings& gpus, std::string_view network_fault)
       : tree_(tree), gpus_(gpus), network_fault_(network_fault) {
     for (const auto& process : tree.processes) {
       pids_.insert(process.pid);
@@ -361,7 +361,7 @@ class Examination {
 
 std::vector<std::string> reasons_to_stay(const TreeFacts& tree, const GpuFindings& gpus,
                                          std::string_view network_fault) {
-  return Examination(tree, gpus, network_fault).reasons();
+  return Preflight(tree, gpus, network_fault).reasons();
 }
 
 }  // namespace cardswap::criu

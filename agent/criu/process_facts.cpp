@@ -11,23 +11,13 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
 
+#include "agent/criu/proc_files.h"
 #include "agent/criu/proc_text.h"
 #include "agent/criu/same_file.h"
 
 namespace cardswap::criu {
 namespace {
-
-std::string text_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::string link_of(const std::filesystem::path& link) {
-  std::error_code gone;
-  return std::filesystem::read_symlink(link, gone).string();
-}
 
 OpenThing::Kind kind_of(mode_t mode) {
   using Kind = OpenThing::Kind;
