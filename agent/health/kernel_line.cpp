@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "agent/base/shown.h"
 #include "agent/health/kernel_record.h"
@@ -16,20 +15,6 @@ namespace {
 
 constexpr std::size_t kBracketMax = 64;
 constexpr int kLinesOfAMessage = 3;  ///< after its first
-
-void skip(std::string_view& text, std::string_view what) {
-  const auto end = text.find_first_not_of(what);
-  text.remove_prefix(std::min(end, text.size()));
-}
-
-template <class Number>
-std::optional<Number> take_number(std::string_view& text, int base = 10) {
-  Number value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (error != std::errc{}) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return value;
-}
 
 /// "GPU recovery action changed from 0x0 (None) to 0x4 (Drain and Reset)".
 std::optional<unsigned> recovery_in(std::string_view text) {
@@ -50,7 +35,7 @@ std::optional<XidLine> xid_in(std::string_view rest) {
   if (close == std::string_view::npos || close > kBracketMax) return std::nullopt;
   auto inside = rest.substr(0, close);
   rest.remove_prefix(close + 1);
-  (void)take(inside, "PCI:");
+  take(inside, "PCI:");
   skip(inside, " ");
   XidLine found;
   const auto end = std::min(inside.find_first_of(" ,;"), inside.size());
@@ -116,7 +101,7 @@ std::optional<XidLine> xid_line(std::string_view line) {
 
 DriverVoice::Heard DriverVoice::hear_line(std::string_view words,
                                           std::vector<DriverFault>& faults) {
-  skip(words, " \t");
+  skip(words);
   if (words.starts_with("Xid")) {
     lines_left_ = 0;
     const auto xid = xid_in(words);
@@ -177,7 +162,7 @@ DriverVoice::Heard DriverVoice::hear(std::string_view message, std::vector<Drive
     }
     auto line = message.substr(0, end);
     message.remove_prefix(std::min(message.size(), end + size));
-    skip(line, " \t");
+    skip(line);
     const bool drivers = take(line, "NVRM:");
     if (line.empty() || (!drivers && lines_left_ == 0)) continue;
     const auto one = hear_line(line, faults);

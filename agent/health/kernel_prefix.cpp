@@ -27,10 +27,6 @@ std::optional<int> take_digits(std::string_view& text, std::size_t least, std::s
   return value;
 }
 
-void skip_spaces(std::string_view& text) {
-  while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
-}
-
 struct TimeOfDay {
   int hour = 0;
   int minute = 0;
@@ -99,7 +95,7 @@ class Prefix {
 
   KernelRecord::Kind read() {
     while (true) {
-      skip_spaces(rest_);
+      skip(rest_);
       if (rest_.empty()) return KernelRecord::Kind::message;
       const bool known = take_priority() || take_level() || take_bracket() || take_iso() ||
                          take_unix() || take_month() || take_weekday() || take_kernel();
@@ -116,7 +112,7 @@ class Prefix {
     const auto value = take_digits(rest, 1, 3);
     if (!value || !take(rest, ">")) return false;
     not_kernel_ = *value >= 8;
-    if (take(rest, "1 ")) skip_spaces(rest);
+    if (take(rest, "1 ")) skip(rest);
     rest_ = rest;
     return true;
   }
@@ -129,7 +125,7 @@ class Prefix {
       while (size < rest.size() && rest[size] >= 'a' && rest[size] <= 'z') ++size;
       const auto found = rest.substr(0, size);
       rest.remove_prefix(size);
-      skip_spaces(rest);
+      skip(rest);
       return found;
     };
     const auto facility = word();
@@ -152,7 +148,7 @@ class Prefix {
     });
     if (!plain) return false;
     rest_.remove_prefix(close + 1);
-    skip_spaces(inside);
+    skip(inside);
     double seconds = 0;
     const auto [end, error] =
         std::from_chars(inside.data(), inside.data() + inside.size(), seconds);
@@ -160,13 +156,13 @@ class Prefix {
       record_.uptime = seconds;
       return true;
     }
-    if (take_one_of(inside, kDays)) skip_spaces(inside);
+    if (take_one_of(inside, kDays)) skip(inside);
     if (const auto month = take_one_of(inside, kMonths)) {
-      skip_spaces(inside);
+      skip(inside);
       const auto day = take_digits(inside, 1, 2);
-      skip_spaces(inside);
+      skip(inside);
       const auto clock = take_clock(inside);
-      skip_spaces(inside);
+      skip(inside);
       const auto year = take_digits(inside, 4, 4);
       if (day && clock && year) {
         record_.at = wall_ms(*year, *month + 1, *day, *clock, std::nullopt);
@@ -188,7 +184,7 @@ class Prefix {
     if (!clock) return false;
     std::optional<int> zone;
     auto after = rest;
-    skip_spaces(after);
+    skip(after);
     if (take(rest, "Z")) {
       zone = 0;
     } else if (after.starts_with("UTC ") || after.starts_with("GMT ")) {
@@ -198,7 +194,7 @@ class Prefix {
       const int sign = rest[0] == '-' ? -1 : 1;
       rest.remove_prefix(1);
       const auto hours = take_digits(rest, 2, 2);
-      (void)take(rest, ":");
+      take(rest, ":");
       const auto minutes = take_digits(rest, 2, 2);
       if (!hours) return false;
       zone = sign * (*hours * 3600 + minutes.value_or(0) * 60);
@@ -244,14 +240,14 @@ class Prefix {
     auto rest = rest_;
     const auto month = take_one_of(rest, kMonths);
     if (!month || !rest.starts_with(' ')) return false;
-    skip_spaces(rest);
+    skip(rest);
     const auto day = take_digits(rest, 1, 2);
     if (!day || !rest.starts_with(' ')) return false;
-    skip_spaces(rest);
+    skip(rest);
     auto with_year = rest;
     auto year = take_digits(with_year, 4, 4);
     if (year && with_year.starts_with(' ')) {
-      skip_spaces(with_year);
+      skip(with_year);
       rest = with_year;
     } else {
       year.reset();
@@ -288,7 +284,7 @@ class Prefix {
                c == '-' || c == '_' || c == ':';
       });
       rest.remove_prefix(space);
-      skip_spaces(rest);
+      skip(rest);
       if (!name || host.ends_with(':')) return false;
       if (!take_tag(rest)) {
         // "node7 myprogram[12]: ": another wrote it
@@ -312,7 +308,7 @@ class Prefix {
       if (!take_digits(rest, 1, 7) || !take(rest, "]")) return false;
     }
     if (!take(rest, ":") && !take(rest, " - - - ") && !rest.starts_with(" [")) return false;
-    (void)take(rest, "\xef\xbb\xbf");
+    take(rest, "\xef\xbb\xbf");
     text = rest;
     return true;
   }

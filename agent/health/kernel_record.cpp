@@ -1,7 +1,6 @@
 #include "agent/health/kernel_record.h"
 
 #include <boost/json.hpp>
-#include <charconv>
 
 #include "agent/health/kernel_prefix.h"
 #include "agent/health/taking.h"
@@ -13,19 +12,12 @@ namespace json = boost::json;
 
 constexpr std::string_view kDriver = "NVRM:";
 
-void drop(std::string_view& text, std::string_view prefix) {
-  if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
-}
-
 /// "4,1234,98765,-" before the semicolon.
 bool take_kmsg_head(std::string_view head, KernelRecord& record) {
-  unsigned priority = 0;
-  const auto* last = head.data() + head.size();
-  auto [end, error] = std::from_chars(head.data(), last, priority);
-  if (error != std::errc{} || end == last || *end != ',') return false;
-  std::uint64_t sequence = 0;
-  if (std::from_chars(end + 1, last, sequence).ec == std::errc{}) record.sequence = sequence;
-  record.kind = priority < 8 ? KernelRecord::Kind::message : KernelRecord::Kind::not_kernel;
+  const auto priority = take_number<unsigned>(head);
+  if (!priority || !take(head, ",")) return false;
+  record.sequence = take_number<std::uint64_t>(head);
+  record.kind = *priority < 8 ? KernelRecord::Kind::message : KernelRecord::Kind::not_kernel;
   return true;
 }
 
@@ -73,9 +65,8 @@ KernelRecord JournalFields::record() const {
   record.text = message;
   record.host = host;
   record.boot = boot;
-  std::int64_t us = 0;
-  const auto* last = realtime_us.data() + realtime_us.size();
-  if (std::from_chars(realtime_us.data(), last, us).ec == std::errc{}) record.at = us / 1000;
+  std::string_view us = realtime_us;
+  if (const auto at = take_number<std::int64_t>(us)) record.at = *at / 1000;
   return record;
 }
 
@@ -103,8 +94,8 @@ KernelRecord record_of(std::string_view line, LogForm form, Ms now) {
         line.starts_with(' ') ? KernelRecord::Kind::nothing : KernelRecord::Kind::unknown_form;
     return record;
   }
-  drop(line, "\x1e");
-  drop(line, "data: ");
+  take(line, "\x1e");
+  take(line, "data: ");
   if (line.starts_with('{')) return from_json(line);
   record.kind = read_prefix(line.substr(0, line.find(kDriver)), now, record);
   record.text = line.substr(line.find(kDriver));
