@@ -34,14 +34,14 @@ struct Move {
   bool leave_host = false;
   bool dry_run = false;  ///< observe mode: find its target and report it, move nothing
 };
-struct Cordon {
+struct CordonOrder {
   std::uint64_t incident = 0;
   std::string device;
   std::string reason;
   bool dry_run = false;
 };
 struct Plan {
-  std::vector<Cordon> cordons;
+  std::vector<CordonOrder> cordons;
   std::vector<Move> moves;
 };
 

@@ -224,7 +224,7 @@ bool Monitor::flush() {
   }
 }
 
-void Monitor::close_all(const std::vector<Cordon>& cordons) {
+void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
   std::map<std::uint64_t, std::string> failed;  // by incident; empty: all are closed
   for (const auto& cordon : cordons) {
     if (cordon.dry_run || !hooks_.cordon) continue;

@@ -109,7 +109,7 @@ class Monitor {
   void know_nvml_device(int index, const std::string& uuid, const std::string& pci);
   [[nodiscard]] Sight sight() const;
   void start_probes();
-  void close_all(const std::vector<Cordon>& cordons);
+  void close_all(const std::vector<CordonOrder>& cordons);
   asio::awaitable<void> drive();
   asio::awaitable<void> probe(Probe probe, unsigned generation);
   asio::awaitable<void> carry_out(Move move);
