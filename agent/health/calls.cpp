@@ -46,12 +46,12 @@ void add_health_calls(Router& router, Monitor& monitor) {
   CallTakes takes;
   takes.body_bytes = kWebhookBytesMax;
   takes.any_bytes = true;
-  takes.refused = [&monitor](const Error& error) { monitor.refused(error); };
+  takes.refused = [&monitor](const Error& error) { monitor.webhooks().refused(error); };
   router.on(
       "POST", "/v1/alerts",
       [&monitor](ApiRequest request) -> asio::awaitable<ApiAnswer> {
         // Fields that a newer Alertmanager sends are no error here.
-        const auto taken = co_await monitor.take(std::move(request.body));
+        const auto taken = co_await monitor.webhooks().take(std::move(request.body));
         co_return ApiAnswer{200, json::object{{"alerts", taken.all()},
                                               {"taken", taken.ours},
                                               {"not_ours", taken.not_ours},

@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 #include "agent/base/shown.h"
-#include "agent/base/units.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/jobs/device_facts.h"
 
 namespace cardswap::health {
 namespace {
 
-namespace json = boost::json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLookEvery{200};
@@ -54,58 +51,32 @@ void warn_of_strangers(const Config& config, const Policy& policy) {
 
 Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
                  Migrations& migrations, Hooks hooks)
-    : context_(context),
-      tasks_(tasks),
+    : tasks_(tasks),
       config_(config),
       jobs_(jobs),
       migrations_(migrations),
-      hooks_(std::move(hooks)),
-      log_(config.data_dir / "journal.db"),
-      engine_(policy_of(config), names_of(config, policy_of(config))),
-      wake_(context),
-      changed_(context),
-      turn_(context),
-      started_ms_(unix_ms()) {
-  warn_of_strangers(config, engine_.policy());
-  for (const auto& record : log_.kept()) {
-    try {
-      engine_.restore(incident_from_journal(record));
-    } catch (...) {
-      spdlog::warn("health: an open fault is damaged on disk and forgotten: {}",
-                   error_of(std::current_exception()).failure());
-    }
-  }
-  engine_.restore_guards(log_.kept_guards(), now());
-  engine_.forget_probes(now());
-  sources_["kernel_log"] = config.kernel_log.empty() ? "off" : "not read yet";
-  sources_["nvml"] = config.nvml.empty() ? "off" : "not asked yet";
-}
-
-Ms Monitor::now() const {
-  return started_ms_ + (std::chrono::steady_clock::now() - started_) / milliseconds(1);
+      cordon_(std::move(hooks.cordon)),
+      journalled_(context, config.data_dir / "journal.db", policy_of(config),
+                  names_of(config, policy_of(config))),
+      nvml_(context, config, journalled_),
+      kernel_log_(context, config, journalled_, counts_),
+      probes_(context, tasks, journalled_),
+      webhooks_(context, config, journalled_, counts_),
+      mover_(context, tasks, config, jobs, migrations, std::move(hooks.peers), journalled_,
+             counts_) {
+  warn_of_strangers(config, engine().policy());
 }
 
 void Monitor::start() {
-  engine_.tell({.at = now(),
-                .kind = "started",
-                .text = engine_.policy().act
-                            ? "the monitor acts on what it finds"
-                            : "the monitor only says what it would do (mode: observe)"});
-  if (!config_.kernel_log.empty()) follow_kernel_log();
-  if (!config_.nvml.empty()) watch_nvml();
-  for (const auto& uid : engine_.guards().moving()) {
-    followed_.insert(uid);
-    tasks_.spawn("follow the move of " + uid, take_up(uid));
-  }
-  start_probes();
+  journalled_.tell({.kind = "started",
+                    .text = engine().policy().act
+                                ? "the monitor acts on what it finds"
+                                : "the monitor only says what it would do (mode: observe)"});
+  kernel_log_.start(tasks_);
+  nvml_.start(tasks_);
+  mover_.take_up();
+  probes_.start();
   tasks_.spawn("health", drive());
-}
-
-void Monitor::start_probes() {
-  ++policy_number_;
-  for (const auto& one : engine_.policy().probes) {
-    tasks_.spawn("probe " + one.name, probe(one, policy_number_));
-  }
 }
 
 void Monitor::read_policy_again() {
@@ -117,56 +88,54 @@ void Monitor::read_policy_again() {
       const auto& given = policy.devices;
       const bool told = std::any_of(given.begin(), given.end(),
                                     [&](const auto& device) { return device.name == name.name; });
-      for (const auto& known : engine_.devices()) {
+      for (const auto& known : engine().devices()) {
         if (!told && known.name == name.name) name = known;  // what NVML told
       }
     }
     warn_of_strangers(config_, policy);
     const bool acts = policy.act;
-    engine_.use(std::move(policy), std::move(names), now());
-    engine_.tell({.at = now(),
-                  .kind = "policy",
-                  .text = fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
-                                      acts ? "act" : "observe")});
-    start_probes();
+    journalled_.engine().use(std::move(policy), std::move(names), now());
+    journalled_.tell(
+        {.kind = "policy",
+         .text = fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
+                             acts ? "act" : "observe")});
+    probes_.start();
   } catch (const Error& error) {
     spdlog::error("health: {}; the policy that was read before still holds", error.what());
-    engine_.tell(
-        {.at = now(),
-         .kind = "policy_refused",
+    journalled_.tell(
+        {.kind = "policy_refused",
          .text = fmt::format("{}; the one that was read before still holds", error.what())});
   }
-  flush();
-  wake_.notify();
+  journalled_.flush();
+  journalled_.due().notify();
 }
 
 void Monitor::note(const AgentEvent& event) {
-  engine_.tell({.at = now(),
-                .kind = event.kind,
-                .device = event.device,
-                .job = event.job,
-                .migration = event.migration,
-                .text = event.text});
-  flush();
+  journalled_.tell({.kind = event.kind,
+                    .device = event.device,
+                    .job = event.job,
+                    .migration = event.migration,
+                    .text = event.text});
+  journalled_.flush();
 }
 
 // ---- operators
 
 void Monitor::clear(const std::string& device, const std::string& reason, const std::string& by) {
-  if (device != "all" && device != kHost && !device_called(engine_.devices(), device)) {
+  if (device != "all" && device != kHost && !device_called(engine().devices(), device)) {
     throw Error(Code::not_found, fmt::format("there is no device '{}' here", excerpt(device)),
                 "`cardswap devices` lists them; `host` and `all` are known too");
   }
-  engine_.clear(device_called(engine_.devices(), device).value_or(device), excerpt(reason), now(),
-                excerpt(by));
-  flush();
-  wake_.notify();
+  journalled_.engine().clear(device_called(engine().devices(), device).value_or(device),
+                             excerpt(reason), now(), excerpt(by));
+  journalled_.flush();
+  journalled_.due().notify();
 }
 
 void Monitor::close_breaker(const std::string& reason, const std::string& by) {
-  engine_.close_breaker(excerpt(reason), now(), excerpt(by));
-  flush();
-  wake_.notify();
+  journalled_.engine().close_breaker(excerpt(reason), now(), excerpt(by));
+  journalled_.flush();
+  journalled_.due().notify();
 }
 
 // ---- what is done
@@ -190,47 +159,13 @@ std::vector<HostJob> Monitor::host_jobs() {
   return list;
 }
 
-void Monitor::write() {
-  auto events = engine_.take_events();
-  std::vector<json::object> records;
-  for (const auto& event : events) {
-    spdlog::info("health: {}{}{}{}: {}", event.kind, event.device.empty() ? "" : " " + event.device,
-                 event.code.empty() ? "" : " " + event.code,
-                 event.job.empty() ? "" : " job " + event.job, event.text);
-    records.push_back(to_json(event));
-  }
-  dirty_ = engine_.take_changed() || dirty_;
-  try {
-    log_.append(records);
-  } catch (const Error&) {
-    for (auto& event : events) engine_.tell(std::move(event));
-    throw;
-  }
-  if (!records.empty()) changed_.notify();
-  if (!dirty_) return;
-  std::vector<json::object> open;
-  for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
-  log_.keep(open, engine_.guards().record());
-  dirty_ = false;
-}
-
-bool Monitor::flush() {
-  try {
-    write();
-    return true;
-  } catch (const Error& error) {
-    spdlog::error("health: {}", error.what());
-    return false;
-  }
-}
-
 void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
   std::map<std::uint64_t, std::string> failed;  // by incident; empty: all are closed
   for (const auto& cordon : cordons) {
-    if (cordon.dry_run || !hooks_.cordon) continue;
+    if (cordon.dry_run || !cordon_) continue;
     auto& failure = failed[cordon.incident];
     try {
-      hooks_.cordon(cordon.device, cordon.reason);
+      cordon_(cordon.device, cordon.reason);
     } catch (const std::exception&) {
       // Its jobs move all the same; the engine refuses it as a target itself.
       failure = fmt::format("{}: {}", cordon.device, error_of(std::current_exception()).what());
@@ -238,30 +173,24 @@ void Monitor::close_all(const std::vector<CordonOrder>& cordons) {
   }
   for (const auto& [incident, failure] : failed) {
     if (failure.empty()) {
-      engine_.cordoned(incident, now());
+      journalled_.engine().cordoned(incident, now());
     } else {
       spdlog::error("health: cordon {}", failure);
-      engine_.cordon_failed(incident, failure, now());
+      journalled_.engine().cordon_failed(incident, failure, now());
     }
   }
 }
 
 asio::awaitable<void> Monitor::drive() {
   while (true) {
-    const auto plan = engine_.plan(now(), host_jobs());
+    const auto plan = journalled_.engine().plan(now(), host_jobs());
     close_all(plan.cordons);
     // Moves first: what is written about them can wait for the disk, they are journalled
     // themselves.
-    for (const auto& move : plan.moves) {
-      if (!move.dry_run) {
-        ++counts_.moves_started;
-        followed_.insert(move.job_uid);
-      }
-      tasks_.spawn("move " + move.job, carry_out(move));
-    }
-    free_places();
-    if (flush()) keep_place(heard_fault_);
-    co_await wake_.wait_until(std::chrono::steady_clock::now() + kLookEvery);
+    for (const auto& move : plan.moves) mover_.start(move);
+    mover_.free_places();
+    if (journalled_.flush()) kernel_log_.keep_place();
+    co_await journalled_.due().wait_until(std::chrono::steady_clock::now() + kLookEvery);
   }
 }
 

@@ -1,3 +1,5 @@
+#include "agent/health/probes.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -9,7 +11,6 @@
 
 #include "agent/base/own_path.h"
 #include "agent/base/shown.h"
-#include "agent/health/monitor.h"
 #include "agent/process/command.h"
 #include "migrator/core/descriptor.h"
 
@@ -79,10 +80,17 @@ asio::awaitable<ProbeResult> run_probe(asio::io_context& context, Probe probe) {
 
 }  // namespace
 
-asio::awaitable<void> Monitor::probe(Probe probe, unsigned generation) {
+void Probes::start() {
+  ++generation_;
+  for (const auto& probe : journalled_.engine().policy().probes) {
+    tasks_.spawn("probe " + probe.name, follow(probe, generation_));
+  }
+}
+
+asio::awaitable<void> Probes::follow(Probe probe, unsigned generation) {
   while (true) {
     const auto result = co_await run_probe(context_, probe);
-    if (generation != policy_number_) co_return;  // another policy was read
+    if (generation != generation_) co_return;  // another policy was read
     Finding finding;
     finding.source = Source::probe;
     finding.lasting = true;
@@ -92,13 +100,13 @@ asio::awaitable<void> Monitor::probe(Probe probe, unsigned generation) {
     finding.firing = result.code == 1 || result.code == 2;
     finding.severity = result.code == 2 ? Severity::critical : Severity::warning;
     // One that cannot tell changes nothing about the device: it is a finding about the probe.
-    if (result.code != 3) report(finding, probe.device);
+    if (result.code != 3) journalled_.report(finding, probe.device);
     finding.code = "probe_failed:" + probe.name;
     finding.firing = result.code == 3;
     finding.severity = Severity::warning;
-    report(finding, std::string(kHost));
+    journalled_.report(finding, std::string(kHost));
     co_await pause_for(std::chrono::milliseconds(probe.every));
-    if (generation != policy_number_) co_return;
+    if (generation != generation_) co_return;
   }
 }
 

@@ -42,11 +42,22 @@ json::object counts_json(const Counts& counts) {
 
 }  // namespace
 
+Sight Monitor::sight() const {
+  std::vector<WatchedDevice> watched;
+  for (const auto& device : engine().devices()) {
+    const auto& given = engine().policy().devices;
+    watched.push_back({device, device.name.starts_with("cuda:"),
+                       std::any_of(given.begin(), given.end(),
+                                   [&](const auto& one) { return one.name == device.name; })});
+  }
+  return sight_of(watched, sources(), nvml_.watched());
+}
+
 json::object Monitor::status() const {
-  int worst = engine_.guards().open(now()) ? kWarning : 0;
+  int worst = engine().guards().open(now()) ? kWarning : 0;
   std::string summary;
   json::array incidents;
-  for (const auto& incident : engine_.incidents()) {
+  for (const auto& incident : engine().incidents()) {
     const auto severity = state_of(incident);
     auto shown = to_json(incident);
     shown["state"] = kWords.at(static_cast<std::size_t>(severity));
@@ -62,13 +73,13 @@ json::object Monitor::status() const {
     worst = std::max(worst, 1);
     if (summary.empty()) summary = concern;
   }
-  const auto open = std::count_if(engine_.incidents().begin(), engine_.incidents().end(),
+  const auto open = std::count_if(engine().incidents().begin(), engine().incidents().end(),
                                   [](const auto& incident) { return state_of(incident) > 0; });
   if (open > 1) summary += fmt::format(" and {} more", open - 1);
   const auto add = [&](const std::string& more) {
     if (!more.empty()) summary += (summary.empty() ? "" : "; ") + more;
   };
-  if (engine_.guards().open(now())) add("the circuit breaker is open");
+  if (engine().guards().open(now())) add("the circuit breaker is open");
   const auto seen = sight();
   add(seen.blind);
   if (seen.blind.empty()) add(seen.half);
@@ -76,17 +87,17 @@ json::object Monitor::status() const {
   // A fault that is known is worse than one that may be there.
   if (!seen.blind.empty() && worst < kCritical) worst = kUnknown;
   json::array devices;
-  for (const auto& device : engine_.devices()) {
+  for (const auto& device : engine().devices()) {
     devices.push_back(json::object{{"device", device.name},
                                    {"uuid", device.uuid},
                                    {"pci", device.pci},
-                                   {"usable", engine_.usable(device.name)},
-                                   {"trusted", engine_.trusted(device.name)}});
+                                   {"usable", engine().usable(device.name)},
+                                   {"trusted", engine().trusted(device.name)}});
   }
-  if (summary.empty()) summary = fmt::format("{} devices well", engine_.devices().size());
+  if (summary.empty()) summary = fmt::format("{} devices well", engine().devices().size());
   json::object sources;
-  for (const auto& [name, state] : sources_) sources[name] = state;
-  const auto& policy = engine_.policy();
+  for (const auto& [name, state] : this->sources()) sources[name] = state;
+  const auto& policy = engine().policy();
   return {{"host", config_.host_name},
           {"status", kWords.at(static_cast<std::size_t>(worst))},
           {"code", worst},
@@ -96,11 +107,11 @@ json::object Monitor::status() const {
           {"devices", devices},
           {"incidents", incidents},
           {"moves",
-           {{"running", engine_.guards().running()},
+           {{"running", engine().guards().running()},
             {"at_once", policy.moves_at_once},
-            {"last_hour", engine_.guards().last_hour(now())},
+            {"last_hour", engine().guards().last_hour(now())},
             {"per_hour", policy.moves_per_hour}}},
-          {"breaker", breaker_json(engine_.guards(), now())},
+          {"breaker", breaker_json(engine().guards(), now())},
           {"sources", sources},
           {"counts", counts_json(counts_)}};
 }

@@ -1,11 +1,15 @@
-// How the monitor's moves are carried out: a target is chosen, a migration started and followed.
+#include "agent/health/mover.h"
+
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <chrono>
+#include <span>
 
 #include "agent/base/units.h"
-#include "agent/health/monitor.h"
+#include "agent/health/targets.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::health {
 namespace {
@@ -14,26 +18,50 @@ constexpr std::size_t kAvoidMax = 1024;
 
 }  // namespace
 
-void Monitor::tell(const Move& move, const std::string& kind, const std::string& text,
-                   const std::string& migration) {
-  engine_.tell({.at = now(),
-                .kind = kind,
-                .device = move.device,
-                .code = move.code,
-                .job = move.job,
-                .migration = migration,
-                .text = text});
-  flush();
+Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
+             Migrations& migrations, std::function<std::vector<std::string>()> peers,
+             JournalledEngine& journalled, Counts& counts)
+    : context_(context),
+      tasks_(tasks),
+      config_(config),
+      jobs_(jobs),
+      migrations_(migrations),
+      peers_(std::move(peers)),
+      journalled_(journalled),
+      counts_(counts) {}
+
+void Mover::start(const Move& move) {
+  if (!move.dry_run) {
+    ++counts_.moves_started;
+    followed_.insert(move.job_uid);
+  }
+  tasks_.spawn("move " + move.job, carry_out(move));
 }
 
-std::string Monitor::own_address() const { return config_.listen_address().text(); }
+void Mover::take_up() {
+  for (const auto& uid : journalled_.engine().guards().moving()) {
+    followed_.insert(uid);
+    tasks_.spawn("follow the move of " + uid, take_up(uid));
+  }
+}
 
-asio::awaitable<Monitor::Choice> Monitor::choose(Move move) {
+void Mover::tell(const Move& move, const std::string& kind, const std::string& text,
+                 const std::string& migration) {
+  journalled_.tell({.kind = kind,
+                    .device = move.device,
+                    .code = move.code,
+                    .job = move.job,
+                    .migration = migration,
+                    .text = text});
+  journalled_.flush();
+}
+
+asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   if (!config_.has_port()) {
     co_return Choice{{}, "this agent has no TCP port, without which no job moves: --listen"};
   }
-  const auto& spares = engine_.policy().spares;
-  const auto own = own_address();
+  const auto& spares = journalled_.engine().policy().spares;
+  const auto own = config_.listen_address().text();
   std::vector<Peer> peers;
   const auto add = [&](const std::string& address) {
     const bool known = std::any_of(peers.begin(), peers.end(),
@@ -48,8 +76,8 @@ asio::awaitable<Monitor::Choice> Monitor::choose(Move move) {
   }
   if (spares.empty()) {
     if (!move.leave_host) add(own);
-    if (hooks_.peers) {
-      for (const auto& peer : hooks_.peers()) add(agent_of(peer));
+    if (peers_) {
+      for (const auto& peer : peers_()) add(agent_of(peer));
     }
   }
   PlacementJob wanted;
@@ -63,7 +91,7 @@ asio::awaitable<Monitor::Choice> Monitor::choose(Move move) {
   }
   auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
-    if (device.host == own && !engine_.usable(device.name)) device.unhealthy = true;
+    if (device.host == own && !journalled_.engine().usable(device.name)) device.unhealthy = true;
   }
   const auto placed = place(std::span(&wanted, 1), devices);
   if (!placed.assigned.empty()) {
@@ -77,8 +105,7 @@ asio::awaitable<Monitor::Choice> Monitor::choose(Move move) {
           : "no device fits: " + to_string(placed.unplaced.at(0).reasons)};
 }
 
-/// A move that a former agent began: it counts against the budget until it is over.
-asio::awaitable<void> Monitor::take_up(std::string job_uid) {
+asio::awaitable<void> Mover::take_up(std::string job_uid) {
   const Followed followed(*this, job_uid);
   std::string id;
   for (const auto& migration : migrations_.all()) {
@@ -87,15 +114,15 @@ asio::awaitable<void> Monitor::take_up(std::string job_uid) {
     if (job != nullptr && job->uid == job_uid) id = migration.id;
   }
   if (id.empty()) {
-    engine_.forget_move(job_uid);
+    journalled_.engine().forget_move(job_uid);
   } else {
     const bool moved = co_await over(id);
-    engine_.move_ended(0, job_uid, moved, now());
+    journalled_.engine().move_ended(0, job_uid, moved, journalled_.now());
   }
-  wake_.notify();
+  journalled_.due().notify();
 }
 
-asio::awaitable<bool> Monitor::over(std::string migration) {
+asio::awaitable<bool> Mover::over(std::string migration) {
   while (!handover::is_over(migrations_.at(migration).state())) {
     co_await migrations_.changed().wait_until(std::chrono::steady_clock::now() +
                                               std::chrono::seconds(1));
@@ -103,8 +130,8 @@ asio::awaitable<bool> Monitor::over(std::string migration) {
   co_return migrations_.at(migration).state() == handover::State::completed;
 }
 
-asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
-  const auto& policy = engine_.policy();
+asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
+  const auto& policy = journalled_.engine().policy();
   MigrationRequest wanted;
   wanted.spec.job = move.job;
   wanted.spec.to = target;
@@ -126,8 +153,8 @@ asio::awaitable<bool> Monitor::migrate(Move move, std::string target) {
   co_return moved;
 }
 
-asio::awaitable<void> Monitor::carry_out(Move move) {
-  // Whatever ends this, its place in the budget is free again: drive() looks.
+asio::awaitable<void> Mover::carry_out(Move move) {
+  // Whatever ends this, its place in the budget is free again: free_places() looks.
   const Followed followed(*this, move.dry_run ? std::string() : move.job_uid);
   bool moved = false;
   std::string failure;
@@ -142,8 +169,8 @@ asio::awaitable<void> Monitor::carry_out(Move move) {
       co_return;
     }
     if (choice.target.empty()) {
-      engine_.not_placed(move, choice.why_none, now());
-      wake_.notify();
+      journalled_.engine().not_placed(move, choice.why_none, journalled_.now());
+      journalled_.due().notify();
       co_return;
     }
     moved = co_await migrate(move, std::move(choice.target));
@@ -155,15 +182,15 @@ asio::awaitable<void> Monitor::carry_out(Move move) {
   if (move.dry_run) co_return;
   if (moved) avoid_.erase(move.job_uid);
   counts_.moves_failed += moved ? 0 : 1;
-  engine_.move_ended(move.incident, move.job_uid, moved, now());
-  wake_.notify();
+  journalled_.engine().move_ended(move.incident, move.job_uid, moved, journalled_.now());
+  journalled_.due().notify();
 }
 
-void Monitor::free_places() {
-  for (const auto& uid : engine_.guards().moving()) {
+void Mover::free_places() {
+  for (const auto& uid : journalled_.engine().guards().moving()) {
     if (followed_.contains(uid)) continue;
     spdlog::warn("health: nobody follows the move of {} any more: its place is free", uid);
-    engine_.forget_move(uid);
+    journalled_.engine().forget_move(uid);
   }
 }
 

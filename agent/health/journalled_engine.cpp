@@ -1,0 +1,114 @@
+#include "agent/health/journalled_engine.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/shown.h"
+#include "agent/base/units.h"
+#include "migrator/core/error.h"
+
+namespace cardswap::health {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kUnknownDevicesMax = 256;
+
+}  // namespace
+
+JournalledEngine::JournalledEngine(asio::io_context& context, const std::filesystem::path& file,
+                                   Policy policy, std::vector<DeviceName> devices)
+    : log_(file),
+      engine_(std::move(policy), std::move(devices)),
+      due_(context),
+      changed_(context),
+      started_ms_(unix_ms()) {
+  for (const auto& record : log_.kept()) {
+    try {
+      engine_.restore(incident_from_journal(record));
+    } catch (...) {
+      spdlog::warn("health: an open fault is damaged on disk and forgotten: {}",
+                   error_of(std::current_exception()).failure());
+    }
+  }
+  engine_.restore_guards(log_.kept_guards(), now());
+  engine_.forget_probes(now());
+}
+
+Ms JournalledEngine::now() const {
+  return started_ms_ + (std::chrono::steady_clock::now() - started_) / std::chrono::milliseconds(1);
+}
+
+void JournalledEngine::report(Finding finding, const std::string& called) {
+  finding.at = now();
+  if (called == kHost) {
+    finding.device = kHost;
+  } else if (auto device = device_called(engine_.devices(), called)) {
+    finding.device = std::move(*device);
+  } else {
+    // A device of this machine that this agent does not manage: said, never acted on.
+    if (unknown_devices_.size() < kUnknownDevicesMax &&
+        unknown_devices_.insert(called + finding.code).second) {
+      tell({.kind = "not_ours",
+            .device = excerpt(called),
+            .code = finding.code,
+            .text = "this agent has no such device: " + finding.detail});
+    }
+    return;
+  }
+  engine_.observe(finding);
+  due_.notify();
+}
+
+void JournalledEngine::set_source(const std::string& source, const std::string& state) {
+  auto& known = sources_[source];
+  if (known == state) return;
+  const bool first = std::exchange(known, state).empty();
+  if (first) return;  // how it begins is no change
+  tell({.kind = "source", .text = fmt::format("{}: {}", source, excerpt(state))});
+}
+
+void JournalledEngine::tell(Event event) {
+  event.at = now();
+  engine_.tell(std::move(event));
+  due_.notify();
+}
+
+void JournalledEngine::write() {
+  auto events = engine_.take_events();
+  std::vector<json::object> records;
+  for (const auto& event : events) {
+    spdlog::info("health: {}{}{}{}: {}", event.kind, event.device.empty() ? "" : " " + event.device,
+                 event.code.empty() ? "" : " " + event.code,
+                 event.job.empty() ? "" : " job " + event.job, event.text);
+    records.push_back(to_json(event));
+  }
+  dirty_ = engine_.take_changed() || dirty_;
+  try {
+    log_.append(records);
+  } catch (const Error&) {
+    for (auto& event : events) engine_.tell(std::move(event));
+    throw;
+  }
+  if (!records.empty()) changed_.notify();
+  if (!dirty_) return;
+  std::vector<json::object> open;
+  for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
+  log_.keep(open, engine_.guards().record());
+  dirty_ = false;
+}
+
+bool JournalledEngine::flush() {
+  try {
+    write();
+    return true;
+  } catch (const Error& error) {
+    spdlog::error("health: {}", error.what());
+    return false;
+  }
+}
+
+}  // namespace cardswap::health

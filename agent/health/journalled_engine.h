@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/base/task_group.h"
+#include "agent/health/engine.h"
+#include "agent/journal/event_log.h"
+
+namespace cardswap::health {
+
+/// The engine with a clock and a disk: sources report to it, and what it tells and what is open is
+/// in the journal's file. One thread.
+class JournalledEngine {
+ public:
+  /// Takes up the open faults and the guards that a former agent left in `file`.
+  JournalledEngine(asio::io_context& context, const std::filesystem::path& file, Policy policy,
+                   std::vector<DeviceName> devices);
+  JournalledEngine(const JournalledEngine&) = delete;
+  JournalledEngine& operator=(const JournalledEngine&) = delete;
+
+  [[nodiscard]] Ms now() const;
+  [[nodiscard]] Engine& engine() { return engine_; }
+  [[nodiscard]] const Engine& engine() const { return engine_; }
+  [[nodiscard]] EventLog& log() { return log_; }
+  [[nodiscard]] const EventLog& log() const { return log_; }
+
+  /// A source's finding about the device that it calls `called`, or about kHost. A device that this
+  /// agent does not have is told of once and never acted on.
+  void report(Finding finding, const std::string& called);
+  /// How a source is: "ok", or what is wrong. A change is an event.
+  void set_source(const std::string& source, const std::string& state);
+  [[nodiscard]] const std::map<std::string, std::string>& sources() const { return sources_; }
+  /// An event of now, on disk with the next write.
+  void tell(Event event);
+
+  /// Writes new events and open faults. Throws Error{io}: the next call writes them again.
+  void write();
+  /// The same, but logs a failure. Returns whether everything is on disk.
+  bool flush();
+
+  /// Notified when there is something to decide or to write.
+  Signal& due() { return due_; }
+  /// Notified when there are new events on disk.
+  Signal& changed() { return changed_; }
+
+ private:
+  EventLog log_;
+  Engine engine_;
+  Signal due_;
+  Signal changed_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::int64_t started_ms_;
+  std::map<std::string, std::string> sources_;
+  std::set<std::string> unknown_devices_;  ///< told of once each; bounded
+  bool dirty_ = false;  ///< open faults and guards have changed and are not on disk
+};
+
+}  // namespace cardswap::health

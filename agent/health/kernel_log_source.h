@@ -1,0 +1,51 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/health/counts.h"
+#include "agent/health/journalled_engine.h"
+#include "agent/health/kernel_reader.h"
+#include "agent/health/log_place.h"
+
+namespace cardswap::health {
+
+/// The kernel log as a source: follows it from where a former agent stopped, and reports the
+/// driver's faults in it. One thread.
+class KernelLogSource {
+ public:
+  KernelLogSource(asio::io_context& context, const Config& config, JournalledEngine& journalled,
+                  Counts& counts);
+  KernelLogSource(const KernelLogSource&) = delete;
+  KernelLogSource& operator=(const KernelLogSource&) = delete;
+
+  /// Nothing where no log is configured.
+  void start(TaskGroup& tasks);
+  /// Writes how far the log was read: at once after a fault, else every few seconds. To be called
+  /// when everything that was reported is on disk.
+  void keep_place();
+
+ private:
+  void take(std::string_view line, const KernelReader::Since& since);
+  void take_faults(const KernelNews& news, const KernelReader::Since& since);
+  void report(const DriverFault& fault);
+  void lost(const std::string& what);
+
+  asio::io_context& context_;
+  const Config& config_;
+  JournalledEngine& journalled_;
+  Counts& counts_;
+  KernelReader reader_;
+  std::set<std::string> lines_told_;  ///< kinds of unknown lines, told of once each
+  std::vector<DriverFault> held_;     ///< from lines that may belong to a former boot
+  LogPlace place_;                    ///< everything before it is processed
+  LogPlace kept_place_;
+  Ms place_kept_at_ = 0;
+  bool heard_fault_ = false;  ///< the log had a fault whose place is not on disk yet
+};
+
+}  // namespace cardswap::health

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/handover/migrations.h"
+#include "agent/health/counts.h"
+#include "agent/health/journalled_engine.h"
+#include "agent/jobs/jobs.h"
+
+namespace cardswap::health {
+
+/// Carries the engine's moves out: chooses a target, starts the migration, follows it, and tells
+/// the engine how it ended. Each move is a task. One thread.
+class Mover {
+ public:
+  /// `peers`: other agents, as HOST:PORT; may be null.
+  Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
+        Migrations& migrations, std::function<std::vector<std::string>()> peers,
+        JournalledEngine& journalled, Counts& counts);
+  Mover(const Mover&) = delete;
+  Mover& operator=(const Mover&) = delete;
+
+  void start(const Move& move);
+  /// Follows the moves that a former agent began: they count against the budget until they are
+  /// over.
+  void take_up();
+  /// Frees the budget's places of moves that nobody follows any more.
+  void free_places();
+
+ private:
+  /// A move that a task of this agent follows. Without such a task its slot in the budget is free.
+  class Followed {
+   public:
+    Followed(Mover& mover, std::string job_uid) : mover_(mover), job_uid_(std::move(job_uid)) {}
+    ~Followed() { mover_.followed_.erase(job_uid_); }
+    Followed(const Followed&) = delete;
+    Followed& operator=(const Followed&) = delete;
+
+   private:
+    Mover& mover_;
+    std::string job_uid_;
+  };
+  struct Choice {
+    std::string target;    ///< "HOST:PORT/DEVICE"; empty: none
+    std::string why_none;  ///< for people
+  };
+
+  asio::awaitable<void> carry_out(Move move);
+  asio::awaitable<Choice> choose(Move move);
+  asio::awaitable<bool> migrate(Move move, std::string target);
+  asio::awaitable<void> take_up(std::string job_uid);
+  /// Waits for the migration's end; whether it completed.
+  asio::awaitable<bool> over(std::string migration);
+  void tell(const Move& move, const std::string& kind, const std::string& text,
+            const std::string& migration = {});
+
+  asio::io_context& context_;
+  TaskGroup& tasks_;
+  const Config& config_;
+  Jobs& jobs_;
+  Migrations& migrations_;
+  std::function<std::vector<std::string>()> peers_;
+  JournalledEngine& journalled_;
+  Counts& counts_;
+  std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
+  std::set<std::string> followed_;                         ///< job uids
+};
+
+}  // namespace cardswap::health

@@ -1,0 +1,49 @@
+#include "agent/health/nvml_devices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/health/nvml_source.h"
+
+namespace cardswap::health {
+
+NvmlDevices::NvmlDevices(asio::io_context& context, const Config& config,
+                         JournalledEngine& journalled)
+    : context_(context), config_(config), journalled_(journalled) {
+  journalled_.set_source("nvml", config.nvml.empty() ? "off" : "not asked yet");
+}
+
+void NvmlDevices::start(TaskGroup& tasks) {
+  if (config_.nvml.empty()) return;
+  NvmlEvents events;
+  events.device = [this](int index, std::string uuid, std::string pci) { know(index, uuid, pci); };
+  events.finding = [this](Finding finding) {
+    const auto called = finding.device;
+    journalled_.report(std::move(finding), called);
+  };
+  events.state = [this](std::string state) {
+    if (state != "ok") watched_.clear();
+    journalled_.set_source("nvml", state);
+  };
+  tasks.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(events)));
+}
+
+void NvmlDevices::know(int index, const std::string& uuid, const std::string& pci) {
+  const auto name = fmt::format("cuda:{}", index);
+  std::erase_if(watched_, [&](const auto& known) { return known.name == name; });
+  watched_.push_back({name, uuid, pci});
+  auto& engine = journalled_.engine();
+  const auto& given = engine.policy().devices;
+  const auto told = std::ranges::find(given, name, &DeviceName::name);
+  if (told == given.end()) {
+    engine.learn(name, uuid, pci);
+    return;
+  }
+  // What the policy leaves out of a device that it names.
+  if (told->pci.empty() && !pci.empty() && device_called({*told}, uuid)) {
+    engine.learn(name, told->uuid, pci);
+  }
+}
+
+}  // namespace cardswap::health

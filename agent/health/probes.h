@@ -1,0 +1,29 @@
+#pragma once
+
+#include "agent/base/task_group.h"
+#include "agent/health/journalled_engine.h"
+
+namespace cardswap::health {
+
+/// The policy's probes as a source: programs that are run and files that are read, each for ever,
+/// as a task of its own. One thread.
+class Probes {
+ public:
+  Probes(asio::io_context& context, TaskGroup& tasks, JournalledEngine& journalled)
+      : context_(context), tasks_(tasks), journalled_(journalled) {}
+  Probes(const Probes&) = delete;
+  Probes& operator=(const Probes&) = delete;
+
+  /// Starts the engine's policy's; those of a former policy end.
+  void start();
+
+ private:
+  asio::awaitable<void> follow(Probe probe, unsigned generation);
+
+  asio::io_context& context_;
+  TaskGroup& tasks_;
+  JournalledEngine& journalled_;
+  unsigned generation_ = 0;  ///< probes of a former policy see it and end
+};
+
+}  // namespace cardswap::health

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/health/alert.h"
+#include "agent/health/counts.h"
+#include "agent/health/journalled_engine.h"
+#include "agent/health/own_host.h"
+
+namespace cardswap::health {
+
+/// Alerts of Alertmanager and Grafana as a source. One thread.
+class Webhooks {
+ public:
+  Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
+           Counts& counts);
+  Webhooks(const Webhooks&) = delete;
+  Webhooks& operator=(const Webhooks&) = delete;
+
+  /// What became of a webhook's alerts; the sum is their number.
+  struct Taken {
+    std::size_t ours = 0;
+    std::size_t not_ours = 0;
+    std::size_t unclear = 0;
+    std::size_t unreadable = 0;
+    [[nodiscard]] std::size_t all() const { return ours + not_ours + unclear + unreadable; }
+  };
+  /// Takes a webhook's body: one call at a time, a few alerts at a time, so that nobody else waits.
+  /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no
+  /// webhook's and Error{io}: the sender has to repeat.
+  asio::awaitable<Taken> take(boost::json::object body);
+  /// A call that failed: counted and told.
+  void refused(const Error& error);
+
+ private:
+  class Turn;
+
+  /// Why it is unclear whose the alert is, where it is; else it is observed or is not ours.
+  std::string take(const Alert& alert, const OwnHost& own, Taken& taken);
+  void tell(const Webhook& webhook, const Taken& taken, std::size_t firing,
+            const std::string& unclear);
+
+  const Config& config_;
+  JournalledEngine& journalled_;
+  Counts& counts_;
+  Signal turn_;
+  bool is_taking_ = false;
+};
+
+}  // namespace cardswap::health
