@@ -133,12 +133,10 @@ asio::awaitable<bool> Mover::over(std::string migration) {
 asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   const auto& policy = journalled_.engine().policy();
   MigrationRequest wanted;
+  wanted.spec = policy.migration;
   wanted.spec.job = move.job;
   wanted.spec.to = target;
-  wanted.spec.max_downtime_ms = policy.max_downtime_ms;
-  wanted.spec.timeout_ms =
-      static_cast<double>(move.deadline ? policy.deadline : policy.migration_timeout);
-  wanted.spec.encrypt = policy.encrypt;
+  if (move.deadline) wanted.spec.timeout_ms = static_cast<double>(policy.deadline);
   const auto id = migrations_.start(std::move(wanted)).id;
   tell(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
   const bool moved = co_await over(id);

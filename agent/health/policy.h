@@ -8,6 +8,7 @@
 
 #include "agent/health/finding.h"
 #include "agent/health/xid_table.h"
+#include "migrator/core/migration_spec.h"
 
 namespace cardswap::health {
 
@@ -58,10 +59,8 @@ struct Policy {
   Ms breaker_reset = 900'000;
   Ms merge_window = 10'000;
   Ms resolve_after = 600'000;
-  double max_downtime_ms = 300;
-  Ms migration_timeout = 600'000;
-  bool encrypt = false;             ///< encrypts the data of its moves
-  Ms deadline = 30'000;             ///< for what may hang: Class::live_deadline
+  MigrationSpec migration;          ///< of each move, but for its job and its target
+  Ms deadline = 30'000;             ///< instead of its timeout for what may hang: live_deadline
   std::vector<std::string> spares;  ///< "HOST[:PORT]/DEVICE", or "HOST[:PORT]": any device there
   std::vector<std::string> stay;    ///< jobs that are never moved, with '*'
   std::vector<DeviceName> devices;  ///< UUIDs and PCI addresses of this agent's devices

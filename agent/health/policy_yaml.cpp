@@ -222,97 +222,93 @@ DeviceName device_name_from(const Reader& in, const YAML::Node& name, const YAML
   return device;
 }
 
+void read_mode(const Reader& in, const YAML::Node& at, Policy& policy) {
+  const auto mode = in.scalar(at, "mode");
+  if (mode != "observe" && mode != "act") {
+    in.fail(at, fmt::format("'{}' is no mode", excerpt(mode, 64)), "use observe or act");
+  }
+  policy.act = mode == "act";
+}
+
+void read_budget(const Reader& in, const YAML::Node& at, Policy& policy) {
+  in.map(at, "budget",
+         {{"at_once", in.number(policy.moves_at_once, "at_once", 1, 64)},
+          {"per_hour", in.number(policy.moves_per_hour, "per_hour", 1, 10'000)}});
+}
+
+void read_cooldown(const Reader& in, const YAML::Node& at, Policy& policy) {
+  in.map(at, "cooldown",
+         {{"job", in.duration(policy.job_cooldown, "job")},
+          {"device", in.duration(policy.device_cooldown, "device")}});
+}
+
+void read_retry(const Reader& in, const YAML::Node& at, Policy& policy) {
+  in.map(at, "retry",
+         {{"after", in.duration(policy.retry_after, "after")},
+          {"tries", in.number(policy.tries, "tries", 1, 100)}});
+}
+
+void read_breaker(const Reader& in, const YAML::Node& at, Policy& policy) {
+  in.map(at, "breaker",
+         {{"failures", in.number(policy.breaker_failures, "failures", 1, 1000)},
+          {"devices_percent", in.number(policy.breaker_devices_percent, "devices_percent", 1, 100)},
+          {"devices_min", in.number(policy.breaker_devices_min, "devices_min", 1, 1000)},
+          {"window", in.duration(policy.breaker_window, "window")},
+          {"reset", in.duration(policy.breaker_reset, "reset")}});
+}
+
+void read_migration(const Reader& in, const YAML::Node& at, Policy& policy) {
+  in.map(at, "migration",
+         {{"max_downtime", in.duration(policy.migration.max_downtime_ms, "max_downtime")},
+          {"encrypt", in.flag(policy.migration.encrypt, "encrypt")},
+          {"timeout", in.duration(policy.migration.timeout_ms, "timeout")},
+          {"deadline", in.duration(policy.deadline, "deadline")}});
+}
+
+void read_devices(const Reader& in, const YAML::Node& at, Policy& policy) {
+  if (!at.IsMap()) in.fail(at, "devices must be a map");
+  if (at.size() > kListMax) in.fail(at, "too many devices");
+  for (const auto& item : at) {
+    auto device = device_name_from(in, item.first, item.second);
+    for (const auto& other : policy.devices) {
+      const bool same = (!device.uuid.empty() && device.uuid == other.uuid) ||
+                        (!device.pci.empty() && device.pci == other.pci);
+      if (same || device.name == other.name) {
+        in.fail(item.first,
+                fmt::format("{} and {} have the same name, uuid or pci", other.name, device.name));
+      }
+    }
+    policy.devices.push_back(std::move(device));
+  }
+}
+
 Policy read(const Reader& in, const YAML::Node& root) {
   Policy policy;
   if (root.IsNull()) return policy;
   unsigned version = 1;
+  const auto section = [&](void (*read)(const Reader&, const YAML::Node&, Policy&)) {
+    return [&in, &policy, read](const YAML::Node& at) { read(in, at, policy); };
+  };
+  const auto list_of = [&](const char* name, auto& items, auto item_from) {
+    return [&in, name, &items, item_from](const YAML::Node& at) {
+      in.list(at, name, [&](const YAML::Node& item) { items.push_back(item_from(in, item)); });
+    };
+  };
   in.map(root, "the policy",
          {{"version", in.number(version, "version", 1, 1)},
-          {"mode",
-           [&](const YAML::Node& at) {
-             const auto mode = in.scalar(at, "mode");
-             if (mode != "observe" && mode != "act") {
-               in.fail(at, fmt::format("'{}' is no mode", excerpt(mode, 64)), "use observe or act");
-             }
-             policy.act = mode == "act";
-           }},
-          {"budget",
-           [&](const YAML::Node& at) {
-             in.map(at, "budget",
-                    {{"at_once", in.number(policy.moves_at_once, "at_once", 1, 64)},
-                     {"per_hour", in.number(policy.moves_per_hour, "per_hour", 1, 10'000)}});
-           }},
-          {"cooldown",
-           [&](const YAML::Node& at) {
-             in.map(at, "cooldown",
-                    {{"job", in.duration(policy.job_cooldown, "job")},
-                     {"device", in.duration(policy.device_cooldown, "device")}});
-           }},
-          {"retry",
-           [&](const YAML::Node& at) {
-             in.map(at, "retry",
-                    {{"after", in.duration(policy.retry_after, "after")},
-                     {"tries", in.number(policy.tries, "tries", 1, 100)}});
-           }},
-          {"breaker",
-           [&](const YAML::Node& at) {
-             in.map(at, "breaker",
-                    {{"failures", in.number(policy.breaker_failures, "failures", 1, 1000)},
-                     {"devices_percent",
-                      in.number(policy.breaker_devices_percent, "devices_percent", 1, 100)},
-                     {"devices_min", in.number(policy.breaker_devices_min, "devices_min", 1, 1000)},
-                     {"window", in.duration(policy.breaker_window, "window")},
-                     {"reset", in.duration(policy.breaker_reset, "reset")}});
-           }},
-          {"migration",
-           [&](const YAML::Node& at) {
-             in.map(at, "migration",
-                    {{"max_downtime",
-                      [&](const YAML::Node& value) {
-                        policy.max_downtime_ms =
-                            static_cast<double>(in.duration_at(value, "max_downtime"));
-                      }},
-                     {"encrypt", in.flag(policy.encrypt, "encrypt")},
-                     {"timeout", in.duration(policy.migration_timeout, "timeout")},
-                     {"deadline", in.duration(policy.deadline, "deadline")}});
-           }},
+          {"mode", section(read_mode)},
+          {"budget", section(read_budget)},
+          {"cooldown", section(read_cooldown)},
+          {"retry", section(read_retry)},
+          {"breaker", section(read_breaker)},
+          {"migration", section(read_migration)},
           {"merge_window", in.duration(policy.merge_window, "merge_window")},
           {"resolve_after", in.duration(policy.resolve_after, "resolve_after")},
-          {"spares",
-           [&](const YAML::Node& at) {
-             in.list(at, "spares", [&](const YAML::Node& item) {
-               policy.spares.push_back(spare_from(in, item));
-             });
-           }},
+          {"spares", list_of("spares", policy.spares, spare_from)},
           {"stay", in.texts(policy.stay, "stay")},
-          {"devices",
-           [&](const YAML::Node& at) {
-             if (!at.IsMap()) in.fail(at, "devices must be a map");
-             if (at.size() > kListMax) in.fail(at, "too many devices");
-             for (const auto& item : at) {
-               auto device = device_name_from(in, item.first, item.second);
-               for (const auto& other : policy.devices) {
-                 const bool same = (!device.uuid.empty() && device.uuid == other.uuid) ||
-                                   (!device.pci.empty() && device.pci == other.pci);
-                 if (same || device.name == other.name) {
-                   in.fail(item.first, fmt::format("{} and {} have the same name, uuid or pci",
-                                                   other.name, device.name));
-                 }
-               }
-               policy.devices.push_back(std::move(device));
-             }
-           }},
-          {"rules",
-           [&](const YAML::Node& at) {
-             in.list(at, "rules",
-                     [&](const YAML::Node& item) { policy.rules.push_back(rule_from(in, item)); });
-           }},
-          {"probes", [&](const YAML::Node& at) {
-             in.list(at, "probes", [&](const YAML::Node& item) {
-               policy.probes.push_back(probe_from(in, item));
-             });
-           }}});
-  (void)version;
+          {"devices", section(read_devices)},
+          {"rules", list_of("rules", policy.rules, rule_from)},
+          {"probes", list_of("probes", policy.probes, probe_from)}});
   return policy;
 }
 

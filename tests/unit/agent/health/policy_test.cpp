@@ -66,8 +66,8 @@ probes:
   EXPECT_EQ(policy.job_cooldown, 60'000);
   EXPECT_EQ(policy.tries, 2U);
   EXPECT_EQ(policy.breaker_devices_percent, 60U);
-  EXPECT_EQ(policy.max_downtime_ms, 500);
-  EXPECT_TRUE(policy.encrypt);
+  EXPECT_EQ(policy.migration.max_downtime_ms, 500);
+  EXPECT_TRUE(policy.migration.encrypt);
   EXPECT_EQ(policy.deadline, 20'000);
   EXPECT_THAT(policy.spares, ElementsAre("gpu-b:7070/cuda:0"));
   EXPECT_TRUE(policy.stays_put("debug-7"));
