@@ -46,14 +46,8 @@ Statement prepared(sqlite3* db, const char* sql) {
   return Statement(raw);
 }
 
-void bind_text(const Statement& statement, int index, const std::string& text) {
-  sqlite3_bind_text(statement.get(), index, text.data(), static_cast<int>(text.size()),
-                    SQLITE_TRANSIENT);
-}
-
 void run(sqlite3* db, const Statement& statement) {
-  if (sqlite3_step(statement.get()) != SQLITE_DONE) throw failed(db, "write");
-  sqlite3_reset(statement.get());
+  if (!statement.run()) throw failed(db, "write");
 }
 
 void run(sqlite3* db, const char* sql) { run(db, prepared(db, sql)); }
@@ -72,9 +66,8 @@ void in_one_write(sqlite3* db, const std::function<void()>& write) {
 
 /// Nothing where the row is damaged: what it told is lost, and nothing else.
 std::optional<json::object> document_in(const Statement& statement, int column) {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement.get(), column));
   boost::system::error_code error;
-  auto value = json::parse(text == nullptr ? "" : text, error);
+  auto value = json::parse(statement.text(column), error);
   if (!error && value.is_object()) return std::move(value.as_object());
   spdlog::warn("event log: a record is damaged and passed over");
   return std::nullopt;
@@ -101,7 +94,7 @@ EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max) : ro
   const auto is_known = [&] {
     const auto column =
         prepared(raw, "SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'");
-    return sqlite3_step(column.get()) == SQLITE_ROW;
+    return column.next_row();
   };
   if (!is_known()) {
     run(raw, "ALTER TABLE events ADD COLUMN of_alerts INTEGER NOT NULL DEFAULT 0");
@@ -120,13 +113,11 @@ void EventLog::append(const std::vector<json::object>& events) {
                                  "INSERT INTO events (at_ms, device, job, document, of_alerts) "
                                  "VALUES (?, ?, ?, ?, ?)");
     for (const auto& event : events) {
-      const auto* at = event.if_contains("at_ms");
-      sqlite3_bind_int64(insert.get(), 1, at != nullptr && at->is_int64() ? at->get_int64() : 0);
-      bind_text(insert, 2, text_at(event, "device"));
-      bind_text(insert, 3, text_at(event, "job"));
-      bind_text(insert, 4, text_of(event));
-      const auto* of_alerts = event.if_contains("of_alerts");
-      sqlite3_bind_int64(insert.get(), 5, of_alerts != nullptr && *of_alerts == true ? 1 : 0);
+      insert.bind(1, number_at<std::int64_t>(event, "at_ms"));
+      insert.bind(2, text_at(event, "device"));
+      insert.bind(3, text_at(event, "job"));
+      insert.bind(4, text_of(event));
+      insert.bind(5, flag_at(event, "of_alerts") ? 1 : 0);
       run(db_.get(), insert);
     }
     for (const auto& [of_alerts, index, most] :
@@ -150,18 +141,18 @@ std::vector<json::object> EventLog::find(const Query& query) const {
       "AND (? = '' OR job = ?) ORDER BY id {} LIMIT ?",
       query.after > 0 ? "ASC" : "DESC");
   const auto statement = prepared(db_.get(), sql.c_str());
-  sqlite3_bind_int64(statement.get(), 1, query.after);
-  sqlite3_bind_int64(statement.get(), 2, query.since_ms);
-  bind_text(statement, 3, query.device);
-  bind_text(statement, 4, query.device);
-  bind_text(statement, 5, query.job);
-  bind_text(statement, 6, query.job);
-  sqlite3_bind_int64(statement.get(), 7, static_cast<sqlite3_int64>(query.limit));
+  statement.bind(1, query.after);
+  statement.bind(2, query.since_ms);
+  statement.bind(3, query.device);
+  statement.bind(4, query.device);
+  statement.bind(5, query.job);
+  statement.bind(6, query.job);
+  statement.bind(7, static_cast<std::int64_t>(query.limit));
   std::vector<json::object> found;
-  while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+  while (statement.next_row()) {
     auto event = document_in(statement, 1);
     if (!event) continue;
-    (*event)["id"] = sqlite3_column_int64(statement.get(), 0);
+    (*event)["id"] = statement.number(0);
     found.push_back(std::move(*event));
   }
   if (query.after <= 0) std::reverse(found.begin(), found.end());
@@ -170,7 +161,7 @@ std::vector<json::object> EventLog::find(const Query& query) const {
 
 std::int64_t EventLog::last_id() const {
   const auto statement = prepared(db_.get(), "SELECT coalesce(max(id), 0) FROM events");
-  return sqlite3_step(statement.get()) == SQLITE_ROW ? sqlite3_column_int64(statement.get(), 0) : 0;
+  return statement.next_row() ? statement.number(0) : 0;
 }
 
 void EventLog::keep(const std::vector<json::object>& incidents, const json::object& guards) {
@@ -178,41 +169,41 @@ void EventLog::keep(const std::vector<json::object>& incidents, const json::obje
     run(db_.get(), "DELETE FROM incidents");
     const auto insert = prepared(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
     for (const auto& incident : incidents) {
-      bind_text(insert, 1, text_of(incident));
+      insert.bind(1, text_of(incident));
       run(db_.get(), insert);
     }
     const auto replace =
         prepared(db_.get(), "INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
-    bind_text(replace, 1, text_of(guards));
+    replace.bind(1, text_of(guards));
     run(db_.get(), replace);
   });
 }
 
 json::object EventLog::kept_guards() const {
   const auto statement = prepared(db_.get(), "SELECT document FROM guards");
-  if (sqlite3_step(statement.get()) != SQLITE_ROW) return {};
+  if (!statement.next_row()) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
 void EventLog::keep_place(const std::string& log, const json::object& place) {
   const auto replace =
       prepared(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
-  bind_text(replace, 1, log);
-  bind_text(replace, 2, text_of(place));
+  replace.bind(1, log);
+  replace.bind(2, text_of(place));
   run(db_.get(), replace);
 }
 
 json::object EventLog::place(const std::string& log) const {
   const auto statement = prepared(db_.get(), "SELECT document FROM places WHERE log = ?");
-  bind_text(statement, 1, log);
-  if (sqlite3_step(statement.get()) != SQLITE_ROW) return {};
+  statement.bind(1, log);
+  if (!statement.next_row()) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
 std::vector<json::object> EventLog::kept() const {
   const auto statement = prepared(db_.get(), "SELECT document FROM incidents ORDER BY id");
   std::vector<json::object> found;
-  while (sqlite3_step(statement.get()) == SQLITE_ROW) {
+  while (statement.next_row()) {
     if (auto incident = document_in(statement, 0)) found.push_back(std::move(*incident));
   }
   return found;

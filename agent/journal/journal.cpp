@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,9 +95,6 @@ Statement prepare(sqlite3* db, const char* sql) {
 void Journal::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
 
 Journal::Journal(const std::filesystem::path& file) {
-  // It holds jobs' environments and tokens. SQLite gives its other files the same mode.
-  ::close(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  ::chmod(file.c_str(), 0600);
   try {
     open(file);
     return;
