@@ -159,95 +159,120 @@ void add_run(CLI::App& app, Context& context, Run& run) {
   });
 }
 
-}  // namespace
+struct JobsOptions {
+  std::string name;
+  bool all = false;
+  bool state = false;
+};
 
-void add_job_commands(CLI::App& app, Context& context, Run& run) {
-  add_run(app, context, run);
+Exit show_jobs(const Context& context, const JobsOptions& options) {
+  const auto path = "/v1/jobs/" + http::percent_encoded(options.name);
+  const bool wide = context.output == "wide";
+  if (options.state) {
+    context.show(context.client().call("GET", path + "/state"), state_table);
+  } else if (!options.name.empty()) {
+    context.show(context.client().call("GET", path), [&](const json::object& job) {
+      return jobs_table(json::object{{"jobs", json::array{job}}}, {wide, true, unix_ms()});
+    });
+  } else {
+    context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
+      return jobs_table(answer, {wide, options.all, unix_ms()});
+    });
+  }
+  return Exit::done;
+}
 
-  struct Named {
-    std::string name;
-    bool all = false;
-    bool ended = false;
-    std::string grace = "10s";
-    std::int64_t tail = 0;
-    bool follow = false;
-    bool force = false;
-    bool state = false;
-    bool raw = false;
-  };
-  auto named = std::make_shared<Named>();
-
-  auto* jobs = app.add_subcommand("jobs", "List the jobs of this agent's host");
-  jobs->add_flag("--all", named->all, "Also those that are over");
-  auto* of_one = jobs->add_option("name", named->name, "Only this job");
-  jobs->add_flag("--state", named->state,
+void add_jobs(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<JobsOptions>();
+  auto* command = app.add_subcommand("jobs", "List the jobs of this agent's host");
+  command->add_flag("--all", options->all, "Also those that are over");
+  auto* of_one = command->add_option("name", options->name, "Only this job");
+  command
+      ->add_flag("--state", options->state,
                  "What its state consists of, what it lacks, and how each part moves")
       ->needs(of_one);
-  jobs->callback([&context, &run, named] {
-    run = [&context, named] {
-      const auto path = "/v1/jobs/" + http::percent_encoded(named->name);
-      if (named->state) {
-        context.show(context.client().call("GET", path + "/state"), state_table);
-        return Exit::done;
-      }
-      if (!named->name.empty()) {
-        context.show(context.client().call("GET", path), [&](const json::object& job) {
-          return jobs_table(json::object{{"jobs", json::array{job}}},
-                            {context.output == "wide", true, unix_ms()});
-        });
-        return Exit::done;
-      }
-      context.show(context.client().call("GET", "/v1/jobs"), [&](const json::object& answer) {
-        return jobs_table(answer, {context.output == "wide", named->all, unix_ms()});
-      });
-      return Exit::done;
+  command->callback([&context, &run, options] {
+    run = [&context, options] { return show_jobs(context, *options); };
+  });
+}
+
+void add_logs(CLI::App& app, Context& context, Run& run) {
+  struct Options {
+    std::string name;
+    std::int64_t tail = 0;
+    bool follow = false;
+    bool raw = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("logs", "Print what a job has printed");
+  command->add_option("name", options->name, "Job")->required();
+  command->add_flag("--follow,-f", options->follow, "Go on until the job ends");
+  command->add_option("--tail", options->tail, "Only the last lines");
+  command->add_flag("--raw", options->raw,
+                    "To a terminal too: control characters as they are, colours for one");
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      return show_logs(context, options->name, options->tail, options->follow, options->raw);
     };
   });
+}
 
-  auto* logs = app.add_subcommand("logs", "Print what a job has printed");
-  logs->add_option("name", named->name, "Job")->required();
-  logs->add_flag("--follow,-f", named->follow, "Go on until the job ends");
-  logs->add_option("--tail", named->tail, "Only the last lines");
-  logs->add_flag("--raw", named->raw,
-                 "To a terminal too: control characters as they are, colours for one");
-  logs->callback([&context, &run, named] {
-    run = [&context, named] {
-      return show_logs(context, named->name, named->tail, named->follow, named->raw);
-    };
-  });
-
-  auto* stop =
+void add_stop(CLI::App& app, Context& context, Run& run) {
+  struct Options {
+    std::string name;
+    std::string grace = "10s";
+    bool force = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command =
       app.add_subcommand("stop", "End every process of a job on this host: SIGTERM, then SIGKILL");
-  stop->add_option("name", named->name, "Job")->required();
-  stop->add_option("--grace", named->grace, "Time before SIGKILL")->capture_default_str();
-  stop->add_flag("--force", named->force,
-                 "Also what stands for a migration and may be the job's only good copy");
-  stop->callback([&context, &run, named] {
-    run = [&context, named] {
-      const auto grace = parse_duration("--grace", named->grace);
+  command->add_option("name", options->name, "Job")->required();
+  command->add_option("--grace", options->grace, "Time before SIGKILL")->capture_default_str();
+  command->add_flag("--force", options->force,
+                    "Also what stands for a migration and may be the job's only good copy");
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      const auto grace = parse_duration("--grace", options->grace);
       const auto job = context.client().call(
-          "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(named->name)),
-          json::object{{"grace_ms", grace.count()}, {"force", named->force}},
+          "POST", fmt::format("/v1/jobs/{}/stop", http::percent_encoded(options->name)),
+          json::object{{"grace_ms", grace.count()}, {"force", options->force}},
           grace + std::chrono::seconds(30));
       context.show(job, stopped_text);
       return Exit::done;
     };
   });
+}
 
-  auto* forget = app.add_subcommand("forget", "Drop the record of a job that has ended");
-  auto* name = forget->add_option("name", named->name, "Job");
-  forget->add_flag("--ended", named->ended, "Of every job that is over, however it ended")
+void add_forget(CLI::App& app, Context& context, Run& run) {
+  struct Options {
+    std::string name;
+    bool ended = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("forget", "Drop the record of a job that has ended");
+  auto* name = command->add_option("name", options->name, "Job");
+  command->add_flag("--ended", options->ended, "Of every job that is over, however it ended")
       ->excludes(name);
-  forget->callback([&context, &run, named] {
-    run = [&context, named] {
-      if (named->ended) return forget_ended(context);
-      if (named->name.empty()) {
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      if (options->ended) return forget_ended(context);
+      if (options->name.empty()) {
         throw Error(Code::bad_request, "forget which job?", "cardswap forget NAME, or --ended");
       }
-      forget_one(context, named->name);
+      forget_one(context, options->name);
       return Exit::done;
     };
   });
+}
+
+}  // namespace
+
+void add_job_commands(CLI::App& app, Context& context, Run& run) {
+  add_run(app, context, run);
+  add_jobs(app, context, run);
+  add_logs(app, context, run);
+  add_stop(app, context, run);
+  add_forget(app, context, run);
 }
 
 }  // namespace cardswap::cli

@@ -52,87 +52,97 @@ json::object list_migrations(Client client, int limit, bool all) {
   return answer;
 }
 
-}  // namespace
-
-void add_status_commands(CLI::App& app, Context& context, Run& run) {
-  auto given = std::make_shared<std::string>();
-
-  auto* status = app.add_subcommand(
-      "status", "Migrations of this host's jobs, outgoing and incoming, or one in full");
-  status->alias("migrations");
-  status->add_option("migration", *given, "Migration");
-  struct Shown {
+void add_status(CLI::App& app, Context& context, Run& run) {
+  struct Options {
+    std::string migration;
     bool all = false;
     int limit = 500;
   };
-  auto shown_ones = std::make_shared<Shown>();
-  auto* all = status->add_flag("--all", shown_ones->all, "However many have ended");
-  status->add_option("--limit", shown_ones->limit, "How many of those that ended")
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand(
+      "status", "Migrations of this host's jobs, outgoing and incoming, or one in full");
+  command->alias("migrations");
+  command->add_option("migration", options->migration, "Migration");
+  auto* all = command->add_flag("--all", options->all, "However many have ended");
+  command->add_option("--limit", options->limit, "How many of those that ended")
       ->capture_default_str()
       ->check(CLI::Range(1, kPageMax))
       ->excludes(all);
-  status->callback([&context, &run, given, shown_ones] {
-    run = [&context, given, shown_ones] {
-      if (given->empty()) {
-        context.show(list_migrations(context.client(), shown_ones->limit, shown_ones->all),
+  command->callback([&context, &run, options] {
+    run = [&context, options] {
+      if (options->migration.empty()) {
+        context.show(list_migrations(context.client(), options->limit, options->all),
                      migrations_table);
       } else {
-        context.show(
-            context.client().call("GET", "/v1/migrations/" + http::percent_encoded(*given)),
-            details);
+        context.show(context.client().call(
+                         "GET", "/v1/migrations/" + http::percent_encoded(options->migration)),
+                     details);
       }
       return Exit::done;
     };
   });
+}
 
-  auto* cancel = app.add_subcommand("cancel", "Give up a migration; its job goes on where it is");
-  cancel->add_option("migration", *given, "Migration")->required();
-  cancel->callback([&context, &run, given] {
-    run = [&context, given] {
-      context.show(
-          context.client().call(
-              "POST", fmt::format("/v1/migrations/{}/cancel", http::percent_encoded(*given))),
-          [&](const json::object&) { return fmt::format("migration {} is cancelled\n", *given); });
+void add_cancel(CLI::App& app, Context& context, Run& run) {
+  auto migration = std::make_shared<std::string>();
+  auto* command = app.add_subcommand("cancel", "Give up a migration; its job goes on where it is");
+  command->add_option("migration", *migration, "Migration")->required();
+  command->callback([&context, &run, migration] {
+    run = [&context, migration] {
+      const auto path = fmt::format("/v1/migrations/{}/cancel", http::percent_encoded(*migration));
+      context.show(context.client().call("POST", path), [&](const json::object&) {
+        return fmt::format("migration {} is cancelled\n", *migration);
+      });
       return Exit::done;
     };
   });
+}
 
-  struct Word {
-    std::string force;
-    bool yes = false;
-    bool overrule = false;
-  };
-  auto word = std::make_shared<Word>();
-  auto* resolve =
+struct ResolveOptions {
+  std::string migration;
+  std::string force;
+  bool yes = false;
+  bool overrule = false;
+};
+
+Exit resolve(const Context& context, const ResolveOptions& options) {
+  if (!options.yes && !confirm_decision(options.migration, options.force)) return Exit::aborted;
+  const auto path =
+      fmt::format("/v1/migrations/{}/resolve", http::percent_encoded(options.migration));
+  context.show(
+      context.client().call("POST", path,
+                            json::object{{"force", options.force}, {"overrule", options.overrule}}),
+      [&](const json::object&) {
+        return fmt::format("migration {} is forced to the {}\n", options.migration, options.force);
+      });
+  return Exit::done;
+}
+
+void add_resolve(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<ResolveOptions>();
+  auto* command =
       app.add_subcommand("resolve", "Decide a migration that is in doubt, by your word");
-  resolve->add_option("migration", *given, "Migration")->required();
-  resolve
-      ->add_option("--force", word->force,
+  command->add_option("migration", options->migration, "Migration")->required();
+  command
+      ->add_option("--force", options->force,
                    "Where the job is to live; the process on the other side must be stopped")
       ->required()
       ->check(CLI::IsMember({"source", "target"}));
-  resolve->add_flag("--yes,-y", word->yes, "Do not ask");
-  resolve->add_flag("--overrule", word->overrule,
+  command->add_flag("--yes,-y", options->yes, "Do not ask");
+  command->add_flag("--overrule", options->overrule,
                     "Although the other side's agent answers and says otherwise");
-  resolve->callback([&context, &run, given, word] {
-    run = [&context, given, word] {
-      if (!word->yes && !confirm_decision(*given, word->force)) return Exit::aborted;
-      context.show(
-          context.client().call(
-              "POST", fmt::format("/v1/migrations/{}/resolve", http::percent_encoded(*given)),
-              json::object{{"force", word->force}, {"overrule", word->overrule}}),
-          [&](const json::object&) {
-            return fmt::format("migration {} is forced to the {}\n", *given, word->force);
-          });
-      return Exit::done;
-    };
+  command->callback([&context, &run, options] {
+    run = [&context, options] { return resolve(context, *options); };
   });
+}
 
-  auto* devices = app.add_subcommand("devices", "Devices of this host, or of HOST[:PORT]");
-  devices->add_option("host", *given, "Another host's agent");
-  devices->callback([&context, &run, given] {
-    run = [&context, given] {
-      const auto& agent = given->empty() ? context.agent : *given;
+void add_devices(CLI::App& app, Context& context, Run& run) {
+  auto host = std::make_shared<std::string>();
+  auto* command = app.add_subcommand("devices", "Devices of this host, or of HOST[:PORT]");
+  command->add_option("host", *host, "Another host's agent");
+  command->callback([&context, &run, host] {
+    run = [&context, host] {
+      const auto& agent = host->empty() ? context.agent : *host;
       context.show(Client(agent, context.credentials).call("GET", "/v1/devices"),
                    [&](const json::object& answer) {
                      return devices_table(answer, context.output == "wide");
@@ -140,22 +150,36 @@ void add_status_commands(CLI::App& app, Context& context, Run& run) {
       return Exit::done;
     };
   });
+}
 
-  auto* version = app.add_subcommand("version", "Versions of this command and of the agent");
-  version->callback([&context, &run] {
+std::string versions_text(const json::object& answer) {
+  auto text =
+      fmt::format("cardswap {}, agent {} on {}\n", CARDSWAP_VERSION,
+                  shown(answer.at("version").as_string()), shown(answer.at("host").as_string()));
+  for (const auto& warning : answer.at("warnings").as_array()) {
+    text += fmt::format("warning: {}\n", shown(warning.as_string()));
+  }
+  return text;
+}
+
+void add_version(CLI::App& app, Context& context, Run& run) {
+  auto* command = app.add_subcommand("version", "Versions of this command and of the agent");
+  command->callback([&context, &run] {
     run = [&context] {
-      context.show(context.client().call("GET", "/v1/version"), [](const json::object& answer) {
-        auto text = fmt::format("cardswap {}, agent {} on {}\n", CARDSWAP_VERSION,
-                                shown(answer.at("version").as_string()),
-                                shown(answer.at("host").as_string()));
-        for (const auto& warning : answer.at("warnings").as_array()) {
-          text += fmt::format("warning: {}\n", shown(warning.as_string()));
-        }
-        return text;
-      });
+      context.show(context.client().call("GET", "/v1/version"), versions_text);
       return Exit::done;
     };
   });
+}
+
+}  // namespace
+
+void add_status_commands(CLI::App& app, Context& context, Run& run) {
+  add_status(app, context, run);
+  add_cancel(app, context, run);
+  add_resolve(app, context, run);
+  add_devices(app, context, run);
+  add_version(app, context, run);
 }
 
 }  // namespace cardswap::cli
