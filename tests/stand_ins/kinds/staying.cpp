@@ -44,9 +44,8 @@ int record_lock(int fd, int command) {
   return ::fcntl(fd, command, &range);
 }
 
-}  // namespace
-
-std::map<std::string, Open> kinds_that_stay() {
+/// Others wait for the locks, and others know the sockets.
+std::map<std::string, Open> locks_and_sockets() {
   return {
       {"flock", lock([](int fd) { return ::flock(fd, LOCK_EX); })},
       {"posix-lock", lock([](int fd) { return record_lock(fd, F_SETLK); })},
@@ -74,6 +73,12 @@ std::map<std::string, Open> kinds_that_stay() {
          must(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), "bind");
          return {};
        }},
+  };
+}
+
+/// What the kernel does for the process, or tells it, and no image has.
+std::map<std::string, Open> watchers_and_queues() {
+  return {
       {"other-proc-file", file("/proc/1/stat")},
       {"other-pidfd",
        [](const std::string&) -> Check {
@@ -115,6 +120,12 @@ std::map<std::string, Open> kinds_that_stay() {
          must(::syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
          return {};
        }},
+  };
+}
+
+/// Memory and objects of the kernel that nobody else can read or make again.
+std::map<std::string, Open> kernel_memory() {
+  return {
       {"secret-memory",
        [](const std::string&) -> Check {
          const int fd = must(::syscall(447, 0), "memfd_secret");
@@ -157,6 +168,12 @@ std::map<std::string, Open> kinds_that_stay() {
          ::mq_unlink(name.c_str());
          return {};
        }},
+  };
+}
+
+/// Files whose names lead elsewhere or nowhere, and pipes that keep packets.
+std::map<std::string, Open> files_and_pipes() {
+  return {
       {"deleted-file",
        [](const std::string& dir) -> Check {
          const auto path = dir + "/gone";
@@ -192,6 +209,12 @@ std::map<std::string, Open> kinds_that_stay() {
          must(::pipe2(ends.data(), O_DIRECT), "pipe2");
          return {};
        }},
+  };
+}
+
+/// What ties the process to a terminal, a device, or processes that are not the job's.
+std::map<std::string, Open> outside_ties() {
+  return {
       {"terminal",
        [](const std::string&) -> Check {
          int one = 0;
@@ -228,6 +251,17 @@ std::map<std::string, Open> kinds_that_stay() {
        }},
       {"child-in-a-namespace", child([] { ::unshare(CLONE_NEWUTS); })},
   };
+}
+
+}  // namespace
+
+std::map<std::string, Open> kinds_that_stay() {
+  std::map<std::string, Open> all;
+  for (auto&& some : {locks_and_sockets(), watchers_and_queues(), kernel_memory(),
+                      files_and_pipes(), outside_ties()}) {
+    all.insert(some.begin(), some.end());
+  }
+  return all;
 }
 
 }  // namespace cardswap::test
