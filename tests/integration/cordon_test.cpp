@@ -1,4 +1,6 @@
-// A closed host or device: what it refuses, who sees it, and that it outlives its agent.
+/// Method: an agent closes a host or one device of it. What counts is what `run` and `migrate` are
+/// told, what every command shows, and what is left after the agent was killed. How the journal
+/// keeps a cordon is asked of files alone.
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,6 @@
-// A host is emptied by `cardswap drain`: real agents, real trainers, and the ways in which not all
-// of it works.
+/// Method: three agents, one of which is emptied by `cardswap drain` of jobs that train; one target
+/// has room for little. Jobs fail, drains are interrupted, killed or late, hooks and a maintenance
+/// script run. What counts is where jobs live after it, the cordon, the table and the exit code.
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>

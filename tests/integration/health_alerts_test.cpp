@@ -3,6 +3,7 @@
 /// senders. What is watched is that nothing moves without a proof, and that each alert is counted.
 
 #include <gmock/gmock.h>
+#include <signal.h>
 
 #include <random>
 

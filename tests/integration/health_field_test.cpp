@@ -2,8 +2,11 @@
 /// real agent. What is watched is what `cardswap health`, the events, /metrics and the jobs say.
 
 #include <gmock/gmock.h>
+#include <signal.h>
 
+#include <boost/json.hpp>
 #include <cstdlib>
+#include <fstream>
 
 #include "tests/support/health_host.h"
 

@@ -1,5 +1,6 @@
-// What a monitoring system sees of an agent: /metrics, /healthz, /readyz, and the files that are
-// shipped for it.
+/// Method: an agent is scraped as Prometheus would, before, during and after migrations, and its
+/// text is given to promtool. The families are compared with the dashboard, the alert rules and the
+/// manual that are shipped.
 
 #include <gmock/gmock.h>
 #include <signal.h>

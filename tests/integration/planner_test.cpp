@@ -1,4 +1,6 @@
-// What is promised before and while a job moves: predictions, limits, and what they lead to.
+/// Method: a job that trains is planned for and moved between two agents, with caps and limits that
+/// cannot be met. What counts is what the plan says, whether the job stood still or was slowed, and
+/// what a later plan knows.
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
-// What a report says of real migrations: one that moved a job, one that was refused, one that was
-// cancelled; and that it says the same after the agent was restarted.
+/// Method: one migration moves a job, one is refused, one is cancelled. The report of each is read
+/// as text, as JSON, as a page and as a trace, and again after the agent was killed and restarted.
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,6 @@
-// The agent under a service manager: what it tells systemd, and the unit that is shipped.
+/// Method: the test is the service manager: it listens on $NOTIFY_SOCKET and reads what an agent
+/// says there at its start, while it serves, when it hangs and at its end. The unit that is shipped
+/// is given to systemd-analyze.
 
 #include <gmock/gmock.h>
 #include <signal.h>

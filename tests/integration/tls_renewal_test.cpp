@@ -1,4 +1,5 @@
-/// Certificates over time: whose reservation it is, and what a reload takes up.
+/// Method: certificates of one authority are made, replaced and revoked under agents that run. What
+/// counts is who is answered, about whose reservation, before and after SIGHUP.
 
 #include <gmock/gmock.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
-// `cardswap top` on a terminal and without one.
+/// Method: `cardswap top` runs on a pseudo-terminal, whose size and signals the test commands, and
+/// without one. What counts is what it draws, and that the terminal is given back as it was.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
