@@ -15,6 +15,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/json.hpp>
 
+#include "agent/api/refusals.h"
 #include "agent/base/address.h"
 #include "agent/base/own_path.h"
 #include "migrator/core/unix_address.h"
@@ -40,7 +41,6 @@ constexpr std::size_t kCrowd = 16;
 /// Whoever comes while a job stands still may be the other agent over a new connection.
 constexpr std::chrono::milliseconds kNewcomerWaitMax{100};
 constexpr std::chrono::milliseconds kCallWaitMax{1000};
-constexpr std::string_view kPeerProtocol = "1";
 
 /// Whether what came was no TLS at all. OpenSSL knows some methods of HTTP by name; the others have
 /// a "version" that there is not.
@@ -49,33 +49,6 @@ bool was_no_tls(const boost::system::error_code& error) {
   const auto reason = ERR_GET_REASON(static_cast<unsigned long>(error.value()));
   return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST ||
          reason == SSL_R_WRONG_VERSION_NUMBER;
-}
-
-Error protocol_mismatch(const std::string& theirs) {
-  return {Code::protocol_mismatch,
-          fmt::format("the other agent speaks protocol {}, this one {}", theirs, kPeerProtocol),
-          "run the same Cardswap release on both hosts"};
-}
-
-ApiAnswer unauthenticated(const Caller& caller, bool token_allowed, Listener listener) {
-  if (!token_allowed) {
-    return answer_of(Error(Code::unauthorized, "a token was sent over plain TCP",
-                           "whoever listened has it now: replace it, and use TLS"));
-  }
-  return answer_of(Error(Code::unauthorized,
-                         fmt::format("{} is nobody that this agent answers", caller.name),
-                         listener == Listener::tls
-                             ? "show a certificate with a role (--tls-cert, --tls-key) or a token "
-                               "(--token-file); docs/security.md"
-                             : "call as root, as the agent's own user or as a member of "
-                               "its --api-group, or use TLS; docs/security.md"));
-}
-
-/// The refusal of somebody whose certificate counted at the handshake.
-std::optional<ApiAnswer> ended_meanwhile(const std::string& name, const std::string& fault) {
-  if (fault.empty()) return std::nullopt;
-  return answer_of(Error(Code::unauthorized, fmt::format("the certificate of {}: {}", name, fault),
-                         "connect anew, with one that counts"));
 }
 
 /// The `part`th of those that this process may have, `most` at most.
@@ -97,19 +70,6 @@ Connections::By by(const Caller& caller, bool among_agents) {
     by.caller = fmt::format("{} {}", to_string(*caller.role), caller.name);
   }
   return by;
-}
-
-ApiAnswer too_busy(Connections::Room room, const Caller& caller) {
-  const bool own = room == Connections::Room::full_for_caller;
-  auto answer = answer_of(
-      own ? Error(Code::refused,
-                  fmt::format("this agent answers as many calls of {} as one caller gets at a time",
-                              caller.name),
-                  "end some of those that wait (`wait_ms`), or try again in a second")
-          : Error(Code::refused, "this agent answers as many calls as it can",
-                  "try again in a second"));
-  answer.status = 503;
-  return answer;
 }
 
 bhttp::response<bhttp::string_body> response_of(ApiAnswer answer, bool keep_alive) {
@@ -291,92 +251,110 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   co_await serve(secure, *slot, std::move(proof));
 }
 
+/// A request as far as it was read, and who sent it.
+struct ApiServer::Call {
+  bhttp::request_parser<bhttp::string_body> parser;
+  Caller caller;
+  bool token_ok = true;
+  bool heard = false;                 ///< its caller gets more than a refusal
+  std::optional<ApiAnswer> improper;  ///< the refusal, whoever it is
+  boost::system::error_code error;    ///< of reading it
+
+  [[nodiscard]] std::string_view method() const {
+    return std::string_view(parser.get().method_string());
+  }
+  [[nodiscard]] std::string_view target() const {
+    const auto target = parser.get().target();
+    return {target.data(), target.size()};
+  }
+  /// Its connection may go on after the answer.
+  [[nodiscard]] bool whole() const { return !error && !improper && caller.known(); }
+};
+
+void ApiServer::admit(Call& call, Proof& proof) const {
+  const auto& head = call.parser.get();
+  call.improper = refusal_of(head, proof.listener, security_.names);
+  if (!call.improper && proof.certificate) {
+    call.improper = ended_meanwhile(call.caller.name, proof.certificate->fault(security_.tls));
+  }
+  if (call.improper) return;
+  if (const auto token = head.find(bhttp::field::authorization); token != head.end()) {
+    call.token_ok = proof.token_allowed();
+    call.caller = call.token_ok ? security_.tokens.caller_of(token->value())
+                                : Caller{.name = "nobody", .role = {}, .owner = false};
+  }
+  call.caller.came_to = proof.came_to;
+  call.caller.came_from = proof.came_from;
+  call.heard =
+      call.caller.known() || (call.token_ok && open_to_anybody(call.method(), call.target()));
+}
+
+template <class Stream, class Buffer>
+asio::awaitable<void> ApiServer::read(Stream& stream, Buffer& buffer, Call& call, Proof& proof) {
+  auto& line = beast::get_lowest_layer(stream);
+  auto& parser = call.parser;
+  parser.body_limit(boost::none);  // it is the call's, which the header names
+  parser.header_limit(kHeaderBytesMax);
+  line.expires_after(kHeaderTimeMax);
+  co_await bhttp::async_read_header(stream, buffer, parser,
+                                    asio::redirect_error(asio::use_awaitable, call.error));
+  if (call.error) co_return;
+  admit(call, proof);
+  if (call.improper) co_return;
+  const auto body_max = router_.body_bytes_max(call.method(), call.target());
+  if (call.heard && parser.content_length().value_or(0) > body_max) {
+    call.error = bhttp::error::body_limit;
+  } else if (call.caller.known()) {  // nobody's body is not worth reading
+    parser.body_limit(body_max);
+    line.expires_after(kBodyTimeMax);
+    co_await bhttp::async_read(stream, buffer, parser,
+                               asio::redirect_error(asio::use_awaitable, call.error));
+  }
+}
+
+asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot& slot,
+                                             Listener listener) {
+  if (call.improper) co_return *call.improper;
+  if (call.error == bhttp::error::body_limit && call.heard) {
+    co_return router_.too_large(call.method(), call.target(), call.caller);
+  }
+  if (call.error) co_return no_request(call.error.message());
+  if (!call.heard) co_return unauthenticated(call.caller, call.token_ok, listener);
+  const auto& request = call.parser.get();
+  const bool of_agent = call.caller.may(ApiRole::agent) && call.target().starts_with("/v1/peer/");
+  const auto protocol = request.find("Cardswap-Protocol");
+  if (protocol != request.end() && protocol->value() != kPeerProtocol) {
+    co_return protocol_mismatch(std::string(protocol->value()));
+  }
+  const auto room = slot.begins_call(by(call.caller, of_agent));
+  if (room != Connections::Room::given) co_return too_busy(room, call.caller);
+  if (!of_agent && crowded()) co_await handover_gate_.wait(kCallWaitMax);
+  auto answer = co_await router_.handle(std::string(call.method()), std::string(call.target()),
+                                        request.body(), call.caller);
+  co_return answer;
+}
+
 template <class Stream>
 asio::awaitable<void> ApiServer::serve(Stream& stream, Connections::Slot& slot, Proof proof) {
   beast::flat_buffer buffer;
-  boost::system::error_code error;
   auto& line = beast::get_lowest_layer(stream);
   while (true) {
-    bhttp::request_parser<bhttp::string_body> parser;
-    parser.body_limit(boost::none);  // it is the call's, which the header names
-    parser.header_limit(kHeaderBytesMax);
+    Call call;
+    call.caller = proof.caller;
     slot.waits();
-    line.expires_after(kHeaderTimeMax);
-    co_await bhttp::async_read_header(stream, buffer, parser,
-                                      asio::redirect_error(asio::use_awaitable, error));
-    auto caller = proof.caller;
-    bool token_ok = true;
-    bool heard = false;  // not only refused
-    std::optional<ApiAnswer> improper;
-    if (!error) improper = refusal_of(parser.get(), proof.listener, security_.names);
-    if (!error && !improper && proof.certificate) {
-      improper = ended_meanwhile(proof.caller.name, proof.certificate->fault(security_.tls));
-    }
-    if (!error && !improper) {
-      const auto& head = parser.get();
-      const auto shown = head.find(bhttp::field::authorization);
-      if (shown != head.end()) {
-        token_ok = proof.token_allowed();
-        caller = token_ok ? security_.tokens.caller_of(shown->value())
-                          : Caller{.name = "nobody", .role = {}, .owner = false};
-      }
-      caller.came_to = proof.came_to;
-      caller.came_from = proof.came_from;
-      const std::string_view target(head.target().data(), head.target().size());
-      heard = caller.known() ||
-              (token_ok && open_to_anybody(std::string_view(head.method_string()), target));
-      const auto body_max = router_.body_bytes_max(std::string_view(head.method_string()), target);
-      if (heard && parser.content_length().value_or(0) > body_max) {
-        error = bhttp::error::body_limit;
-      } else if (caller.known()) {  // nobody's body is not worth reading
-        parser.body_limit(body_max);
-        line.expires_after(kBodyTimeMax);
-        co_await bhttp::async_read(stream, buffer, parser,
-                                   asio::redirect_error(asio::use_awaitable, error));
-      }
-    }
-    if (error && error.category() != bhttp::make_error_code(bhttp::error::bad_version).category()) {
-      co_return;  // the connection, not what came over it
-    }
-    if (error == bhttp::error::end_of_stream) co_return;
-    ApiAnswer answer;
-    const bool readable = !error;
-    if (improper) {
-      answer = std::move(*improper);
-    } else if (readable && heard) {
-      line.expires_never();
-      const auto& request = parser.get();
-      const bool of_agent = caller.may(ApiRole::agent) && request.target().starts_with("/v1/peer/");
-      const auto protocol = request.find("Cardswap-Protocol");
-      if (protocol != request.end() && protocol->value() != kPeerProtocol) {
-        answer = answer_of(protocol_mismatch(std::string(protocol->value())));
-      } else if (const auto room = slot.begins_call(by(caller, of_agent));
-                 room != Connections::Room::given) {
-        answer = too_busy(room, caller);
-      } else {
-        if (!of_agent && crowded()) co_await handover_gate_.wait(kCallWaitMax);
-        answer = co_await router_.handle(std::string(request.method_string()),
-                                         std::string(request.target()), request.body(), caller);
-      }
-    } else if (readable) {
-      answer = unauthenticated(caller, token_ok, proof.listener);
-    } else if (error == bhttp::error::body_limit && heard) {
-      const auto& head = parser.get();
-      answer =
-          router_.too_large(std::string_view(head.method_string()),
-                            std::string_view(head.target().data(), head.target().size()), caller);
-    } else {
-      answer =
-          answer_of(Error(Code::bad_request, fmt::format("this is no request: {}", error.message()),
-                          "the agent speaks HTTP/1.1 with JSON; docs/api.md"));
-    }
-    const bool whole = readable && !improper && caller.known();
-    const bool keep_alive = whole && answer.status != 503 && parser.get().keep_alive();
-    const auto response = response_of(std::move(answer), keep_alive);
+    co_await read(stream, buffer, call, proof);
+    const auto& http = bhttp::make_error_code(bhttp::error::bad_version).category();
+    if (call.error && call.error.category() != http) co_return;  // the connection, not the request
+    if (call.error == bhttp::error::end_of_stream) co_return;
+    line.expires_never();
+    auto reply = co_await answer(call, slot, proof.listener);
+    const bool keep_alive = call.whole() && reply.status != 503 && call.parser.get().keep_alive();
+    const auto response = response_of(std::move(reply), keep_alive);
     line.expires_after(kAnswerTimeMax);
+    boost::system::error_code error;
     co_await bhttp::async_write(stream, response, asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
-    if (!whole) {
+    if (!call.whole()) {
       co_await linger_close(line);
       co_return;
     }

@@ -53,12 +53,20 @@ class ApiServer {
     std::optional<tls::PeerCertificate> certificate = {};
   };
 
+  struct Call;
+
   template <class Acceptor, class Serve>
   asio::awaitable<void> accept(Acceptor& acceptor, Serve serve);
   asio::awaitable<void> serve_tcp(asio::ip::tcp::socket socket);
   asio::awaitable<void> serve_unix(asio::local::stream_protocol::socket socket);
   template <class Stream>
   asio::awaitable<void> serve(Stream& stream, Connections::Slot& slot, Proof proof);
+  /// The next request, into `call`; of nobody's only the header.
+  template <class Stream, class Buffer>
+  asio::awaitable<void> read(Stream& stream, Buffer& buffer, Call& call, Proof& proof);
+  /// Says whose the call is, once its header is there.
+  void admit(Call& call, Proof& proof) const;
+  asio::awaitable<ApiAnswer> answer(const Call& call, Connections::Slot& slot, Listener listener);
 
   [[nodiscard]] bool crowded() const;
 
