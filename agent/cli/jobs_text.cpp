@@ -135,4 +135,29 @@ std::string stopped_text(const json::object& job) {
       processes.empty() ? "" : fmt::format("; ended here: {}", process_names(processes)));
 }
 
+std::string state_table(const json::object& answer) {
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "KIND", "TYPE", "DEVICE", "DTYPE", "SIZE", "TENSORS", "MOVES", "CHANGED", "NOTE"}};
+  std::string lacking;
+  for (const auto& one : array_at(answer, "items")) {
+    if (!one.is_object()) continue;
+    const auto& item = one.get_object();
+    const auto* tracked = value_at(item, "tracked");
+    if (tracked != nullptr && tracked->is_bool() && !tracked->get_bool()) {
+      lacking += fmt::format("cannot move: {}\n  {}\n", text(item, "name"), text(item, "note", ""));
+      continue;
+    }
+    const auto* changed = value_at(item, "changed");
+    rows.push_back({text(item, "name"), text(item, "kind"), text(item, "type"),
+                    text(item, "device"), text(item, "dtype"), size(item, "bytes"),
+                    number_at(item, "tensors") > 0 ? text(item, "tensors") : "-",
+                    text(item, "moves"),
+                    changed == nullptr   ? "-"
+                    : changed->as_bool() ? "yes"
+                                         : "no",
+                    text(item, "note", "")});
+  }
+  return table(rows) + lacking;
+}
+
 }  // namespace cardswap::cli
