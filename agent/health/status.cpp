@@ -25,6 +25,25 @@ json::object breaker_json(const Guards& guards, Ms now) {
           {"until_ms", or_null(guards.open_until())}};
 }
 
+json::array devices_json(const Engine& engine) {
+  json::array devices;
+  for (const auto& device : engine.devices()) {
+    devices.push_back(json::object{{"device", device.name},
+                                   {"uuid", device.uuid},
+                                   {"pci", device.pci},
+                                   {"usable", engine.usable(device.name)},
+                                   {"trusted", engine.trusted(device.name)}});
+  }
+  return devices;
+}
+
+json::object moves_json(const Engine& engine, Ms now) {
+  return {{"running", engine.guards().running()},
+          {"at_once", engine.policy().moves_at_once},
+          {"last_hour", engine.guards().last_hour(now)},
+          {"per_hour", engine.policy().moves_per_hour}};
+}
+
 json::object counts_json(const Counts& counts) {
   return {{"alerts",
            {{"taken", counts.of(Whose::ours)},
@@ -86,31 +105,18 @@ json::object Monitor::status() const {
   if (!seen.half.empty()) worst = std::max(worst, kWarning);
   // A fault that is known is worse than one that may be there.
   if (!seen.blind.empty() && worst < kCritical) worst = kUnknown;
-  json::array devices;
-  for (const auto& device : engine().devices()) {
-    devices.push_back(json::object{{"device", device.name},
-                                   {"uuid", device.uuid},
-                                   {"pci", device.pci},
-                                   {"usable", engine().usable(device.name)},
-                                   {"trusted", engine().trusted(device.name)}});
-  }
   if (summary.empty()) summary = fmt::format("{} devices well", engine().devices().size());
   json::object sources;
   for (const auto& [name, state] : this->sources()) sources[name] = state;
-  const auto& policy = engine().policy();
   return {{"host", config_.host_name},
           {"status", kWords.at(static_cast<std::size_t>(worst))},
           {"code", worst},
           {"summary", summary},
-          {"mode", policy.act ? "act" : "observe"},
+          {"mode", engine().policy().act ? "act" : "observe"},
           {"table", kTableVersion},
-          {"devices", devices},
+          {"devices", devices_json(engine())},
           {"incidents", incidents},
-          {"moves",
-           {{"running", engine().guards().running()},
-            {"at_once", policy.moves_at_once},
-            {"last_hour", engine().guards().last_hour(now())},
-            {"per_hour", policy.moves_per_hour}}},
+          {"moves", moves_json(engine(), now())},
           {"breaker", breaker_json(engine().guards(), now())},
           {"sources", sources},
           {"counts", counts_json(counts_)}};
