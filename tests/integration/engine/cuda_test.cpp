@@ -81,9 +81,9 @@ struct Job {
   Buffer noise = device->allocate(600001);
 };
 
-class SourceSide final : public SourceProgram {
+class CardSource final : public SourceProgram {
  public:
-  explicit SourceSide(Job& job) : job_(job) { latest_ = job.state_view(); }
+  explicit CardSource(Job& job) : job_(job) { latest_ = job.state_view(); }
 
   StateView state_view() override {
     const MutexLock lock(mutex_);
@@ -149,9 +149,9 @@ class SourceSide final : public SourceProgram {
   std::atomic<bool> held_from_the_start_ = false;
 };
 
-class TargetSide final : public TargetProgram {
+class CardTarget final : public TargetProgram {
  public:
-  explicit TargetSide(Job& job) : job_(job) {}
+  explicit CardTarget(Job& job) : job_(job) {}
   StateView adopt(const Layout&) override { return job_.state_view(); }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     return {values.begin(), values.end()};
@@ -186,7 +186,7 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test:
     const auto failed = [this](const Error& error) { note([&] { error_ = error; }); };
     target_.emplace(
         TargetOptions{"m", "127.0.0.1", "token", kTransports, seconds(10), way.data_key},
-        target_side_, TargetEvents{[](const VerifiedState&) {}, failed});
+        target_program_, TargetEvents{[](const VerifiedState&) {}, failed});
     SourceOptions options;
     options.migration = "m";
     options.host = "127.0.0.1";
@@ -199,7 +199,7 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test:
     options.data_key = way.data_key;
     options.silence_max = seconds(10);
     options.spec.max_downtime_ms = 0;
-    source_.emplace(options, source_side_,
+    source_.emplace(options, source_program_,
                     SourceEvents{[](const MigrationStats&) {},
                                  [this](double) { note([&] { converged_ = true; }); },
                                  [this](const Digest&, const MigrationStats& stats) {
@@ -210,24 +210,24 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test:
   bool trains_until_converged() {
     const auto until = Clock::now() + seconds(20) * test::kPatience;
     while (!within(milliseconds(2), [&] { return converged_ || error_; }) && Clock::now() < until) {
-      source_side_.take_step(false);
+      source_program_.take_step(false);
       source_->stepped();
     }
     return within(milliseconds(0), [&] { return converged_ && !error_; });
   }
   bool freezes_and_verifies() {
-    source_side_.take_step(true);
+    source_program_.take_step(true);
     FrozenState state;
-    state.state_view = source_side_.state_view();
-    state.step = source_side_.step();
+    state.state_view = source_program_.state_view();
+    state.step = source_program_.step();
     source_->freeze(std::move(state));
     return within(seconds(20), [&] { return verified_ || error_; }) && verified_;
   }
 
   Job source_job_{31};
   Job target_job_{17};
-  SourceSide source_side_{source_job_};
-  TargetSide target_side_{target_job_};
+  CardSource source_program_{source_job_};
+  CardTarget target_program_{target_job_};
   bool converged_ = false;
   std::optional<MigrationStats> verified_;
   std::optional<Error> error_;
@@ -251,9 +251,9 @@ TEST_P(OnTheStandInsCards, AJobArrivesBitForBit) {
     EXPECT_GT(target_job_.card->count("pack"), 0U);
   }
   if (GetParam().strategy == Strategy::replay) {
-    EXPECT_GT(target_side_.replayed_, 0);
+    EXPECT_GT(target_program_.replayed_, 0);
     EXPECT_EQ(verified_->regions_not_replayed, 0U) << verified_->not_replayed;
-    EXPECT_LT(source_side_.steps_held_, source_side_.steps_logged_) << "the card has room";
+    EXPECT_LT(source_program_.steps_held_, source_program_.steps_logged_) << "the card has room";
   }
 }
 
@@ -264,10 +264,10 @@ TEST_P(OnAFullCard, NoStepGoesOnWhileItsGradientsAreHeld) {
   start();
   ASSERT_TRUE(trains_until_converged()) << why();
   ASSERT_TRUE(freezes_and_verifies()) << why();
-  EXPECT_TRUE(source_side_.held_from_the_start_);
-  EXPECT_GT(source_side_.steps_held_, 0);
-  EXPECT_EQ(source_side_.steps_held_, source_side_.steps_logged_);
-  EXPECT_GT(target_side_.replayed_, 0);
+  EXPECT_TRUE(source_program_.held_from_the_start_);
+  EXPECT_GT(source_program_.steps_held_, 0);
+  EXPECT_EQ(source_program_.steps_held_, source_program_.steps_logged_);
+  EXPECT_GT(target_program_.replayed_, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Replay, OnAFullCard,
@@ -276,11 +276,11 @@ INSTANTIATE_TEST_SUITE_P(Replay, OnAFullCard,
 // UCX calls CUDA's driver on the engines' threads, and crashes where there is no context.
 TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {
   Job target_job{17};
-  TargetSide target_side(target_job);
+  CardTarget target_program(target_job);
   target_job.card->forget_calls();
   const Target target(
       {"m", "127.0.0.1", "token", kTransports, seconds(10), "", "", {target_job.device}},
-      target_side, {});
+      target_program, {});
   const auto until = Clock::now() + seconds(20) * test::kPatience;
   while (target_job.card->count("cudaSetDevice") == 0 && Clock::now() < until) {
     std::this_thread::yield();
@@ -288,7 +288,7 @@ TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {
   EXPECT_EQ(target_job.card->count("cudaSetDevice"), 1U);
 
   Job source_job{31};
-  SourceSide source_side(source_job);
+  CardSource source_program(source_job);
   SourceOptions options;
   options.migration = "another one than the target's";
   options.host = "127.0.0.1";
@@ -298,7 +298,7 @@ TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {
   SourceEvents events;
   events.progress = [](const MigrationStats&) {};
   events.failed = [&](const Error&) { entered.set_value(source_job.card->is_entered()); };
-  const Source source(options, source_side, std::move(events));
+  const Source source(options, source_program, std::move(events));
   auto result = entered.get_future();
   ASSERT_EQ(result.wait_for(seconds(20) * test::kPatience), std::future_status::ready);
   EXPECT_TRUE(result.get());

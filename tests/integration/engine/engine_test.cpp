@@ -45,9 +45,9 @@ struct Memory {
   }
 };
 
-class SourceSide final : public SourceProgram {
+class MemorySource final : public SourceProgram {
  public:
-  explicit SourceSide(Memory& memory) : memory_(memory) {}
+  explicit MemorySource(Memory& memory) : memory_(memory) {}
   StateView state_view() override {
     if (rewrites_) {
       auto& bytes = memory_.regions[0].second;
@@ -67,9 +67,9 @@ class SourceSide final : public SourceProgram {
   Memory& memory_;
 };
 
-class TargetSide final : public TargetProgram {
+class MemoryTarget final : public TargetProgram {
  public:
-  explicit TargetSide(Memory& memory) : memory_(memory) {}
+  explicit MemoryTarget(Memory& memory) : memory_(memory) {}
   StateView adopt(const Layout&) override { return memory_.state_view(); }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
     values_.assign(values.begin(), values.end());
@@ -117,13 +117,14 @@ class Heard : public test::Notes {
 class EngineTest : public ::testing::Test {
  protected:
   void listen(std::string token = "token") {
-    target_.emplace(
-        TargetOptions{"m", "127.0.0.1", std::move(token), "", liveness_, data_key_}, target_side_,
-        TargetEvents{
-            [this](const VerifiedState& state) {
-              heard_.note([&] { heard_.target_state = state; });
-            },
-            [this](const Error& error) { heard_.note([&] { heard_.target_error = error; }); }});
+    target_.emplace(TargetOptions{"m", "127.0.0.1", std::move(token), "", liveness_, data_key_},
+                    target_program_,
+                    TargetEvents{[this](const VerifiedState& state) {
+                                   heard_.note([&] { heard_.target_state = state; });
+                                 },
+                                 [this](const Error& error) {
+                                   heard_.note([&] { heard_.target_error = error; });
+                                 }});
   }
   void start(SourceOptions options = {}) {
     options.migration = "m";
@@ -134,7 +135,7 @@ class EngineTest : public ::testing::Test {
     options.spec.compression = Compression::off;  // what is counted here is what the regions hold
     if (options.data_key.empty()) options.data_key = data_key_;
     source_.emplace(
-        options, source_side_,
+        options, source_program_,
         SourceEvents{
             [this](const MigrationStats& stats) { heard_.note([&] { heard_.stats = stats; }); },
             [this](double) { heard_.note([&] { heard_.converged = true; }); },
@@ -151,7 +152,7 @@ class EngineTest : public ::testing::Test {
     const auto is_over = [&] { return heard_.converged || heard_.source_error; };
     const auto until = Clock::now() + seconds(20) * test::kPatience;
     while (!heard_.within(milliseconds(5), is_over) && Clock::now() < until) {
-      ++source_side_.step_;
+      ++source_program_.step_;
       source_->stepped();
     }
     return heard_.within(milliseconds(0), [&] { return heard_.converged; });
@@ -177,8 +178,8 @@ class EngineTest : public ::testing::Test {
   std::string data_key_;  ///< of both ends; empty: nothing is sealed
   Memory source_memory_;
   Memory target_memory_;
-  SourceSide source_side_{source_memory_};
-  TargetSide target_side_{target_memory_};
+  MemorySource source_program_{source_memory_};
+  MemoryTarget target_program_{target_memory_};
   Heard heard_;
   std::optional<Target> target_;
   std::optional<Source> source_;
@@ -199,7 +200,7 @@ TEST_F(EngineTest, StopCopySendsEveryByteInTheFreeze) {
   EXPECT_EQ(*heard_.source_root, heard_.target_state->root);
   EXPECT_EQ(heard_.target_state->step, 77U);
   EXPECT_EQ(heard_.stats.bytes_in_downtime, 5 * kMiB + 10 + 2);
-  EXPECT_EQ(target_side_.values_, (std::vector{std::byte{1}, std::byte{2}}));
+  EXPECT_EQ(target_program_.values_, (std::vector{std::byte{1}, std::byte{2}}));
 }
 
 TEST_F(EngineTest, RoundsSendWhatAStepChangedAndNeverWhatIsEqual) {
@@ -210,8 +211,8 @@ TEST_F(EngineTest, RoundsSendWhatAStepChangedAndNeverWhatIsEqual) {
     while (!stop.stop_requested()) {
       auto& adapter = source_memory_.regions[1].second;
       for (auto& byte : adapter) byte = static_cast<std::byte>(std::to_integer<int>(byte) + 1);
-      ++source_side_.step_;
-      source_side_.step_.notify_all();
+      ++source_program_.step_;
+      source_program_.step_.notify_all();
     }
   });
   start({.spec = {.strategy = Strategy::rounds}});
@@ -233,7 +234,7 @@ TEST_F(EngineTest, ASealedMigrationEndsInTheSameBytes) {
   ASSERT_TRUE(converges()) << heard_.why();
   ASSERT_TRUE(verifies()) << heard_.why();
   expect_equal_memory();
-  EXPECT_EQ(target_side_.values_, (std::vector{std::byte{1}, std::byte{2}}));
+  EXPECT_EQ(target_program_.values_, (std::vector{std::byte{1}, std::byte{2}}));
 }
 
 TEST_F(EngineTest, AnotherKeyIsRefusedByNameAndTheRightOneStillAdmitted) {
@@ -257,7 +258,7 @@ TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {
   source_memory_.add("w", 8 * kMiB, 1);
   target_memory_.add("w", 8 * kMiB, 2);
   listen();
-  source_side_.rewrites_ = true;
+  source_program_.rewrites_ = true;
   start({.spec = {.strategy = Strategy::rounds, .max_downtime_ms = 100, .bandwidth = 32 * kMiB}});
   EXPECT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 3; }));
   EXPECT_FALSE(heard_.converged);
@@ -268,7 +269,7 @@ TEST_F(EngineTest, RoundsEndAfterAsManyAsAreAllowed) {
   source_memory_.add("w", 8 * kMiB, 1);
   target_memory_.add("w", 8 * kMiB, 2);
   listen();
-  source_side_.rewrites_ = true;
+  source_program_.rewrites_ = true;
   start({.spec = {.strategy = Strategy::rounds,
                   .max_downtime_ms = 100,
                   .bandwidth = 64 * kMiB,
@@ -324,7 +325,7 @@ TEST_F(EngineTest, ALayoutThatDiffersIsRefusedWithItsNames) {
 TEST_F(EngineTest, ValuesThatDoNotComeBackAsTheyWereSentStopTheMigration) {
   source_memory_.add("w", kMiB, 1);
   target_memory_.add("w", kMiB, 2);
-  target_side_.forgets_values_ = true;
+  target_program_.forgets_values_ = true;
   listen();
   start({.spec = {.strategy = Strategy::stop_copy}});
   ASSERT_TRUE(converges());
@@ -369,7 +370,7 @@ TEST_F(EngineTest, NobodyListeningIsUnreachable) {
   options.host = "127.0.0.1";
   options.port = port;
   options.token = "token";
-  source_.emplace(options, source_side_,
+  source_.emplace(options, source_program_,
                   SourceEvents{{}, {}, {}, [this](const Error& error) {
                                  heard_.note([&] { heard_.source_error = error; });
                                }});
