@@ -52,7 +52,8 @@ Drain::Drain(const Context& context, DrainOptions options)
       drained_(parse_agent_address("drain", options_.host).agent),
       host_name_(shown_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
-      targets_(drained_, options_.to, context.credentials) {
+      targets_(drained_, options_.to, context.credentials),
+      view_(context, options_.dry_run) {
   if (!outside::is_place(host_name_)) host_name_ = drained_.text();
   const auto limit = parse_duration("--deadline", options_.deadline);
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
@@ -300,7 +301,7 @@ void Drain::stop(const std::string& why) {
       client().call("POST", "/v1/migrations/" + item.row.migration + "/cancel");
     } catch (const Error& error) {
       // Committed: it goes on to its end, which is waited for.
-      clear_progress();
+      view_.clear_progress();
       std::cerr << "cardswap: " << error.failure() << "\n";
     }
   }
@@ -318,7 +319,7 @@ std::string Drain::hook(Item& item, const std::string& phase) {
                   {"NOTE", shown(item.row.note)}};
   facts.emplace_back("DOWNTIME_MS",
                      item.row.downtime_ms ? fmt::format("{:.3f}", *item.row.downtime_ms) : "");
-  clear_progress();
+  view_.clear_progress();
   return run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
 }
 
@@ -332,7 +333,7 @@ void Drain::over(Item& item, std::string result, std::string note) {
       item.row.note += (item.row.note.empty() ? "" : "; ") + ("hook after it: " + failed);
     }
   }
-  print(item.row);
+  view_.print(item.row);
 }
 
 std::size_t Drain::count(Phase phase) const {
@@ -340,12 +341,24 @@ std::size_t Drain::count(Phase phase) const {
       items_.begin(), items_.end(), [&](const Item& item) { return item.phase == phase; }));
 }
 
+void Drain::begin_table() {
+  std::size_t to_width = 0;
+  for (const auto& device : targets_.devices()) {
+    to_width = std::max(to_width, device.address().size());
+  }
+  view_.begin(host_name_, items_, to_width);
+}
+
+Exit Drain::finish() {
+  return view_.end({options_.host, drained_.text(), host_name_}, items_, stopped_);
+}
+
 // ---- the walk
 
 Exit Drain::run() {
   cordon();
   refresh();
-  print_heading();
+  begin_table();
   while (true) {
     if (stopped_.empty()) start_some();
     const bool busy = count(Phase::moving) > 0;
@@ -354,9 +367,9 @@ Exit Drain::run() {
       refresh();
       if (count(Phase::moving) + count(Phase::waiting) + arriving_ == 0) break;
     }
-    show_progress();
+    view_.show_progress(items_);
     if (interrupts_.any(kTick)) {
-      clear_progress();
+      view_.clear_progress();
       if (!stopped_.empty()) break;  // the second time: leave them to the agents
       if (interrupts_.confirmed(fmt::format("Stop the drain of {} and cancel {} migrations?",
                                             drained_.text(), count(Phase::moving)))) {
@@ -367,7 +380,7 @@ Exit Drain::run() {
     follow();
     refresh();
   }
-  clear_progress();
+  view_.clear_progress();
   for (auto& item : items_) {
     if (item.phase == Phase::stuck) over(item, "stays", item.job.immovable_reason);
     if (item.phase == Phase::waiting) over(item, "not-started", "by the " + stopped_);

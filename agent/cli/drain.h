@@ -3,13 +3,13 @@
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <list>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/drain_item.h"
 #include "agent/cli/drain_targets.h"
-#include "agent/cli/drain_text.h"
+#include "agent/cli/drain_view.h"
 #include "agent/cli/interrupts.h"
 #include "agent/cli/migration_options.h"
 
@@ -38,16 +38,8 @@ class Drain {
   Exit dry_run();
 
  private:
-  enum class Phase { waiting, moving, stuck, over };
-  struct Item {
-    PlacementJob job;
-    DrainRow row;
-    Phase phase = Phase::waiting;
-    std::int64_t pid = 0;
-    bool hooked = false;  ///< its hook ran before it, or it was under way already
-    std::string seen;     ///< the state that was last told
-    boost::json::object migration;
-  };
+  using Item = DrainItem;
+  using Phase = DrainItem::Phase;
 
   /// For one call to the drained agent.
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
@@ -68,10 +60,7 @@ class Drain {
   [[nodiscard]] std::size_t count(Phase phase) const;
   [[nodiscard]] PlacementReason unanswered() const;
 
-  void print_heading();
-  void print(const DrainRow& row);
-  void show_progress();
-  void clear_progress();
+  void begin_table();
   Exit finish();
 
   const Context& context_;
@@ -81,13 +70,12 @@ class Drain {
   std::chrono::steady_clock::time_point deadline_;
   Interrupts interrupts_;
   DrainTargets targets_;
+  DrainView view_;
   std::list<Item> items_;
   std::size_t arriving_ = 0;  ///< standbys on their way to the drained host
   std::string stopped_;       ///< interrupt or deadline
-  std::optional<DrainTable> table_;
   bool placement_is_old_ = true;
   std::chrono::steady_clock::time_point placed_at_;
-  bool drawn_ = false;
 };
 
 }  // namespace cardswap::cli

@@ -19,7 +19,7 @@ Exit Drain::dry_run() {
   }
   const auto found = targets_.devices();
   const auto placement = place(jobs, found);
-  print_heading();
+  begin_table();
   for (const auto& unplaced : placement.unplaced) {
     auto reasons = unplaced.reasons;
     if (!targets_.problems().empty()) reasons.push_back(unanswered());

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/drain_item.h"
+
+namespace cardswap::cli {
+
+/// What a drain shows: a line of a table as each job ends on stdout, progress on stderr, the end.
+class DrainView {
+ public:
+  /// The drained host, as it was asked for, as its agent is called, and as it calls itself.
+  struct Names {
+    std::string asked;
+    std::string agent;
+    std::string host;
+  };
+  DrainView(const Context& context, bool dry_run) : context_(context), dry_run_(dry_run) {}
+
+  /// The heading, and those that are over already. `to_width`: of the widest target.
+  void begin(const std::string& host, const std::list<DrainItem>& items, std::size_t to_width);
+  /// One that is over; nothing before begin().
+  void print(const DrainRow& row);
+  /// On a terminal one line that is drawn again; else a line where a state changed.
+  void show_progress(const std::list<DrainItem>& items);
+  /// Before anything else is written to the terminal.
+  void clear_progress();
+  /// `stopped`: by the interrupt or the deadline; empty: by neither.
+  Exit end(const Names& names, const std::list<DrainItem>& items, const std::string& stopped);
+
+ private:
+  const Context& context_;
+  const bool dry_run_;
+  std::optional<DrainTable> table_;
+  std::map<std::string, std::string> told_;  // job: the state that was last told
+  bool drawn_ = false;
+};
+
+}  // namespace cardswap::cli
