@@ -27,7 +27,8 @@ struct RequestStats {
   void note(const std::string& route, unsigned status, double took);
 };
 
-/// What a scrape looks at, at that moment: there is no registry that could disagree with it.
+/// What a scrape looks at, at that moment: there is no registry that could disagree with it. All of
+/// it is the agent's.
 struct MetricSources {
   const Config& config;
   Journal& journal;
@@ -38,7 +39,6 @@ struct MetricSources {
   const ApiServer& server;
   /// Families that other parts of the agent write themselves.
   std::function<void(Exposition&)> more = {};
-  FinishedMigrations forgotten = {};  ///< that `migrations` has no more
 };
 
 /// GET /metrics, /healthz and /readyz. The agent's thread.
@@ -52,18 +52,19 @@ class MetricsCalls {
   /// What a former agent left has been taken up.
   void set_recovered() { recovered_ = true; }
   /// One that has ended is about to be no more.
-  void note_forgotten(const Migration& migration) { sources_.forgotten.add(migration); }
+  void note_forgotten(const Migration& migration) { forgotten_.add(migration); }
   /// Why this agent should get no new work; nothing when it is ready.
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
 
  private:
   MetricSources sources_;
   RequestStats requests_;
+  FinishedMigrations forgotten_;
   bool recovered_ = false;
 };
 
-/// The text of /metrics.
+/// The text of /metrics. `forgotten`: migrations that `sources` has no more.
 [[nodiscard]] std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
-                                       bool ready);
+                                       const FinishedMigrations& forgotten, bool ready);
 
 }  // namespace cardswap

@@ -96,8 +96,7 @@ void device_metrics(Exposition& out, const MetricSources& from) {
 }
 
 /// What the journal knows of migrations away from this host: it outlives the agent.
-void finished_migrations(Exposition& out, const MetricSources& from) {
-  auto finished = from.forgotten;
+void finished_migrations(Exposition& out, const MetricSources& from, FinishedMigrations finished) {
   for (const auto& m : from.migrations.all()) finished.add(m);
 
   out.family("cardswap_migrations_total", Type::counter,
@@ -208,12 +207,13 @@ void process_metrics(Exposition& out) {
 
 }  // namespace
 
-std::string metrics_text(const MetricSources& sources, const RequestStats& requests, bool ready) {
+std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
+                         const FinishedMigrations& forgotten, bool ready) {
   Exposition out;
   agent_metrics(out, sources, ready);
   job_metrics(out, sources);
   device_metrics(out, sources);
-  finished_migrations(out, sources);
+  finished_migrations(out, sources, forgotten);
   running_migrations(out, sources);
   arriving_jobs(out, sources);
   if (sources.more) sources.more(out);
