@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "agent/base/text_parts.h"
+#include "agent/process/pipe.h"
 #include "cuda/nvml_api.h"
 #include "migrator/core/utf8.h"
 
@@ -34,7 +35,8 @@ struct Unload {
   void operator()(void* library) const noexcept { ::dlclose(library); }
 };
 
-std::string shown(const char* text) {
+/// Nothing in it ends a line or a column.
+std::string in_one_column(const char* text) {
   auto line = as_utf8(text);
   std::erase_if(line, [](char c) { return static_cast<unsigned char>(c) < ' '; });
   return line;
@@ -75,8 +77,8 @@ int print_gpus(const std::string& library) {
     if (uuid_of == nullptr || uuid_of(device, uuid.data(), 95) != kSuccess) uuid = {};
     if (name_of == nullptr || name_of(device, name.data(), 95) != kSuccess) name = {};
     if (memory_of == nullptr || memory_of(device, &memory) != kSuccess) memory = {};
-    std::printf("gpu\t%u\t%s\t%llu\t%s\n", i, shown(uuid.data()).c_str(), memory.total,
-                shown(name.data()).c_str());
+    std::printf("gpu\t%u\t%s\t%llu\t%s\n", i, in_one_column(uuid.data()).c_str(), memory.total,
+                in_one_column(name.data()).c_str());
   }
   return 0;
 }
@@ -100,8 +102,8 @@ std::vector<Gpu> gpus_from(std::string_view text) {
 }
 
 std::vector<Gpu> list_gpus(const std::string& library) {
-  std::array<int, 2> pipe{};
-  if (library.empty() || ::pipe2(pipe.data(), O_CLOEXEC) != 0) return {};
+  if (library.empty()) return {};
+  auto pipe = make_pipe();
   const auto own = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string option = "--list-gpus";
   std::array<char*, 4> arguments{const_cast<char*>(own.c_str()),      // NOLINT: exec's interface
@@ -110,24 +112,23 @@ std::vector<Gpu> list_gpus(const std::string& library) {
                                  nullptr};
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, pipe[1], STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, pipe.write.get(), STDOUT_FILENO);
   pid_t child = 0;
   const int failed =
       ::posix_spawn(&child, own.c_str(), &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  ::close(pipe[1]);
+  pipe.write.reset();
   std::string text;
   const auto until = Clock::now() + kLimit;
   while (failed == 0 && text.size() < kTextMax) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-    pollfd waiting{pipe[0], POLLIN, 0};
+    pollfd waiting{pipe.read.get(), POLLIN, 0};
     if (left <= 0 || ::poll(&waiting, 1, static_cast<int>(left)) <= 0) break;
     std::array<char, 4096> piece{};
-    const auto got = ::read(pipe[0], piece.data(), piece.size());
+    const auto got = ::read(pipe.read.get(), piece.data(), piece.size());
     if (got <= 0) break;
     text.append(piece.data(), static_cast<std::size_t>(got));
   }
-  ::close(pipe[0]);
   if (failed == 0) {
     ::kill(child, SIGKILL);  // done, or hung in the driver
     ::waitpid(child, nullptr, 0);

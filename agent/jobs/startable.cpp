@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/process/pipe.h"
+
 namespace cardswap {
 namespace {
 
@@ -47,20 +49,15 @@ std::optional<Error> why_not_startable(const ProcessSpec& spec) {
   } catch (const Error& error) {
     return error;
   }
-  std::array<int, 2> report{};
-  if (::pipe2(report.data(), O_CLOEXEC) != 0) {
-    throw Error(Code::io, fmt::format("make a pipe: {}", std::strerror(errno)));
-  }
+  auto report = make_pipe();
   const pid_t pid = ::fork();
-  if (pid == 0) try_as(spec, program.c_str(), spec.cwd.c_str(), report[1]);
-  ::close(report[1]);
+  if (pid == 0) try_as(spec, program.c_str(), spec.cwd.c_str(), report.write.get());
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  report.write.reset();
   std::array<int, 2> failed{kUser, EAGAIN};
-  const int no_fork = errno;
-  pollfd said{report[0], POLLIN, 0};
-  const bool in_time = pid < 0 || ::poll(&said, 1, kLookMaxMs) != 0;
-  const auto got = pid < 0 || !in_time ? 0 : ::read(report[0], failed.data(), sizeof(failed));
-  ::close(report[0]);
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(no_fork)));
+  pollfd said{report.read.get(), POLLIN, 0};
+  const bool in_time = ::poll(&said, 1, kLookMaxMs) != 0;
+  const auto got = in_time ? ::read(report.read.get(), failed.data(), sizeof(failed)) : 0;
   if (!in_time) ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, in_time ? 0 : WNOHANG);
   if (!in_time) return not_in_time(program, kLookMaxMs / 1000);
