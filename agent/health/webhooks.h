@@ -9,6 +9,7 @@
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/own_host.h"
+#include "migrator/core/error.h"
 
 namespace cardswap::health {
 
