@@ -39,7 +39,7 @@ Agent::Agent(asio::io_context& context, Config config)
       cordons_(journal_),
       jobs_(context, tasks_, config_, journal_, job_hooks()),
       hub_(context, tasks_, jobs_, runtime_events()),
-      migrations_(handover_parts(), [this](const Migration& m) { metrics_.note_forgotten(m); }),
+      migrations_(handover_parts(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_parts(), cordons_, migrations_),
       health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {

@@ -60,13 +60,14 @@ class Agent {
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
   HandoverGate handover_gate_{context_};
+  FinishedMigrations forgotten_;  // of migrations_, which adds to it
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;
   Router router_;
   ApiServer server_;
   MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,
-                         [this](Exposition& out) { more_metrics(out); }},
+                         forgotten_, [this](Exposition& out) { more_metrics(out); }},
                         router_};
 };
 

@@ -19,7 +19,7 @@ MetricsCalls::MetricsCalls(MetricSources sources, Router& router) : sources_(sou
   };
   router.on("GET", "/metrics", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     ApiAnswer answer;
-    answer.text = metrics_text(sources_, requests_, forgotten_, not_ready_reasons().empty());
+    answer.text = metrics_text(sources_, requests_, not_ready_reasons().empty());
     answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
     co_return answer;
   });

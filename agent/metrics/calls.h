@@ -37,6 +37,7 @@ struct MetricSources {
   const Migrations& migrations;
   const Reservations& reservations;
   const ApiServer& server;
+  const FinishedMigrations& forgotten;  ///< that `migrations` has no more
   /// Families that other parts of the agent write themselves.
   std::function<void(Exposition&)> more = {};
 };
@@ -51,20 +52,17 @@ class MetricsCalls {
 
   /// What a former agent left has been taken up.
   void set_recovered() { recovered_ = true; }
-  /// One that has ended is about to be no more.
-  void note_forgotten(const Migration& migration) { forgotten_.add(migration); }
   /// Why this agent should get no new work; nothing when it is ready.
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;
 
  private:
   MetricSources sources_;
   RequestStats requests_;
-  FinishedMigrations forgotten_;
   bool recovered_ = false;
 };
 
-/// The text of /metrics. `forgotten`: migrations that `sources` has no more.
+/// The text of /metrics.
 [[nodiscard]] std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
-                                       const FinishedMigrations& forgotten, bool ready);
+                                       bool ready);
 
 }  // namespace cardswap

@@ -96,7 +96,8 @@ void device_metrics(Exposition& out, const MetricSources& from) {
 }
 
 /// What the journal knows of migrations away from this host: it outlives the agent.
-void finished_migrations(Exposition& out, const MetricSources& from, FinishedMigrations finished) {
+void finished_migrations(Exposition& out, const MetricSources& from) {
+  auto finished = from.forgotten;
   for (const auto& m : from.migrations.all()) finished.add(m);
 
   out.family("cardswap_migrations_total", Type::counter,
@@ -207,13 +208,12 @@ void process_metrics(Exposition& out) {
 
 }  // namespace
 
-std::string metrics_text(const MetricSources& sources, const RequestStats& requests,
-                         const FinishedMigrations& forgotten, bool ready) {
+std::string metrics_text(const MetricSources& sources, const RequestStats& requests, bool ready) {
   Exposition out;
   agent_metrics(out, sources, ready);
   job_metrics(out, sources);
   device_metrics(out, sources);
-  finished_migrations(out, sources, forgotten);
+  finished_migrations(out, sources);
   running_migrations(out, sources);
   arriving_jobs(out, sources);
   if (sources.more) sources.more(out);
