@@ -13,6 +13,7 @@ ROOMS = ("agent/", "cuda/", "migrator/", "runtime/")
 OPENS = re.compile(r"^namespace ?([\w:]*) \{", re.MULTILINE)
 ENDS = re.compile(r"^\}  // namespace.*$", re.MULTILINE)
 ALIAS = re.compile(r"^(?:using|namespace) (\w+) = ([^;]+);", re.MULTILINE)
+SHORT = re.compile(r"^namespace (\w+) = ([\w:]+);", re.MULTILINE)
 TYPE = re.compile(r"^(?:struct|class|enum class|enum) (\w+)", re.MULTILINE)
 VALUE = re.compile(r"^(?=\S)(?!using |namespace |return )(?:inline |static |const |constexpr )*[\w:<>, *]+ (\w+)(?:\[\])?(?:\{|;| = )", re.MULTILINE)
 FUNCTION = re.compile(r"^[A-Za-z_\[][^;{}=\n#]*?\b(\w+)\(([^{};]*)\)[^;{}]*\{", re.MULTILINE)
@@ -32,8 +33,8 @@ def own_parts(text: str):
                 yield "::".join(outer for outer, _ in open_now), text[begin:mark.start()]
 
 
-def names_in(part: str):
-    """Each name with what tells it from others that may share it."""
+def names_in(part: str, text: str):
+    """Each name with what tells it from others that may share it: parameters by what aliases of the source stand for."""
     for found in ALIAS.finditer(part):
         yield found[1], " = " + found[2]
     for found in TYPE.finditer(part):
@@ -42,6 +43,8 @@ def names_in(part: str):
         yield found[1], ""
     for found in FUNCTION.finditer(part):
         parameters = re.sub(r" ?\b\w+ ?(,|$)", r"\1", re.sub(r"\s+", " ", found[2]))
+        for alias, meaning in SHORT.findall(text):
+            parameters = re.sub(rf"\b{alias}::", meaning + "::", parameters)
         yield found[1], f"({parameters})"
 
 
@@ -50,7 +53,7 @@ def complaints(files: dict[str, str]) -> list[str]:
     for path, text in files.items():
         if path.startswith(ROOMS) and path.endswith(".cpp") and not re.search(r"^int main\(", text, re.MULTILINE):
             for outer, part in own_parts(text):
-                for name, rest in names_in(part):
+                for name, rest in names_in(part, text):
                     places[os.path.dirname(path), outer, name][rest].add(path)
     found = []
     for (_, _, name), meanings in sorted(places.items()):

@@ -38,6 +38,11 @@ class Names(unittest.TestCase):
         self.assertEqual(self.found(source(own), source(own) + "int main() { return 0; }\n"), [])
         self.assertEqual(self.found(source("void take(int a) {\n}"), source("void take(char a) {\n}")), [])
 
+    def test_parameters_that_differ_by_a_namespace_alias_are_the_same(self):
+        short = source("namespace fs = std::filesystem;\n\nint size(const fs::path& file) {\n  return 1;\n}")
+        whole = source("int size(const std::filesystem::path& file) {\n  return 2;\n}")
+        self.assertEqual(len(self.found(short, whole)), 1)
+
     def test_locals_and_members_are_no_names_of_a_file(self):
         self.assertEqual(self.found(source("int one() {\n  const int found = 1;\n  return found;\n}"),
                                     source("int two() {\n  const int found = 2;\n  return found;\n}")), [])
