@@ -22,7 +22,7 @@ void NvmlDevices::start(TaskGroup& tasks) {
     const auto called = finding.device;
     journalled_.report(std::move(finding), called);
   };
-  events.state = [this](std::string state) {
+  events.state = [this](const std::string& state) {
     if (state != "ok") watched_.clear();
     journalled_.set_source("nvml", state);
   };
