@@ -181,7 +181,7 @@ TEST(Webhook, MakesHostileLabelsHarmless) {
   EXPECT_LE(alert.name.size(), 64U);
   EXPECT_THAT(alert.fingerprint, IsEmpty());
   EXPECT_THAT(code_of(alert), HasSubstr("alert:AAAA"));
-  EXPECT_EQ(webhook.alerts.at(1).summary, "one [2J two");
+  EXPECT_EQ(webhook.alerts.at(1).summary, "one\\x1b[2J\\ntwo");
 }
 
 TEST(Webhook, CutsANameInsideACharacterAndKeepsItText) {
