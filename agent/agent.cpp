@@ -62,7 +62,8 @@ void Agent::start() {
     config_.listen_port = server_.tcp_port();
   }
   reservations_.load();
-  const auto jobs = jobs_.recover([this](const Job& job) { return reservations_.keeps(job); });
+  const auto jobs =
+      jobs_.recover([this](const Instance& instance) { return reservations_.keeps(instance); });
   reservations_.resume_after_restart();
   hub_.listen(config_.runtime_socket());
   migrations_.resume_after_restart();
@@ -113,9 +114,8 @@ void Agent::reload() {
 }
 
 std::string Agent::summary() {
-  const auto jobs = std::count_if(jobs_.all().begin(), jobs_.all().end(), [](const Job& job) {
-    return job.live() && !job.standby && !job.superseded;
-  });
+  const auto jobs = std::ranges::count_if(
+      jobs_.all(), [](const Job& job) { return job.live() && !job.standby && !job.superseded; });
   const auto& all = migrations_.all();
   const auto moving = std::count_if(
       all.begin(), all.end(), [](const Migration& m) { return !handover::is_over(m.state()); });
@@ -144,16 +144,20 @@ void Agent::write_agent_file() const {
 
 JobHooks Agent::job_hooks() {
   JobHooks hooks;
-  hooks.on_exit = [this](Job& job) {
-    migrations_.on_exit(job);
-    reservations_.on_exit(job);
+  hooks.on_exit = [this](Instance& instance) {
+    migrations_.on_exit(instance);
+    reservations_.on_exit(instance);
   };
   hooks.tell = [this](const AgentEvent& event) { health_.note(event); };
-  hooks.standing = [this](const Job& job) { return standing_of(job, migrations_, reservations_); };
-  hooks.check_stop = [this](const Job& job) {
-    cardswap::check_stop(job, migrations_, reservations_);
+  hooks.standing = [this](const Instance& instance) {
+    return standing_of(instance, migrations_, reservations_);
   };
-  hooks.may_restart = [this](const Job& job) { return reservations_.may_restart(job); };
+  hooks.check_stop = [this](const Instance& instance) {
+    cardswap::check_stop(instance, migrations_, reservations_);
+  };
+  hooks.may_restart = [this](const Instance& instance) {
+    return reservations_.may_restart(instance);
+  };
   return hooks;
 }
 
@@ -165,47 +169,49 @@ HandoverParts Agent::handover_parts() {
 
 RuntimeHub::Events Agent::runtime_events() {
   RuntimeHub::Events events;
-  events.hello = [this](Job& job, const channel::Hello& hello) {
-    job.network = hello.network;
-    if (job.standby) return reservations_.welcome(job);
+  events.hello = [this](Instance& instance, const channel::Hello& hello) {
+    instance.network = hello.network;
+    if (instance.job().standby) return reservations_.welcome(instance);
     channel::Welcome welcome;
-    welcome.epoch = job.epoch;
-    welcome.granted = handover::check_attach(job, hello.epoch, jobs_, migrations_, reservations_);
-    job.frozen = hello.frozen;
-    jobs_.set_state(job, "running");
+    welcome.epoch = instance.job().epoch;
+    welcome.granted =
+        handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_);
+    instance.frozen = hello.frozen;
+    jobs_.set_state(instance, "running");
     return welcome;
   };
-  events.message = [this](Job& job, const channel::Message& message) {
+  events.message = [this](Instance& instance, const channel::Message& message) {
+    const auto& job = instance.job();
     if (job.newer_epoch != 0) return Jobs::keep_fenced(job);  // somebody let it go on
     if (const auto* hello = std::get_if<channel::Hello>(&message)) {
-      migrations_.on_hello(job, *hello);
+      migrations_.on_hello(instance, *hello);
     } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
-      const auto warning = note_sizes(job, *tracked, jobs_.device_bytes(job.device));
+      const auto warning = note_sizes(instance, *tracked, jobs_.device_bytes(instance.device));
       if (!warning.empty()) {
         spdlog::warn("{}", warning);
-        health_.note({"job_size", warning, job.name, job.device});
+        health_.note({"job_size", warning, job.name(), instance.device});
       }
       try {
-        if (sizes_.are_due(job.instance, std::chrono::steady_clock::now())) jobs_.save(job);
+        if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.save(job);
       } catch (const Error& disk) {
         // Sizes, which no decision rests on: no reason to lose what the runtime says next.
-        spdlog::warn("job {}: {}", job.name, disk.what());
+        spdlog::warn("job {}: {}", job.name(), disk.what());
       }
       jobs_.changed().notify();
     } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
-      state_lists_.take(job.instance, *page);
+      state_lists_.take(instance.id, *page);
       return;
     } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
-      note_step(job, stepped->step, stepped->median_step_ms);
+      note_step(instance, stepped->step, stepped->median_step_ms);
     } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
-      job.state_bytes = bounded_bytes(parked->state_bytes);
+      instance.state_bytes = bounded_bytes(parked->state_bytes);
     } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
-      note_step(job, resumed->step, job.median_step_ms);
+      note_step(instance, resumed->step, instance.median_step_ms);
     }
-    reservations_.on_message(job, message);
-    migrations_.on_message(job, message);
+    reservations_.on_message(instance, message);
+    migrations_.on_message(instance, message);
   };
-  events.detached = [this](Job& job) { migrations_.on_detached(job); };
+  events.detached = [this](Instance& instance) { migrations_.on_detached(instance); };
   return events;
 }
 

@@ -124,10 +124,10 @@ asio::awaitable<void> RuntimeHub::accept() {
 }
 
 bool RuntimeHub::owns_a_job(uid_t user) const {
-  return std::any_of(jobs_.all().begin(), jobs_.all().end(), [&](const Job& job) {
+  return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
     struct stat process {};
-    const auto path = fmt::format("/proc/{}", job.process.pid);
-    return job.live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
+    const auto path = fmt::format("/proc/{}", instance->process.pid);
+    return instance->live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
   });
 }
 
@@ -137,17 +137,18 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     asio::local::stream_protocol::socket socket) {
   const auto peer = peer_of(socket.native_handle());
   const auto session = session_of(peer);
-  const auto& jobs = jobs_.all();
-  const auto job = std::find_if(jobs.begin(), jobs.end(), [&](const Job& one) {
-    return one.live() && one.process.pid == session;
+  const auto all = jobs_.instances();
+  const auto leader = std::ranges::find_if(all, [&](const Instance* instance) {
+    return instance->live() && instance->process.pid == session;
   });
-  const bool is_known = job != jobs.end() || peer.uid == 0 || peer.uid == ::geteuid();
-  if (!is_known && !owns_a_job(peer.uid) && std::ranges::none_of(jobs, &Job::is_being_started)) {
+  const bool is_known = leader != all.end() || peer.uid == 0 || peer.uid == ::geteuid();
+  if (!is_known && !owns_a_job(peer.uid) &&
+      std::ranges::none_of(all, &Instance::is_being_started)) {
     spdlog::debug("process {} of uid {} belongs to no job", peer.pid, peer.uid);
     return nullptr;
   }
   auto connection = std::make_shared<Connection>(context_, std::move(socket));
-  if (job != jobs.end()) connection->of = job->instance;
+  if (leader != all.end()) connection->of = (*leader)->id;
   const auto alike = [&](const std::shared_ptr<Connection>& other) {
     return other->of == connection->of;
   };
@@ -174,15 +175,15 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
 /// has its Hello's patience and no more.
 asio::awaitable<void> RuntimeHub::started(channel::Hello hello) const {
   const auto starts = [&] {
-    const auto* job = jobs_.by_token(hello.job, hello.token);
-    return job != nullptr && job->is_being_started();
+    const auto* instance = jobs_.by_token(hello.job, hello.token);
+    return instance != nullptr && instance->is_being_started();
   };
   while (starts()) {
     co_await jobs_.changed().wait_until(std::chrono::steady_clock::now() + kLookAgain);
   }
 }
 
-Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
+Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
   if (hello.protocol_version != channel::kProtocolVersion) {
     throw Error(Code::protocol_mismatch,
                 fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
@@ -190,20 +191,20 @@ Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
                             channel::kProtocolVersion),
                 "build the program with the Cardswap release that the agent runs");
   }
-  auto* job = jobs_.by_token(hello.job, hello.token);
-  if (job == nullptr) {
+  auto* instance = jobs_.by_token(hello.job, hello.token);
+  if (instance == nullptr) {
     throw Error(Code::unauthorized,
                 fmt::format("no job '{}' of this agent has that token", named(hello.job)),
                 "start the program with `cardswap run`");
   }
   const auto peer = peer_of(connection.socket.native_handle());
-  if (session_of(peer) != job->process.pid) {
+  if (session_of(peer) != instance->process.pid) {
     throw Error(Code::unauthorized,
                 fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
   }
   connection.process = peer.pid;
   // Two processes that step one job are one too many, whichever came first.
-  if (const auto other = attached_.find(job->instance);
+  if (const auto other = attached_.find(instance->id);
       other != attached_.end() && other->second->process != 0 &&
       other->second->process != peer.pid && other->second->is_held()) {
     throw Error(Code::conflict,
@@ -213,16 +214,16 @@ Job& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
                 "open a cardswap::Session in one process of the job, or start the other one as a "
                 "job of its own");
   }
-  return *job;
+  return *instance;
 }
 
-void RuntimeHub::take(Job& job, int socket) {
+void RuntimeHub::take(Instance& instance, int socket) {
   asio::local::stream_protocol::socket owned(context_);
   owned.assign(asio::local::stream_protocol(), socket);
   auto connection = std::make_shared<Connection>(context_, std::move(owned));
-  attached_[job.instance] = connection;
-  job.attached = true;
-  tasks_.spawn("a runtime's connection", serve(connection, job.instance));
+  attached_[instance.id] = connection;
+  instance.attached = true;
+  tasks_.spawn("a runtime's connection", serve(connection, instance.id));
   tasks_.spawn("a runtime's writer", write(connection));
 }
 
@@ -232,8 +233,7 @@ bool RuntimeHub::is_current(const std::string& instance,
   return found != attached_.end() && found->second == connection;
 }
 
-asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
-                                        std::string instance) {
+asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, std::string id) {
   std::array<std::byte, 16384> piece{};
   boost::system::error_code error;
   try {
@@ -243,31 +243,31 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
       if (error || connection->closed) break;
       connection->frames.feed(std::span(piece).first(got));
       const auto most = [&]() -> std::size_t {
-        return instance.empty() ? kHelloBytesMax : channel::kFrameBytesMax;
+        return id.empty() ? kHelloBytesMax : channel::kFrameBytesMax;
       };
       while (auto body = connection->frames.next(most())) {
         const auto message = channel::decode(*body);
-        if (instance.empty()) {
+        if (id.empty()) {
           const auto* hello = std::get_if<channel::Hello>(&message);
           if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
           co_await started(*hello);
           if (connection->closed) break;
-          auto& job = admit(*hello, *connection);
-          const auto welcome = events_.hello(job, *hello);
-          instance = job.instance;
+          auto& instance = admit(*hello, *connection);
+          const auto welcome = events_.hello(instance, *hello);
+          id = instance.id;
           connection->patience.expires_at(std::chrono::steady_clock::time_point::max());
           newcomers_.remove(connection);
-          if (const auto old = attached_.find(instance); old != attached_.end()) {
+          if (const auto old = attached_.find(id); old != attached_.end()) {
             old->second->close();
           }
-          attached_[instance] = connection;
+          attached_[id] = connection;
           connection->send(welcome);
-          job.attached = true;
-          job.framework = as_utf8(hello->framework);
-          events_.message(job, message);
-        } else if (auto* job = jobs_.by_instance(instance);
-                   job != nullptr && is_current(instance, connection)) {
-          events_.message(*job, message);
+          instance.attached = true;
+          instance.framework = as_utf8(hello->framework);
+          events_.message(instance, message);
+        } else if (auto* instance = jobs_.by_instance(id);
+                   instance != nullptr && is_current(id, connection)) {
+          events_.message(*instance, message);
         }
       }
     }
@@ -278,11 +278,11 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection,
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
   }
   newcomers_.remove(connection);
-  if (is_current(instance, connection)) {
-    attached_.erase(instance);
-    if (auto* job = jobs_.by_instance(instance)) {
-      job->attached = false;
-      events_.detached(*job);
+  if (is_current(id, connection)) {
+    attached_.erase(id);
+    if (auto* instance = jobs_.by_instance(id)) {
+      instance->attached = false;
+      events_.detached(*instance);
     }
   }
   connection->closed = true;
@@ -325,16 +325,16 @@ asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) 
   connection->close();
 }
 
-std::uint64_t RuntimeHub::socket_inode(const Job& job) const {
-  const auto found = attached_.find(job.instance);
+std::uint64_t RuntimeHub::socket_inode(const Instance& instance) const {
+  const auto found = attached_.find(instance.id);
   struct stat about {};
   if (found == attached_.end()) return 0;
   if (::fstat(found->second->socket.native_handle(), &about) != 0) return 0;
   return about.st_ino;
 }
 
-bool RuntimeHub::send(const Job& job, const channel::Message& message) {
-  const auto found = attached_.find(job.instance);
+bool RuntimeHub::send(const Instance& instance, const channel::Message& message) {
+  const auto found = attached_.find(instance.id);
   if (found == attached_.end()) return false;
   found->second->send(message);
   return true;

@@ -27,9 +27,9 @@ class RuntimeHub {
  public:
   struct Events {
     /// A runtime attached; answers with what it is told. Throws Error to refuse it.
-    std::function<channel::Welcome(Job&, const channel::Hello&)> hello;
-    std::function<void(Job&, const channel::Message&)> message;
-    std::function<void(Job&)> detached;
+    std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
+    std::function<void(Instance&, const channel::Message&)> message;
+    std::function<void(Instance&)> detached;
   };
 
   RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Events events);
@@ -40,12 +40,12 @@ class RuntimeHub {
 
   void listen(const std::filesystem::path& path);
   /// `socket` is a runtime's connection that this agent made itself; owned from here on. What was
-  /// attached for the job before is heard no more.
-  void take(Job& job, int socket);
-  /// False when that job's runtime is not attached.
-  bool send(const Job& job, const channel::Message& message);
-  /// Of this agent's end of that job's connection; 0 when there is none.
-  [[nodiscard]] std::uint64_t socket_inode(const Job& job) const;
+  /// attached for that process before is heard no more.
+  void take(Instance& instance, int socket);
+  /// False when the runtime of that process is not attached.
+  bool send(const Instance& instance, const channel::Message& message);
+  /// Of this agent's end of its connection; 0 when there is none.
+  [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
   void close();
   [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }
   [[nodiscard]] std::size_t attached() const { return attached_.size(); }
@@ -60,7 +60,7 @@ class RuntimeHub {
   [[nodiscard]] bool is_current(const std::string& instance,
                                 const std::shared_ptr<Connection>& connection) const;
   asio::awaitable<void> started(channel::Hello hello) const;
-  Job& admit(const channel::Hello& hello, Connection& connection);
+  Instance& admit(const channel::Hello& hello, Connection& connection);
   void tell_refused(const Error& refused);
   asio::awaitable<void> tell_later();
 
@@ -70,7 +70,7 @@ class RuntimeHub {
   const Events events_;
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;
-  std::map<std::string, std::shared_ptr<Connection>> attached_;  // by job instance
+  std::map<std::string, std::shared_ptr<Connection>> attached_;  // by instance
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
   int told_ = 0;              // refusals that were told of in this stretch of 10 s
   std::uint64_t untold_ = 0;  // and those that were only counted

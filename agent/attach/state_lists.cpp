@@ -47,7 +47,7 @@ void StateLists::add_calls(Router& router, const std::string& host_name) {
                             fmt::format("there is no job '{}' on {}", name, host_name),
                             "`cardswap jobs` lists the jobs of this host");
               }
-              auto state = co_await ask(job->instance);
+              auto state = co_await ask(job->first().id);
               co_return ApiAnswer{200, std::move(state)};
             });
 }
@@ -57,13 +57,13 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
   if (asked_.size() >= kAskedMax) {
     throw Error(Code::refused, "too many are asking what jobs consist of", "ask again later");
   }
-  const auto* job = jobs_.by_instance(instance);
-  const auto name = job == nullptr ? std::string() : job->name;
+  const auto* process = jobs_.by_instance(instance);
+  const auto name = process == nullptr ? std::string() : process->name();
   const auto request = ++latest_;
   const auto asked = std::make_shared<Asked>();
   asked->instance = instance;
   asked_[request] = asked;
-  if (job == nullptr || !hub_.send(*job, channel::ListState{request})) {
+  if (process == nullptr || !hub_.send(*process, channel::ListState{request})) {
     throw Error(Code::conflict, fmt::format("job {} has no Cardswap runtime attached", name),
                 "only a program that opened a cardswap::Session and runs can say what it tracks");
   }
@@ -76,14 +76,14 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
                 fmt::format("job {} passed no step boundary in {} s", name, kAnswerMax.count()),
                 "it answers at its next boundary: a longer step, or a freeze, keeps it from it");
   }
-  job = jobs_.by_instance(instance);
+  process = jobs_.by_instance(instance);
   json::array items;
   for (const auto& item : asked->items) items.push_back(to_json(item));
   co_return json::object{
       {"job", name},
       {"step", asked->step},
       {"items", std::move(items)},
-      {"cannot_move", job == nullptr ? json::array() : obstacles_json(job->obstacles)}};
+      {"cannot_move", process == nullptr ? json::array() : obstacles_json(process->obstacles)}};
 }
 
 void StateLists::take(const std::string& instance, const channel::StateList& page) {

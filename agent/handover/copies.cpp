@@ -143,8 +143,8 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
     apply(m, SourceSide(m.side), m.side.poll());
   }
   const auto decision = answer(m, {Message::Kind::ask, m.epoch()}).decision;
-  const auto* job = jobs_.by_instance(m.instance);
-  const bool stands = m.state() == State::superseded && job != nullptr && job->live();
+  const auto* source = jobs_.by_instance(m.instance);
+  const bool stands = m.state() == State::superseded && source != nullptr && source->live();
   // One that was outranked committed nothing: only who has the job by force is answered by that.
   return {{"decision", m.state() == State::superseded              ? "superseded"
                        : decision == handover::Decision::committed ? "committed"
@@ -222,8 +222,8 @@ void Reservations::miss_decision(Reservation& r, const Error& failed) {
   if (r.side.state() != TargetState::verified) return;
   r.doubt = failed.failure();
   if (std::exchange(r.in_doubt, true)) return;
-  const auto* job = jobs_.by_instance(r.instance);
-  const auto name = job != nullptr ? job->name : std::string();
+  const auto* standby = jobs_.by_instance(r.instance);
+  const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format(
       "migration {} is in doubt: the source's agent at {} does not tell: {}; the standby of job {} "
       "holds its whole state here and waits",
@@ -256,8 +256,8 @@ void Reservations::hear_of_the_copy(Reservation& r, const SourceSays& says) {
 
 void Reservations::note_copy(Reservation& r, const std::string& copy) {
   if (std::exchange(r.copy, copy) == copy || copy.empty()) return;
-  const auto* job = jobs_.by_instance(r.instance);
-  tell_two_copies(r, job != nullptr ? job->name : "?", 0, tell_);
+  const auto* standby = jobs_.by_instance(r.instance);
+  tell_two_copies(r, standby != nullptr ? standby->name() : "?", 0, tell_);
 }
 
 asio::awaitable<void> Reservations::tell_source(std::string migration) {

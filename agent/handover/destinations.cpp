@@ -60,16 +60,17 @@ bool Migrations::is_here(const Address& agent) const {
   return is_wildcard(config_.listen_host) || !is_ip(agent.host) || !is_ip(own.host);
 }
 
-bool Migrations::moves_within(const ReservationRequest& asked, const Job& job,
+bool Migrations::moves_within(const ReservationRequest& asked, const Instance& leaving,
                               const Caller& caller) const {
   const auto* identity = tls::Identity::of(context_);
   const bool is_us = caller.owner || identity == nullptr || !identity->tls() ||
                      caller.name == tls::own_name(identity->tls());
-  if (!is_us || asked.spec.name != job.name || asked.spec.uid != job.uid) return false;
+  if (!is_us || asked.spec.name != leaving.name() || asked.spec.uid != leaving.job().uid()) {
+    return false;
+  }
   return asked.dry_run || std::ranges::any_of(migrations_, [&](const Migration& m) {
-           return m.id == asked.migration && m.instance == job.instance &&
-                  m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
-                  !handover::is_committed(m.state());
+           return m.id == asked.migration && m.instance == leaving.id && m.epoch() == asked.epoch &&
+                  !handover::is_over(m.state()) && !handover::is_committed(m.state());
          });
 }
 
@@ -107,7 +108,9 @@ asio::awaitable<MigrationRequest> Migrations::prepared(MigrationRequest wanted) 
   const auto until = Clock::now() + kAttachMax;
   while (Clock::now() < until) {
     const auto* job = jobs_.find(wanted.spec.job);
-    if (job == nullptr || !job->live() || job->attached || job->state_bytes == 0) break;
+    if (job == nullptr || !job->live()) break;
+    const auto& source = job->first();
+    if (source.attached || source.state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
   auto to = co_await located(wanted.spec.to);

@@ -11,12 +11,14 @@ Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& mi
                   const Reservations& reservations) {
   Epoch known = 0;
   for (const auto& job : jobs.all()) {
-    if (job.uid != uid || uid.empty()) continue;
+    if (job.uid() != uid || uid.empty()) continue;
     known = std::max(known, job.newer_epoch);
     // A standby has no epoch until it is granted one.
     if (!job.standby) known = std::max(known, job.epoch);
-    const auto* r = reservations.of(job);
-    if (r != nullptr && r->granted()) known = std::max(known, r->side.record().epoch);
+    for (const auto& instance : job.instances) {
+      const auto* r = reservations.of(instance);
+      if (r != nullptr && r->granted()) known = std::max(known, r->side.record().epoch);
+    }
   }
   for (const auto& m : migrations.all()) {
     if (m.job_uid != uid || uid.empty()) continue;
@@ -27,11 +29,12 @@ Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& mi
   return known;
 }
 
-bool check_attach(Job& job, Epoch told, Jobs& jobs, const Migrations& migrations,
+bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& migrations,
                   const Reservations& reservations) {
-  const auto known = known_epoch(job.uid, jobs, migrations, reservations);
+  auto& job = primary.job();
+  const auto known = known_epoch(job.uid(), jobs, migrations, reservations);
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
-    return m.instance == job.instance && is_committed(m.state());
+    return m.instance == primary.id && is_committed(m.state());
   });
   const auto may = attach(job.epoch, told, known, decided);
   if (may != Attach::refused) return may == Attach::granted;
@@ -39,12 +42,12 @@ bool check_attach(Job& job, Epoch told, Jobs& jobs, const Migrations& migrations
   const auto text = fmt::format(
       "the runtime of job {} came back under epoch {}, and epoch {} of it was granted: it stands "
       "for good; `cardswap stop {}` ends it",
-      job.name, job.epoch, newer, job.name);
+      job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);
-  jobs.tell({"two_epochs", text, job.name, job.device, {}});
+  jobs.tell({"two_epochs", text, job.name(), primary.device, {}});
   jobs.fence(job, newer);
   throw Error(Code::conflict,
-              fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name));
+              fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name()));
 }
 
 }  // namespace cardswap::handover

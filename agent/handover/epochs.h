@@ -40,7 +40,7 @@ static_assert(is_old(2, 102) && is_old(2, 2) && !is_old(3, 2) && !is_old(2, 0));
                                 const Migrations& migrations, const Reservations& reservations);
 /// For a primary's Hello. A job that is refused is made to stand, told and refused.
 /// Throws Error{conflict}.
-[[nodiscard]] bool check_attach(Job& job, Epoch told, Jobs& jobs, const Migrations& migrations,
-                                const Reservations& reservations);
+[[nodiscard]] bool check_attach(Instance& primary, Epoch told, Jobs& jobs,
+                                const Migrations& migrations, const Reservations& reservations);
 
 }  // namespace cardswap::handover

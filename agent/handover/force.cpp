@@ -57,8 +57,8 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   const auto pin = m.in_use;
   if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, word.to);
   const auto check_process = [&] {
-    const auto* job = jobs_.by_instance(m.instance);
-    if (to_target || (job != nullptr && is_alive(job->process))) return;
+    const auto* source = jobs_.by_instance(m.instance);
+    if (to_target || (source != nullptr && is_alive(source->process))) return;
     throw Error(Code::conflict,
                 fmt::format("job {} has no process on {} any more: it cannot go on here "
                             "(migration {})",
@@ -127,8 +127,8 @@ asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord w
   auto next = r.side;
   const auto effects = next.on(event);
   if (effects.empty()) throw refuse();
-  const auto* job = jobs_.by_instance(r.instance);
-  const auto name = job != nullptr ? job->name : std::string();
+  const auto* standby = jobs_.by_instance(r.instance);
+  const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
                                 migration, word.to, word.by);
   spdlog::warn("{}", text);

@@ -10,7 +10,7 @@ namespace cardswap {
 namespace json = boost::json;
 using handover::TargetState;
 
-json::object incoming_json(const Reservation& r, const Job* standby, const Config& config) {
+json::object incoming_json(const Reservation& r, const Instance* standby, const Config& config) {
   const auto& record = r.side.record();
   const bool arrived = record.state == TargetState::completed;
   const bool over =
@@ -19,8 +19,8 @@ json::object incoming_json(const Reservation& r, const Job* standby, const Confi
   return {
       {"id", r.migration},
       {"version", r.version},
-      {"job", standby != nullptr ? json::value(standby->name) : text_or_null(r.job)},
-      {"job_uid", standby != nullptr ? json::value(standby->uid) : json::value(nullptr)},
+      {"job", standby != nullptr ? json::value(standby->name()) : text_or_null(r.job)},
+      {"job_uid", standby != nullptr ? json::value(standby->job().uid()) : json::value(nullptr)},
       {"instance", r.instance},
       {"from", r.from},
       {"maker", text_or_null(r.owner)},

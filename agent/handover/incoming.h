@@ -10,7 +10,7 @@ namespace cardswap {
 
 /// A migration as its target knows it: under the names of a Migration, with "role": "target" and
 /// the reservation's state. `standby` is the job's record here; or none.
-[[nodiscard]] boost::json::object incoming_json(const Reservation& r, const Job* standby,
+[[nodiscard]] boost::json::object incoming_json(const Reservation& r, const Instance* standby,
                                                 const Config& config);
 
 }  // namespace cardswap

@@ -33,24 +33,25 @@ void Migrations::resume_after_restart() {
   });
   for (auto& m : migrations_) {
     if (!handover::is_over(m.state())) live_[m.instance] = &m;
-    auto* job = jobs_.by_instance(m.instance);
-    if (m.state() == State::completed && job != nullptr && job->ended_at_ms == 0) {
+    auto* source = jobs_.by_instance(m.instance);
+    if (m.state() == State::completed && source != nullptr && source->ended_at_ms == 0) {
       // The word that it may end was lost, or was not heeded: its job is elsewhere.
-      jobs_.set_state(*job, "moved");
+      jobs_.set_state(*source, "moved");
       tasks_.spawn("see " + m.spec.job + " off", jobs_.end_moved(m.instance, milliseconds(0)));
-      kill_source_process(m, *job);
+      kill_source_process(m, *source);
     }
     if (m.state() == State::completed && m.result.empty()) {  // the disk was full then
       m.result = "ok";
       m.ended_at_ms = unix_ms();
       tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     }
-    if (handover::is_given_up(m.state()) && job != nullptr && job->epoch < m.own_epoch()) {
-      job->epoch = m.own_epoch();  // taken back while the disk was full
-      jobs_.save_when_possible(*job);
+    if (handover::is_given_up(m.state()) && source != nullptr &&
+        source->job().epoch < m.own_epoch()) {
+      source->job().epoch = m.own_epoch();  // taken back while the disk was full
+      jobs_.save_when_possible(source->job());
     }
     if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
-    if (m.state() == State::superseded && job != nullptr) jobs_.keep_fenced(*job);
+    if (m.state() == State::superseded && source != nullptr) jobs_.keep_fenced(source->job());
     if (handover::is_over(m.state())) continue;
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.spec.job,
                  to_string(m.state()));
@@ -70,8 +71,8 @@ void Migrations::resume_after_restart() {
   forget_old();
   for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
-      const auto* job = jobs_.by_instance(m.instance);
-      return !handover::is_over(m.state()) && job != nullptr && job->process == root;
+      const auto* source = jobs_.by_instance(m.instance);
+      return !handover::is_over(m.state()) && source != nullptr && source->process == root;
     };
     if (std::ranges::any_of(migrations_, is_its)) continue;
     tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), restore_gpu_state(root));
@@ -156,8 +157,8 @@ asio::awaitable<void> Migrations::await_source_exit(Migration& m) {
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   while (true) {
-    auto* job = jobs_.by_instance(m.instance);
-    if (job == nullptr || job->ended_at_ms != 0) co_return;
+    const auto* source = jobs_.by_instance(m.instance);
+    if (source == nullptr || source->ended_at_ms != 0) co_return;
     if (Clock::now() >= grace) break;
     co_await jobs_.changed().wait_until(grace);
   }
@@ -165,15 +166,15 @@ asio::awaitable<void> Migrations::await_source_exit(Migration& m) {
 }
 
 void Migrations::release_trainer(Migration& m) {
-  if (auto* job = jobs_.by_instance(m.instance)) {
+  if (auto* source = jobs_.by_instance(m.instance)) {
     if (m.keeper.pid != 0 && !m.released && !m.continuing) {  // it may be stopped
       m.continuing = true;
-      cardswap::continue_stopped(job->process);
+      cardswap::continue_stopped(source->process);
       tasks_.spawn("continue " + m.spec.job, continue_stopped(m.id));
     }
-    hub_.send(*job, channel::Release{m.id});
-    job->frozen = false;
-    job->migration.clear();
+    hub_.send(*source, channel::Release{m.id});
+    source->frozen = false;
+    source->job().migration.clear();
   }
 }
 
@@ -201,8 +202,8 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
     retry = std::min(retry * 2, kRetryMax);
   }
   co_await end_departure(m);
-  const auto* job = jobs_.by_instance(m.instance);
-  m.job_ended = job == nullptr || !is_alive(job->process);
+  const auto* source = jobs_.by_instance(m.instance);
+  m.job_ended = source == nullptr || !is_alive(source->process);
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
   m.ended_at_ms = unix_ms();
   apply(m, Event::cleaned_up);

@@ -70,13 +70,13 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
 }
 
 asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
-  const auto* job = &movable(wanted.spec);
-  const auto m = make(std::move(wanted), *job);
+  const auto& source = movable(wanted.spec);
+  const auto m = make(std::move(wanted), source);
   Measurements measured;
-  measured.state_bytes = job->state_bytes;
-  measured.replayed_bytes = job->replayed_bytes;
-  measured.update_bytes = job->update_bytes;
-  measured.step_ms = job->median_step_ms;
+  measured.state_bytes = source.state_bytes;
+  measured.replayed_bytes = source.replayed_bytes;
+  measured.update_bytes = source.update_bytes;
+  measured.step_ms = source.median_step_ms;
   const auto rate_from = recall(m, measured);
   const bool by_criu = m.spec.arrive == Arrival::criu;
   auto chosen = m.spec.strategy;
@@ -93,19 +93,20 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
   }
   json::object body{{"migration", m.id},
                     {"device", parse_destination(m.spec.to).device},
-                    {"state_bytes", job->state_bytes},
-                    {"homed_bytes", job->relocatable_bytes},
+                    {"state_bytes", source.state_bytes},
+                    {"homed_bytes", source.relocatable_bytes},
                     {"epoch", m.epoch()},
                     {"from", m.from},
                     {"dry_run", true}};
-  body["job"] = to_json(spec_of(*job));
+  body["job"] = to_json(source.job().spec);
   body["arrive"] = to_string(m.spec.arrive);
   json::array blocked;
   auto code = Code::refused;
   std::string hint;
-  for (const auto& reason : reasons_of(job->obstacles, m.spec.arrive)) blocked.emplace_back(reason);
+  for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive))
+    blocked.emplace_back(reason);
   if (by_criu) {
-    auto examined = co_await examine(*job);
+    auto examined = co_await examine(source);
     for (const auto& reason : examined.reasons) blocked.emplace_back(reason);
     body["process"] = criu::to_json(examined.needs);
   }

@@ -170,9 +170,9 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
       m, [&m] { return m.verified.has_value(); }, deadline, deadline);
 
   if (by_criu) co_await depart(m, deadline);
-  const auto* job = jobs_.by_instance(m.instance);
-  if (by_criu && job != nullptr) {
-    deadline = std::min(deadline, Clock::now() + time_to_read(*job, kRestoreMax));
+  const auto* source = jobs_.by_instance(m.instance);
+  if (by_criu && source != nullptr) {
+    deadline = std::min(deadline, Clock::now() + time_to_read(*source, kRestoreMax));
   }
   // The target's agent must have heard the same from its side before anything is decided.
   m.target.awaited = true;

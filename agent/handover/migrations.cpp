@@ -52,7 +52,8 @@ Migrations::Migrations(const HandoverParts& parts, std::function<void(const Migr
 
 // ---- requests
 
-Migration Migrations::make(MigrationRequest wanted, const Job& job) {
+Migration Migrations::make(MigrationRequest wanted, const Instance& source) {
+  const auto& job = source.job();
   Migration m;
   m.id = "m-" + random_hex(4);
   m.spec = std::move(wanted.spec);
@@ -60,9 +61,9 @@ Migration Migrations::make(MigrationRequest wanted, const Job& job) {
   choose_arrival(m.spec, job);
   m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
   if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
-  m.job_uid = job.uid;
-  m.instance = job.instance;
-  m.from = config_.host_name + "/" + job.device;
+  m.job_uid = job.uid();
+  m.instance = source.id;
+  m.from = config_.host_name + "/" + source.device;
   m.side = handover::SourceSide({State::planned, job.epoch + 1, job.epoch});
   m.hold_at = std::move(wanted.hold_at);
   if (!m.hold_at.empty() && !config_.failpoints) {
@@ -76,8 +77,8 @@ Migration Migrations::make(MigrationRequest wanted, const Job& job) {
   return m;
 }
 
-/// The job that is asked for, if it can move now.
-Job& Migrations::movable(const MigrationSpec& spec) {
+/// The process of the job that is asked for, if it can move now.
+Instance& Migrations::movable(const MigrationSpec& spec) {
   need_a_port();
   const auto& name = spec.job;
   auto* job = jobs_.find(name);
@@ -85,11 +86,12 @@ Job& Migrations::movable(const MigrationSpec& spec) {
     throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
                 "`cardswap jobs` lists the jobs of this host");
   }
-  if (!job->live()) {
+  auto& source = job->first();
+  if (!source.live()) {
     throw Error(Code::conflict,
-                job->state == "moved" ? fmt::format("job {} moved to {}", name, job->moved_to)
-                                      : fmt::format("job {} is {}", name, job->state),
-                job->state == "moved" ? "ask the agent there" : "only a running job can move");
+                source.state == "moved" ? fmt::format("job {} moved to {}", name, source.moved_to)
+                                        : fmt::format("job {} is {}", name, source.state),
+                source.state == "moved" ? "ask the agent there" : "only a running job can move");
   }
   if (job->newer_epoch != 0) {
     throw Error(Code::conflict,
@@ -97,45 +99,47 @@ Job& Migrations::movable(const MigrationSpec& spec) {
                             job->newer_epoch),
                 "`cardswap stop " + name + "` ends this copy");
   }
-  if (const auto* other = running_for(*job)) {
+  if (const auto* other = running_for(source)) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
                 "wait for it, or `cardswap cancel " + other->id + "`");
   }
-  if (!job->attached && job->state_bytes > 0) {
+  if (!source.attached && source.state_bytes > 0) {
     throw Error(Code::conflict,
                 fmt::format("the runtime of job {} is not attached again yet", name),
                 "it comes back by itself within seconds of an agent's restart: try again; if it "
                 "does not, `cardswap logs " +
                     name + "` may say why");
   }
-  if (!job->attached || !(job->told || job->state_bytes != 0)) {
+  if (!source.attached || !(source.told || source.state_bytes != 0)) {
     throw Error(Code::conflict,
-                job->attached ? fmt::format("job {} has not passed a step boundary yet", name)
-                              : fmt::format("job {} has no Cardswap runtime attached", name),
-                job->attached ? "try again after its first step"
-                              : "its program must open a cardswap::Session; docs/trainer-guide.md");
+                source.attached ? fmt::format("job {} has not passed a step boundary yet", name)
+                                : fmt::format("job {} has no Cardswap runtime attached", name),
+                source.attached
+                    ? "try again after its first step"
+                    : "its program must open a cardswap::Session; docs/trainer-guide.md");
   }
   const auto to = parse_destination(spec.to);
-  if (is_here(to.agent()) && to.device == job->device) {
+  if (is_here(to.agent()) && to.device == source.device) {
     throw Error(Code::conflict,
                 fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
-                            job->device),
+                            source.device),
                 "--to another device; `cardswap devices` lists those of this host");
   }
-  return *job;
+  return source;
 }
 
 Migration& Migrations::start(MigrationRequest wanted) {
-  auto* job = &movable(wanted.spec);
+  auto& source = movable(wanted.spec);
   forget_old_timelines();
   forget_old();
-  auto made = make(std::move(wanted), *job);
-  if (const auto refusal = refusal_by(job->obstacles, made.spec.arrive, job->name))
+  auto made = make(std::move(wanted), source);
+  if (const auto refusal = refusal_by(source.obstacles, made.spec.arrive, source.name())) {
     throw Error(*refusal);
+  }
   journal_.put(Journal::Kind::migration, made.id, to_json(made));
   auto& m = migrations_.emplace_back(std::move(made));
   live_[m.instance] = &m;
-  job->migration = m.id;
+  source.job().migration = m.id;
   spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.from, m.spec.to);
   tasks_.spawn("migrate " + m.spec.job, run(m.id));
   return m;
@@ -174,7 +178,7 @@ Migration& Migrations::at(const std::string& id) {
               "`cardswap status` lists them");
 }
 
-Migration* Migrations::running_for(const Job& job) { return running_of(job.instance); }
+Migration* Migrations::running_for(const Instance& source) { return running_of(source.id); }
 
 Migration* Migrations::running_of(const std::string& instance) {
   const auto found = live_.find(instance);
@@ -183,19 +187,19 @@ Migration* Migrations::running_of(const std::string& instance) {
 
 // ---- what runtimes say
 
-void Migrations::on_hello(Job& job, const channel::Hello& hello) {
+void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
   // A runtime that still holds on to a migration hears again what became of it.
-  if (hello.migration.empty() || job.standby) return;
+  if (hello.migration.empty() || source.job().standby) return;
   for (auto& m : migrations_) {
-    if (m.id != hello.migration || m.instance != job.instance) continue;
+    if (m.id != hello.migration || m.instance != source.id) continue;
     apply(m, handover::SourceSide(m.side), m.side.attached());
   }
 }
 
-void Migrations::on_message(Job& job, const channel::Message& message) {
+void Migrations::on_message(Instance& source, const channel::Message& message) {
   const auto* last = std::get_if<channel::Failed>(&message);
-  if (last != nullptr && last->lost) return lose_job(job, *last);
-  auto* m = running_for(job);
+  if (last != nullptr && last->lost) return lose_job(source, *last);
+  auto* m = running_for(source);
   if (m == nullptr) return;
   const auto mine = [&](const std::string& id) { return id == m->id; };
   if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
@@ -209,7 +213,7 @@ void Migrations::on_message(Job& job, const channel::Message& message) {
     if (!mine(frozen->migration)) return;
     m->frozen_at = frozen->step;
     m->frozen_time = std::chrono::steady_clock::now();
-    job.frozen = true;
+    source.frozen = true;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration)) return;
     m->verified = verified->root;
@@ -225,7 +229,8 @@ void Migrations::on_message(Job& job, const channel::Message& message) {
     if (!mine(released->migration)) return;
     m->released = true;
   } else if (std::holds_alternative<channel::Ended>(message)) {
-    note_failure(*m, Error(Code::source_lost, fmt::format("job {} ended by itself", job.name)));
+    note_failure(*m,
+                 Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
     return;
   } else if (std::holds_alternative<channel::Stepped>(message)) {
     sample(*m);
@@ -237,25 +242,25 @@ void Migrations::on_message(Job& job, const channel::Message& message) {
   bump(*m);
 }
 
-void Migrations::on_detached(Job& job) {
-  auto* m = running_for(job);
+void Migrations::on_detached(const Instance& source) {
+  auto* m = running_for(source);
   if (m == nullptr) return;
   note_failure(*m, Error(Code::source_lost,
-                         fmt::format("the runtime of job {} closed its connection", job.name),
-                         "`cardswap logs " + job.name + "` may say why"));
+                         fmt::format("the runtime of job {} closed its connection", source.name()),
+                         "`cardswap logs " + source.name() + "` may say why"));
 }
 
-void Migrations::on_exit(Job& job) {
+void Migrations::on_exit(Instance& source) {
   for (auto& m : migrations_) {  // it may be over by now
-    if (m.instance == job.instance && !m.lost.empty()) job.exit_text = std::exchange(m.lost, {});
+    if (m.instance == source.id && !m.lost.empty()) source.exit_text = std::exchange(m.lost, {});
   }
-  auto* m = running_for(job);
+  auto* m = running_for(source);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
-    job.state = "moved";
-    job.moved_to = m->spec.to;
+    source.state = "moved";
+    source.moved_to = m->spec.to;
   }
-  note_failure(*m, Error(Code::source_lost, fmt::format("job {} ended by itself", job.name)));
+  note_failure(*m, Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }
 
 void Migrations::note_failure(Migration& m, Error error) {
@@ -280,8 +285,8 @@ void Migrations::sample(Migration& m) const {
   auto now = sample_of(m.stats);
   now.at_ms = unix_ms() - m.started_at_ms;
   now.state = m.state();
-  const auto* job = jobs_.by_instance(m.instance);
-  now.step = m.frozen_at ? *m.frozen_at : job != nullptr ? job->step : m.migrated_at_step();
+  const auto* source = jobs_.by_instance(m.instance);
+  now.step = m.frozen_at ? *m.frozen_at : source != nullptr ? source->step : m.migrated_at_step();
   m.timeline.add(std::move(now));
 }
 

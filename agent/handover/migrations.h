@@ -59,13 +59,13 @@ class Migrations {
   [[nodiscard]] Migration& at(const std::string& id);
   [[nodiscard]] bool has(const std::string& id) const;
   [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
-  /// The one that `job` is in now, or null.
-  [[nodiscard]] Migration* running_for(const Job& job);
+  /// The one that `source` leaves by now, or null.
+  [[nodiscard]] Migration* running_for(const Instance& source);
   [[nodiscard]] Migration* running_of(const std::string& instance);
   Signal& changed() { return changed_; }
-  /// Whether this very agent asks for a place here, for a migration of `job` that is under way or,
-  /// in a dry run, could be. Without TLS every caller is taken for it.
-  [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Job& job,
+  /// Whether this very agent asks for a place here, for a migration of `leaving` that is under way
+  /// or, in a dry run, could be. Without TLS every caller is taken for it.
+  [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const;
   /// What a target in doubt asks: decision, epoch, root, step, own_epoch, copy. `state` is the
   /// target's own, where it tells: what it may not know is found out by asking it.
@@ -74,16 +74,16 @@ class Migrations {
                                              const Caller& caller);
 
   // from the runtimes
-  void on_hello(Job& job, const channel::Hello& hello);
-  void on_message(Job& job, const channel::Message& message);
-  void on_detached(Job& job);
-  void on_exit(Job& job);
+  void on_hello(const Instance& source, const channel::Hello& hello);
+  void on_message(Instance& source, const channel::Message& message);
+  void on_detached(const Instance& source);
+  void on_exit(Instance& source);
 
  private:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  Job& movable(const MigrationSpec& spec);
-  Migration make(MigrationRequest wanted, const Job& job);
+  Instance& movable(const MigrationSpec& spec);
+  Migration make(MigrationRequest wanted, const Instance& source);
   [[nodiscard]] Address own_address() const;
   void need_a_port() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
@@ -92,7 +92,7 @@ class Migrations {
   asio::awaitable<void> settle(std::string id, std::optional<Error> failed);
   asio::awaitable<void> sync_and_freeze(Migration& m);
   static void choose_arrival(MigrationSpec& spec, const Job& job);
-  asio::awaitable<criu::Examined> examine(const Job& job);
+  asio::awaitable<criu::Examined> examine(const Instance& source);
   asio::awaitable<void> prepare_departure(Migration& m, TargetStatus standby);
   asio::awaitable<void> depart(Migration& m, Deadline deadline);
   asio::awaitable<void> continue_stopped(std::string id);
@@ -100,13 +100,13 @@ class Migrations {
   asio::awaitable<void> end_departure(Migration& m);
   asio::awaitable<void> dismiss_keeper(Migration& m);
   /// How long what has to read all of a job's state may take, `at_least` included.
-  [[nodiscard]] static std::chrono::seconds time_to_read(const Job& job,
+  [[nodiscard]] static std::chrono::seconds time_to_read(const Instance& source,
                                                          std::chrono::seconds at_least);
   static void note_restored(Migration& m, const TargetStatus& target);
-  void kill_source_process(const Migration& m, const Job& job);
+  void kill_source_process(const Migration& m, const Instance& source);
   asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
   [[nodiscard]] static bool is_phase(std::string_view text);
-  void lose_job(Job& job, const channel::Failed& said);
+  void lose_job(const Instance& source, const channel::Failed& said);
   asio::awaitable<void> finish(Migration& m);
   asio::awaitable<void> await_source_exit(Migration& m);
   /// To a target whose job was taken back: until it says that nothing steps there.
@@ -179,7 +179,7 @@ class Migrations {
   Signal changed_;
   http::ConnectionPool connections_;                                    // to the targets' agents
   std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration
-  std::map<std::string, Migration*> live_;  // those that are not over, by their job's instance
+  std::map<std::string, Migration*> live_;  // those that are not over, by their source's instance
   std::list<Migration> migrations_;         // addresses are stable until forgotten
 };
 

@@ -55,6 +55,7 @@ struct Reservation {
   std::string doubt;                ///< why it does not
   std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
   std::optional<JobSpec> spec;  ///< until it has ended
+  std::string device;           ///< where the standby is started
   bool log_gone = false;        ///< its standby's, of which a few are kept
   std::uint64_t state_bytes = 0;
   std::string data_peers;               ///< addresses of the source, a blank between; empty: any

@@ -37,8 +37,8 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
     throw Error(Code::bad_request, "'job' must be an object");
   }
   asked.spec = job_spec_from(job->get_object());
-  asked.spec.device = request.text("device");
-  outside::check(outside::is_word(asked.spec.device), "device", "name of a device");
+  asked.device = request.text("device");
+  outside::check(outside::is_word(asked.device), "device", "name of a device");
   outside::check(asked.spec.uid.empty() || outside::is_job_uid(asked.spec.uid), "job.uid",
                  "uid of a job");
   asked.state_bytes = count_or_none(request, "state_bytes");

@@ -15,7 +15,8 @@ namespace cardswap {
 /// What another agent asks for when it asks for a place. Every field of it was checked.
 struct ReservationRequest {
   std::string migration;
-  JobSpec spec;  ///< with the device; its uid is empty where the other agent told none
+  JobSpec spec;  ///< its uid is empty where the other agent told none
+  std::string device;
   std::uint64_t state_bytes = 0;
   std::uint64_t relocatable_bytes = 0;
   handover::Epoch epoch = 0;

@@ -49,13 +49,14 @@ void Reservations::resume_after_restart() {
   for (auto& r : reservations_) {
     fail(r, TargetEvent::restarted,
          Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-    auto* job = jobs_.by_instance(r.instance);
+    auto* instance = jobs_.by_instance(r.instance);
+    const bool lives = instance != nullptr && instance->live();
     // Granted, and on a full disk its own record was not written after that.
-    if (r.granted() && job != nullptr && job->live() && job->standby) {
-      jobs_.promote(*job, r.side.record().epoch);
+    if (r.granted() && lives && instance->job().standby) {
+      jobs_.promote(instance->job(), r.side.record().epoch);
     }
     if (r.side.record().open) tasks_.spawn("tell the source", tell_source(r.migration));
-    if (job != nullptr && job->live()) continue;  // its end will be told
+    if (lives) continue;  // its end will be told
     fail(r, TargetEvent::standby_ended,
          Error(Code::target_lost, "the standby ended while the target's agent was away"));
   }
@@ -64,13 +65,12 @@ void Reservations::resume_after_restart() {
   forget_old();
 }
 
-bool Reservations::is_granted(const Job& standby) const {
-  return std::ranges::any_of(reservations_, [&](const Reservation& r) {
-    return r.instance == standby.instance && r.granted();
-  });
+bool Reservations::is_granted(const Instance& standby) const {
+  return std::ranges::any_of(
+      reservations_, [&](const Reservation& r) { return r.instance == standby.id && r.granted(); });
 }
 
-bool Reservations::keeps(const Job& standby) const {
+bool Reservations::keeps(const Instance& standby) const {
   // A copy that outlived its agent lets its GPUs go before it is ended, in
   // resume_after_restart().
   return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
@@ -98,21 +98,22 @@ Reservation& Reservations::at(const std::string& migration, const Caller& caller
               "only the agent that reserved a place, by its certificate's name, may ask about it");
 }
 
-Reservation* Reservations::of(const Job& job) {
+Reservation* Reservations::of(const Instance& instance) {
   for (auto& r : reservations_) {
-    if (r.instance == job.instance) return &r;
+    if (r.instance == instance.id) return &r;
   }
   return nullptr;
 }
-const Reservation* Reservations::of(const Job& job) const {
-  const auto found = std::ranges::find(reservations_, job.instance, &Reservation::instance);
+const Reservation* Reservations::of(const Instance& instance) const {
+  const auto found = std::ranges::find(reservations_, instance.id, &Reservation::instance);
   return found == reservations_.end() ? nullptr : &*found;
 }
 
 /// Until its first step is recorded its source may take it back; and after it was taken back.
-bool Reservations::may_restart(const Job& job) const {
-  const auto* r = of(job);
-  return job.newer_epoch == 0 && (r == nullptr || r->side.state() == TargetState::completed);
+bool Reservations::may_restart(const Instance& instance) const {
+  const auto* r = of(instance);
+  return instance.job().newer_epoch == 0 &&
+         (r == nullptr || r->side.state() == TargetState::completed);
 }
 
 void Reservations::heard(const std::string& migration) {
@@ -125,10 +126,10 @@ void Reservations::forget_old() {
   keep_few_logs();
   std::vector<std::int64_t> ended;
   for (const auto& r : reservations_) {
-    const auto* job = jobs_.by_instance(r.instance);
+    const auto* instance = jobs_.by_instance(r.instance);
     const bool needed = !is_over(r.side.state()) || r.side.record().open ||
                         r.in_use.use_count() > 1 || ending_.contains(r.migration) ||
-                        (job != nullptr && job->live());
+                        (instance != nullptr && instance->live());
     // One of a release that kept no times is as old as can be.
     ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
   }
@@ -192,8 +193,9 @@ asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t ep
   const auto state = r.side.state();
   apply(r, Message{Message::Kind::drop, taken_back ? epoch : own});
   if (r.side.state() != state) spdlog::warn("migration {}: {}", migration, r.error->what());
-  const auto* job = jobs_.by_instance(at(migration).instance);
-  if (at(migration).side.state() == TargetState::superseded && (job == nullptr || !job->live())) {
+  const auto* instance = jobs_.by_instance(at(migration).instance);
+  const bool ended = instance == nullptr || !instance->live();
+  if (at(migration).side.state() == TargetState::superseded && ended) {
     fail(at(migration), TargetEvent::standby_ended,
          Error(Code::target_lost, "it had ended before the job was taken back"));
   }

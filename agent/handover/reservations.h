@@ -45,7 +45,7 @@ class Reservations {
   void load();
   /// Goes on from there, once the jobs are known.
   void resume_after_restart();
-  [[nodiscard]] bool keeps(const Job& standby) const;
+  [[nodiscard]] bool keeps(const Instance& standby) const;
 
   /// A place, unless it is a dry run or something stands against it. `missing`: what lacks() has
   /// found for this request. Returns when the standby's program runs; its owner may hold that up
@@ -80,15 +80,15 @@ class Reservations {
   asio::awaitable<void> cancel(std::string migration, std::string by);
   /// Throws Error{conflict} that says what to do instead.
   void check_cancel(const Reservation& r) const;
-  /// Whether a job that came by a migration, and failed, is this host's to start again.
-  [[nodiscard]] bool may_restart(const Job& job) const;
-  /// The latest that brought `job`; or none.
-  [[nodiscard]] const Reservation* of(const Job& job) const;
+  /// Whether a process that came by a migration, and failed, is this host's to start again.
+  [[nodiscard]] bool may_restart(const Instance& instance) const;
+  /// That brought `instance`; or none.
+  [[nodiscard]] const Reservation* of(const Instance& instance) const;
   Signal& changed() { return changed_; }
 
-  [[nodiscard]] channel::Welcome welcome(const Job& standby);
-  void on_message(Job& job, const channel::Message& message);
-  void on_exit(Job& job);
+  [[nodiscard]] channel::Welcome welcome(const Instance& standby);
+  void on_message(Instance& standby, const channel::Message& message);
+  void on_exit(Instance& standby);
 
  private:
   asio::awaitable<void> watch_source(std::string migration);
@@ -125,11 +125,11 @@ class Reservations {
                                           Admission& admission) const;
   std::vector<std::string> prepare_arrival(Reservation& r);
   asio::awaitable<void> arrive(std::string migration);
-  void look_at_files(Reservation& r, const Job& standby);
+  void look_at_files(Reservation& r, const Instance& standby);
   bool is_from_holder(Reservation& r, const channel::Message& message);
   void end_standby(const Reservation& r);
   void end_copies();
-  [[nodiscard]] bool is_granted(const Job& standby) const;
+  [[nodiscard]] bool is_granted(const Instance& standby) const;
   void end_copy(const std::string& migration, const ProcessId& root, const ProcessId& init);
   asio::awaitable<void> end_restored(std::string migration, ProcessId root, ProcessId init);
   asio::awaitable<void> arrival_ended(std::string migration);
@@ -137,7 +137,7 @@ class Reservations {
   void forget_old();
   void keep_few_logs();
   void take_up_logs();
-  [[nodiscard]] Reservation* of(const Job& job);
+  [[nodiscard]] Reservation* of(const Instance& instance);
 
   asio::io_context& context_;
   TaskGroup& tasks_;

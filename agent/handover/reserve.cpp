@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/base/units.h"
 #include "agent/criu/host_match.h"
@@ -32,13 +33,14 @@ bool is_open(TargetState state) {
 void Reservations::look_around(const ReservationRequest& wanted, const Caller& caller,
                                AdmissionRequest& asked) const {
   const auto& spec = wanted.spec;
-  for (const auto& job : jobs_.all()) {
-    const bool same_uid = !spec.uid.empty() && job.uid == spec.uid;
-    const bool same_name = job.name == spec.name;
-    if (!job.live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
-    if (same_name && same_uid && job.device == spec.device) {
+  for (const auto* instance : std::as_const(jobs_).instances()) {
+    const auto& job = instance->job();
+    const bool same_uid = !spec.uid.empty() && job.uid() == spec.uid;
+    const bool same_name = job.name() == spec.name;
+    if (!instance->live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
+    if (same_name && same_uid && instance->device == wanted.device) {
       asked.is_there = true;
-    } else if (!migrations_.moves_within(wanted, job, caller)) {
+    } else if (!migrations_.moves_within(wanted, *instance, caller)) {
       (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
     }
   }
@@ -47,10 +49,10 @@ void Reservations::look_around(const ReservationRequest& wanted, const Caller& c
     const auto* standby = jobs_.by_instance(r.instance);
     if (standby == nullptr || !is_open(r.side.state())) continue;
     if (r.owner == owner && !owner.empty()) ++asked.places;
-    const bool same_uid = !spec.uid.empty() && standby->uid == spec.uid;
+    const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
     // Its own earlier one may still be on its way out.
     if (r.owner == owner && same_uid) continue;
-    if (standby->name == spec.name || same_uid) asked.is_on_its_way = true;
+    if (standby->name() == spec.name || same_uid) asked.is_on_its_way = true;
   }
 }
 
@@ -62,13 +64,13 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   const auto maker = maker_of(caller, wanted.from, wanted.from_api);
   AdmissionRequest asked;
   asked.job = spec.name;
-  asked.device = spec.device;
+  asked.device = wanted.device;
   asked.state_bytes = wanted.state_bytes;
   asked.devices = jobs_.devices();
   asked.host = config_.host_name;
   asked.by = caller.name;
   look_around(wanted, caller, asked);
-  if (const auto cordon = cordons_.of(spec.device)) {
+  if (const auto cordon = cordons_.of(wanted.device)) {
     asked.closed = to_string(*cordon, config_.host_name);
   }
   auto admission = admit(asked);
@@ -80,14 +82,14 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
         "must not go on",
         config_.host_name, known, spec.name, epoch, maker.from.empty() ? "elsewhere" : maker.from);
     spdlog::error("{}", text);
-    if (tell_) tell_({"two_epochs", text, spec.name, spec.device, id});
+    if (tell_) tell_({"two_epochs", text, spec.name, wanted.device, id});
     admission.blocked_reasons.push_back(text);
   }
   for (const auto& job : jobs_.all()) {
-    if (job.uid != spec.uid || spec.uid.empty() || !job.live() || job.newer_epoch == 0) continue;
+    if (job.uid() != spec.uid || spec.uid.empty() || !job.live() || job.newer_epoch == 0) continue;
     admission.blocked_reasons.push_back(
         fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
-                    job.name, config_.host_name, job.name));
+                    job.name(), config_.host_name, job.name()));
   }
   const bool by_criu = wanted.arrive == Arrival::criu;
   std::vector<criu::NeededGpu> source_gpus;
@@ -109,7 +111,10 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   }
   forget_old();
   const auto* leaving = jobs_.find(spec.name);
-  const bool within = leaving != nullptr && migrations_.moves_within(wanted, *leaving, caller);
+  const bool within =
+      leaving != nullptr && std::ranges::any_of(leaving->instances, [&](const Instance& instance) {
+        return migrations_.moves_within(wanted, instance, caller);
+      });
   if (!within && migrations_.has(id)) {
     throw Error(Code::conflict, "a migration of that id leaves this host for another one");
   }
@@ -128,6 +133,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   made.heard_at = Clock::now();
   made.job = spec.name;
   made.spec = spec;
+  made.device = wanted.device;
   made.state_bytes = wanted.state_bytes;
   made.framework = wanted.framework;
   made.arrive = wanted.arrive;
@@ -162,13 +168,18 @@ asio::awaitable<void> Reservations::start_standby(std::string migration) {
   auto& r = at(migration);
   const auto& spec = *r.spec;
   spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r.migration,
-               format_size(r.state_bytes), spec.device, r.from.empty() ? "somebody" : r.from,
+               format_size(r.state_bytes), r.device, r.from.empty() ? "somebody" : r.from,
                r.owner.empty() ? "" : ", by " + r.owner);
   std::vector<std::string> stand_in;
   if (r.arrive == Arrival::criu) stand_in = prepare_arrival(r);
   const bool arrives = !stand_in.empty();
-  const auto instance =
-      jobs_.add_standby(spec, r.migration, r.side.record().epoch, r.state_bytes, r.from).instance;
+  const auto instance = jobs_
+                            .add_standby(spec, {.migration = r.migration,
+                                                .epoch = r.side.record().epoch,
+                                                .device = r.device,
+                                                .reserved_bytes = r.state_bytes,
+                                                .came_from = r.from})
+                            .id;
   r.instance = instance;
   co_await jobs_.start(instance, std::move(stand_in));
   auto* standby = jobs_.by_instance(instance);

@@ -40,8 +40,8 @@ class Migrations::Source final : public handover::Executor<SourceSide>, public h
   void send(const Message& message) override { all_.send(m_, message); }
 
  private:
-  void release(Job& job, handover::Epoch epoch);
-  void retire(Job& job);
+  void release(Instance& source, handover::Epoch epoch);
+  void retire(Instance& source);
   void alert();
 
   Migrations& all_;
@@ -77,27 +77,27 @@ std::optional<Error> Migrations::Source::journal(const SourceSide& next, bool re
 }
 
 void Migrations::Source::execute(const handover::Effect& effect, const SourceSide&) {
-  auto* job = all_.jobs_.by_instance(m_.instance);
+  auto* source = all_.jobs_.by_instance(m_.instance);
   switch (effect.type) {
     case Type::begin_sync:
       m_.begin_sync_is_due = all_.is_at_failpoint(m_);
       if (!m_.begin_sync_is_due) all_.begin_sync(m_);
       break;
     case Type::freeze:
-      if (job != nullptr) all_.hub_.send(*job, channel::Freeze{m_.id});
+      if (source != nullptr) all_.hub_.send(*source, channel::Freeze{m_.id});
       break;
     case Type::release:
-      if (job != nullptr) release(*job, effect.epoch);
+      if (source != nullptr) release(*source, effect.epoch);
       break;
     case Type::retire:
-      if (job != nullptr) retire(*job);
+      if (source != nullptr) retire(*source);
       break;
     case Type::fence:
-      if (job != nullptr) all_.jobs_.fence(*job, effect.epoch);
+      if (source != nullptr) all_.jobs_.fence(source->job(), effect.epoch);
       tell_two_copies(m_, all_.tell_);
       break;
     case Type::end_trainer:
-      if (job == nullptr) break;
+      if (source == nullptr) break;
       spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
                    m_.id);
       all_.tasks_.spawn("see " + m_.spec.job + " off",
@@ -108,7 +108,8 @@ void Migrations::Source::execute(const handover::Effect& effect, const SourceSid
   }
 }
 
-void Migrations::Source::release(Job& job, handover::Epoch epoch) {
+void Migrations::Source::release(Instance& source, handover::Epoch epoch) {
+  auto& job = source.job();
   if (job.epoch < epoch) {
     job.epoch = epoch;
     // The migration's record has it: on a full disk the trainer goes on all the same, and
@@ -118,13 +119,13 @@ void Migrations::Source::release(Job& job, handover::Epoch epoch) {
   all_.release_trainer(m_);
 }
 
-void Migrations::Source::retire(Job& job) {
-  job.moved_to = m_.spec.to;
-  all_.jobs_.set_state(job, "moved");
+void Migrations::Source::retire(Instance& source) {
+  source.moved_to = m_.spec.to;
+  all_.jobs_.set_state(source, "moved");
   if (m_.spec.arrive == Arrival::criu) {
-    all_.kill_source_process(m_, job);  // it is stopped, and cannot hear
+    all_.kill_source_process(m_, source);  // it is stopped, and cannot hear
   } else {
-    all_.hub_.send(job, channel::Retire{m_.id});
+    all_.hub_.send(source, channel::Retire{m_.id});
   }
 }
 

@@ -24,7 +24,7 @@ std::string bounded(std::string text) {
 /// A standby runs its program's first lines while the job trains: a log that it opened to write
 /// from the beginning is the job's own, truncated. Nothing is stopped for it: the file may be
 /// another one.
-void Reservations::look_at_files(Reservation& r, const Job& standby) {
+void Reservations::look_at_files(Reservation& r, const Instance& standby) {
   auto files = written_over(open_files_of(standby.process.pid), {standby.log_path});
   if (files.empty()) return;
   const auto more = files.size() > kFilesTold ? files.size() - kFilesTold : 0;

@@ -41,17 +41,19 @@ std::string last_lines(const std::string& path) {
   return as_utf8(std::move(text));
 }
 
-std::string how_it_ended(const Job& job) {
-  if (job.exit_signal) return fmt::format("was ended by signal {}", *job.exit_signal);
-  if (job.exit_code) return fmt::format("ended with exit {}", *job.exit_code);
+std::string how_it_ended(const Instance& standby) {
+  if (standby.exit_signal) {
+    return fmt::format("was ended by signal {}", *standby.exit_signal);
+  }
+  if (standby.exit_code) return fmt::format("ended with exit {}", *standby.exit_code);
   return "ended";
 }
 
 }  // namespace
 
-channel::Welcome Reservations::welcome(const Job& standby) {
+channel::Welcome Reservations::welcome(const Instance& standby) {
   channel::Welcome welcome;
-  welcome.migration = standby.migration;
+  welcome.migration = standby.job().migration;
   if (const auto* r = of(standby)) {
     welcome.epoch = r->granted() ? r->side.record().epoch : 0;
     welcome.granted = r->granted();
@@ -64,23 +66,23 @@ channel::Welcome Reservations::welcome(const Job& standby) {
   return welcome;
 }
 
-void Reservations::on_message(Job& job, const channel::Message& message) {
-  auto* r = of(job);
+void Reservations::on_message(Instance& standby, const channel::Message& message) {
+  auto* r = of(standby);
   if (r == nullptr || is_from_holder(*r, message)) return;
   if (const auto* parked = std::get_if<channel::Parked>(&message)) {
     const bool by_standby = r->arrive == Arrival::standby;
-    if (by_standby && !r->framework.empty() && r->framework != job.framework) {
+    if (by_standby && !r->framework.empty() && r->framework != standby.framework) {
       fail(*r, TargetEvent::standby_failed,
            Error(Code::refused,
-                 fmt::format("job {} runs on {}, its standby on {} on {}", job.name, r->framework,
-                             config_.host_name, job.framework),
+                 fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
+                             r->framework, config_.host_name, standby.framework),
                  "the two compute other bits: install the same release on both hosts"));
       return;
     }
     r->data_host = parked->host;
     r->data_port = parked->port;
-    if (is_own_network(job.network)) r->addresses = own_addresses();
-    look_at_files(*r, job);
+    if (is_own_network(standby.network)) r->addresses = own_addresses();
+    look_at_files(*r, standby);
     apply(*r, TargetEvent::standby_parked);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (r->arrived && r->restored_at != Clock::time_point{}) {
@@ -116,17 +118,17 @@ void Reservations::on_message(Job& job, const channel::Message& message) {
   }
 }
 
-void Reservations::on_exit(Job& job) {
-  auto* r = of(job);
+void Reservations::on_exit(Instance& standby) {
+  auto* r = of(standby);
   if (r == nullptr) return;
-  const auto said = last_lines(job.log_path);
+  const auto said = last_lines(standby.log_path);
   fail(*r, TargetEvent::standby_ended,
        Error(Code::target_lost,
-             fmt::format("the standby of job {} on {} {}{}{}", job.name, config_.host_name,
-                         how_it_ended(job), said.empty() ? "" : "; its last words: ", said),
+             fmt::format("the standby of job {} on {} {}{}{}", standby.name(), config_.host_name,
+                         how_it_ended(standby), said.empty() ? "" : "; its last words: ", said),
              "the program must reach its first step there: check files, arguments and memory; "
              "`cardswap logs " +
-                 job.name + "` there shows its log"));
+                 standby.name() + "` there shows its log"));
 }
 
 }  // namespace cardswap

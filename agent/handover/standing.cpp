@@ -12,33 +12,34 @@ namespace {
 using handover::State;
 
 /// The latest of this process; or none.
-const Migration* migration_of(const Job& job, const Migrations& migrations) {
+const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
   const Migration* found = nullptr;
   for (const auto& m : migrations.all()) {
-    if (m.instance == job.instance) found = &m;
+    if (m.instance == instance.id) found = &m;
   }
   return found;
 }
 
 }  // namespace
 
-Standing standing_of(const Job& job, const Migrations& migrations,
+Standing standing_of(const Instance& instance, const Migrations& migrations,
                      const Reservations& reservations) {
-  if (!job.live()) return {};
-  const auto* m = migration_of(job, migrations);
-  const auto* r = reservations.of(job);
+  if (!instance.live()) return {};
+  const auto& job = instance.job();
+  const auto* m = migration_of(instance, migrations);
+  const auto* r = reservations.of(instance);
   if (job.newer_epoch != 0) {
     const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec.to
                        : r != nullptr                                  ? " at " + r->from
                                                                        : std::string();
     return {"frozen", fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
                                   "this copy",
-                                  job.newer_epoch, where, job.name)};
+                                  job.newer_epoch, where, job.name())};
   }
   if (m != nullptr && m->state() == State::in_doubt) {
     return {"in_doubt", fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
   }
-  if (job.frozen && job.state == "running") {
+  if (instance.frozen && instance.state == "running") {
     return {"frozen", m != nullptr && !handover::is_over(m->state())
                           ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
                           : std::string()};
@@ -53,7 +54,7 @@ Standing standing_of(const Job& job, const Migrations& migrations,
     if (r->copy == "frozen") {
       return {{},
               fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
-                          job.name)};
+                          job.name())};
     }
     return {{},
             fmt::format("{} of it {} at {} (migration {})",
@@ -63,16 +64,18 @@ Standing standing_of(const Job& job, const Migrations& migrations,
   return {};
 }
 
-void check_stop(const Job& job, const Migrations& migrations, const Reservations& reservations) {
-  if (const auto* r = reservations.of(job); r != nullptr && job.standby) {
+void check_stop(const Instance& instance, const Migrations& migrations,
+                const Reservations& reservations) {
+  const auto& job = instance.job();
+  if (const auto* r = reservations.of(instance); r != nullptr && job.standby) {
     reservations.check_cancel(*r);
     throw Error(Code::conflict,
-                fmt::format("job {} is on its way here from {} (migration {})", job.name, r->from,
+                fmt::format("job {} is on its way here from {} (migration {})", job.name(), r->from,
                             r->migration),
                 "`cardswap cancel " + r->migration + "` here or at its source gives it up");
   }
-  const auto* m = migration_of(job, migrations);
-  if (m == nullptr || !job.live()) return;
+  const auto* m = migration_of(instance, migrations);
+  if (m == nullptr || !instance.live()) return;
   if (m->state() != State::committed && m->state() != State::resumed &&
       m->state() != State::in_doubt) {
     return;
@@ -81,7 +84,7 @@ void check_stop(const Job& job, const Migrations& migrations, const Reservations
       Code::conflict,
       fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
                   "copy",
-                  job.name, m->id, to_string(m->state())),
+                  job.name(), m->id, to_string(m->state())),
       m->state() == State::in_doubt
           ? what_to_do_in_doubt(m->id, m->spec.to) + "; `cardswap stop --force` ends it unasked"
           : "it ends by itself when the target has made a step; `cardswap stop --force` "
@@ -91,7 +94,7 @@ void check_stop(const Job& job, const Migrations& migrations, const Reservations
 std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
   for (const auto& job : jobs.all()) {
     if (job.live() && job.newer_epoch != 0) {
-      return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name,
+      return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name(),
                          job.newer_epoch);
     }
   }

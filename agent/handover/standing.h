@@ -5,12 +5,13 @@
 
 namespace cardswap {
 
-/// What a job's migrations make of it, for those who look: derived each time, kept nowhere.
-[[nodiscard]] Standing standing_of(const Job& job, const Migrations& migrations,
+/// What a process's migrations make of it, for those who look: derived each time, kept nowhere.
+[[nodiscard]] Standing standing_of(const Instance& instance, const Migrations& migrations,
                                    const Reservations& reservations);
 /// Throws Error{conflict} for a source that may be the only good copy of its job: what was decided
 /// is not known to have reached the target.
-void check_stop(const Job& job, const Migrations& migrations, const Reservations& reservations);
+void check_stop(const Instance& instance, const Migrations& migrations,
+                const Reservations& reservations);
 /// The worst of all that an operator must look at, in one line; empty: nothing.
 [[nodiscard]] std::string concern_of(const Jobs& jobs, const Migrations& migrations);
 

@@ -251,27 +251,27 @@ void Migrations::hear_after_the_end(Migration& m, const Message& asked,
 
 /// What the place is for.
 asio::awaitable<json::object> Migrations::reservation_body(Migration& m) {
-  const auto* job = jobs_.by_instance(m.instance);
-  if (job == nullptr) throw Error(Code::source_lost, fmt::format("job {} is gone", m.spec.job));
+  const auto* source = jobs_.by_instance(m.instance);
+  if (source == nullptr) throw Error(Code::source_lost, fmt::format("job {} is gone", m.spec.job));
   json::object body{{"migration", m.id},
-                    {"job", to_json(spec_of(*job))},
+                    {"job", to_json(source->job().spec)},
                     {"arrive", to_string(m.spec.arrive)},
                     {"device", parse_destination(m.spec.to).device},
-                    {"state_bytes", job->state_bytes},
-                    {"homed_bytes", job->relocatable_bytes},
+                    {"state_bytes", source->state_bytes},
+                    {"homed_bytes", source->relocatable_bytes},
                     {"epoch", m.epoch()},
                     {"from", m.from},
                     {"from_api", config_.listen_address().text()},
                     {"encrypt", m.spec.encrypt},
-                    {"framework", job->framework},
+                    {"framework", source->framework},
                     {"dry_run", false}};
-  if (is_own_network(job->network)) {
+  if (is_own_network(source->network)) {
     json::array addresses;
     for (const auto& address : own_addresses()) addresses.emplace_back(address);
     body["addresses"] = std::move(addresses);
   }
   if (m.spec.arrive == Arrival::criu) {
-    const auto examined = co_await examine(*job);
+    const auto examined = co_await examine(*source);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
                   fmt::format("job {} cannot be moved by CRIU: {}", m.spec.job,
@@ -295,14 +295,14 @@ void Migrations::begin_sync(Migration& m) {
   begin.data_key = standby.data.key;
   begin.spec = m.spec;
   begin.transports = config_.transports;
-  auto* job = jobs_.by_instance(m.instance);
-  if (job != nullptr && is_own_network(job->network)) {
+  const auto* source = jobs_.by_instance(m.instance);
+  if (source != nullptr && is_own_network(source->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
   }
-  if (job != nullptr && job->init.pid != 0) {
+  if (source != nullptr && source->init.pid != 0) {
     begin.transports = criu::transports_of_restored(config_.transports, begin.host);
   }
-  if (job == nullptr || !hub_.send(*job, begin)) {
+  if (source == nullptr || !hub_.send(*source, begin)) {
     note_failure(
         m, Error(Code::source_lost, fmt::format("job {} is not attached any more", m.spec.job)));
   }

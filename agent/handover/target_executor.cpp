@@ -38,7 +38,7 @@ class Reservations::Target final : public handover::Executor<TargetSide>, public
   void send(const Message&) override { all_.call_source(r_); }
 
  private:
-  void grant(Job& job, handover::Epoch epoch, const TargetSide& next);
+  void grant(Instance& standby, handover::Epoch epoch, const TargetSide& next);
 
   Reservations& all_;
   Reservation& r_;
@@ -72,33 +72,34 @@ std::optional<Error> Reservations::Target::journal(const TargetSide& next, bool 
 }
 
 void Reservations::Target::execute(const handover::Effect& effect, const TargetSide& next) {
-  auto* job = all_.jobs_.by_instance(r_.instance);
+  auto* standby = all_.jobs_.by_instance(r_.instance);
   switch (effect.type) {
     case Type::start_standby: break;  // reserve() does, whose event it is: that may take a while
     case Type::kill_standby: all_.end_standby(r_); break;
     case Type::grant:
-      if (job != nullptr) grant(*job, effect.epoch, next);
+      if (standby != nullptr) grant(*standby, effect.epoch, next);
       break;
     case Type::fence: {
+      auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
       if (job != nullptr) all_.jobs_.fence(*job, newer);
-      tell_two_copies(r_, job != nullptr ? job->name : "?", newer, all_.tell_);
+      tell_two_copies(r_, job != nullptr ? job->name() : "?", newer, all_.tell_);
       break;
     }
     case Type::resume:
-      if (job != nullptr) all_.hub_.send(*job, channel::Release{r_.migration});
+      if (standby != nullptr) all_.hub_.send(*standby, channel::Release{r_.migration});
       break;
     default: break;  // a source's
   }
 }
 
-void Reservations::Target::grant(Job& job, handover::Epoch epoch, const TargetSide& next) {
-  all_.jobs_.promote(job, epoch);
+void Reservations::Target::grant(Instance& standby, handover::Epoch epoch, const TargetSide& next) {
+  all_.jobs_.promote(standby.job(), epoch);
   if (const auto here = all_.arrivals_.find(r_.migration); here != all_.arrivals_.end()) {
     here->second->grant();
   }
-  all_.hub_.send(job, channel::Grant{r_.migration, epoch, next.record().content.root});
-  spdlog::info("job {} is granted to this host under epoch {}", job.name, epoch);
+  all_.hub_.send(standby, channel::Grant{r_.migration, epoch, next.record().content.root});
+  spdlog::info("job {} is granted to this host under epoch {}", standby.name(), epoch);
 }
 
 /// The one door through which a state changes.

@@ -38,7 +38,7 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
   needs.job_dir = config_.job_dir(r.spec->name);
   needs.log = needs.job_dir / ("log-" + r.migration);
   needs.status = needs.log.string() + ".exit";
-  needs.gpus = criu::pairs_of(r.source_gpus, jobs_.device(r.spec->device).uuid);
+  needs.gpus = criu::pairs_of(r.source_gpus, jobs_.device(r.device).uuid);
   needs.hooks = criu_.hooks();
   auto arrival = std::make_unique<criu::Arrival>(context_, std::move(needs));
   r.image_port = arrival->port();
@@ -97,7 +97,7 @@ std::vector<criu::NeededGpu> Reservations::add_blocks(const ReservationRequest& 
   if (!usable || !trusted) return {};
   for (auto& reason : missing) admission.block(std::move(reason));
   const auto& cuda = criu_.cuda();
-  criu::OfferedGpu offered{config_.host_name, wanted.spec.device,    "", "",
+  criu::OfferedGpu offered{config_.host_name, wanted.device,         "", "",
                            cuda.problem(),    cuda.can_change_gpus()};
   for (const auto& device : jobs_.devices()) {
     if (device.name != offered.device || device.kind != "cuda") continue;
@@ -127,22 +127,23 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
     if (tasks_.stopping()) throw;
     failed = error_of(std::current_exception());
   }
-  auto* job = jobs_.by_instance(r.instance);
+  auto* standby = jobs_.by_instance(r.instance);
+  const bool lives = standby != nullptr && standby->live();
   if (!failed && !r.held) {
     failed = Error(Code::internal, "the process came before the memory that it needs was verified");
   }
-  if (!failed && (job == nullptr || !job->live() || r.side.state() == TargetState::failed)) {
+  if (!failed && (!lives || r.side.state() == TargetState::failed)) {
     failed = Error(Code::cancelled, "the reservation ended meanwhile");
   }
   if (!failed) {
     r.image_bytes = result->image_bytes;
     r.restore_ms = result->restore_ms;
     r.driver_resume_ms = result->driver_resume_ms;
-    r.holder = job->process;
-    job->state_bytes = r.state_bytes;  // what is tracked was said at the source
-    job->relocatable_bytes = r.relocatable_bytes;
+    r.holder = standby->process;
+    standby->state_bytes = r.state_bytes;  // what is tracked was said at the source
+    standby->relocatable_bytes = r.relocatable_bytes;
     try {
-      jobs_.take_over(*job, result->tree.root, result->tree.init);
+      jobs_.take_over(*standby, result->tree.root, result->tree.init);
     } catch (...) {  // its journal's disk is full
       failed = error_of(std::current_exception());
     }
@@ -159,11 +160,12 @@ asio::awaitable<void> Reservations::arrive(std::string migration) {
   r.restored_at = Clock::now();
   r.arrived = true;
   ++r.version;
-  hub_.take(*job, result->socket.release());
-  hub_.send(*job, channel::Arrived{
-                      migration, 0,
-                      criu::meeting_socket(config_, migration, criu::Meeting::holder).string(),
-                      config_.runtime_socket().string(), job->token, job->name, *r.held});
+  hub_.take(*standby, result->socket.release());
+  hub_.send(
+      *standby,
+      channel::Arrived{
+          migration, 0, criu::meeting_socket(config_, migration, criu::Meeting::holder).string(),
+          config_.runtime_socket().string(), standby->token, standby->name(), *r.held});
   changed_.notify();
   const auto most = kVerifyMax + std::chrono::seconds(r.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
@@ -193,11 +195,11 @@ bool Reservations::is_from_holder(Reservation& r, const channel::Message& messag
 /// All that runs here for a job that does not stay.
 void Reservations::end_standby(const Reservation& r) {
   if (r.holder.pid != 0) signal_group(r.holder, SIGKILL);
-  const auto* job = jobs_.by_instance(r.instance);
-  if (job != nullptr && job->live() && job->init.pid != 0) {
-    return end_copy(r.migration, job->process, job->init);
+  const auto* standby = jobs_.by_instance(r.instance);
+  if (standby != nullptr && standby->live()) {
+    if (standby->init.pid != 0) return end_copy(r.migration, standby->process, standby->init);
+    signal_group(standby->process, SIGKILL);
   }
-  if (job != nullptr && job->live()) signal_group(job->process, SIGKILL);
   if (ending_.contains(r.migration)) return;
   const auto found = arrivals_.find(r.migration);
   if (found != arrivals_.end()) found->second->close();
@@ -213,10 +215,11 @@ void Reservations::end_copy(const std::string& migration, const ProcessId& root,
 /// long as a driver was at work on them, by its journal only.
 void Reservations::end_copies() {
   auto unknown = criu_.cuda().trees(criu::CudaIntent::Side::target);
-  for (const auto& job : jobs_.all()) {
-    std::erase(unknown, job.process);
-    if (!job.standby || !job.live() || job.init.pid == 0) continue;
-    if (!is_granted(job)) end_copy(job.migration, job.process, job.init);
+  for (const auto* instance : jobs_.instances()) {
+    const auto& job = instance->job();
+    std::erase(unknown, instance->process);
+    if (!job.standby || !instance->live() || instance->init.pid == 0) continue;
+    if (!is_granted(*instance)) end_copy(job.migration, instance->process, instance->init);
   }
   for (const auto& root : unknown) end_copy(fmt::format("process {}", root.pid), root, {});
 }

@@ -32,7 +32,7 @@ constexpr seconds kKeeperLeaves{30};
 /// `wanted` as it was asked for, "auto" included.
 void Migrations::choose_arrival(MigrationSpec& spec, const Job& job) {
   if (spec.arrive == Arrival::automatic) {
-    spec.arrive = job.arrive == to_string(Arrival::criu) ? Arrival::criu : Arrival::standby;
+    spec.arrive = job.spec.arrive == to_string(Arrival::criu) ? Arrival::criu : Arrival::standby;
   }
   if (spec.arrive != Arrival::criu) return;
   if (spec.strategy == Strategy::replay) {
@@ -43,9 +43,9 @@ void Migrations::choose_arrival(MigrationSpec& spec, const Job& job) {
 }
 
 /// Why its process has to stay, and what it needs where it goes.
-asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
-  const auto instance = job.instance;
-  const auto root = job.process;
+asio::awaitable<criu::Examined> Migrations::examine(const Instance& source) {
+  const auto instance = source.id;
+  const auto root = source.process;
   co_await criu_.look();
   const auto gpus = co_await criu_.cuda().examine(root);
   const auto* now = jobs_.by_instance(instance);
@@ -63,21 +63,21 @@ asio::awaitable<criu::Examined> Migrations::examine(const Job& job) {
     } else {
       examined.reasons.push_back(fmt::format(
           "job {} has CUDA state, and its device {} is no GPU that NVML knows: start it on that",
-          now->name, device.name));
+          now->name(), device.name));
     }
   }
   if (now->relocatable_bytes == 0) {
     examined.reasons.push_back(fmt::format(
         "nothing that job {} tracks can go ahead of its process: it tracks no tensors and no "
         "memory that Cardswap allocated",
-        now->name));
+        now->name()));
   }
   co_return examined;
 }
 
 /// While the job still runs: what would else be time of its downtime.
 asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus standby) {
-  const auto* job = jobs_.by_instance(m.instance);
+  const auto* source = jobs_.by_instance(m.instance);
   criu::Departure::Place place;
   place.host = parse_destination(m.spec.to).host;
   if (!standby.image.host.empty()) place.host = standby.image.host;
@@ -91,8 +91,9 @@ asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus s
   auto& departure = departures_[m.id];
   departure = std::make_unique<criu::Departure>(context_, criu_.tool().path,
                                                 config_.job_dir(m.spec.job), criu_.hooks());
-  criu::open_meeting(config_, m.id, criu::Meeting::keeper, job->user);
-  co_await departure->prepare(std::move(place), job->process, job->user,
+  const auto user = source->job().spec.user;
+  criu::open_meeting(config_, m.id, criu::Meeting::keeper, user);
+  co_await departure->prepare(std::move(place), source->process, user,
                               criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string());
   m.keeper = departure->keeper();
   tasks_.spawn("reap the keeper of " + m.id, reaped(m.keeper));
@@ -124,15 +125,15 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   auto& departure = *departures_.at(m.id);
   const auto frozen = Clock::now();
   co_await enter_phase(m, "departing", deadline);
-  const auto* job = jobs_.by_instance(m.instance);
+  const auto* source = jobs_.by_instance(m.instance);
   const auto socket = criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string();
   const auto keeper = static_cast<std::uint64_t>(m.keeper.pid);
-  if (job == nullptr || !hub_.send(*job, channel::Depart{m.id, socket, keeper})) {
+  if (source == nullptr || !hub_.send(*source, channel::Depart{m.id, socket, keeper})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.spec.job));
   }
-  const auto until = std::min(deadline, Clock::now() + time_to_read(*job, kDepartMax));
-  const auto root = job->process;
-  const auto log = job->log_path;
+  const auto until = std::min(deadline, Clock::now() + time_to_read(*source, kDepartMax));
+  const auto root = source->process;
+  const auto log = source->log_path;
   while (!m.departed) {
     check(m, until);
     co_await changed_.wait_until(until);
@@ -159,8 +160,8 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   co_await enter_phase(m, "restoring", deadline);
 }
 
-std::chrono::seconds Migrations::time_to_read(const Job& job, seconds at_least) {
-  return at_least + seconds(job.state_bytes / kReadRateMin);
+std::chrono::seconds Migrations::time_to_read(const Instance& source, seconds at_least) {
+  return at_least + seconds(source.state_bytes / kReadRateMin);
 }
 
 void Migrations::note_restored(Migration& m, const TargetStatus& target) {
@@ -176,11 +177,11 @@ asio::awaitable<void> Migrations::continue_stopped(std::string id) {
   const auto pin = at(id).in_use;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     auto& m = at(id);
-    const auto* job = jobs_.by_instance(m.instance);
-    if (job == nullptr || (m.released && m.gpus_are_back)) break;
-    if (const auto* next = running_for(*job); next != nullptr && next->id != id) break;
-    const auto root = job->process;
-    if (!job->live()) {
+    const auto* source = jobs_.by_instance(m.instance);
+    if (source == nullptr || (m.released && m.gpus_are_back)) break;
+    if (const auto* next = running_for(*source); next != nullptr && next->id != id) break;
+    const auto root = source->process;
+    if (!source->live()) {
       criu_.hooks().ended(root);
       break;
     }
@@ -217,8 +218,8 @@ asio::awaitable<void> Migrations::end_departure(Migration& m) {
 asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
   const auto until = Clock::now() + kKeeperLeaves;
   while (is_alive(m.keeper) && Clock::now() < until) {
-    const auto* job = jobs_.by_instance(m.instance);
-    if (m.released || job == nullptr || job->ended_at_ms != 0) {
+    const auto* source = jobs_.by_instance(m.instance);
+    if (m.released || source == nullptr || source->ended_at_ms != 0) {
       ::kill(m.keeper.pid, SIGTERM);
       criu::close_meeting(config_, m.id, criu::Meeting::keeper);
       co_return;
@@ -229,15 +230,16 @@ asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
 
 /// Its memory is nowhere from where it comes back as it was: the process stands for good. It is
 /// ended, so that whoever waits for the job learns of it, and its restart rule holds.
-void Migrations::lose_job(Job& job, const channel::Failed& said) {
+void Migrations::lose_job(const Instance& source, const channel::Failed& said) {
   const auto m = std::ranges::find_if(migrations_, [&](const Migration& other) {
-    return other.id == said.migration && other.instance == job.instance;
+    return other.id == said.migration && other.instance == source.id;
   });
   if (m == migrations_.end() || m->keeper.pid == 0 || handover::is_committed(m->state())) return;
   m->lost = fmt::format("migration {} was given up, and {}", m->id, said.failure);
-  const auto text = fmt::format("job {} on {} is lost: {}", job.name, config_.host_name, m->lost);
+  const auto text =
+      fmt::format("job {} on {} is lost: {}", source.name(), config_.host_name, m->lost);
   spdlog::error("{}", text);
-  if (tell_) tell_({"job_lost", text, job.name, job.device, m->id});
+  if (tell_) tell_({"job_lost", text, source.name(), source.device, m->id});
   note_failure(*m, Error(Code::source_lost, text, said.hint));
   if (m->error) {
     m->error =
@@ -247,15 +249,15 @@ void Migrations::lose_job(Job& job, const channel::Failed& said) {
   bump(*m);
   if (handover::is_over(m->state()))
     tasks_.spawn("record the end of " + m->id, record_end(*m, m->in_use));
-  signal_group(job.process, SIGKILL);
-  if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
+  signal_group(source.process, SIGKILL);
+  if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
 }
 
 /// The stopped original of a job that is elsewhere for good.
-void Migrations::kill_source_process(const Migration& m, const Job& job) {
-  kill_tree(job.process);  // its GPUs were let go before it was dumped
-  criu_.hooks().ended(job.process);
-  if (job.init.pid != 0 && is_alive(job.init)) ::kill(job.init.pid, SIGKILL);
+void Migrations::kill_source_process(const Migration& m, const Instance& source) {
+  kill_tree(source.process);  // its GPUs were let go before it was dumped
+  criu_.hooks().ended(source.process);
+  if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
   if (is_alive(m.keeper)) ::kill(m.keeper.pid, SIGTERM);
   criu::close_meeting(config_, m.id, criu::Meeting::keeper);
 }

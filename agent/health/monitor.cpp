@@ -142,16 +142,17 @@ void Monitor::close_breaker(const std::string& reason, const std::string& by) {
 
 std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
-  for (const auto& job : jobs_.all()) {
-    if (!job.live() || job.standby || job.superseded) continue;
-    HostJob known{job.name, job.uid, job.device, job.process.pid, 0, {}};
-    if (!job.came_from.empty()) known.arrived = job.started_at_ms;
-    if (!job.attached || job.state_bytes == 0) {
+  for (const auto* instance : jobs_.instances()) {
+    const auto& job = instance->job();
+    if (!instance->live() || job.standby || job.superseded) continue;
+    HostJob known{job.name(), job.uid(), instance->device, instance->process.pid, 0, {}};
+    if (!instance->came_from.empty()) known.arrived = instance->started_at_ms;
+    if (!instance->attached || instance->state_bytes == 0) {
       known.why_not = "it has not passed a step boundary under Cardswap's runtime";
-    } else if (job.frozen) {
+    } else if (instance->frozen) {
       known.why_not = "it is frozen";
     }
-    if (migrations_.running_for(job) != nullptr) {
+    if (migrations_.running_for(*instance) != nullptr) {
       known.why_not = "a migration of it runs already";
     }
     list.push_back(std::move(known));

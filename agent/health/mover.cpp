@@ -85,7 +85,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   wanted.host = own;
   wanted.device = move.device;
   wanted.kind = move.device.substr(0, move.device.find(':'));
-  if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->state_bytes;
+  if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->first().state_bytes;
   if (const auto tried = avoid_.find(move.job_uid); tried != avoid_.end()) {
     wanted.avoid = tried->second;
   }
@@ -110,8 +110,8 @@ asio::awaitable<void> Mover::take_up(std::string job_uid) {
   std::string id;
   for (const auto& migration : migrations_.all()) {
     if (handover::is_over(migration.state())) continue;
-    const auto* job = jobs_.by_instance(migration.instance);
-    if (job != nullptr && job->uid == job_uid) id = migration.id;
+    const auto* source = jobs_.by_instance(migration.instance);
+    if (source != nullptr && source->job().uid() == job_uid) id = migration.id;
   }
   if (id.empty()) {
     journalled_.engine().forget_move(job_uid);

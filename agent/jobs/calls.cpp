@@ -37,9 +37,9 @@ struct Log {
 /// The job's; where there is none of that name, that of a standby: one on its way in, else the last
 /// one that came to nothing.
 Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
-  if (const auto* job = jobs.find(name)) return {job->log_path, !job->live()};
+  if (const auto* job = jobs.find(name)) return {job->first().log_path, !job->live()};
   for (const auto& job : jobs.all()) {
-    if (job.name == name && job.standby) return {job.log_path, false};
+    if (job.name() == name && job.standby) return {job.first().log_path, false};
   }
   if (is_job_name(name)) {
     if (const auto logs = jobs.standby_logs(name); !logs.empty()) return {logs.front(), true};
@@ -81,8 +81,8 @@ Job& job_at(const Parts& parts, const ApiRequest& request) {
 
 asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
   json::array list;
-  for (const auto& job : parts.jobs.all()) {
-    if (!job.superseded) list.push_back(parts.jobs.shown(job));
+  for (const auto* instance : parts.jobs.instances()) {
+    if (!instance->job().superseded) list.push_back(parts.jobs.shown(*instance));
   }
   co_return ApiAnswer{200, json::object{{"jobs", list}}};
 }
@@ -90,58 +90,64 @@ asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
 asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
   auto spec = job_spec_from(request.body);
-  if (const auto cordon = parts.cordons.of(parts.jobs.device(spec.device).name)) {
+  const auto device = device_from(request.body);
+  if (const auto cordon = parts.cordons.of(parts.jobs.device(device).name)) {
     throw Error(Code::refused,
                 fmt::format("job {}: {}", spec.name, to_string(*cordon, parts.config.host_name)),
                 fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
                             cordon->device.empty() ? "" : "/" + cordon->device));
   }
   check_may_run_as(parts.config, spec.user, request.caller);
-  const auto instance = co_await parts.jobs.start_primary(std::move(spec));
-  const auto* job = parts.jobs.by_instance(instance);
-  if (job == nullptr) throw Error(Code::not_found, "the job is gone");
-  spdlog::info("job {} started as process {} on {}", job->name, job->process.pid, job->device);
-  co_return ApiAnswer{201, to_json(*job)};
+  const auto id = co_await parts.jobs.start_primary(std::move(spec), device);
+  const auto* started = parts.jobs.by_instance(id);
+  if (started == nullptr) throw Error(Code::not_found, "the job is gone");
+  spdlog::info("job {} started as process {} on {}", started->name(), started->process.pid, device);
+  co_return ApiAnswer{201, to_json(*started)};
 }
 
 asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
-  co_return ApiAnswer{200, parts.jobs.shown(job_at(parts, request))};
+  co_return ApiAnswer{200, parts.jobs.shown(job_at(parts, request).first())};
 }
 
 asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   request.only({"grace_ms", "force"});
   for (const auto& one : parts.jobs.all()) {
-    if (one.name != request.path.at("name") || !one.standby || !one.live()) continue;
-    if (parts.jobs.find(one.name) == nullptr) parts.jobs.check_stop(one);
+    if (one.name() != request.path.at("name") || !one.standby || !one.live()) continue;
+    if (parts.jobs.find(one.name()) == nullptr) parts.jobs.check_stop(one);
   }
   const auto& job = job_at(parts, request);
-  if (job.state == "moved" && parts.jobs.left_of(job.name).empty()) {
+  const auto& shown = job.first();
+  if (shown.state == "moved" && parts.jobs.left_of(job.name()).empty()) {
     throw Error(Code::conflict,
-                fmt::format("job {} moved to {}: ask there", job.name, job.moved_to),
+                fmt::format("job {} moved to {}: ask there", job.name(), shown.moved_to),
                 fmt::format("cardswap --agent {} stop {}",
-                            job.moved_to.substr(0, job.moved_to.rfind('/')), job.name));
+                            shown.moved_to.substr(0, shown.moved_to.rfind('/')), job.name()));
   }
   if (!request.flag_or("force", false)) parts.jobs.check_stop(job);
-  const auto instance = job.instance;
-  const auto met = co_await parts.jobs.stop(instance, grace_of(request));
-  const auto* stopped = parts.jobs.by_instance(instance);
+  std::vector<std::string> instances;
+  for (const auto& instance : job.instances) instances.push_back(instance.id);
+  json::array processes;
+  for (const auto& instance : instances) {
+    const auto met = co_await parts.jobs.stop(instance, grace_of(request));
+    for (const auto pid : met) processes.emplace_back(pid);
+  }
+  const auto* stopped = parts.jobs.by_instance(instances.front());
   if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
   auto answer = parts.jobs.shown(*stopped);
-  json::array processes;
-  for (const auto pid : met) processes.emplace_back(pid);
   answer["ended_processes"] = std::move(processes);
   co_return ApiAnswer{200, std::move(answer)};
 }
 
 asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
   const auto& job = job_at(parts, request);
-  const auto name = job.name;
+  const auto name = job.name();
+  const auto& state = job.first().state;
   if (job.live()) {
-    throw Error(Code::conflict, fmt::format("job {} is {}", name, job.state), "stop it first");
+    throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
   }
   if (const auto left = parts.jobs.left_of(name); !left.empty()) {
     throw Error(Code::conflict,
-                fmt::format("job {} is {}, but processes of it live on: {}", name, job.state,
+                fmt::format("job {} is {}, but processes of it live on: {}", name, state,
                             fmt::join(left, ", ")),
                 "`cardswap stop " + name + "` ends them");
   }

@@ -9,7 +9,6 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
-#include "agent/jobs/job_journal.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/lost.h"
@@ -31,55 +30,54 @@ constexpr std::uint64_t kStandbyLogMax = 1 << 20;
 constexpr seconds kStepEvery{3};
 
 /// By whose end a job's end is seen: who writes down its exit status first.
-ProcessId watched_of(const Job& job) {
-  if (job.init.pid != 0) return job.init;
-  return job.parent.pid != 0 ? job.parent : job.process;
+ProcessId watched_of(const Instance& instance) {
+  if (instance.init.pid != 0) return instance.init;
+  return instance.parent.pid != 0 ? instance.parent : instance.process;
 }
 
 }  // namespace
 
-std::vector<pid_t> still_alive(const Job& job) {
-  std::vector<pid_t> found;
-  if (job.live()) return found;
-  if (is_alive(job.process)) found.push_back(job.process.pid);
-  for (const auto& process : job.remains) {
-    if (process.pid != job.process.pid && is_alive(process)) found.push_back(process.pid);
-  }
-  return found;
+std::filesystem::path Jobs::status_file(const Instance& instance) {
+  return instance.log_path + ".exit";
 }
 
-std::filesystem::path Jobs::status_file(const Job& job) { return job.log_path + ".exit"; }
-
-Family Jobs::family_of(const Job& job) { return {job.process, job.parent, job.init, job.token}; }
+Family Jobs::family_of(const Instance& instance) {
+  return {instance.process, instance.parent, instance.init, instance.token};
+}
 
 // ---- what a former agent left
 
-Jobs::Recovered Jobs::recover(const std::function<bool(const Job&)>& keep) {
+Jobs::Recovered Jobs::recover(const std::function<bool(const Instance&)>& keep) {
   Recovered seen;
   // Tasks begin when the agent's loop turns: all its parts have recovered by then.
   const auto here = boot_id();
   const auto marked = processes_by_token();
-  journal_.each(Journal::Kind::job,
-                [&](const auto& record) { jobs_.push_back(job_from_journal(record)); });
-  for (auto& job : jobs_) {
+  journal_.each(Journal::Kind::job, [&](const auto& record) { jobs_.emplace_back(record); });
+  const auto all = instances();
+  for (auto* instance : all) {
     // Another boot gives the same numbers to others, at the same times too.
-    if (!job.boot_id.empty() && job.boot_id != here) job.process = job.parent = job.init = {};
-    const bool lives_on = marked.contains(job.token) || is_alive(job.process);
-    const bool left_over = job.standby && job.live() && !keep(job);
+    if (instance->boot_id.empty() || instance->boot_id == here) continue;
+    instance->process = instance->parent = instance->init = {};
+  }
+  for (auto* one : all) {
+    auto& instance = *one;
+    const auto& job = instance.job();
+    const bool lives_on = marked.contains(instance.token) || is_alive(instance.process);
+    const bool left_over = job.standby && instance.live() && !keep(instance);
     if (left_over) {
-      for (const auto& process : members_of(family_of(job))) signal_process(process, SIGKILL);
-      tasks_.spawn("watch " + job.name, watch(job.instance));
-    } else if (job.live()) {
+      for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
+      tasks_.spawn("watch " + job.name(), watch(instance.id));
+    } else if (instance.live()) {
       if (job.newer_epoch != 0) keep_fenced(job);
-      const bool lives = is_alive(watched_of(job)) || is_alive(job.process);
-      const bool told = read_exit_status(status_file(job)).has_value();
+      const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process);
+      const bool told = read_exit_status(status_file(instance)).has_value();
       ++(lives ? seen.taken_up : told ? seen.gone : seen.lost);
-      tasks_.spawn("watch " + job.name, watch(job.instance));
+      tasks_.spawn("watch " + job.name(), watch(instance.id));
     } else {
-      if (job.ended_at_ms == 0) tasks_.spawn("watch " + job.name, watch(job.instance));
+      if (instance.ended_at_ms == 0) tasks_.spawn("watch " + job.name(), watch(instance.id));
       if (!lives_on) continue;
-      job.remains = members_of(family_of(job));
-      tasks_.spawn("end the rest of " + job.name, end_moved(job.instance, milliseconds(0)));
+      instance.remains = members_of(family_of(instance));
+      tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id, milliseconds(0)));
     }
   }
   tasks_.spawn("keep the steps of jobs", keep_steps());
@@ -90,11 +88,11 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Job&)>& keep) {
 
 asio::awaitable<void> Jobs::reap(ProcessId child) { (void)co_await end_of(child); }
 
-asio::awaitable<void> Jobs::watch(std::string instance) {
-  auto* job = by_instance(instance);
-  if (job == nullptr) co_return;
-  const auto watched = watched_of(*job);
-  const auto program = job->process;
+asio::awaitable<void> Jobs::watch(std::string id) {
+  auto* instance = by_instance(id);
+  if (instance == nullptr) co_return;
+  const auto watched = watched_of(*instance);
+  const auto program = instance->process;
   // A stand-in's status is taken by take_exit_status(), which this must not do before.
   const bool is_stand_in = watched == program;
   if (is_stand_in) {
@@ -103,140 +101,146 @@ asio::awaitable<void> Jobs::watch(std::string instance) {
     (void)co_await end_of(watched);
   }
   const auto is_its = [&] {
-    job = by_instance(instance);
-    return job != nullptr && watched_of(*job) == watched;
+    instance = by_instance(id);
+    return instance != nullptr && watched_of(*instance) == watched;
   };
   // Somebody killed the parent: nobody will tell how the program ends, but it runs.
-  if (is_its() && watched == job->parent && !read_exit_status(status_file(*job))) {
+  if (is_its() && watched == instance->parent && !read_exit_status(status_file(*instance))) {
     co_await gone(program);
   }
   if (is_its()) {
-    ended(*job);
+    ended(*instance);
   } else if (is_stand_in && watched.pid > 0) {
     (void)::waitpid(watched.pid, nullptr, WNOHANG);  // its time was over
   }
 }
 
 /// False when nobody can tell.
-bool Jobs::take_exit_status(Job& job) {
-  job.exit_code.reset();
-  job.exit_signal.reset();
-  job.exit_text.clear();
-  const bool same_boot = job.boot_id.empty() || job.boot_id == boot_id();
-  if (const auto told = read_exit_status(status_file(job))) {
-    job.exit_code = told->code;
-    job.exit_signal = told->signal;
+bool Jobs::take_exit_status(Instance& instance) {
+  instance.exit_code.reset();
+  instance.exit_signal.reset();
+  instance.exit_text.clear();
+  const bool same_boot = instance.boot_id.empty() || instance.boot_id == boot_id();
+  if (const auto told = read_exit_status(status_file(instance))) {
+    instance.exit_code = told->code;
+    instance.exit_signal = told->signal;
     return true;
   }
-  if (job.init.pid != 0 && same_boot) {
-    job.exit_signal = SIGKILL;
-    job.exit_text = "it was killed together with its PID namespace";
+  if (instance.init.pid != 0 && same_boot) {
+    instance.exit_signal = SIGKILL;
+    instance.exit_text = "it was killed together with its PID namespace";
     return true;
   }
   int status = 0;
-  if (job.parent.pid == 0 && job.process.pid > 0 &&
-      ::waitpid(job.process.pid, &status, WNOHANG) == job.process.pid) {
-    if (WIFEXITED(status)) job.exit_code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status)) job.exit_signal = WTERMSIG(status);
+  const auto pid = instance.process.pid;
+  if (instance.parent.pid == 0 && pid > 0 && ::waitpid(pid, &status, WNOHANG) == pid) {
+    if (WIFEXITED(status)) instance.exit_code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) instance.exit_signal = WTERMSIG(status);
     return true;
   }
-  job.exit_text = why_lost({!same_boot, booted_at_ms(), unix_ms(), job.step});
+  instance.exit_text = why_lost({!same_boot, booted_at_ms(), unix_ms(), instance.step});
   return false;
 }
 
-void Jobs::ended(Job& job) {
-  job.attached = false;
-  job.ended_at_ms = unix_ms();
-  const auto family = family_of(job);
-  job.remains = members_of(family);
-  const bool told = take_exit_status(job);  // before a parent that remains tells of this end
-  for (const auto& process : job.remains) signal_process(process, SIGKILL);
-  job.parent = job.init = {};
-  job.reserved_bytes = 0;
-  leashes_.erase(job.instance);
-  const bool failed = job.exit_signal || job.exit_code.value_or(0) != 0;
-  if (job.state != "moved") {
-    job.state = told && !failed ? "ended" : job.stop_asked ? "stopped" : told ? "failed" : "lost";
+void Jobs::ended(Instance& instance) {
+  auto& job = instance.job();
+  instance.attached = false;
+  instance.ended_at_ms = unix_ms();
+  const auto family = family_of(instance);
+  instance.remains = members_of(family);
+  const bool told = take_exit_status(instance);  // before a parent that remains tells of this end
+  for (const auto& process : instance.remains) signal_process(process, SIGKILL);
+  instance.parent = instance.init = {};
+  instance.reserved_bytes = 0;
+  leashes_.erase(instance.id);
+  const bool failed = instance.exit_signal || instance.exit_code.value_or(0) != 0;
+  if (instance.state != "moved") {
+    instance.state = told && !failed  ? "ended"
+                     : job.stop_asked ? "stopped"
+                     : told           ? "failed"
+                                      : "lost";
   }
-  if (hooks_.on_exit) hooks_.on_exit(job);
-  if (job.standby) return drop_standby(job.instance);
-  if (job.state == "lost") tell_lost(job);
-  if (!job.remains.empty()) {
-    tasks_.spawn("end the rest of " + job.name, end_moved(job.instance, milliseconds(0)));
+  if (hooks_.on_exit) hooks_.on_exit(instance);
+  if (job.standby) return drop_standby(instance);
+  if (instance.state == "lost") tell_lost(instance);
+  if (!instance.remains.empty()) {
+    tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id, milliseconds(0)));
   }
-  if ((job.state == "failed" || job.state == "lost") && job.restart == "on-failure" &&
-      job.restarts < kRestartsMax && !tasks_.stopping() &&
-      (!hooks_.may_restart || hooks_.may_restart(job))) {
-    start_again(job);
+  if ((instance.state == "failed" || instance.state == "lost") &&
+      job.spec.restart == "on-failure" && job.restarts < kRestartsMax && !tasks_.stopping() &&
+      (!hooks_.may_restart || hooks_.may_restart(instance))) {
+    start_again(instance);
   }
   try {
     save(job);
     std::error_code absent;
-    if (!job.live()) std::filesystem::remove(status_file(job), absent);
-  } catch (const Error& disk) {
-    spdlog::error("job {} is {}: {}", job.name, job.state, disk.what());  // and its status is kept
+    if (!instance.live()) std::filesystem::remove(status_file(instance), absent);
+  } catch (const Error& disk) {  // and its status is kept
+    spdlog::error("job {} is {}: {}", job.name(), instance.state, disk.what());
   }
   changed_.notify();
 }
 
-void Jobs::start_again(Job& job) {
-  const auto before = job;
+void Jobs::start_again(Instance& instance) {
+  auto& job = instance.job();
+  Before before{instance, job.epoch, job.restarts};
   ++job.restarts;
   ++job.epoch;
-  job.exit_code.reset();
-  job.exit_signal.reset();
-  job.exit_text.clear();
-  job.ended_at_ms = 0;
-  job.token = random_hex(16);  // who carries the old one is not of it any more
-  job.remains.clear();
-  job.state = "starting";
-  job.process = {};
-  tasks_.spawn("start " + job.name + " again", run_again(job.instance, before));
+  instance.exit_code.reset();
+  instance.exit_signal.reset();
+  instance.exit_text.clear();
+  instance.ended_at_ms = 0;
+  instance.token = random_hex(16);  // who carries the old one is not of it any more
+  instance.remains.clear();
+  instance.state = "starting";
+  instance.process = {};
+  tasks_.spawn("start " + job.name() + " again", run_again(instance.id, std::move(before)));
 }
 
-asio::awaitable<void> Jobs::run_again(std::string instance, Job before) {
+asio::awaitable<void> Jobs::run_again(std::string id, Before before) {
   try {
-    (void)device(before.device);
-    co_await start_process_of(instance, {});
-    if (const auto* job = by_instance(instance)) {
-      spdlog::warn("job {} is {}, and started again as process {}: {} of {} times", job->name,
-                   before.state, job->process.pid, job->restarts, kRestartsMax);
+    (void)device(before.instance.device);
+    co_await start_process_of(id, {});
+    if (const auto* instance = by_instance(id)) {
+      spdlog::warn("job {} is {}, and started again as process {}: {} of {} times",
+                   instance->name(), before.instance.state, instance->process.pid,
+                   instance->job().restarts, kRestartsMax);
     }
   } catch (...) {
     if (tasks_.stopping()) throw;  // the next agent finds that it was to start
     const auto error = error_of(std::current_exception());
-    auto* job = by_instance(instance);
-    if (job == nullptr) co_return;
-    before.stop_asked = job->stop_asked;
-    before.restart = job->restart;
-    *job = std::move(before);
-    job->exit_text += fmt::format("{}it could not be started again: {}",
-                                  job->exit_text.empty() ? "" : "; ", error.failure());
-    spdlog::error("job {} is {}: {}", job->name, job->state, job->exit_text);
-    save_when_possible(*job);
+    auto* instance = by_instance(id);
+    if (instance == nullptr) co_return;
+    auto& job = instance->job();
+    *instance = std::move(before.instance);
+    job.epoch = before.epoch;
+    job.restarts = before.restarts;
+    instance->exit_text += fmt::format("{}it could not be started again: {}",
+                                       instance->exit_text.empty() ? "" : "; ", error.failure());
+    spdlog::error("job {} is {}: {}", job.name(), instance->state, instance->exit_text);
+    save_when_possible(job);
     changed_.notify();
   }
 }
 
-void Jobs::tell_lost(const Job& job) {
-  const auto text = fmt::format("job {} is lost: {}", job.name, job.exit_text);
+void Jobs::tell_lost(const Instance& instance) {
+  const auto text = fmt::format("job {} is lost: {}", instance.name(), instance.exit_text);
   spdlog::error("{}", text);
-  tell({.kind = "job_lost", .text = text, .job = job.name, .device = job.device});
+  tell({.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device});
 }
 
 /// It was never granted: what there is to say of it is in its migration's error and in its log.
-void Jobs::drop_standby(const std::string& instance) {
-  const auto found = std::ranges::find(jobs_, instance, &Job::instance);
-  if (found == jobs_.end()) return;
-  const auto name = found->name;
-  const auto id = found->instance;  // whoever asks may name it by the record that goes
-  if (!found->remains.empty()) {
-    tasks_.spawn("end the rest of a standby of " + name, end_rest(family_of(*found)));
+void Jobs::drop_standby(Instance& instance) {
+  auto& job = instance.job();
+  const auto name = job.name();
+  const auto id = job.id;
+  if (!instance.remains.empty()) {
+    tasks_.spawn("end the rest of a standby of " + name, end_rest(family_of(instance)));
   }
   std::error_code absent;
-  std::filesystem::remove(status_file(*found), absent);
-  const std::filesystem::path log = found->log_path;
-  jobs_.erase(found);
+  std::filesystem::remove(status_file(instance), absent);
+  const std::filesystem::path log = instance.log_path;
+  const bool is_last = remove(instance);
   try {
     (void)shorten_log(log, kStandbyLogMax);
   } catch (const Error& error) {  // it would fill the disk that the journal is on
@@ -245,17 +249,21 @@ void Jobs::drop_standby(const std::string& instance) {
   }
   keep_few_logs(name);
   changed_.notify();
-  journal_.remove(Journal::Kind::job, id);
+  if (is_last) {
+    journal_.remove(Journal::Kind::job, id);
+  } else {
+    save(job);
+  }
 }
 
 // ---- ending one
 
-asio::awaitable<void> Jobs::end_moved(std::string instance, milliseconds grace) {
-  const auto* job = by_instance(instance);
-  if (job == nullptr) co_return;
-  const auto met = co_await end_members(family_of(*job), grace);
-  if (auto* record = by_instance(instance); record != nullptr && !met.empty()) {
-    spdlog::info("job {} is {}: processes {} of it were ended here", record->name, record->state,
+asio::awaitable<void> Jobs::end_moved(std::string id, milliseconds grace) {
+  const auto* instance = by_instance(id);
+  if (instance == nullptr) co_return;
+  const auto met = co_await end_members(family_of(*instance), grace);
+  if (auto* record = by_instance(id); record != nullptr && !met.empty()) {
+    spdlog::info("job {} is {}: processes {} of it were ended here", record->name(), record->state,
                  fmt::join(met, ", "));
     changed_.notify();
   }
@@ -265,16 +273,17 @@ asio::awaitable<void> Jobs::end_rest(Family family) {
   (void)co_await end_members(std::move(family), milliseconds(0));
 }
 
-asio::awaitable<std::vector<pid_t>> Jobs::stop(std::string instance, milliseconds grace) {
-  auto* job = by_instance(instance);
-  if (job == nullptr) co_return std::vector<pid_t>{};
-  if (job->live()) {
-    job->restart = "never";
-    job->stop_asked = true;
-    if (job->newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
+asio::awaitable<std::vector<pid_t>> Jobs::stop(std::string id, milliseconds grace) {
+  auto* instance = by_instance(id);
+  if (instance == nullptr) co_return std::vector<pid_t>{};
+  if (instance->live()) {
+    auto& job = instance->job();
+    job.spec.restart = "never";
+    job.stop_asked = true;
+    if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
   }
-  auto met = co_await end_members(family_of(*job), grace);
-  while ((job = by_instance(instance)) != nullptr && job->ended_at_ms == 0) {
+  auto met = co_await end_members(family_of(*instance), grace);
+  while ((instance = by_instance(id)) != nullptr && instance->ended_at_ms == 0) {
     co_await changed_.wait_until(Clock::now() + milliseconds(100));
   }
   co_return met;
@@ -282,9 +291,9 @@ asio::awaitable<std::vector<pid_t>> Jobs::stop(std::string instance, millisecond
 
 std::vector<pid_t> Jobs::left_of(const std::string& name) const {
   std::vector<pid_t> found;
-  for (const auto& job : jobs_) {
-    if (job.name != name || job.live()) continue;
-    for (const auto& process : members_of(family_of(job))) found.push_back(process.pid);
+  for (const auto* instance : instances()) {
+    if (instance->name() != name || instance->live()) continue;
+    for (const auto& process : members_of(family_of(*instance))) found.push_back(process.pid);
   }
   return found;
 }
@@ -300,17 +309,21 @@ void Jobs::keep_few_logs(const std::string& name) const {
   }
 }
 
+bool Jobs::is_log_in_use(const std::filesystem::path& log) const {
+  return std::ranges::any_of(
+      instances(), [&](const Instance* instance) { return instance->log_path == log.string(); });
+}
+
 bool Jobs::forget_standby_log(const std::string& name, const std::string& migration) const {
   const auto log = config_.job_dir(name) / ("log-" + migration);
-  if (std::ranges::find(jobs_, log.string(), &Job::log_path) != jobs_.end()) return false;
+  if (is_log_in_use(log)) return false;
   remove_log(log);
   return true;
 }
 
 /// Not of a job that is known, nor in a folder that this agent has not made.
 void Jobs::remove_log(const std::filesystem::path& log) const {
-  if (std::ranges::find(jobs_, log.string(), &Job::log_path) != jobs_.end() ||
-      log.parent_path().parent_path() != config_.job_dir("x").parent_path()) {
+  if (is_log_in_use(log) || log.parent_path().parent_path() != config_.job_dir("x").parent_path()) {
     return;
   }
   std::error_code absent;
@@ -331,9 +344,9 @@ std::vector<std::filesystem::path> Jobs::standby_logs(const std::string& name) c
   std::error_code gone;
   for (const auto& entry : std::filesystem::directory_iterator(config_.job_dir(name), gone)) {
     const auto file = entry.path().filename().string();
-    const bool in_use = std::ranges::any_of(
-        jobs_, [&](const Job& job) { return job.log_path == entry.path().string(); });
-    if (!file.starts_with("log-") || entry.path().has_extension() || in_use) continue;
+    if (!file.starts_with("log-") || entry.path().has_extension() || is_log_in_use(entry.path())) {
+      continue;
+    }
     found.emplace_back(entry.last_write_time(gone), entry.path());
   }
   std::ranges::sort(found, std::greater());
@@ -347,21 +360,25 @@ asio::awaitable<void> Jobs::keep_steps() {
   std::string last;
   while (true) {
     co_await pause_for(kStepEvery);
+    const auto all = instances();
     // A downtime is no time for it; that one is frozen which is in no migration is only its word.
-    const auto stands = [](const Job& job) { return job.frozen && !job.migration.empty(); };
-    if (std::ranges::any_of(jobs_, stands)) continue;
-    // The one after the last, so that each has its turn.
-    const auto changed = [](const Job& job) {
-      return job.live() && !job.standby && job.step != job.saved_step;
+    const auto stands = [](const Instance* instance) {
+      return instance->frozen && !instance->job().migration.empty();
     };
-    auto next = std::ranges::find(jobs_, last, &Job::instance);
-    if (next != jobs_.end()) next = std::find_if(std::next(next), jobs_.end(), changed);
-    if (next == jobs_.end()) next = std::ranges::find_if(jobs_, changed);
-    if (next == jobs_.end()) continue;
-    last = next->instance;
+    if (std::ranges::any_of(all, stands)) continue;
+    // The one after the last, so that each has its turn.
+    const auto changed = [](const Instance* instance) {
+      return instance->live() && !instance->job().standby && instance->step != instance->saved_step;
+    };
+    auto next = std::ranges::find(all, last, [](const Instance* instance) { return instance->id; });
+    if (next != all.end()) next = std::find_if(std::next(next), all.end(), changed);
+    if (next == all.end()) next = std::ranges::find_if(all, changed);
+    if (next == all.end()) continue;
+    last = (*next)->id;
+    auto& job = (*next)->job();
     try {
-      save(*next);
-      next->saved_step = next->step;
+      save(job);
+      for (auto& instance : job.instances) instance.saved_step = instance.step;
     } catch (const Error&) {
       // A full disk is told by those who need it.
     }

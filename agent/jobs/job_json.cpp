@@ -1,3 +1,5 @@
+#include "agent/jobs/job_json.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -5,22 +7,14 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/base/outside.h"
-#include "agent/jobs/job_journal.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 #include "agent/jobs/obstacles.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
-namespace {
-
 namespace json = boost::json;
 
-std::optional<int> int_of(const json::object& from, std::string_view key) {
-  int number = 0;
-  return take_recorded(from, key, number) ? std::optional(number) : std::nullopt;
-}
-
-std::vector<std::string> strings_of(const json::object& from, std::string_view key) {
+std::vector<std::string> texts_at(const json::object& from, std::string_view key) {
   const auto* value = from.if_contains(key);
   if (value == nullptr || !value->is_array()) {
     throw Error(Code::bad_request, fmt::format("the field '{}' must be a list of strings", key));
@@ -35,7 +29,7 @@ std::vector<std::string> strings_of(const json::object& from, std::string_view k
   return result;
 }
 
-std::map<std::string, std::string> map_of(const json::object& from, std::string_view key) {
+std::map<std::string, std::string> text_map_at(const json::object& from, std::string_view key) {
   std::map<std::string, std::string> result;
   const auto* value = from.if_contains(key);
   if (value == nullptr || value->is_null()) return result;
@@ -52,6 +46,19 @@ std::map<std::string, std::string> map_of(const json::object& from, std::string_
   return result;
 }
 
+json::array json_of(const std::vector<std::string>& texts) {
+  json::array result;
+  for (const auto& text : texts) result.emplace_back(text);
+  return result;
+}
+json::object json_of(const std::map<std::string, std::string>& map) {
+  json::object result;
+  for (const auto& [key, value] : map) result[key] = value;
+  return result;
+}
+
+namespace {
+
 // ---- of what others want started: absent and null are empty, another type is refused
 
 std::string told_text(const json::object& from, std::string_view key) {
@@ -62,7 +69,7 @@ std::string told_text(const json::object& from, std::string_view key) {
 }
 
 std::map<std::string, std::string> told_env(const json::object& from) {
-  auto env = map_of(from, "env");
+  auto env = text_map_at(from, "env");
   outside::check(env.size() <= outside::kArgumentsMax, "env",
                  "environment: it has too many variables");
   for (const auto& [name, value] : env) {
@@ -72,19 +79,9 @@ std::map<std::string, std::string> told_env(const json::object& from) {
   return env;
 }
 
-json::array to_array(const std::vector<std::string>& texts) {
-  json::array result;
-  for (const auto& text : texts) result.emplace_back(text);
-  return result;
-}
 json::array to_array(const std::vector<pid_t>& numbers) {
   json::array result;
   for (const auto number : numbers) result.emplace_back(number);
-  return result;
-}
-json::object to_object(const std::map<std::string, std::string>& map) {
-  json::object result;
-  for (const auto& [key, value] : map) result[key] = value;
   return result;
 }
 
@@ -92,104 +89,42 @@ json::object to_object(const std::map<std::string, std::string>& map) {
 
 bool is_job_name(std::string_view name) { return outside::is_job_name(name); }
 
-json::object to_json(const Job& job) {
-  return {
-      {"name", job.name},
-      {"uid", job.uid},
-      {"state", job.state},
-      {"device", job.device},
-      {"user", text_or_null(job.user)},
-      {"arrive", job.arrive},
-      {"argv", to_array(job.argv)},
-      {"cwd", job.cwd},
-      {"pid",
-       job.live() && !job.is_being_started() ? json::value(job.process.pid) : json::value(nullptr)},
-      {"still_alive", to_array(still_alive(job))},
-      {"epoch", job.epoch},
-      {"newer_epoch", job.newer_epoch == 0 ? json::value(nullptr) : json::value(job.newer_epoch)},
-      {"step", job.step},
-      {"median_step_ms", job.median_step_ms},
-      {"state_bytes", job.state_bytes},
-      {"replayed_bytes", job.replayed_bytes},
-      {"update_bytes", job.update_bytes},
-      {"homed_bytes", job.relocatable_bytes},
-      {"attached", job.attached},
-      {"framework", text_or_null(job.framework)},
-      {"cannot_move", obstacles_json(job.obstacles)},
-      {"exit_code", value_or_null(job.exit_code)},
-      {"exit_signal", value_or_null(job.exit_signal)},
-      {"exit_text", text_or_null(job.exit_text)},
-      {"restarts", job.restarts},
-      {"started_at_ms", job.started_at_ms},
-      {"ended_at_ms", job.ended_at_ms == 0 ? json::value(nullptr) : json::value(job.ended_at_ms)},
-      {"migration", text_or_null(job.migration)},
-      {"moved_to", text_or_null(job.moved_to)},
-      {"came_from", text_or_null(job.came_from)},
-      {"log_path", job.log_path}};
-}
-
-json::object to_journal(const Job& job) {
-  auto record = to_json(job);
-  record.erase("still_alive");
-  record["instance"] = job.instance;
-  record["env"] = to_object(job.env);
-  record["restart"] = job.restart;
-  record["token"] = job.token;
-  record["pid"] = job.process.pid;
-  record["start_time"] = job.process.start_time;
-  record["parent_pid"] = job.parent.pid;
-  record["parent_start_time"] = job.parent.start_time;
-  record["boot_id"] = job.boot_id;
-  record["init_pid"] = job.init.pid;
-  record["init_start_time"] = job.init.start_time;
-  record["standby"] = job.standby;
-  record["superseded"] = job.superseded;
-  record["reserved_bytes"] = job.reserved_bytes;
-  return record;
-}
-
-Job job_from_journal(const json::object& record) {
-  Job job;
-  job.instance = text_at(record, "instance");
-  job.name = text_at(record, "name");
-  job.uid = text_at(record, "uid");
-  job.state = text_at(record, "state");
-  job.device = text_at(record, "device");
-  job.argv = strings_of(record, "argv");
-  job.cwd = text_at(record, "cwd");
-  job.env = map_of(record, "env");
-  job.restart = text_at(record, "restart");
-  job.user = text_at(record, "user");
-  job.token = text_at(record, "token");
-  job.process = {recorded_number<pid_t>(record, "pid"),
-                 recorded_number<std::uint64_t>(record, "start_time")};
-  job.parent = {recorded_number<pid_t>(record, "parent_pid"),
-                recorded_number<std::uint64_t>(record, "parent_start_time")};
-  job.boot_id = text_at(record, "boot_id");
-  job.init = {recorded_number<pid_t>(record, "init_pid"),
-              recorded_number<std::uint64_t>(record, "init_start_time")};
-  job.arrive = text_at(record, "arrive");
-  job.standby = flag_at(record, "standby");
-  job.superseded = flag_at(record, "superseded");
-  job.epoch = recorded_number<std::uint64_t>(record, "epoch");
-  job.newer_epoch = recorded_number<std::uint64_t>(record, "newer_epoch");
-  job.step = job.saved_step = recorded_number<std::uint64_t>(record, "step");
-  job.state_bytes = recorded_number<std::uint64_t>(record, "state_bytes");
-  job.replayed_bytes = recorded_number<std::uint64_t>(record, "replayed_bytes");
-  job.update_bytes = recorded_number<std::uint64_t>(record, "update_bytes");
-  job.relocatable_bytes = recorded_number<std::uint64_t>(record, "homed_bytes");
-  job.reserved_bytes = recorded_number<std::uint64_t>(record, "reserved_bytes");
-  job.migration = text_at(record, "migration");
-  job.moved_to = text_at(record, "moved_to");
-  job.came_from = text_at(record, "came_from");
-  job.exit_code = int_of(record, "exit_code");
-  job.exit_signal = int_of(record, "exit_signal");
-  job.exit_text = text_at(record, "exit_text");
-  job.restarts = recorded_number<std::uint32_t>(record, "restarts");
-  job.started_at_ms = recorded_number<std::int64_t>(record, "started_at_ms");
-  job.ended_at_ms = recorded_number<std::int64_t>(record, "ended_at_ms");
-  job.log_path = text_at(record, "log_path");
-  return job;
+json::object to_json(const Instance& instance) {
+  const auto& job = instance.job();
+  const auto known = [](auto number) {
+    return number == 0 ? json::value(nullptr) : json::value(number);
+  };
+  return {{"name", job.name()},
+          {"uid", job.uid()},
+          {"state", instance.state},
+          {"device", instance.device},
+          {"user", text_or_null(job.spec.user)},
+          {"arrive", job.spec.arrive},
+          {"argv", json_of(job.spec.argv)},
+          {"cwd", job.spec.cwd},
+          {"pid", instance.live() ? known(instance.process.pid) : json::value(nullptr)},
+          {"still_alive", to_array(still_alive(instance))},
+          {"epoch", job.epoch},
+          {"newer_epoch", known(job.newer_epoch)},
+          {"step", instance.step},
+          {"median_step_ms", instance.median_step_ms},
+          {"state_bytes", instance.state_bytes},
+          {"replayed_bytes", instance.replayed_bytes},
+          {"update_bytes", instance.update_bytes},
+          {"homed_bytes", instance.relocatable_bytes},
+          {"attached", instance.attached},
+          {"framework", text_or_null(instance.framework)},
+          {"cannot_move", obstacles_json(instance.obstacles)},
+          {"exit_code", value_or_null(instance.exit_code)},
+          {"exit_signal", value_or_null(instance.exit_signal)},
+          {"exit_text", text_or_null(instance.exit_text)},
+          {"restarts", job.restarts},
+          {"started_at_ms", instance.started_at_ms},
+          {"ended_at_ms", known(instance.ended_at_ms)},
+          {"migration", text_or_null(job.migration)},
+          {"moved_to", text_or_null(instance.moved_to)},
+          {"came_from", text_or_null(instance.came_from)},
+          {"log_path", instance.log_path}};
 }
 
 JobSpec job_spec_from(const json::object& body) {
@@ -200,7 +135,7 @@ JobSpec job_spec_from(const json::object& body) {
                 "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
   }
   spec.uid = told_text(body, "uid");
-  spec.argv = strings_of(body, "argv");
+  spec.argv = texts_at(body, "argv");
   outside::check(spec.argv.size() <= outside::kArgumentsMax &&
                      std::ranges::all_of(spec.argv, outside::is_argument),
                  "argv", "list of arguments that a program can be given");
@@ -210,8 +145,6 @@ JobSpec job_spec_from(const json::object& body) {
   }
   spec.cwd = outside::path_or_none("cwd", told_text(body, "cwd"));
   spec.env = told_env(body);
-  spec.device = outside::word_or_none("device", told_text(body, "device"));
-  if (spec.device.empty()) spec.device = "cpu:0";
   spec.user = outside::word_or_none("user", told_text(body, "user"));
   if (auto arrive = told_text(body, "arrive"); !arrive.empty()) spec.arrive = std::move(arrive);
   if (spec.arrive != "standby" && spec.arrive != "criu") {
@@ -227,16 +160,15 @@ JobSpec job_spec_from(const json::object& body) {
   return spec;
 }
 
-JobSpec spec_of(const Job& job) {
-  return {job.name,   job.uid,     job.argv, job.cwd,   job.env,
-          job.device, job.restart, job.user, job.arrive};
+std::string device_from(const json::object& body) {
+  auto device = outside::word_or_none("device", told_text(body, "device"));
+  return device.empty() ? "cpu:0" : device;
 }
 
 json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name},           {"uid", spec.uid},
-          {"argv", to_array(spec.argv)}, {"cwd", spec.cwd},
-          {"env", to_object(spec.env)},  {"restart", spec.restart},
-          {"user", spec.user},           {"arrive", spec.arrive}};
+  return {{"name", spec.name}, {"uid", spec.uid},          {"argv", json_of(spec.argv)},
+          {"cwd", spec.cwd},   {"env", json_of(spec.env)}, {"restart", spec.restart},
+          {"user", spec.user}, {"arrive", spec.arrive}};
 }
 
 }  // namespace cardswap

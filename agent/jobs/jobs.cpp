@@ -9,7 +9,6 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
-#include "agent/jobs/job_journal.h"
 #include "agent/jobs/lost.h"
 #include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
@@ -37,40 +36,38 @@ Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Jo
       hooks_(std::move(hooks)),
       changed_(context) {}
 
-Job& Jobs::add(const JobSpec& spec) {
-  Job job;
-  job.instance = random_hex(8);
-  job.name = spec.name;
-  job.uid = spec.uid.empty() ? random_hex(16) : spec.uid;
-  job.device = spec.device;
-  job.argv = spec.argv;
-  job.cwd = spec.cwd;
-  job.env = spec.env;
-  job.restart = spec.restart;
-  job.user = spec.user.empty() ? config_.job_user : spec.user;
-  job.arrive = spec.arrive;
-  job.token = random_hex(16);
-  job.log_path = (config_.job_dir(spec.name) / "log").string();
-  return jobs_.emplace_back(std::move(job));
+Instance& Jobs::add(const JobSpec& spec, const std::string& device) {
+  auto& job = jobs_.emplace_back();
+  job.id = random_hex(8);
+  job.spec = spec;
+  if (spec.uid.empty()) job.spec.uid = random_hex(16);
+  if (spec.user.empty()) job.spec.user = config_.job_user;
+  auto& instance = job.instances.emplace_back(job);
+  instance.id = random_hex(8);
+  instance.device = device;
+  instance.token = random_hex(16);
+  instance.log_path = (config_.job_dir(spec.name) / "log").string();
+  return instance;
 }
 
-asio::awaitable<std::string> Jobs::start_primary(JobSpec spec) {
-  (void)device(spec.device);
+asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
+  (void)device(on);
   if (auto* old = find(spec.name)) {
     if (old->live()) {
-      throw Error(Code::conflict, fmt::format("job {} runs already on {}", spec.name, old->device),
+      throw Error(Code::conflict,
+                  fmt::format("job {} runs already on {}", spec.name, old->first().device),
                   "choose another --name, or `cardswap stop " + spec.name + "` first");
     }
     if (const auto left = left_of(spec.name); !left.empty()) {
       throw Error(Code::conflict,
                   fmt::format("job {} is {}, but processes of it live on: {}", spec.name,
-                              old->state, fmt::join(left, ", ")),
+                              old->first().state, fmt::join(left, ", ")),
                   "`cardswap stop " + spec.name + "` ends them");
     }
     forget(spec.name);
   }
   for (const auto& job : jobs_) {
-    if (job.name != spec.name || !job.standby || !job.live()) continue;
+    if (job.name() != spec.name || !job.standby || !job.live()) continue;
     throw Error(Code::conflict,
                 fmt::format("a job {} is on its way here (migration {})", spec.name, job.migration),
                 "choose another --name, or wait for that migration");
@@ -78,47 +75,48 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec) {
   make_job_folder(config_.job_dir(spec.name));
   std::error_code gone;
   std::filesystem::remove(config_.job_dir(spec.name) / "log", gone);
-  auto instance = add(spec).instance;
+  auto instance = add(spec, on).id;
   co_await start(instance);
   co_return instance;
 }
 
-Job& Jobs::add_standby(const JobSpec& spec, const std::string& migration, std::uint64_t epoch,
-                       std::uint64_t reserved_bytes, const std::string& came_from) {
-  const auto file = "log-" + migration;
+Instance& Jobs::add_standby(const JobSpec& spec, const Arriving& arriving) {
+  const auto file = "log-" + arriving.migration;
   if (std::filesystem::path(file).filename() != file) {  // whoever made the id should have said so
     throw Error(Code::bad_request, "the id of a migration is no part of a file's name");
   }
-  auto& job = add(spec);
+  auto& instance = add(spec, arriving.device);
+  auto& job = instance.job();
   job.standby = true;
-  job.migration = migration;
-  job.epoch = epoch;
-  job.reserved_bytes = reserved_bytes;
-  job.came_from = came_from;
-  job.log_path = (config_.job_dir(spec.name) / file).string();
-  return job;
+  job.migration = arriving.migration;
+  job.epoch = arriving.epoch;
+  instance.reserved_bytes = arriving.reserved_bytes;
+  instance.came_from = arriving.came_from;
+  instance.log_path = (config_.job_dir(spec.name) / file).string();
+  return instance;
 }
 
-asio::awaitable<void> Jobs::start(std::string instance, std::vector<std::string> stand_in) {
+asio::awaitable<void> Jobs::start(std::string id, std::vector<std::string> stand_in) {
   try {
-    co_await start_process_of(instance, std::move(stand_in));
+    co_await start_process_of(id, std::move(stand_in));
   } catch (...) {
-    std::erase_if(jobs_, [&](const Job& job) { return job.instance == instance; });
+    if (auto* instance = by_instance(id)) (void)remove(*instance);
     changed_.notify();
     throw;
   }
 }
 
-ProcessSpec Jobs::program_of(const Job& job, std::vector<std::string> stand_in) const {
+ProcessSpec Jobs::program_of(const Instance& instance, std::vector<std::string> stand_in) const {
+  const auto& job = instance.job();
   ProcessSpec spec;
-  spec.argv = stand_in.empty() ? job.argv : std::move(stand_in);
-  spec.env = job.env;
-  spec.cwd = job.cwd.empty() ? std::string("/") : job.cwd;
-  spec.log = job.log_path;
+  spec.argv = stand_in.empty() ? job.spec.argv : std::move(stand_in);
+  spec.env = job.spec.env;
+  spec.cwd = job.spec.cwd.empty() ? std::string("/") : job.spec.cwd;
+  spec.log = instance.log_path;
   spec.dies_with_agent = job.standby;
   spec.no_new_privs = config_.no_new_privs;
   // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
-  const auto& user = job.user.empty() ? config_.job_user : job.user;
+  const auto& user = job.spec.user.empty() ? config_.job_user : job.spec.user;
   if (!user.empty()) {
     spec.user = job_user(user);
     if (!config_.job_user.empty()) spec.user = without_groups_like_root(std::move(*spec.user));
@@ -126,29 +124,28 @@ ProcessSpec Jobs::program_of(const Job& job, std::vector<std::string> stand_in) 
     spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
   }
   spec.env[environment::kSocket] = config_.runtime_socket().string();
-  spec.env[environment::kJob] = job.name;
-  spec.env[environment::kToken] = job.token;
+  spec.env[environment::kJob] = job.name();
+  spec.env[environment::kToken] = instance.token;
   spec.env[environment::kRole] = job.standby ? environment::kStandby : environment::kPrimary;
-  spec.env[environment::kDevice] = job.device;
+  spec.env[environment::kDevice] = instance.device;
   spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
   for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
   return spec;
 }
 
 /// Under a parent of its own. What stands in for a program is ours, and the agent's own child.
-asio::awaitable<void> Jobs::start_process_of(std::string instance,
-                                             std::vector<std::string> stand_in) {
-  auto* job = by_instance(instance);
-  if (job == nullptr) throw Error(Code::not_found, "the job is gone");
+asio::awaitable<void> Jobs::start_process_of(std::string id, std::vector<std::string> stand_in) {
+  auto* instance = by_instance(id);
+  if (instance == nullptr) throw Error(Code::not_found, "the job is gone");
   const bool kept = stand_in.empty();
-  auto spec = program_of(*job, std::move(stand_in));
-  const auto status = status_file(*job);
-  job->state = "starting";
-  job->started_at_ms = unix_ms();
-  job->step = job->saved_step = 0;
-  job->boot_id = boot_id();
-  job->process = job->parent = {};
-  make_job_folder(config_.job_dir(job->name));
+  auto spec = program_of(*instance, std::move(stand_in));
+  const auto status = status_file(*instance);
+  instance->state = "starting";
+  instance->started_at_ms = unix_ms();
+  instance->step = instance->saved_step = 0;
+  instance->boot_id = boot_id();
+  instance->process = instance->parent = {};
+  make_job_folder(config_.job_dir(instance->name()));
   std::error_code absent;
   std::filesystem::remove(status, absent);  // of an earlier one
   Kept started;
@@ -158,35 +155,47 @@ asio::awaitable<void> Jobs::start_process_of(std::string instance,
     started.program = start_process(spec);
   }
   const auto child = kept ? started.parent : started.program;
-  job = by_instance(instance);
+  instance = by_instance(id);
   try {
-    if (job == nullptr) throw Error(Code::cancelled, "the job was given up while it started");
-    job->process = started.program;
-    job->parent = started.parent;
-    save(*job);
+    if (instance == nullptr) throw Error(Code::cancelled, "the job was given up while it started");
+    instance->process = started.program;
+    instance->parent = started.parent;
+    save(instance->job());
   } catch (...) {
     signal_group(started.program, SIGKILL);  // its parent ends with its leash
     tasks_.spawn("reap", reap(child));
     throw;
   }
-  if (job->stop_asked) signal_group(job->process, SIGKILL);
-  if (kept && job->standby) {
-    leashes_[job->instance] = std::move(started);
+  if (instance->job().stop_asked) signal_group(instance->process, SIGKILL);
+  if (kept && instance->job().standby) {
+    leashes_[id] = std::move(started);
   } else if (kept) {
     started.let_live();  // it is on disk: the next agent finds it
   }
-  tasks_.spawn("watch " + job->name, watch(instance));
+  tasks_.spawn("watch " + instance->name(), watch(id));
   changed_.notify();
 }
 
-void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
-  auto record = job;
-  record.process = root;
-  record.init = init;
-  record.parent = {};
-  save(record);  // on a full disk the job stays what it was
-  job = std::move(record);
-  tasks_.spawn("watch " + job.name, watch(job.instance));
+bool Jobs::remove(Instance& instance) {
+  auto& job = instance.job();
+  job.instances.remove_if([&](const Instance& one) { return &one == &instance; });
+  if (!job.instances.empty()) return false;
+  jobs_.remove_if([&](const Job& one) { return &one == &job; });
+  return true;
+}
+
+void Jobs::take_over(Instance& instance, const ProcessId& root, const ProcessId& init) {
+  const auto before = instance;
+  instance.process = root;
+  instance.init = init;
+  instance.parent = {};
+  try {
+    save(instance.job());
+  } catch (...) {  // on a full disk it stays what it was
+    instance = before;
+    throw;
+  }
+  tasks_.spawn("watch " + instance.name(), watch(instance.id));
   changed_.notify();
 }
 
@@ -194,11 +203,12 @@ void Jobs::take_over(Job& job, const ProcessId& root, const ProcessId& init) {
 /// from its word, a full disk neither.
 void Jobs::promote(Job& job, std::uint64_t epoch) {
   for (auto& other : jobs_) {
-    if (other.name != job.name || &other == &job || other.superseded || other.standby) continue;
+    if (other.name() != job.name() || &other == &job || other.superseded || other.standby) continue;
     // One that lives and is not what moves is another job: nobody may make it disappear.
-    const bool source = job.uid.empty() ? other.migration == job.migration : other.uid == job.uid;
+    const bool source =
+        job.uid().empty() ? other.migration == job.migration : other.uid() == job.uid();
     if (other.live() && !source) {
-      spdlog::error("two jobs of the name {} run here: migration {} has brought one", job.name,
+      spdlog::error("two jobs of the name {} run here: migration {} has brought one", job.name(),
                     job.migration);
       continue;
     }
@@ -208,11 +218,13 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
   job.standby = job.superseded = false;
   job.migration.clear();  // that one is at its source; the next one from here is another
   job.epoch = epoch;
-  job.state = "running";
+  for (auto& instance : job.instances) instance.state = "running";
   save_when_possible(job);
-  if (const auto standby = leashes_.find(job.instance); standby != leashes_.end()) {
-    standby->second.let_live();
-    leashes_.erase(standby);
+  for (const auto& instance : job.instances) {
+    if (const auto standby = leashes_.find(instance.id); standby != leashes_.end()) {
+      standby->second.let_live();
+      leashes_.erase(standby);
+    }
   }
   changed_.notify();
 }
@@ -220,9 +232,9 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
 void Jobs::forget(const std::string& name) {
   std::vector<std::filesystem::path> logs;
   for (auto job = jobs_.begin(); job != jobs_.end();) {
-    if (job->name == name && !job->live()) {
-      journal_.remove(Journal::Kind::job, job->instance);
-      logs.emplace_back(job->log_path);
+    if (job->name() == name && !job->live()) {
+      journal_.remove(Journal::Kind::job, job->id);
+      for (const auto& instance : job->instances) logs.emplace_back(instance.log_path);
       job = jobs_.erase(job);
     } else {
       ++job;
@@ -233,41 +245,65 @@ void Jobs::forget(const std::string& name) {
   for (const auto& log : logs) remove_log(log);
 }
 
+void Jobs::check_stop(const Job& job) const {
+  if (!hooks_.check_stop) return;
+  for (const auto& instance : job.instances) hooks_.check_stop(instance);
+}
+
 Job* Jobs::find(const std::string& name) {
   Job* found = nullptr;
   for (auto& job : jobs_) {
-    if (job.name == name && !job.standby && !job.superseded) found = &job;
+    if (job.name() == name && !job.standby && !job.superseded) found = &job;
   }
   return found;
 }
 
-Job* Jobs::by_instance(const std::string& instance) {
-  const auto found = std::find_if(jobs_.begin(), jobs_.end(),
-                                  [&](const Job& job) { return job.instance == instance; });
-  return found == jobs_.end() ? nullptr : &*found;
+std::vector<Instance*> Jobs::instances() {
+  std::vector<Instance*> all;
+  for (auto& job : jobs_) {
+    for (auto& instance : job.instances) all.push_back(&instance);
+  }
+  return all;
 }
 
-Job* Jobs::by_token(const std::string& name, const std::string& token) {
-  const auto found = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) {
-    return job.name == name && job.token == token && job.live();
-  });
-  return found == jobs_.end() ? nullptr : &*found;
+std::vector<const Instance*> Jobs::instances() const {
+  std::vector<const Instance*> all;
+  for (const auto& job : jobs_) {
+    for (const auto& instance : job.instances) all.push_back(&instance);
+  }
+  return all;
+}
+
+Instance* Jobs::by_instance(const std::string& id) {
+  for (auto& job : jobs_) {
+    for (auto& instance : job.instances) {
+      if (instance.id == id) return &instance;
+    }
+  }
+  return nullptr;
+}
+
+Instance* Jobs::by_token(const std::string& name, const std::string& token) {
+  for (auto* instance : instances()) {
+    if (instance->name() == name && instance->token == token && instance->live()) return instance;
+  }
+  return nullptr;
 }
 
 void Jobs::save_when_possible(const Job& job) {
   try {
     save(job);
   } catch (const Error& disk) {
-    spdlog::error("job {}: {}", job.name, disk.what());
+    spdlog::error("job {}: {}", job.name(), disk.what());
   }
 }
 
-void Jobs::save(const Job& job) { journal_.put(Journal::Kind::job, job.instance, to_journal(job)); }
+void Jobs::save(const Job& job) { journal_.put(Journal::Kind::job, job.id, to_journal(job)); }
 
-void Jobs::set_state(Job& job, const std::string& state) {
-  if (job.state == state) return;
-  job.state = state;
-  save(job);
+void Jobs::set_state(Instance& instance, const std::string& state) {
+  if (instance.state == state) return;
+  instance.state = state;
+  save(instance.job());
   changed_.notify();
 }
 
@@ -286,11 +322,11 @@ std::vector<Jobs::Device> Jobs::devices() const {
     device.model = configured.model;
     device.uuid = configured.uuid;
     device.total_bytes = device_bytes(configured.name);
-    for (const auto& job : jobs_) {
-      if (!job.live() || job.device != device.name) continue;
-      const auto share = share_of(job, device.total_bytes);
+    for (const auto* instance : instances()) {
+      if (!instance->live() || instance->device != device.name) continue;
+      const auto share = share_of(*instance, device.total_bytes);
       device.reserved_bytes += std::min(share, UINT64_MAX - device.reserved_bytes);
-      device.jobs.push_back(job.name);
+      device.jobs.push_back(instance->name());
     }
     device.free_bytes = device.total_bytes - std::min(device.total_bytes, device.reserved_bytes);
     result.push_back(std::move(device));

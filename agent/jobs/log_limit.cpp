@@ -69,34 +69,35 @@ asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
   if (max_bytes == 0) co_return;
   std::map<std::string, std::uint64_t> told;  // by log: how much was gone when it was last told
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  const auto tell = [&](const Job& job, std::string kind, const std::string& text) {
+  const auto tell = [&](const Instance& of, std::string kind, const std::string& text) {
     spdlog::warn("{}", text);
-    jobs.tell({.kind = std::move(kind), .text = text, .job = job.name, .device = job.device});
+    jobs.tell({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device});
   };
   while (true) {
     timer.expires_after(kLookEvery);
     co_await timer.async_wait(asio::use_awaitable);
     std::erase_if(told, [&](const auto& one) {
-      return std::ranges::none_of(
-          jobs.all(), [&](const Job& job) { return job.live() && job.log_path == one.first; });
+      return std::ranges::none_of(jobs.instances(), [&](const Instance* instance) {
+        return instance->live() && instance->log_path == one.first;
+      });
     });
-    for (const auto& job : jobs.all()) {
-      if (!job.live()) continue;
+    for (const auto* instance : jobs.instances()) {
+      if (!instance->live()) continue;
       try {
-        if (shorten_log(job.log_path, max_bytes) == 0) continue;
-        const auto gone = static_cast<std::uint64_t>(first_byte_of(job.log_path));
-        const auto [before, first] = told.try_emplace(job.log_path, 0);
+        if (shorten_log(instance->log_path, max_bytes) == 0) continue;
+        const auto gone = static_cast<std::uint64_t>(first_byte_of(instance->log_path));
+        const auto [before, first] = told.try_emplace(instance->log_path, 0);
         // 0: a file system that makes holes and does not find them.
         if (!first && (gone == 0 || gone < 2 * before->second)) continue;
         before->second = gone;
-        tell(job, "job_log_shortened",
+        tell(*instance, "job_log_shortened",
              fmt::format("job {}: its log is over {}: the first {} of what it printed are gone "
                          "(--job-log-max)",
-                         job.name, format_size(max_bytes), format_size(gone)));
+                         instance->name(), format_size(max_bytes), format_size(gone)));
       } catch (const Error& error) {
-        if (!told.emplace(job.log_path, 0).second) continue;
-        tell(job, "job_log_unbounded",
-             fmt::format("job {}: its log is over {} and grows on: {}", job.name,
+        if (!told.emplace(instance->log_path, 0).second) continue;
+        tell(*instance, "job_log_unbounded",
+             fmt::format("job {}: its log is over {} and grows on: {}", instance->name(),
                          format_size(max_bytes), error.failure()));
       }
     }

@@ -11,27 +11,29 @@ namespace cardswap {
 
 void Jobs::fence(Job& job, std::uint64_t newer_epoch) {
   job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
-  job.restart = "never";
+  job.spec.restart = "never";
   keep_fenced(job);
   save(job);
   changed_.notify();
 }
 
 void Jobs::keep_fenced(const Job& job) {
-  signal_group(job.process, SIGSTOP);
-  if (!is_alive(job.process)) return;
-  for (const auto pid : tree_of(job.process)) ::kill(pid, SIGSTOP);
+  for (const auto& instance : job.instances) {
+    signal_group(instance.process, SIGSTOP);
+    if (!is_alive(instance.process)) continue;
+    for (const auto pid : tree_of(instance.process)) ::kill(pid, SIGSTOP);
+  }
 }
 
-Standing Jobs::standing_of(const Job& job) const {
-  auto result = hooks_.standing ? hooks_.standing(job) : Standing();
-  if (result.state.empty()) result.state = job.state;
+Standing Jobs::standing_of(const Instance& instance) const {
+  auto result = hooks_.standing ? hooks_.standing(instance) : Standing();
+  if (result.state.empty()) result.state = instance.state;
   return result;
 }
 
-boost::json::object Jobs::shown(const Job& job) const {
-  auto result = to_json(job);
-  const auto now = standing_of(job);
+boost::json::object Jobs::shown(const Instance& instance) const {
+  auto result = to_json(instance);
+  const auto now = standing_of(instance);
   result["state"] = now.state;
   if (!now.note.empty()) result["note"] = now.note;
   return result;

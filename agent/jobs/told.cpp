@@ -18,23 +18,25 @@ constexpr std::uint64_t kStepMax = 1ULL << 53;  // what JSON's readers take with
 
 std::uint64_t bounded_bytes(std::uint64_t told) { return std::min(told, kBytesMax); }
 
-std::string note_sizes(Job& job, const channel::Tracked& told, std::uint64_t device_bytes) {
-  job.state_bytes = std::min(told.state_bytes, kBytesMax);
-  job.replayed_bytes = std::min(told.replayed_bytes, job.state_bytes);
-  job.update_bytes = std::min(told.update_bytes, kBytesMax);
-  job.relocatable_bytes = std::min(told.relocatable_bytes, job.state_bytes);
-  job.told = true;
-  job.obstacles = told.obstacles;
-  if (told.state_bytes <= device_bytes || std::exchange(job.told_too_much, true)) return {};
+std::string note_sizes(Instance& instance, const channel::Tracked& told,
+                       std::uint64_t device_bytes) {
+  instance.state_bytes = std::min(told.state_bytes, kBytesMax);
+  instance.replayed_bytes = std::min(told.replayed_bytes, instance.state_bytes);
+  instance.update_bytes = std::min(told.update_bytes, kBytesMax);
+  instance.relocatable_bytes = std::min(told.relocatable_bytes, instance.state_bytes);
+  instance.told = true;
+  instance.obstacles = told.obstacles;
+  if (told.state_bytes <= device_bytes || std::exchange(instance.told_too_much, true)) return {};
   return fmt::format(
       "job {} says that it keeps {} on {}, which has {}: it counts for all of that device, and "
       "nothing else is let in there until it ends",
-      job.name, format_size(job.state_bytes), job.device, format_size(device_bytes));
+      instance.name(), format_size(instance.state_bytes), instance.device,
+      format_size(device_bytes));
 }
 
-void note_step(Job& job, std::uint64_t step, double median_step_ms) {
-  job.step = std::min(step, kStepMax);
-  job.median_step_ms = std::max(median_step_ms, 0.0);
+void note_step(Instance& instance, std::uint64_t step, double median_step_ms) {
+  instance.step = std::min(step, kStepMax);
+  instance.median_step_ms = std::max(median_step_ms, 0.0);
 }
 
 bool SizesOnDisk::are_due(const std::string& instance, Clock::time_point now) {
@@ -45,8 +47,8 @@ bool SizesOnDisk::are_due(const std::string& instance, Clock::time_point now) {
   return true;
 }
 
-std::uint64_t share_of(const Job& job, std::uint64_t device_bytes) {
-  return std::min(std::max(job.reserved_bytes, job.state_bytes), device_bytes);
+std::uint64_t share_of(const Instance& instance, std::uint64_t device_bytes) {
+  return std::min(std::max(instance.reserved_bytes, instance.state_bytes), device_bytes);
 }
 
 }  // namespace cardswap

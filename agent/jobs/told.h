@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 #include "migrator/wire/channel.h"
 
 /// Takes reports of a job's runtime into the job's record. A job may report anything, and the agent
@@ -13,10 +13,10 @@ namespace cardswap {
 
 /// Takes sizes, at most a pebibyte each. If the job claims more than its whole device has, returns
 /// a warning for the operator, once; else nothing.
-[[nodiscard]] std::string note_sizes(Job& job, const channel::Tracked& told,
+[[nodiscard]] std::string note_sizes(Instance& instance, const channel::Tracked& told,
                                      std::uint64_t device_bytes);
 [[nodiscard]] std::uint64_t bounded_bytes(std::uint64_t told);
-void note_step(Job& job, std::uint64_t step, double median_step_ms);
+void note_step(Instance& instance, std::uint64_t step, double median_step_ms);
 
 /// Limits disk writes: a job may report its sizes at any rate, the journal gets them once a second,
 /// and the latest ones with the job's steps. One thread.
@@ -30,6 +30,6 @@ class SizesOnDisk {
 };
 
 /// The bytes that a job counts for on a device of `device_bytes`: never more than all of it.
-[[nodiscard]] std::uint64_t share_of(const Job& job, std::uint64_t device_bytes);
+[[nodiscard]] std::uint64_t share_of(const Instance& instance, std::uint64_t device_bytes);
 
 }  // namespace cardswap

@@ -10,15 +10,20 @@
 
 #include "agent/base/units.h"
 #include "agent/journal/statement.h"
+#include "agent/journal/versions.h"
 #include "migrator/core/error.h"
 #include "migrator/core/ms_since.h"
 
 namespace cardswap {
 namespace {
 
-constexpr auto kSchema = R"sql(
+constexpr auto kMeta = R"sql(
 CREATE TABLE IF NOT EXISTS meta (version INTEGER NOT NULL);
-INSERT INTO meta SELECT 2 WHERE NOT EXISTS (SELECT 1 FROM meta);
+INSERT INTO meta SELECT 3 WHERE NOT EXISTS (SELECT 1 FROM meta);
+)sql";
+static_assert(kJournalVersion == 3, "which a new journal is of");
+
+constexpr auto kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS records (
   kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
 CREATE TABLE IF NOT EXISTS damaged (
@@ -28,14 +33,11 @@ CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, bytes TEXT NOT NULL);
 
 // Version 1 had a list of the kinds in its table, which new kinds would not pass.
 constexpr auto kFromVersion1 = R"sql(
-BEGIN IMMEDIATE;
 ALTER TABLE records RENAME TO records_1;
 CREATE TABLE records (
   kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id));
 INSERT INTO records SELECT kind, id, document FROM records_1 ORDER BY rowid;
 DROP TABLE records_1;
-UPDATE meta SET version = 2;
-COMMIT;
 )sql";
 
 const char* name_of(Journal::Kind kind) {
@@ -92,6 +94,33 @@ Statement prepare(sqlite3* db, const char* sql) {
 
 }  // namespace
 
+/// What is not committed when it ends has not happened.
+class Journal::Transaction {
+ public:
+  explicit Transaction(sqlite3* db) : db_(db) { run("BEGIN IMMEDIATE"); }
+  ~Transaction() {
+    if (open_) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void run(const char* sql) {
+    const auto status = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
+    if (status == SQLITE_OK) return;
+    throw Error(is_damage(status) ? Code::corrupt : Code::io,
+                fmt::format("bring the journal up to date: {}", sqlite3_errmsg(db_)),
+                "free space on the disk of the agent's data folder");
+  }
+  void commit() {
+    run("COMMIT");
+    open_ = false;
+  }
+
+ private:
+  sqlite3* db_;
+  bool open_ = true;
+};
+
 void Journal::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
 
 Journal::Journal(const std::filesystem::path& file) {
@@ -141,12 +170,10 @@ void Journal::open(const std::filesystem::path& file) {
   checked(sqlite3_exec(raw, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", nullptr, nullptr,
                        nullptr),
           "set durability");
+  checked(sqlite3_exec(raw, kMeta, nullptr, nullptr, nullptr), "make its table of versions");
+  const auto version = version_of(file);
   checked(sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr), "make tables");
-  const auto version = prepare(raw, "SELECT version FROM meta");
-  if (sqlite3_step(version.get()) == SQLITE_ROW && sqlite3_column_int(version.get(), 0) == 1) {
-    sqlite3_reset(version.get());
-    checked(sqlite3_exec(raw, kFromVersion1, nullptr, nullptr, nullptr), "bring it up to date");
-  }
+  if (version != kJournalVersion) bring_up_to_date(version);
   const auto check = prepare(raw, "PRAGMA quick_check");
   if (sqlite3_step(check.get()) != SQLITE_ROW ||
       std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0))) !=
@@ -156,23 +183,56 @@ void Journal::open(const std::filesystem::path& file) {
   check_records();
 }
 
-void Journal::check_records() {
-  struct Damaged {
-    std::string kind, id, why;
-  };
-  std::vector<Damaged> found;
-  const auto statement = prepare(db_.get(), "SELECT kind, id, document FROM records");
+int Journal::version_of(const std::filesystem::path& file) const {
+  const auto found = prepare(db_.get(), "SELECT version FROM meta");
+  const auto version =
+      sqlite3_step(found.get()) == SQLITE_ROW ? sqlite3_column_int(found.get(), 0) : 0;
+  if (version < 1) {
+    throw Error(Code::corrupt, fmt::format("journal {}: it has no version", file.string()));
+  }
+  if (version > kJournalVersion) {
+    throw Error(Code::protocol_mismatch,
+                fmt::format("the journal {} is of version {}, this agent reads up to {}",
+                            file.string(), version, kJournalVersion),
+                "a later release wrote it: run that one, or give this one another --data-dir");
+  }
+  return version;
+}
+
+void Journal::bring_up_to_date(int version) {
+  // Whoever is ended in the middle of it, or has no room, leaves the old one.
+  Transaction whole(db_.get());
+  if (version == 1) whole.run(kFromVersion1);
+  for (const auto& [kind, id, document] : documents()) {
+    boost::system::error_code error;
+    auto record = boost::json::parse(document, error);
+    if (error || !record.is_object()) continue;  // it is set aside as it is
+    run("UPDATE records SET document = ? WHERE kind = ? AND id = ?",
+        {boost::json::serialize(from_version_2(kind, std::move(record.get_object()))), kind, id});
+  }
+  run("UPDATE meta SET version = ?", {std::to_string(kJournalVersion)});
+  whole.commit();
+}
+
+std::vector<Journal::Document> Journal::documents() const {
+  std::vector<Document> all;
+  const auto statement =
+      prepare(db_.get(), "SELECT kind, id, document FROM records ORDER BY rowid");
   while (true) {
     const auto status = sqlite3_step(statement.get());
-    if (status == SQLITE_DONE) break;
+    if (status == SQLITE_DONE) return all;
     if (status != SQLITE_ROW) {
       throw Error(Code::corrupt, fmt::format("journal: {}", sqlite3_errmsg(db_.get())));
     }
-    if (auto why = why_unreadable(column(statement.get(), 2)); !why.empty()) {
-      found.push_back({column(statement.get(), 0), column(statement.get(), 1), std::move(why)});
-    }
+    all.push_back(
+        {column(statement.get(), 0), column(statement.get(), 1), column(statement.get(), 2)});
   }
-  for (const auto& record : found) set_aside(record.kind, record.id, record.why);
+}
+
+void Journal::check_records() {
+  for (const auto& [kind, id, document] : documents()) {
+    if (const auto why = why_unreadable(document); !why.empty()) set_aside(kind, id, why);
+  }
 }
 
 void Journal::set_aside(const std::string& kind, const std::string& id, const std::string& why) {

@@ -27,9 +27,10 @@ class Journal {
  public:
   enum class Kind { job, migration, reservation, cordon, checkpoint };
 
-  /// Opens or makes the file. One that is damaged as a whole is put aside as <file>.corrupt-<time>;
-  /// one that is only held by somebody, or on a full disk, stays. Throws Error{io} when no journal
-  /// can be had.
+  /// Opens or makes the file; one of an earlier version is brought up to date, as a whole or not at
+  /// all. One that is damaged as a whole is put aside as <file>.corrupt-<time>; one that is only
+  /// held by somebody, or on a full disk, stays. Throws Error{io} when no journal can be had, and
+  /// Error{protocol_mismatch} for one of a later version, which it leaves as it is.
   explicit Journal(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -55,11 +56,19 @@ class Journal {
   [[nodiscard]] std::uint64_t write_failures() const { return write_failures_; }
 
  private:
+  class Transaction;
+  struct Document {
+    std::string kind, id, text;
+  };
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };
   void open(const std::filesystem::path& file);
+  /// Throws Error{protocol_mismatch} for a later one than this agent reads.
+  [[nodiscard]] int version_of(const std::filesystem::path& file) const;
+  void bring_up_to_date(int version);
   void run(const char* sql, std::initializer_list<std::string> values);
+  [[nodiscard]] std::vector<Document> documents() const;
   void check_records();
   void set_aside(const std::string& kind, const std::string& id, const std::string& why);
   [[nodiscard]] std::vector<std::pair<std::string, boost::json::object>> records(Kind kind) const;

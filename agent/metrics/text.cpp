@@ -42,14 +42,17 @@ void job_metrics(Exposition& out, const MetricSources& from) {
     by_state[state] = 0;
   }
   std::uint64_t superseded = 0;
-  std::vector<const Job*> live;
+  std::vector<const Instance*> live;
   std::set<std::string_view> names;
-  for (const auto& job : from.jobs.all()) {
+  for (const auto* instance : from.jobs.instances()) {
+    const auto& job = instance->job();
     if (job.superseded) continue;
-    ++by_state[from.jobs.standing_of(job).state];
-    if (job.live() && job.newer_epoch != 0) ++superseded;
+    ++by_state[from.jobs.standing_of(*instance).state];
+    if (instance->live() && job.newer_epoch != 0) ++superseded;
     // A standby may stand beside the job that it replaces, under the same name.
-    if (job.live() && !job.standby && names.insert(job.name).second) live.push_back(&job);
+    if (instance->live() && !job.standby && names.insert(job.name()).second) {
+      live.push_back(instance);
+    }
   }
   out.family("cardswap_jobs", Type::gauge, "Jobs on this host by state.");
   for (const auto& [state, jobs] : by_state) out.sample(jobs, {{"state", state}});
@@ -63,18 +66,18 @@ void job_metrics(Exposition& out, const MetricSources& from) {
 
   const auto each = [&](std::string_view name, Type type, std::string_view help, auto value) {
     out.family(name, type, help);
-    for (const auto* job : live) {
-      out.sample(value(*job), {{"job", job->name}, {"device", job->device}});
+    for (const auto* instance : live) {
+      out.sample(value(*instance), {{"job", instance->name()}, {"device", instance->device}});
     }
   };
   each("cardswap_job_step", Type::gauge, "Optimizer step that a live job has finished.",
-       [](const Job& job) { return count(job.step); });
+       [](const Instance& instance) { return count(instance.step); });
   each("cardswap_job_step_duration_seconds", Type::gauge, "Median time of a live job's step.",
-       [](const Job& job) { return seconds(job.median_step_ms); });
+       [](const Instance& instance) { return seconds(instance.median_step_ms); });
   each("cardswap_job_state_bytes", Type::gauge, "Tracked state of a live job.",
-       [](const Job& job) { return count(job.state_bytes); });
+       [](const Instance& instance) { return count(instance.state_bytes); });
   each("cardswap_job_restarts_total", Type::counter, "Times that a live job was started again.",
-       [](const Job& job) { return count(job.restarts); });
+       [](const Instance& instance) { return count(instance.job().restarts); });
 }
 
 void device_metrics(Exposition& out, const MetricSources& from) {

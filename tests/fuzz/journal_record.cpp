@@ -6,15 +6,16 @@
 #include "agent/health/alert.h"
 #include "agent/health/guards.h"
 #include "agent/health/incident.h"
-#include "agent/jobs/job_journal.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
+#include "agent/journal/versions.h"
 #include "tests/fuzz/seeds.h"
 
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   Job job;
-  job.name = "gpt";
-  job.argv = {"python", "train.py"};
-  job.env = {{"A", "b"}};
+  job.spec.name = "gpt";
+  job.spec.argv = {"python", "train.py"};
+  job.spec.env = {{"A", "b"}};
+  job.instances.emplace_back(job).state = "running";
   Migration migration;
   migration.id = "m-1";
   migration.spec.to = "gpu-b/cpu:0";
@@ -41,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     } catch (const boost::system::system_error&) {  // a number that does not fit
     }
   };
-  take([](const auto& record) { return job_from_journal(record); });
+  take([](const auto& record) { return to_journal(Job(record)); });
+  take([](const auto& record) { return to_journal(Job(from_version_2("job", record))); });
   take([](const auto& record) { return migration_from_journal(record); });
   take([](const auto& record) { return health::incident_from_journal(record); });
   take([](const auto& record) { return health::webhook_from(record); });

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "agent/handover/migration.h"
-#include "agent/jobs/job_journal.h"
+#include "agent/jobs/job.h"
 #include "agent/jobs/told.h"
 #include "migrator/wire/channel.h"
 #include "tests/fuzz/seeds.h"
@@ -52,17 +52,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   Job job;
-  job.name = "gpt";
-  job.argv = {"train"};
+  job.spec.name = "gpt";
+  job.spec.argv = {"train"};
+  auto& instance = job.instances.emplace_back(job);
   Migration m;
   m.id = "m-1";
   m.spec.to = "gpu-b/cpu:0";
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
-    job.framework = hello->framework;
+    instance.framework = hello->framework;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
-    (void)note_sizes(job, *tracked, 1U << 30);
+    (void)note_sizes(instance, *tracked, 1U << 30);
   } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
-    note_step(job, stepped->step, stepped->median_step_ms);
+    note_step(instance, stepped->step, stepped->median_step_ms);
   } else if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
     m.stats = progress->stats;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
@@ -75,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     m.frozen_at = frozen->step;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     m.error = Error(failed->code, failed->failure, failed->hint);
-    m.lost = job.exit_text = failed->failure;
+    m.lost = instance.exit_text = failed->failure;
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     m.downtime_ms = resumed->downtime_ms;
     m.clock_error_ms = resumed->clock_error_ms;
@@ -83,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   m.timeline.add(sample_of(m.stats));
-  expect_readable(to_journal(job), [](const auto& record) { return job_from_journal(record); });
+  expect_readable(to_journal(job), [](const auto& record) { return Job(record).live(); });
   expect_readable(journal_record(m),
                   [](const auto& record) { return migration_from_journal(record); });
   return 0;

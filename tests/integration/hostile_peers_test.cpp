@@ -154,14 +154,14 @@ class Target {
   /// A standby that holds a whole state, from a source that is silent.
   void hold(const std::string& id, const std::string& source) {
     ASSERT_NO_FATAL_FAILURE(reserve(id, source));
-    auto* job = jobs_.by_instance(reservations_.at(id).instance);
-    ASSERT_NE(job, nullptr);
-    reservations_.on_message(*job, channel::Parked{"127.0.0.1", 9, 1});
+    auto* standby = jobs_.by_instance(reservations_.at(id).instance);
+    ASSERT_NE(standby, nullptr);
+    reservations_.on_message(*standby, channel::Parked{"127.0.0.1", 9, 1});
     channel::Verified verified;
     verified.migration = id;
     verified.step = 7;
     verified.root.bytes[0] = 1;
-    reservations_.on_message(*job, verified);
+    reservations_.on_message(*standby, verified);
     ASSERT_EQ(reservations_.at(id).side.state(), handover::TargetState::verified);
   }
   /// The sources of all have been silent for long.
@@ -193,8 +193,8 @@ class Target {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_;
-  Jobs jobs_{context_, tasks_, config_, journal_, {.on_exit = [this](Job& job) {
-               reservations_.on_exit(job);
+  Jobs jobs_{context_, tasks_, config_, journal_, {.on_exit = [this](Instance& standby) {
+               reservations_.on_exit(standby);
              }}};
   RuntimeHub hub_{context_, tasks_, jobs_, {}};
   criu::Host criu_{context_, config_, journal_};

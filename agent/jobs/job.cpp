@@ -1,0 +1,19 @@
+#include "agent/jobs/job.h"
+
+#include <algorithm>
+
+namespace cardswap {
+
+bool Job::live() const { return std::ranges::any_of(instances, &Instance::live); }
+
+std::vector<pid_t> still_alive(const Instance& instance) {
+  std::vector<pid_t> found;
+  if (instance.live()) return found;
+  if (is_alive(instance.process)) found.push_back(instance.process.pid);
+  for (const auto& process : instance.remains) {
+    if (process.pid != instance.process.pid && is_alive(process)) found.push_back(process.pid);
+  }
+  return found;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/process/process.h"
+#include "migrator/wire/channel.h"
+
+/// A job, and its processes: what is the same wherever it runs, and what is of one process here.
+namespace cardswap {
+
+struct Job;
+
+/// What a job is, wherever it runs: all that the start of one of its processes takes but a device.
+struct JobSpec {
+  std::string name;
+  std::string uid;
+  std::vector<std::string> argv;
+  std::string cwd;
+  std::map<std::string, std::string> env;
+  std::string restart = "never";
+  std::string user;                ///< empty: as the agent is set up
+  std::string arrive = "standby";  ///< its default way to move: "standby" or "criu"
+};
+
+/// One process of a job on this host: the one that has, or on its way here will have, its rank.
+struct Instance {
+  explicit Instance(Job& job) : job_(&job) {}
+
+  /// That it is a part of, which owns it.
+  [[nodiscard]] Job& job() { return *job_; }
+  [[nodiscard]] const Job& job() const { return *job_; }
+  [[nodiscard]] const std::string& name() const;  ///< of its job
+  [[nodiscard]] bool live() const {
+    return state == "starting" || state == "running" || state == "standby";
+  }
+  /// Its program does not run yet: it has no process that is known.
+  [[nodiscard]] bool is_being_started() const { return live() && process.pid == 0; }
+
+  std::string id;          ///< of this process here; random
+  std::uint32_t rank = 0;  ///< among the job's processes, on all hosts
+  std::string state = "starting";
+  std::string device;
+  std::string token;  ///< that its runtime shows, and its processes have in their environment
+  ProcessId process;
+  ProcessId parent;     ///< of the program, which keeps its exit status; or none
+  std::string boot_id;  ///< of the host at their start: pids mean nothing in another boot
+  ProcessId init;       ///< of a restored tree: the first process of its PID namespace; or none
+  std::string moved_to;
+  std::string came_from;
+  std::uint64_t state_bytes = 0;
+  std::uint64_t replayed_bytes = 0;     ///< of the state: what optimizer steps rewrite
+  std::uint64_t update_bytes = 0;       ///< gradients of one step; 0: no step can be replayed
+  std::uint64_t relocatable_bytes = 0;  ///< of the state: what can go ahead of the process
+  std::uint64_t reserved_bytes = 0;
+  std::optional<int> exit_code;
+  std::optional<int> exit_signal;
+  std::string exit_text;
+  std::int64_t started_at_ms = 0;
+  std::int64_t ended_at_ms = 0;
+  std::string log_path;
+  std::uint64_t step = 0;  ///< in the journal it is `saved_step`
+  // not journalled:
+  bool attached = false;
+  bool frozen = false;
+  double median_step_ms = 0;
+  std::string framework;
+  std::uint64_t network = 0;       ///< the network namespace of its runtime; 0: not known
+  std::vector<ProcessId> remains;  ///< its processes that were found after it was over
+  std::uint64_t saved_step = 0;    ///< the step that is on disk
+  bool told_too_much = false;      ///< reported an impossible size, and an operator was told
+  bool told = false;               ///< its runtime has reported what it tracks
+  std::vector<channel::Obstacle> obstacles;  ///< to moving it, as its runtime reports them
+
+ private:
+  Job* job_;
+};
+
+/// A job as this host has it under one epoch, with those of its ranks that are here. Of one uid a
+/// host may have several: the one that steps, one on its way here under the next epoch (a standby),
+/// and those that were replaced. A job of one rank, which all are so far, has one instance.
+struct Job {
+  Job() = default;
+  /// As to_journal() wrote it. Throws Error{bad_request, corrupt}.
+  explicit Job(const boost::json::object& record);
+  Job(const Job&) = delete;  // its instances know it by its address
+  Job& operator=(const Job&) = delete;
+
+  std::string id;  ///< of this record here; random
+  JobSpec spec;
+  std::uint32_t world_size = 1;  ///< ranks, on all hosts
+  std::uint64_t epoch = 1;
+  std::uint64_t newer_epoch = 0;  ///< a copy of it steps under this one; it stands for good. Or 0
+  bool standby = false;
+  bool superseded = false;  ///< it arrived or started here again; kept for its migration
+  std::string migration;    ///< that it is in, or arrives by; or empty
+  std::uint32_t restarts = 0;
+  std::list<Instance> instances;  ///< by rank; never empty
+  bool stop_asked = false;        ///< somebody ended it; not journalled
+
+  [[nodiscard]] const std::string& name() const { return spec.name; }
+  [[nodiscard]] const std::string& uid() const { return spec.uid; }
+  /// Whether a process of it is.
+  [[nodiscard]] bool live() const;
+  /// Its lowest rank here.
+  [[nodiscard]] Instance& first() { return instances.front(); }
+  [[nodiscard]] const Instance& first() const { return instances.front(); }
+};
+
+inline const std::string& Instance::name() const { return job_->name(); }
+
+/// Known processes that still live although their job is over.
+[[nodiscard]] std::vector<pid_t> still_alive(const Instance& instance);
+
+/// For people and the API: a process with what there is to say of its job.
+[[nodiscard]] boost::json::object to_json(const Instance& instance);
+/// Everything that a restarted agent needs, secrets and the environment too: one record, so that
+/// what belongs together is on disk together.
+[[nodiscard]] boost::json::object to_journal(const Job& job);
+
+/// Whether a job may have this name: safe as a file's name.
+[[nodiscard]] bool is_job_name(std::string_view name);
+/// Reads and checks a request to start a job. Throws Error{bad_request}.
+[[nodiscard]] JobSpec job_spec_from(const boost::json::object& body);
+/// The device that such a request names, or the first CPU. Throws Error{bad_request}.
+[[nodiscard]] std::string device_from(const boost::json::object& body);
+[[nodiscard]] boost::json::object to_json(const JobSpec& spec);
+
+}  // namespace cardswap

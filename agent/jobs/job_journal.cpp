@@ -1,0 +1,106 @@
+// A job as the journal keeps it: one record with its instances.
+
+#include <boost/json.hpp>
+
+#include "agent/base/json_archive.h"
+#include "agent/jobs/job.h"
+#include "agent/jobs/job_json.h"
+#include "migrator/core/error.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+
+template <class Archive>
+void fields(Archive& a, Job& m) {
+  a("id", m.id);
+  a("name", m.spec.name);
+  a("uid", m.spec.uid);
+  a("cwd", m.spec.cwd);
+  a("restart", m.spec.restart);
+  a("user", m.spec.user);
+  a("arrive", m.spec.arrive);
+  a("world_size", m.world_size);
+  a("epoch", m.epoch);
+  a("newer_epoch", m.newer_epoch);
+  a("standby", m.standby);
+  a("superseded", m.superseded);
+  a("migration", m.migration);
+  a("restarts", m.restarts);
+}
+
+template <class Archive>
+void fields(Archive& a, Instance& m) {
+  a("instance", m.id);
+  a("rank", m.rank);
+  a("state", m.state);
+  a("device", m.device);
+  a("token", m.token);
+  a("pid", m.process.pid);
+  a("start_time", m.process.start_time);
+  a("parent_pid", m.parent.pid);
+  a("parent_start_time", m.parent.start_time);
+  a("boot_id", m.boot_id);
+  a("init_pid", m.init.pid);
+  a("init_start_time", m.init.start_time);
+  a("moved_to", m.moved_to);
+  a("came_from", m.came_from);
+  a("state_bytes", m.state_bytes);
+  a("replayed_bytes", m.replayed_bytes);
+  a("update_bytes", m.update_bytes);
+  a("homed_bytes", m.relocatable_bytes);
+  a("reserved_bytes", m.reserved_bytes);
+  a("exit_text", m.exit_text);
+  a("started_at_ms", m.started_at_ms);
+  a("ended_at_ms", m.ended_at_ms);
+  a("log_path", m.log_path);
+  a("step", m.step);
+}
+
+namespace {
+
+std::optional<int> number_or_none(const json::object& from, std::string_view key) {
+  int number = 0;
+  return take_recorded(from, key, number) ? std::optional(number) : std::nullopt;
+}
+
+json::object record_of(const Instance& instance) {
+  json::object record;
+  put_fields(record, instance);
+  record["exit_code"] = value_or_null(instance.exit_code);
+  record["exit_signal"] = value_or_null(instance.exit_signal);
+  return record;
+}
+
+}  // namespace
+
+json::object to_journal(const Job& job) {
+  json::object record;
+  put_fields(record, job);
+  record["argv"] = json_of(job.spec.argv);
+  record["env"] = json_of(job.spec.env);
+  json::array instances;
+  for (const auto& instance : job.instances) instances.push_back(record_of(instance));
+  record["instances"] = std::move(instances);
+  return record;
+}
+
+Job::Job(const json::object& record) {
+  epoch = 0;  // of one that does not say, nothing is known to have been granted
+  take_fields(record, *this);
+  spec.argv = texts_at(record, "argv");
+  spec.env = text_map_at(record, "env");
+  for (const auto& item : array_at(record, "instances")) {
+    if (!item.is_object()) continue;
+    const auto& one = item.get_object();
+    auto& instance = instances.emplace_back(*this);
+    instance.state.clear();
+    take_fields(one, instance);
+    instance.saved_step = instance.step;
+    instance.exit_code = number_or_none(one, "exit_code");
+    instance.exit_signal = number_or_none(one, "exit_signal");
+  }
+  if (instances.empty()) throw Error(Code::corrupt, "the record of a job has no process");
+}
+
+}  // namespace cardswap
