@@ -73,7 +73,7 @@ void tell_two_copies(const Migration& m, const TellEvent& tell) {
   const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
                                 how_it_is(m), hint);
   spdlog::error("{}", text);
-  if (tell) tell({"two_epochs", text, m.spec.job, m.device(), m.id});
+  if (tell) tell({"two_epochs", text, m.spec.job, m.first().device(), m.id});
 }
 
 void tell_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
@@ -116,9 +116,9 @@ asio::awaitable<void> Migrations::tell_the_lower_one(std::string id) {
   const auto pin = m.in_use;
   auto retry = kTellFirst;
   while (m.open()) {
-    const auto calls = m.target.calls;
+    const auto calls = m.calls();
     apply(m, SourceSide(m.side), m.side.tick());
-    while (m.open() && m.target.calls == calls) {
+    while (m.open() && m.calls() == calls) {
       co_await changed_.wait_until(std::chrono::steady_clock::now() + kTellMax);
     }
     const bool quiet = m.copy == TargetState::superseded || m.copy == TargetState::nothing;
@@ -143,7 +143,7 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
     apply(m, SourceSide(m.side), m.side.poll());
   }
   const auto decision = answer(m, {Message::Kind::ask, m.epoch()}).decision;
-  const auto* source = jobs_.by_instance(m.instance);
+  const auto* source = jobs_.by_instance(m.first().instance);
   const bool stands = m.state() == State::superseded && source != nullptr && source->live();
   // One that was outranked committed nothing: only who has the job by force is answered by that.
   return {{"decision", m.state() == State::superseded              ? "superseded"

@@ -69,8 +69,9 @@ bool Migrations::moves_within(const ReservationRequest& asked, const Instance& l
     return false;
   }
   return asked.dry_run || std::ranges::any_of(migrations_, [&](const Migration& m) {
-           return m.id == asked.migration && m.instance == leaving.id && m.epoch() == asked.epoch &&
-                  !handover::is_over(m.state()) && !handover::is_committed(m.state());
+           return m.id == asked.migration && m.of(leaving.id) != nullptr &&
+                  m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
+                  !handover::is_committed(m.state());
          });
 }
 

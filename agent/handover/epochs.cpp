@@ -34,7 +34,7 @@ bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& m
   auto& job = primary.job();
   const auto known = known_epoch(job.uid(), jobs, migrations, reservations);
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
-    return m.instance == primary.id && is_committed(m.state());
+    return m.of(primary.id) != nullptr && is_committed(m.state());
   });
   const auto may = attach(job.epoch, told, known, decided);
   if (may != Attach::refused) return may == Attach::granted;

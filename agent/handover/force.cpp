@@ -57,8 +57,11 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   const auto pin = m.in_use;
   if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, word.to);
   const auto check_process = [&] {
-    const auto* source = jobs_.by_instance(m.instance);
-    if (to_target || (source != nullptr && is_alive(source->process))) return;
+    const bool all_live = m.each([&](const Transfer& transfer) {
+      const auto* source = jobs_.by_instance(transfer.instance);
+      return source != nullptr && is_alive(source->process);
+    });
+    if (to_target || all_live) return;
     throw Error(Code::conflict,
                 fmt::format("job {} has no process on {} any more: it cannot go on here "
                             "(migration {})",
@@ -68,8 +71,9 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
   check_process();
   std::optional<TargetState> says;
   try {
-    const auto answer = co_await ask(peer(m), "GET", reservation_path(id), nullptr, kAskMax);
-    says = target_status_from(peer(m).text(), m.epoch(), answer).message.state;
+    const auto answer =
+        co_await ask(peer(m.first()), "GET", reservation_path(id), nullptr, kAskMax);
+    says = target_status_from(peer(m.first()).text(), m.epoch(), answer).message.state;
   } catch (const Error& error) {
     if (error.code() == Code::not_found) says = TargetState::nothing;
   }
@@ -92,7 +96,7 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
     if (m.state() == before) m.forced = forced_before;
     throw;
   }
-  if (tell_) tell_({"forced", text, m.spec.job, m.device(), id});
+  if (tell_) tell_({"forced", text, m.spec.job, m.first().device(), id});
 }
 
 asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord word) {

@@ -13,43 +13,18 @@ namespace cardswap {
 
 namespace json = boost::json;
 
-/// What the API and the journal call by one name each. The rest of a record is in to_json().
+/// What the API and the journal call by one name each. The rest of a record is in decision_json().
 template <class Archive>
 void fields(Archive& a, Migration& m) {
   a("id", m.id);
   a("version", m.version);
   fields(a, m.spec);
   a("job_uid", m.job_uid);
-  a("instance", m.instance);
-  a("from", m.from);
-  a.known("predicted_downtime_ms", m.predicted_downtime_ms);
   a.known("result", m.result);
   a("job_ended", m.job_ended);
-  a.known("warning", m.warning);
-  const bool moved = m.downtime_ms > 0;
-  a.known("downtime_ms", m.downtime_ms, moved);
-  a.known("clock_error_ms", m.clock_error_ms, moved);
   a("started_at_ms", m.started_at_ms);
   a.known("ended_at_ms", m.ended_at_ms);
   a.known("forced", m.forced);
-}
-
-template <class Archive>
-void fields(Archive& a, ProcessMove& m) {
-  a("freeze_ms", m.freeze_ms);
-  a("dump_ms", m.dump_ms);
-  a("ship_ms", m.ship_ms);
-  a("restore_ms", m.restore_ms);
-  a("driver_suspend_ms", m.driver_suspend_ms);
-  a("driver_resume_ms", m.driver_resume_ms);
-  a("verify_ms", m.verify_ms);
-  a("image_bytes", m.image_bytes);
-}
-
-template <class Archive>
-void fields(Archive& a, ProcessId& m) {
-  a("pid", m.pid);
-  a("start_time", m.start_time);
 }
 
 namespace {
@@ -88,13 +63,22 @@ handover::SourceRecord side_from(const json::object& record) {
   return kept;
 }
 
-json::object to_json(const ProcessMove& process) {
-  json::object parts;
-  put_fields(parts, process);
-  // Of a process without state on a GPU there is nothing to say.
-  if (process.driver_suspend_ms <= 0) parts.erase("driver_suspend_ms");
-  if (process.driver_resume_ms <= 0) parts.erase("driver_resume_ms");
-  return parts;
+/// What is of the migration as a whole.
+json::object decision_json(const Migration& m) {
+  json::array history;
+  for (const auto& [state, at] : m.history) {
+    history.push_back(json::object{{"state", state}, {"at_ms", at}});
+  }
+  json::object all;
+  put_fields(all, m);
+  put_side(all, m);
+  all["role"] = "source";
+  all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
+  all["history"] = std::move(history);
+  all["copy"] =
+      m.open() ? json::value(m.copy ? to_string(*m.copy) : "unknown") : json::value(nullptr);
+  all["held"] = m.held;
+  return all;
 }
 
 }  // namespace
@@ -110,27 +94,31 @@ bool Migration::walks() const {
          is != handover::State::superseded;
 }
 
+Transfer* Migration::of(const std::string& instance) {
+  const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
+  return found == transfers.end() ? nullptr : &*found;
+}
+const Transfer* Migration::of(const std::string& instance) const {
+  const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
+  return found == transfers.end() ? nullptr : &*found;
+}
+
+std::uint64_t Migration::calls() const {
+  std::uint64_t all = 0;
+  for (const auto& transfer : transfers) all += transfer.target.calls;
+  return all;
+}
+
 json::object to_json(const Migration& m) {
-  json::array history;
-  for (const auto& [state, at] : m.history) {
-    history.push_back(json::object{{"state", state}, {"at_ms", at}});
+  auto all = decision_json(m);
+  for (auto& [key, value] : to_json(m.first())) {
+    // Where it goes is said of the whole, as it was asked for.
+    if (key != "to") all[key] = std::move(value);
   }
   const auto end = m.ended_at_ms == 0 ? unix_ms() : m.ended_at_ms;
-  json::object progress;
-  put_fields(progress, m.stats);
-  progress["total_time_ms"] = static_cast<double>(end - m.started_at_ms);
-  json::object all;
-  put_fields(all, m);
-  put_side(all, m);
-  all["role"] = "source";
-  all["process"] =
-      m.spec.arrive == Arrival::criu ? json::value(to_json(m.process)) : json::value(nullptr);
-  all["progress"] = std::move(progress);
-  all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
-  all["history"] = std::move(history);
-  all["copy"] =
-      m.open() ? json::value(m.copy ? to_string(*m.copy) : "unknown") : json::value(nullptr);
-  all["held"] = m.held;
+  all["progress"].as_object()["total_time_ms"] = static_cast<double>(end - m.started_at_ms);
+  // Of a job whose program starts anew there is nothing to say.
+  if (m.spec.arrive != Arrival::criu) all["process"] = nullptr;
   return all;
 }
 
@@ -144,36 +132,39 @@ json::object timeline_json(const Migration& m) {
     return found == m.history.end() ? json::value(nullptr)
                                     : json::value(found->second - m.started_at_ms);
   };
-  const bool moved = m.downtime_ms > 0;
-  const auto& s = m.stats;
-  return {{"migration", m.id},
-          {"version", m.version},
-          {"started_at_ms", m.started_at_ms},
-          {"interval_ms", m.timeline.interval_ms()},
-          {"samples", to_json(m.timeline)},
-          {"downtime",
-           {{"predicted_ms", known(m.predicted_downtime_ms > 0, m.predicted_downtime_ms)},
-            {"measured_ms", known(moved, m.downtime_ms)},
-            {"clock_error_ms", known(moved, m.clock_error_ms)},
-            {"hold_ms", s.hold_ms},
-            {"scan_ms", s.freeze_scan_ms},
-            {"send_ms", s.freeze_send_ms},
-            {"verify_ms", s.freeze_verify_ms},
-            {"transferred", s.bytes_in_downtime}}},
-          {"target",
-           {{"resumed_at_ms", entered("resumed")},
-            {"first_step_at_ms", entered("completed")},
-            {"step", known(moved, m.migrated_at_step())}}}};
+  const auto& transfer = m.first();
+  const bool moved = transfer.downtime_ms > 0;
+  const auto& s = transfer.stats;
+  return {
+      {"migration", m.id},
+      {"version", m.version},
+      {"started_at_ms", m.started_at_ms},
+      {"interval_ms", transfer.timeline.interval_ms()},
+      {"samples", to_json(transfer.timeline)},
+      {"downtime",
+       {{"predicted_ms", known(transfer.predicted_downtime_ms > 0, transfer.predicted_downtime_ms)},
+        {"measured_ms", known(moved, transfer.downtime_ms)},
+        {"clock_error_ms", known(moved, transfer.clock_error_ms)},
+        {"hold_ms", s.hold_ms},
+        {"scan_ms", s.freeze_scan_ms},
+        {"send_ms", s.freeze_send_ms},
+        {"verify_ms", s.freeze_verify_ms},
+        {"transferred", s.bytes_in_downtime}}},
+      {"target",
+       {{"resumed_at_ms", entered("resumed")},
+        {"first_step_at_ms", entered("completed")},
+        {"step", known(moved, m.migrated_at_step())}}}};
 }
 
 json::object journal_record(const Migration& m) {
-  auto record = to_json(m);
-  if (m.ended_at_ms != 0) record["timeline"] = to_json(m.timeline);
-  if (m.keeper.pid != 0) {
-    json::object keeper;
-    put_fields(keeper, m.keeper);
-    record["keeper"] = std::move(keeper);
+  auto record = decision_json(m);
+  json::array transfers;
+  for (const auto& transfer : m.transfers) {
+    auto one = journal_record(transfer);
+    if (m.ended_at_ms != 0) one["timeline"] = to_json(transfer.timeline);
+    transfers.push_back(std::move(one));
   }
+  record["transfers"] = std::move(transfers);
   return record;
 }
 
@@ -182,9 +173,6 @@ Migration migration_from_journal(const json::object& record) {
   m.side = handover::SourceSide(side_from(record));
   m.spec.arrive = Arrival::standby;  // records that do not say were of no other
   take_fields(record, m);
-  take_fields(object_at(record, "process"), m.process);
-  take_fields(object_at(record, "keeper"), m.keeper);
-  take_fields(object_at(record, "progress"), m.stats);
   if (const auto* error = value_at(record, "error"); error != nullptr && error->is_object()) {
     m.error = http::error_from_json(*error);
   }
@@ -193,7 +181,11 @@ Migration migration_from_journal(const json::object& record) {
     m.history.emplace_back(text_at(item.get_object(), "state"),
                            recorded_number<std::int64_t>(item.get_object(), "at_ms"));
   }
-  m.timeline = timeline_from_json(array_at(record, "timeline"));
+  m.transfers.clear();
+  for (const auto& item : array_at(record, "transfers")) {
+    if (item.is_object()) m.transfers.push_back(transfer_from_journal(item.get_object()));
+  }
+  if (m.transfers.empty()) throw Error(Code::corrupt, "the record of a migration moves nothing");
   return m;
 }
 

@@ -1,100 +1,57 @@
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <boost/json/object.hpp>
-#include <chrono>
+#include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/address.h"
-#include "agent/handover/answers.h"
 #include "agent/handover/source_side.h"
-#include "agent/handover/timeline.h"
-#include "agent/process/process.h"
-#include "migrator/core/digest.h"
+#include "agent/handover/transfer.h"
 #include "migrator/core/error.h"
 #include "migrator/core/migration_spec.h"
-#include "migrator/core/stats.h"
-#include "migrator/wire/channel.h"
 
 namespace cardswap {
 
-/// Where the downtime of a process that CRIU moved went. Milliseconds.
-struct ProcessMove {
-  double freeze_ms = 0;  ///< from the last step until the process was ready to be dumped
-  double dump_ms = 0;
-  double ship_ms = 0;
-  double restore_ms = 0;
-  double driver_suspend_ms = 0;  ///< CUDA state taken off the GPUs; 0: it has none
-  double driver_resume_ms = 0;   ///< and put back at the target
-  double verify_ms = 0;  ///< the target's: from the restored process to the digests it found
-  std::uint64_t image_bytes = 0;
-};
-
-/// What the source's agent hears of the target's, and waits for. Forgotten by a restart.
-struct TargetContact {
-  std::array<bool, handover::kMessageKinds> under_way{};  ///< what is not answered yet
-  std::uint64_t calls = 0;                                ///< that came back, whatever came of them
-  std::uint64_t version = 0;                              ///< of the last status
-  std::optional<TargetStatus> status;                     ///< the last
-  std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
-  double round_trip_ms = 1e9;  ///< the shortest of those that were measured
-  int round_trips = 0;
-  bool accepted = false;  ///< the reservation
-  bool granted = false;   ///< the grant was answered, be it by a refusal: its state says which
-  bool silent = false;    ///< the last call was not answered
-  std::string failure;    ///< of the last call that failed
-  bool dropped = false;   ///< nothing is there any more, or nobody who can be told
-  bool awaited = false;   ///< somebody waits for news: it is asked for them, not for its state
-  std::string refused_by_the_disk;           ///< what was heard; logged once
-  std::vector<handover::Message> kept_back;  ///< by a failpoint
-};
-
-/// A migration as the source's agent runs it.
+/// A migration as the source's agent runs it: the decision, and a Transfer for each rank of the job
+/// that moves.
 struct Migration {
+  Migration() = default;
+  Migration(const Migration&) = default;
+  Migration(Migration&&) = default;
+  /// Tasks hold on to a Transfer of it: none is ever replaced.
+  Migration& operator=(const Migration&) = delete;
+  Migration& operator=(Migration&&) = delete;
+  ~Migration() = default;
+
   std::string id;
   std::uint64_t version = 1;
   MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
   std::string job_uid;
-  std::string instance;  ///< of the source's process
-  std::string from;
   handover::SourceSide side{handover::SourceRecord{}};  ///< its state, epochs and content
-  MigrationStats stats;
-  std::string result;  ///< empty while it runs
+  std::string result;                                   ///< empty while it runs
   std::optional<Error> error;
-  bool job_ended = false;            ///< its process was gone when the migration was given up
-  std::string warning;               ///< what its standby does that may harm the job; or empty
-  double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
-  double downtime_ms = 0;
-  double clock_error_ms = 0;
+  bool job_ended = false;  ///< a process of it was gone when the migration was given up
   std::vector<std::pair<std::string, std::int64_t>> history;
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::string hold_at;
-  Timeline timeline;    ///< journalled when it is over
-  ProcessMove process;  ///< where CRIU moves it
-  ProcessId keeper;     ///< of the memory that was sent ahead; from `freezing` on
+  /// By rank. A job of one rank, which all are so far, has one.
+  std::list<Transfer> transfers = std::list<Transfer>(1);
   // not journalled:
   /// Shared by the tasks that work on it: it is not forgotten meanwhile.
   std::shared_ptr<void> in_use = std::make_shared<char>();
   bool held = false;
   bool proceed = false;
-  std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
-  bool converged = false;
-  std::optional<std::uint64_t> frozen_at;
-  std::optional<Digest> verified;
-  std::optional<channel::Departed> departed;
-  std::optional<std::chrono::steady_clock::time_point> frozen_time;
-  TargetContact target;
+  std::optional<Error> failure;               ///< why it cannot go on; noticed at the next wait
   bool begin_sync_is_due = false;             ///< held back by a failpoint
   std::optional<handover::TargetState> copy;  ///< what the target said last, while `open()`
-  std::string lost;  ///< why the job's process here can go on no more; or empty
-  bool released = false;
-  bool continuing = false;     ///< its stopped processes are being let go on
-  bool gpus_are_back = false;  ///< and have their state in a driver again
 
   [[nodiscard]] handover::State state() const { return side.state(); }
   /// That the target is granted.
@@ -108,8 +65,19 @@ struct Migration {
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
   /// Neither decided nor given up yet.
   [[nodiscard]] bool walks() const;
-  /// That the job was on.
-  [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
+  /// Of the lowest rank that moves; what is said of a migration as a whole is said of it.
+  [[nodiscard]] Transfer& first() { return transfers.front(); }
+  [[nodiscard]] const Transfer& first() const { return transfers.front(); }
+  /// That of a process here; or null.
+  [[nodiscard]] Transfer* of(const std::string& instance);
+  [[nodiscard]] const Transfer* of(const std::string& instance) const;
+  /// Whether it holds of each.
+  template <class Is>
+  [[nodiscard]] bool each(Is is) const {
+    return std::ranges::all_of(transfers, is);
+  }
+  /// Answers of the targets' agents so far, whatever came of them.
+  [[nodiscard]] std::uint64_t calls() const;
 };
 
 [[nodiscard]] boost::json::object to_json(const Migration& migration);

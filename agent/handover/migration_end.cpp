@@ -32,26 +32,16 @@ void Migrations::resume_after_restart() {
     migrations_.push_back(migration_from_journal(record));
   });
   for (auto& m : migrations_) {
-    if (!handover::is_over(m.state())) live_[m.instance] = &m;
-    auto* source = jobs_.by_instance(m.instance);
-    if (m.state() == State::completed && source != nullptr && source->ended_at_ms == 0) {
-      // The word that it may end was lost, or was not heeded: its job is elsewhere.
-      jobs_.set_state(*source, "moved");
-      tasks_.spawn("see " + m.spec.job + " off", jobs_.end_moved(m.instance, milliseconds(0)));
-      kill_source_process(m, *source);
+    for (const auto& transfer : m.transfers) {
+      if (!handover::is_over(m.state())) live_[transfer.instance] = &m;
+      if (auto* source = jobs_.by_instance(transfer.instance)) take_up(m, transfer, *source);
     }
     if (m.state() == State::completed && m.result.empty()) {  // the disk was full then
       m.result = "ok";
       m.ended_at_ms = unix_ms();
       tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     }
-    if (handover::is_given_up(m.state()) && source != nullptr &&
-        source->job().epoch < m.own_epoch()) {
-      source->job().epoch = m.own_epoch();  // taken back while the disk was full
-      jobs_.save_when_possible(source->job());
-    }
     if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
-    if (m.state() == State::superseded && source != nullptr) jobs_.keep_fenced(source->job());
     if (handover::is_over(m.state())) continue;
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.spec.job,
                  to_string(m.state()));
@@ -71,12 +61,30 @@ void Migrations::resume_after_restart() {
   forget_old();
   for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
-      const auto* source = jobs_.by_instance(m.instance);
-      return !handover::is_over(m.state()) && source != nullptr && source->process == root;
+      return !handover::is_over(m.state()) &&
+             std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
+               const auto* source = jobs_.by_instance(transfer.instance);
+               return source != nullptr && source->process == root;
+             });
     };
     if (std::ranges::any_of(migrations_, is_its)) continue;
     tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), restore_gpu_state(root));
   }
+}
+
+/// What its state says of a process that is still here.
+void Migrations::take_up(const Migration& m, const Transfer& transfer, Instance& source) {
+  if (m.state() == State::completed && source.ended_at_ms == 0) {
+    // The word that it may end was lost, or was not heeded: its job is elsewhere.
+    jobs_.set_state(source, "moved");
+    tasks_.spawn("see " + m.spec.job + " off", jobs_.end_moved(source.id, milliseconds(0)));
+    kill_source_process(m, transfer, source);
+  }
+  if (handover::is_given_up(m.state()) && source.job().epoch < m.own_epoch()) {
+    source.job().epoch = m.own_epoch();  // taken back while the disk was full
+    jobs_.save_when_possible(source.job());
+  }
+  if (m.state() == State::superseded) jobs_.keep_fenced(source.job());
 }
 
 /// Sees to it that the target has the job; called again by a restarted agent.
@@ -89,30 +97,39 @@ asio::awaitable<void> Migrations::finish(Migration& m) {
     send_kept_back(m);
   }
   auto retry = kRetryFirst;
-  auto& target = m.target;
-  target.awaited = false;
-  target.heard = Clock::now();
+  for (auto& transfer : m.transfers) {
+    transfer.target.awaited = false;
+    transfer.target.heard = Clock::now();
+  }
+  const auto is_granted = [](const Transfer& one) { return one.target.granted; };
+  const auto speaks = [](const Transfer& one) { return !one.target.silent; };
+  const auto is_heard = [&](const Transfer& one) {
+    return Clock::now() - one.target.heard < config_.peer_silence_max;
+  };
   const auto goes_on = [&m] {
     return handover::is_committed(m.state()) && m.state() != State::completed;
   };
   while (goes_on()) {
-    const auto calls = target.calls;
-    const bool granted = target.granted;
+    const auto calls = m.calls();
+    const bool granted = m.each(is_granted);
     // The grant until it is answered; then what became of it.
     apply(m, SourceSide(m.side), granted ? m.side.poll() : m.side.tick());
-    while (goes_on() && target.calls == calls) {
+    while (goes_on() && m.calls() == calls) {
       co_await changed_.wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
-    if (!target.silent) {
+    if (m.each(speaks)) {
       retry = kRetryFirst;
     } else if (retry == kRetryFirst && !granted) {
+      const auto& silent = *std::ranges::find_if_not(m.transfers, speaks);
       spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.spec.job, m.id,
-                   target.failure);
+                   silent.target.failure);
     }
-    if (Clock::now() - target.heard >= config_.peer_silence_max) apply(m, Event::target_silent);
-    if (!granted && target.granted) continue;
-    if (m.state() == State::in_doubt) target.granted = false;
+    if (!m.each(is_heard)) apply(m, Event::target_silent);
+    if (!granted && m.each(is_granted)) continue;
+    if (m.state() == State::in_doubt) {
+      for (auto& transfer : m.transfers) transfer.target.granted = false;
+    }
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMax);
   }
@@ -147,35 +164,37 @@ asio::awaitable<void> Migrations::record_end(Migration& m, std::shared_ptr<void>
 
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> Migrations::await_source_exit(Migration& m) {
-  departures_.erase(m.id);
+  for (const auto& transfer : m.transfers) departures_.erase(&transfer);
   m.result = "ok";
   m.ended_at_ms = unix_ms();
   tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
   bump(m);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.spec.job, m.id,
-               m.spec.to, m.migrated_at_step(), format_ms(m.downtime_ms));
+               m.spec.to, m.migrated_at_step(), format_ms(m.first().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
-  while (true) {
-    const auto* source = jobs_.by_instance(m.instance);
-    if (source == nullptr || source->ended_at_ms != 0) co_return;
-    if (Clock::now() >= grace) break;
+  const auto has_ended = [this](const Transfer& transfer) {
+    const auto* source = jobs_.by_instance(transfer.instance);
+    return source == nullptr || source->ended_at_ms != 0;
+  };
+  while (!m.each(has_ended)) {
+    if (Clock::now() >= grace) {
+      apply(m, Event::trainer_stays);
+      co_return;
+    }
     co_await jobs_.changed().wait_until(grace);
   }
-  apply(m, Event::trainer_stays);
 }
 
-void Migrations::release_trainer(Migration& m) {
-  if (auto* source = jobs_.by_instance(m.instance)) {
-    if (m.keeper.pid != 0 && !m.released && !m.continuing) {  // it may be stopped
-      m.continuing = true;
-      cardswap::continue_stopped(source->process);
-      tasks_.spawn("continue " + m.spec.job, continue_stopped(m.id));
-    }
-    hub_.send(*source, channel::Release{m.id});
-    source->frozen = false;
-    source->job().migration.clear();
+void Migrations::release_trainer(Migration& m, Transfer& transfer, Instance& source) {
+  if (transfer.keeper.pid != 0 && !transfer.released && !transfer.continuing) {  // may be stopped
+    transfer.continuing = true;
+    cardswap::continue_stopped(source.process);
+    tasks_.spawn("continue " + m.spec.job, continue_stopped(m, transfer, m.in_use));
   }
+  hub_.send(source, channel::Release{m.id});
+  source.frozen = false;
+  source.job().migration.clear();
 }
 
 asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
@@ -190,20 +209,23 @@ asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
 asio::awaitable<void> Migrations::clean_up(Migration& m) {
   auto retry = kRetryFirst;
   const auto until = Clock::now() + kCleanUpMax;
-  const auto goes_on = [&m, until] {
-    return Clock::now() < until && m.state() == State::aborting && !m.target.dropped;
+  const auto is_dropped = [](const Transfer& one) { return one.target.dropped; };
+  const auto goes_on = [&] {
+    return Clock::now() < until && m.state() == State::aborting && !m.each(is_dropped);
   };
   while (goes_on()) {
-    const auto calls = m.target.calls;
+    const auto calls = m.calls();
     apply(m, SourceSide(m.side), m.side.tick());
-    while (goes_on() && m.target.calls == calls) co_await changed_.wait_until(until);
+    while (goes_on() && m.calls() == calls) co_await changed_.wait_until(until);
     if (!goes_on()) break;
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMax);
   }
   co_await end_departure(m);
-  const auto* source = jobs_.by_instance(m.instance);
-  m.job_ended = source == nullptr || !is_alive(source->process);
+  m.job_ended = std::ranges::any_of(m.transfers, [this](const Transfer& transfer) {
+    const auto* source = jobs_.by_instance(transfer.instance);
+    return source == nullptr || !is_alive(source->process);
+  });
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
   m.ended_at_ms = unix_ms();
   apply(m, Event::cleaned_up);

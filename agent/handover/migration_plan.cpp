@@ -50,15 +50,17 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
   const auto host = parse_destination(planned.spec.to).host;
   std::string from = "assumed";
   for (const auto& earlier : migrations_) {
-    if (earlier.stats.rate == 0) continue;
-    // Under a cap it was the cap that was measured.
-    if (earlier.spec.bandwidth == 0 && same_host(parse_destination(earlier.spec.to).host, host)) {
-      measured.link_rate = static_cast<double>(earlier.stats.rate);
-      from = "measured by " + earlier.id;
-    }
-    // One that went by rounds measured no replay.
-    if (earlier.job_uid == planned.job_uid && earlier.stats.replay_ms > 0) {
-      measured.replay_ms = earlier.stats.replay_ms;
+    for (const auto& transfer : earlier.transfers) {
+      if (transfer.stats.rate == 0) continue;
+      // Under a cap it was the cap that was measured.
+      if (earlier.spec.bandwidth == 0 && same_host(parse_destination(transfer.to).host, host)) {
+        measured.link_rate = static_cast<double>(transfer.stats.rate);
+        from = "measured by " + earlier.id;
+      }
+      // One that went by rounds measured no replay.
+      if (earlier.job_uid == planned.job_uid && transfer.stats.replay_ms > 0) {
+        measured.replay_ms = transfer.stats.replay_ms;
+      }
     }
   }
   const auto cap = static_cast<double>(planned.spec.bandwidth);
@@ -96,7 +98,7 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
                     {"state_bytes", source.state_bytes},
                     {"homed_bytes", source.relocatable_bytes},
                     {"epoch", m.epoch()},
-                    {"from", m.from},
+                    {"from", m.first().from},
                     {"dry_run", true}};
   body["job"] = to_json(source.job().spec);
   body["arrive"] = to_string(m.spec.arrive);
@@ -111,9 +113,9 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
     body["process"] = criu::to_json(examined.needs);
   }
   try {
-    const auto answer =
-        co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body), seconds(10));
-    const auto offer = offer_from(peer(m).text(), answer);
+    const auto answer = co_await ask(peer(m.first()), "POST", "/v1/peer/reservations",
+                                     std::move(body), seconds(10));
+    const auto offer = offer_from(peer(m.first()).text(), answer);
     for (const auto& reason : offer.blocked_reasons) blocked.emplace_back(reason);
     if (!offer.accepted) {
       code = offer.code;

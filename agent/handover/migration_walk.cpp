@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/base/units.h"
@@ -65,23 +66,33 @@ asio::awaitable<bool> Migrations::wait_for(const Migration& m, std::function<boo
   co_return true;
 }
 
+asio::awaitable<void> Migrations::wait_for_each(const Migration& m, bool (*is)(const Transfer&),
+                                                Deadline deadline) {
+  co_await wait_for(
+      m, [&m, is] { return m.each(is); }, deadline, deadline);
+}
+
 void Migrations::check(const Migration& m, Deadline deadline) const {
   if (m.failure) throw Error(*m.failure);
   if (Clock::now() < deadline) return;
+  // The slowest of them is what all wait for.
+  const auto& stats = std::ranges::max_element(m.transfers, {}, [](const Transfer& transfer) {
+                        return transfer.stats.expected_downtime_ms;
+                      })->stats;
   const bool too_long =
-      m.spec.max_downtime_ms > 0 && m.stats.expected_downtime_ms > m.spec.max_downtime_ms;
+      m.spec.max_downtime_ms > 0 && stats.expected_downtime_ms > m.spec.max_downtime_ms;
   // A freeze that is put off over and over is none.
   const bool syncs =
-      m.state() == State::syncing || (m.state() == State::freezing && m.stats.freezes_put_off > 0);
+      m.state() == State::syncing || (m.state() == State::freezing && stats.freezes_put_off > 0);
   if (syncs && too_long) {
     throw Error(
         Code::not_converging,
         fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
-                    m.spec.job, format_ms(m.spec.timeout_ms),
-                    format_ms(m.stats.expected_downtime_ms), format_ms(m.spec.max_downtime_ms)),
+                    m.spec.job, format_ms(m.spec.timeout_ms), format_ms(stats.expected_downtime_ms),
+                    format_ms(m.spec.max_downtime_ms)),
         fmt::format("allow more with --max-downtime {:.0f}ms, raise --bandwidth, or use "
                     "--strategy stop-copy --max-downtime none",
-                    m.stats.expected_downtime_ms * 1.3));
+                    stats.expected_downtime_ms * 1.3));
   }
   throw Error(Code::timed_out,
               fmt::format("migration {} was still {} after {}", m.id, to_string(m.state()),
@@ -140,44 +151,45 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
                       : Deadline::max() - std::chrono::hours(1);
   // Reserve before anything else is said to anybody.
   co_await enter(m, Event::started, deadline);
-  co_await wait_for(
-      m, [&m] { return m.target.accepted; }, deadline, deadline);
-  const auto standby = co_await park(m, deadline);
+  co_await wait_for_each(
+      m, [](const Transfer& one) { return one.target.accepted; }, deadline);
+  co_await park(m, deadline);
   co_await hold(m, deadline);
-  if (m.spec.encrypt && standby.data.key.empty()) {
+  for (const auto& transfer : m.transfers) {
+    if (!m.spec.encrypt || !transfer.target.status->data.key.empty()) continue;
     throw Error(Code::refused,
-                fmt::format("the agent of {} gave no key to encrypt with", m.spec.to),
+                fmt::format("the agent of {} gave no key to encrypt with", transfer.to),
                 "run the same Cardswap release on both hosts");
   }
-  while (m.target.round_trips < kRoundTripsMeasured) {
-    const auto calls = m.target.calls;
-    apply(m, SourceSide(m.side), m.side.poll());
-    co_await wait_for(
-        m, [&m, calls] { return m.target.calls != calls; }, deadline, deadline);
-  }
+  co_await measure_round_trips(m, deadline);
   co_await enter(m, Event::sync_began, deadline);
-  co_await wait_for(
-      m, [&m] { return m.converged; }, deadline, deadline);
+  co_await wait_for_each(
+      m, [](const Transfer& one) { return one.converged; }, deadline);
   co_await enter(m, Event::downtime_fits, deadline);
   const bool by_criu = m.spec.arrive == Arrival::criu;
-  if (by_criu) co_await prepare_departure(m, standby);
+  if (by_criu) {
+    for (auto& transfer : m.transfers) co_await prepare_departure(m, transfer);
+  }
 
   co_await enter(m, Event::freeze_due, deadline);
-  co_await wait_for(
-      m, [&m] { return m.frozen_at.has_value(); }, deadline, deadline);
+  co_await wait_for_each(
+      m, [](const Transfer& one) { return one.frozen_at.has_value(); }, deadline);
   co_await enter(m, Event::trainer_frozen, deadline);
-  co_await wait_for(
-      m, [&m] { return m.verified.has_value(); }, deadline, deadline);
+  co_await wait_for_each(
+      m, [](const Transfer& one) { return one.verified.has_value(); }, deadline);
 
-  if (by_criu) co_await depart(m, deadline);
-  const auto* source = jobs_.by_instance(m.instance);
-  if (by_criu && source != nullptr) {
-    deadline = std::min(deadline, Clock::now() + time_to_read(*source, kRestoreMax));
+  if (by_criu) {
+    for (auto& transfer : m.transfers) {
+      co_await depart(m, transfer, deadline);
+      const auto* source = jobs_.by_instance(transfer.instance);
+      if (source == nullptr) continue;
+      deadline = std::min(deadline, Clock::now() + time_to_read(*source, kRestoreMax));
+    }
   }
   // The target's agent must have heard the same from its side before anything is decided.
-  m.target.awaited = true;
+  for (auto& transfer : m.transfers) transfer.target.awaited = true;
   auto next = m.side;
-  const auto effects = next.verified({*m.verified, *m.frozen_at});
+  const auto effects = next.verified({*m.first().verified, *m.first().frozen_at});
   apply(m, next, effects);
   changed_.notify();
   co_await wait_for(
@@ -187,11 +199,12 @@ asio::awaitable<void> Migrations::sync_and_freeze(Migration& m) {
   }
 }
 
-/// The target's word that its standby waits at a step boundary, and where it takes what is sent.
-asio::awaitable<TargetStatus> Migrations::park(Migration& m, Deadline deadline) {
+/// Until the target's agent says that its standby waits at a step boundary, and where it takes what
+/// is sent.
+asio::awaitable<void> Migrations::park(Migration& m, Deadline deadline) {
   // The time-out of the migration is another limit than that of the standby's start.
   const auto until = std::min(deadline, Clock::now() + kStandbyStartMax);
-  m.target.awaited = true;
+  for (auto& transfer : m.transfers) transfer.target.awaited = true;
   tasks_.spawn("watch the target of " + m.id, watch_target(m, m.in_use));
   const auto parked = [&m] { return m.state() == State::standby_ready; };
   if (!co_await wait_for(m, parked, until, deadline)) {
@@ -200,32 +213,50 @@ asio::awaitable<TargetStatus> Migrations::park(Migration& m, Deadline deadline) 
                             m.spec.to, kStandbyStartMax.count()),
                 "its log is on that host; does the program reach its first step there?");
   }
-  co_return *m.target.status;
+}
+
+asio::awaitable<void> Migrations::measure_round_trips(Migration& m, Deadline deadline) {
+  const auto measured = [](const Transfer& one) {
+    return one.target.round_trips >= kRoundTripsMeasured;
+  };
+  while (!m.each(measured)) {
+    const auto calls = m.calls();
+    apply(m, SourceSide(m.side), m.side.poll());
+    co_await wait_for(
+        m, [&m, calls] { return m.calls() != calls; }, deadline, deadline);
+  }
 }
 
 /// The heartbeat, and the question for news where somebody waits for them.
 asio::awaitable<void> Migrations::watch_target(Migration& m, std::shared_ptr<void>) {
   const auto is_watched = [&m] { return m.walks() && !m.failure; };
+  const auto is_awaited = [&m] {
+    return std::ranges::any_of(m.transfers, [](const auto& one) { return one.target.awaited; });
+  };
   for (int quick = 0; is_watched();) {
     const auto asked_at = Clock::now();
-    const auto calls = m.target.calls;
+    const auto calls = m.calls();
     apply(m, SourceSide(m.side), m.side.tick());
-    while (is_watched() && m.target.calls == calls) {
+    while (is_watched() && m.calls() == calls) {
       co_await changed_.wait_until(Clock::now() + kWatchEvery);
     }
     // An agent waits for news before it answers; one that does not is not asked in a busy loop.
-    if (m.target.awaited && Clock::now() - asked_at < kPollMin && ++quick > kQuickAnswersMax) {
+    if (is_awaited() && Clock::now() - asked_at < kPollMin && ++quick > kQuickAnswersMax) {
       co_await pause_for(kPollMin);
     }
     const auto next = asked_at + kWatchEvery;
-    while (is_watched() && !m.target.awaited && Clock::now() < next) {
+    while (is_watched() && !is_awaited() && Clock::now() < next) {
       co_await changed_.wait_until(next);
     }
   }
 }
 
 double Migrations::handover_ms(const Migration& m) const {
-  return kHandoverWrites * journal_.put_ms() + kHandoverAsks * m.target.round_trip_ms;
+  double slowest_ms = 0;
+  for (const auto& transfer : m.transfers) {
+    slowest_ms = std::max(slowest_ms, transfer.target.round_trip_ms);
+  }
+  return kHandoverWrites * journal_.put_ms() + kHandoverAsks * slowest_ms;
 }
 
 }  // namespace cardswap

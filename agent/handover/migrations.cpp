@@ -62,8 +62,11 @@ Migration Migrations::make(MigrationRequest wanted, const Instance& source) {
   m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
   if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.job_uid = job.uid();
-  m.instance = source.id;
-  m.from = config_.host_name + "/" + source.device;
+  auto& transfer = m.first();
+  transfer.rank = source.rank;
+  transfer.instance = source.id;
+  transfer.from = config_.host_name + "/" + source.device;
+  transfer.to = m.spec.to;
   m.side = handover::SourceSide({State::planned, job.epoch + 1, job.epoch});
   m.hold_at = std::move(wanted.hold_at);
   if (!m.hold_at.empty() && !config_.failpoints) {
@@ -136,11 +139,12 @@ Migration& Migrations::start(MigrationRequest wanted) {
   if (const auto refusal = refusal_by(source.obstacles, made.spec.arrive, source.name())) {
     throw Error(*refusal);
   }
-  journal_.put(Journal::Kind::migration, made.id, to_json(made));
+  journal_.put(Journal::Kind::migration, made.id, journal_record(made));
   auto& m = migrations_.emplace_back(std::move(made));
-  live_[m.instance] = &m;
+  for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
   source.job().migration = m.id;
-  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.from, m.spec.to);
+  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.first().from,
+               m.spec.to);
   tasks_.spawn("migrate " + m.spec.job, run(m.id));
   return m;
 }
@@ -191,7 +195,7 @@ void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
   // A runtime that still holds on to a migration hears again what became of it.
   if (hello.migration.empty() || source.job().standby) return;
   for (auto& m : migrations_) {
-    if (m.id != hello.migration || m.instance != source.id) continue;
+    if (m.id != hello.migration || m.of(source.id) == nullptr) continue;
     apply(m, handover::SourceSide(m.side), m.side.attached());
   }
 }
@@ -200,45 +204,46 @@ void Migrations::on_message(Instance& source, const channel::Message& message) {
   const auto* last = std::get_if<channel::Failed>(&message);
   if (last != nullptr && last->lost) return lose_job(source, *last);
   auto* m = running_for(source);
-  if (m == nullptr) return;
+  auto* transfer = m != nullptr ? m->of(source.id) : nullptr;
+  if (transfer == nullptr) return;
   const auto mine = [&](const std::string& id) { return id == m->id; };
   if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
     if (!mine(progress->migration)) return;
-    m->stats = progress->stats;
+    transfer->stats = progress->stats;
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
     if (!mine(converged->migration)) return;
-    m->converged = true;
-    m->predicted_downtime_ms = converged->expected_downtime_ms;
+    transfer->converged = true;
+    transfer->predicted_downtime_ms = converged->expected_downtime_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return;
-    m->frozen_at = frozen->step;
-    m->frozen_time = std::chrono::steady_clock::now();
+    transfer->frozen_at = frozen->step;
+    transfer->frozen_time = std::chrono::steady_clock::now();
     source.frozen = true;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration)) return;
-    m->verified = verified->root;
-    m->stats = verified->stats;
+    transfer->verified = verified->root;
+    transfer->stats = verified->stats;
   } else if (const auto* departed = std::get_if<channel::Departed>(&message)) {
     if (!mine(departed->migration)) return;
-    m->departed = *departed;
+    transfer->departed = *departed;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     if (!mine(failed->migration)) return;
     note_failure(*m, Error(failed->code, failed->failure, failed->hint));
     return;
   } else if (const auto* released = std::get_if<channel::Released>(&message)) {
     if (!mine(released->migration)) return;
-    m->released = true;
+    transfer->released = true;
   } else if (std::holds_alternative<channel::Ended>(message)) {
     note_failure(*m,
                  Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
     return;
   } else if (std::holds_alternative<channel::Stepped>(message)) {
-    sample(*m);
+    sample(*m, *transfer);
     return;
   } else {
     return;
   }
-  sample(*m);
+  sample(*m, *transfer);
   bump(*m);
 }
 
@@ -252,13 +257,16 @@ void Migrations::on_detached(const Instance& source) {
 
 void Migrations::on_exit(Instance& source) {
   for (auto& m : migrations_) {  // it may be over by now
-    if (m.instance == source.id && !m.lost.empty()) source.exit_text = std::exchange(m.lost, {});
+    auto* transfer = m.of(source.id);
+    if (transfer != nullptr && !transfer->lost.empty()) {
+      source.exit_text = std::exchange(transfer->lost, {});
+    }
   }
   auto* m = running_for(source);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
     source.state = "moved";
-    source.moved_to = m->spec.to;
+    source.moved_to = m->of(source.id)->to;
   }
   note_failure(*m, Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }
@@ -266,8 +274,9 @@ void Migrations::on_exit(Instance& source) {
 void Migrations::note_failure(Migration& m, Error error) {
   if (handover::is_committed(m.state()) || m.failure) return;
   m.failure = std::move(error);
-  if (const auto leaving = departures_.find(m.id); leaving != departures_.end()) {
-    leaving->second->close();
+  for (const auto& transfer : m.transfers) {
+    const auto leaving = departures_.find(&transfer);
+    if (leaving != departures_.end()) leaving->second->close();
   }
   bump(m);
 }
@@ -281,13 +290,15 @@ void Migrations::save(const Migration& m) {
   journal_.put(Journal::Kind::migration, m.id, journal_record(m));
 }
 
-void Migrations::sample(Migration& m) const {
-  auto now = sample_of(m.stats);
+void Migrations::sample(const Migration& m, Transfer& transfer) const {
+  auto now = sample_of(transfer.stats);
   now.at_ms = unix_ms() - m.started_at_ms;
   now.state = m.state();
-  const auto* source = jobs_.by_instance(m.instance);
-  now.step = m.frozen_at ? *m.frozen_at : source != nullptr ? source->step : m.migrated_at_step();
-  m.timeline.add(std::move(now));
+  const auto* source = jobs_.by_instance(transfer.instance);
+  now.step = transfer.frozen_at  ? *transfer.frozen_at
+             : source != nullptr ? source->step
+                                 : m.migrated_at_step();
+  transfer.timeline.add(std::move(now));
 }
 
 void Migrations::forget_old() {
@@ -307,6 +318,7 @@ void Migrations::forget_old() {
       return;
     }
     if (forgetting_) forgetting_(*m);
+    for (const auto& transfer : m->transfers) departures_.erase(&transfer);
     m = migrations_.erase(m);
     place = forgotten + 1;
   }
@@ -316,14 +328,15 @@ void Migrations::forget_old() {
 void Migrations::forget_old_timelines() {
   std::size_t kept = 0;
   for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
-    if (!handover::is_over(m->state()) || m->timeline.empty() || ++kept < kTimelinesKept) continue;
-    m->timeline = {};
+    const bool none = m->each([](const Transfer& transfer) { return transfer.timeline.empty(); });
+    if (!handover::is_over(m->state()) || none || ++kept < kTimelinesKept) continue;
+    for (auto& transfer : m->transfers) transfer.timeline = {};
     save(*m);
   }
 }
 
-http::Endpoint Migrations::peer(const Migration& m) const {
-  return http::Endpoint::tcp(parse_destination(m.spec.to).agent());
+http::Endpoint Migrations::peer(const Transfer& transfer) const {
+  return http::Endpoint::tcp(parse_destination(transfer.to).agent());
 }
 
 asio::awaitable<json::object> Migrations::ask(http::Endpoint peer, std::string method,

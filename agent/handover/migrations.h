@@ -88,23 +88,26 @@ class Migrations {
   void need_a_port() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::awaitable<std::string> located(std::string to);
+  void take_up(const Migration& m, const Transfer& transfer, Instance& source);
   asio::awaitable<void> run(std::string id);
   asio::awaitable<void> settle(std::string id, std::optional<Error> failed);
   asio::awaitable<void> sync_and_freeze(Migration& m);
   static void choose_arrival(MigrationSpec& spec, const Job& job);
   asio::awaitable<criu::Examined> examine(const Instance& source);
-  asio::awaitable<void> prepare_departure(Migration& m, TargetStatus standby);
-  asio::awaitable<void> depart(Migration& m, Deadline deadline);
-  asio::awaitable<void> continue_stopped(std::string id);
+  asio::awaitable<void> prepare_departure(Migration& m, Transfer& transfer);
+  asio::awaitable<void> depart(Migration& m, Transfer& transfer, Deadline deadline);
+  asio::awaitable<void> continue_stopped(Migration& m, Transfer& transfer,
+                                         std::shared_ptr<void> in_use);
   asio::awaitable<void> restore_gpu_state(ProcessId root);
   asio::awaitable<void> end_departure(Migration& m);
-  asio::awaitable<void> dismiss_keeper(Migration& m);
+  asio::awaitable<void> dismiss_keeper(const Migration& m, const Transfer& transfer);
   /// How long what has to read all of a job's state may take, `at_least` included.
   [[nodiscard]] static std::chrono::seconds time_to_read(const Instance& source,
                                                          std::chrono::seconds at_least);
-  static void note_restored(Migration& m, const TargetStatus& target);
-  void kill_source_process(const Migration& m, const Instance& source);
-  asio::awaitable<void> enter_phase(Migration& m, const char* phase, Deadline deadline);
+  static void note_restored(Transfer& transfer, const TargetStatus& target);
+  void kill_source_process(const Migration& m, const Transfer& transfer, const Instance& source);
+  asio::awaitable<void> enter_phase(Migration& m, Transfer& transfer, const char* phase,
+                                    Deadline deadline);
   [[nodiscard]] static bool is_phase(std::string_view text);
   void lose_job(const Instance& source, const channel::Failed& said);
   asio::awaitable<void> finish(Migration& m);
@@ -127,39 +130,47 @@ class Migrations {
 
   // The target's agent: target_contact.cpp
   void send(Migration& m, const handover::Message& message);
+  void send(Migration& m, Transfer& transfer, const handover::Message& message);
   void send_kept_back(Migration& m);
   [[nodiscard]] static bool is_at_failpoint(const Migration& m);
-  asio::awaitable<void> call_target(Migration& m, std::shared_ptr<void> in_use,
+  asio::awaitable<void> call_target(Migration& m, Transfer& transfer, std::shared_ptr<void> in_use,
                                     handover::Message message);
-  asio::awaitable<boost::json::object> request(Migration& m, handover::Message message);
-  asio::awaitable<boost::json::object> reservation_body(Migration& m);
-  void answered(Migration& m, const handover::Message& asked, std::optional<Error> failed,
-                const boost::json::object& answer, bool awaited);
-  void hear_before_the_commit(Migration& m, const TargetStatus& status);
-  void miss(Migration& m, const Error& failed, bool awaited);
-  void hear_after_the_end(Migration& m, const handover::Message& asked,
+  asio::awaitable<boost::json::object> request(Migration& m, Transfer& transfer,
+                                               handover::Message message);
+  asio::awaitable<boost::json::object> reservation_body(const Migration& m,
+                                                        const Transfer& transfer);
+  void answered(Migration& m, Transfer& transfer, const handover::Message& asked,
+                std::optional<Error> failed, const boost::json::object& answer, bool awaited);
+  void hear_before_the_commit(Migration& m, Transfer& transfer, const TargetStatus& status);
+  void miss(Migration& m, const Transfer& transfer, const Error& failed, bool awaited);
+  void hear_after_the_end(Migration& m, Transfer& transfer, const handover::Message& asked,
                           const std::optional<Error>& failed,
                           const std::optional<TargetStatus>& status, bool forced);
   void begin_sync(Migration& m);
+  void begin_sync(Migration& m, const Transfer& transfer);
   /// What the handover itself takes beside the state: writes and calls, one after the other.
   [[nodiscard]] double handover_ms(const Migration& m) const;
   asio::awaitable<void> watch_target(Migration& m, std::shared_ptr<void> in_use);
-  asio::awaitable<TargetStatus> park(Migration& m, Deadline deadline);
+  asio::awaitable<void> park(Migration& m, Deadline deadline);
+  asio::awaitable<void> measure_round_trips(Migration& m, Deadline deadline);
 
   asio::awaitable<void> enter(Migration& m, handover::Event event, Deadline deadline);
   asio::awaitable<void> hold(Migration& m, Deadline deadline);
   asio::awaitable<bool> wait_for(const Migration& m, std::function<bool()> condition,
                                  Deadline until, Deadline deadline);
+  /// Until it holds of each transfer.
+  asio::awaitable<void> wait_for_each(const Migration& m, bool (*is)(const Transfer&),
+                                      Deadline deadline);
   void check(const Migration& m, Deadline deadline) const;
-  void release_trainer(Migration& m);
-  void note_warning(Migration& m, std::string warning) const;
+  void release_trainer(Migration& m, Transfer& transfer, Instance& source);
+  void note_warning(const Migration& m, Transfer& transfer, std::string warning) const;
   void note_failure(Migration& m, Error error);
   void bump(Migration& m);
   void save(const Migration& m);
-  void sample(Migration& m) const;
+  void sample(const Migration& m, Transfer& transfer) const;
   void forget_old();
   void forget_old_timelines();
-  [[nodiscard]] http::Endpoint peer(const Migration& m) const;
+  [[nodiscard]] http::Endpoint peer(const Transfer& transfer) const;
   /// Over a line that is kept, but for what may not be done twice.
   asio::awaitable<boost::json::object> ask(http::Endpoint peer, std::string method,
                                            std::string path, boost::json::value body,
@@ -177,8 +188,8 @@ class Migrations {
   TellEvent tell_;
   std::function<void(const Migration&)> forgetting_;
   Signal changed_;
-  http::ConnectionPool connections_;                                    // to the targets' agents
-  std::map<std::string, std::unique_ptr<criu::Departure>> departures_;  // by migration
+  http::ConnectionPool connections_;  // to the targets' agents
+  std::map<const Transfer*, std::unique_ptr<criu::Departure>> departures_;
   std::map<std::string, Migration*> live_;  // those that are not over, by their source's instance
   std::list<Migration> migrations_;         // addresses are stable until forgotten
 };

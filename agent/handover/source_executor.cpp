@@ -40,8 +40,10 @@ class Migrations::Source final : public handover::Executor<SourceSide>, public h
   void send(const Message& message) override { all_.send(m_, message); }
 
  private:
+  /// For one process here.
+  void execute(const handover::Effect& effect, const Transfer& transfer, Instance& source);
   void release(Instance& source, handover::Epoch epoch);
-  void retire(Instance& source);
+  void retire(const Transfer& transfer, Instance& source);
   void alert();
 
   Migrations& all_;
@@ -58,16 +60,23 @@ std::optional<Error> Migrations::Source::journal(const SourceSide& next, bool re
   }
   std::optional<Error> refused;
   try {
-    all_.sample(record);
+    for (auto& transfer : record.transfers) all_.sample(record, transfer);
     all_.save(record);
   } catch (const Error& disk) {
     if (required) return disk;
     refused = disk;
     spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
   }
-  m_ = std::move(record);
-  if (handover::is_over(m_.state()) && all_.running_of(m_.instance) == &m_) {
-    all_.live_.erase(m_.instance);
+  // Tasks hold on to its transfers, which stay where they are.
+  m_.side = std::move(record.side);
+  m_.version = record.version;
+  m_.history = std::move(record.history);
+  auto sampled = record.transfers.begin();
+  for (auto& transfer : m_.transfers) {
+    transfer.timeline = std::move((sampled++)->timeline);
+    if (handover::is_over(m_.state()) && all_.running_of(transfer.instance) == &m_) {
+      all_.live_.erase(transfer.instance);
+    }
   }
   all_.handover_gate_.note(m_.id, m_.state() == State::freezing || m_.state() == State::verifying ||
                                       m_.state() == State::committed);
@@ -77,33 +86,34 @@ std::optional<Error> Migrations::Source::journal(const SourceSide& next, bool re
 }
 
 void Migrations::Source::execute(const handover::Effect& effect, const SourceSide&) {
-  auto* source = all_.jobs_.by_instance(m_.instance);
   switch (effect.type) {
     case Type::begin_sync:
       m_.begin_sync_is_due = all_.is_at_failpoint(m_);
       if (!m_.begin_sync_is_due) all_.begin_sync(m_);
       break;
-    case Type::freeze:
-      if (source != nullptr) all_.hub_.send(*source, channel::Freeze{m_.id});
-      break;
-    case Type::release:
-      if (source != nullptr) release(*source, effect.epoch);
-      break;
-    case Type::retire:
-      if (source != nullptr) retire(*source);
-      break;
-    case Type::fence:
-      if (source != nullptr) all_.jobs_.fence(source->job(), effect.epoch);
-      tell_two_copies(m_, all_.tell_);
-      break;
+    case Type::alert_operator: alert(); break;
+    default:
+      for (const auto& transfer : m_.transfers) {
+        auto* source = all_.jobs_.by_instance(transfer.instance);
+        if (source != nullptr) execute(effect, transfer, *source);
+      }
+  }
+  if (effect.type == Type::fence) tell_two_copies(m_, all_.tell_);
+}
+
+void Migrations::Source::execute(const handover::Effect& effect, const Transfer& transfer,
+                                 Instance& source) {
+  switch (effect.type) {
+    case Type::freeze: all_.hub_.send(source, channel::Freeze{m_.id}); break;
+    case Type::release: release(source, effect.epoch); break;
+    case Type::retire: retire(transfer, source); break;
+    case Type::fence: all_.jobs_.fence(source.job(), effect.epoch); break;
     case Type::end_trainer:
-      if (source == nullptr) break;
       spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
                    m_.id);
       all_.tasks_.spawn("see " + m_.spec.job + " off",
-                        all_.jobs_.end_moved(m_.instance, kTermGrace));
+                        all_.jobs_.end_moved(transfer.instance, kTermGrace));
       break;
-    case Type::alert_operator: alert(); break;
     default: break;  // a target's
   }
 }
@@ -116,14 +126,14 @@ void Migrations::Source::release(Instance& source, handover::Epoch epoch) {
     // resume_after_restart() gives the job its epoch.
     all_.jobs_.save_when_possible(job);
   }
-  all_.release_trainer(m_);
+  all_.release_trainer(m_, *m_.of(source.id), source);
 }
 
-void Migrations::Source::retire(Instance& source) {
-  source.moved_to = m_.spec.to;
+void Migrations::Source::retire(const Transfer& transfer, Instance& source) {
+  source.moved_to = transfer.to;
   all_.jobs_.set_state(source, "moved");
   if (m_.spec.arrive == Arrival::criu) {
-    all_.kill_source_process(m_, source);  // it is stopped, and cannot hear
+    all_.kill_source_process(m_, transfer, source);  // it is stopped, and cannot hear
   } else {
     all_.hub_.send(source, channel::Retire{m_.id});
   }
@@ -138,7 +148,7 @@ void Migrations::Source::alert() {
   all_.tell_({"in_doubt",
               fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
                           m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
-              m_.spec.job, m_.device(), m_.id});
+              m_.spec.job, m_.first().device(), m_.id});
 }
 
 /// The one door through which a state changes.

@@ -46,12 +46,13 @@ void Reservations::look_at_files(Reservation& r, const Instance& standby) {
 }
 
 /// The target's agent has told its own operators; these are the job's.
-void Migrations::note_warning(Migration& m, std::string warning) const {
+void Migrations::note_warning(const Migration& m, Transfer& transfer, std::string warning) const {
   if (warning.empty()) return;
-  m.warning = bounded(std::move(warning));
-  spdlog::warn("job {} migration {}: {}", m.spec.job, m.id, m.warning);
+  transfer.warning = bounded(std::move(warning));
+  spdlog::warn("job {} migration {}: {}", m.spec.job, m.id, transfer.warning);
   if (tell_) {
-    tell_({.kind = "standby_writes", .text = m.warning, .job = m.spec.job, .migration = m.id});
+    tell_(
+        {.kind = "standby_writes", .text = transfer.warning, .job = m.spec.job, .migration = m.id});
   }
 }
 

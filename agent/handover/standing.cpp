@@ -15,7 +15,7 @@ using handover::State;
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
   const Migration* found = nullptr;
   for (const auto& m : migrations.all()) {
-    if (m.instance == instance.id) found = &m;
+    if (m.of(instance.id) != nullptr) found = &m;
   }
   return found;
 }

@@ -44,36 +44,45 @@ bool Migrations::is_at_failpoint(const Migration& m) {
 }
 
 void Migrations::send(Migration& m, const Message& message) {
+  for (auto& transfer : m.transfers) send(m, transfer, message);
+}
+
+void Migrations::send(Migration& m, Transfer& transfer, const Message& message) {
+  auto& target = transfer.target;
   // A failpoint stands between what is on disk and what it stands for.
   const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
   if (decides && is_at_failpoint(m)) {
-    m.target.kept_back.push_back(message);
+    target.kept_back.push_back(message);
     return;
   }
   // One that is under way stands for both.
-  if (std::exchange(m.target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
-  tasks_.spawn("tell the target of " + m.id, call_target(m, m.in_use, message));
+  if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
+  tasks_.spawn("tell the target of " + m.id, call_target(m, transfer, m.in_use, message));
 }
 
 void Migrations::send_kept_back(Migration& m) {
-  for (const auto& message : std::exchange(m.target.kept_back, {})) send(m, message);
+  for (auto& transfer : m.transfers) {
+    for (const auto& message : std::exchange(transfer.target.kept_back, {})) {
+      send(m, transfer, message);
+    }
+  }
   if (std::exchange(m.begin_sync_is_due, false)) begin_sync(m);
 }
 
-asio::awaitable<void> Migrations::call_target(Migration& m, std::shared_ptr<void>,
-                                              Message message) {
+asio::awaitable<void> Migrations::call_target(Migration& m, Transfer& transfer,
+                                              std::shared_ptr<void>, Message message) {
   co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
   const auto asked_at = Clock::now();
-  const bool awaited = m.target.awaited;
+  auto& target = transfer.target;
+  const bool awaited = target.awaited;
   std::optional<Error> failed;
   json::object answer;
   try {
-    answer = co_await request(m, message);
+    answer = co_await request(m, transfer, message);
   } catch (...) {
     if (tasks_.stopping()) throw;
     failed = error_of(std::current_exception());
   }
-  auto& target = m.target;
   target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
   ++target.calls;
   target.silent = false;
@@ -83,7 +92,7 @@ asio::awaitable<void> Migrations::call_target(Migration& m, std::shared_ptr<void
     ++target.round_trips;
   }
   try {
-    answered(m, message, failed, answer, awaited);
+    answered(m, transfer, message, failed, answer, awaited);
     target.refused_by_the_disk.clear();
   } catch (...) {
     // What is not on disk has not happened here: before the commit it is given up, after it the
@@ -99,94 +108,97 @@ asio::awaitable<void> Migrations::call_target(Migration& m, std::shared_ptr<void
   changed_.notify();
 }
 
-asio::awaitable<json::object> Migrations::request(Migration& m, Message message) {
+asio::awaitable<json::object> Migrations::request(Migration& m, Transfer& transfer,
+                                                  Message message) {
   auto path = reservation_path(m.id);
   switch (message.kind) {
     case Kind::reserve: {
-      auto body = co_await reservation_body(m);
-      co_return co_await ask(peer(m), "POST", "/v1/peer/reservations", std::move(body),
+      auto body = co_await reservation_body(m, transfer);
+      co_return co_await ask(peer(transfer), "POST", "/v1/peer/reservations", std::move(body),
                              kReserveMax);
     }
     case Kind::grant: {
       json::object body{{"epoch", message.epoch},
                         {"root", to_string(message.content.root)},
                         {"step", message.content.step}};
-      co_return co_await ask(peer(m), "POST", path + "/grant", std::move(body), kAnswerMax);
+      co_return co_await ask(peer(transfer), "POST", path + "/grant", std::move(body), kAnswerMax);
     }
     case Kind::drop:
       if (message.epoch > m.epoch()) path += fmt::format("?epoch={}", message.epoch);
-      co_return co_await ask(peer(m), "DELETE", std::move(path), nullptr, kAnswerMax);
+      co_return co_await ask(peer(transfer), "DELETE", std::move(path), nullptr, kAnswerMax);
     default: break;
   }
   const bool committed = handover::is_committed(m.state());
-  if (!m.target.awaited && !committed) {
-    co_return co_await ask(peer(m), "GET", std::move(path), nullptr, kHeartbeatAnswerMax);
+  if (!transfer.target.awaited && !committed) {
+    co_return co_await ask(peer(transfer), "GET", std::move(path), nullptr, kHeartbeatAnswerMax);
   }
   const auto wait = committed ? kNewsWaitCommitted : kNewsWait;
-  path += fmt::format("?after={}&wait_ms={}", m.target.version, wait.count());
-  co_return co_await ask(peer(m), "GET", std::move(path), nullptr, kAnswerMax);
+  path += fmt::format("?after={}&wait_ms={}", transfer.target.version, wait.count());
+  co_return co_await ask(peer(transfer), "GET", std::move(path), nullptr, kAnswerMax);
 }
 
-void Migrations::answered(Migration& m, const Message& asked, std::optional<Error> failed,
-                          const json::object& answer, bool awaited) {
+void Migrations::answered(Migration& m, Transfer& transfer, const Message& asked,
+                          std::optional<Error> failed, const json::object& answer, bool awaited) {
+  auto& target = transfer.target;
   std::optional<TargetStatus> status;
   if (asked.kind == Kind::reserve) {
     if (failed) return note_failure(m, *failed);
-    const auto offer = offer_from(peer(m).text(), answer);
+    const auto offer = offer_from(peer(transfer).text(), answer);
     if (offer.accepted) {
-      m.target.accepted = true;
-      m.target.heard = Clock::now();
+      target.accepted = true;
+      target.heard = Clock::now();
       return;
     }
     return note_failure(m, Error(offer.code,
-                                 fmt::format("refused by {}: {}", m.spec.to,
+                                 fmt::format("refused by {}: {}", transfer.to,
                                              fmt::join(offer.blocked_reasons, "; ")),
                                  offer.hint.empty() ? another_device(m) : offer.hint));
   }
   if (!failed && (asked.kind == Kind::poll || answer.contains("state"))) {
     try {
-      status = target_status_from(peer(m).text(), m.epoch(), answer);
+      status = target_status_from(peer(transfer).text(), m.epoch(), answer);
     } catch (const Error& no_answer) {
       failed = no_answer;
     }
   }
   if (status) {
-    m.target.heard = Clock::now();
-    m.target.version = status->version;
-    if (m.state() == State::preparing) m.target.status = *status;
+    target.heard = Clock::now();
+    target.version = status->version;
+    if (m.state() == State::preparing) target.status = *status;
   }
   if (m.walks()) {
     if (m.failure) return;
-    if (status) hear_before_the_commit(m, *status);
-    if (failed) miss(m, *failed, awaited);
+    if (status) hear_before_the_commit(m, transfer, *status);
+    if (failed) miss(m, transfer, *failed, awaited);
     return;
   }
   // Refused is answered: its state says why.
   if (asked.kind == Kind::grant) {
-    m.target.granted =
+    target.granted =
         !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
   }
-  if (failed) m.target.failure = failed->failure();
-  m.target.silent = failed && asked.kind == Kind::poll && failed->code() != Code::not_found;
-  if (asked.kind == Kind::grant && !m.target.granted) m.target.silent = true;
+  if (failed) target.failure = failed->failure();
+  target.silent = failed && asked.kind == Kind::poll && failed->code() != Code::not_found;
+  if (asked.kind == Kind::grant && !target.granted) target.silent = true;
   if (handover::is_committed(m.state())) {
     if (status && handover::is_granted(status->message.state)) {
-      m.downtime_ms = status->downtime_ms;
-      m.clock_error_ms = status->clock_error_ms;
+      transfer.downtime_ms = status->downtime_ms;
+      transfer.clock_error_ms = status->clock_error_ms;
     }
     if (status) return apply(m, status->message);
     if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {
-      m.target.heard = Clock::now();
+      target.heard = Clock::now();
       apply(m, Message{Kind::status, m.epoch()});
     }
     return;
   }
-  hear_after_the_end(m, asked, failed, status, text_at(answer, "forced") == "target");
+  hear_after_the_end(m, transfer, asked, failed, status, text_at(answer, "forced") == "target");
 }
 
 /// What it cannot be before a commit gives the migration up.
-void Migrations::hear_before_the_commit(Migration& m, const TargetStatus& status) {
-  const auto agent = peer(m).text();
+void Migrations::hear_before_the_commit(Migration& m, Transfer& transfer,
+                                        const TargetStatus& status) {
+  const auto agent = peer(transfer).text();
   if (const auto wrong = not_before_a_commit(agent, status)) return note_failure(m, *wrong);
   const auto state = status.message.state;
   if (m.state() == State::preparing && state == TargetState::verified) {
@@ -198,29 +210,31 @@ void Migrations::hear_before_the_commit(Migration& m, const TargetStatus& status
                  "is it a cardswapd of this release that listens there?"));
   }
   if (m.state() == State::preparing && state == TargetState::parked) {
-    note_warning(m, status.warning);
+    note_warning(m, transfer, status.warning);
   }
-  if (m.spec.arrive == Arrival::criu && state == TargetState::verified) note_restored(m, status);
+  if (m.spec.arrive == Arrival::criu && state == TargetState::verified) {
+    note_restored(transfer, status);
+  }
   const auto before = m.state();
   apply(m, status.message);
-  if (m.state() != before) m.target.awaited = false;
+  if (m.state() != before) transfer.target.awaited = false;
 }
 
 /// A target whose agent does not answer is lost.
-void Migrations::miss(Migration& m, const Error& failed, bool awaited) {
-  const bool silent = Clock::now() - m.target.heard >= config_.peer_silence_max;
+void Migrations::miss(Migration& m, const Transfer& transfer, const Error& failed, bool awaited) {
+  const bool silent = Clock::now() - transfer.target.heard >= config_.peer_silence_max;
   if (failed.code() == Code::protocol_mismatch) return note_failure(m, failed);
   if (silent || failed.code() == Code::unreachable || failed.code() == Code::not_found) {
     return note_failure(
         m, Error(Code::target_lost,
-                 fmt::format("the agent of {} does not answer: {}", m.spec.to, failed.failure()),
+                 fmt::format("the agent of {} does not answer: {}", transfer.to, failed.failure()),
                  "the job goes on where it is; look at that agent and the network"));
   }
   if (awaited) note_failure(m, failed);
 }
 
 /// It was given up here, or taken back.
-void Migrations::hear_after_the_end(Migration& m, const Message& asked,
+void Migrations::hear_after_the_end(Migration& m, Transfer& transfer, const Message& asked,
                                     const std::optional<Error>& failed,
                                     const std::optional<TargetStatus>& status, bool forced) {
   const bool refused = is(failed, {Code::conflict});  // it has the job, or ends
@@ -232,7 +246,7 @@ void Migrations::hear_after_the_end(Migration& m, const Message& asked,
   if (is_there && m.own_epoch() < m.epoch() && !forced) {
     // What was not granted here may step there by an operator's word alone.
     spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
-                  m.spec.job, m.id, m.spec.to);
+                  m.spec.job, m.id, transfer.to);
     return;
   }
   if (m.state() == State::aborting && !is_there) {
@@ -242,7 +256,7 @@ void Migrations::hear_after_the_end(Migration& m, const Message& asked,
                           ? !failed || is(failed, {Code::unreachable, Code::unauthorized,
                                                    Code::protocol_mismatch})
                           : status && status->message.state == TargetState::failed;
-    if (gone || is(failed, {Code::not_found})) m.target.dropped = true;
+    if (gone || is(failed, {Code::not_found})) transfer.target.dropped = true;
     return;
   }
   if (status) hear(m, status->message);
@@ -250,17 +264,18 @@ void Migrations::hear_after_the_end(Migration& m, const Message& asked,
 }
 
 /// What the place is for.
-asio::awaitable<json::object> Migrations::reservation_body(Migration& m) {
-  const auto* source = jobs_.by_instance(m.instance);
+asio::awaitable<json::object> Migrations::reservation_body(const Migration& m,
+                                                           const Transfer& transfer) {
+  const auto* source = jobs_.by_instance(transfer.instance);
   if (source == nullptr) throw Error(Code::source_lost, fmt::format("job {} is gone", m.spec.job));
   json::object body{{"migration", m.id},
                     {"job", to_json(source->job().spec)},
                     {"arrive", to_string(m.spec.arrive)},
-                    {"device", parse_destination(m.spec.to).device},
+                    {"device", parse_destination(transfer.to).device},
                     {"state_bytes", source->state_bytes},
                     {"homed_bytes", source->relocatable_bytes},
                     {"epoch", m.epoch()},
-                    {"from", m.from},
+                    {"from", transfer.from},
                     {"from_api", config_.listen_address().text()},
                     {"encrypt", m.spec.encrypt},
                     {"framework", source->framework},
@@ -283,9 +298,13 @@ asio::awaitable<json::object> Migrations::reservation_body(Migration& m) {
   co_return body;
 }
 
-/// To the trainer: where its state is taken.
 void Migrations::begin_sync(Migration& m) {
-  const auto& standby = *m.target.status;
+  for (const auto& transfer : m.transfers) begin_sync(m, transfer);
+}
+
+/// To the trainer: where its state is taken.
+void Migrations::begin_sync(Migration& m, const Transfer& transfer) {
+  const auto& standby = *transfer.target.status;
   channel::BeginSync begin;
   begin.handover_ms = handover_ms(m);
   begin.migration = m.id;
@@ -295,7 +314,7 @@ void Migrations::begin_sync(Migration& m) {
   begin.data_key = standby.data.key;
   begin.spec = m.spec;
   begin.transports = config_.transports;
-  const auto* source = jobs_.by_instance(m.instance);
+  const auto* source = jobs_.by_instance(transfer.instance);
   if (source != nullptr && is_own_network(source->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
   }

@@ -76,33 +76,35 @@ asio::awaitable<criu::Examined> Migrations::examine(const Instance& source) {
 }
 
 /// While the job still runs: what would else be time of its downtime.
-asio::awaitable<void> Migrations::prepare_departure(Migration& m, TargetStatus standby) {
-  const auto* source = jobs_.by_instance(m.instance);
+asio::awaitable<void> Migrations::prepare_departure(Migration& m, Transfer& transfer) {
+  const auto* source = jobs_.by_instance(transfer.instance);
+  const auto& standby = *transfer.target.status;
   criu::Departure::Place place;
-  place.host = parse_destination(m.spec.to).host;
+  place.host = parse_destination(transfer.to).host;
   if (!standby.image.host.empty()) place.host = standby.image.host;
   place.port = standby.image.port;
   place.token = standby.image.token;
   place.key = standby.image.key;
   if (place.port == 0 || (m.spec.encrypt && place.key.empty())) {
-    throw Error(Code::refused, fmt::format("the agent of {} takes no process images", m.spec.to),
+    throw Error(Code::refused, fmt::format("the agent of {} takes no process images", transfer.to),
                 "run the same Cardswap release on both hosts");
   }
-  auto& departure = departures_[m.id];
+  auto& departure = departures_[&transfer];
   departure = std::make_unique<criu::Departure>(context_, criu_.tool().path,
                                                 config_.job_dir(m.spec.job), criu_.hooks());
   const auto user = source->job().spec.user;
   criu::open_meeting(config_, m.id, criu::Meeting::keeper, user);
   co_await departure->prepare(std::move(place), source->process, user,
                               criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string());
-  m.keeper = departure->keeper();
-  tasks_.spawn("reap the keeper of " + m.id, reaped(m.keeper));
+  transfer.keeper = departure->keeper();
+  tasks_.spawn("reap the keeper of " + m.id, reaped(transfer.keeper));
 }
 
 /// What `verifying` consists of here. It can be held like a state.
-asio::awaitable<void> Migrations::enter_phase(Migration& m, const char* phase, Deadline deadline) {
-  m.stats.phase = phase;
-  sample(m);
+asio::awaitable<void> Migrations::enter_phase(Migration& m, Transfer& transfer, const char* phase,
+                                              Deadline deadline) {
+  transfer.stats.phase = phase;
+  sample(m, transfer);
   bump(m);
   spdlog::info("job {} migration {}: {}", m.spec.job, m.id, phase);
   if (m.hold_at != phase) co_return;
@@ -121,32 +123,33 @@ bool Migrations::is_phase(std::string_view text) {
 
 /// The process is at the target, and waits there for the grant, when this returns and the target
 /// says that it is verified.
-asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
-  auto& departure = *departures_.at(m.id);
+asio::awaitable<void> Migrations::depart(Migration& m, Transfer& transfer, Deadline deadline) {
+  auto& departure = *departures_.at(&transfer);
   const auto frozen = Clock::now();
-  co_await enter_phase(m, "departing", deadline);
-  const auto* source = jobs_.by_instance(m.instance);
+  co_await enter_phase(m, transfer, "departing", deadline);
+  const auto* source = jobs_.by_instance(transfer.instance);
   const auto socket = criu::meeting_socket(config_, m.id, criu::Meeting::keeper).string();
-  const auto keeper = static_cast<std::uint64_t>(m.keeper.pid);
+  const auto keeper = static_cast<std::uint64_t>(transfer.keeper.pid);
   if (source == nullptr || !hub_.send(*source, channel::Depart{m.id, socket, keeper})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m.spec.job));
   }
   const auto until = std::min(deadline, Clock::now() + time_to_read(*source, kDepartMax));
   const auto root = source->process;
   const auto log = source->log_path;
-  while (!m.departed) {
+  while (!transfer.departed) {
     check(m, until);
     co_await changed_.wait_until(until);
   }
-  m.process.freeze_ms = m.frozen_time ? ms_since(*m.frozen_time) : ms_since(frozen);
-  co_await enter_phase(m, "dumping", deadline);
+  auto& move = transfer.process;
+  move.freeze_ms = ms_since(transfer.frozen_time.value_or(frozen));
+  co_await enter_phase(m, transfer, "dumping", deadline);
   const auto dump_began = Clock::now();
-  co_await departure.dump(root, m.departed->socket_inode, log);
-  m.process.driver_suspend_ms = departure.driver_suspend_ms();
-  m.process.dump_ms = ms_since(dump_began) - m.process.driver_suspend_ms;
-  m.process.image_bytes = departure.image_bytes();
+  co_await departure.dump(root, transfer.departed->socket_inode, log);
+  move.driver_suspend_ms = departure.driver_suspend_ms();
+  move.dump_ms = ms_since(dump_began) - move.driver_suspend_ms;
+  move.image_bytes = departure.image_bytes();
   check(m, deadline);
-  co_await enter_phase(m, "shipping", deadline);
+  co_await enter_phase(m, transfer, "shipping", deadline);
   const auto ship_began = Clock::now();
   std::optional<Error> failed;
   try {
@@ -156,46 +159,45 @@ asio::awaitable<void> Migrations::depart(Migration& m, Deadline deadline) {
   }
   check(m, deadline);  // what closed the connection, if it was this side
   if (failed) throw Error(*failed);
-  m.process.ship_ms = ms_since(ship_began);
-  co_await enter_phase(m, "restoring", deadline);
+  move.ship_ms = ms_since(ship_began);
+  co_await enter_phase(m, transfer, "restoring", deadline);
 }
 
 std::chrono::seconds Migrations::time_to_read(const Instance& source, seconds at_least) {
   return at_least + seconds(source.state_bytes / kReadRateMin);
 }
 
-void Migrations::note_restored(Migration& m, const TargetStatus& target) {
-  m.process.restore_ms = target.restore_ms;
-  m.process.driver_resume_ms = target.driver_resume_ms;
-  m.process.verify_ms = target.verify_ms;
+void Migrations::note_restored(Transfer& transfer, const TargetStatus& target) {
+  transfer.process.restore_ms = target.restore_ms;
+  transfer.process.driver_resume_ms = target.driver_resume_ms;
+  transfer.process.verify_ms = target.verify_ms;
 }
 
 /// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
-asio::awaitable<void> Migrations::continue_stopped(std::string id) {
-  const auto pin = at(id).in_use;
+asio::awaitable<void> Migrations::continue_stopped(Migration& m, Transfer& transfer,
+                                                   std::shared_ptr<void>) {
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
-    auto& m = at(id);
-    const auto* source = jobs_.by_instance(m.instance);
-    if (source == nullptr || (m.released && m.gpus_are_back)) break;
-    if (const auto* next = running_for(*source); next != nullptr && next->id != id) break;
+    const auto* source = jobs_.by_instance(transfer.instance);
+    if (source == nullptr || (transfer.released && transfer.gpus_are_back)) break;
+    if (const auto* next = running_for(*source); next != nullptr && next != &m) break;
     const auto root = source->process;
     if (!source->live()) {
       criu_.hooks().ended(root);
       break;
     }
     cardswap::continue_stopped(root);
-    if (!m.gpus_are_back && !is_traced(root)) {
+    if (!transfer.gpus_are_back && !is_traced(root)) {
       co_await criu_.look();
       co_await criu_.hooks().undo(root);
-      m.gpus_are_back = true;
+      transfer.gpus_are_back = true;
       changed_.notify();
       continue;
     }
     co_await changed_.wait_until(Clock::now() + kContinueEvery);
   }
-  at(id).continuing = false;
+  transfer.continuing = false;
   changed_.notify();
 }
 
@@ -208,19 +210,23 @@ asio::awaitable<void> Migrations::restore_gpu_state(ProcessId root) {
 
 /// The move was given up; the job goes on here.
 asio::awaitable<void> Migrations::end_departure(Migration& m) {
-  departures_.erase(m.id);
-  if (m.keeper.pid != 0) co_await dismiss_keeper(m);
-  if (!is_alive(m.keeper)) criu::close_meeting(config_, m.id, criu::Meeting::keeper);
-  while (m.continuing && !m.gpus_are_back) co_await changed_.wait_until(Clock::now() + seconds(1));
+  for (const auto& transfer : m.transfers) {
+    departures_.erase(&transfer);
+    if (transfer.keeper.pid != 0) co_await dismiss_keeper(m, transfer);
+    if (!is_alive(transfer.keeper)) criu::close_meeting(config_, m.id, criu::Meeting::keeper);
+    while (transfer.continuing && !transfer.gpus_are_back) {
+      co_await changed_.wait_until(Clock::now() + seconds(1));
+    }
+  }
 }
 
 /// Its memory is with the job again, or the job is gone.
-asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
+asio::awaitable<void> Migrations::dismiss_keeper(const Migration& m, const Transfer& transfer) {
   const auto until = Clock::now() + kKeeperLeaves;
-  while (is_alive(m.keeper) && Clock::now() < until) {
-    const auto* source = jobs_.by_instance(m.instance);
-    if (m.released || source == nullptr || source->ended_at_ms != 0) {
-      ::kill(m.keeper.pid, SIGTERM);
+  while (is_alive(transfer.keeper) && Clock::now() < until) {
+    const auto* source = jobs_.by_instance(transfer.instance);
+    if (transfer.released || source == nullptr || source->ended_at_ms != 0) {
+      ::kill(transfer.keeper.pid, SIGTERM);
       criu::close_meeting(config_, m.id, criu::Meeting::keeper);
       co_return;
     }
@@ -231,13 +237,14 @@ asio::awaitable<void> Migrations::dismiss_keeper(Migration& m) {
 /// Its memory is nowhere from where it comes back as it was: the process stands for good. It is
 /// ended, so that whoever waits for the job learns of it, and its restart rule holds.
 void Migrations::lose_job(const Instance& source, const channel::Failed& said) {
-  const auto m = std::ranges::find_if(migrations_, [&](const Migration& other) {
-    return other.id == said.migration && other.instance == source.id;
-  });
-  if (m == migrations_.end() || m->keeper.pid == 0 || handover::is_committed(m->state())) return;
-  m->lost = fmt::format("migration {} was given up, and {}", m->id, said.failure);
+  const auto m = std::ranges::find(migrations_, said.migration, &Migration::id);
+  auto* transfer = m != migrations_.end() ? m->of(source.id) : nullptr;
+  if (transfer == nullptr || transfer->keeper.pid == 0 || handover::is_committed(m->state())) {
+    return;
+  }
+  transfer->lost = fmt::format("migration {} was given up, and {}", m->id, said.failure);
   const auto text =
-      fmt::format("job {} on {} is lost: {}", source.name(), config_.host_name, m->lost);
+      fmt::format("job {} on {} is lost: {}", source.name(), config_.host_name, transfer->lost);
   spdlog::error("{}", text);
   if (tell_) tell_({"job_lost", text, source.name(), source.device, m->id});
   note_failure(*m, Error(Code::source_lost, text, said.hint));
@@ -254,11 +261,12 @@ void Migrations::lose_job(const Instance& source, const channel::Failed& said) {
 }
 
 /// The stopped original of a job that is elsewhere for good.
-void Migrations::kill_source_process(const Migration& m, const Instance& source) {
+void Migrations::kill_source_process(const Migration& m, const Transfer& transfer,
+                                     const Instance& source) {
   kill_tree(source.process);  // its GPUs were let go before it was dumped
   criu_.hooks().ended(source.process);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
-  if (is_alive(m.keeper)) ::kill(m.keeper.pid, SIGTERM);
+  if (is_alive(transfer.keeper)) ::kill(transfer.keeper.pid, SIGTERM);
   criu::close_meeting(config_, m.id, criu::Meeting::keeper);
 }
 

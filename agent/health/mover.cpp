@@ -110,7 +110,7 @@ asio::awaitable<void> Mover::take_up(std::string job_uid) {
   std::string id;
   for (const auto& migration : migrations_.all()) {
     if (handover::is_over(migration.state())) continue;
-    const auto* source = jobs_.by_instance(migration.instance);
+    const auto* source = jobs_.by_instance(migration.first().instance);
     if (source != nullptr && source->job().uid() == job_uid) id = migration.id;
   }
   if (id.empty()) {
@@ -142,8 +142,8 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   const bool moved = co_await over(id);
   const auto& ended = migrations_.at(id);
   if (moved) {
-    tell(move, "moved", fmt::format("to {}, stopped for {}", target, format_ms(ended.downtime_ms)),
-         id);
+    tell(move, "moved",
+         fmt::format("to {}, stopped for {}", target, format_ms(ended.first().downtime_ms)), id);
   } else {
     tell(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
     if (avoid_.size() < kAvoidMax) avoid_[move.job_uid].push_back(target);

@@ -14,6 +14,11 @@ constexpr std::array kOfTheJob{"name",    "uid",        "argv",      "cwd",     
                                "restart", "user",       "arrive",    "epoch",   "newer_epoch",
                                "standby", "superseded", "migration", "restarts"};
 
+constexpr std::array kOfTheTransfer{"instance",    "from",           "predicted_downtime_ms",
+                                    "downtime_ms", "clock_error_ms", "warning",
+                                    "progress",    "process",        "keeper",
+                                    "timeline"};
+
 /// The record keeps its id, which was that of the job's process.
 json::object job_with_instances(json::object record) {
   json::object job;
@@ -28,10 +33,25 @@ json::object job_with_instances(json::object record) {
   return job;
 }
 
+json::object migration_with_transfers(json::object record) {
+  json::object migration;
+  json::object transfer{{"rank", 0}};
+  for (auto& [key, value] : record) {
+    const bool of_transfer =
+        std::ranges::find(kOfTheTransfer, std::string_view(key)) != kOfTheTransfer.end();
+    (of_transfer ? transfer : migration)[key] = std::move(value);
+  }
+  if (const auto* to = migration.if_contains("to")) transfer["to"] = *to;
+  migration["transfers"] = json::array{std::move(transfer)};
+  return migration;
+}
+
 }  // namespace
 
 json::object from_version_2(std::string_view kind, json::object record) {
-  return kind == "job" ? job_with_instances(std::move(record)) : std::move(record);
+  if (kind == "job") return job_with_instances(std::move(record));
+  if (kind == "migration") return migration_with_transfers(std::move(record));
+  return record;
 }
 
 }  // namespace cardswap

@@ -10,7 +10,8 @@ constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1
 }  // namespace
 
 std::string strategy_of(const Migration& m) {
-  return m.stats.strategy.empty() ? std::string(to_string(m.spec.strategy)) : m.stats.strategy;
+  const auto& chosen = m.first().stats.strategy;
+  return chosen.empty() ? std::string(to_string(m.spec.strategy)) : chosen;
 }
 
 FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {}
@@ -24,19 +25,22 @@ FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
 }
 
 void FinishedMigrations::add(const Migration& m) {
-  transferred += static_cast<double>(m.stats.transferred);
+  for (const auto& transfer : m.transfers) {
+    transferred += static_cast<double>(transfer.stats.transferred);
+  }
   if (!handover::is_over(m.state()) || m.result.empty()) return;
   const auto strategy = strategy_of(m);
   ++outcomes[{m.result, strategy}];
   if (m.error) ++errors[std::string(to_string(m.error->code()))];
   if (m.result != "ok") return;
   auto& of_strategy = times[strategy];
-  of_strategy.downtime.observe(m.downtime_ms / 1000);
+  const auto& transfer = m.first();
+  of_strategy.downtime.observe(transfer.downtime_ms / 1000);
   of_strategy.total.observe(static_cast<double>(m.ended_at_ms - m.started_at_ms) / 1000);
   // What was predicted counts the trainer's wait before its last step too.
-  const auto measured = m.downtime_ms + m.stats.hold_ms;
-  if (m.predicted_downtime_ms > 0 && measured > 0) {
-    predicted.observe(m.predicted_downtime_ms / measured);
+  const auto measured = transfer.downtime_ms + transfer.stats.hold_ms;
+  if (transfer.predicted_downtime_ms > 0 && measured > 0) {
+    predicted.observe(transfer.predicted_downtime_ms / measured);
   }
 }
 

@@ -22,7 +22,7 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
   migration.history.emplace_back("planned", 1);
   migration.error = Error(Code::io, "disk");
   return {bytes_of(boost::json::serialize(to_journal(job))),
-          bytes_of(boost::json::serialize(to_json(migration))),
+          bytes_of(boost::json::serialize(journal_record(migration))),
           bytes_of(boost::json::serialize(health::to_json(health::Incident()))),
           bytes_of(boost::json::serialize(health::Guards(health::Policy()).record())),
           bytes_of(R"({"version":"4","status":"firing","alerts":[{"status":"firing","labels":)"
@@ -45,6 +45,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   take([](const auto& record) { return to_journal(Job(record)); });
   take([](const auto& record) { return to_journal(Job(from_version_2("job", record))); });
   take([](const auto& record) { return migration_from_journal(record); });
+  take([](const auto& record) {
+    return migration_from_journal(from_version_2("migration", record));
+  });
   take([](const auto& record) { return health::incident_from_journal(record); });
   take([](const auto& record) { return health::webhook_from(record); });
   take([](const auto& record) {

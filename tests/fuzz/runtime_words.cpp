@@ -58,6 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Migration m;
   m.id = "m-1";
   m.spec.to = "gpu-b/cpu:0";
+  auto& transfer = m.first();
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     instance.framework = hello->framework;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
@@ -65,25 +66,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
     note_step(instance, stepped->step, stepped->median_step_ms);
   } else if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
-    m.stats = progress->stats;
+    transfer.stats = progress->stats;
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
-    m.stats = verified->stats;
+    transfer.stats = verified->stats;
     m.side =
         handover::SourceSide({handover::State::committed, 2, 1, {verified->root, verified->step}});
   } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
-    m.predicted_downtime_ms = converged->expected_downtime_ms;
+    transfer.predicted_downtime_ms = converged->expected_downtime_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
-    m.frozen_at = frozen->step;
+    transfer.frozen_at = frozen->step;
   } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
     m.error = Error(failed->code, failed->failure, failed->hint);
-    m.lost = instance.exit_text = failed->failure;
+    transfer.lost = instance.exit_text = failed->failure;
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
-    m.downtime_ms = resumed->downtime_ms;
-    m.clock_error_ms = resumed->clock_error_ms;
+    transfer.downtime_ms = resumed->downtime_ms;
+    transfer.clock_error_ms = resumed->clock_error_ms;
   } else {
     return 0;
   }
-  m.timeline.add(sample_of(m.stats));
+  transfer.timeline.add(sample_of(transfer.stats));
   expect_readable(to_journal(job), [](const auto& record) { return Job(record).live(); });
   expect_readable(journal_record(m),
                   [](const auto& record) { return migration_from_journal(record); });

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/handover/migration.h"
+#include "agent/journal/versions.h"
 
 namespace cardswap {
 namespace {
@@ -37,7 +38,7 @@ SourceRecord of_an_old_release(const char* state, bool committed) {
     record["root"] = to_string(some_content().root);
     record["migrated_at_step"] = some_content().step;
   }
-  return migration_from_journal(record).side.record();
+  return migration_from_journal(from_version_2("migration", record)).side.record();
 }
 
 TEST(MigrationRecord, OfAnOldReleaseHasTheEpochThatItsTrainerStepsUnder) {
@@ -49,6 +50,85 @@ TEST(MigrationRecord, OfAnOldReleaseHasTheEpochThatItsTrainerStepsUnder) {
 
 TEST(MigrationRecord, ThatCannotBeReadIsGivenUp) {
   EXPECT_EQ(of_an_old_release("in a good mood", false).state, State::aborting);
+}
+
+TEST(MigrationRecord, KeepsEachOfItsTransfers) {
+  Migration m;
+  m.id = "m-1";
+  m.spec.arrive = Arrival::criu;
+  auto& first = m.first();
+  first.instance = "i-1";
+  first.from = "gpu-a/cuda:0";
+  first.to = "gpu-b:7070/cuda:1";
+  first.stats.transferred = 99;
+  first.predicted_downtime_ms = 80.5;
+  first.downtime_ms = 61.5;
+  first.clock_error_ms = 0.5;
+  first.warning = "a log";
+  first.process.image_bytes = 7;
+  first.keeper = {11, 12};
+  auto& second = m.transfers.emplace_back();
+  second.rank = 1;
+  second.instance = "i-2";
+
+  const auto again = migration_from_journal(journal_record(m));
+  ASSERT_EQ(again.transfers.size(), 2U);
+  const auto& one = again.first();
+  EXPECT_EQ(one.instance, "i-1");
+  EXPECT_EQ(one.from, "gpu-a/cuda:0");
+  EXPECT_EQ(one.device(), "cuda:0");
+  EXPECT_EQ(one.to, "gpu-b:7070/cuda:1");
+  EXPECT_EQ(one.stats.transferred, 99U);
+  EXPECT_EQ(one.predicted_downtime_ms, 80.5);
+  EXPECT_EQ(one.downtime_ms, 61.5);
+  EXPECT_EQ(one.clock_error_ms, 0.5);
+  EXPECT_EQ(one.warning, "a log");
+  EXPECT_EQ(one.process.image_bytes, 7U);
+  EXPECT_EQ(one.keeper, (ProcessId{11, 12}));
+  EXPECT_EQ(again.of("i-2")->rank, 1U);
+  EXPECT_EQ(again.of("i-3"), nullptr);
+}
+
+/// What users read of it is as it was when a migration had one process.
+TEST(MigrationRecord, IsShownWithWhatIsOfItsTransfer) {
+  Migration m;
+  m.spec.to = "gpu-b:7070/cpu:0";
+  m.first().to = "10.0.0.2:7070/cpu:0";
+  m.first().instance = "i-1";
+  m.first().stats.transferred = 99;
+  const auto shown = to_json(m);
+  EXPECT_EQ(shown.at("to"), "gpu-b:7070/cpu:0");
+  EXPECT_EQ(shown.at("instance"), "i-1");
+  EXPECT_EQ(shown.at("progress").at("transferred"), 99);
+  EXPECT_TRUE(shown.at("progress").as_object().contains("total_time_ms"));
+  EXPECT_TRUE(shown.at("process").is_null());
+  EXPECT_TRUE(shown.at("downtime_ms").is_null());
+  for (const auto* inner : {"transfers", "rank", "keeper"}) EXPECT_FALSE(shown.contains(inner));
+}
+
+TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
+  const auto m = migration_from_journal(
+      from_version_2("migration", {{"id", "m-1"},
+                                   {"state", "completed"},
+                                   {"epoch", 2},
+                                   {"own_epoch", 1},
+                                   {"to", "gpu-b:7070/cpu:0"},
+                                   {"from", "gpu-a/cpu:0"},
+                                   {"instance", "i-1"},
+                                   {"downtime_ms", 61.5},
+                                   {"progress", {{"transferred", 5000}, {"rounds", 2}}},
+                                   {"keeper", {{"pid", 11}, {"start_time", 12}}}}));
+  EXPECT_EQ(m.spec.to, "gpu-b:7070/cpu:0");
+  EXPECT_EQ(m.first().to, "gpu-b:7070/cpu:0");
+  EXPECT_EQ(m.first().from, "gpu-a/cpu:0");
+  EXPECT_EQ(m.first().instance, "i-1");
+  EXPECT_EQ(m.first().downtime_ms, 61.5);
+  EXPECT_EQ(m.first().stats.transferred, 5000U);
+  EXPECT_EQ(m.first().keeper, (ProcessId{11, 12}));
+}
+
+TEST(MigrationRecord, ThatMovesNothingIsNone) {
+  EXPECT_THROW((void)migration_from_journal(json::object{{"id", "m-1"}}), Error);
 }
 
 }  // namespace
