@@ -2,6 +2,7 @@
 /// a pipe that nobody writes to. Each is tried where the agent opens or starts what users own.
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -104,6 +105,27 @@ class HeldUp : public ::testing::Test {
 
 constexpr auto kAtOnce = 2s * kPatience;
 
+/// 0: there is none, or there are several.
+pid_t only_child_of(pid_t parent) {
+  std::ifstream list(fmt::format("/proc/{0}/task/{0}/children", parent));
+  pid_t child = 0;
+  pid_t second = 0;
+  return list >> child && !(list >> second) ? child : 0;
+}
+
+/// It sleeps, and has a socket.
+bool waits_for_an_answer(pid_t process) {
+  std::string word;
+  std::ifstream stat(fmt::format("/proc/{}/stat", process));
+  stat >> word >> word >> word;
+  bool has_socket = false;
+  std::error_code gone;
+  for (const auto& fd : fs::directory_iterator(fmt::format("/proc/{}/fd", process), gone)) {
+    has_socket = has_socket || fs::read_symlink(fd.path(), gone).string().starts_with("socket:");
+  }
+  return word == "S" && has_socket;
+}
+
 TEST_F(HeldUp, ByALeaseOnItsProgramAJobIsRefusedAndTheAgentAnswersMeanwhile) {
   start_host();
   const Lease lease(*mallory_, program_);
@@ -146,6 +168,35 @@ TEST_F(HeldUp, ByALeaseOnItsProgramAJobThatIsStartedAgainHoldsNothingElseUp) {
   EXPECT_LT(slowest_answer_during(failed), kAtOnce);
   EXPECT_TRUE(failed.get());
   EXPECT_THAT(host_->command({"-o", "json", "jobs"}).out, HasSubstr("could not be started again"));
+}
+
+TEST_F(HeldUp, ByNobodyAProgramThatSpeaksBeforeItsParentIsHeardAfterIt) {
+  const auto early = hers_ / "early";
+  fs::copy_file(trainer("plain_memory"), early);
+  ASSERT_EQ(::chown(early.c_str(), mallory_->uid(), mallory_->gid()), 0);
+  start_host();
+  auto lease = std::make_unique<Lease>(*mallory_, early);
+  ASSERT_TRUE(lease->held());
+  auto start = std::async(std::launch::async, [&] {
+    return host_->command({"run", "--name", "early", "--user", mallory_->name(), "--",
+                           early.string(), "--steps", "1000000", "--step-ms", "20"});
+  });
+  pid_t parent = 0;
+  pid_t program = 0;
+  ASSERT_TRUE(within(4s, [&] {
+    parent = only_child_of(host_->agent_pid());
+    program = parent == 0 ? 0 : only_child_of(parent);
+    return program != 0;
+  }));
+  ASSERT_EQ(::kill(parent, SIGSTOP), 0);
+  lease.reset();
+  EXPECT_TRUE(within(4s, [&] { return waits_for_an_answer(program); }));
+  for (int turns = 0; turns < 3; ++turns) EXPECT_EQ(host_->command({"version"}).exit_code, 0);
+  EXPECT_EQ(start.wait_for(0s), std::future_status::timeout) << "its parent has not told of it";
+  EXPECT_TRUE(waits_for_an_answer(program)) << host_->log();
+  ASSERT_EQ(::kill(parent, SIGCONT), 0);
+  EXPECT_EQ(start.get().exit_code, 0);
+  EXPECT_TRUE(within(10s, [&] { return host_->step_of("early") >= 2; })) << host_->log();
 }
 
 // ---- what the health policy names
