@@ -52,7 +52,7 @@ asio::awaitable<criu::Examined> Migrations::examine(const Instance& source) {
   if (now == nullptr) throw Error(Code::source_lost, "the job is gone");
   auto examined =
       criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(), gpus);
-  const auto members = members_of({now->process, now->parent, now->init, now->token});
+  const auto members = members_of({now->process, now->parent, now->init, now->token, now->job().spec.user});
   for (auto& reason : left_behind(members, now->process)) {
     examined.reasons.push_back(std::move(reason));
   }

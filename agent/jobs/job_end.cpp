@@ -42,7 +42,8 @@ std::filesystem::path Jobs::status_file(const Instance& instance) {
 }
 
 Family Jobs::family_of(const Instance& instance) {
-  return {instance.process, instance.parent, instance.init, instance.token};
+  return {instance.process, instance.parent, instance.init, instance.token,
+          instance.job().spec.user};
 }
 
 // ---- what a former agent left
@@ -51,8 +52,10 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Instance&)>& keep) 
   Recovered seen;
   // Tasks begin when the agent's loop turns: all its parts have recovered by then.
   const auto here = boot_id();
-  const auto marked = processes_by_token();
   journal_.each(Journal::Kind::job, [&](const auto& record) { jobs_.emplace_back(record); });
+  std::set<std::string> users;
+  for (const auto& job : jobs_) users.insert(job.spec.user);
+  const auto marked = tokens_that_live(users);
   const auto all = instances();
   for (auto* instance : all) {
     // Another boot gives the same numbers to others, at the same times too.

@@ -2,18 +2,20 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <spdlog/spdlog.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <string_view>
+#include <optional>
 
 #include "agent/base/task_group.h"
+#include "agent/process/environment_look.h"
 #include "agent/process/process_tree.h"
+#include "agent/process/user.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/environment.h"
 
@@ -25,7 +27,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLookAgain{50};
 constexpr milliseconds kLookAgainMax{2000};
-constexpr std::size_t kEnvironMax = 6U << 20;  // what execve() takes; a process may say it has more
 
 void each_process(const std::function<void(pid_t)>& look) {
   std::error_code gone;
@@ -36,29 +37,55 @@ void each_process(const std::function<void(pid_t)>& look) {
   }
 }
 
-/// The token in its environment; empty without one, or where that may not be read.
-std::string token_of(pid_t pid) {
-  const auto key = fmt::format("{}=", environment::kToken);
-  std::ifstream file(fmt::format("/proc/{}/environ", pid), std::ios::binary);
-  std::string text;
-  std::array<char, 16384> piece{};
-  while (text.size() < kEnvironMax) {
-    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    if (file.gcount() <= 0) break;
-    text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+/// The user who started it, whatever program of another one's it became; nothing when it is gone.
+std::optional<uid_t> user_of(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Uid:")) return static_cast<uid_t>(std::stoul(line.substr(4)));
   }
-  for (std::string_view left = text; !left.empty();) {
-    const auto item = left.substr(0, left.find('\0'));
-    left.remove_prefix(std::min(item.size() + 1, left.size()));
-    if (item.starts_with(key)) return std::string(item.substr(key.size()));
-  }
-  return {};
+  return std::nullopt;
 }
 
 bool is_in_this_namespace(pid_t pid) {
   static const auto ours = std::filesystem::read_symlink("/proc/self/ns/pid");
   std::error_code unknown;
   return std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", pid), unknown) == ours;
+}
+
+/// The tokens of `pids`. Of who lets nobody read its memory it is told that it was left out.
+std::map<pid_t, std::string> tokens_of(const std::vector<pid_t>& pids) {
+  auto seen = look_into_environments(pids, environment::kToken);
+  if (!seen.unread.empty()) {
+    spdlog::warn("the environment of process {}{} could not be read in time: it counts as no job's",
+                 seen.unread.front(),
+                 seen.unread.size() == 1 ? std::string()
+                                         : fmt::format(" and {} more", seen.unread.size() - 1));
+  }
+  return std::move(seen.values);
+}
+
+/// By name as jobs have them; the empty one is the agent's own user.
+std::set<uid_t> uids_of(const std::set<std::string>& users) {
+  std::set<uid_t> uids{0, ::geteuid()};
+  for (const auto& name : users) {
+    try {
+      if (!name.empty()) uids.insert(job_user(name).uid);
+    } catch (const Error& gone) {
+      spdlog::warn("processes of user {} are not looked for: {}", name, gone.what());
+    }
+  }
+  return uids;
+}
+
+/// Those of `users` in this PID namespace: nobody else's process may keep whoever looks waiting.
+std::vector<pid_t> processes_of(const std::set<std::string>& users) {
+  const auto uids = uids_of(users);
+  std::vector<pid_t> found;
+  each_process([&](pid_t pid) {
+    const auto user = user_of(pid);
+    if (user && uids.contains(*user) && is_in_this_namespace(pid)) found.push_back(pid);
+  });
+  return found;
 }
 
 }  // namespace
@@ -75,23 +102,21 @@ std::vector<ProcessId> members_of(const Family& family) {
   for (const auto& top : {family.init, family.parent, family.leader}) {
     for (const auto pid : tree_of(top)) add(pid);
   }
-  const auto leader = is_alive(family.leader) ? family.leader.pid : 0;
-  each_process([&](pid_t pid) {
-    const bool near = leader != 0 && (::getsid(pid) == leader || ::getpgid(pid) == leader);
-    if (near ||
-        (!family.token.empty() && token_of(pid) == family.token && is_in_this_namespace(pid))) {
-      add(pid);
-    }
-  });
+  if (is_alive(family.leader)) {
+    each_process([&](pid_t pid) {
+      if (::getsid(pid) == family.leader.pid || ::getpgid(pid) == family.leader.pid) add(pid);
+    });
+  }
+  if (family.token.empty()) return found;
+  for (const auto& [pid, token] : tokens_of(processes_of({family.user}))) {
+    if (token == family.token) add(pid);
+  }
   return found;
 }
 
-std::map<std::string, std::vector<pid_t>> processes_by_token() {
-  std::map<std::string, std::vector<pid_t>> found;
-  each_process([&](pid_t pid) {
-    auto token = token_of(pid);
-    if (!token.empty() && is_in_this_namespace(pid)) found[std::move(token)].push_back(pid);
-  });
+std::set<std::string> tokens_that_live(const std::set<std::string>& users) {
+  std::set<std::string> found;
+  for (auto& [pid, token] : tokens_of(processes_of(users))) found.insert(std::move(token));
   return found;
 }
 

@@ -2,7 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,16 +16,20 @@ struct Family {
   ProcessId parent;   ///< the program's parent, no member itself; or none
   ProcessId init;     ///< of a restored tree: the first process of its PID namespace; or none
   std::string token;  ///< CARDSWAP_TOKEN in their environment
+  std::string user;   ///< whose they are; empty: the agent's own
 };
 
 /// Every live process of the job, also one that left its group and session or lost its parents. A
 /// process is a member if it descends from the parent or the init, if it is in the session or group
-/// of a leader that lives, or if it has the token in this PID namespace (a process that CRIU
-/// brought keeps the environment of its former host). One walk over /proc.
+/// of a leader that lives, or if it is the user's or root's and has the token in this PID namespace
+/// (a process that CRIU brought keeps the environment of its former host). Two walks over /proc. A
+/// process of the user that lets nobody read its memory may take a second, and is no member by its
+/// token.
 [[nodiscard]] std::vector<ProcessId> members_of(const Family& family);
 
-/// The CARDSWAP_TOKEN of every process in this PID namespace that has one. One walk over /proc.
-[[nodiscard]] std::map<std::string, std::vector<pid_t>> processes_by_token();
+/// The CARDSWAP_TOKEN of every process of one of `users`, or of root, in this PID namespace that
+/// has one. One walk over /proc, and the same second.
+[[nodiscard]] std::set<std::string> tokens_that_live(const std::set<std::string>& users);
 
 /// Sends SIGTERM to each member, after `grace` SIGKILL, until none is left. Returns the pids that
 /// it signalled. Never signals by pid alone: another process may have the pid by now.

@@ -17,6 +17,7 @@
 
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
+#include "tests/support/memory_trap.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 
@@ -197,6 +198,44 @@ TEST_F(HeldUp, ByNobodyAProgramThatSpeaksBeforeItsParentIsHeardAfterIt) {
   ASSERT_EQ(::kill(parent, SIGCONT), 0);
   EXPECT_EQ(start.get().exit_code, 0);
   EXPECT_TRUE(within(10s, [&] { return host_->step_of("early") >= 2; })) << host_->log();
+}
+
+TEST_F(HeldUp, ByNobodyWhoHasNoJobAnAgentSeesJobsEndAndStartsAnew) {
+  if (const auto missing = MemoryTrap::missing()) return skip_without("fuse", *missing);
+  const LocalUser stranger;
+  const MemoryTrap trap(stranger.uid());
+  ASSERT_NE(trap.pid(), 0);
+  start_host();
+  auto end = std::async(std::launch::async, [this] {
+    return host_->command({"run", "--name", "short", "--", "/bin/true"}).exit_code == 0 &&
+           host_->ended_within("short", 10s);
+  });
+  EXPECT_LT(slowest_answer_during(end), kAtOnce);
+  EXPECT_TRUE(end.get());
+  EXPECT_EQ(host_->command(her_job("long")).exit_code, 0);
+  host_->kill_agent(SIGKILL);
+  host_->start_agent();
+  EXPECT_EQ(text(host_->job("long"), "state"), "running");
+  EXPECT_EQ(host_->command({"stop", "--grace", "0s", "long"}).exit_code, 0);
+  EXPECT_EQ(host_->log().find("could not be read in time"), std::string::npos);
+}
+
+TEST_F(HeldUp, ByMemoryOfItsOwnUserAJobEndsAndTheAgentSaysWhoKeptItWaiting) {
+  if (const auto missing = MemoryTrap::missing()) return skip_without("fuse", *missing);
+  start_host();
+  ASSERT_EQ(host_->command(her_job("one")).exit_code, 0);
+  ASSERT_EQ(host_->command(her_job("two")).exit_code, 0);
+  const MemoryTrap trap(mallory_->uid());
+  ASSERT_NE(trap.pid(), 0);
+  auto stop = std::async(std::launch::async, [this] {
+    return host_->command({"stop", "--grace", "0s", "one"}).exit_code;
+  });
+  EXPECT_LT(slowest_answer_during(stop), kAtOnce);
+  EXPECT_EQ(stop.get(), 0);
+  EXPECT_THAT(host_->log(), HasSubstr(fmt::format("the environment of process {}", trap.pid())));
+  host_->kill_agent(SIGKILL);
+  host_->start_agent();
+  EXPECT_EQ(text(host_->job("two"), "state"), "running");
 }
 
 // ---- what the health policy names
