@@ -2,11 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <boost/json.hpp>
+
 #include "agent/criu/unix_peers.h"
+#include "agent/process/beside.h"
 #include "agent/process/process_tree.h"
+#include "migrator/core/utf8.h"
 
 namespace cardswap::criu {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+
 namespace {
+
+constexpr std::chrono::seconds kExaminationMax{5};
 
 /// Which of the tree's unix sockets lead to the agent, and which to somebody else.
 void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
@@ -28,9 +38,7 @@ void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
   }
 }
 
-}  // namespace
-
-Examined examine(const ProcessId& root, const std::filesystem::path& log,
+Examined look_at(const ProcessId& root, const std::filesystem::path& log,
                  std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
   Examined examined;
   if (!tool.usable()) examined.reasons.push_back(tool.problem);
@@ -41,6 +49,39 @@ Examined examine(const ProcessId& root, const std::filesystem::path& log,
   }
   examined.needs = needs_of(tree);
   return examined;
+}
+
+std::string serialize(const Examined& examined) {
+  json::array reasons;
+  for (const auto& reason : examined.reasons) reasons.emplace_back(as_utf8(reason));
+  return json::serialize(
+      json::object{{"reasons", std::move(reasons)}, {"needs", to_json(examined.needs)}});
+}
+
+Examined examined_in(const std::string& text) {
+  const auto document = json::parse(text).as_object();
+  Examined examined;
+  for (const auto& reason : document.at("reasons").as_array()) {
+    examined.reasons.emplace_back(reason.as_string());
+  }
+  examined.needs = needs_from_json(document.at("needs").as_object());
+  return examined;
+}
+
+}  // namespace
+
+asio::awaitable<Examined> examine(ProcessId root, std::filesystem::path log,
+                                  std::uint64_t agent_socket, Tool tool, GpuFindings gpus) {
+  try {
+    co_return examined_in(co_await beside(
+        [=] { return serialize(look_at(root, log, agent_socket, tool, gpus)); }, kExaminationMax));
+  } catch (const Error& error) {
+    if (error.code() != Code::timed_out) throw;
+    throw Error(Code::timed_out,
+                fmt::format("the processes of the job could not be looked at within {} s",
+                            kExaminationMax.count()),
+                "one of them holds its memory, or a file that it has open does not answer");
+  }
 }
 
 }  // namespace cardswap::criu

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -16,10 +17,11 @@ struct Examined {
   HostNeeds needs;
 };
 
-/// Looks at the tree below `root` as it is now. `agent_socket`: the inode of this agent's end of
-/// the job's connection. `gpus`: what a driver says of the same tree.
-[[nodiscard]] Examined examine(const ProcessId& root, const std::filesystem::path& log,
-                               std::uint64_t agent_socket, const Tool& tool,
-                               const GpuFindings& gpus);
+/// Looks at the tree below `root` as it is now, beside the agent: what the processes map and have
+/// open may keep whoever looks waiting. `agent_socket`: the inode of this agent's end of the job's
+/// connection. `gpus`: what a driver says of the same tree. Throws Error{timed_out} after 5 s.
+[[nodiscard]] boost::asio::awaitable<Examined> examine(ProcessId root, std::filesystem::path log,
+                                                       std::uint64_t agent_socket, Tool tool,
+                                                       GpuFindings gpus);
 
 }  // namespace cardswap::criu

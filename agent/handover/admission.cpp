@@ -72,7 +72,8 @@ Maker maker_of(const Caller& caller, const std::string& from, const std::string&
   return maker;
 }
 
-std::optional<Error> why_not_started(const JobSpec& spec, const Config& config) {
+boost::asio::awaitable<std::optional<Error>> why_not_started(const JobSpec& spec,
+                                                             const Config& config) {
   try {
     ProcessSpec process;
     process.argv = spec.argv;
@@ -80,9 +81,9 @@ std::optional<Error> why_not_started(const JobSpec& spec, const Config& config) 
     process.cwd = spec.cwd.empty() ? std::string("/") : spec.cwd;
     const auto& user = spec.user.empty() ? config.job_user : spec.user;
     if (!user.empty()) process.user = job_user(user);
-    return why_not_startable(process);
+    co_return co_await why_not_startable(std::move(process));
   } catch (const Error& error) {
-    return error;
+    co_return error;
   }
 }
 

@@ -50,6 +50,7 @@ struct Maker {
 
 /// Why this host cannot start the job's program: it has no such user, folder or program, or the
 /// user may not execute it. Found out as the start itself would, and without starting it.
-[[nodiscard]] std::optional<Error> why_not_started(const JobSpec& spec, const Config& config);
+[[nodiscard]] boost::asio::awaitable<std::optional<Error>> why_not_started(const JobSpec& spec,
+                                                                           const Config& config);
 
 }  // namespace cardswap

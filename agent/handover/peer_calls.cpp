@@ -28,9 +28,9 @@ asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
   co_await parts.criu.look();
   const auto place = co_await parts.data_plane.place_for(request.caller.came_to);
   const auto wanted = reservation_request_from(request);
-  auto missing = co_await parts.reservations.lacks(wanted, request.caller);
+  auto seen = co_await parts.reservations.look_here(wanted, request.caller);
   const auto offer =
-      co_await parts.reservations.reserve(wanted, request.caller, place, std::move(missing));
+      co_await parts.reservations.reserve(wanted, request.caller, place, std::move(seen));
   if (offer.accepted && !wanted.dry_run) {
     const auto& made = parts.reservations.at(wanted.migration);
     co_return ApiAnswer{200, json::object{{"accepted", true}, {"reservation", to_json(made)}}};

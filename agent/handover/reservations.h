@@ -47,16 +47,19 @@ class Reservations {
   void resume_after_restart();
   [[nodiscard]] bool keeps(const Instance& standby) const;
 
-  /// A place, unless it is a dry run or something stands against it. `missing`: what lacks() has
+  /// What a look at this host found for a request.
+  struct LookedAt {
+    std::vector<std::string> missing;  ///< of what a process image needs
+    std::optional<Error> no_start;     ///< why the program cannot be started
+  };
+  /// Looks beside the agent, as the job's user, for some seconds at most: at the program where it
+  /// is to be started, and at the files of a process image where one may come here at all.
+  [[nodiscard]] asio::awaitable<LookedAt> look_here(ReservationRequest wanted, Caller caller) const;
+  /// A place, unless it is a dry run or something stands against it. `seen`: what look_here() has
   /// found for this request. Returns when the standby's program runs; its owner may hold that up
   /// for some seconds. Throws Error{conflict}: that migration has one, or leaves this host.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
-                                               DataAddress place,
-                                               std::vector<std::string> missing = {});
-  /// What this host lacks of what a process image needs, where one may come here at all. Looks at
-  /// files in a process of the job's user, for a few seconds at most.
-  [[nodiscard]] asio::awaitable<std::vector<std::string>> lacks(ReservationRequest wanted,
-                                                                Caller caller) const;
+                                               DataAddress place, LookedAt seen);
   [[nodiscard]] bool has(const std::string& migration) const;
   [[nodiscard]] Reservation& at(const std::string& migration);
   /// The same, for its owner only: to everybody else's certificate there is no such thing.

@@ -57,7 +57,7 @@ void Reservations::look_around(const ReservationRequest& wanted, const Caller& c
 }
 
 asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller caller,
-                                             DataAddress place, std::vector<std::string> missing) {
+                                             DataAddress place, LookedAt seen) {
   const auto& id = wanted.migration;
   const auto& spec = wanted.spec;
   const auto epoch = wanted.epoch;
@@ -93,13 +93,12 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   }
   const bool by_criu = wanted.arrive == Arrival::criu;
   std::vector<criu::NeededGpu> source_gpus;
-  if (by_criu) source_gpus = add_blocks(wanted, caller, std::move(missing), admission);
+  if (by_criu) source_gpus = add_blocks(wanted, caller, std::move(seen.missing), admission);
   try {
     check_may_run_as(config_, spec.user, caller);
     // What CRIU brings is restored from its image, not started: what that needs was looked at.
     if (by_criu && !spec.user.empty()) (void)job_user(spec.user);
-    const auto error = by_criu ? std::nullopt : why_not_started(spec, config_);
-    if (error) admission.block(error->failure(), error->hint());
+    if (seen.no_start) admission.block(seen.no_start->failure(), seen.no_start->hint());
   } catch (const Error& error) {
     admission.block(error.failure(), error.hint());
   }

@@ -49,14 +49,20 @@ std::vector<std::string> Reservations::prepare_arrival(Reservation& r) {
           criu::meeting_socket(config_, r.migration, criu::Meeting::holder).string()};
 }
 
-asio::awaitable<std::vector<std::string>> Reservations::lacks(ReservationRequest wanted,
-                                                              Caller caller) const {
-  std::vector<std::string> missing;
-  // What this host has is nothing to tell about where no process comes anyway.
-  if (wanted.arrive != Arrival::criu || !criu_.tool().usable() ||
-      !may_bring_any_rights(config_, caller)) {
-    co_return missing;
+asio::awaitable<Reservations::LookedAt> Reservations::look_here(ReservationRequest wanted,
+                                                                Caller caller) const {
+  LookedAt seen;
+  if (wanted.arrive != Arrival::criu) {
+    try {
+      check_may_run_as(config_, wanted.spec.user, caller);
+    } catch (const Error&) {
+      co_return seen;  // reserve() says so, and nothing of files is told
+    }
+    seen.no_start = co_await why_not_started(wanted.spec, config_);
+    co_return seen;
   }
+  // What this host has is nothing to tell about where no process comes anyway.
+  if (!criu_.tool().usable() || !may_bring_any_rights(config_, caller)) co_return seen;
   const auto needs = criu::needs_from_json(wanted.process);
   try {
     const auto& name = wanted.spec.user.empty() ? config_.job_user : wanted.spec.user;
@@ -66,12 +72,12 @@ asio::awaitable<std::vector<std::string>> Reservations::lacks(ReservationRequest
     if (user && !config_.job_user.empty()) user = without_groups_like_root(std::move(*user));
     const auto found =
         co_await criu::look_at_files_as(std::move(user), needs.files, config_.data_dir);
-    missing = criu::what_is_missing(needs, found, config_.host_name, name);
+    seen.missing = criu::what_is_missing(needs, found, config_.host_name, name);
   } catch (const Error& error) {
     if (tasks_.stopping()) throw;
-    missing.push_back(fmt::format("on {}: {}", config_.host_name, error.failure()));
+    seen.missing.push_back(fmt::format("on {}: {}", config_.host_name, error.failure()));
   }
-  co_return missing;
+  co_return seen;
 }
 
 std::vector<criu::NeededGpu> Reservations::add_blocks(const ReservationRequest& wanted,

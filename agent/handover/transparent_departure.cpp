@@ -48,11 +48,17 @@ asio::awaitable<criu::Examined> Migrations::examine(const Instance& source) {
   const auto root = source.process;
   co_await criu_.look();
   const auto gpus = co_await criu_.cuda().examine(root);
-  const auto* now = jobs_.by_instance(instance);
-  if (now == nullptr) throw Error(Code::source_lost, "the job is gone");
-  auto examined =
-      criu::examine(now->process, now->log_path, hub_.socket_inode(*now), criu_.tool(), gpus);
-  const auto members = members_of({now->process, now->parent, now->init, now->token, now->job().spec.user});
+  const auto still = [&] {
+    const auto* now = jobs_.by_instance(instance);
+    if (now == nullptr) throw Error(Code::source_lost, "the job is gone");
+    return now;
+  };
+  const auto* now = still();
+  auto examined = co_await criu::examine(now->process, now->log_path, hub_.socket_inode(*now),
+                                         criu_.tool(), gpus);
+  now = still();
+  const auto members = members_of(
+      {now->process, now->parent, now->init, now->token, now->job().spec.user});
   for (auto& reason : left_behind(members, now->process)) {
     examined.reasons.push_back(std::move(reason));
   }

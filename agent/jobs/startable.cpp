@@ -2,77 +2,58 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
-#include "agent/process/pipe.h"
+#include "agent/process/beside.h"
 
 namespace cardswap {
 namespace {
 
-constexpr int kLookMaxMs = 1'000;
+constexpr std::chrono::seconds kProgramLookMax{5};
 
-enum Step { kUser = 1, kFolder, kProgram };
-
-/// What failed first, and its errno. Between fork and exit: only calls that are allowed there.
-[[noreturn]] void try_as(const ProcessSpec& spec, const char* program, const char* cwd,
-                         int report) {
-  std::array<int, 2> failed{};
-  struct stat about {};
-  if (spec.user && !become_user(*spec.user)) {
-    failed = {kUser, errno};
-  } else if (cwd[0] != 0 && ::chdir(cwd) != 0) {
-    failed = {kFolder, errno};
-  } else if (::faccessat(AT_FDCWD, program, X_OK, AT_EACCESS) != 0 ||
-             ::stat(program, &about) != 0) {
-    failed = {kProgram, errno};
-  } else if (!S_ISREG(about.st_mode)) {
-    failed = {kProgram, EACCES};
+/// In a process that does nothing else: it becomes the user for good.
+void try_to_start(const ProcessSpec& spec) {
+  const auto program = find_program(spec);
+  const auto as = spec.user ? " as " + spec.user->name : std::string();
+  const auto refuse = [&](const std::string& doing, int why, const std::string& hint = {}) {
+    throw Error(Code::refused, fmt::format("{}{}: {}", doing, as, std::strerror(why)), hint);
+  };
+  if (spec.user && !become_user(*spec.user)) refuse("start " + program, errno);
+  if (!spec.cwd.empty() && ::chdir(spec.cwd.c_str()) != 0) {
+    refuse("go to " + spec.cwd, errno,
+           "make that folder on this host, or give the job another --cwd");
   }
-  [[maybe_unused]] const auto written = ::write(report, failed.data(), sizeof(failed));
-  ::_exit(0);
+  constexpr auto kHint =
+      "install the program at that path on this host, with the right to execute it";
+  struct stat about {};
+  if (::faccessat(AT_FDCWD, program.c_str(), X_OK, AT_EACCESS) != 0 ||
+      ::stat(program.c_str(), &about) != 0) {
+    refuse("start " + program, errno, kHint);
+  }
+  if (!S_ISREG(about.st_mode)) refuse("start " + program, EACCES, kHint);
 }
 
 }  // namespace
 
-std::optional<Error> why_not_startable(const ProcessSpec& spec) {
-  std::string program;
+boost::asio::awaitable<std::optional<Error>> why_not_startable(ProcessSpec spec) {
   try {
-    program = find_program(spec);
+    (void)co_await beside(
+        [&spec] {
+          try_to_start(spec);
+          return std::string();
+        },
+        kProgramLookMax);
   } catch (const Error& error) {
-    return error;
+    if (error.code() == Code::io || error.code() == Code::internal) throw;
+    if (error.code() != Code::timed_out) co_return error;
+    co_return not_in_time(spec.argv.at(0), static_cast<int>(kProgramLookMax.count()));
   }
-  auto report = make_pipe();
-  const pid_t pid = ::fork();
-  if (pid == 0) try_as(spec, program.c_str(), spec.cwd.c_str(), report.write.get());
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
-  report.write.reset();
-  std::array<int, 2> failed{kUser, EAGAIN};
-  pollfd said{report.read.get(), POLLIN, 0};
-  const bool in_time = ::poll(&said, 1, kLookMaxMs) != 0;
-  const auto got = in_time ? ::read(report.read.get(), failed.data(), sizeof(failed)) : 0;
-  if (!in_time) ::kill(pid, SIGKILL);
-  ::waitpid(pid, nullptr, in_time ? 0 : WNOHANG);
-  if (!in_time) return not_in_time(program, kLookMaxMs / 1000);
-  if (got == sizeof(failed) && failed[0] == 0) return std::nullopt;
-  const auto as = spec.user ? " as " + spec.user->name : std::string();
-  const auto* why = std::strerror(failed[1]);
-  switch (failed[0]) {
-    case kFolder:
-      return Error(Code::refused, fmt::format("go to {}{}: {}", spec.cwd, as, why),
-                   "make that folder on this host, or give the job another --cwd");
-    case kProgram:
-      return Error(Code::refused, fmt::format("start {}{}: {}", program, as, why),
-                   "install the program at that path on this host, with the right to execute it");
-    default: return Error(Code::refused, fmt::format("start {}{}: {}", program, as, why));
-  }
+  co_return std::nullopt;
 }
 
 }  // namespace cardswap

@@ -145,7 +145,7 @@ class Target {
     std::optional<Offer> offer;
     asio::co_spawn(context_,
                    reservations_.reserve(reservation_request_from(request), request.caller,
-                                         {.host = "127.0.0.1", .problem = {}}),
+                                         {.host = "127.0.0.1", .problem = {}}, {}),
                    [&](const std::exception_ptr&, Offer made) { offer = std::move(made); });
     context_.restart();
     while (!offer) context_.run_one();

@@ -20,6 +20,7 @@
 #include "tests/support/memory_trap.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
+#include "tests/support/served_folder.h"
 
 namespace cardswap::test {
 namespace {
@@ -236,6 +237,27 @@ TEST_F(HeldUp, ByMemoryOfItsOwnUserAJobEndsAndTheAgentSaysWhoKeptItWaiting) {
   host_->kill_agent(SIGKILL);
   host_->start_agent();
   EXPECT_EQ(text(host_->job("two"), "state"), "running");
+}
+
+TEST_F(HeldUp, ByAFileThatItHasOpenAJobIsNotExaminedAndTheAgentAnswersMeanwhile) {
+  if (const auto missing = ServedFolder::missing()) return skip_without("fuse", *missing);
+  ServedFolder folder;
+  start_host();
+  host_->run_job("reader", {"/bin/sh", "-c",
+                            fmt::format("exec 3<{}; exec {} --steps 1000000 --step-ms 20",
+                                        folder.file().string(), trainer("plain_memory"))});
+  ASSERT_TRUE(within(20s, [&] { return host_->step_of("reader") >= 2; })) << host_->log();
+  folder.fall_silent();
+  auto asked = std::async(std::launch::async, [this] {
+    return host_->command(
+        {"migrate", "reader", "--to", host_->at("cpu:0"), "--arrive", "criu", "--dry-run"});
+  });
+  EXPECT_LT(slowest_answer_during(asked), kAtOnce);
+  const auto refused = asked.get();
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err + refused.out,
+              HasSubstr("the processes of the job could not be looked at within 5 s"));
+  EXPECT_TRUE(host_->steps_again_within("reader", 5s));
 }
 
 // ---- what the health policy names

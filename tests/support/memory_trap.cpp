@@ -1,175 +1,49 @@
-// The process makes a page of the file dirty through one mapping and maps the file again through a
-// descriptor that bypasses the page cache: the kernel writes the page back first, with the lock of
-// the memory map held, and the server keeps that write.
-
 #include "tests/support/memory_trap.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <linux/fuse.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <cstring>
-#include <stdexcept>
-#include <vector>
-
-#include "migrator/core/descriptor.h"
 
 namespace cardswap::test {
 namespace {
 
-constexpr std::size_t kFileBytes = 1 << 16;
-constexpr std::uint64_t kFile = 2;  // its inode; the root's is 1
-
-/// Of a file system with one file, "f".
-class Server {
- public:
-  Server(int device, int caught) : device_(device), caught_(caught) {}
-
-  [[noreturn]] void serve() {
-    std::vector<char> request(1 << 18);
-    while (::read(device_, request.data(), request.size()) > 0) {
-      fuse_in_header header{};
-      std::memcpy(&header, request.data(), sizeof(header));
-      answer(header);
-    }
-    ::_exit(0);
-  }
-
- private:
-  void answer(const fuse_in_header& asked) {
-    switch (asked.opcode) {
-      case FUSE_INIT: {
-        fuse_init_out out{};
-        out.major = FUSE_KERNEL_VERSION;
-        out.minor = FUSE_KERNEL_MINOR_VERSION;
-        out.max_readahead = out.max_write = 4096;
-        return reply(asked, out);
-      }
-      case FUSE_LOOKUP: {
-        fuse_entry_out out{};
-        out.nodeid = kFile;
-        out.entry_valid = out.attr_valid = 1000;
-        out.attr = attributes(kFile);
-        return reply(asked, out);
-      }
-      case FUSE_GETATTR: {
-        fuse_attr_out out{};
-        out.attr_valid = 1000;
-        out.attr = attributes(asked.nodeid);
-        return reply(asked, out);
-      }
-      case FUSE_OPEN: {
-        fuse_open_out out{};
-        out.open_flags = ++opened_ == 2 ? FOPEN_DIRECT_IO : 0;
-        return reply(asked, out);
-      }
-      case FUSE_READ: return reply(asked, std::array<char, 4096>{});
-      case FUSE_WRITE: (void)!::write(caught_, "y", 1); return;  // and never answers it
-      case FUSE_FORGET:
-      case FUSE_BATCH_FORGET:
-      case FUSE_INTERRUPT: return;
-      default: return refuse(asked);
-    }
-  }
-  static fuse_attr attributes(std::uint64_t inode) {
-    fuse_attr about{};
-    about.ino = inode;
-    about.mode = inode == kFile ? S_IFREG | 0666 : S_IFDIR | 0755;
-    about.nlink = 1;
-    about.size = kFileBytes;
-    about.blksize = 4096;
-    return about;
-  }
-  template <class Out>
-  void reply(const fuse_in_header& asked, Out out) const {
-    fuse_out_header header{sizeof(header) + sizeof(out), 0, asked.unique};
-    const std::array<iovec, 2> parts{iovec{&header, sizeof(header)}, iovec{&out, sizeof(out)}};
-    (void)!::writev(device_, parts.data(), parts.size());
-  }
-  void refuse(const fuse_in_header& asked) const {
-    const fuse_out_header header{sizeof(header), -ENOSYS, asked.unique};
-    (void)!::write(device_, &header, sizeof(header));
-  }
-
-  int device_;
-  int caught_;
-  int opened_ = 0;
-};
+constexpr std::chrono::seconds kSetMax{10};
 
 /// Does not return once it is caught.
 void walk_in(const std::filesystem::path& file) {
+  constexpr auto kBytes = ServedFolder::kFileBytes;
   const int cached = ::open(file.c_str(), O_RDWR | O_CLOEXEC);
-  auto* page = ::mmap(nullptr, kFileBytes, PROT_READ | PROT_WRITE, MAP_SHARED, cached, 0);
+  auto* page = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, cached, 0);
   const int direct = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (page == MAP_FAILED || direct < 0) return;
   *static_cast<volatile char*>(page) = 1;
-  (void)::mmap(nullptr, kFileBytes, PROT_READ, MAP_PRIVATE, direct, 0);
-}
-
-void end(pid_t child) {
-  if (child <= 0) return;
-  ::kill(child, SIGKILL);
-  (void)::waitpid(child, nullptr, 0);
+  (void)::mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE, direct, 0);
 }
 
 }  // namespace
 
 MemoryTrap::MemoryTrap(uid_t user) {
-  std::string name = (std::filesystem::temp_directory_path() / "memory-trap-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  folder_ = name;
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-  const Descriptor caught(ends[0]);
-  Descriptor tell(ends[1]);
-  Descriptor device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
-  const auto options =
-      fmt::format("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.get());
-  if (!device ||
-      ::mount("trap", name.c_str(), "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0) {
-    return;
-  }
-  server_ = ::fork();
-  if (server_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    Server(device.get(), tell.get()).serve();
-  }
+  if (!folder_.is_served()) return;
   process_ = ::fork();
   if (process_ == 0) {
-    device.reset();
     const bool is_user = ::setresgid(user, user, user) == 0 && ::setresuid(user, user, user) == 0;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (is_user) walk_in(folder_ / "f");
+    if (is_user) walk_in(folder_.file());
     ::_exit(1);
   }
-  tell.reset();
-  char said = 0;
-  pollfd waits{caught.get(), POLLIN, 0};
-  is_set_ = ::poll(&waits, 1, 10'000) == 1 && ::read(caught.get(), &said, 1) == 1;
+  is_set_ = folder_.keeps_a_write_within(kSetMax);
 }
 
 MemoryTrap::~MemoryTrap() {
-  end(server_);  // which lets the other one go
-  end(process_);
-  if (server_ != 0) ::umount2(folder_.c_str(), MNT_DETACH);
-  std::error_code ignored;
-  std::filesystem::remove(folder_, ignored);
+  folder_.end();  // which lets the process go
+  if (process_ <= 0) return;
+  ::kill(process_, SIGKILL);
+  (void)::waitpid(process_, nullptr, 0);
 }
 
-std::optional<std::string> MemoryTrap::missing() {
-  if (::geteuid() != 0) return "only root can mount here";
-  if (MemoryTrap(0).pid() == 0) return "no file system can be served here (/dev/fuse)";
-  return std::nullopt;
-}
+std::optional<std::string> MemoryTrap::missing() { return ServedFolder::missing(); }
 
 }  // namespace cardswap::test

@@ -2,15 +2,17 @@
 
 #include <sys/types.h>
 
-#include <filesystem>
 #include <optional>
 #include <string>
+
+#include "tests/support/served_folder.h"
 
 namespace cardswap::test {
 
 /// A process of a user that holds the lock of its own memory map: whoever reads its memory waits
-/// until the trap ends, and only a signal that kills ends that wait. It maps a file of a file
-/// system (FUSE) whose server does not answer, which any user may set up on most hosts.
+/// until the trap ends, and only a signal that kills ends that wait. It makes a page of a served
+/// file dirty through one mapping and maps the file again past the page cache: the kernel writes
+/// the page back first, with the lock held, and the server keeps that write.
 class MemoryTrap {
  public:
   explicit MemoryTrap(uid_t user);
@@ -24,8 +26,7 @@ class MemoryTrap {
   [[nodiscard]] static std::optional<std::string> missing();
 
  private:
-  std::filesystem::path folder_;
-  pid_t server_ = 0;
+  ServedFolder folder_;
   pid_t process_ = 0;
   bool is_set_ = false;
 };

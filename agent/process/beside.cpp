@@ -1,0 +1,119 @@
+// No program is started in the child: what is looked at may be large and is made of the agent's own
+// types. glibc keeps its allocator whole over fork(); no other lock is taken between fork and exit.
+
+#include "agent/process/beside.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "agent/base/task_group.h"
+#include "agent/process/pipe.h"
+#include "agent/process/pipe_text.h"
+#include "migrator/core/error.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kAnswerMax = 64U << 20;
+constexpr char kReturned = 'r';
+constexpr char kThrew = 't';
+constexpr int kLookerEndTries = 100;
+constexpr std::chrono::milliseconds kLookerEndTick{5};
+
+/// Ends it at the latest with its owner. What the kernel holds stays until that lets it go.
+class Looker {
+ public:
+  explicit Looker(pid_t pid) : pid_(pid) {}
+  ~Looker() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    (void)::waitpid(pid_, nullptr, WNOHANG);
+  }
+  Looker(const Looker&) = delete;
+  Looker& operator=(const Looker&) = delete;
+
+  asio::awaitable<void> end() {
+    ::kill(pid_, SIGKILL);
+    for (int tries = 0; tries < kLookerEndTries; ++tries) {
+      if (::waitpid(pid_, nullptr, WNOHANG) != 0) {
+        pid_ = 0;
+        co_return;
+      }
+      co_await pause_for(kLookerEndTick);
+    }
+  }
+
+ private:
+  pid_t pid_;
+};
+
+std::string answer_of(const std::function<std::string()>& look) {
+  try {
+    return kReturned + look();
+  } catch (...) {
+    const auto error = error_of(std::current_exception());
+    return fmt::format("{}{}\n{}\n{}", kThrew, to_string(error.code()), error.failure(),
+                       error.hint());
+  }
+}
+
+[[noreturn]] void answer_and_end(const std::function<std::string()>& look, int report) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigset_t all;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  keep_only(report);
+  const auto answer = answer_of(look);
+  for (std::string_view left = answer; !left.empty();) {
+    const auto put = ::write(report, left.data(), left.size());
+    if (put <= 0) break;
+    left.remove_prefix(static_cast<std::size_t>(put));
+  }
+  ::_exit(0);
+}
+
+/// "tCODE\nFAILURE\nHINT".
+Error error_in(std::string_view answer) {
+  const auto line = [&] {
+    const auto text = answer.substr(0, answer.find('\n'));
+    answer.remove_prefix(std::min(text.size() + 1, answer.size()));
+    return std::string(text);
+  };
+  const auto code = code_from_string(line()).value_or(Code::internal);
+  const auto failure = line();
+  return {code, failure, line()};
+}
+
+}  // namespace
+
+asio::awaitable<std::string> beside(std::function<std::string()> look,
+                                    std::chrono::milliseconds limit) {
+  auto pipe = make_pipe();
+  const pid_t pid = ::fork();
+  if (pid == 0) answer_and_end(look, pipe.write.get());
+  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  pipe.write.reset();
+  Looker looker(pid);
+  auto answer = co_await text_through(std::move(pipe.read), kAnswerMax, limit);
+  co_await looker.end();
+  if (!answer) {
+    throw Error(Code::timed_out, fmt::format("no answer within {} ms", limit.count()),
+                "a file system, or a process's memory, does not answer");
+  }
+  if (answer->starts_with(kThrew)) throw error_in(std::string_view(*answer).substr(1));
+  if (!answer->starts_with(kReturned)) {
+    throw Error(Code::internal, "the process that looks ended without an answer",
+                "the kernel log may say why: was there memory left?");
+  }
+  answer->erase(0, 1);
+  co_return std::move(*answer);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <string>
+
+namespace cardswap {
+
+/// What `look` returns or throws (as Error), called in a child process that ends after it: whatever
+/// it waits for keeps nobody else waiting. `look` changes the child alone, a user that it becomes
+/// and a folder that it goes to, and must neither log nor use the agent's sockets, disk or other
+/// threads: none of them are there. Throws Error{timed_out} when it has not returned within
+/// `limit`, Error{io} when there is no child. Cancelling the coroutine ends the child.
+[[nodiscard]] boost::asio::awaitable<std::string> beside(std::function<std::string()> look,
+                                                         std::chrono::milliseconds limit);
+
+}  // namespace cardswap
