@@ -56,7 +56,7 @@ asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::st
   spec.log = job_dir_ / "keeper.log";
   std::error_code absent;  // an earlier job's of that name, which may have been another user's
   std::filesystem::remove(spec.log, absent);
-  keeper_ = start_process(spec);
+  keeper_ = co_await start_child(spec);
   const auto until = std::chrono::steady_clock::now() + kKeeperStartMax;
   while (!std::filesystem::exists(socket)) {
     if (!is_alive(keeper_) || std::chrono::steady_clock::now() >= until) {

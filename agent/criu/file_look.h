@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -10,10 +9,10 @@
 
 namespace cardswap::criu {
 
-/// Looks at `files` in a process of `user` (none: the agent's own), in their order. `dir` is for
-/// what it prints. Throws Error{timed_out} when a file system keeps it for 5 s; the process is
-/// ended, as soon as that lets it go. Throws Error as start_process() does.
+/// Looks at `files` beside the agent, as `user` (none: the agent's own), in their order. Throws
+/// Error{timed_out} when a file system keeps it for 5 s, Error{refused} when this process cannot
+/// become that user.
 [[nodiscard]] boost::asio::awaitable<std::vector<FileHere>> look_at_files_as(
-    std::optional<JobUser> user, std::vector<NeededFile> files, std::filesystem::path dir);
+    std::optional<JobUser> user, std::vector<NeededFile> files);
 
 }  // namespace cardswap::criu

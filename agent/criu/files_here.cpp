@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <span>
 
 #include "agent/criu/build_id.h"
@@ -92,57 +91,6 @@ FileHere look_at(const NeededFile& file) {
   // What the job appends to meanwhile grows where both hosts share it.
   const bool grows = file.use == NeededFile::Use::written && bytes > file.bytes;
   return bytes == file.bytes || grows ? FileHere::fits : FileHere::differs;
-}
-
-std::string encode(const std::vector<NeededFile>& files) {
-  std::string bytes;
-  for (const auto& file : files) {
-    for (const auto& field : {std::to_string(static_cast<int>(file.use)),
-                              std::to_string(file.bytes), file.build_id, file.path}) {
-      bytes += field;
-      bytes += '\0';
-    }
-  }
-  return bytes;
-}
-
-std::vector<NeededFile> files_from(std::string_view bytes) {
-  std::vector<NeededFile> files;
-  const auto field = [&](std::string_view& into) {
-    const auto end = bytes.find('\0');
-    if (end == std::string_view::npos) return false;
-    into = bytes.substr(0, end);
-    bytes.remove_prefix(end + 1);
-    return true;
-  };
-  const auto number = [](std::string_view text, auto& into) {
-    return std::from_chars(text.data(), text.data() + text.size(), into).ec == std::errc{};
-  };
-  for (std::string_view use, size, build_id, path;
-       field(use) && field(size) && field(build_id) && field(path);) {
-    NeededFile file{.path = std::string(path), .build_id = std::string(build_id)};
-    int kind = -1;
-    if (!number(use, kind) || kind < 0 || kind > static_cast<int>(NeededFile::Use::folder) ||
-        !number(size, file.bytes)) {
-      break;
-    }
-    file.use = static_cast<NeededFile::Use>(kind);
-    files.push_back(std::move(file));
-  }
-  return files;
-}
-
-int look_at_files(int order, int report) {
-  std::string bytes;
-  std::array<char, 65536> piece{};
-  for (ssize_t got = 0; (got = ::read(order, piece.data(), piece.size())) > 0;) {
-    bytes.append(piece.data(), static_cast<std::size_t>(got));
-  }
-  for (const auto& file : files_from(bytes)) {
-    const auto letter = static_cast<char>(look_at(file));
-    if (::write(report, &letter, 1) != 1) return 1;
-  }
-  return 0;
 }
 
 }  // namespace cardswap::criu

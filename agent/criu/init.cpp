@@ -23,7 +23,6 @@
 #include <string>
 #include <string_view>
 
-#include "agent/criu/files_here.h"
 #include "agent/criu/held_files.h"
 #include "agent/criu/namespaces.h"
 #include "agent/criu/swrk.h"
@@ -250,9 +249,6 @@ int main(int argc, char** argv) {
   using namespace cardswap;
   // One for each job stays for as long as that runs: it takes no page more than it needs.
   if (argc == 2 && std::string_view(argv[1]) == "keep") return keep();
-  if (argc == 2 && std::string_view(argv[1]) == "files") {
-    return criu::look_at_files(criu::kFilesOrderFd, criu::kFilesReportFd);
-  }
   criu::Orders orders;
   CLI::App app("Runs jobs and CRIU for cardswapd; of no use by hand", "cardswap-init");
   app.set_version_flag("--version", CARDSWAP_VERSION);

@@ -70,8 +70,7 @@ asio::awaitable<Reservations::LookedAt> Reservations::look_here(ReservationReque
     std::optional<JobUser> user;
     if (!name.empty()) user = job_user(name);
     if (user && !config_.job_user.empty()) user = without_groups_like_root(std::move(*user));
-    const auto found =
-        co_await criu::look_at_files_as(std::move(user), needs.files, config_.data_dir);
+    const auto found = co_await criu::look_at_files_as(std::move(user), needs.files);
     seen.missing = criu::what_is_missing(needs, found, config_.host_name, name);
   } catch (const Error& error) {
     if (tasks_.stopping()) throw;

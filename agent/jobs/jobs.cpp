@@ -12,6 +12,7 @@
 #include "agent/jobs/lost.h"
 #include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
+#include "agent/process/child.h"
 #include "agent/process/log_file.h"
 #include "migrator/core/environment.h"
 #include "migrator/core/error.h"
@@ -152,7 +153,7 @@ asio::awaitable<void> Jobs::start_process_of(std::string id, std::vector<std::st
   if (kept) {
     started = co_await start_kept(std::move(spec), status);
   } else {
-    started.program = start_process(spec);
+    started.program = co_await start_child(std::move(spec));
   }
   const auto child = kept ? started.parent : started.program;
   instance = by_instance(id);

@@ -23,7 +23,7 @@ void try_to_start(const ProcessSpec& spec) {
   const auto refuse = [&](const std::string& doing, int why, const std::string& hint = {}) {
     throw Error(Code::refused, fmt::format("{}{}: {}", doing, as, std::strerror(why)), hint);
   };
-  if (spec.user && !become_user(*spec.user)) refuse("start " + program, errno);
+  if (spec.user) look_as(*spec.user);
   if (!spec.cwd.empty() && ::chdir(spec.cwd.c_str()) != 0) {
     refuse("go to " + spec.cwd, errno,
            "make that folder on this host, or give the job another --cwd");

@@ -27,7 +27,8 @@ constexpr char kThrew = 't';
 constexpr int kLookerEndTries = 100;
 constexpr std::chrono::milliseconds kLookerEndTick{5};
 
-/// Ends it at the latest with its owner. What the kernel holds stays until that lets it go.
+/// Ends it at the latest with its owner, and waits for it without end in no case: the user that it
+/// became may stop it. What the kernel holds stays until that lets it go.
 class Looker {
  public:
   explicit Looker(pid_t pid) : pid_(pid) {}
@@ -64,12 +65,19 @@ std::string answer_of(const std::function<std::string()>& look) {
   }
 }
 
-[[noreturn]] void answer_and_end(const std::function<std::string()>& look, int report) {
+/// It holds what the agent holds, and must not outlive it. The kernel forgets both when the user
+/// changes.
+void belong_to_the_agent_alone() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::prctl(PR_SET_DUMPABLE, 0);
+}
+
+[[noreturn]] void answer_and_end(const std::function<std::string()>& look, int report) {
+  belong_to_the_agent_alone();
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  keep_only(report);
+  (void)keep_only(report);
   const auto answer = answer_of(look);
   for (std::string_view left = answer; !left.empty();) {
     const auto put = ::write(report, left.data(), left.size());
@@ -92,6 +100,13 @@ Error error_in(std::string_view answer) {
 }
 
 }  // namespace
+
+void look_as(const JobUser& user) {
+  if (!become_user(user)) {
+    throw Error(Code::refused, fmt::format("become user {}: {}", user.name, std::strerror(errno)));
+  }
+  belong_to_the_agent_alone();
+}
 
 asio::awaitable<std::string> beside(std::function<std::string()> look,
                                     std::chrono::milliseconds limit) {

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "agent/process/user.h"
+
 namespace cardswap {
 
 /// What `look` returns or throws (as Error), called in a child process that ends after it: whatever
@@ -14,5 +16,9 @@ namespace cardswap {
 /// `limit`, Error{io} when there is no child. Cancelling the coroutine ends the child.
 [[nodiscard]] boost::asio::awaitable<std::string> beside(std::function<std::string()> look,
                                                          std::chrono::milliseconds limit);
+
+/// For a look that is made with a user's rights: makes the child that user for good, who can
+/// neither see into it nor keep it. Throws Error{refused}.
+void look_as(const JobUser& user);
 
 }  // namespace cardswap

@@ -1,5 +1,6 @@
 #include "agent/process/child.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -7,6 +8,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstring>
+
+#include "agent/process/pipe_text.h"
 
 namespace cardswap {
 
@@ -19,7 +23,24 @@ constexpr std::chrono::milliseconds kLookAgain{2};
 
 }  // namespace
 
-asio::awaitable<int> run_child(ProcessSpec spec) { co_return co_await end_of(start_process(spec)); }
+asio::awaitable<ProcessId> start_child(ProcessSpec spec) {
+  auto starting = begin_process(spec);
+  int failed = 0;
+  std::optional<std::string> said;
+  try {
+    said = co_await text_through(std::move(starting.report), sizeof(failed), kExecMax);
+  } catch (...) {
+    (void)::kill(starting.pid, SIGKILL);
+    throw;
+  }
+  if (!said) co_return conclude(starting, std::nullopt);
+  if (said->size() == sizeof(failed)) std::memcpy(&failed, said->data(), sizeof(failed));
+  co_return conclude(starting, failed);
+}
+
+asio::awaitable<int> run_child(ProcessSpec spec) {
+  co_return co_await end_of(co_await start_child(std::move(spec)));
+}
 
 asio::awaitable<void> gone(ProcessId process) {
   auto pidfd = open_pidfd(process);

@@ -6,6 +6,8 @@
 
 namespace cardswap {
 
+/// start_process() that keeps nobody else waiting.
+[[nodiscard]] boost::asio::awaitable<ProcessId> start_child(ProcessSpec spec);
 /// Starts `spec`, waits for its end and returns waitpid's status. Cancelling the coroutine does not
 /// end the program. Throws Error{refused} when it cannot be started.
 [[nodiscard]] boost::asio::awaitable<int> run_child(ProcessSpec spec);

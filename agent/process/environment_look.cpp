@@ -97,7 +97,7 @@ void look(const char* path, std::string_view name, Record& record) {
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  keep_only(report);
+  (void)keep_only(report);
   for (auto place = first; place < paths.size(); ++place) {
     Record record;
     record.place = place;

@@ -6,21 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <memory>
-#include <optional>
 #include <sstream>
 #include <string>
 
 #include "agent/process/keep_order.h"
 #include "agent/process/memory_file.h"
 #include "agent/process/pipe.h"
+#include "agent/process/pipe_text.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/error.h"
@@ -36,36 +29,6 @@ constexpr std::size_t kReportBytesMax = 8192;
 constexpr std::chrono::seconds kStartMax{8};
 constexpr int kEndTries = 20;
 constexpr int kEndTickMs = 10;
-
-/// Everything up to the end of the pipe, which the parent closes once the program runs; or nothing
-/// when its time is over.
-asio::awaitable<std::optional<std::string>> said_through(Descriptor pipe) {
-  const auto executor = co_await asio::this_coro::executor;
-  asio::posix::stream_descriptor from(executor, pipe.release());
-  // The limit's handler may be queued when this is gone.
-  const auto over = std::make_shared<bool>(false);
-  asio::steady_timer limit(executor, kStartMax);
-  limit.async_wait([&from, over](const boost::system::error_code& cancelled) {
-    if (cancelled || over.use_count() == 1) return;
-    *over = true;
-    boost::system::error_code ignored;
-    from.cancel(ignored);
-  });
-  std::string text;
-  std::array<char, 1024> piece{};
-  boost::system::error_code error;
-  while (!error && text.size() < kReportBytesMax) {
-    const auto got = co_await from.async_read_some(
-        asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
-    text.append(piece.data(), got);
-  }
-  const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) {
-    throw boost::system::system_error(asio::error::operation_aborted);
-  }
-  if (*over) co_return std::nullopt;
-  co_return text;
-}
 
 /// A parent that has started nothing yet, or nothing that may go on. Its program first: it would
 /// otherwise be nobody's. Who is not waited for in time is a zombie until the agent ends.
@@ -121,7 +84,7 @@ asio::awaitable<Kept> start_kept(ProcessSpec program, std::filesystem::path stat
   leash.read.reset();
   kept.leash = std::move(leash.write);
   try {
-    const auto said = co_await said_through(std::move(report.read));
+    const auto said = co_await text_through(std::move(report.read), kReportBytesMax, kStartMax);
     if (!said) throw not_in_time(program.argv.at(0), static_cast<int>(kStartMax.count()));
     kept.program = program_in(*said);
   } catch (...) {

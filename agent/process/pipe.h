@@ -28,13 +28,13 @@ struct Pipe {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-/// For a child between fork and its end: closes whatever else it has open, so that it holds no
-/// socket and no pipe of the agent's when that has ended.
-inline void keep_only(int fd) noexcept {
-  constexpr unsigned kFirst = STDERR_FILENO + 1;
+/// For a child between fork and its end or exec: closes whatever it has open from `first` on but
+/// `fd`, which is not below, so that it holds no socket, no lock and no pipe of the agent's when
+/// that has ended.
+inline bool keep_only(int fd, unsigned first = STDERR_FILENO + 1) noexcept {
   const auto kept = static_cast<unsigned>(fd);
-  if (kept > kFirst) (void)::syscall(SYS_close_range, kFirst, kept - 1, 0);
-  (void)::syscall(SYS_close_range, kept + 1, ~0U, 0);
+  return (kept == first || ::syscall(SYS_close_range, first, kept - 1, 0) == 0) &&
+         ::syscall(SYS_close_range, kept + 1, ~0U, 0) == 0;
 }
 
 }  // namespace cardswap

@@ -47,11 +47,11 @@ std::optional<Stat> stat_of(pid_t pid) {
 
 constexpr std::size_t kInheritedMax = 8;
 constexpr int kHighFd = 64;
-constexpr int kExecMaxMs = 5'000;
 constexpr int kReapTries = 50;
 constexpr int kReapEveryMs = 10;
 
-/// Puts them at 3, 4, ... and nothing else below exec; `report` may get another number.
+/// Puts them at 3, 4, ... and closes everything else but `report`, which gets another number:
+/// before the user changes, who may stop this process then and would keep open what the agent has.
 bool pass_on(const std::vector<int>& inherited, int& report) {
   std::array<int, kInheritedMax> high{};
   report = ::fcntl(report, F_DUPFD_CLOEXEC, kHighFd);
@@ -61,8 +61,7 @@ bool pass_on(const std::vector<int>& inherited, int& report) {
   for (std::size_t i = 0; i < inherited.size(); ++i) {
     if (::dup2(high.at(i), 3 + static_cast<int>(i)) < 0) return false;
   }
-  const auto first = 3U + static_cast<unsigned>(inherited.size());
-  return ::syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  return keep_only(report, 3U + static_cast<unsigned>(inherited.size()));
 }
 
 /// What the child does between fork and exec: only calls that are allowed there. Writes errno to
@@ -79,11 +78,12 @@ bool pass_on(const std::vector<int>& inherited, int& report) {
   ::dup2(null, 0);
   ::dup2(log, 1);
   ::dup2(log, 2);
+  const bool is_passed_on = pass_on(spec.inherit, report);
   const bool is_user = !spec.user || become_user(*spec.user);
   // After that: the kernel forgets it when the user changes.
   if (spec.dies_with_agent) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const bool is_bound = !spec.no_new_privs || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-  if (is_user && is_bound && (cwd[0] == 0 || ::chdir(cwd) == 0) && pass_on(spec.inherit, report)) {
+  if (is_passed_on && is_user && is_bound && (cwd[0] == 0 || ::chdir(cwd) == 0)) {
     ::execve(program, argv, envp);
   }
   const int error = errno;
@@ -102,7 +102,7 @@ void end_unstarted(pid_t pid) {
 
 }  // namespace
 
-Error not_in_time(const std::string& program, int seconds) {
+Error not_in_time(const std::string& program, std::int64_t seconds) {
   return {
       Code::refused, fmt::format("start {}: it could not be opened within {} s", program, seconds),
       "somebody who owns it, or what it is run by, may hold a lease on it (LEASE in /proc/locks), "
@@ -122,11 +122,11 @@ std::string find_program(const ProcessSpec& spec) {
               "give its full path");
 }
 
-ProcessId start_process(const ProcessSpec& spec) {
+Starting begin_process(const ProcessSpec& spec) {
   if (spec.inherit.size() > kInheritedMax) {
     throw Error(Code::internal, "a program was to inherit too many descriptors");
   }
-  const auto program = find_program(spec);
+  auto program = find_program(spec);
   std::vector<std::string> env;
   for (const auto& [key, value] : spec.env) env.push_back(key + "=" + value);
   std::vector<char*> argv;
@@ -146,18 +146,31 @@ ProcessId start_process(const ProcessSpec& spec) {
   if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
   log.reset();
   report.write.reset();
-  pollfd said{report.read.get(), POLLIN, 0};
-  if (::poll(&said, 1, kExecMaxMs) == 0) {
-    end_unstarted(pid);
-    throw not_in_time(program, kExecMaxMs / 1000);
+  return {pid, std::move(report.read), std::move(program)};
+}
+
+ProcessId conclude(const Starting& starting, std::optional<int> failed) {
+  if (!failed) {
+    end_unstarted(starting.pid);
+    throw not_in_time(starting.program, kExecMax.count());
   }
-  int failed = 0;
-  if (::read(report.read.get(), &failed, sizeof(failed)) > 0) {
-    ::waitpid(pid, nullptr, 0);
-    throw Error(Code::refused, fmt::format("start {}: {}", program, std::strerror(failed)),
+  if (*failed != 0) {
+    end_unstarted(starting.pid);
+    throw Error(Code::refused,
+                fmt::format("start {}: {}", starting.program, std::strerror(*failed)),
                 "check the program's path, its rights and --cwd on this host");
   }
-  return {pid, start_time_of(pid).value_or(0)};
+  return {starting.pid, start_time_of(starting.pid).value_or(0)};
+}
+
+ProcessId start_process(const ProcessSpec& spec) {
+  const auto starting = begin_process(spec);
+  pollfd said{starting.report.get(), POLLIN, 0};
+  constexpr auto kMs = std::chrono::milliseconds(kExecMax).count();
+  if (::poll(&said, 1, static_cast<int>(kMs)) == 0) return conclude(starting, std::nullopt);
+  int failed = 0;
+  if (::read(starting.report.get(), &failed, sizeof(failed)) <= 0) failed = 0;
+  return conclude(starting, failed);
 }
 
 std::optional<std::uint64_t> start_time_of(pid_t pid) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -35,14 +36,27 @@ struct ProcessId {
 };
 
 /// The error of a program that could not be opened in time.
-[[nodiscard]] Error not_in_time(const std::string& program, int seconds);
+[[nodiscard]] Error not_in_time(const std::string& program, std::int64_t seconds);
 /// argv[0] as a path. Throws Error{refused} when PATH has no such program.
 [[nodiscard]] std::string find_program(const ProcessSpec& spec);
 /// Starts a child in a session of its own. Blocks until its program runs, for 5 s at most: a lease
 /// on the program's file, or a file system that does not answer, holds it up. Throws Error{refused}
 /// with the reason when the program cannot be started. For programs that nobody but root and this
-/// user can hold up; what others own is started by start_kept() (agent/process/parent.h).
+/// user can hold up; for what others own, or what becomes another user, who may stop it, there are
+/// start_child() and start_kept() (agent/process/parent.h).
 [[nodiscard]] ProcessId start_process(const ProcessSpec& spec);
+/// A child that has not said yet whether its program runs: `report` tells errno, or nothing but its
+/// end.
+struct Starting {
+  pid_t pid = 0;
+  Descriptor report;
+  std::string program;
+};
+/// start_process() in two, for whoever waits otherwise (start_child() in agent/process/child.h).
+/// The same errors. `failed`: what `report` told, 0 for its end; none when kExecMax is over.
+[[nodiscard]] Starting begin_process(const ProcessSpec& spec);
+[[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
+inline constexpr std::chrono::seconds kExecMax{5};
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
 /// Running and not a zombie.
 [[nodiscard]] bool is_alive(const ProcessId& process);
