@@ -65,6 +65,31 @@ std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_by
   return stays - first;
 }
 
+std::uint64_t let_hidden_go(const std::filesystem::path& log, std::uint64_t max_bytes) {
+  constexpr std::uint64_t kStatBlock = 512;
+  struct stat facts {};
+  const auto on_disk = [&] { return static_cast<std::uint64_t>(facts.st_blocks) * kStatBlock; };
+  if (::lstat(log.c_str(), &facts) != 0 || on_disk() <= max_bytes) return 0;
+  const auto file = open_log(log, O_RDWR, facts);
+  if (!file) return 0;
+  const auto first = static_cast<std::uint64_t>(first_byte_in(file.get(), facts.st_size));
+  const auto before = on_disk();
+  const auto written = static_cast<std::uint64_t>(facts.st_size) - first;
+  if (before <= written || before - written <= max_bytes) return 0;
+  const bool is_let_go =
+      (first < kBlock || ::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                                     static_cast<off_t>(first / kBlock * kBlock)) == 0) &&
+      ::ftruncate(file.get(), facts.st_size) == 0;  // lets go what lies behind
+  if (!is_let_go) {
+    throw Error(Code::io,
+                fmt::format("let go what {} has allocated: {}", log.string(), std::strerror(errno)),
+                "the file system must be able to make holes in files; ext4, xfs, btrfs and tmpfs "
+                "are");
+  }
+  if (::fstat(file.get(), &facts) != 0) return 0;
+  return before - std::min(before, on_disk());
+}
+
 asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
   if (max_bytes == 0) co_return;
   std::map<std::string, std::uint64_t> told;  // by log: how much was gone when it was last told
@@ -78,12 +103,17 @@ asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
     co_await timer.async_wait(asio::use_awaitable);
     std::erase_if(told, [&](const auto& one) {
       return std::ranges::none_of(jobs.instances(), [&](const Instance* instance) {
-        return instance->live() && instance->log_path == one.first;
+        return instance->log_path == one.first;
       });
     });
     for (const auto* instance : jobs.instances()) {
-      if (!instance->live()) continue;
       try {
+        if (const auto hidden = let_hidden_go(instance->log_path, max_bytes); hidden != 0) {
+          tell(*instance, "job_log_shortened",
+               fmt::format("job {}: its log had {} of the disk that nothing was written to: they "
+                           "are let go (--job-log-max)",
+                           instance->name(), format_size(hidden)));
+        }
         if (shorten_log(instance->log_path, max_bytes) == 0) continue;
         const auto gone = static_cast<std::uint64_t>(first_byte_of(instance->log_path));
         const auto [before, first] = told.try_emplace(instance->log_path, 0);

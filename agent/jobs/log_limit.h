@@ -23,8 +23,14 @@ namespace cardswap {
 /// file that is no log.
 std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_bytes);
 
-/// Checks the logs of all live jobs every two seconds, until cancelled. `max_bytes` 0: does
-/// nothing. Puts an event when a log loses its beginning, and again when twice as much is gone.
+/// If `log` has more than `max_bytes` of the disk beside what is written in it (allocated past its
+/// end, or before its first byte), lets that go. Returns how many bytes. What is written in the
+/// same moment may be lost: no program that only prints allocates so much. The same errors.
+std::uint64_t let_hidden_go(const std::filesystem::path& log, std::uint64_t max_bytes);
+
+/// Checks the logs of all jobs, of ended ones too, whose user may write on, every two seconds,
+/// until cancelled. `max_bytes` 0: does nothing. Puts an event when a log loses its beginning, and
+/// again when twice as much is gone.
 asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes);
 
 }  // namespace cardswap

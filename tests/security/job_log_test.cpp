@@ -50,5 +50,38 @@ TEST(JobLog, IsBoundedKeepsItsLastPartAndSaysWhatIsGone) {
   EXPECT_THAT(a.command({"-o", "json", "events"}).out, HasSubstr("job_log_shortened"));
 }
 
+TEST(JobLog, IsBoundedOnDiskTooWhereItsJobAllocatesAndDoesNotWrite) {
+  const TempDir dir;
+  const Host a(dir.path() / "a", {.name = "a", .more = {"--job-log-max", "1MiB"}});
+  const auto past_its_end = std::string("fallocate --keep-size --offset 4MiB --length 32MiB ");
+  const auto before_its_last_byte = std::string("fallocate --length 32MiB ");
+  for (const auto& [name, command] :
+       {std::pair{"past", past_its_end}, {"before", before_its_last_byte}}) {
+    (void)a.ask({"run", "--name", name, "--", "/bin/sh", "-c",
+                 "echo begun; " + command + (a.dir() / "jobs" / name / "log").string() +
+                     " && echo the end; exec sleep 1000"});
+    const auto log = a.dir() / "jobs" / name / "log";
+    EXPECT_TRUE(within(20s,
+                       [&] {
+                         return a.command({"logs", name, "--tail", "1"}).out == "the end\n" &&
+                                bytes_on_disk(log) <= 2 << 20;
+                       }))
+        << name << ": " << bytes_on_disk(log);
+  }
+  EXPECT_THAT(a.command({"-o", "json", "events"}).out,
+              HasSubstr("of the disk that nothing was written to"));
+}
+
+TEST(JobLog, IsBoundedAfterTheEndOfItsJob) {
+  const TempDir dir;
+  const Host a(dir.path() / "a", {.name = "a", .more = {"--job-log-max", "1MiB"}});
+  (void)a.ask({"run", "--name", "short", "--", "/bin/echo", "done"});
+  ASSERT_TRUE(a.ended_within("short", 20s));
+  const auto log = a.dir() / "jobs/short/log";
+  std::ofstream(log, std::ios::app) << std::string(8 << 20, 'x') << "\nlast\n";
+  EXPECT_TRUE(within(20s, [&] { return bytes_on_disk(log) <= 1 << 20; })) << bytes_on_disk(log);
+  EXPECT_EQ(a.command({"logs", "short", "--tail", "1"}).out, "last\n");
+}
+
 }  // namespace
 }  // namespace cardswap::test
