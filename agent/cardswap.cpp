@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -28,6 +30,14 @@ int report(const cardswap::cli::Context& context, const cardswap::Error& error) 
     if (!error.hint().empty()) std::cerr << "hint: " << cardswap::shown_lines(error.hint()) << "\n";
   }
   return static_cast<int>(cardswap::exit_for(error.code()));
+}
+
+/// A field that is not there, or is of another type: no answer is asked for each on its own.
+cardswap::Error unreadable(const std::string& agent, const std::exception& error) {
+  return {cardswap::Code::internal,
+          fmt::format("what the agent at {} answered cannot be read: {}", agent, error.what()),
+          "is that a cardswapd of this command's release? `cardswap version` and `cardswapd "
+          "--version` tell"};
 }
 
 /// Whoever types `jobs rm NAME` gives the verb as the first word of one that lists things.
@@ -132,7 +142,6 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     return report(context, error);
   } catch (const std::exception& error) {
-    std::cerr << "cardswap: " << error.what() << "\n";
-    return static_cast<int>(Exit::failed);
+    return report(context, unreadable(context.agent, error));
   }
 }

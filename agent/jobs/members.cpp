@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <unordered_set>
 
 #include "agent/base/task_group.h"
 #include "agent/process/environment_look.h"
@@ -27,6 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLookAgain{50};
 constexpr milliseconds kLookAgainMax{2000};
+constexpr std::size_t kSignalsATurn = 256;
 
 void each_process(const std::function<void(pid_t)>& look) {
   std::error_code gone;
@@ -77,11 +79,14 @@ std::set<uid_t> uids_of(const std::set<std::string>& users) {
   return uids;
 }
 
-/// Those of `users` in this PID namespace: nobody else's process may keep whoever looks waiting.
-std::vector<pid_t> processes_of(const std::set<std::string>& users) {
+/// Those of `users` in this PID namespace, without `known`: nobody else's process may keep whoever
+/// looks waiting.
+std::vector<pid_t> processes_of(const std::set<std::string>& users,
+                                const std::unordered_set<pid_t>& known = {}) {
   const auto uids = uids_of(users);
   std::vector<pid_t> found;
   each_process([&](pid_t pid) {
+    if (known.contains(pid)) return;
     const auto user = user_of(pid);
     if (user && uids.contains(*user) && is_in_this_namespace(pid)) found.push_back(pid);
   });
@@ -92,12 +97,12 @@ std::vector<pid_t> processes_of(const std::set<std::string>& users) {
 
 std::vector<ProcessId> members_of(const Family& family) {
   std::vector<ProcessId> found;
+  std::unordered_set<pid_t> met{::getpid()};
   const auto add = [&](pid_t pid) {
+    if (!met.insert(pid).second) return;
     const ProcessId process{pid, start_time_of(pid).value_or(0)};
-    if (pid == ::getpid() || process == family.parent || process == family.init) return;
-    if (is_alive(process) && std::ranges::find(found, process) == found.end()) {
-      found.push_back(process);
-    }
+    if (process == family.parent || process == family.init) return;
+    if (is_alive(process)) found.push_back(process);
   };
   for (const auto& top : {family.init, family.parent, family.leader}) {
     for (const auto pid : tree_of(top)) add(pid);
@@ -108,7 +113,8 @@ std::vector<ProcessId> members_of(const Family& family) {
     });
   }
   if (family.token.empty()) return found;
-  for (const auto& [pid, token] : tokens_of(processes_of({family.user}))) {
+  const auto others = processes_of({family.user}, met);
+  for (const auto& [pid, token] : tokens_of(others)) {
     if (token == family.token) add(pid);
   }
   return found;
@@ -121,19 +127,19 @@ std::set<std::string> tokens_that_live(const std::set<std::string>& users) {
 }
 
 boost::asio::awaitable<std::vector<pid_t>> end_members(Family family, milliseconds grace) {
-  std::vector<pid_t> met;
+  std::set<pid_t> met;
   const auto deadline = Clock::now() + grace;
   milliseconds apart{0};
   while (true) {
     const auto left = members_of(family);
-    if (left.empty()) co_return met;
+    if (left.empty()) co_return std::vector<pid_t>(met.begin(), met.end());
     const bool kill = Clock::now() >= deadline;
     bool any_fresh = false;
-    for (const auto& process : left) {
-      const bool fresh = std::ranges::find(met, process.pid) == met.end();
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      const bool fresh = met.insert(left[i].pid).second;
       any_fresh = any_fresh || fresh;
-      if (fresh) met.push_back(process.pid);
-      if (kill || fresh) signal_process(process, kill ? SIGKILL : SIGTERM);
+      if (kill || fresh) signal_process(left[i], kill ? SIGKILL : SIGTERM);
+      if (i % kSignalsATurn == 0) co_await pause_for(milliseconds(0));  // others have their turn
     }
     // Who forks meanwhile is met at the next look. That reads every process of the host, so one
     // that does not end by SIGKILL, in a hung driver, has fewer and fewer of them.

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <unordered_set>
 
 namespace cardswap {
 namespace {
@@ -39,9 +40,10 @@ std::vector<pid_t> children_of(pid_t pid) {
 std::vector<pid_t> tree_of(const ProcessId& root) {
   if (!is_alive(root)) return {};
   std::vector<pid_t> tree{root.pid};
+  std::unordered_set<pid_t> met{root.pid};
   for (std::size_t i = 0; i < tree.size(); ++i) {
     for (const auto child : children_of(tree[i])) {
-      if (std::ranges::find(tree, child) == tree.end()) tree.push_back(child);
+      if (met.insert(child).second) tree.push_back(child);
     }
   }
   return tree;
