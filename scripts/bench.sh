@@ -8,7 +8,8 @@
 #
 #   digest   digesting against reading memory, one thread
 #   copy     the base copy against ucx_perftest's active messages, between two processes
-#   idle     steps of a trainer that is attached to an agent's socket against one that is not
+#   idle     steps of a trainer through Cardswap's session against steps without it, in turns in one
+#            process that is attached to an agent's socket: processor time
 #   sync     steps of a trainer while its state goes over against before
 #   base     all of these (default)
 #   size        replay against stop-copy and a checkpoint file over a limited link; twice the size
@@ -54,7 +55,8 @@ for group in "${groups[@]}"; do
   case "$group" in
     digest) targets+=(bench_digest) ;;
     copy) targets+=(bench_base_copy) ;;
-    idle | sync) targets+=(bench_trainer gpt) ;;
+    idle) targets+=(bench_idle) ;;
+    sync) targets+=(bench_sync gpt) ;;
     criu) targets+=(cardswapd cardswap plain_memory) ;;
     operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test api_load_test
       bench_fleet_simulation crash_matrix_test crash_at_a_random_time_test) ;;
@@ -80,8 +82,8 @@ measure() {
   case "$1" in
     digest) "$programs/bench_digest" ;;
     copy) "$programs/bench_base_copy" ;;
-    idle) "$programs/bench_trainer" idle --block 20 --pairs 31 "${trainer[@]}" ;;
-    sync) "$programs/bench_trainer" sync --block 40 --pairs 9 "${trainer[@]}" ;;
+    idle) "$programs/bench_idle" ;;
+    sync) "$programs/bench_sync" --block 40 --pairs 9 "${trainer[@]}" ;;
     size) "$programs/bench_replay" size --repeats 3 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     slowdown) "$programs/bench_replay" slowdown --repeats 7 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     prediction) "$programs/bench_replay" prediction --text "$CARDSWAP_SOURCE/LICENSE" ;;

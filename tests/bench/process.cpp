@@ -93,18 +93,4 @@ void Process::skip_pending() {
   if (last != std::string::npos) pending_.erase(0, last + 1);
 }
 
-double Process::cpu_ns() const {
-  double total = 0;
-  const auto tasks = fmt::format("/proc/{}/task", pid_);
-  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
-    std::ifstream file(task.path() / "schedstat");
-    double spent = 0;
-    if (file >> spent) total += spent;
-  }
-  return total;
-}
-
-void Process::pause() { ::kill(pid_, SIGSTOP); }
-void Process::resume() { ::kill(pid_, SIGCONT); }
-
 }  // namespace cardswap::bench

@@ -27,11 +27,6 @@ class Process {
   /// Forgets lines that have already arrived.
   void skip_pending();
 
-  /// Processor time of all its threads so far, in nanoseconds.
-  [[nodiscard]] double cpu_ns() const;
-  void pause();
-  void resume();
-
  private:
   bool fill(std::chrono::milliseconds limit);
 

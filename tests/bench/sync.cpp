@@ -1,10 +1,8 @@
-// What Cardswap costs the training loop.
+// What a migration costs the training loop.
 //
-// idle: the same trainer twice, once attached to an agent's socket and once without one. One stands
-// (SIGSTOP) while the other makes a block of steps, in turns, so that both see the same machine.
-// sync: one attached trainer with one computing thread; blocks of its steps before a migration
-// and while its state goes over at a capped rate, in turns. The standby shares the machine, so its
-// half of the work is in the figure too.
+// One attached trainer with one computing thread; blocks of its steps before a migration and while
+// its state goes over at a capped rate, in turns. The standby shares the machine, so its half of
+// the work is in the figure too.
 
 #include <fmt/format.h>
 
@@ -26,13 +24,11 @@ using channel::Role;
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-  std::string part;
   std::string trainer;
   std::string text;
   std::size_t block = 40;
   std::size_t pairs = 15;
   std::uint64_t bandwidth = 50'000'000;
-  bool null_test = false;
 };
 
 /// Milliseconds of `count` whole steps from now on. A trainer prints a line a step.
@@ -60,47 +56,6 @@ std::vector<std::string> command(const Options& options) {
 std::vector<std::string> with_one_thread(std::vector<std::string> environment) {
   environment.emplace_back("OMP_NUM_THREADS=1");
   return environment;
-}
-
-void measure_idle(const Options& options) {
-  AgentSide agent;
-  Process attached(command(options),
-                   with_one_thread(options.null_test ? std::vector<std::string>{}
-                                                     : agent.environment(Role::primary)));
-  if (!options.null_test) (void)agent.wait_for<channel::Tracked>(120s);
-  (void)step_times_ms(attached, options.block);
-  attached.pause();
-  Process alone(command(options), with_one_thread({}));
-  (void)step_times_ms(alone, options.block);
-  alone.pause();
-  struct Block {
-    double step_ms = 0;
-    double cpu_ns = 0;
-  };
-  const auto block = [&](Process& trainer) {
-    const auto cpu_before = trainer.cpu_ns();
-    trainer.resume();
-    const auto times = step_times_ms(trainer, options.block);
-    trainer.pause();
-    // The block's first and last step are cut by the pauses; every block has as many.
-    return Block{bench::median(times), trainer.cpu_ns() - cpu_before};
-  };
-  Figure overhead{"idle_overhead_pct", "%", {}, 0.5, bench::Better::lower};
-  Figure cpu_overhead{"idle_cpu_overhead_pct", "%", {}};
-  Figure step{"idle_step_ms", "ms", {}};
-  for (std::size_t i = 0; i < options.pairs; ++i) {
-    const bool attached_first = i % 2 == 0;
-    const auto first = block(attached_first ? attached : alone);
-    const auto second = block(attached_first ? alone : attached);
-    const auto& with = attached_first ? first : second;
-    const auto& without = attached_first ? second : first;
-    overhead.samples.push_back(100 * (with.step_ms / without.step_ms - 1));
-    cpu_overhead.samples.push_back(100 * (with.cpu_ns / without.cpu_ns - 1));
-    step.samples.push_back(without.step_ms);
-  }
-  print(overhead);
-  print(cpu_overhead);
-  print(step);
 }
 
 void measure_sync(const Options& options) {
@@ -143,26 +98,21 @@ void measure_sync(const Options& options) {
 
 void measure(int argc, char** argv) {
   Options options;
-  CLI::App app("Measures what Cardswap costs a training loop");
-  app.add_option("part", options.part, "idle or sync")
-      ->required()
-      ->check(CLI::IsMember({"idle", "sync"}));
+  CLI::App app("Measures what a migration costs a training loop");
   app.add_option("--trainer", options.trainer, "An example trainer: .../gpt")->required();
   app.add_option("--text", options.text, "What it learns")->required();
   app.add_option("--block", options.block, "Steps a block")->check(CLI::Range(1, 10000));
   app.add_option("--pairs", options.pairs, "Pairs of blocks")->check(CLI::Range(1, 1000));
   app.add_option("--bandwidth", options.bandwidth, "sync: bytes a second at most");
-  app.add_flag("--null-test", options.null_test,
-               "idle: attach neither, to see what the method shows of two equal programs");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
     if (app.exit(problem, std::cerr, std::cerr) == 0) return;
     throw std::runtime_error("wrong usage");
   }
-  options.part == "idle" ? measure_idle(options) : measure_sync(options);
+  measure_sync(options);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return bench::run("trainer", measure, argc, argv); }
+int main(int argc, char** argv) { return bench::run("sync", measure, argc, argv); }
