@@ -72,9 +72,13 @@ Examined examined_in(const std::string& text) {
 
 asio::awaitable<Examined> examine(ProcessId root, std::filesystem::path log,
                                   std::uint64_t agent_socket, Tool tool, GpuFindings gpus) {
+  // Named: GCC 12 destroys what a temporary lambda holds twice where it is awaited.
+  const std::function<std::string()> look = [root, log, agent_socket, tool, gpus] {
+    return serialize(look_at(root, log, agent_socket, tool, gpus));
+  };
   try {
-    co_return examined_in(co_await beside(
-        [=] { return serialize(look_at(root, log, agent_socket, tool, gpus)); }, kExaminationMax));
+    const auto text = co_await beside(look, kExaminationMax);
+    co_return examined_in(text);
   } catch (const Error& error) {
     if (error.code() != Code::timed_out) throw;
     throw Error(Code::timed_out,

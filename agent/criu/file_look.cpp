@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <functional>
+#include <string>
 
 #include "agent/process/beside.h"
 #include "migrator/core/error.h"
@@ -18,7 +20,7 @@ boost::asio::awaitable<std::vector<FileHere>> look_at_files_as(std::optional<Job
                                                                std::vector<NeededFile> files) {
   std::vector<FileHere> found;
   if (files.empty()) co_return found;
-  const auto look = [&user, &files] {
+  const std::function<std::string()> look = [&user, &files] {
     if (user) look_as(*user);
     std::string letters;
     for (const auto& file : files) letters += static_cast<char>(look_at(file));

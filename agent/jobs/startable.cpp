@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <functional>
 
 #include "agent/process/beside.h"
 
@@ -41,13 +42,12 @@ void try_to_start(const ProcessSpec& spec) {
 }  // namespace
 
 boost::asio::awaitable<std::optional<Error>> why_not_startable(ProcessSpec spec) {
+  const std::function<std::string()> look = [&spec] {
+    try_to_start(spec);
+    return std::string();
+  };
   try {
-    (void)co_await beside(
-        [&spec] {
-          try_to_start(spec);
-          return std::string();
-        },
-        kProgramLookMax);
+    (void)co_await beside(look, kProgramLookMax);
   } catch (const Error& error) {
     if (error.code() == Code::io || error.code() == Code::internal) throw;
     if (error.code() != Code::timed_out) co_return error;

@@ -75,6 +75,10 @@ class HeldUp : public ::testing::Test {
     host_ = std::make_unique<Host>(dir_.path() / "a",
                                    HostOptions{.name = "a", .more = std::move(more)});
   }
+  void start_host_with_two_devices() {
+    host_ = std::make_unique<Host>(dir_.path() / "a",
+                                   HostOptions{.name = "a", .devices = {"cpu:0", "cpu:1"}});
+  }
   [[nodiscard]] std::vector<std::string> her_job(const std::string& name) const {
     return {"run", "--name", name, "--user", mallory_->name(), "--", program_.string(), "1000"};
   }

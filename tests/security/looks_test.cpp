@@ -32,7 +32,7 @@ TEST_F(HeldUp, ByNobodyWhoHasNoJobAnAgentSeesJobsEndAndStartsAnew) {
   EXPECT_EQ(host_->command(her_job("long")).exit_code, 0);
   host_->kill_agent(SIGKILL);
   host_->start_agent();
-  EXPECT_EQ(text(host_->job("long"), "state"), "running");
+  EXPECT_EQ(text(host_->job("long"), "state"), "starting") << "it is here, and attaches to nobody";
   EXPECT_EQ(host_->command({"stop", "--grace", "0s", "long"}).exit_code, 0);
   EXPECT_EQ(host_->log().find("could not be read in time"), std::string::npos);
 }
@@ -52,7 +52,7 @@ TEST_F(HeldUp, ByMemoryOfItsOwnUserAJobEndsAndTheAgentSaysWhoKeptItWaiting) {
   EXPECT_THAT(host_->log(), HasSubstr(fmt::format("the environment of process {}", trap.pid())));
   host_->kill_agent(SIGKILL);
   host_->start_agent();
-  EXPECT_EQ(text(host_->job("two"), "state"), "running");
+  EXPECT_EQ(text(host_->job("two"), "state"), "starting") << "it is here, and attaches to nobody";
 }
 
 /// A process of `user` that stops whatever the agent does in its name, at once.
@@ -82,8 +82,7 @@ TEST_F(HeldUp, BySignalsOfItsUserALookOfTheAgentIsGivenUpAndTheAgentAnswersMeanw
   const auto program = hers_ / "trainer";
   fs::copy_file(trainer("plain_memory"), program);
   ASSERT_EQ(::chown(program.c_str(), mallory_->uid(), mallory_->gid()), 0);
-  host_ = std::make_unique<Host>(dir_.path() / "a",
-                                 HostOptions{.name = "a", .devices = {"cpu:0", "cpu:1"}});
+  start_host_with_two_devices();
   ASSERT_EQ(host_
                 ->command({"run", "--name", "one", "--user", mallory_->name(), "--",
                            program.string(), "--steps", "1000000", "--step-ms", "20"})
@@ -112,7 +111,7 @@ TEST_F(HeldUp, BySignalsOfItsUserALookOfTheAgentIsGivenUpAndTheAgentAnswersMeanw
 TEST_F(HeldUp, ByAFileThatItHasOpenAJobIsNotExaminedAndTheAgentAnswersMeanwhile) {
   if (const auto missing = ServedFolder::missing()) return skip_without("fuse", *missing);
   ServedFolder folder;
-  start_host();
+  start_host_with_two_devices();
   host_->run_job("reader", {"/bin/sh", "-c",
                             fmt::format("exec 3<{}; exec {} --steps 1000000 --step-ms 20",
                                         folder.file().string(), trainer("plain_memory"))});
@@ -120,7 +119,7 @@ TEST_F(HeldUp, ByAFileThatItHasOpenAJobIsNotExaminedAndTheAgentAnswersMeanwhile)
   folder.fall_silent();
   auto asked = std::async(std::launch::async, [this] {
     return host_->command(
-        {"migrate", "reader", "--to", host_->at("cpu:0"), "--arrive", "criu", "--dry-run"});
+        {"migrate", "reader", "--to", host_->at("cpu:1"), "--arrive", "criu", "--dry-run"});
   });
   EXPECT_LT(slowest_answer_during(asked), kAtOnce);
   const auto refused = asked.get();
