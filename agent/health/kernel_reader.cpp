@@ -10,6 +10,7 @@ namespace {
 
 /// A line's time is of seconds, and the clock is set while a host boots.
 constexpr Ms kClockMayDiffer = 2000;
+constexpr std::size_t kHostShownMax = 64;
 
 std::string without_dashes(std::string_view id) {
   std::string result(id);
@@ -103,7 +104,8 @@ KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since)
     case KernelRecord::Kind::message: break;
   }
   news.timed = record.at.has_value() || !record.boot.empty();
-  if (!of_this_host(record)) return fate(LineFate::other_host, "it names host " + record.host);
+  if (!of_this_host(record))
+    return fate(LineFate::other_host, "it names host " + excerpt(record.host, kHostShownMax));
   if (too_old(record, since)) return fate(LineFate::too_old, "it is older than this boot");
   switch (voice_.hear(record.text, news.faults)) {
     case DriverVoice::Heard::fault: news.fate = LineFate::fault; break;

@@ -168,6 +168,17 @@ TEST(KernelReader, CountsWhatItDoesNotUnderstandAndSaysWhy) {
   EXPECT_EQ(fate(""), LineFate::nothing);
 }
 
+TEST(KernelReader, ShowsAnotherHostsNameShortAndWrittenOut) {
+  const auto line = [](const std::string& host) {
+    return R"({"_TRANSPORT": "kernel", "SYSLOG_FACILITY": "0", "MESSAGE": ")" + kXid79 +
+           R"(", "_HOSTNAME": ")" + host + "\"}";
+  };
+  const auto judged = reader().read(line(R"(b\u001b[2J\u202e)"), kNow);
+  EXPECT_EQ(judged.fate, LineFate::other_host);
+  EXPECT_EQ(judged.why, R"(it names host b\x1b[2J\u202e)");
+  EXPECT_LT(reader().read(line(std::string(10'000, 'b')), kNow).why.size(), 100U);
+}
+
 TEST(KernelReader, TakesFromTheDeviceOnlyWhatTheKernelWrote) {
   EXPECT_EQ(fate("4,1,2,-;" + kXid79, LogForm::kmsg), LineFate::fault);
   EXPECT_EQ(fate("12,1,2,-;" + kXid79, LogForm::kmsg), LineFate::not_kernel);
