@@ -77,6 +77,8 @@ struct Mutation {
   const char* breaks;  ///< the invariant, or "nothing settles"
   int faults = 1;
 };
+/// As lists of tests show it.
+void PrintTo(const Mutation& mutation, std::ostream* out) { *out << mutation.name; }
 
 void grant_first(Effects& effects) {
   const auto is = [&](std::size_t i, Effect::Type type) { return effects.begin()[i].type == type; };
