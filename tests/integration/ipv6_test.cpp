@@ -172,6 +172,37 @@ TEST(Ipv4, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
   job.ends_as_undisturbed_on(a);
 }
 
+/// As of Docker's bridge: to UCX 1.13 it looks like a way to the other host, and leads back here.
+TEST(Ipv4, AnAddressThatBothHostsHaveIsNoWayForData) {
+  if (const auto missing = NetnsPair::missing()) return skip_without("netns", *missing);
+  const NetnsPair net;
+  for (const auto side : {0, 1}) {
+    const auto ip = [&](std::vector<std::string> words) {
+      words.insert(words.begin(), {"ip", "-n", net.name(side)});
+      const auto done = run(words);
+      ASSERT_EQ(done.exit_code, 0) << done.err;
+    };
+    ip({"link", "add", "docker0", "type", "bridge"});
+    ip({"link", "set", "docker0", "up"});
+    ip({"addr", "add", "172.17.0.1/16", "dev", "docker0"});
+  }
+  const TempDir dir;
+  const auto options = [&](int side) {
+    return HostOptions{.name = side == 0 ? "a" : "b",
+                       .netns = net.name(side),
+                       .address = NetnsPair::address(side),
+                       .transports = "tcp"};
+  };
+  Host a(dir.path() / "a", options(0));
+  Host b(dir.path() / "b", options(1));
+  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
+  job.start(a);
+  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
+  ASSERT_TRUE(b.steps_again_within("job", 30s));
+  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
+  job.ends_as_undisturbed_on(a);
+}
+
 /// UCX knows interfaces by their addresses, and these are no interface's.
 TEST(Ipv4, OtherLoopbackAddressesTakeDataToo) {
   const TempDir dir;

@@ -13,7 +13,7 @@ std::string reason_of(ucs_status_t status) {
     case UCS_ERR_UNREACHABLE:
     case UCS_ERR_UNSUPPORTED:
     case UCS_ERR_INVALID_PARAM:
-      return fmt::format("{} (UCX {} runs here; both sides need the same release)", said,
+      return fmt::format("{} (UCX {} runs here; another release there may be why)", said,
                          ucp_get_version_string());
     default: return std::string(said);
   }

@@ -44,7 +44,7 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEve
     : events_(events),
       wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       peer_filter_(peers),
-      context_(make_context(transports, host)),
+      context_(make_context(transports, host, peers)),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);
   set_handler(kBulkId, &UcxLink::on_bulk_am);

@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
 #include "migrator/core/error.h"
 #include "migrator/link/link.h"
+#include "migrator/link/ucx/net_devices.h"
 
 namespace cardswap::ucx {
 namespace {
@@ -50,7 +52,8 @@ void prefer_v6(ucp_config_t* config) {
 
 }  // namespace
 
-Context make_context(const std::string& transports, const std::string& host) {
+Context make_context(const std::string& transports, const std::string& host,
+                     const std::string& peers) {
   ucp_config_t* raw_config = nullptr;
   check(ucp_config_read(nullptr, nullptr, &raw_config), "read UCX's settings");
   const Config config(raw_config);
@@ -61,7 +64,15 @@ Context make_context(const std::string& transports, const std::string& host) {
   };
   const auto at = transports.find('@');
   set("TLS", transports.substr(0, at));
-  if (at != std::string::npos) set("NET_DEVICES", transports.substr(at + 1));
+  if (at != std::string::npos) {
+    set("NET_DEVICES", transports.substr(at + 1));
+  } else if (::getenv("UCX_NET_DEVICES") == nullptr) {
+    set("NET_DEVICES", devices_to(peers, interfaces(), rdma_ports()));
+  }
+  // From 1.16 on UCX passes over bridges, of which one may have the host's address.
+  if (::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
+    (void)ucp_config_modify(config.get(), "TCP_BRIDGE_ENABLE", "y");
+  }
   const auto v6 = v6_of(host);
   if (v6 && !IN6_IS_ADDR_V4MAPPED(&*v6)) prefer_v6(config.get());
   ucp_params_t params{};
