@@ -27,8 +27,8 @@ using namespace std::chrono_literals;
 using bench::Figure;
 
 struct Options {
-  std::size_t blocks = 41;
-  std::size_t pairs = 25;  // of steps, a block
+  std::size_t blocks = 101;
+  std::size_t pairs = 100;  // of steps, a block
   std::int64_t width = 256;
   std::int64_t layers = 8;
   bool null_test = false;
@@ -88,23 +88,28 @@ class Trainer {
   Session session_ = Session::open();
 };
 
-/// Medians of `pairs` steps of each kind; which of a pair is first changes.
-std::array<Cost, 2> block(Trainer& trainer, const Options& options) {
-  std::array<std::vector<double>, 2> cpu;
-  std::array<std::vector<double>, 2> wall;
+/// Of `pairs` pairs of neighbouring steps, which see the same machine; which of a pair is first
+/// changes.
+struct Block {
+  double cpu_pct = 0;  ///< medians of what a pair's step with the session takes longer
+  double wall_pct = 0;
+  double step_ms = 0;
+};
+Block block(Trainer& trainer, const Options& options) {
+  std::vector<double> cpu;
+  std::vector<double> wall;
+  std::vector<double> step;
   for (std::size_t i = 0; i < options.pairs; ++i) {
+    std::array<Cost, 2> cost;
     for (std::size_t turn = 0; turn < 2; ++turn) {
       const auto kind = (i + turn) % 2;
-      const auto cost = trainer.step(kind == 1 && !options.null_test);
-      cpu.at(kind).push_back(cost.cpu_ms);
-      wall.at(kind).push_back(cost.wall_ms);
+      cost.at(kind) = trainer.step(kind == 1 && !options.null_test);
     }
+    cpu.push_back(100 * (cost[1].cpu_ms / cost[0].cpu_ms - 1));
+    wall.push_back(100 * (cost[1].wall_ms / cost[0].wall_ms - 1));
+    step.push_back(cost[0].wall_ms);
   }
-  std::array<Cost, 2> medians;
-  for (std::size_t kind = 0; kind < 2; ++kind) {
-    medians.at(kind) = {bench::median(cpu.at(kind)), bench::median(wall.at(kind))};
-  }
-  return medians;
+  return {bench::median(cpu), bench::median(wall), bench::median(step)};
 }
 
 void train(const Options& options) {
@@ -118,13 +123,13 @@ void train(const Options& options) {
   for (std::size_t i = 0; i < options.blocks; ++i) {
     const double others_before = cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_ms(CLOCK_THREAD_CPUTIME_ID);
     const double mine_before = cpu_ms(CLOCK_THREAD_CPUTIME_ID);
-    const auto [without, with] = block(trainer, options);
+    const auto seen = block(trainer, options);
     const double mine = cpu_ms(CLOCK_THREAD_CPUTIME_ID) - mine_before;
     const double others =
         cpu_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_ms(CLOCK_THREAD_CPUTIME_ID) - others_before;
-    overhead.samples.push_back(100 * (with.cpu_ms / without.cpu_ms - 1 + others / mine));
-    on_the_wall.samples.push_back(100 * (with.wall_ms / without.wall_ms - 1));
-    step.samples.push_back(without.wall_ms);
+    overhead.samples.push_back(seen.cpu_pct + 100 * others / mine);
+    on_the_wall.samples.push_back(seen.wall_pct);
+    step.samples.push_back(seen.step_ms);
   }
   print(overhead);
   print(on_the_wall);
