@@ -69,8 +69,14 @@ Context make_context(const std::string& transports, const std::string& host,
   } else if (::getenv("UCX_NET_DEVICES") == nullptr) {
     set("NET_DEVICES", devices_to(peers, interfaces(), rdma_ports()));
   }
-  // From 1.16 on UCX passes over bridges, of which one may have the host's address.
-  if (::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
+  // From 1.16 on UCX passes over bridges, of which one may have the host's address. Releases before
+  // it do not know the setting, and warn of it where the program prints.
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned release = 0;
+  ucp_get_version(&major, &minor, &release);
+  const bool passes_over_bridges = major > 1 || minor >= 16;
+  if (passes_over_bridges && ::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
     (void)ucp_config_modify(config.get(), "TCP_BRIDGE_ENABLE", "y");
   }
   const auto v6 = v6_of(host);
