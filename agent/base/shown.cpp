@@ -1,6 +1,10 @@
 #include "agent/base/shown.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <span>
 
 #include "migrator/core/utf8.h"
 
@@ -51,6 +55,14 @@ std::string shown(std::string_view text) { return written_out(text, false); }
 std::string shown_lines(std::string_view text) { return written_out(text, true); }
 std::string excerpt(std::string_view text, std::size_t bytes_max) {
   return shown(text.substr(0, bytes_max)) + (text.size() > bytes_max ? "..." : "");
+}
+
+std::string first_of(const std::vector<std::string>& all) {
+  constexpr std::size_t kNamed = 16;
+  const auto named = std::min(all.size(), kNamed);
+  auto text = fmt::format("{}", fmt::join(std::span(all).first(named), ", "));
+  if (all.size() > named) text += fmt::format(" and {} more", all.size() - named);
+  return text;
 }
 
 }  // namespace cardswap

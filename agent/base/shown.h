@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cardswap {
 
@@ -14,5 +15,7 @@ namespace cardswap {
 [[nodiscard]] std::string shown_lines(std::string_view text);
 /// The same of the first `bytes_max` bytes, with "..." after them where more follow.
 [[nodiscard]] std::string excerpt(std::string_view text, std::size_t bytes_max = 256);
+/// "7, 8 and 120 more": the first 16 of many, with commas between them.
+[[nodiscard]] std::string first_of(const std::vector<std::string>& all);
 
 }  // namespace cardswap

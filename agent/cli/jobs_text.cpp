@@ -19,11 +19,9 @@ std::string how_it_ended(const json::object& job) {
 
 /// "process 12", "processes 12, 13".
 std::string process_names(const json::array& processes) {
-  std::string numbers;
-  for (const auto& process : processes) {
-    numbers += (numbers.empty() ? "" : ", ") + json::serialize(process);
-  }
-  return (processes.size() == 1 ? "process " : "processes ") + numbers;
+  std::vector<std::string> numbers;
+  for (const auto& process : processes) numbers.push_back(json::serialize(process));
+  return (processes.size() == 1 ? "process " : "processes ") + first_of(numbers);
 }
 
 /// What lives, and what somebody has to look at; of one name only what lives, if anything does.

@@ -57,8 +57,7 @@ asio::awaitable<criu::Examined> Migrations::examine(const Instance& source) {
   auto examined = co_await criu::examine(now->process, now->log_path, hub_.socket_inode(*now),
                                          criu_.tool(), gpus);
   now = still();
-  const auto members =
-      members_of({now->process, now->parent, now->init, now->token, now->job().spec.user});
+  const auto members = members_of(Jobs::family_of(*now));
   for (auto& reason : left_behind(members, now->process)) {
     examined.reasons.push_back(std::move(reason));
   }

@@ -1,13 +1,13 @@
 // How jobs end here: by themselves, by request, or while no agent looked.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/base/shown.h"
 #include "agent/base/units.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/log_limit.h"
@@ -266,8 +266,10 @@ asio::awaitable<void> Jobs::end_moved(std::string id, milliseconds grace) {
   if (instance == nullptr) co_return;
   const auto met = co_await end_members(family_of(*instance), grace);
   if (auto* record = by_instance(id); record != nullptr && !met.empty()) {
+    std::vector<std::string> numbers;
+    for (const auto pid : met) numbers.push_back(std::to_string(pid));
     spdlog::info("job {} is {}: processes {} of it were ended here", record->name(), record->state,
-                 fmt::join(met, ", "));
+                 first_of(numbers));
     changed_.notify();
   }
 }

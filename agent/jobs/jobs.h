@@ -99,6 +99,8 @@ class Jobs {
   bool forget_standby_log(const std::string& name, const std::string& migration) const;
   /// Every live process of jobs of that name that are over. One walk over /proc a record.
   [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
+  /// How the processes of an instance are found.
+  [[nodiscard]] static Family family_of(const Instance& instance);
   /// Removes the records of that name that are over, with their logs, and the folder if it is empty
   /// then.
   void forget(const std::string& name);
@@ -170,7 +172,6 @@ class Jobs {
   void remove_log(const std::filesystem::path& log) const;
   [[nodiscard]] bool is_log_in_use(const std::filesystem::path& log) const;
   static bool take_exit_status(Instance& instance);
-  [[nodiscard]] static Family family_of(const Instance& instance);
 
   asio::io_context& context_;
   TaskGroup& tasks_;

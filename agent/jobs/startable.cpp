@@ -15,7 +15,8 @@
 namespace cardswap {
 namespace {
 
-constexpr std::chrono::seconds kProgramLookMax{5};
+// With the start after it this fits into what the other agent waits for a place.
+constexpr std::chrono::seconds kProgramLookMax{2};
 
 /// In a process that does nothing else: it becomes the user for good.
 void try_to_start(const ProcessSpec& spec) {

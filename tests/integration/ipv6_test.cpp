@@ -43,6 +43,15 @@ HostOptions in(const NetnsPair& net, int side) {
           .transports = "tcp"};
 }
 
+/// At `address`, and called by its IPv4 one.
+HostOptions listening(const NetnsPair& net, int side, const std::string& address) {
+  return {.name = side == 0 ? "a" : "b",
+          .netns = net.name(side),
+          .address = address,
+          .called = NetnsPair::address(side),
+          .transports = "tcp"};
+}
+
 class Trainer {
  public:
   explicit Trainer(std::vector<std::string> program) : program_(std::move(program)) {}
@@ -70,6 +79,15 @@ class Trainer {
   TempDir dir_;
   std::vector<std::string> program_;
 };
+
+void moves_there_and_back(Host& a, Host& b) {
+  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
+  job.start(a);
+  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
+  ASSERT_TRUE(b.steps_again_within("job", 30s));
+  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
+  job.ends_as_undisturbed_on(a);
+}
 
 class Ipv6Only : public ::testing::TestWithParam<Way> {};
 
@@ -142,12 +160,7 @@ TEST(Ipv6, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
   };
   Host a(dir.path() / "a", everywhere(0));
   Host b(dir.path() / "b", everywhere(1));
-  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
-  job.start(a);
-  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
-  ASSERT_TRUE(b.steps_again_within("job", 30s));
-  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
-  job.ends_as_undisturbed_on(a);
+  moves_there_and_back(a, b);
 }
 
 TEST(Ipv4, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
@@ -155,21 +168,9 @@ TEST(Ipv4, AListenerOnEveryAddressTellsTheOneThatWasCalled) {
   const NetnsPair net;
   const TempDir dir;
   // [::] is every address, IPv4 too.
-  const auto options = [&](int side, const std::string& listen) {
-    return HostOptions{.name = side == 0 ? "a" : "b",
-                       .netns = net.name(side),
-                       .address = listen,
-                       .called = NetnsPair::address(side),
-                       .transports = "tcp"};
-  };
-  Host a(dir.path() / "a", options(0, "0.0.0.0"));
-  Host b(dir.path() / "b", options(1, "::"));
-  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
-  job.start(a);
-  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
-  ASSERT_TRUE(b.steps_again_within("job", 30s));
-  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
-  job.ends_as_undisturbed_on(a);
+  Host a(dir.path() / "a", listening(net, 0, "0.0.0.0"));
+  Host b(dir.path() / "b", listening(net, 1, "::"));
+  moves_there_and_back(a, b);
 }
 
 /// As of Docker's bridge: to UCX 1.13 it looks like a way to the other host, and leads back here.
@@ -187,20 +188,9 @@ TEST(Ipv4, AnAddressThatBothHostsHaveIsNoWayForData) {
     ip({"addr", "add", "172.17.0.1/16", "dev", "docker0"});
   }
   const TempDir dir;
-  const auto options = [&](int side) {
-    return HostOptions{.name = side == 0 ? "a" : "b",
-                       .netns = net.name(side),
-                       .address = NetnsPair::address(side),
-                       .transports = "tcp"};
-  };
-  Host a(dir.path() / "a", options(0));
-  Host b(dir.path() / "b", options(1));
-  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
-  job.start(a);
-  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
-  ASSERT_TRUE(b.steps_again_within("job", 30s));
-  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
-  job.ends_as_undisturbed_on(a);
+  Host a(dir.path() / "a", listening(net, 0, NetnsPair::address(0)));
+  Host b(dir.path() / "b", listening(net, 1, NetnsPair::address(1)));
+  moves_there_and_back(a, b);
 }
 
 /// UCX knows interfaces by their addresses, and these are no interface's.
@@ -208,12 +198,7 @@ TEST(Ipv4, OtherLoopbackAddressesTakeDataToo) {
   const TempDir dir;
   Host a(dir.path() / "a", {.name = "a", .address = "127.0.0.2"});
   Host b(dir.path() / "b", {.name = "b", .address = "127.0.0.3"});
-  Trainer job({trainer("plain_memory"), "--steps", "1200", "--step-ms", "5"});
-  job.start(a);
-  EXPECT_EQ(text(Trainer::move(a, b), "state"), "completed") << a.log() << b.log();
-  ASSERT_TRUE(b.steps_again_within("job", 30s));
-  EXPECT_EQ(text(Trainer::move(b, a), "state"), "completed") << a.log() << b.log();
-  job.ends_as_undisturbed_on(a);
+  moves_there_and_back(a, b);
 }
 
 TEST(Ipv6, LoopbackServesEveryCommand) {

@@ -172,5 +172,14 @@ TEST(DeviceUuid, IsTheSameForOneDeviceAndShowsNotTheMachinesId) {
   EXPECT_THAT(device_uuid("\n", "cpu:0"), IsEmpty());
 }
 
+TEST(Shown, NamesTheFirstOfManyAndCountsTheOthers) {
+  EXPECT_EQ(first_of({}), "");
+  EXPECT_EQ(first_of({"7"}), "7");
+  EXPECT_EQ(first_of({"7", "8"}), "7, 8");
+  EXPECT_THAT(first_of(std::vector<std::string>(16, "7")), ::testing::EndsWith("7, 7"));
+  EXPECT_THAT(first_of(std::vector<std::string>(100, "7")),
+              ::testing::EndsWith("7, 7 and 84 more"));
+}
+
 }  // namespace
 }  // namespace cardswap
