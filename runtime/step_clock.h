@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace cardswap {
 
@@ -14,8 +15,12 @@ class StepClock {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// A step ends now, and the next begins.
-  void count();
+  /// A step ends now, and the next begins. `ordinary`: nothing was asked in it.
+  void count(bool ordinary);
+  /// An ordinary step that others timed. The thread that counts.
+  void note_ordinary(float took_ms) {
+    ordinary_ms_[ordinary_++ % kDurations].store(took_ms, std::memory_order_relaxed);
+  }
   /// The step that is under way begins now: what was before was no training.
   void begin_anew() { last_ns_ = Clock::now().time_since_epoch().count(); }
   /// Only while nobody counts.
@@ -27,6 +32,8 @@ class StepClock {
   [[nodiscard]] double latest_ms() const;
   /// Of the latest 64; 0 before two were counted.
   [[nodiscard]] double median_ms() const;
+  /// What the latest 64 ordinary steps took, in no order.
+  [[nodiscard]] std::vector<float> ordinary_ms() const;
 
  private:
   static constexpr std::size_t kDurations = 64;
@@ -34,6 +41,8 @@ class StepClock {
   std::atomic<std::uint64_t> step_{0};
   std::atomic<std::int64_t> last_ns_{0};
   std::array<std::atomic<float>, kDurations> durations_ms_{};
+  std::array<std::atomic<float>, kDurations> ordinary_ms_{};
+  std::size_t ordinary_ = 0;  // of the thread that counts
 };
 
 }  // namespace cardswap

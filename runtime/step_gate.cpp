@@ -7,13 +7,15 @@ namespace cardswap {
 
 StepResult StepGate::boundary() {
   if (!has_attention()) {
-    clock_.count();
+    clock_.count(true);
     return StepResult::proceed;
   }
   const MutexLock turn(turn_);
   stay_if_gone();
-  clock_.count();
-  return stand();
+  clock_.count(false);
+  const auto result = stand();
+  if (result == StepResult::proceed && is_timed()) hooks_.on_begin();
+  return result;
 }
 
 void StepGate::pass_if_mine() {
@@ -97,6 +99,17 @@ void StepGate::watch(bool on) {
   set_attention();
 }
 
+void StepGate::time_steps(bool on) {
+  const MutexLock lock(mutex_);
+  timed_ = on && hooks_.on_begin;
+  set_attention();
+}
+
+bool StepGate::is_timed() {
+  const MutexLock lock(mutex_);
+  return timed_;
+}
+
 void StepGate::look_once() {
   const MutexLock lock(mutex_);
   look_ = true;
@@ -104,7 +117,7 @@ void StepGate::look_once() {
 }
 
 void StepGate::set_attention() {
-  attention_.store(watched_ || look_ || park_ || retired_, std::memory_order_release);
+  attention_.store(watched_ || look_ || timed_ || park_ || retired_, std::memory_order_release);
 }
 
 void StepGate::park() {

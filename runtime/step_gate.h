@@ -32,6 +32,7 @@ class StepGate {
     std::function<void()> on_boundary;  ///< on the training thread, at a boundary, when watched
     std::function<void()> on_parked;    ///< on the training thread, once it stands
     std::function<void()> on_resume;    ///< on the training thread, just before it goes on
+    std::function<void()> on_begin;     ///< on the training thread, as it goes on, when timed
   };
 
   explicit StepGate(Hooks hooks, void (*end_process)() = &std::abort,
@@ -52,6 +53,9 @@ class StepGate {
   void watch(bool on);
   /// Calls `on_boundary` at the next boundary, once.
   void look_once();
+  /// Calls `on_begin` where a step begins, from the next boundary on, or not any more. Also at a
+  /// boundary.
+  void time_steps(bool on);
   /// The training thread stands at its next boundary, until release() or retire(). One that stands
   /// and was released just before goes on first, and stands anew.
   void park();
@@ -69,11 +73,16 @@ class StepGate {
   void set_step(std::uint64_t step) { clock_.set_step(step); }
   [[nodiscard]] std::int64_t last_boundary_ns() const { return clock_.last_ns(); }
   [[nodiscard]] double median_step_ms() const { return clock_.median_ms(); }
+  /// What the latest steps took at whose end no attention was paid; and one that was timed.
+  [[nodiscard]] std::vector<float> ordinary_ms() const { return clock_.ordinary_ms(); }
+  /// The training thread.
+  void note_ordinary(double took_ms) { clock_.note_ordinary(static_cast<float>(took_ms)); }
   /// It stands, and was not let go since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
   [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
+  [[nodiscard]] bool is_timed();
   [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
   void stay_if_gone() const CARDSWAP_REQUIRES(turn_);
   void keep_back(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
@@ -92,6 +101,7 @@ class StepGate {
   Mutex mutex_;
   Condition changed_;
   bool watched_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool timed_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool look_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;

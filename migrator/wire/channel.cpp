@@ -34,6 +34,20 @@ void fields(Archive& a, ListState& m) {
   a(m.request);
 }
 template <class Archive>
+void fields(Archive& a, LateSteps& m) {
+  a(m.migration, m.lateness, m.open_ms, m.after, m.over);
+}
+template <class Archive>
+void fields(Archive& a, FirstSteps& m) {
+  a(m.migration);
+  a.list(m.took_ms, kStepsAfter, sizeof(double));
+  a(m.over);
+}
+template <class Archive>
+void fields(Archive& a, TimeSteps& m) {
+  a(m.migration);
+}
+template <class Archive>
 void fields(Archive& a, Stepped& m) {
   a(m.step, m.median_step_ms);
 }

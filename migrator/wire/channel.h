@@ -8,6 +8,7 @@
 
 #include "migrator/core/digest.h"
 #include "migrator/core/error.h"
+#include "migrator/core/lateness.h"
 #include "migrator/core/migration_spec.h"
 #include "migrator/core/stats.h"
 
@@ -24,6 +25,7 @@
 /// A source:    BeginSync -> SyncProgress... Converged -> Freeze -> Frozen -> Verified
 ///                -> Retire (committed: the loop ends, or never passes a boundary again)
 ///                or Release (aborted: the loop goes on; answered by Released)
+/// A source:    TimeSteps -> LateSteps... ; a target, from its first step on: FirstSteps...
 /// Any time:    ListState -> StateList...
 // clang-format on
 ///
@@ -186,6 +188,23 @@ struct StateList {
   std::vector<StateItem> items;  ///< kItemsMax at most
   bool operator==(const StateList&) const = default;
 };
+/// How late a source's steps are since TimeSteps: at most ten a second, when it stands, when it
+/// ends, and again after a reconnection.
+struct LateSteps {
+  std::string migration;
+  Lateness lateness;        ///< of each step that is over, the way to the next one included
+  double open_ms = 0;       ///< the one at whose end it stands, up to there; 0: it does not stand
+  std::uint32_t after = 0;  ///< of these, begun since Release: kStepsAfter at most
+  bool over = false;        ///< nothing more is told
+  bool operator==(const LateSteps&) const = default;
+};
+/// What a target's first own steps took, told as LateSteps is.
+struct FirstSteps {
+  std::string migration;
+  std::vector<double> took_ms;  ///< from a step's beginning to the next one's; kStepsAfter at most
+  bool over = false;
+  bool operator==(const FirstSteps&) const = default;
+};
 
 // ---- agent -> runtime
 
@@ -265,11 +284,16 @@ struct ListState {
   std::uint64_t request = 0;
   bool operator==(const ListState&) const = default;
 };
+/// A migration was asked for: its steps are timed from here on. Answered by LateSteps.
+struct TimeSteps {
+  std::string migration;
+  bool operator==(const TimeSteps&) const = default;
+};
 
-using Message =
-    std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen, Verified, Failed,
-                 Released, Resumed, FirstStep, Ended, Welcome, Refused, BeginSync, Freeze, Release,
-                 Retire, Grant, Depart, Departed, Arrived, StateList, ListState>;
+using Message = std::variant<Hello, Tracked, Stepped, Parked, SyncProgress, Converged, Frozen,
+                             Verified, Failed, Released, Resumed, FirstStep, Ended, Welcome,
+                             Refused, BeginSync, Freeze, Release, Retire, Grant, Depart, Departed,
+                             Arrived, StateList, ListState, LateSteps, FirstSteps, TimeSteps>;
 
 /// A whole frame, size included.
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);

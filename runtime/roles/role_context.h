@@ -11,6 +11,7 @@
 #include "migrator/core/mutex.h"
 #include "migrator/wire/channel.h"
 #include "runtime/arena_relocator.h"
+#include "runtime/lateness_watch.h"
 #include "runtime/roles/trainer_side.h"
 #include "runtime/step_gate.h"
 #include "runtime/tracker.h"
@@ -44,6 +45,7 @@ class RoleContext {
   const Line line;
   Mutex mutex;
   std::atomic<std::uint64_t> epoch{0};  ///< that this process was granted
+  LatenessWatch lateness{gate};         ///< asked with the mutex held, or without it
 
   [[nodiscard]] const TrainerSide& side() const CARDSWAP_REQUIRES(mutex) { return side_; }
   template <class... Word>

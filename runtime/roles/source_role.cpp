@@ -103,6 +103,7 @@ void SourceRole::put_off_freeze(const std::string& migration) {
 }
 
 void SourceRole::on_parked() {
+  if (const auto word = context_.lateness.stands()) context_.send(*word);
   std::string migration;
   bool by_criu = false;
   {

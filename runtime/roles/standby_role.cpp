@@ -67,6 +67,7 @@ void StandbyRole::on_resume() {
   const MutexLock lock(context_.mutex);
   if (context_.on(TrainerWord::resumed) != TrainerAct::report) return;
   context_.tracker.arrived();
+  context_.lateness.arrives(context_.side().migration());
   const auto now = StepGate::Clock::now().time_since_epoch().count();
   context_.send(channel::Resumed{context_.side().migration(), verified_.step,
                                  static_cast<double>(now - verified_.last_step_end_ns) / 1e6,

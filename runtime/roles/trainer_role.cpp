@@ -18,6 +18,7 @@ void TrainerRole::stop() {
     source = source_.take_engine();
     target = standby_.take_engine();
   }
+  if (const auto word = context_.lateness.last_word()) context_.send(*word);
 }
 
 void TrainerRole::enter_standby(const channel::Welcome& welcome) {
@@ -26,7 +27,12 @@ void TrainerRole::enter_standby(const channel::Welcome& welcome) {
   standby_.enter(welcome);
 }
 
+void TrainerRole::tell_lateness() {
+  if (const auto news = context_.lateness.news()) context_.send(*news);
+}
+
 void TrainerRole::describe(channel::Hello& hello) {
+  context_.lateness.tell_again();  // to an agent that may be a new one
   const MutexLock lock(context_.mutex);
   const auto& side = context_.side();
   hello.migration = side.migration();
@@ -64,7 +70,14 @@ TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
 }
 
 void TrainerRole::handle(const channel::Message& message) {
+  if (const auto* time = std::get_if<channel::TimeSteps>(&message)) {
+    if (const auto last = context_.lateness.begin(time->migration)) context_.send(*last);
+    return;
+  }
   auto asked = hear(message);
+  if (const auto* release = std::get_if<channel::Release>(&message)) {
+    context_.lateness.let_go(release->migration);
+  }
   switch (asked.act) {
     case TrainerAct::let_go: source_.let_go(std::move(asked.source), asked.migration); break;
     case TrainerAct::answer:
@@ -75,7 +88,10 @@ void TrainerRole::handle(const channel::Message& message) {
       departed_.lose(Error(Code::source_lost, "the job's memory was not taken back")
                          .within("take the job's memory back"));
       break;
-    case TrainerAct::retire: context_.gate.retire(); break;
+    case TrainerAct::retire:
+      context_.lateness.drop();
+      context_.gate.retire();
+      break;
     case TrainerAct::depart:
       source_.end(std::move(asked.source));
       departed_.depart(std::get<channel::Depart>(message));

@@ -32,6 +32,8 @@ class TrainerRole {
   void handle(const channel::Message& message);
   /// Now and then: what an agent that was away may have missed.
   void resend_pending() { standby_.resend_pending(); }
+  /// How late the job's steps are, where that is of interest and has changed.
+  void tell_lateness();
   /// What a Hello says of the migration under way.
   void describe(channel::Hello& hello);
 
@@ -43,6 +45,7 @@ class TrainerRole {
   void on_boundary();
   void on_parked();
   void on_resume() { standby_.on_resume(); }
+  void on_begin() { context_.lateness.step_begins(); }
   /// Ends the engines; they say nothing more.
   void stop();
 

@@ -32,7 +32,7 @@ class Session::Impl {
  public:
   Impl()
       : gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
-               [this] { trainer_role_.on_resume(); }},
+               [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); }},
               &end_moved_process),
         trainer_role_(gate_, tracker_, relocator_,
                       {[this](const channel::Message& message) {
@@ -238,6 +238,7 @@ class Session::Impl {
     if (trainer_role_.is_departed()) return;
     const auto step = gate_.step();
     trainer_role_.resend_pending();
+    trainer_role_.tell_lateness();
     if (std::exchange(tell_tracked_, false)) {
       const MutexLock lock(mutex_);
       if (tracked_) channel_->send(*tracked_);

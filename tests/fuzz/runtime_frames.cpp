@@ -33,7 +33,10 @@ std::vector<std::vector<std::byte>> seeds() {
            Grant{"m-1", 18, digest},
            Depart{"m-1", "/run/keeper", 77},
            Departed{"m-1", 19, digest},
-           Arrived{"m-1", 0, "/run/holder", "/run/agent", "token", "job", digest}}) {
+           Arrived{"m-1", 0, "/run/holder", "/run/agent", "token", "job", digest},
+           LateSteps{"m-1", Lateness({20, 1, 30}), 21, 3, true},
+           FirstSteps{"m-1", {22, 23}, true},
+           TimeSteps{"m-1"}}) {
     all.push_back(encode(message));
   }
   return all;

@@ -117,7 +117,10 @@ std::vector<channel::Message> messages(const std::string& migration) {
           Departed{migration, kCount, Digest{{1}}},
           Arrived{migration, kCount, kText, kText, kText, kText, Digest{{1}}},
           StateList{kCount, kCount, true, {item, item}},
-          ListState{kCount}};
+          ListState{kCount},
+          LateSteps{migration, Lateness({kTime, kTime, kSmall}), kTime, kSmall, true},
+          FirstSteps{migration, {kTime, kTime}, true},
+          TimeSteps{migration}};
 }
 
 /// What is said on a connection of its own, each.

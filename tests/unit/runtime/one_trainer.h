@@ -130,6 +130,8 @@ class Roles : public ::testing::Test, protected Notes {
          bytes);
     port_ = job_->line.hear<channel::Parked>().port;
   }
+  /// The program ends by itself.
+  void stop_training() { ended_ = true; }
   void end_loop() {
     ended_ = true;
     if (job_) job_->line.close();

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "migrator/core/lateness.h"
+#include "migrator/core/mutex.h"
+#include "migrator/wire/channel.h"
+#include "runtime/step_gate.h"
+
+namespace cardswap {
+
+/// Times the steps of a trainer whose job is to move: at a source from the request on, until it is
+/// gone or has taken kStepsAfter steps since it was let go; at a target the first kStepsAfter.
+///
+/// A step is from the beginning of one to the beginning of the next: what it waits for at its
+/// boundary is its own, as it is to whoever looks at the training. Nothing is timed and nobody
+/// comes here while a job is in no migration.
+class LatenessWatch {
+ public:
+  explicit LatenessWatch(StepGate& gate) : gate_(gate) {}
+
+  // ---- the channel's thread
+  /// From the step on that is under way, against the pace of those before it. The last word on what
+  /// was timed until now, where it was not said.
+  [[nodiscard]] std::optional<channel::Message> begin(const std::string& migration);
+  /// The job goes on here.
+  void let_go(const std::string& migration);
+  /// The job is elsewhere, and the last word was said.
+  void drop();
+  /// What has changed since it was told last; nothing where nothing has.
+  [[nodiscard]] std::optional<channel::Message> news();
+  /// It was, to an agent that may not have it.
+  void tell_again();
+  /// The process ends: the last word, where it was not said.
+  [[nodiscard]] std::optional<channel::Message> last_word();
+
+  // ---- the training thread
+  /// It stands for `migration` at the boundary that ended its step. What is to be said of it.
+  [[nodiscard]] std::optional<channel::Message> stands();
+  /// The job is this process' own, and its first step is about to begin.
+  void arrives(const std::string& migration);
+  /// A boundary to which attention was paid is left for the next step.
+  void step_begins();
+
+ private:
+  enum class Phase : std::uint8_t { none, moving, going_on, after, arriving, first };
+
+  [[nodiscard]] channel::Message word() const CARDSWAP_REQUIRES(mutex_);
+  [[nodiscard]] std::optional<channel::Message> end() CARDSWAP_REQUIRES(mutex_);
+  void enter(Phase phase) CARDSWAP_REQUIRES(mutex_);
+  void add(double took_ms) CARDSWAP_REQUIRES(mutex_);
+  [[nodiscard]] bool is_at_the_target() const CARDSWAP_REQUIRES(mutex_) {
+    return first_steps_.migration == migration_;
+  }
+
+  StepGate& gate_;
+  Mutex mutex_;
+  Phase phase_ CARDSWAP_GUARDED_BY(mutex_) = Phase::none;
+  std::string migration_ CARDSWAP_GUARDED_BY(mutex_);  ///< empty: nothing was timed yet
+  channel::LateSteps late_ CARDSWAP_GUARDED_BY(mutex_);
+  channel::FirstSteps first_steps_ CARDSWAP_GUARDED_BY(mutex_);
+  bool stood_ CARDSWAP_GUARDED_BY(mutex_) = false;  ///< in the step under way
+  bool changed_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  std::int64_t began_ns_ CARDSWAP_GUARDED_BY(mutex_) = 0;  ///< the step under way
+};
+
+}  // namespace cardswap
