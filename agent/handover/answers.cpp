@@ -71,11 +71,17 @@ class Reader {
     return static_cast<std::uint16_t>(port);
   }
   [[nodiscard]] double ms_or_none(std::string_view key) const {
-    if (!is_there(key)) return 0;
+    return is_there(key) ? ms_of(key, required(key)) : 0;
+  }
+  [[nodiscard]] std::vector<double> times_or_none(std::string_view key, std::size_t most) const {
+    std::vector<double> found;
+    if (!is_there(key)) return found;
     const auto& value = required(key);
-    const double ms = value.is_number() ? value.to_number<double>() : -1;
-    if (!std::isfinite(ms) || ms < 0 || ms > kTimeMsMax) wrong(key, value, "a time");
-    return ms;
+    if (!value.is_array()) wrong(key, value, "a list");
+    for (const auto& item : value.get_array()) {
+      if (found.size() < most) found.push_back(ms_of(key, item));
+    }
+    return found;
   }
   [[nodiscard]] std::vector<std::string> texts_or_none(std::string_view key) const {
     std::vector<std::string> found;
@@ -88,6 +94,7 @@ class Reader {
     }
     return found;
   }
+  [[nodiscard]] bool flag_or_none(std::string_view key) const { return is_there(key) && flag(key); }
   [[nodiscard]] std::optional<Error> error_or_none(std::string_view key) const {
     if (!is_there(key)) return std::nullopt;
     const auto& value = required(key);
@@ -95,15 +102,21 @@ class Reader {
     return told_by(agent_, http::error_from_json(value));
   }
 
- private:
   [[nodiscard]] bool is_there(std::string_view key) const {
     const auto* value = from_.if_contains(key);
     return value != nullptr && !value->is_null();
   }
+
+ private:
   [[nodiscard]] const json::value& required(std::string_view key) const {
     const auto* value = from_.if_contains(key);
     if (value == nullptr) refuse(fmt::format("there is no '{}'", key));
     return *value;
+  }
+  [[nodiscard]] double ms_of(std::string_view key, const json::value& value) const {
+    const double ms = value.is_number() ? value.to_number<double>() : -1;
+    if (!std::isfinite(ms) || ms < 0 || ms > kTimeMsMax) wrong(key, value, "a time");
+    return ms;
   }
   [[nodiscard]] std::uint64_t count_of(std::string_view key, const json::value& value) const {
     if (value.is_uint64()) return value.get_uint64();
@@ -141,6 +154,17 @@ handover::Content content_at(const Reader& reader, const std::string& root, std:
   } catch (const Error&) {
     reader.refuse("'root' is no digest");
   }
+}
+
+/// Absent where the agent is of a release that does not tell.
+FirstStepsTold first_steps_from(const Reader& reader, handover::TargetState state) {
+  using handover::TargetState;
+  FirstStepsTold told;
+  told.known = reader.is_there("first_steps");
+  told.began = state == TargetState::resumed || state == TargetState::completed;
+  told.took_ms = reader.times_or_none("first_steps", kStepsAfter);
+  told.over = reader.flag_or_none("first_steps_over");
+  return told;
 }
 
 }  // namespace
@@ -197,6 +221,7 @@ TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
   status.verify_ms = reader.ms_or_none("verify_ms");
   status.downtime_ms = reader.ms_or_none("downtime_ms");
   status.clock_error_ms = reader.ms_or_none("clock_error_ms");
+  status.first_steps = first_steps_from(reader, *state);
   status.warning = reader.text_or_none("warning");
   status.error = reader.error_or_none("error");
   return status;

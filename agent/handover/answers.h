@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/handover/lost_time.h"
 #include "agent/handover/protocol.h"
 #include "migrator/core/error.h"
 
@@ -47,6 +48,7 @@ struct TargetStatus {
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
+  FirstStepsTold first_steps;
   std::string warning;
   std::optional<Error> error;
 };

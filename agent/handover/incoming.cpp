@@ -32,6 +32,9 @@ json::object incoming_json(const Reservation& r, const Instance* standby, const 
       {"result", over ? json::value(arrived ? "ok" : "failed") : json::value(nullptr)},
       {"error", r.error ? http::to_json(*r.error) : json::value(nullptr)},
       {"downtime_ms", moved ? json::value(r.downtime_ms) : json::value(nullptr)},
+      // Its source's agent knows.
+      {"stall_ms", nullptr},
+      {"lost_ms", nullptr},
       {"clock_error_ms", moved ? json::value(r.clock_error_ms) : json::value(nullptr)},
       {"migrated_at_step", r.granted() ? json::value(record.content.step) : json::value(nullptr)},
       {"root", r.granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},

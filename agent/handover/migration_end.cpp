@@ -42,6 +42,9 @@ void Migrations::resume_after_restart() {
       tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     }
     if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
+    if (m.state() == State::completed && awaits_first_steps(m)) {
+      tasks_.spawn("hear of the first steps of " + m.id, hear_first_steps(m, m.in_use));
+    }
     if (handover::is_over(m.state())) continue;
     spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.spec.job,
                  to_string(m.state()));
@@ -168,6 +171,7 @@ asio::awaitable<void> Migrations::await_source_exit(Migration& m) {
   m.result = "ok";
   m.ended_at_ms = unix_ms();
   tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
+  tasks_.spawn("hear of the first steps of " + m.id, hear_first_steps(m, m.in_use));
   bump(m);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.spec.job, m.id,
                m.spec.to, m.migrated_at_step(), format_ms(m.first().downtime_ms));

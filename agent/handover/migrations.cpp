@@ -143,6 +143,7 @@ Migration& Migrations::start(MigrationRequest wanted) {
   auto& m = migrations_.emplace_back(std::move(made));
   for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
   source.job().migration = m.id;
+  hub_.send(source, channel::TimeSteps{m.id});
   spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.first().from,
                m.spec.to);
   tasks_.spawn("migrate " + m.spec.job, run(m.id));
@@ -203,6 +204,7 @@ void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
 void Migrations::on_message(Instance& source, const channel::Message& message) {
   const auto* last = std::get_if<channel::Failed>(&message);
   if (last != nullptr && last->lost) return lose_job(source, *last);
+  if (const auto* late = std::get_if<channel::LateSteps>(&message)) return note_late(source, *late);
   auto* m = running_for(source);
   auto* transfer = m != nullptr ? m->of(source.id) : nullptr;
   if (transfer == nullptr) return;
@@ -262,6 +264,7 @@ void Migrations::on_exit(Instance& source) {
       source.exit_text = std::exchange(transfer->lost, {});
     }
   }
+  note_no_more_steps(source);
   auto* m = running_for(source);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {

@@ -165,6 +165,12 @@ class Migrations {
   void release_trainer(Migration& m, Transfer& transfer, Instance& source);
   void note_warning(const Migration& m, Transfer& transfer, std::string warning) const;
   void note_failure(Migration& m, Error error);
+  // The steps that a move made late: lost_time_words.cpp
+  void note_late(const Instance& source, const channel::LateSteps& word);
+  void note_no_more_steps(const Instance& source);
+  [[nodiscard]] static bool awaits_first_steps(const Migration& m);
+  asio::awaitable<void> hear_first_steps(Migration& m, std::shared_ptr<void> in_use);
+  asio::awaitable<void> hear_first_steps(Migration& m, Transfer& transfer);
   void bump(Migration& m);
   void save(const Migration& m);
   void sample(const Migration& m, Transfer& transfer) const;

@@ -38,6 +38,7 @@ void fields(Archive& a, Reservation& m) {
   a("verify_ms", m.verify_ms);
   a("downtime_ms", m.downtime_ms);
   a("clock_error_ms", m.clock_error_ms);
+  a("first_steps_over", m.first_steps_over);
   a.known("forced", m.forced);
   a.known("warning", m.warning);
 }
@@ -69,6 +70,7 @@ json::object to_json(const Reservation& r) {
   all["root"] = root_of(record.content);
   all["step"] = record.content.step;
   all["open"] = record.open;
+  all["first_steps"] = json::array(r.first_steps.begin(), r.first_steps.end());
   all["data_host"] = r.data_host;
   all["data_port"] = r.data_port;
   all["data_key"] = r.data_key;
@@ -97,6 +99,11 @@ Reservation reservation_from_journal(const json::object& record) {
   take_fields(record, r);
   JsonIn in(record);
   journal_fields(in, r);
+  for (const auto& took_ms : array_at(record, "first_steps")) {
+    if (took_ms.is_number() && r.first_steps.size() < kStepsAfter) {
+      r.first_steps.push_back(took_ms.to_number<double>());
+    }
+  }
   ++r.version;
   r.side = handover::TargetSide(
       {handover::target_state_from_string(text_at(record, "state"))

@@ -42,7 +42,9 @@ struct Reservation {
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
-  std::string forced;  ///< by an operator, to "source" or "target"; or empty
+  std::vector<double> first_steps;  ///< what its first own ones took; kStepsAfter at most
+  bool first_steps_over = false;    ///< no other is told
+  std::string forced;               ///< by an operator, to "source" or "target"; or empty
   std::optional<Error> error;
   std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
   std::string warning;           ///< what the standby does that may harm the job; or empty

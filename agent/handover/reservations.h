@@ -136,6 +136,7 @@ class Reservations {
   void end_copy(const std::string& migration, const ProcessId& root, const ProcessId& init);
   asio::awaitable<void> end_restored(std::string migration, ProcessId root, ProcessId init);
   asio::awaitable<void> arrival_ended(std::string migration);
+  void hear_first_steps(Reservation& r, const std::vector<double>& took_ms, bool over);
   void save(const Reservation& r);
   void forget_old();
   void keep_few_logs();

@@ -108,6 +108,8 @@ void Reservations::on_message(Instance& standby, const channel::Message& message
     r->downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMax);
     r->clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMax);
     apply(*r, TargetEvent::standby_resumed);
+  } else if (const auto* steps = std::get_if<channel::FirstSteps>(&message)) {
+    if (steps->migration == r->migration) hear_first_steps(*r, steps->took_ms, steps->over);
   } else if (std::holds_alternative<channel::FirstStep>(message)) {
     apply(*r, TargetEvent::standby_stepped);
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
@@ -118,9 +120,26 @@ void Reservations::on_message(Instance& standby, const channel::Message& message
   }
 }
 
+void Reservations::hear_first_steps(Reservation& r, const std::vector<double>& took_ms, bool over) {
+  if (!r.granted() || r.first_steps_over) return;
+  if (took_ms.size() == r.first_steps.size() && !over) return;
+  r.first_steps = took_ms;
+  for (auto& ms : r.first_steps) ms = std::clamp(ms, 0.0, kMsMax);
+  r.first_steps_over = over;
+  ++r.version;
+  changed_.notify();
+  if (!over) return;
+  try {
+    save(r);
+  } catch (const Error& disk) {  // it is told while this agent runs
+    spdlog::warn("migration {}: {}", r.migration, disk.what());
+  }
+}
+
 void Reservations::on_exit(Instance& standby) {
   auto* r = of(standby);
   if (r == nullptr) return;
+  hear_first_steps(*r, std::vector(r->first_steps), true);
   const auto said = last_lines(standby.log_path);
   fail(*r, TargetEvent::standby_ended,
        Error(Code::target_lost,

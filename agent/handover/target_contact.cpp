@@ -184,6 +184,7 @@ void Migrations::answered(Migration& m, Transfer& transfer, const Message& asked
     if (status && handover::is_granted(status->message.state)) {
       transfer.downtime_ms = status->downtime_ms;
       transfer.clock_error_ms = status->clock_error_ms;
+      (void)transfer.lost_time.hear(status->first_steps);
     }
     if (status) return apply(m, status->message);
     if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {

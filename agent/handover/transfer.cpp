@@ -61,12 +61,14 @@ json::object to_json(const Transfer& transfer) {
   put_fields(progress, transfer.stats);
   all["progress"] = std::move(progress);
   all["process"] = process_json(transfer.process);
+  put_lost(all, transfer.lost_time, transfer.downtime_ms);
   return all;
 }
 
 json::object journal_record(const Transfer& transfer) {
   auto record = to_json(transfer);
   record["rank"] = transfer.rank;
+  record["lost"] = journal_record(transfer.lost_time);
   if (transfer.keeper.pid != 0) {
     json::object keeper;
     put_fields(keeper, transfer.keeper);
@@ -81,6 +83,7 @@ Transfer transfer_from_journal(const json::object& record) {
   take_fields(object_at(record, "process"), transfer.process);
   take_fields(object_at(record, "keeper"), transfer.keeper);
   take_fields(object_at(record, "progress"), transfer.stats);
+  transfer.lost_time = lost_time_from_journal(object_at(record, "lost"));
   transfer.timeline = timeline_from_json(array_at(record, "timeline"));
   return transfer;
 }

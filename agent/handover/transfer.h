@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/handover/answers.h"
+#include "agent/handover/lost_time.h"
 #include "agent/handover/protocol.h"
 #include "agent/handover/timeline.h"
 #include "agent/process/process.h"
@@ -60,6 +61,7 @@ struct Transfer {
   double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
   double downtime_ms = 0;
   double clock_error_ms = 0;
+  LostTime lost_time;
   std::string warning;  ///< what its standby does that may harm the job; or empty
   Timeline timeline;    ///< journalled when the migration is over
   ProcessMove process;  ///< where CRIU moves it

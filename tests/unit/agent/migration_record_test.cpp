@@ -67,6 +67,8 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   first.warning = "a log";
   first.process.image_bytes = 7;
   first.keeper = {11, 12};
+  first.lost_time.told = true;
+  first.lost_time.first_steps = {21, 22};
   auto& second = m.transfers.emplace_back();
   second.rank = 1;
   second.instance = "i-2";
@@ -85,6 +87,8 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(one.warning, "a log");
   EXPECT_EQ(one.process.image_bytes, 7U);
   EXPECT_EQ(one.keeper, (ProcessId{11, 12}));
+  EXPECT_TRUE(one.lost_time.told);
+  EXPECT_EQ(one.lost_time.first_steps, (std::vector<double>{21, 22}));
   EXPECT_EQ(again.of("i-2")->rank, 1U);
   EXPECT_EQ(again.of("i-3"), nullptr);
 }
@@ -103,7 +107,8 @@ TEST(MigrationRecord, IsShownWithWhatIsOfItsTransfer) {
   EXPECT_TRUE(shown.at("progress").as_object().contains("total_time_ms"));
   EXPECT_TRUE(shown.at("process").is_null());
   EXPECT_TRUE(shown.at("downtime_ms").is_null());
-  for (const auto* inner : {"transfers", "rank", "keeper"}) EXPECT_FALSE(shown.contains(inner));
+  for (const auto* inner : {"transfers", "rank", "keeper", "lost"})
+    EXPECT_FALSE(shown.contains(inner));
 }
 
 TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
