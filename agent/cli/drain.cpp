@@ -262,6 +262,8 @@ void Drain::ended(Item& item) {
   placement_is_old_ = true;
   item.row.strategy = shown_at(m, "strategy");
   item.row.total_time_ms = number_at(m.at("progress").as_object(), "total_time_ms");
+  item.row.stall_ms = known_amount_at(m, "stall_ms");
+  item.row.lost_ms = known_amount_at(m, "lost_ms");
   if (shown_at(m, "result") == "ok") {
     item.row.downtime_ms = number_at(m, "downtime_ms");
     over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
@@ -319,6 +321,7 @@ std::string Drain::hook(Item& item, const std::string& phase) {
                   {"NOTE", shown(item.row.note)}};
   facts.emplace_back("DOWNTIME_MS",
                      item.row.downtime_ms ? fmt::format("{:.3f}", *item.row.downtime_ms) : "");
+  facts.emplace_back("LOST_MS", item.row.lost_ms ? fmt::format("{:.3f}", *item.row.lost_ms) : "");
   view_.clear_progress();
   return run_hook({options_.hook, phase, item.job.name}, facts, kHookMax);
 }

@@ -25,14 +25,14 @@ DrainTable::DrainTable(const std::vector<std::string>& jobs, const std::string& 
 }
 
 std::string DrainTable::heading() const {
-  return fmt::format("{:<{}}  {:<{}}  {:<{}}  {:<11}  {:<8}  {:<7}  NOTE\n", "JOB", job_, "FROM",
-                     from_, "TO", to_, "RESULT", "DOWNTIME", "TOTAL");
+  return fmt::format("{:<{}}  {:<{}}  {:<{}}  {:<11}  {:<7}  {:<8}  {:<7}  NOTE\n", "JOB", job_,
+                     "FROM", from_, "TO", to_, "RESULT", "LOST", "DOWNTIME", "TOTAL");
 }
 
 std::string DrainTable::line(const DrainRow& row) const {
-  auto text = fmt::format("{:<{}}  {:<{}}  {:<{}}  {:<11}  {:<8}  {:<7}  {}", row.job, job_,
+  auto text = fmt::format("{:<{}}  {:<{}}  {:<{}}  {:<11}  {:<7}  {:<8}  {:<7}  {}", row.job, job_,
                           row.from, from_, row.to.empty() ? "-" : row.to, to_, row.result,
-                          ms(row.downtime_ms), ms(row.total_time_ms), row.note);
+                          ms(row.lost_ms), ms(row.downtime_ms), ms(row.total_time_ms), row.note);
   text.erase(text.find_last_not_of(' ') + 1);
   return text + "\n";
 }
@@ -44,6 +44,8 @@ json::object to_json(const DrainRow& row) {
           {"result", row.result},
           {"migration", text_or_null(row.migration)},
           {"strategy", text_or_null(row.strategy)},
+          {"stall_ms", value_or_null(row.stall_ms)},
+          {"lost_ms", value_or_null(row.lost_ms)},
           {"downtime_ms", value_or_null(row.downtime_ms)},
           {"total_time_ms", value_or_null(row.total_time_ms)},
           {"tries", row.tries},

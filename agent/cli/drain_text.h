@@ -17,6 +17,8 @@ struct DrainRow {
   std::string result;
   std::string migration;
   std::string strategy;
+  std::optional<double> stall_ms;  ///< as far as it was known when the migration was over
+  std::optional<double> lost_ms;
   std::optional<double> downtime_ms;
   std::optional<double> total_time_ms;
   std::size_t tries = 0;

@@ -12,6 +12,7 @@
 #include "agent/base/shown.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/fields.h"
+#include "agent/cli/lost_text.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
 #include "agent/handover/copies.h"
@@ -23,6 +24,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::chrono::seconds kNewsMax{10};  // its agent answers after half a second
+constexpr std::chrono::milliseconds kStepsWait{2000};
 
 struct MigrateOptions {
   std::string job;
@@ -136,6 +138,29 @@ class Wish {
   std::optional<Clock::time_point> leave_at_;
 };
 
+/// For the steps after it, whose lateness is the migration's too; not at all where they cannot be
+/// over soon. What is not known by then is told as such.
+void wait_for_steps(const Context& context, Client& client, const std::string& id,
+                    json::object& migration) {
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + kStepsWait;
+  while (Clock::now() < until) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+    if (!is_final_within(migration, left)) return;
+    try {
+      auto news =
+          client.call_unless(context.interrupts, "GET",
+                             fmt::format("/v1/migrations/{}?after={}&wait_ms={}", id,
+                                         json::serialize(migration.at("version")), left.count()),
+                             nullptr, kNewsMax);
+      if (!news) return;
+      migration = std::move(*news);
+    } catch (const Error&) {
+      return;  // what became of the job is known
+    }
+  }
+}
+
 Exit follow(const Context& context, Client& client, json::object migration) {
   const auto id = outside::migration_id("id", std::string(migration.at("id").as_string()));
   Progress progress(context.quiet || context.json());
@@ -169,6 +194,7 @@ Exit follow(const Context& context, Client& client, json::object migration) {
     }
   }
   progress.clear();
+  wait_for_steps(context, client, id, migration);
   return outcome(context, migration);
 }
 

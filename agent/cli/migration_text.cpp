@@ -9,6 +9,7 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/fields.h"
+#include "agent/cli/lost_text.h"
 
 namespace cardswap::cli {
 namespace {
@@ -59,6 +60,7 @@ std::string progress_line(const json::object& migration, std::size_t width) {
   } else if (number_at(p, "total") > 0 && (state == "syncing" || state == "converged" ||
                                            state == "freezing" || state == "verifying")) {
     parts[0] += " round " + text(p, "rounds", "0");
+    if (auto lost = lost_so_far(migration); !lost.empty()) parts.push_back(std::move(lost));
     parts.push_back(fmt::format("{} left of {}", size(p, "remaining"), size(p, "total")));
     if (number_at(p, "expected_downtime_ms") > 0) {
       const auto most = number_at(migration, "max_downtime_ms");
@@ -122,18 +124,18 @@ std::string summary(const json::object& migration) {
                        text(migration, "from"));
   }
   if (text(migration, "result") != "ok") {
-    return fmt::format("job {} was not moved; it goes on at {}\n{}", text(migration, "job"),
-                       text(migration, "from"), warning_line(migration));
+    return fmt::format("job {} was not moved; it goes on at {}\n{}{}", text(migration, "job"),
+                       text(migration, "from"), lost_line(migration), warning_line(migration));
   }
   const auto process = process_parts(migration);
   return fmt::format(
-      "job {} moved to {} at step {}\n"
+      "job {} moved to {} at step {}\n{}"
       "downtime {} (scan {}, send {}, verify {}), {} sent in it\n"
       "{}{}"
       "strategy {}, {} rounds, {} sent for {} of state, total {}\n{}",
       text(migration, "job"), text(migration, "to"), text(migration, "migrated_at_step"),
-      ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"), ms(p, "freeze_send_ms"),
-      ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
+      lost_line(migration), ms(migration, "downtime_ms"), ms(p, "freeze_scan_ms"),
+      ms(p, "freeze_send_ms"), ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
       process.empty() ? "" : "process: " + process + "\n",
       number_at(p, "hold_ms") > 0
           ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
@@ -160,6 +162,10 @@ std::string details(const json::object& migration) {
                                              {"expected_downtime", ms(p, "expected_downtime_ms")},
                                              {"setup_time", ms(p, "setup_time_ms")},
                                              {"total_time", ms(p, "total_time_ms")}};
+  if (auto lost = lost_line(migration); !lost.empty()) {
+    lost.pop_back();
+    rows.push_back({"lost", std::move(lost)});
+  }
   if (value_at(migration, "downtime_ms") != nullptr) {
     rows.push_back({"downtime", fmt::format("{} (+/- {})", ms(migration, "downtime_ms"),
                                             ms(migration, "clock_error_ms"))});
@@ -201,13 +207,14 @@ std::string details(const json::object& migration) {
 
 std::string migrations_table(const json::object& answer) {
   std::vector<std::vector<std::string>> rows{
-      {"MIGRATION", "JOB", "FROM", "TO", "STATE", "DOWNTIME", "SENT", "NOTE"}};
+      {"MIGRATION", "JOB", "FROM", "TO", "STATE", "STALL", "LOST", "DOWNTIME", "SENT", "NOTE"}};
   for (const auto& item : array_at(answer, "migrations")) {
     const auto& m = item.as_object();
     const auto& error = object_at(m, "error");
     std::string note = text(m, "role") == "target" ? "incoming" : "";
     if (!error.empty()) note += (note.empty() ? "" : ", ") + text(error, "code");
     rows.push_back({text(m, "id"), text(m, "job"), text(m, "from"), text(m, "to"), text(m, "state"),
+                    lost_cell(m, "stall_ms"), lost_cell(m, "lost_ms"),
                     value_at(m, "downtime_ms") == nullptr ? "-" : ms(m, "downtime_ms"),
                     size(object_at(m, "progress"), "transferred"), note});
   }

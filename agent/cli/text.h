@@ -11,8 +11,9 @@ namespace cardswap::cli {
 /// Columns padded to their widest cell, two spaces between them; the first row is the heading.
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows);
 
-/// One line, at most `width` characters: state, round, what is left, the downtime that a freeze
-/// would take now, rates, what was sent; parts that do not fit are left out from the end.
+/// One line, at most `width` characters: state, round, what was lost, what is left, the downtime
+/// that a freeze would take now, rates, what was sent; parts that do not fit are left out from the
+/// end.
 [[nodiscard]] std::string progress_line(const boost::json::object& migration, std::size_t width);
 /// What a finished migration was, in a few lines.
 [[nodiscard]] std::string summary(const boost::json::object& migration);

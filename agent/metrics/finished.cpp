@@ -1,9 +1,13 @@
 #include "agent/metrics/finished.h"
 
+#include <array>
+
 namespace cardswap {
 namespace {
 
 constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30};
+constexpr double kLostSeconds[] = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800};
+constexpr std::array kOutcomes{"ok", "failed", "cancelled"};
 constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
 constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
 
@@ -14,13 +18,18 @@ std::string strategy_of(const Migration& m) {
   return chosen.empty() ? std::string(to_string(m.spec.strategy)) : chosen;
 }
 
-FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {}
+FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {
+  for (const auto* outcome : kOutcomes) {
+    stall.try_emplace(outcome, kLostSeconds);
+    lost.try_emplace(outcome, kLostSeconds);
+  }
+}
 
 FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
   // Zeros from the start: a first failure must be seen as an increase.
   for (const auto* strategy : {"stop-copy", "rounds", "replay"}) {
     (void)times[strategy];
-    for (const auto* outcome : {"ok", "failed", "cancelled"}) outcomes[{outcome, strategy}] = 0;
+    for (const auto* outcome : kOutcomes) outcomes[{outcome, strategy}] = 0;
   }
 }
 
@@ -32,9 +41,18 @@ void FinishedMigrations::add(const Migration& m) {
   const auto strategy = strategy_of(m);
   ++outcomes[{m.result, strategy}];
   if (m.error) ++errors[std::string(to_string(m.error->code()))];
-  if (m.result != "ok") return;
   auto& of_strategy = times[strategy];
   const auto& transfer = m.first();
+  // Once nothing more is added: a histogram takes nothing back.
+  const auto late = figures_of(transfer.lost_time, transfer.downtime_ms);
+  if (late && transfer.lost_time.over) {
+    const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
+      by_outcome.try_emplace(m.result, kLostSeconds).first->second.observe(ms / 1000);
+    };
+    observe(of_strategy.stall, late->stall_ms);
+    observe(of_strategy.lost, late->lost_ms);
+  }
+  if (m.result != "ok") return;
   of_strategy.downtime.observe(transfer.downtime_ms / 1000);
   of_strategy.total.observe(static_cast<double>(m.ended_at_ms - m.started_at_ms) / 1000);
   // What was predicted counts the trainer's wait before its last step too.

@@ -16,6 +16,9 @@ class FinishedMigrations {
   struct Times {
     Times();
     Histogram downtime;
+    /// By outcome: a migration that was given up has made steps late too.
+    std::map<std::string, Histogram> stall;
+    std::map<std::string, Histogram> lost;
     Histogram total;
   };
 

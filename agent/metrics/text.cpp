@@ -115,6 +115,19 @@ void finished_migrations(Exposition& out, const MetricSources& from) {
              "Time from the last step on the source to the job's resumption on the target.");
   for (const auto& [strategy, of] : finished.times)
     out.sample(of.downtime, {{"strategy", strategy}});
+  const auto by_outcome = [&](std::string_view name, std::string_view help, auto histograms) {
+    out.family(name, Type::histogram, help);
+    for (const auto& [strategy, of] : finished.times) {
+      for (const auto& [outcome, histogram] : of.*histograms) {
+        out.sample(histogram, {{"outcome", outcome}, {"strategy", strategy}});
+      }
+    }
+  };
+  using Times = FinishedMigrations::Times;
+  by_outcome("cardswap_migration_stall_seconds",
+             "The longest that one step was late because of a migration.", &Times::stall);
+  by_outcome("cardswap_migration_lost_seconds",
+             "All lateness of steps from the request to ten steps after the move.", &Times::lost);
   out.family("cardswap_migration_duration_seconds", Type::histogram,
              "Time from the request to the first step on the target.");
   for (const auto& [strategy, of] : finished.times) out.sample(of.total, {{"strategy", strategy}});

@@ -16,6 +16,23 @@ using Level = Finding::Level;
 constexpr double kOffBy = 0.3;
 constexpr double kOffByMs = 10;
 
+/// What is lost beyond the standing is told where it is this many times that, and a whole step.
+constexpr double kMoreThanItStood = 1.5;
+
+void tell_what_was_lost(const Report& r, std::vector<Finding>& found) {
+  const auto& lost = r.lost;
+  if (!lost.lost_ms || lost.lost_steps.value_or(0) < 1) return;
+  const auto stood = r.downtime.measured_ms.value_or(0) + r.downtime.hold_ms;
+  if (*lost.lost_ms < kMoreThanItStood * stood) return;
+  auto why = r.strategy == "replay"
+                 ? "its steps waited for their gradients to go over: on a faster link, or by "
+                   "another strategy, it loses less"
+                 : "its steps took longer while its state was copied and compared";
+  found.push_back({Level::warning,
+                   fmt::format("the job lost {}, {:.0f} steps, and stood still for {} of it: {}",
+                               format_ms(*lost.lost_ms), *lost.lost_steps, format_ms(stood), why)});
+}
+
 void tell_the_downtime(const Report& r, std::vector<Finding>& found) {
   const auto& d = r.downtime;
   if (!d.measured_ms) return;
@@ -57,6 +74,7 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
       found.push_back({Level::note, fmt::format("the job goes on at {}", r.from)});
     }
   }
+  tell_what_was_lost(r, found);
   tell_the_downtime(r, found);
   if (const auto regions = count_at(progress, "regions_not_replayed"); regions > 0) {
     const auto names = shown_at(progress, "not_replayed");

@@ -12,6 +12,7 @@
 #include "agent/report/style.h"
 #include "agent/report/summary.h"
 #include "agent/report/svg.h"
+#include "migrator/core/lateness.h"
 
 namespace cardswap::report {
 namespace {
@@ -37,10 +38,22 @@ std::string tile(std::string_view name, std::string_view figure, std::string_vie
       escaped(name), escaped(figure), escaped(more));
 }
 
+std::string lost_tiles(const Lost& lost) {
+  if (!lost.lost_ms || !lost.stall_ms) {
+    return tile("Lost", "not known",
+                lost.note.empty() ? "nothing was told of its steps" : lost.note);
+  }
+  return tile("Stall", format_ms(*lost.stall_ms),
+              fmt::format("the latest step; {}", steps_text(lost.stall_steps))) +
+         tile("Lost", format_ms(*lost.lost_ms),
+              fmt::format("all late steps; {}{}", steps_text(lost.lost_steps),
+                          lost.final ? "" : ", so far"));
+}
+
 std::string tiles(const Report& r) {
   const auto& d = r.downtime;
   const auto limit = d.limit_ms > 0 ? fmt::format("limit {}", format_ms(d.limit_ms)) : "no limit";
-  std::string result = "<section class=\"tiles\">\n";
+  std::string result = "<section class=\"tiles\">\n" + lost_tiles(r.lost);
   result +=
       d.measured_ms
           ? tile("Downtime", format_ms(*d.measured_ms),
@@ -183,6 +196,13 @@ std::string figures(const Report& r) {
                                   format_size(r.log_bytes)));
     row("A replay", format_ms(r.replay_ms));
   }
+  if (r.lost.step_ms) {
+    row("A step before", fmt::format("{}, nine of ten within {} more", format_ms(*r.lost.step_ms),
+                                     format_ms(r.lost.step_spread_ms.value_or(0))));
+    row("Steps after in it",
+        fmt::format("{:.0f} of {}", r.lost.steps_after.value_or(0), kStepsAfter));
+  }
+  if (!r.lost.note.empty()) row("Lost time", r.lost.note);
   if (r.downtime.measured_ms) {
     row("Clock error", "at most " + format_ms(r.downtime.clock_error_ms));
     row("Sent in downtime", format_size(r.downtime.transferred));

@@ -172,6 +172,20 @@ std::vector<Part> process_parts(const json::object& process, double of_the_engin
   return parts;
 }
 
+Lost lost_of(const json::object& migration) {
+  Lost lost;
+  lost.stall_ms = known_amount_at(migration, "stall_ms");
+  lost.lost_ms = known_amount_at(migration, "lost_ms");
+  lost.stall_steps = known_amount_at(migration, "stall_steps");
+  lost.lost_steps = known_amount_at(migration, "lost_steps");
+  lost.step_ms = known_amount_at(migration, "step_ms");
+  lost.step_spread_ms = known_amount_at(migration, "step_spread_ms");
+  lost.steps_after = known_amount_at(migration, "steps_after");
+  lost.final = flag_at(migration, "lost_is_final");
+  lost.note = shown_at(migration, "lost_note");
+  return lost;
+}
+
 }  // namespace
 
 std::string spelled(std::string_view name) {
@@ -206,6 +220,7 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   r.log_bytes = count_at(progress, "log_bytes");
   r.replay_ms = amount_at(progress, "replay_ms");
 
+  r.lost = lost_of(migration);
   const auto& parts = object_at(timeline, "downtime");
   auto& d = r.downtime;
   d.predicted_ms = known_amount_at(parts, "predicted_ms");

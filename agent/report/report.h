@@ -53,6 +53,20 @@ struct Downtime {
   std::uint64_t transferred = 0;
 };
 
+/// What the job lost, by both sides' step boundaries (docs/operations.md). Nothing where it is not
+/// known. Milliseconds.
+struct Lost {
+  std::optional<double> stall_ms;  ///< the longest that one step was late
+  std::optional<double> lost_ms;   ///< all lateness
+  std::optional<double> stall_steps;
+  std::optional<double> lost_steps;
+  std::optional<double> step_ms;         ///< the median of the steps before the request
+  std::optional<double> step_spread_ms;  ///< nine of ten of them took at most so much longer
+  std::optional<double> steps_after;     ///< that are in it, of ten
+  bool final = false;                    ///< nothing more is added to it
+  std::string note;                      ///< why less is known than should be
+};
+
 struct Finding {
   enum class Level { note, warning, failure };
   Level level = Level::note;
@@ -80,6 +94,7 @@ struct Report {
   double mean_rate = 0;      ///< from the first byte to the last before the freeze
   double peak_rate = 0;
   std::vector<Rate> rates;
+  Lost lost;
   Downtime downtime;
   std::vector<Span> states;  ///< of the handover
   std::vector<Span> phases;  ///< of the source's engine

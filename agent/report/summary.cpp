@@ -8,6 +8,7 @@
 #include "agent/base/json_fields.h"
 #include "agent/base/units.h"
 #include "agent/http/client.h"
+#include "migrator/core/lateness.h"
 
 namespace cardswap::report {
 namespace {
@@ -50,6 +51,38 @@ std::string downtime_lines(const Downtime& d) {
   return result;
 }
 
+std::string lost_lines(const Lost& lost) {
+  if (!lost.lost_ms || !lost.stall_ms) {
+    return lost.note.empty() ? "" : line("lost", "not known: " + lost.note);
+  }
+  const auto in_steps = [](const std::optional<double>& steps) {
+    return steps ? " (" + steps_text(steps) + ")" : std::string();
+  };
+  auto result = line("stall", format_ms(*lost.stall_ms) + in_steps(lost.stall_steps)) +
+                line("lost", format_ms(*lost.lost_ms) + in_steps(lost.lost_steps) +
+                                 (lost.final ? "" : ", so far"));
+  result +=
+      line("", fmt::format("a step took {} (+ {}) before; {:.0f} of {} steps after it are in it",
+                           format_ms(lost.step_ms.value_or(0)),
+                           format_ms(lost.step_spread_ms.value_or(0)), lost.steps_after.value_or(0),
+                           kStepsAfter));
+  if (!lost.note.empty()) result += line("", lost.note);
+  return result;
+}
+
+/// Under the names of a Migration.
+void put(json::object& to, const Lost& lost) {
+  to["stall_ms"] = value_or_null(lost.stall_ms);
+  to["lost_ms"] = value_or_null(lost.lost_ms);
+  to["stall_steps"] = value_or_null(lost.stall_steps);
+  to["lost_steps"] = value_or_null(lost.lost_steps);
+  to["step_ms"] = value_or_null(lost.step_ms);
+  to["step_spread_ms"] = value_or_null(lost.step_spread_ms);
+  to["steps_after"] = value_or_null(lost.steps_after);
+  to["lost_is_final"] = lost.final;
+  to["lost_note"] = text_or_null(lost.note);
+}
+
 json::array to_json(const std::vector<Span>& spans) {
   json::array result;
   for (const auto& span : spans) {
@@ -68,6 +101,10 @@ json::array to_json(const std::vector<Part>& parts) {
 }
 
 }  // namespace
+
+std::string steps_text(const std::optional<double>& steps) {
+  return steps ? fmt::format("{:.{}f} steps", *steps, *steps < 10 ? 1 : 0) : std::string();
+}
 
 std::string_view to_string(Finding::Level level) {
   switch (level) {
@@ -97,6 +134,7 @@ std::string to_text(const Report& r) {
                                        format_ms(r.total_ms)));
   result +=
       line("strategy", fmt::format("{} ({})", r.strategy.empty() ? "none" : r.strategy, r.why));
+  result += lost_lines(r.lost);
   result += downtime_lines(r.downtime);
   result += line("sent", fmt::format("{} for {} of state{}", format_size(r.transferred),
                                      format_size(r.state_bytes),
@@ -140,46 +178,49 @@ json::object to_json(const Report& r) {
   Timeline timeline;
   for (const auto& sample : r.samples) timeline.add(sample);
   const auto& d = r.downtime;
-  return {{"migration", r.id},
-          {"job", r.job},
-          {"from", r.from},
-          {"to", r.to},
-          {"state", r.state},
-          {"result", text_or_null(r.result)},
-          {"headline", headline(r)},
-          {"strategy", {{"asked", r.asked}, {"used", text_or_null(r.strategy)}, {"why", r.why}}},
-          {"error", r.error ? json::value(http::to_json(*r.error)) : json::value(nullptr)},
-          {"started_at_ms", r.started_at_ms},
-          {"total_time_ms", r.total_ms},
-          {"migrated_at_step", value_or_null(r.step)},
-          {"median_step_ms", r.step_ms},
-          {"total", r.state_bytes},
-          {"transferred", r.transferred},
-          {"bytes", bytes},
-          {"rounds", r.rounds},
-          {"log_entries", r.log_entries},
-          {"log_bytes", r.log_bytes},
-          {"replay_ms", r.replay_ms},
-          {"mean_rate", r.mean_rate},
-          {"peak_rate", r.peak_rate},
-          {"downtime",
-           {{"predicted_ms", value_or_null(d.predicted_ms)},
-            {"measured_ms", value_or_null(d.measured_ms)},
-            {"clock_error_ms", d.clock_error_ms},
-            {"limit_ms", d.limit_ms},
-            {"hold_ms", d.hold_ms},
-            {"scan_ms", d.scan_ms},
-            {"send_ms", d.send_ms},
-            {"verify_ms", d.verify_ms},
-            {"process", to_json(d.process)},
-            {"grant_ms", d.grant_ms},
-            {"transferred", d.transferred}}},
-          {"states", to_json(r.states)},
-          {"phases", to_json(r.phases)},
-          {"source", to_json(r.source)},
-          {"target", to_json(r.target)},
-          {"findings", findings},
-          {"samples", cardswap::to_json(timeline)}};
+  json::object all{
+      {"migration", r.id},
+      {"job", r.job},
+      {"from", r.from},
+      {"to", r.to},
+      {"state", r.state},
+      {"result", text_or_null(r.result)},
+      {"headline", headline(r)},
+      {"strategy", {{"asked", r.asked}, {"used", text_or_null(r.strategy)}, {"why", r.why}}},
+      {"error", r.error ? json::value(http::to_json(*r.error)) : json::value(nullptr)},
+      {"started_at_ms", r.started_at_ms},
+      {"total_time_ms", r.total_ms},
+      {"migrated_at_step", value_or_null(r.step)},
+      {"median_step_ms", r.step_ms},
+      {"total", r.state_bytes},
+      {"transferred", r.transferred},
+      {"bytes", bytes},
+      {"rounds", r.rounds},
+      {"log_entries", r.log_entries},
+      {"log_bytes", r.log_bytes},
+      {"replay_ms", r.replay_ms},
+      {"mean_rate", r.mean_rate},
+      {"peak_rate", r.peak_rate},
+      {"downtime",
+       {{"predicted_ms", value_or_null(d.predicted_ms)},
+        {"measured_ms", value_or_null(d.measured_ms)},
+        {"clock_error_ms", d.clock_error_ms},
+        {"limit_ms", d.limit_ms},
+        {"hold_ms", d.hold_ms},
+        {"scan_ms", d.scan_ms},
+        {"send_ms", d.send_ms},
+        {"verify_ms", d.verify_ms},
+        {"process", to_json(d.process)},
+        {"grant_ms", d.grant_ms},
+        {"transferred", d.transferred}}},
+      {"states", to_json(r.states)},
+      {"phases", to_json(r.phases)},
+      {"source", to_json(r.source)},
+      {"target", to_json(r.target)},
+      {"findings", findings},
+      {"samples", cardswap::to_json(timeline)}};
+  put(all, r.lost);
+  return all;
 }
 
 }  // namespace cardswap::report

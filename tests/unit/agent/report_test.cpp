@@ -110,6 +110,34 @@ TEST(Report, AccountsForEveryByteAndForTheWholeDowntime) {
   EXPECT_DOUBLE_EQ(r.states[3].ms(), 599);
 }
 
+/// Each of many steps waited, and none of that is downtime.
+TEST(Report, TellsFirstWhatTheJobLost) {
+  auto m = migration();
+  auto& lost = m.first().lost_time;
+  Lateness lateness({.step_ms = 20, .spread_ms = 1, .steps = 64});
+  for (int i = 0; i < 30; ++i) lateness.add(50);
+  (void)lost.hear(channel::LateSteps{"m-1", lateness, 20, 0, false});
+  (void)lost.hear(FirstStepsTold{.known = true, .began = true, .took_ms = {20, 21}});
+  const auto r = report_of(m);
+  EXPECT_EQ(r.lost.lost_ms, 30 * 30 + 40);
+  EXPECT_EQ(r.lost.stall_ms, 40);
+  EXPECT_EQ(r.lost.lost_steps, 47);
+  const auto text = to_text(r);
+  EXPECT_THAT(text, HasSubstr("lost       940 ms (47 steps), so far\n"));
+  EXPECT_THAT(text, HasSubstr("2 of 10 steps after it are in it"));
+  EXPECT_LT(text.find("stall "), text.find("downtime "));
+  EXPECT_THAT(text, HasSubstr("warning    the job lost 940 ms, 47 steps, and stood still for"));
+  EXPECT_EQ(to_json(r).at("lost_ms"), 940.0);
+  EXPECT_THAT(to_html(r), HasSubstr(">940 ms<"));
+
+  lost.end("");
+  EXPECT_THAT(to_text(report_of(m)), Not(HasSubstr("so far")));
+  lost = {};
+  lost.end("the job ended first");
+  EXPECT_THAT(to_text(report_of(m)), HasSubstr("lost       not known: the job ended first\n"));
+  EXPECT_THAT(to_text(report_of(m)), Not(HasSubstr("the job lost")));
+}
+
 TEST(Report, AccountsForWhatMovingTheProcessTook) {
   auto m = migration();
   m.spec.arrive = Arrival::criu;

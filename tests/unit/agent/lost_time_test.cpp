@@ -1,0 +1,176 @@
+#include "agent/handover/lost_time.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+#include "agent/cli/lost_text.h"
+#include "agent/cli/text.h"
+#include "agent/metrics/finished.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// A step takes 50 ms; one was late by 100 ms, and it stands at the end of one that took 50 ms.
+LostTime stands() {
+  LostTime lost;
+  Lateness lateness({.step_ms = 50, .spread_ms = 2, .steps = 64});
+  lateness.add(150);
+  for (int i = 0; i < 20; ++i) lateness.add(50);
+  EXPECT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 50, 0, false}));
+  return lost;
+}
+
+FirstStepsTold first_steps(std::vector<double> took_ms, bool over = false) {
+  return {.known = true, .began = true, .took_ms = std::move(took_ms), .over = over};
+}
+
+json::object shown(const LostTime& lost, double downtime_ms) {
+  json::object all;
+  put_lost(all, lost, downtime_ms);
+  return all;
+}
+
+TEST(LostTime, HasTheStepThatCrossesFromOneSideToTheOther) {
+  auto lost = stands();
+  EXPECT_EQ(figures_of(lost, 0)->lost_ms, 100) << "as long as it has not begun there";
+  ASSERT_TRUE(lost.hear(first_steps({})));
+  const auto figures = figures_of(lost, 200);
+  EXPECT_EQ(figures->stall_ms, 200) << "it took 50 ms there, and 200 ms on its way";
+  EXPECT_EQ(figures->lost_ms, 300);
+  EXPECT_EQ(figures->steps_after, 0U);
+}
+
+TEST(LostTime, HasTheFirstStepsAtTheTarget) {
+  auto lost = stands();
+  ASSERT_TRUE(lost.hear(first_steps({90, 50, 51})));
+  EXPECT_EQ(figures_of(lost, 200)->lost_ms, 340);
+  EXPECT_EQ(figures_of(lost, 200)->steps_after, 3U);
+  EXPECT_FALSE(lost.over);
+  EXPECT_FALSE(lost.hear(first_steps({90, 50, 51}))) << "nothing new";
+  ASSERT_TRUE(lost.hear(first_steps({90, 50, 51, 50, 50, 50, 50, 50, 50, 50}, true)));
+  EXPECT_TRUE(lost.over);
+  EXPECT_EQ(lost.note, "");
+}
+
+TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
+  auto lost = stands();
+  ASSERT_TRUE(lost.hear(first_steps({50, 50, 50}, true)));
+  EXPECT_TRUE(lost.over);
+  EXPECT_THAT(lost.note, HasSubstr("3 of 10 steps"));
+  EXPECT_EQ(figures_of(lost, 200)->steps_after, 3U);
+}
+
+/// It was given up while it stood: what it lost it lost all the same.
+TEST(LostTime, OfOneThatWasGivenUpIsItsSources) {
+  auto lost = stands();
+  ASSERT_TRUE(lost.hear(first_steps({})));
+  auto lateness = lost.lateness;
+  lateness.add_stand(400);
+  for (std::uint32_t i = 0; i < kStepsAfter; ++i) lateness.add(50);
+  ASSERT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 0, kStepsAfter, true}));
+  EXPECT_EQ(figures_of(lost, 200)->lost_ms, 450);
+  EXPECT_EQ(figures_of(lost, 200)->stall_ms, 350);
+  EXPECT_EQ(figures_of(lost, 200)->steps_after, kStepsAfter);
+  EXPECT_TRUE(lost.over);
+}
+
+TEST(LostTime, IsNoNumberWhereItIsNotKnown) {
+  LostTime silent;
+  auto all = shown(silent, 15);
+  for (const auto* key : {"stall_ms", "lost_ms", "stall_steps", "lost_steps", "step_ms"}) {
+    EXPECT_TRUE(all.at(key).is_null()) << key;
+  }
+  EXPECT_FALSE(all.at("lost_is_final").as_bool()) << "it may still be told";
+  silent.end("the job ended first");
+  EXPECT_EQ(shown(silent, 15).at("lost_note"), "the job ended first");
+
+  LostTime young;
+  Lateness lateness({.step_ms = 2000, .spread_ms = 40, .steps = 1});
+  lateness.add(9000);
+  ASSERT_TRUE(young.hear(channel::LateSteps{"m-1", lateness, 0, 0, false}));
+  all = shown(young, 15);
+  EXPECT_TRUE(all.at("lost_ms").is_null());
+  EXPECT_TRUE(all.at("lost_is_final").as_bool()) << "no step to come tells what was before";
+  EXPECT_THAT(std::string(all.at("lost_note").as_string()), HasSubstr("1 ordinary step before"));
+}
+
+TEST(LostTime, OfARuntimesWildNumbersIsInBounds) {
+  LostTime lost;
+  Lateness lateness({.step_ms = 1e-9, .spread_ms = -9e17, .steps = 64});
+  for (int i = 0; i < 100; ++i) lateness.add(9e17);
+  ASSERT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 9e17, 4'000'000'000, false}));
+  (void)lost.hear(first_steps({-9e17, 9e17}));
+  const auto text = json::serialize(shown(lost, 9e17));
+  EXPECT_EQ(json::parse(text), json::value(shown(lost, 9e17))) << text;
+  EXPECT_TRUE(shown(lost, 0).at("lost_steps").is_null()) << "a step of no time";
+  EXPECT_LE(figures_of(lost, 0)->lost_ms, 1e12);
+  EXPECT_GE(figures_of(lost, 0)->spread_ms, 0);
+}
+
+TEST(LostTime, IsItselfAfterTheJournal) {
+  auto lost = stands();
+  (void)lost.hear(first_steps({90, 50, 51}, true));
+  const auto again = lost_time_from_journal(journal_record(lost));
+  EXPECT_EQ(shown(again, 200), shown(lost, 200));
+  EXPECT_EQ(again.lateness, lost.lateness);
+  EXPECT_EQ(again.over, lost.over);
+  // Records of releases that did not measure it.
+  EXPECT_FALSE(figures_of(lost_time_from_journal({}), 200));
+}
+
+json::object moved(const LostTime& lost) {
+  json::object m{{"result", "ok"},       {"job", "gpt"},        {"to", "b:1/cpu:0"},
+                 {"state", "completed"}, {"downtime_ms", 15.0}, {"progress", {{"hold_ms", 745.0}}}};
+  put_lost(m, lost, 15);
+  return m;
+}
+
+TEST(LostTime, IsReadBeforeTheDowntime) {
+  auto lost = stands();
+  (void)lost.hear(first_steps({50, 50, 50}));
+  const auto text = cli::summary(moved(lost));
+  EXPECT_THAT(text,
+              HasSubstr("stall 100 ms (2.0 steps), lost 115 ms (2.3 steps), a step took 50 ms; "
+                        "so far, 3 of the 10 steps after it are in it\ndowntime 15 ms"));
+  (void)lost.hear(first_steps(std::vector<double>(10, 50), true));
+  EXPECT_THAT(cli::summary(moved(lost)), Not(HasSubstr("so far")));
+  EXPECT_THAT(cli::details(moved(lost)), HasSubstr("lost 115 ms (2.3 steps)"));
+  EXPECT_EQ(cli::lost_cell(moved(lost), "lost_ms"), "115 ms");
+}
+
+TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
+  auto lost = stands();
+  (void)lost.hear(first_steps({50, 50}));
+  EXPECT_TRUE(cli::is_final_within(moved(lost), 400ms));
+  EXPECT_FALSE(cli::is_final_within(moved(lost), 399ms)) << "8 steps are to come";
+  lost.end("");
+  EXPECT_FALSE(cli::is_final_within(moved(lost), 400ms)) << "it is known";
+  EXPECT_FALSE(cli::is_final_within(moved({}), 400ms)) << "it will not be known";
+}
+
+/// A histogram takes nothing back.
+TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
+  Migration m;
+  m.side = handover::SourceSide({handover::State::aborted, 2, 1});
+  m.result = "failed";
+  m.first().stats.strategy = "replay";
+  m.first().lost_time = stands();
+  const auto counted = [&] {
+    FinishedMigrations finished;
+    finished.add(m);
+    const auto& lost = finished.times.at("replay").lost.at("failed");
+    return lost.sum();
+  };
+  EXPECT_EQ(counted(), 0);
+  m.first().lost_time.end("");
+  EXPECT_DOUBLE_EQ(counted(), 0.1);
+}
+
+}  // namespace
+}  // namespace cardswap
