@@ -99,9 +99,12 @@ steps = int(os.environ["STEPS"])
 same = plain == moved and len(plain) == steps + 1 and plain[-1].startswith("digest ")
 ok = same and m["result"] == "ok" and 0 < m["migrated_at_step"] < steps
 mib = lambda n: f"{n / 2**20:.1f} MiB"
+lost = ("not known: " + (m["lost_note"] or "?") if m["lost_ms"] is None else
+        f"{m['lost_ms']:.1f} ms, {m['lost_steps']:.1f} steps, the latest of them late by {m['stall_ms']:.1f} ms")
 human = sys.stderr if os.environ["JSON"] == "yes" else sys.stdout
 print(f"""
 moved       at step {m['migrated_at_step']} of {steps}, from {m['from']} to host-b/cpu:0
+lost        {lost}
 downtime    {m['downtime_ms']:.1f} ms, {mib(p['bytes_in_downtime'])} sent in it (a step takes {p['median_step_ms']:.1f} ms)
 sent        {mib(p['transferred'])} for {mib(p['total'])} of state, {p['rounds']} rounds, {p['total_time_ms'] / 1e3:.2f} s in all
 losses      {steps} steps, {'bit-identical to the run without a move' if same else 'DIFFERENT from the run without a move'}
@@ -112,6 +115,7 @@ if os.environ["JSON"] == "yes":
                       "migrated_at_step": m["migrated_at_step"], "strategy": m["strategy"], "rounds": p["rounds"],
                       "state_bytes": p["total"], "transferred_bytes": p["transferred"],
                       "bytes_in_downtime": p["bytes_in_downtime"], "downtime_ms": m["downtime_ms"],
+                      "stall_ms": m["stall_ms"], "lost_ms": m["lost_ms"], "lost_steps": m["lost_steps"],
                       "total_time_ms": p["total_time_ms"], "median_step_ms": p["median_step_ms"]}))
 sys.exit(0 if ok else 1)
 EOF

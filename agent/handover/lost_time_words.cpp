@@ -34,14 +34,16 @@ Clock::duration patience(const Transfer& transfer) {
 
 /// Also of a migration that is over: the steps after it are its own too.
 void Migrations::note_late(const Instance& source, const channel::LateSteps& word) {
-  for (auto& m : migrations_) {
-    auto* transfer = m.id == word.migration ? m.of(source.id) : nullptr;
-    if (transfer == nullptr || !transfer->lost_time.hear(word)) continue;
-    if (word.over && !m.result.empty()) {
-      tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
-    }
-    bump(m);
+  const auto found = std::find_if(migrations_.rbegin(), migrations_.rend(),
+                                  [&](const Migration& m) { return m.id == word.migration; });
+  auto* transfer = found == migrations_.rend() ? nullptr : found->of(source.id);
+  if (transfer == nullptr || !transfer->lost_time.hear(word)) return;
+  auto& m = *found;
+  // What is not over yet has its next record.
+  if (word.over && !m.result.empty()) {
+    tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
   }
+  bump(m);
 }
 
 /// Its process is gone: where the job goes on there, it takes none of them any more.
@@ -52,6 +54,7 @@ void Migrations::note_no_more_steps(const Instance& source) {
       continue;
     }
     transfer->lost_time.end("the job ended first");
+    if (!m.result.empty()) tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
     bump(m);
   }
 }

@@ -142,8 +142,13 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   const bool moved = co_await over(id);
   const auto& ended = migrations_.at(id);
   if (moved) {
+    const auto& transfer = ended.first();
+    const auto lost = figures_of(transfer.lost_time, transfer.downtime_ms);
     tell(move, "moved",
-         fmt::format("to {}, stopped for {}", target, format_ms(ended.first().downtime_ms)), id);
+         fmt::format("to {}{}, stopped for {}", target,
+                     lost ? fmt::format(", {} lost so far", format_ms(lost->lost_ms)) : "",
+                     format_ms(transfer.downtime_ms)),
+         id);
   } else {
     tell(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
     if (avoid_.size() < kAvoidMax) avoid_[move.job_uid].push_back(target);

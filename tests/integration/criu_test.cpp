@@ -76,6 +76,9 @@ TEST_F(MovedProcess, GoesOnBitForBit) {
     EXPECT_GT(number(parts, part), 0) << part;
   }
   EXPECT_GT(number(parts, "image_bytes"), 0);
+  // The process that was restored is another host's, with another clock: its ten steps are told.
+  EXPECT_EQ(number(moved, "steps_after"), 10);
+  EXPECT_GE(number(moved, "stall_ms"), 0.9 * number(moved, "downtime_ms"));
   EXPECT_EQ(text(a.job("job"), "state"), "moved");
   ASSERT_TRUE(b.ended_within("job", 60s)) << b.log();
   EXPECT_EQ(text(b.job("job"), "state"), "ended") << b.log();

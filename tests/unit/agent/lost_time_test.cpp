@@ -6,6 +6,7 @@
 
 #include "agent/cli/lost_text.h"
 #include "agent/cli/text.h"
+#include "agent/handover/answers.h"
 #include "agent/metrics/finished.h"
 
 namespace cardswap {
@@ -111,6 +112,28 @@ TEST(LostTime, OfARuntimesWildNumbersIsInBounds) {
   EXPECT_TRUE(shown(lost, 0).at("lost_steps").is_null()) << "a step of no time";
   EXPECT_LE(figures_of(lost, 0)->lost_ms, 1e12);
   EXPECT_GE(figures_of(lost, 0)->spread_ms, 0);
+}
+
+/// Of an agent of another release, or a liar.
+TEST(LostTime, IsReadFromAnAnswerThatNeedNotHaveIt) {
+  json::object answer{{"state", "completed"}, {"epoch", 2}, {"version", 7}};
+  const auto told = [&] { return target_status_from("b:1", 2, answer).first_steps; };
+  EXPECT_FALSE(told().known);
+  EXPECT_TRUE(told().began);
+  answer["first_steps"] = json::array{20.5, 21};
+  EXPECT_TRUE(told().known);
+  EXPECT_EQ(told().took_ms, (std::vector<double>{20.5, 21}));
+  EXPECT_FALSE(told().over);
+  answer["first_steps"] = json::array(1000, 20.5);
+  EXPECT_EQ(told().took_ms.size(), kStepsAfter);
+  answer["state"] = "granted";
+  EXPECT_FALSE(told().began);
+  for (const json::value& wrong :
+       {json::value("20"), json::value(json::array{-1}), json::value(json::array{1e300}),
+        json::value(json::array{"x"})}) {
+    answer["first_steps"] = wrong;
+    EXPECT_THROW((void)told(), Error) << json::serialize(wrong);
+  }
 }
 
 TEST(LostTime, IsItselfAfterTheJournal) {
