@@ -8,6 +8,7 @@
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
 #include "migrator/device/device.h"
+#include "migrator/link/same_host_link.h"
 #include "migrator/wire/messages.h"
 
 namespace cardswap {
@@ -227,18 +228,26 @@ void SealedLink::on_lost(PeerId peer, std::string_view why) {
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                    const LinkOptions& options, const std::string& key,
                                    LinkEvents& events) {
-  if (key.empty()) return connect_bare_link(host, port, options, events);
-  return std::make_unique<SealedLink>(
-      cipher_key_from(key), Direction::source_to_target, events,
-      [&](LinkEvents& inner) { return connect_bare_link(host, port, options, inner); });
+  const auto make = [&](LinkEvents& inner) {
+    return connect_bare_link(host, port, options, inner);
+  };
+  if (!key.empty()) {
+    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::source_to_target, events,
+                                        make);
+  }
+  if (!may_share_memory(options.transports)) return make(events);
+  return std::make_unique<SameHostLink>(SameHostLink::End::is_read, events, make);
 }
 
 std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
                                   const std::string& key, LinkEvents& events) {
-  if (key.empty()) return listen_bare_link(host, options, events);
-  return std::make_unique<SealedLink>(
-      cipher_key_from(key), Direction::target_to_source, events,
-      [&](LinkEvents& inner) { return listen_bare_link(host, options, inner); });
+  const auto make = [&](LinkEvents& inner) { return listen_bare_link(host, options, inner); };
+  if (!key.empty()) {
+    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::target_to_source, events,
+                                        make);
+  }
+  if (!may_share_memory(options.transports)) return make(events);
+  return std::make_unique<SameHostLink>(SameHostLink::End::reads, events, make);
 }
 
 }  // namespace cardswap

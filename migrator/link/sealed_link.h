@@ -80,7 +80,8 @@ class SealedLink final : public Link, private LinkEvents {
 };
 
 /// connect_bare_link and listen_bare_link, sealed with `key`, 64 hexadecimal digits; in the clear
-/// when it is empty. Throw Error as those do, and Error{bad_request} for another key.
+/// when it is empty, and then through memory between processes of one host (SameHostLink) where
+/// may_share_memory(). Throw Error as those do, and Error{bad_request} for another key.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                                  const LinkOptions& options, const std::string& key,
                                                  LinkEvents& events);

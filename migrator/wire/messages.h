@@ -15,7 +15,7 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 9;
+inline constexpr std::uint32_t kVersion = 10;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 
 // ---- source -> target

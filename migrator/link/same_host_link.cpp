@@ -1,0 +1,250 @@
+#include "migrator/link/same_host_link.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "migrator/core/error.h"
+#include "migrator/core/reader.h"
+#include "migrator/core/writer.h"
+#include "migrator/device/device.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::uint8_t kMark = 0xE6;  // no message's number, no payload's kind, no seal's mark
+enum Kind : std::uint8_t { kClaim, kAnswer, kOffer, kTaken, kMissed };
+
+/// Telling of it costs more than carrying fewer.
+constexpr std::size_t kOfferedBytesMin = 32U << 10;
+constexpr std::size_t kHeaderBytesMax = 64;
+/// A sender that hears of each would be woken for each; one that hears of too many at a time has
+/// nothing more to offer meanwhile.
+constexpr std::size_t kToldAtOnce = 3;
+
+bool is_ours(std::span<const std::byte> bytes) {
+  return !bytes.empty() && std::to_integer<std::uint8_t>(bytes[0]) == kMark;
+}
+
+wire::WireWriter frame_of(Kind kind) { return std::move(wire::WireWriter().u8(kMark).u8(kind)); }
+
+/// Of a payload that was offered and comes over the line after all.
+std::uint64_t number_in(std::span<const std::byte> header) {
+  wire::WireReader reader(header);
+  (void)reader.u8();
+  const auto number = reader.u64();
+  reader.finish();
+  return number;
+}
+
+}  // namespace
+
+SameHostLink::SameHostLink(End end, LinkEvents& events, const MakeLink& make)
+    : end_(end), proof_(std::make_unique<const Proof>(draw_proof())), events_(events) {
+  link_ = make(*this);
+  // Where the line takes a card's memory a payload may be in it, and the kernel cannot read that.
+  if (end == End::reads || !host_ || link_->direct_bytes_min(MemoryKind::cuda)) {
+    reach_ = Reach::no;
+  }
+}
+
+SameHostLink::~SameHostLink() = default;
+
+// ---- the sender
+
+void SameHostLink::send_control(PeerId to, std::vector<std::byte> message) {
+  link_->send_control(to, std::move(message));
+  if (reach_ == Reach::not_asked) ask();  // behind the first words, which are the token
+}
+
+void SameHostLink::send_bulk(PeerId to, std::vector<std::byte> header,
+                             std::span<const std::byte> payload,
+                             std::shared_ptr<const void> owner) {
+  if (payload.size() < kOfferedBytesMin || reach_ != Reach::yes) {
+    link_->send_bulk(to, std::move(header), payload, std::move(owner));
+    return;
+  }
+  const auto number = offered_++;
+  offers_.emplace(number, Offer{payload, std::move(owner)});
+  link_->send_control(to, std::move(frame_of(kOffer)
+                                        .u64(number)
+                                        .u64(reinterpret_cast<std::uintptr_t>(payload.data()))
+                                        .u64(payload.size())
+                                        .blob(header))
+                              .take());
+}
+
+void SameHostLink::ask() {
+  reach_ = Reach::asked;
+  link_->send_control(kServer, std::move(frame_of(kClaim)
+                                             .digest(*host_)
+                                             .u32(static_cast<std::uint32_t>(::getpid()))
+                                             .u64(reinterpret_cast<std::uintptr_t>(proof_->data()))
+                                             .raw(*proof_))
+                                   .take());
+}
+
+void SameHostLink::take_answer(std::uint8_t kind, std::span<const std::byte> fields) {
+  wire::WireReader reader(fields);
+  if (kind == kAnswer && reach_ == Reach::asked) {
+    reach_ = reader.boolean() ? Reach::yes : Reach::no;
+  } else if (kind == kTaken) {
+    for (auto left = reader.count(sizeof(std::uint64_t)); left > 0; --left) {
+      passed_by_memory_ += offers_.erase(reader.u64());
+    }
+  } else if (kind == kMissed) {
+    miss(reader.u64());
+  } else {
+    throw Error(Code::bad_request, "a word about memory that nobody asked for");
+  }
+  reader.finish();
+}
+
+/// The kernel said yes before, and does not now: what comes next goes over the line at once.
+void SameHostLink::miss(std::uint64_t number) {
+  auto offer = offers_.extract(number);
+  if (offer.empty()) throw Error(Code::bad_request, "a payload that was not offered was missed");
+  reach_ = Reach::no;
+  link_->send_bulk(kServer, std::move(wire::WireWriter().u8(kMark).u64(number)).take(),
+                   offer.mapped().payload, std::move(offer.mapped().owner));
+}
+
+// ---- the receiver
+
+void SameHostLink::take_claim(PeerId peer, std::span<const std::byte> fields) {
+  wire::WireReader reader(fields);
+  const auto host = reader.digest();
+  const auto pid = static_cast<std::int32_t>(reader.u32());
+  const auto address = reader.u64();
+  Proof said{};
+  std::ranges::copy(reader.take(said.size()), said.begin());
+  reader.finish();
+  const PeerMemory memory(pid, address, said);
+  const bool reached = host == host_ && memory.is_there();
+  if (reached && !senders_.try_emplace(peer, Sender{memory, 0, {}, {}}).second) {
+    throw Error(Code::bad_request, "a peer said twice which process it is");
+  }
+  link_->send_control(peer, std::move(frame_of(kAnswer).boolean(reached)).take());
+}
+
+void SameHostLink::take_offer(PeerId peer, std::span<const std::byte> fields) {
+  wire::WireReader reader(fields);
+  const auto number = reader.u64();
+  const auto address = reader.u64();
+  const auto bytes = reader.u64();
+  const auto header = reader.blob(kHeaderBytesMax);
+  reader.finish();
+  auto& sender = sender_at(peer);
+  if (number != sender.next++) {
+    throw Error(Code::bad_request, "payloads are offered in another order than they are counted");
+  }
+  const auto memory = sender.memory;  // an event may drop the sender
+  const auto place = events_.reserve(peer, header, bytes);
+  const bool read = place.size() == bytes && memory.read(address, place);
+  if (!read) {
+    sender_at(peer).missed.emplace(number, Sender::Landing{{header.begin(), header.end()}, place});
+    link_->send_control(peer, std::move(frame_of(kMissed).u64(number)).take());
+    return;
+  }
+  ++passed_by_memory_;
+  events_.on_received(peer, header, bytes);
+  const auto told = senders_.find(peer);
+  if (told == senders_.end()) return;
+  told->second.taken.push_back(number);
+  if (told->second.taken.size() >= kToldAtOnce) tell_taken(peer, told->second);
+}
+
+void SameHostLink::tell_taken(PeerId peer, Sender& sender) {
+  if (sender.taken.empty()) return;
+  auto frame = frame_of(kTaken);
+  frame.u32(static_cast<std::uint32_t>(sender.taken.size()));
+  for (const auto number : std::exchange(sender.taken, {})) frame.u64(number);
+  link_->send_control(peer, std::move(frame).take());
+}
+
+SameHostLink::Sender& SameHostLink::sender_at(PeerId peer) {
+  const auto found = senders_.find(peer);
+  if (found == senders_.end()) {
+    throw Error(Code::bad_request, "a payload in memory that is not known to be this peer's");
+  }
+  return found->second;
+}
+
+// ---- events
+
+void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
+  if (!is_ours(message)) {
+    events_.on_control(peer, message);
+    return;
+  }
+  wire::WireReader reader(message.subspan(1));
+  const auto kind = reader.u8();
+  const auto fields = message.subspan(2);
+  if (end_ == End::is_read) {
+    take_answer(kind, fields);
+    return;
+  }
+  if (events_.admits() && !admitted_.contains(peer)) return;  // nothing it says counts
+  if (kind == kClaim) {
+    take_claim(peer, fields);
+  } else if (kind == kOffer) {
+    take_offer(peer, fields);
+  } else {
+    throw Error(Code::bad_request, "a word about memory that only a receiver says");
+  }
+}
+
+std::span<std::byte> SameHostLink::reserve(PeerId peer, std::span<const std::byte> header,
+                                           std::size_t bytes) {
+  if (!is_ours(header)) return events_.reserve(peer, header, bytes);
+  const auto& missed = sender_at(peer).missed;
+  const auto found = missed.find(number_in(header));
+  if (found == missed.end() || found->second.place.size() != bytes) {
+    throw Error(Code::bad_request, "a payload that was not missed");
+  }
+  return found->second.place;
+}
+
+void SameHostLink::on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) {
+  if (!is_ours(header)) {
+    events_.on_received(peer, header, bytes);
+    return;
+  }
+  const auto landed = sender_at(peer).missed.extract(number_in(header));
+  if (landed.empty()) throw Error(Code::bad_request, "a payload landed twice");
+  events_.on_received(peer, landed.mapped().header, bytes);
+}
+
+void SameHostLink::on_lost(PeerId peer, std::string_view why) {
+  forget(peer);
+  events_.on_lost(peer, why);
+}
+
+// ---- the link
+
+void SameHostLink::wait(std::chrono::steady_clock::time_point deadline) {
+  link_->wait(deadline);
+  for (auto& [peer, sender] : senders_) tell_taken(peer, sender);
+}
+
+void SameHostLink::admit(PeerId peer) {
+  admitted_.insert(peer);
+  link_->admit(peer);
+}
+
+void SameHostLink::drop(PeerId peer) {
+  forget(peer);
+  link_->drop(peer);
+}
+
+void SameHostLink::forget(PeerId peer) {
+  admitted_.erase(peer);
+  senders_.erase(peer);
+  if (end_ == End::is_read) {
+    reach_ = Reach::no;
+    offers_.clear();
+  }
+}
+
+}  // namespace cardswap
