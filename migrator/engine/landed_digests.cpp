@@ -3,21 +3,32 @@
 #include <algorithm>
 #include <utility>
 
+#include "migrator/core/racy_read.h"
+#include "migrator/device/device.h"
+
 namespace cardswap {
 namespace {
 
 /// A thread's start is nothing beside it, and few milliseconds of a fast line's time.
 constexpr std::size_t kMinBatchBytes = 32U << 20U;
+/// A line's two ends take so many, and leave none to others.
+constexpr unsigned kCoresOfALine = 2;
 
 }  // namespace
 
 void LandedDigests::add(ChunkId chunk, const MemoryRange& range) {
+  if (cores_ <= kCoresOfALine && range.device == &cpu_device()) {
+    const RacyRead scope;
+    taken_.emplace_back(chunk, digest_of(range.bytes));
+    return;
+  }
   waiting_.push_back(chunk);
   ranges_.push_back(range);
   waiting_bytes_ += range.bytes.size();
 }
 
 bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here) {
+  for (const auto& [chunk, digest] : std::exchange(taken_, {})) chunks.confirm(chunk, digest);
   if (job_ && job_->done()) {
     const auto& digests = job_->digests();
     for (std::size_t i = 0; i < in_job_.size(); ++i) chunks.confirm(in_job_[i], digests[i]);
@@ -27,7 +38,7 @@ bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool al
   if (waiting_.empty()) return true;
   if (all_are_here) {
     begin(payloads, std::max(1U, cores_));
-  } else if (cores_ > 2 && waiting_bytes_ >= kMinBatchBytes) {
+  } else if (cores_ > kCoresOfALine && waiting_bytes_ >= kMinBatchBytes) {
     begin(payloads, 1);  // the others have the line to serve, and other jobs
   }
   return false;
@@ -42,6 +53,7 @@ void LandedDigests::begin(PayloadReceiver& payloads, unsigned threads) {
 
 void LandedDigests::clear() {
   job_.reset();
+  taken_.clear();
   waiting_.clear();
   ranges_.clear();
   waiting_bytes_ = 0;

@@ -3,8 +3,10 @@
 #include <functional>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "migrator/core/digest.h"
 #include "migrator/core/layout.h"
 #include "migrator/device/digest_job.h"
 #include "migrator/engine/chunk_map.h"
@@ -17,7 +19,8 @@ namespace cardswap {
 class LandedDigests {
  public:
   /// `wake`: called from a thread of its own when advance() has something to do. With `cores` of
-  /// two or less nothing begins before all are here: the line's two ends need them.
+  /// two or less, which the line's two ends need, no thread begins before all are here: of the
+  /// host's memory add() takes each digest itself, while the bytes are in the cache.
   explicit LandedDigests(std::function<void()> wake,
                          unsigned cores = std::thread::hardware_concurrency())
       : wake_(std::move(wake)), cores_(cores) {}
@@ -37,6 +40,7 @@ class LandedDigests {
 
   const std::function<void()> wake_;
   const unsigned cores_;
+  std::vector<std::pair<ChunkId, Digest>> taken_;
   std::vector<ChunkId> waiting_;
   std::vector<MemoryRange> ranges_;  // of waiting_
   std::size_t waiting_bytes_ = 0;
