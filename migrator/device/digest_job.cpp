@@ -23,6 +23,10 @@ DigestJob::DigestJob(std::vector<MemoryRange> chunks, Fence after, unsigned thre
         const MutexLock lock(mutex_);
         failure_ = std::current_exception();
       }
+      {
+        const MutexLock lock(mutex_);
+        took_ = std::chrono::steady_clock::now() - begun_;
+      }
       if (++finished_threads_ == thread_count_) wake_();
     });
   }
@@ -37,7 +41,9 @@ void DigestJob::cut_into_batches() {
     while (end < chunks_.size() && chunks_[end].device == device && batch_bytes < enough) {
       batch_bytes += chunks_[end++].bytes.size();
     }
-    batches_.push_back({first, end - first});
+    auto& batch = batches_.emplace_back();
+    batch.first = first;
+    batch.count = end - first;
     bytes_ += batch_bytes;
     first = end;
   }
@@ -45,12 +51,19 @@ void DigestJob::cut_into_batches() {
 
 void DigestJob::work(const std::stop_token& stop) {
   for (auto next = next_++; next < batches_.size() && !stop.stop_requested(); next = next_++) {
-    const auto& batch = batches_[next];
+    auto& batch = batches_[next];
     const RacyRead scope;
     const auto ranges = std::span(chunks_).subspan(batch.first, batch.count);
     ranges.front().device->digest(ranges, std::span(digests_).subspan(batch.first, batch.count),
                                   after_);
+    batch.done = true;
+    if (wakes_for_more_.exchange(false)) wake_();
   }
+}
+
+std::size_t DigestJob::ready() {
+  while (batches_ready_ < batches_.size() && batches_[batches_ready_].done) ++batches_ready_;
+  return batches_ready_ == batches_.size() ? chunks_.size() : batches_[batches_ready_].first;
 }
 
 const std::vector<Digest>& DigestJob::digests() const {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <thread>
@@ -23,26 +25,39 @@ class DigestJob {
             std::function<void()> wake);
 
   [[nodiscard]] bool done() const { return finished_threads_ == thread_count_; }
+  /// How many chunks, from the first on, are digested by now. The owner's thread.
+  [[nodiscard]] std::size_t ready();
+  /// Of a chunk below ready().
+  [[nodiscard]] const Digest& digest(std::size_t chunk) const { return digests_[chunk]; }
+  /// `wake` is to be called as soon as there is more than ready() says, once.
+  void wake_for_more() { wakes_for_more_ = true; }
   /// One a chunk, in order; call when done(). Throws what a device threw.
   [[nodiscard]] const std::vector<Digest>& digests() const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// How long it took, once done().
+  [[nodiscard]] std::chrono::steady_clock::duration took() const { return took_; }
 
  private:
   /// Neighbours on one device, digested with one call.
   struct Batch {
     std::size_t first = 0;
     std::size_t count = 0;
+    std::atomic<bool> done{false};
   };
   void cut_into_batches();
   void work(const std::stop_token& stop);
 
   const std::vector<MemoryRange> chunks_;
   const Fence after_;
-  std::vector<Batch> batches_;
+  std::deque<Batch> batches_;
+  std::size_t batches_ready_ = 0;  // the owner's
   std::vector<Digest> digests_;
   std::size_t bytes_ = 0;
   std::atomic<std::size_t> next_{0};
   std::atomic<std::size_t> finished_threads_{0};
+  std::atomic<bool> wakes_for_more_{false};
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration took_{};  // of the last thread's end
   unsigned thread_count_;
   std::function<void()> wake_;
   mutable Mutex mutex_;

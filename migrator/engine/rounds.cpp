@@ -37,6 +37,14 @@ void throttle_more(SourceParts& source) {
                   figures.expected_downtime_ms() * 1.3));
 }
 
+/// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
+void send_base_copy(SourceParts& source) {
+  const auto copied = source.state.send_differing(1);
+  source.figures.note_round();
+  source.figures.expect_downtime(copied);
+  source.figures.report(true);
+}
+
 }  // namespace
 
 void sync_by_rounds(SourceParts& source) {
@@ -60,30 +68,31 @@ void sync_by_rounds(SourceParts& source) {
     }
     scanned_at_step = source.program.step();
     state.refresh(source.program.state_view());
+    if (round == 0) {
+      last_scan = Clock::now();
+      send_base_copy(source);
+      continue;
+    }
     const auto dirty = state.chunks().differing(state.scan(1));
     const auto dirty_bytes = state.chunks().bytes_in(dirty);
-    if (round > 0) {
-      const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
-      figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
-      figures.expect_downtime(dirty_bytes);
-      const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
-      if (should_freeze({spec.max_downtime_ms, figures.expected_downtime_ms(), dirty_bytes,
-                         dirty_bytes_before, last_round})) {
-        figures.report_converged();
-        offered = true;
-      } else if (last_round && !offered) {
-        give_up(source);
-      } else if (spec.auto_converge && dirty_bytes_before != 0 &&
-                 dirty_bytes * 2 > dirty_bytes_before) {
-        throttle_more(source);
-      }
-      dirty_bytes_before = dirty_bytes;
+    const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
+    figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
+    figures.expect_downtime(dirty_bytes);
+    const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
+    if (should_freeze({spec.max_downtime_ms, figures.expected_downtime_ms(), dirty_bytes,
+                       dirty_bytes_before, last_round})) {
+      figures.report_converged();
+      offered = true;
+    } else if (last_round && !offered) {
+      give_up(source);
+    } else if (spec.auto_converge && dirty_bytes_before != 0 &&
+               dirty_bytes * 2 > dirty_bytes_before) {
+      throttle_more(source);
     }
+    dirty_bytes_before = dirty_bytes;
     last_scan = Clock::now();
     state.send_round(dirty, false);
     figures.note_round();
-    // Nothing is known yet of what a step changes; assume the whole of what was just sent.
-    if (round == 0) figures.expect_downtime(dirty_bytes);
     figures.report(true);
   }
 }

@@ -1,5 +1,6 @@
 #include "migrator/engine/state_sender.h"
 
+#include <deque>
 #include <utility>
 
 #include "migrator/core/compression.h"
@@ -96,22 +97,83 @@ void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::u
   auto left = chunks_.bytes_in(chunks);
   figures_.note_remaining(left);
   auto ahead = payloads_.read_ahead(view_.fence);
-  for (const auto chunk : chunks) {
-    const auto& span = chunks_.span_of(chunk);
-    ahead.want(range_of(view_, span), element_size_of(span.region));
-  }
+  for (const auto chunk : chunks) want(chunk, ahead);
   std::uint32_t sent = 0;
   for (const auto chunk : chunks) {
     if (!final && freeze_.is_here()) break;
-    const auto& span = chunks_.span_of(chunk);
-    payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
-                   element_size_of(span.region), final);
-    chunks_.forget(chunk);
+    send_chunk(chunk, round, ahead, final);
     ++sent;
-    left -= span.bytes;
+    left -= chunks_.span_of(chunk).bytes;
     figures_.note_remaining(left);
     figures_.report(false);
   }
+  end_round(round, sent, final, updates);
+}
+
+std::uint64_t StateSender::send_differing(unsigned threads) {
+  const auto round = ++rounds_sent_;
+  std::optional<DigestJob> digesting(std::in_place, ranges_of(view_, chunks_.spans()), view_.fence,
+                                     threads, [this] { connection_.wake(); });
+  auto& job = *digesting;
+  auto ahead = payloads_.read_ahead(view_.fence);
+  std::deque<ChunkId> differing;
+  std::size_t looked_at = 0;
+  std::uint32_t sent = 0;
+  std::uint64_t bytes = 0;
+  auto left = view_.layout.total_bytes();
+  figures_.note_remaining(left);
+  const auto look = [&] {
+    for (const auto ready = job.ready(); looked_at < ready; ++looked_at) {
+      const auto chunk = static_cast<ChunkId>(looked_at);
+      if (chunks_.digest(chunk) == job.digest(looked_at)) {
+        left -= chunks_.span_of(chunk).bytes;
+        continue;
+      }
+      bytes += chunks_.span_of(chunk).bytes;
+      differing.push_back(chunk);
+      want(chunk, ahead);
+    }
+    return !differing.empty() || job.done() || freeze_.is_here();
+  };
+  while (!freeze_.is_here()) {
+    connection_.progress_until([&] {
+      if (look()) return true;
+      job.wake_for_more();
+      return look();
+    });
+    if (differing.empty()) {
+      if (job.done()) (void)job.digests();  // throws what a device threw
+      if (looked_at == chunks_.size()) break;
+      continue;  // a freeze came, or the last ones between two looks
+    }
+    const auto chunk = differing.front();
+    differing.pop_front();
+    send_chunk(chunk, round, ahead, false);
+    ++sent;
+    left -= chunks_.span_of(chunk).bytes;
+    figures_.note_remaining(left);
+    figures_.report(false);
+  }
+  if (job.done()) figures_.note_digested(job.bytes(), job.took());
+  digesting.reset();  // a freeze may have come first
+  end_round(round, sent, false, 0);
+  return bytes;
+}
+
+void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
+  const auto& span = chunks_.span_of(chunk);
+  ahead.want(range_of(view_, span), element_size_of(span.region));
+}
+
+/// The next of `ahead`.
+void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
+  payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
+                 element_size_of(chunks_.span_of(chunk).region), final);
+  chunks_.forget(chunk);
+}
+
+void StateSender::end_round(std::uint32_t round, std::uint32_t sent, bool final,
+                            std::uint64_t updates) {
   connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
   connection_.answers().digests.reset();
   connection_.send(data::RoundEnd{round, sent, final, updates});

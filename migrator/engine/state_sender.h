@@ -45,6 +45,9 @@ class StateSender {
 
   /// Digests of all chunks here, on so many threads.
   [[nodiscard]] std::vector<Digest> scan(unsigned threads);
+  /// A round of what the target does not hold, while the program trains: chunks go while those
+  /// behind them are still digested, on so many threads. Returns the bytes that were to be sent.
+  std::uint64_t send_differing(unsigned threads);
   /// Sends `chunks` and waits until the target has digested what landed. While the program trains,
   /// a freeze cuts the round short: the frozen scan finds what was left out.
   void send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates = 0);
@@ -57,6 +60,9 @@ class StateSender {
   }
   void await_layout_answer();
   void await_digests(std::uint32_t round, bool final);
+  void want(ChunkId chunk, ReadAhead& ahead) const;
+  void send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final);
+  void end_round(std::uint32_t round, std::uint32_t sent, bool final, std::uint64_t updates);
 
   const SourceOptions& options_;
   SourceProgram& program_;
