@@ -163,12 +163,13 @@ TEST_F(LostTime, OfAMigrationThatIsCancelledIsItsSources) {
   argv.emplace_back("--detach");
   const auto id = text(a_.ask(argv), "id");
   ASSERT_TRUE(within(20s, [&] { return text(a_.ask({"status", id}), "state") == "verifying"; }));
-  ASSERT_TRUE(within(20s, [&] { return now_ns() - asked_ns_ > 300'000'000; }));
+  const auto stands_ns = now_ns();
+  ASSERT_TRUE(within(20s, [&] { return now_ns() - stands_ns > 200'000'000; }));
   EXPECT_EQ(a_.command({"cancel", id}).exit_code, 0);
   const auto told = known(id);
   EXPECT_EQ(text(told, "result"), "cancelled");
   EXPECT_EQ(number(told, "steps_after"), kStepsAfter);
-  EXPECT_GT(number(told, "stall_ms"), 50) << "it stood meanwhile";
+  EXPECT_GT(number(told, "stall_ms"), 100) << "it stood meanwhile";
   // Where it was let go is by its own clock: ten steps after the longest one.
   const auto lines = read_file(file("times").string());
   expect_own_clock(told, static_cast<std::uint64_t>(std::ranges::count(lines, '\n')));
