@@ -4,7 +4,7 @@
 // `base_copy_over_ucx_am` does the same (512 regions that are one buffer), so that it compares the
 // engine with UCX and not the cache with memory. The `_of_memory` figures read and write 512 MiB of
 // memory, and the ones with digests include what proves the copy. The processor time is both
-// programs', from their start on.
+// programs', from their start on. `--pairs N`: N runs of each instead of 11.
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -35,7 +35,6 @@ constexpr std::size_t kMiB = 1U << 20;
 constexpr std::size_t kState = 512 * kMiB;
 constexpr std::size_t kRegion = 32 * kMiB;
 constexpr std::size_t kChunk = kMiB;
-constexpr int kPairs = 11;
 constexpr int kMessages = 2000;
 constexpr double kGoal = 0.8;
 constexpr double kGoalOfOneHost = 0.5;
@@ -191,14 +190,14 @@ double perftest_once(const std::string& transports) {
 }
 
 void compare(const char* self, const std::string& transports, const std::string& suffix,
-             std::optional<double> goal) {
+             std::optional<double> goal, int pairs) {
   Figure link{"base_copy_over_ucx_am" + suffix, "ratio", {}, goal};
   Figure of_memory{"base_copy_of_memory_over_ucx_am" + suffix, "ratio", {}};
   Figure whole{"base_copy_of_memory_with_digests_over_ucx_am" + suffix, "ratio", {}};
   Figure copy_rate{"base_copy_of_memory_rate" + suffix, "GB/s", {}};
   Figure am_rate{"ucx_am_rate" + suffix, "GB/s", {}};
   Figure processors{"base_copy_processor_time" + suffix, "s/GB", {}};
-  for (int i = 0; i < kPairs; ++i) {
+  for (int i = 0; i < pairs; ++i) {
     const auto before = perftest_once(transports);
     const auto used = processor_time();
     const auto one_buffer = copy_once(self, transports, Place::one_buffer);
@@ -218,9 +217,11 @@ void compare(const char* self, const std::string& transports, const std::string&
 
 void measure(int argc, char** argv) {
   if (argc == 4 && std::strcmp(argv[1], "--target") == 0) be_target(argv[2], argv[3]);
-  compare("/proc/self/exe", "tcp", "", kGoal);
+  const int pairs = argc == 3 && std::strcmp(argv[1], "--pairs") == 0 ? std::atoi(argv[2]) : 11;
+  if (pairs < 1) throw std::runtime_error("--pairs takes a number from 1 on");
+  compare("/proc/self/exe", "tcp", "", kGoal, pairs);
   // ucx_perftest takes CMA on one host; the engine has the same from SameHostLink.
-  compare("/proc/self/exe", "", "_default_transports", kGoalOfOneHost);
+  compare("/proc/self/exe", "", "_default_transports", kGoalOfOneHost, pairs);
 }
 
 }  // namespace
