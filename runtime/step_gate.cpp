@@ -135,6 +135,14 @@ void StepGate::release() {
   changed_.notify_all();
 }
 
+void StepGate::step_once() {
+  const MutexLock lock(mutex_);
+  park_ = true;
+  is_parked_ = false;
+  set_attention();
+  changed_.notify_all();
+}
+
 void StepGate::retire() {
   const MutexLock lock(mutex_);
   retired_ = true;

@@ -60,6 +60,8 @@ class StepGate {
   /// and was released just before goes on first, and stands anew.
   void park();
   void release();
+  /// The training thread, which stands, goes on and stands again at its next boundary.
+  void step_once();
   void retire();
   /// While watched, keeps the training thread at each boundary until a step takes 1 / (1 - share)
   /// of its own time; 0: does not.

@@ -223,6 +223,26 @@ void Tracker::load(std::span<const std::byte> block) {
   for (const auto& [state, bytes] : last) state->load(bytes);
 }
 
+std::vector<std::string> Tracker::differing_values(std::span<const std::byte> one,
+                                                   std::span<const std::byte> other) {
+  wire::WireReader here(one);
+  wire::WireReader there(other);
+  const auto count = here.count(kEntryBytesMin);
+  if (there.count(kEntryBytesMin) != count) {
+    throw Error(Code::layout_differs, "the two sides track a different number of things");
+  }
+  std::vector<std::string> differ;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto name = here.string();
+    if (there.string() != name) {
+      throw Error(Code::layout_differs, "the two sides track other things");
+    }
+    const auto mine = here.blob(kValueBytesMax);
+    if (!std::ranges::equal(mine, there.blob(kValueBytesMax))) differ.push_back(std::move(name));
+  }
+  return differ;
+}
+
 std::vector<Shard> Tracker::shards() {
   std::map<const void*, RegionId> region_of;
   const auto all = regions(false);

@@ -58,6 +58,11 @@ class Tracker {
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer);
   /// Throws Error{bad_request} for an optimizer that is not there.
   void replay(const ReceivedUpdate& update);
+  /// Names of what two blocks of save() have otherwise; gradients, which follow what is tracked,
+  /// are regions. Any thread. Throws Error{layout_differs, bad_request} when they are of other
+  /// things.
+  [[nodiscard]] static std::vector<std::string> differing_values(std::span<const std::byte> one,
+                                                                 std::span<const std::byte> other);
   /// Over every tracked byte, gradients excepted: an undisturbed run cannot tell which are state.
   [[nodiscard]] Digest digest();
 

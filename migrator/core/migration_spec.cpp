@@ -21,4 +21,14 @@ std::string_view to_string(Arrival arrival) {
   return "auto";
 }
 
+std::string_view to_string(Rehearsal rehearsal) {
+  switch (rehearsal) {
+    case Rehearsal::off: return "off";
+    case Rehearsal::automatic: return "auto";
+    case Rehearsal::on: return "on";
+    case Rehearsal::only: return "only";
+  }
+  return "off";
+}
+
 }  // namespace cardswap

@@ -20,6 +20,14 @@ enum class Arrival : std::uint8_t { standby, criu, automatic };
 [[nodiscard]] std::string_view to_string(Arrival arrival);
 constexpr Arrival last_of(Arrival) { return Arrival::automatic; }
 
+/// Whether the standby takes one step beside the source before anything commits, and both compare
+/// what that left. `automatic`: where the job never passed one; a request's word: the agent chooses
+/// before it goes on. `only`: nothing commits whatever comes of it.
+enum class Rehearsal : std::uint8_t { off, automatic, on, only };
+/// "off", "auto", "on", "only".
+[[nodiscard]] std::string_view to_string(Rehearsal rehearsal);
+constexpr Rehearsal last_of(Rehearsal) { return Rehearsal::only; }
+
 /// What is asked of one migration: the same value in the request, in the journal, in what the
 /// source's runtime is told and in its engine. An option is a member here with its line in
 /// fields(), a flag of the command (agent/cli/migration_options.cpp), and the code that acts on it.
@@ -38,6 +46,7 @@ struct MigrationSpec {
   bool auto_converge = false;       ///< slow the trainer down if rounds need it
   bool encrypt = false;
   Compression compression = Compression::automatic;
+  Rehearsal rehearse = Rehearsal::off;
   bool operator==(const MigrationSpec&) const = default;
 };
 
@@ -57,6 +66,7 @@ void fields(Archive& a, MigrationSpec& m) {
   a("auto_converge", m.auto_converge);
   a("encrypt", m.encrypt);
   a("compression", m.compression);
+  a("rehearse", m.rehearse);
 }
 
 }  // namespace cardswap

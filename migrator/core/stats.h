@@ -8,7 +8,8 @@ namespace cardswap {
 /// The figures of one migration, under QEMU's names where it has them. Bytes, milliseconds,
 /// bytes a second. A value: the engine makes one every 100 ms at most and at each phase change.
 struct MigrationStats {
-  /// The source engine's: "connect", "probe", "base_copy", "rounds", "replay", "frozen", "verify".
+  /// The source engine's: "connect", "probe", "base_copy", "rounds", "replay", "frozen", "verify",
+  /// "rehearsal".
   /// The agent's, of a process that moves itself: "departing", "dumping", "shipping", "restoring".
   std::string phase;
   std::uint64_t transferred = 0;    ///< bytes of state sent, repeats included
@@ -31,15 +32,18 @@ struct MigrationStats {
   double replay_ms = 0;             ///< an update's replay at the target, the longest of late
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
-  double hold_ms = 0;               ///< the trainer waited before its last step for the log to go
-  std::string compression;          ///< latest used, "lz4" or "zstd"; empty: none so far
-  double compression_ratio = 1;     ///< bytes of state for a byte sent, of late
-  std::string gpu_path;             ///< "direct": the link reads GPUs; "staged"; empty: no GPU
-  std::uint32_t throttle_pct = 0;   ///< how much of its time the trainer is kept from training
+  double hold_ms = 0;  ///< the trainer waited before its last step: for the log, or to rehearse it
+  std::string compression;         ///< latest used, "lz4" or "zstd"; empty: none so far
+  double compression_ratio = 1;    ///< bytes of state for a byte sent, of late
+  std::string gpu_path;            ///< "direct": the link reads GPUs; "staged"; empty: no GPU
+  std::uint32_t throttle_pct = 0;  ///< how much of its time the trainer is kept from training
   std::uint64_t regions_not_replayed = 0;  ///< shards that an audit found different
   std::string not_replayed;                ///< a region of each, the first few
   std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
   std::string note;  ///< for people: what went another way than planned, and why
+  /// Of the step that both sides took: "equal", "rounding", "differs", "left out"; empty: none yet.
+  std::string rehearsal;
+  std::string rehearsal_note;  ///< for people: which step, and what differed
   bool operator==(const MigrationStats&) const = default;
 };
 
@@ -76,6 +80,8 @@ void fields(Archive& a, MigrationStats& m) {
   a("not_replayed", m.not_replayed);
   a("freezes_put_off", m.freezes_put_off);
   a("note", m.note);
+  a("rehearsal", m.rehearsal);
+  a("rehearsal_note", m.rehearsal_note);
 }
 
 }  // namespace cardswap

@@ -36,7 +36,7 @@ MigrationStats Figures::stats() const {
   all.log_lag_bytes = replay_.log_lag_bytes;
   all.replay_ms = replay_.replay_ms;
   all.back_pressure_ms = replay_.back_pressure_ms;
-  all.hold_ms = replay_.hold_ms;
+  all.hold_ms = replay_.hold_ms + rehearsal_pause_ms_;
   all.window_wait_ms = replay_.window_wait_ms;
   all.regions_not_replayed = replay_.regions_not_replayed;
   all.not_replayed = replay_.not_replayed;
@@ -62,6 +62,12 @@ void Figures::tell(std::string note) {
   stats_.note +=
       fmt::format("{}freeze put off {} time{}, the latest {}", strategy_note_.empty() ? "" : "; ",
                   stats_.freezes_put_off, stats_.freezes_put_off == 1 ? "" : "s", put_off_note_);
+}
+
+void Figures::note_rehearsal(const char* outcome, std::string note) {
+  stats_.rehearsal = outcome;
+  stats_.rehearsal_note = std::move(note);
+  report(true);
 }
 
 void Figures::note_freeze_put_off(const std::string& why) {

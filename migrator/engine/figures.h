@@ -75,6 +75,10 @@ class Figures {
   void note_freeze(const FreezeFigures& freeze) { freeze_ = freeze; }
   /// Values, which are sent in the downtime and are no payload.
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
+  /// `paused_ms`: the program stood before the step that both sides are to take.
+  void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
+  /// As MigrationStats has them.
+  void note_rehearsal(const char* outcome, std::string note);
   /// Nothing of the log waits at the target any more.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
 
@@ -105,6 +109,7 @@ class Figures {
   ReplayFigures replay_;
   FreezeFigures freeze_;
   std::uint64_t values_bytes_ = 0;
+  double rehearsal_pause_ms_ = 0;
   RateMeter digest_rate_;
   Clock::time_point report_due_{};
   std::string strategy_note_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,9 +56,17 @@ class SourceProgram {
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
   }
+  /// Why no other process can take a step of this program as it does; none: one can.
+  virtual std::optional<std::string> cannot_rehearse() { return std::nullopt; }
+  /// Which tracked things differ between two blocks of FrozenState::values, by name.
+  virtual std::vector<std::string> differing_values(std::span<const std::byte> /*here*/,
+                                                    std::span<const std::byte> /*there*/) {
+    return {};
+  }
 };
 
-/// The state of a trainer that stands at a boundary and will not move while the Source lives.
+/// The state of a trainer that stands at a boundary, and will not move while the Source lives
+/// unless that lets it.
 struct FrozenState {
   StateView state_view;
   std::vector<std::byte>
@@ -78,6 +87,9 @@ struct SourceEvents {
   /// What the freeze found left would stop the program for longer than allowed: it is to go on, and
   /// freeze() comes again after the next `converged`. Empty: a freeze is never put off.
   std::function<void(const std::string& why)> put_off = {};
+  /// The target has the whole state, unconfirmed: the program is to take one step more, and
+  /// freeze() comes again behind it. Empty: a step is never rehearsed.
+  std::function<void()> rehearse = {};
 };
 
 struct TargetOptions {
@@ -109,6 +121,11 @@ class TargetProgram {
   /// when that is done. Chunks of other parameters may land meanwhile.
   virtual void replay(const ReceivedUpdate& /*update*/) {
     throw Error(Code::bad_request, "this program cannot replay updates");
+  }
+  /// It holds the whole state of `step`, and takes one step more as in its warm-up, on its own
+  /// thread: returns at once, and Target::rehearsed() tells when it stands behind it.
+  virtual void rehearse(std::uint64_t /*step*/) {
+    throw Error(Code::bad_request, "this program takes no step beside its source's");
   }
 };
 

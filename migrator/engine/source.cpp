@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "migrator/core/ms_since.h"
+#include "migrator/engine/rehearsal.h"
 #include "migrator/engine/replay_sync.h"
+#include "migrator/engine/rounding.h"
 #include "migrator/engine/rounds.h"
 #include "migrator/engine/source_parts.h"
 
@@ -19,6 +21,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMaxResends = 3;
+/// The program stands for so long at most, and as many of its own steps more, until the standby has
+/// taken the step that both were to take.
+constexpr std::chrono::milliseconds kRehearsalWaitMin{3000};
+constexpr double kRehearsalWaitSteps = 3;
 
 }  // namespace
 
@@ -48,11 +54,16 @@ class Source::Engine {
   void run() {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
+      rehearses_ = rehearses();
       parts_.connect();
       do {
         sync();
       } while (parts_.freeze.is_here() && !freeze_holds());
-      if (parts_.freeze.is_here()) finish_frozen();
+      if (parts_.freeze.is_here()) {
+        if (rehearses_) rehearse();
+        if (events_.frozen) events_.frozen(parts_.freeze.state().step);
+        finish_frozen();
+      }
       parts_.connection.progress_until(stopped);
     } catch (...) {
       replay_.reset();  // a trainer that waits for the log goes on before anything else
@@ -123,7 +134,6 @@ class Source::Engine {
         return false;
       }
     }
-    if (events_.frozen) events_.frozen(frozen.step);
     return true;
   }
 
@@ -169,34 +179,130 @@ class Source::Engine {
   }
 
   void finish_frozen() {
-    auto& state = parts_.state;
     auto& figures = parts_.figures;
     const auto& frozen = parts_.freeze.state();
     figures.enter("frozen");
     figures.report(true);
-    const auto start = Clock::now();
-    if (replay_) replay_->finish_log(frozen.state_view);
-    // A target that still replays digests when it is done, and is told so by the round's end.
-    if (!is_replaying()) parts_.connection.send(data::FreezeBegin{});
-    state.refresh(frozen.state_view);
-    const auto now = state.scan(std::max(1U, std::thread::hardware_concurrency()));
     FreezeFigures took;
-    took.scan_ms = ms_since(start);
-    figures.note_freeze(took);
+    took.scan_ms = compare_ms_;
+    const auto now = rehearsed_ ? std::move(*rehearsed_) : scan_frozen(took);
     const auto values = digest_of(frozen.values);
-    const auto& clock = parts_.connection;
-    parts_.connection.send(data::Values{frozen.step,
-                                        frozen.last_step_end_ns + clock.clock_offset_ns(),
-                                        clock.clock_error_ns(), frozen.values});
-    figures.note_values(frozen.values.size());
-    const auto sent = send_rest(now, values, took);
-    const auto root = data::root_of(state.view().layout, now, values);
+    const auto sent = bring_over(now, values, took);
+    const auto root = data::root_of(parts_.state.view().layout, now, values);
     confirm(root);
     took.verify_ms = ms_since(sent);
     figures.note_freeze(took);
     figures.note_all_replayed();
     figures.report(true);
     if (events_.verified) events_.verified(root, figures.stats());
+  }
+
+  /// The digests of the frozen state, while the target takes its own.
+  std::vector<Digest> scan_frozen(FreezeFigures& took) {
+    const auto& frozen = parts_.freeze.state();
+    const auto start = Clock::now();
+    if (replay_) replay_->finish_log(frozen.state_view);
+    // A target that still replays digests when it is done, and is told so by the round's end.
+    if (!is_replaying()) parts_.connection.send(data::FreezeBegin{});
+    parts_.state.refresh(frozen.state_view);
+    auto now = parts_.state.scan(threads());
+    took.scan_ms = ms_since(start);
+    parts_.figures.note_freeze(took);
+    return now;
+  }
+
+  /// Until the target holds the frozen state, of which `now` and `values` are the digests.
+  Clock::time_point bring_over(const std::vector<Digest>& now, const Digest& values,
+                               FreezeFigures& took) {
+    const auto& frozen = parts_.freeze.state();
+    const auto& clock = parts_.connection;
+    parts_.connection.send(data::Values{frozen.step,
+                                        frozen.last_step_end_ns + clock.clock_offset_ns(),
+                                        clock.clock_error_ns(), frozen.values});
+    parts_.figures.note_values(frozen.values.size());
+    return send_rest(now, values, took);
+  }
+
+  // ---- the rehearsal
+
+  [[nodiscard]] bool rehearses() {
+    const auto asked = options_.spec.rehearse;
+    if (asked == Rehearsal::off || !events_.rehearse) return false;
+    const auto why = parts_.program.cannot_rehearse();
+    if (!why) return true;
+    if (asked == Rehearsal::only) {
+      throw Error(Code::refused, fmt::format("a step of this program is not rehearsed: {}", *why),
+                  "nothing was moved, and nothing is known of what it may have forgotten");
+    }
+    parts_.figures.note_rehearsal("left out", *why);
+    return false;
+  }
+
+  /// Both sides hold the state of one step, and nobody may commit it: they take the next one, and
+  /// what that left is compared. The job's agent has not been told that it is frozen.
+  void rehearse() {
+    auto& figures = parts_.figures;
+    auto& freeze = parts_.freeze;
+    figures.enter("rehearsal");
+    figures.report(true);
+    FreezeFigures took;
+    const auto held = scan_frozen(took);
+    (void)bring_over(held, digest_of(freeze.state().values), took);
+    figures.note_all_replayed();
+    replay_.reset();
+    figures.note_rehearsal_pause(
+        ms_since(Clock::time_point(std::chrono::nanoseconds(freeze.state().last_step_end_ns))));
+    auto& theirs = parts_.connection.answers().rehearsed;
+    theirs.reset();
+    parts_.connection.send(data::Rehearse{});
+    freeze.drop();
+    events_.rehearse();
+    parts_.connection.progress_until([&] { return freeze.is_here(); });
+    await_their_step(theirs);
+    const auto start = Clock::now();
+    rehearsed_ = parts_.state.compare(freeze.state().state_view, threads());
+    compare_ms_ = ms_since(start);
+    conclude_rehearsal(theirs->values);
+  }
+
+  void await_their_step(const std::optional<data::Rehearsed>& theirs) {
+    const auto until = Clock::now() + kRehearsalWaitMin +
+                       std::chrono::milliseconds(static_cast<std::int64_t>(
+                           kRehearsalWaitSteps * parts_.program.median_step_ms()));
+    parts_.connection.progress_until([&] {
+      if (theirs || Clock::now() < until) return theirs.has_value();
+      throw Error(
+          Code::timed_out,
+          fmt::format("the standby did not come to the end of step {}, which it took beside "
+                      "the job",
+                      parts_.freeze.state().step),
+          "look at its log; --rehearse off moves the job without");
+    });
+  }
+
+  void conclude_rehearsal(std::span<const std::byte> theirs) {
+    const auto& frozen = parts_.freeze.state();
+    const auto& chunks = parts_.state.chunks();
+    const auto differing = chunks.differing(*rehearsed_);
+    const auto difference = rehearsal_difference(
+        frozen.step, chunks, differing, parts_.program.differing_values(frozen.values, theirs));
+    // What is rounded otherwise is sent as it is here, as what is left of any state.
+    const bool rounded =
+        !difference.none() && difference.values.empty() && differ_by_rounding(parts_, differing);
+    const bool passed = difference.none() || rounded;
+    parts_.figures.note_rehearsal(
+        difference.none() ? "equal"
+        : rounded         ? "rounding"
+                          : "differs",
+        rounded ? "by rounding alone: " + difference.text() : difference.text());
+    if (!passed) throw Error(Code::digest_mismatch, difference.text(), difference.hint());
+    if (options_.spec.rehearse == Rehearsal::only) {
+      throw Error(Code::cancelled, "only a rehearsal was asked for: " + difference.text());
+    }
+  }
+
+  [[nodiscard]] static unsigned threads() {
+    return std::max(1U, std::thread::hardware_concurrency());
   }
 
   /// Until the target holds `now` and `values`; returns when what was left had gone over once.
@@ -250,6 +356,9 @@ class Source::Engine {
   SourceParts parts_;
   std::optional<Strategy> strategy_;  // in use; none: not chosen yet
   std::optional<ReplaySync> replay_;
+  bool rehearses_ = false;
+  std::optional<std::vector<Digest>> rehearsed_;  // of what is held here after that step
+  double compare_ms_ = 0;                         // until it was known from there too
   std::jthread thread_;
 };
 

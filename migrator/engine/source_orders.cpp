@@ -16,6 +16,10 @@ void SourceOrders::take(data::Message message) {
     freeze_began = true;
   } else if (auto* sent = std::get_if<data::Values>(&message)) {
     values = std::move(*sent);
+  } else if (std::holds_alternative<data::Rehearse>(message)) {
+    rehearse = true;
+  } else if (const auto* asked = std::get_if<data::Show>(&message)) {
+    show = *asked;
   } else if (const auto* agreed = std::get_if<data::Equal>(&message)) {
     equal = agreed->root;
   } else if (const auto* bye = std::get_if<data::Bye>(&message)) {

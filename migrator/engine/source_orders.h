@@ -21,6 +21,8 @@ struct SourceOrders {
   std::optional<data::Values> values;  ///< stay for further final rounds
   std::optional<Digest> equal;
   bool freeze_began = false;
+  bool rehearse = false;
+  std::optional<data::Show> show;
   std::optional<Error> ended;
 
   /// Throws Error{bad_request} for a message that only a target sends.

@@ -120,6 +120,18 @@ void StateReceiver::stop() {
 
 // ---- answers
 
+std::vector<std::byte> StateReceiver::first_bytes(ChunkId chunk, std::uint32_t bytes) const {
+  if (!chunks_.has(chunk) || bytes > chunks_.span_of(chunk).bytes || bytes > data::kShownBytesMax ||
+      !is_between_rounds()) {
+    throw Error(Code::bad_request, "bytes were asked for that are not to be shown");
+  }
+  auto range = range_of(view_, chunks_.span_of(chunk));
+  range.bytes = range.bytes.first(bytes);
+  std::vector<std::byte> shown(bytes);
+  range.device->read(std::span(&range, 1), shown.data(), view_.fence);
+  return shown;
+}
+
 data::ChunkDigests StateReceiver::end_round(std::uint32_t round) {
   whole_ = false;
   landed_in_.erase(round);

@@ -59,6 +59,9 @@ class StateReceiver {
   void distrust() { whole_ = false; }
 
   // ---- answers
+  /// Of a chunk as it lies here, between two rounds. Throws Error{bad_request} for more than there
+  /// are or may be shown.
+  [[nodiscard]] std::vector<std::byte> first_bytes(ChunkId chunk, std::uint32_t bytes) const;
   /// What the round brought; it is over then.
   [[nodiscard]] data::ChunkDigests end_round(std::uint32_t round);
   /// The whole state, as the answer to a round, which is over then.

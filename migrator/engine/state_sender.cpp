@@ -79,6 +79,24 @@ void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base
   figures_.note_state(view_.layout.total_bytes());
 }
 
+std::vector<Digest> StateSender::compare(StateView now, unsigned threads) {
+  payloads_.wait_until_sent();
+  view_ = std::move(now);
+  chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
+  auto& answers = connection_.answers();
+  answers.accepted.reset();
+  answers.digests.reset();
+  connection_.send(data::LayoutChanged{true, view_.layout});
+  auto here = scan(threads);
+  connection_.progress_until([&] { return answers.accepted.has_value(); });
+  if (*answers.accepted != chunks_.size()) {
+    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
+  }
+  figures_.note_state(view_.layout.total_bytes());
+  await_digests(0, false);
+  return here;
+}
+
 std::uint8_t StateSender::element_size_of(RegionId region) const {
   return element_bytes(view_.layout.regions()[static_cast<std::size_t>(region)].dtype);
 }

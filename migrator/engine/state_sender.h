@@ -37,6 +37,9 @@ class StateSender {
   /// and as many chunks of the base copy, and keeps what both layouts have. Not while a round is
   /// under way.
   void amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks);
+  /// Takes the program's memory as of now, and asks the target anew for all that it holds in that
+  /// layout, while this side digests its own, which is returned.
+  [[nodiscard]] std::vector<Digest> compare(StateView now, unsigned threads);
 
   [[nodiscard]] const StateView& view() const { return view_; }
   [[nodiscard]] ChunkMap& chunks() { return chunks_; }

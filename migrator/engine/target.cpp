@@ -23,6 +23,7 @@ class Target::Engine {
   }
 
   [[nodiscard]] std::uint16_t port() const { return connection_.port(); }
+  void rehearsed(std::vector<std::byte> values) { connection_.rehearsed(std::move(values)); }
 
  private:
   const TargetOptions options_;
@@ -37,5 +38,6 @@ Target::Target(TargetOptions options, TargetProgram& program, TargetEvents event
 Target::~Target() = default;
 
 std::uint16_t Target::port() const { return engine_->port(); }
+void Target::rehearsed(std::vector<std::byte> values) { engine_->rehearsed(std::move(values)); }
 
 }  // namespace cardswap

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "migrator/engine/program.h"
 
@@ -20,6 +22,9 @@ class Target {
   Target& operator=(const Target&) = delete;
 
   [[nodiscard]] std::uint16_t port() const;
+  /// Any thread: the program stands behind the step that TargetProgram::rehearse() asked for, with
+  /// these values.
+  void rehearsed(std::vector<std::byte> values);
 
  private:
   class Engine;

@@ -16,6 +16,10 @@ void TargetAnswers::take(data::Message message) {
     confirmed = told->root;
   } else if (const auto* told = std::get_if<data::Replayed>(&message)) {
     replayed = *told;
+  } else if (auto* told = std::get_if<data::Rehearsed>(&message)) {
+    rehearsed = std::move(*told);
+  } else if (auto* told = std::get_if<data::Shown>(&message)) {
+    shown = std::move(*told);
   } else if (auto* told = std::get_if<data::Audited>(&message)) {
     audited = std::move(*told);
   } else {

@@ -16,6 +16,8 @@ struct TargetAnswers {
   std::optional<Digest> confirmed;
   data::Replayed replayed;
   std::optional<data::Audited> audited;
+  std::optional<data::Rehearsed> rehearsed;
+  std::optional<data::Shown> shown;
 
   /// Throws Error{bad_request} for a message that only a source sends.
   void take(data::Message message);

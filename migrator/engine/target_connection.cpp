@@ -91,6 +91,7 @@ void TargetConnection::on_control(PeerId peer, std::span<const std::byte> bytes)
 std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std::byte> header,
                                                std::size_t bytes) {
   if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
+  if (rehearses_) throw Error(Code::bad_request, "a payload in the middle of a rehearsed step");
   liveness_.heard();
   const auto [what, packing] = data::decode_bulk_header(header);
   const auto plain_bytes = packing.codec == Codec::none ? bytes : packing.bytes;
@@ -153,6 +154,7 @@ void TargetConnection::send(const data::Message& message) {
 void TargetConnection::act() {
   if (orders_.ended) throw Error(*orders_.ended);
   check_liveness();
+  if (rehearses_ && !end_rehearsal()) return;
   if (orders_.layout) adopt(*std::exchange(orders_.layout, std::nullopt));
   // A digest of everything that is under way serves the freeze as well, and somebody waits for it.
   // One that replays updates digests when it is done: the final round asks for it.
@@ -171,6 +173,8 @@ void TargetConnection::act() {
   const bool digested = !state_.is_digesting_all() && state_.digest_received(all_are_here);
   if (all_are_here && digested) end->final ? finish_final_round() : finish_round();
   if (orders_.equal) confirm(*std::exchange(orders_.equal, std::nullopt));
+  if (orders_.show && !state_.is_digesting_all()) show(*std::exchange(orders_.show, std::nullopt));
+  if (std::exchange(orders_.rehearse, false)) begin_rehearsal();
 }
 
 void TargetConnection::check_liveness() {
@@ -264,6 +268,43 @@ void TargetConnection::confirm(const Digest& root) {
     events_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns});
   }
   send(data::Confirmed{root});
+}
+
+/// What is held is known to be the source's, and from here on it is not: nothing of it counts.
+void TargetConnection::begin_rehearsal() {
+  if (!state_.is_whole() || !orders_.values || orders_.round_end) {
+    throw Error(Code::bad_request, "a rehearsal from a state that was not sent");
+  }
+  const auto step = std::exchange(orders_.values, std::nullopt)->step;
+  payloads_.settle();
+  state_.distrust();
+  rehearses_ = true;
+  program_.rehearse(step);
+}
+
+void TargetConnection::show(const data::Show& asked) {
+  send(data::Shown{asked.chunk, state_.first_bytes(asked.chunk, asked.bytes)});
+}
+
+/// True once the program stands again.
+bool TargetConnection::end_rehearsal() {
+  std::optional<std::vector<std::byte>> values;
+  {
+    const MutexLock lock(mutex_);
+    values.swap(stands_);
+  }
+  if (!values) return false;
+  rehearses_ = false;
+  send(data::Rehearsed{std::move(*values)});
+  return true;
+}
+
+void TargetConnection::rehearsed(std::vector<std::byte> values) {
+  {
+    const MutexLock lock(mutex_);
+    stands_ = std::move(values);
+  }
+  link_->wake();
 }
 
 }  // namespace cardswap

@@ -8,8 +8,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "migrator/core/liveness_timer.h"
+#include "migrator/core/mutex.h"
 #include "migrator/engine/payload_receiver.h"
 #include "migrator/engine/program.h"
 #include "migrator/engine/source_orders.h"
@@ -35,6 +37,8 @@ class TargetConnection final : private LinkEvents {
   /// Serves the source until `stop`; after a failure, which is reported once, only the link.
   void run(const std::stop_token& stop);
   void wake() { link_->wake(); }
+  /// As Target has it; any thread.
+  void rehearsed(std::vector<std::byte> values);
   [[nodiscard]] std::uint16_t port() const { return link_->port(); }
 
  private:
@@ -63,6 +67,9 @@ class TargetConnection final : private LinkEvents {
   void finish_round();
   void finish_final_round();
   void confirm(const Digest& root);
+  void show(const data::Show& asked);
+  void begin_rehearsal();
+  [[nodiscard]] bool end_rehearsal();
   void send(const data::Message& message);
   void report(const Error& error);
 
@@ -77,6 +84,9 @@ class TargetConnection final : private LinkEvents {
   DigestFor digesting_for_ = DigestFor::layout;
   std::uint64_t audit_of_ = 0;  // the update after which everything was digested last
   Digest values_;               // that the program holds
+  bool rehearses_ = false;      // the program steps: its memory is its own
+  Mutex mutex_;
+  std::optional<std::vector<std::byte>> stands_ CARDSWAP_GUARDED_BY(mutex_);  // behind that step
 
   // The link writes to their buffers until it is gone, and wakes for what they do on other threads,
   // which run() ends.

@@ -155,6 +155,21 @@ void fields(Archive& a, Audited& m) {
   a.list(m.chunks, kItemsMax, sizeof(Digest));
 }
 template <class Archive>
+void fields(Archive&, Rehearse&) {}
+template <class Archive>
+void fields(Archive& a, Rehearsed& m) {
+  a.blob(m.values, kValuesBytesMax);
+}
+template <class Archive>
+void fields(Archive& a, Show& m) {
+  a(m.chunk, m.bytes);
+}
+template <class Archive>
+void fields(Archive& a, Shown& m) {
+  a(m.chunk);
+  a.blob(m.bytes, kShownBytesMax);
+}
+template <class Archive>
 void fields(Archive& a, ChunkHeader& m) {
   a(m.chunk, m.round);
 }

@@ -17,6 +17,7 @@ namespace cardswap::data {
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
 inline constexpr std::uint32_t kVersion = 10;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
+inline constexpr std::uint32_t kShownBytesMax = 256U << 10U;
 
 // ---- source -> target
 
@@ -94,6 +95,16 @@ struct LayoutAmended {
   Layout layout;
 };
 
+/// The target holds the state of step `Values::step` and answered for it, and nobody may commit
+/// that: its program takes the next step, as the source's does, and stands behind it. Nothing but
+/// Ping follows before the answer, Rehearsed. Values that came before count no more.
+struct Rehearse {};
+/// How does what you hold differ? The first bytes of a chunk, while nothing is on its way to it.
+struct Show {
+  ChunkId chunk{};
+  std::uint32_t bytes = 0;  ///< kShownBytesMax at most
+};
+
 // ---- target -> source
 
 struct Accept {
@@ -122,6 +133,14 @@ struct Replayed {
   std::uint64_t number = 0;
   double replay_ms = 0;
 };
+/// What the program tracks besides its regions, after the step that it took.
+struct Rehearsed {
+  std::vector<std::byte> values;
+};
+struct Shown {
+  ChunkId chunk{};
+  std::vector<std::byte> bytes;
+};
 /// Digests of every chunk, in order, right after update `number`.
 struct Audited {
   std::uint64_t number = 0;
@@ -130,7 +149,7 @@ struct Audited {
 
 using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye,
                              Accept, Refuse, ChunkDigests, Pong, Confirmed, Update, Replayed,
-                             Audited, LayoutAmended, Knock>;
+                             Audited, LayoutAmended, Knock, Rehearse, Rehearsed, Show, Shown>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.

@@ -34,6 +34,8 @@ class RoleContext {
     std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
     /// On the training thread: why the job cannot be moved in this way; nothing when it can.
     std::function<std::optional<Error>(Arrival)> obstacle;
+    /// Why a step is not to be taken by a standby too; nothing when it may be. Any thread.
+    std::function<std::optional<std::string>()> not_rehearsed;
   };
   RoleContext(StepGate& the_gate, Tracker& the_tracker, ArenaRelocator& the_relocator,
               Line the_line)

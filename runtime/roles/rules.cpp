@@ -4,35 +4,20 @@ namespace cardswap {
 namespace {
 
 constexpr std::array<std::string_view, kTrainerStates> kStateNames{
-    "training", "preparing", "syncing",   "freezing",  "put_off", "frozen",  "equal",
-    "given_up", "stranded",  "departing", "departed",  "lost",    "standby", "holding",
-    "granting", "granted",   "trial",     "recording", "retired"};
-constexpr std::array<std::string_view, kTrainerWords> kWordNames{"begin_sync",
-                                                                 "freeze",
-                                                                 "release",
-                                                                 "retire",
-                                                                 "grant_fits",
-                                                                 "grant_of_another_state",
-                                                                 "depart",
-                                                                 "depart_too_early",
-                                                                 "arrived",
-                                                                 "freeze_offered",
-                                                                 "freeze_put_off",
-                                                                 "freeze_holds",
-                                                                 "digests_equal",
-                                                                 "state_verified",
-                                                                 "stands_by",
-                                                                 "engine_began",
-                                                                 "engine_did_not_begin",
-                                                                 "resumed",
-                                                                 "stepped",
-                                                                 "memory_given",
-                                                                 "memory_kept",
-                                                                 "memory_lost",
-                                                                 "memory_came_back",
-                                                                 "memory_arrived",
-                                                                 "grant_taken",
-                                                                 "grant_not_taken"};
+    "training",  "preparing", "syncing",  "freezing",  "put_off",  "rehearsing", "frozen",
+    "equal",     "given_up",  "stranded", "departing", "departed", "lost",       "standby",
+    "imitating", "holding",   "granting", "granted",   "trial",    "recording",  "retired"};
+constexpr std::array<std::string_view, kTrainerWords> kWordNames{
+    "begin_sync",       "freeze",           "release",
+    "retire",           "grant_fits",       "grant_of_another_state",
+    "depart",           "depart_too_early", "arrived",
+    "freeze_offered",   "freeze_put_off",   "freeze_holds",
+    "rehearsal_due",    "digests_equal",    "state_verified",
+    "stands_by",        "engine_began",     "engine_did_not_begin",
+    "resumed",          "stepped",          "rehearsed",
+    "memory_given",     "memory_kept",      "memory_lost",
+    "memory_came_back", "memory_arrived",   "grant_taken",
+    "grant_not_taken"};
 
 static_assert(!kStateNames.back().empty() && !kWordNames.back().empty(), "each has a name");
 

@@ -3,10 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
-#include "migrator/core/named.h"
 #include "migrator/core/rule_table.h"
+#include "runtime/roles/words.h"
 
 /// The trainer's half of a migration as a table, beside the two of agent/handover. Pure; the
 /// compiler proves what must never happen (the static_asserts below). `TrainerSide` reads it.
@@ -15,97 +14,12 @@
 /// A source:   training -> preparing -> syncing -> freezing -> frozen -> equal -> retired
 ///                                         ^          |        (any of them: release -> training)
 ///                                         +- put_off +
+///             freezing -> rehearsing -> freezing   (one step, before its agent hears of the freeze)
 /// by CRIU:    equal -> departing -> departed -> (restored elsewhere) holding
-/// A standby:  standby -> holding -> granting -> granted -> trial -> recording -> training
+/// A standby:  standby -> imitating -> standby      (the same step, which is none of the job's)
+///             standby -> holding -> granting -> granted -> trial -> recording -> training
 // clang-format on
 namespace cardswap {
-
-enum class TrainerState : std::uint8_t {
-  training,   ///< the job's process, in no migration
-  preparing,  ///< a migration is asked for; its engine begins at one of the next boundaries
-  syncing,    ///< the engine sends while the job trains
-  freezing,   ///< a freeze is asked for: it stands, or will, and its engine has not said it holds
-  put_off,    ///< it goes on: the freeze would have been too long; its engine offers the next one
-  frozen,     ///< it stands and its agent knows
-  equal,      ///< every byte is the same on both sides
-  given_up,   ///< the engine never began; the job trains and waits for its release
-  stranded,   ///< it stands without an engine: it could not depart, and waits for its release
-  departing,  ///< its memory is being given to its keeper
-  departed,   ///< it may be dumped at any moment
-  lost,       ///< its memory is gone: this process takes no step any more
-  standby,    ///< it stands, or will when it has warmed up, and holds no whole state
-  holding,    ///< a standby, or a process that was restored, with a whole state
-  granting,   ///< it takes the grant; its engine ends
-  granted,    ///< the job is its own; the loop is about to go on
-  trial,      ///< its first own step is under way
-  recording,  ///< it stands behind its first step until the agent has recorded that
-  retired,    ///< the job is elsewhere: for good
-};
-constexpr TrainerState last_of(TrainerState) { return TrainerState::retired; }
-inline constexpr std::size_t kTrainerStates = kCountOf<TrainerState>;
-
-enum class TrainerWord : std::uint8_t {
-  // its agent's
-  begin_sync,
-  freeze,
-  release,
-  retire,
-  grant_fits,
-  grant_of_another_state,  ///< than it holds
-  depart,
-  depart_too_early,  ///< or of a migration to a standby
-  arrived,
-  // its engine's
-  freeze_offered,
-  freeze_put_off,  ///< before the agent was told that it is frozen
-  freeze_holds,
-  digests_equal,
-  state_verified,
-  // its own thread's
-  stands_by,  ///< the agent welcomed it as a standby
-  engine_began,
-  engine_did_not_begin,
-  resumed,
-  stepped,  ///< its first own step is done
-  // what became of an act
-  memory_given,
-  memory_kept,
-  memory_lost,
-  memory_came_back,
-  memory_arrived,
-  grant_taken,
-  grant_not_taken,
-};
-constexpr TrainerWord last_of(TrainerWord) { return TrainerWord::grant_not_taken; }
-inline constexpr std::size_t kTrainerWords = kCountOf<TrainerWord>;
-/// The first of them.
-inline constexpr std::size_t kAgentWords = static_cast<std::size_t>(TrainerWord::arrived) + 1;
-
-enum class TrainerAct : std::uint8_t {
-  none,
-  look,        ///< at boundaries, from the next one on
-  park,        ///< at the next boundary
-  go_on,       ///< from the boundary at which it stands
-  let_go,      ///< the engine ends and the job goes on; answered by Released
-  answer,      ///< Released, and nothing else is done
-  report,      ///< to the agent, what the word says
-  refuse,      ///< Failed, with what is wrong with the word
-  lose,        ///< Failed{lost}
-  retire,      ///< the loop ends
-  depart,      ///< ends in memory_given, memory_kept or memory_lost
-  recall,      ///< ends in memory_came_back, or stays as it is
-  arrive,      ///< ends in memory_arrived, or stays as it is
-  take_grant,  ///< ends in grant_taken or grant_not_taken
-  let_step,    ///< the granted loop goes on, and its boundaries are looked at
-  train_on,    ///< behind the first step; nobody looks at its boundaries any more
-};
-
-struct TrainerRule {
-  TrainerState from;
-  TrainerWord on;
-  TrainerState to;
-  TrainerAct then;
-};
 
 inline constexpr auto kTrainerRules = [] {
   using enum TrainerState;
@@ -126,6 +40,9 @@ inline constexpr auto kTrainerRules = [] {
       {freezing, freeze_put_off, put_off, Act::go_on},
       {put_off, freeze_offered, freezing, Act::park},
       {freezing, freeze_holds, frozen, Act::report},
+      // ... perhaps behind one step more ...
+      {freezing, rehearsal_due, rehearsing, Act::step_once},
+      {rehearsing, rehearsed, freezing, Act::none},
       {frozen, digests_equal, equal, Act::report},
       // ... and let go, or gone.
       {training, release, training, Act::answer},
@@ -133,6 +50,7 @@ inline constexpr auto kTrainerRules = [] {
       {syncing, release, training, Act::let_go},
       {freezing, release, training, Act::let_go},
       {put_off, release, training, Act::let_go},
+      {rehearsing, release, training, Act::let_go},
       {frozen, release, training, Act::let_go},
       {equal, release, training, Act::let_go},
       {given_up, release, training, Act::let_go},
@@ -141,6 +59,7 @@ inline constexpr auto kTrainerRules = [] {
       {syncing, retire, retired, Act::retire},
       {freezing, retire, retired, Act::retire},
       {put_off, retire, retired, Act::retire},
+      {rehearsing, retire, retired, Act::retire},
       {frozen, retire, retired, Act::retire},
       {equal, retire, retired, Act::retire},
       {given_up, retire, retired, Act::retire},
@@ -157,6 +76,7 @@ inline constexpr auto kTrainerRules = [] {
       {syncing, depart_too_early, syncing, Act::refuse},
       {freezing, depart_too_early, freezing, Act::refuse},
       {put_off, depart_too_early, put_off, Act::refuse},
+      {rehearsing, depart_too_early, rehearsing, Act::refuse},
       {frozen, depart_too_early, frozen, Act::refuse},
       {equal, depart_too_early, equal, Act::refuse},
       {given_up, depart_too_early, given_up, Act::refuse},
@@ -177,6 +97,10 @@ inline constexpr auto kTrainerRules = [] {
       {training, stands_by, standby, Act::park},
       {standby, state_verified, holding, Act::report},
       {holding, state_verified, holding, Act::report},
+      {standby, rehearsal_due, imitating, Act::step_once},
+      {imitating, rehearsed, standby, Act::report},
+      {imitating, release, imitating, Act::answer},
+      {imitating, grant_of_another_state, imitating, Act::refuse},
       {standby, release, standby, Act::answer},
       {holding, release, holding, Act::answer},
       {standby, grant_of_another_state, standby, Act::refuse},
@@ -207,27 +131,28 @@ inline constexpr auto kIgnoredWords = [] {
   using enum TrainerState;
   using W = TrainerWord;
   return std::to_array<IgnoredWord>({
-      IgnoredWord(W::begin_sync, preparing, syncing, freezing, put_off, frozen, equal, stranded,
-                  departing, departed, lost, standby, holding, granting, granted, trial, recording,
-                  retired),
-      IgnoredWord(W::freeze, training, preparing, frozen, equal, given_up, stranded, departing,
-                  departed, lost, standby, holding, granting, granted, trial, recording, retired),
+      IgnoredWord(W::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen, equal,
+                  stranded, departing, departed, lost, standby, imitating, holding, granting,
+                  granted, trial, recording, retired),
+      IgnoredWord(W::freeze, training, preparing, rehearsing, frozen, equal, given_up, stranded,
+                  departing, departed, lost, standby, imitating, holding, granting, granted, trial,
+                  recording, retired),
       IgnoredWord(W::release, departing, granting, granted, retired),
-      IgnoredWord(W::retire, training, departing, standby, holding, granting),
-      IgnoredWord(W::grant_fits, training, preparing, syncing, freezing, put_off, frozen, equal,
-                  given_up, stranded, departing, departed, lost, standby, granting, granted, trial,
-                  recording, retired),
+      IgnoredWord(W::retire, training, departing, standby, imitating, holding, granting),
+      IgnoredWord(W::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
+                  frozen, equal, given_up, stranded, departing, departed, lost, standby, imitating,
+                  granting, granted, trial, recording, retired),
       IgnoredWord(W::grant_of_another_state, training, preparing, syncing, freezing, put_off,
-                  frozen, equal, given_up, stranded, departing, departed, lost, granting, granted,
-                  trial, recording, retired),
-      IgnoredWord(W::depart, training, preparing, syncing, freezing, put_off, frozen, given_up,
-                  stranded, departing, departed, lost, standby, holding, granting, granted, trial,
-                  recording, retired),
-      IgnoredWord(W::depart_too_early, training, departing, departed, lost, standby, holding,
-                  granting, retired),
-      IgnoredWord(W::arrived, training, preparing, syncing, freezing, put_off, frozen, equal,
-                  given_up, stranded, departing, standby, holding, granting, granted, trial,
-                  recording, retired),
+                  rehearsing, frozen, equal, given_up, stranded, departing, departed, lost,
+                  granting, granted, trial, recording, retired),
+      IgnoredWord(W::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
+                  given_up, stranded, departing, departed, lost, standby, imitating, holding,
+                  granting, granted, trial, recording, retired),
+      IgnoredWord(W::depart_too_early, training, departing, departed, lost, standby, imitating,
+                  holding, granting, retired),
+      IgnoredWord(W::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
+                  equal, given_up, stranded, departing, standby, imitating, holding, granting,
+                  granted, trial, recording, retired),
   });
 }();
 
@@ -240,8 +165,8 @@ inline constexpr auto kIgnoredWords = [] {
 
 /// No process of the job's yet: it dies with its agent, and takes no step that counts.
 [[nodiscard]] constexpr bool is_standby(TrainerState state) {
-  return state == TrainerState::standby || state == TrainerState::holding ||
-         state == TrainerState::granting;
+  return state == TrainerState::standby || state == TrainerState::imitating ||
+         state == TrainerState::holding || state == TrainerState::granting;
 }
 /// It may be dumped: nothing may be sent.
 [[nodiscard]] constexpr bool is_departed(TrainerState state) {
@@ -262,8 +187,8 @@ inline constexpr auto kIgnoredWords = [] {
 [[nodiscard]] constexpr bool may_step(TrainerState state) {
   return state == TrainerState::training || state == TrainerState::preparing ||
          state == TrainerState::syncing || state == TrainerState::put_off ||
-         state == TrainerState::given_up || state == TrainerState::granted ||
-         state == TrainerState::trial;
+         state == TrainerState::rehearsing || state == TrainerState::given_up ||
+         state == TrainerState::granted || state == TrainerState::trial;
 }
 
 /// What the asserts hold; a test spoils the table and sees which of them finds it.
@@ -320,13 +245,37 @@ constexpr bool a_bound_trainer_goes_on_only_by_its_agents_word(std::span<const T
   for (const auto& rule : rules) {
     if (!is_bound(rule.from)) continue;
     const bool moves = rule.then == TrainerAct::go_on || rule.then == TrainerAct::train_on ||
-                       rule.then == TrainerAct::let_step;
+                       rule.then == TrainerAct::let_step || rule.then == TrainerAct::step_once;
     if (moves) return false;
     const bool word = rule.on == TrainerWord::release || rule.on == TrainerWord::memory_came_back;
     if ((may_step(rule.to) || rule.then == TrainerAct::let_go) && !word) return false;
     if (rule.on == TrainerWord::freeze_put_off) return false;  // its agent counts on the freeze
   }
   return true;
+}
+/// A standby's is none of the job's, and both stand behind it before anything else becomes of them.
+constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rules) {
+  for (const auto& rule : rules) {
+    const bool once = rule.then == TrainerAct::step_once;
+    const bool due = rule.on == TrainerWord::rehearsal_due;
+    const bool here = rule.from == TrainerState::freezing && rule.to == TrainerState::rehearsing;
+    const bool there = rule.from == TrainerState::standby && rule.to == TrainerState::imitating;
+    if (once != due || once != (here || there)) return false;
+    const bool enters = rule.to == TrainerState::rehearsing || rule.to == TrainerState::imitating;
+    if (enters && !once && rule.from != rule.to) return false;
+    const bool stands = rule.on == TrainerWord::rehearsed;
+    if (rule.from == TrainerState::rehearsing && rule.to != rule.from &&
+        rule.on != TrainerWord::release && rule.on != TrainerWord::retire &&
+        !(stands && rule.to == TrainerState::freezing)) {
+      return false;
+    }
+    if (rule.from == TrainerState::imitating && rule.to != rule.from &&
+        !(stands && rule.to == TrainerState::standby)) {
+      return false;
+    }
+  }
+  return rule_for(rules, TrainerState::rehearsing, TrainerWord::rehearsed).has_value() &&
+         rule_for(rules, TrainerState::imitating, TrainerWord::rehearsed).has_value();
 }
 constexpr bool memory_is_given_only_when_digests_are_equal(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
@@ -374,12 +323,10 @@ static_assert(a_standby_steps_only_by_a_fitting_grant(kTrainerRules), "invariant
 static_assert(a_state_is_held_only_when_it_was_verified(kTrainerRules), "invariant 5");
 static_assert(the_first_step_is_waited_for(kTrainerRules), "invariant 2");
 static_assert(a_bound_trainer_goes_on_only_by_its_agents_word(kTrainerRules), "invariant 3");
+static_assert(a_rehearsal_is_one_step_of_each(kTrainerRules), "invariants 1 and 2");
 static_assert(memory_is_given_only_when_digests_are_equal(kTrainerRules), "invariant 5");
 static_assert(what_is_lost_or_retired_never_steps_again(kTrainerRules), "invariants 1 and 6");
 static_assert(every_pair_is_listed_once(kTrainerRules));
 static_assert(every_word_of_an_agent_has_an_answer(kTrainerRules));
-
-[[nodiscard]] std::string_view to_string(TrainerState state);
-[[nodiscard]] std::string_view to_string(TrainerWord word);
 
 }  // namespace cardswap

@@ -63,9 +63,11 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
     if (context_.on(TrainerWord::freeze_holds, id) != TrainerAct::report) return;
     context_.send(channel::Frozen{id, step});
   };
-  // A process that goes itself sends its scratch in the freeze, which no prediction knows.
+  // A process that goes itself sends its scratch in the freeze, which no prediction knows; and it
+  // forgets nothing.
   if (begin.spec.arrive != Arrival::criu) {
     events.put_off = [this, id](const std::string&) { put_off_freeze(id); };
+    events.rehearse = [this, id] { rehearse(id); };
   }
   events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
     const MutexLock inner(context_.mutex);
@@ -100,6 +102,22 @@ void SourceRole::put_off_freeze(const std::string& migration) {
   const MutexLock lock(context_.mutex);
   if (context_.on(TrainerWord::freeze_put_off, migration) != TrainerAct::go_on) return;
   context_.gate.release();
+}
+
+/// On the engine's thread, before the agent was told that the trainer is frozen.
+void SourceRole::rehearse(const std::string& migration) {
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerWord::rehearsal_due, migration) != TrainerAct::step_once) return;
+  context_.gate.step_once();
+}
+
+void SourceRole::on_rehearsed() {
+  {
+    const MutexLock lock(context_.mutex);
+    (void)context_.on(TrainerWord::rehearsed);
+    if (context_.state() != TrainerState::freezing) return;  // released meanwhile
+  }
+  on_parked();
 }
 
 void SourceRole::on_parked() {

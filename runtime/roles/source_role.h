@@ -42,6 +42,8 @@ class SourceRole final : private SourceProgram {
   // ---- the training thread
   void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
   void on_parked();
+  /// Behind the step that its standby took too.
+  void on_rehearsed();
   /// Before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);
   /// Whether it is of interest which gradients a step uses.
@@ -53,6 +55,11 @@ class SourceRole final : private SourceProgram {
   std::uint64_t step() override { return context_.gate.step(); }
   double median_step_ms() override { return context_.gate.median_step_ms(); }
   void throttle(double share) override { context_.gate.throttle(share); }
+  std::optional<std::string> cannot_rehearse() override { return context_.line.not_rehearsed(); }
+  std::vector<std::string> differing_values(std::span<const std::byte> here,
+                                            std::span<const std::byte> there) override {
+    return Tracker::differing_values(here, there);
+  }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
 
   // At a boundary:
@@ -66,6 +73,7 @@ class SourceRole final : private SourceProgram {
 
   void offer_freeze(const std::string& migration, double expected_ms);
   void put_off_freeze(const std::string& migration);
+  void rehearse(const std::string& migration);
 
   RoleContext& context_;
   std::atomic<bool> looks_at_gradients_{false};

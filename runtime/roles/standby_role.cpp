@@ -120,6 +120,28 @@ std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> valu
   return again;
 }
 
+void StandbyRole::rehearse(std::uint64_t step) {
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerWord::rehearsal_due) != TrainerAct::step_once) return;
+  context_.gate.set_step(step);  // what its program may count by
+  context_.gate.step_once();
+}
+
+void StandbyRole::on_rehearsed() {
+  std::vector<std::byte> values;
+  try {
+    context_.tracker.passing(false);  // gradients are where the step left them, not where they came
+    values = context_.tracker.save();
+  } catch (...) {
+    const MutexLock lock(context_.mutex);
+    context_.fail(welcome_.migration, error_of(std::current_exception()).within("rehearse a step"));
+    return;
+  }
+  const MutexLock lock(context_.mutex);
+  if (context_.on(TrainerWord::rehearsed) != TrainerAct::report || !engine_) return;
+  engine_->rehearsed(std::move(values));
+}
+
 void StandbyRole::replay(const ReceivedUpdate& update) {
   context_.on_trainer([&] { context_.tracker.replay(update); });
 }

@@ -38,6 +38,8 @@ class StandbyRole final : private TargetProgram {
   // ---- the training thread
   /// It stands: the engine listens for the source.
   void on_parked();
+  /// It stands behind the step that its source took too.
+  void on_rehearsed();
   /// Its first own step may be done.
   void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
   void on_resume();
@@ -48,6 +50,7 @@ class StandbyRole final : private TargetProgram {
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override;
   Device& device_of(ParameterId parameter) override;
   void replay(const ReceivedUpdate& update) override;
+  void rehearse(std::uint64_t step) override;
 
   RoleContext& context_;
   channel::Welcome welcome_ CARDSWAP_GUARDED_BY(context_.mutex);

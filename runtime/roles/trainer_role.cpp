@@ -56,6 +56,7 @@ TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
     // What the others ask for needs no lock: handle() does it.
     case TrainerAct::none:
     case TrainerAct::go_on:
+    case TrainerAct::step_once:
     case TrainerAct::answer:
     case TrainerAct::report:
     case TrainerAct::refuse:
@@ -112,7 +113,8 @@ void TrainerRole::handle(const channel::Message& message) {
     case TrainerAct::none:
     case TrainerAct::look:
     case TrainerAct::park:   // done by hear()
-    case TrainerAct::go_on:  // and three that no agent's word asks for
+    case TrainerAct::go_on:  // and four that no agent's word asks for
+    case TrainerAct::step_once:
     case TrainerAct::report:
     case TrainerAct::let_step: break;
   }
@@ -151,7 +153,9 @@ void TrainerRole::on_boundary() {
 void TrainerRole::on_parked() {
   switch (context_.state()) {
     case TrainerState::standby: standby_.on_parked(); break;
+    case TrainerState::imitating: standby_.on_rehearsed(); break;
     case TrainerState::freezing: source_.on_parked(); break;
+    case TrainerState::rehearsing: source_.on_rehearsed(); break;
     default: break;  // it stands for its first step to be recorded, or was released meanwhile
   }
 }

@@ -40,7 +40,8 @@ class Session::Impl {
                        },
                        [this] { return channel_->inode(); },
                        [this](const channel::Arrived& here) { redirect(here); },
-                       [this](Arrival arrive) { return obstacle(arrive); }}) {
+                       [this](Arrival arrive) { return obstacle(arrive); },
+                       [this] { return not_rehearsed(); }}) {
     const auto socket = environment::value_of(environment::kSocket);
     if (socket.empty()) return;
     job_ = environment::value_of(environment::kJob);
@@ -110,6 +111,11 @@ class Session::Impl {
              std::string type) {
     tracker_.add(name, std::move(state), thing, std::move(type));
     if (channel_ && gate_.step() != 0) look();  // late: its agent is to know
+  }
+
+  void do_not_rehearse(std::string_view why) {
+    const MutexLock lock(mutex_);
+    not_rehearsed_ = why.empty() ? "its program says so" : why;
   }
 
   Tracker& tracker() { return tracker_; }
@@ -211,6 +217,11 @@ class Session::Impl {
     return std::nullopt;
   }
 
+  std::optional<std::string> not_rehearsed() {
+    const MutexLock lock(mutex_);
+    return not_rehearsed_;
+  }
+
   void tell_state(std::uint64_t request) {
     auto in_the_way = inventory_.obstacles(gate_.step());
     const auto items = inventory_.list(in_the_way);
@@ -259,6 +270,7 @@ class Session::Impl {
   std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);
   /// As it was said last.
   std::optional<channel::Tracked> tracked_ CARDSWAP_GUARDED_BY(mutex_);
+  std::optional<std::string> not_rehearsed_ CARDSWAP_GUARDED_BY(mutex_);  // why
   bool moved_ = false;
   std::uint64_t last_reported_step_ = 0;
   Tracker tracker_;
@@ -319,6 +331,8 @@ void Session::after_step(std::string_view name, std::function<void()> hook,
                          std::vector<std::string> rewrites) {
   impl_->add_hook(name, std::move(hook), std::move(rewrites));
 }
+
+void Session::do_not_rehearse(std::string_view why) { impl_->do_not_rehearse(why); }
 
 void Session::call_hooks() { impl_->call_hooks(); }
 void Session::before_step(const void* optimizer, Describe describe) {

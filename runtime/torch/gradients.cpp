@@ -128,6 +128,9 @@ void Gradients::adopt(const std::vector<std::string>& names) {
       seen.adopted = at::Tensor();
     } else if (!seen.adopted.defined()) {
       seen.adopted = like(all[i].second, all[i].second.device()).zero_();
+      // Behind a rehearsed step it is there already; a warm-up's is written over.
+      const auto& own = all[i].second.grad();
+      if (own.defined() && can_be_made(own, seen.adopted)) seen.adopted.copy_(own);
     }
   }
 }

@@ -14,15 +14,27 @@ std::vector<std::vector<std::byte>> seeds() {
   std::vector<std::vector<std::byte>> all;
   for (const data::Message& message : std::vector<data::Message>{
            data::Hello{data::kMagic, data::kVersion, "m-1", "token", 4096, true, layout},
-           data::LayoutChanged{false, layout}, data::RoundEnd{1, 2, true, 3}, data::Ping{4},
-           data::FreezeBegin{}, data::Values{5, 6, 7, bytes_of("values")}, data::Equal{digest},
-           data::Bye{"done"}, data::Accept{8}, data::Refuse{Code::refused, "no", "why"},
-           data::ChunkDigests{9, true, {{ChunkId{1}, digest}}, digest}, data::Pong{10, 11},
+           data::LayoutChanged{false, layout},
+           data::RoundEnd{1, 2, true, 3},
+           data::Ping{4},
+           data::FreezeBegin{},
+           data::Values{5, 6, 7, bytes_of("values")},
+           data::Equal{digest},
+           data::Bye{"done"},
+           data::Accept{8},
+           data::Refuse{Code::refused, "no", "why"},
+           data::ChunkDigests{9, true, {{ChunkId{1}, digest}}, digest},
+           data::Pong{10, 11},
            data::Confirmed{digest},
            data::Update{1, 2, true, 0, 3, bytes_of("options"), {{0, 16}, {1, 32}}},
-           data::Replayed{12, 1.5}, data::Audited{13, {digest, digest}},
+           data::Replayed{12, 1.5},
+           data::Audited{13, {digest, digest}},
            data::LayoutAmended{14, 15, layout},
-           data::Knock{data::kMagic, data::kVersion, "m-1", "token"}}) {
+           data::Knock{data::kMagic, data::kVersion, "m-1", "token"},
+           data::Rehearse{},
+           data::Rehearsed{{std::byte{1}}},
+           data::Show{ChunkId{2}, 3},
+           data::Shown{ChunkId{2}, {std::byte{1}}}}) {
     all.push_back(data::encode(message));
   }
   all.push_back(data::encode(data::ChunkHeader{ChunkId{3}, 4}));

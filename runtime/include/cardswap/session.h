@@ -66,6 +66,10 @@ class Session {
   /// until the session ends.
   [[nodiscard]] std::span<std::byte> allocate(std::string_view name, std::size_t bytes);
 
+  /// Says why no other process can take a step of this program as this one does, such as "it reads
+  /// from a queue": its steps are not rehearsed. Before the first boundary.
+  void do_not_rehearse(std::string_view why);
+
   /// What the program does to tracked state after each step besides the optimizer, such as an
   /// average of the weights: step() calls `hook` after the optimizers, and a standby calls it after
   /// each update that it replays. It must compute from tracked state alone. `rewrites` names the
@@ -87,10 +91,12 @@ class Session {
   }
   /// Tells Cardswap that a step is complete. Returns at once, unless this step is the one at which
   /// the job moves; a standby's first call returns when the job has arrived, with all state
-  /// restored.
+  /// restored, or, with all state restored, to rehearse a step: then the next one returns when the
+  /// job has arrived.
   [[nodiscard]] StepResult step_boundary();
 
-  /// True in a standby's warm-up step: hold back log lines, files and other effects.
+  /// True in a standby's warm-up step, and in one that it rehearses: hold back log lines, files and
+  /// other effects.
   [[nodiscard]] bool is_standby() const noexcept;
   /// Boundaries that this job has passed, wherever it ran.
   [[nodiscard]] std::uint64_t steps() const noexcept;

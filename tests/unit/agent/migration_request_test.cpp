@@ -41,7 +41,8 @@ MigrationSpec none_of_the_defaults() {
           .log_bytes_max = 1 << 24,
           .auto_converge = true,
           .encrypt = true,
-          .compression = Compression::zstd};
+          .compression = Compression::zstd,
+          .rehearse = Rehearsal::only};
 }
 
 TEST(MigrationRequest, HasEveryFieldThatACommandWrites) {

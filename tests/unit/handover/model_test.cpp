@@ -3,11 +3,12 @@
 /// which overtake each other; a stale grant of an older migration; and up to `faults` of: a message
 /// lost or delivered twice, a crash of either agent (between any two acts too), a journal that
 /// refuses or is gone, a trainer's death, bytes damaged on the way, a host that the operator stops,
-/// a `--force` while the other side's process lives. Time-outs, cancellations, any other `--force`
-/// and a freeze that the source's engine puts off may come at any moment and cost nothing. A
-/// program may train on after it was told that its job moved. Every state is held against the
-/// invariants of docs/architecture.md; from every state a settled one must be reachable without a
-/// further fault. Then single rules are spoiled, and the same search must find what they prevent.
+/// a `--force` while the other side's process lives. Time-outs, cancellations, any other `--force`,
+/// a freeze that the source's engine puts off and a step that both trainers rehearse may come at
+/// any moment and cost nothing. A program may train on after it was told that its job moved. Every
+/// state is held against the invariants of docs/architecture.md; from every state a settled one
+/// must be reachable without a further fault. Then single rules are spoiled, and the same search
+/// must find what they prevent.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -61,6 +62,11 @@ struct Spoiled {
   static Spoiled with(const TrainerRule& rule) {
     Spoiled result;
     replace(result.trainer, rule);
+    return result;
+  }
+  static Spoiled with(const TrainerRule& rule, const TrainerRule& another) {
+    auto result = with(rule);
+    replace(result.trainer, another);
     return result;
   }
   template <class Rules, class One>
@@ -200,6 +206,18 @@ std::vector<Mutation> mutations() {
        "4: "},
       {"AFrozenTrainerDoesNotObeyItsRelease",
        Spoiled::with(TrainerRule{R::frozen, W::release, R::frozen, TrainerAct::none}),
+       "nothing settles"},
+      {"AStandbyTrainsOnAfterARehearsedStep",
+       Spoiled::with(TrainerRule{R::imitating, W::rehearsed, R::training, TrainerAct::train_on}),
+       "1: "},
+      {"AStandbyIsGrantedTheJobForARehearsedStep",
+       Spoiled::with(TrainerRule{R::imitating, W::rehearsed, R::trial, TrainerAct::report}), "1: "},
+      {"ATrainerWhoseBytesWereComparedRehearses",
+       Spoiled::with(TrainerRule{R::equal, W::rehearsal_due, R::rehearsing, TrainerAct::step_once},
+                     TrainerRule{R::holding, W::rehearsal_due, R::holding, TrainerAct::step_once}),
+       "1: "},
+      {"ATrainerThatRehearsesDoesNotObeyItsRelease",
+       Spoiled::with(TrainerRule{R::rehearsing, W::release, R::rehearsing, TrainerAct::none}),
        "nothing settles"},
       {"AFrozenTrainerDoesNotObeyThatItsJobMoved",
        Spoiled::with(TrainerRule{R::equal, W::retire, R::equal, TrainerAct::none}),

@@ -49,15 +49,25 @@ class Surroundings {
     if (is == TrainerState::put_off) {
       engine(TrainerWord::freeze_offered, By::source_trainer_stands_anew);
     }
+    const auto step = [](World& w) {
+      if (w.source.step != w.done) lose_count(w);
+      ++w.source.step;
+      w.done = std::max(w.done, w.source.step);
+    };
+    if (is == TrainerState::rehearsing) {
+      next(
+          [&](World& w) {
+            step(w);
+            auto side = source_of(w);
+            (void)side.on(TrainerWord::rehearsed);
+            w.source.trainer = byte(side.state());
+          },
+          {By::source_trainer_rehearsed, 0, 0, false});
+      return;
+    }
     const auto most = s.was_frozen != 0 ? kSourceStepsMax : kSourceStepsBefore;
     if (runs(s.life, s.trainer) && s.step < most) {
-      next(
-          [](World& w) {
-            if (w.source.step != w.done) lose_count(w);
-            ++w.source.step;
-            w.done = std::max(w.done, w.source.step);
-          },
-          {By::source_trainer_steps, 0, 0, false});
+      next(step, {By::source_trainer_steps, 0, 0, false});
     }
   }
 
@@ -85,6 +95,15 @@ class Surroundings {
     if (t.words[0] != 0) {
       next([this](World& w) { obey_target(w); }, {By::target_trainer_word, t.words[0], 0, false});
     }
+    if (life(t.life) == Life::alive && is == TrainerState::imitating) {
+      next(
+          [this](World& w) {
+            auto side = standby_of(w);
+            (void)side.on(TrainerWord::rehearsed);
+            w.target.trainer = byte(side.state());
+          },
+          {By::standby_rehearsed, 0, 0, false});
+    }
     const bool may =
         is == TrainerState::trial || (is == TrainerState::training && t.steps < kTargetStepsMax);
     if (life(t.life) == Life::alive && may) {
@@ -107,7 +126,9 @@ class Surroundings {
     const auto& s = from_.source;
     const auto& t = from_.target;
     const bool both = life(s.life) == Life::alive && life(t.life) == Life::alive;
-    if (!both || t.second != 0 || trainer(t.trainer) != TrainerState::standby) return;
+    if (!both || t.second != 0) return;
+    rehearsal();
+    if (trainer(t.trainer) != TrainerState::standby) return;
     if (trainer(s.trainer) != TrainerState::frozen) return;
     const auto arrive = [this](World& w, bool right) {
       w.target.held = byte(w.source.step + 1 + (right ? 0 : 4));
@@ -205,6 +226,22 @@ class Surroundings {
       default: break;
     }
     t.trainer = byte(side.state());
+  }
+  /// Both hold the state of one step, which nobody has confirmed.
+  void rehearsal() {
+    auto source = source_of(from_);
+    auto standby = standby_of(from_);
+    if (from_.source.step == kSourceStepsMax) return;
+    if (source.on(TrainerWord::rehearsal_due) == TrainerAct::none ||
+        standby.on(TrainerWord::rehearsal_due) == TrainerAct::none) {
+      return;
+    }
+    next(
+        [&](World& w) {
+          w.source.trainer = byte(source.state());
+          w.target.trainer = byte(standby.state());
+        },
+        {By::both_rehearse, 0, 0, false});
   }
   /// What the source's engine or gate says, whenever it may.
   void engine(TrainerWord word, By by) {

@@ -47,6 +47,8 @@ MigrationStats some_stats() {
   stats.gpu_path = "staged";
   stats.freezes_put_off = 23;
   stats.note = "n";
+  stats.rehearsal = "equal";
+  stats.rehearsal_note = "r";
   return stats;
 }
 
@@ -65,6 +67,7 @@ MigrationSpec some_spec() {
   spec.auto_converge = true;
   spec.encrypt = true;
   spec.compression = Compression::zstd;
+  spec.rehearse = Rehearsal::on;
   return spec;
 }
 

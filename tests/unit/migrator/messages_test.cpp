@@ -31,7 +31,11 @@ std::vector<Message> one_of_each() {
           Replayed{10, 1.5},
           Audited{11, {digest, Digest{}}},
           LayoutAmended{12, 13, some_layout()},
-          Knock{kMagic, kVersion, "m-1", "t"}};
+          Knock{kMagic, kVersion, "m-1", "t"},
+          Rehearse{},
+          Rehearsed{{std::byte{1}}},
+          Show{ChunkId{2}, 3},
+          Shown{ChunkId{2}, {std::byte{1}}}};
 }
 
 TEST(DataMessages, HaveTheBytesOfTheirVersion) {

@@ -63,11 +63,23 @@ class Receiver final : public TargetProgram {
     return view;
   }
   std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
-    return {values.begin(), values.end()};
+    values_.assign(values.begin(), values.end());
+    return values_;
   }
+  /// Its step changes nothing, or what `forgets_` names.
+  void rehearse(std::uint64_t) override {
+    if (const auto found = memory_.find(forgets_); found != memory_.end()) {
+      found->second.front() ^= std::byte{1};
+    }
+    stands_(values_);
+  }
+
+  std::string forgets_;
+  std::function<void(std::vector<std::byte>)> stands_;
 
  private:
   std::map<std::string, std::vector<std::byte>> memory_;
+  std::vector<std::byte> values_;
 };
 
 /// A source of one tracked memory, which stands.
@@ -77,13 +89,19 @@ class Giver final : public SourceProgram {
     tracker_.add("memory", std::make_unique<MemoryState>(memory_));
   }
   StateView state_view() override { return tracker_.state_view(); }
-  std::uint64_t step() override { return 41; }
+  std::uint64_t step() override { return step_; }
   double median_step_ms() override { return 1; }
+  std::vector<std::string> differing_values(std::span<const std::byte> here,
+                                            std::span<const std::byte> there) override {
+    return Tracker::differing_values(here, there);
+  }
   FrozenState frozen() {
     FrozenState state{tracker_.state_view(), tracker_.save(), step(), 0};
     state.last_step_end_ns = std::chrono::steady_clock::now().time_since_epoch().count();
     return state;
   }
+
+  std::atomic<std::uint64_t> step_{41};
 
  private:
   std::vector<std::byte> memory_;
@@ -151,6 +169,9 @@ class Roles : public ::testing::Test, protected Notes {
     TargetEvents events;
     events.verified = [this](const VerifiedState& state) { note([&] { held_ = state; }); };
     events.failed = [](const Error&) {};
+    receiver_.stands_ = [this](std::vector<std::byte> values) {
+      target_->rehearsed(std::move(values));
+    };
     target_.emplace(std::move(options), receiver_, std::move(events));
   }
   channel::BeginSync begin(const std::string& migration = kMigration) {
@@ -171,7 +192,7 @@ class Roles : public ::testing::Test, protected Notes {
     return look([&] { return held_.value_or(VerifiedState()); });
   }
   /// Fills the standby; what it says that it holds.
-  channel::Verified fill(Giver& giver) {
+  channel::Verified fill(Giver& giver, Rehearsal rehearse = Rehearsal::off) {
     SourceOptions options;
     options.migration = kMigration;
     options.host = "127.0.0.1";
@@ -181,7 +202,12 @@ class Roles : public ::testing::Test, protected Notes {
     options.transports = "tcp";
     options.spec.max_downtime_ms = 0;
     options.silence_max = 20s;
+    options.spec.rehearse = rehearse;
     SourceEvents events;
+    events.rehearse = [this, &giver] {
+      ++giver.step_;
+      source_->freeze(giver.frozen());
+    };
     events.progress = [](const MigrationStats&) {};
     events.converged = [](double) {};
     events.verified = [](const Digest&, const MigrationStats&) {};
@@ -219,9 +245,11 @@ class Roles : public ::testing::Test, protected Notes {
   Growing* growing_ = nullptr;  // owned by the session; in_a_step() only
   std::atomic<std::uint64_t> steps_{0};
   std::atomic<bool> standby_{false};
+  Receiver receiver_;
   std::optional<Target> target_;
   std::optional<Source> source_;
   std::uint16_t port_ = 0;
+  std::atomic<int> rehearsed_{0};  // steps that ended in a standby
 
  private:
   void train(std::size_t bytes, bool growing) {
@@ -239,6 +267,7 @@ class Roles : public ::testing::Test, protected Notes {
         if (task_) std::exchange(task_, nullptr)();
       });
       if (session.step_boundary() == StepResult::migrated) return;
+      if (session.is_standby()) ++rehearsed_;
       note([&] {
         standby_ = session.is_standby();
         steps_ = session.steps();
@@ -249,7 +278,6 @@ class Roles : public ::testing::Test, protected Notes {
   std::atomic<bool> ended_{false};
   std::function<void()> task_;
   std::optional<VerifiedState> held_;
-  Receiver receiver_;
   std::jthread loop_;
 };
 

@@ -93,6 +93,58 @@ TEST_F(SourceRole, RefusesToDepartFromAMigrationToAStandby) {
   EXPECT_TRUE(trains());
 }
 
+TEST_F(SourceRole, IsFrozenBehindTheStepThatItRehearsed) {
+  open_primary(256 * kKiB);
+  listen();
+  auto wanted = begin();
+  wanted.spec.rehearse = Rehearsal::on;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  const auto frozen = job_->line.hear<channel::Frozen>();
+  const auto verified = job_->line.hear<channel::Verified>();
+  EXPECT_EQ(verified.stats.rehearsal, "equal") << verified.stats.rehearsal_note;
+  EXPECT_EQ(verified.step, frozen.step);
+  EXPECT_EQ(held_there().step, frozen.step) << "not of the step before";
+  EXPECT_EQ(held_there().root, verified.root);
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
+TEST_F(SourceRole, TellsWhatARehearsedStepLeftOtherwiseAndIsReleasedBehindIt) {
+  open_primary(256 * kKiB);
+  receiver_.forgets_ = "memory";
+  listen();
+  auto wanted = begin();
+  wanted.spec.rehearse = Rehearsal::on;
+  job_->line.say(wanted);
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{kMigration});
+  const auto failed = job_->line.hear<channel::Failed>();
+  EXPECT_EQ(failed.code, Code::digest_mismatch);
+  EXPECT_THAT(failed.failure, ::testing::HasSubstr("tensors: memory (65536 bytes in all)"));
+  job_->line.say(channel::Release{kMigration});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
+TEST_F(StandbyRole, TakesOneStepOfItsOwnAndStandsUntilItIsGranted) {
+  open_standby(256 * kKiB);
+  Giver giver(256 * kKiB);
+  const auto verified = fill(giver, Rehearsal::on);
+  EXPECT_EQ(verified.step, 42U) << "the giver's next one";
+  EXPECT_EQ(rehearsed_, 1);
+  EXPECT_EQ(steps_, 41U) << "it counted from where its source was";
+  EXPECT_TRUE(standby_) << "its effects are held back";
+  job_->line.say(channel::Grant{kMigration, 2, verified.root});
+  EXPECT_EQ(job_->line.hear<channel::Resumed>().step, 42U);
+  EXPECT_EQ(job_->line.hear<channel::FirstStep>().step, 43U);
+  EXPECT_EQ(rehearsed_, 1) << "what came behind it is the job's";
+  job_->line.say(channel::Release{kMigration});
+  EXPECT_TRUE(trains());
+}
+
 TEST_F(StandbyRole, RefusesAGrantForAnotherStateAndTakesTheOneForItsOwn) {
   open_standby(256 * kKiB);
   Giver giver(256 * kKiB);

@@ -216,6 +216,48 @@ TEST(StepGate, TellsOneThreadThatItMoved) {
   EXPECT_EQ(told, 1);
 }
 
+TEST(StepGate, LetsAThreadThatStandsGoToItsNextBoundaryAndNoFurther) {
+  std::atomic<int> stood{0};
+  StepGate gate({{},
+                 [&] {
+                   ++stood;
+                   stood.notify_all();
+                 },
+                 {}});
+  gate.park();
+  std::atomic<int> passed{0};
+  const std::jthread loop([&] {
+    for (int i = 0; i < 3; ++i) {
+      if (gate.boundary() == StepResult::proceed) ++passed;
+    }
+  });
+  stood.wait(0);
+  EXPECT_EQ(passed, 0);
+  gate.step_once();
+  stood.wait(1);
+  EXPECT_EQ(passed, 1);
+  EXPECT_EQ(gate.step(), 2U);
+  gate.release();
+}
+
+TEST(Tracker, NamesTheValuesThatDiffer) {
+  int step = 3;
+  std::string cursor = "shard 7";
+  const auto saved = [&] {
+    Tracker tracker;
+    tracker.add("step", Trackable<int>::make(step));
+    tracker.add("cursor", Trackable<std::string>::make(cursor));
+    return tracker.save();
+  };
+  const auto before = saved();
+  EXPECT_THAT(Tracker::differing_values(before, saved()), ::testing::IsEmpty());
+  cursor = "shard 8";
+  EXPECT_THAT(Tracker::differing_values(before, saved()), ::testing::ElementsAre("cursor"));
+  Tracker other;
+  other.add("step", Trackable<int>::make(step));
+  EXPECT_THROW(std::ignore = Tracker::differing_values(before, other.save()), Error);
+}
+
 TEST(Session, IsOneInAProcess) {
   {
     const auto session = Session::open();

@@ -117,6 +117,21 @@ std::vector<Mutation> mutations() {
       {"AStrandedTrainerBeginsAnew",
        {S::stranded, W::begin_sync, S::preparing, A::look},
        a_bound_trainer_goes_on_only_by_its_agents_word},
+      {"AFrozenTrainerRehearses",
+       {S::frozen, W::rehearsal_due, S::rehearsing, A::step_once},
+       a_bound_trainer_goes_on_only_by_its_agents_word},
+      {"ASourceTakesMoreThanTheStepThatItRehearses",
+       {S::rehearsing, W::rehearsed, S::put_off, A::none},
+       a_rehearsal_is_one_step_of_each},
+      {"AStandbyTrainsOnBehindARehearsedStep",
+       {S::imitating, W::rehearsed, S::training, A::train_on},
+       a_rehearsal_is_one_step_of_each},
+      {"AStandbyHoldsWhatItRehearsed",
+       {S::imitating, W::rehearsed, S::holding, A::report},
+       a_rehearsal_is_one_step_of_each},
+      {"AStandbyThatHoldsAStateStepsOnFromIt",
+       {S::holding, W::rehearsal_due, S::imitating, A::step_once},
+       a_rehearsal_is_one_step_of_each},
       {"MemoryIsGivenBeforeDigestsAreEqual",
        {S::frozen, W::depart, S::departing, A::depart},
        memory_is_given_only_when_digests_are_equal},
@@ -178,8 +193,8 @@ TEST(TrainerSide, IgnoresWordsOfAnotherMigrationWhateverItIsIn) {
 
 TEST(TrainerSide, HearsNothingOfAnEngineThatIsOver) {
   for (const auto state : all_states()) {
-    for (const auto word : {W::freeze_offered, W::freeze_put_off, W::freeze_holds, W::digests_equal,
-                            W::state_verified}) {
+    for (const auto word : {W::freeze_offered, W::freeze_put_off, W::freeze_holds, W::rehearsal_due,
+                            W::digests_equal, W::state_verified}) {
       auto side = in(state);
       EXPECT_EQ(side.on(word, "m-0"), A::none) << to_string(state) << " " << to_string(word);
       EXPECT_EQ(side.state(), state);
@@ -216,8 +231,8 @@ TEST(TrainerSide, OwesTheFreezeThatWasPutOffAndAsksItsAgentForNoOther) {
 }
 
 TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
-  for (const auto state : {S::preparing, S::syncing, S::freezing, S::put_off, S::frozen, S::equal,
-                           S::given_up, S::stranded}) {
+  for (const auto state : {S::preparing, S::syncing, S::freezing, S::put_off, S::rehearsing,
+                           S::frozen, S::equal, S::given_up, S::stranded}) {
     auto side = in(state);
     EXPECT_EQ(side.on(channel::Release{kMigration}), A::let_go) << to_string(state);
     EXPECT_EQ(side.state(), S::training);
@@ -230,6 +245,33 @@ TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
     }
     EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::look);
   }
+}
+
+TEST(TrainerSide, RehearsesOneStepAndIsFrozenBehindIt) {
+  auto side = in(S::freezing);
+  EXPECT_EQ(side.on(W::rehearsal_due, kMigration), A::step_once);
+  EXPECT_TRUE(may_step(side.state())) << "a step of the job";
+  EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::none) << "it does not stand";
+  EXPECT_EQ(side.on(channel::Freeze{kMigration}), A::none) << "it will stand anyway";
+  EXPECT_EQ(side.on(W::rehearsed), A::none);
+  EXPECT_EQ(side.state(), S::freezing);
+  EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::report);
+  EXPECT_EQ(side.on(W::rehearsal_due, kMigration), A::none) << "its agent counts on it";
+}
+
+TEST(TrainerSide, RehearsesAsAStandbyWithoutHoldingAnything) {
+  auto side = in(S::standby);
+  EXPECT_EQ(side.on(W::rehearsal_due), A::step_once);
+  EXPECT_TRUE(is_standby(side.state())) << "effects are held back, and it dies with its agent";
+  EXPECT_FALSE(may_step(side.state())) << "it is no step of the job";
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::refuse);
+  EXPECT_EQ(side.verified(W::state_verified, kMigration, kRoot), A::none) << "it changes it";
+  EXPECT_EQ(side.on(W::stepped), A::none);
+  EXPECT_EQ(side.on(W::resumed), A::none);
+  EXPECT_EQ(side.on(W::rehearsed), A::report);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::refuse) << "of what it had before";
+  EXPECT_EQ(side.verified(W::state_verified, kMigration, kOther), A::report);
+  EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kOther}), A::take_grant);
 }
 
 TEST(TrainerSide, TakesOnlyAGrantForWhatItHolds) {

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "migrator/core/layout.h"
+
+namespace cardswap {
+
+struct SourceParts;
+
+/// Whether two copies of a tensor differ by the order in which sums were taken and by nothing else:
+/// each element by a few units in the last place of the largest one. Only of Float and Double: with
+/// fewer digits a whole step may be a unit in the last place.
+[[nodiscard]] bool is_rounding(std::string_view dtype, std::span<const std::byte> one,
+                               std::span<const std::byte> other);
+
+/// The same of what both sides hold in these chunks, by the first bytes of one chunk a region, as
+/// the target tells them. Both stand. The engine's thread; throws as PeerConnection does.
+[[nodiscard]] bool differ_by_rounding(SourceParts& parts, std::span<const ChunkId> differing);
+
+}  // namespace cardswap
