@@ -115,6 +115,7 @@ int main(int argc, char** argv) {
   app.add_flag("--quiet", context.quiet, "Errors only");
   cli::add_job_commands(app, context, run);
   cli::add_migrate_command(app, context, run);
+  cli::add_check_command(app, context, run);
   cli::add_report_command(app, context, run);
   cli::add_cordon_commands(app, context, run);
   cli::add_drain_command(app, context, run);

@@ -35,6 +35,7 @@ using Run = std::function<Exit()>;
 
 /// Each adds its commands to `app`; the one that was given sets `run`.
 void add_job_commands(CLI::App& app, Context& context, Run& run);
+void add_check_command(CLI::App& app, Context& context, Run& run);
 void add_migrate_command(CLI::App& app, Context& context, Run& run);
 void add_report_command(CLI::App& app, Context& context, Run& run);
 void add_cordon_commands(CLI::App& app, Context& context, Run& run);

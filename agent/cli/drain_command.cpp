@@ -43,6 +43,7 @@ void add_drain_command(CLI::App& app, Context& context, Run& run) {
   command->add_option("--reason", options->reason, "Of the cordon")->capture_default_str();
   command->add_flag("--dry-run", options->dry_run, "Show the placement only");
   options->how.add_to(*command);
+  options->how.add_rehearsal_to(*command);
   command->callback([&context, &run, options] {
     run = [&context, options] {
       check(*options);

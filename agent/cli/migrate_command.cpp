@@ -67,12 +67,14 @@ class Progress {
 };
 
 Exit outcome(const Context& context, const json::object& migration) {
+  const auto& result = migration.at("result").as_string();
+  const bool done = result == "ok" || result == "checked";
   if (context.json()) {
     std::cout << json::serialize(migration) << "\n";
-  } else if (!context.quiet || migration.at("result").as_string() != "ok") {
+  } else if (!context.quiet || !done) {
     std::cout << summary(migration);
   }
-  if (migration.at("result").as_string() == "ok") return Exit::done;
+  if (done) return Exit::done;
   const auto error = http::error_from_json(migration.at("error"));
   std::cerr << fmt::format("cardswap: job {} to {}: {}\n", shown_at(migration, "job"),
                            shown_at(migration, "to"), error.failure());
@@ -242,6 +244,21 @@ Exit migrate(const Context& context, const MigrateOptions& options) {
   return follow(context, client, std::move(answer));
 }
 
+/// A migration that ends before its commit: is anything forgotten?
+Exit check(const Context& context, const MigrateOptions& options) {
+  auto spec = options.how.spec();
+  spec.job = options.job;
+  spec.to = options.to;
+  spec.rehearse = Rehearsal::only;
+  auto client = context.client();
+  auto begun = client.call_unless(context.interrupts, "POST", "/v1/migrations", request_body(spec));
+  if (!begun) {
+    throw Error(Code::cancelled,
+                fmt::format("interrupted before the agent at {} had answered", client.address()));
+  }
+  return follow(context, client, std::move(*begun));
+}
+
 }  // namespace
 
 void add_migrate_command(CLI::App& app, Context& context, Run& run) {
@@ -250,12 +267,27 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   command->add_option("job", options->job, "Job of this host")->required();
   command->add_option("--to", options->to, "HOST[:PORT]/DEVICE")->required();
   options->how.add_to(*command);
+  options->how.add_rehearsal_to(*command);
   command->add_flag("--dry-run", options->dry_run, "Check and predict only");
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
   command->add_option("--hold-at", options->hold_at)->group("");
   command->callback([&context, &run, options] {
     context.looks_at_interrupts = true;
     run = [&context, options] { return migrate(context, *options); };
+  });
+}
+
+void add_check_command(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<MigrateOptions>();
+  auto* command = app.add_subcommand(
+      "check", "Would a job go on as it does? Takes one step in a standby too, moves nothing");
+  command->add_option("job", options->job, "Job of this host")->required();
+  command->add_option("--to", options->to,
+                      "DEVICE of this host, or HOST[:PORT]/DEVICE; the job's own without it");
+  options->how.add_to(*command);
+  command->callback([&context, &run, options] {
+    context.looks_at_interrupts = true;
+    run = [&context, options] { return check(context, *options); };
   });
 }
 

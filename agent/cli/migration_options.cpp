@@ -77,6 +77,15 @@ void MigrationOptions::add_to(CLI::App& command) {
                    "Seal the data on its way with AES-256-GCM, under a key of this migration");
 }
 
+void MigrationOptions::add_rehearsal_to(CLI::App& command) {
+  option(
+      command, "--rehearse", "off",
+      "on: before the move the standby takes one step beside the job, and what that left is "
+      "compared; auto: unless this job passed it here before; off",
+      [](auto& spec, const auto& text) { spec.rehearse = value_of<Rehearsal>("--rehearse", text); })
+      ->check(CLI::IsMember({"auto", "on", "off"}));
+}
+
 MigrationSpec MigrationOptions::spec() const {
   auto spec = switches_;
   for (const auto& flag : flags_) flag.apply(spec, flag.text);

@@ -14,6 +14,8 @@ class MigrationOptions {
  public:
   /// The command reads its flags into this object, which outlives it; a copy has what they said.
   void add_to(CLI::App& command);
+  /// --rehearse, for commands whose migrations commit. After add_to().
+  void add_rehearsal_to(CLI::App& command);
   /// What the flags say; job and destination are the command's. Throws Error{bad_request}.
   [[nodiscard]] MigrationSpec spec() const;
 

@@ -114,6 +114,10 @@ std::string remarks(const json::object& migration) {
   }
   const auto note = text(p, "note", "");
   if (!note.empty()) result += "note: " + note + "\n";
+  const auto rehearsed = text(p, "rehearsal", "");
+  if (!rehearsed.empty()) {
+    result += fmt::format("rehearsal {}: {}\n", rehearsed, text(p, "rehearsal_note", ""));
+  }
   return result;
 }
 
@@ -122,6 +126,10 @@ std::string summary(const json::object& migration) {
   if (text(migration, "result") != "ok" && flag_at(migration, "job_ended")) {
     return fmt::format("job {} was not moved; it ended at {} meanwhile\n", text(migration, "job"),
                        text(migration, "from"));
+  }
+  if (text(migration, "result") == "checked") {
+    return fmt::format("job {} may move: {}; nothing that a step reads was forgotten\n{}",
+                       text(migration, "job"), text(p, "rehearsal_note", ""), lost_line(migration));
   }
   if (text(migration, "result") != "ok") {
     return fmt::format("job {} was not moved; it goes on at {}\n{}{}", text(migration, "job"),
@@ -138,10 +146,25 @@ std::string summary(const json::object& migration) {
       ms(p, "freeze_send_ms"), ms(p, "freeze_verify_ms"), size(p, "bytes_in_downtime"),
       process.empty() ? "" : "process: " + process + "\n",
       number_at(p, "hold_ms") > 0
-          ? fmt::format("held {} before its last step, for the log to go\n", ms(p, "hold_ms"))
+          ? fmt::format("held {} before its last step, {}\n", ms(p, "hold_ms"),
+                        text(p, "rehearsal", "").empty() ? "for the log to go" : "to rehearse it")
           : "",
       strategy(migration), text(p, "rounds"), size(p, "transferred"), size(p, "total"),
       ms(p, "total_time_ms"), remarks(migration) + warning_line(migration));
+}
+
+/// When it came to each of its states.
+std::string states_of(const json::object& migration) {
+  std::string result;
+  std::int64_t first = 0;
+  for (const auto& item : array_at(migration, "history")) {
+    const auto& entry = item.as_object();
+    const auto when = static_cast<std::int64_t>(number_at(entry, "at_ms"));
+    if (first == 0) first = when;
+    result += fmt::format("  +{:<10} {}\n", format_ms(static_cast<double>(when - first)),
+                          text(entry, "state"));
+  }
+  return result;
 }
 
 std::string details(const json::object& migration) {
@@ -186,6 +209,8 @@ std::string details(const json::object& migration) {
   known("not_replayed", number_at(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
   known("freezes_put_off", number_at(p, "freezes_put_off") > 0, text(p, "freezes_put_off"));
   known("note", !text(p, "note", "").empty(), text(p, "note", ""));
+  known("rehearsal", !text(p, "rehearsal", "").empty(),
+        fmt::format("{}: {}", text(p, "rehearsal", ""), text(p, "rehearsal_note", "")));
   known("compression", !text(p, "compression", "").empty(),
         fmt::format("{}, {:.2f} bytes of state a byte sent", text(p, "compression"),
                     number_at(p, "compression_ratio")));
@@ -193,16 +218,7 @@ std::string details(const json::object& migration) {
   known("throttle", number_at(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
   const auto& error = object_at(migration, "error");
   if (!error.empty()) rows.push_back({"error", text(error, "failure")});
-  auto result = table(rows);
-  std::int64_t first = 0;
-  for (const auto& item : array_at(migration, "history")) {
-    const auto& entry = item.as_object();
-    const auto when = static_cast<std::int64_t>(number_at(entry, "at_ms"));
-    if (first == 0) first = when;
-    result += fmt::format("  +{:<10} {}\n", format_ms(static_cast<double>(when - first)),
-                          text(entry, "state"));
-  }
-  return result;
+  return table(rows) + states_of(migration);
 }
 
 std::string migrations_table(const json::object& answer) {

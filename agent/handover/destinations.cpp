@@ -114,6 +114,7 @@ asio::awaitable<MigrationRequest> Migrations::prepared(MigrationRequest wanted) 
     if (source.attached || source.state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
+  if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = place_of_rehearsal(wanted.spec);
   auto to = co_await located(wanted.spec.to);
   wanted.spec.to = std::move(to);
   co_return wanted;

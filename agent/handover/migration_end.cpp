@@ -204,7 +204,8 @@ void Migrations::release_trainer(Migration& m, Transfer& transfer, Instance& sou
 asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
   m.error = std::move(error);
   apply(m, Event::failed);
-  spdlog::warn("job {} migration {} is given up: {}", m.spec.job, m.id, m.error->what());
+  const auto level = m.found_nothing_forgotten() ? spdlog::level::info : spdlog::level::warn;
+  spdlog::log(level, "job {} migration {} is given up: {}", m.spec.job, m.id, m.error->what());
   co_await clean_up(m);
 }
 
@@ -231,6 +232,10 @@ asio::awaitable<void> Migrations::clean_up(Migration& m) {
     return source == nullptr || !is_alive(source->process);
   });
   m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
+  if (m.found_nothing_forgotten()) {
+    m.result = "checked";
+    m.error.reset();
+  }
   m.ended_at_ms = unix_ms();
   apply(m, Event::cleaned_up);
   if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));

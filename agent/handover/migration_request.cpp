@@ -116,6 +116,9 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
   fields(in, wanted.spec);
   wanted.dry_run = request.flag_or("dry_run", false);
   wanted.hold_at = request.text_or("hold_at", "");
+  if (wanted.dry_run && wanted.spec.rehearse == Rehearsal::only) {
+    throw Error(Code::bad_request, "a rehearsal cannot be foretold: dry_run moves nothing either");
+  }
   (void)cut_into_chunks(Layout(), wanted.spec.chunk_bytes);
   if (wanted.spec.timeout_ms > kTimeoutMaxMs) {
     throw Error(Code::bad_request, "a time-out of over a year", "use less, or none");

@@ -59,6 +59,7 @@ Migration Migrations::make(MigrationRequest wanted, const Instance& source) {
   m.spec = std::move(wanted.spec);
   (void)parse_destination(m.spec.to);
   choose_arrival(m.spec, job);
+  choose_rehearsal(m.spec, job.uid());
   m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
   if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.job_uid = job.uid();
@@ -122,7 +123,7 @@ Instance& Migrations::movable(const MigrationSpec& spec) {
                     : "its program must open a cardswap::Session; docs/trainer-guide.md");
   }
   const auto to = parse_destination(spec.to);
-  if (is_here(to.agent()) && to.device == source.device) {
+  if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device) {
     throw Error(Code::conflict,
                 fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
                             source.device),

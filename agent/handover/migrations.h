@@ -67,6 +67,9 @@ class Migrations {
   /// or, in a dry run, could be. Without TLS every caller is taken for it.
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const;
+  /// The same, for a migration that ends with the rehearsal of a step.
+  [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+                                      const Caller& caller) const;
   /// What a target in doubt asks: decision, epoch, root, step, own_epoch, copy. `state` is the
   /// target's own, where it tells: what it may not know is found out by asking it.
   /// Inside TLS only the agent to which it goes is told: its certificate is for that host.
@@ -93,6 +96,8 @@ class Migrations {
   asio::awaitable<void> settle(std::string id, std::optional<Error> failed);
   asio::awaitable<void> sync_and_freeze(Migration& m);
   static void choose_arrival(MigrationSpec& spec, const Job& job);
+  void choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const;
+  [[nodiscard]] std::string place_of_rehearsal(const MigrationSpec& spec) const;
   asio::awaitable<criu::Examined> examine(const Instance& source);
   asio::awaitable<void> prepare_departure(Migration& m, Transfer& transfer);
   asio::awaitable<void> depart(Migration& m, Transfer& transfer, Deadline deadline);

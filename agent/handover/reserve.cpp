@@ -39,7 +39,7 @@ void Reservations::look_around(const ReservationRequest& wanted, const Caller& c
     const bool same_name = job.name() == spec.name;
     if (!instance->live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
     if (same_name && same_uid && instance->device == wanted.device) {
-      asked.is_there = true;
+      asked.is_there = !migrations_.rehearses_within(wanted, *instance, caller);
     } else if (!migrations_.moves_within(wanted, *instance, caller)) {
       (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
     }

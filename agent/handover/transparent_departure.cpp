@@ -32,7 +32,9 @@ constexpr seconds kKeeperLeaves{30};
 /// `wanted` as it was asked for, "auto" included.
 void Migrations::choose_arrival(MigrationSpec& spec, const Job& job) {
   if (spec.arrive == Arrival::automatic) {
-    spec.arrive = job.spec.arrive == to_string(Arrival::criu) ? Arrival::criu : Arrival::standby;
+    const bool by_criu = job.spec.arrive == to_string(Arrival::criu);
+    // What a job's program has forgotten is asked of a standby, however else it moves.
+    spec.arrive = by_criu && spec.rehearse != Rehearsal::only ? Arrival::criu : Arrival::standby;
   }
   if (spec.arrive != Arrival::criu) return;
   if (spec.strategy == Strategy::replay) {

@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30};
 constexpr double kLostSeconds[] = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800};
-constexpr std::array kOutcomes{"ok", "failed", "cancelled"};
+constexpr std::array kOutcomes{"ok", "failed", "cancelled", "checked"};
 constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
 constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
 

@@ -75,7 +75,7 @@ struct Finding {
 
 struct Report {
   std::string id, job, from, to, state;
-  std::string result;    ///< "ok", "failed", "cancelled"; empty while it runs
+  std::string result;    ///< "ok", "failed", "cancelled", "checked"; empty while it runs
   std::string asked;     ///< strategy that was asked for
   std::string strategy;  ///< that was used; empty: it came to none
   std::string why;       ///< this strategy

@@ -122,6 +122,7 @@ std::string size_text(double bytes) {
 std::string headline(const Report& r) {
   if (r.moved()) return fmt::format("job {} moved from {} to {}", r.job, r.from, r.to);
   const auto* what = r.result == "cancelled" ? "the move of job {} from {} to {} was cancelled"
+                     : r.result == "checked" ? "job {} was checked from {} to {}, and not moved"
                      : r.result == "failed"  ? "the move of job {} from {} to {} failed"
                                              : "job {} is on its way from {} to {}";
   return fmt::format(fmt::runtime(what), r.job, r.from, r.to);
