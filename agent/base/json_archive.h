@@ -21,9 +21,11 @@ class JsonOut {
   void operator()(const char* name, const Field& field) {
     to_[name] = value_of(field);
   }
+  /// Under both names, where it has an older one.
   template <class Field>
-  void limit(const char* name, const Field& field) {
+  void limit(const char* name, const Field& field, const char* older_name = nullptr) {
     (*this)(name, field);
+    if (older_name != nullptr) (*this)(older_name, field);
   }
   /// Null where nothing is known yet.
   template <class Field>
@@ -73,8 +75,9 @@ class JsonIn {
     }
   }
   template <class Field>
-  void limit(const char* name, Field& field) {
-    (*this)(name, field);
+  void limit(const char* name, Field& field, const char* older_name = nullptr) {
+    const bool is_older = older_name != nullptr && !from_.contains(name);
+    (*this)(is_older ? older_name : name, field);
   }
   template <class Field>
   void known(const char* name, Field& field, bool /*is_known*/ = true) {

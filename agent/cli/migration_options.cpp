@@ -47,16 +47,15 @@ void MigrationOptions::add_to(CLI::App& command) {
          "job was started with",
          [](auto& spec, const auto& text) { spec.arrive = value_of<Arrival>("--arrive", text); })
       ->check(CLI::IsMember({"auto", "standby", "criu"}));
-  option(command, "--max-downtime", "300ms", "Longest pause, or none",
-         [](auto& spec, const auto& text) {
-           spec.max_downtime_ms = limit_of("--max-downtime", text);
-         });
+  option(command, "--max-stall,--max-downtime", "300ms",
+         "Longest that one step of the job may be late, or none; --max-downtime is its older name",
+         [](auto& spec, const auto& text) { spec.max_stall_ms = limit_of("--max-stall", text); });
   option(command, "--bandwidth", "none", "Cap, such as 200MiB/s or 10Gbit/s, or none",
          [](auto& spec, const auto& text) { spec.bandwidth = parse_rate("--bandwidth", text); });
   option(command, "--timeout", "10m", "Give up after this long, or none",
          [](auto& spec, const auto& text) { spec.timeout_ms = limit_of("--timeout", text); });
   option(command, "--max-rounds", "none",
-         "rounds: after so many (the first copies everything) freeze if --max-downtime allows it, "
+         "rounds: after so many (the first copies everything) freeze if --max-stall allows it, "
          "or give up; or none",
          [](auto& spec, const auto& text) { spec.max_rounds = count_of("--max-rounds", text); });
   option(command, "--chunk", "1MiB", "Size of a chunk",

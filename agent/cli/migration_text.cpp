@@ -250,7 +250,7 @@ std::string plan_text(const json::object& plan) {
                 ? "link: not measured yet, 10 Gbit/s assumed\n"
                 : fmt::format("link: {}/s, {}\n", size(plan, "link_rate"), rate_from);
   std::vector<std::vector<std::string>> rows{
-      {"STRATEGY", "DOWNTIME", "TOTAL", "SENT", "FITS", "NOTE"}};
+      {"STRATEGY", "DOWNTIME", "STALL", "LOST", "TOTAL", "SENT", "FITS", "NOTE"}};
   for (const auto& item : array_at(plan, "predictions")) {
     const auto& p = item.as_object();
     const bool usable = flag_at(p, "usable");
@@ -264,6 +264,8 @@ std::string plan_text(const json::object& plan) {
     if (usable && !fits && flag_at(p, "may_fit"))
       notes.emplace_back("less where steps change less");
     rows.push_back({text(p, "strategy"), usable ? most + ms(p, "downtime_ms") : "-",
+                    usable ? most + ms(p, "predicted_stall_ms") : "-",
+                    usable ? most + ms(p, "predicted_lost_ms") : "-",
                     usable ? most + ms(p, "total_time_ms") : "-",
                     usable ? most + size(p, "transferred") : "-",
                     fits                    ? "yes"
@@ -274,8 +276,8 @@ std::string plan_text(const json::object& plan) {
   result += table(rows);
   if (const auto* fits = value_at(plan, "fits"); fits != nullptr && !flag_at(plan, "fits")) {
     result += fmt::format(
-        "nothing is sure to stop the job for at most {}: allow more with "
-        "--max-downtime, or raise --bandwidth\n",
+        "nothing is sure to keep a step of the job for at most {}: allow more with "
+        "--max-stall, or raise --bandwidth\n",
         ms(plan, "max_downtime_ms"));
   }
   if (text(plan, "arrive") == "criu") {

@@ -22,16 +22,18 @@ namespace {
 
 /// One strategy's line. A dry run does not read the job's state: how much of it a step changes is
 /// not known, so what `rounds` leave to send is the most that they can, and the least is nothing.
-json::object line_of(const Prediction& p, const Measurements& measured, double max_downtime_ms) {
+json::object line_of(const Prediction& p, const Measurements& measured, double max_stall_ms) {
   auto unchanged = measured;
   unchanged.dirty_bytes = 0;
   const bool usable = p.transferred > 0;
   const bool at_most = p.strategy == Strategy::rounds;
-  const bool perhaps = at_most && !p.fits && expected_downtime_ms(unchanged) <= max_downtime_ms;
+  const bool perhaps = at_most && !p.fits && expected_downtime_ms(unchanged) <= max_stall_ms;
   return {{"strategy", to_string(p.strategy)},
           {"usable", usable},
           {"total_time_ms", p.total_time_ms},
           {"downtime_ms", p.downtime_ms},
+          {"predicted_stall_ms", p.stall_ms},
+          {"predicted_lost_ms", p.lost_ms},
           {"transferred", p.transferred},
           {"at_most", at_most},
           {"fits", p.fits},
@@ -40,7 +42,7 @@ json::object line_of(const Prediction& p, const Measurements& measured, double m
                          ? p.reason
                          : fmt::format("would stop the job for up to {:.0f} ms, {:.0f} ms are "
                                        "allowed",
-                                       p.downtime_ms, max_downtime_ms)}};
+                                       p.stall_ms, max_stall_ms)}};
 }
 
 }  // namespace
@@ -81,17 +83,19 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
   measured.step_ms = source.median_step_ms;
   const auto rate_from = recall(m, measured);
   const bool by_criu = m.spec.arrive == Arrival::criu;
+  const auto copies = m.spec.strategy == Strategy::replay ? Copies::whole : Copies::as_pays;
+  const auto predicted = predict(measured, m.spec.max_stall_ms, copies);
   auto chosen = m.spec.strategy;
   if (chosen == Strategy::automatic) {
-    chosen = by_criu ? Strategy::rounds : choose(predict(measured, m.spec.max_downtime_ms));
+    chosen = by_criu ? Strategy::rounds : choose(predicted);
   }
   bool fits = false;
   json::array predictions;
-  for (const auto& p : predict(measured, m.spec.max_downtime_ms)) {
+  for (const auto& p : predicted) {
     if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
     const bool asked_for = m.spec.strategy == Strategy::automatic || m.spec.strategy == p.strategy;
     fits = fits || (asked_for && p.fits);
-    predictions.push_back(line_of(p, measured, m.spec.max_downtime_ms));
+    predictions.push_back(line_of(p, measured, m.spec.max_stall_ms));
   }
   json::object body{{"migration", m.id},
                     {"device", parse_destination(m.spec.to).device},
@@ -134,7 +138,8 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
                          {"code", allowed ? json::value(nullptr) : json::value(to_string(code))},
                          {"hint", hint},
                          {"blocked_reasons", blocked},
-                         {"max_downtime_ms", m.spec.max_downtime_ms},
+                         {"max_stall_ms", m.spec.max_stall_ms},
+                         {"max_downtime_ms", m.spec.max_stall_ms},
                          {"state_bytes", measured.state_bytes},
                          {"step_ms", measured.step_ms},
                          {"update_bytes", measured.update_bytes},

@@ -26,8 +26,9 @@ struct NamesOf {
     names.emplace_back(name);
   }
   template <class Field>
-  void limit(const char* name, const Field&) {
+  void limit(const char* name, const Field&, const char* older_name = nullptr) {
     names.emplace_back(name);
+    if (older_name != nullptr) names.emplace_back(older_name);
   }
 };
 
@@ -57,9 +58,19 @@ class RequestIn {
     }
   }
   /// Null lifts the limit, which is 0 from here on; 0 itself would let nothing through.
+  /// Under both names it has to be the same.
   template <class Field>
-  void limit(const char* name, Field& field) {
+  void limit(const char* name, Field& field, const char* older_name = nullptr) {
     const auto* value = request_.body.if_contains(name);
+    const auto* older = older_name != nullptr ? request_.body.if_contains(older_name) : nullptr;
+    if (value != nullptr && older != nullptr && *value != *older) {
+      throw Error(Code::bad_request, fmt::format("'{}' and '{}' differ", name, older_name),
+                  fmt::format("they are one limit: '{}' is its older name", older_name));
+    }
+    if (value == nullptr && older != nullptr) {
+      value = older;
+      name = older_name;
+    }
     if (value == nullptr) return;
     if (value->is_null()) {
       field = 0;
@@ -95,9 +106,11 @@ class RequestOut : public JsonOut {
  public:
   explicit RequestOut(json::object& to) : JsonOut(to), to_(to) {}
 
+  /// Under the name that agents of older releases know as well.
   template <class Field>
-  void limit(const char* name, const Field& field) {
-    to_[name] = field == 0 ? json::value(nullptr) : json::value(field);
+  void limit(const char* name, const Field& field, const char* older_name = nullptr) {
+    to_[older_name != nullptr ? older_name : name] =
+        field == 0 ? json::value(nullptr) : json::value(field);
   }
 
  private:

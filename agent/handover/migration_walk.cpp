@@ -79,20 +79,18 @@ void Migrations::check(const Migration& m, Deadline deadline) const {
   const auto& stats = std::ranges::max_element(m.transfers, {}, [](const Transfer& transfer) {
                         return transfer.stats.expected_downtime_ms;
                       })->stats;
-  const bool too_long =
-      m.spec.max_downtime_ms > 0 && stats.expected_downtime_ms > m.spec.max_downtime_ms;
+  const bool too_long = m.spec.max_stall_ms > 0 && stats.expected_downtime_ms > m.spec.max_stall_ms;
   // A freeze that is put off over and over is none.
   const bool syncs =
       m.state() == State::syncing || (m.state() == State::freezing && stats.freezes_put_off > 0);
   if (syncs && too_long) {
-    throw Error(
-        Code::not_converging,
-        fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
-                    m.spec.job, format_ms(m.spec.timeout_ms), format_ms(stats.expected_downtime_ms),
-                    format_ms(m.spec.max_downtime_ms)),
-        fmt::format("allow more with --max-downtime {:.0f}ms, raise --bandwidth, or use "
-                    "--strategy stop-copy --max-downtime none",
-                    stats.expected_downtime_ms * 1.3));
+    throw Error(Code::not_converging,
+                fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
+                            m.spec.job, format_ms(m.spec.timeout_ms),
+                            format_ms(stats.expected_downtime_ms), format_ms(m.spec.max_stall_ms)),
+                fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or use "
+                            "--strategy stop-copy --max-stall none",
+                            stats.expected_downtime_ms * 1.3));
   }
   throw Error(Code::timed_out,
               fmt::format("migration {} was still {} after {}", m.id, to_string(m.state()),

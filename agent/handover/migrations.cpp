@@ -217,6 +217,8 @@ void Migrations::on_message(Instance& source, const channel::Message& message) {
     if (!mine(converged->migration)) return;
     transfer->converged = true;
     transfer->predicted_downtime_ms = converged->expected_downtime_ms;
+    transfer->predicted_stall_ms = transfer->stats.expected_stall_ms;
+    transfer->predicted_lost_ms = transfer->stats.expected_lost_ms;
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return;
     transfer->frozen_at = frozen->step;

@@ -16,6 +16,8 @@ void fields(Archive& a, Transfer& m) {
   a("from", m.from);
   a("to", m.to);
   a.known("predicted_downtime_ms", m.predicted_downtime_ms);
+  a.known("predicted_stall_ms", m.predicted_stall_ms);
+  a.known("predicted_lost_ms", m.predicted_lost_ms);
   const bool moved = m.downtime_ms > 0;
   a.known("downtime_ms", m.downtime_ms, moved);
   a.known("clock_error_ms", m.clock_error_ms, moved);

@@ -58,7 +58,9 @@ struct Transfer {
   std::string from;      ///< "gpu-a/cuda:0", for people
   std::string to;        ///< the target's agent and device: host:port/device
   MigrationStats stats;
-  double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together
+  double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together, ...
+  double predicted_stall_ms = 0;     ///< ... the longest that one step is late, ...
+  double predicted_lost_ms = 0;      ///< ... and all lateness
   double downtime_ms = 0;
   double clock_error_ms = 0;
   LostTime lost_time;

@@ -259,10 +259,14 @@ void read_breaker(const Reader& in, const YAML::Node& at, Policy& policy) {
 
 void read_migration(const Reader& in, const YAML::Node& at, Policy& policy) {
   in.map(at, "migration",
-         {{"max_downtime", in.duration(policy.migration.max_downtime_ms, "max_downtime")},
+         {{"max_stall", in.duration(policy.migration.max_stall_ms, "max_stall")},
+          {"max_downtime", in.duration(policy.migration.max_stall_ms, "max_downtime")},  // older
           {"encrypt", in.flag(policy.migration.encrypt, "encrypt")},
           {"timeout", in.duration(policy.migration.timeout_ms, "timeout")},
           {"deadline", in.duration(policy.deadline, "deadline")}});
+  if (at["max_stall"] && at["max_downtime"]) {
+    in.fail(at, "max_downtime is the older name of max_stall: give one of them");
+  }
 }
 
 void read_devices(const Reader& in, const YAML::Node& at, Policy& policy) {

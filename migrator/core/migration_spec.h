@@ -36,9 +36,9 @@ struct MigrationSpec {
   std::string to;  ///< HOST[:PORT]/DEVICE
   Strategy strategy = Strategy::automatic;
   Arrival arrive = Arrival::automatic;
-  double max_downtime_ms = 300;  ///< 0: no limit
-  std::uint64_t bandwidth = 0;   ///< bytes a second; 0: no cap
-  double timeout_ms = 600'000;   ///< 0: none
+  double max_stall_ms = 300;    ///< that one step may be late; 0: no limit
+  std::uint64_t bandwidth = 0;  ///< bytes a second; 0: no cap
+  double timeout_ms = 600'000;  ///< 0: none
   std::uint32_t max_rounds =
       0;  ///< of pre-copy, the base copy being the first; 0: as many as it takes
   std::uint64_t chunk_bytes = 1U << 20;
@@ -50,14 +50,15 @@ struct MigrationSpec {
   bool operator==(const MigrationSpec&) const = default;
 };
 
-/// In the order of the wire, under the names of the API. A limit of 0 is none.
+/// In the order of the wire, under the names of the API. A limit of 0 is none. A second name is the
+/// older one of the same field.
 template <class Archive>
 void fields(Archive& a, MigrationSpec& m) {
   a("job", m.job);
   a("to", m.to);
   a("strategy", m.strategy);
   a("arrive", m.arrive);
-  a.limit("max_downtime_ms", m.max_downtime_ms);
+  a.limit("max_stall_ms", m.max_stall_ms, "max_downtime_ms");
   a.limit("bandwidth", m.bandwidth);
   a.limit("timeout_ms", m.timeout_ms);
   a.limit("max_rounds", m.max_rounds);

@@ -8,35 +8,62 @@
 namespace cardswap {
 namespace {
 
-// Used until something was measured: a 10 Gbit/s link, one core's XXH3 on memory.
-constexpr double kLinkRateAssumed = 1.1e9;
-constexpr double kDigestRateAssumed = 8e9;
-constexpr double kFixedMs = 2;  // park, control messages, values
-constexpr double kHandoverAssumedMs = 3;
-constexpr double kRoundTrips = 5;   // final round, digests, agreement, grant
 constexpr double kSetupMs = 500;    // the standby's start comes on top and is not known
 constexpr double kShrinksTo = 0.9;  // a round that leaves more than this is not worth another
 constexpr double kWellWithin = 0.25;
-constexpr double kReplayShareAssumed = 0.3;  // of a step, for its optimizer's part
-constexpr double kStepsToAudit = 2;
-constexpr double kSlowerMax = 1.1;
+/// A part of a base copy is for a clear gain: replay's bytes are proven in the freeze alone then.
+constexpr double kPartPays = 0.85;
+constexpr double kTheSame = 1.02;  // a difference that no prediction can tell
 
-double rate_or(double measured, double assumed) { return measured > 0 ? measured : assumed; }
+/// Why it does not fit.
+Prediction judged(Prediction p, double max_stall_ms) {
+  p.fits = max_stall_ms <= 0 || p.stall_ms <= max_stall_ms;
+  if (!p.fits) {
+    p.reason = fmt::format("would {} the job for {:.0f} ms, {:.0f} ms are allowed",
+                           p.stall_ms > p.downtime_ms ? "keep steps of" : "stop", p.stall_ms,
+                           max_stall_ms);
+  }
+  return p;
+}
+
+/// All in one stop, with that much to send in it.
+Prediction stopping(const Measurements& measured, Strategy strategy, std::uint64_t dirty_bytes) {
+  auto then = measured;
+  then.dirty_bytes = dirty_bytes;
+  then.replay_ms = 0;
+  Prediction p;
+  p.strategy = strategy;
+  p.downtime_ms = p.stall_ms = p.lost_ms = expected_downtime_ms(then);
+  return p;
+}
+
+Prediction replaying(const Measurements& measured, const Prediction& stop, double max_stall_ms,
+                     Copies copies) {
+  Prediction p;
+  p.strategy = Strategy::replay;
+  if (measured.update_bytes == 0) {
+    p.reason = "no optimizer step of this job can be replayed";
+    return p;
+  }
+  auto course = course_of_replay(measured, max_stall_ms, copies);
+  if (course.copied < 1 && stop.fits && course.lost_ms > kPartPays * stop.lost_ms) {
+    course = course_of_replay(measured, max_stall_ms, Copies::whole);
+  }
+  p.downtime_ms = course.freeze_ms;
+  p.stall_ms = course.stall_ms;
+  p.lost_ms = course.lost_ms;
+  const auto others = static_cast<double>(measured.state_bytes -
+                                          std::min(measured.state_bytes, measured.replayed_bytes));
+  p.total_time_ms = kSetupMs + link_ms(measured, others) + course.sync_ms + course.freeze_ms;
+  p.transferred = measured.state_bytes + course.logged;
+  return judged(p, max_stall_ms);
+}
 
 }  // namespace
 
-double expected_downtime_ms(const Measurements& measured) {
-  const double link = rate_or(measured.link_rate, kLinkRateAssumed);
-  const double digest = rate_or(measured.digest_rate, kDigestRateAssumed);
-  const auto state = static_cast<double>(measured.state_bytes);
-  const auto dirty = static_cast<double>(measured.dirty_bytes);
-  return 1e3 * (state / digest + dirty / link + dirty / digest) + measured.replay_ms + kFixedMs +
-         rate_or(measured.handover_ms, kHandoverAssumedMs) + kRoundTrips * measured.round_trip_ms;
-}
-
 bool should_freeze(const FreezeRule& now) {
-  if (now.max_downtime_ms > 0 && now.expected_downtime_ms > now.max_downtime_ms) return false;
-  if (now.max_downtime_ms > 0 && now.expected_downtime_ms < kWellWithin * now.max_downtime_ms) {
+  if (now.max_stall_ms > 0 && now.expected_downtime_ms > now.max_stall_ms) return false;
+  if (now.max_stall_ms > 0 && now.expected_downtime_ms < kWellWithin * now.max_stall_ms) {
     return true;
   }
   if (now.last_round || now.dirty_bytes == 0) return true;
@@ -45,91 +72,31 @@ bool should_freeze(const FreezeRule& now) {
              kShrinksTo * static_cast<double>(now.dirty_bytes_before);
 }
 
-std::vector<Prediction> predict(const Measurements& measured, double max_downtime_ms) {
-  const double link = rate_or(measured.link_rate, kLinkRateAssumed);
-  const auto state = static_cast<double>(measured.state_bytes);
-  const auto gradients = static_cast<double>(measured.update_bytes);
-  const double step_ms = std::max(measured.step_ms, 1.0);
-  const auto with_dirty = [&](std::uint64_t bytes, double replay_ms) {
-    auto result = measured;
-    result.dirty_bytes = bytes;
-    result.replay_ms = replay_ms;
-    return expected_downtime_ms(result);
-  };
-  const auto copy_ms = [&](double bytes, double rate) { return 1e3 * bytes / rate; };
-  const auto judged = [&](Prediction p) {
-    p.fits = max_downtime_ms <= 0 || p.downtime_ms <= max_downtime_ms;
-    if (!p.fits) {
-      p.reason = fmt::format("would stop the job for {:.0f} ms, {:.0f} ms are allowed",
-                             p.downtime_ms, max_downtime_ms);
-    }
-    return p;
-  };
-
-  const double stop = with_dirty(measured.state_bytes, 0);
-  std::vector<Prediction> result{
-      judged({Strategy::stop_copy, kSetupMs + stop, stop, measured.state_bytes, false, {}})};
+std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms, Copies copies) {
+  const double copy_ms = link_ms(measured, static_cast<double>(measured.state_bytes));
+  auto stop = stopping(measured, Strategy::stop_copy, measured.state_bytes);
+  stop.total_time_ms = kSetupMs + stop.downtime_ms;
+  stop.transferred = measured.state_bytes;
+  stop = judged(stop, max_stall_ms);
 
   const auto rewritten =
       measured.update_bytes == 0 ? measured.state_bytes : measured.replayed_bytes;
-  const double dirty = with_dirty(rewritten, 0);
-  result.push_back(judged(
-      {Strategy::rounds,
-       kSetupMs + copy_ms(state, link) + copy_ms(static_cast<double>(rewritten), link) + dirty,
-       dirty,
-       measured.state_bytes + 2 * rewritten,
-       false,
-       {}}));
-
-  if (measured.update_bytes == 0) {
-    Prediction none{
-        Strategy::replay, 0, 0, 0, false, "no optimizer step of this job can be replayed"};
-    result.push_back(none);
-    return result;
-  }
-  // While the base fills, the log of what is there already takes half a step's gradients on
-  // average.
-  const double log_rate = gradients / 2 / (step_ms / 1e3);
-  const double base_ms = copy_ms(state, std::max(link / 2, link - log_rate));
-  const double log_ms = copy_ms(gradients, link);
-  const double replay_ms =
-      measured.replay_ms > 0 ? measured.replay_ms : kReplayShareAssumed * step_ms;
-  const double last = with_dirty(measured.update_bytes, replay_ms);
-  const double paced_ms = std::max(step_ms, log_ms + replay_ms);
-  const double logged = base_ms / std::max(step_ms, log_ms / 2) / 2 + kStepsToAudit;
-  result.push_back(judged({Strategy::replay,
-                           kSetupMs + base_ms + kStepsToAudit * paced_ms + last,
-                           last,
-                           measured.state_bytes + static_cast<std::uint64_t>(logged * gradients),
-                           false,
-                           {}}));
-  return result;
+  auto rounds = stopping(measured, Strategy::rounds, rewritten);
+  rounds.total_time_ms =
+      kSetupMs + copy_ms + link_ms(measured, static_cast<double>(rewritten)) + rounds.downtime_ms;
+  rounds.transferred = measured.state_bytes + 2 * rewritten;
+  return {stop, judged(rounds, max_stall_ms), replaying(measured, stop, max_stall_ms, copies)};
 }
 
 Strategy choose(const std::vector<Prediction>& predictions) {
-  const auto& stop = predictions.front();
-  const auto shorter = [](const Prediction& a, const Prediction& b) {
-    return a.downtime_ms < b.downtime_ms;
-  };
-  std::vector<Prediction> possible;
-  std::copy_if(predictions.begin(), predictions.end(), std::back_inserter(possible),
-               [](const auto& p) { return p.fits; });
-  if (stop.fits) {
-    std::erase_if(possible,
-                  [&](const auto& p) { return p.total_time_ms > kSlowerMax * stop.total_time_ms; });
-    return std::min_element(possible.begin(), possible.end(), shorter)->strategy;
+  std::vector<Prediction> left;
+  std::ranges::copy_if(predictions, std::back_inserter(left), &Prediction::fits);
+  if (left.empty()) return Strategy::rounds;
+  for (const auto cost : {&Prediction::lost_ms, &Prediction::stall_ms}) {
+    const double least = (*std::ranges::min_element(left, {}, cost)).*cost;
+    std::erase_if(left, [&](const Prediction& p) { return p.*cost > kTheSame * least; });
   }
-  if (!possible.empty()) {
-    return std::min_element(
-               possible.begin(), possible.end(),
-               [](const auto& a, const auto& b) { return a.total_time_ms < b.total_time_ms; })
-        ->strategy;
-  }
-  possible = predictions;
-  std::erase_if(possible, [](const auto& p) {
-    return p.strategy == Strategy::stop_copy || p.transferred == 0;
-  });
-  return std::min_element(possible.begin(), possible.end(), shorter)->strategy;
+  return std::ranges::min_element(left, {}, &Prediction::total_time_ms)->strategy;
 }
 
 }  // namespace cardswap

@@ -4,30 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "migrator/core/measurements.h"
 #include "migrator/core/migration_spec.h"
+#include "migrator/core/replay_course.h"
 
 namespace cardswap {
 
-/// What was measured, or assumed where nothing was measured yet. Bytes, bytes a second, ms.
-struct Measurements {
-  std::uint64_t state_bytes = 0;
-  std::uint64_t replayed_bytes = 0;  ///< of the state: what optimizer steps rewrite, if replayable
-  std::uint64_t update_bytes = 0;    ///< gradients of one step; 0: nothing can be replayed
-  std::uint64_t dirty_bytes = 0;     ///< that differ now, as of the latest scan
-  double link_rate = 0;              ///< 0: unknown
-  double digest_rate = 0;            ///< one thread, 0: unknown
-  double step_ms = 0;
-  double replay_ms = 0;  ///< of the updates that a freeze would wait for
-  double round_trip_ms = 0;
-  double handover_ms =
-      0;  ///< journal writes and requests from the digests to the grant; 0: unknown
-};
-
-/// What a freeze right now would cost: scan the state, send what differs, digest it, agree.
-[[nodiscard]] double expected_downtime_ms(const Measurements& measured);
-
 struct FreezeRule {
-  double max_downtime_ms = 300;  ///< 0: no limit
+  double max_stall_ms = 300;  ///< 0: no limit
   double expected_downtime_ms = 0;
   std::uint64_t dirty_bytes = 0;
   std::uint64_t dirty_bytes_before = 0;  ///< one round earlier; 0: no round yet
@@ -38,24 +22,30 @@ struct FreezeRule {
 /// be.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
+/// What a strategy would cost the job. `stall` and `lost` are of the job's steps, whatever made
+/// them late; `downtime` is the freeze alone.
 struct Prediction {
   Strategy strategy = Strategy::stop_copy;
   double total_time_ms = 0;
   double downtime_ms = 0;  ///< replay: with what the last step waits for its gradients to go out
+  double stall_ms = 0;     ///< the longest that one step is late
+  double lost_ms = 0;      ///< all lateness, until the job is there
   std::uint64_t transferred = 0;
-  bool fits = false;   ///< downtime within the limit
+  bool fits = false;   ///< stall within the limit
   std::string reason;  ///< why it does not fit
 };
 
 /// Before anything was sent: stop-copy, rounds, replay, in this order. What no optimizer rewrites
 /// is taken to stay as it is; without a replayable optimizer every step is taken to rewrite all.
-/// `max_downtime_ms` 0: no limit.
-[[nodiscard]] std::vector<Prediction> predict(const Measurements& measured, double max_downtime_ms);
+/// `max_stall_ms` 0: no limit. With Copies::as_pays `replay` may freeze with a part of its base
+/// copy where that makes the job lose a seventh less than a stop-copy, or a stop-copy is not
+/// allowed.
+[[nodiscard]] std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms,
+                                              Copies copies = Copies::as_pays);
 
-/// What `auto` does with predict()'s answer. Of those within the limit: the shortest downtime that
-/// takes at most a tenth longer in total than stop-copy; where stop-copy is beyond the limit, the
-/// shortest in total. None within the limit: the shortest downtime, and rounds where all are the
-/// same, since a scan may find less dirty than was assumed.
+/// What `auto` does with predict()'s answer: of those within the limit the least lost time, of
+/// those that lose the same (to 2 %) the shorter stall, then the shorter total. None within the
+/// limit: rounds, which make no step wait, and whose scans may find less dirty than was assumed.
 [[nodiscard]] Strategy choose(const std::vector<Prediction>& predictions);
 
 }  // namespace cardswap

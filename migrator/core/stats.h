@@ -19,6 +19,8 @@ struct MigrationStats {
   std::uint64_t dirty_rate = 0;     ///< bytes a second that become dirty
   std::uint64_t rate = 0;           ///< bytes a second on the link, measured while sending
   double expected_downtime_ms = 0;  ///< if it froze now
+  double expected_stall_ms = 0;     ///< the longest that a step was or will be late
+  double expected_lost_ms = 0;      ///< all lateness, what was and what is to come
   std::uint64_t bytes_in_downtime = 0;
   double setup_time_ms = 0;     ///< connect and agree on the layout
   double freeze_scan_ms = 0;    ///< parts of the downtime: digest all, ...
@@ -82,6 +84,8 @@ void fields(Archive& a, MigrationStats& m) {
   a("note", m.note);
   a("rehearsal", m.rehearsal);
   a("rehearsal_note", m.rehearsal_note);
+  a("expected_stall_ms", m.expected_stall_ms);
+  a("expected_lost_ms", m.expected_lost_ms);
 }
 
 }  // namespace cardswap

@@ -96,6 +96,13 @@ void Figures::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
   expected_bytes_ = dirty_bytes;
   stats_.expected_downtime_ms =
       cardswap::expected_downtime_ms(measurements(dirty_bytes, replay_ms));
+  expect_lateness(stats_.expected_downtime_ms, stats_.expected_downtime_ms);
+}
+
+void Figures::expect_lateness(double stall_ms, double lost_ms) {
+  if (converged_) return;  // what waits from here on is the freeze itself
+  stats_.expected_stall_ms = stall_ms;
+  stats_.expected_lost_ms = lost_ms;
 }
 
 void Figures::report_converged() {

@@ -91,8 +91,12 @@ class Figures {
   // ---- the planner's
   void note_digested(std::uint64_t bytes, Clock::duration took) { digest_rate_.add(bytes, took); }
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
-  /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying.
+  /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying; and
+  /// that nothing else makes a step late.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
+  /// After it, where steps are late before the freeze as well: the longest, and all lateness, what
+  /// was and what is to come.
+  void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return stats_.expected_downtime_ms; }
   /// Offers a freeze, once.
   void report_converged();

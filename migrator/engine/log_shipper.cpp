@@ -72,6 +72,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
 void LogShipper::send_gradients(std::uint64_t update, const UpdateEntry& entry,
                                 const std::function<void()>& between_sends) {
   const auto piece_bytes = source_.options.spec.chunk_bytes;
+  const auto sent_before = source_.payloads.link_figures().sent;
   auto ahead = source_.payloads.read_ahead(entry.fence);
   std::vector<std::uint8_t> element_sizes;
   for (const auto& gradient : entry.gradients) {
@@ -98,6 +99,13 @@ void LogShipper::send_gradients(std::uint64_t update, const UpdateEntry& entry,
       source_.figures.report(false);
     }
   }
+  wire_bytes_ += source_.payloads.link_figures().sent - sent_before;
+}
+
+double LogShipper::worth() const {
+  if (figures_.log_bytes == 0) return 1;
+  return static_cast<double>(wire_bytes_) / static_cast<double>(figures_.log_bytes) *
+         source_.payloads.link_figures().ratio;
 }
 
 void LogShipper::release_replayed() {

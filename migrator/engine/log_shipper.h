@@ -36,6 +36,10 @@ class LogShipper {
   [[nodiscard]] bool all_are_replayed() const {
     return source_.connection.answers().replayed.number >= sent_;
   }
+  /// For a byte of gradients, as it was packed, the bytes of state that take the link as long. They
+  /// pack otherwise: those of bfloat16 weights are half zeros. 1 while nothing was sent.
+  [[nodiscard]] double worth() const;
+  /// Of the latest entry sent; 0: none was.
   [[nodiscard]] std::uint64_t latest_step() const { return latest_step_; }
   /// Gradients of one step, of all optimizers together: the most so far, and what is to be expected
   /// of the next one.
@@ -61,7 +65,8 @@ class LogShipper {
   std::uint64_t latest_step_bytes_ = 0;  // of what was sent of it
   std::uint64_t step_bytes_ = 0;
   std::uint64_t usual_step_bytes_ = 0;
-  std::uint64_t room_ = 0;  // for gradients, where the program trains
+  std::uint64_t wire_bytes_ = 0;  // that the gradients sent took
+  std::uint64_t room_ = 0;        // for gradients, where the program trains
   std::deque<Unacknowledged> unacknowledged_;
   ReplayFigures figures_;
 };

@@ -6,8 +6,11 @@
 //    the amount of gradients sent, so that on a slow link each gets half of it.
 //  - Updates that led to another layout go over before that layout does.
 // The training thread appends to the log and closes the window around its step; it waits for this
-// thread in two places only: where the log is full, and while a copy or the audit's scan reads.
+// thread in two places only: where the log is full, and while a copy or the audit's scan reads. In
+// the first no step waits for longer than --max-stall allows: the log ends before that.
 #include "migrator/engine/replay_sync.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +24,10 @@ namespace {
 constexpr std::chrono::milliseconds kPollInterval{100};
 // Of a program that tracks another number of loose tensors after each step.
 constexpr std::uint64_t kMaxInterruptedAudits = 32;
+/// A freeze that costs hardly more than the best one to come is taken: predictions waver.
+constexpr double kAsGood = 1.03;
+/// Of the limit: a step may wait for the log at least so long, whatever a freeze takes besides.
+constexpr double kLeastWait = 0.25;
 
 }  // namespace
 
@@ -37,10 +44,15 @@ ReplaySync::~ReplaySync() { log_->close(); }
 bool ReplaySync::begin() {
   auto& state = source_.state;
   state.refresh(source_.program.state_view());
-  shipper_.begin(replay_sizes(state.view()).update_bytes);
+  sizes_ = replay_sizes(state.view());
+  shipper_.begin(sizes_.update_bytes);
+  bound_waits();
   const auto& now = state.view();
   if (source_.program.begin_log(log_, window_) && now.shards && !now.shards->empty() &&
       units_.follow(now.layout, *now.shards, {})) {
+    const auto limit = source_.options.spec.max_stall_ms;
+    holds_for_the_limit_ = course_of_replay(measured(), limit, copies()).holds;
+    if (holds_for_the_limit_) log_->hold_each();
     return true;
   }
   give_up();
@@ -52,7 +64,9 @@ bool ReplaySync::covers(ChunkId chunk) const {
 }
 
 std::uint64_t ReplaySync::bytes_left(const StateView& frozen) const {
-  const auto known = dirty_bytes_;  // the log has gone over before the last step
+  if (given_up_ || log_->overran()) return frozen.layout.total_bytes();
+  // The log has gone over before the last step, unless that would have taken too long.
+  const auto known = dirty_bytes_ + (waited_in_vain() ? log_->figures().held_bytes : 0);
   const auto& layout = source_.state.view().layout;
   if (frozen.layout == layout) return known + base_.bytes_left();
   const auto kept = kept_regions(layout, frozen.layout);
@@ -119,6 +133,7 @@ void ReplaySync::take_layout(StateView now) {
   const auto kept = kept_regions(state.view().layout, now.layout);
   state.amend(std::move(now), shipper_.sent(), base_.chunks_sent());
   const auto& shards = state.view().shards;
+  sizes_ = replay_sizes(state.view());
   const auto begun = shards ? units_.follow(state.view().layout, *shards, kept) : std::nullopt;
   if (!begun) {
     give_up();
@@ -166,7 +181,10 @@ bool ReplaySync::send_next() {
   return true;
 }
 
+/// Where each step waits for its entry and may wait for little else, the base copy has the link
+/// while the program computes.
 void ReplaySync::stage_ahead() {
+  if (holds_for_the_limit_) return;
   base_.stage_ahead(shipper_.latest_step(), shipper_.figures().log_bytes);
 }
 
@@ -202,6 +220,12 @@ void ReplaySync::give_up() {
 void ReplaySync::poll() {
   shipper_.release_replayed();
   note_figures();
+  if (log_->overran() && !given_up_) {
+    source_.figures.tell(
+        fmt::format("by rounds: the log would have kept a step for longer than {:.0f} ms",
+                    source_.options.spec.max_stall_ms));
+    give_up();
+  }
   if (const auto outcome = audit_.poll(units_)) conclude_audit(*outcome);
 }
 
@@ -216,9 +240,12 @@ void ReplaySync::note_figures() {
 void ReplaySync::ask_for_audit() {
   if (base_.bytes_left() != 0) return;
   // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
-  // waits for the link either way, and the freeze would wait for every entry.
-  if (shipper_.figures().log_lag_bytes > shipper_.step_bytes() && !log_->holds_each())
+  // waits for the link either way, and the freeze would wait for every entry. On a faster one the
+  // log catches up by itself, and no step has to wait for it.
+  if (shipper_.figures().log_lag_bytes > shipper_.step_bytes() && !log_->holds_each() &&
+      log_outlasts_a_step(measured())) {
     log_->hold_each();
+  }
   if (audit_.request()) source_.figures.enter("replay");
 }
 
@@ -239,19 +266,92 @@ void ReplaySync::tell() {
   source_.figures.tell(report_.text(units_.size()));
 }
 
+/// Asked for by name it is to end in a state that was audited; chosen, in the least lost time.
+Copies ReplaySync::copies() const {
+  const bool chosen = source_.options.spec.strategy == Strategy::automatic;
+  return chosen ? Copies::as_pays : Copies::whole;
+}
+
+Measurements ReplaySync::measured() const {
+  auto now = source_.figures.measurements(0, shipper_.figures().replay_ms);
+  const auto seen = shipper_.usual_step_bytes();
+  const auto worth = [&](std::uint64_t gradients) {
+    return static_cast<std::uint64_t>(shipper_.worth() * static_cast<double>(gradients));
+  };
+  now.replayed_bytes = sizes_.replayed_bytes;
+  now.update_bytes = worth(seen != 0 ? seen : sizes_.update_bytes);
+  now.copied_bytes = sizes_.replayed_bytes - std::min(sizes_.replayed_bytes, base_.bytes_left());
+  now.logged_bytes = worth(shipper_.figures().log_bytes);
+  return now;
+}
+
+/// A step that waits for the log waits for the freeze as well, if it is the last one.
+void ReplaySync::bound_waits() {
+  const auto limit = source_.options.spec.max_stall_ms;
+  if (limit <= 0) return;
+  const auto besides = expected_downtime_ms(source_.figures.measurements(0));
+  log_->set_wait_max(
+      std::chrono::duration<double, std::milli>(std::max(limit - besides, kLeastWait * limit)));
+}
+
+/// Once a whole step's gradients were seen, before any step has waited: how many there are at most
+/// was known, but experts that are chosen seldom have none in most steps.
+void ReplaySync::look_at_the_limit(const ReplayCourse& course) {
+  const auto& spec = source_.options.spec;
+  if (spec.max_stall_ms <= 0 || limit_is_kept_ || shipper_.sent() == 0) return;
+  if (first_step_ == 0) first_step_ = shipper_.latest_step();
+  if (shipper_.latest_step() == first_step_) return;
+  limit_is_kept_ = true;
+  if (course.stall_ms <= spec.max_stall_ms) return;
+  const auto why = fmt::format(
+      "replay would keep a step of the job for {:.0f} ms, {:.0f} ms are allowed: the gradients of "
+      "a step take {:.0f} ms on this link",
+      course.stall_ms, spec.max_stall_ms,
+      link_ms(measured(), static_cast<double>(measured().update_bytes)));
+  if (spec.strategy == Strategy::replay) {
+    source_.figures.report(true);
+    throw Error(Code::not_converging, why,
+                fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or let "
+                            "--strategy auto choose",
+                            1.3 * course.stall_ms));
+  }
+  source_.figures.tell("by rounds: " + why);
+  give_up();
+}
+
 void ReplaySync::predict() {
+  bound_waits();
   const auto lag = shipper_.figures().log_lag_bytes;
   const auto left = base_.bytes_left();
-  // The last step's own entry has to go over before it, whatever the lag is now.
-  // Replaying it takes no longer than the same step here, which runs at the same time.
-  source_.figures.expect_downtime(left + dirty_bytes_ + std::max(lag, shipper_.usual_step_bytes()));
-  const auto limit = source_.options.spec.max_downtime_ms;
-  const bool fits = limit > 0 && source_.figures.expected_downtime_ms() <= limit;
-  const bool caught_up = lag == 0 || (lag <= shipper_.step_bytes() && log_->holds_each());
+  const auto now = measured();
+  // The last step's own entry has to go over before it, whatever the lag is now: the gradients of
+  // what was copied. Replaying it takes no longer than the same step here, at the same time.
+  const auto of_copied = [&](std::uint64_t gradients) {
+    const auto all = std::max<double>(1, static_cast<double>(now.replayed_bytes));
+    return static_cast<std::uint64_t>(static_cast<double>(gradients) *
+                                      static_cast<double>(now.copied_bytes) / all);
+  };
+  const auto to_go = static_cast<std::uint64_t>(
+      shipper_.worth() * static_cast<double>(std::max(lag, shipper_.usual_step_bytes())));
+  source_.figures.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
+  const auto limit = source_.options.spec.max_stall_ms;
+  const auto freeze_ms = source_.figures.expected_downtime_ms();
+  const bool fits = limit <= 0 || freeze_ms <= limit;
+  const bool caught_up = lag <= shipper_.step_bytes();
   const bool done = left == 0 && audit_.is_done() && caught_up;
-  if (done ? fits || limit <= 0 : fits && source_.options.spec.strategy == Strategy::automatic) {
-    source_.figures.report_converged();
-  }
+  const auto course = course_of_replay(now, limit, copies());
+  const auto was = log_->figures();
+  source_.figures.expect_lateness(
+      std::max(was.longest_wait_ms, done ? freeze_ms : course.stall_ms),
+      was.waited_ms + window_->waited_ms() + (done ? freeze_ms : course.lost_ms));
+  look_at_the_limit(course);
+  if (given_up_) return;
+  // Where the log goes within a step nothing is lost by copying all, and an audit costs nothing.
+  const bool may_be_early = copies() == Copies::as_pays && log_outlasts_a_step(now);
+  auto at_once = now;
+  at_once.dirty_bytes = left + of_copied(now.update_bytes);
+  const bool pays = expected_downtime_ms(at_once) <= kAsGood * course.lost_ms;
+  if (fits && (done || (may_be_early && pays))) source_.figures.report_converged();
 }
 
 }  // namespace cardswap

@@ -43,6 +43,9 @@ class ReplaySync {
   bool sync();
   /// What a freeze with that state has to send, as far as it can be known before all is digested.
   [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
+  /// Whether the frozen program took its last step before that step's entry had gone, because it
+  /// had waited for as long as a step may.
+  [[nodiscard]] bool waited_in_vain() const { return !log_->figures().all_sent; }
   /// After the freeze: sends what is left of the log, and takes over the frozen state's layout.
   void finish_log(const StateView& frozen);
   /// True for a chunk that needs no sending because the target replays its updates.
@@ -64,6 +67,10 @@ class ReplaySync {
   void conclude_audit(const AuditOutcome& outcome);
   void tell();
   void predict();
+  [[nodiscard]] Copies copies() const;
+  [[nodiscard]] Measurements measured() const;
+  void bound_waits();
+  void look_at_the_limit(const ReplayCourse& course);
   void give_up();
 
   SourceParts& source_;
@@ -74,8 +81,12 @@ class ReplaySync {
   LogShipper shipper_;
   Audit audit_;
   ReplayReport report_;
-  bool begun_ = false;  // what no update rewrites was sent
+  ReplaySizes sizes_;
+  bool holds_for_the_limit_ = false;  // each step waits for its own entry, and for no more
+  bool begun_ = false;                // what no update rewrites was sent
   bool given_up_ = false;
+  std::uint64_t first_step_ = 0;          // that the log has
+  bool limit_is_kept_ = false;            // as far as can be told
   std::uint64_t interrupted_audits_ = 0;  // in a row, by a layout with nothing new to replay
   std::uint64_t dirty_bytes_ = 0;         // that differed by digest at the latest audit
 };

@@ -25,16 +25,15 @@ void throttle_more(SourceParts& source) {
 /// The job goes on where it is: whoever set the limit would rather have that than wait.
 [[noreturn]] void give_up(SourceParts& source) {
   const auto& figures = source.figures;
-  const auto limit = source.options.spec.max_downtime_ms;
+  const auto limit = source.options.spec.max_stall_ms;
   source.figures.report(true);
-  throw Error(
-      Code::not_converging,
-      fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
-                  "{:.0f} ms are allowed",
-                  figures.rounds(), figures.expected_downtime_ms(), limit),
-      fmt::format("allow more with --max-downtime {:.0f}ms or --max-rounds, or slow the job "
-                  "down meanwhile with --auto-converge",
-                  figures.expected_downtime_ms() * 1.3));
+  throw Error(Code::not_converging,
+              fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
+                          "{:.0f} ms are allowed",
+                          figures.rounds(), figures.expected_downtime_ms(), limit),
+              fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
+                          "down meanwhile with --auto-converge",
+                          figures.expected_downtime_ms() * 1.3));
 }
 
 /// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
@@ -79,7 +78,7 @@ void sync_by_rounds(SourceParts& source) {
     figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
     figures.expect_downtime(dirty_bytes);
     const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
-    if (should_freeze({spec.max_downtime_ms, figures.expected_downtime_ms(), dirty_bytes,
+    if (should_freeze({spec.max_stall_ms, figures.expected_downtime_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {
       figures.report_converged();
       offered = true;

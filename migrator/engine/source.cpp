@@ -99,12 +99,12 @@ class Source::Engine {
     parts_.figures.use(Strategy::stop_copy);
     parts_.figures.expect_downtime(dirty_after_a_step());
     const auto expected = parts_.figures.expected_downtime_ms();
-    if (options_.spec.max_downtime_ms > 0 && expected > options_.spec.max_downtime_ms) {
+    if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
       parts_.figures.report(true);
       throw Error(Code::not_converging,
                   fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
-                              expected, options_.spec.max_downtime_ms),
-                  "allow more with --max-downtime, or let --strategy auto choose");
+                              expected, options_.spec.max_stall_ms),
+                  "allow more with --max-stall, or let --strategy auto choose");
     }
     parts_.figures.report_converged();
     parts_.connection.progress_until([this] { return parts_.freeze.is_here(); });
@@ -120,7 +120,14 @@ class Source::Engine {
     const auto left = replay_
                           ? replay_->bytes_left(frozen.state_view)
                           : figures.expected_bytes() + bytes_made_since(frozen.state_view.layout);
-    const auto limit = options_.spec.max_downtime_ms;
+    const auto limit = options_.spec.max_stall_ms;
+    if (events_.put_off && limit > 0 && replay_ && replay_->waited_in_vain()) {
+      put_off_freeze(
+          fmt::format("at step {}: its gradients had not gone when it had waited for as "
+                      "long as {:.0f} ms allow",
+                      frozen.step, limit));
+      return false;
+    }
     if (events_.put_off && limit > 0 && left > offered) {
       figures.expect_downtime(left);
       const auto expected =
@@ -165,17 +172,25 @@ class Source::Engine {
 
   /// The strategy to use: the one asked for, or what predictions from a measured link say.
   Strategy plan() {
-    if (options_.spec.strategy != Strategy::automatic &&
-        options_.spec.strategy != Strategy::stop_copy) {
-      return options_.spec.strategy;
-    }
+    const auto asked = options_.spec.strategy;
+    const auto limit = options_.spec.max_stall_ms;
+    if (asked == Strategy::rounds || (asked == Strategy::replay && limit <= 0)) return asked;
     parts_.probe_link();
-    if (options_.spec.strategy == Strategy::stop_copy) return options_.spec.strategy;
+    if (asked != Strategy::automatic) return asked;
     auto measured = parts_.figures.measurements(0);
     const auto sizes = replay_sizes(parts_.state.view());
     measured.replayed_bytes = sizes.replayed_bytes;
     measured.update_bytes = sizes.update_bytes;
-    return choose(predict(measured, options_.spec.max_downtime_ms));
+    const auto predictions = predict(measured, limit);
+    const auto chosen = choose(predictions);
+    for (const auto& p : predictions) {
+      if (p.strategy == chosen) parts_.figures.expect_lateness(p.stall_ms, p.lost_ms);
+    }
+    const auto& replay = predictions.back();
+    if (chosen == Strategy::rounds && sizes.update_bytes != 0 && !replay.fits) {
+      parts_.figures.tell("by rounds: replay " + replay.reason);
+    }
+    return chosen;
   }
 
   void finish_frozen() {

@@ -1,20 +1,35 @@
 #include "migrator/engine/update_log.h"
 
-#include <chrono>
+#include <algorithm>
 #include <utility>
 
 #include "migrator/core/ms_since.h"
 
 namespace cardswap {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-}  // namespace
 
 bool UpdateLog::fits(std::uint64_t bytes) const {
   return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
          figures_.held_bytes + bytes <= bytes_max_;
+}
+
+UpdateLog::Clock::time_point UpdateLog::deadline_of(std::uint64_t step) {
+  if (std::exchange(waiting_step_, step) != step) step_waited_ms_ = 0;
+  if (!wait_max_) return Clock::time_point::max();
+  const auto left = *wait_max_ - std::chrono::duration<double, std::milli>(step_waited_ms_);
+  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::max(left, left.zero()));
+}
+
+void UpdateLog::note_wait(Clock::time_point start) {
+  const auto waited = ms_since(start);
+  step_waited_ms_ += waited;
+  figures_.waited_ms += waited;
+  figures_.longest_wait_ms = std::max(figures_.longest_wait_ms, step_waited_ms_);
+}
+
+bool UpdateLog::wait(MutexLock& lock, Clock::time_point deadline) {
+  if (deadline != Clock::time_point::max()) return changed_.wait_until(lock, deadline);
+  changed_.wait(lock);
+  return true;
 }
 
 void UpdateLog::append(UpdateEntry entry) {
@@ -23,13 +38,21 @@ void UpdateLog::append(UpdateEntry entry) {
     MutexLock lock(mutex_);
     if (!fits(bytes)) {
       const auto start = Clock::now();
-      while (!fits(bytes)) changed_.wait(lock);
+      const auto deadline = deadline_of(entry.step);
+      bool in_time = true;
+      while (in_time && !fits(bytes)) in_time = wait(lock, deadline);
       figures_.back_pressure_ms += ms_since(start);
+      note_wait(start);
+      overran_ = !fits(bytes);
     }
     if (closed_) return;
-    figures_.held_bytes += bytes;
-    ++appended_;
-    entries_.push_back(std::move(entry));
+    if (overran_) {
+      shut();
+    } else {
+      figures_.held_bytes += bytes;
+      ++appended_;
+      entries_.push_back(std::move(entry));
+    }
   }
   wake_();
 }
@@ -37,9 +60,12 @@ void UpdateLog::append(UpdateEntry entry) {
 void UpdateLog::wait_until_sent(std::uint64_t step) {
   MutexLock lock(mutex_);
   const auto start = Clock::now();
-  while (!closed_ && sent_ != appended_) changed_.wait(lock);
+  const auto deadline = deadline_of(step);
+  bool in_time = true;
+  while (in_time && !closed_ && sent_ != appended_) in_time = wait(lock, deadline);
   if (std::exchange(held_step_, step) != step) figures_.hold_ms = 0;
   figures_.hold_ms += ms_since(start);
+  note_wait(start);
 }
 
 void UpdateLog::end_step(std::uint64_t step) {
@@ -80,6 +106,11 @@ void UpdateLog::set_bytes_max(std::uint64_t bytes) {
   changed_.notify_all();
 }
 
+void UpdateLog::set_wait_max(std::optional<std::chrono::duration<double, std::milli>> longest) {
+  const MutexLock lock(mutex_);
+  wait_max_ = longest;
+}
+
 void UpdateLog::release(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
   figures_.held_bytes -= bytes;
@@ -104,9 +135,18 @@ std::optional<std::uint64_t> UpdateLog::take_audit_step() {
 
 void UpdateLog::close() {
   const MutexLock lock(mutex_);
+  shut();
+}
+
+void UpdateLog::shut() {
   closed_ = true;
   entries_.clear();
   changed_.notify_all();
+}
+
+bool UpdateLog::overran() const {
+  const MutexLock lock(mutex_);
+  return overran_;
 }
 
 bool UpdateLog::closed() const {
@@ -116,7 +156,9 @@ bool UpdateLog::closed() const {
 
 LogFigures UpdateLog::figures() const {
   const MutexLock lock(mutex_);
-  return figures_;
+  auto figures = figures_;
+  figures.all_sent = sent_ == appended_;
+  return figures;
 }
 
 bool UpdateLog::empty() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -16,20 +17,29 @@ struct LogFigures {
   std::uint64_t held_bytes = 0;
   double back_pressure_ms = 0;  ///< append() waited for room
   double hold_ms = 0;           ///< what the latest held step waited for its entries
+  double waited_ms = 0;         ///< all that steps waited here, ...
+  double longest_wait_ms = 0;   ///< ... and the most that one did
+  bool all_sent = true;         ///< of what was appended
 };
 
 /// The update log between the training thread, which appends, and the engine, which sends.
 ///
 /// Holds at most `bytes_max` of gradients that the target has not replayed yet (one entry is always
 /// let in); beyond that append() waits, which is back-pressure on the trainer, and counts it.
+///
+/// No step waits here for longer than set_wait_max() allows, all its waits together. What then does
+/// not fit makes an end of the log: overran(). What was not sent by then goes after the step.
 class UpdateLog {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // ---- training thread
-  /// Returns at once when the log is closed.
+  /// Returns at once when the log is closed. Closes it where there is no room in time.
   void append(UpdateEntry entry);
-  /// Until everything appended has been sent, or the log is closed; before `step` is taken.
+  /// Until everything appended has been sent, the log is closed or the step may wait no longer;
+  /// before `step` is taken.
   void wait_until_sent(std::uint64_t step);
   /// At a boundary: appends the audit that was asked for, behind every update of the step.
   void end_step(std::uint64_t step);
@@ -41,6 +51,8 @@ class UpdateLog {
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
   /// 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
+  /// Of one step; none: as long as it takes. Of waits that begin after it.
+  void set_wait_max(std::optional<std::chrono::duration<double, std::milli>> longest);
   /// `bytes` of an entry need not be held or waited for any more.
   void release(std::uint64_t bytes);
   /// From now on each step waits until its entry has been sent.
@@ -54,6 +66,8 @@ class UpdateLog {
   /// Lets every waiter go and takes nothing more. Any thread.
   void close();
   [[nodiscard]] bool closed() const;
+  /// Whether it was closed because a step would have waited for too long.
+  [[nodiscard]] bool overran() const;
 
   [[nodiscard]] LogFigures figures() const;
   [[nodiscard]] bool empty() const;
@@ -61,6 +75,12 @@ class UpdateLog {
  private:
   /// Whether an entry of `bytes` needs to wait for nothing.
   [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
+  /// Until when `step`, which begins to wait now, may do so.
+  [[nodiscard]] Clock::time_point deadline_of(std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
+  void note_wait(Clock::time_point start) CARDSWAP_REQUIRES(mutex_);
+  /// False: `deadline` is over.
+  bool wait(MutexLock& lock, Clock::time_point deadline) CARDSWAP_REQUIRES(mutex_);
+  void shut() CARDSWAP_REQUIRES(mutex_);
 
   const std::function<void()> wake_;
   mutable Mutex mutex_;
@@ -73,6 +93,10 @@ class UpdateLog {
   std::optional<std::uint64_t> audit_step_ CARDSWAP_GUARDED_BY(mutex_);
   bool holds_each_ CARDSWAP_GUARDED_BY(mutex_) = false;
   std::uint64_t held_step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  std::optional<std::chrono::duration<double, std::milli>> wait_max_ CARDSWAP_GUARDED_BY(mutex_);
+  std::uint64_t waiting_step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
+  double step_waited_ms_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // that one, so far
+  bool overran_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool closed_ CARDSWAP_GUARDED_BY(mutex_) = false;
   LogFigures figures_ CARDSWAP_GUARDED_BY(mutex_);
 };

@@ -51,7 +51,7 @@ class Put {
     put(field);
   }
   template <class Field>
-  void limit(const char* /*name*/, const Field& field) {
+  void limit(const char* /*name*/, const Field& field, const char* /*older_name*/ = nullptr) {
     put(field);
   }
   void brief(const std::string& value) { text(value.substr(0, rule_.brief_bytes_max)); }
@@ -128,7 +128,7 @@ class Take {
     take(field);
   }
   template <class Field>
-  void limit(const char* /*name*/, Field& field) {
+  void limit(const char* /*name*/, Field& field, const char* /*older_name*/ = nullptr) {
     take(field);
   }
   void brief(std::string& value) { value = text(rule_.brief_bytes_max); }

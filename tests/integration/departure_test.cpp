@@ -100,7 +100,7 @@ class Departing : public ::testing::Test {
     begin.port = port_;
     begin.token = "data";
     begin.transports = transports_;
-    begin.spec.max_downtime_ms = 0;
+    begin.spec.max_stall_ms = 0;
     begin.spec.arrive = Arrival::criu;
     return begin;
   }

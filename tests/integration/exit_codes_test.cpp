@@ -90,7 +90,8 @@ TEST_F(ExitCode, IsTwoForWrongUsageAndNamesTheWord) {
            {{"migrate", "job", "--to", "nowhere"}, 2, {"'nowhere'", "gpu-b:7070/cpu:0"}},
            {{"migrate", "job", "--to", "b:0/cpu:0"}, 2, {"'b:0/cpu:0'"}},
            {with({"--strategy", "teleport"}), 2, {"'teleport'", "stop-copy"}},
-           {with({"--max-downtime", "3 parsecs"}), 2, {"--max-downtime", "3 parsecs", "300ms"}},
+           {with({"--max-stall", "3 parsecs"}), 2, {"--max-stall", "3 parsecs", "300ms"}},
+           {with({"--max-downtime", "3 parsecs"}), 2, {"--max-stall", "3 parsecs", "300ms"}},
            {with({"--max-rounds", "few"}), 2, {"--max-rounds", "'few'", "none"}},
            {with({"--timeout", "soon"}), 2, {"--timeout", "'soon'", "5m"}},
            {with({"--bandwidth", "fast"}), 2, {"--bandwidth", "'fast'", "200MiB/s"}},
@@ -213,10 +214,10 @@ TEST_F(ExitCode, IsFourForATimeOut) {
 }
 
 TEST_F(ExitCode, IsFourForAJobThatDoesNotConverge) {
-  expect({{"migrate", "job", "--to", there_, "--bandwidth", "8MiB/s", "--max-downtime", "50ms",
+  expect({{"migrate", "job", "--to", there_, "--bandwidth", "8MiB/s", "--max-stall", "50ms",
            "--timeout", "3s"},
           4,
-          {"job job", "did not converge", "50 ms allowed", "--max-downtime"}});
+          {"job job", "did not converge", "50 ms allowed", "--max-stall"}});
   EXPECT_TRUE(within(10s, [&] { return is_all_free(b_, "cpu:0"); }));
 }
 

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "tests/support/hosts.h"
+#include "tests/support/trainer_times.h"
 
 namespace cardswap::test {
 namespace {
@@ -92,6 +93,83 @@ TEST_F(Planner, SlowsTheJobDownOnlyWhenAsked) {
   // A job that was released trains at its own pace again.
   const auto step = a_.step_of("job");
   EXPECT_TRUE(within(5s, [&] { return a_.step_of("job") > step + 100; }));
+}
+
+/// A GPT with AdamW in float32, over a cap that its state takes a given number of steps. What a
+/// step waited is told by the trainers' own clock.
+class JobsLateness : public Planner {
+ protected:
+  void start_gpt(int layers, int width) {
+    start({trainer("gpt"), "--text", LICENSE_FILE, "--layers", std::to_string(layers), "--width",
+           std::to_string(width), "--steps", "1000000", "--times", times_.string()});
+    ASSERT_TRUE(within(60s, [&] { return a_.step_of("job") >= 12; })) << a_.log();
+    const auto plan = dry_run();
+    step_ms_ = number(plan, "step_ms");
+    state_bytes_ = number(plan, "state_bytes");
+  }
+  [[nodiscard]] std::string steps(double count) const {
+    return std::to_string(static_cast<int>(count * step_ms_)) + "ms";
+  }
+  std::vector<std::string> migrate(double r, const std::string& limit,
+                                   std::vector<std::string> more = {}) {
+    std::vector<std::string> ask{"migrate", "job", "--to", b_.at("cpu:0"), "--compress", "off"};
+    ask.insert(
+        ask.end(),
+        {"--max-stall", limit, "--bandwidth",
+         std::to_string(static_cast<long>(state_bytes_ / (r * step_ms_ / 1e3) / 1024)) + "KiB/s",
+         "--timeout", "60s"});
+    ask.insert(ask.end(), more.begin(), more.end());
+    return ask;
+  }
+  /// From when its state began to go over, in ms, once a few steps came after the one at which the
+  /// job is now.
+  double longest_wait_ms(const Host& where) {
+    const auto last = where.step_of("job") + 4;
+    EXPECT_TRUE(within(60s, [&] { return where.step_of("job") >= last + 2; })) << where.log();
+    const auto migration = a_.ask({"status"}).at("migrations").as_array().at(0).as_object();
+    return step_ms_ * lateness(begins(times_), sync_began_ms(migration), last, step_ms_).stall;
+  }
+
+  std::filesystem::path times_ = dir_.path() / "times";
+  double step_ms_ = 0;
+  double state_bytes_ = 0;
+};
+
+TEST_F(JobsLateness, IsLeastByReplayWhereTheLinkCarriesTheGradients) {
+  start_gpt(2, 128);
+  const auto moved = a_.ask(migrate(2, "none"));
+  EXPECT_EQ(text(moved.at("progress").as_object(), "strategy"), "replay");
+  EXPECT_GT(number(moved, "predicted_stall_ms"), 0);
+  EXPECT_GE(number(moved, "predicted_lost_ms"), number(moved, "predicted_stall_ms"));
+}
+
+TEST_F(JobsLateness, IsLeastByOneStopWhereTheGradientsAloneTakeManySteps) {
+  start_gpt(2, 128);
+  const auto plan = a_.ask(migrate(20, "none", {"--dry-run"}));
+  EXPECT_EQ(text(plan, "strategy"), "stop-copy")
+      << "rounds would spare a buffer, and send all twice";
+  EXPECT_GT(number(of(plan, "replay"), "predicted_lost_ms"),
+            2 * number(of(plan, "stop-copy"), "predicted_lost_ms"));
+  const auto moved = a_.ask(migrate(20, "none"));
+  EXPECT_THAT(text(moved.at("progress").as_object(), "strategy"),
+              ::testing::AnyOf("stop-copy", "rounds"));
+}
+
+TEST_F(JobsLateness, OfAnyStepIsWithinTheLimitUnderReplayToo) {
+  start_gpt(4, 256);
+  // Gradients take two steps: as fast as it can, replay would keep a step for four and more.
+  const auto moved = a_.ask(migrate(6, steps(3.5), {"--strategy", "replay"}));
+  EXPECT_EQ(text(moved.at("progress").as_object(), "strategy"), "replay");
+  EXPECT_LE(longest_wait_ms(b_), 3.5 * step_ms_);
+}
+
+TEST_F(JobsLateness, BeyondTheLimitIsRefusedBeforeAStepHasWaited) {
+  start_gpt(2, 128);
+  const auto refused = a_.command(migrate(20, steps(3), {"--strategy", "replay"}));
+  EXPECT_EQ(refused.exit_code, 4);
+  EXPECT_THAT(refused.err, HasSubstr("replay would keep a step of the job for"));
+  EXPECT_THAT(refused.err, HasSubstr("hint: allow more with --max-stall"));
+  EXPECT_LE(longest_wait_ms(a_), 3 * step_ms_);
 }
 
 }  // namespace

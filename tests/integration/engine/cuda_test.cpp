@@ -198,7 +198,7 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test:
     options.spec.compression = way.compression;
     options.data_key = way.data_key;
     options.silence_max = seconds(10);
-    options.spec.max_downtime_ms = 0;
+    options.spec.max_stall_ms = 0;
     source_.emplace(options, source_program_,
                     SourceEvents{[](const MigrationStats&) {},
                                  [this](double) { note([&] { converged_ = true; }); },

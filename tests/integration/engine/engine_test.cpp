@@ -259,7 +259,7 @@ TEST_F(EngineTest, ADowntimeOverTheLimitNeverConverges) {
   target_memory_.add("w", 8 * kMiB, 2);
   listen();
   source_program_.rewrites_ = true;
-  start({.spec = {.strategy = Strategy::rounds, .max_downtime_ms = 100, .bandwidth = 32 * kMiB}});
+  start({.spec = {.strategy = Strategy::rounds, .max_stall_ms = 100, .bandwidth = 32 * kMiB}});
   EXPECT_TRUE(heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 3; }));
   EXPECT_FALSE(heard_.converged);
   EXPECT_GT(heard_.stats.expected_downtime_ms, 100);
@@ -271,7 +271,7 @@ TEST_F(EngineTest, RoundsEndAfterAsManyAsAreAllowed) {
   listen();
   source_program_.rewrites_ = true;
   start({.spec = {.strategy = Strategy::rounds,
-                  .max_downtime_ms = 100,
+                  .max_stall_ms = 100,
                   .bandwidth = 64 * kMiB,
                   .max_rounds = 2}});
   ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.source_error.has_value(); }));

@@ -48,7 +48,7 @@ class LateState : public ::testing::Test, protected test::Notes {
     options.spec.bandwidth = bandwidth;
     options.spec.compression = Compression::off;
     options.silence_max = seconds(10);
-    options.spec.max_downtime_ms = max_downtime_ms;
+    options.spec.max_stall_ms = max_downtime_ms;
     SourceEvents events;
     events.progress = [this](const MigrationStats& stats) { note([&] { stats_ = stats; }); };
     events.converged = [this](double) { note([&] { converged_ = true; }); };

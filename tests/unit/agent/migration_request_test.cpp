@@ -33,7 +33,7 @@ MigrationSpec none_of_the_defaults() {
           .to = "gpu-b:7070/cuda:1",
           .strategy = Strategy::replay,
           .arrive = Arrival::criu,
-          .max_downtime_ms = 12.5,
+          .max_stall_ms = 12.5,
           .bandwidth = 1 << 20,
           .timeout_ms = 1500,
           .max_rounds = 7,
@@ -66,11 +66,11 @@ TEST(MigrationRequest, LeavesWhatIsAbsentOrNullAsItIs) {
 }
 
 TEST(MigrationRequest, LiftsALimitByNullAndTakesNone) {
-  const auto limits = {"max_downtime_ms", "bandwidth", "timeout_ms", "max_rounds"};
+  const auto limits = {"max_stall_ms", "max_downtime_ms", "bandwidth", "timeout_ms", "max_rounds"};
   MigrationSpec none;
   none.job = "gpt";
   none.to = "gpu-b/cpu:0";
-  none.max_downtime_ms = none.timeout_ms = 0;
+  none.max_stall_ms = none.timeout_ms = 0;
   json::object lifted;
   for (const auto* limit : limits) lifted[limit] = nullptr;
   const auto request = asking(lifted);
@@ -82,6 +82,16 @@ TEST(MigrationRequest, LiftsALimitByNullAndTakesNone) {
     EXPECT_THAT(refused({{limit, "much"}}), HasSubstr(limit));
   }
   EXPECT_THAT(refused({{"max_rounds", 5e9}}), HasSubstr("max_rounds"));
+}
+
+TEST(MigrationRequest, TakesTheLimitUnderItsOlderNameToo) {
+  EXPECT_EQ(migration_request_from(asking({{"max_downtime_ms", 40}})).spec.max_stall_ms, 40);
+  EXPECT_EQ(migration_request_from(asking({{"max_stall_ms", 40}})).spec.max_stall_ms, 40);
+  EXPECT_EQ(migration_request_from(asking({{"max_stall_ms", 40}, {"max_downtime_ms", 40}}))
+                .spec.max_stall_ms,
+            40);
+  EXPECT_THAT(refused({{"max_stall_ms", 40}, {"max_downtime_ms", 50}}), HasSubstr("older name"));
+  EXPECT_TRUE(request_body({}).contains("max_downtime_ms")) << "an older agent knows no other";
 }
 
 TEST(MigrationRequest, RefusesWhatItDoesNotKnow) {

@@ -46,6 +46,8 @@ MigrationStats some_stats() {
   stats.compression_ratio = 1.5;
   stats.gpu_path = "staged";
   stats.freezes_put_off = 23;
+  stats.expected_stall_ms = 24;
+  stats.expected_lost_ms = 25;
   stats.note = "n";
   stats.rehearsal = "equal";
   stats.rehearsal_note = "r";
@@ -58,7 +60,7 @@ MigrationSpec some_spec() {
   spec.to = "b:1/cpu:0";
   spec.strategy = Strategy::rounds;
   spec.arrive = Arrival::criu;
-  spec.max_downtime_ms = 3.5;
+  spec.max_stall_ms = 3.5;
   spec.bandwidth = 12;
   spec.timeout_ms = 77.5;
   spec.max_rounds = 9;

@@ -87,6 +87,37 @@ TEST(UpdateLog, TheLastStepWaitsUntilAllIsSent) {
   EXPECT_GT(log.figures().hold_ms, 0);
 }
 
+TEST(UpdateLog, EndsBeforeAStepWaitsForRoomForLongerThanAllowed) {
+  UpdateLog log([] {});
+  log.set_bytes_max(1);
+  log.set_wait_max(50ms);
+  log.append(entry_of(1, 100));
+  EXPECT_FALSE(log.overran());
+  log.append(entry_of(2, 100));  // nobody makes room
+  EXPECT_TRUE(log.overran());
+  EXPECT_TRUE(log.closed());
+  EXPECT_GE(log.figures().longest_wait_ms, 50);
+  EXPECT_FALSE(log.take()) << "what waits would leave a hole behind it";
+}
+
+TEST(UpdateLog, HoldsAStepForNoLongerThanAllowedAllItsWaitsTogether) {
+  UpdateLog log([] {});
+  log.set_bytes_max(150);
+  log.set_wait_max(300ms);
+  log.append(entry_of(1, 100));
+  auto second = std::async(std::launch::async, [&] { log.append(entry_of(2, 100)); });
+  EXPECT_TRUE(waits(second));
+  log.release(100);
+  second.get();
+  const auto before = log.figures().longest_wait_ms;
+  log.wait_until_sent(2);
+  EXPECT_FALSE(log.figures().all_sent);
+  EXPECT_NEAR(log.figures().longest_wait_ms, 300, 100);
+  EXPECT_NEAR(log.figures().hold_ms, 300 - before, 100);
+  EXPECT_FALSE(log.closed()) << "its entry goes after the step";
+  EXPECT_TRUE(log.take());
+}
+
 TEST(UpdateLog, AnAuditComesBehindEveryUpdateOfItsStep) {
   UpdateLog log([] {});
   log.request_audit();

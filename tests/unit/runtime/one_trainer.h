@@ -184,7 +184,7 @@ class Roles : public ::testing::Test, protected Notes {
     begin.spec.strategy = Strategy::rounds;
     begin.spec.chunk_bytes = 64 * kKiB;
     begin.spec.compression = Compression::off;
-    begin.spec.max_downtime_ms = 0;
+    begin.spec.max_stall_ms = 0;
     return begin;
   }
   VerifiedState held_there() {
@@ -200,7 +200,7 @@ class Roles : public ::testing::Test, protected Notes {
     options.token = kDataToken;
     options.spec.strategy = Strategy::rounds;
     options.transports = "tcp";
-    options.spec.max_downtime_ms = 0;
+    options.spec.max_stall_ms = 0;
     options.silence_max = 20s;
     options.spec.rehearse = rehearse;
     SourceEvents events;

@@ -18,7 +18,7 @@ TEST_F(SourceRole, GoesOnWhenAFreezeIsPutOffAndStandsForTheNextWithoutBeingAsked
   listen();
   auto wanted = begin();
   wanted.spec.bandwidth = 8 * kMiB;
-  wanted.spec.max_downtime_ms = 300;
+  wanted.spec.max_stall_ms = 300;
   job_->line.say(wanted);
   (void)job_->line.hear<channel::Converged>();
   in_a_step([&] {

@@ -33,6 +33,16 @@ TEST(HealthPolicy, OnlyObservesUnlessTold) {
   EXPECT_TRUE(policy_from_yaml("mode: act", "p").act);
 }
 
+TEST(HealthPolicy, TakesTheLimitUnderItsOlderNameToo) {
+  const std::string begin = "version: 1\nmigration: {";
+  const auto limit_of = [&](const std::string& limits) {
+    return policy_from_yaml(begin + limits + "}\n", "p").migration.max_stall_ms;
+  };
+  EXPECT_EQ(limit_of("max_stall: 40ms"), 40);
+  EXPECT_EQ(limit_of("max_downtime: 40ms"), 40);
+  EXPECT_THROW((void)limit_of("max_stall: 40ms, max_downtime: 40ms"), Error);
+}
+
 TEST(HealthPolicy, ReadsEverythingThatTheDocumentationShows) {
   const auto policy = policy_from_yaml(R"(
 version: 1
@@ -41,7 +51,7 @@ budget: {at_once: 4, per_hour: 20}
 cooldown: {job: 1m, device: 2m}
 retry: {after: 5s, tries: 2}
 breaker: {failures: 4, devices_percent: 60, devices_min: 2, window: 3m, reset: 4m}
-migration: {max_downtime: 500ms, timeout: 5m, deadline: 20s, encrypt: true}
+migration: {max_stall: 500ms, timeout: 5m, deadline: 20s, encrypt: true}
 merge_window: 5s
 resolve_after: 15m
 spares: ["gpu-b:7070/cuda:0"]
@@ -66,7 +76,7 @@ probes:
   EXPECT_EQ(policy.job_cooldown, 60'000);
   EXPECT_EQ(policy.tries, 2U);
   EXPECT_EQ(policy.breaker_devices_percent, 60U);
-  EXPECT_EQ(policy.migration.max_downtime_ms, 500);
+  EXPECT_EQ(policy.migration.max_stall_ms, 500);
   EXPECT_TRUE(policy.migration.encrypt);
   EXPECT_EQ(policy.deadline, 20'000);
   EXPECT_THAT(policy.spares, ElementsAre("gpu-b:7070/cuda:0"));
