@@ -16,6 +16,10 @@
 #   slowdown    steps of a trainer while it is moved by replay, over a link that carries the log
 #   prediction  predicted against measured downtime, different models and links; auto's choice
 #   replay      these three (needs root, for network namespaces)
+#   cost        what a migration costs the job in its own steps: the longest that one came late (stall) and all
+#               lateness (lost), for each strategy, where state and gradients take the link a part of a step up to
+#               many steps, in fp32 and with bf16 gradients; auto against the best, predictions, --max-stall (needs
+#               root; some 40 minutes; CARDSWAP_COST="--points 2,20 --gradients fp32 --repeats 1" for fewer points)
 #   curve       downtime against size, for scripts/downtime_svg.py
 #   criu        moving a process, against CRIU alone moving the same one (needs root)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
@@ -39,7 +43,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | curve | criu | operations) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | cost | curve | criu | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -58,6 +62,7 @@ for group in "${groups[@]}"; do
     idle) targets+=(bench_idle) ;;
     sync) targets+=(bench_sync gpt) ;;
     criu) targets+=(cardswapd cardswap plain_memory) ;;
+    cost) targets+=(bench_cost gpt cardswapd cardswap) ;;
     operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test api_load_test
       bench_fleet_simulation crash_matrix_test crash_at_a_random_time_test) ;;
     *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
@@ -87,6 +92,8 @@ measure() {
     size) "$programs/bench_replay" size --repeats 3 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     slowdown) "$programs/bench_replay" slowdown --repeats 7 --text "$CARDSWAP_SOURCE/LICENSE" ;;
     prediction) "$programs/bench_replay" prediction --text "$CARDSWAP_SOURCE/LICENSE" ;;
+    # shellcheck disable=SC2086
+    cost) "$programs/bench_cost" --text "$CARDSWAP_SOURCE/LICENSE" ${CARDSWAP_COST:-} ;;
     criu) "$CARDSWAP_SOURCE/scripts/bench_criu.py" "$built" ;;
     operations) "$CARDSWAP_SOURCE/scripts/bench_operations.py" "$built" ;;
     curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;

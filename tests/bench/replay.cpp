@@ -13,12 +13,13 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <map>
-#include <sstream>
 #include <stdexcept>
 #include <string_view>
 
 #include "tests/bench/figure.h"
+#include "tests/bench/file_copy.h"
 #include "tests/support/hosts.h"
+#include "tests/support/trainer_times.h"
 
 namespace {
 
@@ -27,7 +28,9 @@ using namespace std::chrono_literals;
 using bench::Better;
 using bench::Figure;
 using bench::median;
+using test::begins;
 using test::Host;
+using test::median_interval;
 using test::NetnsPair;
 using test::number;
 using test::TempDir;
@@ -42,29 +45,6 @@ struct Options {
   int width = 512;
   std::string text;
 };
-
-/// When each step began, by the trainers' clock, in ms.
-std::map<std::int64_t, double> begins(const std::filesystem::path& times) {
-  std::map<std::int64_t, double> result;
-  std::istringstream lines(test::read_file(times.string()));
-  std::string word;
-  std::int64_t step = 0;
-  std::int64_t ns = 0;
-  while (lines >> word >> step >> ns) result[step] = static_cast<double>(ns) / 1e6;
-  return result;
-}
-
-double median_interval(const std::map<std::int64_t, double>& begins, std::int64_t first,
-                       std::int64_t last) {
-  std::vector<double> intervals;
-  for (auto step = first; step < last; ++step) {
-    if (begins.contains(step) && begins.contains(step + 1)) {
-      intervals.push_back(begins.at(step + 1) - begins.at(step));
-    }
-  }
-  if (intervals.empty()) throw std::runtime_error("no step was timed");
-  return median(intervals);
-}
 
 struct Model {
   int layers;
@@ -161,28 +141,9 @@ class Bench {
     return m;
   }
 
-  /// Save, copy over the link, start, load: from the last step's end to the next one's start.
   double file_copy_ms(const Model& model, double step_ms) {
-    const auto times = fresh("times");
-    const auto saved = fresh("checkpoint");
-    const auto copied = fresh("copied");
-    const auto run_in = [&](int side, std::vector<std::string> argv, int steps) {
-      argv.insert(argv.begin(),
-                  {"ip", "netns", "exec", net_.name(side), "env", "OMP_NUM_THREADS=1"});
-      argv.insert(argv.end(), {"--times", times.string(), "--loss-log", "/dev/null"});
-      expect(test::run(argv), fmt::format("the trainer, {} steps,", steps));
-    };
-    auto first = model.program(options_.text, 6);
-    first.insert(first.end(), {"--checkpoint", saved.string()});
-    run_in(0, first, 6);
-    expect(test::run({"bash", "-c", copy_command(saved, copied)}), "the copy");
-    auto second = model.program(options_.text, 8);
-    second.insert(second.end(), {"--resume", copied.string()});
-    run_in(1, second, 8);
-    const auto at = begins(times);
-    const double ms = at.at(6) - at.at(5) - step_ms;
-    fmt::print(stderr, "# checkpoint file: {:.0f} ms\n", ms);
-    return ms;
+    const auto program = [&](int steps) { return model.program(options_.text, steps); };
+    return bench::file_copy_ms(net_, {dir_.path(), program}, step_ms);
   }
 
  private:
@@ -194,20 +155,6 @@ class Bench {
   }
   std::filesystem::path fresh(const std::string& name) {
     return dir_.path() / fmt::format("{}{}", name, ++files_);
-  }
-  /// As `cat file | nc` has it, without depending on which netcat there is.
-  [[nodiscard]] std::string copy_command(const std::filesystem::path& from,
-                                         const std::filesystem::path& to) const {
-    return fmt::format(
-        "ip netns exec {0} python3 -c 'import socket,shutil;"
-        "s=socket.create_server((\"{2}\",9999));c=s.accept()[0];"
-        "shutil.copyfileobj(c.makefile(\"rb\"),open(\"{4}\",\"wb\"),1<<20)' & "
-        "ip netns exec {1} python3 -c 'import socket,time\n"
-        "while True:\n"
-        "  try: s=socket.create_connection((\"{2}\",9999)); break\n"
-        "  except OSError: time.sleep(0.01)\n"
-        "s.sendfile(open(\"{3}\",\"rb\"))' && wait",
-        net_.name(1), net_.name(0), NetnsPair::address(1), from.string(), to.string());
   }
   static void expect(const test::Outcome& outcome, const std::string& what) {
     if (outcome.exit_code != 0) throw std::runtime_error(what + " failed: " + outcome.err);
