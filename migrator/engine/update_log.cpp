@@ -65,6 +65,7 @@ void UpdateLog::wait_until_sent(std::uint64_t step) {
   while (in_time && !closed_ && sent_ != appended_) in_time = wait(lock, deadline);
   if (std::exchange(held_step_, step) != step) figures_.hold_ms = 0;
   figures_.hold_ms += ms_since(start);
+  figures_.all_sent = closed_ || sent_ == appended_;
   note_wait(start);
 }
 
@@ -156,9 +157,7 @@ bool UpdateLog::closed() const {
 
 LogFigures UpdateLog::figures() const {
   const MutexLock lock(mutex_);
-  auto figures = figures_;
-  figures.all_sent = sent_ == appended_;
-  return figures;
+  return figures_;
 }
 
 bool UpdateLog::empty() const {

@@ -19,7 +19,7 @@ struct LogFigures {
   double hold_ms = 0;           ///< what the latest held step waited for its entries
   double waited_ms = 0;         ///< all that steps waited here, ...
   double longest_wait_ms = 0;   ///< ... and the most that one did
-  bool all_sent = true;         ///< of what was appended
+  bool all_sent = true;         ///< that the latest held step waited for, in time
 };
 
 /// The update log between the training thread, which appends, and the engine, which sends.
