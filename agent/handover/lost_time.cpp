@@ -49,6 +49,7 @@ std::string why_unknown(const LostTime& lost) {
 }  // namespace
 
 bool LostTime::hear(const channel::LateSteps& word) {
+  if (over) return false;  // it is on record: a program may say as much as it likes
   if (told && lateness == word.lateness && open_ms == word.open_ms && after == word.after &&
       over == word.over) {
     return false;
@@ -61,19 +62,19 @@ bool LostTime::hear(const channel::LateSteps& word) {
     crossed = false;
     first_steps.clear();
   }
-  if (word.over && !over) {
+  if (word.over) {
     end(after < kStepsAfter ? fewer_steps(after) : "");
   }
   return true;
 }
 
 bool LostTime::hear(const FirstStepsTold& word) {
-  if (!word.began || (crossed && first_steps.size() == word.took_ms.size() && over == word.over)) {
+  if (over || !word.began || (crossed && first_steps.size() == word.took_ms.size() && !word.over)) {
     return false;
   }
   crossed = true;
   first_steps = word.took_ms;
-  if (word.over && !over) {
+  if (word.over) {
     end(first_steps.size() < kStepsAfter ? fewer_steps(first_steps.size()) : "");
   }
   return true;

@@ -57,6 +57,8 @@ TEST(LostTime, HasTheFirstStepsAtTheTarget) {
   ASSERT_TRUE(lost.hear(first_steps({90, 50, 51, 50, 50, 50, 50, 50, 50, 50}, true)));
   EXPECT_TRUE(lost.over);
   EXPECT_EQ(lost.note, "");
+  EXPECT_FALSE(lost.hear(channel::LateSteps{"m-1", Lateness(), 0, 0, true})) << "that was all";
+  EXPECT_FALSE(lost.hear(first_steps({1, 2}, true)));
 }
 
 TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
