@@ -169,10 +169,6 @@ FirstStepsTold first_steps_from(const Reader& reader, handover::TargetState stat
 
 }  // namespace
 
-std::string reservation_path(const std::string& id) {
-  return "/v1/peer/reservations/" + http::percent_encoded(id);
-}
-
 handover::Content content_from(const std::string& root, std::uint64_t step) {
   return {root.empty() ? Digest{} : digest_from(root), root.empty() ? 0 : step};
 }

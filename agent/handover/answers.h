@@ -17,8 +17,6 @@
 /// address, for the text.
 namespace cardswap {
 
-[[nodiscard]] std::string reservation_path(const std::string& migration);
-
 /// To a reservation, or to the question whether there could be one.
 struct Offer {
   bool accepted = false;

@@ -8,7 +8,7 @@
 namespace cardswap::handover {
 
 Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& migrations,
-                  const Reservations& reservations) {
+                  const ReservationList& reservations) {
   Epoch known = 0;
   for (const auto& job : jobs.all()) {
     if (job.uid() != uid || uid.empty()) continue;
@@ -32,7 +32,7 @@ Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& mi
 bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& migrations,
                   const Reservations& reservations) {
   auto& job = primary.job();
-  const auto known = known_epoch(job.uid(), jobs, migrations, reservations);
+  const auto known = known_epoch(job.uid(), jobs, migrations, reservations.list());
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
     return m.of(primary.id) != nullptr && is_committed(m.state());
   });

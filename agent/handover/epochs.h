@@ -37,7 +37,7 @@ static_assert(is_old(2, 102) && is_old(2, 2) && !is_old(3, 2) && !is_old(2, 0));
 /// The highest epoch of a job that this host knows to have been granted, here or from here; 0:
 /// none.
 [[nodiscard]] Epoch known_epoch(const std::string& uid, const Jobs& jobs,
-                                const Migrations& migrations, const Reservations& reservations);
+                                const Migrations& migrations, const ReservationList& reservations);
 /// For a primary's Hello. A job that is refused is made to stand, told and refused.
 /// Throws Error{conflict}.
 [[nodiscard]] bool check_attach(Instance& primary, Epoch told, Jobs& jobs,

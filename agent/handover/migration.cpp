@@ -8,6 +8,7 @@
 #include "agent/base/json_archive.h"
 #include "agent/base/units.h"
 #include "agent/http/client.h"
+#include "agent/jobs/job.h"
 
 namespace cardswap {
 
@@ -94,6 +95,12 @@ bool Migration::walks() const {
          is != handover::State::superseded;
 }
 
+bool Migration::found_nothing_forgotten() const {
+  return spec.rehearse == Rehearsal::only && each(&Transfer::passed_rehearsal);
+}
+
+bool Migration::is_at_failpoint() const { return !proceed && hold_at == to_string(state()); }
+
 Transfer* Migration::of(const std::string& instance) {
   const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
   return found == transfers.end() ? nullptr : &*found;
@@ -107,6 +114,16 @@ std::uint64_t Migration::calls() const {
   std::uint64_t all = 0;
   for (const auto& transfer : transfers) all += transfer.target.calls;
   return all;
+}
+
+void add_sample(const Migration& m, Transfer& transfer, const Instance* source) {
+  auto now = sample_of(transfer.stats);
+  now.at_ms = unix_ms() - m.started_at_ms;
+  now.state = m.state();
+  now.step = transfer.frozen_at  ? *transfer.frozen_at
+             : source != nullptr ? source->step
+                                 : m.migrated_at_step();
+  transfer.timeline.add(std::move(now));
 }
 
 json::object to_json(const Migration& m) {

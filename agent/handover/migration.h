@@ -4,7 +4,6 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <list>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +16,8 @@
 #include "migrator/core/migration_spec.h"
 
 namespace cardswap {
+
+struct Instance;
 
 /// A migration as the source's agent runs it: the decision, and a Transfer for each rank of the job
 /// that moves.
@@ -45,12 +46,9 @@ struct Migration {
   /// By rank. A job of one rank, which all are so far, has one.
   std::list<Transfer> transfers = std::list<Transfer>(1);
   // not journalled:
-  /// Shared by the tasks that work on it: it is not forgotten meanwhile.
-  std::shared_ptr<void> in_use = std::make_shared<char>();
   bool held = false;
   bool proceed = false;
   std::optional<Error> failure;               ///< why it cannot go on; noticed at the next wait
-  bool begin_sync_is_due = false;             ///< held back by a failpoint
   std::optional<handover::TargetState> copy;  ///< what the target said last, while `open()`
 
   [[nodiscard]] handover::State state() const { return side.state(); }
@@ -65,6 +63,8 @@ struct Migration {
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
   /// Neither decided nor given up yet.
   [[nodiscard]] bool walks() const;
+  /// It stands between what is on disk and what that stands for, by `hold_at`.
+  [[nodiscard]] bool is_at_failpoint() const;
   /// Of the lowest rank that moves; what is said of a migration as a whole is said of it.
   [[nodiscard]] Transfer& first() { return transfers.front(); }
   [[nodiscard]] const Transfer& first() const { return transfers.front(); }
@@ -88,6 +88,9 @@ struct Migration {
 /// to_json(), with the samples once it is over.
 [[nodiscard]] boost::json::object journal_record(const Migration& migration);
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
+/// Where `transfer` of it stands now, for its timeline. `source`: the process here; null: it is
+/// gone.
+void add_sample(const Migration& migration, Transfer& transfer, const Instance* source);
 /// What to do where its target has no room or no such device.
 [[nodiscard]] std::string another_device(const Migration& migration);
 

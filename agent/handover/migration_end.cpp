@@ -1,9 +1,8 @@
-#include "agent/handover/migrations.h"
+#include "agent/handover/migration_end.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <utility>
 
 #include "agent/base/units.h"
@@ -12,233 +11,245 @@
 namespace cardswap {
 namespace {
 
-namespace json = boost::json;
 using handover::Event;
-using handover::SourceSide;
 using handover::State;
+using handover::TargetState;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
+constexpr milliseconds kSettleFirst{100};
+constexpr milliseconds kSettleMax{5000};
 constexpr seconds kRetireGrace{10};
 constexpr seconds kCleanUpMax{8};
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryMax{2000};
+constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent knows nothing
 
 }  // namespace
 
-void Migrations::resume_after_restart() {
-  journal_.each(Journal::Kind::migration, [this](const json::object& record) {
-    migrations_.push_back(migration_from_journal(record));
-  });
-  for (auto& m : migrations_) {
-    for (const auto& transfer : m.transfers) {
-      if (!handover::is_over(m.state())) live_[transfer.instance] = &m;
-      if (auto* source = jobs_.by_instance(transfer.instance)) take_up(m, transfer, *source);
-    }
-    if (m.state() == State::completed && m.result.empty()) {  // the disk was full then
-      m.result = "ok";
-      m.ended_at_ms = unix_ms();
-      tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
-    }
-    if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
-    if (m.state() == State::completed && awaits_first_steps(m)) {
-      tasks_.spawn("hear of the first steps of " + m.id, hear_first_steps(m, m.in_use));
-    }
-    if (handover::is_over(m.state())) continue;
-    spdlog::info("migration {} of job {} was {} when the agent ended", m.id, m.spec.job,
-                 to_string(m.state()));
-    const bool committed = handover::is_committed(m.state());
-    if (!committed && !m.error) {
-      m.error = Error(Code::source_lost,
-                      m.root().empty() ? "the source's agent was restarted before the commit"
+MigrationEnd::MigrationEnd(const HandoverParts& parts, MigrationList& list, RunningMigration& run,
+                           Migration& m, Others others)
+    : parts_(parts),
+      list_(list),
+      run_(run),
+      m_(m),
+      executor_(others.executor),
+      departures_(others.departures),
+      hearing_(others.hearing) {}
+
+void MigrationEnd::resume() {
+  for (auto& departure : departures_) {
+    auto* source = parts_.jobs.by_instance(departure.transfer().instance);
+    if (source != nullptr) take_up(departure, *source);
+  }
+  if (m_.state() == State::completed && m_.result.empty()) {  // the disk was full then
+    m_.result = "ok";
+    m_.ended_at_ms = unix_ms();
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+  }
+  if (m_.open()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
+  if (m_.state() == State::completed && hearing_.awaits_first_steps()) {
+    run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
+  }
+  if (handover::is_over(m_.state())) return;
+  spdlog::info("migration {} of job {} was {} when the agent ended", m_.id, m_.spec.job,
+               to_string(m_.state()));
+  const bool committed = handover::is_committed(m_.state());
+  if (!committed && !m_.error) {
+    m_.error = Error(Code::source_lost,
+                     m_.root().empty() ? "the source's agent was restarted before the commit"
                                        : "the job was taken back when the source's agent restarted",
-                      "the job goes on where it is: start the migration again");
-    }
-    auto side = m.side;
-    const auto effects = side.recover();
-    apply(m, side, effects);
-    tasks_.spawn((committed ? "finish migration " : "clean up after migration ") + m.id,
-                 settle(m.id, std::nullopt));
+                     "the job goes on where it is: start the migration again");
   }
-  forget_old();
-  for (const auto& root : criu_.cuda().trees(criu::CudaIntent::Side::source)) {
-    const auto is_its = [&](const Migration& m) {
-      return !handover::is_over(m.state()) &&
-             std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
-               const auto* source = jobs_.by_instance(transfer.instance);
-               return source != nullptr && source->process == root;
-             });
-    };
-    if (std::ranges::any_of(migrations_, is_its)) continue;
-    tasks_.spawn(fmt::format("bring the CUDA state of {} back", root.pid), restore_gpu_state(root));
-  }
+  auto side = m_.side;
+  const auto effects = side.recover();
+  executor_.apply(side, effects);
+  run_.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id,
+             settle(std::nullopt));
 }
 
 /// What its state says of a process that is still here.
-void Migrations::take_up(const Migration& m, const Transfer& transfer, Instance& source) {
-  if (m.state() == State::completed && source.ended_at_ms == 0) {
+void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
+  if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    jobs_.set_state(source, "moved");
-    tasks_.spawn("see " + m.spec.job + " off", jobs_.end_moved(source.id, milliseconds(0)));
-    kill_source_process(m, transfer, source);
+    parts_.jobs.set_state(source, "moved");
+    parts_.tasks.spawn("see " + m_.spec.job + " off",
+                       parts_.jobs.end_moved(source.id, milliseconds(0)));
+    departure.kill_source_process(source);
   }
-  if (handover::is_given_up(m.state()) && source.job().epoch < m.own_epoch()) {
-    source.job().epoch = m.own_epoch();  // taken back while the disk was full
-    jobs_.save_when_possible(source.job());
+  if (handover::is_given_up(m_.state()) && source.job().epoch < m_.own_epoch()) {
+    source.job().epoch = m_.own_epoch();  // taken back while the disk was full
+    parts_.jobs.save_when_possible(source.job());
   }
-  if (m.state() == State::superseded) jobs_.keep_fenced(source.job());
+  if (m_.state() == State::superseded) parts_.jobs.keep_fenced(source.job());
+}
+
+/// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried
+/// again. `failed` is why it is given up, if it was not committed.
+asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
+  auto retry = kSettleFirst;
+  std::string told;
+  while (true) {
+    try {
+      if (handover::is_committed(m_.state())) {
+        co_await finish();
+      } else if (m_.state() == State::aborting) {
+        if (!m_.error) m_.error = failed.value_or(Error(Code::internal, "its walk ended early"));
+        co_await clean_up();
+      } else if (m_.state() != State::aborted) {
+        auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
+        co_await abort(std::move(why));
+      }
+      break;
+    } catch (...) {
+      if (parts_.tasks.stopping()) throw;
+      auto error = error_of(std::current_exception());
+      if (std::exchange(told, error.failure()) != told) {
+        spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
+      }
+    }
+    co_await pause_for(retry);
+    retry = std::min(2 * retry, kSettleMax);
+  }
+  list_.forget_old();
 }
 
 /// Sees to it that the target has the job; called again by a restarted agent.
-asio::awaitable<void> Migrations::finish(Migration& m) {
-  if (m.hold_at == "committed") {
-    m.held = true;
-    bump(m);
-    while (!m.proceed) co_await changed_.wait_until(Clock::now() + std::chrono::hours(1));
-    m.held = false;
-    send_kept_back(m);
-  }
+asio::awaitable<void> MigrationEnd::finish() {
+  co_await run_.wait_at_failpoint("committed");
   auto retry = kRetryFirst;
-  for (auto& transfer : m.transfers) {
+  for (auto& transfer : m_.transfers) {
     transfer.target.awaited = false;
     transfer.target.heard = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) { return one.target.granted; };
   const auto speaks = [](const Transfer& one) { return !one.target.silent; };
-  const auto is_heard = [&](const Transfer& one) {
-    return Clock::now() - one.target.heard < config_.peer_silence_max;
+  const auto is_heard = [this](const Transfer& one) {
+    return Clock::now() - one.target.heard < parts_.config.peer_silence_max;
   };
-  const auto goes_on = [&m] {
-    return handover::is_committed(m.state()) && m.state() != State::completed;
+  const auto goes_on = [this] {
+    return handover::is_committed(m_.state()) && m_.state() != State::completed;
   };
   while (goes_on()) {
-    const auto calls = m.calls();
-    const bool granted = m.each(is_granted);
+    const auto calls = m_.calls();
+    const bool granted = m_.each(is_granted);
     // The grant until it is answered; then what became of it.
-    apply(m, SourceSide(m.side), granted ? m.side.poll() : m.side.tick());
-    while (goes_on() && m.calls() == calls) {
-      co_await changed_.wait_until(Clock::now() + kRetryMax);
+    if (granted) {
+      executor_.poll();
+    } else {
+      executor_.tick();
+    }
+    while (goes_on() && m_.calls() == calls) {
+      co_await list_.changed().wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
-    if (m.each(speaks)) {
+    if (m_.each(speaks)) {
       retry = kRetryFirst;
     } else if (retry == kRetryFirst && !granted) {
-      const auto& silent = *std::ranges::find_if_not(m.transfers, speaks);
-      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m.spec.job, m.id,
+      const auto& silent = *std::ranges::find_if_not(m_.transfers, speaks);
+      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec.job, m_.id,
                    silent.target.failure);
     }
-    if (!m.each(is_heard)) apply(m, Event::target_silent);
-    if (!granted && m.each(is_granted)) continue;
-    if (m.state() == State::in_doubt) {
-      for (auto& transfer : m.transfers) transfer.target.granted = false;
+    if (!m_.each(is_heard)) executor_.apply(Event::target_silent);
+    if (!granted && m_.each(is_granted)) continue;
+    if (m_.state() == State::in_doubt) {
+      for (auto& transfer : m_.transfers) transfer.target.granted = false;
     }
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMax);
   }
-  if (m.state() == State::completed) {
-    co_await await_source_exit(m);
+  if (m_.state() == State::completed) {
+    co_await await_source_exit();
     co_return;
   }
-  m.error = Error(Code::target_lost,
-                  m.forced.empty()
-                      ? fmt::format("the target {} lost the job before its first step", m.spec.to)
-                      : fmt::format("an operator took the job back from {}", m.spec.to),
-                  "the job goes on where it was; look at the target's agent before trying again");
-  spdlog::error("job {} migration {}: {}; the source takes the job back", m.spec.job, m.id,
-                m.error->failure());
-  co_await clean_up(m);
-}
-
-/// What came of a migration is written when the disk takes it; nothing waits for that.
-asio::awaitable<void> Migrations::record_end(Migration& m, std::shared_ptr<void>) {
-  for (bool told = false;;) {
-    try {
-      save(m);
-      co_return;
-    } catch (const Error& disk) {
-      if (!std::exchange(told, true)) {
-        spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
-      }
-    }
-    co_await pause_for(kRetryMax);
-  }
+  m_.error = Error(Code::target_lost,
+                   m_.forced.empty()
+                       ? fmt::format("the target {} lost the job before its first step", m_.spec.to)
+                       : fmt::format("an operator took the job back from {}", m_.spec.to),
+                   "the job goes on where it was; look at the target's agent before trying again");
+  spdlog::error("job {} migration {}: {}; the source takes the job back", m_.spec.job, m_.id,
+                m_.error->failure());
+  co_await clean_up();
 }
 
 /// The job is at the target for good: the process here ends.
-asio::awaitable<void> Migrations::await_source_exit(Migration& m) {
-  for (const auto& transfer : m.transfers) departures_.erase(&transfer);
-  m.result = "ok";
-  m.ended_at_ms = unix_ms();
-  tasks_.spawn("record the end of " + m.id, record_end(m, m.in_use));
-  tasks_.spawn("hear of the first steps of " + m.id, hear_first_steps(m, m.in_use));
-  bump(m);
-  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m.spec.job, m.id,
-               m.spec.to, m.migrated_at_step(), format_ms(m.first().downtime_ms));
+asio::awaitable<void> MigrationEnd::await_source_exit() {
+  for (auto& departure : departures_) departure.forget();
+  m_.result = "ok";
+  m_.ended_at_ms = unix_ms();
+  run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+  run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
+  list_.touch(m_);
+  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,
+               m_.spec.to, m_.migrated_at_step(), format_ms(m_.first().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
-    const auto* source = jobs_.by_instance(transfer.instance);
+    const auto* source = parts_.jobs.by_instance(transfer.instance);
     return source == nullptr || source->ended_at_ms != 0;
   };
-  while (!m.each(has_ended)) {
+  while (!m_.each(has_ended)) {
     if (Clock::now() >= grace) {
-      apply(m, Event::trainer_stays);
+      executor_.apply(Event::trainer_stays);
       co_return;
     }
-    co_await jobs_.changed().wait_until(grace);
+    co_await parts_.jobs.changed().wait_until(grace);
   }
 }
 
-void Migrations::release_trainer(Migration& m, Transfer& transfer, Instance& source) {
-  if (transfer.keeper.pid != 0 && !transfer.released && !transfer.continuing) {  // may be stopped
-    transfer.continuing = true;
-    cardswap::continue_stopped(source.process);
-    tasks_.spawn("continue " + m.spec.job, continue_stopped(m, transfer, m.in_use));
-  }
-  hub_.send(source, channel::Release{m.id});
-  source.frozen = false;
-  source.job().migration.clear();
-}
-
-asio::awaitable<void> Migrations::abort(Migration& m, Error error) {
-  m.error = std::move(error);
-  apply(m, Event::failed);
-  const auto level = m.found_nothing_forgotten() ? spdlog::level::info : spdlog::level::warn;
-  spdlog::log(level, "job {} migration {} is given up: {}", m.spec.job, m.id, m.error->what());
-  co_await clean_up(m);
+asio::awaitable<void> MigrationEnd::abort(Error error) {
+  m_.error = std::move(error);
+  executor_.apply(Event::failed);
+  const auto level = m_.found_nothing_forgotten() ? spdlog::level::info : spdlog::level::warn;
+  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec.job, m_.id, m_.error->what());
+  co_await clean_up();
 }
 
 /// The trainer goes on; the target is cleaned up, and tried for a while if it does not answer: it
 /// gives up by itself when this agent is silent.
-asio::awaitable<void> Migrations::clean_up(Migration& m) {
+asio::awaitable<void> MigrationEnd::clean_up() {
   auto retry = kRetryFirst;
   const auto until = Clock::now() + kCleanUpMax;
   const auto is_dropped = [](const Transfer& one) { return one.target.dropped; };
   const auto goes_on = [&] {
-    return Clock::now() < until && m.state() == State::aborting && !m.each(is_dropped);
+    return Clock::now() < until && m_.state() == State::aborting && !m_.each(is_dropped);
   };
   while (goes_on()) {
-    const auto calls = m.calls();
-    apply(m, SourceSide(m.side), m.side.tick());
-    while (goes_on() && m.calls() == calls) co_await changed_.wait_until(until);
+    const auto calls = m_.calls();
+    executor_.tick();
+    while (goes_on() && m_.calls() == calls) co_await list_.changed().wait_until(until);
     if (!goes_on()) break;
     co_await pause_for(retry);
     retry = std::min(retry * 2, kRetryMax);
   }
-  co_await end_departure(m);
-  m.job_ended = std::ranges::any_of(m.transfers, [this](const Transfer& transfer) {
-    const auto* source = jobs_.by_instance(transfer.instance);
+  for (auto& departure : departures_) co_await departure.end();
+  m_.job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
+    const auto* source = parts_.jobs.by_instance(transfer.instance);
     return source == nullptr || !is_alive(source->process);
   });
-  m.result = m.error->code() == Code::cancelled ? "cancelled" : "failed";
-  if (m.found_nothing_forgotten()) {
-    m.result = "checked";
-    m.error.reset();
+  m_.result = m_.error->code() == Code::cancelled ? "cancelled" : "failed";
+  if (m_.found_nothing_forgotten()) {
+    m_.result = "checked";
+    m_.error.reset();
   }
-  m.ended_at_ms = unix_ms();
-  apply(m, Event::cleaned_up);
-  if (m.open()) tasks_.spawn("tell the target of " + m.id, tell_the_lower_one(m.id));
+  m_.ended_at_ms = unix_ms();
+  executor_.apply(Event::cleaned_up);
+  if (m_.open()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
+}
+
+asio::awaitable<void> MigrationEnd::tell_the_lower_one() {
+  auto retry = kRetryFirst;
+  while (m_.open()) {
+    const auto calls = m_.calls();
+    executor_.tick();
+    while (m_.open() && m_.calls() == calls) {
+      co_await list_.changed().wait_until(Clock::now() + kRetryMax);
+    }
+    const bool quiet = m_.copy == TargetState::superseded || m_.copy == TargetState::nothing;
+    co_await pause_for(quiet ? milliseconds(kTellQuietly) : retry);
+    retry = std::min(retry * 2, kRetryMax);
+  }
 }
 
 }  // namespace cardswap

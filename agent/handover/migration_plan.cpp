@@ -1,17 +1,16 @@
-// What a migration would do, without doing it: `migrate --dry-run`.
+#include "agent/handover/migration_plan.h"
 
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
 
-#include "agent/handover/answers.h"
-#include "agent/handover/migrations.h"
+#include "agent/handover/process_needs.h"
 #include "agent/jobs/obstacles.h"
+#include "migrator/core/planner.h"
 
 namespace cardswap {
 
 namespace json = boost::json;
-using std::chrono::seconds;
 
 std::string another_device(const Migration& m) {
   return fmt::format("--to another device; `cardswap devices {}` lists them",
@@ -45,13 +44,11 @@ json::object line_of(const Prediction& p, const Measurements& measured, double m
                                        p.stall_ms, max_stall_ms)}};
 }
 
-}  // namespace
-
 /// What earlier migrations measured: the link to that host, this job's replay. Says where from.
-std::string Migrations::recall(const Migration& planned, Measurements& measured) const {
+std::string recall(const MigrationList& list, const Migration& planned, Measurements& measured) {
   const auto host = parse_destination(planned.spec.to).host;
   std::string from = "assumed";
-  for (const auto& earlier : migrations_) {
+  for (const auto& earlier : list.all()) {
     for (const auto& transfer : earlier.transfers) {
       if (transfer.stats.rate == 0) continue;
       // Under a cap it was the cap that was measured.
@@ -73,15 +70,66 @@ std::string Migrations::recall(const Migration& planned, Measurements& measured)
   return from;
 }
 
-asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
-  const auto& source = movable(wanted.spec);
-  const auto m = make(std::move(wanted), source);
+/// What stands against it, here and at the target.
+struct Blocked {
+  json::array reasons;
+  Code code = Code::refused;
+  std::string hint;
+};
+
+/// The place that is asked for; its target keeps none.
+json::object dry_place_of(const Migration& m, const Instance& source) {
+  return {{"migration", m.id},
+          {"device", parse_destination(m.spec.to).device},
+          {"state_bytes", source.state_bytes},
+          {"homed_bytes", source.relocatable_bytes},
+          {"epoch", m.epoch()},
+          {"from", m.first().from},
+          {"dry_run", true},
+          {"job", to_json(source.job().spec)},
+          {"arrive", to_string(m.spec.arrive)}};
+}
+
+/// `m` is the caller's, who waits for it.
+asio::awaitable<Blocked> look_for_blocks(const Migration& m, const Instance& source,
+                                         PlanParts parts) {
+  Blocked blocked;
+  auto place = dry_place_of(m, source);
+  for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive)) {
+    blocked.reasons.emplace_back(reason);
+  }
+  if (m.spec.arrive == Arrival::criu) {
+    const auto examined = co_await examine_process(parts.agent, source.id);
+    for (const auto& reason : examined.reasons) blocked.reasons.emplace_back(reason);
+    place["process"] = criu::to_json(examined.needs);
+  }
+  try {
+    auto agent = http::Endpoint::tcp(parse_destination(m.first().to).agent());
+    const auto offer = co_await parts.targets.reserve(std::move(agent), std::move(place));
+    for (const auto& reason : offer.blocked_reasons) blocked.reasons.emplace_back(reason);
+    if (!offer.accepted) {
+      blocked.code = offer.code;
+      blocked.hint = offer.hint.empty() ? another_device(m) : offer.hint;
+    }
+  } catch (const Error& error) {
+    blocked.reasons.emplace_back(error.failure());
+    blocked.code = error.code();
+    blocked.hint = error.hint();
+  }
+  co_return blocked;
+}
+
+}  // namespace
+
+asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanParts parts) {
+  const auto& source = parts.intake.movable(wanted.spec);
+  const auto m = parts.intake.make(std::move(wanted), source);
   Measurements measured;
   measured.state_bytes = source.state_bytes;
   measured.replayed_bytes = source.replayed_bytes;
   measured.update_bytes = source.update_bytes;
   measured.step_ms = source.median_step_ms;
-  const auto rate_from = recall(m, measured);
+  const auto rate_from = recall(parts.list, m, measured);
   const bool by_criu = m.spec.arrive == Arrival::criu;
   const auto copies = m.spec.strategy == Strategy::replay ? Copies::whole : Copies::as_pays;
   const auto predicted = predict(measured, m.spec.max_stall_ms, copies);
@@ -97,57 +145,26 @@ asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
     fits = fits || (asked_for && p.fits);
     predictions.push_back(line_of(p, measured, m.spec.max_stall_ms));
   }
-  json::object body{{"migration", m.id},
-                    {"device", parse_destination(m.spec.to).device},
-                    {"state_bytes", source.state_bytes},
-                    {"homed_bytes", source.relocatable_bytes},
-                    {"epoch", m.epoch()},
-                    {"from", m.first().from},
-                    {"dry_run", true}};
-  body["job"] = to_json(source.job().spec);
-  body["arrive"] = to_string(m.spec.arrive);
-  json::array blocked;
-  auto code = Code::refused;
-  std::string hint;
-  for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive))
-    blocked.emplace_back(reason);
-  if (by_criu) {
-    auto examined = co_await examine(source);
-    for (const auto& reason : examined.reasons) blocked.emplace_back(reason);
-    body["process"] = criu::to_json(examined.needs);
-  }
-  try {
-    const auto answer = co_await ask(peer(m.first()), "POST", "/v1/peer/reservations",
-                                     std::move(body), seconds(10));
-    const auto offer = offer_from(peer(m.first()).text(), answer);
-    for (const auto& reason : offer.blocked_reasons) blocked.emplace_back(reason);
-    if (!offer.accepted) {
-      code = offer.code;
-      hint = offer.hint.empty() ? another_device(m) : offer.hint;
-    }
-  } catch (const Error& error) {
-    blocked.emplace_back(error.failure());
-    code = error.code();
-    hint = error.hint();
-  }
-  const bool allowed = blocked.empty();
-  co_return json::object{{"job", m.spec.job},
-                         {"to", m.spec.to},
-                         {"allowed", allowed},
-                         {"fits", fits},
-                         {"code", allowed ? json::value(nullptr) : json::value(to_string(code))},
-                         {"hint", hint},
-                         {"blocked_reasons", blocked},
-                         {"max_stall_ms", m.spec.max_stall_ms},
-                         {"max_downtime_ms", m.spec.max_stall_ms},
-                         {"state_bytes", measured.state_bytes},
-                         {"step_ms", measured.step_ms},
-                         {"update_bytes", measured.update_bytes},
-                         {"link_rate", measured.link_rate},
-                         {"link_rate_from", rate_from},
-                         {"strategy", to_string(chosen)},
-                         {"arrive", to_string(m.spec.arrive)},
-                         {"predictions", predictions}};
+  const auto blocked = co_await look_for_blocks(m, source, parts);
+  const bool allowed = blocked.reasons.empty();
+  co_return json::object{
+      {"job", m.spec.job},
+      {"to", m.spec.to},
+      {"allowed", allowed},
+      {"fits", fits},
+      {"code", allowed ? json::value(nullptr) : json::value(to_string(blocked.code))},
+      {"hint", blocked.hint},
+      {"blocked_reasons", blocked.reasons},
+      {"max_stall_ms", m.spec.max_stall_ms},
+      {"max_downtime_ms", m.spec.max_stall_ms},
+      {"state_bytes", measured.state_bytes},
+      {"step_ms", measured.step_ms},
+      {"update_bytes", measured.update_bytes},
+      {"link_rate", measured.link_rate},
+      {"link_rate_from", rate_from},
+      {"strategy", to_string(chosen)},
+      {"arrive", to_string(m.spec.arrive)},
+      {"predictions", predictions}};
 }
 
 }  // namespace cardswap

@@ -2,7 +2,6 @@
 
 #include <boost/json/object.hpp>
 #include <chrono>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,12 +48,8 @@ struct Reservation {
   std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
   std::string warning;           ///< what the standby does that may harm the job; or empty
   // not journalled:
-  /// Shared by the tasks that work on it: it is not forgotten meanwhile.
-  std::shared_ptr<void> in_use = std::make_shared<char>();
-  bool asks = false;                ///< its source, what was decided
-  std::string refused_by_the_disk;  ///< what was heard; logged once
-  bool in_doubt = false;            ///< verified, and the source's agent does not answer
-  std::string doubt;                ///< why it does not
+  bool in_doubt = false;  ///< verified, and the source's agent does not answer
+  std::string doubt;      ///< why it does not
   std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
   std::optional<JobSpec> spec;  ///< until it has ended
   std::string device;           ///< where the standby is started
@@ -64,12 +59,8 @@ struct Reservation {
   std::vector<std::string> addresses;   ///< of this host, once the standby parked; none: not known
   std::string framework;                ///< of the source's program; empty: its agent does not tell
   std::uint64_t relocatable_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
-  std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on
-  std::optional<Digest> held;                ///< arrive criu: what the holder verified
-  ProcessId holder;                          ///< once the process has taken its place; or none
-  bool arrived = false;                      ///< arrive criu: the process was restored here
-  std::chrono::steady_clock::time_point restored_at{};  ///< by this agent
-  std::chrono::steady_clock::time_point made_at = std::chrono::steady_clock::now();
+  std::vector<criu::NeededGpu> source_gpus;        ///< arrive criu: that its process has state on
+  bool arrived = false;                            ///< arrive criu: the process was restored here
   std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
 
   [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }

@@ -3,71 +3,91 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <utility>
 
 #include "agent/base/units.h"
-#include "agent/handover/answers.h"
-#include "agent/handover/retention.h"
+#include "agent/handover/place_force.h"
+#include "agent/handover/standby_logs.h"
 
 namespace cardswap {
 namespace {
 
-namespace json = boost::json;
 using handover::Message;
 using handover::TargetEvent;
 using handover::TargetState;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr seconds kSourceSilenceMax{10};
+/// The record of the place that is given.
+Reservation reservation_for(const ReservationRequest& wanted, const Caller& caller,
+                            const DataAddress& place, std::vector<criu::NeededGpu> source_gpus) {
+  const auto maker = maker_of(caller, wanted.from, wanted.from_api);
+  Reservation made;
+  made.migration = wanted.migration;
+  made.from = maker.from;
+  made.from_api = maker.from_api;
+  made.data_host = made.image_host = place.host;
+  if (!caller.owner) made.owner = caller.name;
+  made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
+  made.data_token = random_hex(16);
+  if (wanted.encrypt) made.data_key = random_hex(32);
+  made.heard_at = Clock::now();
+  made.job = wanted.spec.name;
+  made.spec = wanted.spec;
+  made.device = wanted.device;
+  made.state_bytes = wanted.state_bytes;
+  made.framework = wanted.framework;
+  made.arrive = wanted.arrive;
+  made.source_gpus = std::move(source_gpus);
+  made.relocatable_bytes = wanted.relocatable_bytes;
+  return made;
+}
 
 }  // namespace
 
 Reservations::Reservations(const HandoverParts& parts, const Cordons& cordons,
                            const Migrations& migrations)
-    : context_(parts.context),
-      tasks_(parts.tasks),
-      config_(parts.config),
-      journal_(parts.journal),
-      jobs_(parts.jobs),
-      hub_(parts.hub),
-      criu_(parts.criu),
-      handover_gate_(parts.handover_gate),
-      tell_(parts.tell),
-      cordons_(cordons),
-      migrations_(migrations),
-      changed_(parts.context) {}
+    : parts_(parts),
+      list_(parts.context, parts.config, parts.journal,
+            {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
+             .forgetting =
+                 [this](const Reservation& r) {
+                   tasks_.erase(r.migration);
+                   if (!r.job.empty()) (void)parts_.jobs.forget_standby_log(r.job, r.migration);
+                 }}),
+      check_(parts_, cordons, migrations, list_) {}
 
-void Reservations::load() {
-  journal_.each(Journal::Kind::reservation, [this](const json::object& record) {
-    reservations_.push_back(reservation_from_journal(record));
-  });
+std::shared_ptr<ReservationTask> Reservations::task_of(Reservation& r) {
+  auto& task = tasks_[r.migration];
+  if (!task) task = std::make_shared<ReservationTask>(parts_, list_, r, park_max);
+  return task;
+}
+
+/// Each coroutine that works on it is an owner of its task beside tasks_.
+bool Reservations::is_in_use(const Reservation& r) const {
+  const auto found = tasks_.find(r.migration);
+  const auto* instance = parts_.jobs.by_instance(r.instance);
+  return (found != tasks_.end() && found->second.use_count() > 1) ||
+         (instance != nullptr && instance->live());
 }
 
 void Reservations::resume_after_restart() {
-  for (auto& r : reservations_) {
-    fail(r, TargetEvent::restarted,
-         Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-    auto* instance = jobs_.by_instance(r.instance);
-    const bool lives = instance != nullptr && instance->live();
-    // Granted, and on a full disk its own record was not written after that.
-    if (r.granted() && lives && instance->job().standby) {
-      jobs_.promote(instance->job(), r.side.record().epoch);
-    }
-    if (r.side.record().open) tasks_.spawn("tell the source", tell_source(r.migration));
-    if (lives) continue;  // its end will be told
-    fail(r, TargetEvent::standby_ended,
-         Error(Code::target_lost, "the standby ended while the target's agent was away"));
-  }
+  for (auto& r : list_.all()) task_of(r)->resume();
   end_copies();
-  take_up_logs();
+  std::erase_if(tasks_, [](const auto& one) {
+    return one.second.use_count() == 1 && is_over(one.second->reservation().side.state());
+  });
+  take_up_logs(list_.all(), parts_.jobs, parts_.config);
   forget_old();
 }
 
+void Reservations::forget_old() {
+  keep_few_logs(list_.all(), parts_.jobs);
+  list_.forget_old();
+}
+
 bool Reservations::is_granted(const Instance& standby) const {
-  return std::ranges::any_of(
-      reservations_, [&](const Reservation& r) { return r.instance == standby.id && r.granted(); });
+  const auto* r = list_.of(standby);
+  return r != nullptr && r->granted();
 }
 
 bool Reservations::keeps(const Instance& standby) const {
@@ -76,37 +96,87 @@ bool Reservations::keeps(const Instance& standby) const {
   return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
 }
 
-bool Reservations::has(const std::string& migration) const {
-  return std::any_of(reservations_.begin(), reservations_.end(),
-                     [&](const Reservation& r) { return r.migration == migration; });
-}
-
-Reservation& Reservations::at(const std::string& migration) {
-  for (auto& r : reservations_) {
-    if (r.migration == migration) return r;
+/// Those of a former agent, with which they should have ended: known as jobs' processes, or, for as
+/// long as a driver was at work on them, by its journal only.
+void Reservations::end_copies() {
+  const auto end = [this](std::string whose, const ProcessId& root, const ProcessId& init) {
+    parts_.tasks.spawn("end the copy of " + whose, end_restored_tree(parts_, whose, root, init));
+  };
+  auto unknown = parts_.criu.cuda().trees(criu::CudaIntent::Side::target);
+  for (const auto* instance : parts_.jobs.instances()) {
+    const auto& job = instance->job();
+    std::erase(unknown, instance->process);
+    if (!job.standby || !instance->live() || instance->init.pid == 0) continue;
+    if (is_granted(*instance)) continue;
+    if (list_.has(job.migration)) {
+      task_of(list_.at(job.migration))->end_copy(instance->process, instance->init);
+    } else {
+      end(job.migration, instance->process, instance->init);
+    }
   }
-  throw Error(Code::not_found,
-              fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
+  for (const auto& root : unknown) end(fmt::format("process {}", root.pid), root, {});
 }
 
-Reservation& Reservations::at(const std::string& migration, const Caller& caller) {
-  auto& r = at(migration);
-  if (caller.owner || r.owner.empty() || r.owner == caller.name) return r;
-  spdlog::warn("migration {}: {} asks about what {} has reserved", migration, caller.name, r.owner);
-  throw Error(Code::not_found,
-              fmt::format("{} holds nothing for migration {}", config_.host_name, migration),
-              "only the agent that reserved a place, by its certificate's name, may ask about it");
-}
-
-Reservation* Reservations::of(const Instance& instance) {
-  for (auto& r : reservations_) {
-    if (r.instance == instance.id) return &r;
+asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller caller,
+                                             DataAddress place, LookedAt seen) {
+  auto found = check_.check(wanted, caller, place, std::move(seen));
+  auto& admission = found.admission;
+  if (!admission.blocked_reasons.empty() || wanted.dry_run) {
+    co_return Offer{.accepted = admission.blocked_reasons.empty(),
+                    .code = admission.no_memory ? Code::no_memory : Code::refused,
+                    .blocked_reasons = std::move(admission.blocked_reasons),
+                    .hint = std::move(admission.hint)};
   }
-  return nullptr;
+  forget_old();
+  check_.check_is_new(wanted, caller);
+  auto& r = list_.add(reservation_for(wanted, caller, place, std::move(found.source_gpus)));
+  const auto task = task_of(r);
+  try {
+    task->apply(Message{Message::Kind::reserve, wanted.epoch});
+    co_await task->start_standby();
+  } catch (...) {
+    if (parts_.tasks.stopping()) throw;
+    if (r.side.state() == TargetState::nothing) {  // nothing is on disk
+      tasks_.erase(wanted.migration);
+      list_.take_back_the_last();
+      throw;
+    }
+    // Not `standby_ended`: it may have a process by now, or a listener for its image.
+    task->fail(TargetEvent::standby_failed,
+               error_of(std::current_exception())
+                   .within(fmt::format("start the standby of {} on {}", wanted.spec.name,
+                                       parts_.config.host_name)));
+  }
+  if (r.side.state() == TargetState::failed && r.error) {
+    co_return Offer{.accepted = false,
+                    .code = Code::refused,
+                    .blocked_reasons = {r.error->failure()},
+                    .hint = r.error->hint()};
+  }
+  co_return Offer{.accepted = true};
 }
-const Reservation* Reservations::of(const Instance& instance) const {
-  const auto found = std::ranges::find(reservations_, instance.id, &Reservation::instance);
-  return found == reservations_.end() ? nullptr : &*found;
+
+void Reservations::heard(const std::string& migration) { task_of(at(migration))->source().heard(); }
+
+void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
+                         std::uint64_t step) {
+  heard(migration);
+  task_of(at(migration))->grant(epoch, content_from(root, step));
+}
+
+asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {
+  const auto task = task_of(at(migration));
+  co_await task->drop(epoch);
+}
+
+asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord word) {
+  auto task = task_of(at(migration));
+  co_await force_place(std::move(task), std::move(word), parts_);
+}
+
+asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {
+  const auto task = task_of(at(migration));
+  co_await task->cancel(std::move(by));
 }
 
 /// Until its first step is recorded its source may take it back; and after it was taken back.
@@ -116,126 +186,16 @@ bool Reservations::may_restart(const Instance& instance) const {
          (r == nullptr || r->side.state() == TargetState::completed);
 }
 
-void Reservations::heard(const std::string& migration) {
-  auto& r = at(migration);
-  r.heard_at = Clock::now();
-  r.in_doubt = false;
+channel::Welcome Reservations::welcome(const Instance& standby) {
+  return welcome_of(standby, of(standby), parts_.config);
 }
 
-void Reservations::forget_old() {
-  keep_few_logs();
-  std::vector<std::int64_t> ended;
-  for (const auto& r : reservations_) {
-    const auto* instance = jobs_.by_instance(r.instance);
-    const bool needed = !is_over(r.side.state()) || r.side.record().open ||
-                        r.in_use.use_count() > 1 || ending_.contains(r.migration) ||
-                        (instance != nullptr && instance->live());
-    // One of a release that kept no times is as old as can be.
-    ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
-  }
-  std::vector<std::string_view> makers;
-  for (const auto& r : reservations_) {
-    makers.push_back(r.side.state() == TargetState::failed ? r.owner : std::string_view());
-  }
-  std::size_t place = 0;
-  auto r = reservations_.begin();
-  for (const auto forgotten : to_forget(ended, makers, unix_ms())) {
-    std::advance(r, forgotten - place);
-    try {
-      journal_.remove(Journal::Kind::reservation, r->migration);
-    } catch (const Error& disk) {
-      spdlog::warn("reservation {} is not forgotten yet: {}", r->migration, disk.what());
-      return;
-    }
-    arrivals_.erase(r->migration);
-    if (!r->job.empty()) (void)jobs_.forget_standby_log(r->job, r->migration);
-    r = reservations_.erase(r);
-    place = forgotten + 1;
-  }
+void Reservations::on_message(Instance& standby, const channel::Message& message) {
+  if (auto* r = list_.of(standby)) task_of(*r)->standby().on_message(standby, message);
 }
 
-void Reservations::save(const Reservation& r) {
-  journal_.put(Journal::Kind::reservation, r.migration, to_journal(r));
-}
-
-void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
-                         std::uint64_t step) {
-  auto& r = at(migration);
-  heard(migration);
-  const auto before = r.side.state();
-  apply(r, Message{Message::Kind::grant, epoch, content_from(root, step)});
-  if (r.granted()) return;
-  if (r.side.state() != before) {
-    throw Error(Code::digest_mismatch,
-                fmt::format("the grant of migration {} is for another state", migration));
-  }
-  throw Error(
-      before == TargetState::failed ? Code::not_found : Code::conflict,
-      fmt::format("migration {} is {} here and cannot be granted", migration, to_string(before)));
-}
-
-asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {
-  const auto& before = at(migration);
-  const bool taken_back = epoch > before.side.record().epoch;
-  const bool gone = before.side.state() == TargetState::stopping;
-  if ((before.granted() && !taken_back) || gone) {
-    throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
-                                            migration, config_.host_name));
-  }
-  const auto pin = before.in_use;
-  heard(migration);
-  const auto own = before.side.record().epoch;
-  auto& r = at(migration);
-  if (!r.error) {
-    r.error = Error(Code::cancelled, taken_back ? "an operator gave the job back to the source"
-                                                : "the source's agent gave the migration up");
-  }
-  const auto state = r.side.state();
-  apply(r, Message{Message::Kind::drop, taken_back ? epoch : own});
-  if (r.side.state() != state) spdlog::warn("migration {}: {}", migration, r.error->what());
-  const auto* instance = jobs_.by_instance(at(migration).instance);
-  const bool ended = instance == nullptr || !instance->live();
-  if (at(migration).side.state() == TargetState::superseded && ended) {
-    fail(at(migration), TargetEvent::standby_ended,
-         Error(Code::target_lost, "it had ended before the job was taken back"));
-  }
-  co_await arrival_ended(migration);
-  if (at(migration).side.state() != TargetState::superseded) {
-    co_await jobs_.stop(at(migration).instance, milliseconds(0));
-  }
-}
-
-/// A source that is silent before the state was verified is given up; after it, it is asked for its
-/// decision for as long as it takes.
-asio::awaitable<void> Reservations::watch_source(std::string migration) {
-  auto& r = at(migration);
-  const auto pin = r.in_use;
-  std::string told;
-  while (!r.granted() && r.side.state() != TargetState::failed) {
-    co_await pause_for(milliseconds(500));
-    const bool starts =
-        r.side.state() == TargetState::reserved || r.side.state() == TargetState::starting;
-    if (starts && Clock::now() - r.made_at > park_max) {
-      fail(r, TargetEvent::standby_failed,
-           Error(Code::timed_out,
-                 fmt::format("the standby on {} did not park within {} s", config_.host_name,
-                             park_max / seconds(1)),
-                 "its log is on that host; does the program reach its first step there?"));
-      continue;
-    }
-    if (Clock::now() - r.heard_at < kSourceSilenceMax) continue;
-    try {
-      fail(r, TargetEvent::source_silent,
-           Error(Code::source_lost,
-                 fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
-    } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
-      if (tasks_.stopping()) throw;
-      const auto error = error_of(std::current_exception());
-      if (std::exchange(told, error.failure()) != told) {
-        spdlog::error("migration {}: {}", migration, error.what());
-      }
-    }
-  }
+void Reservations::on_exit(Instance& standby) {
+  if (auto* r = list_.of(standby)) task_of(*r)->standby().on_exit(standby);
 }
 
 }  // namespace cardswap

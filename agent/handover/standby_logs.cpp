@@ -1,9 +1,10 @@
-// What places that came to nothing leave on the disk: a log each, and its folder.
+#include "agent/handover/standby_logs.h"
 
 #include <map>
+#include <set>
+#include <string>
 
 #include "agent/base/outside.h"
-#include "agent/handover/reservations.h"
 
 namespace cardswap {
 namespace {
@@ -24,22 +25,20 @@ std::string migration_of(const fs::path& file) {
 
 }  // namespace
 
-void Reservations::keep_few_logs() {
+void keep_few_logs(std::list<Reservation>& reservations, Jobs& jobs) {
   std::map<std::string_view, std::size_t> of_maker;
-  for (auto r = reservations_.rbegin(); r != reservations_.rend(); ++r) {
+  for (auto r = reservations.rbegin(); r != reservations.rend(); ++r) {
     if (r->side.state() != TargetState::failed || r->log_gone || r->job.empty()) continue;
     if (++of_maker[r->owner] <= kLogsOfMaker) continue;
-    r->log_gone = jobs_.forget_standby_log(r->job, r->migration);
+    r->log_gone = jobs.forget_standby_log(r->job, r->migration);
   }
 }
 
-/// Logs that no reservation and no job is known of any more are of nobody's; records of earlier
-/// releases do not say whose folder is theirs.
-void Reservations::take_up_logs() {
+void take_up_logs(std::list<Reservation>& reservations, Jobs& jobs, const Config& config) {
   std::map<std::string_view, Reservation*> known;
-  for (auto& r : reservations_) known.emplace(r.migration, &r);
+  for (auto& r : reservations) known.emplace(r.migration, &r);
   std::error_code gone;
-  for (const auto& folder : fs::directory_iterator(config_.job_dir("x").parent_path(), gone)) {
+  for (const auto& folder : fs::directory_iterator(config.job_dir("x").parent_path(), gone)) {
     if (folder.is_symlink(gone) || !folder.is_directory(gone)) continue;
     const auto name = folder.path().filename().string();
     std::set<std::string> ids;
@@ -51,7 +50,7 @@ void Reservations::take_up_logs() {
       if (const auto found = known.find(id); found != known.end()) {
         found->second->job = name;
       } else {
-        (void)jobs_.forget_standby_log(name, id);
+        (void)jobs.forget_standby_log(name, id);
       }
     }
   }

@@ -55,6 +55,10 @@ json::object process_json(const ProcessMove& process) {
 
 }  // namespace
 
+bool is_criu_phase(std::string_view text) {
+  return text == "departing" || text == "dumping" || text == "shipping" || text == "restoring";
+}
+
 json::object to_json(const Transfer& transfer) {
   json::object all;
   put_fields(all, transfer);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/handover/answers.h"
@@ -30,6 +31,9 @@ struct ProcessMove {
   double verify_ms = 0;  ///< the target's: from the restored process to the digests it found
   std::uint64_t image_bytes = 0;
 };
+
+/// Whether `text` names a phase of that, within the state `verifying`: it can be held like a state.
+[[nodiscard]] bool is_criu_phase(std::string_view text);
 
 /// What the source's agent hears of the target's, and waits for. Forgotten by a restart.
 struct TargetContact {
@@ -80,6 +84,10 @@ struct Transfer {
   bool continuing = false;     ///< its stopped processes are being let go on
   bool gpus_are_back = false;  ///< and have their state in a driver again
 
+  /// The two sides' steps, before anything commits, left the same bytes.
+  [[nodiscard]] bool passed_rehearsal() const {
+    return stats.rehearsal == "equal" || stats.rehearsal == "rounding";
+  }
   /// That the process was on.
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };

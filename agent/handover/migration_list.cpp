@@ -1,0 +1,117 @@
+#include "agent/handover/migration_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/retention.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kTimelinesKept = 200;
+constexpr std::chrono::milliseconds kWriteAgain{2000};
+
+}  // namespace
+
+MigrationList::MigrationList(asio::io_context& context, const Config& config, Journal& journal,
+                             Hooks hooks)
+    : config_(config), journal_(journal), hooks_(std::move(hooks)), changed_(context) {}
+
+void MigrationList::load() {
+  journal_.each(Journal::Kind::migration, [this](const boost::json::object& record) {
+    auto& m = migrations_.emplace_back(migration_from_journal(record));
+    if (handover::is_over(m.state())) return;
+    for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
+  });
+}
+
+Migration& MigrationList::add(Migration made) {
+  save(made);
+  auto& m = migrations_.emplace_back(std::move(made));
+  for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
+  return m;
+}
+
+Migration& MigrationList::at(const std::string& id) {
+  const auto found = std::ranges::find(migrations_, id, &Migration::id);
+  if (found != migrations_.end()) return *found;
+  throw Error(Code::not_found,
+              fmt::format("there is no migration '{}' on {}", id, config_.host_name),
+              "`cardswap status` lists them");
+}
+
+bool MigrationList::has(const std::string& id) const {
+  return std::ranges::find(migrations_, id, &Migration::id) != migrations_.end();
+}
+
+Migration* MigrationList::running_of(const std::string& instance) const {
+  const auto found = live_.find(instance);
+  return found == live_.end() ? nullptr : found->second;
+}
+
+void MigrationList::note_over(const Migration& m) {
+  for (const auto& transfer : m.transfers) {
+    if (running_of(transfer.instance) == &m) live_.erase(transfer.instance);
+  }
+}
+
+void MigrationList::save(const Migration& m) {
+  journal_.put(Journal::Kind::migration, m.id, journal_record(m));
+}
+
+asio::awaitable<void> MigrationList::record_end(const Migration& m) {
+  for (bool told = false;;) {
+    try {
+      save(m);
+      co_return;
+    } catch (const Error& disk) {
+      if (!std::exchange(told, true)) {
+        spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
+      }
+    }
+    co_await pause_for(kWriteAgain);
+  }
+}
+
+void MigrationList::touch(Migration& m) {
+  ++m.version;
+  changed_.notify();
+}
+
+void MigrationList::forget_old() {
+  std::vector<std::int64_t> ended;
+  for (const auto& m : migrations_) {
+    const bool needed = !handover::is_over(m.state()) || m.open() || hooks_.is_worked_on(m);
+    ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
+  }
+  std::size_t place = 0;
+  auto m = migrations_.begin();
+  for (const auto forgotten : to_forget(ended, unix_ms())) {
+    std::advance(m, forgotten - place);
+    try {
+      journal_.remove(Journal::Kind::migration, m->id);
+    } catch (const Error& disk) {
+      spdlog::warn("migration {} is not forgotten yet: {}", m->id, disk.what());
+      return;
+    }
+    hooks_.forgetting(*m);
+    m = migrations_.erase(m);
+    place = forgotten + 1;
+  }
+}
+
+void MigrationList::forget_old_timelines() {
+  std::size_t kept = 0;
+  for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
+    const bool none = m->each([](const Transfer& transfer) { return transfer.timeline.empty(); });
+    if (!handover::is_over(m->state()) || none || ++kept < kTimelinesKept) continue;
+    for (auto& transfer : m->transfers) transfer.timeline = {};
+    save(*m);
+  }
+}
+
+}  // namespace cardswap

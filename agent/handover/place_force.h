@@ -1,0 +1,18 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "agent/handover/operators_word.h"
+#include "agent/handover/parts.h"
+#include "agent/handover/reservation_task.h"
+
+namespace cardswap {
+
+/// Takes an operator's word about a job on its way in: logged, journalled and told. The source is
+/// asked once more before the job is taken here. Throws Error{conflict} where it is too late, and,
+/// unless overruled, where the source says otherwise. `parts` outlive it.
+[[nodiscard]] asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task,
+                                                OperatorsWord word, const HandoverParts& parts);
+
+}  // namespace cardswap

@@ -1,0 +1,94 @@
+#include "agent/handover/reservation_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/retention.h"
+
+namespace cardswap {
+
+using handover::TargetState;
+
+ReservationList::ReservationList(asio::io_context& context, const Config& config, Journal& journal,
+                                 Hooks hooks)
+    : config_(config), journal_(journal), hooks_(std::move(hooks)), changed_(context) {}
+
+void ReservationList::load() {
+  journal_.each(Journal::Kind::reservation, [this](const boost::json::object& record) {
+    reservations_.push_back(reservation_from_journal(record));
+  });
+}
+
+Reservation& ReservationList::add(Reservation made) {
+  return reservations_.emplace_back(std::move(made));
+}
+
+bool ReservationList::has(const std::string& migration) const {
+  return std::ranges::find(reservations_, migration, &Reservation::migration) !=
+         reservations_.end();
+}
+
+Reservation& ReservationList::at(const std::string& migration) {
+  const auto found = std::ranges::find(reservations_, migration, &Reservation::migration);
+  if (found != reservations_.end()) return *found;
+  throw Error(Code::not_found,
+              fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
+}
+
+Reservation& ReservationList::at(const std::string& migration, const Caller& caller) {
+  auto& r = at(migration);
+  if (caller.owner || r.owner.empty() || r.owner == caller.name) return r;
+  spdlog::warn("migration {}: {} asks about what {} has reserved", migration, caller.name, r.owner);
+  throw Error(Code::not_found,
+              fmt::format("{} holds nothing for migration {}", config_.host_name, migration),
+              "only the agent that reserved a place, by its certificate's name, may ask about it");
+}
+
+Reservation* ReservationList::of(const Instance& instance) {
+  const auto found = std::ranges::find(reservations_, instance.id, &Reservation::instance);
+  return found == reservations_.end() ? nullptr : &*found;
+}
+const Reservation* ReservationList::of(const Instance& instance) const {
+  const auto found = std::ranges::find(reservations_, instance.id, &Reservation::instance);
+  return found == reservations_.end() ? nullptr : &*found;
+}
+
+void ReservationList::save(const Reservation& r) {
+  journal_.put(Journal::Kind::reservation, r.migration, to_journal(r));
+}
+
+void ReservationList::touch(Reservation& r) {
+  ++r.version;
+  changed_.notify();
+}
+
+void ReservationList::forget_old() {
+  std::vector<std::int64_t> ended;
+  std::vector<std::string_view> makers;
+  for (const auto& r : reservations_) {
+    const bool needed = !is_over(r.side.state()) || r.side.record().open || hooks_.is_in_use(r);
+    // One of a release that kept no times is as old as can be.
+    ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
+    makers.push_back(r.side.state() == TargetState::failed ? r.owner : std::string_view());
+  }
+  std::size_t place = 0;
+  auto r = reservations_.begin();
+  for (const auto forgotten : to_forget(ended, makers, unix_ms())) {
+    std::advance(r, forgotten - place);
+    try {
+      journal_.remove(Journal::Kind::reservation, r->migration);
+    } catch (const Error& disk) {
+      spdlog::warn("reservation {} is not forgotten yet: {}", r->migration, disk.what());
+      return;
+    }
+    hooks_.forgetting(*r);
+    r = reservations_.erase(r);
+    place = forgotten + 1;
+  }
+}
+
+}  // namespace cardswap

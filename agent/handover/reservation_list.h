@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <string>
+
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/handover/reservation.h"
+#include "agent/journal/journal.h"
+#include "agent/security/access.h"
+
+namespace cardswap {
+
+/// Keeps the places that this host holds, or held, for jobs on their way in, in memory and in the
+/// journal.
+///
+/// Knows no peer and no standby. Those that are over are forgotten by count and age (retention.h),
+/// here and in the journal, but not while a task works on one, nor while the job that came by it
+/// lives here; until then an address stays what it is. A caller that waits and is no such task
+/// looks its one up again. Owned by Reservations; one thread. What the disk refuses is an
+/// Error{io}.
+class ReservationList {
+ public:
+  struct Hooks {
+    /// By a task, or by the job that came by it.
+    std::function<bool(const Reservation&)> is_in_use;
+    std::function<void(const Reservation&)>
+        forgetting;  ///< one that is over, before it is forgotten
+  };
+  ReservationList(asio::io_context& context, const Config& config, Journal& journal, Hooks hooks);
+
+  /// Reads what a former agent left; once.
+  void load();
+  /// In memory only: its first state is what is recorded first.
+  Reservation& add(Reservation made);
+  /// What was added last, of which nothing is on disk.
+  void take_back_the_last() { reservations_.pop_back(); }
+
+  [[nodiscard]] bool has(const std::string& migration) const;
+  /// Throws Error{not_found}.
+  [[nodiscard]] Reservation& at(const std::string& migration);
+  /// For its owner only: to everybody else's certificate there is no such thing.
+  [[nodiscard]] Reservation& at(const std::string& migration, const Caller& caller);
+  /// What brought `instance`; or null.
+  [[nodiscard]] Reservation* of(const Instance& instance);
+  [[nodiscard]] const Reservation* of(const Instance& instance) const;
+  [[nodiscard]] const std::list<Reservation>& all() const { return reservations_; }
+  [[nodiscard]] std::list<Reservation>& all() { return reservations_; }
+
+  /// Throws the disk's refusal.
+  void save(const Reservation& r);
+  /// Something of it has changed: whoever waits for that looks again.
+  void touch(Reservation& r);
+  /// Notified of each change of any of them.
+  [[nodiscard]] Signal& changed() { return changed_; }
+
+  void forget_old();
+
+ private:
+  const Config& config_;
+  Journal& journal_;
+  Hooks hooks_;
+  Signal changed_;
+  std::list<Reservation> reservations_;  // addresses are stable until forgotten
+};
+
+}  // namespace cardswap

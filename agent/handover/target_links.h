@@ -1,0 +1,42 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <list>
+
+#include "agent/handover/driver.h"
+#include "agent/handover/target_link.h"
+
+namespace cardswap {
+
+/// Sends what a migration's side says to the targets of all of its transfers, and watches over
+/// them.
+///
+/// One link a transfer, which addresses stay what they are. Owned by MigrationTask; one thread.
+class TargetLinks final : public handover::Peer {
+ public:
+  /// All of them outlive it.
+  TargetLinks(const HandoverParts& parts, MigrationList& list, TargetClient& targets,
+              RunningMigration& run, Migration& m);
+
+  void send(const handover::Message& message) override;
+  /// To the trainers, where no failpoint stands before it.
+  void begin_sync();
+  /// What a failpoint kept back.
+  void send_kept_back();
+
+  /// Returns once each was asked often enough to know how long an answer takes. Throws what ends
+  /// the migration.
+  asio::awaitable<void> measure_round_trips();
+  /// What the handover itself takes beside the state: writes and calls, one after the other.
+  [[nodiscard]] double handover_ms() const;
+
+ private:
+  const HandoverParts& parts_;
+  MigrationList& list_;
+  RunningMigration& run_;
+  Migration& m_;
+  std::list<TargetLink> links_;
+  bool begin_sync_is_due_ = false;  ///< held back by a failpoint
+};
+
+}  // namespace cardswap

@@ -1,0 +1,109 @@
+#include "agent/handover/migration_list.h"
+
+#include <gmock/gmock.h>
+
+#include "agent/base/units.h"
+
+namespace cardswap {
+namespace {
+
+using handover::State;
+using ::testing::ElementsAre;
+
+class MigrationListTest : public ::testing::Test {
+ protected:
+  MigrationListTest() { config_.host_name = "gpu-a"; }
+  ~MigrationListTest() override { std::filesystem::remove_all(dir_); }
+
+  static Migration made(const std::string& id, State state, const std::string& instance,
+                        std::int64_t ended_at_ms = 0) {
+    Migration m;
+    m.id = id;
+    m.side = handover::SourceSide({state, 2, 1});
+    m.first().instance = instance;
+    m.ended_at_ms = ended_at_ms;
+    return m;
+  }
+  MigrationList list() {
+    return {context_,
+            config_,
+            journal_,
+            {.is_worked_on = [this](const Migration& m) { return m.id == worked_on_; },
+             .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id); }}};
+  }
+
+  static std::string fresh_dir() {
+    std::string pattern = "/tmp/cs-list-XXXXXX";
+    return ::mkdtemp(pattern.data());
+  }
+
+  std::filesystem::path dir_ = fresh_dir();
+  asio::io_context context_;
+  Config config_;
+  Journal journal_{dir_ / "j.db"};
+  std::string worked_on_;
+  std::vector<std::string> forgotten_;
+};
+
+TEST_F(MigrationListTest, KnowsByWhichOneAProcessLeavesUntilThatIsOver) {
+  auto all = list();
+  auto& m = all.add(made("m-1", State::planned, "i-1"));
+  EXPECT_EQ(all.running_of("i-1"), &m);
+  EXPECT_EQ(all.running_of("i-2"), nullptr);
+  all.note_over(m);
+  EXPECT_EQ(all.running_of("i-1"), nullptr);
+  EXPECT_EQ(&all.at("m-1"), &m);
+}
+
+TEST_F(MigrationListTest, LetsAProcessLeaveByTheNextOneAlthoughTheLastIsNotedOverLate) {
+  auto all = list();
+  auto& first = all.add(made("m-1", State::planned, "i-1"));
+  auto& next = all.add(made("m-2", State::planned, "i-1"));
+  all.note_over(first);
+  EXPECT_EQ(all.running_of("i-1"), &next);
+}
+
+TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
+  {
+    auto former = list();
+    former.add(made("m-1", State::aborted, "i-1", 5));
+    former.add(made("m-2", State::syncing, "i-2"));
+  }
+  auto all = list();
+  all.load();
+  EXPECT_TRUE(all.has("m-1"));
+  EXPECT_EQ(all.running_of("i-1"), nullptr) << "it is over";
+  EXPECT_EQ(all.running_of("i-2"), &all.at("m-2"));
+}
+
+TEST_F(MigrationListTest, SaysWhichHostHasNoSuchMigration) {
+  try {
+    (void)list().at("m-1");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::not_found);
+    EXPECT_EQ(error.failure(), "there is no migration 'm-1' on gpu-a");
+  }
+}
+
+TEST_F(MigrationListTest, ForgetsNoneThatRunsOrThatATaskWorksOn) {
+  auto all = list();
+  all.add(made("m-1", State::aborted, "i-1", 5));
+  all.add(made("m-2", State::syncing, "i-2"));
+  all.add(made("m-3", State::completed, "i-3", 5));
+  worked_on_ = "m-3";
+  all.forget_old();
+  EXPECT_THAT(forgotten_, ElementsAre("m-1"));
+  EXPECT_FALSE(all.has("m-1"));
+  worked_on_.clear();
+  all.forget_old();
+  EXPECT_THAT(forgotten_, ElementsAre("m-1", "m-3"));
+
+  auto next = list();
+  next.load();
+  EXPECT_FALSE(next.has("m-1")) << "it is not on disk either";
+  EXPECT_TRUE(next.has("m-2"));
+}
+
+}  // namespace
+}  // namespace cardswap

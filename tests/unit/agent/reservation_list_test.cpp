@@ -1,0 +1,112 @@
+#include "agent/handover/reservation_list.h"
+
+#include <gmock/gmock.h>
+
+#include "agent/handover/place_cancel.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetState;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Reservation place(const std::string& migration, TargetState state, const std::string& owner = {}) {
+  Reservation r;
+  r.migration = migration;
+  r.instance = "i-" + migration;
+  r.job = "gpt";
+  r.from = "gpu-a/cuda:0";
+  r.owner = owner;
+  r.side = handover::TargetSide({state, 2, {}});
+  r.ended_at_ms = 5;
+  return r;
+}
+
+class ReservationListTest : public ::testing::Test {
+ protected:
+  ReservationListTest() { config_.host_name = "gpu-b"; }
+  ~ReservationListTest() override { std::filesystem::remove_all(dir_); }
+
+  static std::string fresh_dir() {
+    std::string pattern = "/tmp/cs-list-XXXXXX";
+    return ::mkdtemp(pattern.data());
+  }
+
+  std::filesystem::path dir_ = fresh_dir();
+  asio::io_context context_;
+  Config config_;
+  Journal journal_{dir_ / "j.db"};
+  std::string in_use_;
+  std::vector<std::string> forgotten_;
+  ReservationList list_{
+      context_,
+      config_,
+      journal_,
+      {.is_in_use = [this](const Reservation& r) { return r.migration == in_use_; },
+       .forgetting = [this](const Reservation& r) { forgotten_.push_back(r.migration); }}};
+};
+
+TEST_F(ReservationListTest, HasNothingForTheCertificateOfAnotherThanItsOwner) {
+  auto& r = list_.add(place("m-1", TargetState::parked, "gpu-a"));
+  Caller owner;
+  owner.name = "gpu-a";
+  Caller other;
+  other.name = "gpu-c";
+  EXPECT_EQ(&list_.at("m-1", owner), &r);
+  try {
+    (void)list_.at("m-1", other);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::not_found);
+    EXPECT_EQ(error.failure(), "gpu-b holds nothing for migration m-1");
+  }
+  other.owner = true;  // of the agent
+  EXPECT_EQ(&list_.at("m-1", other), &r);
+}
+
+TEST_F(ReservationListTest, ForgetsNoneThatIsNotOverOrInUse) {
+  list_.add(place("m-1", TargetState::failed));
+  list_.add(place("m-2", TargetState::verified));
+  list_.add(place("m-3", TargetState::completed));
+  in_use_ = "m-3";
+  list_.forget_old();
+  EXPECT_THAT(forgotten_, ElementsAre("m-1"));
+  in_use_.clear();
+  list_.forget_old();
+  EXPECT_THAT(forgotten_, ElementsAre("m-1", "m-3"));
+  EXPECT_TRUE(list_.has("m-2"));
+}
+
+TEST_F(ReservationListTest, SaysAnewThatSomethingHasChanged) {
+  auto& r = list_.add(place("m-1", TargetState::parked));
+  const auto before = r.version;
+  list_.touch(r);
+  EXPECT_GT(r.version, before);
+}
+
+/// What `cancel` of a place says where it is too late, and nothing where it is not.
+std::string why_not_cancelled(TargetState state) {
+  try {
+    check_cancel(place("m-1", state), "gpu-b");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::conflict);
+    EXPECT_FALSE(error.hint().empty());
+    return error.failure();
+  }
+  return {};
+}
+
+TEST(PlaceCancel, IsForPlacesWhoseSourceCannotHaveDecided) {
+  for (const auto state : {TargetState::reserved, TargetState::starting, TargetState::parked}) {
+    EXPECT_EQ(why_not_cancelled(state), "") << to_string(state);
+  }
+  EXPECT_THAT(why_not_cancelled(TargetState::verified), HasSubstr("may have given it the job"));
+  EXPECT_THAT(why_not_cancelled(TargetState::granted), HasSubstr("was granted to gpu-b"));
+  EXPECT_THAT(why_not_cancelled(TargetState::completed), HasSubstr("was granted to gpu-b"));
+  EXPECT_THAT(why_not_cancelled(TargetState::failed), HasSubstr("there is nothing to cancel"));
+  EXPECT_THAT(why_not_cancelled(TargetState::superseded), HasSubstr("there is nothing to cancel"));
+}
+
+}  // namespace
+}  // namespace cardswap
