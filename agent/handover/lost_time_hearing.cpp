@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kFirstStepsWait{2000};  // at the target
 constexpr milliseconds kFirstStepsAnswerMax{5000};
 constexpr seconds kAskAgain{2};
+constexpr seconds kAskUngranted{15};  // more than the silence after which a target asks
 constexpr seconds kHearLeast{60};
 constexpr seconds kHearMost{3600};
 constexpr double kPatienceSteps = 50;
@@ -70,6 +71,7 @@ asio::awaitable<void> LostTimeHearing::hear_first_steps(Transfer& transfer) {
   const auto until = Clock::now() + patience(transfer);
   for (std::uint64_t version = 0; !lost.over;) {
     std::string failure;
+    bool waits = false;
     try {
       auto place = place_of(m_, transfer);
       const auto answer =
@@ -80,6 +82,9 @@ asio::awaitable<void> LostTimeHearing::hear_first_steps(Transfer& transfer) {
       } else if (lost.hear(answer.status->first_steps)) {
         list_.touch(m_);
       }
+      // Taken by force, before the grant got there: to be asked is to hear that this agent lives,
+      // and only once it does not the target asks what was decided.
+      waits = answer.status->message.state == handover::TargetState::verified;
     } catch (...) {
       if (parts_.tasks.stopping()) throw;
       const auto error = error_of(std::current_exception());
@@ -89,6 +94,7 @@ asio::awaitable<void> LostTimeHearing::hear_first_steps(Transfer& transfer) {
     if (!lost.over && Clock::now() >= until) {
       lost.end(fmt::format("no more was heard of the steps at {}", transfer.to));
     }
+    if (waits && !lost.over) co_await pause_for(kAskUngranted);
     if (!failure.empty() && !lost.over) co_await pause_for(kAskAgain);
   }
 }
