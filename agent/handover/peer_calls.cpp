@@ -33,7 +33,8 @@ asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
       co_await parts.reservations.reserve(wanted, request.caller, place, std::move(seen));
   if (offer.accepted && !wanted.dry_run) {
     const auto& made = parts.reservations.at(wanted.migration);
-    co_return ApiAnswer{200, json::object{{"accepted", true}, {"reservation", to_json(made)}}};
+    co_return ApiAnswer{200,
+                        json::object{{"accepted", true}, {"reservation", to_source_json(made)}}};
   }
   json::array reasons;
   for (const auto& reason : offer.blocked_reasons) reasons.emplace_back(reason);
@@ -54,7 +55,7 @@ asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
   while (reservations.at(id).version <= after && std::chrono::steady_clock::now() < until) {
     co_await reservations.changed().wait_until(until);
   }
-  co_return ApiAnswer{200, to_json(reservations.at(id))};
+  co_return ApiAnswer{200, to_source_json(reservations.at(id))};
 }
 
 asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
@@ -64,7 +65,7 @@ asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
   const auto epoch = outside::count("epoch", request.number_or("epoch", 0), outside::kEpochMax);
   const auto step = outside::count("step", request.number_or("step", 0));
   parts.reservations.grant(id, epoch, request.text("root"), step);
-  co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
+  co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
 }
 
 asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
@@ -75,7 +76,7 @@ asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
     throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
   }
   co_await parts.reservations.drop(id, static_cast<std::uint64_t>(epoch));
-  co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
+  co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
 }
 
 asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <cassert>
 #include <cstdint>
 
 #include "agent/handover/target_rules.h"
@@ -70,8 +69,8 @@ struct Effect {
 class Effects {
  public:
   void add(const Effect& effect) {
-    assert(size_ < effects_.size());
-    effects_[size_++] = effect;
+    effects_.at(size_) = effect;
+    ++size_;
   }
   void add(Effect::Type type, Epoch epoch = 0) { add(Effect{type, true, epoch, {}}); }
   void send(const Message& message) { add(Effect{Effect::Type::send, true, 0, message}); }

@@ -32,7 +32,6 @@ template <class Archive>
 void fields(Archive& a, Reservation& m) {
   a("migration", m.migration);
   a("version", m.version);
-  a("data_token", m.data_token);
   a("restore_ms", m.restore_ms);
   a("driver_resume_ms", m.driver_resume_ms);
   a("verify_ms", m.verify_ms);
@@ -49,6 +48,7 @@ namespace {
 template <class Archive>
 void journal_fields(Archive& a, Reservation& m) {
   a("job", m.job);
+  a("data_token", m.data_token);  // its program has it, and outlives this agent
   a("instance", m.instance);
   a("from", m.from);
   a("from_api", m.from_api);
@@ -73,15 +73,21 @@ json::object to_json(const Reservation& r) {
   all["first_steps"] = json::array(r.first_steps.begin(), r.first_steps.end());
   all["data_host"] = r.data_host;
   all["data_port"] = r.data_port;
-  all["data_key"] = r.data_key;
   all["addresses"] = std::move(addresses);
   all["image_host"] = r.image_host;
   all["image_port"] = r.image_port;
-  all["image_token"] = r.image_token;
-  all["image_key"] = r.image_key;
   all["in_doubt"] = r.in_doubt;
   all["copy"] = text_or_null(r.copy);
   all["error"] = r.error ? http::to_json(*r.error) : json::value(nullptr);
+  return all;
+}
+
+json::object to_source_json(const Reservation& r) {
+  auto all = to_json(r);
+  all["data_token"] = r.data_token;
+  all["data_key"] = r.data_key;
+  all["image_token"] = r.image_token;
+  all["image_key"] = r.image_key;
   return all;
 }
 
@@ -90,7 +96,6 @@ json::object to_journal(const Reservation& r) {
   JsonOut out(record);
   auto copy = r;
   journal_fields(out, copy);
-  for (const auto* secret : {"data_key", "image_key", "image_token"}) record.erase(secret);
   return record;
 }
 

@@ -118,6 +118,34 @@ TEST_F(InDoubt, GoesToTheTargetByTheOperatorsWordWhereTheSourceIsNoMore) {
   expect_end_of(b_, log_, program_);
 }
 
+TEST(InDoubtWithinOneHost, IsResolvedAtTheSource) {
+  const TempDir dir;
+  const NothingOutlives guard(dir.path());
+  const auto log = dir.path() / "losses";
+  const std::vector<std::string> program{
+      trainer("plain_memory"), "--steps", "200", "--bytes", "4194304", "--step-ms", "8"};
+  Host host(dir.path() / "a", {.name = "a", .devices = {"cpu:0", "cpu:1"}});
+  auto argv = program;
+  argv.insert(argv.end(), {"--loss-log", log.string()});
+  host.run_job("job", argv);
+  const auto id = text(host.ask({"migrate", "job", "--to", host.at("cpu:1"), "--max-downtime",
+                                 "none", "--hold-at", "committed", "--detach"}),
+                       "id");
+  ASSERT_TRUE(within(20s, [&] {
+    return host.ask({"status", id}).at("held").as_bool();
+  })) << host.log();
+  EXPECT_EQ(host.command({"resolve", id, "--force", "source", "--yes"}).exit_code, 0) << host.log();
+  EXPECT_EQ(text(host.ask({"status", id}), "forced"), "source") << "the target's side was asked";
+  EXPECT_EQ(
+      ask_over_unix(host, {.method = "POST", .target = "/v1/migrations/" + id + "/proceed"}).status,
+      200U);
+  EXPECT_TRUE(within(20s, [&] {
+    return text(host.ask({"status", id}), "state") == "aborted";
+  })) << host.log();
+  ASSERT_TRUE(host.ended_within("job", 40s)) << host.log();
+  EXPECT_EQ(losses(log), undisturbed(program));
+}
+
 TEST_F(InDoubt, IsNoMatterForASourceThatRestartsBeforeItsGrantWasSent) {
   const auto id = migrate_and_hold();
   a_.kill_agent(SIGKILL);
