@@ -22,6 +22,7 @@ class StepHook final : public TrackedState, public ReplayableOptimizer {
   ReplayableOptimizer* replayable() override { return this; }
   bool is(const void* optimizer) const override { return optimizer == this; }
   std::vector<std::vector<const void*>> rewritten() override { return {rewrites_()}; }
+  std::size_t parameter_count() override { return 1; }
   TrackedUpdate capture() override { return {{}, {{0, {}, nullptr}}}; }
   bool has_gradients() const override { return false; }
   void replay(const TrackedUpdate& update) override {

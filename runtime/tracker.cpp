@@ -267,57 +267,58 @@ std::vector<Shard> Tracker::shards() {
   return shards;
 }
 
-std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
-  UpdateEntry result;
-  std::uint32_t first = 0;
+template <class Is>
+std::optional<Tracker::ReplaySlot> Tracker::find_replayable(Is is) const {
+  ReplaySlot slot;
   for (const auto& entry : entries_) {
-    auto* candidate = entry.state->replayable();
-    if (candidate == nullptr) continue;
-    if (!candidate->is(optimizer)) {
-      first += static_cast<std::uint32_t>(candidate->rewritten().size());
-      ++result.optimizer;
-      continue;
-    }
-    auto update = candidate->capture();
-    result.options = std::move(update.options);
-    std::vector<std::shared_ptr<Device>> devices;
-    for (auto& gradient : update.gradients) {
-      if (!gradient.device) gradient.device = shared_cpu_device();
-      devices.push_back(gradient.device);
-      result.gradients.push_back({static_cast<ParameterId>(first + gradient.parameter),
-                                  gradient.memory, std::move(gradient.keep_alive),
-                                  std::move(gradient.device)});
-    }
-    result.fence = fence_of(devices);
-    return result;
+    slot.optimizer = entry.state->replayable();
+    if (slot.optimizer == nullptr) continue;
+    slot.parameters = static_cast<std::uint32_t>(slot.optimizer->parameter_count());
+    if (is(slot)) return slot;
+    slot.first_parameter += slot.parameters;
+    ++slot.index;
   }
   return std::nullopt;
 }
 
+std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
+  const auto slot =
+      find_replayable([&](const ReplaySlot& at) { return at.optimizer->is(optimizer); });
+  if (!slot) return std::nullopt;
+  UpdateEntry result;
+  result.optimizer = slot->index;
+  auto update = slot->optimizer->capture();
+  result.options = std::move(update.options);
+  std::vector<std::shared_ptr<Device>> devices;
+  for (auto& gradient : update.gradients) {
+    if (!gradient.device) gradient.device = shared_cpu_device();
+    devices.push_back(gradient.device);
+    result.gradients.push_back(
+        {static_cast<ParameterId>(slot->first_parameter + gradient.parameter), gradient.memory,
+         std::move(gradient.keep_alive), std::move(gradient.device)});
+  }
+  result.fence = fence_of(devices);
+  return result;
+}
+
 void Tracker::replay(const ReceivedUpdate& received) {
   if (received.gradients.empty()) return;
-  std::uint32_t first = 0;
-  std::uint32_t index = 0;
-  for (const auto& entry : entries_) {
-    auto* optimizer = entry.state->replayable();
-    if (optimizer == nullptr) continue;
-    const auto count = static_cast<std::uint32_t>(optimizer->rewritten().size());
-    if (index++ != received.optimizer) {
-      first += count;
-      continue;
-    }
-    TrackedUpdate update{received.options, {}};
-    for (const auto& gradient : received.gradients) {
-      const auto parameter = static_cast<std::uint32_t>(gradient.parameter);
-      if (parameter < first || parameter - first >= count) {
-        throw Error(Code::bad_request, "an update of a parameter that this optimizer has not");
-      }
-      update.gradients.push_back({parameter - first, gradient.memory.bytes, gradient.memory.owner});
-    }
-    optimizer->replay(update);
-    return;
+  const auto slot =
+      find_replayable([&](const ReplaySlot& at) { return at.index == received.optimizer; });
+  if (!slot) {
+    throw Error(Code::bad_request, "an update of an optimizer that is not tracked here");
   }
-  throw Error(Code::bad_request, "an update of an optimizer that is not tracked here");
+  TrackedUpdate update{received.options, {}};
+  for (const auto& gradient : received.gradients) {
+    const auto parameter = static_cast<std::uint32_t>(gradient.parameter);
+    if (parameter < slot->first_parameter ||
+        parameter - slot->first_parameter >= slot->parameters) {
+      throw Error(Code::bad_request, "an update of a parameter that this optimizer has not");
+    }
+    update.gradients.push_back(
+        {parameter - slot->first_parameter, gradient.memory.bytes, gradient.memory.owner});
+  }
+  slot->optimizer->replay(update);
 }
 
 Digest Tracker::digest() {

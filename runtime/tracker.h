@@ -73,6 +73,16 @@ class Tracker {
   void arrived();
 
  private:
+  /// An optimizer whose updates are logged, and what the log calls it and its parameters by.
+  struct ReplaySlot {
+    ReplayableOptimizer* optimizer = nullptr;
+    std::uint32_t index = 0;
+    std::uint32_t first_parameter = 0;
+    std::uint32_t parameters = 0;
+  };
+  template <class Is>
+  [[nodiscard]] std::optional<ReplaySlot> find_replayable(Is is) const;
+
   [[nodiscard]] StateView collect(bool with_gradients);
   [[nodiscard]] std::vector<std::byte> values(bool with_gradients);
   void load_gradients(wire::WireReader& reader);

@@ -9,6 +9,7 @@
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
 #include "runtime/torch/accelerator.h"
+#include "runtime/torch/optimizer_fields.h"
 #include "runtime/torch/tensor.h"
 
 namespace cardswap {
@@ -18,67 +19,9 @@ using wire::WireReader;
 using wire::WireWriter;
 namespace optim = torch::optim;
 
-// ---- what each optimizer keeps: tensors a parameter, counters a parameter, options a group
-
-template <class F>
-void tensors(optim::SGDParamState& s, F f) {
-  f("momentum_buffer", s.momentum_buffer());
-}
-template <class F>
-void tensors(optim::AdamParamState& s, F f) {
-  f("exp_avg", s.exp_avg());
-  f("exp_avg_sq", s.exp_avg_sq());
-  f("max_exp_avg_sq", s.max_exp_avg_sq());
-}
-template <class F>
-void tensors(optim::AdamWParamState& s, F f) {
-  f("exp_avg", s.exp_avg());
-  f("exp_avg_sq", s.exp_avg_sq());
-  f("max_exp_avg_sq", s.max_exp_avg_sq());
-}
-template <class F>
-void tensors(optim::RMSpropParamState& s, F f) {
-  f("square_avg", s.square_avg());
-  f("momentum_buffer", s.momentum_buffer());
-  f("grad_avg", s.grad_avg());
-}
-template <class F>
-void tensors(optim::AdagradParamState& s, F f) {
-  f("sum", s.sum());
-}
-
-template <class F>
-void counters(optim::SGDParamState&, F) {}
-template <class State, class F>
-void counters(State& s, F f) {
-  f(s.step());
-}
-
-template <class F>
-void options(optim::SGDOptions& o, F f) {
-  f(o.lr()), f(o.momentum()), f(o.dampening()), f(o.weight_decay()), f(o.nesterov());
-}
-template <class Options, class F>
-void adam_options(Options& o, F f) {
-  f(o.lr()), f(std::get<0>(o.betas())), f(std::get<1>(o.betas()));
-  f(o.eps()), f(o.weight_decay()), f(o.amsgrad());
-}
-template <class F>
-void options(optim::AdamOptions& o, F f) {
-  adam_options(o, f);
-}
-template <class F>
-void options(optim::AdamWOptions& o, F f) {
-  adam_options(o, f);
-}
-template <class F>
-void options(optim::RMSpropOptions& o, F f) {
-  f(o.lr()), f(o.alpha()), f(o.eps()), f(o.weight_decay()), f(o.momentum()), f(o.centered());
-}
-template <class F>
-void options(optim::AdagradOptions& o, F f) {
-  f(o.lr()), f(o.lr_decay()), f(o.weight_decay()), f(o.initial_accumulator_value()), f(o.eps());
-}
+using optimizer_fields::counters;
+using optimizer_fields::options;
+using optimizer_fields::tensors;
 
 struct Put {
   WireWriter& writer;
@@ -191,6 +134,12 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
       });
     });
     return result;
+  }
+
+  std::size_t parameter_count() override {
+    std::size_t count = 0;
+    for (const auto& group : optimizer_.param_groups()) count += group.params().size();
+    return count;
   }
 
   TrackedUpdate capture() override {

@@ -72,6 +72,8 @@ class ReplayableOptimizer {
   [[nodiscard]] virtual bool is(const void* optimizer) const = 0;
   /// By parameter: TrackedRegion::storage of what its update rewrites.
   [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
+  /// The size of rewritten(), for each logged step.
+  [[nodiscard]] virtual std::size_t parameter_count() { return rewritten().size(); }
   [[nodiscard]] virtual TrackedUpdate capture() = 0;
   /// It is about to step, and a migration is on its way: before capture(), and before a migration
   /// begins for a step at least.
