@@ -14,7 +14,6 @@
 #include "agent/fleet/calls.h"
 #include "agent/fleet/metrics.h"
 #include "agent/handover/calls.h"
-#include "agent/handover/epochs.h"
 #include "agent/handover/peer_calls.h"
 #include "agent/handover/standing.h"
 #include "agent/health/calls.h"
@@ -25,6 +24,7 @@
 #include "agent/security/identity.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 #include "migrator/core/utf8.h"
 
 namespace cardswap {
@@ -137,7 +137,7 @@ void Agent::write_agent_file() const {
   // Whatever the umask is, nobody else may write it.
   const Descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!out || ::dprintf(out.get(), "%s\n", text.c_str()) < 0) {
-    throw Error(Code::io, fmt::format("write {}: {}", fresh, std::strerror(errno)));
+    throw os_error(fmt::format("write {}", fresh));
   }
   std::filesystem::rename(fresh, file);
 }
@@ -168,51 +168,13 @@ HandoverParts Agent::handover_parts() {
 }
 
 RuntimeHub::Events Agent::runtime_events() {
-  RuntimeHub::Events events;
-  events.hello = [this](Instance& instance, const channel::Hello& hello) {
-    instance.network = hello.network;
-    if (instance.job().standby) return reservations_.welcome(instance);
-    channel::Welcome welcome;
-    welcome.epoch = instance.job().epoch;
-    welcome.granted =
-        handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_);
-    instance.frozen = hello.frozen;
-    jobs_.set_state(instance, "running");
-    return welcome;
-  };
-  events.message = [this](Instance& instance, const channel::Message& message) {
-    const auto& job = instance.job();
-    if (job.newer_epoch != 0) return Jobs::keep_fenced(job);  // somebody let it go on
-    if (const auto* hello = std::get_if<channel::Hello>(&message)) {
-      migrations_.on_hello(instance, *hello);
-    } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
-      const auto warning = note_sizes(instance, *tracked, jobs_.device_bytes(instance.device));
-      if (!warning.empty()) {
-        spdlog::warn("{}", warning);
-        health_.note({"job_size", warning, job.name(), instance.device});
-      }
-      try {
-        if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.save(job);
-      } catch (const Error& disk) {
-        // Sizes, which no decision rests on: no reason to lose what the runtime says next.
-        spdlog::warn("job {}: {}", job.name(), disk.what());
-      }
-      jobs_.changed().notify();
-    } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
-      state_lists_.take(instance.id, *page);
-      return;
-    } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
-      note_step(instance, stepped->step, stepped->median_step_ms);
-    } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
-      instance.state_bytes = bounded_bytes(parked->state_bytes);
-    } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
-      note_step(instance, resumed->step, instance.median_step_ms);
-    }
-    reservations_.on_message(instance, message);
-    migrations_.on_message(instance, message);
-  };
-  events.detached = [this](Instance& instance) { migrations_.on_detached(instance); };
-  return events;
+  return {[this](Instance& instance, const channel::Hello& hello) {
+            return runtime_messages_.welcome(instance, hello);
+          },
+          [this](Instance& instance, const channel::Message& message) {
+            runtime_messages_.dispatch(instance, message);
+          },
+          [this](Instance& instance) { runtime_messages_.detached(instance); }};
 }
 
 void Agent::more_metrics(Exposition& out) const {

@@ -14,9 +14,9 @@
 #include "agent/health/monitor.h"
 #include "agent/jobs/cordon.h"
 #include "agent/jobs/jobs.h"
-#include "agent/jobs/told.h"
 #include "agent/journal/journal.h"
 #include "agent/metrics/calls.h"
+#include "agent/runtime_messages.h"
 
 namespace cardswap {
 
@@ -54,7 +54,6 @@ class Agent {
   Journal journal_;
   Cordons cordons_;
   Jobs jobs_;
-  SizesOnDisk sizes_;
   RuntimeHub hub_;
   StateLists state_lists_{context_, jobs_, hub_};
   criu::Host criu_{context_, config_, journal_};
@@ -64,6 +63,8 @@ class Agent {
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;
+  RuntimeMessages runtime_messages_{jobs_, state_lists_, migrations_, reservations_,
+                                    [this](const AgentEvent& event) { health_.note(event); }};
   Router router_;
   ApiServer server_;
   MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,

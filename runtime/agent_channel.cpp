@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -29,24 +28,21 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAnswerMax{10'000};
 constexpr std::chrono::seconds kConnectMax{5};
 constexpr milliseconds kTick{100};
+constexpr milliseconds kRefusedPause{10'000};
 constexpr std::size_t kQueueBytesMax = 4U << 20;
 
 std::string because(int error) { return std::strerror(error); }
+
+/// Of an agent that is away.
+milliseconds retry_pause(int attempt) {
+  return milliseconds(std::min(100 << std::min(attempt, 4), 1000));
+}
 
 /// The agent knows addresses of its own network only.
 std::vector<std::byte> greeting(channel::Hello hello) {
   struct stat about {};
   if (::stat("/proc/self/ns/net", &about) == 0) hello.network = about.st_ino;
   return channel::encode(hello);
-}
-
-void set_event(const Descriptor& event) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof(one));
-}
-void clear_event(const Descriptor& event) {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = ::read(event.get(), &count, sizeof(count));
 }
 
 }  // namespace
@@ -123,10 +119,7 @@ class AgentChannel::Socket {
 };
 
 AgentChannel::AgentChannel(std::string path, Handlers handlers)
-    : path_(std::move(path)),
-      handlers_(std::move(handlers)),
-      socket_(Socket::connect(path_)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : path_(std::move(path)), handlers_(std::move(handlers)), socket_(Socket::connect(path_)) {
   socket_->write(greeting(handlers_.hello()));
   const auto answer = socket_->receive(Clock::now() + kAnswerMax);
   if (!answer) {
@@ -149,7 +142,7 @@ AgentChannel::~AgentChannel() { close(); }
 
 void AgentChannel::close() {
   thread_.request_stop();
-  set_event(wake_);
+  wake_.notify();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -167,23 +160,13 @@ void AgentChannel::send(const channel::Message& message) {
   if (!connected_ || queued_bytes_ + frame.size() > kQueueBytesMax) return;
   queued_bytes_ += frame.size();
   queue_.push_back(std::move(frame));
-  set_event(wake_);
+  wake_.notify();
 }
 
 void AgentChannel::run(const std::stop_token& stop) {
   for (int attempt = 0; !stop.stop_requested();) {
     try {
-      if (!socket_) {
-        socket_ = Socket::connect(path_);
-        inode_ = inode();
-        socket_->write(greeting(handlers_.hello()));
-        const auto answer = socket_->receive(Clock::now() + kAnswerMax);
-        if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
-          throw Error(Code::refused, "the agent did not take this job back");
-        }
-        const MutexLock lock(mutex_);
-        connected_ = true;
-      }
+      if (!socket_) come_back();
       attempt = 0;
       serve(*socket_, stop);
     } catch (const std::exception&) {
@@ -196,14 +179,43 @@ void AgentChannel::run(const std::stop_token& stop) {
       queued_bytes_ = 0;
     }
     leave(stop);
-    if (!stop.stop_requested()) wait_before_retry(stop, attempt++);
+    wait(stop, refused_ ? kRefusedPause : retry_pause(attempt++));
   }
+}
+
+void AgentChannel::come_back() {
+  refused_ = false;
+  socket_ = Socket::connect(path_);
+  inode_ = inode();
+  socket_->write(greeting(handlers_.hello()));
+  const auto answer = socket_->receive(Clock::now() + kAnswerMax);
+  if (answer) {
+    if (const auto* refused = std::get_if<channel::Refused>(&*answer)) tell_refused(*refused);
+  }
+  if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
+    throw Error(Code::refused, "the agent did not take this job back");
+  }
+  told_.clear();
+  const MutexLock lock(mutex_);
+  connected_ = true;
+}
+
+void AgentChannel::tell_refused(const channel::Refused& refused) {
+  refused_ = refused.code == Code::unauthorized || refused.code == Code::protocol_mismatch;
+  const Error why(refused.code, refused.failure, refused.hint);
+  if (told_ == why.what()) return;
+  told_ = why.what();
+  // Somebody else's program: it has no logger of ours, and its standard error is the job's log.
+  const auto line = fmt::format(
+      "cardswap: the agent at {} does not take this job back, which trains on without it: {}\n",
+      path_, told_);
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 void AgentChannel::leave(const std::stop_token& stop) {
   const bool is_copy = socket_ && inode() != inode_;
   socket_.reset();
-  while (is_copy && !stop.stop_requested()) wait_before_retry(stop, 0);
+  while (is_copy && !stop.stop_requested()) wait(stop, retry_pause(0));
 }
 
 std::uint64_t AgentChannel::inode() const {
@@ -216,14 +228,14 @@ void AgentChannel::redirect(std::string path) {
   inode_ = inode();
 }
 
-void AgentChannel::wait_before_retry(const std::stop_token& stop, int attempt) {
-  const auto deadline = Clock::now() + milliseconds(std::min(100 << std::min(attempt, 4), 1000));
+void AgentChannel::wait(const std::stop_token& stop, milliseconds length) {
+  const auto deadline = Clock::now() + length;
   while (!stop.stop_requested() && Clock::now() < deadline) {
-    pollfd fd{wake_.get(), POLLIN, 0};
+    pollfd fd{wake_.fd(), POLLIN, 0};
     ::poll(&fd, 1,
            static_cast<int>(std::chrono::ceil<milliseconds>(deadline - Clock::now()).count()));
     if ((fd.revents & POLLIN) != 0) {
-      clear_event(wake_);
+      wake_.clear();
     }
   }
 }
@@ -253,11 +265,11 @@ void AgentChannel::serve(Socket& socket, const std::stop_token& stop) {
       if (handlers_.tick) handlers_.tick();
       if (!flush(socket)) return;
     }
-    std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_.fd(), POLLIN, 0}}};
     const auto left = std::chrono::ceil<milliseconds>(tick_due - Clock::now()).count();
     ::poll(fds.data(), fds.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
     if ((fds[1].revents & POLLIN) != 0) {
-      clear_event(wake_);
+      wake_.clear();
     }
     if (fds[0].revents != 0 && !socket.read()) return;
   }

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/core/event_fd.h"
 #include "migrator/core/mutex.h"
 #include "migrator/wire/channel.h"
 
@@ -17,7 +17,8 @@ namespace cardswap {
 ///
 /// The constructor says Hello and waits for the answer; afterwards the thread delivers what the
 /// agent says and sends what was queued. When the agent goes away it keeps trying to come back,
-/// with a new Hello from `hello`, for as long as this object lives.
+/// with a new Hello from `hello`, for as long as this object lives. Where an agent
+/// refuses it standard error has why, once; one that does not know it is asked every 10 s.
 class AgentChannel {
  public:
   struct Handlers {
@@ -50,10 +51,13 @@ class AgentChannel {
   class Socket;
 
   void run(const std::stop_token& stop);
+  /// Connects and says Hello. Throws Error; what the agent refused is told first.
+  void come_back();
+  void tell_refused(const channel::Refused& refused);
   /// One connection's life, after Hello was answered.
   void serve(Socket& socket, const std::stop_token& stop);
   bool flush(Socket& socket);
-  void wait_before_retry(const std::stop_token& stop, int attempt);
+  void wait(const std::stop_token& stop, std::chrono::milliseconds length);
   /// Closes the connection. What CRIU has restored and nobody has redirected is a copy of a job
   /// that runs elsewhere: it must not speak for it. Waits for the end then.
   void leave(const std::stop_token& stop);
@@ -63,7 +67,9 @@ class AgentChannel {
   const Handlers handlers_;
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;
-  const Descriptor wake_;  // an eventfd
+  const EventFd wake_;
+  bool refused_ = false;  // when it last came back, for what asking again will hardly change
+  std::string told_;      // why, as standard error has it
 
   Mutex mutex_;
   std::deque<std::vector<std::byte>> queue_ CARDSWAP_GUARDED_BY(mutex_);

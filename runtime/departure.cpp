@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "migrator/core/error.h"
+#include "migrator/core/steady_ns.h"
 
 namespace cardswap {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kHolderAnswerMax{10};
-
-std::int64_t now_ns() { return Clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
@@ -81,11 +80,11 @@ void Departure::recall() {
 
 VerifiedState Departure::arrive(const channel::Arrived& arrived) {
   auto connection = memory_handoff::Connection::to(arrived.holder);
-  const auto asked_at = now_ns();
+  const auto asked_at = steady_ns();
   auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
       connection, memory_handoff::Fetch{arrived.migration, arrived.token}, {},
       Clock::now() + kHolderAnswerMax);
-  const auto answered_at = now_ns();
+  const auto answered_at = steady_ns();
   if (!(memory.root == root_) || !(arrived.root == root_) || memory.step != step_) {
     throw Error(Code::digest_mismatch, "the holder has another state than this process left with",
                 "the job goes on at the source");

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "migrator/core/os_error.h"
 #include "migrator/core/unix_address.h"
 #include "migrator/wire/archive.h"
 
@@ -110,10 +111,7 @@ std::vector<std::byte> encode(const Message& message) {
 Message decode(std::span<const std::byte> packet) {
   wire::WireReader reader(packet);
   const std::size_t number = reader.u8();
-  if (number == 0) throw Error(Code::bad_request, kUnknown);
-  auto message = wire::take_fields<Message>(reader, kTexts, number - 1, kUnknown);
-  reader.finish();
-  return message;
+  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
 Connection Connection::to(const std::string& path, pid_t process) {
@@ -277,7 +275,7 @@ Listener::Listener(std::string path) : path_(std::move(path)), socket_(make_sock
   if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       ::chmod(early.c_str(), 0600) != 0 || ::listen(socket_.get(), 8) != 0 ||
       std::rename(early.c_str(), path_.c_str()) != 0) {
-    throw Error(Code::io, fmt::format("listen on {}: {}", path_, std::strerror(errno)));
+    throw os_error(fmt::format("listen on {}", path_));
   }
 }
 

@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kHelloTimeMax{2};
 constexpr std::chrono::seconds kLookAgain{1};
 constexpr std::size_t kHelloBytesMax = 4096;
 constexpr std::size_t kNameBytesMax = 63;
+constexpr std::size_t kUnreadBytesMax = 1U << 20;
 constexpr std::chrono::seconds kTellEvery{10};
 constexpr int kToldMax = 16;  // refusals in that time that have a line each
 
@@ -50,13 +51,23 @@ class RuntimeHub::Connection {
   pid_t process = 0;  // at its other end; 0: the agent made the connection itself
   channel::FrameReader frames;
   std::deque<std::vector<std::byte>> out;
+  std::size_t unread = 0;  // bytes that the socket has not taken yet
   Signal queued;
   asio::steady_timer patience;  // until its Hello
   std::string of;               // the job of whose session it is, by instance; empty: a stranger's
   bool closed = false;
 
+  /// A runtime that reads nothing is closed to, as one that is gone.
   void send(const channel::Message& message) {
-    out.push_back(channel::encode(message));
+    if (closed) return;
+    auto frame = channel::encode(message);
+    if (unread + frame.size() > kUnreadBytesMax) {
+      spdlog::warn("process {} reads nothing of what its agent says: its connection is closed",
+                   process);
+      return close();
+    }
+    unread += frame.size();
+    out.push_back(std::move(frame));
     queued.notify();
   }
   /// Its process still has it, though what it says may not have been read yet.
@@ -315,6 +326,7 @@ asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) 
       connection->out.pop_front();
       co_await asio::async_write(connection->socket, asio::buffer(frame),
                                  asio::redirect_error(asio::use_awaitable, error));
+      connection->unread -= frame.size();
     }
     if (connection->closed) break;
     if (!error) {

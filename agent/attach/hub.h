@@ -22,7 +22,8 @@ namespace cardswap {
 /// Every user of the host reaches the socket, so whoever has not said Hello yet is bounded: 4 KiB
 /// within 2 s; at most 8 connections from a job's session and 64 from elsewhere, where the oldest
 /// makes room. A user who owns neither the agent nor a live job is dropped at once. The log has 16
-/// lines in 10 s at most of those that were refused, and counts the others.
+/// lines in 10 s at most of those that were refused, and counts the others. A runtime that does not
+/// read is owed 1 MiB at most.
 class RuntimeHub {
  public:
   struct Events {

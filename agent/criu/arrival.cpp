@@ -15,6 +15,7 @@
 #include "agent/process/process_tree.h"
 #include "migrator/core/error.h"
 #include "migrator/core/ms_since.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap::criu {
 
@@ -30,7 +31,7 @@ struct Pair {
 Pair make_sockets() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    throw Error(Code::io, fmt::format("make a socket: {}", std::strerror(errno)));
+    throw os_error("make a socket");
   }
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }

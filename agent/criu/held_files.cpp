@@ -22,6 +22,7 @@
 #include "agent/process/pipe.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap::criu {
 namespace {
@@ -201,7 +202,7 @@ bool may_have(const Held& held) {
 std::size_t first_refused(pid_t pid, const Owner& owner, const Holdings& holdings) {
   auto pipe = make_pipe();
   const auto asked = ::fork();
-  if (asked < 0) throw Error(Code::io, "fork");
+  if (asked < 0) throw os_error("fork");
   if (asked == 0) {
     const Descriptor mounts(
         ::open(fmt::format("/proc/{}/ns/mnt", pid).c_str(), O_RDONLY | O_CLOEXEC));

@@ -31,6 +31,7 @@
 #include "agent/process/stay.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap::criu {
 namespace {
@@ -107,7 +108,7 @@ void dump_in_its_namespaces(const Orders& orders) {
 void dump(const Orders& orders) {
   const ProcessId root{orders.pid, start_time_of(orders.pid).value_or(0)};
   const pid_t child = ::fork();
-  if (child < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (child < 0) throw os_error("fork");
   if (child == 0) {
     try {
       dump_in_its_namespaces(orders);
@@ -127,7 +128,7 @@ void dump(const Orders& orders) {
 Descriptor open_log(const std::string& path) {
   Descriptor log(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!log) throw Error(Code::io, fmt::format("open {}: {}", path, std::strerror(errno)));
+  if (!log) throw os_error(fmt::format("open {}", path));
   return log;
 }
 
@@ -237,7 +238,7 @@ void restore_apart(const Orders& orders) {
   leave_for_new_namespaces();
   // A child of the agent, which reaps it.
   const auto init = static_cast<pid_t>(::syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0));
-  if (init < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (init < 0) throw os_error("fork");
   if (init == 0) live_as_init(orders);
   report(orders.report, fmt::format("init {}\n", init));
 }

@@ -15,6 +15,7 @@
 
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap::criu {
 namespace {
@@ -48,13 +49,13 @@ Response run_swrk(const std::string& program, Call call, const Options& options,
                   std::span<const int> keep_open, const AtStage& at_stage) {
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
-    throw Error(Code::io, fmt::format("make a socket for CRIU: {}", std::strerror(errno)));
+    throw os_error("make a socket for CRIU");
   }
   const Descriptor ours(pair[0]);
   Descriptor theirs(pair[1]);
   const auto number = std::to_string(theirs.get());
   const pid_t pid = ::fork();
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (pid < 0) throw os_error("fork");
   if (pid == 0) {
     survive_exec(theirs.get());
     for (const auto& inherited : options.inherit) survive_exec(inherited.fd);

@@ -17,6 +17,7 @@
 #include "agent/process/pipe.h"
 #include "agent/process/pipe_text.h"
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap {
 namespace {
@@ -113,7 +114,7 @@ asio::awaitable<std::string> beside(std::function<std::string()> look,
   auto pipe = make_pipe();
   const pid_t pid = ::fork();
   if (pid == 0) answer_and_end(look, pipe.write.get());
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (pid < 0) throw os_error("fork");
   pipe.write.reset();
   Looker looker(pid);
   auto answer = co_await text_through(std::move(pipe.read), kAnswerMax, limit);

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "agent/process/pipe.h"
+#include "migrator/core/os_error.h"
 
 extern char** environ;  // NOLINT: POSIX
 
@@ -79,7 +80,7 @@ Command::Command(asio::io_context& context, const std::vector<std::string>& argv
   words.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) become(words.data(), out.write.get(), failure.write.get());
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (pid < 0) throw os_error("fork");
   ::setpgid(pid, pid);  // whoever is first: it is to be there before it is killed
   process_ = {pid, start_time_of(pid).value_or(0)};
   ::fcntl(failure.read.get(), F_SETFL, O_NONBLOCK);

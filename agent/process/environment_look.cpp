@@ -21,7 +21,7 @@
 #include <string_view>
 
 #include "agent/process/pipe.h"
-#include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap {
 namespace {
@@ -144,7 +144,7 @@ EnvironmentLook look_into_environments(const std::vector<pid_t>& pids, const std
     auto pipe = make_pipe();
     const pid_t child = ::fork();
     if (child == 0) look_at_all(paths, next, name, pipe.write.get());
-    if (child < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+    if (child < 0) throw os_error("fork");
     pipe.write.reset();
     const auto first = next;
     bool late = false;

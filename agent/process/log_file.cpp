@@ -10,6 +10,7 @@
 #include <string>
 
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
 [[noreturn]] void fail(const std::filesystem::path& path, int why) {
-  throw Error(Code::io, fmt::format("open {}: {}", path.string(), std::strerror(why)));
+  throw os_error(fmt::format("open {}", path.string()), why);
 }
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw Error(Code::refused, fmt::format("open {}: {}", path.string(), why),

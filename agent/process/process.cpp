@@ -20,6 +20,7 @@
 #include "agent/process/log_file.h"
 #include "agent/process/pipe.h"
 #include "migrator/core/error.h"
+#include "migrator/core/os_error.h"
 
 namespace cardswap {
 namespace {
@@ -143,7 +144,7 @@ Starting begin_process(const ProcessSpec& spec) {
     become(program.c_str(), argv.data(), envp.data(), spec.cwd.c_str(), log.get(), spec,
            report.write.get());
   }
-  if (pid < 0) throw Error(Code::io, fmt::format("fork: {}", std::strerror(errno)));
+  if (pid < 0) throw os_error("fork");
   log.reset();
   report.write.reset();
   return {pid, std::move(report.read), std::move(program)};

@@ -7,9 +7,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
-#include <charconv>
-
 #include "migrator/core/error.h"
+#include "migrator/core/hex.h"
 #include "migrator/core/release_with.h"
 
 namespace cardswap {
@@ -66,15 +65,9 @@ std::array<unsigned char, kNonceBytes> nonce_of(Cipher::Kind kind, std::uint64_t
 
 CipherKey cipher_key_from(std::string_view hex) {
   CipherKey key{};
-  bool good = hex.size() == 2 * key.size();
-  for (std::size_t i = 0; good && i < key.size(); ++i) {
-    std::uint8_t byte = 0;
-    const auto* first = hex.data() + 2 * i;
-    const auto result = std::from_chars(first, first + 2, byte, 16);
-    good = result.ec == std::errc{} && result.ptr == first + 2;
-    key[i] = static_cast<std::byte>(byte);
+  if (!from_hex(hex, key)) {
+    throw Error(Code::bad_request, "the migration's key is not 64 hexadecimal digits");
   }
-  if (!good) throw Error(Code::bad_request, "the migration's key is not 64 hexadecimal digits");
   return key;
 }
 

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <vector>
 
 #include "migrator/core/error.h"
+#include "migrator/core/hex.h"
 #include "migrator/core/xxh3.h"
 
 namespace cardswap {
@@ -48,13 +48,9 @@ std::string to_string(const Digest& digest) {
 
 Digest digest_from(std::string_view text) {
   Digest digest;
-  bool whole = text.size() == 2 * digest.bytes.size();
-  for (std::size_t i = 0; whole && i < digest.bytes.size(); ++i) {
-    const auto* from = text.data() + 2 * i;
-    const auto [end, error] = std::from_chars(from, from + 2, digest.bytes[i], 16);
-    whole = error == std::errc{} && end == from + 2;
+  if (!from_hex(text, std::as_writable_bytes(std::span(digest.bytes)))) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no digest", text));
   }
-  if (!whole) throw Error(Code::bad_request, fmt::format("'{}' is no digest", text));
   return digest;
 }
 

@@ -14,7 +14,10 @@ class LivenessTimer {
   static constexpr std::chrono::milliseconds kPauseMax{600};
 
   /// A word came, or the wait for one begins.
-  void heard() { length_ = {}; }
+  void heard(Clock::time_point now) {
+    length_ = {};
+    looked_at_ = now;
+  }
   /// To be called each time that the line was looked at; gives the length so far.
   Clock::duration elapsed(Clock::time_point now) {
     const Clock::duration most = kPauseMax;

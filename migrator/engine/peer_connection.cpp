@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "migrator/core/steady_ns.h"
 #include "migrator/link/sealed_link.h"
 
 namespace cardswap {
@@ -15,8 +16,6 @@ using std::chrono::milliseconds;
 
 constexpr int kClockPings = 8;
 constexpr milliseconds kGoodbyeMax{100};
-
-std::int64_t now_ns() { return PeerConnection::Clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
@@ -32,14 +31,14 @@ void PeerConnection::connect() {
     const MutexLock lock(mutex_);
     woken_ = link_.get();
   }
-  liveness_.heard();
+  liveness_.heard(Clock::now());
   send(data::Knock{data::kMagic, data::kVersion, options_.migration, options_.token});
 }
 
 void PeerConnection::measure_clocks() {
   for (int i = 0; i < kClockPings; ++i) {
     const auto before = pongs_;
-    send(data::Ping{now_ns()});
+    send(data::Ping{steady_ns()});
     progress_until([&] { return pongs_ != before; });
   }
 }
@@ -70,11 +69,11 @@ void PeerConnection::progress(Clock::time_point deadline) {
   const auto now = Clock::now();
   if (now >= ping_due_) {
     ping_due_ = now + kHeartbeat;
-    send(data::Ping{now_ns()});
+    send(data::Ping{steady_ns()});
   }
   const auto in_flight = link_->bulk_in_flight();
   link_->wait(std::min(deadline, ping_due_));
-  if (link_->bulk_in_flight() < in_flight) liveness_.heard();
+  if (link_->bulk_in_flight() < in_flight) liveness_.heard(Clock::now());
   if (refused_) throw Error(*refused_);
   if (liveness_.elapsed(Clock::now()) > options_.silence_max) {
     throw Error(
@@ -96,7 +95,7 @@ void PeerConnection::send_bulk(std::vector<std::byte> header, std::span<const st
 // ---- what the target says
 
 void PeerConnection::on_control(PeerId, std::span<const std::byte> bytes) {
-  liveness_.heard();
+  liveness_.heard(Clock::now());
   auto message = data::decode(bytes);
   if (auto* refuse = std::get_if<data::Refuse>(&message)) {
     refused_ = Error(refuse->code, refuse->failure, refuse->hint);
@@ -120,7 +119,7 @@ void PeerConnection::on_lost(PeerId, std::string_view why) {
 
 /// The quickest answer tells most of the clocks: the least that can hide in it is waiting.
 void PeerConnection::take_pong(const data::Pong& pong) {
-  const auto now = now_ns();
+  const auto now = steady_ns();
   const auto round_trip = now - pong.sent_ns;
   if (round_trip < 0) return;
   ++pongs_;

@@ -78,7 +78,7 @@ void TargetConnection::on_control(PeerId peer, std::span<const std::byte> bytes)
     return;
   }
   if (peer != source_) return;  // not admitted: nothing it says counts
-  liveness_.heard();
+  liveness_.heard(Clock::now());
   if (const auto* ping = std::get_if<data::Ping>(&message)) {
     send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
   } else if (auto* update = std::get_if<data::Update>(&message)) {
@@ -92,7 +92,7 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
                                                std::size_t bytes) {
   if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
   if (rehearses_) throw Error(Code::bad_request, "a payload in the middle of a rehearsed step");
-  liveness_.heard();
+  liveness_.heard(Clock::now());
   const auto [what, packing] = data::decode_bulk_header(header);
   const auto plain_bytes = packing.codec == Codec::none ? bytes : packing.bytes;
   const auto* gradient = std::get_if<data::GradientHeader>(&what);
@@ -103,7 +103,7 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
 }
 
 void TargetConnection::on_received(PeerId, std::span<const std::byte> header, std::size_t bytes) {
-  liveness_.heard();
+  liveness_.heard(Clock::now());
   const auto [what, packing] = data::decode_bulk_header(header);
   bytes = payloads_.on_received(header, packing, bytes);
   if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
@@ -139,7 +139,7 @@ void TargetConnection::admit(PeerId peer, data::Hello hello) {
   if (!may_enter(peer, hello.migration, hello.token)) return;
   link_->admit(peer);
   source_ = peer;
-  liveness_.heard();
+  liveness_.heard(Clock::now());
   chunk_bytes_ = hello.chunk_bytes;
   payloads_.begin(chunk_bytes_);
   orders_.layout = SourceOrders::NewLayout{std::move(hello.layout), hello.want_held};

@@ -211,4 +211,14 @@ Variant take_fields(WireReader& reader, TextRule rule, std::size_t index, const 
   }
 }
 
+/// The alternative of which `number` says the place, from 1 on, and nothing behind it. Throws
+/// Error{bad_request}, with `unknown` where there is none.
+template <class Variant>
+Variant take_numbered(WireReader& reader, TextRule rule, std::size_t number, const char* unknown) {
+  if (number == 0) throw Error(Code::bad_request, unknown);
+  auto message = take_fields<Variant>(reader, rule, number - 1, unknown);
+  reader.finish();
+  return message;
+}
+
 }  // namespace cardswap::wire

@@ -11,7 +11,9 @@ void fields(Archive& a, Hello& m) {
 }
 template <class Archive>
 void fields(Archive& a, Obstacle& m) {
-  a.brief(m.what), a.brief(m.hint), a(m.always);
+  a.brief(m.what);
+  a.brief(m.hint);
+  a(m.always);
 }
 template <class Archive>
 void fields(Archive& a, Tracked& m) {
@@ -20,9 +22,9 @@ void fields(Archive& a, Tracked& m) {
 }
 template <class Archive>
 void fields(Archive& a, StateItem& m) {
-  a.brief(m.name), a.brief(m.kind), a.brief(m.type), a.brief(m.device), a.brief(m.dtype);
+  for (auto* text : {&m.name, &m.kind, &m.type, &m.device, &m.dtype}) a.brief(*text);
   a(m.bytes, m.tensors, m.tracked);
-  a.brief(m.moves), a.brief(m.changed), a.brief(m.note);
+  for (auto* text : {&m.moves, &m.changed, &m.note}) a.brief(*text);
 }
 template <class Archive>
 void fields(Archive& a, StateList& m) {
@@ -153,10 +155,7 @@ std::vector<std::byte> encode(const Message& message) {
 Message decode(std::span<const std::byte> body) {
   wire::WireReader reader(body);
   const std::size_t number = reader.u16();
-  if (number == 0) throw Error(Code::bad_request, kUnknown);
-  auto message = wire::take_fields<Message>(reader, kTexts, number - 1, kUnknown);
-  reader.finish();
-  return message;
+  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
 }  // namespace cardswap::channel

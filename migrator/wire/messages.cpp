@@ -192,10 +192,7 @@ std::vector<std::byte> encode(const Message& message) {
 Message decode(std::span<const std::byte> bytes) {
   wire::WireReader reader(bytes);
   const std::size_t number = reader.u8();
-  if (number == 0) throw Error(Code::bad_request, kUnknown);
-  auto message = wire::take_fields<Message>(reader, kTexts, number - 1, kUnknown);
-  reader.finish();
-  return message;
+  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
 std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) {

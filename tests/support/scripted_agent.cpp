@@ -62,11 +62,11 @@ ScriptedAgent::~ScriptedAgent() {
   ::unlink(path_.c_str());
 }
 
-ScriptedAgent::Attached ScriptedAgent::attach(const channel::Welcome& welcome) {
+ScriptedAgent::Attached ScriptedAgent::answer(const channel::Message& said) {
   wait_for(fd_);
   RuntimeLine line(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
   auto hello = line.hear<channel::Hello>();
-  line.say(welcome);
+  line.say(said);
   return {std::move(line), std::move(hello)};
 }
 

@@ -54,7 +54,9 @@ class ScriptedAgent {
     channel::Hello hello;
   };
   /// The next one that connects, welcomed.
-  [[nodiscard]] Attached attach(const channel::Welcome& welcome);
+  [[nodiscard]] Attached attach(const channel::Welcome& welcome) { return answer(welcome); }
+  /// The next one that connects, with its Hello answered by `said`.
+  Attached answer(const channel::Message& said);
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:

@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,7 +41,6 @@ using Clock = std::chrono::steady_clock;
 UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
                  const std::string& peers)
     : events_(events),
-      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       peer_filter_(peers),
       context_(make_context(transports, host, peers)),
       worker_(make_worker(context_.get())) {
@@ -308,10 +306,7 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
   }
 }
 
-void UcxLink::wake() noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof(one));
-}
+void UcxLink::wake() noexcept { wake_.notify(); }
 
 void UcxLink::wait(Clock::time_point deadline) {
   const auto before = happened_;
@@ -332,12 +327,11 @@ void UcxLink::wait(Clock::time_point deadline) {
     const auto armed = ucp_worker_arm(worker_.get());
     if (armed == UCS_ERR_BUSY) continue;
     check(armed, "arm the UCX worker");
-    pollfd fds[] = {{efd, POLLIN, 0}, {wake_fd_.get(), POLLIN, 0}};
+    pollfd fds[] = {{efd, POLLIN, 0}, {wake_.fd(), POLLIN, 0}};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
     ::poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1000)));
     if ((fds[1].revents & POLLIN) != 0) {
-      std::uint64_t count = 0;
-      [[maybe_unused]] const auto got = ::read(wake_fd_.get(), &count, sizeof(count));
+      wake_.clear();
       return;
     }
   }

@@ -6,8 +6,8 @@
 #include <map>
 #include <optional>
 
-#include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
+#include "migrator/core/event_fd.h"
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/handles.h"
 #include "migrator/link/ucx/peer_filter.h"
@@ -113,7 +113,7 @@ class UcxLink final : public Link {
   void close_endpoint(ucp_ep_h endpoint) noexcept;
 
   LinkEvents& events_;
-  Descriptor wake_fd_;
+  EventFd wake_;
   std::uint16_t port_ = 0;
   std::size_t bulk_in_flight_ = 0;
   std::uint64_t happened_ = 0;

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "agent/attach/state_lists.h"
+#include "agent/base/agent_event.h"
+#include "agent/handover/migrations.h"
+#include "agent/handover/reservations.h"
+#include "agent/jobs/jobs.h"
+#include "agent/jobs/told.h"
+#include "migrator/wire/channel.h"
+
+namespace cardswap {
+
+/// Gives what a job's runtime says to those whom it concerns: the job's record, its migration, its
+/// reservation. On the agent's loop; the parts are its owner's and outlive it.
+class RuntimeMessages {
+ public:
+  RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
+                  Reservations& reservations, TellEvent tell);
+
+  /// A runtime attached: what it is told. Throws Error where it may not have the job.
+  [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
+  void dispatch(Instance& instance, const channel::Message& message);
+  void detached(const Instance& instance);
+
+ private:
+  void note_tracked(Instance& instance, const channel::Tracked& tracked);
+
+  Jobs& jobs_;
+  StateLists& state_lists_;
+  Migrations& migrations_;
+  Reservations& reservations_;
+  const TellEvent tell_;
+  SizesOnDisk sizes_;
+};
+
+}  // namespace cardswap
