@@ -28,7 +28,7 @@ asio::awaitable<ApiAnswer> version(HostParts parts, ApiRequest) {
 
 asio::awaitable<ApiAnswer> devices(HostParts parts, ApiRequest) {
   json::array list;
-  for (const auto& device : parts.jobs.devices()) {
+  for (const auto& device : parts.jobs.devices().all()) {
     json::array names;
     for (const auto& name : device.jobs) names.emplace_back(name);
     const auto cordon = parts.cordons.of(device.name);

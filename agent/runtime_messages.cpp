@@ -52,7 +52,7 @@ void RuntimeMessages::dispatch(Instance& instance, const channel::Message& messa
 
 void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& tracked) {
   const auto& job = instance.job();
-  const auto warning = note_sizes(instance, tracked, jobs_.device_bytes(instance.device));
+  const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device));
   if (!warning.empty()) {
     spdlog::warn("{}", warning);
     tell_({"job_size", warning, job.name(), instance.device});

@@ -60,7 +60,7 @@ void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const C
     }
     Cordon cordon{request.text_or("device", ""), short_text(request, "reason"),
                   who(request.caller, short_text(request, "by")), 0};
-    if (!cordon.device.empty()) (void)jobs.device(cordon.device);
+    if (!cordon.device.empty()) (void)jobs.devices().at(cordon.device);
     cordons.set(cordon);
     spdlog::info("{} by {}", to_string(cordon, config.host_name),
                  cordon.by.empty() ? "somebody" : cordon.by);
@@ -71,7 +71,8 @@ void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const C
               request.only({"device", "reason"});
               // A device that is configured no more may still have a cordon to lift.
               const auto device = request.text_or("device", "");
-              if (!device.empty() && !cordons.all().contains(device)) (void)jobs.device(device);
+              if (!device.empty() && !cordons.all().contains(device))
+                (void)jobs.devices().at(device);
               if (request.body.contains("reason")) {
                 check_is_theirs(cordons, device, short_text(request, "reason"), config.host_name);
               }

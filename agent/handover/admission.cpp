@@ -17,7 +17,7 @@ void Admission::block(std::string reason, std::string what_to_do) {
 
 Admission admit(const AdmissionRequest& request) {
   Admission result;
-  const Jobs::Device* found = nullptr;
+  const DeviceUsage* found = nullptr;
   std::vector<std::string> names;
   for (const auto& device : request.devices) {
     names.push_back(device.name);

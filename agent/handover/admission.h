@@ -25,7 +25,7 @@ struct AdmissionRequest {
   std::string by;              ///< who asks
   std::size_t places = 0;      ///< that are open for it already
   bool is_there = false;       ///< the job itself is on that device of this host
-  std::vector<Jobs::Device> devices;
+  std::vector<DeviceUsage> devices;
   std::string host;
 };
 struct Admission {

@@ -35,7 +35,7 @@ std::vector<std::string> CriuArrival::prepare() {
   needs.job_dir = config.job_dir(r_.spec->name);
   needs.log = needs.job_dir / ("log-" + r_.migration);
   needs.status = needs.log.string() + ".exit";
-  needs.gpus = criu::pairs_of(r_.source_gpus, parts_.jobs.device(r_.device).uuid);
+  needs.gpus = criu::pairs_of(r_.source_gpus, parts_.jobs.devices().at(r_.device).uuid);
   needs.hooks = parts_.criu.hooks();
   auto arrival = std::make_unique<criu::Arrival>(parts_.context, std::move(needs));
   r_.image_port = arrival->port();

@@ -63,7 +63,7 @@ PlaceCheck::Found PlaceCheck::check(const ReservationRequest& wanted, const Call
   asked.job = wanted.spec.name;
   asked.device = wanted.device;
   asked.state_bytes = wanted.state_bytes;
-  asked.devices = parts_.jobs.devices();
+  asked.devices = parts_.jobs.devices().all();
   asked.host = parts_.config.host_name;
   asked.by = caller.name;
   look_around(wanted, caller, asked);
@@ -166,7 +166,7 @@ std::vector<criu::NeededGpu> PlaceCheck::add_blocks(const ReservationRequest& wa
   const auto& cuda = parts_.criu.cuda();
   criu::OfferedGpu offered{parts_.config.host_name, wanted.device,         "", "",
                            cuda.problem(),          cuda.can_change_gpus()};
-  for (const auto& device : parts_.jobs.devices()) {
+  for (const auto& device : parts_.jobs.devices().all()) {
     if (device.name != offered.device || device.kind != "cuda") continue;
     offered.uuid = device.uuid;
     offered.model = device.model;

@@ -24,7 +24,7 @@ asio::awaitable<criu::Examined> examine_process(const HandoverParts& parts, std:
     examined.reasons.push_back(std::move(reason));
   }
   if (!gpus.saved.empty()) {
-    const auto device = parts.jobs.device(source.device);
+    const auto device = parts.jobs.devices().at(source.device);
     if (device.kind == "cuda" && !device.uuid.empty()) {
       examined.needs.gpus.push_back({device.uuid, device.model});
     } else {

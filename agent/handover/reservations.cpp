@@ -52,7 +52,7 @@ Reservations::Reservations(const HandoverParts& parts, const Cordons& cordons,
              .forgetting =
                  [this](const Reservation& r) {
                    tasks_.erase(r.migration);
-                   if (!r.job.empty()) (void)parts_.jobs.forget_standby_log(r.job, r.migration);
+                   if (!r.job.empty()) (void)parts_.jobs.standby_logs().forget(r.job, r.migration);
                  }}),
       check_(parts_, cordons, migrations, list_) {}
 

@@ -30,7 +30,7 @@ void keep_few_logs(std::list<Reservation>& reservations, Jobs& jobs) {
   for (auto r = reservations.rbegin(); r != reservations.rend(); ++r) {
     if (r->side.state() != TargetState::failed || r->log_gone || r->job.empty()) continue;
     if (++of_maker[r->owner] <= kLogsOfMaker) continue;
-    r->log_gone = jobs.forget_standby_log(r->job, r->migration);
+    r->log_gone = jobs.standby_logs().forget(r->job, r->migration);
   }
 }
 
@@ -50,7 +50,7 @@ void take_up_logs(std::list<Reservation>& reservations, Jobs& jobs, const Config
       if (const auto found = known.find(id); found != known.end()) {
         found->second->job = name;
       } else {
-        (void)jobs.forget_standby_log(name, id);
+        (void)jobs.standby_logs().forget(name, id);
       }
     }
   }

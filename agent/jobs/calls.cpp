@@ -42,7 +42,7 @@ Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
     if (job.name() == name && job.standby) return {job.first().log_path, false};
   }
   if (is_job_name(name)) {
-    if (const auto logs = jobs.standby_logs(name); !logs.empty()) return {logs.front(), true};
+    if (const auto logs = jobs.standby_logs().of(name); !logs.empty()) return {logs.front(), true};
   }
   throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
               "`cardswap jobs` lists the jobs of this host");
@@ -91,7 +91,7 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
   auto spec = job_spec_from(request.body);
   const auto device = device_from(request.body);
-  if (const auto cordon = parts.cordons.of(parts.jobs.device(device).name)) {
+  if (const auto cordon = parts.cordons.of(parts.jobs.devices().at(device).name)) {
     throw Error(Code::refused,
                 fmt::format("job {}: {}", spec.name, to_string(*cordon, parts.config.host_name)),
                 fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",

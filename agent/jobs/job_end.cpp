@@ -24,7 +24,6 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kRestartsMax = 5;
-constexpr std::size_t kStandbyLogsKept = 3;
 constexpr std::uint64_t kStandbyLogMax = 1 << 20;
 /// One write each: the journal's disk is also what migrations wait for.
 constexpr seconds kStepEvery{3};
@@ -202,7 +201,7 @@ void Jobs::start_again(Instance& instance) {
 
 asio::awaitable<void> Jobs::run_again(std::string id, Before before) {
   try {
-    (void)device(before.instance.device);
+    (void)devices_.at(before.instance.device);
     co_await start_process_of(id, {});
     if (const auto* instance = by_instance(id)) {
       spdlog::warn("job {} is {}, and started again as process {}: {} of {} times",
@@ -248,9 +247,9 @@ void Jobs::drop_standby(Instance& instance) {
     (void)shorten_log(log, kStandbyLogMax);
   } catch (const Error& error) {  // it would fill the disk that the journal is on
     spdlog::warn("job {}: the log of its standby does not stay: {}", name, error.failure());
-    remove_log(log);
+    standby_logs_.remove(log);
   }
-  keep_few_logs(name);
+  standby_logs_.keep_few(name);
   changed_.notify();
   if (is_last) {
     journal_.remove(Journal::Kind::job, id);
@@ -304,61 +303,6 @@ std::vector<pid_t> Jobs::left_of(const std::string& name) const {
 }
 
 // ---- what is kept
-
-/// Logs of standbys that failed stay for a while, for whoever asks why.
-void Jobs::keep_few_logs(const std::string& name) const {
-  auto logs = standby_logs(name);
-  for (std::size_t i = kStandbyLogsKept; i < logs.size(); ++i) {
-    std::error_code absent;
-    std::filesystem::remove(logs[i], absent);
-  }
-}
-
-bool Jobs::is_log_in_use(const std::filesystem::path& log) const {
-  return std::ranges::any_of(
-      instances(), [&](const Instance* instance) { return instance->log_path == log.string(); });
-}
-
-bool Jobs::forget_standby_log(const std::string& name, const std::string& migration) const {
-  const auto log = config_.job_dir(name) / ("log-" + migration);
-  if (is_log_in_use(log)) return false;
-  remove_log(log);
-  return true;
-}
-
-/// Not of a job that is known, nor in a folder that this agent has not made.
-void Jobs::remove_log(const std::filesystem::path& log) const {
-  if (is_log_in_use(log) || log.parent_path().parent_path() != config_.job_dir("x").parent_path()) {
-    return;
-  }
-  std::error_code absent;
-  std::filesystem::remove(log, absent);
-  std::filesystem::remove(log.string() + ".exit", absent);
-  const auto folder = log.parent_path();
-  if (std::ranges::find(jobs_, folder.filename().string(), &Job::name) == jobs_.end()) {
-    for (const auto* of_criu :
-         {"criu-restore.log", "criu-dump.log", "cardswap-init.log", "keeper.log"}) {
-      std::filesystem::remove(folder / of_criu, absent);
-    }
-  }
-  std::filesystem::remove(folder, absent);  // only when it is empty
-}
-
-std::vector<std::filesystem::path> Jobs::standby_logs(const std::string& name) const {
-  std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> found;
-  std::error_code gone;
-  for (const auto& entry : std::filesystem::directory_iterator(config_.job_dir(name), gone)) {
-    const auto file = entry.path().filename().string();
-    if (!file.starts_with("log-") || entry.path().has_extension() || is_log_in_use(entry.path())) {
-      continue;
-    }
-    found.emplace_back(entry.last_write_time(gone), entry.path());
-  }
-  std::ranges::sort(found, std::greater());
-  std::vector<std::filesystem::path> logs;
-  for (auto& [at, path] : found) logs.push_back(std::move(path));
-  return logs;
-}
 
 /// How far jobs are, for the case that nobody can be asked any more.
 asio::awaitable<void> Jobs::keep_steps() {

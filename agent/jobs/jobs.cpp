@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
 #include "agent/jobs/lost.h"
-#include "agent/jobs/told.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/child.h"
 #include "agent/process/log_file.h"
@@ -19,15 +17,6 @@
 #include "migrator/link/ucx/guest_environment.h"
 
 namespace cardswap {
-namespace {
-
-std::uint64_t machine_memory() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
-
 Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
            JobHooks hooks)
     : context_(context),
@@ -52,7 +41,7 @@ Instance& Jobs::add(const JobSpec& spec, const std::string& device) {
 }
 
 asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
-  (void)device(on);
+  (void)devices_.at(on);
   if (auto* old = find(spec.name)) {
     if (old->live()) {
       throw Error(Code::conflict,
@@ -241,9 +230,9 @@ void Jobs::forget(const std::string& name) {
       ++job;
     }
   }
-  const auto standbys = standby_logs(name);
+  const auto standbys = standby_logs_.of(name);
   logs.insert(logs.end(), standbys.begin(), standbys.end());
-  for (const auto& log : logs) remove_log(log);
+  for (const auto& log : logs) standby_logs_.remove(log);
 }
 
 void Jobs::check_stop(const Job& job) const {
@@ -306,44 +295,6 @@ void Jobs::set_state(Instance& instance, const std::string& state) {
   instance.state = state;
   save(instance.job());
   changed_.notify();
-}
-
-std::uint64_t Jobs::device_bytes(const std::string& name) const {
-  const auto found = std::ranges::find(config_.devices, name, &DeviceConfig::name);
-  if (found == config_.devices.end()) return 0;
-  return found->memory_bytes == 0 ? machine_memory() : found->memory_bytes;
-}
-
-std::vector<Jobs::Device> Jobs::devices() const {
-  std::vector<Device> result;
-  for (const auto& configured : config_.devices) {
-    Device device;
-    device.name = configured.name;
-    device.kind = configured.kind();
-    device.model = configured.model;
-    device.uuid = configured.uuid;
-    device.total_bytes = device_bytes(configured.name);
-    for (const auto* instance : instances()) {
-      if (!instance->live() || instance->device != device.name) continue;
-      const auto share = share_of(*instance, device.total_bytes);
-      device.reserved_bytes += std::min(share, UINT64_MAX - device.reserved_bytes);
-      device.jobs.push_back(instance->name());
-    }
-    device.free_bytes = device.total_bytes - std::min(device.total_bytes, device.reserved_bytes);
-    result.push_back(std::move(device));
-  }
-  return result;
-}
-
-Jobs::Device Jobs::device(const std::string& name) const {
-  std::vector<std::string> names;
-  for (auto& device : devices()) {
-    if (device.name == name) return device;
-    names.push_back(device.name);
-  }
-  throw Error(Code::not_found,
-              fmt::format("there is no device '{}' on {}", name, config_.host_name),
-              fmt::format("it has: {}", fmt::join(names, ", ")));
 }
 
 }  // namespace cardswap

@@ -8,24 +8,22 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/agent_event.h"
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
+#include "agent/jobs/device_usage.h"
 #include "agent/jobs/job.h"
 #include "agent/jobs/members.h"
+#include "agent/jobs/standby_logs.h"
+#include "agent/jobs/standing.h"
 #include "agent/journal/journal.h"
 #include "agent/process/parent.h"
 #include "agent/process/process.h"
 
 namespace cardswap {
-
-/// A job's state as its migrations see it.
-struct Standing {
-  std::string state;  ///< "in_doubt", "frozen"; or as its record has it
-  std::string note;   ///< what an operator should know and do; or empty
-};
 
 /// What the jobs of a host tell the agent around them and ask of it. Each may be left out.
 struct JobHooks {
@@ -92,11 +90,9 @@ class Jobs {
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
   /// The same for one whose job lives elsewhere: does not change its record.
   asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);
-  /// Logs of failed standbys that are still kept, the latest first.
-  [[nodiscard]] std::vector<std::filesystem::path> standby_logs(const std::string& name) const;
-  /// Removes the log of a standby whose reservation is forgotten, and its folder if nothing else is
-  /// in it. False: the log belongs to a job that is still known, and stays.
-  bool forget_standby_log(const std::string& name, const std::string& migration) const;
+  [[nodiscard]] const StandbyLogs& standby_logs() const { return standby_logs_; }
+  /// What these jobs have of the host's devices.
+  [[nodiscard]] const DeviceUsageTable& devices() const { return devices_; }
   /// Every live process of jobs of that name that are over. One walk over /proc a record.
   [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
   /// How the processes of an instance are found.
@@ -129,22 +125,6 @@ class Jobs {
   void save_when_possible(const Job& job);
   void set_state(Instance& instance, const std::string& state);
 
-  struct Device {
-    std::string name;
-    std::string kind;   ///< "cpu" or "cuda"
-    std::string model;  ///< of a GPU, if known; so is the next
-    std::string uuid;
-    std::uint64_t total_bytes = 0;
-    std::uint64_t reserved_bytes = 0;
-    std::uint64_t free_bytes = 0;
-    std::vector<std::string> jobs;
-  };
-  [[nodiscard]] std::vector<Device> devices() const;
-  /// All bytes of `device`; 0 if there is no such device.
-  [[nodiscard]] std::uint64_t device_bytes(const std::string& device) const;
-  /// Throws Error{not_found}, which lists the devices.
-  [[nodiscard]] Device device(const std::string& name) const;
-
  private:
   /// A job with one instance, which is not started yet.
   Instance& add(const JobSpec& spec, const std::string& device);
@@ -168,9 +148,6 @@ class Jobs {
   asio::awaitable<void> run_again(std::string instance, Before before);
   void tell_lost(const Instance& instance);
   void drop_standby(Instance& instance);
-  void keep_few_logs(const std::string& name) const;
-  void remove_log(const std::filesystem::path& log) const;
-  [[nodiscard]] bool is_log_in_use(const std::filesystem::path& log) const;
   static bool take_exit_status(Instance& instance);
 
   asio::io_context& context_;
@@ -180,6 +157,8 @@ class Jobs {
   JobHooks hooks_;
   Signal changed_;
   std::list<Job> jobs_;
+  const StandbyLogs standby_logs_{config_, jobs_};
+  const DeviceUsageTable devices_{config_, [this] { return std::as_const(*this).instances(); }};
   std::map<std::string, Kept> leashes_;  // of standbys' parents, by instance
 };
 

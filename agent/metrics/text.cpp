@@ -81,7 +81,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
 }
 
 void device_metrics(Exposition& out, const MetricSources& from) {
-  const auto devices = from.jobs.devices();
+  const auto devices = from.jobs.devices().all();
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Type::gauge, help);
     for (const auto& device : devices) {
@@ -91,11 +91,11 @@ void device_metrics(Exposition& out, const MetricSources& from) {
     }
   };
   each("cardswap_device_memory_bytes", "Memory of a device.",
-       [](const Jobs::Device& device) { return device.total_bytes; });
+       [](const DeviceUsage& device) { return device.total_bytes; });
   each("cardswap_device_memory_free_bytes", "Memory that no job holds or has reserved.",
-       [](const Jobs::Device& device) { return device.free_bytes; });
+       [](const DeviceUsage& device) { return device.free_bytes; });
   each("cardswap_device_memory_reserved_bytes", "Memory that jobs hold, or have reserved.",
-       [](const Jobs::Device& device) { return device.reserved_bytes; });
+       [](const DeviceUsage& device) { return device.reserved_bytes; });
 }
 
 /// What the journal knows of migrations away from this host: it outlives the agent.

@@ -185,7 +185,7 @@ class Target {
     return count;
   }
   [[nodiscard]] std::uint64_t reserved_bytes() const {
-    return jobs_.devices().front().reserved_bytes;
+    return jobs_.devices().all().front().reserved_bytes;
   }
 
  private:

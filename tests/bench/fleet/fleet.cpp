@@ -117,7 +117,7 @@ std::string Fleet::reserve(std::size_t index, std::size_t device) {
   request.state_bytes = job.bytes;
   request.host = there.host;
   if (there.cordoned) request.closed = there.address() + " is cordoned";
-  Jobs::Device as_told;
+  DeviceUsage as_told;
   as_told.name = there.name;
   as_told.total_bytes = there.total_bytes;
   as_told.free_bytes = there.free_bytes;

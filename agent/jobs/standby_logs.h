@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <list>
+#include <string>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/jobs/job.h"
+
+namespace cardswap {
+
+/// The logs of standbys that came to nothing, in their jobs' folders: the latest stay for whoever
+/// asks why. Removes no log of a job that is known, and nothing in a folder that is not of jobs.
+/// `jobs` and the configuration outlive it. On the agent's loop.
+class StandbyLogs {
+ public:
+  StandbyLogs(const Config& config, const std::list<Job>& jobs) : config_(config), jobs_(jobs) {}
+
+  /// Those of jobs of that name that are still kept, the latest first.
+  [[nodiscard]] std::vector<std::filesystem::path> of(const std::string& name) const;
+  /// Removes all but the latest.
+  void keep_few(const std::string& name) const;
+  /// Removes the log of a standby whose reservation is forgotten, and its folder if nothing else is
+  /// in it. False: the log belongs to a job that is still known, and stays.
+  bool forget(const std::string& name, const std::string& migration) const;
+  /// Removes `log`, of a job or a standby, in the same way.
+  void remove(const std::filesystem::path& log) const;
+
+ private:
+  [[nodiscard]] bool is_in_use(const std::filesystem::path& log) const;
+
+  const Config& config_;
+  const std::list<Job>& jobs_;
+};
+
+}  // namespace cardswap
