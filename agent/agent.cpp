@@ -45,7 +45,7 @@ Agent::Agent(asio::io_context& context, Config config)
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_, config_, [this](const std::string& device) {
-    return health_.engine().standing_fault(device);
+    return health_.engine().incidents().standing_fault(device);
   });
   add_host_calls(router_,
                  {config_, journal_, jobs_, cordons_, health_, criu_, data_plane_, started_});

@@ -7,14 +7,8 @@
 namespace cardswap::health {
 namespace {
 
-constexpr std::size_t kIncidentsMax = 512;
-constexpr std::size_t kHistoryMax = 2048;
-constexpr std::size_t kTimesMax = 32;
 constexpr std::size_t kVoicesMax = 64;
-constexpr std::size_t kEventsMax = 4096;
 constexpr std::size_t kLoggedMax = 512;
-constexpr std::size_t kAlertEventsMax = 256;
-constexpr Ms kAlertEventsIn = 10'000;
 
 std::string by_operator(const std::string& reason, const std::string& by) {
   return fmt::format("by an operator: {}{}", reason, by.empty() ? "" : fmt::format(" ({})", by));
@@ -31,30 +25,7 @@ Engine::Engine(Policy policy, std::vector<DeviceName> devices)
 
 void Engine::tell(Event event) {
   event.of_alerts = event.of_alerts || hears_alert_;
-  if (event.of_alerts) {
-    tell_untold(event.at);
-    if (event.at - alerts_from_ >= kAlertEventsIn) {
-      alerts_from_ = event.at;
-      alerts_told_ = 0;
-    }
-    if (alerts_told_ == kAlertEventsMax) {
-      ++alerts_untold_;
-      return;
-    }
-    ++alerts_told_;
-  }
-  if (events_.size() < kEventsMax) events_.push_back(std::move(event));
-}
-
-void Engine::tell_untold(Ms now) {
-  if (alerts_untold_ == 0 || now - alerts_from_ < kAlertEventsIn) return;
-  Event event{
-      .at = now,
-      .kind = "alerts_untold",
-      .text = fmt::format("{} more events of alerts in {} s; `cardswap health` lists what is open",
-                          std::exchange(alerts_untold_, 0), kAlertEventsIn / 1000),
-      .of_alerts = true};
-  if (events_.size() < kEventsMax) events_.push_back(std::move(event));
+  events_.add(std::move(event));
 }
 
 void Engine::tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
@@ -74,70 +45,12 @@ void Engine::once(Incident& incident, const std::string& kind, const HostJob& jo
   tell(incident, kind, std::move(text), now, job.name);
 }
 
-std::vector<Event> Engine::take_events() { return std::exchange(events_, {}); }
 bool Engine::take_changed() { return std::exchange(changed_, false); }
-
-Incident* Engine::find(const std::string& device, const std::string& code) {
-  for (auto& incident : incidents_) {
-    if (incident.device == device && incident.code == code) return &incident;
-  }
-  return nullptr;
-}
-
-Incident* Engine::at(std::uint64_t id) {
-  for (auto& incident : incidents_) {
-    if (incident.id == id) return &incident;
-  }
-  return nullptr;
-}
-
-bool Engine::trusted(std::string_view device) const {
-  return std::none_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
-    return incident.device == device && !incident.verdict.may_copy &&
-           incident.verdict.action != Action::ignore;
-  });
-}
-
-bool Engine::usable(std::string_view device) const {
-  return std::none_of(incidents_.begin(), incidents_.end(), [&](const Incident& incident) {
-    const bool here = incident.device == device || drains(incident);
-    return here && incident.verdict.action >= Action::cordon;
-  });
-}
-
-std::string Engine::standing_fault(const std::string& device) const {
-  for (const auto& incident : incidents_) {
-    const bool here = device.empty() || incident.device == device || drains(incident);
-    if (here && incident.verdict.action >= Action::cordon && incident.phase != Phase::quiet) {
-      return fmt::format("{} {}", incident.device, incident.code);
-    }
-  }
-  return {};
-}
 
 // ---- findings
 
-std::vector<Ms> Engine::count(const Finding& finding, const std::string& code) {
-  const auto key = finding.device + " " + code;
-  if (!history_.contains(key) && history_.size() >= kHistoryMax) {
-    history_.erase(std::min_element(
-        history_.begin(), history_.end(),
-        [](const auto& a, const auto& b) { return a.second.newest() < b.second.newest(); }));
-  }
-  auto& history = history_[key];
-  auto& mine = history.seen.at(static_cast<std::size_t>(finding.source));
-  if (mine.empty() || finding.at - mine.back() > policy_.merge_window) {
-    mine.push_back(finding.at);
-    if (mine.size() > kTimesMax) mine.pop_front();
-  }
-  const auto& most =
-      *std::max_element(history.seen.begin(), history.seen.end(),
-                        [](const auto& a, const auto& b) { return a.size() < b.size(); });
-  return {most.begin(), most.end()};
-}
-
 void Engine::explain(const Finding& finding, const std::string& code) {
-  std::erase_if(incidents_, [&](const Incident& incident) {
+  incidents_.erase_if([&](const Incident& incident) {
     const bool explained = incident.device == finding.device && incident.phase == Phase::waiting &&
                            supersedes(code, incident.code);
     if (explained) {
@@ -149,33 +62,18 @@ void Engine::explain(const Finding& finding, const std::string& code) {
 }
 
 Incident* Engine::begin(const Finding& finding, const std::string& code) {
-  if (incidents_.size() >= kIncidentsMax) {
-    // What nobody acts on makes room for what is new.
-    const auto idle = std::find_if(incidents_.begin(), incidents_.end(), [](const auto& incident) {
-      return incident.verdict.action <= Action::alert;
-    });
-    if (idle == incidents_.end()) {
-      if (!std::exchange(full_, true)) {
-        tell({.at = finding.at,
-              .kind = "overflow",
-              .device = finding.device,
-              .code = code,
-              .text =
-                  fmt::format("over {} open findings: further ones are dropped", kIncidentsMax)});
-      }
-      return nullptr;
-    }
-    incidents_.erase(idle);
+  auto* incident = incidents_.add(finding, code);
+  if (incident != nullptr) {
+    full_ = false;
+  } else if (!std::exchange(full_, true)) {
+    tell({.at = finding.at,
+          .kind = "overflow",
+          .device = finding.device,
+          .code = code,
+          .text =
+              fmt::format("over {} open findings: further ones are dropped", IncidentList::kMax)});
   }
-  full_ = false;
-  auto& incident = incidents_.emplace_back();
-  incident.id = next_id_++;
-  incident.device = finding.device;
-  incident.code = code;
-  incident.text = meaning_of(code, finding.detail).text;
-  incident.first = finding.at;
-  incident.lasting = finding.lasting;
-  return &incident;
+  return incident;
 }
 
 void Engine::judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times) {
@@ -206,7 +104,7 @@ void Engine::settle(Incident& incident, const Finding& finding) {
   changed_ = true;
   if (incident.phase == Phase::waiting) {
     tell(incident, "resolved", "it was over before it was acted on", finding.at);
-    incidents_.remove_if([&](const Incident& other) { return other.id == incident.id; });
+    (void)incidents_.erase_if([&](const Incident& other) { return other.id == incident.id; });
     return;
   }
   incident.phase = Phase::quiet;
@@ -222,7 +120,7 @@ void Engine::observe(const Finding& finding) {
 
 void Engine::note(const Finding& finding) {
   const auto code = canonical(finding.code);
-  auto* incident = find(finding.device, code);
+  auto* incident = incidents_.find(finding.device, code);
   if (!finding.firing) {
     if (incident != nullptr) settle(*incident, finding);
     return;
@@ -235,8 +133,8 @@ void Engine::note(const Finding& finding) {
     return;
   }
   explain(finding, code);
-  incident = find(finding.device, code);
-  const auto times = count(finding, code);
+  incident = incidents_.find(finding.device, code);
+  const auto times = history_.count(finding, code, policy_.merge_window);
   if (incident == nullptr) incident = begin(finding, code);
   if (incident == nullptr) return;
   changed_ = true;
@@ -278,7 +176,7 @@ void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, b
   guards_.ended(job_uid, moved, now);
   changed_ = true;
   if (moved) return;
-  if (auto* incident = at(incident_id)) {
+  if (auto* incident = incidents_.at(incident_id)) {
     ++incident->tries[job_uid];
     incident->not_before[job_uid] = {now + policy_.retry_after, "its last move failed"};
   }
@@ -287,7 +185,7 @@ void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, b
 void Engine::not_placed(const Move& move, const std::string& why, Ms now) {
   guards_.not_started(move.job_uid);
   changed_ = true;
-  if (auto* incident = at(move.incident)) {
+  if (auto* incident = incidents_.at(move.incident)) {
     incident->not_before[move.job_uid] = {now + policy_.retry_after, why};
     once(*incident, "waits", {move.job, move.job_uid, move.device, 0, 0, {}}, why, now);
   }
@@ -297,7 +195,7 @@ void Engine::not_placed(const Move& move, const std::string& why, Ms now) {
 
 std::size_t Engine::clear(const std::string& device, const std::string& reason, Ms now,
                           const std::string& by) {
-  const auto dropped = std::erase_if(incidents_, [&](const Incident& incident) {
+  const auto dropped = incidents_.erase_if([&](const Incident& incident) {
     if (device != "all" && incident.device != device) return false;
     tell(incident, "cleared", by_operator(reason, by), now);
     return true;
@@ -320,12 +218,6 @@ void Engine::learn(const std::string& device, const std::string& uuid, const std
     known.uuid = uuid;
     known.pci = pci;
   }
-}
-
-void Engine::restore(Incident incident) {
-  if (incident.id == 0) incident.id = next_id_;
-  next_id_ = std::max(next_id_, incident.id + 1);
-  incidents_.push_back(std::move(incident));
 }
 
 void Engine::restore_guards(const boost::json::object& record, Ms now) {

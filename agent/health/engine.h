@@ -1,14 +1,13 @@
 #pragma once
 
-#include <algorithm>
-#include <deque>
-#include <list>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "agent/health/event_buffer.h"
+#include "agent/health/fault_history.h"
 #include "agent/health/guards.h"
-#include "agent/health/incident.h"
+#include "agent/health/incident_list.h"
 
 namespace cardswap::health {
 
@@ -73,45 +72,34 @@ class Engine {
   std::size_t clear(const std::string& device, const std::string& reason, Ms now,
                     const std::string& by = {});
   void close_breaker(const std::string& reason, Ms now, const std::string& by = {});
-  /// "cuda:0 xid:64" if an open fault closes `device`; empty `device`: any device.
-  [[nodiscard]] std::string standing_fault(const std::string& device) const;
   /// Takes over from a former agent: an open fault, and the moves that it had made.
-  void restore(Incident incident);
+  void restore(Incident incident) { incidents_.restore(std::move(incident)); }
   void restore_guards(const boost::json::object& record, Ms now);
   /// Ends a move that a former agent began and that no longer runs.
   void forget_move(const std::string& job_uid);
   /// How the outside calls one of the devices.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 
-  /// Of alerts so many in ten seconds; how many more there were is one event when that is over.
   void tell(Event event);
-  [[nodiscard]] std::vector<Event> take_events();
-  [[nodiscard]] const std::list<Incident>& incidents() const { return incidents_; }
+  [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
+  [[nodiscard]] const IncidentList& incidents() const { return incidents_; }
   /// True if incidents began, changed or ended since the last call.
   [[nodiscard]] bool take_changed();
   [[nodiscard]] const Guards& guards() const { return guards_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const std::vector<DeviceName>& devices() const { return devices_; }
-  /// Whether the device's memory may be copied.
-  [[nodiscard]] bool trusted(std::string_view device) const;
-  /// Whether a job may be placed there: no open fault is worse than a report.
-  [[nodiscard]] bool usable(std::string_view device) const;
 
  private:
-  Incident* find(const std::string& device, const std::string& code);
   Incident* begin(const Finding& finding, const std::string& code);
-  std::vector<Ms> count(const Finding& finding, const std::string& code);
   void judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times);
   void explain(const Finding& finding, const std::string& code);
   void settle(Incident& incident, const Finding& finding);
   void note(const Finding& finding);
-  void tell_untold(Ms now);
   void advance(Ms now);
   void check_breaker(Ms now);
   void cordon(Incident& incident, Plan& plan, Ms now);
   void move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now);
   [[nodiscard]] bool concerns(const Incident& incident, const HostJob& job) const;
-  Incident* at(std::uint64_t id);
   [[nodiscard]] std::string forbids(const Incident& incident, const HostJob& job,
                                     const std::vector<HostJob>& jobs) const;
   [[nodiscard]] std::string waits(const Incident& incident, const HostJob& job, Ms now) const;
@@ -120,29 +108,15 @@ class Engine {
   void tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
             const std::string& job = {});
 
-  /// When a device's fault happened, by source: a second source that saw it does not count twice.
-  struct History {
-    std::array<std::deque<Ms>, kSources> seen;
-    [[nodiscard]] Ms newest() const {
-      Ms at = 0;
-      for (const auto& times : seen) at = times.empty() ? at : std::max(at, times.back());
-      return at;
-    }
-  };
-
   Policy policy_;
   std::vector<DeviceName> devices_;
   Guards guards_{policy_};
-  std::list<Incident> incidents_;
-  std::map<std::string, History> history_;  // bounded: forgets the key that was quiet longest
-  std::vector<Event> events_;
-  std::uint64_t next_id_ = 1;
+  IncidentList incidents_;
+  FaultHistory history_;
+  EventBuffer events_;
   bool changed_ = false;
   bool full_ = false;
   bool hears_alert_ = false;  // the finding that is observed now is one
-  Ms alerts_from_ = 0;
-  std::size_t alerts_told_ = 0;
-  std::size_t alerts_untold_ = 0;
   bool breaker_told_ = false;
 };
 

@@ -21,7 +21,7 @@ bool cannot_wait(const Incident& incident) {
 }  // namespace
 
 void Engine::advance(Ms now) {
-  std::erase_if(incidents_, [&](Incident& incident) {
+  incidents_.erase_if([&](Incident& incident) {
     if (incident.phase == Phase::waiting && now >= incident.active_at) {
       incident.phase = Phase::active;
       changed_ = true;
@@ -101,7 +101,7 @@ void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
 }
 
 void Engine::cordoned(std::uint64_t incident_id, Ms now) {
-  auto* incident = at(incident_id);
+  auto* incident = incidents_.at(incident_id);
   if (incident == nullptr) return;
   incident->cordoned = true;
   changed_ = true;
@@ -116,7 +116,7 @@ void Engine::cordoned(std::uint64_t incident_id, Ms now) {
 }
 
 void Engine::cordon_failed(std::uint64_t incident_id, const std::string& failure, Ms now) {
-  auto* incident = at(incident_id);
+  auto* incident = incidents_.at(incident_id);
   if (incident == nullptr) return;
   incident->cordon_after = now + policy_.retry_after;
   once(*incident, "cordon_failed", {}, failure, now);
@@ -199,7 +199,7 @@ void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Pla
 }
 
 Plan Engine::plan(Ms now, const std::vector<HostJob>& jobs) {
-  tell_untold(now);
+  events_.add_untold(now);
   advance(now);
   check_breaker(now);
   Plan plan;

@@ -38,14 +38,7 @@ void Engine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
     incident.logged.clear();
     // An alert that a former agent took: which rule it met is not known until it is repeated.
     if (incident.code.starts_with("alert:") && incident.labels.empty()) continue;
-    std::vector<Ms> times;
-    if (const auto known = history_.find(incident.device + " " + incident.code);
-        known != history_.end()) {
-      for (const auto& seen : known->second.seen) {
-        if (seen.size() > times.size()) times.assign(seen.begin(), seen.end());
-      }
-    }
-    auto verdict = judged_anew(policy_, incident, times);
+    auto verdict = judged_anew(policy_, incident, history_.times(incident.device, incident.code));
     if (verdict.action != incident.verdict.action) {
       tell(incident, "judged_anew",
            fmt::format("{} now; {}", to_string(verdict.action), verdict.why), now);
@@ -57,7 +50,7 @@ void Engine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
 }
 
 void Engine::forget_probes(Ms now) {
-  const auto dropped = std::erase_if(incidents_, [&](const Incident& incident) {
+  const auto dropped = incidents_.erase_if([&](const Incident& incident) {
     const bool of_a_probe =
         incident.code.starts_with("probe:") || incident.code.starts_with("probe_failed:");
     const auto name = incident.code.substr(incident.code.find(':') + 1);

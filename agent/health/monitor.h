@@ -63,7 +63,9 @@ class Monitor {
   [[nodiscard]] Ms now() const { return journalled_.now(); }
   /// Notified when there are new events.
   Signal& changed() { return journalled_.changed(); }
-  [[nodiscard]] bool usable(std::string_view device) const { return engine().usable(device); }
+  [[nodiscard]] bool usable(std::string_view device) const {
+    return engine().incidents().usable(device);
+  }
 
  private:
   [[nodiscard]] Sight sight() const;

@@ -91,7 +91,8 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   }
   auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
-    if (device.host == own && !journalled_.engine().usable(device.name)) device.unhealthy = true;
+    if (device.host == own && !journalled_.engine().incidents().usable(device.name))
+      device.unhealthy = true;
   }
   const auto placed = place(std::span(&wanted, 1), devices);
   if (!placed.assigned.empty()) {

@@ -31,8 +31,8 @@ json::array devices_json(const Engine& engine) {
     devices.push_back(json::object{{"device", device.name},
                                    {"uuid", device.uuid},
                                    {"pci", device.pci},
-                                   {"usable", engine.usable(device.name)},
-                                   {"trusted", engine.trusted(device.name)}});
+                                   {"usable", engine.incidents().usable(device.name)},
+                                   {"trusted", engine.incidents().trusted(device.name)}});
   }
   return devices;
 }

@@ -58,7 +58,7 @@ TEST_F(HealthEngineActs, KeepsTheNewestOfTooManyHistories) {
   see("xid:39", "b");  // pushes out another: not "a", which is newer than all of z
   now_ += 60'000;
   see("xid:39", "a");
-  const auto& incidents = engine().incidents();
+  const auto& incidents = engine().incidents().all();
   const auto found = std::find_if(incidents.begin(), incidents.end(),
                                   [](const auto& incident) { return incident.device == "a"; });
   ASSERT_NE(found, incidents.end());
@@ -70,8 +70,8 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
   see("xid:64");
   EXPECT_THAT(plan().cordons, SizeIs(1));
   EXPECT_THAT(plan().cordons, IsEmpty()) << "logged once";
-  EXPECT_FALSE(engine().incidents().front().cordoned);
-  const auto record = to_json(engine().incidents().front());
+  EXPECT_FALSE(engine().incidents().all().front().cordoned);
+  const auto record = to_json(engine().incidents().all().front());
   auto policy = policy_;
   policy.act = true;
   // After a restart with another mode,
@@ -92,7 +92,7 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
 TEST_F(HealthEngineActs, TriesACordonAgainThatFailed) {
   see("xid:64");
   ASSERT_THAT(plan().cordons, SizeIs(1));
-  engine().cordon_failed(engine().incidents().front().id, "the disk is full", now_);
+  engine().cordon_failed(engine().incidents().all().front().id, "the disk is full", now_);
   EXPECT_THAT(plan().cordons, IsEmpty());
   now_ += policy_.retry_after;
   EXPECT_THAT(plan().cordons, SizeIs(1));
@@ -124,7 +124,7 @@ TEST_F(HealthEngineActs, JudgesOpenFaultsByTheNewPolicy) {
   (void)plan();
   policy_.rules.push_back({"xid:64", "", Severity::none, {}, Action::alert, {}, {}, 1});
   engine().use(policy_, devices_, now_);
-  EXPECT_EQ(engine().incidents().front().verdict.action, Action::alert);
+  EXPECT_EQ(engine().incidents().all().front().verdict.action, Action::alert);
   EXPECT_THAT(events(), HasSubstr("judged_anew"));
 }
 
@@ -134,10 +134,10 @@ TEST_F(HealthEngineActs, DropsTheFindingsOfAProbeThatIsGone) {
   see("probe_failed:fan", std::string(kHost));
   see("xid:31");
   engine().use(policy_, devices_, now_);
-  EXPECT_THAT(engine().incidents(), SizeIs(3));
+  EXPECT_THAT(engine().incidents().all(), SizeIs(3));
   policy_.probes.clear();
   engine().use(policy_, devices_, now_);
-  EXPECT_THAT(engine().incidents(), SizeIs(1));
+  EXPECT_THAT(engine().incidents().all(), SizeIs(1));
   EXPECT_THAT(events(), HasSubstr("the policy has no such probe any more"));
 }
 

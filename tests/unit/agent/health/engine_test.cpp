@@ -90,8 +90,8 @@ TEST_F(HealthEngine, TakesWhatTwoSourcesSeeForOneFault) {
   now_ += 200;
   see("xid:64", "cuda:0", Source::nvml);
   see("row_remap:failed", "cuda:0", Source::nvml);
-  ASSERT_THAT(engine().incidents(), SizeIs(1));
-  EXPECT_EQ(engine().incidents().front().count, 1U);
+  ASSERT_THAT(engine().incidents().all(), SizeIs(1));
+  EXPECT_EQ(engine().incidents().all().front().count, 1U);
   EXPECT_THAT(moves(), ElementsAre("job0"));
   EXPECT_THAT(events(), HasSubstr("merged cuda:0 xid:64 : nvml saw it too"));
 }
@@ -195,7 +195,7 @@ TEST_F(HealthEngine, StaysUnderTheBudgetInAStormOfAlerts) {
     most = std::max(most, engine().guards().running());
   }
   EXPECT_EQ(most, 2U);
-  EXPECT_LE(engine().incidents().size(), 28U);
+  EXPECT_LE(engine().incidents().all().size(), 28U);
 }
 
 TEST_F(HealthEngine, KeepsTheHourlyLimit) {
@@ -272,7 +272,7 @@ TEST_F(HealthEngine, ActsOnASlowdownOnlyWhenItLasts) {
   finding.at = now_;
   finding.firing = false;
   engine().observe(finding);
-  EXPECT_THAT(engine().incidents(), IsEmpty());
+  EXPECT_THAT(engine().incidents().all(), IsEmpty());
   finding.firing = true;
   engine().observe(finding);
   now_ += 30 * kSecond;
@@ -294,15 +294,15 @@ TEST_F(HealthEngine, KnowsAnAlertByItsFingerprint) {
   alert("Hot", "a", true);
   alert("Hot", "b", true);
   alert("Hot", "a", true);  // Alertmanager repeats itself
-  ASSERT_THAT(engine().incidents(), SizeIs(1));
-  EXPECT_EQ(engine().incidents().front().count, 1U);
+  ASSERT_THAT(engine().incidents().all(), SizeIs(1));
+  EXPECT_EQ(engine().incidents().all().front().count, 1U);
   alert("Hot", "a", false);
-  EXPECT_EQ(engine().incidents().front().phase, Phase::active);
+  EXPECT_EQ(engine().incidents().all().front().phase, Phase::active);
   alert("Hot", "b", false);
-  EXPECT_EQ(engine().incidents().front().phase, Phase::quiet);
+  EXPECT_EQ(engine().incidents().all().front().phase, Phase::quiet);
   now_ += policy_.resolve_after;
   (void)moves();
-  EXPECT_THAT(engine().incidents(), IsEmpty());
+  EXPECT_THAT(engine().incidents().all(), IsEmpty());
 }
 
 TEST_F(HealthEngine, KeepsABrokenDeviceBrokenUntilAnOperatorSaysOtherwise) {
@@ -310,24 +310,24 @@ TEST_F(HealthEngine, KeepsABrokenDeviceBrokenUntilAnOperatorSaysOtherwise) {
   see("xid:31", "cuda:1");
   now_ += 100 * policy_.resolve_after;
   (void)moves();
-  ASSERT_THAT(engine().incidents(), SizeIs(1));
-  EXPECT_FALSE(engine().trusted("cuda:0"));
-  EXPECT_FALSE(engine().usable("cuda:3"));  // the host is to be rebooted
+  ASSERT_THAT(engine().incidents().all(), SizeIs(1));
+  EXPECT_FALSE(engine().incidents().trusted("cuda:0"));
+  EXPECT_FALSE(engine().incidents().usable("cuda:3"));  // the host is to be rebooted
   EXPECT_EQ(engine().clear("cuda:0", "it was replaced", now_), 1U);
-  EXPECT_TRUE(engine().trusted("cuda:0"));
+  EXPECT_TRUE(engine().incidents().trusted("cuda:0"));
   EXPECT_THAT(events(), HasSubstr("by an operator: it was replaced"));
 }
 
 TEST_F(HealthEngine, SurvivesARestart) {
   see("xid:95");
   (void)moves();
-  const auto record = to_json(engine().incidents().front());
+  const auto record = to_json(engine().incidents().all().front());
   engine_.reset();
   engine().restore(incident_from_journal(record));
-  EXPECT_FALSE(engine().trusted("cuda:0"));
+  EXPECT_FALSE(engine().incidents().trusted("cuda:0"));
   EXPECT_THAT(moves(), IsEmpty());
   EXPECT_THAT(last_.cordons, IsEmpty());  // that was done
-  EXPECT_EQ(boost::json::serialize(to_json(engine().incidents().front())),
+  EXPECT_EQ(boost::json::serialize(to_json(engine().incidents().all().front())),
             boost::json::serialize(record));
 }
 
@@ -341,7 +341,7 @@ TEST_F(HealthEngine, LeavesAJobAloneThatThePolicyNames) {
 TEST_F(HealthEngine, IsBoundedWhateverIsPosted) {
   for (int i = 0; i < 5000; ++i)
     alert(fmt::format("A{}", i), "x", true, fmt::format("d{}", i % 100));
-  EXPECT_LE(engine().incidents().size(), 512U);
+  EXPECT_LE(engine().incidents().all().size(), 512U);
   EXPECT_LE(engine().take_events().size(), 256U);
 }
 
@@ -361,7 +361,7 @@ TEST_F(HealthEngine, ARestartOfTheAgentMakesNoBudgetNew) {
   ASSERT_THAT(moves(), SizeIs(2));
   const auto restart = [&] {
     const auto before = std::move(engine_);
-    for (const auto& incident : before->incidents()) {
+    for (const auto& incident : before->incidents().all()) {
       engine().restore(incident_from_journal(to_json(incident)));
     }
     engine().restore_guards(before->guards().record(), now_);
@@ -386,7 +386,7 @@ TEST_F(HealthEngine, AFaultThatWaitsStillWaitsAfterARestart) {
   policy_.rules.back().hold = kMinute;
   alert("Hot", "1", true);
   const auto before = std::move(engine_);
-  engine().restore(incident_from_journal(to_json(before->incidents().front())));
+  engine().restore(incident_from_journal(to_json(before->incidents().all().front())));
   now_ += 30 * kSecond;
   EXPECT_THAT(moves(), IsEmpty());
   now_ += 31 * kSecond;

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "agent/health/incident.h"
+
+namespace cardswap::health {
+
+/// Keeps events until they are taken. Whoever may post alerts can cause as many as he likes: of
+/// those 256 in ten seconds are kept, and how many more there were is one event. One thread.
+class EventBuffer {
+ public:
+  void add(Event event);
+  /// Adds the event of those that were not kept, if their ten seconds are over.
+  void add_untold(Ms now);
+  [[nodiscard]] std::vector<Event> take();
+
+ private:
+  void keep(Event event);
+
+  std::vector<Event> events_;
+  Ms alerts_from_ = 0;  // the ten seconds' begin
+  std::size_t alerts_kept_ = 0;
+  std::size_t alerts_untold_ = 0;
+};
+
+}  // namespace cardswap::health
