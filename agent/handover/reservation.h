@@ -69,7 +69,7 @@ struct Reservation {
 };
 
 [[nodiscard]] boost::json::object to_json(const Reservation& reservation);
-/// For the source's agent alone: with the secrets of the ways that data takes.
+/// to_json() for the source's agent alone: with the secrets of the ways that data takes.
 [[nodiscard]] boost::json::object to_source_json(const Reservation& reservation);
 /// The journal's form has the standby's instance and the source's address too.
 [[nodiscard]] boost::json::object to_journal(const Reservation& reservation);

@@ -16,10 +16,11 @@ class FaultHistory {
  public:
   /// Counts the finding, unless its source has told of it within `merge_window`; returns times().
   std::vector<Ms> count(const Finding& finding, const std::string& code, Ms merge_window);
-  /// As the source has them that saw it most often; the latest are last.
+  /// Returns when it happened, by the source that saw it most often; the latest are last.
   [[nodiscard]] std::vector<Ms> times(const std::string& device, const std::string& code) const;
 
  private:
+  /// When one fault happened, by source.
   struct Times {
     std::array<std::deque<Ms>, kSources> seen;
     [[nodiscard]] Ms newest() const;

@@ -17,7 +17,7 @@ class StandbyLogs {
  public:
   StandbyLogs(const Config& config, const std::list<Job>& jobs) : config_(config), jobs_(jobs) {}
 
-  /// Those of jobs of that name that are still kept, the latest first.
+  /// Returns those of jobs of that name that are still kept, the latest first.
   [[nodiscard]] std::vector<std::filesystem::path> of(const std::string& name) const;
   /// Removes all but the latest.
   void keep_few(const std::string& name) const;

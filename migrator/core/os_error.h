@@ -9,7 +9,7 @@ namespace cardswap {
 /// What a call to the kernel failed with, `number` being its errno, as Error{io}: "fork: Cannot
 /// allocate memory", with what to do about it.
 [[nodiscard]] Error os_error(std::string_view doing, int number);
-/// With errno as it is now.
+/// Reads errno as it is now.
 [[nodiscard]] Error os_error(std::string_view doing);
 
 }  // namespace cardswap
