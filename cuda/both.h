@@ -1,6 +1,7 @@
 #pragma once
 
-/// For what nvcc compiles into kernels and the host's compiler into tests and stand-ins.
+/// Marks functions that nvcc compiles into kernels, and the host's compiler into tests and
+/// stand-ins.
 #ifdef __CUDACC__
 #define CARDSWAP_BOTH __host__ __device__ inline
 #else

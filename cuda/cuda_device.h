@@ -17,8 +17,8 @@ namespace cardswap::cuda {
 struct Framework {
   /// The program's thread: the stream that it gives its work to. Never null.
   std::function<Stream()> stream;
-  /// Memory from the framework's own cache, where it has one: nothing is asked of the driver while
-  /// the program trains. Empty: from CUDA, kept and used again.
+  /// Allocates from the framework's own cache, where it has one: nothing is asked of the driver
+  /// while the program trains. Empty: from CUDA, kept and used again.
   std::function<Buffer(Device& device, std::size_t bytes)> allocate;
   /// The program's thread: gives what that cache has and nobody uses back to CUDA. May be empty.
   std::function<void()> make_room;
@@ -57,7 +57,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
  private:
   void load_kernels();
 
-  /// Allocations by size, used again.
+  /// Allocations by size, which are used again.
   template <class Memory>
   struct Pool {
     Mutex mutex;
@@ -70,7 +70,7 @@ class CudaDevice final : public Device, public std::enable_shared_from_this<Cuda
   const Framework framework_;
   const LoadVmm load_vmm_;
   mutable Mutex arenas_mutex_;
-  /// Their addresses; those of past ones stay.
+  /// The arenas' addresses; those of past arenas stay.
   std::vector<std::span<const std::byte>> arenas_ CARDSWAP_GUARDED_BY(arenas_mutex_);
   Digester digester_;
   Mutex read_mutex_;

@@ -7,8 +7,8 @@
 
 namespace cardswap::cuda {
 
-/// As migrator/core/digest.h has it; xxh3_core.h and this page are read by nvcc, which need not see
-/// that.
+/// The bytes of one leaf, as migrator/core/digest.h has them. nvcc reads this page and xxh3_core.h,
+/// and need not see that header.
 inline constexpr std::uint32_t kLeafBytes = 65536;
 /// What one block of threads digests: four threads a leaf.
 inline constexpr std::uint32_t kLeavesPerTile = 16;

@@ -9,6 +9,7 @@
 
 namespace cardswap::cuda {
 
+/// The state of a process's CUDA side, as the driver names it.
 enum class ProcessState : std::uint8_t { running, locked, checkpointed, failed, in_transit };
 
 /// A GPU that a process had, and the one that it gets in its place; UUIDs, "GPU-...".
@@ -22,6 +23,7 @@ struct GpuPair {
 /// before advance() is called with it; after a crash of the agent, advance() with what was written
 /// goes on from wherever the driver is, and undo() leads back.
 struct CheckpointIntent {
+  /// What is to become of the process's CUDA state.
   enum class Goal : std::uint8_t {
     suspended,  ///< device memory in the process's own host memory, every GPU let go
     running,
@@ -50,7 +52,7 @@ class DriverCheckpoint {
 
   /// The CUDA version that the driver has: 12080 for 570, 13000 for 580.
   [[nodiscard]] int version() const;
-  /// On other GPUs of the same model: from 580 on.
+  /// Whether a process may resume on other GPUs of the same model: from driver 580 on.
   [[nodiscard]] bool can_change_gpus() const;
   /// Throws Error{not_found} for a process that has no CUDA state.
   [[nodiscard]] ProcessState state(int pid) const;
@@ -59,7 +61,7 @@ class DriverCheckpoint {
   /// to rest within `lock_limit` is Error{timed_out} and goes on running. Throws Error{not_found}
   /// when the process is gone, Error{refused} for what the driver cannot do.
   void advance(const CheckpointIntent& intent, std::chrono::milliseconds lock_limit) const;
-  /// Back to running, on its own GPUs, from wherever `intent` came.
+  /// Brings the process back to running, on its own GPUs, from wherever `intent` came.
   void undo(const CheckpointIntent& intent) const;
 
  private:

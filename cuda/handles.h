@@ -70,11 +70,11 @@ class OwnedEvent final : public FencePoint {
 /// A point of a fence as an event. Throws Error{internal} for another kind of device's: nobody here
 /// could wait for that, and whoever did not would read what is being written.
 [[nodiscard]] const OwnedEvent& event_of(const FencePoint& point);
-/// What follows in `stream` comes behind `after`.
+/// Makes what follows in `stream` wait for `after`.
 void order(const Gpu& gpu, Stream stream, const Fence& after);
 [[nodiscard]] bool passed(const Fence& after);
 
-/// Memory by two calls of the runtime's.
+/// Memory that one call of the runtime allocates and another one releases.
 template <auto Allocate, auto Release, const char* Call>
 class OwnedMemory {
  public:
@@ -96,9 +96,9 @@ class OwnedMemory {
 
 inline constexpr char kPinnedCall[] = "cudaHostAlloc";
 inline constexpr char kDeviceCall[] = "cudaMalloc";
-/// Of the host, pinned.
+/// Pinned memory of the host.
 using PinnedMemory = OwnedMemory<&Runtime::allocate_host, &Runtime::release_host, kPinnedCall>;
-/// Of the GPU.
+/// Memory of the GPU.
 using DeviceMemory = OwnedMemory<&Runtime::allocate, &Runtime::release, kDeviceCall>;
 
 }  // namespace cardswap::cuda

@@ -14,7 +14,7 @@ namespace cardswap::cuda {
 class Library {
  public:
   Library() = default;
-  /// ::dlerror() says why it is not there.
+  /// Loads `name`; where that fails, ::dlerror() says why.
   explicit Library(const std::string& name)
       : handle_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {}
 

@@ -22,6 +22,7 @@ struct PackPiece {
   std::uint8_t width = 1;  ///< of an element: 2, 4 or 8; 1: moved as it is
 };
 
+/// The direction of the byte shuffle.
 enum class PackOrder : std::uint8_t { to_shuffled, from_shuffled };
 
 inline constexpr std::uint32_t kPackPiecesMax = 64;
@@ -41,6 +42,7 @@ inline constexpr std::uint32_t kElements = 8;  ///< taken at a time
   return reinterpret_cast<std::uintptr_t>(at) % to == 0;
 }
 
+/// Sixteen bytes that are loaded and stored at once.
 struct alignas(16) Sixteen {
   std::uint64_t low;
   std::uint64_t high;
@@ -81,7 +83,7 @@ inline constexpr std::uint64_t kLow32 = 0x00000000FFFFFFFFULL;
 inline constexpr std::uint64_t kLow16 = 0x0000FFFF0000FFFFULL;
 inline constexpr std::uint64_t kLow8 = 0x00FF00FF00FF00FFULL;
 
-/// Every other 16 bits of `word` one behind the other, and apart again.
+/// Brings every other 16 bits of `word` together, and takes them apart again.
 [[nodiscard]] CARDSWAP_BOTH std::uint64_t together_16(std::uint64_t word) {
   word &= kLow16;
   return (word | word >> 16U) & kLow32;

@@ -14,8 +14,10 @@ namespace cardswap::cuda {
 /// CUDA's handles and numbers, declared here so that what uses them builds where CUDA is not.
 using Stream = struct StreamTag*;
 using Event = struct EventTag*;
+/// The results of CUDA's calls that are told apart here.
 enum class Status : int { ok = 0, no_memory = 2, not_ready = 600 };
 
+/// What is asked of a GPU's description.
 struct Properties {
   std::array<std::uint8_t, 16> uuid{};
   std::string model;
@@ -41,7 +43,7 @@ class Runtime {
   virtual Status allocate_host(void*& memory, std::size_t bytes) = 0;  ///< pinned
   virtual Status release_host(void* memory) = 0;
 
-  /// Non-blocking, of the lowest priority.
+  /// Makes a non-blocking stream of the lowest priority.
   virtual Status make_stream(Stream& stream) = 0;
   virtual Status release_stream(Stream stream) = 0;
   virtual Status make_event(Event& event) = 0;
@@ -51,7 +53,8 @@ class Runtime {
   virtual Status query(Event event) = 0;
   virtual Status synchronize(Event event) = 0;
 
-  /// In any direction between host and device memory. Both must live until the stream is there.
+  /// Copies in any direction between host and device memory. Both must live until the stream is
+  /// there.
   virtual Status copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
   /// Digests by `plan`, whose arrays are in device memory and live until the stream is there.
   virtual Status digest(const DigestPlan& plan, Stream stream) = 0;
@@ -61,7 +64,7 @@ class Runtime {
   [[nodiscard]] virtual std::string text(Status status) = 0;
 };
 
-/// CUDA's own, where this was built with it. Throws Error{refused} where it was not.
+/// The real calls of CUDA, where this was built with it. Throws Error{refused} where it was not.
 [[nodiscard]] std::shared_ptr<Runtime> cudart();
 
 /// Throws Error{no_memory, internal}: "cudaMalloc of 4096 bytes on cuda:0: out of memory (2)".

@@ -25,6 +25,7 @@ inline constexpr std::size_t kGatheredBytesMax = 64U << 10U;
 /// need it. One thread.
 class StagingRing {
  public:
+  /// One buffer of the ring.
   struct Slot {
     std::span<std::byte> memory;
     std::unique_ptr<OwnedEvent> event;
@@ -32,7 +33,7 @@ class StagingRing {
   };
 
   StagingRing(Gpu gpu, std::size_t slot_bytes);
-  /// None: all are taken and there may be no more.
+  /// Takes a free slot. None: all are taken, and there may be no more.
   [[nodiscard]] std::optional<std::size_t> take();
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
   [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }

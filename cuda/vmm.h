@@ -22,30 +22,30 @@ class Vmm {
   virtual ~Vmm() = default;
 
   virtual Status granularity(int device, std::size_t& bytes) = 0;
-  /// Where the driver likes: `wish` is no more than that.
+  /// Reserves addresses where the driver likes: `wish` is no more than that.
   virtual Status reserve(std::uint64_t& address, std::size_t bytes, std::size_t alignment,
                          std::uint64_t wish) = 0;
   virtual Status free(std::uint64_t address, std::size_t bytes) = 0;
 
-  /// Memory that can be exported, and that a network card may reach where it could.
+  /// Allocates memory that can be exported, and that a network card may reach where it could.
   virtual Status create(int device, MemoryHandle& handle, std::size_t bytes) = 0;
-  /// The memory itself goes with its last handle, mapping and exported file.
+  /// Lets go of a handle. The memory itself goes with its last handle, mapping and exported file.
   virtual Status release(MemoryHandle handle) = 0;
   virtual Status export_file(int& file, MemoryHandle handle) = 0;
   virtual Status import_file(int device, MemoryHandle& handle, int file) = 0;
 
   virtual Status map(std::uint64_t address, std::size_t bytes, MemoryHandle handle) = 0;
   virtual Status unmap(std::uint64_t address, std::size_t bytes) = 0;
-  /// What was mapped can be used by kernels and copies of `device` from here on.
+  /// Lets kernels and copies of `device` use what was mapped, from here on.
   virtual Status allow(int device, std::uint64_t address, std::size_t bytes) = 0;
-  /// Until everything that this process gave the GPU is done.
+  /// Waits until everything that this process gave the GPU is done.
   virtual Status synchronize(int device) = 0;
 
   [[nodiscard]] virtual std::string text(Status status) = 0;
 };
 
-/// The driver's own, found at run time. Throws Error{refused} where there is no driver, or one that
-/// lacks a call, named.
+/// The driver's own calls, found at run time. Throws Error{refused} where there is no driver, or
+/// one that lacks a call, named.
 [[nodiscard]] std::shared_ptr<Vmm> driver_vmm(const std::string& library = "libcuda.so.1");
 
 /// One device's memory management; a value, cheap to copy.
@@ -80,7 +80,7 @@ class Allocation {
   Allocation(VmmGpu gpu, std::size_t bytes) : gpu_(std::move(gpu)), bytes_(bytes) {
     gpu_.check(gpu_.vmm->create(gpu_.index, handle_, bytes), "cuMemCreate", bytes);
   }
-  /// What another process, or this one, has exported.
+  /// Imports what another process, or this one, has exported.
   Allocation(VmmGpu gpu, const Descriptor& file, std::size_t bytes)
       : gpu_(std::move(gpu)), bytes_(bytes) {
     gpu_.check(gpu_.vmm->import_file(gpu_.index, handle_, file.get()),
@@ -90,7 +90,7 @@ class Allocation {
   Allocation(const Allocation&) = delete;
   Allocation& operator=(const Allocation&) = delete;
 
-  /// Keeps the memory, and can be given to another process.
+  /// A file that keeps the memory and can be given to another process.
   [[nodiscard]] Descriptor export_file() const;
   [[nodiscard]] MemoryHandle handle() const { return handle_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -108,7 +108,7 @@ class Mapping {
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
-  /// As the destructor, which cannot say that it failed.
+  /// Unmaps now, and says when it failed, which the destructor cannot.
   void unmap();
 
  private:

@@ -44,6 +44,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   void bind(std::vector<ArenaPiece> pieces, std::uint64_t base) override;
 
  private:
+  /// One allocation of the arena, and where it is mapped.
   struct Piece {
     Piece(const VmmGpu& gpu, std::uint64_t address, std::size_t bytes)
         : memory(gpu, bytes), mapping(gpu, address, memory) {}
@@ -67,7 +68,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   mutable Mutex mutex_;
   std::uint64_t mapped_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   BlockList blocks_ CARDSWAP_GUARDED_BY(mutex_);
-  /// Given back; the GPU may be at work on them.
+  /// Ranges that were given back; the GPU may be at work on them.
   std::vector<BlockList::Range> resting_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Piece>> pieces_ CARDSWAP_GUARDED_BY(mutex_);
 };

@@ -131,7 +131,7 @@ CARDSWAP_BOTH void scramble(Pair& lanes, const Pair& key) {
 CARDSWAP_BOTH std::uint64_t merged(const Pair& lanes, const Pair& key) {
   return multiply_and_fold(lanes.even ^ key.even, lanes.odd ^ key.odd);
 }
-/// From the sums of merged() over the four pairs, with the low and the high key.
+/// Makes the hash from the sums of merged() over the four pairs, with the low and the high key.
 CARDSWAP_BOTH Hash finish(std::uint64_t low, std::uint64_t high, std::uint64_t bytes) {
   return {avalanche(bytes * kPrime64_1 + low), avalanche(~(bytes * kPrime64_2) + high)};
 }
@@ -246,7 +246,7 @@ CARDSWAP_BOTH Hash hash(const std::uint8_t* at, std::uint64_t bytes, const Secre
   return hash_long(at, bytes, secret);
 }
 
-/// In the order of its canonical form: the high half first, each half big-endian.
+/// The hash in the order of its canonical form: the high half first, each half big-endian.
 CARDSWAP_BOTH Pair canonical(const Hash& hash) { return {swap64(hash.high), swap64(hash.low)}; }
 
 }  // namespace cardswap::xxh3

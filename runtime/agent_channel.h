@@ -21,6 +21,7 @@ namespace cardswap {
 /// refuses it standard error has why, once; one that does not know it is asked every 10 s.
 class AgentChannel {
  public:
+  /// What the channel calls.
   struct Handlers {
     std::function<channel::Hello()> hello;
     std::function<void(const channel::Message&)> message;  ///< on the channel's thread
@@ -38,13 +39,14 @@ class AgentChannel {
   void start();
   /// Sends what is queued (at most 1 s) and ends the thread: no handler is called any more.
   void close();
-  /// Any thread; never blocks. Dropped while there is no connection: Hello says what matters.
+  /// Queues a message. Any thread; never blocks. Dropped while there is no connection: Hello says
+  /// what matters.
   void send(const channel::Message& message);
 
-  /// On this object's thread, in a handler:
-  /// The inode of the connection's socket: a process restored elsewhere has another one.
+  /// The inode of the connection's socket: a process restored elsewhere has another one. This and
+  /// redirect(): on this object's thread, in a handler.
   [[nodiscard]] std::uint64_t inode() const;
-  /// This connection is now to the agent at `path`, which later connections are made to.
+  /// Takes this connection for one to the agent at `path`, which later connections are made to.
   void redirect(std::string path);
 
  private:

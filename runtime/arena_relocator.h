@@ -36,24 +36,24 @@ class ArenaRelocator {
   /// Every arena that has something.
   [[nodiscard]] std::vector<const ArenaSlot*> slots() const;
 
-  /// Memory of an arena was given away and is not here.
+  /// Whether memory of an arena was given away and is not here.
   [[nodiscard]] bool is_away() const;
 
   /// Bytes of tracked state that lie in an arena or can be brought there.
   [[nodiscard]] std::uint64_t relocatable_bytes();
   /// Copies for about `limit`, and one storage at least; true when nothing is left to be copied.
   bool relocate_some(std::chrono::milliseconds limit);
-  /// The same for everything, gradients included: for a process that stands.
+  /// Copies everything, gradients included: for a process that stands.
   void relocate_all();
   /// What lies in the arenas, with its addresses; `with_scratch`, gradients too, and
   /// what the program still holds of what it tracked once. An arena's regions come behind its head,
   /// of dtype kArenaHead.
   [[nodiscard]] StateView state_view(bool with_scratch);
-  /// Over every tracked byte and every byte in the arenas.
+  /// The digest of every tracked byte and every byte in the arenas.
   [[nodiscard]] Digest digest();
 
  private:
-  /// Throws as arena().
+  /// The arena of a device, made at the first call. Throws as arena().
   ArenaSlot& slot_of(const std::shared_ptr<Device>& device);
   [[nodiscard]] bool is_home(const TrackedRegion& region) const;
   /// Tracked memory outside the arenas, valid while the tracked things keep it.

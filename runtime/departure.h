@@ -15,6 +15,7 @@ namespace cardswap {
 /// of it must be digested to when it is back. Training thread only.
 class Departure {
  public:
+  /// Who keeps the memory meanwhile.
   struct Keeper {
     std::string path;  ///< where it listens
     pid_t process = 0;
@@ -24,16 +25,16 @@ class Departure {
   /// back.
   Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& root, std::uint64_t step);
 
-  /// Here after all: maps what the keeper has and compares every byte with what it was given.
-  /// Throws Error; the memory is not there then.
+  /// Takes the memory back here: maps what the keeper has and compares every byte with what it was
+  /// given. Throws Error; the memory is not there then.
   void recall();
-  /// In the restored process: maps what the holder received and compares every byte. The times are
-  /// by this process's clock. Throws Error.
+  /// Takes the memory in the restored process: maps what the holder received and compares every
+  /// byte. The times are by this process's clock. Throws Error.
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
 
  private:
   void let_go();
-  /// Each arena that is not bound, from what was passed.
+  /// Binds each arena that is not bound to what was passed.
   void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
 
   ArenaRelocator& relocator_;

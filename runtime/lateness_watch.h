@@ -23,22 +23,23 @@ class LatenessWatch {
   explicit LatenessWatch(StepGate& gate) : gate_(gate) {}
 
   // ---- the channel's thread
-  /// From the step on that is under way, against the pace of those before it. The last word on what
-  /// was timed until now, where it was not said.
+  /// Begins with the step that is under way, against the pace of those before it. The last word on
+  /// what was timed until now, where it was not said.
   [[nodiscard]] std::optional<channel::Message> begin(const std::string& migration);
   /// The job goes on here.
   void let_go(const std::string& migration);
-  /// The job is elsewhere, and the last word was said.
+  /// Forgets the migration: the job is elsewhere, and the last word was said.
   void drop();
   /// What has changed since it was told last; nothing where nothing has.
   [[nodiscard]] std::optional<channel::Message> news();
-  /// It was, to an agent that may not have it.
+  /// Makes news() say it all again, to an agent that may not have it.
   void tell_again();
   /// The process ends: the last word, where it was not said.
   [[nodiscard]] std::optional<channel::Message> last_word();
 
   // ---- the training thread
-  /// It stands for `migration` at the boundary that ended its step. What is to be said of it.
+  /// Notes that the job stands for `migration` at the boundary that ended its step. What is to be
+  /// said of it.
   [[nodiscard]] std::optional<channel::Message> stands();
   /// The job is this process' own, and its first step is about to begin.
   void arrives(const std::string& migration);
@@ -46,6 +47,7 @@ class LatenessWatch {
   void step_begins();
 
  private:
+  /// How far the migration is, to this process.
   enum class Phase : std::uint8_t { none, moving, going_on, after, arriving, first };
 
   [[nodiscard]] channel::Message word() const CARDSWAP_REQUIRES(mutex_);

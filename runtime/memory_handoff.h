@@ -35,18 +35,22 @@ struct Pieces {
   bool operator==(const Pieces&) const = default;
 };
 
+/// Gives a keeper these arenas.
 struct Keep {
   std::vector<Pieces> arenas;
   bool operator==(const Keep&) const = default;
 };
+/// Answer to Keep: the keeper has them.
 struct Kept {
   bool operator==(const Kept&) const = default;
 };
+/// Asks for the arenas of a migration.
 struct Fetch {
   std::string migration;
   std::string token;  ///< a keeper needs none: it knows its trainer's pid
   bool operator==(const Fetch&) const = default;
 };
+/// Answer to Fetch: the arenas, and what their bytes must be.
 struct Memory {
   std::vector<Pieces> arenas;
   Digest root;
@@ -56,9 +60,11 @@ struct Memory {
   std::int64_t now_ns = 0;  ///< that clock: the receiver may have been given another one
   bool operator==(const Memory&) const = default;
 };
+/// Ends the holder: the memory is mapped.
 struct Done {
   bool operator==(const Done&) const = default;
 };
+/// Answer to what was not done, and why not.
 struct Refusal {
   Code code = Code::refused;
   std::string failure;
@@ -75,6 +81,7 @@ using Message = std::variant<Keep, Kept, Fetch, Memory, Done, Refusal, Files>;
 /// Throws Error{bad_request}.
 [[nodiscard]] Message decode(std::span<const std::byte> packet);
 
+/// A message with its files.
 struct Received {
   Message message;
   std::vector<Descriptor> files;  ///< as many as the message has pieces
@@ -90,25 +97,26 @@ struct PassedArena {
 /// more pieces than can be passed.
 [[nodiscard]] std::vector<Pieces> described(const std::vector<PassedArena>& arenas);
 [[nodiscard]] std::vector<int> files_of(const std::vector<PassedArena>& arenas);
-/// The other way round: takes the files. Throws Error{bad_request} when there are not as many.
+/// The arenas that a message describes, with the files, which it takes. Throws Error{bad_request}
+/// when there are not as many.
 [[nodiscard]] std::vector<PassedArena> assembled(const std::vector<Pieces>& arenas,
                                                  std::vector<Descriptor> files);
 
-/// One end; a thread of its own.
+/// One end of a connection; used by one thread.
 class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
   explicit Connection(Descriptor socket) : socket_(std::move(socket)) {}
-  /// To a process of this user or of root, of anybody for root; and to `process` alone where that
-  /// is not 0. Throws Error{unreachable}, and Error{unauthorized} when somebody else answers:
-  /// nothing was said to them.
+  /// Connects to a process of this user or of root, of anybody for root; and to `process` alone
+  /// where that is not 0. Throws Error{unreachable}, and Error{unauthorized} when somebody else
+  /// answers: nothing was said to them.
   [[nodiscard]] static Connection to(const std::string& path, pid_t process = 0);
 
   /// Throws Error{link_lost}.
   void send(const Message& message, std::span<const int> files = {});
-  /// Nothing when the other end closed or said nothing until then; throws as decode() does, and
-  /// Error{bad_request} on a message without its files.
+  /// The next message with its files. Nothing when the other end closed or said nothing until then;
+  /// throws as decode() does, and Error{bad_request} on a message without its files.
   [[nodiscard]] std::optional<Received> receive(Deadline deadline);
   /// Who connected, as the kernel knows it.
   [[nodiscard]] ucred peer() const;
@@ -150,7 +158,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// Nothing when nobody waits.
+  /// The next connection; nothing when nobody waits.
   [[nodiscard]] std::optional<Connection> accept() const;
   [[nodiscard]] int fd() const { return socket_.get(); }
 

@@ -15,22 +15,22 @@ class StepClock {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// A step ends now, and the next begins. `ordinary`: nothing was asked in it.
+  /// Counts a step that ends now; the next begins. `ordinary`: nothing was asked in it.
   void count(bool ordinary);
   /// An ordinary step that others timed. The thread that counts.
   void note_ordinary(float took_ms) {
     ordinary_ms_[ordinary_++ % kDurations].store(took_ms, std::memory_order_relaxed);
   }
-  /// The step that is under way begins now: what was before was no training.
+  /// Makes the step that is under way begin now: what was before was no training.
   void begin_anew() { last_ns_ = Clock::now().time_since_epoch().count(); }
-  /// Only while nobody counts.
+  /// Sets the count; only while nobody counts.
   void set_step(std::uint64_t step) { step_.store(step, std::memory_order_release); }
 
   [[nodiscard]] std::uint64_t step() const { return step_.load(std::memory_order_acquire); }
   /// When the latest step ended, or began anew; of steady_clock.
   [[nodiscard]] std::int64_t last_ns() const { return last_ns_.load(); }
   [[nodiscard]] double latest_ms() const;
-  /// Of the latest 64; 0 before two were counted.
+  /// The median of the latest 64 steps; 0 before two were counted.
   [[nodiscard]] double median_ms() const;
   /// What the latest 64 ordinary steps took, in no order.
   [[nodiscard]] std::vector<float> ordinary_ms() const;

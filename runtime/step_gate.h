@@ -28,6 +28,7 @@ class StepGate {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kGrace{60};
 
+  /// What the gate calls.
   struct Hooks {
     std::function<void()> on_boundary;  ///< on the training thread, at a boundary, when watched
     std::function<void()> on_parked;    ///< on the training thread, once it stands
@@ -39,10 +40,10 @@ class StepGate {
                     std::chrono::milliseconds grace = kGrace)
       : hooks_(std::move(hooks)), end_process_(end_process), grace_(grace) {}
 
-  /// The training thread's call. Another thread's waits while one stands.
+  /// Passes a boundary: the training thread's call. Another thread's waits while one stands.
   [[nodiscard]] StepResult boundary();
-  /// Before an optimizer's step: returns if this process may take it, at once while nobody stands
-  /// at a boundary.
+  /// Returns if this process may take an optimizer's step; at once while nobody stands at a
+  /// boundary.
   void pass_if_mine();
 
   /// Whether the next boundary may do more than count.
@@ -56,14 +57,14 @@ class StepGate {
   /// Calls `on_begin` where a step begins, from the next boundary on, or not any more. Also at a
   /// boundary.
   void time_steps(bool on);
-  /// The training thread stands at its next boundary, until release() or retire(). One that stands
-  /// and was released just before goes on first, and stands anew.
+  /// Makes the training thread stand at its next boundary, until release() or retire(). One that
+  /// stands and was released just before goes on first, and stands anew.
   void park();
   void release();
   /// The training thread, which stands, goes on and stands again at its next boundary.
   void step_once();
   void retire();
-  /// While watched, keeps the training thread at each boundary until a step takes 1 / (1 - share)
+  /// Keeps the training thread, while watched, at each boundary until a step takes 1 / (1 - share)
   /// of its own time; 0: does not.
   void throttle(double share);
   /// Runs `task` on the training thread, which must stand; rethrows what it throws. False: it does
@@ -71,7 +72,7 @@ class StepGate {
   [[nodiscard]] bool run_parked(std::function<void()> task);
 
   [[nodiscard]] std::uint64_t step() const { return clock_.step(); }
-  /// Only while the training thread stands.
+  /// Sets the count of steps; only while the training thread stands.
   void set_step(std::uint64_t step) { clock_.set_step(step); }
   [[nodiscard]] std::int64_t last_boundary_ns() const { return clock_.last_ns(); }
   [[nodiscard]] double median_step_ms() const { return clock_.median_ms(); }
@@ -79,7 +80,7 @@ class StepGate {
   [[nodiscard]] std::vector<float> ordinary_ms() const { return clock_.ordinary_ms(); }
   /// The training thread.
   void note_ordinary(double took_ms) { clock_.note_ordinary(static_cast<float>(took_ms)); }
-  /// It stands, and was not let go since.
+  /// Whether it stands, and was not let go since.
   [[nodiscard]] bool is_parked() const { return is_parked_.load(); }
 
  private:
@@ -88,7 +89,7 @@ class StepGate {
   [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
   void stay_if_gone() const CARDSWAP_REQUIRES(turn_);
   void keep_back(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
-  /// After what it depends on has changed.
+  /// Sets the attention anew, after what it depends on has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
 
   const Hooks hooks_;

@@ -22,6 +22,7 @@ class Tracker {
   static constexpr std::size_t kValueBytesMax = 32U << 20;   ///< of one thing
   static constexpr std::size_t kValuesBytesMax = 47U << 20;  ///< of all
 
+  /// A tracked thing.
   struct Entry {
     std::string name;
     std::unique_ptr<TrackedState> state;
@@ -32,7 +33,7 @@ class Tracker {
   /// Throws Error{bad_request} on an empty or repeated name.
   void add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing = nullptr,
            std::string type = {});
-  /// `thing` is tracked as what these names stand for. Throws Error{bad_request}.
+  /// Notes that `thing` is tracked as what these names stand for. Throws Error{bad_request}.
   void add_parts(const void* thing, const std::vector<std::string>& names);
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
   /// Whether the program's object was tracked, by itself or in parts.
@@ -43,12 +44,12 @@ class Tracker {
   [[nodiscard]] std::vector<const void*> storages_of(std::string_view name) const;
 
   [[nodiscard]] StateView state_view();
-  /// Each storage once, with its whole name; then, if asked for, what is no state but needed by a
-  /// process that goes on where it stands.
+  /// The regions, each storage once, with its whole name; then, if asked for, what is no state but
+  /// needed by a process that goes on where it stands.
   [[nodiscard]] std::vector<TrackedRegion> regions(bool with_scratch);
   /// Makes or drops lazily made state to match `wanted`, and gives what is there now.
   [[nodiscard]] StateView adopt(const Layout& wanted);
-  /// Everything that is no region, as one block.
+  /// The bytes of everything that is no region, as one block.
   [[nodiscard]] std::vector<std::byte> save();
   /// Throws Error{layout_differs, bad_request} when the block is not of these things.
   void load(std::span<const std::byte> block);
@@ -63,7 +64,8 @@ class Tracker {
   /// things.
   [[nodiscard]] static std::vector<std::string> differing_values(std::span<const std::byte> one,
                                                                  std::span<const std::byte> other);
-  /// Over every tracked byte, gradients excepted: an undisturbed run cannot tell which are state.
+  /// The digest of every tracked byte, gradients excepted: an undisturbed run cannot tell which are
+  /// state.
   [[nodiscard]] Digest digest();
 
   // Of a source, and of a standby that has become the job: TrackedGradients.

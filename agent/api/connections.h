@@ -21,6 +21,7 @@ class Connections {
   struct Entry;
 
  public:
+  /// How many calls and connections there may be.
   struct Limits {
     std::size_t connections = 512;
     std::size_t calls = 256;       ///< being answered, agents' own excepted
@@ -28,13 +29,14 @@ class Connections {
     std::size_t of_an_agent = 96;  ///< of one agent: it may hold 64 places here
     std::size_t kept = 32;         ///< more than `calls`, for who has room of its own
   };
-  /// Whose call it is.
+  /// The caller of a call, and what it may take.
   struct By {
     std::string caller = {};  ///< one name for all its calls; empty: nobody to be told from others
     bool is_agent = false;    ///< another host's
     bool among_agents = false;  ///< one of the calls by which agents hand jobs over
     bool has_room = false;      ///< a probe's or the owner's: `kept` is there for these
   };
+  /// Whether a call was given room, and if not, whose fill it.
   enum class Room { given, full, full_for_caller };
   explicit Connections(Limits limits) : limits_(limits) {}
 
@@ -45,10 +47,11 @@ class Connections {
     ~Slot();
     Slot(const Slot&) = delete;
     Slot& operator=(const Slot&) = delete;
-    /// From here on its client's turn: it may be dropped.
+    /// Notes that it is the client's turn from here on: the connection may be dropped.
     void waits();
-    /// From here on ours. Not `given`: so many calls are being answered, or so many of this
-    /// caller's alone, that this one has to be refused. Calls among agents only for the latter.
+    /// Begins a call: it is our turn from here on. Not `given`: so many calls are being answered,
+    /// or so many of this caller's alone, that this one has to be refused. Calls among agents only
+    /// for the latter.
     [[nodiscard]] Room begins_call(const By& by);
 
    private:
@@ -56,11 +59,12 @@ class Connections {
     std::list<Entry>::iterator entry_;
   };
 
-  /// `drop` closes the connection. Nothing when all are being answered.
+  /// The place of a new connection, which `drop` closes. Nothing when all are being answered.
   [[nodiscard]] std::unique_ptr<Slot> enter(const std::string& address, std::function<void()> drop);
   [[nodiscard]] std::size_t count() const { return count_; }
 
  private:
+  /// A connection, and what it does.
   struct Entry {
     std::string address;
     std::function<void()> drop;
@@ -74,7 +78,7 @@ class Connections {
   void leave(Entry& entry);
 
   const Limits limits_;
-  std::list<Entry> entries_;  // those that wait: longest first
+  std::list<Entry> entries_;  // by how long each waits, longest first
   std::map<std::string, std::size_t> held_;
   std::map<std::string, std::size_t> calls_of_;  // being answered, by caller
   std::size_t count_ = 0;  // without those that were dropped and have not noticed yet

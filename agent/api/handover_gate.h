@@ -22,12 +22,13 @@ class HandoverGate {
       over_.notify();
     }
   }
-  /// One that lasts is no moment: nobody waits for a link that is cut or an operator that decides.
+  /// Whether it is such a moment. One that lasts is none: nobody waits for a link that is cut or an
+  /// operator that decides.
   [[nodiscard]] bool now() const {
     return std::any_of(since_.begin(), since_.end(),
                        [](const auto& one) { return Clock::now() - one.second < kMomentMax; });
   }
-  /// Returns at its end, or after `most`; at once when no job stands still.
+  /// Waits for the moment's end, or for `most`; returns at once when no job stands still.
   asio::awaitable<void> wait(std::chrono::milliseconds most) {
     const auto until = Clock::now() + most;
     while (now() && Clock::now() < until) co_await over_.wait_until(until);

@@ -15,17 +15,18 @@ namespace cardswap {
 /// What agents say to each other in Cardswap-Protocol.
 inline constexpr std::string_view kPeerProtocol = "1";
 
-/// Of an agent of another release.
+/// The answer to an agent of another release.
 [[nodiscard]] ApiAnswer protocol_mismatch(const std::string& theirs);
-/// Of somebody whom nothing proves to be anybody.
+/// The answer to somebody whom nothing proves to be anybody.
 [[nodiscard]] ApiAnswer unauthenticated(const Caller& caller, bool token_allowed,
                                         Listener listener);
-/// Of somebody whose certificate counted at the handshake; nothing while `fault` is empty.
+/// The answer to somebody whose certificate counted at the handshake; nothing while `fault` is
+/// empty.
 [[nodiscard]] std::optional<ApiAnswer> ended_meanwhile(const std::string& name,
                                                        const std::string& fault);
-/// Of a call beyond those that are answered at a time.
+/// The answer to a call beyond those that are answered at a time.
 [[nodiscard]] ApiAnswer too_busy(Connections::Room room, const Caller& caller);
-/// Of bytes that are no HTTP.
+/// The answer to bytes that are no HTTP.
 [[nodiscard]] ApiAnswer no_request(const std::string& why);
 
 }  // namespace cardswap

@@ -20,7 +20,7 @@ struct ApiRequest {
   boost::json::object body;                               ///< empty when there was none
   Caller caller;                                          ///< may make this call
 
-  /// Throw Error{bad_request} naming the field: missing, or of another type.
+  /// The field's value. Throw Error{bad_request} naming the field: missing, or of another type.
   [[nodiscard]] std::string text(std::string_view field) const;
   [[nodiscard]] std::string text_or(std::string_view field, std::string_view otherwise) const;
   [[nodiscard]] double number_or(std::string_view field, double otherwise) const;
@@ -31,6 +31,7 @@ struct ApiRequest {
   void only(const std::vector<std::string_view>& known) const;
 };
 
+/// What a call is answered with.
 struct ApiAnswer {
   unsigned status = 200;
   boost::json::value body;
@@ -48,7 +49,7 @@ struct CallTakes {
   /// that its sender repeats; with 400 else.
   std::size_t body_bytes = kBodyBytes;
   bool any_bytes = false;  ///< strings that are no UTF-8; the handler makes them harmless
-  /// Told of each request that came to nothing, before it is answered.
+  /// Called with each request that came to nothing, before it is answered.
   std::function<void(const Error&)> refused = {};
 };
 
@@ -70,6 +71,7 @@ class Router {
   boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
                                            Caller caller) const;
 
+  /// A call that was added.
   struct Call {
     std::string method;
     std::string pattern;
@@ -82,6 +84,7 @@ class Router {
                                              std::string body, Caller caller,
                                              std::string& matched) const;
 
+  /// A call, and its handler.
   struct Route {
     std::string method;
     std::string pattern;

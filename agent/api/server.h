@@ -35,10 +35,10 @@ class ApiServer {
   void listen_tcp(const std::string& host, std::uint16_t port);
   [[nodiscard]] std::uint16_t tcp_port() const;
   void close();
-  /// From the next request on, over connections that are open too.
+  /// Asks `security` of its callers from the next request on, over connections that are open too.
   void renew(ApiSecurity security) { security_ = std::move(security); }
   [[nodiscard]] const std::vector<tls::Ending>& endings() const { return security_.endings; }
-  /// As it is to be: with the unix socket, and the TCP port if one was asked for.
+  /// Whether it listens as it is to: on the unix socket, and on the TCP port if one was asked for.
   [[nodiscard]] bool is_open() const { return unix_.is_open() && (!has_port_ || tcp_.is_open()); }
 
  private:
@@ -46,7 +46,7 @@ class ApiServer {
   struct Proof {
     Caller caller;
     Listener listener = Listener::unix_socket;
-    /// Nobody else can read what goes over it.
+    /// Whether a token may come this way: nobody else can read what goes over it.
     [[nodiscard]] bool token_allowed() const { return listener != Listener::plain_tcp; }
     std::string came_to;  ///< as in Caller
     std::string came_from;

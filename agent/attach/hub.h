@@ -26,6 +26,7 @@ namespace cardswap {
 /// read is owed 1 MiB at most.
 class RuntimeHub {
  public:
+  /// What the hub tells the agent.
   struct Events {
     /// A runtime attached; answers with what it is told. Throws Error to refuse it.
     std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
@@ -40,12 +41,12 @@ class RuntimeHub {
   static constexpr std::size_t kStrangersMax = 64;
 
   void listen(const std::filesystem::path& path);
-  /// `socket` is a runtime's connection that this agent made itself; owned from here on. What was
-  /// attached for that process before is heard no more.
+  /// Takes `socket`, a runtime's connection that this agent made itself, and owns it from here on.
+  /// What was attached for that process before is heard no more.
   void take(Instance& instance, int socket);
-  /// False when the runtime of that process is not attached.
+  /// Sends a message. False when the runtime of that process is not attached.
   bool send(const Instance& instance, const channel::Message& message);
-  /// Of this agent's end of its connection; 0 when there is none.
+  /// The inode of this agent's end of its connection; 0 when there is none.
   [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
   void close();
   [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }

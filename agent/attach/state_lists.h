@@ -19,11 +19,12 @@ class StateLists {
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
   void add_calls(Router& router, const std::string& host_name);
-  /// A page of the answer of the job with that instance; one to what another was asked is dropped.
-  /// Throws Error{bad_request} for more pages than an answer may have.
+  /// Takes a page of the answer of the job with that instance; a page of what another was asked is
+  /// dropped. Throws Error{bad_request} for more pages than an answer may have.
   void take(const std::string& instance, const channel::StateList& page);
 
  private:
+  /// A question that waits for its answer.
   struct Asked {
     std::string instance;
     std::vector<channel::StateItem> items;
@@ -31,7 +32,8 @@ class StateLists {
     std::uint64_t step = 0;
     bool whole = false;
   };
-  /// Throws Error: there is no runtime, or no boundary is passed in time.
+  /// Asks a runtime, and returns what it answers. Throws Error: there is no runtime, or no boundary
+  /// is passed in time.
   asio::awaitable<boost::json::object> ask(std::string instance);
 
   Jobs& jobs_;

@@ -25,11 +25,12 @@ struct Address {
 /// `host`, in brackets where it is an IPv6 address.
 [[nodiscard]] std::string bracketed(std::string_view host);
 
-/// Nothing where `text` is no address. A port of 0 is none, unless `any_port` (a listener's).
+/// Reads an address; nothing where `text` is none. A port of 0 is none, unless `any_port` (a
+/// listener's).
 [[nodiscard]] std::optional<Address> address_from(std::string_view text,
                                                   std::uint16_t default_port = kAgentPort,
                                                   bool any_port = false);
-/// The same; throws Error{bad_request} naming `what`, "--listen" or the like.
+/// Reads an address; throws Error{bad_request} naming `what`, "--listen" or the like.
 [[nodiscard]] Address parse_address(std::string_view what, std::string_view text,
                                     std::uint16_t default_port = kAgentPort, bool any_port = false);
 
@@ -49,9 +50,11 @@ struct Destination {
 [[nodiscard]] std::string canonical_host(std::string_view host);
 /// Whether `host` means "this host" on every host: 127.0.0.0/8, ::1 or "localhost".
 [[nodiscard]] bool is_loopback(std::string_view host);
-/// 0.0.0.0 or ::. A listener takes every address with it; a caller cannot connect to it.
+/// Whether `host` is 0.0.0.0 or ::. A listener takes every address with it; a caller cannot connect
+/// to it.
 [[nodiscard]] bool is_wildcard(std::string_view host);
-/// fe80::/10. Such an address needs a zone, and each host has its own name for the same link.
+/// Whether `host` is of fe80::/10. Such an address needs a zone, and each host has its own name for
+/// the same link.
 [[nodiscard]] bool is_link_local(std::string_view host);
 /// `host` without an IPv6 zone ("%eth0"): the zone means nothing to another host.
 [[nodiscard]] std::string without_zone(std::string_view host);

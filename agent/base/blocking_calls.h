@@ -50,6 +50,7 @@ class BlockingCalls {
  private:
   static constexpr std::size_t kThreads = 4;  // one hung call must not hold up the next
 
+  /// Whether a call is done, and who waits for that.
   struct Done {
     explicit Done(asio::io_context& context) : changed(context) {}
     bool is = false;

@@ -11,6 +11,7 @@
 
 namespace cardswap {
 
+/// A device of this agent, as it was configured and found.
 struct DeviceConfig {
   std::string name;                ///< "cpu:0", "cuda:1"
   std::uint64_t memory_bytes = 0;  ///< 0: what the machine has

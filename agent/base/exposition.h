@@ -15,14 +15,15 @@ namespace cardswap {
 /// program. Label values may hold any bytes; a byte that is not UTF-8 becomes '?'.
 class Exposition {
  public:
+  /// The type of a family.
   enum class Type { counter, gauge, histogram };
   using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
   void family(std::string_view name, Type type, std::string_view help);
-  /// Labels with an empty value are left out: to Prometheus that is the same.
+  /// Writes a sample. Labels with an empty value are left out: to Prometheus that is the same.
   void sample(double value, const Labels& labels = {});
   void sample(const Histogram& histogram, const Labels& labels = {});
-  /// A family with one sample.
+  /// Writes a family with one sample.
   void one(std::string_view name, Type type, std::string_view help, double value,
            const Labels& labels = {});
   [[nodiscard]] const std::string& text() const { return text_; }

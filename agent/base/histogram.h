@@ -20,7 +20,7 @@ class Histogram {
     sum_ += value;
   }
   [[nodiscard]] std::span<const double> bounds() const { return bounds_; }
-  /// One for each bound, and one for what is above all of them; not cumulative.
+  /// The counts: one for each bound, and one for what is above all of them; not cumulative.
   [[nodiscard]] std::span<const std::uint64_t> counts() const { return counts_; }
   [[nodiscard]] double sum() const { return sum_; }
 
@@ -30,7 +30,7 @@ class Histogram {
   double sum_ = 0;
 };
 
-/// Seconds: of a write to disk or a request, and of a migration.
+/// Bounds in seconds: of a write to disk or a request, and of a migration.
 inline constexpr double kLatencySeconds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                              0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 

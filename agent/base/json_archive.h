@@ -11,6 +11,7 @@
 /// (migrator/wire/archive.h). Enumerations are written by name.
 namespace cardswap {
 
+/// Writes a struct as JSON, field by field.
 class JsonOut {
  public:
   static constexpr bool kReads = false;
@@ -27,7 +28,7 @@ class JsonOut {
     (*this)(name, field);
     if (older_name != nullptr) (*this)(older_name, field);
   }
-  /// Null where nothing is known yet.
+  /// Writes a field; null where nothing is known yet.
   template <class Field>
   void known(const char* name, const Field& field, bool is_known) {
     to_[name] = is_known ? value_of(field) : boost::json::value(nullptr);
@@ -53,7 +54,8 @@ class JsonOut {
 /// What becomes of a number that its field cannot hold.
 enum class OddNumbers { corrupt, ignored };
 
-/// What is not there, or is of another type, leaves the field as it is.
+/// Reads a struct from JSON, field by field. What is not there, or is of another type, leaves the
+/// field as it is.
 class JsonIn {
  public:
   static constexpr bool kReads = true;

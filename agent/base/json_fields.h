@@ -15,7 +15,7 @@
 /// there and to be right is read by ApiRequest (requests) and handover/answers.h (other agents).
 namespace cardswap {
 
-/// Null where there is none, or null.
+/// The value of a field; null where there is none, or null.
 [[nodiscard]] inline const boost::json::value* value_at(const boost::json::object& from,
                                                         std::string_view key) {
   const auto* value = from.if_contains(key);
@@ -44,8 +44,8 @@ bool take_at(const boost::json::object& from, std::string_view key, T& out) {
   return true;
 }
 
-/// The same of the journal, whose records are put aside rather than guessed at: a number that does
-/// not fit throws Error{corrupt}.
+/// Sets `out` in the same way from the journal, whose records are put aside rather than guessed at:
+/// a number that does not fit throws Error{corrupt}.
 template <class T>
 bool take_recorded(const boost::json::object& from, std::string_view key, T& out) {
   if (take_at(from, key, out)) return true;
@@ -56,13 +56,13 @@ bool take_recorded(const boost::json::object& from, std::string_view key, T& out
   return false;
 }
 
-/// Empty where there is no text.
+/// The text of a field; empty where there is none.
 [[nodiscard]] inline std::string text_at(const boost::json::object& from, std::string_view key) {
   std::string text;
   take_at(from, key, text);
   return text;
 }
-/// 0 where there is no number that T holds exactly.
+/// The number of a field; 0 where there is none that T holds exactly.
 template <class T = double>
 [[nodiscard]] T number_at(const boost::json::object& from, std::string_view key) {
   T number = 0;
@@ -75,13 +75,13 @@ template <class T = double>
   take_recorded(from, key, number);
   return number;
 }
-/// False where there is neither.
+/// The flag of a field; false where there is neither.
 [[nodiscard]] inline bool flag_at(const boost::json::object& from, std::string_view key) {
   bool flag = false;
   take_at(from, key, flag);
   return flag;
 }
-/// Empty where there is none. It is a part of `from`, which must outlive it.
+/// The object of a field; empty where there is none. It is a part of `from`, which must outlive it.
 [[nodiscard]] inline const boost::json::object& object_at(const boost::json::object& from,
                                                           std::string_view key) {
   static const boost::json::object kNone;
@@ -97,7 +97,7 @@ template <class T = double>
 const boost::json::object& object_at(const boost::json::object&&, std::string_view) = delete;
 const boost::json::array& array_at(const boost::json::object&&, std::string_view) = delete;
 
-/// What has nothing to say is null in answers.
+/// The text, or null where it is empty: so is what has nothing to say in answers.
 [[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
   return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
 }

@@ -22,26 +22,29 @@ inline constexpr std::uint64_t kBytesMax = 1ULL << 56U;  ///< no device and no f
 /// one would refuse the job for ever.
 inline constexpr std::uint64_t kEpochMax = 1'000'000'000'000'000;
 
-/// UTF-8 without control characters (C1 and those that turn the direction of text included), of at
-/// most `most` bytes: what may stand in a line of a log or a table.
+/// Whether `text` is UTF-8 without control characters (C1 and those that turn the direction of text
+/// included), of at most `most` bytes: what may stand in a line of a log or a table.
 [[nodiscard]] bool is_line(std::string_view text, std::size_t most = kLineMax);
-/// Of ASCII that can be seen, without blanks, at most `most` bytes and not none.
+/// Whether `text` is ASCII that can be seen, without blanks, at most `most` bytes and not none.
 [[nodiscard]] bool is_word(std::string_view text, std::size_t most = kWordMax);
-/// "m-" and 8 to 32 of 0-9 and a-f: as Migrations makes it. It becomes a part of file names.
+/// Whether `text` is "m-" and 8 to 32 of 0-9 and a-f: as Migrations makes it. It becomes a part of
+/// file names.
 [[nodiscard]] bool is_migration_id(std::string_view text);
-/// What a job may be called: 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit first.
+/// Whether a job may be called so: 1 to 63 of a-z, 0-9, '.', '_' and '-', a letter or a digit
+/// first.
 [[nodiscard]] bool is_job_name(std::string_view text);
-/// What a device or a host may be called where it becomes a program's argument or environment: at
-/// most 255 of letters, digits and ". _ : - [ ] % /", and neither '-' nor '.' first.
+/// Whether a device or a host may be called so where it becomes a program's argument or
+/// environment: at most 255 of letters, digits and ". _ : - [ ] % /", and neither '-' nor '.'
+/// first.
 [[nodiscard]] bool is_place(std::string_view text);
-/// 32 of 0-9 and a-f: as Jobs makes it.
+/// Whether `text` is 32 of 0-9 and a-f: as Jobs makes it.
 [[nodiscard]] bool is_job_uid(std::string_view text);
-/// One string for execve: any bytes but NUL, up to the kernel's limit.
+/// Whether `text` is one string for execve: any bytes but NUL, up to the kernel's limit.
 [[nodiscard]] bool is_argument(std::string_view text);
-/// What may stand before the '=' of an environment variable.
+/// Whether `name` may stand before the '=' of an environment variable.
 [[nodiscard]] bool is_variable(std::string_view name);
-/// A path: no NUL, up to the kernel's limit; empty is allowed. A job's own folder may have any
-/// other byte in its name.
+/// Whether `text` is a path: no NUL, up to the kernel's limit; empty is allowed. A job's own folder
+/// may have any other byte in its name.
 [[nodiscard]] bool is_path(std::string_view text);
 
 /// Throws that 'what' is no `kind`, unless `right`.

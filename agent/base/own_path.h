@@ -21,7 +21,7 @@ namespace cardswap {
 /// will see that.
 /// Refuses what is there and is no regular file, such as a pipe: whoever opened it could wait.
 void check_own_file(std::string_view what, const std::filesystem::path& file);
-/// Its text, of at most `most` bytes (what is longer is cut one byte later). All that
+/// The file's text, of at most `most` bytes (what is longer is cut one byte later). All that
 /// check_own_file() asks is asked of the very file that is read, before a byte of it is; nobody can
 /// keep the reader waiting. Throws Error{io} too, where it cannot be read.
 [[nodiscard]] std::string read_own_file(std::string_view what, const std::filesystem::path& file,

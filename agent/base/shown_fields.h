@@ -16,18 +16,18 @@ namespace cardswap {
 
 inline constexpr double kAmountMax = 9e15;  ///< whole numbers are exact below it
 
-/// Empty for what is no text.
+/// The text of a field; empty for what is no text.
 [[nodiscard]] inline std::string shown_at(const boost::json::object& from, std::string_view key) {
   return shown(text_at(from, key));
 }
-/// Nothing where there is no number; else within kAmountMax either way.
+/// The number of a field, within kAmountMax either way; nothing where there is none.
 [[nodiscard]] inline std::optional<double> known_amount_at(const boost::json::object& from,
                                                            std::string_view key) {
   double number = 0;
   if (!take_at(from, key, number)) return std::nullopt;
   return std::clamp(number, -kAmountMax, kAmountMax);
 }
-/// The same; 0 where there is none.
+/// The number of a field, as known_amount_at() has it; 0 where there is none.
 [[nodiscard]] inline double amount_at(const boost::json::object& from, std::string_view key) {
   return known_amount_at(from, key).value_or(0);
 }

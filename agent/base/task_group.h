@@ -42,6 +42,7 @@ class Signal {
   }
 
  private:
+  /// Keeps a waiter's timer among those that notify() ends.
   class Entered {
    public:
     Entered(std::set<asio::steady_timer*>& all, asio::steady_timer& timer)

@@ -8,7 +8,7 @@
 /// Parts of text that the kernel, a tool or a process of ours wrote. Pure.
 namespace cardswap {
 
-/// Without the spaces, tabs and ends of lines around it.
+/// The text without the spaces, tabs and ends of lines around it.
 [[nodiscard]] inline std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n";
   const auto first = text.find_first_not_of(kBlank);

@@ -14,7 +14,8 @@ namespace cardswap {
 /// "300ms", "10s", "5m", "2h" -> milliseconds; "none" -> 0.
 [[nodiscard]] std::chrono::milliseconds parse_duration(std::string_view what,
                                                        std::string_view text);
-/// The same of a limit: less than 1 ms is refused, so that 0 is "none" and nothing else.
+/// Reads a limit as parse_duration() reads it; less than 1 ms is refused, so that 0 is "none" and
+/// nothing else.
 [[nodiscard]] std::chrono::milliseconds parse_limit(std::string_view what, std::string_view text);
 
 /// "11.4 MiB", "812 B".
@@ -22,7 +23,7 @@ namespace cardswap {
 /// "812 ms", "12.3 s", "4m 5s".
 [[nodiscard]] std::string format_ms(double ms);
 
-/// Milliseconds since 1970.
+/// The time in milliseconds since 1970.
 [[nodiscard]] std::int64_t unix_ms();
 /// `bytes` random bytes from the kernel, in hexadecimal.
 [[nodiscard]] std::string random_hex(std::size_t bytes);

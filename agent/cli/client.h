@@ -17,22 +17,21 @@ class Interrupts;
 /// The agent that the command speaks to, one call at a time.
 class Client {
  public:
-  /// A socket's path, or HOST:PORT.
-  /// Over TCP inside TLS when `credentials` have an authority.
+  /// Takes a socket's path, or HOST:PORT. Over TCP inside TLS when `credentials` have an authority.
   Client(const std::string& agent, const Credentials& credentials);
   Client(http::Endpoint agent, const Credentials& credentials);
 
-  /// Throws Error: the agent's own, or unreachable.
+  /// Calls the agent, and returns its answer. Throws Error: the agent's own, or unreachable.
   boost::json::object call(std::string method, std::string target,
                            boost::json::value body = nullptr,
                            std::chrono::milliseconds timeout = std::chrono::seconds(30));
-  /// The same, and nothing as soon as there is an interrupt to look at, whatever the agent or the
-  /// resolver does: it is not known then whether the agent did what it was asked.
+  /// Calls the agent, and returns nothing as soon as there is an interrupt to look at, whatever the
+  /// agent or the resolver does: it is not known then whether the agent did what it was asked.
   std::optional<boost::json::object> call_unless(
       const Interrupts& interrupts, std::string method, std::string target,
       boost::json::value body = nullptr,
       std::chrono::milliseconds timeout = std::chrono::seconds(30));
-  /// Of the agent, for people.
+  /// The agent's address, for people.
   [[nodiscard]] std::string address() const { return endpoint_.text(); }
 
  private:

@@ -5,6 +5,7 @@
 
 namespace cardswap::cli {
 
+/// A column of a table.
 struct Column {
   std::string title;
   int rank = 0;          ///< the highest goes first when the terminal is too narrow; 0 stays

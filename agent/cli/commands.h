@@ -16,14 +16,14 @@ struct Context {
   std::string output = "table";
   bool quiet = false;
   Credentials credentials;
-  /// Blocked from the first thing in main on. A command that looks at them says so when it is
-  /// chosen; for all others they are as usual again before it runs.
+  /// The signals that end a command, blocked from the first thing in main on. A command that looks
+  /// at them says so when it is chosen; for all others they are as usual again before it runs.
   Interrupts interrupts;
   bool looks_at_interrupts = false;
 
   [[nodiscard]] bool json() const { return output == "json"; }
   [[nodiscard]] Client client() const { return Client(agent, credentials); }
-  /// The API's object as JSON, or the text made of it.
+  /// Shows the API's object as JSON, or the text made of it.
   void show(const boost::json::object& answer,
             const std::function<std::string(const boost::json::object&)>& text) const;
 };

@@ -15,6 +15,7 @@
 
 namespace cardswap::cli {
 
+/// What `cardswap drain` was asked for.
 struct DrainOptions {
   std::string host;
   std::vector<std::string> to;
@@ -41,7 +42,7 @@ class Drain {
   using Item = DrainItem;
   using Phase = DrainItem::Phase;
 
-  /// For one call to the drained agent.
+  /// The client for one call to the drained agent.
   [[nodiscard]] Client client() const { return {drained_, context_.credentials}; }
   boost::json::object ask(const std::string& path);
   void cordon();

@@ -10,6 +10,7 @@ namespace cardswap::cli {
 
 /// One job of a drained host, and how far its move is.
 struct DrainItem {
+  /// How far the job's move is.
   enum class Phase { waiting, moving, stuck, over };
 
   PlacementJob job;

@@ -16,9 +16,9 @@ class DrainTargets {
   DrainTargets(const http::Endpoint& drained, const std::vector<std::string>& wanted,
                Credentials credentials);
 
-  /// As the agents tell now; of those that do not answer there are none.
+  /// The devices as the agents tell now; none of those that do not answer.
   [[nodiscard]] std::vector<PlacementDevice> devices();
-  /// The jobs that a device has, for those whose reservation is not made yet.
+  /// Whether the agent at `address` lists the job, for those whose reservation is not made yet.
   [[nodiscard]] bool lists(const std::string& address, const std::string& job) const;
   /// "gpu-c:7070 does not answer: ...", as of the last devices().
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }

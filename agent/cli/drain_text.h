@@ -12,8 +12,8 @@ struct DrainRow {
   std::string job;
   std::string from;
   std::string to;
-  /// moved, ended, stays, failed, skipped, cancelled, not-started, under-way; of a dry run: fits or
-  /// stays. Empty while it is not over.
+  /// What became of it: moved, ended, stays, failed, skipped, cancelled, not-started, under-way; of
+  /// a dry run: fits or stays. Empty while it is not over.
   std::string result;
   std::string migration;
   std::string strategy;
@@ -24,7 +24,7 @@ struct DrainRow {
   std::size_t tries = 0;
   std::string note;
 
-  /// The host is rid of it.
+  /// Whether the host is rid of it.
   [[nodiscard]] bool gone() const { return result == "moved" || result == "ended"; }
 };
 

@@ -21,15 +21,16 @@ class DrainView {
   };
   DrainView(const Context& context, bool dry_run) : context_(context), dry_run_(dry_run) {}
 
-  /// The heading, and those that are over already. `to_width`: of the widest target.
+  /// Prints the heading, and those that are over already. `to_width`: of the widest target.
   void begin(const std::string& host, const std::list<DrainItem>& items, std::size_t to_width);
-  /// One that is over; nothing before begin().
+  /// Prints one that is over; nothing before begin().
   void print(const DrainRow& row);
-  /// On a terminal one line that is drawn again; else a line where a state changed.
+  /// Shows progress: on a terminal as one line that is drawn again; else as a line where a state
+  /// changed.
   void show_progress(const std::list<DrainItem>& items);
-  /// Before anything else is written to the terminal.
+  /// Clears the line of progress, before anything else is written to the terminal.
   void clear_progress();
-  /// `stopped`: by the interrupt or the deadline; empty: by neither.
+  /// Prints the end. `stopped`: by the interrupt or the deadline; empty: by neither.
   Exit end(const Names& names, const std::list<DrainItem>& items, const std::string& stopped);
 
  private:

@@ -14,7 +14,7 @@ enum class Exit : int {
   in_doubt = 6,  ///< an operator must decide
 };
 
-/// For an error that ended a migration or was the answer to a call.
+/// The exit code for an error that ended a migration or was the answer to a call.
 [[nodiscard]] Exit exit_for(Code code);
 
 }  // namespace cardswap

@@ -10,7 +10,7 @@
 /// Fields of an agent's answer as a table shows them.
 namespace cardswap::cli {
 
-/// Of whatever type it is.
+/// The field as text, of whatever type it is.
 inline std::string text(const boost::json::object& from, std::string_view key,
                         std::string_view otherwise = "-") {
   const auto* value = value_at(from, key);

@@ -17,7 +17,7 @@ class Interrupts {
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  /// Back to what they do by themselves, also to one that came meanwhile.
+  /// Gives the signals back to what they do by themselves, also one that came meanwhile.
   void give_back();
 
   /// Whether there is one to look at; it stays there.

@@ -21,6 +21,7 @@ class MigrationOptions {
 
  private:
   using Apply = std::function<void(MigrationSpec& spec, const std::string& text)>;
+  /// A flag, and what it sets.
   struct Flag {
     std::string text;
     Apply apply;

@@ -24,6 +24,7 @@ class Screen {
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
+  /// The size of the terminal, in characters.
   struct Size {
     std::size_t width = 80;
     std::size_t height = 24;
@@ -32,8 +33,10 @@ class Screen {
   /// Puts `lines`, which fit the size and end without a line feed, in place of what is shown.
   void draw(const std::string& lines);
 
+  /// Why wait() returned.
   enum class Event { due, redraw, quit };
-  /// Until `due`, a key or signal that ends the view (q, Ctrl-C), or a reason to draw it again.
+  /// Waits until `due`, a key or signal that ends the view (q, Ctrl-C), or a reason to draw it
+  /// again.
   [[nodiscard]] Event wait(std::chrono::steady_clock::time_point due);
 
  private:

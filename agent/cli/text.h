@@ -19,11 +19,12 @@ namespace cardswap::cli {
 [[nodiscard]] std::string summary(const boost::json::object& migration);
 /// Everything about one migration, states with times included.
 [[nodiscard]] std::string details(const boost::json::object& migration);
-/// Of a job, by its state.
+/// Whether the job is over, by its state.
 [[nodiscard]] bool is_over(const boost::json::object& job);
+/// Which jobs a table shows.
 struct JobsView {
   bool wide = false;
-  /// Also those that are over and that nobody has to look at: the last line counts them else.
+  /// Shows those too that are over and that nobody has to look at: the last line counts them else.
   bool all = false;
   std::int64_t now_ms = 0;
 };

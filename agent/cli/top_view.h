@@ -17,6 +17,7 @@ struct TopSnapshot {
   std::string lost;  ///< why there is no later look than this one
 };
 
+/// A line of the view.
 struct TopLine {
   std::string text;
   bool heading = false;

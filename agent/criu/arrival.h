@@ -18,6 +18,7 @@ namespace cardswap::criu {
 /// by its agent, one thread. Its end ends the restored tree, unless grant() was called before.
 class Arrival {
  public:
+  /// What is needed to take a process.
   struct Needs {
     std::string criu;
     std::string host;  ///< address to take the image on
@@ -26,7 +27,7 @@ class Arrival {
     std::filesystem::path job_dir;
     std::filesystem::path log;        ///< of the job
     std::filesystem::path status;     ///< where its exit status will be
-    std::vector<cuda::GpuPair> gpus;  ///< that are others here, for its driver
+    std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here, for its driver
     Hooks hooks;
   };
   /// Listens. Throws Error{io}.
@@ -37,6 +38,7 @@ class Arrival {
 
   [[nodiscard]] std::uint16_t port() const { return receiver_.port(); }
 
+  /// What was restored.
   struct Result {
     Restored tree;
     Descriptor socket;  ///< this agent's end of the job's connection
@@ -48,12 +50,12 @@ class Arrival {
   /// of the tree is left then.
   boost::asio::awaitable<Result> restored(std::function<void()> received);
 
-  /// The tree has the job: it outlives this, and the agent.
+  /// Gives the tree the job: it outlives this, and the agent.
   void grant();
   /// Ends what is waited for, and what was restored: where its driver is at work on that, as soon
   /// as it has let go.
   void close();
-  /// While it is being restored or not granted; pid 0: none.
+  /// The first process of the tree while that is being restored or not granted; pid 0: none.
   [[nodiscard]] const ProcessId& init() const { return init_; }
 
  private:

@@ -7,7 +7,7 @@
 
 namespace cardswap::criu {
 
-/// So much of a file's beginning is looked at.
+/// How much of a file's beginning is looked at.
 inline constexpr std::size_t kBuildIdWithin = 16U << 10;
 
 /// The build id of an ELF file whose beginning this is, in hexadecimal; empty where it has none or

@@ -31,14 +31,14 @@ class CudaState {
   /// Why no process's CUDA state is saved or restored here; empty: it is.
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] bool usable() const { return driver_ != nullptr; }
-  /// "13.0": CUDA's, of the driver. Empty without one.
+  /// The CUDA version of the driver, "13.0". Empty without one.
   [[nodiscard]] std::string version() const;
   [[nodiscard]] bool can_change_gpus() const;
 
   /// What of this tree's state on GPUs can be moved.
   asio::awaitable<GpuFindings> examine(ProcessId root);
 
-  /// Its steps around CRIU; they live as long as this.
+  /// The steps around CRIU; they live as long as this.
   [[nodiscard]] Hooks hooks();
   /// Trees to which something is being done, or was when a former agent ended: jobs on their way
   /// out and not back yet, copies that were not granted the job.
@@ -46,6 +46,7 @@ class CudaState {
 
  private:
   using Driver = std::shared_ptr<const cuda::DriverCheckpoint>;
+  /// A process of a tree, as the driver sees it.
   struct Process {
     pid_t pid = 0;
     std::optional<cuda::ProcessState> state;

@@ -21,6 +21,7 @@ namespace cardswap::criu {
 /// back or is gone, whatever happens to the agent.
 class Departure {
  public:
+  /// Where the image goes.
   struct Place {
     std::string host;  ///< where the target's agent takes the image
     std::uint16_t port = 0;
@@ -31,7 +32,7 @@ class Departure {
   Departure(boost::asio::io_context& context, std::string criu, std::filesystem::path job_dir,
             Hooks hooks);
 
-  /// All that can be done while the job runs: connects to the target, starts the keeper for
+  /// Does all that can be done while the job runs: connects to the target, starts the keeper for
   /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.
   boost::asio::awaitable<void> prepare(Place place, ProcessId trainer, std::string user,
                                        std::string socket);
@@ -43,7 +44,7 @@ class Departure {
   /// Returns when the target has the whole image. Throws Error.
   boost::asio::awaitable<void> ship(std::uint64_t bytes_per_s_max);
   [[nodiscard]] std::uint64_t image_bytes() const { return manifest_.total_bytes(); }
-  /// Of dump(): until a driver had saved its state. 0: there was none.
+  /// The milliseconds of dump() until a driver had saved its state. 0: there was none.
   [[nodiscard]] double driver_suspend_ms() const { return driver_suspend_ms_; }
 
   /// Ends what is waited for, the dump excepted.

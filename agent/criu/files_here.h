@@ -9,6 +9,7 @@
 /// the user could not find out.
 namespace cardswap::criu {
 
+/// What a file of another host's job is on this host.
 enum class FileHere : char {
   fits = 'f',
   missing = 'n',

@@ -27,7 +27,7 @@ struct OfferedGpu {
 /// Why processes with state on `needed` cannot go on there, one sentence a cause. Pure.
 [[nodiscard]] std::vector<std::string> why_not_on(const OfferedGpu& offered,
                                                   const std::vector<NeededGpu>& needed);
-/// What their driver is told: every GPU that is another there. Pure.
+/// The GPUs that are others there, which their driver is told. Pure.
 [[nodiscard]] std::vector<cuda::GpuPair> pairs_of(const std::vector<NeededGpu>& needed,
                                                   const std::string& uuid);
 

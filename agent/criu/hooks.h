@@ -15,7 +15,7 @@ struct RestoredTree {
   ProcessId root;
   /// Which of its processes, by their numbers in their own PID namespace: those stay the same.
   std::vector<std::uint32_t> saved;
-  std::vector<cuda::GpuPair> gpus;  ///< those that are others here
+  std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here
 };
 
 /// What has to be done to a process around CRIU, for state that CRIU does not know, such as a
@@ -26,7 +26,7 @@ struct Hooks {
   using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
 
   Save before_dump;  ///< the source's tree, which runs and waits; gives RestoredTree::saved
-  /// Before it is told that it arrived.
+  /// Called before the tree is told that it arrived.
   std::function<boost::asio::awaitable<void>(RestoredTree tree)> after_restore;
   Step undo;         ///< the source's tree again, which runs: the move was given up
   Step before_kill;  ///< a restored tree that is not to stay

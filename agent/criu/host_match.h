@@ -15,11 +15,11 @@ namespace cardswap::criu {
 struct HostNeeds {
   std::vector<std::string> cpu_features;
   std::vector<NeededFile> files;
-  std::vector<NeededGpu> gpus;  ///< that have state of theirs; filled in by whoever knows
+  std::vector<NeededGpu> gpus;  ///< GPUs that have state of theirs; filled in by whoever knows
   bool operator==(const HostNeeds&) const = default;
 };
 
-/// Of these processes on this host, sizes and build ids filled in.
+/// The needs of these processes on this host, sizes and build ids filled in.
 [[nodiscard]] HostNeeds needs_of(const TreeFacts& tree);
 
 [[nodiscard]] boost::json::object to_json(const HostNeeds& needs);

@@ -22,13 +22,14 @@ class ImageFrames {
   explicit ImageFrames(boost::asio::ip::tcp::socket& socket) : socket_(socket) {}
   ImageFrames(boost::asio::ip::tcp::socket& socket, const std::string& key, const CipherSalt& salt);
 
-  /// The next frame's bytes are put here, up to kBytesMax.
+  /// The room for the next frame's bytes, up to kBytesMax.
   [[nodiscard]] std::span<std::byte> room();
   /// Sends the first `bytes` of room(). Throws Error{link_lost}.
   boost::asio::awaitable<void> send(std::size_t bytes);
-  /// Valid until the next call. Throws Error{link_lost, bad_request, unauthorized}.
+  /// The next frame's bytes, valid until the next call. Throws Error{link_lost, bad_request,
+  /// unauthorized}.
   boost::asio::awaitable<std::span<const std::byte>> receive();
-  /// One byte that is not part of a frame: "I have it".
+  /// Sends one byte that is not part of a frame: "I have it".
   boost::asio::awaitable<void> nod();
   boost::asio::awaitable<void> wait_for_nod();
 

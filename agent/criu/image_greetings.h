@@ -21,7 +21,7 @@ inline constexpr std::size_t kImageTokenBytes = 32;
 inline constexpr std::size_t kImageGreetingBytes =
     kImageMagic.size() + kImageTokenBytes + sizeof(CipherSalt);
 
-/// Those who have connected and have not shown yet that they have the token. All are read at the
+/// Senders that have connected and have not shown yet that they have the token. All are read at the
 /// same time, each for a second in all and a few together, so that nobody delays who is waited for.
 /// One thread.
 class ImageGreetings {
@@ -32,22 +32,24 @@ class ImageGreetings {
   /// `acceptor` is its owner's, who closes it to end the wait.
   ImageGreetings(boost::asio::ip::tcp::acceptor& acceptor, std::string token);
 
+  /// A sender that has shown the token.
   struct Known {
     boost::asio::ip::tcp::socket socket;
     CipherSalt salt;
   };
-  /// The first who has the token; everybody else is closed. Throws Error{link_lost} once the
-  /// acceptor is closed.
+  /// Waits for the first who has the token; everybody else is closed. Throws Error{link_lost} once
+  /// the acceptor is closed.
   boost::asio::awaitable<Known> wait();
 
  private:
+  /// A sender that has not shown it yet.
   struct Guest {
     boost::asio::ip::tcp::socket socket;
     std::chrono::steady_clock::time_point until;
     std::array<std::byte, kImageGreetingBytes> said{};
     std::size_t bytes = 0;
   };
-  /// False when the kernel gives no more sockets now.
+  /// Takes a connection. False when the kernel gives no more sockets now.
   bool let_in();
   std::optional<Known> hear();
   boost::asio::awaitable<void> next_event();

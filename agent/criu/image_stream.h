@@ -20,6 +20,7 @@ namespace cardswap::criu {
 
 class ImageFrames;
 
+/// The source's end.
 class ImageSender {
  public:
   explicit ImageSender(boost::asio::io_context& context);
@@ -39,6 +40,7 @@ class ImageSender {
   std::unique_ptr<ImageFrames> frames_;
 };
 
+/// The target's end.
 class ImageReceiver {
  public:
   /// Listens on `host`, on a free port. Throws Error{io}.

@@ -13,12 +13,13 @@
 /// cardswap-init as the agent sees it. It runs CRIU and does not end with the agent.
 namespace cardswap::criu {
 
+/// What cardswap-init is told to dump.
 struct DumpOrder {
   std::string criu;
   ProcessId root;
   std::string socket;  ///< "socket:[4711]"
-  /// Until all of the tree is stopped. What CRIU does after that depends on the tree's size, and
-  /// cannot be ended early.
+  /// The limit for stopping all of the tree. What CRIU does after that depends on the tree's size,
+  /// and cannot be ended early.
   std::uint32_t timeout_s = 5;
   std::filesystem::path log;  ///< of cardswap-init itself
 };
@@ -27,6 +28,7 @@ struct DumpOrder {
 /// Throws Error{refused} with CRIU's words; the tree runs on then.
 boost::asio::awaitable<void> dump(DumpOrder order, const ImageDir& images);
 
+/// What cardswap-init is told to restore.
 struct RestoreOrder {
   std::string criu;
   std::string socket;  ///< as it was dumped
@@ -36,7 +38,7 @@ struct RestoreOrder {
   std::filesystem::path log;      ///< of the job
   std::filesystem::path own_log;  ///< of cardswap-init and CRIU
   std::filesystem::path status;   ///< where its exit status will be
-  /// After this the restored tree, as far as it is there, is ended.
+  /// The limit after which the restored tree, as far as it is there, is ended.
   std::chrono::milliseconds limit{5000};
 };
 /// A restored tree: nothing of it outlives `init`, the first process of its PID namespace.
@@ -44,7 +46,7 @@ struct Restored {
   ProcessId root;
   ProcessId init;
 };
-/// `init` is set as soon as there is one, for whoever wants to end it meanwhile.
+/// Restores a tree. `init` is set as soon as there is one, for whoever wants to end it meanwhile.
 /// Throws Error{refused} with CRIU's words; nothing is left running then.
 boost::asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images,
                                          ProcessId& init);

@@ -10,10 +10,10 @@
 /// alone, so that no other user is taken for the keeper.
 namespace cardswap::criu {
 
-/// `handover` itself, as it has to be. Throws Error{io} when it cannot be made so.
+/// Makes `handover` itself, as it has to be. Throws Error{io} when it cannot be made so.
 void prepare_meetings(const Config& config);
 
-/// With whom: both may be on one host.
+/// Who meets the process: both may be on one host.
 enum class Meeting { keeper, holder };
 
 [[nodiscard]] std::filesystem::path meeting_socket(const Config& config,

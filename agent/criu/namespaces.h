@@ -11,11 +11,11 @@ void enter_namespaces_of(pid_t pid);
 /// Throws Error{source_lost}.
 [[nodiscard]] pid_t innermost_pid(pid_t pid);
 
-/// New mount namespace, in which later mounts of the host appear, and a new PID namespace for the
-/// children. Throws Error{io}.
+/// Makes a new mount namespace, in which later mounts of the host appear, and a new PID namespace
+/// for the children. Throws Error{io}.
 void leave_for_new_namespaces();
-/// What its first process does: a /proc of its own, and numbers for its helpers far from those
-/// which a restored process may want back. Throws Error{io}.
+/// Settles its first process: a /proc of its own, and numbers for its helpers far from those which
+/// a restored process may want back. Throws Error{io}.
 void settle_as_first_process();
 
 }  // namespace cardswap::criu

@@ -27,6 +27,7 @@ struct GpuFindings {
 
 /// Something that the processes need to find at the target under the same path.
 struct NeededFile {
+  /// What the file is needed for.
   enum class Use : std::uint8_t { mapped, read, written, folder };
   std::string path;
   Use use = Use::mapped;
@@ -34,7 +35,8 @@ struct NeededFile {
   std::string build_id;  ///< of a program or library that has one
   bool operator==(const NeededFile&) const = default;
 };
-/// Each once; build ids and sizes of mapped files are not filled in. Pure.
+/// The files that these processes need, each once; build ids and sizes of mapped files are not
+/// filled in. Pure.
 [[nodiscard]] std::vector<NeededFile> files_needed(const TreeFacts& tree);
 
 [[nodiscard]] std::string_view to_string(NeededFile::Use use);

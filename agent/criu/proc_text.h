@@ -10,7 +10,7 @@
 /// line that is not understood is passed over.
 namespace cardswap::criu {
 
-/// Behind the path of a file or folder that is there no more.
+/// What stands behind the path of a file or folder that is there no more.
 inline constexpr std::string_view kDeleted = " (deleted)";
 
 /// One line of /proc/PID/maps that names something.
@@ -23,7 +23,8 @@ struct Mapping {
   std::string range = {};  ///< "7f30-7f40", its name in /proc/PID/map_files
   bool operator==(const Mapping&) const = default;
 };
-/// Without those that every process has and CRIU knows: "[heap]", "[stack]", "[vdso]" and the like.
+/// The mappings without those that every process has and CRIU knows: "[heap]", "[stack]", "[vdso]"
+/// and the like.
 [[nodiscard]] std::vector<Mapping> parse_maps(std::string_view text);
 
 /// "Key:\tvalue" lines of /proc/PID/status, values without the white space around them.
@@ -31,7 +32,7 @@ struct Mapping {
 
 /// Field 7 of /proc/PID/stat: the controlling terminal; 0: none.
 [[nodiscard]] int tty_in_stat(std::string_view text);
-/// Field 6 of it: the session; 0: one of another PID namespace.
+/// Field 6 of /proc/PID/stat: the session; 0: one of another PID namespace.
 [[nodiscard]] int session_in_stat(std::string_view text);
 
 /// What /proc/PID/fdinfo/FD says, as far as moving it is concerned.
@@ -46,11 +47,11 @@ struct DescriptorInfo {
 };
 [[nodiscard]] DescriptorInfo parse_descriptor(std::string_view text);
 
-/// Whether /proc/PID/timers has one that wakes the machine, which CRIU does not know.
+/// Whether /proc/PID/timers has a timer that wakes the machine, which CRIU does not know.
 [[nodiscard]] bool has_alarm_timer(std::string_view text);
 /// Sockets of /proc/PID/net/unix that have a name, which others may call them by.
 [[nodiscard]] std::map<std::uint64_t, std::string> parse_unix_names(std::string_view text);
-/// Inodes of /proc/PID/net/netlink's sockets: those that have an address.
+/// Inodes of /proc/PID/net/netlink's sockets that have an address.
 [[nodiscard]] std::vector<std::uint64_t> parse_netlink_sockets(std::string_view text);
 
 /// A socket of /proc/PID/net/{tcp,tcp6,udp,udp6}.

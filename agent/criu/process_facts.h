@@ -15,6 +15,7 @@ namespace cardswap::criu {
 
 /// Something that a process has open.
 struct OpenThing {
+  /// What kind of thing it is.
   enum class Kind : std::uint8_t { other, file, folder, character, block, fifo, socket };
 
   int fd = -1;
@@ -68,7 +69,7 @@ struct TreeFacts {
 /// One process, from below `proc` ("/proc"). `log` is the job's.
 [[nodiscard]] ProcessFacts read_process(const std::filesystem::path& proc, pid_t pid,
                                         const std::filesystem::path& log);
-/// All of them; a process that ends meanwhile is left out.
+/// All processes of a job; one that ends meanwhile is left out.
 [[nodiscard]] TreeFacts read_tree(const std::filesystem::path& proc, const std::vector<pid_t>& pids,
                                   const std::filesystem::path& log);
 

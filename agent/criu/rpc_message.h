@@ -31,6 +31,7 @@ struct Options {
   bool rst_sibling = false;    ///< restore: the root becomes a child of the caller
 };
 
+/// CRIU's answer to a request.
 struct Response {
   Call call = Call::check;
   bool success = false;
@@ -42,9 +43,9 @@ struct Response {
 
 /// One request of `criu swrk`, in Protocol Buffers' encoding (docs/decisions/006).
 [[nodiscard]] std::vector<std::byte> encode(Call call, const Options& options);
-/// The word on a stage.
+/// The word that lets CRIU go on from a stage.
 [[nodiscard]] std::vector<std::byte> encode_go_on();
-/// Fields that are not known are passed over. Throws Error{corrupt}.
+/// Reads an answer; fields that are not known are passed over. Throws Error{corrupt}.
 [[nodiscard]] Response decode_response(std::span<const std::byte> bytes);
 
 /// What went wrong, by a log of CRIU's: its last error lines, without times and places.

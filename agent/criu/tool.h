@@ -19,11 +19,11 @@ struct Tool {
   [[nodiscard]] bool usable() const { return !path.empty() && problem.empty(); }
 };
 
-/// --criu alone where it is given; else CARDSWAP_CRIU, the prefix that scripts/setup.sh fills, and
-/// all of PATH, in this order, each program once.
+/// The programs to try: --criu alone where it is given; else CARDSWAP_CRIU, the prefix that
+/// scripts/setup.sh fills, and all of PATH, in this order, each program once.
 [[nodiscard]] std::vector<std::string> tools_to_try(const Config& config);
-/// Asks each for its version and what it says of this kernel, until one is without a fault; takes
-/// some 100 ms each. Where none is, the first that works is taken, or the first at all.
+/// Asks each of them for its version and what it says of this kernel, until one is without a fault;
+/// takes some 100 ms each. Where none is, the first that works is taken, or the first at all.
 boost::asio::awaitable<Tool> probe_tool(Config config);
 
 /// "4.1.1" of what `criu --version` prints; empty when it prints something else.

@@ -20,14 +20,15 @@ struct AdmissionRequest {
   std::uint64_t state_bytes = 0;
   std::string closed;          ///< why the device takes no jobs now; empty: it does
   bool name_is_taken = false;  ///< by a live job that this agent does not move within this host
-  bool uid_is_taken = false;   ///< the same under another name
+  bool uid_is_taken = false;   ///< the uid is the job's of another name
   bool is_on_its_way = false;  ///< by another agent's word, or another job of that name
   std::string by;              ///< who asks
-  std::size_t places = 0;      ///< that are open for it already
+  std::size_t places = 0;      ///< places that are open for it already
   bool is_there = false;       ///< the job itself is on that device of this host
   std::vector<DeviceUsage> devices;
   std::string host;
 };
+/// The answer to an AdmissionRequest: whether the job may come, and if not, why not.
 struct Admission {
   bool no_memory = false;
   std::vector<std::string> blocked_reasons;
@@ -35,12 +36,13 @@ struct Admission {
 
   void block(std::string reason, std::string what_to_do = {});
 };
-/// Pure: may this job come here?
+/// Decides whether this job may come here. Pure.
 [[nodiscard]] Admission admit(const AdmissionRequest& request);
 
-/// Who asks for a place, as far as that is known. Of a certificate it is its host's: `from` with
-/// another host's name says whose it is besides, and where its agent is asked for the decision is
-/// an address of the certificate, or the one that the call came from. Others say both themselves.
+/// Who asks for a place, as far as that is known. A caller with a certificate is the certificate's
+/// host: where `from` has another name, it says too whose certificate it is. Its agent is asked for
+/// the decision at an address of the certificate, or at the one that the call came from. A caller
+/// without one says both itself.
 struct Maker {
   std::string from;      ///< for people
   std::string from_api;  ///< host:port; or empty

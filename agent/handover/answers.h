@@ -17,7 +17,7 @@
 /// address, for the text.
 namespace cardswap {
 
-/// To a reservation, or to the question whether there could be one.
+/// The answer to a reservation, or to the question whether there could be one.
 struct Offer {
   bool accepted = false;
   Code code = Code::refused;  ///< or no_memory
@@ -50,7 +50,7 @@ struct TargetStatus {
   std::string warning;
   std::optional<Error> error;
 };
-/// Of a migration under `epoch`: a state of another one is no answer to us.
+/// Reads the state of a migration under `epoch`: a state of another one is no answer to us.
 [[nodiscard]] TargetStatus target_status_from(const std::string& agent, handover::Epoch epoch,
                                               const boost::json::object& answer);
 /// Why the target cannot be where it says it is as long as nothing was committed; nothing where it
@@ -66,7 +66,8 @@ struct TargetStatus {
 /// for another agent to say of our migration, and it has a text.
 [[nodiscard]] Error told_by(const std::string& agent, const Error& error);
 
-/// Nothing where there is no digest yet. Throws Error{bad_request}.
+/// The content that a digest and a step make; nothing where there is no digest yet. Throws
+/// Error{bad_request}.
 [[nodiscard]] handover::Content content_from(const std::string& root, std::uint64_t step);
 
 }  // namespace cardswap

@@ -31,7 +31,8 @@ class CriuArrival {
   std::vector<std::string> prepare();
   /// Restores what comes, and waits until it has verified its memory.
   asio::awaitable<void> arrive();
-  /// Until the process is there, it is the holder that speaks. True: nothing more is to be done.
+  /// Takes a message of the holder's, which speaks until the process is there. True: nothing more
+  /// is to be done.
   bool take(const channel::Message& message);
   /// The process has verified its memory.
   void note_verified();

@@ -23,7 +23,7 @@ class CriuDeparture {
 
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
 
-  /// While the job still runs: what would else be time of its downtime. Throws Error.
+  /// Prepares, while the job still runs, what would else be time of its downtime. Throws Error.
   asio::awaitable<void> prepare();
   /// The process is at the target, and waits there for the grant, when this has returned and the
   /// target says that it is verified. Throws Error.
@@ -42,8 +42,8 @@ class CriuDeparture {
   void forget() { departure_.reset(); }
   /// Ends the stopped original of a job that is elsewhere for good.
   void kill_source_process(const Instance& source);
-  /// Its memory is nowhere from where it comes back as it was, so its process stands for good. It
-  /// is ended: whoever waits for the job learns of it, and its restart rule holds.
+  /// Loses the job: its memory is nowhere from where it comes back as it was, so its process stands
+  /// for good. It is ended: whoever waits for the job learns of it, and its restart rule holds.
   void lose_job(const Instance& source, const channel::Failed& said);
 
  private:

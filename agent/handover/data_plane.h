@@ -16,12 +16,14 @@ struct DataAddress {
   std::string problem;  ///< why no data can come there; empty: it can
 };
 
-/// `configured` is --data-host, or what --listen has. Where that is every address of this host,
-/// the one that the source's agent called (Caller::came_to) is taken: it can be reached from there.
+/// Chooses the address. `configured` is --data-host, or what --listen has. Where that is every
+/// address of this host, the one that the source's agent called (Caller::came_to) is taken: it can
+/// be reached from there.
 [[nodiscard]] DataAddress data_address(const std::string& configured, const std::string& came_to,
                                        const std::string& host_name);
-/// How the source's agent is called back: `told`, or where that means nothing to another host (a
-/// wildcard, or a loopback address told from afar) the address that its call came from.
+/// The address at which the source's agent is called back: `told`, unless that means nothing to
+/// another host (a wildcard, or a loopback address told from afar); then the one that its call came
+/// from.
 [[nodiscard]] std::string way_back(const std::string& told, const std::string& came_from);
 
 /// All addresses of this host's interfaces but loopback's, numeric, without zones; none where they
@@ -30,8 +32,9 @@ struct DataAddress {
 /// Whether `network`, a namespace's inode, is the one that this agent is in: what it tells of
 /// addresses is true of no other one.
 [[nodiscard]] bool is_own_network(std::uint64_t network);
-/// From where the other side's data may come, a blank between: `told` are its host's addresses,
-/// `seen` is one that it was met at. Nothing, which is anywhere, where nothing was told. Pure.
+/// The addresses from which the other side's data may come, a blank between: `told` are its host's
+/// addresses, `seen` is one that it was met at. Nothing, which is anywhere, where nothing was told.
+/// Pure.
 [[nodiscard]] std::string data_peers(const std::vector<std::string>& told, const std::string& seen,
                                      const std::vector<std::string>& own);
 
@@ -43,7 +46,7 @@ class DataPlane {
 
   /// The place for a call that came to `came_to`; takes some 100 ms the first time.
   boost::asio::awaitable<DataAddress> place_for(std::string came_to);
-  /// At the agent's start: whether the configured address will do, in the log too.
+  /// Tries, at the agent's start, whether the configured address will do; in the log too.
   boost::asio::awaitable<void> look();
   /// What look() found wrong; empty: nothing.
   [[nodiscard]] const std::string& warning() const { return warning_; }

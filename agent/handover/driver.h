@@ -14,14 +14,14 @@ class Peer {
   virtual void send(const Message& message) = 0;
 };
 
-/// What a side has its effects on beside its peer: its journal and its trainer. Nothing here waits.
+/// What a side acts on beside its peer: its journal and its trainer. Nothing here waits.
 template <class Side>
 class Executor {
  public:
   virtual ~Executor() = default;
-  /// `next` on disk. Returns the disk's refusal, which is logged here unless it is `required`.
+  /// Puts `next` on disk. Returns the disk's refusal, which is logged here unless it is `required`.
   virtual std::optional<Error> journal(const Side& next, bool required) = 0;
-  /// Any effect but `journal` and `send`. `next` is what the side is by now.
+  /// Does any effect but `journal` and `send`. `next` is what the side is by now.
   virtual void execute(const Effect& effect, const Side& next) = 0;
 };
 
@@ -33,8 +33,8 @@ class Driver {
   Driver(Side& side, Executor<Side>& executor, Peer& peer)
       : side_(side), executor_(executor), peer_(peer) {}
 
-  /// `side` becomes `next`, which asks for `effects`. Returns the disk's refusal; then nothing of
-  /// it has happened. An effect may drive the same side on: it is not set back.
+  /// Makes `next` of `side`, and does the `effects` that it asks for. Returns the disk's refusal;
+  /// then nothing of it has happened. An effect may drive the same side on: it is not set back.
   std::optional<Error> apply(const Side& next, const Effects& effects) {
     bool kept = false;
     const auto keep = [&] {

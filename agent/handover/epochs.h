@@ -16,9 +16,10 @@ enum class Attach : std::uint8_t {
   refused,  ///< a copy of its job has a higher epoch: it stands for good
 };
 
-/// `own`: of the process, as its agent has it on disk. `told`: by its runtime; 0 before any grant,
-/// and below `own` for one that was taken back, which is not told its new epoch. `known`: the
-/// highest of the job here. `decided`: a migration of this very process has granted its job away.
+/// Decides on a Hello. `own` is the epoch of the process, as its agent has it on disk. `told` is
+/// its runtime's: 0 before any grant, and below `own` for one that was taken back, which is not
+/// told its new epoch. `known` is the highest of the job here. `decided`: a migration of this very
+/// process has granted its job away.
 constexpr Attach attach(Epoch own, Epoch told, Epoch known, bool decided) {
   if (decided) return Attach::waits;
   return own < known || told > own ? Attach::refused : Attach::granted;
@@ -38,8 +39,8 @@ static_assert(is_old(2, 102) && is_old(2, 2) && !is_old(3, 2) && !is_old(2, 0));
 /// none.
 [[nodiscard]] Epoch known_epoch(const std::string& uid, const Jobs& jobs,
                                 const Migrations& migrations, const ReservationList& reservations);
-/// For a primary's Hello. A job that is refused is made to stand, told and refused.
-/// Throws Error{conflict}.
+/// Decides on a primary's Hello. A job that is refused is made to stand, told and refused. Throws
+/// Error{conflict}.
 [[nodiscard]] bool check_attach(Instance& primary, Epoch told, Jobs& jobs,
                                 const Migrations& migrations, const Reservations& reservations);
 

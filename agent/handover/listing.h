@@ -16,12 +16,12 @@ namespace cardswap {
 struct Listing {
   static constexpr std::size_t kLimit = 500;
   static constexpr std::size_t kLimitMax = 5000;
-  /// A client reads an answer of 4 MiB at most.
+  /// The bound of an answer: a client reads 4 MiB at most.
   static constexpr std::size_t kBytesMax = 3U << 20;
 
   bool running = false;           ///< only what has not ended
-  bool incoming = false;          ///< those to this host too
-  std::size_t limit = kLimit;     ///< of those that ended
+  bool incoming = false;          ///< migrations to this host too
+  std::size_t limit = kLimit;     ///< of what ended
   std::string before;             ///< only those that ended before this one; empty: all
   std::size_t bytes = kBytesMax;  ///< of JSON; what has not ended counts, and is not left out
 };

@@ -32,11 +32,11 @@ struct LostTime {
   bool over = false;                ///< nothing more will be heard
   std::string note;                 ///< why less is known than should be
 
-  /// By the source's runtime. False: nothing new.
+  /// Takes the source's runtime's word. False: nothing new.
   bool hear(const channel::LateSteps& word);
-  /// By the target's agent. False: nothing new.
+  /// Takes the target's agent's word. False: nothing new.
   bool hear(const FirstStepsTold& word);
-  /// Nothing more will be heard, because of `why`; empty: all was.
+  /// Ends the hearing, because of `why`; empty: all was heard.
   void end(std::string why);
 };
 
@@ -48,11 +48,11 @@ struct LostFigures {
   double spread_ms = 0;
   std::uint32_t steps_after = 0;  ///< that are in it, of kStepsAfter after the move or its end
 };
-/// Nothing where nothing was told, or the pace before is not known. `downtime_ms`: from the end of
-/// the source's last step to the beginning of the target's first.
+/// The figures; nothing where nothing was told, or the pace before is not known. `downtime_ms`:
+/// from the end of the source's last step to the beginning of the target's first.
 [[nodiscard]] std::optional<LostFigures> figures_of(const LostTime& lost, double downtime_ms);
 
-/// Under the names of the API: null where they are not known, and why.
+/// Puts the figures under the names of the API: null where they are not known, and why.
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);
 
 [[nodiscard]] boost::json::object journal_record(const LostTime& lost);

@@ -22,7 +22,7 @@ class LostTimeHearing {
 
   /// The source's runtime tells.
   void on_late_steps(const Instance& source, const channel::LateSteps& word);
-  /// Its process is gone: where the job goes on there, it takes no more steps.
+  /// Notes that its process is gone: where the job goes on there, it takes no more steps.
   void on_exit(const Instance& source);
   [[nodiscard]] bool awaits_first_steps() const;
   /// The job is at the target for good: waits for its first steps there, and records what it hears.

@@ -25,7 +25,7 @@ struct Migration {
   Migration() = default;
   Migration(const Migration&) = default;
   Migration(Migration&&) = default;
-  /// Tasks hold on to a Transfer of it: none is ever replaced.
+  /// Forbidden: tasks hold on to its transfers, and none is ever replaced.
   Migration& operator=(const Migration&) = delete;
   Migration& operator=(Migration&&) = delete;
   ~Migration() = default;
@@ -43,7 +43,7 @@ struct Migration {
   std::int64_t ended_at_ms = 0;
   std::string forced;  ///< by an operator, to "source" or "target"; or empty
   std::string hold_at;
-  /// By rank. A job of one rank, which all are so far, has one.
+  /// The transfers, by rank. A job of one rank, which all are so far, has one.
   std::list<Transfer> transfers = std::list<Transfer>(1);
   // not journalled:
   bool held = false;
@@ -52,26 +52,27 @@ struct Migration {
   std::optional<handover::TargetState> copy;  ///< what the target said last, while `open()`
 
   [[nodiscard]] handover::State state() const { return side.state(); }
-  /// That the target is granted.
+  /// The epoch that the target is granted under.
   [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
-  /// That the source's trainer has or goes on under.
+  /// The epoch that the source's trainer has or goes on under.
   [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own; }
-  /// Forced to the source: its target must still say that nothing steps there.
+  /// Whether it was forced to the source, and its target must still say that nothing steps there.
   [[nodiscard]] bool open() const { return side.record().open; }
   /// The digest of what was committed; empty: nothing was.
   [[nodiscard]] std::string root() const;
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
-  /// Neither decided nor given up yet.
+  /// Whether it is neither decided nor given up yet.
   [[nodiscard]] bool walks() const;
-  /// It stands between what is on disk and what that stands for, by `hold_at`.
+  /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
   [[nodiscard]] bool is_at_failpoint() const;
-  /// Of the lowest rank that moves; what is said of a migration as a whole is said of it.
+  /// The transfer of the lowest rank that moves; what is said of a migration as a whole is said of
+  /// it.
   [[nodiscard]] Transfer& first() { return transfers.front(); }
   [[nodiscard]] const Transfer& first() const { return transfers.front(); }
-  /// That of a process here; or null.
+  /// The transfer of a process here; or null.
   [[nodiscard]] Transfer* of(const std::string& instance);
   [[nodiscard]] const Transfer* of(const std::string& instance) const;
-  /// Whether it holds of each.
+  /// Whether `is` holds of each transfer.
   template <class Is>
   [[nodiscard]] bool each(Is is) const {
     return std::ranges::all_of(transfers, is);

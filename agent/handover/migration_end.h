@@ -38,7 +38,7 @@ class MigrationEnd {
   asio::awaitable<void> await_source_exit();
   asio::awaitable<void> abort(Error error);
   asio::awaitable<void> clean_up();
-  /// To a target whose job was taken back: until it says that nothing steps there.
+  /// Tells a target whose job was taken back, until that says that nothing steps there.
   asio::awaitable<void> tell_the_lower_one();
 
   const HandoverParts& parts_;

@@ -22,6 +22,7 @@ namespace cardswap {
 /// thread. What the disk refuses is an Error{io}.
 class MigrationList {
  public:
+  /// What the list asks those around it, and tells them.
   struct Hooks {
     std::function<bool(const Migration&)> is_worked_on;
     std::function<void(const Migration&)> forgetting;  ///< one that is over, before it is forgotten
@@ -30,7 +31,7 @@ class MigrationList {
 
   /// Reads what a former agent left; once.
   void load();
-  /// On disk first: where that is refused, nothing was added.
+  /// Adds a migration, on disk first: where that is refused, nothing was added.
   Migration& add(Migration made);
 
   /// Throws Error{not_found}.
@@ -40,7 +41,7 @@ class MigrationList {
   [[nodiscard]] std::list<Migration>& all() { return migrations_; }
   /// The one that a process here, an instance, leaves by now; or null.
   [[nodiscard]] Migration* running_of(const std::string& instance) const;
-  /// Its processes may leave by another one from here on.
+  /// Notes that it is over: its processes may leave by another one from here on.
   void note_over(const Migration& m);
 
   /// Throws the disk's refusal.
@@ -53,7 +54,8 @@ class MigrationList {
   [[nodiscard]] Signal& changed() { return changed_; }
 
   void forget_old();
-  /// Of the many that an agent sees in its life only the latest samples are kept, here and on disk.
+  /// Forgets old samples: of the many that an agent sees in its life only the latest are kept, here
+  /// and on disk.
   void forget_old_timelines();
 
  private:

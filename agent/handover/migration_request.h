@@ -15,8 +15,8 @@ struct MigrationRequest {
   std::string hold_at;  ///< a state or phase to stand still in: with --failpoints only; or empty
 };
 
-/// Every field is looked at here and nowhere else: one that is not known, of another type or out
-/// of its range throws Error{bad_request}. Null lifts a limit.
+/// Reads the request. Every field is looked at here and nowhere else: one that is not known, of
+/// another type or out of its range throws Error{bad_request}. Null lifts a limit.
 [[nodiscard]] MigrationRequest migration_request_from(const ApiRequest& request);
 
 /// The body of that call.

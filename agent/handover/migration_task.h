@@ -62,9 +62,9 @@ class MigrationTask final : public RunningMigration,
   asio::awaitable<void> park();
   asio::awaitable<void> watch_targets();
   asio::awaitable<void> enter(handover::Event event);
-  /// False at `until`. Throws what check() throws.
+  /// Waits for a condition. False at `until`. Throws what check() throws.
   asio::awaitable<bool> wait_for(std::function<bool()> condition, Deadline until);
-  /// Until it holds of each transfer.
+  /// Waits until `is` holds of each transfer.
   asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));
 
   const HandoverParts& parts_;

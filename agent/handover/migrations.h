@@ -82,7 +82,7 @@ class Migrations {
   /// What works on `m`; it is made where there is none, and goes when `m` is forgotten.
   std::shared_ptr<MigrationTask> task_of(Migration& m);
   [[nodiscard]] bool is_worked_on(const Migration& m) const;
-  /// Of moves that were over when a former agent ended.
+  /// Brings back the states on GPUs of moves that were over when a former agent ended.
   void bring_gpu_states_back();
 
   const HandoverParts parts_;

@@ -20,7 +20,7 @@ struct HandoverParts {
   Jobs& jobs;
   RuntimeHub& hub;
   criu::Host& criu;
-  /// Told when a job begins to stand still for its handover, and when that is over.
+  /// Notified when a job begins to stand still for its handover, and when that is over.
   HandoverGate& handover_gate;
   TellEvent tell = {};
 };

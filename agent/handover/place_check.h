@@ -34,6 +34,7 @@ class PlaceCheck {
   /// is to be started, and at the files of a process image where one may come here at all.
   [[nodiscard]] asio::awaitable<LookedAt> look_here(ReservationRequest wanted, Caller caller) const;
 
+  /// What a look at this host has found.
   struct Found {
     Admission admission;
     std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on

@@ -20,10 +20,12 @@ struct Content {
   bool operator==(const Content&) const = default;
 };
 
+/// What the source has decided.
 enum class Decision : std::uint8_t { pending, committed, aborted };
 
 /// A message of one migration. Its id is the envelope's; the epoch tells what is old.
 struct Message {
+  /// What is said, and who says it.
   enum class Kind : std::uint8_t {
     reserve,   ///< source to target: hold a place
     poll,      ///< source to target: tell your state
@@ -43,7 +45,9 @@ struct Message {
 constexpr Message::Kind last_of(Message::Kind) { return Message::Kind::ask; }
 inline constexpr std::size_t kMessageKinds = kCountOf<Message::Kind>;
 
+/// What one side asks of its agent.
 struct Effect {
+  /// What is to be done.
   enum class Type : std::uint8_t {
     journal,         ///< the side's record, on disk
     send,            ///< `message`, to the other side; may be lost

@@ -22,8 +22,9 @@ namespace cardswap {
 /// Error{io}.
 class ReservationList {
  public:
+  /// What the list asks those around it, and tells them.
   struct Hooks {
-    /// By a task, or by the job that came by it.
+    /// Whether a task, or the job that came by it, uses it.
     std::function<bool(const Reservation&)> is_in_use;
     std::function<void(const Reservation&)>
         forgetting;  ///< one that is over, before it is forgotten
@@ -32,7 +33,7 @@ class ReservationList {
 
   /// Reads what a former agent left; once.
   void load();
-  /// In memory only: its first state is what is recorded first.
+  /// Adds a reservation in memory only: its first state is what is recorded first.
   Reservation& add(Reservation made);
   /// What was added last, of which nothing is on disk.
   void take_back_the_last() { reservations_.pop_back(); }
@@ -40,7 +41,7 @@ class ReservationList {
   [[nodiscard]] bool has(const std::string& migration) const;
   /// Throws Error{not_found}.
   [[nodiscard]] Reservation& at(const std::string& migration);
-  /// For its owner only: to everybody else's certificate there is no such thing.
+  /// The reservation for its owner only: to everybody else's certificate there is no such thing.
   [[nodiscard]] Reservation& at(const std::string& migration, const Caller& caller);
   /// What brought `instance`; or null.
   [[nodiscard]] Reservation* of(const Instance& instance);

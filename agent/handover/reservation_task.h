@@ -41,9 +41,9 @@ class ReservationTask final : public RunningReservation,
   /// there by an operator's word, and what was granted here stands for good.
   /// Returns when nothing of it steps here. Throws Error{conflict} where the job is here.
   asio::awaitable<void> drop(handover::Epoch epoch);
-  /// By an operator of this host. Throws Error{conflict} once its source may have decided.
+  /// Cancels for an operator of this host. Throws Error{conflict} once its source may have decided.
   asio::awaitable<void> cancel(std::string by);
-  /// Of a job that an operator took here: tells its source, until that knows.
+  /// Tells the source of a job that an operator took here, until it knows.
   void tell_source();
   /// Ends a process that a former agent had restored, and not granted.
   void end_copy(ProcessId root, ProcessId init) { arrival_.end_copy(root, init); }

@@ -30,8 +30,8 @@ class Reservations {
   /// `cordons`: what takes no jobs now. `migrations`: those of this host.
   Reservations(const HandoverParts& parts, const Cordons& cordons, const Migrations& migrations);
 
-  /// Until a standby has parked: what it reserves is not another agent's to keep. A source gives up
-  /// after two minutes.
+  /// How long a standby may take to park: what it reserves is not another agent's to keep. A source
+  /// gives up after two minutes.
   std::chrono::milliseconds park_max = std::chrono::minutes(5);
 
   /// Reads what a former agent left; first, for keeps().
@@ -60,7 +60,7 @@ class Reservations {
   }
   [[nodiscard]] const std::list<Reservation>& all() const { return list_.all(); }
   [[nodiscard]] const ReservationList& list() const { return list_; }
-  /// That brought `instance`; or null.
+  /// The reservation that brought `instance`; or null.
   [[nodiscard]] const Reservation* of(const Instance& instance) const { return list_.of(instance); }
   /// Notified of each change of any of them.
   [[nodiscard]] Signal& changed() { return list_.changed(); }
@@ -74,7 +74,8 @@ class Reservations {
   asio::awaitable<void> drop(std::string migration, std::uint64_t epoch);
   /// The operator's word: force_place().
   asio::awaitable<void> force(std::string migration, OperatorsWord word);
-  /// By an operator of this host: ReservationTask::cancel(). The source gives the migration up.
+  /// Cancels for an operator of this host, by ReservationTask::cancel(). The source gives the
+  /// migration up.
   asio::awaitable<void> cancel(std::string migration, std::string by);
   /// Throws Error{conflict} that says what to do instead.
   void check_cancel(const Reservation& r) const {

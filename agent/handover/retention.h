@@ -26,9 +26,9 @@ struct Retention {
 [[nodiscard]] std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
                                                  std::int64_t now_ms,
                                                  const Retention& retention = {});
-/// The same, with no more than `of_maker` of one of `makers`, the names at the same places: what
-/// one asks for does not push out what others may ask about. Where there is no name only the rest
-/// counts.
+/// Which records are forgotten now, with no more than `of_maker` of one of `makers`, the names at
+/// the same places: what one asks for does not push out what others may ask about. Where there is
+/// no name only the rest counts.
 [[nodiscard]] std::vector<std::size_t> to_forget(std::span<const std::int64_t> ended_at_ms,
                                                  std::span<const std::string_view> makers,
                                                  std::int64_t now_ms,

@@ -13,6 +13,7 @@
 /// the compiler proves what must never happen (the static_asserts below). `SourceSide` reads it.
 namespace cardswap::handover {
 
+/// Where a migration is, to its source.
 enum class State : std::uint8_t {
   planned,
   preparing,
@@ -32,6 +33,7 @@ enum class State : std::uint8_t {
 constexpr State last_of(State) { return State::superseded; }
 inline constexpr std::size_t kStates = kCountOf<State>;
 
+/// What a migration's source sees.
 enum class Event : std::uint8_t {
   started,
   standby_parked,
@@ -55,6 +57,7 @@ enum class Event : std::uint8_t {
   trainer_stays,  ///< retired, and its process does not end by itself
 };
 
+/// What is done when a migration's state changes.
 enum class Action : std::uint8_t {
   none,
   reserve,
@@ -69,6 +72,7 @@ enum class Action : std::uint8_t {
   end,             ///< the process of a job that is elsewhere
 };
 
+/// A row of the table: what an event in a state leads to.
 struct Rule {
   State from;
   Event on;
@@ -119,7 +123,7 @@ inline constexpr std::array kSourceRules = [] {
   });
 }();
 
-/// The decision is made, and it is the target's.
+/// Whether the decision is made, and is the target's.
 constexpr bool is_committed(State state) {
   return state == State::committed || state == State::resumed || state == State::completed ||
          state == State::in_doubt;
@@ -127,7 +131,7 @@ constexpr bool is_committed(State state) {
 constexpr bool is_over(State state) {
   return state == State::completed || state == State::aborted || state == State::superseded;
 }
-/// The job is the source's again, under an epoch of its own.
+/// Whether the job is the source's again, under an epoch of its own.
 constexpr bool is_given_up(State state) {
   return state == State::aborting || state == State::aborted;
 }
@@ -162,7 +166,7 @@ consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules)
   }
   return true;
 }
-/// Of two copies the lower one stands for good, and only then is it said that it does.
+/// Whether only the lower of two copies stands for good, and only then is it said that it does.
 consteval bool only_the_lower_of_two_is_fenced(std::span<const Rule> rules) {
   for (const auto& rule : rules) {
     const bool fences = rule.then == Action::fence;

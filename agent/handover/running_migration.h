@@ -24,7 +24,8 @@ class RunningMigration {
   /// Asks the target again what is worth asking.
   virtual void poll() = 0;
 
-  /// It cannot go on: noticed at its next wait. The first error counts, and none after the commit.
+  /// Notes that it cannot go on, which its next wait notices. The first error counts, and none
+  /// after the commit.
   virtual void fail(Error error) = 0;
   /// Throws what it failed with, or, at `until`, that its time is over.
   virtual void check(Deadline until) const = 0;

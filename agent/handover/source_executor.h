@@ -39,7 +39,7 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
   void execute(const handover::Effect& effect, const handover::SourceSide& next) override;
 
  private:
-  /// For one process here.
+  /// Executes an effect for one process here.
   void execute(const handover::Effect& effect, const Transfer& transfer, Instance& source);
   void release(const Transfer& transfer, Instance& source, handover::Epoch epoch);
   void retire(const Transfer& transfer, Instance& source);

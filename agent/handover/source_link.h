@@ -16,6 +16,7 @@ namespace cardswap {
 /// takes. Owned by ReservationTask; one thread.
 class SourceLink final : public handover::Peer {
  public:
+  /// What the source's agent answers.
   struct Says {
     handover::Message message;      ///< the decision
     handover::Epoch own_epoch = 0;  ///< under which its own trainer goes on
@@ -32,7 +33,7 @@ class SourceLink final : public handover::Peer {
   void send(const handover::Message&) override;
   /// Throws where its agent does not answer, or gives no decision.
   [[nodiscard]] asio::awaitable<Says> ask();
-  /// Of a job that an operator took here: until its source knows.
+  /// Tells the source of a job that an operator took here, until it knows.
   asio::awaitable<void> tell();
   /// Notes that the source's agent lives.
   void heard();

@@ -11,10 +11,11 @@ namespace cardswap::handover {
 /// What the journal holds of a migration on its source.
 struct SourceRecord {
   State state = State::planned;
-  Epoch epoch = 0;    ///< that the target is granted
+  Epoch epoch = 0;    ///< the epoch that the target is granted
   Epoch own = 0;      ///< under which the source's trainer steps, when it may
-  Content content{};  ///< that was committed; from `committed` on
-  /// Taken back by the operator's word: the target must still say that nothing steps there.
+  Content content{};  ///< what was committed; from `committed` on
+  /// Whether it was taken back by the operator's word, and the target must still say that nothing
+  /// steps there.
   bool open = false;
   bool operator==(const SourceRecord&) const = default;
 };
@@ -23,7 +24,7 @@ struct SourceRecord {
 /// meanwhile, by restarts and moves that nobody here heard of, stays below it.
 inline constexpr Epoch kForcedLead = 100;
 
-/// What it has heard and forgets when it restarts.
+/// What the side has heard and forgets when it restarts.
 struct SourceSeen {
   std::optional<Content> ours;    ///< the trainer's word for what both sides hold
   std::optional<Content> theirs;  ///< the target's agent's word for the same
@@ -45,18 +46,19 @@ class SourceSide {
   [[nodiscard]] const SourceSeen& seen() const { return seen_; }
   [[nodiscard]] State state() const { return record_.state; }
 
-  /// The walk, failures, silence and the operator's word.
+  /// Takes an event of the walk, a failure, silence or the operator's word.
   Effects on(Event event);
   Effects on(const Message& message);
-  /// The trainer's word: both sides' engines compared their digests.
+  /// Takes the trainer's word: both sides' engines compared their digests.
   Effects verified(const Content& content);
-  /// A runtime that still holds on to this migration came (back) to a restarted agent.
+  /// What to do for a runtime that still holds on to this migration and came (back) to a restarted
+  /// agent.
   [[nodiscard]] Effects attached() const;
-  /// Time has passed without news: what is worth saying again.
+  /// What is worth saying again: time has passed without news.
   [[nodiscard]] Effects tick() const;
   /// What is worth asking when the target has answered already.
   [[nodiscard]] Effects poll() const;
-  /// This side was made from a record that a former agent left.
+  /// What to do for a side that was made from a record that a former agent left.
   Effects recover();
 
   [[nodiscard]] Decision decision() const;

@@ -29,7 +29,7 @@ struct TargetAnswer {
 /// answer. Owned by Migrations; one thread; it outlives its calls.
 class TargetClient {
  public:
-  /// Of one place: the agent that holds it, the migration's id, and the epoch that it is for.
+  /// One place: the agent that holds it, the migration's id, and the epoch that it is for.
   struct Place {
     http::Endpoint agent;
     std::string migration;

@@ -31,7 +31,7 @@ class TargetLink {
   /// decides is kept back.
   void send(const handover::Message& message);
   void send_kept_back();
-  /// To the trainer: where its state is taken. `handover_ms`: TargetLinks::handover_ms().
+  /// Tells the trainer where its state is taken. `handover_ms`: TargetLinks::handover_ms().
   void begin_sync(double handover_ms);
 
  private:

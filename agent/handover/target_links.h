@@ -19,7 +19,7 @@ class TargetLinks final : public handover::Peer {
               RunningMigration& run, Migration& m);
 
   void send(const handover::Message& message) override;
-  /// To the trainers, where no failpoint stands before it.
+  /// Tells the trainers to begin, where no failpoint stands before it.
   void begin_sync();
   /// What a failpoint kept back.
   void send_kept_back();

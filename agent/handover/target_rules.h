@@ -12,6 +12,7 @@
 /// The target's half of the handover as a table. Pure; `TargetSide` reads it.
 namespace cardswap::handover {
 
+/// Where a migration is, to its target.
 enum class TargetState : std::uint8_t {
   nothing,  ///< this agent knows nothing of the migration
   reserved,
@@ -28,6 +29,7 @@ enum class TargetState : std::uint8_t {
 constexpr TargetState last_of(TargetState) { return TargetState::superseded; }
 inline constexpr std::size_t kTargetStates = kCountOf<TargetState>;
 
+/// What a migration's target sees.
 enum class TargetEvent : std::uint8_t {
   reserve,
   standby_started,
@@ -48,6 +50,7 @@ enum class TargetEvent : std::uint8_t {
   taken_back,        ///< its source goes on by an operator's word, under a higher epoch
 };
 
+/// What is done when a migration's state changes.
 enum class TargetAction : std::uint8_t {
   none,
   start,
@@ -58,6 +61,7 @@ enum class TargetAction : std::uint8_t {
   fence,  ///< the trainer here stands for good; it is not ended: its state may be wanted
 };
 
+/// A row of the table: what an event in a state leads to.
 struct TargetRule {
   TargetState from;
   TargetEvent on;
@@ -120,12 +124,12 @@ inline constexpr std::array kTargetRules = [] {
   });
 }();
 
-/// This host owns the job, and says so.
+/// Whether this host owns the job, and says so.
 constexpr bool is_granted(TargetState state) {
   return state == TargetState::granted || state == TargetState::resumed ||
          state == TargetState::completed;
 }
-/// The job has arrived, or nothing of it is here.
+/// Whether the job has arrived, or nothing of it is here.
 constexpr bool is_over(TargetState state) {
   return state == TargetState::completed || state == TargetState::failed;
 }
@@ -149,7 +153,8 @@ consteval bool is_granted_once_and_by_a_fitting_word(std::span<const TargetRule>
   }
   return true;
 }
-/// A source takes `failed` for a proof: none leaves it, and an owner enters it only when it ended.
+/// Whether none leaves `failed`, which a source takes for a proof, and an owner enters it only when
+/// it ended.
 consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
     if (rule.from == TargetState::failed && rule.to != rule.from) return false;
@@ -164,7 +169,7 @@ consteval bool failed_means_that_nothing_steps_here(std::span<const TargetRule> 
   }
   return true;
 }
-/// Whoever owned the job stands as soon as a higher epoch is known, and nothing but its end
+/// Whether whoever owned the job stands as soon as a higher epoch is known, and nothing but its end
 /// follows.
 consteval bool a_superseded_trainer_never_steps_again(std::span<const TargetRule> rules) {
   std::size_t owners = 0;

@@ -10,8 +10,8 @@ namespace cardswap::handover {
 struct TargetRecord {
   TargetState state = TargetState::nothing;
   Epoch epoch = 0;    ///< of this migration; the standby's once granted
-  Content content{};  ///< that the standby holds; from `verified` on
-  /// Granted by the operator's word: its source must still hear of it.
+  Content content{};  ///< what the standby holds; from `verified` on
+  /// Whether it was granted by the operator's word, and its source must still hear of it.
   bool open = false;
   bool operator==(const TargetRecord&) const = default;
 };
@@ -27,15 +27,15 @@ class TargetSide {
   [[nodiscard]] const TargetRecord& record() const { return record_; }
   [[nodiscard]] TargetState state() const { return record_.state; }
 
-  /// The standby's life, silence and the operator's word.
+  /// Takes an event of the standby's life, silence or the operator's word.
   Effects on(TargetEvent event);
-  /// Every message but a decision is answered with the state.
+  /// Takes a message. Every message but a decision is answered with the state.
   Effects on(const Message& message);
-  /// The standby holds the whole state.
+  /// Notes that the standby holds the whole state.
   Effects verified(const Content& content);
-  /// This side was made from a record that a former agent left.
+  /// What to do for a side that was made from a record that a former agent left.
   Effects recover() { return on(TargetEvent::restarted); }
-  /// Time has passed without news: what is worth saying again.
+  /// What is worth saying again: time has passed without news.
   [[nodiscard]] Effects tick() const;
 
   [[nodiscard]] Message status() const;

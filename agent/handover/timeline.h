@@ -41,7 +41,7 @@ class Timeline {
   static constexpr std::int64_t kFirstIntervalMs = 50;
   static constexpr std::size_t kPhaseBytesMax = 32;
 
-  /// A time before the latest sample's is taken for the latest's: clocks are set back.
+  /// Adds a sample. A time before the latest sample's is taken for that: clocks are set back.
   void add(TimelineSample sample);
   [[nodiscard]] const std::vector<TimelineSample>& samples() const { return samples_; }
   [[nodiscard]] std::int64_t interval_ms() const { return interval_ms_; }
@@ -56,7 +56,7 @@ class Timeline {
 };
 
 [[nodiscard]] boost::json::array to_json(const Timeline& timeline);
-/// What is no sample is left out.
+/// Reads a timeline; what is no sample is left out.
 [[nodiscard]] Timeline timeline_from_json(const boost::json::array& samples);
 
 }  // namespace cardswap

@@ -38,9 +38,9 @@ struct ProcessMove {
 /// What the source's agent hears of the target's, and waits for. Forgotten by a restart.
 struct TargetContact {
   std::array<bool, handover::kMessageKinds> under_way{};  ///< what is not answered yet
-  std::uint64_t calls = 0;                                ///< that came back, whatever came of them
-  std::uint64_t version = 0;                              ///< of the last status
-  std::optional<TargetStatus> status;                     ///< the last
+  std::uint64_t calls = 0;             ///< calls that came back, whatever came of them
+  std::uint64_t version = 0;           ///< of the last status
+  std::optional<TargetStatus> status;  ///< the last
   std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
   double round_trip_ms = 1e9;  ///< the shortest of those that were measured
   int round_trips = 0;
@@ -88,13 +88,13 @@ struct Transfer {
   [[nodiscard]] bool passed_rehearsal() const {
     return stats.rehearsal == "equal" || stats.rehearsal == "rounding";
   }
-  /// That the process was on.
+  /// The device that the process was on.
   [[nodiscard]] std::string device() const { return from.substr(from.rfind('/') + 1); }
 };
 
-/// What the API says of it. The journal has more of it: journal_record().
+/// The transfer as the API shows it. The journal has more of it: journal_record().
 [[nodiscard]] boost::json::object to_json(const Transfer& transfer);
-/// Without the timeline.
+/// The transfer as the journal has it, without the timeline.
 [[nodiscard]] boost::json::object journal_record(const Transfer& transfer);
 [[nodiscard]] Transfer transfer_from_journal(const boost::json::object& record);
 

@@ -23,6 +23,7 @@ struct Alert {
   [[nodiscard]] std::string label(std::string_view name) const;  ///< empty: not there
 };
 
+/// What a webhook's call says.
 struct Webhook {
   std::vector<Alert> alerts;
   std::size_t unreadable = 0;   ///< alerts that are not JSON objects; the others count
@@ -37,7 +38,7 @@ struct Webhook {
 /// Reads other versions as far as it understands them: skips unknown fields, leaves missing ones
 /// empty. Throws Error{bad_request} only if there is no list of alerts.
 [[nodiscard]] Webhook webhook_from(const boost::json::object& body);
-/// The same without its alerts; and one of them, for who reads them a few at a time.
+/// The call without its alerts; and one of them, for who reads them a few at a time.
 [[nodiscard]] Webhook webhook_head(const boost::json::object& body);
 [[nodiscard]] Alert alert_from(const boost::json::object& alert);
 

@@ -8,7 +8,8 @@
 
 namespace cardswap::health {
 
-/// Whose fault an alert reports. Only an alert that proves to be about this host may move a job.
+/// The host whose fault an alert reports. Only an alert that proves to be about this host may move
+/// a job.
 enum class Whose : std::uint8_t {
   ours,
   not_ours,  ///< it names another host, or a device that is not here
@@ -16,6 +17,7 @@ enum class Whose : std::uint8_t {
 };
 [[nodiscard]] const char* to_string(Whose whose);
 
+/// Which device an alert is about.
 struct AlertTarget {
   Whose whose = Whose::unclear;
   std::string device;  ///< if ours: a device of this agent, or kHost

@@ -33,12 +33,14 @@ struct Move {
   bool leave_host = false;
   bool dry_run = false;  ///< observe mode: find its target and report it, move nothing
 };
+/// A cordon that is to be set.
 struct CordonOrder {
   std::uint64_t incident = 0;
   std::string device;
   std::string reason;
   bool dry_run = false;
 };
+/// What is due.
 struct Plan {
   std::vector<CordonOrder> cordons;
   std::vector<Move> moves;
@@ -56,7 +58,8 @@ class Engine {
   /// Decides what is due at `now`. A move in the plan counts as started.
   [[nodiscard]] Plan plan(Ms now, const std::vector<HostJob>& jobs);
   void move_ended(std::uint64_t incident, const std::string& job_uid, bool moved, Ms now);
-  /// No device fits, so the job waits. This is not a failed move and uses no budget.
+  /// Notes that no device fits, so that the job waits. This is not a failed move and uses no
+  /// budget.
   void not_placed(const Move& move, const std::string& why, Ms now);
   /// Reports that the plan's cordons for the incident are set, or that one failed (`failure`): a
   /// later plan has them again.
@@ -67,8 +70,8 @@ class Engine {
   void use(Policy policy, std::vector<DeviceName> devices, Ms now);
   /// Drops the findings of probes that the policy does not have.
   void forget_probes(Ms now);
-  /// An operator declares a device (or kHost, or "all") healthy. Returns how many incidents were
-  /// dropped.
+  /// Drops the incidents of a device (or kHost, or "all") that an operator declares healthy.
+  /// Returns how many.
   std::size_t clear(const std::string& device, const std::string& reason, Ms now,
                     const std::string& by = {});
   void close_breaker(const std::string& reason, Ms now, const std::string& by = {});
@@ -77,13 +80,13 @@ class Engine {
   void restore_guards(const boost::json::object& record, Ms now);
   /// Ends a move that a former agent began and that no longer runs.
   void forget_move(const std::string& job_uid);
-  /// How the outside calls one of the devices.
+  /// Learns how the outside calls one of the devices.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 
   void tell(Event event);
   [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
   [[nodiscard]] const IncidentList& incidents() const { return incidents_; }
-  /// True if incidents began, changed or ended since the last call.
+  /// Whether incidents began, changed or ended since the last call.
   [[nodiscard]] bool take_changed();
   [[nodiscard]] const Guards& guards() const { return guards_; }
   [[nodiscard]] const Policy& policy() const { return policy_; }

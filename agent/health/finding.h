@@ -13,10 +13,12 @@ namespace cardswap::health {
 /// Milliseconds since 1970 by the monitor's clock, which never goes back.
 using Ms = std::int64_t;
 
+/// What saw the fault.
 enum class Source : std::uint8_t { nvml, kernel_log, alert, probe };
 inline constexpr std::size_t kSources = 4;
 [[nodiscard]] const char* to_string(Source source);
 
+/// How bad it is.
 enum class Severity : std::uint8_t { none, warning, critical };
 [[nodiscard]] const char* to_string(Severity severity);
 
@@ -30,7 +32,7 @@ struct Finding {
   Source source = Source::nvml;
   Ms at = 0;
   bool firing = true;  ///< false: the source says that it is over
-  /// True: a state whose end the source will report. False: an event.
+  /// Whether it is a state whose end the source will report; else it is an event.
   bool lasting = false;
   Severity severity = Severity::none;
   std::string detail;  ///< for people; made safe by excerpt()

@@ -20,7 +20,7 @@ class Guards {
   [[nodiscard]] std::string holds(Ms now) const;
   void started(const std::string& job_uid, Ms now);
   void ended(const std::string& job_uid, bool moved, Ms now);
-  /// The move found no target: counts as never started.
+  /// Ends a move that found no target: it counts as never started.
   void not_started(const std::string& job_uid);
   [[nodiscard]] bool moving(const std::string& job_uid) const { return running_.contains(job_uid); }
   [[nodiscard]] std::size_t running() const { return running_.size(); }
@@ -40,7 +40,7 @@ class Guards {
   [[nodiscard]] Ms open_until() const { return open_until_; }
   [[nodiscard]] const std::string& why_open() const { return why_open_; }
 
-  /// For the journal: a restart of the agent does not renew a budget.
+  /// The guards for the journal: a restart of the agent does not renew a budget.
   [[nodiscard]] boost::json::object record() const;
   /// Loads a record() of a former agent; skips other records. A time after `now` (the clock was set
   /// back) counts as now.

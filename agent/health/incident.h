@@ -13,6 +13,7 @@
 
 namespace cardswap::health {
 
+/// How far an incident is.
 enum class Phase : std::uint8_t {
   waiting,  ///< seen, but for less time than `for` asks
   active,
@@ -43,6 +44,7 @@ struct Incident {
   bool cordoned = false;                  ///< its cordons are set, not only logged
   Ms cordon_after = 0;                    ///< when the cordon is tried again
   std::map<std::string, unsigned> tries;  ///< job uid: moves that failed
+  /// When a job is tried again, and why not now.
   struct Later {
     Ms at = 0;
     std::string why;
@@ -56,10 +58,10 @@ struct Incident {
   return incident.verdict.action == Action::drain || incident.device == kHost;
 }
 
-/// 0, 1 or 2, the exit codes of a Nagios check: well, warning, critical.
+/// The exit code of a Nagios check: 0, 1 or 2; well, warning, critical.
 [[nodiscard]] int state_of(const Incident& incident);
 
-/// For the API and for the journal.
+/// The incident for the API and for the journal.
 [[nodiscard]] boost::json::object to_json(const Incident& incident);
 /// The part that a restarted agent needs: a broken device is still broken.
 [[nodiscard]] Incident incident_from_journal(const boost::json::object& record);

@@ -35,12 +35,12 @@ class JournalledEngine {
   /// How a source is: "ok", or what is wrong. A change is an event.
   void set_source(const std::string& source, const std::string& state);
   [[nodiscard]] const std::map<std::string, std::string>& sources() const { return sources_; }
-  /// An event of now, on disk with the next write.
+  /// Adds an event of now, on disk with the next write.
   void tell(Event event);
 
   /// Writes new events and open faults. Throws Error{io}: the next call writes them again.
   void write();
-  /// The same, but logs a failure. Returns whether everything is on disk.
+  /// Writes as write() does, but logs a failure. Returns whether everything is on disk.
   bool flush();
 
   /// Notified when there is something to decide or to write.

@@ -16,14 +16,14 @@ struct XidLine {
   std::optional<int> pid;
   std::string instance;  ///< with MIG: "GPU-I:05", as the driver writes it
   std::string detail;    ///< the text after the number, instance first; made safe by excerpt()
-  /// XID 154 only: the recovery action that the driver asks for now.
+  /// The recovery action that the driver asks for now; XID 154 only.
   std::optional<unsigned> recovery;
 };
 
-/// Nothing if the line is no XID of a GPU. The line may hold any bytes: a /dev/kmsg record, a line
-/// of dmesg or of a log file (kernel_record.h), or text that a program wrote there to fool its
-/// reader. A line counts only if its message begins with the driver's words and no process wrote it
-/// (kmsg facility 1 and up).
+/// Reads a line; nothing if it is no XID of a GPU. The line may hold any bytes: a /dev/kmsg record,
+/// a line of dmesg or of a log file (kernel_record.h), or text that a program wrote there to fool
+/// its reader. A line counts only if its message begins with the driver's words and no process
+/// wrote it (kmsg facility 1 and up).
 [[nodiscard]] std::optional<XidLine> xid_line(std::string_view line);
 
 /// A fault that the driver reports, as an XID or in other words.
@@ -38,14 +38,15 @@ struct DriverFault {
 /// Reads the driver's messages line by line; some messages take several lines. Pure.
 class DriverVoice {
  public:
+  /// What a message says.
   enum class Heard : std::uint8_t {
     fault,
     well,            ///< known words that are no fault
     unreadable_xid,  ///< an XID in another form
     unknown_words,   ///< not understood
   };
-  /// `message` begins with "NVRM:" and may hold several of its lines, as a log escapes them.
-  /// Returns the worst finding; appends faults to `faults`.
+  /// Reads a message, which begins with "NVRM:" and may hold several of its lines, as a log escapes
+  /// them. Returns the worst finding; appends faults to `faults`.
   Heard hear(std::string_view message, std::vector<DriverFault>& faults);
   /// Whether a message has begun and not ended.
   [[nodiscard]] bool speaks() const { return lines_left_ > 0; }

@@ -23,7 +23,7 @@ class KernelLogSource {
   KernelLogSource(const KernelLogSource&) = delete;
   KernelLogSource& operator=(const KernelLogSource&) = delete;
 
-  /// Nothing where no log is configured.
+  /// Starts to follow the log; nothing where none is configured.
   void start(TaskGroup& tasks);
   /// Writes how far the log was read: at once after a fault, else every few seconds. To be called
   /// when everything that was reported is on disk.

@@ -23,6 +23,7 @@ enum class LineFate : std::uint8_t {
 inline constexpr std::size_t kLineFates = 7;
 [[nodiscard]] const char* to_string(LineFate fate);
 
+/// What a line brings.
 struct KernelNews {
   LineFate fate = LineFate::nothing;
   std::vector<DriverFault> faults;
@@ -47,7 +48,7 @@ class KernelReader {
   };
   [[nodiscard]] KernelNews read(std::string_view line, Ms now, const Since& since);
   [[nodiscard]] KernelNews read(std::string_view line, Ms now) { return read(line, now, Since()); }
-  /// True if the reader may stop here: no message or record is half read.
+  /// Whether the reader may stop here: no message or record is half read.
   [[nodiscard]] bool settled() const { return !exporting_ && !voice_.speaks(); }
 
  private:

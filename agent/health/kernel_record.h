@@ -15,6 +15,7 @@ enum class LogForm : std::uint8_t { kmsg, file };
 
 /// A line of a kernel log, split into its prefix and its message.
 struct KernelRecord {
+  /// What kind of line it is.
   enum class Kind : std::uint8_t {
     message,
     not_kernel,    ///< the line says that a process wrote it

@@ -27,7 +27,7 @@ struct LogPlace {
 };
 
 [[nodiscard]] boost::json::object to_json(const LogPlace& place);
-/// Nothing if the record has another form.
+/// Reads a place; nothing if the record has another form.
 [[nodiscard]] std::optional<LogPlace> place_from(const boost::json::object& record);
 
 /// The digest of the open file's bytes before `offset`; empty if the file is shorter or unreadable.

@@ -56,7 +56,7 @@ class Monitor {
   [[nodiscard]] const EventLog& events() const { return journalled_.log(); }
   [[nodiscard]] const Engine& engine() const { return journalled_.engine(); }
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  /// By the source's name: "ok", or what is wrong.
+  /// The sources' states by their names: "ok", or what is wrong.
   [[nodiscard]] const std::map<std::string, std::string>& sources() const {
     return journalled_.sources();
   }

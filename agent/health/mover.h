@@ -46,6 +46,7 @@ class Mover {
     Mover& mover_;
     std::string job_uid_;
   };
+  /// A target, or why there is none.
   struct Choice {
     std::string target;    ///< "HOST:PORT/DEVICE"; empty: none
     std::string why_none;  ///< for people

@@ -17,7 +17,7 @@ class NvmlDevices {
   NvmlDevices(const NvmlDevices&) = delete;
   NvmlDevices& operator=(const NvmlDevices&) = delete;
 
-  /// Nothing where no library is configured.
+  /// Starts to watch; nothing where no library is configured.
   void start(TaskGroup& tasks);
   [[nodiscard]] const std::vector<DeviceName>& watched() const { return watched_; }
 

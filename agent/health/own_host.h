@@ -16,6 +16,7 @@ struct OwnHost {
   /// They prove no host, as loopback proves none.
   std::vector<std::string> shared;
 
+  /// The host that a name means.
   enum class Is { us, another, nobody };
   /// The host that `said` names: "node7", "NODE7.cluster:9400", "10.0.0.7:9100",
   /// "https://[fd00::7]/metrics". A short name is the FQDN's first part. Loopback, an
@@ -25,7 +26,7 @@ struct OwnHost {
   [[nodiscard]] static bool is_address(std::string_view said);
 };
 
-/// From the agent's configuration and the present network interfaces.
+/// The names of this host, from the agent's configuration and the present network interfaces.
 [[nodiscard]] OwnHost own_host(const Config& config);
 
 }  // namespace cardswap::health

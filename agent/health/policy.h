@@ -12,6 +12,7 @@
 
 namespace cardswap::health {
 
+/// What the monitor does about a fault.
 enum class Action : std::uint8_t {
   ignore,   ///< counted
   alert,    ///< an event for people
@@ -33,6 +34,7 @@ struct Rule {
   int line = 0;
 };
 
+/// One of the policy file's `probes`.
 struct Probe {
   std::string name;
   std::string device = std::string(kHost);
@@ -67,6 +69,7 @@ struct Policy {
   std::vector<Rule> rules;          ///< the first that matches decides
   std::vector<Probe> probes;
 
+  /// What is to be done about a finding.
   struct Verdict {
     Class action_class = Class::report;
     Action action = Action::alert;

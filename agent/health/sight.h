@@ -15,6 +15,7 @@ struct Sight {
   std::string half;   ///< a device that only one source watches, and why
 };
 
+/// A device, and what is known of it.
 struct WatchedDevice {
   DeviceName name;
   bool gpu = false;    ///< of kind cuda: needs both sources

@@ -11,10 +11,10 @@
 /// What the driver's XIDs and NVML's other signals mean for the jobs on a device, as data.
 namespace cardswap::health {
 
-/// No driver has a higher number.
+/// The highest XID: no driver has a higher number.
 inline constexpr unsigned kXidMax = 9999;
 
-/// docs/health.md, "Action classes".
+/// The class of a fault, by what is to be done about it: docs/health.md, "Action classes".
 enum class Class : std::uint8_t {
   ignore,         ///< counted and logged
   report,         ///< its meaning for jobs is not known: reported to people, nothing moves
@@ -29,7 +29,7 @@ enum class Class : std::uint8_t {
 [[nodiscard]] const char* to_string(Class action_class);
 /// Whether the device's memory may be copied to another device.
 [[nodiscard]] bool may_copy(Class action_class);
-/// A higher one is handled first.
+/// How urgent a class is: a higher one is handled first.
 [[nodiscard]] int urgency(Class action_class);
 
 /// "The n-th within `window` is of another class."
@@ -39,14 +39,15 @@ struct Escalation {
   Class becomes = Class::ignore;
 };
 
+/// What a code means for the jobs on its device.
 struct Meaning {
   std::string_view code;
   std::string_view text;
   Class action_class = Class::report;
   Escalation more = {};
   Ms hold = 0;  ///< wait this long for a finding that supersedes it, then act
-  /// False: an event on a healthy device, which ends by itself. True: the device stays broken until
-  /// it was reset and an operator (or the source) says so.
+  /// Whether the device stays broken until it was reset and an operator (or the source) says so;
+  /// else it is an event on a healthy device, which ends by itself.
   bool stays = false;
 };
 

@@ -28,19 +28,21 @@ struct Endpoint {
   [[nodiscard]] std::string text() const;
 };
 
+/// A request to an agent.
 struct Request {
   std::string method = "GET";
   std::string target;                 ///< "/v1/jobs?x=1", already percent-encoded
   boost::json::value body = nullptr;  ///< null: no body
   std::vector<std::pair<std::string, std::string>> headers;
-  /// Inside TLS, on a connection of its own: the name in the certificate of the only one that may
-  /// be asked this; empty: any agent.
+  /// The name in the certificate of the only one that may be asked this, inside TLS and on a
+  /// connection of its own; empty: any agent.
   std::string only_of;
   /// Covers resolving, connecting, sending and the whole answer (a long poll's wait included).
   std::chrono::milliseconds timeout{10000};
   std::size_t answer_bytes_max = 4U << 20;
 };
 
+/// An agent's answer.
 struct Answer {
   unsigned status = 0;
   boost::json::value body;  ///< null when the answer had no body
@@ -56,7 +58,7 @@ struct Answer {
 ///   any other    what the agent answered ({"error": {...}}), with its code, failure and hint
 [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
 
-/// The same, but an answer with status 400 and above is returned, not thrown.
+/// Calls as call() does, but an answer with status 400 and above is returned, not thrown.
 [[nodiscard]] boost::asio::awaitable<Answer> exchange(Endpoint endpoint, Request request);
 
 /// `text` made safe as one path segment or query value.

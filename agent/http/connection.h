@@ -14,8 +14,8 @@ class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;
 
-  /// Connected, and the other side proven. `request` is whose sake it is for, in error texts.
-  /// Throws Error as call() does.
+  /// Connects, and proves the other side. `request` is whose sake it is for, in error texts. Throws
+  /// Error as call() does.
   [[nodiscard]] static boost::asio::awaitable<std::unique_ptr<Connection>> open(Endpoint endpoint,
                                                                                 Request request,
                                                                                 Deadline deadline);
@@ -23,7 +23,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// `keep`: the other side is asked to leave the connection open.
+  /// Sends a request and reads its answer. `keep`: the other side is asked to leave the connection
+  /// open.
   [[nodiscard]] virtual boost::asio::awaitable<Answer> exchange(Request request, Deadline deadline,
                                                                 bool keep) = 0;
   /// Whether another call may go over it.

@@ -12,11 +12,12 @@ namespace cardswap::http {
 /// waits for no handshake and for nobody else's connection. One thread; it outlives its calls.
 class ConnectionPool {
  public:
-  /// As http::call(). The request is sent a second time, over a new connection, when the one that
-  /// was kept turns out to be gone: only for what may be done twice.
+  /// Calls as http::call() does. The request is sent a second time, over a new connection, when the
+  /// one that was kept turns out to be gone: only for what may be done twice.
   [[nodiscard]] boost::asio::awaitable<boost::json::value> call(Endpoint endpoint, Request request);
 
  private:
+  /// A connection that waits for the next call.
   struct Idle {
     std::string endpoint;
     std::unique_ptr<Connection> connection;

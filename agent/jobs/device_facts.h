@@ -13,7 +13,7 @@ namespace cardswap {
 /// name. Empty without an id. Two agents on one machine give a device the same UUID.
 [[nodiscard]] std::string device_uuid(std::string_view machine_id, std::string_view device);
 
-/// The same for this machine.
+/// The processor's name, and a device's lasting name, on this machine.
 [[nodiscard]] std::string processor_model();
 [[nodiscard]] std::string device_uuid(std::string_view device);
 

@@ -33,21 +33,21 @@ struct JobSpec {
 struct Instance {
   explicit Instance(Job& job) : job_(&job) {}
 
-  /// That it is a part of, which owns it.
+  /// The job that it is a part of, which owns it.
   [[nodiscard]] Job& job() { return *job_; }
   [[nodiscard]] const Job& job() const { return *job_; }
   [[nodiscard]] const std::string& name() const;  ///< of its job
   [[nodiscard]] bool live() const {
     return state == "starting" || state == "running" || state == "standby";
   }
-  /// Its program does not run yet: it has no process that is known.
+  /// Whether its program does not run yet: it has no process that is known.
   [[nodiscard]] bool is_being_started() const { return live() && process.pid == 0; }
 
   std::string id;          ///< of this process here; random
   std::uint32_t rank = 0;  ///< among the job's processes, on all hosts
   std::string state = "starting";
   std::string device;
-  std::string token;  ///< that its runtime shows, and its processes have in their environment
+  std::string token;  ///< shown by its runtime, and in its processes' environment
   ProcessId process;
   ProcessId parent;     ///< of the program, which keeps its exit status; or none
   std::string boot_id;  ///< of the host at their start: pids mean nothing in another boot
@@ -87,7 +87,7 @@ struct Instance {
 /// and those that were replaced. A job of one rank, which all are so far, has one instance.
 struct Job {
   Job() = default;
-  /// As to_journal() wrote it. Throws Error{bad_request, corrupt}.
+  /// The job as to_journal() wrote it. Throws Error{bad_request, corrupt}.
   explicit Job(const boost::json::object& record);
   Job(const Job&) = delete;  // its instances know it by its address
   Job& operator=(const Job&) = delete;
@@ -99,16 +99,16 @@ struct Job {
   std::uint64_t newer_epoch = 0;  ///< a copy of it steps under this one; it stands for good. Or 0
   bool standby = false;
   bool superseded = false;  ///< it arrived or started here again; kept for its migration
-  std::string migration;    ///< that it is in, or arrives by; or empty
+  std::string migration;    ///< the migration that it is in, or arrives by; or empty
   std::uint32_t restarts = 0;
   std::list<Instance> instances;  ///< by rank; never empty
   bool stop_asked = false;        ///< somebody ended it; not journalled
 
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }
-  /// Whether a process of it is.
+  /// Whether one of its processes is live.
   [[nodiscard]] bool live() const;
-  /// Its lowest rank here.
+  /// The instance of its lowest rank here.
   [[nodiscard]] Instance& first() { return instances.front(); }
   [[nodiscard]] const Instance& first() const { return instances.front(); }
 };
@@ -118,7 +118,7 @@ inline const std::string& Instance::name() const { return job_->name(); }
 /// Known processes that still live although their job is over.
 [[nodiscard]] std::vector<pid_t> still_alive(const Instance& instance);
 
-/// For people and the API: a process with what there is to say of its job.
+/// A process with what there is to say of its job, for people and the API.
 [[nodiscard]] boost::json::object to_json(const Instance& instance);
 /// Everything that a restarted agent needs, secrets and the environment too: one record, so that
 /// what belongs together is on disk together.

@@ -9,10 +9,12 @@
 /// Arguments and environments as JSON: in requests and in the journal.
 namespace cardswap {
 
-/// Throws Error{bad_request} for what is no list of strings, or is not there.
+/// The strings of a list. Throws Error{bad_request} for what is no list of strings, or is not
+/// there.
 [[nodiscard]] std::vector<std::string> texts_at(const boost::json::object& from,
                                                 std::string_view key);
-/// Empty where there is none. Throws Error{bad_request} for what is no object of strings.
+/// The strings of an object, by name; empty where there is none. Throws Error{bad_request} for what
+/// is no object of strings.
 [[nodiscard]] std::map<std::string, std::string> text_map_at(const boost::json::object& from,
                                                              std::string_view key);
 [[nodiscard]] boost::json::array json_of(const std::vector<std::string>& texts);

@@ -40,7 +40,7 @@ struct JobHooks {
 
 /// How a job comes to this host.
 struct Arriving {
-  std::string migration;  ///< that brings it
+  std::string migration;  ///< the migration that brings it
   std::uint64_t epoch = 0;
   std::string device;
   std::uint64_t reserved_bytes = 0;
@@ -54,7 +54,7 @@ class Jobs {
   Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
        JobHooks hooks = {});
 
-  /// For `cardswap events`.
+  /// Adds an event to `cardswap events`.
   void tell(const AgentEvent& event) const {
     if (hooks_.tell) hooks_.tell(event);
   }
@@ -88,7 +88,7 @@ class Jobs {
   /// Sends SIGTERM, after `grace` SIGKILL, to the instance and all that it started, whatever its
   /// state, and starts it no more. Returns when they are gone: their pids.
   asio::awaitable<std::vector<pid_t>> stop(std::string instance, std::chrono::milliseconds grace);
-  /// The same for one whose job lives elsewhere: does not change its record.
+  /// Ends, as stop() does, an instance whose job lives elsewhere: does not change its record.
   asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);
   [[nodiscard]] const StandbyLogs& standby_logs() const { return standby_logs_; }
   /// What these jobs have of the host's devices.
@@ -116,11 +116,11 @@ class Jobs {
   [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token);
   [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
-  /// Those of all jobs, job by job.
+  /// The instances of all jobs, job by job.
   [[nodiscard]] std::vector<Instance*> instances();
   [[nodiscard]] std::vector<const Instance*> instances() const;
   void save(const Job& job);
-  /// For facts that another record has too. If the disk refuses, logs that; the job's next change
+  /// Saves facts that another record has too. If the disk refuses, logs that; the job's next change
   /// writes them.
   void save_when_possible(const Job& job);
   void set_state(Instance& instance, const std::string& state);
@@ -128,7 +128,7 @@ class Jobs {
  private:
   /// A job with one instance, which is not started yet.
   Instance& add(const JobSpec& spec, const std::string& device);
-  /// True: it was the last of its job, which is gone too.
+  /// Removes an instance. True: it was the last of its job, which is gone too.
   bool remove(Instance& instance);
   [[nodiscard]] ProcessSpec program_of(const Instance& instance,
                                        std::vector<std::string> stand_in) const;

@@ -15,17 +15,17 @@ namespace cardswap {
 /// The first offset that a log still has; 0 for a whole log, or for a missing one. Throws
 /// Error{io, refused} for a file that is no log (process/log_file.h).
 [[nodiscard]] std::int64_t first_byte_of(const std::filesystem::path& log);
-/// The same for an open log of `bytes` bytes.
+/// The first offset that an open log of `size` bytes still has, as first_byte_of() gives it.
 [[nodiscard]] std::int64_t first_byte_in(int log, std::int64_t size);
 
-/// If `log` takes more than `max_bytes` on disk, cuts off all but its last `max_bytes` / 2. Returns
-/// how many bytes it cut. Throws Error{io} if the file system cannot do that, Error{refused} for a
-/// file that is no log.
+/// Cuts off all but the last `max_bytes` / 2 of a log that takes more than `max_bytes` on disk.
+/// Returns how many bytes it cut. Throws Error{io} if the file system cannot do that,
+/// Error{refused} for a file that is no log.
 std::uint64_t shorten_log(const std::filesystem::path& log, std::uint64_t max_bytes);
 
-/// If `log` has more than `max_bytes` of the disk beside what is written in it (allocated past its
-/// end, or before its first byte), lets that go. Returns how many bytes. What is written in the
-/// same moment may be lost: no program that only prints allocates so much. The same errors.
+/// Lets go of what `log` has of the disk beside what is written in it (allocated past its end, or
+/// before its first byte) if that is more than `max_bytes`. Returns how many bytes. What is written
+/// in the same moment may be lost: no program that only prints allocates so much. The same errors.
 std::uint64_t let_hidden_go(const std::filesystem::path& log, std::uint64_t max_bytes);
 
 /// Checks the logs of all jobs, of ended ones too, whose user may write on, every two seconds,

@@ -36,7 +36,7 @@ struct Family {
 [[nodiscard]] boost::asio::awaitable<std::vector<pid_t>> end_members(
     Family family, std::chrono::milliseconds grace);
 
-/// False if the process is gone.
+/// Signals a process. False if it is gone.
 bool signal_process(const ProcessId& process, int signal);
 
 }  // namespace cardswap

@@ -24,11 +24,12 @@ class EventLog {
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
-  /// All of them or none, in one write; the oldest beyond the bound are dropped. An event has
-  /// "at_ms", and "device" and "job" where it is about one. Those with "of_alerts": true have a
+  /// Appends all events or none, in one write; the oldest beyond the bound are dropped. An event
+  /// has "at_ms", and "device" and "job" where it is about one. Those with "of_alerts": true have a
   /// quarter of the bound for themselves: whoever posts alerts pushes nothing else out.
   void append(const std::vector<boost::json::object>& events);
 
+  /// Which events are asked for.
   struct Query {
     std::int64_t after = 0;  ///< ids above it; 0: the newest
     std::int64_t since_ms = 0;
@@ -36,7 +37,7 @@ class EventLog {
     std::string job;
     std::size_t limit = 100;
   };
-  /// Oldest first, each with its "id".
+  /// The events that are asked for, oldest first, each with its "id".
   [[nodiscard]] std::vector<boost::json::object> find(const Query& query) const;
   [[nodiscard]] std::int64_t last_id() const;
 
@@ -45,11 +46,12 @@ class EventLog {
   [[nodiscard]] std::vector<boost::json::object> kept() const;
   [[nodiscard]] boost::json::object kept_guards() const;  ///< empty: none yet
 
-  /// How far a log was read.
+  /// Records how far a log was read.
   void keep_place(const std::string& log, const boost::json::object& place);
   [[nodiscard]] boost::json::object place(const std::string& log) const;  ///< empty: none yet
 
  private:
+  /// Closes SQLite's connection.
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };

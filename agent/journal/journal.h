@@ -25,6 +25,7 @@ namespace cardswap {
 /// `warnings()` says so. One thread, one process.
 class Journal {
  public:
+  /// What a record is of.
   enum class Kind { job, migration, reservation, cordon, checkpoint };
 
   /// Opens or makes the file; one of an earlier version is brought up to date, as a whole or not at
@@ -38,7 +39,7 @@ class Journal {
 
   void put(Kind kind, const std::string& id, const boost::json::object& record);
   void remove(Kind kind, const std::string& id);
-  /// In the order in which they were first put.
+  /// The records of a kind, in the order in which they were first put.
   [[nodiscard]] std::vector<boost::json::object> all(Kind kind) const;
   /// Hands each record of `all()` to `take`. One that it throws on is set aside and told.
   void each(Kind kind, const std::function<void(const boost::json::object&)>& take);
@@ -57,14 +58,17 @@ class Journal {
 
  private:
   class Transaction;
+  /// A record as its row has it.
   struct Document {
     std::string kind, id, text;
   };
+  /// Closes SQLite's connection.
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };
   void open(const std::filesystem::path& file);
-  /// Throws Error{protocol_mismatch} for a later one than this agent reads.
+  /// The version of the file. Throws Error{protocol_mismatch} for a later one than this agent
+  /// reads.
   [[nodiscard]] int version_of(const std::filesystem::path& file) const;
   void bring_up_to_date(int version);
   void run(const char* sql, std::initializer_list<std::string> values);

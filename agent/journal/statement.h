@@ -33,7 +33,7 @@ class Statement {
     return done;
   }
 
-  /// Of the present row. Empty for NULL.
+  /// A text of the present row; empty for NULL.
   [[nodiscard]] std::string text(int column) const {
     const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(get(), column));
     if (text == nullptr) return {};
@@ -44,6 +44,7 @@ class Statement {
   }
 
  private:
+  /// Ends a statement of SQLite.
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
   };

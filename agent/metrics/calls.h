@@ -37,7 +37,7 @@ struct MetricSources {
   const Migrations& migrations;
   const Reservations& reservations;
   const ApiServer& server;
-  const FinishedMigrations& forgotten;  ///< that `migrations` has no more
+  const FinishedMigrations& forgotten;  ///< migrations that `migrations` has no more
   /// Families that other parts of the agent write themselves.
   std::function<void(Exposition&)> more = {};
 };
@@ -50,7 +50,7 @@ class MetricsCalls {
   MetricsCalls(const MetricsCalls&) = delete;
   MetricsCalls& operator=(const MetricsCalls&) = delete;
 
-  /// What a former agent left has been taken up.
+  /// Notes that what a former agent left has been taken up.
   void set_recovered() { recovered_ = true; }
   /// Why this agent should get no new work; nothing when it is ready.
   [[nodiscard]] std::vector<std::string> not_ready_reasons() const;

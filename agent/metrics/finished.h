@@ -13,10 +13,11 @@ namespace cardswap {
 /// so that no counter falls because of it.
 class FinishedMigrations {
  public:
+  /// How long migrations of one strategy took.
   struct Times {
     Times();
     Histogram downtime;
-    /// By outcome: a migration that was given up has made steps late too.
+    /// The stalls by outcome: a migration that was given up has made steps late too.
     std::map<std::string, Histogram> stall;
     std::map<std::string, Histogram> lost;
     Histogram total;
@@ -32,7 +33,7 @@ class FinishedMigrations {
   double transferred = 0;
 };
 
-/// The one in use, or what was asked for.
+/// The strategy in use, or the one that was asked for.
 [[nodiscard]] std::string strategy_of(const Migration& migration);
 
 }  // namespace cardswap

@@ -15,7 +15,7 @@ struct PlacementJob {
   std::string host;  ///< where it is; any name, as long as devices of that host have the same
   std::string device;
   std::string kind = "cpu";       ///< of device that it needs
-  std::uint64_t state_bytes = 0;  ///< that it needs free there
+  std::uint64_t state_bytes = 0;  ///< what it needs free there
   bool movable = true;
   std::string immovable_reason;  ///< shown when it is not movable
   /// "host/device" of targets that are not tried again, such as one that refused it.
@@ -36,6 +36,7 @@ struct PlacementDevice {
   [[nodiscard]] std::string address() const { return host + "/" + name; }
 };
 
+/// A job, and the device that it goes to.
 struct Assignment {
   std::size_t job = 0;     ///< index into the jobs
   std::size_t device = 0;  ///< index into the devices
@@ -48,11 +49,13 @@ struct PlacementReason {
   std::vector<std::string> on;  ///< the first few of them, as "host/device"
 };
 
+/// A job that fits nowhere, and why.
 struct Unplaced {
   std::size_t job = 0;
   std::vector<PlacementReason> reasons;
 };
 
+/// Where all jobs go.
 struct Placement {
   std::vector<Assignment> assigned;  ///< largest job first
   std::vector<Unplaced> unplaced;    ///< largest job first

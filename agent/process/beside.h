@@ -9,16 +9,16 @@
 
 namespace cardswap {
 
-/// What `look` returns or throws (as Error), called in a child process that ends after it: whatever
-/// it waits for keeps nobody else waiting. `look` changes the child alone, a user that it becomes
-/// and a folder that it goes to, and must neither log nor use the agent's sockets, disk or other
-/// threads: none of them are there. Throws Error{timed_out} when it has not returned within
+/// Returns or throws (as Error) what `look` does, called in a child process that ends after it:
+/// whatever it waits for keeps nobody else waiting. `look` changes the child alone, a user that it
+/// becomes and a folder that it goes to, and must neither log nor use the agent's sockets, disk or
+/// other threads: none of them are there. Throws Error{timed_out} when it has not returned within
 /// `limit`, Error{io} when there is no child. Cancelling the coroutine ends the child.
 [[nodiscard]] boost::asio::awaitable<std::string> beside(std::function<std::string()> look,
                                                          std::chrono::milliseconds limit);
 
-/// For a look that is made with a user's rights: makes the child that user for good, who can
-/// neither see into it nor keep it. Throws Error{refused}.
+/// Makes the child that user for good, who can neither see into it nor keep it: for a look that is
+/// made with the user's rights. Throws Error{refused}.
 void look_as(const JobUser& user);
 
 }  // namespace cardswap

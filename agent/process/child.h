@@ -6,7 +6,7 @@
 
 namespace cardswap {
 
-/// start_process() that keeps nobody else waiting.
+/// Starts a process as start_process() does, and keeps nobody else waiting.
 [[nodiscard]] boost::asio::awaitable<ProcessId> start_child(ProcessSpec spec);
 /// Starts `spec`, waits for its end and returns waitpid's status. Cancelling the coroutine does not
 /// end the program. Throws Error{refused} when it cannot be started.
@@ -16,7 +16,7 @@ namespace cardswap {
 /// Returns when `process` has ended or is a zombie; collects its status if it is a child.
 [[nodiscard]] boost::asio::awaitable<int> end_of(ProcessId process);
 
-/// The same, for whoever does not ask how it ended.
+/// Waits as end_of() does, for whoever does not ask how it ended.
 [[nodiscard]] boost::asio::awaitable<void> reaped(ProcessId process);
 
 }  // namespace cardswap

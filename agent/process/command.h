@@ -26,13 +26,13 @@ class Command {
   Command& operator=(const Command&) = delete;
 
   asio::posix::stream_descriptor& output() { return output_; }
-  /// Its exit code once it has ended; -1 when a signal ended it. What it has left in its process
-  /// group is killed then.
+  /// Waits for its end. Returns its exit code; -1 when a signal ended it. What it has left in its
+  /// process group is killed then.
   asio::awaitable<int> wait();
   /// Kills it and its process group, and waits for its end; for a while only, since the kernel may
   /// hold it.
   asio::awaitable<void> end();
-  /// Once it has ended: why the program did not start at all.
+  /// Why the program did not start at all; once it has ended.
   [[nodiscard]] std::optional<Error> not_started() const;
 
  private:
@@ -46,13 +46,14 @@ class Command {
   bool reaped_ = false;
 };
 
+/// How a command ended, and what it printed.
 struct CommandResult {
   int exit_code = -1;
   bool timed_out = false;
   std::string output;  ///< the first 4 KiB
 };
-/// Runs it to its end, or kills it when the time is over. Throws Error{refused} when it cannot be
-/// started.
+/// Runs a command to its end, or kills it when the time is over. Throws Error{refused} when it
+/// cannot be started.
 [[nodiscard]] asio::awaitable<CommandResult> run_command(asio::io_context& context,
                                                          std::vector<std::string> argv,
                                                          std::chrono::milliseconds timeout);

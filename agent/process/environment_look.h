@@ -17,8 +17,8 @@ struct EnvironmentLookLimits {
 
 /// What the environments of other processes say.
 struct EnvironmentLook {
-  std::map<pid_t, std::string> values;  ///< of those that have the variable
-  std::vector<pid_t> unread;            ///< whose memory did not answer in time, in no order
+  std::map<pid_t, std::string> values;  ///< by the processes that have the variable
+  std::vector<pid_t> unread;  ///< processes whose memory did not answer in time, in no order
 };
 
 /// The variable `name` in the environment of each of `pids` that has one, at most 63 bytes of its

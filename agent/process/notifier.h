@@ -21,7 +21,7 @@ class ServiceNotifier {
   ServiceNotifier(const ServiceNotifier&) = delete;
   ServiceNotifier& operator=(const ServiceNotifier&) = delete;
 
-  /// From here on: READY=1, and a heartbeat with `status()`'s line twice in the time that the
+  /// Says READY=1; from here on sends a heartbeat with `status()`'s line twice in the time that the
   /// watchdog allows, or every 10 s without one.
   void ready(std::function<std::string()> status);
   void stopping();

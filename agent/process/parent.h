@@ -15,8 +15,8 @@ namespace cardswap {
 struct Kept {
   ProcessId parent;
   ProcessId program;
-  /// If this closes before the word below, as it does when the agent dies, the parent kills the
-  /// program and everything that it started.
+  /// The line to the parent. If it closes before the word below, as it does when the agent dies,
+  /// the parent kills the program and everything that it started.
   Descriptor leash;
 
   /// Sends the word: from here on the program lives without the agent.

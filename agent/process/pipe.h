@@ -28,7 +28,7 @@ struct Pipe {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-/// For a child between fork and its end or exec: closes whatever it has open from `first` on but
+/// Closes, in a child between fork and its end or exec, whatever that has open from `first` on but
 /// `fd`, which is not below, so that it holds no socket, no lock and no pipe of the agent's when
 /// that has ended.
 inline bool keep_only(int fd, unsigned first = STDERR_FILENO + 1) noexcept {

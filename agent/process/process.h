@@ -15,6 +15,7 @@
 
 namespace cardswap {
 
+/// A program that is to be started.
 struct ProcessSpec {
   std::vector<std::string> argv;  ///< argv[0] is looked up in the environment's PATH
   std::map<std::string, std::string> env;
@@ -52,13 +53,14 @@ struct Starting {
   Descriptor report;
   std::string program;
 };
-/// start_process() in two, for whoever waits otherwise (start_child() in agent/process/child.h).
-/// The same errors. `failed`: what `report` told, 0 for its end; none when kExecMax is over.
+/// Starts a process as start_process() does, but in two, for whoever waits otherwise (start_child()
+/// in agent/process/child.h). The same errors. `failed`: what `report` told, 0 for its end; none
+/// when kExecMax is over.
 [[nodiscard]] Starting begin_process(const ProcessSpec& spec);
 [[nodiscard]] ProcessId conclude(const Starting& starting, std::optional<int> failed);
 inline constexpr std::chrono::seconds kExecMax{5};
 [[nodiscard]] std::optional<std::uint64_t> start_time_of(pid_t pid);
-/// Running and not a zombie.
+/// Whether the process runs and is no zombie.
 [[nodiscard]] bool is_alive(const ProcessId& process);
 /// Signals the whole process group; false if the leader is gone and was waited for.
 bool signal_group(const ProcessId& process, int signal);

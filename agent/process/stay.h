@@ -21,7 +21,8 @@ namespace cardswap {
 /// Kills all that descends from this process and waits for it, a few seconds at most.
 void end_descendants();
 
-/// The status is on disk, whole, when this returns; or not at all, when the disk does not take it.
+/// Writes a status that is on disk, whole, when this returns; or not at all, when the disk does not
+/// take it.
 void write_status(const std::filesystem::path& file, int wait_status);
 
 }  // namespace cardswap

@@ -5,6 +5,7 @@
 
 namespace cardswap::report {
 
+/// A mark of an axis.
 struct Tick {
   double at = 0;  ///< in the axis's base unit
   std::string label;

@@ -21,24 +21,27 @@ struct Span {
   [[nodiscard]] double ms() const { return to_ms - from_ms; }
 };
 
+/// Bytes that were sent for one thing.
 struct Bytes {
   std::string what;
   std::uint64_t bytes = 0;
 };
 
+/// The rate over a stretch of time.
 struct Rate {
   double from_ms = 0;  ///< the stretch that it is the mean of
   double to_ms = 0;
   double bytes_per_s = 0;
 };
 
+/// A part of the downtime.
 struct Part {
   std::string name;
   double ms = 0;
 };
 
-/// From the end of the source's last step to the start of the target's first, and the hold that
-/// comes before it. Milliseconds.
+/// The time from the end of the source's last step to the start of the target's first, and the hold
+/// that comes before it. Milliseconds.
 struct Downtime {
   std::optional<double> predicted_ms;  ///< hold and downtime together
   std::optional<double> measured_ms;
@@ -67,17 +70,20 @@ struct Lost {
   std::string note;                      ///< why less is known than should be
 };
 
+/// What is worth knowing of a migration beside its figures.
 struct Finding {
+  /// How much it matters.
   enum class Level { note, warning, failure };
   Level level = Level::note;
   std::string text;
 };
 
+/// All that is known of one migration.
 struct Report {
   std::string id, job, from, to, state;
   std::string result;    ///< "ok", "failed", "cancelled", "checked"; empty while it runs
   std::string asked;     ///< strategy that was asked for
-  std::string strategy;  ///< that was used; empty: it came to none
+  std::string strategy;  ///< the one that was used; empty: it came to none
   std::string why;       ///< this strategy
   std::optional<Error> error;
   std::int64_t started_at_ms = 0;  ///< Unix time

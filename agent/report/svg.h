@@ -19,11 +19,11 @@ class Svg {
 
   Svg(double width, double height, std::string_view label);
 
-  /// With a title that is shown under the pointer, unless it is empty.
+  /// Draws a rectangle, with a title that is shown under the pointer, unless it is empty.
   void rect(std::string_view style, double x, double y, double width, double height,
             std::string_view title = "", double radius = 0);
   void line(std::string_view style, double x1, double y1, double x2, double y2);
-  /// `anchor` is start, middle or end.
+  /// Draws text; `anchor` is start, middle or end.
   void text(std::string_view style, double x, double y, std::string_view anchor,
             std::string_view content);
   void path(std::string_view style, const Points& points);

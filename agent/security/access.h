@@ -22,7 +22,7 @@ enum class ApiRole : std::uint8_t {
 
 /// "anybody", "member", "viewer", "operator", "agent", "alerts".
 [[nodiscard]] std::string_view to_string(ApiRole role);
-/// A role that a caller can have: not "anybody" and not "member".
+/// The role of that name, if a caller can have it: not "anybody" and not "member".
 [[nodiscard]] std::optional<ApiRole> role_from_string(std::string_view text);
 
 /// Who sent a request, as far as its connection proves it.
@@ -32,7 +32,7 @@ struct Caller {
   bool owner = false;           ///< root or the agent's own user: may everything
   bool also_agent = false;      ///< an operator that may what another host's agent may, too
   std::optional<std::uint32_t> uid = {};  ///< where the kernel tells
-  /// Over TCP, the address of this host that was called, and the one that the call came from; as
+  /// The address of this host that was called over TCP, and the one that the call came from; as
   /// canonical_host has them. Empty: the unix socket.
   std::string came_to = {};
   std::string came_from = {};
@@ -47,7 +47,7 @@ struct Caller {
   /// Whether its certificate is one for `host`: "*.example.org" is for each name with one more
   /// part.
   [[nodiscard]] bool is_for(std::string_view host) const;
-  /// Uids of jobs, by which agents know a job wherever it runs.
+  /// Whether it sees the uids of jobs, by which agents know a job wherever it runs.
   [[nodiscard]] bool sees_uids() const { return owner || role == ApiRole::operator_; }
 };
 

@@ -18,8 +18,8 @@ namespace cardswap::tls {
 /// what was true at the handshake may end before it does. One thread.
 class PeerCertificate {
  public:
-  /// After the handshake of a server, which `context` accepted. Without a certificate nothing of it
-  /// can end.
+  /// Takes what a server's handshake, which `context` accepted, has shown. Without a certificate
+  /// nothing of it can end.
   PeerCertificate(SSL* ssl, Context context);
   ~PeerCertificate();
   PeerCertificate(PeerCertificate&&) noexcept;
@@ -45,7 +45,7 @@ struct Ending {
   std::filesystem::path file;
   std::int64_t at_s = 0;  ///< Unix time
 };
-/// Of the files that are given and can be read.
+/// The ends of the files that are given and can be read.
 [[nodiscard]] std::vector<Ending> endings(const Files& files);
 /// What has ended by `now_s`: nobody gets a new connection without it.
 [[nodiscard]] std::vector<std::string> ended(const std::vector<Ending>& endings,
@@ -53,7 +53,7 @@ struct Ending {
 /// What ends within a week.
 [[nodiscard]] std::vector<std::string> ends_soon(const std::vector<Ending>& endings,
                                                  std::int64_t now_s);
-/// Both, into the log.
+/// Logs both.
 void log_ends(const std::vector<Ending>& endings);
 
 }  // namespace cardswap::tls

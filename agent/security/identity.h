@@ -18,7 +18,7 @@ class Identity final : public boost::asio::execution_context::service {
   explicit Identity(boost::asio::execution_context& context)
       : boost::asio::execution_context::service(context) {}
 
-  /// Everything that runs on `context` from here on.
+  /// Proves everything that runs on `context` from here on with these.
   static void use(boost::asio::execution_context& context, Context tls, std::string bearer = {}) {
     auto& identity = boost::asio::use_service<Identity>(context);
     identity.tls_ = std::move(tls);

@@ -16,6 +16,7 @@ namespace cardswap::pki {
 /// already, Error{io}.
 void init(const std::filesystem::path& dir, std::chrono::seconds lifetime);
 
+/// A certificate that is to be made.
 struct Wanted {
   ApiRole role = ApiRole::viewer;
   std::string name;                ///< the common name, and the folder's: letters, digits, . _ -

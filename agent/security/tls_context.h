@@ -19,7 +19,8 @@ using Context = std::shared_ptr<boost::asio::ssl::context>;
 /// the file: missing, not PEM, the key of another certificate, readable by others, somebody else's
 /// or theirs to write, or a list of revoked certificates that the authority did not sign.
 [[nodiscard]] Context server_context(const Files& files, bool certificate_required);
-/// The same for the calling side; certificate and key may both be missing (callers with a token).
+/// Makes the context of the calling side; certificate and key may both be missing (callers with a
+/// token).
 [[nodiscard]] Context client_context(const Files& files);
 
 /// Sets the name or address that the server's certificate has to be for.

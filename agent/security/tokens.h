@@ -16,10 +16,11 @@ namespace cardswap {
 class Tokens {
  public:
   Tokens() = default;
-  /// Lines "ROLE SHA256-OF-TOKEN [NAME]"; '#' starts a comment. Role agent is for certificates
-  /// only. Throws Error{io, bad_request} naming the file and the line, never what stands there.
+  /// Reads lines "ROLE SHA256-OF-TOKEN [NAME]"; '#' starts a comment. Role agent is for
+  /// certificates only. Throws Error{io, bad_request} naming the file and the line, never what
+  /// stands there.
   [[nodiscard]] static Tokens parse(std::string_view text, const std::string& file);
-  /// Refuses a file that others than its owner may write.
+  /// Reads a file, and refuses one that others than its owner may write.
   [[nodiscard]] static Tokens load(const std::filesystem::path& file);
 
   [[nodiscard]] bool empty() const { return entries_.empty(); }
@@ -27,6 +28,7 @@ class Tokens {
   [[nodiscard]] Caller caller_of(std::string_view authorization) const;
 
  private:
+  /// A token, and whose it is.
   struct Entry {
     ApiRole role;
     std::array<unsigned char, 32> digest;

@@ -15,13 +15,15 @@ namespace cardswap {
 /// What one migration's data is sealed with. Drawn by the target's agent, known to both agents and
 /// both programs, never written down.
 using CipherKey = std::array<std::byte, 32>;
-/// Drawn anew by whoever connects, so that no connection repeats another's nonces.
+/// The salt of a connection, which whoever connects draws anew, so that no connection repeats
+/// another's nonces.
 using CipherSalt = std::array<std::byte, 16>;
 
-/// From 64 hexadecimal digits. Throws Error{bad_request} that does not repeat them.
+/// Reads a key from 64 hexadecimal digits. Throws Error{bad_request} that does not repeat them.
 [[nodiscard]] CipherKey cipher_key_from(std::string_view hex);
 [[nodiscard]] CipherSalt random_salt();
 
+/// The way that a text goes.
 enum class Direction : std::uint8_t { source_to_target, target_to_source };
 
 /// AES-256-GCM for one direction of one connection. What a number was used for is sealed into the
@@ -30,6 +32,7 @@ enum class Direction : std::uint8_t { source_to_target, target_to_source };
 class Cipher {
  public:
   static constexpr std::size_t kTagBytes = 16;
+  /// What a number counts.
   enum class Kind : std::uint32_t { control = 0, bulk = 1 };
 
   Cipher(const CipherKey& key, const CipherSalt& salt, Direction direction);
@@ -44,6 +47,7 @@ class Cipher {
                                           std::span<std::byte> text);
 
  private:
+  /// Frees OpenSSL's context.
   struct Free {
     void operator()(EVP_CIPHER_CTX* context) const noexcept;
   };

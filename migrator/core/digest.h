@@ -10,8 +10,8 @@
 
 namespace cardswap {
 
-/// What is longer is cut into leaves of this many bytes, the last one shorter, which many threads
-/// of a GPU can digest at a time.
+/// The bytes of one leaf. What is longer is cut into leaves, the last one shorter, which many
+/// threads of a GPU can digest at a time.
 inline constexpr std::size_t kLeafBytes = 65536;
 
 /// 128 bits that stand for a run of bytes: XXH3-128 (seed 0) in its canonical big-endian form, of
@@ -26,7 +26,7 @@ struct Digest {
 [[nodiscard]] Digest digest_of(std::span<const std::byte> bytes);
 /// 32 lower-case hexadecimal digits.
 [[nodiscard]] std::string to_string(const Digest& digest);
-/// The same way back. Throws Error{bad_request}.
+/// Reads 32 hexadecimal digits back. Throws Error{bad_request}.
 [[nodiscard]] Digest digest_from(std::string_view text);
 
 }  // namespace cardswap

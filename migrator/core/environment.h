@@ -16,7 +16,8 @@ inline constexpr const char* kDevice = "CARDSWAP_DEVICE";  ///< "cpu:0", "cuda:1
 inline constexpr const char* kPrimary = "primary";
 inline constexpr const char* kStandby = "standby";
 
-/// Empty where it is not set. Before the process has other threads.
+/// The variable's value; empty where it is not set. To be called before the process has other
+/// threads.
 [[nodiscard]] inline std::string value_of(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
   return value == nullptr ? std::string() : std::string(value);

@@ -51,7 +51,7 @@ class Error : public std::exception {
   /// "failure" or "failure; hint": valid as long as this object.
   [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
 
-  /// The same error with the outer task in front: "migrate gpt: <failure>".
+  /// This error with the outer task in front: "migrate gpt: <failure>".
   [[nodiscard]] Error within(std::string_view task) const;
 
  private:

@@ -20,8 +20,9 @@ struct Pace {
   bool operator==(const Pace&) const = default;
 };
 
-/// Of steps in which nothing was asked of the job; puts them in order. A spread is at least 1 % of
-/// the median and 0.1 ms: where all took the same, the next one may still differ by that.
+/// The pace of steps in which nothing was asked of the job; puts them in order. A spread is at
+/// least 1 % of the median and 0.1 ms: where all took the same, the next one may still differ by
+/// that.
 [[nodiscard]] Pace pace_of(std::span<float> took_ms);
 
 /// How late a job's steps are, each measured from its beginning to the beginning of the next one
@@ -39,13 +40,13 @@ struct Pace {
 /// No allocation, and a few additions a step. Not thread-safe.
 class Lateness {
  public:
-  /// Of a job whose pace is not known: nothing counts.
+  /// Begins for a job whose pace is not known: nothing counts.
   Lateness() = default;
   explicit Lateness(const Pace& pace) : pace_(pace) {}
 
-  /// The next step.
+  /// Adds the next step.
   void add(double took_ms);
-  /// The next step, in which the job was made to stand.
+  /// Adds the next step, in which the job was made to stand.
   void add_stand(double took_ms);
 
   [[nodiscard]] const Pace& pace() const { return pace_; }
@@ -74,6 +75,7 @@ class Lateness {
   }
 
  private:
+  /// Steps that are late one with another.
   struct Run {
     double behind_ms = 0;  ///< beyond the median and a spread, summed
     double late_ms = 0;    ///< beyond the median, summed

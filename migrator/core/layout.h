@@ -12,7 +12,9 @@
 
 namespace cardswap {
 
+/// The index of a region in its layout.
 enum class RegionId : std::uint32_t {};
+/// The index of a chunk in what cut_into_chunks() gives.
 enum class ChunkId : std::uint32_t {};
 
 /// The dtype of an arena's first bytes, which pin where it begins. `name` says whose memory it is,
@@ -50,6 +52,7 @@ class Layout {
   }
 
  private:
+  /// The regions, which copies of the layout share.
   struct Content {
     std::vector<Region> regions;
     std::uint64_t total_bytes = 0;
@@ -57,7 +60,8 @@ class Layout {
   std::shared_ptr<const Content> content_;  // owners: this and its copies
 };
 
-/// By region of `to`: the same one of `from`, by its name and everything else; none: it is new.
+/// The region of `from` that each region of `to` was, by its name and everything else; none: it is
+/// new.
 [[nodiscard]] std::vector<std::optional<RegionId>> kept_regions(const Layout& from,
                                                                 const Layout& to);
 
@@ -95,8 +99,8 @@ template <class T>
   return result;
 }
 
-/// One line a difference, in words a trainer's author knows, at most `most` lines and then a count;
-/// empty when the layouts agree.
+/// The differences, one line each, in words a trainer's author knows, at most `most` lines and then
+/// a count; empty when the layouts agree.
 [[nodiscard]] std::vector<std::string> differences(const Layout& source, const Layout& target,
                                                    std::size_t most = 8);
 

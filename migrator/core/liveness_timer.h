@@ -13,12 +13,12 @@ class LivenessTimer {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kPauseMax{600};
 
-  /// A word came, or the wait for one begins.
+  /// Begins anew: a word came, or the wait for one begins.
   void heard(Clock::time_point now) {
     length_ = {};
     looked_at_ = now;
   }
-  /// To be called each time that the line was looked at; gives the length so far.
+  /// Returns the length of the silence so far; to be called each time that the line was looked at.
   Clock::duration elapsed(Clock::time_point now) {
     const Clock::duration most = kPauseMax;
     length_ += std::min(now - looked_at_, most);

@@ -8,6 +8,7 @@
 
 namespace cardswap {
 
+/// How the state is brought over while the job trains; automatic: as the planner chooses.
 enum class Strategy : std::uint8_t { automatic, stop_copy, rounds, replay };
 /// "auto", "stop-copy", "rounds", "replay".
 [[nodiscard]] std::string_view to_string(Strategy strategy);
@@ -50,8 +51,8 @@ struct MigrationSpec {
   bool operator==(const MigrationSpec&) const = default;
 };
 
-/// In the order of the wire, under the names of the API. A limit of 0 is none. A second name is the
-/// older one of the same field.
+/// The fields in the order of the wire, under the names of the API. A limit of 0 is none. A second
+/// name is the older one of the same field.
 template <class Archive>
 void fields(Archive& a, MigrationSpec& m) {
   a("job", m.job);

@@ -15,12 +15,12 @@
 #else
 #define CARDSWAP_THREAD_SAFETY(attribute)
 #endif
-/// Of a member: it is read and written only with `mutex` held.
+/// Marks a member that is read and written only with `mutex` held.
 #define CARDSWAP_GUARDED_BY(mutex) CARDSWAP_THREAD_SAFETY(guarded_by(mutex))
-/// Of a function: its caller holds `mutex`.
+/// Marks a function whose caller holds `mutex`.
 #define CARDSWAP_REQUIRES(mutex) CARDSWAP_THREAD_SAFETY(requires_capability(mutex))
-/// Of a function that calls assert_held(): from there on clang takes `mutex` to be held. For what
-/// clang cannot see, such as that two objects have one mutex.
+/// Marks a function that calls assert_held(): from there on clang takes `mutex` to be held. For
+/// what clang cannot see, such as that two objects have one mutex.
 #define CARDSWAP_ASSERTS_HELD(mutex) CARDSWAP_THREAD_SAFETY(assert_capability(mutex))
 
 namespace cardswap {
@@ -36,7 +36,7 @@ class CARDSWAP_THREAD_SAFETY(capability("mutex")) Mutex {
     note_free();
     mutex_.unlock();
   }
-  /// In a build with assertions the process ends unless this thread holds it.
+  /// Ends the process of a build with assertions, unless this thread holds the mutex.
   void assert_held() const CARDSWAP_ASSERTS_HELD(this) {
     assert(holder_.load(std::memory_order_relaxed) == std::this_thread::get_id());
   }
@@ -93,7 +93,7 @@ class Condition {
     condition_.wait(lock.lock_);
     lock.mutex_.note_held();
   }
-  /// False: `until` came first.
+  /// Waits like wait(), and no longer than `until`. False: `until` came first.
   template <class Clock, class Duration>
   bool wait_until(MutexLock& lock, const std::chrono::time_point<Clock, Duration>& until) {
     lock.mutex_.note_free();

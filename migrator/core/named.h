@@ -20,7 +20,7 @@ concept Ranged = std::is_enum_v<Enum> && requires(Enum value) {
 template <Ranged Enum>
 inline constexpr std::size_t kCountOf = static_cast<std::size_t>(last_of(Enum{})) + 1;
 
-/// One whose values have names too, for JSON and for people.
+/// An enumeration whose values have names too, for JSON and for people.
 template <class Enum>
 concept Named = Ranged<Enum> && requires(Enum value) {
   { to_string(value) } -> std::convertible_to<std::string_view>;

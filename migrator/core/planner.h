@@ -10,6 +10,7 @@
 
 namespace cardswap {
 
+/// What the decision to freeze is made of.
 struct FreezeRule {
   double max_stall_ms = 300;  ///< 0: no limit
   double expected_downtime_ms = 0;
@@ -18,7 +19,7 @@ struct FreezeRule {
   bool last_round = false;               ///< there may be no other
 };
 
-/// True when the downtime is within the limit and another round would hardly shorten it, or may not
+/// Whether the downtime is within the limit, and another round would hardly shorten it or may not
 /// be.
 [[nodiscard]] bool should_freeze(const FreezeRule& now);
 
@@ -35,11 +36,11 @@ struct Prediction {
   std::string reason;  ///< why it does not fit
 };
 
-/// Before anything was sent: stop-copy, rounds, replay, in this order. What no optimizer rewrites
-/// is taken to stay as it is; without a replayable optimizer every step is taken to rewrite all.
-/// `max_stall_ms` 0: no limit. With Copies::as_pays `replay` may freeze with a part of its base
-/// copy where that makes the job lose a seventh less than a stop-copy, or a stop-copy is not
-/// allowed.
+/// Predicts, before anything was sent: stop-copy, rounds, replay, in this order. What no optimizer
+/// rewrites is taken to stay as it is; without a replayable optimizer every step is taken to
+/// rewrite all. `max_stall_ms` 0: no limit. With Copies::as_pays `replay` may freeze with a part of
+/// its base copy where that makes the job lose a seventh less than a stop-copy, or a stop-copy is
+/// not allowed.
 [[nodiscard]] std::vector<Prediction> predict(const Measurements& measured, double max_stall_ms,
                                               Copies copies = Copies::as_pays);
 

@@ -29,8 +29,8 @@ class RateMeter {
   using Clock = std::chrono::steady_clock;
 
   void add(std::uint64_t bytes, Clock::duration busy);
-  /// 0 until something was sent. Recent sends count more: each a quarter, and the less the further
-  /// it is below a megabyte.
+  /// The rate; 0 until something was sent. Recent sends count more: each a quarter, and the less
+  /// the further it is below a megabyte.
   [[nodiscard]] double bytes_per_s() const { return bytes_per_s_; }
 
  private:

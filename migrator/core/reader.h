@@ -24,7 +24,7 @@ class WireReader {
   [[nodiscard]] std::uint32_t u32() { return integer<std::uint32_t>(); }
   [[nodiscard]] std::uint64_t u64() { return integer<std::uint64_t>(); }
   [[nodiscard]] std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
-  /// Finite, and of a size that times, rates and ratios have: what comes after counts on both.
+  /// A finite number, of a size that times, rates and ratios have: what comes after counts on both.
   [[nodiscard]] double f64() {
     const auto value = any_f64();
     if (!(std::abs(value) < 1e18)) {
@@ -32,7 +32,7 @@ class WireReader {
     }
     return value;
   }
-  /// As it is: of a program's own state, for which any is right.
+  /// A number as it is: of a program's own state, for which any is right.
   [[nodiscard]] double any_f64() {
     const auto bits = u64();
     double value = 0;
@@ -55,7 +55,7 @@ class WireReader {
     const auto raw = blob(bytes_max);
     return {reinterpret_cast<const char*>(raw.data()), raw.size()};
   }
-  /// The same, as a view into the bytes this reader was given.
+  /// A u32 length and that many bytes, as a view into the bytes this reader was given.
   [[nodiscard]] std::span<const std::byte> blob(std::size_t bytes_max) {
     const auto size = u32();
     if (size > bytes_max) throw Error(Code::bad_request, "a field is longer than allowed");

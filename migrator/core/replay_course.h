@@ -34,8 +34,8 @@ enum class Copies {
 [[nodiscard]] ReplayCourse course_of_replay(const Measurements& measured, double max_stall_ms,
                                             Copies copies);
 
-/// True where a step's gradients take the link, or their replay the target, for as long as a step
-/// or longer: a log that lags then never catches up by itself.
+/// Whether a step's gradients take the link, or their replay the target, for as long as a step or
+/// longer: a log that lags then never catches up by itself.
 [[nodiscard]] bool log_outlasts_a_step(const Measurements& measured);
 
 }  // namespace cardswap

@@ -8,7 +8,7 @@
 /// (`to`), and what is done (`then`). All of it can be asked by the compiler.
 namespace cardswap {
 
-/// None: the event means nothing in this state.
+/// The rule for an event in a state. None: the event means nothing there.
 template <class Rules, class State, class Event>
 [[nodiscard]] constexpr auto rule_for(const Rules& rules, State from, Event on)
     -> std::optional<typename Rules::value_type> {
@@ -18,7 +18,7 @@ template <class Rules, class State, class Event>
   return std::nullopt;
 }
 
-/// The one that rule_for() finds is the only one.
+/// Whether the rule that rule_for() finds is the only one of each pair.
 template <class Rules>
 [[nodiscard]] constexpr bool every_pair_is_listed_once(const Rules& rules) {
   for (std::size_t i = 0; i < rules.size(); ++i) {

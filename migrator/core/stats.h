@@ -49,7 +49,7 @@ struct MigrationStats {
   bool operator==(const MigrationStats&) const = default;
 };
 
-/// In the order of the wire, under the names of the API and of the journal.
+/// The fields in the order of the wire, under the names of the API and of the journal.
 template <class Archive>
 void fields(Archive& a, MigrationStats& m) {
   a("phase", m.phase);

@@ -29,9 +29,9 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  /// Bytes of any content, aligned for any tensor. Owners: the storage that lives there, and every
-  /// StateView that reads it; the last one gives the range back. Throws Error{refused} when the
-  /// arena is full, and Error{io, no_memory} when it cannot grow.
+  /// Allocates bytes of any content, aligned for any tensor. Owners: the storage that lives there,
+  /// and every StateView that reads it; the last one gives the range back. Throws Error{refused}
+  /// when the arena is full, and Error{io, no_memory} when it cannot grow.
   [[nodiscard]] virtual std::shared_ptr<std::span<std::byte>> allocate(std::uint64_t bytes) = 0;
   /// Makes the first `bytes` be there, for whoever receives an arena. Throws as allocate().
   virtual void ensure_bytes(std::uint64_t bytes) = 0;
@@ -41,7 +41,7 @@ class Arena {
   [[nodiscard]] virtual std::uint64_t base() const = 0;
   /// The first bytes, which no block has: where the range begins, for whoever maps it elsewhere.
   [[nodiscard]] virtual std::span<std::byte> head() const = 0;
-  /// How many are there, from the base on.
+  /// How many bytes are there, from the base on.
   [[nodiscard]] virtual std::uint64_t bytes() const = 0;
 
   /// All that is there, in order, to be given to another process.

@@ -10,21 +10,22 @@ namespace cardswap {
 /// A value; knows offsets only.
 class BlockList {
  public:
+  /// A run of bytes, by its offset.
   struct Range {
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
   };
 
-  /// Nothing before `first` is ever given.
+  /// Begins with nothing in use; nothing before `first` is ever given.
   explicit BlockList(std::uint64_t first) : used_(first) {}
 
   /// A hole's offset; none: no hole is large enough.
   [[nodiscard]] std::optional<std::uint64_t> take(std::uint64_t bytes);
-  /// Behind everything in use.
+  /// Takes `bytes` behind everything in use; returns their offset.
   [[nodiscard]] std::uint64_t append(std::uint64_t bytes);
-  /// The hole that this makes, or is part of.
+  /// Gives a range back; returns the hole that this makes, or is part of.
   Range give_back(Range range);
-  /// Blocks and the holes between them end here.
+  /// The offset at which blocks, and the holes between them, end.
   [[nodiscard]] std::uint64_t used() const { return used_; }
 
  private:

@@ -17,8 +17,10 @@ class Arena;
 class Staging;
 struct StagingOptions;
 
+/// What may touch a device's memory.
 enum class MemoryKind : std::uint8_t { host, cuda };
 
+/// What a device is called, and how large it is.
 struct DeviceInfo {
   std::string name;  ///< "cpu:0", "cuda:1": for people; indexes are this process's own
   std::string uuid;  ///< "GPU-...", what tells devices apart; empty for a cpu
@@ -45,9 +47,9 @@ class Device {
   /// CUDA context that it finds there.
   virtual void enter() {}
 
-  /// The program's thread: behind everything that it has given this device so far.
+  /// A point behind everything that the program has given this device so far. The program's thread.
   [[nodiscard]] virtual Fence fence() { return {}; }
-  /// Until what `fence` stands behind is done.
+  /// Waits until what `fence` stands behind is done.
   virtual void wait(const Fence& /*fence*/) {}
 
   /// Fills `digests`, one a range, reading behind `after`. The bytes may change meanwhile: the
@@ -61,7 +63,7 @@ class Device {
   /// more than anyone asks for.
   [[nodiscard]] virtual std::optional<std::uint64_t> spare_bytes() { return std::nullopt; }
 
-  /// Memory of this device, and memory of the host that it reads and writes fastest.
+  /// Allocates memory of this device, and memory of the host that it reads and writes fastest.
   [[nodiscard]] virtual Buffer allocate(std::size_t bytes) = 0;
   [[nodiscard]] virtual Buffer allocate_host(std::size_t bytes) = 0;
   /// Copies `ranges` one behind the other to host memory, and returns when they are there.
@@ -81,13 +83,13 @@ class Device {
 
 /// This host's processors and memory. Needs no fences, stages nothing.
 [[nodiscard]] Device& cpu_device();
-/// The same for those who hold devices by pointer. It has no owner: it lives as long as the
+/// cpu_device() for those who hold devices by pointer. It has no owner: it lives as long as the
 /// process.
 [[nodiscard]] std::shared_ptr<Device> shared_cpu_device();
 
-/// Device::enter for each.
+/// Calls Device::enter for each device.
 void enter(std::span<const std::shared_ptr<Device>> devices);
-/// Behind what the program gave these devices so far, each once. The program's thread.
+/// A fence behind what the program gave these devices so far, each once. The program's thread.
 [[nodiscard]] Fence fence_of(std::span<const std::shared_ptr<Device>> devices);
 
 }  // namespace cardswap

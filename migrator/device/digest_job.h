@@ -27,11 +27,11 @@ class DigestJob {
   [[nodiscard]] bool done() const { return finished_threads_ == thread_count_; }
   /// How many chunks, from the first on, are digested by now. The owner's thread.
   [[nodiscard]] std::size_t ready();
-  /// Of a chunk below ready().
+  /// The digest of a chunk below ready().
   [[nodiscard]] const Digest& digest(std::size_t chunk) const { return digests_[chunk]; }
   /// `wake` is to be called as soon as there is more than ready() says, once.
   void wake_for_more() { wakes_for_more_ = true; }
-  /// One a chunk, in order; call when done(). Throws what a device threw.
+  /// The digests, one a chunk, in order; call when done(). Throws what a device threw.
   [[nodiscard]] const std::vector<Digest>& digests() const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   /// How long it took, once done().

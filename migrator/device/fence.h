@@ -10,8 +10,8 @@ class FencePoint {
  public:
   virtual ~FencePoint() = default;
 };
-/// Who reads behind it sees the work done. Empty: there is nothing to wait for, as on a cpu, where
-/// a call's work is done when it returns.
+/// Points that a reader waits for, so that it sees their work done. Empty: there is nothing to wait
+/// for, as on a cpu, where a call's work is done when it returns.
 using Fence = std::vector<std::shared_ptr<const FencePoint>>;
 
 }  // namespace cardswap

@@ -18,8 +18,8 @@ class MemfdArena final : public Arena, public std::enable_shared_from_this<Memfd
  public:
   /// Reserves addresses, nothing else. Throws Error{refused} when there are none.
   [[nodiscard]] static std::shared_ptr<MemfdArena> reserve();
-  /// The same at `base`, for `bytes` at least. Throws Error{refused}, naming the range, when
-  /// something is there.
+  /// Reserves the addresses from `base` on, for `bytes` at least. Throws Error{refused}, naming the
+  /// range, when something is there.
   [[nodiscard]] static std::shared_ptr<MemfdArena> reserve_at(std::uint64_t base,
                                                               std::uint64_t bytes);
   ~MemfdArena() override;

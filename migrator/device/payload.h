@@ -25,7 +25,7 @@ struct Fetched {
       1;  ///< bytes of the elements that were byte-shuffled; 1: they were not
 };
 
-/// Of one migration on the line at once, at most.
+/// How many payloads of one migration may be on the line at once.
 inline constexpr std::size_t kPayloadsUnderWayMax = 12;
 
 }  // namespace cardswap

@@ -10,11 +10,13 @@
 
 namespace cardswap {
 
+/// What a device's staging is made for.
 struct StagingOptions {
   std::size_t payload_bytes_max = 0;
   std::optional<std::size_t> direct_bytes_min;  ///< from here on the link reaches the memory itself
 };
 
+/// What fetch() may do with payloads on their way.
 struct FetchOptions {
   bool direct = false;    ///< the memory itself may be given
   bool shuffled = false;  ///< a payload that is copied may be byte-shuffled on its way (shuffle.h)
@@ -38,8 +40,8 @@ class Staging {
   /// The shuffle_size that on_received() takes for elements of so many bytes; 1: it takes them as
   /// they are in memory.
   [[nodiscard]] virtual std::uint8_t shuffle_size_for(std::uint8_t element_size) const = 0;
-  /// The payload is in `place`, byte-shuffled by `shuffle_size`: begins to bring it into `range`;
-  /// an empty one only gives the place back.
+  /// Begins to bring a payload, which is in `place` and byte-shuffled by `shuffle_size`, into
+  /// `range`; an empty range only gives the place back.
   virtual void on_received(std::span<std::byte> place, std::span<std::byte> range,
                            std::uint8_t shuffle_size) = 0;
   /// Waits until everything that was received is in its range.

@@ -15,6 +15,7 @@
 
 namespace cardswap {
 
+/// What a comparison of both sides' digests found.
 struct AuditOutcome {
   std::vector<ChunkId> missing;           ///< chunks to be sent
   std::vector<std::size_t> not_replayed;  ///< units that go by digests from now on, ...
@@ -35,22 +36,25 @@ class Audit {
   Audit(SourceParts& source, UpdateLog& log, StateWindow& window)
       : source_(source), log_(log), window_(window) {}
 
-  /// Asks for the next boundary, unless one was asked for or the latest found nothing. True: asked.
+  /// Requests an audit at the next boundary. False: one is pending, or the latest one found
+  /// nothing.
   bool request();
-  /// An entry of that step goes over as that update.
+  /// Notes that the entry of `step` goes over as `update`.
   void sent_as(std::uint64_t step, std::uint64_t update);
-  /// To be called between any two sends. The outcome, once, when both sides' digests are here.
+  /// The audit's outcome, once, when both sides' digests are here. To be called between any two
+  /// sends.
   [[nodiscard]] std::optional<AuditOutcome> poll(ReplayUnits& units);
-  /// The layout changed: digests under way are of the former one. True: an audit of it had been
-  /// asked for, and none was concluded.
+  /// Gives up what is under way: the layout changed, and its digests are of the former one. True:
+  /// an audit of that had been requested, and none was concluded.
   bool start_over();
-  /// The one under way counts no more; after a freeze that was put off there is another one.
+  /// Drops the audit under way; after a freeze that was put off there is another one.
   void cancel();
 
-  /// One was concluded since the layout is as it is, and none is under way.
+  /// Whether an audit was concluded since the layout is as it is, and none is under way.
   [[nodiscard]] bool is_done() const { return concluded_ && !running_; }
 
  private:
+  /// The audit that is under way.
   struct Running {
     explicit Running(std::uint64_t its_step) : step(its_step) {}
     std::uint64_t step;

@@ -24,18 +24,18 @@ class BaseCopy {
   /// False: no shard is left, or none can be copied now. `step_min`: an entry of that step has gone
   /// without the shard's gradients, so the copy must not be older.
   bool stage_next(std::uint64_t step_min);
-  /// While an entry is on the link the window may be open; when it is done the window may not be.
-  /// So many shards are copied ahead as keep the base copy's share of the link: no more than the
-  /// `log_bytes` that were sent of gradients.
+  /// Copies shards ahead while an entry is on the link: then the window may be open, and when the
+  /// entry is done it may not. So many shards are copied as keep the base copy's share of the link:
+  /// no more than the `log_bytes` that were sent of gradients.
   void stage_ahead(std::uint64_t step_min, std::uint64_t log_bytes);
   [[nodiscard]] bool has_staged() const { return !staged_.empty(); }
   /// Sends the oldest shard copied aside. Before the next entry is taken: entries of steps after
   /// the copy have the shard's gradients. `between_sends` is called between any two chunks.
   void send_staged(const std::function<void()>& between_sends);
 
-  /// At the freeze: what was not sent goes with the rest of the frozen state.
+  /// Drops what was staged and not sent, at the freeze: it goes with the rest of the frozen state.
   void drop_staged();
-  /// Units that are gone need no sending.
+  /// Drops units that are gone: they need no sending.
   void drop_gone();
 
   [[nodiscard]] std::uint64_t bytes_staged() const { return staged_bytes_; }

@@ -37,10 +37,10 @@ class ChunkMap {
   [[nodiscard]] std::vector<ChunkId> chunks_of(RegionId region) const;
   [[nodiscard]] std::uint64_t bytes_in(std::span<const ChunkId> chunks) const;
 
-  /// The target has said so of the bytes that it holds. Throws Error{bad_request} for a chunk that
-  /// there is not.
+  /// Notes the digest that the target has told of the bytes that it holds. Throws
+  /// Error{bad_request} for a chunk that there is not.
   void confirm(ChunkId chunk, const Digest& digest);
-  /// Other bytes are on their way to it.
+  /// Forgets what the target holds of a chunk: other bytes are on their way to it.
   void forget(ChunkId chunk) { digests_.at(static_cast<std::size_t>(chunk)).reset(); }
   void forget_all() { digests_.assign(spans_.size(), std::nullopt); }
   [[nodiscard]] const std::optional<Digest>& digest(ChunkId chunk) const {

@@ -10,9 +10,9 @@
 
 namespace cardswap {
 
-/// Bytes a second: cores pack slower, so on such a link it is not even tried.
+/// The link's bytes a second from which on packing is not even tried: cores pack slower.
 inline constexpr double kPackedRateMax = 2e9;
-/// A smaller payload is never packed.
+/// The bytes under which a payload is never packed.
 inline constexpr std::size_t kPackedBytesMin = 4096;
 
 /// Decides for a migration's payloads whether packing them shortens it, and packs them.
@@ -24,12 +24,13 @@ class Compressor {
  public:
   explicit Compressor(Compression wanted);
 
+  /// A packed payload, and how it was packed.
   struct Packed {
     Codec codec = Codec::none;
     std::vector<std::byte> bytes;
   };
-  /// None: send it as it is. `link_rate`: bytes a second without packing, 0 while unknown.
-  /// `shuffle_size`: as Packer::pack has it.
+  /// Packs a payload. None: send it as it is. `link_rate`: bytes a second without packing, 0 while
+  /// unknown. `shuffle_size`: as Packer::pack has it.
   [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes,
                                            std::uint8_t element_size, double link_rate,
                                            std::uint8_t shuffle_size = 1);

@@ -14,7 +14,7 @@
 
 namespace cardswap {
 
-/// What PayloadSender knows.
+/// The figures of the link, as PayloadSender knows them.
 struct LinkFigures {
   double rate = 0;   ///< bytes on the wire a second; 0 while unknown
   double ratio = 1;  ///< bytes of state for each of them
@@ -22,9 +22,9 @@ struct LinkFigures {
   std::uint64_t sent = 0;              ///< bytes of payloads
   std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
   double measured_rate = 0;            ///< as `rate`, but 0 until something was sent
-  std::optional<Codec> codec = {};     ///< that packed something last
+  std::optional<Codec> codec = {};     ///< the codec that packed something last
 };
-/// What ReplaySync knows.
+/// The figures of a replay, as ReplaySync knows them.
 struct ReplayFigures {
   std::uint64_t log_entries = 0;
   std::uint64_t log_bytes = 0;      ///< gradients sent for them
@@ -53,7 +53,7 @@ class Figures {
   Figures(const SourceOptions& options, SourceProgram& program, const SourceEvents& events,
           std::function<LinkFigures()> link);
 
-  /// As of now.
+  /// The statistics as of now.
   [[nodiscard]] MigrationStats stats() const;
   /// Tells the program's agent, a tenth of a second after the last time, or `always`.
   void report(bool always);
@@ -61,46 +61,46 @@ class Figures {
   // ---- what the parts say, each its own
   void enter(const char* phase) { stats_.phase = phase; }
   void use(Strategy strategy) { stats_.strategy = to_string(strategy); }
-  /// `gpu_path`: as MigrationStats has it.
+  /// Notes that the target is connected; `gpu_path` as MigrationStats has it.
   void note_connected(double setup_ms, const char* gpu_path);
   void note_state(std::uint64_t total_bytes) { stats_.total = total_bytes; }
-  /// Bytes of what is being sent that were not sent yet.
+  /// Notes how many bytes of what is being sent were not sent yet.
   void note_remaining(std::uint64_t bytes) { stats_.remaining = bytes; }
   void note_round() { ++stats_.rounds; }
   [[nodiscard]] std::uint32_t rounds() const { return stats_.rounds; }
-  /// `bytes_per_s`: that become dirty.
+  /// Notes how many bytes a second become dirty.
   void note_dirty_rate(double bytes_per_s);
   void note_throttle(std::uint32_t pct) { stats_.throttle_pct = pct; }
   void note_replay(const ReplayFigures& replay) { replay_ = replay; }
   void note_freeze(const FreezeFigures& freeze) { freeze_ = freeze; }
-  /// Values, which are sent in the downtime and are no payload.
+  /// Notes the bytes of the values, which are sent in the downtime and are no payload.
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
   /// `paused_ms`: the program stood before the step that both sides are to take.
   void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
   /// As MigrationStats has them.
   void note_rehearsal(const char* outcome, std::string note);
-  /// Nothing of the log waits at the target any more.
+  /// Notes that nothing of the log waits at the target any more.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }
 
   // ---- for people
-  /// What a strategy has to say, in place of what it said before.
+  /// Shows what a strategy has to say, in place of what it said before.
   void tell(std::string note);
-  /// The program was told to go on: report_converged() offers the next freeze.
+  /// Notes that the program was told to go on: report_converged() offers the next freeze.
   void note_freeze_put_off(const std::string& why);
 
   // ---- the planner's
   void note_digested(std::uint64_t bytes, Clock::duration took) { digest_rate_.add(bytes, took); }
   [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
-  /// What a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of replaying; and
-  /// that nothing else makes a step late.
+  /// Predicts what a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of
+  /// replaying; and that nothing else makes a step late.
   void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
-  /// After it, where steps are late before the freeze as well: the longest, and all lateness, what
-  /// was and what is to come.
+  /// Predicts, after expect_downtime(), the lateness of steps before the freeze as well: the
+  /// longest, and all of it, what was and what is to come.
   void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return stats_.expected_downtime_ms; }
   /// Offers a freeze, once.
   void report_converged();
-  /// `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
+  /// The `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
   [[nodiscard]] std::uint64_t expected_bytes() const { return expected_bytes_; }
   [[nodiscard]] std::uint64_t offered_bytes() const { return offered_bytes_; }
 

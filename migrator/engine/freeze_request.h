@@ -11,7 +11,7 @@ namespace cardswap {
 /// The frozen state on its way from the thread that stopped the program to the engine's thread.
 class FreezeRequest {
  public:
-  /// Any thread; whoever calls it wakes the engine.
+  /// Hands the frozen state over. Any thread; whoever calls it wakes the engine.
   void put(FrozenState state) {
     const MutexLock lock(mutex_);
     request_ = std::move(state);
@@ -26,7 +26,7 @@ class FreezeRequest {
     return taken_.has_value();
   }
   [[nodiscard]] const FrozenState& state() const { return taken_.value(); }
-  /// The program was told to go on; another freeze may come.
+  /// Drops the state: the program was told to go on, and another freeze may come.
   void drop() { taken_.reset(); }
 
  private:

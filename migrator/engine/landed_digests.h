@@ -14,7 +14,7 @@
 
 namespace cardswap {
 
-/// At the target: digests of chunks, taken while more of them land, so that a round's answer waits
+/// The target's digests of chunks, taken while more of them land, so that a round's answer waits
 /// for its last few megabytes only, and the line is served meanwhile. One thread.
 class LandedDigests {
  public:
@@ -30,7 +30,7 @@ class LandedDigests {
   /// where `all_are_here`. `payloads`: what the chunks came through. True: nothing waits or is
   /// under way.
   bool advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here);
-  /// What is under way is given up.
+  /// Gives up what is under way.
   void clear();
   /// Whether threads of this digest now.
   [[nodiscard]] bool is_under_way() const { return job_.has_value(); }

@@ -19,34 +19,35 @@ class LogShipper {
   LogShipper(SourceParts& source, UpdateLog& log, const ReplayUnits& units)
       : source_(source), log_(log), units_(units) {}
 
-  /// Before the program has the log: its very next step appends. `update_bytes`: gradients of one
-  /// step, if all parameters have one.
+  /// Begins before the program has the log, whose very next step appends. `update_bytes`: gradients
+  /// of one step, if all parameters have one.
   void begin(std::uint64_t update_bytes);
-  /// `base_chunks`: of the base copy, that the target is to have before it replays the entry.
-  /// `between_sends` is called between any two payloads.
+  /// Sends an entry. `base_chunks`: how many chunks of the base copy the target is to have before
+  /// it replays the entry. `between_sends` is called between any two payloads.
   void send(UpdateEntry entry, std::uint64_t base_chunks,
             const std::function<void()>& between_sends);
   /// Makes room for what the target has replayed by now.
   void release_replayed();
 
-  /// All but what the program waited for: that is the window's to say, and what an audit finds.
+  /// Everything except window_wait_ms and the audit's counts, which ReplaySync adds.
   [[nodiscard]] const ReplayFigures& figures() const { return figures_; }
-  /// Updates, which are numbered from 1 on.
+  /// How many updates were sent; they are numbered from 1 on.
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] bool all_are_replayed() const {
     return source_.connection.answers().replayed.number >= sent_;
   }
-  /// For a byte of gradients, as it was packed, the bytes of state that take the link as long. They
+  /// The bytes of state that take the link as long as a byte of gradients, as it was packed. They
   /// pack otherwise: those of bfloat16 weights are half zeros. 1 while nothing was sent.
   [[nodiscard]] double worth() const;
-  /// Of the latest entry sent; 0: none was.
+  /// The step of the latest entry sent; 0: none was.
   [[nodiscard]] std::uint64_t latest_step() const { return latest_step_; }
-  /// Gradients of one step, of all optimizers together: the most so far, and what is to be expected
-  /// of the next one.
+  /// Bytes of one step's gradients, of all optimizers together: the most so far, and what is to be
+  /// expected of the next one.
   [[nodiscard]] std::uint64_t step_bytes() const { return step_bytes_; }
   [[nodiscard]] std::uint64_t usual_step_bytes() const { return usual_step_bytes_; }
 
  private:
+  /// An update that the target has not replayed yet.
   struct Unacknowledged {
     std::uint64_t update = 0;
     std::uint64_t bytes = 0;

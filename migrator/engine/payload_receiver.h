@@ -20,7 +20,7 @@ class PayloadReceiver {
   explicit PayloadReceiver(StagingPool::DirectBytesMin direct_bytes_min)
       : direct_bytes_min_(std::move(direct_bytes_min)) {}
 
-  /// Before any payload.
+  /// Sets how large a payload may be; to be called before any comes.
   void begin(std::size_t payload_bytes_max) {
     stagings_.emplace(direct_bytes_min_, payload_bytes_max);
   }
@@ -29,12 +29,13 @@ class PayloadReceiver {
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header,
                                              const data::Packing& packing, std::size_t bytes,
                                              const MemoryRange& range);
-  /// It is there; returns the bytes of its range that it fills, 0 when the range was forgotten.
+  /// Takes a payload that is there; returns the bytes of its range that it fills, 0 when the range
+  /// was forgotten.
   std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
                           std::size_t bytes);
   /// Waits until all that was received is in its range.
   void settle();
-  /// The ranges are not there any more; what is under way may still land.
+  /// Forgets the ranges, which are not there any more; what is under way may still land.
   void forget_ranges();
 
  private:

@@ -30,22 +30,22 @@ class PayloadSender {
   /// All outlive this.
   PayloadSender(const SourceOptions& options, PeerConnection& connection, FreezeRequest& freeze);
 
-  /// Payloads of the chunk's size at most, to be fetched from their devices behind `after`. Once
-  /// connected.
+  /// Reads payloads of the chunk's size at most ahead of the link, from their devices and behind
+  /// `after`. To be called once connected.
   [[nodiscard]] ReadAhead read_ahead(Fence after);
   /// The next of `ahead`, when it is there.
   [[nodiscard]] Fetched await(ReadAhead& ahead);
-  /// Waits for room on the link and under the cap first; `ignore_cap`: also while frozen.
-  /// `element_size`: of the payload's elements, for packing it on a slow link.
+  /// Sends a payload, once there is room on the link and under the cap. `ignore_cap`: also while
+  /// frozen. `element_size`: of the payload's elements, for packing it on a slow link.
   void send(const data::BulkHeader& header, Fetched fetched, std::uint8_t element_size,
             bool ignore_cap);
-  /// What was sent last has arrived, as far as the caller knows.
+  /// Ends a stretch of sending: what was sent last has arrived, as far as the caller knows.
   void end_stretch();
   void wait_until_sent();
 
   /// What was sent so far, and how fast it is now, under the cap; for the planner and for people.
   [[nodiscard]] LinkFigures link_figures() const;
-  /// Measured apart: what was measured before does not count any more.
+  /// Takes a rate that was measured apart: what was measured before does not count any more.
   void take_measured_rate(double bytes_per_s);
 
  private:

@@ -48,7 +48,7 @@ class PeerConnection final : private LinkEvents {
   void progress(Clock::time_point deadline);
 
   void send(const data::Message& message);
-  /// As Link::send_bulk.
+  /// Sends a payload as Link::send_bulk does.
   void send_bulk(std::vector<std::byte> header, std::span<const std::byte> payload,
                  std::shared_ptr<const void> owner);
   [[nodiscard]] std::size_t bulk_in_flight() const { return link_->bulk_in_flight(); }

@@ -24,6 +24,7 @@ namespace cardswap {
 class StateWindow;
 class UpdateLog;
 
+/// Where a source engine connects to, and what its migration was asked for.
 struct SourceOptions {
   std::string migration;
   std::string host;
@@ -49,9 +50,9 @@ class SourceProgram {
   virtual double median_step_ms() = 0;
   /// Makes every step take 1 / (1 - share) times as long; 0: as it comes.
   virtual void throttle(double /*share*/) {}
-  /// From here on every optimizer step is appended to `log` before it is taken, and `window` is
-  /// closed around it, until the log is closed. Every entry of a step is appended before the
-  /// StateView of that step can be had. False: `log` and `window` are not used.
+  /// Begins the log: from here on every optimizer step is appended to `log` before it is taken, and
+  /// `window` is closed around it, until the log is closed. Every entry of a step is appended
+  /// before the StateView of that step can be had. False: `log` and `window` are not used.
   virtual bool begin_log(std::shared_ptr<UpdateLog> /*log*/,
                          std::shared_ptr<StateWindow> /*window*/) {
     return false;
@@ -84,14 +85,16 @@ struct SourceEvents {
   std::function<void(const Error&)> failed;  ///< once; nothing else is called after it
   /// The freeze holds: the program stands until the migration is over.
   std::function<void(std::uint64_t step)> frozen = {};
-  /// What the freeze found left would stop the program for longer than allowed: it is to go on, and
-  /// freeze() comes again after the next `converged`. Empty: a freeze is never put off.
+  /// The freeze is put off: what it found left would stop the program for longer than allowed. The
+  /// program is to go on, and freeze() comes again after the next `converged`. Empty: a freeze is
+  /// never put off.
   std::function<void(const std::string& why)> put_off = {};
   /// The target has the whole state, unconfirmed: the program is to take one step more, and
   /// freeze() comes again behind it. Empty: a step is never rehearsed.
   std::function<void()> rehearse = {};
 };
 
+/// Where a target engine listens, and whom it admits.
 struct TargetOptions {
   std::string migration;
   std::string listen_host;  ///< numeric address
@@ -100,7 +103,7 @@ struct TargetOptions {
   std::chrono::milliseconds silence_max{3000};
   std::string data_key;    ///< as SourceOptions has it; empty: nothing is sealed
   std::string peers = {};  ///< addresses of the source, a blank between; empty: any
-  std::vector<std::shared_ptr<Device>> devices = {};  ///< that the program's memory is on
+  std::vector<std::shared_ptr<Device>> devices = {};  ///< on which the program's memory is
 };
 
 /// What the parked standby is to the target engine, while the training thread is parked; must
@@ -129,6 +132,7 @@ class TargetProgram {
   }
 };
 
+/// The state that a target holds when both sides agree on it.
 struct VerifiedState {
   Digest root;
   std::uint64_t step = 0;

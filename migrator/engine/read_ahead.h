@@ -11,7 +11,7 @@
 
 namespace cardswap {
 
-/// At the source: payloads to send, fetched ahead of the line while it is busy. One thread.
+/// The source's payloads to send, fetched ahead of the line while it is busy. One thread.
 class ReadAhead {
  public:
   /// `direct`: FetchOptions::direct, asked as payloads are fetched, because the link's rate shows

@@ -8,22 +8,24 @@
 
 namespace cardswap {
 
-/// At the target: where payloads land before they are brought into a device's memory. One thread.
+/// The places at the target where payloads land before they are brought into a device's memory. One
+/// thread.
 class ReceiveBuffers {
  public:
-  /// Host memory itself, or a buffer until on_received(), or what the link can reach if `direct`.
-  /// Throws Error{bad_request} for a header that is under way already.
+  /// Where a payload lands: host memory itself, or a buffer until on_received(), or what the link
+  /// can reach if `direct`. Throws Error{bad_request} for a header that is under way already.
   [[nodiscard]] std::span<std::byte> reserve(StagingPool& stagings,
                                              std::span<const std::byte> header,
                                              const MemoryRange& range, bool direct);
-  /// As Staging has it, for the payload of that header.
+  /// The shuffle_size, as Staging has it, for the payload of that header.
   [[nodiscard]] std::uint8_t shuffle_size_for(std::span<const std::byte> header,
                                               std::uint8_t element_size) const;
   void on_received(std::span<const std::byte> header, std::uint8_t shuffle_size);
-  /// The ranges are not there any more; what is under way may still land.
+  /// Forgets the ranges, which are not there any more; what is under way may still land.
   void forget_ranges();
 
  private:
+  /// A payload that has a place and did not land yet.
   struct Landing {
     Staging* staging = nullptr;
     std::span<std::byte> place;

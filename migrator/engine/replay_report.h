@@ -14,9 +14,9 @@ class ReplayReport {
   void add_not_replayed(const std::string& region) { add(wrong_, wrong_names_, region); }
 
   [[nodiscard]] std::uint64_t not_replayed() const { return wrong_; }
-  /// The first few, a comma between.
+  /// The names of the first few shards that were not replayed, a comma between.
   [[nodiscard]] const std::string& names_not_replayed() const { return wrong_names_; }
-  /// One line; empty when all went as planned. `shards`: all in all.
+  /// The report as one line; empty when all went as planned. `shards`: all in all.
   [[nodiscard]] std::string text(std::size_t shards) const;
 
  private:

@@ -46,9 +46,9 @@ class ReplaySync {
   /// Whether the frozen program took its last step before that step's entry had gone, because it
   /// had waited for as long as a step may.
   [[nodiscard]] bool waited_in_vain() const { return !log_->figures().all_sent; }
-  /// After the freeze: sends what is left of the log, and takes over the frozen state's layout.
+  /// Sends what is left of the log, after the freeze, and takes over the frozen state's layout.
   void finish_log(const StateView& frozen);
-  /// True for a chunk that needs no sending because the target replays its updates.
+  /// Whether a chunk needs no sending because the target replays its updates.
   [[nodiscard]] bool covers(ChunkId chunk) const;
   [[nodiscard]] std::uint64_t updates_sent() const { return shipper_.sent(); }
 
@@ -60,7 +60,7 @@ class ReplaySync {
   void stage_ahead();
   void send_staged_shard();
   void send_entry(UpdateEntry entry);
-  /// What has to be looked at between any two sends.
+  /// Looks at what has to be looked at between any two sends.
   void poll();
   void note_figures();
   void ask_for_audit();
@@ -88,7 +88,7 @@ class ReplaySync {
   std::uint64_t first_step_ = 0;          // that the log has
   bool limit_is_kept_ = false;            // as far as can be told
   std::uint64_t interrupted_audits_ = 0;  // in a row, by a layout with nothing new to replay
-  std::uint64_t dirty_bytes_ = 0;         // that differed by digest at the latest audit
+  std::uint64_t dirty_bytes_ = 0;         // bytes that differed at the latest audit
 };
 
 }  // namespace cardswap

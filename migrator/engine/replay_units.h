@@ -17,6 +17,7 @@ namespace cardswap {
 /// first gradient, becomes another unit, which is to be copied anew. Pure; one thread.
 class ReplayUnits {
  public:
+  /// A shard, and how it goes over.
   struct Unit {
     Shard shard;  ///< its regions without those of an earlier unit
     std::uint64_t bytes = 0;
@@ -26,8 +27,9 @@ class ReplayUnits {
     [[nodiscard]] bool is_replayed() const { return copied_at && !by_digests; }
   };
 
-  /// Takes `shards` of `layout`, of whose regions `kept` says where the former layout had them. The
-  /// indices of the units that begin; none: the shards are of another layout, nothing has changed.
+  /// Takes `shards` of `layout`, of whose regions `kept` says where the former layout had them.
+  /// Returns the indices of the units that begin; none: the shards are of another layout, nothing
+  /// has changed.
   [[nodiscard]] std::optional<std::vector<std::size_t>> follow(
       const Layout& layout, const std::vector<Shard>& shards,
       std::span<const std::optional<RegionId>> kept);
@@ -35,7 +37,7 @@ class ReplayUnits {
   [[nodiscard]] std::size_t size() const { return units_.size(); }
   [[nodiscard]] Unit& operator[](std::size_t index) { return units_[index]; }
   [[nodiscard]] const Unit& operator[](std::size_t index) const { return units_[index]; }
-  /// Index of the unit that has it; none: no update rewrites it.
+  /// The index of the unit that has it; none: no update rewrites it.
   [[nodiscard]] std::optional<std::size_t> of(RegionId region) const {
     return unit_of_region_.at(static_cast<std::size_t>(region));
   }
@@ -45,9 +47,9 @@ class ReplayUnits {
     const auto unit = of(region);
     return unit && units_[*unit].is_replayed();
   }
-  /// Of units from index `first` on that are still to be copied.
+  /// Bytes of the units from index `first` on that are still to be copied.
   [[nodiscard]] std::uint64_t bytes_to_copy(std::size_t first = 0) const;
-  /// True when there is nothing left that is replayed or will be.
+  /// Whether nothing is left that is replayed or will be.
   [[nodiscard]] bool all_go_by_digests() const;
 
  private:

@@ -16,10 +16,10 @@ class Source {
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
-  /// Any thread; once, and once more after each put_off. From `frozen` on `state` is what is sent
-  /// and compared.
+  /// Hands the frozen state to the engine. Any thread; once, and once more after each put_off. From
+  /// `frozen` on `state` is what is sent and compared.
   void freeze(FrozenState state);
-  /// Any thread: a boundary was passed, the engine may have been waiting for it.
+  /// Tells the engine that a boundary was passed, for which it may have been waiting. Any thread.
   void stepped();
 
  private:

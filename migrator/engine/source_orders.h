@@ -11,6 +11,7 @@ namespace cardswap {
 /// What the source has asked for and was not done yet, the latest of each kind. A value: events of
 /// the link fill it, and the engine takes from it in the order that it needs.
 struct SourceOrders {
+  /// A layout that the target is to take.
   struct NewLayout {
     Layout layout;
     bool wants_digests = false;  ///< of what the target holds in it

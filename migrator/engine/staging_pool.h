@@ -13,7 +13,7 @@ namespace cardswap {
 /// One engine's Staging objects, a device each, made when a device is first used. One thread.
 class StagingPool {
  public:
-  /// From how many bytes on the link reaches memory of this kind itself; none: never.
+  /// The number of bytes from which on the link reaches such memory itself; none: never.
   using DirectBytesMin = std::function<std::optional<std::size_t>(MemoryKind kind)>;
 
   StagingPool(DirectBytesMin direct_bytes_min, std::size_t payload_bytes_max)

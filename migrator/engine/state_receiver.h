@@ -29,10 +29,10 @@ class StateReceiver {
   StateReceiver(TargetProgram& program, PayloadReceiver& payloads, std::function<void()> wake,
                 std::function<void()> serve);
 
-  /// A layout in which nothing is known; no chunk is expected until this returns. Throws
+  /// Adopts a layout in which nothing is known; no chunk is expected until this returns. Throws
   /// Error{layout_differs} that names what the program cannot follow, and what the program throws.
   void adopt(const Layout& wanted, std::uint64_t chunk_bytes);
-  /// The same, but what both layouts have keeps its bytes and digests. Between two rounds.
+  /// Adopts a layout between two rounds: what both layouts have keeps its bytes and digests.
   void amend(const Layout& wanted);
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
 
@@ -49,27 +49,27 @@ class StateReceiver {
   /// made it anew.
   void digest_all(bool look_again);
   [[nodiscard]] bool is_digesting_all() const { return all_.has_value(); }
-  /// True once when all that was begun is digested; from then on is_whole().
+  /// Whether all that was begun is digested: true once; from then on is_whole().
   [[nodiscard]] bool take_all();
   /// Digests chunks of the round; true when nothing waits or is under way.
   [[nodiscard]] bool digest_received(bool all_are_here);
-  /// Every digest was taken since the memory changed by anything but chunks that landed.
+  /// Whether every digest was taken since the memory changed by anything but chunks that landed.
   [[nodiscard]] bool is_whole() const { return whole_; }
-  /// Something else changes the memory.
+  /// Notes that something else changes the memory.
   void distrust() { whole_ = false; }
 
   // ---- answers
   /// Of a chunk as it lies here, between two rounds. Throws Error{bad_request} for more than there
   /// are or may be shown.
   [[nodiscard]] std::vector<std::byte> first_bytes(ChunkId chunk, std::uint32_t bytes) const;
-  /// What the round brought; it is over then.
+  /// Ends the round, and returns what it brought.
   [[nodiscard]] data::ChunkDigests end_round(std::uint32_t round);
-  /// The whole state, as the answer to a round, which is over then.
+  /// Ends the round, and returns the whole state as its answer.
   [[nodiscard]] data::ChunkDigests end_final_round(std::uint32_t round, const Digest& values);
   [[nodiscard]] data::ChunkDigests all_chunks() const;
-  /// One a chunk.
+  /// The digests, one a chunk.
   [[nodiscard]] std::vector<Digest> digests() const;
-  /// What both sides must agree on.
+  /// The digest that both sides must agree on.
   [[nodiscard]] Digest root(const Digest& values) const;
 
   /// Ends what other threads do for this.

@@ -23,19 +23,19 @@ class StateSender {
   StateSender(const SourceOptions& options, SourceProgram& program, PeerConnection& connection,
               PayloadSender& payloads, FreezeRequest& freeze, Figures& figures);
 
-  /// Before anybody connects: takes the program's memory as of now.
+  /// Takes the program's memory as of now, before anybody connects.
   void take_first_view();
-  /// The first message after the token: agrees on the layout. Unless the strategy is stop-copy the
-  /// target says what it holds.
+  /// Agrees on the layout with the first message after the token. Unless the strategy is stop-copy
+  /// the target says what it holds.
   void introduce();
   /// Whether the program has passed a boundary since view().
   [[nodiscard]] bool has_news() const { return program_.step() != view_.step; }
   /// Takes the program's memory as of now; tells the target when it is another layout, and then
   /// nothing is known of what it holds.
   void refresh(StateView now);
-  /// The same for a target that replays updates: it takes the other layout behind `updates` of them
-  /// and as many chunks of the base copy, and keeps what both layouts have. Not while a round is
-  /// under way.
+  /// refresh() for a target that replays updates: it takes the other layout behind `updates` of
+  /// them and as many chunks of the base copy, and keeps what both layouts have. Not while a round
+  /// is under way.
   void amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks);
   /// Takes the program's memory as of now, and asks the target anew for all that it holds in that
   /// layout, while this side digests its own, which is returned.

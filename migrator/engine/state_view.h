@@ -21,8 +21,8 @@ struct StateView {
   Fence fence;                                   ///< behind what the program did to it
   std::vector<std::shared_ptr<const void>> keep_alive;
   std::uint64_t step = 0;  ///< a source's: boundaries passed by then
-  /// A source's: what each parameter's update rewrites, by the layout's regions; none: its updates
-  /// cannot be captured. Owners: the program and every view in use.
+  /// A source's shards: what each parameter's update rewrites, by the layout's regions; none: its
+  /// updates cannot be captured. Owners: the program and every view in use.
   std::shared_ptr<const std::vector<Shard>> shards;
 };
 

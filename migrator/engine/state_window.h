@@ -32,7 +32,7 @@ class StateWindow {
     }
     /// Steps completed in what is read.
     [[nodiscard]] std::uint64_t step() const { return step_; }
-    /// What is read is to be read behind it.
+    /// The fence behind which it is to be read.
     [[nodiscard]] const Fence& fence() const { return fence_; }
 
    private:
@@ -46,7 +46,7 @@ class StateWindow {
   void open(std::uint64_t step, Fence fence = {});
 
   // ---- a reader
-  /// None while a step is being taken.
+  /// Begins a read; none while a step is being taken.
   [[nodiscard]] std::optional<Read> try_read();
 
   /// How long close() has waited for readers, all in all.

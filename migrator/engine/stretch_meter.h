@@ -13,17 +13,17 @@ class StretchMeter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Nothing was under way until now: a stretch begins.
+  /// Begins a stretch: nothing was under way until now.
   void begin(Clock::time_point now) {
     since_ = now;
     bytes_ = 0;
   }
-  /// A long stretch is counted in parts.
+  /// Counts what was sent; a long stretch is counted in parts.
   void sent(std::uint64_t bytes, Clock::time_point now) {
     bytes_ += bytes;
     if (now - since_ >= kPartMin) end(now);
   }
-  /// All that was sent has arrived, or a part of the stretch is over.
+  /// Ends the stretch, or a part of it: all that was sent has arrived.
   void end(Clock::time_point now) {
     if (bytes_ != 0) meter_.add(bytes_, now - since_);
     begin(now);
@@ -33,7 +33,7 @@ class StretchMeter {
     meter_ = RateMeter();
     meter_.add(static_cast<std::uint64_t>(bytes_per_s), std::chrono::seconds(1));
   }
-  /// 0 until a stretch, or a part of one, was over.
+  /// The rate; 0 until a stretch, or a part of one, was over.
   [[nodiscard]] double bytes_per_s() const { return meter_.bytes_per_s(); }
 
  private:

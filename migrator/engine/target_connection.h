@@ -42,7 +42,7 @@ class TargetConnection final : private LinkEvents {
   [[nodiscard]] std::uint16_t port() const { return link_->port(); }
 
  private:
-  /// For what everything is being digested.
+  /// What everything is being digested for.
   enum class DigestFor : std::uint8_t { layout, audit, freeze };
 
   void on_control(PeerId peer, std::span<const std::byte> bytes) override;
@@ -83,7 +83,7 @@ class TargetConnection final : private LinkEvents {
   SourceOrders orders_;
   DigestFor digesting_for_ = DigestFor::layout;
   std::uint64_t audit_of_ = 0;  // the update after which everything was digested last
-  Digest values_;               // that the program holds
+  Digest values_;               // what the program holds
   bool rehearses_ = false;      // the program steps: its memory is its own
   Mutex mutex_;
   std::optional<std::vector<std::byte>> stands_ CARDSWAP_GUARDED_BY(mutex_);  // behind that step

@@ -11,7 +11,7 @@
 
 namespace cardswap {
 
-/// At the target: where packed payloads land before they are unpacked into place. One thread.
+/// The places at the target where packed payloads land before they are unpacked. One thread.
 class Unpacker {
  public:
   /// A buffer for the `bytes` of the payload with `header`, which belongs in `place`. Throws
@@ -22,10 +22,12 @@ class Unpacker {
   /// `shuffle_size`: as Packer::unpack has it.
   std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
                           std::uint8_t shuffle_size = 1);
-  /// The places are not there any more; what is under way may still land in the buffers.
+  /// Forgets the places, which are not there any more; what is under way may still land in the
+  /// buffers.
   void forget_places();
 
  private:
+  /// A packed payload that did not land yet.
   struct Waiting {
     std::vector<std::byte> packed;
     std::span<std::byte> place;

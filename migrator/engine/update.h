@@ -12,11 +12,12 @@
 
 namespace cardswap {
 
+/// How much a replay saves, and how much it sends.
 struct ReplaySizes {
   std::uint64_t replayed_bytes = 0;  ///< of the state: what updates rewrite
   std::uint64_t update_bytes = 0;    ///< gradients of one step, if all parameters have one
 };
-/// `shards` by `layout`'s regions; those of other layouts do not count.
+/// The sizes of `shards` by `layout`'s regions; those of other layouts do not count.
 [[nodiscard]] ReplaySizes replay_sizes(const std::vector<Shard>& shards, const Layout& layout);
 [[nodiscard]] ReplaySizes replay_sizes(const StateView& state_view);
 
@@ -45,6 +46,7 @@ struct UpdateEntry {
 
 /// An update with its gradients, as a standby does it again.
 struct ReceivedUpdate {
+  /// A parameter's gradient, in memory where replay() reads it.
   struct Gradient {
     ParameterId parameter{};
     Buffer memory;

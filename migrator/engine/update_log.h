@@ -36,12 +36,13 @@ class UpdateLog {
   explicit UpdateLog(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   // ---- training thread
-  /// Returns at once when the log is closed. Closes it where there is no room in time.
+  /// Appends an entry; returns at once when the log is closed. Closes it where there is no room in
+  /// time.
   void append(UpdateEntry entry);
-  /// Until everything appended has been sent, the log is closed or the step may wait no longer;
-  /// before `step` is taken.
+  /// Waits until everything appended has been sent, the log is closed or the step may wait no
+  /// longer; before `step` is taken.
   void wait_until_sent(std::uint64_t step);
-  /// At a boundary: appends the audit that was asked for, behind every update of the step.
+  /// Appends, at a boundary, the audit that was asked for, behind every update of the step.
   void end_step(std::uint64_t step);
   /// Whether each step waits for its own entry, not only the last one.
   [[nodiscard]] bool holds_each() const;
@@ -49,17 +50,17 @@ class UpdateLog {
   // ---- the engine's thread
   /// The next entry, unless it is of a step after `step_max`.
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
-  /// 0: no bound.
+  /// Bounds the gradients that the log holds; 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
-  /// Of one step; none: as long as it takes. Of waits that begin after it.
+  /// Bounds the waits of one step that begin after this; none: as long as it takes.
   void set_wait_max(std::optional<std::chrono::duration<double, std::milli>> longest);
-  /// `bytes` of an entry need not be held or waited for any more.
+  /// Lets go of `bytes` of an entry: they need not be held or waited for any more.
   void release(std::uint64_t bytes);
-  /// From now on each step waits until its entry has been sent.
+  /// Makes each step wait, from now on, until its entry has been sent.
   void hold_each();
-  /// The latest entry taken has left this process.
+  /// Notes that the latest entry taken has left this process.
   void sent();
-  /// The next boundary is to be audited.
+  /// Asks for an audit at the next boundary.
   void request_audit();
   /// The step of an audit that was appended since the last call.
   [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
@@ -75,10 +76,10 @@ class UpdateLog {
  private:
   /// Whether an entry of `bytes` needs to wait for nothing.
   [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
-  /// Until when `step`, which begins to wait now, may do so.
+  /// The time until which `step`, which begins to wait now, may do so.
   [[nodiscard]] Clock::time_point deadline_of(std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
   void note_wait(Clock::time_point start) CARDSWAP_REQUIRES(mutex_);
-  /// False: `deadline` is over.
+  /// Waits for a change. False: `deadline` is over.
   bool wait(MutexLock& lock, Clock::time_point deadline) CARDSWAP_REQUIRES(mutex_);
   void shut() CARDSWAP_REQUIRES(mutex_);
 

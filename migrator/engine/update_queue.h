@@ -21,20 +21,21 @@ class UpdateQueue {
   static constexpr std::uint64_t kStatesWaitingMax = 4;
   using Allocate = std::function<Buffer(ParameterId parameter, std::size_t bytes)>;
 
-  /// Throws Error{bad_request} for an update out of order, for one with more than `state_bytes` of
-  /// gradients, and for more than kStatesWaitingMax times as many waiting; what `allocate` throws,
-  /// before which nothing has changed.
+  /// Adds an update. Throws Error{bad_request} for one out of order, for one with more than
+  /// `state_bytes` of gradients, and for more than kStatesWaitingMax times as many waiting; what
+  /// `allocate` throws, before which nothing has changed.
   void add(data::Update update, std::uint64_t state_bytes, const Allocate& allocate);
-  /// Each byte once: a piece that comes again is refused.
+  /// The place of a gradient's piece. Each byte comes once: a piece that comes again is refused.
   [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes);
   void on_received(const data::GradientHeader& header, std::size_t bytes);
   /// The next update in order, if it is whole and `base_chunks` have landed.
   [[nodiscard]] std::optional<ReceivedUpdate> take(std::uint64_t base_chunks);
-  /// For a new layout: forgets everything, numbers begin at 1 again. Throws Error{bad_request}
+  /// Forgets everything, for a new layout whose numbers begin at 1 again. Throws Error{bad_request}
   /// while something is landing.
   void clear();
 
  private:
+  /// An update some of whose pieces have not landed.
   struct Waiting {
     data::Update update;
     std::vector<Buffer> gradients;

@@ -21,7 +21,7 @@ class UpdateReplayer {
   UpdateReplayer(TargetProgram& program, std::function<void()> wake)
       : program_(program), wake_(std::move(wake)) {}
 
-  /// As UpdateQueue has them.
+  /// Adds an update, as UpdateQueue does.
   void add(data::Update update, std::uint64_t state_bytes);
   [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes) {
     return queue_.reserve(header, bytes);
@@ -36,20 +36,22 @@ class UpdateReplayer {
   void begin(ReceivedUpdate update);
   [[nodiscard]] bool is_replaying() const { return job_.has_value(); }
   [[nodiscard]] bool is_done() const { return job_ && job_->done(); }
+  /// What a replay came to.
   struct Done {
     std::uint64_t number = 0;
     double ms = 0;
     bool audit = false;
   };
-  /// Once is_done(). Throws what the program threw.
+  /// Ends the replay that is_done(). Throws what the program threw.
   Done finish();
-  /// Number of the latest that was replayed.
+  /// The number of the latest update that was replayed.
   [[nodiscard]] std::uint64_t replayed() const { return replayed_; }
 
-  /// For a new layout, in which numbers begin at 1 again. What was received is to be settled first:
-  /// the memory of its gradients goes. Throws Error{bad_request} while a gradient is landing.
+  /// Starts over with a new layout, in which numbers begin at 1 again. What was received is to be
+  /// settled first: the memory of its gradients goes. Throws Error{bad_request} while a gradient is
+  /// landing.
   void start_over();
-  /// Waits for the one that is under way; its outcome does not count.
+  /// Waits for the replay that is under way; its outcome does not count.
   void stop() { job_.reset(); }
 
  private:

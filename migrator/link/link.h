@@ -12,6 +12,7 @@
 
 namespace cardswap {
 
+/// A connection of a link, as its engine names it.
 enum class PeerId : std::uint32_t {};
 enum class MemoryKind : std::uint8_t;
 
@@ -38,24 +39,24 @@ class Link {
  public:
   virtual ~Link() = default;
   virtual void send_control(PeerId to, std::vector<std::byte> message) = 0;
-  /// `payload` must stay valid until it was sent or the Link is gone; `owner`, where given, is let
-  /// go then. Its bytes may change meanwhile, and what lands is then a mixture.
+  /// Sends a payload. It must stay valid until it was sent or the Link is gone; `owner`, where
+  /// given, is let go then. Its bytes may change meanwhile, and what lands is then a mixture.
   virtual void send_bulk(PeerId to, std::vector<std::byte> header,
                          std::span<const std::byte> payload,
                          std::shared_ptr<const void> owner = {}) = 0;
-  /// From how many bytes on a payload may lie in memory of this kind, and land there; none: never.
+  /// The bytes from which on a payload may lie in such memory, and land there; none: never.
   [[nodiscard]] virtual std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const = 0;
   [[nodiscard]] virtual std::size_t bulk_in_flight() const = 0;
   [[nodiscard]] virtual std::size_t control_in_flight() const = 0;
   virtual void drop(PeerId peer) = 0;
-  /// This peer has shown that it is the one that is waited for. Where the engine admits(), whoever
-  /// is not admitted within seconds is dropped, or before that for the next one who comes, and may
-  /// say little.
+  /// Admits a peer that has shown to be the one that is waited for. Where the engine admits(),
+  /// whoever is not admitted within seconds is dropped, or before that for the next one who comes,
+  /// and may say little.
   virtual void admit(PeerId peer) = 0;
   /// Moves bytes and delivers events; returns after an event, a completed send, wake() or at the
   /// deadline. Sleeps in between.
   virtual void wait(std::chrono::steady_clock::time_point deadline) = 0;
-  /// Any thread, also from a callback.
+  /// Ends a wait(). Any thread, also from a callback.
   virtual void wake() noexcept = 0;
   /// The port it listens on; 0 for a connecting link.
   [[nodiscard]] virtual std::uint16_t port() const = 0;
@@ -64,18 +65,19 @@ class Link {
 /// The peer of a connecting link.
 inline constexpr PeerId kServer{0};
 
+/// How a link reaches its peers, and which ones.
 struct LinkOptions {
   std::string transports;  ///< UCX_TLS or TLS@NET_DEVICES; empty: as UCX chooses
   /// The addresses from which the link may be reached at all, a blank between; empty: any.
   std::string peers = {};
 };
 
-/// In the clear; the engines use sealed_link.h's. Connects; a refusal arrives as on_lost(kServer).
+/// Connects in the clear; the engines use sealed_link.h's. A refusal arrives as on_lost(kServer).
 /// Throws Error{bad_request, unreachable}.
 [[nodiscard]] std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
                                                       const LinkOptions& options,
                                                       LinkEvents& events);
-/// In the clear. Listens on a free port of `host`, a numeric address. Throws Error{bad_request,
+/// Listens in the clear on a free port of `host`, a numeric address. Throws Error{bad_request,
 /// refused, io}.
 [[nodiscard]] std::unique_ptr<Link> listen_bare_link(const std::string& host,
                                                      const LinkOptions& options,

@@ -24,7 +24,7 @@ namespace cardswap {
 class SameHostLink final : public Link, private LinkEvents {
  public:
   using MakeLink = std::function<std::unique_ptr<Link>(LinkEvents&)>;
-  /// Whose memory is read: a connecting link's. The listening one reads.
+  /// The side whose memory is read: a connecting link's. The listening one reads.
   enum class End : std::uint8_t { is_read, reads };
 
   /// `make` connects or listens, as `end` says.
@@ -65,6 +65,7 @@ class SameHostLink final : public Link, private LinkEvents {
     PeerMemory memory;
     std::uint64_t next = 0;            // offer
     std::vector<std::uint64_t> taken;  // of which it was not told yet
+    /// A payload that has a place and was not read yet.
     struct Landing {
       std::vector<std::byte> header;
       std::span<std::byte> place;

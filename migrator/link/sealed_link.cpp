@@ -29,7 +29,7 @@ bool is_sealed(std::span<const std::byte> frame) {
   return !frame.empty() && std::to_integer<std::uint8_t>(frame[0]) == kSealedMark;
 }
 
-/// The number in a payload's header, and the engine's own header after it.
+/// The number of a payload, which stands in front of the engine's own header.
 std::uint64_t bulk_number(std::span<const std::byte> header) {
   wire::WireReader reader(header);
   if (reader.u8() != kSealedMark) {

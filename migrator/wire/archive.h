@@ -36,6 +36,7 @@ struct TextRule {
   bool utf8 = false;                ///< and without a NUL: made so when written, refused when read
 };
 
+/// Writes a message, field by field.
 class Put {
  public:
   static constexpr bool kReads = false;
@@ -60,7 +61,7 @@ class Put {
   void list(const std::vector<Item>& items, std::size_t /*most*/, std::size_t /*item_bytes*/) {
     items_of(items, items.size());
   }
-  /// For people alone: what is more than `most` is left out.
+  /// Writes a list for people alone: what is more than `most` is left out.
   template <class Item>
   void brief_list(const std::vector<Item>& items, std::size_t most) {
     items_of(items, std::min(items.size(), most));
@@ -72,7 +73,8 @@ class Put {
     writer_.u32(static_cast<std::uint32_t>(count));
     for (std::size_t i = 0; i < count; ++i) put(items[i]);
   }
-  /// A program's words may be cut anywhere and be in any encoding; the other side takes UTF-8.
+  /// Writes text. A program's words may be cut anywhere and be in any encoding; the other side
+  /// takes UTF-8.
   void text(std::string value) {
     if (rule_.utf8) {
       value = as_utf8(std::move(value));
@@ -114,7 +116,7 @@ class Put {
   const TextRule rule_;
 };
 
-/// Throws Error{bad_request} on what no Put has written.
+/// Reads a message, field by field. Throws Error{bad_request} on what no Put has written.
 class Take {
  public:
   static constexpr bool kReads = true;
@@ -136,7 +138,7 @@ class Take {
     const auto bytes = reader_.blob(bytes_max);
     value.assign(bytes.begin(), bytes.end());
   }
-  /// `item_bytes`: that an item takes at least.
+  /// Reads a list whose items take `item_bytes` each, at least.
   template <class Item>
   void list(std::vector<Item>& items, std::size_t most, std::size_t item_bytes) {
     const auto count = reader_.count(item_bytes);
@@ -150,7 +152,8 @@ class Take {
   }
 
  private:
-  /// What is taken here may stand in the journal and in JSON later, which carry nothing else.
+  /// Reads text. What is taken here may stand in the journal and in JSON later, which carry nothing
+  /// else.
   std::string text(std::size_t bytes_max) {
     auto value = reader_.string(bytes_max);
     if (rule_.utf8 && (!is_utf8(value) || value.find('\0') != std::string::npos)) {

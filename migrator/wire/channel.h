@@ -43,6 +43,7 @@ inline constexpr std::size_t kItemsMax = 64;
 inline constexpr std::size_t kPagesMax = 16;                ///< of one answer
 inline constexpr std::size_t kItemTextBytesMax = 1U << 10;  ///< longer ones are cut
 
+/// Whether the process is the job, or waits to become it.
 enum class Role : std::uint8_t { primary, standby };
 constexpr Role last_of(Role) { return Role::standby; }
 
@@ -83,7 +84,8 @@ struct Tracked {
   std::vector<Obstacle> obstacles;      ///< kObstaclesMax at most
   bool operator==(const Tracked&) const = default;
 };
-/// At most ten a second: boundaries passed by this job so far (it moves with the job).
+/// Boundaries passed by this job so far (it moves with the job); at most ten such messages a
+/// second.
 struct Stepped {
   std::uint64_t step = 0;
   double median_step_ms = 0;
@@ -96,6 +98,7 @@ struct Parked {
   std::uint64_t state_bytes = 0;
   bool operator==(const Parked&) const = default;
 };
+/// The engine's figures: at most ten a second, and one at each change of phase.
 struct SyncProgress {
   std::string migration;
   MigrationStats stats;
@@ -165,7 +168,7 @@ struct Departed {
   Digest root;                     ///< as Verified had it
   bool operator==(const Departed&) const = default;
 };
-/// Of a StateList: one tracked thing, or one that was seen and is not tracked.
+/// One tracked thing of a StateList, or one that was seen and is not tracked.
 struct StateItem {
   std::string name;  ///< as it is tracked; or what it is
   std::string kind;  ///< "module", "optimizer", "memory", "value", "gradients", "obstacle"
@@ -208,6 +211,7 @@ struct FirstSteps {
 
 // ---- agent -> runtime
 
+/// Answer to Hello: what this process is, and, to a standby, where it takes its data.
 struct Welcome {
   std::uint64_t epoch = 0;
   bool granted = false;    ///< may step; false for a standby, which does one warm-up step and parks
@@ -219,12 +223,14 @@ struct Welcome {
   std::string data_peers;  ///< standby: addresses of the source, a blank between; empty: any
   bool operator==(const Welcome&) const = default;
 };
+/// Answer to a Hello or a frame that the agent does not take: why it closes the connection.
 struct Refused {
   Code code = Code::refused;
   std::string failure;
   std::string hint;
   bool operator==(const Refused&) const = default;
 };
+/// Tells a source to begin: the engine starts at one of the next boundaries.
 struct BeginSync {
   std::string migration;
   std::string host;
@@ -237,6 +243,7 @@ struct BeginSync {
   std::string data_peers;  ///< addresses of the target, a blank between; empty: any
   bool operator==(const BeginSync&) const = default;
 };
+/// Tells a source to stand at its next boundary. Answered by Frozen.
 struct Freeze {
   std::string migration;
   bool operator==(const Freeze&) const = default;
@@ -252,22 +259,22 @@ struct Retire {
   std::string migration;
   bool operator==(const Retire&) const = default;
 };
-/// To a standby that holds the whole state: the job is its own. Until here it dies with its agent
-/// (PR_SET_PDEATHSIG); from here on it outlives that one.
+/// Tells a standby that holds the whole state that the job is its own. Until here it dies with its
+/// agent (PR_SET_PDEATHSIG); from here on it outlives that one.
 struct Grant {
   std::string migration;
   std::uint64_t epoch = 0;
   Digest root;  ///< must be what this target verified
   bool operator==(const Grant&) const = default;
 };
-/// To a source whose digests agree: get ready to be dumped. Answered by Departed or Failed.
+/// Tells a source whose digests agree to get ready to be dumped. Answered by Departed or Failed.
 struct Depart {
   std::string migration;
   std::string keeper;            ///< socket of a `cardswap-holder --keep`
   std::uint64_t keeper_pid = 0;  ///< whoever else answers there is not given the memory
   bool operator==(const Depart&) const = default;
 };
-/// To a restored process: where it is now. Answered by Verified or Failed.
+/// Tells a restored process where it is now. Answered by Verified or Failed.
 struct Arrived {
   std::string migration;
   std::uint64_t epoch = 0;  ///< what this process may step under until the grant: 0, none

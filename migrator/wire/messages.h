@@ -28,6 +28,7 @@ struct Knock {
   std::string migration;
   std::string token;
 };
+/// What the source brings, in which chunks. Answered by Accept or Refuse.
 struct Hello {
   std::uint32_t magic = kMagic;
   std::uint32_t version = kVersion;
@@ -42,14 +43,15 @@ struct LayoutChanged {
   bool want_held = true;
   Layout layout;
 };
-/// `chunks` were sent in this round; `final`: answer with the digests of everything, once `updates`
-/// updates have been replayed.
+/// The round is over: `chunks` were sent in it. `final`: answer with the digests of everything,
+/// once `updates` updates have been replayed.
 struct RoundEnd {
   std::uint32_t round = 0;
   std::uint32_t chunks = 0;
   bool final = false;
   std::uint64_t updates = 0;
 };
+/// A sign of life, and a question for the target's clock. Answered by Pong.
 struct Ping {
   std::int64_t sent_ns = 0;
 };
@@ -62,6 +64,7 @@ struct Values {
   std::int64_t clock_error_ns = 0;
   std::vector<std::byte> values;
 };
+/// Both sides' digests are equal. Answered by Confirmed.
 struct Equal {
   Digest root;
 };
@@ -69,6 +72,7 @@ struct Equal {
 /// follow as payloads. Replayed in the order of `number`, once `base_chunks` chunks of kBaseRound
 /// and all of its gradients have landed.
 struct Update {
+  /// A gradient that follows, by its parameter.
   struct Gradient {
     std::uint32_t parameter = 0;
     std::uint64_t bytes = 0;
@@ -82,6 +86,7 @@ struct Update {
   std::vector<std::byte> options;
   std::vector<Gradient> gradients;
 };
+/// The source ends the migration, and why.
 struct Bye {
   std::string reason;
 };
@@ -107,9 +112,11 @@ struct Show {
 
 // ---- target -> source
 
+/// The target takes the layout.
 struct Accept {
   std::uint32_t chunks = 0;
 };
+/// The target ends the migration, and why.
 struct Refuse {
   Code code = Code::refused;
   std::string failure;
@@ -122,13 +129,16 @@ struct ChunkDigests {
   std::vector<std::pair<ChunkId, Digest>> chunks;
   Digest values;  ///< final only: of the values saved again after they were applied
 };
+/// Answer to Ping.
 struct Pong {
   std::int64_t sent_ns = 0;
   std::int64_t target_ns = 0;
 };
+/// Answer to Equal: the target holds the same.
 struct Confirmed {
   Digest root;
 };
+/// An update was replayed, and how long that took.
 struct Replayed {
   std::uint64_t number = 0;
   double replay_ms = 0;
@@ -176,6 +186,7 @@ struct Packing {
   std::uint8_t element_size = 1;
   std::uint32_t bytes = 0;
 };
+/// What a payload is, and how it is packed.
 struct Bulk {
   BulkHeader what;
   Packing packing;

@@ -17,7 +17,7 @@ class MasterWeights {
     }
   }
 
-  /// Before a step: the optimizer steps on float32 gradients, new ones each time.
+  /// Gives the optimizer float32 gradients, new ones each time. Before a step.
   void take_gradients() {
     auto all = masters->parameters();
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -26,7 +26,7 @@ class MasterWeights {
       weights_[i].mutable_grad() = torch::Tensor();
     }
   }
-  /// After a step.
+  /// Gives the model the weights that the optimizer stepped. After a step.
   void give_weights() {
     const torch::NoGradGuard no_grad;
     const auto all = masters->parameters();

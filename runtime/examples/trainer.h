@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+/// What an example's command line says.
 struct TrainerOptions {
   std::uint64_t steps = 100;
   std::uint64_t seed = 1;
@@ -40,6 +41,7 @@ inline int guarded(int (*train)(int, char**), int argc, char** argv) {
   }
 }
 
+/// The log of losses, and, where it was asked for, of the times of steps.
 class LossLog {
  public:
   LossLog(const TrainerOptions& options, cardswap::Session& session) : session_(session) {
@@ -47,7 +49,7 @@ class LossLog {
     if (!options.times.empty()) times_ = open(options.times);
   }
 
-  /// At a step's start: CLOCK_MONOTONIC in ns, which all processes of a machine share.
+  /// Logs a step's start: CLOCK_MONOTONIC in ns, which all processes of a machine share.
   void begin(std::uint64_t step) {
     if (!times_ || session_.is_standby()) return;
     const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
@@ -56,7 +58,8 @@ class LossLog {
     std::fflush(times_.get());
   }
 
-  /// Hexadecimal floating point: equal text is equal bits. A standby's warm-up step is not logged.
+  /// Logs a loss in hexadecimal floating point: equal text is equal bits. A standby's warm-up step
+  /// is not logged.
   void write(std::uint64_t step, double loss) {
     if (session_.is_standby()) return;
     std::fprintf(out(), "step %llu loss %a\n", static_cast<unsigned long long>(step), loss);
@@ -75,6 +78,7 @@ class LossLog {
   }
 
  private:
+  /// Closes the file.
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };

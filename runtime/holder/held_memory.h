@@ -25,10 +25,11 @@ class HeldMemory {
   /// there. Throws Error{bad_request} on regions that no arena has, and Error{refused} when
   /// something else has their addresses.
   [[nodiscard]] StateView adopt(const Layout& wanted);
-  /// Everything, to be handed over.
+  /// All arenas, to be handed over.
   [[nodiscard]] std::vector<memory_handoff::PassedArena> passed() const;
 
  private:
+  /// An arena that is being received.
   struct Held {
     std::string name;  ///< of its head
     std::shared_ptr<Device> device;

@@ -20,11 +20,13 @@ class DepartedRole {
   /// Gives the memory away and says so; nothing of an engine is left by now. Without a keeper that
   /// takes it the process stands as before, or is lost: the agent's news.
   void depart(const channel::Depart& depart);
-  /// False, and the trainer stands on, when its memory is not to be had.
+  /// Takes the memory back. False, and the trainer stands on, when it is not to be had.
   [[nodiscard]] bool recall();
-  /// In the restored process: what it holds, when that is what it left with; else the agent's news.
+  /// Takes the memory in the restored process. Returns what it holds, when that is what it left
+  /// with; else that is the agent's news.
   [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
-  /// This process takes no further step, and says so whenever it is told to go on.
+  /// Gives the job up: this process takes no further step, and says so whenever it is told to go
+  /// on.
   void lose(const Error& why);
 
  private:

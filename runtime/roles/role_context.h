@@ -32,7 +32,7 @@ class RoleContext {
     std::function<void(const channel::Message&)> send;        ///< never blocks
     std::function<std::uint64_t()> inode;                     ///< of the connection's socket
     std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
-    /// On the training thread: why the job cannot be moved in this way; nothing when it can.
+    /// Why the job cannot be moved in this way; nothing when it can. On the training thread.
     std::function<std::optional<Error>(Arrival)> obstacle;
     /// Why a step is not to be taken by a standby too; nothing when it may be. Any thread.
     std::function<std::optional<std::string>()> not_rehearsed;
@@ -46,7 +46,7 @@ class RoleContext {
   ArenaRelocator& relocator;  ///< training thread only
   const Line line;
   Mutex mutex;
-  std::atomic<std::uint64_t> epoch{0};  ///< that this process was granted
+  std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted
   LatenessWatch lateness{gate};         ///< asked with the mutex held, or without it
 
   [[nodiscard]] const TrainerSide& side() const CARDSWAP_REQUIRES(mutex) { return side_; }
@@ -63,13 +63,13 @@ class RoleContext {
   }
 
   // Any thread, with or without it:
-  /// As of the latest change.
+  /// The state as of the latest change.
   [[nodiscard]] TrainerState state() const { return state_.load(); }
   void send(const channel::Message& message) const { line.send(message); }
   void fail(const std::string& migration, const Error& error) const;
 
-  /// Without `mutex`: on the training thread, which stands. Throws Error{internal} when it does not
-  /// any more: who waited for it would wait for ever.
+  /// Runs `task` on the training thread, which stands; called without `mutex`. Throws
+  /// Error{internal} when it does not stand any more: who waited for it would wait for ever.
   void on_trainer(std::function<void()> task) const;
 
  private:

@@ -163,27 +163,28 @@ inline constexpr auto kIgnoredWords = [] {
   return false;
 }
 
-/// No process of the job's yet: it dies with its agent, and takes no step that counts.
+/// Whether it is no process of the job's yet: it dies with its agent, and takes no step that
+/// counts.
 [[nodiscard]] constexpr bool is_standby(TrainerState state) {
   return state == TrainerState::standby || state == TrainerState::imitating ||
          state == TrainerState::holding || state == TrainerState::granting;
 }
-/// It may be dumped: nothing may be sent.
+/// Whether it may be dumped: nothing may be sent.
 [[nodiscard]] constexpr bool is_departed(TrainerState state) {
   return state == TrainerState::departed || state == TrainerState::lost;
 }
-/// A source whose training thread is to stand until its agent's next word.
+/// Whether it is a source whose training thread is to stand until its agent's next word.
 [[nodiscard]] constexpr bool is_held(TrainerState state) {
   return state == TrainerState::freezing || state == TrainerState::frozen ||
          state == TrainerState::equal || state == TrainerState::stranded ||
          state == TrainerState::departing || is_departed(state);
 }
-/// Its agent was told that it stands, or its memory is not its own: nobody but the agent lets it go
-/// on.
+/// Whether nobody but the agent lets it go on: that was told that it stands, or its memory is not
+/// its own.
 [[nodiscard]] constexpr bool is_bound(TrainerState state) {
   return is_held(state) && state != TrainerState::freezing;
 }
-/// A step that it takes is a step of the job.
+/// Whether a step that it takes is a step of the job.
 [[nodiscard]] constexpr bool may_step(TrainerState state) {
   return state == TrainerState::training || state == TrainerState::preparing ||
          state == TrainerState::syncing || state == TrainerState::put_off ||
@@ -307,7 +308,7 @@ constexpr bool what_is_lost_or_retired_never_steps_again(std::span<const Trainer
   }
   return true;
 }
-/// Obeyed, answered or ignored on purpose, and never two of them.
+/// Whether each word of an agent is obeyed, answered or ignored on purpose, and never two of them.
 constexpr bool every_word_of_an_agent_has_an_answer(std::span<const TrainerRule> rules) {
   for (std::size_t state = 0; state < kTrainerStates; ++state) {
     for (std::size_t word = 0; word < kAgentWords; ++word) {

@@ -21,22 +21,22 @@ class SourceRole final : private SourceProgram {
  public:
   explicit SourceRole(RoleContext& context) : context_(context) {}
 
-  /// Held by whoever has locked the context's mutex.
+  /// Asserts that the context's mutex is held: for whoever has locked it.
   void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
 
   // ---- the channel's thread
-  /// The engine begins at one of the next boundaries.
+  /// Lets the engine begin at one of the next boundaries.
   void prepare(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
-  /// Also on the engine's thread: the trainer stands at the next boundary, or, while updates are
-  /// logged, when the last one has gone out.
+  /// Makes the trainer stand at the next boundary, or, while updates are logged, when the last one
+  /// has gone out. Also on the engine's thread.
   void park() CARDSWAP_REQUIRES(context_.mutex);
   /// The engine, to be destroyed without the mutex; the log takes nothing more.
   [[nodiscard]] std::unique_ptr<Source> take_engine() CARDSWAP_REQUIRES(context_.mutex);
-  /// The same, and nothing of the migration is left.
+  /// The engine, as take_engine() has it; nothing of the migration is left.
   [[nodiscard]] std::unique_ptr<Source> take_all() CARDSWAP_REQUIRES(context_.mutex);
   /// Ends the engine of a trainer that stands on, and what it saw.
   void end(std::unique_ptr<Source> engine);
-  /// The job goes on, the engine ends, and the agent hears that both are so.
+  /// Lets the job go on and ends the engine; the agent hears that both are so.
   void let_go(std::unique_ptr<Source> engine, const std::string& migration);
 
   // ---- the training thread
@@ -44,7 +44,7 @@ class SourceRole final : private SourceProgram {
   void on_parked();
   /// Behind the step that its standby took too.
   void on_rehearsed();
-  /// Before an optimizer's step, while the gate has attention.
+  /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);
   /// Whether it is of interest which gradients a step uses.
   [[nodiscard]] bool looks_at_gradients() const { return looks_at_gradients_; }
@@ -63,7 +63,7 @@ class SourceRole final : private SourceProgram {
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
 
   // At a boundary:
-  /// True when `latest_` is what the engine may send.
+  /// Whether `latest_` is what the engine may send.
   [[nodiscard]] bool look_at_state() CARDSWAP_REQUIRES(context_.mutex);
   [[nodiscard]] bool look_at_arenas() CARDSWAP_REQUIRES(context_.mutex);
   /// The state as the engine reads it.
@@ -79,11 +79,11 @@ class SourceRole final : private SourceProgram {
   std::atomic<bool> looks_at_gradients_{false};
   bool captured_ = false;  // since the last boundary; training thread only
 
-  /// Wanted; starts at one of the next boundaries.
+  /// The migration that is wanted; its engine starts at one of the next boundaries.
   std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);
   int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since it was wanted
   std::optional<StateView> latest_ CARDSWAP_GUARDED_BY(context_.mutex);
-  /// While the engine replays.
+  /// The log, while the engine replays.
   std::shared_ptr<UpdateLog> log_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::shared_ptr<StateWindow> window_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::unique_ptr<Source> engine_ CARDSWAP_GUARDED_BY(context_.mutex);

@@ -17,30 +17,30 @@ class StandbyRole final : private TargetProgram {
  public:
   explicit StandbyRole(RoleContext& context) : context_(context) {}
 
-  /// Held by whoever has locked the context's mutex.
+  /// Asserts that the context's mutex is held: for whoever has locked it.
   void assert_held() const CARDSWAP_ASSERTS_HELD(context_.mutex) { context_.mutex.assert_held(); }
 
   // ---- the channel's thread
   /// Parks at the first boundary.
   void enter(const channel::Welcome& welcome) CARDSWAP_REQUIRES(context_.mutex);
-  /// What a process that was restored holds.
+  /// Takes what a process that was restored holds.
   void hold(const VerifiedState& state) CARDSWAP_REQUIRES(context_.mutex) { verified_ = state; }
   /// The engine, to be destroyed without the mutex.
   [[nodiscard]] std::unique_ptr<Target> take_engine() CARDSWAP_REQUIRES(context_.mutex) {
     return std::move(engine_);
   }
-  /// The engine ends, the process no longer dies with its agent, and the loop goes on. A grant that
-  /// cannot be taken is the agent's news.
+  /// Takes the grant: the engine ends, the process no longer dies with its agent, and the loop goes
+  /// on. A grant that cannot be taken is the agent's news.
   void take_grant(std::unique_ptr<Target> engine, const channel::Grant& grant);
-  /// Now and then: what an agent that was away may have missed.
+  /// Sends again what an agent that was away may have missed; called now and then.
   void resend_pending();
 
   // ---- the training thread
-  /// It stands: the engine listens for the source.
+  /// Called once it stands: the engine listens for the source.
   void on_parked();
   /// It stands behind the step that its source took too.
   void on_rehearsed();
-  /// Its first own step may be done.
+  /// Called at a boundary: its first own step may be done.
   void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
   void on_resume();
 

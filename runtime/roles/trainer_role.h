@@ -30,7 +30,7 @@ class TrainerRole {
   // ---- the channel's thread
   void enter_standby(const channel::Welcome& welcome);
   void handle(const channel::Message& message);
-  /// Now and then: what an agent that was away may have missed.
+  /// Sends again what an agent that was away may have missed; called now and then.
   void resend_pending() { standby_.resend_pending(); }
   /// How late the job's steps are, where that is of interest and has changed.
   void tell_lateness();
@@ -38,7 +38,7 @@ class TrainerRole {
   void describe(channel::Hello& hello);
 
   // ---- the training thread
-  /// Before an optimizer's step, while the gate has attention.
+  /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer) { source_.before_step(optimizer); }
   /// Whether it is of interest which gradients a step uses.
   [[nodiscard]] bool looks_at_gradients() const { return source_.looks_at_gradients(); }
@@ -51,7 +51,7 @@ class TrainerRole {
 
   // ---- any thread
   [[nodiscard]] bool is_standby() const { return cardswap::is_standby(context_.state()); }
-  /// The process may be dumped at any moment: nothing may be sent.
+  /// Whether the process may be dumped at any moment: nothing may be sent.
   [[nodiscard]] bool is_departed() const { return cardswap::is_departed(context_.state()); }
   [[nodiscard]] std::uint64_t epoch() const { return context_.epoch; }
   void set_epoch(std::uint64_t epoch) { context_.epoch = epoch; }
@@ -64,7 +64,7 @@ class TrainerRole {
     std::unique_ptr<Source> source;
     std::unique_ptr<Target> target;
   };
-  /// Tells it to the side, and each role what it is to know at the same moment.
+  /// Tells a word to the side, and each role what it is to know at the same moment.
   Asked hear(const channel::Message& message);
   void hold(const VerifiedState& state);
   void refuse(const channel::Message& message, const std::string& migration) const;

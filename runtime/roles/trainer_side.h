@@ -18,7 +18,7 @@ namespace cardswap {
 class TrainerSide {
  public:
   explicit TrainerSide(std::span<const TrainerRule> rules = kTrainerRules) : rules_(rules) {}
-  /// One that has come to `state` with `migration`, holding what `root` is of.
+  /// A side that has come to `state` with `migration`, holding what `root` is of.
   TrainerSide(TrainerState state, std::string migration, Arrival arrival,
               std::optional<Digest> root, std::span<const TrainerRule> rules = kTrainerRules)
       : rules_(rules),
@@ -28,21 +28,22 @@ class TrainerSide {
         root_(root) {}
 
   [[nodiscard]] TrainerState state() const { return state_; }
-  /// Empty: in none.
+  /// The migration that it is in; empty: none.
   [[nodiscard]] const std::string& migration() const { return migration_; }
   [[nodiscard]] Arrival arrival() const { return arrival_; }
-  /// Of what both sides hold, or of what this standby holds.
+  /// The digest of what both sides hold, or of what this standby holds.
   [[nodiscard]] const std::optional<Digest>& root() const { return root_; }
 
-  /// An agent's word. What is no word to a trainer is ignored.
+  /// Takes an agent's word. What is no word to a trainer is ignored.
   TrainerAct on(const channel::Message& message);
-  /// Of an engine, the training thread, or what became of an act: in the present migration.
+  /// Takes a word of an engine, of the training thread, or on what became of an act: in the present
+  /// migration.
   TrainerAct on(TrainerWord word);
-  /// The same, unless `migration` is not the present one: engines end a little late.
+  /// Takes such a word unless `migration` is not the present one: engines end a little late.
   TrainerAct on(TrainerWord word, std::string_view migration);
-  /// digests_equal, state_verified or memory_arrived, with what they are of.
+  /// Takes digests_equal, state_verified or memory_arrived, with what they are of.
   TrainerAct verified(TrainerWord word, std::string_view migration, const Digest& root);
-  /// The agent welcomed this process as the standby of `migration`.
+  /// Notes that the agent welcomed this process as the standby of `migration`.
   TrainerAct stand_by(std::string migration);
 
  private:

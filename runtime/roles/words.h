@@ -70,7 +70,7 @@ enum class TrainerWord : std::uint8_t {
 };
 constexpr TrainerWord last_of(TrainerWord) { return TrainerWord::grant_not_taken; }
 inline constexpr std::size_t kTrainerWords = kCountOf<TrainerWord>;
-/// The first of them.
+/// How many words are an agent's: they are the first ones.
 inline constexpr std::size_t kAgentWords = static_cast<std::size_t>(TrainerWord::arrived) + 1;
 
 enum class TrainerAct : std::uint8_t {

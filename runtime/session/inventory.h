@@ -21,21 +21,25 @@ class Inventory {
 
   explicit Inventory(Tracker& tracker) : tracker_(tracker) {}
 
-  /// `optimizer` is about to step towards the boundary `step`. True when it was never seen before.
+  /// Notes that `optimizer` is about to step towards the boundary `step`. True when it was never
+  /// seen before.
   bool note(const void* optimizer, Describe describe, std::uint64_t step);
   /// Looks at everything, at the boundary `step`; never throws. Saves every value twice.
   [[nodiscard]] std::vector<channel::Obstacle> obstacles(std::uint64_t step);
-  /// By tracked thing, in order; then what was seen besides, and what obstacles() has just found.
+  /// The state's items by tracked thing, in order; then what was seen besides, and what obstacles()
+  /// has just found.
   [[nodiscard]] std::vector<channel::StateItem> list(
       const std::vector<channel::Obstacle>& in_the_way);
 
  private:
+  /// An optimizer that was seen to step.
   struct Stepped {
     const void* address = nullptr;
     Describe describe = nullptr;
     std::uint64_t step = 0;  ///< the latest boundary that it led to: it may be gone after that
     SteppedOptimizer known;
   };
+  /// What a tracked thing was at the first boundary.
   struct First {
     Digest value;
     std::uint64_t version = 0;

@@ -11,9 +11,9 @@ namespace cardswap {
 /// The exit status of a process that may not step.
 inline constexpr int kNotTheJob = 75;
 
-/// Of a process whose job moved, and that did not leave its loop. Says so on stderr.
+/// Ends a process whose job moved and that did not leave its loop. Says so on stderr.
 [[noreturn]] void end_moved_process();
-/// Of a fork of `trainer` that wants to step. Says so on stderr.
+/// Ends a fork of `trainer` that wants to step. Says so on stderr.
 [[noreturn]] void end_forked_process(pid_t trainer, const std::string& job);
 
 /// The session of this process. A fork has a copy of its parent's, and may open its own.

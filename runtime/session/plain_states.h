@@ -12,6 +12,7 @@
 /// What a program tracks without a type that is known: by callbacks, or as bare memory.
 namespace cardswap {
 
+/// State that callbacks of the program save and load.
 class CallbackState final : public TrackedState {
  public:
   CallbackState(std::function<std::vector<std::byte>()> save,
@@ -25,6 +26,7 @@ class CallbackState final : public TrackedState {
   const std::function<void(std::span<const std::byte>)> load_;
 };
 
+/// Memory of the program's own.
 class MemoryState final : public TrackedState {
  public:
   explicit MemoryState(std::span<std::byte> memory) : memory_(memory) {}

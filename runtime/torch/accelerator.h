@@ -16,13 +16,14 @@ namespace cardswap::accelerator {
 /// tracked, naming it.
 [[nodiscard]] std::shared_ptr<Device> device_of(const at::Tensor& tensor);
 
-/// Until what the calling thread gave the tensor's device is done. Waits for its stream alone.
+/// Waits until what the calling thread gave the tensor's device is done, for its stream alone.
 void finish_work(const at::Tensor& tensor);
 
 /// Whether a GPU's storage is its own memory and may go elsewhere: it came from LibTorch's caching
 /// allocator, and no CUDA graph was captured on that GPU, which has addresses written down.
 [[nodiscard]] bool can_move(const c10::StorageImpl& storage);
-/// Such a storage to `home`, behind what the calling thread gave the GPU; nothing is waited for.
+/// Moves such a storage to `home`, behind what the calling thread gave the GPU; nothing is waited
+/// for.
 void move(const c10::Storage& storage, std::byte* home, std::shared_ptr<void> keep);
 
 /// Memory at `home` that a storage holds by `keep`.

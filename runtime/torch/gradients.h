@@ -33,6 +33,7 @@ class Gradients final : public TrackedGradients {
 
  private:
   using Identity = c10::weak_intrusive_ptr<at::TensorImpl>;
+  /// What is known of a parameter's gradient.
   struct Seen {
     std::optional<Identity> last;  ///< at the last boundary
     std::optional<Identity> used;  ///< by the latest step, in this version

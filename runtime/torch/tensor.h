@@ -12,7 +12,7 @@ namespace cardswap {
 /// be relocated when it owns its memory and got it from LibTorch's allocator.
 void append_storage(std::vector<TrackedRegion>& out, std::string name, const at::Tensor& tensor);
 
-/// Sizes, and how they lie in the storage where that is not the usual way.
+/// The sizes, and how they lie in the storage where that is not the usual way.
 [[nodiscard]] std::string shape_of(const at::Tensor& tensor);
 
 }  // namespace cardswap

@@ -44,6 +44,7 @@ class UcxLink final : public Link {
   [[nodiscard]] std::uint16_t port() const override { return port_; }
 
  private:
+  /// A message or payload that UCX has not sent yet.
   struct Send {
     UcxLink* link;
     std::list<Send>::iterator self;
@@ -53,6 +54,7 @@ class UcxLink final : public Link {
     std::vector<std::byte> message;
     std::shared_ptr<const void> owner;  // of a payload
   };
+  /// A message or payload that UCX has not received yet.
   struct Receive {
     UcxLink* link;
     std::list<Receive>::iterator self;
@@ -63,6 +65,7 @@ class UcxLink final : public Link {
   };
   /// What came, until wait() delivers it.
   struct Arrival {
+    /// What it is that came.
     enum class Kind : std::uint8_t { control, announced_control, announced, eager, landed };
     Kind kind{};
     PeerId peer{};
@@ -71,10 +74,11 @@ class UcxLink final : public Link {
     std::vector<std::byte> content;  // a control message, or an eager payload
     void* announced = nullptr;       // UCX's, of what comes by rendezvous
   };
+  /// One connection.
   struct Peer {
     ucp_ep_h endpoint = nullptr;  // closed by drop() or the destructor, with the worker's progress
     bool admitted = true;
-    std::size_t control_bytes = 0;  // that it sent before it was admitted
+    std::size_t control_bytes = 0;  // bytes that it sent before it was admitted
     std::chrono::steady_clock::time_point came;
   };
 

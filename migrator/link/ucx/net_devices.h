@@ -11,9 +11,9 @@ struct Interface {
   std::vector<std::string> addresses;
 };
 
-/// Those that are up.
+/// The interfaces that are up.
 [[nodiscard]] std::vector<Interface> interfaces();
-/// As UCX names them: "mlx5_0:1".
+/// The RDMA ports, as UCX names them: "mlx5_0:1".
 [[nodiscard]] std::vector<std::string> rdma_ports();
 
 /// UCX_NET_DEVICES without the interfaces all of whose addresses the other side's host has too:

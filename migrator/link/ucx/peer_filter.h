@@ -22,7 +22,7 @@ namespace cardswap::ucx {
 /// are left alone. Where the kernel takes no filter everybody may come, as without one.
 class PeerFilter {
  public:
-  /// Empty: does nothing.
+  /// Lets `addresses` in and nobody else; empty: does nothing.
   explicit PeerFilter(const std::string& addresses);
   void attach() const;
 

@@ -9,10 +9,11 @@
 
 namespace cardswap::ucx {
 
-/// `transports`: UCX_TLS, with UCX_NET_DEVICES behind an `@`; empty: as UCX chooses. `host` is the
-/// address of the link's listener: where it is IPv6, an interface's IPv6 address is told to the
-/// peer and not its IPv4 one. `peers`: as LinkOptions has them; interfaces that lead to none of
-/// them are left out, unless UCX_NET_DEVICES says otherwise. Both calls throw Error{link_lost}.
+/// Make UCX's context and worker. `transports`: UCX_TLS, with UCX_NET_DEVICES behind an `@`; empty:
+/// as UCX chooses. `host` is the address of the link's listener: where it is IPv6, an interface's
+/// IPv6 address is told to the peer and not its IPv4 one. `peers`: as LinkOptions has them;
+/// interfaces that lead to none of them are left out, unless UCX_NET_DEVICES says otherwise. Both
+/// calls throw Error{link_lost}.
 [[nodiscard]] Context make_context(const std::string& transports, const std::string& host,
                                    const std::string& peers);
 [[nodiscard]] Worker make_worker(ucp_context_h context);

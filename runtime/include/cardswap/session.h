@@ -70,7 +70,7 @@ class Session {
   /// from a queue": its steps are not rehearsed. Before the first boundary.
   void do_not_rehearse(std::string_view why);
 
-  /// What the program does to tracked state after each step besides the optimizer, such as an
+  /// Adds what the program does to tracked state after each step besides the optimizer, such as an
   /// average of the weights: step() calls `hook` after the optimizers, and a standby calls it after
   /// each update that it replays. It must compute from tracked state alone. `rewrites` names the
   /// tracked things that it changes and nothing else does. Call it after everything that it reads
@@ -116,6 +116,7 @@ class Session {
                    const char* type);
   void track_parts_of(const void* thing, const std::vector<std::string>& names);
   void call_hooks();
+  /// Closes the session.
   struct Close {
     void operator()(Impl* impl) const noexcept;
   };
@@ -125,6 +126,7 @@ class Session {
 
 namespace detail {
 
+/// A number or an enumerator, as its bytes.
 template <class T>
 class TrackedValue final : public TrackedState {
  public:
@@ -143,6 +145,7 @@ class TrackedValue final : public TrackedState {
   T& value_;
 };
 
+/// A text or a vector of numbers, as its bytes.
 template <class Sequence>
 class TrackedSequence final : public TrackedState {
  public:

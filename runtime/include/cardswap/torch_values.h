@@ -12,7 +12,7 @@ namespace cardswap {
 /// once. At a boundary it must be no part of a graph: detach() it, or the migration fails and
 /// says so. A standby makes the tensor if its own variable holds another one or none.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_tensor(at::Tensor& tensor);
-/// The same for each of them; their number is state too.
+/// A list of tensors, each as tracked_tensor() has it; their number is state too.
 [[nodiscard]] std::unique_ptr<TrackedState> tracked_tensors(std::vector<at::Tensor>& tensors);
 
 /// A generator of the program's own. LibTorch's default ones are track_rng()'s. Throws

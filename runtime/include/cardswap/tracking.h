@@ -69,16 +69,18 @@ struct TrackedUpdate {
 class ReplayableOptimizer {
  public:
   virtual ~ReplayableOptimizer() = default;
+  /// Whether this is the program's object `optimizer`.
   [[nodiscard]] virtual bool is(const void* optimizer) const = 0;
-  /// By parameter: TrackedRegion::storage of what its update rewrites.
+  /// The TrackedRegion::storage of what each parameter's update rewrites.
   [[nodiscard]] virtual std::vector<std::vector<const void*>> rewritten() = 0;
   /// The size of rewritten(), for each logged step.
   [[nodiscard]] virtual std::size_t parameter_count() { return rewritten().size(); }
+  /// What the step that is about to be taken will read. Called right before it.
   [[nodiscard]] virtual TrackedUpdate capture() = 0;
-  /// It is about to step, and a migration is on its way: before capture(), and before a migration
-  /// begins for a step at least.
+  /// Called when it is about to step and a migration is on its way: before capture(), and before a
+  /// migration begins for a step at least.
   virtual void noticed() {}
-  /// False for what updates without gradients, a hook: its updates carry empty ones.
+  /// Whether its updates have gradients; a hook's carry empty ones.
   [[nodiscard]] virtual bool has_gradients() const { return true; }
   /// Steps with these gradients; parameters that have none here are left alone.
   virtual void replay(const TrackedUpdate& update) = 0;
@@ -90,21 +92,23 @@ class TrackedGradients {
  public:
   virtual ~TrackedGradients() = default;
   // Of a source, from a migration's request on:
-  /// An optimizer is about to step; `tensors`, sorted, are its parameters.
+  /// Called when an optimizer is about to step; `tensors`, sorted, are its parameters.
   virtual void stepping(std::span<const void* const> tensors) = 0;
-  /// A boundary is passed. Gradients that outlived the last one belong to the state from here on;
-  /// if `all`, those too that no step has used yet.
+  /// Called when a boundary is passed. Gradients that outlived the last one belong to the state
+  /// from here on; if `all`, those too that no step has used yet.
   virtual void passing(bool all) = 0;
-  /// The job stops at this boundary: what no step has used belongs to the state.
+  /// Called when the job stops at this boundary: what no step has used belongs to the state.
   virtual void keep_unused() = 0;
   // Both sides:
   /// What belongs to the state, as TrackedState::regions.
   virtual void regions(std::vector<TrackedRegion>& out) = 0;
+  /// Makes room for the gradients that the source has, under these names; on a standby.
   virtual void adopt(const std::vector<std::string>& names) = 0;
-  /// Which of them there are.
+  /// The bytes that tell which gradients there are.
   [[nodiscard]] virtual std::vector<std::byte> save() = 0;
+  /// Takes what save() gave; throws on bytes that it did not give.
   virtual void load(std::span<const std::byte> bytes) = 0;
-  /// The job goes on here.
+  /// Called when the job goes on here.
   virtual void arrived() = 0;
 };
 
@@ -124,22 +128,22 @@ class TrackedState {
   /// Appends what is no state but what the process needs to go on where it stands, gradients. Used
   /// only when the process itself is moved: then they are sent like regions.
   virtual void scratch(std::vector<TrackedRegion>& /*out*/) {}
-  /// On a standby, before anything arrives: the regions that the source has of this thing. Makes or
-  /// drops state that exists only after a first use, as optimizers have it.
+  /// Makes or drops state that exists only after a first use, as optimizers have it: called on a
+  /// standby, before anything arrives, with the regions that the source has of this thing.
   virtual void adopt(const std::vector<std::string>& /*names*/) {}
   /// Everything that is no region. Equal states must give equal bytes.
   [[nodiscard]] virtual std::vector<std::byte> save() { return {}; }
   /// Takes what save() gave; throws on bytes that it did not give.
   virtual void load(std::span<const std::byte> /*bytes*/) {}
-  /// True for state that loading other state may disturb, such as a random generator.
+  /// Whether loading other state may disturb this one, as with a random generator.
   [[nodiscard]] virtual bool loads_last() const { return false; }
-  /// This, if it is an optimizer whose steps can be replayed.
+  /// The thing itself, if it is an optimizer whose steps can be replayed.
   [[nodiscard]] virtual ReplayableOptimizer* replayable() { return nullptr; }
-  /// Those of its tensors, if they have any.
+  /// The gradients of its tensors, if they have any.
   [[nodiscard]] virtual TrackedGradients* gradients() { return nullptr; }
-  /// Looked at anew, from the first boundary on: appends what keeps it from being moved.
+  /// Appends what keeps it from being moved; called anew from the first boundary on.
   virtual void look(std::vector<TrackedObstacle>& /*obstacles*/) {}
-  /// For people: "module", "optimizer", "value".
+  /// The kind of thing, for people: "module", "optimizer", "value".
   [[nodiscard]] virtual std::string kind() const { return {}; }
 };
 

@@ -51,7 +51,7 @@ class Bytes {
     rest_ = rest_.subspan(size);
     return taken;
   }
-  /// Of items that take a byte each, at least.
+  /// A count of items that take a byte each, at least.
   std::size_t count() {
     std::uint64_t items = 0;
     std::memcpy(&items, take(sizeof(items)).data(), sizeof(items));
@@ -168,6 +168,7 @@ struct Value<std::array<T, Size>> {
 };
 
 template <class Sequence>
+/// A sequence: how many items, then each of them.
 struct SequenceValue {
   using Item = typename Sequence::value_type;
   static void put(std::vector<std::byte>& out, const Sequence& values) {
@@ -189,7 +190,8 @@ struct Value<std::vector<T>> : SequenceValue<std::vector<T>> {};
 template <IsValue T>
 struct Value<std::deque<T>> : SequenceValue<std::deque<T>> {};
 
-/// Items sorted by their bytes: a hash table's own order differs from process to process.
+/// A table: its items sorted by their bytes, because a hash table's own order differs from process
+/// to process.
 template <class Table, class Item>
 struct TableValue {
   static void put(std::vector<std::byte>& out, const Table& table) {
@@ -221,6 +223,7 @@ struct Value<std::set<T>> : TableValue<std::set<T>, T> {};
 template <IsValue T>
 struct Value<std::unordered_set<T>> : TableValue<std::unordered_set<T>, T> {};
 
+/// A value of the standard library, by its Value.
 template <IsValue T>
 class TrackedByValue final : public TrackedState {
  public:
@@ -240,6 +243,7 @@ class TrackedByValue final : public TrackedState {
   T& value_;
 };
 
+/// A thing that saves and loads itself.
 template <SavesItself T>
 class TrackedBySelf final : public TrackedState {
  public:
