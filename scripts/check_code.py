@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds the rules of this code base that a look at one file's text can hold: banned words, locks,
-coroutines, lengths. Other scripts hold the rest: scripts/check.sh runs them all."""
+coroutines, lengths, contracts. Other scripts hold the rest: scripts/check.sh runs them all."""
 import re
 import subprocess
 import sys
@@ -43,6 +43,36 @@ ROUTE = re.compile(r"router_?\.on\(\s*\"[A-Z]+\",\s*\"[^\"]*\",\s*$")
 # (file, what stands before the lambda) -> why it outlives its coroutine.
 CAPTURING = {
 }
+
+
+# A contract's first sentence names the thing, or says what it does: a reader who comes from a search
+# sees that sentence alone, without the one that "The same" or "Of those" would lean on.
+LEANS = re.compile(
+    r"(The same|That|Those|Of|Whose|It|Its|They|Their|Them|As|By|Behind|Beside|Until|Since|After|Before|While|If|Unless|From|At"
+    r"|In|Into|On|For|To|With|Without|Over|None|Nothing|False|True|Empty|Null|Told|Also|And|But|Or|0)(?![\w'-])")
+TYPE = re.compile(r"\s*(?:struct|class|enum class)\s+(?:\[\[\w+\]\]\s+|CARDSWAP_\w+\(.*\)\s+|alignas\(\d+\)\s+)*(\w+)"
+                  r"(?![^{]*;)(?![\w<])")
+# Another project's interface, declared here with its own words; its header says what it is.
+FOREIGN = "_api.h"
+
+
+def contracts(path, text):
+    """What is wrong with the first sentences of a header's comments; each type has one."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        before = lines[number - 2].strip() if number > 1 else ""
+        sentence = re.match(r"\s*/// (.*)", line)
+        if sentence and not before.startswith("///"):
+            if leans := LEANS.match(sentence[1]):
+                yield f"{path}:{number}: begins with '{leans[1]}': name the thing, or say what it does"
+        found = TYPE.match(line)
+        if not found or path.endswith(FOREIGN):
+            continue
+        at = number - 2
+        while at >= 0 and re.match(r"\s*(template\b|requires\b)", lines[at]):
+            at -= 1
+        if at < 0 or not lines[at].lstrip().startswith("//"):
+            yield f"{path}:{number}: {found[1]} has no first line: say its one job"
 
 
 def banned_words(path, text):
@@ -115,6 +145,7 @@ def complaints(files: dict[str, str], long=None, capturing=None, functions=None)
             found.append(f"{path}: {lines} lines: strike it off the list of long files")
         if path.startswith(PRODUCT):
             found += long_functions(path, text, long_ones)
+            found += contracts(path, text) if path.endswith(".h") else ()
     found += [f"{path}: {name} is no long function any more: strike it off the list" for path, name in sorted(long_ones)]
     found += [f"{path}: on the list of long files, and not there" for path in long if path not in files]
     found += [f"{path}: no coroutine lambda stands behind '{before}' any more: strike it off the list"

@@ -78,10 +78,39 @@ class Check(unittest.TestCase):
 
     def test_a_long_class_or_namespace_is_no_function_but_its_members_are(self):
         members = "  int f(int b) {\n    return b;\n  }\n" * 30
-        self.assertEqual(self.complaints("agent/a.h", f"class A final : public B<int(int)> {{\n public:\n{members}}};\n"), [])
+        self.assertEqual(self.complaints("agent/a.h", f"/// One.\nclass A final : public B<int(int)> {{\n public:\n{members}}};\n"), [])
         long = "  int f(int b) {\n" + "    ++b;\n" * 60 + "  }\n"
-        self.refused("agent/a.h", f"class A {{\n public:\n{long}}};\n", "f has 62 lines")
+        self.refused("agent/a.h", f"/// One.\nclass A {{\n public:\n{long}}};\n", "f has 62 lines")
         self.assertEqual(self.complaints("agent/a.h", 'constexpr auto kText = R"(\nf(x) {\n' + "\n" * 70 + ')";\n'), [])
+
+
+    def test_a_contract_begins_with_the_thing_or_with_what_it_does(self):
+        for text in ("The epoch of the target.", "Waits until it ends.", "What the target holds.", "Whether it runs.",
+                     "Itself a file.", "`host` in brackets.", "32 digits.", "Forgets it.", "On-disk records."):
+            self.assertEqual(self.complaints("agent/a.h", f"/// {text}\nint f();\n"), [], text)
+        for text in ("That the target is granted.", "Of the lowest rank.", "The same, for tasks.", "Whose it is.",
+                     "Those of all jobs.", "It is over.", "Empty where there is none.", "0: no bound."):
+            self.refused("agent/a.h", f"  /// {text}\n  int f();\n", "begins with")
+
+    def test_only_the_first_sentence_of_a_headers_contract_must_stand_alone(self):
+        self.assertEqual(self.complaints("agent/a.h", "/// A job's files, without\n/// those that are gone.\nint f();\n"), [])
+        self.assertEqual(self.complaints("agent/a.h", "int a;  ///< of the job\n// of the job\nint f();\n"), [])
+        self.assertEqual(self.complaints("agent/a.cpp", "/// Of a job.\nint f() { return 0; }\n"), [])
+        self.assertEqual(self.complaints("tests/support/a.h", "/// Of a job.\nint f();\n"), [])
+
+    def test_a_type_without_a_first_line_is_refused(self):
+        for text in ("struct A {", "class A final : public B {", "  enum class A : int { one, two };", "struct A {};",
+                     "template <class T>\nclass A {", "enum class [[nodiscard]] A : int{one};",
+                     'class CARDSWAP_THREAD_SAFETY(capability("mutex")) A {',
+                     "class A final : public B,\n                public C {"):
+            self.refused("agent/a.h", f"\n{text}\n", "A has no first line")
+            self.assertEqual(self.complaints("agent/a.h", f"\n/// One.\n{text}\n"), [], text)
+
+    def test_what_is_declared_elsewhere_needs_no_first_line(self):
+        for text in ("class A;", "enum class A : int;", "class A;  // of the job", "template <>\nstruct A<int> {",
+                     "template <class T>\nrequires(kOf<T>) struct A<T> {", "template <class A>\nint f();"):
+            self.assertEqual(self.complaints("agent/a.h", f"\n{text}\n"), [], text)
+        self.assertEqual(self.complaints("cuda/nvml_api.h", "struct nvmlMemory_t {\n"), [])
 
 
 class CheckSh(unittest.TestCase):
