@@ -77,7 +77,7 @@ struct Migration {
   [[nodiscard]] bool each(Is is) const {
     return std::ranges::all_of(transfers, is);
   }
-  /// Nothing was to be moved, and both sides' steps left the same bytes.
+  /// Whether nothing was to be moved, and both sides' steps left the same bytes.
   [[nodiscard]] bool found_nothing_forgotten() const;
   /// Answers of the targets' agents so far, whatever came of them.
   [[nodiscard]] std::uint64_t calls() const;

@@ -35,7 +35,7 @@ class MigrationIntake {
   /// or, in a dry run, could be. Without TLS every caller is taken for it.
   [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
                                   const Caller& caller) const;
-  /// The same, for a migration that ends with the rehearsal of a step.
+  /// Whether moves_within() holds of a migration that ends with the rehearsal of a step.
   [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
                                       const Caller& caller) const;
 

@@ -43,7 +43,8 @@ struct MigrationStats {
   std::string not_replayed;                ///< a region of each, the first few
   std::uint32_t freezes_put_off = 0;       ///< because more was left than when they were offered
   std::string note;  ///< for people: what went another way than planned, and why
-  /// Of the step that both sides took: "equal", "rounding", "differs", "left out"; empty: none yet.
+  /// What became of the step that both sides took: "equal", "rounding", "differs", "left out";
+  /// empty: none yet.
   std::string rehearsal;
   std::string rehearsal_note;  ///< for people: which step, and what differed
   bool operator==(const MigrationStats&) const = default;

@@ -77,7 +77,7 @@ class Figures {
   void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
   /// `paused_ms`: the program stood before the step that both sides are to take.
   void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
-  /// As MigrationStats has them.
+  /// Notes what became of a rehearsal, as MigrationStats has it.
   void note_rehearsal(const char* outcome, std::string note);
   /// Notes that nothing of the log waits at the target any more.
   void note_all_replayed() { replay_.log_lag_bytes = 0; }

@@ -125,8 +125,8 @@ class TargetProgram {
   virtual void replay(const ReceivedUpdate& /*update*/) {
     throw Error(Code::bad_request, "this program cannot replay updates");
   }
-  /// It holds the whole state of `step`, and takes one step more as in its warm-up, on its own
-  /// thread: returns at once, and Target::rehearsed() tells when it stands behind it.
+  /// Takes one step more, as in its warm-up, from the whole state of `step`, on the program's own
+  /// thread: returns at once, and Target::rehearsed() tells when it stands behind that step.
   virtual void rehearse(std::uint64_t /*step*/) {
     throw Error(Code::bad_request, "this program takes no step beside its source's");
   }

@@ -16,8 +16,9 @@ struct SourceParts;
 [[nodiscard]] bool is_rounding(std::string_view dtype, std::span<const std::byte> one,
                                std::span<const std::byte> other);
 
-/// The same of what both sides hold in these chunks, by the first bytes of one chunk a region, as
-/// the target tells them. Both stand. The engine's thread; throws as PeerConnection does.
+/// Whether what both sides hold in these chunks differs by rounding alone, by the first bytes of
+/// one chunk a region, as the target tells them. Both stand. The engine's thread; throws as
+/// PeerConnection does.
 [[nodiscard]] bool differ_by_rounding(SourceParts& parts, std::span<const ChunkId> differing);
 
 }  // namespace cardswap

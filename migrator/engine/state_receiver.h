@@ -59,8 +59,8 @@ class StateReceiver {
   void distrust() { whole_ = false; }
 
   // ---- answers
-  /// Of a chunk as it lies here, between two rounds. Throws Error{bad_request} for more than there
-  /// are or may be shown.
+  /// Returns the first bytes of a chunk as it lies here, between two rounds. Throws
+  /// Error{bad_request} for more than there are or may be shown.
   [[nodiscard]] std::vector<std::byte> first_bytes(ChunkId chunk, std::uint32_t bytes) const;
   /// Ends the round, and returns what it brought.
   [[nodiscard]] data::ChunkDigests end_round(std::uint32_t round);

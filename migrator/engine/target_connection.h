@@ -37,7 +37,7 @@ class TargetConnection final : private LinkEvents {
   /// Serves the source until `stop`; after a failure, which is reported once, only the link.
   void run(const std::stop_token& stop);
   void wake() { link_->wake(); }
-  /// As Target has it; any thread.
+  /// Tells the source, as Target::rehearsed() does; any thread.
   void rehearsed(std::vector<std::byte> values);
   [[nodiscard]] std::uint16_t port() const { return link_->port(); }
 

@@ -147,6 +147,7 @@ struct Replayed {
 struct Rehearsed {
   std::vector<std::byte> values;
 };
+/// The first bytes of a chunk that was asked for.
 struct Shown {
   ChunkId chunk{};
   std::vector<std::byte> bytes;

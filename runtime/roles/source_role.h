@@ -42,7 +42,7 @@ class SourceRole final : private SourceProgram {
   // ---- the training thread
   void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
   void on_parked();
-  /// Behind the step that its standby took too.
+  /// Called behind the step that its standby took too.
   void on_rehearsed();
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);

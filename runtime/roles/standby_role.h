@@ -38,7 +38,7 @@ class StandbyRole final : private TargetProgram {
   // ---- the training thread
   /// Called once it stands: the engine listens for the source.
   void on_parked();
-  /// It stands behind the step that its source took too.
+  /// Called where it stands behind the step that its source took too.
   void on_rehearsed();
   /// Called at a boundary: its first own step may be done.
   void on_boundary() CARDSWAP_REQUIRES(context_.mutex);

@@ -8,6 +8,7 @@
 /// What a trainer in a migration may be in, hear and be asked to do.
 namespace cardswap {
 
+/// Where a trainer is in its migration.
 enum class TrainerState : std::uint8_t {
   training,    ///< the job's process, in no migration
   preparing,   ///< a migration is asked for; its engine begins at one of the next boundaries
@@ -34,6 +35,7 @@ enum class TrainerState : std::uint8_t {
 constexpr TrainerState last_of(TrainerState) { return TrainerState::retired; }
 inline constexpr std::size_t kTrainerStates = kCountOf<TrainerState>;
 
+/// What happens to a trainer.
 enum class TrainerWord : std::uint8_t {
   // its agent's
   begin_sync,
@@ -73,6 +75,7 @@ inline constexpr std::size_t kTrainerWords = kCountOf<TrainerWord>;
 /// How many words are an agent's: they are the first ones.
 inline constexpr std::size_t kAgentWords = static_cast<std::size_t>(TrainerWord::arrived) + 1;
 
+/// What a trainer does about it.
 enum class TrainerAct : std::uint8_t {
   none,
   look,        ///< at boundaries, from the next one on
@@ -93,6 +96,7 @@ enum class TrainerAct : std::uint8_t {
   train_on,    ///< behind the first step; nobody looks at its boundaries any more
 };
 
+/// One line of the trainer's table.
 struct TrainerRule {
   TrainerState from;
   TrainerWord on;

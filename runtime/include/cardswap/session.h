@@ -95,8 +95,8 @@ class Session {
   /// job has arrived.
   [[nodiscard]] StepResult step_boundary();
 
-  /// True in a standby's warm-up step, and in one that it rehearses: hold back log lines, files and
-  /// other effects.
+  /// Whether this is a standby's warm-up step, or one that it rehearses: hold back log lines, files
+  /// and other effects.
   [[nodiscard]] bool is_standby() const noexcept;
   /// Boundaries that this job has passed, wherever it ran.
   [[nodiscard]] std::uint64_t steps() const noexcept;
