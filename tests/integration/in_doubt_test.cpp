@@ -128,6 +128,7 @@ TEST(InDoubtWithinOneHost, IsResolvedAtTheSource) {
   auto argv = program;
   argv.insert(argv.end(), {"--loss-log", log.string()});
   host.run_job("job", argv);
+  ASSERT_TRUE(within(10s, [&] { return host.step_of("job") >= 3; }));
   const auto id = text(host.ask({"migrate", "job", "--to", host.at("cpu:1"), "--max-downtime",
                                  "none", "--hold-at", "committed", "--detach"}),
                        "id");

@@ -56,6 +56,10 @@ TEST_F(Reports, OfAMigrationAreTextAPageAndATrace) {
                                HasSubstr("rounds (asked for)"), HasSubstr("downtime"),
                                HasSubstr("in the downtime: ")));
 
+  // Ten steps after the move still count.
+  ASSERT_TRUE(within(30s, [&] {
+    return a_.ask({"status", id}).at("lost_is_final").as_bool();
+  })) << a_.log();
   const auto report = a_.ask({"report", id});
   const auto& downtime = report.at("downtime").as_object();
   EXPECT_GT(number(downtime, "measured_ms"), 0);
