@@ -21,7 +21,7 @@
 
 #include "tests/bench/figure.h"
 #include "tests/bench/file_copy.h"
-#include "tests/support/hosts.h"
+#include "tests/bench/two_hosts.h"
 #include "tests/support/trainer_times.h"
 
 namespace {
@@ -32,10 +32,8 @@ using bench::Better;
 using bench::Figure;
 using bench::median;
 using bench::print;
-using test::Host;
 using test::NetnsPair;
 using test::number;
-using test::TempDir;
 
 /// Less is not to be told from what a busy moment of the machine costs.
 constexpr double kLeastLost = 0.5;        // steps
@@ -80,14 +78,11 @@ struct Moved {
 
 class Bench {
  public:
-  explicit Bench(const Options& options)
-      : options_(options),
-        a_(dir_.path() / "a", host(0, "a")),
-        b_(dir_.path() / "b", host(1, "b")) {}
+  explicit Bench(const Options& options) : options_(options) {}
 
   /// A step's length without an agent, and with nothing else going on.
   double step_ms(const Kind& kind) {
-    const auto times = fresh("times");
+    const auto times = hosts_.fresh("times");
     auto argv = program(kind, 14);
     argv.insert(argv.begin(), {"env", "OMP_NUM_THREADS=1"});
     argv.insert(argv.end(), {"--times", times.string(), "--loss-log", "/dev/null"});
@@ -100,7 +95,7 @@ class Bench {
   void limit(const Kind& kind, double r, double step_ms) {
     const double state = kind.bytes_a_parameter * parameters();
     const double rate = state / (r * step_ms / 1e3);
-    net_.limit(fmt::format("{:.0f}kbit", rate * 8 / 1e3));
+    hosts_.net.limit(fmt::format("{:.0f}kbit", rate * 8 / 1e3));
     fmt::print(stderr, "# {} r {}: {:.0f} MB, step {:.0f} ms, link {:.1f} MB/s\n", kind.name, r,
                state / 1e6, step_ms, rate / 1e6);
   }
@@ -108,32 +103,26 @@ class Bench {
   /// What the program's own checkpoint costs it, in its steps; stall and lost are the same.
   double file_copy_steps(const Kind& kind, double step_ms) {
     const auto of = [&](int steps) { return program(kind, steps); };
-    return bench::file_copy_ms(net_, {dir_.path(), of}, step_ms) / step_ms;
+    return bench::file_copy_ms(hosts_.net, {hosts_.folder(), of}, step_ms) / step_ms;
   }
 
   Moved move(const Kind& kind, const std::vector<std::string>& more) {
-    const auto times = fresh("times");
-    const auto name = fmt::format("job{}", ++jobs_);
-    auto argv = program(kind, 1'000'000);
-    argv.insert(argv.end(), {"--times", times.string(), "--loss-log", "/dev/null"});
-    a_.run_job(name, argv);
-    wait_until(60s, "the first steps", [&] { return a_.step_of(name) >= 10; });
-    const auto started = a_.step_of(name);
-    std::vector<std::string> ask{"-o", "json", "migrate", name, "--to", b_.at("cpu:0")};
+    const auto job = hosts_.start(program(kind, 1'000'000), 10);
+    std::vector<std::string> ask{"-o", "json", "migrate", job.name, "--to", hosts_.b.at("cpu:0")};
     ask.insert(ask.end(), more.begin(), more.end());
-    const auto outcome = a_.command(ask);
+    const auto outcome = hosts_.a.command(ask);
     const auto done = latest();
     Moved m;
     m.moved = outcome.exit_code == 0;
     const auto moved_at =
-        m.moved ? static_cast<std::int64_t>(number(done, "migrated_at_step")) : a_.step_of(name);
-    wait_until(60s, "the steps after it", [&] {
-      const auto at = test::begins(times);
+        m.moved ? static_cast<std::int64_t>(number(done, "migrated_at_step")) : hosts_.a.step_of(job.name);
+    bench::TwoHosts::wait_until("the steps after it", [&] {
+      const auto at = test::begins(job.times);
       return !at.empty() && at.rbegin()->first >= moved_at + kStepsAfter;
     });
-    (void)(m.moved ? b_ : a_).command({"stop", name});
-    const auto at = test::begins(times);
-    const double step = test::median_interval(at, 2, std::max<std::int64_t>(started, 4));
+    (void)(m.moved ? hosts_.b : hosts_.a).command({"stop", job.name});
+    const auto at = test::begins(job.times);
+    const double step = test::median_interval(at, 2, std::max<std::int64_t>(job.steps, 4));
     const auto late = test::lateness(at, test::sync_began_ms(done), moved_at + kStepsAfter, step);
     m.stall = late.stall;
     m.lost = late.lost;
@@ -153,15 +142,6 @@ class Bench {
   }
 
  private:
-  test::HostOptions host(int side, const std::string& name) {
-    return {.name = name,
-            .netns = net_.name(side),
-            .address = NetnsPair::address(side),
-            .transports = "tcp"};
-  }
-  std::filesystem::path fresh(const std::string& name) {
-    return dir_.path() / fmt::format("{}{}", name, ++files_);
-  }
   [[nodiscard]] double parameters() const {
     return 12.0 * options_.layers * options_.width * options_.width + 576.0 * options_.width;
   }
@@ -179,7 +159,7 @@ class Bench {
     return argv;
   }
   [[nodiscard]] boost::json::object latest() const {
-    const auto listed = a_.ask({"status"});
+    const auto listed = hosts_.a.ask({"status"});
     const auto migrations = listed.at("migrations").as_array();
     if (migrations.empty()) throw std::runtime_error("no migration was started");
     return migrations.front().as_object();
@@ -188,18 +168,9 @@ class Bench {
     const auto* value = from.if_contains(key);
     return value != nullptr && value->is_number() ? value->to_number<double>() : other;
   }
-  template <class Condition>
-  static void wait_until(std::chrono::milliseconds limit, const char* what, Condition condition) {
-    if (!test::within(limit, condition)) throw std::runtime_error(fmt::format("no {}", what));
-  }
 
   const Options options_;
-  TempDir dir_;
-  NetnsPair net_;
-  Host a_;
-  Host b_;
-  int jobs_ = 0;
-  int files_ = 0;
+  bench::TwoHosts hosts_;
 };
 
 /// What was predicted against what it was.

@@ -18,7 +18,7 @@
 
 #include "tests/bench/figure.h"
 #include "tests/bench/file_copy.h"
-#include "tests/support/hosts.h"
+#include "tests/bench/two_hosts.h"
 #include "tests/support/trainer_times.h"
 
 namespace {
@@ -29,11 +29,9 @@ using bench::Better;
 using bench::Figure;
 using bench::median;
 using test::begins;
-using test::Host;
 using test::median_interval;
 using test::NetnsPair;
 using test::number;
-using test::TempDir;
 
 constexpr const char* kCurveLink = "600mbit";
 constexpr double kStateInSteps = 21;  // the whole state on the link, in median steps
@@ -85,16 +83,13 @@ struct Moved {
 
 class Bench {
  public:
-  explicit Bench(const Options& options)
-      : options_(options),
-        a_(dir_.path() / "a", host(0, "a")),
-        b_(dir_.path() / "b", host(1, "b")) {}
+  explicit Bench(const Options& options) : options_(options) {}
 
-  NetnsPair& net() { return net_; }
+  NetnsPair& net() { return hosts_.net; }
 
   /// A step's length without an agent, and with nothing else going on.
   double step_ms(const Model& model) {
-    const auto times = fresh("times");
+    const auto times = hosts_.fresh("times");
     auto argv = model.program(options_.text, 10);
     argv.insert(argv.begin(), {"env", "OMP_NUM_THREADS=1"});
     argv.insert(argv.end(), {"--times", times.string()});
@@ -103,26 +98,20 @@ class Bench {
   }
 
   Moved move(const std::vector<std::string>& program, const std::vector<std::string>& arguments) {
-    const auto times = fresh("times");
-    const auto name = fmt::format("job{}", ++jobs_);
-    auto argv = program;
-    argv.insert(argv.end(), {"--times", times.string(), "--loss-log", "/dev/null"});
-    a_.run_job(name, argv);
-    wait_until(60s, "the first steps", [&] { return a_.step_of(name) >= 8; });
-    const auto started = a_.step_of(name);
-    std::vector<std::string> ask{"migrate", name, "--to", b_.at("cpu:0"), "--timeout", "5m"};
+    const auto job = hosts_.start(program, 8);
+    std::vector<std::string> ask{"migrate", job.name, "--to", hosts_.b.at("cpu:0"), "--timeout", "5m"};
     ask.insert(ask.end(), arguments.begin(), arguments.end());
-    const auto done = a_.ask(ask);
+    const auto done = hosts_.a.ask(ask);
     const auto& progress = done.at("progress").as_object();
     const auto moved_at = static_cast<std::int64_t>(number(done, "migrated_at_step"));
-    wait_until(60s, "the target's first steps",
-               [&] { return begins(times).rbegin()->first > moved_at + 1; });
-    (void)b_.ask({"stop", name});
-    const auto at = begins(times);
+    bench::TwoHosts::wait_until("the target's first steps",
+               [&] { return begins(job.times).rbegin()->first > moved_at + 1; });
+    (void)hosts_.b.ask({"stop", job.name});
+    const auto at = begins(job.times);
     Moved m;
-    m.step_ms = median_interval(at, 2, std::max<std::int64_t>(started, 4));
+    m.step_ms = median_interval(at, 2, std::max<std::int64_t>(job.steps, 4));
     m.sync_step_ms =
-        started + 1 < moved_at - 1 ? median_interval(at, started + 1, moved_at - 1) : 0;
+        job.steps + 1 < moved_at - 1 ? median_interval(at, job.steps + 1, moved_at - 1) : 0;
     m.downtime_ms = number(done, "downtime_ms");
     m.interruption_ms = at.at(moved_at) - at.at(moved_at - 1) - m.step_ms;
     m.predicted_ms = number(done, "predicted_downtime_ms");
@@ -143,34 +132,16 @@ class Bench {
 
   double file_copy_ms(const Model& model, double step_ms) {
     const auto program = [&](int steps) { return model.program(options_.text, steps); };
-    return bench::file_copy_ms(net_, {dir_.path(), program}, step_ms);
+    return bench::file_copy_ms(hosts_.net, {hosts_.folder(), program}, step_ms);
   }
 
  private:
-  test::HostOptions host(int side, const std::string& name) {
-    return {.name = name,
-            .netns = net_.name(side),
-            .address = NetnsPair::address(side),
-            .transports = "tcp"};
-  }
-  std::filesystem::path fresh(const std::string& name) {
-    return dir_.path() / fmt::format("{}{}", name, ++files_);
-  }
   static void expect(const test::Outcome& outcome, const std::string& what) {
     if (outcome.exit_code != 0) throw std::runtime_error(what + " failed: " + outcome.err);
   }
-  template <class Condition>
-  static void wait_until(std::chrono::milliseconds limit, const char* what, Condition condition) {
-    if (!test::within(limit, condition)) throw std::runtime_error(fmt::format("no {}", what));
-  }
 
   const Options options_;
-  TempDir dir_;
-  NetnsPair net_;
-  Host a_;
-  Host b_;
-  int jobs_ = 0;
-  int files_ = 0;
+  bench::TwoHosts hosts_;
 };
 
 std::string mbit(double bytes_per_s) { return fmt::format("{:.0f}mbit", bytes_per_s * 8 / 1e6); }

@@ -20,16 +20,6 @@ namespace cardswap::test {
 namespace json = boost::json;
 using std::chrono::milliseconds;
 
-TempDir::TempDir() {
-  std::string pattern = "/tmp/cs-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = pattern;
-}
-TempDir::~TempDir() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 // ---- network namespaces
 
 std::optional<std::string> NetnsPair::missing() {

@@ -8,21 +8,9 @@
 #include <vector>
 
 #include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
 
 namespace cardswap::test {
-
-/// A folder that is gone with its owner; short, because unix sockets' paths are.
-class TempDir {
- public:
-  TempDir();
-  ~TempDir();
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Two network namespaces with a veth pair between them: two hosts with addresses of their own.
 class NetnsPair {

@@ -76,6 +76,17 @@ class Program final : public SourceProgram, public TargetProgram {
   const std::shared_ptr<SlowMemory> device_;
 };
 
+SourceOptions rounds_to(const Target& target) {
+  SourceOptions options;
+  options.migration = "m";
+  options.host = "127.0.0.1";
+  options.port = target.port();
+  options.token = "token";
+  options.spec.strategy = Strategy::rounds;
+  options.spec.compression = Compression::off;
+  return options;
+}
+
 TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   const auto memory = std::make_shared<SlowMemory>(kBytes);
   Program source_program(1, nullptr);
@@ -85,13 +96,7 @@ TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   std::uint32_t rounds = 0;
   const auto fails = [&](const Error& error) { notes.note([&] { failure = error; }); };
   const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, target_program, {{}, fails});
-  SourceOptions options;
-  options.migration = "m";
-  options.host = "127.0.0.1";
-  options.port = target.port();
-  options.token = "token";
-  options.spec.strategy = Strategy::rounds;
-  options.spec.compression = Compression::off;
+  auto options = rounds_to(target);
   options.silence_max = kSilenceMax;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) { notes.note([&] { rounds = now.rounds; }); };
@@ -121,13 +126,7 @@ TEST(SlowDigests, OfTheSourceLetWhatIsDigestedGoAhead) {
   std::uint32_t rounds = 0;
   const auto fails = [&](const Error& error) { notes.note([&] { failure = error; }); };
   const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, target_program, {{}, fails});
-  SourceOptions options;
-  options.migration = "m";
-  options.host = "127.0.0.1";
-  options.port = target.port();
-  options.token = "token";
-  options.spec.strategy = Strategy::rounds;
-  options.spec.compression = Compression::off;
+  auto options = rounds_to(target);
   options.spec.chunk_bytes = kChunk;
   SourceEvents events;
   events.progress = [&](const MigrationStats& now) { notes.note([&] { rounds = now.rounds; }); };

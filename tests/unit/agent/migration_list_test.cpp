@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/base/units.h"
+#include "tests/support/temp_dir.h"
 
 namespace cardswap {
 namespace {
@@ -13,7 +14,6 @@ using ::testing::ElementsAre;
 class MigrationListTest : public ::testing::Test {
  protected:
   MigrationListTest() { config_.host_name = "gpu-a"; }
-  ~MigrationListTest() override { std::filesystem::remove_all(dir_); }
 
   static Migration made(const std::string& id, State state, const std::string& instance,
                         std::int64_t ended_at_ms = 0) {
@@ -32,15 +32,10 @@ class MigrationListTest : public ::testing::Test {
              .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id); }}};
   }
 
-  static std::string fresh_dir() {
-    std::string pattern = "/tmp/cs-list-XXXXXX";
-    return ::mkdtemp(pattern.data());
-  }
-
-  std::filesystem::path dir_ = fresh_dir();
+  const test::TempDir dir_;
   asio::io_context context_;
   Config config_;
-  Journal journal_{dir_ / "j.db"};
+  Journal journal_{dir_.path() / "j.db"};
   std::string worked_on_;
   std::vector<std::string> forgotten_;
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/handover/place_cancel.h"
+#include "tests/support/temp_dir.h"
 
 namespace cardswap {
 namespace {
@@ -26,17 +27,11 @@ Reservation place(const std::string& migration, TargetState state, const std::st
 class ReservationListTest : public ::testing::Test {
  protected:
   ReservationListTest() { config_.host_name = "gpu-b"; }
-  ~ReservationListTest() override { std::filesystem::remove_all(dir_); }
 
-  static std::string fresh_dir() {
-    std::string pattern = "/tmp/cs-list-XXXXXX";
-    return ::mkdtemp(pattern.data());
-  }
-
-  std::filesystem::path dir_ = fresh_dir();
+  const test::TempDir dir_;
   asio::io_context context_;
   Config config_;
-  Journal journal_{dir_ / "j.db"};
+  Journal journal_{dir_.path() / "j.db"};
   std::string in_use_;
   std::vector<std::string> forgotten_;
   ReservationList list_{
