@@ -114,8 +114,8 @@ class Bench {
     const auto done = latest();
     Moved m;
     m.moved = outcome.exit_code == 0;
-    const auto moved_at =
-        m.moved ? static_cast<std::int64_t>(number(done, "migrated_at_step")) : hosts_.a.step_of(job.name);
+    const auto moved_at = m.moved ? static_cast<std::int64_t>(number(done, "migrated_at_step"))
+                                  : hosts_.a.step_of(job.name);
     bench::TwoHosts::wait_until("the steps after it", [&] {
       const auto at = test::begins(job.times);
       return !at.empty() && at.rbegin()->first >= moved_at + kStepsAfter;

@@ -99,13 +99,14 @@ class Bench {
 
   Moved move(const std::vector<std::string>& program, const std::vector<std::string>& arguments) {
     const auto job = hosts_.start(program, 8);
-    std::vector<std::string> ask{"migrate", job.name, "--to", hosts_.b.at("cpu:0"), "--timeout", "5m"};
+    std::vector<std::string> ask{"migrate",   job.name, "--to", hosts_.b.at("cpu:0"),
+                                 "--timeout", "5m"};
     ask.insert(ask.end(), arguments.begin(), arguments.end());
     const auto done = hosts_.a.ask(ask);
     const auto& progress = done.at("progress").as_object();
     const auto moved_at = static_cast<std::int64_t>(number(done, "migrated_at_step"));
     bench::TwoHosts::wait_until("the target's first steps",
-               [&] { return begins(job.times).rbegin()->first > moved_at + 1; });
+                                [&] { return begins(job.times).rbegin()->first > moved_at + 1; });
     (void)hosts_.b.ask({"stop", job.name});
     const auto at = begins(job.times);
     Moved m;

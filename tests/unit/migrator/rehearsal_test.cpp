@@ -65,10 +65,15 @@ TEST(Rounding, IsAFewUnitsInTheLastPlaceOfTheLargest) {
   EXPECT_FALSE(is_rounded<double>("Double", {1}, {1 + 1e-7}));
 }
 
+TEST(Rounding, IsNoneWhereWhatWasShownIsEqualForWhatDiffersIsNotInIt) {
+  EXPECT_FALSE(is_rounded<float>("Float", {1, 2}, {1, 2}));
+}
+
 TEST(Rounding, IsNoneWhereNumbersAreNotOrHaveFewDigits) {
   const auto nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_FALSE(is_rounded<float>("Float", {1, 2}, {1, nan}));
-  EXPECT_TRUE(is_rounded<float>("Float", {1, nan}, {1, nan})) << "the same one";
+  EXPECT_TRUE(is_rounded<float>("Float", {1, nan}, {std::nextafter(1.0F, 2.0F), nan}))
+      << "the same";
   EXPECT_FALSE(is_rounded<std::int64_t>("Long", {1}, {2}));
   EXPECT_FALSE(is_rounded<std::uint16_t>("BFloat16", {0x3f80}, {0x3f81}));
   EXPECT_FALSE(is_rounded<float>("Float", {1, 2}, {1}));
