@@ -61,7 +61,7 @@ asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::st
   while (!std::filesystem::exists(socket)) {
     if (!is_alive(keeper_) || std::chrono::steady_clock::now() >= until) {
       signal_group(keeper_, SIGKILL);
-      (void)co_await end_of(keeper_);
+      (void)co_await wait_and_reap(keeper_);
       throw Error(Code::io, "the keeper of the job's memory did not start",
                   "look at " + spec.log.string());
     }

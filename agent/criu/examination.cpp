@@ -5,8 +5,8 @@
 #include <boost/json.hpp>
 
 #include "agent/criu/unix_peers.h"
-#include "agent/process/beside.h"
 #include "agent/process/process_tree.h"
+#include "agent/process/run_in_child.h"
 #include "migrator/core/utf8.h"
 
 namespace cardswap::criu {
@@ -77,7 +77,7 @@ asio::awaitable<Examined> examine(ProcessId root, std::filesystem::path log,
     return serialize(look_at(root, log, agent_socket, tool, gpus));
   };
   try {
-    const auto text = co_await beside(look, kExaminationMax);
+    const auto text = co_await run_in_child(look, kExaminationMax);
     co_return examined_in(text);
   } catch (const Error& error) {
     if (error.code() != Code::timed_out) throw;

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "agent/process/beside.h"
+#include "agent/process/run_in_child.h"
 #include "migrator/core/error.h"
 
 namespace cardswap::criu {
@@ -21,13 +21,13 @@ boost::asio::awaitable<std::vector<FileHere>> look_at_files_as(std::optional<Job
   std::vector<FileHere> found;
   if (files.empty()) co_return found;
   const std::function<std::string()> look = [&user, &files] {
-    if (user) look_as(*user);
+    if (user) become_in_child(*user);
     std::string letters;
     for (const auto& file : files) letters += static_cast<char>(look_at(file));
     return letters;
   };
   try {
-    const auto letters = co_await beside(look, kFilesLookMax);
+    const auto letters = co_await run_in_child(look, kFilesLookMax);
     for (const auto letter : letters) found.push_back(static_cast<FileHere>(letter));
   } catch (const Error& error) {
     if (error.code() != Code::timed_out) throw;

@@ -145,7 +145,7 @@ asio::awaitable<void> dump(DumpOrder order, const ImageDir& images) {
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
   while (co_await reader.read_more()) {
   }
-  (void)co_await end_of(process);
+  (void)co_await wait_and_reap(process);
   if (!reader.report().ok) throw said(reader.report(), "CRIU could not dump the process");
 }
 
@@ -185,10 +185,10 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
     }
     if (report.ok) break;
   }
-  (void)co_await end_of(starter);
+  (void)co_await wait_and_reap(starter);
   const auto report = reader.report();
   if (!report.ok) {
-    if (init.pid != 0) (void)co_await end_of(init);
+    if (init.pid != 0) (void)co_await wait_and_reap(init);
     if (limit.is_over()) {
       throw Error(Code::timed_out,
                   fmt::format("CRIU did not restore the process within {:.1f} s",

@@ -46,7 +46,7 @@ asio::awaitable<Answer> ask(std::string program, std::string word, std::filesyst
   spec.argv = {std::move(program), std::move(word)};
   spec.env["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   spec.log = dir / ("criu-check-" + random_hex(4));
-  const auto status = co_await run_child(spec);
+  const auto status = co_await run_to_exit(spec);
   Answer answer;
   if (WIFEXITED(status)) answer.exit_code = WEXITSTATUS(status);
   std::ifstream file(spec.log);

@@ -161,7 +161,7 @@ asio::awaitable<void> CriuArrival::ended() {
   while (ending_) co_await list_.changed().wait_until(Clock::now() + std::chrono::seconds(1));
   if (!arrival_) co_return;
   const auto init = arrival_->init();
-  if (init.pid != 0) (void)co_await end_of(init);
+  if (init.pid != 0) (void)co_await wait_and_reap(init);
 }
 
 asio::awaitable<void> end_restored_tree(const HandoverParts& parts, std::string whose,

@@ -56,7 +56,7 @@ asio::awaitable<void> CriuDeparture::prepare() {
   co_await departure_->prepare(std::move(place), source->process, user,
                                criu::meeting_socket(config, m_.id, criu::Meeting::keeper).string());
   transfer_.keeper = departure_->keeper();
-  parts_.tasks.spawn("reap the keeper of " + m_.id, reaped(transfer_.keeper));
+  parts_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
 }
 
 asio::awaitable<void> CriuDeparture::depart() {

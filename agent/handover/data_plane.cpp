@@ -41,7 +41,7 @@ asio::awaitable<std::string> try_address(std::string host, std::string transport
   spec.log = dir / ("data-check-" + random_hex(4));
   std::string printed;
   try {
-    (void)co_await run_child(spec);
+    (void)co_await run_to_exit(spec);
     std::ifstream file(spec.log);
     printed.assign(std::istreambuf_iterator<char>(file), {});
   } catch (const Error& error) {

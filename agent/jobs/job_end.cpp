@@ -88,7 +88,7 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Instance&)>& keep) 
 
 // ---- the end of one
 
-asio::awaitable<void> Jobs::reap(ProcessId child) { (void)co_await end_of(child); }
+asio::awaitable<void> Jobs::reap(ProcessId child) { (void)co_await wait_and_reap(child); }
 
 asio::awaitable<void> Jobs::watch(std::string id) {
   auto* instance = by_instance(id);
@@ -98,9 +98,9 @@ asio::awaitable<void> Jobs::watch(std::string id) {
   // A stand-in's status is taken by take_exit_status(), which this must not do before.
   const bool is_stand_in = watched == program;
   if (is_stand_in) {
-    co_await gone(watched);
+    co_await wait_for_exit(watched);
   } else {
-    (void)co_await end_of(watched);
+    (void)co_await wait_and_reap(watched);
   }
   const auto is_its = [&] {
     instance = by_instance(id);
@@ -108,7 +108,7 @@ asio::awaitable<void> Jobs::watch(std::string id) {
   };
   // Somebody killed the parent: nobody will tell how the program ends, but it runs.
   if (is_its() && watched == instance->parent && !read_exit_status(status_file(*instance))) {
-    co_await gone(program);
+    co_await wait_for_exit(program);
   }
   if (is_its()) {
     ended(*instance);

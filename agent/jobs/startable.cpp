@@ -10,7 +10,7 @@
 #include <cstring>
 #include <functional>
 
-#include "agent/process/beside.h"
+#include "agent/process/run_in_child.h"
 
 namespace cardswap {
 namespace {
@@ -25,7 +25,7 @@ void try_to_start(const ProcessSpec& spec) {
   const auto refuse = [&](const std::string& doing, int why, const std::string& hint = {}) {
     throw Error(Code::refused, fmt::format("{}{}: {}", doing, as, std::strerror(why)), hint);
   };
-  if (spec.user) look_as(*spec.user);
+  if (spec.user) become_in_child(*spec.user);
   if (!spec.cwd.empty() && ::chdir(spec.cwd.c_str()) != 0) {
     refuse("go to " + spec.cwd, errno,
            "make that folder on this host, or give the job another --cwd");
@@ -48,7 +48,7 @@ boost::asio::awaitable<std::optional<Error>> why_not_startable(ProcessSpec spec)
     return std::string();
   };
   try {
-    (void)co_await beside(look, kProgramLookMax);
+    (void)co_await run_in_child(look, kProgramLookMax);
   } catch (const Error& error) {
     if (error.code() == Code::io || error.code() == Code::internal) throw;
     if (error.code() != Code::timed_out) co_return error;

@@ -38,11 +38,11 @@ asio::awaitable<ProcessId> start_child(ProcessSpec spec) {
   co_return conclude(starting, failed);
 }
 
-asio::awaitable<int> run_child(ProcessSpec spec) {
-  co_return co_await end_of(co_await start_child(std::move(spec)));
+asio::awaitable<int> run_to_exit(ProcessSpec spec) {
+  co_return co_await wait_and_reap(co_await start_child(std::move(spec)));
 }
 
-asio::awaitable<void> gone(ProcessId process) {
+asio::awaitable<void> wait_for_exit(ProcessId process) {
   auto pidfd = open_pidfd(process);
   if (!pidfd) co_return;
   asio::posix::stream_descriptor descriptor(co_await asio::this_coro::executor, pidfd.release());
@@ -55,13 +55,13 @@ asio::awaitable<void> gone(ProcessId process) {
   }
 }
 
-asio::awaitable<int> end_of(ProcessId process) {
-  co_await gone(process);
+asio::awaitable<int> wait_and_reap(ProcessId process) {
+  co_await wait_for_exit(process);
   int status = 0;
   if (process.pid > 0) (void)::waitpid(process.pid, &status, WNOHANG);
   co_return status;
 }
 
-asio::awaitable<void> reaped(ProcessId process) { (void)co_await end_of(process); }
+asio::awaitable<void> reap(ProcessId process) { (void)co_await wait_and_reap(process); }
 
 }  // namespace cardswap

@@ -10,13 +10,13 @@ namespace cardswap {
 [[nodiscard]] boost::asio::awaitable<ProcessId> start_child(ProcessSpec spec);
 /// Starts `spec`, waits for its end and returns waitpid's status. Cancelling the coroutine does not
 /// end the program. Throws Error{refused} when it cannot be started.
-[[nodiscard]] boost::asio::awaitable<int> run_child(ProcessSpec spec);
+[[nodiscard]] boost::asio::awaitable<int> run_to_exit(ProcessSpec spec);
 /// Returns when `process` has ended; does not collect its status.
-[[nodiscard]] boost::asio::awaitable<void> gone(ProcessId process);
+[[nodiscard]] boost::asio::awaitable<void> wait_for_exit(ProcessId process);
 /// Returns when `process` has ended or is a zombie; collects its status if it is a child.
-[[nodiscard]] boost::asio::awaitable<int> end_of(ProcessId process);
+[[nodiscard]] boost::asio::awaitable<int> wait_and_reap(ProcessId process);
 
-/// Waits as end_of() does, for whoever does not ask how it ended.
-[[nodiscard]] boost::asio::awaitable<void> reaped(ProcessId process);
+/// Waits as wait_and_reap() does, for whoever does not ask how it ended.
+[[nodiscard]] boost::asio::awaitable<void> reap(ProcessId process);
 
 }  // namespace cardswap

@@ -1,4 +1,4 @@
-#include "agent/process/beside.h"
+#include "agent/process/run_in_child.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -22,16 +22,16 @@ using Clock = std::chrono::steady_clock;
 std::string never() {
   while (true) ::pause();
 }
-asio::awaitable<void> wait_for_ever() { (void)co_await beside(never, 1h); }
+asio::awaitable<void> wait_for_ever() { (void)co_await run_in_child(never, 1h); }
 
-class Beside : public ::testing::Test {
+class RunInChild : public ::testing::Test {
  protected:
   void TearDown() override { EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left"; }
 
   std::string ask(std::function<std::string()> look, std::chrono::milliseconds limit = 20s) {
     std::string answer;
     std::exception_ptr thrown;
-    asio::co_spawn(context, beside(std::move(look), limit),
+    asio::co_spawn(context, run_in_child(std::move(look), limit),
                    [&](std::exception_ptr error, std::string text) {
                      thrown = std::move(error);
                      answer = std::move(text);
@@ -53,12 +53,12 @@ class Beside : public ::testing::Test {
   asio::io_context context;
 };
 
-TEST_F(Beside, TellsWhatWasSeenHoweverLongItIs) {
+TEST_F(RunInChild, TellsWhatWasSeenHoweverLongItIs) {
   EXPECT_EQ(ask([] { return std::string(); }), "");
   EXPECT_EQ(ask([] { return std::string(3 << 20, 'x') + '\0' + "end"; }).size(), (3U << 20) + 4);
 }
 
-TEST_F(Beside, ChangesNothingHere) {
+TEST_F(RunInChild, ChangesNothingHere) {
   int here = 1;
   EXPECT_EQ(ask([&] {
               here = 2;
@@ -69,7 +69,7 @@ TEST_F(Beside, ChangesNothingHere) {
   EXPECT_NE(std::filesystem::current_path(), "/");
 }
 
-TEST_F(Beside, HasNothingOpenOfWhoAsks) {
+TEST_F(RunInChild, HasNothingOpenOfWhoAsks) {
   std::ifstream file("/proc/self/exe");
   const auto pipe_in_use = ::dup(STDIN_FILENO);
   const auto open = ask([] {
@@ -83,7 +83,7 @@ TEST_F(Beside, HasNothingOpenOfWhoAsks) {
   EXPECT_EQ(open, "x") << "the pipe to who asks, and nothing else";
 }
 
-TEST_F(Beside, PassesAnErrorOn) {
+TEST_F(RunInChild, PassesAnErrorOn) {
   const auto error = error_of_asking(
       []() -> std::string { throw Error(Code::refused, "go to /x: no such folder", "make it"); });
   EXPECT_EQ(error.code(), Code::refused);
@@ -91,7 +91,7 @@ TEST_F(Beside, PassesAnErrorOn) {
   EXPECT_EQ(error.hint(), "make it");
 }
 
-TEST_F(Beside, SaysThatAChildEndedWithoutAnAnswer) {
+TEST_F(RunInChild, SaysThatAChildEndedWithoutAnAnswer) {
   const auto error = error_of_asking([]() -> std::string {
     ::raise(SIGKILL);
     return "never";
@@ -100,7 +100,7 @@ TEST_F(Beside, SaysThatAChildEndedWithoutAnAnswer) {
   EXPECT_THAT(error.failure(), HasSubstr("without an answer"));
 }
 
-TEST_F(Beside, GivesUpWhatWaitsAndServesOthersMeanwhile) {
+TEST_F(RunInChild, GivesUpWhatWaitsAndServesOthersMeanwhile) {
   int turns = 0;
   asio::steady_timer turn(context, 1ms);
   turn.async_wait([&](const boost::system::error_code&) { ++turns; });
@@ -111,7 +111,7 @@ TEST_F(Beside, GivesUpWhatWaitsAndServesOthersMeanwhile) {
   EXPECT_LT(Clock::now() - begun, 10s);
 }
 
-TEST_F(Beside, EndsWithWhoAsks) {
+TEST_F(RunInChild, EndsWithWhoAsks) {
   TaskGroup tasks(context);
   tasks.spawn("ask", wait_for_ever());
   context.run_for(20ms);

@@ -1,7 +1,7 @@
 // No program is started in the child: what is looked at may be large and is made of the agent's own
 // types. glibc keeps its allocator whole over fork(); no other lock is taken between fork and exit.
 
-#include "agent/process/beside.h"
+#include "agent/process/run_in_child.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -102,15 +102,15 @@ Error error_in(std::string_view answer) {
 
 }  // namespace
 
-void look_as(const JobUser& user) {
+void become_in_child(const JobUser& user) {
   if (!become_user(user)) {
     throw Error(Code::refused, fmt::format("become user {}: {}", user.name, std::strerror(errno)));
   }
   belong_to_the_agent_alone();
 }
 
-asio::awaitable<std::string> beside(std::function<std::string()> look,
-                                    std::chrono::milliseconds limit) {
+asio::awaitable<std::string> run_in_child(std::function<std::string()> look,
+                                          std::chrono::milliseconds limit) {
   auto pipe = make_pipe();
   const pid_t pid = ::fork();
   if (pid == 0) answer_and_end(look, pipe.write.get());
