@@ -52,14 +52,14 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   received();
   const auto begin = std::chrono::steady_clock::now();
   auto sockets = make_sockets();
-  auto leash = make_pipe();
-  const auto theirs = std::move(leash.read);
-  leash_ = std::move(leash.write);
+  auto lifeline = make_pipe();
+  const auto theirs = std::move(lifeline.read);
+  lifeline_ = std::move(lifeline.write);
   RestoreOrder order;
   order.criu = needs_.criu;
   order.socket = manifest.socket;
   order.socket_fd = sockets.other.get();
-  order.leash = theirs.get();
+  order.lifeline = theirs.get();
   order.dumped_logs = manifest.logs;
   order.log = needs_.log;
   order.own_log = needs_.job_dir / "cardswap-init.log";
@@ -117,8 +117,8 @@ asio::awaitable<void> Arrival::resume(ProcessId root, const ImageManifest& manif
 void Arrival::grant() {
   granted_ = true;
   const char word = 'g';
-  if (leash_) (void)!::write(leash_.get(), &word, 1);
-  leash_.reset();
+  if (lifeline_) (void)!::write(lifeline_.get(), &word, 1);
+  lifeline_.reset();
 }
 
 void Arrival::close() {
@@ -126,7 +126,7 @@ void Arrival::close() {
   closed_ = true;
   if (resuming_) return;
   if (!granted_ && is_alive(init_)) ::kill(init_.pid, SIGKILL);
-  leash_.reset();
+  lifeline_.reset();
 }
 
 }  // namespace cardswap::criu

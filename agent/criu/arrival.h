@@ -63,7 +63,7 @@ class Arrival {
 
   Needs needs_;
   ImageReceiver receiver_;
-  Descriptor leash_;
+  Descriptor lifeline_;
   ProcessId init_;
   bool granted_ = false;
   bool resuming_ = false;  ///< a driver puts state back into what was restored

@@ -1,9 +1,9 @@
 // cardswap-init: what a job needs that must not depend on the agent's life. An agent starts it; it
 // is of no use by hand.
-//   keep     starts a job's program, stays its parent, and writes its exit status to a file
-//   dump     enters the job's namespaces, has CRIU dump it, reports and ends
-//   restore  makes namespaces, has CRIU restore into them as their first process, and stays there:
-//            it reaps, and ends with the job, whose exit status it writes to a file
+//   supervise starts a job's program, stays its parent, and writes its exit status to a file
+//   dump      enters the job's namespaces, has CRIU dump it, reports and ends
+//   restore   makes namespaces, has CRIU restore into them as their first process, and stays there:
+//             it reaps, and ends with the job, whose exit status it writes to a file
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,9 +26,9 @@
 #include "agent/criu/held_files.h"
 #include "agent/criu/namespaces.h"
 #include "agent/criu/swrk.h"
-#include "agent/process/keep.h"
 #include "agent/process/process_tree.h"
-#include "agent/process/stay.h"
+#include "agent/process/supervisor_main.h"
+#include "agent/process/wait_for_tree.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 #include "migrator/core/os_error.h"
@@ -44,7 +44,7 @@ struct Orders {
   std::uint32_t timeout_s = 60;
   /// A pipe from the agent. Closed without a word: a dumped job runs on, a restored one that was
   /// not granted ends.
-  int leash = -1;
+  int lifeline = -1;
   // dump
   int pid = 0;
   // restore
@@ -84,9 +84,9 @@ void check(const Response& response, const Orders& orders, const std::string& lo
   throw Error(Code::refused, why.empty() ? "CRIU gave no reason" : why);
 }
 
-/// Whether the agent has ended, by its end of the leash.
-bool is_let_go(int leash) {
-  pollfd wait{leash, 0, 0};
+/// Whether the agent has ended, by its end of the lifeline.
+bool is_let_go(int lifeline) {
+  pollfd wait{lifeline, 0, 0};
   return ::poll(&wait, 1, 0) == 1 && (wait.revents & POLLHUP) != 0;
 }
 
@@ -121,7 +121,7 @@ void dump(const Orders& orders) {
   (void)::waitpid(child, nullptr, 0);
   // Nobody waits for this dump any more, and an agent that came instead may have let the job go on
   // before CRIU had stopped it.
-  if (is_let_go(orders.leash)) continue_stopped(root);
+  if (is_let_go(orders.lifeline)) continue_stopped(root);
 }
 
 /// The log is opened here: a file of another mount namespace could not be dumped again.
@@ -225,7 +225,7 @@ pid_t restore(const Orders& orders) {
     report(orders.report, fmt::format("ok {}\n", root));
     ::close(orders.report);
     // Let go without a grant it ends, and with it whatever runs here: it is the first process.
-    if (const auto ended = stay_with(root, Descriptor(orders.leash), let_all_go)) {
+    if (const auto ended = wait_for_tree(root, Descriptor(orders.lifeline), let_all_go)) {
       write_status(orders.status_file, *ended);
     }
   } catch (const Error& error) {
@@ -249,7 +249,7 @@ void restore_apart(const Orders& orders) {
 int main(int argc, char** argv) {
   using namespace cardswap;
   // One for each job stays for as long as that runs: it takes no page more than it needs.
-  if (argc == 2 && std::string_view(argv[1]) == "keep") return keep();
+  if (argc == 2 && std::string_view(argv[1]) == "supervise") return supervisor_main();
   criu::Orders orders;
   CLI::App app("Runs jobs and CRIU for cardswapd; of no use by hand", "cardswap-init");
   app.set_version_flag("--version", CARDSWAP_VERSION);
@@ -261,7 +261,7 @@ int main(int argc, char** argv) {
     command->add_option("--report", orders.report)->required();
     command->add_option("--images", orders.images)->required();
     command->add_option("--socket", orders.socket)->required();
-    command->add_option("--leash", orders.leash)->required();
+    command->add_option("--lifeline", orders.lifeline)->required();
     command->add_option("--timeout", orders.timeout_s);
   }
   dump->add_option("--pid", orders.pid)->required();
@@ -271,7 +271,7 @@ int main(int argc, char** argv) {
   restore->add_option("--status", orders.status_file)->required();
   CLI11_PARSE(app, argc, argv);
   ::signal(SIGPIPE, SIG_IGN);
-  for (const int fd : {orders.report, orders.images, orders.socket_fd, orders.leash}) {
+  for (const int fd : {orders.report, orders.images, orders.socket_fd, orders.lifeline}) {
     if (fd >= 0) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   }
   try {

@@ -36,7 +36,7 @@ constexpr int kReportFd = 3;
 constexpr int kImagesFd = 4;
 constexpr int kSocketFd = 5;
 constexpr int kLeashFd = 6;
-constexpr int kDumpLeashFd = 5;
+constexpr int kDumpLifelineFd = 5;
 
 /// Reads the report to its end, or to the word on how it went.
 class ReportReader {
@@ -132,16 +132,16 @@ Report parse_report(std::string_view text) {
 
 asio::awaitable<void> dump(DumpOrder order, const ImageDir& images) {
   auto pipe = make_pipe();
-  auto spec =
-      init_spec(order.log, {"dump", "--criu", order.criu, "--pid", std::to_string(order.root.pid),
-                            "--socket", order.socket, "--timeout", std::to_string(order.timeout_s),
-                            "--report", std::to_string(kReportFd), "--images",
-                            std::to_string(kImagesFd), "--leash", std::to_string(kDumpLeashFd)});
-  auto leash = make_pipe();  // held until the dump is over
-  spec.inherit = {pipe.write.get(), images.fd(), leash.read.get()};
+  auto spec = init_spec(
+      order.log, {"dump", "--criu", order.criu, "--pid", std::to_string(order.root.pid), "--socket",
+                  order.socket, "--timeout", std::to_string(order.timeout_s), "--report",
+                  std::to_string(kReportFd), "--images", std::to_string(kImagesFd), "--lifeline",
+                  std::to_string(kDumpLifelineFd)});
+  auto lifeline = make_pipe();  // held until the dump is over
+  spec.inherit = {pipe.write.get(), images.fd(), lifeline.read.get()};
   const auto process = start_process(spec);
   pipe.write.reset();
-  leash.read.reset();
+  lifeline.read.reset();
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));
   while (co_await reader.read_more()) {
   }
@@ -166,13 +166,13 @@ asio::awaitable<Restored> restore(RestoreOrder order, const ImageDir& images, Pr
                                      std::to_string(kImagesFd),
                                      "--socket-fd",
                                      std::to_string(kSocketFd),
-                                     "--leash",
+                                     "--lifeline",
                                      std::to_string(kLeashFd)};
   for (const auto& path : order.dumped_logs) {
     arguments.insert(arguments.end(), {"--dumped-log", path});
   }
   auto spec = init_spec(order.own_log, std::move(arguments));
-  spec.inherit = {pipe.write.get(), images.fd(), order.socket_fd, order.leash};
+  spec.inherit = {pipe.write.get(), images.fd(), order.socket_fd, order.lifeline};
   const auto starter = start_process(spec);
   pipe.write.reset();
   ReportReader reader(co_await asio::this_coro::executor, std::move(pipe.read));

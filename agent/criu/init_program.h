@@ -33,7 +33,7 @@ struct RestoreOrder {
   std::string criu;
   std::string socket;  ///< as it was dumped
   int socket_fd = -1;  ///< what is to be in its place
-  int leash = -1;      ///< read end: its other end closed without a word ends the tree
+  int lifeline = -1;   ///< read end: its other end closed without a word ends the tree
   std::vector<std::string> dumped_logs;
   std::filesystem::path log;      ///< of the job
   std::filesystem::path own_log;  ///< of cardswap-init and CRIU

@@ -154,7 +154,7 @@ void Jobs::ended(Instance& instance) {
   for (const auto& process : instance.remains) signal_process(process, SIGKILL);
   instance.parent = instance.init = {};
   instance.reserved_bytes = 0;
-  leashes_.erase(instance.id);
+  supervised_.erase(instance.id);
   const bool failed = instance.exit_signal || instance.exit_code.value_or(0) != 0;
   if (instance.state != "moved") {
     instance.state = told && !failed  ? "ended"

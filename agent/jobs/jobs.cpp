@@ -138,9 +138,9 @@ asio::awaitable<void> Jobs::start_process_of(std::string id, std::vector<std::st
   make_job_folder(config_.job_dir(instance->name()));
   std::error_code absent;
   std::filesystem::remove(status, absent);  // of an earlier one
-  Kept started;
+  SupervisedProcess started;
   if (kept) {
-    started = co_await start_kept(std::move(spec), status);
+    started = co_await start_supervised(std::move(spec), status);
   } else {
     started.program = co_await start_child(std::move(spec));
   }
@@ -152,13 +152,13 @@ asio::awaitable<void> Jobs::start_process_of(std::string id, std::vector<std::st
     instance->parent = started.parent;
     save(instance->job());
   } catch (...) {
-    signal_group(started.program, SIGKILL);  // its parent ends with its leash
+    signal_group(started.program, SIGKILL);  // its parent ends with its lifeline
     tasks_.spawn("reap", reap(child));
     throw;
   }
   if (instance->job().stop_asked) signal_group(instance->process, SIGKILL);
   if (kept && instance->job().standby) {
-    leashes_[id] = std::move(started);
+    supervised_[id] = std::move(started);
   } else if (kept) {
     started.let_live();  // it is on disk: the next agent finds it
   }
@@ -211,9 +211,9 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
   for (auto& instance : job.instances) instance.state = "running";
   save_when_possible(job);
   for (const auto& instance : job.instances) {
-    if (const auto standby = leashes_.find(instance.id); standby != leashes_.end()) {
+    if (const auto standby = supervised_.find(instance.id); standby != supervised_.end()) {
       standby->second.let_live();
-      leashes_.erase(standby);
+      supervised_.erase(standby);
     }
   }
   changed_.notify();

@@ -20,8 +20,8 @@
 #include "agent/jobs/standby_logs.h"
 #include "agent/jobs/standing.h"
 #include "agent/journal/journal.h"
-#include "agent/process/parent.h"
 #include "agent/process/process.h"
+#include "agent/process/supervisor.h"
 
 namespace cardswap {
 
@@ -159,7 +159,7 @@ class Jobs {
   std::list<Job> jobs_;
   const StandbyLogs standby_logs_{config_, jobs_};
   const DeviceUsageTable devices_{config_, [this] { return std::as_const(*this).instances(); }};
-  std::map<std::string, Kept> leashes_;  // of standbys' parents, by instance
+  std::map<std::string, SupervisedProcess> supervised_;  // of standbys' parents, by instance
 };
 
 }  // namespace cardswap

@@ -23,7 +23,8 @@ using ::testing::HasSubstr;
 pid_t parent_below(pid_t agent) {
   for (const auto child : children_of(agent)) {
     const auto line = read_file(fmt::format("/proc/{}/cmdline", child));
-    if (line.find("cardswap-init") != std::string::npos && line.find("keep") != std::string::npos) {
+    if (line.find("cardswap-init") != std::string::npos &&
+        line.find("supervise") != std::string::npos) {
       return child;
     }
   }

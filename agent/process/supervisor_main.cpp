@@ -1,4 +1,4 @@
-#include "agent/process/keep.h"
+#include "agent/process/supervisor_main.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,15 +14,15 @@
 #include <string>
 #include <vector>
 
-#include "agent/process/keep_order.h"
-#include "agent/process/stay.h"
+#include "agent/process/supervisor_order.h"
+#include "agent/process/wait_for_tree.h"
 #include "migrator/core/descriptor.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
 namespace {
 
-KeepOrder read_order(int fd) {
+SupervisorOrder read_order(int fd) {
   struct stat about {};
   if (::fstat(fd, &about) != 0) throw Error(Code::io, "there is no order for the job's parent");
   std::vector<std::byte> bytes(static_cast<std::size_t>(about.st_size));
@@ -33,7 +33,7 @@ KeepOrder read_order(int fd) {
     if (got <= 0) throw Error(Code::io, "the order for the job's parent is not whole");
     read += static_cast<std::size_t>(got);
   }
-  return keep_order_from(bytes);
+  return supervisor_order_from(bytes);
 }
 
 void say(int fd, const std::string& line) {
@@ -73,11 +73,11 @@ void let_memory_go() {
 
 }  // namespace
 
-int keep() {
-  Descriptor report(kKeepReportFd);
-  Descriptor order_file(kKeepOrderFd);
-  Descriptor leash(kKeepLeashFd);
-  for (const int fd : {kKeepReportFd, kKeepOrderFd, kKeepLeashFd}) {
+int supervisor_main() {
+  Descriptor report(kSupervisorReportFd);
+  Descriptor order_file(kSupervisorOrderFd);
+  Descriptor lifeline(kSupervisorLifelineFd);
+  for (const int fd : {kSupervisorReportFd, kSupervisorOrderFd, kSupervisorLifelineFd}) {
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   }
   // What leaves the job's process group and loses its own parent is still found.
@@ -99,7 +99,7 @@ int keep() {
   order_file.reset();
   let_log_go();
   let_memory_go();
-  const auto ended = stay_with(program.pid, std::move(leash));
+  const auto ended = wait_for_tree(program.pid, std::move(lifeline));
   if (ended) write_status(status, *ended);
   end_descendants();
   return 0;

@@ -12,11 +12,11 @@
 namespace cardswap {
 
 /// Waits for whatever ends here until `root` did; its wait status. What is left of its process
-/// group then is killed, while its number is nobody else's. `leash` closed without a word: nothing,
-/// and `root` still runs; one byte through it: it is needed no more, and `at_word` is called.
-/// Blocks SIGCHLD for good.
-[[nodiscard]] std::optional<int> stay_with(pid_t root, Descriptor leash,
-                                           const std::function<void()>& at_word = {});
+/// group then is killed, while its number is nobody else's. `lifeline` closed without a word:
+/// nothing, and `root` still runs; one byte through it: it is needed no more, and `at_word` is
+/// called. Blocks SIGCHLD for good.
+[[nodiscard]] std::optional<int> wait_for_tree(pid_t root, Descriptor lifeline,
+                                               const std::function<void()>& at_word = {});
 
 /// Kills all that descends from this process and waits for it, a few seconds at most.
 void end_descendants();

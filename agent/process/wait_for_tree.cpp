@@ -1,4 +1,4 @@
-#include "agent/process/stay.h"
+#include "agent/process/wait_for_tree.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -39,7 +39,8 @@ bool reap(pid_t root, int& root_status) {
 
 }  // namespace
 
-std::optional<int> stay_with(pid_t root, Descriptor leash, const std::function<void()>& at_word) {
+std::optional<int> wait_for_tree(pid_t root, Descriptor lifeline,
+                                 const std::function<void()>& at_word) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
@@ -47,15 +48,15 @@ std::optional<int> stay_with(pid_t root, Descriptor leash, const std::function<v
   const Descriptor signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
   int status = 0;
   while (!reap(root, status)) {
-    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{leash.get(), POLLIN, 0}};
-    ::poll(wait.data(), leash ? 2 : 1, -1);
+    std::array<pollfd, 2> wait{pollfd{signals.get(), POLLIN, 0}, pollfd{lifeline.get(), POLLIN, 0}};
+    ::poll(wait.data(), lifeline ? 2 : 1, -1);
     signalfd_siginfo ignored{};
     while (::read(signals.get(), &ignored, sizeof(ignored)) > 0) {
     }
-    if (leash && wait[1].revents != 0) {
+    if (lifeline && wait[1].revents != 0) {
       char word = 0;
-      if (::read(leash.get(), &word, 1) != 1) return std::nullopt;
-      leash.reset();
+      if (::read(lifeline.get(), &word, 1) != 1) return std::nullopt;
+      lifeline.reset();
       if (at_word) at_word();
     }
   }

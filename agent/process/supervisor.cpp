@@ -1,4 +1,4 @@
-#include "agent/process/parent.h"
+#include "agent/process/supervisor.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -10,12 +10,12 @@
 #include <sstream>
 #include <string>
 
-#include "agent/process/keep_order.h"
 #include "agent/process/memory_file.h"
 #include "agent/process/pipe.h"
 #include "agent/process/pipe_text.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
+#include "agent/process/supervisor_order.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -62,37 +62,38 @@ ProcessId program_in(const std::string& report) {
 
 }  // namespace
 
-void Kept::let_live() {
+void SupervisedProcess::let_live() {
   const char word = 'g';
-  if (leash) (void)!::write(leash.get(), &word, 1);
-  leash.reset();
+  if (lifeline) (void)!::write(lifeline.get(), &word, 1);
+  lifeline.reset();
 }
 
-asio::awaitable<Kept> start_kept(ProcessSpec program, std::filesystem::path status) {
+asio::awaitable<SupervisedProcess> start_supervised(ProcessSpec program,
+                                                    std::filesystem::path status) {
   auto report = make_pipe();
-  auto leash = make_pipe();
+  auto lifeline = make_pipe();
   const auto order = memory_file("cardswap-order", encode({program, status}));
   ProcessSpec spec;
-  spec.argv = {program_beside("cardswap-init").string(), "keep"};
+  spec.argv = {program_beside("cardswap-init").string(), "supervise"};
   spec.cwd = std::string("/");  // GCC 12 warns of the assignment of a literal here
   spec.log = program.log;
   spec.reads_log = program.user;
-  spec.inherit = {report.write.get(), order.get(), leash.read.get()};
-  Kept kept;
-  kept.parent = start_process(spec);
+  spec.inherit = {report.write.get(), order.get(), lifeline.read.get()};
+  SupervisedProcess supervised;
+  supervised.parent = start_process(spec);
   report.write.reset();
-  leash.read.reset();
-  kept.leash = std::move(leash.write);
+  lifeline.read.reset();
+  supervised.lifeline = std::move(lifeline.write);
   try {
     const auto said = co_await text_through(std::move(report.read), kReportBytesMax, kStartMax);
     if (!said) throw not_in_time(program.argv.at(0), static_cast<int>(kStartMax.count()));
-    kept.program = program_in(*said);
+    supervised.program = program_in(*said);
   } catch (...) {
-    kept.leash.reset();  // whatever it started ends with it
-    end_start(kept.parent);
+    supervised.lifeline.reset();  // whatever it started ends with it
+    end_start(supervised.parent);
     throw;
   }
-  co_return kept;
+  co_return supervised;
 }
 
 }  // namespace cardswap

@@ -1,4 +1,4 @@
-#include "agent/process/keep_order.h"
+#include "agent/process/supervisor_order.h"
 
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
@@ -10,7 +10,7 @@ constexpr std::size_t kTextMax = 16U << 20;
 
 }  // namespace
 
-std::vector<std::byte> encode(const KeepOrder& order) {
+std::vector<std::byte> encode(const SupervisorOrder& order) {
   const auto& program = order.program;
   wire::WireWriter out;
   const auto count = [&](std::size_t items) { out.u32(static_cast<std::uint32_t>(items)); };
@@ -31,9 +31,9 @@ std::vector<std::byte> encode(const KeepOrder& order) {
   return std::move(out).take();
 }
 
-KeepOrder keep_order_from(std::span<const std::byte> bytes) {
+SupervisorOrder supervisor_order_from(std::span<const std::byte> bytes) {
   wire::WireReader in(bytes);
-  KeepOrder order;
+  SupervisorOrder order;
   auto& program = order.program;
   order.status = in.string(kTextMax);
   for (auto left = in.count(4); left > 0; --left) program.argv.push_back(in.string(kTextMax));
