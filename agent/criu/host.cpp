@@ -6,7 +6,7 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/base/task_group.h"
-#include "agent/criu/meeting.h"
+#include "agent/criu/handoff_dir.h"
 #include "migrator/core/error.h"
 
 namespace cardswap::criu {
@@ -27,7 +27,7 @@ boost::asio::awaitable<void> Host::look() {
 boost::asio::awaitable<void> Host::find() {
   auto found = co_await probe_tool(config_);
   try {
-    if (found.usable()) prepare_meetings(config_);
+    if (found.usable()) prepare_handoff_dirs(config_);
   } catch (const Error& error) {
     found.problem = error.failure();
   }

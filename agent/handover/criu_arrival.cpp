@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/criu/meeting.h"
+#include "agent/criu/handoff_dir.h"
 #include "agent/process/child.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/ms_since.h"
@@ -39,11 +39,11 @@ std::vector<std::string> CriuArrival::prepare() {
   needs.hooks = parts_.criu.hooks();
   auto arrival = std::make_unique<criu::Arrival>(parts_.context, std::move(needs));
   r_.image_port = arrival->port();
-  criu::open_meeting(config, r_.migration, criu::Meeting::holder,
-                     r_.spec->user.empty() ? config.job_user : r_.spec->user);
+  criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
+                         r_.spec->user.empty() ? config.job_user : r_.spec->user);
   arrival_ = std::move(arrival);
   return {program_beside("cardswap-holder").string(), "--hand-over",
-          criu::meeting_socket(config, r_.migration, criu::Meeting::holder).string()};
+          criu::handoff_socket(config, r_.migration, criu::HandoffPeer::holder).string()};
 }
 
 asio::awaitable<void> CriuArrival::arrive() {
@@ -74,7 +74,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   r_.arrived = true;
   ++r_.version;
   parts_.hub.take(standby, result->socket.release());
-  const auto socket = criu::meeting_socket(parts_.config, r_.migration, criu::Meeting::holder);
+  const auto socket = criu::handoff_socket(parts_.config, r_.migration, criu::HandoffPeer::holder);
   parts_.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
                                             parts_.config.runtime_socket().string(), standby.token,
                                             standby.name(), *held_});

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "agent/criu/meeting.h"
+#include "agent/criu/handoff_dir.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
 #include "migrator/core/ms_since.h"
@@ -52,9 +52,10 @@ asio::awaitable<void> CriuDeparture::prepare() {
   departure_ = std::make_unique<criu::Departure>(parts_.context, parts_.criu.tool().path,
                                                  config.job_dir(m_.spec.job), parts_.criu.hooks());
   const auto user = source->job().spec.user;
-  criu::open_meeting(config, m_.id, criu::Meeting::keeper, user);
-  co_await departure_->prepare(std::move(place), source->process, user,
-                               criu::meeting_socket(config, m_.id, criu::Meeting::keeper).string());
+  criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
+  co_await departure_->prepare(
+      std::move(place), source->process, user,
+      criu::handoff_socket(config, m_.id, criu::HandoffPeer::keeper).string());
   transfer_.keeper = departure_->keeper();
   parts_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
 }
@@ -64,7 +65,8 @@ asio::awaitable<void> CriuDeparture::depart() {
   const auto frozen = Clock::now();
   co_await run_.enter_phase(transfer_, "departing");
   const auto* source = parts_.jobs.by_instance(transfer_.instance);
-  const auto socket = criu::meeting_socket(parts_.config, m_.id, criu::Meeting::keeper).string();
+  const auto socket =
+      criu::handoff_socket(parts_.config, m_.id, criu::HandoffPeer::keeper).string();
   const auto keeper = static_cast<std::uint64_t>(transfer_.keeper.pid);
   if (source == nullptr || !parts_.hub.send(*source, channel::Depart{m_.id, socket, keeper})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job));
@@ -147,7 +149,7 @@ asio::awaitable<void> CriuDeparture::end() {
   forget();
   if (transfer_.keeper.pid != 0) co_await dismiss_keeper();
   if (!is_alive(transfer_.keeper)) {
-    criu::close_meeting(parts_.config, m_.id, criu::Meeting::keeper);
+    criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
   }
   while (transfer_.continuing && !transfer_.gpus_are_back) {
     co_await list_.changed().wait_until(Clock::now() + seconds(1));
@@ -161,7 +163,7 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
     const auto* source = parts_.jobs.by_instance(transfer_.instance);
     if (transfer_.released || source == nullptr || source->ended_at_ms != 0) {
       ::kill(transfer_.keeper.pid, SIGTERM);
-      criu::close_meeting(parts_.config, m_.id, criu::Meeting::keeper);
+      criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
       co_return;
     }
     co_await list_.changed().wait_until(Clock::now() + kContinueEvery);
@@ -173,7 +175,7 @@ void CriuDeparture::kill_source_process(const Instance& source) {
   parts_.criu.hooks().ended(source.process);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
   if (is_alive(transfer_.keeper)) ::kill(transfer_.keeper.pid, SIGTERM);
-  criu::close_meeting(parts_.config, m_.id, criu::Meeting::keeper);
+  criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
 }
 
 void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said) {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
-#include "agent/criu/meeting.h"
+#include "agent/criu/handoff_dir.h"
 #include "agent/handover/copies.h"
 
 namespace cardswap {
@@ -43,7 +43,7 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   }
   r_ = std::move(record);
   if (is_over(next.state())) {
-    criu::close_meeting(parts_.config, r_.migration, criu::Meeting::holder);
+    criu::remove_handoff_dir(parts_.config, r_.migration, criu::HandoffPeer::holder);
   }
   parts_.handover_gate.note(
       r_.migration, next.state() == TargetState::verified || next.state() == TargetState::granted);

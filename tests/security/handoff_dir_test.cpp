@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "agent/criu/meeting.h"
+#include "agent/criu/handoff_dir.h"
 #include "migrator/core/error.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
@@ -17,9 +17,9 @@ namespace cardswap::test {
 namespace {
 
 namespace fs = std::filesystem;
-using criu::Meeting;
+using criu::HandoffPeer;
 
-class Meetings : public ::testing::Test {
+class HandoffDirs : public ::testing::Test {
  protected:
   void SetUp() override {
     if (const auto missing = LocalUser::missing()) return skip_without("root", *missing);
@@ -33,23 +33,23 @@ class Meetings : public ::testing::Test {
   Config config_;
 };
 
-TEST_F(Meetings, AreTheJobsUsersAloneAndEndWithTheMove) {
+TEST_F(HandoffDirs, AreTheJobsUsersAloneAndEndWithTheMove) {
   const LocalUser alice;
   const LocalUser mallory;
-  criu::prepare_meetings(config_);
-  criu::open_meeting(config_, "m-1", Meeting::keeper, alice.name());
-  criu::open_meeting(config_, "m-1", Meeting::holder, mallory.name());
-  const auto hers = criu::meeting_socket(config_, "m-1", Meeting::keeper);
+  criu::prepare_handoff_dirs(config_);
+  criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, alice.name());
+  criu::make_handoff_dir(config_, "m-1", HandoffPeer::holder, mallory.name());
+  const auto hers = criu::handoff_socket(config_, "m-1", HandoffPeer::keeper);
   EXPECT_FALSE(makes_a_file(mallory, hers));
-  EXPECT_FALSE(makes_a_file(alice, criu::meeting_socket(config_, "m-1", Meeting::holder)));
+  EXPECT_FALSE(makes_a_file(alice, criu::handoff_socket(config_, "m-1", HandoffPeer::holder)));
   EXPECT_TRUE(makes_a_file(alice, hers));
   EXPECT_FALSE(makes_a_file(alice, config_.handover_dir() / "m-2.keeper"));
-  criu::close_meeting(config_, "m-1", Meeting::keeper);
+  criu::remove_handoff_dir(config_, "m-1", HandoffPeer::keeper);
   EXPECT_FALSE(fs::exists(hers.parent_path()));
 }
 
 /// What a former release let everybody make.
-TEST_F(Meetings, TakeOverNothingThatSomebodyLeftThere) {
+TEST_F(HandoffDirs, TakeOverNothingThatSomebodyLeftThere) {
   const LocalUser mallory;
   fs::create_directories(config_.handover_dir());
   ::chmod(config_.handover_dir().c_str(), 01733);
@@ -60,10 +60,10 @@ TEST_F(Meetings, TakeOverNothingThatSomebodyLeftThere) {
     return std::ofstream(folder / "s").is_open() ? 0 : 1;
   }),
             0);
-  criu::prepare_meetings(config_);
+  criu::prepare_handoff_dirs(config_);
   for (const auto* id : {"m-1", "m-2"}) {
-    criu::open_meeting(config_, id, Meeting::keeper, "");
-    const auto socket = criu::meeting_socket(config_, id, Meeting::keeper);
+    criu::make_handoff_dir(config_, id, HandoffPeer::keeper, "");
+    const auto socket = criu::handoff_socket(config_, id, HandoffPeer::keeper);
     struct stat about {};
     ASSERT_EQ(::stat(socket.parent_path().c_str(), &about), 0);
     EXPECT_EQ(about.st_uid, 0U);
@@ -72,18 +72,18 @@ TEST_F(Meetings, TakeOverNothingThatSomebodyLeftThere) {
   }
 }
 
-TEST_F(Meetings, AreNotHeldInAFolderOfSomebodyElses) {
+TEST_F(HandoffDirs, AreNotHeldInAFolderOfSomebodyElses) {
   const LocalUser mallory;
   const auto elsewhere = dir_.path() / "elsewhere";
   fs::create_directory(elsewhere);
   ASSERT_EQ(::chown(elsewhere.c_str(), mallory.uid(), mallory.gid()), 0);
   fs::create_symlink(elsewhere, config_.handover_dir());
-  EXPECT_THROW(criu::prepare_meetings(config_), Error);
-  EXPECT_THROW(criu::open_meeting(config_, "m-1", Meeting::keeper, ""), Error);
+  EXPECT_THROW(criu::prepare_handoff_dirs(config_), Error);
+  EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, ""), Error);
   fs::remove(config_.handover_dir());
   fs::rename(elsewhere, config_.handover_dir());
-  EXPECT_THROW(criu::prepare_meetings(config_), Error);
-  EXPECT_THROW(criu::open_meeting(config_, "m-1", Meeting::keeper, ""), Error);
+  EXPECT_THROW(criu::prepare_handoff_dirs(config_), Error);
+  EXPECT_THROW(criu::make_handoff_dir(config_, "m-1", HandoffPeer::keeper, ""), Error);
 }
 
 }  // namespace

@@ -11,16 +11,17 @@
 namespace cardswap::criu {
 
 /// Makes `handover` itself, as it has to be. Throws Error{io} when it cannot be made so.
-void prepare_meetings(const Config& config);
+void prepare_handoff_dirs(const Config& config);
 
 /// Who meets the process: both may be on one host.
-enum class Meeting { keeper, holder };
+enum class HandoffPeer { keeper, holder };
 
-[[nodiscard]] std::filesystem::path meeting_socket(const Config& config,
-                                                   const std::string& migration, Meeting with);
+[[nodiscard]] std::filesystem::path handoff_socket(const Config& config,
+                                                   const std::string& migration, HandoffPeer with);
 /// Makes the folder anew for `user`; empty: the agent's. Throws Error{io}.
-void open_meeting(const Config& config, const std::string& migration, Meeting with,
-                  const std::string& user);
-void close_meeting(const Config& config, const std::string& migration, Meeting with) noexcept;
+void make_handoff_dir(const Config& config, const std::string& migration, HandoffPeer with,
+                      const std::string& user);
+void remove_handoff_dir(const Config& config, const std::string& migration,
+                        HandoffPeer with) noexcept;
 
 }  // namespace cardswap::criu

@@ -1,4 +1,4 @@
-#include "agent/criu/meeting.h"
+#include "agent/criu/handoff_dir.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -13,8 +13,10 @@
 namespace cardswap::criu {
 namespace {
 
-std::filesystem::path folder_of(const Config& config, const std::string& migration, Meeting with) {
-  return config.handover_dir() / (migration + (with == Meeting::keeper ? ".keeper" : ".holder"));
+std::filesystem::path folder_of(const Config& config, const std::string& migration,
+                                HandoffPeer with) {
+  return config.handover_dir() /
+         (migration + (with == HandoffPeer::keeper ? ".keeper" : ".holder"));
 }
 
 [[noreturn]] void fail(const char* doing, const std::filesystem::path& path) {
@@ -31,7 +33,7 @@ void check_own(const std::filesystem::path& path) {
 
 }  // namespace
 
-void prepare_meetings(const Config& config) {
+void prepare_handoff_dirs(const Config& config) {
   const auto all = config.handover_dir();
   std::error_code error;
   std::filesystem::create_directories(all.parent_path(), error);
@@ -45,15 +47,15 @@ void prepare_meetings(const Config& config) {
   }
 }
 
-std::filesystem::path meeting_socket(const Config& config, const std::string& migration,
-                                     Meeting with) {
+std::filesystem::path handoff_socket(const Config& config, const std::string& migration,
+                                     HandoffPeer with) {
   return folder_of(config, migration, with) / "s";  // a socket's path has 107 bytes at most
 }
 
-void open_meeting(const Config& config, const std::string& migration, Meeting with,
-                  const std::string& user) {
+void make_handoff_dir(const Config& config, const std::string& migration, HandoffPeer with,
+                      const std::string& user) {
   check_own(config.handover_dir());
-  close_meeting(config, migration, with);
+  remove_handoff_dir(config, migration, with);
   const auto folder = folder_of(config, migration, with);
   if (::mkdir(folder.c_str(), 0700) != 0) fail("make", folder);
   if (user.empty() || ::geteuid() != 0) return;
@@ -61,7 +63,8 @@ void open_meeting(const Config& config, const std::string& migration, Meeting wi
   if (::lchown(folder.c_str(), owner.uid, owner.gid) != 0) fail("give away", folder);
 }
 
-void close_meeting(const Config& config, const std::string& migration, Meeting with) noexcept {
+void remove_handoff_dir(const Config& config, const std::string& migration,
+                        HandoffPeer with) noexcept {
   std::error_code gone;
   std::filesystem::remove_all(folder_of(config, migration, with), gone);
 }
