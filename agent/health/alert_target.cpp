@@ -9,7 +9,7 @@
 namespace cardswap::health {
 namespace {
 
-using Is = OwnHost::Is;
+using Match = OwnHost::Match;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -107,10 +107,10 @@ Hosts hosts_in(const Alert& alert, const OwnHost& own) {
     if (kind == Label::other || value.empty()) continue;
     const auto said = fmt::format("{}={}", key, value);
     const bool asked = kind == Label::instance && OwnHost::is_address(value);
-    switch (own.who(value)) {
-      case Is::nobody: break;
-      case Is::us: (asked ? found.asked : found.us) = said; break;
-      case Is::another:
+    switch (own.match(value)) {
+      case Match::nobody: break;
+      case Match::us: (asked ? found.asked : found.us) = said; break;
+      case Match::another:
         if (asked) {
           found.asked_at = said;
         } else if (kind == Label::node || !is_a_pods(value, alert)) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/base/task_group.h"
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 #include "agent/journal/event_log.h"
 
 namespace cardswap::health {
@@ -24,8 +24,8 @@ class JournalledEngine {
   JournalledEngine& operator=(const JournalledEngine&) = delete;
 
   [[nodiscard]] Ms now() const;
-  [[nodiscard]] Engine& engine() { return engine_; }
-  [[nodiscard]] const Engine& engine() const { return engine_; }
+  [[nodiscard]] DecisionEngine& engine() { return engine_; }
+  [[nodiscard]] const DecisionEngine& engine() const { return engine_; }
   [[nodiscard]] EventLog& log() { return log_; }
   [[nodiscard]] const EventLog& log() const { return log_; }
 
@@ -50,7 +50,7 @@ class JournalledEngine {
 
  private:
   EventLog log_;
-  Engine engine_;
+  DecisionEngine engine_;
   Signal due_;
   Signal changed_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

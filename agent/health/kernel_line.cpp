@@ -7,7 +7,7 @@
 
 #include "agent/base/shown.h"
 #include "agent/health/kernel_record.h"
-#include "agent/health/taking.h"
+#include "agent/health/text_cursor.h"
 #include "agent/health/xid_table.h"
 
 namespace cardswap::health {
@@ -99,8 +99,8 @@ std::optional<XidLine> xid_line(std::string_view line) {
   return xid_in(message);
 }
 
-DriverVoice::Heard DriverVoice::hear_line(std::string_view words,
-                                          std::vector<DriverFault>& faults) {
+DriverMessageParser::Heard DriverMessageParser::parse_line(std::string_view words,
+                                                           std::vector<DriverFault>& faults) {
   skip(words);
   if (words.starts_with("Xid")) {
     lines_left_ = 0;
@@ -147,7 +147,8 @@ DriverVoice::Heard DriverVoice::hear_line(std::string_view words,
   return well ? Heard::well : Heard::unknown_words;
 }
 
-DriverVoice::Heard DriverVoice::hear(std::string_view message, std::vector<DriverFault>& faults) {
+DriverMessageParser::Heard DriverMessageParser::parse(std::string_view message,
+                                                      std::vector<DriverFault>& faults) {
   // A line's end inside a message: as it is, as /dev/kmsg and as rsyslog write it.
   constexpr std::array<std::string_view, 3> kEnds{"\n", "\\x0a", "#012"};
   auto heard = Heard::well;
@@ -165,7 +166,7 @@ DriverVoice::Heard DriverVoice::hear(std::string_view message, std::vector<Drive
     skip(line);
     const bool drivers = take(line, "NVRM:");
     if (line.empty() || (!drivers && lines_left_ == 0)) continue;
-    const auto one = hear_line(line, faults);
+    const auto one = parse_line(line, faults);
     if (one == Heard::fault || heard == Heard::well) heard = one;
   }
   return heard;

@@ -36,7 +36,7 @@ struct DriverFault {
 };
 
 /// Reads the driver's messages line by line; some messages take several lines. Pure.
-class DriverVoice {
+class DriverMessageParser {
  public:
   /// What a message says.
   enum class Heard : std::uint8_t {
@@ -47,12 +47,12 @@ class DriverVoice {
   };
   /// Reads a message, which begins with "NVRM:" and may hold several of its lines, as a log escapes
   /// them. Returns the worst finding; appends faults to `faults`.
-  Heard hear(std::string_view message, std::vector<DriverFault>& faults);
+  Heard parse(std::string_view message, std::vector<DriverFault>& faults);
   /// Whether a message has begun and not ended.
-  [[nodiscard]] bool speaks() const { return lines_left_ > 0; }
+  [[nodiscard]] bool is_mid_message() const { return lines_left_ > 0; }
 
  private:
-  Heard hear_line(std::string_view words, std::vector<DriverFault>& faults);
+  Heard parse_line(std::string_view words, std::vector<DriverFault>& faults);
 
   std::string pci_;  ///< PCI address in the message that has not ended
   int lines_left_ = 0;

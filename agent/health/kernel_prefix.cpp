@@ -5,7 +5,7 @@
 #include <charconv>
 #include <ctime>
 
-#include "agent/health/taking.h"
+#include "agent/health/text_cursor.h"
 
 namespace cardswap::health {
 namespace {

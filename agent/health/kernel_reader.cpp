@@ -52,9 +52,9 @@ bool KernelReader::too_old(const KernelRecord& record, const Since& since) const
 bool KernelReader::of_this_host(const KernelRecord& record) const {
   if (record.host.empty() || names_.empty()) return true;
   const OwnHost own{names_, {}, {}};
-  const auto is = own.who(record.host);
+  const auto is = own.match(record.host);
   // A container's or a small system's log daemon knows no name: the file is this host's.
-  return is != OwnHost::Is::another;
+  return is != OwnHost::Match::another;
 }
 
 /// True when the line ended a record: it is in `record` then.
@@ -107,12 +107,12 @@ KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since)
   if (!of_this_host(record))
     return fate(LineFate::other_host, "it names host " + excerpt(record.host, kHostShownMax));
   if (too_old(record, since)) return fate(LineFate::too_old, "it is older than this boot");
-  switch (voice_.hear(record.text, news.faults)) {
-    case DriverVoice::Heard::fault: news.fate = LineFate::fault; break;
-    case DriverVoice::Heard::well: news.fate = LineFate::well; break;
-    case DriverVoice::Heard::unreadable_xid:
+  switch (parser_.parse(record.text, news.faults)) {
+    case DriverMessageParser::Heard::fault: news.fate = LineFate::fault; break;
+    case DriverMessageParser::Heard::well: news.fate = LineFate::well; break;
+    case DriverMessageParser::Heard::unreadable_xid:
       return fate(LineFate::unplaced, "an XID in a form that is not known");
-    case DriverVoice::Heard::unknown_words:
+    case DriverMessageParser::Heard::unknown_words:
       return fate(LineFate::unplaced, "the driver's words are not known");
   }
   news.sample = excerpt(line);

@@ -49,7 +49,7 @@ class KernelReader {
   [[nodiscard]] KernelNews read(std::string_view line, Ms now, const Since& since);
   [[nodiscard]] KernelNews read(std::string_view line, Ms now) { return read(line, now, Since()); }
   /// Whether the reader may stop here: no message or record is half read.
-  [[nodiscard]] bool settled() const { return !exporting_ && !voice_.speaks(); }
+  [[nodiscard]] bool settled() const { return !exporting_ && !parser_.is_mid_message(); }
 
  private:
   [[nodiscard]] bool too_old(const KernelRecord& record, const Since& since) const;
@@ -59,7 +59,7 @@ class KernelReader {
   LogForm form_;
   std::vector<std::string> names_;
   std::string boot_;
-  DriverVoice voice_;
+  DriverMessageParser parser_;
   JournalFields fields_;    ///< of a record in the journal's export form
   bool exporting_ = false;  ///< a record has begun and not ended
   bool booted_ = false;     ///< the line that begins this boot was read

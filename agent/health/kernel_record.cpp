@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/health/kernel_prefix.h"
-#include "agent/health/taking.h"
+#include "agent/health/text_cursor.h"
 
 namespace cardswap::health {
 namespace {

@@ -9,7 +9,7 @@ using Type = Exposition::Type;
 
 double count(std::uint64_t number) { return static_cast<double>(number); }
 
-void incidents(Exposition& out, const Engine& engine) {
+void incidents(Exposition& out, const DecisionEngine& engine) {
   std::array<double, 3> by_state{};
   for (const auto& incident : engine.incidents()) {
     ++by_state.at(static_cast<std::size_t>(state_of(incident)));

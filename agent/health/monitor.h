@@ -15,7 +15,7 @@
 #include "agent/health/mover.h"
 #include "agent/health/nvml_devices.h"
 #include "agent/health/probes.h"
-#include "agent/health/sight.h"
+#include "agent/health/source_coverage.h"
 #include "agent/health/webhooks.h"
 #include "agent/jobs/jobs.h"
 
@@ -54,7 +54,7 @@ class Monitor {
   /// GET /v1/health.
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] const EventLog& events() const { return journalled_.log(); }
-  [[nodiscard]] const Engine& engine() const { return journalled_.engine(); }
+  [[nodiscard]] const DecisionEngine& engine() const { return journalled_.engine(); }
   [[nodiscard]] const Counts& counts() const { return counts_; }
   /// The sources' states by their names: "ok", or what is wrong.
   [[nodiscard]] const std::map<std::string, std::string>& sources() const {
@@ -68,7 +68,7 @@ class Monitor {
   }
 
  private:
-  [[nodiscard]] Sight sight() const;
+  [[nodiscard]] SourceCoverage coverage() const;
   void close_all(const std::vector<CordonOrder>& cordons);
   asio::awaitable<void> drive();
   [[nodiscard]] std::vector<HostJob> host_jobs();

@@ -87,29 +87,30 @@ bool OwnHost::is_address(std::string_view said) {
   return parsed && ip_of(parsed->host).has_value();
 }
 
-OwnHost::Is OwnHost::who(std::string_view said) const {
+OwnHost::Match OwnHost::match(std::string_view said) const {
   const auto name = lower(authority(said));
   if (name.empty() || std::find(kNobody.begin(), kNobody.end(), name) != kNobody.end()) {
-    return Is::nobody;
+    return Match::nobody;
   }
   const auto parsed = address_from(name);
-  if (!parsed) return Is::another;  // whoever that is, it is not this host by any name of its own
+  if (!parsed)
+    return Match::another;  // whoever that is, it is not this host by any name of its own
   const auto is_one_of = [&](const std::vector<std::string>& list) {
     return std::any_of(list.begin(), list.end(),
                        [&](const auto& own) { return same_host(own, parsed->host); });
   };
   if (const auto address = ip_of(parsed->host)) {
-    if (names_nobody(*address) || is_one_of(shared)) return Is::nobody;
-    return is_one_of(addresses) ? Is::us : Is::another;
+    if (names_nobody(*address) || is_one_of(shared)) return Match::nobody;
+    return is_one_of(addresses) ? Match::us : Match::another;
   }
   const auto host = without_dot(parsed->host);
-  if (std::find(kNobody.begin(), kNobody.end(), host) != kNobody.end()) return Is::nobody;
+  if (std::find(kNobody.begin(), kNobody.end(), host) != kNobody.end()) return Match::nobody;
   for (const auto& own : names) {
-    if (same_name(without_dot(lower(own)), host)) return Is::us;
+    if (same_name(without_dot(lower(own)), host)) return Match::us;
   }
   // "node" is a NUMA node's number to some exporters.
   const bool index = host.find_first_not_of("0123456789") == std::string::npos;
-  return index ? Is::nobody : Is::another;
+  return index ? Match::nobody : Match::another;
 }
 
 OwnHost own_host(const Config& config) {
@@ -117,7 +118,7 @@ OwnHost own_host(const Config& config) {
   const auto add = [&](const std::string& host) {
     const auto address = ip_of(host);
     if (!address) {
-      if (own.who(host) != OwnHost::Is::nobody) own.names.push_back(host);
+      if (own.match(host) != OwnHost::Match::nobody) own.names.push_back(host);
     } else if (!names_nobody(*address)) {
       own.addresses.push_back(address->to_string());
     }

@@ -17,11 +17,11 @@ struct OwnHost {
   std::vector<std::string> shared;
 
   /// The host that a name means.
-  enum class Is { us, another, nobody };
+  enum class Match { us, another, nobody };
   /// The host that `said` names: "node7", "NODE7.cluster:9400", "10.0.0.7:9100",
   /// "https://[fd00::7]/metrics". A short name is the FQDN's first part. Loopback, an
   /// index and words for "unknown" name nobody.
-  [[nodiscard]] Is who(std::string_view said) const;
+  [[nodiscard]] Match match(std::string_view said) const;
   /// Whether `said` is an IP address, with or without a port.
   [[nodiscard]] static bool is_address(std::string_view said);
 };

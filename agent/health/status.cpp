@@ -25,7 +25,7 @@ json::object breaker_json(const Guards& guards, Ms now) {
           {"until_ms", or_null(guards.open_until())}};
 }
 
-json::array devices_json(const Engine& engine) {
+json::array devices_json(const DecisionEngine& engine) {
   json::array devices;
   for (const auto& device : engine.devices()) {
     devices.push_back(json::object{{"device", device.name},
@@ -37,7 +37,7 @@ json::array devices_json(const Engine& engine) {
   return devices;
 }
 
-json::object moves_json(const Engine& engine, Ms now) {
+json::object moves_json(const DecisionEngine& engine, Ms now) {
   return {{"running", engine.guards().running()},
           {"at_once", engine.policy().moves_at_once},
           {"last_hour", engine.guards().last_hour(now)},
@@ -61,7 +61,7 @@ json::object counts_json(const Counts& counts) {
 
 }  // namespace
 
-Sight Monitor::sight() const {
+SourceCoverage Monitor::coverage() const {
   std::vector<WatchedDevice> watched;
   for (const auto& device : engine().devices()) {
     const auto& given = engine().policy().devices;
@@ -69,7 +69,7 @@ Sight Monitor::sight() const {
                        std::any_of(given.begin(), given.end(),
                                    [&](const auto& one) { return one.name == device.name; })});
   }
-  return sight_of(watched, sources(), nvml_.watched());
+  return coverage_of(watched, sources(), nvml_.watched());
 }
 
 json::object Monitor::status() const {
@@ -99,7 +99,7 @@ json::object Monitor::status() const {
     if (!more.empty()) summary += (summary.empty() ? "" : "; ") + more;
   };
   if (engine().guards().open(now())) add("the circuit breaker is open");
-  const auto seen = sight();
+  const auto seen = coverage();
   add(seen.blind);
   if (seen.blind.empty()) add(seen.half);
   if (!seen.half.empty()) worst = std::max(worst, kWarning);

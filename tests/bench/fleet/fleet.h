@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 #include "agent/placement/placement.h"
 
 /// A fleet as the simulation knows it: what is really on each device, whatever anybody believes.
@@ -37,7 +37,7 @@ struct FleetJob {
 struct FleetHost {
   std::string address;
   bool drained = false;  ///< a cordon of the whole host
-  std::unique_ptr<health::Engine> engine;
+  std::unique_ptr<health::DecisionEngine> engine;
   std::map<std::string, std::vector<std::string>> avoid;  ///< job uid: targets that failed
   // Kept apart from the engine, to hold it against:
   std::set<std::string> moving;         ///< by health, now

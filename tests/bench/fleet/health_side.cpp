@@ -55,7 +55,7 @@ void Simulation::engine_for(std::size_t host) {
   for (std::size_t i = 0; i < options_.shape.devices; ++i) {
     names.push_back({fleet_.device(fleet_.first_device(host) + i).name, {}, {}});
   }
-  fleet_.hosts[host].engine = std::make_unique<health::Engine>(policy(), std::move(names));
+  fleet_.hosts[host].engine = std::make_unique<health::DecisionEngine>(policy(), std::move(names));
 }
 
 /// The monitor's wake-up: soon, many findings at once.

@@ -50,8 +50,8 @@ struct SimulationCounts {
 
 /// A discrete simulation of a fleet under drains, alert storms, agents that restart and jobs that
 /// come and go. Who goes where is decided by place(), whether a target takes it by admit(), what is
-/// done about findings by health::Engine with its guards: the agent's own parts. Only times, links
-/// and failures are made up. The same options give the same events. One thread.
+/// done about findings by health::DecisionEngine with its guards: the agent's own parts. Only
+/// times, links and failures are made up. The same options give the same events. One thread.
 class Simulation {
  public:
   explicit Simulation(SimulationOptions options);

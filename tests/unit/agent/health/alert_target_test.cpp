@@ -49,9 +49,9 @@ TEST(AlertTarget, IsOursWhereverAHostLabelNamesUs) {
 
 TEST(AlertTarget, IsOfAnotherHostWhereOnlyTheFirstPartOfAFullNameIsOurs) {
   const OwnHost own{{"node7.rack1.example"}, {}, {}};
-  EXPECT_EQ(own.who("node7.rack1.example:9400"), OwnHost::Is::us);
-  EXPECT_EQ(own.who("node7"), OwnHost::Is::us);
-  EXPECT_EQ(own.who("node7.rack2.example"), OwnHost::Is::another);
+  EXPECT_EQ(own.match("node7.rack1.example:9400"), OwnHost::Match::us);
+  EXPECT_EQ(own.match("node7"), OwnHost::Match::us);
+  EXPECT_EQ(own.match("node7.rack2.example"), OwnHost::Match::another);
 }
 
 TEST(AlertTarget, IsProvedByAUuidInAnyLabelAndByAPciAddressOnlyWithTheHost) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 
 namespace cardswap::health {
 namespace {
@@ -20,8 +20,8 @@ constexpr Ms kStart = 1'700'000'000'000;
 class HealthEngineActs : public ::testing::Test {
  protected:
   HealthEngineActs() { policy_.act = true; }
-  Engine& engine() {
-    if (!engine_) engine_ = std::make_unique<Engine>(policy_, devices_);
+  DecisionEngine& engine() {
+    if (!engine_) engine_ = std::make_unique<DecisionEngine>(policy_, devices_);
     return *engine_;
   }
   void see(const std::string& code, const std::string& device = "cuda:0") {
@@ -46,7 +46,7 @@ class HealthEngineActs : public ::testing::Test {
   std::vector<DeviceName> devices_{{"cuda:0", "GPU-0", "0000:00:00"},
                                    {"cuda:1", "GPU-1", "0000:01:00"}};
   std::vector<HostJob> jobs_{{"job0", "uid0", "cuda:0", 100, 0, {}}};
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<DecisionEngine> engine_;
   Ms now_ = kStart;
 };
 
@@ -75,7 +75,7 @@ TEST_F(HealthEngineActs, CordonsWhenItMayActWhatItOnlySaidBefore) {
   auto policy = policy_;
   policy.act = true;
   // After a restart with another mode,
-  Engine restarted(policy, devices_);
+  DecisionEngine restarted(policy, devices_);
   restarted.restore(incident_from_journal(record));
   EXPECT_THAT(restarted.plan(now_, jobs_).cordons, SizeIs(1));
   // and when the policy is read again.

@@ -48,11 +48,11 @@ struct Plan {
 
 /// Takes findings, returns actions. Pure: no clock, no I/O. Each decision, each delay and, in
 /// observe mode, each action that would follow is an event; the engine logs it once.
-class Engine {
+class DecisionEngine {
  public:
-  Engine(Policy policy, std::vector<DeviceName> devices);
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
+  DecisionEngine(Policy policy, std::vector<DeviceName> devices);
+  DecisionEngine(const DecisionEngine&) = delete;
+  DecisionEngine& operator=(const DecisionEngine&) = delete;
 
   void observe(const Finding& finding);
   /// Decides what is due at `now`. A move in the plan counts as started.

@@ -1,4 +1,4 @@
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -29,8 +29,8 @@ class HealthEngine : public ::testing::Test {
       jobs_.push_back({fmt::format("job{}", i), fmt::format("uid{}", i), device, 100 + i, 0, {}});
     }
   }
-  Engine& engine() {
-    if (!engine_) engine_ = std::make_unique<Engine>(policy_, devices_);
+  DecisionEngine& engine() {
+    if (!engine_) engine_ = std::make_unique<DecisionEngine>(policy_, devices_);
     return *engine_;
   }
   void see(const std::string& code, const std::string& device = "cuda:0",
@@ -80,7 +80,7 @@ class HealthEngine : public ::testing::Test {
   Policy policy_;
   std::vector<DeviceName> devices_;
   std::vector<HostJob> jobs_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<DecisionEngine> engine_;
   Plan last_;
   Ms now_ = kStart;
 };

@@ -10,7 +10,7 @@ namespace cardswap::health {
 
 /// How well the devices are watched. Two sources report a GPU's faults, NVML and the kernel log,
 /// and each misses some.
-struct Sight {
+struct SourceCoverage {
   std::string blind;  ///< a device that no source watches, and why; empty: none
   std::string half;   ///< a device that only one source watches, and why
 };
@@ -23,8 +23,8 @@ struct WatchedDevice {
 };
 
 /// `sources`: name to "ok" or to what is wrong; `nvml`: the devices that NVML watches. Pure.
-[[nodiscard]] Sight sight_of(const std::vector<WatchedDevice>& devices,
-                             const std::map<std::string, std::string>& sources,
-                             const std::vector<DeviceName>& nvml);
+[[nodiscard]] SourceCoverage coverage_of(const std::vector<WatchedDevice>& devices,
+                                         const std::map<std::string, std::string>& sources,
+                                         const std::vector<DeviceName>& nvml);
 
 }  // namespace cardswap::health

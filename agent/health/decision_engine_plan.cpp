@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/units.h"
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 
 namespace cardswap::health {
 namespace {
@@ -20,7 +20,7 @@ bool cannot_wait(const Incident& incident) {
 
 }  // namespace
 
-void Engine::advance(Ms now) {
+void DecisionEngine::advance(Ms now) {
   incidents_.erase_if([&](Incident& incident) {
     if (incident.phase == Phase::waiting && now >= incident.active_at) {
       incident.phase = Phase::active;
@@ -48,7 +48,7 @@ void Engine::advance(Ms now) {
   });
 }
 
-void Engine::check_breaker(Ms now) {
+void DecisionEngine::check_breaker(Ms now) {
   if (breaker_told_ && !guards_.open(now)) {
     breaker_told_ = false;
     tell({.at = now, .kind = "breaker_closed", .text = "moves may start again"});
@@ -69,7 +69,7 @@ void Engine::check_breaker(Ms now) {
         .text = why + ": no move starts until an operator or time closes it"});
 }
 
-void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
+void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
   if (incident.phase != Phase::active || incident.cordoned ||
       incident.verdict.action < Action::cordon || guards_.open(now) ||
       now < incident.cordon_after) {
@@ -100,7 +100,7 @@ void Engine::cordon(Incident& incident, Plan& plan, Ms now) {
   }
 }
 
-void Engine::cordoned(std::uint64_t incident_id, Ms now) {
+void DecisionEngine::cordoned(std::uint64_t incident_id, Ms now) {
   auto* incident = incidents_.at(incident_id);
   if (incident == nullptr) return;
   incident->cordoned = true;
@@ -115,19 +115,19 @@ void Engine::cordoned(std::uint64_t incident_id, Ms now) {
   }
 }
 
-void Engine::cordon_failed(std::uint64_t incident_id, const std::string& failure, Ms now) {
+void DecisionEngine::cordon_failed(std::uint64_t incident_id, const std::string& failure, Ms now) {
   auto* incident = incidents_.at(incident_id);
   if (incident == nullptr) return;
   incident->cordon_after = now + policy_.retry_after;
   once(*incident, "cordon_failed", {}, failure, now);
 }
 
-bool Engine::concerns(const Incident& incident, const HostJob& job) const {
+bool DecisionEngine::concerns(const Incident& incident, const HostJob& job) const {
   return drains(incident) || job.device == incident.device;
 }
 
-std::string Engine::forbids(const Incident& incident, const HostJob& job,
-                            const std::vector<HostJob>& jobs) const {
+std::string DecisionEngine::forbids(const Incident& incident, const HostJob& job,
+                                    const std::vector<HostJob>& jobs) const {
   if (policy_.stays_put(job.name)) return "the policy says that it stays";
   for (const auto& other : incidents_) {
     if (other.device != job.device || other.verdict.may_copy ||
@@ -147,7 +147,7 @@ std::string Engine::forbids(const Incident& incident, const HostJob& job,
   return {};
 }
 
-std::string Engine::waits(const Incident& incident, const HostJob& job, Ms now) const {
+std::string DecisionEngine::waits(const Incident& incident, const HostJob& job, Ms now) const {
   if (!job.why_not.empty()) return job.why_not;
   const auto tries = incident.tries.find(job.uid);
   if (tries != incident.tries.end() && tries->second >= policy_.tries) {
@@ -163,7 +163,8 @@ std::string Engine::waits(const Incident& incident, const HostJob& job, Ms now) 
   return {};
 }
 
-void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan, Ms now) {
+void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan,
+                               Ms now) {
   for (const auto& job : jobs) {
     if (!concerns(incident, job) || guards_.moving(job.uid)) continue;
     if (auto why = forbids(incident, job, jobs); !why.empty()) {
@@ -198,7 +199,7 @@ void Engine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Pla
   }
 }
 
-Plan Engine::plan(Ms now, const std::vector<HostJob>& jobs) {
+Plan DecisionEngine::plan(Ms now, const std::vector<HostJob>& jobs) {
   events_.add_untold(now);
   advance(now);
   check_breaker(now);

@@ -1,4 +1,4 @@
-#include "agent/health/sight.h"
+#include "agent/health/source_coverage.h"
 
 #include <fmt/format.h>
 
@@ -26,30 +26,30 @@ std::string kernel_says(const DeviceName& device, const std::string& state) {
 
 }  // namespace
 
-Sight sight_of(const std::vector<WatchedDevice>& devices,
-               const std::map<std::string, std::string>& sources,
-               const std::vector<DeviceName>& nvml) {
+SourceCoverage coverage_of(const std::vector<WatchedDevice>& devices,
+                           const std::map<std::string, std::string>& sources,
+                           const std::vector<DeviceName>& nvml) {
   const auto state = [&](const std::string& source) {
     const auto found = sources.find(source);
     return found == sources.end() ? std::string("off") : found->second;
   };
-  Sight sight;
+  SourceCoverage coverage;
   for (const auto& device : devices) {
     if (!device.gpu && !device.known) continue;
     const auto no_nvml = nvml_says(device.name, state("nvml"), nvml);
     const auto no_kernel = kernel_says(device.name, state("kernel_log"));
     if (no_nvml.empty() && no_kernel.empty()) continue;
     if (!no_nvml.empty() && !no_kernel.empty()) {
-      if (sight.blind.empty()) {
-        sight.blind =
+      if (coverage.blind.empty()) {
+        coverage.blind =
             fmt::format("nothing tells of {} ({}; {})", device.name.name, no_nvml, no_kernel);
       }
-    } else if (device.gpu && sight.half.empty()) {
-      sight.half = fmt::format("only one source tells of {} ({})", device.name.name,
-                               no_nvml.empty() ? no_kernel : no_nvml);
+    } else if (device.gpu && coverage.half.empty()) {
+      coverage.half = fmt::format("only one source tells of {} ({})", device.name.name,
+                                  no_nvml.empty() ? no_kernel : no_nvml);
     }
   }
-  return sight;
+  return coverage;
 }
 
 }  // namespace cardswap::health

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 
 namespace cardswap::health {
 namespace {
@@ -30,7 +30,7 @@ Policy::Verdict judged_anew(const Policy& policy, const Incident& incident,
 
 }  // namespace
 
-void Engine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
+void DecisionEngine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
   policy_ = std::move(policy);
   devices_ = std::move(devices);
   forget_probes(now);
@@ -49,7 +49,7 @@ void Engine::use(Policy policy, std::vector<DeviceName> devices, Ms now) {
   changed_ = true;
 }
 
-void Engine::forget_probes(Ms now) {
+void DecisionEngine::forget_probes(Ms now) {
   const auto dropped = incidents_.erase_if([&](const Incident& incident) {
     const bool of_a_probe =
         incident.code.starts_with("probe:") || incident.code.starts_with("probe_failed:");

@@ -1,4 +1,4 @@
-#include "agent/health/engine.h"
+#include "agent/health/decision_engine.h"
 
 #include <fmt/format.h>
 
@@ -20,16 +20,16 @@ std::string source_key(const Finding& finding) {
 
 }  // namespace
 
-Engine::Engine(Policy policy, std::vector<DeviceName> devices)
+DecisionEngine::DecisionEngine(Policy policy, std::vector<DeviceName> devices)
     : policy_(std::move(policy)), devices_(std::move(devices)) {}
 
-void Engine::tell(Event event) {
+void DecisionEngine::tell(Event event) {
   event.of_alerts = event.of_alerts || hears_alert_;
   events_.add(std::move(event));
 }
 
-void Engine::tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
-                  const std::string& job) {
+void DecisionEngine::tell(const Incident& incident, const std::string& kind, std::string text,
+                          Ms now, const std::string& job) {
   tell({.at = now,
         .kind = kind,
         .device = incident.device,
@@ -38,18 +38,18 @@ void Engine::tell(const Incident& incident, const std::string& kind, std::string
         .text = std::move(text)});
 }
 
-void Engine::once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
-                  Ms now) {
+void DecisionEngine::once(Incident& incident, const std::string& kind, const HostJob& job,
+                          std::string text, Ms now) {
   if (incident.logged.size() >= kLoggedMax) incident.logged.clear();
   if (!incident.logged.insert(kind + " " + job.uid + " " + text).second) return;
   tell(incident, kind, std::move(text), now, job.name);
 }
 
-bool Engine::take_changed() { return std::exchange(changed_, false); }
+bool DecisionEngine::take_changed() { return std::exchange(changed_, false); }
 
 // ---- findings
 
-void Engine::explain(const Finding& finding, const std::string& code) {
+void DecisionEngine::explain(const Finding& finding, const std::string& code) {
   incidents_.erase_if([&](const Incident& incident) {
     const bool explained = incident.device == finding.device && incident.phase == Phase::waiting &&
                            supersedes(code, incident.code);
@@ -61,7 +61,7 @@ void Engine::explain(const Finding& finding, const std::string& code) {
   });
 }
 
-Incident* Engine::begin(const Finding& finding, const std::string& code) {
+Incident* DecisionEngine::begin(const Finding& finding, const std::string& code) {
   auto* incident = incidents_.add(finding, code);
   if (incident != nullptr) {
     full_ = false;
@@ -76,7 +76,8 @@ Incident* Engine::begin(const Finding& finding, const std::string& code) {
   return incident;
 }
 
-void Engine::judge(Incident& incident, const Finding& finding, const std::vector<Ms>& times) {
+void DecisionEngine::judge(Incident& incident, const Finding& finding,
+                           const std::vector<Ms>& times) {
   const auto before = incident.verdict;
   const bool fresh = incident.count == 0;
   auto verdict = policy_.judge(finding, times);
@@ -98,7 +99,7 @@ void Engine::judge(Incident& incident, const Finding& finding, const std::vector
   }
 }
 
-void Engine::settle(Incident& incident, const Finding& finding) {
+void DecisionEngine::settle(Incident& incident, const Finding& finding) {
   incident.raised_by.erase(source_key(finding));
   if (!incident.raised_by.empty() || incident.phase == Phase::quiet) return;
   changed_ = true;
@@ -112,13 +113,13 @@ void Engine::settle(Incident& incident, const Finding& finding) {
   tell(incident, "quiet", "its source says that it is over; moves that run go on", finding.at);
 }
 
-void Engine::observe(const Finding& finding) {
+void DecisionEngine::observe(const Finding& finding) {
   hears_alert_ = finding.source == Source::alert;
   note(finding);
   hears_alert_ = false;
 }
 
-void Engine::note(const Finding& finding) {
+void DecisionEngine::note(const Finding& finding) {
   const auto code = canonical(finding.code);
   auto* incident = incidents_.find(finding.device, code);
   if (!finding.firing) {
@@ -172,7 +173,8 @@ void Engine::note(const Finding& finding) {
   }
 }
 
-void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, bool moved, Ms now) {
+void DecisionEngine::move_ended(std::uint64_t incident_id, const std::string& job_uid, bool moved,
+                                Ms now) {
   guards_.ended(job_uid, moved, now);
   changed_ = true;
   if (moved) return;
@@ -182,7 +184,7 @@ void Engine::move_ended(std::uint64_t incident_id, const std::string& job_uid, b
   }
 }
 
-void Engine::not_placed(const Move& move, const std::string& why, Ms now) {
+void DecisionEngine::not_placed(const Move& move, const std::string& why, Ms now) {
   guards_.not_started(move.job_uid);
   changed_ = true;
   if (auto* incident = incidents_.at(move.incident)) {
@@ -193,8 +195,8 @@ void Engine::not_placed(const Move& move, const std::string& why, Ms now) {
 
 // ---- operators
 
-std::size_t Engine::clear(const std::string& device, const std::string& reason, Ms now,
-                          const std::string& by) {
+std::size_t DecisionEngine::clear(const std::string& device, const std::string& reason, Ms now,
+                                  const std::string& by) {
   const auto dropped = incidents_.erase_if([&](const Incident& incident) {
     if (device != "all" && incident.device != device) return false;
     tell(incident, "cleared", by_operator(reason, by), now);
@@ -204,7 +206,7 @@ std::size_t Engine::clear(const std::string& device, const std::string& reason, 
   return dropped;
 }
 
-void Engine::close_breaker(const std::string& reason, Ms now, const std::string& by) {
+void DecisionEngine::close_breaker(const std::string& reason, Ms now, const std::string& by) {
   if (!guards_.open(now)) return;
   guards_.close(now);
   changed_ = true;
@@ -212,7 +214,8 @@ void Engine::close_breaker(const std::string& reason, Ms now, const std::string&
   tell({.at = now, .kind = "breaker_closed", .text = by_operator(reason, by)});
 }
 
-void Engine::learn(const std::string& device, const std::string& uuid, const std::string& pci) {
+void DecisionEngine::learn(const std::string& device, const std::string& uuid,
+                           const std::string& pci) {
   for (auto& known : devices_) {
     if (known.name != device) continue;
     known.uuid = uuid;
@@ -220,12 +223,12 @@ void Engine::learn(const std::string& device, const std::string& uuid, const std
   }
 }
 
-void Engine::restore_guards(const boost::json::object& record, Ms now) {
+void DecisionEngine::restore_guards(const boost::json::object& record, Ms now) {
   guards_.restore(record, now);
   breaker_told_ = guards_.open(now);
 }
 
-void Engine::forget_move(const std::string& job_uid) {
+void DecisionEngine::forget_move(const std::string& job_uid) {
   guards_.forget(job_uid);
   changed_ = true;
 }
