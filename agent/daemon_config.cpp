@@ -50,7 +50,7 @@ void look_up_gpus(std::vector<DeviceConfig>& devices, const std::string& nvml) {
   for (auto& device : devices) {
     if (!is_gpu(device)) continue;
     const auto known = std::ranges::find_if(
-        gpus, [&](const Gpu& gpu) { return device.name == fmt::format("cuda:{}", gpu.index); });
+        gpus, [&](const GpuInfo& gpu) { return device.name == fmt::format("cuda:{}", gpu.index); });
     if (known != gpus.end()) {
       device.uuid = known->uuid;
       device.model = known->model;

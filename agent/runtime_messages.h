@@ -5,7 +5,7 @@
 #include "agent/handover/migrations.h"
 #include "agent/handover/reservations.h"
 #include "agent/jobs/jobs.h"
-#include "agent/jobs/told.h"
+#include "agent/jobs/runtime_report.h"
 #include "migrator/wire/channel.h"
 
 namespace cardswap {

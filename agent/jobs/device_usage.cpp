@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/jobs/told.h"
+#include "agent/jobs/runtime_report.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {

@@ -83,8 +83,8 @@ int print_gpus(const std::string& library) {
   return 0;
 }
 
-std::vector<Gpu> gpus_from(std::string_view text) {
-  std::vector<Gpu> gpus;
+std::vector<GpuInfo> gpus_from(std::string_view text) {
+  std::vector<GpuInfo> gpus;
   while (!text.empty() && gpus.size() < kGpusMax) {
     auto line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
@@ -101,7 +101,7 @@ std::vector<Gpu> gpus_from(std::string_view text) {
   return gpus;
 }
 
-std::vector<Gpu> list_gpus(const std::string& library) {
+std::vector<GpuInfo> list_gpus(const std::string& library) {
   if (library.empty()) return {};
   auto pipe = make_pipe();
   const auto own = std::filesystem::read_symlink("/proc/self/exe").string();

@@ -8,7 +8,7 @@
 namespace cardswap {
 
 /// A GPU of this machine, as NVML reports it.
-struct Gpu {
+struct GpuInfo {
   unsigned index = 0;  ///< NVML's, which is the order on the PCI bus: "cuda:0" is the first
   std::string uuid;    ///< "GPU-..."; empty: not reported
   std::string model;   ///< the same
@@ -20,8 +20,8 @@ struct Gpu {
 /// process with it. Returns the exit code.
 int print_gpus(const std::string& library);
 /// Reads the lines that it prints; skips others.
-[[nodiscard]] std::vector<Gpu> gpus_from(std::string_view text);
+[[nodiscard]] std::vector<GpuInfo> gpus_from(std::string_view text);
 /// Runs this program with --list-gpus, for a few seconds at most. Empty without a driver.
-[[nodiscard]] std::vector<Gpu> list_gpus(const std::string& library);
+[[nodiscard]] std::vector<GpuInfo> list_gpus(const std::string& library);
 
 }  // namespace cardswap

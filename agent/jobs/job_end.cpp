@@ -11,7 +11,7 @@
 #include "agent/base/units.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/log_limit.h"
-#include "agent/jobs/lost.h"
+#include "agent/jobs/lost_job.h"
 #include "agent/process/child.h"
 #include "agent/process/exit_status.h"
 #include "migrator/core/error.h"

@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
-#include "agent/jobs/lost.h"
+#include "agent/jobs/lost_job.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/child.h"
 #include "agent/process/log_file.h"

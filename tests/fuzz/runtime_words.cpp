@@ -6,7 +6,7 @@
 
 #include "agent/handover/migration.h"
 #include "agent/jobs/job.h"
-#include "agent/jobs/told.h"
+#include "agent/jobs/runtime_report.h"
 #include "migrator/wire/channel.h"
 #include "tests/fuzz/seeds.h"
 

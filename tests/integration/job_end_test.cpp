@@ -11,7 +11,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "agent/jobs/lost.h"
+#include "agent/jobs/lost_job.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"

@@ -1,4 +1,4 @@
-#include "agent/jobs/lost.h"
+#include "agent/jobs/lost_job.h"
 
 #include <fmt/format.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "agent/jobs/told.h"
+#include "agent/jobs/runtime_report.h"
 
 #include <gmock/gmock.h>
 
