@@ -148,7 +148,7 @@ JobHooks Agent::job_hooks() {
     migrations_.on_exit(instance);
     reservations_.on_exit(instance);
   };
-  hooks.tell = [this](const AgentEvent& event) { health_.note(event); };
+  hooks.emit_event = [this](const AgentEvent& event) { health_.note(event); };
   hooks.standing = [this](const Instance& instance) {
     return standing_of(instance, migrations_, reservations_);
   };

@@ -10,12 +10,12 @@
 namespace cardswap {
 
 RuntimeMessages::RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                                 Reservations& reservations, TellEvent tell)
+                                 Reservations& reservations, EmitEvent emit_event)
     : jobs_(jobs),
       state_lists_(state_lists),
       migrations_(migrations),
       reservations_(reservations),
-      tell_(std::move(tell)) {}
+      emit_event_(std::move(emit_event)) {}
 
 channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hello& hello) {
   instance.network = hello.network;
@@ -55,7 +55,7 @@ void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& t
   const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device));
   if (!warning.empty()) {
     spdlog::warn("{}", warning);
-    tell_({"job_size", warning, job.name(), instance.device});
+    emit_event_({"job_size", warning, job.name(), instance.device});
   }
   try {
     if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.save(job);

@@ -15,7 +15,7 @@ namespace cardswap {
 class RuntimeMessages {
  public:
   RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                  Reservations& reservations, TellEvent tell);
+                  Reservations& reservations, EmitEvent emit_event);
 
   /// A runtime attached: what it is told. Throws Error where it may not have the job.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
@@ -29,7 +29,7 @@ class RuntimeMessages {
   StateLists& state_lists_;
   Migrations& migrations_;
   Reservations& reservations_;
-  const TellEvent tell_;
+  const EmitEvent emit_event_;
   SizesOnDisk sizes_;
 };
 

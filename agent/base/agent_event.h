@@ -14,6 +14,6 @@ struct AgentEvent {
   std::string device = {};
   std::string migration = {};
 };
-using TellEvent = std::function<void(const AgentEvent&)>;
+using EmitEvent = std::function<void(const AgentEvent&)>;
 
 }  // namespace cardswap

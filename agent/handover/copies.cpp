@@ -45,7 +45,7 @@ std::string copy_note(const Migration& m) {
                      m.id);
 }
 
-void tell_two_copies(const Migration& m, const TellEvent& tell) {
+void report_two_copies(const Migration& m, const EmitEvent& emit_event) {
   const auto hint =
       m.state() == State::superseded
           ? fmt::format("`cardswap stop {}` here ends it", m.spec.job)
@@ -53,11 +53,11 @@ void tell_two_copies(const Migration& m, const TellEvent& tell) {
   const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
                                 how_it_is(m), hint);
   spdlog::error("{}", text);
-  if (tell) tell({"two_epochs", text, m.spec.job, m.first().device(), m.id});
+  if (emit_event) emit_event({"two_epochs", text, m.spec.job, m.first().device(), m.id});
 }
 
-void tell_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
-                     const TellEvent& tell) {
+void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
+                       const EmitEvent& emit_event) {
   const bool stands = newer_epoch != 0;
   const auto text =
       stands ? fmt::format(
@@ -69,7 +69,7 @@ void tell_two_copies(const Reservation& r, const std::string& job, std::uint64_t
                    "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
                    job, r.migration, r.side.record().epoch, r.from, job);
   spdlog::error("{}", text);
-  if (tell) tell({"two_epochs", text, job, {}, r.migration});
+  if (emit_event) emit_event({"two_epochs", text, job, {}, r.migration});
 }
 
 }  // namespace cardswap

@@ -15,8 +15,8 @@ namespace cardswap {
 /// What a job that was taken back, or is outranked, should be known by; empty: nothing.
 [[nodiscard]] std::string copy_note(const Migration& m);
 /// An error in the log and an event: two copies of one job were found.
-void tell_two_copies(const Migration& m, const TellEvent& tell);
-void tell_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
-                     const TellEvent& tell);
+void report_two_copies(const Migration& m, const EmitEvent& emit_event);
+void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
+                       const EmitEvent& emit_event);
 
 }  // namespace cardswap

@@ -184,7 +184,7 @@ void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(), parts_.config.host_name,
                                 transfer_.lost);
   spdlog::error("{}", text);
-  if (parts_.tell) parts_.tell({"job_lost", text, source.name(), source.device, m_.id});
+  if (parts_.emit_event) parts_.emit_event({"job_lost", text, source.name(), source.device, m_.id});
   run_.fail(Error(Code::source_lost, text, said.hint));
   if (m_.error) {
     m_.error =

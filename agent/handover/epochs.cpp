@@ -44,7 +44,7 @@ bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& m
       "for good; `cardswap stop {}` ends it",
       job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);
-  jobs.tell({"two_epochs", text, job.name(), primary.device, {}});
+  jobs.emit_event({"two_epochs", text, job.name(), primary.device, {}});
   jobs.fence(job, newer);
   throw Error(Code::conflict,
               fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name()));

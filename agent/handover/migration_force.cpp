@@ -94,7 +94,7 @@ asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task, Opera
     if (m.state() == before) m.forced = forced_before;
     throw;
   }
-  if (parts.tell) parts.tell({"forced", text, m.spec.job, m.first().device(), m.id});
+  if (parts.emit_event) parts.emit_event({"forced", text, m.spec.job, m.first().device(), m.id});
 }
 
 }  // namespace cardswap

@@ -22,7 +22,7 @@ struct HandoverParts {
   criu::Host& criu;
   /// Notified when a job begins to stand still for its handover, and when that is over.
   HandoverGate& handover_gate;
-  TellEvent tell = {};
+  EmitEvent emit_event = {};
 };
 
 }  // namespace cardswap

@@ -129,7 +129,8 @@ void PlaceCheck::look_for_copies(const ReservationRequest& wanted, const Caller&
         "must not go on",
         parts_.config.host_name, known, spec.name, wanted.epoch, from.empty() ? "elsewhere" : from);
     spdlog::error("{}", text);
-    if (parts_.tell) parts_.tell({"two_epochs", text, spec.name, wanted.device, wanted.migration});
+    if (parts_.emit_event)
+      parts_.emit_event({"two_epochs", text, spec.name, wanted.device, wanted.migration});
     admission.blocked_reasons.push_back(text);
   }
   for (const auto& job : parts_.jobs.all()) {

@@ -59,7 +59,7 @@ asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task, Operato
     }
     throw;
   }
-  if (parts.tell) parts.tell({"forced", text, name, {}, migration});
+  if (parts.emit_event) parts.emit_event({"forced", text, name, {}, migration});
   task->tell_source();
 }
 

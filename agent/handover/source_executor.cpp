@@ -107,7 +107,7 @@ void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) 
         if (source != nullptr) execute(effect, transfer, *source);
       }
   }
-  if (effect.type == Type::fence) tell_two_copies(m_, parts_.tell);
+  if (effect.type == Type::fence) report_two_copies(m_, parts_.emit_event);
 }
 
 void SourceExecutor::execute(const handover::Effect& effect, const Transfer& transfer,
@@ -156,11 +156,11 @@ void SourceExecutor::alert() {
       "job {} migration {} is in doubt: the agent of {} does not tell whether it has the job; the "
       "source stays frozen",
       m_.spec.job, m_.id, m_.spec.to);
-  if (!parts_.tell) return;
-  parts_.tell({"in_doubt",
-               fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
-                           m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
-               m_.spec.job, m_.first().device(), m_.id});
+  if (!parts_.emit_event) return;
+  parts_.emit_event({"in_doubt",
+                     fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
+                                 m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
+                     m_.spec.job, m_.first().device(), m_.id});
 }
 
 CriuDeparture& SourceExecutor::departure_of(const Transfer& transfer) {

@@ -96,7 +96,7 @@ void SourceLink::on_call_failed(const Error& failed) {
       "holds its whole state here and waits",
       r_.migration, r_.from_api, r_.doubt, name);
   spdlog::warn("{}", text);
-  if (parts_.tell) parts_.tell({"in_doubt", text, name, {}, r_.migration});
+  if (parts_.emit_event) parts_.emit_event({"in_doubt", text, name, {}, r_.migration});
 }
 
 void SourceLink::on_decision(const Says& says) {
@@ -123,7 +123,7 @@ void SourceLink::on_copy(const Says& says) {
 
 void SourceLink::note_copy(const std::string& copy) {
   if (std::exchange(r_.copy, copy) == copy || copy.empty()) return;
-  tell_two_copies(r_, job_name("?"), 0, parts_.tell);
+  report_two_copies(r_, job_name("?"), 0, parts_.emit_event);
 }
 
 asio::awaitable<void> SourceLink::tell() {

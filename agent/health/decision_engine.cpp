@@ -23,26 +23,26 @@ std::string source_key(const Finding& finding) {
 DecisionEngine::DecisionEngine(Policy policy, std::vector<DeviceName> devices)
     : policy_(std::move(policy)), devices_(std::move(devices)) {}
 
-void DecisionEngine::tell(Event event) {
+void DecisionEngine::emit_event(Event event) {
   event.of_alerts = event.of_alerts || hears_alert_;
   events_.add(std::move(event));
 }
 
-void DecisionEngine::tell(const Incident& incident, const std::string& kind, std::string text,
-                          Ms now, const std::string& job) {
-  tell({.at = now,
-        .kind = kind,
-        .device = incident.device,
-        .code = incident.code,
-        .job = job,
-        .text = std::move(text)});
+void DecisionEngine::emit_event(const Incident& incident, const std::string& kind, std::string text,
+                                Ms now, const std::string& job) {
+  emit_event({.at = now,
+              .kind = kind,
+              .device = incident.device,
+              .code = incident.code,
+              .job = job,
+              .text = std::move(text)});
 }
 
 void DecisionEngine::once(Incident& incident, const std::string& kind, const HostJob& job,
                           std::string text, Ms now) {
   if (incident.logged.size() >= kLoggedMax) incident.logged.clear();
   if (!incident.logged.insert(kind + " " + job.uid + " " + text).second) return;
-  tell(incident, kind, std::move(text), now, job.name);
+  emit_event(incident, kind, std::move(text), now, job.name);
 }
 
 bool DecisionEngine::take_changed() { return std::exchange(changed_, false); }
@@ -54,7 +54,7 @@ void DecisionEngine::explain(const Finding& finding, const std::string& code) {
     const bool explained = incident.device == finding.device && incident.phase == Phase::waiting &&
                            supersedes(code, incident.code);
     if (explained) {
-      tell(incident, "resolved", fmt::format("{} says what it was", code), finding.at);
+      emit_event(incident, "resolved", fmt::format("{} says what it was", code), finding.at);
       changed_ = true;
     }
     return explained;
@@ -66,12 +66,12 @@ Incident* DecisionEngine::begin(const Finding& finding, const std::string& code)
   if (incident != nullptr) {
     full_ = false;
   } else if (!std::exchange(full_, true)) {
-    tell({.at = finding.at,
-          .kind = "overflow",
-          .device = finding.device,
-          .code = code,
-          .text =
-              fmt::format("over {} open findings: further ones are dropped", IncidentList::kMax)});
+    emit_event({.at = finding.at,
+                .kind = "overflow",
+                .device = finding.device,
+                .code = code,
+                .text = fmt::format("over {} open findings: further ones are dropped",
+                                    IncidentList::kMax)});
   }
   return incident;
 }
@@ -93,9 +93,9 @@ void DecisionEngine::judge(Incident& incident, const Finding& finding,
     incident.phase = incident.verdict.hold > 0 ? Phase::waiting : Phase::active;
     incident.cordoned = false;  // more may be to close now
     incident.logged.erase("cordon");
-    tell(incident, "escalated",
-         fmt::format("{} now; {}", to_string(incident.verdict.action), incident.verdict.why),
-         finding.at);
+    emit_event(incident, "escalated",
+               fmt::format("{} now; {}", to_string(incident.verdict.action), incident.verdict.why),
+               finding.at);
   }
 }
 
@@ -104,13 +104,14 @@ void DecisionEngine::settle(Incident& incident, const Finding& finding) {
   if (!incident.raised_by.empty() || incident.phase == Phase::quiet) return;
   changed_ = true;
   if (incident.phase == Phase::waiting) {
-    tell(incident, "resolved", "it was over before it was acted on", finding.at);
+    emit_event(incident, "resolved", "it was over before it was acted on", finding.at);
     (void)incidents_.erase_if([&](const Incident& other) { return other.id == incident.id; });
     return;
   }
   incident.phase = Phase::quiet;
   incident.quiet_since = finding.at;
-  tell(incident, "quiet", "its source says that it is over; moves that run go on", finding.at);
+  emit_event(incident, "quiet", "its source says that it is over; moves that run go on",
+             finding.at);
 }
 
 void DecisionEngine::observe(const Finding& finding) {
@@ -160,16 +161,16 @@ void DecisionEngine::note(const Finding& finding) {
   if (incident->phase == Phase::quiet) incident->phase = Phase::active;
   const auto what = incident->text.empty() ? incident->detail : incident->text;
   if (fresh) {
-    tell(*incident, "finding",
-         fmt::format("{} ({}): {}; {}", what.empty() ? "no more is known" : what,
-                     to_string(finding.source), to_string(incident->verdict.action),
-                     incident->verdict.why),
-         finding.at);
+    emit_event(*incident, "finding",
+               fmt::format("{} ({}): {}; {}", what.empty() ? "no more is known" : what,
+                           to_string(finding.source), to_string(incident->verdict.action),
+                           incident->verdict.why),
+               finding.at);
   } else if (new_source || again) {
-    tell(*incident, new_source ? "merged" : "again",
-         new_source ? fmt::format("{} saw it too", to_string(finding.source))
-                    : fmt::format("{} times now", incident->count),
-         finding.at);
+    emit_event(*incident, new_source ? "merged" : "again",
+               new_source ? fmt::format("{} saw it too", to_string(finding.source))
+                          : fmt::format("{} times now", incident->count),
+               finding.at);
   }
 }
 
@@ -199,7 +200,7 @@ std::size_t DecisionEngine::clear(const std::string& device, const std::string& 
                                   const std::string& by) {
   const auto dropped = incidents_.erase_if([&](const Incident& incident) {
     if (device != "all" && incident.device != device) return false;
-    tell(incident, "cleared", by_operator(reason, by), now);
+    emit_event(incident, "cleared", by_operator(reason, by), now);
     return true;
   });
   changed_ = changed_ || dropped > 0;
@@ -211,7 +212,7 @@ void DecisionEngine::close_breaker(const std::string& reason, Ms now, const std:
   guards_.close(now);
   changed_ = true;
   breaker_told_ = false;
-  tell({.at = now, .kind = "breaker_closed", .text = by_operator(reason, by)});
+  emit_event({.at = now, .kind = "breaker_closed", .text = by_operator(reason, by)});
 }
 
 void DecisionEngine::learn(const std::string& device, const std::string& uuid,

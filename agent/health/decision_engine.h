@@ -83,7 +83,7 @@ class DecisionEngine {
   /// Learns how the outside calls one of the devices.
   void learn(const std::string& device, const std::string& uuid, const std::string& pci);
 
-  void tell(Event event);
+  void emit_event(Event event);
   [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
   [[nodiscard]] const IncidentList& incidents() const { return incidents_; }
   /// Whether incidents began, changed or ended since the last call.
@@ -108,8 +108,8 @@ class DecisionEngine {
   [[nodiscard]] std::string waits(const Incident& incident, const HostJob& job, Ms now) const;
   void once(Incident& incident, const std::string& kind, const HostJob& job, std::string text,
             Ms now);
-  void tell(const Incident& incident, const std::string& kind, std::string text, Ms now,
-            const std::string& job = {});
+  void emit_event(const Incident& incident, const std::string& kind, std::string text, Ms now,
+                  const std::string& job = {});
 
   Policy policy_;
   std::vector<DeviceName> devices_;

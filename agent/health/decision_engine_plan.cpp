@@ -26,11 +26,11 @@ void DecisionEngine::advance(Ms now) {
       incident.phase = Phase::active;
       changed_ = true;
       if (incident.verdict.hold > 0) {
-        tell(incident, "active",
-             fmt::format("it has lasted {}: {}",
-                         format_ms(static_cast<double>(incident.verdict.hold)),
-                         to_string(incident.verdict.action)),
-             now);
+        emit_event(incident, "active",
+                   fmt::format("it has lasted {}: {}",
+                               format_ms(static_cast<double>(incident.verdict.hold)),
+                               to_string(incident.verdict.action)),
+                   now);
       }
     }
     const auto quiet_for = incident.phase == Phase::quiet               ? now - incident.quiet_since
@@ -40,8 +40,8 @@ void DecisionEngine::advance(Ms now) {
         quiet_for == 0) {
       return false;
     }
-    tell(incident, "resolved",
-         fmt::format("quiet for {}", format_ms(static_cast<double>(quiet_for))), now);
+    emit_event(incident, "resolved",
+               fmt::format("quiet for {}", format_ms(static_cast<double>(quiet_for))), now);
     if (incident.verdict.action >= Action::migrate) guards_.device_resolved(incident.device, now);
     changed_ = true;
     return true;
@@ -51,7 +51,7 @@ void DecisionEngine::advance(Ms now) {
 void DecisionEngine::check_breaker(Ms now) {
   if (breaker_told_ && !guards_.open(now)) {
     breaker_told_ = false;
-    tell({.at = now, .kind = "breaker_closed", .text = "moves may start again"});
+    emit_event({.at = now, .kind = "breaker_closed", .text = "moves may start again"});
   }
   std::map<std::string, Ms> sick;
   for (const auto& incident : incidents_) {
@@ -64,9 +64,9 @@ void DecisionEngine::check_breaker(Ms now) {
   if (why.empty()) return;
   breaker_told_ = true;
   changed_ = true;
-  tell({.at = now,
-        .kind = "breaker_open",
-        .text = why + ": no move starts until an operator or time closes it"});
+  emit_event({.at = now,
+              .kind = "breaker_open",
+              .text = why + ": no move starts until an operator or time closes it"});
 }
 
 void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
@@ -83,20 +83,21 @@ void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
                             fmt::format("health: {} on {}", incident.code, incident.device),
                             !policy_.act});
     if (policy_.act) continue;
-    tell({.at = now,
-          .kind = "would_cordon",
-          .device = device.name,
-          .code = incident.code,
-          .text = incident.verdict.why});
+    emit_event({.at = now,
+                .kind = "would_cordon",
+                .device = device.name,
+                .code = incident.code,
+                .text = incident.verdict.why});
   }
   if (first && !incident.verdict.may_copy) {
-    tell(incident, "not_trusted",
-         incident.verdict.action_class == Class::node
-             ? "the device is gone: nothing can be copied from it; start its jobs anew on another "
-               "device, from what they saved themselves"
-             : "what is in its memory must not be copied; start its jobs anew on another device, "
-               "from what they saved themselves",
-         now);
+    emit_event(
+        incident, "not_trusted",
+        incident.verdict.action_class == Class::node
+            ? "the device is gone: nothing can be copied from it; start its jobs anew on another "
+              "device, from what they saved themselves"
+            : "what is in its memory must not be copied; start its jobs anew on another device, "
+              "from what they saved themselves",
+        now);
   }
 }
 
@@ -107,11 +108,11 @@ void DecisionEngine::cordoned(std::uint64_t incident_id, Ms now) {
   changed_ = true;
   for (const auto& device : devices_) {
     if (device.name != incident->device && !drains(*incident)) continue;
-    tell({.at = now,
-          .kind = "cordon",
-          .device = device.name,
-          .code = incident->code,
-          .text = incident->verdict.why});
+    emit_event({.at = now,
+                .kind = "cordon",
+                .device = device.name,
+                .code = incident->code,
+                .text = incident->verdict.why});
   }
 }
 

@@ -40,8 +40,8 @@ void DecisionEngine::use(Policy policy, std::vector<DeviceName> devices, Ms now)
     if (incident.code.starts_with("alert:") && incident.labels.empty()) continue;
     auto verdict = judged_anew(policy_, incident, history_.times(incident.device, incident.code));
     if (verdict.action != incident.verdict.action) {
-      tell(incident, "judged_anew",
-           fmt::format("{} now; {}", to_string(verdict.action), verdict.why), now);
+      emit_event(incident, "judged_anew",
+                 fmt::format("{} now; {}", to_string(verdict.action), verdict.why), now);
       incident.cordoned = incident.cordoned && verdict.action < incident.verdict.action;
     }
     incident.verdict = std::move(verdict);
@@ -61,7 +61,7 @@ void DecisionEngine::forget_probes(Ms now) {
                   device_called(devices_, probe.device) == incident.device);
         });
     if (!of_a_probe || known) return false;
-    tell(incident, "resolved", "the policy has no such probe any more", now);
+    emit_event(incident, "resolved", "the policy has no such probe any more", now);
     return true;
   });
   changed_ = changed_ || dropped > 0;

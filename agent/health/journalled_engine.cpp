@@ -52,10 +52,10 @@ void JournalledEngine::report(Finding finding, const std::string& called) {
     // A device of this machine that this agent does not manage: said, never acted on.
     if (unknown_devices_.size() < kUnknownDevicesMax &&
         unknown_devices_.insert(called + finding.code).second) {
-      tell({.kind = "not_ours",
-            .device = excerpt(called),
-            .code = finding.code,
-            .text = "this agent has no such device: " + finding.detail});
+      emit_event({.kind = "not_ours",
+                  .device = excerpt(called),
+                  .code = finding.code,
+                  .text = "this agent has no such device: " + finding.detail});
     }
     return;
   }
@@ -68,12 +68,12 @@ void JournalledEngine::set_source(const std::string& source, const std::string& 
   if (known == state) return;
   const bool first = std::exchange(known, state).empty();
   if (first) return;  // how it begins is no change
-  tell({.kind = "source", .text = fmt::format("{}: {}", source, excerpt(state))});
+  emit_event({.kind = "source", .text = fmt::format("{}: {}", source, excerpt(state))});
 }
 
-void JournalledEngine::tell(Event event) {
+void JournalledEngine::emit_event(Event event) {
   event.at = now();
-  engine_.tell(std::move(event));
+  engine_.emit_event(std::move(event));
   due_.notify();
 }
 
@@ -90,7 +90,7 @@ void JournalledEngine::write() {
   try {
     log_.append(records);
   } catch (const Error&) {
-    for (auto& event : events) engine_.tell(std::move(event));
+    for (auto& event : events) engine_.emit_event(std::move(event));
     throw;
   }
   if (!records.empty()) changed_.notify();

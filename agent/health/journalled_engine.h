@@ -36,7 +36,7 @@ class JournalledEngine {
   void set_source(const std::string& source, const std::string& state);
   [[nodiscard]] const std::map<std::string, std::string>& sources() const { return sources_; }
   /// Adds an event of now, on disk with the next write.
-  void tell(Event event);
+  void emit_event(Event event);
 
   /// Writes new events and open faults. Throws Error{io}: the next call writes them again.
   void write();

@@ -63,7 +63,7 @@ void KernelLogSource::start(TaskGroup& tasks) {
 
 void KernelLogSource::lost(const std::string& what) {
   ++counts_.kernel_gaps;
-  journalled_.tell({.kind = "kernel_log_gap", .text = excerpt(what)});
+  journalled_.emit_event({.kind = "kernel_log_gap", .text = excerpt(what)});
 }
 
 void KernelLogSource::take(std::string_view line, const KernelReader::Since& since) {
@@ -73,9 +73,9 @@ void KernelLogSource::take(std::string_view line, const KernelReader::Since& sin
   if (news.fate == LineFate::fault) return take_faults(news, since);
   if (news.fate == LineFate::nothing || news.fate == LineFate::well) return;
   if (!lines_told_.insert(fmt::format("{} {}", to_string(news.fate), news.why)).second) return;
-  journalled_.tell({.kind = "kernel_line",
-                    .text = fmt::format("{}: not acted on; further ones are counted only: {}",
-                                        news.why, news.sample)});
+  journalled_.emit_event({.kind = "kernel_line",
+                          .text = fmt::format("{}: not acted on; further ones are counted only: {}",
+                                              news.why, news.sample)});
   if (lines_told_.size() > kLinesToldMax) lines_told_.clear();
 }
 

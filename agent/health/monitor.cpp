@@ -68,10 +68,10 @@ Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& conf
 }
 
 void Monitor::start() {
-  journalled_.tell({.kind = "started",
-                    .text = engine().policy().act
-                                ? "the monitor acts on what it finds"
-                                : "the monitor only says what it would do (mode: observe)"});
+  journalled_.emit_event({.kind = "started",
+                          .text = engine().policy().act
+                                      ? "the monitor acts on what it finds"
+                                      : "the monitor only says what it would do (mode: observe)"});
   kernel_log_.start(tasks_);
   nvml_.start(tasks_);
   mover_.take_up();
@@ -95,14 +95,14 @@ void Monitor::read_policy_again() {
     warn_of_strangers(config_, policy);
     const bool acts = policy.act;
     journalled_.engine().use(std::move(policy), std::move(names), now());
-    journalled_.tell(
+    journalled_.emit_event(
         {.kind = "policy",
          .text = fmt::format("{} was read again; mode: {}", config_.health_policy.string(),
                              acts ? "act" : "observe")});
     probes_.start();
   } catch (const Error& error) {
     spdlog::error("health: {}; the policy that was read before still holds", error.what());
-    journalled_.tell(
+    journalled_.emit_event(
         {.kind = "policy_refused",
          .text = fmt::format("{}; the one that was read before still holds", error.what())});
   }
@@ -111,11 +111,11 @@ void Monitor::read_policy_again() {
 }
 
 void Monitor::note(const AgentEvent& event) {
-  journalled_.tell({.kind = event.kind,
-                    .device = event.device,
-                    .job = event.job,
-                    .migration = event.migration,
-                    .text = event.text});
+  journalled_.emit_event({.kind = event.kind,
+                          .device = event.device,
+                          .job = event.job,
+                          .migration = event.migration,
+                          .text = event.text});
   journalled_.flush();
 }
 

@@ -45,14 +45,14 @@ void Mover::take_up() {
   }
 }
 
-void Mover::tell(const Move& move, const std::string& kind, const std::string& text,
-                 const std::string& migration) {
-  journalled_.tell({.kind = kind,
-                    .device = move.device,
-                    .code = move.code,
-                    .job = move.job,
-                    .migration = migration,
-                    .text = text});
+void Mover::emit_event(const Move& move, const std::string& kind, const std::string& text,
+                       const std::string& migration) {
+  journalled_.emit_event({.kind = kind,
+                          .device = move.device,
+                          .code = move.code,
+                          .job = move.job,
+                          .migration = migration,
+                          .text = text});
   journalled_.flush();
 }
 
@@ -139,19 +139,19 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   wanted.spec.to = target;
   if (move.deadline) wanted.spec.timeout_ms = static_cast<double>(policy.deadline);
   const auto id = migrations_.start(std::move(wanted)).id;
-  tell(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
+  emit_event(move, "move_started", fmt::format("to {}, because of {}", target, move.reason), id);
   const bool moved = co_await over(id);
   const auto& ended = migrations_.at(id);
   if (moved) {
     const auto& transfer = ended.first();
     const auto lost = figures_of(transfer.lost_time, transfer.downtime_ms);
-    tell(move, "moved",
-         fmt::format("to {}{}, stopped for {}", target,
-                     lost ? fmt::format(", {} lost so far", format_ms(lost->lost_ms)) : "",
-                     format_ms(transfer.downtime_ms)),
-         id);
+    emit_event(move, "moved",
+               fmt::format("to {}{}, stopped for {}", target,
+                           lost ? fmt::format(", {} lost so far", format_ms(lost->lost_ms)) : "",
+                           format_ms(transfer.downtime_ms)),
+               id);
   } else {
-    tell(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
+    emit_event(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
     if (avoid_.size() < kAvoidMax) avoid_[move.job_uid].push_back(target);
   }
   co_return moved;
@@ -166,9 +166,10 @@ asio::awaitable<void> Mover::carry_out(Move move) {
     auto choice = co_await choose(move);
     if (move.dry_run) {
       if (choice.target.empty()) {
-        tell(move, "would_fail", choice.why_none);
+        emit_event(move, "would_fail", choice.why_none);
       } else {
-        tell(move, "would_move", fmt::format("to {}, because of {}", choice.target, move.reason));
+        emit_event(move, "would_move",
+                   fmt::format("to {}, because of {}", choice.target, move.reason));
       }
       co_return;
     }
@@ -182,7 +183,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
     if (tasks_.stopping()) throw;  // the next agent finds out what became of it
     failure = error_of(std::current_exception()).what();
   }
-  if (!failure.empty()) tell(move, move.dry_run ? "would_fail" : "move_failed", failure);
+  if (!failure.empty()) emit_event(move, move.dry_run ? "would_fail" : "move_failed", failure);
   if (move.dry_run) co_return;
   if (moved) avoid_.erase(move.job_uid);
   counts_.moves_failed += moved ? 0 : 1;

@@ -58,8 +58,8 @@ class Mover {
   asio::awaitable<void> take_up(std::string job_uid);
   /// Waits for the migration's end; whether it completed.
   asio::awaitable<bool> over(std::string migration);
-  void tell(const Move& move, const std::string& kind, const std::string& text,
-            const std::string& migration = {});
+  void emit_event(const Move& move, const std::string& kind, const std::string& text,
+                  const std::string& migration = {});
 
   asio::io_context& context_;
   TaskGroup& tasks_;

@@ -102,12 +102,12 @@ void Webhooks::tell(const Webhook& webhook, const Taken& taken, std::size_t firi
     text += fmt::format("; the sender left out {}: set max_alerts to 0", webhook.truncated);
   }
   if (!webhook.strange.empty()) text += "; " + webhook.strange;
-  journalled_.tell({.kind = "webhook", .text = text, .of_alerts = true});
+  journalled_.emit_event({.kind = "webhook", .text = text, .of_alerts = true});
   if (unclear.empty()) return;
   const auto others = taken.unclear > 1
                           ? fmt::format(" ({} such alerts in this webhook)", taken.unclear)
                           : std::string();
-  journalled_.tell(
+  journalled_.emit_event(
       {.kind = "unclear_alert",
        .text = fmt::format("{}: not acted on; a label like node={} would say whose it is{}",
                            unclear, config_.host_name, others),
@@ -116,7 +116,8 @@ void Webhooks::tell(const Webhook& webhook, const Taken& taken, std::size_t firi
 
 void Webhooks::refused(const Error& error) {
   ++counts_.webhooks_refused;
-  journalled_.tell({.kind = "webhook_refused", .text = excerpt(error.what()), .of_alerts = true});
+  journalled_.emit_event(
+      {.kind = "webhook_refused", .text = excerpt(error.what()), .of_alerts = true});
   journalled_.flush();
 }
 

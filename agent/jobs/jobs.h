@@ -29,7 +29,7 @@ namespace cardswap {
 struct JobHooks {
   /// Called after a process has ended and its job's record was changed.
   std::function<void(Instance&)> on_exit = {};
-  TellEvent tell = {};
+  EmitEvent emit_event = {};
   /// What a job's record does not say; an empty state means that the record's state holds.
   std::function<Standing(const Instance&)> standing = {};
   /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
@@ -55,8 +55,8 @@ class Jobs {
        JobHooks hooks = {});
 
   /// Adds an event to `cardswap events`.
-  void tell(const AgentEvent& event) const {
-    if (hooks_.tell) hooks_.tell(event);
+  void emit_event(const AgentEvent& event) const {
+    if (hooks_.emit_event) hooks_.emit_event(event);
   }
   /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
   void check_stop(const Job& job) const;

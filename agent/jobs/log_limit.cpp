@@ -96,7 +96,7 @@ asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto tell = [&](const Instance& of, std::string kind, const std::string& text) {
     spdlog::warn("{}", text);
-    jobs.tell({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device});
+    jobs.emit_event({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device});
   };
   while (true) {
     timer.expires_after(kLookEvery);
