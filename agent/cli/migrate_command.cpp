@@ -15,8 +15,8 @@
 #include "agent/cli/lost_text.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
-#include "agent/handover/copies.h"
 #include "agent/handover/migration_request.h"
+#include "agent/handover/split_brain.h"
 
 namespace cardswap::cli {
 namespace {

@@ -111,7 +111,7 @@ asio::awaitable<std::span<const std::byte>> ImageFrames::receive() {
   co_return cipher_->open(Cipher::Kind::bulk, number, {}, body);
 }
 
-asio::awaitable<void> ImageFrames::nod() {
+asio::awaitable<void> ImageFrames::send_receipt() {
   const std::array word{kNod};
   co_await write_all(socket_, word, kStallMax);
 }

@@ -30,7 +30,7 @@ class ImageFrames {
   /// unauthorized}.
   boost::asio::awaitable<std::span<const std::byte>> receive();
   /// Sends one byte that is not part of a frame: "I have it".
-  boost::asio::awaitable<void> nod();
+  boost::asio::awaitable<void> send_receipt();
   boost::asio::awaitable<void> wait_for_nod();
 
  private:

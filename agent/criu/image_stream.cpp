@@ -129,7 +129,7 @@ asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
   frames_ = std::make_unique<ImageFrames>(socket_, key_, known.salt);
   acceptor_.close();
   set_up(socket_);
-  co_await frames_->nod();
+  co_await frames_->send_receipt();
   auto manifest = decode_manifest(co_await frames_->receive());
   if (manifest.total_bytes() > images.free_bytes()) {
     throw Error(Code::no_memory,
@@ -154,7 +154,7 @@ asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
       }
     }
   }
-  co_await frames_->nod();
+  co_await frames_->send_receipt();
   co_return manifest;
 }
 

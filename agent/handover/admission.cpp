@@ -56,20 +56,20 @@ Admission admit(const AdmissionRequest& request) {
   return result;
 }
 
-Maker maker_of(const Caller& caller, const std::string& from, const std::string& from_api) {
-  Maker maker{from, way_back(from_api, caller.came_from)};
-  if (caller.role != ApiRole::agent || caller.hosts.empty()) return maker;
+Requester requester_of(const Caller& caller, const std::string& from, const std::string& from_api) {
+  Requester requester{from, callback_address(from_api, caller.came_from)};
+  if (caller.role != ApiRole::agent || caller.hosts.empty()) return requester;
   const auto host = from.substr(0, from.find('/'));
   const bool is_same = host == caller.name || host.starts_with(caller.name + ".") ||
                        caller.name.starts_with(host + ".");
   if (!is_same && !caller.is_for(host)) {
-    maker.from = from.empty() ? caller.name : fmt::format("{} (says {})", caller.name, from);
+    requester.from = from.empty() ? caller.name : fmt::format("{} (says {})", caller.name, from);
   }
-  const auto address = address_from(maker.from_api, kAgentPort, true);
+  const auto address = address_from(requester.from_api, kAgentPort, true);
   if (address && address->host != caller.came_from && !caller.is_for(address->host)) {
-    maker.from_api = Address{caller.came_from, address->port}.text();
+    requester.from_api = Address{caller.came_from, address->port}.text();
   }
-  return maker;
+  return requester;
 }
 
 boost::asio::awaitable<std::optional<Error>> why_not_started(const JobSpec& spec,

@@ -43,12 +43,12 @@ struct Admission {
 /// host: where `from` has another name, it says too whose certificate it is. Its agent is asked for
 /// the decision at an address of the certificate, or at the one that the call came from. A caller
 /// without one says both itself.
-struct Maker {
+struct Requester {
   std::string from;      ///< for people
   std::string from_api;  ///< host:port; or empty
 };
-[[nodiscard]] Maker maker_of(const Caller& caller, const std::string& from,
-                             const std::string& from_api);
+[[nodiscard]] Requester requester_of(const Caller& caller, const std::string& from,
+                                     const std::string& from_api);
 
 /// Why this host cannot start the job's program: it has no such user, folder or program, or the
 /// user may not execute it. Found out as the start itself would, and without starting it.

@@ -86,16 +86,17 @@ bool is_target(const CallParts& parts, const std::string& id) {
 asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   request.only({"force", "overrule"});
   const auto id = request.path.at("id");
-  OperatorsWord word{request.text("force"), request.caller.name,
-                     request.flag_or("overrule", false)};
-  if (word.to != "source" && word.to != "target") {
-    throw Error(Code::bad_request, fmt::format("'{}' is no side", word.to), "use source or target");
+  OperatorDecision order{request.text("force"), request.caller.name,
+                         request.flag_or("overrule", false)};
+  if (order.to != "source" && order.to != "target") {
+    throw Error(Code::bad_request, fmt::format("'{}' is no side", order.to),
+                "use source or target");
   }
   if (is_target(parts, id)) {
-    co_await parts.reservations.force(id, std::move(word));
+    co_await parts.reservations.force(id, std::move(order));
     co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
   }
-  co_await parts.migrations.force(id, std::move(word));
+  co_await parts.migrations.force(id, std::move(order));
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
 }
 

@@ -75,7 +75,7 @@ DataAddress data_address(const std::string& configured, const std::string& came_
   return place;
 }
 
-std::string way_back(const std::string& told, const std::string& came_from) {
+std::string callback_address(const std::string& told, const std::string& came_from) {
   const auto address = address_from(told);
   if (!address || came_from.empty()) return told;
   const bool means_nothing =

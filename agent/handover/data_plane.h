@@ -24,7 +24,7 @@ struct DataAddress {
 /// The address at which the source's agent is called back: `told`, unless that means nothing to
 /// another host (a wildcard, or a loopback address told from afar); then the one that its call came
 /// from.
-[[nodiscard]] std::string way_back(const std::string& told, const std::string& came_from);
+[[nodiscard]] std::string callback_address(const std::string& told, const std::string& came_from);
 
 /// All addresses of this host's interfaces but loopback's, numeric, without zones; none where they
 /// are too many to be told.

@@ -39,8 +39,8 @@ json::object incoming_json(const Reservation& r, const Instance* standby, const 
       {"migrated_at_step", r.granted() ? json::value(record.content.step) : json::value(nullptr)},
       {"root", r.granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},
       {"forced", text_or_null(r.forced)},
-      {"copy",
-       record.open ? json::value(r.copy.empty() ? "unknown" : r.copy) : json::value(nullptr)},
+      {"copy", record.notice_pending ? json::value(r.copy.empty() ? "unknown" : r.copy)
+                                     : json::value(nullptr)},
       {"progress", json::object{}},
       {"history", json::array{}},
       {"held", false}};

@@ -43,13 +43,14 @@ json::object list_migrations(const std::list<Migration>& migrations,
     const bool over = handover::is_over(m->state());
     if (over && listing.running) continue;
     const auto at = m->ended_at_ms != 0 ? m->ended_at_ms : m->started_at_ms;
-    (over && !m->open() ? ended : live).push_back({at, &*m, nullptr});
+    (over && !m->notice_pending() ? ended : live).push_back({at, &*m, nullptr});
   }
   for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
     if (outgoing.contains(r->migration)) continue;  // between two devices of this host
     const bool over = has_ended(*r);
     if (over && listing.running) continue;
-    (over && !r->side.record().open ? ended : live).push_back({r->ended_at_ms, nullptr, &*r});
+    (over && !r->side.record().notice_pending ? ended : live)
+        .push_back({r->ended_at_ms, nullptr, &*r});
   }
   std::ranges::stable_sort(ended, std::greater(), &Item::ended_at_ms);
 

@@ -46,7 +46,7 @@ handover::SourceRecord side_from(const json::object& record) {
   kept.state =
       handover::state_from_string(text_at(record, "state")).value_or(handover::State::aborting);
   kept.epoch = recorded_number<handover::Epoch>(record, "epoch");
-  kept.own = recorded_number<handover::Epoch>(record, "own_epoch");
+  kept.own_epoch = recorded_number<handover::Epoch>(record, "own_epoch");
   const auto step = recorded_number<std::uint64_t>(record, "migrated_at_step");
   const auto root = text_at(record, "root");
   try {
@@ -55,12 +55,12 @@ handover::SourceRecord side_from(const json::object& record) {
     spdlog::error("the digest of a migration's record: {}", damaged.what());
   }
   const auto* copy = record.if_contains("copy");
-  kept.open = copy != nullptr && copy->is_string();
-  if (kept.own != 0) return kept;
+  kept.notice_pending = copy != nullptr && copy->is_string();
+  if (kept.own_epoch != 0) return kept;
   // Of a release that wrote it only once it had changed: what was committed and is no more was
   // taken back.
   const bool reclaimed = !root.empty() && !handover::is_committed(kept.state);
-  kept.own = reclaimed ? kept.epoch + 1 : std::max<handover::Epoch>(kept.epoch, 1) - 1;
+  kept.own_epoch = reclaimed ? kept.epoch + 1 : std::max<handover::Epoch>(kept.epoch, 1) - 1;
   return kept;
 }
 
@@ -76,8 +76,8 @@ json::object decision_json(const Migration& m) {
   all["role"] = "source";
   all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
   all["history"] = std::move(history);
-  all["copy"] =
-      m.open() ? json::value(m.copy ? to_string(*m.copy) : "unknown") : json::value(nullptr);
+  all["copy"] = m.notice_pending() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
+                                   : json::value(nullptr);
   all["held"] = m.held;
   return all;
 }
@@ -89,7 +89,7 @@ std::string Migration::root() const {
   return content.root == Digest{} ? std::string() : to_string(content.root);
 }
 
-bool Migration::walks() const {
+bool Migration::is_before_commit() const {
   const auto is = state();
   return !handover::is_committed(is) && !handover::is_given_up(is) &&
          is != handover::State::superseded;

@@ -49,20 +49,20 @@ struct Migration {
   bool held = false;
   bool proceed = false;
   std::optional<Error> failure;               ///< why it cannot go on; noticed at the next wait
-  std::optional<handover::TargetState> copy;  ///< what the target said last, while `open()`
+  std::optional<handover::TargetState> copy;  ///< as the target said last; with a notice pending
 
   [[nodiscard]] handover::State state() const { return side.state(); }
   /// The epoch that the target is granted under.
   [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
   /// The epoch that the source's trainer has or goes on under.
-  [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own; }
+  [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own_epoch; }
   /// Whether it was forced to the source, and its target must still say that nothing steps there.
-  [[nodiscard]] bool open() const { return side.record().open; }
+  [[nodiscard]] bool notice_pending() const { return side.record().notice_pending; }
   /// The digest of what was committed; empty: nothing was.
   [[nodiscard]] std::string root() const;
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
   /// Whether it is neither decided nor given up yet.
-  [[nodiscard]] bool walks() const;
+  [[nodiscard]] bool is_before_commit() const;
   /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
   [[nodiscard]] bool is_at_failpoint() const;
   /// The transfer of the lowest rank that moves; what is said of a migration as a whole is said of

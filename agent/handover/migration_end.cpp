@@ -48,7 +48,7 @@ void MigrationEnd::resume() {
     m_.ended_at_ms = unix_ms();
     run_.spawn("record the end of " + m_.id, list_.record_end(m_));
   }
-  if (m_.open()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
+  if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
   if (m_.state() == State::completed && hearing_.awaits_first_steps()) {
     run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
   }
@@ -235,15 +235,15 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   }
   m_.ended_at_ms = unix_ms();
   executor_.apply(Event::cleaned_up);
-  if (m_.open()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
+  if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
 }
 
 asio::awaitable<void> MigrationEnd::tell_the_lower_one() {
   auto retry = kRetryFirst;
-  while (m_.open()) {
+  while (m_.notice_pending()) {
     const auto calls = m_.calls();
     executor_.tick();
-    while (m_.open() && m_.calls() == calls) {
+    while (m_.notice_pending() && m_.calls() == calls) {
       co_await list_.changed().wait_until(Clock::now() + kRetryMax);
     }
     const bool quiet = m_.copy == TargetState::superseded || m_.copy == TargetState::nothing;

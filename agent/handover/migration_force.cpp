@@ -48,12 +48,12 @@ std::optional<Error> contradicted(const Migration& m, const std::string& to, Tar
 
 }  // namespace
 
-asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task, OperatorsWord word,
+asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task, OperatorDecision order,
                                       const HandoverParts& parts, TargetClient& targets) {
-  const bool to_target = word.to == "target";
+  const bool to_target = order.to == "target";
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
   auto& m = task->migration();
-  if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, word.to);
+  if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, order.to);
   const auto check_process = [&] {
     const bool all_live = m.each([&](const Transfer& transfer) {
       const auto* source = parts.jobs.by_instance(transfer.instance);
@@ -77,17 +77,17 @@ asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task, Opera
   }
   auto side = m.side;  // its state may have changed meanwhile
   const auto effects = side.on(event);
-  if (effects.empty()) throw nothing_to_force(m, word.to);
+  if (effects.empty()) throw nothing_to_force(m, order.to);
   check_process();  // which may have ended meanwhile
-  const auto against = says ? contradicted(m, word.to, *says) : std::nullopt;
-  if (against && !word.overrule) throw Error(*against);
+  const auto against = says ? contradicted(m, order.to, *says) : std::nullopt;
+  if (against && !order.overrule) throw Error(*against);
   const auto text =
       fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
-                  m.spec.job, m.id, word.to, word.by,
+                  m.spec.job, m.id, order.to, order.by,
                   says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
   spdlog::warn("{}", text);
   const auto before = m.state();
-  const auto forced_before = std::exchange(m.forced, word.to);
+  const auto forced_before = std::exchange(m.forced, order.to);
   try {
     task->executor().apply(side, effects);
   } catch (...) {  // a word that the disk did not take was not said

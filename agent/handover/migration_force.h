@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "agent/handover/migration_task.h"
-#include "agent/handover/operators_word.h"
+#include "agent/handover/operator_decision.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/target_client.h"
 
@@ -15,7 +15,8 @@ namespace cardswap {
 /// the side that is to have the job has no process of it, and, unless overruled, where the target
 /// says otherwise. `parts` and `targets` outlive it.
 [[nodiscard]] asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task,
-                                                    OperatorsWord word, const HandoverParts& parts,
+                                                    OperatorDecision order,
+                                                    const HandoverParts& parts,
                                                     TargetClient& targets);
 
 }  // namespace cardswap

@@ -85,7 +85,8 @@ void MigrationList::touch(Migration& m) {
 void MigrationList::forget_old() {
   std::vector<std::int64_t> ended;
   for (const auto& m : migrations_) {
-    const bool needed = !handover::is_over(m.state()) || m.open() || hooks_.is_worked_on(m);
+    const bool needed =
+        !handover::is_over(m.state()) || m.notice_pending() || hooks_.is_worked_on(m);
     ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
   }
   std::size_t place = 0;

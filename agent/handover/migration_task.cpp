@@ -149,7 +149,7 @@ asio::awaitable<void> MigrationTask::park() {
 
 /// The heartbeat, and the question for news where somebody waits for them.
 asio::awaitable<void> MigrationTask::watch_targets() {
-  const auto is_watched = [this] { return m_.walks() && !m_.failure; };
+  const auto is_watched = [this] { return m_.is_before_commit() && !m_.failure; };
   const auto is_awaited = [this] {
     return std::ranges::any_of(m_.transfers, [](const auto& one) { return one.target.awaited; });
   };
@@ -190,8 +190,8 @@ asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view place) {
   m_.held = true;
   list_.touch(m_);
   while (!m_.proceed) {
-    if (m_.walks()) check(deadline_);
-    co_await list_.changed().wait_until(m_.walks() ? deadline_ : Clock::now() + kLong);
+    if (m_.is_before_commit()) check(deadline_);
+    co_await list_.changed().wait_until(m_.is_before_commit() ? deadline_ : Clock::now() + kLong);
   }
   m_.held = false;
   list_.touch(m_);

@@ -109,9 +109,9 @@ void Migrations::proceed(const std::string& id) {
   changed().notify();
 }
 
-asio::awaitable<void> Migrations::force(std::string id, OperatorsWord word) {
+asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {
   auto task = task_of(at(id));
-  co_await force_migration(std::move(task), std::move(word), parts_, targets_);
+  co_await force_migration(std::move(task), std::move(order), parts_, targets_);
 }
 
 json::object Migrations::decision(const std::string& id, const std::string& state,

@@ -11,7 +11,7 @@
 #include "agent/handover/migration_list.h"
 #include "agent/handover/migration_request.h"
 #include "agent/handover/migration_task.h"
-#include "agent/handover/operators_word.h"
+#include "agent/handover/operator_decision.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/reservation_request.h"
 #include "agent/handover/target_client.h"
@@ -45,7 +45,7 @@ class Migrations {
   /// Lets one go on that a failpoint holds.
   void proceed(const std::string& id);
   /// The operator's word, once committed: force_migration().
-  asio::awaitable<void> force(std::string id, OperatorsWord word);
+  asio::awaitable<void> force(std::string id, OperatorDecision order);
 
   [[nodiscard]] Migration& at(const std::string& id) { return list_.at(id); }
   [[nodiscard]] bool has(const std::string& id) const { return list_.has(id); }

@@ -123,7 +123,7 @@ void PlaceCheck::look_for_copies(const ReservationRequest& wanted, const Caller&
   const auto& spec = wanted.spec;
   const auto known = handover::known_epoch(spec.uid, parts_.jobs, migrations_, list_);
   if (handover::is_old(wanted.epoch, known)) {
-    const auto from = maker_of(caller, wanted.from, wanted.from_api).from;
+    const auto from = requester_of(caller, wanted.from, wanted.from_api).from;
     const auto text = fmt::format(
         "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
         "must not go on",

@@ -8,16 +8,16 @@ namespace cardswap {
 
 using handover::TargetEvent;
 
-asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task, OperatorsWord word,
+asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task, OperatorDecision order,
                                   const HandoverParts& parts) {
-  const bool to_target = word.to == "target";
+  const bool to_target = order.to == "target";
   const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;
   auto& r = task->reservation();
   const auto& migration = r.migration;
   const auto refuse = [&] {
     return Error(Code::conflict,
                  fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
-                             to_string(r.side.state()), parts.config.host_name, word.to),
+                             to_string(r.side.state()), parts.config.host_name, order.to),
                  "`cardswap status` on both hosts shows where the job is");
   };
   if (handover::TargetSide(r.side).on(event).empty()) throw refuse();
@@ -31,7 +31,7 @@ asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task, Operato
       if (parts.tasks.stopping()) throw;
     }
   }
-  if (!says.empty() && !word.overrule) {
+  if (!says.empty() && !order.overrule) {
     throw Error(Code::conflict,
                 fmt::format("the job of migration {} is at {}: its agent answers, and says {}",
                             migration, r.from, says),
@@ -44,10 +44,10 @@ asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task, Operato
   const auto* standby = parts.jobs.by_instance(r.instance);
   const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
-                                migration, word.to, word.by);
+                                migration, order.to, order.by);
   spdlog::warn("{}", text);
   const auto before = r.side.state();
-  const auto forced_before = std::exchange(r.forced, word.to);
+  const auto forced_before = std::exchange(r.forced, order.to);
   const auto error_before = r.error;
   if (!to_target) r.error = Error(Code::cancelled, "an operator gave the job back to the source");
   try {

@@ -3,7 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 
-#include "agent/handover/operators_word.h"
+#include "agent/handover/operator_decision.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/reservation_task.h"
 
@@ -13,6 +13,6 @@ namespace cardswap {
 /// asked once more before the job is taken here. Throws Error{conflict} where it is too late, and,
 /// unless overruled, where the source says otherwise. `parts` outlive it.
 [[nodiscard]] asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task,
-                                                OperatorsWord word, const HandoverParts& parts);
+                                                OperatorDecision order, const HandoverParts& parts);
 
 }  // namespace cardswap

@@ -69,7 +69,7 @@ json::object to_json(const Reservation& r) {
   all["epoch"] = record.epoch;
   all["root"] = root_of(record.content);
   all["step"] = record.content.step;
-  all["open"] = record.open;
+  all["open"] = record.notice_pending;
   all["first_steps"] = json::array(r.first_steps.begin(), r.first_steps.end());
   all["data_host"] = r.data_host;
   all["data_port"] = r.data_port;

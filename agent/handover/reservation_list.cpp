@@ -70,7 +70,8 @@ void ReservationList::forget_old() {
   std::vector<std::int64_t> ended;
   std::vector<std::string_view> makers;
   for (const auto& r : reservations_) {
-    const bool needed = !is_over(r.side.state()) || r.side.record().open || hooks_.is_in_use(r);
+    const bool needed =
+        !is_over(r.side.state()) || r.side.record().notice_pending || hooks_.is_in_use(r);
     // One of a release that kept no times is as old as can be.
     ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
     makers.push_back(r.side.state() == TargetState::failed ? r.owner : std::string_view());

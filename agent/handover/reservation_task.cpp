@@ -175,7 +175,7 @@ asio::awaitable<void> ReservationTask::cancel(std::string by) {
 }
 
 void ReservationTask::tell_source() {
-  if (r_.side.record().open) spawn("tell the source of " + r_.migration, source_.tell());
+  if (r_.side.record().notice_pending) spawn("tell the source of " + r_.migration, source_.tell());
 }
 
 }  // namespace cardswap

@@ -20,11 +20,11 @@ using Clock = std::chrono::steady_clock;
 /// The record of the place that is given.
 Reservation reservation_for(const ReservationRequest& wanted, const Caller& caller,
                             const DataAddress& place, std::vector<criu::NeededGpu> source_gpus) {
-  const auto maker = maker_of(caller, wanted.from, wanted.from_api);
+  const auto requester = requester_of(caller, wanted.from, wanted.from_api);
   Reservation made;
   made.migration = wanted.migration;
-  made.from = maker.from;
-  made.from_api = maker.from_api;
+  made.from = requester.from;
+  made.from_api = requester.from_api;
   made.data_host = made.image_host = place.host;
   if (!caller.owner) made.owner = caller.name;
   made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
@@ -169,9 +169,9 @@ asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t ep
   co_await task->drop(epoch);
 }
 
-asio::awaitable<void> Reservations::force(std::string migration, OperatorsWord word) {
+asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision order) {
   auto task = task_of(at(migration));
-  co_await force_place(std::move(task), std::move(word), parts_);
+  co_await force_place(std::move(task), std::move(order), parts_);
 }
 
 asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {

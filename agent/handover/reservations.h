@@ -8,7 +8,7 @@
 
 #include "agent/handover/answers.h"
 #include "agent/handover/migrations.h"
-#include "agent/handover/operators_word.h"
+#include "agent/handover/operator_decision.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/place_cancel.h"
 #include "agent/handover/place_check.h"
@@ -73,7 +73,7 @@ class Reservations {
   /// ReservationTask::drop().
   asio::awaitable<void> drop(std::string migration, std::uint64_t epoch);
   /// The operator's word: force_place().
-  asio::awaitable<void> force(std::string migration, OperatorsWord word);
+  asio::awaitable<void> force(std::string migration, OperatorDecision order);
   /// Cancels for an operator of this host, by ReservationTask::cancel(). The source gives the
   /// migration up.
   asio::awaitable<void> cancel(std::string migration, std::string by);

@@ -10,7 +10,7 @@
 #include "agent/base/json_fields.h"
 #include "agent/base/outside.h"
 #include "agent/handover/answers.h"
-#include "agent/handover/copies.h"
+#include "agent/handover/split_brain.h"
 #include "agent/http/client.h"
 
 namespace cardswap {
@@ -110,7 +110,7 @@ void SourceLink::on_decision(const Says& says) {
 
 /// The job is here, by an operator's word at least; its source says what it has.
 void SourceLink::on_copy(const Says& says) {
-  if (!r_.side.record().open) return;
+  if (!r_.side.record().notice_pending) return;
   const bool higher = says.own_epoch > r_.side.record().epoch;
   const bool lower = says.message.decision == handover::Decision::aborted && !higher;
   note_copy(lower ? "steps" : says.stands ? "frozen" : "");

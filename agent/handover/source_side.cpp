@@ -10,7 +10,8 @@ using Kind = Message::Kind;
 
 Message SourceSide::message(Kind kind) const {
   // A job that was taken back drops its target under the epoch that it goes on under.
-  const auto epoch = kind == Kind::drop ? std::max(record_.epoch, record_.own) : record_.epoch;
+  const auto epoch =
+      kind == Kind::drop ? std::max(record_.epoch, record_.own_epoch) : record_.epoch;
   return {kind, epoch, record_.content, decision(), TargetState::nothing};
 }
 
@@ -21,8 +22,8 @@ Effects SourceSide::on(Event event) {
   const auto before = std::exchange(record_.state, rule->to);
   if (rule->then == Action::grant && seen_.ours) record_.content = *seen_.ours;
   if (rule->then == Action::reclaim) {
-    record_.open = event == Event::forced_to_source;
-    record_.own = record_.epoch + (record_.open ? kForcedLead : 1);
+    record_.notice_pending = event == Event::forced_to_source;
+    record_.own_epoch = record_.epoch + (record_.notice_pending ? kForcedLead : 1);
   }
   if (rule->to != before) effects.add(Effect{Type::journal, needs_disk(*rule), 0, {}});
   switch (rule->then) {
@@ -37,7 +38,7 @@ Effects SourceSide::on(Event event) {
     case Action::fence: effects.add(Type::fence, record_.epoch); break;
     case Action::release:
     case Action::reclaim:
-      effects.add(Type::release, record_.own);
+      effects.add(Type::release, record_.own_epoch);
       effects.send(message(Kind::drop));
       break;
   }
@@ -91,11 +92,11 @@ Effects SourceSide::after_the_end(const Message& message) {
   Effects effects;
   if (is_granted(message.state)) {
     // Two copies: the lower one stands.
-    if (record_.own < message.epoch) return on(Event::target_outranks);
+    if (record_.own_epoch < message.epoch) return on(Event::target_outranks);
     effects.send(this->message(Kind::drop));
   } else if (message.state == TargetState::nothing || message.state == TargetState::failed) {
     // An agent that knows nothing cannot say that nothing steps there.
-    if (message.state == TargetState::failed && std::exchange(record_.open, false)) {
+    if (message.state == TargetState::failed && std::exchange(record_.notice_pending, false)) {
       effects.add(Effect{Type::journal, false, 0, {}});
     }
     effects.append(on(Event::cleaned_up));
@@ -106,7 +107,7 @@ Effects SourceSide::after_the_end(const Message& message) {
 Effects SourceSide::attached() const {
   Effects effects;
   if (is_given_up(record_.state)) {
-    effects.add(Type::release, record_.own);
+    effects.add(Type::release, record_.own_epoch);
   } else if (record_.state == State::completed) {
     effects.add(Type::retire);
   } else if (record_.state == State::superseded) {
@@ -122,7 +123,7 @@ Effects SourceSide::tick() const {
     case State::in_doubt: effects.send(message(Kind::grant)); break;
     case State::aborting: effects.send(message(Kind::drop)); break;
     case State::aborted:
-      if (record_.open) effects.send(message(Kind::drop));
+      if (record_.notice_pending) effects.send(message(Kind::drop));
       break;
     case State::planned:
     case State::completed:

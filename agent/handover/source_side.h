@@ -11,12 +11,12 @@ namespace cardswap::handover {
 /// What the journal holds of a migration on its source.
 struct SourceRecord {
   State state = State::planned;
-  Epoch epoch = 0;    ///< the epoch that the target is granted
-  Epoch own = 0;      ///< under which the source's trainer steps, when it may
-  Content content{};  ///< what was committed; from `committed` on
+  Epoch epoch = 0;      ///< the epoch that the target is granted
+  Epoch own_epoch = 0;  ///< under which the source's trainer steps, when it may
+  Content content{};    ///< what was committed; from `committed` on
   /// Whether it was taken back by the operator's word, and the target must still say that nothing
   /// steps there.
-  bool open = false;
+  bool notice_pending = false;
   bool operator==(const SourceRecord&) const = default;
 };
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "agent/handover/copies.h"
+#include "agent/handover/split_brain.h"
 
 namespace cardswap {
 namespace {
@@ -44,13 +44,13 @@ Standing standing_of(const Instance& instance, const Migrations& migrations,
                           ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
                           : std::string()};
   }
-  if (m != nullptr && m->open()) return {{}, copy_note(*m)};
+  if (m != nullptr && m->notice_pending()) return {{}, copy_note(*m)};
   if (r != nullptr && r->in_doubt) {
     return {{},
             fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
                         r->doubt.empty() ? "" : ": " + r->doubt, r->migration)};
   }
-  if (r != nullptr && r->granted() && r->side.record().open) {
+  if (r != nullptr && r->granted() && r->side.record().notice_pending) {
     if (r->copy == "frozen") {
       return {{},
               fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
@@ -103,7 +103,7 @@ std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
       return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec.job,
                          m.spec.to, m.id);
     }
-    if (m.open()) {
+    if (m.notice_pending()) {
       if (auto note = copy_note(m); !note.empty())
         return fmt::format("job {}: {}", m.spec.job, note);
     }

@@ -6,7 +6,7 @@
 
 #include "agent/base/units.h"
 #include "agent/criu/handoff_dir.h"
-#include "agent/handover/copies.h"
+#include "agent/handover/split_brain.h"
 
 namespace cardswap {
 

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "agent/criu/data_devices.h"
-#include "agent/handover/copies.h"
 #include "agent/handover/data_plane.h"
 #include "agent/handover/process_needs.h"
+#include "agent/handover/split_brain.h"
 #include "agent/handover/standby_warning.h"
 
 namespace cardswap {
@@ -84,7 +84,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
     // target is asked again.
     const auto error = error_of(std::current_exception());
     const auto failure = error.failure();
-    if (m_.walks()) {
+    if (m_.is_before_commit()) {
       run_.fail(error);
     } else if (std::exchange(target.refused_by_the_disk, failure) != failure) {
       spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, error.what());
@@ -165,7 +165,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
     target.version = status->version;
     if (m_.state() == State::preparing) target.status = *status;
   }
-  if (m_.walks()) {
+  if (m_.is_before_commit()) {
     if (m_.failure) return;
     if (status) on_status_before_the_commit(*status);
     if (failed) on_call_failed(*failed, awaited);
@@ -244,7 +244,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                          const TargetAnswer& answer) {
   const auto& status = answer.status;
   const bool refused = is(failed, {Code::conflict});  // it has the job, or ends
-  if (asked.kind == Kind::drop && (refused || (m_.open() && !failed && !status))) {
+  if (asked.kind == Kind::drop && (refused || (m_.notice_pending() && !failed && !status))) {
     run_.poll();
     if (refused) return;
   }
@@ -274,7 +274,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
 void TargetLink::on_copy(const Message& status) {
   const auto before = std::exchange(m_.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.open() && two && before != m_.copy) report_two_copies(m_, parts_.emit_event);
+  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, parts_.emit_event);
   if (before != m_.copy) list_.touch(m_);
   try {
     run_.apply(status);

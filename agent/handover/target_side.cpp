@@ -16,7 +16,7 @@ Effects TargetSide::on(TargetEvent event) {
   const auto rule = rule_for(rules_, record_.state, event);
   if (!rule) return effects;
   const auto before = std::exchange(record_.state, rule->to);
-  if (event == TargetEvent::forced_to_target) record_.open = true;
+  if (event == TargetEvent::forced_to_target) record_.notice_pending = true;
   if (rule->to != before || event == TargetEvent::standby_verified) {
     effects.add(Effect{Type::journal, needs_disk(*rule), 0, {}});
   }
@@ -54,13 +54,14 @@ Effects TargetSide::dropped(Epoch epoch) {
 
 Effects TargetSide::heard_by_its_source() {
   Effects effects;
-  if (std::exchange(record_.open, false)) effects.add(Effect{Type::journal, false, 0, {}});
+  if (std::exchange(record_.notice_pending, false))
+    effects.add(Effect{Type::journal, false, 0, {}});
   return effects;
 }
 
 Effects TargetSide::tick() const {
   Effects effects;
-  if (record_.open && is_granted(record_.state)) effects.send(status());
+  if (record_.notice_pending && is_granted(record_.state)) effects.send(status());
   return effects;
 }
 

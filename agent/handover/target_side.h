@@ -12,7 +12,7 @@ struct TargetRecord {
   Epoch epoch = 0;    ///< of this migration; the standby's once granted
   Content content{};  ///< what the standby holds; from `verified` on
   /// Whether it was granted by the operator's word, and its source must still hear of it.
-  bool open = false;
+  bool notice_pending = false;
   bool operator==(const TargetRecord&) const = default;
 };
 

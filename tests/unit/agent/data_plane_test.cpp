@@ -30,13 +30,13 @@ TEST(DataAddress, IsNoLinkLocalAddress) {
 }
 
 TEST(WayBack, IsWhereTheCallCameFromIfWhatWasToldMeansNothingElsewhere) {
-  EXPECT_EQ(way_back("0.0.0.0:7070", "10.0.0.1"), "10.0.0.1:7070");
-  EXPECT_EQ(way_back("[::]:7393", "fd00::1"), "[fd00::1]:7393");
-  EXPECT_EQ(way_back("127.0.0.1:7070", "10.0.0.1"), "10.0.0.1:7070");
-  EXPECT_EQ(way_back("127.0.0.1:7070", "127.0.0.1"), "127.0.0.1:7070");
-  EXPECT_EQ(way_back("10.0.0.9:7070", "10.0.0.1"), "10.0.0.9:7070");
-  EXPECT_EQ(way_back("0.0.0.0:7070", ""), "0.0.0.0:7070");
-  EXPECT_EQ(way_back("no address", "10.0.0.1"), "no address");
+  EXPECT_EQ(callback_address("0.0.0.0:7070", "10.0.0.1"), "10.0.0.1:7070");
+  EXPECT_EQ(callback_address("[::]:7393", "fd00::1"), "[fd00::1]:7393");
+  EXPECT_EQ(callback_address("127.0.0.1:7070", "10.0.0.1"), "10.0.0.1:7070");
+  EXPECT_EQ(callback_address("127.0.0.1:7070", "127.0.0.1"), "127.0.0.1:7070");
+  EXPECT_EQ(callback_address("10.0.0.9:7070", "10.0.0.1"), "10.0.0.9:7070");
+  EXPECT_EQ(callback_address("0.0.0.0:7070", ""), "0.0.0.0:7070");
+  EXPECT_EQ(callback_address("no address", "10.0.0.1"), "no address");
 }
 
 TEST(DataPeers, AreEveryAddressThatTheOtherHostHasAndTheOneItWasMetAt) {

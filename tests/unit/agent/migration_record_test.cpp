@@ -42,9 +42,9 @@ SourceRecord of_an_old_release(const char* state, bool committed) {
 }
 
 TEST(MigrationRecord, OfAnOldReleaseHasTheEpochThatItsTrainerStepsUnder) {
-  EXPECT_EQ(of_an_old_release("planned", false).own, 4U);
-  EXPECT_EQ(of_an_old_release("committed", true).own, 4U);
-  EXPECT_EQ(of_an_old_release("aborted", true).own, 6U) << "it was taken back";
+  EXPECT_EQ(of_an_old_release("planned", false).own_epoch, 4U);
+  EXPECT_EQ(of_an_old_release("committed", true).own_epoch, 4U);
+  EXPECT_EQ(of_an_old_release("aborted", true).own_epoch, 6U) << "it was taken back";
   EXPECT_EQ(of_an_old_release("committed", true).content, some_content());
 }
 

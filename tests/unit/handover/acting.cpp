@@ -67,9 +67,9 @@ SourceSide SourceAgent::side(const World& w, const Options& options) {
 
 void SourceAgent::remember(World& w, const SourceSide& side) {
   w.source.state = byte(side.state());
-  w.source.own = byte(side.record().own);
+  w.source.own = byte(side.record().own_epoch);
   w.source.content = model::held_of(side.record().content);
-  w.source.open = side.record().open ? 1 : 0;
+  w.source.open = side.record().notice_pending ? 1 : 0;
   w.source.ours = held_of(side.seen().ours);
   w.source.theirs = held_of(side.seen().theirs);
 }
@@ -85,9 +85,9 @@ void SourceAgent::crash(World& w) {
 
 void SourceAgent::journal(World& w, const SourceSide& side) {
   w.source.disk_state = byte(side.state());
-  w.source.disk_own = byte(side.record().own);
+  w.source.disk_own = byte(side.record().own_epoch);
   w.source.disk_content = model::held_of(side.record().content);
-  w.source.disk_open = side.record().open ? 1 : 0;
+  w.source.disk_open = side.record().notice_pending ? 1 : 0;
 }
 
 void SourceAgent::execute(World& w, const Effect& effect) {
@@ -119,7 +119,7 @@ void TargetAgent::remember(World& w, const TargetSide& side) {
   w.target.state = byte(side.state());
   w.target.epoch = byte(side.record().epoch);
   w.target.content = model::held_of(side.record().content);
-  w.target.open = side.record().open ? 1 : 0;
+  w.target.open = side.record().notice_pending ? 1 : 0;
 }
 
 void TargetAgent::crash(World& w) {
@@ -140,7 +140,7 @@ void TargetAgent::journal(World& w, const TargetSide& side) {
   w.target.disk_state = byte(side.state());
   w.target.disk_epoch = byte(side.record().epoch);
   w.target.disk_content = model::held_of(side.record().content);
-  w.target.disk_open = side.record().open ? 1 : 0;
+  w.target.disk_open = side.record().notice_pending ? 1 : 0;
   if (side.state() == TargetState::completed) {
     w.done = std::max(w.done, byte(side.record().content.step + 1));
   }

@@ -1,4 +1,4 @@
-#include "agent/handover/copies.h"
+#include "agent/handover/split_brain.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -32,7 +32,7 @@ std::string what_to_do_in_doubt(const std::string& migration, const std::string&
 }
 
 std::string copy_note(const Migration& m) {
-  if (!m.open() || m.copy == TargetState::nothing) return {};
+  if (!m.notice_pending() || m.copy == TargetState::nothing) return {};
   if (!m.copy) {
     return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch(), m.spec.to,
                        m.id);
