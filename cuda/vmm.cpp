@@ -18,7 +18,7 @@ void VmmGpu::check(Status status, const char* call, std::size_t bytes) const {
   throw Error(Code::internal, failure, "`nvidia-smi -q` and the kernel log say what the GPU has");
 }
 
-Reservation::Reservation(VmmGpu gpu, std::uint64_t address, std::size_t bytes)
+AddressRange::AddressRange(VmmGpu gpu, std::uint64_t address, std::size_t bytes)
     : gpu_(std::move(gpu)), address_(address), bytes_(bytes) {
   std::uint64_t got = 0;
   const auto status = gpu_.vmm->reserve(got, bytes, 0, address);

@@ -58,13 +58,13 @@ struct VmmGpu {
 };
 
 /// Addresses that nobody else in this process gets.
-class Reservation {
+class AddressRange {
  public:
   /// Throws Error{refused}, naming the range, unless the driver gives exactly `address`.
-  Reservation(VmmGpu gpu, std::uint64_t address, std::size_t bytes);
-  ~Reservation() { (void)gpu_.vmm->free(address_, bytes_); }
-  Reservation(const Reservation&) = delete;
-  Reservation& operator=(const Reservation&) = delete;
+  AddressRange(VmmGpu gpu, std::uint64_t address, std::size_t bytes);
+  ~AddressRange() { (void)gpu_.vmm->free(address_, bytes_); }
+  AddressRange(const AddressRange&) = delete;
+  AddressRange& operator=(const AddressRange&) = delete;
   [[nodiscard]] std::uint64_t address() const { return address_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
@@ -101,7 +101,7 @@ class Allocation {
   const std::size_t bytes_;
 };
 
-/// All of an allocation at an address of a reservation, which outlives it, for its GPU to use.
+/// All of an allocation at an address of a range, which outlives it, for its GPU to use.
 class Mapping {
  public:
   Mapping(VmmGpu gpu, std::uint64_t address, const Allocation& memory);

@@ -22,14 +22,14 @@ constexpr std::uint64_t kHighest = 0x500000000000;
 
 std::uint64_t up(std::uint64_t bytes, std::uint64_t to) { return (bytes + to - 1) / to * to; }
 
-std::unique_ptr<Reservation> reserve_somewhere(const VmmGpu& gpu, std::uint64_t capacity,
-                                               std::size_t granularity) {
+std::unique_ptr<AddressRange> reserve_somewhere(const VmmGpu& gpu, std::uint64_t capacity,
+                                                std::size_t granularity) {
   std::random_device random;
   for (int i = 0; i < kTries && capacity < kHighest - kLowest; ++i) {
     std::uniform_int_distribution<std::uint64_t> places(
         0, (kHighest - kLowest - capacity) / granularity);
     try {
-      return std::make_unique<Reservation>(gpu, kLowest + places(random) * granularity, capacity);
+      return std::make_unique<AddressRange>(gpu, kLowest + places(random) * granularity, capacity);
     } catch (const Error& error) {
       if (error.code() != Code::refused || i + 1 == kTries) throw;
     }
@@ -39,8 +39,8 @@ std::unique_ptr<Reservation> reserve_somewhere(const VmmGpu& gpu, std::uint64_t 
                                          capacity, gpu.index));
 }
 
-std::unique_ptr<Reservation> reserve_at(const VmmGpu& gpu, const VmmArenaPlace& place,
-                                        std::size_t granularity) {
+std::unique_ptr<AddressRange> reserve_at(const VmmGpu& gpu, const VmmArenaPlace& place,
+                                         std::size_t granularity) {
   const auto least = up(std::max<std::uint64_t>(place.least, 1), granularity);
   if (place.base % granularity != 0 || least > kHighest) {
     throw Error(Code::refused,
@@ -50,12 +50,12 @@ std::unique_ptr<Reservation> reserve_at(const VmmGpu& gpu, const VmmArenaPlace& 
   }
   if (const auto capacity = up(place.capacity, granularity); capacity > least) {
     try {
-      return std::make_unique<Reservation>(gpu, place.base, capacity);
+      return std::make_unique<AddressRange>(gpu, place.base, capacity);
     } catch (const Error& error) {
       if (error.code() != Code::refused) throw;
     }
   }
-  return std::make_unique<Reservation>(gpu, place.base, least);
+  return std::make_unique<AddressRange>(gpu, place.base, least);
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ std::shared_ptr<VmmArena> VmmArena::reserve(const VmmGpu& gpu, const VmmArenaPla
       new VmmArena(gpu, granularity, std::move(range), std::move(make_room)));
 }
 
-VmmArena::VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<Reservation> range,
+VmmArena::VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<AddressRange> range,
                    std::function<void()> make_room)
     : gpu_(std::move(gpu)),
       granularity_(granularity),

@@ -54,7 +54,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
     Mapping mapping;
   };
 
-  VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<Reservation> range,
+  VmmArena(VmmGpu gpu, std::size_t granularity, std::unique_ptr<AddressRange> range,
            std::function<void()> make_room);
   void grow(std::uint64_t bytes, std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
   bool try_to_add(std::uint64_t bytes) CARDSWAP_REQUIRES(mutex_);
@@ -62,7 +62,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
 
   const VmmGpu gpu_;
   const std::size_t granularity_;
-  const std::unique_ptr<Reservation> range_;
+  const std::unique_ptr<AddressRange> range_;
   const std::function<void()> make_room_;
 
   mutable Mutex mutex_;

@@ -27,7 +27,7 @@ std::vector<std::string> CriuArrival::prepare() {
   const auto& config = parts_.config;
   r_.image_token = random_hex(16);
   if (!r_.data_key.empty()) r_.image_key = random_hex(32);
-  criu::Arrival::Needs needs;
+  criu::ProcessArrival::Needs needs;
   needs.criu = parts_.criu.tool().path;
   needs.host = r_.image_host;
   needs.token = r_.image_token;
@@ -37,7 +37,7 @@ std::vector<std::string> CriuArrival::prepare() {
   needs.status = needs.log.string() + ".exit";
   needs.gpus = criu::pairs_of(r_.source_gpus, parts_.jobs.devices().at(r_.device).uuid);
   needs.hooks = parts_.criu.hooks();
-  auto arrival = std::make_unique<criu::Arrival>(parts_.context, std::move(needs));
+  auto arrival = std::make_unique<criu::ProcessArrival>(parts_.context, std::move(needs));
   r_.image_port = arrival->port();
   criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
                          r_.spec->user.empty() ? config.job_user : r_.spec->user);
@@ -47,7 +47,7 @@ std::vector<std::string> CriuArrival::prepare() {
 }
 
 asio::awaitable<void> CriuArrival::arrive() {
-  std::optional<criu::Arrival::Result> result;
+  std::optional<criu::ProcessArrival::Result> result;
   std::optional<Error> failed;
   std::function<void()> received = [this] {
     spdlog::info("migration {}: the process image is here", r_.migration);
@@ -91,7 +91,7 @@ asio::awaitable<void> CriuArrival::arrive() {
 }
 
 /// The restored process is the job's from here on. Returns why it cannot be.
-std::optional<Error> CriuArrival::take_over(const criu::Arrival::Result& result) {
+std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& result) {
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");
   }

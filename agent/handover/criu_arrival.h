@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/arrival.h"
+#include "agent/criu/process_arrival.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/reservation_list.h"
 #include "agent/handover/running_reservation.h"
@@ -47,16 +47,16 @@ class CriuArrival {
   asio::awaitable<void> ended();
 
  private:
-  [[nodiscard]] std::optional<Error> take_over(const criu::Arrival::Result& result);
+  [[nodiscard]] std::optional<Error> take_over(const criu::ProcessArrival::Result& result);
   asio::awaitable<void> end_restored(ProcessId root, ProcessId init);
 
   const HandoverParts& parts_;
   ReservationList& list_;
   RunningReservation& run_;
   Reservation& r_;
-  std::unique_ptr<criu::Arrival> arrival_;  // from prepare() on
-  std::optional<Digest> held_;              // what the holder verified
-  ProcessId holder_;                        // once the process has taken its place; or none
+  std::unique_ptr<criu::ProcessArrival> arrival_;  // from prepare() on
+  std::optional<Digest> held_;                     // what the holder verified
+  ProcessId holder_;                               // once the process has taken its place; or none
   std::chrono::steady_clock::time_point restored_at_{};  // by this agent
   bool ending_ = false;                                  // what was restored lets its GPUs go
 };

@@ -38,7 +38,7 @@ CriuDeparture::CriuDeparture(const HandoverParts& parts, MigrationList& list, Ru
 asio::awaitable<void> CriuDeparture::prepare() {
   const auto* source = parts_.jobs.by_instance(transfer_.instance);
   const auto& standby = *transfer_.target.status;
-  criu::Departure::Place place;
+  criu::ProcessDeparture::Place place;
   place.host = parse_destination(transfer_.to).host;
   if (!standby.image.host.empty()) place.host = standby.image.host;
   place.port = standby.image.port;
@@ -49,8 +49,8 @@ asio::awaitable<void> CriuDeparture::prepare() {
                 "run the same Cardswap release on both hosts");
   }
   const auto& config = parts_.config;
-  departure_ = std::make_unique<criu::Departure>(parts_.context, parts_.criu.tool().path,
-                                                 config.job_dir(m_.spec.job), parts_.criu.hooks());
+  departure_ = std::make_unique<criu::ProcessDeparture>(
+      parts_.context, parts_.criu.tool().path, config.job_dir(m_.spec.job), parts_.criu.hooks());
   const auto user = source->job().spec.user;
   criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(

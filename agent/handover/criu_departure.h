@@ -3,7 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 
-#include "agent/criu/departure.h"
+#include "agent/criu/process_departure.h"
 #include "agent/handover/migration_list.h"
 #include "agent/handover/parts.h"
 #include "agent/handover/running_migration.h"
@@ -55,7 +55,7 @@ class CriuDeparture {
   RunningMigration& run_;
   Migration& m_;
   Transfer& transfer_;
-  std::unique_ptr<criu::Departure> departure_;  // from prepare() on
+  std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on
 };
 
 /// Puts a driver's state back into the processes below `root`, after a move that was over when a

@@ -30,15 +30,15 @@ constexpr double kRehearsalWaitSteps = 3;
 
 /// One migration's sending end, written as the straight line that it is: connect, sync by one of
 /// the strategies while the program trains, then the rest of the frozen state.
-class Source::Engine {
+class Source::Impl {
  public:
-  Engine(SourceOptions options, SourceProgram& program, SourceEvents events)
+  Impl(SourceOptions options, SourceProgram& program, SourceEvents events)
       : options_(std::move(options)),
         events_(std::move(events)),
         parts_(options_, program, events_, stop_.get_token()),
         thread_([this] { run(); }) {}
 
-  ~Engine() {
+  ~Impl() {
     stop_.request_stop();
     wake();
     thread_.join();
@@ -378,11 +378,11 @@ class Source::Engine {
 };
 
 Source::Source(SourceOptions options, SourceProgram& program, SourceEvents events)
-    : engine_(std::make_unique<Engine>(std::move(options), program, std::move(events))) {}
+    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(events))) {}
 
 Source::~Source() = default;
 
-void Source::freeze(FrozenState state) { engine_->freeze(std::move(state)); }
-void Source::stepped() { engine_->wake(); }
+void Source::freeze(FrozenState state) { impl_->freeze(std::move(state)); }
+void Source::stepped() { impl_->wake(); }
 
 }  // namespace cardswap

@@ -23,8 +23,8 @@ class Source {
   void stepped();
 
  private:
-  class Engine;
-  std::unique_ptr<Engine> engine_;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cardswap

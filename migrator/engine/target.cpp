@@ -8,15 +8,15 @@
 
 namespace cardswap {
 
-class Target::Engine {
+class Target::Impl {
  public:
-  Engine(TargetOptions options, TargetProgram& program, TargetEvents events)
+  Impl(TargetOptions options, TargetProgram& program, TargetEvents events)
       : options_(std::move(options)),
         events_(std::move(events)),
         connection_(options_, program, events_),
         thread_([this](const std::stop_token& stop) { connection_.run(stop); }) {}
 
-  ~Engine() {
+  ~Impl() {
     thread_.request_stop();
     connection_.wake();
     thread_.join();
@@ -33,11 +33,11 @@ class Target::Engine {
 };
 
 Target::Target(TargetOptions options, TargetProgram& program, TargetEvents events)
-    : engine_(std::make_unique<Engine>(std::move(options), program, std::move(events))) {}
+    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(events))) {}
 
 Target::~Target() = default;
 
-std::uint16_t Target::port() const { return engine_->port(); }
-void Target::rehearsed(std::vector<std::byte> values) { engine_->rehearsed(std::move(values)); }
+std::uint16_t Target::port() const { return impl_->port(); }
+void Target::rehearsed(std::vector<std::byte> values) { impl_->rehearsed(std::move(values)); }
 
 }  // namespace cardswap

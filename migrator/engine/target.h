@@ -27,8 +27,8 @@ class Target {
   void rehearsed(std::vector<std::byte> values);
 
  private:
-  class Engine;
-  std::unique_ptr<Engine> engine_;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cardswap

@@ -17,7 +17,7 @@ void DepartedRole::depart(const channel::Depart& depart) {
   std::optional<Error> why;
   try {
     context_.on_trainer([&] {
-      const Departure::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
+      const MemoryDeparture::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
       departure_.emplace(context_.relocator, keeper, root, context_.gate.step());
     });
   } catch (...) {

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "migrator/engine/target.h"
-#include "runtime/departure.h"
+#include "runtime/memory_departure.h"
 #include "runtime/roles/role_context.h"
 
 namespace cardswap {
@@ -31,7 +31,7 @@ class DepartedRole {
 
  private:
   RoleContext& context_;
-  std::optional<Departure>
+  std::optional<MemoryDeparture>
       departure_;  // training thread: made, used and dropped while the trainer stands
 };
 

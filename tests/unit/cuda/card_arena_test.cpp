@@ -14,9 +14,9 @@
 
 #include "migrator/core/error.h"
 #include "migrator/device/staging.h"
-#include "runtime/departure.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"
+#include "runtime/memory_departure.h"
 #include "tests/stand_ins/cards/cards.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
@@ -181,7 +181,7 @@ TEST_F(CardArenaTest, LeavesWithNothingMappedAndComesBackToTheSameBytes) {
   const auto digest = job.relocator.digest();
   const auto view = job.storages->at(1).view();
   auto keeping = keeper();
-  Departure departure(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
+  MemoryDeparture departure(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7);
   EXPECT_EQ(cards_.vmm->leaks(), "1 reservations, 0 mappings, 0 handles");
   EXPECT_EQ(cards_.runtime->behind(view.data()), view.data()) << "the card cannot reach it";
   departure.recall();
@@ -196,10 +196,11 @@ TEST_F(CardArenaTest, StaysAsItIsWhenItsMemoryCannotBeLetGo) {
   const auto digest = job.relocator.digest();
   auto keeping = keeper();
   cards_.vmm->fail("cuCtxSynchronize", static_cast<cuda::Status>(700));
-  EXPECT_THROW(Departure(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7), Error);
+  EXPECT_THROW(MemoryDeparture(job.relocator, {dir_ / "keeper", ::getpid()}, Digest{{1}}, 7),
+               Error);
   EXPECT_EQ(keeping.get(), 0) << "it gave the memory back";
   EXPECT_EQ(job.relocator.digest(), digest);
-  EXPECT_THROW(Departure(job.relocator, {dir_ / "nobody", 0}, Digest{{1}}, 7), Error);
+  EXPECT_THROW(MemoryDeparture(job.relocator, {dir_ / "nobody", 0}, Digest{{1}}, 7), Error);
   EXPECT_EQ(job.relocator.digest(), digest);
 }
 
@@ -290,7 +291,7 @@ TEST_F(CardArenaTest, ARestoredProcessTakesWhatTheHolderHasOrNothing) {
   auto wrong = copies();
   ASSERT_EQ(::pwrite(wrong[0].pieces[0].file.get(), "?", 1, 1 * kMiB), 1);
   const Digest root{{1}};
-  Departure departure(job.relocator, {dir_ / "keeper", ::getpid()}, root, 7);
+  MemoryDeparture departure(job.relocator, {dir_ / "keeper", ::getpid()}, root, 7);
   const memory_handoff::Listener listener(dir_ / "holder");
   const auto memory_handoff = [&](const std::vector<memory_handoff::PassedArena>& arenas) {
     return std::async(std::launch::async, [&] {

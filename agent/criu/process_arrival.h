@@ -16,7 +16,7 @@ namespace cardswap::criu {
 
 /// The target's half of moving a process: takes its image and has it restored. One migration; owned
 /// by its agent, one thread. Its end ends the restored tree, unless grant() was called before.
-class Arrival {
+class ProcessArrival {
  public:
   /// What is needed to take a process.
   struct Needs {
@@ -31,10 +31,10 @@ class Arrival {
     Hooks hooks;
   };
   /// Listens. Throws Error{io}.
-  Arrival(boost::asio::io_context& context, Needs needs);
-  ~Arrival();
-  Arrival(const Arrival&) = delete;
-  Arrival& operator=(const Arrival&) = delete;
+  ProcessArrival(boost::asio::io_context& context, Needs needs);
+  ~ProcessArrival();
+  ProcessArrival(const ProcessArrival&) = delete;
+  ProcessArrival& operator=(const ProcessArrival&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return receiver_.port(); }
 

@@ -1,4 +1,4 @@
-#include "agent/criu/departure.h"
+#include "agent/criu/process_departure.h"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -39,15 +39,15 @@ std::vector<std::string> names_of(const std::filesystem::path& log, const Proces
 
 }  // namespace
 
-Departure::Departure(asio::io_context& context, std::string criu, std::filesystem::path job_dir,
-                     Hooks hooks)
+ProcessDeparture::ProcessDeparture(asio::io_context& context, std::string criu,
+                                   std::filesystem::path job_dir, Hooks hooks)
     : criu_(std::move(criu)),
       job_dir_(std::move(job_dir)),
       hooks_(std::move(hooks)),
       sender_(context) {}
 
-asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::string user,
-                                         std::string socket) {
+asio::awaitable<void> ProcessDeparture::prepare(Place place, ProcessId trainer, std::string user,
+                                                std::string socket) {
   co_await sender_.connect(place.host, place.port, place.token, place.key);
   ProcessSpec spec;
   spec.argv = {program_beside("cardswap-holder").string(), "--keep", socket, "--trainer",
@@ -69,8 +69,8 @@ asio::awaitable<void> Departure::prepare(Place place, ProcessId trainer, std::st
   }
 }
 
-asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode,
-                                      std::filesystem::path job_log) {
+asio::awaitable<void> ProcessDeparture::dump(ProcessId root, std::uint64_t socket_inode,
+                                             std::filesystem::path job_log) {
   images_.emplace();
   manifest_ = {};
   manifest_.socket = fmt::format("socket:[{}]", socket_inode);
@@ -101,7 +101,7 @@ asio::awaitable<void> Departure::dump(ProcessId root, std::uint64_t socket_inode
   manifest_.files = images_->files();
 }
 
-asio::awaitable<void> Departure::ship(std::uint64_t bytes_per_s_max) {
+asio::awaitable<void> ProcessDeparture::ship(std::uint64_t bytes_per_s_max) {
   co_await sender_.send(*images_, manifest_, bytes_per_s_max);
   images_.reset();
 }

@@ -13,7 +13,7 @@ namespace cardswap {
 /// Gives this process's arenas to a keeper so that it can be dumped, and takes them back here, or
 /// from a holder where it was restored. Meanwhile it keeps their addresses, and remembers what all
 /// of it must be digested to when it is back. Training thread only.
-class Departure {
+class MemoryDeparture {
  public:
   /// Who keeps the memory meanwhile.
   struct Keeper {
@@ -23,7 +23,7 @@ class Departure {
   /// Digests everything, gives the arenas away and unmaps them. Throws Error when the keeper does
   /// not take it: with everything as it was, unless the memory was given away and did not come
   /// back.
-  Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& root, std::uint64_t step);
+  MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const Digest& root, std::uint64_t step);
 
   /// Takes the memory back here: maps what the keeper has and compares every byte with what it was
   /// given. Throws Error; the memory is not there then.

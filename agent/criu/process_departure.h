@@ -19,7 +19,7 @@ namespace cardswap::criu {
 ///
 /// What it started outlives it on purpose: a keeper holds the job's memory until the job takes it
 /// back or is gone, whatever happens to the agent.
-class Departure {
+class ProcessDeparture {
  public:
   /// Where the image goes.
   struct Place {
@@ -29,8 +29,8 @@ class Departure {
     std::string key;  ///< in hexadecimal; empty: not sealed
   };
 
-  Departure(boost::asio::io_context& context, std::string criu, std::filesystem::path job_dir,
-            Hooks hooks);
+  ProcessDeparture(boost::asio::io_context& context, std::string criu,
+                   std::filesystem::path job_dir, Hooks hooks);
 
   /// Does all that can be done while the job runs: connects to the target, starts the keeper for
   /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.

@@ -1,4 +1,4 @@
-#include "agent/criu/arrival.h"
+#include "agent/criu/process_arrival.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -38,15 +38,15 @@ Pair make_sockets() {
 
 }  // namespace
 
-Arrival::Arrival(asio::io_context& context, Needs needs)
+ProcessArrival::ProcessArrival(asio::io_context& context, Needs needs)
     : needs_(std::move(needs)), receiver_(context, needs_.host, needs_.token, needs_.key) {}
 
-Arrival::~Arrival() {
+ProcessArrival::~ProcessArrival() {
   resuming_ = false;
   close();
 }
 
-asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> received) {
+asio::awaitable<ProcessArrival::Result> ProcessArrival::restored(std::function<void()> received) {
   const ImageDir images;
   const auto manifest = co_await receiver_.receive(images);
   received();
@@ -95,7 +95,7 @@ asio::awaitable<Arrival::Result> Arrival::restored(std::function<void()> receive
   co_return result;
 }
 
-asio::awaitable<void> Arrival::resume(ProcessId root, const ImageManifest& manifest) {
+asio::awaitable<void> ProcessArrival::resume(ProcessId root, const ImageManifest& manifest) {
   std::optional<Error> failed;
   resuming_ = true;
   try {
@@ -114,14 +114,14 @@ asio::awaitable<void> Arrival::resume(ProcessId root, const ImageManifest& manif
   throw Error(*failed);
 }
 
-void Arrival::grant() {
+void ProcessArrival::grant() {
   granted_ = true;
   const char word = 'g';
   if (lifeline_) (void)!::write(lifeline_.get(), &word, 1);
   lifeline_.reset();
 }
 
-void Arrival::close() {
+void ProcessArrival::close() {
   receiver_.close();
   closed_ = true;
   if (resuming_) return;

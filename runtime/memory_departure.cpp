@@ -1,4 +1,4 @@
-#include "runtime/departure.h"
+#include "runtime/memory_departure.h"
 
 #include <fmt/format.h>
 #include <malloc.h>
@@ -19,8 +19,8 @@ constexpr std::chrono::seconds kHolderAnswerMax{10};
 
 }  // namespace
 
-Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& root,
-                     std::uint64_t step)
+MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const Digest& root,
+                                 std::uint64_t step)
     : relocator_(relocator), keeper_(std::move(keeper)), root_(root), step_(step) {
   whole_ = relocator_.digest();
   {
@@ -42,8 +42,8 @@ Departure::Departure(ArenaRelocator& relocator, Keeper keeper, const Digest& roo
   ::malloc_trim(0);  // what the program has freed would be in the image
 }
 
-void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas,
-                     std::vector<Descriptor> files) {
+void MemoryDeparture::bind(const std::vector<memory_handoff::Pieces>& arenas,
+                           std::vector<Descriptor> files) {
   auto passed = memory_handoff::assembled(arenas, std::move(files));
   for (const auto* slot : relocator_.slots()) {
     if (slot->arena->is_bound()) continue;
@@ -56,11 +56,11 @@ void Departure::bind(const std::vector<memory_handoff::Pieces>& arenas,
   }
 }
 
-void Departure::let_go() {
+void MemoryDeparture::let_go() {
   for (const auto* slot : relocator_.slots()) slot->arena->unbind();
 }
 
-void Departure::recall() {
+void MemoryDeparture::recall() {
   auto connection = memory_handoff::Connection::to(keeper_.path, keeper_.process);
   auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
       connection, memory_handoff::Fetch{}, {}, Clock::now() + kHolderAnswerMax);
@@ -78,7 +78,7 @@ void Departure::recall() {
   connection.send(memory_handoff::Done{});
 }
 
-VerifiedState Departure::arrive(const channel::Arrived& arrived) {
+VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {
   auto connection = memory_handoff::Connection::to(arrived.holder);
   const auto asked_at = steady_ns();
   auto [memory, files] = memory_handoff::ask<memory_handoff::Memory>(
