@@ -27,9 +27,9 @@ void DepartedRole::depart(const channel::Depart& depart) {
   const bool away = why && context_.relocator.is_away();
   {
     const MutexLock lock(context_.mutex);
-    (void)context_.on(!why   ? TrainerWord::memory_given
-                      : away ? TrainerWord::memory_lost
-                             : TrainerWord::memory_kept);
+    (void)context_.on(!why   ? TrainerEvent::memory_given
+                      : away ? TrainerEvent::memory_lost
+                             : TrainerEvent::memory_kept);
   }
   if (!why) {
     context_.send(channel::Departed{depart.migration, context_.line.inode(), root});
@@ -56,7 +56,7 @@ bool DepartedRole::recall() {
     return false;
   }
   const MutexLock lock(context_.mutex);
-  return context_.on(TrainerWord::memory_came_back) == TrainerAct::let_go;
+  return context_.on(TrainerEvent::memory_came_back) == TrainerAction::let_go;
 }
 
 std::optional<VerifiedState> DepartedRole::arrive(const channel::Arrived& arrived) {

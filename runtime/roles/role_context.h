@@ -50,15 +50,15 @@ class RoleContext {
   LatenessWatch lateness{gate};         ///< asked with the mutex held, or without it
 
   [[nodiscard]] const TrainerSide& side() const CARDSWAP_REQUIRES(mutex) { return side_; }
-  template <class... Word>
-  TrainerAct on(Word&&... word) CARDSWAP_REQUIRES(mutex) {
-    return seen(side_.on(std::forward<Word>(word)...));
+  template <class... Event>
+  TrainerAction on(Event&&... event) CARDSWAP_REQUIRES(mutex) {
+    return seen(side_.on(std::forward<Event>(event)...));
   }
-  TrainerAct verified(TrainerWord word, std::string_view migration, const Digest& root)
+  TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& root)
       CARDSWAP_REQUIRES(mutex) {
-    return seen(side_.verified(word, migration, root));
+    return seen(side_.verified(event, migration, root));
   }
-  TrainerAct stand_by(const std::string& migration) CARDSWAP_REQUIRES(mutex) {
+  TrainerAction stand_by(const std::string& migration) CARDSWAP_REQUIRES(mutex) {
     return seen(side_.stand_by(migration));
   }
 
@@ -73,9 +73,9 @@ class RoleContext {
   void on_trainer(std::function<void()> task) const;
 
  private:
-  TrainerAct seen(TrainerAct act) CARDSWAP_REQUIRES(mutex) {
+  TrainerAction seen(TrainerAction action) CARDSWAP_REQUIRES(mutex) {
     state_ = side_.state();
-    return act;
+    return action;
   }
 
   TrainerSide side_ CARDSWAP_GUARDED_BY(mutex);

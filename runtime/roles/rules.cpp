@@ -7,7 +7,7 @@ constexpr std::array<std::string_view, kTrainerStates> kStateNames{
     "training",  "preparing", "syncing",  "freezing",  "put_off",  "rehearsing", "frozen",
     "equal",     "given_up",  "stranded", "departing", "departed", "lost",       "standby",
     "imitating", "holding",   "granting", "granted",   "trial",    "recording",  "retired"};
-constexpr std::array<std::string_view, kTrainerWords> kWordNames{
+constexpr std::array<std::string_view, kTrainerEvents> kEventNames{
     "begin_sync",       "freeze",           "release",
     "retire",           "grant_fits",       "grant_of_another_state",
     "depart",           "depart_too_early", "arrived",
@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, kTrainerWords> kWordNames{
     "memory_came_back", "memory_arrived",   "grant_taken",
     "grant_not_taken"};
 
-static_assert(!kStateNames.back().empty() && !kWordNames.back().empty(), "each has a name");
+static_assert(!kStateNames.back().empty() && !kEventNames.back().empty(), "each has a name");
 
 }  // namespace
 
@@ -27,8 +27,8 @@ std::string_view to_string(TrainerState state) {
   return kStateNames.at(static_cast<std::size_t>(state));
 }
 
-std::string_view to_string(TrainerWord word) {
-  return kWordNames.at(static_cast<std::size_t>(word));
+std::string_view to_string(TrainerEvent event) {
+  return kEventNames.at(static_cast<std::size_t>(event));
 }
 
 }  // namespace cardswap

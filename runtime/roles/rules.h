@@ -23,142 +23,142 @@ namespace cardswap {
 
 inline constexpr auto kTrainerRules = [] {
   using enum TrainerState;
-  using enum TrainerWord;
-  using Act = TrainerAct;
+  using enum TrainerEvent;
+  using Action = TrainerAction;
   return std::to_array<TrainerRule>({
       // A source, asked ...
-      {training, begin_sync, preparing, Act::look},
-      {given_up, begin_sync, preparing, Act::look},
-      {preparing, engine_began, syncing, Act::none},
-      {preparing, engine_did_not_begin, given_up, Act::refuse},
-      {syncing, freeze_offered, syncing, Act::report},
-      {freezing, freeze_offered, freezing, Act::report},
+      {training, begin_sync, preparing, Action::look},
+      {given_up, begin_sync, preparing, Action::look},
+      {preparing, engine_began, syncing, Action::none},
+      {preparing, engine_did_not_begin, given_up, Action::refuse},
+      {syncing, freeze_offered, syncing, Action::report},
+      {freezing, freeze_offered, freezing, Action::report},
       // ... frozen, perhaps more than once ...
-      {syncing, freeze, freezing, Act::park},
-      {put_off, freeze, freezing, Act::park},
-      {freezing, freeze, freezing, Act::park},
-      {freezing, freeze_put_off, put_off, Act::go_on},
-      {put_off, freeze_offered, freezing, Act::park},
-      {freezing, freeze_holds, frozen, Act::report},
+      {syncing, freeze, freezing, Action::park},
+      {put_off, freeze, freezing, Action::park},
+      {freezing, freeze, freezing, Action::park},
+      {freezing, freeze_put_off, put_off, Action::go_on},
+      {put_off, freeze_offered, freezing, Action::park},
+      {freezing, freeze_holds, frozen, Action::report},
       // ... perhaps behind one step more ...
-      {freezing, rehearsal_due, rehearsing, Act::step_once},
-      {rehearsing, rehearsed, freezing, Act::none},
-      {frozen, digests_equal, equal, Act::report},
+      {freezing, rehearsal_due, rehearsing, Action::step_once},
+      {rehearsing, rehearsed, freezing, Action::none},
+      {frozen, digests_equal, equal, Action::report},
       // ... and let go, or gone.
-      {training, release, training, Act::answer},
-      {preparing, release, training, Act::let_go},
-      {syncing, release, training, Act::let_go},
-      {freezing, release, training, Act::let_go},
-      {put_off, release, training, Act::let_go},
-      {rehearsing, release, training, Act::let_go},
-      {frozen, release, training, Act::let_go},
-      {equal, release, training, Act::let_go},
-      {given_up, release, training, Act::let_go},
-      {stranded, release, training, Act::let_go},
-      {preparing, retire, retired, Act::retire},
-      {syncing, retire, retired, Act::retire},
-      {freezing, retire, retired, Act::retire},
-      {put_off, retire, retired, Act::retire},
-      {rehearsing, retire, retired, Act::retire},
-      {frozen, retire, retired, Act::retire},
-      {equal, retire, retired, Act::retire},
-      {given_up, retire, retired, Act::retire},
-      {stranded, retire, retired, Act::retire},
-      {departed, retire, retired, Act::retire},
-      {lost, retire, retired, Act::retire},
-      {granted, retire, retired, Act::retire},
-      {trial, retire, retired, Act::retire},
-      {recording, retire, retired, Act::retire},
-      {retired, retire, retired, Act::retire},
+      {training, release, training, Action::answer},
+      {preparing, release, training, Action::let_go},
+      {syncing, release, training, Action::let_go},
+      {freezing, release, training, Action::let_go},
+      {put_off, release, training, Action::let_go},
+      {rehearsing, release, training, Action::let_go},
+      {frozen, release, training, Action::let_go},
+      {equal, release, training, Action::let_go},
+      {given_up, release, training, Action::let_go},
+      {stranded, release, training, Action::let_go},
+      {preparing, retire, retired, Action::retire},
+      {syncing, retire, retired, Action::retire},
+      {freezing, retire, retired, Action::retire},
+      {put_off, retire, retired, Action::retire},
+      {rehearsing, retire, retired, Action::retire},
+      {frozen, retire, retired, Action::retire},
+      {equal, retire, retired, Action::retire},
+      {given_up, retire, retired, Action::retire},
+      {stranded, retire, retired, Action::retire},
+      {departed, retire, retired, Action::retire},
+      {lost, retire, retired, Action::retire},
+      {granted, retire, retired, Action::retire},
+      {trial, retire, retired, Action::retire},
+      {recording, retire, retired, Action::retire},
+      {retired, retire, retired, Action::retire},
       // The process goes itself.
-      {equal, depart, departing, Act::depart},
-      {preparing, depart_too_early, preparing, Act::refuse},
-      {syncing, depart_too_early, syncing, Act::refuse},
-      {freezing, depart_too_early, freezing, Act::refuse},
-      {put_off, depart_too_early, put_off, Act::refuse},
-      {rehearsing, depart_too_early, rehearsing, Act::refuse},
-      {frozen, depart_too_early, frozen, Act::refuse},
-      {equal, depart_too_early, equal, Act::refuse},
-      {given_up, depart_too_early, given_up, Act::refuse},
-      {stranded, depart_too_early, stranded, Act::refuse},
-      {granted, depart_too_early, granted, Act::refuse},
-      {trial, depart_too_early, trial, Act::refuse},
-      {recording, depart_too_early, recording, Act::refuse},
-      {departing, memory_given, departed, Act::report},
-      {departing, memory_kept, stranded, Act::refuse},
-      {departing, memory_lost, lost, Act::lose},
-      {departed, release, departed, Act::recall},
-      {departed, memory_came_back, training, Act::let_go},
-      {departed, arrived, departed, Act::arrive},
-      {departed, memory_arrived, holding, Act::report},
-      {lost, release, lost, Act::lose},
-      {lost, arrived, lost, Act::lose},
+      {equal, depart, departing, Action::depart},
+      {preparing, depart_too_early, preparing, Action::refuse},
+      {syncing, depart_too_early, syncing, Action::refuse},
+      {freezing, depart_too_early, freezing, Action::refuse},
+      {put_off, depart_too_early, put_off, Action::refuse},
+      {rehearsing, depart_too_early, rehearsing, Action::refuse},
+      {frozen, depart_too_early, frozen, Action::refuse},
+      {equal, depart_too_early, equal, Action::refuse},
+      {given_up, depart_too_early, given_up, Action::refuse},
+      {stranded, depart_too_early, stranded, Action::refuse},
+      {granted, depart_too_early, granted, Action::refuse},
+      {trial, depart_too_early, trial, Action::refuse},
+      {recording, depart_too_early, recording, Action::refuse},
+      {departing, memory_given, departed, Action::report},
+      {departing, memory_kept, stranded, Action::refuse},
+      {departing, memory_lost, lost, Action::lose},
+      {departed, release, departed, Action::recall},
+      {departed, memory_came_back, training, Action::let_go},
+      {departed, arrived, departed, Action::arrive},
+      {departed, memory_arrived, holding, Action::report},
+      {lost, release, lost, Action::lose},
+      {lost, arrived, lost, Action::lose},
       // A standby.
-      {training, stands_by, standby, Act::park},
-      {standby, state_verified, holding, Act::report},
-      {holding, state_verified, holding, Act::report},
-      {standby, rehearsal_due, imitating, Act::step_once},
-      {imitating, rehearsed, standby, Act::report},
-      {imitating, release, imitating, Act::answer},
-      {imitating, grant_of_another_state, imitating, Act::refuse},
-      {standby, release, standby, Act::answer},
-      {holding, release, holding, Act::answer},
-      {standby, grant_of_another_state, standby, Act::refuse},
-      {holding, grant_of_another_state, holding, Act::refuse},
-      {holding, grant_fits, granting, Act::take_grant},
-      {granting, grant_taken, granted, Act::let_step},
-      {granting, grant_not_taken, standby, Act::refuse},
-      {granted, resumed, trial, Act::report},
-      {trial, stepped, recording, Act::park},
-      {trial, release, training, Act::train_on},
-      {recording, release, training, Act::train_on},
+      {training, stands_by, standby, Action::park},
+      {standby, state_verified, holding, Action::report},
+      {holding, state_verified, holding, Action::report},
+      {standby, rehearsal_due, imitating, Action::step_once},
+      {imitating, rehearsed, standby, Action::report},
+      {imitating, release, imitating, Action::answer},
+      {imitating, grant_of_another_state, imitating, Action::refuse},
+      {standby, release, standby, Action::answer},
+      {holding, release, holding, Action::answer},
+      {standby, grant_of_another_state, standby, Action::refuse},
+      {holding, grant_of_another_state, holding, Action::refuse},
+      {holding, grant_fits, granting, Action::take_grant},
+      {granting, grant_taken, granted, Action::let_step},
+      {granting, grant_not_taken, standby, Action::refuse},
+      {granted, resumed, trial, Action::report},
+      {trial, stepped, recording, Action::park},
+      {trial, release, training, Action::train_on},
+      {recording, release, training, Action::train_on},
   });
 }();
 
-/// An agent's word and the states in which it is late or for another: nothing is done, nothing
+/// An agent's event and the states in which it is late or for another: nothing is done, nothing
 /// said.
-struct IgnoredWord {
-  TrainerWord word;
+struct IgnoredEvent {
+  TrainerEvent event;
   std::array<bool, kTrainerStates> in{};
 
   template <class... States>
-  constexpr explicit IgnoredWord(TrainerWord ignored, States... states) : word(ignored) {
+  constexpr explicit IgnoredEvent(TrainerEvent ignored, States... states) : event(ignored) {
     ((in[static_cast<std::size_t>(states)] = true), ...);
   }
 };
 
-inline constexpr auto kIgnoredWords = [] {
+inline constexpr auto kIgnoredEvents = [] {
   using enum TrainerState;
-  using W = TrainerWord;
-  return std::to_array<IgnoredWord>({
-      IgnoredWord(W::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen, equal,
-                  stranded, departing, departed, lost, standby, imitating, holding, granting,
-                  granted, trial, recording, retired),
-      IgnoredWord(W::freeze, training, preparing, rehearsing, frozen, equal, given_up, stranded,
-                  departing, departed, lost, standby, imitating, holding, granting, granted, trial,
-                  recording, retired),
-      IgnoredWord(W::release, departing, granting, granted, retired),
-      IgnoredWord(W::retire, training, departing, standby, imitating, holding, granting),
-      IgnoredWord(W::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
-                  frozen, equal, given_up, stranded, departing, departed, lost, standby, imitating,
-                  granting, granted, trial, recording, retired),
-      IgnoredWord(W::grant_of_another_state, training, preparing, syncing, freezing, put_off,
-                  rehearsing, frozen, equal, given_up, stranded, departing, departed, lost,
-                  granting, granted, trial, recording, retired),
-      IgnoredWord(W::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                  given_up, stranded, departing, departed, lost, standby, imitating, holding,
-                  granting, granted, trial, recording, retired),
-      IgnoredWord(W::depart_too_early, training, departing, departed, lost, standby, imitating,
-                  holding, granting, retired),
-      IgnoredWord(W::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                  equal, given_up, stranded, departing, standby, imitating, holding, granting,
-                  granted, trial, recording, retired),
+  using W = TrainerEvent;
+  return std::to_array<IgnoredEvent>({
+      IgnoredEvent(W::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen, equal,
+                   stranded, departing, departed, lost, standby, imitating, holding, granting,
+                   granted, trial, recording, retired),
+      IgnoredEvent(W::freeze, training, preparing, rehearsing, frozen, equal, given_up, stranded,
+                   departing, departed, lost, standby, imitating, holding, granting, granted, trial,
+                   recording, retired),
+      IgnoredEvent(W::release, departing, granting, granted, retired),
+      IgnoredEvent(W::retire, training, departing, standby, imitating, holding, granting),
+      IgnoredEvent(W::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
+                   frozen, equal, given_up, stranded, departing, departed, lost, standby, imitating,
+                   granting, granted, trial, recording, retired),
+      IgnoredEvent(W::grant_of_another_state, training, preparing, syncing, freezing, put_off,
+                   rehearsing, frozen, equal, given_up, stranded, departing, departed, lost,
+                   granting, granted, trial, recording, retired),
+      IgnoredEvent(W::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
+                   given_up, stranded, departing, departed, lost, standby, imitating, holding,
+                   granting, granted, trial, recording, retired),
+      IgnoredEvent(W::depart_too_early, training, departing, departed, lost, standby, imitating,
+                   holding, granting, retired),
+      IgnoredEvent(W::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
+                   equal, given_up, stranded, departing, standby, imitating, holding, granting,
+                   granted, trial, recording, retired),
   });
 }();
 
-[[nodiscard]] constexpr bool is_ignored(TrainerState in, TrainerWord word) {
-  for (const auto& ignored : kIgnoredWords) {
-    if (ignored.word == word) return ignored.in[static_cast<std::size_t>(in)];
+[[nodiscard]] constexpr bool is_ignored(TrainerState in, TrainerEvent event) {
+  for (const auto& ignored : kIgnoredEvents) {
+    if (ignored.event == event) return ignored.in[static_cast<std::size_t>(in)];
   }
   return false;
 }
@@ -195,19 +195,19 @@ inline constexpr auto kIgnoredWords = [] {
 /// What the asserts hold; a test spoils the table and sees which of them finds it.
 constexpr bool a_standby_steps_only_by_a_fitting_grant(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
-    const bool takes = rule.then == TrainerAct::take_grant;
+    const bool takes = rule.then == TrainerAction::take_grant;
     if (takes != (rule.to == TrainerState::granting)) return false;
-    if (takes && (rule.from != TrainerState::holding || rule.on != TrainerWord::grant_fits)) {
+    if (takes && (rule.from != TrainerState::holding || rule.on != TrainerEvent::grant_fits)) {
       return false;
     }
     const bool leaves = is_standby(rule.from) && !is_standby(rule.to);
-    if (leaves && (rule.from != TrainerState::granting || rule.on != TrainerWord::grant_taken ||
+    if (leaves && (rule.from != TrainerState::granting || rule.on != TrainerEvent::grant_taken ||
                    rule.to != TrainerState::granted)) {
       return false;
     }
     if (rule.to == TrainerState::granted && rule.from != rule.to && !leaves) return false;
-    const bool moves = rule.then == TrainerAct::go_on || rule.then == TrainerAct::let_go ||
-                       rule.then == TrainerAct::train_on || rule.then == TrainerAct::let_step;
+    const bool moves = rule.then == TrainerAction::go_on || rule.then == TrainerAction::let_go ||
+                       rule.then == TrainerAction::train_on || rule.then == TrainerAction::let_step;
     if (is_standby(rule.from) && moves && !leaves) return false;
   }
   return true;
@@ -217,8 +217,8 @@ constexpr bool a_state_is_held_only_when_it_was_verified(std::span<const Trainer
     if (rule.to != TrainerState::holding || rule.from == TrainerState::holding) continue;
     const bool by_engine = rule.from == TrainerState::standby;
     const bool by_process = rule.from == TrainerState::departed;
-    if (by_engine ? rule.on != TrainerWord::state_verified
-                  : !by_process || rule.on != TrainerWord::memory_arrived) {
+    if (by_engine ? rule.on != TrainerEvent::state_verified
+                  : !by_process || rule.on != TrainerEvent::memory_arrived) {
       return false;
     }
   }
@@ -226,47 +226,50 @@ constexpr bool a_state_is_held_only_when_it_was_verified(std::span<const Trainer
 }
 constexpr bool the_first_step_is_waited_for(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
-    const bool word = rule.on == TrainerWord::release || rule.on == TrainerWord::retire;
+    const bool ordered = rule.on == TrainerEvent::release || rule.on == TrainerEvent::retire;
     const bool first = rule.from == TrainerState::granted || rule.from == TrainerState::trial ||
                        rule.from == TrainerState::recording;
-    if (rule.then == TrainerAct::train_on && (!first || rule.on != TrainerWord::release)) {
+    if (rule.then == TrainerAction::train_on && (!first || rule.on != TrainerEvent::release)) {
       return false;
     }
-    if (first && rule.to == TrainerState::training && rule.on != TrainerWord::release) return false;
+    if (first && rule.to == TrainerState::training && rule.on != TrainerEvent::release)
+      return false;
     if (rule.from == TrainerState::granted && rule.to == TrainerState::training) return false;
-    if (rule.from == TrainerState::recording && rule.to != rule.from && !word) return false;
+    if (rule.from == TrainerState::recording && rule.to != rule.from && !ordered) return false;
     if (rule.to == TrainerState::recording && rule.from == TrainerState::trial &&
-        rule.then != TrainerAct::park) {
+        rule.then != TrainerAction::park) {
       return false;
     }
   }
-  return rule_for(rules, TrainerState::trial, TrainerWord::stepped).has_value();
+  return rule_for(rules, TrainerState::trial, TrainerEvent::stepped).has_value();
 }
 constexpr bool a_bound_trainer_goes_on_only_by_its_agents_word(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     if (!is_bound(rule.from)) continue;
-    const bool moves = rule.then == TrainerAct::go_on || rule.then == TrainerAct::train_on ||
-                       rule.then == TrainerAct::let_step || rule.then == TrainerAct::step_once;
+    const bool moves = rule.then == TrainerAction::go_on || rule.then == TrainerAction::train_on ||
+                       rule.then == TrainerAction::let_step ||
+                       rule.then == TrainerAction::step_once;
     if (moves) return false;
-    const bool word = rule.on == TrainerWord::release || rule.on == TrainerWord::memory_came_back;
-    if ((may_step(rule.to) || rule.then == TrainerAct::let_go) && !word) return false;
-    if (rule.on == TrainerWord::freeze_put_off) return false;  // its agent counts on the freeze
+    const bool ordered =
+        rule.on == TrainerEvent::release || rule.on == TrainerEvent::memory_came_back;
+    if ((may_step(rule.to) || rule.then == TrainerAction::let_go) && !ordered) return false;
+    if (rule.on == TrainerEvent::freeze_put_off) return false;  // its agent counts on the freeze
   }
   return true;
 }
 /// A standby's is none of the job's, and both stand behind it before anything else becomes of them.
 constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
-    const bool once = rule.then == TrainerAct::step_once;
-    const bool due = rule.on == TrainerWord::rehearsal_due;
+    const bool once = rule.then == TrainerAction::step_once;
+    const bool due = rule.on == TrainerEvent::rehearsal_due;
     const bool here = rule.from == TrainerState::freezing && rule.to == TrainerState::rehearsing;
     const bool there = rule.from == TrainerState::standby && rule.to == TrainerState::imitating;
     if (once != due || once != (here || there)) return false;
     const bool enters = rule.to == TrainerState::rehearsing || rule.to == TrainerState::imitating;
     if (enters && !once && rule.from != rule.to) return false;
-    const bool stands = rule.on == TrainerWord::rehearsed;
+    const bool stands = rule.on == TrainerEvent::rehearsed;
     if (rule.from == TrainerState::rehearsing && rule.to != rule.from &&
-        rule.on != TrainerWord::release && rule.on != TrainerWord::retire &&
+        rule.on != TrainerEvent::release && rule.on != TrainerEvent::retire &&
         !(stands && rule.to == TrainerState::freezing)) {
       return false;
     }
@@ -275,23 +278,23 @@ constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rule
       return false;
     }
   }
-  return rule_for(rules, TrainerState::rehearsing, TrainerWord::rehearsed).has_value() &&
-         rule_for(rules, TrainerState::imitating, TrainerWord::rehearsed).has_value();
+  return rule_for(rules, TrainerState::rehearsing, TrainerEvent::rehearsed).has_value() &&
+         rule_for(rules, TrainerState::imitating, TrainerEvent::rehearsed).has_value();
 }
 constexpr bool memory_is_given_only_when_digests_are_equal(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
-    const bool departs = rule.then == TrainerAct::depart;
+    const bool departs = rule.then == TrainerAction::depart;
     if (departs != (rule.to == TrainerState::departing)) return false;
-    if (departs && (rule.from != TrainerState::equal || rule.on != TrainerWord::depart)) {
+    if (departs && (rule.from != TrainerState::equal || rule.on != TrainerEvent::depart)) {
       return false;
     }
     if (rule.to == TrainerState::equal && rule.from != rule.to &&
-        (rule.from != TrainerState::frozen || rule.on != TrainerWord::digests_equal)) {
+        (rule.from != TrainerState::frozen || rule.on != TrainerEvent::digests_equal)) {
       return false;
     }
     // Without its memory it goes on in no way.
     const bool away = rule.from == TrainerState::departing || rule.from == TrainerState::departed;
-    if (away && may_step(rule.to) && rule.on != TrainerWord::memory_came_back) return false;
+    if (away && may_step(rule.to) && rule.on != TrainerEvent::memory_came_back) return false;
   }
   return true;
 }
@@ -303,17 +306,17 @@ constexpr bool what_is_lost_or_retired_never_steps_again(std::span<const Trainer
         rule.to != TrainerState::retired) {
       return false;
     }
-    if ((rule.then == TrainerAct::retire) != (rule.to == TrainerState::retired)) return false;
-    if (rule.then == TrainerAct::retire && rule.on != TrainerWord::retire) return false;
+    if ((rule.then == TrainerAction::retire) != (rule.to == TrainerState::retired)) return false;
+    if (rule.then == TrainerAction::retire && rule.on != TrainerEvent::retire) return false;
   }
   return true;
 }
 /// Whether each word of an agent is obeyed, answered or ignored on purpose, and never two of them.
 constexpr bool every_word_of_an_agent_has_an_answer(std::span<const TrainerRule> rules) {
   for (std::size_t state = 0; state < kTrainerStates; ++state) {
-    for (std::size_t word = 0; word < kAgentWords; ++word) {
+    for (std::size_t event = 0; event < kAgentEvents; ++event) {
       const auto from = static_cast<TrainerState>(state);
-      const auto on = static_cast<TrainerWord>(word);
+      const auto on = static_cast<TrainerEvent>(event);
       if (rule_for(rules, from, on).has_value() == is_ignored(from, on)) return false;
     }
   }

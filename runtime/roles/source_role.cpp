@@ -27,16 +27,16 @@ void SourceRole::on_boundary() {
     if (!(by_criu ? look_at_arenas() : look_at_state())) return;
   } catch (...) {
     begin_.reset();
-    (void)context_.on(TrainerWord::engine_did_not_begin);
+    (void)context_.on(TrainerEvent::engine_did_not_begin);
     context_.fail(migration, error_of(std::current_exception()));
     return;
   }
   if (engine_) return engine_->stepped();
   try {
     start_engine(*std::exchange(begin_, std::nullopt));
-    (void)context_.on(TrainerWord::engine_began);
+    (void)context_.on(TrainerEvent::engine_began);
   } catch (...) {  // no thread, no memory: the migration's end, not the loop's
-    (void)context_.on(TrainerWord::engine_did_not_begin);
+    (void)context_.on(TrainerEvent::engine_did_not_begin);
     context_.fail(migration, error_of(std::current_exception()));
   }
 }
@@ -60,7 +60,7 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   events.converged = [this, id](double expected_ms) { offer_freeze(id, expected_ms); };
   events.frozen = [this, id](std::uint64_t step) {
     const MutexLock inner(context_.mutex);
-    if (context_.on(TrainerWord::freeze_holds, id) != TrainerAct::report) return;
+    if (context_.on(TrainerEvent::freeze_holds, id) != TrainerAction::report) return;
     context_.send(channel::Frozen{id, step});
   };
   // A process that goes itself sends its scratch in the freeze, which no prediction knows; and it
@@ -71,7 +71,7 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   }
   events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
     const MutexLock inner(context_.mutex);
-    if (context_.verified(TrainerWord::digests_equal, id, root) != TrainerAct::report) return;
+    if (context_.verified(TrainerEvent::digests_equal, id, root) != TrainerAction::report) return;
     context_.send(channel::Verified{id, context_.gate.step(), root, stats});
   };
   events.failed = [this, id](const Error& error) { context_.fail(id, error); };
@@ -90,9 +90,9 @@ void SourceRole::park() {
 /// the engine and the gate.
 void SourceRole::offer_freeze(const std::string& migration, double expected_ms) {
   const MutexLock lock(context_.mutex);
-  switch (context_.on(TrainerWord::freeze_offered, migration)) {
-    case TrainerAct::report: context_.send(channel::Converged{migration, expected_ms}); break;
-    case TrainerAct::park: park(); break;
+  switch (context_.on(TrainerEvent::freeze_offered, migration)) {
+    case TrainerAction::report: context_.send(channel::Converged{migration, expected_ms}); break;
+    case TrainerAction::park: park(); break;
     default: break;
   }
 }
@@ -100,21 +100,21 @@ void SourceRole::offer_freeze(const std::string& migration, double expected_ms) 
 /// On the engine's thread, before the agent was told that the trainer is frozen.
 void SourceRole::put_off_freeze(const std::string& migration) {
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerWord::freeze_put_off, migration) != TrainerAct::go_on) return;
+  if (context_.on(TrainerEvent::freeze_put_off, migration) != TrainerAction::go_on) return;
   context_.gate.release();
 }
 
 /// On the engine's thread, before the agent was told that the trainer is frozen.
 void SourceRole::rehearse(const std::string& migration) {
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerWord::rehearsal_due, migration) != TrainerAct::step_once) return;
+  if (context_.on(TrainerEvent::rehearsal_due, migration) != TrainerAction::step_once) return;
   context_.gate.step_once();
 }
 
 void SourceRole::on_rehearsed() {
   {
     const MutexLock lock(context_.mutex);
-    (void)context_.on(TrainerWord::rehearsed);
+    (void)context_.on(TrainerEvent::rehearsed);
     if (context_.state() != TrainerState::freezing) return;  // released meanwhile
   }
   on_parked();

@@ -21,7 +21,7 @@ void StandbyRole::on_parked() {
   TargetEvents events;
   events.verified = [this, id](const VerifiedState& state) {
     const MutexLock inner(context_.mutex);
-    if (context_.verified(TrainerWord::state_verified, id, state.root) != TrainerAct::report) {
+    if (context_.verified(TrainerEvent::state_verified, id, state.root) != TrainerAction::report) {
       return;
     }
     verified_ = state;
@@ -53,19 +53,19 @@ void StandbyRole::take_grant(std::unique_ptr<Target> engine, const channel::Gran
     context_.on_trainer([] { ::prctl(PR_SET_PDEATHSIG, 0); });
   } catch (const Error& error) {
     const MutexLock lock(context_.mutex);
-    (void)context_.on(TrainerWord::grant_not_taken);
+    (void)context_.on(TrainerEvent::grant_not_taken);
     context_.fail(grant.migration, error.within("take the grant"));
     return;
   }
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerWord::grant_taken) != TrainerAct::let_step) return;
+  if (context_.on(TrainerEvent::grant_taken) != TrainerAction::let_step) return;
   context_.gate.watch(true);
   context_.gate.release();
 }
 
 void StandbyRole::on_resume() {
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerWord::resumed) != TrainerAct::report) return;
+  if (context_.on(TrainerEvent::resumed) != TrainerAction::report) return;
   context_.tracker.arrived();
   context_.lateness.arrives(context_.side().migration());
   const auto now = StepGate::Clock::now().time_since_epoch().count();
@@ -75,7 +75,7 @@ void StandbyRole::on_resume() {
 }
 
 void StandbyRole::on_boundary() {
-  if (context_.on(TrainerWord::stepped) != TrainerAct::park) return;
+  if (context_.on(TrainerEvent::stepped) != TrainerAction::park) return;
   // The source takes the job back if this step is not on the agent's disk: none may follow it.
   context_.gate.park();
   context_.send(channel::FirstStep{context_.side().migration(), context_.gate.step()});
@@ -122,7 +122,7 @@ std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> valu
 
 void StandbyRole::rehearse(std::uint64_t step) {
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerWord::rehearsal_due) != TrainerAct::step_once) return;
+  if (context_.on(TrainerEvent::rehearsal_due) != TrainerAction::step_once) return;
   context_.gate.set_step(step);  // what its program may count by
   context_.gate.step_once();
 }
@@ -138,7 +138,7 @@ void StandbyRole::on_rehearsed() {
     return;
   }
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerWord::rehearsed) != TrainerAct::report || !engine_) return;
+  if (context_.on(TrainerEvent::rehearsed) != TrainerAction::report || !engine_) return;
   engine_->rehearsed(std::move(values));
 }
 

@@ -46,26 +46,26 @@ TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
   standby_.assert_held();
   Asked asked;
   asked.migration = context_.side().migration();
-  asked.act = context_.on(message);
-  switch (asked.act) {
-    case TrainerAct::look: source_.prepare(std::get<channel::BeginSync>(message)); break;
-    case TrainerAct::park: source_.park(); break;
-    case TrainerAct::let_go: asked.source = source_.take_all(); break;
-    case TrainerAct::depart: asked.source = source_.take_engine(); break;
-    case TrainerAct::take_grant: asked.target = standby_.take_engine(); break;
+  asked.action = context_.on(message);
+  switch (asked.action) {
+    case TrainerAction::look: source_.prepare(std::get<channel::BeginSync>(message)); break;
+    case TrainerAction::park: source_.park(); break;
+    case TrainerAction::let_go: asked.source = source_.take_all(); break;
+    case TrainerAction::depart: asked.source = source_.take_engine(); break;
+    case TrainerAction::take_grant: asked.target = standby_.take_engine(); break;
     // What the others ask for needs no lock: handle() does it.
-    case TrainerAct::none:
-    case TrainerAct::go_on:
-    case TrainerAct::step_once:
-    case TrainerAct::answer:
-    case TrainerAct::report:
-    case TrainerAct::refuse:
-    case TrainerAct::lose:
-    case TrainerAct::retire:
-    case TrainerAct::recall:
-    case TrainerAct::arrive:
-    case TrainerAct::let_step:
-    case TrainerAct::train_on: break;
+    case TrainerAction::none:
+    case TrainerAction::go_on:
+    case TrainerAction::step_once:
+    case TrainerAction::answer:
+    case TrainerAction::report:
+    case TrainerAction::refuse:
+    case TrainerAction::lose:
+    case TrainerAction::retire:
+    case TrainerAction::recall:
+    case TrainerAction::arrive:
+    case TrainerAction::let_step:
+    case TrainerAction::train_on: break;
   }
   return asked;
 }
@@ -79,44 +79,44 @@ void TrainerRole::handle(const channel::Message& message) {
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.let_go(release->migration);
   }
-  switch (asked.act) {
-    case TrainerAct::let_go: source_.let_go(std::move(asked.source), asked.migration); break;
-    case TrainerAct::answer:
+  switch (asked.action) {
+    case TrainerAction::let_go: source_.let_go(std::move(asked.source), asked.migration); break;
+    case TrainerAction::answer:
       context_.send(channel::Released{std::get<channel::Release>(message).migration});
       break;
-    case TrainerAct::refuse: refuse(message, asked.migration); break;
-    case TrainerAct::lose:
+    case TrainerAction::refuse: refuse(message, asked.migration); break;
+    case TrainerAction::lose:
       departed_.lose(Error(Code::source_lost, "the job's memory was not taken back")
                          .within("take the job's memory back"));
       break;
-    case TrainerAct::retire:
+    case TrainerAction::retire:
       context_.lateness.drop();
       context_.gate.retire();
       break;
-    case TrainerAct::depart:
+    case TrainerAction::depart:
       source_.end(std::move(asked.source));
       departed_.depart(std::get<channel::Depart>(message));
       break;
-    case TrainerAct::recall:
+    case TrainerAction::recall:
       if (departed_.recall()) source_.let_go(nullptr, asked.migration);
       break;
-    case TrainerAct::arrive:
+    case TrainerAction::arrive:
       if (const auto state = departed_.arrive(std::get<channel::Arrived>(message))) hold(*state);
       break;
-    case TrainerAct::take_grant:
+    case TrainerAction::take_grant:
       standby_.take_grant(std::move(asked.target), std::get<channel::Grant>(message));
       break;
-    case TrainerAct::train_on:
+    case TrainerAction::train_on:
       context_.gate.watch(false);
       context_.gate.release();
       break;
-    case TrainerAct::none:
-    case TrainerAct::look:
-    case TrainerAct::park:   // done by hear()
-    case TrainerAct::go_on:  // and four that no agent's word asks for
-    case TrainerAct::step_once:
-    case TrainerAct::report:
-    case TrainerAct::let_step: break;
+    case TrainerAction::none:
+    case TrainerAction::look:
+    case TrainerAction::park:   // done by hear()
+    case TrainerAction::go_on:  // and four that no agent's word asks for
+    case TrainerAction::step_once:
+    case TrainerAction::report:
+    case TrainerAction::let_step: break;
   }
 }
 
@@ -124,7 +124,8 @@ void TrainerRole::handle(const channel::Message& message) {
 void TrainerRole::hold(const VerifiedState& state) {
   const MutexLock lock(context_.mutex);
   const auto migration = context_.side().migration();
-  if (context_.verified(TrainerWord::memory_arrived, migration, state.root) != TrainerAct::report) {
+  if (context_.verified(TrainerEvent::memory_arrived, migration, state.root) !=
+      TrainerAction::report) {
     return;
   }
   standby_.assert_held();

@@ -59,7 +59,7 @@ class TrainerRole {
  private:
   /// What a word asks for, and what has to end for it.
   struct Asked {
-    TrainerAct act = TrainerAct::none;
+    TrainerAction action = TrainerAction::none;
     std::string migration;  ///< in which it was said
     std::unique_ptr<Source> source;
     std::unique_ptr<Target> target;

@@ -35,20 +35,20 @@ class TrainerSide {
   [[nodiscard]] const std::optional<Digest>& root() const { return root_; }
 
   /// Takes an agent's word. What is no word to a trainer is ignored.
-  TrainerAct on(const channel::Message& message);
-  /// Takes a word of an engine, of the training thread, or on what became of an act: in the present
-  /// migration.
-  TrainerAct on(TrainerWord word);
+  TrainerAction on(const channel::Message& message);
+  /// Takes a word of an engine, of the training thread, or on what became of an action: in the
+  /// present migration.
+  TrainerAction on(TrainerEvent event);
   /// Takes such a word unless `migration` is not the present one: engines end a little late.
-  TrainerAct on(TrainerWord word, std::string_view migration);
+  TrainerAction on(TrainerEvent event, std::string_view migration);
   /// Takes digests_equal, state_verified or memory_arrived, with what they are of.
-  TrainerAct verified(TrainerWord word, std::string_view migration, const Digest& root);
+  TrainerAction verified(TrainerEvent event, std::string_view migration, const Digest& root);
   /// Notes that the agent welcomed this process as the standby of `migration`.
-  TrainerAct stand_by(std::string migration);
+  TrainerAction stand_by(std::string migration);
 
  private:
-  TrainerAct begin(const channel::BeginSync& begin);
-  TrainerAct released(std::string_view migration);
+  TrainerAction begin(const channel::BeginSync& begin);
+  TrainerAction released(std::string_view migration);
 
   std::span<const TrainerRule> rules_;
   TrainerState state_ = TrainerState::training;

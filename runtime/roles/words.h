@@ -36,7 +36,7 @@ constexpr TrainerState last_of(TrainerState) { return TrainerState::retired; }
 inline constexpr std::size_t kTrainerStates = kCountOf<TrainerState>;
 
 /// What happens to a trainer.
-enum class TrainerWord : std::uint8_t {
+enum class TrainerEvent : std::uint8_t {
   // its agent's
   begin_sync,
   freeze,
@@ -61,7 +61,7 @@ enum class TrainerWord : std::uint8_t {
   resumed,
   stepped,    ///< its first own step is done
   rehearsed,  ///< it stands behind the step that was rehearsed
-  // what became of an act
+  // what became of an action
   memory_given,
   memory_kept,
   memory_lost,
@@ -70,13 +70,13 @@ enum class TrainerWord : std::uint8_t {
   grant_taken,
   grant_not_taken,
 };
-constexpr TrainerWord last_of(TrainerWord) { return TrainerWord::grant_not_taken; }
-inline constexpr std::size_t kTrainerWords = kCountOf<TrainerWord>;
+constexpr TrainerEvent last_of(TrainerEvent) { return TrainerEvent::grant_not_taken; }
+inline constexpr std::size_t kTrainerEvents = kCountOf<TrainerEvent>;
 /// How many words are an agent's: they are the first ones.
-inline constexpr std::size_t kAgentWords = static_cast<std::size_t>(TrainerWord::arrived) + 1;
+inline constexpr std::size_t kAgentEvents = static_cast<std::size_t>(TrainerEvent::arrived) + 1;
 
 /// What a trainer does about it.
-enum class TrainerAct : std::uint8_t {
+enum class TrainerAction : std::uint8_t {
   none,
   look,        ///< at boundaries, from the next one on
   park,        ///< at the next boundary
@@ -99,12 +99,12 @@ enum class TrainerAct : std::uint8_t {
 /// One line of the trainer's table.
 struct TrainerRule {
   TrainerState from;
-  TrainerWord on;
+  TrainerEvent on;
   TrainerState to;
-  TrainerAct then;
+  TrainerAction then;
 };
 
 [[nodiscard]] std::string_view to_string(TrainerState state);
-[[nodiscard]] std::string_view to_string(TrainerWord word);
+[[nodiscard]] std::string_view to_string(TrainerEvent word);
 
 }  // namespace cardswap

@@ -147,7 +147,7 @@ std::vector<Mutation> mutations() {
   using E = Event;
   using F = TargetEvent;
   using R = TrainerState;
-  using W = TrainerWord;
+  using W = TrainerEvent;
   return {
       {"GrantBeforeTheJournal", acting(grant_first), "4: "},
       {"ReleaseAfterTheCommit",
@@ -197,30 +197,32 @@ std::vector<Mutation> mutations() {
       {"ASupersededSourceStepsOn",
        Spoiled::with(Rule{S::aborted, E::target_outranks, S::superseded, Action::none}), "1: "},
       {"AFrozenTrainerIsPutOff",
-       Spoiled::with(TrainerRule{R::equal, W::freeze_put_off, R::put_off, TrainerAct::go_on}),
+       Spoiled::with(TrainerRule{R::equal, W::freeze_put_off, R::put_off, TrainerAction::go_on}),
        "1: "},
       {"ATrainerDoesNotStandBehindItsFirstStep",
-       Spoiled::with(TrainerRule{R::trial, W::stepped, R::training, TrainerAct::report}), "2: "},
+       Spoiled::with(TrainerRule{R::trial, W::stepped, R::training, TrainerAction::report}), "2: "},
       {"AStandbyStepsBeforeItIsGrantedTheJob",
-       Spoiled::with(TrainerRule{R::standby, W::state_verified, R::trial, TrainerAct::report}),
+       Spoiled::with(TrainerRule{R::standby, W::state_verified, R::trial, TrainerAction::report}),
        "4: "},
       {"AFrozenTrainerDoesNotObeyItsRelease",
-       Spoiled::with(TrainerRule{R::frozen, W::release, R::frozen, TrainerAct::none}),
+       Spoiled::with(TrainerRule{R::frozen, W::release, R::frozen, TrainerAction::none}),
        "nothing settles"},
       {"AStandbyTrainsOnAfterARehearsedStep",
-       Spoiled::with(TrainerRule{R::imitating, W::rehearsed, R::training, TrainerAct::train_on}),
+       Spoiled::with(TrainerRule{R::imitating, W::rehearsed, R::training, TrainerAction::train_on}),
        "1: "},
       {"AStandbyIsGrantedTheJobForARehearsedStep",
-       Spoiled::with(TrainerRule{R::imitating, W::rehearsed, R::trial, TrainerAct::report}), "1: "},
+       Spoiled::with(TrainerRule{R::imitating, W::rehearsed, R::trial, TrainerAction::report}),
+       "1: "},
       {"ATrainerWhoseBytesWereComparedRehearses",
-       Spoiled::with(TrainerRule{R::equal, W::rehearsal_due, R::rehearsing, TrainerAct::step_once},
-                     TrainerRule{R::holding, W::rehearsal_due, R::holding, TrainerAct::step_once}),
+       Spoiled::with(
+           TrainerRule{R::equal, W::rehearsal_due, R::rehearsing, TrainerAction::step_once},
+           TrainerRule{R::holding, W::rehearsal_due, R::holding, TrainerAction::step_once}),
        "1: "},
       {"ATrainerThatRehearsesDoesNotObeyItsRelease",
-       Spoiled::with(TrainerRule{R::rehearsing, W::release, R::rehearsing, TrainerAct::none}),
+       Spoiled::with(TrainerRule{R::rehearsing, W::release, R::rehearsing, TrainerAction::none}),
        "nothing settles"},
       {"AFrozenTrainerDoesNotObeyThatItsJobMoved",
-       Spoiled::with(TrainerRule{R::equal, W::retire, R::equal, TrainerAct::none}),
+       Spoiled::with(TrainerRule{R::equal, W::retire, R::equal, TrainerAction::none}),
        "nothing settles"},
   };
 }

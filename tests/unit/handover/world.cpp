@@ -44,10 +44,10 @@ class Surroundings {
           },
           {By::source_trainer_dies, 0, 0, true});
     }
-    engine(TrainerWord::freeze_holds, By::source_trainer_stands);
-    engine(TrainerWord::freeze_put_off, By::source_trainer_is_put_off);
+    engine(TrainerEvent::freeze_holds, By::source_trainer_stands);
+    engine(TrainerEvent::freeze_put_off, By::source_trainer_is_put_off);
     if (is == TrainerState::put_off) {
-      engine(TrainerWord::freeze_offered, By::source_trainer_stands_anew);
+      engine(TrainerEvent::freeze_offered, By::source_trainer_stands_anew);
     }
     const auto step = [](World& w) {
       if (w.source.step != w.done) lose_count(w);
@@ -59,7 +59,7 @@ class Surroundings {
           [&](World& w) {
             step(w);
             auto side = source_of(w);
-            (void)side.on(TrainerWord::rehearsed);
+            (void)side.on(TrainerEvent::rehearsed);
             w.source.trainer = byte(side.state());
           },
           {By::source_trainer_rehearsed, 0, 0, false});
@@ -99,7 +99,7 @@ class Surroundings {
       next(
           [this](World& w) {
             auto side = standby_of(w);
-            (void)side.on(TrainerWord::rehearsed);
+            (void)side.on(TrainerEvent::rehearsed);
             w.target.trainer = byte(side.state());
           },
           {By::standby_rehearsed, 0, 0, false});
@@ -110,7 +110,7 @@ class Surroundings {
       next(
           [this](World& w) {
             auto side = standby_of(w);
-            (void)side.on(TrainerWord::stepped);
+            (void)side.on(TrainerEvent::stepped);
             w.target.trainer = byte(side.state());
             const auto step = content_of(w.target.held).step + ++w.target.steps;
             // The first is a trial until it is on disk: whoever takes it again does the same.
@@ -134,10 +134,10 @@ class Surroundings {
       w.target.held = byte(w.source.step + 1 + (right ? 0 : 4));
       const auto root = content_of(w.target.held).root;
       auto standby = standby_of(w);
-      (void)standby.verified(TrainerWord::state_verified, kMigration, root);
+      (void)standby.verified(TrainerEvent::state_verified, kMigration, root);
       w.target.trainer = byte(standby.state());
       auto source = source_of(w);
-      (void)source.verified(TrainerWord::digests_equal, kMigration, root);
+      (void)source.verified(TrainerEvent::digests_equal, kMigration, root);
       w.source.trainer = byte(source.state());
     };
     next([&](World& w) { arrive(w, true); }, {By::state_arrives, 0, 0, false});
@@ -159,7 +159,7 @@ class Surroundings {
   /// A program that trains on is held by its runtime, until its agent ends it.
   void ignore_that_it_moved() {
     auto side = source_of(from_);
-    if (side.on(channel::Retire{kMigration}) != TrainerAct::retire) return;
+    if (side.on(channel::Retire{kMigration}) != TrainerAction::retire) return;
     next(
         [&](World& w) {
           w.source.words = {};
@@ -190,14 +190,14 @@ class Surroundings {
     switch (static_cast<Word>(take(w.source.words))) {
       case Word::begin_sync:
         (void)side.on(channel::BeginSync{.migration = kMigration});
-        (void)side.on(TrainerWord::engine_began);
+        (void)side.on(TrainerEvent::engine_began);
         break;
       case Word::freeze: (void)side.on(channel::Freeze{kMigration}); break;
       case Word::release_base: release(w, side, kBase); break;
       case Word::release_reclaimed: release(w, side, kReclaimed); break;
       case Word::release_taken: release(w, side, kTaken); break;
       case Word::retire:
-        if (side.on(channel::Retire{kMigration}) == TrainerAct::retire) {
+        if (side.on(channel::Retire{kMigration}) == TrainerAction::retire) {
           return end(w.source, Life::left);
         }
         break;
@@ -206,7 +206,7 @@ class Surroundings {
     w.source.trainer = byte(side.state());
   }
   static void release(World& w, TrainerSide& side, Epoch epoch) {
-    if (side.on(channel::Release{kMigration}) == TrainerAct::none) return;
+    if (side.on(channel::Release{kMigration}) == TrainerAction::none) return;
     w.source.epoch = byte(epoch);
     if (w.blind == 0) w.released = std::max(w.released, w.source.epoch);
   }
@@ -214,9 +214,9 @@ class Surroundings {
     auto& t = w.target;
     auto side = standby_of(w);
     const auto grant = [&](const Digest& root) {
-      if (side.on(channel::Grant{kMigration, kGranted, root}) != TrainerAct::take_grant) return;
-      (void)side.on(TrainerWord::grant_taken);
-      (void)side.on(TrainerWord::resumed);
+      if (side.on(channel::Grant{kMigration, kGranted, root}) != TrainerAction::take_grant) return;
+      (void)side.on(TrainerEvent::grant_taken);
+      (void)side.on(TrainerEvent::resumed);
       if (w.blind == 0) w.released = std::max(w.released, byte(kGranted));
     };
     switch (static_cast<Word>(take(t.words))) {
@@ -232,8 +232,8 @@ class Surroundings {
     auto source = source_of(from_);
     auto standby = standby_of(from_);
     if (from_.source.step == kSourceStepsMax) return;
-    if (source.on(TrainerWord::rehearsal_due) == TrainerAct::none ||
-        standby.on(TrainerWord::rehearsal_due) == TrainerAct::none) {
+    if (source.on(TrainerEvent::rehearsal_due) == TrainerAction::none ||
+        standby.on(TrainerEvent::rehearsal_due) == TrainerAction::none) {
       return;
     }
     next(
@@ -244,9 +244,9 @@ class Surroundings {
         {By::both_rehearse, 0, 0, false});
   }
   /// What the source's engine or gate says, whenever it may.
-  void engine(TrainerWord word, By by) {
+  void engine(TrainerEvent word, By by) {
     auto side = source_of(from_);
-    if (side.on(word) == TrainerAct::none) return;
+    if (side.on(word) == TrainerAction::none) return;
     next(
         [&](World& w) {
           w.source.trainer = byte(side.state());

@@ -9,8 +9,8 @@ namespace cardswap {
 namespace {
 
 using S = TrainerState;
-using W = TrainerWord;
-using A = TrainerAct;
+using W = TrainerEvent;
+using A = TrainerAction;
 
 const std::string kMigration = "m-1";
 const Digest kRoot{{1}};
@@ -40,14 +40,14 @@ TEST(TrainerRules, AnswerEveryWordOfAnAgentInEveryState) {
   std::size_t obeyed = 0;
   std::size_t ignored = 0;
   for (const auto state : all_states()) {
-    for (std::size_t word = 0; word < kAgentWords; ++word) {
-      const auto on = static_cast<TrainerWord>(word);
+    for (std::size_t word = 0; word < kAgentEvents; ++word) {
+      const auto on = static_cast<TrainerEvent>(word);
       const bool has_rule = rule_for(kTrainerRules, state, on).has_value();
       EXPECT_NE(has_rule, is_ignored(state, on)) << to_string(state) << " " << to_string(on);
       ++(has_rule ? obeyed : ignored);
     }
   }
-  EXPECT_EQ(obeyed + ignored, kTrainerStates * kAgentWords);
+  EXPECT_EQ(obeyed + ignored, kTrainerStates * kAgentEvents);
 }
 
 TEST(TrainerRules, LeadToEveryStateAndHearEveryWord) {
@@ -57,8 +57,8 @@ TEST(TrainerRules, LeadToEveryStateAndHearEveryWord) {
       return rule.to == state && rule.from != state;
     })) << to_string(state);
   }
-  for (std::size_t i = 0; i < kTrainerWords; ++i) {
-    const auto word = static_cast<TrainerWord>(i);
+  for (std::size_t i = 0; i < kTrainerEvents; ++i) {
+    const auto word = static_cast<TrainerEvent>(i);
     EXPECT_TRUE(std::ranges::any_of(kTrainerRules, [&](const auto& rule) {
       return rule.on == word;
     })) << to_string(word);
@@ -168,7 +168,7 @@ INSTANTIATE_TEST_SUITE_P(OneRule, TrainerMutation, ::testing::ValuesIn(mutations
 
 TEST(TrainerRules, AreNotWithoutOneThatAnswersAnAgent) {
   for (const auto& rule : kTrainerRules) {
-    if (static_cast<std::size_t>(rule.on) >= kAgentWords) continue;
+    if (static_cast<std::size_t>(rule.on) >= kAgentEvents) continue;
     std::vector<TrainerRule> rest(kTrainerRules.begin(), kTrainerRules.end());
     std::erase_if(rest,
                   [&](const auto& one) { return one.from == rule.from && one.on == rule.on; });
