@@ -51,7 +51,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   update.optimizer = entry.optimizer;
   update.base_chunks = base_chunks;
   update.options = std::move(entry.options);
-  std::erase_if(entry.gradients, [&](const Gradient& gradient) {
+  std::erase_if(entry.gradients, [&](const CapturedGradient& gradient) {
     const auto unit = units_.of(gradient.parameter);
     return !unit || !units_[*unit].is_replayed() || *units_[*unit].copied_at >= entry.step;
   });

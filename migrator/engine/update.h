@@ -26,7 +26,7 @@ struct ReplaySizes {
 [[nodiscard]] std::uint64_t room_for_gradients(std::span<const std::shared_ptr<Device>> devices);
 
 /// A gradient as the optimizer read it, held by reference.
-struct Gradient {
+struct CapturedGradient {
   ParameterId parameter{};
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
@@ -35,19 +35,19 @@ struct Gradient {
 
 /// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
 struct UpdateEntry {
-  std::uint64_t step = 0;           ///< the boundary that the update leads to
-  std::uint32_t optimizer = 0;      ///< among the tracked ones
-  std::vector<std::byte> options;   ///< hyper-parameters and counters before the step
-  std::vector<Gradient> gradients;  ///< none: the step was skipped
-  bool audit = false;               ///< both sides digest everything right after it
-  Fence fence;                      ///< behind what made the gradients
+  std::uint64_t step = 0;                   ///< the boundary that the update leads to
+  std::uint32_t optimizer = 0;              ///< among the tracked ones
+  std::vector<std::byte> options;           ///< hyper-parameters and counters before the step
+  std::vector<CapturedGradient> gradients;  ///< none: the step was skipped
+  bool audit = false;                       ///< both sides digest everything right after it
+  Fence fence;                              ///< behind what made the gradients
   [[nodiscard]] std::uint64_t bytes() const;
 };
 
 /// An update with its gradients, as a standby does it again.
 struct ReceivedUpdate {
   /// A parameter's gradient, in memory where replay() reads it.
-  struct Gradient {
+  struct ReplayGradient {
     ParameterId parameter{};
     Buffer memory;
   };
@@ -56,7 +56,7 @@ struct ReceivedUpdate {
   std::uint32_t optimizer = 0;
   bool audit = false;
   std::vector<std::byte> options;
-  std::vector<Gradient> gradients;
+  std::vector<ReplayGradient> gradients;
 };
 
 }  // namespace cardswap

@@ -136,7 +136,7 @@ void fields(Archive& a, Confirmed& m) {
   a(m.root);
 }
 template <class Archive>
-void fields(Archive& a, Update::Gradient& m) {
+void fields(Archive& a, Update::GradientSize& m) {
   a(m.parameter, m.bytes);
 }
 template <class Archive>

@@ -73,10 +73,10 @@ struct Equal {
 /// and all of its gradients have landed.
 struct Update {
   /// A gradient that follows, by its parameter.
-  struct Gradient {
+  struct GradientSize {
     std::uint32_t parameter = 0;
     std::uint64_t bytes = 0;
-    bool operator==(const Gradient&) const = default;
+    bool operator==(const GradientSize&) const = default;
   };
   std::uint64_t number = 0;  ///< 1, 2, ...
   std::uint64_t step = 0;    ///< the boundary that the update leads to
@@ -84,7 +84,7 @@ struct Update {
   std::uint32_t optimizer = 0;
   std::uint64_t base_chunks = 0;
   std::vector<std::byte> options;
-  std::vector<Gradient> gradients;
+  std::vector<GradientSize> gradients;
 };
 /// The source ends the migration, and why.
 struct Bye {
