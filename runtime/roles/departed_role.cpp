@@ -18,13 +18,13 @@ void DepartedRole::depart(const channel::Depart& depart) {
   try {
     context_.on_trainer([&] {
       const MemoryDeparture::Keeper keeper{depart.keeper, static_cast<pid_t>(depart.keeper_pid)};
-      departure_.emplace(context_.relocator, keeper, root, context_.gate.step());
+      departure_.emplace(context_.relocator(), keeper, root, context_.gate.step());
     });
   } catch (...) {
     why = error_of(std::current_exception()).within("leave this host");
   }
   // Given away, and not to be had again: there is nothing left to go on with.
-  const bool away = why && context_.relocator.is_away();
+  const bool away = why && context_.relocator().is_away();
   {
     const MutexLock lock(context_.mutex);
     (void)context_.on(!why   ? TrainerEvent::memory_given

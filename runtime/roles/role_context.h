@@ -23,8 +23,14 @@ namespace cardswap {
 /// Three threads come here: the channel's with its agent's words, the training thread with the
 /// gate's hooks, and an engine's with its events. `mutex` is held around each change of the side
 /// and of what a role keeps for the new state, so that nobody sees one without the other. The
-/// gate's and the line's calls may be made with it held: they take no lock that waits for this one.
-/// An engine is never destroyed with it held: its thread may be waiting for it.
+/// gate's calls and the line's send may be made with it held: they take no lock that waits for this
+/// one. An engine is never destroyed with it held: its thread may be waiting for it.
+///
+/// Nothing of the program is called with it held, nor is anything copied, so that an agent's word
+/// waits for neither: whoever looks at the program notes with the mutex what for, looks without it,
+/// and with the mutex again publishes what was seen, unless the migration is over by then.
+/// tracker() and relocator() are the ways to the program; clang refuses them where the mutex is
+/// held.
 class RoleContext {
  public:
   /// The line to the agent, on the channel's thread but for `send`, which any thread calls.
@@ -32,18 +38,20 @@ class RoleContext {
     std::function<void(const channel::Message&)> send;        ///< never blocks
     std::function<std::uint64_t()> inode;                     ///< of the connection's socket
     std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
-    /// Why the job cannot be moved in this way; nothing when it can. On the training thread.
+    /// Why the job cannot be moved in this way; nothing when it can. On the training thread, which
+    /// asks the program: without the mutex.
     std::function<std::optional<Error>(Arrival)> obstacle;
     /// Why a step is not to be taken by a standby too; nothing when it may be. Any thread.
     std::function<std::optional<std::string>()> not_rehearsed;
   };
   RoleContext(StepGate& the_gate, Tracker& the_tracker, ArenaRelocator& the_relocator,
               Line the_line)
-      : gate(the_gate), tracker(the_tracker), relocator(the_relocator), line(std::move(the_line)) {}
+      : gate(the_gate),
+        line(std::move(the_line)),
+        tracker_(the_tracker),
+        relocator_(the_relocator) {}
 
   StepGate& gate;
-  Tracker& tracker;           ///< training thread only
-  ArenaRelocator& relocator;  ///< training thread only
   const Line line;
   Mutex mutex;
   std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted
@@ -62,15 +70,24 @@ class RoleContext {
     return seen(side_.stand_by(migration));
   }
 
+  // Without it:
+  /// What the program tracks. Training thread only.
+  [[nodiscard]] Tracker& tracker() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
+    return tracker_;
+  }
+  /// Training thread only; is_away() while that stands.
+  [[nodiscard]] ArenaRelocator& relocator() const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex)) {
+    return relocator_;
+  }
+  /// Runs `task` on the training thread, which stands. Throws Error{internal} when it does not
+  /// stand any more: who waited for it would wait for ever.
+  void on_trainer(std::function<void()> task) const CARDSWAP_THREAD_SAFETY(locks_excluded(mutex));
+
   // Any thread, with or without it:
   /// The state as of the latest change.
   [[nodiscard]] TrainerState state() const { return state_.load(); }
   void send(const channel::Message& message) const { line.send(message); }
   void fail(const std::string& migration, const Error& error) const;
-
-  /// Runs `task` on the training thread, which stands; called without `mutex`. Throws
-  /// Error{internal} when it does not stand any more: who waited for it would wait for ever.
-  void on_trainer(std::function<void()> task) const;
 
  private:
   TrainerAction seen(TrainerAction action) CARDSWAP_REQUIRES(mutex) {
@@ -78,6 +95,8 @@ class RoleContext {
     return action;
   }
 
+  Tracker& tracker_;
+  ArenaRelocator& relocator_;
   TrainerSide side_ CARDSWAP_GUARDED_BY(mutex);
   std::atomic<TrainerState> state_{TrainerState::training};
 };

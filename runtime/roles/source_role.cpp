@@ -20,25 +20,48 @@ void SourceRole::prepare(const channel::BeginSync& begin) {
 }
 
 void SourceRole::on_boundary() {
-  if (!begin_ && !engine_) return;
-  const auto migration = context_.side().migration();
+  const auto boundary = reach_boundary();
+  if (!boundary) return;
   try {
-    const bool by_criu = context_.side().arrival() == Arrival::criu;
-    if (!(by_criu ? look_at_arenas() : look_at_state())) return;
-  } catch (...) {
-    begin_.reset();
-    (void)context_.on(TrainerEvent::engine_did_not_begin);
-    context_.fail(migration, error_of(std::current_exception()));
-    return;
+    auto seen =
+        boundary->arrival == Arrival::criu ? look_at_arenas(*boundary) : look_at_state(*boundary);
+    if (seen) publish(*boundary, std::move(*seen));
+  } catch (...) {  // such as no thread, no memory: the migration's end, not the loop's
+    give_up(boundary->migration, error_of(std::current_exception()));
   }
+}
+
+std::optional<SourceRole::Boundary> SourceRole::reach_boundary() {
+  const MutexLock lock(context_.mutex);
+  if (!begin_ && !engine_) return std::nullopt;
+  Boundary boundary;
+  boundary.migration = context_.side().migration();
+  boundary.arrival = context_.side().arrival();
+  if (begin_) boundary.asked = begin_->spec.strategy;
+  boundary.number = ++boundaries_seen_;
+  boundary.log = log_;
+  boundary.window = window_;
+  boundary.before = latest_;
+  return boundary;
+}
+
+void SourceRole::publish(const Boundary& boundary, StateView seen) {
+  auto latest = std::make_shared<const StateView>(std::move(seen));
+  const MutexLock lock(context_.mutex);
+  if (context_.side().migration() != boundary.migration) return;  // let go of meanwhile
+  latest_.swap(latest);
   if (engine_) return engine_->stepped();
-  try {
-    start_engine(*std::exchange(begin_, std::nullopt));
-    (void)context_.on(TrainerEvent::engine_began);
-  } catch (...) {  // no thread, no memory: the migration's end, not the loop's
-    (void)context_.on(TrainerEvent::engine_did_not_begin);
-    context_.fail(migration, error_of(std::current_exception()));
-  }
+  if (!begin_) return;
+  start_engine(*std::exchange(begin_, std::nullopt));
+  (void)context_.on(TrainerEvent::engine_began);
+}
+
+void SourceRole::give_up(const std::string& migration, const Error& why) {
+  const MutexLock lock(context_.mutex);
+  if (context_.side().migration() != migration) return;  // let go of meanwhile
+  begin_.reset();
+  (void)context_.on(TrainerEvent::engine_did_not_begin);
+  context_.fail(migration, why);
 }
 
 void SourceRole::start_engine(const channel::BeginSync& begin) {
@@ -49,6 +72,9 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   options.token = begin.token;
   options.data_key = begin.data_key;
   options.spec = begin.spec;
+  if (begin.spec.arrive == Arrival::criu && begin.spec.strategy == Strategy::automatic) {
+    options.spec.strategy = Strategy::rounds;
+  }
   options.transports = begin.transports;
   options.peers = begin.data_peers;
   options.handover_ms = begin.handover_ms;
@@ -124,25 +150,24 @@ void SourceRole::on_parked() {
   if (const auto word = context_.lateness.stands()) context_.send(*word);
   std::string migration;
   bool by_criu = false;
+  std::shared_ptr<const StateView> before;
   {
     const MutexLock lock(context_.mutex);
     migration = context_.side().migration();
     by_criu = context_.side().arrival() == Arrival::criu;
+    if (log_) before = latest_;
   }
   FrozenState state;
   state.last_step_end_ns = context_.gate.last_boundary_ns();
   state.step = context_.gate.step();
   try {
     if (by_criu) {  // values and the rest travel in the process
-      context_.relocator.relocate_all();
-      state.state_view = context_.relocator.state_view(true);
+      context_.relocator().relocate_all();
+      state.state_view = context_.relocator().state_view(true);
     } else {
-      context_.tracker.keep_unused_gradients();
-      {
-        const MutexLock lock(context_.mutex);
-        state.state_view = view();
-      }
-      state.values = context_.tracker.save();
+      context_.tracker().keep_unused_gradients();
+      state.state_view = view(before.get());
+      state.values = context_.tracker().save();
     }
   } catch (...) {
     context_.fail(migration, error_of(std::current_exception()));
@@ -169,8 +194,9 @@ std::unique_ptr<Source> SourceRole::take_all() {
 
 void SourceRole::end(std::unique_ptr<Source> engine) {
   engine.reset();  // its links, descriptors and threads
+  std::shared_ptr<const StateView> last;
   const MutexLock lock(context_.mutex);
-  latest_.reset();
+  last.swap(latest_);
 }
 
 void SourceRole::let_go(std::unique_ptr<Source> engine, const std::string& migration) {
@@ -193,31 +219,32 @@ bool SourceRole::begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<State
 }
 
 StateView SourceRole::state_view() {
-  const MutexLock lock(context_.mutex);
-  return *latest_;
+  std::shared_ptr<const StateView> latest;
+  {
+    const MutexLock lock(context_.mutex);
+    latest = latest_;
+  }
+  return *latest;
 }
 
-bool SourceRole::look_at_arenas() {
-  if (begin_ && begin_->spec.strategy == Strategy::replay) {
+std::optional<StateView> SourceRole::look_at_arenas(const Boundary& boundary) {
+  if (boundary.asked == Strategy::replay) {
     throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
                 "use --strategy rounds or stop-copy with --arrive criu");
   }
   // Once: relocating a large state takes many boundaries, and looking saves every value twice.
-  const bool begins = begin_ && boundaries_seen_++ == 0;
+  const bool begins = boundary.asked && boundary.number == 1;
   if (const auto obstacle = begins ? context_.line.obstacle(Arrival::criu) : std::nullopt) {
     throw Error(*obstacle);
   }
-  if (begin_ && context_.relocator.relocatable_bytes() == 0) {
+  if (boundary.asked && context_.relocator().relocatable_bytes() == 0) {
     throw Error(Code::refused, "nothing that this job tracks can be sent ahead of its process",
                 "track tensors or Session::allocate's memory, or use --arrive standby");
   }
-  const bool all = context_.relocator.relocate_some(kCopyAtABoundary);
-  if (!all && !engine_) return false;  // the engine begins with what lies in an arena by then
-  latest_ = context_.relocator.state_view(false);
-  if (begin_ && begin_->spec.strategy == Strategy::automatic) {
-    begin_->spec.strategy = Strategy::rounds;
-  }
-  return true;
+  const bool all = context_.relocator().relocate_some(kCopyAtABoundary);
+  // The engine begins with what lies in an arena by then.
+  if (!all && boundary.asked) return std::nullopt;
+  return context_.relocator().state_view(false);
 }
 
 }  // namespace cardswap

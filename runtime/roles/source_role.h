@@ -40,7 +40,7 @@ class SourceRole final : private SourceProgram {
   void let_go(std::unique_ptr<Source> engine, const std::string& migration);
 
   // ---- the training thread
-  void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
+  void on_boundary();
   void on_parked();
   /// Called behind the step that its standby took too.
   void on_rehearsed();
@@ -62,13 +62,30 @@ class SourceRole final : private SourceProgram {
   }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
 
-  // At a boundary:
-  /// Whether `latest_` is what the engine may send.
-  [[nodiscard]] bool look_at_state() CARDSWAP_REQUIRES(context_.mutex);
-  [[nodiscard]] bool look_at_arenas() CARDSWAP_REQUIRES(context_.mutex);
-  /// The state as the engine reads it.
-  [[nodiscard]] StateView view() CARDSWAP_REQUIRES(context_.mutex);
-  void end_logged_step() CARDSWAP_REQUIRES(context_.mutex);
+  /// What a boundary is for, as it was when that was reached: the program is looked at by this,
+  /// without the mutex.
+  struct Boundary {
+    std::string migration;
+    Arrival arrival = Arrival::standby;
+    std::optional<Strategy> asked;  ///< by a migration whose engine is still to begin; else none
+    int number = 0;                 ///< the first one after that was wanted is 1
+    // While updates are logged; owners: the role, the engine and a boundary under way.
+    std::shared_ptr<UpdateLog> log;
+    std::shared_ptr<StateWindow> window;
+    std::shared_ptr<const StateView> before;  ///< `latest_`
+  };
+  /// Notes what this boundary is for; none: no migration wants anything of it.
+  [[nodiscard]] std::optional<Boundary> reach_boundary();
+  /// What the engine may send; none: nothing yet. Throws what makes an end of the migration.
+  [[nodiscard]] std::optional<StateView> look_at_state(const Boundary& boundary);
+  [[nodiscard]] std::optional<StateView> look_at_arenas(const Boundary& boundary);
+  /// The state as the engine reads it; `before`, while updates are logged, as it read it last.
+  [[nodiscard]] StateView view(const StateView* before);
+  void end_logged_step(const Boundary& boundary, const Fence& fence);
+  /// Gives the engine what was seen, or begins it, unless the migration is over.
+  void publish(const Boundary& boundary, StateView seen);
+  /// Ends a migration whose engine did not begin, unless it is over.
+  void give_up(const std::string& migration, const Error& why);
   void start_engine(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
 
   void offer_freeze(const std::string& migration, double expected_ms);
@@ -82,7 +99,9 @@ class SourceRole final : private SourceProgram {
   /// The migration that is wanted; its engine starts at one of the next boundaries.
   std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);
   int boundaries_seen_ CARDSWAP_GUARDED_BY(context_.mutex) = 0;  // since it was wanted
-  std::optional<StateView> latest_ CARDSWAP_GUARDED_BY(context_.mutex);
+  /// What the engine reads. Owners: this, and a boundary or an engine's look under way; so that the
+  /// last one, which may let go of the program's memory, does so without the mutex.
+  std::shared_ptr<const StateView> latest_ CARDSWAP_GUARDED_BY(context_.mutex);
   /// The log, while the engine replays.
   std::shared_ptr<UpdateLog> log_ CARDSWAP_GUARDED_BY(context_.mutex);
   std::shared_ptr<StateWindow> window_ CARDSWAP_GUARDED_BY(context_.mutex);

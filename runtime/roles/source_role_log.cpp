@@ -14,41 +14,41 @@ constexpr int kBeforeTheStart = 2;
 
 }  // namespace
 
-bool SourceRole::look_at_state() {
-  const bool is_second = ++boundaries_seen_ == kBeforeTheStart;
-  context_.tracker.passing(is_second);
-  if (begin_ && !engine_) {
-    if (boundaries_seen_ < kBeforeTheStart) return false;
+std::optional<StateView> SourceRole::look_at_state(const Boundary& boundary) {
+  context_.tracker().passing(boundary.number == kBeforeTheStart);
+  if (boundary.asked) {
+    if (boundary.number < kBeforeTheStart) return std::nullopt;
     if (const auto obstacle = context_.line.obstacle(Arrival::standby)) {
       throw Error(*obstacle);
     }
   }
-  latest_ = view();
-  if (log_) end_logged_step();
-  return true;
-}
-
-StateView SourceRole::view() {
-  auto now = context_.tracker.state_view();
-  now.step = context_.gate.step();
-  // While updates are logged, what they rewrite changes with the layout only.
-  const bool same = log_ && latest_ && latest_->layout == now.layout;
-  now.shards = same ? latest_->shards
-                    : std::make_shared<const std::vector<Shard>>(context_.tracker.shards());
+  auto now = view(boundary.log ? boundary.before.get() : nullptr);
+  if (boundary.log) end_logged_step(boundary, now.fence);
   return now;
 }
 
-void SourceRole::end_logged_step() {
+StateView SourceRole::view(const StateView* before) {
+  auto now = context_.tracker().state_view();
+  now.step = context_.gate.step();
+  // While updates are logged, what they rewrite changes with the layout only.
+  const bool same = before != nullptr && before->layout == now.layout;
+  now.shards = same ? before->shards
+                    : std::make_shared<const std::vector<Shard>>(context_.tracker().shards());
+  return now;
+}
+
+void SourceRole::end_logged_step(const Boundary& boundary, const Fence& fence) {
   const auto step = context_.gate.step();
-  window_->open(step, latest_->fence);
+  boundary.window->open(step, fence);
   if (!std::exchange(captured_, false)) {
     // A step that was skipped, or taken behind the session's back: the log must not have a hole.
     UpdateEntry entry;
     entry.step = step;
-    log_->append(std::move(entry));
-    if (is_held(context_.side().state())) context_.gate.park();
+    boundary.log->append(std::move(entry));
+    const MutexLock lock(context_.mutex);
+    if (is_held(context_.side().state()) && log_ == boundary.log) context_.gate.park();
   }
-  log_->end_step(step);
+  boundary.log->end_step(step);
 }
 
 void SourceRole::before_step(const void* optimizer) {
@@ -67,7 +67,7 @@ void SourceRole::before_step(const void* optimizer) {
   if (!log) return;
   std::optional<UpdateEntry> entry;
   try {
-    entry = context_.tracker.capture(optimizer);
+    entry = context_.tracker().capture(optimizer);
   } catch (...) {  // such as no memory for a gradient's copy: the agent's news, not the loop's
     const MutexLock lock(context_.mutex);
     context_.fail(context_.side().migration(), error_of(std::current_exception()));

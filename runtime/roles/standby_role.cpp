@@ -16,8 +16,12 @@ void StandbyRole::enter(const channel::Welcome& welcome) {
 }
 
 void StandbyRole::on_parked() {
-  const MutexLock lock(context_.mutex);
-  const auto id = welcome_.migration;
+  TargetOptions options;
+  {
+    const MutexLock lock(context_.mutex);
+    options = target_options(welcome_);
+  }
+  const auto id = options.migration;
   TargetEvents events;
   events.verified = [this, id](const VerifiedState& state) {
     const MutexLock inner(context_.mutex);
@@ -28,11 +32,11 @@ void StandbyRole::on_parked() {
     context_.send(channel::Verified{id, state.step, state.root, {}});
   };
   events.failed = [this, id](const Error& error) { context_.fail(id, error); };
-  auto options = target_options(welcome_);
   try {
-    auto held = context_.tracker.state_view();
+    auto held = context_.tracker().state_view();
     const auto host = options.listen_host;
     options.devices = std::move(held.devices);
+    const MutexLock lock(context_.mutex);
     engine_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
                                        std::move(events));
     context_.send(channel::Parked{host, engine_->port(), held.layout.total_bytes()});
@@ -64,17 +68,24 @@ void StandbyRole::take_grant(std::unique_ptr<Target> engine, const channel::Gran
 }
 
 void StandbyRole::on_resume() {
-  const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerEvent::resumed) != TrainerAction::report) return;
-  context_.tracker.arrived();
-  context_.lateness.arrives(context_.side().migration());
+  std::string migration;
+  VerifiedState held;
+  {
+    const MutexLock lock(context_.mutex);
+    if (context_.on(TrainerEvent::resumed) != TrainerAction::report) return;
+    migration = context_.side().migration();
+    held = verified_;
+  }
+  context_.tracker().arrived();
+  context_.lateness.arrives(migration);
   const auto now = StepGate::Clock::now().time_since_epoch().count();
-  context_.send(channel::Resumed{context_.side().migration(), verified_.step,
-                                 static_cast<double>(now - verified_.last_step_end_ns) / 1e6,
-                                 static_cast<double>(verified_.clock_error_ns) / 1e6});
+  context_.send(channel::Resumed{migration, held.step,
+                                 static_cast<double>(now - held.last_step_end_ns) / 1e6,
+                                 static_cast<double>(held.clock_error_ns) / 1e6});
 }
 
 void StandbyRole::on_boundary() {
+  const MutexLock lock(context_.mutex);
   if (context_.on(TrainerEvent::stepped) != TrainerAction::park) return;
   // The source takes the job back if this step is not on the agent's disk: none may follow it.
   context_.gate.park();
@@ -93,8 +104,8 @@ StateView StandbyRole::adopt(const Layout& wanted) {
   StateView result;
   std::map<ParameterId, std::shared_ptr<Device>> gradients_on;
   context_.on_trainer([&] {
-    result = context_.tracker.adopt(wanted);
-    for (const auto& shard : context_.tracker.shards()) {
+    result = context_.tracker().adopt(wanted);
+    for (const auto& shard : context_.tracker().shards()) {
       const auto region = static_cast<std::size_t>(shard.regions.front());
       gradients_on[shard.parameter] = result.devices.at(region);
     }
@@ -114,8 +125,8 @@ Device& StandbyRole::device_of(ParameterId parameter) {
 std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> values) {
   std::vector<std::byte> again;
   context_.on_trainer([&] {
-    context_.tracker.load(values);
-    again = context_.tracker.save();
+    context_.tracker().load(values);
+    again = context_.tracker().save();
   });
   return again;
 }
@@ -130,8 +141,9 @@ void StandbyRole::rehearse(std::uint64_t step) {
 void StandbyRole::on_rehearsed() {
   std::vector<std::byte> values;
   try {
-    context_.tracker.passing(false);  // gradients are where the step left them, not where they came
-    values = context_.tracker.save();
+    context_.tracker().passing(
+        false);  // gradients are where the step left them, not where they came
+    values = context_.tracker().save();
   } catch (...) {
     const MutexLock lock(context_.mutex);
     context_.fail(welcome_.migration, error_of(std::current_exception()).within("rehearse a step"));
@@ -143,7 +155,7 @@ void StandbyRole::on_rehearsed() {
 }
 
 void StandbyRole::replay(const ReceivedUpdate& update) {
-  context_.on_trainer([&] { context_.tracker.replay(update); });
+  context_.on_trainer([&] { context_.tracker().replay(update); });
 }
 
 }  // namespace cardswap

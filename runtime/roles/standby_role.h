@@ -41,7 +41,7 @@ class StandbyRole final : private TargetProgram {
   /// Called where it stands behind the step that its source took too.
   void on_rehearsed();
   /// Called at a boundary: its first own step may be done.
-  void on_boundary() CARDSWAP_REQUIRES(context_.mutex);
+  void on_boundary();
   void on_resume();
 
  private:

@@ -144,9 +144,6 @@ void TrainerRole::refuse(const channel::Message& message, const std::string& mig
 }
 
 void TrainerRole::on_boundary() {
-  const MutexLock lock(context_.mutex);
-  source_.assert_held();
-  standby_.assert_held();
   standby_.on_boundary();
   source_.on_boundary();
 }

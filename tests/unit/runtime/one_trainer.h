@@ -35,6 +35,7 @@ inline const std::string kDataToken = "data";
 class Growing final : public TrackedState {
  public:
   void regions(std::vector<TrackedRegion>& out) override {
+    if (looked_at_) std::exchange(looked_at_, nullptr)();
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
       auto& piece = pieces_[i];
       out.push_back({std::to_string(i), "bytes", "", *piece, piece->data(), piece});
@@ -43,6 +44,8 @@ class Growing final : public TrackedState {
   void grow(std::size_t bytes) {
     pieces_.push_back(std::make_shared<std::vector<std::byte>>(bytes, std::byte(7)));
   }
+
+  std::function<void()> looked_at_;  ///< called once, in the middle of the next look
 
  private:
   std::vector<std::shared_ptr<std::vector<std::byte>>> pieces_;

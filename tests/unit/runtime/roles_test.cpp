@@ -62,6 +62,42 @@ TEST_F(SourceRole, DoesNotStandForAFreezeThatWasReleasedWithinTheStep) {
   EXPECT_TRUE(trains());
 }
 
+/// Method: the program's own code, while it is asked for its state, says the agent's word and waits
+/// for the answer, which would never come if the word waited for the look to end.
+TEST_F(SourceRole, IsLetGoOfWhileItsProgramIsBeingLookedAt) {
+  open_primary(256 * kKiB, true);
+  listen();
+  std::string let_go;
+  const auto let_go_in_the_next_look = [&](const std::string& migration) {
+    growing_->looked_at_ = [this, &let_go, migration] {
+      job_->line.say(channel::Release{migration});
+      const auto released = job_->line.hear<channel::Released>().migration;
+      note([&] { let_go = released; });
+    };
+  };
+  job_->line.say(begin());
+  (void)job_->line.hear<channel::Converged>();
+  in_a_step([&] { let_go_in_the_next_look(kMigration); });
+  ASSERT_TRUE(within(30s, [&] { return let_go == kMigration; })) << "it waited for the look";
+
+  // The look that an engine would begin with: it does not begin any more.
+  in_a_step([&] {
+    let_go_in_the_next_look("m-2");
+    job_->line.say(begin("m-2"));
+  });
+  ASSERT_TRUE(within(30s, [&] { return let_go == "m-2"; })) << "it waited for the look";
+  EXPECT_TRUE(trains());
+
+  listen("m-3");
+  job_->line.say(begin("m-3"));
+  (void)job_->line.hear<channel::Converged>();
+  job_->line.say(channel::Freeze{"m-3"});
+  EXPECT_EQ(job_->line.hear<channel::Verified>().root, held_there().root);
+  job_->line.say(channel::Release{"m-3"});
+  (void)job_->line.hear<channel::Released>();
+  EXPECT_TRUE(trains());
+}
+
 /// Its agent was restarted: the record that it makes says that this trainer stands.
 TEST_F(SourceRole, SaysThatItIsFrozenToAnAgentThatWasRestarted) {
   open_primary(256 * kKiB);
