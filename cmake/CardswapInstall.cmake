@@ -10,6 +10,8 @@ if(CARDSWAP_TORCH_USES_CUDA)
   list(APPEND exported cardswap_torch_cuda cardswap_cudart cardswap_kernels cardswap_cuda)
 endif()
 install(TARGETS ${exported} EXPORT cardswapTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(cardswap_c PROPERTIES EXPORT_NAME c)
+install(TARGETS cardswap_c EXPORT cardswapTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT cardswapTargets NAMESPACE cardswap:: DESTINATION ${config_dir})
 install(DIRECTORY runtime/include/cardswap DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 configure_package_config_file(cmake/cardswapConfig.cmake.in

@@ -20,7 +20,7 @@ set_property(CACHE CARDSWAP_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(CARDSWAP_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize takes them")
 
 add_library(cardswap_build_flags INTERFACE)
-target_compile_options(cardswap_build_flags INTERFACE -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual
+target_compile_options(cardswap_build_flags INTERFACE -Wall -Wextra $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
   -Wno-missing-field-initializers)  # designated initialisers leave the rest at its default
 if(CARDSWAP_WERROR)
   target_compile_options(cardswap_build_flags INTERFACE -Werror)

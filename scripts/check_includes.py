@@ -9,7 +9,7 @@ import sys
 FOLDERS = (
     "migrator/core", "migrator/wire", "migrator/device", "migrator/link", "migrator/link/ucx", "migrator/engine",
     "cuda",
-    "runtime/include/cardswap", "runtime", "runtime/roles", "runtime/session", "runtime/holder", "runtime/torch", "runtime/examples",
+    "runtime/include/cardswap", "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
     "agent/jobs", "agent/criu", "agent/attach", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
@@ -40,7 +40,7 @@ PAGE = "docs/architecture.md"
 def folders_of_page(page: str) -> list[str]:
     """What the table of folders in docs/architecture.md names, in its order."""
     table = page.partition("\n| folder |")[2].partition("\n\n")[0]
-    return re.findall(r"^\| `([a-z/]+)/` \|", table, re.M)
+    return re.findall(r"^\| `([a-z_/]+)/` \|", table, re.M)
 
 
 def complaints_of_page(page: str, folders=FOLDERS) -> list[str]:

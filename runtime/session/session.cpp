@@ -122,6 +122,7 @@ class Session::Impl {
   ArenaRelocator& relocator() { return relocator_; }
   [[nodiscard]] bool is_standby() const { return trainer_role_.is_standby(); }
   [[nodiscard]] std::uint64_t steps() const { return gate_.step(); }
+  [[nodiscard]] bool has_attention() const { return gate_.has_attention(); }
 
  private:
   void end_a_fork() const {
@@ -338,6 +339,7 @@ void Session::call_hooks() { impl_->call_hooks(); }
 void Session::before_step(const void* optimizer, Describe describe) {
   impl_->before_step(optimizer, describe);
 }
+bool Session::has_attention() const noexcept { return impl_->has_attention(); }
 StepResult Session::step_boundary() { return impl_->boundary(); }
 bool Session::is_standby() const noexcept { return impl_->is_standby(); }
 std::uint64_t Session::steps() const noexcept { return impl_->steps(); }

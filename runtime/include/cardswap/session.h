@@ -104,6 +104,7 @@ class Session {
   [[nodiscard]] std::string state_digest();
 
  private:
+  friend class ForeignSession;  // runtime/c_api: programs in other languages
   class Impl;
   using Describe = SteppedOptimizer (*)(const void* optimizer);
   template <class T>
@@ -116,6 +117,8 @@ class Session {
                    const char* type);
   void track_parts_of(const void* thing, const std::vector<std::string>& names);
   void call_hooks();
+  /// Whether the next boundary may do more than count.
+  [[nodiscard]] bool has_attention() const noexcept;
   /// Closes the session.
   struct Close {
     void operator()(Impl* impl) const noexcept;

@@ -1,0 +1,149 @@
+// The C ABI's calls: each turns an exception into -1 and a word that its thread can ask for.
+
+#include <cardswap/c.h>
+
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "cardswap/session.h"
+#include "migrator/core/error.h"
+#include "runtime/c_api/c_thing.h"
+#include "runtime/framework.h"
+
+namespace cardswap {
+namespace {
+
+// The framework's name must outlive every session: it is asked for again when an agent comes back.
+std::string framework_name;  // NOLINT: set once, by cardswap_open(), before a thread asks
+
+/// The latest failure of a thread.
+struct Failure {
+  std::string text;
+  std::string code;
+};
+thread_local Failure latest_failure;
+
+template <class Do>
+int tried(Do it) noexcept {
+  try {
+    it();
+    return 0;
+  } catch (...) {
+    const auto error = error_of(std::current_exception());
+    latest_failure = {error.what(), std::string(to_string(error.code()))};
+    return -1;
+  }
+}
+
+std::string required(const char* text, const char* what) {
+  if (text == nullptr || *text == '\0') {
+    throw Error(Code::bad_request, std::string(what) + " is missing");
+  }
+  return text;
+}
+
+}  // namespace
+
+/// Opens the doors of a session that C++ programs go through as templates.
+class ForeignSession {
+ public:
+  static void track(Session& session, const std::string& name, std::unique_ptr<c_api::Thing> thing,
+                    const char* type) {
+    const auto* address = thing.get();
+    session.track_thing(name, std::move(thing), address, type);
+  }
+  static void before_step(Session& session, const c_api::Thing& optimizer) {
+    session.before_step(&optimizer, [](const void* thing) {
+      return static_cast<const c_api::Thing*>(thing)->stepped();
+    });
+  }
+  static bool has_attention(const Session& session) noexcept { return session.has_attention(); }
+};
+
+const char* detail::framework() noexcept {
+  return framework_name.empty() ? "none" : framework_name.c_str();
+}
+
+}  // namespace cardswap
+
+using cardswap::tried;
+
+/// The session of this process, and what is to be given back to the program.
+struct cardswap_session {
+  std::shared_ptr<cardswap::c_api::Releases> releases =
+      std::make_shared<cardswap::c_api::Releases>();
+  cardswap::Session session = cardswap::Session::open();
+};
+
+uint32_t cardswap_abi(void) { return CARDSWAP_ABI; }
+const char* cardswap_version(void) { return CARDSWAP_VERSION; }
+const char* cardswap_error(void) { return cardswap::latest_failure.text.c_str(); }
+const char* cardswap_error_code(void) { return cardswap::latest_failure.code.c_str(); }
+
+int cardswap_open(const char* framework, cardswap_session** session) {
+  return tried([&] {
+    cardswap::framework_name = framework == nullptr ? "" : framework;
+    *session = std::make_unique<cardswap_session>().release();
+  });
+}
+
+void cardswap_close(cardswap_session* session) {
+  (void)tried([&] { std::unique_ptr<cardswap_session>(session).reset(); });
+}
+
+int cardswap_track(cardswap_session* session, const char* name, const char* kind, const char* type,
+                   const cardswap_callbacks* callbacks, void* self, cardswap_thing** thing) {
+  return tried([&] {
+    const auto called = cardswap::required(name, "a name");
+    if (called.find('/') != std::string::npos) {
+      throw cardswap::Error(cardswap::Code::bad_request,
+                            "'" + called + "' cannot be a name: it has a '/'");
+    }
+    const auto made_as = cardswap::required(type, "a type");
+    auto made = std::make_unique<cardswap::c_api::Thing>(
+        *callbacks, self, cardswap::required(kind, "a kind"), made_as, session->releases);
+    auto* const known = made.get();
+    cardswap::ForeignSession::track(session->session, called, std::move(made), made_as.c_str());
+    if (thing != nullptr) *thing = reinterpret_cast<cardswap_thing*>(known);
+  });
+}
+
+int cardswap_before_step(cardswap_session* session, cardswap_thing* optimizer) {
+  return tried([&] {
+    session->releases->hand_back();
+    cardswap::ForeignSession::before_step(
+        session->session, *reinterpret_cast<const cardswap::c_api::Thing*>(optimizer));
+  });
+}
+
+int cardswap_boundary(cardswap_session* session) {
+  auto result = cardswap::StepResult::proceed;
+  const auto status = tried([&] {
+    session->releases->hand_back();
+    result = session->session.step_boundary();
+  });
+  if (status != 0) return status;
+  return result == cardswap::StepResult::migrated ? CARDSWAP_MOVED : CARDSWAP_PROCEED;
+}
+
+int cardswap_has_attention(const cardswap_session* session) {
+  return cardswap::ForeignSession::has_attention(session->session) ? 1 : 0;
+}
+int cardswap_is_standby(const cardswap_session* session) {
+  return session->session.is_standby() ? 1 : 0;
+}
+uint64_t cardswap_steps(const cardswap_session* session) { return session->session.steps(); }
+
+int cardswap_digest(cardswap_session* session, char text[33]) {
+  return tried([&] {
+    const auto digest = session->session.state_digest();
+    std::memset(text, 0, 33);
+    digest.copy(text, 32);
+  });
+}
+
+int cardswap_do_not_rehearse(cardswap_session* session, const char* why) {
+  return tried([&] { session->session.do_not_rehearse(why == nullptr ? "" : why); });
+}

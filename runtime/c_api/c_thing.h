@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cardswap/c.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cardswap/tracking.h"
+#include "migrator/core/mutex.h"
+
+namespace cardswap::c_api {
+class Thing;
+
+/// Tokens that are not used any more, until the training thread gives them back: the program's
+/// callbacks are of that thread alone, and what held its memory ends on any.
+class Releases {
+ public:
+  /// Takes a token; any thread.
+  void add(const Thing& thing, std::uint64_t token);
+  /// Calls the things' release(). Training thread.
+  void hand_back();
+
+ private:
+  Mutex mutex_;
+  std::vector<std::pair<const Thing*, std::uint64_t>> waiting_ CARDSWAP_GUARDED_BY(mutex_);
+};
+
+/// A thing of a program in another language, by its callbacks. Owned by the session's tracker.
+class Thing final : public TrackedState, public ReplayableOptimizer {
+ public:
+  Thing(const cardswap_callbacks& callbacks, void* self, std::string kind, std::string type,
+        std::shared_ptr<Releases> releases);
+  ~Thing() override;
+  Thing(const Thing&) = delete;
+  Thing& operator=(const Thing&) = delete;
+
+  void regions(std::vector<TrackedRegion>& out) override;
+  void adopt(const std::vector<std::string>& names) override;
+  [[nodiscard]] std::vector<std::byte> save() override;
+  void load(std::span<const std::byte> bytes) override;
+  [[nodiscard]] bool loads_last() const override;
+  [[nodiscard]] ReplayableOptimizer* replayable() override;
+  void look(std::vector<TrackedObstacle>& obstacles) override;
+  [[nodiscard]] std::string kind() const override { return kind_; }
+
+  [[nodiscard]] bool is(const void* optimizer) const override { return optimizer == this; }
+  [[nodiscard]] std::vector<std::vector<const void*>> rewritten() override;
+  [[nodiscard]] TrackedUpdate capture() override;
+  void replay(const TrackedUpdate& update) override;
+
+  /// What it steps.
+  [[nodiscard]] SteppedOptimizer stepped() const;
+  void release(std::uint64_t token) const;
+
+ private:
+  void call(int (*callback)(void*, cardswap_out*), cardswap_out& out) const;
+
+  cardswap_callbacks callbacks_{};
+  void* const self_;
+  const std::string kind_;
+  const std::string type_;
+  const std::shared_ptr<Releases> releases_;
+};
+
+/// Leaves the running callback's word for the call that made it.
+void say_why(const char* why);
+
+}  // namespace cardswap::c_api
