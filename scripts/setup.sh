@@ -5,7 +5,7 @@ scripts=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
   cat <<'EOF'
-usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus] [--criu]
+usage: scripts/setup.sh [--torch wheel|python] [--print-torch] [--prometheus] [--criu] [--python]
 Installs Debian packages (root or sudo) and, into a private cache, LibTorch from PyPI's wheel and promtool.
   --torch wheel    the pinned wheel, in $CARDSWAP_CACHE (default ~/.cache/cardswap); the default
   --torch python   the torch that the active Python has
@@ -14,6 +14,9 @@ Installs Debian packages (root or sudo) and, into a private cache, LibTorch from
   --criu           do no more than see to CRIU 4.1 or newer: where the distribution's is too old, Debian 13's
                    is unpacked, with its libraries, into the cache and started through its own loader;
                    nothing of it is installed
+  --python         do no more than see to Python's own torch, for the tests of the Python package: a virtual
+                   environment in the cache (4 GB: the wheel that PyPI has for Linux needs CUDA's libraries,
+                   GPU or not); x86_64 with Python 3.11
   --print-torch    print the folder that holds torch/ and stop
 EOF
 }
@@ -24,12 +27,14 @@ torch_from=wheel
 print_only=no
 prometheus=no
 criu_only=no
+python_only=no
 while [ $# -gt 0 ]; do
   case $1 in
     --torch) torch_from=${2:?--torch needs wheel or python}; shift ;;
     --print-torch) print_only=yes ;;
     --prometheus) prometheus=yes ;;
     --criu) criu_only=yes ;;
+    --python) python_only=yes ;;
     -h|--help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
@@ -113,6 +118,30 @@ see_to_criu() {
 }
 if [ "$criu_only" = yes ]; then
   see_to_criu
+  exit 0
+fi
+
+# Whole or not there: the last thing that is written says of what it is made.
+see_to_python() {
+  local wanted=$scripts/python_requirements.txt venv=$cache/python-torch-$torch_version
+  if cmp -s "$wanted" "$venv/requirements.txt"; then
+    echo "Python's torch is in $venv"
+    return
+  fi
+  if [ "$(uname -m)" != x86_64 ] || ! python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+    echo "no digests of Python's torch are known for this machine: the tests of the Python package are skipped"
+    return
+  fi
+  echo "fetching Python's torch $torch_version"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" -q --disable-pip-version-check install --no-compile --no-deps --only-binary=:all: --require-hashes \
+    -r "$wanted"
+  cp "$wanted" "$venv/requirements.txt"
+  echo "Python's torch is in $venv"
+}
+if [ "$python_only" = yes ]; then
+  see_to_python
   exit 0
 fi
 

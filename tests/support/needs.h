@@ -12,9 +12,9 @@
 namespace cardswap::test {
 
 /// What a test may need and a machine or a build may lack, as CARDSWAP_REQUIRE names it.
-inline constexpr std::array<std::string_view, 15> kNeeds{
+inline constexpr std::array<std::string_view, 16> kNeeds{
     "root",    "netns", "criu", "promtool",    "prometheus", "systemd", "script", "ipv6",
-    "packets", "torch", "gpu",  "unsanitized", "kinds",      "clang",   "fuse"};
+    "packets", "torch", "gpu",  "unsanitized", "kinds",      "clang",   "fuse",   "python"};
 
 /// One of kNeeds; another word does not compile.
 class Need {

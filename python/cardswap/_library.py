@@ -1,0 +1,270 @@
+"""The runtime library, through ctypes: <cardswap/c.h> says what each call does.
+
+ctypes lets the GIL go for the length of a call and takes it for a callback, so that the library's own threads, which
+copy and send, never wait for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import traceback
+from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+
+ABI = 1
+PROCEED, MOVED = 0, 1
+LOADS_LAST = 1
+
+
+class CardswapError(RuntimeError):
+    """What went wrong, with what to do about it. `code` is stable: "bad_request", "conflict", "refused" ..."""
+
+    def __init__(self, text: str, code: str = "bad_request") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Region(Structure):
+    _fields_ = [
+        ("name", c_char_p), ("dtype", c_char_p), ("shape", c_char_p), ("memory", c_void_p), ("bytes", c_uint64),
+        ("storage", c_void_p), ("version", c_uint64),
+    ]
+
+
+class Parameter(Structure):
+    _fields_ = [("group", c_uint32), ("index", c_uint32), ("tensor", c_void_p), ("storage", c_void_p)]
+
+
+class Rewritten(Structure):
+    _fields_ = [("parameter", c_uint32), ("storage", c_void_p)]
+
+
+class Gradient(Structure):
+    _fields_ = [("parameter", c_uint32), ("memory", c_void_p), ("bytes", c_uint64), ("token", c_uint64)]
+
+
+_TO_OUT = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
+_ADOPT = ctypes.CFUNCTYPE(c_int, c_void_p, POINTER(c_char_p), c_size_t)
+_LOAD = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_uint64)
+_RELEASE = ctypes.CFUNCTYPE(None, c_void_p, c_uint64)
+_FORGET = ctypes.CFUNCTYPE(None, c_void_p)
+_REPLAY = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_uint64, POINTER(Gradient), c_size_t)
+
+
+class Callbacks(Structure):
+    _fields_ = [
+        ("size", c_size_t), ("flags", c_uint64), ("regions", _TO_OUT), ("adopt", _ADOPT), ("save", _TO_OUT),
+        ("load", _LOAD), ("look", _TO_OUT), ("release", _RELEASE), ("forget", _FORGET), ("parameters", _TO_OUT),
+        ("rewritten", _TO_OUT), ("capture", _TO_OUT), ("replay", _REPLAY),
+    ]
+
+
+_lib: ctypes.CDLL | None = None
+_quick: ctypes.PyDLL | None = None  # the same, for calls that return at once: the lock is kept
+_things: dict[int, object] = {}  # what the library calls back, by the key that it knows it by
+
+
+def _candidates() -> list[str]:
+    here = os.path.dirname(os.path.abspath(__file__))
+    named = os.environ.get("CARDSWAP_C_LIBRARY")
+    return [named] if named else [os.path.join(here, "libcardswap_c.so"), "libcardswap_c.so.1"]
+
+
+def load() -> ctypes.CDLL:
+    """The library. Raises CardswapError where there is none, or one of another ABI."""
+    global _lib, _quick
+    if _lib is not None:
+        return _lib
+    why = ""
+    for path in _candidates():
+        try:
+            lib = ctypes.CDLL(path)
+        except OSError as error:
+            why = str(error)
+            continue
+        lib.cardswap_abi.restype = c_uint32
+        if lib.cardswap_abi() != ABI:
+            raise CardswapError(f"{path} has ABI {lib.cardswap_abi()}, this package needs {ABI}: install both of one "
+                                "version")
+        _declare(lib)
+        _quick = ctypes.PyDLL(path)
+        _quick.cardswap_has_attention.argtypes = [c_void_p]
+        _lib = lib
+        return lib
+    raise CardswapError(f"Cardswap's runtime library cannot be loaded: {why}; build the target cardswap_c, or name the "
+                        "file in CARDSWAP_C_LIBRARY", "not_found")
+
+
+def _declare(lib: ctypes.CDLL) -> None:
+    session = c_void_p
+    for name, result, arguments in (
+        ("version", c_char_p, []), ("error", c_char_p, []), ("error_code", c_char_p, []),
+        ("open", c_int, [c_char_p, POINTER(c_void_p)]), ("close", None, [session]),
+        ("track", c_int, [session, c_char_p, c_char_p, c_char_p, POINTER(Callbacks), c_void_p, POINTER(c_void_p)]),
+        ("before_step", c_int, [session, c_void_p]), ("boundary", c_int, [session]),
+        ("is_standby", c_int, [session]), ("steps", c_uint64, [session]),
+        ("digest", c_int, [session, c_char_p]), ("do_not_rehearse", c_int, [session, c_char_p]),
+        ("fail", None, [c_char_p]), ("put_regions", None, [c_void_p, POINTER(Region), c_size_t, c_uint64]),
+        ("put_bytes", None, [c_void_p, c_char_p, c_uint64]), ("put_obstacle", None, [c_void_p, c_char_p, c_char_p]),
+        ("put_parameters", None, [c_void_p, POINTER(Parameter), c_size_t]),
+        ("put_rewritten", None, [c_void_p, POINTER(Rewritten), c_size_t, c_uint32]),
+        ("put_gradients", None, [c_void_p, POINTER(Gradient), c_size_t]),
+    ):
+        function = getattr(lib, "cardswap_" + name)
+        function.restype = result
+        function.argtypes = arguments
+
+
+def has_attention(session: c_void_p) -> bool:
+    """Whether the next boundary may do more than count. Costs a load."""
+    return _quick.cardswap_has_attention(session) != 0  # type: ignore[union-attr]
+
+
+def check(status: int) -> int:
+    """Raises CardswapError where a call of the library has failed."""
+    if status < 0:
+        lib = load()
+        raise CardswapError(lib.cardswap_error().decode(), lib.cardswap_error_code().decode())
+    return status
+
+
+def _failed(thing: object, doing: str) -> int:
+    """An exception of a callback is the migration's failure, never the program's: its traceback is in the job's log."""
+    error = sys.exc_info()[1]
+    print(f"cardswap: {doing} '{getattr(thing, 'name', '?')}' failed:", file=sys.stderr)
+    traceback.print_exc()
+    assert _lib is not None
+    _lib.cardswap_fail(f"{type(error).__name__}: {error}".encode())
+    return 1
+
+
+def _to_out(method: str):
+    @_TO_OUT
+    def call(key, out):
+        thing = _things[key]
+        try:
+            getattr(thing, method)(out)
+            return 0
+        except BaseException:
+            return _failed(thing, method)
+
+    return call
+
+
+@_ADOPT
+def _adopt(key, names, count):
+    thing = _things[key]
+    try:
+        thing.adopt([names[i].decode() for i in range(count)])
+        return 0
+    except BaseException:
+        return _failed(thing, "adopt")
+
+
+@_LOAD
+def _load(key, data, size):
+    thing = _things[key]
+    try:
+        thing.load(ctypes.string_at(data, size) if size else b"")
+        return 0
+    except BaseException:
+        return _failed(thing, "load")
+
+
+@_RELEASE
+def _release(key, token):
+    thing = _things.get(key)
+    if thing is not None:
+        thing.kept.pop(token, None)
+
+
+@_FORGET
+def _forget(key):
+    _things.pop(key, None)
+
+
+@_REPLAY
+def _replay(key, data, size, gradients, count):
+    thing = _things[key]
+    try:
+        thing.replay(ctypes.string_at(data, size) if size else b"", [gradients[i] for i in range(count)])
+        return 0
+    except BaseException:
+        return _failed(thing, "replay")
+
+
+_regions, _save, _look = _to_out("put_regions"), _to_out("put_values"), _to_out("put_obstacles")
+_parameters, _rewritten, _capture = _to_out("put_parameters"), _to_out("put_rewritten"), _to_out("put_update")
+
+
+class Thing:
+    """Something that is tracked: what the library asks of it. A subclass answers what it has an answer to."""
+
+    kind = "value"
+    loads_last = False
+    steps = False  # it is an optimizer
+    replays = False  # and its steps can be done again
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.handle = c_void_p()
+        self.kept: dict[int, object] = {}  # what other threads may read or write, by its token
+        self._latest_token = 0
+
+    def type_name(self) -> str:
+        return self.kind
+
+    def keep(self, what: object) -> int:
+        """A token for memory that must not go away until the library gives the token back."""
+        self._latest_token += 1
+        self.kept[self._latest_token] = what
+        return self._latest_token
+
+    def regions(self) -> tuple[list[Region], object]:
+        """Its tensors, and what keeps their memory."""
+        return [], None
+
+    def adopt(self, names: list[str]) -> None:
+        pass
+
+    def save(self) -> bytes:
+        """All that is no region. Equal states give equal bytes."""
+        return b""
+
+    def load(self, data: bytes) -> None:
+        if data:
+            raise ValueError("it has values on the other side alone")
+
+    def obstacles(self) -> list[tuple[str, str]]:
+        """What keeps it from being moved, and what to do about it."""
+        return []
+
+    # What the library calls:
+    def put_regions(self, out) -> None:
+        regions, owners = self.regions()
+        if regions:
+            array = (Region * len(regions))(*regions)
+            load().cardswap_put_regions(out, array, len(regions), self.keep(owners))
+
+    def put_values(self, out) -> None:
+        data = self.save()
+        load().cardswap_put_bytes(out, data, len(data))
+
+    def put_obstacles(self, out) -> None:
+        for what, hint in self.obstacles():
+            load().cardswap_put_obstacle(out, what.encode(), hint.encode())
+
+
+def track(session: c_void_p, thing: Thing) -> None:
+    """Raises CardswapError for a name that is taken, or that has a '/'."""
+    calls = Callbacks(ctypes.sizeof(Callbacks), LOADS_LAST if thing.loads_last else 0, _regions, _adopt, _save, _load,
+                      _look, _release, _forget)
+    if thing.steps:
+        calls.parameters = _parameters
+    if thing.replays:
+        calls.rewritten, calls.capture, calls.replay = _rewritten, _capture, _replay
+    key = id(thing)
+    _things[key] = thing
+    check(load().cardswap_track(session, thing.name.encode(), thing.kind.encode(), thing.type_name().encode(),
+                                ctypes.byref(calls), key, ctypes.byref(thing.handle)))

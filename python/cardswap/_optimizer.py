@@ -1,0 +1,270 @@
+"""Optimizers as tracked things, whose steps a standby can take again."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import Any
+
+from . import _codec as codec
+from . import _library as library
+from ._tensors import regions_of, torch
+
+_REGION = "region"  # a tensor that is a region: sent as memory
+_ZERO_DIM = "0-dim"  # a tensor of no dimensions, as Adam's `step`: a value
+
+
+class OptimizerThing(library.Thing):
+    """State tensors, counters and options of any torch.optim.Optimizer whose state is tensors and values.
+
+    Regions are named KEY.GROUP.INDEX, since parameters have no names here. A step is replayed by the optimizer's own
+    step(), with its flags: what is bit for bit the same here is told by the digests.
+    """
+
+    kind = "optimizer"
+    steps = True
+
+    def __init__(self, name: str, optimizer: Any) -> None:
+        super().__init__(name)
+        self.thing = optimizer
+        # LBFGS asks for gradients several times in a step.
+        self.replays = not any(cls.__name__ == "LBFGS" for cls in type(optimizer).__mro__)
+        self.is_replaying = False
+        self._groups: list[int] = []
+        self._noticed = False  # the latest step's gradients were looked at
+        self._made_anew: set[int] = set()  # parameters whose gradient was not there at the step before
+        self._unused = self._living = ""  # gradients that are in the way at the latest boundary
+
+    def type_name(self) -> str:
+        return f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
+
+    # ---- state
+
+    def _parameters(self) -> list[tuple[int, int, Any]]:
+        return [(g, i, parameter) for g, group in enumerate(self.thing.param_groups)
+                for i, parameter in enumerate(group["params"])]
+
+    def _tensors(self, parameter: Any) -> list[tuple[str, Any]]:
+        state = self.thing.state.get(parameter)
+        if not state:
+            return []
+        is_tensor = torch().is_tensor
+        return sorted((key, value) for key, value in state.items()
+                      if is_tensor(value) and value.dim() > 0)
+
+    def regions(self) -> tuple[list[library.Region], object]:
+        if self._living:
+            raise ValueError(self._living)
+        return regions_of((f"{key}.{g}.{i}", tensor) for g, i, parameter in self._parameters()
+                          for key, tensor in self._tensors(parameter))
+
+    def adopt(self, names: list[str]) -> None:
+        """State appears with a parameter's first gradient: the warm-up may have had one where the source had none."""
+        wanted: dict[tuple[int, int], set[str]] = {}
+        for name in names:
+            key, _, place = name.partition(".")
+            group, _, index = place.partition(".")
+            if group.isdecimal() and index.isdecimal():
+                wanted.setdefault((int(group), int(index)), set()).add(key)
+        ours = {(g, i): parameter for g, i, parameter in self._parameters()}
+        missing = next((place for place in wanted if place not in ours), None)
+        if missing is not None:
+            raise ValueError(f"the source's optimizer has parameter {missing[1]} of group {missing[0]}, this side has "
+                             f"{_told(self._sizes())}: make the same groups on both sides, before the first boundary")
+        # Of a parameter of the same sizes, where one has it: not all optimizers keep tensors like their parameters.
+        known = {(key, parameter.shape): tensor for parameter in ours.values() for key, tensor in self._tensors(parameter)}
+        for place, parameter in ours.items():
+            keys = wanted.get(place, set())
+            have = dict(self._tensors(parameter))
+            if have and not keys:
+                self.thing.state.pop(parameter, None)
+                continue
+            for key in have.keys() - keys:
+                del self.thing.state[parameter][key]
+            for key in keys - have.keys():
+                like = known.get((key, parameter.shape), parameter.detach())
+                self.thing.state[parameter][key] = torch().zeros_like(like)
+
+    def save(self) -> bytes:
+        groups = [sorted((key, self._value(value)) for key, value in group.items() if key != "params")
+                  for group in self.thing.param_groups]
+        states = []
+        for _, _, parameter in self._parameters():
+            state = self.thing.state.get(parameter)
+            states.append(None if state is None else
+                          sorted(((key, self._value(value)) for key, value in state.items()), key=lambda item: item[0]))
+        return codec.encode([groups, states, self._attributes()])
+
+    @staticmethod
+    def _value(value: Any) -> Any:
+        if torch().is_tensor(value):
+            if value.dim() > 0:
+                return (_REGION,)
+            return (_ZERO_DIM, str(value.dtype), value.device.type, value.item())
+        return ("value", value)
+
+    @staticmethod
+    def _restored(value: Any, now: Any, device: Any) -> Any:
+        if value[0] == _REGION:
+            if not torch().is_tensor(now):
+                raise ValueError("a tensor of its state is missing on this side")
+            return now
+        if value[0] == _ZERO_DIM:
+            _, dtype, kind, item = value
+            wanted = getattr(torch(), dtype.removeprefix("torch."))
+            with torch().no_grad():
+                if torch().is_tensor(now) and now.dtype == wanted and now.device.type == kind and now.dim() == 0:
+                    return now.fill_(item)
+            return torch().tensor(item, dtype=wanted, device="cpu" if kind == "cpu" else device)
+        return value[1]
+
+    def load(self, data: bytes) -> None:
+        groups, states, attributes = codec.decode(data)
+        parameters = self._parameters()
+        if len(groups) != len(self.thing.param_groups) or len(states) != len(parameters):
+            raise ValueError("the optimizers have a different number of groups or of parameters")
+        for group, options in zip(self.thing.param_groups, groups):
+            device = group["params"][0].device if group["params"] else "cpu"
+            self._take(group, options, device, keep=("params",))
+        for (_, _, parameter), state in zip(parameters, states):
+            if state is None:
+                self.thing.state.pop(parameter, None)
+            else:
+                self._take(self.thing.state[parameter], state, parameter.device)
+        for name, value in attributes:
+            setattr(self.thing, name, value)
+
+    def _take(self, into: dict, items: list, device: Any, keep: tuple = ()) -> None:
+        names = {name for name, _ in items}
+        for name in [name for name in into if name not in names and name not in keep]:
+            del into[name]
+        for name, value in items:
+            into[name] = self._restored(value, into.get(name), device)
+
+    def _attributes(self) -> list[tuple[str, Any]]:
+        """Numbers that a class of somebody else's keeps in the optimizer itself."""
+        return sorted((name, value) for name, value in vars(self.thing).items()
+                      if not name.startswith("_") and type(value) in (int, float, bool, str))
+
+    # ---- steps
+
+    def put_parameters(self, out: Any) -> None:
+        parameters = self._parameters()
+        array = (library.Parameter * len(parameters))()
+        for at, (g, i, parameter) in enumerate(parameters):
+            array[at] = library.Parameter(g, i, parameter._cdata, parameter.untyped_storage()._cdata)
+        library.load().cardswap_put_parameters(out, array, len(parameters))
+
+    def put_rewritten(self, out: Any) -> None:
+        pairs = []
+        parameters = self._parameters()
+        for at, (g, _, parameter) in enumerate(parameters):
+            if not self.thing.state.get(parameter) and not (self._is_stateless(g) and parameter.requires_grad):
+                continue  # others make their state in a parameter's first step: no state, no step
+            for tensor in (parameter, *(tensor for _, tensor in self._tensors(parameter))):
+                pairs.append(library.Rewritten(at, tensor.untyped_storage()._cdata))
+        array = (library.Rewritten * len(pairs))(*pairs)
+        library.load().cardswap_put_rewritten(out, array, len(pairs), len(parameters))
+
+    def _is_stateless(self, group: int) -> bool:
+        return type(self.thing) is torch().optim.SGD and self.thing.param_groups[group]["momentum"] == 0
+
+    def notice(self) -> None:
+        """Looks at the gradients that a step is about to read, while somebody asks."""
+        first = not self._noticed
+        self._noticed = True
+        self._made_anew.clear()
+        for at, (_, _, parameter) in enumerate(self._parameters()):
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if not first and not hasattr(gradient, "_cardswap_seen"):
+                self._made_anew.add(at)
+            gradient._cardswap_seen = True
+            gradient._cardswap_used = gradient._version
+
+    def look_at_gradients(self) -> None:
+        """At a boundary to which attention is paid: gradients that a step has not used, or that outlive one, are state
+        that is not sent."""
+        self._unused = self._living = ""
+        for g, i, parameter in self._parameters():
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            if hasattr(gradient, "_cardswap_at_boundary"):
+                self._living = f"the gradient of parameter {i} of group {g} lives from step to step"
+            elif self._noticed and getattr(gradient, "_cardswap_used", None) != gradient._version:
+                self._unused = f"the gradient of parameter {i} of group {g} was not used by a step yet"
+            gradient._cardswap_at_boundary = True
+
+    def forget_gradients(self) -> None:
+        """No attention is paid any more."""
+        self._noticed = False
+        self._unused = self._living = ""
+
+    def put_update(self, out: Any) -> None:
+        data = self.save()
+        library.load().cardswap_put_bytes(out, data, len(data))
+        gradients = []
+        for at, (_, _, parameter) in enumerate(self._parameters()):
+            gradient = parameter.grad
+            # What is left out here is found different by the digests.
+            if gradient is None or gradient.layout != torch().strided or gradient.dtype != parameter.dtype:
+                continue
+            held = gradient.detach().contiguous()
+            # One that is written to again, not made anew, would not wait for the line.
+            if at not in self._made_anew and held.data_ptr() == gradient.data_ptr():
+                held = held.clone()
+            gradients.append(library.Gradient(at, held.data_ptr(), held.numel() * held.element_size(), self.keep(held)))
+        array = (library.Gradient * len(gradients))(*gradients)
+        library.load().cardswap_put_gradients(out, array, len(gradients))
+
+    def replay(self, data: bytes, gradients: list[library.Gradient]) -> None:
+        self.load(data)
+        parameters = [parameter for _, _, parameter in self._parameters()]
+        for parameter in parameters:
+            parameter.grad = None
+        for gradient in gradients:
+            parameter = parameters[gradient.parameter]
+            size = parameter.numel() * parameter.element_size()
+            if gradient.bytes != size:
+                raise ValueError("a gradient of another size than its parameter")
+            made = torch().empty_like(parameter.detach())
+            if size:
+                memory = (ctypes.c_char * size).from_address(gradient.memory)
+                made.copy_(torch().frombuffer(memory, dtype=parameter.dtype).view(parameter.shape))
+            parameter.grad = made
+        self.is_replaying = True
+        try:
+            self.thing.step()
+        finally:
+            self.is_replaying = False
+            for parameter in parameters:
+                parameter.grad = None
+
+    # ---- what is in the way
+
+    def obstacles(self) -> list[tuple[str, str]]:
+        found = []
+        sizes = self._sizes()
+        if not self._groups:
+            self._groups = sizes
+        if sizes != self._groups:
+            found.append((f"it has {_told(sizes)}, and had {_told(self._groups)} at its first boundary: a standby "
+                          "begins with those", "add groups before the first boundary"))
+        if self._living or self._unused:
+            found.append((self._living or self._unused,
+                          "zero_grad() before the boundary, so that it sets gradients to None, as by default"))
+        parameters = {id(parameter) for _, _, parameter in self._parameters()}
+        for name, value in vars(self.thing).items():
+            if torch().is_tensor(value) and id(value) not in parameters:
+                found.append((f"it keeps a tensor in '{name}', outside of its state",
+                              f"cardswap.track('{name}', optimizer.{name}) before the first boundary"))
+        return found
+
+    def _sizes(self) -> list[int]:
+        return [len(group["params"]) for group in self.thing.param_groups]
+
+
+def _told(sizes: list[int]) -> str:
+    return f"{len(sizes)} parameter groups ({', '.join(str(size) for size in sizes)} parameters)"

@@ -1,0 +1,92 @@
+"""Notes what a program makes, as it is made, so that nothing has to be searched for in its loop.
+
+Modules, optimizers, schedulers, scalers and loaders are noted at their `__new__`, which copies and loaded pickles pass
+too. A note is a weak reference: what the program drops is forgotten.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import sys
+import weakref
+from typing import Any
+
+_made: dict[str, list[weakref.ref]] = {"module": [], "optimizer": [], "scheduler": [], "scaler": [], "loader": []}
+_step_hooks: list[Any] = []  # called with (optimizer, args, kwargs) before each step of each optimizer
+
+
+def alive(kind: str) -> list[Any]:
+    """What was made and is still there, oldest first."""
+    return [thing for thing in (note() for note in _made[kind]) if thing is not None]
+
+
+def before_each_step(hook: Any) -> None:
+    """Has `hook(optimizer, args, kwargs)` called before each step; it may give other arguments for the step."""
+    _step_hooks.append(hook)
+
+
+def _note_each(cls: type, kind: str) -> None:
+    notes = _made[kind]
+
+    def make(cls_, *_args, **_kwargs):
+        thing = object.__new__(cls_)
+        notes.append(weakref.ref(thing))
+        if len(notes) % 4096 == 0:
+            notes[:] = [note for note in notes if note() is not None]
+        return thing
+
+    cls.__new__ = staticmethod(make)  # type: ignore[method-assign, assignment]
+
+
+def _on_step(optimizer, args, kwargs):
+    for hook in _step_hooks:
+        changed = hook(optimizer, args, kwargs)
+        if changed is not None:
+            args, kwargs = changed
+    return args, kwargs
+
+
+def _watch(torch: Any) -> None:
+    import torch.optim.lr_scheduler
+    import torch.utils.data
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+    _note_each(torch.nn.Module, "module")
+    _note_each(torch.optim.Optimizer, "optimizer")
+    _note_each(torch.optim.lr_scheduler.LRScheduler, "scheduler")
+    _note_each(torch.utils.data.DataLoader, "loader")
+    scaler = getattr(getattr(torch, "amp", None), "GradScaler", None)
+    if scaler is not None:
+        _note_each(scaler, "scaler")
+    register_optimizer_step_pre_hook(_on_step)
+
+
+class _WaitForTorch(importlib.abc.MetaPathFinder):
+    """Has torch watched right after a later `import torch`."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("torch")
+        if spec is None or spec.loader is None:
+            sys.meta_path.insert(0, self)
+            return spec
+        run = spec.loader.exec_module
+
+        def run_and_watch(module):
+            run(module)
+            _watch(module)
+
+        spec.loader.exec_module = run_and_watch  # type: ignore[method-assign]
+        return spec
+
+
+def start() -> None:
+    """Begins, now or when torch is imported."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        _watch(torch)
+    else:
+        sys.meta_path.insert(0, _WaitForTorch())

@@ -1,0 +1,273 @@
+"""The session of this process: what is tracked, and what happens at a boundary."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+import threading
+from typing import Any, Callable, Iterator
+
+from . import _library as library
+from . import _recorder as recorder
+from . import _values as values
+from ._library import CardswapError
+from ._module import ModuleThing
+from ._optimizer import OptimizerThing
+
+
+def _say(text: str) -> None:
+    """To the job's log."""
+    print(f"cardswap: {text}", file=sys.stderr, flush=True)
+
+
+class Session:
+    """One a process, opened by the first call that needs it. The main thread only."""
+
+    def __init__(self) -> None:
+        self._lib = library.load()
+        self._pid = os.getpid()
+        self._thread = threading.main_thread().ident
+        self._handle = ctypes.c_void_p()
+        self.has_agent = bool(os.environ.get("CARDSWAP_SOCKET"))
+        self._is_complete = False  # all is tracked: the first boundary came
+        self._names: set[str] = set()
+        self._tracked: set[int] = set()  # by id: objects that live as long as the session's things do
+        self._things: list[library.Thing] = []
+        self._optimizers: dict[int, OptimizerThing] = {}
+        self._has_stepped = False  # since the latest boundary
+        self._was_attentive = False
+        self.moved_hooks: list[Callable[[], Any]] = []
+        torch = sys.modules.get("torch")
+        framework = f"torch {torch.__version__}" if torch is not None else "python"
+        library.check(self._lib.cardswap_open(framework.encode(), ctypes.byref(self._handle)))
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        if self._handle and os.getpid() == self._pid:
+            handle, self._handle = self._handle, ctypes.c_void_p()
+            self._lib.cardswap_close(handle)
+
+    # ---- what is tracked
+
+    def free_name(self, wanted: str) -> str:
+        """Names of what is found are given in the order in which it was made, which is the same on both sides."""
+        wanted = wanted.replace("/", ".")
+        name, count = wanted, 1
+        while name in self._names:
+            count += 1
+            name = f"{wanted} {count}"
+        return name
+
+    def add(self, thing: library.Thing, of: Any = None, may_be_late: bool = False) -> None:
+        """What is late keeps the job from being moved, and from nothing else."""
+        self._check_process()
+        if self._is_complete and not may_be_late:
+            raise CardswapError(f"'{thing.name}' is tracked after the first boundary: a standby has only what was "
+                                "tracked before it; track everything before the loop", "conflict")
+        if self._is_complete and self.has_agent:
+            _say(f"cannot move: {thing.kind} '{thing.name}' is new after the first boundary; begin with it before, or, "
+                 "if it is a new loader for the same place, name the place: cardswap.batches(loader, name='train')")
+        library.track(self._handle, thing)
+        self._names.add(thing.name)
+        self._things.append(thing)
+        if of is not None:
+            self._tracked.add(id(of))
+        if isinstance(thing, OptimizerThing):
+            self._optimizers[id(thing.thing)] = thing
+
+    def complete(self) -> None:
+        """Tracks what the program has made and did not track itself, before the first boundary."""
+        if self._is_complete:
+            return
+        gc.collect()  # what is left in a cycle here may be gone in a standby
+        for module in _roots(recorder.alive("module")):
+            if not self._has_module(module) and _has_tensors(module):
+                self.add(ModuleThing(self.free_name(type(module).__name__), module), module)
+        for optimizer in recorder.alive("optimizer"):
+            if id(optimizer) not in self._tracked and hasattr(optimizer, "param_groups"):
+                self.add(OptimizerThing(self.free_name(type(optimizer).__name__), optimizer), optimizer)
+        for kind in ("scheduler", "scaler"):
+            for thing in recorder.alive(kind):
+                if id(thing) not in self._tracked:
+                    self.add(values.thing_for(self.free_name(type(thing).__name__), thing), thing)
+        self.add(values.CallbackThing(self.free_name("rng"), values.random_generators, values.set_random_generators,
+                                      "generator", loads_last=True))
+        self._is_complete = True
+        if self.has_agent:
+            self._tell_what_is_tracked()
+
+    def _has_module(self, module: Any) -> bool:
+        return id(module) in self._tracked or any(
+            isinstance(thing, ModuleThing) and any(one is module for one in thing.thing.modules())
+            for thing in self._things)
+
+    def _tell_what_is_tracked(self) -> None:
+        _say("tracked: " + ", ".join(f"'{thing.name}' ({thing.kind})" for thing in self._things))
+        for thing in self._things:
+            for what, hint in thing.obstacles():
+                _say(f"cannot move: {thing.kind} '{thing.name}': {what}; {hint}")
+        for loader in recorder.alive("loader"):
+            if id(loader) not in self._tracked:
+                _say("a DataLoader was made whose place is not carried: where the training reads from it, iterate "
+                     "over cardswap.batches(loader)")
+        for generator in self._untracked_generators():
+            _say(f"a {type(generator).__module__}.{type(generator).__qualname__} was made and is not tracked: where the "
+                 "training draws from it, cardswap.track('noise', generator) before the first boundary")
+
+    def _untracked_generators(self) -> list[Any]:
+        numpy = sys.modules.get("numpy")
+        if numpy is None:
+            return []
+        return [thing for thing in gc.get_objects()
+                if type(thing) is numpy.random.Generator and id(thing) not in self._tracked]
+
+    # ---- steps
+
+    def before_step(self, optimizer: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        """Called before each optimizer's step. Gradients of a step with a closure are there when it has been called."""
+        thing = self._optimizers.get(id(optimizer))
+        if thing is not None and thing.is_replaying:
+            return None
+        self._has_stepped = True
+        if thing is None:
+            return None
+        closure = kwargs.get("closure") if "closure" in kwargs else args[1] if len(args) > 1 else None
+        if closure is None:
+            self._capture(thing)
+            return None
+
+        def closure_then_capture():
+            result = closure()
+            self._capture(thing)
+            return result
+
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": closure_then_capture}
+        return (args[0], closure_then_capture, *args[2:]), kwargs
+
+    def _capture(self, thing: OptimizerThing) -> None:
+        if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
+            self._check_process()
+            thing.notice()
+            library.check(self._lib.cardswap_before_step(self._handle, thing.handle))
+
+    @property
+    def boundary_is_due(self) -> bool:
+        """Whether something was learned since the latest boundary, or nobody can tell."""
+        return self._has_stepped or not self._optimizers and not recorder.alive("optimizer")
+
+    def boundary(self) -> None:
+        self._check_process()
+        if not self._is_complete:
+            self.complete()
+        self._has_stepped = False
+        if library.has_attention(self._handle):
+            self._was_attentive = True
+            for optimizer in self._optimizers.values():
+                optimizer.look_at_gradients()
+            with _interrupts_end_the_process():
+                result = self._lib.cardswap_boundary(self._handle)
+        else:
+            if self._was_attentive:
+                self._was_attentive = False
+                for optimizer in self._optimizers.values():
+                    optimizer.forget_gradients()
+            result = self._lib.cardswap_boundary(self._handle)
+        if library.check(result) == library.MOVED:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The job goes on elsewhere: nothing of this program may run any more, no second "model saved" either."""
+        _say(f"the job goes on elsewhere, from step {self.steps}; this process ends")
+        for hook in self.moved_hooks:
+            hook()
+        self.close()
+        multiprocessing = sys.modules.get("multiprocessing")
+        for child in multiprocessing.active_children() if multiprocessing is not None else ():
+            child.terminate()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(0)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise CardswapError("a process that was forked from the trainer is not the job, and has no boundary: call "
+                                "cardswap in the process that trains, not in a DataLoader's worker", "conflict")
+        if threading.get_ident() != self._thread:
+            raise CardswapError("cardswap is for the main thread, which runs the training loop", "conflict")
+
+    # ---- what can be asked
+
+    @property
+    def is_standby(self) -> bool:
+        return bool(self._lib.cardswap_is_standby(self._handle))
+
+    @property
+    def steps(self) -> int:
+        return int(self._lib.cardswap_steps(self._handle))
+
+    def digest(self) -> str:
+        self.complete()
+        text = ctypes.create_string_buffer(33)
+        library.check(self._lib.cardswap_digest(self._handle, text))
+        return text.value.decode()
+
+    def do_not_rehearse(self, why: str) -> None:
+        library.check(self._lib.cardswap_do_not_rehearse(self._handle, why.encode()))
+
+
+@contextlib.contextmanager
+def _interrupts_end_the_process() -> Iterator[None]:
+    """Ctrl-C where a boundary waits: Python would hear of it when the wait is over. The process ends, as it must not go
+    on from there."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _roots(modules: list[Any]) -> list[Any]:
+    """Modules that are in no other."""
+    inner = {id(child) for module in modules for child in vars(module).get("_modules", {}).values()}
+    return [module for module in modules if "_modules" in vars(module) and id(module) not in inner]
+
+
+def _has_tensors(module: Any) -> bool:
+    return next(module.parameters(), None) is not None or next(module.buffers(), None) is not None
+
+
+_session: Session | None = None
+_lock = threading.Lock()
+
+
+def current() -> Session | None:
+    """The session, opened if need be; None where nothing of Cardswap is there to open one with: then all is inert.
+    Raises CardswapError where an agent started the program and the session cannot be opened."""
+    global _session
+    if _session is not None:
+        return _session
+    with _lock:
+        if _session is None:
+            try:
+                library.load()
+            except CardswapError:
+                if os.environ.get("CARDSWAP_SOCKET"):
+                    raise
+                return None
+            multiprocessing = sys.modules.get("multiprocessing")
+            if multiprocessing is not None and multiprocessing.parent_process() is not None:
+                raise CardswapError("a worker of multiprocessing is not the job: call cardswap in the process that "
+                                    "trains", "conflict")
+            _session = Session()
+            recorder.before_each_step(_session.before_step)
+    return _session

@@ -1,0 +1,203 @@
+"""What the Python package does by itself, without an agent; the parts with torch where Python has one."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+try:
+    import numpy
+    import torch
+except ImportError:
+    torch = None
+
+import cardswap
+from cardswap import _codec as codec
+
+
+def python(program, **environment):
+    """Runs a program of its own, since a process has one session: its exit status, and what it printed."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("CARDSWAP_")}
+    done = subprocess.run([sys.executable, "-c", program], env={**env, **environment}, capture_output=True, text=True,
+                          timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+TRAINER = """
+import cardswap, numpy, random, torch
+for seed in (torch.manual_seed, random.seed, numpy.random.seed):
+    seed(3)
+model = torch.nn.Linear(4, 2)
+optimizer = torch.optim.Adam(model.parameters())
+loader = torch.utils.data.DataLoader(torch.randn(12, 4), batch_size=3, shuffle=True)
+def train():
+    for batch in cardswap.batches(loader):
+        model(batch).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+
+
+class Inert(unittest.TestCase):
+    def test_importing_it_imports_no_torch(self):
+        self.assertEqual(python("import cardswap, sys; sys.exit('torch' in sys.modules)")[0], 0)
+
+    def test_without_a_library_all_calls_do_nothing(self):
+        status, said = python("import cardswap; cardswap.track('x', [1]); cardswap.boundary()\n"
+                              "print(list(cardswap.batches([1, 2])), [int(e) for e in cardswap.epochs(2)],"
+                              "cardswap.is_standby(), cardswap.steps())", CARDSWAP_C_LIBRARY="/nowhere.so")
+        self.assertEqual((status, said), (0, "[1, 2] [0, 1] False 0\n"))
+
+    def test_an_agents_job_does_not_train_on_without_the_library(self):
+        status, said = python("import cardswap; cardswap.boundary()", CARDSWAP_SOCKET="/nowhere",
+                              CARDSWAP_C_LIBRARY="/nowhere.so")
+        self.assertNotEqual(status, 0)
+        self.assertIn("CARDSWAP_C_LIBRARY", said)
+
+    def test_boundaries_are_counted_and_values_have_a_digest(self):
+        program = ("import cardswap, random; random.seed(1); x = [1]; cardswap.track('x', x); cardswap.boundary(); x.append({0})\n"
+                   "print(cardswap.state_digest(), cardswap.steps())")
+        one, again, other = (python(program.format(value)) for value in (2, 2, 3))
+        self.assertEqual(one, again)
+        self.assertNotEqual(one, other)
+        self.assertEqual(one[1].split()[1], "1")
+
+
+class Words(unittest.TestCase):
+    """Of what is wrong with a program."""
+
+    def said(self, program):
+        status, said = python("import cardswap\n" + program)
+        self.assertNotEqual(status, 0)
+        return said
+
+    def test_a_name_is_taken_once(self):
+        self.assertIn("'x' is tracked already", self.said("cardswap.track('x', [1]); cardswap.track('x', [2])"))
+
+    def test_a_name_has_no_slash(self):
+        self.assertIn("has a '/'", self.said("cardswap.track('x/y', [1])"))
+
+    def test_what_is_tracked_late_is_refused(self):
+        self.assertIn("'x' is tracked after the first boundary", self.said("cardswap.boundary(); cardswap.track('x', [1])"))
+
+    def test_a_number_cannot_change_in_place(self):
+        self.assertIn("attributes=", self.said("cardswap.track('x', 1)"))
+
+    def test_a_fork_has_no_boundary(self):
+        self.assertIn("forked from the trainer",
+                      self.said("import os; cardswap.boundary()\n"
+                                "if os.fork() == 0: cardswap.boundary()\n"
+                                "else: os._exit(os.waitstatus_to_exitcode(os.wait()[1]))"))
+
+    def test_another_thread_has_no_boundary(self):
+        self.assertIn("main thread", self.said(
+            "import threading, sys; cardswap.boundary()\n"
+            "def run():\n  try: cardswap.boundary()\n  except cardswap.CardswapError as e: print(e)\n"
+            "t = threading.Thread(target=run); t.start(); t.join(); sys.exit(1)"))
+
+
+class Values(unittest.TestCase):
+    def test_what_is_encoded_comes_back(self):
+        import collections
+        import random
+        for value in (None, True, -5, 2**70, 0.1, 1j, "hä", b"x", [1, (2,)], {1: "a", "b": [3]}, {3, 1}, frozenset([2]),
+                      collections.Counter("aab"), collections.deque([1, 2], 5), random.getstate()):
+            data = codec.encode(value)
+            self.assertEqual(codec.decode(data), value)
+            self.assertEqual(codec.encode(codec.decode(data)), data)
+
+    def test_what_is_no_value_is_named_by_its_place(self):
+        with self.assertRaisesRegex(codec.NotAValue, r"\['a'\]\[1\] is a builtins.object"):
+            codec.encode({"a": [1, object()]})
+
+    def test_no_bytes_do_more_than_fail(self):
+        data = codec.encode([1, {"a": (2.0, "text")}, {3}])
+        for cut in range(len(data)):
+            with self.assertRaises(ValueError):
+                codec.decode(data[:cut])
+        for at in range(len(data)):
+            for byte in (0, 0x5B, 0x74, 0xFF):
+                try:
+                    codec.decode(data[:at] + bytes([byte]) + data[at + 1:])
+                except ValueError:
+                    pass
+
+    @unittest.skipIf(torch is None, "without torch")
+    def test_tensors_and_arrays_are_values(self):
+        for value in (torch.randn(2, 3), torch.zeros(0, 3), torch.tensor(1).bool(), torch.randn(2).bfloat16()):
+            self.assertTrue(torch.equal(codec.decode(codec.encode(value)), value))
+        for value in (numpy.arange(6).reshape(2, 3), numpy.float32(3)):
+            self.assertTrue((codec.decode(codec.encode(value)) == value).all())
+        with self.assertRaisesRegex(codec.NotAValue, "detach"):
+            codec.encode(torch.ones(1, requires_grad=True) * 2)
+
+
+@unittest.skipIf(torch is None, "without torch")
+class WithTorch(unittest.TestCase):
+    def test_torch_may_come_before_or_after(self):
+        after = python(TRAINER + "train(); print(cardswap.state_digest())")
+        before = python("import torch\n" + TRAINER + "train(); print(cardswap.state_digest())")
+        self.assertEqual(after, before)
+        self.assertEqual(after[0], 0)
+
+    def test_an_epochs_place_is_found_again(self):
+        from cardswap._loop import Place
+        from torch.utils.data import DataLoader, TensorDataset
+
+        def values(batch):
+            return batch[0].flatten().tolist()
+
+        for workers in (0, 2):
+            for own in (None, torch.Generator().manual_seed(5)):
+                torch.manual_seed(7)
+                loader = DataLoader(TensorDataset(torch.arange(40.0)), batch_size=3, shuffle=True, num_workers=workers,
+                                    generator=own)
+                there = Place("there", loader)
+                for _ in range(4):
+                    there.next()
+                torch.randn(5)  # the training draws, too
+                data, generators = there.save(), torch.get_rng_state()
+                here = Place("here", loader)
+                here.next()
+                here.load(data)
+                self.assertEqual(here.save(), data)
+                rest = [values(here.next()) for _ in range(10)]
+                torch.set_rng_state(generators)
+                self.assertEqual(rest, [values(there.next()) for _ in range(10)])
+                for place in (here, there):
+                    with self.assertRaises(StopIteration):
+                        place.next()
+
+    def test_an_optimizers_step_is_the_same_again(self):
+        from cardswap._optimizer import OptimizerThing
+        for make in (lambda p: torch.optim.AdamW(p, fused=True), lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+                     lambda p: torch.optim.Adafactor(p), lambda p: torch.optim.RMSprop(p, centered=True),
+                     lambda p: torch.optim.NAdam(p), lambda p: torch.optim.Adam(p, lr=torch.tensor(0.01))):
+            model = torch.nn.Linear(5, 3)
+            optimizer = make(model.parameters())
+            other = torch.nn.Linear(5, 3)
+            there, here = OptimizerThing("there", optimizer), OptimizerThing("here", make(other.parameters()))
+            for _ in range(3):
+                model(torch.randn(2, 5)).square().sum().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+            other(torch.randn(2, 5)).square().sum().backward()  # a standby's first step
+            here.thing.step()
+            regions, _ = there.regions()
+            here.adopt([region.name.decode() for region in regions])
+            for ours, theirs in zip(here.regions()[0], regions):
+                self.assertEqual((ours.name, ours.shape, ours.bytes), (theirs.name, theirs.shape, theirs.bytes))
+                import ctypes
+                ctypes.memmove(ours.memory, theirs.memory, theirs.bytes)
+            here.load(there.save())
+            other.load_state_dict(model.state_dict())
+            self.assertEqual(here.save(), there.save())
+
+    def test_an_epoch_computes_as_a_number(self):
+        epoch = next(iter(cardswap.epochs(9, start=7)))
+        self.assertEqual((epoch % 4, 10 - epoch, f"{epoch:03d}", list(range(epoch))[-1], 2**epoch, epoch == 7, epoch < 8),
+                         (3, 3, "007", 6, 128, True, True))
+
+
+if __name__ == "__main__":
+    unittest.main()
