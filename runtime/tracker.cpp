@@ -29,6 +29,11 @@ void do_under_name(const std::string& name, Do something, Code code = Code::layo
   }
 }
 
+CapturedGradient captured(ParameterId parameter, TrackedGradient gradient) {
+  return {parameter, gradient.memory, std::move(gradient.keep_alive),
+          gradient.device ? std::move(gradient.device) : shared_cpu_device()};
+}
+
 }  // namespace
 
 void Tracker::add(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
@@ -281,6 +286,25 @@ std::optional<Tracker::ReplaySlot> Tracker::find_replayable(Is is) const {
   return std::nullopt;
 }
 
+void Tracker::give_early(const GradientSink& sink) {
+  std::uint32_t first_parameter = 0;
+  for (const auto& entry : entries_) {
+    auto* optimizer = entry.state->replayable();
+    if (optimizer == nullptr) continue;
+    const auto first = first_parameter;
+    first_parameter += static_cast<std::uint32_t>(optimizer->parameter_count());
+    if (!sink) {
+      optimizer->give_early({});
+      continue;
+    }
+    optimizer->give_early([sink, first](std::uint32_t parameter, std::uint64_t bytes,
+                                        const std::function<TrackedGradient()>& copy) {
+      const auto id = static_cast<ParameterId>(first + parameter);
+      sink(id, bytes, [&] { return captured(id, copy()); });
+    });
+  }
+}
+
 std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
   const auto slot =
       find_replayable([&](const ReplaySlot& at) { return at.optimizer->is(optimizer); });
@@ -291,11 +315,8 @@ std::optional<UpdateEntry> Tracker::capture(const void* optimizer) {
   result.options = std::move(update.options);
   std::vector<std::shared_ptr<Device>> devices;
   for (auto& gradient : update.gradients) {
-    if (!gradient.device) gradient.device = shared_cpu_device();
-    devices.push_back(gradient.device);
-    result.gradients.push_back(
-        {static_cast<ParameterId>(slot->first_parameter + gradient.parameter), gradient.memory,
-         std::move(gradient.keep_alive), std::move(gradient.device)});
+    const auto id = static_cast<ParameterId>(slot->first_parameter + gradient.parameter);
+    devices.push_back(result.gradients.emplace_back(captured(id, std::move(gradient))).device);
   }
   result.fence = fence_of(devices);
   return result;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -55,6 +56,11 @@ class Tracker {
   void load(std::span<const std::byte> block);
   /// What each trainable parameter's update rewrites, by state_view()'s regions.
   [[nodiscard]] std::vector<Shard> shards();
+  /// Takes a gradient as ReplayableOptimizer's sink does, of any tracked optimizer.
+  using GradientSink = std::function<void(ParameterId parameter, std::uint64_t bytes,
+                                          const std::function<CapturedGradient()>& copy)>;
+  /// Has `sink` given each gradient as soon as it is there; an empty one ends that.
+  void give_early(const GradientSink& sink);
   /// What `optimizer` is about to read; none for one that is not tracked or cannot be replayed.
   [[nodiscard]] std::optional<UpdateEntry> capture(const void* optimizer);
   /// Throws Error{bad_request} for an optimizer that is not there.

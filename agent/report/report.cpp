@@ -218,6 +218,8 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   r.rounds = static_cast<std::uint32_t>(std::min(amount_at(progress, "rounds"), 4e9));
   r.log_entries = count_at(progress, "log_entries");
   r.log_bytes = count_at(progress, "log_bytes");
+  r.early_bytes = count_at(progress, "early_bytes");
+  r.resent_bytes = count_at(progress, "resent_bytes");
   r.replay_ms = amount_at(progress, "replay_ms");
 
   r.lost = lost_of(migration);

@@ -94,7 +94,9 @@ struct Report {
   std::uint64_t transferred = 0;
   std::uint32_t rounds = 0;
   std::uint64_t log_entries = 0;
-  std::uint64_t log_bytes = 0;  ///< before they were packed
+  std::uint64_t log_bytes = 0;     ///< before they were packed
+  std::uint64_t early_bytes = 0;   ///< of them, sent before their optimizer's step
+  std::uint64_t resent_bytes = 0;  ///< of those, sent again
   double replay_ms = 0;
   std::vector<Bytes> bytes;  ///< of `transferred`, by what they were sent for
   double mean_rate = 0;      ///< from the first byte to the last before the freeze

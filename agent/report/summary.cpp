@@ -148,6 +148,10 @@ std::string to_text(const Report& r) {
         line("", fmt::format("update log: {} optimizer steps, {}; one replays in {}", r.log_entries,
                              format_size(r.log_bytes), format_ms(r.replay_ms)));
   }
+  if (r.early_bytes > 0) {
+    result += line("", fmt::format("{} of it while the backward pass ran, {} of that in vain",
+                                   format_size(r.early_bytes), format_size(r.resent_bytes)));
+  }
   if (r.mean_rate > 0) {
     result += line("rate", fmt::format("{}/s mean, {}/s peak", size_text(r.mean_rate),
                                        size_text(std::max(r.mean_rate, r.peak_rate))));
@@ -199,6 +203,8 @@ json::object to_json(const Report& r) {
       {"rounds", r.rounds},
       {"log_entries", r.log_entries},
       {"log_bytes", r.log_bytes},
+      {"early_bytes", r.early_bytes},
+      {"resent_bytes", r.resent_bytes},
       {"replay_ms", r.replay_ms},
       {"mean_rate", r.mean_rate},
       {"peak_rate", r.peak_rate},

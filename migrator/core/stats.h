@@ -31,6 +31,8 @@ struct MigrationStats {
   std::uint64_t log_entries = 0;    ///< replay: optimizer steps sent, ...
   std::uint64_t log_bytes = 0;      ///< ... gradients sent for them, ...
   std::uint64_t log_lag_bytes = 0;  ///< ... and gradients that the target has not replayed yet
+  std::uint64_t early_bytes = 0;    ///< of them, sent before their optimizer's step, ...
+  std::uint64_t resent_bytes = 0;   ///< ... and of those, sent again because they changed
   double replay_ms = 0;             ///< an update's replay at the target, the longest of late
   double back_pressure_ms = 0;      ///< the trainer waited because the log was full
   double window_wait_ms = 0;        ///< the trainer waited for a copy or a digest of its state
@@ -87,6 +89,8 @@ void fields(Archive& a, MigrationStats& m) {
   a("rehearsal_note", m.rehearsal_note);
   a("expected_stall_ms", m.expected_stall_ms);
   a("expected_lost_ms", m.expected_lost_ms);
+  a("early_bytes", m.early_bytes);
+  a("resent_bytes", m.resent_bytes);
 }
 
 }  // namespace cardswap

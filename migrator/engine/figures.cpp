@@ -34,6 +34,8 @@ MigrationStats Figures::stats() const {
   all.log_entries = replay_.log_entries;
   all.log_bytes = replay_.log_bytes;
   all.log_lag_bytes = replay_.log_lag_bytes;
+  all.early_bytes = replay_.early_bytes;
+  all.resent_bytes = replay_.resent_bytes;
   all.replay_ms = replay_.replay_ms;
   all.back_pressure_ms = replay_.back_pressure_ms;
   all.hold_ms = replay_.hold_ms + rehearsal_pause_ms_;

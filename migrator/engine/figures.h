@@ -29,6 +29,8 @@ struct ReplayFigures {
   std::uint64_t log_entries = 0;
   std::uint64_t log_bytes = 0;      ///< gradients sent for them
   std::uint64_t log_lag_bytes = 0;  ///< gradients that the target has not replayed yet
+  std::uint64_t early_bytes = 0;    ///< gradients sent before their step's entry
+  std::uint64_t resent_bytes = 0;   ///< of these, those that changed and were sent again
   double replay_ms = 0;             ///< of an update at the target, the longest of late
   double back_pressure_ms = 0;
   double hold_ms = 0;

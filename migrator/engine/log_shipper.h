@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <span>
 
+#include "migrator/engine/early_sender.h"
 #include "migrator/engine/replay_units.h"
 #include "migrator/engine/source_parts.h"
 #include "migrator/engine/update_log.h"
@@ -17,7 +19,7 @@ class LogShipper {
  public:
   /// All outlive this.
   LogShipper(SourceParts& source, UpdateLog& log, const ReplayUnits& units)
-      : source_(source), log_(log), units_(units) {}
+      : source_(source), log_(log), units_(units), early_(source, log, units) {}
 
   /// Begins before the program has the log, whose very next step appends. `update_bytes`: gradients
   /// of one step, if all parameters have one.
@@ -28,6 +30,13 @@ class LogShipper {
             const std::function<void()>& between_sends);
   /// Makes room for what the target has replayed by now.
   void release_replayed();
+
+  /// Sends gradients ahead of their entries from here on, or not any more.
+  void go_ahead(bool on);
+  /// Sends a piece of one. False: there is none.
+  bool send_ahead();
+  /// Drops what was sent ahead and no entry has had: before another layout, and at the end.
+  void drop_ahead() { early_.drop_all(); }
 
   /// Everything except window_wait_ms and the audit's counts, which ReplaySync adds.
   [[nodiscard]] const ReplayFigures& figures() const { return figures_; }
@@ -45,6 +54,9 @@ class LogShipper {
   /// expected of the next one.
   [[nodiscard]] std::uint64_t step_bytes() const { return step_bytes_; }
   [[nodiscard]] std::uint64_t usual_step_bytes() const { return usual_step_bytes_; }
+  /// What is to be expected to be left of these when the step's entry is there: all of them, unless
+  /// gradients go ahead.
+  [[nodiscard]] std::uint64_t usual_rest_bytes() const { return usual_rest_bytes_; }
 
  private:
   /// An update that the target has not replayed yet.
@@ -54,7 +66,15 @@ class LogShipper {
   };
   void bound(std::uint64_t update_bytes);
   void note_step(const UpdateEntry& entry);
-  void send_gradients(std::uint64_t update, const UpdateEntry& entry,
+  void note_rest(std::uint64_t step, std::uint64_t bytes, std::uint64_t ahead);
+  /// A gradient of an entry on its way, or what is left of it.
+  struct Outgoing {
+    CapturedGradient gradient;
+    std::uint64_t early = 0;  ///< its number, if it went ahead; 0: it did not
+    std::uint64_t sent = 0;   ///< bytes that did
+    std::uint8_t element_size = 1;
+  };
+  void send_gradients(std::uint64_t update, std::span<const Outgoing> gradients, const Fence& after,
                       const std::function<void()>& between_sends);
 
   SourceParts& source_;
@@ -66,9 +86,15 @@ class LogShipper {
   std::uint64_t latest_step_bytes_ = 0;  // of what was sent of it
   std::uint64_t step_bytes_ = 0;
   std::uint64_t usual_step_bytes_ = 0;
+  std::uint64_t latest_rest_bytes_ = 0;
+  std::uint64_t rest_step_ = 0;  // of that
+  std::uint64_t usual_rest_bytes_ = 0;
   std::uint64_t wire_bytes_ = 0;  // that the gradients sent took
   std::uint64_t room_ = 0;        // for gradients, where the program trains
   std::deque<Unacknowledged> unacknowledged_;
+  bool goes_ahead_ = false;
+  std::uint64_t went_ahead_at_ = 0;  // latest_step_ when that was looked at
+  EarlySender early_;
   ReplayFigures figures_;
 };
 

@@ -5,6 +5,8 @@
 //  - The log goes ahead of the base copy, or its lag would grow; shards are copied ahead only to
 //    the amount of gradients sent, so that on a slow link each gets half of it.
 //  - Updates that led to another layout go over before that layout does.
+//  - Gradients of the step under way go ahead of their entry once the base copy is complete, or
+//    where each step waits for its entry; only while no entry waits.
 // The training thread appends to the log and closes the window around its step; it waits for this
 // thread in two places only: where the log is full, and while a copy or the audit's scan reads. In
 // the first no step waits for longer than --max-stall allows: the log ends before that.
@@ -91,14 +93,17 @@ bool ReplaySync::sync() {
     follow_the_program();
     poll();
     if (given_up_) {
+      shipper_.drop_ahead();
       connection.progress_until([this] { return shipper_.all_are_replayed(); });
       return false;
     }
+    shipper_.go_ahead(base_.bytes_left() == 0 || log_->holds_each());
     ask_for_audit();
     predict();
     source_.figures.report(false);
     if (source_.freeze.is_here() || send_next()) continue;
-    if (log_->empty()) connection.progress(PeerConnection::Clock::now() + kPollInterval);
+    if (log_->empty() && !log_->has_early())
+      connection.progress(PeerConnection::Clock::now() + kPollInterval);
   }
   audit_.cancel();
   return true;
@@ -128,6 +133,7 @@ void ReplaySync::follow_the_program() {
 /// Between two updates. Chunks of the base copy that are under way are of the former layout, and
 /// the target waits for them.
 void ReplaySync::take_layout(StateView now) {
+  shipper_.drop_ahead();
   const bool interrupted = audit_.start_over();
   auto& state = source_.state;
   const auto kept = kept_regions(state.view().layout, now.layout);
@@ -175,6 +181,7 @@ bool ReplaySync::send_next() {
       send_entry(std::move(*entry));
       return true;
     }
+    if (shipper_.send_ahead()) return true;
     if (!base_.stage_next(shipper_.latest_step())) return false;
   }
   send_staged_shard();
@@ -207,6 +214,7 @@ void ReplaySync::finish_log(const StateView& frozen) {
     entry->audit = false;  // the frozen state is compared as a whole
     send_entry(std::move(*entry));
   }
+  shipper_.drop_ahead();
   poll();
   if (!given_up_ && !(frozen.layout == source_.state.view().layout)) take_layout(frozen);
 }
@@ -321,18 +329,19 @@ void ReplaySync::look_at_the_limit(const ReplayCourse& course) {
 
 void ReplaySync::predict() {
   bound_waits();
-  const auto lag = shipper_.figures().log_lag_bytes;
+  const auto lag = shipper_.figures().log_lag_bytes;  // without what goes ahead
   const auto left = base_.bytes_left();
   const auto now = measured();
   // The last step's own entry has to go over before it, whatever the lag is now: the gradients of
-  // what was copied. Replaying it takes no longer than the same step here, at the same time.
+  // what was copied, without those that went ahead. Replaying it takes no longer than the same step
+  // here, at the same time.
   const auto of_copied = [&](std::uint64_t gradients) {
     const auto all = std::max<double>(1, static_cast<double>(now.replayed_bytes));
     return static_cast<std::uint64_t>(static_cast<double>(gradients) *
                                       static_cast<double>(now.copied_bytes) / all);
   };
   const auto to_go = static_cast<std::uint64_t>(
-      shipper_.worth() * static_cast<double>(std::max(lag, shipper_.usual_step_bytes())));
+      shipper_.worth() * static_cast<double>(std::max(lag, shipper_.usual_rest_bytes())));
   source_.figures.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
   const auto limit = source_.options.spec.max_stall_ms;
   const auto freeze_ms = source_.figures.expected_downtime_ms();

@@ -10,6 +10,7 @@ namespace cardswap {
 void TargetAnswers::take(data::Message message) {
   if (const auto* accept = std::get_if<data::Accept>(&message)) {
     accepted = accept->chunks;
+    multiplies = accept->multiplies;
   } else if (auto* told = std::get_if<data::ChunkDigests>(&message)) {
     digests = std::move(*told);
   } else if (const auto* told = std::get_if<data::Confirmed>(&message)) {

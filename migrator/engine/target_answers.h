@@ -12,6 +12,7 @@ namespace cardswap {
 /// resets it before the question.
 struct TargetAnswers {
   std::optional<std::uint32_t> accepted;  ///< in how many chunks it cuts the layout
+  bool multiplies = false;                ///< Accept::multiplies
   std::optional<data::ChunkDigests> digests;
   std::optional<Digest> confirmed;
   data::Replayed replayed;

@@ -9,7 +9,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -83,6 +85,10 @@ void TargetConnection::on_control(PeerId peer, std::span<const std::byte> bytes)
     send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
   } else if (auto* update = std::get_if<data::Update>(&message)) {
     updates_.add(std::move(*update), state_.chunks().layout().total_bytes());
+  } else if (const auto* early = std::get_if<data::EarlyGradient>(&message)) {
+    updates_.add(*early, state_.chunks().layout().total_bytes());
+  } else if (const auto* dropped = std::get_if<data::EarlyDropped>(&message)) {
+    updates_.drop(*dropped);
   } else {
     orders_.take(std::move(message));
   }
@@ -95,10 +101,15 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
   liveness_.heard(Clock::now());
   const auto [what, packing] = data::decode_bulk_header(header);
   const auto plain_bytes = packing.codec == Codec::none ? bytes : packing.bytes;
-  const auto* gradient = std::get_if<data::GradientHeader>(&what);
-  const auto range = gradient != nullptr
-                         ? updates_.reserve(*gradient, plain_bytes)
-                         : state_.reserve(std::get<data::ChunkHeader>(what), plain_bytes);
+  const auto range = std::visit(
+      [&](const auto& one) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(one)>, data::ChunkHeader>) {
+          return state_.reserve(one, plain_bytes);
+        } else {
+          return updates_.reserve(one, plain_bytes);
+        }
+      },
+      what);
   return payloads_.reserve(header, packing, bytes, range);
 }
 
@@ -106,10 +117,12 @@ void TargetConnection::on_received(PeerId, std::span<const std::byte> header, st
   liveness_.heard(Clock::now());
   const auto [what, packing] = data::decode_bulk_header(header);
   bytes = payloads_.on_received(header, packing, bytes);
-  if (const auto* gradient = std::get_if<data::GradientHeader>(&what)) {
-    updates_.on_received(*gradient, bytes);
+  if (const auto* chunk = std::get_if<data::ChunkHeader>(&what)) {
+    state_.on_received(*chunk);
+  } else if (const auto* early = std::get_if<data::EarlyHeader>(&what)) {
+    updates_.on_received(*early, bytes);
   } else {
-    state_.on_received(std::get<data::ChunkHeader>(what));
+    updates_.on_received(std::get<data::GradientHeader>(what), bytes);
   }
 }
 
@@ -190,7 +203,7 @@ void TargetConnection::adopt(const SourceOrders::NewLayout& order) {
   audit_of_ = 0;
   orders_.amended.reset();
   state_.adopt(order.layout, chunk_bytes_);
-  send(data::Accept{static_cast<std::uint32_t>(state_.chunks().size())});
+  accept();
   if (order.wants_digests) digest_all(DigestFor::layout);
 }
 
@@ -207,7 +220,14 @@ bool TargetConnection::may_amend() const {
 /// Between two updates: they go on with what both layouts have.
 void TargetConnection::amend(const Layout& wanted) {
   state_.amend(wanted);
-  send(data::Accept{static_cast<std::uint32_t>(state_.chunks().size())});
+  accept();
+}
+
+/// A GPU's memory is written to by no processor here.
+void TargetConnection::accept() {
+  send(data::Accept{
+      static_cast<std::uint32_t>(state_.chunks().size()),
+      std::ranges::all_of(options_.devices, [](const auto& one) { return one->is_host(); })});
 }
 
 void TargetConnection::begin_replay() {

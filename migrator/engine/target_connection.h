@@ -60,6 +60,7 @@ class TargetConnection final : private LinkEvents {
   void adopt(const SourceOrders::NewLayout& order);
   [[nodiscard]] bool may_amend() const;
   void amend(const Layout& wanted);
+  void accept();
   void begin_replay();
   void finish_replay();
   void digest_all(DigestFor purpose);

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "migrator/core/factor.h"
 #include "migrator/core/layout.h"
 #include "migrator/device/device.h"
 #include "migrator/engine/state_view.h"
@@ -33,6 +34,12 @@ struct CapturedGradient {
   std::shared_ptr<Device> device = shared_cpu_device();
 };
 
+/// A copy of a gradient that the step under way made, and that may still change before its entry.
+struct EarlyCopy {
+  std::uint64_t step = 0;  ///< the boundary that it leads to, as far as can be told
+  CapturedGradient gradient;
+};
+
 /// One optimizer step, as the update log has it: what it read besides the state that it rewrites.
 struct UpdateEntry {
   std::uint64_t step = 0;                   ///< the boundary that the update leads to
@@ -50,6 +57,7 @@ struct ReceivedUpdate {
   struct ReplayGradient {
     ParameterId parameter{};
     Buffer memory;
+    Factor factor = {};  ///< by which it is to be multiplied before it is read
   };
   std::uint64_t number = 0;
   std::uint64_t step = 0;

@@ -7,9 +7,27 @@
 
 namespace cardswap {
 
-bool UpdateLog::fits(std::uint64_t bytes) const {
-  return closed_ || bytes == 0 || bytes_max_ == 0 || figures_.held_bytes == 0 ||
-         figures_.held_bytes + bytes <= bytes_max_;
+bool UpdateLog::fits(std::uint64_t bytes, std::uint64_t early) const {
+  const auto others = figures_.held_bytes - early;
+  return closed_ || bytes == 0 || bytes_max_ == 0 || others == 0 || others + bytes <= bytes_max_;
+}
+
+std::uint64_t UpdateLog::early_bytes_of(const UpdateEntry& entry) const {
+  std::uint64_t sum = 0;
+  for (const auto& gradient : entry.gradients) {
+    if (const auto held = early_held_.find(gradient.parameter); held != early_held_.end()) {
+      sum += held->second;
+    }
+  }
+  return sum;
+}
+
+void UpdateLog::forget_early(ParameterId parameter) {
+  const auto held = early_held_.find(parameter);
+  if (held == early_held_.end()) return;
+  figures_.held_bytes -= held->second;
+  figures_.early_bytes -= held->second;
+  early_held_.erase(held);
 }
 
 UpdateLog::Clock::time_point UpdateLog::deadline_of(std::uint64_t step) {
@@ -36,19 +54,21 @@ void UpdateLog::append(UpdateEntry entry) {
   const auto bytes = entry.bytes();
   {
     MutexLock lock(mutex_);
-    if (!fits(bytes)) {
+    const auto early = early_bytes_of(entry);
+    if (!fits(bytes, early)) {
       const auto start = Clock::now();
       const auto deadline = deadline_of(entry.step);
       bool in_time = true;
-      while (in_time && !fits(bytes)) in_time = wait(lock, deadline);
+      while (in_time && !fits(bytes, early)) in_time = wait(lock, deadline);
       figures_.back_pressure_ms += ms_since(start);
       note_wait(start);
-      overran_ = !fits(bytes);
+      overran_ = !fits(bytes, early);
     }
     if (closed_) return;
     if (overran_) {
       shut();
     } else {
+      for (const auto& gradient : entry.gradients) forget_early(gradient.parameter);
       figures_.held_bytes += bytes;
       ++appended_;
       entries_.push_back(std::move(entry));
@@ -81,6 +101,55 @@ void UpdateLog::end_step(std::uint64_t step) {
     entries_.push_back(std::move(entry));
   }
   wake_();
+}
+
+bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uint64_t bytes,
+                             const std::function<CapturedGradient()>& copy) {
+  {
+    const MutexLock lock(mutex_);
+    const auto index = static_cast<std::size_t>(parameter);
+    if (closed_ || index >= wants_early_.size() || !wants_early_[index] || !entries_.empty() ||
+        early_held_.contains(parameter) ||
+        (bytes_max_ != 0 && figures_.held_bytes + bytes > bytes_max_)) {
+      return false;
+    }
+    early_held_[parameter] = bytes;
+    figures_.held_bytes += bytes;
+    figures_.early_bytes += bytes;
+  }
+  std::optional<CapturedGradient> gradient;
+  try {
+    gradient = copy();
+  } catch (...) {
+    drop_early(parameter);
+    throw;
+  }
+  {
+    const MutexLock lock(mutex_);
+    if (closed_ || !early_held_.contains(parameter)) return false;  // its entry came meanwhile
+    early_.push_back({step, std::move(*gradient)});
+  }
+  wake_();
+  return true;
+}
+
+void UpdateLog::want_early(std::vector<bool> parameters) {
+  const MutexLock lock(mutex_);
+  wants_early_ = std::move(parameters);
+}
+
+std::optional<EarlyCopy> UpdateLog::take_early() {
+  const MutexLock lock(mutex_);
+  if (early_.empty()) return std::nullopt;
+  auto early = std::move(early_.front());
+  early_.pop_front();
+  return early;
+}
+
+void UpdateLog::drop_early(ParameterId parameter) {
+  const MutexLock lock(mutex_);
+  forget_early(parameter);
+  changed_.notify_all();
 }
 
 bool UpdateLog::holds_each() const {
@@ -142,6 +211,7 @@ void UpdateLog::close() {
 void UpdateLog::shut() {
   closed_ = true;
   entries_.clear();
+  early_.clear();
   changed_.notify_all();
 }
 
@@ -158,6 +228,11 @@ bool UpdateLog::closed() const {
 LogFigures UpdateLog::figures() const {
   const MutexLock lock(mutex_);
   return figures_;
+}
+
+bool UpdateLog::has_early() const {
+  const MutexLock lock(mutex_);
+  return !early_.empty();
 }
 
 bool UpdateLog::empty() const {

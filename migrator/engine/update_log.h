@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "migrator/core/mutex.h"
 #include "migrator/engine/update.h"
@@ -15,17 +17,21 @@ namespace cardswap {
 /// What an UpdateLog has come to.
 struct LogFigures {
   std::uint64_t held_bytes = 0;
-  double back_pressure_ms = 0;  ///< append() waited for room
-  double hold_ms = 0;           ///< what the latest held step waited for its entries
-  double waited_ms = 0;         ///< all that steps waited here, ...
-  double longest_wait_ms = 0;   ///< ... and the most that one did
-  bool all_sent = true;         ///< that the latest held step waited for, in time
+  double back_pressure_ms = 0;    ///< append() waited for room
+  std::uint64_t early_bytes = 0;  ///< of those held, copies ahead of their entry
+  double hold_ms = 0;             ///< what the latest held step waited for its entries
+  double waited_ms = 0;           ///< all that steps waited here, ...
+  double longest_wait_ms = 0;     ///< ... and the most that one did
+  bool all_sent = true;           ///< that the latest held step waited for, in time
 };
 
 /// The update log between the training thread, which appends, and the engine, which sends.
 ///
 /// Holds at most `bytes_max` of gradients that the target has not replayed yet (one entry is always
 /// let in); beyond that append() waits, which is back-pressure on the trainer, and counts it.
+///
+/// A gradient may come ahead of its entry, as a copy that counts as held. It is taken only where
+/// there is room and nothing else waits to be sent: it would gain nothing by it.
 ///
 /// No step waits here for longer than set_wait_max() allows, all its waits together. What then does
 /// not fit makes an end of the log: overran(). What was not sent by then goes after the step.
@@ -47,7 +53,19 @@ class UpdateLog {
   /// Whether each step waits for its own entry, not only the last one.
   [[nodiscard]] bool holds_each() const;
 
+  // ---- any thread that computes gradients
+  /// Takes a gradient ahead of the entry of `step`, if it is wanted and there is room: then `copy`
+  /// is called for it. False: it goes with its entry. Throws what `copy` throws.
+  bool append_early(std::uint64_t step, ParameterId parameter, std::uint64_t bytes,
+                    const std::function<CapturedGradient()>& copy);
+
   // ---- the engine's thread
+  /// Takes early, from now on, the gradients of these parameters: one truth a ParameterId.
+  void want_early(std::vector<bool> parameters);
+  /// The next gradient that came early; an entry of its step may have been appended since.
+  [[nodiscard]] std::optional<EarlyCopy> take_early();
+  /// Lets go of a copy that no entry has had.
+  void drop_early(ParameterId parameter);
   /// The next entry, unless it is of a step after `step_max`.
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
   /// Bounds the gradients that the log holds; 0: no bound.
@@ -72,10 +90,14 @@ class UpdateLog {
 
   [[nodiscard]] LogFigures figures() const;
   [[nodiscard]] bool empty() const;
+  [[nodiscard]] bool has_early() const;
 
  private:
-  /// Whether an entry of `bytes` needs to wait for nothing.
-  [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
+  /// Whether an entry needs to wait for nothing, of whose bytes `early` are held as copies.
+  [[nodiscard]] bool fits(std::uint64_t bytes, std::uint64_t early) const CARDSWAP_REQUIRES(mutex_);
+  [[nodiscard]] std::uint64_t early_bytes_of(const UpdateEntry& entry) const
+      CARDSWAP_REQUIRES(mutex_);
+  void forget_early(ParameterId parameter) CARDSWAP_REQUIRES(mutex_);
   /// The time until which `step`, which begins to wait now, may do so.
   [[nodiscard]] Clock::time_point deadline_of(std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
   void note_wait(Clock::time_point start) CARDSWAP_REQUIRES(mutex_);
@@ -87,6 +109,9 @@ class UpdateLog {
   mutable Mutex mutex_;
   Condition changed_;
   std::deque<UpdateEntry> entries_ CARDSWAP_GUARDED_BY(mutex_);
+  std::vector<bool> wants_early_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<ParameterId, std::uint64_t> early_held_ CARDSWAP_GUARDED_BY(mutex_);  // bytes
+  std::deque<EarlyCopy> early_ CARDSWAP_GUARDED_BY(mutex_);
   std::uint64_t bytes_max_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t appended_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t sent_ CARDSWAP_GUARDED_BY(mutex_) = 0;

@@ -8,6 +8,12 @@ void UpdateReplayer::add(data::Update update, std::uint64_t state_bytes) {
   });
 }
 
+void UpdateReplayer::add(const data::EarlyGradient& gradient, std::uint64_t state_bytes) {
+  queue_.add(gradient, state_bytes, [this](ParameterId parameter, std::size_t bytes) {
+    return program_.device_of(parameter).allocate(bytes);
+  });
+}
+
 void UpdateReplayer::begin(ReceivedUpdate update) {
   job_.emplace(program_, std::move(update), wake_);
 }

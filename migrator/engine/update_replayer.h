@@ -21,14 +21,14 @@ class UpdateReplayer {
   UpdateReplayer(TargetProgram& program, std::function<void()> wake)
       : program_(program), wake_(std::move(wake)) {}
 
-  /// Adds an update, as UpdateQueue does.
+  /// Adds an update, or a gradient ahead of its update, as UpdateQueue does.
   void add(data::Update update, std::uint64_t state_bytes);
-  [[nodiscard]] MemoryRange reserve(const data::GradientHeader& header, std::size_t bytes) {
+  void add(const data::EarlyGradient& gradient, std::uint64_t state_bytes);
+  void drop(const data::EarlyDropped& dropped) { queue_.drop(dropped); }
+  [[nodiscard]] MemoryRange reserve(const auto& header, std::size_t bytes) {
     return queue_.reserve(header, bytes);
   }
-  void on_received(const data::GradientHeader& header, std::size_t bytes) {
-    queue_.on_received(header, bytes);
-  }
+  void on_received(const auto& header, std::size_t bytes) { queue_.on_received(header, bytes); }
   [[nodiscard]] std::optional<ReceivedUpdate> take_next(std::uint64_t base_chunks) {
     return queue_.take(base_chunks);
   }

@@ -10,6 +10,11 @@ template <class Archive>
 void fields(Archive& a, Region& m) {
   a(m.name, m.dtype, m.shape, m.bytes, m.address);
 }
+template <class Archive>
+void fields(Archive& a, Factor& m) {
+  a(m.kind);
+  if (m.kind != FactorKind::none) a(m.value, m.product);
+}
 
 }  // namespace cardswap
 
@@ -20,7 +25,7 @@ constexpr std::size_t kTextBytesMax = 64U << 10;
 constexpr std::size_t kValuesBytesMax = 48U << 20;
 constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 constexpr std::size_t kChunkDigestBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
-constexpr std::size_t kGradientBytesMin = sizeof(std::uint32_t) + sizeof(std::uint64_t);
+constexpr std::size_t kGradientBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
 constexpr std::size_t kItemsMax = UINT32_MAX;  // no more than the message holds
 constexpr std::uint64_t kStateBytesMax = 1ULL << 50;
 
@@ -114,7 +119,7 @@ void fields(Archive& a, Bye& m) {
 }
 template <class Archive>
 void fields(Archive& a, Accept& m) {
-  a(m.chunks);
+  a(m.chunks, m.multiplies);
 }
 template <class Archive>
 void fields(Archive& a, Refuse& m) {
@@ -137,7 +142,16 @@ void fields(Archive& a, Confirmed& m) {
 }
 template <class Archive>
 void fields(Archive& a, Update::GradientSize& m) {
-  a(m.parameter, m.bytes);
+  a(m.parameter, m.bytes, m.early);
+  if (m.early != 0) a(m.factor);
+}
+template <class Archive>
+void fields(Archive& a, EarlyGradient& m) {
+  a(m.number, m.parameter, m.bytes);
+}
+template <class Archive>
+void fields(Archive& a, EarlyDropped& m) {
+  a(m.number, m.bytes);
 }
 template <class Archive>
 void fields(Archive& a, Update& m) {
@@ -176,6 +190,10 @@ void fields(Archive& a, ChunkHeader& m) {
 template <class Archive>
 void fields(Archive& a, GradientHeader& m) {
   a(m.update, m.gradient, m.offset);
+}
+template <class Archive>
+void fields(Archive& a, EarlyHeader& m) {
+  a(m.number, m.offset);
 }
 template <class Archive>
 void fields(Archive& a, Packing& m) {

@@ -8,6 +8,7 @@
 
 #include "migrator/core/compression.h"
 #include "migrator/core/error.h"
+#include "migrator/core/factor.h"
 #include "migrator/core/layout.h"
 
 /// Control messages of the data plane, between the source's and the target's engine (docs/wire.md).
@@ -15,7 +16,7 @@
 namespace cardswap::data {
 
 inline constexpr std::uint32_t kMagic = 0x43535750;  // "PWSC" on the wire
-inline constexpr std::uint32_t kVersion = 10;
+inline constexpr std::uint32_t kVersion = 11;
 inline constexpr std::size_t kRegionsMax = 1U << 20;
 inline constexpr std::uint32_t kShownBytesMax = 256U << 10U;
 
@@ -72,11 +73,12 @@ struct Equal {
 /// follow as payloads. Replayed in the order of `number`, once `base_chunks` chunks of kBaseRound
 /// and all of its gradients have landed.
 struct Update {
-  /// A gradient that follows, by its parameter.
+  /// A gradient that follows, or the EarlyGradient that it is, by its parameter.
   struct GradientSize {
     std::uint32_t parameter = 0;
     std::uint64_t bytes = 0;
-    bool operator==(const GradientSize&) const = default;
+    std::uint64_t early = 0;  ///< the EarlyGradient's number; 0: it follows
+    Factor factor = {};       ///< by which the early one is to be multiplied first
   };
   std::uint64_t number = 0;  ///< 1, 2, ...
   std::uint64_t step = 0;    ///< the boundary that the update leads to
@@ -85,6 +87,18 @@ struct Update {
   std::uint64_t base_chunks = 0;
   std::vector<std::byte> options;
   std::vector<GradientSize> gradients;
+};
+/// A gradient of a step whose Update is not known yet; its bytes follow as payloads. An Update may
+/// refer to it by its number, or EarlyDropped ends it.
+struct EarlyGradient {
+  std::uint64_t number = 0;  ///< 1, 2, ...
+  std::uint32_t parameter = 0;
+  std::uint64_t bytes = 0;  ///< at least 1
+};
+/// No Update will refer to this early gradient, of which `bytes` were sent.
+struct EarlyDropped {
+  std::uint64_t number = 0;
+  std::uint64_t bytes = 0;
 };
 /// The source ends the migration, and why.
 struct Bye {
@@ -115,6 +129,7 @@ struct Show {
 /// The target takes the layout.
 struct Accept {
   std::uint32_t chunks = 0;
+  bool multiplies = false;  ///< early gradients may come with factors
 };
 /// The target ends the migration, and why.
 struct Refuse {
@@ -158,9 +173,10 @@ struct Audited {
   std::vector<Digest> chunks;
 };
 
-using Message = std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye,
-                             Accept, Refuse, ChunkDigests, Pong, Confirmed, Update, Replayed,
-                             Audited, LayoutAmended, Knock, Rehearse, Rehearsed, Show, Shown>;
+using Message =
+    std::variant<Hello, LayoutChanged, RoundEnd, Ping, FreezeBegin, Values, Equal, Bye, Accept,
+                 Refuse, ChunkDigests, Pong, Confirmed, Update, Replayed, Audited, LayoutAmended,
+                 Knock, Rehearse, Rehearsed, Show, Shown, EarlyGradient, EarlyDropped>;
 
 [[nodiscard]] std::vector<std::byte> encode(const Message& message);
 /// Throws Error{bad_request}; allocates no more than the message's own size allows.
@@ -180,7 +196,12 @@ struct GradientHeader {
   std::uint32_t gradient = 0;  ///< index into Update::gradients
   std::uint64_t offset = 0;
 };
-using BulkHeader = std::variant<ChunkHeader, GradientHeader>;
+/// The header in front of a piece of an early gradient.
+struct EarlyHeader {
+  std::uint64_t number = 0;
+  std::uint64_t offset = 0;
+};
+using BulkHeader = std::variant<ChunkHeader, GradientHeader, EarlyHeader>;
 /// How the payload is packed; `bytes` is what it unpacks to, none: 0.
 struct Packing {
   Codec codec = Codec::none;

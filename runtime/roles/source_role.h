@@ -86,6 +86,7 @@ class SourceRole final : private SourceProgram {
   void publish(const Boundary& boundary, StateView seen);
   /// Ends a migration whose engine did not begin, unless it is over.
   void give_up(const std::string& migration, const Error& why);
+  void give_early(const std::shared_ptr<UpdateLog>& log);
   void start_engine(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
 
   void offer_freeze(const std::string& migration, double expected_ms);
@@ -94,7 +95,8 @@ class SourceRole final : private SourceProgram {
 
   RoleContext& context_;
   std::atomic<bool> looks_at_gradients_{false};
-  bool captured_ = false;  // since the last boundary; training thread only
+  bool captured_ = false;                 // since the last boundary; training thread only
+  std::weak_ptr<UpdateLog> given_early_;  // the log that hears of gradients; training thread only
 
   /// The migration that is wanted; its engine starts at one of the next boundaries.
   std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);

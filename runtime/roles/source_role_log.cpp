@@ -51,13 +51,24 @@ void SourceRole::end_logged_step(const Boundary& boundary, const Fence& fence) {
   boundary.log->end_step(step);
 }
 
+/// From the next step on, what its backward pass makes goes to `log` as soon as it is there.
+void SourceRole::give_early(const std::shared_ptr<UpdateLog>& log) {
+  if (given_early_.lock() == log) return;
+  given_early_ = log;
+  context_.tracker().give_early(
+      [this, to = given_early_](auto parameter, auto bytes, const auto& copy) {
+        const auto open = to.lock();
+        if (open) (void)open->append_early(context_.gate.step() + 1, parameter, bytes, copy);
+      });
+}
+
 void SourceRole::before_step(const void* optimizer) {
   std::shared_ptr<UpdateLog> log;
   std::shared_ptr<StateWindow> window;
   {
     const MutexLock lock(context_.mutex);
     if (log_ && log_->closed()) {
-      log_.reset();
+      log_.reset();  // and its hearing of gradients with it
       window_.reset();
       if (is_held(context_.side().state())) context_.gate.park();
     }
@@ -67,6 +78,7 @@ void SourceRole::before_step(const void* optimizer) {
   if (!log) return;
   std::optional<UpdateEntry> entry;
   try {
+    give_early(log);
     entry = context_.tracker().capture(optimizer);
   } catch (...) {  // such as no memory for a gradient's copy: the agent's news, not the loop's
     const MutexLock lock(context_.mutex);

@@ -9,6 +9,7 @@
 #include "migrator/core/reader.h"
 #include "migrator/core/writer.h"
 #include "runtime/torch/accelerator.h"
+#include "runtime/torch/gradient_taps.h"
 #include "runtime/torch/optimizer_fields.h"
 #include "runtime/torch/tensor.h"
 
@@ -144,6 +145,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
 
   TrackedUpdate capture() override {
     const torch::NoGradGuard no_grad;
+    taps_.stepping();
     TrackedUpdate update;
     update.options = save();
     std::uint32_t index = 0;
@@ -162,6 +164,14 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
            accelerator::device_of(held)});
     });
     return update;
+  }
+
+  void give_early(GradientSink sink) override {
+    if (!sink) return taps_.close();
+    std::vector<at::Tensor> parameters;
+    for_each_parameter(
+        [&](const std::string&, at::Tensor& parameter) { parameters.push_back(parameter); });
+    taps_.open(parameters, std::move(sink));
   }
 
   void noticed() override {
@@ -279,6 +289,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
   }
 
   optim::Optimizer& optimizer_;
+  GradientTaps taps_;
   Sizes groups_;                                             // as they were first seen
   using Identity = c10::weak_intrusive_ptr<at::TensorImpl>;  // known when it is gone, too
   struct Known {

@@ -21,12 +21,18 @@ std::vector<std::vector<std::byte>> seeds() {
            data::Values{5, 6, 7, bytes_of("values")},
            data::Equal{digest},
            data::Bye{"done"},
-           data::Accept{8},
+           data::Accept{8, true},
            data::Refuse{Code::refused, "no", "why"},
            data::ChunkDigests{9, true, {{ChunkId{1}, digest}}, digest},
            data::Pong{10, 11},
            data::Confirmed{digest},
-           data::Update{1, 2, true, 0, 3, bytes_of("options"), {{0, 16}, {1, 32}}},
+           data::Update{1,
+                        2,
+                        true,
+                        0,
+                        3,
+                        bytes_of("options"),
+                        {{0, 16}, {1, 32, 1, {FactorKind::float32, 0.25, digest}}, {2, 64, 2}}},
            data::Replayed{12, 1.5},
            data::Audited{13, {digest, digest}},
            data::LayoutAmended{14, 15, layout},
@@ -34,11 +40,14 @@ std::vector<std::vector<std::byte>> seeds() {
            data::Rehearse{},
            data::Rehearsed{{std::byte{1}}},
            data::Show{ChunkId{2}, 3},
-           data::Shown{ChunkId{2}, {std::byte{1}}}}) {
+           data::Shown{ChunkId{2}, {std::byte{1}}},
+           data::EarlyGradient{1, 2, 300},
+           data::EarlyDropped{1, 200}}) {
     all.push_back(data::encode(message));
   }
   all.push_back(data::encode(data::ChunkHeader{ChunkId{3}, 4}));
   all.push_back(data::encode(data::GradientHeader{1, 2, 3}, {Codec::zstd, 4, 100}));
+  all.push_back(data::encode(data::EarlyHeader{1, 2}, {Codec::lz4, 4, 100}));
   return all;
 }
 

@@ -29,10 +29,10 @@ std::string underscored(std::string text) {
 class OddTrainer : public ::testing::Test {
  protected:
   /// It trains until finish().
-  void start(const std::string& odd) {
+  void start(const std::string& odd, const std::string& step_ms = "5") {
     auto argv = program(odd, 1'000'000);
     argv.insert(argv.end(),
-                {"--step-ms", "5", "--loss-log", log_.string(), "--finish", end_.string()});
+                {"--step-ms", step_ms, "--loss-log", log_.string(), "--finish", end_.string()});
     a_.run_job("job", argv);
     // Past the step at which it begins to differ.
     ASSERT_TRUE(within(60s, [&] { return a_.step_of("job") >= 16; })) << a_.log();
@@ -81,11 +81,44 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"micro batches dropped", "rounds"}, std::pair{"zeroes in place", "stop-copy"},
         std::pair{"zeroes in place", "replay"}, std::pair{"never zeroes", "stop-copy"},
         std::pair{"never zeroes", "rounds"}, std::pair{"never zeroes", "replay"},
-        std::pair{"freezes a layer", "stop-copy"}, std::pair{"freezes a layer", "replay"},
-        std::pair{"evaluates a layer", "stop-copy"}, std::pair{"evaluates a layer", "replay"}),
+        std::pair{"accumulates", "replay"}, std::pair{"freezes a layer", "stop-copy"},
+        std::pair{"freezes a layer", "replay"}, std::pair{"evaluates a layer", "stop-copy"},
+        std::pair{"evaluates a layer", "replay"}),
     [](const auto& info) {
       return underscored(std::string(info.param.first) + "_" + info.param.second);
     });
+
+struct Changed {
+  const char* odd;
+  bool resent;  ///< what was sent in the backward pass went again
+};
+
+/// Its gradients go while the backward pass runs, and it does something to them before the
+/// optimizer reads them.
+class OddTrainerOfGradients : public OddTrainer, public ::testing::WithParamInterface<Changed> {};
+
+TEST_P(OddTrainerOfGradients, GoesOnBitForBitAndSentThemBeforeTheStep) {
+  const auto& c = GetParam();
+  start(c.odd, "20");
+  const auto moved = a_.ask({"migrate", "job", "--to", b_.at("cpu:0"), "--strategy", "replay",
+                             "--max-stall", "none", "--timeout", "60s"});
+  ASSERT_EQ(text(moved, "result"), "ok");
+  const auto& progress = moved.at("progress").as_object();
+  EXPECT_EQ(text(progress, "strategy"), "replay");
+  EXPECT_EQ(number(progress, "regions_not_replayed"), 0);
+  EXPECT_GT(number(progress, "early_bytes"), 0);
+  EXPECT_EQ(number(progress, "resent_bytes") > 0, c.resent) << number(progress, "resent_bytes");
+  finish(b_);
+  EXPECT_EQ(losses(log_), expected(c.odd));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OddTrainerOfGradients,
+                         ::testing::Values(Changed{"", false}, Changed{"clips by norm", false},
+                                           Changed{"unscales", false}, Changed{"adds noise", true}),
+                         [](const auto& info) {
+                           return info.param.odd[0] == 0 ? std::string("changes_nothing")
+                                                         : underscored(info.param.odd);
+                         });
 
 struct Refused {
   const char* odd;

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -121,14 +123,19 @@ class Trainer final : public SourceProgram {
       log = log_;
       window = window_;
     }
-    UpdateEntry entry;
-    entry.step = step_ + 1;
-    entry.options = experts_.options();
+    std::map<std::size_t, std::shared_ptr<Bytes>> made;
     for (const auto expert : chosen) {
       auto gradient = std::make_shared<Bytes>(experts_.bytes_of(expert));
       for (std::size_t i = 0; i < gradient->size(); ++i) {
         (*gradient)[i] = static_cast<std::byte>(i * (step_ + 3) + expert);
       }
+      made[expert] = gradient;
+    }
+    if (log && in_backward) in_backward(*log, step_ + 1, made);
+    UpdateEntry entry;
+    entry.step = step_ + 1;
+    entry.options = experts_.options();
+    for (const auto& [expert, gradient] : made) {
       entry.gradients.push_back({static_cast<ParameterId>(expert), *gradient, gradient});
     }
     const auto gradients = entry.gradients;
@@ -149,6 +156,10 @@ class Trainer final : public SourceProgram {
   }
 
   std::atomic<std::uint64_t> snapshots{0};
+  /// Called when a step's gradients are there and before its entry; may change them.
+  std::function<void(UpdateLog& log, std::uint64_t step,
+                     std::map<std::size_t, std::shared_ptr<Bytes>>& gradients)>
+      in_backward;
 
  private:
   Experts& experts_;

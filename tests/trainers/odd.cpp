@@ -86,8 +86,11 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms,
         weight.set_data(weight.t().contiguous().t());
       }
     }
-    const auto x = torch::randn({8, kWidth});
-    const auto loss = torch::mse_loss(model(x) * temperature, x.roll(1, 1).tanh());
+    const auto next_loss = [&] {
+      const auto x = torch::randn({8, kWidth});
+      return torch::mse_loss(model(x) * temperature, x.roll(1, 1).tanh());
+    };
+    const auto loss = next_loss();
     if (is("zeroes in place")) {
       optimizer.zero_grad(false);
     } else if (micro) {
@@ -96,7 +99,22 @@ int train(const TrainerOptions& options, const std::string& odd, double step_ms,
     } else if (!is("never zeroes")) {
       optimizer.zero_grad();
     }
-    loss.backward();
+    constexpr double kScale = 1024;
+    (is("unscales") ? loss * kScale : loss).backward();
+    // As many as the step's number says now and then: what was learned of the last step is wrong.
+    const auto passes = is("accumulates") ? (step % 5 == 0 ? 2 : 3) : 1;
+    for (int i = 1; i < passes; ++i) next_loss().backward();
+    if (is("unscales")) {
+      for (const auto& parameter : model->parameters()) parameter.grad().mul_(1 / kScale);
+    }
+    if (is("unscales") || is("clips by norm")) {
+      nn::utils::clip_grad_norm_(model->parameters(), 0.05);
+    }
+    if (is("adds noise")) {
+      for (const auto& parameter : model->parameters()) {
+        parameter.grad().add_(1e-3 * torch::randn_like(parameter.grad()));
+      }
+    }
     log.write(step, loss.item<double>());
     if (!finish.empty() && std::filesystem::exists(finish)) steps = step + 1;
     std::this_thread::sleep_until(begin + std::chrono::duration_cast<std::chrono::nanoseconds>(

@@ -80,6 +80,14 @@ class ReplayableOptimizer {
   /// Called when it is about to step and a migration is on its way: before capture(), and before a
   /// migration begins for a step at least.
   virtual void noticed() {}
+  /// Takes the gradient of a parameter, counted over the optimizer's groups, ahead of capture(). If
+  /// it is wanted and there is room, `copy` is called for it, at once. Any thread.
+  using GradientSink = std::function<void(std::uint32_t parameter, std::uint64_t bytes,
+                                          const std::function<TrackedGradient()>& copy)>;
+  /// Gives `sink`, from now on, each gradient that the next step will read, as soon as it is there;
+  /// an empty one ends that. It may change until capture(), which tells what the step reads: one
+  /// that was given is only spared the way when it is equal, or a multiple, byte by byte.
+  virtual void give_early(GradientSink /*sink*/) {}
   /// Whether its updates have gradients; a hook's carry empty ones.
   [[nodiscard]] virtual bool has_gradients() const { return true; }
   /// Steps with these gradients; parameters that have none here are left alone.

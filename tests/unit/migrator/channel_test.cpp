@@ -51,6 +51,8 @@ MigrationStats some_stats() {
   stats.note = "n";
   stats.rehearsal = "equal";
   stats.rehearsal_note = "r";
+  stats.early_bytes = 26;
+  stats.resent_bytes = 27;
   return stats;
 }
 

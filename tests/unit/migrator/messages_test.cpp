@@ -22,12 +22,18 @@ std::vector<Message> one_of_each() {
           Values{1, 2, 3, {std::byte{1}, std::byte{2}}},
           Equal{digest},
           Bye{"done"},
-          Accept{7},
+          Accept{7, true},
           Refuse{Code::layout_differs, "w differs", "build the same model"},
           ChunkDigests{2, true, {{ChunkId{1}, digest}, {ChunkId{2}, Digest{}}}, digest},
           Pong{1, 2},
           Confirmed{digest},
-          Update{1, 2, true, 3, 4, {std::byte{5}}, {{6, 7}, {8, 9}}},
+          Update{1,
+                 2,
+                 true,
+                 3,
+                 4,
+                 {std::byte{5}},
+                 {{6, 7}, {8, 9, 10, {FactorKind::bfloat16, 0.5, digest}}, {11, 12, 13}}},
           Replayed{10, 1.5},
           Audited{11, {digest, Digest{}}},
           LayoutAmended{12, 13, some_layout()},
@@ -35,7 +41,9 @@ std::vector<Message> one_of_each() {
           Rehearse{},
           Rehearsed{{std::byte{1}}},
           Show{ChunkId{2}, 3},
-          Shown{ChunkId{2}, {std::byte{1}}}};
+          Shown{ChunkId{2}, {std::byte{1}}},
+          EarlyGradient{17, 18, 19},
+          EarlyDropped{20, 21}};
 }
 
 TEST(DataMessages, HaveTheBytesOfTheirVersion) {
@@ -46,7 +54,8 @@ TEST(DataMessages, HaveTheBytesOfTheirVersion) {
 TEST(BulkHeaders, HaveTheBytesOfTheirVersion) {
   const std::vector<Bulk> headers{{ChunkHeader{ChunkId{7}, 3}, {}},
                                   {ChunkHeader{ChunkId{8}, 9}, {Codec::shuffled, 8, 1 << 20}},
-                                  {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}}};
+                                  {GradientHeader{1, 2, 3}, {Codec::zstd, 4, 5}},
+                                  {EarlyHeader{6, 7}, {}}};
   test::expect_wire_bytes(headers, WIRE_BYTES "/bulk.txt",
                           [](const Bulk& bulk) { return encode(bulk.what, bulk.packing); });
 }
@@ -80,7 +89,8 @@ TEST(DataMessages, RefuseACountThatTheMessageCannotHold) {
 }
 
 TEST(BulkHeaders, ComeBackAsTheyWereWrittenOrAreRefused) {
-  const std::vector<BulkHeader> headers{ChunkHeader{ChunkId{7}, 3}, GradientHeader{1, 2, 3}};
+  const std::vector<BulkHeader> headers{ChunkHeader{ChunkId{7}, 3}, GradientHeader{1, 2, 3},
+                                        EarlyHeader{4, 5}};
   for (const auto& header : headers) {
     const Packing packing{Codec::zstd, 4, 5};
     const auto packed = encode(header, packing);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <new>
 
 #include "migrator/engine/state_window.h"
 
@@ -131,6 +132,85 @@ TEST(UpdateLog, AnAuditComesBehindEveryUpdateOfItsStep) {
   EXPECT_TRUE(log.take()->audit);
   log.end_step(8);
   EXPECT_FALSE(log.take()) << "asked for once";
+}
+
+/// A parameter's gradient, taken early by a log that wants it.
+struct EarlyGradientOf {
+  std::vector<std::byte> memory;
+  int copies = 0;
+  bool operator()(UpdateLog& log, std::uint64_t step, std::uint32_t parameter = 0) {
+    return log.append_early(step, ParameterId{parameter}, memory.size(), [this, parameter] {
+      ++copies;
+      const auto copy = std::make_shared<std::vector<std::byte>>(memory);
+      return CapturedGradient{ParameterId{parameter}, *copy, copy};
+    });
+  }
+};
+
+TEST(UpdateLog, TakesAGradientEarlyOnlyWhereItIsWantedAndWouldGainByIt) {
+  std::atomic<int> woken = 0;
+  UpdateLog log([&] { ++woken; });
+  log.set_bytes_max(100);
+  EarlyGradientOf gradient{std::vector<std::byte>(60)};
+  EXPECT_FALSE(gradient(log, 1)) << "nobody asked for it";
+  log.want_early({true, true});
+  EXPECT_TRUE(gradient(log, 1));
+  EXPECT_EQ(woken, 1);
+  EXPECT_FALSE(gradient(log, 1)) << "it is there";
+  EXPECT_FALSE(gradient(log, 1, 1)) << "no room";
+  EXPECT_FALSE(gradient(log, 1, 2)) << "another parameter";
+  EXPECT_EQ(gradient.copies, 1);
+  EXPECT_EQ(log.figures().held_bytes, 60U);
+  EXPECT_EQ(log.figures().early_bytes, 60U);
+  const auto early = log.take_early();
+  ASSERT_TRUE(early);
+  EXPECT_EQ(early->step, 1U);
+  log.drop_early(ParameterId{0});
+  EXPECT_EQ(log.figures().held_bytes, 0U);
+  log.append(entry_of(1, 10));
+  EXPECT_FALSE(gradient(log, 2)) << "an entry has the line first";
+  (void)log.take();
+  EXPECT_TRUE(gradient(log, 2));
+  log.close();
+  EXPECT_FALSE(log.take_early());
+  EXPECT_FALSE(gradient(log, 3));
+}
+
+TEST(UpdateLog, CountsAGradientOnceThoughItCameEarly) {
+  UpdateLog log([] {});
+  log.set_bytes_max(100);
+  log.want_early({true});
+  EarlyGradientOf gradient{std::vector<std::byte>(60)};
+  ASSERT_TRUE(gradient(log, 1));
+  log.append(entry_of(1, 60));  // does not wait for its own copy
+  EXPECT_EQ(log.figures().held_bytes, 60U);
+  EXPECT_EQ(log.figures().early_bytes, 0U);
+  EXPECT_EQ(log.figures().back_pressure_ms, 0);
+  log.drop_early(ParameterId{0});  // the entry's now
+  EXPECT_EQ(log.figures().held_bytes, 60U);
+  log.release(60);
+  EXPECT_EQ(log.figures().held_bytes, 0U);
+}
+
+TEST(UpdateLog, HoldsNothingOfAGradientThatCouldNotBeCopied) {
+  UpdateLog log([] {});
+  log.want_early({true});
+  EXPECT_THROW((void)log.append_early(1, ParameterId{0}, 10,
+                                      []() -> CapturedGradient { throw std::bad_alloc(); }),
+               std::bad_alloc);
+  EXPECT_EQ(log.figures().held_bytes, 0U);
+  EXPECT_FALSE(log.take_early());
+}
+
+TEST(UpdateLog, ForgetsACopyWhoseEntryCameFirst) {
+  UpdateLog log([] {});
+  log.want_early({true});
+  EXPECT_FALSE(log.append_early(1, ParameterId{0}, 10, [&] {
+    log.append(entry_of(1, 10));
+    return CapturedGradient{};
+  }));
+  EXPECT_FALSE(log.take_early());
+  EXPECT_EQ(log.figures().held_bytes, 10U);
 }
 
 TEST(ReplaySizes, CountsParametersAsGradientsAndHooksNot) {

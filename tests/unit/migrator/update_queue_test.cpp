@@ -88,5 +88,91 @@ TEST(UpdateQueue, BeginsAnewForAnotherLayoutUnlessSomethingIsLanding) {
   EXPECT_THROW(queue.clear(), Error);
 }
 
+void land(UpdateQueue& queue, const data::EarlyHeader& header, std::size_t bytes, std::byte with) {
+  const auto place = queue.reserve(header, bytes).bytes;
+  std::fill(place.begin(), place.end(), with);
+  queue.on_received(header, bytes);
+}
+data::Update update_with_early(std::uint64_t number, std::uint64_t early, std::uint64_t bytes) {
+  data::Update update;
+  update.number = number;
+  update.gradients = {{5, bytes, early, {FactorKind::float32, 0.5, Digest{{1}}}}, {6, 2}};
+  return update;
+}
+
+TEST(UpdateQueue, TakesAGradientThatCameBeforeItsUpdate) {
+  UpdateQueue queue;
+  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  land(queue, data::EarlyHeader{1, 0}, 6, std::byte{1});
+  queue.add(update_with_early(1, 1, 10), kMost, host);
+  land(queue, {1, 1, 0}, 2, std::byte{3});
+  EXPECT_FALSE(queue.take(0)) << "the early one is not whole";
+  land(queue, data::EarlyHeader{1, 6}, 4, std::byte{2});
+  const auto update = queue.take(0);
+  ASSERT_TRUE(update);
+  ASSERT_EQ(update->gradients.size(), 2U);
+  EXPECT_EQ(update->gradients[0].memory.bytes[5], std::byte{1});
+  EXPECT_EQ(update->gradients[0].memory.bytes[6], std::byte{2});
+  EXPECT_EQ(update->gradients[0].factor.kind, FactorKind::float32);
+  EXPECT_EQ(update->gradients[0].factor.value, 0.5);
+  EXPECT_EQ(update->gradients[1].memory.bytes[0], std::byte{3});
+  EXPECT_EQ(update->gradients[1].factor.kind, FactorKind::none);
+}
+
+TEST(UpdateQueue, LetsADroppedGradientsPiecesLandAndForgetsIt) {
+  UpdateQueue queue;
+  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  (void)queue.reserve(data::EarlyHeader{1, 0}, 4);
+  queue.drop({1, 6});
+  land(queue, data::EarlyHeader{1, 4}, 2, {});
+  EXPECT_THROW(queue.clear(), Error) << "a piece is landing";
+  queue.on_received(data::EarlyHeader{1, 0}, 4);
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 6}, 1), Error) << "nobody's any more";
+  queue.clear();
+  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+}
+
+TEST(UpdateQueue, RefusesEarlyGradientsThatNoHonestSourceSends) {
+  UpdateQueue queue;
+  EXPECT_THROW(queue.add(data::EarlyGradient{2, 5, 10}, kMost, host), Error) << "out of order";
+  EXPECT_THROW(queue.add(data::EarlyGradient{1, 5, 0}, kMost, host), Error) << "of nothing";
+  EXPECT_THROW(queue.add(data::EarlyGradient{1, 5, kMost + 1}, kMost, host), Error) << "too much";
+  EXPECT_THROW(queue.drop({1, 0}), Error) << "not announced";
+  queue.add(data::EarlyGradient{1, 5, 10}, kMost, host);
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{2, 0}, 1), Error) << "not announced";
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 5}, 6), Error) << "past the end";
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, ~0ULL}, 1), Error) << "overflows";
+  (void)queue.reserve(data::EarlyHeader{1, 0}, 8);
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 0}, 8), Error) << "twice";
+  EXPECT_THROW(queue.drop({1, 7}), Error) << "fewer than came";
+  EXPECT_THROW(queue.drop({1, 11}), Error) << "more than there are";
+  EXPECT_THROW(queue.add(update_with_early(1, 2, 10), kMost, host), Error) << "no such one";
+  EXPECT_THROW(queue.add(update_with_early(1, 1, 9), kMost, host), Error) << "another size";
+  auto other = update_with_early(1, 1, 10);
+  other.gradients[0].parameter = 6;
+  EXPECT_THROW(queue.add(other, kMost, host), Error) << "another parameter";
+  for (const double factor : {0.0, -1.0, 0.1, 1e300}) {
+    auto odd = update_with_early(1, 1, 10);
+    odd.gradients[0].factor.value = factor;
+    EXPECT_THROW(queue.add(odd, kMost, host), Error) << factor << " is no positive float";
+  }
+  auto twice = update_with_early(1, 1, 10);
+  twice.gradients.push_back(twice.gradients[0]);
+  EXPECT_THROW(queue.add(twice, kMost, host), Error) << "twice in one";
+  queue.add(update_with_early(1, 1, 10), kMost, host);
+  EXPECT_THROW(queue.add(update_with_early(2, 1, 10), kMost, host), Error) << "in two";
+  EXPECT_THROW(queue.drop({1, 10}), Error) << "an update has it";
+}
+
+TEST(UpdateQueue, BoundsEarlyGradientsAndUpdatesTogether) {
+  UpdateQueue queue;
+  queue.add(data::EarlyGradient{1, 0, kMost}, kMost, host);
+  queue.add(data::EarlyGradient{2, 1, kMost}, kMost, host);
+  queue.add(update_of(1, {kMost}), kMost, host);
+  queue.add(update_of(2, {kMost}), kMost, host);
+  EXPECT_THROW(queue.add(update_of(3, {1}), kMost, host), Error);
+  EXPECT_THROW(queue.add(data::EarlyGradient{3, 2, 1}, kMost, host), Error);
+}
+
 }  // namespace
 }  // namespace cardswap

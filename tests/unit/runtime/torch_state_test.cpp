@@ -268,6 +268,88 @@ TEST(CapturedUpdate, IsOfItsStepWhateverBecomesOfItsGradients) {
   EXPECT_THAT(std::span(sent, 4), ::testing::Each(3.0F));
 }
 
+/// An optimizer's gradients as they are given early.
+struct EarlyGradients {
+  torch::Tensor first = torch::ones({1024}).requires_grad_();
+  torch::Tensor second = torch::ones({1024}).requires_grad_();
+  torch::Tensor small = torch::ones({4}).requires_grad_();
+  optim::SGD optimizer{{first, second, small}, optim::SGDOptions(0.1)};
+  std::unique_ptr<TrackedState> tracked = Trackable<optim::SGD>::make(optimizer);
+  std::vector<std::pair<std::uint32_t, float>> given;  // the parameter, and its gradient's first
+
+  EarlyGradients() {
+    tracked->replayable()->give_early(
+        [this](std::uint32_t parameter, std::uint64_t bytes, const auto& copy) {
+          const auto gradient = copy();
+          EXPECT_EQ(gradient.parameter, parameter);
+          EXPECT_EQ(gradient.memory.size(), bytes);
+          given.emplace_back(parameter, *reinterpret_cast<const float*>(gradient.memory.data()));
+        });
+  }
+  void step() {
+    (void)tracked->replayable()->capture();
+    optimizer.step();
+    optimizer.zero_grad();
+  }
+};
+
+TEST(EarlyGradient, IsGivenAsItIsOnceAStepWasSeen) {
+  EarlyGradients all;
+  const auto pass = [&] { (all.first * 2 + all.second * 3 + all.small.sum()).sum().backward(); };
+  pass();
+  EXPECT_TRUE(all.given.empty()) << "how many passes a step has is not known";
+  all.step();
+  pass();
+  EXPECT_THAT(all.given, ::testing::UnorderedElementsAre(std::pair{0U, 2.0F}, std::pair{1U, 3.0F}))
+      << "and a small one goes with its step";
+}
+
+TEST(EarlyGradient, IsGivenAtTheLastPassOfAStep) {
+  EarlyGradients all;
+  for (int step = 0; step < 3; ++step) {
+    all.given.clear();
+    for (int pass = 0; pass < 3; ++pass) {
+      EXPECT_TRUE(all.given.empty()) << step << " " << pass;
+      (all.first * (pass + 1)).sum().backward();
+    }
+    if (step > 0) {
+      EXPECT_THAT(all.given, ::testing::ElementsAre(std::pair{0U, 6.0F}));
+    }
+    all.step();
+  }
+}
+
+TEST(EarlyGradient, IsNotGivenWhereItIsNoDenseTensorLikeItsParameter) {
+  auto table = torch::ones({64, 32}).requires_grad_();
+  optim::SGD optimizer({table}, optim::SGDOptions(0.1));
+  const auto tracked = Trackable<optim::SGD>::make(optimizer);
+  int given = 0;
+  tracked->replayable()->give_early([&](auto, auto, const auto&) { ++given; });
+  for (int step = 0; step < 2; ++step) {
+    torch::nn::functional::embedding(torch::tensor({1, 2}), table,
+                                     torch::nn::functional::EmbeddingFuncOptions().sparse(true))
+        .sum()
+        .backward();
+    (void)tracked->replayable()->capture();
+    optimizer.zero_grad();
+  }
+  EXPECT_EQ(given, 0);
+}
+
+/// Such as no memory for the copy: the loop never hears of it.
+TEST(EarlyGradient, ThatCannotBeTakenDisturbsNoBackwardPass) {
+  EarlyGradients all;
+  all.tracked->replayable()->give_early(
+      [](auto, auto, const auto&) { throw std::runtime_error("no memory"); });
+  for (int step = 0; step < 2; ++step) {
+    EXPECT_NO_THROW(all.first.sum().backward());
+    all.step();
+  }
+  all.tracked->replayable()->give_early({});
+  all.tracked.reset();
+  EXPECT_NO_THROW(all.first.sum().backward()) << "its hooks are gone";
+}
+
 TEST(Lbfgs, GoesOnWithItsHistory) {
   struct Fit {
     torch::Tensor weight = torch::ones({5}).requires_grad_();
