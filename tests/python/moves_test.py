@@ -188,6 +188,13 @@ class Careless(Moves):
         self.finish(self.b)
         self.assertEqual(self.ends.read_text(), "saved\nit ended\n")
 
+    def test_what_was_made_and_is_not_carried_is_named_at_the_first_boundary(self):
+        self.begin("unnoticed")
+        said = self.a.printed()
+        self.assertIn("a DataLoader was made whose place is not carried", said)
+        self.assertIn("a numpy.random._generator.Generator was made and is not tracked", said)
+        self.finish(self.a)
+
     def test_an_iterator_that_nobody_can_make_anew_is_refused_by_name(self):
         self.begin("iterator")
         self.assertIn("cannot move: loader 'loader': a range_iterator", self.a.printed())
@@ -226,6 +233,8 @@ class Careless(Moves):
         wait_until(lambda: self.a.ask("status", started["id"])["state"] == "syncing", "it syncs")
         os.kill(self.b.job()["pid"], signal.SIGINT)
         wait_until(lambda: self.a.ask("status", started["id"])["state"] in ("aborted", "failed"), "the abort")
+        failed = self.a.ask("status", started["id"])["error"]  # of the process's end, not of what it did after its wait
+        self.assertIn(failed["code"], ("unreachable", "link_lost", "target_lost"), failed)
         self.finish(self.a)
 
 
