@@ -13,6 +13,8 @@ constexpr double kHandoverAssumedMs = 3;
 constexpr double kRoundTrips = 5;  // final round, digests, agreement, grant
 /// Of a step, for its optimizer's part: the last replay runs beside it.
 constexpr double kOwnShare = 0.3;
+/// Of a step, that the standby's takes longer: it is the first one there that does all of its work.
+constexpr double kLaterThere = 0.1;
 
 double rate_or(double measured, double assumed) { return measured > 0 ? measured : assumed; }
 
@@ -24,6 +26,17 @@ double expected_downtime_ms(const Measurements& measured) {
   const double replay = std::max(0.0, measured.replay_ms - kOwnShare * measured.step_ms);
   return digest_ms(measured, state + dirty) + link_ms(measured, dirty) + replay + kFixedMs +
          rate_or(measured.handover_ms, kHandoverAssumedMs) + kRoundTrips * measured.round_trip_ms;
+}
+
+Stands expected_stands(const Measurements& measured) {
+  if (!measured.rehearses) return {expected_downtime_ms(measured), 0};
+  // The agents hear of neither before the second.
+  const double agents = rate_or(measured.handover_ms, kHandoverAssumedMs);
+  auto then = measured;
+  then.dirty_bytes = 0;
+  then.replay_ms = 0;
+  return {expected_downtime_ms(measured) - agents,
+          expected_downtime_ms(then) + kLaterThere * measured.step_ms};
 }
 
 double link_ms(const Measurements& measured, double bytes) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace cardswap {
@@ -17,6 +18,8 @@ struct Measurements {
   double round_trip_ms = 0;
   /// Journal writes and requests from the digests to the grant; 0: unknown.
   double handover_ms = 0;
+  /// Both sides take one step from the state that both hold, before anything commits.
+  bool rehearses = false;
   // Of a replay that is under way:
   std::uint64_t copied_bytes = 0;  ///< of replayed_bytes
   std::uint64_t logged_bytes = 0;  ///< gradients sent so far
@@ -24,6 +27,17 @@ struct Measurements {
 
 /// What a freeze right now would cost: scan the state, send what differs, digest it, agree.
 [[nodiscard]] double expected_downtime_ms(const Measurements& measured);
+
+/// How long the job stands at its boundaries: once, or twice where it takes a step in between that
+/// is rehearsed. Each makes another step late. ms.
+struct Stands {
+  double first = 0;   ///< until the target has it all
+  double second = 0;  ///< behind the step that both take: until that was compared, and granted
+
+  [[nodiscard]] double longest() const { return std::max(first, second); }
+  [[nodiscard]] double all() const { return first + second; }
+};
+[[nodiscard]] Stands expected_stands(const Measurements& measured);
 
 /// What `bytes` take on the link, and what one thread takes to digest them.
 [[nodiscard]] double link_ms(const Measurements& measured, double bytes);

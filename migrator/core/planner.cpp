@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace cardswap {
 namespace {
@@ -14,6 +15,8 @@ constexpr double kWellWithin = 0.25;
 /// A part of a base copy is for a clear gain: replay's bytes are proven in the freeze alone then.
 constexpr double kPartPays = 0.85;
 constexpr double kTheSame = 1.02;  // a difference that no prediction can tell
+
+double in_mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1U << 20U); }
 
 /// Why it does not fit.
 Prediction judged(Prediction p, double max_stall_ms) {
@@ -33,7 +36,9 @@ Prediction stopping(const Measurements& measured, Strategy strategy, std::uint64
   then.replay_ms = 0;
   Prediction p;
   p.strategy = strategy;
-  p.downtime_ms = p.stall_ms = p.lost_ms = expected_downtime_ms(then);
+  const auto stands = expected_stands(then);
+  p.downtime_ms = p.lost_ms = stands.all();
+  p.stall_ms = stands.longest();
   return p;
 }
 
@@ -62,8 +67,8 @@ Prediction replaying(const Measurements& measured, const Prediction& stop, doubl
 }  // namespace
 
 bool should_freeze(const FreezeRule& now) {
-  if (now.max_stall_ms > 0 && now.expected_downtime_ms > now.max_stall_ms) return false;
-  if (now.max_stall_ms > 0 && now.expected_downtime_ms < kWellWithin * now.max_stall_ms) {
+  if (now.max_stall_ms > 0 && now.expected_stand_ms > now.max_stall_ms) return false;
+  if (now.max_stall_ms > 0 && now.expected_stand_ms < kWellWithin * now.max_stall_ms) {
     return true;
   }
   if (now.last_round || now.dirty_bytes == 0) return true;
@@ -97,6 +102,25 @@ Strategy choose(const std::vector<Prediction>& predictions) {
     std::erase_if(left, [&](const Prediction& p) { return p.*cost > kTheSame * least; });
   }
   return std::ranges::min_element(left, {}, &Prediction::total_time_ms)->strategy;
+}
+
+Error no_strategy_fits(const Measurements& measured, double max_stall_ms,
+                       std::uint64_t rewritten_bytes, const std::vector<Prediction>& predictions) {
+  double least = stopping(measured, Strategy::rounds, rewritten_bytes).stall_ms;
+  auto text = fmt::format(
+      "no strategy keeps each step of the job within {:.0f} ms on this link: rounds would stop it "
+      "for at least {:.0f} ms, as each step changes {:.1f} of {:.1f} MiB",
+      max_stall_ms, least, in_mib(rewritten_bytes), in_mib(measured.state_bytes));
+  for (const auto& p : predictions) {
+    if (p.strategy == Strategy::rounds || p.transferred == 0) continue;
+    text +=
+        fmt::format(", {} would {} for {:.0f} ms", to_string(p.strategy),
+                    p.strategy == Strategy::replay ? "keep steps of it" : "stop it", p.stall_ms);
+    least = std::min(least, p.stall_ms);
+  }
+  return Error(
+      Code::not_converging, std::move(text),
+      fmt::format("allow more with --max-stall {:.0f}ms, or raise --bandwidth", 1.3 * least));
 }
 
 }  // namespace cardswap

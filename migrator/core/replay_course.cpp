@@ -81,8 +81,9 @@ class Walk {
     const auto left = static_cast<double>(m_.replayed_bytes) * (1 - at_.copied);
     const auto entry = static_cast<double>(m_.update_bytes) * at_.copied;
     then.dirty_bytes = static_cast<std::uint64_t>(left + entry * (lagging_ ? 2 : 1));
-    course.freeze_ms = expected_downtime_ms(then);
-    course.stall_ms = std::max(course.stall_ms, course.freeze_ms);
+    const auto stands = expected_stands(then);
+    course.freeze_ms = stands.all();
+    course.stall_ms = std::max(course.stall_ms, stands.longest());
     course.lost_ms += course.freeze_ms;
     const double logged_ms = log_sent_ - logged_before_;
     const double bytes_a_ms = base_ > 0 ? static_cast<double>(m_.replayed_bytes) / base_ : 0;

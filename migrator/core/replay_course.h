@@ -11,7 +11,7 @@ struct ReplayCourse {
   double copied = 1;         ///< share of what is replayed that is copied before the freeze
   bool holds = false;        ///< each step waits for its own entry, not only where the log is full
   double sync_ms = 0;        ///< until the freeze
-  double freeze_ms = 0;      ///< hold and downtime
+  double freeze_ms = 0;      ///< hold and downtime, and a rehearsal's stand
   double stall_ms = 0;       ///< the longest that one step is late, the freeze's included
   double lost_ms = 0;        ///< all lateness, the freeze's included
   std::uint64_t logged = 0;  ///< gradients that go over, bytes

@@ -91,14 +91,16 @@ Measurements Figures::measurements(std::uint64_t dirty_bytes, double replay_ms) 
   measured.round_trip_ms = link.round_trip_ms;
   measured.step_ms = program_.median_step_ms();
   measured.handover_ms = options_.handover_ms;
+  measured.rehearses = rehearses_;
   return measured;
 }
 
 void Figures::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
   expected_bytes_ = dirty_bytes;
-  stats_.expected_downtime_ms =
-      cardswap::expected_downtime_ms(measurements(dirty_bytes, replay_ms));
-  expect_lateness(stats_.expected_downtime_ms, stats_.expected_downtime_ms);
+  const auto stands = expected_stands(measurements(dirty_bytes, replay_ms));
+  stats_.expected_downtime_ms = stands.all();
+  expected_stand_ms_ = stands.longest();
+  expect_lateness(stands.longest(), stands.all());
 }
 
 void Figures::expect_lateness(double stall_ms, double lost_ms) {

@@ -100,6 +100,10 @@ class Figures {
   /// longest, and all of it, what was and what is to come.
   void expect_lateness(double stall_ms, double lost_ms);
   [[nodiscard]] double expected_downtime_ms() const { return stats_.expected_downtime_ms; }
+  /// The longest that the program would stand at one boundary of them.
+  [[nodiscard]] double expected_stand_ms() const { return expected_stand_ms_; }
+  /// Counts the second stand of a step that is rehearsed into all predictions.
+  void expect_rehearsal() { rehearses_ = true; }
   /// Offers a freeze, once.
   void report_converged();
   /// The `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
@@ -121,6 +125,8 @@ class Figures {
   std::string strategy_note_;
   std::string put_off_note_;
   bool converged_ = false;
+  bool rehearses_ = false;
+  double expected_stand_ms_ = 0;
   std::uint64_t expected_bytes_ = 0;
   std::uint64_t offered_bytes_ = 0;
 };

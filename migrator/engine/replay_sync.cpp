@@ -297,7 +297,7 @@ Measurements ReplaySync::measured() const {
 void ReplaySync::bound_waits() {
   const auto limit = source_.options.spec.max_stall_ms;
   if (limit <= 0) return;
-  const auto besides = expected_downtime_ms(source_.figures.measurements(0));
+  const auto besides = expected_stands(source_.figures.measurements(0)).first;
   log_->set_wait_max(
       std::chrono::duration<double, std::milli>(std::max(limit - besides, kLeastWait * limit)));
 }
@@ -345,13 +345,14 @@ void ReplaySync::predict() {
   source_.figures.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
   const auto limit = source_.options.spec.max_stall_ms;
   const auto freeze_ms = source_.figures.expected_downtime_ms();
-  const bool fits = limit <= 0 || freeze_ms <= limit;
+  const auto stand_ms = source_.figures.expected_stand_ms();
+  const bool fits = limit <= 0 || stand_ms <= limit;
   const bool caught_up = lag <= shipper_.step_bytes();
   const bool done = left == 0 && audit_.is_done() && caught_up;
   const auto course = course_of_replay(now, limit, copies());
   const auto was = log_->figures();
   source_.figures.expect_lateness(
-      std::max(was.longest_wait_ms, done ? freeze_ms : course.stall_ms),
+      std::max(was.longest_wait_ms, done ? stand_ms : course.stall_ms),
       was.waited_ms + window_->waited_ms() + (done ? freeze_ms : course.lost_ms));
   look_at_the_limit(course);
   if (given_up_) return;
@@ -359,7 +360,7 @@ void ReplaySync::predict() {
   const bool may_be_early = copies() == Copies::as_pays && log_outlasts_a_step(now);
   auto at_once = now;
   at_once.dirty_bytes = left + of_copied(now.update_bytes);
-  const bool pays = expected_downtime_ms(at_once) <= kAsGood * course.lost_ms;
+  const bool pays = expected_stands(at_once).all() <= kAsGood * course.lost_ms;
   if (fits && (done || (may_be_early && pays))) source_.figures.report_converged();
 }
 

@@ -13,6 +13,9 @@ namespace {
 constexpr std::uint32_t kFirstThrottlePct = 20;
 constexpr std::uint32_t kThrottleStepPct = 10;
 constexpr std::uint32_t kMaxThrottlePct = 99;
+/// That nobody asked for by name, none smaller than the one before it: the next will be none
+/// either.
+constexpr int kMaxVainRounds = 5;
 
 void throttle_more(SourceParts& source) {
   const auto before = source.figures.stats().throttle_pct;
@@ -30,10 +33,10 @@ void throttle_more(SourceParts& source) {
   throw Error(Code::not_converging,
               fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
                           "{:.0f} ms are allowed",
-                          figures.rounds(), figures.expected_downtime_ms(), limit),
+                          figures.rounds(), figures.expected_stand_ms(), limit),
               fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
                           "down meanwhile with --auto-converge",
-                          figures.expected_downtime_ms() * 1.3));
+                          figures.expected_stand_ms() * 1.3));
 }
 
 /// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
@@ -55,6 +58,7 @@ void sync_by_rounds(SourceParts& source) {
   std::uint64_t scanned_at_step = 0;
   std::uint64_t dirty_bytes_before = 0;
   bool offered = false;
+  int in_vain = 0;
   Clock::time_point last_scan{};
   // After a freeze that was put off, or a replay that did not work, the copy is there already.
   for (auto round = figures.rounds(); !freeze.is_here(); ++round) {
@@ -78,7 +82,7 @@ void sync_by_rounds(SourceParts& source) {
     figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
     figures.expect_downtime(dirty_bytes);
     const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
-    if (should_freeze({spec.max_stall_ms, figures.expected_downtime_ms(), dirty_bytes,
+    if (should_freeze({spec.max_stall_ms, figures.expected_stand_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {
       figures.report_converged();
       offered = true;
@@ -87,6 +91,9 @@ void sync_by_rounds(SourceParts& source) {
     } else if (spec.auto_converge && dirty_bytes_before != 0 &&
                dirty_bytes * 2 > dirty_bytes_before) {
       throttle_more(source);
+    } else if (spec.strategy == Strategy::automatic && dirty_bytes_before != 0) {
+      in_vain = dirty_bytes >= dirty_bytes_before && !offered ? in_vain + 1 : 0;
+      if (in_vain == kMaxVainRounds) give_up(source);
     }
     dirty_bytes_before = dirty_bytes;
     last_scan = Clock::now();

@@ -14,6 +14,7 @@
 #include "migrator/engine/rounding.h"
 #include "migrator/engine/rounds.h"
 #include "migrator/engine/source_parts.h"
+#include "migrator/engine/strategy_choice.h"
 
 namespace cardswap {
 namespace {
@@ -55,6 +56,7 @@ class Source::Impl {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
       rehearses_ = rehearses();
+      if (rehearses_) parts_.figures.expect_rehearsal();
       parts_.connect();
       do {
         sync();
@@ -80,7 +82,7 @@ class Source::Impl {
 
   /// Until the program is frozen. Comes again after a freeze that was put off, and goes on then.
   void sync() {
-    if (!strategy_) strategy_ = plan();
+    if (!strategy_) strategy_ = choose_strategy(parts_);
     if (strategy_ == Strategy::stop_copy) return wait_for_freeze();
     if (strategy_ == Strategy::replay) {
       parts_.figures.use(Strategy::replay);
@@ -91,6 +93,7 @@ class Source::Impl {
       strategy_ = Strategy::rounds;
     }
     parts_.figures.use(Strategy::rounds);
+    if (!std::exchange(rounds_were_looked_at_, true)) expect_rounds_to_fit(parts_);
     sync_by_rounds(parts_);
   }
 
@@ -98,7 +101,7 @@ class Source::Impl {
   void wait_for_freeze() {
     parts_.figures.use(Strategy::stop_copy);
     parts_.figures.expect_downtime(dirty_after_a_step());
-    const auto expected = parts_.figures.expected_downtime_ms();
+    const auto expected = parts_.figures.expected_stand_ms();
     if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
       parts_.figures.report(true);
       throw Error(Code::not_converging,
@@ -131,7 +134,7 @@ class Source::Impl {
     if (events_.put_off && limit > 0 && left > offered) {
       figures.expect_downtime(left);
       const auto expected =
-          figures.expected_downtime_ms() +
+          figures.expected_stand_ms() +
           ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
       if (expected > limit) {
         put_off_freeze(
@@ -168,29 +171,6 @@ class Source::Impl {
         [&] { return parts_.freeze.is_here() || program.step() > probed_at; });
     state.refresh(program.state_view());
     return state.chunks().bytes_in(state.chunks().differing(state.scan(1)));
-  }
-
-  /// The strategy to use: the one asked for, or what predictions from a measured link say.
-  Strategy plan() {
-    const auto asked = options_.spec.strategy;
-    const auto limit = options_.spec.max_stall_ms;
-    if (asked == Strategy::rounds || (asked == Strategy::replay && limit <= 0)) return asked;
-    parts_.probe_link();
-    if (asked != Strategy::automatic) return asked;
-    auto measured = parts_.figures.measurements(0);
-    const auto sizes = replay_sizes(parts_.state.view());
-    measured.replayed_bytes = sizes.replayed_bytes;
-    measured.update_bytes = sizes.update_bytes;
-    const auto predictions = predict(measured, limit);
-    const auto chosen = choose(predictions);
-    for (const auto& p : predictions) {
-      if (p.strategy == chosen) parts_.figures.expect_lateness(p.stall_ms, p.lost_ms);
-    }
-    const auto& replay = predictions.back();
-    if (chosen == Strategy::rounds && sizes.update_bytes != 0 && !replay.fits) {
-      parts_.figures.tell("by rounds: replay " + replay.reason);
-    }
-    return chosen;
   }
 
   void finish_frozen() {
@@ -371,6 +351,7 @@ class Source::Impl {
   SourceParts parts_;
   std::optional<Strategy> strategy_;  // in use; none: not chosen yet
   std::optional<ReplaySync> replay_;
+  bool rounds_were_looked_at_ = false;
   bool rehearses_ = false;
   std::optional<std::vector<Digest>> rehearsed_;  // of what is held here after that step
   double compare_ms_ = 0;                         // until it was known from there too

@@ -62,8 +62,8 @@ TEST_F(BadInput, IsRefusedBeforeAnythingIsTouched) {
 
 TEST_F(BadInput, ThatDoesNotConvergeIsGivenUpAtItsTimeout) {
   Host b(dir_.path() / "b", {.name = "b"});
-  expect({"migrate", "job", "--to", b.at("cpu:0"), "--bandwidth", "8MiB/s", "--max-downtime",
-          "50ms", "--timeout", "3s"},
+  expect({"migrate", "job", "--to", b.at("cpu:0"), "--strategy", "rounds", "--bandwidth", "8MiB/s",
+          "--max-downtime", "50ms", "--timeout", "3s"},
          4, "did not converge");
   EXPECT_TRUE(within(10s, [&] { return b.leftovers().empty(); }));
 }

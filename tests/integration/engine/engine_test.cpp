@@ -3,13 +3,12 @@
 
 #include <gmock/gmock.h>
 
-#include <cstring>
-#include <deque>
 #include <numeric>
 #include <thread>
 
 #include "migrator/engine/source.h"
 #include "migrator/engine/target.h"
+#include "tests/support/memory_programs.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
@@ -19,71 +18,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
+using test::Memory;
+using test::MemorySource;
+using test::MemoryTarget;
 
 constexpr std::size_t kMiB = 1 << 20;
-
-/// Memory under names: what either side's program tracks.
-struct Memory {
-  std::deque<std::pair<std::string, std::vector<std::byte>>> regions;
-
-  Memory& add(std::string name, std::size_t bytes, unsigned seed) {
-    std::vector<std::byte> content(bytes);
-    for (std::size_t i = 0; i < bytes; ++i) content[i] = static_cast<std::byte>(i * 31 + seed);
-    regions.emplace_back(std::move(name), std::move(content));
-    return *this;
-  }
-  [[nodiscard]] StateView state_view() {
-    StateView result;
-    std::vector<Region> layout;
-    for (auto& [name, bytes] : regions) {
-      layout.push_back({name, "bytes", "", bytes.size()});
-      result.memory.emplace_back(bytes);
-      result.devices.push_back(shared_cpu_device());
-    }
-    result.layout = Layout(std::move(layout));
-    return result;
-  }
-};
-
-class MemorySource final : public SourceProgram {
- public:
-  explicit MemorySource(Memory& memory) : memory_(memory) {}
-  StateView state_view() override {
-    if (rewrites_) {
-      auto& bytes = memory_.regions[0].second;
-      std::memset(bytes.data(), static_cast<int>(step_ % 256), bytes.size());
-    }
-    return memory_.state_view();
-  }
-  std::uint64_t step() override { return rewrites_ ? ++step_ : step_.load(); }
-  double median_step_ms() override { return 1; }
-
-  std::atomic<std::uint64_t> step_{1};
-  /// A step before each look, and it changed every byte. On a thread of its own a step could stand
-  /// still while a round's last chunks go over, which then are clean.
-  bool rewrites_ = false;
-
- private:
-  Memory& memory_;
-};
-
-class MemoryTarget final : public TargetProgram {
- public:
-  explicit MemoryTarget(Memory& memory) : memory_(memory) {}
-  StateView adopt(const Layout&) override { return memory_.state_view(); }
-  std::vector<std::byte> apply_values(std::span<const std::byte> values) override {
-    values_.assign(values.begin(), values.end());
-    auto saved = values_;
-    if (forgets_values_ && !saved.empty()) saved[0] ^= std::byte{1};
-    return saved;
-  }
-
-  std::vector<std::byte> values_;
-  bool forgets_values_ = false;
-
- private:
-  Memory& memory_;
-};
 
 /// Collects what an engine says; waits for conditions with a limit.
 class Heard : public test::Notes {
@@ -279,6 +218,50 @@ TEST_F(EngineTest, RoundsEndAfterAsManyAsAreAllowed) {
   EXPECT_THAT(heard_.source_error->failure(), ::testing::HasSubstr("after 2 a freeze would take"));
   EXPECT_FALSE(heard_.converged);
   EXPECT_EQ(heard_.stats.rounds, 2U);
+}
+
+TEST_F(EngineTest, ALimitThatNoStrategyKeepsIsRefusedBeforeTheStateGoesOver) {
+  source_memory_.add("w", 64 * kMiB, 1);
+  target_memory_.add("w", 64 * kMiB, 2);
+  listen();
+  source_program_.rewrites_ = true;
+  start({.spec = {.max_stall_ms = 50, .bandwidth = 32 * kMiB}});
+  ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::not_converging);
+  EXPECT_THAT(heard_.source_error->failure(),
+              ::testing::AllOf(::testing::HasSubstr("no strategy keeps each step of the job within "
+                                                    "50 ms on this link: rounds would stop it for"),
+                               ::testing::HasSubstr("as each step changes 64.0 of 64.0 MiB")));
+  EXPECT_THAT(heard_.source_error->hint(), ::testing::HasSubstr("allow more with --max-stall"));
+  EXPECT_FALSE(heard_.converged);
+  EXPECT_EQ(heard_.stats.rounds, 0U);
+  EXPECT_LE(heard_.stats.transferred, 24 * kMiB) << "two probes of the link";
+}
+
+TEST_F(EngineTest, AStateOfWhichAStepChangesLittleGoesByRoundsThoughAllOfItWouldNotFit) {
+  for (auto* memory : {&source_memory_, &target_memory_}) {
+    memory->add("w", kMiB / 2, memory == &source_memory_ ? 1 : 2);
+    memory->add("frozen", 16 * kMiB, memory == &source_memory_ ? 1 : 2);
+  }
+  listen();
+  source_program_.rewrites_ = true;
+  start({.spec = {.max_stall_ms = 100, .bandwidth = 32 * kMiB}});
+  ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.converged; }));
+  EXPECT_EQ(heard_.stats.strategy, "rounds");
+  EXPECT_FALSE(heard_.source_error.has_value());
+}
+
+/// A quarter of a second where a fifth is allowed: too near to be refused by what a probe says.
+TEST_F(EngineTest, RoundsInVainEndWhereNobodyAskedForThem) {
+  source_memory_.add("w", 8 * kMiB, 1);
+  target_memory_.add("w", 8 * kMiB, 2);
+  listen();
+  source_program_.rewrites_ = true;
+  start({.spec = {.max_stall_ms = 200, .bandwidth = 32 * kMiB}});
+  ASSERT_TRUE(heard_.within(seconds(20), [&] { return heard_.source_error.has_value(); }));
+  EXPECT_EQ(heard_.source_error->code(), Code::not_converging);
+  EXPECT_THAT(heard_.source_error->failure(), ::testing::HasSubstr("did not converge: after "));
+  EXPECT_FALSE(heard_.converged);
 }
 
 /// That a cap is used to the full is RateCap's own test, which brings the clock; here a slow

@@ -47,6 +47,20 @@ TEST_F(FiguresTest, OfferAFreezeOnceUntilItIsPutOff) {
   EXPECT_EQ(figures_.offered_bytes(), 5000U);
 }
 
+TEST_F(FiguresTest, CountTheSecondStandOfARehearsal) {
+  figures_.note_state(1'000'000'000);
+  figures_.expect_downtime(200'000'000);
+  const auto once = figures_.expected_downtime_ms();
+  EXPECT_EQ(figures_.expected_stand_ms(), once);
+  EXPECT_EQ(figures_.stats().expected_stall_ms, once);
+  figures_.expect_rehearsal();
+  figures_.expect_downtime(200'000'000);
+  EXPECT_GT(figures_.expected_downtime_ms(), once + 100);
+  EXPECT_LE(figures_.expected_stand_ms(), once);
+  EXPECT_EQ(figures_.stats().expected_lost_ms, figures_.expected_downtime_ms());
+  EXPECT_EQ(figures_.stats().expected_stall_ms, figures_.expected_stand_ms());
+}
+
 TEST_F(FiguresTest, KeepTheWordOfAFreezePutOffWhenAStrategySpeaks) {
   figures_.tell("by rounds");
   figures_.note_freeze_put_off("at step 3: too much was left");

@@ -47,6 +47,34 @@ TEST(ExpectedDowntime, AssumesTenGigabitsAndOneCoreWhereNothingWasMeasured) {
   EXPECT_NEAR(expected_downtime_ms(measured), 1 + 1 + 1.1 / 8 + 3 + 2, 1e-9);
 }
 
+TEST(ExpectedStands, AreOneWithoutARehearsal) {
+  Measurements measured;
+  measured.state_bytes = 10'000'000;
+  measured.dirty_bytes = 2'000'000;
+  const auto stands = expected_stands(measured);
+  EXPECT_EQ(stands.first, expected_downtime_ms(measured));
+  EXPECT_EQ(stands.second, 0);
+}
+
+TEST(ExpectedStands, AreTwoWithOneAndTheAgentsHearOfTheSecondAlone) {
+  Measurements measured;
+  measured.state_bytes = 10'000'000;
+  measured.dirty_bytes = 2'000'000;
+  measured.link_rate = 1e8;
+  measured.digest_rate = 1e9;
+  measured.replay_ms = 7;
+  measured.round_trip_ms = 4;
+  measured.handover_ms = 11;
+  measured.step_ms = 10;
+  measured.rehearses = true;
+  const auto stands = expected_stands(measured);
+  EXPECT_NEAR(stands.first, 10 + 20 + 2 + 5 * 4 + 4 + 2, 1e-9);
+  EXPECT_NEAR(stands.second, 10 + 11 + 5 * 4 + 2 + 0.1 * 10, 1e-9)
+      << "nothing is sent, and the standby's step is a little later";
+  EXPECT_EQ(stands.longest(), stands.first);
+  EXPECT_EQ(stands.all(), stands.first + stands.second);
+}
+
 TEST(ShouldFreeze, NeverAboveTheLimit) {
   EXPECT_FALSE(should_freeze({300, 301, 100, 100}));
   EXPECT_FALSE(should_freeze({300, 301, 0, 0}));
@@ -106,6 +134,31 @@ TEST(Predict, ReplaysDowntimeIsTheGradientsNotTheState) {
   EXPECT_NEAR(of(all, Strategy::stop_copy).downtime_ms, scan + 3000 + 300 + fixed, 1e-6);
   EXPECT_NEAR(of(all, Strategy::replay).downtime_ms, scan + 1000 + 100 + fixed, 1e-6);
   EXPECT_GT(of(all, Strategy::replay).total_time_ms, of(all, Strategy::stop_copy).total_time_ms);
+}
+
+TEST(Predict, CountsBothStandsOfAStepThatIsRehearsed) {
+  auto measured = dense(30'000'000, 1e9, 400);
+  measured.digest_rate = 1e8;  // a scan takes 300 ms
+  for (const auto& once : predict(measured, 0)) {
+    auto rehearsed = measured;
+    rehearsed.rehearses = true;
+    const auto all = predict(rehearsed, 0);
+    const auto& twice = of(all, once.strategy);
+    EXPECT_NEAR(twice.downtime_ms, once.downtime_ms + 300 + 2 + 40, 1e-6);
+    EXPECT_NEAR(twice.lost_ms, once.lost_ms + 300 + 2 + 40, 1e-6);
+    EXPECT_NEAR(twice.stall_ms, once.stall_ms - 3, 1e-6) << "the agents' part is in the second";
+  }
+}
+
+TEST(Predict, KeepsTheSecondStandWithinTheLimitToo) {
+  auto measured = dense(3'000'000, 1e9, 100);
+  measured.handover_ms = 90;
+  measured.step_ms = 2000;  // the standby's is expected 200 ms later
+  EXPECT_TRUE(of(predict(measured, 250), Strategy::stop_copy).fits);
+  measured.rehearses = true;
+  const auto all = predict(measured, 250);
+  EXPECT_FALSE(of(all, Strategy::stop_copy).fits);
+  EXPECT_FALSE(of(all, Strategy::replay).fits);
 }
 
 TEST(Predict, InTotalCountsTheSetUpTheCopyAndTheStepsUntilTheAudit) {
@@ -281,6 +334,26 @@ TEST(Choose, RoundsWhereNoneIsWithinTheLimit) {
   const auto all = predict(job(20, kFp32), 3 * 145);
   EXPECT_EQ(choose(all), Strategy::rounds);
   EXPECT_THAT(of(all, Strategy::replay).reason, ::testing::HasSubstr("435 ms are allowed"));
+}
+
+TEST(NoStrategyFits, SaysWhatEachWouldCostAndWhichLimitWouldDo) {
+  const auto m = job(20, kFp32);
+  const auto error = no_strategy_fits(m, 435, 40'000'000, predict(m, 435));
+  EXPECT_EQ(error.code(), Code::not_converging);
+  EXPECT_EQ(error.failure(),
+            "no strategy keeps each step of the job within 435 ms on this link: rounds would stop "
+            "it for at least 2915 ms, as each step changes 38.1 of 38.1 MiB, stop-copy would stop "
+            "it for 2915 ms, replay would keep steps of it for 978 ms");
+  EXPECT_EQ(error.hint(), "allow more with --max-stall 1272ms, or raise --bandwidth");
+  EXPECT_TRUE(of(predict(m, 1272), Strategy::replay).fits) << "as the hint has it";
+}
+
+TEST(NoStrategyFits, LeavesOutWhatCannotBeUsed) {
+  auto m = job(20, kFp32);
+  m.update_bytes = m.replayed_bytes = 0;
+  const auto error = no_strategy_fits(m, 300, 10'000'000, predict(m, 300));
+  EXPECT_THAT(error.failure(), ::testing::HasSubstr("changes 9.5 of 38.1 MiB"));
+  EXPECT_THAT(error.failure(), ::testing::Not(::testing::HasSubstr("replay")));
 }
 
 TEST(Choose, RoundsWhereNothingCanBeReplayed) {
