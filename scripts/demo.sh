@@ -30,11 +30,11 @@ say() { printf '%s\n' "$*" >&2; }
 
 scripts/setup.sh >&2
 export NINJA_STATUS="[%f/%t, %es] " CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
-[ -e build/release/build.ninja ] || cmake --preset release >&2
+[ -e build/checked/build.ninja ] || cmake --preset checked >&2
 say "building (the first time takes some minutes)"
-cmake --build --preset release --target cardswapd cardswap gpt >&2
+cmake --build --preset checked --target cardswapd cardswap gpt >&2
 
-bin=$PWD/build/release
+bin=$PWD/build/checked
 dir=$(mktemp -d /tmp/cardswap-demo-XXXXXX)
 agents=()
 finish() {

@@ -5,20 +5,23 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'EOF'
-usage: scripts/test.sh [--asan|--tsan] [--label LABEL] [--no-setup] [-- CTEST-ARGS...]
+usage: scripts/test.sh [--asan|--tsan|--release] [--label LABEL] [--no-setup] [-- CTEST-ARGS...]
 Builds in build/<preset> and prints ctest's summary. Labels: unit, integration, faults, journeys, security, fuzz.
+The preset is `checked`: what `release` ships, with assertions.
+  --release        without them, as it is shipped
   --asan, --tsan   the same tests under AddressSanitizer and UBSan, or ThreadSanitizer, without
                    LibTorch: its library is not instrumented, and what it does drowns our own
 EOF
 }
 
-preset=release
+preset=checked
 label=
 setup=yes
 while [ $# -gt 0 ]; do
   case $1 in
     --asan) preset=asan ;;
     --tsan) preset=tsan ;;
+    --release) preset=release ;;
     --label) label=${2:?--label needs a name}; shift ;;
     --no-setup) setup=no ;;
     -h|--help) usage; exit 0 ;;

@@ -12,9 +12,10 @@
 namespace cardswap::test {
 
 /// What a test may need and a machine or a build may lack, as CARDSWAP_REQUIRE names it.
-inline constexpr std::array<std::string_view, 16> kNeeds{
-    "root",    "netns", "criu", "promtool",    "prometheus", "systemd", "script", "ipv6",
-    "packets", "torch", "gpu",  "unsanitized", "kinds",      "clang",   "fuse",   "python"};
+inline constexpr std::array<std::string_view, 17> kNeeds{
+    "root",   "netns", "criu",    "promtool", "prometheus", "systemd",
+    "script", "ipv6",  "packets", "torch",    "gpu",        "unsanitized",
+    "kinds",  "clang", "fuse",    "python",   "asserts"};
 
 /// One of kNeeds; another word does not compile.
 class Need {
