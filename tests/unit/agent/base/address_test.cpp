@@ -61,5 +61,18 @@ TEST(Addresses, AreTheSameHowEverTheyAreWritten) {
   EXPECT_FALSE(same_host("10.0.0.1", "10.0.0.10"));
 }
 
+TEST(Destination, IsHostPortAndDevice) {
+  const auto plain = parse_destination("gpu-b/cpu:0");
+  EXPECT_EQ(plain.host, "gpu-b");
+  EXPECT_EQ(plain.port, 7070);
+  EXPECT_EQ(plain.device, "cpu:0");
+  EXPECT_EQ(parse_destination("10.0.0.2:71/cpu:1").port, 71);
+  EXPECT_EQ(parse_destination("[::1]:71/cpu:1").host, "::1");
+  for (const auto* text : {"", "gpu-b", "/cpu:0", "gpu-b/", "gpu-b:x/cpu:0", "gpu-b:0/cpu:0",
+                           "gpu-b:99999/cpu:0", "[::1/cpu:0", ":7070/cpu:0"}) {
+    EXPECT_THROW((void)parse_destination(text), Error) << text;
+  }
+}
+
 }  // namespace
 }  // namespace cardswap
