@@ -23,7 +23,7 @@ MigrationList::MigrationList(asio::io_context& context, const Config& config, Jo
 
 void MigrationList::load() {
   journal_.each(Journal::Kind::migration, [this](const boost::json::object& record) {
-    auto& m = migrations_.emplace_back(migration_from_journal(record));
+    auto& m = keep(migration_from_journal(record));
     if (handover::is_over(m.state())) return;
     for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
   });
@@ -31,21 +31,44 @@ void MigrationList::load() {
 
 Migration& MigrationList::add(Migration made) {
   save(made);
-  auto& m = migrations_.emplace_back(std::move(made));
+  auto& m = keep(std::move(made));
   for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
   return m;
 }
 
+Migration& MigrationList::keep(Migration made) {
+  auto& m = migrations_.emplace_back(std::move(made));
+  by_id_.emplace(m.id, &m);
+  for (const auto& transfer : m.transfers) by_instance_.emplace(transfer.instance, &m);
+  return m;
+}
+
+void MigrationList::drop_from_indices(const Migration& m) {
+  if (const auto found = by_id_.find(m.id); found != by_id_.end() && found->second == &m) {
+    by_id_.erase(found);
+  }
+  for (const auto& transfer : m.transfers) {
+    const auto [first, last] = by_instance_.equal_range(transfer.instance);
+    const auto its =
+        std::find_if(first, last, [&](const auto& entry) { return entry.second == &m; });
+    if (its != last) by_instance_.erase(its);
+  }
+}
+
 Migration& MigrationList::at(const std::string& id) {
-  const auto found = std::ranges::find(migrations_, id, &Migration::id);
-  if (found != migrations_.end()) return *found;
+  if (const auto found = by_id_.find(id); found != by_id_.end()) return *found->second;
   throw Error(Code::not_found,
               fmt::format("there is no migration '{}' on {}", id, config_.host_name),
               "`cardswap status` lists them");
 }
 
-bool MigrationList::has(const std::string& id) const {
-  return std::ranges::find(migrations_, id, &Migration::id) != migrations_.end();
+bool MigrationList::has(const std::string& id) const { return by_id_.contains(id); }
+
+std::vector<Migration*> MigrationList::of(const std::string& instance) const {
+  std::vector<Migration*> found;
+  const auto [first, last] = by_instance_.equal_range(instance);
+  for (auto entry = first; entry != last; ++entry) found.push_back(entry->second);
+  return found;
 }
 
 Migration* MigrationList::running_of(const std::string& instance) const {
@@ -100,6 +123,7 @@ void MigrationList::forget_old() {
       return;
     }
     hooks_.forgetting(*m);
+    drop_from_indices(*m);
     m = migrations_.erase(m);
     place = forgotten + 1;
   }

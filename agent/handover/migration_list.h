@@ -5,6 +5,8 @@
 #include <list>
 #include <map>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
@@ -39,6 +41,9 @@ class MigrationList {
   [[nodiscard]] bool has(const std::string& id) const;
   [[nodiscard]] const std::list<Migration>& all() const { return migrations_; }
   [[nodiscard]] std::list<Migration>& all() { return migrations_; }
+  /// The migrations by which a process here, an instance, leaves or was to leave, in the order in
+  /// which they were made.
+  [[nodiscard]] std::vector<Migration*> of(const std::string& instance) const;
   /// The one that a process here, an instance, leaves by now; or null.
   [[nodiscard]] Migration* running_of(const std::string& instance) const;
   /// Notes that it is over: its processes may leave by another one from here on.
@@ -59,12 +64,18 @@ class MigrationList {
   void forget_old_timelines();
 
  private:
+  Migration& keep(Migration made);
+  void drop_from_indices(const Migration& m);
+
   const Config& config_;
   Journal& journal_;
   Hooks hooks_;
   Signal changed_;
   std::map<std::string, Migration*> live_;  // those that are not over, by their source's instance
   std::list<Migration> migrations_;         // addresses are stable until forgotten
+  // What is asked at each event and each look, of thousands: found, not searched for.
+  std::unordered_map<std::string, Migration*> by_id_;
+  std::multimap<std::string, Migration*> by_instance_;
 };
 
 }  // namespace cardswap

@@ -173,11 +173,10 @@ void Migrations::on_detached(const Instance& source) {
 }
 
 void Migrations::on_exit(Instance& source) {
-  for (auto& m : list_.all()) {  // it may be over by now
-    auto* transfer = m.of(source.id);
-    if (transfer == nullptr) continue;
+  for (auto* m : list_.of(source.id)) {  // it may be over by now
+    auto* transfer = m->of(source.id);
     if (!transfer->lost.empty()) source.exit_text = std::exchange(transfer->lost, {});
-    task_of(m)->on_exit(source);
+    task_of(*m)->on_exit(source);
   }
   auto* m = running_for(source);
   if (m == nullptr) return;

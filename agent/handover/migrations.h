@@ -50,6 +50,11 @@ class Migrations {
   [[nodiscard]] Migration& at(const std::string& id) { return list_.at(id); }
   [[nodiscard]] bool has(const std::string& id) const { return list_.has(id); }
   [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
+  /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
+  /// last.
+  [[nodiscard]] std::vector<Migration*> of(const std::string& instance) const {
+    return list_.of(instance);
+  }
   /// The one that `source` leaves by now, or null.
   [[nodiscard]] Migration* running_for(const Instance& source) {
     return list_.running_of(source.id);

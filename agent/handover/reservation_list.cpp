@@ -13,28 +13,58 @@ namespace cardswap {
 
 using handover::TargetState;
 
+namespace {
+
+void drop(std::unordered_map<std::string, Reservation*>& index, const std::string& key,
+          const Reservation& r) {
+  if (const auto found = index.find(key); found != index.end() && found->second == &r) {
+    index.erase(found);
+  }
+}
+
+}  // namespace
+
 ReservationList::ReservationList(asio::io_context& context, const Config& config, Journal& journal,
                                  Hooks hooks)
     : config_(config), journal_(journal), hooks_(std::move(hooks)), changed_(context) {}
 
 void ReservationList::load() {
   journal_.each(Journal::Kind::reservation, [this](const boost::json::object& record) {
-    reservations_.push_back(reservation_from_journal(record));
+    (void)add(reservation_from_journal(record));
   });
 }
 
 Reservation& ReservationList::add(Reservation made) {
-  return reservations_.emplace_back(std::move(made));
+  auto& r = reservations_.emplace_back(std::move(made));
+  by_migration_.emplace(r.migration, &r);
+  if (!r.instance.empty()) by_instance_.emplace(r.instance, &r);
+  return r;
+}
+
+void ReservationList::take_back_the_last() {
+  drop_from_indices(reservations_.back());
+  reservations_.pop_back();
+}
+
+void ReservationList::set_instance(Reservation& r, const std::string& instance) {
+  drop(by_instance_, r.instance, r);
+  r.instance = instance;
+  by_instance_.emplace(instance, &r);
+}
+
+void ReservationList::drop_from_indices(const Reservation& r) {
+  drop(by_migration_, r.migration, r);
+  drop(by_instance_, r.instance, r);
 }
 
 bool ReservationList::has(const std::string& migration) const {
-  return std::ranges::find(reservations_, migration, &Reservation::migration) !=
-         reservations_.end();
+  return by_migration_.contains(migration);
 }
 
 Reservation& ReservationList::at(const std::string& migration) {
-  const auto found = std::ranges::find(reservations_, migration, &Reservation::migration);
-  if (found != reservations_.end()) return *found;
+  if (const auto found = by_migration_.find(migration); found != by_migration_.end()) {
+    return *found->second;
+  }
   throw Error(Code::not_found,
               fmt::format("{} holds nothing for migration {}", config_.host_name, migration));
 }
@@ -49,12 +79,12 @@ Reservation& ReservationList::at(const std::string& migration, const Caller& cal
 }
 
 Reservation* ReservationList::of(const Instance& instance) {
-  const auto found = std::ranges::find(reservations_, instance.id, &Reservation::instance);
-  return found == reservations_.end() ? nullptr : &*found;
+  const auto found = by_instance_.find(instance.id);
+  return found == by_instance_.end() ? nullptr : found->second;
 }
 const Reservation* ReservationList::of(const Instance& instance) const {
-  const auto found = std::ranges::find(reservations_, instance.id, &Reservation::instance);
-  return found == reservations_.end() ? nullptr : &*found;
+  const auto found = by_instance_.find(instance.id);
+  return found == by_instance_.end() ? nullptr : found->second;
 }
 
 void ReservationList::save(const Reservation& r) {
@@ -87,6 +117,7 @@ void ReservationList::forget_old() {
       return;
     }
     hooks_.forgetting(*r);
+    drop_from_indices(*r);
     r = reservations_.erase(r);
     place = forgotten + 1;
   }

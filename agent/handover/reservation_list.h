@@ -3,6 +3,7 @@
 #include <functional>
 #include <list>
 #include <string>
+#include <unordered_map>
 
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
@@ -36,7 +37,9 @@ class ReservationList {
   /// Adds a reservation in memory only: its first state is what is recorded first.
   Reservation& add(Reservation made);
   /// What was added last, of which nothing is on disk.
-  void take_back_the_last() { reservations_.pop_back(); }
+  void take_back_the_last();
+  /// Notes which process is the standby of `r`: once, before its first record.
+  void set_instance(Reservation& r, const std::string& instance);
 
   [[nodiscard]] bool has(const std::string& migration) const;
   /// Throws Error{not_found}.
@@ -59,11 +62,16 @@ class ReservationList {
   void forget_old();
 
  private:
+  void drop_from_indices(const Reservation& r);
+
   const Config& config_;
   Journal& journal_;
   Hooks hooks_;
   Signal changed_;
   std::list<Reservation> reservations_;  // addresses are stable until forgotten
+  // What is asked at each event and each look, of thousands: found, not searched for.
+  std::unordered_map<std::string, Reservation*> by_migration_;
+  std::unordered_map<std::string, Reservation*> by_instance_;
 };
 
 }  // namespace cardswap

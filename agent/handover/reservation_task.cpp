@@ -62,7 +62,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
                                                 .reserved_bytes = r_.state_bytes,
                                                 .came_from = r_.from})
                             .id;
-  r_.instance = instance;
+  list_.set_instance(r_, instance);
   co_await parts_.jobs.start(instance, std::move(stand_in));
   auto* standby = parts_.jobs.by_instance(instance);
   if (standby == nullptr) co_return;               // its end was told

@@ -13,11 +13,8 @@ using handover::State;
 
 /// The latest of this process; or none.
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
-  const Migration* found = nullptr;
-  for (const auto& m : migrations.all()) {
-    if (m.of(instance.id) != nullptr) found = &m;
-  }
-  return found;
+  const auto all = migrations.of(instance.id);
+  return all.empty() ? nullptr : all.back();
 }
 
 }  // namespace

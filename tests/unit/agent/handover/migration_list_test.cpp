@@ -71,6 +71,22 @@ TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
   EXPECT_EQ(all.running_of("i-2"), &all.at("m-2"));
 }
 
+TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {
+  auto all = list();
+  auto& first = all.add(made("m-1", State::aborted, "i-1", 5));
+  all.add(made("m-2", State::syncing, "i-2"));
+  auto& latest = all.add(made("m-3", State::syncing, "i-1"));
+  EXPECT_THAT(all.of("i-1"), ElementsAre(&first, &latest));
+  EXPECT_THAT(all.of("i-3"), ElementsAre());
+  all.forget_old();
+  EXPECT_THAT(all.of("i-1"), ElementsAre(&latest));
+  EXPECT_THROW((void)all.at("m-1"), Error);
+
+  auto next = list();
+  next.load();
+  EXPECT_THAT(next.of("i-1"), ElementsAre(&next.at("m-3")));
+}
+
 TEST_F(MigrationListTest, SaysWhichHostHasNoSuchMigration) {
   try {
     (void)list().at("m-1");

@@ -73,6 +73,26 @@ TEST_F(ReservationListTest, ForgetsNoneThatIsNotOverOrInUse) {
   EXPECT_TRUE(list_.has("m-2"));
 }
 
+TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
+  Job job;
+  auto& instance = job.instances.emplace_back(job);
+  instance.id = "i-new";
+  auto made = place("m-1", TargetState::failed);
+  made.instance.clear();
+  auto& r = list_.add(std::move(made));
+  EXPECT_EQ(list_.of(instance), nullptr) << "its standby is to be made";
+  list_.set_instance(r, "i-new");
+  EXPECT_EQ(list_.of(instance), &r);
+  list_.forget_old();
+  EXPECT_EQ(list_.of(instance), nullptr);
+  EXPECT_FALSE(list_.has("m-1"));
+
+  list_.set_instance(list_.add(place("m-2", TargetState::parked)), "i-new");
+  list_.take_back_the_last();
+  EXPECT_EQ(list_.of(instance), nullptr);
+  EXPECT_FALSE(list_.has("m-2"));
+}
+
 TEST_F(ReservationListTest, SaysAnewThatSomethingHasChanged) {
   auto& r = list_.add(place("m-1", TargetState::parked));
   const auto before = r.version;
