@@ -30,6 +30,12 @@ class Check(unittest.TestCase):
         self.assertEqual(self.complaints("migrator/link/ucx/a.cpp", "<ucp/api/ucp.h>"), [])
         self.assertTrue(self.complaints("migrator/core/a.cpp", "<boost/asio.hpp>"))
 
+    def test_of_what_a_trainer_includes_the_other_rooms_know_the_error_alone(self):
+        self.assertEqual(self.complaints("migrator/core/error.h", "<cardswap/error.h>"), [])
+        self.assertTrue(self.complaints("agent/jobs/a.cpp", "<cardswap/error.h>"), "it has migrator/core/error.h")
+        self.assertTrue(self.complaints("migrator/engine/a.cpp", "<cardswap/session.h>"))
+        self.assertEqual(self.complaints("runtime/a.cpp", "<cardswap/session.h>"), [])
+
     def test_a_new_folder_needs_a_rank(self):
         self.assertIn("has no rank", self.complaints("agent/new/a.cpp")[0])
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cardswap/error.h>  // IWYU pragma: export
 #include <cardswap/tracking.h>
 
 #include <concepts>
@@ -29,9 +30,10 @@ enum class [[nodiscard]] StepResult : std::uint8_t{proceed, migrated};
 /// A job's connection to Cardswap: what its state consists of, and where a step ends.
 ///
 /// Without an agent's environment (CARDSWAP_SOCKET) every call is inert. open() and track() throw
-/// std::exceptions that say what is wrong with the set-up; after them nothing is thrown into the
-/// loop: a migration that fails is the agent's news. One session a process, used by the thread that
-/// runs the training loop, which must be the main thread in a standby.
+/// std::exceptions, an Error most of them, that say what is wrong with the set-up; after them
+/// nothing is thrown into the loop: a migration that fails is the agent's news. One session a
+/// process, used by the thread that runs the training loop, which must be the main thread in a
+/// standby.
 ///
 /// A process that is not the job takes no step as the job. Once the job has moved, step() and
 /// step_boundary() do not return: the agent ends the process, and a minute after the move it ends
@@ -57,7 +59,7 @@ class Session {
   void track_memory(std::string_view name, std::span<std::byte> memory);
   void track_state(std::string_view name, std::unique_ptr<TrackedState> state);
   /// Says that what `thing` keeps, an optimizer that step() steps, is tracked under these names, in
-  /// parts. Throws for a name that is not tracked.
+  /// parts. Throws Error for a name that is not tracked.
   template <class T>
   void track_parts(const T& thing, const std::vector<std::string>& names) {
     track_parts_of(std::addressof(thing), names);
