@@ -22,11 +22,11 @@ std::size_t whole_pieces(std::size_t bytes) {
   return (bytes + kPieceAlign - 1) / kPieceAlign * kPieceAlign;
 }
 
-PackPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to,
-                   std::uint8_t shuffle_size) {
+PackPiece piece_of(std::span<const std::byte> from, std::span<std::byte> to, ByteShuffle shuffle) {
   return {reinterpret_cast<const std::uint8_t*>(from.data()),  // NOLINT: the kernel's bytes
           reinterpret_cast<std::uint8_t*>(to.data()),          // NOLINT
-          static_cast<std::uint32_t>(from.size()), shuffle_size};
+          static_cast<std::uint32_t>(from.size()),
+          shuffle.done ? shuffle.element_bytes : std::uint8_t{1}};
 }
 
 bool overlaps(const PackPlan& plan, const PackPiece& piece) {
@@ -134,9 +134,9 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
     const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMax &&
                                           !(options.direct && reached_by_link(bytes)));
     if (!fits) break;
-    const auto shuffle_size = options.shuffled ? shuffle_size_for(element_size) : std::uint8_t{1};
-    plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), shuffle_size);
-    begun.push_back({memory.subspan(used, bytes.size()), lease, slot, shuffle_size});
+    const auto shuffle = options.shuffled ? shuffle_for(element_size) : ByteShuffle{element_size};
+    plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), shuffle);
+    begun.push_back({memory.subspan(used, bytes.size()), lease, slot, shuffle});
     used = std::min(whole_pieces(used + bytes.size()), memory.size());
     if (!small) break;
   }
@@ -177,19 +177,19 @@ std::span<std::byte> RingStaging::reserve(std::span<std::byte> range, bool direc
   return ring_->at(*slot).memory.first(range.size());
 }
 
-std::uint8_t RingStaging::shuffle_size_for(std::uint8_t element_size) const {
-  return packs(element_size) ? element_size : std::uint8_t{1};
+ByteShuffle RingStaging::shuffle_for(std::uint8_t element_bytes) const {
+  return {element_bytes, packs(element_bytes)};
 }
 
 void RingStaging::on_received(std::span<std::byte> place, std::span<std::byte> range,
-                              std::uint8_t shuffle_size) {
+                              ByteShuffle shuffle) {
   const auto slot = ring_->find(place.data());
   if (!slot) return;  // it landed in the range itself
   if (range.empty()) {
     ring_->give_back(*slot);
     return;
   }
-  const auto piece = piece_of(place.first(range.size()), range, shuffle_size);
+  const auto piece = piece_of(place.first(range.size()), range, shuffle);
   const bool small = range.size() <= kGatheredBytesMax;
   // Pieces of one launch come in no order.
   if (!small || overlaps(scattered_, piece)) scatter();

@@ -63,9 +63,9 @@ class RingStaging final : public Staging {
                              FetchOptions options) override;
   bool ready(const Fetched& fetched) override;
   std::span<std::byte> reserve(std::span<std::byte> range, bool direct) override;
-  std::uint8_t shuffle_size_for(std::uint8_t element_size) const override;
+  ByteShuffle shuffle_for(std::uint8_t element_bytes) const override;
   void on_received(std::span<std::byte> place, std::span<std::byte> range,
-                   std::uint8_t shuffle_size) override;
+                   ByteShuffle shuffle) override;
   void settle() override;
 
  private:

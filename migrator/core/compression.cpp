@@ -66,11 +66,11 @@ Packer::Packer() : contexts_(std::make_unique<Contexts>()) {}
 Packer::~Packer() = default;
 
 std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> bytes,
-                                    std::uint8_t element_size, std::uint8_t shuffle_size) {
-  if (shuffle_size == 1) {
+                                    ByteShuffle shuffle) {
+  if (!shuffle.done) {
     shuffled_.resize(bytes.size());
     const RacyRead scope;
-    shuffle_bytes(bytes, shuffled_, element_size);
+    shuffle_bytes(bytes, shuffled_, shuffle.element_bytes);
     bytes = shuffled_;
   }
   std::vector<std::byte> packed;
@@ -94,11 +94,11 @@ std::vector<std::byte> Packer::pack(Codec codec, std::span<const std::byte> byte
   return packed;
 }
 
-void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element_size,
-                    std::span<std::byte> out, std::uint8_t shuffle_size) {
-  if (element_size == 0 || element_size > kElementMax) throw damaged();
+void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::span<std::byte> out,
+                    ByteShuffle shuffle) {
+  if (shuffle.element_bytes == 0 || shuffle.element_bytes > kElementMax) throw damaged();
   auto whole = out;
-  if (shuffle_size == 1) {
+  if (!shuffle.done) {
     shuffled_.resize(out.size());
     whole = shuffled_;
   }
@@ -117,7 +117,7 @@ void Packer::unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t
   } else {
     throw damaged();
   }
-  if (shuffle_size == 1) unshuffle_bytes(whole, out, element_size);
+  if (!shuffle.done) unshuffle_bytes(whole, out, shuffle.element_bytes);
 }
 
 }  // namespace cardswap

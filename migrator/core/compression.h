@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "migrator/core/shuffle.h"
+
 namespace cardswap {
 
 /// How a payload's bytes are packed on the wire. `shuffled`: by bytes, and not packed
@@ -33,15 +35,13 @@ class Packer {
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
-  /// `element_size`: in bytes, 1 to 16. `shuffle_size`: the same where `bytes` are byte-shuffled
-  /// already; else 1.
+  /// `shuffle`: what `bytes` are; they are shuffled on the way where that is not done.
   [[nodiscard]] std::vector<std::byte> pack(Codec codec, std::span<const std::byte> bytes,
-                                            std::uint8_t element_size,
-                                            std::uint8_t shuffle_size = 1);
+                                            ByteShuffle shuffle);
   /// Fills `out` exactly; throws Error{bad_request} on bytes that pack() did not make of as many.
-  /// `shuffle_size`: `element_size` where `out` is to stay byte-shuffled; else 1.
-  void unpack(Codec codec, std::span<const std::byte> packed, std::uint8_t element_size,
-              std::span<std::byte> out, std::uint8_t shuffle_size = 1);
+  /// `shuffle`: what `out` is to be; where done, it stays shuffled.
+  void unpack(Codec codec, std::span<const std::byte> packed, std::span<std::byte> out,
+              ByteShuffle shuffle);
 
  private:
   struct Contexts;

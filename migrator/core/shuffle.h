@@ -15,4 +15,13 @@ namespace cardswap {
 void shuffle_bytes(std::span<const std::byte> in, std::span<std::byte> out, std::uint8_t width);
 void unshuffle_bytes(std::span<const std::byte> in, std::span<std::byte> out, std::uint8_t width);
 
+/// What some bytes are to the byte shuffle: of elements of so many bytes, and shuffled by that or
+/// not.
+struct ByteShuffle {
+  std::uint8_t element_bytes = 1;  ///< 1 to 16
+  bool done = false;
+
+  bool operator==(const ByteShuffle&) const = default;
+};
+
 }  // namespace cardswap

@@ -17,8 +17,8 @@ class NoStaging final : public Staging {
   }
   bool ready(const Fetched&) override { return true; }
   std::span<std::byte> reserve(std::span<std::byte> range, bool) override { return range; }
-  std::uint8_t shuffle_size_for(std::uint8_t) const override { return 1; }
-  void on_received(std::span<std::byte>, std::span<std::byte>, std::uint8_t) override {}
+  ByteShuffle shuffle_for(std::uint8_t element_bytes) const override { return {element_bytes}; }
+  void on_received(std::span<std::byte>, std::span<std::byte>, ByteShuffle) override {}
   void settle() override {}
 };
 

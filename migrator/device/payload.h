@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "migrator/core/shuffle.h"
 #include "migrator/device/memory_range.h"
 
 namespace cardswap {
@@ -21,8 +22,7 @@ struct Fetched {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
   std::size_t ticket = 0;
-  std::uint8_t shuffle_size =
-      1;  ///< bytes of the elements that were byte-shuffled; 1: they were not
+  ByteShuffle shuffle;  ///< what `bytes` are
 };
 
 /// How many payloads of one migration may be on the line at once.

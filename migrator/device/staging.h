@@ -37,13 +37,13 @@ class Staging {
   /// Where a payload for `range` may land: the range itself if `direct` allows that, or a buffer.
   /// Throws Error{bad_request} when more payloads are landing at once than an honest peer sends.
   [[nodiscard]] virtual std::span<std::byte> reserve(std::span<std::byte> range, bool direct) = 0;
-  /// The shuffle_size that on_received() takes for elements of so many bytes; 1: it takes them as
-  /// they are in memory.
-  [[nodiscard]] virtual std::uint8_t shuffle_size_for(std::uint8_t element_size) const = 0;
-  /// Begins to bring a payload, which is in `place` and byte-shuffled by `shuffle_size`, into
-  /// `range`; an empty range only gives the place back.
+  /// What on_received() takes elements of so many bytes as: byte-shuffled, or as they are in
+  /// memory.
+  [[nodiscard]] virtual ByteShuffle shuffle_for(std::uint8_t element_bytes) const = 0;
+  /// Begins to bring a payload, which is in `place`, into `range`, where it is not shuffled; an
+  /// empty range only gives the place back.
   virtual void on_received(std::span<std::byte> place, std::span<std::byte> range,
-                           std::uint8_t shuffle_size) = 0;
+                           ByteShuffle shuffle) = 0;
   /// Waits until everything that was received is in its range.
   virtual void settle() = 0;
 };

@@ -23,13 +23,12 @@ Codec fixed(Compression wanted) {
 Compressor::Compressor(Compression wanted) : wanted_(wanted), codec_(fixed(wanted)) {}
 
 std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> bytes,
-                                                   std::uint8_t element_size, double link_rate,
-                                                   std::uint8_t shuffle_size) {
+                                                   ByteShuffle shuffle, double link_rate) {
   if (wanted_ == Compression::off || bytes.size() < kPackedBytesMin) return std::nullopt;
   if (wanted_ == Compression::automatic && link_rate >= kPackedRateMax) codec_ = Codec::none;
   if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMax &&
       bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
-    try_out(bytes, element_size, link_rate, shuffle_size);
+    try_out(bytes, shuffle, link_rate);
     try_at_ = Clock::now() + kTryEvery;
   }
   if (codec_ == Codec::none || skip_ > 0) {
@@ -37,7 +36,7 @@ std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> by
     count(bytes.size(), bytes.size());
     return std::nullopt;
   }
-  auto packed = packer_.pack(codec_, bytes, element_size, shuffle_size);
+  auto packed = packer_.pack(codec_, bytes, shuffle);
   if (static_cast<double>(packed.size()) > kSmallerMin * static_cast<double>(bytes.size())) {
     skip_ = skip_next_;
     skip_next_ = std::min(skip_next_ * 2, kSkipMax);
@@ -49,13 +48,12 @@ std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> by
   return Packed{codec_, std::move(packed)};
 }
 
-void Compressor::try_out(std::span<const std::byte> bytes, std::uint8_t element_size,
-                         double link_rate, std::uint8_t shuffle_size) {
+void Compressor::try_out(std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate) {
   codec_ = Codec::none;
   double best = kGainMin * link_rate;
   for (const auto codec : {Codec::lz4, Codec::zstd}) {
     const auto start = Clock::now();
-    const auto packed = packer_.pack(codec, bytes, element_size, shuffle_size).size();
+    const auto packed = packer_.pack(codec, bytes, shuffle).size();
     const std::chrono::duration<double> took = Clock::now() - start;
     const auto size = static_cast<double>(bytes.size());
     const auto carried =

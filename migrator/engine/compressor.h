@@ -30,10 +30,9 @@ class Compressor {
     std::vector<std::byte> bytes;
   };
   /// Packs a payload. None: send it as it is. `link_rate`: bytes a second without packing, 0 while
-  /// unknown. `shuffle_size`: as Packer::pack has it.
-  [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes,
-                                           std::uint8_t element_size, double link_rate,
-                                           std::uint8_t shuffle_size = 1);
+  /// unknown. `shuffle`: what `bytes` are.
+  [[nodiscard]] std::optional<Packed> pack(std::span<const std::byte> bytes, ByteShuffle shuffle,
+                                           double link_rate);
 
   [[nodiscard]] Codec codec() const { return codec_; }
   /// Bytes of state for a byte on the wire, of late; 1 while nothing is packed.
@@ -42,8 +41,7 @@ class Compressor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void try_out(std::span<const std::byte> bytes, std::uint8_t element_size, double link_rate,
-               std::uint8_t shuffle_size);
+  void try_out(std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate);
   void count(std::size_t bytes, std::size_t sent);
 
   const Compression wanted_;

@@ -13,12 +13,12 @@ std::span<std::byte> PayloadReceiver::reserve(std::span<const std::byte> header,
 
 std::size_t PayloadReceiver::on_received(std::span<const std::byte> header,
                                          const data::Packing& packing, std::size_t bytes) {
-  std::uint8_t shuffle_size = 1;
+  ByteShuffle shuffle;
   if (packing.codec != Codec::none) {
-    shuffle_size = buffers_.shuffle_size_for(header, packing.element_size);
-    bytes = unpacker_.on_received(header, packing, shuffle_size);
+    shuffle = buffers_.shuffle_for(header, packing.element_size);
+    bytes = unpacker_.on_received(header, packing, shuffle);
   }
-  buffers_.on_received(header, shuffle_size);
+  buffers_.on_received(header, shuffle);
   return bytes;
 }
 

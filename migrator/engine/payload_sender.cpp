@@ -56,14 +56,16 @@ Fetched PayloadSender::await(ReadAhead& ahead) {
 
 void PayloadSender::send(const data::BulkHeader& header, Fetched fetched, std::uint8_t element_size,
                          bool ignore_cap) {
-  auto& [payload, owner, ticket, shuffle_size] = fetched;
+  auto& payload = fetched.bytes;
+  auto& owner = fetched.owner;
+  const ByteShuffle shuffle{element_size, fetched.shuffle.done};
   auto now = Clock::now();
   if (connection_.bulk_in_flight() == 0 && cap_.ready_at(now) <= now) meter_.begin(now);
   wait_for_a_slot(ignore_cap);
   data::Packing packing;
   const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
-  if (shuffle_size != 1) packing = {Codec::shuffled, shuffle_size, plain_bytes};
-  if (auto packed = compressor_.pack(payload, element_size, wire_rate(), shuffle_size)) {
+  if (shuffle.done) packing = {Codec::shuffled, element_size, plain_bytes};
+  if (auto packed = compressor_.pack(payload, shuffle, wire_rate())) {
     packing = {packed->codec, element_size, plain_bytes};
     const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
     payload = *bytes;

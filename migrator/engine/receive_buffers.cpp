@@ -16,20 +16,19 @@ std::span<std::byte> ReceiveBuffers::reserve(StagingPool& stagings,
   return at->second.place;
 }
 
-std::uint8_t ReceiveBuffers::shuffle_size_for(std::span<const std::byte> header,
-                                              std::uint8_t element_size) const {
-  if (landing_.empty()) return 1;  // everything is on the host
+ByteShuffle ReceiveBuffers::shuffle_for(std::span<const std::byte> header,
+                                        std::uint8_t element_bytes) const {
+  if (landing_.empty()) return {element_bytes};  // everything is on the host
   const auto found = landing_.find(key_of(header));
-  return found == landing_.end() ? std::uint8_t{1}
-                                 : found->second.staging->shuffle_size_for(element_size);
+  return found == landing_.end() ? ByteShuffle{element_bytes}
+                                 : found->second.staging->shuffle_for(element_bytes);
 }
 
-void ReceiveBuffers::on_received(std::span<const std::byte> header, std::uint8_t shuffle_size) {
+void ReceiveBuffers::on_received(std::span<const std::byte> header, ByteShuffle shuffle) {
   if (landing_.empty()) return;  // everything is on the host
   const auto landing = landing_.extract(key_of(header));
   if (landing.empty()) return;
-  landing.mapped().staging->on_received(landing.mapped().place, landing.mapped().range,
-                                        shuffle_size);
+  landing.mapped().staging->on_received(landing.mapped().place, landing.mapped().range, shuffle);
 }
 
 void ReceiveBuffers::forget_ranges() {

@@ -17,10 +17,10 @@ class ReceiveBuffers {
   [[nodiscard]] std::span<std::byte> reserve(StagingPool& stagings,
                                              std::span<const std::byte> header,
                                              const MemoryRange& range, bool direct);
-  /// The shuffle_size, as Staging has it, for the payload of that header.
-  [[nodiscard]] std::uint8_t shuffle_size_for(std::span<const std::byte> header,
-                                              std::uint8_t element_size) const;
-  void on_received(std::span<const std::byte> header, std::uint8_t shuffle_size);
+  /// What on_received() takes the payload of that header as, which is of elements of so many bytes.
+  [[nodiscard]] ByteShuffle shuffle_for(std::span<const std::byte> header,
+                                        std::uint8_t element_bytes) const;
+  void on_received(std::span<const std::byte> header, ByteShuffle shuffle);
   /// Forgets the ranges, which are not there any more; what is under way may still land.
   void forget_ranges();
 

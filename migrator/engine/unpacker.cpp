@@ -18,12 +18,12 @@ std::span<std::byte> Unpacker::reserve(std::span<const std::byte> header, std::s
 }
 
 std::size_t Unpacker::on_received(std::span<const std::byte> header, const data::Packing& packing,
-                                  std::uint8_t shuffle_size) {
+                                  ByteShuffle shuffle) {
   auto entry = waiting_.extract(key_of(header));
   if (entry.empty()) throw Error(Code::bad_request, "a packed payload that nobody expected");
   const auto& waiting = entry.mapped();
   if (waiting.place.empty()) return 0;
-  packer_.unpack(packing.codec, waiting.packed, packing.element_size, waiting.place, shuffle_size);
+  packer_.unpack(packing.codec, waiting.packed, waiting.place, shuffle);
   return waiting.place.size();
 }
 

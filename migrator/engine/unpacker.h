@@ -19,9 +19,9 @@ class Unpacker {
   [[nodiscard]] std::span<std::byte> reserve(std::span<const std::byte> header, std::size_t bytes,
                                              std::span<std::byte> place);
   /// Unpacks what landed; returns the bytes it filled, 0 for a place that was forgotten meanwhile.
-  /// `shuffle_size`: as Packer::unpack has it.
+  /// `shuffle`: what the place is to be filled with.
   std::size_t on_received(std::span<const std::byte> header, const data::Packing& packing,
-                          std::uint8_t shuffle_size = 1);
+                          ByteShuffle shuffle);
   /// Forgets the places, which are not there any more; what is under way may still land in the
   /// buffers.
   void forget_places();

@@ -228,7 +228,7 @@ TEST_F(CardArenaTest, AHolderReceivesAtTheSameAddressesAndTheProcessBindsItsPiec
     const auto staging = state_view.devices[2]->stage({bytes.size(), std::nullopt});
     const auto place = staging->reserve(state_view.memory[2], true);
     std::memcpy(place.data(), bytes.data(), bytes.size());
-    staging->on_received(place, state_view.memory[2], 1);
+    staging->on_received(place, state_view.memory[2], {});
     staging->settle();
     passed = held.passed();
   }  // and the holder, another one

@@ -72,7 +72,7 @@ class OnCard : public ::testing::Test {
     const auto staging = device_->stage({bytes.size(), std::nullopt});
     const auto place = staging->reserve(range, true);
     std::ranges::copy(bytes, place.begin());
-    staging->on_received(place, range, 1);
+    staging->on_received(place, range, {});
     staging->settle();
   }
 
@@ -154,7 +154,7 @@ TEST_F(OnCard, GathersShufflesAndScattersAsTheHostDoes) {
       const auto to = there.bytes.subspan(at, range.size());
       const auto place = staging->reserve(to, true);
       std::ranges::copy(shuffled, place.begin());
-      staging->on_received(place, to, fetched[i].shuffle_size);
+      staging->on_received(place, to, fetched[i].shuffle);
     }
     staging->settle();
     const auto end = payloads.back().range.bytes;

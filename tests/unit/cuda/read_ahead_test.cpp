@@ -81,8 +81,8 @@ TEST_F(ReadAheadTest, ShufflesWhatWillBePackedAndNothingSmaller) {
       stagings_, {}, [] { return false; }, packs);
   ahead.want(part(0, 8192), 4);
   ahead.want(part(3, 1000), 4);
-  EXPECT_EQ(next(ahead).shuffle_size, 4);
-  EXPECT_EQ(next(ahead).shuffle_size, 1);
+  EXPECT_EQ(next(ahead).shuffle, (ByteShuffle{4, true}));
+  EXPECT_FALSE(next(ahead).shuffle.done);
 }
 
 TEST_F(ReadAheadTest, APackedPayloadLandsWhereTheHostCanUnpackIt) {
@@ -97,9 +97,10 @@ TEST_F(ReadAheadTest, APackedPayloadLandsWhereTheHostCanUnpackIt) {
 
   std::vector<std::byte> elements(range.bytes.size());
   for (std::size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<std::byte>(i * 3);
-  ASSERT_EQ(landings.shuffle_size_for(packed, 4), 4) << "the card takes them apart";
+  const ByteShuffle planes{4, true};
+  ASSERT_EQ(landings.shuffle_for(packed, 4), planes) << "the card takes them apart";
   shuffle_bytes(elements, place, 4);
-  landings.on_received(packed, 4);
+  landings.on_received(packed, planes);
   stagings_.settle();
   EXPECT_TRUE(
       std::ranges::equal(std::span(card_->behind(range.bytes.data()), elements.size()), elements));

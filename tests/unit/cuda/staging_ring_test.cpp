@@ -113,7 +113,7 @@ TEST_F(StagingRingTest, WhatTheLinkStillSendsOutlivesTheStaging) {
 TEST_F(StagingRingTest, BringsWhatLandedIntoTheCard) {
   const auto place = staging_->reserve(range(500), true);
   std::ranges::fill(place, std::byte{4});
-  staging_->on_received(place, range(500), 1);
+  staging_->on_received(place, range(500), {});
   EXPECT_NE(behind()[499], std::byte{4}) << "it is on its way";
   staging_->settle();
   EXPECT_EQ(behind()[499], std::byte{4});
@@ -123,7 +123,7 @@ TEST_F(StagingRingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
   for (std::size_t i = 0; i < 2 * kSlots; ++i) {
     const auto place = staging_->reserve(range(8), true);
     std::ranges::fill(place, static_cast<std::byte>(i));
-    staging_->on_received(place, range(8), 1);
+    staging_->on_received(place, range(8), {});
   }
   staging_->settle();
   EXPECT_EQ(behind()[0], static_cast<std::byte>(2 * kSlots - 1)) << "in the order of landing";
@@ -133,7 +133,7 @@ TEST_F(StagingRingTest, WaitsForACopyWhenEveryBufferIsUnderWay) {
 
 TEST_F(StagingRingTest, ForgetsAPayloadWhoseRangeIsGone) {
   for (std::size_t i = 0; i < 3 * kSlots; ++i) {
-    staging_->on_received(staging_->reserve(range(8), true), {}, 1);
+    staging_->on_received(staging_->reserve(range(8), true), {}, {});
   }
   EXPECT_EQ(places_left(), kSlots) << "each buffer is free again";
 }
@@ -161,7 +161,7 @@ TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
   EXPECT_EQ(card_->count("cudaMemcpyAsync"), 0U);
   for (std::size_t i = 0; i < begun.size(); ++i) {
     wait_for(begun[i]);
-    EXPECT_EQ(begun[i].shuffle_size, 1);
+    EXPECT_FALSE(begun[i].shuffle.done);
     const auto range = payloads[i].range.bytes;
     EXPECT_TRUE(
         std::ranges::equal(begun[i].bytes, std::span(card_->behind(range.data()), range.size())));
@@ -194,10 +194,11 @@ TEST_F(StagingRingTest, ShufflesWhatIsToBePacked) {
     const auto begun = staging_->fetch({&payload, 1}, {}, {false, true});
     ASSERT_EQ(begun.size(), 1U);
     wait_for(begun.front());
-    EXPECT_EQ(begun.front().shuffle_size, element_size == 16 ? 1 : element_size)
-        << "or the host shuffles it";
+    const auto shuffle = begun.front().shuffle;
+    EXPECT_EQ(shuffle.element_bytes, element_size);
+    EXPECT_EQ(shuffle.done, element_size != 1 && element_size != 16) << "or the host shuffles it";
     std::vector<std::byte> shuffled(size);
-    shuffle_bytes({behind(), size}, shuffled, begun.front().shuffle_size);
+    shuffle_bytes({behind(), size}, shuffled, shuffle.done ? element_size : std::uint8_t{1});
     EXPECT_TRUE(std::ranges::equal(begun.front().bytes, shuffled)) << int{element_size};
   }
 }
@@ -208,7 +209,7 @@ TEST_F(StagingRingTest, ScattersSmallPayloadsByOneLaunch) {
     const auto to = memory_.bytes.subspan(i * 1000, 1000);
     const auto place = staging_->reserve(to, false);
     std::ranges::fill(place, static_cast<std::byte>(i + 1));
-    staging_->on_received(place, to, 1);
+    staging_->on_received(place, to, {});
   }
   EXPECT_EQ(card_->count("pack"), 0U) << "more may come";
   staging_->settle();
@@ -225,8 +226,9 @@ TEST_F(StagingRingTest, PutsPlanesBackIntoElements) {
     for (std::size_t i = 0; i < size; ++i) elements[i] = static_cast<std::byte>(i * i / 7);
     const auto place = staging_->reserve(range(size), false);
     shuffle_bytes(elements, place, 4);
-    ASSERT_EQ(staging_->shuffle_size_for(4), 4);
-    staging_->on_received(place, range(size), 4);
+    const ByteShuffle planes{4, true};
+    ASSERT_EQ(staging_->shuffle_for(4), planes);
+    staging_->on_received(place, range(size), planes);
     staging_->settle();
     EXPECT_TRUE(std::ranges::equal(std::span(behind(), size), elements)) << size;
   }
@@ -234,7 +236,7 @@ TEST_F(StagingRingTest, PutsPlanesBackIntoElements) {
 
 TEST_F(StagingRingTest, WhatLandedForNobodyIsNotBroughtIntoTheCard) {
   const auto place = staging_->reserve(range(10), false);
-  staging_->on_received(place, range(10), 1);
+  staging_->on_received(place, range(10), {});
   card_->forget_calls();
   staging_.reset();  // the range may be somebody else's by now
   EXPECT_EQ(card_->count("pack") + card_->count("cudaMemcpyAsync"), 0U);
