@@ -171,7 +171,7 @@ class Case:
             down = [t["downtime_ms"] for t in told]
             print_figure(f"cuda_{strategy}_bit_identical_{self.name}", [1 for _ in told], "yes", 1, lower=False)
             print_figure(f"cuda_{strategy}_rate_{self.name}", [t["progress"]["rate"] / 1e9 for t in told], "GB/s")
-            print(f"{self.name}, {strategy}: the card's memory went {told[-1]['progress']['card_path'] or 'from the host'}", flush=True)
+            print(f"{self.name}, {strategy}: the card's memory went {told[-1]['progress']['gpu_path'] or 'from the host'}", flush=True)
             if not goals:
                 print_figure(f"cuda_{strategy}_downtime_ms_{self.name}", down, "ms")
                 continue

@@ -22,6 +22,12 @@ class JsonOut {
   void operator()(const char* name, const Field& field) {
     to_[name] = value_of(field);
   }
+  /// Writes a field under both names, for those who know the older one.
+  template <class Field>
+  void renamed(const char* name, const Field& field, const char* older_name) {
+    (*this)(name, field);
+    (*this)(older_name, field);
+  }
   /// Under both names, where it has an older one.
   template <class Field>
   void limit(const char* name, const Field& field, const char* older_name = nullptr) {
@@ -76,10 +82,14 @@ class JsonIn {
       }
     }
   }
+  /// Reads what has either name; the new one goes first.
+  template <class Field>
+  void renamed(const char* name, Field& field, const char* older_name) {
+    (*this)(from_.contains(name) ? name : older_name, field);
+  }
   template <class Field>
   void limit(const char* name, Field& field, const char* older_name = nullptr) {
-    const bool is_older = older_name != nullptr && !from_.contains(name);
-    (*this)(is_older ? older_name : name, field);
+    renamed(name, field, older_name != nullptr ? older_name : name);
   }
   template <class Field>
   void known(const char* name, Field& field, bool /*is_known*/ = true) {

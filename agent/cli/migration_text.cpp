@@ -214,7 +214,8 @@ std::string details(const json::object& migration) {
   known("compression", !text(p, "compression", "").empty(),
         fmt::format("{}, {:.2f} bytes of state a byte sent", text(p, "compression"),
                     number_at(p, "compression_ratio")));
-  known("card_path", !text(p, "card_path", "").empty(), text(p, "card_path"));
+  const auto gpu_path = text(p, p.contains("gpu_path") ? "gpu_path" : "card_path", "");
+  known("gpu_path", !gpu_path.empty(), gpu_path);
   known("throttle", number_at(p, "throttle_pct") > 0, text(p, "throttle_pct") + " %");
   const auto& error = object_at(migration, "error");
   if (!error.empty()) rows.push_back({"error", text(error, "failure")});

@@ -82,7 +82,8 @@ json::object dry_place_of(const Migration& m, const Instance& source) {
   return {{"migration", m.id},
           {"device", parse_destination(m.spec.to).device},
           {"state_bytes", source.state_bytes},
-          {"homed_bytes", source.relocatable_bytes},
+          {"relocatable_bytes", source.relocatable_bytes},
+          {"homed_bytes", source.relocatable_bytes},  // its older name
           {"epoch", m.epoch()},
           {"from", m.first().from},
           {"dry_run", true},

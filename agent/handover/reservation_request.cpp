@@ -42,7 +42,8 @@ ReservationRequest reservation_request_from(const ApiRequest& request) {
   outside::check(asked.spec.uid.empty() || outside::is_job_uid(asked.spec.uid), "job.uid",
                  "uid of a job");
   asked.state_bytes = count_or_none(request, "state_bytes");
-  asked.relocatable_bytes = count_or_none(request, "homed_bytes");
+  const bool is_older = !request.body.contains("relocatable_bytes");
+  asked.relocatable_bytes = count_or_none(request, is_older ? "homed_bytes" : "relocatable_bytes");
   asked.epoch = count_or_none(request, "epoch", outside::kEpochMax);
   asked.from = outside::line("from", request.text_or("from", ""));
   asked.from_api = request.text_or("from_api", "");

@@ -125,7 +125,8 @@ asio::awaitable<json::object> TargetLink::wanted_place() {
                     {"arrive", to_string(m_.spec.arrive)},
                     {"device", parse_destination(transfer_.to).device},
                     {"state_bytes", source->state_bytes},
-                    {"homed_bytes", source->relocatable_bytes},
+                    {"relocatable_bytes", source->relocatable_bytes},
+                    {"homed_bytes", source->relocatable_bytes},  // its older name
                     {"epoch", m_.epoch()},
                     {"from", transfer_.from},
                     {"from_api", parts_.config.listen_address().text()},

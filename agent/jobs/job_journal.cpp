@@ -48,7 +48,7 @@ void fields(Archive& a, Instance& m) {
   a("state_bytes", m.state_bytes);
   a("replayed_bytes", m.replayed_bytes);
   a("update_bytes", m.update_bytes);
-  a("homed_bytes", m.relocatable_bytes);
+  a.renamed("relocatable_bytes", m.relocatable_bytes, "homed_bytes");
   a("reserved_bytes", m.reserved_bytes);
   a("exit_text", m.exit_text);
   a("started_at_ms", m.started_at_ms);

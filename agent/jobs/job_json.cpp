@@ -111,7 +111,8 @@ json::object to_json(const Instance& instance) {
           {"state_bytes", instance.state_bytes},
           {"replayed_bytes", instance.replayed_bytes},
           {"update_bytes", instance.update_bytes},
-          {"homed_bytes", instance.relocatable_bytes},
+          {"relocatable_bytes", instance.relocatable_bytes},
+          {"homed_bytes", instance.relocatable_bytes},  // its older name
           {"attached", instance.attached},
           {"framework", text_or_null(instance.framework)},
           {"cannot_move", obstacles_json(instance.obstacles)},

@@ -107,7 +107,8 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
                                   "state for a byte sent",
                                   codec, amount_at(progress, "compression_ratio"))});
   }
-  if (shown_at(progress, "card_path") == "staged") {
+  // An agent of another release may say it by the older name alone.
+  if (shown_at(progress, progress.contains("gpu_path") ? "gpu_path" : "card_path") == "staged") {
     found.push_back({Level::note,
                      "the GPU's memory passed through this host's: its UCX has no CUDA, or "
                      "--encrypt or --transports kept UCX from it; docs/operations.md has more"});

@@ -79,7 +79,7 @@ void fields(Archive& a, MigrationStats& m) {
   a("hold_ms", m.hold_ms);
   a("compression", m.compression);
   a("compression_ratio", m.compression_ratio);
-  a("card_path", m.gpu_path);
+  a.renamed("gpu_path", m.gpu_path, "card_path");
   a("throttle_pct", m.throttle_pct);
   a("regions_not_replayed", m.regions_not_replayed);
   a("not_replayed", m.not_replayed);

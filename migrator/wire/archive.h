@@ -55,6 +55,10 @@ class Put {
   void limit(const char* /*name*/, const Field& field, const char* /*older_name*/ = nullptr) {
     put(field);
   }
+  template <class Field>
+  void renamed(const char* /*name*/, const Field& field, const char* /*older_name*/) {
+    put(field);
+  }
   void brief(const std::string& value) { text(value.substr(0, rule_.brief_bytes_max)); }
   void blob(const std::vector<std::byte>& value, std::size_t /*bytes_max*/) { writer_.blob(value); }
   template <class Item>
@@ -131,6 +135,10 @@ class Take {
   }
   template <class Field>
   void limit(const char* /*name*/, Field& field, const char* /*older_name*/ = nullptr) {
+    take(field);
+  }
+  template <class Field>
+  void renamed(const char* /*name*/, Field& field, const char* /*older_name*/) {
     take(field);
   }
   void brief(std::string& value) { value = text(rule_.brief_bytes_max); }

@@ -69,7 +69,8 @@ TEST_F(OldJournal, IsReadWithNothingPutAside) {
     EXPECT_EQ(text(gpt, "uid"), "u-gpt");
     EXPECT_EQ(number(gpt, "pid"), sleeper_.pid());
     EXPECT_EQ(number(gpt, "step"), 120);
-    EXPECT_EQ(number(gpt, "homed_bytes"), 2048);
+    EXPECT_EQ(number(gpt, "relocatable_bytes"), 2048) << "homed_bytes, as that release called it";
+    EXPECT_EQ(number(gpt, "homed_bytes"), 2048) << "for those who know no other name";
     EXPECT_EQ(text(a_.job("bert"), "moved_to"), "gpu-b:7070/cpu:0");
     EXPECT_EQ(text(gpt, "came_from"), "gpu-b/cpu:0");
     EXPECT_EQ(text(a_.job("vit"), "moved_to"), "127.0.0.1:1/cpu:0");  // it was committed
@@ -99,6 +100,7 @@ TEST_F(OldJournal, KeepsEveryFigureOfAMigrationThatIsOver) {
   EXPECT_EQ(number(progress, "log_lag_bytes"), 16);
   EXPECT_EQ(number(progress, "hold_ms"), 9.5);
   EXPECT_EQ(text(progress, "not_replayed"), "head.bias");
+  EXPECT_EQ(text(progress, "gpu_path"), "staged") << "card_path, as that release called it";
   EXPECT_EQ(m.at("history").as_array().size(), 10U);
   const auto timeline =
       ask_over_unix(a_, {.target = "/v1/migrations/m-00000001/timeline"}).body.at("samples");

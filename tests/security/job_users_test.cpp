@@ -46,7 +46,7 @@ HttpRequest arrival(const std::string& user) {
                                                {"arrive", "standby"},
                                                {"device", "cpu:0"},
                                                {"state_bytes", 0},
-                                               {"homed_bytes", 0},
+                                               {"relocatable_bytes", 0},
                                                {"epoch", 1},
                                                {"from", "evil/cpu:0"},
                                                {"dry_run", true}})};

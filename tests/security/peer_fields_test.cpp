@@ -102,7 +102,7 @@ class PeerFields : public ::testing::Test {
           {"arrive", "standby"}}},
         {"device", "cpu:0"},
         {"state_bytes", 4096},
-        {"homed_bytes", 0},
+        {"relocatable_bytes", 0},
         {"epoch", 2},
         {"from", "evil/cpu:0"},
         {"from_api", "127.0.0.66:7070"},

@@ -66,6 +66,24 @@ TEST(JsonArchive, ComesBackAsItWasWritten) {
   EXPECT_EQ(again, stats);
 }
 
+/// A program that reads the older name, and an agent of another release, which reads the journal of
+/// this one or is asked by it, find what they look for.
+TEST(JsonArchive, HasAFieldThatWasRenamedUnderBothNames) {
+  MigrationStats stats;
+  stats.gpu_path = "staged";
+  json::object written;
+  put_fields(written, stats);
+  EXPECT_EQ(written.at("gpu_path"), "staged");
+  EXPECT_EQ(written.at("card_path"), "staged");
+
+  MigrationStats older;
+  take_fields({{"card_path", "direct"}}, older);
+  EXPECT_EQ(older.gpu_path, "direct");
+  MigrationStats both;
+  take_fields({{"gpu_path", "staged"}, {"card_path", "direct"}}, both);
+  EXPECT_EQ(both.gpu_path, "staged");
+}
+
 TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnotherType) {
   MigrationStats stats;
   stats.phase = "verify";
