@@ -56,7 +56,7 @@ class DriverVmm final : public Vmm {
   DriverVmm& operator=(const DriverVmm&) = delete;
 
   Status granularity(int device, std::size_t& bytes) override {
-    return with(device, [&](const Gpu& gpu) {
+    return with(device, [&](const DriverGpu& gpu) {
       const auto wanted = properties(gpu);
       return granularity_(&bytes, &wanted, kGranularityMinimum);
     });
@@ -72,7 +72,7 @@ class DriverVmm final : public Vmm {
     return of(free_(address, bytes));
   }
   Status create(int device, MemoryHandle& handle, std::size_t bytes) override {
-    return with(device, [&](const Gpu& gpu) {
+    return with(device, [&](const DriverGpu& gpu) {
       const auto wanted = properties(gpu);
       CUmemGenericAllocationHandle made = 0;
       const auto result = create_(&made, bytes, &wanted, 0);
@@ -85,7 +85,7 @@ class DriverVmm final : public Vmm {
     return of(export_(&file, number(handle), kPosixFile, 0));
   }
   Status import_file(int device, MemoryHandle& handle, int file) override {
-    return with(device, [&](const Gpu&) {
+    return with(device, [&](const DriverGpu&) {
       CUmemGenericAllocationHandle made = 0;
       auto* number = reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr): the API's way
           static_cast<std::uintptr_t>(file));
@@ -101,13 +101,13 @@ class DriverVmm final : public Vmm {
     return of(unmap_(address, bytes));
   }
   Status allow(int device, std::uint64_t address, std::size_t bytes) override {
-    return with(device, [&](const Gpu& gpu) {
+    return with(device, [&](const DriverGpu& gpu) {
       const CUmemAccessDesc access{{kOnDevice, gpu.number}, kReadWrite};
       return set_access_(address, bytes, &access, 1);
     });
   }
   Status synchronize(int device) override {
-    return with(device, [&](const Gpu&) { return synchronize_(); });
+    return with(device, [&](const DriverGpu&) { return synchronize_(); });
   }
   std::string text(Status status) override {
     const char* words = nullptr;
@@ -116,7 +116,7 @@ class DriverVmm final : public Vmm {
   }
 
  private:
-  struct Gpu {
+  struct DriverGpu {
     CUdevice number = 0;
     CUcontext context = nullptr;
     bool direct_rdma = false;
@@ -134,7 +134,7 @@ class DriverVmm final : public Vmm {
                 "driver 450 or later has");
   }
 
-  static CUmemAllocationProp properties(const Gpu& gpu) {
+  static CUmemAllocationProp properties(const DriverGpu& gpu) {
     CUmemAllocationProp wanted{};
     wanted.type = kPinned;
     wanted.requestedHandleTypes = kPosixFile;
@@ -147,7 +147,7 @@ class DriverVmm final : public Vmm {
   /// thread's own is as it was afterwards.
   template <class Act>
   Status with(int device, Act act) {
-    Gpu gpu;
+    DriverGpu gpu;
     {
       const MutexLock lock(mutex_);
       auto found = gpus_.find(device);
@@ -201,7 +201,7 @@ class DriverVmm final : public Vmm {
   CUresult (*set_access_)(CUdeviceptr, std::size_t, const CUmemAccessDesc*, std::size_t) = nullptr;
 
   Mutex mutex_;
-  std::map<int, Gpu> gpus_ CARDSWAP_GUARDED_BY(mutex_);
+  std::map<int, DriverGpu> gpus_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace

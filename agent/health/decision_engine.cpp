@@ -115,7 +115,7 @@ void DecisionEngine::settle(Incident& incident, const Finding& finding) {
 }
 
 void DecisionEngine::observe(const Finding& finding) {
-  hears_alert_ = finding.source == Source::alert;
+  hears_alert_ = finding.source == FaultSource::alert;
   note(finding);
   hears_alert_ = false;
 }

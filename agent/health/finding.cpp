@@ -38,12 +38,12 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-const char* to_string(Source source) {
+const char* to_string(FaultSource source) {
   switch (source) {
-    case Source::nvml: return "nvml";
-    case Source::kernel_log: return "kernel_log";
-    case Source::alert: return "alert";
-    case Source::probe: return "probe";
+    case FaultSource::nvml: return "nvml";
+    case FaultSource::kernel_log: return "kernel_log";
+    case FaultSource::alert: return "alert";
+    case FaultSource::probe: return "probe";
   }
   return "";
 }

@@ -14,9 +14,9 @@ namespace cardswap::health {
 using Ms = std::int64_t;
 
 /// What saw the fault.
-enum class Source : std::uint8_t { nvml, kernel_log, alert, probe };
+enum class FaultSource : std::uint8_t { nvml, kernel_log, alert, probe };
 inline constexpr std::size_t kSources = 4;
-[[nodiscard]] const char* to_string(Source source);
+[[nodiscard]] const char* to_string(FaultSource source);
 
 /// How bad it is.
 enum class Severity : std::uint8_t { none, warning, critical };
@@ -29,7 +29,7 @@ inline constexpr std::string_view kHost = "host";
 struct Finding {
   std::string device;  ///< of this agent ("cuda:3"), or kHost
   std::string code;  ///< "xid:79", "recovery:drain_and_reset", "throttle:hw_thermal", "alert:NAME"
-  Source source = Source::nvml;
+  FaultSource source = FaultSource::nvml;
   Ms at = 0;
   bool firing = true;  ///< false: the source says that it is over
   /// Whether it is a state whose end the source will report; else it is an event.

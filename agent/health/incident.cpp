@@ -40,7 +40,7 @@ int state_of(const Incident& incident) {
 json::object to_json(const Incident& incident) {
   json::array sources;
   for (std::size_t i = 0; i < kSources; ++i) {
-    if (incident.seen_by[i]) sources.emplace_back(to_string(static_cast<Source>(i)));
+    if (incident.seen_by[i]) sources.emplace_back(to_string(static_cast<FaultSource>(i)));
   }
   json::object tries;
   for (const auto& [uid, count] : incident.tries) tries[uid] = count;
@@ -107,7 +107,8 @@ Incident incident_from_journal(const json::object& record) {
       sources != nullptr && sources->is_array()) {
     for (const auto& name : sources->get_array()) {
       if (!name.is_string()) continue;
-      const auto source = named(std::string_view(name.get_string()), Source::probe, Source::nvml);
+      const auto source =
+          named(std::string_view(name.get_string()), FaultSource::probe, FaultSource::nvml);
       incident.seen_by.at(static_cast<std::size_t>(source)) = true;
     }
   }

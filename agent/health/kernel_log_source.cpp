@@ -102,7 +102,7 @@ void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Si
 void KernelLogSource::report(const DriverFault& fault) {
   heard_fault_ = true;
   Finding finding;
-  finding.source = Source::kernel_log;
+  finding.source = FaultSource::kernel_log;
   finding.code = fault.code;
   finding.detail = fault.detail;
   finding.pid = fault.pid;

@@ -57,7 +57,7 @@ void take_nvml_line(std::string_view line, const NvmlEvents& events) {
     events.device(number_in<int>(part[1]).value_or(0), excerpt(part[2]), pci_address(part[3]));
   } else if (part[0] == "finding" && parts == 7) {
     Finding finding;
-    finding.source = Source::nvml;
+    finding.source = FaultSource::nvml;
     finding.device = excerpt(part[1].empty() ? part[2] : part[1]);
     finding.code = excerpt(part[3], 64);
     finding.firing = part[4] == "1";

@@ -92,7 +92,7 @@ asio::awaitable<void> Probes::follow(Probe probe, unsigned generation) {
     const auto result = co_await run_probe(context_, probe);
     if (generation != generation_) co_return;  // another policy was read
     Finding finding;
-    finding.source = Source::probe;
+    finding.source = FaultSource::probe;
     finding.lasting = true;
     finding.who = probe.name;
     finding.detail = excerpt(result.text);

@@ -53,7 +53,7 @@ std::string Webhooks::take(const Alert& alert, const OwnHost& own, Taken& taken)
   Finding finding;
   finding.device = target.device;
   finding.code = code_of(alert);
-  finding.source = Source::alert;
+  finding.source = FaultSource::alert;
   finding.at = journalled_.now();
   finding.firing = alert.firing;
   finding.lasting = true;

@@ -1,7 +1,7 @@
 // Order and threads. All runs on the engine's thread, inside calls of its own; wake() alone comes
 // from others, through an eventfd. UCX calls back from within ucp_worker_progress(), and from
 // within a send or receive that completes at once. No callback calls the engine: it puts an
-// Arrival, a loss or a connection into a queue. wait() progresses the worker until a callback has
+// Incoming, a loss or a connection into a queue. wait() progresses the worker until a callback has
 // run, and only then accepts connections, delivers arrivals in the order in which they came, and
 // after them losses, so that a peer's last words are heard before it is told as gone. A payload
 // that is announced (rendezvous) becomes two arrivals: its announcement, for which the engine gives
@@ -50,8 +50,8 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEve
 
 UcxLink::~UcxLink() {
   while (!peers_.empty()) drop(peers_.begin()->first);
-  for (const auto& arrival : arrivals_) {
-    if (arrival.announced != nullptr) ucp_am_data_release(worker_.get(), arrival.announced);
+  for (const auto& incoming : incoming_) {
+    if (incoming.announced != nullptr) ucp_am_data_release(worker_.get(), incoming.announced);
   }
   while (!waiting_.empty()) {
     if (listener_) ucp_listener_reject(listener_.get(), waiting_.front());
@@ -161,12 +161,12 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
 ucs_status_t UcxLink::queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous) {
   ++happened_;
   if (rendezvous) {
-    arrivals_.push_back({Arrival::Kind::announced_control, peer, {}, bytes, {}, data});
+    incoming_.push_back({Incoming::Kind::announced_control, peer, {}, bytes, {}, data});
     return UCS_INPROGRESS;
   }
   check_control(peer, bytes);
   const auto* first = static_cast<const std::byte*>(data);
-  arrivals_.push_back({Arrival::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
+  incoming_.push_back({Incoming::Kind::control, peer, {}, 0, {first, first + bytes}, nullptr});
   return UCS_OK;
 }
 
@@ -180,19 +180,20 @@ void UcxLink::check_control(PeerId from, std::size_t bytes) {
   }
 }
 
-void UcxLink::receive_control(Arrival& arrival) {
-  check_control(arrival.peer, arrival.bytes);
-  const auto bytes = arrival.bytes;
+void UcxLink::receive_control(Incoming& incoming) {
+  check_control(incoming.peer, incoming.bytes);
+  const auto bytes = incoming.bytes;
   const auto receive =
-      receives_.insert(receives_.end(), Receive{this, {}, arrival.peer, {}, 0, {}});
+      receives_.insert(receives_.end(), Receive{this, {}, incoming.peer, {}, 0, {}});
   receive->self = receive;
   receive->message.resize(bytes);
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   param.cb.recv_am = &UcxLink::on_received;
   param.user_data = &*receive;
-  const auto status = ucp_am_recv_data_nbx(worker_.get(), std::exchange(arrival.announced, nullptr),
-                                           receive->message.data(), bytes, &param);
+  const auto status =
+      ucp_am_recv_data_nbx(worker_.get(), std::exchange(incoming.announced, nullptr),
+                           receive->message.data(), bytes, &param);
   if (!UCS_PTR_IS_PTR(status)) on_received(nullptr, UCS_PTR_STATUS(status), bytes, &*receive);
 }
 
@@ -219,49 +220,50 @@ ucs_status_t UcxLink::queue_bulk(PeerId peer, std::span<const std::byte> header,
   if (header.size() > kHeaderBytesMax) {
     throw Error(Code::bad_request, fmt::format("a chunk with a header of {} bytes", header.size()));
   }
-  Arrival arrival{rendezvous ? Arrival::Kind::announced : Arrival::Kind::eager,
-                  peer,
-                  {header.begin(), header.end()},
-                  bytes,
-                  {},
-                  rendezvous ? data : nullptr};
+  Incoming incoming{rendezvous ? Incoming::Kind::announced : Incoming::Kind::eager,
+                    peer,
+                    {header.begin(), header.end()},
+                    bytes,
+                    {},
+                    rendezvous ? data : nullptr};
   const auto* first = static_cast<const std::byte*>(data);
-  if (!rendezvous) arrival.content.assign(first, first + bytes);
-  arrivals_.push_back(std::move(arrival));
+  if (!rendezvous) incoming.content.assign(first, first + bytes);
+  incoming_.push_back(std::move(incoming));
   return rendezvous ? UCS_INPROGRESS : UCS_OK;
 }
 
-void UcxLink::receive_bulk(Arrival& arrival, std::span<std::byte> place) {
+void UcxLink::receive_bulk(Incoming& incoming, std::span<std::byte> place) {
   const auto receive = receives_.insert(
       receives_.end(),
-      Receive{this, {}, arrival.peer, std::move(arrival.header), arrival.bytes, {}});
+      Receive{this, {}, incoming.peer, std::move(incoming.header), incoming.bytes, {}});
   receive->self = receive;
   ucp_request_param_t param{};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   param.cb.recv_am = &UcxLink::on_received;
   param.user_data = &*receive;
-  const auto status = ucp_am_recv_data_nbx(worker_.get(), std::exchange(arrival.announced, nullptr),
-                                           place.data(), arrival.bytes, &param);
+  const auto status =
+      ucp_am_recv_data_nbx(worker_.get(), std::exchange(incoming.announced, nullptr), place.data(),
+                           incoming.bytes, &param);
   if (!UCS_PTR_IS_PTR(status)) {
-    on_received(nullptr, UCS_PTR_STATUS(status), arrival.bytes, &*receive);
+    on_received(nullptr, UCS_PTR_STATUS(status), incoming.bytes, &*receive);
   }
 }
 
-void UcxLink::deliver(Arrival& arrival) {
-  switch (arrival.kind) {
-    case Arrival::Kind::control: events_.on_control(arrival.peer, arrival.content); break;
-    case Arrival::Kind::announced_control: receive_control(arrival); break;
-    case Arrival::Kind::landed:
-      events_.on_received(arrival.peer, arrival.header, arrival.bytes);
+void UcxLink::deliver(Incoming& incoming) {
+  switch (incoming.kind) {
+    case Incoming::Kind::control: events_.on_control(incoming.peer, incoming.content); break;
+    case Incoming::Kind::announced_control: receive_control(incoming); break;
+    case Incoming::Kind::landed:
+      events_.on_received(incoming.peer, incoming.header, incoming.bytes);
       break;
-    case Arrival::Kind::eager: {
-      const auto place = events_.reserve(arrival.peer, arrival.header, arrival.bytes);
-      std::ranges::copy(arrival.content, place.begin());
-      events_.on_received(arrival.peer, arrival.header, arrival.bytes);
+    case Incoming::Kind::eager: {
+      const auto place = events_.reserve(incoming.peer, incoming.header, incoming.bytes);
+      std::ranges::copy(incoming.content, place.begin());
+      events_.on_received(incoming.peer, incoming.header, incoming.bytes);
       break;
     }
-    case Arrival::Kind::announced:
-      receive_bulk(arrival, events_.reserve(arrival.peer, arrival.header, arrival.bytes));
+    case Incoming::Kind::announced:
+      receive_bulk(incoming, events_.reserve(incoming.peer, incoming.header, incoming.bytes));
       break;
   }
 }
@@ -269,18 +271,18 @@ void UcxLink::deliver(Arrival& arrival) {
 /// An event may call wait() again, as a target does that waits for its program: what has begun to
 /// be delivered is not in the queue any more.
 void UcxLink::deliver_arrivals() {
-  while (!arrivals_.empty()) {
-    auto arrival = std::move(arrivals_.front());
-    arrivals_.pop_front();
-    if (peers_.contains(arrival.peer)) {
+  while (!incoming_.empty()) {
+    auto incoming = std::move(incoming_.front());
+    incoming_.pop_front();
+    if (peers_.contains(incoming.peer)) {
       try {
-        deliver(arrival);
+        deliver(incoming);
       } catch (const std::exception& error) {
-        lose(arrival.peer, error.what());
+        lose(incoming.peer, error.what());
         deliver_losses();
       }
     }
-    if (arrival.announced != nullptr) ucp_am_data_release(worker_.get(), arrival.announced);
+    if (incoming.announced != nullptr) ucp_am_data_release(worker_.get(), incoming.announced);
   }
 }
 
@@ -297,9 +299,9 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
     }
     return;
   }
-  const auto kind = done.header.empty() ? Arrival::Kind::control : Arrival::Kind::landed;
+  const auto kind = done.header.empty() ? Incoming::Kind::control : Incoming::Kind::landed;
   try {
-    link.arrivals_.push_back(
+    link.incoming_.push_back(
         {kind, done.peer, std::move(done.header), done.bytes, std::move(done.message), nullptr});
   } catch (const std::exception& error) {
     link.lose(done.peer, error.what());

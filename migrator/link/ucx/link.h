@@ -64,7 +64,7 @@ class UcxLink final : public Link {
     std::vector<std::byte> message;  // control that came by rendezvous
   };
   /// What came, until wait() delivers it.
-  struct Arrival {
+  struct Incoming {
     /// What it is that came.
     enum class Kind : std::uint8_t { control, announced_control, announced, eager, landed };
     Kind kind{};
@@ -101,12 +101,12 @@ class UcxLink final : public Link {
   void finish_send(std::list<Send>::iterator send, ucs_status_t status) noexcept;
   [[nodiscard]] std::optional<PeerId> peer_of(const ucp_am_recv_param_t* param) const noexcept;
   ucs_status_t queue_control(PeerId peer, void* data, std::size_t bytes, bool rendezvous);
-  void receive_control(Arrival& arrival);
+  void receive_control(Incoming& incoming);
   void check_control(PeerId peer, std::size_t bytes);
   ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
                           std::size_t bytes, bool rendezvous);
-  void receive_bulk(Arrival& arrival, std::span<std::byte> place);
-  void deliver(Arrival& arrival);
+  void receive_bulk(Incoming& incoming, std::span<std::byte> place);
+  void deliver(Incoming& incoming);
   void deliver_arrivals();
   void accept_waiting();
   void turn_away(PeerId peer, std::string_view why);
@@ -125,7 +125,7 @@ class UcxLink final : public Link {
   std::list<Send> sends_;
   std::list<Receive> receives_;
   std::map<PeerId, Peer> peers_;
-  std::deque<Arrival> arrivals_;
+  std::deque<Incoming> incoming_;
   std::deque<std::pair<PeerId, std::string>> losses_;
   std::deque<ucp_conn_request_h> waiting_;
   PeerFilter peer_filter_;

@@ -80,7 +80,7 @@ void Simulation::some_finding() {
   health::Finding finding;
   finding.device = fleet_.device(index).name;
   finding.code = fault.code;
-  finding.source = health::Source::kernel_log;
+  finding.source = health::FaultSource::kernel_log;
   if (fault.memory == Memory::bad) {
     fleet_.hosts[host].untrusted.insert(index);
   } else if (fault.memory == Memory::of_one_job_bad) {
@@ -113,7 +113,7 @@ void Simulation::alert(std::size_t host, std::size_t which, bool firing) {
   health::Finding finding;
   finding.device = fleet_.device(fleet_.first_device(host) + which / kVoices).name;
   finding.code = "alert:GpuStorm";
-  finding.source = health::Source::alert;
+  finding.source = health::FaultSource::alert;
   finding.severity = health::Severity::critical;
   finding.firing = firing;
   finding.lasting = true;

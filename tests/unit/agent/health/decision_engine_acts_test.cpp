@@ -28,7 +28,7 @@ class HealthEngineActs : public ::testing::Test {
     Finding finding;
     finding.device = device;
     finding.code = code;
-    finding.source = Source::kernel_log;
+    finding.source = FaultSource::kernel_log;
     finding.at = now_;
     engine().observe(finding);
   }

@@ -34,7 +34,7 @@ class HealthEngine : public ::testing::Test {
     return *engine_;
   }
   void see(const std::string& code, const std::string& device = "cuda:0",
-           Source source = Source::kernel_log) {
+           FaultSource source = FaultSource::kernel_log) {
     Finding finding;
     finding.device = device;
     finding.code = code;
@@ -47,7 +47,7 @@ class HealthEngine : public ::testing::Test {
     Finding finding;
     finding.device = device;
     finding.code = "alert:" + name;
-    finding.source = Source::alert;
+    finding.source = FaultSource::alert;
     finding.at = now_;
     finding.firing = firing;
     finding.lasting = true;
@@ -86,10 +86,10 @@ class HealthEngine : public ::testing::Test {
 };
 
 TEST_F(HealthEngine, TakesWhatTwoSourcesSeeForOneFault) {
-  see("xid:64", "cuda:0", Source::kernel_log);
+  see("xid:64", "cuda:0", FaultSource::kernel_log);
   now_ += 200;
-  see("xid:64", "cuda:0", Source::nvml);
-  see("row_remap:failed", "cuda:0", Source::nvml);
+  see("xid:64", "cuda:0", FaultSource::nvml);
+  see("row_remap:failed", "cuda:0", FaultSource::nvml);
   ASSERT_THAT(engine().incidents().all(), SizeIs(1));
   EXPECT_EQ(engine().incidents().all().front().count, 1U);
   EXPECT_THAT(moves(), ElementsAre("job0"));
@@ -97,11 +97,11 @@ TEST_F(HealthEngine, TakesWhatTwoSourcesSeeForOneFault) {
 }
 
 TEST_F(HealthEngine, CountsNoFaultTwiceBecauseTwoSourcesSawIt) {
-  see("xid:39", "cuda:0", Source::kernel_log);
-  see("xid:39", "cuda:0", Source::nvml);
+  see("xid:39", "cuda:0", FaultSource::kernel_log);
+  see("xid:39", "cuda:0", FaultSource::nvml);
   EXPECT_THAT(moves(), IsEmpty());
   now_ += kMinute;
-  see("xid:39", "cuda:0", Source::nvml);
+  see("xid:39", "cuda:0", FaultSource::nvml);
   EXPECT_THAT(moves(), ElementsAre("job0"));
 }
 
@@ -164,11 +164,11 @@ TEST_F(HealthEngine, MovesWhoSharesTheDeviceOfAContainedErrorButNotItsVictim) {
   Finding finding;
   finding.device = "cuda:0";
   finding.code = "xid:94";
-  finding.source = Source::nvml;
+  finding.source = FaultSource::nvml;
   finding.at = now_;
   engine().observe(finding);
   EXPECT_THAT(moves(), IsEmpty());  // NVML does not say whose it was
-  finding.source = Source::kernel_log;
+  finding.source = FaultSource::kernel_log;
   finding.pid = 100;
   engine().observe(finding);
   EXPECT_THAT(moves(), ElementsAre("tenant"));
