@@ -109,7 +109,7 @@ std::shared_ptr<std::span<std::byte>> VmmArena::allocate(std::uint64_t bytes) {
                      range = BlockList::Range{*offset, size}](std::span<std::byte>* block) {
     {
       // Nothing is asked of the driver: this may run on any thread, and at the program's end.
-      const MutexLock lock(self->mutex_);
+      const MutexLock held(self->mutex_);
       self->resting_.push_back(range);
     }
     delete block;  // NOLINT(cppcoreguidelines-owning-memory): a shared_ptr's deleter

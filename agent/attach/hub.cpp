@@ -174,10 +174,10 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
   connection->patience.expires_after(kHelloTimeMax);
   connection->patience.async_wait(
       [late = std::weak_ptr(connection)](const boost::system::error_code& error) {
-        const auto connection = late.lock();
-        if (error || !connection) return;
+        const auto silent = late.lock();
+        if (error || !silent) return;
         // It may have said Hello after this was due and before it is run.
-        if (connection->patience.expiry() <= std::chrono::steady_clock::now()) connection->close();
+        if (silent->patience.expiry() <= std::chrono::steady_clock::now()) silent->close();
       });
   return connection;
 }
