@@ -22,9 +22,10 @@ std::vector<ChunkId> ChunkMap::all() const {
 }
 
 std::vector<ChunkId> ChunkMap::chunks_of(RegionId region) const {
-  const auto own = std::ranges::equal_range(spans_, region, {}, &ChunkSpan::region);
+  const auto first = std::ranges::lower_bound(spans_, region, {}, &ChunkSpan::region);
+  const auto last = std::ranges::upper_bound(first, spans_.end(), region, {}, &ChunkSpan::region);
   std::vector<ChunkId> result;
-  for (auto at = own.begin(); at != own.end(); ++at) {
+  for (auto at = first; at != last; ++at) {
     result.push_back(static_cast<ChunkId>(at - spans_.begin()));
   }
   return result;
