@@ -49,7 +49,7 @@ struct alignas(16) Sixteen {
 };
 template <class Unit>
 [[nodiscard]] CARDSWAP_BOTH Unit load(const std::uint8_t* at) {
-  Unit unit;
+  Unit unit;  // NOLINT(cppcoreguidelines-pro-type-member-init): it is written whole
   std::memcpy(&unit, __builtin_assume_aligned(at, sizeof(Unit)), sizeof(Unit));
   return unit;
 }

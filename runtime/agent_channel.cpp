@@ -87,7 +87,7 @@ class AgentChannel::Socket {
   }
   /// Takes what has arrived; false when the peer closed.
   bool read() {
-    std::array<std::byte, 16384> piece;
+    std::array<std::byte, 16384> piece{};
     const auto got = ::recv(fd_.get(), piece.data(), piece.size(), 0);
     if (got > 0) {
       frames_.feed(std::span(piece).first(static_cast<std::size_t>(got)));

@@ -232,7 +232,7 @@ std::optional<Received> Connection::receive_packet(Deadline deadline) {
     if (left <= 0) return std::nullopt;
     if (::poll(&ready, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000))) > 0) break;
   }
-  std::array<std::byte, kPacketBytesMax> packet;
+  std::array<std::byte, kPacketBytesMax> packet{};
   alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(kFilesAtOnce * sizeof(int))> control{};
   iovec piece{packet.data(), packet.size()};
   msghdr header{};

@@ -42,7 +42,7 @@ UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEve
                  const std::string& peers)
     : events_(events),
       peer_filter_(peers),
-      context_(make_context(transports, host, peers)),
+      context_(make_context({.transports = transports, .host = host, .peers = peers})),
       worker_(make_worker(context_.get())) {
   set_handler(kControlId, &UcxLink::on_control_am);
   set_handler(kBulkId, &UcxLink::on_bulk_am);

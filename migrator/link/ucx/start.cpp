@@ -52,8 +52,8 @@ void prefer_v6(ucp_config_t* config) {
 
 }  // namespace
 
-Context make_context(const std::string& transports, const std::string& host,
-                     const std::string& peers) {
+Context make_context(const Networks& networks) {
+  const auto& transports = networks.transports;
   ucp_config_t* raw_config = nullptr;
   check(ucp_config_read(nullptr, nullptr, &raw_config), "read UCX's settings");
   const Config config(raw_config);
@@ -67,7 +67,7 @@ Context make_context(const std::string& transports, const std::string& host,
   if (at != std::string::npos) {
     set("NET_DEVICES", transports.substr(at + 1));
   } else if (::getenv("UCX_NET_DEVICES") == nullptr) {
-    set("NET_DEVICES", devices_to(peers, interfaces(), rdma_ports()));
+    set("NET_DEVICES", devices_to(networks.peers, interfaces(), rdma_ports()));
   }
   // From 1.16 on UCX passes over bridges, of which one may have the host's address. Releases before
   // it do not know the setting, and warn of it where the program prints.
@@ -79,7 +79,7 @@ Context make_context(const std::string& transports, const std::string& host,
   if (passes_over_bridges && ::getenv("UCX_TCP_BRIDGE_ENABLE") == nullptr) {
     (void)ucp_config_modify(config.get(), "TCP_BRIDGE_ENABLE", "y");
   }
-  const auto v6 = v6_of(host);
+  const auto v6 = v6_of(networks.host);
   if (v6 && !IN6_IS_ADDR_V4MAPPED(&*v6)) prefer_v6(config.get());
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES;
