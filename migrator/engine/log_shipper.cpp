@@ -42,8 +42,10 @@ void LogShipper::note_step(const UpdateEntry& entry) {
                static_cast<std::uint64_t>(kStepDecay * static_cast<double>(usual_step_bytes_)));
 }
 
-void LogShipper::note_rest(std::uint64_t step, std::uint64_t bytes, std::uint64_t ahead) {
-  latest_rest_bytes_ = std::exchange(rest_step_, step) == step ? latest_rest_bytes_ + bytes : bytes;
+void LogShipper::note_rest(const UpdateEntry& entry, std::uint64_t held, std::uint64_t ahead) {
+  const auto left = held - ahead;
+  const bool same = std::exchange(rest_step_, entry.step) == entry.step;
+  latest_rest_bytes_ = same ? latest_rest_bytes_ + left : left;
   const auto before =
       (ahead != 0 ? kRestDecay : kStepDecay) * static_cast<double>(usual_rest_bytes_);
   usual_rest_bytes_ = std::max(latest_rest_bytes_, static_cast<std::uint64_t>(before));
@@ -98,7 +100,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
     }
     ahead += one.sent;
   }
-  if (held != 0) note_rest(entry.step, held - ahead, ahead);
+  if (held != 0) note_rest(entry, held, ahead);
   source_.connection.send(update);
   between_sends();
   unacknowledged_.push_back({update.number, held});

@@ -66,7 +66,7 @@ class LogShipper {
   };
   void bound(std::uint64_t update_bytes);
   void note_step(const UpdateEntry& entry);
-  void note_rest(std::uint64_t step, std::uint64_t bytes, std::uint64_t ahead);
+  void note_rest(const UpdateEntry& entry, std::uint64_t held, std::uint64_t ahead);
   /// A gradient of an entry on its way, or what is left of it.
   struct Outgoing {
     CapturedGradient gradient;
