@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/backoff.h"
 #include "agent/base/units.h"
 #include "agent/process/process_tree.h"
 
@@ -88,7 +89,7 @@ void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
 /// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried
 /// again. `failed` is why it is given up, if it was not committed.
 asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
-  auto retry = kSettleFirst;
+  Backoff retry(kSettleFirst, kSettleMax);
   std::string told;
   while (true) {
     try {
@@ -109,8 +110,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
         spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
       }
     }
-    co_await pause_for(retry);
-    retry = std::min(2 * retry, kSettleMax);
+    co_await retry.wait();
   }
   list_.forget_old();
 }
@@ -118,7 +118,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
 /// Sees to it that the target has the job; called again by a restarted agent.
 asio::awaitable<void> MigrationEnd::finish() {
   co_await run_.wait_at_failpoint("committed");
-  auto retry = kRetryFirst;
+  Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : m_.transfers) {
     transfer.target.awaited = false;
     transfer.target.heard = Clock::now();
@@ -145,8 +145,8 @@ asio::awaitable<void> MigrationEnd::finish() {
     }
     if (!goes_on()) break;
     if (m_.each(speaks)) {
-      retry = kRetryFirst;
-    } else if (retry == kRetryFirst && !granted) {
+      retry.reset();
+    } else if (retry.is_reset() && !granted) {
       const auto& silent = *std::ranges::find_if_not(m_.transfers, speaks);
       spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec.job, m_.id,
                    silent.target.failure);
@@ -156,8 +156,7 @@ asio::awaitable<void> MigrationEnd::finish() {
     if (m_.state() == State::in_doubt) {
       for (auto& transfer : m_.transfers) transfer.target.granted = false;
     }
-    co_await pause_for(retry);
-    retry = std::min(retry * 2, kRetryMax);
+    co_await retry.wait();
   }
   if (m_.state() == State::completed) {
     co_await await_source_exit();
@@ -209,7 +208,7 @@ asio::awaitable<void> MigrationEnd::abort(Error error) {
 /// The trainer goes on; the target is cleaned up, and tried for a while if it does not answer: it
 /// gives up by itself when this agent is silent.
 asio::awaitable<void> MigrationEnd::clean_up() {
-  auto retry = kRetryFirst;
+  Backoff retry(kRetryFirst, kRetryMax);
   const auto until = Clock::now() + kCleanUpMax;
   const auto is_dropped = [](const Transfer& one) { return one.target.dropped; };
   const auto goes_on = [&] {
@@ -220,8 +219,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     executor_.tick();
     while (goes_on() && m_.calls() == calls) co_await list_.changed().wait_until(until);
     if (!goes_on()) break;
-    co_await pause_for(retry);
-    retry = std::min(retry * 2, kRetryMax);
+    co_await retry.wait();
   }
   for (auto& departure : departures_) co_await departure.end();
   m_.job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
@@ -239,16 +237,18 @@ asio::awaitable<void> MigrationEnd::clean_up() {
 }
 
 asio::awaitable<void> MigrationEnd::tell_the_lower_one() {
-  auto retry = kRetryFirst;
+  Backoff retry(kRetryFirst, kRetryMax);
   while (m_.notice_pending()) {
     const auto calls = m_.calls();
     executor_.tick();
     while (m_.notice_pending() && m_.calls() == calls) {
       co_await list_.changed().wait_until(Clock::now() + kRetryMax);
     }
-    const bool quiet = m_.copy == TargetState::superseded || m_.copy == TargetState::nothing;
-    co_await pause_for(quiet ? milliseconds(kTellQuietly) : retry);
-    retry = std::min(retry * 2, kRetryMax);
+    if (m_.copy == TargetState::superseded || m_.copy == TargetState::nothing) {
+      co_await pause_for(kTellQuietly);
+    } else {
+      co_await retry.wait();
+    }
   }
 }
 

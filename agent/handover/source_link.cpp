@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "agent/base/backoff.h"
 #include "agent/base/json_fields.h"
 #include "agent/base/outside.h"
 #include "agent/handover/answers.h"
@@ -127,12 +128,15 @@ void SourceLink::note_copy(const std::string& copy) {
 }
 
 asio::awaitable<void> SourceLink::tell() {
-  auto retry = kTellFirst;
+  Backoff retry(kTellFirst, kTellMax);
   while (!r_.side.tick().empty()) {
     run_.tick();
     while (asks_) co_await list_.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
-    co_await pause_for(r_.copy == "frozen" ? milliseconds(kTellAgain) : retry);
-    retry = std::min(retry * 2, kTellMax);
+    if (r_.copy == "frozen") {
+      co_await pause_for(kTellAgain);
+    } else {
+      co_await retry.wait();
+    }
   }
 }
 
