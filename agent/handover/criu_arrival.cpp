@@ -69,7 +69,7 @@ asio::awaitable<void> CriuArrival::arrive() {
               failed->within("restore the process on " + parts_.config.host_name));
     co_return;
   }
-  auto& standby = *parts_.jobs.by_instance(r_.instance);
+  auto& standby = parts_.jobs.at(r_.instance);
   restored_at_ = Clock::now();
   r_.arrived = true;
   ++r_.version;

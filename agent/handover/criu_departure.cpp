@@ -36,7 +36,7 @@ CriuDeparture::CriuDeparture(const HandoverParts& parts, MigrationList& list, Ru
     : parts_(parts), list_(list), run_(run), m_(m), transfer_(transfer) {}
 
 asio::awaitable<void> CriuDeparture::prepare() {
-  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  const auto& source = parts_.jobs.at(transfer_.instance);
   const auto& standby = *transfer_.target.status;
   criu::ProcessDeparture::Place place;
   place.host = parse_destination(transfer_.to).host;
@@ -51,10 +51,10 @@ asio::awaitable<void> CriuDeparture::prepare() {
   const auto& config = parts_.config;
   departure_ = std::make_unique<criu::ProcessDeparture>(
       parts_.context, parts_.criu.tool().path, config.job_dir(m_.spec.job), parts_.criu.hooks());
-  const auto user = source->job().spec.user;
+  const auto user = source.job().spec.user;
   criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(
-      std::move(place), source->process, user,
+      std::move(place), source.process, user,
       criu::handoff_socket(config, m_.id, criu::HandoffPeer::keeper).string());
   transfer_.keeper = departure_->keeper();
   parts_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));

@@ -8,11 +8,8 @@
 namespace cardswap {
 
 asio::awaitable<criu::Examined> examine_process(const HandoverParts& parts, std::string instance) {
-  const auto now = [&parts, &instance]() -> const Instance& {  // it may end at each wait
-    const auto* source = parts.jobs.by_instance(instance);
-    if (source == nullptr) throw Error(Code::source_lost, "the job is gone");
-    return *source;
-  };
+  // Looked up after each wait, in which it may end.
+  const auto now = [&parts, &instance]() -> const Instance& { return parts.jobs.at(instance); };
   const auto root = now().process;
   co_await parts.criu.look();
   const auto gpus = co_await parts.criu.cuda().examine(root);

@@ -118,28 +118,27 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
 
 /// What the place is for.
 asio::awaitable<json::object> TargetLink::wanted_place() {
-  const auto* source = parts_.jobs.by_instance(transfer_.instance);
-  if (source == nullptr) throw Error(Code::source_lost, fmt::format("job {} is gone", m_.spec.job));
+  const auto& source = parts_.jobs.at(transfer_.instance);
   json::object body{{"migration", m_.id},
-                    {"job", to_json(source->job().spec)},
+                    {"job", to_json(source.job().spec)},
                     {"arrive", to_string(m_.spec.arrive)},
                     {"device", parse_destination(transfer_.to).device},
-                    {"state_bytes", source->state_bytes},
-                    {"relocatable_bytes", source->relocatable_bytes},
-                    {"homed_bytes", source->relocatable_bytes},  // its older name
+                    {"state_bytes", source.state_bytes},
+                    {"relocatable_bytes", source.relocatable_bytes},
+                    {"homed_bytes", source.relocatable_bytes},  // its older name
                     {"epoch", m_.epoch()},
                     {"from", transfer_.from},
                     {"from_api", parts_.config.listen_address().text()},
                     {"encrypt", m_.spec.encrypt},
-                    {"framework", source->framework},
+                    {"framework", source.framework},
                     {"dry_run", false}};
-  if (is_own_network(source->network)) {
+  if (is_own_network(source.network)) {
     json::array addresses;
     for (const auto& address : own_addresses()) addresses.emplace_back(address);
     body["addresses"] = std::move(addresses);
   }
   if (m_.spec.arrive == Arrival::criu) {
-    const auto examined = co_await examine_process(parts_, source->id);
+    const auto examined = co_await examine_process(parts_, source.id);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
                   fmt::format("job {} cannot be moved by CRIU: {}", m_.spec.job,

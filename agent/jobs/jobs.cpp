@@ -273,6 +273,12 @@ Instance* Jobs::by_instance(const std::string& id) {
   return nullptr;
 }
 
+Instance& Jobs::at(const std::string& id) {
+  if (auto* instance = by_instance(id)) return *instance;
+  throw Error(Code::source_lost, "the job's process has ended, and its record is gone",
+              "`cardswap jobs` lists what runs here; `cardswap logs` may say why it ended");
+}
+
 Instance* Jobs::by_token(const std::string& name, const std::string& token) {
   for (auto* instance : instances()) {
     if (instance->name() == name && instance->token == token && instance->live()) return instance;

@@ -111,8 +111,11 @@ class Jobs {
 
   /// Where a program's parent, or the init of a restored one, leaves its exit status.
   [[nodiscard]] static std::filesystem::path status_file(const Instance& instance);
-  [[nodiscard]] Job* find(const std::string& name);  ///< the job of that name, no standby
-  [[nodiscard]] Instance* by_instance(const std::string& id);
+  [[nodiscard]] Job* find(const std::string& name);            ///< the job of that name, no standby
+  [[nodiscard]] Instance* by_instance(const std::string& id);  ///< for those who branch on null
+  /// The instance of that id. Throws Error{source_lost} where its record is gone: it may end at
+  /// each wait.
+  [[nodiscard]] Instance& at(const std::string& id);
   [[nodiscard]] Instance* by_token(const std::string& name, const std::string& token);
   [[nodiscard]] std::list<Job>& all() { return jobs_; }
   [[nodiscard]] const std::list<Job>& all() const { return jobs_; }
