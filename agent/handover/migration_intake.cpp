@@ -103,6 +103,13 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                                         : fmt::format("job {} is {}", name, source.state),
                 source.state == "moved" ? "ask the agent there" : "only a running job can move");
   }
+  if (job->world_size != 1 || job->instances.size() != 1) {
+    throw Error(
+        Code::refused,
+        fmt::format("job {} has {} ranks, {} of them on {}: only a job of one rank can move", name,
+                    job->world_size, job->instances.size(), config_.host_name),
+        "stop it at a checkpoint, and start it where it is to run");
+  }
   if (job->newer_epoch != 0) {
     throw Error(Code::conflict,
                 fmt::format("job {} stands here for good: epoch {} of it steps elsewhere", name,

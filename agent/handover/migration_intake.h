@@ -26,7 +26,8 @@ class MigrationIntake {
   /// that has to find an agent again that was restarted. Throws Error{refused} where this agent
   /// cannot be called back.
   asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted);
-  /// The process of the job that is asked for, if it can move now. Throws Error.
+  /// The process of the job that is asked for, if it can move now. Throws Error. A job of several
+  /// ranks is refused: what a migration commits is the content of one.
   [[nodiscard]] Instance& movable(const MigrationSpec& spec);
   /// The record of a migration by which `source` would leave, with what was left open chosen.
   /// Throws Error{bad_request, refused}.

@@ -1,0 +1,66 @@
+#include "agent/handover/migration_intake.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/temp_dir.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MigrationIntakeTest : public ::testing::Test {
+ protected:
+  MigrationIntakeTest() {
+    config_.data_dir = dir_.path();
+    config_.host_name = "gpu-a";
+    config_.listen_host = "127.0.0.1";
+    config_.listen_port = 7070;
+    config_.devices = {{.name = "cpu:0"}};
+    auto& instance = jobs_.add_standby({.name = "gpt", .uid = "u-1", .argv = {"/bin/true"}},
+                                       {.migration = "m-0", .epoch = 1, .device = "cpu:0"});
+    jobs_.promote(instance.job(), 1);
+    instance.attached = instance.told = true;
+  }
+
+  /// What is said against a move of the job; empty: it can move.
+  std::string refusal() {
+    MigrationSpec spec;
+    spec.job = "gpt";
+    spec.to = "10.0.0.2:7070/cpu:0";
+    try {
+      EXPECT_EQ(&intake_.movable(spec), &jobs_.find("gpt")->first());
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::refused);
+      EXPECT_FALSE(error.hint().empty());
+      return error.failure();
+    }
+    return {};
+  }
+
+  const test::TempDir dir_;
+  asio::io_context context_;
+  TaskGroup tasks_{context_};
+  Config config_;
+  Journal journal_{dir_.path() / "j.db"};
+  Jobs jobs_{context_, tasks_, config_, journal_};
+  MigrationList list_{context_, config_, journal_, {}};
+  TargetClient targets_{tasks_};
+  MigrationIntake intake_{context_, config_, jobs_, list_, targets_};
+};
+
+TEST_F(MigrationIntakeTest, TakesAJobOfOneRank) { EXPECT_EQ(refusal(), ""); }
+
+TEST_F(MigrationIntakeTest, RefusesAJobWhoseOtherRanksAreElsewhere) {
+  jobs_.find("gpt")->world_size = 2;
+  EXPECT_THAT(refusal(), HasSubstr("job gpt has 2 ranks, 1 of them on gpu-a"));
+}
+
+TEST_F(MigrationIntakeTest, RefusesAJobWithSeveralProcessesHere) {
+  auto& job = *jobs_.find("gpt");
+  job.instances.emplace_back(job);
+  EXPECT_THAT(refusal(), HasSubstr("2 of them on gpu-a"));
+}
+
+}  // namespace
+}  // namespace cardswap
