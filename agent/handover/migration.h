@@ -6,63 +6,44 @@
 #include <list>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "agent/base/address.h"
-#include "agent/handover/source_side.h"
+#include "agent/handover/migration_record.h"
 #include "agent/handover/transfer.h"
-#include "migrator/core/error.h"
-#include "migrator/core/migration_spec.h"
 
 namespace cardswap {
 
 struct Instance;
 
-/// A migration as the source's agent runs it: the decision, and a Transfer for each rank of the job
-/// that moves.
-struct Migration {
+/// A migration as the source's agent runs it: its record, a Transfer for each rank of the job that
+/// moves, and what one run of the agent knows of it and forgets when it ends.
+///
+/// What is on disk changes as a whole: SourceExecutor writes a copy of record() and
+/// transfer_records(), and has it kept when the disk has taken it.
+struct Migration : MigrationRecord {
   Migration() = default;
-  Migration(const Migration&) = default;
+  /// The migration as a former agent left it.
+  Migration(MigrationRecord record, std::vector<TransferRecord> transfers);
   Migration(Migration&&) = default;
   /// Forbidden: tasks hold on to its transfers, and none is ever replaced.
+  Migration(const Migration&) = delete;
   Migration& operator=(const Migration&) = delete;
   Migration& operator=(Migration&&) = delete;
   ~Migration() = default;
 
-  std::string id;
-  std::uint64_t version = 1;
-  MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
-  std::string job_uid;
-  handover::SourceSide side{handover::SourceRecord{}};  ///< its state, epochs and content
-  std::string result;                                   ///< empty while it runs
-  std::optional<Error> error;
-  bool job_ended = false;  ///< a process of it was gone when the migration was given up
-  std::vector<std::pair<std::string, std::int64_t>> history;
-  std::int64_t started_at_ms = 0;
-  std::int64_t ended_at_ms = 0;
-  std::string forced;  ///< by an operator, to "source" or "target"; or empty
-  std::string hold_at;
-  /// The transfers, by rank. A job of one rank, which all are so far, has one.
+  /// The transfers, by rank. A job of one rank, which all that move have, has one.
   std::list<Transfer> transfers = std::list<Transfer>(1);
-  // not journalled:
+  std::string hold_at;
   bool held = false;
   bool proceed = false;
-  std::optional<Error> failure;               ///< why it cannot go on; noticed at the next wait
-  std::optional<handover::TargetState> copy;  ///< as the target said last; with a notice pending
+  std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
 
-  [[nodiscard]] handover::State state() const { return side.state(); }
-  /// The epoch that the target is granted under.
-  [[nodiscard]] handover::Epoch epoch() const { return side.record().epoch; }
-  /// The epoch that the source's trainer has or goes on under.
-  [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own_epoch; }
-  /// Whether it was forced to the source, and its target must still say that nothing steps there.
-  [[nodiscard]] bool notice_pending() const { return side.record().notice_pending; }
-  /// The digest of what was committed; empty: nothing was.
-  [[nodiscard]] std::string root() const;
-  [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }
-  /// Whether it is neither decided nor given up yet.
-  [[nodiscard]] bool is_before_commit() const;
+  [[nodiscard]] const MigrationRecord& record() const { return *this; }
+  [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
+  /// Takes what is on disk now. Its transfers stay where they are.
+  void keep(MigrationRecord record, std::vector<TransferRecord> transfers);
+
   /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
   [[nodiscard]] bool is_at_failpoint() const;
   /// The transfer of the lowest rank that moves; what is said of a migration as a whole is said of
@@ -86,11 +67,14 @@ struct Migration {
 [[nodiscard]] boost::json::object to_json(const Migration& migration);
 /// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
 [[nodiscard]] boost::json::object timeline_json(const Migration& migration);
-/// to_json(), with the samples once it is over.
+/// All of it that is on disk.
 [[nodiscard]] boost::json::object journal_record(const Migration& migration);
 [[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
-/// Where `transfer` of it stands now, for its timeline. `source`: the process here; null: it is
-/// gone.
+/// Where `transfer` stands now, in a migration of that record. `source`: the process here; null: it
+/// is gone.
+[[nodiscard]] TimelineSample sample_now(const MigrationRecord& migration, const Transfer& transfer,
+                                        const Instance* source);
+/// Adds sample_now() to the timeline of `transfer`.
 void add_sample(const Migration& migration, Transfer& transfer, const Instance* source);
 /// What to do where its target has no room or no such device.
 [[nodiscard]] std::string another_device(const Migration& migration);

@@ -82,8 +82,9 @@ void MigrationList::note_over(const Migration& m) {
   }
 }
 
-void MigrationList::save(const Migration& m) {
-  journal_.put(Journal::Kind::migration, m.id, journal_record(m));
+void MigrationList::save(const MigrationRecord& record,
+                         const std::vector<TransferRecord>& transfers) {
+  journal_.put(Journal::Kind::migration, record.id, journal_record(record, transfers));
 }
 
 asio::awaitable<void> MigrationList::record_end(const Migration& m) {

@@ -49,8 +49,9 @@ class MigrationList {
   /// Notes that it is over: its processes may leave by another one from here on.
   void note_over(const Migration& m);
 
-  /// Throws the disk's refusal.
-  void save(const Migration& m);
+  // Each throws the disk's refusal.
+  void save(const Migration& m) { save(m.record(), m.transfer_records()); }
+  void save(const MigrationRecord& record, const std::vector<TransferRecord>& transfers);
   /// Writes what came of it when the disk takes it; nothing waits for that. A task's of `m`.
   asio::awaitable<void> record_end(const Migration& m);
   /// Something of it has changed: whoever waits for that looks again.

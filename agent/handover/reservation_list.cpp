@@ -30,7 +30,7 @@ ReservationList::ReservationList(asio::io_context& context, const Config& config
 
 void ReservationList::load() {
   journal_.each(Journal::Kind::reservation, [this](const boost::json::object& record) {
-    (void)add(reservation_from_journal(record));
+    (void)add(Reservation(reservation_from_journal(record)));
   });
 }
 
@@ -87,7 +87,7 @@ const Reservation* ReservationList::of(const Instance& instance) const {
   return found == by_instance_.end() ? nullptr : found->second;
 }
 
-void ReservationList::save(const Reservation& r) {
+void ReservationList::save(const ReservationRecord& r) {
   journal_.put(Journal::Kind::reservation, r.migration, to_journal(r));
 }
 

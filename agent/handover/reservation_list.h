@@ -53,7 +53,7 @@ class ReservationList {
   [[nodiscard]] std::list<Reservation>& all() { return reservations_; }
 
   /// Throws the disk's refusal.
-  void save(const Reservation& r);
+  void save(const ReservationRecord& r);
   /// Something of it has changed: whoever waits for that looks again.
   void touch(Reservation& r);
   /// Notified of each change of any of them.

@@ -64,30 +64,28 @@ Message SourceExecutor::answer(const Message& asked) {
 }
 
 std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool required) {
-  auto record = m_;
+  auto record = m_.record();
+  auto transfers = m_.transfer_records();
   record.side = next;
   ++record.version;
   const auto name = std::string(to_string(next.state()));
   if (record.history.empty() || record.history.back().first != name) {
     record.history.emplace_back(name, unix_ms());
   }
+  auto one = transfers.begin();
+  for (const auto& transfer : m_.transfers) {
+    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    (one++)->timeline.add(sample_now(record, transfer, source));
+  }
   std::optional<Error> refused;
   try {
-    for (auto& transfer : record.transfers) {
-      add_sample(record, transfer, parts_.jobs.by_instance(transfer.instance));
-    }
-    list_.save(record);
+    list_.save(record, transfers);
   } catch (const Error& disk) {
     if (required) return disk;
     refused = disk;
     spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
   }
-  // Tasks hold on to its transfers, which stay where they are.
-  m_.side = std::move(record.side);
-  m_.version = record.version;
-  m_.history = std::move(record.history);
-  auto sampled = record.transfers.begin();
-  for (auto& transfer : m_.transfers) transfer.timeline = std::move((sampled++)->timeline);
+  m_.keep(std::move(record), std::move(transfers));
   if (handover::is_over(m_.state())) list_.note_over(m_);
   parts_.handover_gate.note(m_.id, m_.state() == State::freezing ||
                                        m_.state() == State::verifying ||

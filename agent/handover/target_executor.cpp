@@ -26,13 +26,12 @@ class Answered final : public handover::Peer {
 }  // namespace
 
 std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool required) {
-  auto record = r_;
+  auto record = r_.record();
   record.side = next;
   ++record.version;
-  if (is_over(next.state())) {
-    if (record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
-    record.drop_what_its_end_does_not_need();
-  }
+  const bool over = is_over(next.state());
+  if (over && record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
+  if (over) record.addresses = {};  // nothing is sent there any more, and many are kept
   std::optional<Error> refused;
   try {
     list_.save(record);
@@ -41,8 +40,9 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
     if (required) return error;
     refused = error;
   }
-  r_ = std::move(record);
-  if (is_over(next.state())) {
+  r_.keep(std::move(record));
+  if (over) {
+    r_.forget_its_start();
     criu::remove_handoff_dir(parts_.config, r_.migration, criu::HandoffPeer::holder);
   }
   parts_.handover_gate.note(

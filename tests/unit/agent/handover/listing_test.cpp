@@ -109,15 +109,5 @@ TEST(Listing, KeepsInSightWhatSomebodyMustStillBeToldOf) {
               ElementsAre("runs", "stands"));
 }
 
-TEST(Reservation, KeepsItsJobsNameWhenItHasEnded) {
-  Reservation r;
-  r.migration = "m-1";
-  r.job = "gpt";
-  r.spec = JobSpec{.name = "gpt"};
-  r.drop_what_its_end_does_not_need();
-  EXPECT_FALSE(r.spec);
-  EXPECT_EQ(reservation_from_journal(to_journal(r)).job, "gpt");
-}
-
 }  // namespace
 }  // namespace cardswap

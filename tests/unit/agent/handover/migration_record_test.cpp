@@ -93,6 +93,39 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(again.of("i-3"), nullptr);
 }
 
+/// Tasks hold on to a migration's transfers, and to what this run has heard of them.
+TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
+  Migration m;
+  m.hold_at = "syncing";
+  auto& first = m.first();
+  first.converged = true;
+  first.target.version = 7;
+  m.transfers.emplace_back().released = true;
+
+  auto record = m.record();
+  auto transfers = m.transfer_records();
+  ASSERT_EQ(transfers.size(), 2U);
+  record.id = "m-1";
+  record.forced = "source";
+  record.history.emplace_back("aborting", 5);
+  record.copy = handover::TargetState::granted;
+  transfers[0].instance = "i-1";
+  transfers[1].instance = "i-2";
+  transfers[1].warning = "a log";
+  EXPECT_EQ(m.id, "") << "nothing of it has happened yet";
+  m.keep(record, transfers);
+
+  EXPECT_EQ(journal_record(m), journal_record(record, transfers));
+  EXPECT_EQ(m.copy, handover::TargetState::granted);
+  EXPECT_EQ(&m.first(), &first);
+  EXPECT_EQ(m.of("i-1"), &first);
+  EXPECT_EQ(m.of("i-2")->warning, "a log");
+  EXPECT_EQ(m.hold_at, "syncing");
+  EXPECT_TRUE(first.converged);
+  EXPECT_EQ(first.target.version, 7U);
+  EXPECT_TRUE(m.of("i-2")->released);
+}
+
 /// What users read of it is as it was when a migration had one process.
 TEST(MigrationRecord, IsShownWithWhatIsOfItsTransfer) {
   Migration m;

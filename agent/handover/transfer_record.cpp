@@ -1,4 +1,4 @@
-#include "agent/handover/transfer.h"
+#include "agent/handover/transfer_record.h"
 
 #include <boost/json.hpp>
 
@@ -10,7 +10,7 @@ namespace json = boost::json;
 
 /// What the API and the journal call by one name each.
 template <class Archive>
-void fields(Archive& a, Transfer& m) {
+void fields(Archive& a, TransferRecord& m) {
   a("rank", m.rank);
   a("instance", m.instance);
   a("from", m.from);
@@ -59,7 +59,7 @@ bool is_criu_phase(std::string_view text) {
   return text == "departing" || text == "dumping" || text == "shipping" || text == "restoring";
 }
 
-json::object to_json(const Transfer& transfer) {
+json::object to_json(const TransferRecord& transfer) {
   json::object all;
   put_fields(all, transfer);
   all.erase("rank");
@@ -71,7 +71,7 @@ json::object to_json(const Transfer& transfer) {
   return all;
 }
 
-json::object journal_record(const Transfer& transfer) {
+json::object journal_record(const TransferRecord& transfer) {
   auto record = to_json(transfer);
   record["rank"] = transfer.rank;
   record["lost"] = journal_record(transfer.lost_time);
@@ -83,8 +83,8 @@ json::object journal_record(const Transfer& transfer) {
   return record;
 }
 
-Transfer transfer_from_journal(const json::object& record) {
-  Transfer transfer;
+TransferRecord transfer_from_journal(const json::object& record) {
+  TransferRecord transfer;
   take_fields(record, transfer);
   take_fields(object_at(record, "process"), transfer.process);
   take_fields(object_at(record, "keeper"), transfer.keeper);

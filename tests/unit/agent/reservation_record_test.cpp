@@ -1,0 +1,89 @@
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+#include "agent/handover/reservation.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetState;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ReservationRecord some_record() {
+  ReservationRecord record;
+  record.migration = "m-1";
+  record.job = "gpt";
+  record.version = 7;
+  record.side = handover::TargetSide({TargetState::granted, 2, {Digest{{7}}, 41}, true});
+  record.instance = "i-1";
+  record.from = "gpu-a/cuda:0";
+  record.owner = "gpu-a";
+  record.from_api = "10.0.0.1:7070";
+  record.data_token = "token";
+  record.arrive = Arrival::criu;
+  record.restore_ms = 1;
+  record.driver_resume_ms = 2;
+  record.verify_ms = 3;
+  record.downtime_ms = 4;
+  record.clock_error_ms = 5;
+  record.first_steps = {21, 22};
+  record.first_steps_over = true;
+  record.forced = "target";
+  record.error = Error(Code::io, "the disk is full", "make room");
+  record.ended_at_ms = 6;
+  record.warning = "a log";
+  return record;
+}
+
+TEST(ReservationRecord, IsReadBackWithAllThatARestartedAgentGoesOnWith) {
+  const auto on_disk = to_journal(some_record());
+  auto again = reservation_from_journal(on_disk);
+  EXPECT_EQ(again.version, 8U) << "whoever waits for news of it hears of the restart";
+  --again.version;
+  EXPECT_EQ(to_journal(again), on_disk);
+}
+
+TEST(ReservationRecord, IsKeptAsAWholeBesideWhatThisRunKnows) {
+  Reservation r;
+  r.data_key = "sealed";
+  r.arrived = true;
+  r.keep(some_record());
+  EXPECT_EQ(to_journal(r), to_journal(some_record()));
+  EXPECT_EQ(r.data_key, "sealed");
+  EXPECT_TRUE(r.arrived);
+}
+
+TEST(Reservation, OfAFormerAgentHasItsProcessWhereCriuHadRestoredIt) {
+  EXPECT_TRUE(Reservation(some_record()).arrived);
+  auto started_anew = some_record();
+  started_anew.arrive = Arrival::standby;
+  EXPECT_FALSE(Reservation(started_anew).arrived);
+}
+
+TEST(Reservation, HasItsKeysNowhereButInWhatItsSourceIsTold) {
+  Reservation r(some_record());
+  r.data_key = "key-1";
+  r.image_token = "key-2";
+  r.image_key = "key-3";
+  EXPECT_THAT(boost::json::serialize(to_journal(r)), Not(HasSubstr("key-")));
+  EXPECT_THAT(boost::json::serialize(to_json(r)), Not(HasSubstr("key-")));
+  const auto told = to_source_json(r);
+  for (const auto* secret : {"data_key", "image_token", "image_key"}) {
+    EXPECT_THAT(std::string(told.at(secret).as_string()), HasSubstr("key-")) << secret;
+  }
+}
+
+TEST(Reservation, KeepsItsJobsNameWhenItHasEnded) {
+  Reservation r;
+  r.migration = "m-1";
+  r.job = "gpt";
+  r.spec = JobSpec{.name = "gpt"};
+  r.forget_its_start();
+  EXPECT_FALSE(r.spec);
+  EXPECT_EQ(reservation_from_journal(to_journal(r)).job, "gpt");
+}
+
+}  // namespace
+}  // namespace cardswap
