@@ -45,6 +45,11 @@ CAPTURING = {
 }
 
 
+# What lists keep they also forget, while a coroutine waits: it takes an id, or a hold on its task.
+COROUTINE = re.compile(r"\bawaitable<[^;{}()]*>\s+(?:\w+::)*\w+\(|\[[^\[\]\n]*\]\s*\((?=[^{};]*->\s*(?:boost::)?asio::awaitable)")
+KEPT_IN_A_LIST = re.compile(r"\b(Job|Instance|Migration|Transfer|Reservation)(Record)?(\s+const)?\s*&")
+
+
 # A contract's first sentence names the thing, or says what it does: a reader who comes from a search
 # sees that sentence alone, without the one that "The same" or "Of those" would lean on.
 LEANS = re.compile(
@@ -92,6 +97,25 @@ def lambdas(path, text, capturing):
             continue
         allowed = next((key for key in capturing if key[0] == path and before.rstrip().endswith(key[1])), None)
         yield before.count("\n") + 1, allowed
+
+
+def parameters(text, begin):
+    """The parameters that begin there, without those of the functions among them."""
+    found, depth = "", 0
+    for character in text[begin:]:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            break
+        found += character if depth == 0 else ""
+    return found
+
+
+def forgotten_parameters(path, text):
+    """Each coroutine with a reference to what may be forgotten before it ends."""
+    for found in COROUTINE.finditer(text):
+        if kept := KEPT_IN_A_LIST.search(parameters(text, found.end())):
+            yield (f"{path}:{text.count(chr(10), 0, found.start()) + 1}: a coroutine's {kept[0]} may be forgotten while it "
+                   "waits: give it the id")
 
 
 def functions(text):
@@ -145,6 +169,7 @@ def complaints(files: dict[str, str], long=None, capturing=None, functions=None)
             found.append(f"{path}: {lines} lines: strike it off the list of long files")
         if path.startswith(PRODUCT):
             found += long_functions(path, text, long_ones)
+            found += forgotten_parameters(path, text)
             found += contracts(path, text) if path.endswith(".h") else ()
     found += [f"{path}: {name} is no long function any more: strike it off the list" for path, name in sorted(long_ones)]
     found += [f"{path}: on the list of long files, and not there" for path in long if path not in files]

@@ -63,7 +63,7 @@ asio::awaitable<void> CriuDeparture::prepare() {
 asio::awaitable<void> CriuDeparture::depart() {
   auto& departure = *departure_;
   const auto frozen = Clock::now();
-  co_await run_.enter_phase(transfer_, "departing");
+  co_await enter_phase("departing");
   const auto* source = parts_.jobs.by_instance(transfer_.instance);
   const auto socket =
       criu::handoff_socket(parts_.config, m_.id, criu::HandoffPeer::keeper).string();
@@ -80,14 +80,14 @@ asio::awaitable<void> CriuDeparture::depart() {
   }
   auto& move = transfer_.process;
   move.freeze_ms = ms_since(transfer_.frozen_time.value_or(frozen));
-  co_await run_.enter_phase(transfer_, "dumping");
+  co_await enter_phase("dumping");
   const auto dump_began = Clock::now();
   co_await departure.dump(root, transfer_.departed->socket_inode, log);
   move.driver_suspend_ms = departure.driver_suspend_ms();
   move.dump_ms = ms_since(dump_began) - move.driver_suspend_ms;
   move.image_bytes = departure.image_bytes();
   run_.check(run_.deadline());
-  co_await run_.enter_phase(transfer_, "shipping");
+  co_await enter_phase("shipping");
   const auto ship_began = Clock::now();
   std::optional<Error> failed;
   try {
@@ -98,7 +98,15 @@ asio::awaitable<void> CriuDeparture::depart() {
   run_.check(run_.deadline());  // what closed the connection, if it was this side
   if (failed) throw Error(*failed);
   move.ship_ms = ms_since(ship_began);
-  co_await run_.enter_phase(transfer_, "restoring");
+  co_await enter_phase("restoring");
+}
+
+asio::awaitable<void> CriuDeparture::enter_phase(std::string_view phase) {
+  transfer_.stats.phase = phase;
+  add_sample(m_, transfer_, parts_.jobs.by_instance(transfer_.instance));
+  list_.touch(m_);
+  spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, phase);
+  co_await run_.wait_at_failpoint(phase);
 }
 
 RunningMigration::Deadline CriuDeparture::restored_until() const {
@@ -193,7 +201,7 @@ void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said
   }
   list_.touch(m_);
   if (handover::is_over(m_.state())) {
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
   signal_group(source.process, SIGKILL);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);

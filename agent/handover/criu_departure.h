@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
+#include <string_view>
 
 #include "agent/criu/process_departure.h"
 #include "agent/handover/migration_list.h"
@@ -47,6 +48,8 @@ class CriuDeparture {
   void lose_job(const Instance& source, const channel::Failed& said);
 
  private:
+  /// Notes what `verifying` consists of now; it can be held there like in a state.
+  asio::awaitable<void> enter_phase(std::string_view phase);
   asio::awaitable<void> continue_stopped();
   asio::awaitable<void> dismiss_keeper();
 

@@ -36,7 +36,7 @@ void LostTimeHearing::on_late_steps(const Instance& source, const channel::LateS
   if (transfer == nullptr || !transfer->lost_time.hear(word)) return;
   // What is not over yet has its next record.
   if (word.over && !m_.result.empty()) {
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
   list_.touch(m_);
 }
@@ -45,7 +45,7 @@ void LostTimeHearing::on_exit(const Instance& source) {
   auto* transfer = m_.of(source.id);
   if (transfer == nullptr || transfer->lost_time.over || handover::is_committed(m_.state())) return;
   transfer->lost_time.end("the job ended first");
-  if (!m_.result.empty()) run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+  if (!m_.result.empty()) run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   list_.touch(m_);
 }
 
@@ -59,14 +59,14 @@ asio::awaitable<void> LostTimeHearing::hear_first_steps() {
   for (auto& transfer : m_.transfers) {
     auto& lost = transfer.lost_time;
     if (!lost.told && !lost.over) lost.end("the job's runtime told nothing of its steps");
-    co_await hear_first_steps(transfer);
+    co_await hear_first_steps_of(transfer.instance);
   }
   list_.touch(m_);
-  co_await list_.record_end(m_);
+  co_await list_.record_end(m_.id);
 }
 
-/// `transfer` is of the migration, which this task keeps.
-asio::awaitable<void> LostTimeHearing::hear_first_steps(Transfer& transfer) {
+asio::awaitable<void> LostTimeHearing::hear_first_steps_of(std::string instance) {
+  auto& transfer = *m_.of(instance);  // none is ever replaced, and this task keeps the migration
   auto& lost = transfer.lost_time;
   const auto until = Clock::now() + patience(transfer);
   for (std::uint64_t version = 0; !lost.over;) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <string>
 
 #include "agent/handover/migration_list.h"
 #include "agent/handover/parts.h"
@@ -29,7 +30,8 @@ class LostTimeHearing {
   asio::awaitable<void> hear_first_steps();
 
  private:
-  asio::awaitable<void> hear_first_steps(Transfer& transfer);
+  /// Hears them of the process that came from `instance` here.
+  asio::awaitable<void> hear_first_steps_of(std::string instance);
 
   const HandoverParts& parts_;
   MigrationList& list_;

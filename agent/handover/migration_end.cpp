@@ -47,7 +47,7 @@ void MigrationEnd::resume() {
   if (m_.state() == State::completed && m_.result.empty()) {  // the disk was full then
     m_.result = "ok";
     m_.ended_at_ms = unix_ms();
-    run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
   if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, tell_the_lower_one());
   if (m_.state() == State::completed && hearing_.awaits_first_steps()) {
@@ -177,7 +177,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
   m_.result = "ok";
   m_.ended_at_ms = unix_ms();
-  run_.spawn("record the end of " + m_.id, list_.record_end(m_));
+  run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
   list_.touch(m_);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,

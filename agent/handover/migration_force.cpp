@@ -48,7 +48,7 @@ std::optional<Error> contradicted(const Migration& m, const std::string& to, Tar
 
 }  // namespace
 
-asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task, OperatorDecision order,
+asio::awaitable<void> force_migration(AtWork<MigrationTask> task, OperatorDecision order,
                                       const HandoverParts& parts, TargetClient& targets) {
   const bool to_target = order.to == "target";
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <memory>
 
 #include "agent/handover/migration_task.h"
 #include "agent/handover/operator_decision.h"
@@ -14,7 +13,7 @@ namespace cardswap {
 /// target is asked once more first. Throws Error{conflict} where there is nothing to decide, where
 /// the side that is to have the job has no process of it, and, unless overruled, where the target
 /// says otherwise. `parts` and `targets` outlive it.
-[[nodiscard]] asio::awaitable<void> force_migration(std::shared_ptr<MigrationTask> task,
+[[nodiscard]] asio::awaitable<void> force_migration(AtWork<MigrationTask> task,
                                                     OperatorDecision order,
                                                     const HandoverParts& parts,
                                                     TargetClient& targets);

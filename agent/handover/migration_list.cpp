@@ -87,8 +87,9 @@ void MigrationList::save(const MigrationRecord& record,
   journal_.put(Journal::Kind::migration, record.id, journal_record(record, transfers));
 }
 
-asio::awaitable<void> MigrationList::record_end(const Migration& m) {
-  for (bool told = false;;) {
+asio::awaitable<void> MigrationList::record_end(std::string id) {
+  for (bool told = false; has(id);) {
+    const auto& m = at(id);
     try {
       save(m);
       co_return;

@@ -52,8 +52,8 @@ class MigrationList {
   // Each throws the disk's refusal.
   void save(const Migration& m) { save(m.record(), m.transfer_records()); }
   void save(const MigrationRecord& record, const std::vector<TransferRecord>& transfers);
-  /// Writes what came of it when the disk takes it; nothing waits for that. A task's of `m`.
-  asio::awaitable<void> record_end(const Migration& m);
+  /// Writes what came of it when the disk takes it; nothing waits for that.
+  asio::awaitable<void> record_end(std::string id);
   /// Something of it has changed: whoever waits for that looks again.
   void touch(Migration& m);
   /// Notified of each change of any of them.

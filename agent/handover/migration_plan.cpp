@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <memory>
 
 #include "agent/handover/process_needs.h"
 #include "agent/jobs/obstacles.h"
@@ -91,16 +92,18 @@ json::object dry_place_of(const Migration& m, const Instance& source) {
           {"arrive", to_string(m.spec.arrive)}};
 }
 
-/// `m` is the caller's, who waits for it.
-asio::awaitable<Blocked> look_for_blocks(const Migration& m, const Instance& source,
-                                         PlanParts parts) {
+/// `instance`: the process that would move.
+asio::awaitable<Blocked> look_for_blocks(std::shared_ptr<const Migration> planned,
+                                         std::string instance, PlanParts parts) {
+  const auto& m = *planned;
+  const auto& source = parts.agent.jobs.at(instance);  // until the first wait
   Blocked blocked;
   auto place = dry_place_of(m, source);
   for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive)) {
     blocked.reasons.emplace_back(reason);
   }
   if (m.spec.arrive == Arrival::criu) {
-    const auto examined = co_await examine_process(parts.agent, source.id);
+    const auto examined = co_await examine_process(parts.agent, instance);
     for (const auto& reason : examined.reasons) blocked.reasons.emplace_back(reason);
     place["process"] = criu::to_json(examined.needs);
   }
@@ -124,7 +127,9 @@ asio::awaitable<Blocked> look_for_blocks(const Migration& m, const Instance& sou
 
 asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanParts parts) {
   const auto& source = parts.intake.movable(wanted.spec);
-  const auto m = parts.intake.make(std::move(wanted), source);
+  const auto planned =
+      std::make_shared<const Migration>(parts.intake.make(std::move(wanted), source));
+  const auto& m = *planned;
   Measurements measured;
   measured.state_bytes = source.state_bytes;
   measured.replayed_bytes = source.replayed_bytes;
@@ -146,7 +151,7 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanParts 
     fits = fits || (asked_for && p.fits);
     predictions.push_back(line_of(p, measured, m.spec.max_stall_ms));
   }
-  const auto blocked = co_await look_for_blocks(m, source, parts);
+  const auto blocked = co_await look_for_blocks(planned, source.id, parts);
   const bool allowed = blocked.reasons.empty();
   co_return json::object{
       {"job", m.spec.job},

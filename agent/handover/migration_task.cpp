@@ -23,11 +23,6 @@ constexpr milliseconds kPollMin{50};  // between two questions of a poll
 constexpr int kQuickAnswersMax = 20;  // that each had news: there are fewer states
 constexpr std::chrono::hours kLong{1};
 
-/// `task` is there for as long as `work`, which is its.
-asio::awaitable<void> keep_while(std::shared_ptr<MigrationTask>, asio::awaitable<void> work) {
-  co_await std::move(work);
-}
-
 }  // namespace
 
 MigrationTask::MigrationTask(const HandoverParts& parts, MigrationList& list, TargetClient& targets,
@@ -44,7 +39,7 @@ MigrationTask::MigrationTask(const HandoverParts& parts, MigrationList& list, Ta
 }
 
 void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
-  parts_.tasks.spawn(std::move(name), keep_while(shared_from_this(), std::move(work)));
+  parts_.tasks.spawn(std::move(name), keep_while(AtWork(shared_from_this()), std::move(work)));
 }
 
 // ---- what is said of it
@@ -174,14 +169,6 @@ asio::awaitable<void> MigrationTask::watch_targets() {
 asio::awaitable<void> MigrationTask::enter(Event event) {
   executor_.apply(event);
   co_await wait_at_failpoint(to_string(m_.state()));
-}
-
-asio::awaitable<void> MigrationTask::enter_phase(Transfer& transfer, std::string_view phase) {
-  transfer.stats.phase = phase;
-  add_sample(m_, transfer, parts_.jobs.by_instance(transfer.instance));
-  list_.touch(m_);
-  spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, phase);
-  co_await wait_at_failpoint(phase);
 }
 
 /// `place` is between what is on disk and what it stands for. What is committed has no limit.

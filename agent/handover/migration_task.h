@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/handover/at_work.h"
 #include "agent/handover/criu_departure.h"
 #include "agent/handover/lost_time_hearing.h"
 #include "agent/handover/migration_end.h"
@@ -20,8 +21,9 @@ namespace cardswap {
 /// The walk is one coroutine that tells the migration's side what happened; SourceExecutor carries
 /// out what follows, and MigrationEnd sees to the rest, however the walk ended. What runtimes and
 /// targets say is noted meanwhile, and acted on by the coroutine. Owned by Migrations, and by each
-/// coroutine that works on it, so that the migration is not forgotten under it. One thread.
+/// coroutine AtWork on it, so that the migration is not forgotten under it. One thread.
 class MigrationTask final : public RunningMigration,
+                            public WorkedOn,
                             public std::enable_shared_from_this<MigrationTask> {
  public:
   /// All of them outlive it; `m` is of `list`.
@@ -53,7 +55,6 @@ class MigrationTask final : public RunningMigration,
   void check(Deadline until) const override;
   [[nodiscard]] Deadline deadline() const override { return deadline_; }
   asio::awaitable<void> wait_at_failpoint(std::string_view place) override;
-  asio::awaitable<void> enter_phase(Transfer& transfer, std::string_view phase) override;
   void spawn(std::string name, asio::awaitable<void> work) override;
 
  private:

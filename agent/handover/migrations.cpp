@@ -33,16 +33,15 @@ std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   return task;
 }
 
-/// Each coroutine that works on it is an owner of its task beside tasks_.
 bool Migrations::is_worked_on(const Migration& m) const {
   const auto found = tasks_.find(m.id);
-  return found != tasks_.end() && found->second.use_count() > 1;
+  return found != tasks_.end() && found->second->is_worked_on();
 }
 
 void Migrations::resume_after_restart() {
   list_.load();
   for (auto& m : list_.all()) task_of(m)->resume();
-  std::erase_if(tasks_, [](const auto& one) { return one.second.use_count() == 1; });
+  std::erase_if(tasks_, [](const auto& one) { return !one.second->is_worked_on(); });
   list_.forget_old();
   bring_gpu_states_back();
 }
@@ -110,7 +109,7 @@ void Migrations::proceed(const std::string& id) {
 }
 
 asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {
-  auto task = task_of(at(id));
+  AtWork task(task_of(at(id)));
   co_await force_migration(std::move(task), std::move(order), parts_, targets_);
 }
 

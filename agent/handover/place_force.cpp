@@ -8,7 +8,7 @@ namespace cardswap {
 
 using handover::TargetEvent;
 
-asio::awaitable<void> force_place(std::shared_ptr<ReservationTask> task, OperatorDecision order,
+asio::awaitable<void> force_place(AtWork<ReservationTask> task, OperatorDecision order,
                                   const HandoverParts& parts) {
   const bool to_target = order.to == "target";
   const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;

@@ -21,11 +21,6 @@ using Clock = std::chrono::steady_clock;
 constexpr seconds kSourceSilenceMax{10};
 constexpr milliseconds kLookAtSourceEvery{500};
 
-/// `task` is there for as long as `work`, which is its.
-asio::awaitable<void> keep_while(std::shared_ptr<ReservationTask>, asio::awaitable<void> work) {
-  co_await std::move(work);
-}
-
 }  // namespace
 
 ReservationTask::ReservationTask(const HandoverParts& parts, ReservationList& list, Reservation& r,
@@ -40,7 +35,7 @@ ReservationTask::ReservationTask(const HandoverParts& parts, ReservationList& li
       standby_(parts, list, *this, r, arrival_) {}
 
 void ReservationTask::spawn(std::string name, asio::awaitable<void> work) {
-  parts_.tasks.spawn(std::move(name), keep_while(shared_from_this(), std::move(work)));
+  parts_.tasks.spawn(std::move(name), keep_while(AtWork(shared_from_this()), std::move(work)));
 }
 
 void ReservationTask::fail(TargetEvent event, Error error) {

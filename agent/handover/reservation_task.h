@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/handover/at_work.h"
 #include "agent/handover/criu_arrival.h"
 #include "agent/handover/running_reservation.h"
 #include "agent/handover/source_link.h"
@@ -17,9 +18,10 @@ namespace cardswap {
 /// what the two sides and the operators ask for.
 ///
 /// What follows from what is TargetSide's to say; TargetExecutor carries it out. Owned by
-/// Reservations, and by each coroutine that works on it, so that the place is not forgotten under
-/// it. One thread.
+/// Reservations, and by each coroutine AtWork on it, so that the place is not forgotten under it.
+/// One thread.
 class ReservationTask final : public RunningReservation,
+                              public WorkedOn,
                               public std::enable_shared_from_this<ReservationTask> {
  public:
   /// All of them outlive it; `r` is of `list`. `park_max`: until a standby has parked.

@@ -62,11 +62,10 @@ std::shared_ptr<ReservationTask> Reservations::task_of(Reservation& r) {
   return task;
 }
 
-/// Each coroutine that works on it is an owner of its task beside tasks_.
 bool Reservations::is_in_use(const Reservation& r) const {
   const auto found = tasks_.find(r.migration);
   const auto* instance = parts_.jobs.by_instance(r.instance);
-  return (found != tasks_.end() && found->second.use_count() > 1) ||
+  return (found != tasks_.end() && found->second->is_worked_on()) ||
          (instance != nullptr && instance->live());
 }
 
@@ -74,7 +73,7 @@ void Reservations::resume_after_restart() {
   for (auto& r : list_.all()) task_of(r)->resume();
   end_copies();
   std::erase_if(tasks_, [](const auto& one) {
-    return one.second.use_count() == 1 && is_over(one.second->reservation().side.state());
+    return !one.second->is_worked_on() && is_over(one.second->reservation().side.state());
   });
   take_up_logs(list_.all(), parts_.jobs, parts_.config);
   forget_old();
@@ -130,7 +129,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   forget_old();
   check_.check_is_new(wanted, caller);
   auto& r = list_.add(reservation_for(wanted, caller, place, std::move(found.source_gpus)));
-  const auto task = task_of(r);
+  const AtWork task(task_of(r));
   try {
     task->apply(Message{Message::Kind::reserve, wanted.epoch});
     co_await task->start_standby();
@@ -165,17 +164,17 @@ void Reservations::grant(const std::string& migration, std::uint64_t epoch, cons
 }
 
 asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {
-  const auto task = task_of(at(migration));
+  const AtWork task(task_of(at(migration)));
   co_await task->drop(epoch);
 }
 
 asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision order) {
-  auto task = task_of(at(migration));
+  AtWork task(task_of(at(migration)));
   co_await force_place(std::move(task), std::move(order), parts_);
 }
 
 asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {
-  const auto task = task_of(at(migration));
+  const AtWork task(task_of(at(migration)));
   co_await task->cancel(std::move(by));
 }
 

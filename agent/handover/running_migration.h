@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "agent/handover/protocol.h"
-#include "agent/handover/transfer.h"
 #include "migrator/core/error.h"
 
 namespace cardswap {
@@ -32,10 +31,8 @@ class RunningMigration {
   [[nodiscard]] virtual Deadline deadline() const = 0;
 
   /// Stands still where `place`, between what is on disk and what it stands for, is a failpoint.
-  /// Names of places and phases are literals.
+  /// Names of places are literals.
   virtual boost::asio::awaitable<void> wait_at_failpoint(std::string_view place) = 0;
-  /// Notes what `verifying` consists of now; it can be held there like in a state.
-  virtual boost::asio::awaitable<void> enter_phase(Transfer& transfer, std::string_view phase) = 0;
   /// Runs `work`, and stays in memory, with all of its parts, until that has ended.
   virtual void spawn(std::string name, boost::asio::awaitable<void> work) = 0;
 };

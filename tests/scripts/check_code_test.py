@@ -56,6 +56,25 @@ class Check(unittest.TestCase):
         self.assertEqual(self.complaints("agent/a.cpp", "auto wait = [&]() -> asio::awaitable<void> {", **lists), [])
         self.assertIn("strike it off", self.complaints("agent/a.cpp", "\n", **lists)[0])
 
+    def test_a_coroutine_keeps_no_reference_to_what_a_list_forgets(self):
+        for text in ("asio::awaitable<void> record(const Migration& m);",
+                     "  boost::asio::awaitable<std::vector<pid_t>> stop(Instance& instance, int grace) {",
+                     "asio::awaitable<Blocked> A::look(std::string id,\n                     const Reservation& r) const {",
+                     "virtual asio::awaitable<void> enter(Transfer& transfer) = 0;",
+                     "asio::awaitable<void> save(JobRecord const& record);",
+                     "spawn([](Job& job) -> asio::awaitable<void> {"):
+            self.refused("agent/a.cpp", text, "may be forgotten while it waits")
+            self.assertEqual(self.complaints("tests/support/a.cpp", text), [])
+
+    def test_ids_values_and_what_is_no_coroutine_are_fine(self):
+        for text in ("asio::awaitable<void> record(std::string id);",
+                     "asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));",
+                     "asio::awaitable<void> run(std::function<void(const Migration&)> told, const Migrations& all);",
+                     "void record(const Migration& m);\nasio::awaitable<void> other();",
+                     "asio::awaitable<void> work_;\nvoid note(Instance& instance);",
+                     "find([](const Job& job) -> bool {"):
+            self.assertEqual(self.complaints("agent/a.cpp", text), [], text)
+
     def test_a_long_file_needs_a_reason(self):
         for path in ("agent/a.h", "cuda/a.cu", "cuda/a.cuh"):
             self.refused(path, "\n" * 401, "second job")
