@@ -25,7 +25,7 @@ channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hel
   welcome.granted =
       handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_);
   instance.frozen = hello.frozen;
-  jobs_.set_state(instance, "running");
+  jobs_.set_state(instance, InstanceState::running);
   return welcome;
 }
 

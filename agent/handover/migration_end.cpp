@@ -74,7 +74,7 @@ void MigrationEnd::resume() {
 void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
   if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    parts_.jobs.set_state(source, "moved");
+    parts_.jobs.set_state(source, InstanceState::moved);
     parts_.tasks.spawn("see " + m_.spec.job + " off",
                        parts_.jobs.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);

@@ -40,7 +40,7 @@ void warn_of_plain_key(const Migration& m) {
 /// `spec` as it was asked for, "auto" included.
 void choose_arrival(MigrationSpec& spec, const Job& job) {
   if (spec.arrive == Arrival::automatic) {
-    const bool by_criu = job.spec.arrive == to_string(Arrival::criu);
+    const bool by_criu = job.spec.arrive == Arrival::criu;
     // What a job's program has forgotten is asked of a standby, however else it moves.
     spec.arrive = by_criu && spec.rehearse != Rehearsal::only ? Arrival::criu : Arrival::standby;
   }
@@ -98,10 +98,11 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
   }
   auto& source = job->first();
   if (!source.live()) {
+    const bool moved = source.state == InstanceState::moved;
     throw Error(Code::conflict,
-                source.state == "moved" ? fmt::format("job {} moved to {}", name, source.moved_to)
-                                        : fmt::format("job {} is {}", name, source.state),
-                source.state == "moved" ? "ask the agent there" : "only a running job can move");
+                moved ? fmt::format("job {} moved to {}", name, source.moved_to)
+                      : fmt::format("job {} is {}", name, to_string(source.state)),
+                moved ? "ask the agent there" : "only a running job can move");
   }
   if (job->world_size != 1 || job->instances.size() != 1) {
     throw Error(

@@ -180,7 +180,7 @@ void Migrations::on_exit(Instance& source) {
   auto* m = running_for(source);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
-    source.state = "moved";
+    source.state = InstanceState::moved;
     source.moved_to = m->of(source.id)->to;
   }
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));

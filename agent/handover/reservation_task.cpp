@@ -67,7 +67,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
   }
   r_.heard_at = Clock::now();
   if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
-  parts_.jobs.set_state(*standby, "standby");
+  parts_.jobs.set_state(*standby, InstanceState::standby);
   executor_.apply(TargetEvent::standby_started);
   spawn("watch the source of " + r_.migration, watch_source());
 }

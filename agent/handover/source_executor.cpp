@@ -141,7 +141,7 @@ void SourceExecutor::release(const Transfer& transfer, Instance& source, handove
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {
   source.moved_to = transfer.to;
-  parts_.jobs.set_state(source, "moved");
+  parts_.jobs.set_state(source, InstanceState::moved);
   if (m_.spec.arrive == Arrival::criu) {
     departure_of(transfer).kill_source_process(source);  // it is stopped, and cannot hear
   } else {

@@ -29,17 +29,20 @@ Standing standing_of(const Instance& instance, const Migrations& migrations,
     const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec.to
                        : r != nullptr                                  ? " at " + r->from
                                                                        : std::string();
-    return {"frozen", fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
-                                  "this copy",
-                                  job.newer_epoch, where, job.name())};
+    return {Standing::Kind::frozen,
+            fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
+                        "this copy",
+                        job.newer_epoch, where, job.name())};
   }
   if (m != nullptr && m->state() == State::in_doubt) {
-    return {"in_doubt", fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
+    return {Standing::Kind::in_doubt,
+            fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
   }
-  if (instance.frozen && instance.state == "running") {
-    return {"frozen", m != nullptr && !handover::is_over(m->state())
-                          ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
-                          : std::string()};
+  if (instance.frozen && instance.state == InstanceState::running) {
+    return {Standing::Kind::frozen,
+            m != nullptr && !handover::is_over(m->state())
+                ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
+                : std::string()};
   }
   if (m != nullptr && m->notice_pending()) return {{}, copy_note(*m)};
   if (r != nullptr && r->in_doubt) {

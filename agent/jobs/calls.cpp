@@ -117,7 +117,7 @@ asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   }
   const auto& job = job_at(parts, request);
   const auto& shown = job.first();
-  if (shown.state == "moved" && parts.jobs.left_of(job.name()).empty()) {
+  if (shown.state == InstanceState::moved && parts.jobs.left_of(job.name()).empty()) {
     throw Error(Code::conflict,
                 fmt::format("job {} moved to {}: ask there", job.name(), shown.moved_to),
                 fmt::format("cardswap --agent {} stop {}",
@@ -141,7 +141,7 @@ asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
 asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
   const auto& job = job_at(parts, request);
   const auto name = job.name();
-  const auto& state = job.first().state;
+  const auto state = to_string(job.first().state);
   if (job.live()) {
     throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
   }

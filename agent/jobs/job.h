@@ -9,7 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/jobs/instance_state.h"
+#include "agent/jobs/restart_rule.h"
 #include "agent/process/process.h"
+#include "migrator/core/migration_spec.h"
 #include "migrator/wire/channel.h"
 
 /// A job, and its processes: what is the same wherever it runs, and what is of one process here.
@@ -24,9 +27,9 @@ struct JobSpec {
   std::vector<std::string> argv;
   std::string cwd;
   std::map<std::string, std::string> env;
-  std::string restart = "never";
-  std::string user;                ///< empty: as the agent is set up
-  std::string arrive = "standby";  ///< its default way to move: "standby" or "criu"
+  RestartRule restart = RestartRule::never;
+  std::string user;                   ///< empty: as the agent is set up
+  Arrival arrive = Arrival::standby;  ///< its default way to move; one of the two that there are
 };
 
 /// One process of a job on this host: the one that has, or on its way here will have, its rank.
@@ -37,15 +40,13 @@ struct Instance {
   [[nodiscard]] Job& job() { return *job_; }
   [[nodiscard]] const Job& job() const { return *job_; }
   [[nodiscard]] const std::string& name() const;  ///< of its job
-  [[nodiscard]] bool live() const {
-    return state == "starting" || state == "running" || state == "standby";
-  }
+  [[nodiscard]] bool live() const { return is_live(state); }
   /// Whether its program does not run yet: it has no process that is known.
   [[nodiscard]] bool is_being_started() const { return live() && process.pid == 0; }
 
   std::string id;          ///< of this process here; random
   std::uint32_t rank = 0;  ///< among the job's processes, on all hosts
-  std::string state = "starting";
+  InstanceState state = InstanceState::starting;
   std::string device;
   std::string token;  ///< shown by its runtime, and in its processes' environment
   ProcessId process;

@@ -156,21 +156,21 @@ void Jobs::ended(Instance& instance) {
   instance.reserved_bytes = 0;
   supervised_.erase(instance.id);
   const bool failed = instance.exit_signal || instance.exit_code.value_or(0) != 0;
-  if (instance.state != "moved") {
-    instance.state = told && !failed  ? "ended"
-                     : job.stop_asked ? "stopped"
-                     : told           ? "failed"
-                                      : "lost";
+  if (instance.state != InstanceState::moved) {
+    instance.state = told && !failed  ? InstanceState::ended
+                     : job.stop_asked ? InstanceState::stopped
+                     : told           ? InstanceState::failed
+                                      : InstanceState::lost;
   }
   if (hooks_.on_exit) hooks_.on_exit(instance);
   if (job.standby) return drop_standby(instance);
-  if (instance.state == "lost") tell_lost(instance);
+  if (instance.state == InstanceState::lost) tell_lost(instance);
   if (!instance.remains.empty()) {
     tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id, milliseconds(0)));
   }
-  if ((instance.state == "failed" || instance.state == "lost") &&
-      job.spec.restart == "on-failure" && job.restarts < kRestartsMax && !tasks_.stopping() &&
-      (!hooks_.may_restart || hooks_.may_restart(instance))) {
+  if ((instance.state == InstanceState::failed || instance.state == InstanceState::lost) &&
+      job.spec.restart == RestartRule::on_failure && job.restarts < kRestartsMax &&
+      !tasks_.stopping() && (!hooks_.may_restart || hooks_.may_restart(instance))) {
     start_again(instance);
   }
   try {
@@ -178,7 +178,7 @@ void Jobs::ended(Instance& instance) {
     std::error_code absent;
     if (!instance.live()) std::filesystem::remove(status_file(instance), absent);
   } catch (const Error& disk) {  // and its status is kept
-    spdlog::error("job {} is {}: {}", job.name(), instance.state, disk.what());
+    spdlog::error("job {} is {}: {}", job.name(), to_string(instance.state), disk.what());
   }
   changed_.notify();
 }
@@ -194,7 +194,7 @@ void Jobs::start_again(Instance& instance) {
   instance.ended_at_ms = 0;
   instance.token = random_hex(16);  // who carries the old one is not of it any more
   instance.remains.clear();
-  instance.state = "starting";
+  instance.state = InstanceState::starting;
   instance.process = {};
   tasks_.spawn("start " + job.name() + " again", run_again(instance.id, std::move(before)));
 }
@@ -205,7 +205,7 @@ asio::awaitable<void> Jobs::run_again(std::string id, Before before) {
     co_await start_process_of(id, {});
     if (const auto* instance = by_instance(id)) {
       spdlog::warn("job {} is {}, and started again as process {}: {} of {} times",
-                   instance->name(), before.instance.state, instance->process.pid,
+                   instance->name(), to_string(before.instance.state), instance->process.pid,
                    instance->job().restarts, kRestartsMax);
     }
   } catch (...) {
@@ -219,7 +219,7 @@ asio::awaitable<void> Jobs::run_again(std::string id, Before before) {
     job.restarts = before.restarts;
     instance->exit_text += fmt::format("{}it could not be started again: {}",
                                        instance->exit_text.empty() ? "" : "; ", error.failure());
-    spdlog::error("job {} is {}: {}", job.name(), instance->state, instance->exit_text);
+    spdlog::error("job {} is {}: {}", job.name(), to_string(instance->state), instance->exit_text);
     save_when_possible(job);
     changed_.notify();
   }
@@ -267,8 +267,8 @@ asio::awaitable<void> Jobs::end_moved(std::string id, milliseconds grace) {
   if (auto* record = by_instance(id); record != nullptr && !met.empty()) {
     std::vector<std::string> numbers;
     for (const auto pid : met) numbers.push_back(std::to_string(pid));
-    spdlog::info("job {} is {}: processes {} of it were ended here", record->name(), record->state,
-                 first_of(numbers));
+    spdlog::info("job {} is {}: processes {} of it were ended here", record->name(),
+                 to_string(record->state), first_of(numbers));
     changed_.notify();
   }
 }
@@ -282,7 +282,7 @@ asio::awaitable<std::vector<pid_t>> Jobs::stop(std::string id, milliseconds grac
   if (instance == nullptr) co_return std::vector<pid_t>{};
   if (instance->live()) {
     auto& job = instance->job();
-    job.spec.restart = "never";
+    job.spec.restart = RestartRule::never;
     job.stop_asked = true;
     if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
   }

@@ -11,7 +11,7 @@ namespace cardswap {
 
 void Jobs::fence(Job& job, std::uint64_t newer_epoch) {
   job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
-  job.spec.restart = "never";
+  job.spec.restart = RestartRule::never;
   keep_fenced(job);
   save(job);
   changed_.notify();
@@ -26,15 +26,13 @@ void Jobs::keep_fenced(const Job& job) {
 }
 
 Standing Jobs::standing_of(const Instance& instance) const {
-  auto result = hooks_.standing ? hooks_.standing(instance) : Standing();
-  if (result.state.empty()) result.state = instance.state;
-  return result;
+  return hooks_.standing ? hooks_.standing(instance) : Standing();
 }
 
 boost::json::object Jobs::shown(const Instance& instance) const {
   auto result = to_json(instance);
   const auto now = standing_of(instance);
-  result["state"] = now.state;
+  result["state"] = shown_state(instance.state, now.kind);
   if (!now.note.empty()) result["note"] = now.note;
   return result;
 }

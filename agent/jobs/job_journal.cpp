@@ -94,7 +94,7 @@ Job::Job(const json::object& record) {
     if (!item.is_object()) continue;
     const auto& one = item.get_object();
     auto& instance = instances.emplace_back(*this);
-    instance.state.clear();
+    instance.state = InstanceState::lost;  // of one that does not say
     take_fields(one, instance);
     instance.saved_step = instance.step;
     instance.exit_code = number_or_none(one, "exit_code");

@@ -10,6 +10,7 @@
 #include "agent/jobs/job.h"
 #include "agent/jobs/obstacles.h"
 #include "migrator/core/error.h"
+#include "migrator/core/named.h"
 
 namespace cardswap {
 namespace json = boost::json;
@@ -96,10 +97,10 @@ json::object to_json(const Instance& instance) {
   };
   return {{"name", job.name()},
           {"uid", job.uid()},
-          {"state", instance.state},
+          {"state", to_string(instance.state)},
           {"device", instance.device},
           {"user", text_or_null(job.spec.user)},
-          {"arrive", job.spec.arrive},
+          {"arrive", to_string(job.spec.arrive)},
           {"argv", json_of(job.spec.argv)},
           {"cwd", job.spec.cwd},
           {"pid", instance.live() ? known(instance.process.pid) : json::value(nullptr)},
@@ -147,16 +148,21 @@ JobSpec job_spec_from(const json::object& body) {
   spec.cwd = outside::path_or_none("cwd", told_text(body, "cwd"));
   spec.env = told_env(body);
   spec.user = outside::word_or_none("user", told_text(body, "user"));
-  if (auto arrive = told_text(body, "arrive"); !arrive.empty()) spec.arrive = std::move(arrive);
-  if (spec.arrive != "standby" && spec.arrive != "criu") {
-    throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", spec.arrive),
-                "use standby or criu");
+  if (const auto told = told_text(body, "arrive"); !told.empty()) {
+    const auto arrive = named<Arrival>(told);
+    if (!arrive || *arrive == Arrival::automatic) {
+      throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", told),
+                  "use standby or criu");
+    }
+    spec.arrive = *arrive;
   }
-  spec.restart = told_text(body, "restart");
-  if (spec.restart.empty()) spec.restart = "never";
-  if (spec.restart != "never" && spec.restart != "on-failure") {
-    throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", spec.restart),
-                "use never or on-failure");
+  if (const auto told = told_text(body, "restart"); !told.empty()) {
+    const auto rule = named<RestartRule>(told);
+    if (!rule) {
+      throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", told),
+                  "use " + names_of<RestartRule>());
+    }
+    spec.restart = *rule;
   }
   return spec;
 }
@@ -167,9 +173,10 @@ std::string device_from(const json::object& body) {
 }
 
 json::object to_json(const JobSpec& spec) {
-  return {{"name", spec.name}, {"uid", spec.uid},          {"argv", json_of(spec.argv)},
-          {"cwd", spec.cwd},   {"env", json_of(spec.env)}, {"restart", spec.restart},
-          {"user", spec.user}, {"arrive", spec.arrive}};
+  return {{"name", spec.name},          {"uid", spec.uid},
+          {"argv", json_of(spec.argv)}, {"cwd", spec.cwd},
+          {"env", json_of(spec.env)},   {"restart", to_string(spec.restart)},
+          {"user", spec.user},          {"arrive", to_string(spec.arrive)}};
 }
 
 }  // namespace cardswap

@@ -51,7 +51,7 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
     if (const auto left = left_of(spec.name); !left.empty()) {
       throw Error(Code::conflict,
                   fmt::format("job {} is {}, but processes of it live on: {}", spec.name,
-                              old->first().state, fmt::join(left, ", ")),
+                              to_string(old->first().state), fmt::join(left, ", ")),
                   "`cardswap stop " + spec.name + "` ends them");
     }
     forget(spec.name);
@@ -130,7 +130,7 @@ asio::awaitable<void> Jobs::start_process_of(std::string id, std::vector<std::st
   const bool kept = stand_in.empty();
   auto spec = program_of(*instance, std::move(stand_in));
   const auto status = status_file(*instance);
-  instance->state = "starting";
+  instance->state = InstanceState::starting;
   instance->started_at_ms = unix_ms();
   instance->step = instance->saved_step = 0;
   instance->boot_id = boot_id();
@@ -208,7 +208,7 @@ void Jobs::promote(Job& job, std::uint64_t epoch) {
   job.standby = job.superseded = false;
   job.migration.clear();  // that one is at its source; the next one from here is another
   job.epoch = epoch;
-  for (auto& instance : job.instances) instance.state = "running";
+  for (auto& instance : job.instances) instance.state = InstanceState::running;
   save_when_possible(job);
   for (const auto& instance : job.instances) {
     if (const auto standby = supervised_.find(instance.id); standby != supervised_.end()) {
@@ -296,7 +296,7 @@ void Jobs::save_when_possible(const Job& job) {
 
 void Jobs::save(const Job& job) { journal_.put(Journal::Kind::job, job.id, to_journal(job)); }
 
-void Jobs::set_state(Instance& instance, const std::string& state) {
+void Jobs::set_state(Instance& instance, InstanceState state) {
   if (instance.state == state) return;
   instance.state = state;
   save(instance.job());

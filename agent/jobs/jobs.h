@@ -30,7 +30,7 @@ struct JobHooks {
   /// Called after a process has ended and its job's record was changed.
   std::function<void(Instance&)> on_exit = {};
   EmitEvent emit_event = {};
-  /// What a job's record does not say; an empty state means that the record's state holds.
+  /// What a process's record does not say of its state.
   std::function<Standing(const Instance&)> standing = {};
   /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
   std::function<void(const Instance&)> check_stop = {};
@@ -126,7 +126,7 @@ class Jobs {
   /// Saves facts that another record has too. If the disk refuses, logs that; the job's next change
   /// writes them.
   void save_when_possible(const Job& job);
-  void set_state(Instance& instance, const std::string& state);
+  void set_state(Instance& instance, InstanceState state);
 
  private:
   /// A job with one instance, which is not started yet.

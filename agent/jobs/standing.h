@@ -1,13 +1,33 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+
+#include "agent/jobs/instance_state.h"
 
 namespace cardswap {
 
-/// A job's state as its migrations see it.
+/// A process's state as its migrations see it, where its record does not say.
 struct Standing {
-  std::string state;  ///< "in_doubt", "frozen"; or as its record has it
-  std::string note;   ///< what an operator should know and do; or empty
+  /// What they make of it.
+  enum class Kind : std::uint8_t {
+    as_recorded,
+    frozen,    ///< it stands for a migration, or for good
+    in_doubt,  ///< it stands, and its job may run elsewhere
+  };
+  Kind kind = Kind::as_recorded;
+  std::string note;  ///< what an operator should know and do; or empty
 };
+
+/// "running", "frozen": the state of a process as users see it. `recorded`: its record's.
+[[nodiscard]] constexpr std::string_view shown_state(InstanceState recorded, Standing::Kind kind) {
+  switch (kind) {
+    case Standing::Kind::as_recorded: break;
+    case Standing::Kind::frozen: return "frozen";
+    case Standing::Kind::in_doubt: return "in_doubt";
+  }
+  return to_string(recorded);
+}
 
 }  // namespace cardswap

@@ -6,6 +6,7 @@
 #include "agent/jobs/device_facts.h"
 #include "agent/metrics/calls.h"
 #include "agent/metrics/process_usage.h"
+#include "migrator/core/named.h"
 
 namespace cardswap {
 namespace {
@@ -36,10 +37,10 @@ void agent_metrics(Exposition& out, const MetricSources& from, bool ready) {
 }
 
 void job_metrics(Exposition& out, const MetricSources& from) {
-  std::map<std::string, double> by_state;
-  for (const auto* state : {"starting", "running", "standby", "frozen", "in_doubt", "moved",
-                            "ended", "stopped", "failed", "lost"}) {
-    by_state[state] = 0;
+  std::map<std::string_view, double> by_state{{shown_state({}, Standing::Kind::frozen), 0},
+                                              {shown_state({}, Standing::Kind::in_doubt), 0}};
+  for (std::size_t state = 0; state < kCountOf<InstanceState>; ++state) {
+    by_state[to_string(static_cast<InstanceState>(state))] = 0;
   }
   std::uint64_t superseded = 0;
   std::vector<const Instance*> live;
@@ -47,7 +48,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
   for (const auto* instance : from.jobs.instances()) {
     const auto& job = instance->job();
     if (job.superseded) continue;
-    ++by_state[from.jobs.standing_of(*instance).state];
+    ++by_state[shown_state(instance->state, from.jobs.standing_of(*instance).kind)];
     if (instance->live() && job.newer_epoch != 0) ++superseded;
     // A standby may stand beside the job that it replaces, under the same name.
     if (instance->live() && !job.standby && names.insert(job.name()).second) {
@@ -55,7 +56,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
     }
   }
   out.family("cardswap_jobs", Type::gauge, "Jobs on this host by state.");
-  for (const auto& [state, jobs] : by_state) out.sample(jobs, {{"state", state}});
+  for (const auto& [state, jobs] : by_state) out.sample(jobs, {{"state", std::string(state)}});
   out.family("cardswap_jobs_superseded", Type::gauge,
              "Copies of jobs that stand because a higher epoch steps, here and at targets of jobs "
              "that were taken back by force; those elsewhere may still step.");

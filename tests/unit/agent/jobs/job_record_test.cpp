@@ -11,6 +11,7 @@
 #include "agent/journal/journal.h"
 #include "agent/journal/versions.h"
 #include "migrator/core/error.h"
+#include "migrator/core/named.h"
 
 namespace cardswap {
 namespace {
@@ -30,9 +31,9 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
               .argv = {"python", "train.py"},
               .cwd = "/srv",
               .env = {{"A", "b"}},
-              .restart = "on-failure",
+              .restart = RestartRule::on_failure,
               .user = "ada",
-              .arrive = "criu"};
+              .arrive = Arrival::criu};
   job.epoch = 7;
   job.newer_epoch = 9;
   job.standby = job.superseded = true;
@@ -40,7 +41,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   job.restarts = 3;
   auto& first = job.instances.emplace_back(job);
   first.id = "i-1";
-  first.state = "running";
+  first.state = InstanceState::running;
   first.device = "cuda:1";
   first.token = "t-1";
   first.process = {11, 12};
@@ -61,9 +62,9 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_EQ(again.uid(), "u-1");
   EXPECT_THAT(again.spec.argv, ElementsAre("python", "train.py"));
   EXPECT_THAT(again.spec.env, ElementsAre(Pair("A", "b")));
-  EXPECT_EQ(again.spec.restart, "on-failure");
+  EXPECT_EQ(again.spec.restart, RestartRule::on_failure);
   EXPECT_EQ(again.spec.user, "ada");
-  EXPECT_EQ(again.spec.arrive, "criu");
+  EXPECT_EQ(again.spec.arrive, Arrival::criu);
   EXPECT_EQ(again.epoch, 7U);
   EXPECT_EQ(again.newer_epoch, 9U);
   EXPECT_TRUE(again.standby && again.superseded);
@@ -73,7 +74,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   const auto& one = again.first();
   EXPECT_EQ(&one.job(), &again);
   EXPECT_EQ(one.id, "i-1");
-  EXPECT_EQ(one.state, "running");
+  EXPECT_EQ(one.state, InstanceState::running);
   EXPECT_EQ(one.device, "cuda:1");
   EXPECT_EQ(one.token, "t-1");
   EXPECT_EQ(one.process, (ProcessId{11, 12}));
@@ -87,6 +88,28 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_EQ(again.instances.back().rank, 1U);
   EXPECT_EQ(again.instances.back().id, "i-2");
   EXPECT_TRUE(again.live());
+}
+
+TEST(JobRecord, HasStatesByNamesThatReadBack) {
+  for (std::size_t i = 0; i < kCountOf<InstanceState>; ++i) {
+    Job job;
+    const auto state = static_cast<InstanceState>(i);
+    job.instances.emplace_back(job).state = state;
+    const auto record = to_journal(job);
+    EXPECT_EQ(std::string(record.at("instances").at(0).at("state").as_string()), to_string(state));
+    EXPECT_EQ(Job(record).first().state, state) << to_string(state);
+  }
+}
+
+TEST(JobRecord, OfAProcessWhoseStateNobodyKnowsIsOfNoneThatLives) {
+  Job job;
+  job.instances.emplace_back(job).state = InstanceState::running;
+  auto record = to_journal(job);
+  auto& process = record["instances"].as_array().at(0).as_object();
+  process["state"] = "dreams";
+  EXPECT_EQ(Job(record).first().state, InstanceState::lost);
+  process.erase("state");
+  EXPECT_FALSE(Job(record).live());
 }
 
 TEST(JobRecord, WithoutAProcessIsNone) {

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace cardswap {
+
+/// What becomes of a job whose process failed.
+enum class RestartRule : std::uint8_t { never, on_failure };
+constexpr RestartRule last_of(RestartRule) { return RestartRule::on_failure; }
+
+/// "never", "on-failure".
+[[nodiscard]] constexpr std::string_view to_string(RestartRule rule) {
+  return rule == RestartRule::on_failure ? "on-failure" : "never";
+}
+
+}  // namespace cardswap
