@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -10,6 +11,12 @@
 /// JSON from a struct's one list of fields, and back: the same list as its bytes on the wire
 /// (migrator/wire/archive.h). Enumerations are written by name.
 namespace cardswap {
+
+/// A field that has a name, or nothing.
+template <class Field>
+inline constexpr bool kIsNameOrNone = false;
+template <Named Enum>
+inline constexpr bool kIsNameOrNone<std::optional<Enum>> = true;
 
 /// Writes a struct as JSON, field by field.
 class JsonOut {
@@ -49,6 +56,8 @@ class JsonOut {
   static boost::json::value value_of(const Field& field) {
     if constexpr (Named<Field>) {
       return boost::json::value(to_string(field));
+    } else if constexpr (kIsNameOrNone<Field>) {
+      return field ? boost::json::value(to_string(*field)) : boost::json::value(nullptr);
     } else {
       return boost::json::value(field);
     }
@@ -74,6 +83,9 @@ class JsonIn {
   void operator()(const char* name, Field& field) {
     if constexpr (Named<Field>) {
       if (const auto value = named<Field>(text_at(from_, name))) field = *value;
+    } else if constexpr (kIsNameOrNone<Field>) {
+      using Name = typename Field::value_type;
+      if (const auto value = named<Name>(text_at(from_, name))) field = value;
     } else {
       if (odd_ == OddNumbers::ignored) {
         take_at(from_, name, field);

@@ -7,6 +7,7 @@
 
 #include "agent/handover/incoming.h"
 #include "agent/handover/listing.h"
+#include "migrator/core/named.h"
 
 namespace cardswap {
 namespace {
@@ -86,12 +87,13 @@ bool is_target(const CallParts& parts, const std::string& id) {
 asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
   request.only({"force", "overrule"});
   const auto id = request.path.at("id");
-  OperatorDecision order{request.text("force"), request.caller.name,
-                         request.flag_or("overrule", false)};
-  if (order.to != "source" && order.to != "target") {
-    throw Error(Code::bad_request, fmt::format("'{}' is no side", order.to),
-                "use source or target");
+  const auto asked = request.text("force");
+  const auto side = named<MigrationSide>(asked);
+  if (!side) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no side", asked),
+                "use " + names_of<MigrationSide>());
   }
+  OperatorDecision order{*side, request.caller.name, request.flag_or("overrule", false)};
   if (is_target(parts, id)) {
     co_await parts.reservations.force(id, std::move(order));
     co_return ApiAnswer{200, to_json(parts.reservations.at(id))};

@@ -38,8 +38,8 @@ json::object incoming_json(const Reservation& r, const Instance* standby, const 
       {"clock_error_ms", moved ? json::value(r.clock_error_ms) : json::value(nullptr)},
       {"migrated_at_step", r.granted() ? json::value(record.content.step) : json::value(nullptr)},
       {"root", r.granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},
-      {"forced", text_or_null(r.forced)},
-      {"copy", record.notice_pending ? json::value(r.copy.empty() ? "unknown" : r.copy)
+      {"forced", r.forced ? json::value(to_string(*r.forced)) : json::value(nullptr)},
+      {"copy", record.notice_pending ? json::value(r.copy ? to_string(*r.copy) : "unknown")
                                      : json::value(nullptr)},
       {"progress", json::object{}},
       {"history", json::array{}},

@@ -35,7 +35,7 @@ void LostTimeHearing::on_late_steps(const Instance& source, const channel::LateS
   auto* transfer = m_.of(source.id);
   if (transfer == nullptr || !transfer->lost_time.hear(word)) return;
   // What is not over yet has its next record.
-  if (word.over && !m_.result.empty()) {
+  if (word.over && m_.result) {
     run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
   list_.touch(m_);
@@ -45,7 +45,7 @@ void LostTimeHearing::on_exit(const Instance& source) {
   auto* transfer = m_.of(source.id);
   if (transfer == nullptr || transfer->lost_time.over || handover::is_committed(m_.state())) return;
   transfer->lost_time.end("the job ended first");
-  if (!m_.result.empty()) run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  if (m_.result) run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   list_.touch(m_);
 }
 

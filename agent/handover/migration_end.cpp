@@ -44,8 +44,8 @@ void MigrationEnd::resume() {
     auto* source = parts_.jobs.by_instance(departure.transfer().instance);
     if (source != nullptr) take_up(departure, *source);
   }
-  if (m_.state() == State::completed && m_.result.empty()) {  // the disk was full then
-    m_.result = "ok";
+  if (m_.state() == State::completed && !m_.result) {  // the disk was full then
+    m_.result = MigrationResult::ok;
     m_.ended_at_ms = unix_ms();
     run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
@@ -162,11 +162,11 @@ asio::awaitable<void> MigrationEnd::finish() {
     co_await await_source_exit();
     co_return;
   }
-  m_.error = Error(Code::target_lost,
-                   m_.forced.empty()
-                       ? fmt::format("the target {} lost the job before its first step", m_.spec.to)
-                       : fmt::format("an operator took the job back from {}", m_.spec.to),
-                   "the job goes on where it was; look at the target's agent before trying again");
+  m_.error =
+      Error(Code::target_lost,
+            m_.forced ? fmt::format("an operator took the job back from {}", m_.spec.to)
+                      : fmt::format("the target {} lost the job before its first step", m_.spec.to),
+            "the job goes on where it was; look at the target's agent before trying again");
   spdlog::error("job {} migration {}: {}; the source takes the job back", m_.spec.job, m_.id,
                 m_.error->failure());
   co_await clean_up();
@@ -175,7 +175,7 @@ asio::awaitable<void> MigrationEnd::finish() {
 /// The job is at the target for good: the process here ends.
 asio::awaitable<void> MigrationEnd::await_source_exit() {
   for (auto& departure : departures_) departure.forget();
-  m_.result = "ok";
+  m_.result = MigrationResult::ok;
   m_.ended_at_ms = unix_ms();
   run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
@@ -226,9 +226,10 @@ asio::awaitable<void> MigrationEnd::clean_up() {
     const auto* source = parts_.jobs.by_instance(transfer.instance);
     return source == nullptr || !is_alive(source->process);
   });
-  m_.result = m_.error->code() == Code::cancelled ? "cancelled" : "failed";
+  const bool cancelled = m_.error->code() == Code::cancelled;
+  m_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
   if (m_.found_nothing_forgotten()) {
-    m_.result = "checked";
+    m_.result = MigrationResult::checked;
     m_.error.reset();
   }
   m_.ended_at_ms = unix_ms();

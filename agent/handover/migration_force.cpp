@@ -14,17 +14,17 @@ using handover::TargetState;
 
 constexpr std::chrono::seconds kAskMax{3};
 
-Error nothing_to_force(const Migration& m, const std::string& to) {
+Error nothing_to_force(const Migration& m, MigrationSide to) {
   return {Code::conflict,
           fmt::format("migration {} is {}: it cannot be forced to the {}", m.id,
-                      to_string(m.state()), to),
+                      to_string(m.state()), to_string(to)),
           handover::is_over(m.state()) ? "it is over: `cardswap status " + m.id + "`"
                                        : "`cardswap cancel " + m.id + "` gives it up"};
 }
 
 /// Why the word is not taken, where the target answers and says otherwise.
-std::optional<Error> contradicted(const Migration& m, const std::string& to, TargetState says) {
-  if (to == "source" && handover::is_granted(says)) {
+std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState says) {
+  if (to == MigrationSide::source && handover::is_granted(says)) {
     return Error(
         Code::conflict,
         fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})",
@@ -34,7 +34,7 @@ std::optional<Error> contradicted(const Migration& m, const std::string& to, Tar
   }
   const bool gone =
       says == TargetState::failed || says == TargetState::nothing || says == TargetState::stopping;
-  if (to == "target" && gone) {
+  if (to == MigrationSide::target && gone) {
     return Error(Code::conflict,
                  fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "
                              "the process that stands here may be its only good copy",
@@ -50,7 +50,7 @@ std::optional<Error> contradicted(const Migration& m, const std::string& to, Tar
 
 asio::awaitable<void> force_migration(AtWork<MigrationTask> task, OperatorDecision order,
                                       const HandoverParts& parts, TargetClient& targets) {
-  const bool to_target = order.to == "target";
+  const bool to_target = order.to == MigrationSide::target;
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
   auto& m = task->migration();
   if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, order.to);
@@ -83,7 +83,7 @@ asio::awaitable<void> force_migration(AtWork<MigrationTask> task, OperatorDecisi
   if (against && !order.overrule) throw Error(*against);
   const auto text =
       fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
-                  m.spec.job, m.id, order.to, order.by,
+                  m.spec.job, m.id, to_string(order.to), order.by,
                   says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
   spdlog::warn("{}", text);
   const auto before = m.state();

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/handover/migration_result.h"
+#include "agent/handover/migration_side.h"
 #include "agent/handover/source_side.h"
 #include "agent/handover/transfer_record.h"
 #include "migrator/core/error.h"
@@ -23,13 +25,13 @@ struct MigrationRecord {
   MigrationSpec spec;  ///< as asked for, with what the agent chose where that was open
   std::string job_uid;
   handover::SourceSide side{handover::SourceRecord{}};  ///< its state, epochs and content
-  std::string result;                                   ///< empty while it runs
+  std::optional<MigrationResult> result;                ///< none while it runs
   std::optional<Error> error;
   bool job_ended = false;  ///< a process of it was gone when the migration was given up
   std::vector<std::pair<std::string, std::int64_t>> history;
   std::int64_t started_at_ms = 0;
   std::int64_t ended_at_ms = 0;
-  std::string forced;  ///< by an operator, to "source" or "target"; or empty
+  std::optional<MigrationSide> forced;  ///< by an operator
   /// The target's state as it said last, while a notice is pending. A restarted agent asks anew.
   std::optional<handover::TargetState> copy;
 

@@ -10,15 +10,16 @@ using handover::TargetEvent;
 
 asio::awaitable<void> force_place(AtWork<ReservationTask> task, OperatorDecision order,
                                   const HandoverParts& parts) {
-  const bool to_target = order.to == "target";
+  const bool to_target = order.to == MigrationSide::target;
   const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;
   auto& r = task->reservation();
   const auto& migration = r.migration;
   const auto refuse = [&] {
-    return Error(Code::conflict,
-                 fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
-                             to_string(r.side.state()), parts.config.host_name, order.to),
-                 "`cardswap status` on both hosts shows where the job is");
+    return Error(
+        Code::conflict,
+        fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
+                    to_string(r.side.state()), parts.config.host_name, to_string(order.to)),
+        "`cardswap status` on both hosts shows where the job is");
   };
   if (handover::TargetSide(r.side).on(event).empty()) throw refuse();
   std::string says;
@@ -44,7 +45,7 @@ asio::awaitable<void> force_place(AtWork<ReservationTask> task, OperatorDecision
   const auto* standby = parts.jobs.by_instance(r.instance);
   const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
-                                migration, order.to, order.by);
+                                migration, to_string(order.to), order.by);
   spdlog::warn("{}", text);
   const auto before = r.side.state();
   const auto forced_before = std::exchange(r.forced, order.to);

@@ -68,7 +68,7 @@ json::object to_json(const ReservationRecord& r) {
   all["image_host"] = r.image_host;
   all["image_port"] = r.image_port;
   all["in_doubt"] = r.in_doubt;
-  all["copy"] = text_or_null(r.copy);
+  all["copy"] = r.copy ? json::value(to_string(*r.copy)) : json::value(nullptr);
   all["error"] = r.error ? http::to_json(*r.error) : json::value(nullptr);
   return all;
 }

@@ -4,13 +4,23 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "agent/handover/migration_side.h"
 #include "agent/handover/target_side.h"
 #include "migrator/core/error.h"
 #include "migrator/core/migration_spec.h"
 
 namespace cardswap {
+
+/// What the source's agent said of the copy of a job there, of a lower epoch than the one here.
+enum class LowerCopy : std::uint8_t { steps, frozen };
+constexpr LowerCopy last_of(LowerCopy) { return LowerCopy::frozen; }
+/// "steps", "frozen".
+[[nodiscard]] constexpr std::string_view to_string(LowerCopy copy) {
+  return copy == LowerCopy::steps ? "steps" : "frozen";
+}
 
 /// What the journal holds of a place for a job on its way in.
 struct ReservationRecord {
@@ -31,9 +41,9 @@ struct ReservationRecord {
   double verify_ms = 0;
   double downtime_ms = 0;
   double clock_error_ms = 0;
-  std::vector<double> first_steps;  ///< what its first own ones took; kStepsAfter at most
-  bool first_steps_over = false;    ///< no other is told
-  std::string forced;               ///< by an operator, to "source" or "target"; or empty
+  std::vector<double> first_steps;      ///< what its first own ones took; kStepsAfter at most
+  bool first_steps_over = false;        ///< no other is told
+  std::optional<MigrationSide> forced;  ///< by an operator
   std::optional<Error> error;
   std::int64_t ended_at_ms = 0;  ///< completed or failed; 0: neither
   std::string warning;           ///< what the standby does that may harm the job; or empty
@@ -44,7 +54,7 @@ struct ReservationRecord {
   std::uint16_t image_port = 0;        ///< arrive criu: where the process image is taken
   std::vector<std::string> addresses;  ///< of this host, once the standby parked; none: not known
   bool in_doubt = false;               ///< verified, and the source's agent does not answer
-  std::string copy;  ///< what the source's agent said of the lower copy there: "steps", "frozen"
+  std::optional<LowerCopy> copy;
 
   [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }
 };

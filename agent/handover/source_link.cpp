@@ -114,7 +114,11 @@ void SourceLink::on_copy(const Says& says) {
   if (!r_.side.record().notice_pending) return;
   const bool higher = says.own_epoch > r_.side.record().epoch;
   const bool lower = says.message.decision == handover::Decision::aborted && !higher;
-  note_copy(lower ? "steps" : says.stands ? "frozen" : "");
+  if (lower) {
+    note_copy(LowerCopy::steps);
+  } else {
+    note_copy(says.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
+  }
   if (higher) {
     run_.apply(Message{Message::Kind::drop, says.own_epoch});
   } else if (!says.stands) {
@@ -122,8 +126,8 @@ void SourceLink::on_copy(const Says& says) {
   }
 }
 
-void SourceLink::note_copy(const std::string& copy) {
-  if (std::exchange(r_.copy, copy) == copy || copy.empty()) return;
+void SourceLink::note_copy(std::optional<LowerCopy> copy) {
+  if (std::exchange(r_.copy, copy) == copy || !copy) return;
   report_two_copies(r_, job_name("?"), 0, parts_.emit_event);
 }
 
@@ -132,7 +136,7 @@ asio::awaitable<void> SourceLink::tell() {
   while (!r_.side.tick().empty()) {
     run_.tick();
     while (asks_) co_await list_.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
-    if (r_.copy == "frozen") {
+    if (r_.copy == LowerCopy::frozen) {
       co_await pause_for(kTellAgain);
     } else {
       co_await retry.wait();

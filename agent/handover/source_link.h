@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 #include <string>
 
 #include "agent/handover/driver.h"
@@ -43,7 +44,7 @@ class SourceLink final : public handover::Peer {
   void on_call_failed(const Error& failed);
   void on_decision(const Says& says);
   void on_copy(const Says& says);
-  void note_copy(const std::string& copy);
+  void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 
   const HandoverParts& parts_;

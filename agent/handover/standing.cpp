@@ -51,15 +51,15 @@ Standing standing_of(const Instance& instance, const Migrations& migrations,
                         r->doubt.empty() ? "" : ": " + r->doubt, r->migration)};
   }
   if (r != nullptr && r->granted() && r->side.record().notice_pending) {
-    if (r->copy == "frozen") {
+    if (r->copy == LowerCopy::frozen) {
       return {{},
               fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
                           job.name())};
     }
     return {{},
             fmt::format("{} of it {} at {} (migration {})",
-                        r->copy.empty() ? "a copy" : "TWO COPIES: a lower epoch",
-                        r->copy.empty() ? "may still run" : "runs", r->from, r->migration)};
+                        r->copy ? "TWO COPIES: a lower epoch" : "a copy",
+                        r->copy ? "runs" : "may still run", r->from, r->migration)};
   }
   return {};
 }

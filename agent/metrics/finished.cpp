@@ -1,15 +1,25 @@
 #include "agent/metrics/finished.h"
 
-#include <array>
+#include <string>
+#include <vector>
+
+#include "migrator/core/named.h"
 
 namespace cardswap {
 namespace {
 
 constexpr double kDowntimeSeconds[] = {0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30};
 constexpr double kLostSeconds[] = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800};
-constexpr std::array kOutcomes{"ok", "failed", "cancelled", "checked"};
 constexpr double kTotalSeconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
 constexpr double kPredictedOverMeasured[] = {0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4};
+
+std::vector<std::string> outcomes_of_migrations() {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < kCountOf<MigrationResult>; ++i) {
+    all.emplace_back(to_string(static_cast<MigrationResult>(i)));
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -19,7 +29,7 @@ std::string strategy_of(const Migration& m) {
 }
 
 FinishedMigrations::Times::Times() : downtime(kDowntimeSeconds), total(kTotalSeconds) {
-  for (const auto* outcome : kOutcomes) {
+  for (const auto& outcome : outcomes_of_migrations()) {
     stall.try_emplace(outcome, kLostSeconds);
     lost.try_emplace(outcome, kLostSeconds);
   }
@@ -29,7 +39,7 @@ FinishedMigrations::FinishedMigrations() : predicted(kPredictedOverMeasured) {
   // Zeros from the start: a first failure must be seen as an increase.
   for (const auto* strategy : {"stop-copy", "rounds", "replay"}) {
     (void)times[strategy];
-    for (const auto* outcome : kOutcomes) outcomes[{outcome, strategy}] = 0;
+    for (const auto& outcome : outcomes_of_migrations()) outcomes[{outcome, strategy}] = 0;
   }
 }
 
@@ -37,9 +47,10 @@ void FinishedMigrations::add(const Migration& m) {
   for (const auto& transfer : m.transfers) {
     transferred += static_cast<double>(transfer.stats.transferred);
   }
-  if (!handover::is_over(m.state()) || m.result.empty()) return;
+  if (!handover::is_over(m.state()) || !m.result) return;
   const auto strategy = strategy_of(m);
-  ++outcomes[{m.result, strategy}];
+  const std::string outcome(to_string(*m.result));
+  ++outcomes[{outcome, strategy}];
   if (m.error) ++errors[std::string(to_string(m.error->code()))];
   auto& of_strategy = times[strategy];
   const auto& transfer = m.first();
@@ -47,12 +58,12 @@ void FinishedMigrations::add(const Migration& m) {
   const auto late = figures_of(transfer.lost_time, transfer.downtime_ms);
   if (late && transfer.lost_time.over) {
     const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
-      by_outcome.try_emplace(m.result, kLostSeconds).first->second.observe(ms / 1000);
+      by_outcome.try_emplace(outcome, kLostSeconds).first->second.observe(ms / 1000);
     };
     observe(of_strategy.stall, late->stall_ms);
     observe(of_strategy.lost, late->lost_ms);
   }
-  if (m.result != "ok") return;
+  if (m.result != MigrationResult::ok) return;
   of_strategy.downtime.observe(transfer.downtime_ms / 1000);
   of_strategy.total.observe(static_cast<double>(m.ended_at_ms - m.started_at_ms) / 1000);
   // What was predicted counts the trainer's wait before its last step too.

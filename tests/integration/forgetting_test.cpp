@@ -30,7 +30,7 @@ Migration ended_migration(const std::string& id, std::int64_t at) {
   m.first().from = "gpu-a/cpu:0";
   m.spec.to = "127.0.0.1:1/cpu:0";
   m.side = handover::SourceSide({handover::State::aborted, 2, 1});
-  m.result = "failed";
+  m.result = MigrationResult::failed;
   m.error = Error(Code::target_lost, "it is long ago");
   m.started_at_ms = at - 1000;
   m.ended_at_ms = at;

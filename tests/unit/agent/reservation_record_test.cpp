@@ -30,7 +30,7 @@ ReservationRecord some_record() {
   record.clock_error_ms = 5;
   record.first_steps = {21, 22};
   record.first_steps_over = true;
-  record.forced = "target";
+  record.forced = MigrationSide::target;
   record.error = Error(Code::io, "the disk is full", "make room");
   record.ended_at_ms = 6;
   record.warning = "a log";

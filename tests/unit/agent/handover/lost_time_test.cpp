@@ -183,7 +183,7 @@ TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
 TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
   Migration m;
   m.side = handover::SourceSide({handover::State::aborted, 2, 1});
-  m.result = "failed";
+  m.result = MigrationResult::failed;
   m.first().stats.strategy = "replay";
   m.first().lost_time = stands();
   const auto counted = [&] {

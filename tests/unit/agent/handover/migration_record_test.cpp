@@ -106,7 +106,8 @@ TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
   auto transfers = m.transfer_records();
   ASSERT_EQ(transfers.size(), 2U);
   record.id = "m-1";
-  record.forced = "source";
+  record.forced = MigrationSide::source;
+  record.result = MigrationResult::cancelled;
   record.history.emplace_back("aborting", 5);
   record.copy = handover::TargetState::granted;
   transfers[0].instance = "i-1";
@@ -163,6 +164,20 @@ TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
   EXPECT_EQ(m.first().downtime_ms, 61.5);
   EXPECT_EQ(m.first().stats.transferred, 5000U);
   EXPECT_EQ(m.first().keeper, (ProcessId{11, 12}));
+}
+
+TEST(MigrationRecord, NamesItsResultAndTheSideThatItWasForcedTo) {
+  Migration m;
+  EXPECT_TRUE(journal_record(m).at("result").is_null());
+  EXPECT_TRUE(journal_record(m).at("forced").is_null());
+  EXPECT_EQ(migration_from_journal(journal_record(m)).result, std::nullopt);
+  EXPECT_EQ(migration_from_journal(journal_record(m)).forced, std::nullopt);
+  m.result = MigrationResult::checked;
+  m.forced = MigrationSide::target;
+  EXPECT_EQ(journal_record(m).at("result"), "checked");
+  EXPECT_EQ(journal_record(m).at("forced"), "target");
+  EXPECT_EQ(migration_from_journal(journal_record(m)).result, MigrationResult::checked);
+  EXPECT_EQ(migration_from_journal(journal_record(m)).forced, MigrationSide::target);
 }
 
 TEST(MigrationRecord, ThatMovesNothingIsNone) {

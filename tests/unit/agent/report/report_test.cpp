@@ -49,7 +49,7 @@ Migration migration(double scale = 1) {
                {"resumed", m.started_at_ms + ms(900)},
                {"completed", m.started_at_ms + ms(990)}};
   m.ended_at_ms = m.started_at_ms + ms(1000);
-  m.result = "ok";
+  m.result = MigrationResult::ok;
   m.first().predicted_downtime_ms = 60;
   m.first().downtime_ms = 40;
   m.first().clock_error_ms = 0.1;
@@ -83,7 +83,7 @@ Report report_of(const Migration& m) { return make_report(to_json(m), timeline_j
 Migration given_up() {
   auto m = migration();
   m.side = handover::SourceSide({State::aborted, 2, 1});
-  m.result = "failed";
+  m.result = MigrationResult::failed;
   m.first().downtime_ms = 0;
   m.first().predicted_downtime_ms = 0;
   m.history.resize(4);
