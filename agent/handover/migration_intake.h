@@ -12,11 +12,11 @@
 
 namespace cardswap {
 
-/// Takes in what is asked for: checks whether that job can move there now, finds out which agent
-/// the destination means, and makes the migration's first record.
+/// Makes a migration's first record of what is asked for, or says why there can be none.
 ///
-/// Destinations are addresses as people write them, and hosts' own names as `cardswap jobs` prints
-/// them. Starts nothing. Owned by Migrations; one thread; it outlives its calls.
+/// Finds out too which agent a destination means: an address as people write it, or a host's own
+/// name as `cardswap jobs` prints it. Starts nothing. Owned by Migrations; one thread; it outlives
+/// its calls.
 class MigrationIntake {
  public:
   MigrationIntake(asio::io_context& context, const Config& config, Jobs& jobs,

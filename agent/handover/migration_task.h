@@ -18,6 +18,7 @@ namespace cardswap {
 
 /// Walks one migration from its start to its decision: reserve, send, freeze, verify, commit.
 ///
+/// What is committed is the content of one rank: MigrationIntake takes no job of several.
 /// The walk is one coroutine that tells the migration's side what happened; SourceExecutor carries
 /// out what follows, and MigrationEnd sees to the rest, however the walk ended. What runtimes and
 /// targets say is noted meanwhile, and acted on by the coroutine. Owned by Migrations, and by each

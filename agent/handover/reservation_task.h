@@ -14,9 +14,9 @@
 
 namespace cardswap {
 
-/// Works on one place for a job on its way in: starts its standby, watches its source, and does
-/// what the two sides and the operators ask for.
+/// Brings one place for a job on its way in from its standby's start to its end.
 ///
+/// It watches the source meanwhile, and does what the two sides and the operators ask for.
 /// What follows from what is TargetSide's to say; TargetExecutor carries it out. Owned by
 /// Reservations, and by each coroutine AtWork on it, so that the place is not forgotten under it.
 /// One thread.

@@ -11,7 +11,7 @@
 
 namespace cardswap {
 
-/// Asks the source's agent what was decided about one place, and tells it what became of the job.
+/// Talks with the source's agent about one place: what was decided, and what became of the job.
 ///
 /// What is no decision of its migration decides nothing: it is asked again, for as long as it
 /// takes. Owned by ReservationTask; one thread.

@@ -8,8 +8,7 @@
 
 namespace cardswap {
 
-/// Sends what a migration's side says to the targets of all of its transfers, and watches over
-/// them.
+/// Speaks for a migration's side with the targets of all of its transfers.
 ///
 /// One link a transfer, which addresses stay what they are. Owned by MigrationTask; one thread.
 class TargetLinks final : public handover::Peer {
