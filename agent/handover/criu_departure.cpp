@@ -63,7 +63,7 @@ asio::awaitable<void> CriuDeparture::prepare() {
 asio::awaitable<void> CriuDeparture::depart() {
   auto& departure = *departure_;
   const auto frozen = Clock::now();
-  co_await enter_phase("departing");
+  co_await enter_phase(CriuPhase::departing);
   const auto* source = parts_.jobs.by_instance(transfer_.instance);
   const auto socket =
       criu::handoff_socket(parts_.config, m_.id, criu::HandoffPeer::keeper).string();
@@ -80,14 +80,14 @@ asio::awaitable<void> CriuDeparture::depart() {
   }
   auto& move = transfer_.process;
   move.freeze_ms = ms_since(transfer_.frozen_time.value_or(frozen));
-  co_await enter_phase("dumping");
+  co_await enter_phase(CriuPhase::dumping);
   const auto dump_began = Clock::now();
   co_await departure.dump(root, transfer_.departed->socket_inode, log);
   move.driver_suspend_ms = departure.driver_suspend_ms();
   move.dump_ms = ms_since(dump_began) - move.driver_suspend_ms;
   move.image_bytes = departure.image_bytes();
   run_.check(run_.deadline());
-  co_await enter_phase("shipping");
+  co_await enter_phase(CriuPhase::shipping);
   const auto ship_began = Clock::now();
   std::optional<Error> failed;
   try {
@@ -98,15 +98,16 @@ asio::awaitable<void> CriuDeparture::depart() {
   run_.check(run_.deadline());  // what closed the connection, if it was this side
   if (failed) throw Error(*failed);
   move.ship_ms = ms_since(ship_began);
-  co_await enter_phase("restoring");
+  co_await enter_phase(CriuPhase::restoring);
 }
 
-asio::awaitable<void> CriuDeparture::enter_phase(std::string_view phase) {
-  transfer_.stats.phase = phase;
+asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
+  const auto name = to_string(phase);
+  transfer_.stats.phase = name;
   add_sample(m_, transfer_, parts_.jobs.by_instance(transfer_.instance));
   list_.touch(m_);
-  spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, phase);
-  co_await run_.wait_at_failpoint(phase);
+  spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, name);
+  co_await run_.wait_at_failpoint(name);
 }
 
 RunningMigration::Deadline CriuDeparture::restored_until() const {

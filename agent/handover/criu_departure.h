@@ -2,7 +2,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
-#include <string_view>
 
 #include "agent/criu/process_departure.h"
 #include "agent/handover/migration_list.h"
@@ -49,7 +48,7 @@ class CriuDeparture {
 
  private:
   /// Notes what `verifying` consists of now; it can be held there like in a state.
-  asio::awaitable<void> enter_phase(std::string_view phase);
+  asio::awaitable<void> enter_phase(CriuPhase phase);
   asio::awaitable<void> continue_stopped();
   asio::awaitable<void> dismiss_keeper();
 

@@ -8,6 +8,7 @@
 
 #include "agent/base/units.h"
 #include "agent/security/identity.h"
+#include "migrator/core/named.h"
 
 namespace cardswap {
 namespace {
@@ -79,7 +80,8 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   if (!m.hold_at.empty() && !config_.failpoints) {
     throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
   }
-  if (!m.hold_at.empty() && !handover::state_from_string(m.hold_at) && !is_criu_phase(m.hold_at)) {
+  if (!m.hold_at.empty() && !handover::state_from_string(m.hold_at) &&
+      !named<CriuPhase>(m.hold_at)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no state", m.hold_at));
   }
   m.started_at_ms = unix_ms();

@@ -55,8 +55,14 @@ json::object process_json(const ProcessMove& process) {
 
 }  // namespace
 
-bool is_criu_phase(std::string_view text) {
-  return text == "departing" || text == "dumping" || text == "shipping" || text == "restoring";
+std::string_view to_string(CriuPhase phase) {
+  switch (phase) {
+    case CriuPhase::departing: return "departing";
+    case CriuPhase::dumping: return "dumping";
+    case CriuPhase::shipping: return "shipping";
+    case CriuPhase::restoring: break;
+  }
+  return "restoring";
 }
 
 json::object to_json(const TransferRecord& transfer) {

@@ -24,8 +24,11 @@ struct ProcessMove {
   std::uint64_t image_bytes = 0;
 };
 
-/// Whether `text` names a phase of that, within the state `verifying`: it can be held like a state.
-[[nodiscard]] bool is_criu_phase(std::string_view text);
+/// What the state `verifying` consists of for such a process. Each can be held like a state.
+enum class CriuPhase : std::uint8_t { departing, dumping, shipping, restoring };
+constexpr CriuPhase last_of(CriuPhase) { return CriuPhase::restoring; }
+/// "dumping".
+[[nodiscard]] std::string_view to_string(CriuPhase phase);
 
 /// What the journal holds of one rank on its way: what moves, how far that is, and what it took.
 struct TransferRecord {
