@@ -46,7 +46,7 @@ endfunction()
 if(CARDSWAP_UNITY)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # GCC takes a source that is included for a header, whose names others could see.
-    target_compile_options(cardswap_build_flags INTERFACE -Wno-subobject-linkage)
+    target_compile_options(cardswap_build_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
   endif()
   foreach(room migrator cuda runtime)
     cardswap_unite(${PROJECT_SOURCE_DIR}/${room})
