@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Says which links in this project's Markdown lead to no file, or to no heading of it."""
+"""Says which links in this project's Markdown lead to no file, or to no heading of it, and which decisions share a
+number."""
 import os
 import re
 import subprocess
@@ -43,11 +44,25 @@ def complaints(pages: dict[str, str], exists) -> list[str]:
     return found
 
 
+def misnumbered(pages: dict[str, str]) -> list[str]:
+    """A decision's number is its file's, and its heading's, and no other's."""
+    found, taken = [], {}
+    for path in sorted(pages):
+        number = re.match(r"docs/decisions/(\d+)-", path)
+        if not number:
+            continue
+        if not pages[path].startswith(f"# {int(number[1])}. "):
+            found.append(f"{path}:1: the heading does not begin with '# {int(number[1])}. '")
+        if (other := taken.setdefault(number[1], path)) != path:
+            found.append(f"{path}: {other} has this number")
+    return found
+
+
 def main() -> int:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], capture_output=True, text=True,
                             check=True).stdout.split()
     pages = {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}
-    found = complaints(pages, lambda path: Path(path).exists())
+    found = complaints(pages, lambda path: Path(path).exists()) + misnumbered(pages)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

@@ -4,7 +4,7 @@ import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
 sys.dont_write_bytecode = True
-from check_links import anchors, complaints  # noqa: E402
+from check_links import anchors, complaints, misnumbered  # noqa: E402
 
 
 def said(text: str) -> list[str]:
@@ -33,6 +33,15 @@ class TestAnchors(unittest.TestCase):
     def test_are_the_heading_without_what_is_no_letter(self):
         self.assertEqual(anchors("# The target's host: `a_b`, 2x\n## Same\n### Same\n```\n# no heading\n```\n"),
                          {"the-targets-host-a_b-2x", "same", "same-1"})
+
+
+class TestDecisions(unittest.TestCase):
+    def test_have_a_number_each_which_is_their_headings(self):
+        self.assertEqual(misnumbered({"docs/decisions/007-a.md": "# 7. A", "docs/b.md": "# B"}), [])
+        self.assertEqual(misnumbered({"docs/decisions/007-a.md": "# 7. A", "docs/decisions/007-b.md": "# 7. B"}),
+                         ["docs/decisions/007-b.md: docs/decisions/007-a.md has this number"])
+        self.assertEqual(misnumbered({"docs/decisions/008-a.md": "# 7. A"}),
+                         ["docs/decisions/008-a.md:1: the heading does not begin with '# 8. '"])
 
 
 if __name__ == "__main__":
