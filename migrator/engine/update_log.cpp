@@ -7,19 +7,9 @@
 
 namespace cardswap {
 
-bool UpdateLog::fits(std::uint64_t bytes, std::uint64_t early) const {
-  const auto others = figures_.held_bytes - early;
-  return closed_ || bytes == 0 || bytes_max_ == 0 || others == 0 || others + bytes <= bytes_max_;
-}
-
-std::uint64_t UpdateLog::early_bytes_of(const UpdateEntry& entry) const {
-  std::uint64_t sum = 0;
-  for (const auto& gradient : entry.gradients) {
-    if (const auto held = early_held_.find(gradient.parameter); held != early_held_.end()) {
-      sum += held->second;
-    }
-  }
-  return sum;
+bool UpdateLog::fits(std::uint64_t bytes) const {
+  const auto entries = figures_.held_bytes - figures_.early_bytes;
+  return closed_ || bytes == 0 || bytes_max_ == 0 || entries == 0 || entries + bytes <= bytes_max_;
 }
 
 void UpdateLog::forget_early(ParameterId parameter) {
@@ -54,15 +44,14 @@ void UpdateLog::append(UpdateEntry entry) {
   const auto bytes = entry.bytes();
   {
     MutexLock lock(mutex_);
-    const auto early = early_bytes_of(entry);
-    if (!fits(bytes, early)) {
+    if (!fits(bytes)) {
       const auto start = Clock::now();
       const auto deadline = deadline_of(entry.step);
       bool in_time = true;
-      while (in_time && !fits(bytes, early)) in_time = wait(lock, deadline);
+      while (in_time && !fits(bytes)) in_time = wait(lock, deadline);
       figures_.back_pressure_ms += ms_since(start);
       note_wait(start);
-      overran_ = !fits(bytes, early);
+      overran_ = !fits(bytes);
     }
     if (closed_) return;
     if (overran_) {

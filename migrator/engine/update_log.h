@@ -31,7 +31,9 @@ struct LogFigures {
 /// let in); beyond that append() waits, which is back-pressure on the trainer, and counts it.
 ///
 /// A gradient may come ahead of its entry, as a copy that counts as held. It is taken only where
-/// there is room and nothing else waits to be sent: it would gain nothing by it.
+/// there is room and nothing else waits to be sent: it would gain nothing by it. No entry waits for
+/// copies to go, its own or others': the thread that waits is the one that appends their entries.
+/// So copies may come on top of `bytes_max`, as many bytes again at most.
 ///
 /// No step waits here for longer than set_wait_max() allows, all its waits together. What then does
 /// not fit makes an end of the log: overran(). What was not sent by then goes after the step.
@@ -93,10 +95,8 @@ class UpdateLog {
   [[nodiscard]] bool has_early() const;
 
  private:
-  /// Whether an entry needs to wait for nothing, of whose bytes `early` are held as copies.
-  [[nodiscard]] bool fits(std::uint64_t bytes, std::uint64_t early) const CARDSWAP_REQUIRES(mutex_);
-  [[nodiscard]] std::uint64_t early_bytes_of(const UpdateEntry& entry) const
-      CARDSWAP_REQUIRES(mutex_);
+  /// Whether an entry of so many bytes needs to wait for none before it.
+  [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
   void forget_early(ParameterId parameter) CARDSWAP_REQUIRES(mutex_);
   /// The time until which `step`, which begins to wait now, may do so.
   [[nodiscard]] Clock::time_point deadline_of(std::uint64_t step) CARDSWAP_REQUIRES(mutex_);

@@ -13,11 +13,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-UpdateEntry entry_of(std::uint64_t step, std::size_t bytes) {
+UpdateEntry entry_of(std::uint64_t step, std::size_t bytes, std::uint32_t parameter = 0) {
   const auto memory = std::make_shared<std::vector<std::byte>>(bytes);
   UpdateEntry entry;
   entry.step = step;
-  entry.gradients.push_back({ParameterId{0}, *memory, memory});
+  entry.gradients.push_back({ParameterId{parameter}, *memory, memory});
   return entry;
 }
 
@@ -190,6 +190,42 @@ TEST(UpdateLog, CountsAGradientOnceThoughItCameEarly) {
   EXPECT_EQ(log.figures().held_bytes, 60U);
   log.release(60);
   EXPECT_EQ(log.figures().held_bytes, 0U);
+}
+
+TEST(UpdateLog, LetsAnEntryInThoughCopiesOfAnotherOptimizersGradientsFillIt) {
+  UpdateLog log([] {});
+  log.set_bytes_max(100);
+  log.set_wait_max(50ms);  // it would be for ever: only this thread appends the other's entry
+  log.want_early({true, true});
+  EarlyGradientOf other{std::vector<std::byte>(60)};
+  ASSERT_TRUE(other(log, 1, 1));
+  log.append(entry_of(1, 80, 0));
+  EXPECT_FALSE(log.overran());
+  EXPECT_EQ(log.figures().waited_ms, 0);
+  EXPECT_EQ(log.figures().held_bytes, 140U);
+  EXPECT_EQ(log.figures().early_bytes, 60U) << "its entry is still to come";
+  (void)log.take();
+  log.release(80);
+  log.append(entry_of(1, 60, 1));
+  EXPECT_FALSE(log.overran());
+  EXPECT_EQ(log.figures().held_bytes, 60U);
+  EXPECT_EQ(log.figures().early_bytes, 0U);
+}
+
+TEST(UpdateLog, HasAnEntryWaitForTheEntriesBeforeItAlone) {
+  UpdateLog log([] {});
+  log.set_bytes_max(100);
+  log.want_early({true, true});
+  EarlyGradientOf other{std::vector<std::byte>(60)};
+  ASSERT_TRUE(other(log, 1, 1));
+  log.append(entry_of(1, 40));
+  log.append(entry_of(1, 60));  // these two are the bound
+  EXPECT_EQ(log.figures().waited_ms, 0);
+  auto third = std::async(std::launch::async, [&] { log.append(entry_of(1, 60)); });
+  EXPECT_TRUE(waits(third));
+  log.release(60);
+  third.get();
+  EXPECT_FALSE(log.closed());
 }
 
 TEST(UpdateLog, HoldsNothingOfAGradientThatCouldNotBeCopied) {
