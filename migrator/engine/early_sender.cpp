@@ -37,7 +37,7 @@ void EarlySender::take_new() {
     if (is_followed(gradient.parameter, copy->step) && gradient.device->is_host()) {
       pending_.push_back({std::move(*copy)});
     } else {
-      log_.drop_early(gradient.parameter);
+      log_.drop_early(*copy);
     }
   }
 }
@@ -68,7 +68,7 @@ bool EarlySender::send_piece() {
 }
 
 void EarlySender::drop(const Pending& pending) {
-  log_.drop_early(pending.gradient().parameter);
+  log_.drop_early(pending.copy);
   if (pending.number == 0) return;
   source_.connection.send(data::EarlyDropped{pending.number, pending.sent});
   figures_.resent += pending.sent;
@@ -103,7 +103,7 @@ std::vector<std::optional<EarlySender::Claim>> EarlySender::claim(const UpdateEn
     // What was not begun goes as it is now.
     const auto factor = pending.number == 0 ? std::nullopt : relation(pending.gradient(), now);
     if (factor) {
-      log_.drop_early(now.parameter);  // the entry has it
+      log_.drop_early(pending.copy);  // the entry has it
       claims[i] = Claim{pending.number, pending.sent, pending.gradient(), *factor};
       in_vain_.erase(now.parameter);
     } else {

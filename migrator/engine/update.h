@@ -38,6 +38,7 @@ struct CapturedGradient {
 struct EarlyCopy {
   std::uint64_t step = 0;  ///< the boundary that it leads to, as far as can be told
   CapturedGradient gradient;
+  std::uint64_t number = 0;  ///< by which its UpdateLog tells it from others of the parameter
 };
 
 /// One optimizer step, as the update log has it: what it read besides the state that it rewrites.

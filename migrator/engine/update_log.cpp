@@ -12,11 +12,16 @@ bool UpdateLog::fits(std::uint64_t bytes) const {
   return closed_ || bytes == 0 || bytes_max_ == 0 || entries == 0 || entries + bytes <= bytes_max_;
 }
 
+bool UpdateLog::holds_early(ParameterId parameter, std::uint64_t number) const {
+  const auto held = early_held_.find(parameter);
+  return held != early_held_.end() && held->second.number == number;
+}
+
 void UpdateLog::forget_early(ParameterId parameter) {
   const auto held = early_held_.find(parameter);
   if (held == early_held_.end()) return;
-  figures_.held_bytes -= held->second;
-  figures_.early_bytes -= held->second;
+  figures_.held_bytes -= held->second.bytes;
+  figures_.early_bytes -= held->second.bytes;
   early_held_.erase(held);
 }
 
@@ -94,6 +99,7 @@ void UpdateLog::end_step(std::uint64_t step) {
 
 bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uint64_t bytes,
                              const std::function<CapturedGradient()>& copy) {
+  std::uint64_t number = 0;
   {
     const MutexLock lock(mutex_);
     const auto index = static_cast<std::size_t>(parameter);
@@ -102,7 +108,8 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
         (bytes_max_ != 0 && figures_.held_bytes + bytes > bytes_max_)) {
       return false;
     }
-    early_held_[parameter] = bytes;
+    number = ++early_numbered_;
+    early_held_[parameter] = {number, bytes};
     figures_.held_bytes += bytes;
     figures_.early_bytes += bytes;
   }
@@ -110,13 +117,14 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
   try {
     gradient = copy();
   } catch (...) {
-    drop_early(parameter);
+    const MutexLock lock(mutex_);
+    if (holds_early(parameter, number)) forget_early(parameter);
     throw;
   }
   {
     const MutexLock lock(mutex_);
-    if (closed_ || !early_held_.contains(parameter)) return false;  // its entry came meanwhile
-    early_.push_back({step, std::move(*gradient)});
+    if (closed_ || !holds_early(parameter, number)) return false;  // its entry came meanwhile
+    early_.push_back({step, std::move(*gradient), number});
   }
   wake_();
   return true;
@@ -135,10 +143,10 @@ std::optional<EarlyCopy> UpdateLog::take_early() {
   return early;
 }
 
-void UpdateLog::drop_early(ParameterId parameter) {
+void UpdateLog::drop_early(const EarlyCopy& copy) {
   const MutexLock lock(mutex_);
-  forget_early(parameter);
-  changed_.notify_all();
+  const auto parameter = copy.gradient.parameter;
+  if (holds_early(parameter, copy.number)) forget_early(parameter);
 }
 
 bool UpdateLog::holds_each() const {

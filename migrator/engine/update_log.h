@@ -66,8 +66,9 @@ class UpdateLog {
   void want_early(std::vector<bool> parameters);
   /// The next gradient that came early; an entry of its step may have been appended since.
   [[nodiscard]] std::optional<EarlyCopy> take_early();
-  /// Lets go of a copy that no entry has had.
-  void drop_early(ParameterId parameter);
+  /// Lets go of a copy that take_early() gave. What an entry has let go of already is left alone,
+  /// as is a later copy of the same parameter.
+  void drop_early(const EarlyCopy& copy);
   /// The next entry, unless it is of a step after `step_max`.
   [[nodiscard]] std::optional<UpdateEntry> take(std::uint64_t step_max = UINT64_MAX);
   /// Bounds the gradients that the log holds; 0: no bound.
@@ -97,6 +98,14 @@ class UpdateLog {
  private:
   /// Whether an entry of so many bytes needs to wait for none before it.
   [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
+  /// A copy that counts as held.
+  struct HeldCopy {
+    std::uint64_t number = 0;  // EarlyCopy::number
+    std::uint64_t bytes = 0;
+  };
+  /// Whether that very copy of the parameter counts as held.
+  [[nodiscard]] bool holds_early(ParameterId parameter, std::uint64_t number) const
+      CARDSWAP_REQUIRES(mutex_);
   void forget_early(ParameterId parameter) CARDSWAP_REQUIRES(mutex_);
   /// The time until which `step`, which begins to wait now, may do so.
   [[nodiscard]] Clock::time_point deadline_of(std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
@@ -110,7 +119,8 @@ class UpdateLog {
   Condition changed_;
   std::deque<UpdateEntry> entries_ CARDSWAP_GUARDED_BY(mutex_);
   std::vector<bool> wants_early_ CARDSWAP_GUARDED_BY(mutex_);
-  std::map<ParameterId, std::uint64_t> early_held_ CARDSWAP_GUARDED_BY(mutex_);  // bytes
+  std::map<ParameterId, HeldCopy> early_held_ CARDSWAP_GUARDED_BY(mutex_);
+  std::uint64_t early_numbered_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::deque<EarlyCopy> early_ CARDSWAP_GUARDED_BY(mutex_);
   std::uint64_t bytes_max_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t appended_ CARDSWAP_GUARDED_BY(mutex_) = 0;

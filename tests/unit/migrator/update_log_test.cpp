@@ -165,7 +165,7 @@ TEST(UpdateLog, TakesAGradientEarlyOnlyWhereItIsWantedAndWouldGainByIt) {
   const auto early = log.take_early();
   ASSERT_TRUE(early);
   EXPECT_EQ(early->step, 1U);
-  log.drop_early(ParameterId{0});
+  log.drop_early(*early);
   EXPECT_EQ(log.figures().held_bytes, 0U);
   log.append(entry_of(1, 10));
   EXPECT_FALSE(gradient(log, 2)) << "an entry has the line first";
@@ -182,11 +182,13 @@ TEST(UpdateLog, CountsAGradientOnceThoughItCameEarly) {
   log.want_early({true});
   EarlyGradientOf gradient{std::vector<std::byte>(60)};
   ASSERT_TRUE(gradient(log, 1));
+  const auto early = log.take_early();
+  ASSERT_TRUE(early);
   log.append(entry_of(1, 60));  // does not wait for its own copy
   EXPECT_EQ(log.figures().held_bytes, 60U);
   EXPECT_EQ(log.figures().early_bytes, 0U);
   EXPECT_EQ(log.figures().back_pressure_ms, 0);
-  log.drop_early(ParameterId{0});  // the entry's now
+  log.drop_early(*early);  // the entry's now
   EXPECT_EQ(log.figures().held_bytes, 60U);
   log.release(60);
   EXPECT_EQ(log.figures().held_bytes, 0U);
@@ -226,6 +228,44 @@ TEST(UpdateLog, HasAnEntryWaitForTheEntriesBeforeItAlone) {
   log.release(60);
   third.get();
   EXPECT_FALSE(log.closed());
+}
+
+TEST(UpdateLog, StillHoldsTheNextStepsCopyWhenTheOneBeforeItIsDropped) {
+  UpdateLog log([] {});
+  log.want_early({true});
+  EarlyGradientOf gradient{std::vector<std::byte>(60)};
+  ASSERT_TRUE(gradient(log, 1));
+  const auto first = log.take_early();
+  ASSERT_TRUE(first);
+  log.append(entry_of(1, 60));
+  (void)log.take();  // and while that is compared with its copy, the next step makes one
+  ASSERT_TRUE(gradient(log, 2));
+  log.drop_early(*first);
+  EXPECT_EQ(log.figures().held_bytes, 120U);
+  EXPECT_EQ(log.figures().early_bytes, 60U);
+  const auto second = log.take_early();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->step, 2U);
+  log.drop_early(*second);
+  EXPECT_EQ(log.figures().held_bytes, 60U) << "the entry's";
+  EXPECT_EQ(log.figures().early_bytes, 0U);
+}
+
+TEST(UpdateLog, KeepsACopyThatIsMadeWhileTheOneBeforeItIsDropped) {
+  UpdateLog log([] {});
+  log.want_early({true});
+  EarlyGradientOf gradient{std::vector<std::byte>(10)};
+  ASSERT_TRUE(gradient(log, 1));
+  const auto first = log.take_early();
+  ASSERT_TRUE(first);
+  log.append(entry_of(1, 10));
+  (void)log.take();
+  EXPECT_TRUE(log.append_early(2, ParameterId{0}, 10, [&] {
+    log.drop_early(*first);
+    return CapturedGradient{};
+  }));
+  EXPECT_EQ(log.figures().early_bytes, 10U);
+  EXPECT_TRUE(log.take_early());
 }
 
 TEST(UpdateLog, HoldsNothingOfAGradientThatCouldNotBeCopied) {
