@@ -29,6 +29,21 @@ void do_under_name(const std::string& name, Do something, Code code = Code::layo
   }
 }
 
+/// The same for what a program's own state does when it is looked at: its mistake, not a defect. An
+/// Error keeps its code and hint.
+template <class Look>
+void look_under_name(const std::string& name, Look look) {
+  try {
+    look();
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("'{}': {}", name, error.failure()), error.hint());
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(Code::refused, fmt::format("'{}': {}", name, error.what()));
+  }
+}
+
 CapturedGradient captured(ParameterId parameter, TrackedGradient gradient) {
   return {parameter, gradient.memory, std::move(gradient.keep_alive),
           gradient.device ? std::move(gradient.device) : shared_cpu_device()};
@@ -90,12 +105,12 @@ std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
     some.clear();
   };
   for (const auto& entry : entries_) {
-    entry.state->regions(some);
+    look_under_name(entry.name, [&] { entry.state->regions(some); });
     take(entry);
   }
   if (!with_scratch) return all;
   for (const auto& entry : entries_) {
-    entry.state->scratch(some);
+    look_under_name(entry.name, [&] { entry.state->scratch(some); });
     take(entry);
   }
   return all;
@@ -154,7 +169,8 @@ std::vector<std::byte> Tracker::values(bool with_gradients) {
   wire::WireWriter writer;
   writer.u32(static_cast<std::uint32_t>(entries_.size()));
   for (const auto& entry : entries_) {
-    const auto value = entry.state->save();
+    std::vector<std::byte> value;
+    look_under_name(entry.name, [&] { value = entry.state->save(); });
     if (with_gradients && value.size() > kValueBytesMax) {
       throw Error(Code::refused,
                   fmt::format("'{}' saves {} bytes, a value may have {}", entry.name, value.size(),

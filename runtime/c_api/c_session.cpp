@@ -44,6 +44,15 @@ std::string required(const char* text, const char* what) {
   return text;
 }
 
+/// The session that a call is about; a program that asks after its end is told so.
+template <class Handle>
+Handle& opened(Handle* session) {
+  if (session == nullptr) {
+    throw Error(Code::conflict, "the session was closed", "nothing is tracked or moved any more");
+  }
+  return *session;
+}
+
 }  // namespace
 
 /// Opens the doors of a session that C++ programs go through as templates.
@@ -68,6 +77,7 @@ const char* detail::framework() noexcept {
 
 }  // namespace cardswap
 
+using cardswap::opened;
 using cardswap::tried;
 
 /// The session of this process, and what is to be given back to the program.
@@ -96,6 +106,7 @@ void cardswap_close(cardswap_session* session) {
 int cardswap_track(cardswap_session* session, const char* name, const char* kind, const char* type,
                    const cardswap_callbacks* callbacks, void* self, cardswap_thing** thing) {
   return tried([&] {
+    auto& at = opened(session);
     const auto called = cardswap::required(name, "a name");
     if (called.find('/') != std::string::npos) {
       throw cardswap::Error(cardswap::Code::bad_request,
@@ -103,47 +114,51 @@ int cardswap_track(cardswap_session* session, const char* name, const char* kind
     }
     const auto made_as = cardswap::required(type, "a type");
     auto made = std::make_unique<cardswap::c_api::Thing>(
-        *callbacks, self, cardswap::required(kind, "a kind"), made_as, session->releases);
+        *callbacks, self, cardswap::required(kind, "a kind"), made_as, at.releases);
     auto* const known = made.get();
-    cardswap::ForeignSession::track(session->session, called, std::move(made), made_as.c_str());
+    cardswap::ForeignSession::track(at.session, called, std::move(made), made_as.c_str());
     if (thing != nullptr) *thing = reinterpret_cast<cardswap_thing*>(known);
   });
 }
 
 int cardswap_before_step(cardswap_session* session, cardswap_thing* optimizer) {
   return tried([&] {
-    session->releases->hand_back();
+    auto& at = opened(session);
+    at.releases->hand_back();
     cardswap::ForeignSession::before_step(
-        session->session, *reinterpret_cast<const cardswap::c_api::Thing*>(optimizer));
+        at.session, *reinterpret_cast<const cardswap::c_api::Thing*>(optimizer));
   });
 }
 
 int cardswap_boundary(cardswap_session* session) {
   auto result = cardswap::StepResult::proceed;
   const auto status = tried([&] {
-    session->releases->hand_back();
-    result = session->session.step_boundary();
+    auto& at = opened(session);
+    at.releases->hand_back();
+    result = at.session.step_boundary();
   });
   if (status != 0) return status;
   return result == cardswap::StepResult::migrated ? CARDSWAP_MOVED : CARDSWAP_PROCEED;
 }
 
 int cardswap_has_attention(const cardswap_session* session) {
-  return cardswap::ForeignSession::has_attention(session->session) ? 1 : 0;
+  return session != nullptr && cardswap::ForeignSession::has_attention(session->session) ? 1 : 0;
 }
 int cardswap_is_standby(const cardswap_session* session) {
-  return session->session.is_standby() ? 1 : 0;
+  return session != nullptr && session->session.is_standby() ? 1 : 0;
 }
-uint64_t cardswap_steps(const cardswap_session* session) { return session->session.steps(); }
+uint64_t cardswap_steps(const cardswap_session* session) {
+  return session == nullptr ? 0 : session->session.steps();
+}
 
 int cardswap_digest(cardswap_session* session, char text[33]) {
   return tried([&] {
-    const auto digest = session->session.state_digest();
+    const auto digest = opened(session).session.state_digest();
     std::memset(text, 0, 33);
     digest.copy(text, 32);
   });
 }
 
 int cardswap_do_not_rehearse(cardswap_session* session, const char* why) {
-  return tried([&] { session->session.do_not_rehearse(why == nullptr ? "" : why); });
+  return tried([&] { opened(session).session.do_not_rehearse(why == nullptr ? "" : why); });
 }

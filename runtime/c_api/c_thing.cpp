@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
+
+#include "migrator/core/error.h"
 
 /// What a callback answers with.
 struct cardswap_out {
@@ -56,7 +59,7 @@ class Kept {
 
 [[noreturn]] void throw_what_it_said() {
   auto said = std::exchange(why_callback_failed, {});
-  throw std::runtime_error(said.empty() ? "a callback of the program failed" : said);
+  throw Error(Code::refused, said.empty() ? "a callback of the program failed" : std::move(said));
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ class SourceRole final : private SourceProgram {
   void before_step(const void* optimizer);
   /// Whether it is of interest which gradients a step uses.
   [[nodiscard]] bool looks_at_gradients() const { return looks_at_gradients_; }
+  /// Fails the migration under way, if there is one, for what the program did at a step.
+  void fail(const Error& why);
 
  private:
   // SourceProgram

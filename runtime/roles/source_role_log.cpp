@@ -62,6 +62,12 @@ void SourceRole::give_early(const std::shared_ptr<UpdateLog>& log) {
       });
 }
 
+void SourceRole::fail(const Error& why) {
+  const MutexLock lock(context_.mutex);
+  const auto migration = context_.side().migration();
+  if (!migration.empty()) context_.fail(migration, why);
+}
+
 void SourceRole::before_step(const void* optimizer) {
   std::shared_ptr<UpdateLog> log;
   std::shared_ptr<StateWindow> window;
@@ -80,13 +86,12 @@ void SourceRole::before_step(const void* optimizer) {
   try {
     give_early(log);
     entry = context_.tracker().capture(optimizer);
+    if (!entry) return;
+    entry->step = context_.gate.step() + 1;
+    log->append(std::move(*entry));  // may wait for room
   } catch (...) {  // such as no memory for a gradient's copy: the agent's news, not the loop's
-    const MutexLock lock(context_.mutex);
-    context_.fail(context_.side().migration(), error_of(std::current_exception()));
+    return fail(error_of(std::current_exception()));
   }
-  if (!entry) return;
-  entry->step = context_.gate.step() + 1;
-  log->append(std::move(*entry));  // may wait for room
   captured_ = true;
   bool last = log->holds_each();
   {

@@ -40,6 +40,8 @@ class TrainerRole {
   // ---- the training thread
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer) { source_.before_step(optimizer); }
+  /// The migration under way cannot go on, for what the program did at a step; none: nothing.
+  void fail(const Error& why) { source_.fail(why); }
   /// Whether it is of interest which gradients a step uses.
   [[nodiscard]] bool looks_at_gradients() const { return source_.looks_at_gradients(); }
   void on_boundary();

@@ -57,7 +57,13 @@ bool Inventory::note(const void* optimizer, Describe describe, std::uint64_t ste
 
 void Inventory::describe_stepped(std::uint64_t step) {
   for (auto& stepped : stepped_) {
-    if (stepped.step == step) stepped.known = stepped.describe(stepped.address);
+    if (stepped.step != step) continue;
+    try {
+      stepped.known = stepped.describe(stepped.address);
+      stepped.failure.clear();
+    } catch (...) {  // the program's, which is a migration's obstacle and not the loop's
+      stepped.failure = said_by(std::current_exception());
+    }
   }
 }
 
@@ -109,6 +115,9 @@ void Inventory::look_at_stepped(std::vector<channel::Obstacle>& found) {
 }
 
 std::vector<channel::Obstacle> Inventory::obstacles_of(const Stepped& stepped) const {
+  if (!stepped.failure.empty()) {
+    return {{"an optimizer does not say what it steps: " + stepped.failure, "", false}};
+  }
   if (stepped.known.type.empty()) return {};  // it never led to a boundary that was looked at
   const auto type = type_name(stepped.known.type);
   std::vector<channel::Obstacle> found;

@@ -38,6 +38,7 @@ class Inventory {
     Describe describe = nullptr;
     std::uint64_t step = 0;  ///< the latest boundary that it led to: it may be gone after that
     SteppedOptimizer known;
+    std::string failure;  ///< why it did not say what it steps; empty: it did
   };
   /// What a tracked thing was at the first boundary.
   struct First {

@@ -133,11 +133,15 @@ class Session::Impl {
   void note_step(const void* optimizer, Describe describe) {
     if (inventory_.note(optimizer, describe, gate_.step() + 1)) look();
     if (!trainer_role_.looks_at_gradients()) return;
-    std::vector<const void*> tensors;
-    for (const auto& parameter : describe(optimizer).parameters)
-      tensors.push_back(parameter.tensor);
-    std::ranges::sort(tensors);
-    tracker_.stepping(optimizer, tensors);
+    try {
+      std::vector<const void*> tensors;
+      for (const auto& parameter : describe(optimizer).parameters)
+        tensors.push_back(parameter.tensor);
+      std::ranges::sort(tensors);
+      tracker_.stepping(optimizer, tensors);
+    } catch (...) {  // the migration's end, not the loop's
+      trainer_role_.fail(error_of(std::current_exception()));
+    }
   }
 
   channel::Hello hello() {

@@ -115,7 +115,9 @@ CARDSWAP_EXPORT const char* cardswap_error_code(void);
 /// Opens the one session of this process, inert where no agent started it. `framework`, such as
 /// "torch 2.11.0", must be the same on both sides of a migration.
 CARDSWAP_EXPORT int cardswap_open(const char* framework, cardswap_session** session);
-/// Ends it; every thing is forgotten before it returns. Null is taken.
+/// Ends it; every thing is forgotten before it returns. Null is taken, here and wherever a session
+/// is given: that is one that was closed, of which calls fail, and the three below that cannot give
+/// 0.
 CARDSWAP_EXPORT void cardswap_close(cardswap_session* session);
 
 /// Tracks a thing under a name of its own; `kind` ("module") and `type` are for people. The

@@ -1,0 +1,60 @@
+#include "runtime/session/inventory.h"
+
+#include <gmock/gmock.h>
+
+#include <memory>
+#include <stdexcept>
+
+#include "migrator/core/error.h"
+
+namespace cardswap {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// A thing of a program, whose own code fails.
+class Unreadable : public TrackedState {
+ public:
+  [[nodiscard]] std::string kind() const override { return "module"; }
+  void regions(std::vector<TrackedRegion>&) override {
+    throw std::invalid_argument("weight is on another device");
+  }
+};
+
+std::string texts(const std::vector<channel::Obstacle>& obstacles) {
+  std::string all;
+  for (const auto& obstacle : obstacles) all += obstacle.what + "|" + obstacle.hint + "\n";
+  return all;
+}
+
+TEST(Inventory, SaysThatAnOptimizerCannotBeLookedAt) {
+  Tracker tracker;
+  Inventory inventory(tracker);
+  const int optimizer = 0;
+  bool fails = true;
+  static bool* now = nullptr;
+  now = &fails;
+  const auto describe = [](const void*) -> SteppedOptimizer {
+    if (*now) throw std::runtime_error("no parameters yet");
+    return {};
+  };
+  ASSERT_TRUE(inventory.note(&optimizer, describe, 1));
+  EXPECT_THAT(texts(inventory.obstacles(1)), HasSubstr("no parameters yet"));
+  fails = false;
+  (void)inventory.note(&optimizer, describe, 2);
+  EXPECT_THAT(texts(inventory.obstacles(2)), Not(HasSubstr("no parameters yet")));
+}
+
+TEST(Inventory, TellsAProgramsMistakeAsTheProgramsWithItsName) {
+  Tracker tracker;
+  tracker.add("model", std::make_unique<Unreadable>());
+  Inventory inventory(tracker);
+  const auto all = texts(inventory.obstacles(1));
+  EXPECT_THAT(all, HasSubstr("'model': weight is on another device"));
+  EXPECT_THAT(all, Not(HasSubstr("unexpected")));
+  EXPECT_THAT(all, Not(HasSubstr("defect")));
+}
+
+}  // namespace
+}  // namespace cardswap
