@@ -41,9 +41,11 @@ void put_side(json::object& all, const MigrationRecord& m) {
 
 handover::SourceRecord side_from(const json::object& record) {
   handover::SourceRecord kept;
-  // One whose state cannot be read is given up.
-  kept.state =
-      handover::state_from_string(text_at(record, "state")).value_or(handover::State::aborting);
+  // No state stands for one that cannot be read: it may have been committed, and given up its
+  // trainer would step beside the target's.
+  const auto state = handover::state_from_string(text_at(record, "state"));
+  if (!state) throw Error(Code::corrupt, "its state cannot be read");
+  kept.state = *state;
   kept.epoch = recorded_number<handover::Epoch>(record, "epoch");
   kept.own_epoch = recorded_number<handover::Epoch>(record, "own_epoch");
   const auto step = recorded_number<std::uint64_t>(record, "migrated_at_step");

@@ -51,6 +51,7 @@ struct MigrationRecord {
 
 /// The record under the names of the API, which are the journal's too.
 [[nodiscard]] boost::json::object record_json(const MigrationRecord& record);
+/// Throws Error{corrupt} for one whose state cannot be read.
 [[nodiscard]] MigrationRecord record_from_json(const boost::json::object& json);
 
 /// All that is on disk of a migration: record_json() with its transfers, and with their timelines

@@ -92,10 +92,12 @@ ReservationRecord reservation_from_journal(const json::object& record) {
     }
   }
   ++r.version;
+  // No state stands for one that cannot be read: `failed` would prove to the source that nothing
+  // steps here.
+  const auto state = handover::target_state_from_string(text_at(record, "state"));
+  if (!state) throw Error(Code::corrupt, "its state cannot be read");
   r.side = handover::TargetSide(
-      {handover::target_state_from_string(text_at(record, "state"))
-           .value_or(handover::TargetState::failed),
-       record.at("epoch").to_number<std::uint64_t>(),
+      {*state, record.at("epoch").to_number<std::uint64_t>(),
        content_from(text_at(record, "root"), record.at("step").to_number<std::uint64_t>()),
        flag_at(record, "open")});
   if (record.at("error").is_object()) r.error = http::error_from_json(record.at("error"));

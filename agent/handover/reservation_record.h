@@ -63,6 +63,7 @@ struct ReservationRecord {
 [[nodiscard]] boost::json::object to_json(const ReservationRecord& reservation);
 /// The journal's form has the standby's instance and the source's address too.
 [[nodiscard]] boost::json::object to_journal(const ReservationRecord& reservation);
+/// Throws Error{corrupt} for one whose state cannot be read.
 [[nodiscard]] ReservationRecord reservation_from_journal(const boost::json::object& record);
 
 }  // namespace cardswap

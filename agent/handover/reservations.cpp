@@ -178,11 +178,16 @@ asio::awaitable<void> Reservations::cancel(std::string migration, std::string by
   co_await task->cancel(std::move(by));
 }
 
-/// Until its first step is recorded its source may take it back; and after it was taken back.
+/// Until its first step is recorded its source may take it back; and after it was taken back. What
+/// came by a place whose record was damaged may be of either.
+bool may_restart(const Instance& instance, const Reservation* brought_by) {
+  if (instance.job().newer_epoch != 0) return false;
+  if (brought_by == nullptr) return instance.came_from.empty();
+  return brought_by->side.state() == TargetState::completed;
+}
+
 bool Reservations::may_restart(const Instance& instance) const {
-  const auto* r = of(instance);
-  return instance.job().newer_epoch == 0 &&
-         (r == nullptr || r->side.state() == TargetState::completed);
+  return cardswap::may_restart(instance, of(instance));
 }
 
 channel::Welcome Reservations::welcome(const Instance& standby) {

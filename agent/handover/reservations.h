@@ -19,6 +19,10 @@
 
 namespace cardswap {
 
+/// Whether a process that failed is this host's to start again. `brought_by`: by which it came;
+/// null: it began here, or that is not known any more.
+[[nodiscard]] bool may_restart(const Instance& instance, const Reservation* brought_by);
+
 /// The door to the places of jobs that arrive here: what sources, operators, standbys and the
 /// kernel say goes to the one that it is about.
 ///
@@ -81,7 +85,6 @@ class Reservations {
   void check_cancel(const Reservation& r) const {
     cardswap::check_cancel(r, parts_.config.host_name);
   }
-  /// Whether a process that came by a migration, and failed, is this host's to start again.
   [[nodiscard]] bool may_restart(const Instance& instance) const;
 
   // from the runtimes and the kernel

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/json.hpp>
+
 #include "agent/base/units.h"
 #include "tests/support/temp_dir.h"
 
@@ -9,7 +11,9 @@ namespace cardswap {
 namespace {
 
 using handover::State;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class MigrationListTest : public ::testing::Test {
  protected:
@@ -69,6 +73,21 @@ TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
   EXPECT_TRUE(all.has("m-1"));
   EXPECT_EQ(all.running_of("i-1"), nullptr) << "it is over";
   EXPECT_EQ(all.running_of("i-2"), &all.at("m-2"));
+}
+
+TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
+  auto spoilt = journal_record(made("m-1", State::committed, "i-1"));
+  spoilt["state"] = "comitted";
+  journal_.put(Journal::Kind::migration, "m-1", spoilt);
+  journal_.put(Journal::Kind::migration, "m-2", journal_record(made("m-2", State::syncing, "i-2")));
+  auto all = list();
+  all.load();
+  EXPECT_FALSE(all.has("m-1")) << "nobody who asks is told that it is given up";
+  EXPECT_EQ(all.running_of("i-1"), nullptr);
+  EXPECT_TRUE(all.has("m-2"));
+  EXPECT_THAT(journal_.warnings(),
+              ElementsAre(AllOf(HasSubstr("migration m-1"), HasSubstr("its state"))));
+  EXPECT_EQ(journal_.damaged_records(), 1U);
 }
 
 TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {

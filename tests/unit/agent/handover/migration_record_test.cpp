@@ -48,8 +48,16 @@ TEST(MigrationRecord, OfAnOldReleaseHasTheEpochThatItsTrainerStepsUnder) {
   EXPECT_EQ(of_an_old_release("committed", true).content, some_content());
 }
 
-TEST(MigrationRecord, ThatCannotBeReadIsGivenUp) {
-  EXPECT_EQ(of_an_old_release("in a good mood", false).state, State::aborting);
+/// It may have been committed: given up, its trainer would step beside the target's.
+TEST(MigrationRecord, WhoseStateCannotBeReadIsNeitherGivenUpNorAnythingElse) {
+  for (const bool committed : {false, true}) {
+    try {
+      (void)of_an_old_release("in a good mood", committed);
+      ADD_FAILURE() << committed;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::corrupt);
+    }
+  }
 }
 
 TEST(MigrationRecord, KeepsEachOfItsTransfers) {

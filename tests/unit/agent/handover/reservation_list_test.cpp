@@ -2,13 +2,17 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/json.hpp>
+
 #include "agent/handover/place_cancel.h"
+#include "agent/handover/reservations.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {
 namespace {
 
 using handover::TargetState;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -91,6 +95,32 @@ TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
   list_.take_back_the_last();
   EXPECT_EQ(list_.of(instance), nullptr);
   EXPECT_FALSE(list_.has("m-2"));
+}
+
+TEST_F(ReservationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
+  auto spoilt = to_journal(place("m-1", TargetState::granted));
+  spoilt["state"] = "grantd";
+  journal_.put(Journal::Kind::reservation, "m-1", spoilt);
+  journal_.put(Journal::Kind::reservation, "m-2", to_journal(place("m-2", TargetState::granted)));
+  list_.load();
+  EXPECT_THROW((void)list_.at("m-1"), Error) << "its source hears that nothing is known";
+  EXPECT_TRUE(list_.at("m-2").granted());
+  EXPECT_THAT(journal_.warnings(),
+              ElementsAre(AllOf(HasSubstr("reservation m-1"), HasSubstr("its state"))));
+}
+
+TEST(MayRestart, IsSaidOfWhatBelongsHereForSure) {
+  Job job;
+  auto& instance = job.instances.emplace_back(job);
+  EXPECT_TRUE(may_restart(instance, nullptr)) << "it began here";
+  instance.came_from = "gpu-a/cuda:0";
+  EXPECT_FALSE(may_restart(instance, nullptr)) << "what it came by cannot be read";
+  const auto granted = place("m-1", TargetState::granted);
+  EXPECT_FALSE(may_restart(instance, &granted)) << "its source may take it back";
+  const auto completed = place("m-1", TargetState::completed);
+  EXPECT_TRUE(may_restart(instance, &completed));
+  job.newer_epoch = 9;
+  EXPECT_FALSE(may_restart(instance, &completed));
 }
 
 TEST_F(ReservationListTest, SaysAnewThatSomethingHasChanged) {

@@ -45,6 +45,26 @@ TEST(ReservationRecord, IsReadBackWithAllThatARestartedAgentGoesOnWith) {
   EXPECT_EQ(to_journal(again), on_disk);
 }
 
+/// `failed` would prove to its source that nothing steps here, and it would take the job back.
+TEST(ReservationRecord, WhoseStateCannotBeReadIsNoProof) {
+  auto spoilt = to_journal(some_record());
+  const auto refused = [&] {
+    try {
+      (void)reservation_from_journal(spoilt);
+      return false;
+    } catch (const Error& error) {
+      return error.code() == Code::corrupt;
+    }
+  };
+  EXPECT_FALSE(refused());
+  spoilt["state"] = "grantd";
+  EXPECT_TRUE(refused());
+  spoilt["state"] = 7;
+  EXPECT_TRUE(refused());
+  spoilt.erase("state");
+  EXPECT_TRUE(refused());
+}
+
 TEST(ReservationRecord, IsKeptAsAWholeBesideWhatThisRunKnows) {
   Reservation r;
   r.data_key = "sealed";
