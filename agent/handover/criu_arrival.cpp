@@ -7,6 +7,7 @@
 
 #include "agent/base/units.h"
 #include "agent/criu/handoff_dir.h"
+#include "agent/handover/flag_scope.h"
 #include "agent/process/child.h"
 #include "agent/process/program_beside.h"
 #include "migrator/core/ms_since.h"
@@ -152,9 +153,8 @@ void CriuArrival::end_copy(ProcessId root, ProcessId init) {
 }
 
 asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
+  const FlagScope ending(ending_, list_.changed());
   co_await end_restored_tree(parts_, r_.migration, root, init);
-  ending_ = false;
-  list_.changed().notify();
 }
 
 asio::awaitable<void> CriuArrival::ended() {

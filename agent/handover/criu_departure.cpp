@@ -4,8 +4,10 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/criu/handoff_dir.h"
+#include "agent/handover/flag_scope.h"
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
 #include "migrator/core/ms_since.h"
@@ -21,6 +23,7 @@ constexpr seconds kDepartMax{30};
 constexpr seconds kRestoreMax{60};                   // digests included
 constexpr std::uint64_t kReadRateMin = 200'000'000;  // bytes a second, digesting
 constexpr milliseconds kContinueEvery{50};
+constexpr milliseconds kContinueAfterError{1000};
 constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
 constexpr seconds kKeeperLeaves{30};
 
@@ -131,6 +134,8 @@ void CriuDeparture::continue_source(Instance& source) {
 /// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
 /// one. Until then its CUDA calls wait.
 asio::awaitable<void> CriuDeparture::continue_stopped() {
+  const FlagScope continuing(transfer_.continuing, list_.changed());
+  std::string told;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     const auto* source = parts_.jobs.by_instance(transfer_.instance);
     if (source == nullptr || (transfer_.released && transfer_.gpus_are_back)) break;
@@ -141,17 +146,25 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
       break;
     }
     cardswap::continue_stopped(root);
+    auto pause = kContinueEvery;
     if (!transfer_.gpus_are_back && !is_traced(root)) {
-      co_await parts_.criu.look();
-      co_await parts_.criu.hooks().undo(root);
-      transfer_.gpus_are_back = true;
-      list_.changed().notify();
-      continue;
+      try {
+        co_await parts_.criu.look();
+        co_await parts_.criu.hooks().undo(root);
+        transfer_.gpus_are_back = true;
+        list_.changed().notify();
+        continue;
+      } catch (...) {  // no descriptor or no process was left, say
+        if (parts_.tasks.stopping()) throw;
+        const auto error = error_of(std::current_exception());
+        if (std::exchange(told, error.failure()) != error.failure()) {
+          spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
+        }
+        pause = kContinueAfterError;
+      }
     }
-    co_await list_.changed().wait_until(Clock::now() + kContinueEvery);
+    co_await list_.changed().wait_until(Clock::now() + pause);
   }
-  transfer_.continuing = false;
-  list_.changed().notify();
 }
 
 asio::awaitable<void> CriuDeparture::end() {
