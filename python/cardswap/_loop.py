@@ -271,20 +271,21 @@ class Batches(Generic[T]):
         return len(self._loader)  # type: ignore[arg-type]
 
 
-_places: dict[int, Place] = {}
-_named: dict[str, Place] = {}
+_places: dict[str, Place] = {}  # by name
 
 
 def batches(loader: Iterable[T], name: str | None = None) -> Iterable[T]:
     session = sessions.current()
     if session is None:
         return loader
-    place = _named.get(name) if name is not None else _places.get(id(loader))
+    if name is not None:
+        place = _places.get(name)
+    else:
+        place = next((one for one in _places.values() if one.loader is loader), None)
     if place is None:
         place = Place(name if name is not None else session.free_name("loader"), loader)
-        session.add(place, loader, may_be_late=True)
-        _named[place.name] = place
-        _places[id(loader)] = place
+        session.add(place, may_be_late=True)
+        _places[place.name] = place
     return Batches(loader, place, session)
 
 

@@ -36,7 +36,7 @@ class Session:
         self.has_agent = bool(os.environ.get("CARDSWAP_SOCKET"))
         self._is_complete = False  # all is tracked: the first boundary came
         self._names: set[str] = set()
-        self._tracked: set[int] = set()  # by id: objects that live as long as the session's things do
+        self._tracked: dict[int, Any] = {}  # by id, and held: another object may have the id of one that is gone
         self._things: list[library.Thing] = []
         self._optimizers: dict[int, OptimizerThing] = {}
         self._has_stepped = False  # since the latest boundary
@@ -76,7 +76,7 @@ class Session:
         self._names.add(thing.name)
         self._things.append(thing)
         if of is not None:
-            self._tracked.add(id(of))
+            self._tracked[id(of)] = of
         if isinstance(thing, OptimizerThing):
             self._optimizers[id(thing.thing)] = thing
 
@@ -112,7 +112,7 @@ class Session:
             for what, hint in thing.obstacles():
                 _say(f"cannot move: {thing.kind} '{thing.name}': {what}; {hint}")
         for loader in recorder.alive("loader"):
-            if id(loader) not in self._tracked:
+            if not any(getattr(thing, "loader", None) is loader for thing in self._things):
                 _say("a DataLoader was made whose place is not carried: where the training reads from it, iterate "
                      "over cardswap.batches(loader)")
         for generator in self._untracked_generators():

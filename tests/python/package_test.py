@@ -63,6 +63,27 @@ class Inert(unittest.TestCase):
         self.assertEqual(one[1].split()[1], "1")
 
 
+class Loaders(unittest.TestCase):
+    def test_a_new_loader_where_one_was_freed_has_a_place_of_its_own(self):
+        status, said = python("""
+import cardswap
+class Letters:
+    def __init__(self, letters): self.letters = letters
+    def __iter__(self): return iter(self.letters)
+first = Letters("ab")
+freed = id(first)
+cardswap.batches(first, name="train")
+training = cardswap.batches(Letters("cd"), name="train")
+del first
+read, fresh = [next(training)], []
+while len(fresh) < 1000 and (not fresh or id(fresh[-1]) != freed): fresh.append(Letters("xy"))
+assert id(fresh[-1]) == freed
+read += cardswap.batches(fresh[-1])
+print(*read, *training)
+""")
+        self.assertEqual((status, said), (0, "c x y d\n"))
+
+
 class Words(unittest.TestCase):
     """Of what is wrong with a program."""
 
