@@ -9,6 +9,23 @@ from typing import Any
 from . import _library as library
 
 
+# The runtime's names are those of c10, in which it knows an element's size: bytes of a kind lie together where they are
+# packed. Others keep torch's name and are packed byte by byte.
+_RUNTIME_NAMES = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
+    "complex32": "ComplexHalf", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "uint8": "Byte", "bool": "Bool",
+    "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
+    "float8_e4m3fn": "Float8_e4m3fn", "float8_e5m2": "Float8_e5m2",
+}
+
+
+def dtype_text(dtype: Any) -> str:
+    """A dtype's name among the runtime's."""
+    name = str(dtype).removeprefix("torch.")
+    return _RUNTIME_NAMES.get(name, name)
+
+
 def torch() -> Any:
     """The program's torch; None where it has not imported it."""
     return sys.modules.get("torch")
@@ -33,7 +50,7 @@ def region_of(name: str, tensor: Any) -> tuple[library.Region, Any]:
                          "move the process itself with --arrive criu")
     storage = tensor.untyped_storage()
     version = 0 if tensor.is_inference() else tensor._version + 1
-    return library.Region(name.encode(), str(tensor.dtype).removeprefix("torch.").encode(), shape_text(tensor).encode(),
+    return library.Region(name.encode(), dtype_text(tensor.dtype).encode(), shape_text(tensor).encode(),
                           storage.data_ptr(), storage.nbytes(), storage._cdata, version), storage
 
 

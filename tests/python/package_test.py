@@ -214,6 +214,24 @@ class WithTorch(unittest.TestCase):
             other.load_state_dict(model.state_dict())
             self.assertEqual(here.save(), there.save())
 
+    def test_each_dtype_has_the_runtimes_name(self):
+        import pathlib
+        import re
+        from cardswap._tensors import _RUNTIME_NAMES, region_of
+        packing = pathlib.Path(__file__).resolve().parents[2] / "migrator/core/compression.cpp"
+        sized = set(re.findall(r'dtype == "(\w+)"', packing.read_text()))
+        self.assertIn("Float", sized)
+        self.assertLessEqual(sized, set(_RUNTIME_NAMES.values()))
+        for name, ours in _RUNTIME_NAMES.items():
+            if name == "complex32":  # torch warns of it
+                continue
+            region, _ = region_of("", torch.zeros(2, dtype=getattr(torch, name)))
+            self.assertEqual(region.dtype.decode(), ours)
+        for name in ("float32", "float64", "float16", "bfloat16", "int16", "int32", "int64", "uint8", "bool"):
+            # The old constructors are called as the runtime calls their elements.
+            old = torch.zeros(1, dtype=getattr(torch, name)).type()
+            self.assertEqual(old, f"torch.{_RUNTIME_NAMES[name]}Tensor")
+
     def test_an_epoch_computes_as_a_number(self):
         epoch = next(iter(cardswap.epochs(9, start=7)))
         self.assertEqual((epoch % 4, 10 - epoch, f"{epoch:03d}", list(range(epoch))[-1], 2**epoch, epoch == 7, epoch < 8),

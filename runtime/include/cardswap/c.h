@@ -38,6 +38,8 @@ typedef struct cardswap_out cardswap_out;  ///< takes a callback's answer, while
 /// Memory of this host that belongs to the job's state.
 struct cardswap_region {
   const char* name;  ///< in the thing that has it; no '/'
+  /// Any word. By c10's names ("Float", "Double", "Half", "BFloat16", "Short", "Int", "Long",
+  /// "ComplexFloat") the runtime knows an element's size, and packs a slow link's bytes by it.
   const char* dtype;
   const char* shape;    ///< with the dtype and the bytes, what both sides must agree on
   void* memory;         ///< read and written by other threads until its token is released
