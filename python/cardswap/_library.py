@@ -6,11 +6,13 @@ copy and send, never wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
 import traceback
 from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
 
 ABI = 1
 PROCEED, MOVED = 0, 1
@@ -121,55 +123,73 @@ def has_attention(session: c_void_p) -> bool:
     return _quick.cardswap_has_attention(session) != 0  # type: ignore[union-attr]
 
 
+_interruption: BaseException | None = None  # what a callback raised that is no failure: Ctrl-C, SystemExit
+
+
 def check(status: int) -> int:
-    """Raises CardswapError where a call of the library has failed."""
+    """Raises CardswapError where a call of the library has failed, and what interrupted the program in a callback."""
+    global _interruption
+    if _interruption is not None:
+        interruption, _interruption = _interruption, None
+        raise interruption
     if status < 0:
         lib = load()
-        raise CardswapError(lib.cardswap_error().decode(), lib.cardswap_error_code().decode())
+        raise CardswapError(lib.cardswap_error().decode(errors="replace"), lib.cardswap_error_code().decode())
     return status
 
 
-def _failed(thing: object, doing: str) -> int:
+def _failed(thing: object, doing: str, error: BaseException) -> None:
     """An exception of a callback is the migration's failure, never the program's: its traceback is in the job's log."""
-    error = sys.exc_info()[1]
-    print(f"cardswap: {doing} '{getattr(thing, 'name', '?')}' failed:", file=sys.stderr)
-    traceback.print_exc()
+    try:
+        why = f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ fails
+        why = type(error).__name__
     assert _lib is not None
-    _lib.cardswap_fail(f"{type(error).__name__}: {error}".encode())
-    return 1
+    _lib.cardswap_fail(why.encode("utf-8", "replace"))
+    with contextlib.suppress(Exception):
+        print(f"cardswap: {doing} '{getattr(thing, 'name', '?')}' failed:", file=sys.stderr)
+        traceback.print_exception(error)
+
+
+def _interrupted(error: BaseException) -> None:
+    """What is no failure goes on in the program, once the call has returned."""
+    global _interruption
+    if not isinstance(error, Exception):
+        _interruption = error
+
+
+def _calls_back(prototype: Any, doing: str) -> Any:
+    """Of a function, what the library may call. It raises nothing: ctypes would answer for it, with anything."""
+    def of(function):
+        def call(key, *arguments):
+            try:
+                function(_things[key], *arguments)
+                return 0
+            except BaseException as error:
+                try:
+                    _interrupted(error)
+                    _failed(_things.get(key), doing, error)
+                except BaseException as more:
+                    _interrupted(more)
+                return 1
+
+        return prototype(call)
+
+    return of
 
 
 def _to_out(method: str):
-    @_TO_OUT
-    def call(key, out):
-        thing = _things[key]
-        try:
-            getattr(thing, method)(out)
-            return 0
-        except BaseException:
-            return _failed(thing, method)
-
-    return call
+    return _calls_back(_TO_OUT, method)(lambda thing, out: getattr(thing, method)(out))
 
 
-@_ADOPT
-def _adopt(key, names, count):
-    thing = _things[key]
-    try:
-        thing.adopt([names[i].decode() for i in range(count)])
-        return 0
-    except BaseException:
-        return _failed(thing, "adopt")
+@_calls_back(_ADOPT, "adopt")
+def _adopt(thing, names, count):
+    thing.adopt([names[i].decode() for i in range(count)])
 
 
-@_LOAD
-def _load(key, data, size):
-    thing = _things[key]
-    try:
-        thing.load(ctypes.string_at(data, size) if size else b"")
-        return 0
-    except BaseException:
-        return _failed(thing, "load")
+@_calls_back(_LOAD, "load")
+def _load(thing, data, size):
+    thing.load(ctypes.string_at(data, size) if size else b"")
 
 
 @_RELEASE
@@ -184,14 +204,9 @@ def _forget(key):
     _things.pop(key, None)
 
 
-@_REPLAY
-def _replay(key, data, size, gradients, count):
-    thing = _things[key]
-    try:
-        thing.replay(ctypes.string_at(data, size) if size else b"", [gradients[i] for i in range(count)])
-        return 0
-    except BaseException:
-        return _failed(thing, "replay")
+@_calls_back(_REPLAY, "replay")
+def _replay(thing, data, size, gradients, count):
+    thing.replay(ctypes.string_at(data, size) if size else b"", [gradients[i] for i in range(count)])
 
 
 _regions, _save, _look = _to_out("put_regions"), _to_out("put_values"), _to_out("put_obstacles")

@@ -154,7 +154,7 @@ class Session:
         if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
             self._check_process()
             thing.notice()
-            library.check(self._lib.cardswap_before_step(self._handle, thing.handle))
+            _call(self._lib.cardswap_before_step, self._handle, thing.handle)
 
     @property
     def boundary_is_due(self) -> bool:
@@ -170,16 +170,17 @@ class Session:
             self._was_attentive = True
             for optimizer in self._optimizers.values():
                 optimizer.look_at_gradients()
-            with _interrupts_end_the_process():
+            with _interrupts_end_the_process(), _handlers_wait() as waiting:
                 result = self._lib.cardswap_boundary(self._handle)
         else:
             if self._was_attentive:
                 self._was_attentive = False
                 for optimizer in self._optimizers.values():
                     optimizer.forget_gradients()
-            result = self._lib.cardswap_boundary(self._handle)
-        if library.check(result) == library.MOVED:
+            result, waiting = self._lib.cardswap_boundary(self._handle), []
+        if result == library.MOVED:
             self._leave()
+        _finish(result, waiting)
 
     def _leave(self) -> None:
         """The job goes on elsewhere: nothing of this program may run any more, no second "model saved" either."""
@@ -215,7 +216,7 @@ class Session:
     def digest(self) -> str:
         self.complete()
         text = ctypes.create_string_buffer(33)
-        library.check(self._lib.cardswap_digest(self._handle, text))
+        _call(self._lib.cardswap_digest, self._handle, text)
         return text.value.decode()
 
     def do_not_rehearse(self, why: str) -> None:
@@ -234,6 +235,42 @@ def _interrupts_end_the_process() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@contextlib.contextmanager
+def _handlers_wait() -> Iterator[list[tuple[Any, int]]]:
+    """Over a call that calls back: gives the program's handlers of the signals that came, to be run after it. What one
+    raises on the way into a callback, before that can catch anything, would be lost."""
+    waiting: list[tuple[Any, int]] = []
+    handlers = {}
+    if threading.get_ident() == threading.main_thread().ident:
+        handlers = {number: handler for number in _HANDLED if callable(handler := signal.getsignal(number))}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, _frame: waiting.append((handlers[number], number)))
+        yield waiting
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _finish(result: int, waiting: list[tuple[Any, int]]) -> None:
+    """Raises what a call has to say, and what handlers that waited for its end raise."""
+    try:
+        library.check(result)
+    finally:
+        for handler, number in waiting:
+            handler(number, sys._getframe())
+
+
+def _call(function: Any, *arguments: Any) -> None:
+    """Calls what calls back."""
+    with _handlers_wait() as waiting:
+        result = function(*arguments)
+    _finish(result, waiting)
 
 
 def _roots(modules: list[Any]) -> list[Any]:

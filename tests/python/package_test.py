@@ -84,6 +84,50 @@ print(*read, *training)
         self.assertEqual((status, said), (0, "c x y d\n"))
 
 
+class Callbacks(unittest.TestCase):
+    """What the library calls: a failure is an error, and what interrupts the program goes on in the program."""
+
+    def said(self, get, before="pass"):
+        status, said = python(f"""
+import cardswap, os, signal, sys
+from cardswap import _library
+class Broken(Exception):
+    def __str__(self): raise LookupError
+def fail(error): raise error
+{before}
+cardswap.track("x", get=lambda: {get}, set=print)
+try:
+    cardswap.state_digest()
+    print("a digest")
+except BaseException as error:
+    print("raised", type(error).__name__, error)
+""")
+        self.assertEqual(status, 0)
+        self.assertNotIn("Exception ignored", said)
+        self.assertNotIn("a digest", said)
+        return said
+
+    def test_an_interrupt_goes_on_in_the_program(self):
+        self.assertIn("raised KeyboardInterrupt", self.said("os.kill(os.getpid(), signal.SIGINT)"))
+        self.assertIn("raised KeyboardInterrupt", self.said("fail(KeyboardInterrupt())"))
+
+    def test_an_exit_goes_on_in_the_program(self):
+        self.assertIn("raised SystemExit 3", self.said("sys.exit(3)"))
+        self.assertIn("raised SystemExit 4", self.said(
+            "os.kill(os.getpid(), signal.SIGTERM)", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))"))
+
+    def test_an_exception_that_cannot_be_told_is_a_failure(self):
+        self.assertIn("Broken", self.said("fail(Broken())"))
+        self.assertIn("ValueError: ?", self.said("fail(ValueError('\\udc80'))"))
+
+    def test_a_failure_is_one_where_standard_error_is_closed(self):
+        self.assertIn("ValueError: no", self.said("fail(ValueError('no'))", "sys.stderr.close()"))
+
+    def test_a_thing_that_is_not_known_is_a_failure(self):
+        self.assertIn("raised CardswapError", self.said("1", "before = _library.load\n"
+                                                        "_library.load = lambda: _library._things.clear() or before()"))
+
+
 class Words(unittest.TestCase):
     """Of what is wrong with a program."""
 
