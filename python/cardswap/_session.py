@@ -32,7 +32,8 @@ class Session:
         self._lib = library.load()
         self._pid = os.getpid()
         self._thread = threading.main_thread().ident
-        self._handle = ctypes.c_void_p()
+        self._open_handle = ctypes.c_void_p()
+        self._last_steps = 0  # once it is closed
         self.has_agent = bool(os.environ.get("CARDSWAP_SOCKET"))
         self._is_complete = False  # all is tracked: the first boundary came
         self._names: set[str] = set()
@@ -44,13 +45,22 @@ class Session:
         self.moved_hooks: list[Callable[[], Any]] = []
         torch = sys.modules.get("torch")
         framework = f"torch {torch.__version__}" if torch is not None else "python"
-        library.check(self._lib.cardswap_open(framework.encode(), ctypes.byref(self._handle)))
+        library.check(self._lib.cardswap_open(framework.encode(), ctypes.byref(self._open_handle)))
         atexit.register(self.close)
 
     def close(self) -> None:
-        if self._handle and os.getpid() == self._pid:
-            handle, self._handle = self._handle, ctypes.c_void_p()
+        if self._open_handle and os.getpid() == self._pid:
+            self._last_steps = self.steps
+            handle, self._open_handle = self._open_handle, ctypes.c_void_p()
             self._lib.cardswap_close(handle)
+
+    @property
+    def _handle(self) -> ctypes.c_void_p:
+        """What the library's calls take, which does not look at it."""
+        if not self._open_handle:
+            raise CardswapError("the session was closed at the program's end: call cardswap before that, not in an "
+                                "exit handler that was registered before cardswap's first call", "conflict")
+        return self._open_handle
 
     # ---- what is tracked
 
@@ -66,13 +76,14 @@ class Session:
     def add(self, thing: library.Thing, of: Any = None, may_be_late: bool = False) -> None:
         """What is late keeps the job from being moved, and from nothing else."""
         self._check_process()
+        handle = self._handle
         if self._is_complete and not may_be_late:
             raise CardswapError(f"'{thing.name}' is tracked after the first boundary: a standby has only what was "
                                 "tracked before it; track everything before the loop", "conflict")
         if self._is_complete and self.has_agent:
             _say(f"cannot move: {thing.kind} '{thing.name}' is new after the first boundary; begin with it before, or, "
                  "if it is a new loader for the same place, name the place: cardswap.batches(loader, name='train')")
-        library.track(self._handle, thing)
+        library.track(handle, thing)
         self._names.add(thing.name)
         self._things.append(thing)
         if of is not None:
@@ -151,6 +162,8 @@ class Session:
         return (args[0], closure_then_capture, *args[2:]), kwargs
 
     def _capture(self, thing: OptimizerThing) -> None:
+        if not self._open_handle:
+            return  # a step in an exit handler is nobody's
         if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
             self._check_process()
             thing.notice()
@@ -207,11 +220,11 @@ class Session:
 
     @property
     def is_standby(self) -> bool:
-        return bool(self._lib.cardswap_is_standby(self._handle))
+        return bool(self._open_handle and self._lib.cardswap_is_standby(self._open_handle))
 
     @property
     def steps(self) -> int:
-        return int(self._lib.cardswap_steps(self._handle))
+        return int(self._lib.cardswap_steps(self._open_handle)) if self._open_handle else self._last_steps
 
     def digest(self) -> str:
         self.complete()

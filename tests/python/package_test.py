@@ -84,6 +84,41 @@ print(*read, *training)
         self.assertEqual((status, said), (0, "c x y d\n"))
 
 
+class AfterTheEnd(unittest.TestCase):
+    """Exit handlers that were registered before the first call run after the session's end."""
+
+    def said(self, call):
+        return python(f"""
+import atexit, cardswap
+def ask():
+    try: print({call})
+    except cardswap.CardswapError as error: print(error.code, error)
+atexit.register(ask)
+cardswap.track("x", [1])
+cardswap.boundary()
+""")
+
+    def test_steps_are_known_still(self):
+        self.assertEqual(self.said("cardswap.steps(), cardswap.is_standby()"), (0, "1 False\n"))
+
+    def test_all_else_is_refused_by_a_word(self):
+        for call in ("boundary()", "state_digest()", "track('y', [1])", "do_not_rehearse('why')", "epochs(2)",
+                     "batches([1])"):
+            status, said = self.said("cardswap." + call)
+            self.assertEqual(status, 0, said)
+            self.assertIn("conflict the session was closed", said)
+
+    @unittest.skipIf(torch is None, "without torch")
+    def test_a_step_is_a_step(self):
+        self.assertEqual(python("import atexit; atexit.register(lambda: train_on())\n" + TRAINER + """
+def train_on():
+    model(torch.ones(1, 4)).sum().backward()
+    optimizer.step()
+    print("stepped")
+train()
+"""), (0, "stepped\n"))
+
+
 class Callbacks(unittest.TestCase):
     """What the library calls: a failure is an error, and what interrupts the program goes on in the program."""
 
