@@ -30,6 +30,7 @@ class OptimizerThing(library.Thing):
         # LBFGS asks for gradients several times in a step.
         self.replays = not any(cls.__name__ == "LBFGS" for cls in type(optimizer).__mro__)
         self.is_replaying = False
+        self.is_stepped_elsewhere = False  # in another thread than the boundaries', where no step is captured
         self._groups: list[int] = []
         self._noticed = False  # the latest step's gradients were looked at
         self._made_anew: set[int] = set()  # parameters whose gradient was not there at the step before
@@ -252,6 +253,9 @@ class OptimizerThing(library.Thing):
         if sizes != self._groups:
             found.append((f"it has {_told(sizes)}, and had {_told(self._groups)} at its first boundary: a standby "
                           "begins with those", "add groups before the first boundary"))
+        if self.is_stepped_elsewhere:
+            found.append(("it was stepped in another thread than the main one", "call its step() in the thread that "
+                          "calls cardswap.boundary(), or iterates over cardswap.batches()"))
         if self._living or self._unused:
             found.append((self._living or self._unused,
                           "zero_grad() before the boundary, so that it sets gradients to None, as by default"))

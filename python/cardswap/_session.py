@@ -164,8 +164,10 @@ class Session:
     def _capture(self, thing: OptimizerThing) -> None:
         if not self._open_handle:
             return  # a step in an exit handler is nobody's
+        if threading.get_ident() != self._thread:
+            thing.is_stepped_elsewhere = True
+            return
         if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
-            self._check_process()
             thing.notice()
             _call(self._lib.cardswap_before_step, self._handle, thing.handle)
 

@@ -293,6 +293,23 @@ class WithTorch(unittest.TestCase):
             other.load_state_dict(model.state_dict())
             self.assertEqual(here.save(), there.save())
 
+    def test_a_step_in_another_thread_is_in_a_moves_way_and_not_in_the_programs(self):
+        status, said = python(TRAINER + """
+import threading
+from cardswap import _library, _session
+cardswap.boundary()
+_library.has_attention = lambda session: True  # as while a migration is on its way
+thing = next(iter(_session.current()._optimizers.values()))
+print(thing.obstacles())
+other = threading.Thread(target=optimizer.step)
+other.start()
+other.join()
+print(thing.obstacles())
+""")
+        self.assertEqual(status, 0, said)
+        self.assertNotIn("Traceback", said)
+        self.assertRegex(said, r"^\[\]\n.*stepped in another thread")
+
     def test_each_dtype_has_the_runtimes_name(self):
         import pathlib
         import re
