@@ -29,8 +29,9 @@ def before_each_step(hook: Any) -> None:
 def _note_each(cls: type, kind: str) -> None:
     notes = _made[kind]
 
-    def make(cls_, *_args, **_kwargs):
-        thing = object.__new__(cls_)
+    def make(cls_, *args, **kwargs):
+        inherited = super(cls, cls_).__new__  # another base's, in `class Net(nn.Module, dict)`
+        thing = inherited(cls_) if inherited is object.__new__ else inherited(cls_, *args, **kwargs)
         notes.append(weakref.ref(thing))
         if len(notes) % 4096 == 0:
             notes[:] = [note for note in notes if note() is not None]

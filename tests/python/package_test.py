@@ -240,6 +240,23 @@ class WithTorch(unittest.TestCase):
         self.assertEqual(after, before)
         self.assertEqual(after[0], 0)
 
+    def test_modules_with_another_base_are_made_as_without_the_package(self):
+        program = """
+import cardswap, torch
+class Net(torch.nn.Module, dict):
+    pass
+class Named:
+    def __new__(cls, name):
+        made = super().__new__(cls)
+        made.named = name
+        return made
+class Other(torch.nn.Module, Named):
+    def __init__(self, name):
+        super().__init__()
+print(isinstance(Net(), dict), Other("a").named)
+"""
+        self.assertEqual(python(program), (0, "True a\n"))
+
     def test_an_epochs_place_is_found_again(self):
         from cardswap._loop import Place
         from torch.utils.data import DataLoader, TensorDataset
