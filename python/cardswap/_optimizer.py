@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from typing import Any
 
 from . import _codec as codec
 from . import _library as library
-from ._tensors import regions_of, torch
+from ._module import ModuleThing
+from ._tensors import regions_of, shape_text, torch
 
 _REGION = "region"  # a tensor that is a region: sent as memory
 _ZERO_DIM = "0-dim"  # a tensor of no dimensions, as Adam's `step`: a value
+_MARKER = re.compile(r"added\.(\d+)\.\d+=(.*)")  # a parameter of a group that came in mid-run
+_REGION_NAME = re.compile(r"([^.]+)\.(\d+)\.(\d+)(?: \[([\d, ]*)\])?")  # with sizes, or as the parameter's
+_LENT = ("grad_scale", "found_inf")  # what a GradScaler gives a fused optimizer for one step, which unscales or skips
 
 
 class OptimizerThing(library.Thing):
     """State tensors, counters and options of any torch.optim.Optimizer whose state is tensors and values.
 
-    Regions are named KEY.GROUP.INDEX, since parameters have no names here. A step is replayed by the optimizer's own
-    step(), with its flags: what is bit for bit the same here is told by the digests.
+    Regions are named KEY.GROUP.INDEX, since parameters have no names here, with their sizes where these are not the
+    parameter's. Parameters of groups that came in mid-run are named, by the tracked module that has them, so that a
+    standby adds them too. A step is replayed by the optimizer's own step(), with its flags: what is bit for bit the
+    same here is told by the digests.
     """
 
     kind = "optimizer"
@@ -31,13 +38,55 @@ class OptimizerThing(library.Thing):
         self.replays = not any(cls.__name__ == "LBFGS" for cls in type(optimizer).__mro__)
         self.is_replaying = False
         self.is_stepped_elsewhere = False  # in another thread than the boundaries', where no step is captured
-        self._groups: list[int] = []
+        self._groups: list[int] = []  # how many parameters each had at the first boundary
+        self._modules: list[ModuleThing] = []
         self._noticed = False  # the latest step's gradients were looked at
         self._made_anew: set[int] = set()  # parameters whose gradient was not there at the step before
         self._unused = self._living = ""  # gradients that are in the way at the latest boundary
 
     def type_name(self) -> str:
         return f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
+
+    def begin(self, modules: list[ModuleThing]) -> None:
+        """At the first boundary, up to which a standby comes by itself: what is tracked of modules, and of this."""
+        self._groups, self._modules = self._sizes(), modules
+
+    # ---- groups that came later
+
+    def _added(self) -> list[tuple[int, int, Any]]:
+        return [place for place in self._parameters() if place[0] >= len(self._groups)] if self._groups else []
+
+    def _names(self) -> dict[int, str]:
+        """Of each parameter of a tracked module, by its id."""
+        names: dict[int, str] = {}
+        for module in self._modules:
+            for name, parameter in module.thing.named_parameters():
+                names.setdefault(id(parameter), f"{module.name}:{name}")
+        return names
+
+    def _markers(self) -> list[library.Region]:
+        """Without memory: the names alone, which the other side adopts."""
+        added = self._added()
+        names = self._names() if added else {}
+        return [library.Region(f"added.{g}.{i}={names.get(id(parameter), '')}".encode(), b"parameter",
+                               shape_text(parameter).encode(), None, 0, None, 0) for g, i, parameter in added]
+
+    def _adopt_groups(self, names: list[str]) -> None:
+        """Of markers; in the order in which the source's groups have their parameters."""
+        wanted: dict[int, list[str]] = {}
+        for name in names:
+            marker = _MARKER.fullmatch(name)
+            if marker is not None:
+                wanted.setdefault(int(marker[1]), []).append(marker[2])
+        by_name = {name: key for key, name in self._names().items()}
+        found = {id(parameter): parameter for module in self._modules for parameter in module.thing.parameters()}
+        for group in sorted(wanted):
+            if group < len(self.thing.param_groups):
+                continue  # it has it from the same source
+            missing = next((name for name in wanted[group] if name not in by_name), None)
+            if missing is not None or group > len(self.thing.param_groups):
+                raise ValueError(f"the source's optimizer was given a group with {missing}, which this side lacks")
+            self.thing.add_param_group({"params": [found[by_name[name]] for name in wanted[group]]})
 
     # ---- state
 
@@ -56,17 +105,21 @@ class OptimizerThing(library.Thing):
     def regions(self) -> tuple[list[library.Region], object]:
         if self._living:
             raise ValueError(self._living)
-        return regions_of((f"{key}.{g}.{i}", tensor) for g, i, parameter in self._parameters()
-                          for key, tensor in self._tensors(parameter))
+        regions, owners = regions_of(
+            (f"{key}.{g}.{i}" + ("" if tensor.shape == parameter.shape else f" {list(tensor.shape)}"), tensor)
+            for g, i, parameter in self._parameters() for key, tensor in self._tensors(parameter))
+        return self._markers() + regions, owners
 
     def adopt(self, names: list[str]) -> None:
         """State appears with a parameter's first gradient: the warm-up may have had one where the source had none."""
-        wanted: dict[tuple[int, int], set[str]] = {}
+        self._adopt_groups(names)
+        wanted: dict[tuple[int, int], dict[str, list[int] | None]] = {}
         for name in names:
-            key, _, place = name.partition(".")
-            group, _, index = place.partition(".")
-            if group.isdecimal() and index.isdecimal():
-                wanted.setdefault((int(group), int(index)), set()).add(key)
+            found = _REGION_NAME.fullmatch(name)
+            if found is not None:
+                key, group, index, shape = found.groups()
+                sizes = None if shape is None else [int(size) for size in shape.split(",") if size]
+                wanted.setdefault((int(group), int(index)), {})[key] = sizes
         ours = {(g, i): parameter for g, i, parameter in self._parameters()}
         missing = next((place for place in wanted if place not in ours), None)
         if missing is not None:
@@ -75,15 +128,17 @@ class OptimizerThing(library.Thing):
         # Of a parameter of the same sizes, where one has it: not all optimizers keep tensors like their parameters.
         known = {(key, parameter.shape): tensor for parameter in ours.values() for key, tensor in self._tensors(parameter)}
         for place, parameter in ours.items():
-            keys = wanted.get(place, set())
+            keys = wanted.get(place, {})
             have = dict(self._tensors(parameter))
             if have and not keys:
                 self.thing.state.pop(parameter, None)
                 continue
-            for key in have.keys() - keys:
+            for key in have.keys() - keys.keys():
                 del self.thing.state[parameter][key]
-            for key in keys - have.keys():
-                like = known.get((key, parameter.shape), parameter.detach())
+            for key in keys.keys() - have.keys():
+                like = known.get((key, parameter.shape))
+                if like is None:
+                    like = parameter.detach() if keys[key] is None else parameter.detach().new_empty(keys[key])
                 self.thing.state[parameter][key] = torch().zeros_like(like)
 
     def save(self) -> bytes:
@@ -204,7 +259,8 @@ class OptimizerThing(library.Thing):
         self._unused = self._living = ""
 
     def put_update(self, out: Any) -> None:
-        data = self.save()
+        lent = {name: vars(self.thing)[name] for name in _LENT if name in vars(self.thing)}
+        data = codec.encode([self.save(), lent])
         library.load().cardswap_put_bytes(out, data, len(data))
         gradients = []
         for at, (_, _, parameter) in enumerate(self._parameters()):
@@ -213,15 +269,17 @@ class OptimizerThing(library.Thing):
             if gradient is None or gradient.layout != torch().strided or gradient.dtype != parameter.dtype:
                 continue
             held = gradient.detach().contiguous()
-            # One that is written to again, not made anew, would not wait for the line.
-            if at not in self._made_anew and held.data_ptr() == gradient.data_ptr():
+            # One that is written to again, not made anew, would not wait for the line; a step that unscales writes to it.
+            is_written_to = at not in self._made_anew or lent.get("grad_scale") is not None
+            if is_written_to and held.data_ptr() == gradient.data_ptr():
                 held = held.clone()
             gradients.append(library.Gradient(at, held.data_ptr(), held.numel() * held.element_size(), self.keep(held)))
         array = (library.Gradient * len(gradients))(*gradients)
         library.load().cardswap_put_gradients(out, array, len(gradients))
 
     def replay(self, data: bytes, gradients: list[library.Gradient]) -> None:
-        self.load(data)
+        values, lent = codec.decode(data)
+        self.load(values)
         parameters = [parameter for _, _, parameter in self._parameters()]
         for parameter in parameters:
             parameter.grad = None
@@ -235,11 +293,15 @@ class OptimizerThing(library.Thing):
                 memory = (ctypes.c_char * size).from_address(gradient.memory)
                 made.copy_(torch().frombuffer(memory, dtype=parameter.dtype).view(parameter.shape))
             parameter.grad = made
+        lent = {name: lent[name] for name in _LENT if name in lent}
+        vars(self.thing).update(lent)
         self.is_replaying = True
         try:
             self.thing.step()
         finally:
             self.is_replaying = False
+            for name in lent:
+                vars(self.thing).pop(name, None)
             for parameter in parameters:
                 parameter.grad = None
 
@@ -248,11 +310,15 @@ class OptimizerThing(library.Thing):
     def obstacles(self) -> list[tuple[str, str]]:
         found = []
         sizes = self._sizes()
-        if not self._groups:
-            self._groups = sizes
-        if sizes != self._groups:
+        if sizes[:len(self._groups)] != self._groups:
             found.append((f"it has {_told(sizes)}, and had {_told(self._groups)} at its first boundary: a standby "
-                          "begins with those", "add groups before the first boundary"))
+                          "begins with those", "give it more parameters with add_param_group()"))
+        else:
+            added = self._added()
+            names = self._names() if added else {}
+            found += [(f"parameter {i} of group {g}, which came in mid-run, is in no module that is tracked",
+                       "make its module before the first boundary, as a standby does")
+                      for g, i, parameter in added if id(parameter) not in names]
         if self.is_stepped_elsewhere:
             found.append(("it was stepped in another thread than the main one", "call its step() in the thread that "
                           "calls cardswap.boundary(), or iterates over cardswap.batches()"))

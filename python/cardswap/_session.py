@@ -108,6 +108,9 @@ class Session:
                     self.add(values.thing_for(self.free_name(type(thing).__name__), thing), thing)
         self.add(values.CallbackThing(self.free_name("rng"), values.random_generators, values.set_random_generators,
                                       "generator", loads_last=True))
+        modules = [thing for thing in self._things if isinstance(thing, ModuleThing)]
+        for stepped in self._optimizers.values():
+            stepped.begin(modules)
         self._is_complete = True
         if self.has_agent:
             self._tell_what_is_tracked()
