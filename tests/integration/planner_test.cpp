@@ -164,7 +164,7 @@ TEST_F(JobsLateness, OfAnyStepIsWithinTheLimitUnderReplayToo) {
 }
 
 TEST_F(JobsLateness, BeyondTheLimitIsRefusedBeforeAStepHasWaited) {
-  start_gpt(2, 128);
+  start_gpt(4, 256);  // a limit of steps that is far above what another program costs one
   const auto refused = a_.command(migrate(20, steps(3), {"--strategy", "replay"}));
   EXPECT_EQ(refused.exit_code, 4);
   EXPECT_THAT(refused.err, HasSubstr("replay would keep a step of the job for"));

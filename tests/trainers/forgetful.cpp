@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::int64_t kWidth = 16;
 constexpr std::int64_t kBatch = 8;
-constexpr std::size_t kSamples = 64;
+// A prime, and many: a position that was forgotten is not by chance the one that a run begins at.
+constexpr std::size_t kSamples = 8191;
 constexpr std::uint64_t kDropsMoreAt = 8;
 
 struct NetImpl : nn::Module {
