@@ -11,21 +11,21 @@
 #include <cstring>
 
 #include "agent/base/units.h"
-#include "agent/fleet/calls.h"
+#include "agent/fleet/fleet_routes.h"
+#include "agent/fleet/host_routes.h"
 #include "agent/fleet/metrics.h"
-#include "agent/handover/calls.h"
-#include "agent/handover/peer_calls.h"
-#include "agent/handover/standing.h"
-#include "agent/health/calls.h"
+#include "agent/handover/effective_state.h"
+#include "agent/handover/migration_routes.h"
+#include "agent/handover/peer_routes.h"
+#include "agent/health/health_routes.h"
 #include "agent/health/metrics.h"
-#include "agent/host_calls.h"
-#include "agent/jobs/calls.h"
+#include "agent/jobs/job_routes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/security/identity.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 
@@ -45,7 +45,7 @@ Agent::Agent(asio::io_context& context, Config config)
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_, config_, [this](const std::string& device) {
-    return health_.engine().incidents().standing_fault(device);
+    return health_.engine().incidents().open_fault(device);
   });
   add_host_calls(router_,
                  {config_, journal_, jobs_, cordons_, health_, criu_, data_plane_, started_});
@@ -71,7 +71,7 @@ void Agent::start() {
     spdlog::error("{}", warning);
     health_.note({.kind = "journal_damaged", .text = warning});
   }
-  tell_taken_up(jobs);
+  log_recovery(jobs);
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
   tasks_.spawn("try the data plane", data_plane_.look());
@@ -85,7 +85,7 @@ void Agent::start() {
 }
 
 /// What an operator wants to know after an upgrade or a reboot.
-void Agent::tell_taken_up(const Jobs::Recovered& jobs) {
+void Agent::log_recovery(const Jobs::Recovered& jobs) {
   const auto given_up =
       std::ranges::count(migrations_.all(), handover::State::aborting, &Migration::state);
   if (jobs.taken_up + jobs.gone + jobs.lost == 0 && given_up == 0) return;
@@ -142,15 +142,15 @@ void Agent::write_agent_file() const {
   std::filesystem::rename(fresh, file);
 }
 
-JobHooks Agent::job_hooks() {
-  JobHooks hooks;
+JobCallbacks Agent::job_hooks() {
+  JobCallbacks hooks;
   hooks.on_exit = [this](Instance& instance) {
     migrations_.on_exit(instance);
     reservations_.on_exit(instance);
   };
   hooks.emit_event = [this](const AgentEvent& event) { health_.note(event); };
   hooks.standing = [this](const Instance& instance) {
-    return standing_of(instance, migrations_, reservations_);
+    return effective_state_of(instance, migrations_, reservations_);
   };
   hooks.check_stop = [this](const Instance& instance) {
     cardswap::check_stop(instance, migrations_, reservations_);
@@ -161,13 +161,13 @@ JobHooks Agent::job_hooks() {
   return hooks;
 }
 
-HandoverParts Agent::handover_parts() {
+HandoverContext Agent::handover_parts() {
   return {context_, tasks_,         config_,
           journal_, jobs_,          hub_,
           criu_,    handover_gate_, [this](const AgentEvent& event) { health_.note(event); }};
 }
 
-RuntimeHub::Events Agent::runtime_events() {
+RuntimeHub::Callbacks Agent::runtime_events() {
   return {[this](Instance& instance, const channel::Hello& hello) {
             return runtime_messages_.welcome(instance, hello);
           },
@@ -182,8 +182,8 @@ void Agent::more_metrics(Exposition& out) const {
   write_metrics(out, cordons_, config_);
 }
 
-health::Hooks Agent::health_hooks() {
-  health::Hooks hooks;
+health::Callbacks Agent::health_hooks() {
+  health::Callbacks hooks;
   hooks.cordon = [this](const std::string& device, const std::string& reason) {
     // An operator's own reason stays.
     if (!cordons_.of(device)) cordons_.set({device, reason, "health", unix_ms()});

@@ -4,19 +4,19 @@
 
 #include "agent/api/router.h"
 #include "agent/api/server.h"
-#include "agent/attach/hub.h"
+#include "agent/attach/runtime_hub.h"
 #include "agent/attach/state_lists.h"
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
-#include "agent/handover/data_plane.h"
-#include "agent/handover/migrations.h"
-#include "agent/handover/reservations.h"
+#include "agent/handover/base/data_plane.h"
+#include "agent/handover/source/migrations.h"
+#include "agent/handover/target/reservations.h"
 #include "agent/health/monitor.h"
 #include "agent/jobs/cordon.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
-#include "agent/metrics/calls.h"
-#include "agent/runtime_messages.h"
+#include "agent/metrics/metrics_routes.h"
+#include "agent/runtime_dispatcher.h"
 
 namespace cardswap {
 
@@ -39,12 +39,12 @@ class Agent {
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
-  JobHooks job_hooks();
-  HandoverParts handover_parts();
-  RuntimeHub::Events runtime_events();
-  health::Hooks health_hooks();
+  JobCallbacks job_hooks();
+  HandoverContext handover_parts();
+  RuntimeHub::Callbacks runtime_events();
+  health::Callbacks health_hooks();
   void more_metrics(Exposition& out) const;
-  void tell_taken_up(const Jobs::Recovered& jobs);
+  void log_recovery(const Jobs::Recovered& jobs);
   void write_agent_file() const;
 
   asio::io_context& context_;

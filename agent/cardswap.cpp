@@ -5,11 +5,11 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "agent/base/shown.h"
+#include "agent/base/default_paths.h"
+#include "agent/base/printable.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/completion.h"
-#include "agent/cli/default_paths.h"
-#include "agent/cli/other_words.h"
+#include "agent/cli/verb_suggestions.h"
 
 namespace {
 

@@ -14,10 +14,10 @@
 #include "agent/base/json_log.h"
 #include "agent/daemon_config.h"
 #include "agent/daemon_options.h"
+#include "agent/devices/gpu_inventory.h"
 #include "agent/health/nvml_watch.h"
 #include "agent/health/policy_yaml.h"
-#include "agent/jobs/gpu_inventory.h"
-#include "agent/process/notifier.h"
+#include "agent/process/service_notifier.h"
 
 namespace cardswap {
 namespace {

@@ -12,10 +12,10 @@
 
 #include "agent/base/task_group.h"
 #include "agent/base/units.h"
-#include "agent/cli/agent_address.h"
-#include "agent/jobs/gpu_inventory.h"
+#include "agent/devices/gpu_inventory.h"
+#include "agent/http/agent_address.h"
 #include "agent/jobs/user_policy.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/default_paths.h"
 #include "agent/base/tls_files.h"
-#include "agent/cli/default_paths.h"
 
 namespace cardswap {
 

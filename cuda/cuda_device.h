@@ -8,7 +8,7 @@
 #include "cuda/digester.h"
 #include "cuda/handles.h"
 #include "cuda/vmm.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "migrator/device/device.h"
 
 namespace cardswap::cuda {

@@ -1,5 +1,5 @@
 #include "cuda/runtime.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 

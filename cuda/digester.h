@@ -7,7 +7,7 @@
 
 #include "cuda/digest_plan.h"
 #include "cuda/handles.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "migrator/device/device.h"
 
 namespace cardswap::cuda {

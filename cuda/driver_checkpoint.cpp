@@ -9,9 +9,9 @@
 
 #include "cuda/driver_api.h"
 #include "cuda/library.h"
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 namespace cardswap::cuda {
 namespace {

@@ -7,8 +7,8 @@
 #include "cuda/library.h"
 #include "cuda/vmm.h"
 #include "cuda/vmm_api.h"
-#include "migrator/core/error.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/error.h"
+#include "migrator/base/mutex.h"
 
 namespace cardswap::cuda {
 namespace {

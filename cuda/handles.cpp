@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "migrator/core/release_with.h"
+#include "migrator/base/release_with.h"
 
 namespace cardswap::cuda {
 

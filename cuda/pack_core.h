@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "cuda/both.h"
+#include "cuda/host_device.h"
 
 /// Many pieces of memory moved by one launch, as they are or through the byte shuffle of
 /// migrator/core/shuffle.h: what pack.cu's threads do, compiled by the host's compiler too and

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 

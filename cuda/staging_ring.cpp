@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "cuda/cuda_device.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 namespace {
@@ -102,9 +102,9 @@ bool RingStaging::reached_by_link(std::span<const std::byte> range) const {
          !device_->is_in_arena(range);
 }
 
-std::vector<Fetched> RingStaging::fetch(std::span<const Payload> payloads, const Fence& after,
-                                        FetchOptions options) {
-  std::vector<Fetched> begun;
+std::vector<StagedPayload> RingStaging::fetch(std::span<const Payload> payloads, const Fence& after,
+                                              FetchOptions options) {
+  std::vector<StagedPayload> begun;
   while (begun.size() < payloads.size()) {
     const std::span<const std::byte> range = payloads[begun.size()].range.bytes;
     if (options.direct && reached_by_link(range)) {
@@ -121,7 +121,7 @@ std::vector<Fetched> RingStaging::fetch(std::span<const Payload> payloads, const
 
 /// Brings the first of `payloads` to `slot`, and what follows it if that is small as well.
 void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
-                       FetchOptions options, std::vector<Fetched>& begun) {
+                       FetchOptions options, std::vector<StagedPayload>& begun) {
   // Held from here: a call that fails gives it back.
   const std::shared_ptr<const void> lease(
       ring_.get(), [ring = ring_, slot](const void*) { ring->give_back(slot); });
@@ -157,7 +157,7 @@ void RingStaging::move(const PackPlan& plan) {
   gpu_.check(gpu_.runtime->pack(plan, stream_.get()), "the pack kernel");
 }
 
-bool RingStaging::ready(const Fetched& fetched) {
+bool RingStaging::ready(const StagedPayload& fetched) {
   return fetched.ticket == kDirect || ring_->at(fetched.ticket).event->passed();
 }
 

@@ -59,9 +59,9 @@ class RingStaging final : public Staging {
   RingStaging(std::shared_ptr<const CudaDevice> device, Gpu gpu, const StagingOptions& options);
   ~RingStaging() override;
 
-  std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
-                             FetchOptions options) override;
-  bool ready(const Fetched& fetched) override;
+  std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence& after,
+                                   FetchOptions options) override;
+  bool ready(const StagedPayload& fetched) override;
   std::span<std::byte> reserve(std::span<std::byte> range, bool direct) override;
   ByteShuffle shuffle_for(std::uint8_t element_bytes) const override;
   void on_received(std::span<std::byte> place, std::span<std::byte> range,
@@ -70,7 +70,7 @@ class RingStaging final : public Staging {
 
  private:
   void fill(std::size_t slot, std::span<const Payload> payloads, const Fence& after,
-            FetchOptions options, std::vector<Fetched>& begun);
+            FetchOptions options, std::vector<StagedPayload>& begun);
   void scatter();
   void move(const PackPlan& plan);
   [[nodiscard]] bool reached_by_link(std::span<const std::byte> range) const;

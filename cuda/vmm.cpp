@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 

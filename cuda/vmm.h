@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "cuda/runtime.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::cuda {
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <utility>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 namespace {
@@ -39,7 +39,7 @@ std::unique_ptr<AddressRange> reserve_somewhere(const VmmGpu& gpu, std::uint64_t
                                          capacity, gpu.index));
 }
 
-std::unique_ptr<AddressRange> reserve_at(const VmmGpu& gpu, const VmmArenaPlace& place,
+std::unique_ptr<AddressRange> reserve_at(const VmmGpu& gpu, const ArenaReservation& place,
                                          std::size_t granularity) {
   const auto least = up(std::max<std::uint64_t>(place.least, 1), granularity);
   if (place.base % granularity != 0 || least > kHighest) {
@@ -60,7 +60,7 @@ std::unique_ptr<AddressRange> reserve_at(const VmmGpu& gpu, const VmmArenaPlace&
 
 }  // namespace
 
-std::shared_ptr<VmmArena> VmmArena::reserve(const VmmGpu& gpu, const VmmArenaPlace& place,
+std::shared_ptr<VmmArena> VmmArena::reserve(const VmmGpu& gpu, const ArenaReservation& place,
                                             std::function<void()> make_room) {
   std::size_t granularity = 0;
   gpu.check(gpu.vmm->granularity(gpu.index, granularity), "cuMemGetAllocationGranularity");

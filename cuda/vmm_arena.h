@@ -5,14 +5,14 @@
 #include <vector>
 
 #include "cuda/vmm.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/block_list.h"
 
 namespace cardswap::cuda {
 
 /// Addresses that an arena on a GPU takes; they cost nothing.
-struct VmmArenaPlace {
+struct ArenaReservation {
   std::uint64_t capacity = 0;  ///< bytes; as many as the GPU could ever hold
   std::uint64_t base = 0;      ///< 0: a random place
   std::uint64_t least = 0;     ///< with `base`: fewer bytes than `capacity` will do as well
@@ -28,7 +28,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   /// `make_room` gives memory of the GPU back to the driver, when it has no more; may be empty.
   /// Throws Error{refused}, with a `base` naming the range, when its addresses are not free.
   [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmGpu& gpu,
-                                                         const VmmArenaPlace& place,
+                                                         const ArenaReservation& place,
                                                          std::function<void()> make_room);
   ~VmmArena() override;
 

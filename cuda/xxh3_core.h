@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cuda/both.h"
+#include "cuda/host_device.h"
 
 /// XXH3-128 (seed 0) in a form that a GPU can run: the arithmetic of digest.cu, compiled by the
 /// host's compiler too and compared there with libxxhash. Constants and steps are those of xxHash's

@@ -15,8 +15,8 @@
 #include <optional>
 #include <utility>
 
-#include "migrator/core/environment.h"
-#include "migrator/core/unix_address.h"
+#include "migrator/base/environment.h"
+#include "migrator/base/unix_address.h"
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
@@ -118,7 +118,7 @@ class AgentChannel::Socket {
   channel::FrameReader frames_;
 };
 
-AgentChannel::AgentChannel(std::string path, Handlers handlers)
+AgentChannel::AgentChannel(std::string path, Callbacks handlers)
     : path_(std::move(path)), handlers_(std::move(handlers)), socket_(Socket::connect(path_)) {
   socket_->write(greeting(handlers_.hello()));
   const auto answer = socket_->receive(Clock::now() + kAnswerMax);
@@ -190,7 +190,7 @@ void AgentChannel::come_back() {
   socket_->write(greeting(handlers_.hello()));
   const auto answer = socket_->receive(Clock::now() + kAnswerMax);
   if (answer) {
-    if (const auto* refused = std::get_if<channel::Refused>(&*answer)) tell_refused(*refused);
+    if (const auto* refused = std::get_if<channel::Refused>(&*answer)) log_refusal(*refused);
   }
   if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
     throw Error(Code::refused, "the agent did not take this job back");
@@ -200,7 +200,7 @@ void AgentChannel::come_back() {
   connected_ = true;
 }
 
-void AgentChannel::tell_refused(const channel::Refused& refused) {
+void AgentChannel::log_refusal(const channel::Refused& refused) {
   refused_ = refused.code == Code::unauthorized || refused.code == Code::protocol_mismatch;
   const Error why(refused.code, refused.failure, refused.hint);
   if (told_ == why.what()) return;

@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "migrator/core/event_fd.h"
-#include "migrator/core/mutex.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/event_fd.h"
+#include "migrator/base/mutex.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap {
 
@@ -22,14 +22,14 @@ namespace cardswap {
 class AgentChannel {
  public:
   /// What the channel calls.
-  struct Handlers {
+  struct Callbacks {
     std::function<channel::Hello()> hello;
     std::function<void(const channel::Message&)> message;  ///< on the channel's thread
     std::function<void()> tick;  ///< about ten times a second while connected, same thread
   };
 
   /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s.
-  AgentChannel(std::string path, Handlers handlers);
+  AgentChannel(std::string path, Callbacks handlers);
   ~AgentChannel();  ///< as close()
   AgentChannel(const AgentChannel&) = delete;
   AgentChannel& operator=(const AgentChannel&) = delete;
@@ -55,7 +55,7 @@ class AgentChannel {
   void run(const std::stop_token& stop);
   /// Connects and says Hello. Throws Error; what the agent refused is told first.
   void come_back();
-  void tell_refused(const channel::Refused& refused);
+  void log_refusal(const channel::Refused& refused);
   /// One connection's life, after Hello was answered.
   void serve(Socket& socket, const std::stop_token& stop);
   bool flush(Socket& socket);
@@ -66,7 +66,7 @@ class AgentChannel {
 
   std::string path_;         // changed on the thread only
   std::uint64_t inode_ = 0;  // of the socket when it was connected, or redirected
-  const Handlers handlers_;
+  const Callbacks handlers_;
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;
   const EventFd wake_;

@@ -8,8 +8,8 @@
 #include <thread>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
 #include "migrator/device/digest_job.h"
 #include "migrator/device/memfd_arena.h"

@@ -27,7 +27,7 @@ std::optional<channel::Message> LatenessWatch::begin(const std::string& migratio
   return last;
 }
 
-void LatenessWatch::let_go(const std::string& migration) {
+void LatenessWatch::end_migration(const std::string& migration) {
   const MutexLock lock(mutex_);
   if (phase_ == Phase::moving && migration == migration_) enter(Phase::going_on);
 }

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/lateness.h"
-#include "migrator/core/mutex.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/mutex.h"
+#include "migrator/plan/lateness.h"
+#include "migrator/wire/runtime_messages.h"
 #include "runtime/step_gate.h"
 
 namespace cardswap {
@@ -27,7 +27,7 @@ class LatenessWatch {
   /// what was timed until now, where it was not said.
   [[nodiscard]] std::optional<channel::Message> begin(const std::string& migration);
   /// The job goes on here.
-  void let_go(const std::string& migration);
+  void end_migration(const std::string& migration);
   /// Forgets the migration: the job is elsewhere, and the last word was said.
   void drop();
   /// What has changed since it was told last; nothing where nothing has.

@@ -7,8 +7,8 @@
 #include <chrono>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/steady_ns.h"
+#include "migrator/base/error.h"
+#include "migrator/base/steady_ns.h"
 
 namespace cardswap {
 namespace {
@@ -34,7 +34,7 @@ MemoryDeparture::MemoryDeparture(ArenaRelocator& relocator, Keeper keeper, const
         memory_handoff::files_of(arenas), Clock::now() + kHolderAnswerMax);
   }
   try {
-    let_go();
+    end_migration();
   } catch (const Error&) {
     recall();
     throw;
@@ -56,7 +56,7 @@ void MemoryDeparture::bind(const std::vector<memory_handoff::Pieces>& arenas,
   }
 }
 
-void MemoryDeparture::let_go() {
+void MemoryDeparture::end_migration() {
   for (const auto* slot : relocator_.slots()) slot->arena->unbind();
 }
 
@@ -72,7 +72,7 @@ void MemoryDeparture::recall() {
                   "nothing goes on from it; look at who else may read and write as this user");
     }
   } catch (const Error&) {
-    let_go();
+    end_migration();
     throw;
   }
   connection.send(memory_handoff::Done{});
@@ -98,7 +98,7 @@ VerifiedState MemoryDeparture::arrive(const channel::Arrived& arrived) {
                   "the job goes on at the source");
     }
   } catch (const Error&) {
-    let_go();  // as it left
+    end_migration();  // as it left
     throw;
   }
   VerifiedState state;

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "migrator/engine/target.h"
-#include "migrator/wire/channel.h"
+#include "migrator/engine/target/target.h"
+#include "migrator/wire/runtime_messages.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/memory_handoff.h"
 
@@ -33,7 +33,7 @@ class MemoryDeparture {
   [[nodiscard]] VerifiedState arrive(const channel::Arrived& arrived);
 
  private:
-  void let_go();
+  void end_migration();
   /// Binds each arena that is not bound to what was passed.
   void bind(const std::vector<memory_handoff::Pieces>& arenas, std::vector<Descriptor> files);
 

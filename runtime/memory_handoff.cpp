@@ -11,8 +11,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "migrator/core/os_error.h"
-#include "migrator/core/unix_address.h"
+#include "migrator/base/os_error.h"
+#include "migrator/base/unix_address.h"
 #include "migrator/wire/archive.h"
 
 namespace cardswap::memory_handoff {

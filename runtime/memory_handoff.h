@@ -10,9 +10,9 @@
 #include <variant>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 #include "migrator/core/digest.h"
-#include "migrator/core/error.h"
 #include "migrator/device/arena.h"
 
 /// How arenas change hands on one host: between a trainer and the holder that keeps them while the

@@ -11,22 +11,22 @@ StepResult StepGate::boundary() {
     return StepResult::proceed;
   }
   const MutexLock turn(turn_);
-  stay_if_gone();
+  block_if_retired();
   clock_.count(false);
   const auto result = stand();
   if (result == StepResult::proceed && is_timed()) hooks_.on_begin();
   return result;
 }
 
-void StepGate::pass_if_mine() {
+void StepGate::wait_if_retired() {
   if (!has_attention()) return;
   const MutexLock turn(turn_);
-  stay_if_gone();
+  block_if_retired();
 }
 
 /// Nothing wakes it, and the gate may go away meanwhile with its session: it uses only what is its
 /// own.
-void StepGate::stay_if_gone() const {
+void StepGate::block_if_retired() const {
   if (gone_ns_ == 0) return;
   auto* const end = end_process_;
   const auto until = Clock::time_point(Clock::duration(gone_ns_)) + grace_;
@@ -43,7 +43,7 @@ StepResult StepGate::stand() {
   }
   if (watched && hooks_.on_boundary) hooks_.on_boundary();
   MutexLock lock(mutex_);
-  if (throttle_ > 0) keep_back(lock);
+  if (throttle_ > 0) apply_throttle(lock);
   if (!park_) return retired_ ? say_migrated() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
@@ -75,7 +75,7 @@ StepResult StepGate::say_migrated() {
   return StepResult::migrated;
 }
 
-void StepGate::keep_back(MutexLock& lock) {
+void StepGate::apply_throttle(MutexLock& lock) {
   const auto own_ms = clock_.latest_ms();
   const auto most_ms = own_ms / (1 - throttle_);
   const auto until =
@@ -110,7 +110,7 @@ bool StepGate::is_timed() {
   return timed_;
 }
 
-void StepGate::look_once() {
+void StepGate::watch_once() {
   const MutexLock lock(mutex_);
   look_ = true;
   set_attention();

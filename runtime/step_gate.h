@@ -9,7 +9,7 @@
 #include <future>
 
 #include "cardswap/session.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "runtime/step_clock.h"
 
 namespace cardswap {
@@ -29,14 +29,14 @@ class StepGate {
   static constexpr std::chrono::seconds kGrace{60};
 
   /// What the gate calls.
-  struct Hooks {
+  struct Callbacks {
     std::function<void()> on_boundary;  ///< on the training thread, at a boundary, when watched
     std::function<void()> on_parked;    ///< on the training thread, once it stands
     std::function<void()> on_resume;    ///< on the training thread, just before it goes on
     std::function<void()> on_begin;     ///< on the training thread, as it goes on, when timed
   };
 
-  explicit StepGate(Hooks hooks, void (*end_process)() = &std::abort,
+  explicit StepGate(Callbacks hooks, void (*end_process)() = &std::abort,
                     std::chrono::milliseconds grace = kGrace)
       : hooks_(std::move(hooks)), end_process_(end_process), grace_(grace) {}
 
@@ -44,7 +44,7 @@ class StepGate {
   [[nodiscard]] StepResult boundary();
   /// Returns if this process may take an optimizer's step; at once while nobody stands at a
   /// boundary.
-  void pass_if_mine();
+  void wait_if_retired();
 
   /// Whether the next boundary may do more than count.
   [[nodiscard]] bool has_attention() const { return attention_.load(std::memory_order_acquire); }
@@ -53,7 +53,7 @@ class StepGate {
   /// Calls `on_boundary` at every boundary from now on, or not any more.
   void watch(bool on);
   /// Calls `on_boundary` at the next boundary, once.
-  void look_once();
+  void watch_once();
   /// Calls `on_begin` where a step begins, from the next boundary on, or not any more. Also at a
   /// boundary.
   void time_steps(bool on);
@@ -87,12 +87,12 @@ class StepGate {
   [[nodiscard]] StepResult stand() CARDSWAP_REQUIRES(turn_);
   [[nodiscard]] bool is_timed();
   [[nodiscard]] StepResult say_migrated() CARDSWAP_REQUIRES(turn_);
-  void stay_if_gone() const CARDSWAP_REQUIRES(turn_);
-  void keep_back(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
+  void block_if_retired() const CARDSWAP_REQUIRES(turn_);
+  void apply_throttle(MutexLock& lock) CARDSWAP_REQUIRES(mutex_);
   /// Sets the attention anew, after what it depends on has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
 
-  const Hooks hooks_;
+  const Callbacks hooks_;
   void (*const end_process_)();
   const std::chrono::milliseconds grace_;
   StepClock clock_;

@@ -2,7 +2,7 @@
 
 #include "migrator/engine/program.h"
 #include "migrator/link/link.h"
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap {
 

@@ -8,9 +8,9 @@
 #include <typeinfo>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
 
 namespace cardswap {

@@ -10,7 +10,7 @@
 
 #include "cardswap/tracking.h"
 #include "migrator/core/layout.h"
-#include "migrator/core/reader.h"
+#include "migrator/core/wire_reader.h"
 #include "migrator/engine/state_view.h"
 #include "migrator/engine/update.h"
 

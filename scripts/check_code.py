@@ -19,7 +19,7 @@ BANNED = (
     (r"GTEST_SKIP\(", "skip_without() names what is missing", ("tests/",), ("tests/support/needs.h",)),
     (r"std::(recursive_|shared_|timed_)?mutex\b|std::condition_variable", "Mutex and CARDSWAP_GUARDED_BY say what is guarded",
      # what an example shows needs the standard library alone; what a stand-in's GPU does may call it again
-     (*PRODUCT, "tests/"), ("migrator/core/mutex.h", "runtime/examples/", "tests/stand_ins/cudart/runtime.h")),
+     (*PRODUCT, "tests/"), ("migrator/base/mutex.h", "runtime/examples/", "tests/stand_ins/cudart/runtime.h")),
 )
 
 # Files over 400 lines, with the reason.

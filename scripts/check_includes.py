@@ -27,7 +27,7 @@ ONLY_IN = {
     r"(torch|ATen|c10)/": ("runtime/torch/", "runtime/include/cardswap/torch", "runtime/examples/", "tests/recipes/",
                             "tests/unit/runtime/torch_"),
     # The one header that a program shares with all rooms, by way of its sister.
-    r"cardswap/error\.h": ("migrator/core/error.h", "runtime/include/cardswap/", "tests/"),
+    r"cardswap/error\.h": ("migrator/base/error.h", "runtime/include/cardswap/", "tests/"),
     r"cardswap/(session|tracking|values)\.h": ("runtime/", "tests/"),
     r"cardswap/torch\.h": ("runtime/torch/", "runtime/examples/", "tests/"),
     r"(ucp|ucs|uct)/": ("migrator/link/ucx/",),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """usage: check_locks.py [BUILD]     clang's word that guarded members are used with their mutex held
 
-Compiles nothing: clang looks at the sources that use migrator/core/mutex.h, with the options that the
+Compiles nothing: clang looks at the sources that use migrator/base/mutex.h, with the options that the
 configured build has for them. Exit status 77: there is no clang, or nothing was configured."""
 import concurrent.futures
 import os

@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/address.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "agent/api/redaction.h"
 #include "agent/http/client.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {

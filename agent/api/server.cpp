@@ -17,8 +17,8 @@
 
 #include "agent/api/refusals.h"
 #include "agent/base/address.h"
-#include "agent/base/own_path.h"
-#include "migrator/core/unix_address.h"
+#include "agent/base/path_trust.h"
+#include "migrator/base/unix_address.h"
 
 namespace cardswap {
 namespace {
@@ -135,7 +135,7 @@ void ApiServer::listen_unix(const std::filesystem::path& path) {
     // Closed before anybody can connect; who may is checked again by the kernel's word.
     ::fchmod(unix_.native_handle(), 0600);
     unix_.bind(asio::local::stream_protocol::endpoint(path.string()));
-    if (const auto other = who_else_has(path); !other.empty()) {
+    if (const auto other = untrusted_part_of(path); !other.empty()) {
       throw Error(Code::refused,
                   fmt::format("the socket {} is not this user's alone: {}", path.string(), other),
                   "choose a --socket in a folder that only this user and root may write");

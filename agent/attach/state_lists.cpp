@@ -6,8 +6,8 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/jobs/obstacles.h"
-#include "migrator/core/error.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/error.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/api/router.h"
-#include "agent/attach/hub.h"
+#include "agent/attach/runtime_hub.h"
 
 namespace cardswap {
 

@@ -6,7 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "agent/base/text_parts.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "agent/base/task_group.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

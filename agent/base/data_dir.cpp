@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/base/own_path.h"
-#include "migrator/core/error.h"
+#include "agent/base/path_trust.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {
@@ -39,7 +39,8 @@ void check_entry(const std::filesystem::path& entry) {
   // A link of our own to a larger disk is a way to set a host up; a file's is not.
   struct stat target {};
   if (::stat(entry.c_str(), &target) != 0 || !S_ISDIR(target.st_mode)) refuse("is a link");
-  if (const auto other = who_else_has(entry); !other.empty()) refuse("is a link, and " + other);
+  if (const auto other = untrusted_part_of(entry); !other.empty())
+    refuse("is a link, and " + other);
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ void take_data_dir(const Config& config) {
                 "choose a --data-dir that this user may write");
   }
   close_to_own_group(dir);
-  if (const auto other = who_else_has(dir); !other.empty()) {
+  if (const auto other = untrusted_part_of(dir); !other.empty()) {
     throw Error(Code::refused,
                 fmt::format("the data folder {} is not this user's alone: {}", dir.string(), other),
                 "choose a --data-dir in a folder that only this user and root may write");

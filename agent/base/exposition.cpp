@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include "agent/base/json_fields.h"
-#include "migrator/core/named.h"
+#include "migrator/base/named.h"
 
 /// JSON from a struct's one list of fields, and back: the same list as its bytes on the wire
 /// (migrator/wire/archive.h). Enumerations are written by name.

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 /// Fields of JSON that may lack them or hold something else: records of our own that another
 /// release wrote, answers of agents, what programs say. Only what is said to throws. What has to be

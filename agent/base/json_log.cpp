@@ -4,8 +4,8 @@
 
 #include <boost/json.hpp>
 
-#include "agent/base/shown.h"
-#include "migrator/core/utf8.h"
+#include "agent/base/printable.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -44,7 +44,7 @@ class ShownMessage final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
               spdlog::memory_buf_t& out) override {
-    const auto text = shown({message.payload.data(), message.payload.size()});
+    const auto text = printable({message.payload.data(), message.payload.size()});
     out.append(text.data(), text.data() + text.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {

@@ -18,7 +18,7 @@ struct LogSubject {
 /// One JSON object a line: {"time", "level", "message"}, and "job" and "migration" where the
 /// message begins with them. The message may hold any bytes; one that is not UTF-8 becomes '?'.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> json_log_format();
-/// One text line a message: time, level and the message as shown() prints it.
+/// One text line a message: time, level and the message as printable() prints it.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> text_log_format();
 
 }  // namespace cardswap

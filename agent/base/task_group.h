@@ -16,7 +16,7 @@
 #include <set>
 #include <string>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

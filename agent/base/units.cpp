@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -8,10 +8,10 @@
 #include <memory>
 #include <thread>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/base/units.h"
-#include "agent/cli/agent_address.h"
 #include "agent/cli/commands.h"
+#include "agent/http/agent_address.h"
 
 namespace cardswap::cli {
 namespace {
@@ -64,14 +64,14 @@ std::string listed(const json::object& answer, const AgentAddress& asked, bool c
   if (const auto* warnings = answer.if_contains("warnings");
       warnings != nullptr && warnings->is_array()) {
     for (const auto& warning : warnings->get_array()) {
-      if (warning.is_string()) text += "warning: " + shown(warning.get_string()) + "\n";
+      if (warning.is_string()) text += "warning: " + printable(warning.get_string()) + "\n";
     }
   }
   for (const auto& item : answer.at("cordons").as_array()) {
     const auto& cordon = item.as_object();
     const auto& device = cordon.at("device");
     text += fmt::format("still cordoned: {}{}\n", asked.agent.text(),
-                        device.is_string() ? "/" + shown(device.get_string()) : "");
+                        device.is_string() ? "/" + printable(device.get_string()) : "");
   }
   return text;
 }

@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "agent/security/tls_context.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cli {
 namespace {

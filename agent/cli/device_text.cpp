@@ -17,7 +17,7 @@ std::string joined(const json::array& names) {
   for (const auto& name : names) {
     if (!name.is_string()) continue;
     if (!result.empty()) result += ", ";
-    result += shown(name.get_string());
+    result += printable(name.get_string());
   }
   return result.empty() ? "-" : result;
 }

@@ -6,12 +6,12 @@
 #include <boost/json.hpp>
 #include <iostream>
 
-#include "agent/base/outside.h"
 #include "agent/base/units.h"
-#include "agent/cli/agent_address.h"
+#include "agent/base/validate.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/hook.h"
-#include "agent/handover/migration_request.h"
+#include "agent/handover/source/migration_request.h"
+#include "agent/http/agent_address.h"
 
 namespace cardswap::cli {
 namespace {
@@ -37,7 +37,7 @@ bool elsewhere_may_help(Code code) {
 /// A name of the agent's answer, which becomes an argument of the hook or a part of another call.
 std::string name_at(const json::object& from, std::string_view key,
                     bool (*is_right)(std::string_view), const http::Endpoint& agent) {
-  auto name = shown_at(from, key);
+  auto name = printable_at(from, key);
   if (is_right(name)) return name;
   throw Error(Code::corrupt,
               fmt::format("the agent at {} tells '{}', which is no {}", agent.text(), name, key),
@@ -50,11 +50,11 @@ Drain::Drain(const Context& context, DrainOptions options)
     : context_(context),
       options_(std::move(options)),
       drained_(parse_agent_address("drain", options_.host).agent),
-      host_name_(shown_at(client().call("GET", "/v1/version"), "host")),
+      host_name_(printable_at(client().call("GET", "/v1/version"), "host")),
       deadline_(Clock::time_point::max()),
       targets_(drained_, options_.to, context.credentials),
       view_(context, options_.dry_run) {
-  if (!outside::is_place(host_name_)) host_name_ = drained_.text();
+  if (!validate::is_device_or_host(host_name_)) host_name_ = drained_.text();
   const auto limit = parse_duration("--deadline", options_.deadline);
   if (limit.count() > 0) deadline_ = Clock::now() + limit;
   for (const auto& problem : targets_.problems()) {
@@ -95,9 +95,9 @@ void Drain::cordon() {
 
 void Drain::note_job(Item& item, const json::object& job) {
   auto& placed = item.job;
-  placed.name = name_at(job, "name", outside::is_job_name, drained_);
+  placed.name = name_at(job, "name", validate::is_job_name, drained_);
   placed.host = drained_.text();
-  placed.device = name_at(job, "device", outside::is_place, drained_);
+  placed.device = name_at(job, "device", validate::is_device_or_host, drained_);
   placed.kind = placed.device.substr(0, placed.device.find(':'));
   placed.state_bytes = number_at<std::uint64_t>(job, "state_bytes");
   placed.movable = flag_at(job, "attached") && placed.state_bytes > 0;
@@ -119,7 +119,7 @@ bool Drain::take_up(Item& item, const std::string& migration) {
   if (!found.at("result").is_null()) return false;
   item.migration = std::move(found);
   item.row.migration = migration;
-  item.row.to = shown_at(item.migration, "to");
+  item.row.to = printable_at(item.migration, "to");
   item.row.tries += 1;
   item.hooked = true;
   item.phase = Phase::moving;
@@ -132,12 +132,12 @@ void Drain::refresh() {
   std::vector<std::string> live;
   for (const auto& entry : answer.at("jobs").as_array()) {
     const auto& job = entry.as_object();
-    const auto state = shown_at(job, "state");
+    const auto state = printable_at(job, "state");
     if (state == "standby") ++arriving_;
     if (state != "starting" && state != "running" && state != "frozen" && state != "in_doubt") {
       continue;
     }
-    const auto name = name_at(job, "name", outside::is_job_name, drained_);
+    const auto name = name_at(job, "name", validate::is_job_name, drained_);
     live.push_back(name);
     auto item = std::find_if(items_.begin(), items_.end(),
                              [&](const Item& known) { return known.job.name == name; });
@@ -154,8 +154,8 @@ void Drain::refresh() {
     note_job(*item, job);
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
-    if (!shown_at(job, "migration").empty()) {
-      take_up(*item, name_at(job, "migration", outside::is_migration_id, drained_));
+    if (!printable_at(job, "migration").empty()) {
+      take_up(*item, name_at(job, "migration", validate::is_migration_id, drained_));
     }
   }
   for (auto& item : items_) {
@@ -238,7 +238,7 @@ void Drain::start(Item& item, const PlacementDevice& device) {
   spec.to = item.row.to;
   try {
     item.migration = client().call("POST", "/v1/migrations", request_body(spec));
-    item.row.migration = name_at(item.migration, "id", outside::is_migration_id, drained_);
+    item.row.migration = name_at(item.migration, "id", validate::is_migration_id, drained_);
     item.phase = Phase::moving;
   } catch (const Error& error) {
     // Ended or under way meanwhile, or the agent went away: the next look at the jobs tells.
@@ -260,17 +260,17 @@ void Drain::follow() {
 void Drain::ended(Item& item) {
   const auto& m = item.migration;
   placement_is_old_ = true;
-  item.row.strategy = shown_at(m, "strategy");
+  item.row.strategy = printable_at(m, "strategy");
   item.row.total_time_ms = number_at(m.at("progress").as_object(), "total_time_ms");
   item.row.stall_ms = known_amount_at(m, "stall_ms");
   item.row.lost_ms = known_amount_at(m, "lost_ms");
-  if (shown_at(m, "result") == "ok") {
+  if (printable_at(m, "result") == "ok") {
     item.row.downtime_ms = number_at(m, "downtime_ms");
     over(item, "moved", item.row.tries > 1 ? fmt::format("at try {}", item.row.tries) : "");
     return;
   }
   const auto error = http::error_from_json(m.at("error"));
-  if (shown_at(m, "result") == "cancelled") {
+  if (printable_at(m, "result") == "cancelled") {
     over(item, "cancelled", stopped_.empty() ? error.failure() : "by the " + stopped_);
   } else if (elsewhere_may_help(error.code()) && item.row.tries < kTriesMax && stopped_.empty()) {
     retry_elsewhere(item, error);
@@ -318,7 +318,7 @@ std::string Drain::hook(Item& item, const std::string& phase) {
                   {"TO", item.row.to},
                   {"RESULT", item.row.result},
                   {"MIGRATION", item.row.migration},
-                  {"NOTE", shown(item.row.note)}};
+                  {"NOTE", printable(item.row.note)}};
   facts.emplace_back("DOWNTIME_MS",
                      item.row.downtime_ms ? fmt::format("{:.3f}", *item.row.downtime_ms) : "");
   facts.emplace_back("LOST_MS", item.row.lost_ms ? fmt::format("{:.3f}", *item.row.lost_ms) : "");

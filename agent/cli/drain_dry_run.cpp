@@ -2,9 +2,9 @@
 
 #include <boost/json.hpp>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/cli/drain.h"
-#include "agent/handover/migration_request.h"
+#include "agent/handover/source/migration_request.h"
 
 namespace cardswap::cli {
 
@@ -47,7 +47,7 @@ Exit Drain::dry_run() {
       }
       std::string blocked;
       for (const auto& reason : plan.at("blocked_reasons").as_array()) {
-        blocked += (blocked.empty() ? "" : "; ") + shown(reason.as_string());
+        blocked += (blocked.empty() ? "" : "; ") + printable(reason.as_string());
       }
       over(item, blocked.empty() ? "fits" : "stays", blocked);
     } catch (const Error& error) {

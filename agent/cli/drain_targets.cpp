@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/cli/agent_address.h"
+#include "agent/http/agent_address.h"
 #include "agent/placement/device_json.h"
 
 namespace cardswap::cli {

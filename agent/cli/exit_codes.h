@@ -1,6 +1,6 @@
 #pragma once
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "agent/base/shown_fields.h"
+#include "agent/base/printable_fields.h"
 #include "agent/base/units.h"
 
 /// Fields of an agent's answer as a table shows them.
@@ -15,7 +15,7 @@ inline std::string text(const boost::json::object& from, std::string_view key,
                         std::string_view otherwise = "-") {
   const auto* value = value_at(from, key);
   if (value == nullptr) return std::string(otherwise);
-  if (value->is_string()) return shown(value->get_string());
+  if (value->is_string()) return printable(value->get_string());
   return boost::json::serialize(*value);
 }
 inline std::string size(const boost::json::object& from, std::string_view key) {

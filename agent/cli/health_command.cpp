@@ -44,7 +44,7 @@ std::string breaker_text(const json::object& answer) {
   return fmt::format(
       "breaker: OPEN since {}: {}; it closes at {}, or with `cardswap health --close-breaker "
       "--reason TEXT`\n",
-      time_text(number_at<std::int64_t>(of, "since_ms")), shown_at(of, "why"),
+      time_text(number_at<std::int64_t>(of, "since_ms")), printable_at(of, "why"),
       time_text(number_at<std::int64_t>(of, "until_ms")));
 }
 
@@ -53,7 +53,7 @@ std::string health_text(const json::object& answer) {
   const auto& moves = answer.at("moves").as_object();
   auto text = fmt::format(
       "{}: {} | incidents={} moves_running={};;;0;{} moves_last_hour={};;;0;{}\n",
-      shown_at(answer, "status"), shown_at(answer, "summary"),
+      printable_at(answer, "status"), printable_at(answer, "summary"),
       answer.at("incidents").as_array().size(), number_at<std::int64_t>(moves, "running"),
       number_at<std::int64_t>(moves, "at_once"), number_at<std::int64_t>(moves, "last_hour"),
       number_at<std::int64_t>(moves, "per_hour"));
@@ -61,15 +61,15 @@ std::string health_text(const json::object& answer) {
       {"STATE", "DEVICE", "CODE", "ACTION", "PHASE", "COUNT", "WHAT"}};
   for (const auto& item : answer.at("incidents").as_array()) {
     const auto& incident = item.as_object();
-    const auto text_of = shown_at(incident, "text");
-    rows.push_back({shown_at(incident, "state"), shown_at(incident, "device"),
-                    shown_at(incident, "code"), shown_at(incident, "action"),
-                    shown_at(incident, "phase"),
+    const auto text_of = printable_at(incident, "text");
+    rows.push_back({printable_at(incident, "state"), printable_at(incident, "device"),
+                    printable_at(incident, "code"), printable_at(incident, "action"),
+                    printable_at(incident, "phase"),
                     std::to_string(number_at<std::int64_t>(incident, "count")),
-                    text_of.empty() ? shown_at(incident, "detail") : text_of});
+                    text_of.empty() ? printable_at(incident, "detail") : text_of});
   }
   if (rows.size() > 1) text += table(rows);
-  const auto mode = shown_at(answer, "mode");
+  const auto mode = printable_at(answer, "mode");
   text += mode == "observe"
               ? "mode: observe (nothing is moved; `cardswap events` tells what would be)\n"
               : fmt::format("mode: {}\n", mode);
@@ -77,7 +77,7 @@ std::string health_text(const json::object& answer) {
   for (const auto& source : answer.at("sources").as_object()) {
     if (source.value().is_string() && source.value().get_string() != "ok") {
       text += fmt::format("source {}: {}\n", std::string(source.key()),
-                          shown(source.value().get_string()));
+                          printable(source.value().get_string()));
     }
   }
   return text;
@@ -110,11 +110,11 @@ std::string event_line(const json::object& event) {
   const auto at = number_at<std::int64_t>(event, "at_ms");
   auto line = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {:<14}",
                           fmt::gmtime(static_cast<std::time_t>(at / 1000)), at % 1000,
-                          shown_at(event, "kind"));
+                          printable_at(event, "kind"));
   for (const auto* key : {"device", "code", "job", "migration"}) {
-    if (const auto value = shown_at(event, key); !value.empty()) line += " " + value;
+    if (const auto value = printable_at(event, key); !value.empty()) line += " " + value;
   }
-  return line + ": " + shown_at(event, "text") + "\n";
+  return line + ": " + printable_at(event, "text") + "\n";
 }
 
 std::string events_text(const json::object& answer) {

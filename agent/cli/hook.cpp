@@ -14,7 +14,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 extern char** environ;  // NOLINT: POSIX's name
 

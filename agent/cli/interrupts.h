@@ -4,7 +4,7 @@
 #include <csignal>
 #include <string>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::cli {
 

@@ -7,11 +7,11 @@
 #include <set>
 #include <thread>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/base/units.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 
 extern char** environ;  // NOLINT: POSIX's name
 

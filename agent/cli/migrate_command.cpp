@@ -8,15 +8,15 @@
 #include <memory>
 #include <optional>
 
-#include "agent/base/outside.h"
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
+#include "agent/base/validate.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/fields.h"
-#include "agent/cli/lost_text.h"
+#include "agent/cli/lost_time_text.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
-#include "agent/handover/migration_request.h"
-#include "agent/handover/split_brain.h"
+#include "agent/handover/source/migration_request.h"
+#include "agent/handover/source/split_brain.h"
 
 namespace cardswap::cli {
 namespace {
@@ -76,8 +76,8 @@ Exit outcome(const Context& context, const json::object& migration) {
   }
   if (done) return Exit::done;
   const auto error = http::error_from_json(migration.at("error"));
-  std::cerr << fmt::format("cardswap: job {} to {}: {}\n", shown_at(migration, "job"),
-                           shown_at(migration, "to"), error.failure());
+  std::cerr << fmt::format("cardswap: job {} to {}: {}\n", printable_at(migration, "job"),
+                           printable_at(migration, "to"), error.failure());
   if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << "\n";
   return exit_for(error.code());
 }
@@ -96,7 +96,7 @@ class Wish {
     if (leave_at_) leave(migration);
     if (signal == SIGINT && !context_.interrupts.confirmed(
                                 fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
-                                            id_, shown_at(migration, "job")))) {
+                                            id_, printable_at(migration, "job")))) {
       return;
     }
     leave_at_ = Clock::now() + (signal == SIGTERM ? kTermWaits : kInterruptWaits);
@@ -130,7 +130,7 @@ class Wish {
   [[noreturn]] void leave(const json::object& migration) const {
     throw Error(Code::cancelled,
                 fmt::format("left migration {} of job {} as it is: {}", id_,
-                            shown_at(migration, "job"), shown_at(migration, "state")),
+                            printable_at(migration, "job"), printable_at(migration, "state")),
                 "`cardswap status " + id_ + "` tells what becomes of it");
   }
 
@@ -164,7 +164,7 @@ void wait_for_steps(const Context& context, Client& client, const std::string& i
 }
 
 Exit follow(const Context& context, Client& client, json::object migration) {
-  const auto id = outside::migration_id("id", std::string(migration.at("id").as_string()));
+  const auto id = validate::migration_id("id", std::string(migration.at("id").as_string()));
   Progress progress(context.quiet || context.json());
   Wish wish(context, client, id);
   while (migration.at("result").is_null()) {
@@ -174,9 +174,9 @@ Exit follow(const Context& context, Client& client, json::object migration) {
       throw Error(Code::in_doubt,
                   fmt::format("migration {} of job {} is in doubt: {} does not tell whether it has "
                               "the job; nothing steps on the source",
-                              id, shown_at(migration, "job"), shown_at(migration, "to")),
+                              id, printable_at(migration, "job"), printable_at(migration, "to")),
                   "it ends by itself when that agent is back; else " +
-                      what_to_do_in_doubt(id, shown_at(migration, "to")));
+                      what_to_do_in_doubt(id, printable_at(migration, "to")));
     }
     wish.look(migration, progress);
     wish.check(migration);

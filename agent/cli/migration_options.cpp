@@ -4,8 +4,8 @@
 
 #include "agent/base/text_parts.h"
 #include "agent/base/units.h"
-#include "migrator/core/error.h"
-#include "migrator/core/named.h"
+#include "migrator/base/error.h"
+#include "migrator/base/named.h"
 
 namespace cardswap::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "migrator/core/migration_spec.h"
+#include "migrator/plan/migration_spec.h"
 
 namespace cardswap::cli {
 

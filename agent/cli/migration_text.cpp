@@ -9,7 +9,7 @@
 
 #include "agent/base/units.h"
 #include "agent/cli/fields.h"
-#include "agent/cli/lost_text.h"
+#include "agent/cli/lost_time_text.h"
 
 namespace cardswap::cli {
 namespace {
@@ -285,7 +285,7 @@ std::string plan_text(const json::object& plan) {
     result += "the process itself goes with CRIU: that comes on top of the downtime\n";
   }
   for (const auto& reason : array_at(plan, "blocked_reasons")) {
-    result += fmt::format("blocked: {}\n", shown(reason.as_string()));
+    result += fmt::format("blocked: {}\n", printable(reason.as_string()));
   }
   if (const auto hint = text(plan, "hint", ""); !hint.empty()) {
     result += fmt::format("hint: {}\n", hint);

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <memory>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/text.h"
 
@@ -153,11 +153,11 @@ void add_devices(CLI::App& app, Context& context, Run& run) {
 }
 
 std::string versions_text(const json::object& answer) {
-  auto text =
-      fmt::format("cardswap {}, agent {} on {}\n", CARDSWAP_VERSION,
-                  shown(answer.at("version").as_string()), shown(answer.at("host").as_string()));
+  auto text = fmt::format("cardswap {}, agent {} on {}\n", CARDSWAP_VERSION,
+                          printable(answer.at("version").as_string()),
+                          printable(answer.at("host").as_string()));
   for (const auto& warning : answer.at("warnings").as_array()) {
-    text += fmt::format("warning: {}\n", shown(warning.as_string()));
+    text += fmt::format("warning: {}\n", printable(warning.as_string()));
   }
   return text;
 }

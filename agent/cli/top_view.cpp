@@ -31,14 +31,14 @@ std::vector<const json::object*> objects(const json::object& from, std::string_v
 }
 
 bool is_live(const json::object& job) {
-  const auto state = shown_at(job, "state");
+  const auto state = printable_at(job, "state");
   return state == "starting" || state == "running" || state == "standby" || state == "frozen" ||
          state == "in_doubt";
 }
 
 std::string phase(const json::object& migration, const json::object& progress) {
-  const auto state = shown_at(migration, "state");
-  const auto phase = shown_at(progress, "phase");
+  const auto state = printable_at(migration, "state");
+  const auto phase = printable_at(progress, "phase");
   if (state != "syncing" || phase.empty()) return state;
   const auto rounds = number_at(progress, "rounds");
   return rounds > 0 ? fmt::format("{} {:.0f}", phase, rounds) : phase;
@@ -53,10 +53,10 @@ std::vector<std::string> device_lines(const TopSnapshot& seen, std::size_t width
     if (const auto* list = value_at(*device, "jobs"); list != nullptr && list->is_array()) {
       jobs = list->get_array().size();
     }
-    rows.push_back({shown_at(*device, "name"), fmt::format("{}", jobs), size(reserved),
+    rows.push_back({printable_at(*device, "name"), fmt::format("{}", jobs), size(reserved),
                     size(number_at(*device, "free_bytes")), size(total),
                     total > 0 ? fmt::format("{:.0f}%", 100 * reserved / total) : "",
-                    shown_at(*device, "model")});
+                    printable_at(*device, "model")});
   }
   return fitted({{"DEVICE", 0, false},
                  {"JOBS", 2, true},
@@ -72,22 +72,22 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
   std::map<std::string, const json::object*> moving;  // by job
   for (const auto* migration : objects(seen.migrations, "migrations")) {
     if (value_at(*migration, "result") == nullptr)
-      moving.emplace(shown_at(*migration, "job"), migration);
+      moving.emplace(printable_at(*migration, "job"), migration);
   }
   auto jobs = objects(seen.jobs, "jobs");
   std::stable_partition(jobs.begin(), jobs.end(),
                         [](const json::object* job) { return is_live(*job); });
   Rows rows;
   for (const auto* job : jobs) {
-    const auto state = shown_at(*job, "state");
+    const auto state = printable_at(*job, "state");
     const bool told = number_at(*job, "step") > 0 || number_at(*job, "state_bytes") > 0;
-    std::vector<std::string> row{shown_at(*job, "name"),
+    std::vector<std::string> row{printable_at(*job, "name"),
                                  state,
-                                 shown_at(*job, "device"),
+                                 printable_at(*job, "device"),
                                  told ? fmt::format("{:.0f}", number_at(*job, "step")) : "-",
                                  told ? format_ms(number_at(*job, "median_step_ms")) : "-",
                                  told ? size(number_at(*job, "state_bytes")) : "-"};
-    const auto found = moving.find(shown_at(*job, "name"));
+    const auto found = moving.find(printable_at(*job, "name"));
     if (found != moving.end() && state != "standby" && is_live(*job)) {
       const auto& migration = *found->second;
       const auto* value = value_at(migration, "progress");
@@ -102,9 +102,9 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
            total > 0 ? fmt::format("{}/{}", size(number_at(progress, "transferred")), size(total))
                      : "",
            rate > 0 ? size(rate) + "/s" : "", downtime > 0 ? format_ms(downtime) : "",
-           shown_at(migration, "to")});
-    } else if (!shown_at(*job, "moved_to").empty()) {
-      row.insert(row.end(), {"", "", "", "", shown_at(*job, "moved_to")});
+           printable_at(migration, "to")});
+    } else if (!printable_at(*job, "moved_to").empty()) {
+      row.insert(row.end(), {"", "", "", "", printable_at(*job, "moved_to")});
     }
     rows.push_back(std::move(row));
   }
@@ -133,8 +133,8 @@ std::string header(const TopSnapshot& seen) {
   std::size_t live = 0;
   for (const auto* job : objects(seen.jobs, "jobs")) live += is_live(*job) ? 1 : 0;
   const auto migrations = objects(seen.migrations, "migrations").size();
-  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", shown_at(seen.version, "host"),
-                     shown_at(seen.version, "version"),
+  return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", printable_at(seen.version, "host"),
+                     printable_at(seen.version, "version"),
                      uptime(number_at(seen.version, "uptime_ms")), live, live == 1 ? "job" : "jobs",
                      migrations, migrations == 1 ? "migration" : "migrations");
 }

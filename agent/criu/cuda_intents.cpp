@@ -6,7 +6,7 @@
 #include <boost/json.hpp>
 #include <span>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 

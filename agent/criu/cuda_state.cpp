@@ -7,7 +7,7 @@
 #include <ranges>
 
 #include "agent/process/process_tree.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {
@@ -141,11 +141,11 @@ asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
   co_return findings;
 }
 
-Hooks CudaState::hooks() {
-  Hooks hooks;
+Callbacks CudaState::hooks() {
+  Callbacks hooks;
   if (driver_) {
     hooks.before_dump = [this](ProcessId root) { return suspend(root); };
-    hooks.before_kill = [this](ProcessId root) { return take_down(root); };
+    hooks.before_kill = [this](ProcessId root) { return suspend_before_kill(root); };
   }
   hooks.after_restore = [this](RestoredTree tree) { return resume(std::move(tree)); };
   hooks.undo = [this](ProcessId root) { return bring_back(root); };
@@ -230,7 +230,7 @@ asio::awaitable<void> CudaState::bring_back(ProcessId root) {
 }
 
 /// A process that is killed while it has its GPUs can leave them unusable; so it lets them go.
-asio::awaitable<void> CudaState::take_down(ProcessId root) {
+asio::awaitable<void> CudaState::suspend_before_kill(ProcessId root) {
   std::vector<Process> found;
   if (!driver_) co_return;
   try {

@@ -39,7 +39,7 @@ class CudaState {
   asio::awaitable<GpuFindings> examine(ProcessId root);
 
   /// The steps around CRIU; they live as long as this.
-  [[nodiscard]] Hooks hooks();
+  [[nodiscard]] Callbacks hooks();
   /// Trees to which something is being done, or was when a former agent ended: jobs on their way
   /// out and not back yet, copies that were not granted the job.
   [[nodiscard]] std::vector<ProcessId> trees(CudaIntent::Side side) const;
@@ -59,7 +59,7 @@ class CudaState {
   asio::awaitable<std::vector<std::uint32_t>> suspend(ProcessId root);
   asio::awaitable<void> resume(RestoredTree tree);
   asio::awaitable<void> bring_back(ProcessId root);
-  asio::awaitable<void> take_down(ProcessId root);
+  asio::awaitable<void> suspend_before_kill(ProcessId root);
   void forget(const ProcessId& root);
 
   asio::io_context& context_;

@@ -7,7 +7,7 @@
 #include "agent/criu/unix_peers.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/run_in_child.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap::criu {
 
@@ -38,9 +38,9 @@ void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
   }
 }
 
-Examined look_at(const ProcessId& root, const std::filesystem::path& log,
-                 std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
-  Examined examined;
+TreeReport look_at(const ProcessId& root, const std::filesystem::path& log,
+                   std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
+  TreeReport examined;
   if (!tool.usable()) examined.reasons.push_back(tool.problem);
   auto tree = read_tree("/proc", tree_of(root), log);
   sort_unix_sockets(tree, agent_socket);
@@ -51,16 +51,16 @@ Examined look_at(const ProcessId& root, const std::filesystem::path& log,
   return examined;
 }
 
-std::string serialize(const Examined& examined) {
+std::string serialize(const TreeReport& examined) {
   json::array reasons;
   for (const auto& reason : examined.reasons) reasons.emplace_back(as_utf8(reason));
   return json::serialize(
       json::object{{"reasons", std::move(reasons)}, {"needs", to_json(examined.needs)}});
 }
 
-Examined examined_in(const std::string& text) {
+TreeReport examined_in(const std::string& text) {
   const auto document = json::parse(text).as_object();
-  Examined examined;
+  TreeReport examined;
   for (const auto& reason : document.at("reasons").as_array()) {
     examined.reasons.emplace_back(reason.as_string());
   }
@@ -70,8 +70,8 @@ Examined examined_in(const std::string& text) {
 
 }  // namespace
 
-asio::awaitable<Examined> examine(ProcessId root, std::filesystem::path log,
-                                  std::uint64_t agent_socket, Tool tool, GpuFindings gpus) {
+asio::awaitable<TreeReport> examine(ProcessId root, std::filesystem::path log,
+                                    std::uint64_t agent_socket, Tool tool, GpuFindings gpus) {
   // Named: GCC 12 destroys what a temporary lambda holds twice where it is awaited.
   const std::function<std::string()> look = [root, log, agent_socket, tool, gpus] {
     return serialize(look_at(root, log, agent_socket, tool, gpus));

@@ -12,7 +12,7 @@
 namespace cardswap::criu {
 
 /// A job's processes before they are moved: why they cannot be, and what they need elsewhere.
-struct Examined {
+struct TreeReport {
   std::vector<std::string> reasons;
   HostNeeds needs;
 };
@@ -20,8 +20,8 @@ struct Examined {
 /// Looks at the tree below `root` as it is now, beside the agent: what the processes map and have
 /// open may keep whoever looks waiting. `agent_socket`: the inode of this agent's end of the job's
 /// connection. `gpus`: what a driver says of the same tree. Throws Error{timed_out} after 5 s.
-[[nodiscard]] boost::asio::awaitable<Examined> examine(ProcessId root, std::filesystem::path log,
-                                                       std::uint64_t agent_socket, Tool tool,
-                                                       GpuFindings gpus);
+[[nodiscard]] boost::asio::awaitable<TreeReport> examine(ProcessId root, std::filesystem::path log,
+                                                         std::uint64_t agent_socket, Tool tool,
+                                                         GpuFindings gpus);
 
 }  // namespace cardswap::criu

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "agent/process/run_in_child.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -14,7 +14,7 @@
 #include <span>
 
 #include "agent/criu/build_id.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::criu {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "agent/process/user.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -20,9 +20,9 @@
 #include "agent/criu/proc_files.h"
 #include "agent/criu/same_file.h"
 #include "agent/process/pipe.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -21,7 +21,7 @@ struct RestoredTree {
 /// What has to be done to a process around CRIU, for state that CRIU does not know, such as a
 /// driver's. Empty members do nothing. Each throws Error, which ends the move, but for `undo`,
 /// `before_kill` and `ended`, which do not.
-struct Hooks {
+struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
   using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
 

@@ -7,7 +7,7 @@
 #include "agent/base/json_fields.h"
 #include "agent/base/task_group.h"
 #include "agent/criu/handoff_dir.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 

@@ -17,7 +17,7 @@ class Host {
       : config_(config), cuda_(context, config, journal), hooks_(cuda_.hooks()) {}
 
   /// Steps around CRIU for state that it does not know; all of them after look().
-  [[nodiscard]] const Hooks& hooks() const { return hooks_; }
+  [[nodiscard]] const Callbacks& hooks() const { return hooks_; }
   [[nodiscard]] CudaState& cuda() { return cuda_; }
   [[nodiscard]] const CudaState& cuda() const { return cuda_; }
 
@@ -30,7 +30,7 @@ class Host {
 
   const Config& config_;
   CudaState cuda_;
-  Hooks hooks_;
+  Callbacks hooks_;
   Tool tool_{"", "", "not looked for yet"};
   bool looking_ = false;
   bool looked_ = false;

@@ -7,9 +7,9 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "agent/base/outside.h"
+#include "agent/base/validate.h"
 #include "agent/criu/build_id.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {
@@ -93,7 +93,9 @@ HostNeeds needs_from_json(const json::object& body) {
     if (!value.is_string()) throw Error(Code::bad_request, "'process' holds what is no text");
     return std::string(value.get_string());
   };
-  const auto line = [&](const json::value& value) { return outside::line("process", text(value)); };
+  const auto line = [&](const json::value& value) {
+    return validate::line("process", text(value));
+  };
   for (const auto& feature : list("cpu_features")) needs.cpu_features.push_back(line(feature));
   for (const auto& item : list("files")) {
     if (!item.is_object()) throw Error(Code::bad_request, "'process.files' holds no objects");
@@ -108,8 +110,8 @@ HostNeeds needs_from_json(const json::object& body) {
     NeededFile file;
     file.path = text(field("path"));
     file.build_id = text(field("build_id"));
-    if (!file.path.starts_with('/') || !outside::is_path(file.path) ||
-        !outside::is_line(file.build_id, kBuildIdDigitsMax)) {
+    if (!file.path.starts_with('/') || !validate::is_path(file.path) ||
+        !validate::is_line(file.build_id, kBuildIdDigitsMax)) {
       throw Error(Code::bad_request, "a file of the process has no absolute path");
     }
     boost::system::error_code no_number;

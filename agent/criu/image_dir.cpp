@@ -13,7 +13,7 @@
 #include <cstring>
 #include <memory>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

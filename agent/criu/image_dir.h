@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::criu {
 

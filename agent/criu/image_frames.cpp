@@ -9,8 +9,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
 
 namespace cardswap::criu {
 

@@ -4,9 +4,9 @@
 #include <limits>
 #include <set>
 
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 namespace cardswap::criu {
 namespace {

@@ -14,9 +14,9 @@
 #include "agent/base/address.h"
 #include "agent/base/task_group.h"
 #include "agent/criu/image_frames.h"
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 namespace cardswap::criu {
 namespace {

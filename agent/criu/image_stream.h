@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/criu/image_greetings.h"
+#include "agent/criu/image_handshakes.h"
 #include "agent/criu/image_manifest.h"
 #include "migrator/core/cipher.h"
 #include "migrator/core/rate.h"
@@ -57,7 +57,7 @@ class ImageReceiver {
  private:
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::ip::tcp::socket socket_;
-  ImageGreetings greetings_;
+  ImageHandshakes greetings_;
   std::string key_;
   std::unique_ptr<ImageFrames> frames_;
 };

@@ -29,9 +29,9 @@
 #include "agent/process/process_tree.h"
 #include "agent/process/supervisor_main.h"
 #include "agent/process/wait_for_tree.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap::criu {
 namespace {

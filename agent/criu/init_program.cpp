@@ -22,7 +22,7 @@
 #include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 

@@ -8,7 +8,7 @@
 
 #include "agent/criu/image_dir.h"
 #include "agent/process/process.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 /// cardswap-init as the agent sees it. It runs CRIU and does not end with the agent.
 namespace cardswap::criu {

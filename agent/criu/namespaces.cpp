@@ -12,8 +12,8 @@
 #include <sstream>
 #include <string>
 
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

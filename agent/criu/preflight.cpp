@@ -69,7 +69,7 @@ std::string_view anonymous_name(std::string_view target) {
 }
 
 /// Files that are a view of the kernel or a program's handle to it, and no file to find elsewhere.
-std::string_view special_file(const OpenThing& thing) {
+std::string_view special_file(const OpenDescriptor& thing) {
   switch (thing.file_system) {
     case kMqueueMagic: return "a POSIX message queue";
     case HUGETLBFS_MAGIC: return "a file of huge pages";
@@ -195,8 +195,8 @@ class Preflight {
     }
   }
 
-  void examine(const OpenThing& thing) {
-    using Kind = OpenThing::Kind;
+  void examine(const OpenDescriptor& thing) {
+    using Kind = OpenDescriptor::Kind;
     const auto& path = thing.target;
     if (!thing.info.lock.empty()) {
       say("holds a lock ({}) on {} (fd {}): its copy would wait for it until the original ends, so "
@@ -229,13 +229,13 @@ class Preflight {
     }
   }
 
-  void examine_pipe(const OpenThing& thing, std::uint64_t pipe) {
+  void examine_pipe(const OpenDescriptor& thing, std::uint64_t pipe) {
     const auto& ends = pipes_[pipe];
     if (!ends.read || !ends.write) say("has a pipe (fd {}) to another process", thing.fd);
     if (thing.packets) say("has a pipe (fd {}) that keeps writes apart (O_DIRECT)", thing.fd);
   }
 
-  void examine_anonymous(const OpenThing& thing) {
+  void examine_anonymous(const OpenDescriptor& thing) {
     const auto& path = thing.target;
     if (is_one_of(kMovingAnonymous, path)) return;
     if (path == "anon_inode:[timerfd]") {
@@ -260,7 +260,7 @@ class Preflight {
   }
 
   /// Its own process' files are found again, because its number goes along.
-  void examine_proc_file(const OpenThing& thing) {
+  void examine_proc_file(const OpenDescriptor& thing) {
     const auto& path = thing.target;
     const auto [pid, rest] = process_in(path);
     if (pid != 0 && !inner_pids_.contains(pid)) {
@@ -273,7 +273,7 @@ class Preflight {
     }
   }
 
-  void examine_socket(const OpenThing& thing) {
+  void examine_socket(const OpenDescriptor& thing) {
     const auto inode = inode_of(thing.target, "socket");
     if (tree_.our_sockets.contains(inode)) return;
     if (tree_.unix_to_outside.contains(inode)) {

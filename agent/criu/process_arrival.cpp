@@ -13,9 +13,9 @@
 
 #include "agent/process/pipe.h"
 #include "agent/process/process_tree.h"
-#include "migrator/core/error.h"
-#include "migrator/core/ms_since.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/error.h"
+#include "migrator/base/ms_since.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap::criu {
 

@@ -10,7 +10,7 @@
 #include "agent/criu/hooks.h"
 #include "agent/criu/image_stream.h"
 #include "agent/criu/init_program.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::criu {
 
@@ -28,7 +28,7 @@ class ProcessArrival {
     std::filesystem::path log;        ///< of the job
     std::filesystem::path status;     ///< where its exit status will be
     std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here, for its driver
-    Hooks hooks;
+    Callbacks hooks;
   };
   /// Listens. Throws Error{io}.
   ProcessArrival(boost::asio::io_context& context, Needs needs);

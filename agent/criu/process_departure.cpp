@@ -11,8 +11,8 @@
 #include "agent/process/child.h"
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
-#include "migrator/core/error.h"
-#include "migrator/core/ms_since.h"
+#include "migrator/base/error.h"
+#include "migrator/base/ms_since.h"
 
 namespace cardswap::criu {
 namespace {
@@ -40,14 +40,14 @@ std::vector<std::string> names_of(const std::filesystem::path& log, const Proces
 }  // namespace
 
 ProcessDeparture::ProcessDeparture(asio::io_context& context, std::string criu,
-                                   std::filesystem::path job_dir, Hooks hooks)
+                                   std::filesystem::path job_dir, Callbacks hooks)
     : criu_(std::move(criu)),
       job_dir_(std::move(job_dir)),
       hooks_(std::move(hooks)),
       sender_(context) {}
 
-asio::awaitable<void> ProcessDeparture::prepare(Place place, ProcessId trainer, std::string user,
-                                                std::string socket) {
+asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint place, ProcessId trainer,
+                                                std::string user, std::string socket) {
   co_await sender_.connect(place.host, place.port, place.token, place.key);
   ProcessSpec spec;
   spec.argv = {program_beside("cardswap-holder").string(), "--keep", socket, "--trainer",

@@ -22,7 +22,7 @@ namespace cardswap::criu {
 class ProcessDeparture {
  public:
   /// Where the image goes.
-  struct Place {
+  struct ImageEndpoint {
     std::string host;  ///< where the target's agent takes the image
     std::uint16_t port = 0;
     std::string token;
@@ -30,11 +30,11 @@ class ProcessDeparture {
   };
 
   ProcessDeparture(boost::asio::io_context& context, std::string criu,
-                   std::filesystem::path job_dir, Hooks hooks);
+                   std::filesystem::path job_dir, Callbacks hooks);
 
   /// Does all that can be done while the job runs: connects to the target, starts the keeper for
   /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.
-  boost::asio::awaitable<void> prepare(Place place, ProcessId trainer, std::string user,
+  boost::asio::awaitable<void> prepare(ImageEndpoint place, ProcessId trainer, std::string user,
                                        std::string socket);
   [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
 
@@ -53,7 +53,7 @@ class ProcessDeparture {
  private:
   std::string criu_;
   std::filesystem::path job_dir_;
-  Hooks hooks_;
+  Callbacks hooks_;
   ImageSender sender_;
   ProcessId keeper_;
   std::optional<ImageDir> images_;

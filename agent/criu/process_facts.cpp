@@ -19,8 +19,8 @@
 namespace cardswap::criu {
 namespace {
 
-OpenThing::Kind kind_of(mode_t mode) {
-  using Kind = OpenThing::Kind;
+OpenDescriptor::Kind kind_of(mode_t mode) {
+  using Kind = OpenDescriptor::Kind;
   if (S_ISREG(mode)) return Kind::file;
   if (S_ISDIR(mode)) return Kind::folder;
   if (S_ISCHR(mode)) return Kind::character;
@@ -39,9 +39,9 @@ std::string protocol_of(const std::filesystem::path& descriptor) {
 }
 
 /// Of two that were stat'ed; a file system's own numbers are the same by both ways.
-OpenThing read_open(const std::filesystem::path& process, const std::string& number,
-                    const struct stat& log) {
-  OpenThing thing;
+OpenDescriptor read_open(const std::filesystem::path& process, const std::string& number,
+                         const struct stat& log) {
+  OpenDescriptor thing;
   const auto descriptor = process / "fd" / number;
   thing.fd = std::stoi(number);
   thing.target = link_of(descriptor);
@@ -64,7 +64,7 @@ OpenThing read_open(const std::filesystem::path& process, const std::string& num
   thing.major = major(about.st_rdev);
   thing.minor = minor(about.st_rdev);
   thing.is_log = log.st_ino != 0 && same_file(about, log);
-  if (thing.kind == OpenThing::Kind::socket) thing.protocol = protocol_of(descriptor);
+  if (thing.kind == OpenDescriptor::Kind::socket) thing.protocol = protocol_of(descriptor);
   struct statfs where {};
   if (::statfs(descriptor.c_str(), &where) == 0) {
     thing.file_system = static_cast<std::uint64_t>(where.f_type);

@@ -14,7 +14,7 @@
 namespace cardswap::criu {
 
 /// Something that a process has open.
-struct OpenThing {
+struct OpenDescriptor {
   /// What kind of thing it is.
   enum class Kind : std::uint8_t { other, file, folder, character, block, fifo, socket };
 
@@ -52,7 +52,7 @@ struct ProcessFacts {
   std::map<std::string, std::string> namespaces;  ///< "net" -> "net:[4026531840]"
   std::vector<Mapping> mappings;
   std::set<std::string> huge;  ///< ranges of mappings that consist of pages of hugetlbfs
-  std::vector<OpenThing> open;
+  std::vector<OpenDescriptor> open;
 };
 
 /// A job's processes, the root first.

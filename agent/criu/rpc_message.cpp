@@ -3,7 +3,7 @@
 #include <deque>
 #include <optional>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -13,9 +13,9 @@
 #include <cstring>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -13,15 +13,15 @@
 #include <set>
 #include <sstream>
 
-#include "agent/base/own_path.h"
+#include "agent/base/path_trust.h"
 #include "agent/base/units.h"
 #include "agent/criu/image_dir.h"
 #include "agent/criu/init_program.h"
 #include "agent/criu/rpc_message.h"
 #include "agent/process/child.h"
 #include "agent/process/program_beside.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 
@@ -84,7 +84,7 @@ asio::awaitable<Tool> probe_one(std::string path, std::filesystem::path dir) {
   Tool tool;
   tool.path = std::move(path);
   // Also of --criu: whoever may replace that program would be root with the next look for it.
-  if (const auto other = ::geteuid() == 0 ? who_else_has(tool.path) : std::string();
+  if (const auto other = ::geteuid() == 0 ? untrusted_part_of(tool.path) : std::string();
       !other.empty()) {
     tool.problem = fmt::format("{} is not run as root: {} ({})", tool.path, other, kHowToGetIt);
     co_return tool;

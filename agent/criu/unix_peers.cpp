@@ -9,7 +9,7 @@
 #include <array>
 #include <cstring>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::criu {
 namespace {

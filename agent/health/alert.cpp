@@ -7,11 +7,11 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_fields.h"
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/base/text_parts.h"
 #include "agent/health/xid_table.h"
-#include "migrator/core/error.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/error.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap::health {
 namespace {

@@ -199,11 +199,11 @@ Devices devices_in(const Alert& alert, const std::vector<DeviceName>& devices) {
 
 }  // namespace
 
-const char* to_string(Whose whose) {
+const char* to_string(AlertScope whose) {
   switch (whose) {
-    case Whose::ours: return "ours";
-    case Whose::not_ours: return "not_ours";
-    case Whose::unclear: return "unclear";
+    case AlertScope::ours: return "ours";
+    case AlertScope::not_ours: return "not_ours";
+    case AlertScope::unclear: return "unclear";
   }
   return "";
 }
@@ -213,10 +213,10 @@ AlertTarget target_of(const Alert& alert, const std::vector<DeviceName>& devices
   const auto hosts = hosts_in(alert, own);
   const auto of = devices_in(alert, devices);
   const auto unclear = [](std::string why) {
-    return AlertTarget{Whose::unclear, {}, std::move(why)};
+    return AlertTarget{AlertScope::unclear, {}, std::move(why)};
   };
   const auto not_ours = [](std::string why) {
-    return AlertTarget{Whose::not_ours, {}, std::move(why)};
+    return AlertTarget{AlertScope::not_ours, {}, std::move(why)};
   };
   if (!hosts.another.empty()) {
     if (hosts.us.empty() && !of.proved) return not_ours(hosts.another);
@@ -230,7 +230,7 @@ AlertTarget target_of(const Alert& alert, const std::vector<DeviceName>& devices
     if (of.proved) return unclear(of.not_here + " is no device of this agent, others are");
     return not_ours(of.not_here + " is no device of this agent");
   }
-  if (of.proved) return {Whose::ours, *of.proved, "its UUID"};
+  if (of.proved) return {AlertScope::ours, *of.proved, "its UUID"};
   auto us = hosts.us;
   if (us.empty()) {
     if (!hosts.asked.empty() && !hosts.asked_at.empty()) {
@@ -244,8 +244,8 @@ AlertTarget target_of(const Alert& alert, const std::vector<DeviceName>& devices
     return unclear("no label names a host or the UUID of a device");
   }
   if (of.called && of.whole_host) return unclear("it names both a device and the whole host");
-  if (of.called) return {Whose::ours, *of.called, us};
-  return {Whose::ours, std::string(kHost), us};
+  if (of.called) return {AlertScope::ours, *of.called, us};
+  return {AlertScope::ours, std::string(kHost), us};
 }
 
 }  // namespace cardswap::health

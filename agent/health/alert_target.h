@@ -10,16 +10,16 @@ namespace cardswap::health {
 
 /// The host whose fault an alert reports. Only an alert that proves to be about this host may move
 /// a job.
-enum class Whose : std::uint8_t {
+enum class AlertScope : std::uint8_t {
   ours,
   not_ours,  ///< it names another host, or a device that is not here
   unclear,   ///< no label names a host, or labels disagree: reported, never acted on
 };
-[[nodiscard]] const char* to_string(Whose whose);
+[[nodiscard]] const char* to_string(AlertScope whose);
 
 /// Which device an alert is about.
 struct AlertTarget {
-  Whose whose = Whose::unclear;
+  AlertScope whose = AlertScope::unclear;
   std::string device;  ///< if ours: a device of this agent, or kHost
   std::string why;     ///< for people: which label decided
 };

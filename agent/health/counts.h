@@ -8,10 +8,10 @@
 
 namespace cardswap::health {
 
-/// Counts everything that reached the monitor from outside since the agent started, for /metrics
-/// and GET /v1/health.
-struct Counts {
-  std::array<std::uint64_t, 3> alerts{};  ///< by Whose
+/// HealthCounters everything that reached the monitor from outside since the agent started, for
+/// /metrics and GET /v1/health.
+struct HealthCounters {
+  std::array<std::uint64_t, 3> alerts{};  ///< by AlertScope
   std::uint64_t alerts_unreadable = 0;
   std::uint64_t webhooks_taken = 0;
   std::uint64_t webhooks_refused = 0;
@@ -20,7 +20,7 @@ struct Counts {
   std::uint64_t moves_started = 0;
   std::uint64_t moves_failed = 0;
 
-  [[nodiscard]] std::uint64_t of(Whose whose) const {
+  [[nodiscard]] std::uint64_t of(AlertScope whose) const {
     return alerts.at(static_cast<std::size_t>(whose));
   }
   [[nodiscard]] std::uint64_t of(LineFate fate) const {

@@ -58,7 +58,7 @@ bool IncidentList::usable(std::string_view device) const {
   });
 }
 
-std::string IncidentList::standing_fault(const std::string& device) const {
+std::string IncidentList::open_fault(const std::string& device) const {
   for (const auto& incident : all_) {
     const bool here = device.empty() || incident.device == device || drains(incident);
     if (here && incident.verdict.action >= Action::cordon && incident.phase != Phase::quiet) {

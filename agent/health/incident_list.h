@@ -33,7 +33,7 @@ class IncidentList {
   /// Whether a job may be placed there: no open fault is worse than a report.
   [[nodiscard]] bool usable(std::string_view device) const;
   /// "cuda:0 xid:64" if an open fault closes `device`; empty `device`: any device.
-  [[nodiscard]] std::string standing_fault(const std::string& device) const;
+  [[nodiscard]] std::string open_fault(const std::string& device) const;
 
   [[nodiscard]] const std::list<Incident>& all() const { return all_; }
   [[nodiscard]] bool empty() const { return all_.empty(); }

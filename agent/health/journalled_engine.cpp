@@ -6,9 +6,9 @@
 #include <boost/json.hpp>
 #include <utility>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/base/units.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 namespace {

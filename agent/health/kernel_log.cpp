@@ -14,7 +14,7 @@
 
 #include "agent/base/boot.h"
 #include "agent/base/units.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::health {
 namespace {
@@ -34,7 +34,7 @@ Descriptor open_log(const std::filesystem::path& path, int how = O_RDONLY) {
 /// One log file being read: where in it, and which of its lines may be old.
 class OpenFile {
  public:
-  OpenFile(Descriptor file, std::uint64_t offset, KernelReader::Since since, LogEvents events)
+  OpenFile(Descriptor file, std::uint64_t offset, KernelReader::Since since, LogCallbacks events)
       : file_(std::move(file)), since_(since), events_(std::move(events)), whole_(offset) {
     ::lseek(file_.get(), static_cast<off_t>(offset), SEEK_SET);
     read_ = offset;
@@ -74,7 +74,7 @@ class OpenFile {
  private:
   Descriptor file_;
   KernelReader::Since since_;
-  LogEvents events_;
+  LogCallbacks events_;
   LineCutter cutter_;
   std::uint64_t read_ = 0;
   std::uint64_t whole_ = 0;
@@ -118,14 +118,14 @@ std::vector<std::filesystem::path> rotated(const std::filesystem::path& path) {
 }
 
 /// Whether the bytes before the place are those that were read.
-bool holds(const std::filesystem::path& path, const LogPlace& place) {
+bool holds(const std::filesystem::path& path, const LogCursor& place) {
   const auto file = open_log(path);
   return file.get() >= 0 && !place.tail.empty() && tail_of(file.get(), place.offset) == place.tail;
 }
 
 /// What was written to the log since `place`.
-std::vector<Part> unread_of(const std::filesystem::path& path, const LogPlace& place,
-                            const LogEvents& events) {
+std::vector<Part> unread_of(const std::filesystem::path& path, const LogCursor& place,
+                            const LogCallbacks& events) {
   KernelReader::Since since;
   since.other_boot = place.boot != boot_id();
   since.wall = since.other_boot ? booted_at_ms() : 0;
@@ -158,7 +158,7 @@ std::vector<Part> unread_of(const std::filesystem::path& path, const LogPlace& p
 
 /// A file that a test or a log daemon writes: epoll does not know such.
 asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool last,
-                                  LogEvents events) {
+                                  LogCallbacks events) {
   auto file = open_log(part.path);
   if (file.get() < 0) co_return;
   struct stat facts {};
@@ -198,8 +198,9 @@ asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool la
 /// /dev/kmsg gives one record a read, and EPIPE when records were overwritten before they were
 /// read.
 /// `skip`: what is there already was there before the first agent.
-asio::awaitable<void> follow_device(asio::io_context& context, int fd, std::optional<LogPlace> from,
-                                    bool is_kmsg, bool skip, LogEvents events) {
+asio::awaitable<void> follow_device(asio::io_context& context, int fd,
+                                    std::optional<LogCursor> from, bool is_kmsg, bool skip,
+                                    LogCallbacks events) {
   asio::posix::stream_descriptor device(context, fd);
   device.non_blocking(true);
   LineCutter cutter;
@@ -260,7 +261,7 @@ void LineCutter::feed(std::string_view bytes, const std::function<void(std::stri
 }
 
 asio::awaitable<void> follow_log(asio::io_context& context, std::filesystem::path path,
-                                 std::optional<LogPlace> from, LogEvents events) {
+                                 std::optional<LogCursor> from, LogCallbacks events) {
   bool from_start = false;
   while (true) {
     struct stat kind {};

@@ -8,18 +8,18 @@
 
 #include "agent/base/task_group.h"
 #include "agent/health/kernel_reader.h"
-#include "agent/health/log_place.h"
+#include "agent/health/log_cursor.h"
 
 namespace cardswap::health {
 
 /// Callbacks of follow_log(), on the agent's thread.
-struct LogEvents {
+struct LogCallbacks {
   /// A line, or a record of /dev/kmsg, cut at 16 KiB. `since`: says which lines may be old.
   std::function<void(std::string_view, const KernelReader::Since&)> line;
   /// "ok", or why nothing is read.
   std::function<void(std::string)> state;
   /// `line` has received everything up to this place.
-  std::function<void(LogPlace)> place;
+  std::function<void(LogCursor)> place;
   /// The log's content at the start has been read.
   std::function<void()> caught_up;
   /// A part of the log could not be read: which.
@@ -32,7 +32,7 @@ struct LogEvents {
 /// or is replaced from its start; waits for a file that is missing.
 [[nodiscard]] asio::awaitable<void> follow_log(asio::io_context& context,
                                                std::filesystem::path path,
-                                               std::optional<LogPlace> from, LogEvents events);
+                                               std::optional<LogCursor> from, LogCallbacks events);
 
 /// Cuts any bytes into lines of bounded length.
 class LineCutter {

@@ -9,10 +9,10 @@
 #include <utility>
 
 #include "agent/base/boot.h"
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/health/kernel_log.h"
 #include "agent/health/xid_table.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 namespace {
@@ -33,7 +33,7 @@ KernelReader reader_of(const Config& config) {
 }  // namespace
 
 KernelLogSource::KernelLogSource(asio::io_context& context, const Config& config,
-                                 JournalledEngine& journalled, Counts& counts)
+                                 JournalledEngine& journalled, HealthCounters& counts)
     : context_(context),
       config_(config),
       journalled_(journalled),
@@ -44,19 +44,19 @@ KernelLogSource::KernelLogSource(asio::io_context& context, const Config& config
 
 void KernelLogSource::start(TaskGroup& tasks) {
   if (config_.kernel_log.empty()) return;
-  LogEvents events;
+  LogCallbacks events;
   events.line = [this](std::string_view line, const KernelReader::Since& since) {
     take(line, since);
   };
   events.state = [this](std::string state) { journalled_.set_source("kernel_log", state); };
-  events.place = [this](LogPlace place) {
+  events.place = [this](LogCursor place) {
     if (reader_.settled()) place_ = std::move(place);
   };
   events.caught_up = [this] {
     for (const auto& fault : std::exchange(held_, {})) report(fault);
   };
   events.lost = [this](std::string what) { lost(what); };
-  const auto from = place_from(journalled_.log().place(config_.kernel_log.string()));
+  const auto from = cursor_from(journalled_.log().place(config_.kernel_log.string()));
   tasks.spawn("follow the kernel log",
               follow_log(context_, config_.kernel_log, from, std::move(events)));
 }
@@ -121,12 +121,12 @@ void KernelLogSource::report(const DriverFault& fault) {
   }
 }
 
-void KernelLogSource::keep_place() {
+void KernelLogSource::save_cursor() {
   if (place_ == kept_place_ || place_.boot.empty()) return;
   const auto now = journalled_.now();
   if (!heard_fault_ && place_kept_at_ != 0 && now < place_kept_at_ + kPlaceEvery) return;
   try {
-    journalled_.log().keep_place(config_.kernel_log.string(), to_json(place_));
+    journalled_.log().save_cursor(config_.kernel_log.string(), to_json(place_));
     kept_place_ = place_;
     place_kept_at_ = now;
     heard_fault_ = false;

@@ -10,7 +10,7 @@
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/kernel_reader.h"
-#include "agent/health/log_place.h"
+#include "agent/health/log_cursor.h"
 
 namespace cardswap::health {
 
@@ -19,7 +19,7 @@ namespace cardswap::health {
 class KernelLogSource {
  public:
   KernelLogSource(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-                  Counts& counts);
+                  HealthCounters& counts);
   KernelLogSource(const KernelLogSource&) = delete;
   KernelLogSource& operator=(const KernelLogSource&) = delete;
 
@@ -27,7 +27,7 @@ class KernelLogSource {
   void start(TaskGroup& tasks);
   /// Writes how far the log was read: at once after a fault, else every few seconds. To be called
   /// when everything that was reported is on disk.
-  void keep_place();
+  void save_cursor();
 
  private:
   void take(std::string_view line, const KernelReader::Since& since);
@@ -38,12 +38,12 @@ class KernelLogSource {
   asio::io_context& context_;
   const Config& config_;
   JournalledEngine& journalled_;
-  Counts& counts_;
+  HealthCounters& counts_;
   KernelReader reader_;
   std::set<std::string> lines_told_;  ///< kinds of unknown lines, told of once each
   std::vector<DriverFault> held_;     ///< from lines that may belong to a former boot
-  LogPlace place_;                    ///< everything before it is processed
-  LogPlace kept_place_;
+  LogCursor place_;                   ///< everything before it is processed
+  LogCursor kept_place_;
   Ms place_kept_at_ = 0;
   bool heard_fault_ = false;  ///< the log had a fault whose place is not on disk yet
 };

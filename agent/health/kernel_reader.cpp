@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/health/own_host.h"
 
 namespace cardswap::health {

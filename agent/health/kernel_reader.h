@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/health/kernel_line.h"
+#include "agent/health/driver_message.h"
 #include "agent/health/kernel_record.h"
 
 namespace cardswap::health {

@@ -54,9 +54,9 @@ void heard(Exposition& out, const Monitor& monitor) {
   out.sample(count(counts.webhooks_refused), {{"outcome", "refused"}});
   out.family("cardswap_health_alerts_total", Type::counter,
              "Alerts in webhooks: for this host, for others, of unclear origin, unreadable.");
-  out.sample(count(counts.of(Whose::ours)), {{"outcome", "taken"}});
-  out.sample(count(counts.of(Whose::not_ours)), {{"outcome", "not_ours"}});
-  out.sample(count(counts.of(Whose::unclear)), {{"outcome", "unclear"}});
+  out.sample(count(counts.of(AlertScope::ours)), {{"outcome", "taken"}});
+  out.sample(count(counts.of(AlertScope::not_ours)), {{"outcome", "not_ours"}});
+  out.sample(count(counts.of(AlertScope::unclear)), {{"outcome", "unclear"}});
   out.sample(count(counts.alerts_unreadable), {{"outcome", "unreadable"}});
   out.family("cardswap_health_kernel_lines_total", Type::counter,
              "Lines of the kernel log with the driver's words, by what became of them.");

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
+#include "agent/devices/device_facts.h"
 #include "agent/health/policy_yaml.h"
-#include "agent/jobs/device_facts.h"
 
 namespace cardswap::health {
 namespace {
@@ -50,7 +50,7 @@ void warn_of_strangers(const Config& config, const Policy& policy) {
 }  // namespace
 
 Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
-                 Migrations& migrations, Hooks hooks)
+                 Migrations& migrations, Callbacks hooks)
     : tasks_(tasks),
       config_(config),
       jobs_(jobs),
@@ -189,8 +189,8 @@ asio::awaitable<void> Monitor::drive() {
     // Moves first: what is written about them can wait for the disk, they are journalled
     // themselves.
     for (const auto& move : plan.moves) mover_.start(move);
-    mover_.free_places();
-    if (journalled_.flush()) kernel_log_.keep_place();
+    mover_.release_orphaned_slots();
+    if (journalled_.flush()) kernel_log_.save_cursor();
     co_await journalled_.due().wait_until(std::chrono::steady_clock::now() + kLookEvery);
   }
 }

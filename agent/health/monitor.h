@@ -8,7 +8,7 @@
 #include "agent/base/agent_event.h"
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
-#include "agent/handover/migrations.h"
+#include "agent/handover/source/migrations.h"
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/kernel_log_source.h"
@@ -22,7 +22,7 @@
 namespace cardswap::health {
 
 /// What the monitor asks of the agent around it.
-struct Hooks {
+struct Callbacks {
   /// Sets a cordon: nothing new is placed there. Throws Error if it did not reach the disk.
   std::function<void(const std::string& device, const std::string& reason)> cordon;
   /// Other agents, as HOST:PORT.
@@ -36,7 +36,7 @@ class Monitor {
  public:
   /// Reads the policy. Throws Error{bad_request} naming its line.
   Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
-          Migrations& migrations, Hooks hooks);
+          Migrations& migrations, Callbacks hooks);
 
   void start();
   /// Reads the policy's file again. If it is wrong, logs that in an event and keeps the policy that
@@ -55,7 +55,7 @@ class Monitor {
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] const EventLog& events() const { return journalled_.log(); }
   [[nodiscard]] const DecisionEngine& engine() const { return journalled_.engine(); }
-  [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] const HealthCounters& counts() const { return counts_; }
   /// The sources' states by their names: "ok", or what is wrong.
   [[nodiscard]] const std::map<std::string, std::string>& sources() const {
     return journalled_.sources();
@@ -78,7 +78,7 @@ class Monitor {
   Jobs& jobs_;
   Migrations& migrations_;
   std::function<void(const std::string& device, const std::string& reason)> cordon_;
-  Counts counts_;
+  HealthCounters counts_;
   JournalledEngine journalled_;
   NvmlDevices nvml_;
   KernelLogSource kernel_log_;

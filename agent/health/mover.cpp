@@ -9,7 +9,7 @@
 
 #include "agent/base/units.h"
 #include "agent/health/targets.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 namespace {
@@ -20,7 +20,7 @@ constexpr std::size_t kAvoidMax = 1024;
 
 Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
              Migrations& migrations, std::function<std::vector<std::string>()> peers,
-             JournalledEngine& journalled, Counts& counts)
+             JournalledEngine& journalled, HealthCounters& counts)
     : context_(context),
       tasks_(tasks),
       config_(config),
@@ -158,7 +158,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
 }
 
 asio::awaitable<void> Mover::carry_out(Move move) {
-  // Whatever ends this, its place in the budget is free again: free_places() looks.
+  // Whatever ends this, its place in the budget is free again: release_orphaned_slots() looks.
   const Followed followed(*this, move.dry_run ? std::string() : move.job_uid);
   bool moved = false;
   std::string failure;
@@ -191,7 +191,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
   journalled_.due().notify();
 }
 
-void Mover::free_places() {
+void Mover::release_orphaned_slots() {
   for (const auto& uid : journalled_.engine().guards().moving()) {
     if (followed_.contains(uid)) continue;
     spdlog::warn("health: nobody follows the move of {} any more: its place is free", uid);

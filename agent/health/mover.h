@@ -8,7 +8,7 @@
 
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
-#include "agent/handover/migrations.h"
+#include "agent/handover/source/migrations.h"
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/jobs/jobs.h"
@@ -22,7 +22,7 @@ class Mover {
   /// `peers`: other agents, as HOST:PORT; may be null.
   Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
         Migrations& migrations, std::function<std::vector<std::string>()> peers,
-        JournalledEngine& journalled, Counts& counts);
+        JournalledEngine& journalled, HealthCounters& counts);
   Mover(const Mover&) = delete;
   Mover& operator=(const Mover&) = delete;
 
@@ -31,7 +31,7 @@ class Mover {
   /// over.
   void take_up();
   /// Frees the budget's places of moves that nobody follows any more.
-  void free_places();
+  void release_orphaned_slots();
 
  private:
   /// A move that a task of this agent follows. Without such a task its slot in the budget is free.
@@ -68,7 +68,7 @@ class Mover {
   Migrations& migrations_;
   std::function<std::vector<std::string>()> peers_;
   JournalledEngine& journalled_;
-  Counts& counts_;
+  HealthCounters& counts_;
   std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
   std::set<std::string> followed_;                         ///< job uids
 };

@@ -16,7 +16,7 @@ NvmlDevices::NvmlDevices(asio::io_context& context, const Config& config,
 
 void NvmlDevices::start(TaskGroup& tasks) {
   if (config_.nvml.empty()) return;
-  NvmlEvents events;
+  NvmlCallbacks events;
   events.device = [this](int index, std::string uuid, std::string pci) { know(index, uuid, pci); };
   events.finding = [this](Finding finding) {
     const auto called = finding.device;

@@ -5,11 +5,11 @@
 #include <boost/asio/post.hpp>
 #include <filesystem>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/base/text_parts.h"
 #include "agent/health/kernel_log.h"
 #include "agent/process/command.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 namespace {
@@ -23,7 +23,7 @@ constexpr seconds kAgainWhenAbsent{60};
 
 /// Reads until the process ends or says nothing for too long; true: it fell silent.
 asio::awaitable<bool> listen(asio::io_context& context, Command& command,
-                             const NvmlEvents& events) {
+                             const NvmlCallbacks& events) {
   LineCutter cutter;
   std::array<char, 4096> piece{};
   while (true) {
@@ -42,7 +42,7 @@ asio::awaitable<bool> listen(asio::io_context& context, Command& command,
 
 }  // namespace
 
-void take_nvml_line(std::string_view line, const NvmlEvents& events) {
+void take_nvml_line(std::string_view line, const NvmlCallbacks& events) {
   std::array<std::string_view, 7> part{};
   std::size_t parts = 0;
   while (parts < part.size()) {
@@ -69,7 +69,7 @@ void take_nvml_line(std::string_view line, const NvmlEvents& events) {
 }
 
 asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string library,
-                                         NvmlEvents events) {
+                                         NvmlCallbacks events) {
   const auto own = std::filesystem::read_symlink("/proc/self/exe").string();
   Finding hangs;
   hangs.device = kHost;

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/health/xid_table.h"
 #include "cuda/nvml_api.h"
 

@@ -8,7 +8,7 @@
 
 #include "agent/health/finding.h"
 #include "agent/health/xid_table.h"
-#include "migrator/core/migration_spec.h"
+#include "migrator/plan/migration_spec.h"
 
 namespace cardswap::health {
 

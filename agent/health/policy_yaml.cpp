@@ -9,10 +9,10 @@
 #include <sstream>
 
 #include "agent/base/address.h"
-#include "agent/base/own_path.h"
-#include "agent/base/shown.h"
+#include "agent/base/path_trust.h"
+#include "agent/base/printable.h"
 #include "agent/base/units.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 namespace {

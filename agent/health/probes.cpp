@@ -9,10 +9,10 @@
 #include <cstring>
 #include <optional>
 
-#include "agent/base/own_path.h"
-#include "agent/base/shown.h"
+#include "agent/base/path_trust.h"
+#include "agent/base/printable.h"
 #include "agent/process/command.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::health {
 namespace {
@@ -28,7 +28,7 @@ std::string why_not_shown(const std::string& path, const struct stat& facts) {
   if (!S_ISREG(facts.st_mode)) return path + " is no regular file";
   const bool is_ours = facts.st_uid == 0 || facts.st_uid == ::geteuid();
   if ((facts.st_mode & S_IROTH) != 0 || !is_ours) return {};
-  const auto other = who_else_has(path);
+  const auto other = untrusted_part_of(path);
   if (other.empty()) return {};
   return fmt::format("{} is not shown: others may not read it, and {}", path, other);
 }
@@ -56,7 +56,7 @@ ProbeResult read_probe(const std::string& path) {
 
 /// An agent that is root would run it as root.
 std::string why_not_run(const std::string& program) {
-  const auto other = ::geteuid() == 0 ? who_else_has(program) : std::string();
+  const auto other = ::geteuid() == 0 ? untrusted_part_of(program) : std::string();
   return other.empty() ? other : fmt::format("{} is not run as root: {}", program, other);
 }
 

@@ -9,7 +9,7 @@
 #include "agent/base/json_fields.h"
 #include "agent/http/client.h"
 #include "agent/placement/device_json.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 namespace {

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/health/alert_target.h"
 
 namespace cardswap::health {
@@ -35,17 +35,17 @@ class Webhooks::Turn {
 };
 
 Webhooks::Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-                   Counts& counts)
+                   HealthCounters& counts)
     : config_(config), journalled_(journalled), counts_(counts), turn_(context) {}
 
 std::string Webhooks::take(const Alert& alert, const OwnHost& own, Taken& taken) {
   const auto target = target_of(alert, journalled_.engine().devices(), own);
   ++counts_.alerts.at(static_cast<std::size_t>(target.whose));
-  if (target.whose == Whose::not_ours) {
+  if (target.whose == AlertScope::not_ours) {
     ++taken.not_ours;
     return {};
   }
-  if (target.whose == Whose::unclear) {
+  if (target.whose == AlertScope::unclear) {
     ++taken.unclear;
     return alert.firing ? fmt::format("{}: {}", alert.name, target.why) : std::string();
   }

@@ -9,7 +9,7 @@
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/own_host.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::health {
 
@@ -17,7 +17,7 @@ namespace cardswap::health {
 class Webhooks {
  public:
   Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-           Counts& counts);
+           HealthCounters& counts);
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 
@@ -33,7 +33,7 @@ class Webhooks {
   /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no
   /// webhook's and Error{io}: the sender has to repeat.
   asio::awaitable<Taken> take(boost::json::object body);
-  /// Counts and tells a call that failed.
+  /// HealthCounters and tells a call that failed.
   void refused(const Error& error);
 
  private:
@@ -46,7 +46,7 @@ class Webhooks {
 
   const Config& config_;
   JournalledEngine& journalled_;
-  Counts& counts_;
+  HealthCounters& counts_;
   Signal turn_;
   bool is_taking_ = false;
 };

@@ -6,7 +6,7 @@
 #include <cctype>
 
 #include "agent/base/json_fields.h"
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/http/connection.h"
 
 namespace cardswap::http {
@@ -64,15 +64,15 @@ Error error_of(const Endpoint& endpoint, const Answer& answer) {
 json::value to_json(const Error& error) {
   // A text may quote what a program printed or another agent told; JSON takes UTF-8 only.
   return json::object{{"code", to_string(error.code())},
-                      {"failure", shown(error.failure())},
-                      {"hint", shown(error.hint())}};
+                      {"failure", printable(error.failure())},
+                      {"hint", printable(error.hint())}};
 }
 
 Error error_from_json(const json::value& value) {
   const auto* object = value.if_object();
   if (object == nullptr) return {Code::internal, "an error without a text"};
   const auto code = code_from_string(text_at(*object, "code")).value_or(Code::internal);
-  return {code, shown(text_at(*object, "failure")), shown(text_at(*object, "hint"))};
+  return {code, printable(text_at(*object, "failure")), printable(text_at(*object, "hint"))};
 }
 
 }  // namespace cardswap::http

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "agent/base/address.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::http {
 

@@ -18,8 +18,8 @@
 
 #include "agent/security/certificate_validity.h"
 #include "agent/security/identity.h"
-#include "migrator/core/unix_address.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/unix_address.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap::http {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "agent/jobs/runtime_report.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -12,8 +12,8 @@
 #include "agent/jobs/instance_state.h"
 #include "agent/jobs/restart_rule.h"
 #include "agent/process/process.h"
-#include "migrator/core/migration_spec.h"
-#include "migrator/wire/channel.h"
+#include "migrator/plan/migration_spec.h"
+#include "migrator/wire/runtime_messages.h"
 
 /// A job, and its processes: what is the same wherever it runs, and what is of one process here.
 namespace cardswap {
@@ -75,7 +75,7 @@ struct Instance {
   std::uint64_t network = 0;       ///< the network namespace of its runtime; 0: not known
   std::vector<ProcessId> remains;  ///< its processes that were found after it was over
   std::uint64_t saved_step = 0;    ///< the step that is on disk
-  bool told_too_much = false;      ///< reported an impossible size, and an operator was told
+  bool oversize_reported = false;  ///< reported an impossible size, and an operator was told
   bool told = false;               ///< its runtime has reported what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< to moving it, as its runtime reports them
 

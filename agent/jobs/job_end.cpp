@@ -7,14 +7,14 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 #include "agent/base/units.h"
 #include "agent/jobs/jobs.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/lost_job.h"
 #include "agent/process/child.h"
 #include "agent/process/exit_status.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {
@@ -40,7 +40,7 @@ std::filesystem::path Jobs::status_file(const Instance& instance) {
   return instance.log_path + ".exit";
 }
 
-Family Jobs::family_of(const Instance& instance) {
+ProcessFamily Jobs::family_of(const Instance& instance) {
   return {instance.process, instance.parent, instance.init, instance.token,
           instance.job().spec.user};
 }
@@ -70,7 +70,7 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Instance&)>& keep) 
       for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
       tasks_.spawn("watch " + job.name(), watch(instance.id));
     } else if (instance.live()) {
-      if (job.newer_epoch != 0) keep_fenced(job);
+      if (job.newer_epoch != 0) reapply_fence(job);
       const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process);
       const bool told = read_exit_status(status_file(instance)).has_value();
       ++(lives ? seen.taken_up : told ? seen.gone : seen.lost);
@@ -82,7 +82,7 @@ Jobs::Recovered Jobs::recover(const std::function<bool(const Instance&)>& keep) 
       tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id, milliseconds(0)));
     }
   }
-  tasks_.spawn("keep the steps of jobs", keep_steps());
+  tasks_.spawn("keep the steps of jobs", persist_steps());
   return seen;
 }
 
@@ -273,7 +273,7 @@ asio::awaitable<void> Jobs::end_moved(std::string id, milliseconds grace) {
   }
 }
 
-asio::awaitable<void> Jobs::end_rest(Family family) {
+asio::awaitable<void> Jobs::end_rest(ProcessFamily family) {
   (void)co_await end_members(std::move(family), milliseconds(0));
 }
 
@@ -305,7 +305,7 @@ std::vector<pid_t> Jobs::left_of(const std::string& name) const {
 // ---- what is kept
 
 /// How far jobs are, for the case that nobody can be asked any more.
-asio::awaitable<void> Jobs::keep_steps() {
+asio::awaitable<void> Jobs::persist_steps() {
   std::string last;
   while (true) {
     co_await pause_for(kStepEvery);

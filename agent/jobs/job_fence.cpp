@@ -12,12 +12,12 @@ namespace cardswap {
 void Jobs::fence(Job& job, std::uint64_t newer_epoch) {
   job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
   job.spec.restart = RestartRule::never;
-  keep_fenced(job);
+  reapply_fence(job);
   save(job);
   changed_.notify();
 }
 
-void Jobs::keep_fenced(const Job& job) {
+void Jobs::reapply_fence(const Job& job) {
   for (const auto& instance : job.instances) {
     signal_group(instance.process, SIGSTOP);
     if (!is_alive(instance.process)) continue;
@@ -25,14 +25,14 @@ void Jobs::keep_fenced(const Job& job) {
   }
 }
 
-Standing Jobs::standing_of(const Instance& instance) const {
-  return hooks_.standing ? hooks_.standing(instance) : Standing();
+EffectiveState Jobs::effective_state_of(const Instance& instance) const {
+  return hooks_.standing ? hooks_.standing(instance) : EffectiveState();
 }
 
 boost::json::object Jobs::shown(const Instance& instance) const {
   auto result = to_json(instance);
-  const auto now = standing_of(instance);
-  result["state"] = shown_state(instance.state, now.kind);
+  const auto now = effective_state_of(instance);
+  result["state"] = state_word(instance.state, now.kind);
   if (!now.note.empty()) result["note"] = now.note;
   return result;
 }

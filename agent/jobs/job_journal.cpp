@@ -4,8 +4,8 @@
 
 #include "agent/base/json_archive.h"
 #include "agent/jobs/job.h"
-#include "agent/jobs/job_json.h"
-#include "migrator/core/error.h"
+#include "agent/jobs/text_json.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

@@ -12,13 +12,13 @@
 #include "agent/jobs/user_policy.h"
 #include "agent/process/child.h"
 #include "agent/process/log_file.h"
-#include "migrator/core/environment.h"
-#include "migrator/core/error.h"
+#include "migrator/base/environment.h"
+#include "migrator/base/error.h"
 #include "migrator/link/ucx/guest_environment.h"
 
 namespace cardswap {
 Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-           JobHooks hooks)
+           JobCallbacks hooks)
     : context_(context),
       tasks_(tasks),
       config_(config),

@@ -15,10 +15,10 @@
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
 #include "agent/jobs/device_usage.h"
+#include "agent/jobs/effective_state.h"
 #include "agent/jobs/job.h"
-#include "agent/jobs/members.h"
+#include "agent/jobs/process_family.h"
 #include "agent/jobs/standby_logs.h"
-#include "agent/jobs/standing.h"
 #include "agent/journal/journal.h"
 #include "agent/process/process.h"
 #include "agent/process/supervisor.h"
@@ -26,12 +26,12 @@
 namespace cardswap {
 
 /// What the jobs of a host tell the agent around them and ask of it. Each may be left out.
-struct JobHooks {
+struct JobCallbacks {
   /// Called after a process has ended and its job's record was changed.
   std::function<void(Instance&)> on_exit = {};
   EmitEvent emit_event = {};
   /// What a process's record does not say of its state.
-  std::function<Standing(const Instance&)> standing = {};
+  std::function<EffectiveState(const Instance&)> standing = {};
   /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
   std::function<void(const Instance&)> check_stop = {};
   /// Whether a process that failed may be started again here: not if it may run elsewhere.
@@ -52,7 +52,7 @@ struct Arriving {
 class Jobs {
  public:
   Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-       JobHooks hooks = {});
+       JobCallbacks hooks = {});
 
   /// Adds an event to `cardswap events`.
   void emit_event(const AgentEvent& event) const {
@@ -96,7 +96,7 @@ class Jobs {
   /// Every live process of jobs of that name that are over. One walk over /proc a record.
   [[nodiscard]] std::vector<pid_t> left_of(const std::string& name) const;
   /// How the processes of an instance are found.
-  [[nodiscard]] static Family family_of(const Instance& instance);
+  [[nodiscard]] static ProcessFamily family_of(const Instance& instance);
   /// Removes the records of that name that are over, with their logs, and the folder if it is empty
   /// then.
   void forget(const std::string& name);
@@ -104,8 +104,8 @@ class Jobs {
   /// their state until somebody ends them. Stops them also if the record cannot be written.
   void fence(Job& job, std::uint64_t newer_epoch);
   /// Stops processes of such a job that attach or are found later.
-  static void keep_fenced(const Job& job);
-  [[nodiscard]] Standing standing_of(const Instance& instance) const;
+  static void reapply_fence(const Job& job);
+  [[nodiscard]] EffectiveState effective_state_of(const Instance& instance) const;
   /// to_json(), with its standing: "state" and, where there is one, "note".
   [[nodiscard]] boost::json::object shown(const Instance& instance) const;
 
@@ -138,8 +138,8 @@ class Jobs {
   asio::awaitable<void> start_process_of(std::string instance, std::vector<std::string> stand_in);
   asio::awaitable<void> watch(std::string instance);
   static asio::awaitable<void> reap(ProcessId child);
-  static asio::awaitable<void> end_rest(Family family);
-  asio::awaitable<void> keep_steps();
+  static asio::awaitable<void> end_rest(ProcessFamily family);
+  asio::awaitable<void> persist_steps();
   void ended(Instance& instance);
   void start_again(Instance& instance);
   /// What it was before it was to start again.
@@ -157,7 +157,7 @@ class Jobs {
   TaskGroup& tasks_;
   const Config& config_;
   Journal& journal_;
-  JobHooks hooks_;
+  JobCallbacks hooks_;
   Signal changed_;
   std::list<Job> jobs_;
   const StandbyLogs standby_logs_{config_, jobs_};

@@ -13,8 +13,8 @@
 
 #include "agent/base/units.h"
 #include "agent/process/log_file.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

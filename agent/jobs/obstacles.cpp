@@ -5,7 +5,7 @@
 
 #include <boost/json.hpp>
 
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/error.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/error.h"
+#include "migrator/wire/runtime_messages.h"
 
 /// Obstacles to moving a job, as its runtime reports them.
 namespace cardswap {

@@ -26,7 +26,8 @@ std::string note_sizes(Instance& instance, const channel::Tracked& told,
   instance.relocatable_bytes = std::min(told.relocatable_bytes, instance.state_bytes);
   instance.told = true;
   instance.obstacles = told.obstacles;
-  if (told.state_bytes <= device_bytes || std::exchange(instance.told_too_much, true)) return {};
+  if (told.state_bytes <= device_bytes || std::exchange(instance.oversize_reported, true))
+    return {};
   return fmt::format(
       "job {} says that it keeps {} on {}, which has {}: it counts for all of that device, and "
       "nothing else is let in there until it ends",

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "agent/jobs/job.h"
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 
 /// Takes reports of a job's runtime into the job's record. A job may report anything, and the agent
 /// computes sums and times with it: no report may affect more than that job.

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "agent/process/process.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

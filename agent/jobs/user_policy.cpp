@@ -9,7 +9,7 @@
 #include <array>
 #include <optional>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

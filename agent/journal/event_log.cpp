@@ -12,8 +12,8 @@
 
 #include "agent/base/json_fields.h"
 #include "agent/journal/statement.h"
-#include "migrator/core/error.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/error.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -185,7 +185,7 @@ json::object EventLog::kept_guards() const {
   return document_in(statement, 0).value_or(json::object());
 }
 
-void EventLog::keep_place(const std::string& log, const json::object& place) {
+void EventLog::save_cursor(const std::string& log, const json::object& place) {
   const auto replace =
       prepared(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
   replace.bind(1, log);

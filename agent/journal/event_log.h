@@ -47,7 +47,7 @@ class EventLog {
   [[nodiscard]] boost::json::object kept_guards() const;  ///< empty: none yet
 
   /// Records how far a log was read.
-  void keep_place(const std::string& log, const boost::json::object& place);
+  void save_cursor(const std::string& log, const boost::json::object& place);
   [[nodiscard]] boost::json::object place(const std::string& log) const;  ///< empty: none yet
 
  private:

@@ -11,8 +11,8 @@
 #include "agent/base/units.h"
 #include "agent/journal/statement.h"
 #include "agent/journal/versions.h"
-#include "migrator/core/error.h"
-#include "migrator/core/ms_since.h"
+#include "migrator/base/error.h"
+#include "migrator/base/ms_since.h"
 
 namespace cardswap {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/named.h"
+#include "migrator/base/named.h"
 
 namespace cardswap {
 namespace {

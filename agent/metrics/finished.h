@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/base/histogram.h"
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 
 namespace cardswap {
 

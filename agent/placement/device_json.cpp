@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/json_fields.h"
-#include "agent/base/outside.h"
+#include "agent/base/validate.h"
 
 namespace cardswap {
 
@@ -12,7 +12,7 @@ std::optional<PlacementDevice> device_from(const boost::json::object& from,
   PlacementDevice device;
   device.host = address;
   device.name = text_at(from, "name");
-  if (!outside::is_place(device.name)) return std::nullopt;
+  if (!validate::is_device_or_host(device.name)) return std::nullopt;
   device.kind = device.name.substr(0, device.name.find(':'));
   device.total_bytes = number_at<std::uint64_t>(from, "total_bytes");
   device.free_bytes = number_at<std::uint64_t>(from, "free_bytes");

@@ -13,7 +13,7 @@
 #include <cstring>
 
 #include "agent/process/pipe.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/os_error.h"
 
 extern char** environ;  // NOLINT: POSIX
 

@@ -9,8 +9,8 @@
 
 #include "agent/base/task_group.h"
 #include "agent/process/process.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

@@ -21,7 +21,7 @@
 #include <string_view>
 
 #include "agent/process/pipe.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap {
 namespace {

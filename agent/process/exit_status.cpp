@@ -9,7 +9,7 @@
 #include <array>
 
 #include "agent/base/text_parts.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap {
 

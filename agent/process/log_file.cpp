@@ -9,8 +9,8 @@
 #include <cstring>
 #include <string>
 
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "agent/process/user.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap {
 

@@ -10,8 +10,8 @@
 #include <system_error>
 
 #include "agent/base/write_all.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

@@ -7,8 +7,8 @@
 #include <array>
 #include <system_error>
 
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

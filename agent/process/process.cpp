@@ -19,8 +19,8 @@
 
 #include "agent/process/log_file.h"
 #include "agent/process/pipe.h"
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "agent/process/user.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

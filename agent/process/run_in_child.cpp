@@ -16,8 +16,8 @@
 #include "agent/base/task_group.h"
 #include "agent/process/pipe.h"
 #include "agent/process/pipe_text.h"
-#include "migrator/core/error.h"
-#include "migrator/core/os_error.h"
+#include "migrator/base/error.h"
+#include "migrator/base/os_error.h"
 
 namespace cardswap {
 namespace {

@@ -16,7 +16,7 @@
 #include "agent/process/process_tree.h"
 #include "agent/process/program_beside.h"
 #include "agent/process/supervisor_order.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

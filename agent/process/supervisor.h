@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "agent/process/process.h"
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 /// A job's program has a small parent of its own, `cardswap-init supervise`, which outlives the
 /// agent: it starts the program, waits for it and writes its exit status to a file, where an agent

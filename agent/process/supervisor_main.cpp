@@ -16,8 +16,8 @@
 
 #include "agent/process/supervisor_order.h"
 #include "agent/process/wait_for_tree.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

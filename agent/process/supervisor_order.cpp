@@ -1,7 +1,7 @@
 #include "agent/process/supervisor_order.h"
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 namespace cardswap {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <array>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <optional>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 /// What cardswap-init does for the rest of its life: it stays with a process until that ends.
 namespace cardswap {

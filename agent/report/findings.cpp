@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "agent/base/shown_fields.h"
+#include "agent/base/printable_fields.h"
 #include "agent/base/units.h"
 
 namespace cardswap::report {
@@ -77,7 +77,7 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   tell_what_was_lost(r, found);
   tell_the_downtime(r, found);
   if (const auto regions = count_at(progress, "regions_not_replayed"); regions > 0) {
-    const auto names = shown_at(progress, "not_replayed");
+    const auto names = printable_at(progress, "not_replayed");
     found.push_back({Level::warning,
                      fmt::format("an audit found {} region{} different after replay ({}): {} sent "
                                  "by rounds instead",
@@ -101,14 +101,15 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
     found.push_back(
         {Level::warning, fmt::format("the job was slowed down by {} % to converge", pct)});
   }
-  if (const auto codec = shown_at(progress, "compression"); !codec.empty()) {
+  if (const auto codec = printable_at(progress, "compression"); !codec.empty()) {
     found.push_back(
         {Level::note, fmt::format("payloads were packed with {}, of late {:.2f} bytes of "
                                   "state for a byte sent",
                                   codec, amount_at(progress, "compression_ratio"))});
   }
   // An agent of another release may say it by the older name alone.
-  if (shown_at(progress, progress.contains("gpu_path") ? "gpu_path" : "card_path") == "staged") {
+  if (printable_at(progress, progress.contains("gpu_path") ? "gpu_path" : "card_path") ==
+      "staged") {
     found.push_back({Level::note,
                      "the GPU's memory passed through this host's: its UCX has no CUDA, or "
                      "--encrypt or --transports kept UCX from it; docs/operations.md has more"});

@@ -12,7 +12,7 @@
 #include "agent/report/style.h"
 #include "agent/report/summary.h"
 #include "agent/report/svg.h"
-#include "migrator/core/lateness.h"
+#include "migrator/plan/lateness.h"
 
 namespace cardswap::report {
 namespace {

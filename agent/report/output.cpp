@@ -12,8 +12,8 @@
 
 #include "agent/base/units.h"
 #include "agent/base/write_all.h"
-#include "migrator/core/descriptor.h"
-#include "migrator/core/error.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::report {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "agent/base/shown_fields.h"
+#include "agent/base/printable_fields.h"
 #include "agent/base/units.h"
 #include "agent/http/client.h"
 #include "agent/report/findings.h"
@@ -26,7 +26,7 @@ std::vector<Span> states_of(const json::object& migration, std::int64_t started,
     const auto at = amount_at(item.get_object(), "at_ms") - static_cast<double>(started);
     const auto from = std::max(result.empty() ? 0 : result.back().from_ms, at);
     if (!result.empty()) result.back().to_ms = from;
-    result.push_back({shown_at(item.get_object(), "state"), from, from});
+    result.push_back({printable_at(item.get_object(), "state"), from, from});
   }
   if (!result.empty()) result.back().to_ms = std::max(result.back().from_ms, total_ms);
   return result;
@@ -182,7 +182,7 @@ Lost lost_of(const json::object& migration) {
   lost.step_spread_ms = known_amount_at(migration, "step_spread_ms");
   lost.steps_after = known_amount_at(migration, "steps_after");
   lost.final = flag_at(migration, "lost_is_final");
-  lost.note = shown_at(migration, "lost_note");
+  lost.note = printable_at(migration, "lost_note");
   return lost;
 }
 
@@ -197,14 +197,14 @@ std::string spelled(std::string_view name) {
 Report make_report(const json::object& migration, const json::object& timeline) {
   Report r;
   const auto& progress = object_at(migration, "progress");
-  r.id = shown_at(migration, "id");
-  r.job = shown_at(migration, "job");
-  r.from = shown_at(migration, "from");
-  r.to = shown_at(migration, "to");
-  r.state = shown_at(migration, "state");
-  r.result = shown_at(migration, "result");
-  r.asked = shown_at(migration, "strategy");
-  r.strategy = shown_at(progress, "strategy");
+  r.id = printable_at(migration, "id");
+  r.job = printable_at(migration, "job");
+  r.from = printable_at(migration, "from");
+  r.to = printable_at(migration, "to");
+  r.state = printable_at(migration, "state");
+  r.result = printable_at(migration, "result");
+  r.asked = printable_at(migration, "strategy");
+  r.strategy = printable_at(progress, "strategy");
   if (const auto* error = migration.if_contains("error"); error != nullptr && error->is_object()) {
     r.error = http::error_from_json(*error);
   }

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/handover/timeline.h"
-#include "migrator/core/error.h"
+#include "agent/handover/source/timeline.h"
+#include "migrator/base/error.h"
 
 /// What a migration was, for people: made of the API's Migration and Timeline, shown as text, as
 /// one page, or as a trace. Pure functions; nothing here talks to an agent.

@@ -8,7 +8,7 @@
 #include "agent/base/json_fields.h"
 #include "agent/base/units.h"
 #include "agent/http/client.h"
-#include "migrator/core/lateness.h"
+#include "migrator/plan/lateness.h"
 
 namespace cardswap::report {
 namespace {

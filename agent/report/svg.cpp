@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
 
 namespace cardswap::report {
 namespace {

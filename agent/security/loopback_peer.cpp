@@ -12,7 +12,7 @@
 #include <array>
 #include <cstring>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "migrator/core/release_with.h"
+#include "migrator/base/release_with.h"
 
 /// What OpenSSL hands out, with its owner. Internal to what speaks to OpenSSL: tls/ and pki/.
 namespace cardswap::tls {

@@ -16,10 +16,10 @@
 #include <memory>
 
 #include "agent/base/address.h"
-#include "agent/base/own_path.h"
+#include "agent/base/path_trust.h"
 #include "agent/security/openssl_handles.h"
 #include "agent/security/tls_context.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::pki {
 namespace {
@@ -111,7 +111,7 @@ Certificate blank(const std::string& name, EVP_PKEY* key, std::chrono::seconds l
 
 /// Neither it nor a folder above it may be somebody else's to write or replace, whoever made it.
 void check_is_ours(const std::filesystem::path& dir) {
-  const auto fault = who_else_has(dir);
+  const auto fault = untrusted_part_of(dir);
   if (fault.empty()) return;
   throw Error(
       Code::refused, fmt::format("the authority's folder {}: {}", dir.string(), fault),

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "agent/security/loopback_peer.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "agent/base/address.h"
-#include "agent/base/outside.h"
-#include "agent/base/own_path.h"
+#include "agent/base/path_trust.h"
+#include "agent/base/validate.h"
 #include "agent/security/openssl_handles.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::tls {
 namespace {
@@ -144,7 +144,7 @@ std::string name_in(X509* certificate) {
   std::string name(reinterpret_cast<const char*>(utf8),  // NOLINT: OpenSSL's bytes
                    static_cast<std::size_t>(size));
   OPENSSL_free(utf8);
-  return outside::is_line(name, outside::kWordMax) ? name : std::string();
+  return validate::is_line(name, validate::kWordMax) ? name : std::string();
 }
 
 }  // namespace

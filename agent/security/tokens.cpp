@@ -7,8 +7,8 @@
 #include <charconv>
 #include <sstream>
 
-#include "agent/base/own_path.h"
-#include "migrator/core/error.h"
+#include "agent/base/path_trust.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

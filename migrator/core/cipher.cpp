@@ -7,9 +7,9 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
-#include "migrator/core/error.h"
-#include "migrator/core/hex.h"
-#include "migrator/core/release_with.h"
+#include "migrator/base/error.h"
+#include "migrator/base/hex.h"
+#include "migrator/base/release_with.h"
 
 namespace cardswap {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/racy_read.h"
+#include "migrator/base/error.h"
+#include "migrator/base/racy_read.h"
 #include "migrator/core/shuffle.h"
 
 namespace cardswap {

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <vector>
 
-#include "migrator/core/error.h"
-#include "migrator/core/hex.h"
+#include "migrator/base/error.h"
+#include "migrator/base/hex.h"
 #include "migrator/core/xxh3.h"
 
 namespace cardswap {

@@ -7,8 +7,8 @@
 #include <map>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_writer.h"
 
 namespace cardswap {
 namespace {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap {
 

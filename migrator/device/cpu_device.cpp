@@ -9,13 +9,13 @@ namespace {
 /// A link reaches the host's memory itself.
 class NoStaging final : public Staging {
  public:
-  std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence&,
-                             FetchOptions) override {
-    std::vector<Fetched> result;
+  std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence&,
+                                   FetchOptions) override {
+    std::vector<StagedPayload> result;
     for (const auto& payload : payloads) result.push_back({payload.range.bytes, {}, 0});
     return result;
   }
-  bool ready(const Fetched&) override { return true; }
+  bool ready(const StagedPayload&) override { return true; }
   std::span<std::byte> reserve(std::span<std::byte> range, bool) override { return range; }
   ByteShuffle shuffle_for(std::uint8_t element_bytes) const override { return {element_bytes}; }
   void on_received(std::span<std::byte>, std::span<std::byte>, ByteShuffle) override {}

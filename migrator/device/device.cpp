@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/device/arena.h"
 
 namespace cardswap {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "migrator/core/racy_read.h"
+#include "migrator/base/racy_read.h"
 
 namespace cardswap {
 

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "migrator/device/device.h"
 
 namespace cardswap {

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <random>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define CARDSWAP_THREAD_SANITIZER 1

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/block_list.h"
 

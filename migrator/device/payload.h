@@ -18,7 +18,7 @@ struct Payload {
 
 /// Bytes on their way from a device to a link: `bytes` may be sent once Staging::ready() says so,
 /// and `owner` is to be held until they were sent.
-struct Fetched {
+struct StagedPayload {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
   std::size_t ticket = 0;

@@ -30,9 +30,9 @@ class Staging {
 
   /// Begins to bring payloads of this device to where the link can send them, behind `after`: as
   /// many of them as there are buffers for. None: the link gives one back when it has sent.
-  virtual std::vector<Fetched> fetch(std::span<const Payload> payloads, const Fence& after,
-                                     FetchOptions options) = 0;
-  [[nodiscard]] virtual bool ready(const Fetched& fetched) = 0;
+  virtual std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence& after,
+                                           FetchOptions options) = 0;
+  [[nodiscard]] virtual bool ready(const StagedPayload& fetched) = 0;
 
   /// Where a payload for `range` may land: the range itself if `direct` allows that, or a buffer.
   /// Throws Error{bad_request} when more payloads are landing at once than an honest peer sends.

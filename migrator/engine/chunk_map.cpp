@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 

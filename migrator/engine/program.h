@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/core/layout.h"
-#include "migrator/core/migration_spec.h"
-#include "migrator/core/stats.h"
 #include "migrator/engine/state_view.h"
 #include "migrator/engine/update.h"
+#include "migrator/plan/migration_spec.h"
+#include "migrator/plan/stats.h"
 
 // What a training program is to the engine, at either end: what it is asked, what it is told, and
 // with which options.
@@ -77,7 +77,7 @@ struct FrozenState {
 };
 
 /// Called on the engine's thread; must not block for long and must not destroy the Source.
-struct SourceEvents {
+struct SourceCallbacks {
   std::function<void(const MigrationStats&)> progress;
   /// A freeze is due; again after each put_off.
   std::function<void(double expected_downtime_ms)> converged;
@@ -141,7 +141,7 @@ struct VerifiedState {
 };
 
 /// Called on the engine's thread; must not destroy the Target.
-struct TargetEvents {
+struct TargetCallbacks {
   std::function<void(const VerifiedState&)> verified;
   std::function<void(const Error&)> failed;  ///< once; includes a source that cancelled or is gone
 };

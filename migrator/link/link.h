@@ -18,9 +18,9 @@ enum class MemoryKind : std::uint8_t;
 
 /// What a link tells its engine, on the thread that calls Link::wait. Bytes are as a peer sent
 /// them: an Error thrown here makes the link drop that peer, with the error's text.
-class LinkEvents {
+class LinkListener {
  public:
-  virtual ~LinkEvents() = default;
+  virtual ~LinkListener() = default;
   virtual void on_control(PeerId peer, std::span<const std::byte> message) = 0;
   /// Where the payload that belongs to `header` goes: exactly `bytes` long, valid until on_received
   /// or the peer's loss. Throws Error for a payload that nobody asked for.
@@ -76,12 +76,12 @@ struct LinkOptions {
 /// Throws Error{bad_request, unreachable}.
 [[nodiscard]] std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
                                                       const LinkOptions& options,
-                                                      LinkEvents& events);
+                                                      LinkListener& events);
 /// Listens in the clear on a free port of `host`, a numeric address. Throws Error{bad_request,
 /// refused, io}.
 [[nodiscard]] std::unique_ptr<Link> listen_bare_link(const std::string& host,
                                                      const LinkOptions& options,
-                                                     LinkEvents& events);
+                                                     LinkListener& events);
 /// Where a target that was told to listen on `host` does so, and its source has to connect to: on
 /// 127.0.0.1 in place of the other 127.0.0.0/8, and of ::1 where this host's UCX cannot use that.
 [[nodiscard]] std::string listening_host(const std::string& host);

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

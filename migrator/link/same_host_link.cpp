@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
 
 namespace cardswap {
@@ -40,7 +40,7 @@ std::uint64_t number_in(std::span<const std::byte> header) {
 
 }  // namespace
 
-SameHostLink::SameHostLink(End end, LinkEvents& events, const MakeLink& make)
+SameHostLink::SameHostLink(End end, LinkListener& events, const MakeLink& make)
     : end_(end), proof_(std::make_unique<const Proof>(draw_proof())), events_(events) {
   link_ = make(*this);
   // Where the line takes a card's memory a payload may be in it, and the kernel cannot read that.

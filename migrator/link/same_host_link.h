@@ -21,14 +21,14 @@ namespace cardswap {
 ///
 /// Nobody is believed: the receiver reads of an admitted peer only, once it has found in the memory
 /// of the process that the peer says it is what the peer says is there. Threads: as Link.
-class SameHostLink final : public Link, private LinkEvents {
+class SameHostLink final : public Link, private LinkListener {
  public:
-  using MakeLink = std::function<std::unique_ptr<Link>(LinkEvents&)>;
+  using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
   /// The side whose memory is read: a connecting link's. The listening one reads.
   enum class End : std::uint8_t { is_read, reads };
 
   /// `make` connects or listens, as `end` says.
-  SameHostLink(End end, LinkEvents& events, const MakeLink& make);
+  SameHostLink(End end, LinkListener& events, const MakeLink& make);
   ~SameHostLink() override;
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
@@ -92,7 +92,7 @@ class SameHostLink final : public Link, private LinkEvents {
   const End end_;
   const std::optional<Digest> host_ = host_of_this_process();
   const std::unique_ptr<const Proof> proof_;  // its address is told
-  LinkEvents& events_;
+  LinkListener& events_;
 
   Reach reach_ = Reach::not_asked;
   std::uint64_t offered_ = 0;

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/racy_read.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/base/racy_read.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
 #include "migrator/link/same_host_link.h"
-#include "migrator/wire/messages.h"
+#include "migrator/wire/data_messages.h"
 
 namespace cardswap {
 namespace {
@@ -48,7 +48,7 @@ std::uint64_t bulk_number(std::span<const std::byte> header) {
 SealedLink::Peer::Peer(const CipherKey& key, const CipherSalt& own_salt, Direction direction)
     : salt(own_salt), outgoing(key, salt, direction), incoming(key, salt, reverse(direction)) {}
 
-SealedLink::SealedLink(const CipherKey& key, Direction outgoing, LinkEvents& events,
+SealedLink::SealedLink(const CipherKey& key, Direction outgoing, LinkListener& events,
                        const MakeLink& make)
     : key_(key), outgoing_(outgoing), events_(events) {
   if (outgoing == Direction::source_to_target) {
@@ -227,8 +227,8 @@ void SealedLink::on_lost(PeerId peer, std::string_view why) {
 
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                    const LinkOptions& options, const std::string& key,
-                                   LinkEvents& events) {
-  const auto make = [&](LinkEvents& inner) {
+                                   LinkListener& events) {
+  const auto make = [&](LinkListener& inner) {
     return connect_bare_link(host, port, options, inner);
   };
   if (!key.empty()) {
@@ -240,8 +240,8 @@ std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
 }
 
 std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
-                                  const std::string& key, LinkEvents& events) {
-  const auto make = [&](LinkEvents& inner) { return listen_bare_link(host, options, inner); };
+                                  const std::string& key, LinkListener& events) {
+  const auto make = [&](LinkListener& inner) { return listen_bare_link(host, options, inner); };
   if (!key.empty()) {
     return std::make_unique<SealedLink>(cipher_key_from(key), Direction::target_to_source, events,
                                         make);

@@ -19,12 +19,12 @@ namespace cardswap {
 /// Control messages are handed on in the order in which they were sent. A payload is handed on when
 /// its tag was checked, so it is copied once more on either side. Peers whose first message does
 /// not open are told so in the clear and ignored. Threads: as Link.
-class SealedLink final : public Link, private LinkEvents {
+class SealedLink final : public Link, private LinkListener {
  public:
-  using MakeLink = std::function<std::unique_ptr<Link>(LinkEvents&)>;
+  using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
 
   /// `make` connects or listens, as `outgoing` says: what this side sends.
-  SealedLink(const CipherKey& key, Direction outgoing, LinkEvents& events, const MakeLink& make);
+  SealedLink(const CipherKey& key, Direction outgoing, LinkListener& events, const MakeLink& make);
   ~SealedLink() override;
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
@@ -73,7 +73,7 @@ class SealedLink final : public Link, private LinkEvents {
 
   const CipherKey key_;
   const Direction outgoing_;
-  LinkEvents& events_;
+  LinkListener& events_;
   std::map<PeerId, Peer> peers_;
   std::set<CipherSalt> salts_;  // each opens one connection, once
   std::unique_ptr<Link> link_;  // dies first: it calls the events
@@ -84,8 +84,8 @@ class SealedLink final : public Link, private LinkEvents {
 /// may_share_memory(). Throw Error as those do, and Error{bad_request} for another key.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                                  const LinkOptions& options, const std::string& key,
-                                                 LinkEvents& events);
+                                                 LinkListener& events);
 [[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
-                                                const std::string& key, LinkEvents& events);
+                                                const std::string& key, LinkListener& events);
 
 }  // namespace cardswap

@@ -10,13 +10,13 @@
 #include <variant>
 #include <vector>
 
+#include "migrator/base/error.h"
+#include "migrator/base/named.h"
+#include "migrator/base/utf8.h"
 #include "migrator/core/digest.h"
-#include "migrator/core/error.h"
 #include "migrator/core/layout.h"
-#include "migrator/core/named.h"
-#include "migrator/core/reader.h"
-#include "migrator/core/utf8.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 /// The bytes of a message from one list of its fields, in their order: what writes and what reads
 /// cannot disagree.

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "migrator/core/error.h"
-#include "migrator/core/reader.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
 
 namespace cardswap::channel {
 

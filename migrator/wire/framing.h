@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::channel {
 

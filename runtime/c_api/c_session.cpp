@@ -8,7 +8,7 @@
 #include <string>
 
 #include "cardswap/session.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "runtime/c_api/c_thing.h"
 #include "runtime/framework.h"
 

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 /// What a callback answers with.
 struct cardswap_out {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cardswap/tracking.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 
 namespace cardswap::c_api {
 class Thing;

@@ -6,7 +6,7 @@
 #include <charconv>
 #include <utility>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/device/memfd_arena.h"
 #include "runtime/arena_relocator.h"
 

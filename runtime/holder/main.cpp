@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "runtime/holder/gpus.h"
 #include "runtime/holder/keep.h"
 #include "runtime/holder/receive.h"

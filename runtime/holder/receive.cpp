@@ -8,10 +8,10 @@
 #include <optional>
 #include <utility>
 
-#include "migrator/core/environment.h"
-#include "migrator/core/mutex.h"
-#include "migrator/core/token.h"
-#include "migrator/engine/target.h"
+#include "migrator/base/environment.h"
+#include "migrator/base/mutex.h"
+#include "migrator/base/token.h"
+#include "migrator/engine/target/target.h"
 #include "runtime/agent_channel.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/memory_handoff.h"
@@ -42,7 +42,7 @@ class Receiver final : private TargetProgram {
     if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
     auto options = target_options(welcome);
     const auto host = options.listen_host;
-    TargetEvents events;
+    TargetCallbacks events;
     events.verified = [this](const VerifiedState& state) { verified(state); };
     events.failed = [this](const Error& error) { failed(error); };
     channel_.start();

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <optional>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/link/link.h"
 
 namespace cardswap {
@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kTryMax{5};
 constexpr std::chrono::milliseconds kTurn{2};
 
-struct End final : LinkEvents {
+struct End final : LinkListener {
   void on_control(PeerId, std::span<const std::byte>) override { heard = true; }
   std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
     throw Error(Code::bad_request, "nobody asked for data");

@@ -56,7 +56,7 @@ bool DepartedRole::recall() {
     return false;
   }
   const MutexLock lock(context_.mutex);
-  return context_.on(TrainerEvent::memory_came_back) == TrainerAction::let_go;
+  return context_.on(TrainerEvent::memory_recalled) == TrainerAction::end_migration;
 }
 
 std::optional<VerifiedState> DepartedRole::arrive(const channel::Arrived& arrived) {

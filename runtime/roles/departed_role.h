@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "migrator/engine/target.h"
+#include "migrator/engine/target/target.h"
 #include "runtime/memory_departure.h"
 #include "runtime/roles/role_context.h"
 

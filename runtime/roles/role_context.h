@@ -7,9 +7,9 @@
 #include <string>
 #include <utility>
 
-#include "migrator/core/error.h"
-#include "migrator/core/mutex.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/error.h"
+#include "migrator/base/mutex.h"
+#include "migrator/wire/runtime_messages.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/lateness_watch.h"
 #include "runtime/roles/trainer_side.h"
@@ -34,7 +34,7 @@ namespace cardswap {
 class RoleContext {
  public:
   /// The line to the agent, on the channel's thread but for `send`, which any thread calls.
-  struct Line {
+  struct AgentPort {
     std::function<void(const channel::Message&)> send;        ///< never blocks
     std::function<std::uint64_t()> inode;                     ///< of the connection's socket
     std::function<void(const channel::Arrived&)> redirected;  ///< this process is elsewhere now
@@ -45,14 +45,14 @@ class RoleContext {
     std::function<std::optional<std::string>()> not_rehearsed;
   };
   RoleContext(StepGate& the_gate, Tracker& the_tracker, ArenaRelocator& the_relocator,
-              Line the_line)
+              AgentPort the_line)
       : gate(the_gate),
         line(std::move(the_line)),
         tracker_(the_tracker),
         relocator_(the_relocator) {}
 
   StepGate& gate;
-  const Line line;
+  const AgentPort line;
   Mutex mutex;
   std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted
   LatenessWatch lateness{gate};         ///< asked with the mutex held, or without it

@@ -4,9 +4,11 @@ namespace cardswap {
 namespace {
 
 constexpr std::array<std::string_view, kTrainerStates> kStateNames{
-    "training",  "preparing", "syncing",  "freezing",  "put_off",  "rehearsing", "frozen",
-    "equal",     "given_up",  "stranded", "departing", "departed", "lost",       "standby",
-    "imitating", "holding",   "granting", "granted",   "trial",    "recording",  "retired"};
+    "training",         "preparing", "syncing",  "freezing",     "put_off",
+    "rehearsing",       "frozen",    "verified", "start_failed", "depart_failed",
+    "departing",        "departed",  "lost",     "standby",      "standby_rehearsing",
+    "standby_verified", "granting",  "granted",  "first_step",   "first_step_done",
+    "retired"};
 constexpr std::array<std::string_view, kTrainerEvents> kEventNames{
     "begin_sync",       "freeze",           "release",
     "retire",           "grant_fits",       "grant_of_another_state",

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "migrator/core/rule_table.h"
-#include "runtime/roles/words.h"
+#include "migrator/base/rule_table.h"
+#include "runtime/roles/trainer_states.h"
 
 /// The trainer's half of a migration as a table, beside the two of agent/handover. Pure; the
 /// compiler proves what must never happen (the static_asserts below). `TrainerSide` reads it.
@@ -16,7 +16,7 @@
 ///                                         +- put_off +
 ///             freezing -> rehearsing -> freezing   (one step, before its agent hears of the freeze)
 /// by CRIU:    equal -> departing -> departed -> (restored elsewhere) holding
-/// A standby:  standby -> imitating -> standby      (the same step, which is none of the job's)
+/// A standby:  standby -> standby_rehearsing -> standby      (the same step, which is none of the job's)
 ///             standby -> holding -> granting -> granted -> trial -> recording -> training
 // clang-format on
 namespace cardswap {
@@ -28,90 +28,90 @@ inline constexpr auto kTrainerRules = [] {
   return std::to_array<TrainerRule>({
       // A source, asked ...
       {training, begin_sync, preparing, Action::look},
-      {given_up, begin_sync, preparing, Action::look},
+      {start_failed, begin_sync, preparing, Action::look},
       {preparing, engine_began, syncing, Action::none},
-      {preparing, engine_did_not_begin, given_up, Action::refuse},
+      {preparing, engine_did_not_begin, start_failed, Action::refuse},
       {syncing, freeze_offered, syncing, Action::report},
       {freezing, freeze_offered, freezing, Action::report},
       // ... frozen, perhaps more than once ...
       {syncing, freeze, freezing, Action::park},
       {put_off, freeze, freezing, Action::park},
       {freezing, freeze, freezing, Action::park},
-      {freezing, freeze_put_off, put_off, Action::go_on},
+      {freezing, freeze_put_off, put_off, Action::unpark},
       {put_off, freeze_offered, freezing, Action::park},
       {freezing, freeze_holds, frozen, Action::report},
       // ... perhaps behind one step more ...
       {freezing, rehearsal_due, rehearsing, Action::step_once},
       {rehearsing, rehearsed, freezing, Action::none},
-      {frozen, digests_equal, equal, Action::report},
+      {frozen, digests_equal, verified, Action::report},
       // ... and let go, or gone.
       {training, release, training, Action::answer},
-      {preparing, release, training, Action::let_go},
-      {syncing, release, training, Action::let_go},
-      {freezing, release, training, Action::let_go},
-      {put_off, release, training, Action::let_go},
-      {rehearsing, release, training, Action::let_go},
-      {frozen, release, training, Action::let_go},
-      {equal, release, training, Action::let_go},
-      {given_up, release, training, Action::let_go},
-      {stranded, release, training, Action::let_go},
+      {preparing, release, training, Action::end_migration},
+      {syncing, release, training, Action::end_migration},
+      {freezing, release, training, Action::end_migration},
+      {put_off, release, training, Action::end_migration},
+      {rehearsing, release, training, Action::end_migration},
+      {frozen, release, training, Action::end_migration},
+      {verified, release, training, Action::end_migration},
+      {start_failed, release, training, Action::end_migration},
+      {depart_failed, release, training, Action::end_migration},
       {preparing, retire, retired, Action::retire},
       {syncing, retire, retired, Action::retire},
       {freezing, retire, retired, Action::retire},
       {put_off, retire, retired, Action::retire},
       {rehearsing, retire, retired, Action::retire},
       {frozen, retire, retired, Action::retire},
-      {equal, retire, retired, Action::retire},
-      {given_up, retire, retired, Action::retire},
-      {stranded, retire, retired, Action::retire},
+      {verified, retire, retired, Action::retire},
+      {start_failed, retire, retired, Action::retire},
+      {depart_failed, retire, retired, Action::retire},
       {departed, retire, retired, Action::retire},
       {lost, retire, retired, Action::retire},
       {granted, retire, retired, Action::retire},
-      {trial, retire, retired, Action::retire},
-      {recording, retire, retired, Action::retire},
+      {first_step, retire, retired, Action::retire},
+      {first_step_done, retire, retired, Action::retire},
       {retired, retire, retired, Action::retire},
       // The process goes itself.
-      {equal, depart, departing, Action::depart},
-      {preparing, depart_too_early, preparing, Action::refuse},
-      {syncing, depart_too_early, syncing, Action::refuse},
-      {freezing, depart_too_early, freezing, Action::refuse},
-      {put_off, depart_too_early, put_off, Action::refuse},
-      {rehearsing, depart_too_early, rehearsing, Action::refuse},
-      {frozen, depart_too_early, frozen, Action::refuse},
-      {equal, depart_too_early, equal, Action::refuse},
-      {given_up, depart_too_early, given_up, Action::refuse},
-      {stranded, depart_too_early, stranded, Action::refuse},
-      {granted, depart_too_early, granted, Action::refuse},
-      {trial, depart_too_early, trial, Action::refuse},
-      {recording, depart_too_early, recording, Action::refuse},
+      {verified, depart, departing, Action::depart},
+      {preparing, depart_refused, preparing, Action::refuse},
+      {syncing, depart_refused, syncing, Action::refuse},
+      {freezing, depart_refused, freezing, Action::refuse},
+      {put_off, depart_refused, put_off, Action::refuse},
+      {rehearsing, depart_refused, rehearsing, Action::refuse},
+      {frozen, depart_refused, frozen, Action::refuse},
+      {verified, depart_refused, verified, Action::refuse},
+      {start_failed, depart_refused, start_failed, Action::refuse},
+      {depart_failed, depart_refused, depart_failed, Action::refuse},
+      {granted, depart_refused, granted, Action::refuse},
+      {first_step, depart_refused, first_step, Action::refuse},
+      {first_step_done, depart_refused, first_step_done, Action::refuse},
       {departing, memory_given, departed, Action::report},
-      {departing, memory_kept, stranded, Action::refuse},
+      {departing, memory_kept, depart_failed, Action::refuse},
       {departing, memory_lost, lost, Action::lose},
       {departed, release, departed, Action::recall},
-      {departed, memory_came_back, training, Action::let_go},
+      {departed, memory_recalled, training, Action::end_migration},
       {departed, arrived, departed, Action::arrive},
-      {departed, memory_arrived, holding, Action::report},
+      {departed, memory_arrived, standby_verified, Action::report},
       {lost, release, lost, Action::lose},
       {lost, arrived, lost, Action::lose},
       // A standby.
       {training, stands_by, standby, Action::park},
-      {standby, state_verified, holding, Action::report},
-      {holding, state_verified, holding, Action::report},
-      {standby, rehearsal_due, imitating, Action::step_once},
-      {imitating, rehearsed, standby, Action::report},
-      {imitating, release, imitating, Action::answer},
-      {imitating, grant_of_another_state, imitating, Action::refuse},
+      {standby, state_verified, standby_verified, Action::report},
+      {standby_verified, state_verified, standby_verified, Action::report},
+      {standby, rehearsal_due, standby_rehearsing, Action::step_once},
+      {standby_rehearsing, rehearsed, standby, Action::report},
+      {standby_rehearsing, release, standby_rehearsing, Action::answer},
+      {standby_rehearsing, grant_of_another_state, standby_rehearsing, Action::refuse},
       {standby, release, standby, Action::answer},
-      {holding, release, holding, Action::answer},
+      {standby_verified, release, standby_verified, Action::answer},
       {standby, grant_of_another_state, standby, Action::refuse},
-      {holding, grant_of_another_state, holding, Action::refuse},
-      {holding, grant_fits, granting, Action::take_grant},
-      {granting, grant_taken, granted, Action::let_step},
+      {standby_verified, grant_of_another_state, standby_verified, Action::refuse},
+      {standby_verified, grant_fits, granting, Action::take_grant},
+      {granting, grant_taken, granted, Action::run_first_step},
       {granting, grant_not_taken, standby, Action::refuse},
-      {granted, resumed, trial, Action::report},
-      {trial, stepped, recording, Action::park},
-      {trial, release, training, Action::train_on},
-      {recording, release, training, Action::train_on},
+      {granted, resumed, first_step, Action::report},
+      {first_step, stepped, first_step_done, Action::park},
+      {first_step, release, training, Action::stop_watching},
+      {first_step_done, release, training, Action::stop_watching},
   });
 }();
 
@@ -131,28 +131,31 @@ inline constexpr auto kIgnoredEvents = [] {
   using enum TrainerState;
   using W = TrainerEvent;
   return std::to_array<IgnoredEvent>({
-      IgnoredEvent(W::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen, equal,
-                   stranded, departing, departed, lost, standby, imitating, holding, granting,
-                   granted, trial, recording, retired),
-      IgnoredEvent(W::freeze, training, preparing, rehearsing, frozen, equal, given_up, stranded,
-                   departing, departed, lost, standby, imitating, holding, granting, granted, trial,
-                   recording, retired),
+      IgnoredEvent(W::begin_sync, preparing, syncing, freezing, put_off, rehearsing, frozen,
+                   verified, depart_failed, departing, departed, lost, standby, standby_rehearsing,
+                   standby_verified, granting, granted, first_step, first_step_done, retired),
+      IgnoredEvent(W::freeze, training, preparing, rehearsing, frozen, verified, start_failed,
+                   depart_failed, departing, departed, lost, standby, standby_rehearsing,
+                   standby_verified, granting, granted, first_step, first_step_done, retired),
       IgnoredEvent(W::release, departing, granting, granted, retired),
-      IgnoredEvent(W::retire, training, departing, standby, imitating, holding, granting),
+      IgnoredEvent(W::retire, training, departing, standby, standby_rehearsing, standby_verified,
+                   granting),
       IgnoredEvent(W::grant_fits, training, preparing, syncing, freezing, put_off, rehearsing,
-                   frozen, equal, given_up, stranded, departing, departed, lost, standby, imitating,
-                   granting, granted, trial, recording, retired),
+                   frozen, verified, start_failed, depart_failed, departing, departed, lost,
+                   standby, standby_rehearsing, granting, granted, first_step, first_step_done,
+                   retired),
       IgnoredEvent(W::grant_of_another_state, training, preparing, syncing, freezing, put_off,
-                   rehearsing, frozen, equal, given_up, stranded, departing, departed, lost,
-                   granting, granted, trial, recording, retired),
+                   rehearsing, frozen, verified, start_failed, depart_failed, departing, departed,
+                   lost, granting, granted, first_step, first_step_done, retired),
       IgnoredEvent(W::depart, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                   given_up, stranded, departing, departed, lost, standby, imitating, holding,
-                   granting, granted, trial, recording, retired),
-      IgnoredEvent(W::depart_too_early, training, departing, departed, lost, standby, imitating,
-                   holding, granting, retired),
+                   start_failed, depart_failed, departing, departed, lost, standby,
+                   standby_rehearsing, standby_verified, granting, granted, first_step,
+                   first_step_done, retired),
+      IgnoredEvent(W::depart_refused, training, departing, departed, lost, standby,
+                   standby_rehearsing, standby_verified, granting, retired),
       IgnoredEvent(W::arrived, training, preparing, syncing, freezing, put_off, rehearsing, frozen,
-                   equal, given_up, stranded, departing, standby, imitating, holding, granting,
-                   granted, trial, recording, retired),
+                   verified, start_failed, depart_failed, departing, standby, standby_rehearsing,
+                   standby_verified, granting, granted, first_step, first_step_done, retired),
   });
 }();
 
@@ -166,8 +169,8 @@ inline constexpr auto kIgnoredEvents = [] {
 /// Whether it is no process of the job's yet: it dies with its agent, and takes no step that
 /// counts.
 [[nodiscard]] constexpr bool is_standby(TrainerState state) {
-  return state == TrainerState::standby || state == TrainerState::imitating ||
-         state == TrainerState::holding || state == TrainerState::granting;
+  return state == TrainerState::standby || state == TrainerState::standby_rehearsing ||
+         state == TrainerState::standby_verified || state == TrainerState::granting;
 }
 /// Whether it may be dumped: nothing may be sent.
 [[nodiscard]] constexpr bool is_departed(TrainerState state) {
@@ -176,7 +179,7 @@ inline constexpr auto kIgnoredEvents = [] {
 /// Whether it is a source whose training thread is to stand until its agent's next word.
 [[nodiscard]] constexpr bool is_held(TrainerState state) {
   return state == TrainerState::freezing || state == TrainerState::frozen ||
-         state == TrainerState::equal || state == TrainerState::stranded ||
+         state == TrainerState::verified || state == TrainerState::depart_failed ||
          state == TrainerState::departing || is_departed(state);
 }
 /// Whether nobody but the agent lets it go on: that was told that it stands, or its memory is not
@@ -188,8 +191,8 @@ inline constexpr auto kIgnoredEvents = [] {
 [[nodiscard]] constexpr bool may_step(TrainerState state) {
   return state == TrainerState::training || state == TrainerState::preparing ||
          state == TrainerState::syncing || state == TrainerState::put_off ||
-         state == TrainerState::rehearsing || state == TrainerState::given_up ||
-         state == TrainerState::granted || state == TrainerState::trial;
+         state == TrainerState::rehearsing || state == TrainerState::start_failed ||
+         state == TrainerState::granted || state == TrainerState::first_step;
 }
 
 /// What the asserts hold; a test spoils the table and sees which of them finds it.
@@ -197,7 +200,8 @@ constexpr bool a_standby_steps_only_by_a_fitting_grant(std::span<const TrainerRu
   for (const auto& rule : rules) {
     const bool takes = rule.then == TrainerAction::take_grant;
     if (takes != (rule.to == TrainerState::granting)) return false;
-    if (takes && (rule.from != TrainerState::holding || rule.on != TrainerEvent::grant_fits)) {
+    if (takes &&
+        (rule.from != TrainerState::standby_verified || rule.on != TrainerEvent::grant_fits)) {
       return false;
     }
     const bool leaves = is_standby(rule.from) && !is_standby(rule.to);
@@ -206,15 +210,17 @@ constexpr bool a_standby_steps_only_by_a_fitting_grant(std::span<const TrainerRu
       return false;
     }
     if (rule.to == TrainerState::granted && rule.from != rule.to && !leaves) return false;
-    const bool moves = rule.then == TrainerAction::go_on || rule.then == TrainerAction::let_go ||
-                       rule.then == TrainerAction::train_on || rule.then == TrainerAction::let_step;
+    const bool moves =
+        rule.then == TrainerAction::unpark || rule.then == TrainerAction::end_migration ||
+        rule.then == TrainerAction::stop_watching || rule.then == TrainerAction::run_first_step;
     if (is_standby(rule.from) && moves && !leaves) return false;
   }
   return true;
 }
 constexpr bool a_state_is_held_only_when_it_was_verified(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
-    if (rule.to != TrainerState::holding || rule.from == TrainerState::holding) continue;
+    if (rule.to != TrainerState::standby_verified || rule.from == TrainerState::standby_verified)
+      continue;
     const bool by_engine = rule.from == TrainerState::standby;
     const bool by_process = rule.from == TrainerState::departed;
     if (by_engine ? rule.on != TrainerEvent::state_verified
@@ -227,32 +233,34 @@ constexpr bool a_state_is_held_only_when_it_was_verified(std::span<const Trainer
 constexpr bool the_first_step_is_waited_for(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     const bool ordered = rule.on == TrainerEvent::release || rule.on == TrainerEvent::retire;
-    const bool first = rule.from == TrainerState::granted || rule.from == TrainerState::trial ||
-                       rule.from == TrainerState::recording;
-    if (rule.then == TrainerAction::train_on && (!first || rule.on != TrainerEvent::release)) {
+    const bool first = rule.from == TrainerState::granted ||
+                       rule.from == TrainerState::first_step ||
+                       rule.from == TrainerState::first_step_done;
+    if (rule.then == TrainerAction::stop_watching && (!first || rule.on != TrainerEvent::release)) {
       return false;
     }
     if (first && rule.to == TrainerState::training && rule.on != TrainerEvent::release)
       return false;
     if (rule.from == TrainerState::granted && rule.to == TrainerState::training) return false;
-    if (rule.from == TrainerState::recording && rule.to != rule.from && !ordered) return false;
-    if (rule.to == TrainerState::recording && rule.from == TrainerState::trial &&
+    if (rule.from == TrainerState::first_step_done && rule.to != rule.from && !ordered)
+      return false;
+    if (rule.to == TrainerState::first_step_done && rule.from == TrainerState::first_step &&
         rule.then != TrainerAction::park) {
       return false;
     }
   }
-  return rule_for(rules, TrainerState::trial, TrainerEvent::stepped).has_value();
+  return rule_for(rules, TrainerState::first_step, TrainerEvent::stepped).has_value();
 }
 constexpr bool a_bound_trainer_goes_on_only_by_its_agents_word(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     if (!is_bound(rule.from)) continue;
-    const bool moves = rule.then == TrainerAction::go_on || rule.then == TrainerAction::train_on ||
-                       rule.then == TrainerAction::let_step ||
-                       rule.then == TrainerAction::step_once;
+    const bool moves =
+        rule.then == TrainerAction::unpark || rule.then == TrainerAction::stop_watching ||
+        rule.then == TrainerAction::run_first_step || rule.then == TrainerAction::step_once;
     if (moves) return false;
     const bool ordered =
-        rule.on == TrainerEvent::release || rule.on == TrainerEvent::memory_came_back;
-    if ((may_step(rule.to) || rule.then == TrainerAction::let_go) && !ordered) return false;
+        rule.on == TrainerEvent::release || rule.on == TrainerEvent::memory_recalled;
+    if ((may_step(rule.to) || rule.then == TrainerAction::end_migration) && !ordered) return false;
     if (rule.on == TrainerEvent::freeze_put_off) return false;  // its agent counts on the freeze
   }
   return true;
@@ -263,9 +271,11 @@ constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rule
     const bool once = rule.then == TrainerAction::step_once;
     const bool due = rule.on == TrainerEvent::rehearsal_due;
     const bool here = rule.from == TrainerState::freezing && rule.to == TrainerState::rehearsing;
-    const bool there = rule.from == TrainerState::standby && rule.to == TrainerState::imitating;
+    const bool there =
+        rule.from == TrainerState::standby && rule.to == TrainerState::standby_rehearsing;
     if (once != due || once != (here || there)) return false;
-    const bool enters = rule.to == TrainerState::rehearsing || rule.to == TrainerState::imitating;
+    const bool enters =
+        rule.to == TrainerState::rehearsing || rule.to == TrainerState::standby_rehearsing;
     if (enters && !once && rule.from != rule.to) return false;
     const bool stands = rule.on == TrainerEvent::rehearsed;
     if (rule.from == TrainerState::rehearsing && rule.to != rule.from &&
@@ -273,28 +283,28 @@ constexpr bool a_rehearsal_is_one_step_of_each(std::span<const TrainerRule> rule
         !(stands && rule.to == TrainerState::freezing)) {
       return false;
     }
-    if (rule.from == TrainerState::imitating && rule.to != rule.from &&
+    if (rule.from == TrainerState::standby_rehearsing && rule.to != rule.from &&
         !(stands && rule.to == TrainerState::standby)) {
       return false;
     }
   }
   return rule_for(rules, TrainerState::rehearsing, TrainerEvent::rehearsed).has_value() &&
-         rule_for(rules, TrainerState::imitating, TrainerEvent::rehearsed).has_value();
+         rule_for(rules, TrainerState::standby_rehearsing, TrainerEvent::rehearsed).has_value();
 }
 constexpr bool memory_is_given_only_when_digests_are_equal(std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     const bool departs = rule.then == TrainerAction::depart;
     if (departs != (rule.to == TrainerState::departing)) return false;
-    if (departs && (rule.from != TrainerState::equal || rule.on != TrainerEvent::depart)) {
+    if (departs && (rule.from != TrainerState::verified || rule.on != TrainerEvent::depart)) {
       return false;
     }
-    if (rule.to == TrainerState::equal && rule.from != rule.to &&
+    if (rule.to == TrainerState::verified && rule.from != rule.to &&
         (rule.from != TrainerState::frozen || rule.on != TrainerEvent::digests_equal)) {
       return false;
     }
     // Without its memory it goes on in no way.
     const bool away = rule.from == TrainerState::departing || rule.from == TrainerState::departed;
-    if (away && may_step(rule.to) && rule.on != TrainerEvent::memory_came_back) return false;
+    if (away && may_step(rule.to) && rule.on != TrainerEvent::memory_recalled) return false;
   }
   return true;
 }

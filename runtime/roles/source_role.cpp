@@ -79,7 +79,7 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   options.peers = begin.data_peers;
   options.handover_ms = begin.handover_ms;
   const auto id = begin.migration;
-  SourceEvents events;
+  SourceCallbacks events;
   events.progress = [this, id](const MigrationStats& stats) {
     context_.send(channel::SyncProgress{id, stats});
   };
@@ -126,7 +126,7 @@ void SourceRole::offer_freeze(const std::string& migration, double expected_ms) 
 /// On the engine's thread, before the agent was told that the trainer is frozen.
 void SourceRole::put_off_freeze(const std::string& migration) {
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerEvent::freeze_put_off, migration) != TrainerAction::go_on) return;
+  if (context_.on(TrainerEvent::freeze_put_off, migration) != TrainerAction::unpark) return;
   context_.gate.release();
 }
 
@@ -199,7 +199,7 @@ void SourceRole::end(std::unique_ptr<Source> engine) {
   last.swap(latest_);
 }
 
-void SourceRole::let_go(std::unique_ptr<Source> engine, const std::string& migration) {
+void SourceRole::end_migration(std::unique_ptr<Source> engine, const std::string& migration) {
   context_.gate.watch(false);
   context_.gate.throttle(0);
   context_.gate.release();  // first: training goes on before the engine is taken down

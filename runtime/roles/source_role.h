@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "migrator/engine/source.h"
-#include "migrator/engine/state_window.h"
-#include "migrator/engine/update_log.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/source/state_window.h"
+#include "migrator/engine/source/update_log.h"
 #include "runtime/roles/role_context.h"
 
 namespace cardswap {
@@ -37,7 +37,7 @@ class SourceRole final : private SourceProgram {
   /// Ends the engine of a trainer that stands on, and what it saw.
   void end(std::unique_ptr<Source> engine);
   /// Lets the job go on and ends the engine; the agent hears that both are so.
-  void let_go(std::unique_ptr<Source> engine, const std::string& migration);
+  void end_migration(std::unique_ptr<Source> engine, const std::string& migration);
 
   // ---- the training thread
   void on_boundary();

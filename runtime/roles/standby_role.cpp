@@ -22,7 +22,7 @@ void StandbyRole::on_parked() {
     options = target_options(welcome_);
   }
   const auto id = options.migration;
-  TargetEvents events;
+  TargetCallbacks events;
   events.verified = [this, id](const VerifiedState& state) {
     const MutexLock inner(context_.mutex);
     if (context_.verified(TrainerEvent::state_verified, id, state.root) != TrainerAction::report) {
@@ -62,7 +62,7 @@ void StandbyRole::take_grant(std::unique_ptr<Target> engine, const channel::Gran
     return;
   }
   const MutexLock lock(context_.mutex);
-  if (context_.on(TrainerEvent::grant_taken) != TrainerAction::let_step) return;
+  if (context_.on(TrainerEvent::grant_taken) != TrainerAction::run_first_step) return;
   context_.gate.watch(true);
   context_.gate.release();
 }
@@ -94,7 +94,8 @@ void StandbyRole::on_boundary() {
 
 void StandbyRole::resend_pending() {
   const MutexLock lock(context_.mutex);
-  if (context_.side().state() != TrainerState::recording || !context_.gate.is_parked()) return;
+  if (context_.side().state() != TrainerState::first_step_done || !context_.gate.is_parked())
+    return;
   context_.send(channel::FirstStep{context_.side().migration(), context_.gate.step()});
 }
 

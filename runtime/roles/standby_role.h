@@ -3,7 +3,7 @@
 #include <map>
 #include <memory>
 
-#include "migrator/engine/target.h"
+#include "migrator/engine/target/target.h"
 #include "runtime/roles/role_context.h"
 
 namespace cardswap {

@@ -50,12 +50,12 @@ TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
   switch (asked.action) {
     case TrainerAction::look: source_.prepare(std::get<channel::BeginSync>(message)); break;
     case TrainerAction::park: source_.park(); break;
-    case TrainerAction::let_go: asked.source = source_.take_all(); break;
+    case TrainerAction::end_migration: asked.source = source_.take_all(); break;
     case TrainerAction::depart: asked.source = source_.take_engine(); break;
     case TrainerAction::take_grant: asked.target = standby_.take_engine(); break;
     // What the others ask for needs no lock: handle() does it.
     case TrainerAction::none:
-    case TrainerAction::go_on:
+    case TrainerAction::unpark:
     case TrainerAction::step_once:
     case TrainerAction::answer:
     case TrainerAction::report:
@@ -64,8 +64,8 @@ TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
     case TrainerAction::retire:
     case TrainerAction::recall:
     case TrainerAction::arrive:
-    case TrainerAction::let_step:
-    case TrainerAction::train_on: break;
+    case TrainerAction::run_first_step:
+    case TrainerAction::stop_watching: break;
   }
   return asked;
 }
@@ -77,10 +77,12 @@ void TrainerRole::handle(const channel::Message& message) {
   }
   auto asked = hear(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
-    context_.lateness.let_go(release->migration);
+    context_.lateness.end_migration(release->migration);
   }
   switch (asked.action) {
-    case TrainerAction::let_go: source_.let_go(std::move(asked.source), asked.migration); break;
+    case TrainerAction::end_migration:
+      source_.end_migration(std::move(asked.source), asked.migration);
+      break;
     case TrainerAction::answer:
       context_.send(channel::Released{std::get<channel::Release>(message).migration});
       break;
@@ -98,7 +100,7 @@ void TrainerRole::handle(const channel::Message& message) {
       departed_.depart(std::get<channel::Depart>(message));
       break;
     case TrainerAction::recall:
-      if (departed_.recall()) source_.let_go(nullptr, asked.migration);
+      if (departed_.recall()) source_.end_migration(nullptr, asked.migration);
       break;
     case TrainerAction::arrive:
       if (const auto state = departed_.arrive(std::get<channel::Arrived>(message))) hold(*state);
@@ -106,17 +108,17 @@ void TrainerRole::handle(const channel::Message& message) {
     case TrainerAction::take_grant:
       standby_.take_grant(std::move(asked.target), std::get<channel::Grant>(message));
       break;
-    case TrainerAction::train_on:
+    case TrainerAction::stop_watching:
       context_.gate.watch(false);
       context_.gate.release();
       break;
     case TrainerAction::none:
     case TrainerAction::look:
-    case TrainerAction::park:   // done by hear()
-    case TrainerAction::go_on:  // and four that no agent's word asks for
+    case TrainerAction::park:    // done by hear()
+    case TrainerAction::unpark:  // and four that no agent's word asks for
     case TrainerAction::step_once:
     case TrainerAction::report:
-    case TrainerAction::let_step: break;
+    case TrainerAction::run_first_step: break;
   }
 }
 
@@ -151,7 +153,7 @@ void TrainerRole::on_boundary() {
 void TrainerRole::on_parked() {
   switch (context_.state()) {
     case TrainerState::standby: standby_.on_parked(); break;
-    case TrainerState::imitating: standby_.on_rehearsed(); break;
+    case TrainerState::standby_rehearsing: standby_.on_rehearsed(); break;
     case TrainerState::freezing: source_.on_parked(); break;
     case TrainerState::rehearsing: source_.on_rehearsed(); break;
     default: break;  // it stands for its first step to be recorded, or was released meanwhile

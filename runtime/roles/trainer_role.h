@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "runtime/roles/departed_role.h"
 #include "runtime/roles/role_context.h"
 #include "runtime/roles/source_role.h"
@@ -21,7 +21,8 @@ namespace cardswap {
 /// which does not see that the role's context is the one here.
 class TrainerRole {
  public:
-  TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator, RoleContext::Line line)
+  TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,
+              RoleContext::AgentPort line)
       : context_(gate, tracker, relocator, std::move(line)) {}
   ~TrainerRole();
   TrainerRole(const TrainerRole&) = delete;

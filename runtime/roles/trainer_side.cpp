@@ -33,12 +33,12 @@ TrainerAction TrainerSide::on(const channel::Message& message) {
     return on(Event::retire, retire->migration);
   }
   if (const auto* grant = std::get_if<channel::Grant>(&message)) {
-    const bool fits = state_ == TrainerState::holding && root_ == grant->root;
+    const bool fits = state_ == TrainerState::standby_verified && root_ == grant->root;
     return on(fits ? Event::grant_fits : Event::grant_of_another_state, grant->migration);
   }
   if (const auto* depart = std::get_if<channel::Depart>(&message)) {
-    const bool may = state_ == TrainerState::equal && arrival_ == Arrival::criu;
-    return on(may ? Event::depart : Event::depart_too_early, depart->migration);
+    const bool may = state_ == TrainerState::verified && arrival_ == Arrival::criu;
+    return on(may ? Event::depart : Event::depart_refused, depart->migration);
   }
   // Of which migration is judged where it is taken: this process is elsewhere in any case.
   if (std::holds_alternative<channel::Arrived>(message)) return on(Event::arrived);

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "runtime/roles/rules.h"
 
 namespace cardswap {

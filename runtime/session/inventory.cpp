@@ -11,7 +11,7 @@
 #include <set>
 
 #include "cardswap/values.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/device/device.h"
 
 namespace cardswap {

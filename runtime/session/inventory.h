@@ -7,7 +7,7 @@
 
 #include "cardswap/tracking.h"
 #include "migrator/core/digest.h"
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "runtime/tracker.h"
 
 namespace cardswap {

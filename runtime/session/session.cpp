@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "migrator/core/environment.h"
-#include "migrator/core/error.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/environment.h"
+#include "migrator/base/error.h"
+#include "migrator/base/mutex.h"
 #include "runtime/agent_channel.h"
 #include "runtime/arena_relocator.h"
 #include "runtime/framework.h"
@@ -49,13 +49,13 @@ class Session::Impl {
     const bool standby = environment::value_of(environment::kRole) == environment::kStandby;
     role_ = standby ? channel::Role::standby : channel::Role::primary;
     channel_.emplace(socket,
-                     AgentChannel::Handlers{[this] { return hello(); },
-                                            [this](const channel::Message& m) { handle(m); },
-                                            [this] { tick(); }});
+                     AgentChannel::Callbacks{[this] { return hello(); },
+                                             [this](const channel::Message& m) { handle(m); },
+                                             [this] { tick(); }});
     const auto& welcome = channel_->welcome();
     trainer_role_.set_epoch(welcome.epoch);
     if (!welcome.granted) trainer_role_.enter_standby(welcome);
-    gate_.look_once();  // the first boundary tells what is tracked
+    gate_.watch_once();  // the first boundary tells what is tracked
     channel_->start();
   }
 
@@ -72,7 +72,7 @@ class Session::Impl {
 
   void before_step(const void* optimizer, Describe describe) {
     end_a_fork();
-    gate_.pass_if_mine();
+    gate_.wait_if_retired();
     if (channel_ && describe != nullptr) note_step(optimizer, describe);
     if (gate_.has_attention()) trainer_role_.before_step(optimizer);
   }
@@ -164,7 +164,7 @@ class Session::Impl {
         const MutexLock lock(mutex_);
         if (lists_wanted_.size() < kListsMax) lists_wanted_.push_back(list->request);
       }
-      gate_.look_once();
+      gate_.watch_once();
       return;
     }
     trainer_role_.handle(message);
@@ -173,7 +173,7 @@ class Session::Impl {
   /// At the next boundary, what is tracked is looked at anew.
   void look() {
     look_due_ = true;
-    gate_.look_once();
+    gate_.watch_once();
   }
 
   void on_boundary() {

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "cuda/cuda_device.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "runtime/torch/accelerator.h"
 
 namespace cardswap::accelerator {

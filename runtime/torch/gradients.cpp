@@ -4,8 +4,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 #include "runtime/torch/tensor.h"
 
 namespace cardswap {

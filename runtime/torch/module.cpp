@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 #include "runtime/torch/gradients.h"
 #include "runtime/torch/tensor.h"
 

@@ -6,10 +6,10 @@
 #include <set>
 #include <typeinfo>
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 #include "runtime/torch/accelerator.h"
-#include "runtime/torch/gradient_taps.h"
+#include "runtime/torch/gradient_hooks.h"
 #include "runtime/torch/optimizer_fields.h"
 #include "runtime/torch/tensor.h"
 
@@ -289,7 +289,7 @@ class TrackedOptimizer final : public TrackedState, public ReplayableOptimizer {
   }
 
   optim::Optimizer& optimizer_;
-  GradientTaps taps_;
+  GradientHooks taps_;
   Sizes groups_;                                             // as they were first seen
   using Identity = c10::weak_intrusive_ptr<at::TensorImpl>;  // known when it is gone, too
   struct Known {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <typeinfo>
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 namespace cardswap {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/reader.h"
-#include "migrator/core/writer.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/core/wire_writer.h"
 
 /// A variable that holds a tensor: another one, or none, after any step. What a standby must make
 /// to hold it is in its region's name, "hidden/Float 512 B cpu", because names are what a standby

@@ -13,7 +13,7 @@
 #include <system_error>
 #include <utility>
 
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 
 namespace cardswap::bench {
 namespace {

@@ -9,9 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "migrator/core/mutex.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/mutex.h"
 #include "migrator/wire/framing.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::bench {
 

@@ -17,8 +17,8 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/process.h"
 #include "tests/support/notes.h"
@@ -132,7 +132,7 @@ Copied copy_once(const char* self, const std::string& transports, Place place) {
   options.spec.chunk_bytes = kChunk;
   options.spec.compression = Compression::off;  // these bytes would pack to nothing
   options.transports = transports;
-  SourceEvents events;
+  SourceCallbacks events;
   events.progress = [&](const MigrationStats& now) {
     notes.note([&] {
       if (now.rounds != 1 || stats) return;

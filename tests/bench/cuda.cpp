@@ -19,8 +19,8 @@
 #include "cuda/cuda_device.h"
 #include "cuda/handles.h"
 #include "migrator/device/staging.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "migrator/link/link.h"
 #include "tests/bench/figure.h"
 #include "tests/support/notes.h"
@@ -140,7 +140,7 @@ double engine_rate(Program& source, Program& target, const std::string& transpor
   options.spec.strategy = Strategy::rounds;
   options.spec.compression = Compression::off;  // automatic would stage until it knows the rate
   options.transports = transports;
-  SourceEvents events;
+  SourceCallbacks events;
   events.progress = [&](const MigrationStats& now) {
     notes.note([&] {
       if (!begun && now.transferred > 0) begun = Clock::now();
@@ -189,7 +189,7 @@ void measure_staging(Bench& bench, const std::string& transports) {
   print(bus);
 }
 
-struct NoEvents final : LinkEvents {
+struct NoEvents final : LinkListener {
   void on_control(PeerId, std::span<const std::byte>) override {}
   std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
     return {};

@@ -15,7 +15,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
-#include "migrator/core/environment.h"
+#include "migrator/base/environment.h"
 #include "tests/bench/agent_side.h"
 #include "tests/bench/figure.h"
 #include "tests/bench/process.h"

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/handover/rules.h"
-#include "migrator/wire/channel.h"
+#include "agent/handover/protocol/source_rules.h"
+#include "migrator/wire/runtime_messages.h"
 
 /// What is broken, when, and who has the job afterwards: the matrix as data.
 namespace cardswap::test {

@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "migrator/core/layout.h"
-#include "migrator/wire/messages.h"
+#include "migrator/wire/data_messages.h"
 #include "tests/fuzz/seeds.h"
 
 namespace cardswap::fuzz {
@@ -20,7 +20,7 @@ std::vector<std::vector<std::byte>> seeds() {
            data::FreezeBegin{},
            data::Values{5, 6, 7, bytes_of("values")},
            data::Equal{digest},
-           data::Bye{"done"},
+           data::Abort{"done"},
            data::Accept{8, true},
            data::Refuse{Code::refused, "no", "why"},
            data::ChunkDigests{9, true, {{ChunkId{1}, digest}}, digest},
@@ -36,11 +36,11 @@ std::vector<std::vector<std::byte>> seeds() {
            data::Replayed{12, 1.5},
            data::Audited{13, {digest, digest}},
            data::LayoutAmended{14, 15, layout},
-           data::Knock{data::kMagic, data::kVersion, "m-1", "token"},
+           data::Authenticate{data::kMagic, data::kVersion, "m-1", "token"},
            data::Rehearse{},
            data::Rehearsed{{std::byte{1}}},
-           data::Show{ChunkId{2}, 3},
-           data::Shown{ChunkId{2}, {std::byte{1}}},
+           data::ReadChunk{ChunkId{2}, 3},
+           data::ChunkBytes{ChunkId{2}, {std::byte{1}}},
            data::EarlyGradient{1, 2, 300},
            data::EarlyDropped{1, 200}}) {
     all.push_back(data::encode(message));

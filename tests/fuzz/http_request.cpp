@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "agent/api/router.h"
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 #include "agent/jobs/jobs.h"
 #include "tests/fuzz/seeds.h"
 

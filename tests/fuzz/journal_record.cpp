@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 #include "agent/health/alert.h"
 #include "agent/health/guards.h"
 #include "agent/health/incident.h"

@@ -2,11 +2,11 @@
 /// callers, the health policy's YAML, lines of the kernel's log.
 
 #include "agent/base/units.h"
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 #include "agent/health/kernel_reader.h"
 #include "agent/health/policy_yaml.h"
 #include "agent/security/tokens.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 #include "tests/fuzz/seeds.h"
 
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {

@@ -1,7 +1,7 @@
 /// The runtime's socket: frames cut out of a stream, in pieces, and the messages in them.
 
-#include "migrator/wire/channel.h"
 #include "migrator/wire/framing.h"
+#include "migrator/wire/runtime_messages.h"
 #include "tests/fuzz/seeds.h"
 
 namespace cardswap::fuzz {

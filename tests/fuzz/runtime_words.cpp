@@ -4,10 +4,10 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 #include "agent/jobs/job.h"
 #include "agent/jobs/runtime_report.h"
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "tests/fuzz/seeds.h"
 
 std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {

@@ -11,7 +11,7 @@ namespace {
 using namespace cardswap;
 
 /// An engine that may never be told anything: nobody here has the key.
-struct NoEngine final : LinkEvents {
+struct NoEngine final : LinkListener {
   void on_control(PeerId, std::span<const std::byte>) override { std::abort(); }
   std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override {
     std::abort();
@@ -30,9 +30,9 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   NoEngine engine;
-  LinkEvents* line = nullptr;
+  LinkListener* line = nullptr;
   SealedLink link(cipher_key_from(std::string(64, '7')), Direction::target_to_source, engine,
-                  [&](LinkEvents& events) {
+                  [&](LinkListener& events) {
                     line = &events;
                     return std::make_unique<test::NoLink>();
                   });

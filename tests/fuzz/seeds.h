@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::fuzz {
 

@@ -11,7 +11,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "tests/support/hosts.h"
 
 namespace cardswap::test {

@@ -8,8 +8,8 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
-#include "agent/handover/migration.h"
-#include "agent/handover/reservation.h"
+#include "agent/handover/source/migration.h"
+#include "agent/handover/target/reservation.h"
 #include "agent/journal/journal.h"
 #include "tests/support/http.h"
 

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <list>
 
-#include "agent/handover/reservations.h"
+#include "agent/handover/target/reservations.h"
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/liar.h"
@@ -199,7 +199,7 @@ class Target {
   RuntimeHub hub_{context_, tasks_, jobs_, {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate handover_gate_{context_};
-  HandoverParts parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_};
+  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_};
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
   Reservations reservations_{parts_, cordons_, migrations_};

@@ -11,7 +11,7 @@
 
 #include "agent/jobs/user_policy.h"
 #include "agent/process/user.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/hosts.h"
 #include "tests/support/needs.h"
 

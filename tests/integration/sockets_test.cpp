@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 #include <memory>
 
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/raw_client.h"

@@ -1,7 +1,7 @@
 /// Method: a peer that is no agent answers by a script; what is asked of it, and what is made of
 /// its answers, is compared.
 
-#include "agent/handover/target_client.h"
+#include "agent/handover/source/target_client.h"
 
 #include <gmock/gmock.h>
 
@@ -17,7 +17,9 @@ using Asked = ScriptedPeer::Asked;
 
 class TargetClientTest : public ::testing::Test {
  protected:
-  TargetClient::Place place() { return {http::Endpoint::tcp("127.0.0.1", peer_.port()), "m-1", 2}; }
+  TargetClient::ReservationRef place() {
+    return {http::Endpoint::tcp("127.0.0.1", peer_.port()), "m-1", 2};
+  }
   template <class T>
   T wait(asio::awaitable<T> call) {
     std::optional<T> result;

@@ -7,7 +7,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "agent/security/pki.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/fleet.h"
 #include "tests/support/needs.h"
 

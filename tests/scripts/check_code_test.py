@@ -26,7 +26,7 @@ class Check(unittest.TestCase):
             self.refused("cuda/a.cu", text, "say what is guarded")
             self.refused("tests/unit/a_test.cpp", text, "say what is guarded")
             self.assertEqual(self.complaints("runtime/examples/a.cpp", text), [])
-        self.assertEqual(self.complaints("migrator/core/mutex.h", "std::mutex mutex_;"), [])
+        self.assertEqual(self.complaints("migrator/base/mutex.h", "std::mutex mutex_;"), [])
 
     def test_sleeps_are_refused_wherever_tests_are(self):
         for room in ("unit", "integration", "support", "faults", "security", "journeys"):

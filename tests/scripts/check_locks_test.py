@@ -15,7 +15,7 @@ if shutil.which("clang++") is None:
     sys.exit(check_locks.main())
 
 COUNTER = """
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 class Counter {
  public:
   void set(int to) { BODY }
@@ -50,7 +50,7 @@ class Locks(unittest.TestCase):
         self.assertIn("already held", self.look("cardswap::MutexLock a(mutex_); cardswap::MutexLock b(mutex_);"))
 
     def test_what_uses_a_mutex_is_looked_at_and_only_that(self):
-        found = check_locks.users(["runtime/step_gate.cpp", "migrator/core/error.cpp"])
+        found = check_locks.users(["runtime/step_gate.cpp", "migrator/base/error.cpp"])
         self.assertEqual(found, ["runtime/step_gate.cpp"])
 
     def test_options_of_the_build_are_taken_without_what_clang_cannot_take(self):

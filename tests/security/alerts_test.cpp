@@ -8,7 +8,7 @@
 #include <fstream>
 #include <thread>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

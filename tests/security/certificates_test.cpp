@@ -15,7 +15,7 @@
 #include "agent/security/certificate_validity.h"
 #include "agent/security/identity.h"
 #include "agent/security/pki.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/fleet.h"
 
 namespace cardswap::test {

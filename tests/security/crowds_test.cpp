@@ -28,7 +28,7 @@
 #include "agent/http/client.h"
 #include "agent/security/identity.h"
 #include "agent/security/tls_context.h"
-#include "migrator/wire/channel.h"
+#include "migrator/wire/runtime_messages.h"
 #include "tests/security/users.h"
 #include "tests/support/fleet.h"
 #include "tests/support/hosts.h"

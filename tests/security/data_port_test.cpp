@@ -10,7 +10,7 @@
 
 #include <boost/json.hpp>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"

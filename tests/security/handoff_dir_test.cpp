@@ -8,7 +8,7 @@
 #include <fstream>
 
 #include "agent/criu/handoff_dir.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/security/users.h"
 #include "tests/support/hosts.h"
 #include "tests/support/needs.h"

@@ -12,7 +12,7 @@
 #include <fstream>
 
 #include "agent/report/output.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/security/users.h"
 #include "tests/support/http.h"
 #include "tests/support/needs.h"

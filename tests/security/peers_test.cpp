@@ -11,7 +11,7 @@
 
 #include "agent/http/client.h"
 #include "agent/security/identity.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/fleet.h"
 #include "tests/support/scripted_peer.h"
 

@@ -13,10 +13,10 @@
 #include <fstream>
 #include <limits>
 
-#include "migrator/core/descriptor.h"
-#include "migrator/core/writer.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/core/wire_writer.h"
 #include "migrator/wire/framing.h"
+#include "migrator/wire/runtime_messages.h"
 #include "tests/support/hosts.h"
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"

@@ -18,9 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
-#include "migrator/core/reader.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/core/wire_reader.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <vector>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 #include "tests/support/hosts.h"
 #include "tests/support/needs.h"
 

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/mutex.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/state_window.h"
-#include "migrator/engine/target.h"
-#include "migrator/engine/update_log.h"
+#include "migrator/base/mutex.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/source/state_window.h"
+#include "migrator/engine/source/update_log.h"
+#include "migrator/engine/target/target.h"
 
 namespace cardswap::test {
 

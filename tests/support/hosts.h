@@ -15,12 +15,12 @@ namespace cardswap::test {
 /// Two network namespaces with a veth pair between them: two hosts with addresses of their own.
 class NetnsPair {
  public:
-  enum class Family { v4, v6 };
+  enum class ProcessFamily { v4, v6 };
 
   /// Why the machine cannot have one, or nothing.
   [[nodiscard]] static std::optional<std::string> missing();
   /// `family` is the only one that they have addresses of, besides lo's.
-  explicit NetnsPair(Family family = Family::v4);
+  explicit NetnsPair(ProcessFamily family = ProcessFamily::v4);
   ~NetnsPair();
   NetnsPair(const NetnsPair&) = delete;
   NetnsPair& operator=(const NetnsPair&) = delete;

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "tests/support/sanitizer.h"
 
 namespace cardswap::test {

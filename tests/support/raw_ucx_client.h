@@ -7,15 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/link/link.h"
-#include "migrator/wire/messages.h"
+#include "migrator/wire/data_messages.h"
 
 namespace cardswap::test {
 
 /// A peer that speaks UCX to a standby's data port, and says there what a source would not. One
 /// thread; every call moves the link.
-class RawUcxClient final : private LinkEvents {
+class RawUcxClient final : private LinkListener {
  public:
   explicit RawUcxClient(std::uint16_t port);
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "migrator/wire/channel.h"
 #include "migrator/wire/framing.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::test {
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "agent/base/task_group.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 
 namespace cardswap::test {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
 namespace cardswap::test {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "migrator/core/release_with.h"
+#include "migrator/base/release_with.h"
 
 /// Owners of UCX's handles, one pointer wide, and the one include of ucp.h.
 namespace cardswap::ucx {

@@ -38,7 +38,7 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
+UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkListener& events,
                  const std::string& peers)
     : events_(events),
       peer_filter_(peers),
@@ -344,14 +344,14 @@ void UcxLink::wait(Clock::time_point deadline) {
 namespace cardswap {
 
 std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
-                                        const LinkOptions& options, LinkEvents& events) {
+                                        const LinkOptions& options, LinkListener& events) {
   auto link = std::make_unique<ucx::UcxLink>(options.transports, host, events, options.peers);
   link->connect(host, port);
   return link;
 }
 
 std::unique_ptr<Link> listen_bare_link(const std::string& host, const LinkOptions& options,
-                                       LinkEvents& events) {
+                                       LinkListener& events) {
   auto link = std::make_unique<ucx::UcxLink>(options.transports, host, events, options.peers);
   link->listen(host);
   return link;

@@ -6,8 +6,8 @@
 #include <map>
 #include <optional>
 
-#include "migrator/core/error.h"
-#include "migrator/core/event_fd.h"
+#include "migrator/base/error.h"
+#include "migrator/base/event_fd.h"
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/handles.h"
 #include "migrator/link/ucx/peer_filter.h"
@@ -22,7 +22,7 @@ namespace cardswap::ucx {
 class UcxLink final : public Link {
  public:
   /// `host`: where it will listen or connect to; `peers`: as LinkOptions has them.
-  UcxLink(const std::string& transports, const std::string& host, LinkEvents& events,
+  UcxLink(const std::string& transports, const std::string& host, LinkListener& events,
           const std::string& peers);
   ~UcxLink() override;
 
@@ -116,7 +116,7 @@ class UcxLink final : public Link {
   void deliver_losses();
   void close_endpoint(ucp_ep_h endpoint) noexcept;
 
-  LinkEvents& events_;
+  LinkListener& events_;
   EventFd wake_;
   std::uint16_t port_ = 0;
   std::size_t bulk_in_flight_ = 0;

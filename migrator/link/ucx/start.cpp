@@ -7,7 +7,7 @@
 #include <cstring>
 #include <optional>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/net_devices.h"
 

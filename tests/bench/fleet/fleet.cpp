@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "agent/handover/admission.h"
+#include "agent/handover/target/admission.h"
 
 namespace cardswap::bench {
 namespace {

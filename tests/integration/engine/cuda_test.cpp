@@ -9,11 +9,11 @@
 #include <random>
 
 #include "cuda/cuda_device.h"
-#include "migrator/core/mutex.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/state_window.h"
-#include "migrator/engine/target.h"
-#include "migrator/engine/update_log.h"
+#include "migrator/base/mutex.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/source/state_window.h"
+#include "migrator/engine/source/update_log.h"
+#include "migrator/engine/target/target.h"
 #include "tests/stand_ins/cudart/runtime.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
@@ -186,7 +186,7 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test:
     const auto failed = [this](const Error& error) { note([&] { error_ = error; }); };
     target_.emplace(
         TargetOptions{"m", "127.0.0.1", "token", kTransports, seconds(10), way.data_key},
-        target_program_, TargetEvents{[](const VerifiedState&) {}, failed});
+        target_program_, TargetCallbacks{[](const VerifiedState&) {}, failed});
     SourceOptions options;
     options.migration = "m";
     options.host = "127.0.0.1";
@@ -200,12 +200,12 @@ class OnTheStandInsCards : public ::testing::TestWithParam<Way>, protected test:
     options.silence_max = seconds(10);
     options.spec.max_stall_ms = 0;
     source_.emplace(options, source_program_,
-                    SourceEvents{[](const MigrationStats&) {},
-                                 [this](double) { note([&] { converged_ = true; }); },
-                                 [this](const Digest&, const MigrationStats& stats) {
-                                   note([&] { verified_ = stats; });
-                                 },
-                                 failed});
+                    SourceCallbacks{[](const MigrationStats&) {},
+                                    [this](double) { note([&] { converged_ = true; }); },
+                                    [this](const Digest&, const MigrationStats& stats) {
+                                      note([&] { verified_ = stats; });
+                                    },
+                                    failed});
   }
   bool trains_until_converged() {
     const auto until = Clock::now() + seconds(20) * test::kPatience;
@@ -295,7 +295,7 @@ TEST(EnginesThreads, HaveTheCardBeforeALinkNeedsIt) {
   options.port = target.port();
   options.transports = kTransports;
   std::promise<bool> entered;
-  SourceEvents events;
+  SourceCallbacks events;
   events.progress = [](const MigrationStats&) {};
   events.failed = [&](const Error&) { entered.set_value(source_job.card->is_entered()); };
   const Source source(options, source_program, std::move(events));

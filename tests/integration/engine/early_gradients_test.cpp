@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "migrator/core/factor.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "tests/support/experts.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
@@ -43,7 +43,7 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
       });
     };
     target_.emplace(TargetOptions{"m", "127.0.0.1", "token", "", seconds(10)}, standby_,
-                    TargetEvents{[](const VerifiedState&) {}, failed});
+                    TargetCallbacks{[](const VerifiedState&) {}, failed});
     SourceOptions options;
     options.migration = "m";
     options.host = "127.0.0.1";
@@ -55,7 +55,7 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
     options.spec.compression = Compression::off;
     options.spec.max_stall_ms = 0;
     options.silence_max = seconds(10);
-    SourceEvents events;
+    SourceCallbacks events;
     events.progress = [this](const MigrationStats& stats) { note([&] { stats_ = stats; }); };
     events.converged = [this](double) { note([&] { converged_ = true; }); };
     events.verified = [this](const Digest&, const MigrationStats& stats) {

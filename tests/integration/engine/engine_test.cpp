@@ -6,8 +6,8 @@
 #include <numeric>
 #include <thread>
 
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "tests/support/memory_programs.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
@@ -58,12 +58,12 @@ class EngineTest : public ::testing::Test {
   void listen(std::string token = "token") {
     target_.emplace(TargetOptions{"m", "127.0.0.1", std::move(token), "", liveness_, data_key_},
                     target_program_,
-                    TargetEvents{[this](const VerifiedState& state) {
-                                   heard_.note([&] { heard_.target_state = state; });
-                                 },
-                                 [this](const Error& error) {
-                                   heard_.note([&] { heard_.target_error = error; });
-                                 }});
+                    TargetCallbacks{[this](const VerifiedState& state) {
+                                      heard_.note([&] { heard_.target_state = state; });
+                                    },
+                                    [this](const Error& error) {
+                                      heard_.note([&] { heard_.target_error = error; });
+                                    }});
   }
   void start(SourceOptions options = {}) {
     options.migration = "m";
@@ -75,7 +75,7 @@ class EngineTest : public ::testing::Test {
     if (options.data_key.empty()) options.data_key = data_key_;
     source_.emplace(
         options, source_program_,
-        SourceEvents{
+        SourceCallbacks{
             [this](const MigrationStats& stats) { heard_.note([&] { heard_.stats = stats; }); },
             [this](double) { heard_.note([&] { heard_.converged = true; }); },
             [this](const Digest& root, const MigrationStats& stats) {
@@ -354,9 +354,9 @@ TEST_F(EngineTest, NobodyListeningIsUnreachable) {
   options.port = port;
   options.token = "token";
   source_.emplace(options, source_program_,
-                  SourceEvents{{}, {}, {}, [this](const Error& error) {
-                                 heard_.note([&] { heard_.source_error = error; });
-                               }});
+                  SourceCallbacks{{}, {}, {}, [this](const Error& error) {
+                                    heard_.note([&] { heard_.source_error = error; });
+                                  }});
   ASSERT_TRUE(heard_.within(seconds(5), [&] { return heard_.source_error.has_value(); }));
   EXPECT_EQ(heard_.source_error->code(), Code::unreachable);
 }

@@ -4,8 +4,8 @@
 
 #include <gmock/gmock.h>
 
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "tests/support/experts.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
@@ -37,7 +37,7 @@ class LateState : public ::testing::Test, protected test::Notes {
       });
     };
     target_.emplace(TargetOptions{"m", "127.0.0.1", "token", "", seconds(10)}, standby_,
-                    TargetEvents{[](const VerifiedState&) {}, failed});
+                    TargetCallbacks{[](const VerifiedState&) {}, failed});
     SourceOptions options;
     options.migration = "m";
     options.host = "127.0.0.1";
@@ -49,7 +49,7 @@ class LateState : public ::testing::Test, protected test::Notes {
     options.spec.compression = Compression::off;
     options.silence_max = seconds(10);
     options.spec.max_stall_ms = max_downtime_ms;
-    SourceEvents events;
+    SourceCallbacks events;
     events.progress = [this](const MigrationStats& stats) { note([&] { stats_ = stats; }); };
     events.converged = [this](double) { note([&] { converged_ = true; }); };
     events.verified = [this](const Digest&, const MigrationStats& stats) {

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <optional>
 
-#include "migrator/core/mutex.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/base/mutex.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
@@ -103,7 +103,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy>, protected test::
   void start() {
     target_.emplace(
         TargetOptions{"m", "127.0.0.1", "token", "", milliseconds(3000)}, standby_,
-        TargetEvents{[this](const VerifiedState&) { note([&] { confirmed_ = true; }); }, {}});
+        TargetCallbacks{[this](const VerifiedState&) { note([&] { confirmed_ = true; }); }, {}});
     SourceOptions options;
     options.migration = "m";
     options.host = "127.0.0.1";
@@ -112,7 +112,7 @@ class LayoutChange : public ::testing::TestWithParam<Strategy>, protected test::
     options.spec.strategy = GetParam();
     source_.emplace(
         options, trainer_,
-        SourceEvents{
+        SourceCallbacks{
             [this](const MigrationStats& stats) { note([&] { rounds_ = stats.rounds; }); },
             [this](double) { note([&] { converged_ = true; }); },
             [this](const Digest& root, const MigrationStats&) { note([&] { root_ = root; }); },

@@ -12,9 +12,9 @@
 
 #include <functional>
 
-#include "migrator/core/descriptor.h"
+#include "migrator/base/descriptor.h"
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/link/link.h"
 #include "migrator/link/ucx/handles.h"
 #include "migrator/link/ucx/net_devices.h"
@@ -37,7 +37,7 @@ Bytes bytes(std::string_view text) {
   return {raw.begin(), raw.end()};
 }
 
-struct Heard final : LinkEvents {
+struct Heard final : LinkListener {
   void on_control(PeerId from, std::span<const std::byte> message) override {
     peer = from;
     const std::string text(reinterpret_cast<const char*>(message.data()),

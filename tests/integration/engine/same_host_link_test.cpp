@@ -7,8 +7,8 @@
 
 #include <deque>
 
-#include "migrator/core/error.h"
-#include "migrator/core/writer.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_writer.h"
 #include "migrator/link/peer_memory.h"
 #include "migrator/link/same_host_link.h"
 #include "tests/support/sanitizer.h"
@@ -37,7 +37,7 @@ std::uint64_t address_of(std::span<const std::byte> memory) {
 }
 
 /// An engine that notes what it is told, and admits whoever says "token".
-struct Heard final : LinkEvents {
+struct Heard final : LinkListener {
   void on_control(PeerId from, std::span<const std::byte> message) override {
     peer = from;
     control.emplace_back(message.begin(), message.end());
@@ -69,12 +69,12 @@ class SameHostLinkTest : public ::testing::Test {
   SameHostLinkTest() {
     target_ = std::make_unique<SameHostLink>(
         SameHostLink::End::reads, at_target_,
-        [](LinkEvents& events) { return listen_bare_link("127.0.0.1", {"tcp"}, events); });
+        [](LinkListener& events) { return listen_bare_link("127.0.0.1", {"tcp"}, events); });
     at_target_.link = target_.get();
   }
   void connect() {
     auto source = std::make_unique<SameHostLink>(
-        SameHostLink::End::is_read, at_source_, [this](LinkEvents& events) {
+        SameHostLink::End::is_read, at_source_, [this](LinkListener& events) {
           return connect_bare_link("127.0.0.1", target_->port(), {"tcp"}, events);
         });
     same_host_ = source.get();

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <deque>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/link/sealed_link.h"
-#include "migrator/wire/messages.h"
+#include "migrator/wire/data_messages.h"
 
 namespace cardswap {
 namespace {
@@ -26,7 +26,7 @@ Bytes bytes(std::string_view text) {
 }
 
 /// An engine that notes what it is told.
-struct Heard final : LinkEvents {
+struct Heard final : LinkListener {
   void on_control(PeerId from, std::span<const std::byte> message) override {
     peer = from;
     control.emplace_back(message.begin(), message.end());
@@ -100,11 +100,11 @@ class SealedLinkTest : public ::testing::Test {
   void listen(char key = 'a') {
     target_ = std::make_unique<SealedLink>(
         key_of(key), Direction::target_to_source, at_target_,
-        [](LinkEvents& events) { return listen_bare_link("127.0.0.1", {"tcp"}, events); });
+        [](LinkListener& events) { return listen_bare_link("127.0.0.1", {"tcp"}, events); });
   }
   std::unique_ptr<SealedLink> connected(Heard& heard, char key = 'a') {
     return std::make_unique<SealedLink>(
-        key_of(key), Direction::source_to_target, heard, [this](LinkEvents& events) {
+        key_of(key), Direction::source_to_target, heard, [this](LinkListener& events) {
           auto link = connect_bare_link("127.0.0.1", target_->port(), {"tcp"}, events);
           raw_ = link.get();
           return std::make_unique<Between>(std::move(link), wire_);

@@ -6,10 +6,10 @@
 
 #include <semaphore>
 
-#include "migrator/core/racy_read.h"
+#include "migrator/base/racy_read.h"
 #include "migrator/device/staging.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 
@@ -98,7 +98,7 @@ TEST(SlowDigests, OfARoundLeaveTheLineServed) {
   const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, target_program, {{}, fails});
   auto options = rounds_to(target);
   options.silence_max = kSilenceMax;
-  SourceEvents events;
+  SourceCallbacks events;
   events.progress = [&](const MigrationStats& now) { notes.note([&] { rounds = now.rounds; }); };
   events.failed = fails;
   const Source source(options, source_program, events);
@@ -128,7 +128,7 @@ TEST(SlowDigests, OfTheSourceLetWhatIsDigestedGoAhead) {
   const Target target({"m", "127.0.0.1", "token", "", kSilenceMax}, target_program, {{}, fails});
   auto options = rounds_to(target);
   options.spec.chunk_bytes = kChunk;
-  SourceEvents events;
+  SourceCallbacks events;
   events.progress = [&](const MigrationStats& now) { notes.note([&] { rounds = now.rounds; }); };
   events.failed = fails;
   const Source source(options, source_program, events);

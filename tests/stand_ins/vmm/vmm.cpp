@@ -7,7 +7,7 @@
 
 #include <utility>
 
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 
 namespace cardswap::test {
 namespace {

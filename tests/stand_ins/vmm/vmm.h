@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cuda/vmm.h"
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap::test {

@@ -12,7 +12,7 @@
 #include <future>
 #include <thread>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/device/staging.h"
 #include "runtime/holder/held_memory.h"
 #include "runtime/holder/keep.h"

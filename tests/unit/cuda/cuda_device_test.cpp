@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap {

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::cuda {
 namespace {

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "cuda/vmm_arena.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/needs.h"
 #include "tests/support/sanitizer.h"
 

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "cuda/cuda_device.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/core/shuffle.h"
 #include "migrator/device/arena.h"
 #include "migrator/device/staging.h"
@@ -32,7 +32,7 @@ std::vector<std::byte> part_of(std::span<const std::byte> bytes, std::size_t at,
   return {part.begin(), part.end()};
 }
 
-std::vector<std::byte> arrived(Staging& staging, const Fetched& fetched) {
+std::vector<std::byte> arrived(Staging& staging, const StagedPayload& fetched) {
   while (!staging.ready(fetched)) {
   }
   return {fetched.bytes.begin(), fetched.bytes.end()};

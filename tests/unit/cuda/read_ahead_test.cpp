@@ -4,10 +4,10 @@
 
 #include "cuda/cuda_device.h"
 #include "cuda/staging_ring.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/core/shuffle.h"
-#include "migrator/engine/read_ahead.h"
-#include "migrator/engine/receive_buffers.h"
+#include "migrator/engine/source/read_ahead.h"
+#include "migrator/engine/target/receive_buffers.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
 namespace cardswap {
@@ -18,7 +18,7 @@ constexpr std::size_t kSlots = cuda::kRingBytes / kPayload;
 
 class ReadAheadTest : public ::testing::Test {
  protected:
-  Fetched next(ReadAhead& ahead) {
+  StagedPayload next(ReadAhead& ahead) {
     for (;;) {
       if (auto fetched = ahead.next()) return *fetched;
     }
@@ -26,7 +26,7 @@ class ReadAheadTest : public ::testing::Test {
   MemoryRange part(std::size_t index, std::size_t bytes) {
     return {device_.get(), memory_.bytes.subspan(index * bytes, bytes)};
   }
-  bool is_itself(const Fetched& fetched, const MemoryRange& range) {
+  bool is_itself(const StagedPayload& fetched, const MemoryRange& range) {
     return fetched.bytes.data() == range.bytes.data();
   }
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "cuda/cuda_device.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/core/shuffle.h"
 #include "tests/stand_ins/cudart/runtime.h"
 
@@ -33,8 +33,8 @@ class StagingRingTest : public ::testing::Test {
     }
   }
   std::byte* behind() { return card_->behind(memory_.bytes.data()); }
-  std::optional<Fetched> fetch(Staging& staging, std::size_t bytes, const Fence& after = {},
-                               FetchOptions options = {}) {
+  std::optional<StagedPayload> fetch(Staging& staging, std::size_t bytes, const Fence& after = {},
+                                     FetchOptions options = {}) {
     const Payload payload{{device_.get(), range(bytes)}};
     auto begun = staging.fetch({&payload, 1}, after, options);
     if (begun.empty()) return std::nullopt;
@@ -50,11 +50,11 @@ class StagingRingTest : public ::testing::Test {
     }
     return count;
   }
-  void wait_for(const Fetched& fetched) {
+  void wait_for(const StagedPayload& fetched) {
     while (!staging_->ready(fetched)) {
     }
   }
-  Fetched fetched(std::size_t bytes) {
+  StagedPayload fetched(std::size_t bytes) {
     auto result = fetch(*staging_, bytes, device_->fence());
     EXPECT_TRUE(result);
     wait_for(*result);
@@ -81,7 +81,7 @@ TEST_F(StagingRingTest, FetchesBehindTheProgramsStream) {
 }
 
 TEST_F(StagingRingTest, LendsEachBufferToOnePayloadAtATime) {
-  std::vector<Fetched> sending;
+  std::vector<StagedPayload> sending;
   for (std::size_t i = 0; i < kSlots; ++i) {
     auto piece = fetch(*staging_, 10);
     ASSERT_TRUE(piece) << i;
@@ -168,7 +168,7 @@ TEST_F(StagingRingTest, GathersSmallPayloadsByOneLaunch) {
   }
   // A buffer is in use until the last of its payloads was sent.
   begun.erase(begun.begin(), begun.end() - 1);
-  std::vector<std::optional<Fetched>> others;
+  std::vector<std::optional<StagedPayload>> others;
   for (std::size_t i = 1; i < kSlots; ++i) others.push_back(fetch(*staging_, 100000));
   EXPECT_TRUE(others.back());
   EXPECT_FALSE(fetch(*staging_, 100000));

@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "cuda/cuda_device.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/device/staging.h"
 #include "tests/stand_ins/vmm/vmm.h"
 #include "tests/support/needs.h"

@@ -43,8 +43,8 @@ bool lives(std::uint8_t value) {
 
 bool runs(std::uint8_t is, std::uint8_t value) {
   const auto state = trainer(value);
-  return life(is) == Life::alive &&
-         (may_step(state) || state == TrainerState::freezing || state == TrainerState::recording);
+  return life(is) == Life::alive && (may_step(state) || state == TrainerState::freezing ||
+                                     state == TrainerState::first_step_done);
 }
 
 bool hears(std::uint8_t value) { return lives(value) && life(value) != Life::fenced; }

@@ -3,7 +3,7 @@
 #include <functional>
 #include <optional>
 
-#include "agent/handover/driver.h"
+#include "agent/handover/protocol/driver.h"
 #include "tests/unit/handover/world.h"
 
 /// The two agents around their sides: what is in memory, what is on disk, and what they do.

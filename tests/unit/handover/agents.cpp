@@ -98,9 +98,9 @@ class Agents {
       feed<SourceAgent>(attached, options_, found_, {By::source_attached, 0, 0, false},
                         [](const SourceSide& side) { return side.attached(); });
     }
-    if (s.attached != 0 && alive && (is == TrainerState::frozen || is == TrainerState::equal)) {
+    if (s.attached != 0 && alive && (is == TrainerState::frozen || is == TrainerState::verified)) {
       on(Event::trainer_frozen);
-      if (is == TrainerState::equal) {
+      if (is == TrainerState::verified) {
         feed<SourceAgent>(
             w_, options_, found_, {By::source_verified, 0, 0, false},
             [&](SourceSide& side) { return side.verified(content_of(byte(s.step + 1))); });
@@ -180,7 +180,7 @@ class Agents {
     if (life(t.life) != Life::alive) return;
     switch (trainer(t.trainer)) {
       case TrainerState::standby: on(TargetEvent::standby_parked); break;
-      case TrainerState::holding:
+      case TrainerState::standby_verified:
         feed<TargetAgent>(
             w_, options_, found_, {By::target_verified, 0, 0, false}, [&](TargetSide& side) {
               const auto content = content_of(t.held);
@@ -190,11 +190,11 @@ class Agents {
               return side.verified(content);
             });
         break;
-      case TrainerState::trial:
-      case TrainerState::recording:
+      case TrainerState::first_step:
+      case TrainerState::first_step_done:
       case TrainerState::training:
         on(TargetEvent::standby_resumed);
-        if (trainer(t.trainer) == TrainerState::recording) on(TargetEvent::standby_stepped);
+        if (trainer(t.trainer) == TrainerState::first_step_done) on(TargetEvent::standby_stepped);
         if (t.steps == 0 && w_.faults > 0) {
           World failing = w_;
           --failing.faults;

@@ -1,11 +1,11 @@
-#include "agent/handover/driver.h"
+#include "agent/handover/protocol/driver.h"
 
 #include <gmock/gmock.h>
 
 #include <string>
 #include <vector>
 
-#include "agent/handover/source_side.h"
+#include "agent/handover/protocol/source_side.h"
 
 namespace cardswap::handover {
 namespace {

@@ -95,7 +95,7 @@ class Surroundings {
     if (t.words[0] != 0) {
       next([this](World& w) { obey_target(w); }, {By::target_trainer_word, t.words[0], 0, false});
     }
-    if (life(t.life) == Life::alive && is == TrainerState::imitating) {
+    if (life(t.life) == Life::alive && is == TrainerState::standby_rehearsing) {
       next(
           [this](World& w) {
             auto side = standby_of(w);
@@ -104,8 +104,8 @@ class Surroundings {
           },
           {By::standby_rehearsed, 0, 0, false});
     }
-    const bool may =
-        is == TrainerState::trial || (is == TrainerState::training && t.steps < kTargetStepsMax);
+    const bool may = is == TrainerState::first_step ||
+                     (is == TrainerState::training && t.steps < kTargetStepsMax);
     if (life(t.life) == Life::alive && may) {
       next(
           [this](World& w) {
@@ -355,9 +355,10 @@ const char* broken_invariant(const World& w) {
   if (target_runs && w.forced == 0 && !decided) {
     return "4: a trainer was granted what is not on disk";
   }
-  const bool let_go = source == Life::left ||
-                      (source == Life::alive && trainer(w.source.trainer) == TrainerState::retired);
-  if (let_go && w.forced == 0 && w.done <= w.source.step) {
+  const bool end_migration =
+      source == Life::left ||
+      (source == Life::alive && trainer(w.source.trainer) == TrainerState::retired);
+  if (end_migration && w.forced == 0 && w.done <= w.source.step) {
     return "6: the source's process was let go before the target's first step";
   }
   return nullptr;

@@ -7,8 +7,8 @@
 #include <string>
 #include <type_traits>
 
-#include "agent/handover/source_side.h"
-#include "agent/handover/target_side.h"
+#include "agent/handover/protocol/source_side.h"
+#include "agent/handover/protocol/target_side.h"
 #include "runtime/roles/trainer_side.h"
 
 /// A small world around the three real sides: channels, disks, a network, faults and an operator.

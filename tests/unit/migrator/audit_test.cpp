@@ -1,4 +1,4 @@
-#include "migrator/engine/audit.h"
+#include "migrator/engine/source/audit.h"
 
 #include <gmock/gmock.h>
 

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

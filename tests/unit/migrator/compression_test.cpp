@@ -5,10 +5,10 @@
 #include <cmath>
 #include <random>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "migrator/core/shuffle.h"
-#include "migrator/engine/compressor.h"
-#include "migrator/engine/unpacker.h"
+#include "migrator/engine/source/compressor.h"
+#include "migrator/engine/target/unpacker.h"
 
 namespace cardswap {
 namespace {

@@ -1,11 +1,11 @@
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 #include <gmock/gmock.h>
 
 #include <stdexcept>
 #include <system_error>
 
-#include "migrator/core/migration_spec.h"
+#include "migrator/plan/migration_spec.h"
 
 namespace cardswap {
 namespace {

@@ -1,10 +1,10 @@
-#include "migrator/core/event_fd.h"
+#include "migrator/base/event_fd.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/resource.h>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

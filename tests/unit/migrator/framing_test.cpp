@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 
-#include "migrator/core/error.h"
-#include "migrator/core/writer.h"
-#include "migrator/wire/channel.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_writer.h"
+#include "migrator/wire/runtime_messages.h"
 
 namespace cardswap::channel {
 namespace {

@@ -1,4 +1,4 @@
-#include "migrator/core/hex.h"
+#include "migrator/base/hex.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/engine/landed_digests.h"
+#include "migrator/engine/target/landed_digests.h"
 
 #include <gtest/gtest.h>
 

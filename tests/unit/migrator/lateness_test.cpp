@@ -1,4 +1,4 @@
-#include "migrator/core/lateness.h"
+#include "migrator/plan/lateness.h"
 
 #include <gmock/gmock.h>
 

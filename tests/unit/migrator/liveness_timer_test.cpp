@@ -1,4 +1,4 @@
-#include "migrator/core/liveness_timer.h"
+#include "migrator/base/liveness_timer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "migrator/core/mutex.h"
+#include "migrator/base/mutex.h"
 
 #include <gtest/gtest.h>
 

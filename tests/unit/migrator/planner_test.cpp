@@ -1,4 +1,4 @@
-#include "migrator/core/planner.h"
+#include "migrator/plan/planner.h"
 
 #include <gmock/gmock.h>
 

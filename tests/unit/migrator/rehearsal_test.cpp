@@ -1,11 +1,11 @@
-#include "migrator/engine/rehearsal.h"
+#include "migrator/engine/source/rehearsal.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <limits>
 
-#include "migrator/engine/rounding.h"
+#include "migrator/engine/source/rounding.h"
 
 namespace cardswap {
 namespace {

@@ -1,4 +1,4 @@
-#include "migrator/engine/replay_units.h"
+#include "migrator/engine/source/replay_units.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 /// A state is received with no link at all: the test is the one that sends.
 
-#include "migrator/engine/state_receiver.h"
+#include "migrator/engine/target/state_receiver.h"
 
 #include <gmock/gmock.h>
 
@@ -11,7 +11,7 @@
 #include <semaphore>
 #include <utility>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -1,4 +1,4 @@
-#include "migrator/engine/update_log.h"
+#include "migrator/engine/source/update_log.h"
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 #include <future>
 #include <new>
 
-#include "migrator/engine/state_window.h"
+#include "migrator/engine/source/state_window.h"
 
 namespace cardswap {
 namespace {

@@ -1,10 +1,10 @@
-#include "migrator/engine/update_queue.h"
+#include "migrator/engine/target/update_queue.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -12,9 +12,9 @@
 #include <thread>
 
 #include "cardswap/session.h"
-#include "migrator/core/environment.h"
-#include "migrator/engine/source.h"
-#include "migrator/engine/target.h"
+#include "migrator/base/environment.h"
+#include "migrator/engine/source/source.h"
+#include "migrator/engine/target/target.h"
 #include "runtime/session/plain_states.h"
 #include "runtime/tracker.h"
 #include "tests/support/notes.h"
@@ -169,7 +169,7 @@ class Roles : public ::testing::Test, protected Notes {
     options.token = kDataToken;
     options.transports = "tcp";
     options.silence_max = 20s;
-    TargetEvents events;
+    TargetCallbacks events;
     events.verified = [this](const VerifiedState& state) { note([&] { held_ = state; }); };
     events.failed = [](const Error&) {};
     receiver_.stands_ = [this](std::vector<std::byte> values) {
@@ -206,7 +206,7 @@ class Roles : public ::testing::Test, protected Notes {
     options.spec.max_stall_ms = 0;
     options.silence_max = 20s;
     options.spec.rehearse = rehearse;
-    SourceEvents events;
+    SourceCallbacks events;
     events.rehearse = [this, &giver] {
       ++giver.step_;
       source_->freeze(giver.frozen());

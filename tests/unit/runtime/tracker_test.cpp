@@ -6,7 +6,7 @@
 #include <thread>
 #include <tuple>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "runtime/session/plain_states.h"
 #include "runtime/step_gate.h"
 
@@ -180,7 +180,7 @@ TEST(StepGateDeathTest, LetsNobodyPassAfterItSaidMoved) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto ends = ::testing::ExitedWithCode(75);
   EXPECT_EXIT(go_on_after_moved([](auto& gate) { std::ignore = gate.boundary(); }), ends, "over");
-  EXPECT_EXIT(go_on_after_moved([](auto& gate) { gate.pass_if_mine(); }), ends, "over");
+  EXPECT_EXIT(go_on_after_moved([](auto& gate) { gate.wait_if_retired(); }), ends, "over");
   EXPECT_EXIT(go_on_after_moved([](auto& gate) {
                 gate.release();  // nor by an agent's odd word
                 std::ignore = gate.boundary();
@@ -196,12 +196,12 @@ TEST(StepGate, TellsOneThreadThatItMoved) {
   static std::atomic<int> told{0};
   static std::atomic<int> heard{0};  // that it moved, or that it is kept back
   told = heard = 0;
-  const auto keep_back = [] {
+  const auto apply_throttle = [] {
     ++heard;
     heard.notify_all();
     while (true) ::pause();
   };
-  auto* gate = new StepGate({}, keep_back, std::chrono::milliseconds(0));
+  auto* gate = new StepGate({}, apply_throttle, std::chrono::milliseconds(0));
   gate->park();
   for (int i = 0; i < 3; ++i) {
     std::thread([gate] {

@@ -82,40 +82,40 @@ std::vector<TrainerRule> with(const TrainerRule& rule) {
 std::vector<Mutation> mutations() {
   return {
       {"AStandbyTakesAnotherStatesGrant",
-       {S::holding, W::grant_of_another_state, S::granting, A::take_grant},
+       {S::standby_verified, W::grant_of_another_state, S::granting, A::take_grant},
        a_standby_steps_only_by_a_fitting_grant},
       {"AStandbyTakesAGrantBeforeItHoldsAnything",
        {S::standby, W::grant_fits, S::granting, A::take_grant},
        a_standby_steps_only_by_a_fitting_grant},
       {"AReleasedStandbyTrains",
-       {S::holding, W::release, S::training, A::let_go},
+       {S::standby_verified, W::release, S::training, A::end_migration},
        a_standby_steps_only_by_a_fitting_grant},
       {"AStandbyGoesOnThoughItDiesWithItsAgent",
-       {S::granting, W::grant_not_taken, S::granted, A::let_step},
+       {S::granting, W::grant_not_taken, S::granted, A::run_first_step},
        a_standby_steps_only_by_a_fitting_grant},
       {"AStandbyHoldsWhatNobodyVerified",
-       {S::standby, W::stands_by, S::holding, A::none},
+       {S::standby, W::stands_by, S::standby_verified, A::none},
        a_state_is_held_only_when_it_was_verified},
       {"ADepartedProcessHoldsWhatItDidNotFind",
-       {S::departed, W::arrived, S::holding, A::report},
+       {S::departed, W::arrived, S::standby_verified, A::report},
        a_state_is_held_only_when_it_was_verified},
       {"TheFirstStepIsNotWaitedFor",
-       {S::trial, W::stepped, S::training, A::train_on},
+       {S::first_step, W::stepped, S::training, A::stop_watching},
        the_first_step_is_waited_for},
       {"TheFirstStepIsNotStoodBehind",
-       {S::trial, W::stepped, S::recording, A::report},
+       {S::first_step, W::stepped, S::first_step_done, A::report},
        the_first_step_is_waited_for},
       {"TheFirstStepIsForgottenBeforeItBegan",
-       {S::granted, W::release, S::training, A::train_on},
+       {S::granted, W::release, S::training, A::stop_watching},
        the_first_step_is_waited_for},
       {"AnotherMigrationEndsTheWaitForTheRecord",
-       {S::recording, W::begin_sync, S::preparing, A::look},
+       {S::first_step_done, W::begin_sync, S::preparing, A::look},
        the_first_step_is_waited_for},
       {"AFrozenTrainerIsPutOff",
-       {S::frozen, W::freeze_put_off, S::put_off, A::go_on},
+       {S::frozen, W::freeze_put_off, S::put_off, A::unpark},
        a_bound_trainer_goes_on_only_by_its_agents_word},
       {"AStrandedTrainerBeginsAnew",
-       {S::stranded, W::begin_sync, S::preparing, A::look},
+       {S::depart_failed, W::begin_sync, S::preparing, A::look},
        a_bound_trainer_goes_on_only_by_its_agents_word},
       {"AFrozenTrainerRehearses",
        {S::frozen, W::rehearsal_due, S::rehearsing, A::step_once},
@@ -124,31 +124,31 @@ std::vector<Mutation> mutations() {
        {S::rehearsing, W::rehearsed, S::put_off, A::none},
        a_rehearsal_is_one_step_of_each},
       {"AStandbyTrainsOnBehindARehearsedStep",
-       {S::imitating, W::rehearsed, S::training, A::train_on},
+       {S::standby_rehearsing, W::rehearsed, S::training, A::stop_watching},
        a_rehearsal_is_one_step_of_each},
       {"AStandbyHoldsWhatItRehearsed",
-       {S::imitating, W::rehearsed, S::holding, A::report},
+       {S::standby_rehearsing, W::rehearsed, S::standby_verified, A::report},
        a_rehearsal_is_one_step_of_each},
       {"AStandbyThatHoldsAStateStepsOnFromIt",
-       {S::holding, W::rehearsal_due, S::imitating, A::step_once},
+       {S::standby_verified, W::rehearsal_due, S::standby_rehearsing, A::step_once},
        a_rehearsal_is_one_step_of_each},
       {"MemoryIsGivenBeforeDigestsAreEqual",
        {S::frozen, W::depart, S::departing, A::depart},
        memory_is_given_only_when_digests_are_equal},
       {"AFreezeIsTakenForEqualDigests",
-       {S::freezing, W::freeze_holds, S::equal, A::report},
+       {S::freezing, W::freeze_holds, S::verified, A::report},
        memory_is_given_only_when_digests_are_equal},
       {"AProcessWithoutItsMemoryIsLetGo",
-       {S::departed, W::release, S::training, A::let_go},
+       {S::departed, W::release, S::training, A::end_migration},
        memory_is_given_only_when_digests_are_equal},
       {"ARetiredTrainerIsLetGo",
-       {S::retired, W::release, S::training, A::let_go},
+       {S::retired, W::release, S::training, A::end_migration},
        what_is_lost_or_retired_never_steps_again},
       {"ALostProcessIsLetGo",
-       {S::lost, W::release, S::training, A::let_go},
+       {S::lost, W::release, S::training, A::end_migration},
        what_is_lost_or_retired_never_steps_again},
       {"AReleaseRetires",
-       {S::equal, W::release, S::retired, A::retire},
+       {S::verified, W::release, S::retired, A::retire},
        what_is_lost_or_retired_never_steps_again},
       {"AnIgnoredWordIsObeyedAsWell",
        {S::training, W::freeze, S::freezing, A::park},
@@ -181,7 +181,7 @@ TEST(TrainerSide, IgnoresWordsOfAnotherMigrationWhateverItIsIn) {
   for (const auto state : all_states()) {
     if (state == S::training) continue;
     for (const auto& word : words_of("m-2")) {
-      if (std::holds_alternative<channel::BeginSync>(word) && state == S::given_up) continue;
+      if (std::holds_alternative<channel::BeginSync>(word) && state == S::start_failed) continue;
       if (std::holds_alternative<channel::Arrived>(word)) continue;  // it tells where it is
       auto side = in(state);
       EXPECT_EQ(side.on(word), A::none) << to_string(state) << " " << word.index();
@@ -222,7 +222,7 @@ TEST(TrainerSide, WalksAsASourceUntilItIsRetired) {
 
 TEST(TrainerSide, OwesTheFreezeThatWasPutOffAndAsksItsAgentForNoOther) {
   auto side = in(S::freezing);
-  EXPECT_EQ(side.on(W::freeze_put_off, kMigration), A::go_on);
+  EXPECT_EQ(side.on(W::freeze_put_off, kMigration), A::unpark);
   EXPECT_FALSE(is_held(side.state()));
   EXPECT_EQ(side.on(W::freeze_offered, kMigration), A::park) << "the agent is not told again";
   EXPECT_EQ(side.on(W::freeze_holds, kMigration), A::report);
@@ -232,9 +232,9 @@ TEST(TrainerSide, OwesTheFreezeThatWasPutOffAndAsksItsAgentForNoOther) {
 
 TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
   for (const auto state : {S::preparing, S::syncing, S::freezing, S::put_off, S::rehearsing,
-                           S::frozen, S::equal, S::given_up, S::stranded}) {
+                           S::frozen, S::verified, S::start_failed, S::depart_failed}) {
     auto side = in(state);
-    EXPECT_EQ(side.on(channel::Release{kMigration}), A::let_go) << to_string(state);
+    EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration) << to_string(state);
     EXPECT_EQ(side.state(), S::training);
     EXPECT_TRUE(side.migration().empty());
     EXPECT_FALSE(side.root());
@@ -286,11 +286,11 @@ TEST(TrainerSide, TakesOnlyAGrantForWhatItHolds) {
   EXPECT_TRUE(is_standby(side.state()));
   EXPECT_EQ(side.on(channel::Grant{kMigration, 2, kRoot}), A::take_grant);
   EXPECT_TRUE(is_standby(side.state())) << "until that is done it dies with its agent";
-  EXPECT_EQ(side.on(W::grant_taken), A::let_step);
+  EXPECT_EQ(side.on(W::grant_taken), A::run_first_step);
   EXPECT_EQ(side.on(W::resumed), A::report);
   EXPECT_EQ(side.on(W::stepped), A::park);
   EXPECT_EQ(side.on(W::stepped), A::none) << "one step, once";
-  EXPECT_EQ(side.on(channel::Release{kMigration}), A::train_on);
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::stop_watching);
   EXPECT_EQ(side.state(), S::training);
 }
 
@@ -302,7 +302,7 @@ TEST(TrainerSide, HoldsNothingAfterAGrantThatItCouldNotTake) {
 }
 
 TEST(TrainerSide, WaitsForItsFirstStepsRecordWhateverElseItIsAskedFor) {
-  for (const auto state : {S::granted, S::trial, S::recording}) {
+  for (const auto state : {S::granted, S::first_step, S::first_step_done}) {
     auto side = in(state);
     EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::none) << to_string(state);
     EXPECT_EQ(side.state(), state);
@@ -315,7 +315,7 @@ TEST(TrainerSide, GivesItsMemoryAwayOnlyAsAProcessThatGoesItself) {
     for (const auto state : all_states()) {
       auto side = in(state, arrival);
       const auto act = side.on(channel::Depart{.migration = kMigration});
-      const bool may = state == S::equal && arrival == Arrival::criu;
+      const bool may = state == S::verified && arrival == Arrival::criu;
       EXPECT_EQ(act == A::depart, may) << to_string(state);
       if (!may) {
         EXPECT_EQ(side.state(), state);
@@ -333,7 +333,7 @@ TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
   EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::arrive)
       << "it was not to be had";
   EXPECT_EQ(side.on(channel::Release{kMigration}), A::recall);
-  EXPECT_EQ(side.on(W::memory_came_back), A::let_go);
+  EXPECT_EQ(side.on(W::memory_recalled), A::end_migration);
   EXPECT_EQ(side.state(), S::training);
 
   side = in(S::departed, Arrival::criu);
@@ -343,7 +343,7 @@ TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
   side = in(S::departing, Arrival::criu);
   EXPECT_EQ(side.on(W::memory_kept), A::refuse);
   EXPECT_EQ(side.on(channel::Depart{.migration = kMigration}), A::refuse) << "its engine is gone";
-  EXPECT_EQ(side.on(channel::Release{kMigration}), A::let_go);
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration);
 
   side = in(S::departing, Arrival::criu);
   EXPECT_EQ(side.on(W::memory_lost), A::lose);

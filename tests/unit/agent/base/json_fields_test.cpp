@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "agent/base/json_archive.h"
-#include "migrator/core/stats.h"
+#include "migrator/plan/stats.h"
 
 namespace cardswap {
 namespace {

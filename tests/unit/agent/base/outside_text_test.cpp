@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "agent/base/json_log.h"
-#include "agent/base/outside.h"
-#include "agent/base/shown.h"
+#include "agent/base/printable.h"
+#include "agent/base/validate.h"
+#include "agent/devices/device_facts.h"
 #include "agent/http/client.h"
-#include "agent/jobs/device_facts.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -38,19 +38,19 @@ TEST(Utf8, TakesWhatUnicodeAllowsAndNothingElse) {
 
 TEST(Outside, IdsOfMigrationsAreAsThisAgentMakesThem) {
   for (const auto* id : {"m-0a1b2c3d", "m-0123456789abcdef0123456789abcdef"}) {
-    EXPECT_TRUE(outside::is_migration_id(id)) << id;
+    EXPECT_TRUE(validate::is_migration_id(id)) << id;
   }
   for (const auto& id : std::vector<std::string>{
            "", "m-", "m-1", "m-0a1b2c3", "m-0A1B2C3D", "n-0a1b2c3d", "m-0a1b2c3g", " m-0a1b2c3d",
            "m-0a1b2c3d\n", std::string("m-0a1b2c3d\0", 11), "m-/../../etc", "../m-0a1b2c3d",
            "m-0a1b2c3d/x", "m-" + std::string(33, 'a'), std::string(300, 'a')}) {
-    EXPECT_FALSE(outside::is_migration_id(id)) << id;
+    EXPECT_FALSE(validate::is_migration_id(id)) << id;
   }
 }
 
 TEST(Outside, ALineHoldsNothingThatATerminalOrALogObeys) {
   for (const auto* text : {"", "gpu-a/cpu:0", "gr\xc3\xbc\xc3\x9f", "\xf0\x9f\x9a\x80 go"}) {
-    EXPECT_TRUE(outside::is_line(text)) << text;
+    EXPECT_TRUE(validate::is_line(text)) << text;
   }
   for (const auto& text : std::vector<std::string>{
            "a\nb", "a\rb", "a\tb", "\x1b[31m", "\x7f", std::string("a\0b", 3), "\xff",
@@ -59,31 +59,31 @@ TEST(Outside, ALineHoldsNothingThatATerminalOrALogObeys) {
            "\xe2\x80\xae"
            "txt.exe",
            "\xe2\x80\xa8", "\xe2\x81\xa6x", std::string(1001, 'a')}) {
-    EXPECT_FALSE(outside::is_line(text)) << text;
+    EXPECT_FALSE(validate::is_line(text)) << text;
   }
 }
 
 TEST(Outside, NumbersAreWholeFiniteAndInRange) {
-  EXPECT_EQ(outside::count("n", 7.9), 7U);
-  EXPECT_EQ(outside::count("n", 0), 0U);
+  EXPECT_EQ(validate::count("n", 7.9), 7U);
+  EXPECT_EQ(validate::count("n", 0), 0U);
   for (const double number : {-1.0, 1e300, std::numeric_limits<double>::infinity(),
                               std::numeric_limits<double>::quiet_NaN()}) {
-    EXPECT_THROW((void)outside::count("n", number), Error) << number;
+    EXPECT_THROW((void)validate::count("n", number), Error) << number;
   }
 }
 
 TEST(Outside, VariablesHaveNoEndInTheirNames) {
-  EXPECT_TRUE(outside::is_variable("PATH"));
-  EXPECT_TRUE(outside::is_variable("a b"));
+  EXPECT_TRUE(validate::is_variable("PATH"));
+  EXPECT_TRUE(validate::is_variable("a b"));
   for (const auto& name :
        std::vector<std::string>{"", "A=B", std::string("A\0", 2), std::string(1U << 18U, 'a')}) {
-    EXPECT_FALSE(outside::is_variable(name));
+    EXPECT_FALSE(validate::is_variable(name));
   }
 }
 
 TEST(Outside, AnErrorNamesTheFieldAndRepeatsNothing) {
   try {
-    (void)outside::line("from", "\x1b[31mred");
+    (void)validate::line("from", "\x1b[31mred");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::bad_request);
@@ -95,17 +95,18 @@ TEST(Outside, AnErrorNamesTheFieldAndRepeatsNothing) {
 TEST(Shown, WritesOutWhatATerminalObeysAndNothingElse) {
   for (const auto* text : {"", "plain", "gr\xc3\xbc\xc3\x9f", "\xe2\x96\x88", "\xf0\x9f\x9a\x80",
                            "\xc2\xa0", "\xe2\x80\xa6"}) {
-    EXPECT_EQ(shown(text), text);
+    EXPECT_EQ(printable(text), text);
   }
-  EXPECT_EQ(shown("\x1b]0;pwned\x07\nFAKE\trunning\r"), "\\x1b]0;pwned\\x07\\nFAKE\\trunning\\r");
-  EXPECT_EQ(shown(std::string_view("a\0b\x7f", 4)), "a\\x00b\\x7f");
-  EXPECT_EQ(shown("\xc2\x9b"
-                  "31m \xe2\x80\xae"
-                  "x \xe2\x81\xa6"
-                  "y"),
+  EXPECT_EQ(printable("\x1b]0;pwned\x07\nFAKE\trunning\r"),
+            "\\x1b]0;pwned\\x07\\nFAKE\\trunning\\r");
+  EXPECT_EQ(printable(std::string_view("a\0b\x7f", 4)), "a\\x00b\\x7f");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m \xe2\x80\xae"
+                      "x \xe2\x81\xa6"
+                      "y"),
             "\\x9b31m \\u202ex \\u2066y");
-  EXPECT_EQ(shown("\xff"
-                  "a"),
+  EXPECT_EQ(printable("\xff"
+                      "a"),
             "?a");
   EXPECT_EQ(shown_lines("a\n\tb\x1b[2J\r\n"), "a\n\tb\\x1b[2J\\r\n");
 }

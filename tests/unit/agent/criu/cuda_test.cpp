@@ -6,7 +6,7 @@
 
 #include "agent/criu/cuda_intents.h"
 #include "agent/criu/gpu_match.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

@@ -7,7 +7,7 @@
 #include "agent/base/task_group.h"
 #include "agent/criu/image_manifest.h"
 #include "agent/criu/image_stream.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 #include "tests/support/needs.h"
 
 namespace cardswap::criu {

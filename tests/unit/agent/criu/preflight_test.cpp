@@ -186,7 +186,7 @@ TEST_F(MadeUpProcess, StaysForWhatCannotMoveAndIsToldWhich) {
 }
 
 /// Facts as they are read, of one process that may leave, with one thing more.
-TreeFacts with(OpenThing thing) {
+TreeFacts with(OpenDescriptor thing) {
   ProcessFacts process;
   process.pid = 700;
   process.inner_pid = 7;
@@ -198,17 +198,17 @@ TreeFacts with(OpenThing thing) {
   tree.processes.push_back(std::move(process));
   return tree;
 }
-OpenThing socket_of(const std::string& protocol) {
-  OpenThing thing;
+OpenDescriptor socket_of(const std::string& protocol) {
+  OpenDescriptor thing;
   thing.target = "socket:[31]";
-  thing.kind = OpenThing::Kind::socket;
+  thing.kind = OpenDescriptor::Kind::socket;
   thing.protocol = protocol;
   return thing;
 }
-OpenThing file_at(const std::string& path, std::uint64_t file_system = 0) {
-  OpenThing thing;
+OpenDescriptor file_at(const std::string& path, std::uint64_t file_system = 0) {
+  OpenDescriptor thing;
   thing.target = path;
-  thing.kind = OpenThing::Kind::file;
+  thing.kind = OpenDescriptor::Kind::file;
   thing.named = true;
   thing.file_system = file_system;
   return thing;
@@ -219,7 +219,7 @@ TEST(Preflight, LetsFilesThroughThatTheirNamesLeadTo) {
   EXPECT_THAT(reasons_to_stay(with(file), {}), IsEmpty());
   file.named = false;
   EXPECT_THAT(reasons_to_stay(with(file), {}), ElementsAre(HasSubstr("leads to something else")));
-  file.kind = OpenThing::Kind::other;
+  file.kind = OpenDescriptor::Kind::other;
   EXPECT_THAT(reasons_to_stay(with(file), {}), ElementsAre(HasSubstr("not known to move")));
   file = file_at("/data/log.db");
   file.info.lock = "POSIX";

@@ -4,7 +4,7 @@
 #include "agent/criu/rpc_message.h"
 #include "agent/criu/tool.h"
 #include "agent/process/exit_status.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 namespace {

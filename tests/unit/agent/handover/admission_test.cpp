@@ -1,4 +1,4 @@
-#include "agent/handover/admission.h"
+#include "agent/handover/target/admission.h"
 
 #include <gmock/gmock.h>
 
@@ -39,9 +39,9 @@ TEST(Admission, GivesEveryReasonAtOnce) {
 TEST(Admission, TakesNoJobThatIsHereOrComesFromElsewhereToo) {
   auto request = request_for(1);
   request.by = "gpu-x";
-  request.places = kPlacesMax - 1;
+  request.places = kReservationsMax - 1;
   EXPECT_THAT(admit(request).blocked_reasons, IsEmpty());
-  request.places = kPlacesMax;
+  request.places = kReservationsMax;
   request.uid_is_taken = request.is_on_its_way = true;
   EXPECT_THAT(admit(request).blocked_reasons,
               ElementsAre(HasSubstr("under another name"), HasSubstr("on its way"),

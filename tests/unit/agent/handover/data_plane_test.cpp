@@ -1,4 +1,4 @@
-#include "agent/handover/data_plane.h"
+#include "agent/handover/base/data_plane.h"
 
 #include <gmock/gmock.h>
 
@@ -10,19 +10,19 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(DataAddress, IsTheConfiguredAddressWhateverWasCalled) {
+TEST(ListenAddress, IsTheConfiguredAddressWhateverWasCalled) {
   EXPECT_EQ(data_address("10.0.0.2", "192.168.1.2", "b").host, "10.0.0.2");
   EXPECT_EQ(data_address("fd00:0:0::2", "fd00::7", "b").host, "fd00::2");
 }
 
-TEST(DataAddress, IsTheAddressThatWasCalledWhereEveryOneIsListenedOn) {
+TEST(ListenAddress, IsTheAddressThatWasCalledWhereEveryOneIsListenedOn) {
   for (const auto* everywhere : {"0.0.0.0", "::", "::ffff:0.0.0.0"}) {
     EXPECT_EQ(data_address(everywhere, "fd00::7", "b").host, "fd00::7") << everywhere;
     EXPECT_EQ(data_address(everywhere, "", "b").host, "127.0.0.1") << "over the unix socket";
   }
 }
 
-TEST(DataAddress, IsNoLinkLocalAddress) {
+TEST(ListenAddress, IsNoLinkLocalAddress) {
   EXPECT_THAT(data_address("fe80::1%1", "", "gpu-b").problem,
               HasSubstr("gpu-b would take the data at fe80::1"));
   EXPECT_THAT(data_address("::", "fe80::1%1", "gpu-b").problem, HasSubstr("--data-host"));

@@ -1,4 +1,4 @@
-#include "agent/handover/flag_scope.h"
+#include "agent/handover/base/flag_scope.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "agent/handover/migration_intake.h"
+#include "agent/handover/source/migration_intake.h"
 
 #include <gmock/gmock.h>
 

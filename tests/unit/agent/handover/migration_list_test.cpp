@@ -1,4 +1,4 @@
-#include "agent/handover/migration_list.h"
+#include "agent/handover/source/migration_list.h"
 
 #include <gmock/gmock.h>
 
@@ -32,7 +32,7 @@ class MigrationListTest : public ::testing::Test {
     return {context_,
             config_,
             journal_,
-            {.is_worked_on = [this](const Migration& m) { return m.id == worked_on_; },
+            {.is_pinned = [this](const Migration& m) { return m.id == worked_on_; },
              .forgetting = [this](const Migration& m) { forgotten_.push_back(m.id); }}};
   }
 

@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 #include "agent/journal/versions.h"
 
 namespace cardswap {

@@ -1,11 +1,11 @@
-#include "agent/handover/reservation_list.h"
+#include "agent/handover/target/reservation_list.h"
 
 #include <gmock/gmock.h>
 
 #include <boost/json.hpp>
 
-#include "agent/handover/place_cancel.h"
-#include "agent/handover/reservations.h"
+#include "agent/handover/target/reservation_cancel.h"
+#include "agent/handover/target/reservations.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {

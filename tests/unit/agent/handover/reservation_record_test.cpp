@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "agent/handover/reservation.h"
+#include "agent/handover/target/reservation.h"
 
 namespace cardswap {
 namespace {

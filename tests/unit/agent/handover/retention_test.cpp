@@ -1,4 +1,4 @@
-#include "agent/handover/retention.h"
+#include "agent/handover/base/retention.h"
 
 #include <gmock/gmock.h>
 

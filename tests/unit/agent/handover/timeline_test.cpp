@@ -1,11 +1,11 @@
-#include "agent/handover/timeline.h"
+#include "agent/handover/source/timeline.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 
 namespace cardswap {
 namespace {

@@ -82,7 +82,7 @@ TEST_F(EventLogFile, LosesOfADamagedRowThatRowAlone) {
     odd["text"] = "cut \xe4\xb8";
     log.append({event(1, "cpu:0"), odd, event(3, "cpu:0")});
     log.keep({event(4, "x"), event(5, "y")}, {{"why_open", "x"}});
-    log.keep_place("k", {{"at", 7}});
+    log.save_cursor("k", {{"at", 7}});
     EXPECT_THAT(times(log.find({})), ElementsAre(1, 2, 3));
   }
   sqlite3* db = nullptr;
@@ -127,7 +127,7 @@ TEST(NvmlLines, AreReadAndWhatIsNoneIsPassedOver) {
   std::vector<health::Finding> findings;
   std::vector<std::string> states;
   std::vector<std::string> devices;
-  health::NvmlEvents events;
+  health::NvmlCallbacks events;
   events.finding = [&](health::Finding finding) { findings.push_back(std::move(finding)); };
   events.state = [&](const std::string& state) { states.push_back(state); };
   events.device = [&](int index, const std::string& uuid, const std::string& pci) {

@@ -68,24 +68,24 @@ class KernelLog : public ::testing::Test {
     while (!tasks.empty()) context.run_one();
     return lines;
   }
-  LogEvents events_into(std::vector<std::string>& lines) {
+  LogCallbacks events_into(std::vector<std::string>& lines) {
     lost_.clear();
-    LogEvents events;
+    LogCallbacks events;
     events.line = [this, &lines](std::string_view line, const KernelReader::Since& since) {
       lines.emplace_back(line);
       since_ = since;
     };
     events.state = [](const std::string&) {};
     events.lost = [this](std::string what) { lost_.push_back(std::move(what)); };
-    events.place = [this](LogPlace place) {
+    events.place = [this](LogCursor place) {
       // As the journal keeps it.
-      place_ = place_from(to_json(place));
+      place_ = cursor_from(to_json(place));
     };
     return events;
   }
 
   std::filesystem::path dir_;
-  std::optional<LogPlace> place_;
+  std::optional<LogCursor> place_;
   std::vector<std::string> lost_;
   KernelReader::Since since_;
 };

@@ -5,8 +5,8 @@
 #include <boost/json.hpp>
 
 #include "agent/health/alert.h"
-#include "migrator/core/error.h"
-#include "migrator/core/utf8.h"
+#include "migrator/base/error.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap::health {
 namespace {

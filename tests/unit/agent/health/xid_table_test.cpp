@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "agent/health/kernel_line.h"
+#include "agent/health/driver_message.h"
 #include "agent/health/policy.h"
 
 namespace cardswap::health {

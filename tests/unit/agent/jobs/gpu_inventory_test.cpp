@@ -1,4 +1,4 @@
-#include "agent/jobs/gpu_inventory.h"
+#include "agent/devices/gpu_inventory.h"
 
 #include <gmock/gmock.h>
 

@@ -10,8 +10,8 @@
 #include "agent/jobs/job.h"
 #include "agent/journal/journal.h"
 #include "agent/journal/versions.h"
-#include "migrator/core/error.h"
-#include "migrator/core/named.h"
+#include "migrator/base/error.h"
+#include "migrator/base/named.h"
 
 namespace cardswap {
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {

@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "agent/base/task_group.h"
-#include "migrator/core/error.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::test {
 namespace {

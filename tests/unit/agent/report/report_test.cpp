@@ -7,7 +7,7 @@
 #include <fstream>
 #include <limits>
 
-#include "agent/handover/migration.h"
+#include "agent/handover/source/migration.h"
 #include "agent/report/axis.h"
 #include "agent/report/html.h"
 #include "agent/report/output.h"
@@ -117,7 +117,7 @@ TEST(Report, TellsFirstWhatTheJobLost) {
   Lateness lateness({.step_ms = 20, .spread_ms = 1, .steps = 64});
   for (int i = 0; i < 30; ++i) lateness.add(50);
   (void)lost.hear(channel::LateSteps{"m-1", lateness, 20, 0, false});
-  (void)lost.hear(FirstStepsTold{.known = true, .began = true, .took_ms = {20, 21}});
+  (void)lost.hear(FirstStepsReport{.known = true, .began = true, .took_ms = {20, 21}});
   const auto r = report_of(m);
   EXPECT_EQ(r.lost.lost_ms, 30 * 30 + 40);
   EXPECT_EQ(r.lost.stall_ms, 40);

@@ -1,0 +1,355 @@
+#include "agent/attach/runtime_hub.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/write.hpp>
+#include <deque>
+
+#include "agent/base/printable.h"
+#include "migrator/base/error.h"
+#include "migrator/base/utf8.h"
+#include "migrator/wire/framing.h"
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::seconds kHelloTimeMax{2};
+constexpr std::chrono::seconds kLookAgain{1};
+constexpr std::size_t kHelloBytesMax = 4096;
+constexpr std::size_t kNameBytesMax = 63;
+constexpr std::size_t kUnreadBytesMax = 1U << 20;
+constexpr std::chrono::seconds kTellEvery{10};
+constexpr int kToldMax = 16;  // refusals in that time that have a line each
+
+ucred peer_of(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
+  return peer;
+}
+
+/// A name that anybody may have made up, for a line of the log.
+std::string named(std::string_view name) { return excerpt(name, kNameBytesMax); }
+
+/// Nothing for a process that this PID namespace does not show.
+pid_t session_of(const ucred& peer) { return peer.pid > 0 ? ::getsid(peer.pid) : -1; }
+
+}  // namespace
+
+/// One runtime's connection; owned by its reader and its writer, and by the hub while attached.
+class RuntimeHub::Connection {
+ public:
+  Connection(asio::io_context& context, asio::local::stream_protocol::socket accepted)
+      : socket(std::move(accepted)), queued(context), patience(context) {}
+
+  asio::local::stream_protocol::socket socket;
+  pid_t process = 0;  // at its other end; 0: the agent made the connection itself
+  channel::FrameReader frames;
+  std::deque<std::vector<std::byte>> out;
+  std::size_t unread = 0;  // bytes that the socket has not taken yet
+  Signal queued;
+  asio::steady_timer patience;  // until its Hello
+  std::string of;               // the job of whose session it is, by instance; empty: a stranger's
+  bool closed = false;
+
+  /// A runtime that reads nothing is closed to, as one that is gone.
+  void send(const channel::Message& message) {
+    if (closed) return;
+    auto frame = channel::encode(message);
+    if (unread + frame.size() > kUnreadBytesMax) {
+      spdlog::warn("process {} reads nothing of what its agent says: its connection is closed",
+                   process);
+      return close();
+    }
+    unread += frame.size();
+    out.push_back(std::move(frame));
+    queued.notify();
+  }
+  /// Its process still has it, though what it says may not have been read yet.
+  [[nodiscard]] bool is_held() {
+    std::byte next{};
+    return !closed &&
+           ::recv(socket.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL) != 0;
+  }
+  void close() {
+    closed = true;
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    patience.cancel();
+    queued.notify();
+  }
+};
+
+RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Callbacks events)
+    : context_(context),
+      tasks_(tasks),
+      jobs_(jobs),
+      events_(std::move(events)),
+      acceptor_(context) {}
+
+RuntimeHub::~RuntimeHub() { close(); }
+
+void RuntimeHub::close() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  for (auto& [instance, connection] : attached_) connection->close();
+  for (auto& connection : newcomers_) connection->close();
+}
+
+void RuntimeHub::listen(const std::filesystem::path& path) {
+  path_ = path;
+  try {
+    std::error_code gone;
+    std::filesystem::remove(path, gone);
+    acceptor_.open();
+    acceptor_.bind(asio::local::stream_protocol::endpoint(path.string()));
+    // Jobs of other users come here too; who may attach is decided by token and process.
+    ::chmod(path.c_str(), ::geteuid() == 0 ? 0666 : 0600);
+    acceptor_.listen();
+  } catch (const boost::system::system_error& error) {
+    throw Error(Code::io, fmt::format("listen on {}: {}", path.string(), error.code().message()),
+                "choose a shorter --data-dir (a socket's path has at most 107 bytes)");
+  }
+  tasks_.spawn("accept runtimes", accept());
+}
+
+asio::awaitable<void> RuntimeHub::accept() {
+  while (acceptor_.is_open()) {
+    boost::system::error_code error;
+    auto socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      co_await pause_for(std::chrono::milliseconds(50));
+      continue;
+    }
+    const auto connection = let_in(std::move(socket));
+    if (!connection) continue;
+    tasks_.spawn("a runtime's connection", serve(connection, {}));
+    tasks_.spawn("a runtime's writer", write(connection));
+  }
+}
+
+bool RuntimeHub::owns_a_job(uid_t user) const {
+  return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
+    struct stat process {};
+    const auto path = fmt::format("/proc/{}", instance->process.pid);
+    return instance->live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
+  });
+}
+
+/// By the kernel's word alone, before anything is read. Nothing for somebody who has no business
+/// here.
+std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
+    asio::local::stream_protocol::socket socket) {
+  const auto peer = peer_of(socket.native_handle());
+  const auto session = session_of(peer);
+  const auto all = jobs_.instances();
+  const auto leader = std::ranges::find_if(all, [&](const Instance* instance) {
+    return instance->live() && instance->process.pid == session;
+  });
+  const bool is_known = leader != all.end() || peer.uid == 0 || peer.uid == ::geteuid();
+  if (!is_known && !owns_a_job(peer.uid) &&
+      std::ranges::none_of(all, &Instance::is_being_started)) {
+    spdlog::debug("process {} of uid {} belongs to no job", peer.pid, peer.uid);
+    return nullptr;
+  }
+  auto connection = std::make_shared<Connection>(context_, std::move(socket));
+  if (leader != all.end()) connection->of = (*leader)->id;
+  const auto alike = [&](const std::shared_ptr<Connection>& other) {
+    return other->of == connection->of;
+  };
+  const auto most = connection->of.empty() ? kStrangersMax : kOfAJobMax;
+  if (static_cast<std::size_t>(std::count_if(newcomers_.begin(), newcomers_.end(), alike)) >=
+      most) {
+    const auto oldest = std::find_if(newcomers_.begin(), newcomers_.end(), alike);
+    (*oldest)->close();
+    newcomers_.erase(oldest);
+  }
+  newcomers_.push_back(connection);
+  connection->patience.expires_after(kHelloTimeMax);
+  connection->patience.async_wait(
+      [late = std::weak_ptr(connection)](const boost::system::error_code& error) {
+        const auto silent = late.lock();
+        if (error || !silent) return;
+        // It may have said Hello after this was due and before it is run.
+        if (silent->patience.expiry() <= std::chrono::steady_clock::now()) silent->close();
+      });
+  return connection;
+}
+
+/// A program may say Hello before its parent has told the agent that it runs. Whoever waits here
+/// has its Hello's patience and no more.
+asio::awaitable<void> RuntimeHub::started(channel::Hello hello) const {
+  const auto starts = [&] {
+    const auto* instance = jobs_.by_token(hello.job, hello.token);
+    return instance != nullptr && instance->is_being_started();
+  };
+  while (starts()) {
+    co_await jobs_.changed().wait_until(std::chrono::steady_clock::now() + kLookAgain);
+  }
+}
+
+Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection) {
+  if (hello.protocol_version != channel::kProtocolVersion) {
+    throw Error(Code::protocol_mismatch,
+                fmt::format("the program's runtime {} speaks protocol {}, this agent {}",
+                            named(hello.runtime_version), hello.protocol_version,
+                            channel::kProtocolVersion),
+                "build the program with the Cardswap release that the agent runs");
+  }
+  auto* instance = jobs_.by_token(hello.job, hello.token);
+  if (instance == nullptr) {
+    throw Error(Code::unauthorized,
+                fmt::format("no job '{}' of this agent has that token", named(hello.job)),
+                "start the program with `cardswap run`");
+  }
+  const auto peer = peer_of(connection.socket.native_handle());
+  if (session_of(peer) != instance->process.pid) {
+    throw Error(Code::unauthorized,
+                fmt::format("process {} does not belong to job {}", peer.pid, hello.job));
+  }
+  connection.process = peer.pid;
+  // Two processes that step one job are one too many, whichever came first.
+  if (const auto other = attached_.find(instance->id);
+      other != attached_.end() && other->second->process != 0 &&
+      other->second->process != peer.pid && other->second->is_held()) {
+    throw Error(Code::conflict,
+                fmt::format("process {} is the trainer of job {} already; process {} may not be it "
+                            "as well",
+                            other->second->process, hello.job, peer.pid),
+                "open a cardswap::Session in one process of the job, or start the other one as a "
+                "job of its own");
+  }
+  return *instance;
+}
+
+void RuntimeHub::take(Instance& instance, int socket) {
+  asio::local::stream_protocol::socket owned(context_);
+  owned.assign(asio::local::stream_protocol(), socket);
+  auto connection = std::make_shared<Connection>(context_, std::move(owned));
+  attached_[instance.id] = connection;
+  instance.attached = true;
+  tasks_.spawn("a runtime's connection", serve(connection, instance.id));
+  tasks_.spawn("a runtime's writer", write(connection));
+}
+
+bool RuntimeHub::is_current(const std::string& instance,
+                            const std::shared_ptr<Connection>& connection) const {
+  const auto found = attached_.find(instance);
+  return found != attached_.end() && found->second == connection;
+}
+
+asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, std::string id) {
+  std::array<std::byte, 16384> piece{};
+  boost::system::error_code error;
+  try {
+    while (!connection->closed) {
+      const auto got = co_await connection->socket.async_read_some(
+          asio::buffer(piece), asio::redirect_error(asio::use_awaitable, error));
+      if (error || connection->closed) break;
+      connection->frames.feed(std::span(piece).first(got));
+      const auto most = [&]() -> std::size_t {
+        return id.empty() ? kHelloBytesMax : channel::kFrameBytesMax;
+      };
+      while (auto body = connection->frames.next(most())) {
+        const auto message = channel::decode(*body);
+        if (id.empty()) {
+          const auto* hello = std::get_if<channel::Hello>(&message);
+          if (hello == nullptr) throw Error(Code::bad_request, "the first message is no Hello");
+          co_await started(*hello);
+          if (connection->closed) break;
+          auto& instance = admit(*hello, *connection);
+          const auto welcome = events_.hello(instance, *hello);
+          id = instance.id;
+          connection->patience.expires_at(std::chrono::steady_clock::time_point::max());
+          newcomers_.remove(connection);
+          if (const auto old = attached_.find(id); old != attached_.end()) {
+            old->second->close();
+          }
+          attached_[id] = connection;
+          connection->send(welcome);
+          instance.attached = true;
+          instance.framework = as_utf8(hello->framework);
+          events_.message(instance, message);
+        } else if (auto* instance = jobs_.by_instance(id);
+                   instance != nullptr && is_current(id, connection)) {
+          events_.message(*instance, message);
+        }
+      }
+    }
+  } catch (...) {
+    if (tasks_.stopping()) throw;
+    const auto refused = error_of(std::current_exception());
+    log_refusal(refused);
+    connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});
+  }
+  newcomers_.remove(connection);
+  if (is_current(id, connection)) {
+    attached_.erase(id);
+    if (auto* instance = jobs_.by_instance(id)) {
+      instance->attached = false;
+      events_.detached(*instance);
+    }
+  }
+  connection->closed = true;
+  connection->queued.notify();
+}
+
+/// Any process of a job's user can be refused as often as it likes: that may not fill the log.
+void RuntimeHub::log_refusal(const Error& refused) {
+  if (told_ == kToldMax) {
+    ++untold_;
+    return;
+  }
+  if (told_++ == 0) tasks_.spawn("tell of refused runtimes", tell_later());
+  spdlog::warn("a runtime was refused: {}", refused.what());
+}
+
+asio::awaitable<void> RuntimeHub::tell_later() {
+  co_await pause_for(kTellEvery);
+  if (untold_ > 0) {
+    spdlog::warn("{} more runtimes were refused, each told why", std::exchange(untold_, 0));
+  }
+  told_ = 0;
+}
+
+asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) {
+  boost::system::error_code error;
+  while (!error) {
+    while (!connection->out.empty() && !error) {
+      const auto frame = std::move(connection->out.front());
+      connection->out.pop_front();
+      co_await asio::async_write(connection->socket, asio::buffer(frame),
+                                 asio::redirect_error(asio::use_awaitable, error));
+      connection->unread -= frame.size();
+    }
+    if (connection->closed) break;
+    if (!error) {
+      co_await connection->queued.wait_until(std::chrono::steady_clock::now() +
+                                             std::chrono::hours(1));
+    }
+  }
+  connection->close();
+}
+
+std::uint64_t RuntimeHub::socket_inode(const Instance& instance) const {
+  const auto found = attached_.find(instance.id);
+  struct stat about {};
+  if (found == attached_.end()) return 0;
+  if (::fstat(found->second->socket.native_handle(), &about) != 0) return 0;
+  return about.st_ino;
+}
+
+bool RuntimeHub::send(const Instance& instance, const channel::Message& message) {
+  const auto found = attached_.find(instance.id);
+  if (found == attached_.end()) return false;
+  found->second->send(message);
+  return true;
+}
+
+}  // namespace cardswap

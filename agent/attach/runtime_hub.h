@@ -1,0 +1,81 @@
+#pragma once
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agent/base/task_group.h"
+#include "agent/jobs/jobs.h"
+#include "migrator/wire/runtime_messages.h"
+
+namespace cardswap {
+
+/// Where the runtimes of this host's jobs attach: the server of migrator/wire/runtime_messages.h.
+///
+/// A Hello is believed when its token is the job's and the peer's process belongs to the job's
+/// session. What cannot be read closes that connection and nothing else.
+///
+/// Every user of the host reaches the socket, so whoever has not said Hello yet is bounded: 4 KiB
+/// within 2 s; at most 8 connections from a job's session and 64 from elsewhere, where the oldest
+/// makes room. A user who owns neither the agent nor a live job is dropped at once. The log has 16
+/// lines in 10 s at most of those that were refused, and counts the others. A runtime that does not
+/// read is owed 1 MiB at most.
+class RuntimeHub {
+ public:
+  /// What the hub tells the agent.
+  struct Callbacks {
+    /// A runtime attached; answers with what it is told. Throws Error to refuse it.
+    std::function<channel::Welcome(Instance&, const channel::Hello&)> hello;
+    std::function<void(Instance&, const channel::Message&)> message;
+    std::function<void(Instance&)> detached;
+  };
+
+  RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Callbacks events);
+  ~RuntimeHub();
+
+  static constexpr std::size_t kOfAJobMax = 8;
+  static constexpr std::size_t kStrangersMax = 64;
+
+  void listen(const std::filesystem::path& path);
+  /// Takes `socket`, a runtime's connection that this agent made itself, and owns it from here on.
+  /// What was attached for that process before is heard no more.
+  void take(Instance& instance, int socket);
+  /// Sends a message. False when the runtime of that process is not attached.
+  bool send(const Instance& instance, const channel::Message& message);
+  /// The inode of this agent's end of its connection; 0 when there is none.
+  [[nodiscard]] std::uint64_t socket_inode(const Instance& instance) const;
+  void close();
+  [[nodiscard]] bool is_open() const { return acceptor_.is_open(); }
+  [[nodiscard]] std::size_t attached() const { return attached_.size(); }
+
+ private:
+  class Connection;
+  asio::awaitable<void> accept();
+  [[nodiscard]] std::shared_ptr<Connection> let_in(asio::local::stream_protocol::socket socket);
+  [[nodiscard]] bool owns_a_job(uid_t user) const;
+  asio::awaitable<void> serve(std::shared_ptr<Connection> connection, std::string instance);
+  asio::awaitable<void> write(std::shared_ptr<Connection> connection);
+  [[nodiscard]] bool is_current(const std::string& instance,
+                                const std::shared_ptr<Connection>& connection) const;
+  asio::awaitable<void> started(channel::Hello hello) const;
+  Instance& admit(const channel::Hello& hello, Connection& connection);
+  void log_refusal(const Error& refused);
+  asio::awaitable<void> tell_later();
+
+  asio::io_context& context_;
+  TaskGroup& tasks_;
+  Jobs& jobs_;
+  const Callbacks events_;
+  asio::local::stream_protocol::acceptor acceptor_;
+  std::filesystem::path path_;
+  std::map<std::string, std::shared_ptr<Connection>> attached_;  // by instance
+  std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
+  int told_ = 0;              // refusals that were told of in this stretch of 10 s
+  std::uint64_t untold_ = 0;  // and those that were only counted
+};
+
+}  // namespace cardswap

@@ -1,0 +1,105 @@
+#include "agent/criu/image_handshakes.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+#include <utility>
+
+#include "agent/base/task_group.h"
+#include "migrator/base/error.h"
+#include "migrator/core/wire_reader.h"
+
+namespace cardswap::criu {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{10};
+constexpr std::chrono::hours kLong{24};
+
+/// The salt, where the greeting has the token.
+std::optional<CipherSalt> salt_in(std::span<const std::byte> greeting, std::string token) {
+  wire::WireReader r(greeting);
+  const auto magic = r.take(kImageMagic.size());
+  const auto shown = r.take(kImageTokenBytes);
+  token.resize(kImageTokenBytes);
+  const bool known = std::ranges::equal(magic, std::as_bytes(std::span(kImageMagic))) &&
+                     CRYPTO_memcmp(shown.data(), token.data(), kImageTokenBytes) == 0;
+  if (!known) return std::nullopt;
+  CipherSalt salt{};
+  std::ranges::copy(r.take(salt.size()), salt.begin());
+  return salt;
+}
+
+}  // namespace
+
+ImageHandshakes::ImageHandshakes(tcp::acceptor& acceptor, std::string token)
+    : acceptor_(acceptor), token_(std::move(token)) {}
+
+asio::awaitable<ImageHandshakes::Known> ImageHandshakes::wait() {
+  while (acceptor_.is_open()) {
+    const bool full = !let_in();
+    if (auto known = hear()) co_return std::move(*known);
+    if (full) co_await pause_for(kLookEvery);  // who waits there would wake us at once, for nothing
+    if (!full) co_await next_event();
+  }
+  throw Error(Code::link_lost, "the wait for the process image was ended");
+}
+
+bool ImageHandshakes::let_in() {
+  boost::system::error_code error;
+  acceptor_.non_blocking(true, error);
+  while (!error) {
+    tcp::socket socket(acceptor_.get_executor());
+    acceptor_.accept(socket, error);
+    if (error) break;
+    socket.non_blocking(true, error);
+    if (guests_.size() >= kTogetherMax) guests_.pop_front();
+    guests_.push_back({std::move(socket), Clock::now() + kGreetingMax});
+  }
+  return error == asio::error::would_block || error == asio::error::try_again;
+}
+
+std::optional<ImageHandshakes::Known> ImageHandshakes::hear() {
+  for (auto guest = guests_.begin(); guest != guests_.end();) {
+    boost::system::error_code error;
+    const auto rest = asio::buffer(guest->said) + guest->bytes;
+    guest->bytes += guest->socket.read_some(rest, error);
+    const bool waits = error == asio::error::would_block || error == asio::error::try_again;
+    if (guest->bytes == kImageGreetingBytes) {
+      if (const auto salt = salt_in(guest->said, token_)) {
+        Known known{std::move(guest->socket), *salt};
+        guests_.clear();
+        return known;
+      }
+    } else if ((!error || waits) && Clock::now() < guest->until) {
+      ++guest;
+      continue;
+    }
+    guest = guests_.erase(guest);
+  }
+  return std::nullopt;
+}
+
+/// Somebody comes; or, while somebody is heard, a moment later.
+asio::awaitable<void> ImageHandshakes::next_event() {
+  asio::steady_timer moment(acceptor_.get_executor());
+  moment.expires_after(guests_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery));
+  const auto waiting = std::make_shared<char>();
+  moment.async_wait([this, still = std::weak_ptr<char>(waiting)](const auto& ended) {
+    boost::system::error_code ignored;
+    if (!ended && !still.expired()) acceptor_.cancel(ignored);
+  });
+  boost::system::error_code error;
+  co_await acceptor_.async_wait(tcp::acceptor::wait_read,
+                                asio::redirect_error(asio::use_awaitable, error));
+}
+
+}  // namespace cardswap::criu

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "migrator/core/cipher.h"
+
+namespace cardswap::criu {
+
+/// What a sender of a process image says first: of a fixed size, so that a stranger cannot make
+/// anybody wait for more.
+inline constexpr std::string_view kImageMagic = "CSIMAGE1";
+inline constexpr std::size_t kImageTokenBytes = 32;
+inline constexpr std::size_t kImageGreetingBytes =
+    kImageMagic.size() + kImageTokenBytes + sizeof(CipherSalt);
+
+/// Senders that have connected and have not shown yet that they have the token. All are read at the
+/// same time, each for a second in all and a few together, so that nobody delays who is waited for.
+/// One thread.
+class ImageHandshakes {
+ public:
+  static constexpr std::chrono::milliseconds kGreetingMax{1000};
+  static constexpr std::size_t kTogetherMax = 16;  ///< the one who came first makes room
+
+  /// `acceptor` is its owner's, who closes it to end the wait.
+  ImageHandshakes(boost::asio::ip::tcp::acceptor& acceptor, std::string token);
+
+  /// A sender that has shown the token.
+  struct Known {
+    boost::asio::ip::tcp::socket socket;
+    CipherSalt salt;
+  };
+  /// Waits for the first who has the token; everybody else is closed. Throws Error{link_lost} once
+  /// the acceptor is closed.
+  boost::asio::awaitable<Known> wait();
+
+ private:
+  /// A sender that has not shown it yet.
+  struct Guest {
+    boost::asio::ip::tcp::socket socket;
+    std::chrono::steady_clock::time_point until;
+    std::array<std::byte, kImageGreetingBytes> said{};
+    std::size_t bytes = 0;
+  };
+  /// Takes a connection. False when the kernel gives no more sockets now.
+  bool let_in();
+  std::optional<Known> hear();
+  boost::asio::awaitable<void> next_event();
+
+  boost::asio::ip::tcp::acceptor& acceptor_;
+  const std::string token_;
+  std::list<Guest> guests_;  // in the order in which they came
+};
+
+}  // namespace cardswap::criu

@@ -1,0 +1,62 @@
+#include "agent/fleet/host_routes.h"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include "agent/base/json_fields.h"
+#include "agent/devices/device_facts.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+asio::awaitable<ApiAnswer> version(HostContext parts, ApiRequest) {
+  json::array warnings;
+  for (const auto& warning : parts.journal.warnings()) warnings.emplace_back(warning);
+  if (!parts.data_plane.warning().empty()) warnings.emplace_back(parts.data_plane.warning());
+  const auto up = std::chrono::steady_clock::now() - parts.started;
+  co_return ApiAnswer{200, json::object{{"version", CARDSWAP_VERSION},
+                                        {"api", 1},
+                                        {"host", parts.config.host_name},
+                                        {"pid", ::getpid()},
+                                        {"data_dir", parts.config.data_dir.string()},
+                                        {"uptime_ms", up / std::chrono::milliseconds(1)},
+                                        {"warnings", warnings}}};
+}
+
+asio::awaitable<ApiAnswer> devices(HostContext parts, ApiRequest) {
+  json::array list;
+  for (const auto& device : parts.jobs.devices().all()) {
+    json::array names;
+    for (const auto& name : device.jobs) names.emplace_back(name);
+    const auto cordon = parts.cordons.of(device.name);
+    list.push_back(json::object{
+        {"name", device.name},
+        {"kind", device.kind},
+        {"model", text_or_null(device.kind == "cpu" ? processor_model() : device.model)},
+        {"uuid", text_or_null(device.kind == "cpu" ? device_uuid(device.name) : device.uuid)},
+        {"total_bytes", device.total_bytes},
+        {"free_bytes", device.free_bytes},
+        {"reserved_bytes", device.reserved_bytes},
+        {"jobs", names},
+        {"cordoned", cordon.has_value()},
+        {"unhealthy", !parts.health.usable(device.name)},
+        {"cordon_reason", text_or_null(cordon ? cordon->reason : "")}});
+  }
+  co_await parts.criu.look();
+  co_return ApiAnswer{
+      200, json::object{
+               {"host", parts.config.host_name}, {"devices", list}, {"criu", to_json(parts.criu)}}};
+}
+
+}  // namespace
+
+void add_host_calls(Router& router, const HostContext& parts) {
+  const auto on = calls_on(router, parts);
+  on("GET", "/v1/version", version);
+  on("GET", "/v1/devices", devices);
+}
+
+}  // namespace cardswap

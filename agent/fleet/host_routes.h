@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+
+#include "agent/api/router.h"
+#include "agent/base/config.h"
+#include "agent/criu/host.h"
+#include "agent/handover/base/data_plane.h"
+#include "agent/health/monitor.h"
+#include "agent/jobs/cordon.h"
+#include "agent/jobs/jobs.h"
+#include "agent/journal/journal.h"
+
+namespace cardswap {
+
+/// What the calls about the host itself look at. All of it must outlive the router.
+struct HostContext {
+  const Config& config;
+  const Journal& journal;
+  const Jobs& jobs;
+  const Cordons& cordons;
+  const health::Monitor& health;
+  criu::Host& criu;
+  const DataPlane& data_plane;
+  std::chrono::steady_clock::time_point started;
+};
+
+/// GET /v1/version and /v1/devices.
+void add_host_calls(Router& router, const HostContext& parts);
+
+}  // namespace cardswap

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "agent/api/handover_gate.h"
+#include "agent/attach/runtime_hub.h"
+#include "agent/base/agent_event.h"
+#include "agent/base/config.h"
+#include "agent/base/task_group.h"
+#include "agent/criu/host.h"
+#include "agent/jobs/jobs.h"
+#include "agent/journal/journal.h"
+
+namespace cardswap {
+
+/// The parts of the agent that both sides of a handover work with. They outlive both.
+struct HandoverContext {
+  asio::io_context& context;
+  TaskGroup& tasks;
+  const Config& config;
+  Journal& journal;
+  Jobs& jobs;
+  RuntimeHub& hub;
+  criu::Host& criu;
+  /// Notified when a job begins to stand still for its handover, and when that is over.
+  HandoverGate& handover_gate;
+  EmitEvent emit_event = {};
+};
+
+}  // namespace cardswap

@@ -1,0 +1,151 @@
+#include "agent/handover/base/lost_time.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/json_archive.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+
+namespace {
+
+// What a runtime tells is its program's word.
+constexpr double kToldMsMax = 1e12;
+constexpr double kStepMsMin = 1e-3;
+
+double bounded(double ms) { return std::clamp(ms, 0.0, kToldMsMax); }
+
+template <class Archive>
+void journal_fields(Archive& a, LostTime& m) {
+  a("told", m.told);
+  a("open_ms", m.open_ms);
+  a("after", m.after);
+  a("crossed", m.crossed);
+  a("over", m.over);
+  a("note", m.note);
+}
+
+std::string fewer_steps(std::size_t steps) {
+  return fmt::format("{} of {} steps after it are in it: the job ended, or was to move again",
+                     steps, kStepsAfter);
+}
+
+std::string why_unknown(const LostTime& lost) {
+  if (lost.told && !lost.lateness.pace().is_known()) {
+    const auto steps = lost.lateness.pace().steps;
+    return fmt::format("{} ordinary step{} before the request {} too few to know the job's pace",
+                       steps == 0 ? "no" : std::to_string(steps), steps == 1 ? "" : "s",
+                       steps == 1 ? "is" : "are");
+  }
+  if (!lost.note.empty()) return lost.note;
+  return lost.over ? "the job's runtime told nothing of its steps" : "";
+}
+
+}  // namespace
+
+bool LostTime::hear(const channel::LateSteps& word) {
+  if (over) return false;  // it is on record: a program may say as much as it likes
+  if (told && lateness == word.lateness && open_ms == word.open_ms && after == word.after &&
+      over == word.over) {
+    return false;
+  }
+  told = true;
+  lateness = word.lateness;
+  open_ms = word.open_ms;
+  after = std::min(word.after, kStepsAfter);
+  if (word.open_ms <= 0) {  // it steps here: if it did at the target, it was taken back
+    crossed = false;
+    first_steps.clear();
+  }
+  if (word.over) {
+    end(after < kStepsAfter ? fewer_steps(after) : "");
+  }
+  return true;
+}
+
+bool LostTime::hear(const FirstStepsReport& word) {
+  if (over || !word.began || (crossed && first_steps.size() == word.took_ms.size() && !word.over)) {
+    return false;
+  }
+  crossed = true;
+  first_steps = word.took_ms;
+  if (word.over) {
+    end(first_steps.size() < kStepsAfter ? fewer_steps(first_steps.size()) : "");
+  }
+  return true;
+}
+
+void LostTime::end(std::string why) {
+  over = true;
+  note = std::move(why);
+}
+
+std::optional<LostTimeSummary> figures_of(const LostTime& lost, double downtime_ms) {
+  const auto& pace = lost.lateness.pace();
+  if (!lost.told || !pace.is_known()) return std::nullopt;
+  auto all = lost.lateness;
+  if (lost.crossed) {
+    all.add_stand(lost.open_ms + downtime_ms);
+    for (const auto took_ms : lost.first_steps) all.add(took_ms);
+  }
+  LostTimeSummary figures;
+  figures.stall_ms = bounded(all.stall_ms());
+  figures.lost_ms = bounded(all.lost_ms());
+  figures.step_ms = bounded(pace.step_ms);
+  figures.spread_ms = bounded(pace.spread_ms);
+  figures.steps_after =
+      lost.crossed ? static_cast<std::uint32_t>(lost.first_steps.size()) : lost.after;
+  return figures;
+}
+
+void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
+  const auto figures = figures_of(lost, downtime_ms);
+  const auto known = [&](double LostTimeSummary::*ms) {
+    return figures ? json::value((*figures).*ms) : json::value(nullptr);
+  };
+  const auto in_steps = [&](double LostTimeSummary::*ms) {
+    const bool is = figures && figures->step_ms >= kStepMsMin;
+    return is ? json::value((*figures).*ms / figures->step_ms) : json::value(nullptr);
+  };
+  to["stall_ms"] = known(&LostTimeSummary::stall_ms);
+  to["lost_ms"] = known(&LostTimeSummary::lost_ms);
+  to["stall_steps"] = in_steps(&LostTimeSummary::stall_ms);
+  to["lost_steps"] = in_steps(&LostTimeSummary::lost_ms);
+  to["step_ms"] = known(&LostTimeSummary::step_ms);
+  to["step_spread_ms"] = known(&LostTimeSummary::spread_ms);
+  to["steps_after"] = figures ? json::value(figures->steps_after) : json::value(nullptr);
+  to["lost_is_final"] = lost.over || (lost.told && !figures);
+  to["lost_note"] = text_or_null(figures ? lost.note : why_unknown(lost));
+}
+
+json::object journal_record(const LostTime& lost) {
+  json::object record;
+  JsonOut out(record);
+  auto copy = lost;
+  journal_fields(out, copy);
+  json::object lateness;
+  put_fields(lateness, lost.lateness);
+  record["lateness"] = std::move(lateness);
+  record["first_steps"] = json::array(lost.first_steps.begin(), lost.first_steps.end());
+  return record;
+}
+
+LostTime lost_time_from_journal(const json::object& record) {
+  LostTime lost;
+  JsonIn in(record);
+  journal_fields(in, lost);
+  take_fields(object_at(record, "lateness"), lost.lateness);
+  for (const auto& took_ms : array_at(record, "first_steps")) {
+    if (took_ms.is_number() && lost.first_steps.size() < kStepsAfter) {
+      lost.first_steps.push_back(took_ms.to_number<double>());
+    }
+  }
+  return lost;
+}
+
+}  // namespace cardswap

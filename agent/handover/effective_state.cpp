@@ -1,0 +1,114 @@
+#include "agent/handover/effective_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/handover/source/split_brain.h"
+
+namespace cardswap {
+namespace {
+
+using handover::State;
+
+/// The latest of this process; or none.
+const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
+  const auto all = migrations.of(instance.id);
+  return all.empty() ? nullptr : all.back();
+}
+
+}  // namespace
+
+EffectiveState effective_state_of(const Instance& instance, const Migrations& migrations,
+                                  const Reservations& reservations) {
+  if (!instance.live()) return {};
+  const auto& job = instance.job();
+  const auto* m = migration_of(instance, migrations);
+  const auto* r = reservations.of(instance);
+  if (job.newer_epoch != 0) {
+    const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec.to
+                       : r != nullptr                                  ? " at " + r->from
+                                                                       : std::string();
+    return {EffectiveState::Kind::frozen,
+            fmt::format("superseded: epoch {} of it steps{}; `cardswap stop {}` ends "
+                        "this copy",
+                        job.newer_epoch, where, job.name())};
+  }
+  if (m != nullptr && m->state() == State::in_doubt) {
+    return {EffectiveState::Kind::in_doubt,
+            fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
+  }
+  if (instance.frozen && instance.state == InstanceState::running) {
+    return {EffectiveState::Kind::frozen,
+            m != nullptr && !handover::is_over(m->state())
+                ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
+                : std::string()};
+  }
+  if (m != nullptr && m->notice_pending()) return {{}, copy_note(*m)};
+  if (r != nullptr && r->in_doubt) {
+    return {{},
+            fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
+                        r->doubt.empty() ? "" : ": " + r->doubt, r->migration)};
+  }
+  if (r != nullptr && r->granted() && r->side.record().notice_pending) {
+    if (r->copy == LowerCopy::frozen) {
+      return {{},
+              fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
+                          job.name())};
+    }
+    return {{},
+            fmt::format("{} of it {} at {} (migration {})",
+                        r->copy ? "TWO COPIES: a lower epoch" : "a copy",
+                        r->copy ? "runs" : "may still run", r->from, r->migration)};
+  }
+  return {};
+}
+
+void check_stop(const Instance& instance, const Migrations& migrations,
+                const Reservations& reservations) {
+  const auto& job = instance.job();
+  if (const auto* r = reservations.of(instance); r != nullptr && job.standby) {
+    reservations.check_cancel(*r);
+    throw Error(Code::conflict,
+                fmt::format("job {} is on its way here from {} (migration {})", job.name(), r->from,
+                            r->migration),
+                "`cardswap cancel " + r->migration + "` here or at its source gives it up");
+  }
+  const auto* m = migration_of(instance, migrations);
+  if (m == nullptr || !instance.live()) return;
+  if (m->state() != State::committed && m->state() != State::resumed &&
+      m->state() != State::in_doubt) {
+    return;
+  }
+  throw Error(
+      Code::conflict,
+      fmt::format("job {} stands for migration {}, which is {}: this may be its only good "
+                  "copy",
+                  job.name(), m->id, to_string(m->state())),
+      m->state() == State::in_doubt
+          ? what_to_do_in_doubt(m->id, m->spec.to) + "; `cardswap stop --force` ends it unasked"
+          : "it ends by itself when the target has made a step; `cardswap stop --force` "
+            "ends it now");
+}
+
+std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
+  for (const auto& job : jobs.all()) {
+    if (job.live() && job.newer_epoch != 0) {
+      return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name(),
+                         job.newer_epoch);
+    }
+  }
+  for (const auto& m : migrations.all()) {
+    if (m.state() == State::in_doubt) {
+      return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec.job,
+                         m.spec.to, m.id);
+    }
+    if (m.notice_pending()) {
+      if (auto note = copy_note(m); !note.empty())
+        return fmt::format("job {}: {}", m.spec.job, note);
+    }
+  }
+  return {};
+}
+
+}  // namespace cardswap

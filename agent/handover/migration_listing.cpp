@@ -1,0 +1,84 @@
+#include "agent/handover/migration_listing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <set>
+#include <vector>
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::TargetState;
+
+/// One of the two kinds.
+struct Item {
+  std::int64_t ended_at_ms = 0;
+  const Migration* migration = nullptr;
+  const Reservation* reservation = nullptr;
+
+  [[nodiscard]] const std::string& id() const {
+    return migration != nullptr ? migration->id : reservation->migration;
+  }
+};
+
+bool has_ended(const Reservation& r) {
+  const auto state = r.side.state();
+  return state == TargetState::completed || state == TargetState::failed;
+}
+
+}  // namespace
+
+json::object list_migrations(const std::list<Migration>& migrations,
+                             const std::list<Reservation>& reservations,
+                             const std::function<json::object(const Reservation&)>& incoming_json,
+                             const Listing& listing) {
+  std::vector<Item> live;
+  std::vector<Item> ended;
+  std::set<std::string_view> outgoing;
+  for (auto m = migrations.rbegin(); m != migrations.rend(); ++m) {
+    if (listing.incoming) outgoing.insert(m->id);
+    const bool over = handover::is_over(m->state());
+    if (over && listing.running) continue;
+    const auto at = m->ended_at_ms != 0 ? m->ended_at_ms : m->started_at_ms;
+    (over && !m->notice_pending() ? ended : live).push_back({at, &*m, nullptr});
+  }
+  for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
+    if (outgoing.contains(r->migration)) continue;  // between two devices of this host
+    const bool over = has_ended(*r);
+    if (over && listing.running) continue;
+    (over && !r->side.record().notice_pending ? ended : live)
+        .push_back({r->ended_at_ms, nullptr, &*r});
+  }
+  std::ranges::stable_sort(ended, std::greater(), &Item::ended_at_ms);
+
+  json::array list;
+  std::size_t bytes = 0;
+  const auto shown = [&](const Item& item) {
+    auto object =
+        item.migration != nullptr ? to_json(*item.migration) : incoming_json(*item.reservation);
+    bytes += json::serialize(object).size() + 1;
+    return object;
+  };
+  auto next = ended.begin();
+  if (listing.before.empty()) {
+    for (const auto& item : live) list.push_back(printable(item));
+  } else {
+    next = std::ranges::find(ended, listing.before, &Item::id);
+    if (next == ended.end()) {
+      throw Error(Code::not_found, fmt::format("no migration '{}' has ended here", listing.before),
+                  "begin again without 'before': what is old is forgotten");
+    }
+    ++next;
+  }
+  for (std::size_t count = 0; next != ended.end() && count < listing.limit; ++next, ++count) {
+    auto object = printable(*next);
+    if (bytes > listing.bytes && count > 0) break;
+    list.push_back(std::move(object));
+  }
+  return {{"migrations", std::move(list)}, {"left_out", ended.end() - next}};
+}
+
+}  // namespace cardswap

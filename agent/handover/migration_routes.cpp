@@ -1,0 +1,128 @@
+#include "agent/handover/migration_routes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/handover/migration_listing.h"
+#include "agent/handover/target/incoming_json.h"
+#include "migrator/base/named.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+struct CallParts {
+  Migrations& migrations;
+  Reservations& reservations;
+  Jobs& jobs;
+  const Config& config;
+};
+
+asio::awaitable<ApiAnswer> start(CallParts parts, ApiRequest request) {
+  auto wanted = co_await parts.migrations.prepared(migration_request_from(request));
+  if (wanted.dry_run) {
+    auto plan = co_await parts.migrations.plan(std::move(wanted));
+    co_return ApiAnswer{200, std::move(plan)};
+  }
+  co_return ApiAnswer{202, to_json(parts.migrations.start(std::move(wanted)))};
+}
+
+json::object printable(const CallParts& parts, const Reservation& r) {
+  return incoming_json(r, parts.jobs.by_instance(r.instance), parts.config);
+}
+
+asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
+  Listing listing;
+  listing.running = request.query_or("running", 0) != 0;
+  listing.incoming = request.query_or("incoming", 0) != 0;
+  listing.limit = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(request.query_or("limit", Listing::kLimit), 1, Listing::kLimitMax));
+  if (const auto before = request.query.find("before"); before != request.query.end()) {
+    listing.before = before->second;
+  }
+  co_return ApiAnswer{200, list_migrations(
+                               parts.migrations.all(), parts.reservations.all(),
+                               [&](const Reservation& r) { return printable(parts, r); }, listing)};
+}
+
+asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
+  const auto id = request.path.at("id");
+  auto& migrations = parts.migrations;
+  if (!migrations.has(id) && parts.reservations.has(id)) {
+    co_return ApiAnswer{200, printable(parts, parts.reservations.at(id))};
+  }
+  const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+  const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+  while (migrations.at(id).version <= after && std::chrono::steady_clock::now() < until) {
+    co_await migrations.changed().wait_until(until);
+  }
+  co_return ApiAnswer{200, to_json(migrations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> timeline(CallParts parts, ApiRequest request) {
+  co_return ApiAnswer{200, timeline_json(parts.migrations.at(request.path.at("id")))};
+}
+
+asio::awaitable<ApiAnswer> cancel(CallParts parts, ApiRequest request) {
+  const auto id = request.path.at("id");
+  if (!parts.migrations.has(id) && parts.reservations.has(id)) {
+    co_await parts.reservations.cancel(id, request.caller.name);
+    co_return ApiAnswer{200, printable(parts, parts.reservations.at(id))};
+  }
+  parts.migrations.cancel(id);
+  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+}
+
+/// Which side of the migration this host is. Within one host it is both: then what the source,
+/// which owns the job until it is over there, has not decided comes first.
+bool is_target(const CallParts& parts, const std::string& id) {
+  if (!parts.reservations.has(id)) return false;
+  return !parts.migrations.has(id) || handover::is_over(parts.migrations.at(id).state());
+}
+
+asio::awaitable<ApiAnswer> resolve(CallParts parts, ApiRequest request) {
+  request.only({"force", "overrule"});
+  const auto id = request.path.at("id");
+  const auto asked = request.text("force");
+  const auto side = named<MigrationSide>(asked);
+  if (!side) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no side", asked),
+                "use " + names_of<MigrationSide>());
+  }
+  OperatorDecision order{*side, request.caller.name, request.flag_or("overrule", false)};
+  if (is_target(parts, id)) {
+    co_await parts.reservations.force(id, std::move(order));
+    co_return ApiAnswer{200, to_json(parts.reservations.at(id))};
+  }
+  co_await parts.migrations.force(id, std::move(order));
+  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> proceed(CallParts parts, ApiRequest request) {
+  if (!parts.config.failpoints) {
+    throw Error(Code::bad_request, "proceed needs an agent started with --failpoints");
+  }
+  const auto id = request.path.at("id");
+  parts.migrations.proceed(id);
+  co_return ApiAnswer{200, to_json(parts.migrations.at(id))};
+}
+
+}  // namespace
+
+void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
+                         Jobs& jobs, const Config& config) {
+  const auto on = calls_on(router, CallParts{migrations, reservations, jobs, config});
+  on("POST", "/v1/migrations", start);
+  on("GET", "/v1/migrations", list);
+  on("GET", "/v1/migrations/{id}", show);
+  on("GET", "/v1/migrations/{id}/timeline", timeline);
+  on("POST", "/v1/migrations/{id}/cancel", cancel);
+  on("POST", "/v1/migrations/{id}/resolve", resolve);
+  on("POST", "/v1/migrations/{id}/proceed", proceed);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,100 @@
+#include "agent/handover/peer_routes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/base/validate.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+
+/// An id of another shape is nobody's; it is not repeated in texts.
+std::string id_of(const ApiRequest& request) {
+  return validate::migration_id("id", request.path.at("id"));
+}
+
+struct Parts {
+  Migrations& migrations;
+  Reservations& reservations;
+  criu::Host& criu;
+  DataPlane& data_plane;
+};
+
+asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
+  co_await parts.criu.look();
+  const auto place = co_await parts.data_plane.address_for(request.caller.came_to);
+  const auto wanted = reservation_request_from(request);
+  auto seen = co_await parts.reservations.inspect_here(wanted, request.caller);
+  const auto offer =
+      co_await parts.reservations.reserve(wanted, request.caller, place, std::move(seen));
+  if (offer.accepted && !wanted.dry_run) {
+    const auto& made = parts.reservations.at(wanted.migration);
+    co_return ApiAnswer{200,
+                        json::object{{"accepted", true}, {"reservation", to_source_json(made)}}};
+  }
+  json::array reasons;
+  for (const auto& reason : offer.blocked_reasons) reasons.emplace_back(reason);
+  co_return ApiAnswer{200, json::object{{"accepted", offer.accepted},
+                                        {"code", to_string(offer.code)},
+                                        {"hint", offer.hint},
+                                        {"blocked_reasons", std::move(reasons)}}};
+}
+
+asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
+  auto& reservations = parts.reservations;
+  const auto id = id_of(request);
+  (void)reservations.at(id, request.caller);
+  reservations.heard(id);
+  const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
+  const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);
+  while (reservations.at(id).version <= after && std::chrono::steady_clock::now() < until) {
+    co_await reservations.changed().wait_until(until);
+  }
+  co_return ApiAnswer{200, to_source_json(reservations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> grant(Parts parts, ApiRequest request) {
+  request.only({"epoch", "root", "step"});
+  const auto id = id_of(request);
+  (void)parts.reservations.at(id, request.caller);
+  const auto epoch = validate::count("epoch", request.number_or("epoch", 0), validate::kEpochMax);
+  const auto step = validate::count("step", request.number_or("step", 0));
+  parts.reservations.grant(id, epoch, request.text("root"), step);
+  co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
+  const auto id = id_of(request);
+  (void)parts.reservations.at(id, request.caller);
+  const auto epoch = request.query_or("epoch", 0);
+  if (epoch < 0 || epoch > static_cast<std::int64_t>(validate::kEpochMax)) {
+    throw Error(Code::bad_request, fmt::format("'epoch={}' is no epoch", epoch));
+  }
+  co_await parts.reservations.drop(id, static_cast<std::uint64_t>(epoch));
+  co_return ApiAnswer{200, to_source_json(parts.reservations.at(id))};
+}
+
+asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
+  const auto said = request.query.find("state");
+  const auto state = said == request.query.end() ? std::string() : said->second;
+  co_return ApiAnswer{200, parts.migrations.decision(id_of(request), state, request.caller)};
+}
+
+}  // namespace
+
+void add_peer_calls(Router& router, Migrations& migrations, Reservations& reservations,
+                    criu::Host& criu, DataPlane& data_plane) {
+  const auto on = calls_on(router, Parts{migrations, reservations, criu, data_plane});
+  on("POST", "/v1/peer/reservations", reserve);
+  on("GET", "/v1/peer/reservations/{id}", state);
+  on("POST", "/v1/peer/reservations/{id}/grant", grant);
+  on("DELETE", "/v1/peer/reservations/{id}", drop);
+  on("GET", "/v1/peer/decisions/{id}", decision);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <optional>
+
+#include "agent/handover/protocol/protocol.h"
+#include "migrator/base/error.h"
+
+namespace cardswap::handover {
+
+/// The other side's agent. What is sent may be lost; what it answers is an event of its own, later.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+  virtual void send(const Message& message) = 0;
+};
+
+/// What a side acts on beside its peer: its journal and its trainer. Nothing here waits.
+template <class Side>
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// Puts `next` on disk. Returns the disk's refusal, which is logged here unless it is `required`.
+  virtual std::optional<Error> journal(const Side& next, bool required) = 0;
+  /// Does any effect but `journal` and `send`. `next` is what the side is by now.
+  virtual void execute(const Effect& effect, const Side& next) = 0;
+};
+
+/// The one way in which a side of a handover changes: each effect in its order, on disk first.
+/// Agents run it on their journal, trainers and HTTP; the model check runs it on a small world.
+template <class Side>
+class Driver {
+ public:
+  Driver(Side& side, Executor<Side>& executor, Peer& peer)
+      : side_(side), executor_(executor), peer_(peer) {}
+
+  /// Makes `next` of `side`, and does the `effects` that it asks for. Returns the disk's refusal;
+  /// then nothing of it has happened. An effect may drive the same side on: it is not set back.
+  std::optional<Error> apply(const Side& next, const Effects& effects) {
+    bool kept = false;
+    const auto keep = [&] {
+      if (!kept) side_ = next;
+      kept = true;
+    };
+    for (const auto& effect : effects) {
+      if (effect.type == Effect::Type::journal) {
+        if (auto refused = executor_.journal(next, effect.required); refused && effect.required) {
+          return refused;
+        }
+      }
+      keep();
+      if (effect.type == Effect::Type::send) {
+        peer_.send(effect.message);
+      } else if (effect.type != Effect::Type::journal) {
+        executor_.execute(effect, next);
+      }
+    }
+    keep();
+    return std::nullopt;
+  }
+
+ private:
+  Side& side_;
+  Executor<Side>& executor_;
+  Peer& peer_;
+};
+
+}  // namespace cardswap::handover

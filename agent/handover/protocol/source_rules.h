@@ -1,0 +1,203 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "migrator/base/named.h"
+#include "migrator/base/rule_table.h"
+
+/// The source's half of the handover as a table: what may follow what, and what is done then. Pure;
+/// the compiler proves what must never happen (the static_asserts below). `SourceSide` reads it.
+namespace cardswap::handover {
+
+/// Where a migration is, to its source.
+enum class State : std::uint8_t {
+  planned,
+  preparing,
+  standby_ready,
+  syncing,
+  converged,
+  freezing,
+  verifying,
+  committed,
+  resumed,
+  completed,
+  aborting,
+  aborted,
+  in_doubt,
+  superseded,  ///< given up, and then found to step at the target under a higher epoch, by force
+};
+constexpr State last_of(State) { return State::superseded; }
+inline constexpr std::size_t kStates = kCountOf<State>;
+
+/// What a migration's source sees.
+enum class Event : std::uint8_t {
+  started,
+  standby_parked,
+  sync_began,
+  downtime_fits,
+  freeze_due,
+  trainer_frozen,
+  digests_equal,
+  digests_differ,
+  target_granted,  ///< its agent has the grant on disk
+  target_resumed,
+  target_stepped,
+  failed,            ///< anything that goes wrong before the commit, a cancellation included
+  target_is_gone,    ///< after the grant: its agent says that the process ended before one step
+  target_silent,     ///< after the grant: its agent does not answer
+  target_unknown,    ///< after the grant: its agent answers, and knows nothing of the migration
+  target_outranks,   ///< after the end: it steps under a higher epoch than the source's trainer
+  forced_to_source,  ///< the operator's word: the target's process is stopped and stays so
+  forced_to_target,  ///< the operator's word: the job lives at the target
+  cleaned_up,
+  trainer_stays,  ///< retired, and its process does not end by itself
+};
+
+/// What is done when a migration's state changes.
+enum class Action : std::uint8_t {
+  none,
+  reserve,
+  sync,
+  freeze,
+  grant,
+  retire,
+  release,         ///< the frozen or syncing trainer goes on, under its old epoch
+  reclaim,         ///< the frozen trainer goes on under a higher epoch than was granted
+  alert_operator,  ///< an operator is told; nothing is guessed
+  fence,           ///< the trainer here stands for good; it is not ended: its state may be wanted
+  end,             ///< the process of a job that is elsewhere
+};
+
+/// A row of the table: what an event in a state leads to.
+struct Rule {
+  State from;
+  Event on;
+  State to;
+  Action then;
+};
+
+inline constexpr std::array kSourceRules = [] {
+  using enum State;
+  using enum Event;
+  return std::to_array<Rule>({
+      {planned, started, preparing, Action::reserve},
+      {preparing, standby_parked, standby_ready, Action::none},
+      {standby_ready, sync_began, syncing, Action::sync},
+      {syncing, downtime_fits, converged, Action::none},
+      {converged, freeze_due, freezing, Action::freeze},
+      {freezing, trainer_frozen, verifying, Action::none},
+      {verifying, digests_equal, committed, Action::grant},
+      {verifying, digests_differ, aborting, Action::release},
+      {committed, target_resumed, resumed, Action::none},
+      {resumed, target_stepped, completed, Action::retire},
+      {planned, failed, aborting, Action::release},
+      {preparing, failed, aborting, Action::release},
+      {standby_ready, failed, aborting, Action::release},
+      {syncing, failed, aborting, Action::release},
+      {converged, failed, aborting, Action::release},
+      {freezing, failed, aborting, Action::release},
+      {verifying, failed, aborting, Action::release},
+      {committed, target_is_gone, aborting, Action::reclaim},
+      {resumed, target_is_gone, aborting, Action::reclaim},
+      {committed, target_silent, in_doubt, Action::alert_operator},
+      {resumed, target_silent, in_doubt, Action::alert_operator},
+      {committed, target_unknown, in_doubt, Action::alert_operator},
+      {resumed, target_unknown, in_doubt, Action::alert_operator},
+      {in_doubt, target_granted, committed, Action::none},
+      {in_doubt, target_resumed, resumed, Action::none},
+      {in_doubt, target_is_gone, aborting, Action::reclaim},
+      {committed, forced_to_source, aborting, Action::reclaim},
+      {resumed, forced_to_source, aborting, Action::reclaim},
+      {in_doubt, forced_to_source, aborting, Action::reclaim},
+      {committed, forced_to_target, completed, Action::retire},
+      {resumed, forced_to_target, completed, Action::retire},
+      {in_doubt, forced_to_target, completed, Action::retire},
+      {aborting, cleaned_up, aborted, Action::none},
+      {aborting, target_outranks, superseded, Action::fence},
+      {aborted, target_outranks, superseded, Action::fence},
+      {completed, trainer_stays, completed, Action::end},
+  });
+}();
+
+/// Whether the decision is made, and is the target's.
+constexpr bool is_committed(State state) {
+  return state == State::committed || state == State::resumed || state == State::completed ||
+         state == State::in_doubt;
+}
+constexpr bool is_over(State state) {
+  return state == State::completed || state == State::aborted || state == State::superseded;
+}
+/// Whether the job is the source's again, under an epoch of its own.
+constexpr bool is_given_up(State state) {
+  return state == State::aborting || state == State::aborted;
+}
+
+/// Whether nothing is done unless the new state is on disk. A trainer may be released without a
+/// record: what is not committed on disk was never decided.
+constexpr bool needs_disk(const Rule& rule) {
+  return rule.then != Action::release && rule.then != Action::alert_operator &&
+         rule.to != State::aborted;
+}
+
+consteval bool trainer_is_never_released_after_commit(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    if (is_committed(rule.from) && rule.then == Action::release) return false;
+    const bool known = rule.on == Event::target_is_gone || rule.on == Event::forced_to_source;
+    if (rule.then == Action::reclaim && !known) return false;
+  }
+  return true;
+}
+consteval bool grant_follows_only_equal_digests(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool grants = rule.then == Action::grant;
+    if (grants && (rule.on != Event::digests_equal || rule.to != State::committed)) return false;
+    if (rule.to == State::committed && !grants && !is_committed(rule.from)) return false;
+  }
+  return true;
+}
+consteval bool trainer_is_kept_until_the_first_step(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool known = rule.on == Event::target_stepped || rule.on == Event::forced_to_target;
+    if (rule.then == Action::retire && !known) return false;
+  }
+  return true;
+}
+/// Whether only the lower of two copies stands for good, and only then is it said that it does.
+consteval bool only_the_lower_of_two_is_fenced(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    const bool fences = rule.then == Action::fence;
+    if (fences != (rule.on == Event::target_outranks)) return false;
+    if (fences != (rule.to == State::superseded) || rule.from == State::superseded) return false;
+    if (fences && !is_given_up(rule.from)) return false;
+  }
+  return true;
+}
+consteval bool only_what_is_elsewhere_is_ended(std::span<const Rule> rules) {
+  for (const auto& rule : rules) {
+    if (rule.then == Action::end && rule.from != State::completed) return false;
+  }
+  return true;
+}
+consteval bool every_state_before_commit_can_fail(std::span<const Rule> rules) {
+  for (auto raw = 0; raw <= static_cast<int>(State::verifying); ++raw) {
+    if (!rule_for(rules, static_cast<State>(raw), Event::failed)) return false;
+  }
+  return true;
+}
+
+static_assert(trainer_is_never_released_after_commit(kSourceRules), "invariant 1: one owner");
+static_assert(grant_follows_only_equal_digests(kSourceRules), "invariants 4 and 5");
+static_assert(trainer_is_kept_until_the_first_step(kSourceRules), "invariant 6");
+static_assert(only_the_lower_of_two_is_fenced(kSourceRules), "invariant 1: a lower epoch stands");
+static_assert(only_what_is_elsewhere_is_ended(kSourceRules), "invariant 6");
+static_assert(every_pair_is_listed_once(kSourceRules));
+static_assert(every_state_before_commit_can_fail(kSourceRules), "invariant 3");
+
+[[nodiscard]] std::string_view to_string(State state);
+[[nodiscard]] std::optional<State> state_from_string(std::string_view text);
+
+}  // namespace cardswap::handover

@@ -1,0 +1,230 @@
+#include "agent/handover/source/criu_departure.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/criu/handoff_dir.h"
+#include "agent/handover/base/flag_scope.h"
+#include "agent/process/child.h"
+#include "agent/process/process_tree.h"
+#include "migrator/base/ms_since.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kDepartMax{30};
+constexpr seconds kRestoreMax{60};                   // digests included
+constexpr std::uint64_t kReadRateMin = 200'000'000;  // bytes a second, digesting
+constexpr milliseconds kContinueEvery{50};
+constexpr milliseconds kContinueAfterError{1000};
+constexpr seconds kContinueMax{120};  // CRIU's own limits are shorter
+constexpr seconds kKeeperLeaves{30};
+
+/// How long what has to read all of a job's state may take, `at_least` included.
+seconds time_to_read(const Instance& source, seconds at_least) {
+  return at_least + seconds(source.state_bytes / kReadRateMin);
+}
+
+}  // namespace
+
+CriuDeparture::CriuDeparture(const HandoverContext& parts, MigrationList& list,
+                             RunningMigration& run, Migration& m, Transfer& transfer)
+    : parts_(parts), list_(list), run_(run), m_(m), transfer_(transfer) {}
+
+asio::awaitable<void> CriuDeparture::prepare() {
+  const auto& source = parts_.jobs.at(transfer_.instance);
+  const auto& standby = *transfer_.target.status;
+  criu::ProcessDeparture::ImageEndpoint place;
+  place.host = parse_destination(transfer_.to).host;
+  if (!standby.image.host.empty()) place.host = standby.image.host;
+  place.port = standby.image.port;
+  place.token = standby.image.token;
+  place.key = standby.image.key;
+  if (place.port == 0 || (m_.spec.encrypt && place.key.empty())) {
+    throw Error(Code::refused, fmt::format("the agent of {} takes no process images", transfer_.to),
+                "run the same Cardswap release on both hosts");
+  }
+  const auto& config = parts_.config;
+  departure_ = std::make_unique<criu::ProcessDeparture>(
+      parts_.context, parts_.criu.tool().path, config.job_dir(m_.spec.job), parts_.criu.hooks());
+  const auto user = source.job().spec.user;
+  criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
+  co_await departure_->prepare(
+      std::move(place), source.process, user,
+      criu::handoff_socket(config, m_.id, criu::HandoffPeer::keeper).string());
+  transfer_.keeper = departure_->keeper();
+  parts_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
+}
+
+asio::awaitable<void> CriuDeparture::depart() {
+  auto& departure = *departure_;
+  const auto frozen = Clock::now();
+  co_await enter_phase(CriuPhase::departing);
+  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  const auto socket =
+      criu::handoff_socket(parts_.config, m_.id, criu::HandoffPeer::keeper).string();
+  const auto keeper = static_cast<std::uint64_t>(transfer_.keeper.pid);
+  if (source == nullptr || !parts_.hub.send(*source, channel::Depart{m_.id, socket, keeper})) {
+    throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job));
+  }
+  const auto until = std::min(run_.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
+  const auto root = source->process;
+  const auto log = source->log_path;
+  while (!transfer_.departed) {
+    run_.check(until);
+    co_await list_.changed().wait_until(until);
+  }
+  auto& move = transfer_.process;
+  move.freeze_ms = ms_since(transfer_.frozen_time.value_or(frozen));
+  co_await enter_phase(CriuPhase::dumping);
+  const auto dump_began = Clock::now();
+  co_await departure.dump(root, transfer_.departed->socket_inode, log);
+  move.driver_suspend_ms = departure.driver_suspend_ms();
+  move.dump_ms = ms_since(dump_began) - move.driver_suspend_ms;
+  move.image_bytes = departure.image_bytes();
+  run_.check(run_.deadline());
+  co_await enter_phase(CriuPhase::shipping);
+  const auto ship_began = Clock::now();
+  std::optional<Error> failed;
+  try {
+    co_await departure.ship(m_.spec.bandwidth);
+  } catch (...) {
+    failed = error_of(std::current_exception());
+  }
+  run_.check(run_.deadline());  // what closed the connection, if it was this side
+  if (failed) throw Error(*failed);
+  move.ship_ms = ms_since(ship_began);
+  co_await enter_phase(CriuPhase::restoring);
+}
+
+asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
+  const auto name = to_string(phase);
+  transfer_.stats.phase = name;
+  add_sample(m_, transfer_, parts_.jobs.by_instance(transfer_.instance));
+  list_.touch(m_);
+  spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, name);
+  co_await run_.wait_at_failpoint(name);
+}
+
+RunningMigration::Deadline CriuDeparture::restored_until() const {
+  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  if (source == nullptr) return run_.deadline();
+  return std::min(run_.deadline(), Clock::now() + time_to_read(*source, kRestoreMax));
+}
+
+void CriuDeparture::close() {
+  if (departure_) departure_->close();
+}
+
+void CriuDeparture::continue_source(Instance& source) {
+  if (transfer_.keeper.pid == 0 || transfer_.released || transfer_.continuing) return;
+  transfer_.continuing = true;
+  cardswap::continue_stopped(source.process);
+  run_.spawn("continue " + m_.spec.job, continue_stopped());
+}
+
+/// Whatever CRIU still does to it, the process goes on as soon as that is over; then its driver
+/// gives its GPUs back, which it does on a thread of the process itself and so not to a stopped
+/// one. Until then its CUDA calls wait.
+asio::awaitable<void> CriuDeparture::continue_stopped() {
+  const FlagScope continuing(transfer_.continuing, list_.changed());
+  std::string told;
+  for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
+    const auto* source = parts_.jobs.by_instance(transfer_.instance);
+    if (source == nullptr || (transfer_.released && transfer_.gpus_are_back)) break;
+    if (const auto* next = list_.running_of(source->id); next != nullptr && next != &m_) break;
+    const auto root = source->process;
+    if (!source->live()) {
+      parts_.criu.hooks().ended(root);
+      break;
+    }
+    cardswap::continue_stopped(root);
+    auto pause = kContinueEvery;
+    if (!transfer_.gpus_are_back && !is_traced(root)) {
+      try {
+        co_await parts_.criu.look();
+        co_await parts_.criu.hooks().undo(root);
+        transfer_.gpus_are_back = true;
+        list_.changed().notify();
+        continue;
+      } catch (...) {  // no descriptor or no process was left, say
+        if (parts_.tasks.stopping()) throw;
+        const auto error = error_of(std::current_exception());
+        if (std::exchange(told, error.failure()) != error.failure()) {
+          spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
+        }
+        pause = kContinueAfterError;
+      }
+    }
+    co_await list_.changed().wait_until(Clock::now() + pause);
+  }
+}
+
+asio::awaitable<void> CriuDeparture::end() {
+  forget();
+  if (transfer_.keeper.pid != 0) co_await dismiss_keeper();
+  if (!is_alive(transfer_.keeper)) {
+    criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
+  }
+  while (transfer_.continuing && !transfer_.gpus_are_back) {
+    co_await list_.changed().wait_until(Clock::now() + seconds(1));
+  }
+}
+
+/// Its memory is with the job again, or the job is gone.
+asio::awaitable<void> CriuDeparture::dismiss_keeper() {
+  const auto until = Clock::now() + kKeeperLeaves;
+  while (is_alive(transfer_.keeper) && Clock::now() < until) {
+    const auto* source = parts_.jobs.by_instance(transfer_.instance);
+    if (transfer_.released || source == nullptr || source->ended_at_ms != 0) {
+      ::kill(transfer_.keeper.pid, SIGTERM);
+      criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
+      co_return;
+    }
+    co_await list_.changed().wait_until(Clock::now() + kContinueEvery);
+  }
+}
+
+void CriuDeparture::kill_source_process(const Instance& source) {
+  kill_tree(source.process);  // its GPUs were let go before it was dumped
+  parts_.criu.hooks().ended(source.process);
+  if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
+  if (is_alive(transfer_.keeper)) ::kill(transfer_.keeper.pid, SIGTERM);
+  criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
+}
+
+void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said) {
+  if (transfer_.keeper.pid == 0 || handover::is_committed(m_.state())) return;
+  transfer_.lost = fmt::format("migration {} was given up, and {}", m_.id, said.failure);
+  const auto text = fmt::format("job {} on {} is lost: {}", source.name(), parts_.config.host_name,
+                                transfer_.lost);
+  spdlog::error("{}", text);
+  if (parts_.emit_event) parts_.emit_event({"job_lost", text, source.name(), source.device, m_.id});
+  run_.fail(Error(Code::source_lost, text, said.hint));
+  if (m_.error) {
+    m_.error =
+        Error(m_.error->code(), fmt::format("{}; then {}", m_.error->failure(), text),
+              "the job ended here: start it again, from its last checkpoint where it has one");
+  }
+  list_.touch(m_);
+  if (handover::is_over(m_.state())) {
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  }
+  signal_group(source.process, SIGKILL);
+  if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
+}
+
+asio::awaitable<void> restore_gpu_state(criu::Host& criu, ProcessId root) {
+  co_await criu.look();
+  cardswap::continue_stopped(root);
+  co_await criu.hooks().undo(root);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "agent/criu/process_departure.h"
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/running_migration.h"
+
+namespace cardswap {
+
+/// Moves the process of one transfer by CRIU, from equal digests of what was sent ahead to the
+/// process at the target, and brings it back from any point of that.
+///
+/// Where a job's program starts anew at the target there is nothing to do: then what ends a
+/// departure does nothing. Owned by MigrationTask, one a transfer; one thread.
+class CriuDeparture {
+ public:
+  /// All of them outlive it.
+  CriuDeparture(const HandoverContext& parts, MigrationList& list, RunningMigration& run,
+                Migration& m, Transfer& transfer);
+
+  [[nodiscard]] const Transfer& transfer() const { return transfer_; }
+
+  /// Prepares, while the job still runs, what would else be time of its downtime. Throws Error.
+  asio::awaitable<void> prepare();
+  /// The process is at the target, and waits there for the grant, when this has returned and the
+  /// target says that it is verified. Throws Error.
+  asio::awaitable<void> depart();
+  /// When the target is late with that word.
+  [[nodiscard]] RunningMigration::Deadline restored_until() const;
+
+  /// Ends what is waited for, the dump excepted.
+  void close();
+  /// The job goes on here: its processes, which may be stopped, go on, and get their GPUs back.
+  void continue_source(Instance& source);
+  /// The move was given up: returns when the job has its memory and its GPUs back, or does not need
+  /// them any more.
+  asio::awaitable<void> end();
+  /// The job is elsewhere for good: nothing of a departure is needed any more.
+  void forget() { departure_.reset(); }
+  /// Ends the stopped original of a job that is elsewhere for good.
+  void kill_source_process(const Instance& source);
+  /// Loses the job: its memory is nowhere from where it comes back as it was, so its process stands
+  /// for good. It is ended: whoever waits for the job learns of it, and its restart rule holds.
+  void lose_job(const Instance& source, const channel::Failed& said);
+
+ private:
+  /// Notes what `verifying` consists of now; it can be held there like in a state.
+  asio::awaitable<void> enter_phase(CriuPhase phase);
+  asio::awaitable<void> continue_stopped();
+  asio::awaitable<void> dismiss_keeper();
+
+  const HandoverContext& parts_;
+  MigrationList& list_;
+  RunningMigration& run_;
+  Migration& m_;
+  Transfer& transfer_;
+  std::unique_ptr<criu::ProcessDeparture> departure_;  // from prepare() on
+};
+
+/// Puts a driver's state back into the processes below `root`, after a move that was over when a
+/// former agent ended: what it did to that state was not.
+asio::awaitable<void> restore_gpu_state(criu::Host& criu, ProcessId root);
+
+}  // namespace cardswap

@@ -1,0 +1,102 @@
+#include "agent/handover/source/lost_time_collector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/handover/source/target_link.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kFirstStepsWait{2000};  // at the target
+constexpr milliseconds kFirstStepsAnswerMax{5000};
+constexpr seconds kAskAgain{2};
+constexpr seconds kAskUngranted{15};  // more than the silence after which a target asks
+constexpr seconds kHearLeast{60};
+constexpr seconds kHearMost{3600};
+constexpr double kPatienceSteps = 50;
+
+/// For how long a target is asked for its first steps.
+Clock::duration patience(const Transfer& transfer) {
+  const auto step_ms = std::clamp(transfer.lost_time.lateness.pace().step_ms, 0.0, 1e6);
+  return std::clamp<Clock::duration>(
+      milliseconds(static_cast<std::int64_t>(kPatienceSteps * step_ms)), kHearLeast, kHearMost);
+}
+
+}  // namespace
+
+void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& word) {
+  auto* transfer = m_.of(source.id);
+  if (transfer == nullptr || !transfer->lost_time.hear(word)) return;
+  // What is not over yet has its next record.
+  if (word.over && m_.result) {
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  }
+  list_.touch(m_);
+}
+
+void LostTimeCollector::on_exit(const Instance& source) {
+  auto* transfer = m_.of(source.id);
+  if (transfer == nullptr || transfer->lost_time.over || handover::is_committed(m_.state())) return;
+  transfer->lost_time.end("the job ended first");
+  if (m_.result) run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  list_.touch(m_);
+}
+
+bool LostTimeCollector::awaits_first_steps() const {
+  return std::ranges::any_of(m_.transfers, [](const Transfer& transfer) {
+    return transfer.lost_time.told && !transfer.lost_time.over;
+  });
+}
+
+asio::awaitable<void> LostTimeCollector::hear_first_steps() {
+  for (auto& transfer : m_.transfers) {
+    auto& lost = transfer.lost_time;
+    if (!lost.told && !lost.over) lost.end("the job's runtime told nothing of its steps");
+    co_await hear_first_steps_of(transfer.instance);
+  }
+  list_.touch(m_);
+  co_await list_.record_end(m_.id);
+}
+
+asio::awaitable<void> LostTimeCollector::hear_first_steps_of(std::string instance) {
+  auto& transfer = *m_.of(instance);  // none is ever replaced, and this task keeps the migration
+  auto& lost = transfer.lost_time;
+  const auto until = Clock::now() + patience(transfer);
+  for (std::uint64_t version = 0; !lost.over;) {
+    std::string failure;
+    bool waits = false;
+    try {
+      auto place = reservation_ref(m_, transfer);
+      const auto answer =
+          co_await targets_.news(std::move(place), version, kFirstStepsWait, kFirstStepsAnswerMax);
+      version = answer.status->version;
+      if (!answer.status->first_steps.known) {
+        lost.end(fmt::format("the agent of {} does not tell of the steps there", transfer.to));
+      } else if (lost.hear(answer.status->first_steps)) {
+        list_.touch(m_);
+      }
+      // Taken by force, before the grant got there: to be asked is to hear that this agent lives,
+      // and only once it does not the target asks what was decided.
+      waits = answer.status->message.state == handover::TargetState::verified;
+    } catch (...) {
+      if (parts_.tasks.stopping()) throw;
+      const auto error = error_of(std::current_exception());
+      failure = error.failure();
+      if (error.code() == Code::not_found) lost.end("the target's agent has forgotten the move");
+    }
+    if (!lost.over && Clock::now() >= until) {
+      lost.end(fmt::format("no more was heard of the steps at {}", transfer.to));
+    }
+    if (waits && !lost.over) co_await pause_for(kAskUngranted);
+    if (!failure.empty() && !lost.over) co_await pause_for(kAskAgain);
+  }
+}
+
+}  // namespace cardswap

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/address.h"
+#include "agent/handover/source/migration_record.h"
+#include "agent/handover/source/transfer.h"
+
+namespace cardswap {
+
+struct Instance;
+
+/// A migration as the source's agent runs it: its record, a Transfer for each rank of the job that
+/// moves, and what one run of the agent knows of it and forgets when it ends.
+///
+/// What is on disk changes as a whole: SourceExecutor writes a copy of record() and
+/// transfer_records(), and has it kept when the disk has taken it.
+struct Migration : MigrationRecord {
+  Migration() = default;
+  /// The migration as a former agent left it.
+  Migration(MigrationRecord record, std::vector<TransferRecord> transfers);
+  Migration(Migration&&) = default;
+  /// Forbidden: tasks hold on to its transfers, and none is ever replaced.
+  Migration(const Migration&) = delete;
+  Migration& operator=(const Migration&) = delete;
+  Migration& operator=(Migration&&) = delete;
+  ~Migration() = default;
+
+  /// The transfers, by rank. A job of one rank, which all that move have, has one.
+  std::list<Transfer> transfers = std::list<Transfer>(1);
+  std::string hold_at;
+  bool held = false;
+  bool proceed = false;
+  std::optional<Error> failure;  ///< why it cannot go on; noticed at the next wait
+
+  [[nodiscard]] const MigrationRecord& record() const { return *this; }
+  [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
+  /// Takes what is on disk now. Its transfers stay where they are.
+  void keep(MigrationRecord record, std::vector<TransferRecord> transfers);
+
+  /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
+  [[nodiscard]] bool is_at_failpoint() const;
+  /// The transfer of the lowest rank that moves; what is said of a migration as a whole is said of
+  /// it.
+  [[nodiscard]] Transfer& first() { return transfers.front(); }
+  [[nodiscard]] const Transfer& first() const { return transfers.front(); }
+  /// The transfer of a process here; or null.
+  [[nodiscard]] Transfer* of(const std::string& instance);
+  [[nodiscard]] const Transfer* of(const std::string& instance) const;
+  /// Whether `is` holds of each transfer.
+  template <class Is>
+  [[nodiscard]] bool each(Is is) const {
+    return std::ranges::all_of(transfers, is);
+  }
+  /// Whether nothing was to be moved, and both sides' steps left the same bytes.
+  [[nodiscard]] bool found_nothing_forgotten() const;
+  /// Answers of the targets' agents so far, whatever came of them.
+  [[nodiscard]] std::uint64_t calls() const;
+};
+
+[[nodiscard]] boost::json::object to_json(const Migration& migration);
+/// How it went: samples, the downtime's parts, what is known of the target (docs/api.md).
+[[nodiscard]] boost::json::object timeline_json(const Migration& migration);
+/// All of it that is on disk.
+[[nodiscard]] boost::json::object journal_record(const Migration& migration);
+[[nodiscard]] Migration migration_from_journal(const boost::json::object& record);
+/// Where `transfer` stands now, in a migration of that record. `source`: the process here; null: it
+/// is gone.
+[[nodiscard]] TimelineSample sample_now(const MigrationRecord& migration, const Transfer& transfer,
+                                        const Instance* source);
+/// Adds sample_now() to the timeline of `transfer`.
+void add_sample(const Migration& migration, Transfer& transfer, const Instance* source);
+/// What to do where its target has no room or no such device.
+[[nodiscard]] std::string another_device(const Migration& migration);
+
+}  // namespace cardswap

@@ -1,0 +1,256 @@
+#include "agent/handover/source/migration_end.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/backoff.h"
+#include "agent/base/units.h"
+#include "agent/process/process_tree.h"
+
+namespace cardswap {
+namespace {
+
+using handover::Event;
+using handover::State;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kSettleFirst{100};
+constexpr milliseconds kSettleMax{5000};
+constexpr seconds kRetireGrace{10};
+constexpr seconds kCleanUpMax{8};
+constexpr milliseconds kRetryFirst{100};
+constexpr milliseconds kRetryMax{2000};
+constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent knows nothing
+
+}  // namespace
+
+MigrationEnd::MigrationEnd(const HandoverContext& parts, MigrationList& list, RunningMigration& run,
+                           Migration& m, Others others)
+    : parts_(parts),
+      list_(list),
+      run_(run),
+      m_(m),
+      executor_(others.executor),
+      departures_(others.departures),
+      hearing_(others.hearing) {}
+
+void MigrationEnd::resume() {
+  for (auto& departure : departures_) {
+    auto* source = parts_.jobs.by_instance(departure.transfer().instance);
+    if (source != nullptr) take_up(departure, *source);
+  }
+  if (m_.state() == State::completed && !m_.result) {  // the disk was full then
+    m_.result = MigrationResult::ok;
+    m_.ended_at_ms = unix_ms();
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  }
+  if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, notify_superseded_target());
+  if (m_.state() == State::completed && hearing_.awaits_first_steps()) {
+    run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
+  }
+  if (handover::is_over(m_.state())) return;
+  spdlog::info("migration {} of job {} was {} when the agent ended", m_.id, m_.spec.job,
+               to_string(m_.state()));
+  const bool committed = handover::is_committed(m_.state());
+  if (!committed && !m_.error) {
+    m_.error = Error(Code::source_lost,
+                     m_.root().empty() ? "the source's agent was restarted before the commit"
+                                       : "the job was taken back when the source's agent restarted",
+                     "the job goes on where it is: start the migration again");
+  }
+  auto side = m_.side;
+  const auto effects = side.recover();
+  executor_.apply(side, effects);
+  run_.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id,
+             settle(std::nullopt));
+}
+
+/// What its state says of a process that is still here.
+void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
+  if (m_.state() == State::completed && source.ended_at_ms == 0) {
+    // The word that it may end was lost, or was not heeded: its job is elsewhere.
+    parts_.jobs.set_state(source, InstanceState::moved);
+    parts_.tasks.spawn("see " + m_.spec.job + " off",
+                       parts_.jobs.end_moved(source.id, milliseconds(0)));
+    departure.kill_source_process(source);
+  }
+  if (handover::is_given_up(m_.state()) && source.job().epoch < m_.own_epoch()) {
+    source.job().epoch = m_.own_epoch();  // taken back while the disk was full
+    parts_.jobs.save_when_possible(source.job());
+  }
+  if (m_.state() == State::superseded) parts_.jobs.reapply_fence(source.job());
+}
+
+/// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried
+/// again. `failed` is why it is given up, if it was not committed.
+asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
+  Backoff retry(kSettleFirst, kSettleMax);
+  std::string told;
+  while (true) {
+    try {
+      if (handover::is_committed(m_.state())) {
+        co_await finish();
+      } else if (m_.state() == State::aborting) {
+        if (!m_.error) m_.error = failed.value_or(Error(Code::internal, "its walk ended early"));
+        co_await clean_up();
+      } else if (m_.state() != State::aborted) {
+        auto why = failed.value_or(Error(Code::internal, "its walk ended early"));
+        co_await abort(std::move(why));
+      }
+      break;
+    } catch (...) {
+      if (parts_.tasks.stopping()) throw;
+      auto error = error_of(std::current_exception());
+      if (std::exchange(told, error.failure()) != told) {
+        spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
+      }
+    }
+    co_await retry.wait();
+  }
+  list_.forget_old();
+}
+
+/// Sees to it that the target has the job; called again by a restarted agent.
+asio::awaitable<void> MigrationEnd::finish() {
+  co_await run_.wait_at_failpoint("committed");
+  Backoff retry(kRetryFirst, kRetryMax);
+  for (auto& transfer : m_.transfers) {
+    transfer.target.awaited = false;
+    transfer.target.heard = Clock::now();
+  }
+  const auto is_granted = [](const Transfer& one) { return one.target.granted; };
+  const auto speaks = [](const Transfer& one) { return !one.target.silent; };
+  const auto is_heard = [this](const Transfer& one) {
+    return Clock::now() - one.target.heard < parts_.config.peer_silence_max;
+  };
+  const auto goes_on = [this] {
+    return handover::is_committed(m_.state()) && m_.state() != State::completed;
+  };
+  while (goes_on()) {
+    const auto calls = m_.calls();
+    const bool granted = m_.each(is_granted);
+    // The grant until it is answered; then what became of it.
+    if (granted) {
+      executor_.poll();
+    } else {
+      executor_.tick();
+    }
+    while (goes_on() && m_.calls() == calls) {
+      co_await list_.changed().wait_until(Clock::now() + kRetryMax);
+    }
+    if (!goes_on()) break;
+    if (m_.each(speaks)) {
+      retry.reset();
+    } else if (retry.is_reset() && !granted) {
+      const auto& silent = *std::ranges::find_if_not(m_.transfers, speaks);
+      spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec.job, m_.id,
+                   silent.target.failure);
+    }
+    if (!m_.each(is_heard)) executor_.apply(Event::target_silent);
+    if (!granted && m_.each(is_granted)) continue;
+    if (m_.state() == State::in_doubt) {
+      for (auto& transfer : m_.transfers) transfer.target.granted = false;
+    }
+    co_await retry.wait();
+  }
+  if (m_.state() == State::completed) {
+    co_await await_source_exit();
+    co_return;
+  }
+  m_.error =
+      Error(Code::target_lost,
+            m_.forced ? fmt::format("an operator took the job back from {}", m_.spec.to)
+                      : fmt::format("the target {} lost the job before its first step", m_.spec.to),
+            "the job goes on where it was; look at the target's agent before trying again");
+  spdlog::error("job {} migration {}: {}; the source takes the job back", m_.spec.job, m_.id,
+                m_.error->failure());
+  co_await clean_up();
+}
+
+/// The job is at the target for good: the process here ends.
+asio::awaitable<void> MigrationEnd::await_source_exit() {
+  for (auto& departure : departures_) departure.forget();
+  m_.result = MigrationResult::ok;
+  m_.ended_at_ms = unix_ms();
+  run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
+  run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
+  list_.touch(m_);
+  spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,
+               m_.spec.to, m_.migrated_at_step(), format_ms(m_.first().downtime_ms));
+  // Its loop ends by itself; what does not end is ended.
+  const auto grace = Clock::now() + kRetireGrace;
+  const auto has_ended = [this](const Transfer& transfer) {
+    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    return source == nullptr || source->ended_at_ms != 0;
+  };
+  while (!m_.each(has_ended)) {
+    if (Clock::now() >= grace) {
+      executor_.apply(Event::trainer_stays);
+      co_return;
+    }
+    co_await parts_.jobs.changed().wait_until(grace);
+  }
+}
+
+asio::awaitable<void> MigrationEnd::abort(Error error) {
+  m_.error = std::move(error);
+  executor_.apply(Event::failed);
+  const auto level = m_.found_nothing_forgotten() ? spdlog::level::info : spdlog::level::warn;
+  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec.job, m_.id, m_.error->what());
+  co_await clean_up();
+}
+
+/// The trainer goes on; the target is cleaned up, and tried for a while if it does not answer: it
+/// gives up by itself when this agent is silent.
+asio::awaitable<void> MigrationEnd::clean_up() {
+  Backoff retry(kRetryFirst, kRetryMax);
+  const auto until = Clock::now() + kCleanUpMax;
+  const auto is_dropped = [](const Transfer& one) { return one.target.dropped; };
+  const auto goes_on = [&] {
+    return Clock::now() < until && m_.state() == State::aborting && !m_.each(is_dropped);
+  };
+  while (goes_on()) {
+    const auto calls = m_.calls();
+    executor_.tick();
+    while (goes_on() && m_.calls() == calls) co_await list_.changed().wait_until(until);
+    if (!goes_on()) break;
+    co_await retry.wait();
+  }
+  for (auto& departure : departures_) co_await departure.end();
+  m_.job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
+    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    return source == nullptr || !is_alive(source->process);
+  });
+  const bool cancelled = m_.error->code() == Code::cancelled;
+  m_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
+  if (m_.found_nothing_forgotten()) {
+    m_.result = MigrationResult::checked;
+    m_.error.reset();
+  }
+  m_.ended_at_ms = unix_ms();
+  executor_.apply(Event::cleaned_up);
+  if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, notify_superseded_target());
+}
+
+asio::awaitable<void> MigrationEnd::notify_superseded_target() {
+  Backoff retry(kRetryFirst, kRetryMax);
+  while (m_.notice_pending()) {
+    const auto calls = m_.calls();
+    executor_.tick();
+    while (m_.notice_pending() && m_.calls() == calls) {
+      co_await list_.changed().wait_until(Clock::now() + kRetryMax);
+    }
+    if (m_.copy == TargetState::superseded || m_.copy == TargetState::nothing) {
+      co_await pause_for(kTellQuietly);
+    } else {
+      co_await retry.wait();
+    }
+  }
+}
+
+}  // namespace cardswap

@@ -1,0 +1,100 @@
+#include "agent/handover/source/migration_force.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "agent/process/process_tree.h"
+
+namespace cardswap {
+namespace {
+
+using handover::Event;
+using handover::TargetState;
+
+constexpr std::chrono::seconds kAskMax{3};
+
+Error nothing_to_force(const Migration& m, MigrationSide to) {
+  return {Code::conflict,
+          fmt::format("migration {} is {}: it cannot be forced to the {}", m.id,
+                      to_string(m.state()), to_string(to)),
+          handover::is_over(m.state()) ? "it is over: `cardswap status " + m.id + "`"
+                                       : "`cardswap cancel " + m.id + "` gives it up"};
+}
+
+/// Why the word is not taken, where the target answers and says otherwise.
+std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState says) {
+  if (to == MigrationSide::source && handover::is_granted(says)) {
+    return Error(
+        Code::conflict,
+        fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})",
+                    m.spec.job, m.spec.to, to_string(says), m.id),
+        "the migration ends by itself; --overrule takes the job back all the same, and "
+        "makes the copy there stand for good");
+  }
+  const bool gone =
+      says == TargetState::failed || says == TargetState::nothing || says == TargetState::stopping;
+  if (to == MigrationSide::target && gone) {
+    return Error(Code::conflict,
+                 fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "
+                             "the process that stands here may be its only good copy",
+                             m.spec.job, m.spec.to, to_string(says), m.id),
+                 fmt::format("`cardswap resolve {} --force source` lets it go on here; --overrule "
+                             "gives it up all the same",
+                             m.id));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision order,
+                                      const HandoverContext& parts, TargetClient& targets) {
+  const bool to_target = order.to == MigrationSide::target;
+  const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
+  auto& m = task->migration();
+  if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, order.to);
+  const auto check_process = [&] {
+    const bool all_live = m.each([&](const Transfer& transfer) {
+      const auto* source = parts.jobs.by_instance(transfer.instance);
+      return source != nullptr && is_alive(source->process);
+    });
+    if (to_target || all_live) return;
+    throw Error(Code::conflict,
+                fmt::format("job {} has no process on {} any more: it cannot go on here "
+                            "(migration {})",
+                            m.spec.job, parts.config.host_name, m.id),
+                "`--force target` where it runs there; else start it again from a checkpoint");
+  };
+  check_process();
+  std::optional<TargetState> says;
+  try {
+    auto place = reservation_ref(m, m.first());
+    const auto answer = co_await targets.state(std::move(place), kAskMax);
+    says = answer.status->message.state;
+  } catch (const Error& error) {
+    if (error.code() == Code::not_found) says = TargetState::nothing;
+  }
+  auto side = m.side;  // its state may have changed meanwhile
+  const auto effects = side.on(event);
+  if (effects.empty()) throw nothing_to_force(m, order.to);
+  check_process();  // which may have ended meanwhile
+  const auto against = says ? contradicted(m, order.to, *says) : std::nullopt;
+  if (against && !order.overrule) throw Error(*against);
+  const auto text =
+      fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
+                  m.spec.job, m.id, to_string(order.to), order.by,
+                  says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
+  spdlog::warn("{}", text);
+  const auto before = m.state();
+  const auto forced_before = std::exchange(m.forced, order.to);
+  try {
+    task->executor().apply(side, effects);
+  } catch (...) {  // a word that the disk did not take was not said
+    if (m.state() == before) m.forced = forced_before;
+    throw;
+  }
+  if (parts.emit_event) parts.emit_event({"forced", text, m.spec.job, m.first().device(), m.id});
+}
+
+}  // namespace cardswap

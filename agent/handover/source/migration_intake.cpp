@@ -1,0 +1,274 @@
+#include "agent/handover/source/migration_intake.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/security/identity.h"
+#include "migrator/base/named.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kPeerNameMax{700};
+constexpr std::chrono::seconds kAttachMax{3};  // a runtime tries at least once a second
+constexpr milliseconds kAttachLook{50};
+
+bool is_ip(const std::string& host) {
+  boost::system::error_code no_address;
+  (void)asio::ip::make_address(host, no_address);
+  return !no_address;
+}
+
+/// Without TLS between the agents the key itself is sent in the clear.
+void warn_of_plain_key(const Migration& m) {
+  const auto to = parse_destination(m.spec.to).host;
+  if (!is_loopback(to)) {
+    throw Error(Code::refused,
+                fmt::format("the key that encrypts the data would go to {} in the clear", to),
+                "start the agents with --tls-cert, --tls-key and --tls-ca; docs/security.md");
+  }
+  spdlog::warn("job {} migration {}: encrypted, but its key goes over plain HTTP on loopback",
+               m.spec.job, m.id);
+}
+
+/// `spec` as it was asked for, "auto" included.
+void choose_arrival(MigrationSpec& spec, const Job& job) {
+  if (spec.arrive == Arrival::automatic) {
+    const bool by_criu = job.spec.arrive == Arrival::criu;
+    // What a job's program has forgotten is asked of a standby, however else it moves.
+    spec.arrive = by_criu && spec.rehearse != Rehearsal::only ? Arrival::criu : Arrival::standby;
+  }
+  if (spec.arrive != Arrival::criu) return;
+  if (spec.strategy == Strategy::replay) {
+    throw Error(Code::bad_request, "a process that CRIU moves has nothing there to replay with",
+                "use --strategy rounds, stop-copy or auto");
+  }
+  if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
+}
+
+}  // namespace
+
+MigrationIntake::MigrationIntake(asio::io_context& context, const Config& config, Jobs& jobs,
+                                 const MigrationList& list, TargetClient& targets)
+    : context_(context), config_(config), jobs_(jobs), list_(list), targets_(targets) {}
+
+Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source) const {
+  const auto& job = source.job();
+  Migration m;
+  m.id = "m-" + random_hex(4);
+  m.spec = std::move(wanted.spec);
+  (void)parse_destination(m.spec.to);
+  choose_arrival(m.spec, job);
+  choose_rehearsal(m.spec, job.uid());
+  m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
+  if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
+  m.job_uid = job.uid();
+  auto& transfer = m.first();
+  transfer.rank = source.rank;
+  transfer.instance = source.id;
+  transfer.from = config_.host_name + "/" + source.device;
+  transfer.to = m.spec.to;
+  m.side = handover::SourceSide({handover::State::planned, job.epoch + 1, job.epoch});
+  m.hold_at = std::move(wanted.hold_at);
+  if (!m.hold_at.empty() && !config_.failpoints) {
+    throw Error(Code::bad_request, "hold_at needs an agent started with --failpoints");
+  }
+  if (!m.hold_at.empty() && !handover::state_from_string(m.hold_at) &&
+      !named<CriuPhase>(m.hold_at)) {
+    throw Error(Code::bad_request, fmt::format("'{}' is no state", m.hold_at));
+  }
+  m.started_at_ms = unix_ms();
+  m.history.emplace_back("planned", m.started_at_ms);
+  return m;
+}
+
+/// The process of the job that is asked for, if it can move now.
+Instance& MigrationIntake::movable(const MigrationSpec& spec) {
+  need_a_port();
+  const auto& name = spec.job;
+  auto* job = jobs_.find(name);
+  if (job == nullptr) {
+    throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config_.host_name),
+                "`cardswap jobs` lists the jobs of this host");
+  }
+  auto& source = job->first();
+  if (!source.live()) {
+    const bool moved = source.state == InstanceState::moved;
+    throw Error(Code::conflict,
+                moved ? fmt::format("job {} moved to {}", name, source.moved_to)
+                      : fmt::format("job {} is {}", name, to_string(source.state)),
+                moved ? "ask the agent there" : "only a running job can move");
+  }
+  if (job->world_size != 1 || job->instances.size() != 1) {
+    throw Error(
+        Code::refused,
+        fmt::format("job {} has {} ranks, {} of them on {}: only a job of one rank can move", name,
+                    job->world_size, job->instances.size(), config_.host_name),
+        "stop it at a checkpoint, and start it where it is to run");
+  }
+  if (job->newer_epoch != 0) {
+    throw Error(Code::conflict,
+                fmt::format("job {} stands here for good: epoch {} of it steps elsewhere", name,
+                            job->newer_epoch),
+                "`cardswap stop " + name + "` ends this copy");
+  }
+  if (const auto* other = list_.running_of(source.id)) {
+    throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
+                "wait for it, or `cardswap cancel " + other->id + "`");
+  }
+  if (!source.attached && source.state_bytes > 0) {
+    throw Error(Code::conflict,
+                fmt::format("the runtime of job {} is not attached again yet", name),
+                "it comes back by itself within seconds of an agent's restart: try again; if it "
+                "does not, `cardswap logs " +
+                    name + "` may say why");
+  }
+  if (!source.attached || !(source.told || source.state_bytes != 0)) {
+    throw Error(Code::conflict,
+                source.attached ? fmt::format("job {} has not passed a step boundary yet", name)
+                                : fmt::format("job {} has no Cardswap runtime attached", name),
+                source.attached
+                    ? "try again after its first step"
+                    : "its program must open a cardswap::Session; docs/trainer-guide.md");
+  }
+  const auto to = parse_destination(spec.to);
+  if (spec.rehearse != Rehearsal::only && is_here(to.agent()) && to.device == source.device) {
+    throw Error(Code::conflict,
+                fmt::format("job {} runs on {}/{}: it is there already", name, config_.host_name,
+                            source.device),
+                "--to another device; `cardswap devices` lists those of this host");
+  }
+  return source;
+}
+
+/// A target that loses sight of this agent in the middle asks it for the decision, and asks again
+/// until it has one: it must have somewhere to ask.
+void MigrationIntake::need_a_port() const {
+  if (config_.has_port()) return;
+  throw Error(Code::refused,
+              fmt::format("the agent of {} has no TCP port: no job can move from it or to it, "
+                          "because agents ask each other there what became of a move",
+                          config_.host_name),
+              "start cardswapd with --listen ADDRESS:PORT, an address of this host that the other "
+              "host reaches; docs/security.md tells who may call there");
+}
+
+/// Where this agent reaches itself.
+Address MigrationIntake::own_address() const {
+  if (!is_wildcard(config_.listen_host)) return {config_.listen_host, config_.listen_port};
+  const bool v6 = config_.listen_host.find(':') != std::string::npos;
+  return {v6 ? "::1" : "127.0.0.1", config_.listen_port};
+}
+
+bool MigrationIntake::is_here(const Address& agent) const {
+  const auto own = own_address();
+  if (agent.port != own.port) return false;
+  if (same_host(agent.host, own.host) || same_host(agent.host, config_.host_name)) return true;
+  if (!is_loopback(agent.host) || !is_loopback(own.host)) return false;
+  // Two agents may listen at two addresses of the loopback; "localhost" is whichever there is.
+  return is_wildcard(config_.listen_host) || !is_ip(agent.host) || !is_ip(own.host);
+}
+
+bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instance& leaving,
+                                   const Caller& caller) const {
+  const auto* identity = tls::Identity::of(context_);
+  const bool is_us = caller.owner || identity == nullptr || !identity->tls() ||
+                     caller.name == tls::own_name(identity->tls());
+  if (!is_us || asked.spec.name != leaving.name() || asked.spec.uid != leaving.job().uid()) {
+    return false;
+  }
+  return asked.dry_run || std::ranges::any_of(list_.all(), [&](const Migration& m) {
+           return m.id == asked.migration && m.of(leaving.id) != nullptr &&
+                  m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
+                  !handover::is_committed(m.state());
+         });
+}
+
+/// A name without a port may be a host's own: this one's, that of a --peer's address, or what a
+/// --peer calls itself. All else stays what it is.
+asio::awaitable<std::string> MigrationIntake::located(std::string to) {
+  const auto slash = to.find('/');
+  if (slash == std::string::npos) co_return to;
+  const auto named = address_from(std::string_view(to).substr(0, slash), 0);
+  if (!named || named->port != 0 || is_ip(named->host)) co_return to;
+  const auto device = to.substr(slash);
+  if (same_host(named->host, config_.host_name)) co_return own_address().text() + device;
+  std::vector<Address> peers;
+  for (const auto& peer : config_.peers) {
+    if (auto address = address_from(peer)) peers.push_back(std::move(*address));
+  }
+  for (const auto& peer : peers) {
+    if (same_host(peer.host, named->host)) co_return peer.text() + device;
+  }
+  for (const auto& peer : peers) {
+    try {
+      const auto name = co_await targets_.host_name(http::Endpoint::tcp(peer), kPeerNameMax);
+      if (same_host(name, named->host)) co_return peer.text() + device;
+    } catch (const Error&) {
+      // It may be another one's name; if it is nobody's, the call to it will say so.
+    }
+  }
+  co_return to;
+}
+
+asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wanted) {
+  need_a_port();
+  // An agent that was just restarted has the job before its runtime has found the agent.
+  const auto until = Clock::now() + kAttachMax;
+  while (Clock::now() < until) {
+    const auto* job = jobs_.find(wanted.spec.job);
+    if (job == nullptr || !job->live()) break;
+    const auto& source = job->first();
+    if (source.attached || source.state_bytes == 0) break;
+    co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
+  }
+  if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = place_of_rehearsal(wanted.spec);
+  auto to = co_await located(wanted.spec.to);
+  wanted.spec.to = std::move(to);
+  co_return wanted;
+}
+
+// ---- a step that the standby takes beside the job, before anything commits; or without that
+
+/// Once `spec.arrive` is chosen.
+void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const {
+  auto& asked = spec.rehearse;
+  if (asked == Rehearsal::off) return;
+  if (spec.arrive == Arrival::criu) {
+    if (asked == Rehearsal::automatic) asked = Rehearsal::off;
+    if (asked == Rehearsal::off) return;
+    throw Error(Code::bad_request,
+                "a process that CRIU moves has all that it had: there is nothing to rehearse",
+                "leave --rehearse out, or use --arrive standby");
+  }
+  if (asked != Rehearsal::automatic) return;
+  const bool is_known = std::ranges::any_of(list_.all(), [&](const Migration& earlier) {
+    return earlier.job_uid == job_uid && earlier.each(&Transfer::passed_rehearsal);
+  });
+  asked = is_known ? Rehearsal::off : Rehearsal::on;
+}
+
+/// A rehearsal alone may be on the job's own device, and where nothing is said it is.
+std::string MigrationIntake::place_of_rehearsal(const MigrationSpec& spec) const {
+  if (spec.to.find('/') != std::string::npos) return spec.to;
+  const auto* job = jobs_.find(spec.job);
+  if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so
+  return own_address().text() + "/" + (spec.to.empty() ? job->first().device : spec.to);
+}
+
+bool MigrationIntake::rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+                                       const Caller& caller) const {
+  return !asked.dry_run && moves_within(asked, leaving, caller) &&
+         std::ranges::any_of(list_.all(), [&](const Migration& m) {
+           return m.id == asked.migration && m.spec.rehearse == Rehearsal::only;
+         });
+}
+
+}  // namespace cardswap

@@ -1,0 +1,126 @@
+#include "agent/handover/source/migration_record.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/base/json_archive.h"
+#include "agent/handover/base/peer_answers.h"
+#include "agent/http/client.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+
+/// What the API and the journal call by one name each. The rest of a record is in record_json().
+template <class Archive>
+void fields(Archive& a, MigrationRecord& m) {
+  a("id", m.id);
+  a("version", m.version);
+  fields(a, m.spec);
+  a("job_uid", m.job_uid);
+  a.known("result", m.result);
+  a("job_ended", m.job_ended);
+  a("started_at_ms", m.started_at_ms);
+  a.known("ended_at_ms", m.ended_at_ms);
+  a.known("forced", m.forced);
+}
+
+namespace {
+
+/// The record of its side, under the names of the API.
+void put_side(json::object& all, const MigrationRecord& m) {
+  const auto root = m.root();
+  all["state"] = to_string(m.state());
+  all["epoch"] = m.epoch();
+  all["own_epoch"] = m.own_epoch() == 0 ? json::value(nullptr) : json::value(m.own_epoch());
+  all["migrated_at_step"] = root.empty() ? json::value(nullptr) : json::value(m.migrated_at_step());
+  all["root"] = text_or_null(root);
+}
+
+handover::SourceRecord side_from(const json::object& record) {
+  handover::SourceRecord kept;
+  // No state stands for one that cannot be read: it may have been committed, and given up its
+  // trainer would step beside the target's.
+  const auto state = handover::state_from_string(text_at(record, "state"));
+  if (!state) throw Error(Code::corrupt, "its state cannot be read");
+  kept.state = *state;
+  kept.epoch = recorded_number<handover::Epoch>(record, "epoch");
+  kept.own_epoch = recorded_number<handover::Epoch>(record, "own_epoch");
+  const auto step = recorded_number<std::uint64_t>(record, "migrated_at_step");
+  const auto root = text_at(record, "root");
+  try {
+    kept.content = content_from(root, step);
+  } catch (const Error& damaged) {
+    spdlog::error("the digest of a migration's record: {}", damaged.what());
+  }
+  const auto* copy = record.if_contains("copy");
+  kept.notice_pending = copy != nullptr && copy->is_string();
+  if (kept.own_epoch != 0) return kept;
+  // Of a release that wrote it only once it had changed: what was committed and is no more was
+  // taken back.
+  const bool reclaimed = !root.empty() && !handover::is_committed(kept.state);
+  kept.own_epoch = reclaimed ? kept.epoch + 1 : std::max<handover::Epoch>(kept.epoch, 1) - 1;
+  return kept;
+}
+
+}  // namespace
+
+json::object record_json(const MigrationRecord& m) {
+  json::array history;
+  for (const auto& [state, at] : m.history) {
+    history.push_back(json::object{{"state", state}, {"at_ms", at}});
+  }
+  json::object all;
+  put_fields(all, m);
+  put_side(all, m);
+  all["role"] = "source";
+  all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
+  all["history"] = std::move(history);
+  all["copy"] = m.notice_pending() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
+                                   : json::value(nullptr);
+  all["held"] = false;  // what a run stands at is not on disk
+  return all;
+}
+
+MigrationRecord record_from_json(const json::object& from) {
+  MigrationRecord m;
+  m.side = handover::SourceSide(side_from(from));
+  m.spec.arrive = Arrival::standby;  // records that do not say were of no other
+  take_fields(from, m);
+  if (const auto* error = value_at(from, "error"); error != nullptr && error->is_object()) {
+    m.error = http::error_from_json(*error);
+  }
+  for (const auto& item : array_at(from, "history")) {
+    if (!item.is_object()) continue;
+    m.history.emplace_back(text_at(item.get_object(), "state"),
+                           recorded_number<std::int64_t>(item.get_object(), "at_ms"));
+  }
+  return m;
+}
+
+json::object journal_record(const MigrationRecord& m, std::span<const TransferRecord> transfers) {
+  auto record = record_json(m);
+  json::array all;
+  for (const auto& transfer : transfers) {
+    auto one = journal_record(transfer);
+    if (m.ended_at_ms != 0) one["timeline"] = to_json(transfer.timeline);
+    all.push_back(std::move(one));
+  }
+  record["transfers"] = std::move(all);
+  return record;
+}
+
+std::string MigrationRecord::root() const {
+  const auto& content = side.record().content;
+  return content.root == Digest{} ? std::string() : to_string(content.root);
+}
+
+bool MigrationRecord::is_before_commit() const {
+  const auto is = state();
+  return !handover::is_committed(is) && !handover::is_given_up(is) &&
+         is != handover::State::superseded;
+}
+
+}  // namespace cardswap

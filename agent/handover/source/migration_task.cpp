@@ -1,0 +1,229 @@
+#include "agent/handover/source/migration_task.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/source/trainer_events.h"
+
+namespace cardswap {
+namespace {
+
+using handover::Event;
+using handover::State;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kStandbyStartMax{120};
+constexpr milliseconds kWatchEvery{500};
+constexpr milliseconds kPollMin{50};  // between two questions of a poll
+constexpr int kQuickAnswersMax = 20;  // that each had news: there are fewer states
+constexpr std::chrono::hours kLong{1};
+
+}  // namespace
+
+MigrationTask::MigrationTask(const HandoverContext& parts, MigrationList& list,
+                             TargetClient& targets, Migration& m)
+    : parts_(parts),
+      list_(list),
+      m_(m),
+      deadline_(Deadline::max() - kLong),
+      targets_(parts, list, targets, *this, m),
+      executor_(parts, list, m, targets_, departures_),
+      hearing_(parts, list, targets, *this, m),
+      end_(parts, list, *this, m, {executor_, departures_, hearing_}) {
+  for (auto& transfer : m.transfers) departures_.emplace_back(parts, list, *this, m, transfer);
+}
+
+void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
+  parts_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
+}
+
+// ---- what is said of it
+
+void MigrationTask::on_attached() {
+  executor_.apply(handover::SourceSide(m_.side), m_.side.attached());
+}
+
+void MigrationTask::on_message(Instance& source, const channel::Message& message) {
+  if (on_trainer_message(*this, m_, source, message)) list_.touch(m_);
+}
+
+void MigrationTask::lose_job(const Instance& source, const channel::Failed& said) {
+  for (auto& departure : departures_) {
+    if (departure.transfer().instance == source.id) departure.lose_job(source, said);
+  }
+}
+
+void MigrationTask::fail(Error error) {
+  if (handover::is_committed(m_.state()) || m_.failure) return;
+  m_.failure = std::move(error);
+  for (auto& departure : departures_) departure.close();
+  list_.touch(m_);
+}
+
+void MigrationTask::resume() { end_.resume(); }
+
+// ---- the walk
+
+void MigrationTask::start() { spawn("migrate " + m_.spec.job, run()); }
+
+asio::awaitable<void> MigrationTask::run() {
+  std::optional<Error> failed;
+  try {
+    co_await sync_and_freeze();
+  } catch (...) {
+    failed = error_of(std::current_exception());
+  }
+  // What an agent that stops breaks off is its successor's to take up: it was not given up.
+  if (!parts_.tasks.stopping()) co_await end_.settle(std::move(failed));
+}
+
+asio::awaitable<void> MigrationTask::sync_and_freeze() {
+  if (m_.spec.timeout_ms > 0) {
+    deadline_ = Clock::now() + milliseconds(static_cast<std::int64_t>(m_.spec.timeout_ms));
+  }
+  // Reserve before anything else is said to anybody.
+  co_await enter(Event::started);
+  co_await wait_for_each([](const Transfer& one) { return one.target.accepted; });
+  co_await park();
+  co_await wait_at_failpoint(to_string(m_.state()));
+  for (const auto& transfer : m_.transfers) {
+    if (!m_.spec.encrypt || !transfer.target.status->data.key.empty()) continue;
+    throw Error(Code::refused,
+                fmt::format("the agent of {} gave no key to encrypt with", transfer.to),
+                "run the same Cardswap release on both hosts");
+  }
+  co_await targets_.measure_round_trips();
+  co_await enter(Event::sync_began);
+  co_await wait_for_each([](const Transfer& one) { return one.converged; });
+  co_await enter(Event::downtime_fits);
+  const bool by_criu = m_.spec.arrive == Arrival::criu;
+  if (by_criu) {
+    for (auto& departure : departures_) co_await departure.prepare();
+  }
+
+  co_await enter(Event::freeze_due);
+  co_await wait_for_each([](const Transfer& one) { return one.frozen_at.has_value(); });
+  co_await enter(Event::trainer_frozen);
+  co_await wait_for_each([](const Transfer& one) { return one.verified.has_value(); });
+
+  if (by_criu) {
+    for (auto& departure : departures_) {
+      co_await departure.depart();
+      deadline_ = departure.restored_until();
+    }
+  }
+  // The target's agent must have heard the same from its side before anything is decided.
+  for (auto& transfer : m_.transfers) transfer.target.awaited = true;
+  executor_.apply(handover::Content{*m_.first().verified, *m_.first().frozen_at});
+  list_.changed().notify();
+  co_await wait_for([this] { return m_.state() != State::verifying; }, deadline_);
+  if (!handover::is_committed(m_.state())) {
+    throw Error(Code::digest_mismatch, "the two sides report different digests of the state");
+  }
+}
+
+/// Until the target's agent says that its standby waits at a step boundary, and where it takes what
+/// is sent.
+asio::awaitable<void> MigrationTask::park() {
+  // The time-out of the migration is another limit than that of the standby's start.
+  const auto until = std::min(deadline_, Clock::now() + kStandbyStartMax);
+  for (auto& transfer : m_.transfers) transfer.target.awaited = true;
+  spawn("watch the target of " + m_.id, watch_targets());
+  if (!co_await wait_for([this] { return m_.state() == State::standby_ready; }, until)) {
+    throw Error(Code::timed_out,
+                fmt::format("the standby of job {} at {} did not park within {} s", m_.spec.job,
+                            m_.spec.to, kStandbyStartMax.count()),
+                "its log is on that host; does the program reach its first step there?");
+  }
+}
+
+/// The heartbeat, and the question for news where somebody waits for them.
+asio::awaitable<void> MigrationTask::watch_targets() {
+  const auto is_watched = [this] { return m_.is_before_commit() && !m_.failure; };
+  const auto is_awaited = [this] {
+    return std::ranges::any_of(m_.transfers, [](const auto& one) { return one.target.awaited; });
+  };
+  for (int quick = 0; is_watched();) {
+    const auto asked_at = Clock::now();
+    const auto calls = m_.calls();
+    executor_.tick();
+    while (is_watched() && m_.calls() == calls) {
+      co_await list_.changed().wait_until(Clock::now() + kWatchEvery);
+    }
+    // An agent waits for news before it answers; one that does not is not asked in a busy loop.
+    if (is_awaited() && Clock::now() - asked_at < kPollMin && ++quick > kQuickAnswersMax) {
+      co_await pause_for(kPollMin);
+    }
+    const auto next = asked_at + kWatchEvery;
+    while (is_watched() && !is_awaited() && Clock::now() < next) {
+      co_await list_.changed().wait_until(next);
+    }
+  }
+}
+
+asio::awaitable<void> MigrationTask::enter(Event event) {
+  executor_.apply(event);
+  co_await wait_at_failpoint(to_string(m_.state()));
+}
+
+/// `place` is between what is on disk and what it stands for. What is committed has no limit.
+asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view place) {
+  if (m_.hold_at != place) co_return;
+  m_.held = true;
+  list_.touch(m_);
+  while (!m_.proceed) {
+    if (m_.is_before_commit()) check(deadline_);
+    co_await list_.changed().wait_until(m_.is_before_commit() ? deadline_ : Clock::now() + kLong);
+  }
+  m_.held = false;
+  list_.touch(m_);
+  targets_.send_kept_back();
+}
+
+asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, Deadline until) {
+  while (!condition()) {
+    check(deadline_);
+    if (Clock::now() >= until) co_return false;
+    co_await list_.changed().wait_until(std::min(until, deadline_));
+  }
+  check(deadline_);
+  co_return true;
+}
+
+asio::awaitable<void> MigrationTask::wait_for_each(bool (*is)(const Transfer&)) {
+  co_await wait_for([this, is] { return m_.each(is); }, deadline_);
+}
+
+void MigrationTask::check(Deadline until) const {
+  if (m_.failure) throw Error(*m_.failure);
+  if (Clock::now() < until) return;
+  // The slowest of them is what all wait for.
+  const auto& stats = std::ranges::max_element(m_.transfers, {}, [](const Transfer& transfer) {
+                        return transfer.stats.expected_downtime_ms;
+                      })->stats;
+  const bool too_long =
+      m_.spec.max_stall_ms > 0 && stats.expected_downtime_ms > m_.spec.max_stall_ms;
+  // A freeze that is put off over and over is none.
+  const bool syncs =
+      m_.state() == State::syncing || (m_.state() == State::freezing && stats.freezes_put_off > 0);
+  if (syncs && too_long) {
+    throw Error(Code::not_converging,
+                fmt::format("job {} did not converge within {}: a freeze would take {}, {} allowed",
+                            m_.spec.job, format_ms(m_.spec.timeout_ms),
+                            format_ms(stats.expected_downtime_ms), format_ms(m_.spec.max_stall_ms)),
+                fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or use "
+                            "--strategy stop-copy --max-stall none",
+                            stats.expected_downtime_ms * 1.3));
+  }
+  throw Error(Code::timed_out,
+              fmt::format("migration {} was still {} after {}", m_.id, to_string(m_.state()),
+                          format_ms(m_.spec.timeout_ms)),
+              "allow more with --timeout");
+}
+
+}  // namespace cardswap

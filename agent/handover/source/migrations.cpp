@@ -1,0 +1,190 @@
+#include "agent/handover/source/migrations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/handover/source/migration_force.h"
+#include "agent/handover/source/migration_plan.h"
+#include "agent/jobs/obstacles.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+using handover::State;
+
+Migrations::Migrations(const HandoverContext& parts,
+                       std::function<void(const Migration&)> forgetting)
+    : parts_(parts),
+      list_(parts.context, parts.config, parts.journal,
+            {.is_pinned = [this](const Migration& m) { return is_pinned(m); },
+             .forgetting =
+                 [this, forgetting = std::move(forgetting)](const Migration& m) {
+                   if (forgetting) forgetting(m);
+                   tasks_.erase(m.id);
+                 }}),
+      targets_(parts.tasks),
+      intake_(parts.context, parts.config, parts.jobs, list_, targets_) {}
+
+std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
+  auto& task = tasks_[m.id];
+  if (!task) task = std::make_shared<MigrationTask>(parts_, list_, targets_, m);
+  return task;
+}
+
+bool Migrations::is_pinned(const Migration& m) const {
+  const auto found = tasks_.find(m.id);
+  return found != tasks_.end() && found->second->is_pinned();
+}
+
+void Migrations::resume_after_restart() {
+  list_.load();
+  for (auto& m : list_.all()) task_of(m)->resume();
+  std::erase_if(tasks_, [](const auto& one) { return !one.second->is_pinned(); });
+  list_.forget_old();
+  bring_gpu_states_back();
+}
+
+void Migrations::bring_gpu_states_back() {
+  for (const auto& root : parts_.criu.cuda().trees(criu::CudaIntent::Side::source)) {
+    const auto is_its = [&](const Migration& m) {
+      return !handover::is_over(m.state()) &&
+             std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
+               const auto* source = parts_.jobs.by_instance(transfer.instance);
+               return source != nullptr && source->process == root;
+             });
+    };
+    if (std::ranges::any_of(list_.all(), is_its)) continue;
+    parts_.tasks.spawn(fmt::format("bring the CUDA state of {} back", root.pid),
+                       restore_gpu_state(parts_.criu, root));
+  }
+}
+
+// ---- requests
+
+Migration& Migrations::start(MigrationRequest wanted) {
+  auto& source = intake_.movable(wanted.spec);
+  list_.forget_old_timelines();
+  list_.forget_old();
+  auto made = intake_.make(std::move(wanted), source);
+  if (const auto refusal = refusal_by(source.obstacles, made.spec.arrive, source.name())) {
+    throw Error(*refusal);
+  }
+  auto& m = list_.add(std::move(made));
+  source.job().migration = m.id;
+  parts_.hub.send(source, channel::TimeSteps{m.id});
+  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.first().from,
+               m.spec.to);
+  task_of(m)->start();
+  return m;
+}
+
+asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
+  return plan_migration(std::move(wanted), {parts_, intake_, list_, targets_});
+}
+
+void Migrations::cancel(const std::string& id) {
+  auto& m = at(id);
+  if (handover::is_committed(m.state())) {
+    throw Error(
+        Code::conflict,
+        m.state() == State::completed
+            ? fmt::format("migration {} is over: there is nothing to cancel", id)
+            : fmt::format("migration {} is {} and cannot be taken back", id, to_string(m.state())),
+        "the job goes on at " + m.spec.to);
+  }
+  if (m.state() == State::aborted || m.state() == State::aborting) {
+    throw Error(Code::conflict,
+                fmt::format("migration {} is {}: there is nothing to cancel", id,
+                            m.state() == State::aborted ? "over" : "being given up already"),
+                "`cardswap status " + id + "` tells how it ended");
+  }
+  task_of(m)->fail(Error(Code::cancelled, fmt::format("migration {} was cancelled", id)));
+}
+
+void Migrations::proceed(const std::string& id) {
+  at(id).proceed = true;
+  changed().notify();
+}
+
+asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {
+  Pin task(task_of(at(id)));
+  co_await force_migration(std::move(task), std::move(order), parts_, targets_);
+}
+
+json::object Migrations::decision(const std::string& id, const std::string& state,
+                                  const Caller& caller) {
+  auto& m = at(id);
+  const auto to = parse_destination(m.spec.to).host;
+  if (parts_.config.tls.any() && !caller.owner && !caller.is_for(to)) {
+    spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
+                 m.spec.to);
+    throw Error(Code::not_found,
+                fmt::format("there is no migration '{}' on {}", id, parts_.config.host_name),
+                "only the agent to which it goes may ask: its certificate must be for that host");
+  }
+  const auto task = task_of(m);
+  const auto said = handover::target_state_from_string(state);
+  // Whoever asks may not be its target: that one is asked itself.
+  if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
+  const auto answer = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
+  const auto* source = parts_.jobs.by_instance(m.first().instance);
+  const bool stands = m.state() == State::superseded && source != nullptr && source->live();
+  // One that was outranked committed nothing: only who has the job by force is answered by that.
+  return {{"decision", m.state() == State::superseded                     ? "superseded"
+                       : answer.decision == handover::Decision::committed ? "committed"
+                       : answer.decision == handover::Decision::aborted   ? "aborted"
+                                                                          : "pending"},
+          {"epoch", m.epoch()},
+          {"root", m.root()},
+          {"step", m.migrated_at_step()},
+          {"own_epoch", m.own_epoch()},
+          {"copy", stands ? json::value("frozen") : json::value(nullptr)}};
+}
+
+// ---- what runtimes say
+
+void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
+  // A runtime that still holds on to a migration hears again what became of it.
+  if (hello.migration.empty() || source.job().standby || !has(hello.migration)) return;
+  auto& m = at(hello.migration);
+  if (m.of(source.id) != nullptr) task_of(m)->on_attached();
+}
+
+void Migrations::on_message(Instance& source, const channel::Message& message) {
+  const auto* last = std::get_if<channel::Failed>(&message);
+  if (last != nullptr && last->lost) {
+    if (has(last->migration)) task_of(at(last->migration))->lose_job(source, *last);
+  } else if (const auto* late = std::get_if<channel::LateSteps>(&message)) {
+    if (has(late->migration)) task_of(at(late->migration))->on_late_steps(source, *late);
+  } else if (auto* m = running_for(source)) {
+    task_of(*m)->on_message(source, message);
+  }
+}
+
+void Migrations::on_detached(const Instance& source) {
+  auto* m = running_for(source);
+  if (m == nullptr) return;
+  task_of(*m)->fail(Error(Code::source_lost,
+                          fmt::format("the runtime of job {} closed its connection", source.name()),
+                          "`cardswap logs " + source.name() + "` may say why"));
+}
+
+void Migrations::on_exit(Instance& source) {
+  for (auto* m : list_.of(source.id)) {  // it may be over by now
+    auto* transfer = m->of(source.id);
+    if (!transfer->lost.empty()) source.exit_text = std::exchange(transfer->lost, {});
+    task_of(*m)->on_exit(source);
+  }
+  auto* m = running_for(source);
+  if (m == nullptr) return;
+  if (handover::is_committed(m->state())) {
+    source.state = InstanceState::moved;
+    source.moved_to = m->of(source.id)->to;
+  }
+  task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
+}
+
+}  // namespace cardswap

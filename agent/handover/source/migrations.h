@@ -1,0 +1,100 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/base/reservation_request.h"
+#include "agent/handover/protocol/operator_decision.h"
+#include "agent/handover/source/migration_intake.h"
+#include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/migration_request.h"
+#include "agent/handover/source/migration_task.h"
+#include "agent/handover/source/target_client.h"
+
+namespace cardswap {
+
+/// The door to the migrations by which this agent's jobs leave: what the API, operators, targets in
+/// doubt and runtimes say goes to the one that it is about.
+///
+/// Behind it, MigrationList keeps them, MigrationIntake takes in new ones, and a MigrationTask
+/// works on each, with TargetLinks to its target. Owned by the agent; one thread. A caller that
+/// waits looks its migration up again.
+class Migrations {
+ public:
+  /// `forgetting` is told of one that is over before it is forgotten.
+  Migrations(const HandoverContext& parts, std::function<void(const Migration&)> forgetting);
+
+  /// Takes up what a former agent left: before the commit it is aborted, after it finished.
+  void resume_after_restart();
+
+  /// The request for start() or plan(): MigrationIntake::prepared().
+  asio::awaitable<MigrationRequest> prepared(MigrationRequest wanted) {
+    return intake_.prepared(std::move(wanted));
+  }
+  /// Checks what can be checked at once, records it, and starts it. Throws Error.
+  Migration& start(MigrationRequest wanted);
+  /// Preflight and prediction only. What start() throws, it throws.
+  asio::awaitable<boost::json::object> plan(MigrationRequest wanted);
+  /// Throws Error{conflict} once committed.
+  void cancel(const std::string& id);
+  /// Lets one go on that a failpoint holds.
+  void proceed(const std::string& id);
+  /// The operator's word, once committed: force_migration().
+  asio::awaitable<void> force(std::string id, OperatorDecision order);
+
+  [[nodiscard]] Migration& at(const std::string& id) { return list_.at(id); }
+  [[nodiscard]] bool has(const std::string& id) const { return list_.has(id); }
+  [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
+  /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
+  /// last.
+  [[nodiscard]] std::vector<Migration*> of(const std::string& instance) const {
+    return list_.of(instance);
+  }
+  /// The one that `source` leaves by now, or null.
+  [[nodiscard]] Migration* running_for(const Instance& source) {
+    return list_.running_of(source.id);
+  }
+  /// Notified of each change of any of them.
+  [[nodiscard]] Signal& changed() { return list_.changed(); }
+  /// MigrationIntake::moves_within().
+  [[nodiscard]] bool moves_within(const ReservationRequest& asked, const Instance& leaving,
+                                  const Caller& caller) const {
+    return intake_.moves_within(asked, leaving, caller);
+  }
+  /// MigrationIntake::rehearses_within().
+  [[nodiscard]] bool rehearses_within(const ReservationRequest& asked, const Instance& leaving,
+                                      const Caller& caller) const {
+    return intake_.rehearses_within(asked, leaving, caller);
+  }
+  /// What a target in doubt asks: decision, epoch, root, step, own_epoch, copy. `state` is the
+  /// target's own, where it tells: what it may not know is found out by asking it.
+  /// Inside TLS only the agent to which it goes is told: its certificate is for that host.
+  [[nodiscard]] boost::json::object decision(const std::string& id, const std::string& state,
+                                             const Caller& caller);
+
+  // from the runtimes
+  void on_hello(const Instance& source, const channel::Hello& hello);
+  void on_message(Instance& source, const channel::Message& message);
+  void on_detached(const Instance& source);
+  void on_exit(Instance& source);
+
+ private:
+  /// What works on `m`; it is made where there is none, and goes when `m` is forgotten.
+  std::shared_ptr<MigrationTask> task_of(Migration& m);
+  [[nodiscard]] bool is_pinned(const Migration& m) const;
+  /// Brings back the states on GPUs of moves that were over when a former agent ended.
+  void bring_gpu_states_back();
+
+  const HandoverContext parts_;
+  MigrationList list_;
+  TargetClient targets_;
+  MigrationIntake intake_;
+  std::map<std::string, std::shared_ptr<MigrationTask>> tasks_;  // by migration
+};
+
+}  // namespace cardswap

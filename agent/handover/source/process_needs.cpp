@@ -1,0 +1,43 @@
+#include "agent/handover/source/process_needs.h"
+
+#include <fmt/format.h>
+
+#include "agent/jobs/process_family.h"
+#include "agent/process/process_tree.h"
+
+namespace cardswap {
+
+asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& parts,
+                                                  std::string instance) {
+  // Looked up after each wait, in which it may end.
+  const auto now = [&parts, &instance]() -> const Instance& { return parts.jobs.at(instance); };
+  const auto root = now().process;
+  co_await parts.criu.look();
+  const auto gpus = co_await parts.criu.cuda().examine(root);
+  auto examined = co_await criu::examine(now().process, now().log_path,
+                                         parts.hub.socket_inode(now()), parts.criu.tool(), gpus);
+  const auto& source = now();
+  const auto members = members_of(Jobs::family_of(source));
+  for (auto& reason : left_behind(members, source.process)) {
+    examined.reasons.push_back(std::move(reason));
+  }
+  if (!gpus.saved.empty()) {
+    const auto device = parts.jobs.devices().at(source.device);
+    if (device.kind == "cuda" && !device.uuid.empty()) {
+      examined.needs.gpus.push_back({device.uuid, device.model});
+    } else {
+      examined.reasons.push_back(fmt::format(
+          "job {} has CUDA state, and its device {} is no GPU that NVML knows: start it on that",
+          source.name(), device.name));
+    }
+  }
+  if (source.relocatable_bytes == 0) {
+    examined.reasons.push_back(fmt::format(
+        "nothing that job {} tracks can go ahead of its process: it tracks no tensors and no "
+        "memory that Cardswap allocated",
+        source.name()));
+  }
+  co_return examined;
+}
+
+}  // namespace cardswap

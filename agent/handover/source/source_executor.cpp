@@ -1,0 +1,168 @@
+#include "agent/handover/source/source_executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/source/split_brain.h"
+
+namespace cardswap {
+
+using handover::Message;
+using handover::SourceSide;
+using handover::State;
+using Type = handover::Effect::Type;
+
+namespace {
+
+constexpr std::chrono::seconds kTermGrace{5};
+
+/// Somebody asked, and waits for what the side says.
+class Asker final : public handover::Peer {
+ public:
+  void send(const Message& message) override { said = message; }
+  Message said;
+};
+
+}  // namespace
+
+SourceExecutor::SourceExecutor(const HandoverContext& parts, MigrationList& list, Migration& m,
+                               TargetLinks& targets, std::list<CriuDeparture>& departures)
+    : parts_(parts), list_(list), m_(m), targets_(targets), departures_(departures) {}
+
+void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects) {
+  handover::Driver<SourceSide> driver(m_.side, *this, targets_);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
+}
+void SourceExecutor::apply(handover::Event event) {
+  auto next = m_.side;
+  const auto effects = next.on(event);
+  apply(next, effects);
+}
+void SourceExecutor::apply(const Message& status) {
+  auto next = m_.side;
+  const auto effects = next.on(status);
+  apply(next, effects);
+}
+void SourceExecutor::apply(const handover::Content& verified) {
+  auto next = m_.side;
+  const auto effects = next.verified(verified);
+  apply(next, effects);
+}
+void SourceExecutor::tick() { apply(SourceSide(m_.side), m_.side.tick()); }
+void SourceExecutor::poll() { apply(SourceSide(m_.side), m_.side.poll()); }
+
+Message SourceExecutor::answer(const Message& asked) {
+  Asker asker;
+  auto next = m_.side;
+  const auto effects = next.on(asked);
+  handover::Driver<SourceSide> driver(m_.side, *this, asker);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
+  return asker.said;
+}
+
+std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool required) {
+  auto record = m_.record();
+  auto transfers = m_.transfer_records();
+  record.side = next;
+  ++record.version;
+  const auto name = std::string(to_string(next.state()));
+  if (record.history.empty() || record.history.back().first != name) {
+    record.history.emplace_back(name, unix_ms());
+  }
+  auto one = transfers.begin();
+  for (const auto& transfer : m_.transfers) {
+    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    (one++)->timeline.add(sample_now(record, transfer, source));
+  }
+  std::optional<Error> refused;
+  try {
+    list_.save(record, transfers);
+  } catch (const Error& disk) {
+    if (required) return disk;
+    refused = disk;
+    spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
+  }
+  m_.keep(std::move(record), std::move(transfers));
+  if (handover::is_over(m_.state())) list_.note_over(m_);
+  parts_.handover_gate.note(m_.id, m_.state() == State::freezing ||
+                                       m_.state() == State::verifying ||
+                                       m_.state() == State::committed);
+  spdlog::info("job {} migration {} {}", m_.spec.job, m_.id, name);
+  list_.changed().notify();
+  return refused;
+}
+
+void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) {
+  switch (effect.type) {
+    case Type::begin_sync: targets_.begin_sync(); break;
+    case Type::alert_operator: alert(); break;
+    default:
+      for (const auto& transfer : m_.transfers) {
+        auto* source = parts_.jobs.by_instance(transfer.instance);
+        if (source != nullptr) execute(effect, transfer, *source);
+      }
+  }
+  if (effect.type == Type::fence) report_two_copies(m_, parts_.emit_event);
+}
+
+void SourceExecutor::execute(const handover::Effect& effect, const Transfer& transfer,
+                             Instance& source) {
+  switch (effect.type) {
+    case Type::freeze: parts_.hub.send(source, channel::Freeze{m_.id}); break;
+    case Type::release: release(transfer, source, effect.epoch); break;
+    case Type::retire: retire(transfer, source); break;
+    case Type::fence: parts_.jobs.fence(source.job(), effect.epoch); break;
+    case Type::end_trainer:
+      spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
+                   m_.id);
+      parts_.tasks.spawn("see " + m_.spec.job + " off",
+                         parts_.jobs.end_moved(transfer.instance, kTermGrace));
+      break;
+    default: break;  // a target's
+  }
+}
+
+void SourceExecutor::release(const Transfer& transfer, Instance& source, handover::Epoch epoch) {
+  auto& job = source.job();
+  if (job.epoch < epoch) {
+    job.epoch = epoch;
+    // The migration's record has it: on a full disk the trainer goes on all the same, and
+    // Migrations::resume_after_restart() gives the job its epoch.
+    parts_.jobs.save_when_possible(job);
+  }
+  departure_of(transfer).continue_source(source);
+  parts_.hub.send(source, channel::Release{m_.id});
+  source.frozen = false;
+  job.migration.clear();
+}
+
+void SourceExecutor::retire(const Transfer& transfer, Instance& source) {
+  source.moved_to = transfer.to;
+  parts_.jobs.set_state(source, InstanceState::moved);
+  if (m_.spec.arrive == Arrival::criu) {
+    departure_of(transfer).kill_source_process(source);  // it is stopped, and cannot hear
+  } else {
+    parts_.hub.send(source, channel::Retire{m_.id});
+  }
+}
+
+void SourceExecutor::alert() {
+  spdlog::error(
+      "job {} migration {} is in doubt: the agent of {} does not tell whether it has the job; the "
+      "source stays frozen",
+      m_.spec.job, m_.id, m_.spec.to);
+  if (!parts_.emit_event) return;
+  parts_.emit_event({"in_doubt",
+                     fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
+                                 m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
+                     m_.spec.job, m_.first().device(), m_.id});
+}
+
+CriuDeparture& SourceExecutor::departure_of(const Transfer& transfer) {
+  return *std::ranges::find(departures_, &transfer, [](auto& one) { return &one.transfer(); });
+}
+
+}  // namespace cardswap

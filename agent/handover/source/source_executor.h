@@ -1,0 +1,56 @@
+#pragma once
+
+#include <list>
+#include <optional>
+
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/protocol/driver.h"
+#include "agent/handover/protocol/source_side.h"
+#include "agent/handover/source/criu_departure.h"
+#include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/target_links.h"
+
+namespace cardswap {
+
+/// Carries out what follows from an event at the source: on disk first, then to the trainer and the
+/// target. The one door through which a migration's state changes.
+///
+/// Each apply() throws the disk's refusal; then nothing of it has happened. Owned by MigrationTask;
+/// one thread.
+class SourceExecutor final : public handover::Executor<handover::SourceSide> {
+ public:
+  /// All of them outlive it. `departures`: one a transfer.
+  SourceExecutor(const HandoverContext& parts, MigrationList& list, Migration& m,
+                 TargetLinks& targets, std::list<CriuDeparture>& departures);
+
+  void apply(const handover::SourceSide& next, const handover::Effects& effects);
+  void apply(handover::Event event);
+  void apply(const handover::Message& status);
+  /// The trainer's word: both ends hold this.
+  void apply(const handover::Content& verified);
+  /// Says again what is worth saying again; asks what is worth asking.
+  void tick();
+  void poll();
+  /// What the side says to who asks.
+  [[nodiscard]] handover::Message answer(const handover::Message& asked);
+
+  // What the driver asks for
+  std::optional<Error> journal(const handover::SourceSide& next, bool required) override;
+  void execute(const handover::Effect& effect, const handover::SourceSide& next) override;
+
+ private:
+  /// Executes an effect for one process here.
+  void execute(const handover::Effect& effect, const Transfer& transfer, Instance& source);
+  void release(const Transfer& transfer, Instance& source, handover::Epoch epoch);
+  void retire(const Transfer& transfer, Instance& source);
+  void alert();
+  [[nodiscard]] CriuDeparture& departure_of(const Transfer& transfer);
+
+  const HandoverContext& parts_;
+  MigrationList& list_;
+  Migration& m_;
+  TargetLinks& targets_;
+  std::list<CriuDeparture>& departures_;
+};
+
+}  // namespace cardswap

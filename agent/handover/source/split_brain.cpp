@@ -1,0 +1,75 @@
+#include "agent/handover/source/split_brain.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace cardswap {
+namespace {
+
+using handover::State;
+using handover::TargetState;
+
+std::string host_of(const std::string& to) { return parse_destination(to).host; }
+
+std::string how_it_is(const Migration& m) {
+  if (m.state() == State::superseded) {
+    return fmt::format("epoch {} steps at {}; the copy here, of epoch {}, stands for good",
+                       m.epoch(), m.spec.to, m.own_epoch());
+  }
+  const bool stands = m.copy == TargetState::superseded;
+  return fmt::format("epoch {} goes on here; the copy at {}, of epoch {}, {}", m.own_epoch(),
+                     m.spec.to, m.epoch(),
+                     stands ? "stands for good" : "steps and is told to stand");
+}
+
+}  // namespace
+
+std::string what_to_do_in_doubt(const std::string& migration, const std::string& to) {
+  return fmt::format(
+      "on {}: `cardswap jobs`; runs there -> `cardswap resolve {} --force target` here; is not "
+      "there and stays so -> `--force source`",
+      host_of(to), migration);
+}
+
+std::string copy_note(const Migration& m) {
+  if (!m.notice_pending() || m.copy == TargetState::nothing) return {};
+  if (!m.copy) {
+    return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch(), m.spec.to,
+                       m.id);
+  }
+  if (*m.copy == TargetState::superseded) {
+    return fmt::format("its copy at {} stands for good: `cardswap stop {}` there", m.spec.to,
+                       m.spec.job);
+  }
+  return fmt::format("TWO COPIES: epoch {} of it runs at {} (migration {})", m.epoch(), m.spec.to,
+                     m.id);
+}
+
+void report_two_copies(const Migration& m, const EmitEvent& emit_event) {
+  const auto hint =
+      m.state() == State::superseded
+          ? fmt::format("`cardswap stop {}` here ends it", m.spec.job)
+          : fmt::format("on {}: `cardswap stop {}` ends it", host_of(m.spec.to), m.spec.job);
+  const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
+                                how_it_is(m), hint);
+  spdlog::error("{}", text);
+  if (emit_event) emit_event({"two_epochs", text, m.spec.job, m.first().device(), m.id});
+}
+
+void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
+                       const EmitEvent& emit_event) {
+  const bool stands = newer_epoch != 0;
+  const auto text =
+      stands ? fmt::format(
+                   "job {} is there twice (migration {}): epoch {} steps at {}; the copy "
+                   "here, of epoch {}, stands for good; `cardswap stop {}` here ends it",
+                   job, r.migration, newer_epoch, r.from, r.side.record().epoch, job)
+             : fmt::format(
+                   "job {} is there twice (migration {}): epoch {} steps here; the copy at "
+                   "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
+                   job, r.migration, r.side.record().epoch, r.from, job);
+  spdlog::error("{}", text);
+  if (emit_event) emit_event({"two_epochs", text, job, {}, r.migration});
+}
+
+}  // namespace cardswap

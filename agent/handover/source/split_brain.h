@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+#include "agent/base/agent_event.h"
+#include "agent/handover/source/migration.h"
+#include "agent/handover/target/reservation.h"
+
+/// What is said where one job may be, or is, in two places.
+namespace cardswap {
+
+/// "on 10.0.0.2: `cardswap jobs`; ...", for a source whose target `to` does not tell.
+[[nodiscard]] std::string what_to_do_in_doubt(const std::string& migration, const std::string& to);
+
+/// What a job that was taken back, or is outranked, should be known by; empty: nothing.
+[[nodiscard]] std::string copy_note(const Migration& m);
+/// An error in the log and an event: two copies of one job were found.
+void report_two_copies(const Migration& m, const EmitEvent& emit_event);
+void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
+                       const EmitEvent& emit_event);
+
+}  // namespace cardswap

@@ -1,0 +1,105 @@
+#include "agent/handover/source/target_client.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/json_fields.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kReserveMax{10'000};
+
+std::string path_of(const TargetClient::ReservationRef& place) {
+  return "/v1/peer/reservations/" + http::percent_encoded(place.migration);
+}
+
+TargetAnswer answer_from(const TargetClient::ReservationRef& place, const json::object& said,
+                         bool has_state) {
+  TargetAnswer answer;
+  if (has_state) answer.status = target_status_from(place.agent.text(), place.epoch, said);
+  answer.forced_to_target = text_at(said, "forced") == "target";
+  return answer;
+}
+
+}  // namespace
+
+asio::awaitable<Offer> TargetClient::reserve(http::Endpoint agent, json::object wanted) {
+  const auto name = agent.text();
+  const auto said = co_await ask(std::move(agent), "POST", "/v1/peer/reservations",
+                                 std::move(wanted), kReserveMax);
+  co_return offer_from(name, said);
+}
+
+asio::awaitable<TargetAnswer> TargetClient::state(ReservationRef place, milliseconds timeout) {
+  const auto said = co_await ask(place.agent, "GET", path_of(place), nullptr, timeout);
+  co_return answer_from(place, said, true);
+}
+
+asio::awaitable<TargetAnswer> TargetClient::news(ReservationRef place, std::uint64_t after,
+                                                 milliseconds wait, milliseconds timeout) {
+  auto path = path_of(place) + fmt::format("?after={}&wait_ms={}", after, wait.count());
+  const auto said = co_await ask(place.agent, "GET", std::move(path), nullptr, timeout);
+  co_return answer_from(place, said, true);
+}
+
+asio::awaitable<TargetAnswer> TargetClient::grant(ReservationRef place, handover::Content content) {
+  json::object body{
+      {"epoch", place.epoch}, {"root", to_string(content.root)}, {"step", content.step}};
+  const auto said =
+      co_await ask(place.agent, "POST", path_of(place) + "/grant", std::move(body), kAnswerMax);
+  co_return answer_from(place, said, said.contains("state"));
+}
+
+asio::awaitable<TargetAnswer> TargetClient::drop(ReservationRef place, handover::Epoch epoch) {
+  auto path = path_of(place);
+  if (epoch > place.epoch) path += fmt::format("?epoch={}", epoch);
+  const auto said = co_await ask(place.agent, "DELETE", std::move(path), nullptr, kAnswerMax);
+  co_return answer_from(place, said, said.contains("state"));
+}
+
+asio::awaitable<std::string> TargetClient::host_name(http::Endpoint agent, milliseconds timeout) {
+  const auto said = co_await ask(std::move(agent), "GET", "/v1/version", nullptr, timeout);
+  co_return text_at(said, "host");
+}
+
+asio::awaitable<json::object> TargetClient::ask(http::Endpoint agent, std::string method,
+                                                std::string path, json::value body,
+                                                milliseconds timeout) {
+  http::Request request;
+  request.method = std::move(method);
+  request.target = std::move(path);
+  request.body = std::move(body);
+  request.headers.emplace_back("Cardswap-Protocol", "1");
+  request.timeout = timeout;
+  // A grant that comes twice is a grant; a reservation is not.
+  const bool repeatable = request.method != "POST" || request.target.ends_with("/grant");
+  const auto name = agent.text();
+  const auto asked = fmt::format("{} {}", request.method, request.target);
+  json::value answer;
+  std::optional<Error> told;
+  try {
+    if (repeatable) {
+      answer = co_await connections_.call(std::move(agent), std::move(request));
+    } else {
+      answer = co_await http::call(std::move(agent), std::move(request));
+    }
+  } catch (const Error& error) {
+    if (tasks_.stopping()) throw;
+    told = told_by(name, error);
+  }
+  if (told) throw Error(*told);
+  if (!answer.is_object()) {
+    throw Error(Code::protocol_mismatch,
+                fmt::format("the agent at {} answered {} with no JSON object", name, asked),
+                "is it a cardswapd of this release that listens there?");
+  }
+  co_return std::move(answer.get_object());
+}
+
+}  // namespace cardswap

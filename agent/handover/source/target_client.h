@@ -1,0 +1,65 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "agent/base/task_group.h"
+#include "agent/handover/base/peer_answers.h"
+#include "agent/http/client.h"
+#include "agent/http/connection_pool.h"
+
+namespace cardswap {
+
+/// What a target's agent answers to a call about a place of ours.
+struct TargetAnswer {
+  std::optional<TargetStatus> status;  ///< none: it says that it is done, and no more
+  bool forced_to_target = false;       ///< by an operator there
+};
+
+/// Asks a target's agent for what a handover needs of it: a place, its state, that it takes the
+/// grant, that it drops the place.
+///
+/// The only code that knows the paths and the JSON of these calls; it knows no migration. Lines
+/// stay open between calls, but for what may not be done twice. Each call throws Error: what that
+/// agent refuses with, Code::unreachable or timed_out, and Code::protocol_mismatch for what is no
+/// answer. Owned by Migrations; one thread; it outlives its calls.
+class TargetClient {
+ public:
+  /// One place: the agent that holds it, the migration's id, and the epoch that it is for.
+  struct ReservationRef {
+    http::Endpoint agent;
+    std::string migration;
+    handover::Epoch epoch = 0;
+  };
+
+  static constexpr std::chrono::milliseconds kAnswerMax{3000};
+
+  explicit TargetClient(const TaskGroup& tasks) : tasks_(tasks) {}
+
+  /// Asks for a place, or whether there could be one: `wanted` says what for.
+  asio::awaitable<Offer> reserve(http::Endpoint agent, boost::json::object wanted);
+  asio::awaitable<TargetAnswer> state(ReservationRef place, std::chrono::milliseconds timeout);
+  /// Returns when its state is a later one than `after`, or after `wait`.
+  asio::awaitable<TargetAnswer> news(ReservationRef place, std::uint64_t after,
+                                     std::chrono::milliseconds wait,
+                                     std::chrono::milliseconds timeout = kAnswerMax);
+  asio::awaitable<TargetAnswer> grant(ReservationRef place, handover::Content content);
+  /// Under `epoch`, where that is above the place's: the job was taken back.
+  asio::awaitable<TargetAnswer> drop(ReservationRef place, handover::Epoch epoch);
+  /// What an agent calls its host.
+  asio::awaitable<std::string> host_name(http::Endpoint agent, std::chrono::milliseconds timeout);
+
+ private:
+  asio::awaitable<boost::json::object> ask(http::Endpoint agent, std::string method,
+                                           std::string path, boost::json::value body,
+                                           std::chrono::milliseconds timeout);
+
+  const TaskGroup& tasks_;
+  http::ConnectionPool connections_;
+};
+
+}  // namespace cardswap

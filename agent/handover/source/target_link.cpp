@@ -1,0 +1,327 @@
+#include "agent/handover/source/target_link.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/criu/data_devices.h"
+#include "agent/handover/base/data_plane.h"
+#include "agent/handover/base/standby_warning.h"
+#include "agent/handover/source/process_needs.h"
+#include "agent/handover/source/split_brain.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::Message;
+using handover::State;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+using Kind = Message::Kind;
+
+constexpr milliseconds kHeartbeatAnswerMax{1500};
+constexpr milliseconds kNewsWait{300};           // at the target, before the commit
+constexpr milliseconds kNewsWaitCommitted{500};  // and after it
+
+bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
+  return failed && std::ranges::find(codes, failed->code()) != codes.end();
+}
+
+}  // namespace
+
+TargetLink::TargetLink(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+                       RunningMigration& run, Migration& m, Transfer& transfer)
+    : parts_(parts), list_(list), targets_(targets), run_(run), m_(m), transfer_(transfer) {}
+
+void TargetLink::send(const Message& message) {
+  auto& target = transfer_.target;
+  // A failpoint stands between what is on disk and what it stands for.
+  const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
+  if (decides && m_.is_at_failpoint()) {
+    target.kept_back.push_back(message);
+    return;
+  }
+  if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
+  run_.spawn("tell the target of " + m_.id, call(message));
+}
+
+void TargetLink::send_kept_back() {
+  for (const auto& message : std::exchange(transfer_.target.kept_back, {})) send(message);
+}
+
+asio::awaitable<void> TargetLink::call(Message message) {
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
+  const auto asked_at = Clock::now();
+  auto& target = transfer_.target;
+  const bool awaited = target.awaited;
+  std::optional<Error> failed;
+  TargetAnswer answer;
+  try {
+    answer = co_await request(message);
+  } catch (...) {
+    if (parts_.tasks.stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
+  ++target.calls;
+  target.silent = false;
+  if (!failed && message.kind == Kind::poll && !awaited) {
+    const std::chrono::duration<double, std::milli> took = Clock::now() - asked_at;
+    target.round_trip_ms = std::min(target.round_trip_ms, took.count());
+    ++target.round_trips;
+  }
+  try {
+    on_answer(message, failed, answer, awaited);
+    target.refused_by_the_disk.clear();
+  } catch (...) {
+    // What is not on disk has not happened here: before the commit it is given up, after it the
+    // target is asked again.
+    const auto error = error_of(std::current_exception());
+    const auto failure = error.failure();
+    if (m_.is_before_commit()) {
+      run_.fail(error);
+    } else if (std::exchange(target.refused_by_the_disk, failure) != failure) {
+      spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, error.what());
+    }
+  }
+  list_.changed().notify();
+}
+
+asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
+  switch (message.kind) {
+    case Kind::reserve: {
+      auto wanted = co_await wanted_place();
+      const auto offer = co_await targets_.reserve(place().agent, std::move(wanted));
+      if (offer.accepted) co_return TargetAnswer{};
+      throw Error(
+          offer.code,
+          fmt::format("refused by {}: {}", transfer_.to, fmt::join(offer.blocked_reasons, "; ")),
+          offer.hint.empty() ? another_device(m_) : offer.hint);
+    }
+    case Kind::grant: co_return co_await targets_.grant(place(), message.content);
+    case Kind::drop: co_return co_await targets_.drop(place(), message.epoch);
+    default: break;
+  }
+  const bool committed = handover::is_committed(m_.state());
+  if (!transfer_.target.awaited && !committed) {
+    co_return co_await targets_.state(place(), kHeartbeatAnswerMax);
+  }
+  co_return co_await targets_.news(place(), transfer_.target.version,
+                                   committed ? kNewsWaitCommitted : kNewsWait);
+}
+
+/// What the place is for.
+asio::awaitable<json::object> TargetLink::wanted_place() {
+  const auto& source = parts_.jobs.at(transfer_.instance);
+  json::object body{{"migration", m_.id},
+                    {"job", to_json(source.job().spec)},
+                    {"arrive", to_string(m_.spec.arrive)},
+                    {"device", parse_destination(transfer_.to).device},
+                    {"state_bytes", source.state_bytes},
+                    {"relocatable_bytes", source.relocatable_bytes},
+                    {"homed_bytes", source.relocatable_bytes},  // its older name
+                    {"epoch", m_.epoch()},
+                    {"from", transfer_.from},
+                    {"from_api", parts_.config.listen_address().text()},
+                    {"encrypt", m_.spec.encrypt},
+                    {"framework", source.framework},
+                    {"dry_run", false}};
+  if (is_own_network(source.network)) {
+    json::array addresses;
+    for (const auto& address : own_addresses()) addresses.emplace_back(address);
+    body["addresses"] = std::move(addresses);
+  }
+  if (m_.spec.arrive == Arrival::criu) {
+    const auto examined = co_await examine_process(parts_, source.id);
+    if (!examined.reasons.empty()) {
+      throw Error(Code::refused,
+                  fmt::format("job {} cannot be moved by CRIU: {}", m_.spec.job,
+                              fmt::join(examined.reasons, "; ")),
+                  "`cardswap migrate --dry-run` looks again; --arrive standby needs none of it");
+    }
+    body["process"] = criu::to_json(examined.needs);
+  }
+  co_return body;
+}
+
+void TargetLink::on_answer(const Message& asked, const std::optional<Error>& failed,
+                           const TargetAnswer& answer, bool awaited) {
+  auto& target = transfer_.target;
+  if (asked.kind == Kind::reserve) {
+    if (failed) return run_.fail(*failed);
+    target.accepted = true;
+    target.heard = Clock::now();
+    return;
+  }
+  const auto& status = answer.status;
+  if (status) {
+    target.heard = Clock::now();
+    target.version = status->version;
+    if (m_.state() == State::preparing) target.status = *status;
+  }
+  if (m_.is_before_commit()) {
+    if (m_.failure) return;
+    if (status) on_status_before_the_commit(*status);
+    if (failed) on_call_failed(*failed, awaited);
+    return;
+  }
+  // Refused is answered: its state says why.
+  if (asked.kind == Kind::grant) {
+    target.granted =
+        !failed || is(failed, {Code::not_found, Code::conflict, Code::digest_mismatch});
+  }
+  if (failed) target.failure = failed->failure();
+  target.silent = failed && asked.kind == Kind::poll && failed->code() != Code::not_found;
+  if (asked.kind == Kind::grant && !target.granted) target.silent = true;
+  if (handover::is_committed(m_.state())) {
+    on_answer_after_the_commit(asked, failed, status);
+  } else {
+    on_answer_after_the_end(asked, failed, answer);
+  }
+}
+
+/// What it cannot be before a commit gives the migration up.
+void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
+  const auto agent = place().agent.text();
+  if (const auto wrong = not_before_a_commit(agent, status)) return run_.fail(*wrong);
+  const auto state = status.message.state;
+  if (m_.state() == State::preparing && state == TargetState::verified) {
+    return run_.fail(
+        Error(Code::protocol_mismatch,
+              fmt::format("the agent at {} says that the standby is verified, and nothing was "
+                          "sent to it",
+                          agent),
+              "is it a cardswapd of this release that listens there?"));
+  }
+  if (m_.state() == State::preparing && state == TargetState::parked) note_warning(status.warning);
+  if (m_.spec.arrive == Arrival::criu && state == TargetState::verified) {
+    auto& move = transfer_.process;
+    move.restore_ms = status.restore_ms;
+    move.driver_resume_ms = status.driver_resume_ms;
+    move.verify_ms = status.verify_ms;
+  }
+  const auto before = m_.state();
+  run_.apply(status.message);
+  if (m_.state() != before) transfer_.target.awaited = false;
+}
+
+/// A target whose agent does not answer is lost.
+void TargetLink::on_call_failed(const Error& failed, bool awaited) {
+  const bool silent = Clock::now() - transfer_.target.heard >= parts_.config.peer_silence_max;
+  if (failed.code() == Code::protocol_mismatch) return run_.fail(failed);
+  if (silent || failed.code() == Code::unreachable || failed.code() == Code::not_found) {
+    return run_.fail(
+        Error(Code::target_lost,
+              fmt::format("the agent of {} does not answer: {}", transfer_.to, failed.failure()),
+              "the job goes on where it is; look at that agent and the network"));
+  }
+  if (awaited) run_.fail(failed);
+}
+
+void TargetLink::on_answer_after_the_commit(const Message& asked,
+                                            const std::optional<Error>& failed,
+                                            const std::optional<TargetStatus>& status) {
+  if (status && handover::is_granted(status->message.state)) {
+    transfer_.downtime_ms = status->downtime_ms;
+    transfer_.clock_error_ms = status->clock_error_ms;
+    (void)transfer_.lost_time.hear(status->first_steps);
+  }
+  if (status) return run_.apply(status->message);
+  if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {
+    transfer_.target.heard = Clock::now();
+    run_.apply(Message{Kind::status, m_.epoch()});
+  }
+}
+
+/// It was given up here, or taken back.
+void TargetLink::on_answer_after_the_end(const Message& asked, const std::optional<Error>& failed,
+                                         const TargetAnswer& answer) {
+  const auto& status = answer.status;
+  const bool refused = is(failed, {Code::conflict});  // it has the job, or ends
+  if (asked.kind == Kind::drop && (refused || (m_.notice_pending() && !failed && !status))) {
+    run_.poll();
+    if (refused) return;
+  }
+  const bool is_there = status && handover::is_granted(status->message.state);
+  if (is_there && m_.own_epoch() < m_.epoch() && !answer.forced_to_target) {
+    // What was not granted here may step there by an operator's word alone.
+    spdlog::error("job {} migration {}: {} says that it was granted the job, which it was not",
+                  m_.spec.job, m_.id, transfer_.to);
+    return;
+  }
+  if (m_.state() == State::aborting && !is_there) {
+    // Unauthorized: not even the reservation got there, or it ends by this agent's silence. So it
+    // does at an agent that answers what is no answer.
+    const bool gone = asked.kind == Kind::drop
+                          ? !failed || is(failed, {Code::unreachable, Code::unauthorized,
+                                                   Code::protocol_mismatch})
+                          : status && status->message.state == TargetState::failed;
+    if (gone || is(failed, {Code::not_found})) transfer_.target.dropped = true;
+    return;
+  }
+  if (status) on_copy(status->message);
+  if (is(failed, {Code::not_found})) on_copy(Message{Kind::status, m_.epoch()});
+}
+
+/// Of a job that was taken back. On disk before it counts; a disk that refuses is tried again with
+/// what is heard next.
+void TargetLink::on_copy(const Message& status) {
+  const auto before = std::exchange(m_.copy, status.state);
+  const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
+  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, parts_.emit_event);
+  if (before != m_.copy) list_.touch(m_);
+  try {
+    run_.apply(status);
+  } catch (const Error& disk) {
+    spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
+  }
+}
+
+/// The target's agent has told its own operators; these are the job's.
+void TargetLink::note_warning(std::string warning) {
+  if (warning.empty()) return;
+  transfer_.warning = bounded_warning(std::move(warning));
+  spdlog::warn("job {} migration {}: {}", m_.spec.job, m_.id, transfer_.warning);
+  if (parts_.emit_event) {
+    parts_.emit_event({.kind = "standby_writes",
+                       .text = transfer_.warning,
+                       .job = m_.spec.job,
+                       .migration = m_.id});
+  }
+}
+
+void TargetLink::begin_sync(double handover_ms) {
+  const auto& standby = *transfer_.target.status;
+  channel::BeginSync begin;
+  begin.handover_ms = handover_ms;
+  begin.migration = m_.id;
+  begin.host = standby.data.host;
+  begin.port = standby.data.port;
+  begin.token = standby.data.token;
+  begin.data_key = standby.data.key;
+  begin.spec = m_.spec;
+  begin.transports = parts_.config.transports;
+  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  if (source != nullptr && is_own_network(source->network)) {
+    begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
+  }
+  if (source != nullptr && source->init.pid != 0) {
+    begin.transports = criu::transports_of_restored(parts_.config.transports, begin.host);
+  }
+  if (source == nullptr || !parts_.hub.send(*source, begin)) {
+    run_.fail(
+        Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job)));
+  }
+}
+
+TargetClient::ReservationRef reservation_ref(const Migration& m, const Transfer& transfer) {
+  return {http::Endpoint::tcp(parse_destination(transfer.to).agent()), m.id, m.epoch()};
+}
+
+}  // namespace cardswap

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/running_migration.h"
+#include "agent/handover/source/target_client.h"
+
+namespace cardswap {
+
+/// Where the target's agent holds the place for `transfer`.
+[[nodiscard]] TargetClient::ReservationRef reservation_ref(const Migration& m,
+                                                           const Transfer& transfer);
+
+/// Talks with the target's agent about one transfer: each message is a call, each answer an event
+/// of the migration.
+///
+/// What was heard is noted in the transfer's TargetContact. An answer that cannot be, and an agent
+/// that is lost, give the migration up before its commit; after it they decide nothing. Owned by
+/// TargetLinks; one thread.
+class TargetLink {
+ public:
+  /// All of them outlive it.
+  TargetLink(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+             RunningMigration& run, Migration& m, Transfer& transfer);
+
+  /// Returns at once. One of a kind is under way at a time: it stands for both. At a failpoint what
+  /// decides is kept back.
+  void send(const handover::Message& message);
+  void send_kept_back();
+  /// Tells the trainer where its state is taken. `handover_ms`: TargetLinks::handover_ms().
+  void begin_sync(double handover_ms);
+
+ private:
+  asio::awaitable<void> call(handover::Message message);
+  asio::awaitable<TargetAnswer> request(handover::Message message);
+  asio::awaitable<boost::json::object> wanted_place();
+  void on_answer(const handover::Message& asked, const std::optional<Error>& failed,
+                 const TargetAnswer& answer, bool awaited);
+  void on_status_before_the_commit(const TargetStatus& status);
+  void on_call_failed(const Error& failed, bool awaited);
+  void on_answer_after_the_commit(const handover::Message& asked,
+                                  const std::optional<Error>& failed,
+                                  const std::optional<TargetStatus>& status);
+  void on_answer_after_the_end(const handover::Message& asked, const std::optional<Error>& failed,
+                               const TargetAnswer& answer);
+  void on_copy(const handover::Message& status);
+  void note_warning(std::string warning);
+  [[nodiscard]] TargetClient::ReservationRef place() const {
+    return reservation_ref(m_, transfer_);
+  }
+
+  const HandoverContext& parts_;
+  MigrationList& list_;
+  TargetClient& targets_;
+  RunningMigration& run_;
+  Migration& m_;
+  Transfer& transfer_;
+};
+
+}  // namespace cardswap

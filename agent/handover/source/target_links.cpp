@@ -1,0 +1,64 @@
+#include "agent/handover/source/target_links.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+// Between equal digests and the grant, one after the other: verified and granted there, committed
+// here; the answer that it verified, and the grant.
+constexpr double kHandoverWrites = 3;
+constexpr double kHandoverAsks = 2;
+/// The shortest of them counts: one that met a busy moment would be in every prediction of the
+/// migration, and could keep it from its freeze until its time-out.
+constexpr int kRoundTripsMeasured = 3;
+
+}  // namespace
+
+TargetLinks::TargetLinks(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+                         RunningMigration& run, Migration& m)
+    : parts_(parts), list_(list), run_(run), m_(m) {
+  for (auto& transfer : m.transfers) links_.emplace_back(parts, list, targets, run, m, transfer);
+}
+
+void TargetLinks::send(const handover::Message& message) {
+  for (auto& link : links_) link.send(message);
+}
+
+void TargetLinks::begin_sync() {
+  begin_sync_is_due_ = m_.is_at_failpoint();
+  if (begin_sync_is_due_) return;
+  const auto takes_ms = handover_ms();
+  for (auto& link : links_) link.begin_sync(takes_ms);
+}
+
+void TargetLinks::send_kept_back() {
+  for (auto& link : links_) link.send_kept_back();
+  if (std::exchange(begin_sync_is_due_, false)) begin_sync();
+}
+
+asio::awaitable<void> TargetLinks::measure_round_trips() {
+  const auto measured = [](const Transfer& one) {
+    return one.target.round_trips >= kRoundTripsMeasured;
+  };
+  while (!m_.each(measured)) {
+    const auto calls = m_.calls();
+    run_.poll();
+    while (m_.calls() == calls) {
+      run_.check(run_.deadline());
+      co_await list_.changed().wait_until(run_.deadline());
+    }
+    run_.check(run_.deadline());
+  }
+}
+
+double TargetLinks::handover_ms() const {
+  double slowest_ms = 0;
+  for (const auto& transfer : m_.transfers) {
+    slowest_ms = std::max(slowest_ms, transfer.target.round_trip_ms);
+  }
+  return kHandoverWrites * parts_.journal.put_ms() + kHandoverAsks * slowest_ms;
+}
+
+}  // namespace cardswap

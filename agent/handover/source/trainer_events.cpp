@@ -1,0 +1,52 @@
+#include "agent/handover/source/trainer_events.h"
+
+#include <fmt/format.h>
+
+namespace cardswap {
+
+bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
+                        const channel::Message& message) {
+  auto* transfer = m.of(source.id);
+  if (transfer == nullptr) return false;
+  const auto mine = [&](const std::string& id) { return id == m.id; };
+  bool is_news = true;
+  if (const auto* progress = std::get_if<channel::SyncProgress>(&message)) {
+    if (!mine(progress->migration)) return false;
+    transfer->stats = progress->stats;
+  } else if (const auto* converged = std::get_if<channel::Converged>(&message)) {
+    if (!mine(converged->migration)) return false;
+    transfer->converged = true;
+    transfer->predicted_downtime_ms = converged->expected_downtime_ms;
+    transfer->predicted_stall_ms = transfer->stats.expected_stall_ms;
+    transfer->predicted_lost_ms = transfer->stats.expected_lost_ms;
+  } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
+    if (!mine(frozen->migration)) return false;
+    transfer->frozen_at = frozen->step;
+    transfer->frozen_time = std::chrono::steady_clock::now();
+    source.frozen = true;
+  } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
+    if (!mine(verified->migration)) return false;
+    transfer->verified = verified->root;
+    transfer->stats = verified->stats;
+  } else if (const auto* departed = std::get_if<channel::Departed>(&message)) {
+    if (!mine(departed->migration)) return false;
+    transfer->departed = *departed;
+  } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
+    if (mine(failed->migration)) run.fail(Error(failed->code, failed->failure, failed->hint));
+    return false;
+  } else if (const auto* released = std::get_if<channel::Released>(&message)) {
+    if (!mine(released->migration)) return false;
+    transfer->released = true;
+  } else if (std::holds_alternative<channel::Ended>(message)) {
+    run.fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
+    return false;
+  } else if (std::holds_alternative<channel::Stepped>(message)) {
+    is_news = false;  // for the timeline only
+  } else {
+    return false;
+  }
+  add_sample(m, *transfer, &source);
+  return is_news;
+}
+
+}  // namespace cardswap

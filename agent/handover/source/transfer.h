@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/handover/base/peer_answers.h"
+#include "agent/handover/protocol/protocol.h"
+#include "agent/handover/source/transfer_record.h"
+#include "migrator/core/digest.h"
+#include "migrator/wire/runtime_messages.h"
+
+namespace cardswap {
+
+/// What the source's agent hears of the target's, and waits for.
+struct TargetContact {
+  std::array<bool, handover::kMessageKinds> under_way{};  ///< what is not answered yet
+  std::uint64_t calls = 0;             ///< calls that came back, whatever came of them
+  std::uint64_t version = 0;           ///< of the last status
+  std::optional<TargetStatus> status;  ///< the last
+  std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
+  double round_trip_ms = 1e9;  ///< the shortest of those that were measured
+  int round_trips = 0;
+  bool accepted = false;  ///< the reservation
+  bool granted = false;   ///< the grant was answered, be it by a refusal: its state says which
+  bool silent = false;    ///< the last call was not answered
+  std::string failure;    ///< of the last call that failed
+  bool dropped = false;   ///< nothing is there any more, or nobody who can be told
+  bool awaited = false;   ///< somebody waits for news: it is asked for them, not for its state
+  std::string refused_by_the_disk;           ///< what was heard; logged once
+  std::vector<handover::Message> kept_back;  ///< by a failpoint
+};
+
+/// One rank of a job on its way from a process here to one at the target: its record, and what one
+/// run of the agent has heard of its two ends and forgets when it ends. What is decided is its
+/// migration's, for all ranks at once.
+struct Transfer : TransferRecord {
+  Transfer() = default;
+  /// The transfer as a former agent left it.
+  explicit Transfer(TransferRecord record) : TransferRecord(std::move(record)) {}
+
+  bool converged = false;
+  std::optional<std::uint64_t> frozen_at;  ///< the step
+  std::optional<Digest> verified;          ///< by the source's engine: what both ends hold
+  std::optional<channel::Departed> departed;
+  std::optional<std::chrono::steady_clock::time_point> frozen_time;
+  TargetContact target;
+  std::string lost;  ///< why the process here can go on no more; or empty
+  bool released = false;
+  bool continuing = false;     ///< its stopped processes are being let go on
+  bool gpus_are_back = false;  ///< and have their state in a driver again
+
+  [[nodiscard]] const TransferRecord& record() const { return *this; }
+  /// Takes what is on disk now.
+  void keep(TransferRecord record) { TransferRecord::operator=(std::move(record)); }
+};
+
+}  // namespace cardswap

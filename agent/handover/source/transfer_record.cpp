@@ -1,0 +1,103 @@
+#include "agent/handover/source/transfer_record.h"
+
+#include <boost/json.hpp>
+
+#include "agent/base/json_archive.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+
+/// What the API and the journal call by one name each.
+template <class Archive>
+void fields(Archive& a, TransferRecord& m) {
+  a("rank", m.rank);
+  a("instance", m.instance);
+  a("from", m.from);
+  a("to", m.to);
+  a.known("predicted_downtime_ms", m.predicted_downtime_ms);
+  a.known("predicted_stall_ms", m.predicted_stall_ms);
+  a.known("predicted_lost_ms", m.predicted_lost_ms);
+  const bool moved = m.downtime_ms > 0;
+  a.known("downtime_ms", m.downtime_ms, moved);
+  a.known("clock_error_ms", m.clock_error_ms, moved);
+  a.known("warning", m.warning);
+}
+
+template <class Archive>
+void fields(Archive& a, ProcessMove& m) {
+  a("freeze_ms", m.freeze_ms);
+  a("dump_ms", m.dump_ms);
+  a("ship_ms", m.ship_ms);
+  a("restore_ms", m.restore_ms);
+  a("driver_suspend_ms", m.driver_suspend_ms);
+  a("driver_resume_ms", m.driver_resume_ms);
+  a("verify_ms", m.verify_ms);
+  a("image_bytes", m.image_bytes);
+}
+
+template <class Archive>
+void fields(Archive& a, ProcessId& m) {
+  a("pid", m.pid);
+  a("start_time", m.start_time);
+}
+
+namespace {
+
+json::object process_json(const ProcessMove& process) {
+  json::object parts;
+  put_fields(parts, process);
+  // Of a process without state on a GPU there is nothing to say.
+  if (process.driver_suspend_ms <= 0) parts.erase("driver_suspend_ms");
+  if (process.driver_resume_ms <= 0) parts.erase("driver_resume_ms");
+  return parts;
+}
+
+}  // namespace
+
+std::string_view to_string(CriuPhase phase) {
+  switch (phase) {
+    case CriuPhase::departing: return "departing";
+    case CriuPhase::dumping: return "dumping";
+    case CriuPhase::shipping: return "shipping";
+    case CriuPhase::restoring: break;
+  }
+  return "restoring";
+}
+
+json::object to_json(const TransferRecord& transfer) {
+  json::object all;
+  put_fields(all, transfer);
+  all.erase("rank");
+  json::object progress;
+  put_fields(progress, transfer.stats);
+  all["progress"] = std::move(progress);
+  all["process"] = process_json(transfer.process);
+  put_lost(all, transfer.lost_time, transfer.downtime_ms);
+  return all;
+}
+
+json::object journal_record(const TransferRecord& transfer) {
+  auto record = to_json(transfer);
+  record["rank"] = transfer.rank;
+  record["lost"] = journal_record(transfer.lost_time);
+  if (transfer.keeper.pid != 0) {
+    json::object keeper;
+    put_fields(keeper, transfer.keeper);
+    record["keeper"] = std::move(keeper);
+  }
+  return record;
+}
+
+TransferRecord transfer_from_journal(const json::object& record) {
+  TransferRecord transfer;
+  take_fields(record, transfer);
+  take_fields(object_at(record, "process"), transfer.process);
+  take_fields(object_at(record, "keeper"), transfer.keeper);
+  take_fields(object_at(record, "progress"), transfer.stats);
+  transfer.lost_time = lost_time_from_journal(object_at(record, "lost"));
+  transfer.timeline = timeline_from_json(array_at(record, "timeline"));
+  return transfer;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,182 @@
+#include "agent/handover/target/criu_arrival.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/criu/handoff_dir.h"
+#include "agent/handover/base/flag_scope.h"
+#include "agent/process/child.h"
+#include "agent/process/program_beside.h"
+#include "migrator/base/ms_since.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetEvent;
+using handover::TargetState;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kVerifyMax{10};
+constexpr std::uint64_t kVerifyRateMin = 200'000'000;  // bytes a second
+
+}  // namespace
+
+std::vector<std::string> CriuArrival::prepare() {
+  const auto& config = parts_.config;
+  r_.image_token = random_hex(16);
+  if (!r_.data_key.empty()) r_.image_key = random_hex(32);
+  criu::ProcessArrival::Needs needs;
+  needs.criu = parts_.criu.tool().path;
+  needs.host = r_.image_host;
+  needs.token = r_.image_token;
+  needs.key = r_.image_key;
+  needs.job_dir = config.job_dir(r_.spec->name);
+  needs.log = needs.job_dir / ("log-" + r_.migration);
+  needs.status = needs.log.string() + ".exit";
+  needs.gpus = criu::pairs_of(r_.source_gpus, parts_.jobs.devices().at(r_.device).uuid);
+  needs.hooks = parts_.criu.hooks();
+  auto arrival = std::make_unique<criu::ProcessArrival>(parts_.context, std::move(needs));
+  r_.image_port = arrival->port();
+  criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
+                         r_.spec->user.empty() ? config.job_user : r_.spec->user);
+  arrival_ = std::move(arrival);
+  return {program_beside("cardswap-holder").string(), "--hand-over",
+          criu::handoff_socket(config, r_.migration, criu::HandoffPeer::holder).string()};
+}
+
+asio::awaitable<void> CriuArrival::arrive() {
+  std::optional<criu::ProcessArrival::Result> result;
+  std::optional<Error> failed;
+  std::function<void()> received = [this] {
+    spdlog::info("migration {}: the process image is here", r_.migration);
+    list_.touch(r_);
+  };
+  try {
+    result = co_await arrival_->restored(std::move(received));
+  } catch (...) {
+    if (parts_.tasks.stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  if (!failed) failed = take_over(*result);
+  if (failed) {
+    if (result && !std::exchange(ending_, true)) {
+      co_await end_restored(result->tree.root, result->tree.init);
+    }
+    arrival_->close();
+    run_.fail(TargetEvent::standby_failed,
+              failed->within("restore the process on " + parts_.config.host_name));
+    co_return;
+  }
+  auto& standby = parts_.jobs.at(r_.instance);
+  restored_at_ = Clock::now();
+  r_.arrived = true;
+  ++r_.version;
+  parts_.hub.take(standby, result->socket.release());
+  const auto socket = criu::handoff_socket(parts_.config, r_.migration, criu::HandoffPeer::holder);
+  parts_.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
+                                            parts_.config.runtime_socket().string(), standby.token,
+                                            standby.name(), *held_});
+  list_.changed().notify();
+  const auto most = kVerifyMax + std::chrono::seconds(r_.state_bytes / kVerifyRateMin);
+  co_await pause_for(most);
+  if (r_.side.state() == TargetState::parked) {
+    run_.fail(TargetEvent::standby_failed,
+              Error(Code::timed_out,
+                    fmt::format("the restored process of job {} did not verify its memory within "
+                                "{} s",
+                                r_.job, most.count())));
+  }
+}
+
+/// The restored process is the job's from here on. Returns why it cannot be.
+std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& result) {
+  if (!held_) {
+    return Error(Code::internal, "the process came before the memory that it needs was verified");
+  }
+  auto* standby = parts_.jobs.by_instance(r_.instance);
+  const bool lives = standby != nullptr && standby->live();
+  if (!lives || r_.side.state() == TargetState::failed) {
+    return Error(Code::cancelled, "the reservation ended meanwhile");
+  }
+  r_.image_bytes = result.image_bytes;
+  r_.restore_ms = result.restore_ms;
+  r_.driver_resume_ms = result.driver_resume_ms;
+  holder_ = standby->process;
+  standby->state_bytes = r_.state_bytes;  // what is tracked was said at the source
+  standby->relocatable_bytes = r_.relocatable_bytes;
+  try {
+    parts_.jobs.take_over(*standby, result.tree.root, result.tree.init);
+  } catch (...) {  // its journal's disk is full
+    return error_of(std::current_exception());
+  }
+  return std::nullopt;
+}
+
+bool CriuArrival::take(const channel::Message& message) {
+  if (r_.arrive != Arrival::criu || r_.arrived) return false;
+  if (const auto* verified = std::get_if<channel::Verified>(&message)) {
+    held_ = verified->root;
+    return true;
+  }
+  if (const auto* failed = std::get_if<channel::Failed>(&message)) {
+    // The source closes that connection when the process gets ready to leave.
+    return held_ && (failed->code == Code::link_lost || failed->code == Code::source_lost ||
+                     failed->code == Code::cancelled);
+  }
+  return false;
+}
+
+void CriuArrival::note_verified() {
+  if (r_.arrived && restored_at_ != Clock::time_point{}) r_.verify_ms = ms_since(restored_at_);
+}
+
+void CriuArrival::grant() {
+  if (arrival_) arrival_->grant();
+}
+
+void CriuArrival::end_standby() {
+  if (holder_.pid != 0) signal_group(holder_, SIGKILL);
+  const auto* standby = parts_.jobs.by_instance(r_.instance);
+  if (standby != nullptr && standby->live()) {
+    if (standby->init.pid != 0) return end_copy(standby->process, standby->init);
+    signal_group(standby->process, SIGKILL);
+  }
+  if (!ending_ && arrival_) arrival_->close();
+}
+
+void CriuArrival::end_copy(ProcessId root, ProcessId init) {
+  if (std::exchange(ending_, true)) return;
+  run_.spawn("end the copy of " + r_.migration, end_restored(root, init));
+}
+
+asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
+  const FlagScope ending(ending_, list_.changed());
+  co_await end_restored_tree(parts_, r_.migration, root, init);
+}
+
+asio::awaitable<void> CriuArrival::ended() {
+  while (ending_) co_await list_.changed().wait_until(Clock::now() + std::chrono::seconds(1));
+  if (!arrival_) co_return;
+  const auto init = arrival_->init();
+  if (init.pid != 0) (void)co_await wait_and_reap(init);
+}
+
+asio::awaitable<void> end_restored_tree(const HandoverContext& parts, std::string whose,
+                                        ProcessId root, ProcessId init) {
+  const auto& hooks = parts.criu.hooks();
+  try {
+    co_await parts.criu.look();
+    if (hooks.before_kill) co_await hooks.before_kill(root);
+  } catch (...) {
+    if (parts.tasks.stopping()) throw;
+    spdlog::error("migration {}: {}", whose, error_of(std::current_exception()).what());
+  }
+  signal_group(root, SIGKILL);
+  if (is_alive(init)) ::kill(init.pid, SIGKILL);
+  hooks.ended(root);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "agent/base/config.h"
+#include "agent/handover/target/reservation.h"
+#include "agent/jobs/jobs.h"
+
+namespace cardswap {
+
+/// A migration as its target knows it: under the names of a Migration, with "role": "target" and
+/// the reservation's state. `standby` is the job's record here; or none.
+[[nodiscard]] boost::json::object incoming_json(const Reservation& r, const Instance* standby,
+                                                const Config& config);
+
+}  // namespace cardswap

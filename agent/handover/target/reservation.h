@@ -1,0 +1,53 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/criu/gpu_match.h"
+#include "agent/handover/target/reservation_record.h"
+#include "agent/jobs/jobs.h"
+
+namespace cardswap {
+
+/// A place that this host holds for a job on its way in: its record, and what one run of the agent
+/// knows of it and forgets when it ends.
+///
+/// What is on disk changes as a whole: TargetExecutor writes a copy of record(), and has it kept
+/// when the disk has taken it.
+struct Reservation : ReservationRecord {
+  Reservation() = default;
+  /// The place as a former agent left it.
+  explicit Reservation(ReservationRecord record);
+
+  std::string data_key;  ///< what the data is sealed with; empty: nothing is
+  std::string image_token;
+  std::string image_key;  ///< like data_key
+  std::uint64_t image_bytes = 0;
+  std::string doubt;            ///< why the source's agent does not answer
+  std::optional<JobSpec> spec;  ///< until it has ended
+  std::string device;           ///< where the standby is started
+  bool log_gone = false;        ///< its standby's, of which a few are kept
+  std::uint64_t state_bytes = 0;
+  std::string data_peers;               ///< addresses of the source, a blank between; empty: any
+  std::string framework;                ///< of the source's program; empty: its agent does not tell
+  std::uint64_t relocatable_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
+  std::vector<criu::NeededGpu> source_gpus;        ///< arrive criu: that its process has state on
+  bool arrived = false;                            ///< arrive criu: the process was restored here
+  std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
+
+  [[nodiscard]] const ReservationRecord& record() const { return *this; }
+  /// Takes what is on disk now.
+  void keep(ReservationRecord record) { ReservationRecord::operator=(std::move(record)); }
+  /// Forgets what only the standby's start needed: many that ended are kept.
+  void forget_its_start();
+};
+
+/// to_json() for the source's agent alone: with the secrets of the ways that data takes.
+[[nodiscard]] boost::json::object to_source_json(const Reservation& reservation);
+
+}  // namespace cardswap

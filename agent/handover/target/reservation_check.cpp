@@ -1,0 +1,195 @@
+#include "agent/handover/target/reservation_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/criu/file_look.h"
+#include "agent/criu/host_match.h"
+#include "agent/handover/base/epochs.h"
+#include "agent/jobs/user_policy.h"
+#include "agent/process/user.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetState;
+
+bool is_open(TargetState state) {
+  return state == TargetState::reserved || state == TargetState::starting ||
+         state == TargetState::parked || state == TargetState::verified;
+}
+
+}  // namespace
+
+ReservationCheck::ReservationCheck(const HandoverContext& parts, const Cordons& cordons,
+                                   const Migrations& migrations, const ReservationList& list)
+    : parts_(parts), cordons_(cordons), migrations_(migrations), list_(list) {}
+
+asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here(
+    ReservationRequest wanted, Caller caller) const {
+  HostInspection seen;
+  if (wanted.arrive != Arrival::criu) {
+    try {
+      check_may_run_as(parts_.config, wanted.spec.user, caller);
+    } catch (const Error&) {
+      co_return seen;  // reserve() says so, and nothing of files is told
+    }
+    seen.no_start = co_await why_not_started(wanted.spec, parts_.config);
+    co_return seen;
+  }
+  // What this host has is nothing to tell about where no process comes anyway.
+  if (!parts_.criu.tool().usable() || !may_bring_any_rights(parts_.config, caller)) co_return seen;
+  const auto needs = criu::needs_from_json(wanted.process);
+  try {
+    const auto& name = wanted.spec.user.empty() ? parts_.config.job_user : wanted.spec.user;
+    check_may_run_as(parts_.config, wanted.spec.user, caller);
+    std::optional<JobUser> user;
+    if (!name.empty()) user = job_user(name);
+    if (user && !parts_.config.job_user.empty()) user = without_groups_like_root(std::move(*user));
+    const auto found = co_await criu::look_at_files_as(std::move(user), needs.files);
+    seen.missing = criu::what_is_missing(needs, found, parts_.config.host_name, name);
+  } catch (const Error& error) {
+    if (parts_.tasks.stopping()) throw;
+    seen.missing.push_back(fmt::format("on {}: {}", parts_.config.host_name, error.failure()));
+  }
+  co_return seen;
+}
+
+ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted,
+                                                const Caller& caller, const ListenAddress& place,
+                                                HostInspection seen) const {
+  AdmissionRequest asked;
+  asked.job = wanted.spec.name;
+  asked.device = wanted.device;
+  asked.state_bytes = wanted.state_bytes;
+  asked.devices = parts_.jobs.devices().all();
+  asked.host = parts_.config.host_name;
+  asked.by = caller.name;
+  inspect_host(wanted, caller, asked);
+  if (const auto cordon = cordons_.of(wanted.device)) {
+    asked.closed = to_string(*cordon, parts_.config.host_name);
+  }
+  Found found;
+  found.admission = admit(asked);
+  if (!place.problem.empty()) found.admission.blocked_reasons.push_back(place.problem);
+  inspect_copies(wanted, caller, found.admission);
+  const bool by_criu = wanted.arrive == Arrival::criu;
+  if (by_criu) {
+    found.source_gpus = add_blocks(wanted, caller, std::move(seen.missing), found.admission);
+  }
+  try {
+    check_may_run_as(parts_.config, wanted.spec.user, caller);
+    // What CRIU brings is restored from its image, not started: what that needs was looked at.
+    if (by_criu && !wanted.spec.user.empty()) (void)job_user(wanted.spec.user);
+    if (seen.no_start) found.admission.block(seen.no_start->failure(), seen.no_start->hint());
+  } catch (const Error& error) {
+    found.admission.block(error.failure(), error.hint());
+  }
+  return found;
+}
+
+/// What is here by that name or uid. A place is for a job that is nowhere here, or that this very
+/// agent moves from one device of this host to another: to know a uid proves nothing.
+void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Caller& caller,
+                                    AdmissionRequest& asked) const {
+  const auto& spec = wanted.spec;
+  for (const auto* instance : std::as_const(parts_.jobs).instances()) {
+    const auto& job = instance->job();
+    const bool same_uid = !spec.uid.empty() && job.uid() == spec.uid;
+    const bool same_name = job.name() == spec.name;
+    if (!instance->live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
+    if (same_name && same_uid && instance->device == wanted.device) {
+      asked.is_there = !migrations_.rehearses_within(wanted, *instance, caller);
+    } else if (!migrations_.moves_within(wanted, *instance, caller)) {
+      (same_name ? asked.name_is_taken : asked.uid_is_taken) = true;
+    }
+  }
+  const auto owner = caller.owner ? std::string() : caller.name;
+  for (const auto& r : list_.all()) {
+    const auto* standby = parts_.jobs.by_instance(r.instance);
+    if (standby == nullptr || !is_open(r.side.state())) continue;
+    if (r.owner == owner && !owner.empty()) ++asked.places;
+    const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
+    // Its own earlier one may still be on its way out.
+    if (r.owner == owner && same_uid) continue;
+    if (standby->name() == spec.name || same_uid) asked.is_on_its_way = true;
+  }
+}
+
+/// A job has one copy that goes on, and it is of the highest epoch.
+void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Caller& caller,
+                                      Admission& admission) const {
+  const auto& spec = wanted.spec;
+  const auto known = handover::known_epoch(spec.uid, parts_.jobs, migrations_, list_);
+  if (handover::is_old(wanted.epoch, known)) {
+    const auto from = requester_of(caller, wanted.from, wanted.from_api).from;
+    const auto text = fmt::format(
+        "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
+        "must not go on",
+        parts_.config.host_name, known, spec.name, wanted.epoch, from.empty() ? "elsewhere" : from);
+    spdlog::error("{}", text);
+    if (parts_.emit_event)
+      parts_.emit_event({"two_epochs", text, spec.name, wanted.device, wanted.migration});
+    admission.blocked_reasons.push_back(text);
+  }
+  for (const auto& job : parts_.jobs.all()) {
+    if (job.uid() != spec.uid || spec.uid.empty() || !job.live() || job.newer_epoch == 0) continue;
+    admission.blocked_reasons.push_back(
+        fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
+                    job.name(), parts_.config.host_name, job.name()));
+  }
+}
+
+std::vector<criu::NeededGpu> ReservationCheck::add_blocks(const ReservationRequest& wanted,
+                                                          const Caller& caller,
+                                                          std::vector<std::string> missing,
+                                                          Admission& admission) const {
+  auto needs = criu::needs_from_json(wanted.process);
+  const bool usable = parts_.criu.tool().usable();
+  // CRIU opens as root what an image names, so it can bring any right along.
+  const bool trusted = may_bring_any_rights(parts_.config, caller);
+  if (!usable) {
+    admission.block(fmt::format("{} restores no processes: {}", parts_.config.host_name,
+                                parts_.criu.tool().problem));
+  }
+  if (!trusted) {
+    const auto rule = parts_.config.job_user.empty()
+                          ? "lets nobody else be root"
+                          : "runs jobs as " + parts_.config.job_user + " only";
+    admission.block(
+        fmt::format("{} {}, and a process image brings its own rights "
+                    "(cardswapd --criu-trust-peers allows it)",
+                    parts_.config.host_name, rule));
+  }
+  if (!usable || !trusted) return {};
+  for (auto& reason : missing) admission.block(std::move(reason));
+  const auto& cuda = parts_.criu.cuda();
+  criu::OfferedGpu offered{parts_.config.host_name, wanted.device,         "", "",
+                           cuda.problem(),          cuda.can_change_gpus()};
+  for (const auto& device : parts_.jobs.devices().all()) {
+    if (device.name != offered.device || device.kind != "cuda") continue;
+    offered.uuid = device.uuid;
+    offered.model = device.model;
+  }
+  for (auto& reason : criu::why_not_on(offered, needs.gpus)) {
+    admission.block(std::move(reason));
+  }
+  return std::move(needs.gpus);
+}
+
+void ReservationCheck::check_is_new(const ReservationRequest& wanted, const Caller& caller) const {
+  const auto& id = wanted.migration;
+  const auto* leaving = parts_.jobs.find(wanted.spec.name);
+  const bool within =
+      leaving != nullptr && std::ranges::any_of(leaving->instances, [&](const Instance& instance) {
+        return migrations_.moves_within(wanted, instance, caller);
+      });
+  if (!within && migrations_.has(id)) {
+    throw Error(Code::conflict, "a migration of that id leaves this host for another one");
+  }
+  if (list_.has(id)) throw Error(Code::conflict, "this migration has a reservation already");
+}
+
+}  // namespace cardswap

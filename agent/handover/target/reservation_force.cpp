@@ -1,0 +1,67 @@
+#include "agent/handover/target/reservation_force.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace cardswap {
+
+using handover::TargetEvent;
+
+asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecision order,
+                                        const HandoverContext& parts) {
+  const bool to_target = order.to == MigrationSide::target;
+  const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;
+  auto& r = task->reservation();
+  const auto& migration = r.migration;
+  const auto refuse = [&] {
+    return Error(
+        Code::conflict,
+        fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
+                    to_string(r.side.state()), parts.config.host_name, to_string(order.to)),
+        "`cardswap status` on both hosts shows where the job is");
+  };
+  if (handover::TargetSide(r.side).on(event).empty()) throw refuse();
+  std::string says;
+  if (to_target) {
+    try {
+      const auto decision = (co_await task->source().ask()).message.decision;
+      if (decision == handover::Decision::aborted) says = "aborted";
+      if (decision == handover::Decision::pending) says = "pending";
+    } catch (...) {  // its agent does not answer: that is what the word is for
+      if (parts.tasks.stopping()) throw;
+    }
+  }
+  if (!says.empty() && !order.overrule) {
+    throw Error(Code::conflict,
+                fmt::format("the job of migration {} is at {}: its agent answers, and says {}",
+                            migration, r.from, says),
+                "it goes on there; --overrule takes it here all the same, and makes the copy there "
+                "stand for good");
+  }
+  auto next = r.side;
+  const auto effects = next.on(event);
+  if (effects.empty()) throw refuse();
+  const auto* standby = parts.jobs.by_instance(r.instance);
+  const auto name = standby != nullptr ? standby->name() : std::string();
+  const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
+                                migration, to_string(order.to), order.by);
+  spdlog::warn("{}", text);
+  const auto before = r.side.state();
+  const auto forced_before = std::exchange(r.forced, order.to);
+  const auto error_before = r.error;
+  if (!to_target) r.error = Error(Code::cancelled, "an operator gave the job back to the source");
+  try {
+    task->executor().apply(next, effects);
+  } catch (...) {
+    if (r.side.state() == before) {
+      r.forced = forced_before;
+      r.error = error_before;
+    }
+    throw;
+  }
+  if (parts.emit_event) parts.emit_event({"forced", text, name, {}, migration});
+  task->tell_source();
+}
+
+}  // namespace cardswap

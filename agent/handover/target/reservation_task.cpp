@@ -1,0 +1,176 @@
+#include "agent/handover/target/reservation_task.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/target/reservation_cancel.h"
+
+namespace cardswap {
+namespace {
+
+using handover::Message;
+using handover::TargetEvent;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kSourceSilenceMax{10};
+constexpr milliseconds kLookAtSourceEvery{500};
+
+}  // namespace
+
+ReservationTask::ReservationTask(const HandoverContext& parts, ReservationList& list,
+                                 Reservation& r, const milliseconds& park_max)
+    : parts_(parts),
+      list_(list),
+      r_(r),
+      park_max_(park_max),
+      source_(parts, list, *this, r),
+      arrival_(parts, list, *this, r),
+      executor_(parts, list, r, source_, arrival_),
+      standby_(parts, list, *this, r, arrival_) {}
+
+void ReservationTask::spawn(std::string name, asio::awaitable<void> work) {
+  parts_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
+}
+
+void ReservationTask::fail(TargetEvent event, Error error) {
+  executor_.fail(event, std::move(error));
+}
+
+asio::awaitable<void> ReservationTask::start_standby() {
+  const auto& spec = *r_.spec;
+  spdlog::info("job {} migration {} reserved {} on {} for {}{}", spec.name, r_.migration,
+               format_size(r_.state_bytes), r_.device, r_.from.empty() ? "somebody" : r_.from,
+               r_.owner.empty() ? "" : ", by " + r_.owner);
+  std::vector<std::string> stand_in;
+  if (r_.arrive == Arrival::criu) stand_in = arrival_.prepare();
+  const bool arrives = !stand_in.empty();
+  const auto instance = parts_.jobs
+                            .add_standby(spec, {.migration = r_.migration,
+                                                .epoch = r_.side.record().epoch,
+                                                .device = r_.device,
+                                                .reserved_bytes = r_.state_bytes,
+                                                .came_from = r_.from})
+                            .id;
+  list_.set_instance(r_, instance);
+  co_await parts_.jobs.start(instance, std::move(stand_in));
+  auto* standby = parts_.jobs.by_instance(instance);
+  if (standby == nullptr) co_return;               // its end was told
+  if (r_.side.state() != TargetState::reserved) {  // the place was given up meanwhile
+    signal_group(standby->process, SIGKILL);
+    co_return;
+  }
+  r_.heard_at = Clock::now();
+  if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
+  parts_.jobs.set_state(*standby, InstanceState::standby);
+  executor_.apply(TargetEvent::standby_started);
+  spawn("watch the source of " + r_.migration, watch_source());
+}
+
+/// A source that is silent before the state was verified is given up; after it, it is asked for its
+/// decision for as long as it takes.
+asio::awaitable<void> ReservationTask::watch_source() {
+  std::string told;
+  while (!r_.granted() && r_.side.state() != TargetState::failed) {
+    co_await pause_for(kLookAtSourceEvery);
+    const bool starts =
+        r_.side.state() == TargetState::reserved || r_.side.state() == TargetState::starting;
+    if (starts && Clock::now() - made_at_ > park_max_) {
+      fail(TargetEvent::standby_failed,
+           Error(Code::timed_out,
+                 fmt::format("the standby on {} did not park within {} s", parts_.config.host_name,
+                             park_max_ / seconds(1)),
+                 "its log is on that host; does the program reach its first step there?"));
+      continue;
+    }
+    if (Clock::now() - r_.heard_at < kSourceSilenceMax) continue;
+    try {
+      fail(TargetEvent::source_silent,
+           Error(Code::source_lost,
+                 fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
+    } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
+      if (parts_.tasks.stopping()) throw;
+      const auto error = error_of(std::current_exception());
+      if (std::exchange(told, error.failure()) != told) {
+        spdlog::error("migration {}: {}", r_.migration, error.what());
+      }
+    }
+  }
+}
+
+void ReservationTask::resume() {
+  fail(TargetEvent::restarted,
+       Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
+  auto* instance = parts_.jobs.by_instance(r_.instance);
+  const bool lives = instance != nullptr && instance->live();
+  // Granted, and on a full disk its own record was not written after that.
+  if (r_.granted() && lives && instance->job().standby) {
+    parts_.jobs.promote(instance->job(), r_.side.record().epoch);
+  }
+  tell_source();
+  if (lives) return;  // its end will be told
+  fail(TargetEvent::standby_ended,
+       Error(Code::target_lost, "the standby ended while the target's agent was away"));
+}
+
+void ReservationTask::grant(handover::Epoch epoch, const handover::Content& content) {
+  const auto before = r_.side.state();
+  executor_.apply(Message{Message::Kind::grant, epoch, content});
+  if (r_.granted()) return;
+  if (r_.side.state() != before) {
+    throw Error(Code::digest_mismatch,
+                fmt::format("the grant of migration {} is for another state", r_.migration));
+  }
+  throw Error(before == TargetState::failed ? Code::not_found : Code::conflict,
+              fmt::format("migration {} is {} here and cannot be granted", r_.migration,
+                          to_string(before)));
+}
+
+asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
+  const auto own = r_.side.record().epoch;
+  const bool taken_back = epoch > own;
+  const bool gone = r_.side.state() == TargetState::stopping;
+  if ((r_.granted() && !taken_back) || gone) {
+    throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
+                                            r_.migration, parts_.config.host_name));
+  }
+  source_.heard();
+  if (!r_.error) {
+    r_.error = Error(Code::cancelled, taken_back ? "an operator gave the job back to the source"
+                                                 : "the source's agent gave the migration up");
+  }
+  const auto state = r_.side.state();
+  executor_.apply(Message{Message::Kind::drop, taken_back ? epoch : own});
+  if (r_.side.state() != state) spdlog::warn("migration {}: {}", r_.migration, r_.error->what());
+  const auto* instance = parts_.jobs.by_instance(r_.instance);
+  const bool ended = instance == nullptr || !instance->live();
+  if (r_.side.state() == TargetState::superseded && ended) {
+    fail(TargetEvent::standby_ended,
+         Error(Code::target_lost, "it had ended before the job was taken back"));
+  }
+  co_await arrival_.ended();
+  if (r_.side.state() != TargetState::superseded) {
+    co_await parts_.jobs.stop(r_.instance, milliseconds(0));
+  }
+}
+
+asio::awaitable<void> ReservationTask::cancel(std::string by) {
+  check_cancel(r_, parts_.config.host_name);
+  // No grant can have been given: the source's agent waits for the word that it is verified.
+  fail(TargetEvent::drop,
+       Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration,
+                                          parts_.config.host_name)));
+  co_await arrival_.ended();
+  co_await parts_.jobs.stop(r_.instance, milliseconds(0));
+}
+
+void ReservationTask::tell_source() {
+  if (r_.side.record().notice_pending) spawn("tell the source of " + r_.migration, source_.tell());
+}
+
+}  // namespace cardswap

@@ -1,0 +1,205 @@
+#include "agent/handover/target/reservations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/handover/target/reservation_force.h"
+#include "agent/handover/target/standby_logs.h"
+
+namespace cardswap {
+namespace {
+
+using handover::Message;
+using handover::TargetEvent;
+using handover::TargetState;
+using Clock = std::chrono::steady_clock;
+
+/// The record of the place that is given.
+Reservation reservation_for(const ReservationRequest& wanted, const Caller& caller,
+                            const ListenAddress& place, std::vector<criu::NeededGpu> source_gpus) {
+  const auto requester = requester_of(caller, wanted.from, wanted.from_api);
+  Reservation made;
+  made.migration = wanted.migration;
+  made.from = requester.from;
+  made.from_api = requester.from_api;
+  made.data_host = made.image_host = place.host;
+  if (!caller.owner) made.owner = caller.name;
+  made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
+  made.data_token = random_hex(16);
+  if (wanted.encrypt) made.data_key = random_hex(32);
+  made.heard_at = Clock::now();
+  made.job = wanted.spec.name;
+  made.spec = wanted.spec;
+  made.device = wanted.device;
+  made.state_bytes = wanted.state_bytes;
+  made.framework = wanted.framework;
+  made.arrive = wanted.arrive;
+  made.source_gpus = std::move(source_gpus);
+  made.relocatable_bytes = wanted.relocatable_bytes;
+  return made;
+}
+
+}  // namespace
+
+Reservations::Reservations(const HandoverContext& parts, const Cordons& cordons,
+                           const Migrations& migrations)
+    : parts_(parts),
+      list_(parts.context, parts.config, parts.journal,
+            {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
+             .forgetting =
+                 [this](const Reservation& r) {
+                   tasks_.erase(r.migration);
+                   if (!r.job.empty()) (void)parts_.jobs.standby_logs().forget(r.job, r.migration);
+                 }}),
+      check_(parts_, cordons, migrations, list_) {}
+
+std::shared_ptr<ReservationTask> Reservations::task_of(Reservation& r) {
+  auto& task = tasks_[r.migration];
+  if (!task) task = std::make_shared<ReservationTask>(parts_, list_, r, park_max);
+  return task;
+}
+
+bool Reservations::is_in_use(const Reservation& r) const {
+  const auto found = tasks_.find(r.migration);
+  const auto* instance = parts_.jobs.by_instance(r.instance);
+  return (found != tasks_.end() && found->second->is_pinned()) ||
+         (instance != nullptr && instance->live());
+}
+
+void Reservations::resume_after_restart() {
+  for (auto& r : list_.all()) task_of(r)->resume();
+  end_copies();
+  std::erase_if(tasks_, [](const auto& one) {
+    return !one.second->is_pinned() && is_over(one.second->reservation().side.state());
+  });
+  take_up_logs(list_.all(), parts_.jobs, parts_.config);
+  forget_old();
+}
+
+void Reservations::forget_old() {
+  prune_logs(list_.all(), parts_.jobs);
+  list_.forget_old();
+}
+
+bool Reservations::is_granted(const Instance& standby) const {
+  const auto* r = list_.of(standby);
+  return r != nullptr && r->granted();
+}
+
+bool Reservations::keeps(const Instance& standby) const {
+  // A copy that outlived its agent lets its GPUs go before it is ended, in
+  // resume_after_restart().
+  return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
+}
+
+/// Those of a former agent, with which they should have ended: known as jobs' processes, or, for as
+/// long as a driver was at work on them, by its journal only.
+void Reservations::end_copies() {
+  const auto end = [this](std::string whose, const ProcessId& root, const ProcessId& init) {
+    parts_.tasks.spawn("end the copy of " + whose, end_restored_tree(parts_, whose, root, init));
+  };
+  auto unknown = parts_.criu.cuda().trees(criu::CudaIntent::Side::target);
+  for (const auto* instance : parts_.jobs.instances()) {
+    const auto& job = instance->job();
+    std::erase(unknown, instance->process);
+    if (!job.standby || !instance->live() || instance->init.pid == 0) continue;
+    if (is_granted(*instance)) continue;
+    if (list_.has(job.migration)) {
+      task_of(list_.at(job.migration))->end_copy(instance->process, instance->init);
+    } else {
+      end(job.migration, instance->process, instance->init);
+    }
+  }
+  for (const auto& root : unknown) end(fmt::format("process {}", root.pid), root, {});
+}
+
+asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller caller,
+                                             ListenAddress place, HostInspection seen) {
+  auto found = check_.check(wanted, caller, place, std::move(seen));
+  auto& admission = found.admission;
+  if (!admission.blocked_reasons.empty() || wanted.dry_run) {
+    co_return Offer{.accepted = admission.blocked_reasons.empty(),
+                    .code = admission.no_memory ? Code::no_memory : Code::refused,
+                    .blocked_reasons = std::move(admission.blocked_reasons),
+                    .hint = std::move(admission.hint)};
+  }
+  forget_old();
+  check_.check_is_new(wanted, caller);
+  auto& r = list_.add(reservation_for(wanted, caller, place, std::move(found.source_gpus)));
+  const Pin task(task_of(r));
+  try {
+    task->apply(Message{Message::Kind::reserve, wanted.epoch});
+    co_await task->start_standby();
+  } catch (...) {
+    if (parts_.tasks.stopping()) throw;
+    if (r.side.state() == TargetState::nothing) {  // nothing is on disk
+      tasks_.erase(wanted.migration);
+      list_.take_back_the_last();
+      throw;
+    }
+    // Not `standby_ended`: it may have a process by now, or a listener for its image.
+    task->fail(TargetEvent::standby_failed,
+               error_of(std::current_exception())
+                   .within(fmt::format("start the standby of {} on {}", wanted.spec.name,
+                                       parts_.config.host_name)));
+  }
+  if (r.side.state() == TargetState::failed && r.error) {
+    co_return Offer{.accepted = false,
+                    .code = Code::refused,
+                    .blocked_reasons = {r.error->failure()},
+                    .hint = r.error->hint()};
+  }
+  co_return Offer{.accepted = true};
+}
+
+void Reservations::heard(const std::string& migration) { task_of(at(migration))->source().heard(); }
+
+void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
+                         std::uint64_t step) {
+  heard(migration);
+  task_of(at(migration))->grant(epoch, content_from(root, step));
+}
+
+asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t epoch) {
+  const Pin task(task_of(at(migration)));
+  co_await task->drop(epoch);
+}
+
+asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision order) {
+  Pin task(task_of(at(migration)));
+  co_await force_reservation(std::move(task), std::move(order), parts_);
+}
+
+asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {
+  const Pin task(task_of(at(migration)));
+  co_await task->cancel(std::move(by));
+}
+
+/// Until its first step is recorded its source may take it back; and after it was taken back. What
+/// came by a place whose record was damaged may be of either.
+bool may_restart(const Instance& instance, const Reservation* brought_by) {
+  if (instance.job().newer_epoch != 0) return false;
+  if (brought_by == nullptr) return instance.came_from.empty();
+  return brought_by->side.state() == TargetState::completed;
+}
+
+bool Reservations::may_restart(const Instance& instance) const {
+  return cardswap::may_restart(instance, of(instance));
+}
+
+channel::Welcome Reservations::welcome(const Instance& standby) {
+  return welcome_of(standby, of(standby), parts_.config);
+}
+
+void Reservations::on_message(Instance& standby, const channel::Message& message) {
+  if (auto* r = list_.of(standby)) task_of(*r)->standby().on_message(standby, message);
+}
+
+void Reservations::on_exit(Instance& standby) {
+  if (auto* r = list_.of(standby)) task_of(*r)->standby().on_exit(standby);
+}
+
+}  // namespace cardswap

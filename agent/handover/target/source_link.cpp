@@ -1,0 +1,157 @@
+#include "agent/handover/target/source_link.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/backoff.h"
+#include "agent/base/json_fields.h"
+#include "agent/base/validate.h"
+#include "agent/handover/base/peer_answers.h"
+#include "agent/handover/source/split_brain.h"
+#include "agent/http/client.h"
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::Message;
+using handover::TargetState;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kTellFirst{100};
+constexpr milliseconds kTellMax{2000};
+constexpr seconds kTellAgain{5};  // to one that stands
+
+}  // namespace
+
+asio::awaitable<SourceLink::DecisionAnswer> SourceLink::ask() {
+  http::Request request;
+  request.target = fmt::format("/v1/peer/decisions/{}?state={}",
+                               http::percent_encoded(r_.migration), to_string(r_.side.state()));
+  request.timeout = seconds(2);
+  request.only_of = r_.owner;  // whoever reserved the place decides, and nobody else
+  auto source = http::Endpoint::tcp(parse_address("from_api", r_.from_api));
+  const auto said = co_await http::call(std::move(source), std::move(request));
+  DecisionAnswer says;
+  static const json::object kNone;
+  const auto& answer = said.is_object() ? said.get_object() : kNone;
+  if (r_.granted() && text_at(answer, "decision") == "superseded") {
+    says.message = {
+        Message::Kind::decision, r_.side.record().epoch, {}, handover::Decision::committed};
+  } else {
+    says.message = decision_from(r_.from_api, r_.side.record().epoch, said);
+  }
+  const auto own_epoch = number_at(answer, "own_epoch");
+  says.own_epoch = validate::count("own_epoch", own_epoch, validate::kEpochMax);
+  says.stands = text_at(answer, "copy") == "frozen";
+  co_return says;
+}
+
+void SourceLink::send(const Message&) {
+  if (std::exchange(asks_, true)) return;
+  run_.spawn("ask the source of " + r_.migration, call());
+}
+
+asio::awaitable<void> SourceLink::call() {
+  co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
+  std::optional<DecisionAnswer> says;
+  std::optional<Error> failed;
+  try {
+    says = co_await ask();
+  } catch (...) {
+    if (parts_.tasks.stopping()) throw;
+    failed = error_of(std::current_exception());
+  }
+  asks_ = false;
+  try {
+    if (!says) {
+      on_call_failed(*failed);
+    } else if (r_.granted()) {
+      on_copy(*says);
+    } else {
+      on_decision(*says);
+    }
+    refused_by_the_disk_.clear();
+  } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
+    const auto error = error_of(std::current_exception());
+    if (std::exchange(refused_by_the_disk_, error.failure()) != error.failure()) {
+      spdlog::error("migration {}: {}", r_.migration, error.what());
+    }
+  }
+  list_.changed().notify();
+}
+
+/// What is no decision of its migration decides nothing.
+void SourceLink::on_call_failed(const Error& failed) {
+  if (r_.side.state() != TargetState::verified) return;
+  r_.doubt = failed.failure();
+  if (std::exchange(r_.in_doubt, true)) return;
+  const auto name = job_name("");
+  const auto text = fmt::format(
+      "migration {} is in doubt: the source's agent at {} does not tell: {}; the standby of job {} "
+      "holds its whole state here and waits",
+      r_.migration, r_.from_api, r_.doubt, name);
+  spdlog::warn("{}", text);
+  if (parts_.emit_event) parts_.emit_event({"in_doubt", text, name, {}, r_.migration});
+}
+
+void SourceLink::on_decision(const DecisionAnswer& says) {
+  heard();
+  if (says.message.decision == handover::Decision::pending) return;
+  if (says.message.decision == handover::Decision::aborted && !r_.error) {
+    r_.error = Error(Code::source_lost, "the source's agent gave the migration up");
+  }
+  run_.apply(says.message);
+}
+
+/// The job is here, by an operator's word at least; its source says what it has.
+void SourceLink::on_copy(const DecisionAnswer& says) {
+  if (!r_.side.record().notice_pending) return;
+  const bool higher = says.own_epoch > r_.side.record().epoch;
+  const bool lower = says.message.decision == handover::Decision::aborted && !higher;
+  if (lower) {
+    note_copy(LowerCopy::steps);
+  } else {
+    note_copy(says.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
+  }
+  if (higher) {
+    run_.apply(Message{Message::Kind::drop, says.own_epoch});
+  } else if (!says.stands) {
+    run_.apply(says.message);
+  }
+}
+
+void SourceLink::note_copy(std::optional<LowerCopy> copy) {
+  if (std::exchange(r_.copy, copy) == copy || !copy) return;
+  report_two_copies(r_, job_name("?"), 0, parts_.emit_event);
+}
+
+asio::awaitable<void> SourceLink::tell() {
+  Backoff retry(kTellFirst, kTellMax);
+  while (!r_.side.tick().empty()) {
+    run_.tick();
+    while (asks_) co_await list_.changed().wait_until(std::chrono::steady_clock::now() + kTellMax);
+    if (r_.copy == LowerCopy::frozen) {
+      co_await pause_for(kTellAgain);
+    } else {
+      co_await retry.wait();
+    }
+  }
+}
+
+void SourceLink::heard() {
+  r_.heard_at = std::chrono::steady_clock::now();
+  r_.in_doubt = false;
+}
+
+std::string SourceLink::job_name(const std::string& unknown) const {
+  const auto* standby = parts_.jobs.by_instance(r_.instance);
+  return standby != nullptr ? standby->name() : unknown;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/protocol/driver.h"
+#include "agent/handover/target/reservation_list.h"
+#include "agent/handover/target/running_reservation.h"
+
+namespace cardswap {
+
+/// Talks with the source's agent about one place: what was decided, and what became of the job.
+///
+/// What is no decision of its migration decides nothing: it is asked again, for as long as it
+/// takes. Owned by ReservationTask; one thread.
+class SourceLink final : public handover::Peer {
+ public:
+  /// What the source's agent answers.
+  struct DecisionAnswer {
+    handover::Message message;      ///< the decision
+    handover::Epoch own_epoch = 0;  ///< under which its own trainer goes on
+    bool stands = false;            ///< its own trainer is a copy that stands for good
+  };
+
+  /// All of them outlive it.
+  SourceLink(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
+             Reservation& r)
+      : parts_(parts), list_(list), run_(run), r_(r) {}
+
+  /// Returns at once; one question under way stands for all. Each message of a target's own is the
+  /// question what was decided: what it tells goes along.
+  void send(const handover::Message&) override;
+  /// Throws where its agent does not answer, or gives no decision.
+  [[nodiscard]] asio::awaitable<DecisionAnswer> ask();
+  /// Tells the source of a job that an operator took here, until it knows.
+  asio::awaitable<void> tell();
+  /// Notes that the source's agent lives.
+  void heard();
+
+ private:
+  asio::awaitable<void> call();
+  void on_call_failed(const Error& failed);
+  void on_decision(const DecisionAnswer& says);
+  void on_copy(const DecisionAnswer& says);
+  void note_copy(std::optional<LowerCopy> copy);
+  [[nodiscard]] std::string job_name(const std::string& unknown) const;
+
+  const HandoverContext& parts_;
+  ReservationList& list_;
+  RunningReservation& run_;
+  Reservation& r_;
+  bool asks_ = false;
+  std::string refused_by_the_disk_;  ///< what was heard; logged once
+};
+
+}  // namespace cardswap

@@ -1,0 +1,176 @@
+#include "agent/handover/target/standby_events.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/handover/base/data_plane.h"
+#include "agent/handover/base/standby_warning.h"
+#include "agent/process/log_file.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/utf8.h"
+
+namespace cardswap {
+namespace {
+
+using handover::TargetEvent;
+using handover::TargetState;
+
+constexpr double kMsMax = 1e12;
+
+/// The end of a log, for an error's text: what the program said last.
+std::string last_lines(const std::string& path) {
+  constexpr std::size_t kBytes = 400;
+  Descriptor file;
+  try {
+    file = Descriptor(open_old_log(path, O_RDONLY));
+  } catch (const Error&) {
+    return {};  // somebody put something else in its place, which is not the program's words
+  }
+  const auto size = file ? ::lseek(file.get(), 0, SEEK_END) : 0;
+  if (size <= 0) return {};
+  std::string text(kBytes, '\0');
+  const auto got = ::pread(file.get(), text.data(), text.size(),
+                           std::max<off_t>(0, size - static_cast<off_t>(text.size())));
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  for (auto& c : text) c = c == '\n' ? '|' : c;
+  return as_utf8(std::move(text));
+}
+
+std::string how_it_ended(const Instance& standby) {
+  if (standby.exit_signal) {
+    return fmt::format("was ended by signal {}", *standby.exit_signal);
+  }
+  if (standby.exit_code) return fmt::format("ended with exit {}", *standby.exit_code);
+  return "ended";
+}
+
+}  // namespace
+
+void StandbyEvents::on_message(Instance& standby, const channel::Message& message) {
+  if (arrival_.take(message)) return;
+  if (const auto* parked = std::get_if<channel::Parked>(&message)) {
+    on_parked(standby, *parked);
+  } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
+    on_verified(*verified);
+  } else if (const auto* failed = std::get_if<channel::Failed>(&message)) {
+    on_failed(*failed);
+  } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
+    // By two clocks it may be less than nothing, which the source's agent would take for no answer.
+    r_.downtime_ms = std::clamp(resumed->downtime_ms, 0.0, kMsMax);
+    r_.clock_error_ms = std::clamp(resumed->clock_error_ms, 0.0, kMsMax);
+    run_.apply(TargetEvent::standby_resumed);
+  } else if (const auto* steps = std::get_if<channel::FirstSteps>(&message)) {
+    if (steps->migration == r_.migration) on_first_steps(steps->took_ms, steps->over);
+  } else if (std::holds_alternative<channel::FirstStep>(message)) {
+    run_.apply(TargetEvent::standby_stepped);
+  } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
+    // A job whose last step was the one it moved at has no further step to take.
+    if (r_.granted() && ended->step >= r_.side.record().content.step) {
+      run_.apply(TargetEvent::standby_stepped);
+    }
+  }
+}
+
+void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& parked) {
+  const bool by_standby = r_.arrive == Arrival::standby;
+  if (by_standby && !r_.framework.empty() && r_.framework != standby.framework) {
+    run_.fail(TargetEvent::standby_failed,
+              Error(Code::refused,
+                    fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
+                                r_.framework, parts_.config.host_name, standby.framework),
+                    "the two compute other bits: install the same release on both hosts"));
+    return;
+  }
+  r_.data_host = parked.host;
+  r_.data_port = parked.port;
+  if (is_own_network(standby.network)) r_.addresses = own_addresses();
+  note_warning(standby);
+  run_.apply(TargetEvent::standby_parked);
+}
+
+/// A standby runs its program's first lines while the job trains.
+void StandbyEvents::note_warning(const Instance& standby) {
+  auto warning = standby_warning(standby, r_.job, parts_.config.host_name);
+  if (warning.empty()) return;
+  r_.warning = std::move(warning);
+  spdlog::warn("migration {}: {}", r_.migration, r_.warning);
+  if (parts_.emit_event) {
+    parts_.emit_event({.kind = "standby_writes",
+                       .text = r_.warning,
+                       .job = r_.job,
+                       .device = standby.device,
+                       .migration = r_.migration});
+  }
+}
+
+void StandbyEvents::on_verified(const channel::Verified& verified) {
+  arrival_.note_verified();
+  try {
+    run_.apply(handover::Content{verified.root, verified.step});
+  } catch (const Error& disk) {
+    // The source is frozen and waits for this record: better it learns that there is none.
+    if (r_.side.state() != TargetState::parked) throw;
+    run_.fail(TargetEvent::standby_failed,
+              disk.within("hold the state on " + parts_.config.host_name));
+  }
+}
+
+void StandbyEvents::on_failed(const channel::Failed& failed) {
+  // A standby that holds the whole state needs its source no more, only the decision.
+  const bool gone = failed.code == Code::link_lost || failed.code == Code::source_lost ||
+                    failed.code == Code::cancelled;
+  const bool holds = r_.side.state() == TargetState::verified && gone;
+  if ((!r_.granted() && !holds) || failed.code == Code::digest_mismatch) {
+    run_.fail(TargetEvent::standby_failed, Error(failed.code, failed.failure, failed.hint));
+  }
+}
+
+void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
+  if (!r_.granted() || r_.first_steps_over) return;
+  if (took_ms.size() == r_.first_steps.size() && !over) return;
+  r_.first_steps = std::move(took_ms);
+  for (auto& ms : r_.first_steps) ms = std::clamp(ms, 0.0, kMsMax);
+  r_.first_steps_over = over;
+  list_.touch(r_);
+  if (!over) return;
+  try {
+    list_.save(r_);
+  } catch (const Error& disk) {  // it is told while this agent runs
+    spdlog::warn("migration {}: {}", r_.migration, disk.what());
+  }
+}
+
+void StandbyEvents::on_exit(const Instance& standby) {
+  on_first_steps(r_.first_steps, true);
+  const auto said = last_lines(standby.log_path);
+  run_.fail(TargetEvent::standby_ended,
+            Error(Code::target_lost,
+                  fmt::format("the standby of job {} on {} {}{}{}", standby.name(),
+                              parts_.config.host_name, how_it_ended(standby),
+                              said.empty() ? "" : "; its last words: ", said),
+                  "the program must reach its first step there: check files, arguments and memory; "
+                  "`cardswap logs " +
+                      standby.name() + "` there shows its log"));
+}
+
+channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const Config& config) {
+  channel::Welcome welcome;
+  welcome.migration = standby.job().migration;
+  if (r != nullptr) {
+    welcome.epoch = r->granted() ? r->side.record().epoch : 0;
+    welcome.granted = r->granted();
+    welcome.data_token = r->data_token;
+    welcome.data_key = r->data_key;
+    welcome.data_host = r->image_host;
+    if (is_own_network(standby.network)) welcome.data_peers = r->data_peers;
+  }
+  welcome.transports = config.transports;
+  return welcome;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,59 @@
+#include "agent/handover/target/standby_logs.h"
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "agent/base/validate.h"
+
+namespace cardswap {
+namespace {
+
+namespace fs = std::filesystem;
+using handover::TargetState;
+
+/// Of one maker, the latest, for whoever asks why. Names of jobs cost a maker nothing.
+constexpr std::size_t kLogsOfMaker = 20;
+
+/// The migration of a standby's log, or of the exit status beside it; empty: it is neither.
+std::string migration_of(const fs::path& file) {
+  const auto name = file.stem().string();
+  if (!name.starts_with("log-") || (file.has_extension() && file.extension() != ".exit")) return {};
+  auto id = name.substr(4);
+  return validate::is_migration_id(id) ? id : std::string();
+}
+
+}  // namespace
+
+void prune_logs(std::list<Reservation>& reservations, Jobs& jobs) {
+  std::map<std::string_view, std::size_t> of_maker;
+  for (auto r = reservations.rbegin(); r != reservations.rend(); ++r) {
+    if (r->side.state() != TargetState::failed || r->log_gone || r->job.empty()) continue;
+    if (++of_maker[r->owner] <= kLogsOfMaker) continue;
+    r->log_gone = jobs.standby_logs().forget(r->job, r->migration);
+  }
+}
+
+void take_up_logs(std::list<Reservation>& reservations, Jobs& jobs, const Config& config) {
+  std::map<std::string_view, Reservation*> known;
+  for (auto& r : reservations) known.emplace(r.migration, &r);
+  std::error_code gone;
+  for (const auto& folder : fs::directory_iterator(config.job_dir("x").parent_path(), gone)) {
+    if (folder.is_symlink(gone) || !folder.is_directory(gone)) continue;
+    const auto name = folder.path().filename().string();
+    std::set<std::string> ids;
+    for (const auto& file : fs::directory_iterator(folder.path(), gone)) {
+      ids.insert(migration_of(file.path()));
+    }
+    ids.erase(std::string());
+    for (const auto& id : ids) {
+      if (const auto found = known.find(id); found != known.end()) {
+        found->second->job = name;
+      } else {
+        (void)jobs.standby_logs().forget(name, id);
+      }
+    }
+  }
+}
+
+}  // namespace cardswap

@@ -1,0 +1,120 @@
+#include "agent/handover/target/target_executor.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/criu/handoff_dir.h"
+#include "agent/handover/source/split_brain.h"
+
+namespace cardswap {
+
+using handover::Message;
+using handover::TargetSide;
+using handover::TargetState;
+using Type = handover::Effect::Type;
+
+namespace {
+
+/// Whoever asked is answered on the connection on which it asked.
+class Answered final : public handover::Peer {
+ public:
+  void send(const Message&) override {}
+};
+
+}  // namespace
+
+std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool required) {
+  auto record = r_.record();
+  record.side = next;
+  ++record.version;
+  const bool over = is_over(next.state());
+  if (over && record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
+  if (over) record.addresses = {};  // nothing is sent there any more, and many are kept
+  std::optional<Error> refused;
+  try {
+    list_.save(record);
+  } catch (const Error& error) {
+    spdlog::error("migration {}: {}", r_.migration, error.what());
+    if (required) return error;
+    refused = error;
+  }
+  r_.keep(std::move(record));
+  if (over) {
+    r_.forget_its_start();
+    criu::remove_handoff_dir(parts_.config, r_.migration, criu::HandoffPeer::holder);
+  }
+  parts_.handover_gate.note(
+      r_.migration, next.state() == TargetState::verified || next.state() == TargetState::granted);
+  spdlog::info("migration {} here: {}", r_.migration, to_string(next.state()));
+  list_.changed().notify();
+  return refused;
+}
+
+void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& next) {
+  auto* standby = parts_.jobs.by_instance(r_.instance);
+  switch (effect.type) {
+    case Type::start_standby: break;  // reserve() does, whose event it is: that may take a while
+    case Type::kill_standby: arrival_.end_standby(); break;
+    case Type::grant:
+      if (standby != nullptr) grant(*standby, effect.epoch, next);
+      break;
+    case Type::fence: {
+      auto* job = standby != nullptr ? &standby->job() : nullptr;
+      const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
+      if (job != nullptr) parts_.jobs.fence(*job, newer);
+      report_two_copies(r_, job != nullptr ? job->name() : "?", newer, parts_.emit_event);
+      break;
+    }
+    case Type::resume:
+      if (standby != nullptr) parts_.hub.send(*standby, channel::Release{r_.migration});
+      break;
+    default: break;  // a source's
+  }
+}
+
+void TargetExecutor::grant(Instance& standby, handover::Epoch epoch, const TargetSide& next) {
+  parts_.jobs.promote(standby.job(), epoch);
+  arrival_.grant();
+  parts_.hub.send(standby, channel::Grant{r_.migration, epoch, next.record().content.root});
+  spdlog::info("job {} is granted to this host under epoch {}", standby.name(), epoch);
+}
+
+void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects,
+                           handover::Peer& peer) {
+  handover::Driver<TargetSide> driver(r_.side, *this, peer);
+  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
+}
+void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects) {
+  apply(next, effects, source_);
+}
+void TargetExecutor::apply(handover::TargetEvent event) {
+  auto next = r_.side;
+  const auto effects = next.on(event);
+  apply(next, effects);
+}
+void TargetExecutor::apply(const Message& said) {
+  auto next = r_.side;
+  const auto effects = next.on(said);
+  Answered answered;
+  apply(next, effects, answered);
+}
+void TargetExecutor::apply(const handover::Content& verified) {
+  auto next = r_.side;
+  const auto effects = next.verified(verified);
+  apply(next, effects);
+}
+void TargetExecutor::tick() { apply(TargetSide(r_.side), r_.side.tick()); }
+
+void TargetExecutor::fail(handover::TargetEvent event, Error error) {
+  auto next = r_.side;
+  const auto effects = next.on(event);
+  if (next.state() != r_.side.state()) {
+    spdlog::warn("migration {}: {}", r_.migration, error.what());
+    if (!r_.error) r_.error = std::move(error);
+  }
+  apply(next, effects);
+}
+
+}  // namespace cardswap

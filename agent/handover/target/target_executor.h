@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+
+#include "agent/handover/base/handover_context.h"
+#include "agent/handover/protocol/driver.h"
+#include "agent/handover/protocol/target_side.h"
+#include "agent/handover/target/criu_arrival.h"
+#include "agent/handover/target/reservation_list.h"
+#include "agent/handover/target/source_link.h"
+
+namespace cardswap {
+
+/// Carries out what follows from an event at the target: on disk first, then to the standby and the
+/// source. The one door through which the state of a place changes.
+///
+/// Each apply() throws the disk's refusal; then nothing of it has happened. Owned by
+/// ReservationTask; one thread.
+class TargetExecutor final : public handover::Executor<handover::TargetSide> {
+ public:
+  /// All of them outlive it.
+  TargetExecutor(const HandoverContext& parts, ReservationList& list, Reservation& r,
+                 SourceLink& source, CriuArrival& arrival)
+      : parts_(parts), list_(list), r_(r), source_(source), arrival_(arrival) {}
+
+  void apply(const handover::TargetSide& next, const handover::Effects& effects);
+  void apply(handover::TargetEvent event);
+  void apply(const handover::Message& said);
+  void apply(const handover::Content& verified);
+  /// `error` is why, where the event leads somewhere and nothing was wrong before.
+  void fail(handover::TargetEvent event, Error error);
+  /// Says again what is worth saying again.
+  void tick();
+
+  // What the driver asks for
+  std::optional<Error> journal(const handover::TargetSide& next, bool required) override;
+  void execute(const handover::Effect& effect, const handover::TargetSide& next) override;
+
+ private:
+  void apply(const handover::TargetSide& next, const handover::Effects& effects,
+             handover::Peer& peer);
+  void grant(Instance& standby, handover::Epoch epoch, const handover::TargetSide& next);
+
+  const HandoverContext& parts_;
+  ReservationList& list_;
+  Reservation& r_;
+  SourceLink& source_;
+  CriuArrival& arrival_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/handover/effective_state.h"
+#include "agent/health/monitor.h"
+
+namespace cardswap::health {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::array kWords{"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+constexpr int kWarning = 1;
+constexpr int kCritical = 2;
+constexpr int kUnknown = 3;
+
+json::object breaker_json(const Guards& guards, Ms now) {
+  const bool open = guards.open(now);
+  const auto or_null = [&](json::value value) { return open ? std::move(value) : nullptr; };
+  return {{"open", open},
+          {"why", or_null(json::value(guards.why_open()))},
+          {"since_ms", or_null(guards.opened_at())},
+          {"until_ms", or_null(guards.open_until())}};
+}
+
+json::array devices_json(const DecisionEngine& engine) {
+  json::array devices;
+  for (const auto& device : engine.devices()) {
+    devices.push_back(json::object{{"device", device.name},
+                                   {"uuid", device.uuid},
+                                   {"pci", device.pci},
+                                   {"usable", engine.incidents().usable(device.name)},
+                                   {"trusted", engine.incidents().trusted(device.name)}});
+  }
+  return devices;
+}
+
+json::object moves_json(const DecisionEngine& engine, Ms now) {
+  return {{"running", engine.guards().running()},
+          {"at_once", engine.policy().moves_at_once},
+          {"last_hour", engine.guards().last_hour(now)},
+          {"per_hour", engine.policy().moves_per_hour}};
+}
+
+json::object counts_json(const HealthCounters& counts) {
+  return {{"alerts",
+           {{"taken", counts.of(AlertScope::ours)},
+            {"not_ours", counts.of(AlertScope::not_ours)},
+            {"unclear", counts.of(AlertScope::unclear)},
+            {"unreadable", counts.alerts_unreadable}}},
+          {"webhooks", {{"taken", counts.webhooks_taken}, {"refused", counts.webhooks_refused}}},
+          {"kernel_lines",
+           {{"fault", counts.of(LineFate::fault)},
+            {"unplaced", counts.of(LineFate::unplaced)},
+            {"not_kernel", counts.of(LineFate::not_kernel)},
+            {"other_host", counts.of(LineFate::other_host)},
+            {"too_old", counts.of(LineFate::too_old)}}}};
+}
+
+}  // namespace
+
+SourceCoverage Monitor::coverage() const {
+  std::vector<WatchedDevice> watched;
+  for (const auto& device : engine().devices()) {
+    const auto& given = engine().policy().devices;
+    watched.push_back({device, device.name.starts_with("cuda:"),
+                       std::any_of(given.begin(), given.end(),
+                                   [&](const auto& one) { return one.name == device.name; })});
+  }
+  return coverage_of(watched, sources(), nvml_.watched());
+}
+
+json::object Monitor::status() const {
+  int worst = engine().guards().open(now()) ? kWarning : 0;
+  std::string summary;
+  json::array incidents;
+  for (const auto& incident : engine().incidents()) {
+    const auto severity = state_of(incident);
+    auto shown = to_json(incident);
+    shown["state"] = kWords.at(static_cast<std::size_t>(severity));
+    incidents.push_back(std::move(shown));
+    if (severity == 0) continue;
+    if (severity > worst || summary.empty()) {
+      summary = fmt::format("{} {}: {}", incident.device, incident.code,
+                            incident.text.empty() ? incident.detail : incident.text);
+    }
+    worst = std::max(worst, severity);
+  }
+  if (const auto concern = concern_of(jobs_, migrations_); !concern.empty()) {
+    worst = std::max(worst, 1);
+    if (summary.empty()) summary = concern;
+  }
+  const auto open = std::count_if(engine().incidents().begin(), engine().incidents().end(),
+                                  [](const auto& incident) { return state_of(incident) > 0; });
+  if (open > 1) summary += fmt::format(" and {} more", open - 1);
+  const auto add = [&](const std::string& more) {
+    if (!more.empty()) summary += (summary.empty() ? "" : "; ") + more;
+  };
+  if (engine().guards().open(now())) add("the circuit breaker is open");
+  const auto seen = coverage();
+  add(seen.blind);
+  if (seen.blind.empty()) add(seen.half);
+  if (!seen.half.empty()) worst = std::max(worst, kWarning);
+  // A fault that is known is worse than one that may be there.
+  if (!seen.blind.empty() && worst < kCritical) worst = kUnknown;
+  if (summary.empty()) summary = fmt::format("{} devices well", engine().devices().size());
+  json::object sources;
+  for (const auto& [name, state] : this->sources()) sources[name] = state;
+  return {{"host", config_.host_name},
+          {"status", kWords.at(static_cast<std::size_t>(worst))},
+          {"code", worst},
+          {"summary", summary},
+          {"mode", engine().policy().act ? "act" : "observe"},
+          {"table", kTableVersion},
+          {"devices", devices_json(engine())},
+          {"incidents", incidents},
+          {"moves", moves_json(engine(), now())},
+          {"breaker", breaker_json(engine().guards(), now())},
+          {"sources", sources},
+          {"counts", counts_json(counts_)}};
+}
+
+}  // namespace cardswap::health

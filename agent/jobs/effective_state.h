@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "agent/jobs/instance_state.h"
+
+namespace cardswap {
+
+/// A process's state as its migrations see it, where its record does not say.
+struct EffectiveState {
+  /// What they make of it.
+  enum class Kind : std::uint8_t {
+    as_recorded,
+    frozen,    ///< it stands for a migration, or for good
+    in_doubt,  ///< it stands, and its job may run elsewhere
+  };
+  Kind kind = Kind::as_recorded;
+  std::string note;  ///< what an operator should know and do; or empty
+};
+
+/// "running", "frozen": the state of a process as users see it. `recorded`: its record's.
+[[nodiscard]] constexpr std::string_view state_word(InstanceState recorded,
+                                                    EffectiveState::Kind kind) {
+  switch (kind) {
+    case EffectiveState::Kind::as_recorded: break;
+    case EffectiveState::Kind::frozen: return "frozen";
+    case EffectiveState::Kind::in_doubt: return "in_doubt";
+  }
+  return to_string(recorded);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,175 @@
+#include "agent/jobs/job_routes.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "agent/jobs/log_limit.h"
+#include "agent/jobs/user_policy.h"
+#include "agent/process/log_file.h"
+#include "migrator/base/descriptor.h"
+#include "migrator/base/error.h"
+#include "migrator/base/utf8.h"
+
+namespace cardswap {
+
+namespace json = boost::json;
+
+namespace {
+
+std::chrono::milliseconds grace_of(const ApiRequest& request) {
+  constexpr double kGraceMaxMs = 3.6e6;
+  return std::chrono::milliseconds(
+      static_cast<std::int64_t>(std::min(request.number_or("grace_ms", 10'000), kGraceMaxMs)));
+}
+
+struct Log {
+  std::filesystem::path path;
+  bool ended = false;
+};
+
+/// The job's; where there is none of that name, that of a standby: one on its way in, else the last
+/// one that came to nothing.
+Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
+  if (const auto* job = jobs.find(name)) return {job->first().log_path, !job->live()};
+  for (const auto& job : jobs.all()) {
+    if (job.name() == name && job.standby) return {job.first().log_path, false};
+  }
+  if (is_job_name(name)) {
+    if (const auto logs = jobs.standby_logs().of(name); !logs.empty()) return {logs.front(), true};
+  }
+  throw Error(Code::not_found, fmt::format("there is no job '{}' on {}", name, config.host_name),
+              "`cardswap jobs` lists the jobs of this host");
+}
+
+json::object piece_of(const Log& log, const ApiRequest& request) {
+  const auto limit = std::clamp<std::int64_t>(request.query_or("limit", 65536), 1, 512 << 10);
+  const Descriptor file(open_old_log(log.path, O_RDONLY));
+  struct stat facts {};
+  const auto size = file && ::fstat(file.get(), &facts) == 0 ? std::int64_t{facts.st_size} : 0;
+  auto offset = request.query_or("offset", 0);
+  if (offset < 0) offset = std::max<std::int64_t>(0, size + offset);
+  const auto first = file ? first_byte_in(file.get(), size) : 0;
+  offset = std::clamp(offset, first, size);
+  std::string data(static_cast<std::size_t>(std::min(limit, size - offset)), '\0');
+  const auto got = file ? ::pread(file.get(), data.data(), data.size(), offset) : 0;
+  data.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  return {{"data", as_utf8(data)}, {"offset", offset}, {"next", offset + std::ssize(data)},
+          {"first", first},        {"size", size},     {"ended", log.ended}};
+}
+
+struct Parts {
+  Jobs& jobs;
+  const Cordons& cordons;
+  const Config& config;
+};
+
+/// For use before anything is waited for.
+Job& job_at(const Parts& parts, const ApiRequest& request) {
+  const auto& name = request.path.at("name");
+  if (auto* job = parts.jobs.find(name)) return *job;
+  throw Error(Code::not_found,
+              fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
+              "`cardswap jobs` lists the jobs of this host");
+}
+
+asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
+  json::array list;
+  for (const auto* instance : parts.jobs.instances()) {
+    if (!instance->job().superseded) list.push_back(parts.jobs.shown(*instance));
+  }
+  co_return ApiAnswer{200, json::object{{"jobs", list}}};
+}
+
+asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
+  request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
+  auto spec = job_spec_from(request.body);
+  const auto device = device_from(request.body);
+  if (const auto cordon = parts.cordons.of(parts.jobs.devices().at(device).name)) {
+    throw Error(Code::refused,
+                fmt::format("job {}: {}", spec.name, to_string(*cordon, parts.config.host_name)),
+                fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",
+                            cordon->device.empty() ? "" : "/" + cordon->device));
+  }
+  check_may_run_as(parts.config, spec.user, request.caller);
+  const auto id = co_await parts.jobs.start_primary(std::move(spec), device);
+  const auto* started = parts.jobs.by_instance(id);
+  if (started == nullptr) throw Error(Code::not_found, "the job is gone");
+  spdlog::info("job {} started as process {} on {}", started->name(), started->process.pid, device);
+  co_return ApiAnswer{201, to_json(*started)};
+}
+
+asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
+  co_return ApiAnswer{200, parts.jobs.shown(job_at(parts, request).first())};
+}
+
+asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
+  request.only({"grace_ms", "force"});
+  for (const auto& one : parts.jobs.all()) {
+    if (one.name() != request.path.at("name") || !one.standby || !one.live()) continue;
+    if (parts.jobs.find(one.name()) == nullptr) parts.jobs.check_stop(one);
+  }
+  const auto& job = job_at(parts, request);
+  const auto& shown = job.first();
+  if (shown.state == InstanceState::moved && parts.jobs.left_of(job.name()).empty()) {
+    throw Error(Code::conflict,
+                fmt::format("job {} moved to {}: ask there", job.name(), shown.moved_to),
+                fmt::format("cardswap --agent {} stop {}",
+                            shown.moved_to.substr(0, shown.moved_to.rfind('/')), job.name()));
+  }
+  if (!request.flag_or("force", false)) parts.jobs.check_stop(job);
+  std::vector<std::string> instances;
+  for (const auto& instance : job.instances) instances.push_back(instance.id);
+  json::array processes;
+  for (const auto& instance : instances) {
+    const auto met = co_await parts.jobs.stop(instance, grace_of(request));
+    for (const auto pid : met) processes.emplace_back(pid);
+  }
+  const auto* stopped = parts.jobs.by_instance(instances.front());
+  if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
+  auto answer = parts.jobs.shown(*stopped);
+  answer["ended_processes"] = std::move(processes);
+  co_return ApiAnswer{200, std::move(answer)};
+}
+
+asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
+  const auto& job = job_at(parts, request);
+  const auto name = job.name();
+  const auto state = to_string(job.first().state);
+  if (job.live()) {
+    throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
+  }
+  if (const auto left = parts.jobs.left_of(name); !left.empty()) {
+    throw Error(Code::conflict,
+                fmt::format("job {} is {}, but processes of it live on: {}", name, state,
+                            fmt::join(left, ", ")),
+                "`cardswap stop " + name + "` ends them");
+  }
+  parts.jobs.forget(name);
+  co_return ApiAnswer{200, json::object{}};
+}
+
+asio::awaitable<ApiAnswer> logs(Parts parts, ApiRequest request) {
+  const auto log = log_of(parts.jobs, parts.config, request.path.at("name"));
+  co_return ApiAnswer{200, piece_of(log, request)};
+}
+
+}  // namespace
+
+void add_job_calls(Router& router, Jobs& jobs, const Cordons& cordons, const Config& config) {
+  const auto on = calls_on(router, Parts{jobs, cordons, config});
+  on("GET", "/v1/jobs", list);
+  on("POST", "/v1/jobs", start);
+  on("GET", "/v1/jobs/{name}", show);
+  on("POST", "/v1/jobs/{name}/stop", stop);
+  on("DELETE", "/v1/jobs/{name}", forget);
+  on("GET", "/v1/jobs/{name}/logs", logs);
+}
+
+}  // namespace cardswap

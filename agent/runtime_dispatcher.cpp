@@ -1,0 +1,71 @@
+#include "agent/runtime_dispatcher.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "agent/handover/base/epochs.h"
+#include "migrator/base/error.h"
+
+namespace cardswap {
+
+RuntimeMessages::RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
+                                 Reservations& reservations, EmitEvent emit_event)
+    : jobs_(jobs),
+      state_lists_(state_lists),
+      migrations_(migrations),
+      reservations_(reservations),
+      emit_event_(std::move(emit_event)) {}
+
+channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hello& hello) {
+  instance.network = hello.network;
+  if (instance.job().standby) return reservations_.welcome(instance);
+  channel::Welcome welcome;
+  welcome.epoch = instance.job().epoch;
+  welcome.granted =
+      handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_);
+  instance.frozen = hello.frozen;
+  jobs_.set_state(instance, InstanceState::running);
+  return welcome;
+}
+
+void RuntimeMessages::dispatch(Instance& instance, const channel::Message& message) {
+  const auto& job = instance.job();
+  if (job.newer_epoch != 0) return Jobs::reapply_fence(job);  // somebody let it go on
+  if (const auto* hello = std::get_if<channel::Hello>(&message)) {
+    migrations_.on_hello(instance, *hello);
+  } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
+    note_tracked(instance, *tracked);
+  } else if (const auto* page = std::get_if<channel::StateList>(&message)) {
+    state_lists_.take(instance.id, *page);
+    return;
+  } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
+    note_step(instance, stepped->step, stepped->median_step_ms);
+  } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
+    instance.state_bytes = bounded_bytes(parked->state_bytes);
+  } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
+    note_step(instance, resumed->step, instance.median_step_ms);
+  }
+  reservations_.on_message(instance, message);
+  migrations_.on_message(instance, message);
+}
+
+void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& tracked) {
+  const auto& job = instance.job();
+  const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device));
+  if (!warning.empty()) {
+    spdlog::warn("{}", warning);
+    emit_event_({"job_size", warning, job.name(), instance.device});
+  }
+  try {
+    if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.save(job);
+  } catch (const Error& disk) {
+    // Sizes, which no decision rests on: no reason to lose what the runtime says next.
+    spdlog::warn("job {}: {}", job.name(), disk.what());
+  }
+  jobs_.changed().notify();
+}
+
+void RuntimeMessages::detached(const Instance& instance) { migrations_.on_detached(instance); }
+
+}  // namespace cardswap

@@ -1,0 +1,72 @@
+#include "migrator/engine/source/compressor.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+constexpr std::size_t kWorthTrying = 64U << 10U;
+constexpr double kGainMin = 1.08;
+constexpr double kSmallerMin = 0.98;
+constexpr unsigned kSkipMax = 32;
+constexpr std::chrono::seconds kTryEvery{5};
+constexpr double kRecent = 0.1;
+
+Codec fixed(Compression wanted) {
+  if (wanted == Compression::lz4) return Codec::lz4;
+  return wanted == Compression::zstd ? Codec::zstd : Codec::none;
+}
+
+}  // namespace
+
+Compressor::Compressor(Compression wanted) : wanted_(wanted), codec_(fixed(wanted)) {}
+
+std::optional<Compressor::Packed> Compressor::pack(std::span<const std::byte> bytes,
+                                                   ByteShuffle shuffle, double link_rate) {
+  if (wanted_ == Compression::off || bytes.size() < kPackedBytesMin) return std::nullopt;
+  if (wanted_ == Compression::automatic && link_rate >= kPackedRateMax) codec_ = Codec::none;
+  if (wanted_ == Compression::automatic && link_rate > 0 && link_rate < kPackedRateMax &&
+      bytes.size() >= kWorthTrying && Clock::now() >= try_at_) {
+    try_out(bytes, shuffle, link_rate);
+    try_at_ = Clock::now() + kTryEvery;
+  }
+  if (codec_ == Codec::none || skip_ > 0) {
+    if (skip_ > 0) --skip_;
+    count(bytes.size(), bytes.size());
+    return std::nullopt;
+  }
+  auto packed = packer_.pack(codec_, bytes, shuffle);
+  if (static_cast<double>(packed.size()) > kSmallerMin * static_cast<double>(bytes.size())) {
+    skip_ = skip_next_;
+    skip_next_ = std::min(skip_next_ * 2, kSkipMax);
+    count(bytes.size(), bytes.size());
+    return std::nullopt;
+  }
+  skip_next_ = 1;
+  count(bytes.size(), packed.size());
+  return Packed{codec_, std::move(packed)};
+}
+
+void Compressor::try_out(std::span<const std::byte> bytes, ByteShuffle shuffle, double link_rate) {
+  codec_ = Codec::none;
+  double best = kGainMin * link_rate;
+  for (const auto codec : {Codec::lz4, Codec::zstd}) {
+    const auto start = Clock::now();
+    const auto packed = packer_.pack(codec, bytes, shuffle).size();
+    const std::chrono::duration<double> took = Clock::now() - start;
+    const auto size = static_cast<double>(bytes.size());
+    const auto carried =
+        std::min(size / took.count(), link_rate * size / static_cast<double>(packed));
+    if (carried <= best) continue;
+    best = carried;
+    codec_ = codec;
+  }
+}
+
+void Compressor::count(std::size_t bytes, std::size_t sent) {
+  const auto now = static_cast<double>(bytes) / static_cast<double>(sent);
+  ratio_ += kRecent * (now - ratio_);
+}
+
+}  // namespace cardswap

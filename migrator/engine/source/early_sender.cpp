@@ -1,0 +1,134 @@
+#include "migrator/engine/source/early_sender.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+/// A program that changes its gradients in a way of its own does so in each step.
+constexpr int kInVainMax = 3;
+
+}  // namespace
+
+bool EarlySender::is_followed(ParameterId parameter, std::uint64_t step) const {
+  const auto unit = units_.of(parameter);
+  return unit && units_[*unit].is_replayed() && *units_[*unit].copied_at < step;
+}
+
+void EarlySender::watch(bool on) {
+  std::vector<bool> wanted;
+  for (std::size_t i = 0; on && i < units_.size(); ++i) {
+    const auto& unit = units_[i];
+    if (unit.gone || !unit.is_replayed() || !unit.shard.has_gradient) continue;
+    const auto parameter = static_cast<std::size_t>(unit.shard.parameter);
+    const auto known = in_vain_.find(unit.shard.parameter);
+    if (known != in_vain_.end() && known->second >= kInVainMax) continue;
+    if (wanted.size() <= parameter) wanted.resize(parameter + 1);
+    wanted[parameter] = true;
+  }
+  log_.want_early(std::move(wanted));
+}
+
+void EarlySender::take_new() {
+  while (auto copy = log_.take_early()) {
+    const auto& gradient = copy->gradient;
+    if (is_followed(gradient.parameter, copy->step) && gradient.device->is_host()) {
+      pending_.push_back({std::move(*copy)});
+    } else {
+      log_.drop_early(*copy);
+    }
+  }
+}
+
+bool EarlySender::send_piece() {
+  take_new();
+  const auto next = std::ranges::find_if(pending_, [](const Pending& pending) {
+    return pending.sent < pending.gradient().bytes.size();
+  });
+  if (next == pending_.end()) return false;
+  const auto& gradient = next->gradient();
+  if (next->number == 0) {
+    next->number = ++numbered_;
+    source_.connection.send(data::EarlyGradient{
+        next->number, static_cast<std::uint32_t>(gradient.parameter), gradient.bytes.size()});
+  }
+  const auto size =
+      std::min<std::uint64_t>(source_.options.spec.chunk_bytes, gradient.bytes.size() - next->sent);
+  const auto& unit = units_[*units_.of(gradient.parameter)];
+  const auto sent_before = source_.payloads.link_figures().sent;
+  source_.payloads.send(data::EarlyHeader{next->number, next->sent},
+                        {gradient.bytes.subspan(next->sent, size), gradient.owner},
+                        source_.state.element_size_of(unit.shard.regions.front()), true);
+  next->sent += size;
+  figures_.bytes += size;
+  figures_.wire_bytes += source_.payloads.link_figures().sent - sent_before;
+  return true;
+}
+
+void EarlySender::drop(const Pending& pending) {
+  log_.drop_early(pending.copy);
+  if (pending.number == 0) return;
+  source_.connection.send(data::EarlyDropped{pending.number, pending.sent});
+  figures_.resent += pending.sent;
+}
+
+std::optional<Factor> EarlySender::relation(const CapturedGradient& early,
+                                            const CapturedGradient& now) {
+  if (!now.device->is_host() || now.bytes.size() != early.bytes.size()) return std::nullopt;
+  if (std::memcmp(now.bytes.data(), early.bytes.data(), now.bytes.size()) == 0) return Factor{};
+  if (!source_.connection.answers().multiplies) return std::nullopt;
+  const auto& unit = units_[*units_.of(early.parameter)];
+  const auto& regions = source_.state.view().layout.regions();
+  const auto kind =
+      factor_kind(regions[static_cast<std::size_t>(unit.shard.regions.front())].dtype);
+  const auto factor = find_factor(kind, early.bytes, now.bytes, factor_);
+  if (!factor) return std::nullopt;
+  factor_ = factor;
+  return Factor{kind, *factor, digest_of(now.bytes)};
+}
+
+std::vector<std::optional<EarlySender::Claim>> EarlySender::claim(const UpdateEntry& entry) {
+  take_new();
+  std::vector<std::optional<Claim>> claims(entry.gradients.size());
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    const auto& now = entry.gradients[i];
+    const auto found = std::ranges::find_if(pending_, [&](const Pending& pending) {
+      return pending.gradient().parameter == now.parameter && pending.copy.step <= entry.step;
+    });
+    if (found == pending_.end()) continue;
+    const auto pending = std::move(*found);
+    pending_.erase(found);
+    // What was not begun goes as it is now.
+    const auto factor = pending.number == 0 ? std::nullopt : relation(pending.gradient(), now);
+    if (factor) {
+      log_.drop_early(pending.copy);  // the entry has it
+      claims[i] = Claim{pending.number, pending.sent, pending.gradient(), *factor};
+      in_vain_.erase(now.parameter);
+    } else {
+      drop(pending);
+      if (pending.number != 0) ++in_vain_[now.parameter];
+    }
+  }
+  std::erase_if(pending_, [&](const Pending& pending) {
+    if (pending.copy.step >= entry.step) return false;
+    drop(pending);
+    if (pending.number != 0) ++in_vain_[pending.gradient().parameter];
+    return true;
+  });
+  return claims;
+}
+
+void EarlySender::drop_all() {
+  take_new();
+  bool any = false;
+  for (const auto& pending : pending_) {
+    any = any || pending.number != 0;
+    drop(pending);
+  }
+  pending_.clear();
+  if (any) source_.payloads.wait_until_sent();
+}
+
+}  // namespace cardswap

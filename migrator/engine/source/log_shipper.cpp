@@ -1,0 +1,168 @@
+#include "migrator/engine/source/log_shipper.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace cardswap {
+namespace {
+
+/// The log may hold the gradients of this many steps.
+constexpr std::uint64_t kStepsHeld = 2;
+/// By which a long replay is forgotten at each further one.
+constexpr double kReplayDecay = 0.75;
+/// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
+/// then is no sign that the next one is small.
+constexpr double kStepDecay = 0.98;
+/// What a step leaves to its entry falls within a few steps once gradients go ahead.
+constexpr double kRestDecay = 0.75;
+
+}  // namespace
+
+void LogShipper::begin(std::uint64_t update_bytes) {
+  room_ = room_for_gradients(source_.state.view().devices);
+  // A step that waits until its gradients are sent needs no more memory than without a migration.
+  if (source_.options.spec.log_bytes_max == 0 && room_ < update_bytes) log_.hold_each();
+  bound(update_bytes);
+}
+
+void LogShipper::bound(std::uint64_t update_bytes) {
+  const auto asked = source_.options.spec.log_bytes_max;
+  const auto fits = std::min(kStepsHeld * update_bytes, room_);
+  log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
+}
+
+void LogShipper::note_step(const UpdateEntry& entry) {
+  const auto bytes = entry.bytes();
+  latest_step_bytes_ = entry.step == latest_step_ ? latest_step_bytes_ + bytes : bytes;
+  latest_step_ = entry.step;
+  step_bytes_ = std::max(step_bytes_, latest_step_bytes_);
+  usual_step_bytes_ =
+      std::max(latest_step_bytes_,
+               static_cast<std::uint64_t>(kStepDecay * static_cast<double>(usual_step_bytes_)));
+}
+
+void LogShipper::note_rest(const UpdateEntry& entry, std::uint64_t held, std::uint64_t ahead) {
+  const auto left = held - ahead;
+  const bool same = std::exchange(rest_step_, entry.step) == entry.step;
+  latest_rest_bytes_ = same ? latest_rest_bytes_ + left : left;
+  const auto before =
+      (ahead != 0 ? kRestDecay : kStepDecay) * static_cast<double>(usual_rest_bytes_);
+  usual_rest_bytes_ = std::max(latest_rest_bytes_, static_cast<std::uint64_t>(before));
+}
+
+/// Looked at once a step: which shards the target follows changes with what is sent.
+void LogShipper::set_early(bool on) {
+  const bool same = std::exchange(goes_early_, on) == on;
+  if (std::exchange(went_early_at_, latest_step_) == latest_step_ && same) return;
+  early_.watch(on);
+}
+
+bool LogShipper::send_early_piece() {
+  const auto before = early_.figures().bytes;
+  if (!early_.send_piece()) return false;
+  figures_.log_bytes += early_.figures().bytes - before;
+  return true;
+}
+
+void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
+                      const std::function<void()>& between_sends) {
+  const auto held = entry.bytes();
+  note_step(entry);
+  data::Update update;
+  update.number = ++sent_;
+  update.step = entry.step;
+  update.audit = entry.audit;
+  update.optimizer = entry.optimizer;
+  update.base_chunks = base_chunks;
+  update.options = std::move(entry.options);
+  std::erase_if(entry.gradients, [&](const CapturedGradient& gradient) {
+    const auto unit = units_.of(gradient.parameter);
+    return !unit || !units_[*unit].is_replayed() || *units_[*unit].copied_at >= entry.step;
+  });
+  auto claims = early_.claim(entry);
+  std::vector<Outgoing> outgoing;
+  std::uint64_t ahead = 0;
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    auto& gradient = entry.gradients[i];
+    const auto& unit = units_[*units_.of(gradient.parameter)];
+    const auto element_size = source_.state.element_size_of(unit.shard.regions.front());
+    auto& size = update.gradients.emplace_back();
+    size.parameter = static_cast<std::uint32_t>(gradient.parameter);
+    size.bytes = gradient.bytes.size();
+    auto& one = outgoing.emplace_back();
+    if (auto& claim = claims[i]) {
+      size.early = claim->number;
+      size.factor = claim->factor;
+      one = {std::move(claim->gradient), claim->number, claim->sent, element_size};
+    } else {
+      one = {std::move(gradient), 0, 0, element_size};
+    }
+    ahead += one.sent;
+  }
+  if (held != 0) note_rest(entry, held, ahead);
+  source_.connection.send(update);
+  between_sends();
+  unacknowledged_.push_back({update.number, held});
+  if (step_bytes_ != 0) bound(step_bytes_);
+  ++figures_.log_entries;
+  send_gradients(update.number, outgoing, entry.fence, between_sends);
+  if (log_.empty()) source_.payloads.wait_until_sent();
+  log_.sent();
+}
+
+void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> gradients,
+                                const Fence& after, const std::function<void()>& between_sends) {
+  const auto piece_bytes = source_.options.spec.chunk_bytes;
+  const auto sent_before = source_.payloads.link_figures().sent;
+  auto ahead = source_.payloads.read_ahead(after);
+  for (const auto& [gradient, early, sent, element_size] : gradients) {
+    // A device takes ranges, and writes to none that it is to read.
+    auto* bytes = const_cast<std::byte*>(gradient.bytes.data());  // NOLINT
+    for (std::uint64_t offset = sent; offset < gradient.bytes.size(); offset += piece_bytes) {
+      const auto size = std::min<std::size_t>(piece_bytes, gradient.bytes.size() - offset);
+      ahead.want({gradient.device.get(), {bytes + offset, size}}, element_size);
+    }
+  }
+  for (std::uint32_t i = 0; i < gradients.size(); ++i) {
+    const auto& [gradient, early, sent, element_size] = gradients[i];
+    for (std::uint64_t offset = sent; offset < gradient.bytes.size();) {
+      auto piece = source_.payloads.await(ahead);
+      const auto size = piece.bytes.size();
+      if (!piece.owner) piece.owner = gradient.owner;
+      const auto header = early != 0 ? data::BulkHeader(data::EarlyHeader{early, offset})
+                                     : data::GradientHeader{update, i, offset};
+      source_.payloads.send(header, std::move(piece), element_size, true);
+      figures_.log_bytes += size;
+      offset += size;
+      between_sends();
+      source_.figures.report(false);
+    }
+  }
+  wire_bytes_ += source_.payloads.link_figures().sent - sent_before;
+}
+
+double LogShipper::worth() const {
+  if (figures_.log_bytes == 0) return 1;
+  return static_cast<double>(wire_bytes_ + early_.figures().wire_bytes) /
+         static_cast<double>(figures_.log_bytes) * source_.payloads.link_figures().ratio;
+}
+
+void LogShipper::release_replayed() {
+  const auto& replayed = source_.connection.answers().replayed;
+  while (!unacknowledged_.empty() && unacknowledged_.front().update <= replayed.number) {
+    log_.release(unacknowledged_.front().bytes);
+    unacknowledged_.pop_front();
+  }
+  const auto log = log_.figures();
+  figures_.log_lag_bytes = log.held_bytes - log.early_bytes;
+  figures_.early_bytes = early_.figures().bytes;
+  figures_.resent_bytes = early_.figures().resent;
+  figures_.back_pressure_ms = log.back_pressure_ms;
+  figures_.hold_ms = log.hold_ms;
+  // A step may have several updates of which some cost nothing: the longest of late counts.
+  if (std::exchange(noted_, replayed.number) == replayed.number) return;
+  figures_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * figures_.replay_ms);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,118 @@
+#include "migrator/engine/source/payload_sender.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A copy from a device is ahead of the link; where it is not, it is there in so long.
+constexpr std::chrono::milliseconds kFetchPoll{1};
+/// Payloads under way take a tenth of a second of the link.
+constexpr double kWindowsASecond = 10;
+
+}  // namespace
+
+std::size_t payload_window(double rate, std::uint64_t chunk_bytes) {
+  if (rate == 0) return kPayloadsUnderWayMax;
+  return std::clamp<std::size_t>(
+      static_cast<std::size_t>(rate / kWindowsASecond / static_cast<double>(chunk_bytes)), 2,
+      kPayloadsUnderWayMax);
+}
+
+PayloadSender::PayloadSender(const SourceOptions& options, PeerConnection& connection,
+                             FreezeRequest& freeze)
+    : options_(options),
+      connection_(connection),
+      freeze_(freeze),
+      stagings_([&connection](MemoryKind kind) { return connection.direct_bytes_min(kind); },
+                options.spec.chunk_bytes),
+      cap_(options.spec.bandwidth),
+      compressor_(options.spec.compression) {}
+
+ReadAhead PayloadSender::read_ahead(Fence after) {
+  // What is packed passes through the host's memory; on a fast link nothing is.
+  const auto as_it_is = [this] {
+    return options_.spec.compression == Compression::off ||
+           (options_.spec.compression == Compression::automatic && wire_rate() > kPackedRateMax);
+  };
+  return {stagings_, std::move(after), as_it_is, compressor_};
+}
+
+StagedPayload PayloadSender::await(ReadAhead& ahead) {
+  std::optional<StagedPayload> fetched;
+  connection_.progress_until(
+      [&] {
+        fetched = ahead.next();
+        return fetched.has_value();
+      },
+      kFetchPoll);
+  return std::move(*fetched);
+}
+
+void PayloadSender::send(const data::BulkHeader& header, StagedPayload fetched,
+                         std::uint8_t element_size, bool ignore_cap) {
+  auto& payload = fetched.bytes;
+  auto& owner = fetched.owner;
+  const ByteShuffle shuffle{element_size, fetched.shuffle.done};
+  auto now = Clock::now();
+  if (connection_.bulk_in_flight() == 0 && cap_.ready_at(now) <= now) meter_.begin(now);
+  wait_for_a_slot(ignore_cap);
+  data::Packing packing;
+  const auto plain_bytes = static_cast<std::uint32_t>(payload.size());
+  if (shuffle.done) packing = {Codec::shuffled, element_size, plain_bytes};
+  if (auto packed = compressor_.pack(payload, shuffle, wire_rate())) {
+    packing = {packed->codec, element_size, plain_bytes};
+    const auto bytes = std::make_shared<std::vector<std::byte>>(std::move(packed->bytes));
+    payload = *bytes;
+    owner = bytes;
+    packed_by_ = packed->codec;
+  }
+  now = Clock::now();
+  connection_.send_bulk(data::encode(header, packing), payload, std::move(owner));
+  cap_.sent(payload.size(), now);
+  sent_ += payload.size();
+  if (freeze_.is_here()) sent_in_downtime_ += payload.size();
+  meter_.sent(payload.size(), now);
+}
+
+void PayloadSender::wait_until_sent() {
+  connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
+  end_stretch();
+}
+
+void PayloadSender::end_stretch() { meter_.end(Clock::now()); }
+
+void PayloadSender::wait_for_a_slot(bool ignore_cap) {
+  const auto window = payload_window(wire_rate(), options_.spec.chunk_bytes);
+  connection_.progress_until([&] { return connection_.bulk_in_flight() < window; });
+  for (auto ready = cap_.ready_at(Clock::now());
+       ready > Clock::now() && (ignore_cap || !freeze_.is_here());) {
+    connection_.progress(ready);
+  }
+}
+
+double PayloadSender::wire_rate() const {
+  const auto capped = static_cast<double>(cap_.bytes_per_s());
+  const auto measured = meter_.bytes_per_s();
+  if (capped == 0) return measured;
+  return measured == 0 ? capped : std::min(capped, measured);
+}
+
+LinkStats PayloadSender::link_figures() const {
+  return {.rate = wire_rate(),
+          .ratio = compressor_.ratio(),
+          .round_trip_ms = connection_.round_trip_ms(),
+          .sent = sent_,
+          .sent_in_downtime = sent_in_downtime_,
+          .measured_rate = meter_.bytes_per_s() == 0 ? 0 : wire_rate(),
+          .codec = packed_by_};
+}
+
+void PayloadSender::take_measured_rate(double bytes_per_s) { meter_.start_over(bytes_per_s); }
+
+}  // namespace cardswap

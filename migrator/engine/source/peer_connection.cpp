@@ -1,0 +1,133 @@
+#include "migrator/engine/source/peer_connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "migrator/base/steady_ns.h"
+#include "migrator/link/sealed_link.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kClockPings = 8;
+constexpr milliseconds kGoodbyeMax{100};
+
+}  // namespace
+
+PeerConnection::PeerConnection(const SourceOptions& options, std::stop_token stop)
+    : options_(options), stop_(std::move(stop)) {}
+
+PeerConnection::~PeerConnection() { close(); }
+
+void PeerConnection::connect() {
+  link_ = connect_link(options_.host, options_.port, {options_.transports, options_.peers},
+                       options_.data_key, *this);
+  {
+    const MutexLock lock(mutex_);
+    woken_ = link_.get();
+  }
+  liveness_.heard(Clock::now());
+  send(data::Authenticate{data::kMagic, data::kVersion, options_.migration, options_.token});
+}
+
+void PeerConnection::measure_clocks() {
+  for (int i = 0; i < kClockPings; ++i) {
+    const auto before = pongs_;
+    send(data::Ping{steady_ns()});
+    progress_until([&] { return pongs_ != before; });
+  }
+}
+
+void PeerConnection::wake() {
+  const MutexLock lock(mutex_);
+  if (woken_ != nullptr) woken_->wake();
+}
+
+void PeerConnection::close() noexcept {
+  {
+    const MutexLock lock(mutex_);
+    woken_ = nullptr;
+  }
+  const auto link = std::exchange(link_, nullptr);
+  if (!link) return;
+  try {
+    link->send_control(kServer, data::encode(data::Abort{"the source ended the migration"}));
+    const auto deadline = Clock::now() + kGoodbyeMax;
+    while (link->control_in_flight() != 0 && Clock::now() < deadline) link->wait(deadline);
+  } catch (const std::exception&) {
+    // The peer is gone; it notices by itself.
+  }
+}
+
+void PeerConnection::progress(Clock::time_point deadline) {
+  if (stop_.stop_requested()) throw Error(Code::cancelled, "the migration was cancelled");
+  const auto now = Clock::now();
+  if (now >= ping_due_) {
+    ping_due_ = now + kHeartbeat;
+    send(data::Ping{steady_ns()});
+  }
+  const auto in_flight = link_->bulk_in_flight();
+  link_->wait(std::min(deadline, ping_due_));
+  if (link_->bulk_in_flight() < in_flight) liveness_.heard(Clock::now());
+  if (refused_) throw Error(*refused_);
+  if (liveness_.elapsed(Clock::now()) > options_.silence_max) {
+    throw Error(
+        Code::link_lost,
+        fmt::format("nothing was heard from {} for {} ms", peer(), options_.silence_max.count()),
+        "the job goes on where it is; look at the target's agent and the network");
+  }
+}
+
+void PeerConnection::send(const data::Message& message) {
+  link_->send_control(kServer, data::encode(message));
+}
+
+void PeerConnection::send_bulk(std::vector<std::byte> header, std::span<const std::byte> payload,
+                               std::shared_ptr<const void> owner) {
+  link_->send_bulk(kServer, std::move(header), payload, std::move(owner));
+}
+
+// ---- what the target says
+
+void PeerConnection::on_control(PeerId, std::span<const std::byte> bytes) {
+  liveness_.heard(Clock::now());
+  auto message = data::decode(bytes);
+  if (auto* refuse = std::get_if<data::Refuse>(&message)) {
+    refused_ = Error(refuse->code, refuse->failure, refuse->hint);
+  } else if (const auto* pong = std::get_if<data::Pong>(&message)) {
+    take_pong(*pong);
+  } else {
+    answers_.take(std::move(message));
+    was_accepted_ = was_accepted_ || answers_.accepted;
+  }
+}
+
+std::span<std::byte> PeerConnection::reserve(PeerId, std::span<const std::byte>, std::size_t) {
+  throw Error(Code::bad_request, "the target sent a payload");
+}
+
+void PeerConnection::on_lost(PeerId, std::string_view why) {
+  refused_ = Error(was_accepted_ ? Code::link_lost : Code::unreachable,
+                   fmt::format("data link to {}: {}", peer(), why),
+                   "the job goes on where it is; look at the target's agent and the network");
+}
+
+/// The quickest answer tells most of the clocks: the least that can hide in it is waiting.
+void PeerConnection::take_pong(const data::Pong& pong) {
+  const auto now = steady_ns();
+  const auto round_trip = now - pong.sent_ns;
+  if (round_trip < 0) return;
+  ++pongs_;
+  if (best_round_trip_ns_ && *best_round_trip_ns_ <= round_trip) return;
+  best_round_trip_ns_ = round_trip;
+  clock_offset_ns_ = pong.target_ns - (pong.sent_ns + round_trip / 2);
+}
+
+std::string PeerConnection::peer() const { return link_address(options_.host, options_.port); }
+
+}  // namespace cardswap

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "migrator/base/liveness_timer.h"
+#include "migrator/base/mutex.h"
+#include "migrator/engine/program.h"
+#include "migrator/engine/source/target_answers.h"
+#include "migrator/link/link.h"
+#include "migrator/wire/data_messages.h"
+
+namespace cardswap {
+
+/// The source's connection to its target: messages in order, heartbeats, and how far the two
+/// clocks are apart.
+///
+/// The engine's thread; wake() any. Every call that waits keeps the connection alive and throws
+/// Error when the migration was cancelled, the target refused, or it is gone.
+class PeerConnection final : private LinkListener {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `options` outlive this.
+  PeerConnection(const SourceOptions& options, std::stop_token stop);
+  ~PeerConnection() override;
+
+  /// Connects and shows the token. Before any other call but wake() and close().
+  void connect();
+  void measure_clocks();
+  /// Says goodbye if there is anybody to hear it, and lets go of the link.
+  void close() noexcept;
+  /// Ends the wait that is under way, or the next one.
+  void wake();
+
+  template <class Condition>
+  void progress_until(Condition until, std::chrono::milliseconds poll = kHeartbeat) {
+    while (!until()) progress(Clock::now() + poll);
+  }
+  /// One wait: moves bytes, takes what came, sends a heartbeat when one is due.
+  void progress(Clock::time_point deadline);
+
+  void send(const data::Message& message);
+  /// Sends a payload as Link::send_bulk does.
+  void send_bulk(std::vector<std::byte> header, std::span<const std::byte> payload,
+                 std::shared_ptr<const void> owner);
+  [[nodiscard]] std::size_t bulk_in_flight() const { return link_->bulk_in_flight(); }
+  [[nodiscard]] std::optional<std::size_t> direct_bytes_min(MemoryKind kind) const {
+    return link_->direct_bytes_min(kind);
+  }
+
+  [[nodiscard]] TargetAnswers& answers() { return answers_; }
+  /// What is to be added to this host's steady_clock for the target's, and how wrong that may be.
+  [[nodiscard]] std::int64_t clock_offset_ns() const { return clock_offset_ns_; }
+  [[nodiscard]] std::int64_t clock_error_ns() const { return best_round_trip_ns_.value_or(0) / 2; }
+  [[nodiscard]] double round_trip_ms() const {
+    return static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kHeartbeat{500};
+
+  void on_control(PeerId peer, std::span<const std::byte> bytes) override;
+  std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override;
+  void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
+  void on_lost(PeerId, std::string_view why) override;
+  void take_pong(const data::Pong& pong);
+  [[nodiscard]] std::string peer() const;
+
+  const SourceOptions& options_;
+  const std::stop_token stop_;
+
+  std::unique_ptr<Link> link_;  // the engine's thread alone
+  Mutex mutex_;
+  Link* woken_ CARDSWAP_GUARDED_BY(mutex_) = nullptr;  // link_, while wake() may use it
+
+  TargetAnswers answers_;
+  bool was_accepted_ = false;  // a layout, ever
+  std::optional<Error> refused_;
+  LivenessTimer liveness_;
+  Clock::time_point ping_due_{};
+  std::uint64_t pongs_ = 0;
+  std::optional<std::int64_t> best_round_trip_ns_;
+  std::int64_t clock_offset_ns_ = 0;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,45 @@
+#include "migrator/engine/source/read_ahead.h"
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+
+namespace cardswap {
+namespace {
+
+/// Enough for a device's buffers to be all in use; host memory needs none of it.
+constexpr std::size_t kMaxReadAhead = 256;
+
+}  // namespace
+
+void ReadAhead::want(const MemoryRange& range, std::uint8_t element_size) {
+  // What is not packed is not to be shuffled either.
+  wanted_.push_back({range, range.bytes.size() < kPackedBytesMin ? std::uint8_t{1} : element_size});
+}
+
+std::optional<StagedPayload> ReadAhead::next() {
+  while (begun_ < wanted_.size() && ahead_.size() < kMaxReadAhead) {
+    auto& device = *wanted_[begun_].range.device;
+    if (device.is_host()) {
+      if (!ahead_.empty()) break;
+      return StagedPayload{wanted_[begun_++].range.bytes, {}, 0};
+    }
+    const auto left = std::span(wanted_).subspan(begun_).first(
+        std::min(wanted_.size() - begun_, kMaxReadAhead - ahead_.size()));
+    const auto others = std::ranges::find_if(
+        left, [&](const Payload& payload) { return payload.range.device != &device; });
+    auto fetched = stagings_.of(device).fetch({left.begin(), others}, after_,
+                                              {direct_(), packer_.codec() != Codec::none});
+    if (fetched.empty()) break;
+    begun_ += fetched.size();
+    std::ranges::move(fetched, std::back_inserter(ahead_));
+  }
+  if (ahead_.empty()) return std::nullopt;
+  auto& device = *wanted_[begun_ - ahead_.size()].range.device;
+  if (!stagings_.of(device).ready(ahead_.front())) return std::nullopt;
+  auto result = std::move(ahead_.front());
+  ahead_.pop_front();
+  return result;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,106 @@
+#include "migrator/engine/source/rounds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "migrator/plan/planner.h"
+
+namespace cardswap {
+namespace {
+
+// As hypervisors do it: 20 % first, 10 % more at each round that is no help.
+constexpr std::uint32_t kFirstThrottlePct = 20;
+constexpr std::uint32_t kThrottleStepPct = 10;
+constexpr std::uint32_t kMaxThrottlePct = 99;
+/// That nobody asked for by name, none smaller than the one before it: the next will be none
+/// either.
+constexpr int kMaxVainRounds = 5;
+
+void throttle_more(SourceContext& source) {
+  const auto before = source.figures.stats().throttle_pct;
+  const auto pct =
+      before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kMaxThrottlePct);
+  source.program.throttle(pct / 100.0);
+  source.figures.note_throttle(pct);
+}
+
+/// The job goes on where it is: whoever set the limit would rather have that than wait.
+[[noreturn]] void give_up(SourceContext& source) {
+  const auto& figures = source.figures;
+  const auto limit = source.options.spec.max_stall_ms;
+  source.figures.report(true);
+  throw Error(Code::not_converging,
+              fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
+                          "{:.0f} ms are allowed",
+                          figures.rounds(), figures.expected_stand_ms(), limit),
+              fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
+                          "down meanwhile with --auto-converge",
+                          figures.expected_stand_ms() * 1.3));
+}
+
+/// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
+void send_base_copy(SourceContext& source) {
+  const auto copied = source.state.send_differing(1);
+  source.figures.note_round();
+  source.figures.expect_downtime(copied);
+  source.figures.report(true);
+}
+
+}  // namespace
+
+void sync_by_rounds(SourceContext& source) {
+  using Clock = PeerConnection::Clock;
+  const auto& spec = source.options.spec;
+  auto& freeze = source.freeze;
+  auto& figures = source.figures;
+  auto& state = source.state;
+  std::uint64_t scanned_at_step = 0;
+  std::uint64_t dirty_bytes_before = 0;
+  bool offered = false;
+  int in_vain = 0;
+  Clock::time_point last_scan{};
+  // After a freeze that was put off, or a replay that did not work, the copy is there already.
+  for (auto round = figures.rounds(); !freeze.is_here(); ++round) {
+    figures.enter(round == 0 ? "base_copy" : "rounds");
+    // At most one comparison a step: nothing changes in between.
+    if (round > 0) {
+      source.connection.progress_until(
+          [&] { return freeze.is_here() || source.program.step() > scanned_at_step; });
+      if (freeze.is_here()) return;
+    }
+    scanned_at_step = source.program.step();
+    state.refresh(source.program.state_view());
+    if (round == 0) {
+      last_scan = Clock::now();
+      send_base_copy(source);
+      continue;
+    }
+    const auto dirty = state.chunks().differing(state.scan(1));
+    const auto dirty_bytes = state.chunks().bytes_in(dirty);
+    const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
+    figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
+    figures.expect_downtime(dirty_bytes);
+    const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
+    if (should_freeze({spec.max_stall_ms, figures.expected_stand_ms(), dirty_bytes,
+                       dirty_bytes_before, last_round})) {
+      figures.report_converged();
+      offered = true;
+    } else if (last_round && !offered) {
+      give_up(source);
+    } else if (spec.auto_converge && dirty_bytes_before != 0 &&
+               dirty_bytes * 2 > dirty_bytes_before) {
+      throttle_more(source);
+    } else if (spec.strategy == Strategy::automatic && dirty_bytes_before != 0) {
+      in_vain = dirty_bytes >= dirty_bytes_before && !offered ? in_vain + 1 : 0;
+      if (in_vain == kMaxVainRounds) give_up(source);
+    }
+    dirty_bytes_before = dirty_bytes;
+    last_scan = Clock::now();
+    state.send_round(dirty, false);
+    figures.note_round();
+    figures.report(true);
+  }
+}
+
+}  // namespace cardswap

@@ -1,0 +1,70 @@
+#include "migrator/engine/source/source_context.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "migrator/base/ms_since.h"
+#include "migrator/device/device.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kProbeFirst = 2U << 20U;
+constexpr std::chrono::milliseconds kProbeEnough{40};
+
+}  // namespace
+
+SourceContext::SourceContext(const SourceOptions& its_options, SourceProgram& its_program,
+                             const SourceCallbacks& its_events, std::stop_token stop)
+    : options(its_options),
+      program(its_program),
+      events(its_events),
+      connection(options, std::move(stop)),
+      figures(options, program, events, [this] { return payloads.link_figures(); }),
+      payloads(options, connection, freeze),
+      state(options, program, connection, payloads, freeze, figures) {}
+
+void SourceContext::connect() {
+  const auto start = Clock::now();
+  figures.enter("connect");
+  state.take_first_view();
+  const auto& devices = state.view().devices;
+  enter(devices);  // before a link looks for them
+  connection.connect();
+  const char* gpu_path = "";
+  if (std::ranges::any_of(devices, [](const auto& device) { return !device->is_host(); })) {
+    gpu_path = connection.direct_bytes_min(MemoryKind::cuda) ? "direct" : "staged";
+  }
+  state.introduce();
+  connection.measure_clocks();
+  figures.note_connected(ms_since(start), gpu_path);
+}
+
+void SourceContext::probe_link() {
+  figures.enter("probe");
+  const auto& chunks = state.chunks();
+  std::size_t next = 0;
+  double best = 0;
+  for (std::uint64_t bytes = kProbeFirst; next < chunks.size() && !freeze.is_here(); bytes *= 4) {
+    std::vector<ChunkId> some;
+    for (std::uint64_t sum = 0; next < chunks.size() && sum < bytes; ++next) {
+      some.push_back(static_cast<ChunkId>(next));
+      sum += chunks.spans()[next].bytes;
+    }
+    const auto start = Clock::now();
+    const auto sent_before = payloads.link_figures().sent;
+    state.send_round(some, false);
+    const auto took = Clock::now() - start;
+    // The best: a link is never faster than it is, and training slows its sender down now and then.
+    best = std::max(best, static_cast<double>(payloads.link_figures().sent - sent_before) /
+                              std::chrono::duration<double>(took).count());
+    if (took >= kProbeEnough) break;
+  }
+  payloads.take_measured_rate(best);
+}
+
+}  // namespace cardswap

@@ -1,0 +1,203 @@
+#include "migrator/engine/source/state_sender.h"
+
+#include <deque>
+#include <utility>
+
+#include "migrator/base/error.h"
+#include "migrator/core/compression.h"
+#include "migrator/device/digest_job.h"
+
+namespace cardswap {
+
+StateSender::StateSender(const SourceOptions& options, SourceProgram& program,
+                         PeerConnection& connection, PayloadSender& payloads, FreezeRequest& freeze,
+                         StatsReporter& figures)
+    : options_(options),
+      program_(program),
+      connection_(connection),
+      payloads_(payloads),
+      freeze_(freeze),
+      figures_(figures) {}
+
+void StateSender::take_first_view() { view_ = program_.state_view(); }
+
+void StateSender::introduce() {
+  chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
+  connection_.send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
+                               options_.spec.chunk_bytes, asks_what_is_held(), view_.layout});
+  await_layout_answer();
+}
+
+void StateSender::await_layout_answer() {
+  auto& answers = connection_.answers();
+  answers.accepted.reset();
+  answers.digests.reset();
+  connection_.progress_until([&] { return answers.accepted.has_value(); });
+  if (*answers.accepted != chunks_.size()) {
+    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
+  }
+  figures_.note_state(view_.layout.total_bytes());
+  if (asks_what_is_held()) await_digests(0, false);
+}
+
+/// What the target holds once `round` is over; 0: before anything was sent in this layout.
+void StateSender::await_digests(std::uint32_t round, bool final) {
+  auto& answer = connection_.answers().digests;
+  connection_.progress_until(
+      [&] { return answer && answer->round == round && answer->final == final; });
+  for (const auto& [chunk, digest] : answer->chunks) chunks_.confirm(chunk, digest);
+  target_values_ = answer->values;
+}
+
+void StateSender::refresh(StateView now) {
+  const bool same = now.layout == view_.layout;
+  if (same) {
+    view_ = std::move(now);
+    return;
+  }
+  payloads_.wait_until_sent();  // they belong to the layout that the target still has
+  view_ = std::move(now);
+  chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
+  connection_.send(data::LayoutChanged{asks_what_is_held(), view_.layout});
+  await_layout_answer();
+}
+
+/// The caller sends nothing meanwhile: what is under way is of updates and chunks that the target
+/// waits for first.
+void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base_chunks) {
+  auto& accepted = connection_.answers().accepted;
+  accepted.reset();
+  connection_.send(data::LayoutAmended{updates, base_chunks, now.layout});
+  // Until then what the target says is of the former layout.
+  connection_.progress_until([&] { return accepted.has_value(); });
+  auto chunks = chunks_.carried_over(now.layout);
+  if (*accepted != chunks.size()) {
+    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
+  }
+  chunks_ = std::move(chunks);
+  view_ = std::move(now);
+  figures_.note_state(view_.layout.total_bytes());
+}
+
+std::vector<Digest> StateSender::compare(StateView now, unsigned threads) {
+  payloads_.wait_until_sent();
+  view_ = std::move(now);
+  chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
+  auto& answers = connection_.answers();
+  answers.accepted.reset();
+  answers.digests.reset();
+  connection_.send(data::LayoutChanged{true, view_.layout});
+  auto here = scan(threads);
+  connection_.progress_until([&] { return answers.accepted.has_value(); });
+  if (*answers.accepted != chunks_.size()) {
+    throw Error(Code::layout_differs, "the target cuts the state into other chunks");
+  }
+  figures_.note_state(view_.layout.total_bytes());
+  await_digests(0, false);
+  return here;
+}
+
+std::uint8_t StateSender::element_size_of(RegionId region) const {
+  return element_bytes(view_.layout.regions()[static_cast<std::size_t>(region)].dtype);
+}
+
+std::vector<Digest> StateSender::scan(unsigned threads) {
+  const auto start = PeerConnection::Clock::now();
+  DigestJob job(ranges_of(view_, chunks_.spans()), view_.fence, threads,
+                [this] { connection_.wake(); });
+  connection_.progress_until([&] { return job.done(); });
+  figures_.note_digested(job.bytes(), PeerConnection::Clock::now() - start);
+  return job.digests();
+}
+
+void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates) {
+  const auto round = ++rounds_sent_;
+  auto left = chunks_.bytes_in(chunks);
+  figures_.note_remaining(left);
+  auto ahead = payloads_.read_ahead(view_.fence);
+  for (const auto chunk : chunks) want(chunk, ahead);
+  std::uint32_t sent = 0;
+  for (const auto chunk : chunks) {
+    if (!final && freeze_.is_here()) break;
+    send_chunk(chunk, round, ahead, final);
+    ++sent;
+    left -= chunks_.span_of(chunk).bytes;
+    figures_.note_remaining(left);
+    figures_.report(false);
+  }
+  end_round(round, sent, final, updates);
+}
+
+std::uint64_t StateSender::send_differing(unsigned threads) {
+  const auto round = ++rounds_sent_;
+  std::optional<DigestJob> digesting(std::in_place, ranges_of(view_, chunks_.spans()), view_.fence,
+                                     threads, [this] { connection_.wake(); });
+  auto& job = *digesting;
+  auto ahead = payloads_.read_ahead(view_.fence);
+  std::deque<ChunkId> differing;
+  std::size_t looked_at = 0;
+  std::uint32_t sent = 0;
+  std::uint64_t bytes = 0;
+  auto left = view_.layout.total_bytes();
+  figures_.note_remaining(left);
+  const auto look = [&] {
+    for (const auto ready = job.ready(); looked_at < ready; ++looked_at) {
+      const auto chunk = static_cast<ChunkId>(looked_at);
+      if (chunks_.digest(chunk) == job.digest(looked_at)) {
+        left -= chunks_.span_of(chunk).bytes;
+        continue;
+      }
+      bytes += chunks_.span_of(chunk).bytes;
+      differing.push_back(chunk);
+      want(chunk, ahead);
+    }
+    return !differing.empty() || job.done() || freeze_.is_here();
+  };
+  while (!freeze_.is_here()) {
+    connection_.progress_until([&] {
+      if (look()) return true;
+      job.wake_for_more();
+      return look();
+    });
+    if (differing.empty()) {
+      if (job.done()) (void)job.digests();  // throws what a device threw
+      if (looked_at == chunks_.size()) break;
+      continue;  // a freeze came, or the last ones between two looks
+    }
+    const auto chunk = differing.front();
+    differing.pop_front();
+    send_chunk(chunk, round, ahead, false);
+    ++sent;
+    left -= chunks_.span_of(chunk).bytes;
+    figures_.note_remaining(left);
+    figures_.report(false);
+  }
+  if (job.done()) figures_.note_digested(job.bytes(), job.took());
+  digesting.reset();  // a freeze may have come first
+  end_round(round, sent, false, 0);
+  return bytes;
+}
+
+void StateSender::want(ChunkId chunk, ReadAhead& ahead) const {
+  const auto& span = chunks_.span_of(chunk);
+  ahead.want(range_of(view_, span), element_size_of(span.region));
+}
+
+/// The next of `ahead`.
+void StateSender::send_chunk(ChunkId chunk, std::uint32_t round, ReadAhead& ahead, bool final) {
+  payloads_.send(data::ChunkHeader{chunk, round}, payloads_.await(ahead),
+                 element_size_of(chunks_.span_of(chunk).region), final);
+  chunks_.forget(chunk);
+}
+
+void StateSender::end_round(std::uint32_t round, std::uint32_t sent, bool final,
+                            std::uint64_t updates) {
+  connection_.progress_until([this] { return connection_.bulk_in_flight() == 0; });
+  connection_.answers().digests.reset();
+  connection_.send(data::RoundEnd{round, sent, final, updates});
+  await_digests(round, final);
+  payloads_.end_stretch();  // to the answer: what was sent last may have gone no further than a
+                            // buffer
+}
+
+}  // namespace cardswap

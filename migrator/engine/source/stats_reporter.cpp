@@ -1,0 +1,119 @@
+#include "migrator/engine/source/stats_reporter.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+constexpr std::chrono::milliseconds kReportEvery{100};
+
+}  // namespace
+
+StatsReporter::StatsReporter(const SourceOptions& options, SourceProgram& program,
+                             const SourceCallbacks& events, std::function<LinkStats()> link)
+    : options_(options), program_(program), events_(events), link_(std::move(link)) {}
+
+void StatsReporter::report(bool always) {
+  const auto now = Clock::now();
+  if (!always && now < report_due_) return;
+  report_due_ = now + kReportEvery;
+  if (events_.progress) events_.progress(stats());
+}
+
+MigrationStats StatsReporter::stats() const {
+  auto all = stats_;
+  all.median_step_ms = program_.median_step_ms();
+  const auto link = link_();
+  all.transferred = link.sent + values_bytes_;
+  all.bytes_in_downtime = link.sent_in_downtime + values_bytes_;
+  all.rate = static_cast<std::uint64_t>(link.measured_rate);
+  if (link.codec) all.compression = to_string(*link.codec);
+  all.compression_ratio = link.ratio;
+  all.log_entries = replay_.log_entries;
+  all.log_bytes = replay_.log_bytes;
+  all.log_lag_bytes = replay_.log_lag_bytes;
+  all.early_bytes = replay_.early_bytes;
+  all.resent_bytes = replay_.resent_bytes;
+  all.replay_ms = replay_.replay_ms;
+  all.back_pressure_ms = replay_.back_pressure_ms;
+  all.hold_ms = replay_.hold_ms + rehearsal_pause_ms_;
+  all.window_wait_ms = replay_.window_wait_ms;
+  all.regions_not_replayed = replay_.regions_not_replayed;
+  all.not_replayed = replay_.not_replayed;
+  all.freeze_scan_ms = freeze_.scan_ms;
+  all.freeze_send_ms = freeze_.send_ms;
+  all.freeze_verify_ms = freeze_.verify_ms;
+  return all;
+}
+
+void StatsReporter::note_connected(double setup_ms, const char* gpu_path) {
+  stats_.setup_time_ms = setup_ms;
+  stats_.gpu_path = gpu_path;
+}
+
+void StatsReporter::note_dirty_rate(double bytes_per_s) {
+  stats_.dirty_rate = static_cast<std::uint64_t>(bytes_per_s);
+}
+
+void StatsReporter::tell(std::string note) {
+  strategy_note_ = std::move(note);
+  stats_.note = strategy_note_;
+  if (put_off_note_.empty()) return;
+  stats_.note +=
+      fmt::format("{}freeze put off {} time{}, the latest {}", strategy_note_.empty() ? "" : "; ",
+                  stats_.freezes_put_off, stats_.freezes_put_off == 1 ? "" : "s", put_off_note_);
+}
+
+void StatsReporter::note_rehearsal(const char* outcome, std::string note) {
+  stats_.rehearsal = outcome;
+  stats_.rehearsal_note = std::move(note);
+  report(true);
+}
+
+void StatsReporter::note_freeze_put_off(const std::string& why) {
+  converged_ = false;
+  ++stats_.freezes_put_off;
+  put_off_note_ = why;
+  tell(strategy_note_);
+  report(true);
+}
+
+Measurements StatsReporter::measurements(std::uint64_t dirty_bytes, double replay_ms) const {
+  const auto link = link_();
+  Measurements measured;
+  measured.state_bytes = stats_.total;
+  measured.dirty_bytes = dirty_bytes;
+  measured.link_rate = link.rate * link.ratio;
+  measured.digest_rate = digest_rate_.bytes_per_s();
+  measured.replay_ms = replay_ms;
+  measured.round_trip_ms = link.round_trip_ms;
+  measured.step_ms = program_.median_step_ms();
+  measured.handover_ms = options_.handover_ms;
+  measured.rehearses = rehearses_;
+  return measured;
+}
+
+void StatsReporter::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
+  expected_bytes_ = dirty_bytes;
+  const auto stands = expected_stands(measurements(dirty_bytes, replay_ms));
+  stats_.expected_downtime_ms = stands.all();
+  expected_stand_ms_ = stands.longest();
+  expect_lateness(stands.longest(), stands.all());
+}
+
+void StatsReporter::expect_lateness(double stall_ms, double lost_ms) {
+  if (converged_) return;  // what waits from here on is the freeze itself
+  stats_.expected_stall_ms = stall_ms;
+  stats_.expected_lost_ms = lost_ms;
+}
+
+void StatsReporter::report_converged() {
+  if (std::exchange(converged_, true)) return;
+  offered_bytes_ = expected_bytes_;
+  report(true);
+  if (events_.converged) events_.converged(stats_.expected_downtime_ms);
+}
+
+}  // namespace cardswap

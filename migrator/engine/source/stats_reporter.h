@@ -1,0 +1,134 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "migrator/core/compression.h"
+#include "migrator/core/rate.h"
+#include "migrator/engine/program.h"
+#include "migrator/plan/planner.h"
+#include "migrator/plan/stats.h"
+
+namespace cardswap {
+
+/// The figures of the link, as PayloadSender knows them.
+struct LinkStats {
+  double rate = 0;   ///< bytes on the wire a second; 0 while unknown
+  double ratio = 1;  ///< bytes of state for each of them
+  double round_trip_ms = 0;
+  std::uint64_t sent = 0;              ///< bytes of payloads
+  std::uint64_t sent_in_downtime = 0;  ///< of these, while the program stood
+  double measured_rate = 0;            ///< as `rate`, but 0 until something was sent
+  std::optional<Codec> codec = {};     ///< the codec that packed something last
+};
+/// The figures of a replay, as ReplaySync knows them.
+struct ReplayStats {
+  std::uint64_t log_entries = 0;
+  std::uint64_t log_bytes = 0;      ///< gradients sent for them
+  std::uint64_t log_lag_bytes = 0;  ///< gradients that the target has not replayed yet
+  std::uint64_t early_bytes = 0;    ///< gradients sent before their step's entry
+  std::uint64_t resent_bytes = 0;   ///< of these, those that changed and were sent again
+  double replay_ms = 0;             ///< of an update at the target, the longest of late
+  double back_pressure_ms = 0;
+  double hold_ms = 0;
+  double window_wait_ms = 0;
+  std::uint64_t regions_not_replayed = 0;
+  std::string not_replayed = {};
+};
+/// Parts of the downtime.
+struct FreezeTimes {
+  double scan_ms = 0;
+  double send_ms = 0;
+  double verify_ms = 0;
+};
+
+/// What a migration knows of itself: the statistics that it reports, summed of what each of its
+/// parts says, and what the planner makes of them. The engine's thread.
+class StatsReporter {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// All outlive this. `link` is asked when something is to be told or predicted.
+  StatsReporter(const SourceOptions& options, SourceProgram& program, const SourceCallbacks& events,
+                std::function<LinkStats()> link);
+
+  /// The statistics as of now.
+  [[nodiscard]] MigrationStats stats() const;
+  /// Tells the program's agent, a tenth of a second after the last time, or `always`.
+  void report(bool always);
+
+  // ---- what the parts say, each its own
+  void enter(const char* phase) { stats_.phase = phase; }
+  void use(Strategy strategy) { stats_.strategy = to_string(strategy); }
+  /// Notes that the target is connected; `gpu_path` as MigrationStats has it.
+  void note_connected(double setup_ms, const char* gpu_path);
+  void note_state(std::uint64_t total_bytes) { stats_.total = total_bytes; }
+  /// Notes how many bytes of what is being sent were not sent yet.
+  void note_remaining(std::uint64_t bytes) { stats_.remaining = bytes; }
+  void note_round() { ++stats_.rounds; }
+  [[nodiscard]] std::uint32_t rounds() const { return stats_.rounds; }
+  /// Notes how many bytes a second become dirty.
+  void note_dirty_rate(double bytes_per_s);
+  void note_throttle(std::uint32_t pct) { stats_.throttle_pct = pct; }
+  void note_replay(const ReplayStats& replay) { replay_ = replay; }
+  void note_freeze(const FreezeTimes& freeze) { freeze_ = freeze; }
+  /// Notes the bytes of the values, which are sent in the downtime and are no payload.
+  void note_values(std::uint64_t bytes) { values_bytes_ += bytes; }
+  /// `paused_ms`: the program stood before the step that both sides are to take.
+  void note_rehearsal_pause(double paused_ms) { rehearsal_pause_ms_ = paused_ms; }
+  /// Notes what became of a rehearsal, as MigrationStats has it.
+  void note_rehearsal(const char* outcome, std::string note);
+  /// Notes that nothing of the log waits at the target any more.
+  void note_all_replayed() { replay_.log_lag_bytes = 0; }
+
+  // ---- for people
+  /// Shows what a strategy has to say, in place of what it said before.
+  void tell(std::string note);
+  /// Notes that the program was told to go on: report_converged() offers the next freeze.
+  void note_freeze_put_off(const std::string& why);
+
+  // ---- the planner's
+  void note_digested(std::uint64_t bytes, Clock::duration took) { digest_rate_.add(bytes, took); }
+  [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
+  /// Predicts what a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of
+  /// replaying; and that nothing else makes a step late.
+  void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
+  /// Predicts, after expect_downtime(), the lateness of steps before the freeze as well: the
+  /// longest, and all of it, what was and what is to come.
+  void expect_lateness(double stall_ms, double lost_ms);
+  [[nodiscard]] double expected_downtime_ms() const { return stats_.expected_downtime_ms; }
+  /// The longest that the program would stand at one boundary of them.
+  [[nodiscard]] double expected_stand_ms() const { return expected_stand_ms_; }
+  /// Counts the second stand of a step that is rehearsed into all predictions.
+  void expect_rehearsal() { rehearses_ = true; }
+  /// Offers a freeze, once.
+  void report_converged();
+  /// The `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
+  [[nodiscard]] std::uint64_t expected_bytes() const { return expected_bytes_; }
+  [[nodiscard]] std::uint64_t offered_bytes() const { return offered_bytes_; }
+
+ private:
+  const SourceOptions& options_;
+  SourceProgram& program_;
+  const SourceCallbacks& events_;
+  const std::function<LinkStats()> link_;
+  MigrationStats stats_;  // what no other member has
+  ReplayStats replay_;
+  FreezeTimes freeze_;
+  std::uint64_t values_bytes_ = 0;
+  double rehearsal_pause_ms_ = 0;
+  RateMeter digest_rate_;
+  Clock::time_point report_due_{};
+  std::string strategy_note_;
+  std::string put_off_note_;
+  bool converged_ = false;
+  bool rehearses_ = false;
+  double expected_stand_ms_ = 0;
+  std::uint64_t expected_bytes_ = 0;
+  std::uint64_t offered_bytes_ = 0;
+};
+
+}  // namespace cardswap

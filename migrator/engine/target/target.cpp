@@ -1,0 +1,43 @@
+#include "migrator/engine/target/target.h"
+
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "migrator/engine/target/target_connection.h"
+
+namespace cardswap {
+
+class Target::Impl {
+ public:
+  Impl(TargetOptions options, TargetProgram& program, TargetCallbacks events)
+      : options_(std::move(options)),
+        events_(std::move(events)),
+        connection_(options_, program, events_),
+        thread_([this](const std::stop_token& stop) { connection_.run(stop); }) {}
+
+  ~Impl() {
+    thread_.request_stop();
+    connection_.wake();
+    thread_.join();
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return connection_.port(); }
+  void rehearsed(std::vector<std::byte> values) { connection_.rehearsed(std::move(values)); }
+
+ private:
+  const TargetOptions options_;
+  const TargetCallbacks events_;
+  TargetConnection connection_;
+  std::jthread thread_;
+};
+
+Target::Target(TargetOptions options, TargetProgram& program, TargetCallbacks events)
+    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(events))) {}
+
+Target::~Target() = default;
+
+std::uint16_t Target::port() const { return impl_->port(); }
+void Target::rehearsed(std::vector<std::byte> values) { impl_->rehearsed(std::move(values)); }
+
+}  // namespace cardswap

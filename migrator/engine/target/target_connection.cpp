@@ -1,0 +1,330 @@
+// Order and threads. The engine's thread alternates between link_->wait(), which calls the events,
+// and act(), which takes one look at everything that came. Digests, replays and the program's
+// making of memory run on threads of their own and wake the link when they are done; act() then
+// finds them finished. While one of them runs, what depends on it waits in orders_: a replay waits
+// for a digest of everything and the other way round, another layout waits for both, and a round's
+// answer waits for the digests of its chunks. wait() is also called from within act(), while the
+// program makes memory; the events are written for that, act() is never entered twice.
+#include "migrator/engine/target/target_connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "migrator/base/token.h"
+#include "migrator/link/sealed_link.h"
+
+namespace cardswap {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTick{500};
+/// While the program makes memory.
+constexpr std::chrono::milliseconds kServeInterval{50};
+
+}  // namespace
+
+TargetConnection::TargetConnection(const TargetOptions& options, TargetProgram& program,
+                                   const TargetCallbacks& events)
+    : options_(options),
+      program_(program),
+      events_(events),
+      payloads_([this](MemoryKind kind) { return link_->direct_bytes_min(kind); }),
+      state_(
+          program, payloads_, [this] { link_->wake(); },
+          [this] { link_->wait(Clock::now() + kServeInterval); }),
+      updates_(program, [this] { link_->wake(); }),
+      link_(listen_link(options.listen_host, {options.transports, options.peers}, options.data_key,
+                        *this)) {}
+
+void TargetConnection::run(const std::stop_token& stop) {
+  try {
+    enter(options_.devices);
+    while (!stop.stop_requested()) {
+      link_->wait(Clock::now() + kTick);
+      act();
+    }
+  } catch (...) {
+    report(error_of(std::current_exception()));
+  }
+  state_.stop();
+  updates_.stop();
+  while (!stop.stop_requested()) link_->wait(Clock::now() + kTick);
+}
+
+void TargetConnection::report(const Error& error) {
+  if (source_) {
+    try {
+      send(data::Refuse{error.code(), error.failure(), error.hint()});
+    } catch (const std::exception&) {
+      // The source learns of it by the closed link.
+    }
+  }
+  if (events_.failed) {
+    events_.failed(error.within(fmt::format("migration {}, target", options_.migration)));
+  }
+}
+
+// ---- events
+
+void TargetConnection::on_control(PeerId peer, std::span<const std::byte> bytes) {
+  auto message = data::decode(bytes);
+  if (auto* hello = std::get_if<data::Hello>(&message)) return admit(peer, std::move(*hello));
+  if (const auto* knock = std::get_if<data::Authenticate>(&message)) {
+    if (may_enter(peer, knock->migration, knock->token)) link_->admit(peer);
+    return;
+  }
+  if (peer != source_) return;  // not admitted: nothing it says counts
+  liveness_.heard(Clock::now());
+  if (const auto* ping = std::get_if<data::Ping>(&message)) {
+    send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
+  } else if (auto* update = std::get_if<data::Update>(&message)) {
+    updates_.add(std::move(*update), state_.chunks().layout().total_bytes());
+  } else if (const auto* early = std::get_if<data::EarlyGradient>(&message)) {
+    updates_.add(*early, state_.chunks().layout().total_bytes());
+  } else if (const auto* dropped = std::get_if<data::EarlyDropped>(&message)) {
+    updates_.drop(*dropped);
+  } else {
+    orders_.take(std::move(message));
+  }
+}
+
+std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std::byte> header,
+                                               std::size_t bytes) {
+  if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
+  if (rehearses_) throw Error(Code::bad_request, "a payload in the middle of a rehearsed step");
+  liveness_.heard(Clock::now());
+  const auto [what, packing] = data::decode_bulk_header(header);
+  const auto plain_bytes = packing.codec == Codec::none ? bytes : packing.bytes;
+  const auto range = std::visit(
+      [&](const auto& one) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(one)>, data::ChunkHeader>) {
+          return state_.reserve(one, plain_bytes);
+        } else {
+          return updates_.reserve(one, plain_bytes);
+        }
+      },
+      what);
+  return payloads_.reserve(header, packing, bytes, range);
+}
+
+void TargetConnection::on_received(PeerId, std::span<const std::byte> header, std::size_t bytes) {
+  liveness_.heard(Clock::now());
+  const auto [what, packing] = data::decode_bulk_header(header);
+  bytes = payloads_.on_received(header, packing, bytes);
+  if (const auto* chunk = std::get_if<data::ChunkHeader>(&what)) {
+    state_.on_received(*chunk);
+  } else if (const auto* early = std::get_if<data::EarlyHeader>(&what)) {
+    updates_.on_received(*early, bytes);
+  } else {
+    updates_.on_received(std::get<data::GradientHeader>(what), bytes);
+  }
+}
+
+void TargetConnection::on_lost(PeerId peer, std::string_view why) {
+  if (peer != source_) return;
+  source_.reset();
+  orders_.ended = Error(Code::link_lost, fmt::format("data link to the source: {}", why));
+}
+
+/// Whoever may not is told so.
+bool TargetConnection::may_enter(PeerId peer, const std::string& migration,
+                                 const std::string& token) {
+  if (!source_ && same_token(token, options_.token) && migration == options_.migration) {
+    return true;
+  }
+  // Not `send`: that one speaks to the admitted source.
+  link_->send_control(
+      peer, data::encode(data::Refuse{
+                Code::unauthorized,
+                source_ ? "this standby already has its source"
+                        : "the token is not the one this standby was given for this migration",
+                "start the migration through the agents, with `cardswap migrate`"}));
+  return false;
+}
+
+void TargetConnection::admit(PeerId peer, data::Hello hello) {
+  if (!may_enter(peer, hello.migration, hello.token)) return;
+  link_->admit(peer);
+  source_ = peer;
+  liveness_.heard(Clock::now());
+  chunk_bytes_ = hello.chunk_bytes;
+  payloads_.begin(chunk_bytes_);
+  orders_.layout = SourceOrders::NewLayout{std::move(hello.layout), hello.want_digests};
+}
+
+void TargetConnection::send(const data::Message& message) {
+  if (source_) link_->send_control(*source_, data::encode(message));
+}
+
+// ---- acting
+
+void TargetConnection::act() {
+  if (orders_.ended) throw Error(*orders_.ended);
+  check_liveness();
+  if (rehearses_ && !end_rehearsal()) return;
+  if (orders_.layout) adopt(*std::exchange(orders_.layout, std::nullopt));
+  // A digest of everything that is under way serves the freeze as well, and somebody waits for it.
+  // One that replays updates digests when it is done: the final round asks for it.
+  if (std::exchange(orders_.freeze_began, false) && !state_.is_digesting_all() &&
+      !updates_.is_replaying()) {
+    digest_all(DigestFor::freeze);
+  }
+  if (state_.take_all()) answer_full_digest();
+  if (updates_.is_done()) finish_replay();
+  if (orders_.amended && may_amend()) {
+    amend(std::exchange(orders_.amended, std::nullopt)->layout);
+  }
+  if (!updates_.is_replaying() && !state_.is_digesting_all()) begin_replay();
+  const auto& end = orders_.round_end;
+  const bool all_are_here = end && state_.received_in(end->round) == end->chunks;
+  const bool digested = !state_.is_digesting_all() && state_.digest_received(all_are_here);
+  if (all_are_here && digested) end->final ? finish_final_round() : finish_round();
+  if (orders_.equal) confirm(*std::exchange(orders_.equal, std::nullopt));
+  if (orders_.show && !state_.is_digesting_all()) show(*std::exchange(orders_.show, std::nullopt));
+  if (std::exchange(orders_.rehearse, false)) begin_rehearsal();
+}
+
+void TargetConnection::check_liveness() {
+  if (!source_ || liveness_.elapsed(Clock::now()) <= options_.silence_max) return;
+  if (state_.is_digesting_all()) return;  // which leaves no core to the link's heartbeat
+  throw Error(Code::link_lost, fmt::format("nothing was heard from the source for {} ms",
+                                           options_.silence_max.count()));
+}
+
+void TargetConnection::adopt(const SourceOrders::NewLayout& order) {
+  payloads_.settle();  // into gradients that are still there
+  updates_.start_over();
+  audit_of_ = 0;
+  orders_.amended.reset();
+  state_.adopt(order.layout, chunk_bytes_);
+  accept();
+  if (order.wants_digests) digest_all(DigestFor::layout);
+}
+
+/// Everything that is of the layout so far is here and done.
+bool TargetConnection::may_amend() const {
+  if (orders_.round_end || !state_.is_between_rounds()) {
+    throw Error(Code::bad_request, "the layout was amended in the middle of a round");
+  }
+  return !updates_.is_replaying() && !state_.is_digesting_all() &&
+         updates_.replayed() >= orders_.amended->updates &&
+         state_.received_in(data::kBaseRound) >= orders_.amended->base_chunks;
+}
+
+/// Between two updates: they go on with what both layouts have.
+void TargetConnection::amend(const Layout& wanted) {
+  state_.amend(wanted);
+  accept();
+}
+
+/// A GPU's memory is written to by no processor here.
+void TargetConnection::accept() {
+  send(data::Accept{
+      static_cast<std::uint32_t>(state_.chunks().size()),
+      std::ranges::all_of(options_.devices, [](const auto& one) { return one->is_host(); })});
+}
+
+void TargetConnection::begin_replay() {
+  auto update = updates_.take_next(state_.received_in(data::kBaseRound));
+  if (!update) return;
+  state_.distrust();
+  payloads_.settle();
+  updates_.begin(std::move(*update));
+}
+
+void TargetConnection::finish_replay() {
+  const auto done = updates_.finish();
+  send(data::Replayed{done.number, done.ms});
+  if (!done.audit) return;
+  audit_of_ = done.number;
+  digest_all(DigestFor::audit);
+}
+
+void TargetConnection::digest_all(DigestFor purpose) {
+  digesting_for_ = purpose;
+  state_.digest_all(updates_.replayed() != 0);
+}
+
+void TargetConnection::answer_full_digest() {
+  switch (digesting_for_) {
+    case DigestFor::layout: send(state_.all_chunks()); break;
+    case DigestFor::audit:
+      send(data::Audited{audit_of_, state_.digests()});
+      state_.distrust();
+      break;
+    case DigestFor::freeze: break;  // the final round answers
+  }
+}
+
+void TargetConnection::finish_round() {
+  const auto end = *std::exchange(orders_.round_end, std::nullopt);
+  send(state_.end_round(end.round));
+}
+
+/// The state is whole if the source agrees: say what is held, all of it, values included.
+void TargetConnection::finish_final_round() {
+  if (!orders_.values || updates_.is_replaying() ||
+      updates_.replayed() < orders_.round_end->updates) {
+    return;
+  }
+  if (!state_.is_whole()) return digest_all(DigestFor::freeze);
+  const auto end = *std::exchange(orders_.round_end, std::nullopt);
+  values_ = digest_of(program_.apply_values(orders_.values->values));
+  send(state_.end_final_round(end.round, values_));
+}
+
+void TargetConnection::confirm(const Digest& root) {
+  const auto& values = orders_.values;
+  if (!values || state_.root(values_) != root) {
+    throw Error(Code::digest_mismatch, "the source's digest is not this standby's");
+  }
+  if (events_.verified) {
+    events_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns});
+  }
+  send(data::Confirmed{root});
+}
+
+/// What is held is known to be the source's, and from here on it is not: nothing of it counts.
+void TargetConnection::begin_rehearsal() {
+  if (!state_.is_whole() || !orders_.values || orders_.round_end) {
+    throw Error(Code::bad_request, "a rehearsal from a state that was not sent");
+  }
+  const auto step = std::exchange(orders_.values, std::nullopt)->step;
+  payloads_.settle();
+  state_.distrust();
+  rehearses_ = true;
+  program_.rehearse(step);
+}
+
+void TargetConnection::show(const data::ReadChunk& asked) {
+  send(data::ChunkBytes{asked.chunk, state_.first_bytes(asked.chunk, asked.bytes)});
+}
+
+/// True once the program stands again.
+bool TargetConnection::end_rehearsal() {
+  std::optional<std::vector<std::byte>> values;
+  {
+    const MutexLock lock(mutex_);
+    values.swap(stands_);
+  }
+  if (!values) return false;
+  rehearses_ = false;
+  send(data::Rehearsed{std::move(*values)});
+  return true;
+}
+
+void TargetConnection::rehearsed(std::vector<std::byte> values) {
+  {
+    const MutexLock lock(mutex_);
+    stands_ = std::move(values);
+  }
+  link_->wake();
+}
+
+}  // namespace cardswap

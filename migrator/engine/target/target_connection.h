@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "migrator/base/liveness_timer.h"
+#include "migrator/base/mutex.h"
+#include "migrator/engine/program.h"
+#include "migrator/engine/target/payload_receiver.h"
+#include "migrator/engine/target/source_orders.h"
+#include "migrator/engine/target/state_receiver.h"
+#include "migrator/engine/target/update_replayer.h"
+#include "migrator/link/link.h"
+#include "migrator/wire/data_messages.h"
+
+namespace cardswap {
+
+/// The target's connection to its source: admits the one that has the token, and does what it asks
+/// for in one order, whatever came together.
+///
+/// Events of the link only note what came; run() acts on it. Exceptions are the places for
+/// payloads and an update's memory, which its gradients need at once. The engine's thread; wake()
+/// any.
+class TargetConnection final : private LinkListener {
+ public:
+  /// Listens when it returns. Throws Error{io} when the address cannot be bound. All outlive this.
+  TargetConnection(const TargetOptions& options, TargetProgram& program,
+                   const TargetCallbacks& events);
+
+  /// Serves the source until `stop`; after a failure, which is reported once, only the link.
+  void run(const std::stop_token& stop);
+  void wake() { link_->wake(); }
+  /// Tells the source, as Target::rehearsed() does; any thread.
+  void rehearsed(std::vector<std::byte> values);
+  [[nodiscard]] std::uint16_t port() const { return link_->port(); }
+
+ private:
+  /// What everything is being digested for.
+  enum class DigestFor : std::uint8_t { layout, audit, freeze };
+
+  void on_control(PeerId peer, std::span<const std::byte> bytes) override;
+  std::span<std::byte> reserve(PeerId peer, std::span<const std::byte> header,
+                               std::size_t bytes) override;
+  void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
+  void on_lost(PeerId peer, std::string_view why) override;
+  [[nodiscard]] bool admits() const override { return true; }
+
+  [[nodiscard]] bool may_enter(PeerId peer, const std::string& migration, const std::string& token);
+  void admit(PeerId peer, data::Hello hello);
+
+  void act();
+  void check_liveness();
+  void adopt(const SourceOrders::NewLayout& order);
+  [[nodiscard]] bool may_amend() const;
+  void amend(const Layout& wanted);
+  void accept();
+  void begin_replay();
+  void finish_replay();
+  void digest_all(DigestFor purpose);
+  void answer_full_digest();
+  void finish_round();
+  void finish_final_round();
+  void confirm(const Digest& root);
+  void show(const data::ReadChunk& asked);
+  void begin_rehearsal();
+  [[nodiscard]] bool end_rehearsal();
+  void send(const data::Message& message);
+  void report(const Error& error);
+
+  const TargetOptions& options_;
+  TargetProgram& program_;
+  const TargetCallbacks& events_;
+
+  std::optional<PeerId> source_;
+  std::uint64_t chunk_bytes_ = 0;
+  LivenessTimer liveness_;
+  SourceOrders orders_;
+  DigestFor digesting_for_ = DigestFor::layout;
+  std::uint64_t audit_of_ = 0;  // the update after which everything was digested last
+  Digest values_;               // what the program holds
+  bool rehearses_ = false;      // the program steps: its memory is its own
+  Mutex mutex_;
+  std::optional<std::vector<std::byte>> stands_ CARDSWAP_GUARDED_BY(mutex_);  // behind that step
+
+  // The link writes to their buffers until it is gone, and wakes for what they do on other threads,
+  // which run() ends.
+  PayloadReceiver payloads_;
+  StateReceiver state_;
+  UpdateReplayer updates_;
+  std::unique_ptr<Link> link_;
+};
+
+}  // namespace cardswap

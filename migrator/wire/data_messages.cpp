@@ -1,0 +1,241 @@
+#include "migrator/wire/data_messages.h"
+
+#include <utility>
+
+#include "migrator/wire/archive.h"
+
+namespace cardswap {
+
+template <class Archive>
+void fields(Archive& a, Region& m) {
+  a(m.name, m.dtype, m.shape, m.bytes, m.address);
+}
+template <class Archive>
+void fields(Archive& a, Factor& m) {
+  a(m.kind);
+  if (m.kind != FactorKind::none) a(m.value, m.product);
+}
+
+}  // namespace cardswap
+
+namespace cardswap::data {
+namespace {
+
+constexpr std::size_t kTextBytesMax = 64U << 10;
+constexpr std::size_t kValuesBytesMax = 48U << 20;
+constexpr std::size_t kRegionBytesMin = 3 * sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
+constexpr std::size_t kChunkDigestBytesMin = sizeof(std::uint32_t) + sizeof(Digest);
+constexpr std::size_t kGradientBytesMin = sizeof(std::uint32_t) + 2 * sizeof(std::uint64_t);
+constexpr std::size_t kItemsMax = UINT32_MAX;  // no more than the message holds
+constexpr std::uint64_t kStateBytesMax = 1ULL << 50;
+
+constexpr wire::TextRule kTexts{kTextBytesMax, kTextBytesMax, false};
+constexpr auto kUnknown = "unknown message number on the data link";
+
+void check(const std::vector<Region>& regions) {
+  std::uint64_t total = 0;
+  for (const auto& region : regions) {
+    if (region.bytes > kStateBytesMax - total) {
+      throw Error(Code::bad_request, "a layout of over a pebibyte");
+    }
+    total += region.bytes;
+    if (region.address > UINT64_MAX - region.bytes) {
+      throw Error(Code::bad_request, "a region past the end of memory");
+    }
+  }
+}
+
+void check_version(std::uint32_t magic, std::uint32_t version) {
+  if (magic != kMagic) throw Error(Code::bad_request, "the peer is no Cardswap source");
+  if (version != kVersion) {
+    throw Error(Code::protocol_mismatch, "the source speaks another data-plane version",
+                "run the same Cardswap release on both hosts");
+  }
+}
+
+template <class Archive>
+void layout(Archive& a, Layout& m) {
+  if constexpr (Archive::kReads) {
+    std::vector<Region> regions;
+    a.list(regions, kRegionsMax, kRegionBytesMin);
+    check(regions);
+    m = Layout(std::move(regions));
+  } else {
+    a.list(m.regions(), kRegionsMax, kRegionBytesMin);
+  }
+}
+/// What a source's first messages begin with: another version's are not read any further.
+template <class Archive, class First>
+void head(Archive& a, First& m) {
+  a(m.magic, m.version);
+  if constexpr (Archive::kReads) check_version(m.magic, m.version);
+  a(m.migration, m.token);
+}
+
+}  // namespace
+
+template <class Archive>
+void fields(Archive& a, Authenticate& m) {
+  head(a, m);
+}
+template <class Archive>
+void fields(Archive& a, Hello& m) {
+  head(a, m);
+  a(m.chunk_bytes, m.want_digests);
+  layout(a, m.layout);
+}
+template <class Archive>
+void fields(Archive& a, LayoutChanged& m) {
+  a(m.want_digests);
+  layout(a, m.layout);
+}
+template <class Archive>
+void fields(Archive& a, LayoutAmended& m) {
+  a(m.updates, m.base_chunks);
+  layout(a, m.layout);
+}
+template <class Archive>
+void fields(Archive& a, RoundEnd& m) {
+  a(m.round, m.chunks, m.final, m.updates);
+}
+template <class Archive>
+void fields(Archive& a, Ping& m) {
+  a(m.sent_ns);
+}
+template <class Archive>
+void fields(Archive&, FreezeBegin&) {}
+template <class Archive>
+void fields(Archive& a, Values& m) {
+  a(m.step, m.last_step_end_ns, m.clock_error_ns);
+  a.blob(m.values, kValuesBytesMax);
+}
+template <class Archive>
+void fields(Archive& a, Equal& m) {
+  a(m.root);
+}
+template <class Archive>
+void fields(Archive& a, Abort& m) {
+  a(m.reason);
+}
+template <class Archive>
+void fields(Archive& a, Accept& m) {
+  a(m.chunks, m.multiplies);
+}
+template <class Archive>
+void fields(Archive& a, Refuse& m) {
+  a(m.code);
+  a.brief(m.failure);
+  a.brief(m.hint);
+}
+template <class Archive>
+void fields(Archive& a, ChunkDigests& m) {
+  a(m.round, m.final, m.values);
+  a.list(m.chunks, kItemsMax, kChunkDigestBytesMin);
+}
+template <class Archive>
+void fields(Archive& a, Pong& m) {
+  a(m.sent_ns, m.target_ns);
+}
+template <class Archive>
+void fields(Archive& a, Confirmed& m) {
+  a(m.root);
+}
+template <class Archive>
+void fields(Archive& a, Update::GradientSize& m) {
+  a(m.parameter, m.bytes, m.early);
+  if (m.early != 0) a(m.factor);
+}
+template <class Archive>
+void fields(Archive& a, EarlyGradient& m) {
+  a(m.number, m.parameter, m.bytes);
+}
+template <class Archive>
+void fields(Archive& a, EarlyDropped& m) {
+  a(m.number, m.bytes);
+}
+template <class Archive>
+void fields(Archive& a, Update& m) {
+  a(m.number, m.step, m.audit, m.optimizer, m.base_chunks);
+  a.blob(m.options, kValuesBytesMax);
+  a.list(m.gradients, kItemsMax, kGradientBytesMin);
+}
+template <class Archive>
+void fields(Archive& a, Replayed& m) {
+  a(m.number, m.replay_ms);
+}
+template <class Archive>
+void fields(Archive& a, Audited& m) {
+  a(m.number);
+  a.list(m.chunks, kItemsMax, sizeof(Digest));
+}
+template <class Archive>
+void fields(Archive&, Rehearse&) {}
+template <class Archive>
+void fields(Archive& a, Rehearsed& m) {
+  a.blob(m.values, kValuesBytesMax);
+}
+template <class Archive>
+void fields(Archive& a, ReadChunk& m) {
+  a(m.chunk, m.bytes);
+}
+template <class Archive>
+void fields(Archive& a, ChunkBytes& m) {
+  a(m.chunk);
+  a.blob(m.bytes, kShownBytesMax);
+}
+template <class Archive>
+void fields(Archive& a, ChunkHeader& m) {
+  a(m.chunk, m.round);
+}
+template <class Archive>
+void fields(Archive& a, GradientHeader& m) {
+  a(m.update, m.gradient, m.offset);
+}
+template <class Archive>
+void fields(Archive& a, EarlyHeader& m) {
+  a(m.number, m.offset);
+}
+template <class Archive>
+void fields(Archive& a, Packing& m) {
+  a(m.codec, m.element_size, m.bytes);
+}
+
+std::vector<std::byte> encode(const Message& message) {
+  wire::WireWriter writer;
+  writer.u8(static_cast<std::uint8_t>(message.index() + 1));
+  wire::put_fields(writer, kTexts, message);
+  return std::move(writer).take();
+}
+
+Message decode(std::span<const std::byte> bytes) {
+  wire::WireReader reader(bytes);
+  const std::size_t number = reader.u8();
+  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
+}
+
+std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) {
+  wire::WireWriter writer;
+  writer.u8(static_cast<std::uint8_t>(header.index()));
+  wire::put_fields(writer, kTexts, header);
+  wire::Put(writer, kTexts)(packing);
+  return std::move(writer).take();
+}
+
+Bulk decode_bulk_header(std::span<const std::byte> bytes) {
+  wire::WireReader reader(bytes);
+  Bulk bulk;
+  const std::size_t kind = reader.u8();
+  bulk.what = wire::take_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
+  wire::Take(reader, kTexts)(bulk.packing);
+  reader.finish();
+  return bulk;
+}
+
+Digest root_of(const Layout& layout, std::span<const Digest> chunks, const Digest& values) {
+  wire::WireWriter writer;
+  writer.digest(layout.digest()).digest(values);
+  for (const auto& chunk : chunks) writer.digest(chunk);
+  return digest_of(writer.bytes());
+}
+
+}  // namespace cardswap::data

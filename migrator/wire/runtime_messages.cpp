@@ -1,0 +1,161 @@
+#include "migrator/wire/runtime_messages.h"
+
+#include "migrator/wire/archive.h"
+
+namespace cardswap::channel {
+
+template <class Archive>
+void fields(Archive& a, Hello& m) {
+  a(m.protocol_version, m.job, m.token, m.pid, m.role, m.runtime_version, m.framework, m.epoch,
+    m.migration, m.frozen, m.network);
+}
+template <class Archive>
+void fields(Archive& a, Obstacle& m) {
+  a.brief(m.what);
+  a.brief(m.hint);
+  a(m.always);
+}
+template <class Archive>
+void fields(Archive& a, Tracked& m) {
+  a(m.state_bytes, m.regions, m.layout, m.replayed_bytes, m.update_bytes, m.relocatable_bytes);
+  a.brief_list(m.obstacles, kObstaclesMax);
+}
+template <class Archive>
+void fields(Archive& a, StateItem& m) {
+  for (auto* text : {&m.name, &m.kind, &m.type, &m.device, &m.dtype}) a.brief(*text);
+  a(m.bytes, m.tensors, m.tracked);
+  for (auto* text : {&m.moves, &m.changed, &m.note}) a.brief(*text);
+}
+template <class Archive>
+void fields(Archive& a, StateList& m) {
+  a(m.request, m.step, m.last);
+  a.brief_list(m.items, kItemsMax);
+}
+template <class Archive>
+void fields(Archive& a, ListState& m) {
+  a(m.request);
+}
+template <class Archive>
+void fields(Archive& a, LateSteps& m) {
+  a(m.migration, m.lateness, m.open_ms, m.after, m.over);
+}
+template <class Archive>
+void fields(Archive& a, FirstSteps& m) {
+  a(m.migration);
+  a.list(m.took_ms, kStepsAfter, sizeof(double));
+  a(m.over);
+}
+template <class Archive>
+void fields(Archive& a, TimeSteps& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Stepped& m) {
+  a(m.step, m.median_step_ms);
+}
+template <class Archive>
+void fields(Archive& a, Parked& m) {
+  a(m.host, m.port, m.state_bytes);
+}
+template <class Archive>
+void fields(Archive& a, SyncProgress& m) {
+  a(m.migration, m.stats);
+}
+template <class Archive>
+void fields(Archive& a, Converged& m) {
+  a(m.migration, m.expected_downtime_ms);
+}
+template <class Archive>
+void fields(Archive& a, Frozen& m) {
+  a(m.migration, m.step);
+}
+template <class Archive>
+void fields(Archive& a, Verified& m) {
+  a(m.migration, m.step, m.root, m.stats);
+}
+template <class Archive>
+void fields(Archive& a, Failed& m) {
+  a(m.migration, m.code, m.failure, m.hint, m.lost);
+}
+template <class Archive>
+void fields(Archive& a, Released& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Resumed& m) {
+  a(m.migration, m.step, m.downtime_ms, m.clock_error_ms);
+}
+template <class Archive>
+void fields(Archive& a, FirstStep& m) {
+  a(m.migration, m.step);
+}
+template <class Archive>
+void fields(Archive& a, Ended& m) {
+  a(m.step, m.moved);
+}
+template <class Archive>
+void fields(Archive& a, Welcome& m) {
+  a(m.epoch, m.granted, m.migration, m.data_host, m.data_token, m.transports, m.data_key,
+    m.data_peers);
+}
+template <class Archive>
+void fields(Archive& a, Refused& m) {
+  a(m.code, m.failure, m.hint);
+}
+template <class Archive>
+void fields(Archive& a, BeginSync& m) {
+  a(m.migration, m.host, m.port, m.token, m.spec, m.transports, m.handover_ms, m.data_key,
+    m.data_peers);
+}
+template <class Archive>
+void fields(Archive& a, Freeze& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Release& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Retire& m) {
+  a(m.migration);
+}
+template <class Archive>
+void fields(Archive& a, Grant& m) {
+  a(m.migration, m.epoch, m.root);
+}
+template <class Archive>
+void fields(Archive& a, Depart& m) {
+  a(m.migration, m.keeper, m.keeper_pid);
+}
+template <class Archive>
+void fields(Archive& a, Departed& m) {
+  a(m.migration, m.socket_inode, m.root);
+}
+template <class Archive>
+void fields(Archive& a, Arrived& m) {
+  a(m.migration, m.epoch, m.holder, m.socket, m.token, m.job, m.root);
+}
+
+namespace {
+
+constexpr wire::TextRule kTexts{64U << 10, kItemTextBytesMax, true};
+constexpr auto kUnknown = "unknown message number on the runtime's socket";
+
+}  // namespace
+
+std::vector<std::byte> encode(const Message& message) {
+  wire::WireWriter body;
+  body.u16(static_cast<std::uint16_t>(message.index() + 1));
+  wire::put_fields(body, kTexts, message);
+  wire::WireWriter frame;
+  frame.blob(body.bytes());
+  return std::move(frame).take();
+}
+
+Message decode(std::span<const std::byte> body) {
+  wire::WireReader reader(body);
+  const std::size_t number = reader.u16();
+  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
+}
+
+}  // namespace cardswap::channel

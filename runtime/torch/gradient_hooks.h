@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cardswap/tracking.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace cardswap {
+
+/// Hears of each gradient as soon as a backward pass has accumulated it, by a hook behind the node
+/// that does so, and gives those to a sink that an optimizer's step will read next.
+///
+/// Of several accumulations a step only the last one is right: a parameter is given at as many as
+/// it had in the step before. What is wrong nevertheless, or changed later, is the sink's to find.
+/// Dense gradients of the host's memory alone. Hooks run on whatever threads compute gradients; the
+/// rest is called on the training thread.
+class GradientHooks {
+ public:
+  using Sink = ReplayableOptimizer::GradientSink;
+
+  GradientHooks() = default;
+  ~GradientHooks() { close(); }
+  GradientHooks(const GradientHooks&) = delete;
+  GradientHooks& operator=(const GradientHooks&) = delete;
+
+  /// Listens to `parameters`, which `sink` knows by their places here. Between two backward passes.
+  void open(const std::vector<at::Tensor>& parameters, Sink sink);
+  void close();
+  /// Notes that the optimizer is about to step: from here on gradients are of its next one.
+  void stepping();
+
+ private:
+  struct Heard;
+  class Tap;
+
+  std::shared_ptr<Heard> heard_;  // owners: this and the hooks
+  std::vector<std::pair<std::shared_ptr<torch::autograd::Node>, std::uintptr_t>> hooks_;
+};
+
+}  // namespace cardswap

@@ -1,0 +1,113 @@
+#include "agent/handover/migration_listing.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/json.hpp>
+
+namespace cardswap {
+namespace {
+
+namespace json = boost::json;
+using handover::State;
+using handover::TargetState;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+struct Lists {
+  std::list<Migration> outgoing;
+  std::list<Reservation> incoming;
+
+  void out(const std::string& id, State state, std::int64_t ended_at_ms) {
+    auto& m = outgoing.emplace_back();
+    m.id = id;
+    m.side = handover::SourceSide({state, 2, 1});
+    m.started_at_ms = 1;
+    m.ended_at_ms = ended_at_ms;
+  }
+  void in(const std::string& id, TargetState state, std::int64_t ended_at_ms) {
+    auto& r = incoming.emplace_back();
+    r.migration = id;
+    r.side = handover::TargetSide({state, 2, {}});
+    r.ended_at_ms = ended_at_ms;
+  }
+  [[nodiscard]] json::object listed(const Listing& listing) const {
+    const auto shown = [](const Reservation& r) { return json::object{{"id", r.migration}}; };
+    return list_migrations(outgoing, incoming, shown, listing);
+  }
+};
+
+std::vector<std::string> ids(const json::object& answer) {
+  std::vector<std::string> found;
+  for (const auto& item : answer.at("migrations").as_array()) {
+    found.emplace_back(item.at("id").as_string());
+  }
+  return found;
+}
+std::int64_t left_out(const json::object& answer) {
+  return answer.at("left_out").to_number<std::int64_t>();
+}
+
+Lists some() {
+  Lists lists;
+  lists.out("old", State::completed, 10);
+  lists.in("old-in", TargetState::failed, 15);
+  lists.out("newer", State::aborted, 20);
+  lists.in("stands", TargetState::superseded, 0);
+  lists.in("newest-in", TargetState::completed, 30);
+  lists.out("runs", State::syncing, 0);
+  return lists;
+}
+
+TEST(Listing, ShowsWhatRunsThenWhatEndedNewestFirst) {
+  const auto answer = some().listed({.incoming = true});
+  EXPECT_THAT(ids(answer), ElementsAre("runs", "stands", "newest-in", "newer", "old-in", "old"));
+  EXPECT_EQ(left_out(answer), 0);
+}
+
+TEST(Listing, LeavesOutTheOldestAndNeverWhatRuns) {
+  const auto answer = some().listed({.incoming = true, .limit = 1});
+  EXPECT_THAT(ids(answer), ElementsAre("runs", "stands", "newest-in"));
+  EXPECT_EQ(left_out(answer), 3);
+}
+
+TEST(Listing, GoesOnBeforeTheLastThatWasShown) {
+  const auto lists = some();
+  const auto answer = lists.listed({.incoming = true, .limit = 2, .before = "newest-in"});
+  EXPECT_THAT(ids(answer), ElementsAre("newer", "old-in"));
+  EXPECT_EQ(left_out(answer), 1);
+  const auto last = lists.listed({.incoming = true, .before = "old"});
+  EXPECT_THAT(ids(last), IsEmpty());
+  EXPECT_EQ(left_out(last), 0);
+  EXPECT_THROW((void)lists.listed({.before = "runs"}), Error) << "it has not ended";
+}
+
+TEST(Listing, IsNoLongerThanAClientReads) {
+  Lists lists;
+  lists.out("runs", State::syncing, 0);
+  for (int i = 1; i <= 3000; ++i) lists.out("m-" + std::to_string(i), State::completed, i);
+  Listing listing{.limit = Listing::kLimitMax};
+  std::set<std::string> seen;
+  int pages = 0;
+  for (bool more = true; more; ++pages) {
+    const auto answer = lists.listed(listing);
+    EXPECT_LE(json::serialize(answer).size(), Listing::kBytesMax + 200);
+    for (const auto& id : ids(answer)) EXPECT_TRUE(seen.insert(id).second) << id << " came twice";
+    more = left_out(answer) > 0;
+    listing.before = ids(answer).back();
+  }
+  EXPECT_GT(pages, 1);
+  EXPECT_THAT(seen, SizeIs(3001));
+}
+
+TEST(Listing, KeepsInSightWhatSomebodyMustStillBeToldOf) {
+  auto lists = some();
+  lists.outgoing.front().side = handover::SourceSide({State::completed, 2, 102, {}, true});
+  const auto answer = lists.listed({.incoming = true, .limit = 1});
+  EXPECT_THAT(ids(answer), ElementsAre("runs", "old", "stands", "newest-in"));
+  EXPECT_THAT(ids(lists.listed({.running = true, .incoming = true})),
+              ElementsAre("runs", "stands"));
+}
+
+}  // namespace
+}  // namespace cardswap

@@ -1,0 +1,27 @@
+#include "agent/handover/protocol/source_rules.h"
+
+#include <gtest/gtest.h>
+
+namespace cardswap {
+namespace {
+
+TEST(Rules, NameEveryState) {
+  for (std::size_t i = 0; i < handover::kStates; ++i) {
+    const auto state = static_cast<handover::State>(i);
+    EXPECT_EQ(handover::state_from_string(handover::to_string(state)), state);
+  }
+  EXPECT_FALSE(handover::state_from_string("flying").has_value());
+}
+
+TEST(Rules, LetNothingFailOnceCommittedButAProvenLossOfTheTarget) {
+  using enum handover::State;
+  for (const auto state : {committed, resumed, completed, aborted}) {
+    EXPECT_FALSE(rule_for(handover::kSourceRules, state, handover::Event::failed).has_value());
+  }
+  const auto reclaim = rule_for(handover::kSourceRules, committed, handover::Event::target_is_gone);
+  ASSERT_TRUE(reclaim.has_value());
+  EXPECT_EQ(reclaim->then, handover::Action::reclaim);
+}
+
+}  // namespace
+}  // namespace cardswap
