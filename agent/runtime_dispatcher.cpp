@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-#include "agent/handover/base/epochs.h"
+#include "agent/handover/attach_check.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {

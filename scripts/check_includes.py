@@ -7,11 +7,13 @@ import sys
 
 # Lowest first. A file may include its own folder and those before it, of the rooms that MAY names.
 FOLDERS = (
-    "runtime/include/cardswap", "migrator/core", "migrator/wire", "migrator/device", "migrator/link", "migrator/link/ucx", "migrator/engine",
+    "runtime/include/cardswap", "migrator/base", "migrator/core", "migrator/plan", "migrator/wire", "migrator/device", "migrator/link",
+    "migrator/link/ucx", "migrator/engine", "migrator/engine/source", "migrator/engine/target",
     "cuda",
     "runtime", "runtime/roles", "runtime/session", "runtime/c_api", "runtime/holder", "runtime/torch", "runtime/examples",
     "agent/base", "agent/process", "agent/security", "agent/journal", "agent/http", "agent/api", "agent/placement",
-    "agent/jobs", "agent/criu", "agent/attach", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
+    "agent/devices", "agent/jobs", "agent/criu", "agent/attach", "agent/handover/protocol", "agent/handover/base",
+    "agent/handover/source", "agent/handover/target", "agent/handover", "agent/health", "agent/fleet", "agent/metrics",
     "agent/report", "agent/cli", "agent",
 )
 ROOMS = ("migrator", "cuda", "runtime", "agent", "tests")

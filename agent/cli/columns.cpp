@@ -10,7 +10,7 @@ constexpr std::size_t kGap = 2;
 std::size_t cell_max(std::size_t width) { return std::clamp<std::size_t>(width / 5, 12, 28); }
 
 /// What is no printable ASCII has no known width, or moves the cursor.
-std::string printable(std::string text) {
+std::string ascii_only(std::string text) {
   for (auto& c : text) {
     if (c < 0x20 || c > 0x7e) c = '?';
   }
@@ -38,7 +38,7 @@ std::size_t total(const std::vector<Column>& columns, const Rows& rows) {
 }  // namespace
 
 std::string cut(std::string text, std::size_t width) {
-  text = printable(std::move(text));
+  text = ascii_only(std::move(text));
   if (text.size() <= width) return text;
   if (width == 0) return "";
   text.resize(width - 1);

@@ -56,7 +56,7 @@ json::object list_migrations(const std::list<Migration>& migrations,
 
   json::array list;
   std::size_t bytes = 0;
-  const auto shown = [&](const Item& item) {
+  const auto json_of = [&](const Item& item) {
     auto object =
         item.migration != nullptr ? to_json(*item.migration) : incoming_json(*item.reservation);
     bytes += json::serialize(object).size() + 1;
@@ -64,7 +64,7 @@ json::object list_migrations(const std::list<Migration>& migrations,
   };
   auto next = ended.begin();
   if (listing.before.empty()) {
-    for (const auto& item : live) list.push_back(printable(item));
+    for (const auto& item : live) list.push_back(json_of(item));
   } else {
     next = std::ranges::find(ended, listing.before, &Item::id);
     if (next == ended.end()) {
@@ -74,7 +74,7 @@ json::object list_migrations(const std::list<Migration>& migrations,
     ++next;
   }
   for (std::size_t count = 0; next != ended.end() && count < listing.limit; ++next, ++count) {
-    auto object = printable(*next);
+    auto object = json_of(*next);
     if (bytes > listing.bytes && count > 0) break;
     list.push_back(std::move(object));
   }

@@ -30,7 +30,7 @@ asio::awaitable<ApiAnswer> start(CallParts parts, ApiRequest request) {
   co_return ApiAnswer{202, to_json(parts.migrations.start(std::move(wanted)))};
 }
 
-json::object printable(const CallParts& parts, const Reservation& r) {
+json::object reservation_json(const CallParts& parts, const Reservation& r) {
   return incoming_json(r, parts.jobs.by_instance(r.instance), parts.config);
 }
 
@@ -43,16 +43,17 @@ asio::awaitable<ApiAnswer> list(CallParts parts, ApiRequest request) {
   if (const auto before = request.query.find("before"); before != request.query.end()) {
     listing.before = before->second;
   }
-  co_return ApiAnswer{200, list_migrations(
-                               parts.migrations.all(), parts.reservations.all(),
-                               [&](const Reservation& r) { return printable(parts, r); }, listing)};
+  co_return ApiAnswer{
+      200, list_migrations(
+               parts.migrations.all(), parts.reservations.all(),
+               [&](const Reservation& r) { return reservation_json(parts, r); }, listing)};
 }
 
 asio::awaitable<ApiAnswer> show(CallParts parts, ApiRequest request) {
   const auto id = request.path.at("id");
   auto& migrations = parts.migrations;
   if (!migrations.has(id) && parts.reservations.has(id)) {
-    co_return ApiAnswer{200, printable(parts, parts.reservations.at(id))};
+    co_return ApiAnswer{200, reservation_json(parts, parts.reservations.at(id))};
   }
   const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
   const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 60'000);
@@ -71,7 +72,7 @@ asio::awaitable<ApiAnswer> cancel(CallParts parts, ApiRequest request) {
   const auto id = request.path.at("id");
   if (!parts.migrations.has(id) && parts.reservations.has(id)) {
     co_await parts.reservations.cancel(id, request.caller.name);
-    co_return ApiAnswer{200, printable(parts, parts.reservations.at(id))};
+    co_return ApiAnswer{200, reservation_json(parts, parts.reservations.at(id))};
   }
   parts.migrations.cancel(id);
   co_return ApiAnswer{200, to_json(parts.migrations.at(id))};

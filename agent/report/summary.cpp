@@ -15,13 +15,13 @@ namespace {
 
 namespace json = boost::json;
 
-std::string printable(std::string text) {
+std::string without_control_characters(std::string text) {
   std::erase_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   return text;
 }
 
 std::string line(std::string_view name, const std::string& value) {
-  return fmt::format("{:<11}{}\n", name, printable(value));
+  return fmt::format("{:<11}{}\n", name, without_control_characters(value));
 }
 
 std::string downtime_lines(const Downtime& d) {

@@ -82,8 +82,9 @@ class HeldUp : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> her_job(const std::string& name) const {
     return {"run", "--name", name, "--user", mallory_->name(), "--", program_.string(), "1000"};
   }
-  /// By how much the agent's answers took longer than what needs no agent at the same time, the most
-  /// of those that were asked for while `busy`: a machine that is short of time is late with both.
+  /// By how much the agent's answers took longer than what needs no agent at the same time, the
+  /// most of those that were asked for while `busy`: a machine that is short of time is late with
+  /// both.
   template <class Result>
   [[nodiscard]] std::chrono::milliseconds slowest_answer_during(std::future<Result>& busy) const {
     using Time = std::chrono::steady_clock::duration;

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <string>
+#include <cstdint>
 
 #include "agent/handover/protocol/protocol.h"
-#include "agent/handover/source/migrations.h"
-#include "agent/handover/target/reservations.h"
 
 /// Two epochs of one job that meet: at a runtime that attaches, and at a place that is asked for.
 namespace cardswap::handover {
@@ -34,14 +32,5 @@ static_assert(attach(2, 0, 3, false) == Attach::refused, "also when it is starte
 static_assert(attach(1, 2, 1, false) == Attach::refused, "its agent's journal is older than it");
 static_assert(attach(1, 1, 2, true) == Attach::waits, "a source that is in doubt");
 static_assert(is_old(2, 102) && is_old(2, 2) && !is_old(3, 2) && !is_old(2, 0));
-
-/// The highest epoch of a job that this host knows to have been granted, here or from here; 0:
-/// none.
-[[nodiscard]] Epoch known_epoch(const std::string& uid, const Jobs& jobs,
-                                const Migrations& migrations, const ReservationList& reservations);
-/// Decides on a primary's Hello. A job that is refused is made to stand, told and refused. Throws
-/// Error{conflict}.
-[[nodiscard]] bool check_attach(Instance& primary, Epoch told, Jobs& jobs,
-                                const Migrations& migrations, const Reservations& reservations);
 
 }  // namespace cardswap::handover

@@ -4,7 +4,6 @@
 
 #include "agent/base/agent_event.h"
 #include "agent/handover/source/migration.h"
-#include "agent/handover/target/reservation.h"
 
 /// What is said where one job may be, or is, in two places.
 namespace cardswap {
@@ -16,7 +15,5 @@ namespace cardswap {
 [[nodiscard]] std::string copy_note(const Migration& m);
 /// An error in the log and an event: two copies of one job were found.
 void report_two_copies(const Migration& m, const EmitEvent& emit_event);
-void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
-                       const EmitEvent& emit_event);
 
 }  // namespace cardswap

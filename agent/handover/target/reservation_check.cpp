@@ -8,6 +8,7 @@
 #include "agent/criu/file_look.h"
 #include "agent/criu/host_match.h"
 #include "agent/handover/base/epochs.h"
+#include "agent/handover/target/known_epoch.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/user.h"
 

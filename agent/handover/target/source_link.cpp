@@ -11,7 +11,7 @@
 #include "agent/base/json_fields.h"
 #include "agent/base/validate.h"
 #include "agent/handover/base/peer_answers.h"
-#include "agent/handover/source/split_brain.h"
+#include "agent/handover/target/second_copy.h"
 #include "agent/http/client.h"
 
 namespace cardswap {

@@ -6,7 +6,7 @@
 
 #include "agent/base/units.h"
 #include "agent/criu/handoff_dir.h"
-#include "agent/handover/source/split_brain.h"
+#include "agent/handover/target/second_copy.h"
 
 namespace cardswap {
 

@@ -31,7 +31,7 @@ FirstStepsReport first_steps(std::vector<double> took_ms, bool over = false) {
   return {.known = true, .began = true, .took_ms = std::move(took_ms), .over = over};
 }
 
-json::object printable(const LostTime& lost, double downtime_ms) {
+json::object json_of(const LostTime& lost, double downtime_ms) {
   json::object all;
   put_lost(all, lost, downtime_ms);
   return all;
@@ -85,19 +85,19 @@ TEST(LostTime, OfOneThatWasGivenUpIsItsSources) {
 
 TEST(LostTime, IsNoNumberWhereItIsNotKnown) {
   LostTime silent;
-  auto all = printable(silent, 15);
+  auto all = json_of(silent, 15);
   for (const auto* key : {"stall_ms", "lost_ms", "stall_steps", "lost_steps", "step_ms"}) {
     EXPECT_TRUE(all.at(key).is_null()) << key;
   }
   EXPECT_FALSE(all.at("lost_is_final").as_bool()) << "it may still be told";
   silent.end("the job ended first");
-  EXPECT_EQ(printable(silent, 15).at("lost_note"), "the job ended first");
+  EXPECT_EQ(json_of(silent, 15).at("lost_note"), "the job ended first");
 
   LostTime young;
   Lateness lateness({.step_ms = 2000, .spread_ms = 40, .steps = 1});
   lateness.add(9000);
   ASSERT_TRUE(young.hear(channel::LateSteps{"m-1", lateness, 0, 0, false}));
-  all = printable(young, 15);
+  all = json_of(young, 15);
   EXPECT_TRUE(all.at("lost_ms").is_null());
   EXPECT_TRUE(all.at("lost_is_final").as_bool()) << "no step to come tells what was before";
   EXPECT_THAT(std::string(all.at("lost_note").as_string()), HasSubstr("1 ordinary step before"));
@@ -109,9 +109,9 @@ TEST(LostTime, OfARuntimesWildNumbersIsInBounds) {
   for (int i = 0; i < 100; ++i) lateness.add(9e17);
   ASSERT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 9e17, 4'000'000'000, false}));
   (void)lost.hear(first_steps({-9e17, 9e17}));
-  const auto text = json::serialize(printable(lost, 9e17));
-  EXPECT_EQ(json::parse(text), json::value(printable(lost, 9e17))) << text;
-  EXPECT_TRUE(printable(lost, 0).at("lost_steps").is_null()) << "a step of no time";
+  const auto text = json::serialize(json_of(lost, 9e17));
+  EXPECT_EQ(json::parse(text), json::value(json_of(lost, 9e17))) << text;
+  EXPECT_TRUE(json_of(lost, 0).at("lost_steps").is_null()) << "a step of no time";
   EXPECT_LE(figures_of(lost, 0)->lost_ms, 1e12);
   EXPECT_GE(figures_of(lost, 0)->spread_ms, 0);
 }
@@ -142,7 +142,7 @@ TEST(LostTime, IsItselfAfterTheJournal) {
   auto lost = stands();
   (void)lost.hear(first_steps({90, 50, 51}, true));
   const auto again = lost_time_from_journal(journal_record(lost));
-  EXPECT_EQ(printable(again, 200), printable(lost, 200));
+  EXPECT_EQ(json_of(again, 200), json_of(lost, 200));
   EXPECT_EQ(again.lateness, lost.lateness);
   EXPECT_EQ(again.over, lost.over);
   // Records of releases that did not measure it.

@@ -1,33 +1,14 @@
-#include "agent/handover/base/epochs.h"
+#include "agent/handover/attach_check.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
-namespace cardswap::handover {
+#include "agent/handover/base/epochs.h"
+#include "agent/handover/target/known_epoch.h"
 
-Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& migrations,
-                  const ReservationList& reservations) {
-  Epoch known = 0;
-  for (const auto& job : jobs.all()) {
-    if (job.uid() != uid || uid.empty()) continue;
-    known = std::max(known, job.newer_epoch);
-    // A standby has no epoch until it is granted one.
-    if (!job.standby) known = std::max(known, job.epoch);
-    for (const auto& instance : job.instances) {
-      const auto* r = reservations.of(instance);
-      if (r != nullptr && r->granted()) known = std::max(known, r->side.record().epoch);
-    }
-  }
-  for (const auto& m : migrations.all()) {
-    if (m.job_uid != uid || uid.empty()) continue;
-    if (is_committed(m.state()) || m.state() == State::superseded)
-      known = std::max(known, m.epoch());
-    if (is_given_up(m.state())) known = std::max(known, m.own_epoch());
-  }
-  return known;
-}
+namespace cardswap::handover {
 
 bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& migrations,
                   const Reservations& reservations) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "agent/handover/protocol/protocol.h"
+#include "agent/handover/source/migrations.h"
+#include "agent/handover/target/reservations.h"
+
+/// A runtime that attaches, against what this host knows of its job's epochs.
+namespace cardswap::handover {
+
+/// Decides on a primary's Hello. A job that is refused is made to stand, told and refused. Throws
+/// Error{conflict}.
+[[nodiscard]] bool check_attach(Instance& primary, Epoch told, Jobs& jobs,
+                                const Migrations& migrations, const Reservations& reservations);
+
+}  // namespace cardswap::handover

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "agent/handover/protocol/protocol.h"
+#include "agent/handover/source/migrations.h"
+#include "agent/handover/target/reservation_list.h"
+
+namespace cardswap::handover {
+
+/// The highest epoch of a job that this host knows to have been granted, here or from here; 0:
+/// none.
+[[nodiscard]] Epoch known_epoch(const std::string& uid, const Jobs& jobs,
+                                const Migrations& migrations, const ReservationList& reservations);
+
+}  // namespace cardswap::handover

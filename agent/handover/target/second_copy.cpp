@@ -1,0 +1,24 @@
+#include "agent/handover/target/second_copy.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace cardswap {
+
+void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
+                       const EmitEvent& emit_event) {
+  const bool stands = newer_epoch != 0;
+  const auto text =
+      stands ? fmt::format(
+                   "job {} is there twice (migration {}): epoch {} steps at {}; the copy "
+                   "here, of epoch {}, stands for good; `cardswap stop {}` here ends it",
+                   job, r.migration, newer_epoch, r.from, r.side.record().epoch, job)
+             : fmt::format(
+                   "job {} is there twice (migration {}): epoch {} steps here; the copy at "
+                   "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
+                   job, r.migration, r.side.record().epoch, r.from, job);
+  spdlog::error("{}", text);
+  if (emit_event) emit_event({"two_epochs", text, job, {}, r.migration});
+}
+
+}  // namespace cardswap
