@@ -145,6 +145,18 @@ if [ "$python_only" = yes ]; then
   exit 0
 fi
 
+# Some 400 kB of Python that the wheel is made by; without it all else is built and tested.
+see_to_wheel_tools() {
+  local wanted=$scripts/wheel_requirements.txt venv=$cache/wheel-tools
+  ! cmp -s "$wanted" "$venv/requirements.txt" || return 0
+  echo "fetching scikit-build-core"
+  rm -rf "$venv"
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" -q --disable-pip-version-check install --no-deps --only-binary=:all: --require-hashes -r "$wanted" &&
+    cp "$wanted" "$venv/requirements.txt" ||
+    { rm -rf "$venv"; echo "scikit-build-core cannot be had here: no wheel is made, and its test is skipped"; }
+}
+
 packages=(g++ cmake ninja-build ccache pkg-config git iproute2 procps passwd util-linux curl unzip ca-certificates python3 python3-venv
   libboost1.81-dev libucx-dev ucx-utils libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libcli11-dev
   libsqlite3-dev libxxhash-dev liblz4-dev libzstd-dev libssl-dev libyaml-cpp-dev clang clang-format dpkg-dev)
@@ -246,4 +258,5 @@ if [ "$torch_from" = wheel ] && ! torch_is_whole; then
   torch_is_whole
 fi
 see_to_criu
+see_to_wheel_tools
 echo "ready; torch is in $torch_root"

@@ -63,6 +63,18 @@ class Inert(unittest.TestCase):
         self.assertEqual(one[1].split()[1], "1")
 
 
+class Programs(unittest.TestCase):
+    def test_a_program_begins_with_the_signals_that_any_program_does(self):
+        status, said = python("import sys; from cardswap import _programs as p; p.FOLDER = '/bin'\n"
+                              "sys.argv = ['grep', 'SigIgn', '/proc/self/status']; p.run('grep')")
+        self.assertEqual((status, said.split()), (0, ["SigIgn:", "0" * 16]))
+
+    def test_one_that_is_not_there_is_named(self):
+        status, said = python("from cardswap import _programs; _programs.FOLDER = '/nowhere'; _programs.cardswapd()")
+        self.assertEqual(status, 1)
+        self.assertIn("cardswapd: /nowhere has no such program: install", said)
+
+
 class Loaders(unittest.TestCase):
     def test_a_new_loader_where_one_was_freed_has_a_place_of_its_own(self):
         status, said = python("""
