@@ -20,6 +20,7 @@ void SourceRole::prepare(const channel::BeginSync& begin) {
 }
 
 void SourceRole::on_boundary() {
+  end_giving_early();
   const auto boundary = reach_boundary();
   if (!boundary) return;
   try {
@@ -202,7 +203,8 @@ void SourceRole::end(std::unique_ptr<Source> engine) {
 void SourceRole::end_migration(std::unique_ptr<Source> engine, const std::string& migration) {
   context_.gate.watch(false);
   context_.gate.throttle(0);
-  context_.gate.release();  // first: training goes on before the engine is taken down
+  context_.gate.look_once();  // what is left on the training thread goes at its next boundary
+  context_.gate.release();    // first: training goes on before the engine is taken down
   end(std::move(engine));
   context_.send(channel::Released{migration});
 }

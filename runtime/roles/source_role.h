@@ -89,6 +89,8 @@ class SourceRole final : private SourceProgram {
   /// Ends a migration whose engine did not begin, unless it is over.
   void give_up(const std::string& migration, const Error& why);
   void give_early(const std::shared_ptr<UpdateLog>& log);
+  /// Ends that, where no log hears of it any more.
+  void end_giving_early();
   void start_engine(const channel::BeginSync& begin) CARDSWAP_REQUIRES(context_.mutex);
 
   void offer_freeze(const std::string& migration, double expected_ms);
@@ -97,8 +99,10 @@ class SourceRole final : private SourceProgram {
 
   RoleContext& context_;
   std::atomic<bool> looks_at_gradients_{false};
-  bool captured_ = false;                 // since the last boundary; training thread only
-  std::weak_ptr<UpdateLog> given_early_;  // the log that hears of gradients; training thread only
+  bool captured_ = false;  // since the last boundary; training thread only
+  // Training thread only, the log that hears of gradients:
+  std::weak_ptr<UpdateLog> given_early_;
+  bool gives_early_ = false;  // also one that is gone
 
   /// The migration that is wanted; its engine starts at one of the next boundaries.
   std::optional<channel::BeginSync> begin_ CARDSWAP_GUARDED_BY(context_.mutex);

@@ -55,11 +55,23 @@ void SourceRole::end_logged_step(const Boundary& boundary, const Fence& fence) {
 void SourceRole::give_early(const std::shared_ptr<UpdateLog>& log) {
   if (given_early_.lock() == log) return;
   given_early_ = log;
+  gives_early_ = true;
   context_.tracker().give_early(
       [this, to = given_early_](auto parameter, auto bytes, const auto& copy) {
         const auto open = to.lock();
         if (open) (void)open->append_early(context_.gate.step() + 1, parameter, bytes, copy);
       });
+}
+
+void SourceRole::end_giving_early() {
+  if (!gives_early_) return;
+  {
+    const MutexLock lock(context_.mutex);
+    if (log_ && !log_->closed()) return;
+  }
+  gives_early_ = false;
+  given_early_.reset();
+  context_.tracker().give_early({});
 }
 
 void SourceRole::fail(const Error& why) {

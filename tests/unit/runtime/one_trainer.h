@@ -69,6 +69,8 @@ class Receiver final : public TargetProgram {
     values_.assign(values.begin(), values.end());
     return values_;
   }
+  /// Of a trainer whose step changes nothing either.
+  void replay(const ReceivedUpdate&) override {}
   /// Its step changes nothing, or what `forgets_` names.
   void rehearse(std::uint64_t) override {
     if (const auto found = memory_.find(forgets_); found != memory_.end()) {
@@ -253,6 +255,11 @@ class Roles : public ::testing::Test, protected Notes {
   std::optional<Source> source_;
   std::uint16_t port_ = 0;
   std::atomic<int> rehearsed_{0};  // steps that ended in a standby
+  /// What the program does with its session before its first step, and as each step.
+  std::function<void(Session&)> begin_program_ = [](Session&) {};
+  std::function<StepResult(Session&)> take_step_ = [](Session& session) {
+    return session.step_boundary();
+  };
 
  private:
   void train(std::size_t bytes, bool growing) {
@@ -264,12 +271,13 @@ class Roles : public ::testing::Test, protected Notes {
       growing_ = state.get();
       session.track_state("late", std::move(state));
     }
+    begin_program_(session);
     while (!ended_) {
       within(1ms, [&] { return task_ != nullptr; });
       note([&] {
         if (task_) std::exchange(task_, nullptr)();
       });
-      if (session.step_boundary() == StepResult::migrated) return;
+      if (take_step_(session) == StepResult::migrated) return;
       if (session.is_standby()) ++rehearsed_;
       note([&] {
         standby_ = session.is_standby();
