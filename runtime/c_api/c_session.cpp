@@ -10,13 +10,9 @@
 #include "cardswap/session.h"
 #include "migrator/base/error.h"
 #include "runtime/c_api/c_thing.h"
-#include "runtime/framework.h"
 
 namespace cardswap {
 namespace {
-
-// The framework's name must outlive every session: it is asked for again when an agent comes back.
-std::string framework_name;  // NOLINT: set once, by cardswap_open(), before a thread asks
 
 /// The latest failure of a thread.
 struct Failure {
@@ -58,6 +54,9 @@ Handle& opened(Handle* session) {
 /// Opens the doors of a session that C++ programs go through as templates.
 class ForeignSession {
  public:
+  static Session open(const char* framework) {
+    return Session::open_for(framework == nullptr ? "" : framework);
+  }
   static void track(Session& session, const std::string& name, std::unique_ptr<c_api::Thing> thing,
                     const char* type) {
     const auto* address = thing.get();
@@ -71,10 +70,6 @@ class ForeignSession {
   static bool has_attention(const Session& session) noexcept { return session.has_attention(); }
 };
 
-const char* detail::framework() noexcept {
-  return framework_name.empty() ? "none" : framework_name.c_str();
-}
-
 }  // namespace cardswap
 
 using cardswap::opened;
@@ -82,9 +77,12 @@ using cardswap::tried;
 
 /// The session of this process, and what is to be given back to the program.
 struct cardswap_session {
+  explicit cardswap_session(const char* framework)
+      : session(cardswap::ForeignSession::open(framework)) {}
+
   std::shared_ptr<cardswap::c_api::Releases> releases =
       std::make_shared<cardswap::c_api::Releases>();
-  cardswap::Session session = cardswap::Session::open();
+  cardswap::Session session;
 };
 
 uint32_t cardswap_abi(void) { return CARDSWAP_ABI; }
@@ -93,10 +91,7 @@ const char* cardswap_error(void) { return cardswap::latest_failure.text.c_str();
 const char* cardswap_error_code(void) { return cardswap::latest_failure.code.c_str(); }
 
 int cardswap_open(const char* framework, cardswap_session** session) {
-  return tried([&] {
-    cardswap::framework_name = framework == nullptr ? "" : framework;
-    *session = std::make_unique<cardswap_session>().release();
-  });
+  return tried([&] { *session = std::make_unique<cardswap_session>(framework).release(); });
 }
 
 void cardswap_close(cardswap_session* session) {
@@ -106,15 +101,20 @@ void cardswap_close(cardswap_session* session) {
 int cardswap_track(cardswap_session* session, const char* name, const char* kind, const char* type,
                    const cardswap_callbacks* callbacks, void* self, cardswap_thing** thing) {
   return tried([&] {
+    if (callbacks == nullptr) throw cardswap::Error(cardswap::Code::bad_request, "no callbacks");
+    const auto text = [](const char* given) { return std::string(given == nullptr ? "" : given); };
+    // First: from here on one that is refused is forgotten, whatever refuses it.
+    auto made = std::make_unique<cardswap::c_api::Thing>(
+        *callbacks, self, text(kind), text(type),
+        session != nullptr ? session->releases : std::make_shared<cardswap::c_api::Releases>());
     auto& at = opened(session);
     const auto called = cardswap::required(name, "a name");
+    (void)cardswap::required(kind, "a kind");
     if (called.find('/') != std::string::npos) {
       throw cardswap::Error(cardswap::Code::bad_request,
                             "'" + called + "' cannot be a name: it has a '/'");
     }
     const auto made_as = cardswap::required(type, "a type");
-    auto made = std::make_unique<cardswap::c_api::Thing>(
-        *callbacks, self, cardswap::required(kind, "a kind"), made_as, at.releases);
     auto* const known = made.get();
     cardswap::ForeignSession::track(at.session, called, std::move(made), made_as.c_str());
     if (thing != nullptr) *thing = reinterpret_cast<cardswap_thing*>(known);

@@ -30,8 +30,10 @@ namespace cardswap {
 /// others and ends first.
 class Session::Impl {
  public:
-  Impl()
-      : gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
+  /// `framework`: its name and version, "libtorch 2.11.0"; or "none".
+  explicit Impl(std::string framework)
+      : framework_(std::move(framework)),
+        gate_({[this] { on_boundary(); }, [this] { trainer_role_.on_parked(); },
                [this] { trainer_role_.on_resume(); }, [this] { trainer_role_.on_begin(); }},
               &end_moved_process),
         trainer_role_(gate_, tracker_, relocator_,
@@ -89,8 +91,9 @@ class Session::Impl {
           }
           return storages;
         });
-    hooks_.push_back(added.get());
-    tracker_.add(name, std::move(added));
+    const auto* known = added.get();
+    tracker_.add(name, std::move(added));  // one that it refuses is nobody's
+    hooks_.push_back(known);
   }
 
   void call_hooks() {
@@ -153,7 +156,7 @@ class Session::Impl {
     hello.role =
         trainer_role_.is_standby() || trainer_role_.epoch() == 0 ? role_ : channel::Role::primary;
     hello.runtime_version = CARDSWAP_VERSION;
-    hello.framework = detail::framework != nullptr ? detail::framework() : "none";
+    hello.framework = framework_;
     trainer_role_.describe(hello);
     return hello;
   }
@@ -265,6 +268,7 @@ class Session::Impl {
 
   const OneSession one_;
   const pid_t pid_ = ::getpid();
+  const std::string framework_;
   std::string job_;
   std::string token_;
   channel::Role role_ = channel::Role::primary;
@@ -298,8 +302,13 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Session Session::open() {
-  return Session(
-      std::unique_ptr<Impl, Close>(new Impl()));  // NOLINT(cppcoreguidelines-owning-memory)
+  return open_for(detail::framework != nullptr ? detail::framework() : "");
+}
+
+Session Session::open_for(std::string framework) {
+  if (framework.empty()) framework = "none";
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
+  return Session(std::unique_ptr<Impl, Close>(new Impl(std::move(framework))));
 }
 
 void Session::track(std::string_view name, std::function<std::vector<std::byte>()> save,

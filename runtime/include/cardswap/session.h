@@ -126,6 +126,8 @@ class Session {
     void operator()(Impl* impl) const noexcept;
   };
   explicit Session(std::unique_ptr<Impl, Close> impl);
+  /// open() of a program whose framework is not LibTorch's: "torch 2.11.0"; empty: it has none.
+  [[nodiscard]] static Session open_for(std::string framework);
   std::unique_ptr<Impl, Close> impl_;
 };
 

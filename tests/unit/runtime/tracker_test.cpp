@@ -268,6 +268,17 @@ TEST(Session, IsOneInAProcess) {
   EXPECT_THROW(std::ignore = Session::open(), Error);
 }
 
+TEST(Session, CallsNoHookThatItRefused) {
+  auto session = Session::open();
+  int kept = 0;
+  int refused = 0;
+  session.after_step("average", [&] { ++kept; }, {});
+  EXPECT_THROW(session.after_step("average", [&] { ++refused; }, {}), Error);
+  EXPECT_EQ(session.step(), StepResult::proceed);
+  EXPECT_EQ(kept, 1);
+  EXPECT_EQ(refused, 0);
+}
+
 TEST(Session, IsInertWithoutAnAgent) {
   auto session = Session::open();
   int value = 3;
