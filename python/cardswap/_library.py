@@ -128,27 +128,50 @@ _interruption: BaseException | None = None  # what a callback raised that is no 
 
 def check(status: int) -> int:
     """Raises CardswapError where a call of the library has failed, and what interrupted the program in a callback."""
+    go_on_where_interrupted()
+    if status < 0:
+        raise _latest_error()
+    return status
+
+
+def go_on_where_interrupted() -> None:
+    """Raises what interrupted the program in a callback."""
     global _interruption
     if _interruption is not None:
         interruption, _interruption = _interruption, None
         raise interruption
+
+
+def tell(status: int, thing: object, doing: str) -> None:
+    """As check() does of a call whose failure is no matter of the program's: that is in the job's log."""
+    go_on_where_interrupted()
     if status < 0:
-        lib = load()
-        raise CardswapError(lib.cardswap_error().decode(errors="replace"), lib.cardswap_error_code().decode())
-    return status
+        log_failure(thing, doing, _latest_error())
+
+
+def _latest_error() -> CardswapError:
+    lib = load()
+    return CardswapError(lib.cardswap_error().decode(errors="replace"), lib.cardswap_error_code().decode())
+
+
+def what_it_says(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ fails
+        return type(error).__name__
+
+
+def log_failure(thing: object, doing: str, error: BaseException) -> None:
+    with contextlib.suppress(Exception):
+        print(f"cardswap: {doing} '{getattr(thing, 'name', '?')}' failed:", file=sys.stderr)
+        traceback.print_exception(error)
 
 
 def _failed(thing: object, doing: str, error: BaseException) -> None:
     """An exception of a callback is the migration's failure, never the program's: its traceback is in the job's log."""
-    try:
-        why = f"{type(error).__name__}: {error}"
-    except Exception:  # its own __str__ fails
-        why = type(error).__name__
     assert _lib is not None
-    _lib.cardswap_fail(why.encode("utf-8", "replace"))
-    with contextlib.suppress(Exception):
-        print(f"cardswap: {doing} '{getattr(thing, 'name', '?')}' failed:", file=sys.stderr)
-        traceback.print_exception(error)
+    _lib.cardswap_fail(what_it_says(error).encode("utf-8", "replace"))
+    log_failure(thing, doing, error)
 
 
 def _interrupted(error: BaseException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
-from typing import Any
+from typing import Any, Callable
 
 from . import _codec as codec
 from . import _library as library
@@ -43,6 +43,7 @@ class OptimizerThing(library.Thing):
         self._noticed = False  # the latest step's gradients were looked at
         self._made_anew: set[int] = set()  # parameters whose gradient was not there at the step before
         self._unused = self._living = ""  # gradients that are in the way at the latest boundary
+        self._not_looked_at = ""  # why its gradients could not be
 
     def type_name(self) -> str:
         return f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
@@ -103,8 +104,8 @@ class OptimizerThing(library.Thing):
                       if is_tensor(value) and value.dim() > 0)
 
     def regions(self) -> tuple[list[library.Region], object]:
-        if self._living:
-            raise ValueError(self._living)
+        if self._living or self._not_looked_at:
+            raise ValueError(self._living or self._not_looked_at)
         regions, owners = regions_of(
             (f"{key}.{g}.{i}" + ("" if tensor.shape == parameter.shape else f" {list(tensor.shape)}"), tensor)
             for g, i, parameter in self._parameters() for key, tensor in self._tensors(parameter))
@@ -225,8 +226,20 @@ class OptimizerThing(library.Thing):
     def _is_stateless(self, group: int) -> bool:
         return type(self.thing) is torch().optim.SGD and self.thing.param_groups[group]["momentum"] == 0
 
+    def _look(self, look: Callable[[], None]) -> None:
+        """What this raises is in a move's way, and no matter of the training loop's, which is where it is called."""
+        try:
+            look()
+        except Exception as error:
+            if not self._not_looked_at:
+                library.log_failure(self, "look at the gradients of", error)
+            self._not_looked_at = f"its gradients cannot be looked at: {library.what_it_says(error)}"
+
     def notice(self) -> None:
         """Looks at the gradients that a step is about to read, while somebody asks."""
+        self._look(self._notice)
+
+    def _notice(self) -> None:
         first = not self._noticed
         self._noticed = True
         self._made_anew.clear()
@@ -242,6 +255,9 @@ class OptimizerThing(library.Thing):
     def look_at_gradients(self) -> None:
         """At a boundary to which attention is paid: gradients that a step has not used, or that outlive one, are state
         that is not sent."""
+        self._look(self._look_at_gradients)
+
+    def _look_at_gradients(self) -> None:
         self._unused = self._living = ""
         for g, i, parameter in self._parameters():
             gradient = parameter.grad
@@ -256,9 +272,11 @@ class OptimizerThing(library.Thing):
     def forget_gradients(self) -> None:
         """No attention is paid any more."""
         self._noticed = False
-        self._unused = self._living = ""
+        self._unused = self._living = self._not_looked_at = ""
 
     def put_update(self, out: Any) -> None:
+        if self._not_looked_at:
+            raise ValueError(self._not_looked_at)
         lent = {name: vars(self.thing)[name] for name in _LENT if name in vars(self.thing)}
         data = codec.encode([self.save(), lent])
         library.load().cardswap_put_bytes(out, data, len(data))
@@ -322,6 +340,8 @@ class OptimizerThing(library.Thing):
         if self.is_stepped_elsewhere:
             found.append(("it was stepped in another thread than the main one", "call its step() in the thread that "
                           "calls cardswap.boundary(), or iterates over cardswap.batches()"))
+        if self._not_looked_at:
+            found.append((self._not_looked_at, "the job's log has the traceback"))
         if self._living or self._unused:
             found.append((self._living or self._unused,
                           "zero_grad() before the boundary, so that it sets gradients to None, as by default"))

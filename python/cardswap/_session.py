@@ -172,7 +172,12 @@ class Session:
             return
         if library.has_attention(self._handle) and os.getpid() == self._pid:  # a fork's steps are its own
             thing.notice()
-            _call(self._lib.cardswap_before_step, self._handle, thing.handle)
+            with _handlers_wait() as waiting:
+                result = self._lib.cardswap_before_step(self._handle, thing.handle)
+            try:
+                library.tell(result, thing, "step")  # what is not captured is a matter of the move's, not of the loop's
+            finally:
+                _call_handlers(waiting)
 
     @property
     def boundary_is_due(self) -> bool:
@@ -280,8 +285,12 @@ def _finish(result: int, waiting: list[tuple[Any, int]]) -> None:
     try:
         library.check(result)
     finally:
-        for handler, number in waiting:
-            handler(number, sys._getframe())
+        _call_handlers(waiting)
+
+
+def _call_handlers(waiting: list[tuple[Any, int]]) -> None:
+    for handler, number in waiting:
+        handler(number, sys._getframe())
 
 
 def _call(function: Any, *arguments: Any) -> None:

@@ -339,6 +339,28 @@ print(thing.obstacles())
         self.assertNotIn("Traceback", said)
         self.assertRegex(said, r"^\[\]\n.*stepped in another thread")
 
+    def test_what_cannot_be_looked_at_is_in_a_moves_way_and_not_in_the_programs(self):
+        status, said = python(TRAINER + """
+from cardswap import _library, _session
+cardswap.boundary()
+_library.has_attention = lambda session: True  # as while a migration is on its way
+thing = next(iter(_session.current()._optimizers.values()))
+fail = lambda: 1 / 0
+thing._parameters, usual = fail, thing._parameters
+optimizer.step()
+cardswap.boundary()
+thing._parameters = usual
+print([what for what, hint in thing.obstacles()])
+_session.current()._lib.cardswap_before_step = lambda session, thing: -1
+optimizer.step()
+print("it trains on")
+""")
+        self.assertEqual(status, 0, said)
+        self.assertEqual(said.count("Traceback"), 1, said)  # once, however often it is looked at
+        self.assertIn("its gradients cannot be looked at: ZeroDivisionError", said)
+        self.assertIn("step 'Adam' failed", said)
+        self.assertIn("it trains on", said)
+
     def test_each_dtype_has_the_runtimes_name(self):
         import pathlib
         import re
