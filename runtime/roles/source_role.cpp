@@ -203,8 +203,8 @@ void SourceRole::end(std::unique_ptr<Source> engine) {
 void SourceRole::end_migration(std::unique_ptr<Source> engine, const std::string& migration) {
   context_.gate.watch(false);
   context_.gate.throttle(0);
-  context_.gate.look_once();  // what is left on the training thread goes at its next boundary
-  context_.gate.release();    // first: training goes on before the engine is taken down
+  context_.gate.watch_once();  // what is left on the training thread goes at its next boundary
+  context_.gate.release();     // first: training goes on before the engine is taken down
   end(std::move(engine));
   context_.send(channel::Released{migration});
 }

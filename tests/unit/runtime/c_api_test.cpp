@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-#include "migrator/core/environment.h"
+#include "migrator/base/environment.h"
 #include "tests/support/scripted_agent.h"
 #include "tests/support/temp_dir.h"
 
