@@ -18,7 +18,7 @@ class Check(unittest.TestCase):
         found = self.complaints("agent/jobs/a.cpp", '"agent/base/units.h"', '"agent/handover/source/migrations.h"')
         self.assertEqual(len(found), 1)
         self.assertIn("agent/jobs/a.cpp:2", found[0])
-        self.assertIn("agent/handover, which is above it", found[0])
+        self.assertIn("agent/handover/source, which is above it", found[0])
 
     def test_an_include_into_another_room_is_found(self):
         self.assertIn("must not include agent/", self.complaints("runtime/a.cpp", '"agent/base/units.h"')[0])
