@@ -1,5 +1,6 @@
 # The component "python": what a wheel holds, as it lies beside other packages. Whole: what its programs load and
 # not every machine has comes along, and is found by where they are.
+#   cardswap.pth    imports the package in an agent's jobs
 #   cardswap/       the package, and libcardswap_c.so
 #   cardswap/bin/   cardswapd, cardswap, and what the agent looks for beside itself
 #   cardswap/lib/   shared libraries of others; ucx/: what UCX loads by itself
@@ -16,6 +17,7 @@ endforeach()
 
 install(DIRECTORY python/cardswap DESTINATION . COMPONENT python EXCLUDE_FROM_ALL
   FILES_MATCHING PATTERN "*.py" PATTERN py.typed PATTERN __pycache__ EXCLUDE)
+install(FILES python/cardswap.pth DESTINATION . COMPONENT python EXCLUDE_FROM_ALL)
 foreach(program ${programs})
   install(PROGRAMS $<TARGET_FILE:${program}> DESTINATION cardswap/bin COMPONENT python EXCLUDE_FROM_ALL)
 endforeach()

@@ -16,7 +16,7 @@ Installs Debian packages (root or sudo) and, into a private cache, LibTorch from
                    nothing of it is installed
   --python         do no more than see to Python's own torch, for the tests of the Python package: a virtual
                    environment in the cache (4 GB: the wheel that PyPI has for Linux needs CUDA's libraries,
-                   GPU or not); x86_64 with Python 3.11
+                   GPU or not), and one of Hugging Face's Trainer and Accelerate (200 MB); x86_64 with Python 3.11
   --print-torch    print the folder that holds torch/ and stop
 EOF
 }
@@ -121,24 +121,33 @@ if [ "$criu_only" = yes ]; then
   exit 0
 fi
 
-# Whole or not there: the last thing that is written says of what it is made.
-see_to_python() {
-  local wanted=$scripts/python_requirements.txt venv=$cache/python-torch-$torch_version
-  if cmp -s "$wanted" "$venv/requirements.txt"; then
-    echo "Python's torch is in $venv"
-    return
-  fi
-  if [ "$(uname -m)" != x86_64 ] || ! python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
-    echo "no digests of Python's torch are known for this machine: the tests of the Python package are skipped"
-    return
-  fi
-  echo "fetching Python's torch $torch_version"
+# Whole or not there: the last thing that is written says of what it is made. $1 the folder, $2 what it holds, $3 a
+# folder whose packages it sees, if any.
+make_venv() {
+  local venv=$1 wanted=$2
   rm -rf "$venv"
   python3 -m venv "$venv"
   "$venv/bin/pip" -q --disable-pip-version-check install --no-compile --no-deps --only-binary=:all: --require-hashes \
     -r "$wanted"
+  if [ -n "${3:-}" ]; then echo "$3" >"$(echo "$venv"/lib/python*/site-packages)/seen.pth"; fi
   cp "$wanted" "$venv/requirements.txt"
-  echo "Python's torch is in $venv"
+}
+see_to_python() {
+  local wanted=$scripts/python_requirements.txt venv=$cache/python-torch-$torch_version
+  local frameworks=$scripts/python_frameworks.txt over=$cache/python-frameworks-$torch_version
+  if [ "$(uname -m)" != x86_64 ] || ! python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
+    echo "no digests of Python's torch are known for this machine: the tests of the Python package are skipped"
+    return
+  fi
+  if ! cmp -s "$wanted" "$venv/requirements.txt"; then
+    echo "fetching Python's torch $torch_version"
+    make_venv "$venv" "$wanted"
+  fi
+  if ! cmp -s "$frameworks" "$over/requirements.txt"; then
+    echo "fetching Transformers and Accelerate"
+    make_venv "$over" "$frameworks" "$(echo "$venv"/lib/python*/site-packages)"
+  fi
+  echo "Python's torch is in $venv, with frameworks in $over"
 }
 if [ "$python_only" = yes ]; then
   see_to_python

@@ -114,7 +114,8 @@ class Place(library.Thing):
         self.arrivals = 0  # grows when the place comes from another process
         self._taken = 0
         self._start: bytes | None = None  # the generators, when the iterator was made
-        self._is_stateful = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
+        inner = getattr(loader, "base_dataloader", loader)  # Accelerate's has the methods in any case
+        self._is_stateful = hasattr(inner, "state_dict") and hasattr(inner, "load_state_dict")
 
     def type_name(self) -> str:
         return f"{type(self.loader).__module__}.{type(self.loader).__qualname__}"
@@ -138,17 +139,15 @@ class Place(library.Thing):
     def save(self) -> bytes:
         is_running = self.iterator is not None
         return codec.encode([
-            self._taken, self._start if is_running else None, self._own_states(), self._sampler_epoch(),
+            self._taken, self._start if is_running else None, self._own_states(), self._epochs(),
             dict(self.loader.state_dict()) if self._is_stateful and is_running else None,
         ])
 
     def load(self, data: bytes) -> None:
-        taken, start, own, epoch, state = codec.decode(data)
+        taken, start, own, epochs, state = codec.decode(data)
         self.begin()
         self.arrivals += 1
-        sampler = self._sampler()
-        if epoch is not None and sampler is not None and sampler.epoch != epoch:
-            sampler.epoch = epoch
+        self._set_epochs(epochs)
         if start is not None:
             began = codec.decode(start)
             values.set_random_generators(began["all"])
@@ -182,18 +181,28 @@ class Place(library.Thing):
 
     # ---- generators and samplers of its own
 
-    def _sampler(self) -> Any:
-        sampler = getattr(self.loader, "sampler", None)
-        return sampler if hasattr(sampler, "set_epoch") and hasattr(sampler, "epoch") else None
+    def _samplers(self) -> list[Any]:
+        batches = getattr(self.loader, "batch_sampler", None)
+        return [getattr(self.loader, "sampler", None), batches, getattr(batches, "sampler", None)]
 
-    def _sampler_epoch(self) -> int | None:
-        sampler = self._sampler()
-        return None if sampler is None else int(sampler.epoch)
+    def _epoch_attributes(self) -> list[tuple[Any, str]]:
+        """Where the loader counts epochs, by which its order is drawn."""
+        if hasattr(self.loader, "iteration"):
+            return [(self.loader, "iteration")]  # Accelerate's, which tells the samplers as it begins
+        return [(sampler, "epoch") for sampler in self._samplers()
+                if hasattr(sampler, "set_epoch") and hasattr(sampler, "epoch")]
+
+    def _epochs(self) -> list[int]:
+        return [int(getattr(holder, name)) for holder, name in self._epoch_attributes()]
+
+    def _set_epochs(self, epochs: list[int]) -> None:
+        for (holder, name), epoch in zip(self._epoch_attributes(), epochs):
+            if getattr(holder, name) != epoch:
+                setattr(holder, name, epoch)
 
     def _own(self) -> list[Any]:
         found: list[Any] = []
-        batch_sampler = getattr(self.loader, "batch_sampler", None)
-        for holder in (self.loader, getattr(self.loader, "sampler", None), batch_sampler):
+        for holder in (self.loader, *self._samplers()):
             generator = getattr(holder, "generator", None)
             if generator is not None and hasattr(generator, "get_state") and all(generator is not one for one in found):
                 found.append(generator)
@@ -239,16 +248,61 @@ def _iterator_at(loader: Any, taken: int) -> Iterator[Any]:
         for _ in itertools.islice(rest, taken):
             pass
         return rest
+    if hasattr(loader, "base_dataloader"):
+        return _accelerates_at(loader, taken)
     if loader.num_workers == 0:
         iterator = iter(loader)
         for _ in range(taken):
             next(iterator._sampler_iter)
         return iterator
-    # Workers are given indices before the first batch is asked for.
+    return iter(_loader_from(loader, taken))  # workers are given indices before the first batch is asked for
+
+
+def _loader_from(loader: Any, taken: int) -> Any:
     other = copy.copy(loader)
     place = "sampler" if loader.batch_sampler is None else "batch_sampler"
     other.__dict__[place] = _From(loader.__dict__[place], taken)
-    return iter(other)
+    return other
+
+
+class _Once:
+    """A loader whose iterator there is already."""
+
+    def __init__(self, loader: Any, iterator: Iterator[Any]) -> None:
+        self._loader, self._iterator = loader, iterator
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._iterator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def _accelerates_at(loader: Any, taken: int) -> Iterator[Any]:
+    """Of what Accelerate's prepare() makes of a loader: it reads one batch ahead from the loader in it."""
+    if taken >= len(loader):
+        return _end_of_accelerates(loader)
+    loader.set_epoch(loader.iteration)
+    inner = _iterator_at(loader.base_dataloader, taken)
+    return _accelerates_over(loader, itertools.chain([next(inner)], inner))
+
+
+def _accelerates_over(loader: Any, iterator: Iterator[Any]) -> Iterator[Any]:
+    inner = loader.base_dataloader
+    loader.base_dataloader = _Once(inner, iterator)
+    try:
+        rest = iter(loader)
+        first = next(rest)
+    finally:
+        loader.base_dataloader = inner
+    yield first
+    yield from rest
+
+
+def _end_of_accelerates(loader: Any) -> Iterator[Any]:
+    """Behind the last batch: it counts the epoch when one more is asked for."""
+    loader.iteration += 1
+    yield from ()
 
 
 class Batches(Generic[T]):

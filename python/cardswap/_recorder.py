@@ -63,31 +63,42 @@ def _watch(torch: Any) -> None:
     register_optimizer_step_pre_hook(_on_step)
 
 
-class _WaitForTorch(importlib.abc.MetaPathFinder):
-    """Has torch watched right after a later `import torch`."""
+def _watch_hugging_face(module: Any) -> None:
+    from . import _hugging_face
+
+    _hugging_face.watch(module)
+
+
+_WATCHED = {"torch": _watch, "transformers.trainer": _watch_hugging_face}
+
+
+class _WaitForImports(importlib.abc.MetaPathFinder):
+    """Has a module watched right after a later import of it."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
 
     def find_spec(self, name, path=None, target=None):
-        if name != "torch":
+        if name not in self._names:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("torch")
+        self._names.discard(name)
+        spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
-            sys.meta_path.insert(0, self)
+            self._names.add(name)
             return spec
         run = spec.loader.exec_module
 
         def run_and_watch(module):
             run(module)
-            _watch(module)
+            _WATCHED[name](module)
 
         spec.loader.exec_module = run_and_watch  # type: ignore[method-assign]
         return spec
 
 
 def start() -> None:
-    """Begins, now or when torch is imported."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        _watch(torch)
-    else:
-        sys.meta_path.insert(0, _WaitForTorch())
+    """Begins, now or when they are imported."""
+    later = {name for name in _WATCHED if name not in sys.modules}
+    for name in _WATCHED.keys() - later:
+        _WATCHED[name](sys.modules[name])
+    sys.meta_path.insert(0, _WaitForImports(later))

@@ -42,6 +42,7 @@ class Session:
         self._optimizers: dict[int, OptimizerThing] = {}
         self._has_stepped = False  # since the latest boundary
         self._was_attentive = False
+        self.carries_loaders = False  # a framework's loop finds its place in them
         self.moved_hooks: list[Callable[[], Any]] = []
         torch = sys.modules.get("torch")
         framework = f"torch {torch.__version__}" if torch is not None else "python"
@@ -100,7 +101,7 @@ class Session:
             if not self._has_module(module) and _has_tensors(module):
                 self.add(ModuleThing(self.free_name(type(module).__name__), module), module)
         for optimizer in recorder.alive("optimizer"):
-            if id(optimizer) not in self._tracked and hasattr(optimizer, "param_groups"):
+            if id(optimizer) not in self._tracked and hasattr(optimizer, "param_groups") and not self._is_wrapper(optimizer):
                 self.add(OptimizerThing(self.free_name(type(optimizer).__name__), optimizer), optimizer)
         for kind in ("scheduler", "scaler"):
             for thing in recorder.alive(kind):
@@ -115,6 +116,10 @@ class Session:
         if self.has_agent:
             self._tell_what_is_tracked()
 
+    def _is_wrapper(self, optimizer: Any) -> bool:
+        """Such as Accelerate's, which has the state of the one in it."""
+        return any(thing.thing.state is optimizer.state for thing in self._optimizers.values())
+
     def _has_module(self, module: Any) -> bool:
         return id(module) in self._tracked or any(
             isinstance(thing, ModuleThing) and any(one is module for one in thing.thing.modules())
@@ -125,8 +130,8 @@ class Session:
         for thing in self._things:
             for what, hint in thing.obstacles():
                 _say(f"cannot move: {thing.kind} '{thing.name}': {what}; {hint}")
-        for loader in recorder.alive("loader"):
-            if not any(getattr(thing, "loader", None) is loader for thing in self._things):
+        for loader in recorder.alive("loader") if not self.carries_loaders else ():
+            if not any(_reads_for(thing, loader) for thing in self._things):
                 _say("a DataLoader was made whose place is not carried: where the training reads from it, iterate "
                      "over cardswap.batches(loader)")
         for generator in self._untracked_generators():
@@ -298,6 +303,12 @@ def _call(function: Any, *arguments: Any) -> None:
     with _handlers_wait() as waiting:
         result = function(*arguments)
     _finish(result, waiting)
+
+
+def _reads_for(thing: library.Thing, loader: Any) -> bool:
+    """Whether the thing is the loader's place, or that of one which was made of it, as by Accelerate's prepare()."""
+    of = getattr(thing, "loader", None)
+    return of is loader or hasattr(of, "base_dataloader") and of.dataset is loader.dataset
 
 
 def _roots(modules: list[Any]) -> list[Any]:

@@ -70,6 +70,11 @@ print(_library.load()._name)
 """)
         self.assertRegex(said, r"^\[1, 2\] 3 False None\n.*/venv/lib/.*/site-packages/cardswap/libcardswap_c\.so\n$")
 
+    def test_it_is_imported_in_an_agents_jobs_and_in_no_other_program(self):
+        asks = (BIN / "python", "-c", "import sys; print('cardswap' in sys.modules, 'torch' in sys.modules)")
+        self.assertEqual(run(*asks), "False False\n")
+        self.assertEqual(run("/usr/bin/env", "CARDSWAP_SOCKET=/nowhere", *asks), "True False\n")
+
 
 class Job(Moves):
     programs, python = BIN, BIN / "python"
