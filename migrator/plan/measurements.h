@@ -23,6 +23,9 @@ struct Measurements {
   // Of a replay that is under way:
   std::uint64_t copied_bytes = 0;  ///< of replayed_bytes
   std::uint64_t logged_bytes = 0;  ///< gradients sent so far
+  /// The share of a step's gradients that is left for its entry, where the others go ahead of it:
+  /// once the base copy is complete, or where each step waits. 1: all, or it is not known yet.
+  double rest_share = 1;
 };
 
 /// What a freeze right now would cost: scan the state, send what differs, digest it, agree.

@@ -61,7 +61,7 @@ class Walk {
   /// The base copy is complete: until an audit has told what it found.
   void audit() {
     const bool slow = log_outlasts_a_step(m_);
-    const double each = slow ? gradients_ : 0;
+    const double each = slow ? gradients_ * m_.rest_share : 0;
     at_.sync_ms += kStepsToAudit * (step_ + each);
     log_sent_ += kStepsToAudit * gradients_;
     if (slow) {
@@ -80,7 +80,8 @@ class Walk {
     auto then = m_;
     const auto left = static_cast<double>(m_.replayed_bytes) * (1 - at_.copied);
     const auto entry = static_cast<double>(m_.update_bytes) * at_.copied;
-    then.dirty_bytes = static_cast<std::uint64_t>(left + entry * (lagging_ ? 2 : 1));
+    const double rest = at_.holds || is_whole() ? m_.rest_share : 1;  // others have gone ahead
+    then.dirty_bytes = static_cast<std::uint64_t>(left + entry * ((lagging_ ? 1 : 0) + rest));
     const auto stands = expected_stands(then);
     course.freeze_ms = stands.all();
     course.stall_ms = std::max(course.stall_ms, stands.longest());

@@ -106,7 +106,7 @@ class Trainer final : public SourceProgram {
     return latest_;
   }
   std::uint64_t step() override { return step_; }
-  double median_step_ms() override { return 1; }
+  double median_step_ms() override { return step_ms; }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override {
     const MutexLock lock(mutex_);
     log_ = std::move(log);
@@ -156,6 +156,8 @@ class Trainer final : public SourceProgram {
   }
 
   std::atomic<std::uint64_t> snapshots{0};
+  /// What it says that its steps take.
+  std::atomic<double> step_ms{1};
   /// Called when a step's gradients are there and before its entry; may change them.
   std::function<void(UpdateLog& log, std::uint64_t step,
                      std::map<std::size_t, std::shared_ptr<Bytes>>& gradients)>

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/base/ms_since.h"
+
 namespace cardswap {
 namespace {
 
@@ -30,6 +32,10 @@ constexpr std::uint64_t kMaxInterruptedAudits = 32;
 constexpr double kAsGood = 1.03;
 /// Of the limit: a step may wait for the log at least so long, whatever a freeze takes besides.
 constexpr double kLeastWait = 0.25;
+/// Of a step, that a freeze must be able to save where it waits for a step more.
+constexpr double kWorthAStep = 0.05;
+/// Of --timeout, in which a freeze may wait.
+constexpr double kOfTimeout = 0.5;
 
 }  // namespace
 
@@ -290,7 +296,24 @@ Measurements ReplaySync::measured() const {
   now.update_bytes = worth(seen != 0 ? seen : sizes_.update_bytes);
   now.copied_bytes = sizes_.replayed_bytes - std::min(sizes_.replayed_bytes, base_.bytes_left());
   now.logged_bytes = worth(shipper_.figures().log_bytes);
+  if (seen != 0 && shipper_.figures().early_bytes != 0) {
+    const auto rest = static_cast<double>(std::min(seen, shipper_.usual_rest_bytes()));
+    now.rest_share = rest / static_cast<double>(seen);
+  }
   return now;
+}
+
+/// While the log goes within the steps, one more makes none late; and as long as each leaves less
+/// to its entry than the one before, the last one waits for less. `now`: a freeze could be.
+bool ReplaySync::is_worth_a_step(const Measurements& now) {
+  if (log_->holds_each() || log_outlasts_a_step(now)) return false;
+  const auto rest_ms = link_ms(now, now.rest_share * static_cast<double>(now.update_bytes));
+  if (rest_ms < kWorthAStep * now.step_ms) return false;
+  const auto timeout_ms = source_.options.spec.timeout_ms;
+  const bool in_time =
+      timeout_ms <= 0 || ms_since(made_at_) + now.step_ms + source_.figures.expected_downtime_ms() <
+                             kOfTimeout * timeout_ms;
+  return rest_.is_worth_a_step(source_.program.step()) && in_time;
 }
 
 /// A step that waits for the log waits for the freeze as well, if it is the last one.
@@ -359,9 +382,13 @@ void ReplaySync::predict() {
   // Where the log goes within a step nothing is lost by copying all, and an audit costs nothing.
   const bool may_be_early = copies() == Copies::as_pays && log_outlasts_a_step(now);
   auto at_once = now;
-  at_once.dirty_bytes = left + of_copied(now.update_bytes);
+  at_once.dirty_bytes =
+      left + of_copied(static_cast<std::uint64_t>((log_->holds_each() ? now.rest_share : 1) *
+                                                  static_cast<double>(now.update_bytes)));
   const bool pays = expected_stands(at_once).all() <= kAsGood * course.lost_ms;
-  if (fits && (done || (may_be_early && pays))) source_.figures.report_converged();
+  if (left == 0) rest_.note(shipper_.latest_step(), shipper_.usual_rest_bytes());
+  const bool now_or_never = done && !is_worth_a_step(now);
+  if (fits && (now_or_never || (may_be_early && pays))) source_.figures.report_converged();
 }
 
 }  // namespace cardswap

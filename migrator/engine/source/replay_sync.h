@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
 #include "migrator/engine/source/audit.h"
 #include "migrator/engine/source/base_copy.h"
+#include "migrator/engine/source/falling_rest.h"
 #include "migrator/engine/source/log_shipper.h"
 #include "migrator/engine/source/replay_report.h"
 #include "migrator/engine/source/replay_units.h"
@@ -69,6 +71,7 @@ class ReplaySync {
   void predict();
   [[nodiscard]] Copies copies() const;
   [[nodiscard]] Measurements measured() const;
+  [[nodiscard]] bool is_worth_a_step(const Measurements& now);
   void bound_waits();
   void look_at_the_limit(const ReplayCourse& course);
   void give_up();
@@ -82,6 +85,8 @@ class ReplaySync {
   Audit audit_;
   ReplayReport report_;
   ReplaySizes sizes_;
+  FallingRest rest_;
+  const std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
   bool holds_for_the_limit_ = false;  // each step waits for its own entry, and for no more
   bool begun_ = false;                // what no update rewrites was sent
   bool given_up_ = false;

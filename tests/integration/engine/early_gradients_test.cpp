@@ -4,7 +4,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "migrator/core/factor.h"
 #include "migrator/engine/source/source.h"
@@ -54,6 +56,7 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
     options.spec.bandwidth = bandwidth;
     options.spec.compression = Compression::off;
     options.spec.max_stall_ms = 0;
+    options.spec.timeout_ms = timeout_ms_;
     options.silence_max = seconds(10);
     SourceCallbacks events;
     events.progress = [this](const MigrationStats& stats) { note([&] { stats_ = stats; }); };
@@ -75,6 +78,7 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
       std::uint64_t given = 0;
       for (auto& [expert, gradient] : gradients) {
         fill(*gradient, step);
+        if (expert >= how_many_()) continue;
         const auto parameter = static_cast<ParameterId>(expert);
         if (log.append_early(step, parameter, gradient->size(), [&, &made = gradient] {
               const auto copy = std::make_shared<test::Bytes>(*made);
@@ -146,6 +150,9 @@ class EarlyGradients : public ::testing::Test, protected test::Notes {
   test::Experts target_experts_{std::vector<std::size_t>(kExperts, kGradient), 17};
   test::Trainer trainer_{source_experts_};
   test::Standby standby_{target_experts_};
+  /// Of a step's gradients, that are given early.
+  std::function<std::size_t()> how_many_ = [] { return kExperts; };
+  double timeout_ms_ = 0;
   std::uint64_t early_ = 0;
   std::uint64_t early_steps_ = 0;
   bool converged_ = false;
@@ -218,6 +225,37 @@ TEST_F(EarlyGradients, LeaveTheLastStepLittleToWaitFor) {
   move(3, kRate);
   EXPECT_LT(stats_.hold_ms, held / 2) << "held for " << held << " ms without";
   EXPECT_GE(stats_.early_bytes, early_steps_ * kExperts * kGradient);
+}
+
+/// Method: of each step one gradient more goes ahead than of the one before, on a link that takes
+/// all of them half of what a step is said to take; no step begins before the one before is done at
+/// the target, as it would be by then. Told how many steps' gradients went ahead until a freeze was
+/// offered; where half of the time that the migration may take is over, that is at once.
+TEST_F(EarlyGradients, AreWaitedForWhileEachStepLeavesLessThanTheOneBefore) {
+  trainer_.step_ms = 200;
+  how_many_ = [this] { return std::min<std::size_t>(1 + early_steps_, kExperts); };
+  give_early();
+  const auto give = trainer_.in_backward;
+  trainer_.in_backward = [&](UpdateLog& log, std::uint64_t step, auto& gradients) {
+    EXPECT_TRUE(within(seconds(20),
+                       [&] { return log.figures().held_bytes == 0 || log.closed() || error_; }));
+    give(log, step, gradients);
+  };
+  const auto steps_until_the_offer = [this](double timeout_ms) {
+    timeout_ms_ = timeout_ms;
+    start(10 * kMiB);
+    EXPECT_TRUE(trains_until([&] { return converged_; })) << why();
+    source_.reset();
+    target_.reset();
+    converged_ = false;
+    error_.reset();
+    stats_ = {};
+    early_ = 0;
+    return std::exchange(early_steps_, 0);
+  };
+  const auto at_once = steps_until_the_offer(1);
+  EXPECT_GE(at_once, 1U);
+  EXPECT_GE(steps_until_the_offer(0), at_once + 4);
 }
 
 /// A limit that all of a step's gradients exceed and what is left of them does not.

@@ -269,6 +269,27 @@ TEST(ReplayCourse, FreezesAtOnceWhereCopyingOnCostsMoreThanItSpares) {
   EXPECT_GT(course_of_replay(m, 0, Copies::as_pays).sync_ms, 0);
 }
 
+TEST(ReplayCourse, FreezesForWhatIsLeftOfAStepWhoseGradientsGoAhead) {
+  auto m = job(2, kFp32);  // gradients take 0.67 steps
+  m.rest_share = 0.25;
+  EXPECT_NEAR(course_of_replay(m, 0, Copies::whole).stall_ms / 145, 0.67 / 4 + 0.08, 0.02);
+  m.rest_share = 1;
+  EXPECT_NEAR(course_of_replay(m, 0, Copies::whole).stall_ms / 145, 0.67 + 0.08, 0.02);
+}
+
+/// Before the base copy is complete none go ahead, but where each step waits for its entry.
+TEST(ReplayCourse, OfAPartThatDoesNotHoldHasAllOfItsGradientsToSend) {
+  auto m = job(6, kFp32);
+  m.copied_bytes = m.replayed_bytes * 2 / 3;
+  m.logged_bytes = m.copied_bytes;
+  const auto all = course_of_replay(m, 0, Copies::as_pays);
+  m.rest_share = 0.9;
+  const auto ahead = course_of_replay(m, 0, Copies::as_pays);
+  ASSERT_EQ(all.sync_ms, 0);
+  ASSERT_EQ(ahead.sync_ms, 0);
+  EXPECT_EQ(ahead.freeze_ms, all.freeze_ms);
+}
+
 TEST(ReplayCourse, WaitsForAScanThatOutlastsAStep) {
   auto m = job(0.5, kFp32);
   m.digest_rate = 40e6 / 1.0;  // a second for all of it
