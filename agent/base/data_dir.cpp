@@ -72,8 +72,9 @@ void take_data_dir(const Config& config) {
   }
   // Jobs of other users reach their socket through it, and read nothing else.
   if (::geteuid() == 0) ::chmod(dir.c_str(), 0711);
-  for (const auto* name : {"lock", "journal.db", "journal.db-wal", "journal.db-shm", "agent.json",
-                           "agent.json.new", "jobs", "handover"}) {
+  for (const auto* name :
+       {"lock", "journal.db", "journal.db-wal", "journal.db-shm", "agent.json", "agent.json.new",
+        "jobs", "handover", "predictions.json", "predictions.json.new"}) {
     check_entry(dir / name);
   }
   close_to_own_group(dir / "jobs");

@@ -204,6 +204,11 @@ std::string details(const json::object& migration) {
   known("hold", number_at(p, "hold_ms") > 0, ms(p, "hold_ms"));
   known("predicted", number_at(migration, "predicted_downtime_ms") > 0,
         ms(migration, "predicted_downtime_ms") + " for hold and downtime");
+  const auto moves = number_at(migration, "predicted_from_moves");
+  known("predicted_lost", number_at(migration, "predicted_lost_ms") > 0,
+        fmt::format("stall {}, lost {}{}", ms(migration, "predicted_stall_ms"),
+                    ms(migration, "predicted_lost_ms"),
+                    moves > 0 ? fmt::format(", as {:.0f} earlier moves have it", moves) : ""));
   known("log", number_at(p, "log_entries") > 0,
         fmt::format("{} updates, {}", text(p, "log_entries"), size(p, "log_bytes")));
   known("not_replayed", number_at(p, "regions_not_replayed") > 0, text(p, "not_replayed"));
@@ -262,6 +267,9 @@ std::string plan_text(const json::object& plan) {
       notes.emplace_back(fits ? "would be used" : "would be tried");
     }
     if (const auto reason = text(p, "reason", ""); !reason.empty()) notes.push_back(reason);
+    if (const auto moves = number_at(p, "predicted_from_moves"); usable && moves > 0) {
+      notes.push_back(fmt::format("stall and lost as {:.0f} earlier moves have it", moves));
+    }
     if (usable && !fits && flag_at(p, "may_fit"))
       notes.emplace_back("less where steps change less");
     rows.push_back({text(p, "strategy"), usable ? most + ms(p, "downtime_ms") : "-",

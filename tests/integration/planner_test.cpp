@@ -4,7 +4,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <csignal>
+#include <vector>
 
 #include "tests/support/hosts.h"
 #include "tests/support/trainer_times.h"
@@ -59,6 +62,48 @@ TEST_F(Planner, RemembersTheLinkThatAMigrationMeasured) {
   EXPECT_EQ(text(plan, "link_rate_from"), "measured by " + text(moved, "id"));
   EXPECT_GT(number(plan, "link_rate"), 0);
   EXPECT_EQ(text(dry_run({"--bandwidth", "50MiB/s"}), "link_rate_from"), "the cap");
+}
+
+/// Method: a job goes to and fro by stop-copy, until three moves of the one route are known; what
+/// they were is told by the job's runtimes, ten steps after each. The fourth is corrected by them,
+/// by a dry run and by the move itself, and so it is by an agent that was restarted.
+TEST_F(Planner, CorrectsAPredictionByWhatEarlierMovesWere) {
+  start({trainer("plain_memory"), "--steps", "1000000", "--step-ms", "5"});
+  const auto move = [&](Host& from, Host& to) {
+    const auto steps = from.step_of("job");
+    EXPECT_TRUE(within(20s, [&] { return from.step_of("job") >= steps + 70; })) << from.log();
+    const auto id = text(from.ask({"migrate", "job", "--to", to.at("cpu:0"), "--strategy",
+                                   "stop-copy", "--max-stall", "none"}),
+                         "id");
+    EXPECT_TRUE(within(20s, [&] {
+      return from.ask({"status", id}).at("lost_is_final").as_bool();
+    })) << from.log();
+    return from.ask({"status", id});
+  };
+  std::vector<double> ratios;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(number(of(dry_run(), "stop-copy"), "predicted_from_moves"), 0);
+    const auto there = move(a_, b_);
+    EXPECT_EQ(number(there, "predicted_from_moves"), 0);
+    EXPECT_EQ(number(there, "predicted_stall_ms"), number(there, "predicted_stall_raw_ms"));
+    ratios.push_back(number(there, "stall_ms") / number(there, "predicted_stall_raw_ms"));
+    move(b_, a_);
+  }
+  std::ranges::sort(ratios);
+  const auto factor = std::clamp(ratios[1], 0.25, 4.0);
+  const auto expect_corrected = [&](const boost::json::object& said) {
+    EXPECT_EQ(number(said, "predicted_from_moves"), 3);
+    EXPECT_NEAR(number(said, "predicted_stall_ms") / number(said, "predicted_stall_raw_ms"), factor,
+                1e-6);
+    EXPECT_GE(number(said, "predicted_lost_ms"), number(said, "predicted_stall_ms"));
+  };
+  expect_corrected(of(dry_run(), "stop-copy"));
+  EXPECT_EQ(number(of(dry_run(), "rounds"), "predicted_from_moves"), 0) << "another strategy";
+  a_.kill_agent(SIGTERM);
+  a_.start_agent();
+  ASSERT_TRUE(within(20s, [&] { return a_.step_of("job") > 0; })) << a_.log();
+  expect_corrected(of(dry_run(), "stop-copy"));
+  expect_corrected(move(a_, b_));
 }
 
 TEST_F(Planner, AStopCopyBeyondTheLimitDoesNotStopTheJob) {

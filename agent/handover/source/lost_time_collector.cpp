@@ -60,6 +60,7 @@ asio::awaitable<void> LostTimeCollector::hear_first_steps() {
     auto& lost = transfer.lost_time;
     if (!lost.told && !lost.over) lost.end("the job's runtime told nothing of its steps");
     co_await hear_first_steps_of(transfer.instance);
+    book_.learn(m_, transfer);
   }
   list_.touch(m_);
   co_await list_.record_end(m_.id);

@@ -5,6 +5,7 @@
 
 #include "agent/handover/base/handover_context.h"
 #include "agent/handover/source/migration_list.h"
+#include "agent/handover/source/prediction_book.h"
 #include "agent/handover/source/running_migration.h"
 #include "agent/handover/source/target_client.h"
 
@@ -18,15 +19,16 @@ class LostTimeCollector {
  public:
   /// All of them outlive it.
   LostTimeCollector(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
-                    RunningMigration& run, Migration& m)
-      : parts_(parts), list_(list), targets_(targets), run_(run), m_(m) {}
+                    PredictionBook& book, RunningMigration& run, Migration& m)
+      : parts_(parts), list_(list), targets_(targets), book_(book), run_(run), m_(m) {}
 
   /// The source's runtime tells.
   void on_late_steps(const Instance& source, const channel::LateSteps& word);
   /// Notes that its process is gone: where the job goes on there, it takes no more steps.
   void on_exit(const Instance& source);
   [[nodiscard]] bool awaits_first_steps() const;
-  /// The job is at the target for good: waits for its first steps there, and records what it hears.
+  /// The job is at the target for good: waits for its first steps there, and records what it hears
+  /// and what that teaches of predictions.
   asio::awaitable<void> hear_first_steps();
 
  private:
@@ -36,6 +38,7 @@ class LostTimeCollector {
   const HandoverContext& parts_;
   MigrationList& list_;
   TargetClient& targets_;
+  PredictionBook& book_;
   RunningMigration& run_;
   Migration& m_;
 };

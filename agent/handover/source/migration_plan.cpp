@@ -22,7 +22,8 @@ namespace {
 
 /// One strategy's line. A dry run does not read the job's state: how much of it a step changes is
 /// not known, so what `rounds` leave to send is the most that they can, and the least is nothing.
-json::object line_of(const Prediction& p, const Measurements& measured, double max_stall_ms) {
+json::object line_of(const Prediction& p, const CorrectedPrediction& late,
+                     const Measurements& measured, double max_stall_ms) {
   auto unchanged = measured;
   unchanged.dirty_bytes = 0;
   const bool usable = p.transferred > 0;
@@ -32,8 +33,11 @@ json::object line_of(const Prediction& p, const Measurements& measured, double m
           {"usable", usable},
           {"total_time_ms", p.total_time_ms},
           {"downtime_ms", p.downtime_ms},
-          {"predicted_stall_ms", p.stall_ms},
-          {"predicted_lost_ms", p.lost_ms},
+          {"predicted_stall_ms", late.corrected.stall_ms},
+          {"predicted_lost_ms", late.corrected.lost_ms},
+          {"predicted_stall_raw_ms", late.raw.stall_ms},
+          {"predicted_lost_raw_ms", late.raw.lost_ms},
+          {"predicted_from_moves", late.moves},
           {"transferred", p.transferred},
           {"at_most", at_most},
           {"fits", p.fits},
@@ -149,7 +153,9 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
     if (by_criu && p.strategy == Strategy::replay) continue;  // a holder has no program to replay
     const bool asked_for = m.spec.strategy == Strategy::automatic || m.spec.strategy == p.strategy;
     fits = fits || (asked_for && p.fits);
-    predictions.push_back(line_of(p, measured, m.spec.max_stall_ms));
+    const auto late =
+        parts.book.corrected(m, m.first(), to_string(p.strategy), {p.stall_ms, p.lost_ms});
+    predictions.push_back(line_of(p, late, measured, m.spec.max_stall_ms));
   }
   const auto blocked = co_await look_for_blocks(planned, source.id, parts);
   const bool allowed = blocked.reasons.empty();

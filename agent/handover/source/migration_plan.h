@@ -7,6 +7,7 @@
 #include "agent/handover/source/migration_intake.h"
 #include "agent/handover/source/migration_list.h"
 #include "agent/handover/source/migration_request.h"
+#include "agent/handover/source/prediction_book.h"
 #include "agent/handover/source/target_client.h"
 
 namespace cardswap {
@@ -17,6 +18,7 @@ struct PlanContext {
   MigrationIntake& intake;
   const MigrationList& list;  ///< what earlier ones measured
   TargetClient& targets;
+  const PredictionBook& book;
 };
 
 /// Says what a migration would do, without doing it: `migrate --dry-run`. What stands against it is

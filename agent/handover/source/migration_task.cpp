@@ -26,14 +26,15 @@ constexpr std::chrono::hours kLong{1};
 }  // namespace
 
 MigrationTask::MigrationTask(const HandoverContext& parts, MigrationList& list,
-                             TargetClient& targets, Migration& m)
+                             TargetClient& targets, PredictionBook& book, Migration& m)
     : parts_(parts),
       list_(list),
+      book_(book),
       m_(m),
       deadline_(Deadline::max() - kLong),
       targets_(parts, list, targets, *this, m),
       executor_(parts, list, m, targets_, departures_),
-      hearing_(parts, list, targets, *this, m),
+      hearing_(parts, list, targets, book, *this, m),
       end_(parts, list, *this, m, {executor_, departures_, hearing_}) {
   for (auto& transfer : m.transfers) departures_.emplace_back(parts, list, *this, m, transfer);
 }
@@ -49,7 +50,7 @@ void MigrationTask::on_attached() {
 }
 
 void MigrationTask::on_message(Instance& source, const channel::Message& message) {
-  if (on_trainer_message(*this, m_, source, message)) list_.touch(m_);
+  if (on_trainer_message(*this, m_, source, message, book_)) list_.touch(m_);
 }
 
 void MigrationTask::lose_job(const Instance& source, const channel::Failed& said) {

@@ -29,7 +29,7 @@ class MigrationTask final : public RunningMigration,
  public:
   /// All of them outlive it; `m` is of `list`.
   MigrationTask(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
-                Migration& m);
+                PredictionBook& book, Migration& m);
 
   [[nodiscard]] Migration& migration() { return m_; }
   [[nodiscard]] SourceExecutor& executor() { return executor_; }
@@ -71,6 +71,7 @@ class MigrationTask final : public RunningMigration,
 
   const HandoverContext& parts_;
   MigrationList& list_;
+  PredictionBook& book_;
   Migration& m_;
   Deadline deadline_;
   TargetLinks targets_;

@@ -26,11 +26,12 @@ Migrations::Migrations(const HandoverContext& parts,
                    tasks_.erase(m.id);
                  }}),
       targets_(parts.tasks),
+      book_(parts.config.data_dir / "predictions.json", parts.config.host_name),
       intake_(parts.context, parts.config, parts.jobs, list_, targets_) {}
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   auto& task = tasks_[m.id];
-  if (!task) task = std::make_shared<MigrationTask>(parts_, list_, targets_, m);
+  if (!task) task = std::make_shared<MigrationTask>(parts_, list_, targets_, book_, m);
   return task;
 }
 
@@ -41,6 +42,7 @@ bool Migrations::is_pinned(const Migration& m) const {
 
 void Migrations::resume_after_restart() {
   list_.load();
+  book_.load();
   for (auto& m : list_.all()) task_of(m)->resume();
   std::erase_if(tasks_, [](const auto& one) { return !one.second->is_pinned(); });
   list_.forget_old();
@@ -82,7 +84,7 @@ Migration& Migrations::start(MigrationRequest wanted) {
 }
 
 asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
-  return plan_migration(std::move(wanted), {parts_, intake_, list_, targets_});
+  return plan_migration(std::move(wanted), {parts_, intake_, list_, targets_, book_});
 }
 
 void Migrations::cancel(const std::string& id) {

@@ -14,6 +14,7 @@
 #include "agent/handover/source/migration_list.h"
 #include "agent/handover/source/migration_request.h"
 #include "agent/handover/source/migration_task.h"
+#include "agent/handover/source/prediction_book.h"
 #include "agent/handover/source/target_client.h"
 
 namespace cardswap {
@@ -93,6 +94,7 @@ class Migrations {
   const HandoverContext parts_;
   MigrationList list_;
   TargetClient targets_;
+  PredictionBook book_;
   MigrationIntake intake_;
   std::map<std::string, std::shared_ptr<MigrationTask>> tasks_;  // by migration
 };

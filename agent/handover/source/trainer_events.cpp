@@ -5,7 +5,7 @@
 namespace cardswap {
 
 bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
-                        const channel::Message& message) {
+                        const channel::Message& message, const PredictionBook& book) {
   auto* transfer = m.of(source.id);
   if (transfer == nullptr) return false;
   const auto mine = [&](const std::string& id) { return id == m.id; };
@@ -17,8 +17,7 @@ bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
     if (!mine(converged->migration)) return false;
     transfer->converged = true;
     transfer->predicted_downtime_ms = converged->expected_downtime_ms;
-    transfer->predicted_stall_ms = transfer->stats.expected_stall_ms;
-    transfer->predicted_lost_ms = transfer->stats.expected_lost_ms;
+    book.predict(m, *transfer);
   } else if (const auto* frozen = std::get_if<channel::Frozen>(&message)) {
     if (!mine(frozen->migration)) return false;
     transfer->frozen_at = frozen->step;

@@ -18,6 +18,9 @@ void fields(Archive& a, TransferRecord& m) {
   a.known("predicted_downtime_ms", m.predicted_downtime_ms);
   a.known("predicted_stall_ms", m.predicted_stall_ms);
   a.known("predicted_lost_ms", m.predicted_lost_ms);
+  a.known("predicted_stall_raw_ms", m.raw_stall_ms);
+  a.known("predicted_lost_raw_ms", m.raw_lost_ms);
+  a("predicted_from_moves", m.predicted_from_moves);
   const bool moved = m.downtime_ms > 0;
   a.known("downtime_ms", m.downtime_ms, moved);
   a.known("clock_error_ms", m.clock_error_ms, moved);

@@ -39,7 +39,10 @@ struct TransferRecord {
   MigrationStats stats;
   double predicted_downtime_ms = 0;  ///< when it converged: hold and downtime together, ...
   double predicted_stall_ms = 0;     ///< ... the longest that one step is late, ...
-  double predicted_lost_ms = 0;      ///< ... and all lateness
+  double predicted_lost_ms = 0;      ///< ... and all lateness, as earlier moves correct them
+  double raw_stall_ms = 0;           ///< the same as the engine predicted them
+  double raw_lost_ms = 0;
+  std::uint32_t predicted_from_moves = 0;  ///< that they were corrected by; 0: they were not
   double downtime_ms = 0;
   double clock_error_ms = 0;
   LostTime lost_time;

@@ -70,6 +70,10 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   first.to = "gpu-b:7070/cuda:1";
   first.stats.transferred = 99;
   first.predicted_downtime_ms = 80.5;
+  first.predicted_stall_ms = 90;
+  first.raw_stall_ms = 60;
+  first.raw_lost_ms = 70;
+  first.predicted_from_moves = 5;
   first.downtime_ms = 61.5;
   first.clock_error_ms = 0.5;
   first.warning = "a log";
@@ -90,6 +94,10 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(one.to, "gpu-b:7070/cuda:1");
   EXPECT_EQ(one.stats.transferred, 99U);
   EXPECT_EQ(one.predicted_downtime_ms, 80.5);
+  EXPECT_EQ(one.predicted_stall_ms, 90);
+  EXPECT_EQ(one.raw_stall_ms, 60);
+  EXPECT_EQ(one.raw_lost_ms, 70);
+  EXPECT_EQ(one.predicted_from_moves, 5U);
   EXPECT_EQ(one.downtime_ms, 61.5);
   EXPECT_EQ(one.clock_error_ms, 0.5);
   EXPECT_EQ(one.warning, "a log");
