@@ -49,7 +49,9 @@ class MemorySource final : public SourceProgram {
       auto& bytes = memory_.regions[0].second;
       std::memset(bytes.data(), static_cast<int>(step_ % 256), bytes.size());
     }
-    return memory_.state_view();
+    auto view = memory_.state_view();
+    view.step = step_;
+    return view;
   }
   std::uint64_t step() override { return rewrites_ ? ++step_ : step_.load(); }
   double median_step_ms() override { return 1; }

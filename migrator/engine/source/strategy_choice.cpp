@@ -1,10 +1,16 @@
 #include "migrator/engine/source/strategy_choice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "migrator/base/ms_since.h"
 #include "migrator/engine/update.h"
 #include "migrator/plan/planner.h"
 
@@ -13,6 +19,10 @@ namespace {
 
 /// A step that only accumulates gradients rewrites next to nothing: the least of so many counts.
 constexpr int kStepsLookedAt = 3;
+constexpr int kLooksMax = 4 * kStepsLookedAt;  // of which some find that a step has made state
+/// A step is waited for so long at least, and for as long as some of them take.
+constexpr double kWaitMinMs = 3000;
+constexpr double kWaitSteps = 5;
 /// A probe of a link that others use is not right to the last: what is hardly beyond the limit is
 /// tried, and each round measures the link anew.
 constexpr double kClearlyBeyond = 1.5;
@@ -33,15 +43,30 @@ bool may_freeze(SourceContext& source, std::uint64_t dirty_bytes) {
 
 /// The bytes of chunks that a step rewrites, the least of a few steps; no further one is looked at
 /// once it is little enough. Between two looks may be several short steps, as between two rounds.
-std::uint64_t rewritten_by_a_step(SourceContext& source) {
+/// None: the program takes no step, or each of them makes state.
+std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
   auto& state = source.state;
   auto& program = source.program;
   auto least = std::numeric_limits<std::uint64_t>::max();
   state.refresh(program.state_view());
   auto before = state.scan(1);
+  int looks = 0;
   for (int i = 0; i < kStepsLookedAt && !may_freeze(source, least);) {
-    source.connection.progress_until([&] { return source.freeze.is_here() || state.has_news(); });
+    const auto waits_since = PeerConnection::Clock::now();
+    const auto wait_max_ms = std::max(kWaitMinMs, kWaitSteps * program.median_step_ms());
+    source.connection.progress_until([&] {
+      return source.freeze.is_here() || state.has_news() || ms_since(waits_since) > wait_max_ms;
+    });
     if (source.freeze.is_here()) return 0;
+    if (!state.has_news() || ++looks > kLooksMax) {
+      source.figures.tell(
+          state.has_news()
+              ? std::string("by rounds: each step makes state, and what it changes is not known")
+              : fmt::format("by rounds: the job took no step for {:.1f} s, and what one changes is "
+                            "not known",
+                            ms_since(waits_since) / 1e3));
+      return std::nullopt;
+    }
     const auto layout = state.view().layout;
     state.refresh(program.state_view());
     auto now = state.scan(1);
@@ -86,13 +111,13 @@ void expect_rounds_to_fit(SourceContext& source) {
   const auto all = predict(measured_with_sizes(source), spec.max_stall_ms);
   if (std::ranges::find(all, Strategy::rounds, &Prediction::strategy)->fits) return;
   const auto rewritten = rewritten_by_a_step(source);
-  if (may_freeze(source, rewritten)) return;
+  if (!rewritten || may_freeze(source, *rewritten)) return;
   source.probe_link();  // again: that was one moment's
-  if (may_freeze(source, rewritten)) return;
-  source.figures.expect_downtime(rewritten);
+  if (may_freeze(source, *rewritten)) return;
+  source.figures.expect_downtime(*rewritten);
   source.figures.report(true);
   const auto measured = measured_with_sizes(source);
-  throw no_strategy_fits(measured, spec.max_stall_ms, rewritten,
+  throw no_strategy_fits(measured, spec.max_stall_ms, *rewritten,
                          predict(measured, spec.max_stall_ms));
 }
 

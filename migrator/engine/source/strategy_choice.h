@@ -14,6 +14,8 @@ namespace cardswap {
 /// sure to keep the limit. Throws Error{not_converging}, with what each
 /// strategy would cost, where the least of that would stop the program for clearly longer than it
 /// allows: no round can leave less. Sends no more than a probe of the link, and makes no step late.
+/// Where the program takes no step for much longer than it usually does, or each of them makes
+/// state, rounds begin, and a note says why.
 void expect_rounds_to_fit(SourceContext& source);
 
 }  // namespace cardswap

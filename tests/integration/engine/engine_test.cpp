@@ -318,6 +318,19 @@ TEST_F(EngineTest, ValuesThatDoNotComeBackAsTheyWereSentStopTheMigration) {
   EXPECT_FALSE(heard_.target_state.has_value());
 }
 
+/// It takes no step at all: what one would change is never seen.
+TEST_F(EngineTest, AutoLooksAtAProgramThatStandsForAWhileAndGoesOnByRounds) {
+  source_memory_.add("w", 4 * kMiB, 1);
+  target_memory_.add("w", 4 * kMiB, 2);
+  listen();
+  start({.spec = {.strategy = Strategy::automatic, .max_stall_ms = 1, .bandwidth = 8 * kMiB}});
+  EXPECT_TRUE(
+      heard_.within(seconds(20), [&] { return heard_.stats.rounds >= 1 || heard_.source_error; }))
+      << heard_.stats.phase << ": it looks on and on";
+  EXPECT_FALSE(heard_.source_error) << heard_.why();
+  EXPECT_THAT(heard_.stats.note, ::testing::HasSubstr("by rounds: the job took no step for"));
+}
+
 TEST_F(EngineTest, ADeadTargetFailsTheSourceWithinTwoSeconds) {
   source_memory_.add("w", 32 * kMiB, 1);
   target_memory_.add("w", 32 * kMiB, 2);
