@@ -73,16 +73,14 @@ bool ReplaySync::covers(ChunkId chunk) const {
 
 std::uint64_t ReplaySync::bytes_left(const StateView& frozen) const {
   if (given_up_ || log_->overran()) return frozen.layout.total_bytes();
-  // The log has gone over before the last step, unless that would have taken too long.
-  const auto known = dirty_bytes_ + (waited_in_vain() ? log_->figures().held_bytes : 0);
   const auto& layout = source_.state.view().layout;
-  if (frozen.layout == layout) return known + base_.bytes_left();
+  if (frozen.layout == layout) return dirty_bytes_ + base_.bytes_left();
   const auto kept = kept_regions(layout, frozen.layout);
   auto then = units_;
   if (!frozen.shards || !then.follow(frozen.layout, *frozen.shards, kept)) {
     return frozen.layout.total_bytes();
   }
-  auto left = known + base_.bytes_staged() + then.bytes_to_copy();
+  auto left = dirty_bytes_ + base_.bytes_staged() + then.bytes_to_copy();
   for (std::size_t i = 0; i < kept.size(); ++i) {
     if (!kept[i] && !then.of(static_cast<RegionId>(i))) left += frozen.layout.regions()[i].bytes;
   }

@@ -43,7 +43,8 @@ class ReplaySync {
   /// does not work here, no update could be reproduced, and from now on this covers nothing; what
   /// was sent has been replayed.
   bool sync();
-  /// What a freeze with that state has to send, as far as it can be known before all is digested.
+  /// What a freeze with that state has to send, as far as it can be known before all is digested;
+  /// of one that did not wait in vain, whose log has gone over.
   [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
   /// Whether the frozen program took its last step before that step's entry had gone, because it
   /// had waited for as long as a step may.
