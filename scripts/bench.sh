@@ -19,8 +19,10 @@
 #   cost        what a migration costs the job in its own steps: the longest that one came late (stall) and all
 #               lateness (lost), for each strategy, where state and gradients take the link a part of a step up to
 #               many steps, in fp32 and with bf16 gradients; auto against the best, predictions, --max-stall (needs
-#               root; some 40 minutes; CARDSWAP_COST="--points 2,20 --gradients fp32 --repeats 1" for fewer points)
-#   curve       downtime against size, for scripts/downtime_svg.py
+#               root; CARDSWAP_COST="--points 2,20 --gradients fp32 --repeats 1" for fewer points;
+#               CARDSWAP_COST_TABLE=FILE keeps each move: what the file has is not measured again, and
+#               scripts/downtime_svg.py draws it)
+#   curve       downtime against size
 #   criu        moving a process, against CRIU alone moving the same one (needs root)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
 #               answers, an API under load, the crash matrix (needs root)

@@ -1,95 +1,156 @@
 #!/usr/bin/env python3
-"""Draws docs/downtime.svg from the bench's figures: how long a job stands still, by its size.
+"""Draws docs/downtime.svg from a table of `scripts/bench.sh cost`: what a move costs the job, in its own steps, by how
+many steps its state takes the link. Medians of what the table has, a line for each way, light or dark as the reader is.
 
-usage: scripts/bench.sh --json curve | scripts/downtime_svg.py > docs/downtime.svg
+usage: CARDSWAP_COST_TABLE=FILE scripts/bench.sh cost; scripts/downtime_svg.py FILE >docs/downtime.svg
 """
+import collections
 import json
 import math
-import re
+import pathlib
+import statistics
 import sys
 
-WAYS = {  # name in the figures: label, colour, dashes
-    "file-copy_interruption": ("checkpoint, copy, restart", "#8a8f98", ""),
-    "stop-copy_interruption": ("stop-copy", "#c2410c", ""),
-    "rounds_interruption": ("rounds", "#b45309", "6 4"),
-    "replay_interruption": ("replay, with the wait before the last step", "#1d4ed8", "6 4"),
-    "replay_downtime": ("replay, downtime", "#1d4ed8", ""),
+WAYS = {  # as the table has them: label, class, dashes
+    "file-copy": ("checkpoint, copy, restart", "file", ""),
+    "stop-copy": ("stop-copy", "stop", ""),
+    "rounds": ("rounds", "rounds", "7 4"),
+    "replay": ("replay", "replay", ""),
+    "auto": ("auto", "auto", "2 4"),
 }
-WIDTH, HEIGHT = 810, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 310, 50, 60
+KINDS = {"fp32": "gradients in fp32, a third of the state", "bf16": "gradients in bf16, a seventh of it"}
+FIGURES = {"stall": "stall: the latest step", "lost": "lost: all lateness"}
+LEAST = 0.03  # of a step: what is less is drawn there
+WIDTH, HEIGHT = 860, 640
+LEFT, TOP, ACROSS, DOWN = 70, 96, 372, 232  # the panels: their first corner, and from one to the next
+PANEL_WIDTH, PANEL_HEIGHT = 330, 180
+STYLE = """
+.ground { fill: #ffffff } .title { fill: #111827 } .word { fill: #4b5563 } .grid { stroke: #e5e7eb }
+.file { stroke: #6b7280 } .stop { stroke: #c2410c } .rounds { stroke: #a16207 } .replay { stroke: #1d4ed8 }
+.auto { stroke: #15803d } path { fill: none; stroke-width: 2.5; stroke-linejoin: round }
+@media (prefers-color-scheme: dark) {
+  .ground { fill: #0d1117 } .title { fill: #e6edf3 } .word { fill: #9da7b3 } .grid { stroke: #30363d }
+  .file { stroke: #8b949e } .stop { stroke: #ff8a5c } .rounds { stroke: #e3b341 } .replay { stroke: #79a8ff }
+  .auto { stroke: #56d364 }
+}
+"""
 
 
-def read(lines):
-    points = {way: [] for way in WAYS}
-    for line in lines:
-        figure = json.loads(line)
-        match = re.fullmatch(r"(.+)_ms_(\d+)mb", figure["name"])
-        if match and match[1] in points:
-            points[match[1]].append((float(match[2]), figure["value"]))
-    return {way: sorted(of) for way, of in points.items() if of}
+def read(text):
+    """{(gradients, way, figure): {r: median}} of the whole rows without a limit; and how many each median has."""
+    samples = collections.defaultdict(list)
+    for line in text.splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # the last line of a run that was broken off
+        if not isinstance(row, dict) or row.get("limited") or row.get("way") not in WAYS or row.get("r", 0) <= 0:
+            continue
+        for figure in FIGURES:
+            samples[row["gradients"], row["way"], row["r"], figure].append(row[figure])
+    medians = collections.defaultdict(dict)
+    for (gradients, way, r, figure), values in samples.items():
+        medians[gradients, way, figure][r] = statistics.median(values)
+    return medians, [len(values) for values in samples.values()]
+
+
+class Axes:
+    """Where a step and an r are in a panel; both logarithmic."""
+
+    def __init__(self, medians):
+        every_r = {r for of in medians.values() for r in of}
+        most = max(max(LEAST, value) for of in medians.values() for value in of.values())
+        self.rs = sorted(every_r)
+        self.ends = math.log10(self.rs[0] / 1.3), math.log10(self.rs[-1] * 1.3)
+        self.low = math.log10(LEAST)
+        self.high = math.log10(max(1, most) * 1.3)
+
+    def x(self, r):
+        return PANEL_WIDTH * (math.log10(r) - self.ends[0]) / (self.ends[1] - self.ends[0])
+
+    def y(self, steps):
+        share = (math.log10(max(LEAST, steps)) - self.low) / (self.high - self.low)
+        return PANEL_HEIGHT * (1 - share)
+
+    def ticks(self):
+        return [tick for tick in (0.1, 1, 10, 100, 1000) if self.low < math.log10(tick) < self.high]
+
+
+def panel(medians, axes, gradients, figure):
+    out = []
+    for tick in axes.ticks():
+        y = axes.y(tick)
+        out.append(f'<line class="grid" x1="0" x2="{PANEL_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        out.append(f'<text class="word" x="-8" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for r in axes.rs:
+        out.append(
+            f'<text class="word" x="{axes.x(r):.1f}" y="{PANEL_HEIGHT + 18}" text-anchor="middle">{r:g}</text>'
+        )
+    out.append(f'<line class="grid" x1="0" x2="{PANEL_WIDTH}" y1="{PANEL_HEIGHT}" y2="{PANEL_HEIGHT}"/>')
+    out.append(f'<text class="title" x="0" y="-10">{FIGURES[figure]}; {KINDS.get(gradients, gradients)}</text>')
+    for way, (label, name, dashes) in WAYS.items():
+        points = sorted(medians.get((gradients, way, figure), {}).items())
+        if not points:
+            continue
+        line = "L".join(f"{axes.x(r):.1f} {axes.y(steps):.1f}" for r, steps in points)
+        said = ", ".join(f"r {r:g}: {steps:.2f}" for r, steps in points)
+        out.append(
+            f'<path class="{name}" stroke-dasharray="{dashes or "none"}" d="M{line}"><title>{label}; {said} steps'
+            "</title></path>"
+        )
+    return out
+
+
+def legend():
+    out, at = [], LEFT
+    for label, name, dashes in WAYS.values():
+        out.append(f'<path class="{name}" stroke-dasharray="{dashes or "none"}" d="M{at} 52h28"/>')
+        out.append(f'<text class="word" x="{at + 34}" y="56">{label}</text>')
+        at += 62 + 7 * len(label)
+    return out
+
+
+def picture(text):
+    medians, counts = read(text)
+    if not medians:
+        raise ValueError("no rows of a table of `scripts/bench.sh cost`")
+    axes = Axes(medians)
+    kinds = [kind for kind in KINDS if any(key[0] == kind for key in medians)]
+    of = f"medians of {min(counts)}" + (f" to {max(counts)}" if max(counts) != min(counts) else "")
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        'font-family="system-ui, sans-serif" font-size="13">',
+        f"<style>{STYLE}</style>",
+        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}"/>',
+        f'<text class="title" x="{LEFT}" y="28" font-size="16" font-weight="600">What a move costs the job, in its own '
+        "steps</text>",
+        *legend(),
+    ]
+    for row, figure in enumerate(FIGURES):
+        for column, kind in enumerate(kinds):
+            out.append(f'<g transform="translate({LEFT + column * ACROSS} {TOP + row * DOWN})">')
+            out += panel(medians, axes, kind, figure)
+            out.append("</g>")
+    out.append(
+        f'<text class="word" x="{LEFT}" y="{HEIGHT - 60}">across: steps that the state takes the link; up: steps, both on '
+        f"log scales; {of}</text>"
+    )
+    out.append(
+        f'<text class="word" x="{LEFT}" y="{HEIGHT - 40}">GPT with AdamW between two network namespaces on one machine, '
+        "no limit by --max-stall</text>"
+    )
+    out.append("</svg>")
+    return "\n".join(out)
 
 
 def main():
-    points = read(line for line in sys.stdin if line.startswith("{"))
-    if not points:
-        sys.exit("downtime_svg.py: no figures of `scripts/bench.sh --json curve` on stdin")
-    sizes = sorted({x for of in points.values() for x, _ in of})
-    values = [y for of in points.values() for _, y in of]
-    low = 10 ** math.floor(math.log10(min(values)))
-    high = 10 ** math.ceil(math.log10(max(values)))
-
-    def at_x(size):
-        return LEFT + (WIDTH - LEFT - RIGHT) * size / (1.05 * sizes[-1])
-
-    def at_y(ms):
-        share = (math.log10(ms) - math.log10(low)) / (math.log10(high) - math.log10(low))
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
-
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="system-ui, sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        f'<text x="{LEFT}" y="26" font-size="16" font-weight="600" fill="#111827">'
-        "How long the job stands still, by the size of its state</text>",
-    ]
-    tick = low
-    while tick <= high:
-        label = f"{tick:g} ms" if tick < 1000 else f"{tick / 1000:g} s"
-        out.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at_y(tick):.1f}" y2="{at_y(tick):.1f}" '
-            'stroke="#e5e7eb"/>'
-            f'<text x="{LEFT - 8}" y="{at_y(tick) + 4:.1f}" text-anchor="end" fill="#4b5563">{label}</text>'
-        )
-        tick *= 10
-    step = 200 if sizes[-1] > 400 else 100
-    for size in range(0, int(1.05 * sizes[-1]), step):
-        out.append(
-            f'<text x="{at_x(size):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle" '
-            f'fill="#4b5563">{size} MB</text>'
-        )
-    # Labels beside the curves' ends, pushed apart where they would meet.
-    ends = sorted((at_y(of[-1][1]), way) for way, of in points.items())
-    label_at = {}
-    last = -math.inf
-    for y, way in ends:
-        last = label_at[way] = max(y, last + 18)
-    for way, of in points.items():
-        label, colour, dashes = WAYS[way]
-        path = " ".join(f"{at_x(x):.1f},{at_y(y):.1f}" for x, y in of)
-        out.append(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5" '
-            f'stroke-dasharray="{dashes}" stroke-linejoin="round"/>'
-        )
-        out += [f'<circle cx="{at_x(x):.1f}" cy="{at_y(y):.1f}" r="3.5" fill="{colour}"/>' for x, y in of]
-        out.append(
-            f'<text x="{WIDTH - RIGHT + 6}" y="{label_at[way] + 4:.1f}" fill="{colour}">{label}</text>'
-        )
-    out.append(
-        f'<text x="{LEFT}" y="{HEIGHT - 12}" fill="#4b5563">GPT with AdamW, one link of 600 Mbit/s '
-        "between two network namespaces; log scale</text>"
-    )
-    out.append("</svg>")
-    print("\n".join(out))
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        sys.exit(__doc__)
+    try:
+        print(picture(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        sys.exit(f"downtime_svg.py: {error}")
 
 
-main()
+if __name__ == "__main__":
+    main()
