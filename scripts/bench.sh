@@ -22,6 +22,9 @@
 #               root; CARDSWAP_COST="--points 2,20 --gradients fp32 --repeats 1" for fewer points;
 #               CARDSWAP_COST_TABLE=FILE keeps each move: what the file has is not measured again, and
 #               scripts/downtime_svg.py draws it)
+#   rehearsal   of eight trainers that each forget one thing, those that a rehearsed step finds; alarms in 100 moves of
+#               trainers that forget nothing; what a rehearsal adds to stall and lost time
+#               (CARDSWAP_REHEARSAL="--parts found,cost --moves 20" for less)
 #   curve       downtime against size
 #   criu        moving a process, against CRIU alone moving the same one (needs root)
 #   operations  the handover's model, health, placement, 10,000 simulated hosts, 50 agents' memory and
@@ -45,7 +48,7 @@ while [ $# -gt 0 ]; do
     --json) form=json ;;
     --table) form=table ;;
     --no-build) build=no ;;
-    digest | copy | idle | sync | size | slowdown | prediction | cost | curve | criu | operations) groups+=("$1") ;;
+    digest | copy | idle | sync | size | slowdown | prediction | cost | rehearsal | curve | criu | operations) groups+=("$1") ;;
     base) groups+=(digest copy idle sync) ;;
     replay) groups+=(size slowdown prediction) ;;
     -*) usage_error "there is no option $1" ;;
@@ -65,6 +68,7 @@ for group in "${groups[@]}"; do
     sync) targets+=(bench_sync gpt) ;;
     criu) targets+=(cardswapd cardswap plain_memory) ;;
     cost) targets+=(bench_cost gpt cardswapd cardswap) ;;
+    rehearsal) targets+=(bench_rehearsal forgetful gpt cnn lstm lora tied experts plain_memory cardswapd cardswap) ;;
     operations) targets+=(cardswapd cardswap plain_memory handover_model_test health_test agent_test api_load_test
       bench_fleet_simulation crash_matrix_test crash_at_a_random_time_test) ;;
     *) targets+=(bench_replay gpt cnn lstm lora cardswapd cardswap) ;;
@@ -96,6 +100,8 @@ measure() {
     prediction) "$programs/bench_replay" prediction --text "$CARDSWAP_SOURCE/LICENSE" ;;
     # shellcheck disable=SC2086
     cost) "$programs/bench_cost" --text "$CARDSWAP_SOURCE/LICENSE" ${CARDSWAP_COST:-} ;;
+    # shellcheck disable=SC2086
+    rehearsal) "$programs/bench_rehearsal" --text "$CARDSWAP_SOURCE/LICENSE" ${CARDSWAP_REHEARSAL:-} ;;
     criu) "$CARDSWAP_SOURCE/scripts/bench_criu.py" "$built" ;;
     operations) "$CARDSWAP_SOURCE/scripts/bench_operations.py" "$built" ;;
     curve) "$programs/bench_replay" curve --repeats 1 --text "$CARDSWAP_SOURCE/LICENSE" ;;
