@@ -157,9 +157,14 @@ void AgentChannel::start() {
 void AgentChannel::send(const channel::Message& message) {
   auto frame = channel::encode(message);
   const MutexLock lock(mutex_);
-  if (!connected_ || queued_bytes_ + frame.size() > kQueueBytesMax) return;
-  queued_bytes_ += frame.size();
-  queue_.push_back(std::move(frame));
+  if (!connected_) return;
+  // What is missing would not be missed by the agent: it is told all that holds anew.
+  if (queued_bytes_ + frame.size() > kQueueBytesMax) {
+    connected_ = false;
+  } else {
+    queued_bytes_ += frame.size();
+    queue_.push_back(std::move(frame));
+  }
   wake_.notify();
 }
 
@@ -244,6 +249,7 @@ bool AgentChannel::flush(Socket& socket) {
   std::deque<std::vector<std::byte>> frames;
   {
     const MutexLock lock(mutex_);
+    if (!connected_) return false;  // one more did not fit
     frames.swap(queue_);
     queued_bytes_ = 0;
   }

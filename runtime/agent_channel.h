@@ -40,7 +40,8 @@ class AgentChannel {
   /// Sends what is queued (at most 1 s) and ends the thread: no handler is called any more.
   void close();
   /// Queues a message. Any thread; never blocks. Dropped while there is no connection: Hello says
-  /// what matters.
+  /// what matters. So a message for which the queue of 4 MiB has no room ends the connection, with
+  /// all that is queued: an agent that hears the later ones has heard the earlier ones.
   void send(const channel::Message& message);
 
   /// The inode of the connection's socket: a process restored elsewhere has another one. This and

@@ -76,6 +76,12 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
                 fmt::format("job {} passed no step boundary in {} s", name, kAnswerMax.count()),
                 "it answers at its next boundary: a longer step, or a freeze, keeps it from it");
   }
+  if (!asked->refusal.empty()) {
+    throw Error(
+        Code::refused,
+        fmt::format("job {} does not say what it consists of: {}", name, as_utf8(asked->refusal)),
+        "ask again later");
+  }
   process = jobs_.by_instance(instance);
   json::array items;
   for (const auto& item : asked->items) items.push_back(to_json(item));
@@ -91,11 +97,15 @@ void StateLists::take(const std::string& instance, const channel::StateList& pag
   const auto asked = found == asked_.end() ? nullptr : found->second.lock();
   if (!asked || asked->whole) return;  // nobody waits for it any more
   if (asked->instance != instance) return;
+  if (page.page != asked->pages) {
+    throw Error(Code::bad_request, "a list of a job's state lacks a page");
+  }
   if (++asked->pages > channel::kPagesMax) {
     throw Error(Code::bad_request, "a list of a job's state has more pages than allowed");
   }
   asked->items.insert(asked->items.end(), page.items.begin(), page.items.end());
   asked->step = page.step;
+  asked->refusal = page.refusal;
   asked->whole = page.last;
   changed_.notify();
 }

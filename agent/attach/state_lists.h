@@ -20,7 +20,8 @@ class StateLists {
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
   void add_calls(Router& router, const std::string& host_name);
   /// Takes a page of the answer of the job with that instance; a page of what another was asked is
-  /// dropped. Throws Error{bad_request} for more pages than an answer may have.
+  /// dropped. Throws Error{bad_request} for more pages than an answer may have, and for one that
+  /// does not follow the one before.
   void take(const std::string& instance, const channel::StateList& page);
 
  private:
@@ -30,6 +31,7 @@ class StateLists {
     std::vector<channel::StateItem> items;
     std::size_t pages = 0;
     std::uint64_t step = 0;
+    std::string refusal;
     bool whole = false;
   };
   /// Asks a runtime, and returns what it answers. Throws Error: there is no runtime, or no boundary

@@ -28,8 +28,9 @@ void fields(Archive& a, StateItem& m) {
 }
 template <class Archive>
 void fields(Archive& a, StateList& m) {
-  a(m.request, m.step, m.last);
+  a(m.request, m.step, m.page, m.last);
   a.brief_list(m.items, kItemsMax);
+  a.brief(m.refusal);
 }
 template <class Archive>
 void fields(Archive& a, ListState& m) {

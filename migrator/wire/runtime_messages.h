@@ -15,9 +15,9 @@
 /// What a trainer's runtime and its agent say to each other over the agent's unix socket.
 ///
 /// A frame is u32 size (of what follows), u16 message number, then the fields in the order in which
-/// they stand here (core/reader.h's encoding). Numbers are the index in `Message` plus 1 and never
-/// change their meaning; a new message goes at the end and raises kProtocolVersion. Either side
-/// closes the connection on a frame it cannot read; the agent says why with `Refused` first.
+/// they stand here (core/reader.h's encoding). Numbers are the index in `Message` plus 1 and
+/// never change their meaning; a new message goes at the end and raises kProtocolVersion. Either
+/// side closes the connection on a frame it cannot read; the agent says why with `Refused` first.
 ///
 // clang-format off
 /// A primary:   Hello -> Welcome{granted} ; Tracked, Stepped ... ; Ended
@@ -36,7 +36,7 @@
 /// Any time: Failed{migration} from the runtime (the engine gave up; it waits for Release).
 namespace cardswap::channel {
 
-inline constexpr std::uint32_t kProtocolVersion = 6;
+inline constexpr std::uint32_t kProtocolVersion = 7;
 inline constexpr std::uint32_t kFrameBytesMax = 1U << 20;
 inline constexpr std::size_t kObstaclesMax = 64;  ///< the last one says how many more there are
 inline constexpr std::size_t kItemsMax = 64;
@@ -187,8 +187,10 @@ struct StateItem {
 struct StateList {
   std::uint64_t request = 0;
   std::uint64_t step = 0;  ///< the boundary
+  std::uint32_t page = 0;  ///< how many went before
   bool last = true;
   std::vector<StateItem> items;  ///< kItemsMax at most
+  std::string refusal;           ///< why there is no list, said at once; or empty
   bool operator==(const StateList&) const = default;
 };
 /// How late a source's steps are since TimeSteps: at most ten a second, when it stands, when it

@@ -163,14 +163,23 @@ class Session::Impl {
 
   void handle(const channel::Message& message) {
     if (const auto* list = std::get_if<channel::ListState>(&message)) {
-      {
-        const MutexLock lock(mutex_);
-        if (lists_wanted_.size() < kListsMax) lists_wanted_.push_back(list->request);
-      }
-      gate_.watch_once();
+      want_list(list->request);
       return;
     }
     trainer_role_.handle(message);
+  }
+
+  void want_list(std::uint64_t request) {
+    {
+      const MutexLock lock(mutex_);
+      if (lists_wanted_.size() == kListsMax) {
+        channel::StateList none{.request = request, .step = gate_.step()};
+        none.refusal = fmt::format("{} wait for this job's next step boundary already", kListsMax);
+        return channel_->send(none);
+      }
+      lists_wanted_.push_back(request);
+    }
+    gate_.watch_once();
   }
 
   /// At the next boundary, what is tracked is looked at anew.
@@ -230,16 +239,31 @@ class Session::Impl {
     return not_rehearsed_;
   }
 
+  static std::size_t bytes_of(const channel::StateList& page) {
+    std::size_t bytes = 0;
+    for (const auto& item : page.items) {
+      for (const auto* text :
+           {&item.name, &item.kind, &item.type, &item.device, &item.dtype, &item.moves, &item.note})
+        bytes += std::min(text->size(), channel::kItemTextBytesMax);
+    }
+    return bytes;
+  }
+
+  /// One list is far from filling the channel's queue, which would end the connection.
   void tell_state(std::uint64_t request) {
     auto in_the_way = inventory_.obstacles(gate_.step());
     const auto items = inventory_.list(in_the_way);
     const auto pages = std::clamp<std::size_t>(
         (items.size() + channel::kItemsMax - 1) / channel::kItemsMax, 1, channel::kPagesMax);
-    for (std::size_t page = 0; page < pages; ++page) {
-      channel::StateList list{request, gate_.step(), page + 1 == pages, {}};
+    std::size_t bytes = 0;
+    for (std::size_t page = 0; page < pages && bytes < kListBytesMax; ++page) {
+      channel::StateList list{request,           gate_.step(), static_cast<std::uint32_t>(page),
+                              page + 1 == pages, {},           {}};
       const auto first = page * channel::kItemsMax;
       const auto last = std::min(items.size(), first + channel::kItemsMax);
       for (auto i = first; i < last; ++i) list.items.push_back(items[i]);
+      bytes += bytes_of(list);
+      list.last = list.last || bytes >= kListBytesMax;
       channel_->send(list);
     }
     announce(std::move(in_the_way));
@@ -273,7 +297,8 @@ class Session::Impl {
   std::string token_;
   channel::Role role_ = channel::Role::primary;
   static constexpr std::size_t kListsMax = 16;
-  bool look_due_ = true;       // training thread
+  static constexpr std::size_t kListBytesMax = 1U << 20;  // of its texts; the channel's queue has 4
+  bool look_due_ = true;                                  // training thread
   bool tell_tracked_ = false;  // the channel's thread, after the first Hello
   Mutex mutex_;
   std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);

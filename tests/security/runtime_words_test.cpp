@@ -117,7 +117,7 @@ std::vector<channel::Message> messages(const std::string& migration) {
           Depart{migration, kText, kCount},
           Departed{migration, kCount, Digest{{1}}},
           Arrived{migration, kCount, kText, kText, kText, kText, Digest{{1}}},
-          StateList{kCount, kCount, true, {item, item}},
+          StateList{kCount, kCount, kSmall, true, {item, item}, kText},
           ListState{kCount},
           LateSteps{migration, Lateness({kTime, kTime, kSmall}), kTime, kSmall, true},
           FirstSteps{migration, {kTime, kTime}, true},

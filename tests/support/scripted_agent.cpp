@@ -62,12 +62,17 @@ ScriptedAgent::~ScriptedAgent() {
   ::unlink(path_.c_str());
 }
 
-ScriptedAgent::Attached ScriptedAgent::answer(const channel::Message& said) {
+ScriptedAgent::Attached ScriptedAgent::hear() {
   wait_for(fd_);
   RuntimeLine line(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
   auto hello = line.hear<channel::Hello>();
-  line.say(said);
   return {std::move(line), std::move(hello)};
+}
+
+ScriptedAgent::Attached ScriptedAgent::answer(const channel::Message& said) {
+  auto attached = hear();
+  attached.line.say(said);
+  return attached;
 }
 
 }  // namespace cardswap::test

@@ -55,6 +55,8 @@ class ScriptedAgent {
   };
   /// The next one that connects, welcomed.
   [[nodiscard]] Attached attach(const channel::Welcome& welcome) { return answer(welcome); }
+  /// The next one that connects, its Hello heard and not answered.
+  [[nodiscard]] Attached hear();
   /// The next one that connects, with its Hello answered by `said`.
   Attached answer(const channel::Message& said);
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <future>
+#include <optional>
 #include <string>
 #include <thread>
 
+#include "migrator/base/error.h"
 #include "tests/support/scripted_agent.h"
 
 namespace cardswap::test {
@@ -44,6 +48,48 @@ TEST(AgentChannel, SaysOnceWhyItsAgentDoesNotTakeTheJobBack) {
   const auto told = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(count_of(told, "does not take this job back"), 1U) << told;
   EXPECT_EQ(count_of(told, "process 7 is the trainer; start another job"), 1U) << told;
+}
+
+/// A trainer's channel to `agent`, welcomed and started; and the agent's end of it.
+struct Trainer {
+  explicit Trainer(
+      ScriptedAgent& agent,
+      std::function<void(const channel::Message&)> handle = [](const auto&) {}) {
+    auto attached = std::async(std::launch::async, [&] { return agent.attach({}); });
+    channel.emplace(agent.path(), AgentChannel::Callbacks{.hello = [] { return channel::Hello{}; },
+                                                          .message = std::move(handle),
+                                                          .tick = {}});
+    channel->start();
+    line.emplace(std::move(attached.get().line));
+  }
+  std::optional<AgentChannel> channel;
+  std::optional<RuntimeLine> line;
+};
+
+/// Method: 12 MB are said to an agent that reads nothing, then it reads all, and one word more is
+/// said. It may hear all up to some word, and nothing that came later.
+TEST(AgentChannel, ComesAnewRatherThanLeaveAWordOut) {
+  ScriptedAgent agent(socket_path());
+  Trainer trainer(agent);
+  constexpr std::size_t kWords = 200;
+  const std::string filling(60'000, 'x');
+  for (std::size_t i = 0; i < kWords; ++i) {
+    trainer.channel->send(channel::Failed{std::to_string(i), Code::internal, filling, {}, false});
+  }
+  std::size_t heard = 0;
+  const auto hear_all = [&] {
+    while (true) {
+      const auto message = trainer.line->next();
+      if (std::holds_alternative<channel::FirstStep>(message)) break;
+      ASSERT_EQ(std::get<channel::Failed>(message).migration, std::to_string(heard++));
+      if (heard == 20) trainer.channel->send(channel::FirstStep{"later", 1});
+    }
+    ADD_FAILURE() << "the agent heard what was said after " << heard << " of " << kWords;
+  };
+  EXPECT_THROW(hear_all(), std::runtime_error) << "the connection stands, and words are missing";
+  EXPECT_LT(heard, kWords);
+  trainer.line->close();
+  (void)agent.attach({});  // it says Hello anew
 }
 
 }  // namespace

@@ -238,5 +238,23 @@ TEST_F(StandbyRole, BeginsNoMigrationWhileItsFirstStepIsNotRecorded) {
   (void)job_->line.hear<channel::Released>();
 }
 
+/// Method: one more than it keeps in mind asks what its state consists of, while it is in a step.
+TEST_F(SourceRole, SaysAtOnceThatTooManyWaitForAListOfItsState) {
+  open_primary(kKiB);
+  constexpr std::uint64_t kMost = 16;
+  in_a_step([&] {
+    for (std::uint64_t i = 1; i <= kMost + 1; ++i) job_->line.say(channel::ListState{i});
+    const auto first = job_->line.hear<channel::StateList>();
+    EXPECT_EQ(first.request, kMost + 1);
+    EXPECT_TRUE(first.last);
+    EXPECT_NE(first.refusal, "");
+  });
+  for (std::uint64_t i = 1; i <= kMost; ++i) {
+    const auto list = job_->line.hear<channel::StateList>();
+    EXPECT_EQ(list.request, i);
+    EXPECT_EQ(list.refusal, "");
+  }
+}
+
 }  // namespace
 }  // namespace cardswap::test
