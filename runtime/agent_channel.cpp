@@ -27,6 +27,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAnswerMax{10'000};
 constexpr std::chrono::seconds kConnectMax{5};
+constexpr std::chrono::seconds kReconnectMax{1};  // nothing ends it, and close() waits for it
+constexpr milliseconds kWriteMax{1'000};
 constexpr milliseconds kTick{100};
 constexpr milliseconds kRefusedPause{10'000};
 constexpr std::size_t kQueueBytesMax = 4U << 20;
@@ -53,7 +55,7 @@ class AgentChannel::Socket {
   explicit Socket(int fd) : fd_(fd) {}
   [[nodiscard]] int fd() const { return fd_.get(); }
 
-  static std::unique_ptr<Socket> connect(const std::string& path) {
+  static std::unique_ptr<Socket> connect(const std::string& path, std::chrono::seconds most) {
     const auto address = unix_address(path);
     if (!address) {
       throw Error(Code::bad_request, fmt::format("the socket path {} is too long", path),
@@ -61,7 +63,7 @@ class AgentChannel::Socket {
     }
     auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     // Until others who connect have been heard: a crowd of them is no reason for a job to end.
-    const timeval limit{.tv_sec = kConnectMax.count(), .tv_usec = 0};
+    const timeval limit{.tv_sec = most.count(), .tv_usec = 0};
     ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) !=
         0) {
@@ -75,15 +77,21 @@ class AgentChannel::Socket {
     return socket;
   }
 
-  /// Waits for a whole frame; nothing on end of stream or at the deadline.
-  std::optional<channel::Message> receive(Clock::time_point deadline) {
-    while (true) {
+  /// Waits for a whole frame; nothing on end of stream, at the deadline, or when `stop` is asked
+  /// for, of which `wake` tells.
+  std::optional<channel::Message> receive(Clock::time_point deadline, const EventFd& wake,
+                                          const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       if (auto body = frames_.next()) return channel::decode(*body);
-      pollfd fd{fd_.get(), POLLIN, 0};
+      std::array<pollfd, 2> fds{{{fd_.get(), POLLIN, 0}, {wake.fd(), POLLIN, 0}}};
       const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-      if (left <= 0 || ::poll(&fd, 1, static_cast<int>(left)) <= 0) return std::nullopt;
-      if (!read()) return std::nullopt;
+      if (left <= 0 || ::poll(fds.data(), fds.size(), static_cast<int>(left)) <= 0) {
+        return std::nullopt;
+      }
+      if ((fds[1].revents & POLLIN) != 0) wake.clear();
+      if (fds[0].revents != 0 && !read()) return std::nullopt;
     }
+    return std::nullopt;
   }
   /// Takes what has arrived; false when the peer closed.
   bool read() {
@@ -97,9 +105,8 @@ class AgentChannel::Socket {
   }
   channel::FrameReader& frames() { return frames_; }
 
-  /// Writes all of it, waiting for room; false when the peer is gone or does not read.
-  bool write(std::span<const std::byte> bytes) const {
-    const auto deadline = Clock::now() + milliseconds(1000);
+  /// Writes all of it, waiting for room; false when the peer is gone, or does not read by then.
+  bool write(std::span<const std::byte> bytes, Clock::time_point deadline) const {
     while (!bytes.empty()) {
       const auto sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent > 0) {
@@ -119,9 +126,11 @@ class AgentChannel::Socket {
 };
 
 AgentChannel::AgentChannel(std::string path, Callbacks handlers)
-    : path_(std::move(path)), handlers_(std::move(handlers)), socket_(Socket::connect(path_)) {
-  socket_->write(greeting(handlers_.hello()));
-  const auto answer = socket_->receive(Clock::now() + kAnswerMax);
+    : path_(std::move(path)),
+      handlers_(std::move(handlers)),
+      socket_(Socket::connect(path_, kConnectMax)) {
+  socket_->write(greeting(handlers_.hello()), Clock::now() + kWriteMax);
+  const auto answer = socket_->receive(Clock::now() + kAnswerMax, wake_, {});
   if (!answer) {
     throw Error(Code::unreachable, fmt::format("the agent at {} did not answer", path_),
                 "look at the agent's log");
@@ -171,11 +180,12 @@ void AgentChannel::send(const channel::Message& message) {
 void AgentChannel::run(const std::stop_token& stop) {
   for (int attempt = 0; !stop.stop_requested();) {
     try {
-      if (!socket_) come_back();
+      if (!socket_) come_back(stop);
       attempt = 0;
       serve(*socket_, stop);
     } catch (const std::exception&) {
-      // The agent is away or does not know this job any more; it may come back.
+      // The agent is away or does not know this job any more; it may come back. What a handler
+      // threw is told by now.
     }
     {
       const MutexLock lock(mutex_);
@@ -188,12 +198,14 @@ void AgentChannel::run(const std::stop_token& stop) {
   }
 }
 
-void AgentChannel::come_back() {
+void AgentChannel::come_back(const std::stop_token& stop) {
   refused_ = false;
-  socket_ = Socket::connect(path_);
+  socket_ = Socket::connect(path_, kReconnectMax);
   inode_ = inode();
-  socket_->write(greeting(handlers_.hello()));
-  const auto answer = socket_->receive(Clock::now() + kAnswerMax);
+  channel::Hello hello;
+  call([&] { hello = handlers_.hello(); });
+  socket_->write(greeting(std::move(hello)), Clock::now() + kWriteMax);
+  const auto answer = socket_->receive(Clock::now() + kAnswerMax, wake_, stop);
   if (answer) {
     if (const auto* refused = std::get_if<channel::Refused>(&*answer)) log_refusal(*refused);
   }
@@ -205,16 +217,34 @@ void AgentChannel::come_back() {
   connected_ = true;
 }
 
+/// Half of what was to be done may be done: the connection ends, and the next Hello says what
+/// holds.
+void AgentChannel::call(const std::function<void()>& handler) {
+  try {
+    handler();
+  } catch (...) {
+    const auto why = error_of(std::current_exception());
+    if (std::exchange(told_failure_, why.what()) != why.what()) {
+      tell(fmt::format("the agent at {} could not be served, and is connected to anew: {}", path_,
+                       why.what()));
+    }
+    throw Error(why);
+  }
+}
+
+/// Somebody else's program: it has no logger of ours, and its standard error is the job's log.
+void AgentChannel::tell(const std::string& text) {
+  const auto line = fmt::format("cardswap: {}\n", text);
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 void AgentChannel::log_refusal(const channel::Refused& refused) {
   refused_ = refused.code == Code::unauthorized || refused.code == Code::protocol_mismatch;
   const Error why(refused.code, refused.failure, refused.hint);
   if (told_ == why.what()) return;
   told_ = why.what();
-  // Somebody else's program: it has no logger of ours, and its standard error is the job's log.
-  const auto line = fmt::format(
-      "cardswap: the agent at {} does not take this job back, which trains on without it: {}\n",
-      path_, told_);
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  tell(fmt::format("the agent at {} does not take this job back, which trains on without it: {}",
+                   path_, told_));
 }
 
 void AgentChannel::leave(const std::stop_token& stop) {
@@ -245,7 +275,7 @@ void AgentChannel::wait(const std::stop_token& stop, milliseconds length) {
   }
 }
 
-bool AgentChannel::flush(Socket& socket) {
+bool AgentChannel::flush(Socket& socket, const std::stop_token& stop) {
   std::deque<std::vector<std::byte>> frames;
   {
     const MutexLock lock(mutex_);
@@ -254,7 +284,9 @@ bool AgentChannel::flush(Socket& socket) {
     queued_bytes_ = 0;
   }
   for (const auto& frame : frames) {
-    if (!socket.write(frame)) return false;
+    const auto one = Clock::now() + kWriteMax;
+    if (stop.stop_requested()) last_ = std::min(last_, one);
+    if (!socket.write(frame, std::min(one, last_))) return false;
   }
   return true;
 }
@@ -262,14 +294,18 @@ bool AgentChannel::flush(Socket& socket) {
 void AgentChannel::serve(Socket& socket, const std::stop_token& stop) {
   auto tick_due = Clock::now();
   while (true) {
-    if (!flush(socket)) return;
-    if (stop.stop_requested()) return;
-    while (auto body = socket.frames().next()) handlers_.message(channel::decode(*body));
+    const bool ends = stop.stop_requested();
+    if (!flush(socket, stop)) return;
+    if (ends) return;
+    while (auto body = socket.frames().next()) {
+      const auto message = channel::decode(*body);
+      call([&] { handlers_.message(message); });
+    }
     // A restored process may find its clock set back.
     if (Clock::now() >= tick_due || tick_due - Clock::now() > kTick) {
       tick_due = Clock::now() + kTick;
-      if (handlers_.tick) handlers_.tick();
-      if (!flush(socket)) return;
+      if (handlers_.tick) call(handlers_.tick);
+      if (!flush(socket, stop)) return;
     }
     std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_.fd(), POLLIN, 0}}};
     const auto left = std::chrono::ceil<milliseconds>(tick_due - Clock::now()).count();

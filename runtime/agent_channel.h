@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <string>
@@ -19,6 +20,8 @@ namespace cardswap {
 /// agent says and sends what was queued. When the agent goes away it keeps trying to come back,
 /// with a new Hello from `hello`, for as long as this object lives. Where an agent
 /// refuses it standard error has why, once; one that does not know it is asked every 10 s.
+/// What a handler throws is written there too, and ends the connection: half of what the agent said
+/// may be done, and the next Hello says what holds.
 class AgentChannel {
  public:
   /// What the channel calls.
@@ -37,7 +40,8 @@ class AgentChannel {
   [[nodiscard]] const channel::Welcome& welcome() const { return welcome_; }
   /// Starts delivery; once.
   void start();
-  /// Sends what is queued (at most 1 s) and ends the thread: no handler is called any more.
+  /// Sends what is queued and ends the thread, in 2 s at most besides what a handler takes: none is
+  /// called any more.
   void close();
   /// Queues a message. Any thread; never blocks. Dropped while there is no connection: Hello says
   /// what matters. So a message for which the queue of 4 MiB has no room ends the connection, with
@@ -55,11 +59,15 @@ class AgentChannel {
 
   void run(const std::stop_token& stop);
   /// Connects and says Hello. Throws Error; what the agent refused is told first.
-  void come_back();
+  void come_back(const std::stop_token& stop);
+  /// Calls a handler. What it throws is told, and thrown on.
+  void call(const std::function<void()>& handler);
+  static void tell(const std::string& text);
   void log_refusal(const channel::Refused& refused);
   /// One connection's life, after Hello was answered.
   void serve(Socket& socket, const std::stop_token& stop);
-  bool flush(Socket& socket);
+  /// Sends what is queued. False: the connection is over.
+  bool flush(Socket& socket, const std::stop_token& stop);
   void wait(const std::stop_token& stop, std::chrono::milliseconds length);
   /// Closes the connection. What CRIU has restored and nobody has redirected is a copy of a job
   /// that runs elsewhere: it must not speak for it. Waits for the end then.
@@ -71,8 +79,11 @@ class AgentChannel {
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;
   const EventFd wake_;
-  bool refused_ = false;  // when it last came back, for what asking again will hardly change
-  std::string told_;      // why, as standard error has it
+  bool refused_ = false;      // when it last came back, for what asking again will hardly change
+  std::string told_;          // why, as standard error has it
+  std::string told_failure_;  // of a handler
+  /// The moment by which all is sent; from the moment on at which the end was asked for.
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::time_point::max();
 
   Mutex mutex_;
   std::deque<std::vector<std::byte>> queue_ CARDSWAP_GUARDED_BY(mutex_);

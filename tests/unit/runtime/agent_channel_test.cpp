@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "migrator/base/error.h"
+#include "tests/support/sanitizer.h"
 #include "tests/support/scripted_agent.h"
 
 namespace cardswap::test {
@@ -90,6 +91,34 @@ TEST(AgentChannel, ComesAnewRatherThanLeaveAWordOut) {
   EXPECT_LT(heard, kWords);
   trainer.line->close();
   (void)agent.attach({});  // it says Hello anew
+}
+
+/// Method: the agent lets go of the trainer, and answers nothing when that is back.
+TEST(AgentChannel, EndsAtOnceWhileItsAgentDoesNotAnswer) {
+  ScriptedAgent agent(socket_path());
+  Trainer trainer(agent);
+  trainer.line->close();
+  const auto silent = agent.hear();
+  const auto begun = std::chrono::steady_clock::now();
+  trainer.channel->close();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5) * kPatience)
+      << "it waited for the answer";
+}
+
+TEST(AgentChannel, TellsWhatAHandlerThrewAndComesAnew) {
+  ScriptedAgent agent(socket_path());
+  ::testing::internal::CaptureStderr();
+  {
+    Trainer trainer(agent, [](const channel::Message&) {
+      throw Error(Code::no_memory, "no thread for an engine");
+    });
+    trainer.line->say(channel::Freeze{"m-1"});
+    EXPECT_THROW((void)trainer.line->next(), std::runtime_error) << "half is done, and it goes on";
+    trainer.line->close();
+    (void)agent.attach({});
+  }
+  const auto told = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count_of(told, "no thread for an engine"), 1U) << told;
 }
 
 }  // namespace
