@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "migrator/base/environment.h"
+#include "migrator/base/os_error.h"
 #include "migrator/base/unix_address.h"
 #include "migrator/wire/framing.h"
 
@@ -62,6 +63,7 @@ class AgentChannel::Socket {
                   fmt::format("{} may have {} bytes", environment::kSocket, kSocketPathBytesMax));
     }
     auto socket = std::make_unique<Socket>(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (socket->fd() < 0) throw os_error("open a socket for the agent's answers");
     // Until others who connect have been heard: a crowd of them is no reason for a job to end.
     const timeval limit{.tv_sec = most.count(), .tv_usec = 0};
     ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
