@@ -190,6 +190,7 @@ asio::awaitable<void> Monitor::drive() {
     // themselves.
     for (const auto& move : plan.moves) mover_.start(move);
     mover_.release_orphaned_slots();
+    mover_.forget_avoided();
     if (journalled_.flush()) kernel_log_.save_cursor();
     co_await journalled_.due().wait_until(std::chrono::steady_clock::now() + kLookEvery);
   }

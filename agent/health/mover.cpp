@@ -12,11 +12,6 @@
 #include "migrator/base/error.h"
 
 namespace cardswap::health {
-namespace {
-
-constexpr std::size_t kAvoidMax = 1024;
-
-}  // namespace
 
 Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
              Migrations& migrations, std::function<std::vector<std::string>()> peers,
@@ -86,9 +81,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   wanted.device = move.device;
   wanted.kind = move.device.substr(0, move.device.find(':'));
   if (const auto* job = jobs_.find(move.job)) wanted.state_bytes = job->first().state_bytes;
-  if (const auto tried = avoid_.find(move.job_uid); tried != avoid_.end()) {
-    wanted.avoid = tried->second;
-  }
+  wanted.avoid = avoided_.of(move.job_uid);
   auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
     if (device.host == own && !journalled_.engine().incidents().usable(device.name))
@@ -98,7 +91,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   if (!placed.assigned.empty()) {
     co_return Choice{devices.at(placed.assigned[0].device).address(), {}};
   }
-  avoid_.erase(move.job_uid);  // all have refused: the next try may ask them again
+  avoided_.forget(move.job_uid);  // all have refused: the next try may ask them again
   co_return Choice{
       {},
       devices.empty()
@@ -152,7 +145,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
                id);
   } else {
     emit_event(move, "move_failed", ended.error ? ended.error->failure() : "it was given up", id);
-    if (avoid_.size() < kAvoidMax) avoid_[move.job_uid].push_back(target);
+    avoided_.add(move.job_uid, move.incident, target);
   }
   co_return moved;
 }
@@ -185,10 +178,21 @@ asio::awaitable<void> Mover::carry_out(Move move) {
   }
   if (!failure.empty()) emit_event(move, move.dry_run ? "would_fail" : "move_failed", failure);
   if (move.dry_run) co_return;
-  if (moved) avoid_.erase(move.job_uid);
+  if (moved) avoided_.forget(move.job_uid);
   counts_.moves_failed += moved ? 0 : 1;
   journalled_.engine().move_ended(move.incident, move.job_uid, moved, journalled_.now());
   journalled_.due().notify();
+}
+
+void Mover::forget_avoided() {
+  avoided_.keep_only([this](const std::string& uid, std::uint64_t id) {
+    const auto is_it = [&](const Incident& incident) { return incident.id == id; };
+    const auto is_its = [&](const Instance* instance) {
+      return instance->live() && instance->job().uid() == uid;
+    };
+    return std::ranges::any_of(journalled_.engine().incidents(), is_it) &&
+           std::ranges::any_of(jobs_.instances(), is_its);
+  });
 }
 
 void Mover::release_orphaned_slots() {

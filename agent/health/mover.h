@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
+#include "agent/health/avoided_targets.h"
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/jobs/jobs.h"
@@ -32,6 +32,8 @@ class Mover {
   void take_up();
   /// Frees the budget's places of moves that nobody follows any more.
   void release_orphaned_slots();
+  /// Forgets which targets jobs avoid that are to move no more.
+  void forget_avoided();
 
  private:
   /// A move that a task of this agent follows. Without such a task its slot in the budget is free.
@@ -69,8 +71,8 @@ class Mover {
   std::function<std::vector<std::string>()> peers_;
   JournalledEngine& journalled_;
   HealthCounters& counts_;
-  std::map<std::string, std::vector<std::string>> avoid_;  ///< job uid: targets that failed
-  std::set<std::string> followed_;                         ///< job uids
+  AvoidedTargets avoided_;
+  std::set<std::string> followed_;  ///< job uids
 };
 
 }  // namespace cardswap::health
