@@ -113,6 +113,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
     co_await retry.wait();
   }
   list_.forget_old();
+  list_.forget_old_timelines();
 }
 
 /// Sees to it that the target has the job; called again by a restarted agent.

@@ -134,9 +134,13 @@ void MigrationList::forget_old_timelines() {
   std::size_t kept = 0;
   for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
     const bool none = m->each([](const Transfer& transfer) { return transfer.timeline.empty(); });
-    if (!handover::is_over(m->state()) || none || ++kept < kTimelinesKept) continue;
+    if (!handover::is_over(m->state()) || none || ++kept <= kTimelinesKept) continue;
     for (auto& transfer : m->transfers) transfer.timeline = {};
-    save(*m);
+    try {
+      save(*m);
+    } catch (const Error& disk) {  // the next agent forgets it again
+      spdlog::warn("migration {}: {}", m->id, disk.what());
+    }
   }
 }
 

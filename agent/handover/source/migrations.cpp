@@ -68,7 +68,6 @@ void Migrations::bring_gpu_states_back() {
 
 Migration& Migrations::start(MigrationRequest wanted) {
   auto& source = intake_.movable(wanted.spec);
-  list_.forget_old_timelines();
   list_.forget_old();
   auto made = intake_.make(std::move(wanted), source);
   if (const auto refusal = refusal_by(source.obstacles, made.spec.arrive, source.name())) {
