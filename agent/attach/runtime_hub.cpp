@@ -228,6 +228,8 @@ Instance& RuntimeHub::admit(const channel::Hello& hello, Connection& connection)
   return *instance;
 }
 
+/// What was attached before is the process that holds the memory. Its connection stays open until
+/// it has handed that over and ends: closed, it would come back, and be refused as nobody's.
 void RuntimeHub::take(Instance& instance, int socket) {
   asio::local::stream_protocol::socket owned(context_);
   owned.assign(asio::local::stream_protocol(), socket);
