@@ -54,7 +54,11 @@ void TargetConnection::run(const std::stop_token& stop) {
   }
   state_.stop();
   updates_.stop();
-  while (!stop.stop_requested()) link_->wait(Clock::now() + kTick);
+  try {
+    while (!stop.stop_requested()) link_->wait(Clock::now() + kTick);
+  } catch (const std::exception&) {
+    // The link itself is broken. Why it ends is told by now: the source learns of it by silence.
+  }
 }
 
 void TargetConnection::report(const Error& error) {
