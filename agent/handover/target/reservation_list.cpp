@@ -41,9 +41,9 @@ Reservation& ReservationList::add(Reservation made) {
   return r;
 }
 
-void ReservationList::take_back_the_last() {
-  drop_from_indices(reservations_.back());
-  reservations_.pop_back();
+void ReservationList::remove(const Reservation& r) {
+  drop_from_indices(r);
+  reservations_.remove_if([&](const Reservation& one) { return &one == &r; });
 }
 
 void ReservationList::set_instance(Reservation& r, const std::string& instance) {

@@ -37,8 +37,8 @@ class ReservationList {
   void load();
   /// Adds a reservation in memory only: its first state is what is recorded first.
   Reservation& add(Reservation made);
-  /// What was added last, of which nothing is on disk.
-  void take_back_the_last();
+  /// Forgets one of which nothing is on disk.
+  void remove(const Reservation& r);
   /// Notes which process is the standby of `r`: once, before its first record.
   void set_instance(Reservation& r, const std::string& instance);
 

@@ -137,7 +137,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
     if (parts_.tasks.stopping()) throw;
     if (r.side.state() == TargetState::nothing) {  // nothing is on disk
       tasks_.erase(wanted.migration);
-      list_.take_back_the_last();
+      list_.remove(r);
       throw;
     }
     // Not `standby_ended`: it may have a process by now, or a listener for its image.

@@ -91,10 +91,13 @@ TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
   EXPECT_EQ(list_.of(instance), nullptr);
   EXPECT_FALSE(list_.has("m-1"));
 
-  list_.set_instance(list_.add(place("m-2", TargetState::parked)), "i-new");
-  list_.take_back_the_last();
+  auto& taken_back = list_.add(place("m-2", TargetState::parked));
+  list_.set_instance(taken_back, "i-new");
+  list_.add(place("m-3", TargetState::parked));  // by somebody else, meanwhile
+  list_.remove(taken_back);
   EXPECT_EQ(list_.of(instance), nullptr);
   EXPECT_FALSE(list_.has("m-2"));
+  EXPECT_TRUE(list_.has("m-3"));
 }
 
 TEST_F(ReservationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
