@@ -27,6 +27,7 @@ constexpr std::uint32_t kRestartsMax = 5;
 constexpr std::uint64_t kStandbyLogMax = 1 << 20;
 /// One write each: the journal's disk is also what migrations wait for.
 constexpr seconds kStepEvery{3};
+constexpr seconds kRemoveAgain{2};
 
 /// By whose end a job's end is seen: who writes down its exit status first.
 ProcessId watched_of(const Instance& instance) {
@@ -251,10 +252,25 @@ void Jobs::drop_standby(Instance& instance) {
   }
   standby_logs_.keep_few(name);
   changed_.notify();
-  if (is_last) {
+  if (!is_last) return save_when_possible(job);
+  try {
     journal_.remove(Journal::Kind::job, id);
-  } else {
-    save(job);
+  } catch (const Error& disk) {
+    spdlog::warn("job {}: the record of its standby stays for now: {}", name, disk.what());
+    tasks_.spawn("forget a standby of " + name, remove_when_possible(id));
+  }
+}
+
+/// The next agent would take it for a standby that lives.
+asio::awaitable<void> Jobs::remove_when_possible(std::string id) {
+  while (true) {
+    co_await pause_for(kRemoveAgain);
+    try {
+      journal_.remove(Journal::Kind::job, id);
+      co_return;
+    } catch (const Error&) {  // as it was told
+      continue;
+    }
   }
 }
 

@@ -140,6 +140,7 @@ class Jobs {
   static asio::awaitable<void> reap(ProcessId child);
   static asio::awaitable<void> end_rest(ProcessFamily family);
   asio::awaitable<void> persist_steps();
+  asio::awaitable<void> remove_when_possible(std::string id);
   void ended(Instance& instance);
   void start_again(Instance& instance);
   /// What it was before it was to start again.

@@ -1,6 +1,9 @@
 #include "agent/jobs/jobs.h"
 
 #include <gmock/gmock.h>
+#include <sqlite3.h>
+
+#include <chrono>
 
 #include "tests/support/temp_dir.h"
 
@@ -33,6 +36,44 @@ TEST_F(JobsTest, GivesOutAProcessWhileItsRecordIsThereAndSaysWhatBecameOfItAfter
     EXPECT_EQ(error.code(), Code::source_lost);
     EXPECT_FALSE(error.hint().empty());
   }
+}
+
+/// Method: somebody else holds the journal while a standby's process ends, and lets go of it.
+TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
+  {
+    Jobs former(context_, tasks_, config_, journal_);
+    former.save(former
+                    .add_standby({.name = "gpt", .argv = {"/bin/true"}},
+                                 {.migration = "m-1", .epoch = 2, .device = "cpu:0"})
+                    .job());
+  }
+  const auto records = [&] {
+    std::size_t count = 0;
+    journal_.each(Journal::Kind::job, [&](const auto&) { ++count; });
+    return count;
+  };
+  ASSERT_EQ(records(), 1U);
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open((dir_.path() / "j.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  jobs_.recover([](const Instance&) { return true; });
+  const auto turn_until = [&](auto done) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done() && std::chrono::steady_clock::now() < until) {
+      context_.restart();
+      context_.run_for(std::chrono::milliseconds(10));
+    }
+  };
+  turn_until([&] { return jobs_.all().empty(); });
+  EXPECT_TRUE(jobs_.all().empty());
+  EXPECT_EQ(records(), 1U) << "somebody else holds it";
+  sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+  sqlite3_close(other);
+  turn_until([&] { return records() == 0; });
+  EXPECT_EQ(records(), 0U);
+  tasks_.stop();
+  context_.restart();
+  context_.poll();
 }
 
 }  // namespace
