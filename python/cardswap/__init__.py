@@ -122,8 +122,9 @@ def do_not_rehearse(why: str) -> None:
 
 
 def on_moved(hook: Callable[[], Any]) -> None:
-    """Has `hook` called in the process that the job has left, before it ends. What it raises goes up through
-    boundary(): `cardswap.on_moved(sys.exit)` runs the program's own exit code."""
+    """Has `hook` called in the process that the job has left, before it ends. SystemExit and
+    KeyboardInterrupt go up through boundary(): `cardswap.on_moved(sys.exit)` runs the program's own exit code. What else
+    it raises is printed, and the process ends all the same."""
     session = _session.current()
     if session is not None:
         session.moved_hooks.append(hook)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from typing import Any, Callable, Iterator
 
 from . import _library as library
@@ -214,7 +215,10 @@ class Session:
         """The job goes on elsewhere: nothing of this program may run any more, no second "model saved" either."""
         _say(f"the job goes on elsewhere, from step {self.steps}; this process ends")
         for hook in self.moved_hooks:
-            hook()
+            try:
+                hook()
+            except Exception:  # not SystemExit: a hook that fails is no reason for the program's own last words
+                traceback.print_exc()
         self.close()
         multiprocessing = sys.modules.get("multiprocessing")
         for child in multiprocessing.active_children() if multiprocessing is not None else ():

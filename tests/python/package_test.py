@@ -75,6 +75,29 @@ class Programs(unittest.TestCase):
         self.assertIn("cardswapd: /nowhere has no such program: install", said)
 
 
+class TheProcessThatAJobHasLeft(unittest.TestCase):
+    LEAVES = """
+import cardswap, sys
+def fails(): raise RuntimeError("no run to finish")
+cardswap.on_moved(fails)
+cardswap.on_moved({hook})
+try: cardswap._session.current()._leave()
+finally: print("the program's own end")
+"""
+
+    def test_ends_where_a_hook_fails_and_has_called_the_others(self):
+        status, said = python(self.LEAVES.format(hook="lambda: print('the next hook')"))
+        self.assertEqual(status, 0, said)
+        self.assertIn("RuntimeError: no run to finish", said)
+        self.assertIn("the next hook", said)
+        self.assertNotIn("the program's own end", said)
+
+    def test_ends_as_its_program_does_where_a_hook_exits(self):
+        status, said = python(self.LEAVES.format(hook="lambda: sys.exit(3)"))
+        self.assertEqual(status, 3, said)
+        self.assertIn("the program's own end", said)
+
+
 class Loaders(unittest.TestCase):
     def test_a_new_loader_where_one_was_freed_has_a_place_of_its_own(self):
         status, said = python("""
