@@ -14,18 +14,20 @@ namespace {
 
 using cuda::ProcessState;
 using std::chrono::milliseconds;
-using std::chrono::minutes;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kOpenMax{30};
-constexpr seconds kAskMax{10};
 constexpr seconds kLockMax{10};     // the job waits at a boundary: its GPUs are soon at rest
-constexpr minutes kMoveMax{10};     // between device memory and the host's
 constexpr seconds kLastLockMax{2};  // of what is killed anyway
-constexpr seconds kTakeDownMax{20};
-constexpr minutes kBringBackMax{2};  // GPUs that another job took meanwhile may come free
 constexpr milliseconds kRetryEvery{250};
+
+BlockingCalls::Late late() {
+  return {Error(Code::timed_out, "a call of the NVIDIA driver did not return",
+                "the kernel log may say why; the call is still under way"),
+          Error(Code::conflict, "too many calls of the NVIDIA driver are under way",
+                "the kernel log may say why they do not return")};
+}
 
 /// What may be another a moment later: another's hand on the process, or memory of its GPUs.
 bool may_pass(const Error& error) {
@@ -34,12 +36,14 @@ bool may_pass(const Error& error) {
 
 }  // namespace
 
-CudaState::CudaState(asio::io_context& context, const Config& config, Journal& journal)
+CudaState::CudaState(asio::io_context& context, const Config& config, Journal& journal,
+                     Limits limits)
     : context_(context),
       config_(config),
+      limits_(limits),
       intents_(journal),
-      driver_calls_(context, Error(Code::timed_out, "a call of the NVIDIA driver did not return",
-                                   "the kernel log may say why; the call is still under way")) {}
+      questions_(context, late()),
+      moves_(context, late()) {}
 
 asio::awaitable<void> CudaState::look() {
   const auto is_gpu = [](const DeviceConfig& device) { return device.kind() == "cuda"; };
@@ -56,7 +60,7 @@ asio::awaitable<void> CudaState::look() {
     return std::make_shared<const cuda::DriverCheckpoint>(library);
   };
   try {
-    driver_ = co_await driver_calls_.run(std::move(open), kOpenMax);
+    driver_ = co_await questions_.run(std::move(open), kOpenMax);
     problem_.clear();
   } catch (const Error& error) {
     problem_ = error.what();
@@ -95,27 +99,47 @@ asio::awaitable<std::vector<CudaState::Process>> CudaState::states_of(ProcessId 
   std::optional<Error> failed;
   std::vector<Process> result;
   try {
-    result = co_await driver_calls_.run(std::move(ask), limit);
+    result = co_await questions_.run(std::move(ask), limit);
   } catch (const Error& error) {
     failed = error;
   }
   if (!failed) co_return result;
+  // The one code of a question that was begun and did not return.
+  if (failed->code() != Code::timed_out) throw Error(*failed);
   // It hangs, and holds up nobody else: jobs without GPUs may leave a host with a sick driver.
-  problem_ =
-      "the NVIDIA driver did not say in time what CUDA state a process has; restart the "
-      "agent when it answers again";
-  spdlog::error("{}", problem_);
-  driver_.reset();
+  if (driver_) {
+    problem_ =
+        "the NVIDIA driver did not say in time what CUDA state a process has; restart the "
+        "agent when it answers again";
+    spdlog::error("{}", problem_);
+    driver_.reset();
+  }
   throw Error(failed->code(), problem_);
 }
 
 asio::awaitable<void> CudaState::advance(cuda::CheckpointIntent intent, milliseconds lock_limit,
                                          milliseconds limit) {
   if (!driver_) throw Error(Code::refused, problem_);
-  std::function<void()> move = [driver = driver_, intent = std::move(intent), lock_limit] {
+  const ProcessId process{intent.pid, intent.started};
+  if (is_under_way(process)) {
+    throw Error(
+        Code::conflict,
+        fmt::format("a call of the NVIDIA driver for process {} is still under way", process.pid),
+        "the kernel log may say why it does not return");
+  }
+  const auto begun = std::make_shared<char>();
+  under_way_.emplace_back(process, begun);
+  std::function<void()> move = [driver = driver_, intent = std::move(intent), lock_limit, begun] {
     driver->advance(intent, lock_limit);
   };
-  co_await driver_calls_.run(std::move(move), limit);
+  co_await moves_.run(std::move(move), limit);
+}
+
+/// Two calls with two goals would pull one process's state to and fro, each from where the other
+/// left it.
+bool CudaState::is_under_way(const ProcessId& process) {
+  std::erase_if(under_way_, [](const auto& one) { return one.second.expired(); });
+  return std::ranges::any_of(under_way_, [&](const auto& one) { return one.first == process; });
 }
 
 asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
@@ -123,7 +147,7 @@ asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
   findings.no_driver = problem_;
   if (!driver_) co_return findings;
   try {
-    auto found = co_await states_of(root, kAskMax);
+    auto found = co_await states_of(root, limits_.ask);
     for (auto& process : found) {
       if (!process.state) {
         findings.without_state.emplace(process.pid, std::move(process.problem));
@@ -135,8 +159,8 @@ asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
             process.pid, *process.state == ProcessState::failed ? "given up" : "held"));
       }
     }
-  } catch (const Error&) {
-    findings.no_driver = problem_;
+  } catch (const Error& error) {
+    findings.no_driver = error.failure();
   }
   co_return findings;
 }
@@ -166,12 +190,12 @@ std::vector<ProcessId> CudaState::trees(CudaIntent::Side side) const {
 asio::awaitable<std::vector<std::uint32_t>> CudaState::suspend(ProcessId root) {
   std::vector<std::uint32_t> saved;
   if (!driver_) co_return saved;  // it went: CRIU refuses whoever has a GPU open
-  const auto found = co_await states_of(root, kAskMax);
+  const auto found = co_await states_of(root, limits_.ask);
   for (const auto& process : found) {
     if (!process.state) continue;
     const CudaIntent intent{CudaIntent::Side::source, root, cuda::suspend_intent(process.pid)};
     intents_.put(intent);
-    co_await advance(intent.what, kLockMax, kMoveMax);
+    co_await advance(intent.what, kLockMax, limits_.move);
     saved.push_back(static_cast<std::uint32_t>(innermost_pid_of(process.pid)));
   }
   co_return saved;
@@ -194,24 +218,26 @@ asio::awaitable<void> CudaState::resume(RestoredTree tree) {
     intent.what.goal = cuda::CheckpointIntent::Goal::running;
     intent.what.gpus = tree.gpus;
     intents_.put(intent);
-    co_await advance(intent.what, {}, kMoveMax);
+    co_await advance(intent.what, {}, limits_.move);
     intents_.remove(intent);
   }
 }
 
-/// The last that was suspended first.
-asio::awaitable<void> CudaState::bring_back(ProcessId root) {
+/// The last that was suspended first. What is under way is waited for: it may be the move that this
+/// undoes.
+asio::awaitable<std::optional<Error>> CudaState::bring_back(ProcessId root) {
+  std::optional<Error> held;
   const auto left = intents_.of(root);
   for (auto intent : left | std::views::reverse) {
     const ProcessId process{intent.what.pid, intent.what.started};
     intent.what.goal = cuda::CheckpointIntent::Goal::running;
     intent.what.gpus.clear();
     std::optional<Error> failed;
-    const auto until = Clock::now() + kBringBackMax;
+    const auto until = Clock::now() + limits_.bring_back;
     for (bool again = is_alive(process); again;) {
       failed.reset();
       try {
-        co_await advance(intent.what, {}, kMoveMax);
+        co_await advance(intent.what, {}, limits_.move);
       } catch (const Error& error) {
         failed = error;
       }
@@ -219,14 +245,17 @@ asio::awaitable<void> CudaState::bring_back(ProcessId root) {
       if (again) co_await pause_for(kRetryEvery);
     }
     if (failed && is_alive(process)) {
-      spdlog::error(
-          "process {}: its CUDA state could not be brought back, and its CUDA calls wait: {}; "
-          "restart the agent to try again, or stop the job",
-          process.pid, failed->what());
+      held = Error(failed->code(),
+                   fmt::format("the CUDA state of process {} could not be brought back, and its "
+                               "CUDA calls wait: {}",
+                               process.pid, failed->failure()),
+                   "restart the agent to try again, or stop the job");
+      spdlog::error("{}", held->what());
       continue;
     }
     intents_.remove(intent);
   }
+  co_return held;
 }
 
 /// A process that is killed while it has its GPUs can leave them unusable; so it lets them go.
@@ -234,7 +263,7 @@ asio::awaitable<void> CudaState::suspend_before_kill(ProcessId root) {
   std::vector<Process> found;
   if (!driver_) co_return;
   try {
-    found = co_await states_of(root, kAskMax);
+    found = co_await states_of(root, limits_.ask);
   } catch (const Error& error) {
     spdlog::warn("process {}, before it is killed: {}", root.pid, error.what());
   }
@@ -247,7 +276,7 @@ asio::awaitable<void> CudaState::suspend_before_kill(ProcessId root) {
       } catch (const Error& disk) {  // without it an agent that comes next kills it as it is
         spdlog::warn("process {}: {}", process.pid, disk.what());
       }
-      co_await advance(intent.what, kLastLockMax, kTakeDownMax);
+      co_await advance(intent.what, kLastLockMax, limits_.suspend_before_kill);
     } catch (const Error& error) {
       spdlog::warn("process {} is killed while it has CUDA state: {}", process.pid, error.what());
     }

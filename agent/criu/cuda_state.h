@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/blocking_calls.h"
@@ -20,10 +21,22 @@ namespace cardswap::criu {
 /// GPUs into the process before a dump, and back onto GPUs after the restore.
 ///
 /// The driver is called on threads of their own; all else is one thread. What is being done to a
-/// process is in the journal for as long as it is not over.
+/// process is in the journal for as long as it is not over. A call that is late goes on alone: for
+/// as long as it does no other one moves that process's state.
 class CudaState {
  public:
-  CudaState(asio::io_context& context, const Config& config, Journal& journal);
+  /// How long what is asked of the driver may take, from the moment at which it is begun.
+  struct Limits {
+    std::chrono::milliseconds ask = std::chrono::seconds(10);
+    /// Between device memory and the host's.
+    std::chrono::milliseconds move = std::chrono::minutes(10);
+    std::chrono::milliseconds suspend_before_kill = std::chrono::seconds(20);
+    /// GPUs that another job took meanwhile may come free.
+    std::chrono::milliseconds bring_back = std::chrono::minutes(2);
+  };
+  CudaState(asio::io_context& context, const Config& config, Journal& journal)
+      : CudaState(context, config, journal, Limits()) {}
+  CudaState(asio::io_context& context, const Config& config, Journal& journal, Limits limits);
 
   /// Opens the driver, where a GPU is configured. Call it once, before all else.
   asio::awaitable<void> look();
@@ -58,16 +71,23 @@ class CudaState {
                                 std::chrono::milliseconds limit);
   asio::awaitable<std::vector<std::uint32_t>> suspend(ProcessId root);
   asio::awaitable<void> resume(RestoredTree tree);
-  asio::awaitable<void> bring_back(ProcessId root);
+  asio::awaitable<std::optional<Error>> bring_back(ProcessId root);
+  [[nodiscard]] bool is_under_way(const ProcessId& process);
   asio::awaitable<void> suspend_before_kill(ProcessId root);
   void forget(const ProcessId& root);
 
   asio::io_context& context_;
   const Config& config_;
+  const Limits limits_;
   CudaIntents intents_;
   Driver driver_;
   std::string problem_ = "not looked for yet";
-  BlockingCalls driver_calls_;  // last: its end waits for calls that use the rest
+  /// Calls that move a process's state, each of which owns what is seen here.
+  std::vector<std::pair<ProcessId, std::weak_ptr<const void>>> under_way_;
+  // Last: their ends wait for calls that use the rest. Moves take long, and no question waits for
+  // them.
+  BlockingCalls questions_;
+  BlockingCalls moves_;
 };
 
 }  // namespace cardswap::criu

@@ -3,10 +3,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "agent/process/process.h"
 #include "cuda/driver_checkpoint.h"
+#include "migrator/base/error.h"
 
 namespace cardswap::criu {
 
@@ -23,12 +25,14 @@ struct RestoredTree {
 /// `before_kill` and `ended`, which do not.
 struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
+  /// Gives why something of it is away still; nothing: all is back.
+  using Undo = std::function<boost::asio::awaitable<std::optional<Error>>(ProcessId root)>;
   using Save = std::function<boost::asio::awaitable<std::vector<std::uint32_t>>(ProcessId root)>;
 
   Save before_dump;  ///< the source's tree, which runs and waits; gives RestoredTree::saved
   /// Called before the tree is told that it arrived.
   std::function<boost::asio::awaitable<void>(RestoredTree tree)> after_restore;
-  Step undo;         ///< the source's tree again, which runs: the move was given up
+  Undo undo;         ///< the source's tree again, which runs: the move was given up
   Step before_kill;  ///< a restored tree that is not to stay
   std::function<void(const ProcessId& root)> ended;  ///< a tree that was killed, on either side
 };
