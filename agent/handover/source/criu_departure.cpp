@@ -32,6 +32,16 @@ seconds time_to_read(const Instance& source, seconds at_least) {
   return at_least + seconds(source.state_bytes / kReadRateMin);
 }
 
+void emit_gpu_state_held(const HandoverContext& parts, const Instance* source, const Error& why,
+                         const std::string& migration) {
+  if (!parts.emit_event) return;
+  parts.emit_event({.kind = "gpu_state_held",
+                    .text = fmt::format("{}; {}", why.failure(), why.hint()),
+                    .job = source == nullptr ? std::string() : source->name(),
+                    .device = source == nullptr ? std::string() : source->device,
+                    .migration = migration});
+}
+
 }  // namespace
 
 CriuDeparture::CriuDeparture(const HandoverContext& parts, MigrationList& list,
@@ -150,8 +160,8 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
     if (!transfer_.gpus_are_back && !is_traced(root)) {
       try {
         co_await parts_.criu.look();
-        co_await parts_.criu.hooks().undo(root);
-        transfer_.gpus_are_back = true;
+        if (const auto held = co_await parts_.criu.hooks().undo(root)) report_held(*held);
+        transfer_.gpus_are_back = true;  // as far as this agent brings them
         list_.changed().notify();
         continue;
       } catch (...) {  // no descriptor or no process was left, say
@@ -164,6 +174,19 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
       }
     }
     co_await list_.changed().wait_until(Clock::now() + pause);
+  }
+}
+
+/// Whoever reads that the move was given up is not to think that the job trains.
+void CriuDeparture::report_held(const Error& why) {
+  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  emit_gpu_state_held(parts_, source, why, m_.id);
+  if (!m_.error) return;
+  m_.error = Error(m_.error->code(), fmt::format("{}; then {}", m_.error->failure(), why.failure()),
+                   why.hint());
+  list_.touch(m_);
+  if (handover::is_over(m_.state())) {
+    run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
 }
 
@@ -221,10 +244,14 @@ void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
 }
 
-asio::awaitable<void> restore_gpu_state(criu::Host& criu, ProcessId root) {
-  co_await criu.look();
+asio::awaitable<void> restore_gpu_state(const HandoverContext& parts, ProcessId root) {
+  co_await parts.criu.look();
   cardswap::continue_stopped(root);
-  co_await criu.hooks().undo(root);
+  const auto held = co_await parts.criu.hooks().undo(root);
+  if (!held) co_return;
+  const auto all = parts.jobs.instances();
+  const auto source = std::ranges::find(all, root, [](const auto* one) { return one->process; });
+  emit_gpu_state_held(parts, source == all.end() ? nullptr : *source, *held, {});
 }
 
 }  // namespace cardswap

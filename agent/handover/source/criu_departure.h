@@ -51,6 +51,8 @@ class CriuDeparture {
   asio::awaitable<void> enter_phase(CriuPhase phase);
   asio::awaitable<void> continue_stopped();
   asio::awaitable<void> dismiss_keeper();
+  /// Tells that the job's CUDA state did not come back.
+  void report_held(const Error& why);
 
   const HandoverContext& parts_;
   MigrationList& list_;
@@ -61,7 +63,7 @@ class CriuDeparture {
 };
 
 /// Puts a driver's state back into the processes below `root`, after a move that was over when a
-/// former agent ended: what it did to that state was not.
-asio::awaitable<void> restore_gpu_state(criu::Host& criu, ProcessId root);
+/// former agent ended: what it did to that state was not. An event tells of what stays away.
+asio::awaitable<void> restore_gpu_state(const HandoverContext& parts, ProcessId root);
 
 }  // namespace cardswap

@@ -60,7 +60,7 @@ void Migrations::bring_gpu_states_back() {
     };
     if (std::ranges::any_of(list_.all(), is_its)) continue;
     parts_.tasks.spawn(fmt::format("bring the CUDA state of {} back", root.pid),
-                       restore_gpu_state(parts_.criu, root));
+                       restore_gpu_state(parts_, root));
   }
 }
 
