@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Says which links in this project's Markdown lead to no file, or to no heading of it, and which decisions share a
-number."""
+"""Says which links in this project's Markdown lead to no file, or to no heading of it, which decisions share a
+number, and which files that a comment in the sources names are not there."""
 import os
 import re
 import subprocess
@@ -11,6 +11,11 @@ CODE = re.compile(r"```.*?```|^ {4}.*?$|`[^`\n]*`", re.S | re.M)
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.M)
 FENCE = re.compile(r"```.*?```", re.S)
+COMMENT = re.compile(r"(?<![:\"])//[^\n]*|/\*.*?\*/", re.S)
+NAMED_FILE = re.compile(r"(?<![\w./<-])((?:[\w-]+/)*[\w-]+\.(?:cpp|cuh|cu|h))\b")
+# Headers of others that comments speak of.
+NOT_OURS = ("cuda.h", "linux/magic.h", "nvml.h", "ucp.h")
+SOURCES = ("*.h", "*.cpp", "*.cu", "*.cuh")
 
 
 def anchors(text: str) -> set[str]:
@@ -58,11 +63,30 @@ def misnumbered(pages: dict[str, str]) -> list[str]:
     return found
 
 
-def main() -> int:
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], capture_output=True, text=True,
+def absent_files(sources: dict[str, str]) -> list[str]:
+    """A comment names a file by its end: alone, or with as many of its folders as it likes. `sources` maps paths to
+    texts."""
+    ends = {"/".join(parts[first:]) for parts in (path.split("/") for path in sources) for first in range(len(parts))}
+    found = []
+    for path, text in sources.items():
+        for comment in COMMENT.finditer(text):
+            for named in NAMED_FILE.finditer(comment[0]):
+                if named[1] not in ends and named[1] not in NOT_OURS:
+                    line = text.count("\n", 0, comment.start() + named.start()) + 1
+                    found.append(f"{path}:{line}: there is no {named[1]}")
+    return found
+
+
+def texts(*patterns: str) -> dict[str, str]:
+    """Of the files of this project, by path."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], capture_output=True, text=True,
                             check=True).stdout.split()
-    pages = {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}
-    found = complaints(pages, lambda path: Path(path).exists()) + misnumbered(pages)
+    return {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}
+
+
+def main() -> int:
+    pages = texts("*.md")
+    found = complaints(pages, lambda path: Path(path).exists()) + misnumbered(pages) + absent_files(texts(*SOURCES))
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

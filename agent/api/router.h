@@ -67,7 +67,7 @@ class Router {
   /// The answer to a request whose body is larger.
   [[nodiscard]] ApiAnswer too_large(std::string_view method, std::string_view target,
                                     const Caller& caller) const;
-  /// A caller who may not make the call (api/access.h) is told so, with status 403.
+  /// A caller who may not make the call (security/access.h) is told so, with status 403.
   boost::asio::awaitable<ApiAnswer> handle(std::string method, std::string target, std::string body,
                                            Caller caller) const;
 

@@ -12,7 +12,7 @@
 
 /// Fields of JSON that may lack them or hold something else: records of our own that another
 /// release wrote, answers of agents, what programs say. Only what is said to throws. What has to be
-/// there and to be right is read by ApiRequest (requests) and handover/answers.h (other agents).
+/// there and to be right is read by ApiRequest (requests) and base/peer_answers.h (other agents).
 namespace cardswap {
 
 /// The value of a field; null where there is none, or null.

@@ -33,7 +33,7 @@ struct ApiSecurity {
 [[nodiscard]] Caller caller_at(int unix_socket, std::optional<gid_t> group);
 
 /// Who called over TCP without TLS: everybody may act where that was asked for; else the caller is
-/// whom the kernel names (api/loopback_peer.h). Root and this process's user are operator and agent
+/// whom the kernel names (loopback_peer.h). Root and this process's user are operator and agent
 /// in one, so that two agents of theirs on one host can hand jobs over; members of the group are
 /// operators. Nobody owns the agent this way.
 [[nodiscard]] Caller caller_over_plain_tcp(const ApiSecurity& security,

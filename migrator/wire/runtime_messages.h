@@ -15,7 +15,7 @@
 /// What a trainer's runtime and its agent say to each other over the agent's unix socket.
 ///
 /// A frame is u32 size (of what follows), u16 message number, then the fields in the order in which
-/// they stand here (core/reader.h's encoding). Numbers are the index in `Message` plus 1 and
+/// they stand here (core/wire_reader.h's encoding). Numbers are the index in `Message` plus 1 and
 /// never change their meaning; a new message goes at the end and raises kProtocolVersion. Either
 /// side closes the connection on a frame it cannot read; the agent says why with `Refused` first.
 ///

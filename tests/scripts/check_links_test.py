@@ -4,7 +4,7 @@ import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
 sys.dont_write_bytecode = True
-from check_links import anchors, complaints, misnumbered  # noqa: E402
+from check_links import absent_files, anchors, complaints, misnumbered  # noqa: E402
 
 
 def said(text: str) -> list[str]:
@@ -33,6 +33,23 @@ class TestAnchors(unittest.TestCase):
     def test_are_the_heading_without_what_is_no_letter(self):
         self.assertEqual(anchors("# The target's host: `a_b`, 2x\n## Same\n### Same\n```\n# no heading\n```\n"),
                          {"the-targets-host-a_b-2x", "same", "same-1"})
+
+
+class TestFilesThatACommentNames(unittest.TestCase):
+    TREE = {"agent/security/access.h": "", "agent/api/router.h": ""}
+
+    def said(self, text):
+        return absent_files(self.TREE | {"agent/a.h": text})
+
+    def test_are_there_by_their_name_or_with_folders(self):
+        self.assertEqual(self.said("// access.h, security/access.h and agent/security/access.h\n"), [])
+
+    def test_are_told_with_their_line_where_they_are_not(self):
+        self.assertEqual(self.said("int a;\n/// See api/access.h.\n"), ["agent/a.h:2: there is no api/access.h"])
+        self.assertEqual(self.said("/* one\n gone.cpp */\n"), ["agent/a.h:2: there is no gone.cpp"])
+
+    def test_are_no_others_headers_and_no_includes(self):
+        self.assertEqual(self.said('#include "gone.h"\n// <gone.h>, as "http://a.b/gone.h" has it, and nvml.h\n'), [])
 
 
 class TestDecisions(unittest.TestCase):
