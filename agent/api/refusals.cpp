@@ -2,15 +2,16 @@
 
 #include <fmt/format.h>
 
+#include "agent/http/client.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
 
 ApiAnswer protocol_mismatch(const std::string& theirs) {
-  return answer_of(
-      Error(Code::protocol_mismatch,
-            fmt::format("the other agent speaks protocol {}, this one {}", theirs, kPeerProtocol),
-            "run the same Cardswap release on both hosts"));
+  return answer_of(Error(
+      Code::protocol_mismatch,
+      fmt::format("the other agent speaks protocol {}, this one {}", theirs, http::kPeerProtocol),
+      "run the same Cardswap release on both hosts"));
 }
 
 ApiAnswer unauthenticated(const Caller& caller, bool token_allowed, Listener listener) {

@@ -12,9 +12,6 @@
 /// What a server answers before a call of the API is looked at. Pure.
 namespace cardswap {
 
-/// What agents say to each other in Cardswap-Protocol.
-inline constexpr std::string_view kPeerProtocol = "1";
-
 /// The answer to an agent of another release.
 [[nodiscard]] ApiAnswer protocol_mismatch(const std::string& theirs);
 /// The answer to somebody whom nothing proves to be anybody.

@@ -18,6 +18,7 @@
 #include "agent/api/refusals.h"
 #include "agent/base/address.h"
 #include "agent/base/path_trust.h"
+#include "agent/http/client.h"
 #include "migrator/base/unix_address.h"
 
 namespace cardswap {
@@ -322,8 +323,8 @@ asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot
   if (!call.heard) co_return unauthenticated(call.caller, call.token_ok, listener);
   const auto& request = call.parser.get();
   const bool of_agent = call.caller.may(ApiRole::agent) && call.target().starts_with("/v1/peer/");
-  const auto protocol = request.find("Cardswap-Protocol");
-  if (protocol != request.end() && protocol->value() != kPeerProtocol) {
+  const auto protocol = request.find(http::kProtocolHeader);
+  if (protocol != request.end() && protocol->value() != http::kPeerProtocol) {
     co_return protocol_mismatch(std::string(protocol->value()));
   }
   const auto room = slot.begins_call(by(call.caller, of_agent));

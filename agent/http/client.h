@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,11 @@
 #include "migrator/base/error.h"
 
 namespace cardswap::http {
+
+/// The header by which agents say what they speak to each other, and what that is here. An agent
+/// that speaks another is refused.
+inline constexpr std::string_view kProtocolHeader = "Cardswap-Protocol";
+inline constexpr std::string_view kPeerProtocol = "1";
 
 /// Where an agent listens: a unix socket when `unix_path` is set, else TCP.
 struct Endpoint {

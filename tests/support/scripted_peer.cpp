@@ -76,8 +76,9 @@ class ScriptedPeer::Server {
       co_await http::async_read(socket, buffer, request,
                                 asio::redirect_error(asio::use_awaitable, error));
       if (error) co_return;
-      const auto answer = said_to(
-          {std::string(request.method_string()), std::string(request.target()), request.body()});
+      const auto answer =
+          said_to({std::string(request.method_string()), std::string(request.target()),
+                   request.body(), std::string(request["Cardswap-Protocol"])});
       if (answer.delay.count() > 0) {
         asio::steady_timer timer(context_, answer.delay);
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));

@@ -18,6 +18,7 @@ class ScriptedPeer {
     std::string method;
     std::string target;
     std::string body;
+    std::string protocol = {};  ///< its Cardswap-Protocol; empty: it has none
   };
   struct Answer {
     std::string body;

@@ -75,7 +75,7 @@ asio::awaitable<json::object> TargetClient::ask(http::Endpoint agent, std::strin
   request.method = std::move(method);
   request.target = std::move(path);
   request.body = std::move(body);
-  request.headers.emplace_back("Cardswap-Protocol", "1");
+  request.headers.emplace_back(http::kProtocolHeader, http::kPeerProtocol);
   request.timeout = timeout;
   // A grant that comes twice is a grant; a reservation is not.
   const bool repeatable = request.method != "POST" || request.target.ends_with("/grant");

@@ -4,20 +4,14 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <boost/json.hpp>
 #include <utility>
 
 #include "agent/base/backoff.h"
-#include "agent/base/json_fields.h"
-#include "agent/base/validate.h"
-#include "agent/handover/base/peer_answers.h"
 #include "agent/handover/target/second_copy.h"
-#include "agent/http/client.h"
 
 namespace cardswap {
 namespace {
 
-namespace json = boost::json;
 using handover::Message;
 using handover::TargetState;
 using std::chrono::milliseconds;
@@ -29,27 +23,14 @@ constexpr seconds kTellAgain{5};  // to one that stands
 
 }  // namespace
 
-asio::awaitable<SourceLink::DecisionAnswer> SourceLink::ask() {
-  http::Request request;
-  request.target = fmt::format("/v1/peer/decisions/{}?state={}",
-                               http::percent_encoded(r_.migration), to_string(r_.side.state()));
-  request.timeout = seconds(2);
-  request.only_of = r_.owner;  // whoever reserved the place decides, and nobody else
-  auto source = http::Endpoint::tcp(parse_address("from_api", r_.from_api));
-  const auto said = co_await http::call(std::move(source), std::move(request));
-  DecisionAnswer says;
-  static const json::object kNone;
-  const auto& answer = said.is_object() ? said.get_object() : kNone;
-  if (r_.granted() && text_at(answer, "decision") == "superseded") {
-    says.message = {
-        Message::Kind::decision, r_.side.record().epoch, {}, handover::Decision::committed};
-  } else {
-    says.message = decision_from(r_.from_api, r_.side.record().epoch, said);
-  }
-  const auto own_epoch = number_at(answer, "own_epoch");
-  says.own_epoch = validate::count("own_epoch", own_epoch, validate::kEpochMax);
-  says.stands = text_at(answer, "copy") == "frozen";
-  co_return says;
+asio::awaitable<DecisionAnswer> SourceLink::ask() {
+  DecisionQuestion asked;
+  asked.agent = r_.from_api;
+  asked.only_of = r_.owner;  // whoever reserved the place decides, and nobody else
+  asked.migration = r_.migration;
+  asked.epoch = r_.side.record().epoch;
+  asked.state = r_.side.state();
+  co_return co_await ask_decision(std::move(asked));
 }
 
 void SourceLink::send(const Message&) {

@@ -8,6 +8,7 @@
 #include "agent/handover/protocol/driver.h"
 #include "agent/handover/target/reservation_list.h"
 #include "agent/handover/target/running_reservation.h"
+#include "agent/handover/target/source_client.h"
 
 namespace cardswap {
 
@@ -17,13 +18,6 @@ namespace cardswap {
 /// takes. Owned by ReservationTask; one thread.
 class SourceLink final : public handover::Peer {
  public:
-  /// What the source's agent answers.
-  struct DecisionAnswer {
-    handover::Message message;      ///< the decision
-    handover::Epoch own_epoch = 0;  ///< under which its own trainer goes on
-    bool stands = false;            ///< its own trainer is a copy that stands for good
-  };
-
   /// All of them outlive it.
   SourceLink(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
              Reservation& r)
