@@ -140,7 +140,27 @@ TEST(Placement, DoesNotDependOnTheOrderOfItsInput) {
   EXPECT_EQ(placed(jobs, devices), once);
 }
 
-TEST(Placement, PlansTenThousandDevicesUnderASecond) {
+/// As much as a plan cannot do without: a look at each device for each job.
+std::chrono::duration<double> plain_scan(std::size_t jobs, std::size_t devices) {
+  struct Looked {
+    std::size_t device, host, free_bytes, jobs;
+  };
+  std::vector<Looked> all(devices);
+  for (std::size_t i = 0; i < devices; ++i) all[i] = {i, i / 8, i * 7919 % 80'000, i % 3};
+  const auto start = std::chrono::steady_clock::now();
+  std::size_t found = 0;
+  for (std::size_t job = 0; job < jobs; ++job) {
+    const Looked* best = nullptr;
+    for (const auto& one : all) {
+      if (one.free_bytes >= job && (best == nullptr || one.jobs < best->jobs)) best = &one;
+    }
+    if (best != nullptr) found += ++all[best->device].jobs;
+  }
+  EXPECT_GT(found, 0U);
+  return std::chrono::steady_clock::now() - start;
+}
+
+TEST(Placement, PlansTenThousandDevicesInTheTimeOfSomeLooksAtEach) {
   std::vector<PlacementDevice> devices;
   for (int i = 0; i < 10'000; ++i) {
     auto made = device(fmt::format("h{}", i / 8), fmt::format("cuda:{}", i % 8), 80'000,
@@ -168,10 +188,9 @@ TEST(Placement, PlansTenThousandDevicesUnderASecond) {
   std::map<std::size_t, std::size_t> on;
   for (const auto& a : placement.assigned) on[a.device] += 1 + devices[a.device].jobs;
   EXPECT_TRUE(std::all_of(on.begin(), on.end(), [](const auto& item) { return item.second <= 2; }));
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LT(took.count(), 1.0);
-#endif
-  std::cout << "plan_10k_devices_ms " << 1e3 * took.count() << "\n";
+  const auto looks = took / plain_scan(jobs.size(), devices.size());
+  EXPECT_LT(looks, 20);
+  std::cout << "plan_10k_devices_ms " << 1e3 * took.count() << ", of " << looks << " looks\n";
 }
 
 }  // namespace
