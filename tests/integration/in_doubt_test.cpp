@@ -104,6 +104,30 @@ TEST_F(InDoubt, EndsTheCommandWithSixAndTheOperatorTakesTheJobBack) {
   expect_end_of(a_, log_, program_);
 }
 
+/// The target's agent comes back without its records: it would say the same if the job stepped
+/// there.
+TEST_F(InDoubt, IsDecidedForNoSideByATargetThatLostItsDisk) {
+  const auto id = migrate_and_hold();
+  const auto trained = read_file(log_.string());
+  b_.kill_agent(SIGKILL);
+  for (const auto* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(b_.dir() / (std::string("journal.db") + suffix));
+  }
+  b_.start_agent();
+  proceed(id);
+  ASSERT_TRUE(comes_to(id, "in_doubt")) << a_.log();
+  for (const auto* side : {"source", "target"}) {
+    const auto refused = a_.command({"resolve", id, "--force", side, "--yes"});
+    EXPECT_EQ(refused.exit_code, 3) << side;
+    EXPECT_THAT(refused.err, HasSubstr("knows nothing of migration " + id)) << side;
+  }
+  EXPECT_EQ(text(a_.ask({"status", id}), "state"), "in_doubt");
+  EXPECT_EQ(read_file(log_.string()), trained);
+  EXPECT_EQ(a_.command({"resolve", id, "--force", "source", "--yes", "--overrule"}).exit_code, 0);
+  EXPECT_TRUE(a_.steps_again_within("job", 5s)) << a_.log();
+  expect_end_of(a_, log_, program_);
+}
+
 TEST_F(InDoubt, GoesToTheTargetByTheOperatorsWordWhereTheSourceIsNoMore) {
   const auto id = migrate_and_hold();
   const auto trainers = processes_of(a_.dir());

@@ -22,8 +22,18 @@ Error nothing_to_force(const Migration& m, MigrationSide to) {
                                        : "`cardswap cancel " + m.id + "` gives it up"};
 }
 
-/// Why the word is not taken, where the target answers and says otherwise.
+/// Why the word is not taken, where the target answers and says otherwise, or cannot say.
 std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState says) {
+  // Its record may be gone and its process step: nobody there would make that stand later on.
+  if (says == TargetState::nothing) {
+    return Error(
+        Code::conflict,
+        fmt::format("the agent of {} answers, and knows nothing of migration {}: its records may "
+                    "be gone, and job {} may step there all the same",
+                    m.spec.to, m.id, m.spec.job),
+        "look for its processes on that host, which is what is left to be asked; --overrule has "
+        "your word count: `--force target` where one steps, `--force source` where none does");
+  }
   if (to == MigrationSide::source && handover::is_granted(says)) {
     return Error(
         Code::conflict,
@@ -32,8 +42,7 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
         "the migration ends by itself; --overrule takes the job back all the same, and "
         "makes the copy there stand for good");
   }
-  const bool gone =
-      says == TargetState::failed || says == TargetState::nothing || says == TargetState::stopping;
+  const bool gone = says == TargetState::failed || says == TargetState::stopping;
   if (to == MigrationSide::target && gone) {
     return Error(Code::conflict,
                  fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "

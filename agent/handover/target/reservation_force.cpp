@@ -23,6 +23,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
   };
   if (handover::TargetSide(r.side).on(event).empty()) throw refuse();
   std::string says;
+  bool knows_nothing = false;
   if (to_target) {
     try {
       const auto decision = (co_await task->source().ask()).message.decision;
@@ -30,6 +31,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
       if (decision == handover::Decision::pending) says = "pending";
     } catch (...) {  // its agent does not answer: that is what the word is for
       if (parts.tasks.stopping()) throw;
+      knows_nothing = error_of(std::current_exception()).code() == Code::not_found;
     }
   }
   if (!says.empty() && !order.overrule) {
@@ -38,6 +40,14 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
                             migration, r.from, says),
                 "it goes on there; --overrule takes it here all the same, and makes the copy there "
                 "stand for good");
+  }
+  if (knows_nothing && !order.overrule) {
+    throw Error(Code::conflict,
+                fmt::format("the agent of {} answers, and knows nothing of migration {}: its "
+                            "records may be gone, and the job may step there all the same",
+                            r.from, migration),
+                "look for its processes on that host; where none steps, --overrule takes the job "
+                "here");
   }
   auto next = r.side;
   const auto effects = next.on(event);
