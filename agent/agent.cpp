@@ -156,7 +156,7 @@ JobCallbacks Agent::job_hooks() {
     cardswap::check_stop(instance, migrations_, reservations_);
   };
   hooks.may_restart = [this](const Instance& instance) {
-    return reservations_.may_restart(instance);
+    return cardswap::may_restart(instance, migrations_, reservations_);
   };
   return hooks;
 }

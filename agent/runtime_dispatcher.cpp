@@ -25,6 +25,7 @@ channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hel
   welcome.granted =
       handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_);
   instance.frozen = hello.frozen;
+  migrations_.on_attach(instance, hello);
   jobs_.set_state(instance, InstanceState::running);
   return welcome;
 }

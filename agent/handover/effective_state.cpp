@@ -38,6 +38,12 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
     return {EffectiveState::Kind::in_doubt,
             fmt::format("may run on {} (migration {})", m->spec.to, m->id)};
   }
+  if (migrations.has_lost_the_record_of(job)) {
+    return {EffectiveState::Kind::in_doubt,
+            fmt::format("may run elsewhere: the record of migration {} was damaged, and is set "
+                        "aside",
+                        job.migration)};
+  }
   if (instance.frozen && instance.state == InstanceState::running) {
     return {EffectiveState::Kind::frozen,
             m != nullptr && !handover::is_over(m->state())
@@ -74,6 +80,13 @@ void check_stop(const Instance& instance, const Migrations& migrations,
                             r->migration),
                 "`cardswap cancel " + r->migration + "` here or at its source gives it up");
   }
+  if (instance.live() && migrations.has_lost_the_record_of(job)) {
+    throw Error(Code::conflict,
+                fmt::format("job {} stands for migration {}, whose record was damaged and is set "
+                            "aside: this may be its only good copy",
+                            job.name(), job.migration),
+                what_to_do_without_the_record(job));
+  }
   const auto* m = migration_of(instance, migrations);
   if (m == nullptr || !instance.live()) return;
   if (m->state() != State::committed && m->state() != State::resumed &&
@@ -91,11 +104,28 @@ void check_stop(const Instance& instance, const Migrations& migrations,
             "ends it now");
 }
 
+bool may_restart(const Instance& instance, const Migrations& migrations,
+                 const Reservations& reservations) {
+  const auto& job = instance.job();
+  if (migrations.has_lost_the_record_of(job)) {
+    spdlog::error(
+        "job {} is not started again: it stood for migration {}, whose record was "
+        "damaged and is set aside; it may run elsewhere",
+        job.name(), job.migration);
+    return false;
+  }
+  return reservations.may_restart(instance);
+}
+
 std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
   for (const auto& job : jobs.all()) {
     if (job.live() && job.newer_epoch != 0) {
       return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name(),
                          job.newer_epoch);
+    }
+    if (job.live() && migrations.has_lost_the_record_of(job)) {
+      return fmt::format("job {} may run elsewhere: the record of its migration {} was damaged",
+                         job.name(), job.migration);
     }
   }
   for (const auto& m : migrations.all()) {

@@ -13,6 +13,9 @@ namespace cardswap {
 /// is not known to have reached the target.
 void check_stop(const Instance& instance, const Migrations& migrations,
                 const Reservations& reservations);
+/// Whether a process that failed is this host's to start again; says so where that is not known.
+[[nodiscard]] bool may_restart(const Instance& instance, const Migrations& migrations,
+                               const Reservations& reservations);
 /// The worst of all that an operator must look at, in one line; empty: nothing.
 [[nodiscard]] std::string concern_of(const Jobs& jobs, const Migrations& migrations);
 

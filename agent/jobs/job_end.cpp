@@ -326,9 +326,11 @@ asio::awaitable<void> Jobs::persist_steps() {
   while (true) {
     co_await pause_for(kStepEvery);
     const auto all = instances();
-    // A downtime is no time for it; that one is frozen which is in no migration is only its word.
-    const auto stands = [](const Instance* instance) {
-      return instance->frozen && !instance->job().migration.empty();
+    // A downtime is no time for it; that one is frozen which is in no migration is only its word,
+    // and a doubt may last for days.
+    const auto stands = [this](const Instance* instance) {
+      return instance->frozen && !instance->job().migration.empty() &&
+             effective_state_of(*instance).kind != EffectiveState::Kind::in_doubt;
     };
     if (std::ranges::any_of(all, stands)) continue;
     // The one after the last, so that each has its turn.

@@ -171,6 +171,67 @@ TEST(InDoubtWithinOneHost, IsResolvedAtTheSource) {
   EXPECT_EQ(losses(log), undisturbed(program));
 }
 
+/// What is left where the record that says what was decided can no longer be read.
+class InDoubtWithoutItsRecord : public InDoubt {
+ protected:
+  void SetUp() override {
+    auto argv = program_;
+    argv.insert(argv.end(), {"--loss-log", log_.string()});
+    std::vector<std::string> words{"run", "--name", "job", "--restart", "on-failure", "--"};
+    words.insert(words.end(), argv.begin(), argv.end());
+    (void)a_.ask(words);
+    ASSERT_TRUE(within(30s, [&] { return a_.step_of("job") >= 3; }));
+  }
+  /// The source's agent starts anew; its trainer stands as it stood.
+  void damage_the_record(const std::string& id) {
+    a_.kill_agent(SIGKILL);
+    const auto spoilt = run({"python3", "-c",
+                             "import sqlite3, sys\n"
+                             "db = sqlite3.connect(sys.argv[1])\n"
+                             "db.execute(\"UPDATE records SET document = replace(document, "
+                             "'\\\"state\\\":\\\"committed\\\"', '\\\"state\\\":\\\"comitted\\\"') "
+                             "WHERE kind = 'migration' AND id = ?\", (sys.argv[2],))\n"
+                             "db.commit()\n",
+                             (a_.dir() / "journal.db").string(), id});
+    ASSERT_EQ(spoilt.exit_code, 0) << spoilt.err;
+    a_.start_agent();
+    ASSERT_THAT(a_.log(), HasSubstr("the journal's record of migration " + id + " is damaged"));
+  }
+};
+
+TEST_F(InDoubtWithoutItsRecord, IsNeitherStoppedNorMovedWithoutAWord) {
+  const auto id = migrate_and_hold();
+  const auto trained = read_file(log_.string());
+  b_.kill_agent(SIGKILL);
+  damage_the_record(id);
+  ASSERT_TRUE(within(30s, [&] { return a_.job("job").at("attached").as_bool(); })) << a_.log();
+  EXPECT_EQ(text(a_.job("job"), "state"), "in_doubt");
+  for (const char* verb : {"stop", "migrate"}) {
+    std::vector<std::string> words{verb, "job"};
+    if (words[0] == "migrate") words.insert(words.end(), {"--to", b_.at("cpu:0")});
+    const auto refused = a_.command(words);
+    EXPECT_EQ(refused.exit_code, 3) << refused.out;
+    EXPECT_THAT(refused.err, HasSubstr("stands for migration " + id));
+    EXPECT_THAT(refused.err, HasSubstr("cardswap resolve " + id + " --force target"));
+  }
+  EXPECT_EQ(a_.command({"stop", "--force", "job"}).exit_code, 0);
+  EXPECT_EQ(read_file(log_.string()), trained) << "it stepped while nobody knew who owns it";
+}
+
+TEST_F(InDoubtWithoutItsRecord, IsNotStartedAgain) {
+  const auto id = migrate_and_hold();
+  const auto trained = read_file(log_.string());
+  b_.kill_agent(SIGKILL);
+  damage_the_record(id);
+  const auto pid = static_cast<int>(number(a_.job("job"), "pid"));
+  ASSERT_GT(pid, 0);
+  ::kill(pid, SIGKILL);
+  ASSERT_TRUE(a_.ended_within("job", 30s)) << a_.log();
+  EXPECT_EQ(text(a_.job("job"), "state"), "failed");
+  EXPECT_THAT(a_.log(), HasSubstr("job job is not started again: it stood for migration " + id));
+  EXPECT_EQ(read_file(log_.string()), trained) << "it began anew beside what may run elsewhere";
+}
+
 TEST_F(InDoubt, IsNoMatterForASourceThatRestartsBeforeItsGrantWasSent) {
   const auto id = migrate_and_hold();
   a_.kill_agent(SIGKILL);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "agent/handover/source/split_brain.h"
 #include "agent/security/identity.h"
 #include "migrator/base/named.h"
 
@@ -51,6 +52,22 @@ void choose_arrival(MigrationSpec& spec, const Job& job) {
                 "use --strategy rounds, stop-copy or auto");
   }
   if (spec.strategy == Strategy::automatic) spec.strategy = Strategy::rounds;
+}
+
+/// A copy that may not be the one which steps: given up, the migration would let it go on.
+void refuse_what_stands(const Job& job, const MigrationList& list) {
+  if (job.newer_epoch != 0) {
+    throw Error(Code::conflict,
+                fmt::format("job {} stands here for good: epoch {} of it steps elsewhere",
+                            job.name(), job.newer_epoch),
+                "`cardswap stop " + job.name() + "` ends this copy");
+  }
+  if (list.has_lost_the_record_of(job)) {
+    throw Error(Code::conflict,
+                fmt::format("job {} stands for migration {}, whose record is set aside", job.name(),
+                            job.migration),
+                what_to_do_without_the_record(job));
+  }
 }
 
 }  // namespace
@@ -113,12 +130,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                     job->world_size, job->instances.size(), config_.host_name),
         "stop it at a checkpoint, and start it where it is to run");
   }
-  if (job->newer_epoch != 0) {
-    throw Error(Code::conflict,
-                fmt::format("job {} stands here for good: epoch {} of it steps elsewhere", name,
-                            job->newer_epoch),
-                "`cardswap stop " + name + "` ends this copy");
-  }
+  refuse_what_stands(*job, list_);
   if (const auto* other = list_.running_of(source.id)) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
                 "wait for it, or `cardswap cancel " + other->id + "`");

@@ -8,6 +8,7 @@
 
 #include "agent/base/units.h"
 #include "agent/handover/base/retention.h"
+#include "agent/jobs/job.h"
 
 namespace cardswap {
 namespace {
@@ -74,6 +75,10 @@ std::vector<Migration*> MigrationList::of(const std::string& instance) const {
 Migration* MigrationList::running_of(const std::string& instance) const {
   const auto found = live_.find(instance);
   return found == live_.end() ? nullptr : found->second;
+}
+
+bool MigrationList::has_lost_the_record_of(const Job& job) const {
+  return !job.standby && job.newer_epoch == 0 && !job.migration.empty() && !has(job.migration);
 }
 
 void MigrationList::note_over(const Migration& m) {

@@ -15,6 +15,8 @@
 
 namespace cardswap {
 
+struct Job;
+
 /// Keeps the migrations by which this agent's jobs leave, in memory and in the journal: those that
 /// run, and for a while those that are over.
 ///
@@ -46,6 +48,9 @@ class MigrationList {
   [[nodiscard]] std::vector<Migration*> of(const std::string& instance) const;
   /// The one that a process here, an instance, leaves by now; or null.
   [[nodiscard]] Migration* running_of(const std::string& instance) const;
+  /// Whether `job`, which is no standby, stands for a migration whose record is not here any more:
+  /// it was damaged, and is set aside. Whether the job is elsewhere is an operator's to find out.
+  [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
   /// Notes that it is over: its processes may leave by another one from here on.
   void note_over(const Migration& m);
 

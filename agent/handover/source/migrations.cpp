@@ -75,6 +75,7 @@ Migration& Migrations::start(MigrationRequest wanted) {
   }
   auto& m = list_.add(std::move(made));
   source.job().migration = m.id;
+  parts_.jobs.save_when_possible(source.job());  // should the migration's record be lost
   parts_.hub.send(source, channel::TimeSteps{m.id});
   spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.first().from,
                m.spec.to);
@@ -146,6 +147,15 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
 }
 
 // ---- what runtimes say
+
+void Migrations::on_attach(Instance& source, const channel::Hello& hello) const {
+  auto& job = source.job();
+  if (hello.frozen && job.migration.empty() && !has(hello.migration)) {
+    job.migration = hello.migration;
+  } else if (!hello.frozen && list_.running_of(source.id) == nullptr) {
+    job.migration.clear();  // it steps: nothing was committed, nor will be by who knows of nothing
+  }
+}
 
 void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
   // A runtime that still holds on to a migration hears again what became of it.

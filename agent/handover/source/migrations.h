@@ -60,6 +60,10 @@ class Migrations {
   [[nodiscard]] Migration* running_for(const Instance& source) {
     return list_.running_of(source.id);
   }
+  /// MigrationList::has_lost_the_record_of().
+  [[nodiscard]] bool has_lost_the_record_of(const Job& job) const {
+    return list_.has_lost_the_record_of(job);
+  }
   /// Notified of each change of any of them.
   [[nodiscard]] Signal& changed() { return list_.changed(); }
   /// MigrationIntake::moves_within().
@@ -79,6 +83,8 @@ class Migrations {
                                              const Caller& caller);
 
   // from the runtimes
+  /// A job's primary attaches: for which migration it stands, if for one, where only it knows.
+  void on_attach(Instance& source, const channel::Hello& hello) const;
   void on_hello(const Instance& source, const channel::Hello& hello);
   void on_message(Instance& source, const channel::Message& message);
   void on_detached(const Instance& source);

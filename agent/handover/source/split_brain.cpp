@@ -31,6 +31,14 @@ std::string what_to_do_in_doubt(const std::string& migration, const std::string&
       host_of(to), migration);
 }
 
+std::string what_to_do_without_the_record(const Job& job) {
+  return fmt::format(
+      "the journal's table `damaged` has what is left of {0}; on the host to which it went: "
+      "`cardswap jobs`, and `cardswap resolve {0} --force target --overrule` gives it the job; "
+      "`cardswap stop --force {1}` here ends this copy",
+      job.migration, job.name());
+}
+
 std::string copy_note(const Migration& m) {
   if (!m.notice_pending() || m.copy == TargetState::nothing) return {};
   if (!m.copy) {

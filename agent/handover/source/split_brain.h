@@ -4,12 +4,17 @@
 
 #include "agent/base/agent_event.h"
 #include "agent/handover/source/migration.h"
+#include "agent/jobs/job.h"
 
 /// What is said where one job may be, or is, in two places.
 namespace cardswap {
 
 /// "on 10.0.0.2: `cardswap jobs`; ...", for a source whose target `to` does not tell.
 [[nodiscard]] std::string what_to_do_in_doubt(const std::string& migration, const std::string& to);
+
+/// "on the host to which it went: `cardswap jobs`; ...", for a job that stands for a migration
+/// whose record was damaged here.
+[[nodiscard]] std::string what_to_do_without_the_record(const Job& job);
 
 /// What a job that was taken back, or is outranked, should be known by; empty: nothing.
 [[nodiscard]] std::string copy_note(const Migration& m);

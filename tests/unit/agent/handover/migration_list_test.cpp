@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
+#include "agent/jobs/job.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {
@@ -88,6 +89,26 @@ TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
   EXPECT_THAT(journal_.warnings(),
               ElementsAre(AllOf(HasSubstr("migration m-1"), HasSubstr("its state"))));
   EXPECT_EQ(journal_.damaged_records(), 1U);
+}
+
+TEST_F(MigrationListTest, KnowsWhatStandsForARecordThatWasPutAside) {
+  auto spoilt = journal_record(made("m-1", State::in_doubt, "i-1"));
+  spoilt["state"] = "in_dubt";
+  journal_.put(Journal::Kind::migration, "m-1", spoilt);
+  journal_.put(Journal::Kind::migration, "m-2", journal_record(made("m-2", State::syncing, "i-2")));
+  auto all = list();
+  all.load();
+  Job job;
+  EXPECT_FALSE(all.has_lost_the_record_of(job)) << "it is in no migration";
+  job.migration = "m-2";
+  EXPECT_FALSE(all.has_lost_the_record_of(job));
+  job.migration = "m-1";
+  EXPECT_TRUE(all.has_lost_the_record_of(job));
+  job.newer_epoch = 7;
+  EXPECT_FALSE(all.has_lost_the_record_of(job)) << "where it is, is known";
+  job.newer_epoch = 0;
+  job.standby = true;
+  EXPECT_FALSE(all.has_lost_the_record_of(job)) << "its record is another's";
 }
 
 TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {
