@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <list>
 
-#include "agent/handover/target/reservations.h"
+#include "tests/integration/place_host.h"
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/liar.h"
@@ -110,107 +110,12 @@ TEST(HostilePeers, AsTargetsWedgeNoMigrationAndHarmNoJob) {
   EXPECT_THAT(last.err, HasSubstr("closed"));
 }
 
-/// A target's part of an agent, without its API: standbys are programs that only wait.
-class Target {
- public:
-  explicit Target(const std::filesystem::path& dir) : journal_(dir / "journal.db") {
-    config_.data_dir = dir;
-    config_.host_name = "gpu-b";
-    config_.devices = {{.name = "cpu:0"}};
-  }
-  ~Target() {
-    tasks_.stop();
-    context_.restart();
-    context_.run_for(10s);
-  }
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
-
-  /// A place, and a standby that starts in it.
-  void reserve(const std::string& id, const std::string& source) {
-    ApiRequest request;
-    request.caller = Caller::owns("test");
-    request.body = {{"migration", id},
-                    {"job",
-                     {{"name", id},
-                      {"uid", fmt::format("{:0>32}", id.substr(2))},
-                      {"argv", {"/bin/sleep", "1000"}},
-                      {"cwd", "/"},
-                      {"env", json::object{}}}},
-                    {"device", "cpu:0"},
-                    {"state_bytes", 1},
-                    {"epoch", 2},
-                    {"from", "gpu-a/cpu:0"},
-                    {"from_api", source}};
-    std::optional<Offer> offer;
-    asio::co_spawn(context_,
-                   reservations_.reserve(reservation_request_from(request), request.caller,
-                                         {.host = "127.0.0.1", .problem = {}}, {}),
-                   [&](const std::exception_ptr&, Offer made) { offer = std::move(made); });
-    context_.restart();
-    while (!offer) context_.run_one();
-    ASSERT_TRUE(offer->accepted) << offer->blocked_reasons.front();
-  }
-  /// A standby that holds a whole state, from a source that is silent.
-  void hold(const std::string& id, const std::string& source) {
-    ASSERT_NO_FATAL_FAILURE(reserve(id, source));
-    auto* standby = jobs_.by_instance(reservations_.at(id).instance);
-    ASSERT_NE(standby, nullptr);
-    reservations_.on_message(*standby, channel::Parked{"127.0.0.1", 9, 1});
-    channel::Verified verified;
-    verified.migration = id;
-    verified.step = 7;
-    verified.root.bytes[0] = 1;
-    reservations_.on_message(*standby, verified);
-    ASSERT_EQ(reservations_.at(id).side.state(), handover::TargetState::verified);
-  }
-  /// The sources of all have been silent for long.
-  void run_for(std::chrono::milliseconds time) {
-    for (const auto& r : reservations_.all()) {
-      reservations_.at(r.migration).heard_at = Clock::now() - 1h;
-    }
-    context_.restart();
-    context_.run_for(time);
-  }
-  /// The source asks on and on.
-  void run_with_a_source_for(std::chrono::milliseconds time, std::chrono::milliseconds park_max) {
-    reservations_.park_max = park_max;
-    for (const auto& r : reservations_.all()) reservations_.heard(r.migration);
-    context_.restart();
-    context_.run_for(time);
-  }
-  [[nodiscard]] std::size_t in_state(handover::TargetState state) const {
-    std::size_t count = 0;
-    for (const auto& r : reservations_.all()) count += r.side.state() == state ? 1 : 0;
-    return count;
-  }
-  [[nodiscard]] std::uint64_t reserved_bytes() const {
-    return jobs_.devices().all().front().reserved_bytes;
-  }
-
- private:
-  asio::io_context context_;
-  TaskGroup tasks_{context_};
-  Config config_;
-  Journal journal_;
-  Jobs jobs_{context_, tasks_, config_, journal_, {.on_exit = [this](Instance& standby) {
-               reservations_.on_exit(standby);
-             }}};
-  RuntimeHub hub_{context_, tasks_, jobs_, {}};
-  criu::Host criu_{context_, config_, journal_};
-  HandoverGate handover_gate_{context_};
-  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_};
-  Cordons cordons_{journal_};
-  Migrations migrations_{parts_, {}};
-  Reservations reservations_{parts_, cordons_, migrations_};
-};
-
 TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {
   constexpr std::size_t kHeld = 64;
   const TempDir dir;
   Liar liar(seed());
   ScriptedPeer peer([&](const ScriptedPeer::Asked&) { return liar.as_source(); });
-  Target target(dir.path());
+  PlaceHost target(dir.path());
   for (std::size_t i = 0; i < kHeld; ++i) {
     ASSERT_NO_FATAL_FAILURE(target.hold(fmt::format("m-{:08x}", i), peer.address()));
   }
@@ -235,7 +140,7 @@ TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {
 
 TEST(HostilePeers, AsSourcesHoldNoPlaceWhoseStandbyDoesNotPark) {
   const TempDir dir;
-  Target target(dir.path());
+  PlaceHost target(dir.path());
   ASSERT_NO_FATAL_FAILURE(target.reserve("m-0123456789abcdef", "127.0.0.1:7070"));
   target.run_with_a_source_for(1200ms, std::chrono::minutes(5));
   EXPECT_EQ(target.in_state(handover::TargetState::starting), 1U) << "it has its time";

@@ -57,17 +57,20 @@ void MigrationEnd::resume() {
   spdlog::info("migration {} of job {} was {} when the agent ended", m_.id, m_.spec.job,
                to_string(m_.state()));
   const bool committed = handover::is_committed(m_.state());
-  if (!committed && !m_.error) {
-    m_.error = Error(Code::source_lost,
-                     m_.root().empty() ? "the source's agent was restarted before the commit"
-                                       : "the job was taken back when the source's agent restarted",
-                     "the job goes on where it is: start the migration again");
+  std::optional<Error> why;
+  if (!committed) {
+    why = Error(Code::source_lost,
+                m_.root().empty() ? "the source's agent was restarted before the commit"
+                                  : "the job was taken back when the source's agent restarted",
+                "the job goes on where it is: start the migration again");
   }
   auto side = m_.side;
   const auto effects = side.recover();
-  executor_.apply(side, effects);
+  executor_.apply(side, effects, [&](MigrationRecord& record) {
+    if (!record.error) record.error = why;
+  });
   run_.spawn((committed ? "finish migration " : "clean up after migration ") + m_.id,
-             settle(std::nullopt));
+             settle(std::move(why)));
 }
 
 /// What its state says of a process that is still here.
@@ -199,10 +202,9 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 }
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
-  m_.error = std::move(error);
-  executor_.apply(Event::failed);
+  executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
   const auto level = m_.found_nothing_forgotten() ? spdlog::level::info : spdlog::level::warn;
-  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec.job, m_.id, m_.error->what());
+  spdlog::log(level, "job {} migration {} is given up: {}", m_.spec.job, m_.id, error.what());
   co_await clean_up();
 }
 

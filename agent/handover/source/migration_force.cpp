@@ -95,14 +95,8 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
                   m.spec.job, m.id, to_string(order.to), order.by,
                   says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
   spdlog::warn("{}", text);
-  const auto before = m.state();
-  const auto forced_before = std::exchange(m.forced, order.to);
-  try {
-    task->executor().apply(side, effects);
-  } catch (...) {  // a word that the disk did not take was not said
-    if (m.state() == before) m.forced = forced_before;
-    throw;
-  }
+  // A word that the disk does not take was not said.
+  task->executor().apply(side, effects, [&](MigrationRecord& record) { record.forced = order.to; });
   if (parts.emit_event) parts.emit_event({"forced", text, m.spec.job, m.first().device(), m.id});
 }
 

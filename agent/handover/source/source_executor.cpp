@@ -32,14 +32,18 @@ SourceExecutor::SourceExecutor(const HandoverContext& parts, MigrationList& list
                                TargetLinks& targets, std::list<CriuDeparture>& departures)
     : parts_(parts), list_(list), m_(m), targets_(targets), departures_(departures) {}
 
-void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects) {
+void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects,
+                           Beside beside) {
+  beside_ = std::move(beside);
   handover::Driver<SourceSide> driver(m_.side, *this, targets_);
-  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
+  auto refused = driver.apply(next, effects);
+  beside_ = {};
+  if (refused) throw Error(*refused);
 }
-void SourceExecutor::apply(handover::Event event) {
+void SourceExecutor::apply(handover::Event event, Beside beside) {
   auto next = m_.side;
   const auto effects = next.on(event);
-  apply(next, effects);
+  apply(next, effects, std::move(beside));
 }
 void SourceExecutor::apply(const Message& status) {
   auto next = m_.side;
@@ -68,6 +72,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   auto transfers = m_.transfer_records();
   record.side = next;
   ++record.version;
+  if (const auto beside = std::exchange(beside_, {})) beside(record);
   const auto name = std::string(to_string(next.state()));
   if (record.history.empty() || record.history.back().first != name) {
     record.history.emplace_back(name, unix_ms());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <optional>
 
@@ -15,16 +16,20 @@ namespace cardswap {
 /// Carries out what follows from an event at the source: on disk first, then to the trainer and the
 /// target. The one door through which a migration's state changes.
 ///
-/// Each apply() throws the disk's refusal; then nothing of it has happened. Owned by MigrationTask;
-/// one thread.
+/// Each apply() throws the disk's refusal; then nothing of it has happened. What else of the record
+/// goes with a change of state, `beside`, is in memory when it is on disk too, and nowhere where
+/// the state does not change. Owned by MigrationTask; one thread.
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:
   /// All of them outlive it. `departures`: one a transfer.
   SourceExecutor(const HandoverContext& parts, MigrationList& list, Migration& m,
                  TargetLinks& targets, std::list<CriuDeparture>& departures);
 
-  void apply(const handover::SourceSide& next, const handover::Effects& effects);
-  void apply(handover::Event event);
+  using Beside = std::function<void(MigrationRecord&)>;
+
+  void apply(const handover::SourceSide& next, const handover::Effects& effects,
+             Beside beside = {});
+  void apply(handover::Event event, Beside beside = {});
   void apply(const handover::Message& status);
   /// The trainer's word: both ends hold this.
   void apply(const handover::Content& verified);
@@ -51,6 +56,7 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
   Migration& m_;
   TargetLinks& targets_;
   std::list<CriuDeparture>& departures_;
+  Beside beside_;  // for the next record, while its state is applied
 };
 
 }  // namespace cardswap

@@ -57,19 +57,11 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
                                 migration, to_string(order.to), order.by);
   spdlog::warn("{}", text);
-  const auto before = r.side.state();
-  const auto forced_before = std::exchange(r.forced, order.to);
-  const auto error_before = r.error;
-  if (!to_target) r.error = Error(Code::cancelled, "an operator gave the job back to the source");
-  try {
-    task->executor().apply(next, effects);
-  } catch (...) {
-    if (r.side.state() == before) {
-      r.forced = forced_before;
-      r.error = error_before;
-    }
-    throw;
-  }
+  task->executor().apply(next, effects, [&](ReservationRecord& record) {
+    record.forced = order.to;
+    if (to_target) return;
+    record.error = Error(Code::cancelled, "an operator gave the job back to the source");
+  });
   if (parts.emit_event) parts.emit_event({"forced", text, name, {}, migration});
   task->tell_source();
 }

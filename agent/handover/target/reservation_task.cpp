@@ -140,13 +140,13 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
                                             r_.migration, parts_.config.host_name));
   }
   source_.heard();
-  if (!r_.error) {
-    r_.error = Error(Code::cancelled, taken_back ? "an operator gave the job back to the source"
-                                                 : "the source's agent gave the migration up");
-  }
+  const Error why(Code::cancelled, taken_back ? "an operator gave the job back to the source"
+                                              : "the source's agent gave the migration up");
   const auto state = r_.side.state();
-  executor_.apply(Message{Message::Kind::drop, taken_back ? epoch : own});
-  if (r_.side.state() != state) spdlog::warn("migration {}: {}", r_.migration, r_.error->what());
+  executor_.apply(Message{Message::Kind::drop, taken_back ? epoch : own}, why);
+  if (r_.side.state() != state) {
+    spdlog::warn("migration {}: {}", r_.migration, r_.error.value_or(why).what());
+  }
   const auto* instance = parts_.jobs.by_instance(r_.instance);
   const bool ended = instance == nullptr || !instance->live();
   if (r_.side.state() == TargetState::superseded && ended) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/handover/base/pin.h"
 #include "agent/handover/target/criu_arrival.h"
@@ -53,6 +54,9 @@ class ReservationTask final : public RunningReservation,
   // RunningReservation, for its parts
   void apply(handover::TargetEvent event) override { executor_.apply(event); }
   void apply(const handover::Message& said) override { executor_.apply(said); }
+  void apply(const handover::Message& said, Error why) override {
+    executor_.apply(said, std::move(why));
+  }
   void apply(const handover::Content& verified) override { executor_.apply(verified); }
   void fail(handover::TargetEvent event, Error error) override;
   void tick() override { executor_.tick(); }

@@ -17,6 +17,8 @@ class RunningReservation {
   // Each throws the disk's refusal; then nothing of it has happened.
   virtual void apply(handover::TargetEvent event) = 0;
   virtual void apply(const handover::Message& said) = 0;
+  /// `why` it is failed, where that leads to it and nothing was wrong before.
+  virtual void apply(const handover::Message& said, Error why) = 0;
   /// The standby holds the whole state.
   virtual void apply(const handover::Content& verified) = 0;
   /// `error` is why, where the event leads somewhere and nothing was wrong before.

@@ -84,10 +84,8 @@ void SourceLink::on_call_failed(const Error& failed) {
 void SourceLink::on_decision(const DecisionAnswer& says) {
   heard();
   if (says.message.decision == handover::Decision::pending) return;
-  if (says.message.decision == handover::Decision::aborted && !r_.error) {
-    r_.error = Error(Code::source_lost, "the source's agent gave the migration up");
-  }
-  run_.apply(says.message);
+  if (says.message.decision != handover::Decision::aborted) return run_.apply(says.message);
+  run_.apply(says.message, Error(Code::source_lost, "the source's agent gave the migration up"));
 }
 
 /// The job is here, by an operator's word at least; its source says what it has.

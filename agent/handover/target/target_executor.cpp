@@ -17,6 +17,13 @@ using Type = handover::Effect::Type;
 
 namespace {
 
+/// `why`, as what goes beside a change of state.
+TargetExecutor::Beside because(std::optional<Error> why) {
+  return [why = std::move(why)](ReservationRecord& record) {
+    if (!record.error) record.error = why;
+  };
+}
+
 /// Whoever asked is answered on the connection on which it asked.
 class Answered final : public handover::Peer {
  public:
@@ -29,6 +36,7 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   auto record = r_.record();
   record.side = next;
   ++record.version;
+  if (const auto beside = std::exchange(beside_, {})) beside(record);
   const bool over = is_over(next.state());
   if (over && record.ended_at_ms == 0) record.ended_at_ms = unix_ms();
   if (over) record.addresses = {};  // nothing is sent there any more, and many are kept
@@ -82,23 +90,28 @@ void TargetExecutor::grant(Instance& standby, handover::Epoch epoch, const Targe
 }
 
 void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects,
-                           handover::Peer& peer) {
+                           handover::Peer& peer, Beside beside) {
+  beside_ = std::move(beside);
   handover::Driver<TargetSide> driver(r_.side, *this, peer);
-  if (auto refused = driver.apply(next, effects)) throw Error(*refused);
+  auto refused = driver.apply(next, effects);
+  beside_ = {};
+  if (refused) throw Error(*refused);
 }
-void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects) {
-  apply(next, effects, source_);
+void TargetExecutor::apply(const TargetSide& next, const handover::Effects& effects,
+                           Beside beside) {
+  apply(next, effects, source_, std::move(beside));
 }
 void TargetExecutor::apply(handover::TargetEvent event) {
   auto next = r_.side;
   const auto effects = next.on(event);
   apply(next, effects);
 }
-void TargetExecutor::apply(const Message& said) {
+void TargetExecutor::apply(const Message& said, std::optional<Error> why) {
   auto next = r_.side;
   const auto effects = next.on(said);
   Answered answered;
-  apply(next, effects, answered);
+  const bool leads = next.state() != r_.side.state();
+  apply(next, effects, answered, leads ? because(std::move(why)) : Beside());
 }
 void TargetExecutor::apply(const handover::Content& verified) {
   auto next = r_.side;
@@ -110,11 +123,9 @@ void TargetExecutor::tick() { apply(TargetSide(r_.side), r_.side.tick()); }
 void TargetExecutor::fail(handover::TargetEvent event, Error error) {
   auto next = r_.side;
   const auto effects = next.on(event);
-  if (next.state() != r_.side.state()) {
-    spdlog::warn("migration {}: {}", r_.migration, error.what());
-    if (!r_.error) r_.error = std::move(error);
-  }
-  apply(next, effects);
+  const bool leads = next.state() != r_.side.state();
+  if (leads) spdlog::warn("migration {}: {}", r_.migration, error.what());
+  apply(next, effects, leads ? because(std::move(error)) : Beside());
 }
 
 }  // namespace cardswap

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "agent/handover/base/handover_context.h"
 #include "agent/handover/protocol/driver.h"
@@ -14,8 +16,9 @@ namespace cardswap {
 /// Carries out what follows from an event at the target: on disk first, then to the standby and the
 /// source. The one door through which the state of a place changes.
 ///
-/// Each apply() throws the disk's refusal; then nothing of it has happened. Owned by
-/// ReservationTask; one thread.
+/// Each apply() throws the disk's refusal; then nothing of it has happened. What else of the record
+/// goes with a change of state, `beside`, is in memory when it is on disk too, and nowhere where
+/// the state does not change. Owned by ReservationTask; one thread.
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All of them outlive it.
@@ -23,9 +26,13 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
                  SourceLink& source, CriuArrival& arrival)
       : parts_(parts), list_(list), r_(r), source_(source), arrival_(arrival) {}
 
-  void apply(const handover::TargetSide& next, const handover::Effects& effects);
+  using Beside = std::function<void(ReservationRecord&)>;
+
+  void apply(const handover::TargetSide& next, const handover::Effects& effects,
+             Beside beside = {});
   void apply(handover::TargetEvent event);
-  void apply(const handover::Message& said);
+  /// `why` it is failed, where that leads to it and nothing was wrong before.
+  void apply(const handover::Message& said, std::optional<Error> why = std::nullopt);
   void apply(const handover::Content& verified);
   /// `error` is why, where the event leads somewhere and nothing was wrong before.
   void fail(handover::TargetEvent event, Error error);
@@ -38,7 +45,7 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
 
  private:
   void apply(const handover::TargetSide& next, const handover::Effects& effects,
-             handover::Peer& peer);
+             handover::Peer& peer, Beside beside);
   void grant(Instance& standby, handover::Epoch epoch, const handover::TargetSide& next);
 
   const HandoverContext& parts_;
@@ -46,6 +53,7 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
   Reservation& r_;
   SourceLink& source_;
   CriuArrival& arrival_;
+  Beside beside_;  // for the next record, while its state is applied
 };
 
 }  // namespace cardswap
