@@ -16,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kFirstStepsWait{2000};  // at the target
 constexpr milliseconds kFirstStepsAnswerMax{5000};
+constexpr milliseconds kAskPace{100};  // ours, whatever the other agent answers
 constexpr seconds kAskAgain{2};
 constexpr seconds kAskUngranted{15};  // more than the silence after which a target asks
 constexpr seconds kHearLeast{60};
@@ -73,6 +74,7 @@ asio::awaitable<void> LostTimeCollector::hear_first_steps_of(std::string instanc
   for (std::uint64_t version = 0; !lost.over;) {
     std::string failure;
     bool waits = false;
+    const auto next = Clock::now() + kAskPace;
     try {
       auto place = reservation_ref(m_, transfer);
       const auto answer =
@@ -97,6 +99,8 @@ asio::awaitable<void> LostTimeCollector::hear_first_steps_of(std::string instanc
     }
     if (waits && !lost.over) co_await pause_for(kAskUngranted);
     if (!failure.empty() && !lost.over) co_await pause_for(kAskAgain);
+    // An agent answers when it has news; one that always has some sets no pace here.
+    if (!lost.over && Clock::now() < next) co_await pause_for(next - Clock::now());
   }
 }
 

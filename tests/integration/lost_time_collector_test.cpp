@@ -1,0 +1,93 @@
+/// Method: the source's part of an agent, whose migration is over, hears of the first steps at a
+/// target that answers by a script.
+
+#include "agent/handover/source/lost_time_collector.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/process.h"
+#include "tests/support/scripted_peer.h"
+#include "tests/support/temp_dir.h"
+
+namespace cardswap::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
+ protected:
+  LostTimeCollectorTest() {
+    config_.data_dir = dir_.path();
+    Migration made;
+    made.id = "m-1";
+    made.side = handover::SourceSide({handover::State::completed, 2, 1});
+    made.first().instance = "i-1";
+    made.first().to = peer_.at("cpu:0");
+    made.first().lost_time.told = true;
+    m_ = &list_.add(std::move(made));
+    collector_.emplace(parts_, list_, targets_, book_, static_cast<RunningMigration&>(*this), *m_);
+  }
+  ~LostTimeCollectorTest() override {
+    tasks_.stop();
+    context_.restart();
+    context_.run_for(10s);
+  }
+  void tells(const std::string& first_steps, bool over) {
+    peer_.follow([=](const ScriptedPeer::Asked&) -> ScriptedPeer::Answer {
+      return {R"({"state": "completed", "epoch": 2, "version": 1, "first_steps": )" + first_steps +
+              R"(, "first_steps_over": )" + (over ? "true}" : "false}")};
+    });
+  }
+  void run_for(std::chrono::milliseconds time) {
+    context_.restart();
+    context_.run_for(time);
+  }
+  [[nodiscard]] const LostTime& lost() const { return m_->first().lost_time; }
+
+  const TempDir dir_;
+  ScriptedPeer peer_{[](const ScriptedPeer::Asked&) { return ScriptedPeer::Answer{"{}"}; }};
+  asio::io_context context_;
+  TaskGroup tasks_{context_};
+  Config config_;
+  Journal journal_{dir_.path() / "j.db"};
+  Jobs jobs_{context_, tasks_, config_, journal_};
+  RuntimeHub hub_{context_, tasks_, jobs_, {}};
+  criu::Host criu_{context_, config_, journal_};
+  HandoverGate gate_{context_};
+  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, gate_, {}};
+  MigrationList list_{context_, config_, journal_, {}};
+  TargetClient targets_{tasks_};
+  PredictionBook book_{dir_.path() / "predictions.json", "gpu-a"};
+  Migration* m_ = nullptr;  // of the list
+  std::optional<LostTimeCollector> collector_;
+
+ private:
+  // RunningMigration, of which a hearing that only listens asks nothing
+  void apply(const handover::Message&) override {}
+  void poll() override {}
+  void fail(Error) override {}
+  void check(Deadline) const override {}
+  [[nodiscard]] Deadline deadline() const override { return Deadline::max(); }
+  asio::awaitable<void> wait_at_failpoint(std::string_view) override { co_return; }
+  void spawn(std::string name, asio::awaitable<void> work) override {
+    tasks_.spawn(std::move(name), std::move(work));
+  }
+};
+
+TEST_F(LostTimeCollectorTest, KeepsItsOwnPaceWithATargetThatAnswersAtOnceAndNeverEnds) {
+  tells("[1.0]", false);
+  tasks_.spawn("hear", collector_->hear_first_steps());
+  run_for(2s);
+  EXPECT_GE(peer_.exchanges(), 2U);
+  EXPECT_LE(peer_.exchanges(), 30U) << "it sets the pace of this agent's questions";
+  EXPECT_FALSE(lost().over);
+  tells("[1.0, 2.0]", true);
+  EXPECT_TRUE(within(20s, [&] {
+    run_for(50ms);
+    return lost().over;
+  }));
+  EXPECT_EQ(lost().first_steps.size(), 2U);
+}
+
+}  // namespace
+}  // namespace cardswap::test
