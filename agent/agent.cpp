@@ -155,6 +155,7 @@ JobCallbacks Agent::job_hooks() {
   hooks.check_stop = [this](const Instance& instance) {
     cardswap::check_stop(instance, migrations_, reservations_);
   };
+  hooks.on_stop = [this](const Instance& instance) { migrations_.on_stop(instance); };
   hooks.may_restart = [this](const Instance& instance) {
     return cardswap::may_restart(instance, migrations_, reservations_);
   };

@@ -301,6 +301,7 @@ asio::awaitable<std::vector<pid_t>> Jobs::stop(std::string id, milliseconds grac
     job.spec.restart = RestartRule::never;
     job.stop_asked = true;
     if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
+    if (hooks_.on_stop) hooks_.on_stop(*instance);
   }
   auto met = co_await end_members(family_of(*instance), grace);
   while ((instance = by_instance(id)) != nullptr && instance->ended_at_ms == 0) {

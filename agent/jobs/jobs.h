@@ -34,6 +34,8 @@ struct JobCallbacks {
   std::function<EffectiveState(const Instance&)> standing = {};
   /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
   std::function<void(const Instance&)> check_stop = {};
+  /// Called before a live process is asked to end: what makes it stand is to let it hear that.
+  std::function<void(const Instance&)> on_stop = {};
   /// Whether a process that failed may be started again here: not if it may run elsewhere.
   std::function<bool(const Instance&)> may_restart = {};
 };

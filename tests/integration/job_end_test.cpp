@@ -111,6 +111,30 @@ TEST_F(JobsEnd, GiveTheirStatusToAStopAfterTheAgentsRestart) {
   EXPECT_THAT(a_.command({"stop", "job"}).out, HasSubstr("job job is stopped (signal 15)"));
 }
 
+/// Method: the trainer itself takes no notice of SIGTERM, as one whose handler only sets a flag;
+/// the shell around it makes the file that ends it after a step. It stands for a migration
+/// meanwhile.
+TEST_F(JobsEnd, HearAStopThoughTheyStandForAMigration) {
+  Host b(dir_.path() / "b", {.name = "b"});
+  const auto train = "(trap '' TERM; exec " + trainer("plain_memory") +
+                     " --steps 100000000 --step-ms 5 --end-when " + file("end") + ") & ";
+  (void)a_.ask({"run", "--name", "job", "--", "sh", "-c",
+                "trap 'touch " + file("end") + "' TERM; " + train + "wait; wait $!"});
+  ASSERT_TRUE(within(30s, [&] { return a_.step_of("job") >= 3; })) << a_.log();
+  const auto id = text(a_.ask({"migrate", "job", "--to", b.at("cpu:0"), "--max-downtime", "none",
+                               "--hold-at", "verifying", "--detach"}),
+                       "id");
+  ASSERT_TRUE(within(30s, [&] { return a_.ask({"status", id}).at("held").as_bool(); })) << a_.log();
+  const auto stopped = a_.ask({"stop", "job", "--grace", "60s"});
+  EXPECT_EQ(text(stopped, "state"), "ended") << "it was killed: it did not hear that it is to end";
+  EXPECT_EQ(number(stopped, "exit_code"), 0);
+  EXPECT_TRUE(within(20s, [&] {
+    return text(a_.ask({"status", id}), "state") == "aborted";
+  })) << a_.log();
+  EXPECT_THAT(text(a_.ask({"status", id}).at("error").as_object(), "failure"),
+              HasSubstr("job job was stopped"));
+}
+
 TEST_F(JobsEnd, AreRefusedAtOnceWhereTheProgramCannotBeStarted) {
   const auto outcome = a_.command({"run", "--name", "job", "--", "/no/such/program"});
   EXPECT_EQ(outcome.exit_code, 3);

@@ -198,4 +198,10 @@ void Migrations::on_exit(Instance& source) {
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }
 
+void Migrations::on_stop(const Instance& source) {
+  auto* m = running_for(source);
+  if (m == nullptr || (m->state() != State::freezing && m->state() != State::verifying)) return;
+  task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} was stopped", source.name())));
+}
+
 }  // namespace cardswap

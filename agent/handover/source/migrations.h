@@ -89,6 +89,9 @@ class Migrations {
   void on_message(Instance& source, const channel::Message& message);
   void on_detached(const Instance& source);
   void on_exit(Instance& source);
+  /// A job's process is about to be asked to end. Where it stands for a migration that is not
+  /// decided, that is given up: its program would hear of nothing before that is over.
+  void on_stop(const Instance& source);
 
  private:
   /// What works on `m`; it is made where there is none, and goes when `m` is forgotten.
