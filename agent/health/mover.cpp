@@ -104,7 +104,7 @@ asio::awaitable<void> Mover::take_up(std::string job_uid) {
   std::string id;
   for (const auto& migration : migrations_.all()) {
     if (handover::is_over(migration.state())) continue;
-    const auto* source = jobs_.by_instance(migration.first().instance);
+    const auto* source = jobs_.by_instance(migration.only().instance);
     if (source != nullptr && source->job().uid() == job_uid) id = migration.id;
   }
   if (id.empty()) {
@@ -136,7 +136,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   const bool moved = co_await over(id);
   const auto& ended = migrations_.at(id);
   if (moved) {
-    const auto& transfer = ended.first();
+    const auto& transfer = ended.only();
     const auto lost = figures_of(transfer.lost_time, transfer.downtime_ms);
     emit_event(move, "moved",
                fmt::format("to {}{}, stopped for {}", target,

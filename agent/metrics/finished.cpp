@@ -24,7 +24,7 @@ std::vector<std::string> outcomes_of_migrations() {
 }  // namespace
 
 std::string strategy_of(const Migration& m) {
-  const auto& chosen = m.first().stats.strategy;
+  const auto& chosen = m.only().stats.strategy;
   return chosen.empty() ? std::string(to_string(m.spec.strategy)) : chosen;
 }
 
@@ -53,7 +53,7 @@ void FinishedMigrations::add(const Migration& m) {
   ++outcomes[{outcome, strategy}];
   if (m.error) ++errors[std::string(to_string(m.error->code()))];
   auto& of_strategy = times[strategy];
-  const auto& transfer = m.first();
+  const auto& transfer = m.only();
   // Once nothing more is added: a histogram takes nothing back.
   const auto late = figures_of(transfer.lost_time, transfer.downtime_ms);
   if (late && transfer.lost_time.over) {

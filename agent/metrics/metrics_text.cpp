@@ -159,28 +159,28 @@ void running_migrations(Exposition& out, const MetricSources& from) {
     out.sample(1, {{"job", m->spec.job},
                    {"strategy", strategy_of(*m)},
                    {"state", std::string(to_string(m->state()))},
-                   {"phase", m->first().stats.phase}});
+                   {"phase", m->only().stats.phase}});
   }
   const auto each = [&](std::string_view name, std::string_view help, auto value) {
     out.family(name, Type::gauge, help);
     for (const auto* m : running) out.sample(value(*m), {{"job", m->spec.job}});
   };
   each("cardswap_migration_transferred_bytes", "State sent so far, repeats included.",
-       [](const Migration& m) { return count(m.first().stats.transferred); });
+       [](const Migration& m) { return count(m.only().stats.transferred); });
   each("cardswap_migration_remaining_bytes", "State of this round that is still to send.",
-       [](const Migration& m) { return count(m.first().stats.remaining); });
+       [](const Migration& m) { return count(m.only().stats.remaining); });
   each("cardswap_migration_state_bytes", "Tracked state of the job under way.",
-       [](const Migration& m) { return count(m.first().stats.total); });
+       [](const Migration& m) { return count(m.only().stats.total); });
   each("cardswap_migration_rate_bytes_per_second", "Rate on the link.",
-       [](const Migration& m) { return count(m.first().stats.rate); });
+       [](const Migration& m) { return count(m.only().stats.rate); });
   each("cardswap_migration_dirty_rate_bytes_per_second", "Rate at which training changes state.",
-       [](const Migration& m) { return count(m.first().stats.dirty_rate); });
+       [](const Migration& m) { return count(m.only().stats.dirty_rate); });
   each("cardswap_migration_log_lag_bytes", "Gradients that the target has not replayed yet.",
-       [](const Migration& m) { return count(m.first().stats.log_lag_bytes); });
+       [](const Migration& m) { return count(m.only().stats.log_lag_bytes); });
   each("cardswap_migration_expected_downtime_seconds", "Downtime if the job froze now.",
-       [](const Migration& m) { return seconds(m.first().stats.expected_downtime_ms); });
+       [](const Migration& m) { return seconds(m.only().stats.expected_downtime_ms); });
   each("cardswap_migration_throttle_ratio", "Share of its time that the trainer is kept waiting.",
-       [](const Migration& m) { return m.first().stats.throttle_pct / 100.0; });
+       [](const Migration& m) { return m.only().stats.throttle_pct / 100.0; });
 }
 
 void arriving_jobs(Exposition& out, const MetricSources& from) {

@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Migration m;
   m.id = "m-1";
   m.spec.to = "gpu-b/cpu:0";
-  auto& transfer = m.first();
+  auto& transfer = m.only();
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     instance.framework = hello->framework;
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {

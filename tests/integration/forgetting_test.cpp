@@ -26,8 +26,8 @@ Migration ended_migration(const std::string& id, std::int64_t at) {
   Migration m;
   m.id = id;
   m.spec.job = "job";
-  m.first().instance = "of-" + id;
-  m.first().from = "gpu-a/cpu:0";
+  m.only().instance = "of-" + id;
+  m.only().from = "gpu-a/cpu:0";
   m.spec.to = "127.0.0.1:1/cpu:0";
   m.side = handover::SourceSide({handover::State::aborted, 2, 1});
   m.result = MigrationResult::failed;

@@ -68,7 +68,7 @@ void add_sample(const Migration& m, Transfer& transfer, const Instance* source) 
 json::object to_json(const Migration& m) {
   auto all = record_json(m);
   all["held"] = m.held;
-  for (auto& [key, value] : to_json(m.first())) {
+  for (auto& [key, value] : to_json(m.only())) {
     // Where it goes is said of the whole, as it was asked for.
     if (key != "to") all[key] = std::move(value);
   }
@@ -89,7 +89,7 @@ json::object timeline_json(const Migration& m) {
     return found == m.history.end() ? json::value(nullptr)
                                     : json::value(found->second - m.started_at_ms);
   };
-  const auto& transfer = m.first();
+  const auto& transfer = m.only();
   const bool moved = transfer.downtime_ms > 0;
   const auto& s = transfer.stats;
   return {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/object.hpp>
+#include <cassert>
 #include <cstdint>
 #include <list>
 #include <optional>
@@ -46,10 +47,17 @@ struct Migration : MigrationRecord {
 
   /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
   [[nodiscard]] bool is_at_failpoint() const;
-  /// The transfer of the lowest rank that moves; what is said of a migration as a whole is said of
-  /// it.
-  [[nodiscard]] Transfer& first() { return transfers.front(); }
-  [[nodiscard]] const Transfer& first() const { return transfers.front(); }
+  /// The transfer of a migration that has one: what is said of a migration as a whole is said of
+  /// it. Jobs of several ranks do not move yet (MigrationIntake::movable() refuses them); when they
+  /// do, each caller has to say what it means for all of them.
+  [[nodiscard]] Transfer& only() {
+    assert(transfers.size() == 1);
+    return transfers.front();
+  }
+  [[nodiscard]] const Transfer& only() const {
+    assert(transfers.size() == 1);
+    return transfers.front();
+  }
   /// The transfer of a process here; or null.
   [[nodiscard]] Transfer* of(const std::string& instance);
   [[nodiscard]] const Transfer* of(const std::string& instance) const;

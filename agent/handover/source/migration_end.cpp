@@ -185,7 +185,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
   list_.touch(m_);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,
-               m_.spec.to, m_.migrated_at_step(), format_ms(m_.first().downtime_ms));
+               m_.spec.to, m_.migrated_at_step(), format_ms(m_.only().downtime_ms));
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {

@@ -78,7 +78,7 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   check_process();
   std::optional<TargetState> says;
   try {
-    auto place = reservation_ref(m, m.first());
+    auto place = reservation_ref(m, m.only());
     const auto answer = co_await targets.state(std::move(place), kAskMax);
     says = answer.status->message.state;
   } catch (const Error& error) {
@@ -97,7 +97,7 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   spdlog::warn("{}", text);
   // A word that the disk does not take was not said.
   task->executor().apply(side, effects, [&](MigrationRecord& record) { record.forced = order.to; });
-  if (parts.emit_event) parts.emit_event({"forced", text, m.spec.job, m.first().device(), m.id});
+  if (parts.emit_event) parts.emit_event({"forced", text, m.spec.job, m.only().device(), m.id});
 }
 
 }  // namespace cardswap

@@ -87,7 +87,7 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
   if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
   m.job_uid = job.uid();
-  auto& transfer = m.first();
+  auto& transfer = m.only();
   transfer.rank = source.rank;
   transfer.instance = source.id;
   transfer.from = config_.host_name + "/" + source.device;

@@ -90,7 +90,7 @@ json::object dry_place_of(const Migration& m, const Instance& source) {
           {"relocatable_bytes", source.relocatable_bytes},
           {"homed_bytes", source.relocatable_bytes},  // its older name
           {"epoch", m.epoch()},
-          {"from", m.first().from},
+          {"from", m.only().from},
           {"dry_run", true},
           {"job", to_json(source.job().spec)},
           {"arrive", to_string(m.spec.arrive)}};
@@ -112,7 +112,7 @@ asio::awaitable<Blocked> look_for_blocks(std::shared_ptr<const Migration> planne
     place["process"] = criu::to_json(examined.needs);
   }
   try {
-    auto agent = http::Endpoint::tcp(parse_destination(m.first().to).agent());
+    auto agent = http::Endpoint::tcp(parse_destination(m.only().to).agent());
     const auto offer = co_await parts.targets.reserve(std::move(agent), std::move(place));
     for (const auto& reason : offer.blocked_reasons) blocked.reasons.emplace_back(reason);
     if (!offer.accepted) {
@@ -154,7 +154,7 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
     const bool asked_for = m.spec.strategy == Strategy::automatic || m.spec.strategy == p.strategy;
     fits = fits || (asked_for && p.fits);
     const auto late =
-        parts.book.corrected(m, m.first(), to_string(p.strategy), {p.stall_ms, p.lost_ms});
+        parts.book.corrected(m, m.only(), to_string(p.strategy), {p.stall_ms, p.lost_ms});
     predictions.push_back(line_of(p, late, measured, m.spec.max_stall_ms));
   }
   const auto blocked = co_await look_for_blocks(planned, source.id, parts);

@@ -120,7 +120,7 @@ asio::awaitable<void> MigrationTask::sync_and_freeze() {
   }
   // The target's agent must have heard the same from its side before anything is decided.
   for (auto& transfer : m_.transfers) transfer.target.awaited = true;
-  executor_.apply(handover::Content{*m_.first().verified, *m_.first().frozen_at});
+  executor_.apply(handover::Content{*m_.only().verified, *m_.only().frozen_at});
   list_.changed().notify();
   co_await wait_for([this] { return m_.state() != State::verifying; }, deadline_);
   if (!handover::is_committed(m_.state())) {

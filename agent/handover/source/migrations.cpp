@@ -77,8 +77,7 @@ Migration& Migrations::start(MigrationRequest wanted) {
   source.job().migration = m.id;
   parts_.jobs.save_when_possible(source.job());  // should the migration's record be lost
   parts_.hub.send(source, channel::TimeSteps{m.id});
-  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.first().from,
-               m.spec.to);
+  spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.only().from, m.spec.to);
   task_of(m)->start();
   return m;
 }
@@ -132,7 +131,7 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
   const auto answer = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
-  const auto* source = parts_.jobs.by_instance(m.first().instance);
+  const auto* source = parts_.jobs.by_instance(m.only().instance);
   const bool stands = m.state() == State::superseded && source != nullptr && source->live();
   // One that was outranked committed nothing: only who has the job by force is answered by that.
   return {{"decision", m.state() == State::superseded                     ? "superseded"

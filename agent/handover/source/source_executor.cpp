@@ -163,7 +163,7 @@ void SourceExecutor::alert() {
   parts_.emit_event({"in_doubt",
                      fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
                                  m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
-                     m_.spec.job, m_.first().device(), m_.id});
+                     m_.spec.job, m_.only().device(), m_.id});
 }
 
 CriuDeparture& SourceExecutor::departure_of(const Transfer& transfer) {

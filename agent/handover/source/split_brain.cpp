@@ -61,7 +61,7 @@ void report_two_copies(const Migration& m, const EmitEvent& emit_event) {
   const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
                                 how_it_is(m), hint);
   spdlog::error("{}", text);
-  if (emit_event) emit_event({"two_epochs", text, m.spec.job, m.first().device(), m.id});
+  if (emit_event) emit_event({"two_epochs", text, m.spec.job, m.only().device(), m.id});
 }
 
 }  // namespace cardswap

@@ -184,8 +184,8 @@ TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
   Migration m;
   m.side = handover::SourceSide({handover::State::aborted, 2, 1});
   m.result = MigrationResult::failed;
-  m.first().stats.strategy = "replay";
-  m.first().lost_time = stands();
+  m.only().stats.strategy = "replay";
+  m.only().lost_time = stands();
   const auto counted = [&] {
     FinishedMigrations finished;
     finished.add(m);
@@ -193,7 +193,7 @@ TEST(LostTime, IsCountedOnceNothingMoreIsAddedToIt) {
     return lost.sum();
   };
   EXPECT_EQ(counted(), 0);
-  m.first().lost_time.end("");
+  m.only().lost_time.end("");
   EXPECT_DOUBLE_EQ(counted(), 0.1);
 }
 

@@ -25,7 +25,7 @@ class MigrationListTest : public ::testing::Test {
     Migration m;
     m.id = id;
     m.side = handover::SourceSide({state, 2, 1});
-    m.first().instance = instance;
+    m.only().instance = instance;
     m.ended_at_ms = ended_at_ms;
     return m;
   }

@@ -64,7 +64,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   Migration m;
   m.id = "m-1";
   m.spec.arrive = Arrival::criu;
-  auto& first = m.first();
+  auto& first = m.only();
   first.instance = "i-1";
   first.from = "gpu-a/cuda:0";
   first.to = "gpu-b:7070/cuda:1";
@@ -87,7 +87,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
 
   const auto again = migration_from_journal(journal_record(m));
   ASSERT_EQ(again.transfers.size(), 2U);
-  const auto& one = again.first();
+  const auto& one = again.transfers.front();
   EXPECT_EQ(one.instance, "i-1");
   EXPECT_EQ(one.from, "gpu-a/cuda:0");
   EXPECT_EQ(one.device(), "cuda:0");
@@ -113,7 +113,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
 TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
   Migration m;
   m.hold_at = "syncing";
-  auto& first = m.first();
+  auto& first = m.only();
   first.converged = true;
   first.target.version = 7;
   m.transfers.emplace_back().released = true;
@@ -134,7 +134,7 @@ TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
 
   EXPECT_EQ(journal_record(m), journal_record(record, transfers));
   EXPECT_EQ(m.copy, handover::TargetState::granted);
-  EXPECT_EQ(&m.first(), &first);
+  EXPECT_EQ(&m.transfers.front(), &first);
   EXPECT_EQ(m.of("i-1"), &first);
   EXPECT_EQ(m.of("i-2")->warning, "a log");
   EXPECT_EQ(m.hold_at, "syncing");
@@ -147,9 +147,9 @@ TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
 TEST(MigrationRecord, IsShownWithWhatIsOfItsTransfer) {
   Migration m;
   m.spec.to = "gpu-b:7070/cpu:0";
-  m.first().to = "10.0.0.2:7070/cpu:0";
-  m.first().instance = "i-1";
-  m.first().stats.transferred = 99;
+  m.only().to = "10.0.0.2:7070/cpu:0";
+  m.only().instance = "i-1";
+  m.only().stats.transferred = 99;
   const auto shown = to_json(m);
   EXPECT_EQ(shown.at("to"), "gpu-b:7070/cpu:0");
   EXPECT_EQ(shown.at("instance"), "i-1");
@@ -174,12 +174,12 @@ TEST(MigrationRecord, OfVersion2HasWhatIsOfTheProcessApart) {
                                    {"progress", {{"transferred", 5000}, {"rounds", 2}}},
                                    {"keeper", {{"pid", 11}, {"start_time", 12}}}}));
   EXPECT_EQ(m.spec.to, "gpu-b:7070/cpu:0");
-  EXPECT_EQ(m.first().to, "gpu-b:7070/cpu:0");
-  EXPECT_EQ(m.first().from, "gpu-a/cpu:0");
-  EXPECT_EQ(m.first().instance, "i-1");
-  EXPECT_EQ(m.first().downtime_ms, 61.5);
-  EXPECT_EQ(m.first().stats.transferred, 5000U);
-  EXPECT_EQ(m.first().keeper, (ProcessId{11, 12}));
+  EXPECT_EQ(m.only().to, "gpu-b:7070/cpu:0");
+  EXPECT_EQ(m.only().from, "gpu-a/cpu:0");
+  EXPECT_EQ(m.only().instance, "i-1");
+  EXPECT_EQ(m.only().downtime_ms, 61.5);
+  EXPECT_EQ(m.only().stats.transferred, 5000U);
+  EXPECT_EQ(m.only().keeper, (ProcessId{11, 12}));
 }
 
 TEST(MigrationRecord, NamesItsResultAndTheSideThatItWasForcedTo) {

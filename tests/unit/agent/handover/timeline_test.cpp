@@ -96,7 +96,7 @@ TEST(Timeline, LeavesOutWhatIsNoSample) {
 TEST(Timeline, IsInTheJournalOnceTheMigrationIsOver) {
   Migration m;
   m.id = "m-1";
-  m.first().timeline.add(at(1));
+  m.only().timeline.add(at(1));
   EXPECT_FALSE(to_json(m).contains("timeline"));
   const auto is_on_disk = [&m] {
     return journal_record(m).at("transfers").at(0).as_object().contains("timeline");
@@ -105,7 +105,7 @@ TEST(Timeline, IsInTheJournalOnceTheMigrationIsOver) {
   m.side = handover::SourceSide({State::aborted, 2, 1});
   m.ended_at_ms = 10;
   EXPECT_TRUE(is_on_disk());
-  EXPECT_EQ(migration_from_journal(journal_record(m)).first().timeline, m.first().timeline);
+  EXPECT_EQ(migration_from_journal(journal_record(m)).only().timeline, m.only().timeline);
   const auto served = timeline_json(m);
   EXPECT_THAT(served.at("samples").as_array(), SizeIs(1));
   EXPECT_TRUE(served.at("downtime").at("measured_ms").is_null());
