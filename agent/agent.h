@@ -65,10 +65,14 @@ class Agent {
   health::Monitor health_;
   RuntimeMessages runtime_messages_{jobs_, state_lists_, migrations_, reservations_,
                                     [this](const AgentEvent& event) { health_.note(event); }};
-  Router router_;
+  RequestStats requests_;
+  Router router_{[this](const std::string& route, unsigned status, double seconds) {
+    requests_.note(route, status, seconds);
+  }};
   ApiServer server_;
   MetricsCalls metrics_{{config_, journal_, jobs_, hub_, migrations_, reservations_, server_,
                          forgotten_, [this](Exposition& out) { more_metrics(out); }},
+                        requests_,
                         router_};
 };
 

@@ -201,7 +201,7 @@ ApiAnswer Router::too_large(std::string_view method, std::string_view target,
       caller.may(role_for(route->method, route->pattern))) {
     route->takes.refused(error);
   }
-  if (on_answer) on_answer(route == nullptr ? "unknown" : route->pattern, answer.status, 0);
+  if (on_answer_) on_answer_(route == nullptr ? "unknown" : route->pattern, answer.status, 0);
   return answer;
 }
 
@@ -218,7 +218,7 @@ boost::asio::awaitable<ApiAnswer> Router::handle(std::string method, std::string
   auto answer = co_await dispatch(std::move(method), std::move(target), std::move(body),
                                   std::move(caller), route);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  if (on_answer) on_answer(route, answer.status, took.count());
+  if (on_answer_) on_answer_(route, answer.status, took.count());
   co_return answer;
 }
 

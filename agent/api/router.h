@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/security/access.h"
@@ -58,7 +59,9 @@ class Router {
  public:
   /// Called after each answer with the route's pattern ("unknown" when there is none), the status
   /// and how many seconds the handler took.
-  std::function<void(const std::string& route, unsigned status, double seconds)> on_answer;
+  using OnAnswer = std::function<void(const std::string& route, unsigned status, double seconds)>;
+
+  explicit Router(OnAnswer on_answer = {}) : on_answer_(std::move(on_answer)) {}
 
   /// `pattern` like "/v1/jobs/{name}/stop".
   void on(std::string method, std::string_view pattern, ApiHandler handler, CallTakes takes = {});
@@ -94,6 +97,7 @@ class Router {
   };
   [[nodiscard]] const Route* route_of(std::string_view method, std::string_view target) const;
 
+  OnAnswer on_answer_;
   std::vector<Route> routes_;
 };
 

@@ -13,10 +13,8 @@ void RequestStats::note(const std::string& route, unsigned status, double took) 
   seconds.try_emplace(route, kLatencySeconds).first->second.observe(took);
 }
 
-MetricsCalls::MetricsCalls(MetricSources sources, Router& router) : sources_(sources) {
-  router.on_answer = [this](const std::string& route, unsigned status, double took) {
-    requests_.note(route, status, took);
-  };
+MetricsCalls::MetricsCalls(MetricSources sources, const RequestStats& requests, Router& router)
+    : sources_(sources), requests_(requests) {
   router.on("GET", "/metrics", [this](ApiRequest) -> asio::awaitable<ApiAnswer> {
     ApiAnswer answer;
     answer.text = metrics_text(sources_, requests_, not_ready_reasons().empty());

@@ -45,8 +45,8 @@ struct MetricSources {
 /// GET /metrics, /healthz and /readyz. The agent's thread.
 class MetricsCalls {
  public:
-  /// `router` tells this object of every answer from now on, and must not outlive it in use.
-  MetricsCalls(MetricSources sources, Router& router);
+  /// `requests`: what the router has answered. Both outlive it; `router` must not be used after it.
+  MetricsCalls(MetricSources sources, const RequestStats& requests, Router& router);
   MetricsCalls(const MetricsCalls&) = delete;
   MetricsCalls& operator=(const MetricsCalls&) = delete;
 
@@ -57,7 +57,7 @@ class MetricsCalls {
 
  private:
   MetricSources sources_;
-  RequestStats requests_;
+  const RequestStats& requests_;
   bool recovered_ = false;
 };
 

@@ -19,7 +19,9 @@ namespace cardswap::test {
 /// A target's part of an agent, without its API: standbys are programs that only wait.
 class PlaceHost {
  public:
-  explicit PlaceHost(const std::filesystem::path& dir) : journal_(dir / "journal.db") {
+  explicit PlaceHost(const std::filesystem::path& dir,
+                     std::chrono::milliseconds park_max = Reservations::kParkMax)
+      : journal_(dir / "journal.db"), park_max_(park_max) {
     config_.data_dir = dir;
     config_.host_name = "gpu-b";
     config_.devices = {{.name = "cpu:0"}};
@@ -83,8 +85,7 @@ class PlaceHost {
     context_.run_for(time);
   }
   /// The source asks on and on.
-  void run_with_a_source_for(std::chrono::milliseconds time, std::chrono::milliseconds park_max) {
-    reservations_.park_max = park_max;
+  void run_with_a_source_for(std::chrono::milliseconds time) {
     for (const auto& r : reservations_.all()) reservations_.heard(r.migration);
     context_.restart();
     context_.run_for(time);
@@ -113,6 +114,7 @@ class PlaceHost {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_;
+  const std::chrono::milliseconds park_max_;
   Jobs jobs_{context_, tasks_, config_, journal_, {.on_exit = [this](Instance& standby) {
                reservations_.on_exit(standby);
              }}};
@@ -122,7 +124,7 @@ class PlaceHost {
   HandoverContext parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_};
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
-  Reservations reservations_{parts_, cordons_, migrations_};
+  Reservations reservations_{parts_, cordons_, migrations_, park_max_};
 };
 
 }  // namespace cardswap::test

@@ -24,7 +24,7 @@ constexpr milliseconds kLookAtSourceEvery{500};
 }  // namespace
 
 ReservationTask::ReservationTask(const HandoverContext& parts, ReservationList& list,
-                                 Reservation& r, const milliseconds& park_max)
+                                 Reservation& r, milliseconds park_max)
     : parts_(parts),
       list_(list),
       r_(r),

@@ -25,9 +25,9 @@ class ReservationTask final : public RunningReservation,
                               public Pinnable,
                               public std::enable_shared_from_this<ReservationTask> {
  public:
-  /// All of them outlive it; `r` is of `list`. `park_max`: until a standby has parked.
+  /// The parts outlive it; `r` is of `list`. `park_max`: until a standby has parked.
   ReservationTask(const HandoverContext& parts, ReservationList& list, Reservation& r,
-                  const std::chrono::milliseconds& park_max);
+                  std::chrono::milliseconds park_max);
 
   [[nodiscard]] Reservation& reservation() { return r_; }
   [[nodiscard]] TargetExecutor& executor() { return executor_; }
@@ -68,7 +68,7 @@ class ReservationTask final : public RunningReservation,
   const HandoverContext& parts_;
   ReservationList& list_;
   Reservation& r_;
-  const std::chrono::milliseconds& park_max_;
+  const std::chrono::milliseconds park_max_;
   std::chrono::steady_clock::time_point made_at_ = std::chrono::steady_clock::now();
   SourceLink source_;
   CriuArrival arrival_;

@@ -45,7 +45,7 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
 }  // namespace
 
 Reservations::Reservations(const HandoverContext& parts, const Cordons& cordons,
-                           const Migrations& migrations)
+                           const Migrations& migrations, std::chrono::milliseconds park_max)
     : parts_(parts),
       list_(parts.context, parts.config, parts.journal,
             {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
@@ -54,11 +54,12 @@ Reservations::Reservations(const HandoverContext& parts, const Cordons& cordons,
                    tasks_.erase(r.migration);
                    if (!r.job.empty()) (void)parts_.jobs.standby_logs().forget(r.job, r.migration);
                  }}),
-      check_(parts_, cordons, migrations, list_) {}
+      check_(parts_, cordons, migrations, list_),
+      park_max_(park_max) {}
 
 std::shared_ptr<ReservationTask> Reservations::task_of(Reservation& r) {
   auto& task = tasks_[r.migration];
-  if (!task) task = std::make_shared<ReservationTask>(parts_, list_, r, park_max);
+  if (!task) task = std::make_shared<ReservationTask>(parts_, list_, r, park_max_);
   return task;
 }
 

@@ -31,12 +31,13 @@ namespace cardswap {
 /// one thread. A caller that waits looks its place up again.
 class Reservations {
  public:
-  /// `cordons`: what takes no jobs now. `migrations`: those of this host.
-  Reservations(const HandoverContext& parts, const Cordons& cordons, const Migrations& migrations);
+  /// A source gives up after two minutes.
+  static constexpr std::chrono::milliseconds kParkMax = std::chrono::minutes(5);
 
-  /// How long a standby may take to park: what it reserves is not another agent's to keep. A source
-  /// gives up after two minutes.
-  std::chrono::milliseconds park_max = std::chrono::minutes(5);
+  /// `cordons`: what takes no jobs now. `migrations`: those of this host. `park_max`: how long a
+  /// standby may take to park; what it reserves is not another agent's to keep.
+  Reservations(const HandoverContext& parts, const Cordons& cordons, const Migrations& migrations,
+               std::chrono::milliseconds park_max = kParkMax);
 
   /// Reads what a former agent left; first, for keeps().
   void load() { list_.load(); }
@@ -103,6 +104,7 @@ class Reservations {
   const HandoverContext parts_;
   ReservationList list_;
   ReservationCheck check_;
+  const std::chrono::milliseconds park_max_;
   std::map<std::string, std::shared_ptr<ReservationTask>> tasks_;  // by migration
 };
 
