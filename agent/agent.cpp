@@ -37,7 +37,7 @@ Agent::Agent(asio::io_context& context, Config config)
       tasks_(context),
       journal_(config_.data_dir / "journal.db"),
       cordons_(journal_),
-      jobs_(context, tasks_, config_, journal_, job_hooks()),
+      jobs_(context, tasks_, config_, journal_, events_, job_hooks()),
       hub_(context, tasks_, jobs_, runtime_events()),
       migrations_(handover_parts(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_parts(), cordons_, migrations_),
@@ -57,6 +57,7 @@ Agent::Agent(asio::io_context& context, Config config)
 }
 
 void Agent::start() {
+  events_.start([this](const AgentEvent& event) { health_.note(event); });
   if (config_.has_port()) {
     server_.listen_tcp(config_.listen_host, config_.listen_port);
     config_.listen_port = server_.tcp_port();
@@ -69,13 +70,13 @@ void Agent::start() {
   migrations_.resume_after_restart();
   for (const auto& warning : journal_.warnings()) {
     spdlog::error("{}", warning);
-    health_.note({.kind = "journal_damaged", .text = warning});
+    events_.emit({.kind = "journal_damaged", .text = warning});
   }
   log_recovery(jobs);
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
   tasks_.spawn("try the data plane", data_plane_.look());
-  tasks_.spawn("bound logs", bound_logs(jobs_, config_.job_log_max));
+  tasks_.spawn("bound logs", bound_logs(jobs_, events_, config_.job_log_max));
   server_.listen_unix(config_.socket);
   tls::log_ends(server_.endings());
   metrics_.set_recovered();
@@ -148,7 +149,6 @@ JobCallbacks Agent::job_hooks() {
     migrations_.on_exit(instance);
     reservations_.on_exit(instance);
   };
-  hooks.emit_event = [this](const AgentEvent& event) { health_.note(event); };
   hooks.standing = [this](const Instance& instance) {
     return effective_state_of(instance, migrations_, reservations_);
   };
@@ -163,9 +163,7 @@ JobCallbacks Agent::job_hooks() {
 }
 
 HandoverContext Agent::handover_parts() {
-  return {context_, tasks_,         config_,
-          journal_, jobs_,          hub_,
-          criu_,    handover_gate_, [this](const AgentEvent& event) { health_.note(event); }};
+  return {context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_, events_};
 }
 
 RuntimeHub::Callbacks Agent::runtime_events() {

@@ -7,6 +7,7 @@
 #include "agent/attach/runtime_hub.h"
 #include "agent/attach/state_lists.h"
 #include "agent/base/config.h"
+#include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/handover/base/data_plane.h"
 #include "agent/handover/source/migrations.h"
@@ -50,6 +51,7 @@ class Agent {
   asio::io_context& context_;
   Config config_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  EventSink events_;
   TaskGroup tasks_;
   Journal journal_;
   Cordons cordons_;
@@ -63,8 +65,7 @@ class Agent {
   Migrations migrations_;
   Reservations reservations_;
   health::Monitor health_;
-  RuntimeMessages runtime_messages_{jobs_, state_lists_, migrations_, reservations_,
-                                    [this](const AgentEvent& event) { health_.note(event); }};
+  RuntimeMessages runtime_messages_{jobs_, state_lists_, migrations_, reservations_, events_};
   RequestStats requests_;
   Router router_{[this](const std::string& route, unsigned status, double seconds) {
     requests_.note(route, status, seconds);

@@ -1,7 +1,6 @@
 #include "agent/runtime_dispatcher.h"
 
 #include <chrono>
-#include <utility>
 #include <variant>
 
 #include "agent/handover/attach_check.h"
@@ -10,12 +9,12 @@
 namespace cardswap {
 
 RuntimeMessages::RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                                 Reservations& reservations, EmitEvent emit_event)
+                                 Reservations& reservations, EventSink& events)
     : jobs_(jobs),
       state_lists_(state_lists),
       migrations_(migrations),
       reservations_(reservations),
-      emit_event_(std::move(emit_event)) {}
+      events_(events) {}
 
 channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hello& hello) {
   instance.network = hello.network;
@@ -23,7 +22,7 @@ channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hel
   channel::Welcome welcome;
   welcome.epoch = instance.job().epoch;
   welcome.granted =
-      handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_);
+      handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_, events_);
   instance.frozen = hello.frozen;
   migrations_.on_attach(instance, hello);
   jobs_.set_state(instance, InstanceState::running);
@@ -56,7 +55,7 @@ void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& t
   const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device));
   if (!warning.empty()) {
     spdlog::warn("{}", warning);
-    emit_event_({"job_size", warning, job.name(), instance.device});
+    events_.emit({"job_size", warning, job.name(), instance.device});
   }
   try {
     if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.save(job);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "agent/attach/state_lists.h"
-#include "agent/base/agent_event.h"
+#include "agent/base/event_sink.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
 #include "agent/jobs/jobs.h"
@@ -15,7 +15,7 @@ namespace cardswap {
 class RuntimeMessages {
  public:
   RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                  Reservations& reservations, EmitEvent emit_event);
+                  Reservations& reservations, EventSink& events);
 
   /// A runtime attached: what it is told. Throws Error where it may not have the job.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
@@ -29,7 +29,7 @@ class RuntimeMessages {
   StateLists& state_lists_;
   Migrations& migrations_;
   Reservations& reservations_;
-  const EmitEvent emit_event_;
+  EventSink& events_;
   SizesOnDisk sizes_;
 };
 

@@ -11,7 +11,7 @@
 namespace cardswap::handover {
 
 bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& migrations,
-                  const Reservations& reservations) {
+                  const Reservations& reservations, EventSink& events) {
   auto& job = primary.job();
   const auto known = known_epoch(job.uid(), jobs, migrations, reservations.list());
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
@@ -25,7 +25,7 @@ bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& m
       "for good; `cardswap stop {}` ends it",
       job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);
-  jobs.emit_event({"two_epochs", text, job.name(), primary.device, {}});
+  events.emit({"two_epochs", text, job.name(), primary.device, {}});
   jobs.fence(job, newer);
   throw Error(Code::conflict,
               fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name()));

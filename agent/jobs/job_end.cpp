@@ -229,7 +229,8 @@ asio::awaitable<void> Jobs::run_again(std::string id, Before before) {
 void Jobs::tell_lost(const Instance& instance) {
   const auto text = fmt::format("job {} is lost: {}", instance.name(), instance.exit_text);
   spdlog::error("{}", text);
-  emit_event({.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device});
+  events_.emit(
+      {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device});
 }
 
 /// It was never granted: what there is to say of it is in its migration's error and in its log.

@@ -18,11 +18,12 @@
 
 namespace cardswap {
 Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-           JobCallbacks hooks)
+           EventSink& events, JobCallbacks hooks)
     : context_(context),
       tasks_(tasks),
       config_(config),
       journal_(journal),
+      events_(events),
       hooks_(std::move(hooks)),
       changed_(context) {}
 

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/base/agent_event.h"
 #include "agent/base/config.h"
+#include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/jobs/device_usage.h"
 #include "agent/jobs/effective_state.h"
@@ -29,7 +29,6 @@ namespace cardswap {
 struct JobCallbacks {
   /// Called after a process has ended and its job's record was changed.
   std::function<void(Instance&)> on_exit = {};
-  EmitEvent emit_event = {};
   /// What a process's record does not say of its state.
   std::function<EffectiveState(const Instance&)> standing = {};
   /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
@@ -54,12 +53,8 @@ struct Arriving {
 class Jobs {
  public:
   Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-       JobCallbacks hooks = {});
+       EventSink& events, JobCallbacks hooks = {});
 
-  /// Adds an event to `cardswap events`.
-  void emit_event(const AgentEvent& event) const {
-    if (hooks_.emit_event) hooks_.emit_event(event);
-  }
   /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
   void check_stop(const Job& job) const;
   Signal& changed() { return changed_; }
@@ -160,6 +155,7 @@ class Jobs {
   TaskGroup& tasks_;
   const Config& config_;
   Journal& journal_;
+  EventSink& events_;
   JobCallbacks hooks_;
   Signal changed_;
   std::list<Job> jobs_;

@@ -90,13 +90,13 @@ std::uint64_t let_hidden_go(const std::filesystem::path& log, std::uint64_t max_
   return before - std::min(before, on_disk());
 }
 
-asio::awaitable<void> bound_logs(Jobs& jobs, std::uint64_t max_bytes) {
+asio::awaitable<void> bound_logs(Jobs& jobs, EventSink& events, std::uint64_t max_bytes) {
   if (max_bytes == 0) co_return;
   std::map<std::string, std::uint64_t> told;  // by log: how much was gone when it was last told
   asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto tell = [&](const Instance& of, std::string kind, const std::string& text) {
     spdlog::warn("{}", text);
-    jobs.emit_event({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device});
+    events.emit({.kind = std::move(kind), .text = text, .job = of.name(), .device = of.device});
   };
   while (true) {
     timer.expires_after(kLookEvery);

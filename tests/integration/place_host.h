@@ -115,13 +115,16 @@ class PlaceHost {
   Config config_;
   Journal journal_;
   const std::chrono::milliseconds park_max_;
-  Jobs jobs_{context_, tasks_, config_, journal_, {.on_exit = [this](Instance& standby) {
-               reservations_.on_exit(standby);
-             }}};
+  EventSink events_;
+  Jobs jobs_{context_, tasks_,
+             config_,  journal_,
+             events_,  {.on_exit = [this](Instance& standby) {
+               reservations_.on_exit(standby); }}};
   RuntimeHub hub_{context_, tasks_, jobs_, {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate handover_gate_{context_};
-  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_};
+  HandoverContext parts_{context_, tasks_, config_,        journal_, jobs_,
+                         hub_,     criu_,  handover_gate_, events_};
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
   Reservations reservations_{parts_, cordons_, migrations_, park_max_};

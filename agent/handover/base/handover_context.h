@@ -2,8 +2,8 @@
 
 #include "agent/api/handover_gate.h"
 #include "agent/attach/runtime_hub.h"
-#include "agent/base/agent_event.h"
 #include "agent/base/config.h"
+#include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/criu/host.h"
 #include "agent/jobs/jobs.h"
@@ -22,7 +22,7 @@ struct HandoverContext {
   criu::Host& criu;
   /// Notified when a job begins to stand still for its handover, and when that is over.
   HandoverGate& handover_gate;
-  EmitEvent emit_event = {};
+  EventSink& events;
 };
 
 }  // namespace cardswap

@@ -34,8 +34,7 @@ seconds time_to_read(const Instance& source, seconds at_least) {
 
 void emit_gpu_state_held(const HandoverContext& parts, const Instance* source, const Error& why,
                          const std::string& migration) {
-  if (!parts.emit_event) return;
-  parts.emit_event({.kind = "gpu_state_held",
+  parts.events.emit({.kind = "gpu_state_held",
                     .text = fmt::format("{}; {}", why.failure(), why.hint()),
                     .job = source == nullptr ? std::string() : source->name(),
                     .device = source == nullptr ? std::string() : source->device,
@@ -229,7 +228,7 @@ void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(), parts_.config.host_name,
                                 transfer_.lost);
   spdlog::error("{}", text);
-  if (parts_.emit_event) parts_.emit_event({"job_lost", text, source.name(), source.device, m_.id});
+  parts_.events.emit({"job_lost", text, source.name(), source.device, m_.id});
   run_.fail(Error(Code::source_lost, text, said.hint));
   if (m_.error) {
     m_.error =

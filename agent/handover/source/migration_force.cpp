@@ -97,7 +97,7 @@ asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision 
   spdlog::warn("{}", text);
   // A word that the disk does not take was not said.
   task->executor().apply(side, effects, [&](MigrationRecord& record) { record.forced = order.to; });
-  if (parts.emit_event) parts.emit_event({"forced", text, m.spec.job, m.only().device(), m.id});
+  parts.events.emit({"forced", text, m.spec.job, m.only().device(), m.id});
 }
 
 }  // namespace cardswap

@@ -110,7 +110,7 @@ void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) 
         if (source != nullptr) execute(effect, transfer, *source);
       }
   }
-  if (effect.type == Type::fence) report_two_copies(m_, parts_.emit_event);
+  if (effect.type == Type::fence) report_two_copies(m_, parts_.events);
 }
 
 void SourceExecutor::execute(const handover::Effect& effect, const Transfer& transfer,
@@ -159,11 +159,10 @@ void SourceExecutor::alert() {
       "job {} migration {} is in doubt: the agent of {} does not tell whether it has the job; the "
       "source stays frozen",
       m_.spec.job, m_.id, m_.spec.to);
-  if (!parts_.emit_event) return;
-  parts_.emit_event({"in_doubt",
-                     fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
-                                 m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
-                     m_.spec.job, m_.only().device(), m_.id});
+  parts_.events.emit({"in_doubt",
+                      fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
+                                  m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
+                      m_.spec.job, m_.only().device(), m_.id});
 }
 
 CriuDeparture& SourceExecutor::departure_of(const Transfer& transfer) {

@@ -53,7 +53,7 @@ std::string copy_note(const Migration& m) {
                      m.id);
 }
 
-void report_two_copies(const Migration& m, const EmitEvent& emit_event) {
+void report_two_copies(const Migration& m, EventSink& events) {
   const auto hint =
       m.state() == State::superseded
           ? fmt::format("`cardswap stop {}` here ends it", m.spec.job)
@@ -61,7 +61,7 @@ void report_two_copies(const Migration& m, const EmitEvent& emit_event) {
   const auto text = fmt::format("job {} is there twice (migration {}): {}; {}", m.spec.job, m.id,
                                 how_it_is(m), hint);
   spdlog::error("{}", text);
-  if (emit_event) emit_event({"two_epochs", text, m.spec.job, m.only().device(), m.id});
+  events.emit({"two_epochs", text, m.spec.job, m.only().device(), m.id});
 }
 
 }  // namespace cardswap

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "agent/base/agent_event.h"
+#include "agent/base/event_sink.h"
 #include "agent/handover/source/migration.h"
 #include "agent/jobs/job.h"
 
@@ -19,6 +19,6 @@ namespace cardswap {
 /// What a job that was taken back, or is outranked, should be known by; empty: nothing.
 [[nodiscard]] std::string copy_note(const Migration& m);
 /// An error in the log and an event: two copies of one job were found.
-void report_two_copies(const Migration& m, const EmitEvent& emit_event);
+void report_two_copies(const Migration& m, EventSink& events);
 
 }  // namespace cardswap

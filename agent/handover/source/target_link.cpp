@@ -274,7 +274,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
 void TargetLink::on_copy(const Message& status) {
   const auto before = std::exchange(m_.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, parts_.emit_event);
+  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, parts_.events);
   if (before != m_.copy) list_.touch(m_);
   try {
     run_.apply(status);
@@ -288,12 +288,10 @@ void TargetLink::note_warning(std::string warning) {
   if (warning.empty()) return;
   transfer_.warning = bounded_warning(std::move(warning));
   spdlog::warn("job {} migration {}: {}", m_.spec.job, m_.id, transfer_.warning);
-  if (parts_.emit_event) {
-    parts_.emit_event({.kind = "standby_writes",
-                       .text = transfer_.warning,
-                       .job = m_.spec.job,
-                       .migration = m_.id});
-  }
+  parts_.events.emit({.kind = "standby_writes",
+                      .text = transfer_.warning,
+                      .job = m_.spec.job,
+                      .migration = m_.id});
 }
 
 void TargetLink::begin_sync(double handover_ms) {

@@ -131,8 +131,7 @@ void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Ca
         "must not go on",
         parts_.config.host_name, known, spec.name, wanted.epoch, from.empty() ? "elsewhere" : from);
     spdlog::error("{}", text);
-    if (parts_.emit_event)
-      parts_.emit_event({"two_epochs", text, spec.name, wanted.device, wanted.migration});
+    parts_.events.emit({"two_epochs", text, spec.name, wanted.device, wanted.migration});
     admission.blocked_reasons.push_back(text);
   }
   for (const auto& job : parts_.jobs.all()) {

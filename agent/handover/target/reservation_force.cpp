@@ -62,7 +62,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
     if (to_target) return;
     record.error = Error(Code::cancelled, "an operator gave the job back to the source");
   });
-  if (parts.emit_event) parts.emit_event({"forced", text, name, {}, migration});
+  parts.events.emit({"forced", text, name, {}, migration});
   task->tell_source();
 }
 

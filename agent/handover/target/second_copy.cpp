@@ -6,7 +6,7 @@
 namespace cardswap {
 
 void report_two_copies(const Reservation& r, const std::string& job, std::uint64_t newer_epoch,
-                       const EmitEvent& emit_event) {
+                       EventSink& events) {
   const bool stands = newer_epoch != 0;
   const auto text =
       stands ? fmt::format(
@@ -18,7 +18,7 @@ void report_two_copies(const Reservation& r, const std::string& job, std::uint64
                    "{} is of a lower one and must stand; on that host: `cardswap stop {}`",
                    job, r.migration, r.side.record().epoch, r.from, job);
   spdlog::error("{}", text);
-  if (emit_event) emit_event({"two_epochs", text, job, {}, r.migration});
+  events.emit({"two_epochs", text, job, {}, r.migration});
 }
 
 }  // namespace cardswap

@@ -78,7 +78,7 @@ void SourceLink::on_call_failed(const Error& failed) {
       "holds its whole state here and waits",
       r_.migration, r_.from_api, r_.doubt, name);
   spdlog::warn("{}", text);
-  if (parts_.emit_event) parts_.emit_event({"in_doubt", text, name, {}, r_.migration});
+  parts_.events.emit({"in_doubt", text, name, {}, r_.migration});
 }
 
 void SourceLink::on_decision(const DecisionAnswer& says) {
@@ -107,7 +107,7 @@ void SourceLink::on_copy(const DecisionAnswer& says) {
 
 void SourceLink::note_copy(std::optional<LowerCopy> copy) {
   if (std::exchange(r_.copy, copy) == copy || !copy) return;
-  report_two_copies(r_, job_name("?"), 0, parts_.emit_event);
+  report_two_copies(r_, job_name("?"), 0, parts_.events);
 }
 
 asio::awaitable<void> SourceLink::tell() {

@@ -99,13 +99,11 @@ void StandbyEvents::note_warning(const Instance& standby) {
   if (warning.empty()) return;
   r_.warning = std::move(warning);
   spdlog::warn("migration {}: {}", r_.migration, r_.warning);
-  if (parts_.emit_event) {
-    parts_.emit_event({.kind = "standby_writes",
-                       .text = r_.warning,
-                       .job = r_.job,
-                       .device = standby.device,
-                       .migration = r_.migration});
-  }
+  parts_.events.emit({.kind = "standby_writes",
+                      .text = r_.warning,
+                      .job = r_.job,
+                      .device = standby.device,
+                      .migration = r_.migration});
 }
 
 void StandbyEvents::on_verified(const channel::Verified& verified) {

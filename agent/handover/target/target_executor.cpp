@@ -72,7 +72,7 @@ void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& n
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
       if (job != nullptr) parts_.jobs.fence(*job, newer);
-      report_two_copies(r_, job != nullptr ? job->name() : "?", newer, parts_.emit_event);
+      report_two_copies(r_, job != nullptr ? job->name() : "?", newer, parts_.events);
       break;
     }
     case Type::resume:

@@ -22,7 +22,8 @@ class JobsTest : public ::testing::Test {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  Jobs jobs_{context_, tasks_, config_, journal_};
+  EventSink events_;
+  Jobs jobs_{context_, tasks_, config_, journal_, events_};
 };
 
 TEST_F(JobsTest, GivesOutAProcessWhileItsRecordIsThereAndSaysWhatBecameOfItAfterwards) {

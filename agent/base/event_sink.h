@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "agent/base/agent_event.h"
+
+namespace cardswap {
+
+/// Takes what parts of the agent have for `cardswap events`, whichever of them is built first: it
+/// keeps events until whoever writes them down is there. The agent's thread.
+class EventSink {
+ public:
+  EventSink() = default;
+  EventSink(const EventSink&) = delete;
+  EventSink& operator=(const EventSink&) = delete;
+
+  void emit(const AgentEvent& event);
+  /// Gives `to` what has come so far, in order, and from now on each event as it comes. Called
+  /// once.
+  void start(EmitEvent to);
+
+ private:
+  EmitEvent to_;
+  std::vector<AgentEvent> waiting_;  // until start()
+};
+
+}  // namespace cardswap
