@@ -14,7 +14,6 @@
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_routes.h"
 #include "agent/fleet/metrics.h"
-#include "agent/handover/effective_state.h"
 #include "agent/handover/migration_routes.h"
 #include "agent/handover/peer_routes.h"
 #include "agent/health/health_routes.h"
@@ -37,7 +36,7 @@ Agent::Agent(asio::io_context& context, Config config)
       tasks_(context),
       journal_(config_.data_dir / "journal.db"),
       cordons_(journal_),
-      jobs_(context, tasks_, config_, journal_, events_, job_hooks()),
+      jobs_(context, tasks_, config_, journal_, events_),
       hub_(context, tasks_, jobs_, runtime_events()),
       migrations_(handover_parts(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_parts(), cordons_, migrations_),
@@ -57,6 +56,7 @@ Agent::Agent(asio::io_context& context, Config config)
 }
 
 void Agent::start() {
+  jobs_.set_ownership(ownership_);
   events_.start([this](const AgentEvent& event) { health_.note(event); });
   if (config_.has_port()) {
     server_.listen_tcp(config_.listen_host, config_.listen_port);
@@ -141,25 +141,6 @@ void Agent::write_agent_file() const {
     throw os_error(fmt::format("write {}", fresh));
   }
   std::filesystem::rename(fresh, file);
-}
-
-JobCallbacks Agent::job_hooks() {
-  JobCallbacks hooks;
-  hooks.on_exit = [this](Instance& instance) {
-    migrations_.on_exit(instance);
-    reservations_.on_exit(instance);
-  };
-  hooks.standing = [this](const Instance& instance) {
-    return effective_state_of(instance, migrations_, reservations_);
-  };
-  hooks.check_stop = [this](const Instance& instance) {
-    cardswap::check_stop(instance, migrations_, reservations_);
-  };
-  hooks.on_stop = [this](const Instance& instance) { migrations_.on_stop(instance); };
-  hooks.may_restart = [this](const Instance& instance) {
-    return cardswap::may_restart(instance, migrations_, reservations_);
-  };
-  return hooks;
 }
 
 HandoverContext Agent::handover_parts() {

@@ -10,6 +10,7 @@
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/handover/base/data_plane.h"
+#include "agent/handover/ownership.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
 #include "agent/health/monitor.h"
@@ -40,7 +41,6 @@ class Agent {
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
-  JobCallbacks job_hooks();
   HandoverContext handover_parts();
   RuntimeHub::Callbacks runtime_events();
   health::Callbacks health_hooks();
@@ -64,6 +64,7 @@ class Agent {
   FinishedMigrations forgotten_;  // of migrations_, which adds to it
   Migrations migrations_;
   Reservations reservations_;
+  handover::Ownership ownership_{migrations_, reservations_};
   health::Monitor health_;
   RuntimeMessages runtime_messages_{jobs_, state_lists_, migrations_, reservations_, events_};
   RequestStats requests_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cassert>
 
 #include "agent/base/printable.h"
 #include "agent/base/units.h"
@@ -49,6 +50,7 @@ ProcessFamily Jobs::family_of(const Instance& instance) {
 // ---- what a former agent left
 
 Jobs::Recovered Jobs::recover(const std::function<bool(const Instance&)>& keep) {
+  assert(ownership_ != nullptr);
   Recovered seen;
   // Tasks begin when the agent's loop turns: all its parts have recovered by then.
   const auto here = boot_id();
@@ -163,7 +165,7 @@ void Jobs::ended(Instance& instance) {
                      : told           ? InstanceState::failed
                                       : InstanceState::lost;
   }
-  if (hooks_.on_exit) hooks_.on_exit(instance);
+  ownership().on_exit(instance);
   if (job.standby) return drop_standby(instance);
   if (instance.state == InstanceState::lost) tell_lost(instance);
   if (!instance.remains.empty()) {
@@ -171,7 +173,7 @@ void Jobs::ended(Instance& instance) {
   }
   if ((instance.state == InstanceState::failed || instance.state == InstanceState::lost) &&
       job.spec.restart == RestartRule::on_failure && job.restarts < kRestartsMax &&
-      !tasks_.stopping() && (!hooks_.may_restart || hooks_.may_restart(instance))) {
+      !tasks_.stopping() && ownership().may_restart(instance)) {
     start_again(instance);
   }
   try {
@@ -302,7 +304,7 @@ asio::awaitable<std::vector<pid_t>> Jobs::stop(std::string id, milliseconds grac
     job.spec.restart = RestartRule::never;
     job.stop_asked = true;
     if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
-    if (hooks_.on_stop) hooks_.on_stop(*instance);
+    ownership().on_stop(*instance);
   }
   auto met = co_await end_members(family_of(*instance), grace);
   while ((instance = by_instance(id)) != nullptr && instance->ended_at_ms == 0) {

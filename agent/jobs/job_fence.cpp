@@ -25,10 +25,6 @@ void Jobs::reapply_fence(const Job& job) {
   }
 }
 
-EffectiveState Jobs::effective_state_of(const Instance& instance) const {
-  return hooks_.standing ? hooks_.standing(instance) : EffectiveState();
-}
-
 boost::json::object Jobs::shown(const Instance& instance) const {
   auto result = to_json(instance);
   const auto now = effective_state_of(instance);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cassert>
 
 #include "agent/base/units.h"
 #include "agent/jobs/lost_job.h"
@@ -18,14 +19,23 @@
 
 namespace cardswap {
 Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-           EventSink& events, JobCallbacks hooks)
+           EventSink& events)
     : context_(context),
       tasks_(tasks),
       config_(config),
       journal_(journal),
       events_(events),
-      hooks_(std::move(hooks)),
       changed_(context) {}
+
+void Jobs::set_ownership(JobOwnership& ownership) {
+  assert(ownership_ == nullptr);
+  ownership_ = &ownership;
+}
+
+JobOwnership& Jobs::ownership() const {
+  assert(ownership_ != nullptr);
+  return *ownership_;
+}
 
 Instance& Jobs::add(const JobSpec& spec, const std::string& device) {
   auto& job = jobs_.emplace_back();
@@ -237,8 +247,7 @@ void Jobs::forget(const std::string& name) {
 }
 
 void Jobs::check_stop(const Job& job) const {
-  if (!hooks_.check_stop) return;
-  for (const auto& instance : job.instances) hooks_.check_stop(instance);
+  for (const auto& instance : job.instances) ownership().check_stop(instance);
 }
 
 Job* Jobs::find(const std::string& name) {

@@ -15,8 +15,8 @@
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/jobs/device_usage.h"
-#include "agent/jobs/effective_state.h"
 #include "agent/jobs/job.h"
+#include "agent/jobs/job_ownership.h"
 #include "agent/jobs/process_family.h"
 #include "agent/jobs/standby_logs.h"
 #include "agent/journal/journal.h"
@@ -24,20 +24,6 @@
 #include "agent/process/supervisor.h"
 
 namespace cardswap {
-
-/// What the jobs of a host tell the agent around them and ask of it. Each may be left out.
-struct JobCallbacks {
-  /// Called after a process has ended and its job's record was changed.
-  std::function<void(Instance&)> on_exit = {};
-  /// What a process's record does not say of its state.
-  std::function<EffectiveState(const Instance&)> standing = {};
-  /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
-  std::function<void(const Instance&)> check_stop = {};
-  /// Called before a live process is asked to end: what makes it stand is to let it hear that.
-  std::function<void(const Instance&)> on_stop = {};
-  /// Whether a process that failed may be started again here: not if it may run elsewhere.
-  std::function<bool(const Instance&)> may_restart = {};
-};
 
 /// How a job comes to this host.
 struct Arriving {
@@ -53,8 +39,11 @@ struct Arriving {
 class Jobs {
  public:
   Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,
-       EventSink& events, JobCallbacks hooks = {});
+       EventSink& events);
 
+  /// Whom the jobs ask whose they are. Called once, before recover(); `ownership` outlives the
+  /// tasks of these jobs.
+  void set_ownership(JobOwnership& ownership);
   /// Throws Error{conflict} if the end of this job now could be the end of its only good copy.
   void check_stop(const Job& job) const;
   Signal& changed() { return changed_; }
@@ -102,7 +91,10 @@ class Jobs {
   void fence(Job& job, std::uint64_t newer_epoch);
   /// Stops processes of such a job that attach or are found later.
   static void reapply_fence(const Job& job);
-  [[nodiscard]] EffectiveState effective_state_of(const Instance& instance) const;
+  /// JobOwnership::effective_state_of().
+  [[nodiscard]] EffectiveState effective_state_of(const Instance& instance) const {
+    return ownership().effective_state_of(instance);
+  }
   /// to_json(), with its standing: "state" and, where there is one, "note".
   [[nodiscard]] boost::json::object shown(const Instance& instance) const;
 
@@ -126,6 +118,7 @@ class Jobs {
   void set_state(Instance& instance, InstanceState state);
 
  private:
+  [[nodiscard]] JobOwnership& ownership() const;
   /// A job with one instance, which is not started yet.
   Instance& add(const JobSpec& spec, const std::string& device);
   /// Removes an instance. True: it was the last of its job, which is gone too.
@@ -156,7 +149,7 @@ class Jobs {
   const Config& config_;
   Journal& journal_;
   EventSink& events_;
-  JobCallbacks hooks_;
+  JobOwnership* ownership_ = nullptr;  // until set_ownership()
   Signal changed_;
   std::list<Job> jobs_;
   const StandbyLogs standby_logs_{config_, jobs_};

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/handover/target/reservations.h"
+#include "agent/handover/ownership.h"
 #include "agent/process/child.h"
 
 namespace cardswap::test {
@@ -25,6 +25,7 @@ class PlaceHost {
     config_.data_dir = dir;
     config_.host_name = "gpu-b";
     config_.devices = {{.name = "cpu:0"}};
+    jobs_.set_ownership(ownership_);
   }
   ~PlaceHost() {
     for (const auto* one : jobs_.instances()) {  // what was granted does not end with its agent
@@ -116,10 +117,7 @@ class PlaceHost {
   Journal journal_;
   const std::chrono::milliseconds park_max_;
   EventSink events_;
-  Jobs jobs_{context_, tasks_,
-             config_,  journal_,
-             events_,  {.on_exit = [this](Instance& standby) {
-               reservations_.on_exit(standby); }}};
+  Jobs jobs_{context_, tasks_, config_, journal_, events_};
   RuntimeHub hub_{context_, tasks_, jobs_, {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate handover_gate_{context_};
@@ -128,6 +126,7 @@ class PlaceHost {
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
   Reservations reservations_{parts_, cordons_, migrations_, park_max_};
+  handover::Ownership ownership_{migrations_, reservations_};
 };
 
 }  // namespace cardswap::test

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "agent/jobs/effective_state.h"
+#include "agent/jobs/job.h"
+
+namespace cardswap {
+
+/// Whose a process of a job is, as what moves jobs knows it: asked by the jobs, which know nothing
+/// of moves. On the agent's loop.
+class JobOwnership {
+ public:
+  /// What the process's record does not say of its state.
+  [[nodiscard]] virtual EffectiveState effective_state_of(const Instance& instance) const = 0;
+  /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
+  virtual void check_stop(const Instance& instance) const = 0;
+  /// Told before a live process is asked to end: what makes it stand is to let it hear that.
+  virtual void on_stop(const Instance& instance) = 0;
+  /// Whether a process that failed may be started again here: not if it may run elsewhere.
+  [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;
+  /// Told that a process has ended, once its job's record says so.
+  virtual void on_exit(Instance& instance) = 0;
+
+ protected:
+  JobOwnership() = default;
+  JobOwnership(const JobOwnership&) = default;
+  JobOwnership& operator=(const JobOwnership&) = default;
+  ~JobOwnership() = default;
+};
+
+}  // namespace cardswap
