@@ -37,20 +37,20 @@ Agent::Agent(asio::io_context& context, Config config)
       journal_(config_.data_dir / "journal.db"),
       cordons_(journal_),
       jobs_(context, tasks_, config_, journal_, events_),
-      hub_(context, tasks_, jobs_, runtime_events()),
+      hub_(context, tasks_, jobs_.table(), runtime_events()),
       migrations_(handover_parts(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_parts(), cordons_, migrations_),
-      health_(context, tasks_, config_, jobs_, migrations_, health_hooks()),
+      health_(context, tasks_, config_, jobs_.table(), migrations_, health_hooks()),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
-  add_fleet_calls(router_, cordons_, jobs_, config_, [this](const std::string& device) {
+  add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
     return health_.engine().incidents().open_fault(device);
   });
-  add_host_calls(router_,
-                 {config_, journal_, jobs_, cordons_, health_, criu_, data_plane_, started_});
+  add_host_calls(router_, {config_, journal_, jobs_.devices(), cordons_, health_, criu_,
+                           data_plane_, started_});
   add_job_calls(router_, jobs_, cordons_, config_);
   state_lists_.add_calls(router_, config_.host_name);
-  add_migration_calls(router_, migrations_, reservations_, jobs_, config_);
+  add_migration_calls(router_, migrations_, reservations_, jobs_.table(), config_);
   add_peer_calls(router_, migrations_, reservations_, criu_, data_plane_);
   health::add_health_calls(router_, health_);
 }
@@ -63,8 +63,8 @@ void Agent::start() {
     config_.listen_port = server_.tcp_port();
   }
   reservations_.load();
-  const auto jobs =
-      jobs_.recover([this](const Instance& instance) { return reservations_.keeps(instance); });
+  const auto jobs = jobs_.processes().recover(
+      [this](const Instance& instance) { return reservations_.keeps(instance); });
   reservations_.resume_after_restart();
   hub_.listen(config_.runtime_socket());
   migrations_.resume_after_restart();
@@ -76,7 +76,7 @@ void Agent::start() {
   health_.start();
   tasks_.spawn("look for CRIU", criu_.look());
   tasks_.spawn("try the data plane", data_plane_.look());
-  tasks_.spawn("bound logs", bound_logs(jobs_, events_, config_.job_log_max));
+  tasks_.spawn("bound logs", bound_logs(jobs_.table(), events_, config_.job_log_max));
   server_.listen_unix(config_.socket);
   tls::log_ends(server_.endings());
   metrics_.set_recovered();
@@ -86,7 +86,7 @@ void Agent::start() {
 }
 
 /// What an operator wants to know after an upgrade or a reboot.
-void Agent::log_recovery(const Jobs::Recovered& jobs) {
+void Agent::log_recovery(const JobProcesses::Recovered& jobs) {
   const auto given_up =
       std::ranges::count(migrations_.all(), handover::State::aborting, &Migration::state);
   if (jobs.taken_up + jobs.gone + jobs.lost == 0 && given_up == 0) return;
@@ -115,8 +115,9 @@ void Agent::reload() {
 }
 
 std::string Agent::summary() {
-  const auto jobs = std::ranges::count_if(
-      jobs_.all(), [](const Job& job) { return job.live() && !job.standby && !job.superseded; });
+  const auto jobs = std::ranges::count_if(jobs_.table().all(), [](const Job& job) {
+    return job.live() && !job.standby && !job.superseded;
+  });
   const auto& all = migrations_.all();
   const auto moving = std::count_if(
       all.begin(), all.end(), [](const Migration& m) { return !handover::is_over(m.state()); });
@@ -144,7 +145,8 @@ void Agent::write_agent_file() const {
 }
 
 HandoverContext Agent::handover_parts() {
-  return {context_, tasks_, config_, journal_, jobs_, hub_, criu_, handover_gate_, events_};
+  return {context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),
+          jobs_.devices(), hub_,   criu_,   handover_gate_, events_};
 }
 
 RuntimeHub::Callbacks Agent::runtime_events() {

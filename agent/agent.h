@@ -45,7 +45,7 @@ class Agent {
   RuntimeHub::Callbacks runtime_events();
   health::Callbacks health_hooks();
   void more_metrics(Exposition& out) const;
-  void log_recovery(const Jobs::Recovered& jobs);
+  void log_recovery(const JobProcesses::Recovered& jobs);
   void write_agent_file() const;
 
   asio::io_context& context_;
@@ -57,7 +57,7 @@ class Agent {
   Cordons cordons_;
   Jobs jobs_;
   RuntimeHub hub_;
-  StateLists state_lists_{context_, jobs_, hub_};
+  StateLists state_lists_{context_, jobs_.table(), hub_};
   criu::Host criu_{context_, config_, journal_};
   DataPlane data_plane_{config_};
   HandoverGate handover_gate_{context_};

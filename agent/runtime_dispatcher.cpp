@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "agent/handover/attach_check.h"
+#include "agent/jobs/job_fence.h"
 #include "migrator/base/error.h"
 
 namespace cardswap {
@@ -25,13 +26,13 @@ channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hel
       handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_, events_);
   instance.frozen = hello.frozen;
   migrations_.on_attach(instance, hello);
-  jobs_.set_state(instance, InstanceState::running);
+  jobs_.table().set_state(instance, InstanceState::running);
   return welcome;
 }
 
 void RuntimeMessages::dispatch(Instance& instance, const channel::Message& message) {
   const auto& job = instance.job();
-  if (job.newer_epoch != 0) return Jobs::reapply_fence(job);  // somebody let it go on
+  if (job.newer_epoch != 0) return reapply_fence(job);  // somebody let it go on
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
     migrations_.on_hello(instance, *hello);
   } else if (const auto* tracked = std::get_if<channel::Tracked>(&message)) {
@@ -58,12 +59,12 @@ void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& t
     events_.emit({"job_size", warning, job.name(), instance.device});
   }
   try {
-    if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.save(job);
+    if (sizes_.are_due(instance.id, std::chrono::steady_clock::now())) jobs_.table().save(job);
   } catch (const Error& disk) {
     // Sizes, which no decision rests on: no reason to lose what the runtime says next.
     spdlog::warn("job {}: {}", job.name(), disk.what());
   }
-  jobs_.changed().notify();
+  jobs_.table().changed().notify();
 }
 
 void RuntimeMessages::detached(const Instance& instance) { migrations_.on_detached(instance); }

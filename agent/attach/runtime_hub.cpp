@@ -85,7 +85,8 @@ class RuntimeHub::Connection {
   }
 };
 
-RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Callbacks events)
+RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs,
+                       Callbacks events)
     : context_(context),
       tasks_(tasks),
       jobs_(jobs),

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "agent/base/task_group.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 #include "migrator/wire/runtime_messages.h"
 
 namespace cardswap {
@@ -34,7 +34,7 @@ class RuntimeHub {
     std::function<void(Instance&)> detached;
   };
 
-  RuntimeHub(asio::io_context& context, TaskGroup& tasks, Jobs& jobs, Callbacks events);
+  RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks events);
   ~RuntimeHub();
 
   static constexpr std::size_t kOfAJobMax = 8;
@@ -68,7 +68,7 @@ class RuntimeHub {
 
   asio::io_context& context_;
   TaskGroup& tasks_;
-  Jobs& jobs_;
+  JobTable& jobs_;
   const Callbacks events_;
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;

@@ -14,7 +14,7 @@ namespace cardswap {
 /// What runtimes say that their jobs' state consists of, when somebody asks. One thread.
 class StateLists {
  public:
-  StateLists(asio::io_context& context, Jobs& jobs, RuntimeHub& hub)
+  StateLists(asio::io_context& context, JobTable& jobs, RuntimeHub& hub)
       : jobs_(jobs), hub_(hub), changed_(context) {}
 
   /// Adds GET /v1/jobs/{name}/state to `router`, which this must outlive.
@@ -38,7 +38,7 @@ class StateLists {
   /// is passed in time.
   asio::awaitable<boost::json::object> ask(std::string instance);
 
-  Jobs& jobs_;
+  JobTable& jobs_;
   RuntimeHub& hub_;
   Signal changed_;
   std::uint64_t latest_ = 0;

@@ -8,6 +8,7 @@
 namespace cardswap {
 namespace {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
 
 constexpr std::size_t kTextMax = 1000;
@@ -48,7 +49,8 @@ ApiAnswer listed(const Cordons& cordons, const Config& config) {
 
 }  // namespace
 
-void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const Config& config,
+void add_fleet_calls(Router& router, Cordons& cordons, const DeviceUsageTable& devices,
+                     const Config& config,
                      std::function<std::string(const std::string& device)> open_fault) {
   router.on("GET", "/v1/cordon",
             [&](ApiRequest) -> asio::awaitable<ApiAnswer> { co_return listed(cordons, config); });
@@ -60,7 +62,7 @@ void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const C
     }
     Cordon cordon{request.text_or("device", ""), short_text(request, "reason"),
                   who(request.caller, short_text(request, "by")), 0};
-    if (!cordon.device.empty()) (void)jobs.devices().at(cordon.device);
+    if (!cordon.device.empty()) (void)devices.at(cordon.device);
     cordons.set(cordon);
     spdlog::info("{} by {}", to_string(cordon, config.host_name),
                  cordon.by.empty() ? "somebody" : cordon.by);
@@ -71,7 +73,7 @@ void add_fleet_calls(Router& router, Cordons& cordons, const Jobs& jobs, const C
         request.only({"device", "reason"});
         // A device that is configured no more may still have a cordon to lift.
         const auto device = request.text_or("device", "");
-        if (!device.empty() && !cordons.all().contains(device)) (void)jobs.devices().at(device);
+        if (!device.empty() && !cordons.all().contains(device)) (void)devices.at(device);
         if (request.body.contains("reason")) {
           check_is_theirs(cordons, device, short_text(request, "reason"), config.host_name);
         }

@@ -28,7 +28,7 @@ asio::awaitable<ApiAnswer> version(HostContext parts, ApiRequest) {
 
 asio::awaitable<ApiAnswer> devices(HostContext parts, ApiRequest) {
   json::array list;
-  for (const auto& device : parts.jobs.devices().all()) {
+  for (const auto& device : parts.devices.all()) {
     json::array names;
     for (const auto& name : device.jobs) names.emplace_back(name);
     const auto cordon = parts.cordons.of(device.name);

@@ -8,7 +8,7 @@
 #include "agent/handover/base/data_plane.h"
 #include "agent/health/monitor.h"
 #include "agent/jobs/cordon.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/device_usage.h"
 #include "agent/journal/journal.h"
 
 namespace cardswap {
@@ -17,7 +17,7 @@ namespace cardswap {
 struct HostContext {
   const Config& config;
   const Journal& journal;
-  const Jobs& jobs;
+  const DeviceUsageTable& devices;
   const Cordons& cordons;
   const health::Monitor& health;
   criu::Host& criu;

@@ -13,7 +13,7 @@ namespace cardswap::handover {
 bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& migrations,
                   const Reservations& reservations, EventSink& events) {
   auto& job = primary.job();
-  const auto known = known_epoch(job.uid(), jobs, migrations, reservations.list());
+  const auto known = known_epoch(job.uid(), jobs.table(), migrations, reservations.list());
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
     return m.of(primary.id) != nullptr && is_committed(m.state());
   });
@@ -26,7 +26,7 @@ bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& m
       job.name(), job.epoch, newer, job.name());
   spdlog::error("{}", text);
   events.emit({"two_epochs", text, job.name(), primary.device, {}});
-  jobs.fence(job, newer);
+  jobs.processes().fence(job, newer);
   throw Error(Code::conflict,
               fmt::format("epoch {} of job {} was granted elsewhere", newer, job.name()));
 }

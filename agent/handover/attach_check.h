@@ -3,6 +3,7 @@
 #include "agent/handover/protocol/protocol.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
+#include "agent/jobs/jobs.h"
 
 /// A runtime that attaches, against what this host knows of its job's epochs.
 namespace cardswap::handover {

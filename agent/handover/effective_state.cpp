@@ -117,7 +117,7 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
   return reservations.may_restart(instance);
 }
 
-std::string concern_of(const Jobs& jobs, const Migrations& migrations) {
+std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
   for (const auto& job : jobs.all()) {
     if (job.live() && job.newer_epoch != 0) {
       return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name(),

@@ -17,6 +17,6 @@ void check_stop(const Instance& instance, const Migrations& migrations,
 [[nodiscard]] bool may_restart(const Instance& instance, const Migrations& migrations,
                                const Reservations& reservations);
 /// The worst of all that an operator must look at, in one line; empty: nothing.
-[[nodiscard]] std::string concern_of(const Jobs& jobs, const Migrations& migrations);
+[[nodiscard]] std::string concern_of(const JobTable& jobs, const Migrations& migrations);
 
 }  // namespace cardswap

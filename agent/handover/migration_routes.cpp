@@ -17,7 +17,7 @@ namespace json = boost::json;
 struct CallParts {
   Migrations& migrations;
   Reservations& reservations;
-  Jobs& jobs;
+  JobTable& jobs;
   const Config& config;
 };
 
@@ -115,7 +115,7 @@ asio::awaitable<ApiAnswer> proceed(CallParts parts, ApiRequest request) {
 }  // namespace
 
 void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                         Jobs& jobs, const Config& config) {
+                         JobTable& jobs, const Config& config) {
   const auto on = calls_on(router, CallParts{migrations, reservations, jobs, config});
   on("POST", "/v1/migrations", start);
   on("GET", "/v1/migrations", list);

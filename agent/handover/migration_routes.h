@@ -4,12 +4,12 @@
 #include "agent/base/config.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/handover/target/reservations.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 
 namespace cardswap {
 
 /// /v1/migrations...: what operators ask of moves. All of it must outlive the router.
 void add_migration_calls(Router& router, Migrations& migrations, Reservations& reservations,
-                         Jobs& jobs, const Config& config);
+                         JobTable& jobs, const Config& config);
 
 }  // namespace cardswap

@@ -49,7 +49,7 @@ void warn_of_strangers(const Config& config, const Policy& policy) {
 
 }  // namespace
 
-Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
+Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
                  Migrations& migrations, Callbacks hooks)
     : tasks_(tasks),
       config_(config),

@@ -17,7 +17,7 @@
 #include "agent/health/probes.h"
 #include "agent/health/source_coverage.h"
 #include "agent/health/webhooks.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 
 namespace cardswap::health {
 
@@ -35,7 +35,7 @@ struct Callbacks {
 class Monitor {
  public:
   /// Reads the policy. Throws Error{bad_request} naming its line.
-  Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
+  Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
           Migrations& migrations, Callbacks hooks);
 
   void start();
@@ -75,7 +75,7 @@ class Monitor {
 
   TaskGroup& tasks_;
   const Config& config_;
-  Jobs& jobs_;
+  JobTable& jobs_;
   Migrations& migrations_;
   std::function<void(const std::string& device, const std::string& reason)> cordon_;
   HealthCounters counts_;

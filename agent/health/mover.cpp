@@ -13,7 +13,7 @@
 
 namespace cardswap::health {
 
-Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
+Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
              Migrations& migrations, std::function<std::vector<std::string>()> peers,
              JournalledEngine& journalled, HealthCounters& counts)
     : context_(context),

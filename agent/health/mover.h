@@ -11,7 +11,7 @@
 #include "agent/health/avoided_targets.h"
 #include "agent/health/counts.h"
 #include "agent/health/journalled_engine.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 
 namespace cardswap::health {
 
@@ -20,7 +20,7 @@ namespace cardswap::health {
 class Mover {
  public:
   /// `peers`: other agents, as HOST:PORT; may be null.
-  Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, Jobs& jobs,
+  Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
         Migrations& migrations, std::function<std::vector<std::string>()> peers,
         JournalledEngine& journalled, HealthCounters& counts);
   Mover(const Mover&) = delete;
@@ -66,7 +66,7 @@ class Mover {
   asio::io_context& context_;
   TaskGroup& tasks_;
   const Config& config_;
-  Jobs& jobs_;
+  JobTable& jobs_;
   Migrations& migrations_;
   std::function<std::vector<std::string>()> peers_;
   JournalledEngine& journalled_;

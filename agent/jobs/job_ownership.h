@@ -5,8 +5,8 @@
 
 namespace cardswap {
 
-/// Whose a process of a job is, as what moves jobs knows it: asked by the jobs, which know nothing
-/// of moves. On the agent's loop.
+/// Answers whose a process of a job is, as what moves jobs knows it. The jobs ask: they know
+/// nothing of moves. On the agent's loop.
 class JobOwnership {
  public:
   /// What the process's record does not say of its state.
@@ -17,7 +17,7 @@ class JobOwnership {
   virtual void on_stop(const Instance& instance) = 0;
   /// Whether a process that failed may be started again here: not if it may run elsewhere.
   [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;
-  /// Told that a process has ended, once its job's record says so.
+  /// Takes note that a process has ended, once its job's record says so.
   virtual void on_exit(Instance& instance) = 0;
 
  protected:

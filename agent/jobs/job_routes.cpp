@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "agent/jobs/instance_processes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/jobs/user_policy.h"
 #include "agent/process/log_file.h"
@@ -36,7 +37,7 @@ struct Log {
 
 /// The job's; where there is none of that name, that of a standby: one on its way in, else the last
 /// one that came to nothing.
-Log log_of(Jobs& jobs, const Config& config, const std::string& name) {
+Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
   if (const auto* job = jobs.find(name)) return {job->first().log_path, !job->live()};
   for (const auto& job : jobs.all()) {
     if (job.name() == name && job.standby) return {job.first().log_path, false};
@@ -73,7 +74,7 @@ struct Parts {
 /// For use before anything is waited for.
 Job& job_at(const Parts& parts, const ApiRequest& request) {
   const auto& name = request.path.at("name");
-  if (auto* job = parts.jobs.find(name)) return *job;
+  if (auto* job = parts.jobs.table().find(name)) return *job;
   throw Error(Code::not_found,
               fmt::format("there is no job '{}' on {}", name, parts.config.host_name),
               "`cardswap jobs` lists the jobs of this host");
@@ -81,7 +82,7 @@ Job& job_at(const Parts& parts, const ApiRequest& request) {
 
 asio::awaitable<ApiAnswer> list(Parts parts, ApiRequest) {
   json::array list;
-  for (const auto* instance : parts.jobs.instances()) {
+  for (const auto* instance : parts.jobs.table().instances()) {
     if (!instance->job().superseded) list.push_back(parts.jobs.shown(*instance));
   }
   co_return ApiAnswer{200, json::object{{"jobs", list}}};
@@ -99,7 +100,7 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   }
   check_may_run_as(parts.config, spec.user, request.caller);
   const auto id = co_await parts.jobs.start_primary(std::move(spec), device);
-  const auto* started = parts.jobs.by_instance(id);
+  const auto* started = parts.jobs.table().by_instance(id);
   if (started == nullptr) throw Error(Code::not_found, "the job is gone");
   spdlog::info("job {} started as process {} on {}", started->name(), started->process.pid, device);
   co_return ApiAnswer{201, to_json(*started)};
@@ -111,13 +112,13 @@ asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
 
 asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   request.only({"grace_ms", "force"});
-  for (const auto& one : parts.jobs.all()) {
+  for (const auto& one : parts.jobs.table().all()) {
     if (one.name() != request.path.at("name") || !one.standby || !one.live()) continue;
-    if (parts.jobs.find(one.name()) == nullptr) parts.jobs.check_stop(one);
+    if (parts.jobs.table().find(one.name()) == nullptr) parts.jobs.check_stop(one);
   }
   const auto& job = job_at(parts, request);
   const auto& shown = job.first();
-  if (shown.state == InstanceState::moved && parts.jobs.left_of(job.name()).empty()) {
+  if (shown.state == InstanceState::moved && left_of(parts.jobs.table(), job.name()).empty()) {
     throw Error(Code::conflict,
                 fmt::format("job {} moved to {}: ask there", job.name(), shown.moved_to),
                 fmt::format("cardswap --agent {} stop {}",
@@ -128,10 +129,10 @@ asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   for (const auto& instance : job.instances) instances.push_back(instance.id);
   json::array processes;
   for (const auto& instance : instances) {
-    const auto met = co_await parts.jobs.stop(instance, grace_of(request));
+    const auto met = co_await parts.jobs.processes().stop(instance, grace_of(request));
     for (const auto pid : met) processes.emplace_back(pid);
   }
-  const auto* stopped = parts.jobs.by_instance(instances.front());
+  const auto* stopped = parts.jobs.table().by_instance(instances.front());
   if (stopped == nullptr) throw Error(Code::not_found, "the job is gone");
   auto answer = parts.jobs.shown(*stopped);
   answer["ended_processes"] = std::move(processes);
@@ -145,18 +146,18 @@ asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
   if (job.live()) {
     throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
   }
-  if (const auto left = parts.jobs.left_of(name); !left.empty()) {
+  if (const auto left = left_of(parts.jobs.table(), name); !left.empty()) {
     throw Error(Code::conflict,
                 fmt::format("job {} is {}, but processes of it live on: {}", name, state,
                             fmt::join(left, ", ")),
                 "`cardswap stop " + name + "` ends them");
   }
-  parts.jobs.forget(name);
+  parts.jobs.table().forget(name);
   co_return ApiAnswer{200, json::object{}};
 }
 
 asio::awaitable<ApiAnswer> logs(Parts parts, ApiRequest request) {
-  const auto log = log_of(parts.jobs, parts.config, request.path.at("name"));
+  const auto log = log_of(parts.jobs.table(), parts.config, request.path.at("name"));
   co_return ApiAnswer{200, piece_of(log, request)};
 }
 

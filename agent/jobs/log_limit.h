@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "agent/base/event_sink.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 
 /// Bounds the logs of jobs. A job's output goes straight into a file, on the journal's disk:
 /// without a bound one job could fill it for all. Past the bound the log's beginning is cut off and
@@ -32,6 +32,6 @@ std::uint64_t let_hidden_go(const std::filesystem::path& log, std::uint64_t max_
 /// Checks the logs of all jobs, of ended ones too, whose user may write on, every two seconds,
 /// until cancelled. `max_bytes` 0: does nothing. Puts an event when a log loses its beginning, and
 /// again when twice as much is gone.
-asio::awaitable<void> bound_logs(Jobs& jobs, EventSink& events, std::uint64_t max_bytes);
+asio::awaitable<void> bound_logs(JobTable& jobs, EventSink& events, std::uint64_t max_bytes);
 
 }  // namespace cardswap

@@ -45,7 +45,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
   std::uint64_t superseded = 0;
   std::vector<const Instance*> live;
   std::set<std::string_view> names;
-  for (const auto* instance : from.jobs.instances()) {
+  for (const auto* instance : from.jobs.table().instances()) {
     const auto& job = instance->job();
     if (job.superseded) continue;
     ++by_state[state_word(instance->state, from.jobs.effective_state_of(*instance).kind)];

@@ -8,7 +8,7 @@
 
 #include "agent/api/router.h"
 #include "agent/handover/source/migration.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 #include "tests/fuzz/seeds.h"
 
 namespace {

@@ -28,7 +28,7 @@ class PlaceHost {
     jobs_.set_ownership(ownership_);
   }
   ~PlaceHost() {
-    for (const auto* one : jobs_.instances()) {  // what was granted does not end with its agent
+    for (const auto* one : jobs_.table().instances()) {  // what was granted does not end with its agent
       if (one->process.pid > 0) signal_group(one->process, SIGKILL);
     }
     tasks_.stop();
@@ -66,7 +66,7 @@ class PlaceHost {
   /// A standby that holds a whole state, from a source that is silent.
   void hold(const std::string& id, const std::string& source) {
     ASSERT_NO_FATAL_FAILURE(reserve(id, source));
-    auto* standby = jobs_.by_instance(reservations_.at(id).instance);
+    auto* standby = jobs_.table().by_instance(reservations_.at(id).instance);
     ASSERT_NE(standby, nullptr);
     reservations_.on_message(*standby, channel::Parked{"127.0.0.1", 9, 1});
     channel::Verified verified;
@@ -118,11 +118,10 @@ class PlaceHost {
   const std::chrono::milliseconds park_max_;
   EventSink events_;
   Jobs jobs_{context_, tasks_, config_, journal_, events_};
-  RuntimeHub hub_{context_, tasks_, jobs_, {}};
+  RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate handover_gate_{context_};
-  HandoverContext parts_{context_, tasks_, config_,        journal_, jobs_,
-                         hub_,     criu_,  handover_gate_, events_};
+  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_.table(), jobs_.processes(), jobs_.devices(), hub_, criu_, handover_gate_, events_};
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
   Reservations reservations_{parts_, cordons_, migrations_, park_max_};

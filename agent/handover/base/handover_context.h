@@ -6,7 +6,9 @@
 #include "agent/base/event_sink.h"
 #include "agent/base/task_group.h"
 #include "agent/criu/host.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/device_usage.h"
+#include "agent/jobs/job_processes.h"
+#include "agent/jobs/job_table.h"
 #include "agent/journal/journal.h"
 
 namespace cardswap {
@@ -17,7 +19,9 @@ struct HandoverContext {
   TaskGroup& tasks;
   const Config& config;
   Journal& journal;
-  Jobs& jobs;
+  JobTable& jobs;
+  JobProcesses& processes;
+  const DeviceUsageTable& devices;
   RuntimeHub& hub;
   criu::Host& criu;
   /// Notified when a job begins to stand still for its handover, and when that is over.

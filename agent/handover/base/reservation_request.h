@@ -7,7 +7,7 @@
 
 #include "agent/api/router.h"
 #include "agent/handover/protocol/protocol.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 #include "migrator/wire/runtime_messages.h"
 
 namespace cardswap {

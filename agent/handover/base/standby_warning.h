@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 
 namespace cardswap {
 

@@ -7,6 +7,7 @@
 
 #include "agent/base/backoff.h"
 #include "agent/base/units.h"
+#include "agent/jobs/job_fence.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap {
@@ -79,14 +80,14 @@ void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
     parts_.jobs.set_state(source, InstanceState::moved);
     parts_.tasks.spawn("see " + m_.spec.job + " off",
-                       parts_.jobs.end_moved(source.id, milliseconds(0)));
+                       parts_.processes.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);
   }
   if (handover::is_given_up(m_.state()) && source.job().epoch < m_.own_epoch()) {
     source.job().epoch = m_.own_epoch();  // taken back while the disk was full
     parts_.jobs.save_when_possible(source.job());
   }
-  if (m_.state() == State::superseded) parts_.jobs.reapply_fence(source.job());
+  if (m_.state() == State::superseded) reapply_fence(source.job());
 }
 
 /// Nothing leaves a migration open: whatever is thrown on the way to its end, the end is tried

@@ -72,7 +72,7 @@ void refuse_what_stands(const Job& job, const MigrationList& list) {
 
 }  // namespace
 
-MigrationIntake::MigrationIntake(asio::io_context& context, const Config& config, Jobs& jobs,
+MigrationIntake::MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,
                                  const MigrationList& list, TargetClient& targets)
     : context_(context), config_(config), jobs_(jobs), list_(list), targets_(targets) {}
 

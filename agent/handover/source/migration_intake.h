@@ -8,7 +8,7 @@
 #include "agent/handover/source/migration_list.h"
 #include "agent/handover/source/migration_request.h"
 #include "agent/handover/source/target_client.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 
 namespace cardswap {
 
@@ -19,7 +19,7 @@ namespace cardswap {
 /// its calls.
 class MigrationIntake {
  public:
-  MigrationIntake(asio::io_context& context, const Config& config, Jobs& jobs,
+  MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,
                   const MigrationList& list, TargetClient& targets);
 
   /// `wanted` with `to` as an address: a host's own name is looked up. Waits a moment for a runtime
@@ -50,7 +50,7 @@ class MigrationIntake {
 
   asio::io_context& context_;
   const Config& config_;
-  Jobs& jobs_;
+  JobTable& jobs_;
   const MigrationList& list_;
   TargetClient& targets_;
 };

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/jobs/process_family.h"
+#include "agent/jobs/instance_processes.h"
 #include "agent/process/process_tree.h"
 
 namespace cardswap {
@@ -17,12 +17,12 @@ asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& parts,
   auto examined = co_await criu::examine(now().process, now().log_path,
                                          parts.hub.socket_inode(now()), parts.criu.tool(), gpus);
   const auto& source = now();
-  const auto members = members_of(Jobs::family_of(source));
+  const auto members = members_of(family_of(source));
   for (auto& reason : left_behind(members, source.process)) {
     examined.reasons.push_back(std::move(reason));
   }
   if (!gpus.saved.empty()) {
-    const auto device = parts.jobs.devices().at(source.device);
+    const auto device = parts.devices.at(source.device);
     if (device.kind == "cuda" && !device.uuid.empty()) {
       examined.needs.gpus.push_back({device.uuid, device.model});
     } else {

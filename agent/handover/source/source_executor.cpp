@@ -119,12 +119,12 @@ void SourceExecutor::execute(const handover::Effect& effect, const Transfer& tra
     case Type::freeze: parts_.hub.send(source, channel::Freeze{m_.id}); break;
     case Type::release: release(transfer, source, effect.epoch); break;
     case Type::retire: retire(transfer, source); break;
-    case Type::fence: parts_.jobs.fence(source.job(), effect.epoch); break;
+    case Type::fence: parts_.processes.fence(source.job(), effect.epoch); break;
     case Type::end_trainer:
       spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
                    m_.id);
       parts_.tasks.spawn("see " + m_.spec.job + " off",
-                         parts_.jobs.end_moved(transfer.instance, kTermGrace));
+                         parts_.processes.end_moved(transfer.instance, kTermGrace));
       break;
     default: break;  // a target's
   }

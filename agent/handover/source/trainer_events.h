@@ -3,7 +3,7 @@
 #include "agent/handover/source/migration.h"
 #include "agent/handover/source/prediction_book.h"
 #include "agent/handover/source/running_migration.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 
 namespace cardswap {
 

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/device_usage.h"
 #include "agent/security/access.h"
 #include "migrator/base/error.h"
 

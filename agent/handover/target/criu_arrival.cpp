@@ -36,7 +36,7 @@ std::vector<std::string> CriuArrival::prepare() {
   needs.job_dir = config.job_dir(r_.spec->name);
   needs.log = needs.job_dir / ("log-" + r_.migration);
   needs.status = needs.log.string() + ".exit";
-  needs.gpus = criu::pairs_of(r_.source_gpus, parts_.jobs.devices().at(r_.device).uuid);
+  needs.gpus = criu::pairs_of(r_.source_gpus, parts_.devices.at(r_.device).uuid);
   needs.hooks = parts_.criu.hooks();
   auto arrival = std::make_unique<criu::ProcessArrival>(parts_.context, std::move(needs));
   r_.image_port = arrival->port();
@@ -108,7 +108,7 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   standby->state_bytes = r_.state_bytes;  // what is tracked was said at the source
   standby->relocatable_bytes = r_.relocatable_bytes;
   try {
-    parts_.jobs.take_over(*standby, result.tree.root, result.tree.init);
+    parts_.processes.take_over(*standby, result.tree.root, result.tree.init);
   } catch (...) {  // its journal's disk is full
     return error_of(std::current_exception());
   }

@@ -4,7 +4,7 @@
 
 #include "agent/base/config.h"
 #include "agent/handover/target/reservation.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 
 namespace cardswap {
 

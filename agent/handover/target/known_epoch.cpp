@@ -4,7 +4,7 @@
 
 namespace cardswap::handover {
 
-Epoch known_epoch(const std::string& uid, const Jobs& jobs, const Migrations& migrations,
+Epoch known_epoch(const std::string& uid, const JobTable& jobs, const Migrations& migrations,
                   const ReservationList& reservations) {
   Epoch known = 0;
   for (const auto& job : jobs.all()) {

@@ -10,7 +10,7 @@ namespace cardswap::handover {
 
 /// The highest epoch of a job that this host knows to have been granted, here or from here; 0:
 /// none.
-[[nodiscard]] Epoch known_epoch(const std::string& uid, const Jobs& jobs,
+[[nodiscard]] Epoch known_epoch(const std::string& uid, const JobTable& jobs,
                                 const Migrations& migrations, const ReservationList& reservations);
 
 }  // namespace cardswap::handover

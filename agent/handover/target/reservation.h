@@ -10,7 +10,7 @@
 
 #include "agent/criu/gpu_match.h"
 #include "agent/handover/target/reservation_record.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job.h"
 
 namespace cardswap {
 

@@ -65,7 +65,7 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
   asked.job = wanted.spec.name;
   asked.device = wanted.device;
   asked.state_bytes = wanted.state_bytes;
-  asked.devices = parts_.jobs.devices().all();
+  asked.devices = parts_.devices.all();
   asked.host = parts_.config.host_name;
   asked.by = caller.name;
   inspect_host(wanted, caller, asked);
@@ -168,7 +168,7 @@ std::vector<criu::NeededGpu> ReservationCheck::add_blocks(const ReservationReque
   const auto& cuda = parts_.criu.cuda();
   criu::OfferedGpu offered{parts_.config.host_name, wanted.device,         "", "",
                            cuda.problem(),          cuda.can_change_gpus()};
-  for (const auto& device : parts_.jobs.devices().all()) {
+  for (const auto& device : parts_.devices.all()) {
     if (device.name != offered.device || device.kind != "cuda") continue;
     offered.uuid = device.uuid;
     offered.model = device.model;

@@ -58,7 +58,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
                                                 .came_from = r_.from})
                             .id;
   list_.set_instance(r_, instance);
-  co_await parts_.jobs.start(instance, std::move(stand_in));
+  co_await parts_.processes.start(instance, std::move(stand_in));
   auto* standby = parts_.jobs.by_instance(instance);
   if (standby == nullptr) co_return;               // its end was told
   if (r_.side.state() != TargetState::reserved) {  // the place was given up meanwhile
@@ -110,7 +110,7 @@ void ReservationTask::resume() {
   const bool lives = instance != nullptr && instance->live();
   // Granted, and on a full disk its own record was not written after that.
   if (r_.granted() && lives && instance->job().standby) {
-    parts_.jobs.promote(instance->job(), r_.side.record().epoch);
+    parts_.processes.promote(instance->job(), r_.side.record().epoch);
   }
   tell_source();
   if (lives) return;  // its end will be told
@@ -155,7 +155,7 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   }
   co_await arrival_.ended();
   if (r_.side.state() != TargetState::superseded) {
-    co_await parts_.jobs.stop(r_.instance, milliseconds(0));
+    co_await parts_.processes.stop(r_.instance, milliseconds(0));
   }
 }
 
@@ -166,7 +166,7 @@ asio::awaitable<void> ReservationTask::cancel(std::string by) {
        Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration,
                                           parts_.config.host_name)));
   co_await arrival_.ended();
-  co_await parts_.jobs.stop(r_.instance, milliseconds(0));
+  co_await parts_.processes.stop(r_.instance, milliseconds(0));
 }
 
 void ReservationTask::tell_source() {

@@ -25,7 +25,7 @@ std::string migration_of(const fs::path& file) {
 
 }  // namespace
 
-void prune_logs(std::list<Reservation>& reservations, Jobs& jobs) {
+void prune_logs(std::list<Reservation>& reservations, JobTable& jobs) {
   std::map<std::string_view, std::size_t> of_maker;
   for (auto r = reservations.rbegin(); r != reservations.rend(); ++r) {
     if (r->side.state() != TargetState::failed || r->log_gone || r->job.empty()) continue;
@@ -34,7 +34,7 @@ void prune_logs(std::list<Reservation>& reservations, Jobs& jobs) {
   }
 }
 
-void take_up_logs(std::list<Reservation>& reservations, Jobs& jobs, const Config& config) {
+void take_up_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config) {
   std::map<std::string_view, Reservation*> known;
   for (auto& r : reservations) known.emplace(r.migration, &r);
   std::error_code gone;

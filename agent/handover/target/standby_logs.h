@@ -3,16 +3,16 @@
 #include <list>
 
 #include "agent/handover/target/reservation.h"
-#include "agent/jobs/jobs.h"
+#include "agent/jobs/job_table.h"
 
 /// What places that came to nothing leave on the disk: a log each, and its folder.
 namespace cardswap {
 
 /// Removes the logs of standbys that failed, but for the latest of each maker, for whoever asks
 /// why.
-void prune_logs(std::list<Reservation>& reservations, Jobs& jobs);
+void prune_logs(std::list<Reservation>& reservations, JobTable& jobs);
 /// Removes the logs that no reservation and no job is known of any more: they are of nobody's. Says
 /// of the others whose folder they are in, which records of earlier releases do not.
-void take_up_logs(std::list<Reservation>& reservations, Jobs& jobs, const Config& config);
+void take_up_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config);
 
 }  // namespace cardswap

@@ -71,7 +71,7 @@ void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& n
     case Type::fence: {
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
-      if (job != nullptr) parts_.jobs.fence(*job, newer);
+      if (job != nullptr) parts_.processes.fence(*job, newer);
       report_two_copies(r_, job != nullptr ? job->name() : "?", newer, parts_.events);
       break;
     }
@@ -83,7 +83,7 @@ void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& n
 }
 
 void TargetExecutor::grant(Instance& standby, handover::Epoch epoch, const TargetSide& next) {
-  parts_.jobs.promote(standby.job(), epoch);
+  parts_.processes.promote(standby.job(), epoch);
   arrival_.grant();
   parts_.hub.send(standby, channel::Grant{r_.migration, epoch, next.record().content.root});
   spdlog::info("job {} is granted to this host under epoch {}", standby.name(), epoch);

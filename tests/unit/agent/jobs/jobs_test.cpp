@@ -10,11 +10,21 @@
 namespace cardswap {
 namespace {
 
+/// Nothing moves.
+class NobodysJobs final : public JobOwnership {
+ public:
+  [[nodiscard]] EffectiveState effective_state_of(const Instance&) const override { return {}; }
+  void check_stop(const Instance&) const override {}
+  void on_stop(const Instance&) override {}
+  [[nodiscard]] bool may_restart(const Instance&) const override { return true; }
+  void on_exit(Instance&) override {}
+};
+
 class JobsTest : public ::testing::Test {
  protected:
   JobsTest() {
     config_.data_dir = dir_.path();
-    config_.devices = {{.name = "cpu:0"}};
+    jobs_.set_ownership(ownership_);
   }
 
   const test::TempDir dir_;
@@ -23,26 +33,14 @@ class JobsTest : public ::testing::Test {
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
   EventSink events_;
+  NobodysJobs ownership_;
   Jobs jobs_{context_, tasks_, config_, journal_, events_};
 };
-
-TEST_F(JobsTest, GivesOutAProcessWhileItsRecordIsThereAndSaysWhatBecameOfItAfterwards) {
-  auto& standby = jobs_.add_standby({.name = "gpt", .argv = {"/bin/true"}},
-                                    {.migration = "m-1", .epoch = 2, .device = "cpu:0"});
-  EXPECT_EQ(&jobs_.at(standby.id), &standby);
-  try {
-    (void)jobs_.at("another");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), Code::source_lost);
-    EXPECT_FALSE(error.hint().empty());
-  }
-}
 
 /// Method: somebody else holds the journal while a standby's process ends, and lets go of it.
 TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   {
-    Jobs former(context_, tasks_, config_, journal_);
+    JobTable former(context_, config_, journal_);
     former.save(former
                     .add_standby({.name = "gpt", .argv = {"/bin/true"}},
                                  {.migration = "m-1", .epoch = 2, .device = "cpu:0"})
@@ -57,7 +55,7 @@ TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open((dir_.path() / "j.db").c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  jobs_.recover([](const Instance&) { return true; });
+  jobs_.processes().recover([](const Instance&) { return true; });
   const auto turn_until = [&](auto done) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!done() && std::chrono::steady_clock::now() < until) {
@@ -65,8 +63,8 @@ TEST_F(JobsTest, ForgetsAStandbyThatEndedWhileTheJournalCouldNotBeWritten) {
       context_.run_for(std::chrono::milliseconds(10));
     }
   };
-  turn_until([&] { return jobs_.all().empty(); });
-  EXPECT_TRUE(jobs_.all().empty());
+  turn_until([&] { return jobs_.table().all().empty(); });
+  EXPECT_TRUE(jobs_.table().all().empty());
   EXPECT_EQ(records(), 1U) << "somebody else holds it";
   sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
   sqlite3_close(other);

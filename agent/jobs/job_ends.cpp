@@ -1,0 +1,134 @@
+#include "agent/jobs/job_ends.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <cassert>
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include "agent/base/units.h"
+#include "agent/jobs/instance_processes.h"
+#include "agent/jobs/log_limit.h"
+#include "migrator/base/error.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kStandbyLogMax = 1 << 20;
+constexpr std::chrono::seconds kRemoveAgain{2};
+
+asio::awaitable<void> end_rest(ProcessFamily family) {
+  (void)co_await end_members(std::move(family), milliseconds(0));
+}
+
+/// The next agent would take it for a standby that lives.
+asio::awaitable<void> remove_when_possible(JobTable& table, std::string id) {
+  while (true) {
+    co_await pause_for(kRemoveAgain);
+    try {
+      table.remove_record(id);
+      co_return;
+    } catch (const Error&) {  // as it was told
+      continue;
+    }
+  }
+}
+
+}  // namespace
+
+void JobEnds::set_ownership(JobOwnership& ownership) {
+  assert(ownership_ == nullptr);
+  ownership_ = &ownership;
+}
+
+JobOwnership& JobEnds::ownership() const {
+  assert(ownership_ != nullptr);
+  return *ownership_;
+}
+
+std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
+  auto& job = instance.job();
+  instance.attached = false;
+  instance.ended_at_ms = unix_ms();
+  instance.remains = members_of(family_of(instance));
+  const bool known = take_exit_status(instance);  // before a parent that remains tells of this end
+  for (const auto& process : instance.remains) signal_process(process, SIGKILL);
+  instance.parent = instance.init = {};
+  instance.reserved_bytes = 0;
+  const bool failed = instance.exit_signal || instance.exit_code.value_or(0) != 0;
+  instance.state = state_after(instance.state, {known, failed}, job.stop_asked);
+  ownership().on_exit(instance);
+  // Asked only where it decides: what must not be started again is told in the log.
+  const bool wants_restart =
+      (instance.state == InstanceState::failed || instance.state == InstanceState::lost) &&
+      job.spec.restart == RestartRule::on_failure && !job.standby;
+  const auto next = after_end({.state = instance.state,
+                               .standby = job.standby,
+                               .restart = job.spec.restart,
+                               .restarts = job.restarts,
+                               .agent_stops = tasks_.stopping(),
+                               .may_restart = wants_restart && ownership().may_restart(instance)});
+  if (next == AfterEnd::drops_standby) {
+    drop_standby(instance);
+    return std::nullopt;
+  }
+  if (instance.state == InstanceState::lost) report_lost(instance);
+  if (!instance.remains.empty()) {
+    tasks_.spawn("end the rest of " + job.name(),
+                 end_processes(table_, instance.id, milliseconds(0)));
+  }
+  std::optional<BeforeRestart> before;
+  if (next == AfterEnd::starts_again) before.emplace(begin_restart(instance));
+  try {
+    table_.save(job);
+    std::error_code absent;
+    if (!instance.live()) std::filesystem::remove(status_file(instance), absent);
+  } catch (const Error& disk) {  // and its status is kept
+    spdlog::error("job {} is {}: {}", job.name(), to_string(instance.state), disk.what());
+  }
+  table_.changed().notify();
+  return before;
+}
+
+void JobEnds::report_lost(const Instance& instance) {
+  const auto text = fmt::format("job {} is lost: {}", instance.name(), instance.exit_text);
+  spdlog::error("{}", text);
+  events_.emit(
+      {.kind = "job_lost", .text = text, .job = instance.name(), .device = instance.device});
+}
+
+/// It was never granted: what there is to say of it is in its migration's error and in its log.
+void JobEnds::drop_standby(Instance& instance) {
+  auto& job = instance.job();
+  const auto name = job.name();
+  const auto id = job.id;
+  if (!instance.remains.empty()) {
+    tasks_.spawn("end the rest of a standby of " + name, end_rest(family_of(instance)));
+  }
+  std::error_code absent;
+  std::filesystem::remove(status_file(instance), absent);
+  const std::filesystem::path log = instance.log_path;
+  const bool is_last = table_.remove(instance);
+  try {
+    (void)shorten_log(log, kStandbyLogMax);
+  } catch (const Error& error) {  // it would fill the disk that the journal is on
+    spdlog::warn("job {}: the log of its standby does not stay: {}", name, error.failure());
+    table_.standby_logs().remove(log);
+  }
+  table_.standby_logs().keep_few(name);
+  table_.changed().notify();
+  if (!is_last) return table_.save_when_possible(job);
+  try {
+    table_.remove_record(id);
+  } catch (const Error& disk) {
+    spdlog::warn("job {}: the record of its standby stays for now: {}", name, disk.what());
+    tasks_.spawn("forget a standby of " + name, remove_when_possible(table_, id));
+  }
+}
+
+}  // namespace cardswap

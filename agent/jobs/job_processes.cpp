@@ -1,0 +1,249 @@
+#include "agent/jobs/job_processes.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "agent/base/boot.h"
+#include "agent/base/units.h"
+#include "agent/jobs/instance_processes.h"
+#include "agent/jobs/job_fence.h"
+#include "agent/jobs/job_program.h"
+#include "agent/jobs/job_steps.h"
+#include "agent/process/child.h"
+#include "agent/process/exit_status.h"
+#include "agent/process/log_file.h"
+#include "migrator/base/error.h"
+
+namespace cardswap {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+asio::awaitable<void> reap_later(ProcessId child) { (void)co_await wait_and_reap(child); }
+
+}  // namespace
+
+JobProcesses::JobProcesses(TaskGroup& tasks, const Config& config, JobTable& table,
+                           const DeviceUsageTable& devices, JobEnds& ends)
+    : tasks_(tasks), config_(config), table_(table), devices_(devices), ends_(ends) {}
+
+// ---- what a former agent left
+
+JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Instance&)>& keep) {
+  Recovered seen;
+  // Tasks begin when the agent's loop turns: all its parts have recovered by then.
+  const auto here = boot_id();
+  table_.load();
+  std::set<std::string> users;
+  for (const auto& job : std::as_const(table_).all()) users.insert(job.spec.user);
+  const auto marked = tokens_that_live(users);
+  const auto all = table_.instances();
+  for (auto* instance : all) {
+    // Another boot gives the same numbers to others, at the same times too.
+    if (instance->boot_id.empty() || instance->boot_id == here) continue;
+    instance->process = instance->parent = instance->init = {};
+  }
+  for (auto* one : all) {
+    auto& instance = *one;
+    const auto& job = instance.job();
+    const bool lives_on = marked.contains(instance.token) || is_alive(instance.process);
+    const bool left_over = job.standby && instance.live() && !keep(instance);
+    if (left_over) {
+      for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
+      tasks_.spawn("watch " + job.name(), watch(instance.id));
+    } else if (instance.live()) {
+      if (job.newer_epoch != 0) reapply_fence(job);
+      const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process);
+      const bool told = read_exit_status(status_file(instance)).has_value();
+      ++(lives ? seen.taken_up : told ? seen.gone : seen.lost);
+      tasks_.spawn("watch " + job.name(), watch(instance.id));
+    } else {
+      if (instance.ended_at_ms == 0) tasks_.spawn("watch " + job.name(), watch(instance.id));
+      if (!lives_on) continue;
+      instance.remains = members_of(family_of(instance));
+      tasks_.spawn("end the rest of " + job.name(), end_moved(instance.id, milliseconds(0)));
+    }
+  }
+  tasks_.spawn("keep the steps of jobs", save_steps(table_, ends_));
+  return seen;
+}
+
+// ---- starting one
+
+asio::awaitable<void> JobProcesses::start(std::string id, std::vector<std::string> stand_in) {
+  try {
+    co_await start_process_of(id, std::move(stand_in));
+  } catch (...) {
+    if (auto* instance = table_.by_instance(id)) (void)table_.remove(*instance);
+    table_.changed().notify();
+    throw;
+  }
+}
+
+/// Under a parent of its own. What stands in for a program is ours, and the agent's own child.
+asio::awaitable<void> JobProcesses::start_process_of(std::string id,
+                                                     std::vector<std::string> stand_in) {
+  auto* instance = table_.by_instance(id);
+  if (instance == nullptr) throw Error(Code::not_found, "the job is gone");
+  const bool kept = stand_in.empty();
+  auto spec = program_of(*instance, config_, std::move(stand_in));
+  const auto status = status_file(*instance);
+  instance->state = InstanceState::starting;
+  instance->started_at_ms = unix_ms();
+  instance->step = instance->saved_step = 0;
+  instance->boot_id = boot_id();
+  instance->process = instance->parent = {};
+  make_job_folder(config_.job_dir(instance->name()));
+  std::error_code absent;
+  std::filesystem::remove(status, absent);  // of an earlier one
+  SupervisedProcess started;
+  if (kept) {
+    started = co_await start_supervised(std::move(spec), status);
+  } else {
+    started.program = co_await start_child(std::move(spec));
+  }
+  const auto child = kept ? started.parent : started.program;
+  instance = table_.by_instance(id);
+  try {
+    if (instance == nullptr) throw Error(Code::cancelled, "the job was given up while it started");
+    instance->process = started.program;
+    instance->parent = started.parent;
+    table_.save(instance->job());
+  } catch (...) {
+    signal_group(started.program, SIGKILL);  // its parent ends with its lifeline
+    tasks_.spawn("reap", reap_later(child));
+    throw;
+  }
+  if (instance->job().stop_asked) signal_group(instance->process, SIGKILL);
+  if (kept && instance->job().standby) {
+    supervised_[id] = std::move(started);
+  } else if (kept) {
+    started.let_live();  // it is on disk: the next agent finds it
+  }
+  tasks_.spawn("watch " + instance->name(), watch(id));
+  table_.changed().notify();
+}
+
+void JobProcesses::take_over(Instance& instance, const ProcessId& root, const ProcessId& init) {
+  const auto before = instance;
+  instance.process = root;
+  instance.init = init;
+  instance.parent = {};
+  try {
+    table_.save(instance.job());
+  } catch (...) {  // on a full disk it stays what it was
+    instance = before;
+    throw;
+  }
+  tasks_.spawn("watch " + instance.name(), watch(instance.id));
+  table_.changed().notify();
+}
+
+void JobProcesses::promote(Job& job, std::uint64_t epoch) {
+  table_.promote(job, epoch);
+  for (const auto& instance : job.instances) {
+    if (const auto standby = supervised_.find(instance.id); standby != supervised_.end()) {
+      standby->second.let_live();
+      supervised_.erase(standby);
+    }
+  }
+}
+
+// ---- the end of one
+
+asio::awaitable<void> JobProcesses::watch(std::string id) {
+  auto* instance = table_.by_instance(id);
+  if (instance == nullptr) co_return;
+  const auto watched = watched_of(*instance);
+  const auto program = instance->process;
+  // A stand-in's status is taken by take_exit_status(), which this must not do before.
+  const bool is_stand_in = watched == program;
+  if (is_stand_in) {
+    co_await wait_for_exit(watched);
+  } else {
+    (void)co_await wait_and_reap(watched);
+  }
+  const auto is_its = [&] {
+    instance = table_.by_instance(id);
+    return instance != nullptr && watched_of(*instance) == watched;
+  };
+  // Somebody killed the parent: nobody will tell how the program ends, but it runs.
+  if (is_its() && watched == instance->parent && !read_exit_status(status_file(*instance))) {
+    co_await wait_for_exit(program);
+  }
+  if (is_its()) {
+    ended(*instance);
+  } else if (is_stand_in && watched.pid > 0) {
+    (void)::waitpid(watched.pid, nullptr, WNOHANG);  // its time was over
+  }
+}
+
+void JobProcesses::ended(Instance& instance) {
+  const auto id = instance.id;
+  const auto task = "start " + instance.name() + " again";
+  supervised_.erase(id);
+  if (auto before = ends_.settle(instance)) tasks_.spawn(task, run_again(id, std::move(*before)));
+}
+
+asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart before) {
+  try {
+    (void)devices_.at(before.instance.device);
+    co_await start_process_of(id, {});
+    if (const auto* instance = table_.by_instance(id)) {
+      spdlog::warn("job {} is {}, and started again as process {}: {} of {} times",
+                   instance->name(), to_string(before.instance.state), instance->process.pid,
+                   instance->job().restarts, kRestartsMax);
+    }
+  } catch (...) {
+    if (tasks_.stopping()) throw;  // the next agent finds that it was to start
+    const auto error = error_of(std::current_exception());
+    auto* instance = table_.by_instance(id);
+    if (instance == nullptr) co_return;
+    undo_restart(*instance, std::move(before), error.failure());
+    spdlog::error("job {} is {}: {}", instance->name(), to_string(instance->state),
+                  instance->exit_text);
+    table_.save_when_possible(instance->job());
+    table_.changed().notify();
+  }
+}
+
+// ---- ending one
+
+asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseconds grace) {
+  auto* instance = table_.by_instance(id);
+  if (instance == nullptr) co_return std::vector<pid_t>{};
+  if (instance->live()) {
+    auto& job = instance->job();
+    job.spec.restart = RestartRule::never;
+    job.stop_asked = true;
+    if (job.newer_epoch != 0) grace = milliseconds(0);  // it must not go on to hear SIGTERM
+    ends_.ownership().on_stop(*instance);
+  }
+  auto met = co_await end_members(family_of(*instance), grace);
+  while ((instance = table_.by_instance(id)) != nullptr && instance->ended_at_ms == 0) {
+    co_await table_.changed().wait_until(Clock::now() + milliseconds(100));
+  }
+  co_return met;
+}
+
+asio::awaitable<void> JobProcesses::end_moved(std::string instance, milliseconds grace) {
+  return end_processes(table_, std::move(instance), grace);
+}
+
+void JobProcesses::fence(Job& job, std::uint64_t newer_epoch) {
+  job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
+  job.spec.restart = RestartRule::never;
+  reapply_fence(job);
+  table_.save(job);
+  table_.changed().notify();
+}
+
+}  // namespace cardswap

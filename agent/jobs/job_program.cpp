@@ -1,0 +1,39 @@
+#include "agent/jobs/job_program.h"
+
+#include <utility>
+
+#include "agent/jobs/user_policy.h"
+#include "migrator/base/environment.h"
+#include "migrator/link/ucx/guest_environment.h"
+
+namespace cardswap {
+
+ProcessSpec program_of(const Instance& instance, const Config& config,
+                       std::vector<std::string> stand_in) {
+  const auto& job = instance.job();
+  ProcessSpec spec;
+  spec.argv = stand_in.empty() ? job.spec.argv : std::move(stand_in);
+  spec.env = job.spec.env;
+  spec.cwd = job.spec.cwd.empty() ? std::string("/") : job.spec.cwd;
+  spec.log = instance.log_path;
+  spec.dies_with_agent = job.standby;
+  spec.no_new_privs = config.no_new_privs;
+  // Empty in a record of an agent that had no --job-user: that user is not to become this one's.
+  const auto& user = job.spec.user.empty() ? config.job_user : job.spec.user;
+  if (!user.empty()) {
+    spec.user = job_user(user);
+    if (!config.job_user.empty()) spec.user = without_groups_like_root(std::move(*spec.user));
+    spec.env["HOME"] = spec.user->home;
+    spec.env["USER"] = spec.env["LOGNAME"] = spec.user->name;
+  }
+  spec.env[environment::kSocket] = config.runtime_socket().string();
+  spec.env[environment::kJob] = job.name();
+  spec.env[environment::kToken] = instance.token;
+  spec.env[environment::kRole] = job.standby ? environment::kStandby : environment::kPrimary;
+  spec.env[environment::kDevice] = instance.device;
+  spec.env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";  // so that cuda:1 there is NVML's second, as here
+  for (const auto& [key, value] : ucx::kGuestEnvironment) spec.env.emplace(key, value);
+  return spec;
+}
+
+}  // namespace cardswap

@@ -1,0 +1,164 @@
+#include "agent/jobs/job_table.h"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+
+#include "agent/base/units.h"
+#include "migrator/base/error.h"
+
+namespace cardswap {
+
+JobTable::JobTable(asio::io_context& context, const Config& config, Journal& journal)
+    : config_(config), journal_(journal), changed_(context) {}
+
+void JobTable::load() {
+  journal_.each(Journal::Kind::job, [&](const auto& record) { jobs_.emplace_back(record); });
+}
+
+Instance& JobTable::add(const JobSpec& spec, const std::string& device) {
+  auto& job = jobs_.emplace_back();
+  job.id = random_hex(8);
+  job.spec = spec;
+  if (spec.uid.empty()) job.spec.uid = random_hex(16);
+  if (spec.user.empty()) job.spec.user = config_.job_user;
+  auto& instance = job.instances.emplace_back(job);
+  instance.id = random_hex(8);
+  instance.device = device;
+  instance.token = random_hex(16);
+  instance.log_path = (config_.job_dir(spec.name) / "log").string();
+  return instance;
+}
+
+Instance& JobTable::add_standby(const JobSpec& spec, const Arriving& arriving) {
+  const auto file = "log-" + arriving.migration;
+  if (std::filesystem::path(file).filename() != file) {  // whoever made the id should have said so
+    throw Error(Code::bad_request, "the id of a migration is no part of a file's name");
+  }
+  auto& instance = add(spec, arriving.device);
+  auto& job = instance.job();
+  job.standby = true;
+  job.migration = arriving.migration;
+  job.epoch = arriving.epoch;
+  instance.reserved_bytes = arriving.reserved_bytes;
+  instance.came_from = arriving.came_from;
+  instance.log_path = (config_.job_dir(spec.name) / file).string();
+  return instance;
+}
+
+bool JobTable::remove(Instance& instance) {
+  auto& job = instance.job();
+  job.instances.remove_if([&](const Instance& one) { return &one == &instance; });
+  if (!job.instances.empty()) return false;
+  jobs_.remove_if([&](const Job& one) { return &one == &job; });
+  return true;
+}
+
+void JobTable::remove_record(const std::string& job_id) {
+  journal_.remove(Journal::Kind::job, job_id);
+}
+
+/// From here on nothing may keep the standby from its word, a full disk neither.
+void JobTable::promote(Job& job, std::uint64_t epoch) {
+  for (auto& other : jobs_) {
+    if (other.name() != job.name() || &other == &job || other.superseded || other.standby) continue;
+    // One that lives and is not what moves is another job: nobody may make it disappear.
+    const bool source =
+        job.uid().empty() ? other.migration == job.migration : other.uid() == job.uid();
+    if (other.live() && !source) {
+      spdlog::error("two jobs of the name {} run here: migration {} has brought one", job.name(),
+                    job.migration);
+      continue;
+    }
+    other.superseded = true;
+    save_when_possible(other);
+  }
+  job.standby = job.superseded = false;
+  job.migration.clear();  // that one is at its source; the next one from here is another
+  job.epoch = epoch;
+  for (auto& instance : job.instances) instance.state = InstanceState::running;
+  save_when_possible(job);
+  changed_.notify();
+}
+
+void JobTable::forget(const std::string& name) {
+  std::vector<std::filesystem::path> logs;
+  for (auto job = jobs_.begin(); job != jobs_.end();) {
+    if (job->name() == name && !job->live()) {
+      journal_.remove(Journal::Kind::job, job->id);
+      for (const auto& instance : job->instances) logs.emplace_back(instance.log_path);
+      job = jobs_.erase(job);
+    } else {
+      ++job;
+    }
+  }
+  const auto standbys = standby_logs_.of(name);
+  logs.insert(logs.end(), standbys.begin(), standbys.end());
+  for (const auto& log : logs) standby_logs_.remove(log);
+}
+
+Job* JobTable::find(const std::string& name) {
+  Job* found = nullptr;
+  for (auto& job : jobs_) {
+    if (job.name() == name && !job.standby && !job.superseded) found = &job;
+  }
+  return found;
+}
+
+std::vector<Instance*> JobTable::instances() {
+  std::vector<Instance*> all;
+  for (auto& job : jobs_) {
+    for (auto& instance : job.instances) all.push_back(&instance);
+  }
+  return all;
+}
+
+std::vector<const Instance*> JobTable::instances() const {
+  std::vector<const Instance*> all;
+  for (const auto& job : jobs_) {
+    for (const auto& instance : job.instances) all.push_back(&instance);
+  }
+  return all;
+}
+
+Instance* JobTable::by_instance(const std::string& id) {
+  for (auto& job : jobs_) {
+    for (auto& instance : job.instances) {
+      if (instance.id == id) return &instance;
+    }
+  }
+  return nullptr;
+}
+
+Instance& JobTable::at(const std::string& id) {
+  if (auto* instance = by_instance(id)) return *instance;
+  throw Error(Code::source_lost, "the job's process has ended, and its record is gone",
+              "`cardswap jobs` lists what runs here; `cardswap logs` may say why it ended");
+}
+
+Instance* JobTable::by_token(const std::string& name, const std::string& token) {
+  for (auto* instance : instances()) {
+    if (instance->name() == name && instance->token == token && instance->live()) return instance;
+  }
+  return nullptr;
+}
+
+void JobTable::save_when_possible(const Job& job) {
+  try {
+    save(job);
+  } catch (const Error& disk) {
+    spdlog::error("job {}: {}", job.name(), disk.what());
+  }
+}
+
+void JobTable::save(const Job& job) { journal_.put(Journal::Kind::job, job.id, to_journal(job)); }
+
+void JobTable::set_state(Instance& instance, InstanceState state) {
+  if (instance.state == state) return;
+  instance.state = state;
+  save(instance.job());
+  changed_.notify();
+}
+
+}  // namespace cardswap

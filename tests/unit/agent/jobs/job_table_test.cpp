@@ -1,0 +1,137 @@
+#include "agent/jobs/job_table.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/temp_dir.h"
+
+namespace cardswap {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+class JobTableTest : public ::testing::Test {
+ protected:
+  JobTableTest() {
+    config_.data_dir = dir_.path();
+    config_.job_user = "trainer";
+  }
+
+  Instance& add(const std::string& name, InstanceState state) {
+    auto& instance = jobs_.add({.name = name, .argv = {"/bin/true"}}, "cpu:0");
+    instance.state = state;
+    jobs_.save(instance.job());
+    return instance;
+  }
+  Instance& add_standby(const std::string& name, const std::string& uid) {
+    return jobs_.add_standby({.name = name, .uid = uid, .argv = {"/bin/true"}},
+                             {.migration = "m-1", .epoch = 2, .device = "cpu:0"});
+  }
+  /// The names that the journal has, as the next agent reads them.
+  std::vector<std::string> on_disk() {
+    JobTable next(context_, config_, journal_);
+    next.load();
+    std::vector<std::string> names;
+    for (const auto& job : next.all()) names.push_back(job.name());
+    return names;
+  }
+
+  const test::TempDir dir_;
+  asio::io_context context_;
+  Config config_;
+  Journal journal_{dir_.path() / "j.db"};
+  JobTable jobs_{context_, config_, journal_};
+};
+
+TEST_F(JobTableTest, GivesOutAProcessWhileItsRecordIsThereAndSaysWhatBecameOfItAfterwards) {
+  auto& standby = add_standby("gpt", "");
+  EXPECT_EQ(&jobs_.at(standby.id), &standby);
+  try {
+    (void)jobs_.at("another");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::source_lost);
+    EXPECT_FALSE(error.hint().empty());
+  }
+}
+
+TEST_F(JobTableTest, MakesAJobThatIsKnownByNameAndTokenAndIsOnDiskOnceItIsSaved) {
+  auto& instance = jobs_.add({.name = "gpt", .argv = {"/bin/true"}}, "cpu:0");
+  EXPECT_THAT(on_disk(), IsEmpty());
+  jobs_.save(instance.job());
+  EXPECT_THAT(on_disk(), ElementsAre("gpt"));
+  EXPECT_EQ(instance.job().spec.user, "trainer");
+  EXPECT_EQ(jobs_.find("gpt"), &instance.job());
+  EXPECT_EQ(jobs_.by_instance(instance.id), &instance);
+  EXPECT_EQ(jobs_.by_token("gpt", instance.token), &instance);
+  EXPECT_EQ(jobs_.by_token("another", instance.token), nullptr);
+  EXPECT_EQ(jobs_.by_token("gpt", ""), nullptr);
+  jobs_.set_state(instance, InstanceState::ended);
+  EXPECT_EQ(jobs_.by_token("gpt", instance.token), nullptr) << "what is over has no runtime";
+}
+
+TEST_F(JobTableTest, NeverFindsAStandbyByTheNameOfItsJob) {
+  add_standby("gpt", "u-1");
+  EXPECT_EQ(jobs_.find("gpt"), nullptr);
+  EXPECT_EQ(jobs_.instances().size(), 1U);
+}
+
+/// The source of a move within one host: both are of one uid.
+TEST_F(JobTableTest, PutsAGrantedStandbyInThePlaceOfItsSource) {
+  auto& source = add("gpt", InstanceState::running).job();
+  auto& standby = add_standby("gpt", source.uid()).job();
+  jobs_.promote(standby, 2);
+  EXPECT_EQ(jobs_.find("gpt"), &standby);
+  EXPECT_TRUE(source.superseded);
+  EXPECT_FALSE(standby.standby);
+  EXPECT_EQ(standby.migration, "") << "that one is at its source";
+  EXPECT_EQ(standby.epoch, 2U);
+  EXPECT_EQ(standby.first().state, InstanceState::running);
+  EXPECT_THAT(on_disk(), ElementsAre("gpt", "gpt"));
+}
+
+TEST_F(JobTableTest, KeepsAnotherJobOfThatNameThatLives) {
+  auto& other = add("gpt", InstanceState::running).job();
+  jobs_.promote(add_standby("gpt", "u-1").job(), 2);
+  EXPECT_FALSE(other.superseded);
+}
+
+TEST_F(JobTableTest, ForgetsWhatIsOverOfANameWithItsLogAndNothingElse) {
+  auto& over = add("gpt", InstanceState::failed);
+  add("cnn", InstanceState::failed);
+  const std::filesystem::path log = over.log_path;
+  std::filesystem::create_directories(log.parent_path());
+  std::ofstream(log) << "its last words";
+  auto& live = add("gpt", InstanceState::running);
+  jobs_.forget("gpt");
+  EXPECT_THAT(jobs_.instances(), Contains(&live));
+  EXPECT_EQ(jobs_.all().size(), 2U);
+  EXPECT_THAT(on_disk(), UnorderedElementsAre("gpt", "cnn"));
+  EXPECT_TRUE(std::filesystem::exists(log)) << "the one that lives writes to the same";
+
+  jobs_.set_state(live, InstanceState::ended);
+  jobs_.forget("gpt");
+  EXPECT_THAT(on_disk(), ElementsAre("cnn"));
+  EXPECT_FALSE(std::filesystem::exists(log.parent_path()));
+}
+
+TEST_F(JobTableTest, RemovesAJobWithTheLastOfItsInstances) {
+  auto& first = add("gpt", InstanceState::running);
+  auto& job = first.job();
+  auto& second = job.instances.emplace_back(job);
+  EXPECT_FALSE(jobs_.remove(first));
+  EXPECT_EQ(&job.first(), &second);
+  const auto id = job.id;
+  EXPECT_TRUE(jobs_.remove(second));
+  EXPECT_TRUE(jobs_.all().empty());
+  jobs_.remove_record(id);
+  EXPECT_THAT(on_disk(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace cardswap
