@@ -8,8 +8,8 @@
 namespace cardswap {
 
 /// Writes down how far jobs are, one job every three seconds, for the case that nobody can be asked
-/// any more. Until cancelled. `table` outlives it, and so does `ends`, which is asked whose a job is.
-[[nodiscard]] boost::asio::awaitable<void> save_steps(JobTable& table,
-                                                          const JobEnds& ends);
+/// any more. Until cancelled. `table` outlives it, and so does `ends`, which is asked whose a job
+/// is.
+[[nodiscard]] boost::asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends);
 
 }  // namespace cardswap

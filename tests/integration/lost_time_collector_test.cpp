@@ -42,7 +42,7 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     context_.restart();
     context_.run_for(time);
   }
-  [[nodiscard]] const LostTime& lost() const { return m_->first().lost_time; }
+  [[nodiscard]] const LostTime& lost() const { return m_->only().lost_time; }
 
   const TempDir dir_;
   ScriptedPeer peer_{[](const ScriptedPeer::Asked&) { return ScriptedPeer::Answer{"{}"}; }};

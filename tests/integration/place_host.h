@@ -28,7 +28,8 @@ class PlaceHost {
     jobs_.set_ownership(ownership_);
   }
   ~PlaceHost() {
-    for (const auto* one : jobs_.table().instances()) {  // what was granted does not end with its agent
+    for (const auto* one :
+         jobs_.table().instances()) {  // what was granted does not end with its agent
       if (one->process.pid > 0) signal_group(one->process, SIGKILL);
     }
     tasks_.stop();
@@ -121,7 +122,9 @@ class PlaceHost {
   RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate handover_gate_{context_};
-  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_.table(), jobs_.processes(), jobs_.devices(), hub_, criu_, handover_gate_, events_};
+  HandoverContext parts_{
+      context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),
+      jobs_.devices(), hub_,   criu_,   handover_gate_, events_};
   Cordons cordons_{journal_};
   Migrations migrations_{parts_, {}};
   Reservations reservations_{parts_, cordons_, migrations_, park_max_};

@@ -35,10 +35,10 @@ seconds time_to_read(const Instance& source, seconds at_least) {
 void emit_gpu_state_held(const HandoverContext& parts, const Instance* source, const Error& why,
                          const std::string& migration) {
   parts.events.emit({.kind = "gpu_state_held",
-                    .text = fmt::format("{}; {}", why.failure(), why.hint()),
-                    .job = source == nullptr ? std::string() : source->name(),
-                    .device = source == nullptr ? std::string() : source->device,
-                    .migration = migration});
+                     .text = fmt::format("{}; {}", why.failure(), why.hint()),
+                     .job = source == nullptr ? std::string() : source->name(),
+                     .device = source == nullptr ? std::string() : source->device,
+                     .migration = migration});
 }
 
 }  // namespace
