@@ -40,7 +40,7 @@ Agent::Agent(asio::io_context& context, Config config)
       hub_(context, tasks_, jobs_.table(), runtime_events()),
       migrations_(handover_parts(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_parts(), cordons_, migrations_),
-      health_(context, tasks_, config_, jobs_.table(), migrations_, health_hooks()),
+      health_(context, tasks_, config_, jobs_.table(), migrations_, health_callbacks()),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
@@ -116,7 +116,7 @@ void Agent::reload() {
 
 std::string Agent::summary() {
   const auto jobs = std::ranges::count_if(jobs_.table().all(), [](const Job& job) {
-    return job.live() && !job.standby && !job.superseded;
+    return job.is_live() && !job.standby && !job.superseded;
   });
   const auto& all = migrations_.all();
   const auto moving = std::count_if(
@@ -164,14 +164,14 @@ void Agent::more_metrics(Exposition& out) const {
   write_metrics(out, cordons_, config_);
 }
 
-health::Callbacks Agent::health_hooks() {
-  health::Callbacks hooks;
-  hooks.cordon = [this](const std::string& device, const std::string& reason) {
+health::Callbacks Agent::health_callbacks() {
+  health::Callbacks callbacks;
+  callbacks.cordon = [this](const std::string& device, const std::string& reason) {
     // An operator's own reason stays.
     if (!cordons_.of(device)) cordons_.set({device, reason, "health", unix_ms()});
   };
-  hooks.peers = [this] { return config_.peers; };
-  return hooks;
+  callbacks.peers = [this] { return config_.peers; };
+  return callbacks;
 }
 
 }  // namespace cardswap

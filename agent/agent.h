@@ -43,7 +43,7 @@ class Agent {
  private:
   HandoverContext handover_parts();
   RuntimeHub::Callbacks runtime_events();
-  health::Callbacks health_hooks();
+  health::Callbacks health_callbacks();
   void more_metrics(Exposition& out) const;
   void log_recovery(const JobProcesses::Recovered& jobs);
   void write_agent_file() const;

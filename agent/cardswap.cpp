@@ -21,7 +21,7 @@ std::string default_agent() {
 }
 
 int report(const cardswap::cli::Context& context, const cardswap::Error& error) {
-  if (context.json()) {
+  if (context.wants_json()) {
     std::cerr << boost::json::serialize(
                      boost::json::object{{"error", cardswap::http::to_json(error)}})
               << "\n";
@@ -84,7 +84,7 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
 void cardswap::cli::Context::show(
     const boost::json::object& answer,
     const std::function<std::string(const boost::json::object&)>& text) const {
-  if (json()) {
+  if (wants_json()) {
     std::cout << boost::json::serialize(answer) << "\n";
   } else if (!quiet) {
     std::cout << shown_lines(text(answer));

@@ -42,15 +42,15 @@ void LatenessWatch::drop() {
 std::optional<channel::Message> LatenessWatch::news() {
   const MutexLock lock(mutex_);
   if (!std::exchange(changed_, false)) return std::nullopt;
-  return word();
+  return report();
 }
 
-void LatenessWatch::tell_again() {
+void LatenessWatch::repeat_report() {
   const MutexLock lock(mutex_);
   changed_ = !migration_.empty();
 }
 
-std::optional<channel::Message> LatenessWatch::last_word() {
+std::optional<channel::Message> LatenessWatch::final_report() {
   const MutexLock lock(mutex_);
   return end();
 }
@@ -60,16 +60,16 @@ std::optional<channel::Message> LatenessWatch::end() {
   late_.over = first_steps_.over = true;
   changed_ = false;
   enter(Phase::none);
-  return word();
+  return report();
 }
 
-std::optional<channel::Message> LatenessWatch::stands() {
+std::optional<channel::Message> LatenessWatch::on_parked() {
   const MutexLock lock(mutex_);
   if (phase_ != Phase::moving) return std::nullopt;
   stood_ = true;
   late_.open_ms = ms_between(began_ns_, gate_.last_boundary_ns());
   changed_ = false;
-  return word();
+  return report();
 }
 
 void LatenessWatch::arrives(const std::string& migration) {
@@ -120,7 +120,7 @@ void LatenessWatch::add(double took_ms) {
   if (late_.over) enter(Phase::none);
 }
 
-channel::Message LatenessWatch::word() const {
+channel::Message LatenessWatch::report() const {
   if (is_at_the_target()) return first_steps_;
   return late_;
 }

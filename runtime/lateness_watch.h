@@ -33,14 +33,14 @@ class LatenessWatch {
   /// What has changed since it was told last; nothing where nothing has.
   [[nodiscard]] std::optional<channel::Message> news();
   /// Makes news() say it all again, to an agent that may not have it.
-  void tell_again();
+  void repeat_report();
   /// The process ends: the last word, where it was not said.
-  [[nodiscard]] std::optional<channel::Message> last_word();
+  [[nodiscard]] std::optional<channel::Message> final_report();
 
   // ---- the training thread
   /// Notes that the job stands for `migration` at the boundary that ended its step. What is to be
   /// said of it.
-  [[nodiscard]] std::optional<channel::Message> stands();
+  [[nodiscard]] std::optional<channel::Message> on_parked();
   /// The job is this process' own, and its first step is about to begin.
   void arrives(const std::string& migration);
   /// A boundary to which attention was paid is left for the next step.
@@ -50,7 +50,7 @@ class LatenessWatch {
   /// How far the migration is, to this process.
   enum class Phase : std::uint8_t { none, moving, going_on, after, arriving, first };
 
-  [[nodiscard]] channel::Message word() const CARDSWAP_REQUIRES(mutex_);
+  [[nodiscard]] channel::Message report() const CARDSWAP_REQUIRES(mutex_);
   [[nodiscard]] std::optional<channel::Message> end() CARDSWAP_REQUIRES(mutex_);
   void enter(Phase phase) CARDSWAP_REQUIRES(mutex_);
   void add(double took_ms) CARDSWAP_REQUIRES(mutex_);

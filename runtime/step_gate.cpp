@@ -14,7 +14,7 @@ StepResult StepGate::boundary() {
   block_if_retired();
   clock_.count(false);
   const auto result = stand();
-  if (result == StepResult::proceed && is_timed()) hooks_.on_begin();
+  if (result == StepResult::proceed && is_timed()) callbacks_.on_begin();
   return result;
 }
 
@@ -41,13 +41,13 @@ StepResult StepGate::stand() {
     watched = std::exchange(look_, false) || watched_;
     set_attention();
   }
-  if (watched && hooks_.on_boundary) hooks_.on_boundary();
+  if (watched && callbacks_.on_boundary) callbacks_.on_boundary();
   MutexLock lock(mutex_);
   if (throttle_ > 0) apply_throttle(lock);
   if (!park_) return retired_ ? say_migrated() : StepResult::proceed;
   is_parked_ = true;
   lock.unlock();
-  if (hooks_.on_parked) hooks_.on_parked();
+  if (callbacks_.on_parked) callbacks_.on_parked();
   lock.lock();
   while ((park_ && is_parked_) || !tasks_.empty()) {
     if (tasks_.empty()) {
@@ -64,7 +64,7 @@ StepResult StepGate::stand() {
   const bool retired = retired_;
   lock.unlock();
   if (retired) return say_migrated();
-  if (hooks_.on_resume) hooks_.on_resume();
+  if (callbacks_.on_resume) callbacks_.on_resume();
   clock_.begin_anew();
   return StepResult::proceed;
 }
@@ -101,7 +101,7 @@ void StepGate::watch(bool on) {
 
 void StepGate::time_steps(bool on) {
   const MutexLock lock(mutex_);
-  timed_ = on && hooks_.on_begin;
+  timed_ = on && callbacks_.on_begin;
   set_attention();
 }
 

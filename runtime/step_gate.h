@@ -36,9 +36,9 @@ class StepGate {
     std::function<void()> on_begin;     ///< on the training thread, as it goes on, when timed
   };
 
-  explicit StepGate(Callbacks hooks, void (*end_process)() = &std::abort,
+  explicit StepGate(Callbacks callbacks, void (*end_process)() = &std::abort,
                     std::chrono::milliseconds grace = kGrace)
-      : hooks_(std::move(hooks)), end_process_(end_process), grace_(grace) {}
+      : callbacks_(std::move(callbacks)), end_process_(end_process), grace_(grace) {}
 
   /// Passes a boundary: the training thread's call. Another thread's waits while one stands.
   [[nodiscard]] StepResult boundary();
@@ -92,7 +92,7 @@ class StepGate {
   /// Sets the attention anew, after what it depends on has changed.
   void set_attention() CARDSWAP_REQUIRES(mutex_);
 
-  const Callbacks hooks_;
+  const Callbacks callbacks_;
   void (*const end_process_)();
   const std::chrono::milliseconds grace_;
   StepClock clock_;

@@ -64,8 +64,8 @@ Connections::By by(const Caller& caller, bool among_agents) {
   const bool owns = caller.owner || (caller.also_agent && caller.uid);
   Connections::By by{.is_agent = caller.role == ApiRole::agent,
                      .among_agents = among_agents,
-                     .has_room = owns || !caller.known()};
-  if (!caller.known()) {
+                     .has_room = owns || !caller.is_known()};
+  if (!caller.is_known()) {
     by.caller = "a probe";
   } else if (!caller.owner && !caller.also_agent) {
     by.caller = fmt::format("{} {}", to_string(*caller.role), caller.name);
@@ -269,7 +269,7 @@ struct ApiServer::Call {
     return {target.data(), target.size()};
   }
   /// Its connection may go on after the answer.
-  [[nodiscard]] bool whole() const { return !error && !improper && caller.known(); }
+  [[nodiscard]] bool whole() const { return !error && !improper && caller.is_known(); }
 };
 
 void ApiServer::admit(Call& call, Proof& proof) const {
@@ -287,7 +287,7 @@ void ApiServer::admit(Call& call, Proof& proof) const {
   call.caller.came_to = proof.came_to;
   call.caller.came_from = proof.came_from;
   call.heard =
-      call.caller.known() || (call.token_ok && open_to_anybody(call.method(), call.target()));
+      call.caller.is_known() || (call.token_ok && open_to_anybody(call.method(), call.target()));
 }
 
 template <class Stream, class Buffer>
@@ -305,7 +305,7 @@ asio::awaitable<void> ApiServer::read(Stream& stream, Buffer& buffer, Call& call
   const auto body_max = router_.body_bytes_max(call.method(), call.target());
   if (call.heard && parser.content_length().value_or(0) > body_max) {
     call.error = bhttp::error::body_limit;
-  } else if (call.caller.known()) {  // nobody's body is not worth reading
+  } else if (call.caller.is_known()) {  // nobody's body is not worth reading
     parser.body_limit(body_max);
     line.expires_after(kBodyTimeMax);
     co_await bhttp::async_read(stream, buffer, parser,

@@ -139,7 +139,7 @@ bool RuntimeHub::owns_a_job(uid_t user) const {
   return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
     struct stat process {};
     const auto path = fmt::format("/proc/{}", instance->process.pid);
-    return instance->live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
+    return instance->is_live() && ::stat(path.c_str(), &process) == 0 && process.st_uid == user;
   });
 }
 
@@ -151,7 +151,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
   const auto session = session_of(peer);
   const auto all = jobs_.instances();
   const auto leader = std::ranges::find_if(all, [&](const Instance* instance) {
-    return instance->live() && instance->process.pid == session;
+    return instance->is_live() && instance->process.pid == session;
   });
   const bool is_known = leader != all.end() || peer.uid == 0 || peer.uid == ::geteuid();
   if (!is_known && !owns_a_job(peer.uid) &&
@@ -286,7 +286,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
       }
     }
   } catch (...) {
-    if (tasks_.stopping()) throw;
+    if (tasks_.is_stopping()) throw;
     const auto refused = error_of(std::current_exception());
     log_refusal(refused);
     connection->send(channel::Refused{refused.code(), refused.failure(), refused.hint()});

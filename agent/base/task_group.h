@@ -90,7 +90,7 @@ class TaskGroup {
     });
   }
   [[nodiscard]] bool empty() const { return running_.empty(); }
-  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] bool is_stopping() const { return stopping_; }
 
  private:
   asio::io_context& context_;

@@ -21,7 +21,7 @@ struct Context {
   Interrupts interrupts;
   bool looks_at_interrupts = false;
 
-  [[nodiscard]] bool json() const { return output == "json"; }
+  [[nodiscard]] bool wants_json() const { return output == "json"; }
   [[nodiscard]] Client client() const { return Client(agent, credentials); }
   /// Shows the API's object as JSON, or the text made of it.
   void show(const boost::json::object& answer,

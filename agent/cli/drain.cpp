@@ -144,7 +144,7 @@ void Drain::refresh() {
     if (item == items_.end()) {
       item = items_.emplace(items_.end());
       placement_is_old_ = true;
-    } else if (item->phase == Phase::over && item->row.gone() &&
+    } else if (item->phase == Phase::over && item->row.is_gone() &&
                item->pid != number_at<std::int64_t>(job, "pid")) {
       *item = Item();  // it is here again, or on another device of this host
     } else if (item->phase == Phase::moving || item->phase == Phase::over) {

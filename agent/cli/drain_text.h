@@ -25,7 +25,7 @@ struct DrainRow {
   std::string note;
 
   /// Whether the host is rid of it.
-  [[nodiscard]] bool gone() const { return result == "moved" || result == "ended"; }
+  [[nodiscard]] bool is_gone() const { return result == "moved" || result == "ended"; }
 };
 
 /// The columns of a drain's table: as wide as what is known when it begins, so that lines can be

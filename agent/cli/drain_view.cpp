@@ -21,7 +21,7 @@ void DrainView::begin(const std::string& host, const std::list<DrainItem>& items
   std::vector<std::string> jobs;
   for (const auto& item : items) jobs.push_back(item.job.name);
   table_.emplace(jobs, host, to_width);
-  if (context_.json() || context_.quiet || items.empty()) return;
+  if (context_.wants_json() || context_.quiet || items.empty()) return;
   std::cout << table_->heading() << std::flush;
   for (const auto& item : items) {
     if (item.phase == DrainItem::Phase::over) print(item.row);
@@ -29,13 +29,13 @@ void DrainView::begin(const std::string& host, const std::list<DrainItem>& items
 }
 
 void DrainView::print(const DrainRow& row) {
-  if (!table_ || context_.json() || (context_.quiet && row.gone())) return;
+  if (!table_ || context_.wants_json() || (context_.quiet && row.is_gone())) return;
   clear_progress();
   std::cout << table_->line(row) << std::flush;
 }
 
 void DrainView::show_progress(const std::list<DrainItem>& items) {
-  if (context_.quiet || context_.json()) return;
+  if (context_.quiet || context_.wants_json()) return;
   if (::isatty(STDERR_FILENO) != 1) {
     for (const auto& item : items) {
       if (item.phase != DrainItem::Phase::moving) continue;
@@ -73,9 +73,9 @@ Exit DrainView::end(const Names& names, const std::list<DrainItem>& items,
   const auto all = items.size();
   const auto gone =
       static_cast<std::size_t>(std::ranges::count_if(items, [&](const DrainItem& item) {
-        return dry_run_ ? item.row.result == "fits" : item.row.gone();
+        return dry_run_ ? item.row.result == "fits" : item.row.is_gone();
       }));
-  if (context_.json()) {
+  if (context_.wants_json()) {
     json::array jobs;
     for (const auto& item : items) jobs.push_back(to_json(item.row));
     std::cout << json::serialize(json::object{

@@ -69,7 +69,7 @@ class Progress {
 Exit outcome(const Context& context, const json::object& migration) {
   const auto& result = migration.at("result").as_string();
   const bool done = result == "ok" || result == "checked";
-  if (context.json()) {
+  if (context.wants_json()) {
     std::cout << json::serialize(migration) << "\n";
   } else if (!context.quiet || !done) {
     std::cout << summary(migration);
@@ -165,7 +165,7 @@ void wait_for_steps(const Context& context, Client& client, const std::string& i
 
 Exit follow(const Context& context, Client& client, json::object migration) {
   const auto id = validate::migration_id("id", std::string(migration.at("id").as_string()));
-  Progress progress(context.quiet || context.json());
+  Progress progress(context.quiet || context.wants_json());
   Wish wish(context, client, id);
   while (migration.at("result").is_null()) {
     progress.show(migration);

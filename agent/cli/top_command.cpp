@@ -57,7 +57,7 @@ Exit live(Client& client, TopSnapshot seen, std::chrono::milliseconds interval) 
 }
 
 Exit once(const Context& context, const TopSnapshot& seen) {
-  if (context.json()) {
+  if (context.wants_json()) {
     std::cout << json::serialize(json::object{{"version", seen.version},
                                               {"devices", seen.devices.at("devices")},
                                               {"jobs", seen.jobs.at("jobs")},
@@ -87,7 +87,7 @@ void add_top_command(CLI::App& app, Context& context, Run& run) {
       }
       auto client = context.client();
       auto seen = look(client);
-      if (options->once || context.json() || !Screen::possible()) return once(context, seen);
+      if (options->once || context.wants_json() || !Screen::possible()) return once(context, seen);
       return live(client, std::move(seen), interval);
     };
   });

@@ -30,7 +30,7 @@ std::vector<const json::object*> objects(const json::object& from, std::string_v
   return found;
 }
 
-bool is_live(const json::object& job) {
+bool is_live_state(const json::object& job) {
   const auto state = printable_at(job, "state");
   return state == "starting" || state == "running" || state == "standby" || state == "frozen" ||
          state == "in_doubt";
@@ -76,7 +76,7 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
   }
   auto jobs = objects(seen.jobs, "jobs");
   std::stable_partition(jobs.begin(), jobs.end(),
-                        [](const json::object* job) { return is_live(*job); });
+                        [](const json::object* job) { return is_live_state(*job); });
   Rows rows;
   for (const auto* job : jobs) {
     const auto state = printable_at(*job, "state");
@@ -88,7 +88,7 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
                                  told ? format_ms(number_at(*job, "median_step_ms")) : "-",
                                  told ? size(number_at(*job, "state_bytes")) : "-"};
     const auto found = moving.find(printable_at(*job, "name"));
-    if (found != moving.end() && state != "standby" && is_live(*job)) {
+    if (found != moving.end() && state != "standby" && is_live_state(*job)) {
       const auto& migration = *found->second;
       const auto* value = value_at(migration, "progress");
       const auto progress =
@@ -131,7 +131,7 @@ std::string uptime(double ms) {
 
 std::string header(const TopSnapshot& seen) {
   std::size_t live = 0;
-  for (const auto* job : objects(seen.jobs, "jobs")) live += is_live(*job) ? 1 : 0;
+  for (const auto* job : objects(seen.jobs, "jobs")) live += is_live_state(*job) ? 1 : 0;
   const auto migrations = objects(seen.migrations, "migrations").size();
   return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", printable_at(seen.version, "host"),
                      printable_at(seen.version, "version"),

@@ -165,16 +165,16 @@ asio::awaitable<GpuFindings> CudaState::examine(ProcessId root) {
   co_return findings;
 }
 
-Callbacks CudaState::hooks() {
-  Callbacks hooks;
+Callbacks CudaState::callbacks() {
+  Callbacks callbacks;
   if (driver_) {
-    hooks.before_dump = [this](ProcessId root) { return suspend(root); };
-    hooks.before_kill = [this](ProcessId root) { return suspend_before_kill(root); };
+    callbacks.before_dump = [this](ProcessId root) { return suspend(root); };
+    callbacks.before_kill = [this](ProcessId root) { return suspend_before_kill(root); };
   }
-  hooks.after_restore = [this](RestoredTree tree) { return resume(std::move(tree)); };
-  hooks.undo = [this](ProcessId root) { return bring_back(root); };
-  hooks.ended = [this](const ProcessId& root) { forget(root); };
-  return hooks;
+  callbacks.after_restore = [this](RestoredTree tree) { return resume(std::move(tree)); };
+  callbacks.undo = [this](ProcessId root) { return bring_back(root); };
+  callbacks.ended = [this](const ProcessId& root) { forget(root); };
+  return callbacks;
 }
 
 std::vector<ProcessId> CudaState::trees(CudaIntent::Side side) const {

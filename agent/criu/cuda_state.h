@@ -11,8 +11,8 @@
 
 #include "agent/base/blocking_calls.h"
 #include "agent/base/config.h"
+#include "agent/criu/callbacks.h"
 #include "agent/criu/cuda_intents.h"
-#include "agent/criu/hooks.h"
 #include "agent/criu/preflight.h"
 
 namespace cardswap::criu {
@@ -43,7 +43,7 @@ class CudaState {
 
   /// Why no process's CUDA state is saved or restored here; empty: it is.
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  [[nodiscard]] bool usable() const { return driver_ != nullptr; }
+  [[nodiscard]] bool is_usable() const { return driver_ != nullptr; }
   /// The CUDA version of the driver, "13.0". Empty without one.
   [[nodiscard]] std::string version() const;
   [[nodiscard]] bool can_change_gpus() const;
@@ -52,7 +52,7 @@ class CudaState {
   asio::awaitable<GpuFindings> examine(ProcessId root);
 
   /// The steps around CRIU; they live as long as this.
-  [[nodiscard]] Callbacks hooks();
+  [[nodiscard]] Callbacks callbacks();
   /// Trees to which something is being done, or was when a former agent ended: jobs on their way
   /// out and not back yet, copies that were not granted the job.
   [[nodiscard]] std::vector<ProcessId> trees(CudaIntent::Side side) const;

@@ -41,7 +41,7 @@ void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
 TreeReport look_at(const ProcessId& root, const std::filesystem::path& log,
                    std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
   TreeReport examined;
-  if (!tool.usable()) examined.reasons.push_back(tool.problem);
+  if (!tool.is_usable()) examined.reasons.push_back(tool.problem);
   auto tree = read_tree("/proc", tree_of(root), log);
   sort_unix_sockets(tree, agent_socket);
   for (auto& reason : reasons_to_stay(tree, gpus, tool.network_fault)) {

@@ -27,11 +27,11 @@ boost::asio::awaitable<void> Host::look() {
 boost::asio::awaitable<void> Host::find() {
   auto found = co_await probe_tool(config_);
   try {
-    if (found.usable()) prepare_handoff_dirs(config_);
+    if (found.is_usable()) prepare_handoff_dirs(config_);
   } catch (const Error& error) {
     found.problem = error.failure();
   }
-  if (found.usable()) {
+  if (found.is_usable()) {
     spdlog::info("processes can be moved with CRIU {} at {}{}", found.version, found.path,
                  found.network_fault.empty() ? "" : ", but none that has a TCP or UDP socket");
   } else {
@@ -39,8 +39,8 @@ boost::asio::awaitable<void> Host::find() {
   }
   tool_ = std::move(found);
   co_await cuda_.look();
-  hooks_ = cuda_.hooks();
-  if (cuda_.usable()) {
+  callbacks_ = cuda_.callbacks();
+  if (cuda_.is_usable()) {
     spdlog::info("their CUDA state is moved by the NVIDIA driver (CUDA {})", cuda_.version());
   }
 }
@@ -48,13 +48,13 @@ boost::asio::awaitable<void> Host::find() {
 boost::json::object to_json(const Host& host) {
   const auto& tool = host.tool();
   const auto& cuda = host.cuda();
-  return {{"usable", tool.usable()},
+  return {{"usable", tool.is_usable()},
           {"version", text_or_null(tool.version)},
           {"path", text_or_null(tool.path)},
           {"problem", text_or_null(tool.problem)},
           {"network_fault", text_or_null(tool.network_fault)},
           {"cuda",
-           {{"usable", cuda.usable()},
+           {{"usable", cuda.is_usable()},
             {"version", text_or_null(cuda.version())},
             {"changes_gpus", cuda.can_change_gpus()},
             {"problem", text_or_null(cuda.problem())}}}};

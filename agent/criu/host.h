@@ -4,8 +4,8 @@
 #include <boost/json/object.hpp>
 
 #include "agent/base/config.h"
+#include "agent/criu/callbacks.h"
 #include "agent/criu/cuda_state.h"
-#include "agent/criu/hooks.h"
 #include "agent/criu/tool.h"
 
 namespace cardswap::criu {
@@ -14,10 +14,10 @@ namespace cardswap::criu {
 class Host {
  public:
   Host(boost::asio::io_context& context, const Config& config, Journal& journal)
-      : config_(config), cuda_(context, config, journal), hooks_(cuda_.hooks()) {}
+      : config_(config), cuda_(context, config, journal), callbacks_(cuda_.callbacks()) {}
 
   /// Steps around CRIU for state that it does not know; all of them after look().
-  [[nodiscard]] const Callbacks& hooks() const { return hooks_; }
+  [[nodiscard]] const Callbacks& callbacks() const { return callbacks_; }
   [[nodiscard]] CudaState& cuda() { return cuda_; }
   [[nodiscard]] const CudaState& cuda() const { return cuda_; }
 
@@ -30,7 +30,7 @@ class Host {
 
   const Config& config_;
   CudaState cuda_;
-  Callbacks hooks_;
+  Callbacks callbacks_;
   Tool tool_{"", "", "not looked for yet"};
   bool looking_ = false;
   bool looked_ = false;

@@ -43,10 +43,10 @@ std::optional<CipherSalt> salt_in(std::span<const std::byte> greeting, std::stri
 ImageHandshakes::ImageHandshakes(tcp::acceptor& acceptor, std::string token)
     : acceptor_(acceptor), token_(std::move(token)) {}
 
-asio::awaitable<ImageHandshakes::Known> ImageHandshakes::wait() {
+asio::awaitable<ImageHandshakes::AuthenticatedSender> ImageHandshakes::wait() {
   while (acceptor_.is_open()) {
     const bool full = !let_in();
-    if (auto known = hear()) co_return std::move(*known);
+    if (auto known = next_authenticated()) co_return std::move(*known);
     if (full) co_await pause_for(kLookEvery);  // who waits there would wake us at once, for nothing
     if (!full) co_await next_event();
   }
@@ -67,7 +67,7 @@ bool ImageHandshakes::let_in() {
   return error == asio::error::would_block || error == asio::error::try_again;
 }
 
-std::optional<ImageHandshakes::Known> ImageHandshakes::hear() {
+std::optional<ImageHandshakes::AuthenticatedSender> ImageHandshakes::next_authenticated() {
   for (auto guest = guests_.begin(); guest != guests_.end();) {
     boost::system::error_code error;
     const auto rest = asio::buffer(guest->said) + guest->bytes;
@@ -75,7 +75,7 @@ std::optional<ImageHandshakes::Known> ImageHandshakes::hear() {
     const bool waits = error == asio::error::would_block || error == asio::error::try_again;
     if (guest->bytes == kImageGreetingBytes) {
       if (const auto salt = salt_in(guest->said, token_)) {
-        Known known{std::move(guest->socket), *salt};
+        AuthenticatedSender known{std::move(guest->socket), *salt};
         guests_.clear();
         return known;
       }

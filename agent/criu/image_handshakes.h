@@ -33,17 +33,17 @@ class ImageHandshakes {
   ImageHandshakes(boost::asio::ip::tcp::acceptor& acceptor, std::string token);
 
   /// A sender that has shown the token.
-  struct Known {
+  struct AuthenticatedSender {
     boost::asio::ip::tcp::socket socket;
     CipherSalt salt;
   };
   /// Waits for the first who has the token; everybody else is closed. Throws Error{link_lost} once
   /// the acceptor is closed.
-  boost::asio::awaitable<Known> wait();
+  boost::asio::awaitable<AuthenticatedSender> wait();
 
  private:
   /// A sender that has not shown it yet.
-  struct Guest {
+  struct PendingSender {
     boost::asio::ip::tcp::socket socket;
     std::chrono::steady_clock::time_point until;
     std::array<std::byte, kImageGreetingBytes> said{};
@@ -51,12 +51,12 @@ class ImageHandshakes {
   };
   /// Takes a connection. False when the kernel gives no more sockets now.
   bool let_in();
-  std::optional<Known> hear();
+  std::optional<AuthenticatedSender> next_authenticated();
   boost::asio::awaitable<void> next_event();
 
   boost::asio::ip::tcp::acceptor& acceptor_;
   const std::string token_;
-  std::list<Guest> guests_;  // in the order in which they came
+  std::list<PendingSender> guests_;  // in the order in which they came
 };
 
 }  // namespace cardswap::criu

@@ -99,18 +99,19 @@ asio::awaitable<void> ProcessArrival::resume(ProcessId root, const ImageManifest
   std::optional<Error> failed;
   resuming_ = true;
   try {
-    if (!needs_.hooks.after_restore) throw Error(Code::refused, "nothing here knows its driver");
+    if (!needs_.callbacks.after_restore)
+      throw Error(Code::refused, "nothing here knows its driver");
     RestoredTree tree{root, manifest.saved_by_driver, needs_.gpus};
-    co_await needs_.hooks.after_restore(std::move(tree));
+    co_await needs_.callbacks.after_restore(std::move(tree));
   } catch (const Error& error) {
     failed = error;
   }
   if (!failed && closed_) failed = Error(Code::cancelled, "the reservation ended meanwhile");
-  if (failed && needs_.hooks.before_kill) co_await needs_.hooks.before_kill(root);
+  if (failed && needs_.callbacks.before_kill) co_await needs_.callbacks.before_kill(root);
   resuming_ = false;
   if (!failed) co_return;
   close();
-  if (needs_.hooks.ended) needs_.hooks.ended(root);
+  if (needs_.callbacks.ended) needs_.callbacks.ended(root);
   throw Error(*failed);
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/criu/hooks.h"
+#include "agent/criu/callbacks.h"
 #include "agent/criu/image_stream.h"
 #include "agent/criu/init_program.h"
 #include "migrator/base/descriptor.h"
@@ -28,7 +28,7 @@ class ProcessArrival {
     std::filesystem::path log;        ///< of the job
     std::filesystem::path status;     ///< where its exit status will be
     std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here, for its driver
-    Callbacks hooks;
+    Callbacks callbacks;
   };
   /// Listens. Throws Error{io}.
   ProcessArrival(boost::asio::io_context& context, Needs needs);

@@ -40,10 +40,10 @@ std::vector<std::string> names_of(const std::filesystem::path& log, const Proces
 }  // namespace
 
 ProcessDeparture::ProcessDeparture(asio::io_context& context, std::string criu,
-                                   std::filesystem::path job_dir, Callbacks hooks)
+                                   std::filesystem::path job_dir, Callbacks callbacks)
     : criu_(std::move(criu)),
       job_dir_(std::move(job_dir)),
-      hooks_(std::move(hooks)),
+      callbacks_(std::move(callbacks)),
       sender_(context) {}
 
 asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint place, ProcessId trainer,
@@ -75,9 +75,9 @@ asio::awaitable<void> ProcessDeparture::dump(ProcessId root, std::uint64_t socke
   manifest_ = {};
   manifest_.socket = fmt::format("socket:[{}]", socket_inode);
   manifest_.logs = names_of(job_log, root);
-  if (hooks_.before_dump) {
+  if (callbacks_.before_dump) {
     const auto begin = std::chrono::steady_clock::now();
-    manifest_.saved_by_driver = co_await hooks_.before_dump(root);
+    manifest_.saved_by_driver = co_await callbacks_.before_dump(root);
     if (!manifest_.saved_by_driver.empty()) {
       driver_suspend_ms_ = ms_since(begin);
     }

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "agent/criu/hooks.h"
+#include "agent/criu/callbacks.h"
 #include "agent/criu/image_dir.h"
 #include "agent/criu/image_stream.h"
 #include "agent/process/process.h"
@@ -30,7 +30,7 @@ class ProcessDeparture {
   };
 
   ProcessDeparture(boost::asio::io_context& context, std::string criu,
-                   std::filesystem::path job_dir, Callbacks hooks);
+                   std::filesystem::path job_dir, Callbacks callbacks);
 
   /// Does all that can be done while the job runs: connects to the target, starts the keeper for
   /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.
@@ -53,7 +53,7 @@ class ProcessDeparture {
  private:
   std::string criu_;
   std::filesystem::path job_dir_;
-  Callbacks hooks_;
+  Callbacks callbacks_;
   ImageSender sender_;
   ProcessId keeper_;
   std::optional<ImageDir> images_;

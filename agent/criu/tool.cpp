@@ -145,8 +145,8 @@ asio::awaitable<Tool> probe_tool(Config config) {
   std::optional<Tool> best;
   for (const auto& path : tools_to_try(config)) {
     auto tool = co_await probe_one(path, config.data_dir);
-    if (tool.usable() && tool.network_fault.empty()) co_return tool;
-    if (!best || (tool.usable() && !best->usable())) best = std::move(tool);
+    if (tool.is_usable() && tool.network_fault.empty()) co_return tool;
+    if (!best || (tool.is_usable() && !best->is_usable())) best = std::move(tool);
   }
   if (best) co_return std::move(*best);
   co_return Tool{"", "", fmt::format("there is no CRIU here ({})", kHowToGetIt)};

@@ -16,7 +16,7 @@ struct Tool {
   std::string problem;  ///< why no process can leave or arrive here; empty: it can
   /// Why no process that has a TCP or UDP socket can leave, be it connected or not; empty: it can.
   std::string network_fault = {};
-  [[nodiscard]] bool usable() const { return !path.empty() && problem.empty(); }
+  [[nodiscard]] bool is_usable() const { return !path.empty() && problem.empty(); }
 };
 
 /// The programs to try: --criu alone where it is given; else CARDSWAP_CRIU, the prefix that

@@ -42,7 +42,7 @@ asio::awaitable<ApiAnswer> devices(HostContext parts, ApiRequest) {
         {"reserved_bytes", device.reserved_bytes},
         {"jobs", names},
         {"cordoned", cordon.has_value()},
-        {"unhealthy", !parts.health.usable(device.name)},
+        {"unhealthy", !parts.health.is_usable(device.name)},
         {"cordon_reason", text_or_null(cordon ? cordon->reason : "")}});
   }
   co_await parts.criu.look();

@@ -21,7 +21,7 @@ const Migration* migration_of(const Instance& instance, const Migrations& migrat
 
 EffectiveState effective_state_of(const Instance& instance, const Migrations& migrations,
                                   const Reservations& reservations) {
-  if (!instance.live()) return {};
+  if (!instance.is_live()) return {};
   const auto& job = instance.job();
   const auto* m = migration_of(instance, migrations);
   const auto* r = reservations.of(instance);
@@ -56,7 +56,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
             fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
                         r->doubt.empty() ? "" : ": " + r->doubt, r->migration)};
   }
-  if (r != nullptr && r->granted() && r->side.record().notice_pending) {
+  if (r != nullptr && r->is_granted() && r->side.record().notice_pending) {
     if (r->copy == LowerCopy::frozen) {
       return {{},
               fmt::format("its copy at {} stands for good: `cardswap stop {}` there", r->from,
@@ -80,7 +80,7 @@ void check_stop(const Instance& instance, const Migrations& migrations,
                             r->migration),
                 "`cardswap cancel " + r->migration + "` here or at its source gives it up");
   }
-  if (instance.live() && migrations.has_lost_the_record_of(job)) {
+  if (instance.is_live() && migrations.has_lost_the_record_of(job)) {
     throw Error(Code::conflict,
                 fmt::format("job {} stands for migration {}, whose record was damaged and is set "
                             "aside: this may be its only good copy",
@@ -88,7 +88,7 @@ void check_stop(const Instance& instance, const Migrations& migrations,
                 what_to_do_without_the_record(job));
   }
   const auto* m = migration_of(instance, migrations);
-  if (m == nullptr || !instance.live()) return;
+  if (m == nullptr || !instance.is_live()) return;
   if (m->state() != State::committed && m->state() != State::resumed &&
       m->state() != State::in_doubt) {
     return;
@@ -119,11 +119,11 @@ bool may_restart(const Instance& instance, const Migrations& migrations,
 
 std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
   for (const auto& job : jobs.all()) {
-    if (job.live() && job.newer_epoch != 0) {
+    if (job.is_live() && job.newer_epoch != 0) {
       return fmt::format("job {}: a copy that epoch {} has superseded stands here", job.name(),
                          job.newer_epoch);
     }
-    if (job.live() && migrations.has_lost_the_record_of(job)) {
+    if (job.is_live() && migrations.has_lost_the_record_of(job)) {
       return fmt::format("job {} may run elsewhere: the record of its migration {} was damaged",
                          job.name(), job.migration);
     }

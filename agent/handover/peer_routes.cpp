@@ -48,7 +48,7 @@ asio::awaitable<ApiAnswer> state(Parts parts, ApiRequest request) {
   auto& reservations = parts.reservations;
   const auto id = id_of(request);
   (void)reservations.at(id, request.caller);
-  reservations.heard(id);
+  reservations.note_contact(id);
   const auto after = static_cast<std::uint64_t>(request.query_or("after", 0));
   const auto wait = std::clamp<std::int64_t>(request.query_or("wait_ms", 0), 0, 5'000);
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(wait);

@@ -51,7 +51,7 @@ bool IncidentList::trusted(std::string_view device) const {
   });
 }
 
-bool IncidentList::usable(std::string_view device) const {
+bool IncidentList::is_usable(std::string_view device) const {
   return std::ranges::none_of(all_, [&](const Incident& incident) {
     const bool here = incident.device == device || drains(incident);
     return here && incident.verdict.action >= Action::cordon;

@@ -50,7 +50,7 @@ void KernelLogSource::start(TaskGroup& tasks) {
   };
   events.state = [this](std::string state) { journalled_.set_source("kernel_log", state); };
   events.place = [this](LogCursor place) {
-    if (reader_.settled()) place_ = std::move(place);
+    if (reader_.is_idle()) place_ = std::move(place);
   };
   events.caught_up = [this] {
     for (const auto& fault : std::exchange(held_, {})) report(fault);

@@ -49,7 +49,7 @@ class KernelReader {
   [[nodiscard]] KernelNews read(std::string_view line, Ms now, const Since& since);
   [[nodiscard]] KernelNews read(std::string_view line, Ms now) { return read(line, now, Since()); }
   /// Whether the reader may stop here: no message or record is half read.
-  [[nodiscard]] bool settled() const { return !exporting_ && !parser_.is_mid_message(); }
+  [[nodiscard]] bool is_idle() const { return !exporting_ && !parser_.is_mid_message(); }
 
  private:
   [[nodiscard]] bool too_old(const KernelRecord& record, const Since& since) const;

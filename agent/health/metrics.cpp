@@ -22,7 +22,7 @@ void incidents(Exposition& out, const DecisionEngine& engine) {
   out.family("cardswap_health_device_usable", Type::gauge,
              "1 when health lets jobs on the device.");
   for (const auto& device : engine.devices()) {
-    out.sample(engine.incidents().usable(device.name) ? 1 : 0, {{"device", device.name}});
+    out.sample(engine.incidents().is_usable(device.name) ? 1 : 0, {{"device", device.name}});
   }
 }
 

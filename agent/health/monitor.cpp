@@ -50,19 +50,19 @@ void warn_of_strangers(const Config& config, const Policy& policy) {
 }  // namespace
 
 Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
-                 Migrations& migrations, Callbacks hooks)
+                 Migrations& migrations, Callbacks callbacks)
     : tasks_(tasks),
       config_(config),
       jobs_(jobs),
       migrations_(migrations),
-      cordon_(std::move(hooks.cordon)),
+      cordon_(std::move(callbacks.cordon)),
       journalled_(context, config.data_dir / "journal.db", policy_of(config),
                   names_of(config, policy_of(config))),
       nvml_(context, config, journalled_),
       kernel_log_(context, config, journalled_, counts_),
       probes_(context, tasks, journalled_),
       webhooks_(context, config, journalled_, counts_),
-      mover_(context, tasks, config, jobs, migrations, std::move(hooks.peers), journalled_,
+      mover_(context, tasks, config, jobs, migrations, std::move(callbacks.peers), journalled_,
              counts_) {
   warn_of_strangers(config, engine().policy());
 }
@@ -144,7 +144,7 @@ std::vector<HostJob> Monitor::host_jobs() {
   std::vector<HostJob> list;
   for (const auto* instance : jobs_.instances()) {
     const auto& job = instance->job();
-    if (!instance->live() || job.standby || job.superseded) continue;
+    if (!instance->is_live() || job.standby || job.superseded) continue;
     HostJob known{job.name(), job.uid(), instance->device, instance->process.pid, 0, {}};
     if (!instance->came_from.empty()) known.arrived = instance->started_at_ms;
     if (!instance->attached || instance->state_bytes == 0) {

@@ -36,7 +36,7 @@ class Monitor {
  public:
   /// Reads the policy. Throws Error{bad_request} naming its line.
   Monitor(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
-          Migrations& migrations, Callbacks hooks);
+          Migrations& migrations, Callbacks callbacks);
 
   void start();
   /// Reads the policy's file again. If it is wrong, logs that in an event and keeps the policy that
@@ -63,8 +63,8 @@ class Monitor {
   [[nodiscard]] Ms now() const { return journalled_.now(); }
   /// Notified when there are new events.
   Signal& changed() { return journalled_.changed(); }
-  [[nodiscard]] bool usable(std::string_view device) const {
-    return engine().incidents().usable(device);
+  [[nodiscard]] bool is_usable(std::string_view device) const {
+    return engine().incidents().is_usable(device);
   }
 
  private:

@@ -31,7 +31,7 @@ json::array devices_json(const DecisionEngine& engine) {
     devices.push_back(json::object{{"device", device.name},
                                    {"uuid", device.uuid},
                                    {"pci", device.pci},
-                                   {"usable", engine.incidents().usable(device.name)},
+                                   {"usable", engine.incidents().is_usable(device.name)},
                                    {"trusted", engine.incidents().trusted(device.name)}});
   }
   return devices;

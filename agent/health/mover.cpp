@@ -84,7 +84,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   wanted.avoid = avoided_.of(move.job_uid);
   auto devices = co_await ask_peers(context_, tasks_, std::move(peers), std::move(only));
   for (auto& device : devices) {
-    if (device.host == own && !journalled_.engine().incidents().usable(device.name))
+    if (device.host == own && !journalled_.engine().incidents().is_usable(device.name))
       device.unhealthy = true;
   }
   const auto placed = place(std::span(&wanted, 1), devices);
@@ -173,7 +173,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
     }
     moved = co_await migrate(move, std::move(choice.target));
   } catch (const std::exception&) {
-    if (tasks_.stopping()) throw;  // the next agent finds out what became of it
+    if (tasks_.is_stopping()) throw;  // the next agent finds out what became of it
     failure = error_of(std::current_exception()).what();
   }
   if (!failure.empty()) emit_event(move, move.dry_run ? "would_fail" : "move_failed", failure);
@@ -188,7 +188,7 @@ void Mover::forget_avoided() {
   avoided_.keep_only([this](const std::string& uid, std::uint64_t id) {
     const auto is_it = [&](const Incident& incident) { return incident.id == id; };
     const auto is_its = [&](const Instance* instance) {
-      return instance->live() && instance->job().uid() == uid;
+      return instance->is_live() && instance->job().uid() == uid;
     };
     return std::ranges::any_of(journalled_.engine().incidents(), is_it) &&
            std::ranges::any_of(jobs_.instances(), is_its);

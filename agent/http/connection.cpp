@@ -193,8 +193,8 @@ class PlainConnection final : public Connection {
 
   asio::awaitable<Answer> exchange(Request request, Deadline deadline, bool keep) override {
     stream_.expires_at(deadline);
-    kept_ = keep;
-    co_return co_await exchange_over(stream_, endpoint_, request, kept_);
+    is_reusable_ = keep;
+    co_return co_await exchange_over(stream_, endpoint_, request, is_reusable_);
   }
 
  private:
@@ -244,9 +244,9 @@ class SecureConnection final : public Connection {
 
   asio::awaitable<Answer> exchange(Request request, Deadline deadline, bool keep) override {
     stream_.next_layer().expires_at(deadline);
-    kept_ = keep;
+    is_reusable_ = keep;
     show_token(bearer_, request);
-    co_return co_await exchange_over(stream_, endpoint_, request, kept_);
+    co_return co_await exchange_over(stream_, endpoint_, request, is_reusable_);
   }
 
   /// Certificates or revocations that were read anew count for the next call.

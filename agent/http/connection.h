@@ -28,13 +28,13 @@ class Connection {
   [[nodiscard]] virtual boost::asio::awaitable<Answer> exchange(Request request, Deadline deadline,
                                                                 bool keep) = 0;
   /// Whether another call may go over it.
-  [[nodiscard]] bool kept() const { return kept_; }
+  [[nodiscard]] bool is_reusable() const { return is_reusable_; }
   /// Whether what proved the other side then, and this one to it, still would.
   [[nodiscard]] virtual bool still_proven() const { return true; }
 
  protected:
   Connection() = default;
-  bool kept_ = false;
+  bool is_reusable_ = false;
 };
 
 /// One call over the unix socket of an agent.

@@ -49,7 +49,7 @@ asio::awaitable<boost::json::value> ConnectionPool::call(Endpoint endpoint, Requ
     connection = co_await Connection::open(endpoint, request, deadline);
     answer = co_await connection->exchange(request, deadline, true);
   }
-  if (connection->kept()) keep(name, std::move(connection));
+  if (connection->is_reusable()) keep(name, std::move(connection));
   if (answer->status >= 400) throw error_of(endpoint, *answer);
   co_return std::move(answer->body);
 }

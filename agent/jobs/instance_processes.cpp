@@ -55,7 +55,7 @@ bool take_exit_status(Instance& instance) {
 std::vector<pid_t> left_of(const JobTable& table, const std::string& name) {
   std::vector<pid_t> found;
   for (const auto* instance : table.instances()) {
-    if (instance->name() != name || instance->live()) continue;
+    if (instance->name() != name || instance->is_live()) continue;
     for (const auto& process : members_of(family_of(*instance))) found.push_back(process.pid);
   }
   return found;

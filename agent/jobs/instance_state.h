@@ -35,7 +35,7 @@ constexpr InstanceState last_of(InstanceState) { return InstanceState::lost; }
 }
 
 /// Whether a process in that state is there, or is about to be.
-[[nodiscard]] constexpr bool is_live(InstanceState state) {
+[[nodiscard]] constexpr bool is_live_state(InstanceState state) {
   return state == InstanceState::starting || state == InstanceState::running ||
          state == InstanceState::standby;
 }

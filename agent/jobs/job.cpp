@@ -4,11 +4,11 @@
 
 namespace cardswap {
 
-bool Job::live() const { return std::ranges::any_of(instances, &Instance::live); }
+bool Job::is_live() const { return std::ranges::any_of(instances, &Instance::is_live); }
 
 std::vector<pid_t> still_alive(const Instance& instance) {
   std::vector<pid_t> found;
-  if (instance.live()) return found;
+  if (instance.is_live()) return found;
   if (is_alive(instance.process)) found.push_back(instance.process.pid);
   for (const auto& process : instance.remains) {
     if (process.pid != instance.process.pid && is_alive(process)) found.push_back(process.pid);

@@ -40,9 +40,9 @@ struct Instance {
   [[nodiscard]] Job& job() { return *job_; }
   [[nodiscard]] const Job& job() const { return *job_; }
   [[nodiscard]] const std::string& name() const;  ///< of its job
-  [[nodiscard]] bool live() const { return is_live(state); }
+  [[nodiscard]] bool is_live() const { return is_live_state(state); }
   /// Whether its program does not run yet: it has no process that is known.
-  [[nodiscard]] bool is_being_started() const { return live() && process.pid == 0; }
+  [[nodiscard]] bool is_being_started() const { return is_live() && process.pid == 0; }
 
   std::string id;          ///< of this process here; random
   std::uint32_t rank = 0;  ///< among the job's processes, on all hosts
@@ -76,7 +76,7 @@ struct Instance {
   std::vector<ProcessId> remains;  ///< its processes that were found after it was over
   std::uint64_t saved_step = 0;    ///< the step that is on disk
   bool oversize_reported = false;  ///< reported an impossible size, and an operator was told
-  bool told = false;               ///< its runtime has reported what it tracks
+  bool reported = false;           ///< its runtime has reported what it tracks
   std::vector<channel::Obstacle> obstacles;  ///< to moving it, as its runtime reports them
 
  private:
@@ -108,7 +108,7 @@ struct Job {
   [[nodiscard]] const std::string& name() const { return spec.name; }
   [[nodiscard]] const std::string& uid() const { return spec.uid; }
   /// Whether one of its processes is live.
-  [[nodiscard]] bool live() const;
+  [[nodiscard]] bool is_live() const;
   /// The instance of its lowest rank here.
   [[nodiscard]] Instance& first() { return instances.front(); }
   [[nodiscard]] const Instance& first() const { return instances.front(); }

@@ -71,7 +71,7 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
                                .standby = job.standby,
                                .restart = job.spec.restart,
                                .restarts = job.restarts,
-                               .agent_stops = tasks_.stopping(),
+                               .agent_stops = tasks_.is_stopping(),
                                .may_restart = wants_restart && ownership().may_restart(instance)});
   if (next == AfterEnd::drops_standby) {
     drop_standby(instance);
@@ -87,7 +87,7 @@ std::optional<BeforeRestart> JobEnds::settle(Instance& instance) {
   try {
     table_.save(job);
     std::error_code absent;
-    if (!instance.live()) std::filesystem::remove(status_file(instance), absent);
+    if (!instance.is_live()) std::filesystem::remove(status_file(instance), absent);
   } catch (const Error& disk) {  // and its status is kept
     spdlog::error("job {} is {}: {}", job.name(), to_string(instance.state), disk.what());
   }

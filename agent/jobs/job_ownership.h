@@ -13,7 +13,7 @@ class JobOwnership {
   [[nodiscard]] virtual EffectiveState effective_state_of(const Instance& instance) const = 0;
   /// Throws Error{conflict} if the end of this process now could be the end of the only good copy.
   virtual void check_stop(const Instance& instance) const = 0;
-  /// Told before a live process is asked to end: what makes it stand is to let it hear that.
+  /// Lets a live process that stands go on to hear that it is asked to end.
   virtual void on_stop(const Instance& instance) = 0;
   /// Whether a process that failed may be started again here: not if it may run elsewhere.
   [[nodiscard]] virtual bool may_restart(const Instance& instance) const = 0;

@@ -55,11 +55,11 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
     auto& instance = *one;
     const auto& job = instance.job();
     const bool lives_on = marked.contains(instance.token) || is_alive(instance.process);
-    const bool left_over = job.standby && instance.live() && !keep(instance);
+    const bool left_over = job.standby && instance.is_live() && !keep(instance);
     if (left_over) {
       for (const auto& process : members_of(family_of(instance))) signal_process(process, SIGKILL);
       tasks_.spawn("watch " + job.name(), watch(instance.id));
-    } else if (instance.live()) {
+    } else if (instance.is_live()) {
       if (job.newer_epoch != 0) reapply_fence(job);
       const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process);
       const bool told = read_exit_status(status_file(instance)).has_value();
@@ -203,7 +203,7 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
                    instance->job().restarts, kRestartsMax);
     }
   } catch (...) {
-    if (tasks_.stopping()) throw;  // the next agent finds that it was to start
+    if (tasks_.is_stopping()) throw;  // the next agent finds that it was to start
     const auto error = error_of(std::current_exception());
     auto* instance = table_.by_instance(id);
     if (instance == nullptr) co_return;
@@ -220,7 +220,7 @@ asio::awaitable<void> JobProcesses::run_again(std::string id, BeforeRestart befo
 asio::awaitable<std::vector<pid_t>> JobProcesses::stop(std::string id, milliseconds grace) {
   auto* instance = table_.by_instance(id);
   if (instance == nullptr) co_return std::vector<pid_t>{};
-  if (instance->live()) {
+  if (instance->is_live()) {
     auto& job = instance->job();
     job.spec.restart = RestartRule::never;
     job.stop_asked = true;

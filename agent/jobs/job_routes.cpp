@@ -38,7 +38,7 @@ struct Log {
 /// The job's; where there is none of that name, that of a standby: one on its way in, else the last
 /// one that came to nothing.
 Log log_of(JobTable& jobs, const Config& config, const std::string& name) {
-  if (const auto* job = jobs.find(name)) return {job->first().log_path, !job->live()};
+  if (const auto* job = jobs.find(name)) return {job->first().log_path, !job->is_live()};
   for (const auto& job : jobs.all()) {
     if (job.name() == name && job.standby) return {job.first().log_path, false};
   }
@@ -113,7 +113,7 @@ asio::awaitable<ApiAnswer> show(Parts parts, ApiRequest request) {
 asio::awaitable<ApiAnswer> stop(Parts parts, ApiRequest request) {
   request.only({"grace_ms", "force"});
   for (const auto& one : parts.jobs.table().all()) {
-    if (one.name() != request.path.at("name") || !one.standby || !one.live()) continue;
+    if (one.name() != request.path.at("name") || !one.standby || !one.is_live()) continue;
     if (parts.jobs.table().find(one.name()) == nullptr) parts.jobs.check_stop(one);
   }
   const auto& job = job_at(parts, request);
@@ -143,7 +143,7 @@ asio::awaitable<ApiAnswer> forget(Parts parts, ApiRequest request) {
   const auto& job = job_at(parts, request);
   const auto name = job.name();
   const auto state = to_string(job.first().state);
-  if (job.live()) {
+  if (job.is_live()) {
     throw Error(Code::conflict, fmt::format("job {} is {}", name, state), "stop it first");
   }
   if (const auto left = left_of(parts.jobs.table(), name); !left.empty()) {

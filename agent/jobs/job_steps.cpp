@@ -28,7 +28,8 @@ asio::awaitable<void> save_steps(JobTable& table, const JobEnds& ends) {
     if (std::ranges::any_of(all, stands)) continue;
     // The one after the last, so that each has its turn.
     const auto changed = [](const Instance* instance) {
-      return instance->live() && !instance->job().standby && instance->step != instance->saved_step;
+      return instance->is_live() && !instance->job().standby &&
+             instance->step != instance->saved_step;
     };
     auto next = std::ranges::find(all, last, [](const Instance* instance) { return instance->id; });
     if (next != all.end()) next = std::find_if(std::next(next), all.end(), changed);

@@ -66,7 +66,7 @@ void JobTable::promote(Job& job, std::uint64_t epoch) {
     // One that lives and is not what moves is another job: nobody may make it disappear.
     const bool source =
         job.uid().empty() ? other.migration == job.migration : other.uid() == job.uid();
-    if (other.live() && !source) {
+    if (other.is_live() && !source) {
       spdlog::error("two jobs of the name {} run here: migration {} has brought one", job.name(),
                     job.migration);
       continue;
@@ -85,7 +85,7 @@ void JobTable::promote(Job& job, std::uint64_t epoch) {
 void JobTable::forget(const std::string& name) {
   std::vector<std::filesystem::path> logs;
   for (auto job = jobs_.begin(); job != jobs_.end();) {
-    if (job->name() == name && !job->live()) {
+    if (job->name() == name && !job->is_live()) {
       journal_.remove(Journal::Kind::job, job->id);
       for (const auto& instance : job->instances) logs.emplace_back(instance.log_path);
       job = jobs_.erase(job);
@@ -139,7 +139,8 @@ Instance& JobTable::at(const std::string& id) {
 
 Instance* JobTable::by_token(const std::string& name, const std::string& token) {
   for (auto* instance : instances()) {
-    if (instance->name() == name && instance->token == token && instance->live()) return instance;
+    if (instance->name() == name && instance->token == token && instance->is_live())
+      return instance;
   }
   return nullptr;
 }

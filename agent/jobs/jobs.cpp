@@ -22,7 +22,7 @@ Jobs::Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Jo
 asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
   (void)devices_.at(on);
   if (auto* old = table_.find(spec.name)) {
-    if (old->live()) {
+    if (old->is_live()) {
       throw Error(Code::conflict,
                   fmt::format("job {} runs already on {}", spec.name, old->first().device),
                   "choose another --name, or `cardswap stop " + spec.name + "` first");
@@ -36,7 +36,7 @@ asio::awaitable<std::string> Jobs::start_primary(JobSpec spec, std::string on) {
     table_.forget(spec.name);
   }
   for (const auto& job : std::as_const(table_).all()) {
-    if (job.name() != spec.name || !job.standby || !job.live()) continue;
+    if (job.name() != spec.name || !job.standby || !job.is_live()) continue;
     throw Error(Code::conflict,
                 fmt::format("a job {} is on its way here (migration {})", spec.name, job.migration),
                 "choose another --name, or wait for that migration");

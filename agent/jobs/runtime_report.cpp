@@ -24,7 +24,7 @@ std::string note_sizes(Instance& instance, const channel::Tracked& told,
   instance.replayed_bytes = std::min(told.replayed_bytes, instance.state_bytes);
   instance.update_bytes = std::min(told.update_bytes, kBytesMax);
   instance.relocatable_bytes = std::min(told.relocatable_bytes, instance.state_bytes);
-  instance.told = true;
+  instance.reported = true;
   instance.obstacles = told.obstacles;
   if (told.state_bytes <= device_bytes || std::exchange(instance.oversize_reported, true))
     return {};

@@ -103,7 +103,7 @@ json::object to_json(const Instance& instance) {
           {"arrive", to_string(job.spec.arrive)},
           {"argv", json_of(job.spec.argv)},
           {"cwd", job.spec.cwd},
-          {"pid", instance.live() ? known(instance.process.pid) : json::value(nullptr)},
+          {"pid", instance.is_live() ? known(instance.process.pid) : json::value(nullptr)},
           {"still_alive", to_array(still_alive(instance))},
           {"epoch", job.epoch},
           {"newer_epoch", known(job.newer_epoch)},

@@ -49,9 +49,9 @@ void job_metrics(Exposition& out, const MetricSources& from) {
     const auto& job = instance->job();
     if (job.superseded) continue;
     ++by_state[state_word(instance->state, from.jobs.effective_state_of(*instance).kind)];
-    if (instance->live() && job.newer_epoch != 0) ++superseded;
+    if (instance->is_live() && job.newer_epoch != 0) ++superseded;
     // A standby may stand beside the job that it replaces, under the same name.
-    if (instance->live() && !job.standby && names.insert(job.name()).second) {
+    if (instance->is_live() && !job.standby && names.insert(job.name()).second) {
       live.push_back(instance);
     }
   }

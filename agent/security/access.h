@@ -42,7 +42,7 @@ struct Caller {
   [[nodiscard]] static Caller owns(std::string name) {
     return {.name = std::move(name), .role = {}, .owner = true};
   }
-  [[nodiscard]] bool known() const { return owner || role.has_value(); }
+  [[nodiscard]] bool is_known() const { return owner || role.has_value(); }
   [[nodiscard]] bool may(ApiRole needed) const;
   /// Whether its certificate is one for `host`: "*.example.org" is for each name with one more
   /// part.

@@ -24,7 +24,7 @@ class DigestJob {
   DigestJob(std::vector<MemoryRange> chunks, Fence after, unsigned threads,
             std::function<void()> wake);
 
-  [[nodiscard]] bool done() const { return finished_threads_ == thread_count_; }
+  [[nodiscard]] bool is_done() const { return finished_threads_ == thread_count_; }
   /// How many chunks, from the first on, are digested by now. The owner's thread.
   [[nodiscard]] std::size_t ready();
   /// The digest of a chunk below ready().

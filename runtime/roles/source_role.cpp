@@ -148,7 +148,7 @@ void SourceRole::on_rehearsed() {
 }
 
 void SourceRole::on_parked() {
-  if (const auto word = context_.lateness.stands()) context_.send(*word);
+  if (const auto word = context_.lateness.on_parked()) context_.send(*word);
   std::string migration;
   bool by_criu = false;
   std::shared_ptr<const StateView> before;

@@ -18,7 +18,7 @@ void TrainerRole::stop() {
     source = source_.take_engine();
     target = standby_.take_engine();
   }
-  if (const auto word = context_.lateness.last_word()) context_.send(*word);
+  if (const auto word = context_.lateness.final_report()) context_.send(*word);
 }
 
 void TrainerRole::enter_standby(const channel::Welcome& welcome) {
@@ -32,7 +32,7 @@ void TrainerRole::tell_lateness() {
 }
 
 void TrainerRole::describe(channel::Hello& hello) {
-  context_.lateness.tell_again();  // to an agent that may be a new one
+  context_.lateness.repeat_report();  // to an agent that may be a new one
   const MutexLock lock(context_.mutex);
   const auto& side = context_.side();
   hello.migration = side.migration();
@@ -40,7 +40,7 @@ void TrainerRole::describe(channel::Hello& hello) {
   hello.frozen = is_held(side.state()) && context_.gate.is_parked();
 }
 
-TrainerRole::Asked TrainerRole::hear(const channel::Message& message) {
+TrainerRole::Asked TrainerRole::apply(const channel::Message& message) {
   const MutexLock lock(context_.mutex);
   source_.assert_held();
   standby_.assert_held();
@@ -75,7 +75,7 @@ void TrainerRole::handle(const channel::Message& message) {
     if (const auto last = context_.lateness.begin(time->migration)) context_.send(*last);
     return;
   }
-  auto asked = hear(message);
+  auto asked = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.end_migration(release->migration);
   }
@@ -114,7 +114,7 @@ void TrainerRole::handle(const channel::Message& message) {
       break;
     case TrainerAction::none:
     case TrainerAction::look:
-    case TrainerAction::park:    // done by hear()
+    case TrainerAction::park:    // done by apply()
     case TrainerAction::unpark:  // and four that no agent's word asks for
     case TrainerAction::step_once:
     case TrainerAction::report:

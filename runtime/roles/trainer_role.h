@@ -68,7 +68,7 @@ class TrainerRole {
     std::unique_ptr<Target> target;
   };
   /// Tells a word to the side, and each role what it is to know at the same moment.
-  Asked hear(const channel::Message& message);
+  Asked apply(const channel::Message& message);
   void hold(const VerifiedState& state);
   void refuse(const channel::Message& message, const std::string& migration) const;
 

@@ -85,7 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   transfer.timeline.add(sample_of(transfer.stats));
-  expect_readable(to_journal(job), [](const auto& record) { return Job(record).live(); });
+  expect_readable(to_journal(job), [](const auto& record) { return Job(record).is_live(); });
   expect_readable(journal_record(m),
                   [](const auto& record) { return migration_from_journal(record); });
   return 0;

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <list>
 
-#include "tests/integration/place_host.h"
+#include "tests/integration/reservation_host.h"
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/liar.h"
@@ -115,7 +115,7 @@ TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {
   const TempDir dir;
   Liar liar(seed());
   ScriptedPeer peer([&](const ScriptedPeer::Asked&) { return liar.as_source(); });
-  PlaceHost target(dir.path());
+  ReservationHost target(dir.path());
   for (std::size_t i = 0; i < kHeld; ++i) {
     ASSERT_NO_FATAL_FAILURE(target.hold(fmt::format("m-{:08x}", i), peer.address()));
   }
@@ -141,8 +141,8 @@ TEST(HostilePeers, AsSourcesDecideNothingByWhatIsNoDecision) {
 TEST(HostilePeers, AsSourcesHoldNoPlaceWhoseStandbyDoesNotPark) {
   const TempDir patient_dir;
   const TempDir strict_dir;
-  PlaceHost patient(patient_dir.path());
-  PlaceHost strict(strict_dir.path(), 1s);
+  ReservationHost patient(patient_dir.path());
+  ReservationHost strict(strict_dir.path(), 1s);
   ASSERT_NO_FATAL_FAILURE(patient.reserve("m-0123456789abcdef", "127.0.0.1:7070"));
   ASSERT_NO_FATAL_FAILURE(strict.reserve("m-0123456789abcdef", "127.0.0.1:7070"));
   EXPECT_TRUE(within(10s, [&] {

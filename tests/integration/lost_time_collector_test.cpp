@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "agent/jobs/jobs.h"
 #include "tests/support/process.h"
 #include "tests/support/scripted_peer.h"
 #include "tests/support/temp_dir.h"
@@ -21,11 +22,12 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
     Migration made;
     made.id = "m-1";
     made.side = handover::SourceSide({handover::State::completed, 2, 1});
-    made.first().instance = "i-1";
-    made.first().to = peer_.at("cpu:0");
-    made.first().lost_time.told = true;
+    made.only().instance = "i-1";
+    made.only().to = peer_.at("cpu:0");
+    made.only().lost_time.has_report = true;
     m_ = &list_.add(std::move(made));
-    collector_.emplace(parts_, list_, targets_, book_, static_cast<RunningMigration&>(*this), *m_);
+    collector_.emplace(handover_, list_, targets_, book_, static_cast<RunningMigration&>(*this),
+                       *m_);
   }
   ~LostTimeCollectorTest() override {
     tasks_.stop();
@@ -50,11 +52,14 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
   TaskGroup tasks_{context_};
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
-  Jobs jobs_{context_, tasks_, config_, journal_};
-  RuntimeHub hub_{context_, tasks_, jobs_, {}};
+  EventSink events_;
+  Jobs jobs_{context_, tasks_, config_, journal_, events_};
+  RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate gate_{context_};
-  HandoverContext parts_{context_, tasks_, config_, journal_, jobs_, hub_, criu_, gate_, {}};
+  HandoverContext handover_{
+      context_,        tasks_, config_, journal_, jobs_.table(), jobs_.processes(),
+      jobs_.devices(), hub_,   criu_,   gate_,    events_};
   MigrationList list_{context_, config_, journal_, {}};
   TargetClient targets_{tasks_};
   PredictionBook book_{dir_.path() / "predictions.json", "gpu-a"};

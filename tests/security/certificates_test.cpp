@@ -46,7 +46,7 @@ class KeptConnection {
     return finished(connection_->exchange(request, std::chrono::steady_clock::now() + 10s, true))
         .status;
   }
-  [[nodiscard]] bool kept() const { return connection_->kept(); }
+  [[nodiscard]] bool is_reusable() const { return connection_->is_reusable(); }
 
  private:
   template <class Result>
@@ -94,10 +94,10 @@ TEST(Certificate, ThatWasRevokedEndsTheLinesThatAreKept) {
   ::kill(a.agent_pid(), SIGHUP);
   ASSERT_TRUE(within(10s, [&] { return reloads(a) == 1; }));
   EXPECT_EQ(hers.start("three"), 401U);
-  EXPECT_FALSE(hers.kept());
+  EXPECT_FALSE(hers.is_reusable());
   EXPECT_THAT(a.job("three"), IsEmpty());
   EXPECT_EQ(his.start("four"), 201U) << "who is not concerned goes on";
-  EXPECT_TRUE(his.kept());
+  EXPECT_TRUE(his.is_reusable());
 }
 
 TEST(Certificate, ThatHasEndedEndsTheLinesThatAreKept) {
@@ -119,7 +119,7 @@ TEST(Certificate, ThatHasEndedEndsTheLinesThatAreKept) {
   }));
   EXPECT_EQ(status, 401U);
   EXPECT_GT(number, 1) << "it counted at first";
-  EXPECT_FALSE(line.kept());
+  EXPECT_FALSE(line.is_reusable());
 }
 
 /// The other direction: an agent's own lines to another one.

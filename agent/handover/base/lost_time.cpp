@@ -22,7 +22,7 @@ double bounded(double ms) { return std::clamp(ms, 0.0, kToldMsMax); }
 
 template <class Archive>
 void journal_fields(Archive& a, LostTime& m) {
-  a("told", m.told);
+  a("told", m.has_report);
   a("open_ms", m.open_ms);
   a("after", m.after);
   a("crossed", m.crossed);
@@ -36,7 +36,7 @@ std::string fewer_steps(std::size_t steps) {
 }
 
 std::string why_unknown(const LostTime& lost) {
-  if (lost.told && !lost.lateness.pace().is_known()) {
+  if (lost.has_report && !lost.lateness.pace().is_known()) {
     const auto steps = lost.lateness.pace().steps;
     return fmt::format("{} ordinary step{} before the request {} too few to know the job's pace",
                        steps == 0 ? "no" : std::to_string(steps), steps == 1 ? "" : "s",
@@ -48,13 +48,13 @@ std::string why_unknown(const LostTime& lost) {
 
 }  // namespace
 
-bool LostTime::hear(const channel::LateSteps& word) {
+bool LostTime::merge(const channel::LateSteps& word) {
   if (over) return false;  // it is on record: a program may say as much as it likes
-  if (told && lateness == word.lateness && open_ms == word.open_ms && after == word.after &&
+  if (has_report && lateness == word.lateness && open_ms == word.open_ms && after == word.after &&
       over == word.over) {
     return false;
   }
-  told = true;
+  has_report = true;
   lateness = word.lateness;
   open_ms = word.open_ms;
   after = std::min(word.after, kStepsAfter);
@@ -68,7 +68,7 @@ bool LostTime::hear(const channel::LateSteps& word) {
   return true;
 }
 
-bool LostTime::hear(const FirstStepsReport& word) {
+bool LostTime::merge(const FirstStepsReport& word) {
   if (over || !word.began || (crossed && first_steps.size() == word.took_ms.size() && !word.over)) {
     return false;
   }
@@ -87,7 +87,7 @@ void LostTime::end(std::string why) {
 
 std::optional<LostTimeSummary> figures_of(const LostTime& lost, double downtime_ms) {
   const auto& pace = lost.lateness.pace();
-  if (!lost.told || !pace.is_known()) return std::nullopt;
+  if (!lost.has_report || !pace.is_known()) return std::nullopt;
   auto all = lost.lateness;
   if (lost.crossed) {
     all.add_stand(lost.open_ms + downtime_ms);
@@ -119,7 +119,7 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
   to["step_ms"] = known(&LostTimeSummary::step_ms);
   to["step_spread_ms"] = known(&LostTimeSummary::spread_ms);
   to["steps_after"] = figures ? json::value(figures->steps_after) : json::value(nullptr);
-  to["lost_is_final"] = lost.over || (lost.told && !figures);
+  to["lost_is_final"] = lost.over || (lost.has_report && !figures);
   to["lost_note"] = text_or_null(figures ? lost.note : why_unknown(lost));
 }
 

@@ -23,7 +23,7 @@ struct FirstStepsReport {
 /// on, the target's of its first ones, and between them the step that crosses from one to the
 /// other. A value of the source's agent.
 struct LostTime {
-  bool told = false;                ///< by the source's runtime
+  bool has_report = false;          ///< by the source's runtime
   Lateness lateness;                ///< of the steps there
   double open_ms = 0;               ///< the one at whose end it stands, up to there
   std::uint32_t after = 0;          ///< of those, since it was let go
@@ -33,9 +33,9 @@ struct LostTime {
   std::string note;                 ///< why less is known than should be
 
   /// Takes the source's runtime's word. False: nothing new.
-  bool hear(const channel::LateSteps& word);
+  bool merge(const channel::LateSteps& word);
   /// Takes the target's agent's word. False: nothing new.
-  bool hear(const FirstStepsReport& word);
+  bool merge(const FirstStepsReport& word);
   /// Ends the hearing, because of `why`; empty: all was heard.
   void end(std::string why);
 };

@@ -45,10 +45,10 @@ void emit_gpu_state_held(const HandoverContext& parts, const Instance* source, c
 
 CriuDeparture::CriuDeparture(const HandoverContext& parts, MigrationList& list,
                              RunningMigration& run, Migration& m, Transfer& transfer)
-    : parts_(parts), list_(list), run_(run), m_(m), transfer_(transfer) {}
+    : context_(parts), list_(list), run_(run), m_(m), transfer_(transfer) {}
 
 asio::awaitable<void> CriuDeparture::prepare() {
-  const auto& source = parts_.jobs.at(transfer_.instance);
+  const auto& source = context_.jobs.at(transfer_.instance);
   const auto& standby = *transfer_.target.status;
   criu::ProcessDeparture::ImageEndpoint place;
   place.host = parse_destination(transfer_.to).host;
@@ -60,27 +60,28 @@ asio::awaitable<void> CriuDeparture::prepare() {
     throw Error(Code::refused, fmt::format("the agent of {} takes no process images", transfer_.to),
                 "run the same Cardswap release on both hosts");
   }
-  const auto& config = parts_.config;
-  departure_ = std::make_unique<criu::ProcessDeparture>(
-      parts_.context, parts_.criu.tool().path, config.job_dir(m_.spec.job), parts_.criu.hooks());
+  const auto& config = context_.config;
+  departure_ = std::make_unique<criu::ProcessDeparture>(context_.context, context_.criu.tool().path,
+                                                        config.job_dir(m_.spec.job),
+                                                        context_.criu.callbacks());
   const auto user = source.job().spec.user;
   criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(
       std::move(place), source.process, user,
       criu::handoff_socket(config, m_.id, criu::HandoffPeer::keeper).string());
   transfer_.keeper = departure_->keeper();
-  parts_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
+  context_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
 }
 
 asio::awaitable<void> CriuDeparture::depart() {
   auto& departure = *departure_;
   const auto frozen = Clock::now();
   co_await enter_phase(CriuPhase::departing);
-  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  const auto* source = context_.jobs.by_instance(transfer_.instance);
   const auto socket =
-      criu::handoff_socket(parts_.config, m_.id, criu::HandoffPeer::keeper).string();
+      criu::handoff_socket(context_.config, m_.id, criu::HandoffPeer::keeper).string();
   const auto keeper = static_cast<std::uint64_t>(transfer_.keeper.pid);
-  if (source == nullptr || !parts_.hub.send(*source, channel::Depart{m_.id, socket, keeper})) {
+  if (source == nullptr || !context_.hub.send(*source, channel::Depart{m_.id, socket, keeper})) {
     throw Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job));
   }
   const auto until = std::min(run_.deadline(), Clock::now() + time_to_read(*source, kDepartMax));
@@ -116,14 +117,14 @@ asio::awaitable<void> CriuDeparture::depart() {
 asio::awaitable<void> CriuDeparture::enter_phase(CriuPhase phase) {
   const auto name = to_string(phase);
   transfer_.stats.phase = name;
-  add_sample(m_, transfer_, parts_.jobs.by_instance(transfer_.instance));
+  add_sample(m_, transfer_, context_.jobs.by_instance(transfer_.instance));
   list_.touch(m_);
   spdlog::info("job {} migration {}: {}", m_.spec.job, m_.id, name);
   co_await run_.wait_at_failpoint(name);
 }
 
 RunningMigration::Deadline CriuDeparture::restored_until() const {
-  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  const auto* source = context_.jobs.by_instance(transfer_.instance);
   if (source == nullptr) return run_.deadline();
   return std::min(run_.deadline(), Clock::now() + time_to_read(*source, kRestoreMax));
 }
@@ -146,25 +147,25 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
   const FlagScope continuing(transfer_.continuing, list_.changed());
   std::string told;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
-    const auto* source = parts_.jobs.by_instance(transfer_.instance);
+    const auto* source = context_.jobs.by_instance(transfer_.instance);
     if (source == nullptr || (transfer_.released && transfer_.gpus_are_back)) break;
     if (const auto* next = list_.running_of(source->id); next != nullptr && next != &m_) break;
     const auto root = source->process;
-    if (!source->live()) {
-      parts_.criu.hooks().ended(root);
+    if (!source->is_live()) {
+      context_.criu.callbacks().ended(root);
       break;
     }
     cardswap::continue_stopped(root);
     auto pause = kContinueEvery;
     if (!transfer_.gpus_are_back && !is_traced(root)) {
       try {
-        co_await parts_.criu.look();
-        if (const auto held = co_await parts_.criu.hooks().undo(root)) report_held(*held);
+        co_await context_.criu.look();
+        if (const auto held = co_await context_.criu.callbacks().undo(root)) report_held(*held);
         transfer_.gpus_are_back = true;  // as far as this agent brings them
         list_.changed().notify();
         continue;
       } catch (...) {  // no descriptor or no process was left, say
-        if (parts_.tasks.stopping()) throw;
+        if (context_.tasks.is_stopping()) throw;
         const auto error = error_of(std::current_exception());
         if (std::exchange(told, error.failure()) != error.failure()) {
           spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
@@ -178,8 +179,8 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
 
 /// Whoever reads that the move was given up is not to think that the job trains.
 void CriuDeparture::report_held(const Error& why) {
-  const auto* source = parts_.jobs.by_instance(transfer_.instance);
-  emit_gpu_state_held(parts_, source, why, m_.id);
+  const auto* source = context_.jobs.by_instance(transfer_.instance);
+  emit_gpu_state_held(context_, source, why, m_.id);
   if (!m_.error) return;
   m_.error = Error(m_.error->code(), fmt::format("{}; then {}", m_.error->failure(), why.failure()),
                    why.hint());
@@ -193,7 +194,7 @@ asio::awaitable<void> CriuDeparture::end() {
   forget();
   if (transfer_.keeper.pid != 0) co_await dismiss_keeper();
   if (!is_alive(transfer_.keeper)) {
-    criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
+    criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
   }
   while (transfer_.continuing && !transfer_.gpus_are_back) {
     co_await list_.changed().wait_until(Clock::now() + seconds(1));
@@ -204,10 +205,10 @@ asio::awaitable<void> CriuDeparture::end() {
 asio::awaitable<void> CriuDeparture::dismiss_keeper() {
   const auto until = Clock::now() + kKeeperLeaves;
   while (is_alive(transfer_.keeper) && Clock::now() < until) {
-    const auto* source = parts_.jobs.by_instance(transfer_.instance);
+    const auto* source = context_.jobs.by_instance(transfer_.instance);
     if (transfer_.released || source == nullptr || source->ended_at_ms != 0) {
       ::kill(transfer_.keeper.pid, SIGTERM);
-      criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
+      criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
       co_return;
     }
     co_await list_.changed().wait_until(Clock::now() + kContinueEvery);
@@ -216,19 +217,19 @@ asio::awaitable<void> CriuDeparture::dismiss_keeper() {
 
 void CriuDeparture::kill_source_process(const Instance& source) {
   kill_tree(source.process);  // its GPUs were let go before it was dumped
-  parts_.criu.hooks().ended(source.process);
+  context_.criu.callbacks().ended(source.process);
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
   if (is_alive(transfer_.keeper)) ::kill(transfer_.keeper.pid, SIGTERM);
-  criu::remove_handoff_dir(parts_.config, m_.id, criu::HandoffPeer::keeper);
+  criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
 }
 
 void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said) {
   if (transfer_.keeper.pid == 0 || handover::is_committed(m_.state())) return;
   transfer_.lost = fmt::format("migration {} was given up, and {}", m_.id, said.failure);
-  const auto text = fmt::format("job {} on {} is lost: {}", source.name(), parts_.config.host_name,
-                                transfer_.lost);
+  const auto text = fmt::format("job {} on {} is lost: {}", source.name(),
+                                context_.config.host_name, transfer_.lost);
   spdlog::error("{}", text);
-  parts_.events.emit({"job_lost", text, source.name(), source.device, m_.id});
+  context_.events.emit({"job_lost", text, source.name(), source.device, m_.id});
   run_.fail(Error(Code::source_lost, text, said.hint));
   if (m_.error) {
     m_.error =
@@ -246,7 +247,7 @@ void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said
 asio::awaitable<void> restore_gpu_state(const HandoverContext& parts, ProcessId root) {
   co_await parts.criu.look();
   cardswap::continue_stopped(root);
-  const auto held = co_await parts.criu.hooks().undo(root);
+  const auto held = co_await parts.criu.callbacks().undo(root);
   if (!held) co_return;
   const auto all = parts.jobs.instances();
   const auto source = std::ranges::find(all, root, [](const auto* one) { return one->process; });

@@ -54,7 +54,7 @@ class CriuDeparture {
   /// Tells that the job's CUDA state did not come back.
   void report_held(const Error& why);
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   RunningMigration& run_;
   Migration& m_;

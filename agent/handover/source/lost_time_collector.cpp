@@ -34,7 +34,7 @@ Clock::duration patience(const Transfer& transfer) {
 
 void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& word) {
   auto* transfer = m_.of(source.id);
-  if (transfer == nullptr || !transfer->lost_time.hear(word)) return;
+  if (transfer == nullptr || !transfer->lost_time.merge(word)) return;
   // What is not over yet has its next record.
   if (word.over && m_.result) {
     run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
@@ -52,14 +52,14 @@ void LostTimeCollector::on_exit(const Instance& source) {
 
 bool LostTimeCollector::awaits_first_steps() const {
   return std::ranges::any_of(m_.transfers, [](const Transfer& transfer) {
-    return transfer.lost_time.told && !transfer.lost_time.over;
+    return transfer.lost_time.has_report && !transfer.lost_time.over;
   });
 }
 
 asio::awaitable<void> LostTimeCollector::hear_first_steps() {
   for (auto& transfer : m_.transfers) {
     auto& lost = transfer.lost_time;
-    if (!lost.told && !lost.over) lost.end("the job's runtime told nothing of its steps");
+    if (!lost.has_report && !lost.over) lost.end("the job's runtime told nothing of its steps");
     co_await hear_first_steps_of(transfer.instance);
     book_.learn(m_, transfer);
   }
@@ -82,14 +82,14 @@ asio::awaitable<void> LostTimeCollector::hear_first_steps_of(std::string instanc
       version = answer.status->version;
       if (!answer.status->first_steps.known) {
         lost.end(fmt::format("the agent of {} does not tell of the steps there", transfer.to));
-      } else if (lost.hear(answer.status->first_steps)) {
+      } else if (lost.merge(answer.status->first_steps)) {
         list_.touch(m_);
       }
       // Taken by force, before the grant got there: to be asked is to hear that this agent lives,
       // and only once it does not the target asks what was decided.
       waits = answer.status->message.state == handover::TargetState::verified;
     } catch (...) {
-      if (parts_.tasks.stopping()) throw;
+      if (context_.tasks.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       failure = error.failure();
       if (error.code() == Code::not_found) lost.end("the target's agent has forgotten the move");

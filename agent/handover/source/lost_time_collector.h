@@ -20,7 +20,7 @@ class LostTimeCollector {
   /// All of them outlive it.
   LostTimeCollector(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
                     PredictionBook& book, RunningMigration& run, Migration& m)
-      : parts_(parts), list_(list), targets_(targets), book_(book), run_(run), m_(m) {}
+      : context_(parts), list_(list), targets_(targets), book_(book), run_(run), m_(m) {}
 
   /// The source's runtime tells.
   void on_late_steps(const Instance& source, const channel::LateSteps& word);
@@ -35,7 +35,7 @@ class LostTimeCollector {
   /// Hears them of the process that came from `instance` here.
   asio::awaitable<void> hear_first_steps_of(std::string instance);
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   TargetClient& targets_;
   PredictionBook& book_;

@@ -32,7 +32,7 @@ constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent
 
 MigrationEnd::MigrationEnd(const HandoverContext& parts, MigrationList& list, RunningMigration& run,
                            Migration& m, Others others)
-    : parts_(parts),
+    : context_(parts),
       list_(list),
       run_(run),
       m_(m),
@@ -42,7 +42,7 @@ MigrationEnd::MigrationEnd(const HandoverContext& parts, MigrationList& list, Ru
 
 void MigrationEnd::resume() {
   for (auto& departure : departures_) {
-    auto* source = parts_.jobs.by_instance(departure.transfer().instance);
+    auto* source = context_.jobs.by_instance(departure.transfer().instance);
     if (source != nullptr) take_up(departure, *source);
   }
   if (m_.state() == State::completed && !m_.result) {  // the disk was full then
@@ -78,14 +78,14 @@ void MigrationEnd::resume() {
 void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
   if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    parts_.jobs.set_state(source, InstanceState::moved);
-    parts_.tasks.spawn("see " + m_.spec.job + " off",
-                       parts_.processes.end_moved(source.id, milliseconds(0)));
+    context_.jobs.set_state(source, InstanceState::moved);
+    context_.tasks.spawn("see " + m_.spec.job + " off",
+                         context_.processes.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);
   }
   if (handover::is_given_up(m_.state()) && source.job().epoch < m_.own_epoch()) {
     source.job().epoch = m_.own_epoch();  // taken back while the disk was full
-    parts_.jobs.save_when_possible(source.job());
+    context_.jobs.save_when_possible(source.job());
   }
   if (m_.state() == State::superseded) reapply_fence(source.job());
 }
@@ -108,7 +108,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
       }
       break;
     } catch (...) {
-      if (parts_.tasks.stopping()) throw;
+      if (context_.tasks.is_stopping()) throw;
       auto error = error_of(std::current_exception());
       if (std::exchange(told, error.failure()) != told) {
         spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
@@ -126,12 +126,12 @@ asio::awaitable<void> MigrationEnd::finish() {
   Backoff retry(kRetryFirst, kRetryMax);
   for (auto& transfer : m_.transfers) {
     transfer.target.awaited = false;
-    transfer.target.heard = Clock::now();
+    transfer.target.last_contact_at = Clock::now();
   }
   const auto is_granted = [](const Transfer& one) { return one.target.granted; };
   const auto speaks = [](const Transfer& one) { return !one.target.silent; };
   const auto is_heard = [this](const Transfer& one) {
-    return Clock::now() - one.target.heard < parts_.config.peer_silence_max;
+    return Clock::now() - one.target.last_contact_at < context_.config.peer_silence_max;
   };
   const auto goes_on = [this] {
     return handover::is_committed(m_.state()) && m_.state() != State::completed;
@@ -190,7 +190,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   // Its loop ends by itself; what does not end is ended.
   const auto grace = Clock::now() + kRetireGrace;
   const auto has_ended = [this](const Transfer& transfer) {
-    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    const auto* source = context_.jobs.by_instance(transfer.instance);
     return source == nullptr || source->ended_at_ms != 0;
   };
   while (!m_.each(has_ended)) {
@@ -198,7 +198,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
       executor_.apply(Event::trainer_stays);
       co_return;
     }
-    co_await parts_.jobs.changed().wait_until(grace);
+    co_await context_.jobs.changed().wait_until(grace);
   }
 }
 
@@ -227,7 +227,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   }
   for (auto& departure : departures_) co_await departure.end();
   m_.job_ended = std::ranges::any_of(m_.transfers, [this](const Transfer& transfer) {
-    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    const auto* source = context_.jobs.by_instance(transfer.instance);
     return source == nullptr || !is_alive(source->process);
   });
   const bool cancelled = m_.error->code() == Code::cancelled;

@@ -41,7 +41,7 @@ class MigrationEnd {
   /// Tells a target whose job was taken back, until that says that nothing steps there.
   asio::awaitable<void> notify_superseded_target();
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   RunningMigration& run_;
   Migration& m_;

@@ -74,7 +74,7 @@ void refuse_what_stands(const Job& job, const MigrationList& list) {
 
 MigrationIntake::MigrationIntake(asio::io_context& context, const Config& config, JobTable& jobs,
                                  const MigrationList& list, TargetClient& targets)
-    : context_(context), config_(config), jobs_(jobs), list_(list), targets_(targets) {}
+    : io_context_(context), config_(config), jobs_(jobs), list_(list), targets_(targets) {}
 
 Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source) const {
   const auto& job = source.job();
@@ -116,7 +116,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                 "`cardswap jobs` lists the jobs of this host");
   }
   auto& source = job->first();
-  if (!source.live()) {
+  if (!source.is_live()) {
     const bool moved = source.state == InstanceState::moved;
     throw Error(Code::conflict,
                 moved ? fmt::format("job {} moved to {}", name, source.moved_to)
@@ -142,7 +142,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
                 "does not, `cardswap logs " +
                     name + "` may say why");
   }
-  if (!source.attached || !(source.told || source.state_bytes != 0)) {
+  if (!source.attached || !(source.reported || source.state_bytes != 0)) {
     throw Error(Code::conflict,
                 source.attached ? fmt::format("job {} has not passed a step boundary yet", name)
                                 : fmt::format("job {} has no Cardswap runtime attached", name),
@@ -190,7 +190,7 @@ bool MigrationIntake::is_here(const Address& agent) const {
 
 bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instance& leaving,
                                    const Caller& caller) const {
-  const auto* identity = tls::Identity::of(context_);
+  const auto* identity = tls::Identity::of(io_context_);
   const bool is_us = caller.owner || identity == nullptr || !identity->tls() ||
                      caller.name == tls::own_name(identity->tls());
   if (!is_us || asked.spec.name != leaving.name() || asked.spec.uid != leaving.job().uid()) {
@@ -236,7 +236,7 @@ asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wan
   const auto until = Clock::now() + kAttachMax;
   while (Clock::now() < until) {
     const auto* job = jobs_.find(wanted.spec.job);
-    if (job == nullptr || !job->live()) break;
+    if (job == nullptr || !job->is_live()) break;
     const auto& source = job->first();
     if (source.attached || source.state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);

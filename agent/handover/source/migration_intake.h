@@ -48,7 +48,7 @@ class MigrationIntake {
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::awaitable<std::string> located(std::string to);
 
-  asio::io_context& context_;
+  asio::io_context& io_context_;
   const Config& config_;
   JobTable& jobs_;
   const MigrationList& list_;

@@ -19,8 +19,8 @@ constexpr std::chrono::milliseconds kWriteAgain{2000};
 }  // namespace
 
 MigrationList::MigrationList(asio::io_context& context, const Config& config, Journal& journal,
-                             Callbacks hooks)
-    : config_(config), journal_(journal), hooks_(std::move(hooks)), changed_(context) {}
+                             Callbacks callbacks)
+    : config_(config), journal_(journal), callbacks_(std::move(callbacks)), changed_(context) {}
 
 void MigrationList::load() {
   journal_.each(Journal::Kind::migration, [this](const boost::json::object& record) {
@@ -115,7 +115,8 @@ void MigrationList::touch(Migration& m) {
 void MigrationList::forget_old() {
   std::vector<std::int64_t> ended;
   for (const auto& m : migrations_) {
-    const bool needed = !handover::is_over(m.state()) || m.notice_pending() || hooks_.is_pinned(m);
+    const bool needed =
+        !handover::is_over(m.state()) || m.notice_pending() || callbacks_.is_pinned(m);
     ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
   }
   std::size_t place = 0;
@@ -128,7 +129,7 @@ void MigrationList::forget_old() {
       spdlog::warn("migration {} is not forgotten yet: {}", m->id, disk.what());
       return;
     }
-    hooks_.forgetting(*m);
+    callbacks_.forgetting(*m);
     drop_from_indices(*m);
     m = migrations_.erase(m);
     place = forgotten + 1;

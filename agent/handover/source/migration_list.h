@@ -31,7 +31,8 @@ class MigrationList {
     std::function<bool(const Migration&)> is_pinned;
     std::function<void(const Migration&)> forgetting;  ///< one that is over, before it is forgotten
   };
-  MigrationList(asio::io_context& context, const Config& config, Journal& journal, Callbacks hooks);
+  MigrationList(asio::io_context& context, const Config& config, Journal& journal,
+                Callbacks callbacks);
 
   /// Reads what a former agent left; once.
   void load();
@@ -75,7 +76,7 @@ class MigrationList {
 
   const Config& config_;
   Journal& journal_;
-  Callbacks hooks_;
+  Callbacks callbacks_;
   Signal changed_;
   std::map<std::string, Migration*> live_;  // those that are not over, by their source's instance
   std::list<Migration> migrations_;         // addresses are stable until forgotten

@@ -27,7 +27,7 @@ constexpr std::chrono::hours kLong{1};
 
 MigrationTask::MigrationTask(const HandoverContext& parts, MigrationList& list,
                              TargetClient& targets, PredictionBook& book, Migration& m)
-    : parts_(parts),
+    : context_(parts),
       list_(list),
       book_(book),
       m_(m),
@@ -40,7 +40,7 @@ MigrationTask::MigrationTask(const HandoverContext& parts, MigrationList& list,
 }
 
 void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
-  parts_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
+  context_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
 }
 
 // ---- what is said of it
@@ -80,7 +80,7 @@ asio::awaitable<void> MigrationTask::run() {
     failed = error_of(std::current_exception());
   }
   // What an agent that stops breaks off is its successor's to take up: it was not given up.
-  if (!parts_.tasks.stopping()) co_await end_.settle(std::move(failed));
+  if (!context_.tasks.is_stopping()) co_await end_.settle(std::move(failed));
 }
 
 asio::awaitable<void> MigrationTask::sync_and_freeze() {

@@ -69,7 +69,7 @@ class MigrationTask final : public RunningMigration,
   /// Waits until `is` holds of each transfer.
   asio::awaitable<void> wait_for_each(bool (*is)(const Transfer&));
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   PredictionBook& book_;
   Migration& m_;

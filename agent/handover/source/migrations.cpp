@@ -17,7 +17,7 @@ using handover::State;
 
 Migrations::Migrations(const HandoverContext& parts,
                        std::function<void(const Migration&)> forgetting)
-    : parts_(parts),
+    : context_(parts),
       list_(parts.context, parts.config, parts.journal,
             {.is_pinned = [this](const Migration& m) { return is_pinned(m); },
              .forgetting =
@@ -31,7 +31,7 @@ Migrations::Migrations(const HandoverContext& parts,
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   auto& task = tasks_[m.id];
-  if (!task) task = std::make_shared<MigrationTask>(parts_, list_, targets_, book_, m);
+  if (!task) task = std::make_shared<MigrationTask>(context_, list_, targets_, book_, m);
   return task;
 }
 
@@ -50,17 +50,17 @@ void Migrations::resume_after_restart() {
 }
 
 void Migrations::bring_gpu_states_back() {
-  for (const auto& root : parts_.criu.cuda().trees(criu::CudaIntent::Side::source)) {
+  for (const auto& root : context_.criu.cuda().trees(criu::CudaIntent::Side::source)) {
     const auto is_its = [&](const Migration& m) {
       return !handover::is_over(m.state()) &&
              std::ranges::any_of(m.transfers, [&](const Transfer& transfer) {
-               const auto* source = parts_.jobs.by_instance(transfer.instance);
+               const auto* source = context_.jobs.by_instance(transfer.instance);
                return source != nullptr && source->process == root;
              });
     };
     if (std::ranges::any_of(list_.all(), is_its)) continue;
-    parts_.tasks.spawn(fmt::format("bring the CUDA state of {} back", root.pid),
-                       restore_gpu_state(parts_, root));
+    context_.tasks.spawn(fmt::format("bring the CUDA state of {} back", root.pid),
+                         restore_gpu_state(context_, root));
   }
 }
 
@@ -75,15 +75,15 @@ Migration& Migrations::start(MigrationRequest wanted) {
   }
   auto& m = list_.add(std::move(made));
   source.job().migration = m.id;
-  parts_.jobs.save_when_possible(source.job());  // should the migration's record be lost
-  parts_.hub.send(source, channel::TimeSteps{m.id});
+  context_.jobs.save_when_possible(source.job());  // should the migration's record be lost
+  context_.hub.send(source, channel::TimeSteps{m.id});
   spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.only().from, m.spec.to);
   task_of(m)->start();
   return m;
 }
 
 asio::awaitable<json::object> Migrations::plan(MigrationRequest wanted) {
-  return plan_migration(std::move(wanted), {parts_, intake_, list_, targets_, book_});
+  return plan_migration(std::move(wanted), {context_, intake_, list_, targets_, book_});
 }
 
 void Migrations::cancel(const std::string& id) {
@@ -112,18 +112,18 @@ void Migrations::proceed(const std::string& id) {
 
 asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) {
   Pin task(task_of(at(id)));
-  co_await force_migration(std::move(task), std::move(order), parts_, targets_);
+  co_await force_migration(std::move(task), std::move(order), context_, targets_);
 }
 
 json::object Migrations::decision(const std::string& id, const std::string& state,
                                   const Caller& caller) {
   auto& m = at(id);
   const auto to = parse_destination(m.spec.to).host;
-  if (parts_.config.tls.any() && !caller.owner && !caller.is_for(to)) {
+  if (context_.config.tls.any() && !caller.owner && !caller.is_for(to)) {
     spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
                  m.spec.to);
     throw Error(Code::not_found,
-                fmt::format("there is no migration '{}' on {}", id, parts_.config.host_name),
+                fmt::format("there is no migration '{}' on {}", id, context_.config.host_name),
                 "only the agent to which it goes may ask: its certificate must be for that host");
   }
   const auto task = task_of(m);
@@ -131,8 +131,8 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
   const auto answer = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
-  const auto* source = parts_.jobs.by_instance(m.only().instance);
-  const bool stands = m.state() == State::superseded && source != nullptr && source->live();
+  const auto* source = context_.jobs.by_instance(m.only().instance);
+  const bool stands = m.state() == State::superseded && source != nullptr && source->is_live();
   // One that was outranked committed nothing: only who has the job by force is answered by that.
   return {{"decision", m.state() == State::superseded                     ? "superseded"
                        : answer.decision == handover::Decision::committed ? "committed"

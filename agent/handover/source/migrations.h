@@ -100,7 +100,7 @@ class Migrations {
   /// Brings back the states on GPUs of moves that were over when a former agent ended.
   void bring_gpu_states_back();
 
-  const HandoverContext parts_;
+  const HandoverContext context_;
   MigrationList list_;
   TargetClient targets_;
   PredictionBook book_;

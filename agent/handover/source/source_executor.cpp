@@ -30,7 +30,7 @@ class Asker final : public handover::Peer {
 
 SourceExecutor::SourceExecutor(const HandoverContext& parts, MigrationList& list, Migration& m,
                                TargetLinks& targets, std::list<CriuDeparture>& departures)
-    : parts_(parts), list_(list), m_(m), targets_(targets), departures_(departures) {}
+    : context_(parts), list_(list), m_(m), targets_(targets), departures_(departures) {}
 
 void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects,
                            Beside beside) {
@@ -79,7 +79,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   }
   auto one = transfers.begin();
   for (const auto& transfer : m_.transfers) {
-    const auto* source = parts_.jobs.by_instance(transfer.instance);
+    const auto* source = context_.jobs.by_instance(transfer.instance);
     (one++)->timeline.add(sample_now(record, transfer, source));
   }
   std::optional<Error> refused;
@@ -92,9 +92,9 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   }
   m_.keep(std::move(record), std::move(transfers));
   if (handover::is_over(m_.state())) list_.note_over(m_);
-  parts_.handover_gate.note(m_.id, m_.state() == State::freezing ||
-                                       m_.state() == State::verifying ||
-                                       m_.state() == State::committed);
+  context_.handover_gate.note(m_.id, m_.state() == State::freezing ||
+                                         m_.state() == State::verifying ||
+                                         m_.state() == State::committed);
   spdlog::info("job {} migration {} {}", m_.spec.job, m_.id, name);
   list_.changed().notify();
   return refused;
@@ -106,25 +106,25 @@ void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) 
     case Type::alert_operator: alert(); break;
     default:
       for (const auto& transfer : m_.transfers) {
-        auto* source = parts_.jobs.by_instance(transfer.instance);
+        auto* source = context_.jobs.by_instance(transfer.instance);
         if (source != nullptr) execute(effect, transfer, *source);
       }
   }
-  if (effect.type == Type::fence) report_two_copies(m_, parts_.events);
+  if (effect.type == Type::fence) report_two_copies(m_, context_.events);
 }
 
 void SourceExecutor::execute(const handover::Effect& effect, const Transfer& transfer,
                              Instance& source) {
   switch (effect.type) {
-    case Type::freeze: parts_.hub.send(source, channel::Freeze{m_.id}); break;
+    case Type::freeze: context_.hub.send(source, channel::Freeze{m_.id}); break;
     case Type::release: release(transfer, source, effect.epoch); break;
     case Type::retire: retire(transfer, source); break;
-    case Type::fence: parts_.processes.fence(source.job(), effect.epoch); break;
+    case Type::fence: context_.processes.fence(source.job(), effect.epoch); break;
     case Type::end_trainer:
       spdlog::warn("job {} migration {}: its process does not leave, and is ended", m_.spec.job,
                    m_.id);
-      parts_.tasks.spawn("see " + m_.spec.job + " off",
-                         parts_.processes.end_moved(transfer.instance, kTermGrace));
+      context_.tasks.spawn("see " + m_.spec.job + " off",
+                           context_.processes.end_moved(transfer.instance, kTermGrace));
       break;
     default: break;  // a target's
   }
@@ -136,21 +136,21 @@ void SourceExecutor::release(const Transfer& transfer, Instance& source, handove
     job.epoch = epoch;
     // The migration's record has it: on a full disk the trainer goes on all the same, and
     // Migrations::resume_after_restart() gives the job its epoch.
-    parts_.jobs.save_when_possible(job);
+    context_.jobs.save_when_possible(job);
   }
   departure_of(transfer).continue_source(source);
-  parts_.hub.send(source, channel::Release{m_.id});
+  context_.hub.send(source, channel::Release{m_.id});
   source.frozen = false;
   job.migration.clear();
 }
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {
   source.moved_to = transfer.to;
-  parts_.jobs.set_state(source, InstanceState::moved);
+  context_.jobs.set_state(source, InstanceState::moved);
   if (m_.spec.arrive == Arrival::criu) {
     departure_of(transfer).kill_source_process(source);  // it is stopped, and cannot hear
   } else {
-    parts_.hub.send(source, channel::Retire{m_.id});
+    context_.hub.send(source, channel::Retire{m_.id});
   }
 }
 
@@ -159,10 +159,11 @@ void SourceExecutor::alert() {
       "job {} migration {} is in doubt: the agent of {} does not tell whether it has the job; the "
       "source stays frozen",
       m_.spec.job, m_.id, m_.spec.to);
-  parts_.events.emit({"in_doubt",
-                      fmt::format("{} does not tell whether it has job {}; nothing steps here; {}",
-                                  m_.spec.to, m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
-                      m_.spec.job, m_.only().device(), m_.id});
+  context_.events.emit(
+      {"in_doubt",
+       fmt::format("{} does not tell whether it has job {}; nothing steps here; {}", m_.spec.to,
+                   m_.spec.job, what_to_do_in_doubt(m_.id, m_.spec.to)),
+       m_.spec.job, m_.only().device(), m_.id});
 }
 
 CriuDeparture& SourceExecutor::departure_of(const Transfer& transfer) {

@@ -51,7 +51,7 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
   void alert();
   [[nodiscard]] CriuDeparture& departure_of(const Transfer& transfer);
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   Migration& m_;
   TargetLinks& targets_;

@@ -90,7 +90,7 @@ asio::awaitable<json::object> TargetClient::ask(http::Endpoint agent, std::strin
       answer = co_await http::call(std::move(agent), std::move(request));
     }
   } catch (const Error& error) {
-    if (tasks_.stopping()) throw;
+    if (tasks_.is_stopping()) throw;
     told = told_by(name, error);
   }
   if (told) throw Error(*told);

@@ -37,7 +37,7 @@ bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
 
 TargetLink::TargetLink(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
                        RunningMigration& run, Migration& m, Transfer& transfer)
-    : parts_(parts), list_(list), targets_(targets), run_(run), m_(m), transfer_(transfer) {}
+    : context_(parts), list_(list), targets_(targets), run_(run), m_(m), transfer_(transfer) {}
 
 void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
@@ -65,7 +65,7 @@ asio::awaitable<void> TargetLink::call(Message message) {
   try {
     answer = co_await request(message);
   } catch (...) {
-    if (parts_.tasks.stopping()) throw;
+    if (context_.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   target.under_way.at(static_cast<std::size_t>(message.kind)) = false;
@@ -118,7 +118,7 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
 
 /// What the place is for.
 asio::awaitable<json::object> TargetLink::wanted_place() {
-  const auto& source = parts_.jobs.at(transfer_.instance);
+  const auto& source = context_.jobs.at(transfer_.instance);
   json::object body{{"migration", m_.id},
                     {"job", to_json(source.job().spec)},
                     {"arrive", to_string(m_.spec.arrive)},
@@ -128,7 +128,7 @@ asio::awaitable<json::object> TargetLink::wanted_place() {
                     {"homed_bytes", source.relocatable_bytes},  // its older name
                     {"epoch", m_.epoch()},
                     {"from", transfer_.from},
-                    {"from_api", parts_.config.listen_address().text()},
+                    {"from_api", context_.config.listen_address().text()},
                     {"encrypt", m_.spec.encrypt},
                     {"framework", source.framework},
                     {"dry_run", false}};
@@ -138,7 +138,7 @@ asio::awaitable<json::object> TargetLink::wanted_place() {
     body["addresses"] = std::move(addresses);
   }
   if (m_.spec.arrive == Arrival::criu) {
-    const auto examined = co_await examine_process(parts_, source.id);
+    const auto examined = co_await examine_process(context_, source.id);
     if (!examined.reasons.empty()) {
       throw Error(Code::refused,
                   fmt::format("job {} cannot be moved by CRIU: {}", m_.spec.job,
@@ -156,12 +156,12 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
   if (asked.kind == Kind::reserve) {
     if (failed) return run_.fail(*failed);
     target.accepted = true;
-    target.heard = Clock::now();
+    target.last_contact_at = Clock::now();
     return;
   }
   const auto& status = answer.status;
   if (status) {
-    target.heard = Clock::now();
+    target.last_contact_at = Clock::now();
     target.version = status->version;
     if (m_.state() == State::preparing) target.status = *status;
   }
@@ -213,7 +213,8 @@ void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
 
 /// A target whose agent does not answer is lost.
 void TargetLink::on_call_failed(const Error& failed, bool awaited) {
-  const bool silent = Clock::now() - transfer_.target.heard >= parts_.config.peer_silence_max;
+  const bool silent =
+      Clock::now() - transfer_.target.last_contact_at >= context_.config.peer_silence_max;
   if (failed.code() == Code::protocol_mismatch) return run_.fail(failed);
   if (silent || failed.code() == Code::unreachable || failed.code() == Code::not_found) {
     return run_.fail(
@@ -230,11 +231,11 @@ void TargetLink::on_answer_after_the_commit(const Message& asked,
   if (status && handover::is_granted(status->message.state)) {
     transfer_.downtime_ms = status->downtime_ms;
     transfer_.clock_error_ms = status->clock_error_ms;
-    (void)transfer_.lost_time.hear(status->first_steps);
+    (void)transfer_.lost_time.merge(status->first_steps);
   }
   if (status) return run_.apply(status->message);
   if (asked.kind == Kind::poll && is(failed, {Code::not_found})) {
-    transfer_.target.heard = Clock::now();
+    transfer_.target.last_contact_at = Clock::now();
     run_.apply(Message{Kind::status, m_.epoch()});
   }
 }
@@ -274,7 +275,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
 void TargetLink::on_copy(const Message& status) {
   const auto before = std::exchange(m_.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, parts_.events);
+  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, context_.events);
   if (before != m_.copy) list_.touch(m_);
   try {
     run_.apply(status);
@@ -288,10 +289,10 @@ void TargetLink::note_warning(std::string warning) {
   if (warning.empty()) return;
   transfer_.warning = bounded_warning(std::move(warning));
   spdlog::warn("job {} migration {}: {}", m_.spec.job, m_.id, transfer_.warning);
-  parts_.events.emit({.kind = "standby_writes",
-                      .text = transfer_.warning,
-                      .job = m_.spec.job,
-                      .migration = m_.id});
+  context_.events.emit({.kind = "standby_writes",
+                        .text = transfer_.warning,
+                        .job = m_.spec.job,
+                        .migration = m_.id});
 }
 
 void TargetLink::begin_sync(double handover_ms) {
@@ -304,15 +305,15 @@ void TargetLink::begin_sync(double handover_ms) {
   begin.token = standby.data.token;
   begin.data_key = standby.data.key;
   begin.spec = m_.spec;
-  begin.transports = parts_.config.transports;
-  const auto* source = parts_.jobs.by_instance(transfer_.instance);
+  begin.transports = context_.config.transports;
+  const auto* source = context_.jobs.by_instance(transfer_.instance);
   if (source != nullptr && is_own_network(source->network)) {
     begin.data_peers = data_peers(standby.addresses, begin.host, own_addresses());
   }
   if (source != nullptr && source->init.pid != 0) {
-    begin.transports = criu::transports_of_restored(parts_.config.transports, begin.host);
+    begin.transports = criu::transports_of_restored(context_.config.transports, begin.host);
   }
-  if (source == nullptr || !parts_.hub.send(*source, begin)) {
+  if (source == nullptr || !context_.hub.send(*source, begin)) {
     run_.fail(
         Error(Code::source_lost, fmt::format("job {} is not attached any more", m_.spec.job)));
   }

@@ -54,7 +54,7 @@ class TargetLink {
     return reservation_ref(m_, transfer_);
   }
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   TargetClient& targets_;
   RunningMigration& run_;

@@ -18,7 +18,7 @@ constexpr int kRoundTripsMeasured = 3;
 
 TargetLinks::TargetLinks(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
                          RunningMigration& run, Migration& m)
-    : parts_(parts), list_(list), run_(run), m_(m) {
+    : context_(parts), list_(list), run_(run), m_(m) {
   for (auto& transfer : m.transfers) links_.emplace_back(parts, list, targets, run, m, transfer);
 }
 
@@ -58,7 +58,7 @@ double TargetLinks::handover_ms() const {
   for (const auto& transfer : m_.transfers) {
     slowest_ms = std::max(slowest_ms, transfer.target.round_trip_ms);
   }
-  return kHandoverWrites * parts_.journal.put_ms() + kHandoverAsks * slowest_ms;
+  return kHandoverWrites * context_.journal.put_ms() + kHandoverAsks * slowest_ms;
 }
 
 }  // namespace cardswap

@@ -30,7 +30,7 @@ class TargetLinks final : public handover::Peer {
   [[nodiscard]] double handover_ms() const;
 
  private:
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   MigrationList& list_;
   RunningMigration& run_;
   Migration& m_;

@@ -22,7 +22,7 @@ struct TargetContact {
   std::uint64_t calls = 0;             ///< calls that came back, whatever came of them
   std::uint64_t version = 0;           ///< of the last status
   std::optional<TargetStatus> status;  ///< the last
-  std::chrono::steady_clock::time_point heard = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_contact_at = std::chrono::steady_clock::now();
   double round_trip_ms = 1e9;  ///< the shortest of those that were measured
   int round_trips = 0;
   bool accepted = false;  ///< the reservation
@@ -31,13 +31,13 @@ struct TargetContact {
   std::string failure;    ///< of the last call that failed
   bool dropped = false;   ///< nothing is there any more, or nobody who can be told
   bool awaited = false;   ///< somebody waits for news: it is asked for them, not for its state
-  std::string refused_by_the_disk;           ///< what was heard; logged once
+  std::string refused_by_the_disk;           ///< what was last_contact_at; logged once
   std::vector<handover::Message> kept_back;  ///< by a failpoint
 };
 
 /// One rank of a job on its way from a process here to one at the target: its record, and what one
-/// run of the agent has heard of its two ends and forgets when it ends. What is decided is its
-/// migration's, for all ranks at once.
+/// run of the agent has last_contact_at of its two ends and forgets when it ends. What is decided
+/// is its migration's, for all ranks at once.
 struct Transfer : TransferRecord {
   Transfer() = default;
   /// The transfer as a former agent left it.

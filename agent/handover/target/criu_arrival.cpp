@@ -25,20 +25,20 @@ constexpr std::uint64_t kVerifyRateMin = 200'000'000;  // bytes a second
 }  // namespace
 
 std::vector<std::string> CriuArrival::prepare() {
-  const auto& config = parts_.config;
+  const auto& config = context_.config;
   r_.image_token = random_hex(16);
   if (!r_.data_key.empty()) r_.image_key = random_hex(32);
   criu::ProcessArrival::Needs needs;
-  needs.criu = parts_.criu.tool().path;
+  needs.criu = context_.criu.tool().path;
   needs.host = r_.image_host;
   needs.token = r_.image_token;
   needs.key = r_.image_key;
   needs.job_dir = config.job_dir(r_.spec->name);
   needs.log = needs.job_dir / ("log-" + r_.migration);
   needs.status = needs.log.string() + ".exit";
-  needs.gpus = criu::pairs_of(r_.source_gpus, parts_.devices.at(r_.device).uuid);
-  needs.hooks = parts_.criu.hooks();
-  auto arrival = std::make_unique<criu::ProcessArrival>(parts_.context, std::move(needs));
+  needs.gpus = criu::pairs_of(r_.source_gpus, context_.devices.at(r_.device).uuid);
+  needs.callbacks = context_.criu.callbacks();
+  auto arrival = std::make_unique<criu::ProcessArrival>(context_.context, std::move(needs));
   r_.image_port = arrival->port();
   criu::make_handoff_dir(config, r_.migration, criu::HandoffPeer::holder,
                          r_.spec->user.empty() ? config.job_user : r_.spec->user);
@@ -57,7 +57,7 @@ asio::awaitable<void> CriuArrival::arrive() {
   try {
     result = co_await arrival_->restored(std::move(received));
   } catch (...) {
-    if (parts_.tasks.stopping()) throw;
+    if (context_.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   if (!failed) failed = take_over(*result);
@@ -67,18 +67,19 @@ asio::awaitable<void> CriuArrival::arrive() {
     }
     arrival_->close();
     run_.fail(TargetEvent::standby_failed,
-              failed->within("restore the process on " + parts_.config.host_name));
+              failed->within("restore the process on " + context_.config.host_name));
     co_return;
   }
-  auto& standby = parts_.jobs.at(r_.instance);
+  auto& standby = context_.jobs.at(r_.instance);
   restored_at_ = Clock::now();
   r_.arrived = true;
   ++r_.version;
-  parts_.hub.take(standby, result->socket.release());
-  const auto socket = criu::handoff_socket(parts_.config, r_.migration, criu::HandoffPeer::holder);
-  parts_.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
-                                            parts_.config.runtime_socket().string(), standby.token,
-                                            standby.name(), *held_});
+  context_.hub.take(standby, result->socket.release());
+  const auto socket =
+      criu::handoff_socket(context_.config, r_.migration, criu::HandoffPeer::holder);
+  context_.hub.send(standby, channel::Arrived{r_.migration, 0, socket.string(),
+                                              context_.config.runtime_socket().string(),
+                                              standby.token, standby.name(), *held_});
   list_.changed().notify();
   const auto most = kVerifyMax + std::chrono::seconds(r_.state_bytes / kVerifyRateMin);
   co_await pause_for(most);
@@ -96,8 +97,8 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   if (!held_) {
     return Error(Code::internal, "the process came before the memory that it needs was verified");
   }
-  auto* standby = parts_.jobs.by_instance(r_.instance);
-  const bool lives = standby != nullptr && standby->live();
+  auto* standby = context_.jobs.by_instance(r_.instance);
+  const bool lives = standby != nullptr && standby->is_live();
   if (!lives || r_.side.state() == TargetState::failed) {
     return Error(Code::cancelled, "the reservation ended meanwhile");
   }
@@ -108,7 +109,7 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   standby->state_bytes = r_.state_bytes;  // what is tracked was said at the source
   standby->relocatable_bytes = r_.relocatable_bytes;
   try {
-    parts_.processes.take_over(*standby, result.tree.root, result.tree.init);
+    context_.processes.take_over(*standby, result.tree.root, result.tree.init);
   } catch (...) {  // its journal's disk is full
     return error_of(std::current_exception());
   }
@@ -139,8 +140,8 @@ void CriuArrival::grant() {
 
 void CriuArrival::end_standby() {
   if (holder_.pid != 0) signal_group(holder_, SIGKILL);
-  const auto* standby = parts_.jobs.by_instance(r_.instance);
-  if (standby != nullptr && standby->live()) {
+  const auto* standby = context_.jobs.by_instance(r_.instance);
+  if (standby != nullptr && standby->is_live()) {
     if (standby->init.pid != 0) return end_copy(standby->process, standby->init);
     signal_group(standby->process, SIGKILL);
   }
@@ -154,7 +155,7 @@ void CriuArrival::end_copy(ProcessId root, ProcessId init) {
 
 asio::awaitable<void> CriuArrival::end_restored(ProcessId root, ProcessId init) {
   const FlagScope ending(ending_, list_.changed());
-  co_await end_restored_tree(parts_, r_.migration, root, init);
+  co_await end_restored_tree(context_, r_.migration, root, init);
 }
 
 asio::awaitable<void> CriuArrival::ended() {
@@ -166,17 +167,17 @@ asio::awaitable<void> CriuArrival::ended() {
 
 asio::awaitable<void> end_restored_tree(const HandoverContext& parts, std::string whose,
                                         ProcessId root, ProcessId init) {
-  const auto& hooks = parts.criu.hooks();
+  const auto& callbacks = parts.criu.callbacks();
   try {
     co_await parts.criu.look();
-    if (hooks.before_kill) co_await hooks.before_kill(root);
+    if (callbacks.before_kill) co_await callbacks.before_kill(root);
   } catch (...) {
-    if (parts.tasks.stopping()) throw;
+    if (parts.tasks.is_stopping()) throw;
     spdlog::error("migration {}: {}", whose, error_of(std::current_exception()).what());
   }
   signal_group(root, SIGKILL);
   if (is_alive(init)) ::kill(init.pid, SIGKILL);
-  hooks.ended(root);
+  callbacks.ended(root);
 }
 
 }  // namespace cardswap

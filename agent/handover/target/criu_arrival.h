@@ -24,7 +24,7 @@ class CriuArrival {
   /// All of them outlive it.
   CriuArrival(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
               Reservation& r)
-      : parts_(parts), list_(list), run_(run), r_(r) {}
+      : context_(parts), list_(list), run_(run), r_(r) {}
 
   /// Takes process images from here on; returns what runs in the place of the standby's program.
   /// Throws Error.
@@ -50,7 +50,7 @@ class CriuArrival {
   [[nodiscard]] std::optional<Error> take_over(const criu::ProcessArrival::Result& result);
   asio::awaitable<void> end_restored(ProcessId root, ProcessId init);
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   ReservationList& list_;
   RunningReservation& run_;
   Reservation& r_;

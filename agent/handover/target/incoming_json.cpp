@@ -36,8 +36,9 @@ json::object incoming_json(const Reservation& r, const Instance* standby, const 
       {"stall_ms", nullptr},
       {"lost_ms", nullptr},
       {"clock_error_ms", moved ? json::value(r.clock_error_ms) : json::value(nullptr)},
-      {"migrated_at_step", r.granted() ? json::value(record.content.step) : json::value(nullptr)},
-      {"root", r.granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},
+      {"migrated_at_step",
+       r.is_granted() ? json::value(record.content.step) : json::value(nullptr)},
+      {"root", r.is_granted() ? json::value(to_string(record.content.root)) : json::value(nullptr)},
       {"forced", r.forced ? json::value(to_string(*r.forced)) : json::value(nullptr)},
       {"copy", record.notice_pending ? json::value(r.copy ? to_string(*r.copy) : "unknown")
                                      : json::value(nullptr)},

@@ -14,7 +14,7 @@ Epoch known_epoch(const std::string& uid, const JobTable& jobs, const Migrations
     if (!job.standby) known = std::max(known, job.epoch);
     for (const auto& instance : job.instances) {
       const auto* r = reservations.of(instance);
-      if (r != nullptr && r->granted()) known = std::max(known, r->side.record().epoch);
+      if (r != nullptr && r->is_granted()) known = std::max(known, r->side.record().epoch);
     }
   }
   for (const auto& m : migrations.all()) {

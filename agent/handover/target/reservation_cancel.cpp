@@ -12,7 +12,7 @@ void check_cancel(const Reservation& r, const std::string& host) {
   const auto refuse = [&](std::string failure, std::string hint) {
     throw Error(Code::conflict, std::move(failure), std::move(hint));
   };
-  if (r.granted()) {
+  if (r.is_granted()) {
     refuse(fmt::format("migration {} was granted to {}: job {} is here", id, host, r.job),
            "`cardswap stop " + r.job + "` ends the job");
   }

@@ -26,34 +26,36 @@ bool is_open(TargetState state) {
 
 ReservationCheck::ReservationCheck(const HandoverContext& parts, const Cordons& cordons,
                                    const Migrations& migrations, const ReservationList& list)
-    : parts_(parts), cordons_(cordons), migrations_(migrations), list_(list) {}
+    : context_(parts), cordons_(cordons), migrations_(migrations), list_(list) {}
 
 asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here(
     ReservationRequest wanted, Caller caller) const {
   HostInspection seen;
   if (wanted.arrive != Arrival::criu) {
     try {
-      check_may_run_as(parts_.config, wanted.spec.user, caller);
+      check_may_run_as(context_.config, wanted.spec.user, caller);
     } catch (const Error&) {
       co_return seen;  // reserve() says so, and nothing of files is told
     }
-    seen.no_start = co_await why_not_started(wanted.spec, parts_.config);
+    seen.no_start = co_await why_not_started(wanted.spec, context_.config);
     co_return seen;
   }
   // What this host has is nothing to tell about where no process comes anyway.
-  if (!parts_.criu.tool().usable() || !may_bring_any_rights(parts_.config, caller)) co_return seen;
+  if (!context_.criu.tool().is_usable() || !may_bring_any_rights(context_.config, caller))
+    co_return seen;
   const auto needs = criu::needs_from_json(wanted.process);
   try {
-    const auto& name = wanted.spec.user.empty() ? parts_.config.job_user : wanted.spec.user;
-    check_may_run_as(parts_.config, wanted.spec.user, caller);
+    const auto& name = wanted.spec.user.empty() ? context_.config.job_user : wanted.spec.user;
+    check_may_run_as(context_.config, wanted.spec.user, caller);
     std::optional<JobUser> user;
     if (!name.empty()) user = job_user(name);
-    if (user && !parts_.config.job_user.empty()) user = without_groups_like_root(std::move(*user));
+    if (user && !context_.config.job_user.empty())
+      user = without_groups_like_root(std::move(*user));
     const auto found = co_await criu::look_at_files_as(std::move(user), needs.files);
-    seen.missing = criu::what_is_missing(needs, found, parts_.config.host_name, name);
+    seen.missing = criu::what_is_missing(needs, found, context_.config.host_name, name);
   } catch (const Error& error) {
-    if (parts_.tasks.stopping()) throw;
-    seen.missing.push_back(fmt::format("on {}: {}", parts_.config.host_name, error.failure()));
+    if (context_.tasks.is_stopping()) throw;
+    seen.missing.push_back(fmt::format("on {}: {}", context_.config.host_name, error.failure()));
   }
   co_return seen;
 }
@@ -65,12 +67,12 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
   asked.job = wanted.spec.name;
   asked.device = wanted.device;
   asked.state_bytes = wanted.state_bytes;
-  asked.devices = parts_.devices.all();
-  asked.host = parts_.config.host_name;
+  asked.devices = context_.devices.all();
+  asked.host = context_.config.host_name;
   asked.by = caller.name;
   inspect_host(wanted, caller, asked);
   if (const auto cordon = cordons_.of(wanted.device)) {
-    asked.closed = to_string(*cordon, parts_.config.host_name);
+    asked.closed = to_string(*cordon, context_.config.host_name);
   }
   Found found;
   found.admission = admit(asked);
@@ -81,7 +83,7 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
     found.source_gpus = add_blocks(wanted, caller, std::move(seen.missing), found.admission);
   }
   try {
-    check_may_run_as(parts_.config, wanted.spec.user, caller);
+    check_may_run_as(context_.config, wanted.spec.user, caller);
     // What CRIU brings is restored from its image, not started: what that needs was looked at.
     if (by_criu && !wanted.spec.user.empty()) (void)job_user(wanted.spec.user);
     if (seen.no_start) found.admission.block(seen.no_start->failure(), seen.no_start->hint());
@@ -96,11 +98,12 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
 void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Caller& caller,
                                     AdmissionRequest& asked) const {
   const auto& spec = wanted.spec;
-  for (const auto* instance : std::as_const(parts_.jobs).instances()) {
+  for (const auto* instance : std::as_const(context_.jobs).instances()) {
     const auto& job = instance->job();
     const bool same_uid = !spec.uid.empty() && job.uid() == spec.uid;
     const bool same_name = job.name() == spec.name;
-    if (!instance->live() || job.standby || job.superseded || (!same_name && !same_uid)) continue;
+    if (!instance->is_live() || job.standby || job.superseded || (!same_name && !same_uid))
+      continue;
     if (same_name && same_uid && instance->device == wanted.device) {
       asked.is_there = !migrations_.rehearses_within(wanted, *instance, caller);
     } else if (!migrations_.moves_within(wanted, *instance, caller)) {
@@ -109,7 +112,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
   }
   const auto owner = caller.owner ? std::string() : caller.name;
   for (const auto& r : list_.all()) {
-    const auto* standby = parts_.jobs.by_instance(r.instance);
+    const auto* standby = context_.jobs.by_instance(r.instance);
     if (standby == nullptr || !is_open(r.side.state())) continue;
     if (r.owner == owner && !owner.empty()) ++asked.places;
     const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
@@ -123,22 +126,24 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
 void ReservationCheck::inspect_copies(const ReservationRequest& wanted, const Caller& caller,
                                       Admission& admission) const {
   const auto& spec = wanted.spec;
-  const auto known = handover::known_epoch(spec.uid, parts_.jobs, migrations_, list_);
+  const auto known = handover::known_epoch(spec.uid, context_.jobs, migrations_, list_);
   if (handover::is_old(wanted.epoch, known)) {
     const auto from = requester_of(caller, wanted.from, wanted.from_api).from;
     const auto text = fmt::format(
         "{} knows of epoch {} of job {}: epoch {}, which would come from {}, is a copy of it that "
         "must not go on",
-        parts_.config.host_name, known, spec.name, wanted.epoch, from.empty() ? "elsewhere" : from);
+        context_.config.host_name, known, spec.name, wanted.epoch,
+        from.empty() ? "elsewhere" : from);
     spdlog::error("{}", text);
-    parts_.events.emit({"two_epochs", text, spec.name, wanted.device, wanted.migration});
+    context_.events.emit({"two_epochs", text, spec.name, wanted.device, wanted.migration});
     admission.blocked_reasons.push_back(text);
   }
-  for (const auto& job : parts_.jobs.all()) {
-    if (job.uid() != spec.uid || spec.uid.empty() || !job.live() || job.newer_epoch == 0) continue;
+  for (const auto& job : context_.jobs.all()) {
+    if (job.uid() != spec.uid || spec.uid.empty() || !job.is_live() || job.newer_epoch == 0)
+      continue;
     admission.blocked_reasons.push_back(
         fmt::format("a superseded copy of job {} stands on {}: `cardswap stop {}` there ends it",
-                    job.name(), parts_.config.host_name, job.name()));
+                    job.name(), context_.config.host_name, job.name()));
   }
 }
 
@@ -147,28 +152,28 @@ std::vector<criu::NeededGpu> ReservationCheck::add_blocks(const ReservationReque
                                                           std::vector<std::string> missing,
                                                           Admission& admission) const {
   auto needs = criu::needs_from_json(wanted.process);
-  const bool usable = parts_.criu.tool().usable();
+  const bool usable = context_.criu.tool().is_usable();
   // CRIU opens as root what an image names, so it can bring any right along.
-  const bool trusted = may_bring_any_rights(parts_.config, caller);
+  const bool trusted = may_bring_any_rights(context_.config, caller);
   if (!usable) {
-    admission.block(fmt::format("{} restores no processes: {}", parts_.config.host_name,
-                                parts_.criu.tool().problem));
+    admission.block(fmt::format("{} restores no processes: {}", context_.config.host_name,
+                                context_.criu.tool().problem));
   }
   if (!trusted) {
-    const auto rule = parts_.config.job_user.empty()
+    const auto rule = context_.config.job_user.empty()
                           ? "lets nobody else be root"
-                          : "runs jobs as " + parts_.config.job_user + " only";
+                          : "runs jobs as " + context_.config.job_user + " only";
     admission.block(
         fmt::format("{} {}, and a process image brings its own rights "
                     "(cardswapd --criu-trust-peers allows it)",
-                    parts_.config.host_name, rule));
+                    context_.config.host_name, rule));
   }
   if (!usable || !trusted) return {};
   for (auto& reason : missing) admission.block(std::move(reason));
-  const auto& cuda = parts_.criu.cuda();
-  criu::OfferedGpu offered{parts_.config.host_name, wanted.device,         "", "",
-                           cuda.problem(),          cuda.can_change_gpus()};
-  for (const auto& device : parts_.devices.all()) {
+  const auto& cuda = context_.criu.cuda();
+  criu::OfferedGpu offered{context_.config.host_name, wanted.device, "", "", cuda.problem(),
+                           cuda.can_change_gpus()};
+  for (const auto& device : context_.devices.all()) {
     if (device.name != offered.device || device.kind != "cuda") continue;
     offered.uuid = device.uuid;
     offered.model = device.model;
@@ -181,7 +186,7 @@ std::vector<criu::NeededGpu> ReservationCheck::add_blocks(const ReservationReque
 
 void ReservationCheck::check_is_new(const ReservationRequest& wanted, const Caller& caller) const {
   const auto& id = wanted.migration;
-  const auto* leaving = parts_.jobs.find(wanted.spec.name);
+  const auto* leaving = context_.jobs.find(wanted.spec.name);
   const bool within =
       leaving != nullptr && std::ranges::any_of(leaving->instances, [&](const Instance& instance) {
         return migrations_.moves_within(wanted, instance, caller);

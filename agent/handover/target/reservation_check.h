@@ -57,7 +57,7 @@ class ReservationCheck {
                                           std::vector<std::string> missing,
                                           Admission& admission) const;
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   const Cordons& cordons_;
   const Migrations& migrations_;
   const ReservationList& list_;

@@ -30,7 +30,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
       if (decision == handover::Decision::aborted) says = "aborted";
       if (decision == handover::Decision::pending) says = "pending";
     } catch (...) {  // its agent does not answer: that is what the word is for
-      if (parts.tasks.stopping()) throw;
+      if (parts.tasks.is_stopping()) throw;
       knows_nothing = error_of(std::current_exception()).code() == Code::not_found;
     }
   }

@@ -25,8 +25,8 @@ void drop(std::unordered_map<std::string, Reservation*>& index, const std::strin
 }  // namespace
 
 ReservationList::ReservationList(asio::io_context& context, const Config& config, Journal& journal,
-                                 Callbacks hooks)
-    : config_(config), journal_(journal), hooks_(std::move(hooks)), changed_(context) {}
+                                 Callbacks callbacks)
+    : config_(config), journal_(journal), callbacks_(std::move(callbacks)), changed_(context) {}
 
 void ReservationList::load() {
   journal_.each(Journal::Kind::reservation, [this](const boost::json::object& record) {
@@ -101,7 +101,7 @@ void ReservationList::forget_old() {
   std::vector<std::string_view> makers;
   for (const auto& r : reservations_) {
     const bool needed =
-        !is_over(r.side.state()) || r.side.record().notice_pending || hooks_.is_in_use(r);
+        !is_over(r.side.state()) || r.side.record().notice_pending || callbacks_.is_in_use(r);
     // One of a release that kept no times is as old as can be.
     ended.push_back(needed ? 0 : std::max<std::int64_t>(r.ended_at_ms, 1));
     makers.push_back(r.side.state() == TargetState::failed ? r.owner : std::string_view());
@@ -116,7 +116,7 @@ void ReservationList::forget_old() {
       spdlog::warn("reservation {} is not forgotten yet: {}", r->migration, disk.what());
       return;
     }
-    hooks_.forgetting(*r);
+    callbacks_.forgetting(*r);
     drop_from_indices(*r);
     r = reservations_.erase(r);
     place = forgotten + 1;

@@ -31,7 +31,7 @@ class ReservationList {
         forgetting;  ///< one that is over, before it is forgotten
   };
   ReservationList(asio::io_context& context, const Config& config, Journal& journal,
-                  Callbacks hooks);
+                  Callbacks callbacks);
 
   /// Reads what a former agent left; once.
   void load();
@@ -67,7 +67,7 @@ class ReservationList {
 
   const Config& config_;
   Journal& journal_;
-  Callbacks hooks_;
+  Callbacks callbacks_;
   Signal changed_;
   std::list<Reservation> reservations_;  // addresses are stable until forgotten
   // What is asked at each event and each look, of thousands: found, not searched for.

@@ -56,7 +56,7 @@ struct ReservationRecord {
   bool in_doubt = false;               ///< verified, and the source's agent does not answer
   std::optional<LowerCopy> copy;
 
-  [[nodiscard]] bool granted() const { return handover::is_granted(side.state()); }
+  [[nodiscard]] bool is_granted() const { return handover::is_granted(side.state()); }
 };
 
 /// The place under the names of the API. What is secret is in none of it.

@@ -25,7 +25,7 @@ constexpr milliseconds kLookAtSourceEvery{500};
 
 ReservationTask::ReservationTask(const HandoverContext& parts, ReservationList& list,
                                  Reservation& r, milliseconds park_max)
-    : parts_(parts),
+    : context_(parts),
       list_(list),
       r_(r),
       park_max_(park_max),
@@ -35,7 +35,7 @@ ReservationTask::ReservationTask(const HandoverContext& parts, ReservationList& 
       standby_(parts, list, *this, r, arrival_) {}
 
 void ReservationTask::spawn(std::string name, asio::awaitable<void> work) {
-  parts_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
+  context_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
 }
 
 void ReservationTask::fail(TargetEvent event, Error error) {
@@ -50,7 +50,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
   std::vector<std::string> stand_in;
   if (r_.arrive == Arrival::criu) stand_in = arrival_.prepare();
   const bool arrives = !stand_in.empty();
-  const auto instance = parts_.jobs
+  const auto instance = context_.jobs
                             .add_standby(spec, {.migration = r_.migration,
                                                 .epoch = r_.side.record().epoch,
                                                 .device = r_.device,
@@ -58,8 +58,8 @@ asio::awaitable<void> ReservationTask::start_standby() {
                                                 .came_from = r_.from})
                             .id;
   list_.set_instance(r_, instance);
-  co_await parts_.processes.start(instance, std::move(stand_in));
-  auto* standby = parts_.jobs.by_instance(instance);
+  co_await context_.processes.start(instance, std::move(stand_in));
+  auto* standby = context_.jobs.by_instance(instance);
   if (standby == nullptr) co_return;               // its end was told
   if (r_.side.state() != TargetState::reserved) {  // the place was given up meanwhile
     signal_group(standby->process, SIGKILL);
@@ -67,7 +67,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
   }
   r_.heard_at = Clock::now();
   if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
-  parts_.jobs.set_state(*standby, InstanceState::standby);
+  context_.jobs.set_state(*standby, InstanceState::standby);
   executor_.apply(TargetEvent::standby_started);
   spawn("watch the source of " + r_.migration, watch_source());
 }
@@ -76,15 +76,15 @@ asio::awaitable<void> ReservationTask::start_standby() {
 /// decision for as long as it takes.
 asio::awaitable<void> ReservationTask::watch_source() {
   std::string told;
-  while (!r_.granted() && r_.side.state() != TargetState::failed) {
+  while (!r_.is_granted() && r_.side.state() != TargetState::failed) {
     co_await pause_for(kLookAtSourceEvery);
     const bool starts =
         r_.side.state() == TargetState::reserved || r_.side.state() == TargetState::starting;
     if (starts && Clock::now() - made_at_ > park_max_) {
       fail(TargetEvent::standby_failed,
            Error(Code::timed_out,
-                 fmt::format("the standby on {} did not park within {} s", parts_.config.host_name,
-                             park_max_ / seconds(1)),
+                 fmt::format("the standby on {} did not park within {} s",
+                             context_.config.host_name, park_max_ / seconds(1)),
                  "its log is on that host; does the program reach its first step there?"));
       continue;
     }
@@ -94,7 +94,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
            Error(Code::source_lost,
                  fmt::format("the source's agent was silent for {} s", kSourceSilenceMax.count())));
     } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
-      if (parts_.tasks.stopping()) throw;
+      if (context_.tasks.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
       if (std::exchange(told, error.failure()) != told) {
         spdlog::error("migration {}: {}", r_.migration, error.what());
@@ -106,11 +106,11 @@ asio::awaitable<void> ReservationTask::watch_source() {
 void ReservationTask::resume() {
   fail(TargetEvent::restarted,
        Error(Code::target_lost, "the target's agent was restarted", "start the migration again"));
-  auto* instance = parts_.jobs.by_instance(r_.instance);
-  const bool lives = instance != nullptr && instance->live();
+  auto* instance = context_.jobs.by_instance(r_.instance);
+  const bool lives = instance != nullptr && instance->is_live();
   // Granted, and on a full disk its own record was not written after that.
-  if (r_.granted() && lives && instance->job().standby) {
-    parts_.processes.promote(instance->job(), r_.side.record().epoch);
+  if (r_.is_granted() && lives && instance->job().standby) {
+    context_.processes.promote(instance->job(), r_.side.record().epoch);
   }
   tell_source();
   if (lives) return;  // its end will be told
@@ -121,7 +121,7 @@ void ReservationTask::resume() {
 void ReservationTask::grant(handover::Epoch epoch, const handover::Content& content) {
   const auto before = r_.side.state();
   executor_.apply(Message{Message::Kind::grant, epoch, content});
-  if (r_.granted()) return;
+  if (r_.is_granted()) return;
   if (r_.side.state() != before) {
     throw Error(Code::digest_mismatch,
                 fmt::format("the grant of migration {} is for another state", r_.migration));
@@ -135,11 +135,11 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   const auto own = r_.side.record().epoch;
   const bool taken_back = epoch > own;
   const bool gone = r_.side.state() == TargetState::stopping;
-  if ((r_.granted() && !taken_back) || gone) {
+  if ((r_.is_granted() && !taken_back) || gone) {
     throw Error(Code::conflict, fmt::format("migration {} was granted to {}: the job is here",
-                                            r_.migration, parts_.config.host_name));
+                                            r_.migration, context_.config.host_name));
   }
-  source_.heard();
+  source_.note_contact();
   const Error why(Code::cancelled, taken_back ? "an operator gave the job back to the source"
                                               : "the source's agent gave the migration up");
   const auto state = r_.side.state();
@@ -147,26 +147,26 @@ asio::awaitable<void> ReservationTask::drop(handover::Epoch epoch) {
   if (r_.side.state() != state) {
     spdlog::warn("migration {}: {}", r_.migration, r_.error.value_or(why).what());
   }
-  const auto* instance = parts_.jobs.by_instance(r_.instance);
-  const bool ended = instance == nullptr || !instance->live();
+  const auto* instance = context_.jobs.by_instance(r_.instance);
+  const bool ended = instance == nullptr || !instance->is_live();
   if (r_.side.state() == TargetState::superseded && ended) {
     fail(TargetEvent::standby_ended,
          Error(Code::target_lost, "it had ended before the job was taken back"));
   }
   co_await arrival_.ended();
   if (r_.side.state() != TargetState::superseded) {
-    co_await parts_.processes.stop(r_.instance, milliseconds(0));
+    co_await context_.processes.stop(r_.instance, milliseconds(0));
   }
 }
 
 asio::awaitable<void> ReservationTask::cancel(std::string by) {
-  check_cancel(r_, parts_.config.host_name);
+  check_cancel(r_, context_.config.host_name);
   // No grant can have been given: the source's agent waits for the word that it is verified.
   fail(TargetEvent::drop,
        Error(Code::cancelled, fmt::format("{} cancelled migration {} on {}", by, r_.migration,
-                                          parts_.config.host_name)));
+                                          context_.config.host_name)));
   co_await arrival_.ended();
-  co_await parts_.processes.stop(r_.instance, milliseconds(0));
+  co_await context_.processes.stop(r_.instance, milliseconds(0));
 }
 
 void ReservationTask::tell_source() {

@@ -65,7 +65,7 @@ class ReservationTask final : public RunningReservation,
  private:
   asio::awaitable<void> watch_source();
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   ReservationList& list_;
   Reservation& r_;
   const std::chrono::milliseconds park_max_;

@@ -46,28 +46,29 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
 
 Reservations::Reservations(const HandoverContext& parts, const Cordons& cordons,
                            const Migrations& migrations, std::chrono::milliseconds park_max)
-    : parts_(parts),
+    : context_(parts),
       list_(parts.context, parts.config, parts.journal,
             {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
              .forgetting =
                  [this](const Reservation& r) {
                    tasks_.erase(r.migration);
-                   if (!r.job.empty()) (void)parts_.jobs.standby_logs().forget(r.job, r.migration);
+                   if (!r.job.empty())
+                     (void)context_.jobs.standby_logs().forget(r.job, r.migration);
                  }}),
-      check_(parts_, cordons, migrations, list_),
+      check_(context_, cordons, migrations, list_),
       park_max_(park_max) {}
 
 std::shared_ptr<ReservationTask> Reservations::task_of(Reservation& r) {
   auto& task = tasks_[r.migration];
-  if (!task) task = std::make_shared<ReservationTask>(parts_, list_, r, park_max_);
+  if (!task) task = std::make_shared<ReservationTask>(context_, list_, r, park_max_);
   return task;
 }
 
 bool Reservations::is_in_use(const Reservation& r) const {
   const auto found = tasks_.find(r.migration);
-  const auto* instance = parts_.jobs.by_instance(r.instance);
+  const auto* instance = context_.jobs.by_instance(r.instance);
   return (found != tasks_.end() && found->second->is_pinned()) ||
-         (instance != nullptr && instance->live());
+         (instance != nullptr && instance->is_live());
 }
 
 void Reservations::resume_after_restart() {
@@ -76,18 +77,18 @@ void Reservations::resume_after_restart() {
   std::erase_if(tasks_, [](const auto& one) {
     return !one.second->is_pinned() && is_over(one.second->reservation().side.state());
   });
-  take_up_logs(list_.all(), parts_.jobs, parts_.config);
+  take_up_logs(list_.all(), context_.jobs, context_.config);
   forget_old();
 }
 
 void Reservations::forget_old() {
-  prune_logs(list_.all(), parts_.jobs);
+  prune_logs(list_.all(), context_.jobs);
   list_.forget_old();
 }
 
 bool Reservations::is_granted(const Instance& standby) const {
   const auto* r = list_.of(standby);
-  return r != nullptr && r->granted();
+  return r != nullptr && r->is_granted();
 }
 
 bool Reservations::keeps(const Instance& standby) const {
@@ -100,13 +101,14 @@ bool Reservations::keeps(const Instance& standby) const {
 /// long as a driver was at work on them, by its journal only.
 void Reservations::end_copies() {
   const auto end = [this](std::string whose, const ProcessId& root, const ProcessId& init) {
-    parts_.tasks.spawn("end the copy of " + whose, end_restored_tree(parts_, whose, root, init));
+    context_.tasks.spawn("end the copy of " + whose,
+                         end_restored_tree(context_, whose, root, init));
   };
-  auto unknown = parts_.criu.cuda().trees(criu::CudaIntent::Side::target);
-  for (const auto* instance : parts_.jobs.instances()) {
+  auto unknown = context_.criu.cuda().trees(criu::CudaIntent::Side::target);
+  for (const auto* instance : context_.jobs.instances()) {
     const auto& job = instance->job();
     std::erase(unknown, instance->process);
-    if (!job.standby || !instance->live() || instance->init.pid == 0) continue;
+    if (!job.standby || !instance->is_live() || instance->init.pid == 0) continue;
     if (is_granted(*instance)) continue;
     if (list_.has(job.migration)) {
       task_of(list_.at(job.migration))->end_copy(instance->process, instance->init);
@@ -135,7 +137,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
     task->apply(Message{Message::Kind::reserve, wanted.epoch});
     co_await task->start_standby();
   } catch (...) {
-    if (parts_.tasks.stopping()) throw;
+    if (context_.tasks.is_stopping()) throw;
     if (r.side.state() == TargetState::nothing) {  // nothing is on disk
       tasks_.erase(wanted.migration);
       list_.remove(r);
@@ -145,7 +147,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
     task->fail(TargetEvent::standby_failed,
                error_of(std::current_exception())
                    .within(fmt::format("start the standby of {} on {}", wanted.spec.name,
-                                       parts_.config.host_name)));
+                                       context_.config.host_name)));
   }
   if (r.side.state() == TargetState::failed && r.error) {
     co_return Offer{.accepted = false,
@@ -156,11 +158,13 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   co_return Offer{.accepted = true};
 }
 
-void Reservations::heard(const std::string& migration) { task_of(at(migration))->source().heard(); }
+void Reservations::note_contact(const std::string& migration) {
+  task_of(at(migration))->source().note_contact();
+}
 
 void Reservations::grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
                          std::uint64_t step) {
-  heard(migration);
+  note_contact(migration);
   task_of(at(migration))->grant(epoch, content_from(root, step));
 }
 
@@ -171,7 +175,7 @@ asio::awaitable<void> Reservations::drop(std::string migration, std::uint64_t ep
 
 asio::awaitable<void> Reservations::force(std::string migration, OperatorDecision order) {
   Pin task(task_of(at(migration)));
-  co_await force_reservation(std::move(task), std::move(order), parts_);
+  co_await force_reservation(std::move(task), std::move(order), context_);
 }
 
 asio::awaitable<void> Reservations::cancel(std::string migration, std::string by) {
@@ -192,7 +196,7 @@ bool Reservations::may_restart(const Instance& instance) const {
 }
 
 channel::Welcome Reservations::welcome(const Instance& standby) {
-  return welcome_of(standby, of(standby), parts_.config);
+  return welcome_of(standby, of(standby), context_.config);
 }
 
 void Reservations::on_message(Instance& standby, const channel::Message& message) {

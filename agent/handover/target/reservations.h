@@ -71,7 +71,7 @@ class Reservations {
   [[nodiscard]] Signal& changed() { return list_.changed(); }
 
   /// Notes that the source's agent lives.
-  void heard(const std::string& migration);
+  void note_contact(const std::string& migration);
   /// ReservationTask::grant(), of the content with that digest.
   void grant(const std::string& migration, std::uint64_t epoch, const std::string& root,
              std::uint64_t step);
@@ -84,7 +84,7 @@ class Reservations {
   asio::awaitable<void> cancel(std::string migration, std::string by);
   /// Throws Error{conflict} that says what to do instead.
   void check_cancel(const Reservation& r) const {
-    cardswap::check_cancel(r, parts_.config.host_name);
+    cardswap::check_cancel(r, context_.config.host_name);
   }
   [[nodiscard]] bool may_restart(const Instance& instance) const;
 
@@ -101,7 +101,7 @@ class Reservations {
   void end_copies();
   void forget_old();
 
-  const HandoverContext parts_;
+  const HandoverContext context_;
   ReservationList list_;
   ReservationCheck check_;
   const std::chrono::milliseconds park_max_;

@@ -45,14 +45,14 @@ asio::awaitable<void> SourceLink::call() {
   try {
     says = co_await ask();
   } catch (...) {
-    if (parts_.tasks.stopping()) throw;
+    if (context_.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   asks_ = false;
   try {
     if (!says) {
       on_call_failed(*failed);
-    } else if (r_.granted()) {
+    } else if (r_.is_granted()) {
       on_copy(*says);
     } else {
       on_decision(*says);
@@ -78,11 +78,11 @@ void SourceLink::on_call_failed(const Error& failed) {
       "holds its whole state here and waits",
       r_.migration, r_.from_api, r_.doubt, name);
   spdlog::warn("{}", text);
-  parts_.events.emit({"in_doubt", text, name, {}, r_.migration});
+  context_.events.emit({"in_doubt", text, name, {}, r_.migration});
 }
 
 void SourceLink::on_decision(const DecisionAnswer& says) {
-  heard();
+  note_contact();
   if (says.message.decision == handover::Decision::pending) return;
   if (says.message.decision != handover::Decision::aborted) return run_.apply(says.message);
   run_.apply(says.message, Error(Code::source_lost, "the source's agent gave the migration up"));
@@ -107,7 +107,7 @@ void SourceLink::on_copy(const DecisionAnswer& says) {
 
 void SourceLink::note_copy(std::optional<LowerCopy> copy) {
   if (std::exchange(r_.copy, copy) == copy || !copy) return;
-  report_two_copies(r_, job_name("?"), 0, parts_.events);
+  report_two_copies(r_, job_name("?"), 0, context_.events);
 }
 
 asio::awaitable<void> SourceLink::tell() {
@@ -123,13 +123,13 @@ asio::awaitable<void> SourceLink::tell() {
   }
 }
 
-void SourceLink::heard() {
+void SourceLink::note_contact() {
   r_.heard_at = std::chrono::steady_clock::now();
   r_.in_doubt = false;
 }
 
 std::string SourceLink::job_name(const std::string& unknown) const {
-  const auto* standby = parts_.jobs.by_instance(r_.instance);
+  const auto* standby = context_.jobs.by_instance(r_.instance);
   return standby != nullptr ? standby->name() : unknown;
 }
 

@@ -21,7 +21,7 @@ class SourceLink final : public handover::Peer {
   /// All of them outlive it.
   SourceLink(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
              Reservation& r)
-      : parts_(parts), list_(list), run_(run), r_(r) {}
+      : context_(parts), list_(list), run_(run), r_(r) {}
 
   /// Returns at once; one question under way stands for all. Each message of a target's own is the
   /// question what was decided: what it tells goes along.
@@ -31,7 +31,7 @@ class SourceLink final : public handover::Peer {
   /// Tells the source of a job that an operator took here, until it knows.
   asio::awaitable<void> tell();
   /// Notes that the source's agent lives.
-  void heard();
+  void note_contact();
 
  private:
   asio::awaitable<void> call();
@@ -41,7 +41,7 @@ class SourceLink final : public handover::Peer {
   void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   ReservationList& list_;
   RunningReservation& run_;
   Reservation& r_;

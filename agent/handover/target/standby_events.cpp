@@ -70,7 +70,7 @@ void StandbyEvents::on_message(Instance& standby, const channel::Message& messag
     run_.apply(TargetEvent::standby_stepped);
   } else if (const auto* ended = std::get_if<channel::Ended>(&message)) {
     // A job whose last step was the one it moved at has no further step to take.
-    if (r_.granted() && ended->step >= r_.side.record().content.step) {
+    if (r_.is_granted() && ended->step >= r_.side.record().content.step) {
       run_.apply(TargetEvent::standby_stepped);
     }
   }
@@ -82,7 +82,7 @@ void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& pa
     run_.fail(TargetEvent::standby_failed,
               Error(Code::refused,
                     fmt::format("job {} runs on {}, its standby on {} on {}", standby.name(),
-                                r_.framework, parts_.config.host_name, standby.framework),
+                                r_.framework, context_.config.host_name, standby.framework),
                     "the two compute other bits: install the same release on both hosts"));
     return;
   }
@@ -95,15 +95,15 @@ void StandbyEvents::on_parked(const Instance& standby, const channel::Parked& pa
 
 /// A standby runs its program's first lines while the job trains.
 void StandbyEvents::note_warning(const Instance& standby) {
-  auto warning = standby_warning(standby, r_.job, parts_.config.host_name);
+  auto warning = standby_warning(standby, r_.job, context_.config.host_name);
   if (warning.empty()) return;
   r_.warning = std::move(warning);
   spdlog::warn("migration {}: {}", r_.migration, r_.warning);
-  parts_.events.emit({.kind = "standby_writes",
-                      .text = r_.warning,
-                      .job = r_.job,
-                      .device = standby.device,
-                      .migration = r_.migration});
+  context_.events.emit({.kind = "standby_writes",
+                        .text = r_.warning,
+                        .job = r_.job,
+                        .device = standby.device,
+                        .migration = r_.migration});
 }
 
 void StandbyEvents::on_verified(const channel::Verified& verified) {
@@ -114,7 +114,7 @@ void StandbyEvents::on_verified(const channel::Verified& verified) {
     // The source is frozen and waits for this record: better it learns that there is none.
     if (r_.side.state() != TargetState::parked) throw;
     run_.fail(TargetEvent::standby_failed,
-              disk.within("hold the state on " + parts_.config.host_name));
+              disk.within("hold the state on " + context_.config.host_name));
   }
 }
 
@@ -123,13 +123,13 @@ void StandbyEvents::on_failed(const channel::Failed& failed) {
   const bool gone = failed.code == Code::link_lost || failed.code == Code::source_lost ||
                     failed.code == Code::cancelled;
   const bool holds = r_.side.state() == TargetState::verified && gone;
-  if ((!r_.granted() && !holds) || failed.code == Code::digest_mismatch) {
+  if ((!r_.is_granted() && !holds) || failed.code == Code::digest_mismatch) {
     run_.fail(TargetEvent::standby_failed, Error(failed.code, failed.failure, failed.hint));
   }
 }
 
 void StandbyEvents::on_first_steps(std::vector<double> took_ms, bool over) {
-  if (!r_.granted() || r_.first_steps_over) return;
+  if (!r_.is_granted() || r_.first_steps_over) return;
   if (took_ms.size() == r_.first_steps.size() && !over) return;
   r_.first_steps = std::move(took_ms);
   for (auto& ms : r_.first_steps) ms = std::clamp(ms, 0.0, kMsMax);
@@ -149,7 +149,7 @@ void StandbyEvents::on_exit(const Instance& standby) {
   run_.fail(TargetEvent::standby_ended,
             Error(Code::target_lost,
                   fmt::format("the standby of job {} on {} {}{}{}", standby.name(),
-                              parts_.config.host_name, how_it_ended(standby),
+                              context_.config.host_name, how_it_ended(standby),
                               said.empty() ? "" : "; its last words: ", said),
                   "the program must reach its first step there: check files, arguments and memory; "
                   "`cardswap logs " +
@@ -160,8 +160,8 @@ channel::Welcome welcome_of(const Instance& standby, const Reservation* r, const
   channel::Welcome welcome;
   welcome.migration = standby.job().migration;
   if (r != nullptr) {
-    welcome.epoch = r->granted() ? r->side.record().epoch : 0;
-    welcome.granted = r->granted();
+    welcome.epoch = r->is_granted() ? r->side.record().epoch : 0;
+    welcome.granted = r->is_granted();
     welcome.data_token = r->data_token;
     welcome.data_key = r->data_key;
     welcome.data_host = r->image_host;

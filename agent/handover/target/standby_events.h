@@ -17,7 +17,7 @@ class StandbyEvents {
   /// All of them outlive it.
   StandbyEvents(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
                 Reservation& r, CriuArrival& arrival)
-      : parts_(parts), list_(list), run_(run), r_(r), arrival_(arrival) {}
+      : context_(parts), list_(list), run_(run), r_(r), arrival_(arrival) {}
 
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(const Instance& standby);
@@ -29,7 +29,7 @@ class StandbyEvents {
   void on_first_steps(std::vector<double> took_ms, bool over);
   void note_warning(const Instance& standby);
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   ReservationList& list_;
   RunningReservation& run_;
   Reservation& r_;

@@ -51,9 +51,9 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   r_.keep(std::move(record));
   if (over) {
     r_.forget_its_start();
-    criu::remove_handoff_dir(parts_.config, r_.migration, criu::HandoffPeer::holder);
+    criu::remove_handoff_dir(context_.config, r_.migration, criu::HandoffPeer::holder);
   }
-  parts_.handover_gate.note(
+  context_.handover_gate.note(
       r_.migration, next.state() == TargetState::verified || next.state() == TargetState::granted);
   spdlog::info("migration {} here: {}", r_.migration, to_string(next.state()));
   list_.changed().notify();
@@ -61,7 +61,7 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
 }
 
 void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& next) {
-  auto* standby = parts_.jobs.by_instance(r_.instance);
+  auto* standby = context_.jobs.by_instance(r_.instance);
   switch (effect.type) {
     case Type::start_standby: break;  // reserve() does, whose event it is: that may take a while
     case Type::kill_standby: arrival_.end_standby(); break;
@@ -71,21 +71,21 @@ void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& n
     case Type::fence: {
       auto* job = standby != nullptr ? &standby->job() : nullptr;
       const auto newer = std::max(effect.epoch, job != nullptr ? job->newer_epoch : 0);
-      if (job != nullptr) parts_.processes.fence(*job, newer);
-      report_two_copies(r_, job != nullptr ? job->name() : "?", newer, parts_.events);
+      if (job != nullptr) context_.processes.fence(*job, newer);
+      report_two_copies(r_, job != nullptr ? job->name() : "?", newer, context_.events);
       break;
     }
     case Type::resume:
-      if (standby != nullptr) parts_.hub.send(*standby, channel::Release{r_.migration});
+      if (standby != nullptr) context_.hub.send(*standby, channel::Release{r_.migration});
       break;
     default: break;  // a source's
   }
 }
 
 void TargetExecutor::grant(Instance& standby, handover::Epoch epoch, const TargetSide& next) {
-  parts_.processes.promote(standby.job(), epoch);
+  context_.processes.promote(standby.job(), epoch);
   arrival_.grant();
-  parts_.hub.send(standby, channel::Grant{r_.migration, epoch, next.record().content.root});
+  context_.hub.send(standby, channel::Grant{r_.migration, epoch, next.record().content.root});
   spdlog::info("job {} is granted to this host under epoch {}", standby.name(), epoch);
 }
 

@@ -24,7 +24,7 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
   /// All of them outlive it.
   TargetExecutor(const HandoverContext& parts, ReservationList& list, Reservation& r,
                  SourceLink& source, CriuArrival& arrival)
-      : parts_(parts), list_(list), r_(r), source_(source), arrival_(arrival) {}
+      : context_(parts), list_(list), r_(r), source_(source), arrival_(arrival) {}
 
   using Beside = std::function<void(ReservationRecord&)>;
 
@@ -48,7 +48,7 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
              handover::Peer& peer, Beside beside);
   void grant(Instance& standby, handover::Epoch epoch, const handover::TargetSide& next);
 
-  const HandoverContext& parts_;
+  const HandoverContext& context_;
   ReservationList& list_;
   Reservation& r_;
   SourceLink& source_;

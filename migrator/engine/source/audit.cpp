@@ -66,7 +66,7 @@ std::optional<AuditOutcome> Audit::poll(ReplayUnits& units) {
     cancel();  // try another one
     return std::nullopt;
   }
-  if (audit.scan && audit.scan->done()) {
+  if (audit.scan && audit.scan->is_done()) {
     audit.here = audit.scan->digests();
     audit.scan.reset();
   }

@@ -72,7 +72,7 @@ bool ReplaySync::covers(ChunkId chunk) const {
 }
 
 std::uint64_t ReplaySync::bytes_left(const StateView& frozen) const {
-  if (given_up_ || log_->overran()) return frozen.layout.total_bytes();
+  if (given_up_ || log_->has_overrun()) return frozen.layout.total_bytes();
   const auto& layout = source_.state.view().layout;
   if (frozen.layout == layout) return dirty_bytes_ + base_.bytes_left();
   const auto kept = kept_regions(layout, frozen.layout);
@@ -232,7 +232,7 @@ void ReplaySync::give_up() {
 void ReplaySync::poll() {
   shipper_.release_replayed();
   note_figures();
-  if (log_->overran() && !given_up_) {
+  if (log_->has_overrun() && !given_up_) {
     source_.figures.tell(
         fmt::format("by rounds: the log would have kept a step for longer than {:.0f} ms",
                     source_.options.spec.max_stall_ms));

@@ -36,7 +36,7 @@ class Source::Impl {
   Impl(SourceOptions options, SourceProgram& program, SourceCallbacks events)
       : options_(std::move(options)),
         events_(std::move(events)),
-        parts_(options_, program, events_, stop_.get_token()),
+        context_(options_, program, events_, stop_.get_token()),
         thread_([this] { run(); }) {}
 
   ~Impl() {
@@ -46,33 +46,33 @@ class Source::Impl {
   }
 
   void freeze(FrozenState state) {
-    parts_.freeze.put(std::move(state));
+    context_.freeze.put(std::move(state));
     wake();
   }
-  void wake() { parts_.connection.wake(); }
+  void wake() { context_.connection.wake(); }
 
  private:
   void run() {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
       rehearses_ = rehearses();
-      if (rehearses_) parts_.figures.expect_rehearsal();
-      parts_.connect();
+      if (rehearses_) context_.figures.expect_rehearsal();
+      context_.connect();
       do {
         sync();
-      } while (parts_.freeze.is_here() && !freeze_holds());
-      if (parts_.freeze.is_here()) {
+      } while (context_.freeze.is_here() && !freeze_holds());
+      if (context_.freeze.is_here()) {
         if (rehearses_) rehearse();
-        if (events_.frozen) events_.frozen(parts_.freeze.state().step);
+        if (events_.frozen) events_.frozen(context_.freeze.state().step);
         finish_frozen();
       }
-      parts_.connection.progress_until(stopped);
+      context_.connection.progress_until(stopped);
     } catch (...) {
       replay_.reset();  // a trainer that waits for the log goes on before anything else
       if (!stopped() && events_.failed) events_.failed(named(error_of(std::current_exception())));
     }
     replay_.reset();
-    parts_.connection.close();
+    context_.connection.close();
   }
 
   [[nodiscard]] Error named(const Error& error) const {
@@ -82,43 +82,43 @@ class Source::Impl {
 
   /// Until the program is frozen. Comes again after a freeze that was put off, and goes on then.
   void sync() {
-    if (!strategy_) strategy_ = choose_strategy(parts_);
+    if (!strategy_) strategy_ = choose_strategy(context_);
     if (strategy_ == Strategy::stop_copy) return wait_for_freeze();
     if (strategy_ == Strategy::replay) {
-      parts_.figures.use(Strategy::replay);
+      context_.figures.use(Strategy::replay);
       const bool begins = !replay_;
-      if (begins) replay_.emplace(parts_);
+      if (begins) replay_.emplace(context_);
       if ((!begins || replay_->begin()) && replay_->sync()) return;
       replay_.reset();
       strategy_ = Strategy::rounds;
     }
-    parts_.figures.use(Strategy::rounds);
-    if (!std::exchange(rounds_were_looked_at_, true)) expect_rounds_to_fit(parts_);
-    sync_by_rounds(parts_);
+    context_.figures.use(Strategy::rounds);
+    if (!std::exchange(rounds_were_looked_at_, true)) expect_rounds_to_fit(context_);
+    sync_by_rounds(context_);
   }
 
   /// Nothing is sent before it; offered only where it will stop the program for as long as allowed.
   void wait_for_freeze() {
-    parts_.figures.use(Strategy::stop_copy);
-    parts_.figures.expect_downtime(dirty_after_a_step());
-    const auto expected = parts_.figures.expected_stand_ms();
+    context_.figures.use(Strategy::stop_copy);
+    context_.figures.expect_downtime(dirty_after_a_step());
+    const auto expected = context_.figures.expected_stand_ms();
     if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
-      parts_.figures.report(true);
+      context_.figures.report(true);
       throw Error(Code::not_converging,
                   fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
                               expected, options_.spec.max_stall_ms),
                   "allow more with --max-stall, or let --strategy auto choose");
     }
-    parts_.figures.report_converged();
-    parts_.connection.progress_until([this] { return parts_.freeze.is_here(); });
+    context_.figures.report_converged();
+    context_.connection.progress_until([this] { return context_.freeze.is_here(); });
   }
 
   /// What the frozen state leaves to send may be more than when the freeze was offered: an
   /// optimizer has made its state in the very last step. False: that would take longer than is
   /// allowed, and the program was told to go on.
   bool freeze_holds() {
-    auto& figures = parts_.figures;
-    const auto& frozen = parts_.freeze.state();
+    auto& figures = context_.figures;
+    const auto& frozen = context_.freeze.state();
     const auto offered = figures.offered_bytes();
     const auto left = replay_
                           ? replay_->bytes_left(frozen.state_view)
@@ -148,13 +148,13 @@ class Source::Impl {
   }
 
   void put_off_freeze(const std::string& why) {
-    parts_.freeze.drop();
-    parts_.figures.note_freeze_put_off(why);
+    context_.freeze.drop();
+    context_.figures.note_freeze_put_off(why);
     events_.put_off(why);
   }
 
   [[nodiscard]] std::uint64_t bytes_made_since(const Layout& layout) const {
-    const auto& known = parts_.state.view().layout;
+    const auto& known = context_.state.view().layout;
     if (layout == known) return 0;
     const auto kept = kept_regions(known, layout);
     std::uint64_t sum = 0;
@@ -164,18 +164,18 @@ class Source::Impl {
 
   /// What a freeze would send of a state that was probed, not copied.
   std::uint64_t dirty_after_a_step() {
-    auto& program = parts_.program;
-    auto& state = parts_.state;
+    auto& program = context_.program;
+    auto& state = context_.state;
     const auto probed_at = program.step();
-    parts_.connection.progress_until(
-        [&] { return parts_.freeze.is_here() || program.step() > probed_at; });
+    context_.connection.progress_until(
+        [&] { return context_.freeze.is_here() || program.step() > probed_at; });
     state.refresh(program.state_view());
     return state.chunks().bytes_in(state.chunks().differing(state.scan(1)));
   }
 
   void finish_frozen() {
-    auto& figures = parts_.figures;
-    const auto& frozen = parts_.freeze.state();
+    auto& figures = context_.figures;
+    const auto& frozen = context_.freeze.state();
     figures.enter("frozen");
     figures.report(true);
     FreezeTimes took;
@@ -183,7 +183,7 @@ class Source::Impl {
     const auto now = rehearsed_ ? std::move(*rehearsed_) : scan_frozen(took);
     const auto values = digest_of(frozen.values);
     const auto sent = bring_over(now, values, took);
-    const auto root = data::root_of(parts_.state.view().layout, now, values);
+    const auto root = data::root_of(context_.state.view().layout, now, values);
     confirm(root);
     took.verify_ms = ms_since(sent);
     figures.note_freeze(took);
@@ -194,27 +194,27 @@ class Source::Impl {
 
   /// The digests of the frozen state, while the target takes its own.
   std::vector<Digest> scan_frozen(FreezeTimes& took) {
-    const auto& frozen = parts_.freeze.state();
+    const auto& frozen = context_.freeze.state();
     const auto start = Clock::now();
     if (replay_) replay_->finish_log(frozen.state_view);
     // A target that still replays digests when it is done, and is told so by the round's end.
-    if (!is_replaying()) parts_.connection.send(data::FreezeBegin{});
-    parts_.state.refresh(frozen.state_view);
-    auto now = parts_.state.scan(threads());
+    if (!is_replaying()) context_.connection.send(data::FreezeBegin{});
+    context_.state.refresh(frozen.state_view);
+    auto now = context_.state.scan(threads());
     took.scan_ms = ms_since(start);
-    parts_.figures.note_freeze(took);
+    context_.figures.note_freeze(took);
     return now;
   }
 
   /// Until the target holds the frozen state, of which `now` and `values` are the digests.
   Clock::time_point bring_over(const std::vector<Digest>& now, const Digest& values,
                                FreezeTimes& took) {
-    const auto& frozen = parts_.freeze.state();
-    const auto& clock = parts_.connection;
-    parts_.connection.send(data::Values{frozen.step,
-                                        frozen.last_step_end_ns + clock.clock_offset_ns(),
-                                        clock.clock_error_ns(), frozen.values});
-    parts_.figures.note_values(frozen.values.size());
+    const auto& frozen = context_.freeze.state();
+    const auto& clock = context_.connection;
+    context_.connection.send(data::Values{frozen.step,
+                                          frozen.last_step_end_ns + clock.clock_offset_ns(),
+                                          clock.clock_error_ns(), frozen.values});
+    context_.figures.note_values(frozen.values.size());
     return send_rest(now, values, took);
   }
 
@@ -223,21 +223,21 @@ class Source::Impl {
   [[nodiscard]] bool rehearses() {
     const auto asked = options_.spec.rehearse;
     if (asked == Rehearsal::off || !events_.rehearse) return false;
-    const auto why = parts_.program.cannot_rehearse();
+    const auto why = context_.program.cannot_rehearse();
     if (!why) return true;
     if (asked == Rehearsal::only) {
       throw Error(Code::refused, fmt::format("a step of this program is not rehearsed: {}", *why),
                   "nothing was moved, and nothing is known of what it may have forgotten");
     }
-    parts_.figures.note_rehearsal("left out", *why);
+    context_.figures.note_rehearsal("left out", *why);
     return false;
   }
 
   /// Both sides hold the state of one step, and nobody may commit it: they take the next one, and
   /// what that left is compared. The job's agent has not been told that it is frozen.
   void rehearse() {
-    auto& figures = parts_.figures;
-    auto& freeze = parts_.freeze;
+    auto& figures = context_.figures;
+    auto& freeze = context_.freeze;
     figures.enter("rehearsal");
     figures.report(true);
     FreezeTimes took;
@@ -247,15 +247,15 @@ class Source::Impl {
     replay_.reset();
     figures.note_rehearsal_pause(
         ms_since(Clock::time_point(std::chrono::nanoseconds(freeze.state().last_step_end_ns))));
-    auto& theirs = parts_.connection.answers().rehearsed;
+    auto& theirs = context_.connection.answers().rehearsed;
     theirs.reset();
-    parts_.connection.send(data::Rehearse{});
+    context_.connection.send(data::Rehearse{});
     freeze.drop();
     events_.rehearse();
-    parts_.connection.progress_until([&] { return freeze.is_here(); });
+    context_.connection.progress_until([&] { return freeze.is_here(); });
     await_their_step(theirs);
     const auto start = Clock::now();
-    rehearsed_ = parts_.state.compare(freeze.state().state_view, threads());
+    rehearsed_ = context_.state.compare(freeze.state().state_view, threads());
     compare_ms_ = ms_since(start);
     conclude_rehearsal(theirs->values);
   }
@@ -263,29 +263,29 @@ class Source::Impl {
   void await_their_step(const std::optional<data::Rehearsed>& theirs) {
     const auto until = Clock::now() + kRehearsalWaitMin +
                        std::chrono::milliseconds(static_cast<std::int64_t>(
-                           kRehearsalWaitSteps * parts_.program.median_step_ms()));
-    parts_.connection.progress_until([&] {
+                           kRehearsalWaitSteps * context_.program.median_step_ms()));
+    context_.connection.progress_until([&] {
       if (theirs || Clock::now() < until) return theirs.has_value();
       throw Error(
           Code::timed_out,
           fmt::format("the standby did not come to the end of step {}, which it took beside "
                       "the job",
-                      parts_.freeze.state().step),
+                      context_.freeze.state().step),
           "look at its log; --rehearse off moves the job without");
     });
   }
 
   void conclude_rehearsal(std::span<const std::byte> theirs) {
-    const auto& frozen = parts_.freeze.state();
-    const auto& chunks = parts_.state.chunks();
+    const auto& frozen = context_.freeze.state();
+    const auto& chunks = context_.state.chunks();
     const auto differing = chunks.differing(*rehearsed_);
     const auto difference = rehearsal_difference(
-        frozen.step, chunks, differing, parts_.program.differing_values(frozen.values, theirs));
+        frozen.step, chunks, differing, context_.program.differing_values(frozen.values, theirs));
     // What is rounded otherwise is sent as it is here, as what is left of any state.
     const bool rounded =
-        !difference.none() && difference.values.empty() && differ_by_rounding(parts_, differing);
+        !difference.none() && difference.values.empty() && differ_by_rounding(context_, differing);
     const bool passed = difference.none() || rounded;
-    parts_.figures.note_rehearsal(
+    context_.figures.note_rehearsal(
         difference.none() ? "equal"
         : rounded         ? "rounding"
                           : "differs",
@@ -303,7 +303,7 @@ class Source::Impl {
   /// Until the target holds `now` and `values`; returns when what was left had gone over once.
   Clock::time_point send_rest(const std::vector<Digest>& now, const Digest& values,
                               FreezeTimes& took) {
-    auto& state = parts_.state;
+    auto& state = context_.state;
     const auto start = Clock::now();
     auto sent = start;
     for (int attempt = 0;; ++attempt) {
@@ -314,9 +314,9 @@ class Source::Impl {
       state.send_round(dirty, true, is_replaying() ? replay_->updates_sent() : 0);
       if (attempt == 0) {
         took.send_ms = ms_since(start);
-        parts_.figures.note_freeze(took);
+        context_.figures.note_freeze(took);
         sent = Clock::now();
-        parts_.figures.enter("verify");
+        context_.figures.enter("verify");
       }
       if (state.target_values() != values) {
         throw Error(Code::digest_mismatch,
@@ -335,9 +335,9 @@ class Source::Impl {
   }
 
   void confirm(const Digest& root) {
-    const auto& confirmed = parts_.connection.answers().confirmed;
-    parts_.connection.send(data::Equal{root});
-    parts_.connection.progress_until([&] { return confirmed.has_value(); });
+    const auto& confirmed = context_.connection.answers().confirmed;
+    context_.connection.send(data::Equal{root});
+    context_.connection.progress_until([&] { return confirmed.has_value(); });
     if (*confirmed != root) {
       throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
     }
@@ -348,7 +348,7 @@ class Source::Impl {
   const SourceOptions options_;
   const SourceCallbacks events_;
   std::stop_source stop_;
-  SourceContext parts_;
+  SourceContext context_;
   std::optional<Strategy> strategy_;  // in use; none: not chosen yet
   std::optional<ReplaySync> replay_;
   bool rounds_were_looked_at_ = false;

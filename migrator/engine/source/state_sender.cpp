@@ -105,7 +105,7 @@ std::vector<Digest> StateSender::scan(unsigned threads) {
   const auto start = PeerConnection::Clock::now();
   DigestJob job(ranges_of(view_, chunks_.spans()), view_.fence, threads,
                 [this] { connection_.wake(); });
-  connection_.progress_until([&] { return job.done(); });
+  connection_.progress_until([&] { return job.is_done(); });
   figures_.note_digested(job.bytes(), PeerConnection::Clock::now() - start);
   return job.digests();
 }
@@ -151,7 +151,7 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
       differing.push_back(chunk);
       want(chunk, ahead);
     }
-    return !differing.empty() || job.done() || freeze_.is_here();
+    return !differing.empty() || job.is_done() || freeze_.is_here();
   };
   while (!freeze_.is_here()) {
     connection_.progress_until([&] {
@@ -160,7 +160,7 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
       return look();
     });
     if (differing.empty()) {
-      if (job.done()) (void)job.digests();  // throws what a device threw
+      if (job.is_done()) (void)job.digests();  // throws what a device threw
       if (looked_at == chunks_.size()) break;
       continue;  // a freeze came, or the last ones between two looks
     }
@@ -172,7 +172,7 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
     figures_.note_remaining(left);
     figures_.report(false);
   }
-  if (job.done()) figures_.note_digested(job.bytes(), job.took());
+  if (job.is_done()) figures_.note_digested(job.bytes(), job.took());
   digesting.reset();  // a freeze may have come first
   end_round(round, sent, false, 0);
   return bytes;

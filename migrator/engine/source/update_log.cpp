@@ -212,7 +212,7 @@ void UpdateLog::shut() {
   changed_.notify_all();
 }
 
-bool UpdateLog::overran() const {
+bool UpdateLog::has_overrun() const {
   const MutexLock lock(mutex_);
   return overran_;
 }

@@ -36,7 +36,7 @@ struct UpdateLogStats {
 /// So copies may come on top of `bytes_max`, as many bytes again at most.
 ///
 /// No step waits here for longer than set_wait_max() allows, all its waits together. What then does
-/// not fit makes an end of the log: overran(). What was not sent by then goes after the step.
+/// not fit makes an end of the log: has_overrun(). What was not sent by then goes after the step.
 class UpdateLog {
  public:
   using Clock = std::chrono::steady_clock;
@@ -89,7 +89,7 @@ class UpdateLog {
   void close();
   [[nodiscard]] bool closed() const;
   /// Whether it was closed because a step would have waited for too long.
-  [[nodiscard]] bool overran() const;
+  [[nodiscard]] bool has_overrun() const;
 
   [[nodiscard]] UpdateLogStats figures() const;
   [[nodiscard]] bool empty() const;

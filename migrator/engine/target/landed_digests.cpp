@@ -29,7 +29,7 @@ void LandedDigests::add(ChunkId chunk, const MemoryRange& range) {
 
 bool LandedDigests::advance(PayloadReceiver& payloads, ChunkMap& chunks, bool all_are_here) {
   for (const auto& [chunk, digest] : std::exchange(taken_, {})) chunks.confirm(chunk, digest);
-  if (job_ && job_->done()) {
+  if (job_ && job_->is_done()) {
     const auto& digests = job_->digests();
     for (std::size_t i = 0; i < in_job_.size(); ++i) chunks.confirm(in_job_[i], digests[i]);
     job_.reset();

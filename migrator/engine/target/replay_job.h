@@ -15,7 +15,7 @@ class ReplayJob {
  public:
   ReplayJob(TargetProgram& program, ReceivedUpdate update, std::function<void()> wake);
 
-  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] bool is_done() const { return done_; }
   [[nodiscard]] const ReceivedUpdate& update() const { return update_; }
   // Once done:
   void rethrow_failure() const;

@@ -98,7 +98,7 @@ void StateReceiver::digest_all(bool look_again) {
 }
 
 bool StateReceiver::take_all() {
-  if (!all_ || !all_->done()) return false;
+  if (!all_ || !all_->is_done()) return false;
   const auto& digests = all_->digests();
   assert(digests.size() == chunks_.size());
   for (std::size_t i = 0; i < digests.size(); ++i) {

@@ -35,7 +35,7 @@ class UpdateReplayer {
 
   void begin(ReceivedUpdate update);
   [[nodiscard]] bool is_replaying() const { return job_.has_value(); }
-  [[nodiscard]] bool is_done() const { return job_ && job_->done(); }
+  [[nodiscard]] bool is_done() const { return job_ && job_->is_done(); }
   /// What a replay came to.
   struct Done {
     std::uint64_t number = 0;

@@ -185,7 +185,7 @@ void Simulation::choose(std::size_t index, std::size_t which) {
     std::erase_if(devices, [&](const auto& device) { return device.host == host.address; });
   }
   for (std::size_t i = 0; i < devices.size(); ++i) {
-    if (devices[i].host == host.address && !host.engine->incidents().usable(devices[i].name)) {
+    if (devices[i].host == host.address && !host.engine->incidents().is_usable(devices[i].name)) {
       devices[i].unhealthy = true;
     }
   }

@@ -93,9 +93,9 @@ TEST(UpdateLog, EndsBeforeAStepWaitsForRoomForLongerThanAllowed) {
   log.set_bytes_max(1);
   log.set_wait_max(50ms);
   log.append(entry_of(1, 100));
-  EXPECT_FALSE(log.overran());
+  EXPECT_FALSE(log.has_overrun());
   log.append(entry_of(2, 100));  // nobody makes room
-  EXPECT_TRUE(log.overran());
+  EXPECT_TRUE(log.has_overrun());
   EXPECT_TRUE(log.closed());
   EXPECT_GE(log.figures().longest_wait_ms, 50);
   EXPECT_FALSE(log.take()) << "what waits would leave a hole behind it";
@@ -202,14 +202,14 @@ TEST(UpdateLog, LetsAnEntryInThoughCopiesOfAnotherOptimizersGradientsFillIt) {
   EarlyGradientOf other{std::vector<std::byte>(60)};
   ASSERT_TRUE(other(log, 1, 1));
   log.append(entry_of(1, 80, 0));
-  EXPECT_FALSE(log.overran());
+  EXPECT_FALSE(log.has_overrun());
   EXPECT_EQ(log.figures().waited_ms, 0);
   EXPECT_EQ(log.figures().held_bytes, 140U);
   EXPECT_EQ(log.figures().early_bytes, 60U) << "its entry is still to come";
   (void)log.take();
   log.release(80);
   log.append(entry_of(1, 60, 1));
-  EXPECT_FALSE(log.overran());
+  EXPECT_FALSE(log.has_overrun());
   EXPECT_EQ(log.figures().held_bytes, 60U);
   EXPECT_EQ(log.figures().early_bytes, 0U);
 }

@@ -77,7 +77,7 @@ class CudaStateTest : public ::testing::Test {
     state_.emplace(context_, config_, journal_, limits);
     auto looked = begin<char>(nothing_of(state_->look()));
     turn_until([&] { return looked->has_value(); });
-    ASSERT_TRUE(state_->usable()) << state_->problem();
+    ASSERT_TRUE(state_->is_usable()) << state_->problem();
   }
   /// What a coroutine gives or throws, once it is over.
   template <class Result>
@@ -110,7 +110,7 @@ class CudaStateTest : public ::testing::Test {
   /// Suspends one whose checkpoint is held for longer than it may take.
   void begin_what_is_late(const Idle& job) {
     script("hold Checkpoint 1");
-    const auto saved = begin(state_->hooks().before_dump(job.id()));
+    const auto saved = begin(state_->callbacks().before_dump(job.id()));
     turn_until([&] { return saved->is_over(); });
     ASSERT_TRUE(saved->failed.has_value());
     EXPECT_EQ(saved->failed->code(), Code::timed_out) << saved->failed->what();
@@ -131,14 +131,15 @@ TEST_F(CudaStateTest, IsAskedForWhileAsManyMoveAsMay) {
   script("hold Checkpoint 1");
   std::vector<std::shared_ptr<Outcome<std::vector<std::uint32_t>>>> moves;
   for (auto job = std::next(jobs.begin()); job != jobs.end(); ++job) {
-    moves.push_back(begin(state_->hooks().before_dump(job->id())));
-    turn_until([&] { return !calls().empty(); });
+    moves.push_back(begin(state_->callbacks().before_dump(job->id())));
+    turn_until([&] { return state_->trees(CudaIntent::Side::source).size() == moves.size(); });
   }
+  turn_until([&] { return !calls().empty(); });
   const auto asked = begin(state_->examine(jobs.front().id()));
   turn_until([&] { return asked->is_over(); });
   ASSERT_TRUE(asked->has_value());
   EXPECT_EQ((*asked)->no_driver, "");
-  EXPECT_TRUE(state_->usable()) << state_->problem();
+  EXPECT_TRUE(state_->is_usable()) << state_->problem();
   script("hold Checkpoint 0");
   turn_until([&] { return std::ranges::all_of(moves, [](auto& one) { return one->is_over(); }); });
 }
@@ -151,14 +152,14 @@ TEST_F(CudaStateTest, IsGivenUpWithADriverThatDoesNotAnswer) {
   turn_until([&] { return asked->is_over(); });
   ASSERT_TRUE(asked->has_value());
   EXPECT_THAT((*asked)->no_driver, HasSubstr("did not say in time"));
-  EXPECT_FALSE(state_->usable());
+  EXPECT_FALSE(state_->is_usable());
 }
 
 TEST_F(CudaStateTest, IsBroughtBackAfterTheMoveThatWasLateAndNotBesideIt) {
   open({.move = milliseconds(100)});
   const Idle job;
   begin_what_is_late(job);
-  const auto back = begin(state_->hooks().undo(job.id()));
+  const auto back = begin(state_->callbacks().undo(job.id()));
   turn_until([&] { return back->is_over(); }, milliseconds(400));
   EXPECT_FALSE(back->is_over());
   EXPECT_THAT(calls(), ElementsAre("Lock"));
@@ -174,7 +175,7 @@ TEST_F(CudaStateTest, IsToldOfAndKeptInMindWhereItDoesNotComeBack) {
   open({.move = milliseconds(100), .bring_back = milliseconds(100)});
   const Idle job;
   begin_what_is_late(job);
-  const auto back = begin(state_->hooks().undo(job.id()));
+  const auto back = begin(state_->callbacks().undo(job.id()));
   turn_until([&] { return back->is_over(); });
   ASSERT_TRUE(back->has_value());
   ASSERT_TRUE((*back)->has_value()) << "it is said to be back";

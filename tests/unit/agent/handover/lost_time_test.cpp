@@ -23,7 +23,7 @@ LostTime stands() {
   Lateness lateness({.step_ms = 50, .spread_ms = 2, .steps = 64});
   lateness.add(150);
   for (int i = 0; i < 20; ++i) lateness.add(50);
-  EXPECT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 50, 0, false}));
+  EXPECT_TRUE(lost.merge(channel::LateSteps{"m-1", lateness, 50, 0, false}));
   return lost;
 }
 
@@ -40,7 +40,7 @@ json::object json_of(const LostTime& lost, double downtime_ms) {
 TEST(LostTime, HasTheStepThatCrossesFromOneSideToTheOther) {
   auto lost = stands();
   EXPECT_EQ(figures_of(lost, 0)->lost_ms, 100) << "as long as it has not begun there";
-  ASSERT_TRUE(lost.hear(first_steps({})));
+  ASSERT_TRUE(lost.merge(first_steps({})));
   const auto figures = figures_of(lost, 200);
   EXPECT_EQ(figures->stall_ms, 200) << "it took 50 ms there, and 200 ms on its way";
   EXPECT_EQ(figures->lost_ms, 300);
@@ -49,21 +49,21 @@ TEST(LostTime, HasTheStepThatCrossesFromOneSideToTheOther) {
 
 TEST(LostTime, HasTheFirstStepsAtTheTarget) {
   auto lost = stands();
-  ASSERT_TRUE(lost.hear(first_steps({90, 50, 51})));
+  ASSERT_TRUE(lost.merge(first_steps({90, 50, 51})));
   EXPECT_EQ(figures_of(lost, 200)->lost_ms, 340);
   EXPECT_EQ(figures_of(lost, 200)->steps_after, 3U);
   EXPECT_FALSE(lost.over);
-  EXPECT_FALSE(lost.hear(first_steps({90, 50, 51}))) << "nothing new";
-  ASSERT_TRUE(lost.hear(first_steps({90, 50, 51, 50, 50, 50, 50, 50, 50, 50}, true)));
+  EXPECT_FALSE(lost.merge(first_steps({90, 50, 51}))) << "nothing new";
+  ASSERT_TRUE(lost.merge(first_steps({90, 50, 51, 50, 50, 50, 50, 50, 50, 50}, true)));
   EXPECT_TRUE(lost.over);
   EXPECT_EQ(lost.note, "");
-  EXPECT_FALSE(lost.hear(channel::LateSteps{"m-1", Lateness(), 0, 0, true})) << "that was all";
-  EXPECT_FALSE(lost.hear(first_steps({1, 2}, true)));
+  EXPECT_FALSE(lost.merge(channel::LateSteps{"m-1", Lateness(), 0, 0, true})) << "that was all";
+  EXPECT_FALSE(lost.merge(first_steps({1, 2}, true)));
 }
 
 TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
   auto lost = stands();
-  ASSERT_TRUE(lost.hear(first_steps({50, 50, 50}, true)));
+  ASSERT_TRUE(lost.merge(first_steps({50, 50, 50}, true)));
   EXPECT_TRUE(lost.over);
   EXPECT_THAT(lost.note, HasSubstr("3 of 10 steps"));
   EXPECT_EQ(figures_of(lost, 200)->steps_after, 3U);
@@ -72,11 +72,11 @@ TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
 /// It was given up while it stood: what it lost it lost all the same.
 TEST(LostTime, OfOneThatWasGivenUpIsItsSources) {
   auto lost = stands();
-  ASSERT_TRUE(lost.hear(first_steps({})));
+  ASSERT_TRUE(lost.merge(first_steps({})));
   auto lateness = lost.lateness;
   lateness.add_stand(400);
   for (std::uint32_t i = 0; i < kStepsAfter; ++i) lateness.add(50);
-  ASSERT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 0, kStepsAfter, true}));
+  ASSERT_TRUE(lost.merge(channel::LateSteps{"m-1", lateness, 0, kStepsAfter, true}));
   EXPECT_EQ(figures_of(lost, 200)->lost_ms, 450);
   EXPECT_EQ(figures_of(lost, 200)->stall_ms, 350);
   EXPECT_EQ(figures_of(lost, 200)->steps_after, kStepsAfter);
@@ -96,7 +96,7 @@ TEST(LostTime, IsNoNumberWhereItIsNotKnown) {
   LostTime young;
   Lateness lateness({.step_ms = 2000, .spread_ms = 40, .steps = 1});
   lateness.add(9000);
-  ASSERT_TRUE(young.hear(channel::LateSteps{"m-1", lateness, 0, 0, false}));
+  ASSERT_TRUE(young.merge(channel::LateSteps{"m-1", lateness, 0, 0, false}));
   all = json_of(young, 15);
   EXPECT_TRUE(all.at("lost_ms").is_null());
   EXPECT_TRUE(all.at("lost_is_final").as_bool()) << "no step to come tells what was before";
@@ -107,8 +107,8 @@ TEST(LostTime, OfARuntimesWildNumbersIsInBounds) {
   LostTime lost;
   Lateness lateness({.step_ms = 1e-9, .spread_ms = -9e17, .steps = 64});
   for (int i = 0; i < 100; ++i) lateness.add(9e17);
-  ASSERT_TRUE(lost.hear(channel::LateSteps{"m-1", lateness, 9e17, 4'000'000'000, false}));
-  (void)lost.hear(first_steps({-9e17, 9e17}));
+  ASSERT_TRUE(lost.merge(channel::LateSteps{"m-1", lateness, 9e17, 4'000'000'000, false}));
+  (void)lost.merge(first_steps({-9e17, 9e17}));
   const auto text = json::serialize(json_of(lost, 9e17));
   EXPECT_EQ(json::parse(text), json::value(json_of(lost, 9e17))) << text;
   EXPECT_TRUE(json_of(lost, 0).at("lost_steps").is_null()) << "a step of no time";
@@ -140,7 +140,7 @@ TEST(LostTime, IsReadFromAnAnswerThatNeedNotHaveIt) {
 
 TEST(LostTime, IsItselfAfterTheJournal) {
   auto lost = stands();
-  (void)lost.hear(first_steps({90, 50, 51}, true));
+  (void)lost.merge(first_steps({90, 50, 51}, true));
   const auto again = lost_time_from_journal(journal_record(lost));
   EXPECT_EQ(json_of(again, 200), json_of(lost, 200));
   EXPECT_EQ(again.lateness, lost.lateness);
@@ -158,12 +158,12 @@ json::object moved(const LostTime& lost) {
 
 TEST(LostTime, IsReadBeforeTheDowntime) {
   auto lost = stands();
-  (void)lost.hear(first_steps({50, 50, 50}));
+  (void)lost.merge(first_steps({50, 50, 50}));
   const auto text = cli::summary(moved(lost));
   EXPECT_THAT(text,
               HasSubstr("stall 100 ms (2.0 steps), lost 115 ms (2.3 steps), a step took 50 ms; "
                         "so far, 3 of the 10 steps after it are in it\ndowntime 15 ms"));
-  (void)lost.hear(first_steps(std::vector<double>(10, 50), true));
+  (void)lost.merge(first_steps(std::vector<double>(10, 50), true));
   EXPECT_THAT(cli::summary(moved(lost)), Not(HasSubstr("so far")));
   EXPECT_THAT(cli::details(moved(lost)), HasSubstr("lost 115 ms (2.3 steps)"));
   EXPECT_EQ(cli::lost_cell(moved(lost), "lost_ms"), "115 ms");
@@ -171,7 +171,7 @@ TEST(LostTime, IsReadBeforeTheDowntime) {
 
 TEST(LostTime, IsWaitedForOnlyWhereItCanBeOverSoon) {
   auto lost = stands();
-  (void)lost.hear(first_steps({50, 50}));
+  (void)lost.merge(first_steps({50, 50}));
   EXPECT_TRUE(cli::is_final_within(moved(lost), 400ms));
   EXPECT_FALSE(cli::is_final_within(moved(lost), 399ms)) << "8 steps are to come";
   lost.end("");

@@ -20,7 +20,7 @@ class MigrationIntakeTest : public ::testing::Test {
     auto& instance = jobs_.add_standby({.name = "gpt", .uid = "u-1", .argv = {"/bin/true"}},
                                        {.migration = "m-0", .epoch = 1, .device = "cpu:0"});
     jobs_.promote(instance.job(), 1);
-    instance.attached = instance.told = true;
+    instance.attached = instance.reported = true;
   }
 
   /// What is said against a move of the job; empty: it can move.

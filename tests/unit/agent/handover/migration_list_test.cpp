@@ -131,17 +131,17 @@ TEST_F(MigrationListTest, KeepsTheSamplesOfTheLatestTwoHundredThatAreOver) {
   auto all = list();
   const auto add = [&](int number) -> Migration& {
     auto one = made("m-" + std::to_string(number), State::aborted, "i-1", 5);
-    one.first().timeline.add({.at_ms = 1, .phase = {}});
+    one.only().timeline.add({.at_ms = 1, .phase = {}});
     return all.add(std::move(one));
   };
   auto& first = add(0);
   for (int i = 1; i < 200; ++i) add(i);
   all.forget_old_timelines();
-  EXPECT_FALSE(first.first().timeline.empty()) << "the 200th";
+  EXPECT_FALSE(first.only().timeline.empty()) << "the 200th";
   add(200);
   all.forget_old_timelines();
-  EXPECT_TRUE(first.first().timeline.empty());
-  EXPECT_FALSE(all.at("m-1").first().timeline.empty());
+  EXPECT_TRUE(first.only().timeline.empty());
+  EXPECT_FALSE(all.at("m-1").only().timeline.empty());
 }
 
 TEST_F(MigrationListTest, SaysWhichHostHasNoSuchMigration) {

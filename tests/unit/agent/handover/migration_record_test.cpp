@@ -79,7 +79,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   first.warning = "a log";
   first.process.image_bytes = 7;
   first.keeper = {11, 12};
-  first.lost_time.told = true;
+  first.lost_time.has_report = true;
   first.lost_time.first_steps = {21, 22};
   auto& second = m.transfers.emplace_back();
   second.rank = 1;
@@ -103,7 +103,7 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(one.warning, "a log");
   EXPECT_EQ(one.process.image_bytes, 7U);
   EXPECT_EQ(one.keeper, (ProcessId{11, 12}));
-  EXPECT_TRUE(one.lost_time.told);
+  EXPECT_TRUE(one.lost_time.has_report);
   EXPECT_EQ(one.lost_time.first_steps, (std::vector<double>{21, 22}));
   EXPECT_EQ(again.of("i-2")->rank, 1U);
   EXPECT_EQ(again.of("i-3"), nullptr);

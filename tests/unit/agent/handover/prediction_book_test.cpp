@@ -49,8 +49,8 @@ class PredictionBookTest : public ::testing::Test {
     transfer.raw_lost_ms = 100;
     Lateness lateness({.step_ms = 50, .spread_ms = 2, .steps = 64});
     lateness.add(80);  // 30 late
-    (void)transfer.lost_time.hear(channel::LateSteps{"m-1", lateness, 150, 0, false});
-    (void)transfer.lost_time.hear(
+    (void)transfer.lost_time.merge(channel::LateSteps{"m-1", lateness, 150, 0, false});
+    (void)transfer.lost_time.merge(
         {.known = true, .began = true, .took_ms = std::vector<double>(10, 50), .over = true});
     return transfer;
   }

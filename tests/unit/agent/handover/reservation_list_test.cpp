@@ -107,7 +107,7 @@ TEST_F(ReservationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
   journal_.put(Journal::Kind::reservation, "m-2", to_journal(place("m-2", TargetState::granted)));
   list_.load();
   EXPECT_THROW((void)list_.at("m-1"), Error) << "its source hears that nothing is known";
-  EXPECT_TRUE(list_.at("m-2").granted());
+  EXPECT_TRUE(list_.at("m-2").is_granted());
   EXPECT_THAT(journal_.warnings(),
               ElementsAre(AllOf(HasSubstr("reservation m-1"), HasSubstr("its state"))));
 }

@@ -312,7 +312,7 @@ TEST_F(HealthEngine, KeepsABrokenDeviceBrokenUntilAnOperatorSaysOtherwise) {
   (void)moves();
   ASSERT_THAT(engine().incidents().all(), SizeIs(1));
   EXPECT_FALSE(engine().incidents().trusted("cuda:0"));
-  EXPECT_FALSE(engine().incidents().usable("cuda:3"));  // the host is to be rebooted
+  EXPECT_FALSE(engine().incidents().is_usable("cuda:3"));  // the host is to be rebooted
   EXPECT_EQ(engine().clear("cuda:0", "it was replaced", now_), 1U);
   EXPECT_TRUE(engine().incidents().trusted("cuda:0"));
   EXPECT_THAT(events(), HasSubstr("by an operator: it was replaced"));

@@ -87,7 +87,7 @@ TEST(JobRecord, KeepsAJobWithEachOfItsProcesses) {
   EXPECT_EQ(one.relocatable_bytes, 2048U);
   EXPECT_EQ(again.instances.back().rank, 1U);
   EXPECT_EQ(again.instances.back().id, "i-2");
-  EXPECT_TRUE(again.live());
+  EXPECT_TRUE(again.is_live());
 }
 
 TEST(JobRecord, HasStatesByNamesThatReadBack) {
@@ -109,7 +109,7 @@ TEST(JobRecord, OfAProcessWhoseStateNobodyKnowsIsOfNoneThatLives) {
   process["state"] = "dreams";
   EXPECT_EQ(Job(record).first().state, InstanceState::lost);
   process.erase("state");
-  EXPECT_FALSE(Job(record).live());
+  EXPECT_FALSE(Job(record).is_live());
 }
 
 TEST(JobRecord, WithoutAProcessIsNone) {

@@ -116,8 +116,8 @@ TEST(Report, TellsFirstWhatTheJobLost) {
   auto& lost = m.only().lost_time;
   Lateness lateness({.step_ms = 20, .spread_ms = 1, .steps = 64});
   for (int i = 0; i < 30; ++i) lateness.add(50);
-  (void)lost.hear(channel::LateSteps{"m-1", lateness, 20, 0, false});
-  (void)lost.hear(FirstStepsReport{.known = true, .began = true, .took_ms = {20, 21}});
+  (void)lost.merge(channel::LateSteps{"m-1", lateness, 20, 0, false});
+  (void)lost.merge(FirstStepsReport{.known = true, .began = true, .took_ms = {20, 21}});
   const auto r = report_of(m);
   EXPECT_EQ(r.lost.lost_ms, 30 * 30 + 40);
   EXPECT_EQ(r.lost.stall_ms, 40);

@@ -116,7 +116,7 @@ TEST(Tokens, AreKnownByTheirDigest) {
   EXPECT_FALSE(alice.owner);
   for (const auto* shown :
        {"Bearer secreT", "Bearer ", "bearer secret", "Basic secret", "secret", ""}) {
-    EXPECT_FALSE(tokens.caller_of(shown).known()) << shown;
+    EXPECT_FALSE(tokens.caller_of(shown).is_known()) << shown;
   }
 }
 

@@ -8,7 +8,7 @@
 
 #include "agent/base/json_fields.h"
 #include "migrator/base/error.h"
-#include "tests/integration/place_host.h"
+#include "tests/integration/reservation_host.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap::test {
@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 const std::string kId = "m-0123456789abcdef";
 
-class PlaceRecords : public ::testing::Test {
+class ReservationRecords : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_NO_FATAL_FAILURE(host_.hold(kId, "127.0.0.1:9")); }
   void run(const char* sql) {
@@ -44,10 +44,10 @@ class PlaceRecords : public ::testing::Test {
   }
 
   const TempDir dir_;
-  PlaceHost host_{dir_.path()};
+  ReservationHost host_{dir_.path()};
 };
 
-TEST_F(PlaceRecords, HaveNoReasonForAnEndThatTheDiskRefused) {
+TEST_F(ReservationRecords, HaveNoReasonForAnEndThatTheDiskRefused) {
   ASSERT_NO_FATAL_FAILURE(grant());
   fill_the_disk();
   EXPECT_THROW(host_.await(host_.places().drop(kId, 103)), Error);
@@ -61,7 +61,7 @@ TEST_F(PlaceRecords, HaveNoReasonForAnEndThatTheDiskRefused) {
   EXPECT_TRUE(on_disk().at("error").is_object());
 }
 
-TEST_F(PlaceRecords, HaveNoReasonForAnEndThatIsNone) {
+TEST_F(ReservationRecords, HaveNoReasonForAnEndThatIsNone) {
   ASSERT_NO_FATAL_FAILURE(grant());
   host_.await(host_.places().drop(kId, 103));
   const auto first = place().error.value().failure();
@@ -69,7 +69,7 @@ TEST_F(PlaceRecords, HaveNoReasonForAnEndThatIsNone) {
   EXPECT_EQ(place().error.value().failure(), first);
 }
 
-TEST_F(PlaceRecords, AreNotForcedByAWordThatTheDiskRefused) {
+TEST_F(ReservationRecords, AreNotForcedByAWordThatTheDiskRefused) {
   fill_the_disk();
   const OperatorDecision order{.to = MigrationSide::target, .by = "test"};
   EXPECT_THROW(host_.await(host_.places().force(kId, order)), Error);

@@ -12,22 +12,23 @@
 #include <string>
 
 #include "agent/handover/ownership.h"
+#include "agent/jobs/jobs.h"
 #include "agent/process/child.h"
 
 namespace cardswap::test {
 
 /// A target's part of an agent, without its API: standbys are programs that only wait.
-class PlaceHost {
+class ReservationHost {
  public:
-  explicit PlaceHost(const std::filesystem::path& dir,
-                     std::chrono::milliseconds park_max = Reservations::kParkMax)
+  explicit ReservationHost(const std::filesystem::path& dir,
+                           std::chrono::milliseconds park_max = Reservations::kParkMax)
       : journal_(dir / "journal.db"), park_max_(park_max) {
     config_.data_dir = dir;
     config_.host_name = "gpu-b";
     config_.devices = {{.name = "cpu:0"}};
     jobs_.set_ownership(ownership_);
   }
-  ~PlaceHost() {
+  ~ReservationHost() {
     for (const auto* one :
          jobs_.table().instances()) {  // what was granted does not end with its agent
       if (one->process.pid > 0) signal_group(one->process, SIGKILL);
@@ -36,8 +37,8 @@ class PlaceHost {
     context_.restart();
     context_.run_for(std::chrono::seconds(10));
   }
-  PlaceHost(const PlaceHost&) = delete;
-  PlaceHost& operator=(const PlaceHost&) = delete;
+  ReservationHost(const ReservationHost&) = delete;
+  ReservationHost& operator=(const ReservationHost&) = delete;
 
   /// A place, and a standby that starts in it.
   void reserve(const std::string& id, const std::string& source) {
@@ -88,7 +89,7 @@ class PlaceHost {
   }
   /// The source asks on and on.
   void run_with_a_source_for(std::chrono::milliseconds time) {
-    for (const auto& r : reservations_.all()) reservations_.heard(r.migration);
+    for (const auto& r : reservations_.all()) reservations_.note_contact(r.migration);
     context_.restart();
     context_.run_for(time);
   }
@@ -122,12 +123,12 @@ class PlaceHost {
   RuntimeHub hub_{context_, tasks_, jobs_.table(), {}};
   criu::Host criu_{context_, config_, journal_};
   HandoverGate handover_gate_{context_};
-  HandoverContext parts_{
+  HandoverContext handover_{
       context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),
       jobs_.devices(), hub_,   criu_,   handover_gate_, events_};
   Cordons cordons_{journal_};
-  Migrations migrations_{parts_, {}};
-  Reservations reservations_{parts_, cordons_, migrations_, park_max_};
+  Migrations migrations_{handover_, {}};
+  Reservations reservations_{handover_, cordons_, migrations_, park_max_};
   handover::Ownership ownership_{migrations_, reservations_};
 };
 
