@@ -218,9 +218,10 @@ TEST_F(ExitCode, IsFourForAJobThatDoesNotConverge) {
            "--max-stall", "50ms", "--timeout", "3s"},
           4,
           {"job job", "did not converge", "50 ms allowed", "--max-stall"}});
-  expect({{"migrate", "job", "--to", there_, "--bandwidth", "8MiB/s", "--max-stall", "50ms"},
-          4,
-          {"no strategy keeps each step of the job within 50 ms", "--max-stall"}});
+  expect(
+      {{"migrate", "job", "--to", there_, "--bandwidth", "8MiB/s", "--max-stall", "50ms"},
+       4,
+       {"50 ms", "--max-stall"}});  // before the first round, or after some, as its steps are seen
   EXPECT_TRUE(within(10s, [&] { return is_all_free(b_, "cpu:0"); }));
 }
 

@@ -52,8 +52,8 @@ class Leftovers : public ::testing::Test {
     for (const auto* host : {&a_, &b_}) {
       EXPECT_THAT(files_below(host->dir()),
                   Each(AnyOf("agent.json", "agent.log", "cardswapd.sock", "runtime.sock", "lock",
-                             "journal.db", "journal.db-shm", "journal.db-wal", "jobs/job/log",
-                             StartsWith("jobs/job/log-m-"))));
+                             "journal.db", "journal.db-shm", "journal.db-wal", "predictions.json",
+                             "jobs/job/log", StartsWith("jobs/job/log-m-"))));
     }
   }
 
