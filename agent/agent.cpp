@@ -38,8 +38,8 @@ Agent::Agent(asio::io_context& context, Config config)
       cordons_(journal_),
       jobs_(context, tasks_, config_, journal_, events_),
       hub_(context, tasks_, jobs_.table(), runtime_events()),
-      migrations_(handover_parts(), [this](const Migration& m) { forgotten_.add(m); }),
-      reservations_(handover_parts(), cordons_, migrations_),
+      migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
+      reservations_(handover_context(), cordons_, migrations_),
       health_(context, tasks_, config_, jobs_.table(), migrations_, health_callbacks()),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
   if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
@@ -144,19 +144,19 @@ void Agent::write_agent_file() const {
   std::filesystem::rename(fresh, file);
 }
 
-HandoverContext Agent::handover_parts() {
+HandoverContext Agent::handover_context() {
   return {context_,        tasks_, config_, journal_,       jobs_.table(), jobs_.processes(),
           jobs_.devices(), hub_,   criu_,   handover_gate_, events_};
 }
 
 RuntimeHub::Callbacks Agent::runtime_events() {
   return {[this](Instance& instance, const channel::Hello& hello) {
-            return runtime_messages_.welcome(instance, hello);
+            return runtime_dispatcher_.welcome(instance, hello);
           },
           [this](Instance& instance, const channel::Message& message) {
-            runtime_messages_.dispatch(instance, message);
+            runtime_dispatcher_.dispatch(instance, message);
           },
-          [this](Instance& instance) { runtime_messages_.detached(instance); }};
+          [this](Instance& instance) { runtime_dispatcher_.detached(instance); }};
 }
 
 void Agent::more_metrics(Exposition& out) const {

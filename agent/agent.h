@@ -41,7 +41,7 @@ class Agent {
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
-  HandoverContext handover_parts();
+  HandoverContext handover_context();
   RuntimeHub::Callbacks runtime_events();
   health::Callbacks health_callbacks();
   void more_metrics(Exposition& out) const;
@@ -66,7 +66,7 @@ class Agent {
   Reservations reservations_;
   handover::Ownership ownership_{migrations_, reservations_};
   health::Monitor health_;
-  RuntimeMessages runtime_messages_{jobs_, state_lists_, migrations_, reservations_, events_};
+  RuntimeDispatcher runtime_dispatcher_{jobs_, state_lists_, migrations_, reservations_, events_};
   RequestStats requests_;
   Router router_{[this](const std::string& route, unsigned status, double seconds) {
     requests_.note(route, status, seconds);

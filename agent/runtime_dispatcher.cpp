@@ -9,15 +9,15 @@
 
 namespace cardswap {
 
-RuntimeMessages::RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                                 Reservations& reservations, EventSink& events)
+RuntimeDispatcher::RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
+                                     Reservations& reservations, EventSink& events)
     : jobs_(jobs),
       state_lists_(state_lists),
       migrations_(migrations),
       reservations_(reservations),
       events_(events) {}
 
-channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hello& hello) {
+channel::Welcome RuntimeDispatcher::welcome(Instance& instance, const channel::Hello& hello) {
   instance.network = hello.network;
   if (instance.job().standby) return reservations_.welcome(instance);
   channel::Welcome welcome;
@@ -30,7 +30,7 @@ channel::Welcome RuntimeMessages::welcome(Instance& instance, const channel::Hel
   return welcome;
 }
 
-void RuntimeMessages::dispatch(Instance& instance, const channel::Message& message) {
+void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& message) {
   const auto& job = instance.job();
   if (job.newer_epoch != 0) return reapply_fence(job);  // somebody let it go on
   if (const auto* hello = std::get_if<channel::Hello>(&message)) {
@@ -51,7 +51,7 @@ void RuntimeMessages::dispatch(Instance& instance, const channel::Message& messa
   migrations_.on_message(instance, message);
 }
 
-void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& tracked) {
+void RuntimeDispatcher::note_tracked(Instance& instance, const channel::Tracked& tracked) {
   const auto& job = instance.job();
   const auto warning = note_sizes(instance, tracked, jobs_.devices().bytes(instance.device));
   if (!warning.empty()) {
@@ -67,6 +67,6 @@ void RuntimeMessages::note_tracked(Instance& instance, const channel::Tracked& t
   jobs_.table().changed().notify();
 }
 
-void RuntimeMessages::detached(const Instance& instance) { migrations_.on_detached(instance); }
+void RuntimeDispatcher::detached(const Instance& instance) { migrations_.on_detached(instance); }
 
 }  // namespace cardswap

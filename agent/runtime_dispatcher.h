@@ -12,10 +12,10 @@ namespace cardswap {
 
 /// Gives what a job's runtime says to those whom it concerns: the job's record, its migration, its
 /// reservation. On the agent's loop; the parts are its owner's and outlive it.
-class RuntimeMessages {
+class RuntimeDispatcher {
  public:
-  RuntimeMessages(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
-                  Reservations& reservations, EventSink& events);
+  RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrations& migrations,
+                    Reservations& reservations, EventSink& events);
 
   /// A runtime attached: what it is told. Throws Error where it may not have the job.
   [[nodiscard]] channel::Welcome welcome(Instance& instance, const channel::Hello& hello);
