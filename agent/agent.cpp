@@ -37,12 +37,12 @@ Agent::Agent(asio::io_context& context, Config config)
       journal_(config_.data_dir / "journal.db"),
       cordons_(journal_),
       jobs_(context, tasks_, config_, journal_, events_),
-      hub_(context, tasks_, jobs_.table(), runtime_events()),
+      hub_(context, tasks_, jobs_.table(), runtime_callbacks()),
       migrations_(handover_context(), [this](const Migration& m) { forgotten_.add(m); }),
       reservations_(handover_context(), cordons_, migrations_),
       health_(context, tasks_, config_, jobs_.table(), migrations_, health_callbacks()),
       server_(context, tasks_, router_, handover_gate_, ApiSecurity::load(config_)) {
-  if (config_.tls.any()) tls::Identity::use(context, tls::client_context(config_.tls));
+  if (config_.tls.is_configured()) tls::Identity::use(context, tls::client_context(config_.tls));
   add_fleet_calls(router_, cordons_, jobs_.devices(), config_, [this](const std::string& device) {
     return health_.engine().incidents().open_fault(device);
   });
@@ -64,7 +64,7 @@ void Agent::start() {
   }
   reservations_.load();
   const auto jobs = jobs_.processes().recover(
-      [this](const Instance& instance) { return reservations_.keeps(instance); });
+      [this](const Instance& instance) { return reservations_.survives_restart(instance); });
   reservations_.resume_after_restart();
   hub_.listen(config_.runtime_socket());
   migrations_.resume_after_restart();
@@ -74,8 +74,8 @@ void Agent::start() {
   }
   log_recovery(jobs);
   health_.start();
-  tasks_.spawn("look for CRIU", criu_.look());
-  tasks_.spawn("try the data plane", data_plane_.look());
+  tasks_.spawn("look for CRIU", criu_.probe());
+  tasks_.spawn("try the data plane", data_plane_.probe());
   tasks_.spawn("bound logs", bound_logs(jobs_.table(), events_, config_.job_log_max));
   server_.listen_unix(config_.socket);
   tls::log_ends(server_.endings());
@@ -89,9 +89,9 @@ void Agent::start() {
 void Agent::log_recovery(const JobProcesses::Recovered& jobs) {
   const auto given_up =
       std::ranges::count(migrations_.all(), handover::State::aborting, &Migration::state);
-  if (jobs.taken_up + jobs.gone + jobs.lost == 0 && given_up == 0) return;
-  spdlog::info("{} job{} taken up, {} gone, {} lost, {} migration{} given up", jobs.taken_up,
-               jobs.taken_up == 1 ? "" : "s", jobs.gone, jobs.lost, given_up,
+  if (jobs.resumed + jobs.gone + jobs.lost == 0 && given_up == 0) return;
+  spdlog::info("{} job{} taken up, {} gone, {} lost, {} migration{} given up", jobs.resumed,
+               jobs.resumed == 1 ? "" : "s", jobs.gone, jobs.lost, given_up,
                given_up == 1 ? "" : "s");
 }
 
@@ -105,7 +105,7 @@ void Agent::reload() {
   health_.read_policy_again();
   try {
     auto security = ApiSecurity::load(config_);
-    if (config_.tls.any()) tls::Identity::use(context_, tls::client_context(config_.tls));
+    if (config_.tls.is_configured()) tls::Identity::use(context_, tls::client_context(config_.tls));
     server_.renew(std::move(security));
     spdlog::info("certificates, revocations and tokens are read anew");
     tls::log_ends(server_.endings());
@@ -134,7 +134,7 @@ void Agent::write_agent_file() const {
                    {"socket", config_.socket.string()},
                    {"host", config_.host_name},
                    {"listen", config_.has_port() ? config_.listen_address().text() : ""},
-                   {"tls", config_.tls.any()},
+                   {"tls", config_.tls.is_configured()},
                    {"port", config_.listen_port}});
   // Whatever the umask is, nobody else may write it.
   const Descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
@@ -149,7 +149,7 @@ HandoverContext Agent::handover_context() {
           jobs_.devices(), hub_,   criu_,   handover_gate_, events_};
 }
 
-RuntimeHub::Callbacks Agent::runtime_events() {
+RuntimeHub::Callbacks Agent::runtime_callbacks() {
   return {[this](Instance& instance, const channel::Hello& hello) {
             return runtime_dispatcher_.welcome(instance, hello);
           },
@@ -168,7 +168,7 @@ health::Callbacks Agent::health_callbacks() {
   health::Callbacks callbacks;
   callbacks.cordon = [this](const std::string& device, const std::string& reason) {
     // An operator's own reason stays.
-    if (!cordons_.of(device)) cordons_.set({device, reason, "health", unix_ms()});
+    if (!cordons_.find(device)) cordons_.set({device, reason, "health", unix_ms()});
   };
   callbacks.peers = [this] { return config_.peers; };
   return callbacks;

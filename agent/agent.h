@@ -2,8 +2,8 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "agent/api/api_server.h"
 #include "agent/api/router.h"
-#include "agent/api/server.h"
 #include "agent/attach/runtime_hub.h"
 #include "agent/attach/state_lists.h"
 #include "agent/base/config.h"
@@ -37,12 +37,12 @@ class Agent {
   void reload();
   /// One line for the service manager: how many jobs and migrations.
   [[nodiscard]] std::string summary();
-  [[nodiscard]] bool stopped() const { return tasks_.empty(); }
+  [[nodiscard]] bool is_stopped() const { return tasks_.empty(); }
   [[nodiscard]] const Router& router() const { return router_; }
 
  private:
   HandoverContext handover_context();
-  RuntimeHub::Callbacks runtime_events();
+  RuntimeHub::Callbacks runtime_callbacks();
   health::Callbacks health_callbacks();
   void more_metrics(Exposition& out) const;
   void log_recovery(const JobProcesses::Recovered& jobs);

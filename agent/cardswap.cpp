@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     return wrong_usage(app, error);
   }
-  if (!context.looks_at_interrupts) context.interrupts.give_back();
+  if (!context.handles_interrupts) context.interrupts.give_back();
   try {
     context.credentials.complete();
     return static_cast<int>(run());

@@ -72,7 +72,7 @@ int serve(const DaemonOptions& options) {
   wait_for_reload();
   manager.ready([&agent] { return agent.summary(); });
   while (true) {
-    if (context.run_one() == 0 || agent.stopped()) break;
+    if (context.run_one() == 0 || agent.is_stopped()) break;
   }
   return 0;
 }

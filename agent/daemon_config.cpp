@@ -43,7 +43,7 @@ DeviceConfig device_from(const std::string& text) {
 }
 
 /// What NVML knows of the GPUs among `devices`. A GPU that it does not know needs its memory told.
-void look_up_gpus(std::vector<DeviceConfig>& devices, const std::string& nvml) {
+void find_gpus(std::vector<DeviceConfig>& devices, const std::string& nvml) {
   const auto is_gpu = [](const DeviceConfig& device) { return device.kind() == "cuda"; };
   if (std::ranges::none_of(devices, is_gpu)) return;
   const auto gpus = list_gpus(nvml);
@@ -109,7 +109,7 @@ void listen_as(const DaemonOptions& options, Config& config) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     config.listen_host = canonical_host(config.listen_host);
   }
-  if (!is_loopback(config.listen_host) && !options.insecure_listen && !config.tls.any()) {
+  if (!is_loopback(config.listen_host) && !options.insecure_listen && !config.tls.is_configured()) {
     if (address.is_v6() && options.listen.front() != '[') {
       throw Error(Code::bad_request,
                   fmt::format("--listen {}: without brackets all of it is an address, and not "
@@ -149,7 +149,7 @@ Config config_from(const DaemonOptions& options) {
   config.job_user_group = options.job_user_group;
   settle_job_users(config);
   check_key_is_not_the_jobs(options);
-  config.insecure_listen = options.insecure_listen && !config.tls.any();
+  config.insecure_listen = options.insecure_listen && !config.tls.is_configured();
   if (!options.listen.empty()) listen_as(options, config);
   config.data_host = options.data_host.empty() ? config.listen_host : data_host(options.data_host);
   if (config.data_host.empty()) config.data_host = "127.0.0.1";
@@ -169,7 +169,7 @@ Config config_from(const DaemonOptions& options) {
     config.host_name = name.data();
   }
   for (const auto& device : options.devices) config.devices.push_back(device_from(device));
-  look_up_gpus(config.devices, config.nvml);
+  find_gpus(config.devices, config.nvml);
   for (const auto& peer : options.peers) {
     config.peers.push_back(cli::parse_agent_address("--peer", peer).agent.text());
   }
@@ -180,7 +180,7 @@ Config config_from(const DaemonOptions& options) {
 void warn_of_open_doors(const Config& config, const DaemonOptions& options) {
   if (config.insecure_listen && config.has_port()) {
     spdlog::warn("{} answers everybody: whoever reaches it can run programs here", options.listen);
-  } else if (config.has_port() && !config.tls.any()) {
+  } else if (config.has_port() && !config.tls.is_configured()) {
     spdlog::warn(
         "{} is without TLS: programs of root, of uid {}{} on this host are answered, and no "
         "other host",
@@ -190,7 +190,7 @@ void warn_of_open_doors(const Config& config, const DaemonOptions& options) {
   if (config.root_jobs) {
     spdlog::warn("--job-user root: whoever may start jobs, other hosts' agents too, is root here");
   }
-  if (!config.has_port() && (!config.peers.empty() || config.tls.any())) {
+  if (!config.has_port() && (!config.peers.empty() || config.tls.is_configured())) {
     spdlog::warn("without --listen this agent has no TCP port: no job moves from it or to it");
   }
 }

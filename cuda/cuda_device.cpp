@@ -135,10 +135,10 @@ std::unique_ptr<Staging> CudaDevice::stage(const StagingOptions& options) {
 std::shared_ptr<Arena> CudaDevice::reserve_arena(std::uint64_t base, std::uint64_t bytes) {
   gpu_.select();  // its primary context is there, and this thread's, from here on
   // Twice the memory: an arena has holes.
-  const ArenaReservation place{std::max(2 * info().total_bytes, bytes), base, bytes};
-  auto arena = VmmArena::reserve({load_vmm_(), gpu_.index}, place, framework_.make_room);
+  const ArenaReservation wanted{std::max(2 * info().total_bytes, bytes), base, bytes};
+  auto arena = VmmArena::reserve({load_vmm_(), gpu_.index}, wanted, framework_.make_room);
   const MutexLock lock(arenas_mutex_);
-  arenas_.emplace_back(arena->head().data(), place.capacity);
+  arenas_.emplace_back(arena->head().data(), wanted.capacity);
   return arena;
 }
 

@@ -18,8 +18,9 @@ void order(const Gpu& gpu, Stream stream, const Fence& after) {
   }
 }
 
-bool passed(const Fence& after) {
-  return std::ranges::all_of(after, [](const auto& point) { return event_of(*point).passed(); });
+bool has_passed(const Fence& after) {
+  return std::ranges::all_of(after,
+                             [](const auto& point) { return event_of(*point).has_passed(); });
 }
 
 }  // namespace cardswap::cuda

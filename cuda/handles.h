@@ -54,7 +54,7 @@ class OwnedEvent final : public FencePoint {
   void synchronize() const {
     gpu_.check(gpu_.runtime->synchronize(event_), "cudaEventSynchronize");
   }
-  [[nodiscard]] bool passed() const {
+  [[nodiscard]] bool has_passed() const {
     const auto status = gpu_.runtime->query(event_);
     if (status == Status::not_ready) return false;
     gpu_.check(status, "cudaEventQuery");
@@ -72,7 +72,7 @@ class OwnedEvent final : public FencePoint {
 [[nodiscard]] const OwnedEvent& event_of(const FencePoint& point);
 /// Makes what follows in `stream` wait for `after`.
 void order(const Gpu& gpu, Stream stream, const Fence& after);
-[[nodiscard]] bool passed(const Fence& after);
+[[nodiscard]] bool has_passed(const Fence& after);
 
 /// Memory that one call of the runtime allocates and another one releases.
 template <auto Allocate, auto Release, const char* Call>

@@ -71,9 +71,9 @@ std::optional<std::size_t> StagingRing::take() {
   return next_++;
 }
 
-std::optional<std::size_t> StagingRing::find(const std::byte* place) const {
+std::optional<std::size_t> StagingRing::find(const std::byte* destination) const {
   const auto found = std::ranges::find_if(
-      slots_, [&](const Slot& slot) { return slot.taken && slot.memory.data() == place; });
+      slots_, [&](const Slot& slot) { return slot.taken && slot.memory.data() == destination; });
   if (found == slots_.end()) return std::nullopt;
   return static_cast<std::size_t>(found - slots_.begin());
 }
@@ -97,7 +97,7 @@ RingStaging::~RingStaging() {
   }
 }
 
-bool RingStaging::reached_by_link(std::span<const std::byte> range) const {
+bool RingStaging::is_reached_by_link(std::span<const std::byte> range) const {
   return options_.direct_bytes_min && range.size() >= *options_.direct_bytes_min &&
          !device_->is_in_arena(range);
 }
@@ -107,8 +107,8 @@ std::vector<StagedPayload> RingStaging::fetch(std::span<const Payload> payloads,
   std::vector<StagedPayload> begun;
   while (begun.size() < payloads.size()) {
     const std::span<const std::byte> range = payloads[begun.size()].range.bytes;
-    if (options.direct && reached_by_link(range)) {
-      if (!passed(after)) break;  // the link reads when it likes
+    if (options.direct && is_reached_by_link(range)) {
+      if (!has_passed(after)) break;  // the link reads when it likes
       begun.push_back({range, {}, kDirect});
       continue;
     }
@@ -132,7 +132,7 @@ void RingStaging::fill(std::size_t slot, std::span<const Payload> payloads, cons
     const auto& bytes = range.bytes;
     const bool small = bytes.size() <= kGatheredBytesMax && used + bytes.size() <= memory.size();
     const bool fits = plan.count == 0 || (small && plan.count < kPackPiecesMax &&
-                                          !(options.direct && reached_by_link(bytes)));
+                                          !(options.direct && is_reached_by_link(bytes)));
     if (!fits) break;
     const auto shuffle = options.shuffled ? shuffle_for(element_size) : ByteShuffle{element_size};
     plan.pieces[plan.count++] = piece_of(bytes, memory.subspan(used), shuffle);
@@ -157,12 +157,12 @@ void RingStaging::move(const PackPlan& plan) {
   gpu_.check(gpu_.runtime->pack(plan, stream_.get()), "the pack kernel");
 }
 
-bool RingStaging::ready(const StagedPayload& fetched) {
-  return fetched.ticket == kDirect || ring_->at(fetched.ticket).event->passed();
+bool RingStaging::is_ready(const StagedPayload& fetched) {
+  return fetched.ticket == kDirect || ring_->at(fetched.ticket).event->has_passed();
 }
 
 std::span<std::byte> RingStaging::reserve(std::span<std::byte> range, bool direct) {
-  if (direct && reached_by_link(range)) return range;
+  if (direct && is_reached_by_link(range)) return range;
   give_back_copied();
   auto slot = ring_->take();
   if (!slot) {
@@ -181,15 +181,15 @@ ByteShuffle RingStaging::shuffle_for(std::uint8_t element_bytes) const {
   return {element_bytes, packs(element_bytes)};
 }
 
-void RingStaging::on_received(std::span<std::byte> place, std::span<std::byte> range,
+void RingStaging::on_received(std::span<std::byte> destination, std::span<std::byte> range,
                               ByteShuffle shuffle) {
-  const auto slot = ring_->find(place.data());
+  const auto slot = ring_->find(destination.data());
   if (!slot) return;  // it landed in the range itself
   if (range.empty()) {
     ring_->give_back(*slot);
     return;
   }
-  const auto piece = piece_of(place.first(range.size()), range, shuffle);
+  const auto piece = piece_of(destination.first(range.size()), range, shuffle);
   const bool small = range.size() <= kGatheredBytesMax;
   // Pieces of one launch come in no order.
   if (!small || overlaps(scattered_, piece)) scatter();
@@ -209,7 +209,7 @@ void RingStaging::scatter() {
 }
 
 void RingStaging::give_back_copied() {
-  while (!copying_.empty() && ring_->at(copying_.front().back()).event->passed()) {
+  while (!copying_.empty() && ring_->at(copying_.front().back()).event->has_passed()) {
     for (const auto slot : copying_.front()) ring_->give_back(slot);
     copying_.pop_front();
   }

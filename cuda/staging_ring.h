@@ -38,7 +38,7 @@ class StagingRing {
   void give_back(std::size_t slot) { slots_.at(slot).taken = false; }
   [[nodiscard]] Slot& at(std::size_t slot) { return slots_.at(slot); }
   /// The slot whose memory begins at `place`.
-  [[nodiscard]] std::optional<std::size_t> find(const std::byte* place) const;
+  [[nodiscard]] std::optional<std::size_t> find(const std::byte* destination) const;
 
  private:
   void grow();
@@ -61,10 +61,10 @@ class RingStaging final : public Staging {
 
   std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence& after,
                                    FetchOptions options) override;
-  bool ready(const StagedPayload& fetched) override;
+  bool is_ready(const StagedPayload& fetched) override;
   std::span<std::byte> reserve(std::span<std::byte> range, bool direct) override;
   ByteShuffle shuffle_for(std::uint8_t element_bytes) const override;
-  void on_received(std::span<std::byte> place, std::span<std::byte> range,
+  void on_received(std::span<std::byte> destination, std::span<std::byte> range,
                    ByteShuffle shuffle) override;
   void settle() override;
 
@@ -73,7 +73,7 @@ class RingStaging final : public Staging {
             FetchOptions options, std::vector<StagedPayload>& begun);
   void scatter();
   void move(const PackPlan& plan);
-  [[nodiscard]] bool reached_by_link(std::span<const std::byte> range) const;
+  [[nodiscard]] bool is_reached_by_link(std::span<const std::byte> range) const;
   void give_back_copied();
 
   const std::shared_ptr<const CudaDevice> device_;  ///< kept: its memory is what is copied

@@ -39,34 +39,34 @@ std::unique_ptr<AddressRange> reserve_somewhere(const VmmGpu& gpu, std::uint64_t
                                          capacity, gpu.index));
 }
 
-std::unique_ptr<AddressRange> reserve_at(const VmmGpu& gpu, const ArenaReservation& place,
+std::unique_ptr<AddressRange> reserve_at(const VmmGpu& gpu, const ArenaReservation& wanted,
                                          std::size_t granularity) {
-  const auto least = up(std::max<std::uint64_t>(place.least, 1), granularity);
-  if (place.base % granularity != 0 || least > kHighest) {
+  const auto least = up(std::max<std::uint64_t>(wanted.least, 1), granularity);
+  if (wanted.base % granularity != 0 || least > kHighest) {
     throw Error(Code::refused,
                 fmt::format("cuda:{} has no arenas at {:#x}: its memory is mapped in steps of {}",
-                            gpu.index, place.base, granularity),
+                            gpu.index, wanted.base, granularity),
                 "another target, or --arrive standby");
   }
-  if (const auto capacity = up(place.capacity, granularity); capacity > least) {
+  if (const auto capacity = up(wanted.capacity, granularity); capacity > least) {
     try {
-      return std::make_unique<AddressRange>(gpu, place.base, capacity);
+      return std::make_unique<AddressRange>(gpu, wanted.base, capacity);
     } catch (const Error& error) {
       if (error.code() != Code::refused) throw;
     }
   }
-  return std::make_unique<AddressRange>(gpu, place.base, least);
+  return std::make_unique<AddressRange>(gpu, wanted.base, least);
 }
 
 }  // namespace
 
-std::shared_ptr<VmmArena> VmmArena::reserve(const VmmGpu& gpu, const ArenaReservation& place,
+std::shared_ptr<VmmArena> VmmArena::reserve(const VmmGpu& gpu, const ArenaReservation& wanted,
                                             std::function<void()> make_room) {
   std::size_t granularity = 0;
   gpu.check(gpu.vmm->granularity(gpu.index, granularity), "cuMemGetAllocationGranularity");
-  auto range = place.base == 0
-                   ? reserve_somewhere(gpu, up(place.capacity, granularity), granularity)
-                   : reserve_at(gpu, place, granularity);
+  auto range = wanted.base == 0
+                   ? reserve_somewhere(gpu, up(wanted.capacity, granularity), granularity)
+                   : reserve_at(gpu, wanted, granularity);
   // Not make_shared: the constructor is private.
   return std::shared_ptr<VmmArena>(
       new VmmArena(gpu, granularity, std::move(range), std::move(make_room)));

@@ -28,7 +28,7 @@ class VmmArena final : public Arena, public std::enable_shared_from_this<VmmAren
   /// `make_room` gives memory of the GPU back to the driver, when it has no more; may be empty.
   /// Throws Error{refused}, with a `base` naming the range, when its addresses are not free.
   [[nodiscard]] static std::shared_ptr<VmmArena> reserve(const VmmGpu& gpu,
-                                                         const ArenaReservation& place,
+                                                         const ArenaReservation& wanted,
                                                          std::function<void()> make_room);
   ~VmmArena() override;
 

@@ -127,11 +127,11 @@ class AgentChannel::Socket {
   channel::FrameReader frames_;
 };
 
-AgentChannel::AgentChannel(std::string path, Callbacks handlers)
+AgentChannel::AgentChannel(std::string path, Callbacks callbacks)
     : path_(std::move(path)),
-      handlers_(std::move(handlers)),
+      callbacks_(std::move(callbacks)),
       socket_(Socket::connect(path_, kConnectMax)) {
-  socket_->write(greeting(handlers_.hello()), Clock::now() + kWriteMax);
+  socket_->write(greeting(callbacks_.hello()), Clock::now() + kWriteMax);
   const auto answer = socket_->receive(Clock::now() + kAnswerMax, wake_, {});
   if (!answer) {
     throw Error(Code::unreachable, fmt::format("the agent at {} did not answer", path_),
@@ -205,7 +205,7 @@ void AgentChannel::come_back(const std::stop_token& stop) {
   socket_ = Socket::connect(path_, kReconnectMax);
   inode_ = inode();
   channel::Hello hello;
-  call([&] { hello = handlers_.hello(); });
+  call([&] { hello = callbacks_.hello(); });
   socket_->write(greeting(std::move(hello)), Clock::now() + kWriteMax);
   const auto answer = socket_->receive(Clock::now() + kAnswerMax, wake_, stop);
   if (answer) {
@@ -214,7 +214,7 @@ void AgentChannel::come_back(const std::stop_token& stop) {
   if (!answer || !std::holds_alternative<channel::Welcome>(*answer)) {
     throw Error(Code::refused, "the agent did not take this job back");
   }
-  told_.clear();
+  logged_refusal_.clear();
   const MutexLock lock(mutex_);
   connected_ = true;
 }
@@ -226,16 +226,16 @@ void AgentChannel::call(const std::function<void()>& handler) {
     handler();
   } catch (...) {
     const auto why = error_of(std::current_exception());
-    if (std::exchange(told_failure_, why.what()) != why.what()) {
-      tell(fmt::format("the agent at {} could not be served, and is connected to anew: {}", path_,
-                       why.what()));
+    if (std::exchange(logged_failure_, why.what()) != why.what()) {
+      log_line(fmt::format("the agent at {} could not be served, and is connected to anew: {}",
+                           path_, why.what()));
     }
     throw Error(why);
   }
 }
 
 /// Somebody else's program: it has no logger of ours, and its standard error is the job's log.
-void AgentChannel::tell(const std::string& text) {
+void AgentChannel::log_line(const std::string& text) {
   const auto line = fmt::format("cardswap: {}\n", text);
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
@@ -243,10 +243,11 @@ void AgentChannel::tell(const std::string& text) {
 void AgentChannel::log_refusal(const channel::Refused& refused) {
   refused_ = refused.code == Code::unauthorized || refused.code == Code::protocol_mismatch;
   const Error why(refused.code, refused.failure, refused.hint);
-  if (told_ == why.what()) return;
-  told_ = why.what();
-  tell(fmt::format("the agent at {} does not take this job back, which trains on without it: {}",
-                   path_, told_));
+  if (logged_refusal_ == why.what()) return;
+  logged_refusal_ = why.what();
+  log_line(
+      fmt::format("the agent at {} does not take this job back, which trains on without it: {}",
+                  path_, logged_refusal_));
 }
 
 void AgentChannel::leave(const std::stop_token& stop) {
@@ -301,12 +302,12 @@ void AgentChannel::serve(Socket& socket, const std::stop_token& stop) {
     if (ends) return;
     while (auto body = socket.frames().next()) {
       const auto message = channel::decode(*body);
-      call([&] { handlers_.message(message); });
+      call([&] { callbacks_.message(message); });
     }
     // A restored process may find its clock set back.
     if (Clock::now() >= tick_due || tick_due - Clock::now() > kTick) {
       tick_due = Clock::now() + kTick;
-      if (handlers_.tick) call(handlers_.tick);
+      if (callbacks_.tick) call(callbacks_.tick);
       if (!flush(socket, stop)) return;
     }
     std::array<pollfd, 2> fds{{{socket.fd(), POLLIN, 0}, {wake_.fd(), POLLIN, 0}}};

@@ -32,7 +32,7 @@ class AgentChannel {
   };
 
   /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s.
-  AgentChannel(std::string path, Callbacks handlers);
+  AgentChannel(std::string path, Callbacks callbacks);
   ~AgentChannel();  ///< as close()
   AgentChannel(const AgentChannel&) = delete;
   AgentChannel& operator=(const AgentChannel&) = delete;
@@ -62,7 +62,7 @@ class AgentChannel {
   void come_back(const std::stop_token& stop);
   /// Calls a handler. What it throws is told, and thrown on.
   void call(const std::function<void()>& handler);
-  static void tell(const std::string& text);
+  static void log_line(const std::string& text);
   void log_refusal(const channel::Refused& refused);
   /// One connection's life, after Hello was answered.
   void serve(Socket& socket, const std::stop_token& stop);
@@ -75,13 +75,13 @@ class AgentChannel {
 
   std::string path_;         // changed on the thread only
   std::uint64_t inode_ = 0;  // of the socket when it was connected, or redirected
-  const Callbacks handlers_;
+  const Callbacks callbacks_;
   channel::Welcome welcome_;
   std::unique_ptr<Socket> socket_;
   const EventFd wake_;
-  bool refused_ = false;      // when it last came back, for what asking again will hardly change
-  std::string told_;          // why, as standard error has it
-  std::string told_failure_;  // of a handler
+  bool refused_ = false;        // when it last came back, for what asking again will hardly change
+  std::string logged_refusal_;  // why, as standard error has it
+  std::string logged_failure_;  // of a handler
   /// The moment by which all is sent; from the moment on at which the end was asked for.
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::time_point::max();
 

@@ -38,7 +38,7 @@ StepResult StepGate::stand() {
   bool watched = false;
   {
     const MutexLock lock(mutex_);
-    watched = std::exchange(look_, false) || watched_;
+    watched = std::exchange(watch_once_, false) || watched_;
     set_attention();
   }
   if (watched && callbacks_.on_boundary) callbacks_.on_boundary();
@@ -112,12 +112,13 @@ bool StepGate::is_timed() {
 
 void StepGate::watch_once() {
   const MutexLock lock(mutex_);
-  look_ = true;
+  watch_once_ = true;
   set_attention();
 }
 
 void StepGate::set_attention() {
-  attention_.store(watched_ || look_ || timed_ || park_ || retired_, std::memory_order_release);
+  attention_.store(watched_ || watch_once_ || timed_ || park_ || retired_,
+                   std::memory_order_release);
 }
 
 void StepGate::park() {

@@ -105,7 +105,7 @@ class StepGate {
   Condition changed_;
   bool watched_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool timed_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  bool look_ CARDSWAP_GUARDED_BY(mutex_) = false;
+  bool watch_once_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool park_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool retired_ CARDSWAP_GUARDED_BY(mutex_) = false;
   double throttle_ CARDSWAP_GUARDED_BY(mutex_) = 0;

@@ -32,7 +32,7 @@ void do_under_name(const std::string& name, Do something, Code code = Code::layo
 /// The same for what a program's own state does when it is looked at: its mistake, not a defect. An
 /// Error keeps its code and hint.
 template <class Look>
-void look_under_name(const std::string& name, Look look) {
+void under_name(const std::string& name, Look look) {
   try {
     look();
   } catch (const Error& error) {
@@ -105,12 +105,12 @@ std::vector<TrackedRegion> Tracker::regions(bool with_scratch) {
     some.clear();
   };
   for (const auto& entry : entries_) {
-    look_under_name(entry.name, [&] { entry.state->regions(some); });
+    under_name(entry.name, [&] { entry.state->regions(some); });
     take(entry);
   }
   if (!with_scratch) return all;
   for (const auto& entry : entries_) {
-    look_under_name(entry.name, [&] { entry.state->scratch(some); });
+    under_name(entry.name, [&] { entry.state->scratch(some); });
     take(entry);
   }
   return all;
@@ -170,7 +170,7 @@ std::vector<std::byte> Tracker::values(bool with_gradients) {
   writer.u32(static_cast<std::uint32_t>(entries_.size()));
   for (const auto& entry : entries_) {
     std::vector<std::byte> value;
-    look_under_name(entry.name, [&] { value = entry.state->save(); });
+    under_name(entry.name, [&] { value = entry.state->save(); });
     if (with_gradients && value.size() > kValueBytesMax) {
       throw Error(Code::refused,
                   fmt::format("'{}' saves {} bytes, a value may have {}", entry.name, value.size(),

@@ -54,7 +54,7 @@ void Connections::Slot::waits() {
   all_.entries_.splice(all_.entries_.end(), all_.entries_, entry_);
 }
 
-Connections::Room Connections::Slot::begins_call(const By& by) {
+Connections::Room Connections::Slot::begins_call(const CallerQuota& by) {
   const auto& limits = all_.limits_;
   entry_->waiting = false;
   entry_->of_agent = by.among_agents;

@@ -30,7 +30,7 @@ class Connections {
     std::size_t kept = 32;         ///< more than `calls`, for who has room of its own
   };
   /// The caller of a call, and what it may take.
-  struct By {
+  struct CallerQuota {
     std::string caller = {};  ///< one name for all its calls; empty: nobody to be told from others
     bool is_agent = false;    ///< another host's
     bool among_agents = false;  ///< one of the calls by which agents hand jobs over
@@ -52,7 +52,7 @@ class Connections {
     /// Begins a call: it is our turn from here on. Not `given`: so many calls are being answered,
     /// or so many of this caller's alone, that this one has to be refused. Calls among agents only
     /// for the latter.
-    [[nodiscard]] Room begins_call(const By& by);
+    [[nodiscard]] Room begins_call(const CallerQuota& by);
 
    private:
     Connections& all_;

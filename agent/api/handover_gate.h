@@ -24,14 +24,14 @@ class HandoverGate {
   }
   /// Whether it is such a moment. One that lasts is none: nobody waits for a link that is cut or an
   /// operator that decides.
-  [[nodiscard]] bool now() const {
+  [[nodiscard]] bool is_closed() const {
     return std::any_of(since_.begin(), since_.end(),
                        [](const auto& one) { return Clock::now() - one.second < kMomentMax; });
   }
   /// Waits for the moment's end, or for `most`; returns at once when no job stands still.
   asio::awaitable<void> wait(std::chrono::milliseconds most) {
     const auto until = Clock::now() + most;
-    while (now() && Clock::now() < until) co_await over_.wait_until(until);
+    while (is_closed() && Clock::now() < until) co_await over_.wait_until(until);
   }
 
  private:

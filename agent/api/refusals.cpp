@@ -14,8 +14,8 @@ ApiAnswer protocol_mismatch(const std::string& theirs) {
       "run the same Cardswap release on both hosts"));
 }
 
-ApiAnswer unauthenticated(const Caller& caller, bool token_allowed, Listener listener) {
-  if (!token_allowed) {
+ApiAnswer unauthenticated(const Caller& caller, bool may_use_token, Listener listener) {
+  if (!may_use_token) {
     return answer_of(Error(Code::unauthorized, "a token was sent over plain TCP",
                            "whoever listened has it now: replace it, and use TLS"));
   }

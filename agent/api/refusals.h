@@ -15,7 +15,7 @@ namespace cardswap {
 /// The answer to an agent of another release.
 [[nodiscard]] ApiAnswer protocol_mismatch(const std::string& theirs);
 /// The answer to somebody whom nothing proves to be anybody.
-[[nodiscard]] ApiAnswer unauthenticated(const Caller& caller, bool token_allowed,
+[[nodiscard]] ApiAnswer unauthenticated(const Caller& caller, bool may_use_token,
                                         Listener listener);
 /// The answer to somebody whose certificate counted at the handshake; nothing while `fault` is
 /// empty.

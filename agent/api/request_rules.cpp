@@ -29,9 +29,9 @@ bool is_this_host(const std::string& host, const std::vector<std::string>& own_n
   const auto name = canonical_host(address->host);
   boost::system::error_code no_address;
   (void)boost::asio::ip::make_address(name, no_address);
-  if (!no_address || same_host(name, "localhost")) return true;
+  if (!no_address || is_same_host(name, "localhost")) return true;
   return std::any_of(own_names.begin(), own_names.end(), [&](const std::string& own) {
-    return same_host(own, name) || same_host(own.substr(0, own.find('.')), name);
+    return is_same_host(own, name) || is_same_host(own.substr(0, own.find('.')), name);
   });
 }
 

@@ -168,7 +168,8 @@ ApiAnswer answer_of(const Error& error) {
   return {status_of(error.code()), json::object{{"error", http::to_json(error)}}};
 }
 
-void Router::on(std::string method, std::string_view pattern, ApiHandler handler, CallTakes takes) {
+void Router::on(std::string method, std::string_view pattern, ApiHandler handler,
+                CallLimits takes) {
   routes_.push_back({std::move(method), std::string(pattern), parts_of(pattern), std::move(handler),
                      std::move(takes)});
 }
@@ -186,7 +187,7 @@ const Router::Route* Router::route_of(std::string_view method, std::string_view 
 
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view target) const {
   const auto* route = route_of(method, target);
-  return route == nullptr ? CallTakes::kBodyBytes : route->takes.body_bytes;
+  return route == nullptr ? CallLimits::kBodyBytes : route->takes.body_bytes;
 }
 
 ApiAnswer Router::too_large(std::string_view method, std::string_view target,
@@ -195,7 +196,7 @@ ApiAnswer Router::too_large(std::string_view method, std::string_view target,
   const Error error(Code::bad_request, fmt::format("the body has more than {} bytes", most),
                     "send less at once; docs/api.md");
   auto answer = answer_of(error);
-  if (most > CallTakes::kBodyBytes) answer.status = 503;
+  if (most > CallLimits::kBodyBytes) answer.status = 503;
   const auto* route = route_of(method, target);
   if (route != nullptr && route->takes.refused &&
       caller.may(role_for(route->method, route->pattern))) {
@@ -245,7 +246,7 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
       const auto needed = role_for(route.method, route.pattern);
       if (!caller.may(needed)) co_return forbidden(method, target, needed, caller);
       refused = route.takes.refused;
-      const bool sees_uids = caller.sees_uids();
+      const bool may_see_uids = caller.may_see_uids();
       request.caller = std::move(caller);
       request.path = std::move(*found);
       if (!body.empty()) {
@@ -263,7 +264,7 @@ boost::asio::awaitable<ApiAnswer> Router::dispatch(std::string method, std::stri
         request.body = std::move(value.as_object());
       }
       auto answer = co_await route.handler(std::move(request));
-      if (!sees_uids) hide_uids(answer.body);
+      if (!may_see_uids) hide_uids(answer.body);
       co_return answer;
     }
     throw Error(Code::not_found,

@@ -43,7 +43,7 @@ struct ApiAnswer {
 using ApiHandler = std::function<boost::asio::awaitable<ApiAnswer>(ApiRequest)>;
 
 /// What one call takes beside what all take.
-struct CallTakes {
+struct CallLimits {
   static constexpr std::size_t kBodyBytes = 1U << 20;
 
   /// Bytes of a body. A larger one is answered with 503 where a call takes more than the others, so
@@ -64,7 +64,7 @@ class Router {
   explicit Router(OnAnswer on_answer = {}) : on_answer_(std::move(on_answer)) {}
 
   /// `pattern` like "/v1/jobs/{name}/stop".
-  void on(std::string method, std::string_view pattern, ApiHandler handler, CallTakes takes = {});
+  void on(std::string method, std::string_view pattern, ApiHandler handler, CallLimits takes = {});
   /// How large the body of a request may be.
   [[nodiscard]] std::size_t body_bytes_max(std::string_view method, std::string_view target) const;
   /// The answer to a request whose body is larger.
@@ -93,7 +93,7 @@ class Router {
     std::string pattern;
     std::vector<std::string> parts;
     ApiHandler handler;
-    CallTakes takes;
+    CallLimits takes;
   };
   [[nodiscard]] const Route* route_of(std::string_view method, std::string_view target) const;
 

@@ -24,7 +24,7 @@ constexpr std::size_t kHelloBytesMax = 4096;
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kUnreadBytesMax = 1U << 20;
 constexpr std::chrono::seconds kTellEvery{10};
-constexpr int kToldMax = 16;  // refusals in that time that have a line each
+constexpr int kRefusalsLoggedMax = 16;  // refusals in that time that have a line each
 
 ucred peer_of(int socket) {
   ucred peer{};
@@ -86,11 +86,11 @@ class RuntimeHub::Connection {
 };
 
 RuntimeHub::RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs,
-                       Callbacks events)
+                       Callbacks callbacks)
     : context_(context),
       tasks_(tasks),
       jobs_(jobs),
-      events_(std::move(events)),
+      callbacks_(std::move(callbacks)),
       acceptor_(context) {}
 
 RuntimeHub::~RuntimeHub() { close(); }
@@ -135,7 +135,7 @@ asio::awaitable<void> RuntimeHub::accept() {
   }
 }
 
-bool RuntimeHub::owns_a_job(uid_t user) const {
+bool RuntimeHub::has_job_of(uid_t user) const {
   return std::ranges::any_of(jobs_.instances(), [&](const Instance* instance) {
     struct stat process {};
     const auto path = fmt::format("/proc/{}", instance->process.pid);
@@ -154,7 +154,7 @@ std::shared_ptr<RuntimeHub::Connection> RuntimeHub::let_in(
     return instance->is_live() && instance->process.pid == session;
   });
   const bool is_known = leader != all.end() || peer.uid == 0 || peer.uid == ::geteuid();
-  if (!is_known && !owns_a_job(peer.uid) &&
+  if (!is_known && !has_job_of(peer.uid) &&
       std::ranges::none_of(all, &Instance::is_being_started)) {
     spdlog::debug("process {} of uid {} belongs to no job", peer.pid, peer.uid);
     return nullptr;
@@ -267,7 +267,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           co_await started(*hello);
           if (connection->closed) break;
           auto& instance = admit(*hello, *connection);
-          const auto welcome = events_.hello(instance, *hello);
+          const auto welcome = callbacks_.hello(instance, *hello);
           id = instance.id;
           connection->patience.expires_at(std::chrono::steady_clock::time_point::max());
           newcomers_.remove(connection);
@@ -278,10 +278,10 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           connection->send(welcome);
           instance.attached = true;
           instance.framework = as_utf8(hello->framework);
-          events_.message(instance, message);
+          callbacks_.message(instance, message);
         } else if (auto* instance = jobs_.by_instance(id);
                    instance != nullptr && is_current(id, connection)) {
-          events_.message(*instance, message);
+          callbacks_.message(*instance, message);
         }
       }
     }
@@ -296,7 +296,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
     attached_.erase(id);
     if (auto* instance = jobs_.by_instance(id)) {
       instance->attached = false;
-      events_.detached(*instance);
+      callbacks_.detached(*instance);
     }
   }
   connection->closed = true;
@@ -305,20 +305,21 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
 
 /// Any process of a job's user can be refused as often as it likes: that may not fill the log.
 void RuntimeHub::log_refusal(const Error& refused) {
-  if (told_ == kToldMax) {
-    ++untold_;
+  if (logged_refusals_ == kRefusalsLoggedMax) {
+    ++suppressed_refusals_;
     return;
   }
-  if (told_++ == 0) tasks_.spawn("tell of refused runtimes", tell_later());
+  if (logged_refusals_++ == 0) tasks_.spawn("tell of refused runtimes", log_suppressed());
   spdlog::warn("a runtime was refused: {}", refused.what());
 }
 
-asio::awaitable<void> RuntimeHub::tell_later() {
+asio::awaitable<void> RuntimeHub::log_suppressed() {
   co_await pause_for(kTellEvery);
-  if (untold_ > 0) {
-    spdlog::warn("{} more runtimes were refused, each told why", std::exchange(untold_, 0));
+  if (suppressed_refusals_ > 0) {
+    spdlog::warn("{} more runtimes were refused, each told why",
+                 std::exchange(suppressed_refusals_, 0));
   }
-  told_ = 0;
+  logged_refusals_ = 0;
 }
 
 asio::awaitable<void> RuntimeHub::write(std::shared_ptr<Connection> connection) {

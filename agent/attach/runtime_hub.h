@@ -34,7 +34,7 @@ class RuntimeHub {
     std::function<void(Instance&)> detached;
   };
 
-  RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks events);
+  RuntimeHub(asio::io_context& context, TaskGroup& tasks, JobTable& jobs, Callbacks callbacks);
   ~RuntimeHub();
 
   static constexpr std::size_t kOfAJobMax = 8;
@@ -56,7 +56,7 @@ class RuntimeHub {
   class Connection;
   asio::awaitable<void> accept();
   [[nodiscard]] std::shared_ptr<Connection> let_in(asio::local::stream_protocol::socket socket);
-  [[nodiscard]] bool owns_a_job(uid_t user) const;
+  [[nodiscard]] bool has_job_of(uid_t user) const;
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection, std::string instance);
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   [[nodiscard]] bool is_current(const std::string& instance,
@@ -64,18 +64,18 @@ class RuntimeHub {
   asio::awaitable<void> started(channel::Hello hello) const;
   Instance& admit(const channel::Hello& hello, Connection& connection);
   void log_refusal(const Error& refused);
-  asio::awaitable<void> tell_later();
+  asio::awaitable<void> log_suppressed();
 
   asio::io_context& context_;
   TaskGroup& tasks_;
   JobTable& jobs_;
-  const Callbacks events_;
+  const Callbacks callbacks_;
   asio::local::stream_protocol::acceptor acceptor_;
   std::filesystem::path path_;
   std::map<std::string, std::shared_ptr<Connection>> attached_;  // by instance
   std::list<std::shared_ptr<Connection>> newcomers_;             // without a Hello; oldest first
-  int told_ = 0;              // refusals that were told of in this stretch of 10 s
-  std::uint64_t untold_ = 0;  // and those that were only counted
+  int logged_refusals_ = 0;                // refusals that were told of in this stretch of 10 s
+  std::uint64_t suppressed_refusals_ = 0;  // and those that were only counted
 };
 
 }  // namespace cardswap

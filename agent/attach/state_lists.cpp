@@ -17,22 +17,22 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kAnswerMax{10};
 constexpr std::size_t kAskedMax = 64;
 
-json::value told(const std::string& text) { return text_or_null(as_utf8(text)); }
+json::value reported_text(const std::string& text) { return text_or_null(as_utf8(text)); }
 
 json::object to_json(const channel::StateItem& item) {
   return {{"name", as_utf8(item.name)},
           {"kind", as_utf8(item.kind)},
-          {"type", told(item.type)},
-          {"device", told(item.device)},
-          {"dtype", told(item.dtype)},
+          {"type", reported_text(item.type)},
+          {"device", reported_text(item.device)},
+          {"dtype", reported_text(item.dtype)},
           {"bytes", item.bytes},
           {"tensors", item.tensors},
           {"tracked", item.tracked},
-          {"moves", told(item.moves)},
+          {"moves", reported_text(item.moves)},
           {"changed", item.changed == "yes"  ? json::value(true)
                       : item.changed == "no" ? json::value(false)
                                              : json::value(nullptr)},
-          {"note", told(item.note)}};
+          {"note", reported_text(item.note)}};
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ asio::awaitable<json::object> StateLists::ask(std::string instance) {
   const auto* process = jobs_.by_instance(instance);
   const auto name = process == nullptr ? std::string() : process->name();
   const auto request = ++latest_;
-  const auto asked = std::make_shared<Asked>();
+  const auto asked = std::make_shared<PendingQuery>();
   asked->instance = instance;
   asked_[request] = asked;
   if (process == nullptr || !hub_.send(*process, channel::ListState{request})) {

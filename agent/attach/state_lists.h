@@ -26,7 +26,7 @@ class StateLists {
 
  private:
   /// A question that waits for its answer.
-  struct Asked {
+  struct PendingQuery {
     std::string instance;
     std::vector<channel::StateItem> items;
     std::size_t pages = 0;
@@ -42,7 +42,7 @@ class StateLists {
   RuntimeHub& hub_;
   Signal changed_;
   std::uint64_t latest_ = 0;
-  std::map<std::uint64_t, std::weak_ptr<Asked>> asked_;  // owned by who waits
+  std::map<std::uint64_t, std::weak_ptr<PendingQuery>> asked_;  // owned by who waits
 };
 
 }  // namespace cardswap

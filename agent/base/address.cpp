@@ -145,7 +145,7 @@ std::string without_zone(std::string_view host) {
   return std::string(is_v6(host) ? host.substr(0, host.find('%')) : host);
 }
 
-bool same_host(std::string_view one, std::string_view other) {
+bool is_same_host(std::string_view one, std::string_view other) {
   return canonical_host(one) == canonical_host(other);
 }
 

@@ -61,6 +61,6 @@ struct Destination {
 
 /// Whether `a` and `b` name the same host: IP addresses by value ("::ffff:10.0.0.1" equals
 /// "10.0.0.1"), names without regard to case.
-[[nodiscard]] bool same_host(std::string_view one, std::string_view other);
+[[nodiscard]] bool is_same_host(std::string_view one, std::string_view other);
 
 }  // namespace cardswap

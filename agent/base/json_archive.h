@@ -67,7 +67,7 @@ class JsonOut {
 };
 
 /// What becomes of a number that its field cannot hold.
-enum class OddNumbers { corrupt, ignored };
+enum class OutOfRange { corrupt, ignored };
 
 /// Reads a struct from JSON, field by field. What is not there, or is of another type, leaves the
 /// field as it is.
@@ -76,7 +76,7 @@ class JsonIn {
   static constexpr bool kReads = true;
 
   /// Odd numbers throw Error{corrupt}, unless they are ignored.
-  explicit JsonIn(const boost::json::object& from, OddNumbers odd = OddNumbers::corrupt)
+  explicit JsonIn(const boost::json::object& from, OutOfRange odd = OutOfRange::corrupt)
       : from_(from), odd_(odd) {}
 
   template <class Field>
@@ -87,10 +87,10 @@ class JsonIn {
       using Name = typename Field::value_type;
       if (const auto value = named<Name>(text_at(from_, name))) field = value;
     } else {
-      if (odd_ == OddNumbers::ignored) {
-        take_at(from_, name, field);
+      if (odd_ == OutOfRange::ignored) {
+        read_at(from_, name, field);
       } else {
-        take_recorded(from_, name, field);
+        read_recorded(from_, name, field);
       }
     }
   }
@@ -110,7 +110,7 @@ class JsonIn {
 
  private:
   const boost::json::object& from_;
-  const OddNumbers odd_;
+  const OutOfRange odd_;
 };
 
 template <class Struct>
@@ -119,7 +119,7 @@ void put_fields(boost::json::object& to, const Struct& from) {
   fields(out, const_cast<Struct&>(from));  // NOLINT: a JsonOut only reads
 }
 template <class Struct>
-void take_fields(const boost::json::object& from, Struct& to) {
+void read_fields(const boost::json::object& from, Struct& to) {
   JsonIn in(from);
   fields(in, to);
 }

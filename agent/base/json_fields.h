@@ -24,7 +24,7 @@ namespace cardswap {
 
 /// Sets `out` where there is a value of its type that fits in it; else leaves it as it is.
 template <class T>
-bool take_at(const boost::json::object& from, std::string_view key, T& out) {
+bool read_at(const boost::json::object& from, std::string_view key, T& out) {
   const auto* value = value_at(from, key);
   if (value == nullptr) return false;
   if constexpr (std::is_same_v<T, std::string>) {
@@ -47,8 +47,8 @@ bool take_at(const boost::json::object& from, std::string_view key, T& out) {
 /// Sets `out` in the same way from the journal, whose records are put aside rather than guessed at:
 /// a number that does not fit throws Error{corrupt}.
 template <class T>
-bool take_recorded(const boost::json::object& from, std::string_view key, T& out) {
-  if (take_at(from, key, out)) return true;
+bool read_recorded(const boost::json::object& from, std::string_view key, T& out) {
+  if (read_at(from, key, out)) return true;
   const auto* value = value_at(from, key);
   if (std::is_arithmetic_v<T> && value != nullptr && value->is_number()) {
     throw Error(Code::corrupt, "the record's field '" + std::string(key) + "' is out of its range");
@@ -59,26 +59,26 @@ bool take_recorded(const boost::json::object& from, std::string_view key, T& out
 /// The text of a field; empty where there is none.
 [[nodiscard]] inline std::string text_at(const boost::json::object& from, std::string_view key) {
   std::string text;
-  take_at(from, key, text);
+  read_at(from, key, text);
   return text;
 }
 /// The number of a field; 0 where there is none that T holds exactly.
 template <class T = double>
 [[nodiscard]] T number_at(const boost::json::object& from, std::string_view key) {
   T number = 0;
-  take_at(from, key, number);
+  read_at(from, key, number);
   return number;
 }
 template <class T = double>
 [[nodiscard]] T recorded_number(const boost::json::object& from, std::string_view key) {
   T number = 0;
-  take_recorded(from, key, number);
+  read_recorded(from, key, number);
   return number;
 }
 /// The flag of a field; false where there is neither.
 [[nodiscard]] inline bool flag_at(const boost::json::object& from, std::string_view key) {
   bool flag = false;
-  take_at(from, key, flag);
+  read_at(from, key, flag);
   return flag;
 }
 /// The object of a field; empty where there is none. It is a part of `from`, which must outlive it.

@@ -25,7 +25,7 @@ inline constexpr double kAmountMax = 9e15;  ///< whole numbers are exact below i
 [[nodiscard]] inline std::optional<double> known_amount_at(const boost::json::object& from,
                                                            std::string_view key) {
   double number = 0;
-  if (!take_at(from, key, number)) return std::nullopt;
+  if (!read_at(from, key, number)) return std::nullopt;
   return std::clamp(number, -kAmountMax, kAmountMax);
 }
 /// The number of a field, as known_amount_at() has it; 0 where there is none.

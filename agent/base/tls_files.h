@@ -11,7 +11,7 @@ struct Files {
   std::filesystem::path authority;
   std::filesystem::path revoked;  ///< the authority's list of revoked certificates
 
-  [[nodiscard]] bool any() const {
+  [[nodiscard]] bool is_configured() const {
     return !certificate.empty() || !key.empty() || !authority.empty();
   }
 };

@@ -53,7 +53,7 @@ std::unique_ptr<boost::asio::io_context> Client::fresh_context() const {
   auto context = std::make_unique<boost::asio::io_context>();
   if (!endpoint_.unix_path.empty()) {
     if (credentials_.token_was_chosen) tls::Identity::use(*context, {}, credentials_.token());
-  } else if (credentials_.tls.any()) {
+  } else if (credentials_.tls.is_configured()) {
     tls::Identity::use(*context, tls::client_context(credentials_.tls), credentials_.token());
   } else if (credentials_.token_was_chosen) {
     throw Error(Code::bad_request, "a token goes over TLS or the agent's socket only",
@@ -76,7 +76,7 @@ std::optional<boost::json::object> Client::call_unless(const Interrupts& interru
   context_->restart();
   while (!is_there()) {
     context_->run_for(kLook);
-    if (is_there() || !interrupts.pending()) continue;
+    if (is_there() || !interrupts.is_pending()) continue;
     // From within the loop: a call that ends on the way there would be asked when it is gone.
     boost::asio::post(*context_, [&] {
       if (!is_there()) stop.emit(boost::asio::cancellation_type::terminal);

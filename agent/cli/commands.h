@@ -19,7 +19,7 @@ struct Context {
   /// The signals that end a command, blocked from the first thing in main on. A command that looks
   /// at them says so when it is chosen; for all others they are as usual again before it runs.
   Interrupts interrupts;
-  bool looks_at_interrupts = false;
+  bool handles_interrupts = false;
 
   [[nodiscard]] bool wants_json() const { return output == "json"; }
   [[nodiscard]] Client client() const { return Client(agent, credentials); }

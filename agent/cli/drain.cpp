@@ -71,7 +71,7 @@ json::object Drain::ask(const std::string& path) {
     } catch (const Error& error) {
       const bool silent = error.code() == Code::unreachable || error.code() == Code::link_lost ||
                           error.code() == Code::timed_out;
-      if (!silent || Clock::now() >= until || interrupts_.any(kTick)) {
+      if (!silent || Clock::now() >= until || interrupts_.has_come(kTick)) {
         throw Error(
             silent ? Code::source_lost : error.code(),
             fmt::format("drain {}: {}", drained_.text(), error.failure()),
@@ -108,7 +108,7 @@ void Drain::note_job(Item& item, const json::object& job) {
   item.pid = number_at<std::int64_t>(job, "pid");
 }
 
-bool Drain::take_up(Item& item, const std::string& migration) {
+bool Drain::resume(Item& item, const std::string& migration) {
   json::object found;
   try {
     found = ask("/v1/migrations/" + migration);
@@ -155,7 +155,7 @@ void Drain::refresh() {
     item->phase = item->job.movable ? Phase::waiting : Phase::stuck;
     if (!was_waiting && item->job.movable) placement_is_old_ = true;
     if (!printable_at(job, "migration").empty()) {
-      take_up(*item, name_at(job, "migration", validate::is_migration_id, drained_));
+      resume(*item, name_at(job, "migration", validate::is_migration_id, drained_));
     }
   }
   for (auto& item : items_) {
@@ -371,11 +371,11 @@ Exit Drain::run() {
       if (count(Phase::moving) + count(Phase::waiting) + arriving_ == 0) break;
     }
     view_.show_progress(items_);
-    if (interrupts_.any(kTick)) {
+    if (interrupts_.has_come(kTick)) {
       view_.clear_progress();
       if (!stopped_.empty()) break;  // the second time: leave them to the agents
-      if (interrupts_.confirmed(fmt::format("Stop the drain of {} and cancel {} migrations?",
-                                            drained_.text(), count(Phase::moving)))) {
+      if (interrupts_.confirm(fmt::format("Stop the drain of {} and cancel {} migrations?",
+                                          drained_.text(), count(Phase::moving)))) {
         stop("interrupt");
       }
     }

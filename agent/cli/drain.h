@@ -48,7 +48,7 @@ class Drain {
   void cordon();
   void refresh();
   void note_job(Item& item, const boost::json::object& job);
-  bool take_up(Item& item, const std::string& migration);
+  bool resume(Item& item, const std::string& migration);
   void start_some();
   void start(Item& item, const PlacementDevice& device);
   void follow();

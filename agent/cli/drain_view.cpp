@@ -40,9 +40,9 @@ void DrainView::show_progress(const std::list<DrainItem>& items) {
     for (const auto& item : items) {
       if (item.phase != DrainItem::Phase::moving) continue;
       std::string state(item.migration.at("state").as_string());
-      auto& told = told_[item.job.name];
-      if (state == told) continue;
-      told = std::move(state);
+      auto& shown = shown_states_[item.job.name];
+      if (state == shown) continue;
+      shown = std::move(state);
       std::cerr << fmt::format("job {} to {}: {}\n", item.job.name, item.row.to,
                                progress_line(item.migration, 160));
     }

@@ -37,7 +37,7 @@ class DrainView {
   const Context& context_;
   const bool dry_run_;
   std::optional<DrainTable> table_;
-  std::map<std::string, std::string> told_;  // job: the state that was last told
+  std::map<std::string, std::string> shown_states_;  // job: the state that was last told
   bool drawn_ = false;
 };
 

@@ -25,7 +25,7 @@ void Interrupts::give_back() {
   ::sigprocmask(SIG_SETMASK, &old_, nullptr);
 }
 
-bool Interrupts::pending() const {
+bool Interrupts::is_pending() const {
   pollfd waited{signals_.get(), POLLIN, 0};
   return ::poll(&waited, 1, 0) == 1;
 }
@@ -37,7 +37,7 @@ int Interrupts::next() const {
              : 0;
 }
 
-bool Interrupts::any(std::chrono::milliseconds limit) const {
+bool Interrupts::has_come(std::chrono::milliseconds limit) const {
   if (limit.count() > 0) {
     pollfd waited{signals_.get(), POLLIN, 0};
     ::poll(&waited, 1, static_cast<int>(limit.count()));
@@ -45,14 +45,14 @@ bool Interrupts::any(std::chrono::milliseconds limit) const {
   return next() != 0;
 }
 
-bool Interrupts::confirmed(const std::string& question) const {
+bool Interrupts::confirm(const std::string& question) const {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return true;
   std::cerr << question << " [y/N] " << std::flush;
   pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {signals_.get(), POLLIN, 0}};
   ::poll(fds, 2, -1);
   if ((fds[1].revents & POLLIN) != 0) {
     std::cerr << "\n";
-    return any();
+    return has_come();
   }
   std::string answer;
   std::getline(std::cin, answer);

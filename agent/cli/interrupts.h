@@ -21,13 +21,13 @@ class Interrupts {
   void give_back();
 
   /// Whether there is one to look at; it stays there.
-  [[nodiscard]] bool pending() const;
+  [[nodiscard]] bool is_pending() const;
   /// The signal that came since the last look, or 0.
   [[nodiscard]] int next() const;
   /// Whether there was one since the last look; waits at most `limit` for it.
-  [[nodiscard]] bool any(std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
+  [[nodiscard]] bool has_come(std::chrono::milliseconds limit = std::chrono::milliseconds(0)) const;
   /// Asks on a terminal; another Ctrl-C means yes. Elsewhere the signal itself is the answer.
-  [[nodiscard]] bool confirmed(const std::string& question) const;
+  [[nodiscard]] bool confirm(const std::string& question) const;
 
  private:
   Descriptor signals_;

@@ -102,15 +102,15 @@ std::string jobs_table(const json::object& answer, const JobsView& view) {
       continue;
     }
     // A program without a runtime tells neither steps nor state.
-    const bool told = number_at(job, "step") > 0 || number_at(job, "state_bytes") > 0;
+    const bool has_reported = number_at(job, "step") > 0 || number_at(job, "state_bytes") > 0;
     std::vector<std::string> row{
         text(job, "name"),
         text(job, "state"),
         text(job, "device"),
         age(static_cast<double>(view.now_ms) - number_at(job, "started_at_ms")),
-        told ? text(job, "step") : "-",
-        told ? ms(job, "median_step_ms") : "-",
-        told ? size(job, "state_bytes") : "-",
+        has_reported ? text(job, "step") : "-",
+        has_reported ? ms(job, "median_step_ms") : "-",
+        has_reported ? size(job, "state_bytes") : "-",
         note_on(job)};
     if (view.wide) row.insert(row.end() - 1, {text(job, "pid"), text(job, "epoch")});
     rows.push_back(std::move(row));

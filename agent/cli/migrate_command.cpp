@@ -89,12 +89,12 @@ class Wish {
       : context_(context), client_(client), id_(std::move(id)) {}
 
   /// Looks at a signal that came. SIGTERM asks nothing; a second signal leaves at once.
-  void look(const json::object& migration, Progress& progress) {
+  void show(const json::object& migration, Progress& progress) {
     const int signal = context_.interrupts.next();
     if (signal == 0) return;
     progress.clear();
     if (leave_at_) leave(migration);
-    if (signal == SIGINT && !context_.interrupts.confirmed(
+    if (signal == SIGINT && !context_.interrupts.confirm(
                                 fmt::format("Cancel migration {} of job {}? It goes on meanwhile.",
                                             id_, printable_at(migration, "job")))) {
       return;
@@ -178,7 +178,7 @@ Exit follow(const Context& context, Client& client, json::object migration) {
                   "it ends by itself when that agent is back; else " +
                       what_to_do_in_doubt(id, printable_at(migration, "to")));
     }
-    wish.look(migration, progress);
+    wish.show(migration, progress);
     wish.check(migration);
     try {
       auto news = client.call_unless(context.interrupts, "GET",
@@ -272,7 +272,7 @@ void add_migrate_command(CLI::App& app, Context& context, Run& run) {
   command->add_flag("--detach", options->detach, "Print the migration's id and return");
   command->add_option("--hold-at", options->hold_at)->group("");
   command->callback([&context, &run, options] {
-    context.looks_at_interrupts = true;
+    context.handles_interrupts = true;
     run = [&context, options] { return migrate(context, *options); };
   });
 }
@@ -286,7 +286,7 @@ void add_check_command(CLI::App& app, Context& context, Run& run) {
                       "DEVICE of this host, or HOST[:PORT]/DEVICE; the job's own without it");
   options->how.add_to(*command);
   command->callback([&context, &run, options] {
-    context.looks_at_interrupts = true;
+    context.handles_interrupts = true;
     run = [&context, options] { return check(context, *options); };
   });
 }

@@ -24,7 +24,7 @@ void put_out(std::string_view text) { (void)write_all(STDOUT_FILENO, text); }
 
 }  // namespace
 
-bool Screen::possible() {
+bool Screen::is_possible() {
   const char* terminal = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): one thread
   return ::isatty(STDOUT_FILENO) == 1 && terminal != nullptr &&
          std::string_view(terminal) != "dumb";

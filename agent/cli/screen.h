@@ -18,7 +18,7 @@ namespace cardswap::cli {
 class Screen {
  public:
   /// Whether standard output is a terminal that can be drawn on.
-  [[nodiscard]] static bool possible();
+  [[nodiscard]] static bool is_possible();
   Screen();
   ~Screen();
   Screen(const Screen&) = delete;

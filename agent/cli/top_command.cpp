@@ -21,7 +21,7 @@ struct TopOptions {
   bool once = false;
 };
 
-TopSnapshot look(Client& client) {
+TopSnapshot take_snapshot(Client& client) {
   TopSnapshot seen;
   seen.version = client.call("GET", "/v1/version", nullptr, kLookMax);
   seen.devices = client.call("GET", "/v1/devices", nullptr, kLookMax);
@@ -48,7 +48,7 @@ Exit live(Client& client, TopSnapshot seen, std::chrono::milliseconds interval) 
     if (event == Screen::Event::quit) return Exit::done;
     if (event == Screen::Event::redraw) continue;
     try {
-      seen = look(client);
+      seen = take_snapshot(client);
     } catch (const Error& error) {
       seen.lost = error.failure();  // the agent may be restarted: what was last seen stays
     }
@@ -66,7 +66,7 @@ Exit once(const Context& context, const TopSnapshot& seen) {
     return Exit::done;
   }
   constexpr std::size_t kUnlimited = 1000;
-  const auto width = Screen::possible() ? Screen::size().width : kUnlimited;
+  const auto width = Screen::is_possible() ? Screen::size().width : kUnlimited;
   for (const auto& line : top_view(seen, width, 0)) std::cout << line.text << "\n";
   return Exit::done;
 }
@@ -86,8 +86,9 @@ void add_top_command(CLI::App& app, Context& context, Run& run) {
                     "use 100ms or more");
       }
       auto client = context.client();
-      auto seen = look(client);
-      if (options->once || context.wants_json() || !Screen::possible()) return once(context, seen);
+      auto seen = take_snapshot(client);
+      if (options->once || context.wants_json() || !Screen::is_possible())
+        return once(context, seen);
       return live(client, std::move(seen), interval);
     };
   });

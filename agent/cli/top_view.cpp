@@ -80,13 +80,14 @@ std::vector<std::string> job_lines(const TopSnapshot& seen, std::size_t width) {
   Rows rows;
   for (const auto* job : jobs) {
     const auto state = printable_at(*job, "state");
-    const bool told = number_at(*job, "step") > 0 || number_at(*job, "state_bytes") > 0;
-    std::vector<std::string> row{printable_at(*job, "name"),
-                                 state,
-                                 printable_at(*job, "device"),
-                                 told ? fmt::format("{:.0f}", number_at(*job, "step")) : "-",
-                                 told ? format_ms(number_at(*job, "median_step_ms")) : "-",
-                                 told ? size(number_at(*job, "state_bytes")) : "-"};
+    const bool has_reported = number_at(*job, "step") > 0 || number_at(*job, "state_bytes") > 0;
+    std::vector<std::string> row{
+        printable_at(*job, "name"),
+        state,
+        printable_at(*job, "device"),
+        has_reported ? fmt::format("{:.0f}", number_at(*job, "step")) : "-",
+        has_reported ? format_ms(number_at(*job, "median_step_ms")) : "-",
+        has_reported ? size(number_at(*job, "state_bytes")) : "-"};
     const auto found = moving.find(printable_at(*job, "name"));
     if (found != moving.end() && state != "standby" && is_live_state(*job)) {
       const auto& migration = *found->second;

@@ -45,7 +45,7 @@ CudaState::CudaState(asio::io_context& context, const Config& config, Journal& j
       questions_(context, late()),
       moves_(context, late()) {}
 
-asio::awaitable<void> CudaState::look() {
+asio::awaitable<void> CudaState::probe() {
   const auto is_gpu = [](const DeviceConfig& device) { return device.kind() == "cuda"; };
   if (config_.libcuda.empty()) {
     problem_ = "cardswapd was started with --libcuda none";

@@ -39,7 +39,7 @@ class CudaState {
   CudaState(asio::io_context& context, const Config& config, Journal& journal, Limits limits);
 
   /// Opens the driver, where a GPU is configured. Call it once, before all else.
-  asio::awaitable<void> look();
+  asio::awaitable<void> probe();
 
   /// Why no process's CUDA state is saved or restored here; empty: it is.
   [[nodiscard]] const std::string& problem() const { return problem_; }

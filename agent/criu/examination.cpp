@@ -38,8 +38,8 @@ void sort_unix_sockets(TreeFacts& tree, std::uint64_t agent_socket) {
   }
 }
 
-TreeReport look_at(const ProcessId& root, const std::filesystem::path& log,
-                   std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
+TreeReport examine_tree(const ProcessId& root, const std::filesystem::path& log,
+                        std::uint64_t agent_socket, const Tool& tool, const GpuFindings& gpus) {
   TreeReport examined;
   if (!tool.is_usable()) examined.reasons.push_back(tool.problem);
   auto tree = read_tree("/proc", tree_of(root), log);
@@ -73,11 +73,11 @@ TreeReport examined_in(const std::string& text) {
 asio::awaitable<TreeReport> examine(ProcessId root, std::filesystem::path log,
                                     std::uint64_t agent_socket, Tool tool, GpuFindings gpus) {
   // Named: GCC 12 destroys what a temporary lambda holds twice where it is awaited.
-  const std::function<std::string()> look = [root, log, agent_socket, tool, gpus] {
-    return serialize(look_at(root, log, agent_socket, tool, gpus));
+  const std::function<std::string()> examine = [root, log, agent_socket, tool, gpus] {
+    return serialize(examine_tree(root, log, agent_socket, tool, gpus));
   };
   try {
-    const auto text = co_await run_in_child(look, kExaminationMax);
+    const auto text = co_await run_in_child(examine, kExaminationMax);
     co_return examined_in(text);
   } catch (const Error& error) {
     if (error.code() != Code::timed_out) throw;

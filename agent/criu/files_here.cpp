@@ -30,8 +30,8 @@ bool is_of_the_kernel(const Descriptor& file) {
          std::ranges::find(kKinds, static_cast<long>(kind.f_type)) != kKinds.end();
 }
 
-std::string build_id_at(const Descriptor& place) {
-  const auto name = fmt::format("/proc/self/fd/{}", place.get());
+std::string build_id_at(const Descriptor& handle) {
+  const auto name = fmt::format("/proc/self/fd/{}", handle.get());
   const Descriptor file(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   std::vector<std::byte> beginning(kBuildIdWithin);
   const auto got = file ? ::pread(file.get(), beginning.data(), beginning.size(), 0) : 0;
@@ -40,52 +40,52 @@ std::string build_id_at(const Descriptor& place) {
 }
 
 /// Opened without following a link in its last place.
-Descriptor place_of(const std::string& path) {
+Descriptor opened(const std::string& path) {
   return Descriptor(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
-bool may_have_it(const Descriptor& place, NeededFile::Use use) {
+bool may_have_it(const Descriptor& handle, NeededFile::Use use) {
   switch (use) {
-    case NeededFile::Use::read: return may_open(place.get(), R_OK);
-    case NeededFile::Use::written: return may_open(place.get(), W_OK);
+    case NeededFile::Use::read: return may_open(handle.get(), R_OK);
+    case NeededFile::Use::written: return may_open(handle.get(), W_OK);
     // A program may be there to be run alone, and a folder to be in.
     case NeededFile::Use::mapped:
     case NeededFile::Use::folder: break;
   }
-  return may_open(place.get(), R_OK) || may_open(place.get(), X_OK);
+  return may_open(handle.get(), R_OK) || may_open(handle.get(), X_OK);
 }
 
 FileHere why_not_opened() { return errno == EACCES ? FileHere::closed : FileHere::missing; }
 
 }  // namespace
 
-bool may_open(int place, int access) {
-  return ::syscall(SYS_faccessat2, place, "", access, AT_EACCESS | AT_EMPTY_PATH) == 0;
+bool may_open(int fd, int access) {
+  return ::syscall(SYS_faccessat2, fd, "", access, AT_EACCESS | AT_EMPTY_PATH) == 0;
 }
 
-FileHere look_at(const NeededFile& file) {
-  auto place = place_of(file.path);
+FileHere inspect_file(const NeededFile& file) {
+  auto handle = opened(file.path);
   struct stat facts {};
-  if (!place) return why_not_opened();
-  if (::fstat(place.get(), &facts) != 0) return FileHere::missing;
+  if (!handle) return why_not_opened();
+  if (::fstat(handle.get(), &facts) != 0) return FileHere::missing;
   if (S_ISLNK(facts.st_mode)) {
     if (file.use != NeededFile::Use::mapped) return FileHere::link;
-    place = Descriptor(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
-    if (!place) return why_not_opened();
-    if (::fstat(place.get(), &facts) != 0) return FileHere::missing;
+    handle = Descriptor(::open(file.path.c_str(), O_PATH | O_CLOEXEC));
+    if (!handle) return why_not_opened();
+    if (::fstat(handle.get(), &facts) != 0) return FileHere::missing;
   }
   const bool is_kind =
       file.use == NeededFile::Use::folder ? S_ISDIR(facts.st_mode) : S_ISREG(facts.st_mode);
   if (!is_kind) return FileHere::missing;
-  if (!may_have_it(place, file.use)) return FileHere::closed;
-  if (is_of_the_kernel(place)) {  // there for everybody to read, or not: it is not opened
+  if (!may_have_it(handle, file.use)) return FileHere::closed;
+  if (is_of_the_kernel(handle)) {  // there for everybody to read, or not: it is not opened
     const bool fits = file.use == NeededFile::Use::folder ||
                       (file.build_id.empty() && facts.st_size == static_cast<off_t>(file.bytes));
     return fits && (facts.st_mode & S_IROTH) != 0 ? FileHere::fits : FileHere::missing;
   }
   if (file.use == NeededFile::Use::folder) return FileHere::fits;
   if (!file.build_id.empty()) {
-    return build_id_at(place) == file.build_id ? FileHere::fits : FileHere::another_build;
+    return build_id_at(handle) == file.build_id ? FileHere::fits : FileHere::another_build;
   }
   const auto bytes = static_cast<std::uint64_t>(facts.st_size);
   // What the job appends to meanwhile grows where both hosts share it.

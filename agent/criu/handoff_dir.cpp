@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 #include "migrator/base/error.h"
 
 namespace cardswap::criu {

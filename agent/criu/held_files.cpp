@@ -154,7 +154,7 @@ class Holdings {
         continue;
       }
       struct stat about {};
-      const bool is_log = ::stat(link.c_str(), &about) == 0 && same_file(about, log_);
+      const bool is_log = ::stat(link.c_str(), &about) == 0 && is_same_file(about, log_);
       const bool has_no_name = name.starts_with("pipe:[") || name.starts_with("anon_inode:");
       if (has_no_name || is_nameless_memory(name) || is_log) continue;
       add(link, "has open (fd " + number + ")", access_by(link));
@@ -170,7 +170,7 @@ class Holdings {
       if (!shared.contains(link.filename().string())) access &= ~W_OK;
       struct stat about {};
       // A program may be there to be run alone.
-      if (::stat(link.c_str(), &about) == 0 && same_file(about, program_)) access &= ~R_OK;
+      if (::stat(link.c_str(), &about) == 0 && is_same_file(about, program_)) access &= ~R_OK;
       add(link, "maps", access);
     }
   }

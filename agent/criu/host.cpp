@@ -11,17 +11,17 @@
 
 namespace cardswap::criu {
 
-boost::asio::awaitable<void> Host::look() {
-  while (looking_ && !looked_) co_await pause_for(std::chrono::milliseconds(10));
-  if (looked_) co_return;
-  looking_ = true;
+boost::asio::awaitable<void> Host::probe() {
+  while (probing_ && !probed_) co_await pause_for(std::chrono::milliseconds(10));
+  if (probed_) co_return;
+  probing_ = true;
   try {
     co_await find();
   } catch (...) {
-    looking_ = false;  // whoever asks next looks again, and waits for nobody
+    probing_ = false;  // whoever asks next looks again, and waits for nobody
     throw;
   }
-  looked_ = true;
+  probed_ = true;
 }
 
 boost::asio::awaitable<void> Host::find() {
@@ -38,7 +38,7 @@ boost::asio::awaitable<void> Host::find() {
     spdlog::info("processes cannot be moved here: {}", found.problem);
   }
   tool_ = std::move(found);
-  co_await cuda_.look();
+  co_await cuda_.probe();
   callbacks_ = cuda_.callbacks();
   if (cuda_.is_usable()) {
     spdlog::info("their CUDA state is moved by the NVIDIA driver (CUDA {})", cuda_.version());

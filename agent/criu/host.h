@@ -22,7 +22,7 @@ class Host {
   [[nodiscard]] const CudaState& cuda() const { return cuda_; }
 
   /// Looks for CRIU and the GPUs' driver, once; returns when that is done, whoever began it.
-  boost::asio::awaitable<void> look();
+  boost::asio::awaitable<void> probe();
   [[nodiscard]] const Tool& tool() const { return tool_; }
 
  private:
@@ -32,8 +32,8 @@ class Host {
   CudaState cuda_;
   Callbacks callbacks_;
   Tool tool_{"", "", "not looked for yet"};
-  bool looking_ = false;
-  bool looked_ = false;
+  bool probing_ = false;
+  bool probed_ = false;
 };
 
 /// What `GET /v1/devices` says of it, after look().

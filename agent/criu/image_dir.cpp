@@ -86,7 +86,7 @@ Descriptor ImageDir::create(const std::string& name) const {
   return file;
 }
 
-void ImageDir::keep_log(const std::string& name, const std::string& path) const {
+void ImageDir::save_log(const std::string& name, const std::string& path) const {
   const Descriptor file(::openat(fd_.get(), name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return;
   // It names the job's files: not for everybody who can guess the job's name.

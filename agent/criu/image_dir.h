@@ -30,7 +30,7 @@ class ImageDir {
   [[nodiscard]] Descriptor open(const std::string& name) const;
   [[nodiscard]] Descriptor create(const std::string& name) const;
   /// Copies `name`, a log, to a file; nothing where there is none.
-  void keep_log(const std::string& name, const std::string& path) const;
+  void save_log(const std::string& name, const std::string& path) const;
 
  private:
   Descriptor fd_;

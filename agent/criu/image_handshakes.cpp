@@ -61,29 +61,29 @@ bool ImageHandshakes::let_in() {
     acceptor_.accept(socket, error);
     if (error) break;
     socket.non_blocking(true, error);
-    if (guests_.size() >= kTogetherMax) guests_.pop_front();
-    guests_.push_back({std::move(socket), Clock::now() + kGreetingMax});
+    if (pending_.size() >= kTogetherMax) pending_.pop_front();
+    pending_.push_back({std::move(socket), Clock::now() + kGreetingMax});
   }
   return error == asio::error::would_block || error == asio::error::try_again;
 }
 
 std::optional<ImageHandshakes::AuthenticatedSender> ImageHandshakes::next_authenticated() {
-  for (auto guest = guests_.begin(); guest != guests_.end();) {
+  for (auto sender = pending_.begin(); sender != pending_.end();) {
     boost::system::error_code error;
-    const auto rest = asio::buffer(guest->said) + guest->bytes;
-    guest->bytes += guest->socket.read_some(rest, error);
+    const auto rest = asio::buffer(sender->said) + sender->bytes;
+    sender->bytes += sender->socket.read_some(rest, error);
     const bool waits = error == asio::error::would_block || error == asio::error::try_again;
-    if (guest->bytes == kImageGreetingBytes) {
-      if (const auto salt = salt_in(guest->said, token_)) {
-        AuthenticatedSender known{std::move(guest->socket), *salt};
-        guests_.clear();
+    if (sender->bytes == kImageGreetingBytes) {
+      if (const auto salt = salt_in(sender->said, token_)) {
+        AuthenticatedSender known{std::move(sender->socket), *salt};
+        pending_.clear();
         return known;
       }
-    } else if ((!error || waits) && Clock::now() < guest->until) {
-      ++guest;
+    } else if ((!error || waits) && Clock::now() < sender->until) {
+      ++sender;
       continue;
     }
-    guest = guests_.erase(guest);
+    sender = pending_.erase(sender);
   }
   return std::nullopt;
 }
@@ -91,7 +91,7 @@ std::optional<ImageHandshakes::AuthenticatedSender> ImageHandshakes::next_authen
 /// Somebody comes; or, while somebody is heard, a moment later.
 asio::awaitable<void> ImageHandshakes::next_event() {
   asio::steady_timer moment(acceptor_.get_executor());
-  moment.expires_after(guests_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery));
+  moment.expires_after(pending_.empty() ? Clock::duration(kLong) : Clock::duration(kLookEvery));
   const auto waiting = std::make_shared<char>();
   moment.async_wait([this, still = std::weak_ptr<char>(waiting)](const auto& ended) {
     boost::system::error_code ignored;

@@ -56,7 +56,7 @@ class ImageHandshakes {
 
   boost::asio::ip::tcp::acceptor& acceptor_;
   const std::string token_;
-  std::list<PendingSender> guests_;  // in the order in which they came
+  std::list<PendingSender> pending_;  // in the order in which they came
 };
 
 }  // namespace cardswap::criu

@@ -105,7 +105,7 @@ ImageReceiver::ImageReceiver(asio::io_context& context, const std::string& host,
                              std::string key)
     : acceptor_(context),
       socket_(context),
-      greetings_(acceptor_, std::move(token)),
+      handshakes_(acceptor_, std::move(token)),
       key_(std::move(key)) {
   try {
     tcp::resolver resolver(context);
@@ -124,7 +124,7 @@ ImageReceiver::~ImageReceiver() = default;
 std::uint16_t ImageReceiver::port() const { return acceptor_.local_endpoint().port(); }
 
 asio::awaitable<ImageManifest> ImageReceiver::receive(const ImageDir& images) {
-  auto known = co_await greetings_.wait();
+  auto known = co_await handshakes_.wait();
   socket_ = std::move(known.socket);
   frames_ = std::make_unique<ImageFrames>(socket_, key_, known.salt);
   acceptor_.close();

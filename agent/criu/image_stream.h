@@ -57,7 +57,7 @@ class ImageReceiver {
  private:
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::ip::tcp::socket socket_;
-  ImageHandshakes greetings_;
+  ImageHandshakes handshakes_;
   std::string key_;
   std::unique_ptr<ImageFrames> frames_;
 };

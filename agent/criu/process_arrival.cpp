@@ -73,7 +73,7 @@ asio::awaitable<ProcessArrival::Result> ProcessArrival::restored(std::function<v
     failed = error;
   }
   const auto log = (needs_.job_dir / "criu-restore.log").string();
-  images.keep_log("restore.log", log);
+  images.save_log("restore.log", log);
   if (failed) {
     throw Error(failed->code(), failed->failure(), "all that CRIU said is in " + log + " there");
   }

@@ -46,9 +46,9 @@ ProcessDeparture::ProcessDeparture(asio::io_context& context, std::string criu,
       callbacks_(std::move(callbacks)),
       sender_(context) {}
 
-asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint place, ProcessId trainer,
+asio::awaitable<void> ProcessDeparture::prepare(ImageEndpoint endpoint, ProcessId trainer,
                                                 std::string user, std::string socket) {
-  co_await sender_.connect(place.host, place.port, place.token, place.key);
+  co_await sender_.connect(endpoint.host, endpoint.port, endpoint.token, endpoint.key);
   ProcessSpec spec;
   spec.argv = {program_beside("cardswap-holder").string(), "--keep", socket, "--trainer",
                std::to_string(trainer.pid)};
@@ -93,7 +93,7 @@ asio::awaitable<void> ProcessDeparture::dump(ProcessId root, std::uint64_t socke
   } catch (const Error& error) {
     failed = error;
   }
-  images_->keep_log("dump.log", (job_dir_ / "criu-dump.log").string());
+  images_->save_log("dump.log", (job_dir_ / "criu-dump.log").string());
   if (failed) {
     throw Error(failed->code(), failed->failure(),
                 fmt::format("all that CRIU said is in {}", (job_dir_ / "criu-dump.log").string()));

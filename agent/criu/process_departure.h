@@ -34,7 +34,7 @@ class ProcessDeparture {
 
   /// Does all that can be done while the job runs: connects to the target, starts the keeper for
   /// `trainer` and its `user` (empty: the agent's), which listens at `socket`. Throws Error.
-  boost::asio::awaitable<void> prepare(ImageEndpoint place, ProcessId trainer, std::string user,
+  boost::asio::awaitable<void> prepare(ImageEndpoint endpoint, ProcessId trainer, std::string user,
                                        std::string socket);
   [[nodiscard]] const ProcessId& keeper() const { return keeper_; }
 

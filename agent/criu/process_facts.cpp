@@ -63,7 +63,7 @@ OpenDescriptor read_open(const std::filesystem::path& process, const std::string
   thing.bytes = static_cast<std::uint64_t>(about.st_size);
   thing.major = major(about.st_rdev);
   thing.minor = minor(about.st_rdev);
-  thing.is_log = log.st_ino != 0 && same_file(about, log);
+  thing.is_log = log.st_ino != 0 && is_same_file(about, log);
   if (thing.kind == OpenDescriptor::Kind::socket) thing.protocol = protocol_of(descriptor);
   struct statfs where {};
   if (::statfs(descriptor.c_str(), &where) == 0) {
@@ -72,7 +72,7 @@ OpenDescriptor read_open(const std::filesystem::path& process, const std::string
   struct stat by_name {};
   thing.named = !thing.deleted && thing.target.starts_with('/') &&
                 ::lstat((process / "root" / thing.target.substr(1)).c_str(), &by_name) == 0 &&
-                same_file(about, by_name);
+                is_same_file(about, by_name);
   return thing;
 }
 

@@ -4,7 +4,7 @@
 
 namespace cardswap::criu {
 
-[[nodiscard]] inline bool same_file(const struct stat& one, const struct stat& other) {
+[[nodiscard]] inline bool is_same_file(const struct stat& one, const struct stat& other) {
   return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 

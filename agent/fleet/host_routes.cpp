@@ -12,26 +12,26 @@ namespace {
 
 namespace json = boost::json;
 
-asio::awaitable<ApiAnswer> version(HostContext parts, ApiRequest) {
+asio::awaitable<ApiAnswer> version(HostContext context, ApiRequest) {
   json::array warnings;
-  for (const auto& warning : parts.journal.warnings()) warnings.emplace_back(warning);
-  if (!parts.data_plane.warning().empty()) warnings.emplace_back(parts.data_plane.warning());
-  const auto up = std::chrono::steady_clock::now() - parts.started;
+  for (const auto& warning : context.journal.warnings()) warnings.emplace_back(warning);
+  if (!context.data_plane.warning().empty()) warnings.emplace_back(context.data_plane.warning());
+  const auto up = std::chrono::steady_clock::now() - context.started;
   co_return ApiAnswer{200, json::object{{"version", CARDSWAP_VERSION},
                                         {"api", 1},
-                                        {"host", parts.config.host_name},
+                                        {"host", context.config.host_name},
                                         {"pid", ::getpid()},
-                                        {"data_dir", parts.config.data_dir.string()},
+                                        {"data_dir", context.config.data_dir.string()},
                                         {"uptime_ms", up / std::chrono::milliseconds(1)},
                                         {"warnings", warnings}}};
 }
 
-asio::awaitable<ApiAnswer> devices(HostContext parts, ApiRequest) {
+asio::awaitable<ApiAnswer> devices(HostContext context, ApiRequest) {
   json::array list;
-  for (const auto& device : parts.devices.all()) {
+  for (const auto& device : context.devices.all()) {
     json::array names;
     for (const auto& name : device.jobs) names.emplace_back(name);
-    const auto cordon = parts.cordons.of(device.name);
+    const auto cordon = context.cordons.find(device.name);
     list.push_back(json::object{
         {"name", device.name},
         {"kind", device.kind},
@@ -42,19 +42,19 @@ asio::awaitable<ApiAnswer> devices(HostContext parts, ApiRequest) {
         {"reserved_bytes", device.reserved_bytes},
         {"jobs", names},
         {"cordoned", cordon.has_value()},
-        {"unhealthy", !parts.health.is_usable(device.name)},
+        {"unhealthy", !context.health.is_usable(device.name)},
         {"cordon_reason", text_or_null(cordon ? cordon->reason : "")}});
   }
-  co_await parts.criu.look();
-  co_return ApiAnswer{
-      200, json::object{
-               {"host", parts.config.host_name}, {"devices", list}, {"criu", to_json(parts.criu)}}};
+  co_await context.criu.probe();
+  co_return ApiAnswer{200, json::object{{"host", context.config.host_name},
+                                        {"devices", list},
+                                        {"criu", to_json(context.criu)}}};
 }
 
 }  // namespace
 
-void add_host_calls(Router& router, const HostContext& parts) {
-  const auto on = calls_on(router, parts);
+void add_host_calls(Router& router, const HostContext& context) {
+  const auto on = calls_on(router, context);
   on("GET", "/v1/version", version);
   on("GET", "/v1/devices", devices);
 }

@@ -26,6 +26,6 @@ struct HostContext {
 };
 
 /// GET /v1/version and /v1/devices.
-void add_host_calls(Router& router, const HostContext& parts);
+void add_host_calls(Router& router, const HostContext& context);
 
 }  // namespace cardswap

@@ -6,7 +6,7 @@ void write_metrics(Exposition& out, const Cordons& cordons, const Config& config
   out.family("cardswap_cordoned", Exposition::Type::gauge,
              "1 when the device takes no new jobs, by its own cordon or its host's.");
   for (const auto& device : config.devices) {
-    out.sample(cordons.of(device.name) ? 1 : 0, {{"device", device.name}});
+    out.sample(cordons.find(device.name) ? 1 : 0, {{"device", device.name}});
   }
 }
 

@@ -10,16 +10,16 @@
 
 namespace cardswap::handover {
 
-bool check_attach(Instance& primary, Epoch told, Jobs& jobs, const Migrations& migrations,
+bool check_attach(Instance& primary, Epoch reported, Jobs& jobs, const Migrations& migrations,
                   const Reservations& reservations, EventSink& events) {
   auto& job = primary.job();
   const auto known = known_epoch(job.uid(), jobs.table(), migrations, reservations.list());
   const bool decided = std::ranges::any_of(migrations.all(), [&](const Migration& m) {
-    return m.of(primary.id) != nullptr && is_committed(m.state());
+    return m.find(primary.id) != nullptr && is_committed(m.state());
   });
-  const auto may = attach(job.epoch, told, known, decided);
+  const auto may = attach(job.epoch, reported, known, decided);
   if (may != Attach::refused) return may == Attach::granted;
-  const auto newer = std::max(known, told);
+  const auto newer = std::max(known, reported);
   const auto text = fmt::format(
       "the runtime of job {} came back under epoch {}, and epoch {} of it was granted: it stands "
       "for good; `cardswap stop {}` ends it",

@@ -10,7 +10,7 @@ namespace cardswap::handover {
 
 /// Decides on a primary's Hello. A job that is refused is made to stand, told and refused. Throws
 /// Error{conflict}.
-[[nodiscard]] bool check_attach(Instance& primary, Epoch told, Jobs& jobs,
+[[nodiscard]] bool check_attach(Instance& primary, Epoch reported, Jobs& jobs,
                                 const Migrations& migrations, const Reservations& reservations,
                                 EventSink& events);
 

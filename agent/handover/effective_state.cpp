@@ -13,7 +13,7 @@ using handover::State;
 
 /// The latest of this process; or none.
 const Migration* migration_of(const Instance& instance, const Migrations& migrations) {
-  const auto all = migrations.of(instance.id);
+  const auto all = migrations.all_of(instance.id);
   return all.empty() ? nullptr : all.back();
 }
 
@@ -24,7 +24,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
   if (!instance.is_live()) return {};
   const auto& job = instance.job();
   const auto* m = migration_of(instance, migrations);
-  const auto* r = reservations.of(instance);
+  const auto* r = reservations.find(instance);
   if (job.newer_epoch != 0) {
     const auto where = m != nullptr && m->state() == State::superseded ? " at " + m->spec.to
                        : r != nullptr                                  ? " at " + r->from
@@ -50,7 +50,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
                 ? fmt::format("stands for migration {} to {}", m->id, m->spec.to)
                 : std::string()};
   }
-  if (m != nullptr && m->notice_pending()) return {{}, copy_note(*m)};
+  if (m != nullptr && m->has_pending_notice()) return {{}, copy_note(*m)};
   if (r != nullptr && r->in_doubt) {
     return {{},
             fmt::format("in doubt: {} does not tell what was decided{} (migration {})", r->from_api,
@@ -73,7 +73,7 @@ EffectiveState effective_state_of(const Instance& instance, const Migrations& mi
 void check_stop(const Instance& instance, const Migrations& migrations,
                 const Reservations& reservations) {
   const auto& job = instance.job();
-  if (const auto* r = reservations.of(instance); r != nullptr && job.standby) {
+  if (const auto* r = reservations.find(instance); r != nullptr && job.standby) {
     reservations.check_cancel(*r);
     throw Error(Code::conflict,
                 fmt::format("job {} is on its way here from {} (migration {})", job.name(), r->from,
@@ -133,7 +133,7 @@ std::string concern_of(const JobTable& jobs, const Migrations& migrations) {
       return fmt::format("job {} is in doubt: it may run on {} (migration {})", m.spec.job,
                          m.spec.to, m.id);
     }
-    if (m.notice_pending()) {
+    if (m.has_pending_notice()) {
       if (auto note = copy_note(m); !note.empty())
         return fmt::format("job {}: {}", m.spec.job, note);
     }

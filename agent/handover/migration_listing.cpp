@@ -43,7 +43,7 @@ json::object list_migrations(const std::list<Migration>& migrations,
     const bool over = handover::is_over(m->state());
     if (over && listing.running) continue;
     const auto at = m->ended_at_ms != 0 ? m->ended_at_ms : m->started_at_ms;
-    (over && !m->notice_pending() ? ended : live).push_back({at, &*m, nullptr});
+    (over && !m->has_pending_notice() ? ended : live).push_back({at, &*m, nullptr});
   }
   for (auto r = reservations.rbegin(); listing.incoming && r != reservations.rend(); ++r) {
     if (outgoing.contains(r->migration)) continue;  // between two devices of this host

@@ -25,12 +25,12 @@ struct Parts {
 };
 
 asio::awaitable<ApiAnswer> reserve(Parts parts, ApiRequest request) {
-  co_await parts.criu.look();
-  const auto place = co_await parts.data_plane.address_for(request.caller.came_to);
+  co_await parts.criu.probe();
+  const auto address = co_await parts.data_plane.address_for(request.caller.came_to);
   const auto wanted = reservation_request_from(request);
   auto seen = co_await parts.reservations.inspect_here(wanted, request.caller);
   const auto offer =
-      co_await parts.reservations.reserve(wanted, request.caller, place, std::move(seen));
+      co_await parts.reservations.reserve(wanted, request.caller, address, std::move(seen));
   if (offer.accepted && !wanted.dry_run) {
     const auto& made = parts.reservations.at(wanted.migration);
     co_return ApiAnswer{200,

@@ -208,10 +208,10 @@ std::size_t DecisionEngine::clear(const std::string& device, const std::string& 
 }
 
 void DecisionEngine::close_breaker(const std::string& reason, Ms now, const std::string& by) {
-  if (!guards_.open(now)) return;
+  if (!guards_.is_breaker_open(now)) return;
   guards_.close(now);
   changed_ = true;
-  breaker_told_ = false;
+  breaker_reported_ = false;
   emit_event({.at = now, .kind = "breaker_closed", .text = by_operator(reason, by)});
 }
 
@@ -226,7 +226,7 @@ void DecisionEngine::learn(const std::string& device, const std::string& uuid,
 
 void DecisionEngine::restore_guards(const boost::json::object& record, Ms now) {
   guards_.restore(record, now);
-  breaker_told_ = guards_.open(now);
+  breaker_reported_ = guards_.is_breaker_open(now);
 }
 
 void DecisionEngine::forget_move(const std::string& job_uid) {

@@ -120,7 +120,7 @@ class DecisionEngine {
   bool changed_ = false;
   bool full_ = false;
   bool hears_alert_ = false;  // the finding that is observed now is one
-  bool breaker_told_ = false;
+  bool breaker_reported_ = false;
 };
 
 }  // namespace cardswap::health

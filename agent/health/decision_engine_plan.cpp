@@ -49,8 +49,8 @@ void DecisionEngine::advance(Ms now) {
 }
 
 void DecisionEngine::check_breaker(Ms now) {
-  if (breaker_told_ && !guards_.open(now)) {
-    breaker_told_ = false;
+  if (breaker_reported_ && !guards_.is_breaker_open(now)) {
+    breaker_reported_ = false;
     emit_event({.at = now, .kind = "breaker_closed", .text = "moves may start again"});
   }
   std::map<std::string, Ms> sick;
@@ -62,7 +62,7 @@ void DecisionEngine::check_breaker(Ms now) {
   }
   const auto why = guards_.judge_breaker(sick, devices_.size(), now);
   if (why.empty()) return;
-  breaker_told_ = true;
+  breaker_reported_ = true;
   changed_ = true;
   emit_event({.at = now,
               .kind = "breaker_open",
@@ -71,14 +71,14 @@ void DecisionEngine::check_breaker(Ms now) {
 
 void DecisionEngine::cordon(Incident& incident, Plan& plan, Ms now) {
   if (incident.phase != Phase::active || incident.cordoned ||
-      incident.verdict.action < Action::cordon || guards_.open(now) ||
+      incident.verdict.action < Action::cordon || guards_.is_breaker_open(now) ||
       now < incident.cordon_after) {
     return;
   }
   const bool first = incident.logged.insert("cordon").second;
   if (!policy_.act && !first) return;
   for (const auto& device : devices_) {
-    if (device.name != incident.device && !drains(incident)) continue;
+    if (device.name != incident.device && !wants_drain(incident)) continue;
     plan.cordons.push_back({incident.id, device.name,
                             fmt::format("health: {} on {}", incident.code, incident.device),
                             !policy_.act});
@@ -107,7 +107,7 @@ void DecisionEngine::cordoned(std::uint64_t incident_id, Ms now) {
   incident->cordoned = true;
   changed_ = true;
   for (const auto& device : devices_) {
-    if (device.name != incident->device && !drains(*incident)) continue;
+    if (device.name != incident->device && !wants_drain(*incident)) continue;
     emit_event({.at = now,
                 .kind = "cordon",
                 .device = device.name,
@@ -124,12 +124,12 @@ void DecisionEngine::cordon_failed(std::uint64_t incident_id, const std::string&
 }
 
 bool DecisionEngine::concerns(const Incident& incident, const HostJob& job) const {
-  return drains(incident) || job.device == incident.device;
+  return wants_drain(incident) || job.device == incident.device;
 }
 
 std::string DecisionEngine::forbids(const Incident& incident, const HostJob& job,
                                     const std::vector<HostJob>& jobs) const {
-  if (policy_.stays_put(job.name)) return "the policy says that it stays";
+  if (policy_.must_stay(job.name)) return "the policy says that it stays";
   for (const auto& other : incidents_) {
     if (other.device != job.device || other.verdict.may_copy ||
         other.verdict.action == Action::ignore) {
@@ -167,7 +167,7 @@ std::string DecisionEngine::waits(const Incident& incident, const HostJob& job, 
 void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& jobs, Plan& plan,
                                Ms now) {
   for (const auto& job : jobs) {
-    if (!concerns(incident, job) || guards_.moving(job.uid)) continue;
+    if (!concerns(incident, job) || guards_.is_moving(job.uid)) continue;
     if (auto why = forbids(incident, job, jobs); !why.empty()) {
       once(incident, "not_moved", job, std::move(why), now);
       continue;
@@ -183,7 +183,7 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
               incident.code,
               fmt::format("{} on {}", incident.code, incident.device),
               incident.verdict.action_class == Class::live_deadline,
-              drains(incident),
+              wants_drain(incident),
               !policy_.act};
     if (move.dry_run) {
       if (incident.logged.insert("dry run " + job.uid).second)
@@ -201,7 +201,7 @@ void DecisionEngine::move_jobs(Incident& incident, const std::vector<HostJob>& j
 }
 
 Plan DecisionEngine::plan(Ms now, const std::vector<HostJob>& jobs) {
-  events_.add_untold(now);
+  events_.add_suppressed(now);
   advance(now);
   check_breaker(now);
   Plan plan;

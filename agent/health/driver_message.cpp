@@ -99,16 +99,16 @@ std::optional<XidLine> xid_line(std::string_view line) {
   return xid_in(message);
 }
 
-DriverMessageParser::Heard DriverMessageParser::parse_line(std::string_view words,
-                                                           std::vector<DriverFault>& faults) {
+DriverMessageParser::Verdict DriverMessageParser::parse_line(std::string_view words,
+                                                             std::vector<DriverFault>& faults) {
   skip(words);
   if (words.starts_with("Xid")) {
     lines_left_ = 0;
     const auto xid = xid_in(words);
-    if (!xid) return Heard::unreadable_xid;
+    if (!xid) return Verdict::unreadable_xid;
     faults.push_back(
         {fmt::format("xid:{}", xid->xid), xid->pci, xid->detail, xid->pid, xid->recovery});
-    return Heard::fault;
+    return Verdict::fault;
   }
   // "GPU 0000:3b:00.0: ...", "The NVIDIA GPU 0000:3b:00.0 (PCI ID: ...", "GPU at PCI:0000:3b:00:
   // ..."
@@ -130,28 +130,28 @@ DriverMessageParser::Heard DriverMessageParser::parse_line(std::string_view word
     faults.push_back(
         {std::string(code), of_device ? device : std::string(), excerpt(words), {}, {}});
     lines_left_ = 0;
-    return Heard::fault;
+    return Verdict::fault;
   }
   if (begins && !pci.empty()) {
     pci_ = pci;
     lines_left_ = kLinesOfAMessage;
-    return Heard::well;
+    return Verdict::well;
   }
   if (goes_on) {
     --lines_left_;
-    return Heard::well;
+    return Verdict::well;
   }
   lines_left_ = 0;
   const bool well = std::any_of(kWell.begin(), kWell.end(),
                                 [&](const char* known) { return words.starts_with(known); });
-  return well ? Heard::well : Heard::unknown_words;
+  return well ? Verdict::well : Verdict::unknown_words;
 }
 
-DriverMessageParser::Heard DriverMessageParser::parse(std::string_view message,
-                                                      std::vector<DriverFault>& faults) {
+DriverMessageParser::Verdict DriverMessageParser::parse(std::string_view message,
+                                                        std::vector<DriverFault>& faults) {
   // A line's end inside a message: as it is, as /dev/kmsg and as rsyslog write it.
   constexpr std::array<std::string_view, 3> kEnds{"\n", "\\x0a", "#012"};
-  auto heard = Heard::well;
+  auto verdict = Verdict::well;
   while (!message.empty()) {
     auto end = message.size();
     std::size_t size = 0;
@@ -167,9 +167,9 @@ DriverMessageParser::Heard DriverMessageParser::parse(std::string_view message,
     const bool drivers = take(line, "NVRM:");
     if (line.empty() || (!drivers && lines_left_ == 0)) continue;
     const auto one = parse_line(line, faults);
-    if (one == Heard::fault || heard == Heard::well) heard = one;
+    if (one == Verdict::fault || verdict == Verdict::well) verdict = one;
   }
-  return heard;
+  return verdict;
 }
 
 }  // namespace cardswap::health

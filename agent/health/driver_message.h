@@ -39,7 +39,7 @@ struct DriverFault {
 class DriverMessageParser {
  public:
   /// What a message says.
-  enum class Heard : std::uint8_t {
+  enum class Verdict : std::uint8_t {
     fault,
     well,            ///< known words that are no fault
     unreadable_xid,  ///< an XID in another form
@@ -47,12 +47,12 @@ class DriverMessageParser {
   };
   /// Reads a message, which begins with "NVRM:" and may hold several of its lines, as a log escapes
   /// them. Returns the worst finding; appends faults to `faults`.
-  Heard parse(std::string_view message, std::vector<DriverFault>& faults);
+  Verdict parse(std::string_view message, std::vector<DriverFault>& faults);
   /// Whether a message has begun and not ended.
   [[nodiscard]] bool is_mid_message() const { return lines_left_ > 0; }
 
  private:
-  Heard parse_line(std::string_view words, std::vector<DriverFault>& faults);
+  Verdict parse_line(std::string_view words, std::vector<DriverFault>& faults);
 
   std::string pci_;  ///< PCI address in the message that has not ended
   int lines_left_ = 0;

@@ -19,13 +19,13 @@ void EventBuffer::keep(Event event) {
 
 void EventBuffer::add(Event event) {
   if (event.of_alerts) {
-    add_untold(event.at);
+    add_suppressed(event.at);
     if (event.at - alerts_from_ >= kAlertEventsIn) {
       alerts_from_ = event.at;
       alerts_kept_ = 0;
     }
     if (alerts_kept_ == kAlertEventsMax) {
-      ++alerts_untold_;
+      ++alerts_suppressed_;
       return;
     }
     ++alerts_kept_;
@@ -33,13 +33,13 @@ void EventBuffer::add(Event event) {
   keep(std::move(event));
 }
 
-void EventBuffer::add_untold(Ms now) {
-  if (alerts_untold_ == 0 || now - alerts_from_ < kAlertEventsIn) return;
+void EventBuffer::add_suppressed(Ms now) {
+  if (alerts_suppressed_ == 0 || now - alerts_from_ < kAlertEventsIn) return;
   keep(
       {.at = now,
        .kind = "alerts_untold",
        .text = fmt::format("{} more events of alerts in {} s; `cardswap health` lists what is open",
-                           std::exchange(alerts_untold_, 0), kAlertEventsIn / 1000),
+                           std::exchange(alerts_suppressed_, 0), kAlertEventsIn / 1000),
        .of_alerts = true});
 }
 

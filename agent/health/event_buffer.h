@@ -13,7 +13,7 @@ class EventBuffer {
  public:
   void add(Event event);
   /// Adds the event of those that were not kept, if their ten seconds are over.
-  void add_untold(Ms now);
+  void add_suppressed(Ms now);
   [[nodiscard]] std::vector<Event> take();
 
  private:
@@ -22,7 +22,7 @@ class EventBuffer {
   std::vector<Event> events_;
   Ms alerts_from_ = 0;  // the ten seconds' begin
   std::size_t alerts_kept_ = 0;
-  std::size_t alerts_untold_ = 0;
+  std::size_t alerts_suppressed_ = 0;
 };
 
 }  // namespace cardswap::health

@@ -28,7 +28,7 @@ std::size_t Guards::last_hour(Ms now) const {
 }
 
 std::string Guards::holds(Ms now) const {
-  if (open(now)) return fmt::format("the circuit breaker is open: {}", why_open_);
+  if (is_breaker_open(now)) return fmt::format("the circuit breaker is open: {}", why_open_);
   if (running_.size() >= policy_.moves_at_once) {
     return fmt::format("{} moves run already, the budget", running_.size());
   }
@@ -80,7 +80,7 @@ Ms Guards::device_free_at(const std::string& device) const {
 }
 
 std::string Guards::judge_breaker(const std::map<std::string, Ms>& sick, std::size_t all, Ms now) {
-  if (open(now)) return {};
+  if (is_breaker_open(now)) return {};
   const auto since = std::max(now - policy_.breaker_window, counted_from_);
   const auto failed =
       std::count_if(failures_.begin(), failures_.end(), [&](Ms at) { return at > since; });

@@ -22,7 +22,9 @@ class Guards {
   void ended(const std::string& job_uid, bool moved, Ms now);
   /// Ends a move that found no target: it counts as never started.
   void not_started(const std::string& job_uid);
-  [[nodiscard]] bool moving(const std::string& job_uid) const { return running_.contains(job_uid); }
+  [[nodiscard]] bool is_moving(const std::string& job_uid) const {
+    return running_.contains(job_uid);
+  }
   [[nodiscard]] std::size_t running() const { return running_.size(); }
   [[nodiscard]] std::size_t last_hour(Ms now) const;
 
@@ -34,7 +36,7 @@ class Guards {
   /// `sick`: the devices among `all` that jobs should leave, as (device, since when). Returns the
   /// reason when the breaker opens, once.
   std::string judge_breaker(const std::map<std::string, Ms>& sick, std::size_t all, Ms now);
-  [[nodiscard]] bool open(Ms now) const { return now < open_until_; }
+  [[nodiscard]] bool is_breaker_open(Ms now) const { return now < open_until_; }
   void close(Ms now);
   [[nodiscard]] Ms opened_at() const { return opened_at_; }
   [[nodiscard]] Ms open_until() const { return open_until_; }
@@ -46,7 +48,7 @@ class Guards {
   /// back) counts as now.
   void restore(const boost::json::object& record, Ms now);
   /// Jobs whose moves run: after a restart the monitor must follow these.
-  [[nodiscard]] std::vector<std::string> moving() const;
+  [[nodiscard]] std::vector<std::string> moving_jobs() const;
   /// Forgets a move whose end nobody knows: it counts as neither moved nor failed.
   void forget(const std::string& job_uid) { running_.erase(job_uid); }
 

@@ -76,7 +76,7 @@ void Guards::restore(const json::object& record, Ms now) {
   why_open_ = text_at(record, "why_open");
 }
 
-std::vector<std::string> Guards::moving() const {
+std::vector<std::string> Guards::moving_jobs() const {
   std::vector<std::string> uids;
   for (const auto& [uid, since] : running_) uids.push_back(uid);
   return uids;

@@ -43,7 +43,7 @@ asio::awaitable<ApiAnswer> events_after(Monitor& monitor, ApiRequest request) {
 }  // namespace
 
 void add_health_calls(Router& router, Monitor& monitor) {
-  CallTakes takes;
+  CallLimits takes;
   takes.body_bytes = kWebhookBytesMax;
   takes.any_bytes = true;
   takes.refused = [&monitor](const Error& error) { monitor.webhooks().refused(error); };

@@ -45,16 +45,16 @@ struct Incident {
   Ms cordon_after = 0;                    ///< when the cordon is tried again
   std::map<std::string, unsigned> tries;  ///< job uid: moves that failed
   /// When a job is tried again, and why not now.
-  struct Later {
+  struct RetryAt {
     Ms at = 0;
     std::string why;
   };
-  std::map<std::string, Later> not_before;  ///< job uid: when the next try may be
-  std::set<std::string> logged;             ///< keys of events that were logged
+  std::map<std::string, RetryAt> not_before;  ///< job uid: when the next try may be
+  std::set<std::string> logged;               ///< keys of events that were logged
 };
 
 /// Whether every job must leave the host.
-[[nodiscard]] inline bool drains(const Incident& incident) {
+[[nodiscard]] inline bool wants_drain(const Incident& incident) {
   return incident.verdict.action == Action::drain || incident.device == kHost;
 }
 

@@ -44,7 +44,7 @@ Incident* IncidentList::at(std::uint64_t id) {
   return found == all_.end() ? nullptr : &*found;
 }
 
-bool IncidentList::trusted(std::string_view device) const {
+bool IncidentList::is_trusted(std::string_view device) const {
   return std::ranges::none_of(all_, [&](const Incident& incident) {
     return incident.device == device && !incident.verdict.may_copy &&
            incident.verdict.action != Action::ignore;
@@ -53,14 +53,14 @@ bool IncidentList::trusted(std::string_view device) const {
 
 bool IncidentList::is_usable(std::string_view device) const {
   return std::ranges::none_of(all_, [&](const Incident& incident) {
-    const bool here = incident.device == device || drains(incident);
+    const bool here = incident.device == device || wants_drain(incident);
     return here && incident.verdict.action >= Action::cordon;
   });
 }
 
 std::string IncidentList::open_fault(const std::string& device) const {
   for (const auto& incident : all_) {
-    const bool here = device.empty() || incident.device == device || drains(incident);
+    const bool here = device.empty() || incident.device == device || wants_drain(incident);
     if (here && incident.verdict.action >= Action::cordon && incident.phase != Phase::quiet) {
       return fmt::format("{} {}", incident.device, incident.code);
     }

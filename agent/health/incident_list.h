@@ -29,7 +29,7 @@ class IncidentList {
   }
 
   /// Whether the device's memory may be copied.
-  [[nodiscard]] bool trusted(std::string_view device) const;
+  [[nodiscard]] bool is_trusted(std::string_view device) const;
   /// Whether a job may be placed there: no open fault is worse than a report.
   [[nodiscard]] bool is_usable(std::string_view device) const;
   /// "cuda:0 xid:64" if an open fault closes `device`; empty `device`: any device.

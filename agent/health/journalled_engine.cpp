@@ -26,7 +26,7 @@ JournalledEngine::JournalledEngine(asio::io_context& context, const std::filesys
       due_(context),
       changed_(context),
       started_ms_(unix_ms()) {
-  for (const auto& record : log_.kept()) {
+  for (const auto& record : log_.incidents()) {
     try {
       engine_.restore(incident_from_journal(record));
     } catch (...) {
@@ -34,7 +34,7 @@ JournalledEngine::JournalledEngine(asio::io_context& context, const std::filesys
                    error_of(std::current_exception()).failure());
     }
   }
-  engine_.restore_guards(log_.kept_guards(), now());
+  engine_.restore_guards(log_.guards(), now());
   engine_.forget_probes(now());
 }
 
@@ -97,7 +97,7 @@ void JournalledEngine::write() {
   if (!dirty_) return;
   std::vector<json::object> open;
   for (const auto& incident : engine_.incidents()) open.push_back(to_json(incident));
-  log_.keep(open, engine_.guards().record());
+  log_.replace_incidents(open, engine_.guards().record());
   dirty_ = false;
 }
 

@@ -34,8 +34,8 @@ Descriptor open_log(const std::filesystem::path& path, int how = O_RDONLY) {
 /// One log file being read: where in it, and which of its lines may be old.
 class OpenFile {
  public:
-  OpenFile(Descriptor file, std::uint64_t offset, KernelReader::Since since, LogCallbacks events)
-      : file_(std::move(file)), since_(since), events_(std::move(events)), whole_(offset) {
+  OpenFile(Descriptor file, std::uint64_t offset, KernelReader::Since since, LogCallbacks callbacks)
+      : file_(std::move(file)), since_(since), callbacks_(std::move(callbacks)), whole_(offset) {
     ::lseek(file_.get(), static_cast<off_t>(offset), SEEK_SET);
     read_ = offset;
     ::fstat(file_.get(), &first_);
@@ -47,15 +47,15 @@ class OpenFile {
     const auto got = ::read(file_.get(), piece.data(), piece.size());
     if (got <= 0) return false;
     const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
-    cutter_.feed(bytes, [&](std::string_view line) { events_.line(line, since_); });
+    cutter_.feed(bytes, [&](std::string_view line) { callbacks_.line(line, since_); });
     if (const auto end = bytes.rfind('\n'); end != std::string_view::npos) {
       whole_ = read_ + end + 1;
     }
     read_ += bytes.size();
     return true;
   }
-  void tell_place(const std::string& boot) {
-    events_.place({boot, unix_ms(), 0, first_.st_ino, whole_, tail_of(file_.get(), whole_)});
+  void report_cursor(const std::string& boot) {
+    callbacks_.cursor({boot, unix_ms(), 0, first_.st_ino, whole_, tail_of(file_.get(), whole_)});
   }
   /// What comes from now on is new.
   void all_is_new() { since_ = {}; }
@@ -74,7 +74,7 @@ class OpenFile {
  private:
   Descriptor file_;
   KernelReader::Since since_;
-  LogCallbacks events_;
+  LogCallbacks callbacks_;
   LineCutter cutter_;
   std::uint64_t read_ = 0;
   std::uint64_t whole_ = 0;
@@ -118,59 +118,60 @@ std::vector<std::filesystem::path> rotated(const std::filesystem::path& path) {
 }
 
 /// Whether the bytes before the place are those that were read.
-bool holds(const std::filesystem::path& path, const LogCursor& place) {
+bool holds(const std::filesystem::path& path, const LogCursor& cursor) {
   const auto file = open_log(path);
-  return file.get() >= 0 && !place.tail.empty() && tail_of(file.get(), place.offset) == place.tail;
+  return file.get() >= 0 && !cursor.tail.empty() &&
+         tail_of(file.get(), cursor.offset) == cursor.tail;
 }
 
 /// What was written to the log since `place`.
-std::vector<Part> unread_of(const std::filesystem::path& path, const LogCursor& place,
-                            const LogCallbacks& events) {
+std::vector<Part> unread_of(const std::filesystem::path& path, const LogCursor& cursor,
+                            const LogCallbacks& callbacks) {
   KernelReader::Since since;
-  since.other_boot = place.boot != boot_id();
+  since.other_boot = cursor.boot != boot_id();
   since.wall = since.other_boot ? booted_at_ms() : 0;
   const auto files = rotated(path);
   // The same file, wherever it is now; else a copy of it, whose original was emptied.
   const auto same = [&](bool by_inode) {
     return std::find_if(files.begin(), files.end(), [&](const auto& file) {
       struct stat facts {};
-      const bool is = ::stat(file.c_str(), &facts) == 0 && facts.st_ino == place.inode;
-      return (!by_inode || is) && holds(file, place);
+      const bool is = ::stat(file.c_str(), &facts) == 0 && facts.st_ino == cursor.inode;
+      return (!by_inode || is) && holds(file, cursor);
     });
   };
   auto left = same(true);
-  if (left == files.end() && place.offset == 0) return {{path, 0, since}};
+  if (left == files.end() && cursor.offset == 0) return {{path, 0, since}};
   if (left == files.end()) left = same(false);
   std::vector<Part> parts;
   if (left == files.end()) {
-    events.lost(
+    callbacks.lost(
         fmt::format("{} is another file than was read before, and the former one is not "
                     "beside it: it is read from its start",
                     path.string()));
-    since.wall = std::max(since.wall, place.at);
+    since.wall = std::max(since.wall, cursor.at);
     return {{path, 0, since}};
   }
   for (auto file = left; file != files.end(); ++file) {
-    parts.push_back({*file, file == left ? place.offset : 0, since});
+    parts.push_back({*file, file == left ? cursor.offset : 0, since});
   }
   return parts;
 }
 
 /// A file that a test or a log daemon writes: epoll does not know such.
 asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool last,
-                                  LogCallbacks events) {
+                                  LogCallbacks callbacks) {
   auto file = open_log(part.path);
   if (file.get() < 0) co_return;
   struct stat facts {};
   ::fstat(file.get(), &facts);
   const auto size = static_cast<std::uint64_t>(facts.st_size);
   if (size > part.offset + kBacklogMax) {
-    events.lost(fmt::format("{} grew by {} since it was read; only its end is read now",
-                            part.path.string(), format_size(size - part.offset)));
+    callbacks.lost(fmt::format("{} grew by {} since it was read; only its end is read now",
+                               part.path.string(), format_size(size - part.offset)));
     part.offset = size - kBacklogMax;
   }
   const auto boot = boot_id();
-  OpenFile open(std::move(file), part.offset, part.since, events);
+  OpenFile open(std::move(file), part.offset, part.since, callbacks);
   bool caught_up = false;
   bool leaving = false;
   bool moved = true;
@@ -182,11 +183,11 @@ asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool la
       co_await asio::post(asio::use_awaitable);
       continue;
     }
-    if (last && std::exchange(moved, false)) open.tell_place(boot);
+    if (last && std::exchange(moved, false)) open.report_cursor(boot);
     if (!last || leaving) co_return;
     if (!std::exchange(caught_up, true)) {
       open.all_is_new();
-      events.caught_up();
+      callbacks.caught_up();
     }
     co_await pause_for(kFileEvery);
     // What was written before it was replaced is read first.
@@ -200,7 +201,7 @@ asio::awaitable<void> follow_file(std::filesystem::path path, Part part, bool la
 /// `skip`: what is there already was there before the first agent.
 asio::awaitable<void> follow_device(asio::io_context& context, int fd,
                                     std::optional<LogCursor> from, bool is_kmsg, bool skip,
-                                    LogCallbacks events) {
+                                    LogCallbacks callbacks) {
   asio::posix::stream_descriptor device(context, fd);
   device.non_blocking(true);
   LineCutter cutter;
@@ -215,14 +216,14 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd,
     if (sequence) {
       if (known > 0 && *sequence <= known) return;
       if (last > 0 && *sequence > last + 1) {
-        events.lost(
+        callbacks.lost(
             fmt::format("{} records of the kernel log were overwritten before they were "
                         "read",
                         *sequence - last - 1));
       }
       last = *sequence;
     }
-    if (!skip) events.line(line, {});
+    if (!skip) callbacks.line(line, {});
   };
   bool empty = false;  // nothing is waited for before all that is there has been read
   while (true) {
@@ -239,9 +240,9 @@ asio::awaitable<void> follow_device(asio::io_context& context, int fd,
       if (got <= 0) co_return;
       cutter.feed({piece.data(), static_cast<std::size_t>(got)}, take);
     }
-    if (is_kmsg && last != before) events.place({boot, unix_ms(), last, 0, 0, {}});
+    if (is_kmsg && last != before) callbacks.cursor({boot, unix_ms(), last, 0, 0, {}});
     if (empty) skip = false;
-    if (empty && !std::exchange(caught_up, true)) events.caught_up();
+    if (empty && !std::exchange(caught_up, true)) callbacks.caught_up();
     co_await asio::post(asio::use_awaitable);
   }
 }
@@ -261,7 +262,7 @@ void LineCutter::feed(std::string_view bytes, const std::function<void(std::stri
 }
 
 asio::awaitable<void> follow_log(asio::io_context& context, std::filesystem::path path,
-                                 std::optional<LogCursor> from, LogCallbacks events) {
+                                 std::optional<LogCursor> from, LogCallbacks callbacks) {
   bool from_start = false;
   while (true) {
     struct stat kind {};
@@ -269,16 +270,16 @@ asio::awaitable<void> follow_log(asio::io_context& context, std::filesystem::pat
     // Read and write: a fifo then has no end when its writer goes.
     auto file = open_log(path, there && S_ISFIFO(kind.st_mode) ? O_RDWR : O_RDONLY);
     if (file.get() < 0) {
-      events.state(fmt::format("{}: {}", path.string(), std::strerror(errno)));
+      callbacks.state(fmt::format("{}: {}", path.string(), std::strerror(errno)));
       from_start = true;  // what is made later is all new
       co_await pause_for(kAgainEvery);
       continue;
     }
-    events.state("ok");
+    callbacks.state("ok");
     if (S_ISREG(kind.st_mode)) {
       std::vector<Part> parts;
       if (from) {
-        parts = unread_of(path, *from, events);
+        parts = unread_of(path, *from, callbacks);
         from.reset();
       } else {
         parts.push_back({path, from_start ? 0 : static_cast<std::uint64_t>(kind.st_size), {}});
@@ -286,7 +287,7 @@ asio::awaitable<void> follow_log(asio::io_context& context, std::filesystem::pat
       from_start = true;
       for (std::size_t i = 0; i < parts.size(); ++i) {
         const auto part = parts[i];
-        co_await follow_file(path, part, i + 1 == parts.size(), events);
+        co_await follow_file(path, part, i + 1 == parts.size(), callbacks);
       }
     } else {
       const bool is_kmsg = S_ISCHR(kind.st_mode);
@@ -294,7 +295,7 @@ asio::awaitable<void> follow_log(asio::io_context& context, std::filesystem::pat
       const auto left = from;
       from.reset();
       from_start = true;
-      co_await follow_device(context, file.release(), left, is_kmsg, skip, events);
+      co_await follow_device(context, file.release(), left, is_kmsg, skip, callbacks);
     }
     co_await pause_for(kFileEvery);
   }

@@ -19,7 +19,7 @@ struct LogCallbacks {
   /// "ok", or why nothing is read.
   std::function<void(std::string)> state;
   /// `line` has received everything up to this place.
-  std::function<void(LogCursor)> place;
+  std::function<void(LogCursor)> cursor;
   /// The log's content at the start has been read.
   std::function<void()> caught_up;
   /// A part of the log could not be read: which.
@@ -32,7 +32,8 @@ struct LogCallbacks {
 /// or is replaced from its start; waits for a file that is missing.
 [[nodiscard]] asio::awaitable<void> follow_log(asio::io_context& context,
                                                std::filesystem::path path,
-                                               std::optional<LogCursor> from, LogCallbacks events);
+                                               std::optional<LogCursor> from,
+                                               LogCallbacks callbacks);
 
 /// Cuts any bytes into lines of bounded length.
 class LineCutter {

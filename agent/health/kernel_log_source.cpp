@@ -17,9 +17,9 @@
 namespace cardswap::health {
 namespace {
 
-constexpr std::size_t kLinesToldMax = 256;
+constexpr std::size_t kLoggedKindsMax = 256;
 constexpr std::size_t kHeldMax = 1024;
-constexpr Ms kPlaceEvery = 5000;
+constexpr Ms kCursorEvery = 5000;
 
 KernelReader reader_of(const Config& config) {
   std::vector<std::string> names{config.host_name};
@@ -33,50 +33,50 @@ KernelReader reader_of(const Config& config) {
 }  // namespace
 
 KernelLogSource::KernelLogSource(asio::io_context& context, const Config& config,
-                                 JournalledEngine& journalled, HealthCounters& counts)
+                                 JournalledEngine& journalled, HealthCounters& counters)
     : context_(context),
       config_(config),
       journalled_(journalled),
-      counts_(counts),
+      counters_(counters),
       reader_(reader_of(config)) {
   journalled_.set_source("kernel_log", config.kernel_log.empty() ? "off" : "not read yet");
 }
 
 void KernelLogSource::start(TaskGroup& tasks) {
   if (config_.kernel_log.empty()) return;
-  LogCallbacks events;
-  events.line = [this](std::string_view line, const KernelReader::Since& since) {
+  LogCallbacks callbacks;
+  callbacks.line = [this](std::string_view line, const KernelReader::Since& since) {
     take(line, since);
   };
-  events.state = [this](std::string state) { journalled_.set_source("kernel_log", state); };
-  events.place = [this](LogCursor place) {
-    if (reader_.is_idle()) place_ = std::move(place);
+  callbacks.state = [this](std::string state) { journalled_.set_source("kernel_log", state); };
+  callbacks.cursor = [this](LogCursor cursor) {
+    if (reader_.is_idle()) cursor_ = std::move(cursor);
   };
-  events.caught_up = [this] {
+  callbacks.caught_up = [this] {
     for (const auto& fault : std::exchange(held_, {})) report(fault);
   };
-  events.lost = [this](std::string what) { lost(what); };
-  const auto from = cursor_from(journalled_.log().place(config_.kernel_log.string()));
+  callbacks.lost = [this](std::string what) { lost(what); };
+  const auto from = cursor_from(journalled_.log().cursor(config_.kernel_log.string()));
   tasks.spawn("follow the kernel log",
-              follow_log(context_, config_.kernel_log, from, std::move(events)));
+              follow_log(context_, config_.kernel_log, from, std::move(callbacks)));
 }
 
 void KernelLogSource::lost(const std::string& what) {
-  ++counts_.kernel_gaps;
+  ++counters_.kernel_gaps;
   journalled_.emit_event({.kind = "kernel_log_gap", .text = excerpt(what)});
 }
 
 void KernelLogSource::take(std::string_view line, const KernelReader::Since& since) {
   const auto news = reader_.read(line, journalled_.now(), since);
-  ++counts_.kernel_lines.at(static_cast<std::size_t>(news.fate));
+  ++counters_.kernel_lines.at(static_cast<std::size_t>(news.fate));
   if (news.begins_boot) held_.clear();
   if (news.fate == LineFate::fault) return take_faults(news, since);
   if (news.fate == LineFate::nothing || news.fate == LineFate::well) return;
-  if (!lines_told_.insert(fmt::format("{} {}", to_string(news.fate), news.why)).second) return;
+  if (!logged_kinds_.insert(fmt::format("{} {}", to_string(news.fate), news.why)).second) return;
   journalled_.emit_event({.kind = "kernel_line",
                           .text = fmt::format("{}: not acted on; further ones are counted only: {}",
                                               news.why, news.sample)});
-  if (lines_told_.size() > kLinesToldMax) lines_told_.clear();
+  if (logged_kinds_.size() > kLoggedKindsMax) logged_kinds_.clear();
 }
 
 void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Since& since) {
@@ -88,7 +88,7 @@ void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Si
     // The boot's own line is still to come, perhaps: the latest are the likeliest to be of it.
     if (held_.size() >= kHeldMax) {
       held_.erase(held_.begin());
-      if (lines_told_.insert("held").second) {
+      if (logged_kinds_.insert("held").second) {
         lost(
             fmt::format("more than {} faults before it is known of which boot they are: the "
                         "first ones are not acted on",
@@ -100,7 +100,7 @@ void KernelLogSource::take_faults(const KernelNews& news, const KernelReader::Si
 }
 
 void KernelLogSource::report(const DriverFault& fault) {
-  heard_fault_ = true;
+  saw_fault_ = true;
   Finding finding;
   finding.source = FaultSource::kernel_log;
   finding.code = fault.code;
@@ -122,14 +122,14 @@ void KernelLogSource::report(const DriverFault& fault) {
 }
 
 void KernelLogSource::save_cursor() {
-  if (place_ == kept_place_ || place_.boot.empty()) return;
+  if (cursor_ == saved_cursor_ || cursor_.boot.empty()) return;
   const auto now = journalled_.now();
-  if (!heard_fault_ && place_kept_at_ != 0 && now < place_kept_at_ + kPlaceEvery) return;
+  if (!saw_fault_ && cursor_saved_at_ != 0 && now < cursor_saved_at_ + kCursorEvery) return;
   try {
-    journalled_.log().save_cursor(config_.kernel_log.string(), to_json(place_));
-    kept_place_ = place_;
-    place_kept_at_ = now;
-    heard_fault_ = false;
+    journalled_.log().save_cursor(config_.kernel_log.string(), to_json(cursor_));
+    saved_cursor_ = cursor_;
+    cursor_saved_at_ = now;
+    saw_fault_ = false;
   } catch (const Error& error) {
     spdlog::error("health: {}", error.what());
   }

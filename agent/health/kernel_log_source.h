@@ -7,7 +7,7 @@
 
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
-#include "agent/health/counts.h"
+#include "agent/health/health_counters.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/kernel_reader.h"
 #include "agent/health/log_cursor.h"
@@ -19,7 +19,7 @@ namespace cardswap::health {
 class KernelLogSource {
  public:
   KernelLogSource(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-                  HealthCounters& counts);
+                  HealthCounters& counters);
   KernelLogSource(const KernelLogSource&) = delete;
   KernelLogSource& operator=(const KernelLogSource&) = delete;
 
@@ -38,14 +38,14 @@ class KernelLogSource {
   asio::io_context& context_;
   const Config& config_;
   JournalledEngine& journalled_;
-  HealthCounters& counts_;
+  HealthCounters& counters_;
   KernelReader reader_;
-  std::set<std::string> lines_told_;  ///< kinds of unknown lines, told of once each
-  std::vector<DriverFault> held_;     ///< from lines that may belong to a former boot
-  LogCursor place_;                   ///< everything before it is processed
-  LogCursor kept_place_;
-  Ms place_kept_at_ = 0;
-  bool heard_fault_ = false;  ///< the log had a fault whose place is not on disk yet
+  std::set<std::string> logged_kinds_;  ///< kinds of unknown lines, told of once each
+  std::vector<DriverFault> held_;       ///< from lines that may belong to a former boot
+  LogCursor cursor_;                    ///< everything before it is processed
+  LogCursor saved_cursor_;
+  Ms cursor_saved_at_ = 0;
+  bool saw_fault_ = false;  ///< the log had a fault whose place is not on disk yet
 };
 
 }  // namespace cardswap::health

@@ -40,7 +40,7 @@ const char* to_string(LineFate fate) {
   return "";
 }
 
-bool KernelReader::too_old(const KernelRecord& record, const Since& since) const {
+bool KernelReader::is_too_old(const KernelRecord& record, const Since& since) const {
   if (!record.boot.empty() && !boot_.empty()) {
     if (without_dashes(record.boot) != without_dashes(boot_)) return true;
     if (since.other_boot) return false;
@@ -49,7 +49,7 @@ bool KernelReader::too_old(const KernelRecord& record, const Since& since) const
   return since.other_boot && !booted_;
 }
 
-bool KernelReader::of_this_host(const KernelRecord& record) const {
+bool KernelReader::is_of_this_host(const KernelRecord& record) const {
   if (record.host.empty() || names_.empty()) return true;
   const OwnHost own{names_, {}, {}};
   const auto is = own.match(record.host);
@@ -104,15 +104,15 @@ KernelNews KernelReader::read(std::string_view line, Ms now, const Since& since)
     case KernelRecord::Kind::message: break;
   }
   news.timed = record.at.has_value() || !record.boot.empty();
-  if (!of_this_host(record))
+  if (!is_of_this_host(record))
     return fate(LineFate::other_host, "it names host " + excerpt(record.host, kHostShownMax));
-  if (too_old(record, since)) return fate(LineFate::too_old, "it is older than this boot");
+  if (is_too_old(record, since)) return fate(LineFate::too_old, "it is older than this boot");
   switch (parser_.parse(record.text, news.faults)) {
-    case DriverMessageParser::Heard::fault: news.fate = LineFate::fault; break;
-    case DriverMessageParser::Heard::well: news.fate = LineFate::well; break;
-    case DriverMessageParser::Heard::unreadable_xid:
+    case DriverMessageParser::Verdict::fault: news.fate = LineFate::fault; break;
+    case DriverMessageParser::Verdict::well: news.fate = LineFate::well; break;
+    case DriverMessageParser::Verdict::unreadable_xid:
       return fate(LineFate::unplaced, "an XID in a form that is not known");
-    case DriverMessageParser::Heard::unknown_words:
+    case DriverMessageParser::Verdict::unknown_words:
       return fate(LineFate::unplaced, "the driver's words are not known");
   }
   news.sample = excerpt(line);

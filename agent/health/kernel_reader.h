@@ -52,8 +52,8 @@ class KernelReader {
   [[nodiscard]] bool is_idle() const { return !exporting_ && !parser_.is_mid_message(); }
 
  private:
-  [[nodiscard]] bool too_old(const KernelRecord& record, const Since& since) const;
-  [[nodiscard]] bool of_this_host(const KernelRecord& record) const;
+  [[nodiscard]] bool is_too_old(const KernelRecord& record, const Since& since) const;
+  [[nodiscard]] bool is_of_this_host(const KernelRecord& record) const;
   bool take_export(std::string_view line, KernelRecord& record);
 
   LogForm form_;

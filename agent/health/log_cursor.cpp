@@ -17,21 +17,21 @@ namespace json = boost::json;
 
 }  // namespace
 
-json::object to_json(const LogCursor& place) {
-  return {{"boot", place.boot},   {"at_ms", place.at},      {"sequence", place.sequence},
-          {"inode", place.inode}, {"offset", place.offset}, {"tail", place.tail}};
+json::object to_json(const LogCursor& cursor) {
+  return {{"boot", cursor.boot},   {"at_ms", cursor.at},      {"sequence", cursor.sequence},
+          {"inode", cursor.inode}, {"offset", cursor.offset}, {"tail", cursor.tail}};
 }
 
 std::optional<LogCursor> cursor_from(const json::object& record) {
   if (!record.contains("boot")) return std::nullopt;
-  LogCursor place;
-  place.boot = text_at(record, "boot");
-  place.at = static_cast<Ms>(number_at<std::uint64_t>(record, "at_ms"));
-  place.sequence = number_at<std::uint64_t>(record, "sequence");
-  place.inode = number_at<std::uint64_t>(record, "inode");
-  place.offset = number_at<std::uint64_t>(record, "offset");
-  place.tail = text_at(record, "tail");
-  return place;
+  LogCursor cursor;
+  cursor.boot = text_at(record, "boot");
+  cursor.at = static_cast<Ms>(number_at<std::uint64_t>(record, "at_ms"));
+  cursor.sequence = number_at<std::uint64_t>(record, "sequence");
+  cursor.inode = number_at<std::uint64_t>(record, "inode");
+  cursor.offset = number_at<std::uint64_t>(record, "offset");
+  cursor.tail = text_at(record, "tail");
+  return cursor;
 }
 
 std::string tail_of(int fd, std::uint64_t offset) {

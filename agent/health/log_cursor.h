@@ -26,7 +26,7 @@ struct LogCursor {
   bool operator==(const LogCursor&) const = default;
 };
 
-[[nodiscard]] boost::json::object to_json(const LogCursor& place);
+[[nodiscard]] boost::json::object to_json(const LogCursor& cursor);
 /// Reads a place; nothing if the record has another form.
 [[nodiscard]] std::optional<LogCursor> cursor_from(const boost::json::object& record);
 

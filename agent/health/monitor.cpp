@@ -59,11 +59,11 @@ Monitor::Monitor(asio::io_context& context, TaskGroup& tasks, const Config& conf
       journalled_(context, config.data_dir / "journal.db", policy_of(config),
                   names_of(config, policy_of(config))),
       nvml_(context, config, journalled_),
-      kernel_log_(context, config, journalled_, counts_),
+      kernel_log_(context, config, journalled_, counters_),
       probes_(context, tasks, journalled_),
-      webhooks_(context, config, journalled_, counts_),
+      webhooks_(context, config, journalled_, counters_),
       mover_(context, tasks, config, jobs, migrations, std::move(callbacks.peers), journalled_,
-             counts_) {
+             counters_) {
   warn_of_strangers(config, engine().policy());
 }
 
@@ -74,7 +74,7 @@ void Monitor::start() {
                                       : "the monitor only says what it would do (mode: observe)"});
   kernel_log_.start(tasks_);
   nvml_.start(tasks_);
-  mover_.take_up();
+  mover_.resume();
   probes_.start();
   tasks_.spawn("health", drive());
 }
@@ -152,7 +152,7 @@ std::vector<HostJob> Monitor::host_jobs() {
     } else if (instance->frozen) {
       known.why_not = "it is frozen";
     }
-    if (migrations_.running_for(*instance) != nullptr) {
+    if (migrations_.find_running(*instance) != nullptr) {
       known.why_not = "a migration of it runs already";
     }
     list.push_back(std::move(known));

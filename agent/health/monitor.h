@@ -9,7 +9,7 @@
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
-#include "agent/health/counts.h"
+#include "agent/health/health_counters.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/kernel_log_source.h"
 #include "agent/health/mover.h"
@@ -55,7 +55,7 @@ class Monitor {
   [[nodiscard]] boost::json::object status() const;
   [[nodiscard]] const EventLog& events() const { return journalled_.log(); }
   [[nodiscard]] const DecisionEngine& engine() const { return journalled_.engine(); }
-  [[nodiscard]] const HealthCounters& counts() const { return counts_; }
+  [[nodiscard]] const HealthCounters& counters() const { return counters_; }
   /// The sources' states by their names: "ok", or what is wrong.
   [[nodiscard]] const std::map<std::string, std::string>& sources() const {
     return journalled_.sources();
@@ -78,7 +78,7 @@ class Monitor {
   JobTable& jobs_;
   Migrations& migrations_;
   std::function<void(const std::string& device, const std::string& reason)> cordon_;
-  HealthCounters counts_;
+  HealthCounters counters_;
   JournalledEngine journalled_;
   NvmlDevices nvml_;
   KernelLogSource kernel_log_;

@@ -17,7 +17,7 @@ constexpr int kCritical = 2;
 constexpr int kUnknown = 3;
 
 json::object breaker_json(const Guards& guards, Ms now) {
-  const bool open = guards.open(now);
+  const bool open = guards.is_breaker_open(now);
   const auto or_null = [&](json::value value) { return open ? std::move(value) : nullptr; };
   return {{"open", open},
           {"why", or_null(json::value(guards.why_open()))},
@@ -32,7 +32,7 @@ json::array devices_json(const DecisionEngine& engine) {
                                    {"uuid", device.uuid},
                                    {"pci", device.pci},
                                    {"usable", engine.incidents().is_usable(device.name)},
-                                   {"trusted", engine.incidents().trusted(device.name)}});
+                                   {"trusted", engine.incidents().is_trusted(device.name)}});
   }
   return devices;
 }
@@ -44,19 +44,20 @@ json::object moves_json(const DecisionEngine& engine, Ms now) {
           {"per_hour", engine.policy().moves_per_hour}};
 }
 
-json::object counts_json(const HealthCounters& counts) {
-  return {{"alerts",
-           {{"taken", counts.of(AlertScope::ours)},
-            {"not_ours", counts.of(AlertScope::not_ours)},
-            {"unclear", counts.of(AlertScope::unclear)},
-            {"unreadable", counts.alerts_unreadable}}},
-          {"webhooks", {{"taken", counts.webhooks_taken}, {"refused", counts.webhooks_refused}}},
-          {"kernel_lines",
-           {{"fault", counts.of(LineFate::fault)},
-            {"unplaced", counts.of(LineFate::unplaced)},
-            {"not_kernel", counts.of(LineFate::not_kernel)},
-            {"other_host", counts.of(LineFate::other_host)},
-            {"too_old", counts.of(LineFate::too_old)}}}};
+json::object counts_json(const HealthCounters& counters) {
+  return {
+      {"alerts",
+       {{"taken", counters.of(AlertScope::ours)},
+        {"not_ours", counters.of(AlertScope::not_ours)},
+        {"unclear", counters.of(AlertScope::unclear)},
+        {"unreadable", counters.alerts_unreadable}}},
+      {"webhooks", {{"taken", counters.webhooks_taken}, {"refused", counters.webhooks_refused}}},
+      {"kernel_lines",
+       {{"fault", counters.of(LineFate::fault)},
+        {"unplaced", counters.of(LineFate::unplaced)},
+        {"not_kernel", counters.of(LineFate::not_kernel)},
+        {"other_host", counters.of(LineFate::other_host)},
+        {"too_old", counters.of(LineFate::too_old)}}}};
 }
 
 }  // namespace
@@ -73,7 +74,7 @@ SourceCoverage Monitor::coverage() const {
 }
 
 json::object Monitor::status() const {
-  int worst = engine().guards().open(now()) ? kWarning : 0;
+  int worst = engine().guards().is_breaker_open(now()) ? kWarning : 0;
   std::string summary;
   json::array incidents;
   for (const auto& incident : engine().incidents()) {
@@ -98,7 +99,7 @@ json::object Monitor::status() const {
   const auto add = [&](const std::string& more) {
     if (!more.empty()) summary += (summary.empty() ? "" : "; ") + more;
   };
-  if (engine().guards().open(now())) add("the circuit breaker is open");
+  if (engine().guards().is_breaker_open(now())) add("the circuit breaker is open");
   const auto seen = coverage();
   add(seen.blind);
   if (seen.blind.empty()) add(seen.half);
@@ -119,7 +120,7 @@ json::object Monitor::status() const {
           {"moves", moves_json(engine(), now())},
           {"breaker", breaker_json(engine().guards(), now())},
           {"sources", sources},
-          {"counts", counts_json(counts_)}};
+          {"counts", counts_json(counters_)}};
 }
 
 }  // namespace cardswap::health

@@ -15,7 +15,7 @@ namespace cardswap::health {
 
 Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
              Migrations& migrations, std::function<std::vector<std::string>()> peers,
-             JournalledEngine& journalled, HealthCounters& counts)
+             JournalledEngine& journalled, HealthCounters& counters)
     : context_(context),
       tasks_(tasks),
       config_(config),
@@ -23,20 +23,20 @@ Mover::Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, 
       migrations_(migrations),
       peers_(std::move(peers)),
       journalled_(journalled),
-      counts_(counts) {}
+      counters_(counters) {}
 
 void Mover::start(const Move& move) {
   if (!move.dry_run) {
-    ++counts_.moves_started;
+    ++counters_.moves_started;
     followed_.insert(move.job_uid);
   }
   tasks_.spawn("move " + move.job, carry_out(move));
 }
 
-void Mover::take_up() {
-  for (const auto& uid : journalled_.engine().guards().moving()) {
+void Mover::resume() {
+  for (const auto& uid : journalled_.engine().guards().moving_jobs()) {
     followed_.insert(uid);
-    tasks_.spawn("follow the move of " + uid, take_up(uid));
+    tasks_.spawn("follow the move of " + uid, resume(uid));
   }
 }
 
@@ -67,7 +67,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
   std::vector<std::string> only;
   for (const auto& spare : spares) {
     add(agent_of(spare));
-    only.push_back(place_of(spare));
+    only.push_back(target_of(spare));
   }
   if (spares.empty()) {
     if (!move.leave_host) add(own);
@@ -99,7 +99,7 @@ asio::awaitable<Mover::Choice> Mover::choose(Move move) {
           : "no device fits: " + to_string(placed.unplaced.at(0).reasons)};
 }
 
-asio::awaitable<void> Mover::take_up(std::string job_uid) {
+asio::awaitable<void> Mover::resume(std::string job_uid) {
   const Followed followed(*this, job_uid);
   std::string id;
   for (const auto& migration : migrations_.all()) {
@@ -137,7 +137,7 @@ asio::awaitable<bool> Mover::migrate(Move move, std::string target) {
   const auto& ended = migrations_.at(id);
   if (moved) {
     const auto& transfer = ended.only();
-    const auto lost = figures_of(transfer.lost_time, transfer.downtime_ms);
+    const auto lost = summary_of(transfer.lost_time, transfer.downtime_ms);
     emit_event(move, "moved",
                fmt::format("to {}{}, stopped for {}", target,
                            lost ? fmt::format(", {} lost so far", format_ms(lost->lost_ms)) : "",
@@ -179,7 +179,7 @@ asio::awaitable<void> Mover::carry_out(Move move) {
   if (!failure.empty()) emit_event(move, move.dry_run ? "would_fail" : "move_failed", failure);
   if (move.dry_run) co_return;
   if (moved) avoided_.forget(move.job_uid);
-  counts_.moves_failed += moved ? 0 : 1;
+  counters_.moves_failed += moved ? 0 : 1;
   journalled_.engine().move_ended(move.incident, move.job_uid, moved, journalled_.now());
   journalled_.due().notify();
 }
@@ -196,7 +196,7 @@ void Mover::forget_avoided() {
 }
 
 void Mover::release_orphaned_slots() {
-  for (const auto& uid : journalled_.engine().guards().moving()) {
+  for (const auto& uid : journalled_.engine().guards().moving_jobs()) {
     if (followed_.contains(uid)) continue;
     spdlog::warn("health: nobody follows the move of {} any more: its place is free", uid);
     journalled_.engine().forget_move(uid);

@@ -9,7 +9,7 @@
 #include "agent/base/task_group.h"
 #include "agent/handover/source/migrations.h"
 #include "agent/health/avoided_targets.h"
-#include "agent/health/counts.h"
+#include "agent/health/health_counters.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/jobs/job_table.h"
 
@@ -22,14 +22,14 @@ class Mover {
   /// `peers`: other agents, as HOST:PORT; may be null.
   Mover(asio::io_context& context, TaskGroup& tasks, const Config& config, JobTable& jobs,
         Migrations& migrations, std::function<std::vector<std::string>()> peers,
-        JournalledEngine& journalled, HealthCounters& counts);
+        JournalledEngine& journalled, HealthCounters& counters);
   Mover(const Mover&) = delete;
   Mover& operator=(const Mover&) = delete;
 
   void start(const Move& move);
   /// Follows the moves that a former agent began: they count against the budget until they are
   /// over.
-  void take_up();
+  void resume();
   /// Frees the budget's places of moves that nobody follows any more.
   void release_orphaned_slots();
   /// Forgets which targets jobs avoid that are to move no more.
@@ -57,7 +57,7 @@ class Mover {
   asio::awaitable<void> carry_out(Move move);
   asio::awaitable<Choice> choose(Move move);
   asio::awaitable<bool> migrate(Move move, std::string target);
-  asio::awaitable<void> take_up(std::string job_uid);
+  asio::awaitable<void> resume(std::string job_uid);
   /// Waits for the migration's end; whether it completed.
   asio::awaitable<bool> over(std::string migration);
   void emit_event(const Move& move, const std::string& kind, const std::string& text,
@@ -70,7 +70,7 @@ class Mover {
   Migrations& migrations_;
   std::function<std::vector<std::string>()> peers_;
   JournalledEngine& journalled_;
-  HealthCounters& counts_;
+  HealthCounters& counters_;
   AvoidedTargets avoided_;
   std::set<std::string> followed_;  ///< job uids
 };

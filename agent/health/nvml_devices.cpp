@@ -16,17 +16,19 @@ NvmlDevices::NvmlDevices(asio::io_context& context, const Config& config,
 
 void NvmlDevices::start(TaskGroup& tasks) {
   if (config_.nvml.empty()) return;
-  NvmlCallbacks events;
-  events.device = [this](int index, std::string uuid, std::string pci) { know(index, uuid, pci); };
-  events.finding = [this](Finding finding) {
+  NvmlCallbacks callbacks;
+  callbacks.device = [this](int index, std::string uuid, std::string pci) {
+    know(index, uuid, pci);
+  };
+  callbacks.finding = [this](Finding finding) {
     const auto called = finding.device;
     journalled_.report(std::move(finding), called);
   };
-  events.state = [this](const std::string& state) {
+  callbacks.state = [this](const std::string& state) {
     if (state != "ok") watched_.clear();
     journalled_.set_source("nvml", state);
   };
-  tasks.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(events)));
+  tasks.spawn("watch NVML", watch_nvml_process(context_, config_.nvml, std::move(callbacks)));
 }
 
 void NvmlDevices::know(int index, const std::string& uuid, const std::string& pci) {

@@ -23,7 +23,7 @@ constexpr seconds kAgainWhenAbsent{60};
 
 /// Reads until the process ends or says nothing for too long; true: it fell silent.
 asio::awaitable<bool> listen(asio::io_context& context, Command& command,
-                             const NvmlCallbacks& events) {
+                             const NvmlCallbacks& callbacks) {
   LineCutter cutter;
   std::array<char, 4096> piece{};
   while (true) {
@@ -36,13 +36,13 @@ asio::awaitable<bool> listen(asio::io_context& context, Command& command,
     if (first.index() == 1) co_return true;
     if (error) co_return false;
     cutter.feed({piece.data(), std::get<0>(first)},
-                [&](std::string_view line) { take_nvml_line(line, events); });
+                [&](std::string_view line) { take_nvml_line(line, callbacks); });
   }
 }
 
 }  // namespace
 
-void take_nvml_line(std::string_view line, const NvmlCallbacks& events) {
+void take_nvml_line(std::string_view line, const NvmlCallbacks& callbacks) {
   std::array<std::string_view, 7> part{};
   std::size_t parts = 0;
   while (parts < part.size()) {
@@ -52,9 +52,9 @@ void take_nvml_line(std::string_view line, const NvmlCallbacks& events) {
     line.remove_prefix(tab + 1);
   }
   if (part[0] == "state" && parts >= 2) {
-    events.state(part[1] == "ok" ? "ok" : excerpt(part[1]) + ": " + excerpt(part[2]));
+    callbacks.state(part[1] == "ok" ? "ok" : excerpt(part[1]) + ": " + excerpt(part[2]));
   } else if (part[0] == "device" && parts == 4) {
-    events.device(number_in<int>(part[1]).value_or(0), excerpt(part[2]), pci_address(part[3]));
+    callbacks.device(number_in<int>(part[1]).value_or(0), excerpt(part[2]), pci_address(part[3]));
   } else if (part[0] == "finding" && parts == 7) {
     Finding finding;
     finding.source = FaultSource::nvml;
@@ -64,12 +64,12 @@ void take_nvml_line(std::string_view line, const NvmlCallbacks& events) {
     finding.lasting = part[5] == "1";
     finding.detail = excerpt(part[6]);
     finding.who = finding.code;
-    events.finding(std::move(finding));
+    callbacks.finding(std::move(finding));
   }
 }
 
 asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string library,
-                                         NvmlCallbacks events) {
+                                         NvmlCallbacks callbacks) {
   const auto own = std::filesystem::read_symlink("/proc/self/exe").string();
   Finding hangs;
   hangs.device = kHost;
@@ -79,29 +79,29 @@ asio::awaitable<void> watch_nvml_process(asio::io_context& context, std::string 
     bool silent = false;
     bool absent = false;
     bool said_why = false;  // it is of no use
-    auto watched = events;
+    auto watched = callbacks;
     watched.state = [&](std::string text) {
       absent = text.starts_with("absent");
       said_why = text != "ok";
       if (text == "ok") {
         hangs.firing = false;
-        events.finding(hangs);
+        callbacks.finding(hangs);
       }
-      events.state(std::move(text));
+      callbacks.state(std::move(text));
     };
     try {
       Command command(context, {own, "--watch-nvml", library});
       silent = co_await listen(context, command, watched);
       co_await command.end();
       co_await asio::post(asio::use_awaitable);  // throws where it is this agent that ends
-      if (!silent && !said_why) events.state("failing: the process that asks it ended");
+      if (!silent && !said_why) callbacks.state("failing: the process that asks it ended");
     } catch (const Error& error) {
-      events.state(std::string("failing: ") + error.what());
+      callbacks.state(std::string("failing: ") + error.what());
     }
     if (silent) {
-      events.state("failing: NVML does not answer");
+      callbacks.state("failing: NVML does not answer");
       hangs.firing = true;
-      events.finding(hangs);
+      callbacks.finding(hangs);
     }
     co_await pause_for(absent ? kAgainWhenAbsent : kAgainSoon);
   }

@@ -19,11 +19,12 @@ struct NvmlCallbacks {
 
 /// Takes one line of nvml_watch.h's form; skips others. The process is ours, the text that it read
 /// from the driver is not.
-void take_nvml_line(std::string_view line, const NvmlCallbacks& events);
+void take_nvml_line(std::string_view line, const NvmlCallbacks& callbacks);
 
 /// Runs `cardswapd --watch-nvml library` for ever. Starts it again when it ends, and kills it when
 /// it was silent for too long ("nvml:hangs"), because a driver that hangs may never answer.
 [[nodiscard]] asio::awaitable<void> watch_nvml_process(asio::io_context& context,
-                                                       std::string library, NvmlCallbacks events);
+                                                       std::string library,
+                                                       NvmlCallbacks callbacks);
 
 }  // namespace cardswap::health

@@ -271,12 +271,12 @@ class Watch {
       return true;
     }
     for (auto& watched : devices_) {
-      if (watched.device == event.device) tell(watched, event);
+      if (watched.device == event.device) report_event(watched, event);
     }
     return event.eventType != kEventXid;
   }
 
-  void tell(Watched& watched, const nvmlEventData_t& event) {
+  void report_event(Watched& watched, const nvmlEventData_t& event) {
     if (event.eventType == kEventXid) {
       if (event.eventData == kUnknownXid) return;
       auto detail = std::string();

@@ -97,7 +97,7 @@ OwnHost::Match OwnHost::match(std::string_view said) const {
     return Match::another;  // whoever that is, it is not this host by any name of its own
   const auto is_one_of = [&](const std::vector<std::string>& list) {
     return std::any_of(list.begin(), list.end(),
-                       [&](const auto& own) { return same_host(own, parsed->host); });
+                       [&](const auto& own) { return is_same_host(own, parsed->host); });
   };
   if (const auto address = ip_of(parsed->host)) {
     if (names_nobody(*address) || is_one_of(shared)) return Match::nobody;

@@ -82,7 +82,7 @@ Policy::Verdict Policy::judge(const Finding& finding, const std::vector<Ms>& tim
   return verdict;
 }
 
-bool Policy::stays_put(std::string_view job) const {
+bool Policy::must_stay(std::string_view job) const {
   return std::any_of(stay.begin(), stay.end(),
                      [&](const auto& pattern) { return matches(pattern, job); });
 }

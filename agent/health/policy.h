@@ -83,7 +83,7 @@ struct Policy {
   /// What to do about a finding that was seen `times` on its device. A rule may ask for more, but
   /// never for a copy of memory that is not trusted.
   [[nodiscard]] Verdict judge(const Finding& finding, const std::vector<Ms>& times) const;
-  [[nodiscard]] bool stays_put(std::string_view job) const;
+  [[nodiscard]] bool must_stay(std::string_view job) const;
 };
 
 /// The action of a class without a rule.

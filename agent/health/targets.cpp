@@ -55,7 +55,7 @@ std::string agent_of(const std::string& destination) {
   return parse_address("spare", destination.substr(0, destination.find('/'))).text();
 }
 
-std::string place_of(const std::string& destination) {
+std::string target_of(const std::string& destination) {
   const auto slash = destination.find('/');
   return agent_of(destination) +
          (slash == std::string::npos ? std::string("/") : destination.substr(slash));

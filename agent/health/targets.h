@@ -34,6 +34,6 @@ struct Peer {
 /// "HOST:PORT" of "HOST[:PORT]/DEVICE" and of "HOST[:PORT]". Throws Error{bad_request}.
 [[nodiscard]] std::string agent_of(const std::string& destination);
 /// "HOST:PORT/DEVICE", or "HOST:PORT/" where no device is named.
-[[nodiscard]] std::string place_of(const std::string& destination);
+[[nodiscard]] std::string target_of(const std::string& destination);
 
 }  // namespace cardswap::health

@@ -35,12 +35,12 @@ class Webhooks::Turn {
 };
 
 Webhooks::Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-                   HealthCounters& counts)
-    : config_(config), journalled_(journalled), counts_(counts), turn_(context) {}
+                   HealthCounters& counters)
+    : config_(config), journalled_(journalled), counters_(counters), turn_(context) {}
 
-std::string Webhooks::take(const Alert& alert, const OwnHost& own, Taken& taken) {
+std::string Webhooks::take(const Alert& alert, const OwnHost& own, Result& taken) {
   const auto target = target_of(alert, journalled_.engine().devices(), own);
-  ++counts_.alerts.at(static_cast<std::size_t>(target.whose));
+  ++counters_.alerts.at(static_cast<std::size_t>(target.whose));
   if (target.whose == AlertScope::not_ours) {
     ++taken.not_ours;
     return {};
@@ -65,12 +65,12 @@ std::string Webhooks::take(const Alert& alert, const OwnHost& own, Taken& taken)
   return {};
 }
 
-asio::awaitable<Webhooks::Taken> Webhooks::take(json::object body) {
+asio::awaitable<Webhooks::Result> Webhooks::take(json::object body) {
   const auto webhook = webhook_head(body);
   while (is_taking_) co_await turn_.wait_until(std::chrono::steady_clock::now() + kTurn);
   const Turn turn(*this);
   const auto own = own_host(config_);
-  Taken taken;
+  Result taken;
   std::size_t firing = 0;
   std::string unclear;
   for (const auto& item : body.at("alerts").get_array()) {
@@ -85,15 +85,15 @@ asio::awaitable<Webhooks::Taken> Webhooks::take(json::object body) {
     if (taken.ours > before && alert.firing) ++firing;
     if (unclear.empty()) unclear = std::move(why);
   }
-  counts_.alerts_unreadable += taken.unreadable;
-  tell(webhook, taken, firing, unclear);
+  counters_.alerts_unreadable += taken.unreadable;
+  note_receipt(webhook, taken, firing, unclear);
   journalled_.write();  // throws: the sender gets no 2xx and repeats; it is counted as refused
-  ++counts_.webhooks_taken;
+  ++counters_.webhooks_taken;
   co_return taken;
 }
 
-void Webhooks::tell(const Webhook& webhook, const Taken& taken, std::size_t firing,
-                    const std::string& unclear) {
+void Webhooks::note_receipt(const Webhook& webhook, const Result& taken, std::size_t firing,
+                            const std::string& unclear) {
   auto text = fmt::format("{} alerts from {}, {} for this host, {} of them firing", taken.all(),
                           webhook.receiver, taken.ours, firing);
   if (taken.unclear > 0) text += fmt::format("; {} of unclear origin", taken.unclear);
@@ -115,7 +115,7 @@ void Webhooks::tell(const Webhook& webhook, const Taken& taken, std::size_t firi
 }
 
 void Webhooks::refused(const Error& error) {
-  ++counts_.webhooks_refused;
+  ++counters_.webhooks_refused;
   journalled_.emit_event(
       {.kind = "webhook_refused", .text = excerpt(error.what()), .of_alerts = true});
   journalled_.flush();

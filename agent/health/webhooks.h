@@ -6,7 +6,7 @@
 #include "agent/base/config.h"
 #include "agent/base/task_group.h"
 #include "agent/health/alert.h"
-#include "agent/health/counts.h"
+#include "agent/health/health_counters.h"
 #include "agent/health/journalled_engine.h"
 #include "agent/health/own_host.h"
 #include "migrator/base/error.h"
@@ -17,12 +17,12 @@ namespace cardswap::health {
 class Webhooks {
  public:
   Webhooks(asio::io_context& context, const Config& config, JournalledEngine& journalled,
-           HealthCounters& counts);
+           HealthCounters& counters);
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 
   /// What became of a webhook's alerts; the sum is their number.
-  struct Taken {
+  struct Result {
     std::size_t ours = 0;
     std::size_t not_ours = 0;
     std::size_t unclear = 0;
@@ -32,7 +32,7 @@ class Webhooks {
   /// Takes a webhook's body: one call at a time, a few alerts at a time, so that nobody else waits.
   /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no
   /// webhook's and Error{io}: the sender has to repeat.
-  asio::awaitable<Taken> take(boost::json::object body);
+  asio::awaitable<Result> take(boost::json::object body);
   /// HealthCounters and tells a call that failed.
   void refused(const Error& error);
 
@@ -40,13 +40,13 @@ class Webhooks {
   class Turn;
 
   /// Why it is unclear whose the alert is, where it is; else it is observed or is not ours.
-  std::string take(const Alert& alert, const OwnHost& own, Taken& taken);
-  void tell(const Webhook& webhook, const Taken& taken, std::size_t firing,
-            const std::string& unclear);
+  std::string take(const Alert& alert, const OwnHost& own, Result& taken);
+  void note_receipt(const Webhook& webhook, const Result& taken, std::size_t firing,
+                    const std::string& unclear);
 
   const Config& config_;
   JournalledEngine& journalled_;
-  HealthCounters& counts_;
+  HealthCounters& counters_;
   Signal turn_;
   bool is_taking_ = false;
 };

@@ -34,7 +34,7 @@ using namespace asio::experimental::awaitable_operators;  // NOLINT: || of two a
 
 /// Over TCP and over a unix socket: what reads and writes HTTP is compiled once for both.
 using PlainStream = beast::basic_stream<asio::generic::stream_protocol>;
-using Place = asio::generic::stream_protocol::endpoint;
+using StreamEndpoint = asio::generic::stream_protocol::endpoint;
 
 enum class Stage { connecting, exchanging };
 
@@ -155,8 +155,9 @@ void show_token(const std::string& bearer, Request& request) {
 }
 
 /// Resolving has no expiry of its own: it races a timer.
-asio::awaitable<std::vector<Place>> resolve(const Endpoint& endpoint, const Request& request,
-                                            Clock::time_point deadline) {
+asio::awaitable<std::vector<StreamEndpoint>> resolve(const Endpoint& endpoint,
+                                                     const Request& request,
+                                                     Clock::time_point deadline) {
   const auto executor = co_await asio::this_coro::executor;
   asio::ip::tcp::resolver resolver(executor);
   asio::steady_timer timer(executor, deadline);
@@ -181,9 +182,9 @@ asio::awaitable<std::vector<Place>> resolve(const Endpoint& endpoint, const Requ
                 "write its address, HOST[:PORT]; a host's own name, as `cardswap jobs` prints it, "
                 "is known to an agent that has it as a --peer");
   }
-  std::vector<Place> places;
-  for (const auto& found : std::get<0>(outcome)) places.emplace_back(found.endpoint());
-  co_return places;
+  std::vector<StreamEndpoint> endpoints;
+  for (const auto& found : std::get<0>(outcome)) endpoints.emplace_back(found.endpoint());
+  co_return endpoints;
 }
 
 class PlainConnection final : public Connection {
@@ -250,11 +251,11 @@ class SecureConnection final : public Connection {
   }
 
   /// Certificates or revocations that were read anew count for the next call.
-  [[nodiscard]] bool still_proven() const override {
+  [[nodiscard]] bool is_still_proven() const override {
     auto& context = asio::query(executor_, asio::execution::context);
     const auto* identity = tls::Identity::of(context);
     return identity != nullptr && identity->tls() == context_ &&
-           tls::peer_lasts(stream_.native_handle());
+           tls::is_peer_still_valid(stream_.native_handle());
   }
 
  private:
@@ -274,13 +275,13 @@ asio::awaitable<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint,
   PlainStream stream(executor);
   const auto address = asio::ip::make_address(endpoint.host, error);
   stream.expires_at(deadline);
-  std::vector<Place> places;
+  std::vector<StreamEndpoint> endpoints;
   if (!error) {  // numeric: no resolver thread
-    places.emplace_back(asio::ip::tcp::endpoint(address, endpoint.port));
+    endpoints.emplace_back(asio::ip::tcp::endpoint(address, endpoint.port));
   } else {
-    places = co_await resolve(endpoint, request, deadline);
+    endpoints = co_await resolve(endpoint, request, deadline);
   }
-  co_await stream.async_connect(places, asio::redirect_error(asio::use_awaitable, error));
+  co_await stream.async_connect(endpoints, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
   // A call that was given up must not arrive: over a link that is down, what was written would wait
@@ -310,8 +311,9 @@ asio::awaitable<Answer> over_unix(Endpoint endpoint, Request request) {
   error_code error;
   PlainStream stream(executor);
   stream.expires_after(request.timeout);
-  const std::vector<Place> places{asio::local::stream_protocol::endpoint(endpoint.unix_path)};
-  co_await stream.async_connect(places, asio::redirect_error(asio::use_awaitable, error));
+  const std::vector<StreamEndpoint> endpoints{
+      asio::local::stream_protocol::endpoint(endpoint.unix_path)};
+  co_await stream.async_connect(endpoints, asio::redirect_error(asio::use_awaitable, error));
   if (error) raise(endpoint, Stage::connecting, request, error);
   bool keep = false;
   co_return co_await exchange_over(stream, endpoint, request, keep);

@@ -30,7 +30,7 @@ class Connection {
   /// Whether another call may go over it.
   [[nodiscard]] bool is_reusable() const { return is_reusable_; }
   /// Whether what proved the other side then, and this one to it, still would.
-  [[nodiscard]] virtual bool still_proven() const { return true; }
+  [[nodiscard]] virtual bool is_still_proven() const { return true; }
 
  protected:
   Connection() = default;

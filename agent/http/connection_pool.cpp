@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kIdleTimeMax{5};
 
 std::unique_ptr<Connection> ConnectionPool::take(const std::string& endpoint) {
   std::erase_if(idle_, [](const Idle& idle) {
-    return Clock::now() - idle.since > kIdleTimeMax || !idle.connection->still_proven();
+    return Clock::now() - idle.since > kIdleTimeMax || !idle.connection->is_still_proven();
   });
   for (auto idle = idle_.begin(); idle != idle_.end(); ++idle) {
     if (idle->endpoint != endpoint) continue;

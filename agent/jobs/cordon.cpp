@@ -52,7 +52,7 @@ bool Cordons::lift(const std::string& device) {
   return true;
 }
 
-std::optional<Cordon> Cordons::of(const std::string& device) const {
+std::optional<Cordon> Cordons::find(const std::string& device) const {
   for (const auto& name : {std::string(), device}) {
     if (const auto found = cordons_.find(name); found != cordons_.end()) return found->second;
   }

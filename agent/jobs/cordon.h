@@ -35,7 +35,7 @@ class Cordons {
   bool lift(const std::string& device);
 
   /// The cordon that closes this device: the host's, or else its own.
-  [[nodiscard]] std::optional<Cordon> of(const std::string& device) const;
+  [[nodiscard]] std::optional<Cordon> find(const std::string& device) const;
   [[nodiscard]] const std::map<std::string, Cordon>& all() const { return cordons_; }
 
  private:

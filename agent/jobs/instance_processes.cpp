@@ -31,9 +31,9 @@ bool take_exit_status(Instance& instance) {
   instance.exit_signal.reset();
   instance.exit_text.clear();
   const bool same_boot = instance.boot_id.empty() || instance.boot_id == boot_id();
-  if (const auto told = read_exit_status(status_file(instance))) {
-    instance.exit_code = told->code;
-    instance.exit_signal = told->signal;
+  if (const auto status = read_exit_status(status_file(instance))) {
+    instance.exit_code = status->code;
+    instance.exit_signal = status->signal;
     return true;
   }
   if (instance.init.pid != 0 && same_boot) {

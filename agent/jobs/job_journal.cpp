@@ -61,7 +61,7 @@ namespace {
 
 std::optional<int> number_or_none(const json::object& from, std::string_view key) {
   int number = 0;
-  return take_recorded(from, key, number) ? std::optional(number) : std::nullopt;
+  return read_recorded(from, key, number) ? std::optional(number) : std::nullopt;
 }
 
 json::object record_of(const Instance& instance) {
@@ -87,7 +87,7 @@ json::object to_journal(const Job& job) {
 
 Job::Job(const json::object& record) {
   epoch = 0;  // of one that does not say, nothing is known to have been granted
-  take_fields(record, *this);
+  read_fields(record, *this);
   spec.argv = texts_at(record, "argv");
   spec.env = text_map_at(record, "env");
   for (const auto& item : array_at(record, "instances")) {
@@ -95,7 +95,7 @@ Job::Job(const json::object& record) {
     const auto& one = item.get_object();
     auto& instance = instances.emplace_back(*this);
     instance.state = InstanceState::lost;  // of one that does not say
-    take_fields(one, instance);
+    read_fields(one, instance);
     instance.saved_step = instance.step;
     instance.exit_code = number_or_none(one, "exit_code");
     instance.exit_signal = number_or_none(one, "exit_signal");

@@ -63,7 +63,7 @@ JobProcesses::Recovered JobProcesses::recover(const std::function<bool(const Ins
       if (job.newer_epoch != 0) reapply_fence(job);
       const bool lives = is_alive(watched_of(instance)) || is_alive(instance.process);
       const bool told = read_exit_status(status_file(instance)).has_value();
-      ++(lives ? seen.taken_up : told ? seen.gone : seen.lost);
+      ++(lives ? seen.resumed : told ? seen.gone : seen.lost);
       tasks_.spawn("watch " + job.name(), watch(instance.id));
     } else {
       if (instance.ended_at_ms == 0) tasks_.spawn("watch " + job.name(), watch(instance.id));

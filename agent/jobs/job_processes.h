@@ -28,7 +28,7 @@ class JobProcesses {
 
   /// What became of the jobs that were live when a former agent ended.
   struct Recovered {
-    std::size_t taken_up = 0;
+    std::size_t resumed = 0;
     std::size_t gone = 0;  ///< jobs that ended meanwhile in a known way
     std::size_t lost = 0;
   };

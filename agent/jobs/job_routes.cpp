@@ -92,7 +92,7 @@ asio::awaitable<ApiAnswer> start(Parts parts, ApiRequest request) {
   request.only({"name", "argv", "cwd", "env", "device", "restart", "user", "arrive"});
   auto spec = job_spec_from(request.body);
   const auto device = device_from(request.body);
-  if (const auto cordon = parts.cordons.of(parts.jobs.devices().at(device).name)) {
+  if (const auto cordon = parts.cordons.find(parts.jobs.devices().at(device).name)) {
     throw Error(Code::refused,
                 fmt::format("job {}: {}", spec.name, to_string(*cordon, parts.config.host_name)),
                 fmt::format("use another device or host; `cardswap uncordon HOST{}` opens it again",

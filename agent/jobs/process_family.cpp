@@ -14,9 +14,9 @@
 #include <unordered_set>
 
 #include "agent/base/task_group.h"
-#include "agent/process/environment_look.h"
+#include "agent/process/environment_scan.h"
+#include "agent/process/job_user.h"
 #include "agent/process/process_tree.h"
-#include "agent/process/user.h"
 #include "migrator/base/descriptor.h"
 #include "migrator/base/environment.h"
 
@@ -56,7 +56,7 @@ bool is_in_this_namespace(pid_t pid) {
 
 /// The tokens of `pids`. Of who lets nobody read its memory it is told that it was left out.
 std::map<pid_t, std::string> tokens_of(const std::vector<pid_t>& pids) {
-  auto seen = look_into_environments(pids, environment::kToken);
+  auto seen = scan_environments(pids, environment::kToken);
   if (!seen.unread.empty()) {
     spdlog::warn("the environment of process {}{} could not be read in time: it counts as no job's",
                  seen.unread.front(),

@@ -16,17 +16,17 @@ constexpr std::uint64_t kStepMax = 1ULL << 53;  // what JSON's readers take with
 
 }  // namespace
 
-std::uint64_t bounded_bytes(std::uint64_t told) { return std::min(told, kBytesMax); }
+std::uint64_t bounded_bytes(std::uint64_t reported) { return std::min(reported, kBytesMax); }
 
-std::string note_sizes(Instance& instance, const channel::Tracked& told,
+std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                        std::uint64_t device_bytes) {
-  instance.state_bytes = std::min(told.state_bytes, kBytesMax);
-  instance.replayed_bytes = std::min(told.replayed_bytes, instance.state_bytes);
-  instance.update_bytes = std::min(told.update_bytes, kBytesMax);
-  instance.relocatable_bytes = std::min(told.relocatable_bytes, instance.state_bytes);
+  instance.state_bytes = std::min(reported.state_bytes, kBytesMax);
+  instance.replayed_bytes = std::min(reported.replayed_bytes, instance.state_bytes);
+  instance.update_bytes = std::min(reported.update_bytes, kBytesMax);
+  instance.relocatable_bytes = std::min(reported.relocatable_bytes, instance.state_bytes);
   instance.reported = true;
-  instance.obstacles = told.obstacles;
-  if (told.state_bytes <= device_bytes || std::exchange(instance.oversize_reported, true))
+  instance.obstacles = reported.obstacles;
+  if (reported.state_bytes <= device_bytes || std::exchange(instance.oversize_reported, true))
     return {};
   return fmt::format(
       "job {} says that it keeps {} on {}, which has {}: it counts for all of that device, and "

@@ -13,9 +13,9 @@ namespace cardswap {
 
 /// Takes sizes, at most a pebibyte each. If the job claims more than its whole device has, returns
 /// a warning for the operator, once; else nothing.
-[[nodiscard]] std::string note_sizes(Instance& instance, const channel::Tracked& told,
+[[nodiscard]] std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                                      std::uint64_t device_bytes);
-[[nodiscard]] std::uint64_t bounded_bytes(std::uint64_t told);
+[[nodiscard]] std::uint64_t bounded_bytes(std::uint64_t reported);
 void note_step(Instance& instance, std::uint64_t step, double median_step_ms);
 
 /// Limits disk writes: a job may report its sizes at any rate, the journal gets them once a second,

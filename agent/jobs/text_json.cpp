@@ -62,14 +62,14 @@ namespace {
 
 // ---- of what others want started: absent and null are empty, another type is refused
 
-std::string told_text(const json::object& from, std::string_view key) {
+std::string given_text(const json::object& from, std::string_view key) {
   const auto* value = from.if_contains(key);
   if (value == nullptr || value->is_null()) return {};
   validate::check(value->is_string(), key, "text");
   return std::string(value->get_string());
 }
 
-std::map<std::string, std::string> told_env(const json::object& from) {
+std::map<std::string, std::string> given_env(const json::object& from) {
   auto env = text_map_at(from, "env");
   validate::check(env.size() <= validate::kArgumentsMax, "env",
                   "environment: it has too many variables");
@@ -131,12 +131,12 @@ json::object to_json(const Instance& instance) {
 
 JobSpec job_spec_from(const json::object& body) {
   JobSpec spec;
-  spec.name = told_text(body, "name");
+  spec.name = given_text(body, "name");
   if (!is_job_name(spec.name)) {
     throw Error(Code::bad_request, fmt::format("'{}' is no job name", spec.name),
                 "use up to 63 of a-z, 0-9, '.', '_' and '-', a letter or digit first");
   }
-  spec.uid = told_text(body, "uid");
+  spec.uid = given_text(body, "uid");
   spec.argv = texts_at(body, "argv");
   validate::check(spec.argv.size() <= validate::kArgumentsMax &&
                       std::ranges::all_of(spec.argv, validate::is_argument),
@@ -145,21 +145,21 @@ JobSpec job_spec_from(const json::object& body) {
     throw Error(Code::bad_request, "there is no program to run",
                 "cardswap run --name NAME -- PROGRAM ARGS...");
   }
-  spec.cwd = validate::path_or_none("cwd", told_text(body, "cwd"));
-  spec.env = told_env(body);
-  spec.user = validate::word_or_none("user", told_text(body, "user"));
-  if (const auto told = told_text(body, "arrive"); !told.empty()) {
-    const auto arrive = named<Arrival>(told);
+  spec.cwd = validate::path_or_none("cwd", given_text(body, "cwd"));
+  spec.env = given_env(body);
+  spec.user = validate::word_or_none("user", given_text(body, "user"));
+  if (const auto given = given_text(body, "arrive"); !given.empty()) {
+    const auto arrive = named<Arrival>(given);
     if (!arrive || *arrive == Arrival::automatic) {
-      throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", told),
+      throw Error(Code::bad_request, fmt::format("'{}' is no way to arrive", given),
                   "use standby or criu");
     }
     spec.arrive = *arrive;
   }
-  if (const auto told = told_text(body, "restart"); !told.empty()) {
-    const auto rule = named<RestartRule>(told);
+  if (const auto given = given_text(body, "restart"); !given.empty()) {
+    const auto rule = named<RestartRule>(given);
     if (!rule) {
-      throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", told),
+      throw Error(Code::bad_request, fmt::format("'{}' is no restart rule", given),
                   "use " + names_of<RestartRule>());
     }
     spec.restart = *rule;
@@ -168,7 +168,7 @@ JobSpec job_spec_from(const json::object& body) {
 }
 
 std::string device_from(const json::object& body) {
-  auto device = validate::word_or_none("device", told_text(body, "device"));
+  auto device = validate::word_or_none("device", given_text(body, "device"));
   return device.empty() ? "cpu:0" : device;
 }
 

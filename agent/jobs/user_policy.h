@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "agent/base/config.h"
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 #include "agent/security/access.h"
 
 namespace cardswap {

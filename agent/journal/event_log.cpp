@@ -164,7 +164,8 @@ std::int64_t EventLog::last_id() const {
   return statement.next_row() ? statement.number(0) : 0;
 }
 
-void EventLog::keep(const std::vector<json::object>& incidents, const json::object& guards) {
+void EventLog::replace_incidents(const std::vector<json::object>& incidents,
+                                 const json::object& guards) {
   in_one_write(db_.get(), [&] {
     run(db_.get(), "DELETE FROM incidents");
     const auto insert = prepared(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
@@ -179,28 +180,28 @@ void EventLog::keep(const std::vector<json::object>& incidents, const json::obje
   });
 }
 
-json::object EventLog::kept_guards() const {
+json::object EventLog::guards() const {
   const auto statement = prepared(db_.get(), "SELECT document FROM guards");
   if (!statement.next_row()) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
-void EventLog::save_cursor(const std::string& log, const json::object& place) {
+void EventLog::save_cursor(const std::string& log, const json::object& cursor) {
   const auto replace =
       prepared(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
   replace.bind(1, log);
-  replace.bind(2, text_of(place));
+  replace.bind(2, text_of(cursor));
   run(db_.get(), replace);
 }
 
-json::object EventLog::place(const std::string& log) const {
+json::object EventLog::cursor(const std::string& log) const {
   const auto statement = prepared(db_.get(), "SELECT document FROM places WHERE log = ?");
   statement.bind(1, log);
   if (!statement.next_row()) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
-std::vector<json::object> EventLog::kept() const {
+std::vector<json::object> EventLog::incidents() const {
   const auto statement = prepared(db_.get(), "SELECT document FROM incidents ORDER BY id");
   std::vector<json::object> found;
   while (statement.next_row()) {

@@ -42,13 +42,14 @@ class EventLog {
   [[nodiscard]] std::int64_t last_id() const;
 
   /// Replaces the open faults, and what guards the moves.
-  void keep(const std::vector<boost::json::object>& incidents, const boost::json::object& guards);
-  [[nodiscard]] std::vector<boost::json::object> kept() const;
-  [[nodiscard]] boost::json::object kept_guards() const;  ///< empty: none yet
+  void replace_incidents(const std::vector<boost::json::object>& incidents,
+                         const boost::json::object& guards);
+  [[nodiscard]] std::vector<boost::json::object> incidents() const;
+  [[nodiscard]] boost::json::object guards() const;  ///< empty: none yet
 
   /// Records how far a log was read.
-  void save_cursor(const std::string& log, const boost::json::object& place);
-  [[nodiscard]] boost::json::object place(const std::string& log) const;  ///< empty: none yet
+  void save_cursor(const std::string& log, const boost::json::object& cursor);
+  [[nodiscard]] boost::json::object cursor(const std::string& log) const;  ///< empty: none yet
 
  private:
   /// Closes SQLite's connection.

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/api/api_server.h"
 #include "agent/api/router.h"
-#include "agent/api/server.h"
 #include "agent/attach/runtime_hub.h"
 #include "agent/base/config.h"
 #include "agent/base/exposition.h"
@@ -16,7 +16,7 @@
 #include "agent/handover/target/reservations.h"
 #include "agent/jobs/jobs.h"
 #include "agent/journal/journal.h"
-#include "agent/metrics/finished.h"
+#include "agent/metrics/finished_migrations.h"
 
 namespace cardswap {
 

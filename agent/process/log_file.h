@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 #include "migrator/base/descriptor.h"
 
 namespace cardswap {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 #include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"
 

@@ -56,9 +56,9 @@ class Looker {
   pid_t pid_;
 };
 
-std::string answer_of(const std::function<std::string()>& look) {
+std::string answer_of(const std::function<std::string()>& work) {
   try {
-    return kReturned + look();
+    return kReturned + work();
   } catch (...) {
     const auto error = error_of(std::current_exception());
     return fmt::format("{}{}\n{}\n{}", kThrew, to_string(error.code()), error.failure(),
@@ -73,13 +73,13 @@ void belong_to_the_agent_alone() {
   ::prctl(PR_SET_DUMPABLE, 0);
 }
 
-[[noreturn]] void answer_and_end(const std::function<std::string()>& look, int report) {
+[[noreturn]] void answer_and_end(const std::function<std::string()>& work, int report) {
   belong_to_the_agent_alone();
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   (void)keep_only(report);
-  const auto answer = answer_of(look);
+  const auto answer = answer_of(work);
   for (std::string_view left = answer; !left.empty();) {
     const auto put = ::write(report, left.data(), left.size());
     if (put <= 0) break;
@@ -109,11 +109,11 @@ void become_in_child(const JobUser& user) {
   belong_to_the_agent_alone();
 }
 
-asio::awaitable<std::string> run_in_child(std::function<std::string()> look,
+asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
                                           std::chrono::milliseconds limit) {
   auto pipe = make_pipe();
   const pid_t pid = ::fork();
-  if (pid == 0) answer_and_end(look, pipe.write.get());
+  if (pid == 0) answer_and_end(work, pipe.write.get());
   if (pid < 0) throw os_error("fork");
   pipe.write.reset();
   Looker looker(pid);

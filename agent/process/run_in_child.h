@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 
 namespace cardswap {
 
@@ -14,7 +14,7 @@ namespace cardswap {
 /// becomes and a folder that it goes to, and must neither log nor use the agent's sockets, disk or
 /// other threads: none of them are there. Throws Error{timed_out} when it has not returned within
 /// `limit`, Error{io} when there is no child. Cancelling the coroutine ends the child.
-[[nodiscard]] boost::asio::awaitable<std::string> run_in_child(std::function<std::string()> look,
+[[nodiscard]] boost::asio::awaitable<std::string> run_in_child(std::function<std::string()> work,
                                                                std::chrono::milliseconds limit);
 
 /// Makes the child that user for good, who can neither see into it nor keep it: for a look that is

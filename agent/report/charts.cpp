@@ -35,8 +35,8 @@ class TimelineChart {
   explicit TimelineChart(const Report& report)
       : report_(report),
         // A little of what comes after, to see the target train.
-        axis_(
-            time_axis(std::max(1.0, report.total_ms) * (report.moved() ? 1.03 : 1.0), kTimeTicks)) {
+        axis_(time_axis(std::max(1.0, report.total_ms) * (report.has_moved() ? 1.03 : 1.0),
+                        kTimeTicks)) {
     add_panels();
     bottom_ = kFlags + 4 * kLane + static_cast<double>(panels_.size()) * (kPanel + kPanelTitle);
   }
@@ -64,7 +64,7 @@ class TimelineChart {
   }
   [[nodiscard]] std::vector<Span> target_to_the_edge() const {
     auto spans = report_.target;
-    if (report_.moved() && !spans.empty()) {
+    if (report_.has_moved() && !spans.empty()) {
       if (spans.back().name != "trains") {
         spans.push_back({"trains", spans.back().to_ms, spans.back().to_ms});
       }
@@ -210,12 +210,12 @@ class TimelineChart {
     for (const auto& sample : report_.samples) {
       if (sample.step > 0) first = std::min(first, static_cast<double>(sample.step));
     }
-    const auto to_come = report_.moved() ? 1 : 0;
+    const auto to_come = report_.has_moved() ? 1 : 0;
     panels_.push_back(
         {"Step number", count_axis(first, last + to_come, kValueTicks, ""),
          [this](Svg& svg, const std::function<double(double)>& y) {
            const auto stop = std::ranges::find(report_.source, "stopped", &Span::name);
-           const bool stays = !report_.moved() || stop == report_.source.end();
+           const bool stays = !report_.has_moved() || stop == report_.source.end();
            Svg::Points points;
            for (const auto& sample : report_.samples) {
              const auto at = static_cast<double>(sample.at_ms);

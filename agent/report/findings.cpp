@@ -19,7 +19,7 @@ constexpr double kOffByMs = 10;
 /// What is lost beyond the standing is told where it is this many times that, and a whole step.
 constexpr double kMoreThanItStood = 1.5;
 
-void tell_what_was_lost(const Report& r, std::vector<Finding>& found) {
+void report_losses(const Report& r, std::vector<Finding>& found) {
   const auto& lost = r.lost;
   if (!lost.lost_ms || lost.lost_steps.value_or(0) < 1) return;
   const auto stood = r.downtime.measured_ms.value_or(0) + r.downtime.hold_ms;
@@ -33,7 +33,7 @@ void tell_what_was_lost(const Report& r, std::vector<Finding>& found) {
                                format_ms(*lost.lost_ms), *lost.lost_steps, format_ms(stood), why)});
 }
 
-void tell_the_downtime(const Report& r, std::vector<Finding>& found) {
+void report_downtime(const Report& r, std::vector<Finding>& found) {
   const auto& d = r.downtime;
   if (!d.measured_ms) return;
   const auto paused = *d.measured_ms + d.hold_ms;
@@ -70,12 +70,12 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
   if (r.error) {
     found.push_back({Level::failure, r.error->failure()});
     if (!r.error->hint().empty()) found.push_back({Level::note, "hint: " + r.error->hint()});
-    if (!r.moved() && r.error->code() != Code::source_lost) {
+    if (!r.has_moved() && r.error->code() != Code::source_lost) {
       found.push_back({Level::note, fmt::format("the job goes on at {}", r.from)});
     }
   }
-  tell_what_was_lost(r, found);
-  tell_the_downtime(r, found);
+  report_losses(r, found);
+  report_downtime(r, found);
   if (const auto regions = count_at(progress, "regions_not_replayed"); regions > 0) {
     const auto names = printable_at(progress, "not_replayed");
     found.push_back({Level::warning,
@@ -83,7 +83,7 @@ std::vector<Finding> findings_of(const Report& r, const boost::json::object& pro
                                  "by rounds instead",
                                  regions, regions == 1 ? "" : "s", names,
                                  regions == 1 ? "it was" : "they were")});
-  } else if (r.strategy == "replay" && r.moved()) {
+  } else if (r.strategy == "replay" && r.has_moved()) {
     found.push_back({Level::note, "every replayed region was bit for bit the same on both sides"});
   }
   if (const auto ms = amount_at(progress, "back_pressure_ms"); ms >= 1) {

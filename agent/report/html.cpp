@@ -25,7 +25,7 @@ std::string when(std::int64_t unix_ms) {
 }
 
 std::pair<const char*, const char*> outcome(const Report& r) {
-  if (r.moved()) return {"ok", "moved"};
+  if (r.has_moved()) return {"ok", "moved"};
   if (r.result == "cancelled") return {"warn", "cancelled"};
   if (r.result == "checked") return {"ok", "checked"};
   if (r.result == "failed") return {"bad", "failed"};

@@ -55,7 +55,7 @@ void add(std::vector<Span>& spans, std::string name, double from, double to) {
 }
 
 /// The hold is before the last step and its end is not told: it is drawn one step before the stop.
-void tell_both_sides(Report& report) {
+void note_both_sides(Report& report) {
   const auto end = report.total_ms;
   const auto stopped = began(report.states, "verifying");
   const auto aborting = began(report.states, "aborting");
@@ -245,7 +245,7 @@ Report make_report(const json::object& migration, const json::object& timeline) 
   const auto committed = began(r.states, "committed");
   r.phases =
       phases_of(r.samples, std::min(decided.value_or(r.total_ms), committed.value_or(r.total_ms)));
-  tell_both_sides(r);
+  note_both_sides(r);
   r.bytes = bytes_by_phase(r);
   measure_rates(r);
   r.why = why_this_strategy(r, progress);

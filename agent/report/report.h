@@ -111,7 +111,7 @@ struct Report {
   std::vector<Finding> findings;
   std::vector<TimelineSample> samples;
 
-  [[nodiscard]] bool moved() const { return result == "ok"; }
+  [[nodiscard]] bool has_moved() const { return result == "ok"; }
 };
 
 /// `migration` and `timeline` as the API gives them; what they lack stays empty.

@@ -120,7 +120,7 @@ std::string size_text(double bytes) {
 }
 
 std::string headline(const Report& r) {
-  if (r.moved()) return fmt::format("job {} moved from {} to {}", r.job, r.from, r.to);
+  if (r.has_moved()) return fmt::format("job {} moved from {} to {}", r.job, r.from, r.to);
   const auto* what = r.result == "cancelled" ? "the move of job {} from {} to {} was cancelled"
                      : r.result == "checked" ? "job {} was checked from {} to {}, and not moved"
                      : r.result == "failed"  ? "the move of job {} from {} to {} failed"

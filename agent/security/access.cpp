@@ -101,7 +101,7 @@ bool has_access_rule(std::string_view method, std::string_view pattern) {
   return rule_for(method, pattern) != nullptr;
 }
 
-bool open_to_anybody(std::string_view method, std::string_view target) {
+bool is_open_to_anybody(std::string_view method, std::string_view target) {
   const auto* rule = rule_for(method, target.substr(0, target.find('?')));
   return rule != nullptr && rule->role == anybody;
 }

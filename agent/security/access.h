@@ -48,7 +48,7 @@ struct Caller {
   /// part.
   [[nodiscard]] bool is_for(std::string_view host) const;
   /// Whether it sees the uids of jobs, by which agents know a job wherever it runs.
-  [[nodiscard]] bool sees_uids() const { return owner || role == ApiRole::operator_; }
+  [[nodiscard]] bool may_see_uids() const { return owner || role == ApiRole::operator_; }
 };
 
 /// One call of the API and the role that it needs.
@@ -66,7 +66,7 @@ struct AccessRule {
 [[nodiscard]] ApiRole role_for(std::string_view method, std::string_view pattern);
 /// Whether a request (its target with or without a query) is answered without knowing its caller:
 /// those of probes, which have neither certificate nor token.
-[[nodiscard]] bool open_to_anybody(std::string_view method, std::string_view target);
+[[nodiscard]] bool is_open_to_anybody(std::string_view method, std::string_view target);
 [[nodiscard]] bool has_access_rule(std::string_view method, std::string_view pattern);
 
 }  // namespace cardswap

@@ -105,7 +105,7 @@ std::string PeerCertificate::fault(const Context& now) {
   return {};
 }
 
-bool peer_lasts(const SSL* ssl) {
+bool is_peer_still_valid(const SSL* ssl) {
   const auto* certificate = SSL_get0_peer_certificate(ssl);
   return certificate != nullptr && lasts(certificate);
 }

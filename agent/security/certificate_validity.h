@@ -37,7 +37,7 @@ class PeerCertificate {
 };
 
 /// Whether the other side's certificate has not ended yet.
-[[nodiscard]] bool peer_lasts(const SSL* ssl);
+[[nodiscard]] bool is_peer_still_valid(const SSL* ssl);
 
 /// When something that this agent's connections need ends.
 struct Ending {

@@ -215,7 +215,7 @@ void init(const std::filesystem::path& dir, std::chrono::seconds lifetime) {
   write_certificate(dir / "ca.crt", raw);
 }
 
-std::filesystem::path issue(const std::filesystem::path& dir, const Wanted& wanted) {
+std::filesystem::path issue(const std::filesystem::path& dir, const CertificateRequest& wanted) {
   if (!is_plain(wanted.name)) {
     throw Error(Code::bad_request, fmt::format("--name: '{}' cannot be used", wanted.name),
                 "1 to 64 letters, digits and . _ -, no dot in front");

@@ -17,7 +17,7 @@ namespace cardswap::pki {
 void init(const std::filesystem::path& dir, std::chrono::seconds lifetime);
 
 /// A certificate that is to be made.
-struct Wanted {
+struct CertificateRequest {
   ApiRole role = ApiRole::viewer;
   std::string name;                ///< the common name, and the folder's: letters, digits, . _ -
   std::vector<std::string> hosts;  ///< names and addresses by which an agent is called
@@ -26,7 +26,7 @@ struct Wanted {
 
 /// Makes DIR/NAME/{ca.crt,tls.crt,tls.key} and returns that folder. Throws Error{bad_request,
 /// conflict, not_found, io}; refuses a folder that is there already.
-std::filesystem::path issue(const std::filesystem::path& dir, const Wanted& wanted);
+std::filesystem::path issue(const std::filesystem::path& dir, const CertificateRequest& wanted);
 
 /// Makes DIR/ca.crl anew: what it held, and the certificate of DIR/NAME where a name is given; it
 /// counts for `lifetime`, and agents that have read it believe nobody once it is over. Throws

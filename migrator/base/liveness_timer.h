@@ -14,20 +14,20 @@ class LivenessTimer {
   static constexpr std::chrono::milliseconds kPauseMax{600};
 
   /// Begins anew: a word came, or the wait for one begins.
-  void heard(Clock::time_point now) {
+  void note_contact(Clock::time_point now) {
     length_ = {};
-    looked_at_ = now;
+    checked_at_ = now;
   }
   /// Returns the length of the silence so far; to be called each time that the line was looked at.
   Clock::duration elapsed(Clock::time_point now) {
     const Clock::duration most = kPauseMax;
-    length_ += std::min(now - looked_at_, most);
-    looked_at_ = now;
+    length_ += std::min(now - checked_at_, most);
+    checked_at_ = now;
     return length_;
   }
 
  private:
-  Clock::time_point looked_at_{};
+  Clock::time_point checked_at_{};
   Clock::duration length_{};
 };
 

@@ -4,7 +4,7 @@
 
 namespace cardswap {
 
-bool same_token(std::string_view ours, std::string_view shown) {
+bool is_same_token(std::string_view ours, std::string_view shown) {
   return ours.size() == shown.size() && CRYPTO_memcmp(ours.data(), shown.data(), ours.size()) == 0;
 }
 

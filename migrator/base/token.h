@@ -5,6 +5,6 @@
 namespace cardswap {
 
 /// Compares a secret with what somebody shows, in a time that tells nothing of where they differ.
-[[nodiscard]] bool same_token(std::string_view ours, std::string_view shown);
+[[nodiscard]] bool is_same_token(std::string_view ours, std::string_view shown);
 
 }  // namespace cardswap

@@ -52,7 +52,7 @@ float factor_at(std::uint32_t place) { return std::bit_cast<float>(place); }
 struct Candidates {
   std::uint32_t least = 1;
   std::uint32_t most = 0;
-  [[nodiscard]] bool none() const { return least > most; }
+  [[nodiscard]] bool empty() const { return least > most; }
   [[nodiscard]] std::uint32_t middle() const { return least + (most - least) / 2; }
 };
 
@@ -78,7 +78,7 @@ std::optional<float> find(std::span<const std::byte> before, std::span<const std
                           std::optional<float> guess) {
   const auto count = before.size() / sizeof(typename Number::Bits);
   auto left = first_candidates<Number>(before, after);
-  if (left.none()) return std::nullopt;
+  if (left.empty()) return std::nullopt;
   auto now = left.middle();
   if (guess && *guess > 0 && place_of(*guess) >= left.least && place_of(*guess) <= left.most) {
     now = place_of(*guess);
@@ -101,7 +101,7 @@ std::optional<float> find(std::span<const std::byte> before, std::span<const std
     } else {
       return std::nullopt;  // another sign, or no number
     }
-    if (left.none()) return std::nullopt;
+    if (left.empty()) return std::nullopt;
     now = left.middle();
     right = product<Number>(from, factor_at(now)) == wanted ? 1 : 0;
   }

@@ -15,7 +15,7 @@ class NoStaging final : public Staging {
     for (const auto& payload : payloads) result.push_back({payload.range.bytes, {}, 0});
     return result;
   }
-  bool ready(const StagedPayload&) override { return true; }
+  bool is_ready(const StagedPayload&) override { return true; }
   std::span<std::byte> reserve(std::span<std::byte> range, bool) override { return range; }
   ByteShuffle shuffle_for(std::uint8_t element_bytes) const override { return {element_bytes}; }
   void on_received(std::span<std::byte>, std::span<std::byte>, ByteShuffle) override {}

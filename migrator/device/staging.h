@@ -32,7 +32,7 @@ class Staging {
   /// many of them as there are buffers for. None: the link gives one back when it has sent.
   virtual std::vector<StagedPayload> fetch(std::span<const Payload> payloads, const Fence& after,
                                            FetchOptions options) = 0;
-  [[nodiscard]] virtual bool ready(const StagedPayload& fetched) = 0;
+  [[nodiscard]] virtual bool is_ready(const StagedPayload& fetched) = 0;
 
   /// Where a payload for `range` may land: the range itself if `direct` allows that, or a buffer.
   /// Throws Error{bad_request} when more payloads are landing at once than an honest peer sends.
@@ -42,7 +42,7 @@ class Staging {
   [[nodiscard]] virtual ByteShuffle shuffle_for(std::uint8_t element_bytes) const = 0;
   /// Begins to bring a payload, which is in `place`, into `range`, where it is not shuffled; an
   /// empty range only gives the place back.
-  virtual void on_received(std::span<std::byte> place, std::span<std::byte> range,
+  virtual void on_received(std::span<std::byte> destination, std::span<std::byte> range,
                            ByteShuffle shuffle) = 0;
   /// Waits until everything that was received is in its range.
   virtual void settle() = 0;

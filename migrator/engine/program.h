@@ -14,7 +14,7 @@
 #include "migrator/engine/state_view.h"
 #include "migrator/engine/update.h"
 #include "migrator/plan/migration_spec.h"
-#include "migrator/plan/stats.h"
+#include "migrator/plan/migration_stats.h"
 
 // What a training program is to the engine, at either end: what it is asked, what it is told, and
 // with which options.

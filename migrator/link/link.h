@@ -76,12 +76,12 @@ struct LinkOptions {
 /// Throws Error{bad_request, unreachable}.
 [[nodiscard]] std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
                                                       const LinkOptions& options,
-                                                      LinkListener& events);
+                                                      LinkListener& link_listener);
 /// Listens in the clear on a free port of `host`, a numeric address. Throws Error{bad_request,
 /// refused, io}.
 [[nodiscard]] std::unique_ptr<Link> listen_bare_link(const std::string& host,
                                                      const LinkOptions& options,
-                                                     LinkListener& events);
+                                                     LinkListener& link_listener);
 /// Where a target that was told to listen on `host` does so, and its source has to connect to: on
 /// 127.0.0.1 in place of the other 127.0.0.0/8, and of ::1 where this host's UCX cannot use that.
 [[nodiscard]] std::string listening_host(const std::string& host);

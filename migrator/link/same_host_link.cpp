@@ -21,7 +21,7 @@ constexpr std::size_t kOfferedBytesMin = 32U << 10;
 constexpr std::size_t kHeaderBytesMax = 64;
 /// A sender that hears of each would be woken for each; one that hears of too many at a time has
 /// nothing more to offer meanwhile.
-constexpr std::size_t kToldAtOnce = 3;
+constexpr std::size_t kAcknowledgedAtOnce = 3;
 
 bool is_ours(std::span<const std::byte> bytes) {
   return !bytes.empty() && std::to_integer<std::uint8_t>(bytes[0]) == kMark;
@@ -40,8 +40,10 @@ std::uint64_t number_in(std::span<const std::byte> header) {
 
 }  // namespace
 
-SameHostLink::SameHostLink(End end, LinkListener& events, const MakeLink& make)
-    : end_(end), proof_(std::make_unique<const Proof>(draw_proof())), events_(events) {
+SameHostLink::SameHostLink(End end, LinkListener& link_listener, const MakeLink& make)
+    : end_(end),
+      proof_(std::make_unique<const Proof>(draw_proof())),
+      link_listener_(link_listener) {
   link_ = make(*this);
   // Where the line takes a card's memory a payload may be in it, and the kernel cannot read that.
   if (end == End::reads || !host_ || link_->direct_bytes_min(MemoryKind::cuda)) {
@@ -140,22 +142,23 @@ void SameHostLink::take_offer(PeerId peer, std::span<const std::byte> fields) {
     throw Error(Code::bad_request, "payloads are offered in another order than they are counted");
   }
   const auto memory = sender.memory;  // an event may drop the sender
-  const auto place = events_.reserve(peer, header, bytes);
-  const bool read = place.size() == bytes && memory.read(address, place);
+  const auto destination = link_listener_.reserve(peer, header, bytes);
+  const bool read = destination.size() == bytes && memory.read(address, destination);
   if (!read) {
-    sender_at(peer).missed.emplace(number, Sender::Landing{{header.begin(), header.end()}, place});
+    sender_at(peer).missed.emplace(number,
+                                   Sender::Landing{{header.begin(), header.end()}, destination});
     link_->send_control(peer, std::move(frame_of(kMissed).u64(number)).take());
     return;
   }
   ++passed_by_memory_;
-  events_.on_received(peer, header, bytes);
-  const auto told = senders_.find(peer);
-  if (told == senders_.end()) return;
-  told->second.taken.push_back(number);
-  if (told->second.taken.size() >= kToldAtOnce) tell_taken(peer, told->second);
+  link_listener_.on_received(peer, header, bytes);
+  const auto found = senders_.find(peer);
+  if (found == senders_.end()) return;
+  found->second.taken.push_back(number);
+  if (found->second.taken.size() >= kAcknowledgedAtOnce) acknowledge_taken(peer, found->second);
 }
 
-void SameHostLink::tell_taken(PeerId peer, Sender& sender) {
+void SameHostLink::acknowledge_taken(PeerId peer, Sender& sender) {
   if (sender.taken.empty()) return;
   auto frame = frame_of(kTaken);
   frame.u32(static_cast<std::uint32_t>(sender.taken.size()));
@@ -175,7 +178,7 @@ SameHostLink::Sender& SameHostLink::sender_at(PeerId peer) {
 
 void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
   if (!is_ours(message)) {
-    events_.on_control(peer, message);
+    link_listener_.on_control(peer, message);
     return;
   }
   wire::WireReader reader(message.subspan(1));
@@ -185,7 +188,7 @@ void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
     take_answer(kind, fields);
     return;
   }
-  if (events_.admits() && !admitted_.contains(peer)) return;  // nothing it says counts
+  if (link_listener_.admits() && !admitted_.contains(peer)) return;  // nothing it says counts
   if (kind == kClaim) {
     take_claim(peer, fields);
   } else if (kind == kOffer) {
@@ -197,35 +200,35 @@ void SameHostLink::on_control(PeerId peer, std::span<const std::byte> message) {
 
 std::span<std::byte> SameHostLink::reserve(PeerId peer, std::span<const std::byte> header,
                                            std::size_t bytes) {
-  if (!is_ours(header)) return events_.reserve(peer, header, bytes);
+  if (!is_ours(header)) return link_listener_.reserve(peer, header, bytes);
   const auto& missed = sender_at(peer).missed;
   const auto found = missed.find(number_in(header));
-  if (found == missed.end() || found->second.place.size() != bytes) {
+  if (found == missed.end() || found->second.destination.size() != bytes) {
     throw Error(Code::bad_request, "a payload that was not missed");
   }
-  return found->second.place;
+  return found->second.destination;
 }
 
 void SameHostLink::on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) {
   if (!is_ours(header)) {
-    events_.on_received(peer, header, bytes);
+    link_listener_.on_received(peer, header, bytes);
     return;
   }
   const auto landed = sender_at(peer).missed.extract(number_in(header));
   if (landed.empty()) throw Error(Code::bad_request, "a payload landed twice");
-  events_.on_received(peer, landed.mapped().header, bytes);
+  link_listener_.on_received(peer, landed.mapped().header, bytes);
 }
 
 void SameHostLink::on_lost(PeerId peer, std::string_view why) {
   forget(peer);
-  events_.on_lost(peer, why);
+  link_listener_.on_lost(peer, why);
 }
 
 // ---- the link
 
 void SameHostLink::wait(std::chrono::steady_clock::time_point deadline) {
   link_->wait(deadline);
-  for (auto& [peer, sender] : senders_) tell_taken(peer, sender);
+  for (auto& [peer, sender] : senders_) acknowledge_taken(peer, sender);
 }
 
 void SameHostLink::admit(PeerId peer) {

@@ -28,7 +28,7 @@ class SameHostLink final : public Link, private LinkListener {
   enum class End : std::uint8_t { is_read, reads };
 
   /// `make` connects or listens, as `end` says.
-  SameHostLink(End end, LinkListener& events, const MakeLink& make);
+  SameHostLink(End end, LinkListener& link_listener, const MakeLink& make);
   ~SameHostLink() override;
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
@@ -68,7 +68,7 @@ class SameHostLink final : public Link, private LinkListener {
     /// A payload that has a place and was not read yet.
     struct Landing {
       std::vector<std::byte> header;
-      std::span<std::byte> place;
+      std::span<std::byte> destination;
     };
     std::map<std::uint64_t, Landing> missed;  // which come over the line now
   };
@@ -78,21 +78,21 @@ class SameHostLink final : public Link, private LinkListener {
                                std::size_t bytes) override;
   void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
   void on_lost(PeerId peer, std::string_view why) override;
-  [[nodiscard]] bool admits() const override { return events_.admits(); }
+  [[nodiscard]] bool admits() const override { return link_listener_.admits(); }
 
   void ask();
   void take_claim(PeerId peer, std::span<const std::byte> fields);
   void take_offer(PeerId peer, std::span<const std::byte> fields);
   void take_answer(std::uint8_t kind, std::span<const std::byte> fields);
   void miss(std::uint64_t number);
-  void tell_taken(PeerId peer, Sender& sender);
+  void acknowledge_taken(PeerId peer, Sender& sender);
   [[nodiscard]] Sender& sender_at(PeerId peer);
   void forget(PeerId peer);
 
   const End end_;
   const std::optional<Digest> host_ = host_of_this_process();
   const std::unique_ptr<const Proof> proof_;  // its address is told
-  LinkListener& events_;
+  LinkListener& link_listener_;
 
   Reach reach_ = Reach::not_asked;
   std::uint64_t offered_ = 0;

@@ -48,9 +48,9 @@ std::uint64_t bulk_number(std::span<const std::byte> header) {
 SealedLink::Peer::Peer(const CipherKey& key, const CipherSalt& own_salt, Direction direction)
     : salt(own_salt), outgoing(key, salt, direction), incoming(key, salt, reverse(direction)) {}
 
-SealedLink::SealedLink(const CipherKey& key, Direction outgoing, LinkListener& events,
+SealedLink::SealedLink(const CipherKey& key, Direction outgoing, LinkListener& link_listener,
                        const MakeLink& make)
-    : key_(key), outgoing_(outgoing), events_(events) {
+    : key_(key), outgoing_(outgoing), link_listener_(link_listener) {
   if (outgoing == Direction::source_to_target) {
     peers_.try_emplace(kServer, key_, random_salt(), outgoing_);
   }
@@ -158,7 +158,7 @@ void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
   std::vector<std::byte> text(sealed.begin(), sealed.end());
   const auto opened = peer.incoming.open(Cipher::Kind::control, number, clear, text);
   text.resize(opened.size());
-  peer.heard = true;
+  peer.has_spoken = true;
   peer.early.emplace(number, std::move(text));
   while (true) {
     const auto found = peers_.find(id);  // an event may have dropped it
@@ -166,7 +166,7 @@ void SealedLink::take_control(PeerId id, Peer& peer, std::uint64_t number,
     auto next = found->second.early.extract(found->second.control_due);
     if (next.empty()) return;
     ++found->second.control_due;
-    events_.on_control(id, next.mapped());
+    link_listener_.on_control(id, next.mapped());
   }
 }
 
@@ -177,10 +177,10 @@ void SealedLink::take_clear(PeerId id, std::span<const std::byte> message) {
     refuse(id);
     return;
   }
-  if (at(id).heard || !std::holds_alternative<data::Refuse>(data::decode(message))) {
+  if (at(id).has_spoken || !std::holds_alternative<data::Refuse>(data::decode(message))) {
     throw Error(Code::unauthorized, "a message in the clear on a sealed link");
   }
-  events_.on_control(id, message);
+  link_listener_.on_control(id, message);
 }
 
 void SealedLink::refuse(PeerId id) {
@@ -216,38 +216,38 @@ void SealedLink::on_received(PeerId id, std::span<const std::byte> header, std::
   peer.landed.insert(number);
   while (peer.landed.erase(peer.bulk_due) != 0) ++peer.bulk_due;
   const auto own_header = header.subspan(kBulkClearBytes);
-  std::ranges::copy(opened, events_.reserve(id, own_header, opened.size()).begin());
-  events_.on_received(id, own_header, opened.size());
+  std::ranges::copy(opened, link_listener_.reserve(id, own_header, opened.size()).begin());
+  link_listener_.on_received(id, own_header, opened.size());
 }
 
 void SealedLink::on_lost(PeerId peer, std::string_view why) {
   if (outgoing_ == Direction::target_to_source) peers_.erase(peer);
-  events_.on_lost(peer, why);
+  link_listener_.on_lost(peer, why);
 }
 
 std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                    const LinkOptions& options, const std::string& key,
-                                   LinkListener& events) {
+                                   LinkListener& link_listener) {
   const auto make = [&](LinkListener& inner) {
     return connect_bare_link(host, port, options, inner);
   };
   if (!key.empty()) {
-    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::source_to_target, events,
-                                        make);
+    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::source_to_target,
+                                        link_listener, make);
   }
-  if (!may_share_memory(options.transports)) return make(events);
-  return std::make_unique<SameHostLink>(SameHostLink::End::is_read, events, make);
+  if (!may_share_memory(options.transports)) return make(link_listener);
+  return std::make_unique<SameHostLink>(SameHostLink::End::is_read, link_listener, make);
 }
 
 std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
-                                  const std::string& key, LinkListener& events) {
+                                  const std::string& key, LinkListener& link_listener) {
   const auto make = [&](LinkListener& inner) { return listen_bare_link(host, options, inner); };
   if (!key.empty()) {
-    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::target_to_source, events,
-                                        make);
+    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::target_to_source,
+                                        link_listener, make);
   }
-  if (!may_share_memory(options.transports)) return make(events);
-  return std::make_unique<SameHostLink>(SameHostLink::End::reads, events, make);
+  if (!may_share_memory(options.transports)) return make(link_listener);
+  return std::make_unique<SameHostLink>(SameHostLink::End::reads, link_listener, make);
 }
 
 }  // namespace cardswap

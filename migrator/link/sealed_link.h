@@ -24,7 +24,8 @@ class SealedLink final : public Link, private LinkListener {
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
 
   /// `make` connects or listens, as `outgoing` says: what this side sends.
-  SealedLink(const CipherKey& key, Direction outgoing, LinkListener& events, const MakeLink& make);
+  SealedLink(const CipherKey& key, Direction outgoing, LinkListener& link_listener,
+             const MakeLink& make);
   ~SealedLink() override;
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
@@ -48,7 +49,7 @@ class SealedLink final : public Link, private LinkListener {
     CipherSalt salt;
     Cipher outgoing;
     Cipher incoming;
-    bool heard = false;  ///< something that it sent has opened
+    bool has_spoken = false;  ///< something that it sent has opened
     std::uint64_t control_sent = 0;
     std::uint64_t bulk_sent = 0;
     std::uint64_t control_due = 0;
@@ -63,7 +64,7 @@ class SealedLink final : public Link, private LinkListener {
                                std::size_t bytes) override;
   void on_received(PeerId peer, std::span<const std::byte> header, std::size_t bytes) override;
   void on_lost(PeerId peer, std::string_view why) override;
-  [[nodiscard]] bool admits() const override { return events_.admits(); }
+  [[nodiscard]] bool admits() const override { return link_listener_.admits(); }
 
   void take_control(PeerId id, Peer& peer, std::uint64_t number, std::span<const std::byte> clear,
                     std::span<const std::byte> sealed);
@@ -73,7 +74,7 @@ class SealedLink final : public Link, private LinkListener {
 
   const CipherKey key_;
   const Direction outgoing_;
-  LinkListener& events_;
+  LinkListener& link_listener_;
   std::map<PeerId, Peer> peers_;
   std::set<CipherSalt> salts_;  // each opens one connection, once
   std::unique_ptr<Link> link_;  // dies first: it calls the events
@@ -84,8 +85,9 @@ class SealedLink final : public Link, private LinkListener {
 /// may_share_memory(). Throw Error as those do, and Error{bad_request} for another key.
 [[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
                                                  const LinkOptions& options, const std::string& key,
-                                                 LinkListener& events);
+                                                 LinkListener& link_listener);
 [[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
-                                                const std::string& key, LinkListener& events);
+                                                const std::string& key,
+                                                LinkListener& link_listener);
 
 }  // namespace cardswap

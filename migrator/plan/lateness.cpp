@@ -45,10 +45,10 @@ void Lateness::add_stand(double took_ms) {
 }
 
 double Lateness::stall_ms() const {
-  return counts() ? std::max(stall_ms_, worst_.latest_ms) : stall_ms_;
+  return is_behind() ? std::max(stall_ms_, worst_.latest_ms) : stall_ms_;
 }
 
-double Lateness::lost_ms() const { return counts() ? lost_ms_ + worst_.late_ms : lost_ms_; }
+double Lateness::lost_ms() const { return is_behind() ? lost_ms_ + worst_.late_ms : lost_ms_; }
 
 void Lateness::end_run() {
   lost_ms_ = lost_ms();

@@ -83,7 +83,7 @@ class Lateness {
     bool operator==(const Run&) const = default;
   };
   [[nodiscard]] double limit_ms() const { return 6 * pace_.spread_ms; }
-  [[nodiscard]] bool counts() const { return worst_.behind_ms > limit_ms(); }
+  [[nodiscard]] bool is_behind() const { return worst_.behind_ms > limit_ms(); }
   void end_run();
 
   Pace pace_;

@@ -210,11 +210,11 @@ void put_fields(WireWriter& writer, TextRule rule, const std::variant<Kind...>& 
 
 /// The alternative at `index`. Throws Error{bad_request} with `unknown` where there is none.
 template <class Variant, std::size_t Index = 0>
-Variant take_fields(WireReader& reader, TextRule rule, std::size_t index, const char* unknown) {
+Variant read_fields(WireReader& reader, TextRule rule, std::size_t index, const char* unknown) {
   if constexpr (Index == std::variant_size_v<Variant>) {
     throw Error(Code::bad_request, unknown);
   } else {
-    if (index != Index) return take_fields<Variant, Index + 1>(reader, rule, index, unknown);
+    if (index != Index) return read_fields<Variant, Index + 1>(reader, rule, index, unknown);
     std::variant_alternative_t<Index, Variant> kind;
     Take take(reader, rule);
     take(kind);
@@ -225,9 +225,9 @@ Variant take_fields(WireReader& reader, TextRule rule, std::size_t index, const 
 /// The alternative of which `number` says the place, from 1 on, and nothing behind it. Throws
 /// Error{bad_request}, with `unknown` where there is none.
 template <class Variant>
-Variant take_numbered(WireReader& reader, TextRule rule, std::size_t number, const char* unknown) {
+Variant read_numbered(WireReader& reader, TextRule rule, std::size_t number, const char* unknown) {
   if (number == 0) throw Error(Code::bad_request, unknown);
-  auto message = take_fields<Variant>(reader, rule, number - 1, unknown);
+  auto message = read_fields<Variant>(reader, rule, number - 1, unknown);
   reader.finish();
   return message;
 }

@@ -210,7 +210,7 @@ std::vector<std::byte> encode(const Message& message) {
 Message decode(std::span<const std::byte> bytes) {
   wire::WireReader reader(bytes);
   const std::size_t number = reader.u8();
-  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
+  return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
 std::vector<std::byte> encode(const BulkHeader& header, const Packing& packing) {
@@ -225,7 +225,7 @@ Bulk decode_bulk_header(std::span<const std::byte> bytes) {
   wire::WireReader reader(bytes);
   Bulk bulk;
   const std::size_t kind = reader.u8();
-  bulk.what = wire::take_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
+  bulk.what = wire::read_fields<BulkHeader>(reader, kTexts, kind, "a payload of an unknown kind");
   wire::Take(reader, kTexts)(bulk.packing);
   reader.finish();
   return bulk;

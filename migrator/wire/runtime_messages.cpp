@@ -156,7 +156,7 @@ std::vector<std::byte> encode(const Message& message) {
 Message decode(std::span<const std::byte> body) {
   wire::WireReader reader(body);
   const std::size_t number = reader.u16();
-  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
+  return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
 }  // namespace cardswap::channel

@@ -10,7 +10,7 @@
 #include "migrator/core/digest.h"
 #include "migrator/plan/lateness.h"
 #include "migrator/plan/migration_spec.h"
-#include "migrator/plan/stats.h"
+#include "migrator/plan/migration_stats.h"
 
 /// What a trainer's runtime and its agent say to each other over the agent's unix socket.
 ///

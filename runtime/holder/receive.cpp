@@ -42,12 +42,12 @@ class Receiver final : private TargetProgram {
     if (welcome.granted) throw Error(Code::refused, "a holder was taken for the job itself");
     auto options = target_options(welcome);
     const auto host = options.listen_host;
-    TargetCallbacks events;
-    events.verified = [this](const VerifiedState& state) { verified(state); };
-    events.failed = [this](const Error& error) { failed(error); };
+    TargetCallbacks callbacks;
+    callbacks.verified = [this](const VerifiedState& state) { verified(state); };
+    callbacks.failed = [this](const Error& error) { failed(error); };
     channel_.start();
     target_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
-                                       std::move(events));
+                                       std::move(callbacks));
     channel_.send(channel::Parked{host, target_->port(), 0});
   }
 
@@ -122,7 +122,7 @@ class Receiver final : private TargetProgram {
     const auto asked = connection.receive(Clock::now() + kTakerAnswerMax);
     const auto* fetch = asked ? std::get_if<memory_handoff::Fetch>(&asked->message) : nullptr;
     if (fetch == nullptr) throw Error(Code::bad_request, "a holder gives memory, nothing else");
-    if (!same_token(fetch->token, token_) || fetch->migration != channel_.welcome().migration) {
+    if (!is_same_token(fetch->token, token_) || fetch->migration != channel_.welcome().migration) {
       throw Error(Code::unauthorized, "not the token of the job whose memory this is");
     }
     const auto state = this->state();

@@ -32,14 +32,14 @@ void DepartedRole::depart(const channel::Depart& depart) {
                              : TrainerEvent::memory_kept);
   }
   if (!why) {
-    context_.send(channel::Departed{depart.migration, context_.line.inode(), root});
+    context_.send(channel::Departed{depart.migration, context_.agent.inode(), root});
     return;
   }
-  if (away) return lose(*why);
+  if (away) return mark_lost(*why);
   context_.fail(depart.migration, *why);
 }
 
-void DepartedRole::lose(const Error& why) {
+void DepartedRole::mark_lost(const Error& why) {
   const MutexLock lock(context_.mutex);
   context_.send(
       channel::Failed{context_.side().migration(), why.code(), why.failure(), why.hint(), true});
@@ -52,7 +52,7 @@ bool DepartedRole::recall() {
       departure_.reset();
     });
   } catch (...) {
-    lose(error_of(std::current_exception()).within("take the job's memory back"));
+    mark_lost(error_of(std::current_exception()).within("take the job's memory back"));
     return false;
   }
   const MutexLock lock(context_.mutex);
@@ -65,7 +65,7 @@ std::optional<VerifiedState> DepartedRole::arrive(const channel::Arrived& arrive
     const MutexLock lock(context_.mutex);
     left_with = context_.side().migration();
   }
-  context_.line.redirected(arrived);
+  context_.agent.redirected(arrived);
   context_.epoch = arrived.epoch;
   VerifiedState state;
   try {

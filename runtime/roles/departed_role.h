@@ -27,7 +27,7 @@ class DepartedRole {
   [[nodiscard]] std::optional<VerifiedState> arrive(const channel::Arrived& arrived);
   /// Gives the job up: this process takes no further step, and says so whenever it is told to go
   /// on.
-  void lose(const Error& why);
+  void mark_lost(const Error& why);
 
  private:
   RoleContext& context_;

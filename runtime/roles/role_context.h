@@ -44,15 +44,15 @@ class RoleContext {
     /// Why a step is not to be taken by a standby too; nothing when it may be. Any thread.
     std::function<std::optional<std::string>()> not_rehearsed;
   };
-  RoleContext(StepGate& the_gate, Tracker& the_tracker, ArenaRelocator& the_relocator,
-              AgentPort the_line)
-      : gate(the_gate),
-        line(std::move(the_line)),
-        tracker_(the_tracker),
-        relocator_(the_relocator) {}
+  RoleContext(StepGate& step_gate, Tracker& state_tracker, ArenaRelocator& arena_relocator,
+              AgentPort agent_port)
+      : gate(step_gate),
+        agent(std::move(agent_port)),
+        tracker_(state_tracker),
+        relocator_(arena_relocator) {}
 
   StepGate& gate;
-  const AgentPort line;
+  const AgentPort agent;
   Mutex mutex;
   std::atomic<std::uint64_t> epoch{0};  ///< the epoch that this process was granted
   LatenessWatch lateness{gate};         ///< asked with the mutex held, or without it
@@ -86,7 +86,7 @@ class RoleContext {
   // Any thread, with or without it:
   /// The state as of the latest change.
   [[nodiscard]] TrainerState state() const { return state_.load(); }
-  void send(const channel::Message& message) const { line.send(message); }
+  void send(const channel::Message& message) const { agent.send(message); }
   void fail(const std::string& migration, const Error& error) const;
 
  private:

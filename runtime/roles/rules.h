@@ -27,8 +27,8 @@ inline constexpr auto kTrainerRules = [] {
   using Action = TrainerAction;
   return std::to_array<TrainerRule>({
       // A source, asked ...
-      {training, begin_sync, preparing, Action::look},
-      {start_failed, begin_sync, preparing, Action::look},
+      {training, begin_sync, preparing, Action::watch},
+      {start_failed, begin_sync, preparing, Action::watch},
       {preparing, engine_began, syncing, Action::none},
       {preparing, engine_did_not_begin, start_failed, Action::refuse},
       {syncing, freeze_offered, syncing, Action::report},
@@ -86,13 +86,13 @@ inline constexpr auto kTrainerRules = [] {
       {first_step_done, depart_refused, first_step_done, Action::refuse},
       {departing, memory_given, departed, Action::report},
       {departing, memory_kept, depart_failed, Action::refuse},
-      {departing, memory_lost, lost, Action::lose},
+      {departing, memory_lost, lost, Action::mark_lost},
       {departed, release, departed, Action::recall},
       {departed, memory_recalled, training, Action::end_migration},
       {departed, arrived, departed, Action::arrive},
       {departed, memory_arrived, standby_verified, Action::report},
-      {lost, release, lost, Action::lose},
-      {lost, arrived, lost, Action::lose},
+      {lost, release, lost, Action::mark_lost},
+      {lost, arrived, lost, Action::mark_lost},
       // A standby.
       {training, stands_by, standby, Action::park},
       {standby, state_verified, standby_verified, Action::report},
@@ -251,7 +251,8 @@ constexpr bool the_first_step_is_waited_for(std::span<const TrainerRule> rules) 
   }
   return rule_for(rules, TrainerState::first_step, TrainerEvent::stepped).has_value();
 }
-constexpr bool a_bound_trainer_goes_on_only_by_its_agents_word(std::span<const TrainerRule> rules) {
+constexpr bool a_bound_trainer_goes_on_only_by_its_agents_message(
+    std::span<const TrainerRule> rules) {
   for (const auto& rule : rules) {
     if (!is_bound(rule.from)) continue;
     const bool moves =
@@ -322,7 +323,7 @@ constexpr bool what_is_lost_or_retired_never_steps_again(std::span<const Trainer
   return true;
 }
 /// Whether each word of an agent is obeyed, answered or ignored on purpose, and never two of them.
-constexpr bool every_word_of_an_agent_has_an_answer(std::span<const TrainerRule> rules) {
+constexpr bool every_message_of_an_agent_has_an_answer(std::span<const TrainerRule> rules) {
   for (std::size_t state = 0; state < kTrainerStates; ++state) {
     for (std::size_t event = 0; event < kAgentEvents; ++event) {
       const auto from = static_cast<TrainerState>(state);
@@ -336,11 +337,11 @@ constexpr bool every_word_of_an_agent_has_an_answer(std::span<const TrainerRule>
 static_assert(a_standby_steps_only_by_a_fitting_grant(kTrainerRules), "invariants 1 and 4");
 static_assert(a_state_is_held_only_when_it_was_verified(kTrainerRules), "invariant 5");
 static_assert(the_first_step_is_waited_for(kTrainerRules), "invariant 2");
-static_assert(a_bound_trainer_goes_on_only_by_its_agents_word(kTrainerRules), "invariant 3");
+static_assert(a_bound_trainer_goes_on_only_by_its_agents_message(kTrainerRules), "invariant 3");
 static_assert(a_rehearsal_is_one_step_of_each(kTrainerRules), "invariants 1 and 2");
 static_assert(memory_is_given_only_when_digests_are_equal(kTrainerRules), "invariant 5");
 static_assert(what_is_lost_or_retired_never_steps_again(kTrainerRules), "invariants 1 and 6");
 static_assert(every_pair_is_listed_once(kTrainerRules));
-static_assert(every_word_of_an_agent_has_an_answer(kTrainerRules));
+static_assert(every_message_of_an_agent_has_an_answer(kTrainerRules));
 
 }  // namespace cardswap

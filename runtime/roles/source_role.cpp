@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kCopyAtABoundary{20};
 void SourceRole::prepare(const channel::BeginSync& begin) {
   begin_ = begin;
   boundaries_seen_ = 0;
-  looks_at_gradients_ = begin.spec.arrive != Arrival::criu;
+  wants_gradients_ = begin.spec.arrive != Arrival::criu;
   context_.gate.watch(true);
 }
 
@@ -25,7 +25,7 @@ void SourceRole::on_boundary() {
   if (!boundary) return;
   try {
     auto seen =
-        boundary->arrival == Arrival::criu ? look_at_arenas(*boundary) : look_at_state(*boundary);
+        boundary->arrival == Arrival::criu ? view_of_arenas(*boundary) : view_of_state(*boundary);
     if (seen) publish(*boundary, std::move(*seen));
   } catch (...) {  // such as no thread, no memory: the migration's end, not the loop's
     give_up(boundary->migration, error_of(std::current_exception()));
@@ -80,12 +80,12 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   options.peers = begin.data_peers;
   options.handover_ms = begin.handover_ms;
   const auto id = begin.migration;
-  SourceCallbacks events;
-  events.progress = [this, id](const MigrationStats& stats) {
+  SourceCallbacks callbacks;
+  callbacks.progress = [this, id](const MigrationStats& stats) {
     context_.send(channel::SyncProgress{id, stats});
   };
-  events.converged = [this, id](double expected_ms) { offer_freeze(id, expected_ms); };
-  events.frozen = [this, id](std::uint64_t step) {
+  callbacks.converged = [this, id](double expected_ms) { offer_freeze(id, expected_ms); };
+  callbacks.frozen = [this, id](std::uint64_t step) {
     const MutexLock inner(context_.mutex);
     if (context_.on(TrainerEvent::freeze_holds, id) != TrainerAction::report) return;
     context_.send(channel::Frozen{id, step});
@@ -93,23 +93,23 @@ void SourceRole::start_engine(const channel::BeginSync& begin) {
   // A process that goes itself sends its scratch in the freeze, which no prediction knows; and it
   // forgets nothing.
   if (begin.spec.arrive != Arrival::criu) {
-    events.put_off = [this, id](const std::string&) { put_off_freeze(id); };
-    events.rehearse = [this, id] { rehearse(id); };
+    callbacks.put_off = [this, id](const std::string&) { put_off_freeze(id); };
+    callbacks.rehearse = [this, id] { rehearse(id); };
   }
-  events.verified = [this, id](const Digest& root, const MigrationStats& stats) {
+  callbacks.verified = [this, id](const Digest& root, const MigrationStats& stats) {
     const MutexLock inner(context_.mutex);
     if (context_.verified(TrainerEvent::digests_equal, id, root) != TrainerAction::report) return;
     context_.send(channel::Verified{id, context_.gate.step(), root, stats});
   };
-  events.failed = [this, id](const Error& error) { context_.fail(id, error); };
+  callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
   engine_ = std::make_unique<Source>(std::move(options), static_cast<SourceProgram&>(*this),
-                                     std::move(events));
+                                     std::move(callbacks));
 }
 
 // ---- how the trainer comes to stand, and goes on when that would last too long
 
 void SourceRole::park() {
-  if (log_ && !log_->closed()) return;  // before_step() parks, once the last update has gone out
+  if (log_ && !log_->is_closed()) return;  // before_step() parks, once the last update has gone out
   context_.gate.park();
 }
 
@@ -187,7 +187,7 @@ std::unique_ptr<Source> SourceRole::take_engine() {
 std::unique_ptr<Source> SourceRole::take_all() {
   auto engine = take_engine();
   begin_.reset();
-  looks_at_gradients_ = false;
+  wants_gradients_ = false;
   log_.reset();
   window_.reset();
   return engine;
@@ -229,14 +229,14 @@ StateView SourceRole::state_view() {
   return *latest;
 }
 
-std::optional<StateView> SourceRole::look_at_arenas(const Boundary& boundary) {
+std::optional<StateView> SourceRole::view_of_arenas(const Boundary& boundary) {
   if (boundary.asked == Strategy::replay) {
     throw Error(Code::bad_request, "a process that moves itself cannot replay updates",
                 "use --strategy rounds or stop-copy with --arrive criu");
   }
   // Once: relocating a large state takes many boundaries, and looking saves every value twice.
   const bool begins = boundary.asked && boundary.number == 1;
-  if (const auto obstacle = begins ? context_.line.obstacle(Arrival::criu) : std::nullopt) {
+  if (const auto obstacle = begins ? context_.agent.obstacle(Arrival::criu) : std::nullopt) {
     throw Error(*obstacle);
   }
   if (boundary.asked && context_.relocator().relocatable_bytes() == 0) {

@@ -47,7 +47,7 @@ class SourceRole final : private SourceProgram {
   /// Called before an optimizer's step, while the gate has attention.
   void before_step(const void* optimizer);
   /// Whether it is of interest which gradients a step uses.
-  [[nodiscard]] bool looks_at_gradients() const { return looks_at_gradients_; }
+  [[nodiscard]] bool wants_gradients() const { return wants_gradients_; }
   /// Fails the migration under way, if there is one, for what the program did at a step.
   void fail(const Error& why);
 
@@ -57,7 +57,7 @@ class SourceRole final : private SourceProgram {
   std::uint64_t step() override { return context_.gate.step(); }
   double median_step_ms() override { return context_.gate.median_step_ms(); }
   void throttle(double share) override { context_.gate.throttle(share); }
-  std::optional<std::string> cannot_rehearse() override { return context_.line.not_rehearsed(); }
+  std::optional<std::string> cannot_rehearse() override { return context_.agent.not_rehearsed(); }
   std::vector<std::string> differing_values(std::span<const std::byte> here,
                                             std::span<const std::byte> there) override {
     return Tracker::differing_values(here, there);
@@ -79,8 +79,8 @@ class SourceRole final : private SourceProgram {
   /// Notes what this boundary is for; none: no migration wants anything of it.
   [[nodiscard]] std::optional<Boundary> reach_boundary();
   /// What the engine may send; none: nothing yet. Throws what makes an end of the migration.
-  [[nodiscard]] std::optional<StateView> look_at_state(const Boundary& boundary);
-  [[nodiscard]] std::optional<StateView> look_at_arenas(const Boundary& boundary);
+  [[nodiscard]] std::optional<StateView> view_of_state(const Boundary& boundary);
+  [[nodiscard]] std::optional<StateView> view_of_arenas(const Boundary& boundary);
   /// The state as the engine reads it; `before`, while updates are logged, as it read it last.
   [[nodiscard]] StateView view(const StateView* before);
   void end_logged_step(const Boundary& boundary, const Fence& fence);
@@ -98,7 +98,7 @@ class SourceRole final : private SourceProgram {
   void rehearse(const std::string& migration);
 
   RoleContext& context_;
-  std::atomic<bool> looks_at_gradients_{false};
+  std::atomic<bool> wants_gradients_{false};
   bool captured_ = false;  // since the last boundary; training thread only
   // Training thread only, the log that hears of gradients:
   std::weak_ptr<UpdateLog> given_early_;

@@ -14,11 +14,11 @@ constexpr int kBeforeTheStart = 2;
 
 }  // namespace
 
-std::optional<StateView> SourceRole::look_at_state(const Boundary& boundary) {
+std::optional<StateView> SourceRole::view_of_state(const Boundary& boundary) {
   context_.tracker().passing(boundary.number == kBeforeTheStart);
   if (boundary.asked) {
     if (boundary.number < kBeforeTheStart) return std::nullopt;
-    if (const auto obstacle = context_.line.obstacle(Arrival::standby)) {
+    if (const auto obstacle = context_.agent.obstacle(Arrival::standby)) {
       throw Error(*obstacle);
     }
   }
@@ -67,7 +67,7 @@ void SourceRole::end_giving_early() {
   if (!gives_early_) return;
   {
     const MutexLock lock(context_.mutex);
-    if (log_ && !log_->closed()) return;
+    if (log_ && !log_->is_closed()) return;
   }
   gives_early_ = false;
   given_early_.reset();
@@ -85,7 +85,7 @@ void SourceRole::before_step(const void* optimizer) {
   std::shared_ptr<StateWindow> window;
   {
     const MutexLock lock(context_.mutex);
-    if (log_ && log_->closed()) {
+    if (log_ && log_->is_closed()) {
       log_.reset();  // and its hearing of gradients with it
       window_.reset();
       if (is_held(context_.side().state())) context_.gate.park();

@@ -22,8 +22,8 @@ void StandbyRole::on_parked() {
     options = target_options(welcome_);
   }
   const auto id = options.migration;
-  TargetCallbacks events;
-  events.verified = [this, id](const VerifiedState& state) {
+  TargetCallbacks callbacks;
+  callbacks.verified = [this, id](const VerifiedState& state) {
     const MutexLock inner(context_.mutex);
     if (context_.verified(TrainerEvent::state_verified, id, state.root) != TrainerAction::report) {
       return;
@@ -31,14 +31,14 @@ void StandbyRole::on_parked() {
     verified_ = state;
     context_.send(channel::Verified{id, state.step, state.root, {}});
   };
-  events.failed = [this, id](const Error& error) { context_.fail(id, error); };
+  callbacks.failed = [this, id](const Error& error) { context_.fail(id, error); };
   try {
     auto held = context_.tracker().state_view();
     const auto host = options.listen_host;
     options.devices = std::move(held.devices);
     const MutexLock lock(context_.mutex);
     engine_ = std::make_unique<Target>(std::move(options), static_cast<TargetProgram&>(*this),
-                                       std::move(events));
+                                       std::move(callbacks));
     context_.send(channel::Parked{host, engine_->port(), held.layout.total_bytes()});
   } catch (...) {
     context_.fail(id, error_of(std::current_exception()));

@@ -27,7 +27,7 @@ void TrainerRole::enter_standby(const channel::Welcome& welcome) {
   standby_.enter(welcome);
 }
 
-void TrainerRole::tell_lateness() {
+void TrainerRole::report_lateness() {
   if (const auto news = context_.lateness.news()) context_.send(*news);
 }
 
@@ -40,19 +40,19 @@ void TrainerRole::describe(channel::Hello& hello) {
   hello.frozen = is_held(side.state()) && context_.gate.is_parked();
 }
 
-TrainerRole::Asked TrainerRole::apply(const channel::Message& message) {
+TrainerRole::RoleWork TrainerRole::apply(const channel::Message& message) {
   const MutexLock lock(context_.mutex);
   source_.assert_held();
   standby_.assert_held();
-  Asked asked;
-  asked.migration = context_.side().migration();
-  asked.action = context_.on(message);
-  switch (asked.action) {
-    case TrainerAction::look: source_.prepare(std::get<channel::BeginSync>(message)); break;
+  RoleWork work;
+  work.migration = context_.side().migration();
+  work.action = context_.on(message);
+  switch (work.action) {
+    case TrainerAction::watch: source_.prepare(std::get<channel::BeginSync>(message)); break;
     case TrainerAction::park: source_.park(); break;
-    case TrainerAction::end_migration: asked.source = source_.take_all(); break;
-    case TrainerAction::depart: asked.source = source_.take_engine(); break;
-    case TrainerAction::take_grant: asked.target = standby_.take_engine(); break;
+    case TrainerAction::end_migration: work.source = source_.take_all(); break;
+    case TrainerAction::depart: work.source = source_.take_engine(); break;
+    case TrainerAction::take_grant: work.target = standby_.take_engine(); break;
     // What the others ask for needs no lock: handle() does it.
     case TrainerAction::none:
     case TrainerAction::unpark:
@@ -60,14 +60,14 @@ TrainerRole::Asked TrainerRole::apply(const channel::Message& message) {
     case TrainerAction::answer:
     case TrainerAction::report:
     case TrainerAction::refuse:
-    case TrainerAction::lose:
+    case TrainerAction::mark_lost:
     case TrainerAction::retire:
     case TrainerAction::recall:
     case TrainerAction::arrive:
     case TrainerAction::run_first_step:
     case TrainerAction::stop_watching: break;
   }
-  return asked;
+  return work;
 }
 
 void TrainerRole::handle(const channel::Message& message) {
@@ -75,45 +75,45 @@ void TrainerRole::handle(const channel::Message& message) {
     if (const auto last = context_.lateness.begin(time->migration)) context_.send(*last);
     return;
   }
-  auto asked = apply(message);
+  auto work = apply(message);
   if (const auto* release = std::get_if<channel::Release>(&message)) {
     context_.lateness.end_migration(release->migration);
   }
-  switch (asked.action) {
+  switch (work.action) {
     case TrainerAction::end_migration:
-      source_.end_migration(std::move(asked.source), asked.migration);
+      source_.end_migration(std::move(work.source), work.migration);
       break;
     case TrainerAction::answer:
       context_.send(channel::Released{std::get<channel::Release>(message).migration});
       break;
-    case TrainerAction::refuse: refuse(message, asked.migration); break;
-    case TrainerAction::lose:
-      departed_.lose(Error(Code::source_lost, "the job's memory was not taken back")
-                         .within("take the job's memory back"));
+    case TrainerAction::refuse: refuse(message, work.migration); break;
+    case TrainerAction::mark_lost:
+      departed_.mark_lost(Error(Code::source_lost, "the job's memory was not taken back")
+                              .within("take the job's memory back"));
       break;
     case TrainerAction::retire:
       context_.lateness.drop();
       context_.gate.retire();
       break;
     case TrainerAction::depart:
-      source_.end(std::move(asked.source));
+      source_.end(std::move(work.source));
       departed_.depart(std::get<channel::Depart>(message));
       break;
     case TrainerAction::recall:
-      if (departed_.recall()) source_.end_migration(nullptr, asked.migration);
+      if (departed_.recall()) source_.end_migration(nullptr, work.migration);
       break;
     case TrainerAction::arrive:
       if (const auto state = departed_.arrive(std::get<channel::Arrived>(message))) hold(*state);
       break;
     case TrainerAction::take_grant:
-      standby_.take_grant(std::move(asked.target), std::get<channel::Grant>(message));
+      standby_.take_grant(std::move(work.target), std::get<channel::Grant>(message));
       break;
     case TrainerAction::stop_watching:
       context_.gate.watch(false);
       context_.gate.release();
       break;
     case TrainerAction::none:
-    case TrainerAction::look:
+    case TrainerAction::watch:
     case TrainerAction::park:    // done by apply()
     case TrainerAction::unpark:  // and four that no agent's word asks for
     case TrainerAction::step_once:

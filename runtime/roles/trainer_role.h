@@ -22,8 +22,8 @@ namespace cardswap {
 class TrainerRole {
  public:
   TrainerRole(StepGate& gate, Tracker& tracker, ArenaRelocator& relocator,
-              RoleContext::AgentPort line)
-      : context_(gate, tracker, relocator, std::move(line)) {}
+              RoleContext::AgentPort agent)
+      : context_(gate, tracker, relocator, std::move(agent)) {}
   ~TrainerRole();
   TrainerRole(const TrainerRole&) = delete;
   TrainerRole& operator=(const TrainerRole&) = delete;
@@ -34,7 +34,7 @@ class TrainerRole {
   /// Sends again what an agent that was away may have missed; called now and then.
   void resend_pending() { standby_.resend_pending(); }
   /// How late the job's steps are, where that is of interest and has changed.
-  void tell_lateness();
+  void report_lateness();
   /// What a Hello says of the migration under way.
   void describe(channel::Hello& hello);
 
@@ -44,7 +44,7 @@ class TrainerRole {
   /// The migration under way cannot go on, for what the program did at a step; none: nothing.
   void fail(const Error& why) { source_.fail(why); }
   /// Whether it is of interest which gradients a step uses.
-  [[nodiscard]] bool looks_at_gradients() const { return source_.looks_at_gradients(); }
+  [[nodiscard]] bool wants_gradients() const { return source_.wants_gradients(); }
   void on_boundary();
   void on_parked();
   void on_resume() { standby_.on_resume(); }
@@ -61,14 +61,14 @@ class TrainerRole {
 
  private:
   /// What a word asks for, and what has to end for it.
-  struct Asked {
+  struct RoleWork {
     TrainerAction action = TrainerAction::none;
     std::string migration;  ///< in which it was said
     std::unique_ptr<Source> source;
     std::unique_ptr<Target> target;
   };
   /// Tells a word to the side, and each role what it is to know at the same moment.
-  Asked apply(const channel::Message& message);
+  RoleWork apply(const channel::Message& message);
   void hold(const VerifiedState& state);
   void refuse(const channel::Message& message, const std::string& migration) const;
 

@@ -79,7 +79,7 @@ inline constexpr std::size_t kAgentEvents = static_cast<std::size_t>(TrainerEven
 /// What a trainer does about it.
 enum class TrainerAction : std::uint8_t {
   none,
-  look,            ///< at boundaries, from the next one on
+  watch,           ///< at boundaries, from the next one on
   park,            ///< at the next boundary
   unpark,          ///< from the boundary at which it stands
   step_once,       ///< from that one to the next
@@ -87,7 +87,7 @@ enum class TrainerAction : std::uint8_t {
   answer,          ///< Released, and nothing else is done
   report,          ///< to the agent, what the word says
   refuse,          ///< Failed, with what is wrong with the word
-  lose,            ///< Failed{lost}
+  mark_lost,       ///< Failed{lost}
   retire,          ///< the loop ends
   depart,          ///< ends in memory_given, memory_kept or memory_lost
   recall,          ///< ends in memory_recalled, or stays as it is

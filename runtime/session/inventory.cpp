@@ -77,7 +77,7 @@ std::vector<channel::Obstacle> Inventory::obstacles(std::uint64_t step) {
                      false});
   }
   describe_stepped(step);
-  look_at_stepped(found);
+  inspect_stepped(found);
   bool grows = false;
   for (const auto& entry : entries) {
     std::vector<TrackedObstacle> of_it;
@@ -93,7 +93,7 @@ std::vector<channel::Obstacle> Inventory::obstacles(std::uint64_t step) {
                        std::move(hint), false});
     }
   }
-  look_at_values(found);
+  inspect_values(found);
   try {
     (void)tracker_.state_view();
   } catch (...) {
@@ -108,7 +108,7 @@ std::vector<channel::Obstacle> Inventory::obstacles(std::uint64_t step) {
   return found;
 }
 
-void Inventory::look_at_stepped(std::vector<channel::Obstacle>& found) {
+void Inventory::inspect_stepped(std::vector<channel::Obstacle>& found) {
   for (const auto& stepped : stepped_) {
     for (auto& obstacle : obstacles_of(stepped)) found.push_back(std::move(obstacle));
   }
@@ -154,7 +154,7 @@ std::vector<channel::Obstacle> Inventory::obstacles_of(const Stepped& stepped) c
   return found;
 }
 
-void Inventory::look_at_values(std::vector<channel::Obstacle>& found) {
+void Inventory::inspect_values(std::vector<channel::Obstacle>& found) {
   std::size_t sum = 0;
   for (const auto& entry : tracker_.entries()) {
     std::vector<std::byte> once;

@@ -47,8 +47,8 @@ class Inventory {
     bool changed = false;
   };
   void describe_stepped(std::uint64_t step);
-  void look_at_values(std::vector<channel::Obstacle>& found);
-  void look_at_stepped(std::vector<channel::Obstacle>& found);
+  void inspect_values(std::vector<channel::Obstacle>& found);
+  void inspect_stepped(std::vector<channel::Obstacle>& found);
   [[nodiscard]] channel::StateItem item_of(const Tracker::Entry& entry,
                                            const std::vector<const void*>& replayed);
   [[nodiscard]] std::vector<const void*> replayed() const;

@@ -18,7 +18,7 @@
 #include "runtime/framework.h"
 #include "runtime/roles/trainer_role.h"
 #include "runtime/session/inventory.h"
-#include "runtime/session/not_the_job.h"
+#include "runtime/session/one_session.h"
 #include "runtime/session/plain_states.h"
 #include "runtime/step_gate.h"
 #include "runtime/step_hook.h"
@@ -113,7 +113,7 @@ class Session::Impl {
   void track(std::string_view name, std::unique_ptr<TrackedState> state, const void* thing,
              std::string type) {
     tracker_.add(name, std::move(state), thing, std::move(type));
-    if (channel_ && gate_.step() != 0) look();  // late: its agent is to know
+    if (channel_ && gate_.step() != 0) request_inventory();  // late: its agent is to know
   }
 
   void do_not_rehearse(std::string_view why) {
@@ -134,8 +134,8 @@ class Session::Impl {
   }
 
   void note_step(const void* optimizer, Describe describe) {
-    if (inventory_.note(optimizer, describe, gate_.step() + 1)) look();
-    if (!trainer_role_.looks_at_gradients()) return;
+    if (inventory_.note(optimizer, describe, gate_.step() + 1)) request_inventory();
+    if (!trainer_role_.wants_gradients()) return;
     try {
       std::vector<const void*> tensors;
       for (const auto& parameter : describe(optimizer).parameters)
@@ -148,7 +148,7 @@ class Session::Impl {
   }
 
   channel::Hello hello() {
-    tell_tracked_ = true;  // an agent that was away may not have it
+    report_tracked_ = true;  // an agent that was away may not have it
     channel::Hello hello;
     hello.job = job_;
     hello.token = token_;
@@ -183,19 +183,19 @@ class Session::Impl {
   }
 
   /// At the next boundary, what is tracked is looked at anew.
-  void look() {
-    look_due_ = true;
+  void request_inventory() {
+    inventory_due_ = true;
     gate_.watch_once();
   }
 
   void on_boundary() {
-    if (std::exchange(look_due_, false)) announce();
+    if (std::exchange(inventory_due_, false)) announce();
     std::vector<std::uint64_t> wanted;
     {
       const MutexLock lock(mutex_);
       wanted.swap(lists_wanted_);
     }
-    for (const auto request : wanted) tell_state(request);
+    for (const auto request : wanted) report_state(request);
     trainer_role_.on_boundary();
   }
 
@@ -250,7 +250,7 @@ class Session::Impl {
   }
 
   /// One list is far from filling the channel's queue, which would end the connection.
-  void tell_state(std::uint64_t request) {
+  void report_state(std::uint64_t request) {
     auto in_the_way = inventory_.obstacles(gate_.step());
     const auto items = inventory_.list(in_the_way);
     const auto pages = std::clamp<std::size_t>(
@@ -281,8 +281,8 @@ class Session::Impl {
     if (trainer_role_.is_departed()) return;
     const auto step = gate_.step();
     trainer_role_.resend_pending();
-    trainer_role_.tell_lateness();
-    if (std::exchange(tell_tracked_, false)) {
+    trainer_role_.report_lateness();
+    if (std::exchange(report_tracked_, false)) {
       const MutexLock lock(mutex_);
       if (tracked_) channel_->send(*tracked_);
     }
@@ -298,8 +298,8 @@ class Session::Impl {
   channel::Role role_ = channel::Role::primary;
   static constexpr std::size_t kListsMax = 16;
   static constexpr std::size_t kListBytesMax = 1U << 20;  // of its texts; the channel's queue has 4
-  bool look_due_ = true;                                  // training thread
-  bool tell_tracked_ = false;  // the channel's thread, after the first Hello
+  bool inventory_due_ = true;                             // training thread
+  bool report_tracked_ = false;  // the channel's thread, after the first Hello
   Mutex mutex_;
   std::vector<std::uint64_t> lists_wanted_ CARDSWAP_GUARDED_BY(mutex_);
   /// As it was said last.

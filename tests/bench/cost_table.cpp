@@ -45,7 +45,7 @@ CostTable::CostTable(std::filesystem::path file) {
         continue;
       }
       CostRow row;
-      take_fields(parsed.get_object(), row);
+      read_fields(parsed.get_object(), row);
       rows_[key_of(row)] = row;
     }
   }

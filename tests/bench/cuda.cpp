@@ -232,7 +232,7 @@ double fetch_rate(Bench& bench, std::span<const Payload> payloads, FetchOptions 
   for (std::size_t begun = 0; begun < payloads.size();) {
     const auto fetched = staging->fetch(payloads.subspan(begun), {}, options);
     for (const auto& piece : fetched) {
-      while (!staging->ready(piece)) {
+      while (!staging->is_ready(piece)) {
       }
       bytes += piece.bytes.size();
     }
@@ -267,7 +267,7 @@ void measure_packing(Bench& bench) {
       events[i]->record(bench.stream.get());
     }
     for (const auto& event : events) {
-      while (!event->passed()) {
+      while (!event->has_passed()) {
       }
     }
     return static_cast<double>(small.size() * kSmall) / seconds_since(start);

@@ -93,14 +93,14 @@ TEST(Cordons, KeepTheTimeOfTheFirstUntilTheReasonChanges) {
   Cordons cordons(journal);
   cordons.set({"", "fans", "ann@a", 1000});
   cordons.set({"", "fans", "bob@b", 2000});
-  EXPECT_EQ(cordons.of("cpu:0")->at_ms, 1000);
+  EXPECT_EQ(cordons.find("cpu:0")->at_ms, 1000);
   cordons.set({"", "disk", "bob@b", 3000});
-  EXPECT_EQ(cordons.of("cpu:0")->by, "bob@b");
-  EXPECT_EQ(to_string(*cordons.of("cpu:0"), "b"), "b is cordoned (disk)");
-  EXPECT_EQ(Cordons(journal).of("cpu:0")->at_ms, 3000);
+  EXPECT_EQ(cordons.find("cpu:0")->by, "bob@b");
+  EXPECT_EQ(to_string(*cordons.find("cpu:0"), "b"), "b is cordoned (disk)");
+  EXPECT_EQ(Cordons(journal).find("cpu:0")->at_ms, 3000);
   EXPECT_TRUE(cordons.lift(""));
   EXPECT_FALSE(cordons.lift(""));
-  EXPECT_FALSE(Cordons(journal).of("cpu:0"));
+  EXPECT_FALSE(Cordons(journal).find("cpu:0"));
 }
 
 TEST(Cordons, LoseOfADamagedRecordThatRecordAlone) {
@@ -109,8 +109,8 @@ TEST(Cordons, LoseOfADamagedRecordThatRecordAlone) {
   journal.put(Journal::Kind::cordon, "cpu:0", {{"device", "cpu:0"}, {"at_ms", 1e300}});
   journal.put(Journal::Kind::cordon, "cpu:1", {{"device", "cpu:1"}, {"reason", "fans"}});
   const Cordons cordons(journal);
-  EXPECT_FALSE(cordons.of("cpu:0"));
-  EXPECT_TRUE(cordons.of("cpu:1"));
+  EXPECT_FALSE(cordons.find("cpu:0"));
+  EXPECT_TRUE(cordons.find("cpu:1"));
   EXPECT_EQ(journal.damaged_records(), 1U);
 }
 
@@ -137,7 +137,7 @@ INSERT INTO records VALUES ('job', 'a', '{"name": "second"}');""")
     const auto jobs = journal.all(Journal::Kind::job);
     ASSERT_EQ(jobs.size(), 2U);
     EXPECT_EQ(text(jobs[0], "name"), "first");
-    EXPECT_TRUE(Cordons(journal).of("cpu:0"));
+    EXPECT_TRUE(Cordons(journal).find("cpu:0"));
   }
 }
 

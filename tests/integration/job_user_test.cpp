@@ -10,7 +10,7 @@
 #include <boost/json.hpp>
 
 #include "agent/jobs/user_policy.h"
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 #include "migrator/base/error.h"
 #include "tests/support/hosts.h"
 #include "tests/support/needs.h"

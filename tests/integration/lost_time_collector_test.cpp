@@ -81,7 +81,7 @@ class LostTimeCollectorTest : public ::testing::Test, private RunningMigration {
 
 TEST_F(LostTimeCollectorTest, KeepsItsOwnPaceWithATargetThatAnswersAtOnceAndNeverEnds) {
   tells("[1.0]", false);
-  tasks_.spawn("hear", collector_->hear_first_steps());
+  tasks_.spawn("hear", collector_->collect_first_steps());
   run_for(2s);
   EXPECT_GE(peer_.exchanges(), 2U);
   EXPECT_LE(peer_.exchanges(), 30U) << "it sets the pace of this agent's questions";

@@ -81,7 +81,7 @@ class ReservationHost {
   /// The sources of all have been silent for long.
   void run_for(std::chrono::milliseconds time) {
     for (const auto& r : reservations_.all()) {
-      reservations_.at(r.migration).heard_at =
+      reservations_.at(r.migration).last_contact_at =
           std::chrono::steady_clock::now() - std::chrono::hours(1);
     }
     context_.restart();

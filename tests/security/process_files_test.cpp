@@ -40,7 +40,7 @@ class FilesOfAProcess : public ::testing::Test {
   }
   FileHere found(const LocalUser& user, const std::string& name, NeededFile::Use use) {
     const NeededFile file{(dir_.path() / name).string(), use, 16, {}};
-    return static_cast<FileHere>(user.does([&] { return static_cast<int>(look_at(file)); }));
+    return static_cast<FileHere>(user.does([&] { return static_cast<int>(inspect_file(file)); }));
   }
   TempDir dir_;
 };

@@ -64,23 +64,23 @@ std::string trial_failure(std::string_view printed) {
 
 ListenAddress data_address(const std::string& configured, const std::string& came_to,
                            const std::string& host_name) {
-  ListenAddress place{canonical_host(configured), {}};
-  if (is_wildcard(place.host)) place.host = came_to.empty() ? "127.0.0.1" : came_to;
-  if (is_link_local(place.host)) {
-    place.problem = fmt::format(
+  ListenAddress address{canonical_host(configured), {}};
+  if (is_wildcard(address.host)) address.host = came_to.empty() ? "127.0.0.1" : came_to;
+  if (is_link_local(address.host)) {
+    address.problem = fmt::format(
         "{} would take the data at {}, a link-local address, and UCX connects to none "
         "({})",
-        host_name, place.host, kOtherHost);
+        host_name, address.host, kOtherHost);
   }
-  return place;
+  return address;
 }
 
-std::string callback_address(const std::string& told, const std::string& came_from) {
-  const auto address = address_from(told);
-  if (!address || came_from.empty()) return told;
+std::string callback_address(const std::string& announced, const std::string& came_from) {
+  const auto address = address_from(announced);
+  if (!address || came_from.empty()) return announced;
   const bool means_nothing =
       is_wildcard(address->host) || (is_loopback(address->host) && !is_loopback(came_from));
-  return means_nothing ? Address{came_from, address->port}.text() : told;
+  return means_nothing ? Address{came_from, address->port}.text() : announced;
 }
 
 std::vector<std::string> own_addresses() {
@@ -108,9 +108,9 @@ bool is_own_network(std::uint64_t network) {
   return network != 0 && ::stat("/proc/self/ns/net", &about) == 0 && about.st_ino == network;
 }
 
-std::string data_peers(const std::vector<std::string>& told, const std::string& seen,
+std::string data_peers(const std::vector<std::string>& announced, const std::string& seen,
                        const std::vector<std::string>& own) {
-  if (told.empty() || told.size() > kAddressesMax) return {};
+  if (announced.empty() || announced.size() > kAddressesMax) return {};
   std::set<std::string> all;
   const auto add = [&](const std::string& address) {
     std::array<std::byte, sizeof(in6_addr)> bytes{};
@@ -119,7 +119,7 @@ std::string data_peers(const std::vector<std::string>& told, const std::string& 
                        ::inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
     if (known) all.insert(host);
   };
-  for (const auto& address : told) {
+  for (const auto& address : announced) {
     if (!is_loopback(address)) add(address);
   }
   add(seen);
@@ -133,25 +133,25 @@ std::string data_peers(const std::vector<std::string>& told, const std::string& 
 }
 
 asio::awaitable<ListenAddress> DataPlane::address_for(std::string came_to) {
-  auto place = data_address(config_.data_host, came_to, config_.host_name);
-  const bool v6 = place.host.find(':') != std::string::npos;
-  if (!v6 || !place.problem.empty()) co_return place;
-  if (!tried_.contains(place.host)) {
-    auto failed = co_await try_address(place.host, config_.transports, config_.data_dir);
+  auto address = data_address(config_.data_host, came_to, config_.host_name);
+  const bool v6 = address.host.find(':') != std::string::npos;
+  if (!v6 || !address.problem.empty()) co_return address;
+  if (!tried_.contains(address.host)) {
+    auto failed = co_await try_address(address.host, config_.transports, config_.data_dir);
     if (tried_.size() >= kTriedMax) tried_.clear();
-    tried_[place.host] = std::move(failed);
+    tried_[address.host] = std::move(failed);
   }
-  if (const auto& failed = tried_[place.host]; !failed.empty()) {
-    place.problem = fmt::format("{} takes no data at {}: {} ({})", config_.host_name, place.host,
-                                failed, kOtherHost);
+  if (const auto& failed = tried_[address.host]; !failed.empty()) {
+    address.problem = fmt::format("{} takes no data at {}: {} ({})", config_.host_name,
+                                  address.host, failed, kOtherHost);
   }
-  co_return place;
+  co_return address;
 }
 
-asio::awaitable<void> DataPlane::look() {
+asio::awaitable<void> DataPlane::probe() {
   if (is_wildcard(config_.data_host)) co_return;  // each address when it is called
-  const auto place = co_await address_for({});
-  warning_ = place.problem;
+  const auto address = co_await address_for({});
+  warning_ = address.problem;
   if (!warning_.empty()) spdlog::warn("no job can come here: {}", warning_);
 }
 

@@ -24,7 +24,8 @@ struct ListenAddress {
 /// The address at which the source's agent is called back: `told`, unless that means nothing to
 /// another host (a wildcard, or a loopback address told from afar); then the one that its call came
 /// from.
-[[nodiscard]] std::string callback_address(const std::string& told, const std::string& came_from);
+[[nodiscard]] std::string callback_address(const std::string& announced,
+                                           const std::string& came_from);
 
 /// All addresses of this host's interfaces but loopback's, numeric, without zones; none where they
 /// are too many to be told.
@@ -35,8 +36,8 @@ struct ListenAddress {
 /// The addresses from which the other side's data may come, a blank between: `told` are its host's
 /// addresses, `seen` is one that it was met at. Nothing, which is anywhere, where nothing was told.
 /// Pure.
-[[nodiscard]] std::string data_peers(const std::vector<std::string>& told, const std::string& seen,
-                                     const std::vector<std::string>& own);
+[[nodiscard]] std::string data_peers(const std::vector<std::string>& announced,
+                                     const std::string& seen, const std::vector<std::string>& own);
 
 /// Knows on which addresses of this host jobs' data links work. IPv4 always does; over IPv6 it
 /// depends on the UCX of this host, so a child process tries, once an address. One thread.
@@ -47,7 +48,7 @@ class DataPlane {
   /// The place for a call that came to `came_to`; takes some 100 ms the first time.
   boost::asio::awaitable<ListenAddress> address_for(std::string came_to);
   /// Tries, at the agent's start, whether the configured address will do; in the log too.
-  boost::asio::awaitable<void> look();
+  boost::asio::awaitable<void> probe();
   /// What look() found wrong; empty: nothing.
   [[nodiscard]] const std::string& warning() const { return warning_; }
 

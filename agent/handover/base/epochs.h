@@ -18,9 +18,9 @@ enum class Attach : std::uint8_t {
 /// its runtime's: 0 before any grant, and below `own` for one that was taken back, which is not
 /// told its new epoch. `known` is the highest of the job here. `decided`: a migration of this very
 /// process has granted its job away.
-constexpr Attach attach(Epoch own, Epoch told, Epoch known, bool decided) {
+constexpr Attach attach(Epoch own, Epoch reported, Epoch known, bool decided) {
   if (decided) return Attach::waits;
-  return own < known || told > own ? Attach::refused : Attach::granted;
+  return own < known || reported > own ? Attach::refused : Attach::granted;
 }
 /// Whether a place must not be given: a higher epoch, or the same one elsewhere, was granted.
 constexpr bool is_old(Epoch asked, Epoch known) { return known != 0 && asked <= known; }

@@ -48,33 +48,34 @@ std::string why_unknown(const LostTime& lost) {
 
 }  // namespace
 
-bool LostTime::merge(const channel::LateSteps& word) {
+bool LostTime::merge(const channel::LateSteps& report) {
   if (over) return false;  // it is on record: a program may say as much as it likes
-  if (has_report && lateness == word.lateness && open_ms == word.open_ms && after == word.after &&
-      over == word.over) {
+  if (has_report && lateness == report.lateness && open_ms == report.open_ms &&
+      after == report.after && over == report.over) {
     return false;
   }
   has_report = true;
-  lateness = word.lateness;
-  open_ms = word.open_ms;
-  after = std::min(word.after, kStepsAfter);
-  if (word.open_ms <= 0) {  // it steps here: if it did at the target, it was taken back
+  lateness = report.lateness;
+  open_ms = report.open_ms;
+  after = std::min(report.after, kStepsAfter);
+  if (report.open_ms <= 0) {  // it steps here: if it did at the target, it was taken back
     crossed = false;
     first_steps.clear();
   }
-  if (word.over) {
+  if (report.over) {
     end(after < kStepsAfter ? fewer_steps(after) : "");
   }
   return true;
 }
 
-bool LostTime::merge(const FirstStepsReport& word) {
-  if (over || !word.began || (crossed && first_steps.size() == word.took_ms.size() && !word.over)) {
+bool LostTime::merge(const FirstStepsReport& report) {
+  if (over || !report.began ||
+      (crossed && first_steps.size() == report.took_ms.size() && !report.over)) {
     return false;
   }
   crossed = true;
-  first_steps = word.took_ms;
-  if (word.over) {
+  first_steps = report.took_ms;
+  if (report.over) {
     end(first_steps.size() < kStepsAfter ? fewer_steps(first_steps.size()) : "");
   }
   return true;
@@ -85,7 +86,7 @@ void LostTime::end(std::string why) {
   note = std::move(why);
 }
 
-std::optional<LostTimeSummary> figures_of(const LostTime& lost, double downtime_ms) {
+std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_ms) {
   const auto& pace = lost.lateness.pace();
   if (!lost.has_report || !pace.is_known()) return std::nullopt;
   auto all = lost.lateness;
@@ -93,24 +94,24 @@ std::optional<LostTimeSummary> figures_of(const LostTime& lost, double downtime_
     all.add_stand(lost.open_ms + downtime_ms);
     for (const auto took_ms : lost.first_steps) all.add(took_ms);
   }
-  LostTimeSummary figures;
-  figures.stall_ms = bounded(all.stall_ms());
-  figures.lost_ms = bounded(all.lost_ms());
-  figures.step_ms = bounded(pace.step_ms);
-  figures.spread_ms = bounded(pace.spread_ms);
-  figures.steps_after =
+  LostTimeSummary summary;
+  summary.stall_ms = bounded(all.stall_ms());
+  summary.lost_ms = bounded(all.lost_ms());
+  summary.step_ms = bounded(pace.step_ms);
+  summary.spread_ms = bounded(pace.spread_ms);
+  summary.steps_after =
       lost.crossed ? static_cast<std::uint32_t>(lost.first_steps.size()) : lost.after;
-  return figures;
+  return summary;
 }
 
 void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
-  const auto figures = figures_of(lost, downtime_ms);
+  const auto summary = summary_of(lost, downtime_ms);
   const auto known = [&](double LostTimeSummary::*ms) {
-    return figures ? json::value((*figures).*ms) : json::value(nullptr);
+    return summary ? json::value((*summary).*ms) : json::value(nullptr);
   };
   const auto in_steps = [&](double LostTimeSummary::*ms) {
-    const bool is = figures && figures->step_ms >= kStepMsMin;
-    return is ? json::value((*figures).*ms / figures->step_ms) : json::value(nullptr);
+    const bool is = summary && summary->step_ms >= kStepMsMin;
+    return is ? json::value((*summary).*ms / summary->step_ms) : json::value(nullptr);
   };
   to["stall_ms"] = known(&LostTimeSummary::stall_ms);
   to["lost_ms"] = known(&LostTimeSummary::lost_ms);
@@ -118,9 +119,9 @@ void put_lost(json::object& to, const LostTime& lost, double downtime_ms) {
   to["lost_steps"] = in_steps(&LostTimeSummary::lost_ms);
   to["step_ms"] = known(&LostTimeSummary::step_ms);
   to["step_spread_ms"] = known(&LostTimeSummary::spread_ms);
-  to["steps_after"] = figures ? json::value(figures->steps_after) : json::value(nullptr);
-  to["lost_is_final"] = lost.over || (lost.has_report && !figures);
-  to["lost_note"] = text_or_null(figures ? lost.note : why_unknown(lost));
+  to["steps_after"] = summary ? json::value(summary->steps_after) : json::value(nullptr);
+  to["lost_is_final"] = lost.over || (lost.has_report && !summary);
+  to["lost_note"] = text_or_null(summary ? lost.note : why_unknown(lost));
 }
 
 json::object journal_record(const LostTime& lost) {
@@ -139,7 +140,7 @@ LostTime lost_time_from_journal(const json::object& record) {
   LostTime lost;
   JsonIn in(record);
   journal_fields(in, lost);
-  take_fields(object_at(record, "lateness"), lost.lateness);
+  read_fields(object_at(record, "lateness"), lost.lateness);
   for (const auto& took_ms : array_at(record, "first_steps")) {
     if (took_ms.is_number() && lost.first_steps.size() < kStepsAfter) {
       lost.first_steps.push_back(took_ms.to_number<double>());

@@ -33,9 +33,9 @@ struct LostTime {
   std::string note;                 ///< why less is known than should be
 
   /// Takes the source's runtime's word. False: nothing new.
-  bool merge(const channel::LateSteps& word);
+  bool merge(const channel::LateSteps& report);
   /// Takes the target's agent's word. False: nothing new.
-  bool merge(const FirstStepsReport& word);
+  bool merge(const FirstStepsReport& report);
   /// Ends the hearing, because of `why`; empty: all was heard.
   void end(std::string why);
 };
@@ -50,7 +50,7 @@ struct LostTimeSummary {
 };
 /// The figures; nothing where nothing was told, or the pace before is not known. `downtime_ms`:
 /// from the end of the source's last step to the beginning of the target's first.
-[[nodiscard]] std::optional<LostTimeSummary> figures_of(const LostTime& lost, double downtime_ms);
+[[nodiscard]] std::optional<LostTimeSummary> summary_of(const LostTime& lost, double downtime_ms);
 
 /// Puts the figures under the names of the API: null where they are not known, and why.
 void put_lost(boost::json::object& to, const LostTime& lost, double downtime_ms);

@@ -99,7 +99,7 @@ class Reader {
     if (!is_there(key)) return std::nullopt;
     const auto& value = required(key);
     if (!value.is_object()) wrong(key, value, "an error");
-    return told_by(agent_, http::error_from_json(value));
+    return reported_by(agent_, http::error_from_json(value));
   }
 
   [[nodiscard]] bool is_there(std::string_view key) const {
@@ -159,12 +159,12 @@ handover::Content content_at(const Reader& reader, const std::string& root, std:
 /// Absent where the agent is of a release that does not tell.
 FirstStepsReport first_steps_from(const Reader& reader, handover::TargetState state) {
   using handover::TargetState;
-  FirstStepsReport told;
-  told.known = reader.is_there("first_steps");
-  told.began = state == TargetState::resumed || state == TargetState::completed;
-  told.took_ms = reader.times_or_none("first_steps", kStepsAfter);
-  told.over = reader.flag_or_none("first_steps_over");
-  return told;
+  FirstStepsReport report;
+  report.known = reader.is_there("first_steps");
+  report.began = state == TargetState::resumed || state == TargetState::completed;
+  report.took_ms = reader.times_or_none("first_steps", kStepsAfter);
+  report.over = reader.flag_or_none("first_steps_over");
+  return report;
 }
 
 }  // namespace
@@ -265,7 +265,7 @@ handover::Message decision_from(const std::string& agent, handover::Epoch epoch,
   return message;
 }
 
-Error told_by(const std::string& agent, const Error& error) {
+Error reported_by(const std::string& agent, const Error& error) {
   const bool ours = error.code() == Code::cancelled || error.code() == Code::in_doubt;
   if (!ours && !error.failure().empty()) return error;
   return {ours ? Code::target_lost : error.code(),

@@ -64,7 +64,7 @@ struct TargetStatus {
 
 /// An error that another agent told, as an error here: that it was cancelled or is in doubt is not
 /// for another agent to say of our migration, and it has a text.
-[[nodiscard]] Error told_by(const std::string& agent, const Error& error);
+[[nodiscard]] Error reported_by(const std::string& agent, const Error& error);
 
 /// The content that a digest and a step make; nothing where there is no digest yet. Throws
 /// Error{bad_request}.

@@ -142,7 +142,7 @@ constexpr bool needs_disk(const TargetRule& rule) {
          rule.to == TargetState::superseded;
 }
 
-consteval bool is_granted_once_and_by_a_fitting_word(std::span<const TargetRule> rules) {
+consteval bool is_granted_once_and_by_a_fitting_message(std::span<const TargetRule> rules) {
   for (const auto& rule : rules) {
     const bool word =
         rule.on == TargetEvent::grant_fits || rule.on == TargetEvent::forced_to_target;
@@ -192,7 +192,7 @@ consteval bool goes_on_only_when_the_first_step_is_recorded(std::span<const Targ
   }
   return true;
 }
-static_assert(is_granted_once_and_by_a_fitting_word(kTargetRules), "invariants 1 and 4");
+static_assert(is_granted_once_and_by_a_fitting_message(kTargetRules), "invariants 1 and 4");
 static_assert(failed_means_that_nothing_steps_here(kTargetRules), "invariants 1 and 6");
 static_assert(goes_on_only_when_the_first_step_is_recorded(kTargetRules), "invariant 2");
 static_assert(a_superseded_trainer_never_steps_again(kTargetRules),

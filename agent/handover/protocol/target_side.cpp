@@ -36,7 +36,7 @@ Effects TargetSide::on(TargetEvent event) {
 
 Effects TargetSide::granted(const Message& message) {
   if (message.epoch != record_.epoch) return on(TargetEvent::grant_of_another_epoch);
-  if (is_granted(record_.state)) return heard_by_its_source();
+  if (is_granted(record_.state)) return on_source_contact();
   return on(message.content == record_.content ? TargetEvent::grant_fits
                                                : TargetEvent::grant_of_another_state);
 }
@@ -52,7 +52,7 @@ Effects TargetSide::dropped(Epoch epoch) {
   return effects;
 }
 
-Effects TargetSide::heard_by_its_source() {
+Effects TargetSide::on_source_contact() {
   Effects effects;
   if (std::exchange(record_.notice_pending, false))
     effects.add(Effect{Type::journal, false, 0, {}});

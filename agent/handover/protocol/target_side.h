@@ -43,7 +43,7 @@ class TargetSide {
  private:
   Effects granted(const Message& message);
   Effects dropped(Epoch epoch);
-  Effects heard_by_its_source();
+  Effects on_source_contact();
 
   std::span<const TargetRule> rules_;
   TargetRecord record_;

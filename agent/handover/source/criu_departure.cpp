@@ -32,31 +32,31 @@ seconds time_to_read(const Instance& source, seconds at_least) {
   return at_least + seconds(source.state_bytes / kReadRateMin);
 }
 
-void emit_gpu_state_held(const HandoverContext& parts, const Instance* source, const Error& why,
+void emit_gpu_state_held(const HandoverContext& context, const Instance* source, const Error& why,
                          const std::string& migration) {
-  parts.events.emit({.kind = "gpu_state_held",
-                     .text = fmt::format("{}; {}", why.failure(), why.hint()),
-                     .job = source == nullptr ? std::string() : source->name(),
-                     .device = source == nullptr ? std::string() : source->device,
-                     .migration = migration});
+  context.events.emit({.kind = "gpu_state_held",
+                       .text = fmt::format("{}; {}", why.failure(), why.hint()),
+                       .job = source == nullptr ? std::string() : source->name(),
+                       .device = source == nullptr ? std::string() : source->device,
+                       .migration = migration});
 }
 
 }  // namespace
 
-CriuDeparture::CriuDeparture(const HandoverContext& parts, MigrationList& list,
+CriuDeparture::CriuDeparture(const HandoverContext& context, MigrationList& list,
                              RunningMigration& run, Migration& m, Transfer& transfer)
-    : context_(parts), list_(list), run_(run), m_(m), transfer_(transfer) {}
+    : context_(context), list_(list), run_(run), m_(m), transfer_(transfer) {}
 
 asio::awaitable<void> CriuDeparture::prepare() {
   const auto& source = context_.jobs.at(transfer_.instance);
   const auto& standby = *transfer_.target.status;
-  criu::ProcessDeparture::ImageEndpoint place;
-  place.host = parse_destination(transfer_.to).host;
-  if (!standby.image.host.empty()) place.host = standby.image.host;
-  place.port = standby.image.port;
-  place.token = standby.image.token;
-  place.key = standby.image.key;
-  if (place.port == 0 || (m_.spec.encrypt && place.key.empty())) {
+  criu::ProcessDeparture::ImageEndpoint endpoint;
+  endpoint.host = parse_destination(transfer_.to).host;
+  if (!standby.image.host.empty()) endpoint.host = standby.image.host;
+  endpoint.port = standby.image.port;
+  endpoint.token = standby.image.token;
+  endpoint.key = standby.image.key;
+  if (endpoint.port == 0 || (m_.spec.encrypt && endpoint.key.empty())) {
     throw Error(Code::refused, fmt::format("the agent of {} takes no process images", transfer_.to),
                 "run the same Cardswap release on both hosts");
   }
@@ -67,7 +67,7 @@ asio::awaitable<void> CriuDeparture::prepare() {
   const auto user = source.job().spec.user;
   criu::make_handoff_dir(config, m_.id, criu::HandoffPeer::keeper, user);
   co_await departure_->prepare(
-      std::move(place), source.process, user,
+      std::move(endpoint), source.process, user,
       criu::handoff_socket(config, m_.id, criu::HandoffPeer::keeper).string());
   transfer_.keeper = departure_->keeper();
   context_.tasks.spawn("reap the keeper of " + m_.id, reap(transfer_.keeper));
@@ -145,11 +145,11 @@ void CriuDeparture::continue_source(Instance& source) {
 /// one. Until then its CUDA calls wait.
 asio::awaitable<void> CriuDeparture::continue_stopped() {
   const FlagScope continuing(transfer_.continuing, list_.changed());
-  std::string told;
+  std::string logged;
   for (const auto until = Clock::now() + kContinueMax; Clock::now() < until;) {
     const auto* source = context_.jobs.by_instance(transfer_.instance);
     if (source == nullptr || (transfer_.released && transfer_.gpus_are_back)) break;
-    if (const auto* next = list_.running_of(source->id); next != nullptr && next != &m_) break;
+    if (const auto* next = list_.find_running(source->id); next != nullptr && next != &m_) break;
     const auto root = source->process;
     if (!source->is_live()) {
       context_.criu.callbacks().ended(root);
@@ -159,7 +159,7 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
     auto pause = kContinueEvery;
     if (!transfer_.gpus_are_back && !is_traced(root)) {
       try {
-        co_await context_.criu.look();
+        co_await context_.criu.probe();
         if (const auto held = co_await context_.criu.callbacks().undo(root)) report_held(*held);
         transfer_.gpus_are_back = true;  // as far as this agent brings them
         list_.changed().notify();
@@ -167,7 +167,7 @@ asio::awaitable<void> CriuDeparture::continue_stopped() {
       } catch (...) {  // no descriptor or no process was left, say
         if (context_.tasks.is_stopping()) throw;
         const auto error = error_of(std::current_exception());
-        if (std::exchange(told, error.failure()) != error.failure()) {
+        if (std::exchange(logged, error.failure()) != error.failure()) {
           spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
         }
         pause = kContinueAfterError;
@@ -223,7 +223,7 @@ void CriuDeparture::kill_source_process(const Instance& source) {
   criu::remove_handoff_dir(context_.config, m_.id, criu::HandoffPeer::keeper);
 }
 
-void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said) {
+void CriuDeparture::mark_job_lost(const Instance& source, const channel::Failed& said) {
   if (transfer_.keeper.pid == 0 || handover::is_committed(m_.state())) return;
   transfer_.lost = fmt::format("migration {} was given up, and {}", m_.id, said.failure);
   const auto text = fmt::format("job {} on {} is lost: {}", source.name(),
@@ -244,14 +244,14 @@ void CriuDeparture::lose_job(const Instance& source, const channel::Failed& said
   if (source.init.pid != 0 && is_alive(source.init)) ::kill(source.init.pid, SIGKILL);
 }
 
-asio::awaitable<void> restore_gpu_state(const HandoverContext& parts, ProcessId root) {
-  co_await parts.criu.look();
+asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root) {
+  co_await context.criu.probe();
   cardswap::continue_stopped(root);
-  const auto held = co_await parts.criu.callbacks().undo(root);
+  const auto held = co_await context.criu.callbacks().undo(root);
   if (!held) co_return;
-  const auto all = parts.jobs.instances();
+  const auto all = context.jobs.instances();
   const auto source = std::ranges::find(all, root, [](const auto* one) { return one->process; });
-  emit_gpu_state_held(parts, source == all.end() ? nullptr : *source, *held, {});
+  emit_gpu_state_held(context, source == all.end() ? nullptr : *source, *held, {});
 }
 
 }  // namespace cardswap

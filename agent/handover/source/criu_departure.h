@@ -18,7 +18,7 @@ namespace cardswap {
 class CriuDeparture {
  public:
   /// All of them outlive it.
-  CriuDeparture(const HandoverContext& parts, MigrationList& list, RunningMigration& run,
+  CriuDeparture(const HandoverContext& context, MigrationList& list, RunningMigration& run,
                 Migration& m, Transfer& transfer);
 
   [[nodiscard]] const Transfer& transfer() const { return transfer_; }
@@ -44,7 +44,7 @@ class CriuDeparture {
   void kill_source_process(const Instance& source);
   /// Loses the job: its memory is nowhere from where it comes back as it was, so its process stands
   /// for good. It is ended: whoever waits for the job learns of it, and its restart rule holds.
-  void lose_job(const Instance& source, const channel::Failed& said);
+  void mark_job_lost(const Instance& source, const channel::Failed& said);
 
  private:
   /// Notes what `verifying` consists of now; it can be held there like in a state.
@@ -64,6 +64,6 @@ class CriuDeparture {
 
 /// Puts a driver's state back into the processes below `root`, after a move that was over when a
 /// former agent ended: what it did to that state was not. An event tells of what stays away.
-asio::awaitable<void> restore_gpu_state(const HandoverContext& parts, ProcessId root);
+asio::awaitable<void> restore_gpu_state(const HandoverContext& context, ProcessId root);
 
 }  // namespace cardswap

@@ -32,18 +32,18 @@ Clock::duration patience(const Transfer& transfer) {
 
 }  // namespace
 
-void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& word) {
-  auto* transfer = m_.of(source.id);
-  if (transfer == nullptr || !transfer->lost_time.merge(word)) return;
+void LostTimeCollector::on_late_steps(const Instance& source, const channel::LateSteps& report) {
+  auto* transfer = m_.find(source.id);
+  if (transfer == nullptr || !transfer->lost_time.merge(report)) return;
   // What is not over yet has its next record.
-  if (word.over && m_.result) {
+  if (report.over && m_.result) {
     run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
   list_.touch(m_);
 }
 
 void LostTimeCollector::on_exit(const Instance& source) {
-  auto* transfer = m_.of(source.id);
+  auto* transfer = m_.find(source.id);
   if (transfer == nullptr || transfer->lost_time.over || handover::is_committed(m_.state())) return;
   transfer->lost_time.end("the job ended first");
   if (m_.result) run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
@@ -56,19 +56,19 @@ bool LostTimeCollector::awaits_first_steps() const {
   });
 }
 
-asio::awaitable<void> LostTimeCollector::hear_first_steps() {
+asio::awaitable<void> LostTimeCollector::collect_first_steps() {
   for (auto& transfer : m_.transfers) {
     auto& lost = transfer.lost_time;
     if (!lost.has_report && !lost.over) lost.end("the job's runtime told nothing of its steps");
-    co_await hear_first_steps_of(transfer.instance);
+    co_await collect_first_steps_of(transfer.instance);
     book_.learn(m_, transfer);
   }
   list_.touch(m_);
   co_await list_.record_end(m_.id);
 }
 
-asio::awaitable<void> LostTimeCollector::hear_first_steps_of(std::string instance) {
-  auto& transfer = *m_.of(instance);  // none is ever replaced, and this task keeps the migration
+asio::awaitable<void> LostTimeCollector::collect_first_steps_of(std::string instance) {
+  auto& transfer = *m_.find(instance);  // none is ever replaced, and this task keeps the migration
   auto& lost = transfer.lost_time;
   const auto until = Clock::now() + patience(transfer);
   for (std::uint64_t version = 0; !lost.over;) {
@@ -76,9 +76,9 @@ asio::awaitable<void> LostTimeCollector::hear_first_steps_of(std::string instanc
     bool waits = false;
     const auto next = Clock::now() + kAskPace;
     try {
-      auto place = reservation_ref(m_, transfer);
-      const auto answer =
-          co_await targets_.news(std::move(place), version, kFirstStepsWait, kFirstStepsAnswerMax);
+      auto reservation = reservation_ref(m_, transfer);
+      const auto answer = co_await targets_.news(std::move(reservation), version, kFirstStepsWait,
+                                                 kFirstStepsAnswerMax);
       version = answer.status->version;
       if (!answer.status->first_steps.known) {
         lost.end(fmt::format("the agent of {} does not tell of the steps there", transfer.to));

@@ -18,22 +18,22 @@ namespace cardswap {
 class LostTimeCollector {
  public:
   /// All of them outlive it.
-  LostTimeCollector(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+  LostTimeCollector(const HandoverContext& context, MigrationList& list, TargetClient& targets,
                     PredictionBook& book, RunningMigration& run, Migration& m)
-      : context_(parts), list_(list), targets_(targets), book_(book), run_(run), m_(m) {}
+      : context_(context), list_(list), targets_(targets), book_(book), run_(run), m_(m) {}
 
   /// The source's runtime tells.
-  void on_late_steps(const Instance& source, const channel::LateSteps& word);
+  void on_late_steps(const Instance& source, const channel::LateSteps& report);
   /// Notes that its process is gone: where the job goes on there, it takes no more steps.
   void on_exit(const Instance& source);
   [[nodiscard]] bool awaits_first_steps() const;
   /// The job is at the target for good: waits for its first steps there, and records what it hears
   /// and what that teaches of predictions.
-  asio::awaitable<void> hear_first_steps();
+  asio::awaitable<void> collect_first_steps();
 
  private:
   /// Hears them of the process that came from `instance` here.
-  asio::awaitable<void> hear_first_steps_of(std::string instance);
+  asio::awaitable<void> collect_first_steps_of(std::string instance);
 
   const HandoverContext& context_;
   MigrationList& list_;

@@ -23,23 +23,23 @@ std::vector<TransferRecord> Migration::transfer_records() const {
   return records;
 }
 
-void Migration::keep(MigrationRecord record, std::vector<TransferRecord> records) {
+void Migration::adopt(MigrationRecord record, std::vector<TransferRecord> records) {
   MigrationRecord::operator=(std::move(record));
   auto one = records.begin();
-  for (auto& transfer : transfers) transfer.keep(std::move(*one++));
+  for (auto& transfer : transfers) transfer.adopt(std::move(*one++));
 }
 
-bool Migration::found_nothing_forgotten() const {
-  return spec.rehearse == Rehearsal::only && each(&Transfer::passed_rehearsal);
+bool Migration::has_passed_rehearsal() const {
+  return spec.rehearse == Rehearsal::only && are_all(&Transfer::has_passed_rehearsal);
 }
 
 bool Migration::is_at_failpoint() const { return !proceed && hold_at == to_string(state()); }
 
-Transfer* Migration::of(const std::string& instance) {
+Transfer* Migration::find(const std::string& instance) {
   const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
   return found == transfers.end() ? nullptr : &*found;
 }
-const Transfer* Migration::of(const std::string& instance) const {
+const Transfer* Migration::find(const std::string& instance) const {
   const auto found = std::ranges::find(transfers, instance, &Transfer::instance);
   return found == transfers.end() ? nullptr : &*found;
 }

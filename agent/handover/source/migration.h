@@ -43,7 +43,7 @@ struct Migration : MigrationRecord {
   [[nodiscard]] const MigrationRecord& record() const { return *this; }
   [[nodiscard]] std::vector<TransferRecord> transfer_records() const;
   /// Takes what is on disk now. Its transfers stay where they are.
-  void keep(MigrationRecord record, std::vector<TransferRecord> transfers);
+  void adopt(MigrationRecord record, std::vector<TransferRecord> transfers);
 
   /// Whether it stands between what is on disk and what that stands for, by `hold_at`.
   [[nodiscard]] bool is_at_failpoint() const;
@@ -59,15 +59,15 @@ struct Migration : MigrationRecord {
     return transfers.front();
   }
   /// The transfer of a process here; or null.
-  [[nodiscard]] Transfer* of(const std::string& instance);
-  [[nodiscard]] const Transfer* of(const std::string& instance) const;
+  [[nodiscard]] Transfer* find(const std::string& instance);
+  [[nodiscard]] const Transfer* find(const std::string& instance) const;
   /// Whether `is` holds of each transfer.
   template <class Is>
-  [[nodiscard]] bool each(Is is) const {
+  [[nodiscard]] bool are_all(Is is) const {
     return std::ranges::all_of(transfers, is);
   }
   /// Whether nothing was to be moved, and both sides' steps left the same bytes.
-  [[nodiscard]] bool found_nothing_forgotten() const;
+  [[nodiscard]] bool has_passed_rehearsal() const;
   /// Answers of the targets' agents so far, whatever came of them.
   [[nodiscard]] std::uint64_t calls() const;
 };

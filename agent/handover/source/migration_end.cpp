@@ -30,29 +30,30 @@ constexpr seconds kTellQuietly{5};  // to one that stands, or of which its agent
 
 }  // namespace
 
-MigrationEnd::MigrationEnd(const HandoverContext& parts, MigrationList& list, RunningMigration& run,
-                           Migration& m, Others others)
-    : context_(parts),
+MigrationEnd::MigrationEnd(const HandoverContext& context, MigrationList& list,
+                           RunningMigration& run, Migration& m, Collaborators collaborators)
+    : context_(context),
       list_(list),
       run_(run),
       m_(m),
-      executor_(others.executor),
-      departures_(others.departures),
-      hearing_(others.hearing) {}
+      executor_(collaborators.executor),
+      departures_(collaborators.departures),
+      collector_(collaborators.collector) {}
 
 void MigrationEnd::resume() {
   for (auto& departure : departures_) {
     auto* source = context_.jobs.by_instance(departure.transfer().instance);
-    if (source != nullptr) take_up(departure, *source);
+    if (source != nullptr) resume_departure(departure, *source);
   }
   if (m_.state() == State::completed && !m_.result) {  // the disk was full then
     m_.result = MigrationResult::ok;
     m_.ended_at_ms = unix_ms();
     run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
   }
-  if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, notify_superseded_target());
-  if (m_.state() == State::completed && hearing_.awaits_first_steps()) {
-    run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
+  if (m_.has_pending_notice())
+    run_.spawn("tell the target of " + m_.id, notify_superseded_target());
+  if (m_.state() == State::completed && collector_.awaits_first_steps()) {
+    run_.spawn("hear of the first steps of " + m_.id, collector_.collect_first_steps());
   }
   if (handover::is_over(m_.state())) return;
   spdlog::info("migration {} of job {} was {} when the agent ended", m_.id, m_.spec.job,
@@ -75,7 +76,7 @@ void MigrationEnd::resume() {
 }
 
 /// What its state says of a process that is still here.
-void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
+void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
     context_.jobs.set_state(source, InstanceState::moved);
@@ -94,7 +95,7 @@ void MigrationEnd::take_up(CriuDeparture& departure, Instance& source) {
 /// again. `failed` is why it is given up, if it was not committed.
 asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
   Backoff retry(kSettleFirst, kSettleMax);
-  std::string told;
+  std::string logged;
   while (true) {
     try {
       if (handover::is_committed(m_.state())) {
@@ -110,7 +111,7 @@ asio::awaitable<void> MigrationEnd::settle(std::optional<Error> failed) {
     } catch (...) {
       if (context_.tasks.is_stopping()) throw;
       auto error = error_of(std::current_exception());
-      if (std::exchange(told, error.failure()) != told) {
+      if (std::exchange(logged, error.failure()) != logged) {
         spdlog::error("job {} migration {}: {}; trying again", m_.spec.job, m_.id, error.what());
       }
     }
@@ -138,7 +139,7 @@ asio::awaitable<void> MigrationEnd::finish() {
   };
   while (goes_on()) {
     const auto calls = m_.calls();
-    const bool granted = m_.each(is_granted);
+    const bool granted = m_.are_all(is_granted);
     // The grant until it is answered; then what became of it.
     if (granted) {
       executor_.poll();
@@ -149,15 +150,15 @@ asio::awaitable<void> MigrationEnd::finish() {
       co_await list_.changed().wait_until(Clock::now() + kRetryMax);
     }
     if (!goes_on()) break;
-    if (m_.each(speaks)) {
+    if (m_.are_all(speaks)) {
       retry.reset();
     } else if (retry.is_reset() && !granted) {
       const auto& silent = *std::ranges::find_if_not(m_.transfers, speaks);
       spdlog::warn("job {} migration {}: the grant is not answered yet: {}", m_.spec.job, m_.id,
                    silent.target.failure);
     }
-    if (!m_.each(is_heard)) executor_.apply(Event::target_silent);
-    if (!granted && m_.each(is_granted)) continue;
+    if (!m_.are_all(is_heard)) executor_.apply(Event::target_silent);
+    if (!granted && m_.are_all(is_granted)) continue;
     if (m_.state() == State::in_doubt) {
       for (auto& transfer : m_.transfers) transfer.target.granted = false;
     }
@@ -183,7 +184,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
   m_.result = MigrationResult::ok;
   m_.ended_at_ms = unix_ms();
   run_.spawn("record the end of " + m_.id, list_.record_end(m_.id));
-  run_.spawn("hear of the first steps of " + m_.id, hearing_.hear_first_steps());
+  run_.spawn("hear of the first steps of " + m_.id, collector_.collect_first_steps());
   list_.touch(m_);
   spdlog::info("job {} migration {} moved to {} at step {}, downtime {}", m_.spec.job, m_.id,
                m_.spec.to, m_.migrated_at_step(), format_ms(m_.only().downtime_ms));
@@ -193,7 +194,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
     const auto* source = context_.jobs.by_instance(transfer.instance);
     return source == nullptr || source->ended_at_ms != 0;
   };
-  while (!m_.each(has_ended)) {
+  while (!m_.are_all(has_ended)) {
     if (Clock::now() >= grace) {
       executor_.apply(Event::trainer_stays);
       co_return;
@@ -204,7 +205,7 @@ asio::awaitable<void> MigrationEnd::await_source_exit() {
 
 asio::awaitable<void> MigrationEnd::abort(Error error) {
   executor_.apply(Event::failed, [&](MigrationRecord& record) { record.error = error; });
-  const auto level = m_.found_nothing_forgotten() ? spdlog::level::info : spdlog::level::warn;
+  const auto level = m_.has_passed_rehearsal() ? spdlog::level::info : spdlog::level::warn;
   spdlog::log(level, "job {} migration {} is given up: {}", m_.spec.job, m_.id, error.what());
   co_await clean_up();
 }
@@ -216,7 +217,7 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   const auto until = Clock::now() + kCleanUpMax;
   const auto is_dropped = [](const Transfer& one) { return one.target.dropped; };
   const auto goes_on = [&] {
-    return Clock::now() < until && m_.state() == State::aborting && !m_.each(is_dropped);
+    return Clock::now() < until && m_.state() == State::aborting && !m_.are_all(is_dropped);
   };
   while (goes_on()) {
     const auto calls = m_.calls();
@@ -232,21 +233,22 @@ asio::awaitable<void> MigrationEnd::clean_up() {
   });
   const bool cancelled = m_.error->code() == Code::cancelled;
   m_.result = cancelled ? MigrationResult::cancelled : MigrationResult::failed;
-  if (m_.found_nothing_forgotten()) {
+  if (m_.has_passed_rehearsal()) {
     m_.result = MigrationResult::checked;
     m_.error.reset();
   }
   m_.ended_at_ms = unix_ms();
   executor_.apply(Event::cleaned_up);
-  if (m_.notice_pending()) run_.spawn("tell the target of " + m_.id, notify_superseded_target());
+  if (m_.has_pending_notice())
+    run_.spawn("tell the target of " + m_.id, notify_superseded_target());
 }
 
 asio::awaitable<void> MigrationEnd::notify_superseded_target() {
   Backoff retry(kRetryFirst, kRetryMax);
-  while (m_.notice_pending()) {
+  while (m_.has_pending_notice()) {
     const auto calls = m_.calls();
     executor_.tick();
-    while (m_.notice_pending() && m_.calls() == calls) {
+    while (m_.has_pending_notice() && m_.calls() == calls) {
       co_await list_.changed().wait_until(Clock::now() + kRetryMax);
     }
     if (m_.copy == TargetState::superseded || m_.copy == TargetState::nothing) {

@@ -19,13 +19,13 @@ namespace cardswap {
 class MigrationEnd {
  public:
   /// All of them outlive it.
-  struct Others {
+  struct Collaborators {
     SourceExecutor& executor;
     std::list<CriuDeparture>& departures;
-    LostTimeCollector& hearing;
+    LostTimeCollector& collector;
   };
-  MigrationEnd(const HandoverContext& parts, MigrationList& list, RunningMigration& run,
-               Migration& m, Others others);
+  MigrationEnd(const HandoverContext& context, MigrationList& list, RunningMigration& run,
+               Migration& m, Collaborators collaborators);
 
   /// Goes on with what a former agent left: before the commit it is given up, after it finished.
   void resume();
@@ -33,7 +33,7 @@ class MigrationEnd {
   asio::awaitable<void> settle(std::optional<Error> failed);
 
  private:
-  void take_up(CriuDeparture& departure, Instance& source);
+  void resume_departure(CriuDeparture& departure, Instance& source);
   asio::awaitable<void> finish();
   asio::awaitable<void> await_source_exit();
   asio::awaitable<void> abort(Error error);
@@ -47,7 +47,7 @@ class MigrationEnd {
   Migration& m_;
   SourceExecutor& executor_;
   std::list<CriuDeparture>& departures_;
-  LostTimeCollector& hearing_;
+  LostTimeCollector& collector_;
 };
 
 }  // namespace cardswap

@@ -23,9 +23,9 @@ Error nothing_to_force(const Migration& m, MigrationSide to) {
 }
 
 /// Why the word is not taken, where the target answers and says otherwise, or cannot say.
-std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState says) {
+std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetState target_state) {
   // Its record may be gone and its process step: nobody there would make that stand later on.
-  if (says == TargetState::nothing) {
+  if (target_state == TargetState::nothing) {
     return Error(
         Code::conflict,
         fmt::format("the agent of {} answers, and knows nothing of migration {}: its records may "
@@ -34,20 +34,20 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
         "look for its processes on that host, which is what is left to be asked; --overrule has "
         "your word count: `--force target` where one steps, `--force source` where none does");
   }
-  if (to == MigrationSide::source && handover::is_granted(says)) {
+  if (to == MigrationSide::source && handover::is_granted(target_state)) {
     return Error(
         Code::conflict,
         fmt::format("job {} runs at {}: its agent answers again, and says {} (migration {})",
-                    m.spec.job, m.spec.to, to_string(says), m.id),
+                    m.spec.job, m.spec.to, to_string(target_state), m.id),
         "the migration ends by itself; --overrule takes the job back all the same, and "
         "makes the copy there stand for good");
   }
-  const bool gone = says == TargetState::failed || says == TargetState::stopping;
+  const bool gone = target_state == TargetState::failed || target_state == TargetState::stopping;
   if (to == MigrationSide::target && gone) {
     return Error(Code::conflict,
                  fmt::format("job {} is not at {}: its agent answers, and says {} (migration {}); "
                              "the process that stands here may be its only good copy",
-                             m.spec.job, m.spec.to, to_string(says), m.id),
+                             m.spec.job, m.spec.to, to_string(target_state), m.id),
                  fmt::format("`cardswap resolve {} --force source` lets it go on here; --overrule "
                              "gives it up all the same",
                              m.id));
@@ -58,46 +58,47 @@ std::optional<Error> contradicted(const Migration& m, MigrationSide to, TargetSt
 }  // namespace
 
 asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision order,
-                                      const HandoverContext& parts, TargetClient& targets) {
+                                      const HandoverContext& context, TargetClient& targets) {
   const bool to_target = order.to == MigrationSide::target;
   const auto event = to_target ? Event::forced_to_target : Event::forced_to_source;
   auto& m = task->migration();
   if (handover::SourceSide(m.side).on(event).empty()) throw nothing_to_force(m, order.to);
   const auto check_process = [&] {
-    const bool all_live = m.each([&](const Transfer& transfer) {
-      const auto* source = parts.jobs.by_instance(transfer.instance);
+    const bool all_live = m.are_all([&](const Transfer& transfer) {
+      const auto* source = context.jobs.by_instance(transfer.instance);
       return source != nullptr && is_alive(source->process);
     });
     if (to_target || all_live) return;
     throw Error(Code::conflict,
                 fmt::format("job {} has no process on {} any more: it cannot go on here "
                             "(migration {})",
-                            m.spec.job, parts.config.host_name, m.id),
+                            m.spec.job, context.config.host_name, m.id),
                 "`--force target` where it runs there; else start it again from a checkpoint");
   };
   check_process();
-  std::optional<TargetState> says;
+  std::optional<TargetState> target_state;
   try {
-    auto place = reservation_ref(m, m.only());
-    const auto answer = co_await targets.state(std::move(place), kAskMax);
-    says = answer.status->message.state;
+    auto reservation = reservation_ref(m, m.only());
+    const auto answer = co_await targets.state(std::move(reservation), kAskMax);
+    target_state = answer.status->message.state;
   } catch (const Error& error) {
-    if (error.code() == Code::not_found) says = TargetState::nothing;
+    if (error.code() == Code::not_found) target_state = TargetState::nothing;
   }
   auto side = m.side;  // its state may have changed meanwhile
   const auto effects = side.on(event);
   if (effects.empty()) throw nothing_to_force(m, order.to);
   check_process();  // which may have ended meanwhile
-  const auto against = says ? contradicted(m, order.to, *says) : std::nullopt;
+  const auto against = target_state ? contradicted(m, order.to, *target_state) : std::nullopt;
   if (against && !order.overrule) throw Error(*against);
   const auto text =
       fmt::format("job {} migration {} is forced to the {} by an operator ({}); the target {}",
                   m.spec.job, m.id, to_string(order.to), order.by,
-                  says ? "says " + std::string(to_string(*says)) : std::string("does not answer"));
+                  target_state ? "says " + std::string(to_string(*target_state))
+                               : std::string("does not answer"));
   spdlog::warn("{}", text);
   // A word that the disk does not take was not said.
   task->executor().apply(side, effects, [&](MigrationRecord& record) { record.forced = order.to; });
-  parts.events.emit({"forced", text, m.spec.job, m.only().device(), m.id});
+  context.events.emit({"forced", text, m.spec.job, m.only().device(), m.id});
 }
 
 }  // namespace cardswap

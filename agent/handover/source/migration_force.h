@@ -14,7 +14,7 @@ namespace cardswap {
 /// the side that is to have the job has no process of it, and, unless overruled, where the target
 /// says otherwise. `parts` and `targets` outlive it.
 [[nodiscard]] asio::awaitable<void> force_migration(Pin<MigrationTask> task, OperatorDecision order,
-                                                    const HandoverContext& parts,
+                                                    const HandoverContext& context,
                                                     TargetClient& targets);
 
 }  // namespace cardswap

@@ -85,7 +85,7 @@ Migration MigrationIntake::make(MigrationRequest wanted, const Instance& source)
   choose_arrival(m.spec, job);
   choose_rehearsal(m.spec, job.uid());
   m.spec.encrypt = m.spec.encrypt || config_.encrypt_always;
-  if (m.spec.encrypt && !config_.tls.any()) warn_of_plain_key(m);
+  if (m.spec.encrypt && !config_.tls.is_configured()) warn_of_plain_key(m);
   m.job_uid = job.uid();
   auto& transfer = m.only();
   transfer.rank = source.rank;
@@ -131,7 +131,7 @@ Instance& MigrationIntake::movable(const MigrationSpec& spec) {
         "stop it at a checkpoint, and start it where it is to run");
   }
   refuse_what_stands(*job, list_);
-  if (const auto* other = list_.running_of(source.id)) {
+  if (const auto* other = list_.find_running(source.id)) {
     throw Error(Code::conflict, fmt::format("job {} is in migration {} already", name, other->id),
                 "wait for it, or `cardswap cancel " + other->id + "`");
   }
@@ -182,7 +182,8 @@ Address MigrationIntake::own_address() const {
 bool MigrationIntake::is_here(const Address& agent) const {
   const auto own = own_address();
   if (agent.port != own.port) return false;
-  if (same_host(agent.host, own.host) || same_host(agent.host, config_.host_name)) return true;
+  if (is_same_host(agent.host, own.host) || is_same_host(agent.host, config_.host_name))
+    return true;
   if (!is_loopback(agent.host) || !is_loopback(own.host)) return false;
   // Two agents may listen at two addresses of the loopback; "localhost" is whichever there is.
   return is_wildcard(config_.listen_host) || !is_ip(agent.host) || !is_ip(own.host);
@@ -197,7 +198,7 @@ bool MigrationIntake::moves_within(const ReservationRequest& asked, const Instan
     return false;
   }
   return asked.dry_run || std::ranges::any_of(list_.all(), [&](const Migration& m) {
-           return m.id == asked.migration && m.of(leaving.id) != nullptr &&
+           return m.id == asked.migration && m.find(leaving.id) != nullptr &&
                   m.epoch() == asked.epoch && !handover::is_over(m.state()) &&
                   !handover::is_committed(m.state());
          });
@@ -211,18 +212,18 @@ asio::awaitable<std::string> MigrationIntake::located(std::string to) {
   const auto named = address_from(std::string_view(to).substr(0, slash), 0);
   if (!named || named->port != 0 || is_ip(named->host)) co_return to;
   const auto device = to.substr(slash);
-  if (same_host(named->host, config_.host_name)) co_return own_address().text() + device;
+  if (is_same_host(named->host, config_.host_name)) co_return own_address().text() + device;
   std::vector<Address> peers;
   for (const auto& peer : config_.peers) {
     if (auto address = address_from(peer)) peers.push_back(std::move(*address));
   }
   for (const auto& peer : peers) {
-    if (same_host(peer.host, named->host)) co_return peer.text() + device;
+    if (is_same_host(peer.host, named->host)) co_return peer.text() + device;
   }
   for (const auto& peer : peers) {
     try {
       const auto name = co_await targets_.host_name(http::Endpoint::tcp(peer), kPeerNameMax);
-      if (same_host(name, named->host)) co_return peer.text() + device;
+      if (is_same_host(name, named->host)) co_return peer.text() + device;
     } catch (const Error&) {
       // It may be another one's name; if it is nobody's, the call to it will say so.
     }
@@ -241,7 +242,7 @@ asio::awaitable<MigrationRequest> MigrationIntake::prepared(MigrationRequest wan
     if (source.attached || source.state_bytes == 0) break;
     co_await jobs_.changed().wait_until(Clock::now() + kAttachLook);
   }
-  if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = place_of_rehearsal(wanted.spec);
+  if (wanted.spec.rehearse == Rehearsal::only) wanted.spec.to = rehearsal_target(wanted.spec);
   auto to = co_await located(wanted.spec.to);
   wanted.spec.to = std::move(to);
   co_return wanted;
@@ -262,13 +263,13 @@ void MigrationIntake::choose_rehearsal(MigrationSpec& spec, const std::string& j
   }
   if (asked != Rehearsal::automatic) return;
   const bool is_known = std::ranges::any_of(list_.all(), [&](const Migration& earlier) {
-    return earlier.job_uid == job_uid && earlier.each(&Transfer::passed_rehearsal);
+    return earlier.job_uid == job_uid && earlier.are_all(&Transfer::has_passed_rehearsal);
   });
   asked = is_known ? Rehearsal::off : Rehearsal::on;
 }
 
 /// A rehearsal alone may be on the job's own device, and where nothing is said it is.
-std::string MigrationIntake::place_of_rehearsal(const MigrationSpec& spec) const {
+std::string MigrationIntake::rehearsal_target(const MigrationSpec& spec) const {
   if (spec.to.find('/') != std::string::npos) return spec.to;
   const auto* job = jobs_.find(spec.job);
   if (job == nullptr) return own_address().text() + "/cpu:0";  // start() says so

@@ -43,7 +43,7 @@ class MigrationIntake {
  private:
   void need_a_port() const;
   void choose_rehearsal(MigrationSpec& spec, const std::string& job_uid) const;
-  [[nodiscard]] std::string place_of_rehearsal(const MigrationSpec& spec) const;
+  [[nodiscard]] std::string rehearsal_target(const MigrationSpec& spec) const;
   [[nodiscard]] Address own_address() const;
   [[nodiscard]] bool is_here(const Address& agent) const;
   asio::awaitable<std::string> located(std::string to);

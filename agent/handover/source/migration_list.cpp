@@ -24,7 +24,7 @@ MigrationList::MigrationList(asio::io_context& context, const Config& config, Jo
 
 void MigrationList::load() {
   journal_.each(Journal::Kind::migration, [this](const boost::json::object& record) {
-    auto& m = keep(migration_from_journal(record));
+    auto& m = insert(migration_from_journal(record));
     if (handover::is_over(m.state())) return;
     for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
   });
@@ -32,12 +32,12 @@ void MigrationList::load() {
 
 Migration& MigrationList::add(Migration made) {
   save(made);
-  auto& m = keep(std::move(made));
+  auto& m = insert(std::move(made));
   for (const auto& transfer : m.transfers) live_[transfer.instance] = &m;
   return m;
 }
 
-Migration& MigrationList::keep(Migration made) {
+Migration& MigrationList::insert(Migration made) {
   auto& m = migrations_.emplace_back(std::move(made));
   by_id_.emplace(m.id, &m);
   for (const auto& transfer : m.transfers) by_instance_.emplace(transfer.instance, &m);
@@ -65,14 +65,14 @@ Migration& MigrationList::at(const std::string& id) {
 
 bool MigrationList::has(const std::string& id) const { return by_id_.contains(id); }
 
-std::vector<Migration*> MigrationList::of(const std::string& instance) const {
+std::vector<Migration*> MigrationList::all_of(const std::string& instance) const {
   std::vector<Migration*> found;
   const auto [first, last] = by_instance_.equal_range(instance);
   for (auto entry = first; entry != last; ++entry) found.push_back(entry->second);
   return found;
 }
 
-Migration* MigrationList::running_of(const std::string& instance) const {
+Migration* MigrationList::find_running(const std::string& instance) const {
   const auto found = live_.find(instance);
   return found == live_.end() ? nullptr : found->second;
 }
@@ -83,7 +83,7 @@ bool MigrationList::has_lost_the_record_of(const Job& job) const {
 
 void MigrationList::note_over(const Migration& m) {
   for (const auto& transfer : m.transfers) {
-    if (running_of(transfer.instance) == &m) live_.erase(transfer.instance);
+    if (find_running(transfer.instance) == &m) live_.erase(transfer.instance);
   }
 }
 
@@ -93,13 +93,13 @@ void MigrationList::save(const MigrationRecord& record,
 }
 
 asio::awaitable<void> MigrationList::record_end(std::string id) {
-  for (bool told = false; has(id);) {
+  for (bool logged = false; has(id);) {
     const auto& m = at(id);
     try {
       save(m);
       co_return;
     } catch (const Error& disk) {
-      if (!std::exchange(told, true)) {
+      if (!std::exchange(logged, true)) {
         spdlog::error("job {} migration {}: {}", m.spec.job, m.id, disk.what());
       }
     }
@@ -116,7 +116,7 @@ void MigrationList::forget_old() {
   std::vector<std::int64_t> ended;
   for (const auto& m : migrations_) {
     const bool needed =
-        !handover::is_over(m.state()) || m.notice_pending() || callbacks_.is_pinned(m);
+        !handover::is_over(m.state()) || m.has_pending_notice() || callbacks_.is_pinned(m);
     ended.push_back(needed ? 0 : m.ended_at_ms != 0 ? m.ended_at_ms : m.started_at_ms);
   }
   std::size_t place = 0;
@@ -139,7 +139,8 @@ void MigrationList::forget_old() {
 void MigrationList::forget_old_timelines() {
   std::size_t kept = 0;
   for (auto m = migrations_.rbegin(); m != migrations_.rend(); ++m) {
-    const bool none = m->each([](const Transfer& transfer) { return transfer.timeline.empty(); });
+    const bool none =
+        m->are_all([](const Transfer& transfer) { return transfer.timeline.empty(); });
     if (!handover::is_over(m->state()) || none || ++kept <= kTimelinesKept) continue;
     for (auto& transfer : m->transfers) transfer.timeline = {};
     try {

@@ -46,9 +46,9 @@ class MigrationList {
   [[nodiscard]] std::list<Migration>& all() { return migrations_; }
   /// The migrations by which a process here, an instance, leaves or was to leave, in the order in
   /// which they were made.
-  [[nodiscard]] std::vector<Migration*> of(const std::string& instance) const;
+  [[nodiscard]] std::vector<Migration*> all_of(const std::string& instance) const;
   /// The one that a process here, an instance, leaves by now; or null.
-  [[nodiscard]] Migration* running_of(const std::string& instance) const;
+  [[nodiscard]] Migration* find_running(const std::string& instance) const;
   /// Whether `job`, which is no standby, stands for a migration whose record is not here any more:
   /// it was damaged, and is set aside. Whether the job is elsewhere is an operator's to find out.
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const;
@@ -71,7 +71,7 @@ class MigrationList {
   void forget_old_timelines();
 
  private:
-  Migration& keep(Migration made);
+  Migration& insert(Migration made);
   void drop_from_indices(const Migration& m);
 
   const Config& config_;

@@ -57,7 +57,7 @@ std::string recall(const MigrationList& list, const Migration& planned, Measurem
     for (const auto& transfer : earlier.transfers) {
       if (transfer.stats.rate == 0) continue;
       // Under a cap it was the cap that was measured.
-      if (earlier.spec.bandwidth == 0 && same_host(parse_destination(transfer.to).host, host)) {
+      if (earlier.spec.bandwidth == 0 && is_same_host(parse_destination(transfer.to).host, host)) {
         measured.link_rate = static_cast<double>(transfer.stats.rate);
         from = "measured by " + earlier.id;
       }
@@ -83,7 +83,7 @@ struct Blocked {
 };
 
 /// The place that is asked for; its target keeps none.
-json::object dry_place_of(const Migration& m, const Instance& source) {
+json::object dry_reservation(const Migration& m, const Instance& source) {
   return {{"migration", m.id},
           {"device", parse_destination(m.spec.to).device},
           {"state_bytes", source.state_bytes},
@@ -97,23 +97,23 @@ json::object dry_place_of(const Migration& m, const Instance& source) {
 }
 
 /// `instance`: the process that would move.
-asio::awaitable<Blocked> look_for_blocks(std::shared_ptr<const Migration> planned,
-                                         std::string instance, PlanContext parts) {
+asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, std::string instance,
+                                     PlanContext context) {
   const auto& m = *planned;
-  const auto& source = parts.agent.jobs.at(instance);  // until the first wait
+  const auto& source = context.agent.jobs.at(instance);  // until the first wait
   Blocked blocked;
-  auto place = dry_place_of(m, source);
+  auto wanted = dry_reservation(m, source);
   for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive)) {
     blocked.reasons.emplace_back(reason);
   }
   if (m.spec.arrive == Arrival::criu) {
-    const auto examined = co_await examine_process(parts.agent, instance);
+    const auto examined = co_await examine_process(context.agent, instance);
     for (const auto& reason : examined.reasons) blocked.reasons.emplace_back(reason);
-    place["process"] = criu::to_json(examined.needs);
+    wanted["process"] = criu::to_json(examined.needs);
   }
   try {
     auto agent = http::Endpoint::tcp(parse_destination(m.only().to).agent());
-    const auto offer = co_await parts.targets.reserve(std::move(agent), std::move(place));
+    const auto offer = co_await context.targets.reserve(std::move(agent), std::move(wanted));
     for (const auto& reason : offer.blocked_reasons) blocked.reasons.emplace_back(reason);
     if (!offer.accepted) {
       blocked.code = offer.code;
@@ -129,17 +129,17 @@ asio::awaitable<Blocked> look_for_blocks(std::shared_ptr<const Migration> planne
 
 }  // namespace
 
-asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContext parts) {
-  const auto& source = parts.intake.movable(wanted.spec);
+asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContext context) {
+  const auto& source = context.intake.movable(wanted.spec);
   const auto planned =
-      std::make_shared<const Migration>(parts.intake.make(std::move(wanted), source));
+      std::make_shared<const Migration>(context.intake.make(std::move(wanted), source));
   const auto& m = *planned;
   Measurements measured;
   measured.state_bytes = source.state_bytes;
   measured.replayed_bytes = source.replayed_bytes;
   measured.update_bytes = source.update_bytes;
   measured.step_ms = source.median_step_ms;
-  const auto rate_from = recall(parts.list, m, measured);
+  const auto rate_from = recall(context.list, m, measured);
   const bool by_criu = m.spec.arrive == Arrival::criu;
   const auto copies = m.spec.strategy == Strategy::replay ? Copies::whole : Copies::as_pays;
   const auto predicted = predict(measured, m.spec.max_stall_ms, copies);
@@ -154,10 +154,10 @@ asio::awaitable<json::object> plan_migration(MigrationRequest wanted, PlanContex
     const bool asked_for = m.spec.strategy == Strategy::automatic || m.spec.strategy == p.strategy;
     fits = fits || (asked_for && p.fits);
     const auto late =
-        parts.book.corrected(m, m.only(), to_string(p.strategy), {p.stall_ms, p.lost_ms});
+        context.book.corrected(m, m.only(), to_string(p.strategy), {p.stall_ms, p.lost_ms});
     predictions.push_back(line_of(p, late, measured, m.spec.max_stall_ms));
   }
-  const auto blocked = co_await look_for_blocks(planned, source.id, parts);
+  const auto blocked = co_await find_blocks(planned, source.id, context);
   const bool allowed = blocked.reasons.empty();
   co_return json::object{
       {"job", m.spec.job},

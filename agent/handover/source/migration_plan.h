@@ -24,6 +24,6 @@ struct PlanContext {
 /// Says what a migration would do, without doing it: `migrate --dry-run`. What stands against it is
 /// in the answer; throws Error where the job cannot be asked to move at all.
 [[nodiscard]] boost::asio::awaitable<boost::json::object> plan_migration(MigrationRequest wanted,
-                                                                         PlanContext parts);
+                                                                         PlanContext context);
 
 }  // namespace cardswap

@@ -78,8 +78,8 @@ json::object record_json(const MigrationRecord& m) {
   all["role"] = "source";
   all["error"] = m.error ? http::to_json(*m.error) : json::value(nullptr);
   all["history"] = std::move(history);
-  all["copy"] = m.notice_pending() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
-                                   : json::value(nullptr);
+  all["copy"] = m.has_pending_notice() ? json::value(m.copy ? to_string(*m.copy) : "unknown")
+                                       : json::value(nullptr);
   all["held"] = false;  // what a run stands at is not on disk
   return all;
 }
@@ -88,7 +88,7 @@ MigrationRecord record_from_json(const json::object& from) {
   MigrationRecord m;
   m.side = handover::SourceSide(side_from(from));
   m.spec.arrive = Arrival::standby;  // records that do not say were of no other
-  take_fields(from, m);
+  read_fields(from, m);
   if (const auto* error = value_at(from, "error"); error != nullptr && error->is_object()) {
     m.error = http::error_from_json(*error);
   }

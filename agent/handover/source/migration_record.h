@@ -41,7 +41,7 @@ struct MigrationRecord {
   /// The epoch that the source's trainer has or goes on under.
   [[nodiscard]] handover::Epoch own_epoch() const { return side.record().own_epoch; }
   /// Whether it was forced to the source, and its target must still say that nothing steps there.
-  [[nodiscard]] bool notice_pending() const { return side.record().notice_pending; }
+  [[nodiscard]] bool has_pending_notice() const { return side.record().notice_pending; }
   /// The digest of what was committed; empty: nothing was.
   [[nodiscard]] std::string root() const;
   [[nodiscard]] std::uint64_t migrated_at_step() const { return side.record().content.step; }

@@ -25,18 +25,18 @@ constexpr std::chrono::hours kLong{1};
 
 }  // namespace
 
-MigrationTask::MigrationTask(const HandoverContext& parts, MigrationList& list,
+MigrationTask::MigrationTask(const HandoverContext& context, MigrationList& list,
                              TargetClient& targets, PredictionBook& book, Migration& m)
-    : context_(parts),
+    : context_(context),
       list_(list),
       book_(book),
       m_(m),
       deadline_(Deadline::max() - kLong),
-      targets_(parts, list, targets, *this, m),
-      executor_(parts, list, m, targets_, departures_),
-      hearing_(parts, list, targets, book, *this, m),
-      end_(parts, list, *this, m, {executor_, departures_, hearing_}) {
-  for (auto& transfer : m.transfers) departures_.emplace_back(parts, list, *this, m, transfer);
+      targets_(context, list, targets, *this, m),
+      executor_(context, list, m, targets_, departures_),
+      collector_(context, list, targets, book, *this, m),
+      end_(context, list, *this, m, {executor_, departures_, collector_}) {
+  for (auto& transfer : m.transfers) departures_.emplace_back(context, list, *this, m, transfer);
 }
 
 void MigrationTask::spawn(std::string name, asio::awaitable<void> work) {
@@ -53,9 +53,9 @@ void MigrationTask::on_message(Instance& source, const channel::Message& message
   if (on_trainer_message(*this, m_, source, message, book_)) list_.touch(m_);
 }
 
-void MigrationTask::lose_job(const Instance& source, const channel::Failed& said) {
+void MigrationTask::mark_job_lost(const Instance& source, const channel::Failed& said) {
   for (auto& departure : departures_) {
-    if (departure.transfer().instance == source.id) departure.lose_job(source, said);
+    if (departure.transfer().instance == source.id) departure.mark_job_lost(source, said);
   }
 }
 
@@ -173,8 +173,8 @@ asio::awaitable<void> MigrationTask::enter(Event event) {
 }
 
 /// `place` is between what is on disk and what it stands for. What is committed has no limit.
-asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view place) {
-  if (m_.hold_at != place) co_return;
+asio::awaitable<void> MigrationTask::wait_at_failpoint(std::string_view name) {
+  if (m_.hold_at != name) co_return;
   m_.held = true;
   list_.touch(m_);
   while (!m_.proceed) {
@@ -197,7 +197,7 @@ asio::awaitable<bool> MigrationTask::wait_for(std::function<bool()> condition, D
 }
 
 asio::awaitable<void> MigrationTask::wait_for_each(bool (*is)(const Transfer&)) {
-  co_await wait_for([this, is] { return m_.each(is); }, deadline_);
+  co_await wait_for([this, is] { return m_.are_all(is); }, deadline_);
 }
 
 void MigrationTask::check(Deadline until) const {

@@ -28,7 +28,7 @@ class MigrationTask final : public RunningMigration,
                             public std::enable_shared_from_this<MigrationTask> {
  public:
   /// All of them outlive it; `m` is of `list`.
-  MigrationTask(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+  MigrationTask(const HandoverContext& context, MigrationList& list, TargetClient& targets,
                 PredictionBook& book, Migration& m);
 
   [[nodiscard]] Migration& migration() { return m_; }
@@ -41,13 +41,13 @@ class MigrationTask final : public RunningMigration,
   /// A runtime that still holds on to it came (back): it hears again what became of it.
   void on_attached();
   void on_message(Instance& source, const channel::Message& message);
-  void on_late_steps(const Instance& source, const channel::LateSteps& word) {
-    hearing_.on_late_steps(source, word);
+  void on_late_steps(const Instance& source, const channel::LateSteps& report) {
+    collector_.on_late_steps(source, report);
   }
   /// A process of it has ended, maybe long after it.
-  void on_exit(const Instance& source) { hearing_.on_exit(source); }
+  void on_exit(const Instance& source) { collector_.on_exit(source); }
   /// The only good copy of the job's memory is gone with a move that was given up.
-  void lose_job(const Instance& source, const channel::Failed& said);
+  void mark_job_lost(const Instance& source, const channel::Failed& said);
 
   // RunningMigration, for its parts and for Migrations
   void apply(const handover::Message& status) override { executor_.apply(status); }
@@ -55,7 +55,7 @@ class MigrationTask final : public RunningMigration,
   void fail(Error error) override;
   void check(Deadline until) const override;
   [[nodiscard]] Deadline deadline() const override { return deadline_; }
-  asio::awaitable<void> wait_at_failpoint(std::string_view place) override;
+  asio::awaitable<void> wait_at_failpoint(std::string_view name) override;
   void spawn(std::string name, asio::awaitable<void> work) override;
 
  private:
@@ -77,7 +77,7 @@ class MigrationTask final : public RunningMigration,
   TargetLinks targets_;
   std::list<CriuDeparture> departures_;  // one a transfer
   SourceExecutor executor_;
-  LostTimeCollector hearing_;
+  LostTimeCollector collector_;
   MigrationEnd end_;
 };
 

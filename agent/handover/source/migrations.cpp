@@ -15,19 +15,19 @@ namespace cardswap {
 namespace json = boost::json;
 using handover::State;
 
-Migrations::Migrations(const HandoverContext& parts,
+Migrations::Migrations(const HandoverContext& context,
                        std::function<void(const Migration&)> forgetting)
-    : context_(parts),
-      list_(parts.context, parts.config, parts.journal,
+    : context_(context),
+      list_(context.context, context.config, context.journal,
             {.is_pinned = [this](const Migration& m) { return is_pinned(m); },
              .forgetting =
                  [this, forgetting = std::move(forgetting)](const Migration& m) {
                    if (forgetting) forgetting(m);
                    tasks_.erase(m.id);
                  }}),
-      targets_(parts.tasks),
-      book_(parts.config.data_dir / "predictions.json", parts.config.host_name),
-      intake_(parts.context, parts.config, parts.jobs, list_, targets_) {}
+      targets_(context.tasks),
+      book_(context.config.data_dir / "predictions.json", context.config.host_name),
+      intake_(context.context, context.config, context.jobs, list_, targets_) {}
 
 std::shared_ptr<MigrationTask> Migrations::task_of(Migration& m) {
   auto& task = tasks_[m.id];
@@ -119,7 +119,7 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
                                   const Caller& caller) {
   auto& m = at(id);
   const auto to = parse_destination(m.spec.to).host;
-  if (context_.config.tls.any() && !caller.owner && !caller.is_for(to)) {
+  if (context_.config.tls.is_configured() && !caller.owner && !caller.is_for(to)) {
     spdlog::warn("migration {}: {} asks what was decided, and it goes to {}", id, caller.name,
                  m.spec.to);
     throw Error(Code::not_found,
@@ -151,7 +151,7 @@ void Migrations::on_attach(Instance& source, const channel::Hello& hello) const 
   auto& job = source.job();
   if (hello.frozen && job.migration.empty() && !has(hello.migration)) {
     job.migration = hello.migration;
-  } else if (!hello.frozen && list_.running_of(source.id) == nullptr) {
+  } else if (!hello.frozen && list_.find_running(source.id) == nullptr) {
     job.migration.clear();  // it steps: nothing was committed, nor will be by who knows of nothing
   }
 }
@@ -160,22 +160,22 @@ void Migrations::on_hello(const Instance& source, const channel::Hello& hello) {
   // A runtime that still holds on to a migration hears again what became of it.
   if (hello.migration.empty() || source.job().standby || !has(hello.migration)) return;
   auto& m = at(hello.migration);
-  if (m.of(source.id) != nullptr) task_of(m)->on_attached();
+  if (m.find(source.id) != nullptr) task_of(m)->on_attached();
 }
 
 void Migrations::on_message(Instance& source, const channel::Message& message) {
   const auto* last = std::get_if<channel::Failed>(&message);
   if (last != nullptr && last->lost) {
-    if (has(last->migration)) task_of(at(last->migration))->lose_job(source, *last);
+    if (has(last->migration)) task_of(at(last->migration))->mark_job_lost(source, *last);
   } else if (const auto* late = std::get_if<channel::LateSteps>(&message)) {
     if (has(late->migration)) task_of(at(late->migration))->on_late_steps(source, *late);
-  } else if (auto* m = running_for(source)) {
+  } else if (auto* m = find_running(source)) {
     task_of(*m)->on_message(source, message);
   }
 }
 
 void Migrations::on_detached(const Instance& source) {
-  auto* m = running_for(source);
+  auto* m = find_running(source);
   if (m == nullptr) return;
   task_of(*m)->fail(Error(Code::source_lost,
                           fmt::format("the runtime of job {} closed its connection", source.name()),
@@ -183,22 +183,22 @@ void Migrations::on_detached(const Instance& source) {
 }
 
 void Migrations::on_exit(Instance& source) {
-  for (auto* m : list_.of(source.id)) {  // it may be over by now
-    auto* transfer = m->of(source.id);
+  for (auto* m : list_.all_of(source.id)) {  // it may be over by now
+    auto* transfer = m->find(source.id);
     if (!transfer->lost.empty()) source.exit_text = std::exchange(transfer->lost, {});
     task_of(*m)->on_exit(source);
   }
-  auto* m = running_for(source);
+  auto* m = find_running(source);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
     source.state = InstanceState::moved;
-    source.moved_to = m->of(source.id)->to;
+    source.moved_to = m->find(source.id)->to;
   }
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }
 
 void Migrations::on_stop(const Instance& source) {
-  auto* m = running_for(source);
+  auto* m = find_running(source);
   if (m == nullptr || (m->state() != State::freezing && m->state() != State::verifying)) return;
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} was stopped", source.name())));
 }

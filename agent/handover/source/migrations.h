@@ -28,7 +28,7 @@ namespace cardswap {
 class Migrations {
  public:
   /// `forgetting` is told of one that is over before it is forgotten.
-  Migrations(const HandoverContext& parts, std::function<void(const Migration&)> forgetting);
+  Migrations(const HandoverContext& context, std::function<void(const Migration&)> forgetting);
 
   /// Takes up what a former agent left: before the commit it is aborted, after it finished.
   void resume_after_restart();
@@ -53,12 +53,12 @@ class Migrations {
   [[nodiscard]] const std::list<Migration>& all() const { return list_.all(); }
   /// The migrations by which a process here, an instance, leaves or was to leave; the latest comes
   /// last.
-  [[nodiscard]] std::vector<Migration*> of(const std::string& instance) const {
-    return list_.of(instance);
+  [[nodiscard]] std::vector<Migration*> all_of(const std::string& instance) const {
+    return list_.all_of(instance);
   }
   /// The one that `source` leaves by now, or null.
-  [[nodiscard]] Migration* running_for(const Instance& source) {
-    return list_.running_of(source.id);
+  [[nodiscard]] Migration* find_running(const Instance& source) {
+    return list_.find_running(source.id);
   }
   /// MigrationList::has_lost_the_record_of().
   [[nodiscard]] bool has_lost_the_record_of(const Job& job) const {

@@ -96,22 +96,22 @@ void PredictionBook::predict(const MigrationRecord& m, TransferRecord& transfer)
 }
 
 void PredictionBook::learn(const MigrationRecord& m, const TransferRecord& transfer) {
-  const auto figures = figures_of(transfer.lost_time, transfer.downtime_ms);
-  if (!figures || !transfer.lost_time.crossed || figures->steps_after < kStepsAfterMin) return;
+  const auto summary = summary_of(transfer.lost_time, transfer.downtime_ms);
+  if (!summary || !transfer.lost_time.crossed || summary->steps_after < kStepsAfterMin) return;
   past_.note(route_of(host_, m, transfer, transfer.stats.strategy),
-             {transfer.raw_stall_ms, transfer.raw_lost_ms}, {figures->stall_ms, figures->lost_ms});
+             {transfer.raw_stall_ms, transfer.raw_lost_ms}, {summary->stall_ms, summary->lost_ms});
   store();
 }
 
 void PredictionBook::store() {
   const int failed = replace(file_, json::serialize(past_.to_json()) + "\n");
-  if (failed != 0 && !told_) {
+  if (failed != 0 && !failure_logged_) {
     spdlog::warn(
         "write {}: {}; until it can be written, an agent that restarts forgets what moves "
         "have taught",
         file_.string(), std::strerror(failed));
   }
-  told_ = failed != 0;
+  failure_logged_ = failed != 0;
 }
 
 }  // namespace cardswap

@@ -39,7 +39,7 @@ class PredictionBook {
   const std::filesystem::path file_;
   const std::string host_;
   PastPredictions past_;
-  bool told_ = false;  // that it could not be written
+  bool failure_logged_ = false;  // that it could not be written
 };
 
 }  // namespace cardswap

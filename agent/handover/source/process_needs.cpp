@@ -7,22 +7,22 @@
 
 namespace cardswap {
 
-asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& parts,
+asio::awaitable<criu::TreeReport> examine_process(const HandoverContext& context,
                                                   std::string instance) {
   // Looked up after each wait, in which it may end.
-  const auto now = [&parts, &instance]() -> const Instance& { return parts.jobs.at(instance); };
+  const auto now = [&context, &instance]() -> const Instance& { return context.jobs.at(instance); };
   const auto root = now().process;
-  co_await parts.criu.look();
-  const auto gpus = co_await parts.criu.cuda().examine(root);
-  auto examined = co_await criu::examine(now().process, now().log_path,
-                                         parts.hub.socket_inode(now()), parts.criu.tool(), gpus);
+  co_await context.criu.probe();
+  const auto gpus = co_await context.criu.cuda().examine(root);
+  auto examined = co_await criu::examine(
+      now().process, now().log_path, context.hub.socket_inode(now()), context.criu.tool(), gpus);
   const auto& source = now();
   const auto members = members_of(family_of(source));
   for (auto& reason : left_behind(members, source.process)) {
     examined.reasons.push_back(std::move(reason));
   }
   if (!gpus.saved.empty()) {
-    const auto device = parts.devices.at(source.device);
+    const auto device = context.devices.at(source.device);
     if (device.kind == "cuda" && !device.uuid.empty()) {
       examined.needs.gpus.push_back({device.uuid, device.model});
     } else {

@@ -32,7 +32,7 @@ class RunningMigration {
 
   /// Stands still where `place`, between what is on disk and what it stands for, is a failpoint.
   /// Names of places are literals.
-  virtual boost::asio::awaitable<void> wait_at_failpoint(std::string_view place) = 0;
+  virtual boost::asio::awaitable<void> wait_at_failpoint(std::string_view name) = 0;
   /// Runs `work`, and stays in memory, with all of its parts, until that has ended.
   virtual void spawn(std::string name, boost::asio::awaitable<void> work) = 0;
 };

@@ -28,9 +28,9 @@ class Asker final : public handover::Peer {
 
 }  // namespace
 
-SourceExecutor::SourceExecutor(const HandoverContext& parts, MigrationList& list, Migration& m,
+SourceExecutor::SourceExecutor(const HandoverContext& context, MigrationList& list, Migration& m,
                                TargetLinks& targets, std::list<CriuDeparture>& departures)
-    : context_(parts), list_(list), m_(m), targets_(targets), departures_(departures) {}
+    : context_(context), list_(list), m_(m), targets_(targets), departures_(departures) {}
 
 void SourceExecutor::apply(const SourceSide& next, const handover::Effects& effects,
                            Beside beside) {
@@ -90,7 +90,7 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
     refused = disk;
     spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id, disk.what());
   }
-  m_.keep(std::move(record), std::move(transfers));
+  m_.adopt(std::move(record), std::move(transfers));
   if (handover::is_over(m_.state())) list_.note_over(m_);
   context_.handover_gate.note(m_.id, m_.state() == State::freezing ||
                                          m_.state() == State::verifying ||

@@ -22,7 +22,7 @@ namespace cardswap {
 class SourceExecutor final : public handover::Executor<handover::SourceSide> {
  public:
   /// All of them outlive it. `departures`: one a transfer.
-  SourceExecutor(const HandoverContext& parts, MigrationList& list, Migration& m,
+  SourceExecutor(const HandoverContext& context, MigrationList& list, Migration& m,
                  TargetLinks& targets, std::list<CriuDeparture>& departures);
 
   using Beside = std::function<void(MigrationRecord&)>;

@@ -40,7 +40,7 @@ std::string what_to_do_without_the_record(const Job& job) {
 }
 
 std::string copy_note(const Migration& m) {
-  if (!m.notice_pending() || m.copy == TargetState::nothing) return {};
+  if (!m.has_pending_notice() || m.copy == TargetState::nothing) return {};
   if (!m.copy) {
     return fmt::format("epoch {} of it may still run at {} (migration {})", m.epoch(), m.spec.to,
                        m.id);

@@ -15,14 +15,15 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kReserveMax{10'000};
 
-std::string path_of(const TargetClient::ReservationRef& place) {
-  return "/v1/peer/reservations/" + http::percent_encoded(place.migration);
+std::string path_of(const TargetClient::ReservationRef& reservation) {
+  return "/v1/peer/reservations/" + http::percent_encoded(reservation.migration);
 }
 
-TargetAnswer answer_from(const TargetClient::ReservationRef& place, const json::object& said,
+TargetAnswer answer_from(const TargetClient::ReservationRef& reservation, const json::object& said,
                          bool has_state) {
   TargetAnswer answer;
-  if (has_state) answer.status = target_status_from(place.agent.text(), place.epoch, said);
+  if (has_state)
+    answer.status = target_status_from(reservation.agent.text(), reservation.epoch, said);
   answer.forced_to_target = text_at(said, "forced") == "target";
   return answer;
 }
@@ -36,31 +37,34 @@ asio::awaitable<Offer> TargetClient::reserve(http::Endpoint agent, json::object 
   co_return offer_from(name, said);
 }
 
-asio::awaitable<TargetAnswer> TargetClient::state(ReservationRef place, milliseconds timeout) {
-  const auto said = co_await ask(place.agent, "GET", path_of(place), nullptr, timeout);
-  co_return answer_from(place, said, true);
+asio::awaitable<TargetAnswer> TargetClient::state(ReservationRef reservation,
+                                                  milliseconds timeout) {
+  const auto said = co_await ask(reservation.agent, "GET", path_of(reservation), nullptr, timeout);
+  co_return answer_from(reservation, said, true);
 }
 
-asio::awaitable<TargetAnswer> TargetClient::news(ReservationRef place, std::uint64_t after,
+asio::awaitable<TargetAnswer> TargetClient::news(ReservationRef reservation, std::uint64_t after,
                                                  milliseconds wait, milliseconds timeout) {
-  auto path = path_of(place) + fmt::format("?after={}&wait_ms={}", after, wait.count());
-  const auto said = co_await ask(place.agent, "GET", std::move(path), nullptr, timeout);
-  co_return answer_from(place, said, true);
+  auto path = path_of(reservation) + fmt::format("?after={}&wait_ms={}", after, wait.count());
+  const auto said = co_await ask(reservation.agent, "GET", std::move(path), nullptr, timeout);
+  co_return answer_from(reservation, said, true);
 }
 
-asio::awaitable<TargetAnswer> TargetClient::grant(ReservationRef place, handover::Content content) {
+asio::awaitable<TargetAnswer> TargetClient::grant(ReservationRef reservation,
+                                                  handover::Content content) {
   json::object body{
-      {"epoch", place.epoch}, {"root", to_string(content.root)}, {"step", content.step}};
-  const auto said =
-      co_await ask(place.agent, "POST", path_of(place) + "/grant", std::move(body), kAnswerMax);
-  co_return answer_from(place, said, said.contains("state"));
+      {"epoch", reservation.epoch}, {"root", to_string(content.root)}, {"step", content.step}};
+  const auto said = co_await ask(reservation.agent, "POST", path_of(reservation) + "/grant",
+                                 std::move(body), kAnswerMax);
+  co_return answer_from(reservation, said, said.contains("state"));
 }
 
-asio::awaitable<TargetAnswer> TargetClient::drop(ReservationRef place, handover::Epoch epoch) {
-  auto path = path_of(place);
-  if (epoch > place.epoch) path += fmt::format("?epoch={}", epoch);
-  const auto said = co_await ask(place.agent, "DELETE", std::move(path), nullptr, kAnswerMax);
-  co_return answer_from(place, said, said.contains("state"));
+asio::awaitable<TargetAnswer> TargetClient::drop(ReservationRef reservation,
+                                                 handover::Epoch epoch) {
+  auto path = path_of(reservation);
+  if (epoch > reservation.epoch) path += fmt::format("?epoch={}", epoch);
+  const auto said = co_await ask(reservation.agent, "DELETE", std::move(path), nullptr, kAnswerMax);
+  co_return answer_from(reservation, said, said.contains("state"));
 }
 
 asio::awaitable<std::string> TargetClient::host_name(http::Endpoint agent, milliseconds timeout) {
@@ -82,7 +86,7 @@ asio::awaitable<json::object> TargetClient::ask(http::Endpoint agent, std::strin
   const auto name = agent.text();
   const auto asked = fmt::format("{} {}", request.method, request.target);
   json::value answer;
-  std::optional<Error> told;
+  std::optional<Error> reported;
   try {
     if (repeatable) {
       answer = co_await connections_.call(std::move(agent), std::move(request));
@@ -91,9 +95,9 @@ asio::awaitable<json::object> TargetClient::ask(http::Endpoint agent, std::strin
     }
   } catch (const Error& error) {
     if (tasks_.is_stopping()) throw;
-    told = told_by(name, error);
+    reported = reported_by(name, error);
   }
-  if (told) throw Error(*told);
+  if (reported) throw Error(*reported);
   if (!answer.is_object()) {
     throw Error(Code::protocol_mismatch,
                 fmt::format("the agent at {} answered {} with no JSON object", name, asked),

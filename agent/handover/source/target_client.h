@@ -42,14 +42,15 @@ class TargetClient {
 
   /// Asks for a place, or whether there could be one: `wanted` says what for.
   asio::awaitable<Offer> reserve(http::Endpoint agent, boost::json::object wanted);
-  asio::awaitable<TargetAnswer> state(ReservationRef place, std::chrono::milliseconds timeout);
+  asio::awaitable<TargetAnswer> state(ReservationRef reservation,
+                                      std::chrono::milliseconds timeout);
   /// Returns when its state is a later one than `after`, or after `wait`.
-  asio::awaitable<TargetAnswer> news(ReservationRef place, std::uint64_t after,
+  asio::awaitable<TargetAnswer> news(ReservationRef reservation, std::uint64_t after,
                                      std::chrono::milliseconds wait,
                                      std::chrono::milliseconds timeout = kAnswerMax);
-  asio::awaitable<TargetAnswer> grant(ReservationRef place, handover::Content content);
+  asio::awaitable<TargetAnswer> grant(ReservationRef reservation, handover::Content content);
   /// Under `epoch`, where that is above the place's: the job was taken back.
-  asio::awaitable<TargetAnswer> drop(ReservationRef place, handover::Epoch epoch);
+  asio::awaitable<TargetAnswer> drop(ReservationRef reservation, handover::Epoch epoch);
   /// What an agent calls its host.
   asio::awaitable<std::string> host_name(http::Endpoint agent, std::chrono::milliseconds timeout);
 

@@ -35,16 +35,16 @@ bool is(const std::optional<Error>& failed, std::initializer_list<Code> codes) {
 
 }  // namespace
 
-TargetLink::TargetLink(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+TargetLink::TargetLink(const HandoverContext& context, MigrationList& list, TargetClient& targets,
                        RunningMigration& run, Migration& m, Transfer& transfer)
-    : context_(parts), list_(list), targets_(targets), run_(run), m_(m), transfer_(transfer) {}
+    : context_(context), list_(list), targets_(targets), run_(run), m_(m), transfer_(transfer) {}
 
 void TargetLink::send(const Message& message) {
   auto& target = transfer_.target;
   // A failpoint stands between what is on disk and what it stands for.
   const bool decides = message.kind == Kind::reserve || message.kind == Kind::grant;
   if (decides && m_.is_at_failpoint()) {
-    target.kept_back.push_back(message);
+    target.held_back.push_back(message);
     return;
   }
   if (std::exchange(target.under_way.at(static_cast<std::size_t>(message.kind)), true)) return;
@@ -52,7 +52,7 @@ void TargetLink::send(const Message& message) {
 }
 
 void TargetLink::send_kept_back() {
-  for (const auto& message : std::exchange(transfer_.target.kept_back, {})) send(message);
+  for (const auto& message : std::exchange(transfer_.target.held_back, {})) send(message);
 }
 
 asio::awaitable<void> TargetLink::call(Message message) {
@@ -96,28 +96,28 @@ asio::awaitable<void> TargetLink::call(Message message) {
 asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
   switch (message.kind) {
     case Kind::reserve: {
-      auto wanted = co_await wanted_place();
-      const auto offer = co_await targets_.reserve(place().agent, std::move(wanted));
+      auto wanted = co_await wanted_reservation();
+      const auto offer = co_await targets_.reserve(reservation().agent, std::move(wanted));
       if (offer.accepted) co_return TargetAnswer{};
       throw Error(
           offer.code,
           fmt::format("refused by {}: {}", transfer_.to, fmt::join(offer.blocked_reasons, "; ")),
           offer.hint.empty() ? another_device(m_) : offer.hint);
     }
-    case Kind::grant: co_return co_await targets_.grant(place(), message.content);
-    case Kind::drop: co_return co_await targets_.drop(place(), message.epoch);
+    case Kind::grant: co_return co_await targets_.grant(reservation(), message.content);
+    case Kind::drop: co_return co_await targets_.drop(reservation(), message.epoch);
     default: break;
   }
   const bool committed = handover::is_committed(m_.state());
   if (!transfer_.target.awaited && !committed) {
-    co_return co_await targets_.state(place(), kHeartbeatAnswerMax);
+    co_return co_await targets_.state(reservation(), kHeartbeatAnswerMax);
   }
-  co_return co_await targets_.news(place(), transfer_.target.version,
+  co_return co_await targets_.news(reservation(), transfer_.target.version,
                                    committed ? kNewsWaitCommitted : kNewsWait);
 }
 
 /// What the place is for.
-asio::awaitable<json::object> TargetLink::wanted_place() {
+asio::awaitable<json::object> TargetLink::wanted_reservation() {
   const auto& source = context_.jobs.at(transfer_.instance);
   json::object body{{"migration", m_.id},
                     {"job", to_json(source.job().spec)},
@@ -188,7 +188,7 @@ void TargetLink::on_answer(const Message& asked, const std::optional<Error>& fai
 
 /// What it cannot be before a commit gives the migration up.
 void TargetLink::on_status_before_the_commit(const TargetStatus& status) {
-  const auto agent = place().agent.text();
+  const auto agent = reservation().agent.text();
   if (const auto wrong = not_before_a_commit(agent, status)) return run_.fail(*wrong);
   const auto state = status.message.state;
   if (m_.state() == State::preparing && state == TargetState::verified) {
@@ -245,7 +245,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
                                          const TargetAnswer& answer) {
   const auto& status = answer.status;
   const bool refused = is(failed, {Code::conflict});  // it has the job, or ends
-  if (asked.kind == Kind::drop && (refused || (m_.notice_pending() && !failed && !status))) {
+  if (asked.kind == Kind::drop && (refused || (m_.has_pending_notice() && !failed && !status))) {
     run_.poll();
     if (refused) return;
   }
@@ -275,7 +275,7 @@ void TargetLink::on_answer_after_the_end(const Message& asked, const std::option
 void TargetLink::on_copy(const Message& status) {
   const auto before = std::exchange(m_.copy, status.state);
   const bool two = handover::is_granted(status.state) || status.state == TargetState::superseded;
-  if (m_.notice_pending() && two && before != m_.copy) report_two_copies(m_, context_.events);
+  if (m_.has_pending_notice() && two && before != m_.copy) report_two_copies(m_, context_.events);
   if (before != m_.copy) list_.touch(m_);
   try {
     run_.apply(status);

@@ -25,7 +25,7 @@ namespace cardswap {
 class TargetLink {
  public:
   /// All of them outlive it.
-  TargetLink(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+  TargetLink(const HandoverContext& context, MigrationList& list, TargetClient& targets,
              RunningMigration& run, Migration& m, Transfer& transfer);
 
   /// Returns at once. One of a kind is under way at a time: it stands for both. At a failpoint what
@@ -38,7 +38,7 @@ class TargetLink {
  private:
   asio::awaitable<void> call(handover::Message message);
   asio::awaitable<TargetAnswer> request(handover::Message message);
-  asio::awaitable<boost::json::object> wanted_place();
+  asio::awaitable<boost::json::object> wanted_reservation();
   void on_answer(const handover::Message& asked, const std::optional<Error>& failed,
                  const TargetAnswer& answer, bool awaited);
   void on_status_before_the_commit(const TargetStatus& status);
@@ -50,7 +50,7 @@ class TargetLink {
                                const TargetAnswer& answer);
   void on_copy(const handover::Message& status);
   void note_warning(std::string warning);
-  [[nodiscard]] TargetClient::ReservationRef place() const {
+  [[nodiscard]] TargetClient::ReservationRef reservation() const {
     return reservation_ref(m_, transfer_);
   }
 

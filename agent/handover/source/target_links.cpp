@@ -16,10 +16,10 @@ constexpr int kRoundTripsMeasured = 3;
 
 }  // namespace
 
-TargetLinks::TargetLinks(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+TargetLinks::TargetLinks(const HandoverContext& context, MigrationList& list, TargetClient& targets,
                          RunningMigration& run, Migration& m)
-    : context_(parts), list_(list), run_(run), m_(m) {
-  for (auto& transfer : m.transfers) links_.emplace_back(parts, list, targets, run, m, transfer);
+    : context_(context), list_(list), run_(run), m_(m) {
+  for (auto& transfer : m.transfers) links_.emplace_back(context, list, targets, run, m, transfer);
 }
 
 void TargetLinks::send(const handover::Message& message) {
@@ -42,7 +42,7 @@ asio::awaitable<void> TargetLinks::measure_round_trips() {
   const auto measured = [](const Transfer& one) {
     return one.target.round_trips >= kRoundTripsMeasured;
   };
-  while (!m_.each(measured)) {
+  while (!m_.are_all(measured)) {
     const auto calls = m_.calls();
     run_.poll();
     while (m_.calls() == calls) {

@@ -14,7 +14,7 @@ namespace cardswap {
 class TargetLinks final : public handover::Peer {
  public:
   /// All of them outlive it.
-  TargetLinks(const HandoverContext& parts, MigrationList& list, TargetClient& targets,
+  TargetLinks(const HandoverContext& context, MigrationList& list, TargetClient& targets,
               RunningMigration& run, Migration& m);
 
   void send(const handover::Message& message) override;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "agent/handover/protocol/source_rules.h"
-#include "migrator/plan/stats.h"
+#include "migrator/plan/migration_stats.h"
 
 namespace cardswap {
 

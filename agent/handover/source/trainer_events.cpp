@@ -6,7 +6,7 @@ namespace cardswap {
 
 bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
                         const channel::Message& message, const PredictionBook& book) {
-  auto* transfer = m.of(source.id);
+  auto* transfer = m.find(source.id);
   if (transfer == nullptr) return false;
   const auto mine = [&](const std::string& id) { return id == m.id; };
   bool is_news = true;

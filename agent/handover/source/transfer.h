@@ -32,7 +32,7 @@ struct TargetContact {
   bool dropped = false;   ///< nothing is there any more, or nobody who can be told
   bool awaited = false;   ///< somebody waits for news: it is asked for them, not for its state
   std::string refused_by_the_disk;           ///< what was last_contact_at; logged once
-  std::vector<handover::Message> kept_back;  ///< by a failpoint
+  std::vector<handover::Message> held_back;  ///< by a failpoint
 };
 
 /// One rank of a job on its way from a process here to one at the target: its record, and what one
@@ -56,7 +56,7 @@ struct Transfer : TransferRecord {
 
   [[nodiscard]] const TransferRecord& record() const { return *this; }
   /// Takes what is on disk now.
-  void keep(TransferRecord record) { TransferRecord::operator=(std::move(record)); }
+  void adopt(TransferRecord record) { TransferRecord::operator=(std::move(record)); }
 };
 
 }  // namespace cardswap

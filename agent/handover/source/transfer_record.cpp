@@ -94,10 +94,10 @@ json::object journal_record(const TransferRecord& transfer) {
 
 TransferRecord transfer_from_journal(const json::object& record) {
   TransferRecord transfer;
-  take_fields(record, transfer);
-  take_fields(object_at(record, "process"), transfer.process);
-  take_fields(object_at(record, "keeper"), transfer.keeper);
-  take_fields(object_at(record, "progress"), transfer.stats);
+  read_fields(record, transfer);
+  read_fields(object_at(record, "process"), transfer.process);
+  read_fields(object_at(record, "keeper"), transfer.keeper);
+  read_fields(object_at(record, "progress"), transfer.stats);
   transfer.lost_time = lost_time_from_journal(object_at(record, "lost"));
   transfer.timeline = timeline_from_json(array_at(record, "timeline"));
   return transfer;

@@ -8,7 +8,7 @@
 #include "agent/handover/base/lost_time.h"
 #include "agent/handover/source/timeline.h"
 #include "agent/process/process.h"
-#include "migrator/plan/stats.h"
+#include "migrator/plan/migration_stats.h"
 
 namespace cardswap {
 
@@ -52,7 +52,7 @@ struct TransferRecord {
   ProcessId keeper;     ///< of the memory that was sent ahead; from `freezing` on
 
   /// The two sides' steps, before anything commits, left the same bytes.
-  [[nodiscard]] bool passed_rehearsal() const {
+  [[nodiscard]] bool has_passed_rehearsal() const {
     return stats.rehearsal == "equal" || stats.rehearsal == "rounding";
   }
   /// The device that the process was on.

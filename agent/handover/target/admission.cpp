@@ -48,9 +48,9 @@ Admission admit(const AdmissionRequest& request) {
     result.block(fmt::format("another job named {} is on its way to {}", request.job, request.host),
                  "wait for its migration, or take another host");
   }
-  if (request.places >= kReservationsMax) {
+  if (request.open_reservations >= kReservationsMax) {
     result.block(fmt::format("{} holds {} places on {}, and an agent may hold {}", request.by,
-                             request.places, request.host, kReservationsMax),
+                             request.open_reservations, request.host, kReservationsMax),
                  "wait for those migrations, or take another host");
   }
   return result;

@@ -24,8 +24,8 @@ struct AdmissionRequest {
   bool uid_is_taken = false;   ///< the uid is the job's of another name
   bool is_on_its_way = false;  ///< by another agent's word, or another job of that name
   std::string by;              ///< who asks
-  std::size_t places = 0;      ///< places that are open for it already
-  bool is_there = false;       ///< the job itself is on that device of this host
+  std::size_t open_reservations = 0;  ///< places that are open for it already
+  bool is_there = false;              ///< the job itself is on that device of this host
   std::vector<DeviceUsage> devices;
   std::string host;
 };

@@ -165,14 +165,14 @@ asio::awaitable<void> CriuArrival::ended() {
   if (init.pid != 0) (void)co_await wait_and_reap(init);
 }
 
-asio::awaitable<void> end_restored_tree(const HandoverContext& parts, std::string whose,
+asio::awaitable<void> end_restored_tree(const HandoverContext& context, std::string whose,
                                         ProcessId root, ProcessId init) {
-  const auto& callbacks = parts.criu.callbacks();
+  const auto& callbacks = context.criu.callbacks();
   try {
-    co_await parts.criu.look();
+    co_await context.criu.probe();
     if (callbacks.before_kill) co_await callbacks.before_kill(root);
   } catch (...) {
-    if (parts.tasks.is_stopping()) throw;
+    if (context.tasks.is_stopping()) throw;
     spdlog::error("migration {}: {}", whose, error_of(std::current_exception()).what());
   }
   signal_group(root, SIGKILL);

@@ -22,9 +22,9 @@ namespace cardswap {
 class CriuArrival {
  public:
   /// All of them outlive it.
-  CriuArrival(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
+  CriuArrival(const HandoverContext& context, ReservationList& list, RunningReservation& run,
               Reservation& r)
-      : context_(parts), list_(list), run_(run), r_(r) {}
+      : context_(context), list_(list), run_(run), r_(r) {}
 
   /// Takes process images from here on; returns what runs in the place of the standby's program.
   /// Throws Error.
@@ -63,7 +63,7 @@ class CriuArrival {
 
 /// Ends the processes below `root` and `init`, which were restored here and not granted the job, or
 /// had it taken away: they take no further step meanwhile. `whose` is for the log.
-asio::awaitable<void> end_restored_tree(const HandoverContext& parts, std::string whose,
+asio::awaitable<void> end_restored_tree(const HandoverContext& context, std::string whose,
                                         ProcessId root, ProcessId init);
 
 }  // namespace cardswap

@@ -13,7 +13,7 @@ Epoch known_epoch(const std::string& uid, const JobTable& jobs, const Migrations
     // A standby has no epoch until it is granted one.
     if (!job.standby) known = std::max(known, job.epoch);
     for (const auto& instance : job.instances) {
-      const auto* r = reservations.of(instance);
+      const auto* r = reservations.find(instance);
       if (r != nullptr && r->is_granted()) known = std::max(known, r->side.record().epoch);
     }
   }

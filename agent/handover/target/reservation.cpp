@@ -10,7 +10,7 @@ Reservation::Reservation(ReservationRecord record)
     : ReservationRecord(std::move(record)),
       // What outlives its agent is the process itself: one that CRIU had not restored yet is ended.
       arrived(arrive == Arrival::criu),
-      heard_at(std::chrono::steady_clock::now()) {}
+      last_contact_at(std::chrono::steady_clock::now()) {}
 
 void Reservation::forget_its_start() {
   spec.reset();

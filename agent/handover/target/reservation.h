@@ -36,13 +36,13 @@ struct Reservation : ReservationRecord {
   std::string data_peers;               ///< addresses of the source, a blank between; empty: any
   std::string framework;                ///< of the source's program; empty: its agent does not tell
   std::uint64_t relocatable_bytes = 0;  ///< arrive criu: of the state, as the source's runtime told
-  std::vector<criu::NeededGpu> source_gpus;        ///< arrive criu: that its process has state on
-  bool arrived = false;                            ///< arrive criu: the process was restored here
-  std::chrono::steady_clock::time_point heard_at;  ///< of the source's agent
+  std::vector<criu::NeededGpu> source_gpus;  ///< arrive criu: that its process has state on
+  bool arrived = false;                      ///< arrive criu: the process was restored here
+  std::chrono::steady_clock::time_point last_contact_at;  ///< of the source's agent
 
   [[nodiscard]] const ReservationRecord& record() const { return *this; }
   /// Takes what is on disk now.
-  void keep(ReservationRecord record) { ReservationRecord::operator=(std::move(record)); }
+  void adopt(ReservationRecord record) { ReservationRecord::operator=(std::move(record)); }
   /// Forgets what only the standby's start needed: many that ended are kept.
   void forget_its_start();
 };

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/criu/file_look.h"
+#include "agent/criu/file_inspection.h"
 #include "agent/criu/host_match.h"
 #include "agent/handover/base/epochs.h"
 #include "agent/handover/target/known_epoch.h"
 #include "agent/jobs/user_policy.h"
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 
 namespace cardswap {
 namespace {
@@ -24,9 +24,9 @@ bool is_open(TargetState state) {
 
 }  // namespace
 
-ReservationCheck::ReservationCheck(const HandoverContext& parts, const Cordons& cordons,
+ReservationCheck::ReservationCheck(const HandoverContext& context, const Cordons& cordons,
                                    const Migrations& migrations, const ReservationList& list)
-    : context_(parts), cordons_(cordons), migrations_(migrations), list_(list) {}
+    : context_(context), cordons_(cordons), migrations_(migrations), list_(list) {}
 
 asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here(
     ReservationRequest wanted, Caller caller) const {
@@ -51,7 +51,7 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
     if (!name.empty()) user = job_user(name);
     if (user && !context_.config.job_user.empty())
       user = without_groups_like_root(std::move(*user));
-    const auto found = co_await criu::look_at_files_as(std::move(user), needs.files);
+    const auto found = co_await criu::inspect_files_as(std::move(user), needs.files);
     seen.missing = criu::what_is_missing(needs, found, context_.config.host_name, name);
   } catch (const Error& error) {
     if (context_.tasks.is_stopping()) throw;
@@ -61,7 +61,7 @@ asio::awaitable<ReservationCheck::HostInspection> ReservationCheck::inspect_here
 }
 
 ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted,
-                                                const Caller& caller, const ListenAddress& place,
+                                                const Caller& caller, const ListenAddress& address,
                                                 HostInspection seen) const {
   AdmissionRequest asked;
   asked.job = wanted.spec.name;
@@ -71,12 +71,12 @@ ReservationCheck::Found ReservationCheck::check(const ReservationRequest& wanted
   asked.host = context_.config.host_name;
   asked.by = caller.name;
   inspect_host(wanted, caller, asked);
-  if (const auto cordon = cordons_.of(wanted.device)) {
+  if (const auto cordon = cordons_.find(wanted.device)) {
     asked.closed = to_string(*cordon, context_.config.host_name);
   }
   Found found;
   found.admission = admit(asked);
-  if (!place.problem.empty()) found.admission.blocked_reasons.push_back(place.problem);
+  if (!address.problem.empty()) found.admission.blocked_reasons.push_back(address.problem);
   inspect_copies(wanted, caller, found.admission);
   const bool by_criu = wanted.arrive == Arrival::criu;
   if (by_criu) {
@@ -114,7 +114,7 @@ void ReservationCheck::inspect_host(const ReservationRequest& wanted, const Call
   for (const auto& r : list_.all()) {
     const auto* standby = context_.jobs.by_instance(r.instance);
     if (standby == nullptr || !is_open(r.side.state())) continue;
-    if (r.owner == owner && !owner.empty()) ++asked.places;
+    if (r.owner == owner && !owner.empty()) ++asked.open_reservations;
     const bool same_uid = !spec.uid.empty() && standby->job().uid() == spec.uid;
     // Its own earlier one may still be on its way out.
     if (r.owner == owner && same_uid) continue;

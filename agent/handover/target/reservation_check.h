@@ -22,7 +22,7 @@ class ReservationCheck {
  public:
   /// All of them outlive it. `migrations`: those of this host, whose epochs count here too, and
   /// which may go from one of its devices to another.
-  ReservationCheck(const HandoverContext& parts, const Cordons& cordons,
+  ReservationCheck(const HandoverContext& context, const Cordons& cordons,
                    const Migrations& migrations, const ReservationList& list);
 
   /// What a look at this host found for a request.
@@ -43,7 +43,7 @@ class ReservationCheck {
   /// `seen`: what inspect_here() has found for this request. Told to operators: an epoch that must
   /// not go on.
   [[nodiscard]] Found check(const ReservationRequest& wanted, const Caller& caller,
-                            const ListenAddress& place, HostInspection seen) const;
+                            const ListenAddress& address, HostInspection seen) const;
   /// Throws Error{conflict}: that migration has a place, or leaves this host.
   void check_is_new(const ReservationRequest& wanted, const Caller& caller) const;
 

@@ -9,7 +9,7 @@ namespace cardswap {
 using handover::TargetEvent;
 
 asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecision order,
-                                        const HandoverContext& parts) {
+                                        const HandoverContext& context) {
   const bool to_target = order.to == MigrationSide::target;
   const auto event = to_target ? TargetEvent::forced_to_target : TargetEvent::forced_to_source;
   auto& r = task->reservation();
@@ -18,7 +18,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
     return Error(
         Code::conflict,
         fmt::format("migration {} is {} on {}: it cannot be forced to the {}", migration,
-                    to_string(r.side.state()), parts.config.host_name, to_string(order.to)),
+                    to_string(r.side.state()), context.config.host_name, to_string(order.to)),
         "`cardswap status` on both hosts shows where the job is");
   };
   if (handover::TargetSide(r.side).on(event).empty()) throw refuse();
@@ -30,7 +30,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
       if (decision == handover::Decision::aborted) says = "aborted";
       if (decision == handover::Decision::pending) says = "pending";
     } catch (...) {  // its agent does not answer: that is what the word is for
-      if (parts.tasks.is_stopping()) throw;
+      if (context.tasks.is_stopping()) throw;
       knows_nothing = error_of(std::current_exception()).code() == Code::not_found;
     }
   }
@@ -52,7 +52,7 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
   auto next = r.side;
   const auto effects = next.on(event);
   if (effects.empty()) throw refuse();
-  const auto* standby = parts.jobs.by_instance(r.instance);
+  const auto* standby = context.jobs.by_instance(r.instance);
   const auto name = standby != nullptr ? standby->name() : std::string();
   const auto text = fmt::format("job {} migration {} is forced to the {} by an operator ({})", name,
                                 migration, to_string(order.to), order.by);
@@ -62,8 +62,8 @@ asio::awaitable<void> force_reservation(Pin<ReservationTask> task, OperatorDecis
     if (to_target) return;
     record.error = Error(Code::cancelled, "an operator gave the job back to the source");
   });
-  parts.events.emit({"forced", text, name, {}, migration});
-  task->tell_source();
+  context.events.emit({"forced", text, name, {}, migration});
+  task->notify_source();
 }
 
 }  // namespace cardswap

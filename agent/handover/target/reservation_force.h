@@ -13,6 +13,6 @@ namespace cardswap {
 /// unless overruled, where the source says otherwise. `parts` outlive it.
 [[nodiscard]] asio::awaitable<void> force_reservation(Pin<ReservationTask> task,
                                                       OperatorDecision order,
-                                                      const HandoverContext& parts);
+                                                      const HandoverContext& context);
 
 }  // namespace cardswap

@@ -78,11 +78,11 @@ Reservation& ReservationList::at(const std::string& migration, const Caller& cal
               "only the agent that reserved a place, by its certificate's name, may ask about it");
 }
 
-Reservation* ReservationList::of(const Instance& instance) {
+Reservation* ReservationList::find(const Instance& instance) {
   const auto found = by_instance_.find(instance.id);
   return found == by_instance_.end() ? nullptr : found->second;
 }
-const Reservation* ReservationList::of(const Instance& instance) const {
+const Reservation* ReservationList::find(const Instance& instance) const {
   const auto found = by_instance_.find(instance.id);
   return found == by_instance_.end() ? nullptr : found->second;
 }

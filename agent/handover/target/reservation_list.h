@@ -48,8 +48,8 @@ class ReservationList {
   /// The reservation for its owner only: to everybody else's certificate there is no such thing.
   [[nodiscard]] Reservation& at(const std::string& migration, const Caller& caller);
   /// What brought `instance`; or null.
-  [[nodiscard]] Reservation* of(const Instance& instance);
-  [[nodiscard]] const Reservation* of(const Instance& instance) const;
+  [[nodiscard]] Reservation* find(const Instance& instance);
+  [[nodiscard]] const Reservation* find(const Instance& instance) const;
   [[nodiscard]] const std::list<Reservation>& all() const { return reservations_; }
   [[nodiscard]] std::list<Reservation>& all() { return reservations_; }
 

@@ -83,7 +83,7 @@ json::object to_journal(const ReservationRecord& r) {
 
 ReservationRecord reservation_from_journal(const json::object& record) {
   ReservationRecord r;
-  take_fields(record, r);
+  read_fields(record, r);
   JsonIn in(record);
   journal_fields(in, r);
   for (const auto& took_ms : array_at(record, "first_steps")) {

@@ -23,16 +23,16 @@ constexpr milliseconds kLookAtSourceEvery{500};
 
 }  // namespace
 
-ReservationTask::ReservationTask(const HandoverContext& parts, ReservationList& list,
+ReservationTask::ReservationTask(const HandoverContext& context, ReservationList& list,
                                  Reservation& r, milliseconds park_max)
-    : context_(parts),
+    : context_(context),
       list_(list),
       r_(r),
       park_max_(park_max),
-      source_(parts, list, *this, r),
-      arrival_(parts, list, *this, r),
-      executor_(parts, list, r, source_, arrival_),
-      standby_(parts, list, *this, r, arrival_) {}
+      source_(context, list, *this, r),
+      arrival_(context, list, *this, r),
+      executor_(context, list, r, source_, arrival_),
+      standby_(context, list, *this, r, arrival_) {}
 
 void ReservationTask::spawn(std::string name, asio::awaitable<void> work) {
   context_.tasks.spawn(std::move(name), run_pinned(Pin(shared_from_this()), std::move(work)));
@@ -65,7 +65,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
     signal_group(standby->process, SIGKILL);
     co_return;
   }
-  r_.heard_at = Clock::now();
+  r_.last_contact_at = Clock::now();
   if (arrives) spawn("restore " + standby->name(), arrival_.arrive());
   context_.jobs.set_state(*standby, InstanceState::standby);
   executor_.apply(TargetEvent::standby_started);
@@ -75,7 +75,7 @@ asio::awaitable<void> ReservationTask::start_standby() {
 /// A source that is silent before the state was verified is given up; after it, it is asked for its
 /// decision for as long as it takes.
 asio::awaitable<void> ReservationTask::watch_source() {
-  std::string told;
+  std::string logged;
   while (!r_.is_granted() && r_.side.state() != TargetState::failed) {
     co_await pause_for(kLookAtSourceEvery);
     const bool starts =
@@ -88,7 +88,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
                  "its log is on that host; does the program reach its first step there?"));
       continue;
     }
-    if (Clock::now() - r_.heard_at < kSourceSilenceMax) continue;
+    if (Clock::now() - r_.last_contact_at < kSourceSilenceMax) continue;
     try {
       fail(TargetEvent::source_silent,
            Error(Code::source_lost,
@@ -96,7 +96,7 @@ asio::awaitable<void> ReservationTask::watch_source() {
     } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
       if (context_.tasks.is_stopping()) throw;
       const auto error = error_of(std::current_exception());
-      if (std::exchange(told, error.failure()) != told) {
+      if (std::exchange(logged, error.failure()) != logged) {
         spdlog::error("migration {}: {}", r_.migration, error.what());
       }
     }
@@ -112,7 +112,7 @@ void ReservationTask::resume() {
   if (r_.is_granted() && lives && instance->job().standby) {
     context_.processes.promote(instance->job(), r_.side.record().epoch);
   }
-  tell_source();
+  notify_source();
   if (lives) return;  // its end will be told
   fail(TargetEvent::standby_ended,
        Error(Code::target_lost, "the standby ended while the target's agent was away"));
@@ -169,8 +169,9 @@ asio::awaitable<void> ReservationTask::cancel(std::string by) {
   co_await context_.processes.stop(r_.instance, milliseconds(0));
 }
 
-void ReservationTask::tell_source() {
-  if (r_.side.record().notice_pending) spawn("tell the source of " + r_.migration, source_.tell());
+void ReservationTask::notify_source() {
+  if (r_.side.record().notice_pending)
+    spawn("tell the source of " + r_.migration, source_.notify());
 }
 
 }  // namespace cardswap

@@ -26,7 +26,7 @@ class ReservationTask final : public RunningReservation,
                               public std::enable_shared_from_this<ReservationTask> {
  public:
   /// The parts outlive it; `r` is of `list`. `park_max`: until a standby has parked.
-  ReservationTask(const HandoverContext& parts, ReservationList& list, Reservation& r,
+  ReservationTask(const HandoverContext& context, ReservationList& list, Reservation& r,
                   std::chrono::milliseconds park_max);
 
   [[nodiscard]] Reservation& reservation() { return r_; }
@@ -47,7 +47,7 @@ class ReservationTask final : public RunningReservation,
   /// Cancels for an operator of this host. Throws Error{conflict} once its source may have decided.
   asio::awaitable<void> cancel(std::string by);
   /// Tells the source of a job that an operator took here, until it knows.
-  void tell_source();
+  void notify_source();
   /// Ends a process that a former agent had restored, and not granted.
   void end_copy(ProcessId root, ProcessId init) { arrival_.end_copy(root, init); }
 

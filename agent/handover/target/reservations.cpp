@@ -19,18 +19,19 @@ using Clock = std::chrono::steady_clock;
 
 /// The record of the place that is given.
 Reservation reservation_for(const ReservationRequest& wanted, const Caller& caller,
-                            const ListenAddress& place, std::vector<criu::NeededGpu> source_gpus) {
+                            const ListenAddress& address,
+                            std::vector<criu::NeededGpu> source_gpus) {
   const auto requester = requester_of(caller, wanted.from, wanted.from_api);
   Reservation made;
   made.migration = wanted.migration;
   made.from = requester.from;
   made.from_api = requester.from_api;
-  made.data_host = made.image_host = place.host;
+  made.data_host = made.image_host = address.host;
   if (!caller.owner) made.owner = caller.name;
   made.data_peers = data_peers(wanted.addresses, caller.came_from, own_addresses());
   made.data_token = random_hex(16);
   if (wanted.encrypt) made.data_key = random_hex(32);
-  made.heard_at = Clock::now();
+  made.last_contact_at = Clock::now();
   made.job = wanted.spec.name;
   made.spec = wanted.spec;
   made.device = wanted.device;
@@ -44,10 +45,10 @@ Reservation reservation_for(const ReservationRequest& wanted, const Caller& call
 
 }  // namespace
 
-Reservations::Reservations(const HandoverContext& parts, const Cordons& cordons,
+Reservations::Reservations(const HandoverContext& context, const Cordons& cordons,
                            const Migrations& migrations, std::chrono::milliseconds park_max)
-    : context_(parts),
-      list_(parts.context, parts.config, parts.journal,
+    : context_(context),
+      list_(context.context, context.config, context.journal,
             {.is_in_use = [this](const Reservation& r) { return is_in_use(r); },
              .forgetting =
                  [this](const Reservation& r) {
@@ -77,7 +78,7 @@ void Reservations::resume_after_restart() {
   std::erase_if(tasks_, [](const auto& one) {
     return !one.second->is_pinned() && is_over(one.second->reservation().side.state());
   });
-  take_up_logs(list_.all(), context_.jobs, context_.config);
+  resume_logs(list_.all(), context_.jobs, context_.config);
   forget_old();
 }
 
@@ -87,11 +88,11 @@ void Reservations::forget_old() {
 }
 
 bool Reservations::is_granted(const Instance& standby) const {
-  const auto* r = list_.of(standby);
+  const auto* r = list_.find(standby);
   return r != nullptr && r->is_granted();
 }
 
-bool Reservations::keeps(const Instance& standby) const {
+bool Reservations::survives_restart(const Instance& standby) const {
   // A copy that outlived its agent lets its GPUs go before it is ended, in
   // resume_after_restart().
   return is_granted(standby) || (standby.init.pid != 0 && is_alive(standby.process));
@@ -120,8 +121,8 @@ void Reservations::end_copies() {
 }
 
 asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller caller,
-                                             ListenAddress place, HostInspection seen) {
-  auto found = check_.check(wanted, caller, place, std::move(seen));
+                                             ListenAddress address, HostInspection seen) {
+  auto found = check_.check(wanted, caller, address, std::move(seen));
   auto& admission = found.admission;
   if (!admission.blocked_reasons.empty() || wanted.dry_run) {
     co_return Offer{.accepted = admission.blocked_reasons.empty(),
@@ -131,7 +132,7 @@ asio::awaitable<Offer> Reservations::reserve(ReservationRequest wanted, Caller c
   }
   forget_old();
   check_.check_is_new(wanted, caller);
-  auto& r = list_.add(reservation_for(wanted, caller, place, std::move(found.source_gpus)));
+  auto& r = list_.add(reservation_for(wanted, caller, address, std::move(found.source_gpus)));
   const Pin task(task_of(r));
   try {
     task->apply(Message{Message::Kind::reserve, wanted.epoch});
@@ -192,19 +193,19 @@ bool may_restart(const Instance& instance, const Reservation* brought_by) {
 }
 
 bool Reservations::may_restart(const Instance& instance) const {
-  return cardswap::may_restart(instance, of(instance));
+  return cardswap::may_restart(instance, find(instance));
 }
 
 channel::Welcome Reservations::welcome(const Instance& standby) {
-  return welcome_of(standby, of(standby), context_.config);
+  return welcome_of(standby, find(standby), context_.config);
 }
 
 void Reservations::on_message(Instance& standby, const channel::Message& message) {
-  if (auto* r = list_.of(standby)) task_of(*r)->standby().on_message(standby, message);
+  if (auto* r = list_.find(standby)) task_of(*r)->standby().on_message(standby, message);
 }
 
 void Reservations::on_exit(Instance& standby) {
-  if (auto* r = list_.of(standby)) task_of(*r)->standby().on_exit(standby);
+  if (auto* r = list_.find(standby)) task_of(*r)->standby().on_exit(standby);
 }
 
 }  // namespace cardswap

@@ -36,14 +36,14 @@ class Reservations {
 
   /// `cordons`: what takes no jobs now. `migrations`: those of this host. `park_max`: how long a
   /// standby may take to park; what it reserves is not another agent's to keep.
-  Reservations(const HandoverContext& parts, const Cordons& cordons, const Migrations& migrations,
+  Reservations(const HandoverContext& context, const Cordons& cordons, const Migrations& migrations,
                std::chrono::milliseconds park_max = kParkMax);
 
   /// Reads what a former agent left; first, for keeps().
   void load() { list_.load(); }
   /// Goes on from there, once the jobs are known.
   void resume_after_restart();
-  [[nodiscard]] bool keeps(const Instance& standby) const;
+  [[nodiscard]] bool survives_restart(const Instance& standby) const;
 
   using HostInspection = ReservationCheck::HostInspection;
   /// ReservationCheck::inspect_here().
@@ -55,7 +55,7 @@ class Reservations {
   /// has found for this request. Returns when the standby's program runs; its owner may hold that
   /// up for some seconds. Throws Error{conflict}: that migration has one, or leaves this host.
   [[nodiscard]] asio::awaitable<Offer> reserve(ReservationRequest wanted, Caller caller,
-                                               ListenAddress place, HostInspection seen);
+                                               ListenAddress address, HostInspection seen);
 
   [[nodiscard]] bool has(const std::string& migration) const { return list_.has(migration); }
   [[nodiscard]] Reservation& at(const std::string& migration) { return list_.at(migration); }
@@ -66,7 +66,9 @@ class Reservations {
   [[nodiscard]] const std::list<Reservation>& all() const { return list_.all(); }
   [[nodiscard]] const ReservationList& list() const { return list_; }
   /// The reservation that brought `instance`; or null.
-  [[nodiscard]] const Reservation* of(const Instance& instance) const { return list_.of(instance); }
+  [[nodiscard]] const Reservation* find(const Instance& instance) const {
+    return list_.find(instance);
+  }
   /// Notified of each change of any of them.
   [[nodiscard]] Signal& changed() { return list_.changed(); }
 

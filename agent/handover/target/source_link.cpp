@@ -40,22 +40,22 @@ void SourceLink::send(const Message&) {
 
 asio::awaitable<void> SourceLink::call() {
   co_await asio::post(asio::use_awaitable);  // what it follows from is done to its end first
-  std::optional<DecisionAnswer> says;
+  std::optional<DecisionAnswer> answer;
   std::optional<Error> failed;
   try {
-    says = co_await ask();
+    answer = co_await ask();
   } catch (...) {
     if (context_.tasks.is_stopping()) throw;
     failed = error_of(std::current_exception());
   }
   asks_ = false;
   try {
-    if (!says) {
+    if (!answer) {
       on_call_failed(*failed);
     } else if (r_.is_granted()) {
-      on_copy(*says);
+      on_copy(*answer);
     } else {
-      on_decision(*says);
+      on_decision(*answer);
     }
     refused_by_the_disk_.clear();
   } catch (...) {  // a full disk, say: it is asked again, for as long as it takes
@@ -81,27 +81,27 @@ void SourceLink::on_call_failed(const Error& failed) {
   context_.events.emit({"in_doubt", text, name, {}, r_.migration});
 }
 
-void SourceLink::on_decision(const DecisionAnswer& says) {
+void SourceLink::on_decision(const DecisionAnswer& answer) {
   note_contact();
-  if (says.message.decision == handover::Decision::pending) return;
-  if (says.message.decision != handover::Decision::aborted) return run_.apply(says.message);
-  run_.apply(says.message, Error(Code::source_lost, "the source's agent gave the migration up"));
+  if (answer.message.decision == handover::Decision::pending) return;
+  if (answer.message.decision != handover::Decision::aborted) return run_.apply(answer.message);
+  run_.apply(answer.message, Error(Code::source_lost, "the source's agent gave the migration up"));
 }
 
 /// The job is here, by an operator's word at least; its source says what it has.
-void SourceLink::on_copy(const DecisionAnswer& says) {
+void SourceLink::on_copy(const DecisionAnswer& answer) {
   if (!r_.side.record().notice_pending) return;
-  const bool higher = says.own_epoch > r_.side.record().epoch;
-  const bool lower = says.message.decision == handover::Decision::aborted && !higher;
+  const bool higher = answer.own_epoch > r_.side.record().epoch;
+  const bool lower = answer.message.decision == handover::Decision::aborted && !higher;
   if (lower) {
     note_copy(LowerCopy::steps);
   } else {
-    note_copy(says.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
+    note_copy(answer.stands ? std::optional(LowerCopy::frozen) : std::nullopt);
   }
   if (higher) {
-    run_.apply(Message{Message::Kind::drop, says.own_epoch});
-  } else if (!says.stands) {
-    run_.apply(says.message);
+    run_.apply(Message{Message::Kind::drop, answer.own_epoch});
+  } else if (!answer.stands) {
+    run_.apply(answer.message);
   }
 }
 
@@ -110,7 +110,7 @@ void SourceLink::note_copy(std::optional<LowerCopy> copy) {
   report_two_copies(r_, job_name("?"), 0, context_.events);
 }
 
-asio::awaitable<void> SourceLink::tell() {
+asio::awaitable<void> SourceLink::notify() {
   Backoff retry(kTellFirst, kTellMax);
   while (!r_.side.tick().empty()) {
     run_.tick();
@@ -124,7 +124,7 @@ asio::awaitable<void> SourceLink::tell() {
 }
 
 void SourceLink::note_contact() {
-  r_.heard_at = std::chrono::steady_clock::now();
+  r_.last_contact_at = std::chrono::steady_clock::now();
   r_.in_doubt = false;
 }
 

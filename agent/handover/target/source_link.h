@@ -19,9 +19,9 @@ namespace cardswap {
 class SourceLink final : public handover::Peer {
  public:
   /// All of them outlive it.
-  SourceLink(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
+  SourceLink(const HandoverContext& context, ReservationList& list, RunningReservation& run,
              Reservation& r)
-      : context_(parts), list_(list), run_(run), r_(r) {}
+      : context_(context), list_(list), run_(run), r_(r) {}
 
   /// Returns at once; one question under way stands for all. Each message of a target's own is the
   /// question what was decided: what it tells goes along.
@@ -29,15 +29,15 @@ class SourceLink final : public handover::Peer {
   /// Throws where its agent does not answer, or gives no decision.
   [[nodiscard]] asio::awaitable<DecisionAnswer> ask();
   /// Tells the source of a job that an operator took here, until it knows.
-  asio::awaitable<void> tell();
+  asio::awaitable<void> notify();
   /// Notes that the source's agent lives.
   void note_contact();
 
  private:
   asio::awaitable<void> call();
   void on_call_failed(const Error& failed);
-  void on_decision(const DecisionAnswer& says);
-  void on_copy(const DecisionAnswer& says);
+  void on_decision(const DecisionAnswer& answer);
+  void on_copy(const DecisionAnswer& answer);
   void note_copy(std::optional<LowerCopy> copy);
   [[nodiscard]] std::string job_name(const std::string& unknown) const;
 

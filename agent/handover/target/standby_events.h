@@ -15,9 +15,9 @@ namespace cardswap {
 class StandbyEvents {
  public:
   /// All of them outlive it.
-  StandbyEvents(const HandoverContext& parts, ReservationList& list, RunningReservation& run,
+  StandbyEvents(const HandoverContext& context, ReservationList& list, RunningReservation& run,
                 Reservation& r, CriuArrival& arrival)
-      : context_(parts), list_(list), run_(run), r_(r), arrival_(arrival) {}
+      : context_(context), list_(list), run_(run), r_(r), arrival_(arrival) {}
 
   void on_message(Instance& standby, const channel::Message& message);
   void on_exit(const Instance& standby);

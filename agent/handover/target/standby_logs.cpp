@@ -34,7 +34,7 @@ void prune_logs(std::list<Reservation>& reservations, JobTable& jobs) {
   }
 }
 
-void take_up_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config) {
+void resume_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config) {
   std::map<std::string_view, Reservation*> known;
   for (auto& r : reservations) known.emplace(r.migration, &r);
   std::error_code gone;

@@ -13,6 +13,6 @@ namespace cardswap {
 void prune_logs(std::list<Reservation>& reservations, JobTable& jobs);
 /// Removes the logs that no reservation and no job is known of any more: they are of nobody's. Says
 /// of the others whose folder they are in, which records of earlier releases do not.
-void take_up_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config);
+void resume_logs(std::list<Reservation>& reservations, JobTable& jobs, const Config& config);
 
 }  // namespace cardswap

@@ -48,7 +48,7 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
     if (required) return error;
     refused = error;
   }
-  r_.keep(std::move(record));
+  r_.adopt(std::move(record));
   if (over) {
     r_.forget_its_start();
     criu::remove_handoff_dir(context_.config, r_.migration, criu::HandoffPeer::holder);

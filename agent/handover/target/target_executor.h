@@ -22,9 +22,9 @@ namespace cardswap {
 class TargetExecutor final : public handover::Executor<handover::TargetSide> {
  public:
   /// All of them outlive it.
-  TargetExecutor(const HandoverContext& parts, ReservationList& list, Reservation& r,
+  TargetExecutor(const HandoverContext& context, ReservationList& list, Reservation& r,
                  SourceLink& source, CriuArrival& arrival)
-      : context_(parts), list_(list), r_(r), source_(source), arrival_(arrival) {}
+      : context_(context), list_(list), r_(r), source_(source), arrival_(arrival) {}
 
   using Beside = std::function<void(ReservationRecord&)>;
 

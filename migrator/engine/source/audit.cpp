@@ -17,7 +17,7 @@ AuditOutcome compare_audits(std::span<const Digest> here, std::span<const Digest
     const auto region = chunks.span_of(chunk).region;
     if (units.replays(region)) {
       if (here[i] == there[i]) continue;
-      const auto unit = *units.of(region);
+      const auto unit = *units.find(region);
       units[unit].by_digests = true;
       outcome.not_replayed.push_back(unit);
       outcome.regions.push_back(region);

@@ -61,9 +61,9 @@ void BaseCopy::send_staged(const std::function<void()>& between_sends) {
                             true);
       left = left.subspan(bytes);
       ++chunks_sent_;
-      source_.figures.note_remaining(bytes_left());
+      source_.reporter.note_remaining(bytes_left());
       between_sends();
-      source_.figures.report(false);
+      source_.reporter.report(false);
     }
   }
   assert(left.empty());

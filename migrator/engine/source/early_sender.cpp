@@ -13,7 +13,7 @@ constexpr int kInVainMax = 3;
 }  // namespace
 
 bool EarlySender::is_followed(ParameterId parameter, std::uint64_t step) const {
-  const auto unit = units_.of(parameter);
+  const auto unit = units_.find(parameter);
   return unit && units_[*unit].is_replayed() && *units_[*unit].copied_at < step;
 }
 
@@ -56,14 +56,14 @@ bool EarlySender::send_piece() {
   }
   const auto size =
       std::min<std::uint64_t>(source_.options.spec.chunk_bytes, gradient.bytes.size() - next->sent);
-  const auto& unit = units_[*units_.of(gradient.parameter)];
-  const auto sent_before = source_.payloads.link_figures().sent;
+  const auto& unit = units_[*units_.find(gradient.parameter)];
+  const auto sent_before = source_.payloads.link_stats().sent;
   source_.payloads.send(data::EarlyHeader{next->number, next->sent},
                         {gradient.bytes.subspan(next->sent, size), gradient.owner},
                         source_.state.element_size_of(unit.shard.regions.front()), true);
   next->sent += size;
-  figures_.bytes += size;
-  figures_.wire_bytes += source_.payloads.link_figures().sent - sent_before;
+  stats_.bytes += size;
+  stats_.wire_bytes += source_.payloads.link_stats().sent - sent_before;
   return true;
 }
 
@@ -71,7 +71,7 @@ void EarlySender::drop(const Pending& pending) {
   log_.drop_early(pending.copy);
   if (pending.number == 0) return;
   source_.connection.send(data::EarlyDropped{pending.number, pending.sent});
-  figures_.resent += pending.sent;
+  stats_.resent += pending.sent;
 }
 
 std::optional<Factor> EarlySender::relation(const CapturedGradient& early,
@@ -79,7 +79,7 @@ std::optional<Factor> EarlySender::relation(const CapturedGradient& early,
   if (!now.device->is_host() || now.bytes.size() != early.bytes.size()) return std::nullopt;
   if (std::memcmp(now.bytes.data(), early.bytes.data(), now.bytes.size()) == 0) return Factor{};
   if (!source_.connection.answers().multiplies) return std::nullopt;
-  const auto& unit = units_[*units_.of(early.parameter)];
+  const auto& unit = units_[*units_.find(early.parameter)];
   const auto& regions = source_.state.view().layout.regions();
   const auto kind =
       factor_kind(regions[static_cast<std::size_t>(unit.shard.regions.front())].dtype);

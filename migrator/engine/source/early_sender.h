@@ -48,7 +48,7 @@ class EarlySender {
     std::uint64_t resent = 0;  ///< of these, sent in vain
     std::uint64_t wire_bytes = 0;
   };
-  [[nodiscard]] const EarlyStats& figures() const { return figures_; }
+  [[nodiscard]] const EarlyStats& stats() const { return stats_; }
 
  private:
   /// One that no entry has had.
@@ -72,7 +72,7 @@ class EarlySender {
   std::uint64_t numbered_ = 0;
   std::map<ParameterId, int> in_vain_;
   std::optional<float> factor_;  // the latest: most gradients of a step have the same
-  EarlyStats figures_;
+  EarlyStats stats_;
 };
 
 }  // namespace cardswap

@@ -59,9 +59,9 @@ void LogShipper::set_early(bool on) {
 }
 
 bool LogShipper::send_early_piece() {
-  const auto before = early_.figures().bytes;
+  const auto before = early_.stats().bytes;
   if (!early_.send_piece()) return false;
-  figures_.log_bytes += early_.figures().bytes - before;
+  stats_.log_bytes += early_.stats().bytes - before;
   return true;
 }
 
@@ -77,7 +77,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   update.base_chunks = base_chunks;
   update.options = std::move(entry.options);
   std::erase_if(entry.gradients, [&](const CapturedGradient& gradient) {
-    const auto unit = units_.of(gradient.parameter);
+    const auto unit = units_.find(gradient.parameter);
     return !unit || !units_[*unit].is_replayed() || *units_[*unit].copied_at >= entry.step;
   });
   auto claims = early_.claim(entry);
@@ -85,7 +85,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   std::uint64_t ahead = 0;
   for (std::size_t i = 0; i < claims.size(); ++i) {
     auto& gradient = entry.gradients[i];
-    const auto& unit = units_[*units_.of(gradient.parameter)];
+    const auto& unit = units_[*units_.find(gradient.parameter)];
     const auto element_size = source_.state.element_size_of(unit.shard.regions.front());
     auto& size = update.gradients.emplace_back();
     size.parameter = static_cast<std::uint32_t>(gradient.parameter);
@@ -105,7 +105,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
   between_sends();
   unacknowledged_.push_back({update.number, held});
   if (step_bytes_ != 0) bound(step_bytes_);
-  ++figures_.log_entries;
+  ++stats_.log_entries;
   send_gradients(update.number, outgoing, entry.fence, between_sends);
   if (log_.empty()) source_.payloads.wait_until_sent();
   log_.sent();
@@ -114,7 +114,7 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
 void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> gradients,
                                 const Fence& after, const std::function<void()>& between_sends) {
   const auto piece_bytes = source_.options.spec.chunk_bytes;
-  const auto sent_before = source_.payloads.link_figures().sent;
+  const auto sent_before = source_.payloads.link_stats().sent;
   auto ahead = source_.payloads.read_ahead(after);
   for (const auto& [gradient, early, sent, element_size] : gradients) {
     // A device takes ranges, and writes to none that it is to read.
@@ -133,19 +133,19 @@ void LogShipper::send_gradients(std::uint64_t update, std::span<const Outgoing> 
       const auto header = early != 0 ? data::BulkHeader(data::EarlyHeader{early, offset})
                                      : data::GradientHeader{update, i, offset};
       source_.payloads.send(header, std::move(piece), element_size, true);
-      figures_.log_bytes += size;
+      stats_.log_bytes += size;
       offset += size;
       between_sends();
-      source_.figures.report(false);
+      source_.reporter.report(false);
     }
   }
-  wire_bytes_ += source_.payloads.link_figures().sent - sent_before;
+  wire_bytes_ += source_.payloads.link_stats().sent - sent_before;
 }
 
 double LogShipper::worth() const {
-  if (figures_.log_bytes == 0) return 1;
-  return static_cast<double>(wire_bytes_ + early_.figures().wire_bytes) /
-         static_cast<double>(figures_.log_bytes) * source_.payloads.link_figures().ratio;
+  if (stats_.log_bytes == 0) return 1;
+  return static_cast<double>(wire_bytes_ + early_.stats().wire_bytes) /
+         static_cast<double>(stats_.log_bytes) * source_.payloads.link_stats().ratio;
 }
 
 void LogShipper::release_replayed() {
@@ -154,15 +154,15 @@ void LogShipper::release_replayed() {
     log_.release(unacknowledged_.front().bytes);
     unacknowledged_.pop_front();
   }
-  const auto log = log_.figures();
-  figures_.log_lag_bytes = log.held_bytes - log.early_bytes;
-  figures_.early_bytes = early_.figures().bytes;
-  figures_.resent_bytes = early_.figures().resent;
-  figures_.back_pressure_ms = log.back_pressure_ms;
-  figures_.hold_ms = log.hold_ms;
+  const auto log = log_.stats();
+  stats_.log_lag_bytes = log.held_bytes - log.early_bytes;
+  stats_.early_bytes = early_.stats().bytes;
+  stats_.resent_bytes = early_.stats().resent;
+  stats_.back_pressure_ms = log.back_pressure_ms;
+  stats_.hold_ms = log.hold_ms;
   // A step may have several updates of which some cost nothing: the longest of late counts.
   if (std::exchange(noted_, replayed.number) == replayed.number) return;
-  figures_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * figures_.replay_ms);
+  stats_.replay_ms = std::max(replayed.replay_ms, kReplayDecay * stats_.replay_ms);
 }
 
 }  // namespace cardswap

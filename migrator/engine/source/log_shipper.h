@@ -39,7 +39,7 @@ class LogShipper {
   void drop_early() { early_.drop_all(); }
 
   /// Everything except window_wait_ms and the audit's counts, which ReplaySync adds.
-  [[nodiscard]] const ReplayStats& figures() const { return figures_; }
+  [[nodiscard]] const ReplayStats& stats() const { return stats_; }
   /// How many updates were sent; they are numbered from 1 on.
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   [[nodiscard]] bool all_are_replayed() const {
@@ -95,7 +95,7 @@ class LogShipper {
   bool goes_early_ = false;
   std::uint64_t went_early_at_ = 0;  // latest_step_ when that was looked at
   EarlySender early_;
-  ReplayStats figures_;
+  ReplayStats stats_;
 };
 
 }  // namespace cardswap

@@ -103,7 +103,7 @@ double PayloadSender::wire_rate() const {
   return measured == 0 ? capped : std::min(capped, measured);
 }
 
-LinkStats PayloadSender::link_figures() const {
+LinkStats PayloadSender::link_stats() const {
   return {.rate = wire_rate(),
           .ratio = compressor_.ratio(),
           .round_trip_ms = connection_.round_trip_ms(),

@@ -44,7 +44,7 @@ class PayloadSender {
   void wait_until_sent();
 
   /// What was sent so far, and how fast it is now, under the cap; for the planner and for people.
-  [[nodiscard]] LinkStats link_figures() const;
+  [[nodiscard]] LinkStats link_stats() const;
   /// Takes a rate that was measured apart: what was measured before does not count any more.
   void take_measured_rate(double bytes_per_s);
 

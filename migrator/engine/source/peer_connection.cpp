@@ -31,7 +31,7 @@ void PeerConnection::connect() {
     const MutexLock lock(mutex_);
     woken_ = link_.get();
   }
-  liveness_.heard(Clock::now());
+  liveness_.note_contact(Clock::now());
   send(data::Authenticate{data::kMagic, data::kVersion, options_.migration, options_.token});
 }
 
@@ -73,7 +73,7 @@ void PeerConnection::progress(Clock::time_point deadline) {
   }
   const auto in_flight = link_->bulk_in_flight();
   link_->wait(std::min(deadline, ping_due_));
-  if (link_->bulk_in_flight() < in_flight) liveness_.heard(Clock::now());
+  if (link_->bulk_in_flight() < in_flight) liveness_.note_contact(Clock::now());
   if (refused_) throw Error(*refused_);
   if (liveness_.elapsed(Clock::now()) > options_.silence_max) {
     throw Error(
@@ -95,7 +95,7 @@ void PeerConnection::send_bulk(std::vector<std::byte> header, std::span<const st
 // ---- what the target says
 
 void PeerConnection::on_control(PeerId, std::span<const std::byte> bytes) {
-  liveness_.heard(Clock::now());
+  liveness_.note_contact(Clock::now());
   auto message = data::decode(bytes);
   if (auto* refuse = std::get_if<data::Refuse>(&message)) {
     refused_ = Error(refuse->code, refuse->failure, refuse->hint);

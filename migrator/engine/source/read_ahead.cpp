@@ -36,7 +36,7 @@ std::optional<StagedPayload> ReadAhead::next() {
   }
   if (ahead_.empty()) return std::nullopt;
   auto& device = *wanted_[begun_ - ahead_.size()].range.device;
-  if (!stagings_.of(device).ready(ahead_.front())) return std::nullopt;
+  if (!stagings_.of(device).is_ready(ahead_.front())) return std::nullopt;
   auto result = std::move(ahead_.front());
   ahead_.pop_front();
   return result;

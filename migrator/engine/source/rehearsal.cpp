@@ -36,7 +36,7 @@ RehearsalDifference rehearsal_difference(std::uint64_t step, const ChunkMap& chu
 }
 
 std::string RehearsalDifference::text() const {
-  if (none()) return fmt::format("step {} left the same bytes at both sides", step);
+  if (empty()) return fmt::format("step {} left the same bytes at both sides", step);
   std::vector<std::string> parts;
   if (!values.empty()) parts.push_back("values: " + listed(values));
   if (!regions.empty()) {

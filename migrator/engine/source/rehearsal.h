@@ -17,7 +17,7 @@ struct RehearsalDifference {
   std::vector<std::string> regions;  ///< in the layout's order
   std::uint64_t bytes = 0;           ///< of their chunks that differ
 
-  [[nodiscard]] bool none() const { return values.empty() && regions.empty(); }
+  [[nodiscard]] bool empty() const { return values.empty() && regions.empty(); }
   /// "step 13 left ...": by name, as many as people read.
   [[nodiscard]] std::string text() const;
   /// What to look for, by what differs and what does not.

@@ -82,14 +82,14 @@ std::uint64_t ReplaySync::bytes_left(const StateView& frozen) const {
   }
   auto left = dirty_bytes_ + base_.bytes_staged() + then.bytes_to_copy();
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (!kept[i] && !then.of(static_cast<RegionId>(i))) left += frozen.layout.regions()[i].bytes;
+    if (!kept[i] && !then.find(static_cast<RegionId>(i))) left += frozen.layout.regions()[i].bytes;
   }
   return left;
 }
 
 bool ReplaySync::sync() {
   if (!std::exchange(begun_, true)) {
-    source_.figures.enter("base_copy");
+    source_.reporter.enter("base_copy");
     send_uncovered_regions();
   }
   auto& connection = source_.connection;
@@ -104,7 +104,7 @@ bool ReplaySync::sync() {
     shipper_.set_early(base_.bytes_left() == 0 || log_->holds_each());
     ask_for_audit();
     predict();
-    source_.figures.report(false);
+    source_.reporter.report(false);
     if (source_.freeze.is_here() || send_next()) continue;
     if (log_->empty() && !log_->has_early())
       connection.progress(PeerConnection::Clock::now() + kPollInterval);
@@ -152,7 +152,7 @@ void ReplaySync::take_layout(StateView now) {
   // An optimizer's state comes once; what comes and goes with each step would let no audit end.
   interrupted_audits_ = interrupted && begun->empty() ? interrupted_audits_ + 1 : 0;
   if (interrupted_audits_ > kMaxInterruptedAudits) {
-    source_.figures.tell("by rounds: what is tracked has another layout after each step");
+    source_.reporter.set_note("by rounds: what is tracked has another layout after each step");
     give_up();
     return;
   }
@@ -162,7 +162,7 @@ void ReplaySync::take_layout(StateView now) {
     if (!own.empty()) report_.add_late(regions[static_cast<std::size_t>(own.front())].name);
   }
   base_.drop_gone();
-  tell();
+  report_units();
 }
 
 /// Once, before the log begins: what no update rewrites and the target does not hold already.
@@ -170,11 +170,11 @@ void ReplaySync::send_uncovered_regions() {
   auto& state = source_.state;
   auto missing = state.chunks().differing(state.scan(1));
   std::erase_if(missing, [&](ChunkId chunk) {
-    return units_.of(state.chunks().span_of(chunk).region).has_value();
+    return units_.find(state.chunks().span_of(chunk).region).has_value();
   });
   state.send_round(missing, false);
-  source_.figures.note_round();
-  source_.figures.report(true);
+  source_.reporter.note_round();
+  source_.reporter.report(true);
 }
 
 /// False: nothing could be sent now.
@@ -196,7 +196,7 @@ bool ReplaySync::send_next() {
 /// while the program computes.
 void ReplaySync::stage_ahead() {
   if (holds_for_the_limit_) return;
-  base_.stage_ahead(shipper_.latest_step(), shipper_.figures().log_bytes);
+  base_.stage_ahead(shipper_.latest_step(), shipper_.stats().log_bytes);
 }
 
 void ReplaySync::send_staged_shard() {
@@ -231,9 +231,9 @@ void ReplaySync::give_up() {
 
 void ReplaySync::poll() {
   shipper_.release_replayed();
-  note_figures();
+  note_stats();
   if (log_->has_overrun() && !given_up_) {
-    source_.figures.tell(
+    source_.reporter.set_note(
         fmt::format("by rounds: the log would have kept a step for longer than {:.0f} ms",
                     source_.options.spec.max_stall_ms));
     give_up();
@@ -241,12 +241,12 @@ void ReplaySync::poll() {
   if (const auto outcome = audit_.poll(units_)) conclude_audit(*outcome);
 }
 
-void ReplaySync::note_figures() {
-  auto figures = shipper_.figures();
-  figures.window_wait_ms = window_->waited_ms();
-  figures.regions_not_replayed = report_.not_replayed();
-  figures.not_replayed = report_.names_not_replayed();
-  source_.figures.note_replay(figures);
+void ReplaySync::note_stats() {
+  auto stats = shipper_.stats();
+  stats.window_wait_ms = window_->waited_ms();
+  stats.regions_not_replayed = report_.not_replayed();
+  stats.not_replayed = report_.names_not_replayed();
+  source_.reporter.note_replay(stats);
 }
 
 void ReplaySync::ask_for_audit() {
@@ -254,11 +254,11 @@ void ReplaySync::ask_for_audit() {
   // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
   // waits for the link either way, and the freeze would wait for every entry. On a faster one the
   // log catches up by itself, and no step has to wait for it.
-  if (shipper_.figures().log_lag_bytes > shipper_.step_bytes() && !log_->holds_each() &&
+  if (shipper_.stats().log_lag_bytes > shipper_.step_bytes() && !log_->holds_each() &&
       log_outlasts_a_step(measured())) {
     log_->hold_each();
   }
-  if (audit_.request()) source_.figures.enter("replay");
+  if (audit_.request()) source_.reporter.enter("replay");
 }
 
 void ReplaySync::conclude_audit(const AuditOutcome& outcome) {
@@ -266,16 +266,16 @@ void ReplaySync::conclude_audit(const AuditOutcome& outcome) {
   for (const auto region : outcome.regions) {
     report_.add_not_replayed(regions[static_cast<std::size_t>(region)].name);
   }
-  if (!outcome.regions.empty()) tell();
+  if (!outcome.regions.empty()) report_units();
   dirty_bytes_ = source_.state.chunks().bytes_in(outcome.missing);
-  source_.figures.note_round();
+  source_.reporter.note_round();
   if (!outcome.missing.empty()) source_.state.send_round(outcome.missing, false);
   if (units_.all_go_by_digests()) give_up();
 }
 
-void ReplaySync::tell() {
-  note_figures();
-  source_.figures.tell(report_.text(units_.size()));
+void ReplaySync::report_units() {
+  note_stats();
+  source_.reporter.set_note(report_.text(units_.size()));
 }
 
 /// Asked for by name it is to end in a state that was audited; chosen, in the least lost time.
@@ -285,7 +285,7 @@ Copies ReplaySync::copies() const {
 }
 
 Measurements ReplaySync::measured() const {
-  auto now = source_.figures.measurements(0, shipper_.figures().replay_ms);
+  auto now = source_.reporter.measurements(0, shipper_.stats().replay_ms);
   const auto seen = shipper_.usual_step_bytes();
   const auto worth = [&](std::uint64_t gradients) {
     return static_cast<std::uint64_t>(shipper_.worth() * static_cast<double>(gradients));
@@ -293,8 +293,8 @@ Measurements ReplaySync::measured() const {
   now.replayed_bytes = sizes_.replayed_bytes;
   now.update_bytes = worth(seen != 0 ? seen : sizes_.update_bytes);
   now.copied_bytes = sizes_.replayed_bytes - std::min(sizes_.replayed_bytes, base_.bytes_left());
-  now.logged_bytes = worth(shipper_.figures().log_bytes);
-  if (seen != 0 && shipper_.figures().early_bytes != 0) {
+  now.logged_bytes = worth(shipper_.stats().log_bytes);
+  if (seen != 0 && shipper_.stats().early_bytes != 0) {
     const auto rest = static_cast<double>(std::min(seen, shipper_.usual_rest_bytes()));
     now.rest_share = rest / static_cast<double>(seen);
   }
@@ -308,9 +308,9 @@ bool ReplaySync::is_worth_a_step(const Measurements& now) {
   const auto rest_ms = link_ms(now, now.rest_share * static_cast<double>(now.update_bytes));
   if (rest_ms < kWorthAStep * now.step_ms) return false;
   const auto timeout_ms = source_.options.spec.timeout_ms;
-  const bool in_time =
-      timeout_ms <= 0 || ms_since(made_at_) + now.step_ms + source_.figures.expected_downtime_ms() <
-                             kOfTimeout * timeout_ms;
+  const bool in_time = timeout_ms <= 0 ||
+                       ms_since(made_at_) + now.step_ms + source_.reporter.expected_downtime_ms() <
+                           kOfTimeout * timeout_ms;
   return rest_.is_worth_a_step(source_.program.step()) && in_time;
 }
 
@@ -318,14 +318,14 @@ bool ReplaySync::is_worth_a_step(const Measurements& now) {
 void ReplaySync::bound_waits() {
   const auto limit = source_.options.spec.max_stall_ms;
   if (limit <= 0) return;
-  const auto besides = expected_stands(source_.figures.measurements(0)).first;
+  const auto besides = expected_stands(source_.reporter.measurements(0)).first;
   log_->set_wait_max(
       std::chrono::duration<double, std::milli>(std::max(limit - besides, kLeastWait * limit)));
 }
 
 /// Once a whole step's gradients were seen, before any step has waited: how many there are at most
 /// was known, but experts that are chosen seldom have none in most steps.
-void ReplaySync::look_at_the_limit(const ReplayCourse& course) {
+void ReplaySync::check_the_limit(const ReplayCourse& course) {
   const auto& spec = source_.options.spec;
   if (spec.max_stall_ms <= 0 || limit_is_kept_ || shipper_.sent() == 0) return;
   if (first_step_ == 0) first_step_ = shipper_.latest_step();
@@ -338,19 +338,19 @@ void ReplaySync::look_at_the_limit(const ReplayCourse& course) {
       course.stall_ms, spec.max_stall_ms,
       link_ms(measured(), static_cast<double>(measured().update_bytes)));
   if (spec.strategy == Strategy::replay) {
-    source_.figures.report(true);
+    source_.reporter.report(true);
     throw Error(Code::not_converging, why,
                 fmt::format("allow more with --max-stall {:.0f}ms, raise --bandwidth, or let "
                             "--strategy auto choose",
                             1.3 * course.stall_ms));
   }
-  source_.figures.tell("by rounds: " + why);
+  source_.reporter.set_note("by rounds: " + why);
   give_up();
 }
 
 void ReplaySync::predict() {
   bound_waits();
-  const auto lag = shipper_.figures().log_lag_bytes;  // without what goes ahead
+  const auto lag = shipper_.stats().log_lag_bytes;  // without what goes ahead
   const auto left = base_.bytes_left();
   const auto now = measured();
   // The last step's own entry has to go over before it, whatever the lag is now: the gradients of
@@ -363,19 +363,19 @@ void ReplaySync::predict() {
   };
   const auto to_go = static_cast<std::uint64_t>(
       shipper_.worth() * static_cast<double>(std::max(lag, shipper_.usual_rest_bytes())));
-  source_.figures.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
+  source_.reporter.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
   const auto limit = source_.options.spec.max_stall_ms;
-  const auto freeze_ms = source_.figures.expected_downtime_ms();
-  const auto stand_ms = source_.figures.expected_stand_ms();
+  const auto freeze_ms = source_.reporter.expected_downtime_ms();
+  const auto stand_ms = source_.reporter.expected_stand_ms();
   const bool fits = limit <= 0 || stand_ms <= limit;
   const bool caught_up = lag <= shipper_.step_bytes();
   const bool done = left == 0 && audit_.is_done() && caught_up;
   const auto course = course_of_replay(now, limit, copies());
-  const auto was = log_->figures();
-  source_.figures.expect_lateness(
+  const auto was = log_->stats();
+  source_.reporter.expect_lateness(
       std::max(was.longest_wait_ms, done ? stand_ms : course.stall_ms),
       was.waited_ms + window_->waited_ms() + (done ? freeze_ms : course.lost_ms));
-  look_at_the_limit(course);
+  check_the_limit(course);
   if (given_up_) return;
   // Where the log goes within a step nothing is lost by copying all, and an audit costs nothing.
   const bool may_be_early = copies() == Copies::as_pays && log_outlasts_a_step(now);
@@ -386,7 +386,7 @@ void ReplaySync::predict() {
   const bool pays = expected_stands(at_once).all() <= kAsGood * course.lost_ms;
   if (left == 0) rest_.note(shipper_.latest_step(), shipper_.usual_rest_bytes());
   const bool now_or_never = done && !is_worth_a_step(now);
-  if (fits && (now_or_never || (may_be_early && pays))) source_.figures.report_converged();
+  if (fits && (now_or_never || (may_be_early && pays))) source_.reporter.report_converged();
 }
 
 }  // namespace cardswap

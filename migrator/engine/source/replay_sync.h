@@ -48,7 +48,7 @@ class ReplaySync {
   [[nodiscard]] std::uint64_t bytes_left(const StateView& frozen) const;
   /// Whether the frozen program took its last step before that step's entry had gone, because it
   /// had waited for as long as a step may.
-  [[nodiscard]] bool waited_in_vain() const { return !log_->figures().all_sent; }
+  [[nodiscard]] bool has_waited_in_vain() const { return !log_->stats().all_sent; }
   /// Sends what is left of the log, after the freeze, and takes over the frozen state's layout.
   void finish_log(const StateView& frozen);
   /// Whether a chunk needs no sending because the target replays its updates.
@@ -65,16 +65,16 @@ class ReplaySync {
   void send_entry(UpdateEntry entry);
   /// Looks at what has to be looked at between any two sends.
   void poll();
-  void note_figures();
+  void note_stats();
   void ask_for_audit();
   void conclude_audit(const AuditOutcome& outcome);
-  void tell();
+  void report_units();
   void predict();
   [[nodiscard]] Copies copies() const;
   [[nodiscard]] Measurements measured() const;
   [[nodiscard]] bool is_worth_a_step(const Measurements& now);
   void bound_waits();
-  void look_at_the_limit(const ReplayCourse& course);
+  void check_the_limit(const ReplayCourse& course);
   void give_up();
 
   SourceContext& source_;

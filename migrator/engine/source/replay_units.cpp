@@ -30,7 +30,7 @@ std::optional<std::vector<std::size_t>> ReplayUnits::follow(
   std::vector<std::size_t> begun;
   std::vector<bool> stays(units_.size(), false);
   for (auto shard : shards) {
-    std::erase_if(shard.regions, [&](RegionId region) { return of(region).has_value(); });
+    std::erase_if(shard.regions, [&](RegionId region) { return find(region).has_value(); });
     const auto parameter = static_cast<std::size_t>(shard.parameter);
     const auto known = parameter < former.size() ? former[parameter] : std::nullopt;
     const auto index = known && is_still(units_[*known], shard) ? *known : units_.size();
@@ -58,7 +58,7 @@ std::optional<std::vector<std::size_t>> ReplayUnits::follow(
   return begun;
 }
 
-std::optional<std::size_t> ReplayUnits::of(ParameterId parameter) const {
+std::optional<std::size_t> ReplayUnits::find(ParameterId parameter) const {
   const auto index = static_cast<std::size_t>(parameter);
   return index < unit_of_parameter_.size() ? unit_of_parameter_[index] : std::nullopt;
 }

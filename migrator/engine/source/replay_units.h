@@ -38,13 +38,13 @@ class ReplayUnits {
   [[nodiscard]] Unit& operator[](std::size_t index) { return units_[index]; }
   [[nodiscard]] const Unit& operator[](std::size_t index) const { return units_[index]; }
   /// The index of the unit that has it; none: no update rewrites it.
-  [[nodiscard]] std::optional<std::size_t> of(RegionId region) const {
+  [[nodiscard]] std::optional<std::size_t> find(RegionId region) const {
     return unit_of_region_.at(static_cast<std::size_t>(region));
   }
-  [[nodiscard]] std::optional<std::size_t> of(ParameterId parameter) const;
+  [[nodiscard]] std::optional<std::size_t> find(ParameterId parameter) const;
   /// Whether the target replays the updates of this region.
   [[nodiscard]] bool replays(RegionId region) const {
-    const auto unit = of(region);
+    const auto unit = find(region);
     return unit && units_[*unit].is_replayed();
   }
   /// Bytes of the units from index `first` on that are still to be copied.

@@ -47,10 +47,10 @@ bool is_rounding(std::string_view dtype, std::span<const std::byte> one,
   return false;
 }
 
-bool differ_by_rounding(SourceContext& parts, std::span<const ChunkId> differing) {
-  const auto& view = parts.state.view();
-  const auto& chunks = parts.state.chunks();
-  auto& shown = parts.connection.answers().shown;
+bool differ_by_rounding(SourceContext& context, std::span<const ChunkId> differing) {
+  const auto& view = context.state.view();
+  const auto& chunks = context.state.chunks();
+  auto& shown = context.connection.answers().shown;
   std::optional<RegionId> last;
   std::size_t regions = 0;
   for (const auto chunk : differing) {
@@ -62,8 +62,8 @@ bool differ_by_rounding(SourceContext& parts, std::span<const ChunkId> differing
     range.bytes =
         range.bytes.first(std::min<std::size_t>(range.bytes.size(), data::kShownBytesMax));
     shown.reset();
-    parts.connection.send(data::ReadChunk{chunk, static_cast<std::uint32_t>(range.bytes.size())});
-    parts.connection.progress_until([&] { return shown.has_value(); });
+    context.connection.send(data::ReadChunk{chunk, static_cast<std::uint32_t>(range.bytes.size())});
+    context.connection.progress_until([&] { return shown.has_value(); });
     if (shown->chunk != chunk) {
       throw Error(Code::bad_request, "the target showed another chunk than was asked for");
     }

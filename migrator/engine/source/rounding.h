@@ -20,6 +20,6 @@ struct SourceContext;
 /// Whether what both sides hold in these chunks differs by rounding alone, by the first bytes of
 /// one chunk each of the first 64 regions, as the target tells them. Both stand. The engine's
 /// thread; throws as PeerConnection does.
-[[nodiscard]] bool differ_by_rounding(SourceContext& parts, std::span<const ChunkId> differing);
+[[nodiscard]] bool differ_by_rounding(SourceContext& context, std::span<const ChunkId> differing);
 
 }  // namespace cardswap

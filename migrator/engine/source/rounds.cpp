@@ -18,33 +18,33 @@ constexpr std::uint32_t kMaxThrottlePct = 99;
 constexpr int kMaxVainRounds = 5;
 
 void throttle_more(SourceContext& source) {
-  const auto before = source.figures.stats().throttle_pct;
+  const auto before = source.reporter.stats().throttle_pct;
   const auto pct =
       before == 0 ? kFirstThrottlePct : std::min(before + kThrottleStepPct, kMaxThrottlePct);
   source.program.throttle(pct / 100.0);
-  source.figures.note_throttle(pct);
+  source.reporter.note_throttle(pct);
 }
 
 /// The job goes on where it is: whoever set the limit would rather have that than wait.
 [[noreturn]] void give_up(SourceContext& source) {
-  const auto& figures = source.figures;
+  const auto& reporter = source.reporter;
   const auto limit = source.options.spec.max_stall_ms;
-  source.figures.report(true);
+  source.reporter.report(true);
   throw Error(Code::not_converging,
               fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
                           "{:.0f} ms are allowed",
-                          figures.rounds(), figures.expected_stand_ms(), limit),
+                          reporter.rounds(), reporter.expected_stand_ms(), limit),
               fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
                           "down meanwhile with --auto-converge",
-                          figures.expected_stand_ms() * 1.3));
+                          reporter.expected_stand_ms() * 1.3));
 }
 
 /// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
 void send_base_copy(SourceContext& source) {
   const auto copied = source.state.send_differing(1);
-  source.figures.note_round();
-  source.figures.expect_downtime(copied);
-  source.figures.report(true);
+  source.reporter.note_round();
+  source.reporter.expect_downtime(copied);
+  source.reporter.report(true);
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ void sync_by_rounds(SourceContext& source) {
   using Clock = PeerConnection::Clock;
   const auto& spec = source.options.spec;
   auto& freeze = source.freeze;
-  auto& figures = source.figures;
+  auto& reporter = source.reporter;
   auto& state = source.state;
   std::uint64_t scanned_at_step = 0;
   std::uint64_t dirty_bytes_before = 0;
@@ -61,8 +61,8 @@ void sync_by_rounds(SourceContext& source) {
   int in_vain = 0;
   Clock::time_point last_scan{};
   // After a freeze that was put off, or a replay that did not work, the copy is there already.
-  for (auto round = figures.rounds(); !freeze.is_here(); ++round) {
-    figures.enter(round == 0 ? "base_copy" : "rounds");
+  for (auto round = reporter.rounds(); !freeze.is_here(); ++round) {
+    reporter.enter(round == 0 ? "base_copy" : "rounds");
     // At most one comparison a step: nothing changes in between.
     if (round > 0) {
       source.connection.progress_until(
@@ -79,12 +79,12 @@ void sync_by_rounds(SourceContext& source) {
     const auto dirty = state.chunks().differing(state.scan(1));
     const auto dirty_bytes = state.chunks().bytes_in(dirty);
     const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
-    figures.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
-    figures.expect_downtime(dirty_bytes);
-    const bool last_round = spec.max_rounds != 0 && figures.rounds() >= spec.max_rounds;
-    if (should_freeze({spec.max_stall_ms, figures.expected_stand_ms(), dirty_bytes,
+    reporter.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
+    reporter.expect_downtime(dirty_bytes);
+    const bool last_round = spec.max_rounds != 0 && reporter.rounds() >= spec.max_rounds;
+    if (should_freeze({spec.max_stall_ms, reporter.expected_stand_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {
-      figures.report_converged();
+      reporter.report_converged();
       offered = true;
     } else if (last_round && !offered) {
       give_up(source);
@@ -98,8 +98,8 @@ void sync_by_rounds(SourceContext& source) {
     dirty_bytes_before = dirty_bytes;
     last_scan = Clock::now();
     state.send_round(dirty, false);
-    figures.note_round();
-    figures.report(true);
+    reporter.note_round();
+    reporter.report(true);
   }
 }
 

@@ -33,10 +33,10 @@ constexpr double kRehearsalWaitSteps = 3;
 /// the strategies while the program trains, then the rest of the frozen state.
 class Source::Impl {
  public:
-  Impl(SourceOptions options, SourceProgram& program, SourceCallbacks events)
+  Impl(SourceOptions options, SourceProgram& program, SourceCallbacks callbacks)
       : options_(std::move(options)),
-        events_(std::move(events)),
-        context_(options_, program, events_, stop_.get_token()),
+        callbacks_(std::move(callbacks)),
+        context_(options_, program, callbacks_, stop_.get_token()),
         thread_([this] { run(); }) {}
 
   ~Impl() {
@@ -56,20 +56,21 @@ class Source::Impl {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
       rehearses_ = rehearses();
-      if (rehearses_) context_.figures.expect_rehearsal();
+      if (rehearses_) context_.reporter.expect_rehearsal();
       context_.connect();
       do {
         sync();
       } while (context_.freeze.is_here() && !freeze_holds());
       if (context_.freeze.is_here()) {
         if (rehearses_) rehearse();
-        if (events_.frozen) events_.frozen(context_.freeze.state().step);
+        if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
         finish_frozen();
       }
       context_.connection.progress_until(stopped);
     } catch (...) {
       replay_.reset();  // a trainer that waits for the log goes on before anything else
-      if (!stopped() && events_.failed) events_.failed(named(error_of(std::current_exception())));
+      if (!stopped() && callbacks_.failed)
+        callbacks_.failed(named(error_of(std::current_exception())));
     }
     replay_.reset();
     context_.connection.close();
@@ -85,31 +86,31 @@ class Source::Impl {
     if (!strategy_) strategy_ = choose_strategy(context_);
     if (strategy_ == Strategy::stop_copy) return wait_for_freeze();
     if (strategy_ == Strategy::replay) {
-      context_.figures.use(Strategy::replay);
+      context_.reporter.use(Strategy::replay);
       const bool begins = !replay_;
       if (begins) replay_.emplace(context_);
       if ((!begins || replay_->begin()) && replay_->sync()) return;
       replay_.reset();
       strategy_ = Strategy::rounds;
     }
-    context_.figures.use(Strategy::rounds);
+    context_.reporter.use(Strategy::rounds);
     if (!std::exchange(rounds_were_looked_at_, true)) expect_rounds_to_fit(context_);
     sync_by_rounds(context_);
   }
 
   /// Nothing is sent before it; offered only where it will stop the program for as long as allowed.
   void wait_for_freeze() {
-    context_.figures.use(Strategy::stop_copy);
-    context_.figures.expect_downtime(dirty_after_a_step());
-    const auto expected = context_.figures.expected_stand_ms();
+    context_.reporter.use(Strategy::stop_copy);
+    context_.reporter.expect_downtime(dirty_after_a_step());
+    const auto expected = context_.reporter.expected_stand_ms();
     if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
-      context_.figures.report(true);
+      context_.reporter.report(true);
       throw Error(Code::not_converging,
                   fmt::format("stop-copy would stop the job for {:.0f} ms, {:.0f} ms are allowed",
                               expected, options_.spec.max_stall_ms),
                   "allow more with --max-stall, or let --strategy auto choose");
     }
-    context_.figures.report_converged();
+    context_.reporter.report_converged();
     context_.connection.progress_until([this] { return context_.freeze.is_here(); });
   }
 
@@ -117,24 +118,24 @@ class Source::Impl {
   /// optimizer has made its state in the very last step. False: that would take longer than is
   /// allowed, and the program was told to go on.
   bool freeze_holds() {
-    auto& figures = context_.figures;
+    auto& reporter = context_.reporter;
     const auto& frozen = context_.freeze.state();
-    const auto offered = figures.offered_bytes();
+    const auto offered = reporter.offered_bytes();
     const auto left = replay_
                           ? replay_->bytes_left(frozen.state_view)
-                          : figures.expected_bytes() + bytes_made_since(frozen.state_view.layout);
+                          : reporter.expected_bytes() + bytes_made_since(frozen.state_view.layout);
     const auto limit = options_.spec.max_stall_ms;
-    if (events_.put_off && limit > 0 && replay_ && replay_->waited_in_vain()) {
+    if (callbacks_.put_off && limit > 0 && replay_ && replay_->has_waited_in_vain()) {
       put_off_freeze(
           fmt::format("at step {}: its gradients had not gone when it had waited for as "
                       "long as {:.0f} ms allow",
                       frozen.step, limit));
       return false;
     }
-    if (events_.put_off && limit > 0 && left > offered) {
-      figures.expect_downtime(left);
+    if (callbacks_.put_off && limit > 0 && left > offered) {
+      reporter.expect_downtime(left);
       const auto expected =
-          figures.expected_stand_ms() +
+          reporter.expected_stand_ms() +
           ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
       if (expected > limit) {
         put_off_freeze(
@@ -149,8 +150,8 @@ class Source::Impl {
 
   void put_off_freeze(const std::string& why) {
     context_.freeze.drop();
-    context_.figures.note_freeze_put_off(why);
-    events_.put_off(why);
+    context_.reporter.note_freeze_put_off(why);
+    callbacks_.put_off(why);
   }
 
   [[nodiscard]] std::uint64_t bytes_made_since(const Layout& layout) const {
@@ -174,10 +175,10 @@ class Source::Impl {
   }
 
   void finish_frozen() {
-    auto& figures = context_.figures;
+    auto& reporter = context_.reporter;
     const auto& frozen = context_.freeze.state();
-    figures.enter("frozen");
-    figures.report(true);
+    reporter.enter("frozen");
+    reporter.report(true);
     FreezeTimes took;
     took.scan_ms = compare_ms_;
     const auto now = rehearsed_ ? std::move(*rehearsed_) : scan_frozen(took);
@@ -186,10 +187,10 @@ class Source::Impl {
     const auto root = data::root_of(context_.state.view().layout, now, values);
     confirm(root);
     took.verify_ms = ms_since(sent);
-    figures.note_freeze(took);
-    figures.note_all_replayed();
-    figures.report(true);
-    if (events_.verified) events_.verified(root, figures.stats());
+    reporter.note_freeze(took);
+    reporter.note_all_replayed();
+    reporter.report(true);
+    if (callbacks_.verified) callbacks_.verified(root, reporter.stats());
   }
 
   /// The digests of the frozen state, while the target takes its own.
@@ -202,7 +203,7 @@ class Source::Impl {
     context_.state.refresh(frozen.state_view);
     auto now = context_.state.scan(threads());
     took.scan_ms = ms_since(start);
-    context_.figures.note_freeze(took);
+    context_.reporter.note_freeze(took);
     return now;
   }
 
@@ -214,7 +215,7 @@ class Source::Impl {
     context_.connection.send(data::Values{frozen.step,
                                           frozen.last_step_end_ns + clock.clock_offset_ns(),
                                           clock.clock_error_ns(), frozen.values});
-    context_.figures.note_values(frozen.values.size());
+    context_.reporter.note_values(frozen.values.size());
     return send_rest(now, values, took);
   }
 
@@ -222,36 +223,36 @@ class Source::Impl {
 
   [[nodiscard]] bool rehearses() {
     const auto asked = options_.spec.rehearse;
-    if (asked == Rehearsal::off || !events_.rehearse) return false;
+    if (asked == Rehearsal::off || !callbacks_.rehearse) return false;
     const auto why = context_.program.cannot_rehearse();
     if (!why) return true;
     if (asked == Rehearsal::only) {
       throw Error(Code::refused, fmt::format("a step of this program is not rehearsed: {}", *why),
                   "nothing was moved, and nothing is known of what it may have forgotten");
     }
-    context_.figures.note_rehearsal("left out", *why);
+    context_.reporter.note_rehearsal("left out", *why);
     return false;
   }
 
   /// Both sides hold the state of one step, and nobody may commit it: they take the next one, and
   /// what that left is compared. The job's agent has not been told that it is frozen.
   void rehearse() {
-    auto& figures = context_.figures;
+    auto& reporter = context_.reporter;
     auto& freeze = context_.freeze;
-    figures.enter("rehearsal");
-    figures.report(true);
+    reporter.enter("rehearsal");
+    reporter.report(true);
     FreezeTimes took;
     const auto held = scan_frozen(took);
     (void)bring_over(held, digest_of(freeze.state().values), took);
-    figures.note_all_replayed();
+    reporter.note_all_replayed();
     replay_.reset();
-    figures.note_rehearsal_pause(
+    reporter.note_rehearsal_pause(
         ms_since(Clock::time_point(std::chrono::nanoseconds(freeze.state().last_step_end_ns))));
     auto& theirs = context_.connection.answers().rehearsed;
     theirs.reset();
     context_.connection.send(data::Rehearse{});
     freeze.drop();
-    events_.rehearse();
+    callbacks_.rehearse();
     context_.connection.progress_until([&] { return freeze.is_here(); });
     await_their_step(theirs);
     const auto start = Clock::now();
@@ -283,12 +284,12 @@ class Source::Impl {
         frozen.step, chunks, differing, context_.program.differing_values(frozen.values, theirs));
     // What is rounded otherwise is sent as it is here, as what is left of any state.
     const bool rounded =
-        !difference.none() && difference.values.empty() && differ_by_rounding(context_, differing);
-    const bool passed = difference.none() || rounded;
-    context_.figures.note_rehearsal(
-        difference.none() ? "equal"
-        : rounded         ? "rounding"
-                          : "differs",
+        !difference.empty() && difference.values.empty() && differ_by_rounding(context_, differing);
+    const bool passed = difference.empty() || rounded;
+    context_.reporter.note_rehearsal(
+        difference.empty() ? "equal"
+        : rounded          ? "rounding"
+                           : "differs",
         rounded ? "by rounding alone: " + difference.text() : difference.text());
     if (!passed) throw Error(Code::digest_mismatch, difference.text(), difference.hint());
     if (options_.spec.rehearse == Rehearsal::only) {
@@ -314,9 +315,9 @@ class Source::Impl {
       state.send_round(dirty, true, is_replaying() ? replay_->updates_sent() : 0);
       if (attempt == 0) {
         took.send_ms = ms_since(start);
-        context_.figures.note_freeze(took);
+        context_.reporter.note_freeze(took);
         sent = Clock::now();
-        context_.figures.enter("verify");
+        context_.reporter.enter("verify");
       }
       if (state.target_values() != values) {
         throw Error(Code::digest_mismatch,
@@ -346,7 +347,7 @@ class Source::Impl {
   [[nodiscard]] bool is_replaying() const { return replay_ && replay_->updates_sent() > 0; }
 
   const SourceOptions options_;
-  const SourceCallbacks events_;
+  const SourceCallbacks callbacks_;
   std::stop_source stop_;
   SourceContext context_;
   std::optional<Strategy> strategy_;  // in use; none: not chosen yet
@@ -358,8 +359,8 @@ class Source::Impl {
   std::jthread thread_;
 };
 
-Source::Source(SourceOptions options, SourceProgram& program, SourceCallbacks events)
-    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(events))) {}
+Source::Source(SourceOptions options, SourceProgram& program, SourceCallbacks callbacks)
+    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(callbacks))) {}
 
 Source::~Source() = default;
 

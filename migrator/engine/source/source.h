@@ -11,7 +11,7 @@ namespace cardswap {
 /// on both sides. Owns one thread; the destructor cancels, closes the link and joins, in under 1 s.
 class Source {
  public:
-  Source(SourceOptions options, SourceProgram& program, SourceCallbacks events);
+  Source(SourceOptions options, SourceProgram& program, SourceCallbacks callbacks);
   ~Source();
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;

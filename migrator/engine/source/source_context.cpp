@@ -18,19 +18,19 @@ constexpr std::chrono::milliseconds kProbeEnough{40};
 
 }  // namespace
 
-SourceContext::SourceContext(const SourceOptions& its_options, SourceProgram& its_program,
-                             const SourceCallbacks& its_events, std::stop_token stop)
-    : options(its_options),
-      program(its_program),
-      events(its_events),
+SourceContext::SourceContext(const SourceOptions& source_options, SourceProgram& source_program,
+                             const SourceCallbacks& source_callbacks, std::stop_token stop)
+    : options(source_options),
+      program(source_program),
+      callbacks(source_callbacks),
       connection(options, std::move(stop)),
-      figures(options, program, events, [this] { return payloads.link_figures(); }),
+      reporter(options, program, callbacks, [this] { return payloads.link_stats(); }),
       payloads(options, connection, freeze),
-      state(options, program, connection, payloads, freeze, figures) {}
+      state(options, program, connection, payloads, freeze, reporter) {}
 
 void SourceContext::connect() {
   const auto start = Clock::now();
-  figures.enter("connect");
+  reporter.enter("connect");
   state.take_first_view();
   const auto& devices = state.view().devices;
   enter(devices);  // before a link looks for them
@@ -41,11 +41,11 @@ void SourceContext::connect() {
   }
   state.introduce();
   connection.measure_clocks();
-  figures.note_connected(ms_since(start), gpu_path);
+  reporter.note_connected(ms_since(start), gpu_path);
 }
 
 void SourceContext::probe_link() {
-  figures.enter("probe");
+  reporter.enter("probe");
   const auto& chunks = state.chunks();
   std::size_t next = 0;
   double best = 0;
@@ -56,11 +56,11 @@ void SourceContext::probe_link() {
       sum += chunks.spans()[next].bytes;
     }
     const auto start = Clock::now();
-    const auto sent_before = payloads.link_figures().sent;
+    const auto sent_before = payloads.link_stats().sent;
     state.send_round(some, false);
     const auto took = Clock::now() - start;
     // The best: a link is never faster than it is, and training slows its sender down now and then.
-    best = std::max(best, static_cast<double>(payloads.link_figures().sent - sent_before) /
+    best = std::max(best, static_cast<double>(payloads.link_stats().sent - sent_before) /
                               std::chrono::duration<double>(took).count());
     if (took >= kProbeEnough) break;
   }

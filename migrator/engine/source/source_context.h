@@ -15,8 +15,8 @@ namespace cardswap {
 /// thread, but for freeze.put() and connection.wake().
 struct SourceContext {
   /// All outlive this.
-  SourceContext(const SourceOptions& its_options, SourceProgram& its_program,
-                const SourceCallbacks& its_events, std::stop_token stop);
+  SourceContext(const SourceOptions& source_options, SourceProgram& source_program,
+                const SourceCallbacks& source_callbacks, std::stop_token stop);
   /// The link may read payloads until it is closed.
   ~SourceContext() { connection.close(); }
   SourceContext(const SourceContext&) = delete;
@@ -29,10 +29,10 @@ struct SourceContext {
 
   const SourceOptions& options;
   SourceProgram& program;
-  const SourceCallbacks& events;
+  const SourceCallbacks& callbacks;
   FreezeRequest freeze;
   PeerConnection connection;
-  StatsReporter figures;
+  StatsReporter reporter;
   PayloadSender payloads;
   StateSender state;
 };

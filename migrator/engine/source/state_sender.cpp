@@ -11,20 +11,20 @@ namespace cardswap {
 
 StateSender::StateSender(const SourceOptions& options, SourceProgram& program,
                          PeerConnection& connection, PayloadSender& payloads, FreezeRequest& freeze,
-                         StatsReporter& figures)
+                         StatsReporter& reporter)
     : options_(options),
       program_(program),
       connection_(connection),
       payloads_(payloads),
       freeze_(freeze),
-      figures_(figures) {}
+      reporter_(reporter) {}
 
 void StateSender::take_first_view() { view_ = program_.state_view(); }
 
 void StateSender::introduce() {
   chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
   connection_.send(data::Hello{data::kMagic, data::kVersion, options_.migration, options_.token,
-                               options_.spec.chunk_bytes, asks_what_is_held(), view_.layout});
+                               options_.spec.chunk_bytes, wants_digests(), view_.layout});
   await_layout_answer();
 }
 
@@ -36,8 +36,8 @@ void StateSender::await_layout_answer() {
   if (*answers.accepted != chunks_.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }
-  figures_.note_state(view_.layout.total_bytes());
-  if (asks_what_is_held()) await_digests(0, false);
+  reporter_.note_state(view_.layout.total_bytes());
+  if (wants_digests()) await_digests(0, false);
 }
 
 /// What the target holds once `round` is over; 0: before anything was sent in this layout.
@@ -58,7 +58,7 @@ void StateSender::refresh(StateView now) {
   payloads_.wait_until_sent();  // they belong to the layout that the target still has
   view_ = std::move(now);
   chunks_ = ChunkMap(view_.layout, options_.spec.chunk_bytes);
-  connection_.send(data::LayoutChanged{asks_what_is_held(), view_.layout});
+  connection_.send(data::LayoutChanged{wants_digests(), view_.layout});
   await_layout_answer();
 }
 
@@ -76,7 +76,7 @@ void StateSender::amend(StateView now, std::uint64_t updates, std::uint64_t base
   }
   chunks_ = std::move(chunks);
   view_ = std::move(now);
-  figures_.note_state(view_.layout.total_bytes());
+  reporter_.note_state(view_.layout.total_bytes());
 }
 
 std::vector<Digest> StateSender::compare(StateView now, unsigned threads) {
@@ -92,7 +92,7 @@ std::vector<Digest> StateSender::compare(StateView now, unsigned threads) {
   if (*answers.accepted != chunks_.size()) {
     throw Error(Code::layout_differs, "the target cuts the state into other chunks");
   }
-  figures_.note_state(view_.layout.total_bytes());
+  reporter_.note_state(view_.layout.total_bytes());
   await_digests(0, false);
   return here;
 }
@@ -106,14 +106,14 @@ std::vector<Digest> StateSender::scan(unsigned threads) {
   DigestJob job(ranges_of(view_, chunks_.spans()), view_.fence, threads,
                 [this] { connection_.wake(); });
   connection_.progress_until([&] { return job.is_done(); });
-  figures_.note_digested(job.bytes(), PeerConnection::Clock::now() - start);
+  reporter_.note_digested(job.bytes(), PeerConnection::Clock::now() - start);
   return job.digests();
 }
 
 void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::uint64_t updates) {
   const auto round = ++rounds_sent_;
   auto left = chunks_.bytes_in(chunks);
-  figures_.note_remaining(left);
+  reporter_.note_remaining(left);
   auto ahead = payloads_.read_ahead(view_.fence);
   for (const auto chunk : chunks) want(chunk, ahead);
   std::uint32_t sent = 0;
@@ -122,8 +122,8 @@ void StateSender::send_round(std::span<const ChunkId> chunks, bool final, std::u
     send_chunk(chunk, round, ahead, final);
     ++sent;
     left -= chunks_.span_of(chunk).bytes;
-    figures_.note_remaining(left);
-    figures_.report(false);
+    reporter_.note_remaining(left);
+    reporter_.report(false);
   }
   end_round(round, sent, final, updates);
 }
@@ -139,7 +139,7 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
   std::uint32_t sent = 0;
   std::uint64_t bytes = 0;
   auto left = view_.layout.total_bytes();
-  figures_.note_remaining(left);
+  reporter_.note_remaining(left);
   const auto look = [&] {
     for (const auto ready = job.ready(); looked_at < ready; ++looked_at) {
       const auto chunk = static_cast<ChunkId>(looked_at);
@@ -169,10 +169,10 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
     send_chunk(chunk, round, ahead, false);
     ++sent;
     left -= chunks_.span_of(chunk).bytes;
-    figures_.note_remaining(left);
-    figures_.report(false);
+    reporter_.note_remaining(left);
+    reporter_.report(false);
   }
-  if (job.is_done()) figures_.note_digested(job.bytes(), job.took());
+  if (job.is_done()) reporter_.note_digested(job.bytes(), job.took());
   digesting.reset();  // a freeze may have come first
   end_round(round, sent, false, 0);
   return bytes;

@@ -21,7 +21,7 @@ class StateSender {
  public:
   /// All outlive this.
   StateSender(const SourceOptions& options, SourceProgram& program, PeerConnection& connection,
-              PayloadSender& payloads, FreezeRequest& freeze, StatsReporter& figures);
+              PayloadSender& payloads, FreezeRequest& freeze, StatsReporter& reporter);
 
   /// Takes the program's memory as of now, before anybody connects.
   void take_first_view();
@@ -58,9 +58,7 @@ class StateSender {
   [[nodiscard]] const std::optional<Digest>& target_values() const { return target_values_; }
 
  private:
-  [[nodiscard]] bool asks_what_is_held() const {
-    return options_.spec.strategy != Strategy::stop_copy;
-  }
+  [[nodiscard]] bool wants_digests() const { return options_.spec.strategy != Strategy::stop_copy; }
   void await_layout_answer();
   void await_digests(std::uint32_t round, bool final);
   void want(ChunkId chunk, ReadAhead& ahead) const;
@@ -72,7 +70,7 @@ class StateSender {
   PeerConnection& connection_;
   PayloadSender& payloads_;
   FreezeRequest& freeze_;
-  StatsReporter& figures_;
+  StatsReporter& reporter_;
   StateView view_;
   ChunkMap chunks_;  // of view_
   std::optional<Digest> target_values_;

@@ -12,14 +12,14 @@ constexpr std::chrono::milliseconds kReportEvery{100};
 }  // namespace
 
 StatsReporter::StatsReporter(const SourceOptions& options, SourceProgram& program,
-                             const SourceCallbacks& events, std::function<LinkStats()> link)
-    : options_(options), program_(program), events_(events), link_(std::move(link)) {}
+                             const SourceCallbacks& callbacks, std::function<LinkStats()> link)
+    : options_(options), program_(program), callbacks_(callbacks), link_(std::move(link)) {}
 
 void StatsReporter::report(bool always) {
   const auto now = Clock::now();
   if (!always && now < report_due_) return;
   report_due_ = now + kReportEvery;
-  if (events_.progress) events_.progress(stats());
+  if (callbacks_.progress) callbacks_.progress(stats());
 }
 
 MigrationStats StatsReporter::stats() const {
@@ -57,7 +57,7 @@ void StatsReporter::note_dirty_rate(double bytes_per_s) {
   stats_.dirty_rate = static_cast<std::uint64_t>(bytes_per_s);
 }
 
-void StatsReporter::tell(std::string note) {
+void StatsReporter::set_note(std::string note) {
   strategy_note_ = std::move(note);
   stats_.note = strategy_note_;
   if (put_off_note_.empty()) return;
@@ -76,7 +76,7 @@ void StatsReporter::note_freeze_put_off(const std::string& why) {
   converged_ = false;
   ++stats_.freezes_put_off;
   put_off_note_ = why;
-  tell(strategy_note_);
+  set_note(strategy_note_);
   report(true);
 }
 
@@ -113,7 +113,7 @@ void StatsReporter::report_converged() {
   if (std::exchange(converged_, true)) return;
   offered_bytes_ = expected_bytes_;
   report(true);
-  if (events_.converged) events_.converged(stats_.expected_downtime_ms);
+  if (callbacks_.converged) callbacks_.converged(stats_.expected_downtime_ms);
 }
 
 }  // namespace cardswap

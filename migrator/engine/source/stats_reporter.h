@@ -9,8 +9,8 @@
 #include "migrator/core/compression.h"
 #include "migrator/core/rate.h"
 #include "migrator/engine/program.h"
+#include "migrator/plan/migration_stats.h"
 #include "migrator/plan/planner.h"
-#include "migrator/plan/stats.h"
 
 namespace cardswap {
 
@@ -52,8 +52,8 @@ class StatsReporter {
   using Clock = std::chrono::steady_clock;
 
   /// All outlive this. `link` is asked when something is to be told or predicted.
-  StatsReporter(const SourceOptions& options, SourceProgram& program, const SourceCallbacks& events,
-                std::function<LinkStats()> link);
+  StatsReporter(const SourceOptions& options, SourceProgram& program,
+                const SourceCallbacks& callbacks, std::function<LinkStats()> link);
 
   /// The statistics as of now.
   [[nodiscard]] MigrationStats stats() const;
@@ -86,7 +86,7 @@ class StatsReporter {
 
   // ---- for people
   /// Shows what a strategy has to say, in place of what it said before.
-  void tell(std::string note);
+  void set_note(std::string note);
   /// Notes that the program was told to go on: report_converged() offers the next freeze.
   void note_freeze_put_off(const std::string& why);
 
@@ -113,7 +113,7 @@ class StatsReporter {
  private:
   const SourceOptions& options_;
   SourceProgram& program_;
-  const SourceCallbacks& events_;
+  const SourceCallbacks& callbacks_;
   const std::function<LinkStats()> link_;
   MigrationStats stats_;  // what no other member has
   ReplayStats replay_;

@@ -28,7 +28,7 @@ constexpr double kWaitSteps = 5;
 constexpr double kClearlyBeyond = 1.5;
 
 Measurements measured_with_sizes(SourceContext& source) {
-  auto measured = source.figures.measurements(0);
+  auto measured = source.reporter.measurements(0);
   const auto sizes = replay_sizes(source.state.view());
   measured.replayed_bytes = sizes.replayed_bytes;
   measured.update_bytes = sizes.update_bytes;
@@ -37,7 +37,7 @@ Measurements measured_with_sizes(SourceContext& source) {
 
 /// Whether rounds that find so much dirty each time may come to freeze.
 bool may_freeze(SourceContext& source, std::uint64_t dirty_bytes) {
-  const auto then = source.figures.measurements(dirty_bytes);
+  const auto then = source.reporter.measurements(dirty_bytes);
   return expected_stands(then).longest() <= kClearlyBeyond * source.options.spec.max_stall_ms;
 }
 
@@ -59,7 +59,7 @@ std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
     });
     if (source.freeze.is_here()) return 0;
     if (!state.has_news() || ++looks > kLooksMax) {
-      source.figures.tell(
+      source.reporter.set_note(
           state.has_news()
               ? std::string("by rounds: each step makes state, and what it changes is not known")
               : fmt::format("by rounds: the job took no step for {:.1f} s, and what one changes is "
@@ -79,7 +79,7 @@ std::optional<std::uint64_t> rewritten_by_a_step(SourceContext& source) {
       ++i;
     }
     before = std::move(now);
-    source.figures.report(false);
+    source.reporter.report(false);
   }
   return least;
 }
@@ -96,11 +96,11 @@ Strategy choose_strategy(SourceContext& source) {
   const auto predictions = predict(measured, limit);
   const auto chosen = choose(predictions);
   for (const auto& p : predictions) {
-    if (p.strategy == chosen) source.figures.expect_lateness(p.stall_ms, p.lost_ms);
+    if (p.strategy == chosen) source.reporter.expect_lateness(p.stall_ms, p.lost_ms);
   }
   const auto& replay = predictions.back();
   if (chosen == Strategy::rounds && measured.update_bytes != 0 && !replay.fits) {
-    source.figures.tell("by rounds: replay " + replay.reason);
+    source.reporter.set_note("by rounds: replay " + replay.reason);
   }
   return chosen;
 }
@@ -114,8 +114,8 @@ void expect_rounds_to_fit(SourceContext& source) {
   if (!rewritten || may_freeze(source, *rewritten)) return;
   source.probe_link();  // again: that was one moment's
   if (may_freeze(source, *rewritten)) return;
-  source.figures.expect_downtime(*rewritten);
-  source.figures.report(true);
+  source.reporter.expect_downtime(*rewritten);
+  source.reporter.report(true);
   const auto measured = measured_with_sizes(source);
   throw no_strategy_fits(measured, spec.max_stall_ms, *rewritten,
                          predict(measured, spec.max_stall_ms));

@@ -8,7 +8,7 @@
 namespace cardswap {
 
 bool UpdateLog::fits(std::uint64_t bytes) const {
-  const auto entries = figures_.held_bytes - figures_.early_bytes;
+  const auto entries = stats_.held_bytes - stats_.early_bytes;
   return closed_ || bytes == 0 || bytes_max_ == 0 || entries == 0 || entries + bytes <= bytes_max_;
 }
 
@@ -20,8 +20,8 @@ bool UpdateLog::holds_early(ParameterId parameter, std::uint64_t number) const {
 void UpdateLog::forget_early(ParameterId parameter) {
   const auto held = early_held_.find(parameter);
   if (held == early_held_.end()) return;
-  figures_.held_bytes -= held->second.bytes;
-  figures_.early_bytes -= held->second.bytes;
+  stats_.held_bytes -= held->second.bytes;
+  stats_.early_bytes -= held->second.bytes;
   early_held_.erase(held);
 }
 
@@ -35,8 +35,8 @@ UpdateLog::Clock::time_point UpdateLog::deadline_of(std::uint64_t step) {
 void UpdateLog::note_wait(Clock::time_point start) {
   const auto waited = ms_since(start);
   step_waited_ms_ += waited;
-  figures_.waited_ms += waited;
-  figures_.longest_wait_ms = std::max(figures_.longest_wait_ms, step_waited_ms_);
+  stats_.waited_ms += waited;
+  stats_.longest_wait_ms = std::max(stats_.longest_wait_ms, step_waited_ms_);
 }
 
 bool UpdateLog::wait(MutexLock& lock, Clock::time_point deadline) {
@@ -54,7 +54,7 @@ void UpdateLog::append(UpdateEntry entry) {
       const auto deadline = deadline_of(entry.step);
       bool in_time = true;
       while (in_time && !fits(bytes)) in_time = wait(lock, deadline);
-      figures_.back_pressure_ms += ms_since(start);
+      stats_.back_pressure_ms += ms_since(start);
       note_wait(start);
       overran_ = !fits(bytes);
     }
@@ -63,7 +63,7 @@ void UpdateLog::append(UpdateEntry entry) {
       shut();
     } else {
       for (const auto& gradient : entry.gradients) forget_early(gradient.parameter);
-      figures_.held_bytes += bytes;
+      stats_.held_bytes += bytes;
       ++appended_;
       entries_.push_back(std::move(entry));
     }
@@ -77,9 +77,9 @@ void UpdateLog::wait_until_sent(std::uint64_t step) {
   const auto deadline = deadline_of(step);
   bool in_time = true;
   while (in_time && !closed_ && sent_ != appended_) in_time = wait(lock, deadline);
-  if (std::exchange(held_step_, step) != step) figures_.hold_ms = 0;
-  figures_.hold_ms += ms_since(start);
-  figures_.all_sent = closed_ || sent_ == appended_;
+  if (std::exchange(held_step_, step) != step) stats_.hold_ms = 0;
+  stats_.hold_ms += ms_since(start);
+  stats_.all_sent = closed_ || sent_ == appended_;
   note_wait(start);
 }
 
@@ -105,13 +105,13 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
     const auto index = static_cast<std::size_t>(parameter);
     if (closed_ || index >= wants_early_.size() || !wants_early_[index] || !entries_.empty() ||
         early_held_.contains(parameter) ||
-        (bytes_max_ != 0 && figures_.held_bytes + bytes > bytes_max_)) {
+        (bytes_max_ != 0 && stats_.held_bytes + bytes > bytes_max_)) {
       return false;
     }
     number = ++early_numbered_;
     early_held_[parameter] = {number, bytes};
-    figures_.held_bytes += bytes;
-    figures_.early_bytes += bytes;
+    stats_.held_bytes += bytes;
+    stats_.early_bytes += bytes;
   }
   std::optional<CapturedGradient> gradient;
   try {
@@ -180,7 +180,7 @@ void UpdateLog::set_wait_max(std::optional<std::chrono::duration<double, std::mi
 
 void UpdateLog::release(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
-  figures_.held_bytes -= bytes;
+  stats_.held_bytes -= bytes;
   changed_.notify_all();
 }
 
@@ -217,14 +217,14 @@ bool UpdateLog::has_overrun() const {
   return overran_;
 }
 
-bool UpdateLog::closed() const {
+bool UpdateLog::is_closed() const {
   const MutexLock lock(mutex_);
   return closed_;
 }
 
-UpdateLogStats UpdateLog::figures() const {
+UpdateLogStats UpdateLog::stats() const {
   const MutexLock lock(mutex_);
-  return figures_;
+  return stats_;
 }
 
 bool UpdateLog::has_early() const {

@@ -87,11 +87,11 @@ class UpdateLog {
   [[nodiscard]] std::optional<std::uint64_t> take_audit_step();
   /// Lets every waiter go and takes nothing more. Any thread.
   void close();
-  [[nodiscard]] bool closed() const;
+  [[nodiscard]] bool is_closed() const;
   /// Whether it was closed because a step would have waited for too long.
   [[nodiscard]] bool has_overrun() const;
 
-  [[nodiscard]] UpdateLogStats figures() const;
+  [[nodiscard]] UpdateLogStats stats() const;
   [[nodiscard]] bool empty() const;
   [[nodiscard]] bool has_early() const;
 
@@ -134,7 +134,7 @@ class UpdateLog {
   double step_waited_ms_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // that one, so far
   bool overran_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool closed_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  UpdateLogStats figures_ CARDSWAP_GUARDED_BY(mutex_);
+  UpdateLogStats stats_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap

@@ -7,8 +7,8 @@ std::span<std::byte> PayloadReceiver::reserve(std::span<const std::byte> header,
                                               const MemoryRange& range) {
   const bool packed = packing.codec != Codec::none;
   // What is packed is unpacked by this host's processors: never straight into a GPU.
-  const auto place = buffers_.reserve(stagings_.value(), header, range, !packed);
-  return packed ? unpacker_.reserve(header, bytes, place) : place;
+  const auto destination = buffers_.reserve(stagings_.value(), header, range, !packed);
+  return packed ? unpacker_.reserve(header, bytes, destination) : destination;
 }
 
 std::size_t PayloadReceiver::on_received(std::span<const std::byte> header,
@@ -27,7 +27,7 @@ void PayloadReceiver::settle() {
 }
 
 void PayloadReceiver::forget_ranges() {
-  unpacker_.forget_places();
+  unpacker_.forget_destinations();
   buffers_.forget_ranges();
 }
 

@@ -13,7 +13,7 @@ std::span<std::byte> ReceiveBuffers::reserve(StagingPool& stagings,
   if (!added) throw Error(Code::bad_request, "a payload that is under way already");
   auto& staging = stagings.of(*range.device);
   at->second = {&staging, staging.reserve(range.bytes, direct), range.bytes};
-  return at->second.place;
+  return at->second.destination;
 }
 
 ByteShuffle ReceiveBuffers::shuffle_for(std::span<const std::byte> header,
@@ -28,7 +28,8 @@ void ReceiveBuffers::on_received(std::span<const std::byte> header, ByteShuffle 
   if (landing_.empty()) return;  // everything is on the host
   const auto landing = landing_.extract(key_of(header));
   if (landing.empty()) return;
-  landing.mapped().staging->on_received(landing.mapped().place, landing.mapped().range, shuffle);
+  landing.mapped().staging->on_received(landing.mapped().destination, landing.mapped().range,
+                                        shuffle);
 }
 
 void ReceiveBuffers::forget_ranges() {

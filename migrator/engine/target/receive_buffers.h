@@ -28,7 +28,7 @@ class ReceiveBuffers {
   /// A payload that has a place and did not land yet.
   struct Landing {
     Staging* staging = nullptr;
-    std::span<std::byte> place;
+    std::span<std::byte> destination;
     std::span<std::byte> range;
   };
   std::map<std::string, Landing> landing_;  // by header

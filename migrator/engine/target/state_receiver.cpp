@@ -87,12 +87,12 @@ std::uint32_t StateReceiver::received_in(std::uint32_t round) const {
 
 // ---- digests
 
-void StateReceiver::digest_all(bool look_again) {
+void StateReceiver::digest_all(bool with_layout) {
   whole_ = false;
   landed_.clear();
   landed_digests_.clear();
   payloads_.settle();
-  if (look_again) take_memory(Layout(view_.layout));
+  if (with_layout) take_memory(Layout(view_.layout));
   all_.emplace(ranges_of(view_, chunks_.spans()), Fence{},
                std::max(1U, std::thread::hardware_concurrency()), wake_);
 }

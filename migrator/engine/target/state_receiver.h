@@ -47,7 +47,7 @@ class StateReceiver {
   /// Begins to digest everything; chunks that land meanwhile are digested again. `look_again`: the
   /// program may have its memory elsewhere by now, as after a replayed step that dropped state and
   /// made it anew.
-  void digest_all(bool look_again);
+  void digest_all(bool with_layout);
   [[nodiscard]] bool is_digesting_all() const { return all_.has_value(); }
   /// Whether all that was begun is digested: true once; from then on is_whole().
   [[nodiscard]] bool take_all();

@@ -10,10 +10,10 @@ namespace cardswap {
 
 class Target::Impl {
  public:
-  Impl(TargetOptions options, TargetProgram& program, TargetCallbacks events)
+  Impl(TargetOptions options, TargetProgram& program, TargetCallbacks callbacks)
       : options_(std::move(options)),
-        events_(std::move(events)),
-        connection_(options_, program, events_),
+        callbacks_(std::move(callbacks)),
+        connection_(options_, program, callbacks_),
         thread_([this](const std::stop_token& stop) { connection_.run(stop); }) {}
 
   ~Impl() {
@@ -27,13 +27,13 @@ class Target::Impl {
 
  private:
   const TargetOptions options_;
-  const TargetCallbacks events_;
+  const TargetCallbacks callbacks_;
   TargetConnection connection_;
   std::jthread thread_;
 };
 
-Target::Target(TargetOptions options, TargetProgram& program, TargetCallbacks events)
-    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(events))) {}
+Target::Target(TargetOptions options, TargetProgram& program, TargetCallbacks callbacks)
+    : impl_(std::make_unique<Impl>(std::move(options), program, std::move(callbacks))) {}
 
 Target::~Target() = default;
 

@@ -16,7 +16,7 @@ namespace cardswap {
 class Target {
  public:
   /// Listens when it returns. Throws Error{io} when the address cannot be bound.
-  Target(TargetOptions options, TargetProgram& program, TargetCallbacks events);
+  Target(TargetOptions options, TargetProgram& program, TargetCallbacks callbacks);
   ~Target();  ///< closes the link and joins
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;

@@ -30,10 +30,10 @@ constexpr std::chrono::milliseconds kServeInterval{50};
 }  // namespace
 
 TargetConnection::TargetConnection(const TargetOptions& options, TargetProgram& program,
-                                   const TargetCallbacks& events)
+                                   const TargetCallbacks& callbacks)
     : options_(options),
       program_(program),
-      events_(events),
+      callbacks_(callbacks),
       payloads_([this](MemoryKind kind) { return link_->direct_bytes_min(kind); }),
       state_(
           program, payloads_, [this] { link_->wake(); },
@@ -69,8 +69,8 @@ void TargetConnection::report(const Error& error) {
       // The source learns of it by the closed link.
     }
   }
-  if (events_.failed) {
-    events_.failed(error.within(fmt::format("migration {}, target", options_.migration)));
+  if (callbacks_.failed) {
+    callbacks_.failed(error.within(fmt::format("migration {}, target", options_.migration)));
   }
 }
 
@@ -84,7 +84,7 @@ void TargetConnection::on_control(PeerId peer, std::span<const std::byte> bytes)
     return;
   }
   if (peer != source_) return;  // not admitted: nothing it says counts
-  liveness_.heard(Clock::now());
+  liveness_.note_contact(Clock::now());
   if (const auto* ping = std::get_if<data::Ping>(&message)) {
     send(data::Pong{ping->sent_ns, Clock::now().time_since_epoch().count()});
   } else if (auto* update = std::get_if<data::Update>(&message)) {
@@ -102,7 +102,7 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
                                                std::size_t bytes) {
   if (peer != source_) throw Error(Code::unauthorized, "a payload before the token");
   if (rehearses_) throw Error(Code::bad_request, "a payload in the middle of a rehearsed step");
-  liveness_.heard(Clock::now());
+  liveness_.note_contact(Clock::now());
   const auto [what, packing] = data::decode_bulk_header(header);
   const auto plain_bytes = packing.codec == Codec::none ? bytes : packing.bytes;
   const auto range = std::visit(
@@ -118,7 +118,7 @@ std::span<std::byte> TargetConnection::reserve(PeerId peer, std::span<const std:
 }
 
 void TargetConnection::on_received(PeerId, std::span<const std::byte> header, std::size_t bytes) {
-  liveness_.heard(Clock::now());
+  liveness_.note_contact(Clock::now());
   const auto [what, packing] = data::decode_bulk_header(header);
   bytes = payloads_.on_received(header, packing, bytes);
   if (const auto* chunk = std::get_if<data::ChunkHeader>(&what)) {
@@ -139,7 +139,7 @@ void TargetConnection::on_lost(PeerId peer, std::string_view why) {
 /// Whoever may not is told so.
 bool TargetConnection::may_enter(PeerId peer, const std::string& migration,
                                  const std::string& token) {
-  if (!source_ && same_token(token, options_.token) && migration == options_.migration) {
+  if (!source_ && is_same_token(token, options_.token) && migration == options_.migration) {
     return true;
   }
   // Not `send`: that one speaks to the admitted source.
@@ -156,7 +156,7 @@ void TargetConnection::admit(PeerId peer, data::Hello hello) {
   if (!may_enter(peer, hello.migration, hello.token)) return;
   link_->admit(peer);
   source_ = peer;
-  liveness_.heard(Clock::now());
+  liveness_.note_contact(Clock::now());
   chunk_bytes_ = hello.chunk_bytes;
   payloads_.begin(chunk_bytes_);
   orders_.layout = SourceOrders::NewLayout{std::move(hello.layout), hello.want_digests};
@@ -288,8 +288,8 @@ void TargetConnection::confirm(const Digest& root) {
   if (!values || state_.root(values_) != root) {
     throw Error(Code::digest_mismatch, "the source's digest is not this standby's");
   }
-  if (events_.verified) {
-    events_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns});
+  if (callbacks_.verified) {
+    callbacks_.verified({root, values->step, values->last_step_end_ns, values->clock_error_ns});
   }
   send(data::Confirmed{root});
 }

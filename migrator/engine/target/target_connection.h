@@ -32,7 +32,7 @@ class TargetConnection final : private LinkListener {
  public:
   /// Listens when it returns. Throws Error{io} when the address cannot be bound. All outlive this.
   TargetConnection(const TargetOptions& options, TargetProgram& program,
-                   const TargetCallbacks& events);
+                   const TargetCallbacks& callbacks);
 
   /// Serves the source until `stop`; after a failure, which is reported once, only the link.
   void run(const std::stop_token& stop);
@@ -76,7 +76,7 @@ class TargetConnection final : private LinkListener {
 
   const TargetOptions& options_;
   TargetProgram& program_;
-  const TargetCallbacks& events_;
+  const TargetCallbacks& callbacks_;
 
   std::optional<PeerId> source_;
   std::uint64_t chunk_bytes_ = 0;

@@ -6,14 +6,14 @@
 namespace cardswap {
 
 std::span<std::byte> Unpacker::reserve(std::span<const std::byte> header, std::size_t bytes,
-                                       std::span<std::byte> place) {
-  if (bytes > place.size()) {
+                                       std::span<std::byte> destination) {
+  if (bytes > destination.size()) {
     throw Error(Code::bad_request, "a packed payload that is larger than what it unpacks to");
   }
   const auto [at, added] = waiting_.try_emplace(key_of(header));
   if (!added) throw Error(Code::bad_request, "a packed payload that is under way already");
   at->second.packed.resize(bytes);
-  at->second.place = place;
+  at->second.destination = destination;
   return at->second.packed;
 }
 
@@ -22,13 +22,13 @@ std::size_t Unpacker::on_received(std::span<const std::byte> header, const data:
   auto entry = waiting_.extract(key_of(header));
   if (entry.empty()) throw Error(Code::bad_request, "a packed payload that nobody expected");
   const auto& waiting = entry.mapped();
-  if (waiting.place.empty()) return 0;
-  packer_.unpack(packing.codec, waiting.packed, waiting.place, shuffle);
-  return waiting.place.size();
+  if (waiting.destination.empty()) return 0;
+  packer_.unpack(packing.codec, waiting.packed, waiting.destination, shuffle);
+  return waiting.destination.size();
 }
 
-void Unpacker::forget_places() {
-  for (auto& [header, waiting] : waiting_) waiting.place = {};
+void Unpacker::forget_destinations() {
+  for (auto& [header, waiting] : waiting_) waiting.destination = {};
 }
 
 }  // namespace cardswap

@@ -38,9 +38,9 @@ using Clock = std::chrono::steady_clock;
 
 }  // namespace
 
-UcxLink::UcxLink(const std::string& transports, const std::string& host, LinkListener& events,
-                 const std::string& peers)
-    : events_(events),
+UcxLink::UcxLink(const std::string& transports, const std::string& host,
+                 LinkListener& link_listener, const std::string& peers)
+    : link_listener_(link_listener),
       peer_filter_(peers),
       context_(make_context({.transports = transports, .host = host, .peers = peers})),
       worker_(make_worker(context_.get())) {
@@ -121,7 +121,7 @@ void UcxLink::finish_send(std::list<Send>::iterator send, ucs_status_t status) n
   sends_.erase(send);
   ++happened_;
   if (status != UCS_OK && status != UCS_ERR_CANCELED) {
-    lose(peer, fmt::format("sending: {}", reason_of(status)));
+    fail_peer(peer, fmt::format("sending: {}", reason_of(status)));
   }
 }
 
@@ -152,7 +152,7 @@ ucs_status_t UcxLink::on_control_am(void* self, const void*, std::size_t, void* 
     const bool rendezvous = (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0;
     return link.queue_control(*peer, data, bytes, rendezvous);
   } catch (const std::exception& error) {
-    link.lose(*peer, error.what());
+    link.fail_peer(*peer, error.what());
     return UCS_OK;
   }
 }
@@ -208,7 +208,7 @@ ucs_status_t UcxLink::on_bulk_am(void* self, const void* header, std::size_t hea
     return link.queue_bulk(*peer, {static_cast<const std::byte*>(header), header_bytes}, data,
                            bytes, rendezvous);
   } catch (const std::exception& error) {
-    link.lose(*peer, error.what());
+    link.fail_peer(*peer, error.what());
     return UCS_OK;
   }
 }
@@ -232,7 +232,7 @@ ucs_status_t UcxLink::queue_bulk(PeerId peer, std::span<const std::byte> header,
   return rendezvous ? UCS_INPROGRESS : UCS_OK;
 }
 
-void UcxLink::receive_bulk(Incoming& incoming, std::span<std::byte> place) {
+void UcxLink::receive_bulk(Incoming& incoming, std::span<std::byte> destination) {
   const auto receive = receives_.insert(
       receives_.end(),
       Receive{this, {}, incoming.peer, std::move(incoming.header), incoming.bytes, {}});
@@ -242,8 +242,8 @@ void UcxLink::receive_bulk(Incoming& incoming, std::span<std::byte> place) {
   param.cb.recv_am = &UcxLink::on_received;
   param.user_data = &*receive;
   const auto status =
-      ucp_am_recv_data_nbx(worker_.get(), std::exchange(incoming.announced, nullptr), place.data(),
-                           incoming.bytes, &param);
+      ucp_am_recv_data_nbx(worker_.get(), std::exchange(incoming.announced, nullptr),
+                           destination.data(), incoming.bytes, &param);
   if (!UCS_PTR_IS_PTR(status)) {
     on_received(nullptr, UCS_PTR_STATUS(status), incoming.bytes, &*receive);
   }
@@ -251,19 +251,21 @@ void UcxLink::receive_bulk(Incoming& incoming, std::span<std::byte> place) {
 
 void UcxLink::deliver(Incoming& incoming) {
   switch (incoming.kind) {
-    case Incoming::Kind::control: events_.on_control(incoming.peer, incoming.content); break;
+    case Incoming::Kind::control: link_listener_.on_control(incoming.peer, incoming.content); break;
     case Incoming::Kind::announced_control: receive_control(incoming); break;
     case Incoming::Kind::landed:
-      events_.on_received(incoming.peer, incoming.header, incoming.bytes);
+      link_listener_.on_received(incoming.peer, incoming.header, incoming.bytes);
       break;
     case Incoming::Kind::eager: {
-      const auto place = events_.reserve(incoming.peer, incoming.header, incoming.bytes);
-      std::ranges::copy(incoming.content, place.begin());
-      events_.on_received(incoming.peer, incoming.header, incoming.bytes);
+      const auto destination =
+          link_listener_.reserve(incoming.peer, incoming.header, incoming.bytes);
+      std::ranges::copy(incoming.content, destination.begin());
+      link_listener_.on_received(incoming.peer, incoming.header, incoming.bytes);
       break;
     }
     case Incoming::Kind::announced:
-      receive_bulk(incoming, events_.reserve(incoming.peer, incoming.header, incoming.bytes));
+      receive_bulk(incoming,
+                   link_listener_.reserve(incoming.peer, incoming.header, incoming.bytes));
       break;
   }
 }
@@ -278,7 +280,7 @@ void UcxLink::deliver_arrivals() {
       try {
         deliver(incoming);
       } catch (const std::exception& error) {
-        lose(incoming.peer, error.what());
+        fail_peer(incoming.peer, error.what());
         deliver_losses();
       }
     }
@@ -295,7 +297,7 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
   ++link.happened_;
   if (status != UCS_OK) {
     if (status != UCS_ERR_CANCELED) {
-      link.lose(done.peer, fmt::format("receiving: {}", reason_of(status)));
+      link.fail_peer(done.peer, fmt::format("receiving: {}", reason_of(status)));
     }
     return;
   }
@@ -304,7 +306,7 @@ void UcxLink::on_received(void* request, ucs_status_t status, std::size_t, void*
     link.incoming_.push_back(
         {kind, done.peer, std::move(done.header), done.bytes, std::move(done.message), nullptr});
   } catch (const std::exception& error) {
-    link.lose(done.peer, error.what());
+    link.fail_peer(done.peer, error.what());
   }
 }
 
@@ -344,15 +346,17 @@ void UcxLink::wait(Clock::time_point deadline) {
 namespace cardswap {
 
 std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
-                                        const LinkOptions& options, LinkListener& events) {
-  auto link = std::make_unique<ucx::UcxLink>(options.transports, host, events, options.peers);
+                                        const LinkOptions& options, LinkListener& link_listener) {
+  auto link =
+      std::make_unique<ucx::UcxLink>(options.transports, host, link_listener, options.peers);
   link->connect(host, port);
   return link;
 }
 
 std::unique_ptr<Link> listen_bare_link(const std::string& host, const LinkOptions& options,
-                                       LinkListener& events) {
-  auto link = std::make_unique<ucx::UcxLink>(options.transports, host, events, options.peers);
+                                       LinkListener& link_listener) {
+  auto link =
+      std::make_unique<ucx::UcxLink>(options.transports, host, link_listener, options.peers);
   link->listen(host);
   return link;
 }

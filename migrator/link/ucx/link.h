@@ -22,7 +22,7 @@ namespace cardswap::ucx {
 class UcxLink final : public Link {
  public:
   /// `host`: where it will listen or connect to; `peers`: as LinkOptions has them.
-  UcxLink(const std::string& transports, const std::string& host, LinkListener& events,
+  UcxLink(const std::string& transports, const std::string& host, LinkListener& link_listener,
           const std::string& peers);
   ~UcxLink() override;
 
@@ -105,18 +105,18 @@ class UcxLink final : public Link {
   void check_control(PeerId peer, std::size_t bytes);
   ucs_status_t queue_bulk(PeerId peer, std::span<const std::byte> header, void* data,
                           std::size_t bytes, bool rendezvous);
-  void receive_bulk(Incoming& incoming, std::span<std::byte> place);
+  void receive_bulk(Incoming& incoming, std::span<std::byte> destination);
   void deliver(Incoming& incoming);
   void deliver_arrivals();
   void accept_waiting();
   void turn_away(PeerId peer, std::string_view why);
   void turn_late_away();
   [[nodiscard]] std::optional<PeerId> longest_not_admitted() const;
-  void lose(PeerId peer, std::string why) noexcept;
+  void fail_peer(PeerId peer, std::string why) noexcept;
   void deliver_losses();
   void close_endpoint(ucp_ep_h endpoint) noexcept;
 
-  LinkListener& events_;
+  LinkListener& link_listener_;
   EventFd wake_;
   std::uint16_t port_ = 0;
   std::size_t bulk_in_flight_ = 0;

@@ -97,7 +97,7 @@ void UcxLink::accept_waiting() {
     ucp_ep_h endpoint = nullptr;
     if (ucp_ep_create(worker_.get(), &params, &endpoint) != UCS_OK) continue;
     peers_[static_cast<PeerId>(next_peer_++)] = {
-        .endpoint = endpoint, .admitted = !events_.admits(), .came = Clock::now()};
+        .endpoint = endpoint, .admitted = !link_listener_.admits(), .came = Clock::now()};
   }
 }
 
@@ -111,7 +111,7 @@ std::optional<PeerId> UcxLink::longest_not_admitted() const {
 
 void UcxLink::turn_away(PeerId peer, std::string_view why) {
   drop(peer);
-  events_.on_lost(peer, why);
+  link_listener_.on_lost(peer, why);
 }
 
 void UcxLink::turn_late_away() {
@@ -131,13 +131,13 @@ void UcxLink::on_endpoint_error(void* self, ucp_ep_h endpoint, ucs_status_t stat
   auto& link = *static_cast<UcxLink*>(self);
   for (const auto& [id, peer] : link.peers_) {
     if (peer.endpoint == endpoint) {
-      link.lose(id, reason_of(status));
+      link.fail_peer(id, reason_of(status));
       return;
     }
   }
 }
 
-void UcxLink::lose(PeerId peer, std::string why) noexcept {
+void UcxLink::fail_peer(PeerId peer, std::string why) noexcept {
   losses_.emplace_back(peer, std::move(why));
   ++happened_;
 }
@@ -148,7 +148,7 @@ void UcxLink::deliver_losses() {
     losses_.pop_front();
     if (!peers_.contains(peer)) continue;
     drop(peer);
-    events_.on_lost(peer, why);
+    link_listener_.on_lost(peer, why);
   }
 }
 

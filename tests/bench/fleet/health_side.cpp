@@ -161,7 +161,7 @@ void Simulation::check_move(std::size_t index, const health::Move& move) {
   if (host.started.size() > rules.moves_per_hour) {
     fleet_.violation(fmt::format("{}: {} moves in an hour", host.address, host.started.size()));
   }
-  if (host.engine->guards().open(now_)) {
+  if (host.engine->guards().is_breaker_open(now_)) {
     fleet_.violation(host.address + ": a move starts under an open breaker");
   }
   const auto number = static_cast<std::size_t>(std::stoul(move.device.substr(5)));

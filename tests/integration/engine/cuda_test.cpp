@@ -120,7 +120,7 @@ class CardSource final : public SourceProgram {
       entry.gradients = {{ParameterId{0}, gradient.bytes, gradient.owner, job_.device}};
       entry.fence = job_.device->fence();
       log->append(std::move(entry));
-      steps_logged_ += !log->closed();
+      steps_logged_ += !log->is_closed();
       steps_held_ += log->holds_each();
       if (last || log->holds_each()) log->wait_until_sent(step_ + 1);
       window->close();

@@ -238,7 +238,7 @@ TEST_F(EarlyGradients, AreWaitedForWhileEachStepLeavesLessThanTheOneBefore) {
   const auto give = trainer_.in_backward;
   trainer_.in_backward = [&](UpdateLog& log, std::uint64_t step, auto& gradients) {
     EXPECT_TRUE(within(seconds(20),
-                       [&] { return log.figures().held_bytes == 0 || log.closed() || error_; }));
+                       [&] { return log.stats().held_bytes == 0 || log.is_closed() || error_; }));
     give(log, step, gradients);
   };
   const auto steps_until_the_offer = [this](double timeout_ms) {

@@ -33,7 +33,7 @@ std::vector<std::byte> part_of(std::span<const std::byte> bytes, std::size_t at,
 }
 
 std::vector<std::byte> arrived(Staging& staging, const StagedPayload& fetched) {
-  while (!staging.ready(fetched)) {
+  while (!staging.is_ready(fetched)) {
   }
   return {fetched.bytes.begin(), fetched.bytes.end()};
 }

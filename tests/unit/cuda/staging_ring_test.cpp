@@ -51,7 +51,7 @@ class StagingRingTest : public ::testing::Test {
     return count;
   }
   void wait_for(const StagedPayload& fetched) {
-    while (!staging_->ready(fetched)) {
+    while (!staging_->is_ready(fetched)) {
     }
   }
   StagedPayload fetched(std::size_t bytes) {
@@ -256,7 +256,7 @@ TEST_F(StagingRingTest, LeavesTheCopyToALinkThatReachesTheCard) {
   const auto piece = fetch(*direct, 16384, {}, {true});
   ASSERT_TRUE(piece);
   EXPECT_EQ(piece->bytes.data(), memory_.bytes.data());
-  EXPECT_TRUE(direct->ready(*piece));
+  EXPECT_TRUE(direct->is_ready(*piece));
   EXPECT_EQ(direct->reserve(range(20000), true).data(), memory_.bytes.data());
   EXPECT_NE(direct->reserve(range(20000), false).data(), memory_.bytes.data())
       << "a packed payload is the host's to unpack";

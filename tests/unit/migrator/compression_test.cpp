@@ -134,7 +134,7 @@ TEST(Unpacker, FillsThePlaceOnceAndNeverBeyondIt) {
   EXPECT_THROW((void)unpacker.on_received(header, packing, {4}), Error) << "nobody expected it";
   EXPECT_THROW((void)unpacker.reserve(header, place.size() + 1, place), Error) << "grows";
   (void)unpacker.reserve(header, packed.size(), place);
-  unpacker.forget_places();
+  unpacker.forget_destinations();
   EXPECT_EQ(unpacker.on_received(header, packing, {4}), 0U);
 }
 

@@ -23,14 +23,14 @@ TEST(RehearsalDifference, NamesEachRegionOnceAndCountsItsBytes) {
   const auto found = rehearsal_difference(13, some_chunks(), differing, {"optimizer"});
   EXPECT_THAT(found.regions, ElementsAre("model/w", "model/b"));
   EXPECT_EQ(found.bytes, 8256U);
-  EXPECT_FALSE(found.none());
+  EXPECT_FALSE(found.empty());
   EXPECT_THAT(found.text(), HasSubstr("step 13"));
   EXPECT_THAT(found.text(), HasSubstr("values: optimizer; tensors: model/w, model/b (8256 bytes"));
 }
 
 TEST(RehearsalDifference, IsNoneWhereNothingDiffers) {
   const auto found = rehearsal_difference(13, some_chunks(), {}, {});
-  EXPECT_TRUE(found.none());
+  EXPECT_TRUE(found.empty());
   EXPECT_EQ(found.text(), "step 13 left the same bytes at both sides");
 }
 

@@ -39,8 +39,8 @@ TEST_F(ReplayUnitsTest, KeepWhatTheyKnowWhenAnotherShardsStateComes) {
               Optional(ElementsAre(1U)));
   EXPECT_THAT(units_[0].copied_at, Optional(7U));
   EXPECT_THAT(units_[0].shard.regions, ElementsAre(RegionId{2}, RegionId{3}));
-  EXPECT_THAT(units_.of(RegionId{3}), Optional(0U));
-  EXPECT_THAT(units_.of(ParameterId{1}), Optional(1U));
+  EXPECT_THAT(units_.find(RegionId{3}), Optional(0U));
+  EXPECT_THAT(units_.find(ParameterId{1}), Optional(1U));
   EXPECT_FALSE(units_[1].is_replayed());
   EXPECT_EQ(units_.bytes_to_copy(), 20U);
 }
@@ -65,13 +65,13 @@ TEST_F(ReplayUnitsTest, AreGoneWithTheirShards) {
   units_[0].copied_at = 7;
   ASSERT_TRUE(follow(Layout({region("a")}), {}));
   EXPECT_TRUE(units_[0].gone);
-  EXPECT_FALSE(units_.of(RegionId{0}) || units_.of(ParameterId{0}));
+  EXPECT_FALSE(units_.find(RegionId{0}) || units_.find(ParameterId{0}));
   EXPECT_EQ(units_.bytes_to_copy(), 0U);
 }
 
 TEST_F(ReplayUnitsTest, GiveASharedRegionToTheFirstShardThatHasIt) {
   ASSERT_TRUE(follow(Layout({region("tied"), region("m")}), {shard(0, {0}), shard(1, {0, 1})}));
-  EXPECT_THAT(units_.of(RegionId{0}), Optional(0U));
+  EXPECT_THAT(units_.find(RegionId{0}), Optional(0U));
   EXPECT_THAT(units_[1].shard.regions, ElementsAre(RegionId{1}));
 }
 

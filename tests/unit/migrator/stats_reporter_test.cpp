@@ -22,66 +22,66 @@ class StandingProgram final : public SourceProgram {
 class FiguresTest : public ::testing::Test {
  protected:
   FiguresTest() {
-    events_.converged = [this](double) { ++offers_; };
-    events_.progress = [this](const MigrationStats&) { ++reports_; };
+    callbacks_.converged = [this](double) { ++offers_; };
+    callbacks_.progress = [this](const MigrationStats&) { ++reports_; };
   }
   SourceOptions options_;
   StandingProgram program_;
-  SourceCallbacks events_;
+  SourceCallbacks callbacks_;
   LinkStats link_{100e6, 2, 4};
   int offers_ = 0;
   int reports_ = 0;
-  StatsReporter figures_{options_, program_, events_, [this] { return link_; }};
+  StatsReporter reporter_{options_, program_, callbacks_, [this] { return link_; }};
 };
 
 TEST_F(FiguresTest, OfferAFreezeOnceUntilItIsPutOff) {
-  figures_.expect_downtime(1000);
-  figures_.report_converged();
-  figures_.expect_downtime(5000);
-  figures_.report_converged();
+  reporter_.expect_downtime(1000);
+  reporter_.report_converged();
+  reporter_.expect_downtime(5000);
+  reporter_.report_converged();
   EXPECT_EQ(offers_, 1);
-  EXPECT_EQ(figures_.offered_bytes(), 1000U) << "what the offer was made for";
-  figures_.note_freeze_put_off("at step 3: too much was left");
-  figures_.report_converged();
+  EXPECT_EQ(reporter_.offered_bytes(), 1000U) << "what the offer was made for";
+  reporter_.note_freeze_put_off("at step 3: too much was left");
+  reporter_.report_converged();
   EXPECT_EQ(offers_, 2);
-  EXPECT_EQ(figures_.offered_bytes(), 5000U);
+  EXPECT_EQ(reporter_.offered_bytes(), 5000U);
 }
 
 TEST_F(FiguresTest, CountTheSecondStandOfARehearsal) {
-  figures_.note_state(1'000'000'000);
-  figures_.expect_downtime(200'000'000);
-  const auto once = figures_.expected_downtime_ms();
-  EXPECT_EQ(figures_.expected_stand_ms(), once);
-  EXPECT_EQ(figures_.stats().expected_stall_ms, once);
-  figures_.expect_rehearsal();
-  figures_.expect_downtime(200'000'000);
-  EXPECT_GT(figures_.expected_downtime_ms(), once + 100);
-  EXPECT_LE(figures_.expected_stand_ms(), once);
-  EXPECT_EQ(figures_.stats().expected_lost_ms, figures_.expected_downtime_ms());
-  EXPECT_EQ(figures_.stats().expected_stall_ms, figures_.expected_stand_ms());
+  reporter_.note_state(1'000'000'000);
+  reporter_.expect_downtime(200'000'000);
+  const auto once = reporter_.expected_downtime_ms();
+  EXPECT_EQ(reporter_.expected_stand_ms(), once);
+  EXPECT_EQ(reporter_.stats().expected_stall_ms, once);
+  reporter_.expect_rehearsal();
+  reporter_.expect_downtime(200'000'000);
+  EXPECT_GT(reporter_.expected_downtime_ms(), once + 100);
+  EXPECT_LE(reporter_.expected_stand_ms(), once);
+  EXPECT_EQ(reporter_.stats().expected_lost_ms, reporter_.expected_downtime_ms());
+  EXPECT_EQ(reporter_.stats().expected_stall_ms, reporter_.expected_stand_ms());
 }
 
 TEST_F(FiguresTest, KeepTheWordOfAFreezePutOffWhenAStrategySpeaks) {
-  figures_.tell("by rounds");
-  figures_.note_freeze_put_off("at step 3: too much was left");
-  EXPECT_EQ(figures_.stats().note,
+  reporter_.set_note("by rounds");
+  reporter_.note_freeze_put_off("at step 3: too much was left");
+  EXPECT_EQ(reporter_.stats().note,
             "by rounds; freeze put off 1 time, the latest at step 3: too much was left");
-  figures_.tell("");
-  EXPECT_EQ(figures_.stats().note,
+  reporter_.set_note("");
+  EXPECT_EQ(reporter_.stats().note,
             "freeze put off 1 time, the latest at step 3: too much was left");
 }
 
 TEST_F(FiguresTest, AreNotReportedAtEverySend) {
-  for (int i = 0; i < 100; ++i) figures_.report(false);
+  for (int i = 0; i < 100; ++i) reporter_.report(false);
   EXPECT_LT(reports_, 50);
   const auto before = reports_;
-  figures_.report(true);
+  reporter_.report(true);
   EXPECT_EQ(reports_, before + 1);
 }
 
 TEST_F(FiguresTest, GiveThePlannerBytesOfStateASecond) {
-  figures_.note_state(1000);
-  const auto measured = figures_.measurements(300, 5);
+  reporter_.note_state(1000);
+  const auto measured = reporter_.measurements(300, 5);
   EXPECT_EQ(measured.link_rate, 200e6) << "two bytes of state for each on the wire";
   EXPECT_EQ(measured.state_bytes, 1000U);
   EXPECT_EQ(measured.dirty_bytes, 300U);
@@ -93,10 +93,10 @@ TEST_F(FiguresTest, SumWhatThePartsSay) {
   link_.sent = 100;
   link_.sent_in_downtime = 10;
   link_.codec = Codec::lz4;
-  figures_.note_values(5);
-  figures_.note_replay({.log_entries = 3, .log_lag_bytes = 40});
-  figures_.note_freeze({.scan_ms = 2, .send_ms = 6});
-  auto stats = figures_.stats();
+  reporter_.note_values(5);
+  reporter_.note_replay({.log_entries = 3, .log_lag_bytes = 40});
+  reporter_.note_freeze({.scan_ms = 2, .send_ms = 6});
+  auto stats = reporter_.stats();
   EXPECT_EQ(stats.transferred, 105U) << "values are sent, too";
   EXPECT_EQ(stats.bytes_in_downtime, 15U);
   EXPECT_EQ(stats.rate, 0U) << "nothing was measured yet";
@@ -106,8 +106,8 @@ TEST_F(FiguresTest, SumWhatThePartsSay) {
   EXPECT_EQ(stats.freeze_send_ms, 6);
   EXPECT_EQ(stats.median_step_ms, 7);
   link_.sent = 200;
-  figures_.note_all_replayed();
-  stats = figures_.stats();
+  reporter_.note_all_replayed();
+  stats = reporter_.stats();
   EXPECT_EQ(stats.transferred, 205U);
   EXPECT_EQ(stats.log_lag_bytes, 0U);
   EXPECT_EQ(stats.log_entries, 3U) << "the rest of what was said stays";

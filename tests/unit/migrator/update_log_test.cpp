@@ -31,11 +31,11 @@ TEST(UpdateLog, GivesEntriesInOrderAndCountsWhatIsHeld) {
   log.append(entry_of(1, 100));
   log.append(entry_of(2, 50));
   EXPECT_EQ(woken, 2);
-  EXPECT_EQ(log.figures().held_bytes, 150U);
+  EXPECT_EQ(log.stats().held_bytes, 150U);
   EXPECT_EQ(log.take()->step, 1U);
-  EXPECT_EQ(log.figures().held_bytes, 150U) << "held until it is replayed";
+  EXPECT_EQ(log.stats().held_bytes, 150U) << "held until it is replayed";
   log.release(100);
-  EXPECT_EQ(log.figures().held_bytes, 50U);
+  EXPECT_EQ(log.stats().held_bytes, 50U);
   EXPECT_EQ(log.take()->step, 2U);
   EXPECT_FALSE(log.take());
 }
@@ -59,7 +59,7 @@ TEST(UpdateLog, PressesBackBeyondItsBound) {
   EXPECT_TRUE(waits(second));
   log.release(200);
   second.get();
-  EXPECT_GT(log.figures().back_pressure_ms, 0);
+  EXPECT_GT(log.stats().back_pressure_ms, 0);
 }
 
 TEST(UpdateLog, ClosingLetsEverybodyGo) {
@@ -85,7 +85,7 @@ TEST(UpdateLog, TheLastStepWaitsUntilAllIsSent) {
   EXPECT_TRUE(waits(waiting));
   log.sent();
   waiting.get();
-  EXPECT_GT(log.figures().hold_ms, 0);
+  EXPECT_GT(log.stats().hold_ms, 0);
 }
 
 TEST(UpdateLog, EndsBeforeAStepWaitsForRoomForLongerThanAllowed) {
@@ -96,8 +96,8 @@ TEST(UpdateLog, EndsBeforeAStepWaitsForRoomForLongerThanAllowed) {
   EXPECT_FALSE(log.has_overrun());
   log.append(entry_of(2, 100));  // nobody makes room
   EXPECT_TRUE(log.has_overrun());
-  EXPECT_TRUE(log.closed());
-  EXPECT_GE(log.figures().longest_wait_ms, 50);
+  EXPECT_TRUE(log.is_closed());
+  EXPECT_GE(log.stats().longest_wait_ms, 50);
   EXPECT_FALSE(log.take()) << "what waits would leave a hole behind it";
 }
 
@@ -110,12 +110,12 @@ TEST(UpdateLog, HoldsAStepForNoLongerThanAllowedAllItsWaitsTogether) {
   EXPECT_TRUE(waits(second));
   log.release(100);
   second.get();
-  const auto before = log.figures().longest_wait_ms;
+  const auto before = log.stats().longest_wait_ms;
   log.wait_until_sent(2);
-  EXPECT_FALSE(log.figures().all_sent);
-  EXPECT_NEAR(log.figures().longest_wait_ms, 300, 100);
-  EXPECT_NEAR(log.figures().hold_ms, 300 - before, 100);
-  EXPECT_FALSE(log.closed()) << "its entry goes after the step";
+  EXPECT_FALSE(log.stats().all_sent);
+  EXPECT_NEAR(log.stats().longest_wait_ms, 300, 100);
+  EXPECT_NEAR(log.stats().hold_ms, 300 - before, 100);
+  EXPECT_FALSE(log.is_closed()) << "its entry goes after the step";
   EXPECT_TRUE(log.take());
 }
 
@@ -160,13 +160,13 @@ TEST(UpdateLog, TakesAGradientEarlyOnlyWhereItIsWantedAndWouldGainByIt) {
   EXPECT_FALSE(gradient(log, 1, 1)) << "no room";
   EXPECT_FALSE(gradient(log, 1, 2)) << "another parameter";
   EXPECT_EQ(gradient.copies, 1);
-  EXPECT_EQ(log.figures().held_bytes, 60U);
-  EXPECT_EQ(log.figures().early_bytes, 60U);
+  EXPECT_EQ(log.stats().held_bytes, 60U);
+  EXPECT_EQ(log.stats().early_bytes, 60U);
   const auto early = log.take_early();
   ASSERT_TRUE(early);
   EXPECT_EQ(early->step, 1U);
   log.drop_early(*early);
-  EXPECT_EQ(log.figures().held_bytes, 0U);
+  EXPECT_EQ(log.stats().held_bytes, 0U);
   log.append(entry_of(1, 10));
   EXPECT_FALSE(gradient(log, 2)) << "an entry has the line first";
   (void)log.take();
@@ -185,13 +185,13 @@ TEST(UpdateLog, CountsAGradientOnceThoughItCameEarly) {
   const auto early = log.take_early();
   ASSERT_TRUE(early);
   log.append(entry_of(1, 60));  // does not wait for its own copy
-  EXPECT_EQ(log.figures().held_bytes, 60U);
-  EXPECT_EQ(log.figures().early_bytes, 0U);
-  EXPECT_EQ(log.figures().back_pressure_ms, 0);
+  EXPECT_EQ(log.stats().held_bytes, 60U);
+  EXPECT_EQ(log.stats().early_bytes, 0U);
+  EXPECT_EQ(log.stats().back_pressure_ms, 0);
   log.drop_early(*early);  // the entry's now
-  EXPECT_EQ(log.figures().held_bytes, 60U);
+  EXPECT_EQ(log.stats().held_bytes, 60U);
   log.release(60);
-  EXPECT_EQ(log.figures().held_bytes, 0U);
+  EXPECT_EQ(log.stats().held_bytes, 0U);
 }
 
 TEST(UpdateLog, LetsAnEntryInThoughCopiesOfAnotherOptimizersGradientsFillIt) {
@@ -203,15 +203,15 @@ TEST(UpdateLog, LetsAnEntryInThoughCopiesOfAnotherOptimizersGradientsFillIt) {
   ASSERT_TRUE(other(log, 1, 1));
   log.append(entry_of(1, 80, 0));
   EXPECT_FALSE(log.has_overrun());
-  EXPECT_EQ(log.figures().waited_ms, 0);
-  EXPECT_EQ(log.figures().held_bytes, 140U);
-  EXPECT_EQ(log.figures().early_bytes, 60U) << "its entry is still to come";
+  EXPECT_EQ(log.stats().waited_ms, 0);
+  EXPECT_EQ(log.stats().held_bytes, 140U);
+  EXPECT_EQ(log.stats().early_bytes, 60U) << "its entry is still to come";
   (void)log.take();
   log.release(80);
   log.append(entry_of(1, 60, 1));
   EXPECT_FALSE(log.has_overrun());
-  EXPECT_EQ(log.figures().held_bytes, 60U);
-  EXPECT_EQ(log.figures().early_bytes, 0U);
+  EXPECT_EQ(log.stats().held_bytes, 60U);
+  EXPECT_EQ(log.stats().early_bytes, 0U);
 }
 
 TEST(UpdateLog, HasAnEntryWaitForTheEntriesBeforeItAlone) {
@@ -222,12 +222,12 @@ TEST(UpdateLog, HasAnEntryWaitForTheEntriesBeforeItAlone) {
   ASSERT_TRUE(other(log, 1, 1));
   log.append(entry_of(1, 40));
   log.append(entry_of(1, 60));  // these two are the bound
-  EXPECT_EQ(log.figures().waited_ms, 0);
+  EXPECT_EQ(log.stats().waited_ms, 0);
   auto third = std::async(std::launch::async, [&] { log.append(entry_of(1, 60)); });
   EXPECT_TRUE(waits(third));
   log.release(60);
   third.get();
-  EXPECT_FALSE(log.closed());
+  EXPECT_FALSE(log.is_closed());
 }
 
 TEST(UpdateLog, StillHoldsTheNextStepsCopyWhenTheOneBeforeItIsDropped) {
@@ -241,14 +241,14 @@ TEST(UpdateLog, StillHoldsTheNextStepsCopyWhenTheOneBeforeItIsDropped) {
   (void)log.take();  // and while that is compared with its copy, the next step makes one
   ASSERT_TRUE(gradient(log, 2));
   log.drop_early(*first);
-  EXPECT_EQ(log.figures().held_bytes, 120U);
-  EXPECT_EQ(log.figures().early_bytes, 60U);
+  EXPECT_EQ(log.stats().held_bytes, 120U);
+  EXPECT_EQ(log.stats().early_bytes, 60U);
   const auto second = log.take_early();
   ASSERT_TRUE(second);
   EXPECT_EQ(second->step, 2U);
   log.drop_early(*second);
-  EXPECT_EQ(log.figures().held_bytes, 60U) << "the entry's";
-  EXPECT_EQ(log.figures().early_bytes, 0U);
+  EXPECT_EQ(log.stats().held_bytes, 60U) << "the entry's";
+  EXPECT_EQ(log.stats().early_bytes, 0U);
 }
 
 TEST(UpdateLog, KeepsACopyThatIsMadeWhileTheOneBeforeItIsDropped) {
@@ -264,7 +264,7 @@ TEST(UpdateLog, KeepsACopyThatIsMadeWhileTheOneBeforeItIsDropped) {
     log.drop_early(*first);
     return CapturedGradient{};
   }));
-  EXPECT_EQ(log.figures().early_bytes, 10U);
+  EXPECT_EQ(log.stats().early_bytes, 10U);
   EXPECT_TRUE(log.take_early());
 }
 
@@ -274,7 +274,7 @@ TEST(UpdateLog, HoldsNothingOfAGradientThatCouldNotBeCopied) {
   EXPECT_THROW((void)log.append_early(1, ParameterId{0}, 10,
                                       []() -> CapturedGradient { throw std::bad_alloc(); }),
                std::bad_alloc);
-  EXPECT_EQ(log.figures().held_bytes, 0U);
+  EXPECT_EQ(log.stats().held_bytes, 0U);
   EXPECT_FALSE(log.take_early());
 }
 
@@ -286,7 +286,7 @@ TEST(UpdateLog, ForgetsACopyWhoseEntryCameFirst) {
     return CapturedGradient{};
   }));
   EXPECT_FALSE(log.take_early());
-  EXPECT_EQ(log.figures().held_bytes, 10U);
+  EXPECT_EQ(log.stats().held_bytes, 10U);
 }
 
 TEST(ReplaySizes, CountsParametersAsGradientsAndHooksNot) {

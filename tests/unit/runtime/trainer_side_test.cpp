@@ -109,17 +109,17 @@ std::vector<Mutation> mutations() {
        {S::granted, W::release, S::training, A::stop_watching},
        the_first_step_is_waited_for},
       {"AnotherMigrationEndsTheWaitForTheRecord",
-       {S::first_step_done, W::begin_sync, S::preparing, A::look},
+       {S::first_step_done, W::begin_sync, S::preparing, A::watch},
        the_first_step_is_waited_for},
       {"AFrozenTrainerIsPutOff",
        {S::frozen, W::freeze_put_off, S::put_off, A::unpark},
-       a_bound_trainer_goes_on_only_by_its_agents_word},
+       a_bound_trainer_goes_on_only_by_its_agents_message},
       {"AStrandedTrainerBeginsAnew",
-       {S::depart_failed, W::begin_sync, S::preparing, A::look},
-       a_bound_trainer_goes_on_only_by_its_agents_word},
+       {S::depart_failed, W::begin_sync, S::preparing, A::watch},
+       a_bound_trainer_goes_on_only_by_its_agents_message},
       {"AFrozenTrainerRehearses",
        {S::frozen, W::rehearsal_due, S::rehearsing, A::step_once},
-       a_bound_trainer_goes_on_only_by_its_agents_word},
+       a_bound_trainer_goes_on_only_by_its_agents_message},
       {"ASourceTakesMoreThanTheStepThatItRehearses",
        {S::rehearsing, W::rehearsed, S::put_off, A::none},
        a_rehearsal_is_one_step_of_each},
@@ -152,7 +152,7 @@ std::vector<Mutation> mutations() {
        what_is_lost_or_retired_never_steps_again},
       {"AnIgnoredWordIsObeyedAsWell",
        {S::training, W::freeze, S::freezing, A::park},
-       every_word_of_an_agent_has_an_answer},
+       every_message_of_an_agent_has_an_answer},
   };
 }
 
@@ -172,7 +172,7 @@ TEST(TrainerRules, AreNotWithoutOneThatAnswersAnAgent) {
     std::vector<TrainerRule> rest(kTrainerRules.begin(), kTrainerRules.end());
     std::erase_if(rest,
                   [&](const auto& one) { return one.from == rule.from && one.on == rule.on; });
-    EXPECT_FALSE(every_word_of_an_agent_has_an_answer(rest))
+    EXPECT_FALSE(every_message_of_an_agent_has_an_answer(rest))
         << to_string(rule.from) << " " << to_string(rule.on);
   }
 }
@@ -204,7 +204,7 @@ TEST(TrainerSide, HearsNothingOfAnEngineThatIsOver) {
 
 TEST(TrainerSide, WalksAsASourceUntilItIsRetired) {
   TrainerSide side;
-  EXPECT_EQ(side.on(channel::BeginSync{.migration = kMigration}), A::look);
+  EXPECT_EQ(side.on(channel::BeginSync{.migration = kMigration}), A::watch);
   EXPECT_EQ(side.on(channel::Freeze{kMigration}), A::none) << "its engine has not begun";
   EXPECT_EQ(side.on(W::engine_began), A::none);
   EXPECT_EQ(side.on(W::freeze_offered, kMigration), A::report);
@@ -243,7 +243,7 @@ TEST(TrainerSide, IsFreeAfterAReleaseWhereverAsASourceItWas) {
       EXPECT_EQ(side.on(late, kMigration), A::none) << "its engine's " << to_string(late);
       EXPECT_EQ(side.state(), S::training);
     }
-    EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::look);
+    EXPECT_EQ(side.on(channel::BeginSync{.migration = "m-2"}), A::watch);
   }
 }
 
@@ -346,9 +346,9 @@ TEST(TrainerSide, ComesBackOrArrivesFromADepartureOrStaysWhereItIs) {
   EXPECT_EQ(side.on(channel::Release{kMigration}), A::end_migration);
 
   side = in(S::departing, Arrival::criu);
-  EXPECT_EQ(side.on(W::memory_lost), A::lose);
-  EXPECT_EQ(side.on(channel::Release{kMigration}), A::lose);
-  EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::lose);
+  EXPECT_EQ(side.on(W::memory_lost), A::mark_lost);
+  EXPECT_EQ(side.on(channel::Release{kMigration}), A::mark_lost);
+  EXPECT_EQ(side.on(channel::Arrived{.migration = kMigration}), A::mark_lost);
   EXPECT_EQ(side.state(), S::lost);
 }
 

@@ -54,11 +54,11 @@ TEST(Addresses, OfDevicesHaveAHostAndADevice) {
 }
 
 TEST(Addresses, AreTheSameHowEverTheyAreWritten) {
-  EXPECT_TRUE(same_host("::1", "0:0:0:0:0:0:0:1"));
-  EXPECT_TRUE(same_host("::ffff:10.0.0.1", "10.0.0.1"));
-  EXPECT_TRUE(same_host("GPU-B", "gpu-b."));
-  EXPECT_FALSE(same_host("gpu-b", "gpu-b1"));
-  EXPECT_FALSE(same_host("10.0.0.1", "10.0.0.10"));
+  EXPECT_TRUE(is_same_host("::1", "0:0:0:0:0:0:0:1"));
+  EXPECT_TRUE(is_same_host("::ffff:10.0.0.1", "10.0.0.1"));
+  EXPECT_TRUE(is_same_host("GPU-B", "gpu-b."));
+  EXPECT_FALSE(is_same_host("gpu-b", "gpu-b1"));
+  EXPECT_FALSE(is_same_host("10.0.0.1", "10.0.0.10"));
 }
 
 TEST(Destination, IsHostPortAndDevice) {

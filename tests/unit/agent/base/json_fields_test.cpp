@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "agent/base/json_archive.h"
-#include "migrator/plan/stats.h"
+#include "migrator/plan/migration_stats.h"
 
 namespace cardswap {
 namespace {
@@ -40,10 +40,10 @@ TEST(JsonFields, AreNoNumberThatTheTypeDoesNotHold) {
   EXPECT_EQ(number_at<std::uint64_t>(kFrom, "minus"), 0U);
   EXPECT_EQ(number_at<std::uint64_t>(kFrom, "half"), 0U);
   std::uint32_t number = 5;
-  EXPECT_FALSE(take_at(kFrom, "large", number));
-  EXPECT_FALSE(take_at(kFrom, "none", number));
+  EXPECT_FALSE(read_at(kFrom, "large", number));
+  EXPECT_FALSE(read_at(kFrom, "none", number));
   EXPECT_EQ(number, 5U);
-  EXPECT_TRUE(take_at(kFrom, "number", number));
+  EXPECT_TRUE(read_at(kFrom, "number", number));
   EXPECT_EQ(number, 7U);
   EXPECT_THROW((void)recorded_number<int>(kFrom, "large"), Error);
   EXPECT_THROW((void)recorded_number<std::uint64_t>(kFrom, "minus"), Error);
@@ -62,7 +62,7 @@ TEST(JsonArchive, ComesBackAsItWasWritten) {
   json::object written;
   put_fields(written, stats);
   MigrationStats again;
-  take_fields(json::parse(json::serialize(written)).as_object(), again);
+  read_fields(json::parse(json::serialize(written)).as_object(), again);
   EXPECT_EQ(again, stats);
 }
 
@@ -77,10 +77,10 @@ TEST(JsonArchive, HasAFieldThatWasRenamedUnderBothNames) {
   EXPECT_EQ(written.at("card_path"), "staged");
 
   MigrationStats older;
-  take_fields({{"card_path", "direct"}}, older);
+  read_fields({{"card_path", "direct"}}, older);
   EXPECT_EQ(older.gpu_path, "direct");
   MigrationStats both;
-  take_fields({{"gpu_path", "staged"}, {"card_path", "direct"}}, both);
+  read_fields({{"gpu_path", "staged"}, {"card_path", "direct"}}, both);
   EXPECT_EQ(both.gpu_path, "staged");
 }
 
@@ -88,7 +88,7 @@ TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnotherType) {
   MigrationStats stats;
   stats.phase = "verify";
   stats.rounds = 3;
-  take_fields({{"phase", 1}, {"rounds", "few"}, {"total", "much"}, {"more", 1}}, stats);
+  read_fields({{"phase", 1}, {"rounds", "few"}, {"total", "much"}, {"more", 1}}, stats);
   EXPECT_EQ(stats.phase, "verify");
   EXPECT_EQ(stats.rounds, 3U);
   EXPECT_EQ(stats.total, 0U);
@@ -97,7 +97,7 @@ TEST(JsonArchive, LeavesAFieldAsItIsWhereTheRecordHasAnotherType) {
 TEST(JsonArchive, TakesNoNumberThatAFieldCannotHold) {
   MigrationStats stats;
   for (const json::value& number : {json::value(-1), json::value(1.5), json::value(1e300)}) {
-    EXPECT_THROW(take_fields({{"rounds", number}}, stats), Error);
+    EXPECT_THROW(read_fields({{"rounds", number}}, stats), Error);
   }
 }
 

@@ -75,7 +75,7 @@ class CudaStateTest : public ::testing::Test {
   }
   void open(CudaState::Limits limits) {
     state_.emplace(context_, config_, journal_, limits);
-    auto looked = begin<char>(nothing_of(state_->look()));
+    auto looked = begin<char>(nothing_of(state_->probe()));
     turn_until([&] { return looked->has_value(); });
     ASSERT_TRUE(state_->is_usable()) << state_->problem();
   }

@@ -339,7 +339,7 @@ TEST_F(MadeUpProcess, NeedsItsFilesThere) {
   EXPECT_EQ(needs_from_json(to_json(needs)), needs);
   const auto missing = [&] {
     std::vector<FileHere> found;
-    for (const auto& file : needs.files) found.push_back(look_at(file));
+    for (const auto& file : needs.files) found.push_back(inspect_file(file));
     return what_is_missing(needs, found, "b");
   };
   EXPECT_THAT(missing(), IsEmpty());
@@ -360,13 +360,14 @@ TEST(FilesHere, AreNeitherOpenedNorToldOfWhereTheyAreNoPlainFiles) {
          {NeededFile::Use::mapped, NeededFile::Use::read, NeededFile::Use::written}) {
       file.use = use;
       file.build_id = use == NeededFile::Use::mapped ? "00" : "";
-      EXPECT_EQ(look_at(file), FileHere::missing) << path;
+      EXPECT_EQ(inspect_file(file), FileHere::missing) << path;
     }
   }
-  EXPECT_EQ(look_at({.path = "/", .use = NeededFile::Use::folder}), FileHere::fits);
-  EXPECT_EQ(look_at({.path = "/proc", .use = NeededFile::Use::folder}), FileHere::fits);
-  EXPECT_EQ(look_at({.path = "/proc/meminfo", .use = NeededFile::Use::read}), FileHere::fits);
-  EXPECT_EQ(look_at({.path = "/proc/1/fd", .use = NeededFile::Use::folder}), FileHere::missing);
+  EXPECT_EQ(inspect_file({.path = "/", .use = NeededFile::Use::folder}), FileHere::fits);
+  EXPECT_EQ(inspect_file({.path = "/proc", .use = NeededFile::Use::folder}), FileHere::fits);
+  EXPECT_EQ(inspect_file({.path = "/proc/meminfo", .use = NeededFile::Use::read}), FileHere::fits);
+  EXPECT_EQ(inspect_file({.path = "/proc/1/fd", .use = NeededFile::Use::folder}),
+            FileHere::missing);
 }
 
 TEST(Preflight, KnowsThisProcess) {
@@ -375,7 +376,7 @@ TEST(Preflight, KnowsThisProcess) {
   EXPECT_FALSE(tree.processes[0].mappings.empty());
   const auto needs = needs_of(tree);
   std::vector<FileHere> found;
-  for (const auto& file : needs.files) found.push_back(look_at(file));
+  for (const auto& file : needs.files) found.push_back(inspect_file(file));
   EXPECT_THAT(what_is_missing(needs, found, "here"), IsEmpty());
   EXPECT_THAT(build_id_of("/proc/self/exe"), ::testing::MatchesRegex("[0-9a-f]{16,}"));
   EXPECT_EQ(build_id_of("/etc/hostname"), "");

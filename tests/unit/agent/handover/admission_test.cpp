@@ -39,9 +39,9 @@ TEST(Admission, GivesEveryReasonAtOnce) {
 TEST(Admission, TakesNoJobThatIsHereOrComesFromElsewhereToo) {
   auto request = request_for(1);
   request.by = "gpu-x";
-  request.places = kReservationsMax - 1;
+  request.open_reservations = kReservationsMax - 1;
   EXPECT_THAT(admit(request).blocked_reasons, IsEmpty());
-  request.places = kReservationsMax;
+  request.open_reservations = kReservationsMax;
   request.uid_is_taken = request.is_on_its_way = true;
   EXPECT_THAT(admit(request).blocked_reasons,
               ElementsAre(HasSubstr("under another name"), HasSubstr("on its way"),

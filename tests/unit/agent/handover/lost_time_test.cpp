@@ -7,7 +7,7 @@
 #include "agent/cli/lost_time_text.h"
 #include "agent/cli/text.h"
 #include "agent/handover/base/peer_answers.h"
-#include "agent/metrics/finished.h"
+#include "agent/metrics/finished_migrations.h"
 
 namespace cardswap {
 namespace {
@@ -39,19 +39,19 @@ json::object json_of(const LostTime& lost, double downtime_ms) {
 
 TEST(LostTime, HasTheStepThatCrossesFromOneSideToTheOther) {
   auto lost = stands();
-  EXPECT_EQ(figures_of(lost, 0)->lost_ms, 100) << "as long as it has not begun there";
+  EXPECT_EQ(summary_of(lost, 0)->lost_ms, 100) << "as long as it has not begun there";
   ASSERT_TRUE(lost.merge(first_steps({})));
-  const auto figures = figures_of(lost, 200);
-  EXPECT_EQ(figures->stall_ms, 200) << "it took 50 ms there, and 200 ms on its way";
-  EXPECT_EQ(figures->lost_ms, 300);
-  EXPECT_EQ(figures->steps_after, 0U);
+  const auto summary = summary_of(lost, 200);
+  EXPECT_EQ(summary->stall_ms, 200) << "it took 50 ms there, and 200 ms on its way";
+  EXPECT_EQ(summary->lost_ms, 300);
+  EXPECT_EQ(summary->steps_after, 0U);
 }
 
 TEST(LostTime, HasTheFirstStepsAtTheTarget) {
   auto lost = stands();
   ASSERT_TRUE(lost.merge(first_steps({90, 50, 51})));
-  EXPECT_EQ(figures_of(lost, 200)->lost_ms, 340);
-  EXPECT_EQ(figures_of(lost, 200)->steps_after, 3U);
+  EXPECT_EQ(summary_of(lost, 200)->lost_ms, 340);
+  EXPECT_EQ(summary_of(lost, 200)->steps_after, 3U);
   EXPECT_FALSE(lost.over);
   EXPECT_FALSE(lost.merge(first_steps({90, 50, 51}))) << "nothing new";
   ASSERT_TRUE(lost.merge(first_steps({90, 50, 51, 50, 50, 50, 50, 50, 50, 50}, true)));
@@ -66,7 +66,7 @@ TEST(LostTime, OfAJobThatEndsSoonSaysSo) {
   ASSERT_TRUE(lost.merge(first_steps({50, 50, 50}, true)));
   EXPECT_TRUE(lost.over);
   EXPECT_THAT(lost.note, HasSubstr("3 of 10 steps"));
-  EXPECT_EQ(figures_of(lost, 200)->steps_after, 3U);
+  EXPECT_EQ(summary_of(lost, 200)->steps_after, 3U);
 }
 
 /// It was given up while it stood: what it lost it lost all the same.
@@ -77,9 +77,9 @@ TEST(LostTime, OfOneThatWasGivenUpIsItsSources) {
   lateness.add_stand(400);
   for (std::uint32_t i = 0; i < kStepsAfter; ++i) lateness.add(50);
   ASSERT_TRUE(lost.merge(channel::LateSteps{"m-1", lateness, 0, kStepsAfter, true}));
-  EXPECT_EQ(figures_of(lost, 200)->lost_ms, 450);
-  EXPECT_EQ(figures_of(lost, 200)->stall_ms, 350);
-  EXPECT_EQ(figures_of(lost, 200)->steps_after, kStepsAfter);
+  EXPECT_EQ(summary_of(lost, 200)->lost_ms, 450);
+  EXPECT_EQ(summary_of(lost, 200)->stall_ms, 350);
+  EXPECT_EQ(summary_of(lost, 200)->steps_after, kStepsAfter);
   EXPECT_TRUE(lost.over);
 }
 
@@ -112,8 +112,8 @@ TEST(LostTime, OfARuntimesWildNumbersIsInBounds) {
   const auto text = json::serialize(json_of(lost, 9e17));
   EXPECT_EQ(json::parse(text), json::value(json_of(lost, 9e17))) << text;
   EXPECT_TRUE(json_of(lost, 0).at("lost_steps").is_null()) << "a step of no time";
-  EXPECT_LE(figures_of(lost, 0)->lost_ms, 1e12);
-  EXPECT_GE(figures_of(lost, 0)->spread_ms, 0);
+  EXPECT_LE(summary_of(lost, 0)->lost_ms, 1e12);
+  EXPECT_GE(summary_of(lost, 0)->spread_ms, 0);
 }
 
 /// Of an agent of another release, or a liar.
@@ -146,7 +146,7 @@ TEST(LostTime, IsItselfAfterTheJournal) {
   EXPECT_EQ(again.lateness, lost.lateness);
   EXPECT_EQ(again.over, lost.over);
   // Records of releases that did not measure it.
-  EXPECT_FALSE(figures_of(lost_time_from_journal({}), 200));
+  EXPECT_FALSE(summary_of(lost_time_from_journal({}), 200));
 }
 
 json::object moved(const LostTime& lost) {

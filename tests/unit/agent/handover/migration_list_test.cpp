@@ -48,10 +48,10 @@ class MigrationListTest : public ::testing::Test {
 TEST_F(MigrationListTest, KnowsByWhichOneAProcessLeavesUntilThatIsOver) {
   auto all = list();
   auto& m = all.add(made("m-1", State::planned, "i-1"));
-  EXPECT_EQ(all.running_of("i-1"), &m);
-  EXPECT_EQ(all.running_of("i-2"), nullptr);
+  EXPECT_EQ(all.find_running("i-1"), &m);
+  EXPECT_EQ(all.find_running("i-2"), nullptr);
   all.note_over(m);
-  EXPECT_EQ(all.running_of("i-1"), nullptr);
+  EXPECT_EQ(all.find_running("i-1"), nullptr);
   EXPECT_EQ(&all.at("m-1"), &m);
 }
 
@@ -60,7 +60,7 @@ TEST_F(MigrationListTest, LetsAProcessLeaveByTheNextOneAlthoughTheLastIsNotedOve
   auto& first = all.add(made("m-1", State::planned, "i-1"));
   auto& next = all.add(made("m-2", State::planned, "i-1"));
   all.note_over(first);
-  EXPECT_EQ(all.running_of("i-1"), &next);
+  EXPECT_EQ(all.find_running("i-1"), &next);
 }
 
 TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
@@ -72,8 +72,8 @@ TEST_F(MigrationListTest, HasWhatAFormerAgentLeft) {
   auto all = list();
   all.load();
   EXPECT_TRUE(all.has("m-1"));
-  EXPECT_EQ(all.running_of("i-1"), nullptr) << "it is over";
-  EXPECT_EQ(all.running_of("i-2"), &all.at("m-2"));
+  EXPECT_EQ(all.find_running("i-1"), nullptr) << "it is over";
+  EXPECT_EQ(all.find_running("i-2"), &all.at("m-2"));
 }
 
 TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
@@ -84,7 +84,7 @@ TEST_F(MigrationListTest, PutsARecordAsideWhoseStateCannotBeRead) {
   auto all = list();
   all.load();
   EXPECT_FALSE(all.has("m-1")) << "nobody who asks is told that it is given up";
-  EXPECT_EQ(all.running_of("i-1"), nullptr);
+  EXPECT_EQ(all.find_running("i-1"), nullptr);
   EXPECT_TRUE(all.has("m-2"));
   EXPECT_THAT(journal_.warnings(),
               ElementsAre(AllOf(HasSubstr("migration m-1"), HasSubstr("its state"))));
@@ -116,15 +116,15 @@ TEST_F(MigrationListTest, FindsAllOfAProcessInTheirOrderUntilTheyAreForgotten) {
   auto& first = all.add(made("m-1", State::aborted, "i-1", 5));
   all.add(made("m-2", State::syncing, "i-2"));
   auto& latest = all.add(made("m-3", State::syncing, "i-1"));
-  EXPECT_THAT(all.of("i-1"), ElementsAre(&first, &latest));
-  EXPECT_THAT(all.of("i-3"), ElementsAre());
+  EXPECT_THAT(all.all_of("i-1"), ElementsAre(&first, &latest));
+  EXPECT_THAT(all.all_of("i-3"), ElementsAre());
   all.forget_old();
-  EXPECT_THAT(all.of("i-1"), ElementsAre(&latest));
+  EXPECT_THAT(all.all_of("i-1"), ElementsAre(&latest));
   EXPECT_THROW((void)all.at("m-1"), Error);
 
   auto next = list();
   next.load();
-  EXPECT_THAT(next.of("i-1"), ElementsAre(&next.at("m-3")));
+  EXPECT_THAT(next.all_of("i-1"), ElementsAre(&next.at("m-3")));
 }
 
 TEST_F(MigrationListTest, KeepsTheSamplesOfTheLatestTwoHundredThatAreOver) {

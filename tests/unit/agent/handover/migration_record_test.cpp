@@ -105,8 +105,8 @@ TEST(MigrationRecord, KeepsEachOfItsTransfers) {
   EXPECT_EQ(one.keeper, (ProcessId{11, 12}));
   EXPECT_TRUE(one.lost_time.has_report);
   EXPECT_EQ(one.lost_time.first_steps, (std::vector<double>{21, 22}));
-  EXPECT_EQ(again.of("i-2")->rank, 1U);
-  EXPECT_EQ(again.of("i-3"), nullptr);
+  EXPECT_EQ(again.find("i-2")->rank, 1U);
+  EXPECT_EQ(again.find("i-3"), nullptr);
 }
 
 /// Tasks hold on to a migration's transfers, and to what this run has heard of them.
@@ -130,17 +130,17 @@ TEST(Migration, KeepsARecordAsAWholeWhileItsTransfersStayWhereTheyAre) {
   transfers[1].instance = "i-2";
   transfers[1].warning = "a log";
   EXPECT_EQ(m.id, "") << "nothing of it has happened yet";
-  m.keep(record, transfers);
+  m.adopt(record, transfers);
 
   EXPECT_EQ(journal_record(m), journal_record(record, transfers));
   EXPECT_EQ(m.copy, handover::TargetState::granted);
   EXPECT_EQ(&m.transfers.front(), &first);
-  EXPECT_EQ(m.of("i-1"), &first);
-  EXPECT_EQ(m.of("i-2")->warning, "a log");
+  EXPECT_EQ(m.find("i-1"), &first);
+  EXPECT_EQ(m.find("i-2")->warning, "a log");
   EXPECT_EQ(m.hold_at, "syncing");
   EXPECT_TRUE(first.converged);
   EXPECT_EQ(first.target.version, 7U);
-  EXPECT_TRUE(m.of("i-2")->released);
+  EXPECT_TRUE(m.find("i-2")->released);
 }
 
 /// What users read of it is as it was when a migration had one process.

@@ -84,18 +84,18 @@ TEST_F(ReservationListTest, FindsWhatBroughtAProcessUntilThatIsForgotten) {
   auto made = place("m-1", TargetState::failed);
   made.instance.clear();
   auto& r = list_.add(std::move(made));
-  EXPECT_EQ(list_.of(instance), nullptr) << "its standby is to be made";
+  EXPECT_EQ(list_.find(instance), nullptr) << "its standby is to be made";
   list_.set_instance(r, "i-new");
-  EXPECT_EQ(list_.of(instance), &r);
+  EXPECT_EQ(list_.find(instance), &r);
   list_.forget_old();
-  EXPECT_EQ(list_.of(instance), nullptr);
+  EXPECT_EQ(list_.find(instance), nullptr);
   EXPECT_FALSE(list_.has("m-1"));
 
   auto& taken_back = list_.add(place("m-2", TargetState::parked));
   list_.set_instance(taken_back, "i-new");
   list_.add(place("m-3", TargetState::parked));  // by somebody else, meanwhile
   list_.remove(taken_back);
-  EXPECT_EQ(list_.of(instance), nullptr);
+  EXPECT_EQ(list_.find(instance), nullptr);
   EXPECT_FALSE(list_.has("m-2"));
   EXPECT_TRUE(list_.has("m-3"));
 }

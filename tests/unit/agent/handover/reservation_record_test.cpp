@@ -69,7 +69,7 @@ TEST(ReservationRecord, IsKeptAsAWholeBesideWhatThisRunKnows) {
   Reservation r;
   r.data_key = "sealed";
   r.arrived = true;
-  r.keep(some_record());
+  r.adopt(some_record());
   EXPECT_EQ(to_journal(r), to_journal(some_record()));
   EXPECT_EQ(r.data_key, "sealed");
   EXPECT_TRUE(r.arrived);

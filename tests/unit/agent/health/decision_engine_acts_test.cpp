@@ -113,7 +113,7 @@ TEST_F(HealthEngineActs, TakesNoPlaceToGoToForNoFailedMove) {
     EXPECT_THAT(plan().moves, IsEmpty()) << "it is asked again after a while";
     now_ += policy_.retry_after;
   }
-  EXPECT_FALSE(engine().guards().open(now_));
+  EXPECT_FALSE(engine().guards().is_breaker_open(now_));
   const auto told = events();
   EXPECT_THAT(told, HasSubstr("waits cuda:0 xid:64 job0: no device fits: cordoned"));
   EXPECT_THAT(told, Not(HasSubstr("its last move failed")));

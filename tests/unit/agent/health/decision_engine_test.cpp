@@ -235,7 +235,7 @@ TEST_F(HealthEngine, OpensItsBreakerWhenMovesFailAndStopsMoving) {
   now_ += kSecond;
   EXPECT_THAT(moves(), IsEmpty());
   EXPECT_THAT(events(), HasSubstr("breaker_open"));
-  EXPECT_TRUE(engine().guards().open(now_));
+  EXPECT_TRUE(engine().guards().is_breaker_open(now_));
   engine().close_breaker("looked at it", now_);
   EXPECT_THAT(moves(), ElementsAre("job0"));
 }
@@ -311,10 +311,10 @@ TEST_F(HealthEngine, KeepsABrokenDeviceBrokenUntilAnOperatorSaysOtherwise) {
   now_ += 100 * policy_.resolve_after;
   (void)moves();
   ASSERT_THAT(engine().incidents().all(), SizeIs(1));
-  EXPECT_FALSE(engine().incidents().trusted("cuda:0"));
+  EXPECT_FALSE(engine().incidents().is_trusted("cuda:0"));
   EXPECT_FALSE(engine().incidents().is_usable("cuda:3"));  // the host is to be rebooted
   EXPECT_EQ(engine().clear("cuda:0", "it was replaced", now_), 1U);
-  EXPECT_TRUE(engine().incidents().trusted("cuda:0"));
+  EXPECT_TRUE(engine().incidents().is_trusted("cuda:0"));
   EXPECT_THAT(events(), HasSubstr("by an operator: it was replaced"));
 }
 
@@ -324,7 +324,7 @@ TEST_F(HealthEngine, SurvivesARestart) {
   const auto record = to_json(engine().incidents().all().front());
   engine_.reset();
   engine().restore(incident_from_journal(record));
-  EXPECT_FALSE(engine().incidents().trusted("cuda:0"));
+  EXPECT_FALSE(engine().incidents().is_trusted("cuda:0"));
   EXPECT_THAT(moves(), IsEmpty());
   EXPECT_THAT(last_.cordons, IsEmpty());  // that was done
   EXPECT_EQ(boost::json::serialize(to_json(engine().incidents().all().front())),
@@ -369,11 +369,11 @@ TEST_F(HealthEngine, ARestartOfTheAgentMakesNoBudgetNew) {
   const auto first = last_.moves[0];
   restart();
   EXPECT_THAT(moves(), IsEmpty()) << "two run, whoever began them";
-  EXPECT_THAT(engine().guards().moving(), SizeIs(2));
+  EXPECT_THAT(engine().guards().moving_jobs(), SizeIs(2));
   end(first, true);
   EXPECT_THAT(moves(), SizeIs(1));
   restart();
-  for (const auto& uid : engine().guards().moving()) engine().forget_move(uid);
+  for (const auto& uid : engine().guards().moving_jobs()) engine().forget_move(uid);
   EXPECT_THAT(moves(), IsEmpty()) << "three within an hour";
   now_ += 61 * kMinute;
   EXPECT_THAT(moves(), SizeIs(2));

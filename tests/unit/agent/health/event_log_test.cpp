@@ -38,13 +38,13 @@ TEST_F(EventLogFile, KeepsTheNewestInTheirOrderAndOverARestart) {
   {
     EventLog log(dir_ / "j.db", 5);
     for (int i = 1; i <= 8; ++i) log.append({event(i, "cpu:0")});
-    log.keep({event(1, "x"), event(2, "y")}, {});
-    log.keep({event(3, "z")}, {{"why_open", "x"}});
+    log.replace_incidents({event(1, "x"), event(2, "y")}, {});
+    log.replace_incidents({event(3, "z")}, {{"why_open", "x"}});
   }
   const EventLog log(dir_ / "j.db", 5);
   EXPECT_THAT(times(log.find({})), ElementsAre(4, 5, 6, 7, 8));
-  EXPECT_THAT(times(log.kept()), ElementsAre(3));
-  EXPECT_EQ(log.kept_guards(), (boost::json::object{{"why_open", "x"}}));
+  EXPECT_THAT(times(log.incidents()), ElementsAre(3));
+  EXPECT_EQ(log.guards(), (boost::json::object{{"why_open", "x"}}));
   EXPECT_EQ(log.last_id(), 8);
 }
 
@@ -81,7 +81,7 @@ TEST_F(EventLogFile, LosesOfADamagedRowThatRowAlone) {
     auto odd = event(2, "cpu:0");
     odd["text"] = "cut \xe4\xb8";
     log.append({event(1, "cpu:0"), odd, event(3, "cpu:0")});
-    log.keep({event(4, "x"), event(5, "y")}, {{"why_open", "x"}});
+    log.replace_incidents({event(4, "x"), event(5, "y")}, {{"why_open", "x"}});
     log.save_cursor("k", {{"at", 7}});
     EXPECT_THAT(times(log.find({})), ElementsAre(1, 2, 3));
   }
@@ -96,9 +96,9 @@ TEST_F(EventLogFile, LosesOfADamagedRowThatRowAlone) {
   sqlite3_close(db);
   const EventLog log(dir_ / "j.db");
   EXPECT_THAT(times(log.find({})), ElementsAre(2, 3));
-  EXPECT_THAT(times(log.kept()), ElementsAre(5));
-  EXPECT_THAT(log.kept_guards(), IsEmpty());
-  EXPECT_THAT(log.place("k"), IsEmpty());
+  EXPECT_THAT(times(log.incidents()), ElementsAre(5));
+  EXPECT_THAT(log.guards(), IsEmpty());
+  EXPECT_THAT(log.cursor("k"), IsEmpty());
 }
 
 TEST_F(EventLogFile, IsAskedByPageDeviceAndTime) {

@@ -24,7 +24,7 @@ TEST(Guards, AreAfterARestartWhatTheyWere) {
   Guards after(policy);
   after.restore(boost::json::parse(boost::json::serialize(before.record())).as_object(), kNow);
 
-  EXPECT_THAT(after.moving(), ElementsAre("u1"));
+  EXPECT_THAT(after.moving_jobs(), ElementsAre("u1"));
   EXPECT_EQ(after.last_hour(kNow), 2U);
   EXPECT_EQ(after.job_free_at("u2", 0), kNow + policy.job_cooldown);
   EXPECT_EQ(after.device_free_at("cuda:0"), kNow + policy.device_cooldown);
@@ -39,7 +39,7 @@ TEST(Guards, TakeNoTimesAheadOfTheClockFromTheJournal) {
                                    {"why_open", "it was"}};
   guards.restore(record, kNow);
   EXPECT_THAT(guards.holds(kNow), HasSubstr("it was"));
-  EXPECT_FALSE(guards.open(kNow + policy.breaker_reset));
+  EXPECT_FALSE(guards.is_breaker_open(kNow + policy.breaker_reset));
   EXPECT_EQ(guards.last_hour(kNow + kHour), 0U);
 }
 

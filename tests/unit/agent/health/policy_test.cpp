@@ -80,8 +80,8 @@ probes:
   EXPECT_TRUE(policy.migration.encrypt);
   EXPECT_EQ(policy.deadline, 20'000);
   EXPECT_THAT(policy.spares, ElementsAre("gpu-b:7070/cuda:0"));
-  EXPECT_TRUE(policy.stays_put("debug-7"));
-  EXPECT_FALSE(policy.stays_put("gpt"));
+  EXPECT_TRUE(policy.must_stay("debug-7"));
+  EXPECT_FALSE(policy.must_stay("gpt"));
   ASSERT_THAT(policy.devices, SizeIs(1));
   EXPECT_EQ(policy.devices[0].pci, "0000:3b:00");
   ASSERT_THAT(policy.rules, SizeIs(2));

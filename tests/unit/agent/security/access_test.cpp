@@ -63,11 +63,11 @@ TEST(Access, ProbesNeedNoRole) {
   const Caller nobody;
   EXPECT_TRUE(nobody.may(ApiRole::anybody));
   EXPECT_FALSE(role_from_string("anybody"));
-  EXPECT_TRUE(open_to_anybody("GET", "/healthz"));
-  EXPECT_TRUE(open_to_anybody("GET", "/readyz?verbose"));
-  EXPECT_FALSE(open_to_anybody("POST", "/readyz"));
-  EXPECT_FALSE(open_to_anybody("GET", "/metrics"));
-  EXPECT_FALSE(open_to_anybody("GET", "/healthz/../v1/jobs"));
+  EXPECT_TRUE(is_open_to_anybody("GET", "/healthz"));
+  EXPECT_TRUE(is_open_to_anybody("GET", "/readyz?verbose"));
+  EXPECT_FALSE(is_open_to_anybody("POST", "/readyz"));
+  EXPECT_FALSE(is_open_to_anybody("GET", "/metrics"));
+  EXPECT_FALSE(is_open_to_anybody("GET", "/healthz/../v1/jobs"));
 }
 
 TEST(Access, EachRoleHasItsOwnCallsAndNoOthers) {
@@ -184,7 +184,7 @@ TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
   Connections connections(
       {.connections = 20, .calls = 3, .of_a_caller = 2, .of_an_agent = 3, .kept = 1});
   std::vector<std::unique_ptr<Connections::Slot>> slots;
-  const auto calls = [&](const Connections::By& by) {
+  const auto calls = [&](const Connections::CallerQuota& by) {
     slots.push_back(connections.enter("a", [] { FAIL(); }));
     return slots.back()->begins_call(by);
   };
@@ -195,7 +195,7 @@ TEST(Connections, OneCallersCallsLeaveRoomForOthers) {
   EXPECT_EQ(calls({.caller = "operator p"}), Room::full);
   EXPECT_EQ(calls({.has_room = true}), Room::given) << "the owner";
   EXPECT_EQ(calls({.caller = "a probe", .has_room = true}), Room::full);
-  const Connections::By agent{.caller = "agent a", .is_agent = true, .among_agents = true};
+  const Connections::CallerQuota agent{.caller = "agent a", .is_agent = true, .among_agents = true};
   for (int i = 0; i < 3; ++i) EXPECT_EQ(calls(agent), Room::given);
   EXPECT_EQ(calls(agent), Room::full_for_caller);
   slots.front()->waits();

@@ -1,4 +1,4 @@
-#include "agent/metrics/finished.h"
+#include "agent/metrics/finished_migrations.h"
 
 #include <string>
 #include <vector>
@@ -55,7 +55,7 @@ void FinishedMigrations::add(const Migration& m) {
   auto& of_strategy = times[strategy];
   const auto& transfer = m.only();
   // Once nothing more is added: a histogram takes nothing back.
-  const auto late = figures_of(transfer.lost_time, transfer.downtime_ms);
+  const auto late = summary_of(transfer.lost_time, transfer.downtime_ms);
   if (late && transfer.lost_time.over) {
     const auto observe = [&](std::map<std::string, Histogram>& by_outcome, double ms) {
       by_outcome.try_emplace(outcome, kLostSeconds).first->second.observe(ms / 1000);

@@ -10,13 +10,13 @@
 namespace cardswap {
 
 /// How long whoever looks waits for a process, and for all of them together.
-struct EnvironmentLookLimits {
+struct EnvironmentScanLimits {
   std::chrono::milliseconds each{250};
   std::chrono::milliseconds all{1000};
 };
 
 /// What the environments of other processes say.
-struct EnvironmentLook {
+struct EnvironmentScan {
   std::map<pid_t, std::string> values;  ///< by the processes that have the variable
   std::vector<pid_t> unread;  ///< processes whose memory did not answer in time, in no order
 };
@@ -26,8 +26,8 @@ struct EnvironmentLook {
 /// process's memory wait until the process's memory map is free, and a process can hold its own for
 /// ever: a child reads, and the one that it waits for is left out. Blocks up to `limits.all`.
 /// Throws Error{io} when there is no child.
-[[nodiscard]] EnvironmentLook look_into_environments(const std::vector<pid_t>& pids,
-                                                     const std::string& name,
-                                                     EnvironmentLookLimits limits = {});
+[[nodiscard]] EnvironmentScan scan_environments(const std::vector<pid_t>& pids,
+                                                const std::string& name,
+                                                EnvironmentScanLimits limits = {});
 
 }  // namespace cardswap

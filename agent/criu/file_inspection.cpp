@@ -1,4 +1,4 @@
-#include "agent/criu/file_look.h"
+#include "agent/criu/file_inspection.h"
 
 #include <fmt/format.h>
 
@@ -12,28 +12,28 @@
 namespace cardswap::criu {
 namespace {
 
-constexpr std::chrono::seconds kFilesLookMax{5};
+constexpr std::chrono::seconds kFilesInspectionMax{5};
 
 }  // namespace
 
-boost::asio::awaitable<std::vector<FileHere>> look_at_files_as(std::optional<JobUser> user,
+boost::asio::awaitable<std::vector<FileHere>> inspect_files_as(std::optional<JobUser> user,
                                                                std::vector<NeededFile> files) {
   std::vector<FileHere> found;
   if (files.empty()) co_return found;
-  const std::function<std::string()> look = [&user, &files] {
+  const std::function<std::string()> inspect = [&user, &files] {
     if (user) become_in_child(*user);
     std::string letters;
-    for (const auto& file : files) letters += static_cast<char>(look_at(file));
+    for (const auto& file : files) letters += static_cast<char>(inspect_file(file));
     return letters;
   };
   try {
-    const auto letters = co_await run_in_child(look, kFilesLookMax);
+    const auto letters = co_await run_in_child(inspect, kFilesInspectionMax);
     for (const auto letter : letters) found.push_back(static_cast<FileHere>(letter));
   } catch (const Error& error) {
     if (error.code() != Code::timed_out) throw;
     throw Error(Code::timed_out,
                 fmt::format("the files that the job needs could not be looked at within {} s",
-                            kFilesLookMax.count()),
+                            kFilesInspectionMax.count()),
                 "a file system of that host does not answer");
   }
   co_return found;

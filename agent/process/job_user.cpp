@@ -1,4 +1,4 @@
-#include "agent/process/user.h"
+#include "agent/process/job_user.h"
 
 #include <fmt/format.h>
 #include <grp.h>

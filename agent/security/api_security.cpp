@@ -1,4 +1,4 @@
-#include "agent/security/security.h"
+#include "agent/security/api_security.h"
 
 #include <fmt/format.h>
 #include <grp.h>
@@ -39,7 +39,7 @@ ApiSecurity ApiSecurity::load(const Config& config) {
   ::gethostname(system_name.data(), system_name.size() - 1);
   security.names = {config.host_name, system_name.data()};
   if (!config.token_file.empty()) security.tokens = Tokens::load(config.token_file);
-  if (config.tls.any()) {
+  if (config.tls.is_configured()) {
     security.tls = tls::server_context(config.tls, security.tokens.empty());
     security.endings = tls::endings(config.tls);
   }

@@ -11,7 +11,7 @@
 #include "agent/api/request_rules.h"
 #include "agent/api/router.h"
 #include "agent/base/task_group.h"
-#include "agent/security/security.h"
+#include "agent/security/api_security.h"
 
 namespace cardswap {
 
@@ -47,7 +47,7 @@ class ApiServer {
     Caller caller;
     Listener listener = Listener::unix_socket;
     /// Whether a token may come this way: nobody else can read what goes over it.
-    [[nodiscard]] bool token_allowed() const { return listener != Listener::plain_tcp; }
+    [[nodiscard]] bool may_use_token() const { return listener != Listener::plain_tcp; }
     std::string came_to;  ///< as in Caller
     std::string came_from;
     std::optional<tls::PeerCertificate> certificate = {};
@@ -68,7 +68,7 @@ class ApiServer {
   void admit(Call& call, Proof& proof) const;
   asio::awaitable<ApiAnswer> answer(const Call& call, Connections::Slot& slot, Listener listener);
 
-  [[nodiscard]] bool crowded() const;
+  [[nodiscard]] bool is_crowded() const;
 
   TaskGroup& tasks_;
   const Router& router_;

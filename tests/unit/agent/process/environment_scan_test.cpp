@@ -1,4 +1,4 @@
-#include "agent/process/environment_look.h"
+#include "agent/process/environment_scan.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -54,46 +54,46 @@ class Sleeper {
   pid_t pid_ = -1;
 };
 
-TEST(EnvironmentLook, FindsAVariableByItsWholeName) {
+TEST(EnvironmentScan, FindsAVariableByItsWholeName) {
   const Sleeper first({"MARKED=no", "NOMARK=no", "MARK=abc", "MARK=second"});
   const Sleeper none({"MAR=no", "MARK", "XMARK=no"});
   const Sleeper last({"A=" + std::string(100'000, 'x'), "MARK=" + std::string(80, 'y')});
-  const auto seen = look_into_environments({first.pid(), none.pid(), last.pid()}, "MARK");
+  const auto seen = scan_environments({first.pid(), none.pid(), last.pid()}, "MARK");
   EXPECT_THAT(seen.values,
               ElementsAre(Pair(first.pid(), "abc"), Pair(last.pid(), std::string(63, 'y'))));
   EXPECT_THAT(seen.unread, IsEmpty());
 }
 
-TEST(EnvironmentLook, HasNothingOfAProcessThatIsGone) {
+TEST(EnvironmentScan, HasNothingOfAProcessThatIsGone) {
   pid_t gone = 0;
   {
     const Sleeper sleeper({"MARK=abc"});
     gone = sleeper.pid();
   }
   const Sleeper here({"MARK=def"});
-  const auto seen = look_into_environments({gone, here.pid()}, "MARK");
+  const auto seen = scan_environments({gone, here.pid()}, "MARK");
   EXPECT_THAT(seen.values, ElementsAre(Pair(here.pid(), "def")));
   EXPECT_THAT(seen.unread, IsEmpty());
 }
 
-TEST(EnvironmentLook, LeavesOutWhoseMemoryDoesNotAnswerAndReadsOn) {
+TEST(EnvironmentScan, LeavesOutWhoseMemoryDoesNotAnswerAndReadsOn) {
   if (const auto missing = MemoryTrap::missing()) return skip_without("fuse", *missing);
   const MemoryTrap first(kNobody);
   const Sleeper between({"MARK=abc"});
   const MemoryTrap second(kNobody);
   const Sleeper last({"MARK=def"});
-  const auto seen = look_into_environments({first.pid(), between.pid(), second.pid(), last.pid()},
-                                           "MARK", {.each = 500ms, .all = 1h});
+  const auto seen = scan_environments({first.pid(), between.pid(), second.pid(), last.pid()},
+                                      "MARK", {.each = 500ms, .all = 1h});
   EXPECT_THAT(seen.values, ElementsAre(Pair(between.pid(), "abc"), Pair(last.pid(), "def")));
   EXPECT_THAT(seen.unread, ElementsAre(first.pid(), second.pid()));
 }
 
-TEST(EnvironmentLook, EndsInItsTimeHoweverManyDoNotAnswer) {
+TEST(EnvironmentScan, EndsInItsTimeHoweverManyDoNotAnswer) {
   if (const auto missing = MemoryTrap::missing()) return skip_without("fuse", *missing);
   const MemoryTrap trap(kNobody);
   const auto begun = Clock::now();
   const std::vector<pid_t> many(1000, trap.pid());
-  const auto seen = look_into_environments(many, "MARK", {.each = 20ms, .all = 300ms});
+  const auto seen = scan_environments(many, "MARK", {.each = 20ms, .all = 300ms});
   EXPECT_LT(Clock::now() - begun, 3s);
   EXPECT_EQ(seen.unread.size(), many.size());
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), 0) << "no reader is left behind";

@@ -1,4 +1,4 @@
-#include "runtime/session/not_the_job.h"
+#include "runtime/session/one_session.h"
 
 #include <fmt/format.h>
 

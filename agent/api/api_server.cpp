@@ -1,4 +1,4 @@
-#include "agent/api/server.h"
+#include "agent/api/api_server.h"
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
@@ -60,11 +60,11 @@ std::size_t share_of_descriptors(std::size_t part, std::size_t most) {
 }
 
 /// Root, the agent's own user and whoever cannot be told from them call as often as they like.
-Connections::By by(const Caller& caller, bool among_agents) {
+Connections::CallerQuota by(const Caller& caller, bool among_agents) {
   const bool owns = caller.owner || (caller.also_agent && caller.uid);
-  Connections::By by{.is_agent = caller.role == ApiRole::agent,
-                     .among_agents = among_agents,
-                     .has_room = owns || !caller.is_known()};
+  Connections::CallerQuota by{.is_agent = caller.role == ApiRole::agent,
+                              .among_agents = among_agents,
+                              .has_room = owns || !caller.is_known()};
   if (!caller.is_known()) {
     by.caller = "a probe";
   } else if (!caller.owner && !caller.also_agent) {
@@ -178,7 +178,7 @@ void ApiServer::listen_tcp(const std::string& host, std::uint16_t port) {
                accept(tcp_, [this](auto socket) { return serve_tcp(std::move(socket)); }));
 }
 
-bool ApiServer::crowded() const {
+bool ApiServer::is_crowded() const {
   return tcp_connections_.count() + unix_connections_.count() > kCrowd;
 }
 
@@ -220,7 +220,7 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
     const auto slot = tcp_connections_.enter(from, [&stream] { stream.close(); });
     if (!slot) co_return;
     Proof proof{caller_over_plain_tcp(security_, here, remote), Listener::plain_tcp, to, from};
-    if (crowded()) co_await handover_gate_.wait(kNewcomerWaitMax);
+    if (is_crowded()) co_await handover_gate_.wait(kNewcomerWaitMax);
     co_await serve(stream, *slot, std::move(proof));
     co_return;
   }
@@ -228,7 +228,7 @@ asio::awaitable<void> ApiServer::serve_tcp(asio::ip::tcp::socket socket) {
   asio::ssl::stream<PlainStream> secure(std::move(stream), *context);
   const auto slot = tcp_connections_.enter(from, [&secure] { secure.next_layer().close(); });
   if (!slot) co_return;
-  if (crowded()) co_await handover_gate_.wait(kNewcomerWaitMax);
+  if (is_crowded()) co_await handover_gate_.wait(kNewcomerWaitMax);
   secure.next_layer().expires_after(kHandshakeTimeMax);
   co_await secure.async_handshake(asio::ssl::stream_base::server,
                                   asio::redirect_error(asio::use_awaitable, error));
@@ -280,14 +280,14 @@ void ApiServer::admit(Call& call, Proof& proof) const {
   }
   if (call.improper) return;
   if (const auto token = head.find(bhttp::field::authorization); token != head.end()) {
-    call.token_ok = proof.token_allowed();
+    call.token_ok = proof.may_use_token();
     call.caller = call.token_ok ? security_.tokens.caller_of(token->value())
                                 : Caller{.name = "nobody", .role = {}, .owner = false};
   }
   call.caller.came_to = proof.came_to;
   call.caller.came_from = proof.came_from;
   call.heard =
-      call.caller.is_known() || (call.token_ok && open_to_anybody(call.method(), call.target()));
+      call.caller.is_known() || (call.token_ok && is_open_to_anybody(call.method(), call.target()));
 }
 
 template <class Stream, class Buffer>
@@ -329,7 +329,7 @@ asio::awaitable<ApiAnswer> ApiServer::answer(const Call& call, Connections::Slot
   }
   const auto room = slot.begins_call(by(call.caller, of_agent));
   if (room != Connections::Room::given) co_return too_busy(room, call.caller);
-  if (!of_agent && crowded()) co_await handover_gate_.wait(kCallWaitMax);
+  if (!of_agent && is_crowded()) co_await handover_gate_.wait(kCallWaitMax);
   auto answer = co_await router_.handle(std::string(call.method()), std::string(call.target()),
                                         request.body(), call.caller);
   co_return answer;

@@ -2,7 +2,7 @@
 // by record: which one it begins with, and what it found. Where no record comes in time the child
 // is killed, which ends such a wait, and another one goes on behind that process.
 
-#include "agent/process/environment_look.h"
+#include "agent/process/environment_scan.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -133,9 +133,9 @@ std::optional<Record> next_record(int pipe, Clock::time_point deadline, bool& la
 
 }  // namespace
 
-EnvironmentLook look_into_environments(const std::vector<pid_t>& pids, const std::string& name,
-                                       EnvironmentLookLimits limits) {
-  EnvironmentLook seen;
+EnvironmentScan scan_environments(const std::vector<pid_t>& pids, const std::string& name,
+                                  EnvironmentScanLimits limits) {
+  EnvironmentScan seen;
   std::vector<std::string> paths;
   for (const auto pid : pids) paths.push_back(fmt::format("/proc/{}/environ", pid));
   const auto until = Clock::now() + limits.all;
