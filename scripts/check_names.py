@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Two sources of a folder give no name twice in anonymous namespaces: they may be compiled as one
 (CARDSWAP_UNITY), and a reader who looks for a name finds one thing. What both need stands in a header.
-Aliases of one meaning and functions of other parameters may share a name; programs are compiled alone."""
+Aliases of one meaning and functions of other parameters may share a name; programs are compiled alone.
+
+What a header offers to be asked, const and answered with a bool, or a function of none, begins as a question
+does: is_, has_, may_ ..., or with a verb of the third person. A proof over a table of rules is a sentence."""
 import collections
 import os
 import re
@@ -17,6 +20,21 @@ SHORT = re.compile(r"^namespace (\w+) = ([\w:]+);", re.MULTILINE)
 TYPE = re.compile(r"^(?:struct|class|enum class|enum) (\w+)", re.MULTILINE)
 VALUE = re.compile(r"^(?=\S)(?!using |namespace |return )(?:inline |static |const |constexpr )*[\w:<>, *]+ (\w+)(?:\[\])?(?:\{|;| = )", re.MULTILINE)
 FUNCTION = re.compile(r"^[A-Za-z_\[][^;{}=\n#]*?\b(\w+)\(([^{};]*)\)[^;{}]*\{", re.MULTILINE)
+
+# Blanked before declarations are looked for, so that prose is none.
+PROSE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+ANSWER = re.compile(r"^([ \t]*)(?:\[\[nodiscard\]\] )?(?:(?:virtual|static|inline|constexpr|consteval|friend|CARDSWAP_BOTH) )*"
+                    r"bool (\w+)\(([^;{}]*?)\)\s*(const\b)?", re.MULTILINE)
+QUESTION = re.compile(r"(is|are|was|were|has|had|may|can|must|should|needs|wants|all)_|(is|has|may|empty)$")
+VERB = re.compile(r"(admits|awaits|concerns|contains|covers|differs|fits|holds|lists|loads|matches|mentions|moves|outlasts"
+                  r"|rehearses|replays|supersedes|survives)(_|$)")
+# Public, or an action whose answer says whether it was done. The list may shrink, and does not grow.
+NO_QUESTIONS = {
+    "become_user", "check_attach", "confirm", "differ_by_rounding", "every_pair_is_listed_once", "find",
+    "flag_at", "flag_or", "forget", "from_hex", "keep_only", "log_outlasts_a_step", "next_row",
+    "on_trainer_message", "packs", "read", "read_at", "read_recorded", "run", "signal_group", "signal_process",
+    "take", "take_exit_status",
+}
 
 
 def own_parts(text: str):
@@ -67,10 +85,27 @@ def complaints(files: dict[str, str]) -> list[str]:
     return found
 
 
+def no_questions(files: dict[str, str], excepted=frozenset(NO_QUESTIONS)) -> list[str]:
+    found, met = [], set()
+    for path, text in sorted(files.items()):
+        if not path.startswith(ROOMS) or not path.endswith((".h", ".cuh")):
+            continue
+        text = PROSE.sub(lambda prose: re.sub(r"[^\n]", " ", prose[0]), text)
+        for indent, name, parameters, const in ANSWER.findall(text):
+            if (indent and not const) or "Rule> rules" in parameters or QUESTION.match(name) or VERB.match(name):
+                continue
+            met.add(name)
+            if name not in excepted:
+                found.append(f"{path}: {name}() answers with a bool: let it ask, is_{name}() or the like")
+    return found + [f"scripts/check_names.py: nothing is called {name}() any more: take it off the list"
+                    for name in sorted(excepted - met)]
+
+
 def main() -> int:
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.cpp"], capture_output=True, text=True,
-                            check=True).stdout.split()
-    found = complaints({path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()})
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.cpp", "*.h", "*.cuh"],
+                            capture_output=True, text=True, check=True).stdout.split()
+    files = {path: Path(path).read_text(encoding="utf-8") for path in listed if Path(path).exists()}
+    found = complaints(files) + no_questions(files)
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

@@ -14,7 +14,7 @@ namespace cardswap::health {
 /// Bounded: forgets the fault that was quiet longest. One thread.
 class FaultHistory {
  public:
-  /// HealthCounters the finding, unless its source has told of it within `merge_window`; returns
+  /// Counts the finding, unless its source has told of it within `merge_window`; returns
   /// times().
   std::vector<Ms> count(const Finding& finding, const std::string& code, Ms merge_window);
   /// Returns when it happened, by the source that saw it most often; the latest are last.

@@ -8,7 +8,7 @@
 
 namespace cardswap::health {
 
-/// HealthCounters everything that reached the monitor from outside since the agent started, for
+/// Counts everything that reached the monitor from outside since the agent started, for
 /// /metrics and GET /v1/health.
 struct HealthCounters {
   std::array<std::uint64_t, 3> alerts{};  ///< by AlertScope

@@ -33,7 +33,7 @@ class Webhooks {
   /// Everything is on disk when it returns. Throws Error{bad_request} for a body that is no
   /// webhook's and Error{io}: the sender has to repeat.
   asio::awaitable<Result> take(boost::json::object body);
-  /// HealthCounters and tells a call that failed.
+  /// Counts and logs a call that failed.
   void refused(const Error& error);
 
  private:

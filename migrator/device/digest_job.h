@@ -31,10 +31,10 @@ class DigestJob {
   [[nodiscard]] const Digest& digest(std::size_t chunk) const { return digests_[chunk]; }
   /// `wake` is to be called as soon as there is more than ready() says, once.
   void wake_for_more() { wakes_for_more_ = true; }
-  /// The digests, one a chunk, in order; call when done(). Throws what a device threw.
+  /// The digests, one a chunk, in order; call when is_done(). Throws what a device threw.
   [[nodiscard]] const std::vector<Digest>& digests() const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
-  /// How long it took, once done().
+  /// How long it took, once is_done().
   [[nodiscard]] std::chrono::steady_clock::duration took() const { return took_; }
 
  private:

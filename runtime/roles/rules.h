@@ -11,13 +11,13 @@
 /// compiler proves what must never happen (the static_asserts below). `TrainerSide` reads it.
 ///
 // clang-format off
-/// A source:   training -> preparing -> syncing -> freezing -> frozen -> equal -> retired
-///                                         ^          |        (any of them: release -> training)
+/// A source:   training -> preparing -> syncing -> freezing -> frozen -> verified -> retired
+///                                         ^          |           (any of them: release -> training)
 ///                                         +- put_off +
 ///             freezing -> rehearsing -> freezing   (one step, before its agent hears of the freeze)
-/// by CRIU:    equal -> departing -> departed -> (restored elsewhere) holding
+/// by CRIU:    verified -> departing -> departed -> (restored elsewhere) standby_verified
 /// A standby:  standby -> standby_rehearsing -> standby      (the same step, which is none of the job's)
-///             standby -> holding -> granting -> granted -> trial -> recording -> training
+///             standby -> standby_verified -> granting -> granted -> first_step -> first_step_done -> training
 // clang-format on
 namespace cardswap {
 

@@ -48,5 +48,35 @@ class Names(unittest.TestCase):
                                     source("int two() {\n  const int found = 2;\n  return found;\n}")), [])
 
 
+class Questions(unittest.TestCase):
+    def found(self, text, excepted=(), path="agent/a/one.h"):
+        return check_names.no_questions({path: text}, frozenset(excepted))
+
+    def test_what_a_header_offers_to_be_asked_begins_as_a_question(self):
+        for asked in ("  [[nodiscard]] bool closed() const;", "  [[nodiscard]] virtual bool closed() const { return true; }",
+                      "bool closed(int one,\n            int other);", "[[nodiscard]] inline bool closed(int one) {",
+                      "constexpr bool closed(Kind kind) {", "CARDSWAP_BOTH bool closed(unsigned width);"):
+            found = self.found(asked)
+            self.assertEqual(len(found), 1, asked)
+            self.assertTrue(found[0].startswith("agent/a/one.h: closed() "), found)
+            self.assertEqual(self.found(asked, path="agent/a/one.cpp"), [])
+            self.assertEqual(self.found(asked, path="tests/support/one.h"), [])
+            for better in ("is_closed", "has_closed", "may_close", "contains", "holds_each", "empty"):
+                self.assertEqual(self.found(asked.replace("closed", better)), [], better)
+
+    def test_actions_proofs_fields_and_prose_ask_nothing(self):
+        for said in ("  bool take_next(Item& item);", "  static bool start();", "  bool closed = false;",
+                     "  /// bool closed() const;", "constexpr bool each_is_left(std::span<const Rule> rules) {",
+                     "  std::function<bool(int)> closed;"):
+            self.assertEqual(self.found(said), [], said)
+
+    def test_an_exception_that_nothing_needs_is_found(self):
+        self.assertEqual(self.found("bool closed();", {"closed"}), [])
+        self.assertEqual(len(self.found("bool is_closed();", {"closed"})), 1)
+
+    def test_the_exceptions_do_not_grow(self):
+        self.assertLessEqual(len(check_names.NO_QUESTIONS), 23, "let it ask, or begin with a verb that the check knows")
+
+
 if __name__ == "__main__":
     unittest.main()
