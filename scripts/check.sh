@@ -23,6 +23,7 @@ python3 scripts/check_includes.py || bad=1
 python3 scripts/check_recipes.py || bad=1
 python3 scripts/man_pages.py --check || bad=1
 python3 scripts/check_links.py || bad=1
+python3 scripts/check_doc_names.py || bad=1
 python3 scripts/check_code.py || bad=1
 python3 scripts/check_hosts.py || bad=1
 python3 scripts/check_names.py || bad=1

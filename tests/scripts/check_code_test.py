@@ -146,7 +146,8 @@ class CheckSh(unittest.TestCase):
                      for page in ("cli.md", "cardswapd.md")}
             folders = (SCRIPTS.parent / "docs/architecture.md").read_text().partition("\n| folder |")[2].partition("\n\n")[0]
             pages["docs/architecture.md"] = f"\n| folder |{folders}\n\n"
-            for path, text in {**pages, "docs/trainer-guide.md": "", "tests/recipes/a.cpp": "int a = 0;\n", **files}.items():
+            for path, text in {**pages, "docs/trainer-guide.md": "", "tests/recipes/a.cpp": "int a = 0;\n",
+                               "runtime/CMakeLists.txt": "cardswap_c\n", **files}.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_text(text)
             subprocess.run(["git", "init", "-q", root], check=True)

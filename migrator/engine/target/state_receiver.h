@@ -44,7 +44,7 @@ class StateReceiver {
   [[nodiscard]] bool is_between_rounds() const { return landed_.empty(); }
 
   // ---- digests
-  /// Begins to digest everything; chunks that land meanwhile are digested again. `look_again`: the
+  /// Begins to digest everything; chunks that land meanwhile are digested again. `with_layout`: the
   /// program may have its memory elsewhere by now, as after a replayed step that dropped state and
   /// made it anew.
   void digest_all(bool with_layout);
