@@ -6,11 +6,11 @@
 #include <boost/json.hpp>
 #include <iostream>
 
+#include "agent/base/migration_body.h"
 #include "agent/base/units.h"
 #include "agent/base/validate.h"
 #include "agent/cli/fields.h"
 #include "agent/cli/hook.h"
-#include "agent/handover/source/migration_request.h"
 #include "agent/http/agent_address.h"
 
 namespace cardswap::cli {

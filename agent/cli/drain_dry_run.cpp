@@ -2,9 +2,9 @@
 
 #include <boost/json.hpp>
 
+#include "agent/base/migration_body.h"
 #include "agent/base/printable.h"
 #include "agent/cli/drain.h"
-#include "agent/handover/source/migration_request.h"
 
 namespace cardswap::cli {
 

@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 
+#include "agent/base/in_doubt.h"
+#include "agent/base/migration_body.h"
 #include "agent/base/printable.h"
 #include "agent/base/validate.h"
 #include "agent/cli/commands.h"
@@ -15,8 +17,6 @@
 #include "agent/cli/lost_time_text.h"
 #include "agent/cli/migration_options.h"
 #include "agent/cli/text.h"
-#include "agent/handover/source/migration_request.h"
-#include "agent/handover/source/split_brain.h"
 
 namespace cardswap::cli {
 namespace {

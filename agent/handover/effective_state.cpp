@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/base/in_doubt.h"
 #include "agent/handover/source/split_brain.h"
 
 namespace cardswap {

@@ -101,22 +101,6 @@ class RequestIn {
   const ApiRequest& request_;
 };
 
-/// A limit of none is null.
-class RequestOut : public JsonOut {
- public:
-  explicit RequestOut(json::object& to) : JsonOut(to), to_(to) {}
-
-  /// Under the name that agents of older releases know as well.
-  template <class Field>
-  void limit(const char* name, const Field& field, const char* older_name = nullptr) {
-    to_[older_name != nullptr ? older_name : name] =
-        field == 0 ? json::value(nullptr) : json::value(field);
-  }
-
- private:
-  json::object& to_;
-};
-
 }  // namespace
 
 MigrationRequest migration_request_from(const ApiRequest& request) {
@@ -137,14 +121,6 @@ MigrationRequest migration_request_from(const ApiRequest& request) {
     throw Error(Code::bad_request, "a time-out of over a year", "use less, or none");
   }
   return wanted;
-}
-
-json::object request_body(const MigrationSpec& spec) {
-  json::object body;
-  RequestOut out(body);
-  auto copy = spec;
-  fields(out, copy);
-  return body;
 }
 
 }  // namespace cardswap

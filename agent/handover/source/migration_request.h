@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <string>
 
 #include "agent/api/router.h"
@@ -8,7 +7,7 @@
 
 namespace cardswap {
 
-/// What POST /v1/migrations asks for.
+/// What POST /v1/migrations asks for; agent/base/migration_body.h writes its body.
 struct MigrationRequest {
   MigrationSpec spec;
   bool dry_run = false;
@@ -18,8 +17,5 @@ struct MigrationRequest {
 /// Reads the request. Every field is looked at here and nowhere else: one that is not known, of
 /// another type or out of its range throws Error{bad_request}. Null lifts a limit.
 [[nodiscard]] MigrationRequest migration_request_from(const ApiRequest& request);
-
-/// The body of that call.
-[[nodiscard]] boost::json::object request_body(const MigrationSpec& spec);
 
 }  // namespace cardswap

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/in_doubt.h"
 #include "agent/base/units.h"
 #include "agent/handover/source/split_brain.h"
 

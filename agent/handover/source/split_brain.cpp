@@ -24,13 +24,6 @@ std::string how_it_is(const Migration& m) {
 
 }  // namespace
 
-std::string what_to_do_in_doubt(const std::string& migration, const std::string& to) {
-  return fmt::format(
-      "on {}: `cardswap jobs`; runs there -> `cardswap resolve {} --force target` here; is not "
-      "there and stays so -> `--force source`",
-      host_of(to), migration);
-}
-
 std::string what_to_do_without_the_record(const Job& job) {
   return fmt::format(
       "the journal's table `damaged` has what is left of {0}; on the host to which it went: "

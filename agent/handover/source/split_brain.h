@@ -9,9 +9,6 @@
 /// What is said where one job may be, or is, in two places.
 namespace cardswap {
 
-/// "on 10.0.0.2: `cardswap jobs`; ...", for a source whose target `to` does not tell.
-[[nodiscard]] std::string what_to_do_in_doubt(const std::string& migration, const std::string& to);
-
 /// "on the host to which it went: `cardswap jobs`; ...", for a job that stands for a migration
 /// whose record was damaged here.
 [[nodiscard]] std::string what_to_do_without_the_record(const Job& job);

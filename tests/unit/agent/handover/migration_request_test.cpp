@@ -1,4 +1,5 @@
 #include "agent/handover/source/migration_request.h"
+#include "agent/base/migration_body.h"
 
 #include <gmock/gmock.h>
 
