@@ -111,7 +111,7 @@ std::vector<std::byte> encode(const Message& message) {
 Message decode(std::span<const std::byte> packet) {
   wire::WireReader reader(packet);
   const std::size_t number = reader.u8();
-  return wire::take_numbered<Message>(reader, kTexts, number, kUnknown);
+  return wire::read_numbered<Message>(reader, kTexts, number, kUnknown);
 }
 
 Connection Connection::to(const std::string& path, pid_t process) {

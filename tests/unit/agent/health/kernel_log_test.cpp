@@ -77,9 +77,9 @@ class KernelLog : public ::testing::Test {
     };
     events.state = [](const std::string&) {};
     events.lost = [this](std::string what) { lost_.push_back(std::move(what)); };
-    events.place = [this](LogCursor place) {
+    events.cursor = [this](LogCursor cursor) {
       // As the journal keeps it.
-      place_ = cursor_from(to_json(place));
+      place_ = cursor_from(to_json(cursor));
     };
     return events;
   }
