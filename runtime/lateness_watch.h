@@ -12,12 +12,13 @@
 
 namespace cardswap {
 
-/// Times the steps of a trainer whose job is to move: at a source from the request on, until it is
-/// gone or has taken kStepsAfter steps since it was let go; at a target the first kStepsAfter.
+/// Times the steps of a trainer whose job is to move. A source is timed from the request on, until
+/// it is gone or has taken kStepsAfter steps since its release; a target is timed for its first
+/// kStepsAfter steps.
 ///
-/// A step is from the beginning of one to the beginning of the next: what it waits for at its
-/// boundary is its own, as it is to whoever looks at the training. Nothing is timed and nobody
-/// comes here while a job is in no migration.
+/// A step lasts from its beginning to the beginning of the next one. What a step waits for at its
+/// boundary is a part of it, as it is to whoever watches the training. While a job is in no
+/// migration, nothing is timed and nobody comes here.
 class LatenessWatch {
  public:
   explicit LatenessWatch(StepGate& gate) : gate_(gate) {}

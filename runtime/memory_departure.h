@@ -10,9 +10,9 @@
 
 namespace cardswap {
 
-/// Gives this process's arenas to a keeper so that it can be dumped, and takes them back here, or
-/// from a holder where it was restored. Meanwhile it keeps their addresses, and remembers what all
-/// of it must be digested to when it is back. Training thread only.
+/// Gives this process's arenas to a keeper so that the process can be dumped. Takes them back here,
+/// or from a holder where the process was restored. Meanwhile it keeps their addresses and
+/// remembers the digest that all of it must have when it is back. Training thread only.
 class MemoryDeparture {
  public:
   /// Who keeps the memory meanwhile.

@@ -14,15 +14,14 @@
 
 namespace cardswap {
 
-/// Where the training thread passes, and where it can be made to stand.
+/// Stands where the training thread passes each boundary, and can stop it there.
 ///
-/// A boundary that nobody asked anything of costs a clock read, a look at whether this is the
-/// process that it was, and a few stores. While the training thread stands here, others may run
-/// closures on it.
+/// A boundary of which nobody asked anything costs a clock read, a check that this is still the
+/// same process, and a few stores. While the training thread stands here, others may run closures
+/// on it.
 ///
-/// A retired gate says `migrated` once. Whoever comes after that, on any thread, does not go on: it
-/// waits for the process's end, and when `grace` is over it calls `end_process`, which does not
-/// return.
+/// A retired gate says `migrated` once. A thread that comes after that does not go on: it waits for
+/// the end of the process, and when `grace` is over it calls `end_process`, which does not return.
 class StepGate {
  public:
   using Clock = std::chrono::steady_clock;

@@ -15,15 +15,16 @@
 
 namespace cardswap {
 
-/// HTTP/1.1 with JSON on a unix socket and on TCP, there inside TLS when `security` has it.
+/// Serves HTTP/1.1 with JSON on a unix socket and on TCP. TCP is inside TLS where `security` has
+/// it.
 ///
-/// Nobody is answered but with a refusal until its certificate, its token or the kernel says who it
-/// is; nor is what no client of the API sends (api/request_rules.h). Bounded: headers 16 KiB within
-/// 10 s, bodies 1 MiB within 20 s more, 512 connections on TCP and 128 on the unix socket
-/// (api/connections.h says who makes room), and fewer where this process may have less than 1024
-/// descriptors: it needs some itself.
-/// Connections are tasks of `tasks`. Where many call at once, they wait while a job stands still
-/// for its handover.
+/// A caller gets nothing but a refusal until its certificate, its token or the kernel says who it
+/// is. A request that no client of the API sends is refused as well (api/request_rules.h). The
+/// server is bounded: headers to 16 KiB within 10 s, bodies to 1 MiB within 20 s more, connections
+/// to 512 on TCP and 128 on the unix socket (api/connections.h says who makes room). It allows
+/// fewer connections where this process may have less than 1024 descriptors, because the agent
+/// needs some itself. Connections are tasks of `tasks`. Where many call at once, they wait while a
+/// job stands still for its handover.
 class ApiServer {
  public:
   ApiServer(asio::io_context& context, TaskGroup& tasks, const Router& router,

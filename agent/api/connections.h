@@ -10,13 +10,14 @@
 
 namespace cardswap {
 
-/// The connections of one door of the API (TCP, or the unix socket), at most so many.
+/// Holds the open connections of one door of the API, TCP or the unix socket, up to a limit.
 ///
-/// A newcomer always gets in while anybody only waits for its client to say something: the one that
-/// has waited longest is dropped, of the address that holds most. So clients that are slow or
-/// silent, however many, keep nobody out. Calls that are being answered are never dropped, and
-/// bounded on their own, those of one caller too, so that nobody who lets the agent wait for what
-/// never comes keeps others out; a line on which an agent has called is dropped last. One thread.
+/// When the door is full, a new connection replaces one that only waits for its client to speak:
+/// the one that has waited longest, of the address that holds most. So slow and silent clients,
+/// however many, keep nobody out. A connection whose call is being answered is never dropped. Such
+/// calls have a limit of their own, and each caller has one too, so a caller who makes the agent
+/// wait for something that never comes does not keep the others out. A line on which an agent has
+/// called is dropped last. One thread.
 class Connections {
   struct Entry;
 

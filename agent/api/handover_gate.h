@@ -9,8 +9,8 @@
 
 namespace cardswap {
 
-/// The moments in which a job of this host stands still for its handover. A crowd of callers waits
-/// for their end: what the agent does then, it does for the job. One thread.
+/// Knows whether a job of this host stands still for its handover. Callers that come in crowds wait
+/// until that is over, because the agent works for the job meanwhile. One thread.
 class HandoverGate {
  public:
   explicit HandoverGate(asio::io_context& context) : over_(context) {}

@@ -14,16 +14,17 @@
 
 namespace cardswap {
 
-/// Where the runtimes of this host's jobs attach: the server of migrator/wire/runtime_messages.h.
+/// Serves the runtimes of this host's jobs: they attach here and speak
+/// migrator/wire/runtime_messages.h.
 ///
-/// A Hello is believed when its token is the job's and the peer's process belongs to the job's
-/// session. What cannot be read closes that connection and nothing else.
+/// The hub believes a Hello when its token is the job's and the peer's process belongs to the job's
+/// session. A message that cannot be read closes its own connection and nothing else.
 ///
-/// Every user of the host reaches the socket, so whoever has not said Hello yet is bounded: 4 KiB
-/// within 2 s; at most 8 connections from a job's session and 64 from elsewhere, where the oldest
-/// makes room. A user who owns neither the agent nor a live job is dropped at once. The log has 16
-/// lines in 10 s at most of those that were refused, and counts the others. A runtime that does not
-/// read is owed 1 MiB at most.
+/// Every user of the host can reach the socket, so a connection that has not said Hello yet is
+/// bounded: 4 KiB within 2 s, 8 connections from a job's session and 64 from elsewhere. The oldest
+/// of those makes room for a new one. A user who owns neither the agent nor a live job is dropped
+/// at once. The log has at most 16 lines about refusals in 10 s, and counts the others. The hub
+/// queues at most 1 MiB for a runtime that does not read.
 class RuntimeHub {
  public:
   /// What the hub tells the agent.

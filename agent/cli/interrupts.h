@@ -8,8 +8,9 @@
 
 namespace cardswap::cli {
 
-/// Ctrl-C and SIGTERM as something to look at between calls, as long as this lives. One at a time.
-/// Made before any thread: one that has them unblocked, such as a resolver's, would take them.
+/// Catches Ctrl-C and SIGTERM, as long as it lives, so that the program can ask for them between
+/// calls. There is one at a time. Make it before any thread: a thread that has the signals
+/// unblocked, such as a resolver's, would take them.
 class Interrupts {
  public:
   Interrupts();

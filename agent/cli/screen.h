@@ -11,10 +11,11 @@
 
 namespace cardswap::cli {
 
-/// The whole terminal for a live view, given back as it was by the destructor. One at a time.
+/// Owns the whole terminal for a live view; the destructor gives it back as it was. There is one at
+/// a time.
 ///
-/// SIGINT, SIGTERM, SIGHUP, SIGWINCH and SIGTSTP are blocked as long as it lives and reported by
-/// wait().
+/// SIGINT, SIGTERM, SIGHUP, SIGWINCH and SIGTSTP are blocked as long as it lives, and wait()
+/// reports them.
 class Screen {
  public:
   /// Whether standard output is a terminal that can be drawn on.

@@ -20,9 +20,9 @@ struct RestoredTree {
   std::vector<cuda::GpuPair> gpus;  ///< GPUs that are others here
 };
 
-/// What has to be done to a process around CRIU, for state that CRIU does not know, such as a
-/// driver's. Empty members do nothing. Each throws Error, which ends the move, but for `undo`,
-/// `before_kill` and `ended`, which do not.
+/// Functions for the state of a process that CRIU does not know, such as a GPU driver's. The agent
+/// calls them around CRIU. An empty member does nothing. `undo`, `before_kill` and `ended` throw
+/// nothing; each of the others throws Error, which ends the move.
 struct Callbacks {
   using Step = std::function<boost::asio::awaitable<void>(ProcessId root)>;
   /// Gives why something of it is away still; nothing: all is back.

@@ -17,12 +17,12 @@
 
 namespace cardswap::criu {
 
-/// The CUDA state of jobs' processes, which CRIU does not know. NVIDIA's driver takes it off the
-/// GPUs into the process before a dump, and back onto GPUs after the restore.
+/// Moves the CUDA state of jobs' processes, which CRIU does not know. NVIDIA's driver takes it off
+/// the GPUs into the process before a dump, and puts it back onto GPUs after the restore.
 ///
-/// The driver is called on threads of their own; all else is one thread. What is being done to a
-/// process is in the journal for as long as it is not over. A call that is late goes on alone: for
-/// as long as it does no other one moves that process's state.
+/// The driver is called on threads of their own; everything else is on one thread. The journal says
+/// what is being done to a process until that is over. A call that is late goes on alone, and no
+/// other call moves that process's state meanwhile.
 class CudaState {
  public:
   /// How long what is asked of the driver may take, from the moment at which it is begun.

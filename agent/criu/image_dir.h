@@ -15,8 +15,8 @@ struct ImageFile {
   bool operator==(const ImageFile&) const = default;
 };
 
-/// A folder in memory that has no path: a tmpfs which is mounted nowhere. It is gone, with all that
-/// is in it, when the last process that has its descriptor closes it, so nothing is ever left over.
+/// A folder in memory without a path: a tmpfs that is mounted nowhere. The folder and all its files
+/// go when the last process closes its descriptor, so nothing is ever left over.
 class ImageDir {
  public:
   /// Throws Error{refused}: needs CAP_SYS_ADMIN and Linux 5.2.

@@ -12,8 +12,9 @@
 
 namespace cardswap::criu {
 
-/// Frames of one direction on a connection: u32 size, that many bytes; sealed under their number
-/// where there is a key. A peer that takes or gives nothing for kStallMax is lost.
+/// The frames of one direction of a connection: a u32 size, then that many bytes. Where there is a
+/// key, each frame is sealed under its number. A peer that takes or gives nothing for kStallMax is
+/// lost.
 class ImageFrames {
  public:
   static constexpr std::size_t kBytesMax = 1U << 20;

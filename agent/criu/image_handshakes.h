@@ -21,9 +21,9 @@ inline constexpr std::size_t kImageTokenBytes = 32;
 inline constexpr std::size_t kImageGreetingBytes =
     kImageMagic.size() + kImageTokenBytes + sizeof(CipherSalt);
 
-/// Senders that have connected and have not shown yet that they have the token. All are read at the
-/// same time, each for a second in all and a few together, so that nobody delays who is waited for.
-/// One thread.
+/// Reads the tokens of senders that have just connected. It reads all of them at the same time,
+/// keeps a few at most and gives each one second in all, so nobody delays the sender that is waited
+/// for. One thread.
 class ImageHandshakes {
  public:
   static constexpr std::chrono::milliseconds kGreetingMax{1000};

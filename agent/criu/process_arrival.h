@@ -14,8 +14,9 @@
 
 namespace cardswap::criu {
 
-/// The target's half of moving a process: takes its image and has it restored. One migration; owned
-/// by its agent, one thread. Its end ends the restored tree, unless grant() was called before.
+/// Moves a process at the target: takes its image and has it restored. It serves one migration and
+/// belongs to that host's agent; one thread. The destructor ends the restored tree, unless grant()
+/// was called before.
 class ProcessArrival {
  public:
   /// What is needed to take a process.

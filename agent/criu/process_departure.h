@@ -14,11 +14,12 @@
 
 namespace cardswap::criu {
 
-/// The source's half of moving a process: a keeper for the memory that was sent ahead, the dump,
-/// the way of the images. One migration; owned by its agent, one thread.
+/// Moves a process at the source: starts a keeper for the memory that was sent ahead, dumps the
+/// process and sends the images. It serves one migration and belongs to that host's agent; one
+/// thread.
 ///
-/// What it started outlives it on purpose: a keeper holds the job's memory until the job takes it
-/// back or is gone, whatever happens to the agent.
+/// The keeper outlives it on purpose: it holds the job's memory until the job takes it back or is
+/// gone, whatever happens to the agent.
 class ProcessDeparture {
  public:
   /// Where the image goes.

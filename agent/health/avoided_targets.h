@@ -7,8 +7,8 @@
 
 namespace cardswap::health {
 
-/// Targets that refused a job, or lost its move: its next try asks others first. Kept while the
-/// fault is open because of which the job is to move. One thread.
+/// Remembers the targets that refused a job or lost its move, so that the job's next try asks
+/// others first. It remembers them while the fault that moves the job is open. One thread.
 class AvoidedTargets {
  public:
   static constexpr std::size_t kJobsMax = 1024;

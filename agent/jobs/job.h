@@ -83,9 +83,9 @@ struct Instance {
   Job* job_;
 };
 
-/// A job as this host has it under one epoch, with those of its ranks that are here. Of one uid a
-/// host may have several: the one that steps, one on its way here under the next epoch (a standby),
-/// and those that were replaced. A job of one rank, which all are so far, has one instance.
+/// A job as this host has it under one epoch, with those of its ranks that are here. A host may
+/// have several jobs of one uid: one that steps, a standby that arrives under the next epoch, and
+/// those that were replaced. So far each job has one rank, and so one instance.
 struct Job {
   Job() = default;
   /// The job as to_journal() wrote it. Throws Error{bad_request, corrupt}.

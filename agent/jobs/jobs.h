@@ -15,8 +15,8 @@
 
 namespace cardswap {
 
-/// Puts the parts of this host's jobs together, the table and the processes, and answers what takes
-/// both. Who needs one of them takes that one. On the agent's loop.
+/// Joins the table and the processes of this host's jobs, and answers what takes both. Code that
+/// needs only one of them takes that one. On the agent's loop.
 class Jobs {
  public:
   Jobs(asio::io_context& context, TaskGroup& tasks, const Config& config, Journal& journal,

@@ -10,8 +10,8 @@
 
 namespace cardswap {
 
-/// The logs of standbys that came to nothing, in their jobs' folders: the latest stay for whoever
-/// asks why. Removes no log of a job that is known, and nothing in a folder that is not of jobs.
+/// Keeps the latest logs of standbys that came to nothing, in their jobs' folders, for whoever asks
+/// why. It removes no log of a job that is known, and nothing in a folder that is not a job's.
 /// `jobs` and the configuration outlive it. On the agent's loop.
 class StandbyLogs {
  public:

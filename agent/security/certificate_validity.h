@@ -14,8 +14,9 @@
 
 namespace cardswap::tls {
 
-/// The certificate that the other side of a connection showed, for as long as the connection lives:
-/// what was true at the handshake may end before it does. One thread.
+/// Holds the certificate that the other side of a connection showed, as long as the connection
+/// lives: a certificate that was good at the handshake may end before the connection does. One
+/// thread.
 class PeerCertificate {
  public:
   /// Takes what a server's handshake, which `context` accepted, has shown. Without a certificate

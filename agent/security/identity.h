@@ -7,8 +7,8 @@
 
 namespace cardswap::tls {
 
-/// What the HTTP calls that run on an io_context prove themselves with: a service of that context,
-/// so that whoever makes a call need not know. Without it, or without a TLS context in it, calls
+/// Gives the HTTP calls of an io_context what they prove themselves with. It is a service of that
+/// context, so the caller need not know of it. Without it, or without a TLS context in it, calls
 /// over TCP are plain.
 class Identity final : public boost::asio::execution_context::service {
  public:

@@ -5,9 +5,9 @@
 
 namespace cardswap {
 
-/// How long a peer has said nothing while this side was listening. What passed while this side was
-/// busy or stopped is not held against the peer: of each pause between two looks `kPauseMax`
-/// counts. One thread.
+/// Measures how long a peer has said nothing while this side was listening. Time in which this side
+/// was busy or stopped is not held against the peer: each pause between two looks counts for at
+/// most `kPauseMax`. One thread.
 class LivenessTimer {
  public:
   using Clock = std::chrono::steady_clock;

@@ -26,9 +26,9 @@ using CipherSalt = std::array<std::byte, 16>;
 /// The way that a text goes.
 enum class Direction : std::uint8_t { source_to_target, target_to_source };
 
-/// AES-256-GCM for one direction of one connection. What a number was used for is sealed into the
-/// nonce and `clear` into the tag: the same text elsewhere does not open. Keeps no count of
-/// numbers: no two texts of a kind may be sealed under one. One thread.
+/// Seals texts by AES-256-GCM, for one direction of one connection. The nonce has what the number
+/// was used for and the tag covers `clear`, so a text does not open in another place. The caller
+/// counts: it seals no two texts of a kind under one number. One thread.
 class Cipher {
  public:
   static constexpr std::size_t kTagBytes = 16;

@@ -21,8 +21,8 @@ namespace cardswap {
 using Proof = std::array<std::byte, 16>;
 [[nodiscard]] Proof draw_proof();
 
-/// Memory of another process of this host. Each read proves anew, in one call of the kernel, that
-/// it is of the process that has drawn the proof, and not of one that has its number now.
+/// Reads the memory of another process of this host. Each read proves anew, in one call of the
+/// kernel, that it reads the process that drew the proof, and not a later one with the same pid.
 class PeerMemory {
  public:
   PeerMemory(std::int32_t pid, std::uint64_t proof_at, const Proof& proof)

@@ -14,13 +14,13 @@
 
 namespace cardswap {
 
-/// A Link between processes that may be of one host: there the receiver reads payloads out of the
-/// sender's memory into their places, one copy by one processor, where a line over loopback takes
-/// two processors and their kernel. Everything else, and what cannot be read, goes over the line
+/// A Link between two processes that may be of one host. There the receiver copies payloads out of
+/// the sender's memory into their places: one copy by one processor, where loopback takes two
+/// processors and their kernel. Everything else, and what cannot be read, goes over the line
 /// (docs/wire.md).
 ///
-/// Nobody is believed: the receiver reads of an admitted peer only, once it has found in the memory
-/// of the process that the peer says it is what the peer says is there. Threads: as Link.
+/// The receiver believes nobody. It reads only from an admitted peer, and only after it has found
+/// the peer's proof in the memory of the process that the peer names. Threads: as Link.
 class SameHostLink final : public Link, private LinkListener {
  public:
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;

@@ -13,12 +13,12 @@
 
 namespace cardswap {
 
-/// A Link inside which everything is sealed (docs/wire.md): what was changed, repeated, moved or
-/// made up by somebody without the key costs the connection and is never seen by the engine.
+/// A Link that seals everything (docs/wire.md). Bytes that somebody without the key has changed,
+/// repeated, moved or made up cost the connection, and the engine never sees them.
 ///
-/// Control messages are handed on in the order in which they were sent. A payload is handed on when
-/// its tag was checked, so it is copied once more on either side. Peers whose first message does
-/// not open are told so in the clear and ignored. Threads: as Link.
+/// Control messages are handed on in the order in which they were sent. A payload is handed on
+/// after its tag was checked, so it is copied once more on either side. A peer whose first message
+/// does not open is told so in the clear and ignored. Threads: as Link.
 class SealedLink final : public Link, private LinkListener {
  public:
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;

@@ -14,8 +14,8 @@
 namespace cardswap::c_api {
 class Thing;
 
-/// Tokens that are not used any more, until the training thread gives them back: the program's
-/// callbacks are of that thread alone, and what held its memory ends on any.
+/// Collects the tokens that the program uses no more until the training thread gives them back. The
+/// program's callbacks run on that thread alone, but what held a token may end on any thread.
 class Releases {
  public:
   /// Takes a token; any thread.

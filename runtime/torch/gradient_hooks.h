@@ -11,13 +11,13 @@
 
 namespace cardswap {
 
-/// Hears of each gradient as soon as a backward pass has accumulated it, by a hook behind the node
-/// that does so, and gives those to a sink that an optimizer's step will read next.
+/// Observes each gradient as soon as a backward pass has accumulated it, by a hook behind the node
+/// that does so. It gives the gradients that an optimizer's step will read next to a sink.
 ///
-/// Of several accumulations a step only the last one is right: a parameter is given at as many as
-/// it had in the step before. What is wrong nevertheless, or changed later, is the sink's to find.
-/// Dense gradients of the host's memory alone. Hooks run on whatever threads compute gradients; the
-/// rest is called on the training thread.
+/// Of several accumulations in a step only the last one is right, so a parameter's gradient is
+/// given after as many accumulations as the step before had. The sink finds what is wrong
+/// nevertheless or changed later. Only dense gradients in the host's memory are given. Hooks run on
+/// whatever threads compute gradients; everything else is called on the training thread.
 class GradientHooks {
  public:
   using Sink = ReplayableOptimizer::GradientSink;

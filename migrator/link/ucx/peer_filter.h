@@ -13,13 +13,13 @@ namespace cardswap::ucx {
 /// ones without a zone. What is no address counts for nothing. Pure.
 [[nodiscard]] std::vector<sock_filter> filter_for(const std::string& addresses);
 
-/// Keeps strangers from UCX's listening sockets, one an interface and one that connections are made
-/// to: what reaches them is parsed before anything of ours sees it, and some of it ends the
-/// process.
+/// Keeps strangers from the sockets on which UCX listens: one for each interface, and one for
+/// connections. UCX parses what reaches them before any code of ours sees it, and some of that ends
+/// the process.
 ///
-/// Made before UCX begins to listen; attach() then finds what listens since, which
-/// includes what the program itself begins to listen on in between. Older sockets of the process
-/// are left alone. Where the kernel takes no filter everybody may come, as without one.
+/// Make the filter before UCX begins to listen. attach() then filters each socket that listens
+/// since, those of the program itself among them. It leaves the process's older sockets alone.
+/// Where the kernel takes no filter, everybody may come, as without one.
 class PeerFilter {
  public:
   /// Lets `addresses` in and nobody else; empty: does nothing.
