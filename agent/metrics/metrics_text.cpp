@@ -62,7 +62,7 @@ void job_metrics(Exposition& out, const MetricSources& from) {
              "that were taken back by force; those elsewhere may still step.");
   out.sample(count(superseded), {{"where", "here"}});
   const auto& migrations = from.migrations.all();
-  out.sample(static_cast<double>(std::ranges::count_if(migrations, &Migration::notice_pending)),
+  out.sample(static_cast<double>(std::ranges::count_if(migrations, &Migration::has_pending_notice)),
              {{"where", "elsewhere"}});
 
   const auto each = [&](std::string_view name, Type type, std::string_view help, auto value) {
