@@ -72,7 +72,7 @@ struct LinkOptions {
   std::string peers = {};
 };
 
-/// Connects in the clear; the engines use sealed_link.h's. A refusal arrives as on_lost(kServer).
+/// Connects in the clear; the engines use open_link.h's. A refusal arrives as on_lost(kServer).
 /// Throws Error{bad_request, unreachable}.
 [[nodiscard]] std::unique_ptr<Link> connect_bare_link(const std::string& host, std::uint16_t port,
                                                       const LinkOptions& options,

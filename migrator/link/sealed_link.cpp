@@ -8,8 +8,6 @@
 #include "migrator/core/wire_reader.h"
 #include "migrator/core/wire_writer.h"
 #include "migrator/device/device.h"
-#include "migrator/link/same_host_link.h"
-#include "migrator/wire/data_messages.h"
 
 namespace cardswap {
 namespace {
@@ -48,9 +46,9 @@ std::uint64_t bulk_number(std::span<const std::byte> header) {
 SealedLink::Peer::Peer(const CipherKey& key, const CipherSalt& own_salt, Direction direction)
     : salt(own_salt), outgoing(key, salt, direction), incoming(key, salt, reverse(direction)) {}
 
-SealedLink::SealedLink(const CipherKey& key, Direction outgoing, LinkListener& link_listener,
-                       const MakeLink& make)
-    : key_(key), outgoing_(outgoing), link_listener_(link_listener) {
+SealedLink::SealedLink(const CipherKey& key, Direction outgoing, ClearRefusal refusal,
+                       LinkListener& link_listener, const MakeLink& make)
+    : key_(key), outgoing_(outgoing), refusal_(std::move(refusal)), link_listener_(link_listener) {
   if (outgoing == Direction::source_to_target) {
     peers_.try_emplace(kServer, key_, random_salt(), outgoing_);
   }
@@ -177,19 +175,13 @@ void SealedLink::take_clear(PeerId id, std::span<const std::byte> message) {
     refuse(id);
     return;
   }
-  if (at(id).has_spoken || !std::holds_alternative<data::Refuse>(data::decode(message))) {
+  if (at(id).has_spoken || !refusal_.is_one(message)) {
     throw Error(Code::unauthorized, "a message in the clear on a sealed link");
   }
   link_listener_.on_control(id, message);
 }
 
-void SealedLink::refuse(PeerId id) {
-  link_->send_control(
-      id, data::encode(
-              data::Refuse{Code::unauthorized,
-                           "what came over the data link does not open with this migration's key",
-                           "start the migration through the agents, with `cardswap migrate`"}));
-}
+void SealedLink::refuse(PeerId id) { link_->send_control(id, refusal_.message); }
 
 std::span<std::byte> SealedLink::reserve(PeerId id, std::span<const std::byte> header,
                                          std::size_t bytes) {
@@ -223,31 +215,6 @@ void SealedLink::on_received(PeerId id, std::span<const std::byte> header, std::
 void SealedLink::on_lost(PeerId peer, std::string_view why) {
   if (outgoing_ == Direction::target_to_source) peers_.erase(peer);
   link_listener_.on_lost(peer, why);
-}
-
-std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                   const LinkOptions& options, const std::string& key,
-                                   LinkListener& link_listener) {
-  const auto make = [&](LinkListener& inner) {
-    return connect_bare_link(host, port, options, inner);
-  };
-  if (!key.empty()) {
-    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::source_to_target,
-                                        link_listener, make);
-  }
-  if (!may_share_memory(options.transports)) return make(link_listener);
-  return std::make_unique<SameHostLink>(SameHostLink::End::is_read, link_listener, make);
-}
-
-std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
-                                  const std::string& key, LinkListener& link_listener) {
-  const auto make = [&](LinkListener& inner) { return listen_bare_link(host, options, inner); };
-  if (!key.empty()) {
-    return std::make_unique<SealedLink>(cipher_key_from(key), Direction::target_to_source,
-                                        link_listener, make);
-  }
-  if (!may_share_memory(options.transports)) return make(link_listener);
-  return std::make_unique<SameHostLink>(SameHostLink::End::reads, link_listener, make);
 }
 
 }  // namespace cardswap

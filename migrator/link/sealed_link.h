@@ -13,6 +13,14 @@
 
 namespace cardswap {
 
+/// What goes in the clear over a sealed link, and nothing else does: that something did not open.
+/// It is a message of the engines', of which the link knows no more than this.
+struct ClearRefusal {
+  std::vector<std::byte> message;  ///< the one that this side sends
+  /// Whether a message is such a refusal. Throws Error{bad_request} for what is no message.
+  std::function<bool(std::span<const std::byte> message)> is_one;
+};
+
 /// A Link that seals everything (docs/wire.md). Bytes that somebody without the key has changed,
 /// repeated, moved or made up cost the connection, and the engine never sees them.
 ///
@@ -24,8 +32,8 @@ class SealedLink final : public Link, private LinkListener {
   using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
 
   /// `make` connects or listens, as `outgoing` says: what this side sends.
-  SealedLink(const CipherKey& key, Direction outgoing, LinkListener& link_listener,
-             const MakeLink& make);
+  SealedLink(const CipherKey& key, Direction outgoing, ClearRefusal refusal,
+             LinkListener& link_listener, const MakeLink& make);
   ~SealedLink() override;
 
   void send_control(PeerId to, std::vector<std::byte> message) override;
@@ -74,20 +82,11 @@ class SealedLink final : public Link, private LinkListener {
 
   const CipherKey key_;
   const Direction outgoing_;
+  const ClearRefusal refusal_;
   LinkListener& link_listener_;
   std::map<PeerId, Peer> peers_;
   std::set<CipherSalt> salts_;  // each opens one connection, once
   std::unique_ptr<Link> link_;  // dies first: it calls the events
 };
-
-/// connect_bare_link and listen_bare_link, sealed with `key`, 64 hexadecimal digits; in the clear
-/// when it is empty, and then through memory between processes of one host (SameHostLink) where
-/// may_share_memory(). Throw Error as those do, and Error{bad_request} for another key.
-[[nodiscard]] std::unique_ptr<Link> connect_link(const std::string& host, std::uint16_t port,
-                                                 const LinkOptions& options, const std::string& key,
-                                                 LinkListener& link_listener);
-[[nodiscard]] std::unique_ptr<Link> listen_link(const std::string& host, const LinkOptions& options,
-                                                const std::string& key,
-                                                LinkListener& link_listener);
 
 }  // namespace cardswap

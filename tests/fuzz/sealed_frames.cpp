@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "migrator/link/sealed_link.h"
+#include "migrator/link/open_link.h"
 #include "tests/fuzz/seeds.h"
 #include "tests/support/no_link.h"
 
@@ -31,8 +31,8 @@ std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   NoEngine engine;
   LinkListener* line = nullptr;
-  SealedLink link(cipher_key_from(std::string(64, '7')), Direction::target_to_source, engine,
-                  [&](LinkListener& events) {
+  SealedLink link(cipher_key_from(std::string(64, '7')), Direction::target_to_source,
+                  clear_refusal(), engine, [&](LinkListener& events) {
                     line = &events;
                     return std::make_unique<test::NoLink>();
                   });

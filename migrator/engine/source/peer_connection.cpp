@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "migrator/base/steady_ns.h"
-#include "migrator/link/sealed_link.h"
+#include "migrator/link/open_link.h"
 
 namespace cardswap {
 namespace {

@@ -16,7 +16,7 @@
 #include <variant>
 
 #include "migrator/base/token.h"
-#include "migrator/link/sealed_link.h"
+#include "migrator/link/open_link.h"
 
 namespace cardswap {
 namespace {

@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "migrator/base/error.h"
+#include "migrator/link/open_link.h"
 #include "migrator/link/sealed_link.h"
 #include "migrator/wire/data_messages.h"
 
@@ -99,16 +100,17 @@ class SealedLinkTest : public ::testing::Test {
  protected:
   void listen(char key = 'a') {
     target_ = std::make_unique<SealedLink>(
-        key_of(key), Direction::target_to_source, at_target_,
+        key_of(key), Direction::target_to_source, clear_refusal(), at_target_,
         [](LinkListener& events) { return listen_bare_link("127.0.0.1", {"tcp"}, events); });
   }
   std::unique_ptr<SealedLink> connected(Heard& heard, char key = 'a') {
-    return std::make_unique<SealedLink>(
-        key_of(key), Direction::source_to_target, heard, [this](LinkListener& events) {
-          auto link = connect_bare_link("127.0.0.1", target_->port(), {"tcp"}, events);
-          raw_ = link.get();
-          return std::make_unique<Between>(std::move(link), wire_);
-        });
+    return std::make_unique<SealedLink>(key_of(key), Direction::source_to_target, clear_refusal(),
+                                        heard, [this](LinkListener& events) {
+                                          auto link = connect_bare_link(
+                                              "127.0.0.1", target_->port(), {"tcp"}, events);
+                                          raw_ = link.get();
+                                          return std::make_unique<Between>(std::move(link), wire_);
+                                        });
   }
   void connect(char key = 'a') { source_ = connected(at_source_, key); }
 
