@@ -285,7 +285,7 @@ Copies ReplaySync::copies() const {
 }
 
 Measurements ReplaySync::measured() const {
-  auto now = source_.reporter.measurements(0, shipper_.stats().replay_ms);
+  auto now = source_.forecast.measurements(0, shipper_.stats().replay_ms);
   const auto seen = shipper_.usual_step_bytes();
   const auto worth = [&](std::uint64_t gradients) {
     return static_cast<std::uint64_t>(shipper_.worth() * static_cast<double>(gradients));
@@ -309,7 +309,7 @@ bool ReplaySync::is_worth_a_step(const Measurements& now) {
   if (rest_ms < kWorthAStep * now.step_ms) return false;
   const auto timeout_ms = source_.options.spec.timeout_ms;
   const bool in_time = timeout_ms <= 0 ||
-                       ms_since(made_at_) + now.step_ms + source_.reporter.expected_downtime_ms() <
+                       ms_since(made_at_) + now.step_ms + source_.forecast.expected_downtime_ms() <
                            kOfTimeout * timeout_ms;
   return rest_.is_worth_a_step(source_.program.step()) && in_time;
 }
@@ -318,7 +318,7 @@ bool ReplaySync::is_worth_a_step(const Measurements& now) {
 void ReplaySync::bound_waits() {
   const auto limit = source_.options.spec.max_stall_ms;
   if (limit <= 0) return;
-  const auto besides = expected_stands(source_.reporter.measurements(0)).first;
+  const auto besides = expected_stands(source_.forecast.measurements(0)).first;
   log_->set_wait_max(
       std::chrono::duration<double, std::milli>(std::max(limit - besides, kLeastWait * limit)));
 }
@@ -363,16 +363,16 @@ void ReplaySync::predict() {
   };
   const auto to_go = static_cast<std::uint64_t>(
       shipper_.worth() * static_cast<double>(std::max(lag, shipper_.usual_rest_bytes())));
-  source_.reporter.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
+  source_.forecast.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
   const auto limit = source_.options.spec.max_stall_ms;
-  const auto freeze_ms = source_.reporter.expected_downtime_ms();
-  const auto stand_ms = source_.reporter.expected_stand_ms();
+  const auto freeze_ms = source_.forecast.expected_downtime_ms();
+  const auto stand_ms = source_.forecast.expected_stand_ms();
   const bool fits = limit <= 0 || stand_ms <= limit;
   const bool caught_up = lag <= shipper_.step_bytes();
   const bool done = left == 0 && audit_.is_done() && caught_up;
   const auto course = course_of_replay(now, limit, copies());
   const auto was = log_->stats();
-  source_.reporter.expect_lateness(
+  source_.forecast.expect_lateness(
       std::max(was.longest_wait_ms, done ? stand_ms : course.stall_ms),
       was.waited_ms + window_->waited_ms() + (done ? freeze_ms : course.lost_ms));
   check_the_limit(course);
@@ -386,7 +386,7 @@ void ReplaySync::predict() {
   const bool pays = expected_stands(at_once).all() <= kAsGood * course.lost_ms;
   if (left == 0) rest_.note(shipper_.latest_step(), shipper_.usual_rest_bytes());
   const bool now_or_never = done && !is_worth_a_step(now);
-  if (fits && (now_or_never || (may_be_early && pays))) source_.reporter.report_converged();
+  if (fits && (now_or_never || (may_be_early && pays))) source_.forecast.report_converged();
 }
 
 }  // namespace cardswap

@@ -14,6 +14,7 @@
 #include "migrator/engine/source/source_context.h"
 #include "migrator/engine/source/state_window.h"
 #include "migrator/engine/source/update_log.h"
+#include "migrator/plan/replay_course.h"
 
 namespace cardswap {
 

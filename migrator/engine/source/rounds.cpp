@@ -27,23 +27,23 @@ void throttle_more(SourceContext& source) {
 
 /// The job goes on where it is: whoever set the limit would rather have that than wait.
 [[noreturn]] void give_up(SourceContext& source) {
-  const auto& reporter = source.reporter;
+  const auto stand_ms = source.forecast.expected_stand_ms();
   const auto limit = source.options.spec.max_stall_ms;
   source.reporter.report(true);
   throw Error(Code::not_converging,
               fmt::format("the rounds did not converge: after {} a freeze would take {:.0f} ms, "
                           "{:.0f} ms are allowed",
-                          reporter.rounds(), reporter.expected_stand_ms(), limit),
+                          source.reporter.rounds(), stand_ms, limit),
               fmt::format("allow more with --max-stall {:.0f}ms or --max-rounds, or slow the job "
                           "down meanwhile with --auto-converge",
-                          reporter.expected_stand_ms() * 1.3));
+                          stand_ms * 1.3));
 }
 
 /// Nothing is known yet of what a step changes: the whole of what was just sent is assumed.
 void send_base_copy(SourceContext& source) {
   const auto copied = source.state.send_differing(1);
   source.reporter.note_round();
-  source.reporter.expect_downtime(copied);
+  source.forecast.expect_downtime(copied);
   source.reporter.report(true);
 }
 
@@ -54,6 +54,7 @@ void sync_by_rounds(SourceContext& source) {
   const auto& spec = source.options.spec;
   auto& freeze = source.freeze;
   auto& reporter = source.reporter;
+  auto& forecast = source.forecast;
   auto& state = source.state;
   std::uint64_t scanned_at_step = 0;
   std::uint64_t dirty_bytes_before = 0;
@@ -80,11 +81,11 @@ void sync_by_rounds(SourceContext& source) {
     const auto dirty_bytes = state.chunks().bytes_in(dirty);
     const auto seconds = std::chrono::duration<double>(Clock::now() - last_scan).count();
     reporter.note_dirty_rate(static_cast<double>(dirty_bytes) / std::max(seconds, 1e-3));
-    reporter.expect_downtime(dirty_bytes);
+    forecast.expect_downtime(dirty_bytes);
     const bool last_round = spec.max_rounds != 0 && reporter.rounds() >= spec.max_rounds;
-    if (should_freeze({spec.max_stall_ms, reporter.expected_stand_ms(), dirty_bytes,
+    if (should_freeze({spec.max_stall_ms, forecast.expected_stand_ms(), dirty_bytes,
                        dirty_bytes_before, last_round})) {
-      reporter.report_converged();
+      forecast.report_converged();
       offered = true;
     } else if (last_round && !offered) {
       give_up(source);

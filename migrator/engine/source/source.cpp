@@ -56,7 +56,7 @@ class Source::Impl {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
       rehearses_ = rehearses();
-      if (rehearses_) context_.reporter.expect_rehearsal();
+      if (rehearses_) context_.forecast.expect_rehearsal();
       context_.connect();
       do {
         sync();
@@ -101,8 +101,8 @@ class Source::Impl {
   /// Nothing is sent before it; offered only where it will stop the program for as long as allowed.
   void wait_for_freeze() {
     context_.reporter.use(Strategy::stop_copy);
-    context_.reporter.expect_downtime(dirty_after_a_step());
-    const auto expected = context_.reporter.expected_stand_ms();
+    context_.forecast.expect_downtime(dirty_after_a_step());
+    const auto expected = context_.forecast.expected_stand_ms();
     if (options_.spec.max_stall_ms > 0 && expected > options_.spec.max_stall_ms) {
       context_.reporter.report(true);
       throw Error(Code::not_converging,
@@ -110,7 +110,7 @@ class Source::Impl {
                               expected, options_.spec.max_stall_ms),
                   "allow more with --max-stall, or let --strategy auto choose");
     }
-    context_.reporter.report_converged();
+    context_.forecast.report_converged();
     context_.connection.progress_until([this] { return context_.freeze.is_here(); });
   }
 
@@ -118,12 +118,12 @@ class Source::Impl {
   /// optimizer has made its state in the very last step. False: that would take longer than is
   /// allowed, and the program was told to go on.
   bool freeze_holds() {
-    auto& reporter = context_.reporter;
+    auto& forecast = context_.forecast;
     const auto& frozen = context_.freeze.state();
-    const auto offered = reporter.offered_bytes();
+    const auto offered = forecast.offered_bytes();
     const auto left = replay_
                           ? replay_->bytes_left(frozen.state_view)
-                          : reporter.expected_bytes() + bytes_made_since(frozen.state_view.layout);
+                          : forecast.expected_bytes() + bytes_made_since(frozen.state_view.layout);
     const auto limit = options_.spec.max_stall_ms;
     if (callbacks_.put_off && limit > 0 && replay_ && replay_->has_waited_in_vain()) {
       put_off_freeze(
@@ -133,9 +133,9 @@ class Source::Impl {
       return false;
     }
     if (callbacks_.put_off && limit > 0 && left > offered) {
-      reporter.expect_downtime(left);
+      forecast.expect_downtime(left);
       const auto expected =
-          reporter.expected_stand_ms() +
+          forecast.expected_stand_ms() +
           ms_since(Clock::time_point(std::chrono::nanoseconds(frozen.last_step_end_ns)));
       if (expected > limit) {
         put_off_freeze(
@@ -150,6 +150,7 @@ class Source::Impl {
 
   void put_off_freeze(const std::string& why) {
     context_.freeze.drop();
+    context_.forecast.put_off();
     context_.reporter.note_freeze_put_off(why);
     callbacks_.put_off(why);
   }

@@ -24,9 +24,12 @@ SourceContext::SourceContext(const SourceOptions& source_options, SourceProgram&
       program(source_program),
       callbacks(source_callbacks),
       connection(options, std::move(stop)),
-      reporter(options, program, callbacks, [this] { return payloads.link_stats(); }),
+      reporter(program, callbacks, [this] { return payloads.link_stats(); }),
       payloads(options, connection, freeze),
-      state(options, program, connection, payloads, freeze, reporter) {}
+      state(options, program, connection, payloads, freeze, reporter),
+      forecast(
+          options, program, callbacks, reporter, [this] { return payloads.link_stats(); },
+          [this] { return state.digest_rate(); }) {}
 
 void SourceContext::connect() {
   const auto start = Clock::now();

@@ -3,6 +3,7 @@
 #include <stop_token>
 
 #include "migrator/engine/program.h"
+#include "migrator/engine/source/downtime_forecast.h"
 #include "migrator/engine/source/freeze_request.h"
 #include "migrator/engine/source/payload_sender.h"
 #include "migrator/engine/source/peer_connection.h"
@@ -35,6 +36,7 @@ struct SourceContext {
   StatsReporter reporter;
   PayloadSender payloads;
   StateSender state;
+  DowntimeForecast forecast;
 };
 
 }  // namespace cardswap

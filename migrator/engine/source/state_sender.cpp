@@ -106,7 +106,7 @@ std::vector<Digest> StateSender::scan(unsigned threads) {
   DigestJob job(ranges_of(view_, chunks_.spans()), view_.fence, threads,
                 [this] { connection_.wake(); });
   connection_.progress_until([&] { return job.is_done(); });
-  reporter_.note_digested(job.bytes(), PeerConnection::Clock::now() - start);
+  digest_rate_.add(job.bytes(), PeerConnection::Clock::now() - start);
   return job.digests();
 }
 
@@ -172,7 +172,7 @@ std::uint64_t StateSender::send_differing(unsigned threads) {
     reporter_.note_remaining(left);
     reporter_.report(false);
   }
-  if (job.is_done()) reporter_.note_digested(job.bytes(), job.took());
+  if (job.is_done()) digest_rate_.add(job.bytes(), job.took());
   digesting.reset();  // a freeze may have come first
   end_round(round, sent, false, 0);
   return bytes;

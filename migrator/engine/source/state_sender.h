@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "migrator/core/digest.h"
+#include "migrator/core/rate.h"
 #include "migrator/engine/chunk_map.h"
 #include "migrator/engine/program.h"
 #include "migrator/engine/source/freeze_request.h"
@@ -46,6 +47,8 @@ class StateSender {
   [[nodiscard]] const ChunkMap& chunks() const { return chunks_; }
   [[nodiscard]] std::uint8_t element_size_of(RegionId region) const;
 
+  /// Bytes a second of scans so far; 0 before one.
+  [[nodiscard]] double digest_rate() const { return digest_rate_.bytes_per_s(); }
   /// Digests of all chunks here, on so many threads.
   [[nodiscard]] std::vector<Digest> scan(unsigned threads);
   /// A round of what the target does not hold, while the program trains: chunks go while those
@@ -74,6 +77,7 @@ class StateSender {
   StateView view_;
   ChunkMap chunks_;  // of view_
   std::optional<Digest> target_values_;
+  RateMeter digest_rate_;
   std::uint32_t rounds_sent_ = 0;
 };
 

@@ -11,9 +11,9 @@ constexpr std::chrono::milliseconds kReportEvery{100};
 
 }  // namespace
 
-StatsReporter::StatsReporter(const SourceOptions& options, SourceProgram& program,
-                             const SourceCallbacks& callbacks, std::function<LinkStats()> link)
-    : options_(options), program_(program), callbacks_(callbacks), link_(std::move(link)) {}
+StatsReporter::StatsReporter(SourceProgram& program, const SourceCallbacks& callbacks,
+                             std::function<LinkStats()> link)
+    : program_(program), callbacks_(callbacks), link_(std::move(link)) {}
 
 void StatsReporter::report(bool always) {
   const auto now = Clock::now();
@@ -73,47 +73,15 @@ void StatsReporter::note_rehearsal(const char* outcome, std::string note) {
 }
 
 void StatsReporter::note_freeze_put_off(const std::string& why) {
-  converged_ = false;
   ++stats_.freezes_put_off;
   put_off_note_ = why;
   set_note(strategy_note_);
   report(true);
 }
 
-Measurements StatsReporter::measurements(std::uint64_t dirty_bytes, double replay_ms) const {
-  const auto link = link_();
-  Measurements measured;
-  measured.state_bytes = stats_.total;
-  measured.dirty_bytes = dirty_bytes;
-  measured.link_rate = link.rate * link.ratio;
-  measured.digest_rate = digest_rate_.bytes_per_s();
-  measured.replay_ms = replay_ms;
-  measured.round_trip_ms = link.round_trip_ms;
-  measured.step_ms = program_.median_step_ms();
-  measured.handover_ms = options_.handover_ms;
-  measured.rehearses = rehearses_;
-  return measured;
-}
-
-void StatsReporter::expect_downtime(std::uint64_t dirty_bytes, double replay_ms) {
-  expected_bytes_ = dirty_bytes;
-  const auto stands = expected_stands(measurements(dirty_bytes, replay_ms));
-  stats_.expected_downtime_ms = stands.all();
-  expected_stand_ms_ = stands.longest();
-  expect_lateness(stands.longest(), stands.all());
-}
-
-void StatsReporter::expect_lateness(double stall_ms, double lost_ms) {
-  if (converged_) return;  // what waits from here on is the freeze itself
+void StatsReporter::note_expected_lateness(double stall_ms, double lost_ms) {
   stats_.expected_stall_ms = stall_ms;
   stats_.expected_lost_ms = lost_ms;
-}
-
-void StatsReporter::report_converged() {
-  if (std::exchange(converged_, true)) return;
-  offered_bytes_ = expected_bytes_;
-  report(true);
-  if (callbacks_.converged) callbacks_.converged(stats_.expected_downtime_ms);
 }
 
 }  // namespace cardswap

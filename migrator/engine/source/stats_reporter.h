@@ -7,10 +7,9 @@
 #include <string>
 
 #include "migrator/core/compression.h"
-#include "migrator/core/rate.h"
 #include "migrator/engine/program.h"
+#include "migrator/plan/migration_spec.h"
 #include "migrator/plan/migration_stats.h"
-#include "migrator/plan/planner.h"
 
 namespace cardswap {
 
@@ -46,14 +45,14 @@ struct FreezeTimes {
 };
 
 /// What a migration knows of itself: the statistics that it reports, summed of what each of its
-/// parts says, and what the planner makes of them. The engine's thread.
+/// parts says. The engine's thread.
 class StatsReporter {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// All outlive this. `link` is asked when something is to be told or predicted.
-  StatsReporter(const SourceOptions& options, SourceProgram& program,
-                const SourceCallbacks& callbacks, std::function<LinkStats()> link);
+  /// All outlive this. `link` is asked when something is to be told.
+  StatsReporter(SourceProgram& program, const SourceCallbacks& callbacks,
+                std::function<LinkStats()> link);
 
   /// The statistics as of now.
   [[nodiscard]] MigrationStats stats() const;
@@ -66,6 +65,7 @@ class StatsReporter {
   /// Notes that the target is connected; `gpu_path` as MigrationStats has it.
   void note_connected(double setup_ms, const char* gpu_path);
   void note_state(std::uint64_t total_bytes) { stats_.total = total_bytes; }
+  [[nodiscard]] std::uint64_t state_bytes() const { return stats_.total; }
   /// Notes how many bytes of what is being sent were not sent yet.
   void note_remaining(std::uint64_t bytes) { stats_.remaining = bytes; }
   void note_round() { ++stats_.rounds; }
@@ -87,31 +87,15 @@ class StatsReporter {
   // ---- for people
   /// Shows what a strategy has to say, in place of what it said before.
   void set_note(std::string note);
-  /// Notes that the program was told to go on: report_converged() offers the next freeze.
+  /// Notes that the program was told to go on.
   void note_freeze_put_off(const std::string& why);
 
-  // ---- the planner's
-  void note_digested(std::uint64_t bytes, Clock::duration took) { digest_rate_.add(bytes, took); }
-  [[nodiscard]] Measurements measurements(std::uint64_t dirty_bytes, double replay_ms = 0) const;
-  /// Predicts what a freeze would cost now, with `dirty_bytes` to send and `replay_ms` of
-  /// replaying; and that nothing else makes a step late.
-  void expect_downtime(std::uint64_t dirty_bytes, double replay_ms = 0);
-  /// Predicts, after expect_downtime(), the lateness of steps before the freeze as well: the
-  /// longest, and all of it, what was and what is to come.
-  void expect_lateness(double stall_ms, double lost_ms);
-  [[nodiscard]] double expected_downtime_ms() const { return stats_.expected_downtime_ms; }
-  /// The longest that the program would stand at one boundary of them.
-  [[nodiscard]] double expected_stand_ms() const { return expected_stand_ms_; }
-  /// Counts the second stand of a step that is rehearsed into all predictions.
-  void expect_rehearsal() { rehearses_ = true; }
-  /// Offers a freeze, once.
-  void report_converged();
-  /// The `dirty_bytes` of the latest expect_downtime(), and of the one when a freeze was offered.
-  [[nodiscard]] std::uint64_t expected_bytes() const { return expected_bytes_; }
-  [[nodiscard]] std::uint64_t offered_bytes() const { return offered_bytes_; }
+  // ---- what DowntimeForecast expects
+  void note_expected_downtime(double downtime_ms) { stats_.expected_downtime_ms = downtime_ms; }
+  /// Notes the lateness of steps: the longest, and all of it.
+  void note_expected_lateness(double stall_ms, double lost_ms);
 
  private:
-  const SourceOptions& options_;
   SourceProgram& program_;
   const SourceCallbacks& callbacks_;
   const std::function<LinkStats()> link_;
@@ -120,15 +104,9 @@ class StatsReporter {
   FreezeTimes freeze_;
   std::uint64_t values_bytes_ = 0;
   double rehearsal_pause_ms_ = 0;
-  RateMeter digest_rate_;
   Clock::time_point report_due_{};
   std::string strategy_note_;
   std::string put_off_note_;
-  bool converged_ = false;
-  bool rehearses_ = false;
-  double expected_stand_ms_ = 0;
-  std::uint64_t expected_bytes_ = 0;
-  std::uint64_t offered_bytes_ = 0;
 };
 
 }  // namespace cardswap

@@ -28,7 +28,7 @@ constexpr double kWaitSteps = 5;
 constexpr double kClearlyBeyond = 1.5;
 
 Measurements measured_with_sizes(SourceContext& source) {
-  auto measured = source.reporter.measurements(0);
+  auto measured = source.forecast.measurements(0);
   const auto sizes = replay_sizes(source.state.view());
   measured.replayed_bytes = sizes.replayed_bytes;
   measured.update_bytes = sizes.update_bytes;
@@ -37,7 +37,7 @@ Measurements measured_with_sizes(SourceContext& source) {
 
 /// Whether rounds that find so much dirty each time may come to freeze.
 bool may_freeze(SourceContext& source, std::uint64_t dirty_bytes) {
-  const auto then = source.reporter.measurements(dirty_bytes);
+  const auto then = source.forecast.measurements(dirty_bytes);
   return expected_stands(then).longest() <= kClearlyBeyond * source.options.spec.max_stall_ms;
 }
 
@@ -96,7 +96,7 @@ Strategy choose_strategy(SourceContext& source) {
   const auto predictions = predict(measured, limit);
   const auto chosen = choose(predictions);
   for (const auto& p : predictions) {
-    if (p.strategy == chosen) source.reporter.expect_lateness(p.stall_ms, p.lost_ms);
+    if (p.strategy == chosen) source.forecast.expect_lateness(p.stall_ms, p.lost_ms);
   }
   const auto& replay = predictions.back();
   if (chosen == Strategy::rounds && measured.update_bytes != 0 && !replay.fits) {
@@ -114,7 +114,7 @@ void expect_rounds_to_fit(SourceContext& source) {
   if (!rewritten || may_freeze(source, *rewritten)) return;
   source.probe_link();  // again: that was one moment's
   if (may_freeze(source, *rewritten)) return;
-  source.reporter.expect_downtime(*rewritten);
+  source.forecast.expect_downtime(*rewritten);
   source.reporter.report(true);
   const auto measured = measured_with_sizes(source);
   throw no_strategy_fits(measured, spec.max_stall_ms, *rewritten,

@@ -22,44 +22,14 @@ class StandingProgram final : public SourceProgram {
 class FiguresTest : public ::testing::Test {
  protected:
   FiguresTest() {
-    callbacks_.converged = [this](double) { ++offers_; };
     callbacks_.progress = [this](const MigrationStats&) { ++reports_; };
   }
-  SourceOptions options_;
   StandingProgram program_;
   SourceCallbacks callbacks_;
   LinkStats link_{100e6, 2, 4};
-  int offers_ = 0;
   int reports_ = 0;
-  StatsReporter reporter_{options_, program_, callbacks_, [this] { return link_; }};
+  StatsReporter reporter_{program_, callbacks_, [this] { return link_; }};
 };
-
-TEST_F(FiguresTest, OfferAFreezeOnceUntilItIsPutOff) {
-  reporter_.expect_downtime(1000);
-  reporter_.report_converged();
-  reporter_.expect_downtime(5000);
-  reporter_.report_converged();
-  EXPECT_EQ(offers_, 1);
-  EXPECT_EQ(reporter_.offered_bytes(), 1000U) << "what the offer was made for";
-  reporter_.note_freeze_put_off("at step 3: too much was left");
-  reporter_.report_converged();
-  EXPECT_EQ(offers_, 2);
-  EXPECT_EQ(reporter_.offered_bytes(), 5000U);
-}
-
-TEST_F(FiguresTest, CountTheSecondStandOfARehearsal) {
-  reporter_.note_state(1'000'000'000);
-  reporter_.expect_downtime(200'000'000);
-  const auto once = reporter_.expected_downtime_ms();
-  EXPECT_EQ(reporter_.expected_stand_ms(), once);
-  EXPECT_EQ(reporter_.stats().expected_stall_ms, once);
-  reporter_.expect_rehearsal();
-  reporter_.expect_downtime(200'000'000);
-  EXPECT_GT(reporter_.expected_downtime_ms(), once + 100);
-  EXPECT_LE(reporter_.expected_stand_ms(), once);
-  EXPECT_EQ(reporter_.stats().expected_lost_ms, reporter_.expected_downtime_ms());
-  EXPECT_EQ(reporter_.stats().expected_stall_ms, reporter_.expected_stand_ms());
-}
 
 TEST_F(FiguresTest, KeepTheWordOfAFreezePutOffWhenAStrategySpeaks) {
   reporter_.set_note("by rounds");
@@ -77,16 +47,6 @@ TEST_F(FiguresTest, AreNotReportedAtEverySend) {
   const auto before = reports_;
   reporter_.report(true);
   EXPECT_EQ(reports_, before + 1);
-}
-
-TEST_F(FiguresTest, GiveThePlannerBytesOfStateASecond) {
-  reporter_.note_state(1000);
-  const auto measured = reporter_.measurements(300, 5);
-  EXPECT_EQ(measured.link_rate, 200e6) << "two bytes of state for each on the wire";
-  EXPECT_EQ(measured.state_bytes, 1000U);
-  EXPECT_EQ(measured.dirty_bytes, 300U);
-  EXPECT_EQ(measured.round_trip_ms, 4);
-  EXPECT_EQ(measured.replay_ms, 5);
 }
 
 TEST_F(FiguresTest, SumWhatThePartsSay) {
