@@ -2,16 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "migrator/base/ms_since.h"
-#include "migrator/engine/source/rehearsal.h"
+#include "migrator/engine/source/frozen_send.h"
+#include "migrator/engine/source/rehearsal_run.h"
 #include "migrator/engine/source/replay_sync.h"
-#include "migrator/engine/source/rounding.h"
 #include "migrator/engine/source/rounds.h"
 #include "migrator/engine/source/source_context.h"
 #include "migrator/engine/source/strategy_choice.h"
@@ -20,12 +20,6 @@ namespace cardswap {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int kMaxResends = 3;
-/// The program stands for so long at most, and as many of its own steps more, until the standby has
-/// taken the step that both were to take.
-constexpr std::chrono::milliseconds kRehearsalWaitMin{3000};
-constexpr double kRehearsalWaitSteps = 3;
 
 }  // namespace
 
@@ -52,17 +46,23 @@ class Source::Impl {
   void wake() { context_.connection.wake(); }
 
  private:
+  /// What a rehearsal leaves to the freeze behind it: the scan, made already.
+  struct Rehearsed {
+    std::vector<Digest> digests;
+    double scan_ms = 0;
+  };
+
   void run() {
     const auto stopped = [this] { return stop_.stop_requested(); };
     try {
-      rehearses_ = rehearses();
-      if (rehearses_) context_.forecast.expect_rehearsal();
+      const bool rehearsed = rehearses(context_);
+      if (rehearsed) context_.forecast.expect_rehearsal();
       context_.connect();
       do {
         sync();
       } while (context_.freeze.is_here() && !freeze_holds());
       if (context_.freeze.is_here()) {
-        if (rehearses_) rehearse();
+        if (rehearsed) rehearse();
         if (callbacks_.frozen) callbacks_.frozen(context_.freeze.state().step);
         finish_frozen();
       }
@@ -175,177 +175,38 @@ class Source::Impl {
     return state.chunks().bytes_in(state.chunks().differing(state.scan(1)));
   }
 
+  /// Has both sides take one more step from the same state before anything may be committed.
+  void rehearse() {
+    auto& reporter = context_.reporter;
+    reporter.enter("rehearsal");
+    reporter.report(true);
+    {
+      FrozenSend before(context_, replay());
+      before.bring_over(before.scan());
+    }
+    reporter.note_all_replayed();
+    replay_.reset();
+    RehearsalRun run(context_);
+    run.begin();
+    run.await_their_step();
+    rehearsed_ = Rehearsed{run.conclude(), run.compare_ms()};
+  }
+
   void finish_frozen() {
     auto& reporter = context_.reporter;
-    const auto& frozen = context_.freeze.state();
     reporter.enter("frozen");
     reporter.report(true);
-    FreezeTimes took;
-    took.scan_ms = compare_ms_;
-    const auto now = rehearsed_ ? std::move(*rehearsed_) : scan_frozen(took);
-    const auto values = digest_of(frozen.values);
-    const auto sent = bring_over(now, values, took);
-    const auto root = data::root_of(context_.state.view().layout, now, values);
-    confirm(root);
-    took.verify_ms = ms_since(sent);
-    reporter.note_freeze(took);
+    FrozenSend send(context_, replay());
+    if (rehearsed_) send.note_scan(rehearsed_->scan_ms);
+    const auto now = rehearsed_ ? std::move(rehearsed_->digests) : send.scan();
+    send.bring_over(now);
+    const auto root = send.confirm(now);
     reporter.note_all_replayed();
     reporter.report(true);
     if (callbacks_.verified) callbacks_.verified(root, reporter.stats());
   }
 
-  /// The digests of the frozen state, while the target takes its own.
-  std::vector<Digest> scan_frozen(FreezeTimes& took) {
-    const auto& frozen = context_.freeze.state();
-    const auto start = Clock::now();
-    if (replay_) replay_->finish_log(frozen.state_view);
-    // A target that still replays digests when it is done, and is told so by the round's end.
-    if (!is_replaying()) context_.connection.send(data::FreezeBegin{});
-    context_.state.refresh(frozen.state_view);
-    auto now = context_.state.scan(threads());
-    took.scan_ms = ms_since(start);
-    context_.reporter.note_freeze(took);
-    return now;
-  }
-
-  /// Until the target holds the frozen state, of which `now` and `values` are the digests.
-  Clock::time_point bring_over(const std::vector<Digest>& now, const Digest& values,
-                               FreezeTimes& took) {
-    const auto& frozen = context_.freeze.state();
-    const auto& clock = context_.connection;
-    context_.connection.send(data::Values{frozen.step,
-                                          frozen.last_step_end_ns + clock.clock_offset_ns(),
-                                          clock.clock_error_ns(), frozen.values});
-    context_.reporter.note_values(frozen.values.size());
-    return send_rest(now, values, took);
-  }
-
-  // ---- the rehearsal
-
-  [[nodiscard]] bool rehearses() {
-    const auto asked = options_.spec.rehearse;
-    if (asked == Rehearsal::off || !callbacks_.rehearse) return false;
-    const auto why = context_.program.cannot_rehearse();
-    if (!why) return true;
-    if (asked == Rehearsal::only) {
-      throw Error(Code::refused, fmt::format("a step of this program is not rehearsed: {}", *why),
-                  "nothing was moved, and nothing is known of what it may have forgotten");
-    }
-    context_.reporter.note_rehearsal("left out", *why);
-    return false;
-  }
-
-  /// Both sides hold the state of one step, and nobody may commit it: they take the next one, and
-  /// what that left is compared. The job's agent has not been told that it is frozen.
-  void rehearse() {
-    auto& reporter = context_.reporter;
-    auto& freeze = context_.freeze;
-    reporter.enter("rehearsal");
-    reporter.report(true);
-    FreezeTimes took;
-    const auto held = scan_frozen(took);
-    (void)bring_over(held, digest_of(freeze.state().values), took);
-    reporter.note_all_replayed();
-    replay_.reset();
-    reporter.note_rehearsal_pause(
-        ms_since(Clock::time_point(std::chrono::nanoseconds(freeze.state().last_step_end_ns))));
-    auto& theirs = context_.connection.answers().rehearsed;
-    theirs.reset();
-    context_.connection.send(data::Rehearse{});
-    freeze.drop();
-    callbacks_.rehearse();
-    context_.connection.progress_until([&] { return freeze.is_here(); });
-    await_their_step(theirs);
-    const auto start = Clock::now();
-    rehearsed_ = context_.state.compare(freeze.state().state_view, threads());
-    compare_ms_ = ms_since(start);
-    conclude_rehearsal(theirs->values);
-  }
-
-  void await_their_step(const std::optional<data::Rehearsed>& theirs) {
-    const auto until = Clock::now() + kRehearsalWaitMin +
-                       std::chrono::milliseconds(static_cast<std::int64_t>(
-                           kRehearsalWaitSteps * context_.program.median_step_ms()));
-    context_.connection.progress_until([&] {
-      if (theirs || Clock::now() < until) return theirs.has_value();
-      throw Error(
-          Code::timed_out,
-          fmt::format("the standby did not come to the end of step {}, which it took beside "
-                      "the job",
-                      context_.freeze.state().step),
-          "look at its log; --rehearse off moves the job without");
-    });
-  }
-
-  void conclude_rehearsal(std::span<const std::byte> theirs) {
-    const auto& frozen = context_.freeze.state();
-    const auto& chunks = context_.state.chunks();
-    const auto differing = chunks.differing(*rehearsed_);
-    const auto difference = rehearsal_difference(
-        frozen.step, chunks, differing, context_.program.differing_values(frozen.values, theirs));
-    // What is rounded otherwise is sent as it is here, as what is left of any state.
-    const bool rounded =
-        !difference.empty() && difference.values.empty() && differ_by_rounding(context_, differing);
-    const bool passed = difference.empty() || rounded;
-    context_.reporter.note_rehearsal(
-        difference.empty() ? "equal"
-        : rounded          ? "rounding"
-                           : "differs",
-        rounded ? "by rounding alone: " + difference.text() : difference.text());
-    if (!passed) throw Error(Code::digest_mismatch, difference.text(), difference.hint());
-    if (options_.spec.rehearse == Rehearsal::only) {
-      throw Error(Code::cancelled, "only a rehearsal was asked for: " + difference.text());
-    }
-  }
-
-  [[nodiscard]] static unsigned threads() {
-    return std::max(1U, std::thread::hardware_concurrency());
-  }
-
-  /// Until the target holds `now` and `values`; returns when what was left had gone over once.
-  Clock::time_point send_rest(const std::vector<Digest>& now, const Digest& values,
-                              FreezeTimes& took) {
-    auto& state = context_.state;
-    const auto start = Clock::now();
-    auto sent = start;
-    for (int attempt = 0;; ++attempt) {
-      auto dirty = state.chunks().differing(now);
-      if (is_replaying() && attempt == 0) {
-        std::erase_if(dirty, [this](ChunkId chunk) { return replay_->covers(chunk); });
-      }
-      state.send_round(dirty, true, is_replaying() ? replay_->updates_sent() : 0);
-      if (attempt == 0) {
-        took.send_ms = ms_since(start);
-        context_.reporter.note_freeze(took);
-        sent = Clock::now();
-        context_.reporter.enter("verify");
-      }
-      if (state.target_values() != values) {
-        throw Error(Code::digest_mismatch,
-                    "the standby does not hold the counters, RNG and options that were sent",
-                    "its program restores a tracked value differently than it saves it");
-      }
-      const auto differing = state.chunks().differing(now).size();
-      if (differing == 0) return sent;
-      if (attempt == kMaxResends) {
-        throw Error(Code::digest_mismatch,
-                    fmt::format("{} chunks still differ after they were sent {} times", differing,
-                                kMaxResends + 1),
-                    "something else writes to the standby's memory, or the link damages bytes");
-      }
-    }
-  }
-
-  void confirm(const Digest& root) {
-    const auto& confirmed = context_.connection.answers().confirmed;
-    context_.connection.send(data::Equal{root});
-    context_.connection.progress_until([&] { return confirmed.has_value(); });
-    if (*confirmed != root) {
-      throw Error(Code::digest_mismatch, "the target confirmed another state's digest");
-    }
-  }
-
-  [[nodiscard]] bool is_replaying() const { return replay_ && replay_->updates_sent() > 0; }
+  [[nodiscard]] ReplaySync* replay() { return replay_ ? &*replay_ : nullptr; }
 
   const SourceOptions options_;
   const SourceCallbacks callbacks_;
@@ -354,9 +215,7 @@ class Source::Impl {
   std::optional<Strategy> strategy_;  // in use; none: not chosen yet
   std::optional<ReplaySync> replay_;
   bool rounds_were_looked_at_ = false;
-  bool rehearses_ = false;
-  std::optional<std::vector<Digest>> rehearsed_;  // of what is held here after that step
-  double compare_ms_ = 0;                         // until it was known from there too
+  std::optional<Rehearsed> rehearsed_;
   std::jthread thread_;
 };
 
