@@ -13,6 +13,7 @@
 #include "migrator/device/device.h"
 #include "migrator/device/digest_job.h"
 #include "migrator/device/memfd_arena.h"
+#include "runtime/value_block.h"
 
 namespace cardswap {
 namespace {
@@ -156,7 +157,7 @@ std::pair<std::vector<MemoryRange>, Fence> ArenaRelocator::elsewhere() {
 Digest ArenaRelocator::digest() {
   const auto moved = state_view(true);
   wire::WireWriter writer;
-  writer.digest(moved.layout.digest()).digest(digest_of(tracker_.save()));
+  writer.digest(moved.layout.digest()).digest(digest_of(save_values(tracker_.entries())));
   // The job stands still meanwhile: on every core.
   const auto chunks = cut_into_chunks(moved.layout, kDigestedTogether);
   std::binary_semaphore finished{0};

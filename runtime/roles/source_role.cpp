@@ -168,7 +168,7 @@ void SourceRole::on_parked() {
     } else {
       context_.tracker().keep_unused_gradients();
       state.state_view = view(before.get());
-      state.values = context_.tracker().save();
+      state.values = save_values(context_.tracker().entries());
     }
   } catch (...) {
     context_.fail(migration, error_of(std::current_exception()));

@@ -9,6 +9,7 @@
 #include "migrator/engine/source/state_window.h"
 #include "migrator/engine/source/update_log.h"
 #include "runtime/roles/role_context.h"
+#include "runtime/value_block.h"
 
 namespace cardswap {
 
@@ -60,7 +61,7 @@ class SourceRole final : private SourceProgram {
   std::optional<std::string> cannot_rehearse() override { return context_.agent.not_rehearsed(); }
   std::vector<std::string> differing_values(std::span<const std::byte> here,
                                             std::span<const std::byte> there) override {
-    return Tracker::differing_values(here, there);
+    return cardswap::differing_values(here, there);
   }
   bool begin_log(std::shared_ptr<UpdateLog> log, std::shared_ptr<StateWindow> window) override;
 

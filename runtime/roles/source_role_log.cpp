@@ -56,7 +56,7 @@ void SourceRole::give_early(const std::shared_ptr<UpdateLog>& log) {
   if (given_early_.lock() == log) return;
   given_early_ = log;
   gives_early_ = true;
-  context_.tracker().give_early(
+  context_.tracker().optimizers().give_early(
       [this, to = given_early_](auto parameter, auto bytes, const auto& copy) {
         const auto open = to.lock();
         if (open) (void)open->append_early(context_.gate.step() + 1, parameter, bytes, copy);
@@ -71,7 +71,7 @@ void SourceRole::end_giving_early() {
   }
   gives_early_ = false;
   given_early_.reset();
-  context_.tracker().give_early({});
+  context_.tracker().optimizers().give_early({});
 }
 
 void SourceRole::fail(const Error& why) {
@@ -97,7 +97,7 @@ void SourceRole::before_step(const void* optimizer) {
   std::optional<UpdateEntry> entry;
   try {
     give_early(log);
-    entry = context_.tracker().capture(optimizer);
+    entry = context_.tracker().optimizers().capture(optimizer);
     if (!entry) return;
     entry->step = context_.gate.step() + 1;
     log->append(std::move(*entry));  // may wait for room

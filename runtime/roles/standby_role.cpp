@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/target_options.h"
+#include "runtime/value_block.h"
 
 namespace cardswap {
 
@@ -126,8 +127,8 @@ Device& StandbyRole::device_of(ParameterId parameter) {
 std::vector<std::byte> StandbyRole::apply_values(std::span<const std::byte> values) {
   std::vector<std::byte> again;
   context_.on_trainer([&] {
-    context_.tracker().load(values);
-    again = context_.tracker().save();
+    load_values(context_.tracker().entries(), values);
+    again = save_values(context_.tracker().entries());
   });
   return again;
 }
@@ -144,7 +145,7 @@ void StandbyRole::on_rehearsed() {
   try {
     context_.tracker().passing(
         false);  // gradients are where the step left them, not where they came
-    values = context_.tracker().save();
+    values = save_values(context_.tracker().entries());
   } catch (...) {
     const MutexLock lock(context_.mutex);
     context_.fail(welcome_.migration, error_of(std::current_exception()).within("rehearse a step"));
@@ -156,7 +157,7 @@ void StandbyRole::on_rehearsed() {
 }
 
 void StandbyRole::replay(const ReceivedUpdate& update) {
-  context_.on_trainer([&] { context_.tracker().replay(update); });
+  context_.on_trainer([&] { context_.tracker().optimizers().replay(update); });
 }
 
 }  // namespace cardswap

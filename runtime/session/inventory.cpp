@@ -13,6 +13,7 @@
 #include "cardswap/values.h"
 #include "migrator/base/error.h"
 #include "migrator/device/device.h"
+#include "runtime/value_block.h"
 
 namespace cardswap {
 namespace {
@@ -173,9 +174,9 @@ void Inventory::inspect_values(std::vector<channel::Obstacle>& found) {
            "its save() must not throw at a boundary", true});
       continue;
     }
-    if (once.size() > Tracker::kValueBytesMax) {
+    if (once.size() > kValueBytesMax) {
       found.push_back({fmt::format("'{}' saves {}, a value may have {}", entry.name,
-                                   mib(once.size()), mib(Tracker::kValueBytesMax)),
+                                   mib(once.size()), mib(kValueBytesMax)),
                        "track the memory itself, with session.track_memory or as a tensor", false});
     }
     sum += once.size();
@@ -195,10 +196,10 @@ void Inventory::inspect_values(std::vector<channel::Obstacle>& found) {
       first.changed = true;
     }
   }
-  if (sum > Tracker::kValuesBytesMax) {
-    found.push_back({fmt::format("values of {} in all are saved, {} may be", mib(sum),
-                                 mib(Tracker::kValuesBytesMax)),
-                     "track the memory itself, with session.track_memory or as tensors", false});
+  if (sum > kValuesBytesMax) {
+    found.push_back(
+        {fmt::format("values of {} in all are saved, {} may be", mib(sum), mib(kValuesBytesMax)),
+         "track the memory itself, with session.track_memory or as tensors", false});
   }
 }
 
@@ -223,7 +224,7 @@ std::vector<const void*> Inventory::replayed() const {
   return {storages.begin(), storages.end()};
 }
 
-channel::StateItem Inventory::item_of(const Tracker::Entry& entry,
+channel::StateItem Inventory::item_of(const TrackedEntry& entry,
                                       const std::vector<const void*>& replayed) {
   channel::StateItem item;
   item.name = entry.name;

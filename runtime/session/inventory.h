@@ -49,7 +49,7 @@ class Inventory {
   void describe_stepped(std::uint64_t step);
   void inspect_values(std::vector<channel::Obstacle>& found);
   void inspect_stepped(std::vector<channel::Obstacle>& found);
-  [[nodiscard]] channel::StateItem item_of(const Tracker::Entry& entry,
+  [[nodiscard]] channel::StateItem item_of(const TrackedEntry& entry,
                                            const std::vector<const void*>& replayed);
   [[nodiscard]] std::vector<const void*> replayed() const;
   [[nodiscard]] std::vector<channel::Obstacle> obstacles_of(const Stepped& stepped) const;

@@ -2,6 +2,7 @@
 
 #include "cardswap/session.h"
 #include "runtime/tracker.h"
+#include "runtime/value_block.h"
 #include "tests/fuzz/seeds.h"
 
 namespace {
@@ -23,11 +24,13 @@ struct Program {
 
 }  // namespace
 
-std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() { return {Program().tracker.save()}; }
+std::vector<std::vector<std::byte>> cardswap::fuzz::seeds() {
+  return {save_values(Program().tracker.entries())};
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Program program;
   cardswap::fuzz::expect_error_or_nothing(
-      [&] { program.tracker.load(cardswap::fuzz::view(data, size)); });
+      [&] { load_values(program.tracker.entries(), cardswap::fuzz::view(data, size)); });
   return 0;
 }

@@ -17,6 +17,7 @@
 #include "migrator/engine/target/target.h"
 #include "runtime/session/plain_states.h"
 #include "runtime/tracker.h"
+#include "runtime/value_block.h"
 #include "tests/support/notes.h"
 #include "tests/support/sanitizer.h"
 #include "tests/support/scripted_agent.h"
@@ -98,10 +99,10 @@ class Giver final : public SourceProgram {
   double median_step_ms() override { return 1; }
   std::vector<std::string> differing_values(std::span<const std::byte> here,
                                             std::span<const std::byte> there) override {
-    return Tracker::differing_values(here, there);
+    return cardswap::differing_values(here, there);
   }
   FrozenState frozen() {
-    FrozenState state{tracker_.state_view(), tracker_.save(), step(), 0};
+    FrozenState state{tracker_.state_view(), save_values(tracker_.entries()), step(), 0};
     state.last_step_end_ns = std::chrono::steady_clock::now().time_since_epoch().count();
     return state;
   }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "runtime/tracker.h"
+#include "runtime/value_block.h"
 
 namespace cardswap {
 namespace {
@@ -31,7 +32,7 @@ void move(T& from, T& to) {
       std::memcpy(there.memory[i].data(), here.memory[i].data(), here.memory[i].size());
     }
   }
-  target.load(source.save());
+  load_values(target.entries(), save_values(source.entries()));
   EXPECT_EQ(target.digest(), source.digest());
 }
 

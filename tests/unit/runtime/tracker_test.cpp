@@ -56,44 +56,6 @@ TEST(Tracker, RefusesANameTwice) {
   EXPECT_THROW(tracker.add("", Trackable<int>::make(value)), Error);
 }
 
-TEST(Tracker, LoadsWhatAnotherOneSaved) {
-  std::uint64_t step = 41;
-  std::vector<float> rates{1.5F, 2.5F};
-  std::string place = "shard 7";
-  Tracker source;
-  source.add("step", Trackable<std::uint64_t>::make(step));
-  source.add("rates", Trackable<std::vector<float>>::make(rates));
-  source.add("place", Trackable<std::string>::make(place));
-  std::uint64_t other_step = 0;
-  std::vector<float> other_rates;
-  std::string other_place;
-  Tracker target;
-  target.add("step", Trackable<std::uint64_t>::make(other_step));
-  target.add("rates", Trackable<std::vector<float>>::make(other_rates));
-  target.add("place", Trackable<std::string>::make(other_place));
-
-  target.load(source.save());
-
-  EXPECT_EQ(other_step, 41U);
-  EXPECT_EQ(other_rates, rates);
-  EXPECT_EQ(other_place, place);
-  EXPECT_EQ(target.save(), source.save());
-  EXPECT_EQ(target.digest(), source.digest());
-}
-
-TEST(Tracker, RefusesValuesOfOtherThings) {
-  int a = 0;
-  Tracker source;
-  source.add("a", Trackable<int>::make(a));
-  Tracker target;
-  target.add("b", Trackable<int>::make(a));
-  EXPECT_THROW(target.load(source.save()), Error);
-  const auto saved = source.save();
-  for (std::size_t size = 0; size < saved.size(); ++size) {
-    EXPECT_THROW(source.load(std::span(saved).first(size)), Error) << size;
-  }
-}
-
 TEST(StepGate, CountsBoundariesAndLetsThemPass) {
   StepGate gate({});
   for (int i = 0; i < 5; ++i) EXPECT_EQ(gate.boundary(), StepResult::proceed);
@@ -238,24 +200,6 @@ TEST(StepGate, LetsAThreadThatStandsGoToItsNextBoundaryAndNoFurther) {
   EXPECT_EQ(passed, 1);
   EXPECT_EQ(gate.step(), 2U);
   gate.release();
-}
-
-TEST(Tracker, NamesTheValuesThatDiffer) {
-  int step = 3;
-  std::string cursor = "shard 7";
-  const auto saved = [&] {
-    Tracker tracker;
-    tracker.add("step", Trackable<int>::make(step));
-    tracker.add("cursor", Trackable<std::string>::make(cursor));
-    return tracker.save();
-  };
-  const auto before = saved();
-  EXPECT_THAT(Tracker::differing_values(before, saved()), ::testing::IsEmpty());
-  cursor = "shard 8";
-  EXPECT_THAT(Tracker::differing_values(before, saved()), ::testing::ElementsAre("cursor"));
-  Tracker other;
-  other.add("step", Trackable<int>::make(step));
-  EXPECT_THROW(std::ignore = Tracker::differing_values(before, other.save()), Error);
 }
 
 TEST(Session, IsOneInAProcess) {
