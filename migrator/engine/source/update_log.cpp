@@ -1,42 +1,12 @@
 #include "migrator/engine/source/update_log.h"
 
-#include <algorithm>
 #include <utility>
-
-#include "migrator/base/ms_since.h"
 
 namespace cardswap {
 
 bool UpdateLog::fits(std::uint64_t bytes) const {
-  const auto entries = stats_.held_bytes - stats_.early_bytes;
-  return closed_ || bytes == 0 || bytes_max_ == 0 || entries == 0 || entries + bytes <= bytes_max_;
-}
-
-bool UpdateLog::holds_early(ParameterId parameter, std::uint64_t number) const {
-  const auto held = early_held_.find(parameter);
-  return held != early_held_.end() && held->second.number == number;
-}
-
-void UpdateLog::forget_early(ParameterId parameter) {
-  const auto held = early_held_.find(parameter);
-  if (held == early_held_.end()) return;
-  stats_.held_bytes -= held->second.bytes;
-  stats_.early_bytes -= held->second.bytes;
-  early_held_.erase(held);
-}
-
-UpdateLog::Clock::time_point UpdateLog::deadline_of(std::uint64_t step) {
-  if (std::exchange(waiting_step_, step) != step) step_waited_ms_ = 0;
-  if (!wait_max_) return Clock::time_point::max();
-  const auto left = *wait_max_ - std::chrono::duration<double, std::milli>(step_waited_ms_);
-  return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::max(left, left.zero()));
-}
-
-void UpdateLog::note_wait(Clock::time_point start) {
-  const auto waited = ms_since(start);
-  step_waited_ms_ += waited;
-  stats_.waited_ms += waited;
-  stats_.longest_wait_ms = std::max(stats_.longest_wait_ms, step_waited_ms_);
+  return closed_ || bytes == 0 || bytes_max_ == 0 || entry_bytes_ == 0 ||
+         entry_bytes_ + bytes <= bytes_max_;
 }
 
 bool UpdateLog::wait(MutexLock& lock, Clock::time_point deadline) {
@@ -51,19 +21,18 @@ void UpdateLog::append(UpdateEntry entry) {
     MutexLock lock(mutex_);
     if (!fits(bytes)) {
       const auto start = Clock::now();
-      const auto deadline = deadline_of(entry.step);
+      const auto deadline = waits_.begin(entry.step, start);
       bool in_time = true;
       while (in_time && !fits(bytes)) in_time = wait(lock, deadline);
-      stats_.back_pressure_ms += ms_since(start);
-      note_wait(start);
+      waits_.note_for_room(start, Clock::now());
       overran_ = !fits(bytes);
     }
     if (closed_) return;
     if (overran_) {
       shut();
     } else {
-      for (const auto& gradient : entry.gradients) forget_early(gradient.parameter);
-      stats_.held_bytes += bytes;
+      for (const auto& gradient : entry.gradients) early_.forget(gradient.parameter);
+      entry_bytes_ += bytes;
       ++appended_;
       entries_.push_back(std::move(entry));
     }
@@ -74,13 +43,11 @@ void UpdateLog::append(UpdateEntry entry) {
 void UpdateLog::wait_until_sent(std::uint64_t step) {
   MutexLock lock(mutex_);
   const auto start = Clock::now();
-  const auto deadline = deadline_of(step);
+  const auto deadline = waits_.begin(step, start);
   bool in_time = true;
   while (in_time && !closed_ && sent_ != appended_) in_time = wait(lock, deadline);
-  if (std::exchange(held_step_, step) != step) stats_.hold_ms = 0;
-  stats_.hold_ms += ms_since(start);
-  stats_.all_sent = closed_ || sent_ == appended_;
-  note_wait(start);
+  waits_.note_held(start, Clock::now());
+  all_sent_ = closed_ || sent_ == appended_;
 }
 
 void UpdateLog::end_step(std::uint64_t step) {
@@ -102,29 +69,24 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
   std::uint64_t number = 0;
   {
     const MutexLock lock(mutex_);
-    const auto index = static_cast<std::size_t>(parameter);
-    if (closed_ || index >= wants_early_.size() || !wants_early_[index] || !entries_.empty() ||
-        early_held_.contains(parameter) ||
-        (bytes_max_ != 0 && stats_.held_bytes + bytes > bytes_max_)) {
+    if (closed_ || !early_.has_room_for(parameter) || !entries_.empty() ||
+        (bytes_max_ != 0 && entry_bytes_ + early_.held_bytes() + bytes > bytes_max_)) {
       return false;
     }
-    number = ++early_numbered_;
-    early_held_[parameter] = {number, bytes};
-    stats_.held_bytes += bytes;
-    stats_.early_bytes += bytes;
+    number = early_.hold(parameter, bytes);
   }
   std::optional<CapturedGradient> gradient;
   try {
     gradient = copy();
   } catch (...) {
     const MutexLock lock(mutex_);
-    if (holds_early(parameter, number)) forget_early(parameter);
+    if (early_.holds(parameter, number)) early_.forget(parameter);
     throw;
   }
   {
     const MutexLock lock(mutex_);
-    if (closed_ || !holds_early(parameter, number)) return false;  // its entry came meanwhile
-    early_.push_back({step, std::move(*gradient), number});
+    if (closed_ || !early_.holds(parameter, number)) return false;  // its entry came meanwhile
+    early_.push({step, std::move(*gradient), number});
   }
   wake_();
   return true;
@@ -132,21 +94,18 @@ bool UpdateLog::append_early(std::uint64_t step, ParameterId parameter, std::uin
 
 void UpdateLog::want_early(std::vector<bool> parameters) {
   const MutexLock lock(mutex_);
-  wants_early_ = std::move(parameters);
+  early_.want(std::move(parameters));
 }
 
 std::optional<EarlyCopy> UpdateLog::take_early() {
   const MutexLock lock(mutex_);
-  if (early_.empty()) return std::nullopt;
-  auto early = std::move(early_.front());
-  early_.pop_front();
-  return early;
+  return early_.pop();
 }
 
 void UpdateLog::drop_early(const EarlyCopy& copy) {
   const MutexLock lock(mutex_);
   const auto parameter = copy.gradient.parameter;
-  if (holds_early(parameter, copy.number)) forget_early(parameter);
+  if (early_.holds(parameter, copy.number)) early_.forget(parameter);
 }
 
 bool UpdateLog::holds_each() const {
@@ -173,14 +132,14 @@ void UpdateLog::set_bytes_max(std::uint64_t bytes) {
   changed_.notify_all();
 }
 
-void UpdateLog::set_wait_max(std::optional<std::chrono::duration<double, std::milli>> longest) {
+void UpdateLog::set_wait_max(std::optional<StepWaits::Milliseconds> longest) {
   const MutexLock lock(mutex_);
-  wait_max_ = longest;
+  waits_.set_max(longest);
 }
 
 void UpdateLog::release(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
-  stats_.held_bytes -= bytes;
+  entry_bytes_ -= bytes;
   changed_.notify_all();
 }
 
@@ -208,7 +167,7 @@ void UpdateLog::close() {
 void UpdateLog::shut() {
   closed_ = true;
   entries_.clear();
-  early_.clear();
+  early_.drop_waiting();
   changed_.notify_all();
 }
 
@@ -224,12 +183,18 @@ bool UpdateLog::is_closed() const {
 
 UpdateLogStats UpdateLog::stats() const {
   const MutexLock lock(mutex_);
-  return stats_;
+  return {.held_bytes = entry_bytes_ + early_.held_bytes(),
+          .back_pressure_ms = waits_.for_room_ms(),
+          .early_bytes = early_.held_bytes(),
+          .hold_ms = waits_.held_ms(),
+          .waited_ms = waits_.all_ms(),
+          .longest_wait_ms = waits_.longest_ms(),
+          .all_sent = all_sent_};
 }
 
 bool UpdateLog::has_early() const {
   const MutexLock lock(mutex_);
-  return !early_.empty();
+  return early_.has_waiting();
 }
 
 bool UpdateLog::empty() const {

@@ -4,12 +4,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "migrator/base/mutex.h"
+#include "migrator/engine/source/early_copies.h"
+#include "migrator/engine/source/step_waits.h"
 #include "migrator/engine/update.h"
 
 namespace cardswap {
@@ -74,7 +75,7 @@ class UpdateLog {
   /// Bounds the gradients that the log holds; 0: no bound.
   void set_bytes_max(std::uint64_t bytes);
   /// Bounds the waits of one step that begin after this; none: as long as it takes.
-  void set_wait_max(std::optional<std::chrono::duration<double, std::milli>> longest);
+  void set_wait_max(std::optional<StepWaits::Milliseconds> longest);
   /// Lets go of `bytes` of an entry: they need not be held or waited for any more.
   void release(std::uint64_t bytes);
   /// Makes each step wait, from now on, until its entry has been sent.
@@ -98,18 +99,6 @@ class UpdateLog {
  private:
   /// Whether an entry of so many bytes needs to wait for none before it.
   [[nodiscard]] bool fits(std::uint64_t bytes) const CARDSWAP_REQUIRES(mutex_);
-  /// A copy that counts as held.
-  struct HeldCopy {
-    std::uint64_t number = 0;  // EarlyCopy::number
-    std::uint64_t bytes = 0;
-  };
-  /// Whether that very copy of the parameter counts as held.
-  [[nodiscard]] bool holds_early(ParameterId parameter, std::uint64_t number) const
-      CARDSWAP_REQUIRES(mutex_);
-  void forget_early(ParameterId parameter) CARDSWAP_REQUIRES(mutex_);
-  /// The time until which `step`, which begins to wait now, may do so.
-  [[nodiscard]] Clock::time_point deadline_of(std::uint64_t step) CARDSWAP_REQUIRES(mutex_);
-  void note_wait(Clock::time_point start) CARDSWAP_REQUIRES(mutex_);
   /// Waits for a change. False: `deadline` is over.
   bool wait(MutexLock& lock, Clock::time_point deadline) CARDSWAP_REQUIRES(mutex_);
   void shut() CARDSWAP_REQUIRES(mutex_);
@@ -118,23 +107,18 @@ class UpdateLog {
   mutable Mutex mutex_;
   Condition changed_;
   std::deque<UpdateEntry> entries_ CARDSWAP_GUARDED_BY(mutex_);
-  std::vector<bool> wants_early_ CARDSWAP_GUARDED_BY(mutex_);
-  std::map<ParameterId, HeldCopy> early_held_ CARDSWAP_GUARDED_BY(mutex_);
-  std::uint64_t early_numbered_ CARDSWAP_GUARDED_BY(mutex_) = 0;
-  std::deque<EarlyCopy> early_ CARDSWAP_GUARDED_BY(mutex_);
+  EarlyCopies early_ CARDSWAP_GUARDED_BY(mutex_);
+  StepWaits waits_ CARDSWAP_GUARDED_BY(mutex_);
+  std::uint64_t entry_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // held, without what came early
   std::uint64_t bytes_max_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t appended_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   std::uint64_t sent_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   bool audit_requested_ CARDSWAP_GUARDED_BY(mutex_) = false;
   std::optional<std::uint64_t> audit_step_ CARDSWAP_GUARDED_BY(mutex_);
   bool holds_each_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  std::uint64_t held_step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
-  std::optional<std::chrono::duration<double, std::milli>> wait_max_ CARDSWAP_GUARDED_BY(mutex_);
-  std::uint64_t waiting_step_ CARDSWAP_GUARDED_BY(mutex_) = 0;
-  double step_waited_ms_ CARDSWAP_GUARDED_BY(mutex_) = 0;  // that one, so far
+  bool all_sent_ CARDSWAP_GUARDED_BY(mutex_) = true;
   bool overran_ CARDSWAP_GUARDED_BY(mutex_) = false;
   bool closed_ CARDSWAP_GUARDED_BY(mutex_) = false;
-  UpdateLogStats stats_ CARDSWAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace cardswap
