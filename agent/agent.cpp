@@ -1,15 +1,12 @@
 #include "agent/agent.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 
+#include "agent/base/replace_file.h"
 #include "agent/base/units.h"
 #include "agent/fleet/fleet_routes.h"
 #include "agent/fleet/host_routes.h"
@@ -21,9 +18,7 @@
 #include "agent/jobs/job_routes.h"
 #include "agent/jobs/log_limit.h"
 #include "agent/security/identity.h"
-#include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"
-#include "migrator/base/os_error.h"
 #include "migrator/base/utf8.h"
 
 namespace cardswap {
@@ -125,10 +120,6 @@ std::string Agent::summary() {
 }
 
 void Agent::write_agent_file() const {
-  const auto file = config_.data_dir / "agent.json";
-  const auto fresh = file.string() + ".new";
-  std::error_code absent;
-  std::filesystem::remove(fresh, absent);
   const auto text = json::serialize(
       json::object{{"pid", ::getpid()},
                    {"socket", config_.socket.string()},
@@ -137,11 +128,7 @@ void Agent::write_agent_file() const {
                    {"tls", config_.tls.is_configured()},
                    {"port", config_.listen_port}});
   // Whatever the umask is, nobody else may write it.
-  const Descriptor out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-  if (!out || ::dprintf(out.get(), "%s\n", text.c_str()) < 0) {
-    throw os_error(fmt::format("write {}", fresh));
-  }
-  std::filesystem::rename(fresh, file);
+  replace_file(config_.data_dir / "agent.json", text + "\n", {.mode = 0644});
 }
 
 HandoverContext Agent::handover_context() {

@@ -1,6 +1,5 @@
 #include "agent/process/wait_for_tree.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -11,6 +10,7 @@
 #include <chrono>
 #include <string>
 
+#include "agent/base/replace_file.h"
 #include "agent/process/exit_status.h"
 #include "agent/process/process_tree.h"
 
@@ -78,20 +78,7 @@ void end_descendants() {
 }
 
 void write_status(const std::filesystem::path& file, int wait_status) {
-  const auto fresh = file.string() + ".new";
-  const auto text = exit_status_text(wait_status) + "\n";
-  Descriptor out(
-      ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!out) return;
-  const bool whole =
-      ::write(out.get(), text.data(), text.size()) == std::ssize(text) && ::fsync(out.get()) == 0;
-  out.reset();
-  if (!whole || ::rename(fresh.c_str(), file.c_str()) != 0) {
-    ::unlink(fresh.c_str());
-    return;
-  }
-  const Descriptor folder(::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder) ::fsync(folder.get());
+  (void)try_replace_file(file, exit_status_text(wait_status) + "\n");
 }
 
 }  // namespace cardswap

@@ -10,6 +10,7 @@
 #include <optional>
 #include <system_error>
 
+#include "agent/base/replace_file.h"
 #include "agent/base/units.h"
 #include "agent/base/write_all.h"
 #include "migrator/base/descriptor.h"
@@ -28,24 +29,14 @@ constexpr int kLinksMax = 40;
               "name a file in a folder that exists and that you may write to, or - for stdout");
 }
 
-/// `mode` of the file that is there already, if it is this user's: it stays what it was.
+/// `mode` of the file that is there already, if it is this user's: it stays what it was. Others may
+/// make names in the folder, as in /tmp.
 void replace(const fs::path& file, std::optional<mode_t> mode, std::string_view content) {
-  auto fresh = file;
-  fresh += "." + random_hex(4) + ".new";
-  int error = 0;
-  {
-    Descriptor out(
-        ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode ? 0600 : 0666));
-    if (out.get() < 0) fail(file.string(), errno);
-    if (mode && ::fchmod(out.get(), *mode) != 0) error = errno;
-    if (error == 0) error = write_all(out.get(), content);
-    if (error == 0 && ::fsync(out.get()) != 0) error = errno;
-    if (::close(out.release()) != 0 && error == 0) error = errno;
-  }
-  if (error == 0 && ::rename(fresh.c_str(), file.c_str()) != 0) error = errno;
-  if (error == 0) return;
-  ::unlink(fresh.c_str());
-  fail(file.string(), error);
+  const int error = try_replace_file(file, content,
+                                     {.mode = mode.value_or(0666),
+                                      .exact_mode = mode.has_value(),
+                                      .suffix = "." + random_hex(4) + ".new"});
+  if (error != 0) fail(file.string(), error);
 }
 
 [[noreturn]] void refuse(const std::string& file, const std::string& why) {

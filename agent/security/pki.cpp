@@ -17,6 +17,7 @@
 
 #include "agent/base/address.h"
 #include "agent/base/path_trust.h"
+#include "agent/base/replace_file.h"
 #include "agent/security/openssl_handles.h"
 #include "agent/security/tls_context.h"
 #include "migrator/base/error.h"
@@ -75,6 +76,14 @@ File open_file(const std::filesystem::path& path) {
                 "cardswap pki init DIR makes an authority, and cardswap pki issue certificates");
   }
   return file;
+}
+
+std::string pem_of(X509_CRL* list) {
+  const File text(must(BIO_new(BIO_s_mem()), "make room for the list"));
+  must(PEM_write_bio_X509_CRL(text.get(), list) == 1, "write the list");
+  char* bytes = nullptr;
+  const auto size = BIO_get_mem_data(text.get(), &bytes);
+  return {bytes, static_cast<std::size_t>(size)};
 }
 
 void add(X509* certificate, X509* issuer, int nid, const std::string& value) {
@@ -282,13 +291,7 @@ void revoke(const std::filesystem::path& dir, const std::string& name,
   }
   X509_CRL_sort(raw);
   must(X509_CRL_sign(raw, ca_key.get(), EVP_sha256()) > 0, "sign");
-  const auto fresh = dir / "ca.crl.new";
-  std::filesystem::remove(fresh);  // of one that was killed
-  {
-    const auto file = create(fresh, 0644);
-    must(PEM_write_bio_X509_CRL(file.get(), raw) == 1, "write the list");
-  }
-  std::filesystem::rename(fresh, list);
+  replace_file(list, pem_of(raw), {.mode = 0644});
 }
 
 }  // namespace cardswap::pki

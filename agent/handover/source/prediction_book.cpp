@@ -1,9 +1,7 @@
 #include "agent/handover/source/prediction_book.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cerrno>
@@ -13,8 +11,7 @@
 
 #include "agent/base/address.h"
 #include "agent/base/path_trust.h"
-#include "agent/base/write_all.h"
-#include "migrator/base/descriptor.h"
+#include "agent/base/replace_file.h"
 
 namespace cardswap {
 
@@ -32,19 +29,6 @@ Route route_of(const std::string& from, const MigrationRecord& m, const Transfer
   const auto to = parse_destination(transfer.to).host;
   return {canonical_host(from), canonical_host(without_zone(to)),
           m.spec.arrive == Arrival::criu ? "criu" : std::string(strategy)};
-}
-
-/// The file's text on disk under another name, then under its own: never half of it. 0, or the
-/// errno at which that stopped.
-int replace(const std::filesystem::path& file, const std::string& text) {
-  const auto fresh = file.string() + ".new";
-  if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return errno;
-  const Descriptor out(
-      ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!out) return errno;
-  if (const int failed = write_all(out.get(), text); failed != 0) return failed;
-  if (::fdatasync(out.get()) != 0 || ::rename(fresh.c_str(), file.c_str()) != 0) return errno;
-  return 0;
 }
 
 }  // namespace
@@ -104,7 +88,7 @@ void PredictionBook::learn(const MigrationRecord& m, const TransferRecord& trans
 }
 
 void PredictionBook::store() {
-  const int failed = replace(file_, json::serialize(past_.to_json()) + "\n");
+  const int failed = try_replace_file(file_, json::serialize(past_.to_json()) + "\n");
   if (failed != 0 && !failure_logged_) {
     spdlog::warn(
         "write {}: {}; until it can be written, an agent that restarts forgets what moves "
