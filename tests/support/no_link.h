@@ -11,7 +11,7 @@
 namespace cardswap::test {
 
 /// For what needs a link and sends nothing.
-struct NoLink final : Link {
+struct NoLink : Link {
   void send_control(PeerId, std::vector<std::byte>) override {}
   void send_bulk(PeerId, std::vector<std::byte>, std::span<const std::byte>,
                  std::shared_ptr<const void>) override {}

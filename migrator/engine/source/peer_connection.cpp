@@ -7,7 +7,6 @@
 #include <variant>
 
 #include "migrator/base/steady_ns.h"
-#include "migrator/link/open_link.h"
 
 namespace cardswap {
 namespace {
@@ -19,14 +18,14 @@ constexpr milliseconds kGoodbyeMax{100};
 
 }  // namespace
 
-PeerConnection::PeerConnection(const SourceOptions& options, std::stop_token stop)
-    : options_(options), stop_(std::move(stop)) {}
+PeerConnection::PeerConnection(const SourceOptions& options, MakeLink make_link,
+                               std::stop_token stop)
+    : options_(options), make_link_(std::move(make_link)), stop_(std::move(stop)) {}
 
 PeerConnection::~PeerConnection() { close(); }
 
 void PeerConnection::connect() {
-  link_ = connect_link(options_.host, options_.port, {options_.transports, options_.peers},
-                       options_.data_key, *this);
+  link_ = make_link_(*this);
   {
     const MutexLock lock(mutex_);
     woken_ = link_.get();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,8 +29,11 @@ class PeerConnection final : private LinkListener {
  public:
   using Clock = std::chrono::steady_clock;
 
+  /// Makes the link to the target, which tells the listener from wait() alone.
+  using MakeLink = std::function<std::unique_ptr<Link>(LinkListener&)>;
+
   /// `options` outlive this.
-  PeerConnection(const SourceOptions& options, std::stop_token stop);
+  PeerConnection(const SourceOptions& options, MakeLink make_link, std::stop_token stop);
   ~PeerConnection() override;
 
   /// Connects and shows the token. Before any other call but wake() and close().
@@ -75,6 +79,7 @@ class PeerConnection final : private LinkListener {
   [[nodiscard]] std::string peer() const;
 
   const SourceOptions& options_;
+  const MakeLink make_link_;
   const std::stop_token stop_;
 
   std::unique_ptr<Link> link_;  // the engine's thread alone

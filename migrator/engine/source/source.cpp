@@ -15,6 +15,7 @@
 #include "migrator/engine/source/rounds.h"
 #include "migrator/engine/source/source_context.h"
 #include "migrator/engine/source/strategy_choice.h"
+#include "migrator/link/open_link.h"
 
 namespace cardswap {
 namespace {
@@ -30,7 +31,9 @@ class Source::Impl {
   Impl(SourceOptions options, SourceProgram& program, SourceCallbacks callbacks)
       : options_(std::move(options)),
         callbacks_(std::move(callbacks)),
-        context_(options_, program, callbacks_, stop_.get_token()),
+        context_(
+            options_, program, callbacks_, [this](LinkListener& target) { return reach(target); },
+            stop_.get_token()),
         thread_([this] { run(); }) {}
 
   ~Impl() {
@@ -51,6 +54,11 @@ class Source::Impl {
     std::vector<Digest> digests;
     double scan_ms = 0;
   };
+
+  [[nodiscard]] std::unique_ptr<Link> reach(LinkListener& target) const {
+    return connect_link(options_.host, options_.port, {options_.transports, options_.peers},
+                        options_.data_key, target);
+  }
 
   void run() {
     const auto stopped = [this] { return stop_.stop_requested(); };

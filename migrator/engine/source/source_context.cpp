@@ -19,11 +19,12 @@ constexpr std::chrono::milliseconds kProbeEnough{40};
 }  // namespace
 
 SourceContext::SourceContext(const SourceOptions& source_options, SourceProgram& source_program,
-                             const SourceCallbacks& source_callbacks, std::stop_token stop)
+                             const SourceCallbacks& source_callbacks,
+                             PeerConnection::MakeLink make_link, std::stop_token stop)
     : options(source_options),
       program(source_program),
       callbacks(source_callbacks),
-      connection(options, std::move(stop)),
+      connection(options, std::move(make_link), std::move(stop)),
       reporter(program, callbacks, [this] { return payloads.link_stats(); }),
       payloads(options, connection, freeze),
       state(options, program, connection, payloads, freeze, reporter),

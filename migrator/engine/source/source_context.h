@@ -15,9 +15,10 @@ namespace cardswap {
 /// What the strategies of one migration share, made and taken apart in this order. The engine's
 /// thread, but for freeze.put() and connection.wake().
 struct SourceContext {
-  /// All outlive this.
+  /// All outlive this. `make_link`: how it reaches the target.
   SourceContext(const SourceOptions& source_options, SourceProgram& source_program,
-                const SourceCallbacks& source_callbacks, std::stop_token stop);
+                const SourceCallbacks& source_callbacks, PeerConnection::MakeLink make_link,
+                std::stop_token stop);
   /// The link may read payloads until it is closed.
   ~SourceContext() { connection.close(); }
   SourceContext(const SourceContext&) = delete;
