@@ -82,7 +82,8 @@ asio::awaitable<ApiAnswer> drop(Parts parts, ApiRequest request) {
 asio::awaitable<ApiAnswer> decision(Parts parts, ApiRequest request) {
   const auto said = request.query.find("state");
   const auto state = said == request.query.end() ? std::string() : said->second;
-  co_return ApiAnswer{200, parts.migrations.decision(id_of(request), state, request.caller)};
+  co_return ApiAnswer{200,
+                      to_json(parts.migrations.decision(id_of(request), state, request.caller))};
 }
 
 }  // namespace

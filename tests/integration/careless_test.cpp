@@ -190,5 +190,24 @@ TEST_F(CarelessTrainer, IsNotMovedToAnotherFramework) {
   EXPECT_EQ(updates(), each_once());
 }
 
+/// A dry run asks for the same place as the migration, so it is refused for the same.
+TEST_F(CarelessTrainer, IsRefusedForItsFrameworksNameByADryRunToo) {
+  a_.run_job("job", {"sh", "-c",
+                     "export CLAIMED_FRAMEWORK=\"$(printf 'libtorch\\n2')\"; exec " CARELESS
+                     " --steps 1000000 --log " +
+                         log_.string() + " --finish " + end_.string()});
+  ASSERT_TRUE(within(20s, [&] { return a_.step_of("job") >= 3; }));
+  for (const bool dry : {true, false}) {
+    SCOPED_TRACE(dry ? "dry run" : "migration");
+    std::vector<std::string> arguments{"migrate", "job", "--to", b_.at("cpu:0")};
+    if (dry) arguments.emplace_back("--dry-run");
+    const auto refused = a_.command(arguments);
+    EXPECT_NE(refused.exit_code, 0);
+    EXPECT_THAT(refused.out + refused.err, HasSubstr("'framework' must be a line"));
+  }
+  finish(a_);
+  EXPECT_EQ(updates(), each_once());
+}
+
 }  // namespace
 }  // namespace cardswap::test

@@ -46,8 +46,9 @@ class TargetClientTest : public ::testing::Test {
 
 TEST_F(TargetClientTest, AsksForAPlaceAndSaysWhyThereIsNone) {
   answers(R"({"accepted": false, "code": "no_memory", "hint": "", "blocked_reasons": ["full"]})");
-  const auto offer =
-      wait(client_.reserve(place().agent, boost::json::object{{"migration", "m-1"}}));
+  ReservationRequest wanted;
+  wanted.migration = "m-1";
+  const auto offer = wait(client_.reserve(place().agent, wanted));
   EXPECT_FALSE(offer.accepted);
   EXPECT_EQ(offer.code, Code::no_memory);
   EXPECT_THAT(offer.blocked_reasons, ::testing::ElementsAre("full"));

@@ -8,6 +8,8 @@
 namespace cardswap {
 namespace {
 
+namespace json = boost::json;
+
 constexpr std::size_t kWordsMax = 256;
 
 std::uint64_t count_or_none(const ApiRequest& request, std::string_view field,
@@ -30,6 +32,27 @@ std::vector<std::string> words_or_none(const ApiRequest& request, std::string_vi
 }
 
 }  // namespace
+
+json::object to_json(const ReservationRequest& wanted) {
+  json::object body{{"migration", wanted.migration},
+                    {"job", to_json(wanted.spec)},
+                    {"arrive", to_string(wanted.arrive)},
+                    {"device", wanted.device},
+                    {"state_bytes", wanted.state_bytes},
+                    {"relocatable_bytes", wanted.relocatable_bytes},
+                    {"homed_bytes", wanted.relocatable_bytes},  // its older name
+                    {"epoch", wanted.epoch},
+                    {"from", wanted.from},
+                    {"from_api", wanted.from_api},
+                    {"encrypt", wanted.encrypt},
+                    {"framework", wanted.framework},
+                    {"dry_run", wanted.dry_run}};
+  if (!wanted.addresses.empty()) {
+    body["addresses"] = json::array(wanted.addresses.begin(), wanted.addresses.end());
+  }
+  if (wanted.arrive == Arrival::criu) body["process"] = wanted.process;
+  return body;
+}
 
 ReservationRequest reservation_request_from(const ApiRequest& request) {
   ReservationRequest asked;

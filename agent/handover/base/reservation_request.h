@@ -30,6 +30,8 @@ struct ReservationRequest {
   bool dry_run = false;
 };
 
+/// The body of that call: what reservation_request_from() reads.
+[[nodiscard]] boost::json::object to_json(const ReservationRequest& wanted);
 /// Throws Error{bad_request} that names the field and does not repeat what stood there.
 [[nodiscard]] ReservationRequest reservation_request_from(const ApiRequest& request);
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "agent/handover/source/process_needs.h"
+#include "agent/handover/source/wanted_reservation.h"
 #include "agent/jobs/obstacles.h"
 #include "migrator/plan/planner.h"
 
@@ -82,34 +83,21 @@ struct Blocked {
   std::string hint;
 };
 
-/// The place that is asked for; its target keeps none.
-json::object dry_reservation(const Migration& m, const Instance& source) {
-  return {{"migration", m.id},
-          {"device", parse_destination(m.spec.to).device},
-          {"state_bytes", source.state_bytes},
-          {"relocatable_bytes", source.relocatable_bytes},
-          {"homed_bytes", source.relocatable_bytes},  // its older name
-          {"epoch", m.epoch()},
-          {"from", m.only().from},
-          {"dry_run", true},
-          {"job", to_json(source.job().spec)},
-          {"arrive", to_string(m.spec.arrive)}};
-}
-
 /// `instance`: the process that would move.
 asio::awaitable<Blocked> find_blocks(std::shared_ptr<const Migration> planned, std::string instance,
                                      PlanContext context) {
   const auto& m = *planned;
   const auto& source = context.agent.jobs.at(instance);  // until the first wait
   Blocked blocked;
-  auto wanted = dry_reservation(m, source);
+  auto wanted = wanted_reservation(m, m.only(), source, context.agent.config);
+  wanted.dry_run = true;
   for (const auto& reason : reasons_of(source.obstacles, m.spec.arrive)) {
     blocked.reasons.emplace_back(reason);
   }
   if (m.spec.arrive == Arrival::criu) {
     const auto examined = co_await examine_process(context.agent, instance);
     for (const auto& reason : examined.reasons) blocked.reasons.emplace_back(reason);
-    wanted["process"] = criu::to_json(examined.needs);
+    wanted.process = criu::to_json(examined.needs);
   }
   try {
     auto agent = http::Endpoint::tcp(parse_destination(m.only().to).agent());

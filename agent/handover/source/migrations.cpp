@@ -115,8 +115,8 @@ asio::awaitable<void> Migrations::force(std::string id, OperatorDecision order) 
   co_await force_migration(std::move(task), std::move(order), context_, targets_);
 }
 
-json::object Migrations::decision(const std::string& id, const std::string& state,
-                                  const Caller& caller) {
+DecisionAnswer Migrations::decision(const std::string& id, const std::string& state,
+                                    const Caller& caller) {
   auto& m = at(id);
   const auto to = parse_destination(m.spec.to).host;
   if (context_.config.tls.is_configured() && !caller.owner && !caller.is_for(to)) {
@@ -130,19 +130,13 @@ json::object Migrations::decision(const std::string& id, const std::string& stat
   const auto said = handover::target_state_from_string(state);
   // Whoever asks may not be its target: that one is asked itself.
   if (said && handover::is_granted(*said) && handover::is_given_up(m.state())) task->poll();
-  const auto answer = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
+  DecisionAnswer answer;
+  answer.message = task->executor().answer({handover::Message::Kind::ask, m.epoch()});
+  answer.is_superseded = m.state() == State::superseded;
+  answer.own_epoch = m.own_epoch();
   const auto* source = context_.jobs.by_instance(m.only().instance);
-  const bool stands = m.state() == State::superseded && source != nullptr && source->is_live();
-  // One that was outranked committed nothing: only who has the job by force is answered by that.
-  return {{"decision", m.state() == State::superseded                     ? "superseded"
-                       : answer.decision == handover::Decision::committed ? "committed"
-                       : answer.decision == handover::Decision::aborted   ? "aborted"
-                                                                          : "pending"},
-          {"epoch", m.epoch()},
-          {"root", m.root()},
-          {"step", m.migrated_at_step()},
-          {"own_epoch", m.own_epoch()},
-          {"copy", stands ? json::value("frozen") : json::value(nullptr)}};
+  answer.stands = answer.is_superseded && source != nullptr && source->is_live();
+  return answer;
 }
 
 // ---- what runtimes say

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/handover/base/decision_answer.h"
 #include "agent/handover/base/handover_context.h"
 #include "agent/handover/base/reservation_request.h"
 #include "agent/handover/protocol/operator_decision.h"
@@ -76,11 +77,11 @@ class Migrations {
                                       const Caller& caller) const {
     return intake_.rehearses_within(asked, leaving, caller);
   }
-  /// What a target in doubt asks: decision, epoch, root, step, own_epoch, copy. `state` is the
-  /// target's own, where it tells: what it may not know is found out by asking it.
-  /// Inside TLS only the agent to which it goes is told: its certificate is for that host.
-  [[nodiscard]] boost::json::object decision(const std::string& id, const std::string& state,
-                                             const Caller& caller);
+  /// Answers a target in doubt. `state` is the target's own, where it tells: what it may not know
+  /// is found out by asking it. Inside TLS only the agent to which it goes is told: its certificate
+  /// is for that host.
+  [[nodiscard]] DecisionAnswer decision(const std::string& id, const std::string& state,
+                                        const Caller& caller);
 
   // from the runtimes
   /// A job's primary attaches: for which migration it stands, if for one, where only it knows.

@@ -30,10 +30,10 @@ TargetAnswer answer_from(const TargetClient::ReservationRef& reservation, const 
 
 }  // namespace
 
-asio::awaitable<Offer> TargetClient::reserve(http::Endpoint agent, json::object wanted) {
+asio::awaitable<Offer> TargetClient::reserve(http::Endpoint agent, ReservationRequest wanted) {
   const auto name = agent.text();
-  const auto said = co_await ask(std::move(agent), "POST", "/v1/peer/reservations",
-                                 std::move(wanted), kReserveMax);
+  const auto said =
+      co_await ask(std::move(agent), "POST", "/v1/peer/reservations", to_json(wanted), kReserveMax);
   co_return offer_from(name, said);
 }
 

@@ -9,6 +9,7 @@
 
 #include "agent/base/task_group.h"
 #include "agent/handover/base/peer_answers.h"
+#include "agent/handover/base/reservation_request.h"
 #include "agent/http/client.h"
 #include "agent/http/connection_pool.h"
 
@@ -40,8 +41,8 @@ class TargetClient {
 
   explicit TargetClient(const TaskGroup& tasks) : tasks_(tasks) {}
 
-  /// Asks for a place, or whether there could be one: `wanted` says what for.
-  asio::awaitable<Offer> reserve(http::Endpoint agent, boost::json::object wanted);
+  /// Asks for a place; for a dry run, whether there could be one.
+  asio::awaitable<Offer> reserve(http::Endpoint agent, ReservationRequest wanted);
   asio::awaitable<TargetAnswer> state(ReservationRef reservation,
                                       std::chrono::milliseconds timeout);
   /// Returns when its state is a later one than `after`, or after `wait`.

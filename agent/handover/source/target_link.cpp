@@ -13,11 +13,11 @@
 #include "agent/handover/base/standby_warning.h"
 #include "agent/handover/source/process_needs.h"
 #include "agent/handover/source/split_brain.h"
+#include "agent/handover/source/wanted_reservation.h"
 
 namespace cardswap {
 namespace {
 
-namespace json = boost::json;
 using handover::Message;
 using handover::State;
 using handover::TargetState;
@@ -117,26 +117,9 @@ asio::awaitable<TargetAnswer> TargetLink::request(Message message) {
 }
 
 /// What the place is for.
-asio::awaitable<json::object> TargetLink::wanted_reservation() {
+asio::awaitable<ReservationRequest> TargetLink::wanted_reservation() {
   const auto& source = context_.jobs.at(transfer_.instance);
-  json::object body{{"migration", m_.id},
-                    {"job", to_json(source.job().spec)},
-                    {"arrive", to_string(m_.spec.arrive)},
-                    {"device", parse_destination(transfer_.to).device},
-                    {"state_bytes", source.state_bytes},
-                    {"relocatable_bytes", source.relocatable_bytes},
-                    {"homed_bytes", source.relocatable_bytes},  // its older name
-                    {"epoch", m_.epoch()},
-                    {"from", transfer_.from},
-                    {"from_api", context_.config.listen_address().text()},
-                    {"encrypt", m_.spec.encrypt},
-                    {"framework", source.framework},
-                    {"dry_run", false}};
-  if (is_own_network(source.network)) {
-    json::array addresses;
-    for (const auto& address : own_addresses()) addresses.emplace_back(address);
-    body["addresses"] = std::move(addresses);
-  }
+  auto wanted = cardswap::wanted_reservation(m_, transfer_, source, context_.config);
   if (m_.spec.arrive == Arrival::criu) {
     const auto examined = co_await examine_process(context_, source.id);
     if (!examined.reasons.empty()) {
@@ -145,9 +128,9 @@ asio::awaitable<json::object> TargetLink::wanted_reservation() {
                               fmt::join(examined.reasons, "; ")),
                   "`cardswap migrate --dry-run` looks again; --arrive standby needs none of it");
     }
-    body["process"] = criu::to_json(examined.needs);
+    wanted.process = criu::to_json(examined.needs);
   }
-  co_return body;
+  co_return wanted;
 }
 
 void TargetLink::on_answer(const Message& asked, const std::optional<Error>& failed,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/json/object.hpp>
 #include <optional>
 #include <string>
 
@@ -38,7 +37,7 @@ class TargetLink {
  private:
   asio::awaitable<void> call(handover::Message message);
   asio::awaitable<TargetAnswer> request(handover::Message message);
-  asio::awaitable<boost::json::object> wanted_reservation();
+  asio::awaitable<ReservationRequest> wanted_reservation();
   void on_answer(const handover::Message& asked, const std::optional<Error>& failed,
                  const TargetAnswer& answer, bool awaited);
   void on_status_before_the_commit(const TargetStatus& status);
