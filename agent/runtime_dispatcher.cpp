@@ -18,13 +18,13 @@ RuntimeDispatcher::RuntimeDispatcher(Jobs& jobs, StateLists& state_lists, Migrat
       events_(events) {}
 
 channel::Welcome RuntimeDispatcher::welcome(Instance& instance, const channel::Hello& hello) {
-  instance.network = hello.network;
+  note_network(instance, hello.network);
   if (instance.job().standby) return reservations_.welcome(instance);
   channel::Welcome welcome;
   welcome.epoch = instance.job().epoch;
   welcome.granted =
       handover::check_attach(instance, hello.epoch, jobs_, migrations_, reservations_, events_);
-  instance.frozen = hello.frozen;
+  note_frozen(instance, hello.frozen);
   migrations_.on_attach(instance, hello);
   jobs_.table().set_state(instance, InstanceState::running);
   return welcome;
@@ -43,7 +43,7 @@ void RuntimeDispatcher::dispatch(Instance& instance, const channel::Message& mes
   } else if (const auto* stepped = std::get_if<channel::Stepped>(&message)) {
     note_step(instance, stepped->step, stepped->median_step_ms);
   } else if (const auto* parked = std::get_if<channel::Parked>(&message)) {
-    instance.state_bytes = bounded_bytes(parked->state_bytes);
+    note_parked(instance, *parked);
   } else if (const auto* resumed = std::get_if<channel::Resumed>(&message)) {
     note_step(instance, resumed->step, instance.median_step_ms);
   }

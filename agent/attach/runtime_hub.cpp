@@ -11,8 +11,8 @@
 #include <deque>
 
 #include "agent/base/printable.h"
+#include "agent/jobs/runtime_report.h"
 #include "migrator/base/error.h"
-#include "migrator/base/utf8.h"
 #include "migrator/wire/framing.h"
 
 namespace cardswap {
@@ -236,7 +236,7 @@ void RuntimeHub::take(Instance& instance, int socket) {
   owned.assign(asio::local::stream_protocol(), socket);
   auto connection = std::make_shared<Connection>(context_, std::move(owned));
   attached_[instance.id] = connection;
-  instance.attached = true;
+  note_attached(instance);
   tasks_.spawn("a runtime's connection", serve(connection, instance.id));
   tasks_.spawn("a runtime's writer", write(connection));
 }
@@ -276,8 +276,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
           }
           attached_[id] = connection;
           connection->send(welcome);
-          instance.attached = true;
-          instance.framework = as_utf8(hello->framework);
+          note_attached(instance, hello);
           callbacks_.message(instance, message);
         } else if (auto* instance = jobs_.by_instance(id);
                    instance != nullptr && is_current(id, connection)) {
@@ -295,7 +294,7 @@ asio::awaitable<void> RuntimeHub::serve(std::shared_ptr<Connection> connection, 
   if (is_current(id, connection)) {
     attached_.erase(id);
     if (auto* instance = jobs_.by_instance(id)) {
-      instance->attached = false;
+      note_detached(*instance);
       callbacks_.detached(*instance);
     }
   }

@@ -52,6 +52,8 @@ bool take_exit_status(Instance& instance) {
   return false;
 }
 
+void explain_end(Instance& instance, std::string why) { instance.exit_text = std::move(why); }
+
 std::vector<pid_t> left_of(const JobTable& table, const std::string& name) {
   std::vector<pid_t> found;
   for (const auto* instance : table.instances()) {

@@ -23,6 +23,9 @@ namespace cardswap {
 /// Notes in the record how its program, which is over, has ended; of a child of the agent's it
 /// takes the status that the kernel keeps. False when nobody can tell.
 bool take_exit_status(Instance& instance);
+/// Says in the record why its program, which is over, has ended, in place of what its exit status
+/// says. Whoever settles that end has it on disk.
+void explain_end(Instance& instance, std::string why);
 /// Every live process of jobs of that name that are over. One walk over /proc a record.
 [[nodiscard]] std::vector<pid_t> left_of(const JobTable& table, const std::string& name);
 /// Ends every process of an instance, by end_members(), and leaves its record as it is.

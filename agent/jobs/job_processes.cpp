@@ -132,11 +132,13 @@ asio::awaitable<void> JobProcesses::start_process_of(std::string id,
   table_.changed().notify();
 }
 
-void JobProcesses::take_over(Instance& instance, const ProcessId& root, const ProcessId& init) {
+void JobProcesses::take_over(Instance& instance, const RestoredProcess& restored) {
   const auto before = instance;
-  instance.process = root;
-  instance.init = init;
+  instance.process = restored.root;
+  instance.init = restored.init;
   instance.parent = {};
+  instance.state_bytes = restored.state_bytes;
+  instance.relocatable_bytes = restored.relocatable_bytes;
   try {
     table_.save(instance.job());
   } catch (...) {  // on a full disk it stays what it was

@@ -18,6 +18,14 @@
 
 namespace cardswap {
 
+/// A job's process as CRIU has restored it.
+struct RestoredProcess {
+  ProcessId root;
+  ProcessId init;                       ///< the first process of its PID namespace
+  std::uint64_t state_bytes = 0;        ///< what it tracks, as was said at its source
+  std::uint64_t relocatable_bytes = 0;  ///< likewise
+};
+
 /// Starts, watches, stops and ends the processes of this host's jobs, and keeps the table to what
 /// it sees of them. On the agent's loop; each process is watched by a task.
 class JobProcesses {
@@ -41,8 +49,9 @@ class JobProcesses {
   /// Error when the program cannot be started, and forgets the record then.
   /// `stand_in`: runs in place of the job's program until CRIU brings the job's process.
   asio::awaitable<void> start(std::string instance, std::vector<std::string> stand_in = {});
-  /// CRIU has restored the job's process here: it replaces the stand-in.
-  void take_over(Instance& instance, const ProcessId& root, const ProcessId& init);
+  /// CRIU has restored the job's process here: it replaces the stand-in. On disk on return. Throws
+  /// Error{io}: the instance is as it was.
+  void take_over(Instance& instance, const RestoredProcess& restored);
   /// JobTable::promote(); and its processes outlive this agent from now on.
   void promote(Job& job, std::uint64_t epoch);
   /// Sends SIGTERM, after `grace` SIGKILL, to the instance and all that it started, whatever its

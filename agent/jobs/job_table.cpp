@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <filesystem>
+#include <utility>
 
 #include "agent/base/units.h"
 #include "migrator/base/error.h"
@@ -159,6 +160,28 @@ void JobTable::set_state(Instance& instance, InstanceState state) {
   if (instance.state == state) return;
   instance.state = state;
   save(instance.job());
+  changed_.notify();
+}
+
+void JobTable::begin_migration(Job& job, const std::string& migration) {
+  if (std::exchange(job.migration, migration) != migration) save_when_possible(job);
+}
+
+void JobTable::end_migration(Job& job) {
+  if (!std::exchange(job.migration, {}).empty()) save_when_possible(job);
+}
+
+void JobTable::raise_epoch(Job& job, std::uint64_t epoch) {
+  if (job.epoch >= epoch) return;
+  job.epoch = epoch;
+  save_when_possible(job);
+}
+
+void JobTable::mark_moved(Instance& instance, const std::string& to) {
+  if (instance.state == InstanceState::moved && instance.moved_to == to) return;
+  instance.state = InstanceState::moved;
+  instance.moved_to = to;
+  save_when_possible(instance.job());
   changed_.notify();
 }
 

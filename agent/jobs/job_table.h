@@ -66,6 +66,19 @@ class JobTable {
   /// writes them.
   void save_when_possible(const Job& job);
   void set_state(Instance& instance, InstanceState state);
+
+  // What becomes of a job by a migration, whose own record has it too. In memory at once, and on
+  // disk on return, by save_when_possible(), where it changes anything.
+
+  /// The job is in that migration from here on.
+  void begin_migration(Job& job, const std::string& migration);
+  /// The job goes on here, and is in no migration any more.
+  void end_migration(Job& job);
+  /// The job goes on under that epoch, unless its own is higher.
+  void raise_epoch(Job& job, std::uint64_t epoch);
+  /// The job is at `to`, "gpu-b/cuda:0", and the instance is what is left of it here.
+  void mark_moved(Instance& instance, const std::string& to);
+
   /// Notified of each change of a state or a process.
   [[nodiscard]] Signal& changed() { return changed_; }
   /// The logs of standbys that came to nothing.

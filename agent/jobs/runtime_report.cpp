@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/base/units.h"
+#include "migrator/base/utf8.h"
 
 namespace cardswap {
 namespace {
@@ -15,8 +16,6 @@ constexpr std::chrono::seconds kWriteEvery{1};
 constexpr std::uint64_t kStepMax = 1ULL << 53;  // what JSON's readers take without loss
 
 }  // namespace
-
-std::uint64_t bounded_bytes(std::uint64_t reported) { return std::min(reported, kBytesMax); }
 
 std::string note_sizes(Instance& instance, const channel::Tracked& reported,
                        std::uint64_t device_bytes) {
@@ -39,6 +38,21 @@ void note_step(Instance& instance, std::uint64_t step, double median_step_ms) {
   instance.step = std::min(step, kStepMax);
   instance.median_step_ms = std::max(median_step_ms, 0.0);
 }
+
+void note_parked(Instance& instance, const channel::Parked& parked) {
+  instance.state_bytes = std::min(parked.state_bytes, kBytesMax);
+}
+
+void note_network(Instance& instance, std::uint64_t network) { instance.network = network; }
+
+void note_frozen(Instance& instance, bool frozen) { instance.frozen = frozen; }
+
+void note_attached(Instance& instance, const channel::Hello* hello) {
+  instance.attached = true;
+  if (hello != nullptr) instance.framework = as_utf8(hello->framework);
+}
+
+void note_detached(Instance& instance) { instance.attached = false; }
 
 bool SizesOnDisk::are_due(const std::string& instance, Clock::time_point now) {
   const auto latest = written_.find(instance);

@@ -79,14 +79,13 @@ void MigrationEnd::resume() {
 void MigrationEnd::resume_departure(CriuDeparture& departure, Instance& source) {
   if (m_.state() == State::completed && source.ended_at_ms == 0) {
     // The word that it may end was lost, or was not heeded: its job is elsewhere.
-    context_.jobs.set_state(source, InstanceState::moved);
+    context_.jobs.mark_moved(source, departure.transfer().to);
     context_.tasks.spawn("see " + m_.spec.job + " off",
                          context_.processes.end_moved(source.id, milliseconds(0)));
     departure.kill_source_process(source);
   }
-  if (handover::is_given_up(m_.state()) && source.job().epoch < m_.own_epoch()) {
-    source.job().epoch = m_.own_epoch();  // taken back while the disk was full
-    context_.jobs.save_when_possible(source.job());
+  if (handover::is_given_up(m_.state())) {  // perhaps taken back while the disk was full
+    context_.jobs.raise_epoch(source.job(), m_.own_epoch());
   }
   if (m_.state() == State::superseded) reapply_fence(source.job());
 }

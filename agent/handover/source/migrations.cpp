@@ -8,6 +8,7 @@
 
 #include "agent/handover/source/migration_force.h"
 #include "agent/handover/source/migration_plan.h"
+#include "agent/jobs/instance_processes.h"
 #include "agent/jobs/obstacles.h"
 
 namespace cardswap {
@@ -74,8 +75,7 @@ Migration& Migrations::start(MigrationRequest wanted) {
     throw Error(*refusal);
   }
   auto& m = list_.add(std::move(made));
-  source.job().migration = m.id;
-  context_.jobs.save_when_possible(source.job());  // should the migration's record be lost
+  context_.jobs.begin_migration(source.job(), m.id);  // should the migration's record be lost
   context_.hub.send(source, channel::TimeSteps{m.id});
   spdlog::info("job {} migration {} planned: {} to {}", m.spec.job, m.id, m.only().from, m.spec.to);
   task_of(m)->start();
@@ -144,9 +144,10 @@ DecisionAnswer Migrations::decision(const std::string& id, const std::string& st
 void Migrations::on_attach(Instance& source, const channel::Hello& hello) const {
   auto& job = source.job();
   if (hello.frozen && job.migration.empty() && !has(hello.migration)) {
-    job.migration = hello.migration;
+    context_.jobs.begin_migration(job, hello.migration);
   } else if (!hello.frozen && list_.find_running(source.id) == nullptr) {
-    job.migration.clear();  // it steps: nothing was committed, nor will be by who knows of nothing
+    // It steps: nothing was committed, nor will be by who knows of nothing.
+    context_.jobs.end_migration(job);
   }
 }
 
@@ -179,14 +180,13 @@ void Migrations::on_detached(const Instance& source) {
 void Migrations::on_exit(Instance& source) {
   for (auto* m : list_.all_of(source.id)) {  // it may be over by now
     auto* transfer = m->find(source.id);
-    if (!transfer->lost.empty()) source.exit_text = std::exchange(transfer->lost, {});
+    if (!transfer->lost.empty()) explain_end(source, std::exchange(transfer->lost, {}));
     task_of(*m)->on_exit(source);
   }
   auto* m = find_running(source);
   if (m == nullptr) return;
   if (handover::is_committed(m->state())) {
-    source.state = InstanceState::moved;
-    source.moved_to = m->find(source.id)->to;
+    context_.jobs.mark_moved(source, m->find(source.id)->to);
   }
   task_of(*m)->fail(Error(Code::source_lost, fmt::format("job {} ended by itself", source.name())));
 }

@@ -8,6 +8,7 @@
 #include "agent/base/in_doubt.h"
 #include "agent/base/units.h"
 #include "agent/handover/source/split_brain.h"
+#include "agent/jobs/runtime_report.h"
 
 namespace cardswap {
 
@@ -132,22 +133,17 @@ void SourceExecutor::execute(const handover::Effect& effect, const Transfer& tra
 }
 
 void SourceExecutor::release(const Transfer& transfer, Instance& source, handover::Epoch epoch) {
-  auto& job = source.job();
-  if (job.epoch < epoch) {
-    job.epoch = epoch;
-    // The migration's record has it: on a full disk the trainer goes on all the same, and
-    // Migrations::resume_after_restart() gives the job its epoch.
-    context_.jobs.save_when_possible(job);
-  }
+  // On a full disk the trainer goes on all the same, and Migrations::resume_after_restart() gives
+  // the job its epoch.
+  context_.jobs.raise_epoch(source.job(), epoch);
   departure_of(transfer).continue_source(source);
   context_.hub.send(source, channel::Release{m_.id});
-  source.frozen = false;
-  job.migration.clear();
+  note_frozen(source, false);
+  context_.jobs.end_migration(source.job());  // behind the word: the trainer waits for no disk
 }
 
 void SourceExecutor::retire(const Transfer& transfer, Instance& source) {
-  source.moved_to = transfer.to;
-  context_.jobs.set_state(source, InstanceState::moved);
+  context_.jobs.mark_moved(source, transfer.to);
   if (m_.spec.arrive == Arrival::criu) {
     departure_of(transfer).kill_source_process(source);  // it is stopped, and cannot hear
   } else {

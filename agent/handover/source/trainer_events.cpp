@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/jobs/runtime_report.h"
+
 namespace cardswap {
 
 bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
@@ -22,7 +24,7 @@ bool on_trainer_message(RunningMigration& run, Migration& m, Instance& source,
     if (!mine(frozen->migration)) return false;
     transfer->frozen_at = frozen->step;
     transfer->frozen_time = std::chrono::steady_clock::now();
-    source.frozen = true;
+    note_frozen(source, true);
   } else if (const auto* verified = std::get_if<channel::Verified>(&message)) {
     if (!mine(verified->migration)) return false;
     transfer->verified = verified->root;

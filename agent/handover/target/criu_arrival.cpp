@@ -106,10 +106,11 @@ std::optional<Error> CriuArrival::take_over(const criu::ProcessArrival::Result& 
   r_.restore_ms = result.restore_ms;
   r_.driver_resume_ms = result.driver_resume_ms;
   holder_ = standby->process;
-  standby->state_bytes = r_.state_bytes;  // what is tracked was said at the source
-  standby->relocatable_bytes = r_.relocatable_bytes;
   try {
-    context_.processes.take_over(*standby, result.tree.root, result.tree.init);
+    context_.processes.take_over(*standby, {.root = result.tree.root,
+                                            .init = result.tree.init,
+                                            .state_bytes = r_.state_bytes,
+                                            .relocatable_bytes = r_.relocatable_bytes});
   } catch (...) {  // its journal's disk is full
     return error_of(std::current_exception());
   }

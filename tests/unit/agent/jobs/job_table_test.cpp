@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
 #include "tests/support/temp_dir.h"
 
@@ -41,11 +42,20 @@ class JobTableTest : public ::testing::Test {
     return names;
   }
 
+  /// The record of the one job that the journal has.
+  Job& only_on_disk() {
+    next_.emplace(context_, config_, journal_);
+    next_->load();
+    EXPECT_EQ(next_->all().size(), 1U);
+    return next_->all().front();
+  }
+
   const test::TempDir dir_;
   asio::io_context context_;
   Config config_;
   Journal journal_{dir_.path() / "j.db"};
   JobTable jobs_{context_, config_, journal_};
+  std::optional<JobTable> next_;
 };
 
 TEST_F(JobTableTest, GivesOutAProcessWhileItsRecordIsThereAndSaysWhatBecameOfItAfterwards) {
@@ -93,6 +103,32 @@ TEST_F(JobTableTest, PutsAGrantedStandbyInThePlaceOfItsSource) {
   EXPECT_EQ(standby.epoch, 2U);
   EXPECT_EQ(standby.first().state, InstanceState::running);
   EXPECT_THAT(on_disk(), ElementsAre("gpt", "gpt"));
+}
+
+TEST_F(JobTableTest, HasOnDiskInWhichMigrationAJobIs) {
+  auto& job = add("gpt", InstanceState::running).job();
+  jobs_.begin_migration(job, "m-1");
+  EXPECT_EQ(only_on_disk().migration, "m-1");
+  jobs_.end_migration(job);
+  EXPECT_EQ(job.migration, "");
+  EXPECT_EQ(only_on_disk().migration, "");
+}
+
+TEST_F(JobTableTest, HasOnDiskUnderWhichEpochAJobGoesOnWhichIsNeverALowerOne) {
+  auto& job = add("gpt", InstanceState::running).job();
+  jobs_.raise_epoch(job, 3);
+  EXPECT_EQ(only_on_disk().epoch, 3U);
+  jobs_.raise_epoch(job, 2);
+  EXPECT_EQ(job.epoch, 3U);
+  EXPECT_EQ(only_on_disk().epoch, 3U);
+}
+
+TEST_F(JobTableTest, HasOnDiskWhereAJobHasMoved) {
+  auto& instance = add("gpt", InstanceState::running);
+  jobs_.mark_moved(instance, "gpu-b/cuda:0");
+  const auto& left = only_on_disk().first();
+  EXPECT_EQ(left.state, InstanceState::moved);
+  EXPECT_EQ(left.moved_to, "gpu-b/cuda:0");
 }
 
 TEST_F(JobTableTest, KeepsAnotherJobOfThatNameThatLives) {

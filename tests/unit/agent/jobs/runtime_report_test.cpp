@@ -40,9 +40,12 @@ TEST_F(WhatAJobSays, OfItsSizeIsOfAScaleThatTimesCanBeMadeOf) {
   told.state_bytes = told.relocatable_bytes = told.replayed_bytes = told.update_bytes = kMost;
   (void)note_sizes(instance, told, 8 * kGiB);
   for (const auto bytes : {instance.state_bytes, instance.relocatable_bytes,
-                           instance.replayed_bytes, instance.update_bytes, bounded_bytes(kMost)}) {
+                           instance.replayed_bytes, instance.update_bytes}) {
     EXPECT_EQ(bytes, 1ULL << 50);
   }
+  instance.state_bytes = 0;
+  note_parked(instance, {.state_bytes = kMost});
+  EXPECT_EQ(instance.state_bytes, 1ULL << 50);
   told.state_bytes = kGiB;
   (void)note_sizes(instance, told, 8 * kGiB);
   EXPECT_EQ(instance.relocatable_bytes, kGiB) << "a part of the state";
