@@ -23,7 +23,7 @@ set(CARDSWAP_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize t
 add_library(cardswap_build_flags INTERFACE)
 target_compile_options(cardswap_build_flags INTERFACE -Wall -Wextra $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
   -Wno-missing-field-initializers)  # designated initialisers leave the rest at its default
-# cardswap_strict(TARGETS...): what ships into a trainer is held to more: it casts by hand, and shadows nothing.
+# cardswap_strict(TARGETS...): what ships is held to more than what tests it: it casts by hand, and shadows nothing.
 function(cardswap_strict)
   foreach(target ${ARGN})
     target_compile_options(${target} PRIVATE

@@ -132,7 +132,7 @@ std::string uptime(double ms) {
 
 std::string header(const TopSnapshot& seen) {
   std::size_t live = 0;
-  for (const auto* job : objects(seen.jobs, "jobs")) live += is_live_state(*job) ? 1 : 0;
+  for (const auto* job : objects(seen.jobs, "jobs")) live += is_live_state(*job) ? 1U : 0U;
   const auto migrations = objects(seen.migrations, "migrations").size();
   return fmt::format("{}  cardswapd {}  up {}  {} {}, {} {}", printable_at(seen.version, "host"),
                      printable_at(seen.version, "version"),

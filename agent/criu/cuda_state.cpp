@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <utility>
 
 #include "agent/process/process_tree.h"
 #include "migrator/base/error.h"
@@ -209,7 +210,7 @@ asio::awaitable<void> CudaState::resume(RestoredTree tree) {
   for (const auto number : tree.saved) {
     const auto all = tree_of(tree.root);
     const auto found = std::ranges::find_if(
-        all, [&](pid_t pid) { return innermost_pid_of(pid) == static_cast<pid_t>(number); });
+        all, [&](pid_t pid) { return std::cmp_equal(innermost_pid_of(pid), number); });
     if (found == all.end()) {
       throw Error(Code::target_lost,
                   fmt::format("process {} of the job, which has CUDA state, is gone", number));

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include "migrator/base/error.h"
 
@@ -92,6 +93,16 @@ class MessageReader {
   std::span<const std::byte> rest_;
 };
 
+/// The number as CRIU's own field holds it. Protocol buffers send a negative one as 64 bits, too.
+template <class Field>
+Field number_in(std::uint64_t value) {
+  const auto number = static_cast<std::int64_t>(value);
+  if (!std::in_range<Field>(number)) {
+    throw Error(Code::corrupt, "CRIU's answer has a number that its field cannot hold");
+  }
+  return static_cast<Field>(number);
+}
+
 std::string text_in(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -142,12 +153,12 @@ Response decode_response(std::span<const std::byte> bytes) {
   MessageReader fields(bytes);
   while (const auto field = fields.next()) {
     switch (field->number) {
-      case 1: response.call = static_cast<Call>(field->value); break;
+      case 1: response.call = Call{number_in<std::uint8_t>(field->value)}; break;
       case 2: response.success = field->value != 0; break;
       case 4: {
         MessageReader restore(field->bytes);
         while (const auto inner = restore.next()) {
-          if (inner->number == 1) response.restored_pid = static_cast<int>(inner->value);
+          if (inner->number == 1) response.restored_pid = number_in<int>(inner->value);
         }
         break;
       }
@@ -158,7 +169,7 @@ Response decode_response(std::span<const std::byte> bytes) {
         }
         break;
       }
-      case 7: response.error_number = static_cast<int>(field->value); break;
+      case 7: response.error_number = number_in<int>(field->value); break;
       case 9: response.message = text_in(field->bytes); break;
       default: break;
     }

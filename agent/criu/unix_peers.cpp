@@ -6,24 +6,45 @@
 #include <linux/unix_diag.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "migrator/base/descriptor.h"
 
 namespace cardswap::criu {
 namespace {
 
-void take(const nlmsghdr& header, std::map<std::uint64_t, std::uint64_t>& peers) {
-  if (header.nlmsg_len < NLMSG_LENGTH(sizeof(unix_diag_msg))) return;
-  const auto* message = static_cast<const unix_diag_msg*>(NLMSG_DATA(&header));
-  auto left = static_cast<int>(header.nlmsg_len - NLMSG_LENGTH(sizeof(*message)));
-  const auto* attribute = reinterpret_cast<const rtattr*>(message + 1);
-  for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
-    std::uint32_t peer = 0;
-    if (attribute->rta_type != UNIX_DIAG_PEER || RTA_PAYLOAD(attribute) < sizeof(peer)) continue;
-    std::memcpy(&peer, RTA_DATA(attribute), sizeof(peer));
-    peers[message->udiag_ino] = peer;
+using Bytes = std::span<const char>;
+
+/// The T that the bytes begin with; none where they are too few.
+template <class T>
+std::optional<T> first_of(Bytes bytes) {
+  if (bytes.size() < sizeof(T)) return std::nullopt;
+  T first;
+  std::memcpy(&first, bytes.data(), sizeof(first));
+  return first;
+}
+
+/// What follows the first `size` bytes where the kernel puts the next thing.
+Bytes behind(Bytes bytes, std::size_t size) {
+  constexpr std::size_t kAlign = NLMSG_ALIGNTO;
+  return bytes.subspan(std::min(bytes.size(), (size + kAlign - 1) / kAlign * kAlign));
+}
+
+/// One answer: a socket, and attributes of it.
+void take(Bytes answer, std::map<std::uint64_t, std::uint64_t>& peers) {
+  const auto about = first_of<unix_diag_msg>(answer);
+  if (!about) return;
+  auto rest = behind(answer, sizeof(*about));
+  while (const auto attribute = first_of<rtattr>(rest)) {
+    const std::size_t size = attribute->rta_len;
+    if (size < sizeof(*attribute) || size > rest.size()) return;
+    const auto peer = first_of<std::uint32_t>(behind(rest.first(size), sizeof(*attribute)));
+    if (attribute->rta_type == UNIX_DIAG_PEER && peer) peers[about->udiag_ino] = *peer;
+    rest = behind(rest, size);
   }
 }
 
@@ -43,14 +64,17 @@ std::map<std::uint64_t, std::uint64_t> unix_peers() {
   request.wanted.udiag_states = ~0U;
   request.wanted.udiag_show = UDIAG_SHOW_PEER;
   if (!socket || ::send(socket.get(), &request, sizeof(request), 0) < 0) return peers;
-  alignas(nlmsghdr) std::array<char, 32768> buffer{};
+  std::array<char, 32768> buffer{};
   while (true) {
-    auto got = static_cast<int>(::recv(socket.get(), buffer.data(), buffer.size(), 0));
+    const auto got = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
     if (got <= 0) return peers;
-    const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; NLMSG_OK(header, static_cast<unsigned>(got)); header = NLMSG_NEXT(header, got)) {
+    auto rest = Bytes(buffer).first(static_cast<std::size_t>(got));
+    while (const auto header = first_of<nlmsghdr>(rest)) {
+      const std::size_t size = header->nlmsg_len;
+      if (size < sizeof(*header) || size > rest.size()) break;
       if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) return peers;
-      take(*header, peers);
+      take(behind(rest.first(size), sizeof(*header)), peers);
+      rest = behind(rest, size);
     }
   }
 }

@@ -87,19 +87,18 @@ Incident incident_from_journal(const json::object& record) {
   verdict.resolve_after = number_at<Ms>(record, "resolve_after_ms");
   incident.severity = named(text_at(record, "severity"), Severity::critical, Severity::none);
   incident.phase = named(text_at(record, "phase"), Phase::quiet, Phase::active);
-  incident.count = static_cast<unsigned>(number_at<Ms>(record, "count"));
+  incident.count = number_at<unsigned>(record, "count");
   incident.first = number_at<Ms>(record, "first_ms");
   incident.last = number_at<Ms>(record, "last_ms");
   incident.active_at = number_at<Ms>(record, "due_ms");
   incident.quiet_since = number_at<Ms>(record, "quiet_since_ms");
   incident.lasting = flag_at(record, "lasting");
-  if (const auto pid = number_at<Ms>(record, "pid"); pid > 0) incident.pid = static_cast<int>(pid);
+  if (const auto pid = number_at<int>(record, "pid"); pid > 0) incident.pid = pid;
   if (const auto* tries = record.if_contains("failed_moves");
       tries != nullptr && tries->is_object()) {
     for (const auto& item : tries->get_object()) {
-      if (item.value().is_int64()) {
-        incident.tries[item.key()] = static_cast<unsigned>(item.value().get_int64());
-      }
+      unsigned count = 0;
+      if (read_at(tries->get_object(), item.key(), count)) incident.tries[item.key()] = count;
     }
   }
   incident.cordoned = flag_at(record, "cordon_done");

@@ -1,6 +1,7 @@
 #include "agent/health/kernel_record.h"
 
 #include <boost/json.hpp>
+#include <utility>
 
 #include "agent/health/kernel_prefix.h"
 #include "agent/health/text_cursor.h"
@@ -36,7 +37,8 @@ KernelRecord from_json(std::string_view line) {
     } else if (item.value().is_array()) {  // bytes that are no UTF-8
       std::string bytes;
       for (const auto& byte : item.value().get_array()) {
-        if (byte.is_int64()) bytes += static_cast<char>(byte.get_int64());
+        if (!byte.is_int64() || !std::in_range<unsigned char>(byte.get_int64())) continue;
+        bytes += static_cast<char>(static_cast<unsigned char>(byte.get_int64()));
       }
       fields.take(std::string_view(item.key()), bytes);
     }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <sstream>
+#include <type_traits>
 
 #include "agent/base/address.h"
 #include "agent/base/path_trust.h"
@@ -80,7 +81,13 @@ class Reader {
   }
   template <class Out>
   [[nodiscard]] auto duration(Out& out, const std::string& name) const {
-    return [this, &out, name](const YAML::Node& node) { out = duration_at(node, name); };
+    return [this, &out, name](const YAML::Node& node) {
+      if constexpr (std::is_same_v<Out, double>) {
+        out = static_cast<double>(duration_at(node, name));
+      } else {
+        out = duration_at(node, name);
+      }
+    };
   }
   [[nodiscard]] auto number(unsigned& out, const std::string& name, unsigned least,
                             unsigned most) const {

@@ -88,10 +88,10 @@ bool Caller::may(ApiRole needed) const {
 bool Caller::is_for(std::string_view host) const {
   const auto wanted = canonical_host(without_zone(host));
   return std::ranges::any_of(hosts, [&](const std::string& named) {
-    const auto name = canonical_host(named);
-    if (!name.starts_with("*.")) return name == wanted;
+    const auto canonical = canonical_host(named);
+    if (!canonical.starts_with("*.")) return canonical == wanted;
     const auto dot = wanted.find('.');
-    return dot != std::string::npos && dot > 0 && wanted.substr(dot) == name.substr(1);
+    return dot != std::string::npos && dot > 0 && wanted.substr(dot) == canonical.substr(1);
   });
 }
 

@@ -197,7 +197,10 @@ void expect_host(SSL* ssl, const std::string& host) {
   const bool set = no_address ? X509_VERIFY_PARAM_set1_host(param, host.c_str(), 0) == 1
                               : X509_VERIFY_PARAM_set1_ip_asc(param, address.c_str()) == 1;
   if (!set) throw Error(Code::bad_request, fmt::format("'{}' is no host name or address", host));
-  if (no_address) SSL_set_tlsext_host_name(ssl, host.c_str());
+  std::string name = host;  // copied there; SSL_set_tlsext_host_name() casts const away
+  if (no_address) {
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
+  }
 }
 
 std::string failure_of(SSL* ssl, const std::string& otherwise) {

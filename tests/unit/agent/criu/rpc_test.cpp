@@ -46,6 +46,19 @@ TEST(CriuRpc, ReadsWhatARestoreAnswers) {
   EXPECT_EQ(answer.message, "hi");
 }
 
+TEST(CriuRpc, RefusesANumberThatItsFieldCannotHold) {
+  EXPECT_EQ(decode_response(bytes_of({0x38, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}))
+                .error_number,
+            -1);
+  for (const auto& bytes : {
+           bytes_of({0x08, 0x82, 2}),                                // another call, 256 further on
+           bytes_of({0x22, 6, 0x08, 0x9d, 0xcf, 0x80, 0x80, 0x10}),  // a pid, 2^32 further on
+           bytes_of({0x38, 0x80, 0x80, 0x80, 0x80, 0x10}),
+       }) {
+    EXPECT_THROW((void)decode_response(bytes), Error);
+  }
+}
+
 TEST(CriuRpc, KnowsAStage) {
   const auto told = decode_response(bytes_of({0x08, 6, 0x10, 1, 0x2a, 4, 0x0a, 2, 'h', 'i'}));
   EXPECT_EQ(told.call, Call::notify);
