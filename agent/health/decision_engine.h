@@ -85,6 +85,7 @@ class DecisionEngine {
 
   void emit_event(Event event);
   [[nodiscard]] std::vector<Event> take_events() { return events_.take(); }
+  void put_back(std::vector<Event> taken) { events_.put_back(std::move(taken)); }
   [[nodiscard]] const IncidentList& incidents() const { return incidents_; }
   /// Whether incidents began, changed or ended since the last call.
   [[nodiscard]] bool take_changed();

@@ -45,4 +45,9 @@ void EventBuffer::add_suppressed(Ms now) {
 
 std::vector<Event> EventBuffer::take() { return std::exchange(events_, {}); }
 
+void EventBuffer::put_back(std::vector<Event> taken) {
+  const auto since = std::exchange(events_, std::move(taken));
+  for (const auto& event : since) keep(event);
+}
+
 }  // namespace cardswap::health

@@ -15,6 +15,9 @@ class EventBuffer {
   /// Adds the event of those that were not kept, if their ten seconds are over.
   void add_suppressed(Ms now);
   [[nodiscard]] std::vector<Event> take();
+  /// Keeps again, before all others, what was taken and could not be used. Counts none of them
+  /// anew.
+  void put_back(std::vector<Event> taken);
 
  private:
   void keep(Event event);

@@ -17,6 +17,12 @@ namespace json = boost::json;
 
 constexpr std::size_t kUnknownDevicesMax = 256;
 
+void log_event(const Event& event) {
+  spdlog::info("health: {}{}{}{}: {}", event.kind, event.device.empty() ? "" : " " + event.device,
+               event.code.empty() ? "" : " " + event.code,
+               event.job.empty() ? "" : " job " + event.job, event.text);
+}
+
 }  // namespace
 
 JournalledEngine::JournalledEngine(asio::io_context& context, const std::filesystem::path& file,
@@ -80,19 +86,16 @@ void JournalledEngine::emit_event(Event event) {
 void JournalledEngine::write() {
   auto events = engine_.take_events();
   std::vector<json::object> records;
-  for (const auto& event : events) {
-    spdlog::info("health: {}{}{}{}: {}", event.kind, event.device.empty() ? "" : " " + event.device,
-                 event.code.empty() ? "" : " " + event.code,
-                 event.job.empty() ? "" : " job " + event.job, event.text);
-    records.push_back(to_json(event));
-  }
+  for (const auto& event : events) records.push_back(to_json(event));
+  for (; logged_ < events.size(); ++logged_) log_event(events[logged_]);
   dirty_ = engine_.take_changed() || dirty_;
   try {
     log_.append(records);
   } catch (const Error&) {
-    for (auto& event : events) engine_.emit_event(std::move(event));
+    engine_.put_back(std::move(events));
     throw;
   }
+  logged_ = 0;
   if (!records.empty()) changed_.notify();
   if (!dirty_) return;
   std::vector<json::object> open;
@@ -104,9 +107,10 @@ void JournalledEngine::write() {
 bool JournalledEngine::flush() {
   try {
     write();
+    if (std::exchange(failure_logged_, false)) spdlog::info("health: the disk takes events again");
     return true;
   } catch (const Error& error) {
-    spdlog::error("health: {}", error.what());
+    if (!std::exchange(failure_logged_, true)) spdlog::error("health: {}", error.what());
     return false;
   }
 }

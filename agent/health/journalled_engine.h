@@ -38,9 +38,11 @@ class JournalledEngine {
   /// Adds an event of now, on disk with the next write.
   void emit_event(Event event);
 
-  /// Writes new events and open faults. Throws Error{io}: the next call writes them again.
+  /// Writes new events and open faults. Throws Error{io}: the next call writes them again. The log
+  /// has each event once, from the first call on.
   void write();
-  /// Writes as write() does, but logs a failure. Returns whether everything is on disk.
+  /// Writes as write() does, but logs a failure, once until everything is on disk again. Returns
+  /// whether it is.
   bool flush();
 
   /// Notified when there is something to decide or to write.
@@ -57,7 +59,9 @@ class JournalledEngine {
   std::int64_t started_ms_;
   std::map<std::string, std::string> sources_;
   std::set<std::string> unknown_devices_;  ///< told of once each; bounded
-  bool dirty_ = false;  ///< open faults and guards have changed and are not on disk
+  bool dirty_ = false;      ///< open faults and guards have changed and are not on disk
+  std::size_t logged_ = 0;  ///< of the events that wait for the disk, the first: the log has them
+  bool failure_logged_ = false;
 };
 
 }  // namespace cardswap::health

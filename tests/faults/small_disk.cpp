@@ -10,7 +10,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "tests/support/hosts.h"
+#include "tests/support/temp_dir.h"
 
 namespace cardswap::test {
 namespace {

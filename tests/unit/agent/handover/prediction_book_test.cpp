@@ -1,39 +1,20 @@
 #include "agent/handover/source/prediction_book.h"
 
 #include <gmock/gmock.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
-#include <memory>
-#include <sstream>
 #include <string>
 
+#include "tests/support/heard_log.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {
 namespace {
 
+using test::HeardLog;
 using ::testing::HasSubstr;
-
-/// What the log says meanwhile.
-class HeardLog {
- public:
-  HeardLog() : before_(spdlog::default_logger()) {
-    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-        "heard", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_)));
-  }
-  ~HeardLog() { spdlog::set_default_logger(before_); }
-  HeardLog(const HeardLog&) = delete;
-  HeardLog& operator=(const HeardLog&) = delete;
-  [[nodiscard]] std::string text() const { return text_.str(); }
-
- private:
-  std::shared_ptr<spdlog::logger> before_;
-  std::ostringstream text_;
-};
 
 class PredictionBookTest : public ::testing::Test {
  protected:
