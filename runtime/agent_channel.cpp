@@ -67,8 +67,11 @@ class AgentChannel::Socket {
     // Until others who connect have been heard: a crowd of them is no reason for a job to end.
     const timeval limit{.tv_sec = most.count(), .tv_usec = 0};
     ::setsockopt(socket->fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    if (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) !=
-        0) {
+    const auto deadline = Clock::now() + most;
+    while (::connect(socket->fd(), reinterpret_cast<const sockaddr*>(&*address),
+                     sizeof(*address)) != 0) {
+      // A signal that the program handles ends a wait, never what is waited for.
+      if (errno == EINTR && Clock::now() < deadline) continue;
       throw Error(Code::unreachable,
                   fmt::format("no agent answers at {}: {}", path, because(errno)),
                   fmt::format("is cardswapd running? A program started without `cardswap run` "
@@ -87,9 +90,10 @@ class AgentChannel::Socket {
       if (auto body = frames_.next()) return channel::decode(*body);
       std::array<pollfd, 2> fds{{{fd_.get(), POLLIN, 0}, {wake.fd(), POLLIN, 0}}};
       const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now()).count();
-      if (left <= 0 || ::poll(fds.data(), fds.size(), static_cast<int>(left)) <= 0) {
-        return std::nullopt;
-      }
+      if (left <= 0) return std::nullopt;
+      const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(left));
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready <= 0) return std::nullopt;
       if ((fds[1].revents & POLLIN) != 0) wake.clear();
       if (fds[0].revents != 0 && !read()) return std::nullopt;
     }
@@ -117,7 +121,8 @@ class AgentChannel::Socket {
       }
       if (errno != EAGAIN && errno != EINTR) return false;
       pollfd fd{fd_.get(), POLLOUT, 0};
-      if (Clock::now() > deadline || ::poll(&fd, 1, 100) < 0) return false;
+      if (Clock::now() > deadline) return false;
+      if (::poll(&fd, 1, 100) < 0 && errno != EINTR) return false;
     }
     return true;
   }

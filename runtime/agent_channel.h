@@ -31,7 +31,8 @@ class AgentChannel {
     std::function<void()> tick;  ///< about ten times a second while connected, same thread
   };
 
-  /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s.
+  /// Throws Error: no agent at `path`, Refused by it, or no answer within 10 s, however often a
+  /// signal interrupts the wait.
   AgentChannel(std::string path, Callbacks callbacks);
   ~AgentChannel();  ///< as close()
   AgentChannel(const AgentChannel&) = delete;

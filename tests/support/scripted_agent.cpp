@@ -69,6 +69,11 @@ ScriptedAgent::Attached ScriptedAgent::hear() {
   return {std::move(line), std::move(hello)};
 }
 
+void ScriptedAgent::turn_away() const {
+  wait_for(fd_);
+  ::close(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
+}
+
 ScriptedAgent::Attached ScriptedAgent::answer(const channel::Message& said) {
   auto attached = hear();
   attached.line.say(said);

@@ -59,6 +59,8 @@ class ScriptedAgent {
   [[nodiscard]] Attached hear();
   /// The next one that connects, with its Hello answered by `said`.
   Attached answer(const channel::Message& said);
+  /// Lets go of the next one that connects, and hears nothing of it.
+  void turn_away() const;
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:

@@ -1,15 +1,25 @@
 #include "runtime/agent_channel.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <future>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "migrator/base/descriptor.h"
 #include "migrator/base/error.h"
 #include "tests/support/sanitizer.h"
 #include "tests/support/scripted_agent.h"
@@ -49,6 +59,99 @@ TEST(AgentChannel, SaysOnceWhyItsAgentDoesNotTakeTheJobBack) {
   const auto told = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(count_of(told, "does not take this job back"), 1U) << told;
   EXPECT_EQ(count_of(told, "process 7 is the trainer; start another job"), 1U) << told;
+}
+
+/// A program with a sampling profiler: its main thread handles a signal each 2 ms, which another
+/// thread, started meanwhile, can count.
+class Profiled {
+ public:
+  Profiled() {
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+    struct sigaction handled {};
+    handled.sa_handler = [](int) {
+      [[maybe_unused]] const auto written = ::write(ends_[1], "x", 1);
+    };
+    handled.sa_flags = SA_RESTART;
+    ::sigaction(SIGALRM, &handled, &before_);
+    block(SIG_BLOCK);  // threads that begin now
+  }
+  ~Profiled() {
+    set_interval(0);
+    ::sigaction(SIGALRM, &before_, nullptr);
+    for (const int end : ends_) ::close(end);
+  }
+  Profiled(const Profiled&) = delete;
+  Profiled& operator=(const Profiled&) = delete;
+
+  /// On the main thread.
+  static void begin() {
+    block(SIG_UNBLOCK);
+    set_interval(2000);
+  }
+  /// Waits until 100 more signals were handled.
+  static void await_signals() {
+    char seen = 0;
+    for (int i = 0; i < 100; ++i) {
+      if (::read(ends_[0], &seen, 1) != 1) throw std::runtime_error("no signal");
+    }
+  }
+
+ private:
+  static void block(int how) {
+    sigset_t alarm;
+    ::sigemptyset(&alarm);
+    ::sigaddset(&alarm, SIGALRM);
+    ::pthread_sigmask(how, &alarm, nullptr);
+  }
+  static void set_interval(int us) {
+    const itimerval every{{0, us}, {0, us}};
+    ::setitimer(ITIMER_REAL, &every, nullptr);
+  }
+  static inline std::array<int, 2> ends_{};
+  struct sigaction before_ {};
+};
+
+/// Method: the agent hears the Hello, and answers once 100 signals have interrupted whoever waits.
+TEST(AgentChannel, WaitsForItsAgentsAnswerThroughSignals) {
+  ScriptedAgent agent(socket_path());
+  const Profiled program;
+  auto answers = std::async(std::launch::async, [&] {
+    const auto trainer = agent.hear();
+    Profiled::await_signals();
+    trainer.line.say(channel::Welcome{});
+  });
+  Profiled::begin();
+  EXPECT_NO_THROW(AgentChannel(agent.path(), {.hello = [] { return channel::Hello{}; },
+                                              .message = [](const channel::Message&) {},
+                                              .tick = {}}));
+  answers.get();
+}
+
+/// Method: others who connected first fill the agent's queue, until 100 signals have interrupted
+/// whoever waits for a place in it.
+TEST(AgentChannel, WaitsForAPlaceAtItsAgentThroughSignals) {
+  ScriptedAgent agent(socket_path());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  agent.path().copy(address.sun_path, sizeof(address.sun_path) - 1);
+  std::vector<Descriptor> others;
+  do {
+    others.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  } while (::connect(others.back().get(), reinterpret_cast<const sockaddr*>(&address),
+                     sizeof(address)) == 0);
+  ASSERT_EQ(errno, EAGAIN);
+  others.pop_back();
+  const Profiled program;
+  auto answers = std::async(std::launch::async, [&] {
+    Profiled::await_signals();
+    for (std::size_t i = 0; i < others.size(); ++i) agent.turn_away();
+    agent.answer(channel::Welcome{});
+  });
+  Profiled::begin();
+  EXPECT_NO_THROW(AgentChannel(agent.path(), {.hello = [] { return channel::Hello{}; },
+                                              .message = [](const channel::Message&) {},
+                                              .tick = {}}));
+  answers.get();
 }
 
 /// A trainer's channel to `agent`, welcomed and started; and the agent's end of it.
