@@ -29,6 +29,24 @@ using Clock = std::chrono::steady_clock;
 
 asio::awaitable<void> reap_later(ProcessId child) { (void)co_await wait_and_reap(child); }
 
+constexpr std::chrono::seconds kSaveAgain{2};
+
+/// A job that stands for good: no other record tells the next agent that it must.
+asio::awaitable<void> record_fence(JobTable& table, std::string id) {
+  while (true) {
+    co_await pause_for(kSaveAgain);
+    const auto job = std::ranges::find(table.all(), id, &Job::id);
+    if (job == table.all().end()) co_return;
+    try {
+      table.save(*job);
+      spdlog::info("job {}: that it stands for good is on disk now", job->name());
+      co_return;
+    } catch (const Error&) {  // as it was told
+      continue;
+    }
+  }
+}
+
 }  // namespace
 
 JobProcesses::JobProcesses(TaskGroup& tasks, const Config& config, JobTable& table,
@@ -244,7 +262,12 @@ void JobProcesses::fence(Job& job, std::uint64_t newer_epoch) {
   job.newer_epoch = std::max(job.newer_epoch, newer_epoch);
   job.spec.restart = RestartRule::never;
   reapply_fence(job);
-  table_.save(job);
+  try {
+    table_.save(job);
+  } catch (const Error& disk) {
+    spdlog::error("job {} stands for good: {}", job.name(), disk.what());
+    tasks_.spawn("record that " + job.name() + " stands", record_fence(table_, job.id));
+  }
   table_.changed().notify();
 }
 

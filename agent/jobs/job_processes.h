@@ -60,7 +60,8 @@ class JobProcesses {
   /// Ends, as stop() does, an instance whose job lives elsewhere: does not change its record.
   asio::awaitable<void> end_moved(std::string instance, std::chrono::milliseconds grace);
   /// Stops the job's processes for good, because a copy of it steps under a higher epoch. They keep
-  /// their state until somebody ends them. Stops them also if the record cannot be written.
+  /// their state until somebody ends them. A disk that refuses the record is tried until it takes
+  /// it.
   void fence(Job& job, std::uint64_t newer_epoch);
 
  private:

@@ -159,7 +159,7 @@ void JobTable::save(const Job& job) { journal_.put(Journal::Kind::job, job.id, t
 void JobTable::set_state(Instance& instance, InstanceState state) {
   if (instance.state == state) return;
   instance.state = state;
-  save(instance.job());
+  save_when_possible(instance.job());
   changed_.notify();
 }
 

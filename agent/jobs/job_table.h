@@ -65,6 +65,7 @@ class JobTable {
   /// Saves facts that another record has too. If the disk refuses, logs that; the job's next change
   /// writes them.
   void save_when_possible(const Job& job);
+  /// Changes the state, in memory at once and on disk by save_when_possible().
   void set_state(Instance& instance, InstanceState state);
 
   // What becomes of a job by a migration, whose own record has it too. In memory at once, and on

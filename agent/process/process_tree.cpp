@@ -28,10 +28,10 @@ std::string status_field(pid_t pid, std::string_view key) {
 std::vector<pid_t> children_of(pid_t pid) {
   std::vector<pid_t> result;
   std::error_code gone;
-  // A child belongs to the thread that made it.
-  for (const auto& task :
-       std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid), gone)) {
-    std::ifstream file(task.path() / "children");
+  // A child belongs to the thread that made it. A process may end while it is read.
+  std::filesystem::directory_iterator task(fmt::format("/proc/{}/task", pid), gone);
+  for (; !gone && task != std::filesystem::directory_iterator(); task.increment(gone)) {
+    std::ifstream file(task->path() / "children");
     for (pid_t child = 0; file >> child;) result.push_back(child);
   }
   return result;

@@ -14,6 +14,7 @@
 #include "tests/support/http.h"
 #include "tests/support/leftovers.h"
 #include "tests/support/needs.h"
+#include "tests/support/refused_job_records.h"
 
 namespace cardswap::test {
 namespace {
@@ -216,6 +217,24 @@ TEST_F(TwoEpochs, ForcedToTheSourceWhileTheTargetStepsTheTargetStandsAfterTheHea
   EXPECT_TRUE(b_->steps_again_within("job", 5s)) << "the operator forced it blindly: both step";
   net_->heal();
   expect_said_and_stopped(*a_, *b_);
+}
+
+/// Method: the target's journal refuses the job's record, which says that the job stands for good,
+/// until the copy stands and that was told; its agent ends once the record is on disk.
+TEST_F(TwoEpochs, ACopyThatMustStandIsToldOfAtOnceAndRecordedAsSoonAsItCanBe) {
+  start_job();
+  lose_a_target_that_steps();
+  EXPECT_EQ(resolve(*a_, "source"), 0);
+  auto refused = std::make_unique<RefusedJobRecords>(b_->dir() / "journal.db");
+  net_->heal();
+  ASSERT_TRUE(stands_for_good(*b_)) << logs();
+  EXPECT_TRUE(within(5s, [&] { return !events_of(*b_, "two_epochs").empty(); })) << logs();
+  refused.reset();
+  EXPECT_TRUE(within(10s, [&] { return b_->log().find("is on disk now") != std::string::npos; }))
+      << logs();
+  b_->kill_agent(SIGKILL);
+  b_->start_agent();
+  EXPECT_TRUE(stands_for_good(*b_)) << logs();
 }
 
 TEST_F(TwoEpochs, ForcedToTheSourceBeforeTheGrantArrivedTheStandbyIsGoneAfterTheHeal) {

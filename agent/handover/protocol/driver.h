@@ -21,8 +21,9 @@ class Executor {
   virtual ~Executor() = default;
   /// Puts `next` on disk. Returns the disk's refusal, which is logged here unless it is `required`.
   virtual std::optional<Error> journal(const Side& next, bool required) = 0;
-  /// Does any effect but `journal` and `send`. `next` is what the side is by now.
-  virtual void execute(const Effect& effect, const Side& next) = 0;
+  /// Does any effect but `journal` and `send`. `next` is what the side is by now. What fails is
+  /// logged here, and keeps no later effect back; no effect needs the disk.
+  virtual void execute(const Effect& effect, const Side& next) noexcept = 0;
 };
 
 /// The one way in which a side of a handover changes: each effect in its order, on disk first.

@@ -102,21 +102,30 @@ std::optional<Error> SourceExecutor::journal(const SourceSide& next, bool requir
   return refused;
 }
 
-void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) {
+void SourceExecutor::execute(const handover::Effect& effect, const SourceSide&) noexcept {
+  try {
+    act(effect);
+  } catch (...) {
+    spdlog::error("job {} migration {}: {}", m_.spec.job, m_.id,
+                  error_of(std::current_exception()).what());
+  }
+}
+
+void SourceExecutor::act(const handover::Effect& effect) {
   switch (effect.type) {
     case Type::begin_sync: targets_.begin_sync(); break;
     case Type::alert_operator: alert(); break;
     default:
       for (const auto& transfer : m_.transfers) {
         auto* source = context_.jobs.by_instance(transfer.instance);
-        if (source != nullptr) execute(effect, transfer, *source);
+        if (source != nullptr) act(effect, transfer, *source);
       }
   }
   if (effect.type == Type::fence) report_two_copies(m_, context_.events);
 }
 
-void SourceExecutor::execute(const handover::Effect& effect, const Transfer& transfer,
-                             Instance& source) {
+void SourceExecutor::act(const handover::Effect& effect, const Transfer& transfer,
+                         Instance& source) {
   switch (effect.type) {
     case Type::freeze: context_.hub.send(source, channel::Freeze{m_.id}); break;
     case Type::release: release(transfer, source, effect.epoch); break;

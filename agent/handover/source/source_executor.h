@@ -41,11 +41,12 @@ class SourceExecutor final : public handover::Executor<handover::SourceSide> {
 
   // What the driver asks for
   std::optional<Error> journal(const handover::SourceSide& next, bool required) override;
-  void execute(const handover::Effect& effect, const handover::SourceSide& next) override;
+  void execute(const handover::Effect& effect, const handover::SourceSide& next) noexcept override;
 
  private:
-  /// Executes an effect for one process here.
-  void execute(const handover::Effect& effect, const Transfer& transfer, Instance& source);
+  void act(const handover::Effect& effect);
+  /// Does an effect for one process here.
+  void act(const handover::Effect& effect, const Transfer& transfer, Instance& source);
   void release(const Transfer& transfer, Instance& source, handover::Epoch epoch);
   void retire(const Transfer& transfer, Instance& source);
   void alert();

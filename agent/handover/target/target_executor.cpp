@@ -60,7 +60,15 @@ std::optional<Error> TargetExecutor::journal(const TargetSide& next, bool requir
   return refused;
 }
 
-void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& next) {
+void TargetExecutor::execute(const handover::Effect& effect, const TargetSide& next) noexcept {
+  try {
+    act(effect, next);
+  } catch (...) {
+    spdlog::error("migration {}: {}", r_.migration, error_of(std::current_exception()).what());
+  }
+}
+
+void TargetExecutor::act(const handover::Effect& effect, const TargetSide& next) {
   auto* standby = context_.jobs.by_instance(r_.instance);
   switch (effect.type) {
     case Type::start_standby: break;  // reserve() does, whose event it is: that may take a while

@@ -41,9 +41,10 @@ class TargetExecutor final : public handover::Executor<handover::TargetSide> {
 
   // What the driver asks for
   std::optional<Error> journal(const handover::TargetSide& next, bool required) override;
-  void execute(const handover::Effect& effect, const handover::TargetSide& next) override;
+  void execute(const handover::Effect& effect, const handover::TargetSide& next) noexcept override;
 
  private:
+  void act(const handover::Effect& effect, const handover::TargetSide& next);
   void apply(const handover::TargetSide& next, const handover::Effects& effects,
              handover::Peer& peer, Beside beside);
   void grant(Instance& standby, handover::Epoch epoch, const handover::TargetSide& next);

@@ -62,7 +62,7 @@ class Acting final : public Executor<typename Agent::Side>, public Peer {
     Agent::journal(world_, next);
     return std::nullopt;
   }
-  void execute(const Effect& effect, const typename Agent::Side&) override {
+  void execute(const Effect& effect, const typename Agent::Side&) noexcept override {
     count();
     Agent::execute(world_, effect);
   }

@@ -19,7 +19,7 @@ struct Source final : Executor<SourceSide>, Peer {
     done.emplace_back("journal " + std::string(to_string(next.state())));
     return full ? std::optional(Error(Code::io, "no space left on the disk")) : std::nullopt;
   }
-  void execute(const Effect& effect, const SourceSide&) override {
+  void execute(const Effect& effect, const SourceSide&) noexcept override {
     done.emplace_back(effect.type == Effect::Type::release ? "release" : "other");
     if (again) Driver<SourceSide>(side, *this, *this).apply(*again, {});
   }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 
+#include "tests/support/refused_job_records.h"
 #include "tests/support/temp_dir.h"
 
 namespace cardswap {
@@ -83,6 +84,14 @@ TEST_F(JobTableTest, MakesAJobThatIsKnownByNameAndTokenAndIsOnDiskOnceItIsSaved)
   EXPECT_EQ(jobs_.by_token("gpt", ""), nullptr);
   jobs_.set_state(instance, InstanceState::ended);
   EXPECT_EQ(jobs_.by_token("gpt", instance.token), nullptr) << "what is over has no runtime";
+}
+
+TEST_F(JobTableTest, ChangesAStateThatTheDiskRefuses) {
+  auto& instance = add("gpt", InstanceState::starting);
+  const test::RefusedJobRecords refused(dir_.path() / "j.db");
+  EXPECT_THROW(jobs_.save(instance.job()), Error);
+  EXPECT_NO_THROW(jobs_.set_state(instance, InstanceState::running));
+  EXPECT_EQ(instance.state, InstanceState::running);
 }
 
 TEST_F(JobTableTest, NeverFindsAStandbyByTheNameOfItsJob) {
