@@ -75,7 +75,13 @@ void Agent::start() {
   server_.listen_unix(config_.socket);
   tls::log_ends(server_.endings());
   metrics_.set_recovered();
-  write_agent_file();
+  try {
+    write_agent_file();
+  } catch (...) {  // it spares who looks for the agent a question, no more: on a full disk say
+    spdlog::warn("{}; the agent runs without it", error_of(std::current_exception()).failure());
+    std::error_code absent;
+    std::filesystem::remove(config_.data_dir / "agent.json", absent);  // of a former agent
+  }
   spdlog::info("{} listens on {} and {}", config_.host_name, config_.socket.string(),
                config_.has_port() ? config_.listen_address().text() : "no TCP port");
 }

@@ -137,6 +137,26 @@ void Host::fail_on_sanitizer_reports() const {
 void Host::start_agent() {
   std::error_code gone;
   std::filesystem::remove(dir_ / "agent.json", gone);
+  launch_agent();
+  if (!within(milliseconds(10'000),
+              [&] { return agent_->ended() || std::filesystem::exists(dir_ / "agent.json"); }) ||
+      agent_->ended()) {
+    throw std::runtime_error("the agent did not start: " + log());
+  }
+  port_ = static_cast<int>(
+      json::parse(read_file((dir_ / "agent.json").string())).at("port").as_int64());
+}
+
+void Host::start_agent_on_a_full_disk() {
+  launch_agent();
+  const auto answers = [&] { return command({"jobs"}).exit_code == 0; };
+  if (!within(milliseconds(10'000), [&] { return agent_->ended() || answers(); }) ||
+      agent_->ended()) {
+    throw std::runtime_error("the agent did not start: " + log());
+  }
+}
+
+void Host::launch_agent() {
   std::vector<std::string> argv;
   if (!options_.netns.empty()) argv = {"ip", "netns", "exec", options_.netns};
   if (!options_.env.empty()) argv.emplace_back("env");
@@ -164,13 +184,6 @@ void Host::start_agent() {
   if (says("--tls-key") && !says("--job-user")) argv.emplace_back("--jobs-share-my-user");
   for (const auto& device : options_.devices) argv.insert(argv.end(), {"--device", device});
   agent_ = std::make_unique<Child>(argv, (dir_ / "agent.log").string());
-  if (!within(milliseconds(10'000),
-              [&] { return agent_->ended() || std::filesystem::exists(dir_ / "agent.json"); }) ||
-      agent_->ended()) {
-    throw std::runtime_error("the agent did not start: " + log());
-  }
-  port_ = static_cast<int>(
-      json::parse(read_file((dir_ / "agent.json").string())).at("port").as_int64());
 }
 
 void Host::kill_agent(int signal) {

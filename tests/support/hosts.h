@@ -67,6 +67,8 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   void start_agent();
+  /// Starts it again where agent.json cannot be written: it runs as soon as it answers.
+  void start_agent_on_a_full_disk();
   void kill_agent(int signal);
   /// Runs `cardswap ARGS` against this host's agent.
   [[nodiscard]] Outcome command(std::vector<std::string> arguments) const;
@@ -89,6 +91,7 @@ class Host {
   [[nodiscard]] std::string leftovers() const;
 
  private:
+  void launch_agent();
   /// A sanitizer may have spoken in a process whose end nobody looks at.
   void fail_on_sanitizer_reports() const;
 
