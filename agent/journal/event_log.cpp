@@ -2,16 +2,13 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <functional>
 #include <optional>
 #include <tuple>
 
 #include "agent/base/json_fields.h"
-#include "agent/journal/statement.h"
 #include "migrator/base/error.h"
 #include "migrator/base/utf8.h"
 
@@ -21,7 +18,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr auto kTables = R"sql(
-PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
 CREATE TABLE IF NOT EXISTS events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL,
   device TEXT NOT NULL, job TEXT NOT NULL, document TEXT NOT NULL);
@@ -34,35 +30,6 @@ constexpr auto kIndexes = R"sql(
 CREATE INDEX IF NOT EXISTS events_own ON events (id) WHERE of_alerts = 0;
 CREATE INDEX IF NOT EXISTS events_of_alerts ON events (id) WHERE of_alerts = 1;
 )sql";
-
-Error failed(sqlite3* db, const char* doing) {
-  return {Code::io, fmt::format("event log: {}: {}", doing, sqlite3_errmsg(db)),
-          "free space on the disk of the agent's data folder"};
-}
-
-Statement prepared(sqlite3* db, const char* sql) {
-  sqlite3_stmt* raw = nullptr;
-  if (sqlite3_prepare_v2(db, sql, -1, &raw, nullptr) != SQLITE_OK) throw failed(db, "prepare");
-  return Statement(raw);
-}
-
-void run(sqlite3* db, const Statement& statement) {
-  if (!statement.run()) throw failed(db, "write");
-}
-
-void run(sqlite3* db, const char* sql) { run(db, prepared(db, sql)); }
-
-/// One transaction, rolled back when `write` throws.
-void in_one_write(sqlite3* db, const std::function<void()>& write) {
-  run(db, "BEGIN IMMEDIATE");
-  try {
-    write();
-    run(db, "COMMIT");
-  } catch (const Error&) {
-    sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr);
-    throw;
-  }
-}
 
 /// Nothing where the row is damaged: what it told is lost, and nothing else.
 std::optional<json::object> document_in(const Statement& statement, int column) {
@@ -78,60 +45,38 @@ std::string text_of(const json::object& document) { return as_utf8(json::seriali
 
 }  // namespace
 
-void EventLog::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
-
-EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max) : rows_max_(rows_max) {
-  sqlite3* raw = nullptr;
-  const auto opened =
-      sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
-  db_.reset(raw);
-  if (opened != SQLITE_OK) throw failed(raw, "open");
-  sqlite3_busy_timeout(raw, 2000);
-  if (sqlite3_exec(raw, kTables, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    throw failed(raw, "make tables");
-  }
+EventLog::EventLog(const std::filesystem::path& file, std::size_t rows_max)
+    : db_(file, "event log"), rows_max_(rows_max) {
+  db_.run(kTables);
   // Earlier releases have made the table without it.
-  const auto is_known = [&] {
-    const auto column =
-        prepared(raw, "SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'");
-    return column.next_row();
-  };
-  if (!is_known()) {
-    run(raw, "ALTER TABLE events ADD COLUMN of_alerts INTEGER NOT NULL DEFAULT 0");
-  }
-  if (sqlite3_exec(raw, kIndexes, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    throw failed(raw, "make indexes");
-  }
+  const bool has_column =
+      db_.prepare("SELECT 1 FROM pragma_table_info('events') WHERE name = 'of_alerts'").next_row();
+  if (!has_column) db_.run("ALTER TABLE events ADD COLUMN of_alerts INTEGER NOT NULL DEFAULT 0");
+  db_.run(kIndexes);
 }
-
-EventLog::~EventLog() = default;
 
 void EventLog::append(const std::vector<json::object>& events) {
   if (events.empty()) return;
-  in_one_write(db_.get(), [&] {
-    const auto insert = prepared(db_.get(),
-                                 "INSERT INTO events (at_ms, device, job, document, of_alerts) "
-                                 "VALUES (?, ?, ?, ?, ?)");
-    for (const auto& event : events) {
-      insert.bind(1, number_at<std::int64_t>(event, "at_ms"));
-      insert.bind(2, text_at(event, "device"));
-      insert.bind(3, text_at(event, "job"));
-      insert.bind(4, text_of(event));
-      insert.bind(5, flag_at(event, "of_alerts") ? 1 : 0);
-      run(db_.get(), insert);
-    }
-    for (const auto& [of_alerts, index, most] :
-         {std::tuple(0, "events_own", rows_max_),
-          std::tuple(1, "events_of_alerts", rows_max_ / 4)}) {
-      const auto drop =
-          prepared(db_.get(), fmt::format("DELETE FROM events WHERE id IN (SELECT id FROM events "
-                                          "INDEXED BY {} WHERE of_alerts = {} ORDER BY id DESC "
-                                          "LIMIT -1 OFFSET {})",
-                                          index, of_alerts, most)
-                                  .c_str());
-      run(db_.get(), drop);
-    }
-  });
+  Transaction write(db_);
+  const auto insert = db_.prepare(
+      "INSERT INTO events (at_ms, device, job, document, of_alerts) VALUES (?, ?, ?, ?, ?)");
+  for (const auto& event : events) {
+    insert.bind(1, number_at<std::int64_t>(event, "at_ms"));
+    insert.bind(2, text_at(event, "device"));
+    insert.bind(3, text_at(event, "job"));
+    insert.bind(4, text_of(event));
+    insert.bind(5, flag_at(event, "of_alerts") ? 1 : 0);
+    insert.run();
+  }
+  for (const auto& [of_alerts, index, most] :
+       {std::tuple(0, "events_own", rows_max_), std::tuple(1, "events_of_alerts", rows_max_ / 4)}) {
+    const auto drop = db_.prepare(
+        fmt::format("DELETE FROM events WHERE id IN (SELECT id FROM events INDEXED BY {} "
+                    "WHERE of_alerts = {} ORDER BY id DESC LIMIT -1 OFFSET {})",
+                    index, of_alerts, most));
+    drop.run();
+  }
+  write.commit();
 }
 
 std::vector<json::object> EventLog::find(const Query& query) const {
@@ -140,7 +85,7 @@ std::vector<json::object> EventLog::find(const Query& query) const {
       "SELECT id, document FROM events WHERE id > ? AND at_ms >= ? AND (? = '' OR device = ?) "
       "AND (? = '' OR job = ?) ORDER BY id {} LIMIT ?",
       query.after > 0 ? "ASC" : "DESC");
-  const auto statement = prepared(db_.get(), sql.c_str());
+  const auto statement = db_.prepare(sql);
   statement.bind(1, query.after);
   statement.bind(2, query.since_ms);
   statement.bind(3, query.device);
@@ -160,49 +105,47 @@ std::vector<json::object> EventLog::find(const Query& query) const {
 }
 
 std::int64_t EventLog::last_id() const {
-  const auto statement = prepared(db_.get(), "SELECT coalesce(max(id), 0) FROM events");
+  const auto statement = db_.prepare("SELECT coalesce(max(id), 0) FROM events");
   return statement.next_row() ? statement.number(0) : 0;
 }
 
 void EventLog::replace_incidents(const std::vector<json::object>& incidents,
                                  const json::object& guards) {
-  in_one_write(db_.get(), [&] {
-    run(db_.get(), "DELETE FROM incidents");
-    const auto insert = prepared(db_.get(), "INSERT INTO incidents (document) VALUES (?)");
-    for (const auto& incident : incidents) {
-      insert.bind(1, text_of(incident));
-      run(db_.get(), insert);
-    }
-    const auto replace =
-        prepared(db_.get(), "INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
-    replace.bind(1, text_of(guards));
-    run(db_.get(), replace);
-  });
+  Transaction write(db_);
+  db_.run("DELETE FROM incidents");
+  const auto insert = db_.prepare("INSERT INTO incidents (document) VALUES (?)");
+  for (const auto& incident : incidents) {
+    insert.bind(1, text_of(incident));
+    insert.run();
+  }
+  const auto replace = db_.prepare("INSERT OR REPLACE INTO guards (id, document) VALUES (1, ?)");
+  replace.bind(1, text_of(guards));
+  replace.run();
+  write.commit();
 }
 
 json::object EventLog::guards() const {
-  const auto statement = prepared(db_.get(), "SELECT document FROM guards");
+  const auto statement = db_.prepare("SELECT document FROM guards");
   if (!statement.next_row()) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
 void EventLog::save_cursor(const std::string& log, const json::object& cursor) {
-  const auto replace =
-      prepared(db_.get(), "INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
+  const auto replace = db_.prepare("INSERT OR REPLACE INTO places (log, document) VALUES (?, ?)");
   replace.bind(1, log);
   replace.bind(2, text_of(cursor));
-  run(db_.get(), replace);
+  replace.run();
 }
 
 json::object EventLog::cursor(const std::string& log) const {
-  const auto statement = prepared(db_.get(), "SELECT document FROM places WHERE log = ?");
+  const auto statement = db_.prepare("SELECT document FROM places WHERE log = ?");
   statement.bind(1, log);
   if (!statement.next_row()) return {};
   return document_in(statement, 0).value_or(json::object());
 }
 
 std::vector<json::object> EventLog::incidents() const {
-  const auto statement = prepared(db_.get(), "SELECT document FROM incidents ORDER BY id");
+  const auto statement = db_.prepare("SELECT document FROM incidents ORDER BY id");
   std::vector<json::object> found;
   while (statement.next_row()) {
     if (auto incident = document_in(statement, 0)) found.push_back(std::move(*incident));

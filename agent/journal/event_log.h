@@ -3,17 +3,16 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
-struct sqlite3;
+#include "agent/journal/database.h"
 
 namespace cardswap {
 
 /// What the agent did by itself and why, in the journal's file: a bounded list of events, and the
-/// faults that are open now. On disk when a call returns (WAL, synchronous=FULL). Throws Error{io}
-/// when it is not. A row that is damaged is passed over, and costs no other. One thread.
+/// faults that are open now. Its file is a Database, and every call throws as that does. A row
+/// whose text is damaged is passed over, and costs no other. One thread.
 class EventLog {
  public:
   static constexpr std::size_t kRowsMax = 20'000;
@@ -52,11 +51,7 @@ class EventLog {
   [[nodiscard]] boost::json::object cursor(const std::string& log) const;  ///< empty: none yet
 
  private:
-  /// Closes SQLite's connection.
-  struct Close {
-    void operator()(sqlite3* db) const noexcept;
-  };
-  std::unique_ptr<sqlite3, Close> db_;
+  Database db_;
   std::size_t rows_max_;
 };
 

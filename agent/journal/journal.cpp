@@ -2,14 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 
 #include "agent/base/units.h"
-#include "agent/journal/statement.h"
 #include "agent/journal/versions.h"
 #include "migrator/base/error.h"
 #include "migrator/base/ms_since.h"
@@ -51,26 +49,12 @@ const char* name_of(Journal::Kind kind) {
   return "";
 }
 
-std::string column(sqlite3_stmt* statement, int index) {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, index));
-  return text == nullptr
-             ? std::string()
-             : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, index)));
-}
-
 /// Empty for what all() will take.
 std::string why_unreadable(std::string_view document) {
   boost::system::error_code error;
   const auto value = boost::json::parse(document, error);
   if (error) return "it is no JSON: " + error.message();
   return value.is_object() ? "" : "it is no JSON object";
-}
-
-/// Whether the file is not what a journal is, rather than a disk that is full or somebody who
-/// holds it: that passes, and leaves it whole.
-bool is_damage(int status) {
-  const int primary = status & 0xff;
-  return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_ERROR;
 }
 
 /// As much as a record with its environment, and other bytes each time: SQLite writes no page whose
@@ -83,45 +67,7 @@ std::string probe_bytes() {
   return bytes;
 }
 
-Statement prepare(sqlite3* db, const char* sql) {
-  sqlite3_stmt* raw = nullptr;
-  if (const int status = sqlite3_prepare_v2(db, sql, -1, &raw, nullptr); status != SQLITE_OK) {
-    throw Error(is_damage(status) ? Code::corrupt : Code::io,
-                fmt::format("journal: {}", sqlite3_errmsg(db)));
-  }
-  return Statement(raw);
-}
-
 }  // namespace
-
-/// What is not committed when it ends has not happened.
-class Journal::Transaction {
- public:
-  explicit Transaction(sqlite3* db) : db_(db) { run("BEGIN IMMEDIATE"); }
-  ~Transaction() {
-    if (open_) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-
-  void run(const char* sql) {
-    const auto status = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
-    if (status == SQLITE_OK) return;
-    throw Error(is_damage(status) ? Code::corrupt : Code::io,
-                fmt::format("bring the journal up to date: {}", sqlite3_errmsg(db_)),
-                "free space on the disk of the agent's data folder");
-  }
-  void commit() {
-    run("COMMIT");
-    open_ = false;
-  }
-
- private:
-  sqlite3* db_;
-  bool open_ = true;
-};
-
-void Journal::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
 
 Journal::Journal(const std::filesystem::path& file) {
   try {
@@ -155,38 +101,21 @@ void Journal::open(const std::filesystem::path& file) {
     std::filesystem::permissions(file.string() + suffix, perms::owner_read | perms::owner_write,
                                  absent);
   }
-  sqlite3* raw = nullptr;
-  const auto opened =
-      sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
-  db_.reset(raw);
-  const auto checked = [&](int status, const char* doing) {
-    if (status == SQLITE_OK) return;
-    throw Error(is_damage(status) ? Code::corrupt : Code::io,
-                fmt::format("journal {}: {}: {}", file.string(), doing, sqlite3_errmsg(db_.get())),
-                "check the disk and the rights of the data folder");
-  };
-  checked(opened, "open");
-  sqlite3_busy_timeout(raw, 2000);
-  checked(sqlite3_exec(raw, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", nullptr, nullptr,
-                       nullptr),
-          "set durability");
-  checked(sqlite3_exec(raw, kMeta, nullptr, nullptr, nullptr), "make its table of versions");
+  db_.emplace(file, "journal");
+  db_->run(kMeta);
   const auto version = version_of(file);
-  checked(sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr), "make tables");
+  db_->run(kSchema);
   if (version != kJournalVersion) bring_up_to_date(version);
-  const auto check = prepare(raw, "PRAGMA quick_check");
-  if (sqlite3_step(check.get()) != SQLITE_ROW ||
-      std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0))) !=
-          "ok") {
+  const auto check = db_->prepare("PRAGMA quick_check");
+  if (!check.next_row() || check.text(0) != "ok") {
     throw Error(Code::corrupt, fmt::format("journal {}: its check fails", file.string()));
   }
   check_records();
 }
 
 int Journal::version_of(const std::filesystem::path& file) const {
-  const auto found = prepare(db_.get(), "SELECT version FROM meta");
-  const auto version =
-      sqlite3_step(found.get()) == SQLITE_ROW ? sqlite3_column_int(found.get(), 0) : 0;
+  const auto found = db_->prepare("SELECT version FROM meta");
+  const auto version = found.next_row() ? found.number(0) : 0;
   if (version < 1) {
     throw Error(Code::corrupt, fmt::format("journal {}: it has no version", file.string()));
   }
@@ -196,13 +125,13 @@ int Journal::version_of(const std::filesystem::path& file) const {
                             file.string(), version, kJournalVersion),
                 "a later release wrote it: run that one, or give this one another --data-dir");
   }
-  return version;
+  return static_cast<int>(version);
 }
 
 void Journal::bring_up_to_date(int version) {
   // Whoever is ended in the middle of it, or has no room, leaves the old one.
-  Transaction whole(db_.get());
-  if (version == 1) whole.run(kFromVersion1);
+  Transaction whole(*db_);
+  if (version == 1) db_->run(kFromVersion1);
   for (const auto& [kind, id, document] : documents()) {
     boost::system::error_code error;
     auto record = boost::json::parse(document, error);
@@ -216,17 +145,9 @@ void Journal::bring_up_to_date(int version) {
 
 std::vector<Journal::Document> Journal::documents() const {
   std::vector<Document> all;
-  const auto statement =
-      prepare(db_.get(), "SELECT kind, id, document FROM records ORDER BY rowid");
-  while (true) {
-    const auto status = sqlite3_step(statement.get());
-    if (status == SQLITE_DONE) return all;
-    if (status != SQLITE_ROW) {
-      throw Error(Code::corrupt, fmt::format("journal: {}", sqlite3_errmsg(db_.get())));
-    }
-    all.push_back(
-        {column(statement.get(), 0), column(statement.get(), 1), column(statement.get(), 2)});
-  }
+  const auto row = db_->prepare("SELECT kind, id, document FROM records ORDER BY rowid");
+  while (row.next_row()) all.push_back({row.text(0), row.text(1), row.text(2)});
+  return all;
 }
 
 void Journal::check_records() {
@@ -246,29 +167,24 @@ void Journal::set_aside(const std::string& kind, const std::string& id, const st
 }
 
 std::uint64_t Journal::damaged_records() const {
-  const auto statement = prepare(db_.get(), "SELECT count(*) FROM damaged");
-  return sqlite3_step(statement.get()) == SQLITE_ROW
-             ? static_cast<std::uint64_t>(sqlite3_column_int64(statement.get(), 0))
-             : 0;
+  const auto count = db_->prepare("SELECT count(*) FROM damaged");
+  return count.next_row() ? static_cast<std::uint64_t>(count.number(0)) : 0;
 }
 
 void Journal::run(const char* sql, std::initializer_list<std::string> values) {
-  const auto statement = prepare(db_.get(), sql);
-  int index = 0;
-  for (const auto& value : values) {
-    sqlite3_bind_text(statement.get(), ++index, value.data(), static_cast<int>(value.size()),
-                      SQLITE_TRANSIENT);
-  }
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
-  const auto status = sqlite3_step(statement.get());
-  write_seconds_.observe(std::chrono::duration<double>(Clock::now() - start).count());
-  if (status != SQLITE_DONE) {
+  const auto statement = db_->prepare(sql);
+  int parameter = 0;
+  for (const auto& value : values) statement.bind(++parameter, value);
+  const auto start = std::chrono::steady_clock::now();
+  std::optional<Error> failed;
+  try {
+    statement.run();
+  } catch (const Error& error) {
     ++write_failures_;
-    throw Error(is_damage(status) ? Code::corrupt : Code::io,
-                fmt::format("write the journal: {}", sqlite3_errmsg(db_.get())),
-                "free space on the disk of the agent's data folder");
+    failed = error;
   }
+  write_seconds_.observe(ms_since(start) / 1000);
+  if (failed) throw Error(*failed);
 }
 
 void Journal::put(Kind kind, const std::string& id, const boost::json::object& record) {
@@ -315,21 +231,16 @@ void Journal::remove(Kind kind, const std::string& id) {
 }
 
 std::vector<std::pair<std::string, boost::json::object>> Journal::records(Kind kind) const {
-  const auto statement =
-      prepare(db_.get(), "SELECT id, document FROM records WHERE kind = ? ORDER BY rowid");
-  sqlite3_bind_text(statement.get(), 1, name_of(kind), -1, SQLITE_STATIC);
+  const auto row = db_->prepare("SELECT id, document FROM records WHERE kind = ? ORDER BY rowid");
+  row.bind(1, name_of(kind));
   std::vector<std::pair<std::string, boost::json::object>> result;
-  while (true) {
-    const auto status = sqlite3_step(statement.get());
-    if (status == SQLITE_DONE) return result;
-    if (status != SQLITE_ROW) {
-      throw Error(Code::corrupt, fmt::format("journal: {}", sqlite3_errmsg(db_.get())));
-    }
+  while (row.next_row()) {
     boost::system::error_code error;
-    auto value = boost::json::parse(column(statement.get(), 1), error);
+    auto value = boost::json::parse(row.text(1), error);
     if (error || !value.is_object()) throw Error(Code::corrupt, "journal: a record is damaged");
-    result.emplace_back(column(statement.get(), 0), std::move(value.as_object()));
+    result.emplace_back(row.text(0), std::move(value.as_object()));
   }
+  return result;
 }
 
 std::vector<boost::json::object> Journal::all(Kind kind) const {

@@ -6,13 +6,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/histogram.h"
-
-struct sqlite3;
+#include "agent/journal/database.h"
 
 namespace cardswap {
 
@@ -57,14 +56,9 @@ class Journal {
   [[nodiscard]] std::uint64_t write_failures() const { return write_failures_; }
 
  private:
-  class Transaction;
   /// A record as its row has it.
   struct Document {
     std::string kind, id, text;
-  };
-  /// Closes SQLite's connection.
-  struct Close {
-    void operator()(sqlite3* db) const noexcept;
   };
   void open(const std::filesystem::path& file);
   /// The version of the file. Throws Error{protocol_mismatch} for a later one than this agent
@@ -84,7 +78,7 @@ class Journal {
   std::uint64_t write_failures_ = 0;
   std::chrono::steady_clock::time_point tried_at_{};
   std::string tried_;
-  std::unique_ptr<sqlite3, Close> db_;
+  std::optional<Database> db_;
 };
 
 }  // namespace cardswap

@@ -5,14 +5,17 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
+#include <fstream>
 
 #include "agent/health/kernel_log.h"
 #include "agent/health/nvml_source.h"
+#include "migrator/base/error.h"
 
 namespace cardswap {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -99,6 +102,35 @@ TEST_F(EventLogFile, LosesOfADamagedRowThatRowAlone) {
   EXPECT_THAT(times(log.incidents()), ElementsAre(5));
   EXPECT_THAT(log.guards(), IsEmpty());
   EXPECT_THAT(log.cursor("k"), IsEmpty());
+}
+
+/// Method: the middle third of a file of events is overwritten.
+TEST_F(EventLogFile, ThrowsOnADamagedPageRatherThanForgetWhatIsBehindIt) {
+  constexpr int kEvents = 500;
+  const auto file = dir_ / "j.db";
+  {
+    EventLog log(file);
+    std::vector<boost::json::object> events;
+    for (int i = 1; i <= kEvents; ++i) {
+      events.push_back(event(i, "cpu:0"));
+      events.back()["text"] = std::string(1000, 'x');
+    }
+    log.append(events);
+    EXPECT_THAT(log.find({.after = 1, .limit = 2 * kEvents}), SizeIs(kEvents - 1));
+  }
+  const auto size = std::filesystem::file_size(file);
+  std::fstream damage(file, std::ios::in | std::ios::out | std::ios::binary);
+  damage.seekp(static_cast<std::streamoff>(size / 3));
+  damage << std::string(size / 3, '\xff');
+  damage.close();
+  const EventLog log(file);
+  try {
+    const auto found = log.find({.after = 1, .limit = 2 * kEvents});
+    FAIL() << "as if there were " << found.size() << " events";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::corrupt);
+    EXPECT_THAT(error.failure(), HasSubstr("read the event log"));
+  }
 }
 
 TEST_F(EventLogFile, IsAskedByPageDeviceAndTime) {
