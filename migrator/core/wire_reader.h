@@ -24,6 +24,14 @@ class WireReader {
   [[nodiscard]] std::uint32_t u32() { return integer<std::uint32_t>(); }
   [[nodiscard]] std::uint64_t u64() { return integer<std::uint64_t>(); }
   [[nodiscard]] std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
+  /// A time of a monotonic clock, or a span of it, in ns: of a size that times have, so that a few
+  /// of them may be added.
+  [[nodiscard]] std::int64_t time_ns() {
+    constexpr std::int64_t kMost = 1'000'000'000'000'000'000;  // 31 years
+    const auto value = i64();
+    if (value <= -kMost || value >= kMost) throw Error(Code::bad_request, "a time is absurd");
+    return value;
+  }
   /// A finite number, of a size that times, rates and ratios have: what comes after counts on both.
   [[nodiscard]] double f64() {
     const auto value = any_f64();

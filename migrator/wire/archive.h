@@ -174,7 +174,7 @@ class Take {
   void take(std::uint16_t& value) { value = reader_.u16(); }
   void take(std::uint32_t& value) { value = reader_.u32(); }
   void take(std::uint64_t& value) { value = reader_.u64(); }
-  void take(std::int64_t& value) { value = reader_.i64(); }
+  void take(std::int64_t& value) { value = reader_.time_ns(); }  // no message has another such
   void take(double& value) { value = reader_.f64(); }
   void take(bool& value) { value = reader_.boolean(); }
   void take(Digest& value) { value = reader_.digest(); }

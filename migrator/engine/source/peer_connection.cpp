@@ -36,10 +36,16 @@ void PeerConnection::connect() {
 
 void PeerConnection::measure_clocks() {
   for (int i = 0; i < kClockPings; ++i) {
-    const auto before = pongs_;
-    send(data::Ping{steady_ns()});
-    progress_until([&] { return pongs_ != before; });
+    const auto before = clock_.answers();
+    ping();
+    progress_until([&] { return clock_.answers() != before; });
   }
+}
+
+void PeerConnection::ping() {
+  const auto now = steady_ns();
+  clock_.pinged(now);
+  send(data::Ping{now});
 }
 
 void PeerConnection::wake() {
@@ -68,7 +74,7 @@ void PeerConnection::progress(Clock::time_point deadline) {
   const auto now = Clock::now();
   if (now >= ping_due_) {
     ping_due_ = now + kHeartbeat;
-    send(data::Ping{steady_ns()});
+    ping();
   }
   const auto in_flight = link_->bulk_in_flight();
   link_->wait(std::min(deadline, ping_due_));
@@ -99,7 +105,7 @@ void PeerConnection::on_control(PeerId, std::span<const std::byte> bytes) {
   if (auto* refuse = std::get_if<data::Refuse>(&message)) {
     refused_ = Error(refuse->code, refuse->failure, refuse->hint);
   } else if (const auto* pong = std::get_if<data::Pong>(&message)) {
-    take_pong(*pong);
+    clock_.answered(pong->sent_ns, pong->target_ns, steady_ns());
   } else {
     answers_.take(std::move(message));
     was_accepted_ = was_accepted_ || answers_.accepted;
@@ -114,17 +120,6 @@ void PeerConnection::on_lost(PeerId, std::string_view why) {
   refused_ = Error(was_accepted_ ? Code::link_lost : Code::unreachable,
                    fmt::format("data link to {}: {}", peer(), why),
                    "the job goes on where it is; look at the target's agent and the network");
-}
-
-/// The quickest answer tells most of the clocks: the least that can hide in it is waiting.
-void PeerConnection::take_pong(const data::Pong& pong) {
-  const auto now = steady_ns();
-  const auto round_trip = now - pong.sent_ns;
-  if (round_trip < 0) return;
-  ++pongs_;
-  if (best_round_trip_ns_ && *best_round_trip_ns_ <= round_trip) return;
-  best_round_trip_ns_ = round_trip;
-  clock_offset_ns_ = pong.target_ns - (pong.sent_ns + round_trip / 2);
 }
 
 std::string PeerConnection::peer() const { return link_address(options_.host, options_.port); }

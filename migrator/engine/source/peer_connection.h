@@ -14,6 +14,7 @@
 #include "migrator/base/liveness_timer.h"
 #include "migrator/base/mutex.h"
 #include "migrator/engine/program.h"
+#include "migrator/engine/source/peer_clock.h"
 #include "migrator/engine/source/target_answers.h"
 #include "migrator/link/link.h"
 #include "migrator/wire/data_messages.h"
@@ -61,11 +62,10 @@ class PeerConnection final : private LinkListener {
   }
 
   [[nodiscard]] TargetAnswers& answers() { return answers_; }
-  /// What is to be added to this host's steady_clock for the target's, and how wrong that may be.
-  [[nodiscard]] std::int64_t clock_offset_ns() const { return clock_offset_ns_; }
-  [[nodiscard]] std::int64_t clock_error_ns() const { return best_round_trip_ns_.value_or(0) / 2; }
+  [[nodiscard]] std::int64_t clock_offset_ns() const { return clock_.offset_ns(); }
+  [[nodiscard]] std::int64_t clock_error_ns() const { return clock_.error_ns(); }
   [[nodiscard]] double round_trip_ms() const {
-    return static_cast<double>(best_round_trip_ns_.value_or(0)) / 1e6;
+    return static_cast<double>(clock_.round_trip_ns()) / 1e6;
   }
 
  private:
@@ -75,7 +75,7 @@ class PeerConnection final : private LinkListener {
   std::span<std::byte> reserve(PeerId, std::span<const std::byte>, std::size_t) override;
   void on_received(PeerId, std::span<const std::byte>, std::size_t) override {}
   void on_lost(PeerId, std::string_view why) override;
-  void take_pong(const data::Pong& pong);
+  void ping();
   [[nodiscard]] std::string peer() const;
 
   const SourceOptions& options_;
@@ -91,9 +91,7 @@ class PeerConnection final : private LinkListener {
   std::optional<Error> refused_;
   LivenessTimer liveness_;
   Clock::time_point ping_due_{};
-  std::uint64_t pongs_ = 0;
-  std::optional<std::int64_t> best_round_trip_ns_;
-  std::int64_t clock_offset_ns_ = 0;
+  PeerClock clock_;
 };
 
 }  // namespace cardswap

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "migrator/core/wire_writer.h"
 #include "tests/support/wire_bytes.h"
 
@@ -86,6 +88,19 @@ TEST(DataMessages, RefuseACountThatTheMessageCannotHold) {
   wire::WireWriter writer;
   writer.u8(11).u32(1).boolean(false).digest({}).u32(0xffffffff);
   EXPECT_THROW((void)decode(writer.bytes()), Error);
+}
+
+/// What is computed with them would overflow.
+TEST(DataMessages, RefuseTimesThatNoClockHas) {
+  constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  for (const auto time : {kLeast, kLeast / 8, kMost / 8, kMost}) {
+    EXPECT_THROW((void)decode(encode(Ping{time})), Error) << time;
+    EXPECT_THROW((void)decode(encode(Pong{1, time})), Error) << time;
+    EXPECT_THROW((void)decode(encode(Values{1, time, 3, {}})), Error) << time;
+  }
+  constexpr std::int64_t kYear = 31'536'000'000'000'000;
+  EXPECT_EQ(std::get<Ping>(decode(encode(Ping{30 * kYear}))).sent_ns, 30 * kYear);
 }
 
 TEST(BulkHeaders, ComeBackAsTheyWereWrittenOrAreRefused) {
