@@ -56,7 +56,7 @@ void EarlyArrivals::forget(std::uint64_t number) {
 void EarlyArrivals::drop(const data::EarlyDropped& dropped) {
   auto& arrival = at(arrivals_, dropped.number);
   if (arrival.claimed || arrival.dropped || dropped.bytes > arrival.expected ||
-      dropped.bytes < arrival.placed) {
+      dropped.bytes < arrival.placed.total()) {
     throw Error(Code::bad_request, "an early gradient was dropped that had gone another way");
   }
   arrival.dropped = true;
@@ -79,10 +79,10 @@ MemoryRange EarlyArrivals::reserve(const data::EarlyHeader& header, std::size_t 
   auto& arrival = at(arrivals_, header.number);
   const auto& memory = arrival.memory.bytes;
   if (header.offset > memory.size() || bytes > memory.size() - header.offset ||
-      bytes > arrival.expected - arrival.placed) {
+      bytes > arrival.expected - arrival.placed.total() ||
+      !arrival.placed.place(header.offset, bytes)) {
     throw Error(Code::bad_request, "a piece that its early gradient does not have, or had before");
   }
-  arrival.placed += bytes;
   return {arrival.memory.device, memory.subspan(header.offset, bytes)};
 }
 
@@ -105,7 +105,7 @@ Buffer EarlyArrivals::take(std::uint64_t number) {
 
 bool EarlyArrivals::is_landing() const {
   return std::ranges::any_of(
-      arrivals_, [](const auto& one) { return one.second.placed != one.second.landed; });
+      arrivals_, [](const auto& one) { return one.second.placed.total() != one.second.landed; });
 }
 
 void EarlyArrivals::clear() {

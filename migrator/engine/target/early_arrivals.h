@@ -5,6 +5,7 @@
 
 #include "migrator/device/memory_range.h"
 #include "migrator/engine/shard.h"
+#include "migrator/engine/target/placed_bytes.h"
 #include "migrator/wire/data_messages.h"
 
 namespace cardswap {
@@ -44,7 +45,7 @@ class EarlyArrivals {
     ParameterId parameter{};
     Buffer memory;
     std::uint64_t expected = 0;  ///< bytes; of one that was dropped those that were sent
-    std::uint64_t placed = 0;    ///< landed, or landing
+    PlacedBytes placed;          ///< landed, or landing
     std::uint64_t landed = 0;
     bool claimed = false;
     bool dropped = false;

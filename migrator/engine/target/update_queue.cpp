@@ -39,6 +39,7 @@ void UpdateQueue::add(data::Update update, std::uint64_t state_bytes, const Allo
             ? Buffer{}
             : allocate(static_cast<ParameterId>(gradient.parameter), gradient.bytes));
   }
+  waiting.pieces.resize(waiting.gradients.size());
   for (const auto& gradient : update.gradients) {
     if (gradient.early != 0) early_.claim(gradient.early);
   }
@@ -81,7 +82,7 @@ MemoryRange UpdateQueue::reserve(const data::GradientHeader& header, std::size_t
   if (header.offset > gradient.bytes.size() || bytes > gradient.bytes.size() - header.offset) {
     throw Error(Code::bad_request, "a piece that reaches past its gradient");
   }
-  if (bytes > waiting.bytes - waiting.placed) {
+  if (!waiting.pieces[header.gradient].place(header.offset, bytes)) {
     throw Error(Code::bad_request, "a piece of a gradient that came before");
   }
   waiting.placed += bytes;

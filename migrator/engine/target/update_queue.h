@@ -11,6 +11,7 @@
 
 #include "migrator/device/memory_range.h"
 #include "migrator/engine/target/early_arrivals.h"
+#include "migrator/engine/target/placed_bytes.h"
 #include "migrator/engine/update.h"
 #include "migrator/wire/data_messages.h"
 
@@ -49,9 +50,10 @@ class UpdateQueue {
   /// An update some of whose pieces have not landed.
   struct Waiting {
     data::Update update;
-    std::vector<Buffer> gradients;  ///< of early ones: none here
-    std::uint64_t bytes = 0;        ///< without early ones
-    std::uint64_t placed = 0;       ///< landed, or landing
+    std::vector<Buffer> gradients;    ///< of early ones: none here
+    std::vector<PlacedBytes> pieces;  ///< of each gradient: landed, or landing
+    std::uint64_t bytes = 0;          ///< without early ones
+    std::uint64_t placed = 0;         ///< of all gradients
     std::uint64_t landed = 0;
   };
   [[nodiscard]] Waiting& at(std::uint64_t number);

@@ -67,7 +67,10 @@ TEST(UpdateQueue, RefusesWhatNoHonestSourceSends) {
   EXPECT_THROW((void)queue.reserve({1, 1, 0}, 1), Error) << "no such gradient";
   EXPECT_THROW((void)queue.reserve({1, 0, 5}, 6), Error) << "past the end";
   EXPECT_THROW((void)queue.reserve({1, 0, ~0ULL}, 1), Error) << "an offset that overflows";
-  (void)queue.reserve({1, 0, 0}, 10);
+  (void)queue.reserve({1, 0, 0}, 5);
+  EXPECT_THROW((void)queue.reserve({1, 0, 0}, 5), Error) << "twice, and as if it were whole then";
+  EXPECT_THROW((void)queue.reserve({1, 0, 4}, 2), Error) << "a byte of it twice";
+  (void)queue.reserve({1, 0, 5}, 5);
   EXPECT_THROW((void)queue.reserve({1, 0, 0}, 1), Error) << "twice";
 }
 
@@ -142,7 +145,10 @@ TEST(UpdateQueue, RefusesEarlyGradientsThatNoHonestSourceSends) {
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{2, 0}, 1), Error) << "not announced";
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 5}, 6), Error) << "past the end";
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, ~0ULL}, 1), Error) << "overflows";
-  (void)queue.reserve(data::EarlyHeader{1, 0}, 8);
+  (void)queue.reserve(data::EarlyHeader{1, 0}, 5);
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 0}, 5), Error) << "as if it were whole";
+  EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 3}, 4), Error) << "bytes of it twice";
+  (void)queue.reserve(data::EarlyHeader{1, 5}, 3);
   EXPECT_THROW((void)queue.reserve(data::EarlyHeader{1, 0}, 8), Error) << "twice";
   EXPECT_THROW(queue.drop({1, 7}), Error) << "fewer than came";
   EXPECT_THROW(queue.drop({1, 11}), Error) << "more than there are";
