@@ -167,7 +167,7 @@ void AgentChannel::start() {
     const MutexLock lock(mutex_);
     connected_ = true;
   }
-  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  thread_ = GuestThread([this](const std::stop_token& stop) { run(stop); });
 }
 
 void AgentChannel::send(const channel::Message& message) {

@@ -5,10 +5,10 @@
 #include <deque>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "migrator/base/event_fd.h"
+#include "migrator/base/guest_thread.h"
 #include "migrator/base/mutex.h"
 #include "migrator/wire/runtime_messages.h"
 
@@ -91,7 +91,7 @@ class AgentChannel {
   std::size_t queued_bytes_ CARDSWAP_GUARDED_BY(mutex_) = 0;
   bool connected_ CARDSWAP_GUARDED_BY(mutex_) = false;
 
-  std::jthread thread_;
+  GuestThread thread_;
 };
 
 }  // namespace cardswap

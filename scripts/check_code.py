@@ -25,6 +25,8 @@ BANNED = (
     (r"sleep_for|sleep_until|usleep", "a test waits for a condition", TESTS, ()),
     (r"class \w*(Manager|Util|Helper)\b", "names say what a thing is", (), ()),
     (r"GTEST_SKIP\(", "skip_without() names what is missing", ("tests/",), ("tests/support/needs.h",)),
+    (r"std::j?thread\b(?!::)", "GuestThread handles none of its program's signals", ("migrator/", "runtime/", "cuda/"),
+     ("migrator/base/guest_thread.h", "runtime/examples/")),
     (r"std::(recursive_|shared_|timed_)?mutex\b|std::condition_variable", "Mutex and CARDSWAP_GUARDED_BY say what is guarded",
      # what an example shows needs the standard library alone; what a stand-in's GPU does may call it again
      (*PRODUCT, "tests/"), ("migrator/base/mutex.h", "runtime/examples/", "tests/stand_ins/cudart/runtime.h")),

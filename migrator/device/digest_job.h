@@ -6,9 +6,9 @@
 #include <deque>
 #include <exception>
 #include <functional>
-#include <thread>
 #include <vector>
 
+#include "migrator/base/guest_thread.h"
 #include "migrator/base/mutex.h"
 #include "migrator/device/device.h"
 
@@ -62,7 +62,7 @@ class DigestJob {
   std::function<void()> wake_;
   mutable Mutex mutex_;
   std::exception_ptr failure_ CARDSWAP_GUARDED_BY(mutex_);
-  std::vector<std::jthread> threads_;
+  std::vector<GuestThread> threads_;
 };
 
 }  // namespace cardswap

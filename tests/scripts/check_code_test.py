@@ -20,6 +20,13 @@ class Check(unittest.TestCase):
         self.assertEqual(len(found), 1, found)
         self.assertIn(why, found[0])
 
+    def test_a_thread_that_handles_its_programs_signals_is_refused(self):
+        for text in ("std::jthread thread_;", "std::vector<std::thread> threads_;"):
+            self.refused("runtime/a.cpp", text, "GuestThread")
+            self.assertEqual(self.complaints("agent/a.cpp", text), [])
+            self.assertEqual(self.complaints("runtime/examples/a.cpp", text), [])
+        self.assertEqual(self.complaints("migrator/a.cpp", "std::thread::hardware_concurrency(), std::this_thread::yield()"), [])
+
     def test_a_mutex_that_guards_by_comment_is_refused(self):
         for text in ("std::mutex mutex_;", "std::condition_variable changed_;", "std::shared_mutex m;"):
             self.refused("agent/base/a.h", text, "say what is guarded")

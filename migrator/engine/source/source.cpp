@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "migrator/base/guest_thread.h"
 #include "migrator/base/ms_since.h"
 #include "migrator/engine/source/frozen_send.h"
 #include "migrator/engine/source/rehearsal_run.h"
@@ -224,7 +225,7 @@ class Source::Impl {
   std::optional<ReplaySync> replay_;
   bool rounds_were_looked_at_ = false;
   std::optional<Rehearsed> rehearsed_;
-  std::jthread thread_;
+  GuestThread thread_;
 };
 
 Source::Source(SourceOptions options, SourceProgram& program, SourceCallbacks callbacks)

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <exception>
 #include <functional>
-#include <thread>
 
+#include "migrator/base/guest_thread.h"
 #include "migrator/engine/program.h"
 
 namespace cardswap {
@@ -26,7 +26,7 @@ class ReplayJob {
   double ms_ = 0;
   std::exception_ptr failure_;
   std::atomic<bool> done_{false};
-  std::jthread thread_;
+  GuestThread thread_;
 };
 
 }  // namespace cardswap

@@ -1,9 +1,9 @@
 #include "migrator/engine/target/target.h"
 
 #include <stop_token>
-#include <thread>
 #include <utility>
 
+#include "migrator/base/guest_thread.h"
 #include "migrator/engine/target/target_connection.h"
 
 namespace cardswap {
@@ -29,7 +29,7 @@ class Target::Impl {
   const TargetOptions options_;
   const TargetCallbacks callbacks_;
   TargetConnection connection_;
-  std::jthread thread_;
+  GuestThread thread_;
 };
 
 Target::Target(TargetOptions options, TargetProgram& program, TargetCallbacks callbacks)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -206,6 +207,34 @@ TEST(AgentChannel, EndsAtOnceWhileItsAgentDoesNotAnswer) {
   trainer.channel->close();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5) * kPatience)
       << "it waited for the answer";
+}
+
+/// Method: the program blocks a signal that it gets then. Whatever thread would handle it has done
+/// so once it has run; the channel's has when it hands on what its agent says next.
+TEST(AgentChannel, HandlesNoSignalThatItsProgramBlocks) {
+  static std::atomic<int> handled;
+  ScriptedAgent agent(socket_path());
+  std::promise<void> heard;
+  Trainer trainer(agent, [&](const channel::Message&) { heard.set_value(); });
+  struct sigaction before {};
+  struct sigaction counts {};
+  counts.sa_handler = [](int) { ++handled; };
+  ::sigaction(SIGUSR1, &counts, &before);
+  sigset_t blocked;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGUSR1);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  ::kill(::getpid(), SIGUSR1);
+  trainer.line->say(channel::Freeze{"m-1"});
+  heard.get_future().get();
+  EXPECT_EQ(handled, 0);
+  sigset_t pending;
+  ::sigpending(&pending);
+  EXPECT_TRUE(::sigismember(&pending, SIGUSR1)) << "it waits for the program";
+  const timespec now{};
+  EXPECT_EQ(::sigtimedwait(&blocked, nullptr, &now), SIGUSR1);
+  ::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
+  ::sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST(AgentChannel, TellsWhatAHandlerThrewAndComesAnew) {
