@@ -8,6 +8,7 @@
 
 #include "agent/base/units.h"
 #include "migrator/base/error.h"
+#include "migrator/base/token.h"
 
 namespace cardswap {
 
@@ -140,8 +141,8 @@ Instance& JobTable::at(const std::string& id) {
 
 Instance* JobTable::by_token(const std::string& name, const std::string& token) {
   for (auto* instance : instances()) {
-    if (instance->name() == name && instance->token == token && instance->is_live())
-      return instance;
+    const bool is_it = instance->name() == name && is_same_token(instance->token, token);
+    if (is_it && instance->is_live()) return instance;
   }
   return nullptr;
 }
