@@ -10,6 +10,7 @@
 #include "agent/base/printable.h"
 #include "agent/base/units.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/log_tail.h"
 #include "agent/cli/text.h"
 #include "migrator/base/utf8.h"
 
@@ -49,30 +50,30 @@ Exit show_logs(const Context& context, const std::string& name, std::int64_t tai
                bool raw) {
   const bool as_it_is = raw || ::isatty(STDOUT_FILENO) == 0;
   auto client = context.client();
-  std::int64_t offset = tail > 0 ? -(tail * 200) : 0;
-  bool cut = tail > 0;
+  const ReadLog read = [&](std::int64_t at, std::int64_t bytes_max) {
+    const auto answer = client.call("GET", fmt::format("/v1/jobs/{}/logs?offset={}&limit={}",
+                                                       http::percent_encoded(name), at, bytes_max));
+    const auto number = [&](const char* key) { return answer.at(key).to_number<std::int64_t>(); };
+    return LogPiece{std::string(answer.at("data").as_string()),
+                    number("offset"),
+                    number("next"),
+                    number("first"),
+                    number("size"),
+                    answer.at("ended").as_bool()};
+  };
+  auto offset = tail > 0 ? offset_of_last(tail, read) : 0;
   while (true) {
-    const auto answer = client.call(
-        "GET", fmt::format("/v1/jobs/{}/logs?offset={}", http::percent_encoded(name), offset));
-    std::string data(answer.at("data").as_string());
-    const auto got = answer.at("offset").to_number<std::int64_t>();
-    if (offset >= 0 && got > offset) {
+    const auto piece = read(offset, kLogPieceBytes);
+    if (piece.offset > offset) {
       std::cerr << fmt::format("cardswap: {} of the log of {} are gone (cardswapd --job-log-max)\n",
-                               format_size(static_cast<std::uint64_t>(got - offset)), name);
+                               format_size(static_cast<std::uint64_t>(piece.offset - offset)),
+                               name);
     }
-    if (cut && !data.empty()) {
-      std::size_t lines = 0;
-      auto at = data.size() - (data.back() == '\n' ? 1 : 0);
-      while (at > 0 && (data[at - 1] != '\n' || static_cast<std::int64_t>(++lines) < tail)) --at;
-      data.erase(0, at);
-      cut = false;
-    }
-    std::cout << (as_it_is ? data : shown_lines(data)) << std::flush;
-    const auto next = answer.at("next").to_number<std::int64_t>();
-    const bool all = next >= answer.at("size").to_number<std::int64_t>();
-    if (all && (!follow || answer.at("ended").as_bool())) return Exit::done;
+    std::cout << (as_it_is ? piece.data : shown_lines(piece.data)) << std::flush;
+    const bool all = piece.next >= piece.size;
+    if (all && (!follow || piece.ended)) return Exit::done;
     if (all) std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    offset = next;
+    offset = piece.next;
   }
 }
 
