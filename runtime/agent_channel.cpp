@@ -159,7 +159,7 @@ AgentChannel::~AgentChannel() { close(); }
 void AgentChannel::close() {
   thread_.request_stop();
   wake_.notify();
-  if (thread_.joinable()) thread_.join();
+  if (thread_.is_joinable()) thread_.join();
 }
 
 void AgentChannel::start() {

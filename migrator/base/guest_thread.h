@@ -21,7 +21,7 @@ class GuestThread {
   }
 
   bool request_stop() { return thread_.request_stop(); }
-  [[nodiscard]] bool joinable() const { return thread_.joinable(); }
+  [[nodiscard]] bool is_joinable() const { return thread_.joinable(); }
   void join() { thread_.join(); }
 
  private:
