@@ -16,7 +16,8 @@ Installs Debian packages (root or sudo) and, into a private cache, LibTorch from
                    nothing of it is installed
   --python         do no more than see to Python's own torch, for the tests of the Python package: a virtual
                    environment in the cache (4 GB: the wheel that PyPI has for Linux needs CUDA's libraries,
-                   GPU or not), and one of Hugging Face's Trainer and Accelerate (200 MB); x86_64 with Python 3.11
+                   GPU or not), and one of Lightning, Hugging Face's Trainer and Accelerate (250 MB); x86_64 with
+                   Python 3.11
   --print-torch    print the folder that holds torch/ and stop
 EOF
 }
@@ -132,6 +133,13 @@ make_venv() {
   if [ -n "${3:-}" ]; then echo "$3" >"$(echo "$venv"/lib/python*/site-packages)/seen.pth"; fi
   cp "$wanted" "$venv/requirements.txt"
 }
+# Half of what it takes to import torch is compiling it, and nobody may have written that down: tests' jobs do not.
+compile_once() {
+  [ ! -e "$1/compiled" ] || return 0
+  echo "compiling $1"
+  "$1/bin/python" -m compileall -q -j 0 "$1/lib" >/dev/null || true  # some files are for other Pythons
+  touch "$1/compiled"
+}
 see_to_python() {
   local wanted=$scripts/python_requirements.txt venv=$cache/python-torch-$torch_version
   local frameworks=$scripts/python_frameworks.txt over=$cache/python-frameworks-$torch_version
@@ -144,9 +152,11 @@ see_to_python() {
     make_venv "$venv" "$wanted"
   fi
   if ! cmp -s "$frameworks" "$over/requirements.txt"; then
-    echo "fetching Transformers and Accelerate"
+    echo "fetching Lightning, Transformers and Accelerate"
     make_venv "$over" "$frameworks" "$(echo "$venv"/lib/python*/site-packages)"
   fi
+  compile_once "$venv"
+  compile_once "$over"
   echo "Python's torch is in $venv, with frameworks in $over"
 }
 if [ "$python_only" = yes ]; then

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import operator
-from typing import Any, Generic, Iterable, Iterator, TypeVar
+from typing import Any, Callable, Generic, Iterable, Iterator, TypeVar
 
 from . import _codec as codec
 from . import _library as library
@@ -156,7 +156,7 @@ class Place(library.Thing):
                 self.loader.load_state_dict(state)
                 self.iterator = iter(self.loader)
             else:
-                self.iterator = _iterator_at(self.loader, taken)
+                self.iterator = iterator_at(self.loader, taken)
             self._start, self._taken = start, taken
         self._set_own(own)  # the others are set after all else: making an iterator draws from them
 
@@ -238,13 +238,16 @@ class _From:
         return len(self._sampler)
 
 
-def _iterator_at(loader: Any, taken: int) -> Iterator[Any]:
-    """An iterator that gives what comes after `taken` batches, in the order of draws of one that gave them all."""
+def iterator_at(loader: Any, taken: int, before_first: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """An iterator that gives what comes after `taken` batches, in the order of draws of one that gave them all.
+
+    `before_first` is called where the first batch was asked for, if that is when its order is drawn."""
     t = torch()
     if t is None or not isinstance(loader, t.utils.data.DataLoader):
         if hasattr(loader, "__getitem__") and hasattr(loader, "__len__"):
             return iter(loader[at] for at in range(taken, len(loader)))
         rest = iter(loader)
+        before_first()
         for _ in itertools.islice(rest, taken):
             pass
         return rest
@@ -252,6 +255,7 @@ def _iterator_at(loader: Any, taken: int) -> Iterator[Any]:
         return _accelerates_at(loader, taken)
     if loader.num_workers == 0:
         iterator = iter(loader)
+        before_first()
         for _ in range(taken):
             next(iterator._sampler_iter)
         return iterator
@@ -283,7 +287,7 @@ def _accelerates_at(loader: Any, taken: int) -> Iterator[Any]:
     if taken >= len(loader):
         return _end_of_accelerates(loader)
     loader.set_epoch(loader.iteration)
-    inner = _iterator_at(loader.base_dataloader, taken)
+    inner = iterator_at(loader.base_dataloader, taken)
     return _accelerates_over(loader, itertools.chain([next(inner)], inner))
 
 

@@ -259,15 +259,18 @@ class OptimizerThing(library.Thing):
 
     def _look_at_gradients(self) -> None:
         self._unused = self._living = ""
-        for g, i, parameter in self._parameters():
+        for at, (g, i, parameter) in enumerate(self._parameters()):
             gradient = parameter.grad
             if gradient is None:
                 continue
-            if hasattr(gradient, "_cardswap_at_boundary"):
+            # One that was there at the boundary before may be left from a step that other optimizers have taken more of:
+            # nobody reads it again if the latest step's was made anew, and it was not added to.
+            before = getattr(gradient, "_cardswap_at_boundary", None)
+            if before is not None and (before != gradient._version or at not in self._made_anew):
                 self._living = f"the gradient of parameter {i} of group {g} lives from step to step"
             elif self._noticed and getattr(gradient, "_cardswap_used", None) != gradient._version:
                 self._unused = f"the gradient of parameter {i} of group {g} was not used by a step yet"
-            gradient._cardswap_at_boundary = True
+            gradient._cardswap_at_boundary = gradient._version
 
     def forget_gradients(self) -> None:
         """No attention is paid any more."""

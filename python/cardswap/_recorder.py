@@ -69,7 +69,16 @@ def _watch_hugging_face(module: Any) -> None:
     _hugging_face.watch(module)
 
 
-_WATCHED = {"torch": _watch, "transformers.trainer": _watch_hugging_face}
+def _watch_lightning(module: Any) -> None:
+    from . import _lightning
+
+    _lightning.watch(module)
+
+
+_WATCHED = {
+    "torch": _watch, "transformers.trainer": _watch_hugging_face,
+    "lightning.pytorch.loops.fit_loop": _watch_lightning, "pytorch_lightning.loops.fit_loop": _watch_lightning,
+}
 
 
 class _WaitForImports(importlib.abc.MetaPathFinder):

@@ -17,6 +17,7 @@ def options(**more):
     parser.add_argument("--loss-log", default="/dev/stdout")
     parser.add_argument("--step-ms", type=float, default=0, help="how long to wait at each step")
     parser.add_argument("--hurry", default="", help="a file: once it is there, no step waits")
+    parser.add_argument("--until", default="", help="a file with a number: of steps that may be taken by now")
     for name, default in more.items():
         parser.add_argument("--" + name.replace("_", "-"), type=type(default), default=default)
     for seed in (torch.manual_seed, random.seed, numpy.random.seed):
@@ -36,8 +37,14 @@ class Log:
         if not cardswap.is_standby():
             self._file.write(f"step {step} loss {float(loss).hex()}\n")
             self._file.flush()
+        while self._args.until and not cardswap.is_standby() and cardswap.steps() >= self._may_take():
+            time.sleep(0.005)
         if self._args.step_ms > 0 and not os.path.exists(self._args.hurry):
             time.sleep(self._args.step_ms / 1000)
+
+    def _may_take(self):
+        with open(self._args.until) as file:
+            return int(file.read())
 
     def end(self):
         if cardswap.is_standby():

@@ -53,19 +53,33 @@ class Frameworks(Moves):
     python = CACHE / "python-frameworks-2.11.0/bin/python"
     of_jobs = {**Moves.of_jobs, "HF_HUB_OFFLINE": "1"}
 
-    def test_rounds_of_hugging_faces_trainer(self):
-        self.there_and_back("rounds", "tests/python/hugging_face.py", "--steps", "120")
+    def test_hugging_faces_trainer_by_rounds_and_replay(self):
+        self.moves(["rounds", "rounds", "replay"], "tests/python/hugging_face.py", "--steps", "120")
         self.assertNotIn("not carried", self.a.printed())
 
-    def test_replay_of_hugging_faces_trainer(self):
-        self.there_and_back("replay", "tests/python/hugging_face.py", "--steps", "120", "--workers", "2")
+    def test_hugging_faces_trainer_with_workers_by_replay(self):
+        self.moves(["replay"], "tests/python/hugging_face.py", "--steps", "80", "--workers", "2")
 
-    def test_replay_of_a_loop_with_accelerate(self):
-        self.there_and_back("replay", "tests/python/accelerated.py", "--steps", "500")
+    def test_a_loop_with_accelerate_by_replay_and_stop_copy(self):
+        self.moves(["replay", "replay", "stop-copy", "stop-copy"], "tests/python/accelerated.py", "--steps", "500",
+                   "--workers", "2")
         self.assertNotIn("not carried", self.a.printed())
 
-    def test_stop_copy_of_a_loop_with_accelerate_and_workers(self):
-        self.there_and_back("stop-copy", "tests/python/accelerated.py", "--steps", "500", "--workers", "2")
+    def test_lightning_with_one_optimizer_by_replay_and_rounds(self):
+        self.moves(["replay", "replay", "rounds", "rounds"], "tests/python/lightning_one.py", "--steps", "150")
+        self.assertIn("'Trainer' (loop)", self.a.printed())
+        self.assertNotIn("not carried", self.a.printed())
+
+    def test_lightning_with_workers_by_stop_copy(self):
+        self.start("tests/python/lightning_one.py", "--steps", "40", "--workers", "2")  # six to an epoch
+        hosts = [self.a, self.b]
+        for step in (12, 19, 26):
+            self.move_at(step, *hosts)
+            hosts.reverse()
+        self.finish(hosts[0])
+
+    def test_lightning_with_two_optimizers_by_replay_and_rounds(self):
+        self.moves(["replay", "replay", "rounds", "rounds"], "tests/python/lightning_two.py", "--steps", "300")
 
 
 class Accelerate(unittest.TestCase):

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,9 +51,8 @@ class Host:
         self.log = open(folder / f"{name}.log", "w+")
         self.agent = subprocess.Popen(
             [programs / "cardswapd", "--data-dir", self.folder, "--host-name", name, "--listen", "127.0.0.1:0",
-             "--device", "cpu:0", "--device", "cpu:1", *(["--job-user", "root"] if os.geteuid() == 0 else [])],
+             "--device", "cpu:0", "--device", "cpu:1", "--failpoints", *(["--job-user", "root"] if os.geteuid() == 0 else [])],
             stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, **OF_AGENTS})
-        wait_until(self.is_up, f"{name} listens")
 
     def is_up(self):
         if self.agent.poll() is not None:
@@ -69,8 +69,14 @@ class Host:
         return f"127.0.0.1:{self.port}/{device}"
 
     def command(self, *arguments):
-        return subprocess.run([self.programs / "cardswap", "--agent", self.folder / "cardswapd.sock", *arguments],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2 * PATIENCE)
+        return subprocess.run(self.command_line(*arguments), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=2 * PATIENCE)
+
+    def command_line(self, *arguments):
+        return [self.programs / "cardswap", "--agent", self.folder / "cardswapd.sock", *arguments]
+
+    def begin(self, *arguments, **more):
+        return subprocess.Popen(self.command_line(*arguments), stdin=subprocess.DEVNULL, **more)
 
     def ask(self, *arguments):
         done = self.command(*arguments, "-o", "json")
@@ -78,9 +84,18 @@ class Host:
             raise AssertionError(f"cardswap {' '.join(arguments)}: {done.stderr}{self.said()}")
         return json.loads(done.stdout)
 
+    def post(self, path):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method="POST")
+        return urllib.request.urlopen(request, timeout=PATIENCE).read()
+
     def job(self):
         jobs = self.ask("jobs", "--all")["jobs"]
         return next((job for job in jobs if job["name"] == "job"), {"state": "", "step": 0, "pid": None})
+
+    def is_moving_state(self):
+        """Whether a job's steps are waited for, by a migration from here whose standby is there."""
+        return any(one["result"] is None and one["state"] not in ("planned", "preparing")
+                   for one in self.ask("status")["migrations"] if one["role"] == "source")
 
     def printed(self):
         return self.command("logs", "job").stdout
@@ -102,7 +117,11 @@ class Host:
 
 
 class Moves(unittest.TestCase):
-    """A job that trains slowly until the test says `hurry`."""
+    """A job that takes the steps that the test allows it to take.
+
+    Most of what a test takes is importing torch, once for each process of the job: a test moves one job several times,
+    and the same run undisturbed goes on beside it.
+    """
 
     programs = pathlib.Path(os.environ.get("CARDSWAP_PROGRAMS", BUILD / "agent"))
     python = CACHE / "python-torch-2.11.0/bin/python"
@@ -112,49 +131,111 @@ class Moves(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cardswap-python-"))
         self.addCleanup(shutil.rmtree, self.folder, True)
-        self.log, self.hurry, self.ends = (self.folder / name for name in ("losses", "hurry", "ends"))
-        self.a, self.b = Host(self.folder, "a", self.programs), None
-        self.addCleanup(self.a.stop)
-        self.b = Host(self.folder, "b", self.programs)
-        self.addCleanup(self.b.stop)
+        self.log, self.until, self.ends = (self.folder / name for name in ("losses", "until", "ends"))
+        self.a, self.b = (Host(self.folder, name, self.programs) for name in "ab")
+        for host in (self.a, self.b):
+            self.addCleanup(host.stop)
+            wait_until(host.is_up, f"{host.folder} listens")
 
-    def start(self, script, *arguments):
+    def allow(self, steps):
+        """Of the job, counted from its beginning."""
+        self.allowed = steps
+        new = self.folder / "until.new"
+        new.write_text(str(steps))
+        new.replace(self.until)
+
+    def start(self, script, *arguments, compares=True):
         self.program = [self.python, ROOT / script, *arguments]
         set_ = [f"{name}={value}" for name, value in self.of_jobs.items()]
         more = ["--ends", self.ends] if "careless" in script else []
+        self.allow(3)
         done = self.a.command("run", "--name", "job", "--device", "cpu:0", "--", "/usr/bin/env", *set_, *self.program,
-                              "--loss-log", self.log, "--step-ms", "250", "--hurry", self.hurry, *more)
+                              "--loss-log", self.log, "--until", self.until, *more)
         self.assertEqual(done.returncode, 0, done.stderr)
+        if compares:
+            self.undisturbed = subprocess.Popen([*self.program, "--loss-log", self.folder / "undisturbed"],
+                                                env={**os.environ, **self.of_jobs}, stdout=subprocess.PIPE,
+                                                stderr=subprocess.STDOUT, text=True)
+            self.addCleanup(self.end_undisturbed)
         wait_until(lambda: (self.a.job()["step"] or 0) >= 3, "three steps: " + self.a.printed())
 
-    def move(self, source, target, *more):
-        return source.command("migrate", "job", "--to", target.at(), "--max-downtime", "none", "--timeout",
-                              f"{PATIENCE}s", *more)
+    def end_undisturbed(self):
+        self.undisturbed.kill()
+        self.undisturbed.wait()
+        self.undisturbed.stdout.close()
 
-    def undisturbed(self):
-        log = self.folder / "undisturbed"
-        done = subprocess.run([*self.program, "--loss-log", log], env={**os.environ, **self.of_jobs}, capture_output=True,
-                              text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return log.read_text()
+    def meanwhile(self, host, *arguments):
+        """What a command says; meanwhile the job takes a step now and then, and more of them once it has a standby."""
+        with open(self.folder / "out", "w+") as out, open(self.folder / "err", "w+") as err:
+            with host.begin(*arguments, stdout=out, stderr=err) as command:
+                self.train_until(lambda: command.poll() is not None)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(arguments, command.returncode, out.read(), err.read())
+
+    def train_until(self, condition):
+        end = time.monotonic() + 2 * PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            if any(job["state"] == "running" and job["step"] >= self.allowed for job in (self.a.job(), self.b.job())):
+                self.allow(self.allowed + 1)
+            time.sleep(0.02 if any(host.is_moving_state() for host in (self.a, self.b)) else 0.5)
+
+    def move(self, source, target, *more):
+        return self.meanwhile(source, "migrate", "job", "--to", target.at(), "--max-downtime", "none", "--timeout",
+                              f"{PATIENCE}s", *more)
 
     def finish(self, host):
         """Has the job end at `host`, having computed what it would have computed without any of this."""
-        self.hurry.touch()
+        self.allow(10**9)
         wait_until(lambda: host.job()["state"] not in ("running", "standby", "starting"), "the job's end")
         self.assertEqual(host.job()["state"], "ended", host.printed())
-        expected = self.undisturbed()
+        said, _ = self.undisturbed.communicate()
+        self.assertEqual(self.undisturbed.returncode, 0, said)
+        expected = (self.folder / "undisturbed").read_text()
         self.assertIn("digest ", expected)
         self.assertEqual(self.log.read_text(), expected)
 
-    def there_and_back(self, strategy, script, *arguments):
+    def train_on(self, host):
+        """Has the job take some more steps where it is."""
+        step = host.job()["step"]
+        self.allow(10**9)
+        wait_until(lambda: host.job()["step"] > step, "more steps: " + host.printed())
+
+    def moves(self, strategies, script, *arguments):
+        """Moves a job once by each of the strategies, there and back again, and has it end."""
         self.start(script, *arguments)
-        for source, target in ((self.a, self.b), (self.b, self.a)):
-            done = self.move(source, target, "--strategy", strategy, "-o", "json")
-            self.assertEqual(done.returncode, 0, done.stderr + target.printed())
-            moved = json.loads(done.stdout)
-            self.assertEqual(moved["result"], "ok")
-            if strategy == "replay":
-                self.assertGreater(moved["progress"]["log_entries"], 0)
-                self.assertEqual(moved["progress"].get("not_replayed", ""), "")
-        self.finish(self.a)
+        hosts = [self.a, self.b]
+        for strategy in strategies:
+            self.move_by(strategy, *hosts)
+            hosts.reverse()
+        self.finish(hosts[0])
+
+    def move_by(self, strategy, source, target):
+        done = self.move(source, target, "--strategy", strategy, "-o", "json")
+        self.assertEqual(done.returncode, 0, done.stderr + target.printed())
+        moved = json.loads(done.stdout)
+        self.assertEqual(moved["result"], "ok")
+        if strategy == "replay":
+            self.assertGreater(moved["progress"]["log_entries"], 0)
+            self.assertEqual(moved["progress"].get("not_replayed", ""), "")
+
+    def move_at(self, step, source, target):
+        """By the boundary behind that step. A failpoint holds the move until the job has come to the step."""
+        started = source.ask("migrate", "job", "--to", target.at(), "--strategy", "stop-copy", "--max-downtime", "none",
+                             "--hold-at", "converged", "--detach")
+        asked = lambda: source.ask("status", started["id"])
+        wait_until(lambda: asked()["state"] not in ("planned", "preparing"), "the standby is ready")
+        self.train_until(lambda: asked()["held"])
+        self.assertLess(self.allowed, step, "the job is past that step already")
+        self.allow(step - 1)
+        wait_until(lambda: source.job()["step"] == step - 1, f"step {step - 1}")
+        source.post(f"/v1/migrations/{started['id']}/proceed")
+        wait_until(lambda: asked()["state"] == "freezing", "it waits for a boundary")
+        self.allow(step)
+        wait_until(lambda: asked()["state"] in ("resumed", "completed", "failed", "aborted"), "it has moved")
+        self.train_until(lambda: asked()["result"])
+        self.assertEqual((asked()["result"], asked()["migrated_at_step"]), ("ok", step), asked())
+
+    def there_and_back(self, strategy, script, *arguments):
+        self.moves((strategy, strategy), script, *arguments)

@@ -384,6 +384,27 @@ print("it trains on")
         self.assertIn("step 'Adam' failed", said)
         self.assertIn("it trains on", said)
 
+    def test_a_gradient_that_is_left_from_a_step_is_in_the_way_where_the_next_one_adds_to_it(self):
+        program = """
+import cardswap, torch
+from cardswap import _library, _session
+often, seldom = torch.nn.Linear(4, 2), torch.nn.Linear(4, 2)
+optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in (often, seldom)]
+cardswap.boundary()
+_library.has_attention = lambda session: True  # as while a migration is on its way
+for step in range(8):
+    for model, optimizer in zip((often, seldom), optimizers[:1 if step % 3 else 2]):
+        if {zeroes}: optimizer.zero_grad()
+        model(torch.randn(3, 4)).square().sum().backward()
+        optimizer.step()
+    cardswap.boundary()
+for thing in _session.current()._optimizers.values(): print([what for what, hint in thing.obstacles()])
+"""
+        self.assertEqual(python(program.format(zeroes="True")), (0, "[]\n[]\n"))
+        status, said = python(program.format(zeroes="model is often"))
+        self.assertEqual(status, 0, said)
+        self.assertRegex(said, r"^\[\]\n\['the gradient of parameter 1 of group 0 lives from step to step'\]")
+
     def test_each_dtype_has_the_runtimes_name(self):
         import pathlib
         import re

@@ -1,7 +1,6 @@
 """A job that needs nothing but the package: it keeps numbers, and draws some more at each step."""
 
 import argparse
-import os
 import random
 import time
 
@@ -10,8 +9,7 @@ import cardswap
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=400)
 parser.add_argument("--loss-log", default="/dev/stdout")
-parser.add_argument("--step-ms", type=float, default=0)
-parser.add_argument("--hurry", default="")
+parser.add_argument("--until", default="")
 args = parser.parse_args()
 random.seed(1)
 numbers = [random.random() for _ in range(10_000)]
@@ -22,6 +20,6 @@ with open(args.loss_log, "a", buffering=1) as log:
         numbers[at] = random.gauss(numbers[at], 1)
         if not cardswap.is_standby():
             log.write(f"step {step} number {numbers[at].hex()}\n")
-        if args.step_ms and not os.path.exists(args.hurry):
-            time.sleep(args.step_ms / 1000)
+        while args.until and not cardswap.is_standby() and cardswap.steps() >= int(open(args.until).read()):
+            time.sleep(0.005)
     log.write(f"digest {cardswap.state_digest()}\n")
