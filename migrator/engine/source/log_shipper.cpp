@@ -11,11 +11,6 @@ namespace {
 constexpr std::uint64_t kStepsHeld = 2;
 /// By which a long replay is forgotten at each further one.
 constexpr double kReplayDecay = 0.75;
-/// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
-/// then is no sign that the next one is small.
-constexpr double kStepDecay = 0.98;
-/// What a step leaves to its entry falls within a few steps once gradients go ahead.
-constexpr double kRestDecay = 0.75;
 
 }  // namespace
 
@@ -32,29 +27,11 @@ void LogShipper::bound(std::uint64_t update_bytes) {
   log_.set_bytes_max(asked != 0 ? asked : std::max<std::uint64_t>(fits, 1));  // 0 is no bound
 }
 
-void LogShipper::note_step(const UpdateEntry& entry) {
-  const auto bytes = entry.bytes();
-  latest_step_bytes_ = entry.step == latest_step_ ? latest_step_bytes_ + bytes : bytes;
-  latest_step_ = entry.step;
-  step_bytes_ = std::max(step_bytes_, latest_step_bytes_);
-  usual_step_bytes_ =
-      std::max(latest_step_bytes_,
-               static_cast<std::uint64_t>(kStepDecay * static_cast<double>(usual_step_bytes_)));
-}
-
-void LogShipper::note_rest(const UpdateEntry& entry, std::uint64_t held, std::uint64_t ahead) {
-  const auto left = held - ahead;
-  const bool same = std::exchange(rest_step_, entry.step) == entry.step;
-  latest_rest_bytes_ = same ? latest_rest_bytes_ + left : left;
-  const auto before =
-      (ahead != 0 ? kRestDecay : kStepDecay) * static_cast<double>(usual_rest_bytes_);
-  usual_rest_bytes_ = std::max(latest_rest_bytes_, static_cast<std::uint64_t>(before));
-}
-
 /// Looked at once a step: which shards the target follows changes with what is sent.
 void LogShipper::set_early(bool on) {
   const bool same = std::exchange(goes_early_, on) == on;
-  if (std::exchange(went_early_at_, latest_step_) == latest_step_ && same) return;
+  const auto step = gradients_.latest_step();
+  if (std::exchange(went_early_at_, step) == step && same) return;
   early_.watch(on);
 }
 
@@ -68,7 +45,6 @@ bool LogShipper::send_early_piece() {
 void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
                       const std::function<void()>& between_sends) {
   const auto held = entry.bytes();
-  note_step(entry);
   data::Update update;
   update.number = ++sent_;
   update.step = entry.step;
@@ -100,11 +76,11 @@ void LogShipper::send(UpdateEntry entry, std::uint64_t base_chunks,
     }
     ahead += one.sent;
   }
-  if (held != 0) note_rest(entry, held, ahead);
+  gradients_.note(entry.step, held, ahead);
   source_.connection.send(update);
   between_sends();
   unacknowledged_.push_back({update.number, held});
-  if (step_bytes_ != 0) bound(step_bytes_);
+  if (gradients_.most_bytes() != 0) bound(gradients_.most_bytes());
   ++stats_.log_entries;
   send_gradients(update.number, outgoing, entry.fence, between_sends);
   if (log_.empty()) source_.payloads.wait_until_sent();

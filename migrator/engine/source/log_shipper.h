@@ -6,6 +6,7 @@
 #include <span>
 
 #include "migrator/engine/source/early_sender.h"
+#include "migrator/engine/source/gradient_forecast.h"
 #include "migrator/engine/source/replay_units.h"
 #include "migrator/engine/source/source_context.h"
 #include "migrator/engine/source/update_log.h"
@@ -48,15 +49,8 @@ class LogShipper {
   /// The bytes of state that take the link as long as a byte of gradients, as it was packed. They
   /// pack otherwise: those of bfloat16 weights are half zeros. 1 while nothing was sent.
   [[nodiscard]] double worth() const;
-  /// The step of the latest entry sent; 0: none was.
-  [[nodiscard]] std::uint64_t latest_step() const { return latest_step_; }
-  /// Bytes of one step's gradients, of all optimizers together: the most so far, and what is to be
-  /// expected of the next one.
-  [[nodiscard]] std::uint64_t step_bytes() const { return step_bytes_; }
-  [[nodiscard]] std::uint64_t usual_step_bytes() const { return usual_step_bytes_; }
-  /// What is to be expected to be left of these when the step's entry is there: all of them, unless
-  /// gradients go ahead.
-  [[nodiscard]] std::uint64_t usual_rest_bytes() const { return usual_rest_bytes_; }
+  /// What the entries that were sent had, of all optimizers together.
+  [[nodiscard]] const GradientForecast& gradients() const { return gradients_; }
 
  private:
   /// An update that the target has not replayed yet.
@@ -65,8 +59,6 @@ class LogShipper {
     std::uint64_t bytes = 0;
   };
   void bound(std::uint64_t update_bytes);
-  void note_step(const UpdateEntry& entry);
-  void note_rest(const UpdateEntry& entry, std::uint64_t held, std::uint64_t ahead);
   /// A gradient of an entry on its way, or what is left of it.
   struct Outgoing {
     CapturedGradient gradient;
@@ -82,18 +74,12 @@ class LogShipper {
   const ReplayUnits& units_;
   std::uint64_t sent_ = 0;
   std::uint64_t noted_ = 0;  // the latest update whose time at the target was noted
-  std::uint64_t latest_step_ = 0;
-  std::uint64_t latest_step_bytes_ = 0;  // of what was sent of it
-  std::uint64_t step_bytes_ = 0;
-  std::uint64_t usual_step_bytes_ = 0;
-  std::uint64_t latest_rest_bytes_ = 0;
-  std::uint64_t rest_step_ = 0;  // of that
-  std::uint64_t usual_rest_bytes_ = 0;
+  GradientForecast gradients_;
   std::uint64_t wire_bytes_ = 0;  // that the gradients sent took
   std::uint64_t room_ = 0;        // for gradients, where the program trains
   std::deque<Unacknowledged> unacknowledged_;
   bool goes_early_ = false;
-  std::uint64_t went_early_at_ = 0;  // latest_step_ when that was looked at
+  std::uint64_t went_early_at_ = 0;  // the latest step when that was looked at
   EarlySender early_;
   ReplayStats stats_;
 };

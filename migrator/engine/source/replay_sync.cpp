@@ -186,7 +186,7 @@ bool ReplaySync::send_next() {
       return true;
     }
     if (shipper_.send_early_piece()) return true;
-    if (!base_.stage_next(shipper_.latest_step())) return false;
+    if (!base_.stage_next(shipper_.gradients().latest_step())) return false;
   }
   send_staged_shard();
   return true;
@@ -196,7 +196,7 @@ bool ReplaySync::send_next() {
 /// while the program computes.
 void ReplaySync::stage_ahead() {
   if (holds_for_the_limit_) return;
-  base_.stage_ahead(shipper_.latest_step(), shipper_.stats().log_bytes);
+  base_.stage_ahead(shipper_.gradients().latest_step(), shipper_.stats().log_bytes);
 }
 
 void ReplaySync::send_staged_shard() {
@@ -254,7 +254,7 @@ void ReplaySync::ask_for_audit() {
   // A link slower than the gradients keeps the log full, which makes nothing faster: the trainer
   // waits for the link either way, and the freeze would wait for every entry. On a faster one the
   // log catches up by itself, and no step has to wait for it.
-  if (shipper_.stats().log_lag_bytes > shipper_.step_bytes() && !log_->holds_each() &&
+  if (shipper_.stats().log_lag_bytes > shipper_.gradients().most_bytes() && !log_->holds_each() &&
       log_outlasts_a_step(measured())) {
     log_->hold_each();
   }
@@ -286,7 +286,7 @@ Copies ReplaySync::copies() const {
 
 Measurements ReplaySync::measured() const {
   auto now = source_.forecast.measurements(0, shipper_.stats().replay_ms);
-  const auto seen = shipper_.usual_step_bytes();
+  const auto seen = shipper_.gradients().usual_bytes();
   const auto worth = [&](std::uint64_t gradients) {
     return static_cast<std::uint64_t>(shipper_.worth() * static_cast<double>(gradients));
   };
@@ -295,7 +295,7 @@ Measurements ReplaySync::measured() const {
   now.copied_bytes = sizes_.replayed_bytes - std::min(sizes_.replayed_bytes, base_.bytes_left());
   now.logged_bytes = worth(shipper_.stats().log_bytes);
   if (seen != 0 && shipper_.stats().early_bytes != 0) {
-    const auto rest = static_cast<double>(std::min(seen, shipper_.usual_rest_bytes()));
+    const auto rest = static_cast<double>(std::min(seen, shipper_.gradients().usual_rest_bytes()));
     now.rest_share = rest / static_cast<double>(seen);
   }
   return now;
@@ -328,8 +328,8 @@ void ReplaySync::bound_waits() {
 void ReplaySync::check_the_limit(const ReplayCourse& course) {
   const auto& spec = source_.options.spec;
   if (spec.max_stall_ms <= 0 || limit_is_kept_ || shipper_.sent() == 0) return;
-  if (first_step_ == 0) first_step_ = shipper_.latest_step();
-  if (shipper_.latest_step() == first_step_) return;
+  if (first_step_ == 0) first_step_ = shipper_.gradients().latest_step();
+  if (shipper_.gradients().latest_step() == first_step_) return;
   limit_is_kept_ = true;
   if (course.stall_ms <= spec.max_stall_ms) return;
   const auto why = fmt::format(
@@ -362,13 +362,14 @@ void ReplaySync::predict() {
                                       static_cast<double>(now.copied_bytes) / all);
   };
   const auto to_go = static_cast<std::uint64_t>(
-      shipper_.worth() * static_cast<double>(std::max(lag, shipper_.usual_rest_bytes())));
+      shipper_.worth() *
+      static_cast<double>(std::max(lag, shipper_.gradients().usual_rest_bytes())));
   source_.forecast.expect_downtime(left + dirty_bytes_ + of_copied(to_go));
   const auto limit = source_.options.spec.max_stall_ms;
   const auto freeze_ms = source_.forecast.expected_downtime_ms();
   const auto stand_ms = source_.forecast.expected_stand_ms();
   const bool fits = limit <= 0 || stand_ms <= limit;
-  const bool caught_up = lag <= shipper_.step_bytes();
+  const bool caught_up = lag <= shipper_.gradients().most_bytes();
   const bool done = left == 0 && audit_.is_done() && caught_up;
   const auto course = course_of_replay(now, limit, copies());
   const auto was = log_->stats();
@@ -384,7 +385,8 @@ void ReplaySync::predict() {
       left + of_copied(static_cast<std::uint64_t>((log_->holds_each() ? now.rest_share : 1) *
                                                   static_cast<double>(now.update_bytes)));
   const bool pays = expected_stands(at_once).all() <= kAsGood * course.lost_ms;
-  if (left == 0) rest_.note(shipper_.latest_step(), shipper_.usual_rest_bytes());
+  if (left == 0)
+    rest_.note(shipper_.gradients().latest_step(), shipper_.gradients().usual_rest_bytes());
   const bool now_or_never = done && !is_worth_a_step(now);
   if (fits && (now_or_never || (may_be_early && pays))) source_.forecast.report_converged();
 }

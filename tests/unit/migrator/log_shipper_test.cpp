@@ -55,7 +55,7 @@ TEST_F(LogShipperTest, SendsTheGradientsOfShardsThatTheTargetFollows) {
   }
   EXPECT_THAT(offsets, ElementsAre(0U, ReplayingSource::kChunkBytes));
   EXPECT_EQ(shipper_.stats().log_bytes, TwoShards::kBytes);
-  EXPECT_EQ(shipper_.latest_step(), 7U);
+  EXPECT_EQ(shipper_.gradients().latest_step(), 7U);
   EXPECT_EQ(between_, 3) << "behind the entry and each piece";
 }
 

@@ -1,0 +1,35 @@
+#include "migrator/engine/source/gradient_forecast.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cardswap {
+namespace {
+
+/// A large parameter that is chosen seldom is not to count for ever; a step that is skipped now and
+/// then is no sign that the next one is small.
+constexpr double kStepDecay = 0.98;
+/// What a step leaves to its entry falls within a few steps once gradients go ahead.
+constexpr double kRestDecay = 0.75;
+
+std::uint64_t decayed(double decay, std::uint64_t bytes) {
+  return static_cast<std::uint64_t>(decay * static_cast<double>(bytes));
+}
+
+}  // namespace
+
+void GradientForecast::note(std::uint64_t step, std::uint64_t bytes, std::uint64_t ahead) {
+  latest_bytes_ = step == latest_step_ ? latest_bytes_ + bytes : bytes;
+  latest_step_ = step;
+  most_bytes_ = std::max(most_bytes_, latest_bytes_);
+  usual_bytes_ = std::max(latest_bytes_, decayed(kStepDecay, usual_bytes_));
+  if (bytes != 0) note_rest(step, bytes - ahead, ahead != 0 ? kRestDecay : kStepDecay);
+}
+
+void GradientForecast::note_rest(std::uint64_t step, std::uint64_t left, double decay) {
+  const bool same = std::exchange(rest_step_, step) == step;
+  latest_rest_bytes_ = same ? latest_rest_bytes_ + left : left;
+  usual_rest_bytes_ = std::max(latest_rest_bytes_, decayed(decay, usual_rest_bytes_));
+}
+
+}  // namespace cardswap
